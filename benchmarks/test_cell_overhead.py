@@ -69,7 +69,7 @@ def test_cell_overhead(
     def ours() -> int:
         for path in (run.folder / "cells").iterdir():
             path.unlink()
-        with run.locked():
+        with run.locking():
             work = _Work(run, 1, None, None)
             jobs = work._jobs(run.reconcile().left)
             for outcome in staff.run(list(jobs.values())):

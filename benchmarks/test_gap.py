@@ -1,7 +1,7 @@
-"""The certificate of learned pricing: exact best replies with memory, beside value iteration in plain NumPy.
+"""The certificate of learned pricing: exact best responses with memory, beside value iteration in plain NumPy.
 
 Two firms, 15 prices, the last prices of both remembered: 225 states. The payoffs are those of a logit
-market; the policies are drawn, and then each is a best reply to the other's, so that they are no noise.
+market; the policies are drawn, and then each is a best response to the other's, so that they are no noise.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.tables import gaps, limit_cycles, replies
+from rivalry.tables import gaps, limit_cycles, response_values
 from rivalry.tables.kernels.shapes import FiniteGame, one_state
 
 PRICES, GAMMA, SESSIONS = 15, 0.95, 100
@@ -30,12 +30,12 @@ def market() -> FiniteGame:
 def drawn(sessions: int) -> np.ndarray:
     tables = market()
     policies = np.random.default_rng(1).integers(PRICES, size=(sessions, 2, STATES))
-    policies[:, 0] = replies(tables, policies, 0, GAMMA).action
+    policies[:, 0] = response_values(tables, policies, 0, GAMMA).action
     return policies
 
 
 def plainly(tables: FiniteGame, policy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values of the best reply of firm 0 and of its own policy, by sweeps over all states to rounding."""
+    """Values of the best response of firm 0 and of its own policy, by sweeps over all states to rounding."""
     pays = tables.payoff[0, 0].reshape(PRICES, PRICES)
     rival, states = policy[1], np.arange(STATES)
     leads = np.arange(PRICES)[None] * PRICES + rival[:, None]  # [state action]
@@ -60,16 +60,16 @@ def solved(tables: FiniteGame, policy: np.ndarray) -> np.ndarray:
 
 
 def test_calvano_gap(race: Callable[..., Any]) -> None:
-    """One firm of one session, 225 states: own value, one departure, best reply. Aimed at: 4 ms."""
+    """One firm of one session, 225 states: own value, one departure, best response. Aimed at: 4 ms."""
     tables, policies = market(), drawn(1)
 
     def ours() -> tuple[np.ndarray, np.ndarray]:
-        found = replies(tables, policies, 0, GAMMA)
+        found = response_values(tables, policies, 0, GAMMA)
         return found.best[0], found.own[0]
 
     race(ours, lambda: plainly(tables, policies[0]), rival="NumPy", name="calvano_gap", target=0.1)
     race(
-        lambda: replies(tables, policies, 0, GAMMA).own[0],
+        lambda: response_values(tables, policies, 0, GAMMA).own[0],
         lambda: solved(tables, policies[0]),
         rival="one solve",
         name="calvano_gap_floor",

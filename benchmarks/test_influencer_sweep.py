@@ -55,12 +55,12 @@ class Ours:
             self.begin = solving.steps.begin(self.game, method, start, key, zero)
         else:
             self.game, self.method = (
-                solving.lanes._stack("game", games),
-                solving.lanes._stack("method", [method] * count),
+                solving.batches._stack("game", games),
+                solving.batches._stack("method", [method] * count),
             )
             self.key = jax.random.split(key, count)
             begins = jnp.broadcast_to(start, (count, *start.shape))
-            self.begin = solving.lanes._begin_lanes(
+            self.begin = solving.batches._begin(
                 self.game, self.method, begins, self.key, jnp.zeros(count, dtype=int)
             )
 

@@ -95,7 +95,9 @@ class Prize(eqx.Module):
         return share - self.cost * x[:, 0]
 
 
-def prize(cost: object, least: float = 1e-9) -> Prize:
+def prize(cost: object, zero_threshold: float = 1e-9) -> Prize:
     """Every amount up to 100, and none."""
     each = jnp.asarray(cost, dtype=float)
-    return Prize(each, Box.of([[0.0, 100.0]], players=len(each), coordinates="log", least=least))
+    return Prize(
+        each, Box.of([[0.0, 100.0]], players=len(each), coordinates="log", zero_threshold=zero_threshold)
+    )

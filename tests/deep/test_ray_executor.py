@@ -144,7 +144,7 @@ def test_cells_equal_those_of_local_workers(
     assert contents(alone) == contents(away)
     counted = Counter(event.cell for event in events if event.kind == "done")
     assert counted == dict.fromkeys([place.id for place in away.cells], 1)
-    with away.locked():
+    with away.locking():
         assert set(away.seconds()) == set(counted)
 
 
@@ -184,7 +184,7 @@ def test_the_death_of_a_node_loses_no_cells(tmp_path: Path, nodes: Nodes, cluste
 def test_a_stopped_cell_is_resumed_from_its_checkpoint(
     tmp_path: Path, nodes: Nodes, cluster: Cluster
 ) -> None:
-    long = tabular().changed({"method.q_learning.epochs": 1_500_000, "replications.count": 1})
+    long = tabular().with_changes({"method.q_learning.epochs": 1_500_000, "replications.count": 1})
     alone, run = (Run.create_or_open(tmp_path / name, long) for name in ("alone", "run"))
     assert carry_out(alone, workers=1) == "done"
     saved = run.folder / "checkpoints" / f"{run.cells[0].id}.npz"

@@ -39,7 +39,7 @@ def studies() -> dict[str, Study]:
     classics = {"sweep.game.name": ["battle_of_the_sexes", "rock_paper_scissors"]}
     return {
         "lovett_fig6": load_study("lovett_fig6").quick_form(),
-        "matrix_classics": load_study("matrix_classics").changed(classics),
+        "matrix_classics": load_study("matrix_classics").with_changes(classics),
     }
 
 

@@ -84,11 +84,11 @@ def test_basins_do_not_depend_on_the_order_of_profiles_or_players(
 @settings(max_examples=40, deadline=None)
 @given(PROFILES, st.sampled_from([None, [0, 0, 1], [0, 1, 2]]))
 def test_nearest_minimises_over_all_permutations_of_exchangeable_players(
-    profiles: np.ndarray, alike: list[int] | None
+    profiles: np.ndarray, exchangeable: list[int] | None
 ) -> None:
-    labels = np.zeros(3) if alike is None else np.asarray(alike)
+    labels = np.zeros(3) if exchangeable is None else np.asarray(exchangeable)
     x, others = profiles[0], profiles[1:]
     swaps = [list(p) for p in permutations(range(3)) if np.array_equal(labels[list(p)], labels)]
     each = [min(np.sqrt(np.sum((x - y[swap]) ** 2) / 3) for swap in swaps) for y in others]
-    least, which = rv.nearest(x, others, None if alike is None else labels)
+    least, which = rv.nearest(x, others, None if exchangeable is None else labels)
     np.testing.assert_allclose([least, each[which]], min(each), atol=1e-12)

@@ -11,7 +11,7 @@ import pytest
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.jax import put
-from rivalry.core.reparametrisation import flattened
+from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.games.race.schedule_response import compiled_response
 from tests.race_keys import race
 
@@ -32,8 +32,8 @@ INPUTS = (0.0, 1e-30, 1e-9, 1.0, 1e4)
 
 @eqx.filter_jit
 def _slopes(game: Any, x: Any) -> Any:
-    flat = flattened(game)
-    return game.payoffs(x), oracles.gradients(flat, flat.inner(x))
+    flat = unconstrained_game(game)
+    return game.payoffs(x), oracles.gradients(flat, flat.unconstrain(x))
 
 
 @pytest.mark.parametrize("seed", range(40))

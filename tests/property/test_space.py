@@ -20,10 +20,10 @@ CURVED = Box.of(
     [[0.0, 1e4], [0.0, 50.0], [0.1, 0.9], [-1.0, 1.0], [1e-3, 2.0]],
     players=2,
     coordinates=("log", "shifted", "logit", "linear", "log"),
-    least=LEAST,
+    zero_threshold=LEAST,
 )
-ROUND = jax.jit(lambda x: (CURVED.inner(x), CURVED.outer(CURVED.inner(x))))
-PLACED = jax.jit(lambda y: CURVED.project(CURVED.outer(y)))
+ROUND = jax.jit(lambda x: (CURVED.unconstrain(x), CURVED.constrain(CURVED.unconstrain(x))))
+PLACED = jax.jit(lambda y: CURVED.project(CURVED.constrain(y)))
 
 
 @given(arrays(float, (3, 4), elements=numbers))
@@ -83,7 +83,7 @@ def test_reparametrisation_is_invertible_and_monotone(part: np.ndarray) -> None:
 @pytest.mark.slow
 @given(arrays(float, (2, 5), elements=st.floats(0, 1, width=64)))
 def test_every_reparametrised_point_maps_into_the_box(part: np.ndarray) -> None:
-    flat = CURVED.flat()
+    flat = CURVED.unconstrained()
     low, high = np.asarray(flat.low), np.asarray(flat.high)
     x = PLACED(low + (high - low) * part)
     assert np.asarray(CURVED.check(x)).shape == (2, 5)

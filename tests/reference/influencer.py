@@ -170,7 +170,7 @@ def fixed_point_stability(inputs: Inputs, case: Inputs) -> dict[str, Any]:
 
 
 def best_deviation(inputs: Inputs, case: Inputs) -> dict[str, Any]:
-    """Every player's best reply and what it gains."""
+    """Every player's best response and what it gains."""
     game = game_of(inputs["game"], case["folder"], players=_players(inputs, "positions"))
     x = game.space.check(inputs["positions"])
     here = np.asarray(game.payoffs(x))
@@ -248,7 +248,7 @@ def reward_table(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     return {
         "raw": tables.payoffs(raw, inputs["joint_states"]).tolist(),
         "table_maximum": tables.largest_payoff(raw),
-        "normalised": tables.payoffs(tables.normalised(raw), inputs["joint_states"]).tolist(),
+        "normalised": tables.payoffs(tables.normalise(raw), inputs["joint_states"]).tolist(),
     }
 
 

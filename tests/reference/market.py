@@ -83,7 +83,7 @@ def _floats(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def cournot(inputs: Inputs) -> dict[str, Any]:
-    """Quantities of one good, all at once; the equilibrium by best replies agrees."""
+    """Quantities of one good, all at once; the equilibrium by best responses agrees."""
     game = _linear(inputs)
     told = _told(benchmarks(game)["nash"])
     found = rv.solve(game, rv.methods.BestResponse(), path=False)
@@ -268,7 +268,9 @@ def dcf_gordon(inputs: Inputs) -> dict[str, Any]:
 
 def dcf_truncated(inputs: Inputs) -> dict[str, Any]:
     """What an end of the horizon leaves out."""
-    short, whole = (float(worth.lasting(inputs["profit"], inputs["gamma"], T)[0]) for T in (inputs["T"], 0))
+    short, whole = (
+        float(worth.recurring_value(inputs["profit"], inputs["gamma"], T)[0]) for T in (inputs["T"], 0)
+    )
     return {
         "truncated": short,
         "infinite": whole,

@@ -11,7 +11,7 @@ import numpy as np
 
 import rivalry as rv
 from rivalry.core.game import own_gradients
-from rivalry.core.reparametrisation import flattened
+from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.games.race.closed_forms import dsigma, symmetric_equilibria
 from rivalry.games.race.static_response import response_details
 from rivalry.lab.store.schema_1 import GAME_KEYS, VARIABLES
@@ -185,7 +185,7 @@ def _point(point: Any) -> dict[str, Any]:
 
 
 def oracle_not_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
-    """The same, and the best reply against it."""
+    """The same, and the best response against it."""
     game = oracle_game(inputs)
     (point,) = symmetric_equilibria(game)
     found = rv.solve(game, rv.methods.ClosedForm())
@@ -212,7 +212,7 @@ def payoff_beliefs(inputs: Inputs, case: Inputs) -> dict[str, Any]:
 
 
 def belief_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
-    """Mutual best replies, each in the race that the player believes in."""
+    """Mutual best responses, each in the race that the player believes in."""
     game = game_of(inputs)
     found = rv.solve(game, rv.methods.BestResponse(), start="moderate", tol=1e-10)
     told = _measured(game, _at(game, found))
@@ -263,7 +263,7 @@ def stationary_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
 
 
 def best_response(inputs: Inputs, case: Inputs) -> dict[str, Any]:
-    """The best reply of a player, the limit where none attains it, and what it gains."""
+    """The best response of a player, the limit where none attains it, and what it gains."""
     game = game_of(inputs)
     x, player = _profile(game, inputs), inputs["player"]
     found, now = response_details(game, x, player), float(game.payoffs(x)[player])
@@ -299,8 +299,8 @@ def not_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
 
 def _pull(game: Any, x: Any) -> np.ndarray:
     """Own gradients in the coordinates of the search; at zero inputs only what points inwards."""
-    flat = flattened(game)
-    slope = np.asarray(own_gradients(flat, game.space.inner(x)))
+    flat = unconstrained_game(game)
+    slope = np.asarray(own_gradients(flat, game.space.unconstrain(x)))
     return np.where(np.asarray(x) > 0, slope, np.maximum(slope, 0.0))
 
 

@@ -117,7 +117,7 @@ def stored(folder: Path, made: Study | None = None, *, leave: int = 0, fail: str
     """A run with all cells computed but the last ``leave``; ``fail`` is why they failed, if they did."""
     run = Run.create_or_open(folder, made or study())
     done = len(run.cells) - leave
-    with run.locked():
+    with run.locking():
         for place in run.cells[:done]:
             run.write_cell(place.id, ascent(place.point.get("reach", 0.17)))
         for place in run.cells[done:] if fail else []:

@@ -67,7 +67,7 @@ def test_mirror_stays_above_the_minimum_probability() -> None:
 
 
 def test_rules_with_a_minimum_probability() -> None:
-    space, x = Simplex((3, 3), least=0.1), jnp.array([[0.2, 0.3, 0.5], [0.2, 0.3, 0.5]])
+    space, x = Simplex((3, 3), min_share=0.1), jnp.array([[0.2, 0.3, 0.5], [0.2, 0.3, 0.5]])
     push = jnp.array([[-0.2, 0.0, 0.2], [0.05, 0.0, -0.05]])
     rejected = np.asarray(boundaries.apply("reject", space, x, push))
     np.testing.assert_allclose(rejected, [[0.2, 0.3, 0.5], [0.25, 0.3, 0.45]], atol=1e-15)

@@ -11,7 +11,7 @@ from rivalry.core.certify import best_response, certificate
 from rivalry.core.game import jacobian, own_gradients
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import Response
-from rivalry.core.reparametrisation import curved, flattened
+from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
 from rivalry.core.space import Box
 from rivalry.games.matrix import matrix
 from rivalry.transforms import Followers, freeze, open_loop, stackelberg
@@ -67,8 +67,8 @@ def by_hand(x: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 @eqx.filter_jit
 def derivatives(game: object, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return own gradients and their Jacobian at the unconstrained coordinates of ``x``."""
-    flat = flattened(game)
-    return own_gradients(flat, flat.inner(x)), jacobian(flat, flat.inner(x))
+    flat = unconstrained_game(game)
+    return own_gradients(flat, flat.unconstrain(x)), jacobian(flat, flat.unconstrain(x))
 
 
 def test_derivatives_follow_the_chain_rule_and_zero_is_stationary() -> None:
@@ -85,17 +85,17 @@ def test_derivatives_follow_the_chain_rule_and_zero_is_stationary() -> None:
 
 def test_games_without_coordinates_are_unchanged() -> None:
     for game in (cournot(2), matrix("chicken")):
-        assert not curved(game)
-        assert flattened(game) is game
-    assert not curved("no game")
+        assert not is_reparametrised(game)
+        assert unconstrained_game(game) is game
+    assert not is_reparametrised("no game")
 
 
 def test_only_methods_of_the_game_are_forwarded() -> None:
-    plain, told = flattened(prize(COSTS)), flattened(Told(**vars(prize(COSTS))))
+    plain, told = unconstrained_game(prize(COSTS)), unconstrained_game(Told(**vars(prize(COSTS))))
     for known in (oracles.best_response, oracles.payoff_bound, oracles.metrics, oracles.exchangeable):
         assert known.knows(told)
         assert not known.knows(plain)
-    y = told.inner(jnp.array([[0.1], [0.2], [0.3]]))
+    y = told.unconstrain(jnp.array([[0.1], [0.2], [0.3]]))
     strategy, payoff, coverage = oracles.best_response(told, y, 1)
     np.testing.assert_allclose(strategy, np.log(0.5))
     assert (float(payoff), coverage) == (2.0, "local")
@@ -127,30 +127,30 @@ def test_best_responses_are_searched_over_all_magnitudes() -> None:
 
 def test_frozen_and_open_loop_games_keep_coordinates() -> None:
     kinds = ("log", "shifted")
-    space = Box.of([[0.0, 9.0], [0.0, 5.0]], players=2, coordinates=kinds, least=[1e-9, 1.0])
+    space = Box.of([[0.0, 9.0], [0.0, 5.0]], players=2, coordinates=kinds, zero_threshold=[1e-9, 1.0])
     kept = freeze(Market(space), {0: [1.0, 2.0]}).space
     assert isinstance(kept, Box)
     assert (kept.coordinates, kept.shape) == (kinds, (1, 2))
-    np.testing.assert_array_equal(kept.least, [[1e-9, 1.0]])
+    np.testing.assert_array_equal(kept.zero_threshold, [[1e-9, 1.0]])
     whole = open_loop(Market(space), 3).space
     assert isinstance(whole, Box)
     assert whole.coordinates == kinds * 3
-    np.testing.assert_array_equal(whole.outer(whole.inner(whole.low)), np.zeros((2, 6)))
-    np.testing.assert_array_equal(whole.least, [[1e-9, 1.0] * 3] * 2)
+    np.testing.assert_array_equal(whole.constrain(whole.unconstrain(whole.low)), np.zeros((2, 6)))
+    np.testing.assert_array_equal(whole.zero_threshold, [[1e-9, 1.0] * 3] * 2)
 
 
 @eqx.filter_jit
 def led(game: object, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Return all quantities, the leader's gradient and its derivative in unconstrained coordinates."""
-    flat = flattened(game)
-    y = flat.inner(x)
+    flat = unconstrained_game(game)
+    y = flat.unconstrain(x)
     return game.whole(x), own_gradients(flat, y), jacobian(flat, y)  # type: ignore[attr-defined]
 
 
 @pytest.mark.slow
 def test_leader_gradients_in_log_coordinates() -> None:
     # the follower sells max((90 - q) / 2, 0); for q below 90 the leader earns (90 - q) q / 2
-    space = Box.of([[0.0, 200.0]], players=2, coordinates="log", least=1e-6)
+    space = Box.of([[0.0, 200.0]], players=2, coordinates="log", zero_threshold=1e-6)
     game = stackelberg(Market(space), [0], Followers())
     for q in (20.0, 60.0):
         everyone, slope, bend = led(game, jnp.array([[q]]))

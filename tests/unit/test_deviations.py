@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rivalry.tables.deviations import deviations, static_best_response
-from rivalry.tables.gaps import replies
+from rivalry.tables.gaps import response_values
 from rivalry.tables.history import limit_cycles, whole_states
 from tests.histories import CERTAIN, GAMES, drawn_policies, one_round, past_of
 from tests.unit.test_history import dilemma
@@ -136,7 +136,7 @@ def test_a_deviation_gains_no_more_than_the_best_response() -> None:
     policies = drawn_policies(tables, 20, draw)
     cycles = limit_cycles(tables, policies, np.zeros(20, dtype=int))
     for player in range(2):
-        values = replies(tables, policies, player, GAMMA)
+        values = response_values(tables, policies, player, GAMMA)
         at = np.maximum(cycles.state, 0)
         once, best = (np.take_along_axis(v - values.own, at, axis=1) for v in (values.once, values.best))
         for action in range(int(tables.sizes[player])):

@@ -83,7 +83,9 @@ def test_the_continuation_probability_is_that_of_the_game() -> None:
     """The expected length by hand: nobody wins with probability 1/(1 + kappa * 2p), p = 10 sqrt(xp)."""
     game = rv.games.race(contest={"ease_of_winning": 0.05}, end_on="win", horizon="inf", gamma=0.9)
     x = np.full((2, 2), 1.0)
-    low, high = (np.asarray(edge)[0] for edge in (game.space.flat().low, game.space.flat().high))
+    low, high = (
+        np.asarray(edge)[0] for edge in (game.space.unconstrained().low, game.space.unconstrained().high)
+    )
     action = (2 * (np.log(x[0]) - low) / (high - low) - 1).astype(np.float32)
     env = PlayerEnv(game, 1, x, periods=50)
     lengths, cuts = [], 0
@@ -160,7 +162,7 @@ def test_mixed_strategies_are_actions_with_simplex_points(name: str) -> None:
     draw = np.random.default_rng(0)
     env.reset(seed=0)
     for given in [draw.dirichlet(np.ones(corners), 2), np.eye(corners)[:2], draw.random((2, corners))]:
-        x = np.array([nearest_shares(row, game.space.least) for row in given])
+        x = np.array([nearest_shares(row, game.space.min_share) for row in given])
         seen, paid, *_ = env.step(dict(zip(env.agents, given, strict=True)))
         np.testing.assert_allclose(list(paid.values()), game.payoffs(jnp.asarray(x)), rtol=1e-9)
         np.testing.assert_allclose(seen["player_0"], x.ravel(), atol=1e-8)

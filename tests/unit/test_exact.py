@@ -54,7 +54,7 @@ def test_results_are_the_same_without_a_payoff_table(monkeypatch: pytest.MonkeyP
     table = tabulate(game, 5)
     with pytest.warns(UserWarning, match="summed when needed"):
         summed = tabulate(game, 5, max_table_bytes=1)
-    assert summed.alike.tolist() == [0, 0, 0, 0]
+    assert summed.exchangeable.tolist() == [0, 0, 0, 0]
     assert equilibria(summed).tolist() == equilibria(table).tolist() != []
     assert largest_payoff(summed) == largest_payoff(table)
     for actions in ((0, 1, 2, 3), (4, 4, 0, 2)):

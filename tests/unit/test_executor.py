@@ -51,7 +51,7 @@ def test_two_workers_give_the_same_bytes_as_one(tmp_path: Path, at_once: None) -
     counted = Counter((event.kind, event.cell) for event in events if event.kind == "done")
     assert counted == {("done", place.id): 1 for place in alone.cells}
     assert [event.done for event in events if event.kind == "done"] == [1, 2, 3, 4, 5, 6]
-    with alone.locked():
+    with alone.locking():
         assert set(alone.seconds()) == {place.id for place in alone.cells}
 
 

@@ -42,7 +42,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of six cells, with a report."""
     folder = tmp_path_factory.mktemp("made")
     run = Run.create_or_open(folder / "run", study(folder, expect=EXPECT))
-    with run.locked():
+    with run.locking():
         for k, place in enumerate(run.cells):
             run.write_cell(place.id, record(k))
         run.write_dataset()
@@ -361,7 +361,7 @@ def test_a_crafted_cell_is_reported_left_out_and_moved_aside(run: Run, tmp_path:
         assert [bool(row["status"]) for row in csv.DictReader(file)].count(True) == 5
     page = build(run.folder, out=tmp_path / "page").read_text(encoding="utf-8")
     assert f"cells/{path.name}" in page
-    with run.locked():
+    with run.locking():
         left, damaged = run.reconcile()
     assert (left, [one.path for one in damaged]) == ([path.stem], [path])
     assert not path.exists()
@@ -384,7 +384,7 @@ def test_a_decompression_bomb_is_refused_without_unpacking(run: Run, monkeypatch
 
 def test_cells_left_out_are_reported_with_reasons(run: Run, rivalry: Command) -> None:
     failed, missing, broken = (place.id for place in run.cells[:3])
-    with run.locked():
+    with run.locking():
         run.note(failed, "failed", message="RuntimeError: called off")
     run.cell_path(failed).unlink()
     run.cell_path(missing).unlink()
@@ -416,7 +416,7 @@ def test_damage_in_other_files_is_reported_and_repaired(run: Run, name: str, riv
     assert path.read_bytes() == data  # reading repairs nothing
 
     def resume() -> None:
-        with run.locked():
+        with run.locking():
             run.reconcile()
             run.write_dataset()
 
@@ -431,7 +431,7 @@ def test_damaged_checkpoints_are_reported_and_moved_aside(run: Run) -> None:
     path = run.folder / "checkpoints" / f"{run.cells[0].id}.npz"
     path.write_bytes(b"x" * 200)
     assert [error.path for error in run.damaged()] == [path]
-    with run.locked():
+    with run.locking():
         assert run.reconcile().left == []
     assert not path.exists()
 
@@ -510,7 +510,7 @@ def test_a_path_too_long_for_an_index_gives_one_line(tmp_path: Path, rivalry: Co
 
 
 def test_a_run_moved_to_a_long_path_can_be_read(run: Run, rivalry: Command) -> None:
-    with run.locked():
+    with run.locking():
         run.note(run.cells[0].id, "failed", message="no")
         run.cell_path(run.cells[0].id).unlink()
     deep = Path(*["d" * 99] * 6)
@@ -572,7 +572,7 @@ def test_a_removed_working_directory_gives_one_line(
 
 
 def test_control_characters_in_stored_messages_are_replaced(run: Run, rivalry: Command) -> None:
-    with run.locked():
+    with run.locking():
         run.note(run.cells[0].id, "failed", message="\x1b]0;mine\x07 \x9b2J")
         run.cell_path(run.cells[0].id).unlink()
     answer = rivalry("status", str(run.folder))
@@ -587,7 +587,7 @@ def test_parts_must_be_inside_the_run_and_their_files_are_announced(tmp_path: Pa
     (tmp_path / "both.toml").write_text('title = "Both"\ninclude = ["duel.toml"]\n')
     whole = Run.create_or_open(tmp_path / "both", load_study(tmp_path / "both.toml"))
     (part,) = whole.parts().values()
-    with part.locked():
+    with part.locking():
         for k, place in enumerate(part.cells):
             part.write_cell(place.id, record(k))
     (tmp_path / "more.py").write_text("trouble = 'none'\n")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rivalry.tables import best_response
-from rivalry.tables.gaps import gaps, replies, sees_enough
+from rivalry.tables.gaps import gaps, response_values, observes_enough
 from rivalry.tables.history import limit_cycles, whole_states
 from tests.histories import GAMES, chances, drawn_policies, every_policy, value_iteration
 from tests.unit.test_history import dilemma
@@ -29,7 +29,7 @@ def followed(pays: Any, leads: Any, gamma: float, actions: np.ndarray) -> np.nda
 def test_best_responses_match_value_iteration(name: str, player: int) -> None:
     tables, draw = GAMES[name], np.random.default_rng(6)
     whole, policies = whole_states(tables), drawn_policies(GAMES[name], 2, draw)
-    found = replies(tables, policies, player, GAMMA)
+    found = response_values(tables, policies, player, GAMMA)
     for session in range(2):
         pays, leads = chances(tables, whole, policies[session], player)
         best = value_iteration(pays, leads, GAMMA)
@@ -60,14 +60,14 @@ def test_best_responses_match_value_iteration(name: str, player: int) -> None:
 )
 def test_sees_enough_by_observation_structure(name: str, enough: list[bool]) -> None:
     tables = GAMES[name]
-    assert [sees_enough(tables, who) for who in range(len(tables.sizes))] == enough
+    assert [observes_enough(tables, who) for who in range(len(tables.sizes))] == enough
 
 
 def test_a_player_that_moves_twice_does_not_observe_the_round() -> None:
     tables = GAMES["in turn"]
     both = np.array([[[0, 1], [1, 1]]] * 2)
     twice = tables._replace(order=np.array([[0, -1], [1, 0]]), observation_slots=both)
-    assert [sees_enough(twice, who) for who in range(2)] == [False, True]
+    assert [observes_enough(twice, who) for who in range(2)] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -77,13 +77,13 @@ def test_no_policy_exceeds_the_best_response_value(name: str, player: int) -> No
     """Over all policies of the player's observations; the bound is attained if it observes enough."""
     tables, draw = GAMES[name], np.random.default_rng(7)
     policies = drawn_policies(tables, 1, draw)
-    best = replies(tables, policies, player, GAMMA).best[0]
+    best = response_values(tables, policies, player, GAMMA).best[0]
     most = np.full(best.shape, -np.inf)
     for policy in every_policy(tables, player):
         tried = policies.copy()
         tried[0, player, : len(policy)] = policy
-        most = np.maximum(most, replies(tables, tried, player, GAMMA).own[0])
-    if sees_enough(tables, player):
+        most = np.maximum(most, response_values(tables, tried, player, GAMMA).own[0])
+    if observes_enough(tables, player):
         np.testing.assert_allclose(most, best, atol=1e-10)
     else:
         assert (most <= best + 1e-10).all()
@@ -92,7 +92,7 @@ def test_no_policy_exceeds_the_best_response_value(name: str, player: int) -> No
 def test_values_match_best_response_with_memory_of_one_round() -> None:
     tables, draw = GAMES["both see all"], np.random.default_rng(8)
     policies = drawn_policies(tables, 3, draw)
-    found = replies(tables, policies, 1, GAMMA)
+    found = response_values(tables, policies, 1, GAMMA)
     for session in range(3):
         other = best_response(tables, policies[session], 1, GAMMA)
         np.testing.assert_allclose(found.best[session], other.value[0], atol=1e-10)
@@ -130,7 +130,7 @@ def test_grim_trigger_with_longer_memory_punishes_for_ever(memory: int) -> None:
     tables = dilemma(memory)
     grim = np.minimum(np.arange(4**memory), 1)
     policies = np.broadcast_to(grim, (1, 2, len(grim)))
-    found = replies(tables, policies, 0, 0.25)
+    found = response_values(tables, policies, 0, 0.25)
     assert found.own[0, 0] == pytest.approx(4)
     assert found.best[0, 0] == pytest.approx(4 + 0.25 / 0.75)
 
@@ -151,7 +151,7 @@ def test_gaps_are_means_over_the_cycle_and_over_all_states(name: str) -> None:
     cycles = limit_cycles(tables, policies, draw.integers(whole.size, size=6))
     found = gaps(tables, policies, GAMMA, cycles)
     for player in range(len(tables.sizes)):
-        values = replies(tables, policies, player, GAMMA)
+        values = response_values(tables, policies, player, GAMMA)
         rows = np.arange(whole.size) // (whole.size // whole.rounds)
         moves = np.array([player in tables.order[row] for row in rows])
         for session in range(6):
@@ -183,7 +183,8 @@ def test_without_cycles_their_gaps_are_nan() -> None:
 def test_discounted_values_tend_to_mean_payoffs() -> None:
     """(1 - gamma) V of the best response tends to its mean payoff, here that of always defecting."""
     gaps_ = [
-        replies(dilemma(), [[[0, 0, 0, 0]] * 2], 0, g).best[0, 0] * (1 - g) for g in (0.9, 0.999, 0.99999)
+        response_values(dilemma(), [[[0, 0, 0, 0]] * 2], 0, g).best[0, 0] * (1 - g)
+        for g in (0.9, 0.999, 0.99999)
     ]
     np.testing.assert_allclose(gaps_, 4, rtol=1e-10)
 
@@ -205,7 +206,7 @@ def test_discount_factors_may_differ_between_players() -> None:
 )
 def test_wrong_input(player: int, gamma: float, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        replies(dilemma(), [[[0, 1, 1, 1]] * 2], player, gamma)
+        response_values(dilemma(), [[[0, 1, 1, 1]] * 2], player, gamma)
 
 
 def test_cycles_of_another_number_of_sessions_are_refused() -> None:

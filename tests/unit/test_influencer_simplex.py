@@ -118,7 +118,7 @@ def test_derivatives_treat_coordinates_as_independent() -> None:
 
 def test_payoffs_and_gradients_near_the_boundary_are_finite() -> None:
     game = rv.games.influencer(**CASES["other corner"])
-    assert game.space.least == 1e-9
+    assert game.space.min_share == 1e-9
     corner = game.space.project(jnp.asarray(np.eye(3)))
     assert np.all(np.isfinite(game.payoffs(corner)))
     assert np.all(np.isfinite(oracles.gradients(game, corner)))

@@ -135,8 +135,8 @@ def test_a_profile_with_nan_is_not_an_equilibrium() -> None:
 def test_distance_is_minimal_over_swaps_of_exchangeable_players() -> None:
     x = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]])
     assert distance(x, x[[2, 0, 1]]) == 0.0
-    assert distance(x, x[[1, 0, 2]], alike=np.array([0, 1, 2])) == pytest.approx(np.sqrt(2 / 3))
-    assert distance(x, x[[1, 0, 2]], alike=np.array([7, 7, 8])) == 0.0
+    assert distance(x, x[[1, 0, 2]], exchangeable=np.array([0, 1, 2])) == pytest.approx(np.sqrt(2 / 3))
+    assert distance(x, x[[1, 0, 2]], exchangeable=np.array([7, 7, 8])) == 0.0
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import rivalry as rv
 from rivalry.core import certify
 from rivalry.tables import (
     equilibria,
-    led_through,
+    greedy_path,
     payoffs,
     period_values,
     policy_regrets,
@@ -57,7 +57,7 @@ def test_table_payoffs_of_schedules_match_the_game(race: Any) -> None:
     for _ in range(3):
         policies = RNG.integers(0, choices, size=(2, len(tables.period)))
         value, best = period_values(tables, policies)
-        rows = tables.tabulated.places[[0, 1], led_through(tables, policies)]
+        rows = tables.tabulated.places[[0, 1], greedy_path(tables, policies)]
         paid = certify.payoffs(race, race.inputs(rows))
         np.testing.assert_allclose(value[0], paid, rtol=1e-12)
         assert np.all(best >= value)
@@ -69,7 +69,7 @@ def test_carried_state_matches_the_technology_stocks() -> None:
     tables = tabulate_periods(race, 2)
     finite = tables.tabulated.tables
     policies = RNG.integers(0, int(finite.sizes[0]), size=(2, len(tables.period)))
-    rows = tables.tabulated.places[[0, 1], led_through(tables, policies)]
+    rows = tables.tabulated.places[[0, 1], greedy_path(tables, policies)]
     measured = rv.oracles.metrics(race, race.inputs(rows))
     a, b = measured["safety_stock"][1], measured["performance_stock"][1]
     nature = 0
@@ -112,7 +112,7 @@ def test_periods_without_memory_match_the_one_period_race() -> None:
 def test_no_state_is_reached_after_play_ends() -> None:
     tables = tabulate_periods(rv.games.race(horizon=3, end_on="win"), 2)  # some player always wins
     assert tables.period.tolist() == [0, 3]
-    assert led_through(tables, np.ones((2, 2), dtype=int)).tolist() == [[1, 1], [0, 0], [0, 0]]
+    assert greedy_path(tables, np.ones((2, 2), dtype=int)).tolist() == [[1, 1], [0, 0], [0, 0]]
 
 
 def test_default_action_levels_of_a_race() -> None:

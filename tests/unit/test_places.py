@@ -59,7 +59,7 @@ def test_moves_on_a_two_action_simplex() -> None:
 
 
 def test_simplex_grids_respect_the_minimum_probability() -> None:
-    space = Simplex((3, 3), least=0.01)
+    space = Simplex((3, 3), min_share=0.01)
     places = places_of(space, 3)
     assert places.min() == pytest.approx(0.01)
     space.check(places[:, 0])

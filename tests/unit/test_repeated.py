@@ -331,7 +331,7 @@ def test_a_fixed_number_of_periods_is_completed() -> None:
 def test_policies_of_many_states_are_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_metrics, "STORED", 10)
     monkeypatch.setattr(session_metrics, "WEIGHED", 10)
-    with pytest.warns(UserWarning, match="best replies in 12 whole states are not worked out"):
+    with pytest.warns(UserWarning, match="best responses in 12 whole states are not worked out"):
         record = rv.solve(tables(PAIR, (3, 4)), quick(), seed=5).record
     assert "policy" not in record
     assert "regret" not in record

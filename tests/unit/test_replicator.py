@@ -127,7 +127,7 @@ class Floored(eqx.Module):
 
     @property
     def space(self) -> rv.Simplex:
-        return rv.Simplex((3, 3), least=0.01)
+        return rv.Simplex((3, 3), min_share=0.01)
 
     def payoffs(self, x: jax.Array) -> jax.Array:
         return x @ self.values

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rivalry.games.matrix import matrix
-from rivalry.tables import best_response, in_turn, mixed, policy_regrets, policy_response, tabulate
+from rivalry.tables import best_response, in_turn, mix_exploration, policy_regrets, policy_response, tabulate
 from rivalry.tables.kernels.shapes import FiniteGame
 from tests.contests import every, shared
 
@@ -117,7 +117,7 @@ def test_no_policy_exceeds_the_best_response(case: dict[str, Any], player: int) 
 @pytest.mark.parametrize("paid", ["round", "move"])
 def test_best_responses_in_alternating_play(paid: str) -> None:
     made = in_turn(tabulate(matrix("chicken"), observation="joint"))
-    chances = mixed(made.tables, [[0, 1, 1, 0], [1, 0, 0, 1]], 0.3)
+    chances = mix_exploration(made.tables, [[0, 1, 1, 0], [1, 0, 0, 1]], 0.3)
     found = best_response(made, chances, 1, 0.7, paid=paid)
     best = np.full((2, 4), -np.inf)
     for policy in product(range(2), repeat=4):  # the player moves in round 1 only
@@ -163,7 +163,7 @@ def test_policy_regrets_match_single_best_responses() -> None:
     made = tabulate(shared(players=2), 3)
     policies = np.random.default_rng(2).integers(0, 3, size=(2, 3))
     found = policy_regrets(made, policies, [0.5, 0.9], epsilon=[0.0, 0.4])
-    chances = mixed(made.tables, policies)
+    chances = mix_exploration(made.tables, policies)
     chances[1] = 0.6 * chances[1] + 0.4 / 3
     for player, discount in enumerate([0.5, 0.9]):
         np.testing.assert_allclose(
@@ -174,7 +174,7 @@ def test_policy_regrets_match_single_best_responses() -> None:
 
 def test_exploration_is_mixed_into_policies() -> None:
     tables = tabulate(matrix(payoffs=np.zeros((2, 2, 3)).tolist())).tables
-    found = mixed(tables, [[0, 1, 0], [2, 0, 1]], 0.3)
+    found = mix_exploration(tables, [[0, 1, 0], [2, 0, 1]], 0.3)
     np.testing.assert_allclose(found[0, :2], [[0.85, 0.15, 0], [0.15, 0.85, 0]])
     np.testing.assert_allclose(found[1, 0], [0.1, 0.1, 0.8])
 

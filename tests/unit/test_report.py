@@ -164,7 +164,7 @@ def changed(changes: dict[str, Any], data: xr.Dataset, **expect: Any) -> dict[st
         "method": [{"name": name, "kind": "newton", "start": [0.3, 0.6]} for name in ("a", "b")],
         "sweep": {"game.reach": [0.1, 0.2]},
     }
-    study = Study(**tables).changed(changes).resolved()
+    study = Study(**tables).with_changes(changes).resolved()
     return expectations({**study, "expect": [{"quantity": "gain", "expected": 1.0, **expect}]}, data)[0]
 
 
@@ -230,18 +230,18 @@ def test_a_new_sweep_is_compared_at_the_value_of_the_study() -> None:
         "expect": [{"quantity": "gain", "expected": 1.0}],
     }
     study = Study(**tables)
-    (found,) = expectations(study.changed({"sweep.game.reach": [0.1, 0.2]}).resolved(), data)
+    (found,) = expectations(study.with_changes({"sweep.game.reach": [0.1, 0.2]}).resolved(), data)
     assert (found["ours"], found["expected_verdict"]) == (1.0, "agrees")
-    (found,) = expectations(study.changed({"sweep.game.reach": [0.2, 0.3]}).resolved(), data)
+    (found,) = expectations(study.with_changes({"sweep.game.reach": [0.2, 0.3]}).resolved(), data)
     assert found["expected_verdict"] == "not compared"
 
 
 def test_an_omitted_key_is_compared_with_its_default() -> None:
     study = Study(game={"family": "race"}, method={"kind": "closed_form"})
-    assert study.changed({"game.disaster_cost": 1.0}).base is None
-    (one,) = differences(study.changed({"game.disaster_cost": 4.0}).resolved())
+    assert study.with_changes({"game.disaster_cost": 1.0}).base is None
+    (one,) = differences(study.with_changes({"game.disaster_cost": 4.0}).resolved())
     assert one.words == "game.disaster_cost = 4.0 in this run, 1.0 in the study"
-    (one,) = differences(study.changed({"sweep.game.disaster_cost": [1.0, 4.0]}).resolved())
+    (one,) = differences(study.with_changes({"sweep.game.disaster_cost": [1.0, 4.0]}).resolved())
     assert applicable([one], {"quantity": "payoff"}) == ({"disaster_cost": 1.0}, "")
 
 
@@ -516,7 +516,7 @@ def test_a_bundled_study_is_rerun_by_its_name(tmp_path: Path) -> None:
 def test_warnings_of_cells_are_listed_once_and_truncated(tmp_path: Path, page: str) -> None:
     assert "Warnings" not in page
     run = stored(tmp_path / "run")
-    with run.locked():
+    with run.locking():
         for k, place in enumerate(run.cells):
             own = [f"UserWarning: {word} <b>" for word in ("tired", "late", "lost", "blind", "deaf", "mute")]
             run.note(
@@ -703,14 +703,14 @@ def test_the_command_line_reports_both_verdicts_and_explanations(tmp_path: Path)
 
 
 def test_changes_from_the_study_are_reported(tmp_path: Path) -> None:
-    made = study(sweep={"game.reach": [0.17, 0.2]}).changed({"method.gradient_ascent.max_steps": 3})
+    made = study(sweep={"game.reach": [0.17, 0.2]}).with_changes({"method.gradient_ascent.max_steps": 3})
     text = build(stored(tmp_path / "run", made).folder).read_text(encoding="utf-8")
     assert "Changed from the study:" in text
     assert "<code>method.gradient_ascent.max_steps</code> = 3 (in the study the default)" in text
     assert "1 value not compared" in text
     again = Study.from_resolved(json.loads(json.dumps(made.resolved())))
     assert again == made
-    assert again.changed({"replications.count": 2}).base == made.base
+    assert again.with_changes({"replications.count": 2}).base == made.base
 
 
 def test_rule_labels_are_explained_once_where_used(tmp_path: Path, page: str) -> None:

@@ -59,7 +59,7 @@ class Break(Halve):
 
 
 class Ends(Halve):
-    def ended(self, game: Any, state: Walk) -> jax.Array:
+    def ending(self, game: Any, state: Walk) -> jax.Array:
         return jnp.where(state.count == 3, 2, 0)
 
 
@@ -372,7 +372,7 @@ class Plain:
 
 
 class PlainEnds(Plain):
-    def ended(self, game: Any, state: Walk) -> Any:
+    def ending(self, game: Any, state: Walk) -> Any:
         return 0
 
 

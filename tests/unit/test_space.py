@@ -16,7 +16,7 @@ SPACES = [
     Box.of([[0.0, 2.0], [-1.0, 1.0]], players=3),
     Box.of([[0.1, 10.0]], players=2, coordinates="log"),
     Box.of([[0.01, 0.9]], players=2, coordinates="logit"),
-    Box.of([[0.0, 1e4], [0.0, 9.0]], players=2, coordinates=("log", "shifted"), least=1e-9),
+    Box.of([[0.0, 1e4], [0.0, 9.0]], players=2, coordinates=("log", "shifted"), zero_threshold=1e-9),
     Simplex((2, 3, 1)),
     Simplex((3, 2), 1e-9),
     Choices((2, 4)),
@@ -120,7 +120,7 @@ def test_points_outside_the_space_are_named(space: Space, given: object, message
 @pytest.mark.parametrize(
     ("bounds", "coordinates", "message"),
     [
-        ([0.0, 1.0], "linear", "bounds: shape (2,) must be (axes, 2), one [low, high] an axis"),
+        ([0.0, 1.0], "linear", "bounds: shape (2,) must be (axes, 2), one [low, high] per axis"),
         ([[1.0, 0.0]], "linear", "bounds[0]: [1.0, 0.0] must be finite with low below high"),
         ([[0.0, np.inf]], "linear", "bounds[0]: [0.0, inf] must be finite with low below high"),
         ([[0.0, 1.0]], "log", "bounds[0]: [0.0, 1.0] is outside the range of log coordinates"),
@@ -133,20 +133,21 @@ def test_invalid_bounds_are_refused(bounds: object, coordinates: str, message: s
 
 
 @pytest.mark.parametrize(
-    ("coordinates", "least", "message"),
+    ("coordinates", "zero_threshold", "message"),
     [
-        ("log", 0.0, "least[0]: 0 must be above 0 and below 1"),
-        ("shifted", None, "least[0]: None; must be given for shifted coordinates"),
-        (("log", "log"), 0.1, "coordinates: 2 words for 1 axes; must be one, or one an axis"),
+        ("log", 0.0, "zero_threshold[0]: 0 must be above 0 and below 1"),
+        ("shifted", None, "zero_threshold[0]: None; must be given for shifted coordinates"),
+        (("log", "log"), 0.1, "coordinates: 2 words for 1 axes; must be one, or one per axis"),
     ],
 )
-def test_invalid_coordinates_are_refused(coordinates: Any, least: object, message: str) -> None:
+def test_invalid_coordinates_are_refused(coordinates: Any, zero_threshold: object, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        Box.of([[0.0, 1.0]], players=2, coordinates=coordinates, least=least)
+        Box.of([[0.0, 1.0]], players=2, coordinates=coordinates, zero_threshold=zero_threshold)
 
 
 def test_log_and_shifted_grids_start_at_zero() -> None:
-    space = Box.of([[0.0, 100.0], [0.0, 3.0]], players=2, coordinates=("log", "shifted"), least=[0.1, 1.0])
+    bounds, kinds = [[0.0, 100.0], [0.0, 3.0]], ("log", "shifted")
+    space = Box.of(bounds, players=2, coordinates=kinds, zero_threshold=[0.1, 1.0])
     grid = np.asarray(space.grid(1, 16))
     np.testing.assert_allclose(np.unique(grid[:, 0]), [0.0, 1.0, 10.0, 100.0], rtol=1e-12)
     np.testing.assert_allclose(np.unique(grid[:, 1]), 4.0 ** (np.arange(4) / 3) - 1, atol=1e-12)

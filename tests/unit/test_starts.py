@@ -12,7 +12,7 @@ SPACES = {
     "box": (Box.of([[0, 1], [0, 5]], players=2), 20),
     "log": (Box.of([[0.1, 10.0]], players=2, coordinates="log"), 7),
     "simplex": (Simplex((3, 2)), 12),
-    "least": (Simplex((3, 3), least=1e-3), 40),
+    "least": (Simplex((3, 3), min_share=1e-3), 40),
     "choices": (Choices((2, 3)), 6),
     "one": (Box.interval(-1.0, 3.0, players=2), 1),
 }

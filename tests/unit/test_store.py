@@ -90,7 +90,7 @@ def test_a_damaged_cell_is_named_set_aside_and_redone(run: Run, damage: str) -> 
         broken.write_bytes(text[: {"cut": len(text) // 2, "empty": 0}.get(damage, len(text))])
     again = load_run(run.folder)
     assert again.counts()["done"] == 6  # not checked yet
-    with again.locked():
+    with again.locking():
         left, damaged = again.reconcile()
     assert left == [run.cells[0].id]
     assert [error.path for error in damaged] == [broken]
@@ -111,14 +111,14 @@ def test_a_dataset_warns_once_per_damaged_cell(run: Run) -> None:
     assert [str(warning.message).split(": ")[0] for warning in caught] == named
     assert np.isnan(data.payoff[0]).all()
     assert run.counts()["left"] == 0  # reading sets nothing aside
-    with run.locked():
+    with run.locking():
         assert run.reconcile().left == [place.id for place in run.cells[:2]]
     assert np.isnan(run.dataset().payoff[0]).all()
 
 
 @pytest.mark.parametrize("loss", ["missing", "garbage", "cut"])
 def test_the_index_is_rebuilt_from_the_files(run: Run, loss: str) -> None:
-    with run.locked():
+    with run.locking():
         fill(run, skip=2)
         run.note(run.cells[-1].id, "failed", message="no")
     assert run.counts() == {"total": 6, "done": 4, "failed": 1, "left": 1}
@@ -132,7 +132,7 @@ def test_the_index_is_rebuilt_from_the_files(run: Run, loss: str) -> None:
     assert [error.path for error in again.damaged()] == [index]
 
     def resume() -> tuple[list[str], set[str]]:
-        with again.locked():
+        with again.locking():
             return again.reconcile().left, again.index.known()
 
     with pytest.warns(UserWarning, match=r"index\.sqlite: damaged"):
@@ -170,7 +170,7 @@ def test_a_run_without_an_index_has_no_failures(run: Run) -> None:
 
 
 def test_the_index_drops_cells_without_a_file(run: Run) -> None:
-    with run.locked():
+    with run.locking():
         fill(run)
         assert set(run.seconds().values()) == {0.5}
         run.cell_path(run.cells[0].id).unlink()
@@ -193,7 +193,7 @@ def test_a_changed_study_keeps_its_matching_cells(run: Run) -> None:
     folder = run.folder.parent
     longer = Run.create_or_open(run.folder, study(folder, sweep={"game.prize": [1.0, 1.5, 2.0]}))
     assert longer.counts() == {"total": 6, "done": 4, "failed": 0, "left": 2}
-    with longer.locked():
+    with longer.locking():
         left = longer.reconcile().left
     assert {p.point["prize"] for p in longer.cells if p.id in left} == {2.0}
     assert longer.dataset().sizes["prize"] == 3
@@ -205,7 +205,7 @@ def test_a_changed_study_keeps_its_matching_cells(run: Run) -> None:
 
 def test_a_run_whose_study_changed_meanwhile_is_refused(run: Run) -> None:
     Run.create_or_open(run.folder, study(run.folder.parent, sweep={"game.prize": [3.0]}))
-    with run.locked(), pytest.raises(StoreError, match="changed by another process"):
+    with run.locking(), pytest.raises(StoreError, match="changed by another process"):
         run.reconcile()
 
 
@@ -239,7 +239,7 @@ def test_a_damaged_certificate_is_set_aside(run: Run) -> None:
     with pytest.warns(UserWarning, match=r"certificates.*`rivalry certify` redoes it"):
         data = run.dataset()
     np.testing.assert_array_equal(data.regret[0, 0, 0], record(0)["regret"][1])
-    with run.locked():
+    with run.locking():
         assert run.reconcile().left == []
     np.testing.assert_array_equal(run.dataset().regret[0, 0, 0], record(0)["regret"][1])
 
@@ -250,7 +250,7 @@ def test_a_damaged_certificate_does_not_invalidate_its_cell(run: Run) -> None:
     run.cell_path(run.cells[1].id).unlink()
     run.write_certificate(run.cells[2].id, record(78))
     run.cell_path(run.cells[2].id).unlink()
-    with run.locked():
+    with run.locking():
         left, damaged = run.reconcile()
     assert left == [place.id for place in run.cells[1:3]]
     assert [error.path.parent.name for error in damaged] == ["certificates"]
@@ -259,14 +259,14 @@ def test_a_damaged_certificate_does_not_invalidate_its_cell(run: Run) -> None:
 def test_leftover_partial_files_are_removed(run: Run) -> None:
     part = run.folder / "cells" / ".x.npz.123.part"
     part.write_bytes(b"half")
-    with run.locked():
+    with run.locking():
         run.reconcile()
     assert not part.exists()
 
 
 def test_a_second_process_gets_one_line_from_a_locked_run(run: Run) -> None:
     code = "import sys; from rivalry.lab.store import load_run\nwith load_run(sys.argv[1]).locked(): pass"
-    with run.locked():
+    with run.locking():
         done = subprocess.run([sys.executable, "-c", code, run.folder], capture_output=True, text=True)
     assert re.search(f"run: in use by process {os.getpid()}; wait for it", done.stderr.splitlines()[-1])
 

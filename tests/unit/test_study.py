@@ -173,10 +173,10 @@ def test_zipped_keys_share_a_dimension() -> None:
     assert study.axes(cells) == {"reach": [0.1, 0.2], "algorithm": ["gradient_ascent"], "replication": [0]}
     assert study.companions() == {"budgets": ("reach", [1.0, 3.0])}
     three = one(sweep={"zip": True, "game.reach": [0.1, 0.2, 0.3], "game.budgets": [1.0, 3.0, 5.0]})
-    fewer = three.changed({"sweep.game.reach": [0.1, 0.2], "sweep.game.budgets": [1.0, 3.0]})
+    fewer = three.with_changes({"sweep.game.reach": [0.1, 0.2], "sweep.game.budgets": [1.0, 3.0]})
     assert fewer.cells() == study.cells()
     with pytest.raises(StudyError, match=r"sweep\.zip: needs keys with equally many values"):
-        three.changed({"sweep.game.reach": [0.1]})
+        three.with_changes({"sweep.game.reach": [0.1]})
     repeated = one(sweep={"zip": True, "game.reach": [0.1, 0.1], "game.budgets": [1.0, 1.0]})
     assert list(repeated.axes(cells)) == ["point", "algorithm", "replication"]
     assert set(repeated.companions()) == {"reach", "budgets"}
@@ -205,9 +205,9 @@ def test_a_batch_belongs_to_one_cell() -> None:
     assert study.coordinates == {}
     study.check()
     with pytest.raises(StudyError, match="a batch may vary numbers only"):
-        one(game={"family": "influencer", "resource": "bimodal"}, method={"kind": "gradient_ascent"}).changed(
-            {"batch.game.players": [2, 3]}
-        ).check()
+        one(
+            game={"family": "influencer", "resource": "bimodal"}, method={"kind": "gradient_ascent"}
+        ).with_changes({"batch.game.players": [2, 3]}).check()
 
 
 @pytest.mark.parametrize(
@@ -231,14 +231,14 @@ def test_a_batch_belongs_to_one_cell() -> None:
 def test_changes_apply_to_a_copy_of_the_study(changes: dict[str, Any], check: Any) -> None:
     study = one(sweep={"game.reach": {"from": 0.1, "to": 0.3, "count": 3}})
     before = study.resolved()
-    assert check(study.changed(changes))
+    assert check(study.with_changes(changes))
     assert study.resolved() == before
 
 
 def test_a_key_that_is_set_is_no_longer_swept() -> None:
     study = one(sweep={"game.reach": [0.1, 0.2], "game.budgets": [1.0, 2.0]})
-    assert study.changed({"game.reach": 0.3}).coordinates == {"budgets": [1.0, 2.0]}
-    assert study.changed({"game.reach[1]": 0.3}).coordinates == study.coordinates
+    assert study.with_changes({"game.reach": 0.3}).coordinates == {"budgets": [1.0, 2.0]}
+    assert study.with_changes({"game.reach[1]": 0.3}).coordinates == study.coordinates
 
 
 def test_quick_form_is_idempotent(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_quick_form_is_idempotent(tmp_path: Path) -> None:
 def test_expectations_made_void_by_a_change_are_kept() -> None:
     expect = [{"quantity": "threshold", "at": {"reach": 0.1}, "expected": 0.2}]
     study = one(sweep={"game.reach": [0.1, 0.2]}, expect=expect)
-    assert list(study.changed({"sweep.game.reach": [0.5]}).expect) == expect
+    assert list(study.with_changes({"sweep.game.reach": [0.5]}).expect) == expect
     with pytest.raises(StudyError, match=r"expect\[0\]\.at\.reach"):
         one(sweep={"game.reach": [0.5]}, expect=expect)
 
@@ -272,7 +272,7 @@ def test_included_studies_are_in_quick_form(tmp_path: Path) -> None:
     assert whole.parts()["three"].is_quick
     assert whole.family is None
     with pytest.raises(StudyError, match="a study of studies takes no changes; its studies do: three"):
-        whole.changed({"game.reach": 1.0})
+        whole.with_changes({"game.reach": 1.0})
     assert Study.from_resolved(whole.resolved()) == whole
 
 

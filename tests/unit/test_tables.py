@@ -11,7 +11,7 @@ import rivalry as rv
 from rivalry.core.oracles import to_finite
 from rivalry.core.space import Choices
 from rivalry.games.matrix import matrix
-from rivalry.tables import discretize, in_turn, largest_payoff, normalised, payoffs, tabulate
+from rivalry.tables import discretize, in_turn, largest_payoff, normalise, payoffs, tabulate
 from rivalry.tables.kernels.shapes import FiniteGame
 from tests.contests import Offering, Shared, by_rule, every, shared
 from tests.small_games import cournot
@@ -60,7 +60,7 @@ def test_above_the_memory_limit_payoffs_are_computed_on_demand() -> None:
     np.testing.assert_allclose(payoffs(table, actions).T, table.tables.payoff[0])
     assert largest_payoff(summed) == largest_payoff(table) == table.tables.payoff.max()
     for made in (table, summed):
-        np.testing.assert_allclose(payoffs(normalised(made), actions).max(), 1.0, rtol=1e-14)
+        np.testing.assert_allclose(payoffs(normalise(made), actions).max(), 1.0, rtol=1e-14)
     with pytest.raises(ValueError, match="places: a table of 1536 bytes is above max_table_bytes, 1000"):
         tabulate(shared(Shared), 4, max_table_bytes=1000)
 
@@ -88,12 +88,12 @@ def test_underflowing_influence_is_shared_in_logarithms() -> None:
 def test_exchangeable_players_may_be_permuted() -> None:
     game = shared(players=4, steepness=[2.0, 3.0, 2.0, 2.0], cost=np.zeros(4))
     made = tabulate(game, 3)
-    assert made.alike.tolist() == [0, 1, 0, 0]
+    assert made.exchangeable.tolist() == [0, 1, 0, 0]
     table = made.tables.payoff[0].reshape(4, 3, 3, 3, 3)
     np.testing.assert_allclose(table[0], np.swapaxes(table[2], 0, 2), rtol=1e-12)
     np.testing.assert_allclose(table[1], np.swapaxes(table[1], 2, 3), rtol=1e-12)
     own = [[0.0, 1.0], [0.0, 1.0], [0.0, 1.0], [0.1, 1.0]]
-    assert tabulate(game, own).alike.tolist() == [
+    assert tabulate(game, own).exchangeable.tolist() == [
         0,
         1,
         0,
@@ -162,7 +162,7 @@ def test_invalid_input_is_refused() -> None:
     with pytest.raises(ValueError, match="is a str; must be a FiniteGame"):
         tabulate(WithWorld())
     with pytest.raises(ValueError, match="game: its largest payoff is 0; must be above 0"):
-        normalised(tabulate(matrix(payoffs=[[[0, -1]], [[0, -2]]])))
+        normalise(tabulate(matrix(payoffs=[[[0, -1]], [[0, -2]]])))
 
 
 def test_the_package_exports_tabulate() -> None:

@@ -23,7 +23,7 @@ def at_bounds(space: Space, seed: int) -> jax.Array:
     keys = jax.random.split(jax.random.key(seed), 2)
     x = space.sample(keys[0])
     lowered = jnp.where(jax.random.bernoulli(keys[1], 0.4, x.shape), 0.0, x)
-    if isinstance(space, Simplex) and not space.least:
+    if isinstance(space, Simplex) and not space.min_share:
         total = lowered.sum(axis=1, keepdims=True)
         return jnp.where(total > 0, lowered / jnp.where(total > 0, total, 1.0), x)
     return space.project(lowered - 1e-3 * (lowered == 0))

@@ -248,7 +248,7 @@ def test_invalid_input_is_refused() -> None:
         Thresholds("reach", low=0.1, high=0.3, points=1)
     with pytest.raises(ValueError, match=r"parameter: raech: no array of this game; it has budgets, .*reach"):
         rv.solve(game, Thresholds("raech", low=0.1, high=0.3))
-    with pytest.raises(ValueError, match=r"position: 2 numbers; must be 1, one an axis"):
+    with pytest.raises(ValueError, match=r"position: 2 numbers; must be 1, one per axis"):
         rv.solve(game, Thresholds("reach", low=0.1, high=0.3, position=[0.1, 0.2]))
     with pytest.raises(ValueError, match=r"position: player 0 is at 2; must be in \[0, 1\]"):
         rv.solve(game, Thresholds("reach", low=0.1, high=0.3, position=2.0))

@@ -13,7 +13,7 @@ from rivalry.core import oracles
 from rivalry.core.certify import certificate, payoffs
 from rivalry.core.game import own_payoff
 from rivalry.core.jax import jax, jnp
-from rivalry.core.reparametrisation import flattened
+from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.space import Box
 from rivalry.transforms import Followers, discretise, freeze, in_stages, open_loop, repeat, stackelberg, walks
 
@@ -80,7 +80,7 @@ def _(game: Firms, x: Any, player: Any, low: Any, high: Any) -> Any:
 
 
 LINEAR = Firms(Box.interval(0.0, 1.0, players=3))
-LOGS = Firms(Box.of([[0.0, 1.0]], players=3, coordinates="log", least=1e-6))
+LOGS = Firms(Box.of([[0.0, 1.0]], players=3, coordinates="log", zero_threshold=1e-6))
 MADE: dict[str, Any] = {
     "freeze": freeze(LINEAR, {1: [0.2]}),
     "freeze of freeze": freeze(freeze(LINEAR, {1: [0.2]}), {1: [0.3]}),
@@ -92,7 +92,7 @@ MADE: dict[str, Any] = {
     "repeat": repeat(LINEAR),
     "in_stages": in_stages(LINEAR, [[0], [1, 2]]),
     "discretise": discretise(LINEAR, 5),
-    "flattened": flattened(LOGS),
+    "flattened": unconstrained_game(LOGS),
 }
 
 WHOLE = "counts the players of the whole game"

@@ -56,7 +56,7 @@ def study(
         raise OptionError(_takers(one, changes | swept))
     if quick:
         one = one.quick_form()
-    return one.changed(changes | swept)
+    return one.with_changes(changes | swept)
 
 
 def _takers(whole: Study, changes: Mapping[str, Any]) -> str:
@@ -71,7 +71,7 @@ def _takers(whole: Study, changes: Mapping[str, Any]) -> str:
 
 def _takes(part: Study, key: str, value: Any) -> bool:
     try:
-        part.changed({key: value}).check()
+        part.with_changes({key: value}).check()
     except ValueError:
         return False
     return True
@@ -161,7 +161,7 @@ def _draw_own(run: Run) -> None:
     from rivalry.lab.report import draw_own
 
     for name, part in (run.parts() or {run.name: run}).items():
-        with part.locked():
+        with part.locking():
             for line in draw_own(part):
                 output.note(f"{name}: {line}")
                 part.log(line)

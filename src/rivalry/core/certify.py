@@ -14,7 +14,7 @@ from rivalry.core.game import Game, payoff_against, scale
 from rivalry.core.jax import compiled, is_jax_array, jax, jnp, put
 from rivalry.core.oracles import Response, payoff_bound, proved_response, search_points
 from rivalry.core.plain import register_plain
-from rivalry.core.reparametrisation import curved, flattened
+from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
 from rivalry.core.results import COVERAGES, ROUNDING, Certificate, Rounding
 from rivalry.core.space import Simplex
 
@@ -144,7 +144,7 @@ def payoffs_tried(game: Game, x: Profile | np.ndarray, player: int, response: Re
 def _ordinary(game: Game, player: int, best: np.ndarray) -> np.ndarray:
     """Return strategies ``[candidate axis]`` for the payoff at stake: a coarse grid and ``best``."""
     space: Any = game.space
-    if not curved(game):
+    if not is_reparametrised(game):
         few = space.lattice if isinstance(space, Simplex) else space.grid  # a lattice needs no JAX
         # a coarse grid of a simplex has faces alone, where all payoffs may vanish
         return np.concatenate([np.asarray(few(player, FEW)), best[None]])
@@ -183,11 +183,11 @@ def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Resp
         raise ValueError(f"player: {player!r} must be a whole number in 0..{len(x) - 1}")
     if proved_response.knows(game) or oracles.best_response.knows(game):
         return proved_response(game, x, player)
-    if not curved(game):
+    if not is_reparametrised(game):
         return search_response(game, x, player, points)
-    flat = flattened(game)
-    found = search_response(flat, flat.inner(x), player, points)
-    there = flat.outer(flat.inner(x).at[player].set(found.strategy))
+    flat = unconstrained_game(game)
+    found = search_response(flat, flat.unconstrain(x), player, points)
+    there = flat.constrain(flat.unconstrain(x).at[player].set(found.strategy))
     # projected: amounts may leave the box by rounding of the coordinate change
     return found._replace(strategy=np.asarray(game.space.project(there)[player]))
 

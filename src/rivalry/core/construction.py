@@ -13,15 +13,15 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from rivalry.core.registry import near
-from rivalry.core.validate import HELD, Recipe
+from rivalry.core.validate import HELD, GameRecipe
 
 G = TypeVar("G")
 
 
-def recipe_of(game: object) -> Recipe | None:
+def recipe_of(game: object) -> GameRecipe | None:
     """Return the recipe of a game, or None."""
     found = getattr(game, HELD, None)
-    return found if isinstance(found, Recipe) else None
+    return found if isinstance(found, GameRecipe) else None
 
 
 def variant(game: G, **changes: Any) -> G:

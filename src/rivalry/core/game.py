@@ -153,7 +153,7 @@ def scale_of(game: object) -> Float[Array, ""]:
     return jnp.asarray(oracles.payoff_scale(game), dtype=float)
 
 
-def alike(game: Any) -> np.ndarray:
+def exchangeable_labels(game: Any) -> np.ndarray:
     """Return one integer per player, equal for exchangeable players; by default all differ."""
     return np.asarray(oracles.exchangeable(game))
 

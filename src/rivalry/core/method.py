@@ -77,7 +77,7 @@ class BaseMethod(Tree, ABC):
         kind, a study takes the first whose needs a game meets.
     natural : bool
         Whether the class takes amounts as they are, also where the space is searched in other coordinates
-        (`rivalry.core.reparametrisation.flattened`).
+        (`rivalry.core.reparametrisation.unconstrained_game`).
     """
 
     needs: ClassVar[tuple[Any, ...] | None] = None
@@ -98,7 +98,7 @@ class BaseMethod(Tree, ABC):
         """Return what the tolerance bounds; None (default) for the movement of the profile per step."""
         return None
 
-    def ended(self, game: Any, state: State) -> Any:
+    def ending(self, game: Any, state: State) -> Any:
         """Return an index into `ENDINGS`, not 0 where the method itself detects its end. Default: 0."""
         return 0
 
@@ -154,7 +154,7 @@ def take_step(method: BaseMethod, game: Any, state: State, key: PRNGKeyArray, to
     if residual is None:
         residual = jnp.max(jnp.abs(after.profile - state.profile))
     residual = jnp.asarray(residual, dtype=float)
-    own = method.ended(game, after)
+    own = method.ending(game, after)
     status = jnp.where(own != 0, own, jnp.where(residual <= tol, ENDINGS.index("converged"), 0))
     broken = ~jnp.all(jnp.isfinite(after.profile))
     # last: a method may report convergence of a profile that is no longer finite

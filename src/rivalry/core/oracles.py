@@ -167,10 +167,10 @@ def jacobian(game: Any, x: Profile) -> Float[Array, "row column"]:
     Generic: by differentiation.
     """
 
-    def stacked(y: Array) -> Array:
+    def stack_gradients(y: Array) -> Array:
         return gradients(game, y.reshape(x.shape)).ravel()
 
-    rows: Array = jax.jacfwd(stacked)(x.ravel())
+    rows: Array = jax.jacfwd(stack_gradients)(x.ravel())
     return rows.reshape(x.size, x.size)
 
 

@@ -9,14 +9,14 @@ import numpy as np
 BASIN = 1e-4  # of the width: limit profiles no further apart belong to one basin
 
 
-def distance(x: np.ndarray, y: np.ndarray, alike: np.ndarray | None = None) -> float:
+def distance(x: np.ndarray, y: np.ndarray, exchangeable: np.ndarray | None = None) -> float:
     """Return the RMS distance of two profiles over players, minimal over swaps of exchangeable players.
 
     Parameters
     ----------
     x, y : ndarray
         Profiles ``[player axis]``.
-    alike : ndarray, optional
+    exchangeable : ndarray, optional
         One label per player; players with equal labels are exchangeable (default: all).
 
     Raises
@@ -35,17 +35,17 @@ def distance(x: np.ndarray, y: np.ndarray, alike: np.ndarray | None = None) -> f
     if x.ndim != 2 or x.shape != y.shape:
         raise ValueError(f"y: shape {y.shape} must be that of x, {x.shape}, and (players, axes)")
     cost = np.sum((x[:, None, :] - y[None, :, :]) ** 2, axis=-1)
-    if alike is not None:
-        labels = np.asarray(alike)
+    if exchangeable is not None:
+        labels = np.asarray(exchangeable)
         if labels.shape != x.shape[:1]:
-            raise ValueError(f"alike: shape {labels.shape} must be ({len(x)},), one label a player")
+            raise ValueError(f"exchangeable: shape {labels.shape} must be ({len(x)},), one label per player")
         # players with different labels are never swapped
         cost = np.where(labels[:, None] == labels[None, :], cost, np.inf)
     return float(np.sqrt(cost[linear_sum_assignment(cost)].mean()))
 
 
 def nearest(
-    x: np.ndarray, equilibria: Sequence[np.ndarray] | np.ndarray, alike: np.ndarray | None = None
+    x: np.ndarray, equilibria: Sequence[np.ndarray] | np.ndarray, exchangeable: np.ndarray | None = None
 ) -> tuple[float, int]:
     """Return the `distance` of a profile ``[player axis]`` to the nearest equilibrium, and its index.
 
@@ -58,11 +58,11 @@ def nearest(
     x = np.asarray(x, dtype=float)
     if not len(equilibria) or not np.all(np.isfinite(x)):
         return float("nan"), -1
-    each = [distance(x, np.asarray(y), alike) for y in equilibria]
+    each = [distance(x, np.asarray(y), exchangeable) for y in equilibria]
     return min(each), int(np.argmin(each))
 
 
-def distances(profiles: np.ndarray, equilibria: np.ndarray, alike: np.ndarray) -> np.ndarray:
+def distances(profiles: np.ndarray, equilibria: np.ndarray, exchangeable: np.ndarray) -> np.ndarray:
     """Return the `distance` of each profile ``[row player axis]`` to its nearest equilibrium, ``[row]``.
 
     It is NaN without equilibria.
@@ -72,12 +72,12 @@ def distances(profiles: np.ndarray, equilibria: np.ndarray, alike: np.ndarray) -
     [0.070711, 0.5]
     """
     if profiles.shape[2] > 1 or not len(equilibria):
-        return np.array([nearest(x, equilibria, alike)[0] for x in profiles])
+        return np.array([nearest(x, equilibria, exchangeable)[0] for x in profiles])
 
     # with one axis the best matching sorts exchangeable players by strategy, which is fast
     def sort_exchangeable(each: np.ndarray) -> np.ndarray:
         flat = each[..., 0]
-        by = np.lexsort((flat, np.broadcast_to(alike, flat.shape)), axis=-1)
+        by = np.lexsort((flat, np.broadcast_to(exchangeable, flat.shape)), axis=-1)
         return np.take_along_axis(flat, by, axis=-1)
 
     rows, found = sort_exchangeable(profiles), np.full(len(profiles), np.inf)
@@ -88,7 +88,7 @@ def distances(profiles: np.ndarray, equilibria: np.ndarray, alike: np.ndarray) -
 
 def basins(
     profiles: np.ndarray,
-    alike: np.ndarray | None = None,
+    exchangeable: np.ndarray | None = None,
     *,
     within: float = BASIN,
     width: np.ndarray | float = 1.0,
@@ -103,7 +103,7 @@ def basins(
     ----------
     profiles : ndarray
         Limit profiles ``[batch player axis]``.
-    alike : ndarray, optional
+    exchangeable : ndarray, optional
         One label per player; players with equal labels are exchangeable (default: all).
     within : float
         Largest distance, relative to ``width``.
@@ -125,7 +125,7 @@ def basins(
     for k, profile in enumerate(scaled):
         # compare with every earlier profile of another group: a chain may join several groups
         for j in range(k):
-            if group[j] != group[k] and distance(profile, scaled[j], alike) <= within:
+            if group[j] != group[k] and distance(profile, scaled[j], exchangeable) <= within:
                 group[group == group[k]] = group[j]
     return most_first(group)
 

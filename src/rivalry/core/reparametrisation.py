@@ -1,8 +1,8 @@
 """Reparametrised games: amounts as logarithms, shares as log odds.
 
 Where the relevant scale of amounts is logarithmic, steps, distances and gradients in amounts are ill-scaled:
-no even grid covers ``1e-9`` and ``1e3``, and Newton steps leave the positive numbers. `flattened` returns the
-same game with the inner coordinates of its `Box` as strategies.
+no even grid covers ``1e-9`` and ``1e3``, and Newton steps leave the positive numbers. `unconstrained_game`
+returns the same game with the search coordinates of its `Box` as strategies.
 """
 
 from __future__ import annotations
@@ -28,106 +28,106 @@ if TYPE_CHECKING:
 DOWN = -1e-30  # times the payoff scale: the gradient at zero, which is at minus infinity
 
 
-def curved(game: object) -> bool:
+def is_reparametrised(game: object) -> bool:
     """Return whether a one-shot game's box has coordinates other than the amounts."""
     space = getattr(game, "space", None)
-    return isinstance(space, Box) and space.curved and isinstance(game, Game)
+    return isinstance(space, Box) and space.reparametrised and isinstance(game, Game)
 
 
-def flattened(game: Any) -> Any:
-    """Return the game on the linear box of its inner coordinates, or itself where these are the amounts.
+def unconstrained_game(game: Any) -> Any:
+    """Return the game on the linear box of its search coordinates, or itself where these are the amounts.
 
-    Payoffs are unchanged, strategies are mapped by ``game.space.inner``, and derivatives follow by the chain
-    rule. In ``log`` coordinates zero is infinitely far from all other amounts. There, the rows and columns of
-    the Jacobian are 0 and the gradient is slightly negative (`DOWN`): it never leads away from zero, which
+    Payoffs are unchanged, strategies are mapped by ``game.space.unconstrain``, and derivatives follow by the
+    chain rule. In ``log`` coordinates zero is infinitely far from all other amounts. There, the rows and
+    columns of the Jacobian are 0 and the gradient is slightly negative (`DOWN`): it never leads away from zero, which
     counts as a binding lower bound. Only the certificate tests deviations from zero.
 
     >>> from types import SimpleNamespace
-    >>> space = Box.of([[0.0, 10.0]], players=2, coordinates="log", least=1e-6)
+    >>> space = Box.of([[0.0, 10.0]], players=2, coordinates="log", zero_threshold=1e-6)
     >>> effort = SimpleNamespace(space=space, payoffs=lambda x: (x / x.sum() - x)[:, 0])
-    >>> flat = flattened(effort)
+    >>> flat = unconstrained_game(effort)
     >>> y = flat.inner(jnp.array([[1.0], [3.0]]))
     >>> flat.payoffs(y).round(6).tolist(), oracles.gradients(flat, y).round(6).tolist()
     ([-0.75, -2.25], [[-0.8125], [-2.8125]])
     """
-    return Flat(game) if curved(game) else game
+    return Unconstrained(game) if is_reparametrised(game) else game
 
 
-def inner(game: Any, x: Profile) -> Profile:
-    """Return a profile in the coordinates of `flattened`; unchanged where these are the amounts."""
-    y: Array = game.space.inner(x) if curved(game) else x
+def unconstrain(game: Any, x: Profile) -> Profile:
+    """Return a profile in search coordinates; unchanged where these are the amounts."""
+    y: Array = game.space.unconstrain(x) if is_reparametrised(game) else x
     return y
 
 
-def outer(game: Any, y: Profile) -> Profile:
-    """Return the game's profile at coordinates of `flattened`; unchanged where these are the amounts."""
-    x: Array = game.space.project(game.space.outer(y)) if curved(game) else y
+def constrain(game: Any, y: Profile) -> Profile:
+    """Return the game's profile at search coordinates; unchanged where these are the amounts."""
+    x: Array = game.space.project(game.space.constrain(y)) if is_reparametrised(game) else y
     return x
 
 
-class Flat(Tree):
-    """A game in inner coordinates; see `flattened`."""
+class Unconstrained(Tree):
+    """A game in search coordinates; see `unconstrained_game`."""
 
     game: Any
 
     @property
     def space(self) -> Box:
-        flat: Box = self.game.space.flat()
+        flat: Box = self.game.space.unconstrained()
         return flat
 
-    def inner(self, x: Profile) -> Profile:
-        """Return the inner coordinates of a profile of amounts."""
-        y: Array = self.game.space.inner(x)
+    def unconstrain(self, x: Profile) -> Profile:
+        """Return the search coordinates of a profile of amounts."""
+        y: Array = self.game.space.unconstrain(x)
         return y
 
-    def outer(self, y: Profile) -> Profile:
-        """Return the amounts at inner coordinates; rounding may exceed the game's box by a last digit."""
-        x: Array = self.game.space.outer(y)
+    def constrain(self, y: Profile) -> Profile:
+        """Return the amounts at search coordinates; rounding may exceed the game's box by a last digit."""
+        x: Array = self.game.space.constrain(y)
         return x
 
     def payoffs(self, y: Profile) -> Float[Array, "player"]:
-        found: Array = self.game.payoffs(self.outer(y))
+        found: Array = self.game.payoffs(self.constrain(y))
         return found
 
     def slopes(self, y: Profile) -> tuple[Profile, Profile]:
-        """Return first and second derivatives of amounts in their inner coordinates; 0 at zero amounts."""
+        """Return first and second derivatives of amounts in their search coordinates; 0 at zero amounts."""
         one = jnp.ones_like(y)
 
         def first(y: Profile) -> Profile:
-            return jax.jvp(self.outer, (y,), (one,))[1]  # type: ignore[no-any-return]
+            return jax.jvp(self.constrain, (y,), (one,))[1]  # type: ignore[no-any-return]
 
         # coordinates change entry by entry, so a tangent of ones gives all derivatives at once
         return jax.jvp(first, (y,), (one,))
 
 
 forward(
-    Flat,
+    Unconstrained,
     oracles.payoff_scale,
     oracles.discontinuity,
     oracles.labels,
     oracles.exchangeable,
     oracles.validate_parameter,
 )
-forward_at(Flat, Flat.outer)
+forward_at(Unconstrained, Unconstrained.constrain)
 
 
-@oracles.deviation_payoff.register(Flat)
-def _(game: Flat, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
-    known = oracles.deviation_payoff(game.game, game.outer(x), player)
-    return lambda strategy: known(game.outer(x.at[player].set(strategy))[player])
+@oracles.deviation_payoff.register(Unconstrained)
+def _(game: Unconstrained, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
+    known = oracles.deviation_payoff(game.game, game.constrain(x), player)
+    return lambda strategy: known(game.constrain(x.at[player].set(strategy))[player])
 
 
-@oracles.gradients.register(Flat)
-def _(game: Flat, x: Profile) -> Profile:
-    """Return gradients in inner coordinates by the chain rule."""
+@oracles.gradients.register(Unconstrained)
+def _(game: Unconstrained, x: Profile) -> Profile:
+    """Return gradients in search coordinates by the chain rule."""
     first, _ = game.slopes(x)
-    slope = oracles.gradients(game.game, game.outer(x)) * first
+    slope = oracles.gradients(game.game, game.constrain(x)) * first
     return jnp.where(first == 0, DOWN * scale_of(game), slope)
 
 
-@oracles.jacobian.register(Flat)
-def _(game: Flat, x: Profile) -> Float[Array, "row column"]:
-    amounts, (first, second) = game.outer(x), game.slopes(x)
+@oracles.jacobian.register(Unconstrained)
+def _(game: Unconstrained, x: Profile) -> Float[Array, "row column"]:
+    amounts, (first, second) = game.constrain(x), game.slopes(x)
     # chain rule with x(y): J_ij x'_i x'_j, and on the diagonal also the gradient times x''
     curve = jnp.where(first == 0, 0.0, oracles.gradients(game.game, amounts) * second).ravel()
     flow = first.ravel()
@@ -137,50 +137,52 @@ def _(game: Flat, x: Profile) -> Float[Array, "row column"]:
     return rows + jnp.diag(curve)
 
 
-@oracles.named_start.register(Flat, when=inner_knows(oracles.named_start))
-def _(game: Flat, name: str) -> Profile:
-    return game.inner(oracles.named_start(game.game, name))
+@oracles.named_start.register(Unconstrained, when=inner_knows(oracles.named_start))
+def _(game: Unconstrained, name: str) -> Profile:
+    return game.unconstrain(oracles.named_start(game.game, name))
 
 
-@oracles.closed_form.register(Flat, when=inner_knows(oracles.closed_form))
-def _(game: Flat) -> np.ndarray:
-    return np.array([game.inner(jnp.asarray(root)) for root in oracles.closed_form(game.game)])
+@oracles.closed_form.register(Unconstrained, when=inner_knows(oracles.closed_form))
+def _(game: Unconstrained) -> np.ndarray:
+    return np.array([game.unconstrain(jnp.asarray(root)) for root in oracles.closed_form(game.game)])
 
 
-@oracles.best_response.register(Flat, when=inner_knows(oracles.best_response))
-def _(game: Flat, x: Profile, player: int | Array) -> tuple[Array, Any, Coverage]:
-    amounts = game.outer(x)
+@oracles.best_response.register(Unconstrained, when=inner_knows(oracles.best_response))
+def _(game: Unconstrained, x: Profile, player: int | Array) -> tuple[Array, Any, Coverage]:
+    amounts = game.constrain(x)
     strategy, payoff, coverage = oracles.best_response(game.game, amounts, player)
-    return game.inner(amounts.at[player].set(strategy))[player], payoff, coverage
+    return game.unconstrain(amounts.at[player].set(strategy))[player], payoff, coverage
 
 
-@oracles.proved_response.register(Flat, when=inner_knows(oracles.proved_response))
-def _(game: Flat, x: Profile, player: int) -> oracles.Response:
-    amounts = game.outer(x)
+@oracles.proved_response.register(Unconstrained, when=inner_knows(oracles.proved_response))
+def _(game: Unconstrained, x: Profile, player: int) -> oracles.Response:
+    amounts = game.constrain(x)
     found = oracles.proved_response(game.game, amounts, player)
-    inside = game.inner(amounts.at[player].set(found.strategy))[player]
+    inside = game.unconstrain(amounts.at[player].set(found.strategy))[player]
     return found._replace(strategy=np.asarray(inside))
 
 
-@oracles.mixed_best_response.register(Flat, when=inner_knows(oracles.mixed_best_response))
-def _(game: Flat, places: np.ndarray, weights: np.ndarray, player: int) -> tuple[Array, Any, Coverage]:
-    amounts = np.asarray(jax.vmap(game.outer, in_axes=1, out_axes=1)(jnp.asarray(places)))
+@oracles.mixed_best_response.register(Unconstrained, when=inner_knows(oracles.mixed_best_response))
+def _(
+    game: Unconstrained, places: np.ndarray, weights: np.ndarray, player: int
+) -> tuple[Array, Any, Coverage]:
+    amounts = np.asarray(jax.vmap(game.constrain, in_axes=1, out_axes=1)(jnp.asarray(places)))
     strategy, payoff, coverage = oracles.mixed_best_response(game.game, amounts, weights, player)
     # any profile: the other rows do not affect the coordinates of this one
     anywhere = jnp.asarray(amounts[:, 0])
-    return game.inner(anywhere.at[player].set(strategy))[player], payoff, coverage
+    return game.unconstrain(anywhere.at[player].set(strategy))[player], payoff, coverage
 
 
-@oracles.search_points.register(Flat, when=inner_knows(oracles.search_points))
-def _(game: Flat, player: int) -> Array:
+@oracles.search_points.register(Unconstrained, when=inner_knows(oracles.search_points))
+def _(game: Unconstrained, player: int) -> Array:
     def row(own: Array) -> Array:
-        return game.inner(jnp.broadcast_to(own, game.game.space.shape))[player]
+        return game.unconstrain(jnp.broadcast_to(own, game.game.space.shape))[player]
 
     return jax.vmap(row)(oracles.search_points(game.game, player))
 
 
-@oracles.payoff_bound.register(Flat, when=inner_knows(oracles.payoff_bound))
-def _(game: Flat, x: Profile, player: int | Array, low: Strategy, high: Strategy) -> Array:
+@oracles.payoff_bound.register(Unconstrained, when=inner_knows(oracles.payoff_bound))
+def _(game: Unconstrained, x: Profile, player: int | Array, low: Strategy, high: Strategy) -> Array:
     # coordinates increase with amounts: boxes map to boxes
-    edges = (game.outer(x.at[player].set(edge))[player] for edge in (low, high))
-    return oracles.payoff_bound(game.game, game.outer(x), player, *edges)
+    edges = (game.constrain(x.at[player].set(edge))[player] for edge in (low, high))
+    return oracles.payoff_bound(game.game, game.constrain(x), player, *edges)

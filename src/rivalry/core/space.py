@@ -36,7 +36,7 @@ Coordinate = Literal["linear", "log", "logit", "shifted"]
 
 GOLDEN = (5**0.5 - 1) / 2
 LATTICE_AXES = 10  # no lattice beyond: it takes at least two points per axis
-EDGE = 1e-9  # in logs: amounts this close to `least` are 0, however a compiler rounds a logarithm
+EDGE = 1e-9  # in logs: amounts this close to `zero_threshold` are 0, however a compiler rounds a logarithm
 
 
 @runtime_checkable
@@ -103,8 +103,8 @@ def _spread(axes: int, points: int) -> np.ndarray:
 class Box(Tree):
     """An interval for every player and axis.
 
-    A box is searched, sampled and stepped through evenly in the coordinates ``y = inner(x)`` of its amounts
-    ``x``. Projection clips the amounts, whatever the coordinates.
+    A box is searched, sampled and stepped through evenly in the coordinates ``y = unconstrain(x)`` of its
+    amounts ``x``. Projection clips the amounts, whatever the coordinates.
 
     All arrays are ``[player axis]``, so that `jax.tree.map` can select players or repeat axes.
 
@@ -116,11 +116,11 @@ class Box(Tree):
         One word for all axes, or one per axis:
 
         - ``linear``: ``x`` itself;
-        - ``log`` (positive amounts): ``ln x``. Where ``low`` is 0, amounts up to ``least`` count as 0, which
-          is the low end of the inner box and an isolated point;
+        - ``log`` (positive amounts): ``ln x``. Where ``low`` is 0, amounts up to ``zero_threshold`` count as
+          0, which is the low end of the box of search coordinates and an isolated point;
         - ``logit`` (shares): ``ln x - ln(1 - x)``;
-        - ``shifted`` (amounts with zero as an ordinary bound): ``ln(x + least)``.
-    least
+        - ``shifted`` (amounts with zero as an ordinary bound): ``ln(x + zero_threshold)``.
+    zero_threshold
         Zero threshold of ``log``, or shift of ``shifted`` coordinates.
     usual_low, usual_high
         Bounds of initial profiles, by default those of the box. Searches cover the whole box.
@@ -130,14 +130,15 @@ class Box(Tree):
     >>> space = Box.interval(0.0, 1.0, players=3)
     >>> space.shape
     (3, 1)
-    >>> Box.of([[0.0, 100.0]], players=1, coordinates="log", least=0.1).grid(0, 4).ravel().round(6).tolist()
+    >>> amounts = Box.of([[0.0, 100.0]], players=1, coordinates="log", zero_threshold=0.1)
+    >>> amounts.grid(0, 4).ravel().round(6).tolist()
     [0.0, 1.0, 10.0, 100.0]
     """
 
     low: Float[Array, "player axis"]
     high: Float[Array, "player axis"]
     coordinates: Coordinate | tuple[Coordinate, ...] = static(default="linear")
-    least: Float[Array, "player axis"] | None = None
+    zero_threshold: Float[Array, "player axis"] | None = None
     usual_low: Float[Array, "player axis"] | None = None
     usual_high: Float[Array, "player axis"] | None = None
 
@@ -153,7 +154,7 @@ class Box(Tree):
         *,
         players: int,
         coordinates: Coordinate | tuple[Coordinate, ...] = "linear",
-        least: object = None,
+        zero_threshold: object = None,
     ) -> Box:
         """Return the same box for every player.
 
@@ -165,7 +166,7 @@ class Box(Tree):
             Number of players.
         coordinates : str or tuple of str
             One word for all axes, or one per axis; see `Box`.
-        least : array_like, optional
+        zero_threshold : array_like, optional
             A number above 0, or one per axis; see `Box`.
 
         Raises
@@ -175,12 +176,14 @@ class Box(Tree):
         """
         edges = np.asarray(bounds, dtype=float)
         if edges.ndim != 2 or edges.shape[1] != 2:
-            raise ValueError(f"bounds: shape {edges.shape} must be (axes, 2), one [low, high] an axis")
+            raise ValueError(f"bounds: shape {edges.shape} must be (axes, 2), one [low, high] per axis")
         axes = len(edges)
         kinds = (coordinates,) * axes if isinstance(coordinates, str) else tuple(coordinates)
         if len(kinds) != axes:
-            raise ValueError(f"coordinates: {len(kinds)} words for {axes} axes; must be one, or one an axis")
-        smallest = None if least is None else np.broadcast_to(np.asarray(least, dtype=float), (axes,))
+            raise ValueError(f"coordinates: {len(kinds)} words for {axes} axes; must be one, or one per axis")
+        smallest = None
+        if zero_threshold is not None:
+            smallest = np.broadcast_to(np.asarray(zero_threshold, dtype=float), (axes,))
         for axis, (low, high) in enumerate(edges):
             _checked_axis(axis, low, high, kinds[axis], None if smallest is None else smallest[axis])
         every = np.broadcast_to(edges, (players, *edges.shape))
@@ -203,7 +206,7 @@ class Box(Tree):
         return (one,) * self.shape[1] if isinstance(one, str) else one
 
     @property
-    def curved(self) -> bool:
+    def reparametrised(self) -> bool:
         """Whether any axis has coordinates other than the amounts themselves."""
         return any(kind != "linear" for kind in self.kinds)
 
@@ -212,8 +215,8 @@ class Box(Tree):
 
     def sample(self, key: PRNGKeyArray) -> Profile:
         usual = self.usual
-        low, high = self.inner(usual.low), self.inner(usual.high)
-        profile: Profile = self.outer(low + (high - low) * jax.random.uniform(key, self.shape))
+        low, high = self.unconstrain(usual.low), self.unconstrain(usual.high)
+        profile: Profile = self.constrain(low + (high - low) * jax.random.uniform(key, self.shape))
         return profile
 
     @property
@@ -221,21 +224,21 @@ class Box(Tree):
         """The part of the box from which initial profiles are drawn."""
         low = self.low if self.usual_low is None else self.usual_low
         high = self.high if self.usual_high is None else self.usual_high
-        return Box(low, high, self.coordinates, self.least)
+        return Box(low, high, self.coordinates, self.zero_threshold)
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
         """Return a lattice with all corners; above `LATTICE_AXES` axes, evenly spread points."""
         axes = self.shape[1]
         xp: Any = jnp if isinstance(self.low, jax.core.Tracer) else np  # outside jit: nothing is compiled
         low, high = xp.asarray(self.low)[player], xp.asarray(self.high)[player]
-        first, last = (xp.asarray(self.inner(edge))[player] for edge in (self.low, self.high))
+        first, last = (xp.asarray(self.unconstrain(edge))[player] for edge in (self.low, self.high))
         if axes > LATTICE_AXES:
             inner = first + _spread(axes, points) * (last - first)
         else:
             # at least both ends of every axis, so that the grid has all corners
             lines = xp.linspace(first, last, max(2, round(points ** (1 / axes)))).T
             inner = xp.stack([line.ravel() for line in xp.meshgrid(*lines, indexing="ij")], axis=-1)
-        outer = xp.asarray(self.outer(inner[:, None, :], player), dtype=float)[:, 0]
+        outer = xp.asarray(self.constrain(inner[:, None, :], player), dtype=float)[:, 0]
         found = xp.clip(outer, low, high)  # the coordinate change may leave the box by rounding
         return found if xp is jnp else put(found)
 
@@ -252,25 +255,25 @@ class Box(Tree):
             )
         return put(full)
 
-    def inner(self, x: Array | np.ndarray) -> Any:
-        """Return the inner coordinates of amounts ``[.. player axis]``."""
-        if not self.curved:
+    def unconstrain(self, x: Array | np.ndarray) -> Any:
+        """Return the search coordinates of amounts ``[.. player axis]``."""
+        if not self.reparametrised:
             return x
         return self._by_kind(x, lambda kind, part, axes: _inward(kind, part, self._floor(kind, axes)))
 
-    def outer(self, y: Array | np.ndarray, player: int | None = None) -> Any:
-        """Return the amounts at inner coordinates ``[.. player axis]``, with ``player`` ``[.. 1 axis]``."""
-        if not self.curved:
+    def constrain(self, y: Array | np.ndarray, player: int | None = None) -> Any:
+        """Return the amounts at search coordinates ``[.. player axis]``, with ``player`` ``[.. 1 axis]``."""
+        if not self.reparametrised:
             return y
         rows = slice(None) if player is None else slice(player, player + 1)
 
         def amounts(kind: str, part: Any, axes: np.ndarray) -> Any:
             floor = self._floor(kind, axes)
             found = _outward(kind, part, None if floor is None else floor[rows])
-            if kind != "log" or self.least is None:
+            if kind != "log" or self.zero_threshold is None:
                 return found
-            low, least = self.low[rows][:, axes], self.least[rows][:, axes]
-            return jnp.where((low <= 0) & (part <= jnp.log(least) + EDGE), 0.0, found)
+            low, threshold = self.low[rows][:, axes], self.zero_threshold[rows][:, axes]
+            return jnp.where((low <= 0) & (part <= jnp.log(threshold) + EDGE), 0.0, found)
 
         return self._by_kind(y, amounts)
 
@@ -285,30 +288,30 @@ class Box(Tree):
         order = np.argsort(np.concatenate([axes for _, axes in groups]))
         return jnp.concatenate(parts, axis=-1)[..., order]
 
-    def flat(self) -> Box:
-        """Return the linear box of the inner coordinates."""
-        return Box(self.inner(self.low), self.inner(self.high)) if self.curved else self
+    def unconstrained(self) -> Box:
+        """Return the linear box of the search coordinates."""
+        return Box(self.unconstrain(self.low), self.unconstrain(self.high)) if self.reparametrised else self
 
     def _floor(self, kind: str, axes: np.ndarray) -> Any:
         """Return the floor of ``log``, or the shift of ``shifted`` coordinates, ``[player axis]``."""
-        if self.least is None:
+        if self.zero_threshold is None:
             return None
-        least, low = self.least[:, axes], self.low[:, axes]
-        return jnp.where(low > 0, low, least) if kind == "log" else least
+        threshold, low = self.zero_threshold[:, axes], self.low[:, axes]
+        return jnp.where(low > 0, low, threshold) if kind == "log" else threshold
 
 
-def _checked_axis(axis: int, low: float, high: float, kind: str, least: float | None) -> None:
+def _checked_axis(axis: int, low: float, high: float, kind: str, zero_threshold: float | None) -> None:
     """Raise `ValueError` for invalid bounds, and for bounds outside the range of the coordinates."""
     if kind not in get_args(Coordinate):
         raise ValueError(f"coordinates: {kind!r} must be one of {', '.join(map(repr, get_args(Coordinate)))}")
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
         raise ValueError(f"bounds[{axis}]: [{low}, {high}] must be finite with low below high")
-    if kind in ("log", "shifted") and least is not None and not 0 < least < high:
-        raise ValueError(f"least[{axis}]: {least:g} must be above 0 and below {high:g}")
-    if kind == "shifted" and least is None:
-        raise ValueError(f"least[{axis}]: None; must be given for shifted coordinates")
+    if kind in ("log", "shifted") and zero_threshold is not None and not 0 < zero_threshold < high:
+        raise ValueError(f"zero_threshold[{axis}]: {zero_threshold:g} must be above 0 and below {high:g}")
+    if kind == "shifted" and zero_threshold is None:
+        raise ValueError(f"zero_threshold[{axis}]: None; must be given for shifted coordinates")
     if (
-        (kind == "log" and (low < 0 or (low == 0 and least is None)))
+        (kind == "log" and (low < 0 or (low == 0 and zero_threshold is None)))
         or (kind == "logit" and not 0 < low < high < 1)
         or (kind == "shifted" and low < 0)
     ):
@@ -339,7 +342,7 @@ class Simplex(Tree):
     ----------
     sizes
         Number of entries per player; strategies of players with fewer entries are padded with zeros.
-    least
+    min_share
         Lower bound of every entry: 0, or a number well below one over the largest size.
 
     Examples
@@ -349,7 +352,7 @@ class Simplex(Tree):
     """
 
     sizes: tuple[int, ...] = static()
-    least: float = static(default=0.0)
+    min_share: float = static(default=0.0)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -367,34 +370,34 @@ class Simplex(Tree):
     @property
     def spare(self) -> np.ndarray:
         """One minus the sum of each player's minimal entries, ``[player 1]``."""
-        return 1.0 - self.least * np.asarray(self.sizes, dtype=float)[:, None]
+        return 1.0 - self.min_share * np.asarray(self.sizes, dtype=float)[:, None]
 
     def project(self, x: Profile) -> Profile:
         """Return the Euclidean projection, computed by sorting (Duchi et al. 2008, fig. 1).
 
-        Entries are at least ``least``.
+        Entries are at least ``min_share``.
         """
         mask, spare = self.mask, self.spare
         # padding sorts last and adds nothing to the sums
-        ordered = -jnp.sort(-jnp.where(mask, x - self.least, -jnp.inf), axis=-1)
+        ordered = -jnp.sort(-jnp.where(mask, x - self.min_share, -jnp.inf), axis=-1)
         total = jnp.cumsum(jnp.where(mask, ordered, 0.0), axis=-1)
         rank = jnp.arange(1, x.shape[-1] + 1)
         active = mask & (ordered - (total - spare) / rank > 0)
         # active entries are the first ones in this order, so their number gives the last
         last = jnp.sum(active, axis=-1, keepdims=True) - 1
         shift = (jnp.take_along_axis(total, last, axis=-1) - spare) / (last + 1)
-        return jnp.where(mask, jnp.maximum(x - self.least - shift, 0.0) + self.least, 0.0)
+        return jnp.where(mask, jnp.maximum(x - self.min_share - shift, 0.0) + self.min_share, 0.0)
 
     def sample(self, key: PRNGKeyArray) -> Profile:
         # normalised exponential draws are uniform on a simplex
         weight = jnp.where(self.mask, jax.random.exponential(key, self.shape), 0.0)
         share = weight / weight.sum(axis=-1, keepdims=True)
-        return share if not self.least else jnp.where(self.mask, self.least + self.spare * share, 0.0)
+        return share if not self.min_share else jnp.where(self.mask, self.min_share + self.spare * share, 0.0)
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
         """Return the corners and, as far as ``points`` allows, a lattice of equal steps between them.
 
-        With ``least``, the lattice is that of the smaller simplex.
+        With ``min_share``, the lattice is that of the smaller simplex.
         """
         return jnp.asarray(self.lattice(player, points))
 
@@ -408,20 +411,22 @@ class Simplex(Tree):
         return self.steps_lattice(player, steps)
 
     def steps_lattice(self, player: int, steps: int) -> Float[np.ndarray, "point axis"]:
-        """Return the lattice with ``steps`` steps per edge, in NumPy; every entry is at least ``least``."""
+        """Return the lattice with ``steps`` steps per edge of the simplex above ``min_share``, in NumPy."""
         lattice = simplex_lattice(self.sizes[player], steps) / steps
-        if self.least:
-            lattice = self.least + self.spare[player] * lattice
+        if self.min_share:
+            lattice = self.min_share + self.spare[player] * lattice
         return np.pad(lattice, ((0, 0), (0, self.shape[1] - lattice.shape[1])))
 
     def check(self, x: object, name: str = "start") -> Profile:
         full = as_profile(x, self.shape, name)
         mask = self.entries
-        least = self.least * (1 - 1e-6)  # rounding may lower a minimal entry
-        bad = np.argwhere((mask & (full < least)) | (~mask & (full != 0)))
+        lowest = self.min_share * (1 - 1e-6)  # rounding may lower a minimal entry
+        bad = np.argwhere((mask & (full < lowest)) | (~mask & (full != 0)))
         if bad.size:
             player, axis = bad[0]
-            rule = f"must be at least {self.least:g}" if mask[player, axis] else "must be 0 (no such entry)"
+            rule = (
+                f"must be at least {self.min_share:g}" if mask[player, axis] else "must be 0 (no such entry)"
+            )
             raise ValueError(f"{name}: player {player}, entry {axis} is {full[player, axis]:g}; {rule}")
         for player, total in enumerate(full.sum(axis=1)):
             if abs(total - 1) > 1e-8:
@@ -495,9 +500,9 @@ def lattice(space: Space, count: int) -> list[Profile]:
     >>> sorted(tuple(x.ravel().round(3).tolist()) for x in places)[:4]
     [(0.167, 0.167), (0.167, 0.5), (0.167, 0.833), (0.5, 0.167)]
     """
-    if isinstance(space, Box) and (space.curved or space.usual_low is not None):
-        inside = Box(space.inner(space.usual.low), space.inner(space.usual.high))
-        return [space.outer(y) for y in lattice(inside, count)]
+    if isinstance(space, Box) and (space.reparametrised or space.usual_low is not None):
+        inside = Box(space.unconstrain(space.usual.low), space.unconstrain(space.usual.high))
+        return [space.constrain(y) for y in lattice(inside, count)]
     players = space.shape[0]
     points = 1
     rows = [_middles(space, player, points) for player in range(players)]

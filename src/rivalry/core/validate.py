@@ -78,7 +78,7 @@ RENAMED: Mapping[str, tuple[str, ...]] = {
 """Former names of arguments, options and kinds, with their present names."""
 
 
-class Recipe(NamedTuple):
+class GameRecipe(NamedTuple):
     """The factory of a game, and its keywords with their values; see `rivalry.core.construction`."""
 
     make: Callable[..., Any]
@@ -140,7 +140,7 @@ def checked(factory: F) -> F:
             check(factory, args, kwargs)
             if not any(map(_holds_function, given.values())):  # the game must remain picklable
                 usual = {name: one.default for name, one in known.items()}
-                object.__setattr__(found, HELD, Recipe(call, usual | given))  # values are frozen
+                object.__setattr__(found, HELD, GameRecipe(call, usual | given))  # values are frozen
             return found
 
     return call  # type: ignore[return-value]

@@ -141,7 +141,7 @@ class AgentsEnv(SimultaneousEnv):
         """Raise `ValueError` for an action that the agent cannot choose."""
         self.entry(agent, action)
 
-    def seen_by(self, player: int) -> dict[str, np.ndarray]:
+    def observation_of(self, player: int) -> dict[str, np.ndarray]:
         """Return the observation and action mask of one agent."""
         rows, masks = self.views.of(self.features[player : player + 1], self._open()[player : player + 1])
         return {"observation": rows[0], "action_mask": masks[0]}

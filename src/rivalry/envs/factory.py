@@ -199,7 +199,7 @@ class PlayerEnv(gym.Env[Any, Any]):
         return self._over or self._cut or self.name in self.parallel.movers()
 
     def _seen(self) -> Any:
-        return self._views[self.name] if self._table is None else self.parallel.seen_by(self.player)
+        return self._views[self.name] if self._table is None else self.parallel.observation_of(self.player)
 
     def _play(self, action: Any) -> None:
         """Play one step of the parallel environment; ``action`` is None if it is not the player's turn."""

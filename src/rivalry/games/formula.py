@@ -186,18 +186,18 @@ class _Parser:
         if kind == "name":
             called = self._take("(") is not None
             if value in FUNCTIONS and called:
-                return Expression("call", value, (self._closed(),))
+                return Expression("call", value, (self._close(),))
             if called or value in FUNCTIONS:
                 raise self._error(
                     f"{value!r} is no function; {near(value, FUNCTIONS)}" if called else f"{value} needs ("
                 )
             return Expression("name", value)
         if value == "(":
-            return self._closed()
+            return self._close()
         self.at -= 1
         raise self._error(f"unexpected {value!r}")
 
-    def _closed(self) -> Expression:
+    def _close(self) -> Expression:
         tree = self.sum()
         if self._take(")") is None:
             raise self._error("a bracket is not closed")

@@ -296,7 +296,7 @@ def _table(payoffs: object) -> np.ndarray:
         table = np.asarray(payoffs, dtype=float)
     except (TypeError, ValueError):
         raise ValueError(
-            "payoffs: must be numbers, one full table [action of 0][action of 1].. a player"
+            "payoffs: must be numbers, one full table [action of 0][action of 1].. per player"
         ) from None
     players = table.shape[0] if table.ndim else 0
     if players < 2:

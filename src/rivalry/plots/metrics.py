@@ -71,7 +71,7 @@ def per_player(
     return (values if own else values[..., None]), found
 
 
-def certified(found: DrawnPoint, name: str = "") -> np.ndarray:
+def is_certified(found: DrawnPoint, name: str = "") -> np.ndarray:
     """Return whether each result is certified; none is where the data hold no claim.
 
     Of a metric of learning, all count as certified.

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from xarray import Dataset
 
 from rivalry.plots import select, style
-from rivalry.plots.metrics import certified, is_log, metric_label, per_player, set_log_scale
+from rivalry.plots.metrics import is_certified, is_log, metric_label, per_player, set_log_scale
 from rivalry.plots.select import At, Names
 from rivalry.plots.style import DASHES, INK, MARKERS, PALE, chart
 
@@ -122,7 +122,7 @@ def family(
     dim, x, order = select.swept_values(data, over)
     keep = (dim,) if series is None else (dim, _other(data, name, series, over, at))
     values, found = per_player(data, name, at=at, keep=keep, period=period)
-    worth = np.broadcast_to(certified(found, name), values.shape[: len(keep)])
+    worth = np.broadcast_to(is_certified(found, name), values.shape[: len(keep)])
     if series is None:
         values, worth = values[:, None], worth[:, None]
     labels = [] if series is None else [_label(series, value) for value in data[series].values]

@@ -74,14 +74,14 @@ def best_response(game: PopulationGame, env: Any, pi: Policy) -> BestPolicy:
     """
     legal, tie = game.legal, TIE * scale_of(game)
 
-    def valued(action: Array) -> tuple[Values, Policy]:
+    def action_value(action: Array) -> tuple[Values, Policy]:
         policy = jax.nn.one_hot(action, legal.shape[1])
         values = policy_values(game, env, policy)
         return values, jnp.where(legal, action_values(game, env, values), -jnp.inf)
 
-    def improved(carry: tuple[Array, Array, Values, Array]) -> tuple[Array, Array, Values, Array]:
+    def improve(carry: tuple[Array, Array, Values, Array]) -> tuple[Array, Array, Values, Array]:
         done, action, _, _ = carry
-        values, q = valued(action)
+        values, q = action_value(action)
         incumbent = jnp.take_along_axis(q, action[:, None], axis=1)[:, 0]
         new = jnp.where(jnp.max(q, axis=1) > incumbent + tie, jnp.argmax(q, axis=1), action)
         return done + 1, new, values, jnp.any(new != action)
@@ -91,8 +91,8 @@ def best_response(game: PopulationGame, env: Any, pi: Policy) -> BestPolicy:
 
     first = jnp.argmax(jnp.where(legal, pi, -1.0), axis=1)
     start = (jnp.asarray(0), first, jnp.zeros(len(pi)), jnp.asarray(True))
-    _, action, _, _ = jax.lax.while_loop(going, improved, start)
-    values, q = valued(action)
+    _, action, _, _ = jax.lax.while_loop(going, improve, start)
+    values, q = action_value(action)
     # a contraction by the discount: values are at most residual / (1 - gamma) below the optimum
     left = jnp.max(jnp.maximum(jnp.max(q, axis=1) - values, 0.0))
     return BestPolicy(values, action, values + left / (1 - jnp.max(game.discount)))

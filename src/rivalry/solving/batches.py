@@ -18,12 +18,12 @@ from rivalry.core.jax import compiled, eqx, jax, jnp, stack_trees
 from rivalry.core.method import BaseMethod, Finish, Method, as_method
 from rivalry.core.plain import is_plain, register_plain
 from rivalry.core.results import Record, Solution, collect
-from rivalry.core.validate import Recipe, check, whole_number
+from rivalry.core.validate import GameRecipe, check, whole_number
 from rivalry.solving import ends, inputs
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.solving.randomness import key_of, stream
 from rivalry.solving.reparametrised import reparametrise
-from rivalry.solving.steps import Carry, as_arrays, begin, elapsed, from_leaves, leaves_of, one_step
+from rivalry.solving.steps import Carry, as_arrays, begin, elapsed_time, from_leaves, leaves_of, one_step
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -133,7 +133,7 @@ def _solve(
         for k in (k for k in range(len(games)) if k not in finishes):
             profile, final = carry.state.profile[k], stopped or int(carry.done[k]) >= max_steps
             # taking every array of a run out of the batch is slow: only where the time is needed
-            time = elapsed(methods[k], _member(carry, k)) if left[k] else 0.0
+            time = elapsed_time(methods[k], _member(carry, k)) if left[k] else 0.0
             end, onward = ends.examine(games[k], methods[k], profile, keys[k], left[k], time, final)
             if onward is None:
                 finishes[k] = end
@@ -255,7 +255,7 @@ def _vary(game: Any, method: Any, point: Mapping[str, Any]) -> tuple[Any, Any]:
     return (with_(game, **fields) if fields else game), (replace(method, **options) if options else method)
 
 
-def _for_all(recipe: Recipe, name: str, value: Any) -> Any:
+def _for_all(recipe: GameRecipe, name: str, value: Any) -> Any:
     """Return the value; a number in place of a list of numbers is repeated, as in a study."""
     old = recipe.given.get(name)
     number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rivalry.core.certify import certificate, concrete_profile, payoffs
-from rivalry.core.game import Game, Playable, PopulationGame, alike, is_population, measures, profile_dims
+from rivalry.core.game import (
+    Game,
+    Playable,
+    PopulationGame,
+    exchangeable_labels,
+    is_population,
+    measures,
+    profile_dims,
+)
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.oracles import discounting_channels, exchangeable, labels
 from rivalry.core.profiles import basins, most_first
-from rivalry.core.reparametrisation import curved, flattened
+from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
 from rivalry.core.results import Certificate, Record, Solution
 from rivalry.core.space import width
 from rivalry.solving.steps import Carry
@@ -176,10 +184,10 @@ def certify(game: object, record: Record, tolerance: float | None) -> Solution:
         record["payoff"] = (("player",), np.asarray(payoffs(game, profile)))
         if exchangeable.knows(game):
             record["alike"] = (("player",), np.asarray(exchangeable(game)))
-        if curved(game):
+        if is_reparametrised(game):
             known = {name: record[name] for name in ("profile", "equilibria") if name in record}
             for name, (dims, array) in known.items():
-                record[f"inner_{name}"] = (dims, np.asarray(game.space.inner(array)))  # type: ignore[attr-defined]
+                record[f"inner_{name}"] = (dims, np.asarray(game.space.unconstrain(array)))  # type: ignore[attr-defined]
         record |= measures(game, profile)
         if tolerance is not None:
             proof = _of_concept(record, certificate(game, profile, tolerance=tolerance))
@@ -267,11 +275,11 @@ def _of_kind(game: Playable, kind: str, arrays: dict[str, np.ndarray], rows: np.
     """Return basin numbers, from 0, of the runs ``rows``, which all end in the same kind of state."""
     if kind == "moving":
         return np.zeros(len(rows), dtype=int)
-    exchangeable, wide = alike(game), np.asarray(width(flattened(game).space))
+    exchangeable, wide = exchangeable_labels(game), np.asarray(width(unconstrained_game(game).space))
 
     def profiles(name: str) -> np.ndarray:
         amounts = arrays[name][rows]
-        return np.asarray(game.space.inner(amounts)) if curved(game) else amounts  # type: ignore[attr-defined]
+        return np.asarray(game.space.unconstrain(amounts)) if is_reparametrised(game) else amounts  # type: ignore[attr-defined]
 
     if kind in ("cycle", "cycling") and "cycle_low" in arrays:
         ranges = np.concatenate([profiles("cycle_low"), profiles("cycle_high")], axis=2)

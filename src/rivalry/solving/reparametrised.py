@@ -9,7 +9,7 @@ import numpy as np
 from rivalry.core.game import Game, Playable, Record
 from rivalry.core.jax import put
 from rivalry.core.method import BaseMethod, Finish
-from rivalry.core.reparametrisation import curved, flattened, inner, outer
+from rivalry.core.reparametrisation import constrain, is_reparametrised, unconstrain, unconstrained_game
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PRNGKeyArray
@@ -33,33 +33,35 @@ class Reparametrised(BaseMethod):
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> InnerState:
         """Return the method's state at ``start`` ``[player axis]``, in amounts."""
-        return _with_amounts(game, self.method.init(flattened(game), inner(game, start), key))
+        return _with_amounts(game, self.method.init(unconstrained_game(game), unconstrain(game, start), key))
 
     def step(self, game: Game, state: InnerState, key: PRNGKeyArray) -> InnerState:
         """Return the state after a step of the method."""
-        return _with_amounts(game, self.method.step(flattened(game), state.own, key))
+        return _with_amounts(game, self.method.step(unconstrained_game(game), state.own, key))
 
     def residual(self, game: Game, state: InnerState) -> Any:
-        return self.method.residual(flattened(game), state.own)
+        return self.method.residual(unconstrained_game(game), state.own)
 
-    def ended(self, game: Game, state: InnerState) -> Any:
-        return self.method.ended(flattened(game), state.own)
+    def ending(self, game: Game, state: InnerState) -> Any:
+        return self.method.ending(unconstrained_game(game), state.own)
 
     def diagnostics(self, state: InnerState) -> dict[str, Array]:
         return self.method.diagnostics(state.own)
 
     def report(self, game: Game, state: InnerState, status: str) -> Record:
-        return self.method.report(flattened(game), state.own, status)
+        return self.method.report(unconstrained_game(game), state.own, status)
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish | None:
         """Analyse the end; eigenvalues are those in the coordinates of the search."""
-        end = self.method.finish(flattened(game), inner(game, put(profile)), key)
+        end = self.method.finish(unconstrained_game(game), unconstrain(game, put(profile)), key)
         if end is None:
             return None
         ranges = {name: end.measures[name] for name in RANGES if name in end.measures}
-        ranges = {name: (dims, np.asarray(outer(game, put(x)))) for name, (dims, x) in ranges.items()}
-        onward = None if end.onward is None else outer(game, end.onward)
-        return end._replace(profile=outer(game, end.profile), onward=onward, measures=end.measures | ranges)
+        ranges = {name: (dims, np.asarray(constrain(game, put(x)))) for name, (dims, x) in ranges.items()}
+        onward = None if end.onward is None else constrain(game, end.onward)
+        return end._replace(
+            profile=constrain(game, end.profile), onward=onward, measures=end.measures | ranges
+        )
 
 
 def reparametrise(game: Playable, method: BaseMethod) -> BaseMethod:
@@ -67,8 +69,8 @@ def reparametrise(game: Playable, method: BaseMethod) -> BaseMethod:
 
     Methods with ``natural`` set run in amounts on every box.
     """
-    return Reparametrised(method) if curved(game) and not method.natural else method
+    return Reparametrised(method) if is_reparametrised(game) and not method.natural else method
 
 
 def _with_amounts(game: Any, state: Any) -> InnerState:
-    return InnerState(outer(game, state.profile), state)
+    return InnerState(constrain(game, state.profile), state)

@@ -19,7 +19,16 @@ from rivalry.solving import ends, inputs
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.solving.randomness import keys_of, stream
 from rivalry.solving.reparametrised import reparametrise
-from rivalry.solving.steps import ROWS, advance, as_arrays, begin, elapsed, from_leaves, leaves_of, path_row
+from rivalry.solving.steps import (
+    ROWS,
+    advance,
+    as_arrays,
+    begin,
+    elapsed_time,
+    from_leaves,
+    leaves_of,
+    path_row,
+)
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -146,7 +155,7 @@ def _solve_record(
     onward: Profile | None = first
     while onward is not None:
         final = run.forward(progress, checkpoint) or run.done >= max_steps
-        time = elapsed(run.method, run.carry)
+        time = elapsed_time(run.method, run.carry)
         end, onward = ends.examine(game, method, run.profile, key, left, time, final)
         if onward is not None:
             run.go_on_from(onward)

@@ -35,7 +35,7 @@ def path_row(method: BaseMethod, carry: Carry) -> tuple[Profile, jax.Array, jax.
     return carry.state.profile, carry.done, time, left
 
 
-def elapsed(method: BaseMethod, carry: Carry) -> float:
+def elapsed_time(method: BaseMethod, carry: Carry) -> float:
     """Return the method's own time since the last (re)start; 0 for methods without a clock."""
     return float(method.diagnostics(carry.state).get("time", 0.0))
 

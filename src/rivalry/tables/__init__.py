@@ -19,10 +19,10 @@ if _typing.TYPE_CHECKING:
     from rivalry.tables.exact import payoffs as payoffs
     from rivalry.tables.exact import regrets as regrets
     from rivalry.tables.gaps import Gaps as Gaps
-    from rivalry.tables.gaps import Replies as Replies
+    from rivalry.tables.gaps import ResponseValues as ResponseValues
     from rivalry.tables.gaps import gaps as gaps
-    from rivalry.tables.gaps import replies as replies
-    from rivalry.tables.gaps import sees_enough as sees_enough
+    from rivalry.tables.gaps import response_values as response_values
+    from rivalry.tables.gaps import observes_enough as observes_enough
     from rivalry.tables.greedy_play import Rollout as Rollout
     from rivalry.tables.greedy_play import choices as choices
     from rivalry.tables.greedy_play import in_turn as in_turn
@@ -48,14 +48,14 @@ if _typing.TYPE_CHECKING:
     from rivalry.tables.stages import staged_values as staged_values
 
 _NAMES = {
-    "policy_response": ("PolicyBestResponse", "best_response", "mixed", "policy_regrets"),
+    "policy_response": ("PolicyBestResponse", "best_response", "mix_exploration", "policy_regrets"),
     "deviations": ("Deviation", "deviations", "static_best_response"),
-    "discretize": ("normalised", "tabulate"),
+    "discretize": ("normalise", "tabulate"),
     "exact": ("MOST_JOINT", "equilibria", "joint_count", "largest_payoff", "payoffs", "regrets"),
-    "gaps": ("Gaps", "Replies", "gaps", "replies", "sees_enough"),
+    "gaps": ("Gaps", "ResponseValues", "gaps", "observes_enough", "response_values"),
     "greedy_play": ("Rollout", "choices", "in_turn", "rollout", "states"),
     "history": ("Cycles", "Whole", "limit_cycles", "whole_states"),
-    "periods": ("PeriodTables", "led_through", "over_periods", "period_values", "tabulate_periods"),
+    "periods": ("PeriodTables", "greedy_path", "over_periods", "period_values", "tabulate_periods"),
     "stages": ("FollowerGaps", "SubgamePerfect", "followers_gap", "leader_regret", "staged_values"),
 }
 _MODULES = {name: f"rivalry.tables.{module}:{name}" for module, names in _NAMES.items() for name in names}

@@ -270,7 +270,9 @@ def axis_levels(space: Any, places: Any) -> list[list[np.ndarray]]:
     check_levels(places)
     players, axes = space.shape
     if not isinstance(places, Mapping) and len(places) != axes:
-        raise ValueError(f"places: {len(places)} tables for {axes} axes; must be one for all, or one an axis")
+        raise ValueError(
+            f"places: {len(places)} tables for {axes} axes; must be one for all, or one per axis"
+        )
     each = [places] * axes if isinstance(places, Mapping) else list(places)
     lines = [_lines(table, axis, players, axes) for axis, table in enumerate(each)]
     return [[line[player] for line in lines] for player in range(players)]
@@ -323,7 +325,7 @@ def _lists(name: str, value: Any) -> list[np.ndarray]:
         try:
             line = np.asarray(row, dtype=float)
         except (TypeError, ValueError):
-            raise ValueError(f"{name}: {value!r} must be a list of numbers, or one list an axis") from None
+            raise ValueError(f"{name}: {value!r} must be a list of numbers, or one list per axis") from None
         if line.ndim != 1 or not line.size or not np.all(np.isfinite(line)) or np.any(np.diff(line) <= 0):
             raise ValueError(f"{name}: {row!r} must be finite numbers that rise")
         found.append(line)
@@ -335,7 +337,9 @@ def _lines(table: Any, axis: int, players: int, axes: int) -> list[np.ndarray]:
     if table["kind"] == "levels":
         rows = _lists("places.levels", table["levels"])
         if len(rows) not in (1, axes):
-            raise ValueError(f"places.levels: {len(rows)} lists for {axes} axes; must be one, or one an axis")
+            raise ValueError(
+                f"places.levels: {len(rows)} lists for {axes} axes; must be one, or one per axis"
+            )
         return [rows[axis if len(rows) > 1 else 0]] * players
     ends = []
     for key in ("from", "to"):

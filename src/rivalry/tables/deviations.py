@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.core.validate import whole_number
-from rivalry.tables.gaps import replies
+from rivalry.tables.gaps import response_values
 from rivalry.tables.greedy_play import check_player
 from rivalry.tables.history import Cycles, Whole, by_chance, check_cycles, checked_sessions, whole_states
 from rivalry.tables.kernels.shapes import FiniteGame
@@ -121,7 +121,7 @@ def deviations(
     whole_number("periods", periods, 1)
     whole_number("horizon", horizon, 1)
     values = _levels(tables, levels)
-    value = replies(tables, given, player, gamma).own
+    value = response_values(tables, given, player, gamma).own
     forced = _forced_actions(tables, whole, given, player, action)
     found = []
     for count in (periods, 0):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.game import alike
+from rivalry.core.game import exchangeable_labels
 from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.plain import register_plain
 from rivalry.core.validate import check_word
@@ -155,7 +155,9 @@ def _turns(
 def _swaps(game: Any, places: np.ndarray) -> np.ndarray:
     """Return labels ``[player]``, equal for exchangeable players with the same grid points."""
     first: dict[tuple[int, bytes], int] = {}
-    rows = zip(alike(game).tolist(), places + 0.0, strict=True)  # without -0.0, which has other bytes
+    rows = zip(
+        exchangeable_labels(game).tolist(), places + 0.0, strict=True
+    )  # without -0.0, which has other bytes
     return np.array([first.setdefault((kind, row.tobytes()), who) for who, (kind, row) in enumerate(rows)])
 
 

@@ -157,7 +157,7 @@ def _summed_equilibria(tabulated: Tabulated, before: np.ndarray, most: int) -> n
 
 def _before(tabulated: Tabulated) -> np.ndarray:
     """Return the last earlier exchangeable player, ``[player]``; -1 for none."""
-    labels = tabulated.alike.tolist()
+    labels = tabulated.exchangeable.tolist()
     earlier = [[k for k in range(p) if labels[k] == labels[p]] for p in range(len(labels))]
     return np.array([max(group, default=-1) for group in earlier], dtype=np.int64)
 
@@ -165,8 +165,8 @@ def _before(tabulated: Tabulated) -> np.ndarray:
 def joint_count(tabulated: Tabulated) -> int:
     """Return the number of joint actions, counted up to permutations of exchangeable players."""
     count = 1
-    for label in np.unique(tabulated.alike):
-        group = np.flatnonzero(tabulated.alike == label)
+    for label in np.unique(tabulated.exchangeable):
+        group = np.flatnonzero(tabulated.exchangeable == label)
         # ordered actions of m players among n are multisets: n + m - 1 over m
         count *= comb(int(tabulated.tables.sizes[group[0]]) + len(group) - 1, len(group))
     return count

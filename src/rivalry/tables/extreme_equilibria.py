@@ -136,7 +136,7 @@ def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES) -> Extreme
         component=component,
         degenerate=bool(np.any(x_labels.sum(axis=1) > rows) or np.any(y_labels.sum(axis=1) > columns)),
         exact=own.exact and other.exact,
-        near_tie=not (own.exact and other.exact) and min(xs.least, ys.least) < TIES,
+        near_tie=not (own.exact and other.exact) and min(xs.smallest, ys.smallest) < TIES,
     )
 
 
@@ -148,7 +148,7 @@ def _positive(table: np.ndarray) -> np.ndarray:
 class _Vertices(NamedTuple):
     strategies: list[tuple[Fraction, ...]]  # normalised to sum 1
     labels: np.ndarray  # [vertex label], bool: the constraints that bind
-    least: float  # the smallest number above 0 among probabilities and slacks
+    smallest: float  # the smallest number above 0 among probabilities and slacks
 
 
 class _Dictionary(NamedTuple):
@@ -172,7 +172,7 @@ def _vertices(matrix: np.ndarray, most: int) -> _Vertices:
     seen = {frozenset(begin.basic)}
     waiting = deque([begin])
     found: dict[bytes, tuple[Fraction, ...]] = {}
-    least = 1.0
+    smallest = 1.0
     while waiting:
         here = waiting.popleft()
         values = [0] * (size + slacks)
@@ -182,9 +182,9 @@ def _vertices(matrix: np.ndarray, most: int) -> _Vertices:
         total = sum(values[:size])
         if total and binding not in found:
             found[binding] = tuple(Fraction(value, total) for value in values[:size])
-            smallest = [value / unit for part, unit in ((values[:size], total), (values[size:], here.scale))
+            positive = [value / unit for part, unit in ((values[:size], total), (values[size:], here.scale))
                         for value in part if value]  # fmt: skip
-            least = min(least, *smallest)
+            smallest = min(smallest, *positive)
         for column, row in enumerate(_leaving(here)):
             basis = frozenset(here.basic) - {here.basic[row]} | {here.free[column]}
             if basis not in seen:
@@ -193,7 +193,7 @@ def _vertices(matrix: np.ndarray, most: int) -> _Vertices:
                     raise TooMany(f"a best-response polytope has more than {most} bases")
                 waiting.append(_pivot(here, row, column))
     labels = np.frombuffer(b"".join(found), dtype=bool).reshape(len(found), size + slacks)
-    return _Vertices(list(found.values()), labels, least)
+    return _Vertices(list(found.values()), labels, smallest)
 
 
 def _leaving(here: _Dictionary) -> list[int]:

@@ -21,7 +21,7 @@ TIE = 1e-13  # of the largest possible value: another action must pay more than 
 MOST_DECISIONS = 40_000_000  # whole states times actions times nature's branches
 
 
-class Replies(NamedTuple):
+class ResponseValues(NamedTuple):
     """Values of one player against the others' fixed policies, ``[session state]`` over full states.
 
     They are discounted sums, counted from the round that begins in the state.
@@ -57,7 +57,7 @@ class Gaps(NamedTuple):
         return "exact" if bool(self.exact.all()) else "upper bound"
 
 
-def replies(tables: FiniteGame, policies: object, player: int, gamma: float) -> Replies:
+def response_values(tables: FiniteGame, policies: object, player: int, gamma: float) -> ResponseValues:
     """Return the values of ``player`` against the others' fixed policies, by policy iteration on full states.
 
     Players that move later in a round respond to a deviation in that round as their policies prescribe.
@@ -89,11 +89,11 @@ def replies(tables: FiniteGame, policies: object, player: int, gamma: float) -> 
     >>> from rivalry.tables import tabulate
     >>> game = tabulate(rv.games.matrix("prisoners_dilemma"), observation="joint").tables
     >>> grim = [[0, 1, 1, 1], [0, 1, 1, 1]]  # cooperate while both did
-    >>> found = replies(game, [grim], 0, 0.5)
+    >>> found = response_values(game, [grim], 0, 0.5)
     >>> (found.own[0, 0], found.best[0, 0]) == (found.once[0, 0], found.once[0, 0])
     True
     """
-    return _replies(tables, whole_states(tables), checked_sessions(tables, policies), player, gamma)
+    return _response_values(tables, whole_states(tables), checked_sessions(tables, policies), player, gamma)
 
 
 def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | None = None) -> Gaps:
@@ -118,7 +118,7 @@ def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | N
     Raises
     ------
     ValueError
-        As `replies` does, and for cycles of another number of sessions.
+        As `response_values` does, and for cycles of another number of sessions.
 
     Examples
     --------
@@ -138,14 +138,14 @@ def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | N
     players = len(tables.sizes)
     rates = np.broadcast_to(np.asarray(gamma, dtype=float), (players,))
     found = [
-        _player_gaps(whole, _replies(tables, whole, given, who, float(rates[who])), who, cycles)
+        _player_gaps(whole, _response_values(tables, whole, given, who, float(rates[who])), who, cycles)
         for who in range(players)
     ]
     columns = [np.stack(each, axis=1) for each in zip(*found, strict=True)]
-    return Gaps._make([*columns, np.array([sees_enough(tables, who) for who in range(players)])])
+    return Gaps._make([*columns, np.array([observes_enough(tables, who) for who in range(players)])])
 
 
-def sees_enough(tables: FiniteGame, player: int) -> bool:
+def observes_enough(tables: FiniteGame, player: int) -> bool:
     """Return whether ``player`` observes all that its best response to any policies of the others depends on.
 
     A best response may depend on nature's state, where nature moves; on what the others observe, now or
@@ -170,7 +170,9 @@ def sees_enough(tables: FiniteGame, player: int) -> bool:
     return sum(moves) == 1 and all(matters[k] <= seen[k] for k in range(rounds) if moves[k])
 
 
-def _replies(tables: FiniteGame, whole: Whole, policies: np.ndarray, player: int, gamma: float) -> Replies:
+def _response_values(
+    tables: FiniteGame, whole: Whole, policies: np.ndarray, player: int, gamma: float
+) -> ResponseValues:
     from rivalry.tables.kernels import history
 
     check_player(tables, player)
@@ -183,10 +185,10 @@ def _replies(tables: FiniteGame, whole: Whole, policies: np.ndarray, player: int
     own, once, best = np.zeros((3, len(policies), whole.size))
     action = np.zeros((len(policies), whole.size), dtype=np.int64)
     history.best_replies(tables, whole, policies, player, gamma, tie, own, once, best, action)
-    return Replies(own, once, best, action)
+    return ResponseValues(own, once, best, action)
 
 
-def _player_gaps(whole: Whole, found: Replies, player: int, cycles: Cycles | None) -> list[np.ndarray]:
+def _player_gaps(whole: Whole, found: ResponseValues, player: int, cycles: Cycles | None) -> list[np.ndarray]:
     """Return the columns of `Gaps` for one player."""
     moves = np.repeat(whole.moves[:, player], whole.size // whole.rounds)
     columns = []

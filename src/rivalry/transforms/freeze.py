@@ -76,7 +76,7 @@ class Restricted(eqx.Module):
             own: Box = jax.tree.map(lambda edge: edge[rows], space)
             return own
         if isinstance(space, Simplex):
-            return Simplex(tuple(space.sizes[p] for p in self.players), space.least)
+            return Simplex(tuple(space.sizes[p] for p in self.players), space.min_share)
         if isinstance(space, Choices):
             return Choices(tuple(space.sizes[p] for p in self.players))
         return Subspace(space, self.base, self.players)
@@ -250,7 +250,7 @@ class Subspace(eqx.Module):
 def interior_profile(space: Space) -> Profile:
     """Return a profile of the space: the middle of a box in its coordinates, else the projection of zero."""
     if isinstance(space, Box):
-        middle: Array = space.outer((space.inner(space.low) + space.inner(space.high)) / 2)
+        middle: Array = space.constrain((space.unconstrain(space.low) + space.unconstrain(space.high)) / 2)
         return middle
     return space.project(jnp.zeros(space.shape))
 

@@ -40,7 +40,7 @@ class PeriodPlay(eqx.Module):
         return found
 
     # truncation is not an end: learners bootstrap the value of the next state
-    def cut(self, period: Array) -> Array:
+    def is_truncated(self, period: Array) -> Array:
         """Return whether play is truncated after so many periods."""
         return jnp.asarray(False) if self.periods is None else period >= self.periods
 
@@ -63,7 +63,12 @@ class Repeated(PeriodPlay):
     ) -> tuple[RepeatedState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
         history = jnp.concatenate([x[None], state.history[:-1]])
         period = state.period + 1
-        return RepeatedState(history, period), self.game.payoffs(x), jnp.asarray(False), self.cut(period)
+        return (
+            RepeatedState(history, period),
+            self.game.payoffs(x),
+            jnp.asarray(False),
+            self.is_truncated(period),
+        )
 
     def observe(self, state: RepeatedState) -> Float[Array, "player feature"]:
         """Return the profiles of the last ``memory`` periods, newest first, for every player."""
@@ -151,7 +156,7 @@ class Staged(PeriodPlay):
             jnp.where(last, 0, state.stage + 1),
             state.period + last,
         )
-        return following, rewards, jnp.asarray(False), self.cut(following.period)
+        return following, rewards, jnp.asarray(False), self.is_truncated(following.period)
 
     def observe(self, state: StagedState) -> Float[Array, "player feature"]:
         """Return last period's profile, this period's moves so far, and who has moved, for every player."""

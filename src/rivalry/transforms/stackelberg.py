@@ -14,7 +14,7 @@ from rivalry.core import oracles
 from rivalry.core.certify import search, traceable_best_response
 from rivalry.core.game import Game, own_gradients
 from rivalry.core.jax import jax, jnp
-from rivalry.core.reparametrisation import curved, flattened
+from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
 from rivalry.core.space import Box, Profile
 from rivalry.tables.stages import check_stages
 from rivalry.transforms.freeze import Restricted, interior_profile, player_indices
@@ -144,13 +144,13 @@ def _responses_jvp(primals: Any, tangents: Any) -> tuple[Profile, Profile]:
     if not isinstance(lead.game.space, Box):
         return whole, still
     y, pace = _unconstrain(lead.game, whole)
-    flat = flattened(lead.game)
+    flat = unconstrained_game(lead.game)
     responses = y[rows]
     free = inside(flat.space, y)[rows]
 
     def steepness(lead: Leadership, y: Profile) -> Array:
         there = y.at[rows].set(responses, unique_indices=True)
-        return own_gradients(flattened(lead.game), there, lead.followers)
+        return own_gradients(unconstrained_game(lead.game), there, lead.followers)
 
     # where the slope of amounts is 0, at zero amounts, coordinates stay
     along = still if pace is None else jnp.where(pace > 0, still / jnp.where(pace > 0, pace, 1.0), 0.0)
@@ -165,11 +165,11 @@ def _unconstrain(game: Any, x: Profile) -> tuple[Profile, Profile | None]:
 
     The slope is None where it is 1.
     """
-    if not curved(game):
+    if not is_reparametrised(game):
         return x, None
-    flat = flattened(game)
-    y: Array = flat.inner(x)
-    return y, jax.jvp(flat.outer, (y,), (jnp.ones_like(y),))[1]
+    flat = unconstrained_game(game)
+    y: Array = flat.unconstrain(x)
+    return y, jax.jvp(flat.constrain, (y,), (jnp.ones_like(y),))[1]
 
 
 def inside(space: Box, x: Profile) -> Bool[Array, "player axis"]:
@@ -191,7 +191,7 @@ def newton_step(
     """
     rows, shape = jnp.asarray(players), free.shape
 
-    def stacked(y: Array) -> tuple[Array, Array]:
+    def stack_gradients(y: Array) -> tuple[Array, Array]:
         there = x.at[rows].set(y.reshape(shape), unique_indices=True)
         found = own_gradients(game, there, players).ravel()
         return found, found
@@ -199,7 +199,7 @@ def newton_step(
     y, mask = x[rows].ravel(), free.ravel()
     one = jnp.eye(y.size)
     # has_aux: one evaluation gives the slopes and their Jacobian
-    slope, here = jax.jacfwd(stacked, has_aux=True)(y)
+    slope, here = jax.jacfwd(stack_gradients, has_aux=True)(y)
     # rows and columns of the identity, so that coordinates at a bound do not move
     slope = jnp.where(mask[:, None] & mask[None, :], slope, one)
     lower = here if gap is None else gap.ravel()
@@ -248,9 +248,9 @@ class Followers(eqx.Module):
     def __call__(self, game: Game, x: Profile, followers: tuple[int, ...]) -> Profile:
         """Return ``x`` with the followers' rows replaced by their responses."""
         rows = jnp.asarray(followers)
-        if curved(game):
-            flat = flattened(game)
-            there = flat.outer(self(flat, flat.inner(x), followers))
+        if is_reparametrised(game):
+            flat = unconstrained_game(game)
+            there = flat.constrain(self(flat, flat.unconstrain(x), followers))
             return x.at[rows].set(game.space.project(there)[rows])
         grids = _grids(game, followers, self.points)
         wide = jnp.max(grids, axis=(0, 1)) - jnp.min(grids, axis=(0, 1))

@@ -40,17 +40,23 @@ def strategies(space: Any, actions: Float[Array, "player column"]) -> Profile:
     [[0.0], [3.0]]
     """
     if isinstance(space, Box):
-        flat = space.flat()
+        flat = space.unconstrained()
         there = flat.low + (actions + 1) / 2 * (flat.high - flat.low)
         # exactly the bounds at the ends, regardless of rounding
-        there = jnp.where(actions >= 1, space.high, space.outer(jnp.where(actions <= -1, flat.low, there)))
+        there = jnp.where(
+            actions >= 1, space.high, space.constrain(jnp.where(actions <= -1, flat.low, there))
+        )
         inside: Array = jnp.clip(there, space.low, space.high)
         return inside
     if isinstance(space, Simplex):
         if actions.shape[1] > 1:
             return space.project(actions)
         corner = jax.nn.one_hot(actions[:, 0].astype(int), space.shape[1], dtype=float)
-        return corner if not space.least else jnp.where(space.mask, space.least + space.spare * corner, 0.0)
+        return (
+            corner
+            if not space.min_share
+            else jnp.where(space.mask, space.min_share + space.spare * corner, 0.0)
+        )
     if isinstance(space, Choices):
         return actions[:, :1]
     raise ValueError(f"space: {type(space).__name__} must be a Box, a Simplex or Choices")
@@ -67,9 +73,9 @@ def units(space: Any, x: Profile) -> Profile:
     [[-1.0], [0.5]]
     """
     if isinstance(space, Box):
-        flat = space.flat()
+        flat = space.unconstrained()
         wide = flat.high - flat.low
-        share = (space.inner(x) - flat.low) / jnp.where(wide > 0, wide, 1.0)
+        share = (space.unconstrain(x) - flat.low) / jnp.where(wide > 0, wide, 1.0)
         found: Array = jnp.where(wide > 0, 2 * share - 1, 0.0)
         return found
     if isinstance(space, Choices):

@@ -194,7 +194,7 @@ def walks(
         where = Choices((len(ways),) * len(origin)) if discrete else Box(put(-unit), put(unit))
     elif isinstance(space, Simplex) and discrete:
         edge = _edge(step)
-        origin = np.where(space.mask, space.least, 0.0)
+        origin = np.where(space.mask, space.min_share, 0.0)
         unit = np.where(space.mask, space.spare / edge, 0.0)
         most = np.where(space.mask, float(edge), 0.0)
         own = [simplex_moves(size) for size in space.sizes]
@@ -233,7 +233,7 @@ def _steps(step: object, axes: int) -> np.ndarray:
 
 def _grid(space: Box, each: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the origin, the step size and the width in steps of a box, ``[player axis]``."""
-    flat = space.flat()
+    flat = space.unconstrained()
     low, high = np.asarray(flat.low), np.asarray(flat.high)
     unit = np.broadcast_to(each, low.shape)
     short = np.argwhere(high - low < unit * (1 - NEAR))
@@ -274,11 +274,11 @@ def _count_steps(here: Any, origin: Any, unit: Any) -> Array:
 
 def _unconstrain(space: Any, position: Array) -> Array:
     """Return positions in the coordinates in which steps are even."""
-    found: Array = space.inner(position) if isinstance(space, Box) else position
+    found: Array = space.unconstrain(position) if isinstance(space, Box) else position
     return found
 
 
 def _constrain(space: Any, there: Array) -> Array:
     """Return positions in units of the game."""
-    found: Array = space.project(space.outer(there)) if isinstance(space, Box) else there
+    found: Array = space.project(space.constrain(there)) if isinstance(space, Box) else there
     return found

@@ -306,11 +306,11 @@ def _distances_along(
         there, off = mirror_response(game, *here, rule(beta))
         return (there.answer, there.mu), (far(there.answer), off)
 
-    def followed(pi: Policy) -> tuple[Array, Array]:
+    def values_under(pi: Policy) -> tuple[Array, Array]:
         _, (away, residual) = jax.lax.scan(step, (pi, mu), None, length=steps)
         return jnp.concatenate([far(pi)[None], away]), jnp.max(residual)
 
-    found: tuple[Array, Array] = jax.lax.map(followed, policies)  # one by one, as in `evaluate_agents`
+    found: tuple[Array, Array] = jax.lax.map(values_under, policies)  # one by one, as in `evaluate_agents`
     return found
 
 

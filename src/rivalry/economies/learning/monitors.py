@@ -149,7 +149,7 @@ def snapshot(
             ]
         numbers: Numbers = {}
         for suffix, gains in zip(("", REGULARISED), each, strict=False):
-            numbers |= {f"{name}{suffix}": array for name, array in _named(gains, owner).items()}
+            numbers |= {f"{name}{suffix}": array for name, array in _by_owner(gains, owner).items()}
         for target, name in zip(equilibria, ("", "_eps"), strict=False):
             of_kind = target.reshape(*crowd.shape, levels)[kinds]
             apart = distances(policies, of_kind, far, found.distribution[kinds])
@@ -171,7 +171,7 @@ def policies_of(crowd: Crowd, rows: np.ndarray) -> np.ndarray:
     return kernels.choices.probabilities(rows, crowd.economy.most)
 
 
-def _named(each: few_agents.AgentGains, owner: np.ndarray) -> Numbers:
+def _by_owner(each: few_agents.AgentGains, owner: np.ndarray) -> Numbers:
     """Return the numbers of each policy owner by the names of `EXACT` and `FAR`."""
     payoff, gain = each.payoff, each.gain
     # one scale for all: an agent's own payoff may be near 0

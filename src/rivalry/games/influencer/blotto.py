@@ -86,7 +86,7 @@ def best_response(game: InfluencerGame, x: Profile, player: int, points: int = 2
     Abstention only lowers payoffs and is left out of the bound.
     """
     assert isinstance(game.space, Simplex)
-    floor = game.space.least
+    floor = game.space.min_share
     found = search_response(game, x, player, points)
     field, problem, spare = _problem(game, x, player)
     if not len(field):
@@ -117,7 +117,7 @@ def _problem(game: InfluencerGame, x: Profile, player: int) -> tuple[np.ndarray,
     contested = (weight > 0) & np.isfinite(rest)
     alone = float(weight[(weight > 0) & ~contested].sum())
     assert isinstance(game.space, Simplex)
-    floor = game.space.least
+    floor = game.space.min_share
     budget = 1 - floor * (x.shape[1] - contested.sum())
     power = float(game.kernel.exponent[player])
     return corner[contested], BudgetProblem(weight[contested], -rest[contested], power, budget), alone

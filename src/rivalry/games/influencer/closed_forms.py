@@ -275,7 +275,7 @@ def _outside_domain(game: InfluencerGame) -> str:
     if isinstance(game.space, Box):
         low, high = np.asarray(game.space.low)[0], np.asarray(game.space.high)[0]
     else:
-        low, high = np.full(mean.shape, game.space.least), np.ones(mean.shape)
+        low, high = np.full(mean.shape, game.space.min_share), np.ones(mean.shape)
     inside = isinstance(game.kernel, PowerLaw) or np.all((mean >= low) & (mean <= high))
     return "" if inside else "a mean of the resource outside the space"
 

@@ -175,7 +175,7 @@ def search_points(game: InfluencerGame, player: int) -> Float[Array, "point axis
     if isinstance(space, Simplex):
         mean = weights @ points / weights.sum()
         rows = xp.concatenate([rows, mean[None], faces(mean, xp)])
-        rows = space.least + space.spare[player] * rows
+        rows = space.min_share + space.spare[player] * rows
     else:
         low, high = xp.asarray(space.low)[player], xp.asarray(space.high)[player]
         if isinstance(game.kernel, ChosenReach):

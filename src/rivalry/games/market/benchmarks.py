@@ -195,7 +195,7 @@ def _evaluate(market: Market, choice: np.ndarray, searched: bool, equilibrium: b
 
 def _at_level(market: Market, level: float) -> Market:
     """Return the market at one level of its shock."""
-    return replace(market, numbers=market.shifted(level), shock=None)
+    return replace(market, numbers=market.shift_demand(level), shock=None)
 
 
 def _at_mean(market: Market) -> Market:
@@ -298,14 +298,14 @@ def maximize_joint(game: Any, starts: np.ndarray, shut: np.ndarray | None = None
     wide = high - low
     tops = np.ones(len(wide)) if shut is None else np.where(shut, 0.0, 1.0)
 
-    def lost(y: np.ndarray) -> tuple[float, np.ndarray]:
+    def loss(y: np.ndarray) -> tuple[float, np.ndarray]:
         # in shares of the box, so that the tolerances of L-BFGS-B do not depend on units
         total, slope = _total(game, jnp.asarray((low + wide * y)[:, None]))
         return -float(total), -np.nan_to_num(np.asarray(slope)[:, 0]) * wide
 
     ends, options = [(0.0, top) for top in tops], {"ftol": 1e-16, "gtol": 1e-14, "maxiter": 2000}
     found = [
-        minimize(lost, y, jac=True, bounds=ends, method="L-BFGS-B", options=options)
+        minimize(loss, y, jac=True, bounds=ends, method="L-BFGS-B", options=options)
         for y in tops * (np.clip(starts, low, high) - low) / wide
     ]
     best = min(found, key=lambda result: float(result.fun))

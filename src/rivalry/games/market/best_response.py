@@ -181,12 +181,12 @@ def leader_choice(market: Market, x: Profile, leader: int | Array, followers: tu
     bounds = market.space.low[leader, 0], market.space.high[leader, 0]
     choices = jnp.clip(jnp.concatenate([peaks, kinks, jnp.zeros(1)]), *bounds)
 
-    def paid(own: Array) -> Array:
+    def payoff_at(own: Array) -> Array:
         price = a - b * (rest + own + jnp.sum(_outputs(market, rest + own, followers)))
         variable = n["unit_cost"][leader] * own + n["convex_cost"][leader] * own**2 / 2
         return jnp.maximum(price, 0.0) * own - (variable + n["fixed_cost"][leader] * (own > 0))
 
-    return choices[jnp.argmax(jax.vmap(paid)(choices))][None]
+    return choices[jnp.argmax(jax.vmap(payoff_at)(choices))][None]
 
 
 def undercutting(market: Market, x: np.ndarray, firm: int) -> Response:

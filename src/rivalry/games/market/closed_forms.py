@@ -139,7 +139,7 @@ def _isoelastic(n: Numbers) -> list[Any]:
     return [n["market_size"], n["elasticity"], n["unit_cost"]]
 
 
-def _differentiated(n: Numbers) -> list[Any]:
+def _differentiated_roots(n: Numbers) -> list[Any]:
     return [n["intercept"], n["slope"], n["substitution"], n["unit_cost"], n["convex_cost"]]
 
 
@@ -163,7 +163,7 @@ NASH: dict[tuple[str, str], Rows] = {
     ("linear", "price"): lambda n: equilibria.bertrand(*_linear(n)[:3]),
     ("isoelastic", "quantity"): lambda n: equilibria.isoelastic_cournot(*_isoelastic(n)),
     ("differentiated", "quantity"): lambda n: _outputs(n, **_bounds(n)),
-    ("differentiated", "price"): lambda n: equilibria.differentiated_bertrand(*_differentiated(n)),
+    ("differentiated", "price"): lambda n: equilibria.differentiated_bertrand(*_differentiated_roots(n)),
     ("logit", "price"): lambda n: equilibria.logit_bertrand(*_logit(n)),
 }
 
@@ -189,18 +189,18 @@ def joint(market: Market) -> np.ndarray:
 
 def _outputs(n: Numbers, **options: Any) -> np.ndarray:
     """Return outputs of differentiated firms: Cournot, or with a ``weight`` of 2 of largest joint profit."""
-    return equilibria.differentiated_cournot(*_differentiated(n), **options)
+    return equilibria.differentiated_cournot(*_differentiated_roots(n), **options)
 
 
 def _takers(n: Numbers, low: Any = 0.0, high: Any = np.inf) -> np.ndarray:
     """Return outputs of differentiated firms whose price is their marginal cost."""
-    A, b, g_s, c, d = _differentiated(n)
+    A, b, g_s, c, d = _differentiated_roots(n)
     return np.asarray(equilibria.aggregate(A, g_s, c, b - g_s + d, low, high))
 
 
 def _prices_at(n: Numbers, q: np.ndarray) -> np.ndarray:
     """Return the prices at which differentiated firms sell ``q``."""
-    A, b, g_s, *_ = _differentiated(n)
+    A, b, g_s, *_ = _differentiated_roots(n)
     return np.asarray(A - (b - g_s) * q - g_s * q.sum())
 
 
@@ -301,8 +301,8 @@ def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> lea
 LEADER: dict[tuple[str, str], Rows] = {
     ("isoelastic", "quantity"): lambda n: leadership.isoelastic(*_isoelastic(n)),
     ("differentiated", "quantity"): lambda n: leadership.differentiated_leader(
-        *_differentiated(n), **_bounds(n)
+        *_differentiated_roots(n), **_bounds(n)
     ),
-    ("differentiated", "price"): lambda n: equilibria.price_leader(*_differentiated(n)),
+    ("differentiated", "price"): lambda n: equilibria.price_leader(*_differentiated_roots(n)),
     ("logit", "price"): lambda n: equilibria.logit_leader(*_logit(n)),
 }

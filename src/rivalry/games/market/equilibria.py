@@ -232,7 +232,7 @@ def merit_order(alpha: float, beta: float, c: Any, d: Any = 0.0, capacity: Any =
         if wanted <= below.sum():
             break
         if wanted <= (below + at_cost).sum():
-            return np.asarray(below + _shared(wanted - below.sum(), at_cost))
+            return np.asarray(below + _equal_parts(wanted - below.sum(), at_cost))
         before = end
     # m is between two neighbouring ends, the solution of a linear equation
     full = stops <= before
@@ -242,7 +242,7 @@ def merit_order(alpha: float, beta: float, c: Any, d: Any = 0.0, capacity: Any =
     return np.where(full, capacity, np.where(rise, (m - c) / np.where(flat, 1.0, d), 0.0))
 
 
-def _shared(total: float, capacity: np.ndarray) -> np.ndarray:
+def _equal_parts(total: float, capacity: np.ndarray) -> np.ndarray:
     """Return equal parts of a total, with firms at capacity producing that."""
     # smallest capacities first: what they cannot take is shared among the others
     order = np.argsort(capacity, kind="stable")

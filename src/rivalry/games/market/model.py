@@ -334,14 +334,14 @@ class Market(eqx.Module):
         """Return whether a parameter is above 0, for one firm at least."""
         return bool(np.any(np.asarray(self.numbers[name]) > 0))
 
-    def shifted(self, shift: float | Array) -> Numbers:
+    def shift_demand(self, shift: float | Array) -> Numbers:
         """Return the parameters with the intercept of demand moved by ``shift``."""
         name = INTERCEPT[self.rule.demand]
         return self.numbers | {name: self.numbers[name] + shift}
 
     def clear(self, x: Profile, shift: float | Array = 0.0) -> Cleared:
         """Return quantities and prices at the choices ``x``, with the intercept moved by ``shift``."""
-        return clear(self.rule, self.shifted(shift), x[:, 0])
+        return clear(self.rule, self.shift_demand(shift), x[:, 0])
 
     def cost(self, q: Float[Array, "player"]) -> Float[Array, "player"]:
         """Return ``F 1[q > 0] + c q + d q^2/2``."""

@@ -106,7 +106,7 @@ def _sold(
 ) -> tuple[Array, Array]:
     """Return quantities of the whole market, and prices."""
     most = before.capacity / size
-    numbers = market.shifted(shift) | {"capacity": most}
+    numbers = market.shift_demand(shift) | {"capacity": most}
     if market.rule.choice == "price":
         # beyond every intercept demand is 0, and the others sell as if the firm did not exist
         away = ABSENT * (1.0 + jnp.max(jnp.abs(numbers[INTERCEPT[market.rule.demand]])))

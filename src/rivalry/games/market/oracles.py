@@ -104,7 +104,7 @@ def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:
     sold = market.clear(x, shift)
     profit = sold.p * sold.q - market.cost(sold.q)
     total = jnp.sum(sold.q)
-    surplus = consumer_surplus(market.rule, market.shifted(shift), sold)
+    surplus = consumer_surplus(market.rule, market.shift_demand(shift), sold)
     share = sold.q / jnp.where(total > 0, total, 1.0)
     own = {"quantity": sold.q, "price": sold.p, "profit": profit, "market_share": share}
     whole = {

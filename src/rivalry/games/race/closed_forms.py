@@ -155,7 +155,7 @@ def symmetric_numbers(game: Race) -> tuple[SymmetricRace, tuple[float, float]]:
     for name in filter(numbers.__contains__, USED):
         values = np.asarray(numbers[name], float)
         if values.min() < values.max():
-            raise ValueError(f"{name}: {values.tolist()} differ; a closed form needs players alike")
+            raise ValueError(f"{name}: {values.tolist()} differ; a closed form needs identical players")
         one[name] = float(values.flat[0])
     for name in ("prize_per_performance", "loser_prize_per_performance"):
         if one[name]:
@@ -203,7 +203,7 @@ def _check_closed_form(game: Race) -> None:
         raise ValueError("invest: must be false for a closed form")
     weights, ahead = np.asarray(game.weights)[0], np.asarray(game.ahead)
     if np.ptp(weights) > 0 or np.ptp(ahead) > 0:
-        raise ValueError(f"gamma: weights {weights.tolist()} differ; a closed form needs players alike")
+        raise ValueError(f"gamma: weights {weights.tolist()} differ; a closed form needs identical players")
     if game.end_on == "disaster" and np.any(ahead != 0):
         raise ValueError("end_on: disaster has no closed form where play may go on")
 
@@ -215,7 +215,7 @@ def _damages(game: Race, d: np.ndarray) -> tuple[float, float]:
     else:
         own, others = np.diagonal(d), d[~np.eye(len(d), dtype=bool)]
     if np.ptp(own) > 0 or np.ptp(others) > 0:
-        raise ValueError(f"disaster_cost: {d.tolist()} differ; a closed form needs players alike")
+        raise ValueError(f"disaster_cost: {d.tolist()} differ; a closed form needs identical players")
     return float(own[0]), float(others[0])
 
 

@@ -14,7 +14,7 @@ from xarray import Dataset
 
 from rivalry.core.registry import near
 from rivalry.plots import select, style
-from rivalry.plots.metrics import certified, metric_label, per_player, set_log_scale
+from rivalry.plots.metrics import is_certified, metric_label, per_player, set_log_scale
 from rivalry.plots.scenario import draw_family, family, family_legend
 from rivalry.plots.select import At, DrawnPoint, Names, check_index, check_variable, own_rank, point
 from rivalry.plots.style import INK, PALETTE, caption, chart, end_marker, explain_hollow, player_lines
@@ -348,7 +348,7 @@ def safety_frontier(data: Dataset, ax: Axes, *, over: str = "algorithm", at: At 
     found = point(data, "p_disaster", 0, ("claim",), at=at, keep=(dim, *others))
     # a row per value of `over`, a column per point of the other sweeps
     risk = found["p_disaster"].reshape(data.sizes[dim], -1)
-    proved = np.broadcast_to(certified(found), found["p_disaster"].shape).reshape(risk.shape)
+    proved = np.broadcast_to(is_certified(found), found["p_disaster"].shape).reshape(risk.shape)
     reached = _performance(data, at, (dim, *others)).reshape(risk.shape)
     for k, colour in enumerate(style.colours(len(risk))):
         marker = style.MARKERS[k % len(style.MARKERS)]
@@ -471,7 +471,7 @@ def _slopes(data: Dataset, quantity: str, at: At) -> Bars:
     found = point(data, name, 0, ("parameter_name", "claim"), at=at, keep=dims)
     slopes = found[name].ravel()
     names = np.broadcast_to(found.get("parameter_name", ""), found[name].shape).ravel()
-    proved = np.broadcast_to(certified(found), found[name].shape).ravel()
+    proved = np.broadcast_to(is_certified(found), found[name].shape).ravel()
     rows = [(*_price(str(names[k])), k) for k in np.flatnonzero(np.isfinite(slopes))]
     groups, members = list(dict.fromkeys(price for price, _, _ in rows)), sorted({who for _, who, _ in rows})
     heights, sound = np.full((len(groups), len(members)), np.nan), np.ones((len(groups), len(members)), bool)
@@ -501,7 +501,7 @@ def _changes(data: Dataset, quantity: str, over: str, base: int, series: str | N
     values, found = per_player(data, quantity, at=at, keep=tuple(dims))
     if own and series:
         raise ValueError(f"series: {quantity!r} has a value for each player, which are the bars already")
-    proved = np.broadcast_to(certified(found), values.shape[: len(dims)])
+    proved = np.broadcast_to(is_certified(found), values.shape[: len(dims)])
     heights = (values if own else values[..., 0]).reshape(len(data[over]), -1)
     proved = proved.reshape(heights.shape[0], -1)
     change = np.delete(heights - heights[base], base, axis=0)

@@ -17,7 +17,7 @@ from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import Labels, Stages, labels
 from rivalry.core.registry import near
-from rivalry.core.reparametrisation import flattened
+from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Box, Profile, Strategy
 from rivalry.games.race import period
@@ -371,7 +371,7 @@ def _(game: RaceState, x: Profile, player: int | Array) -> tuple[Strategy, Any, 
     all pairs are compared, and the best pair is refined alternately.
     """
     own = _OwnProblem(game, x, jnp.asarray(player))
-    strategy = own.constrain(_refined(own, *_scanned(own)))
+    strategy = own.constrain(_refine(own, *_scan(own)))
     payoff = game.payoffs(x.at[player].set(strategy))[player]
     return strategy, payoff, "lower bound"
 
@@ -381,7 +381,7 @@ class _OwnProblem:
 
     def __init__(self, game: RaceState, x: Profile, player: Array) -> None:
         self.game, self.x, self.player = game, x, player
-        self.flat: Any = flattened(game)
+        self.flat: Any = unconstrained_game(game)
         self.low, self.high = self.flat.space.low[player], self.flat.space.high[player]
         self.weight = game.race.weights[game.t][player]
         shares = len(game.race.columns) > 4
@@ -391,7 +391,9 @@ class _OwnProblem:
     def constrain(self, y: Array) -> Array:
         """Return the own inputs at unconstrained coordinates."""
         space = self.game.space
-        whole: Array = space.project(self.flat.outer(self.flat.inner(self.x).at[self.player].set(y)))
+        whole: Array = space.project(
+            self.flat.constrain(self.flat.unconstrain(self.x).at[self.player].set(y))
+        )
         return whole[self.player]
 
     def effort(self, y: Array) -> tuple[Array, Array]:
@@ -420,7 +422,7 @@ def _lattice(lines: list[Array]) -> Array:
     return jnp.stack([mesh.ravel() for mesh in jnp.meshgrid(*lines, indexing="ij")], axis=-1)
 
 
-def _scanned(own: _OwnProblem) -> tuple[Array, Array]:
+def _scan(own: _OwnProblem) -> tuple[Array, Array]:
     """Return the best pair of inputs and other inputs on a lattice, and the lattice's steps."""
     low, high = own.low, own.high
     count = len(own.game.race.columns) - 2
@@ -447,7 +449,7 @@ def _scanned(own: _OwnProblem) -> tuple[Array, Array]:
     return jnp.concatenate([first[best], second[other]]), jnp.stack(steps)
 
 
-def _refined(own: _OwnProblem, y: Array, width: Array) -> Array:
+def _refine(own: _OwnProblem, y: Array, width: Array) -> Array:
     """Return the best point near ``y``, refining inputs and other inputs alternately."""
     count = len(own.game.race.columns) - 2
     near = jnp.linspace(-1, 1, SIDE)

@@ -395,13 +395,13 @@ def newton_ascent(race: Race, x: Profile, player: Array | int, start: Strategy) 
     upwards and away from saddles (Dauphin et al. 2014), and are as long as they proved good.
     """
     space = race.space
-    low, high = space.inner(space.low)[player], space.inner(space.high)[player]
-    rows = space.inner(x)
+    low, high = space.unconstrain(space.low)[player], space.unconstrain(space.high)[player]
+    rows = space.unconstrain(x)
     logs = jnp.array([kind == "log" for kind in space.kinds])
     noise = NOISE * payoff_scale(race)
 
     def paid(y: Array) -> Array:
-        return race.payoffs(space.outer(rows.at[player].set(y)))[player]
+        return race.payoffs(space.constrain(rows.at[player].set(y)))[player]
 
     probes = jnp.concatenate([jnp.zeros((1, len(low))), APART * jnp.eye(len(low))])
     value_and_slope = jax.value_and_grad(paid)
@@ -427,11 +427,11 @@ def newton_ascent(race: Race, x: Profile, player: Array | int, start: Strategy) 
         longer = jnp.where(good & (number > 0), jnp.minimum(2 * radius, LONGEST), shorter)
         return number + 1, *chosen, longer, length
 
-    y = space.inner(x.at[player].set(start))[player]
+    y = space.unconstrain(x.at[player].set(start))[player]
     nothing = (jnp.asarray(-jnp.inf), jnp.zeros_like(y), jnp.zeros((len(y), len(y))))
     begin = (jnp.asarray(0), y, *nothing, jnp.asarray(FIRST), jnp.asarray(jnp.inf))
     _, y, value, *_ = jax.lax.while_loop(going, step, begin)
-    return space.outer(rows.at[player].set(y))[player], value
+    return space.constrain(rows.at[player].set(y))[player], value
 
 
 def _ascent(slope: Array, curve: Array, free: Array) -> Array:

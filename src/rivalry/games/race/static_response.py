@@ -71,7 +71,7 @@ def own_problem(race: Race, x: Profile, player: Array | int) -> Own:
     xs, xp = x[:, 0], x[:, 1]
     found = period.outcome(race.rules, numbers, xs, xp)
     space = race.space
-    smallest = space.least if space.least is not None else jnp.full(space.low.shape, 1e-25)
+    smallest = space.zero_threshold if space.zero_threshold is not None else jnp.full(space.low.shape, 1e-25)
     return Own(
         rules=race.rules,
         numbers=numbers,
@@ -465,8 +465,8 @@ def response_details(race: Race, x: Profile, player: int) -> dict[str, Any]:
 def grid_response(race: Race, x: Profile, player: Array | int) -> Best:
     """Return the best strategy on a refined grid."""
     space = race.space
-    assert space.least is not None
-    low, high = jnp.log(space.least[player, :2]), jnp.log(space.high[player, :2])
+    assert space.zero_threshold is not None
+    low, high = jnp.log(space.zero_threshold[player, :2]), jnp.log(space.high[player, :2])
     step = (high - low) / (EACH - 1)
 
     def paid(logs: Array) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.certify import TOLERANCE
-from rivalry.core.game import alike, is_markov
+from rivalry.core.game import exchangeable_labels, is_markov
 from rivalry.core.oracles import move_order, to_markov
 from rivalry.core.results import Certificate, Record
 from rivalry.core.statistics import half_width
@@ -49,7 +49,7 @@ class NativeArena(Arena):
         if not (to_markov.knows(game) or is_markov(game)):
             raise ValueError("moves: 'native' needs a game with periods of its own; take 'any'")
         names = tuple(parallel_env(game, periods=1).possible_agents)
-        groups = policy_names(names, alike(game), learner.policies == "shared")
+        groups = policy_names(names, exchangeable_labels(game), learner.policies == "shared")
         return cls(game, names, groups, learner.periods, discount(game, learner.gamma), _stages(game))
 
     def periods_in(self, steps: float) -> float:

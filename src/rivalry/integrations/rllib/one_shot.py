@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.game import alike, scale
+from rivalry.core.game import exchangeable_labels, scale
 from rivalry.core.jax import put
 from rivalry.core.oracles import discount_factors, to_finite, to_markov, to_stages
 from rivalry.core.results import Record
@@ -57,7 +57,7 @@ class RoundsArena(Arena):
         names = tuple(f"player_{k}" for k in range(order.players))
         seen = learner.observation or "none"
         board = discretise(base, learner.places) if learner.moves == "levels" else base
-        groups = policy_names(names, alike(board), learner.policies == "shared")
+        groups = policy_names(names, exchangeable_labels(board), learner.policies == "shared")
         # without observations no later period depends on a choice: discounting would only add noise
         worth = 0.0 if seen == "none" and learner.gamma is None else discount(base, learner.gamma)
         return cls(game, names, groups, learner.periods, worth, order, board, seen)
@@ -239,7 +239,7 @@ class WalksArena(Arena):
         worth = discount(game, learner.gamma)
         if grid and worth >= 1:
             raise ValueError(f"gamma: {worth:g} must be below 1 on a grid, where play has no end")
-        groups = policy_names(names, alike(game), learner.policies == "shared")
+        groups = policy_names(names, exchangeable_labels(game), learner.policies == "shared")
         return cls(game, names, groups, learner.periods, worth, walk, places, seen == "joint")
 
     def env(self) -> Any:
@@ -330,7 +330,7 @@ def _widths(space: Any) -> np.ndarray:
     """Return the width of a space along each axis. Raises `ValueError` where players differ."""
     if not isinstance(space, Box):
         return np.ones(1)
-    wide = np.asarray(width(space.flat()))
+    wide = np.asarray(width(space.unconstrained()))
     if np.ptp(wide, axis=0).max() > 1e-9 * wide.max():
         raise ValueError(f"moves: players' boxes are {wide.tolist()} wide; steps need them alike")
     return np.asarray(wide[0])

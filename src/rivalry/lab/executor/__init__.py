@@ -138,10 +138,10 @@ def carry_out(
     DiskFull, KeyboardInterrupt
         Finished cells are kept.
     """
-    with run.locked(), as_context(executor):
+    with run.locking(), as_context(executor):
         total, before = run.counts()["total"], 0
         for name, part in (run.parts() or {"": run}).items():
-            with part.locked():
+            with part.locking():
                 work = _Work(part, workers, executor, progress, checkpoint_every, name, before, total)
                 work.all(accept_version)
             before += work.done
@@ -279,7 +279,7 @@ def certify(run: Run, *, progress: EventCallback | None = None) -> int:
     """
     from rivalry.lab.worker import recertify
 
-    with run.locked():
+    with run.locking():
         if parts := run.parts():
             return sum(certify(part, progress=progress) for part in parts.values())
         left, count = set(run.reconcile().left), 0

@@ -136,7 +136,7 @@ class Run:
         if not (folder / NAME).exists():
             make_folder(folder, head, study)
         run = cls._open_or_mend(folder, head)
-        with run.locked():
+        with run.locking():
             run._take(head, study)
         for name, part in study.parts().items():
             cls.create_or_open(folder / name, part)
@@ -149,7 +149,7 @@ class Run:
             return cls._read(folder)
         except DamagedFile as error:
             run = cls(folder, head)
-            with run.locked():
+            with run.locking():
                 run._set_aside(error, "study")
                 files.write_json(folder / NAME, head)
             return run
@@ -306,7 +306,7 @@ class Run:
             return set()
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locking(self) -> Iterator[None]:
         """Lock the folder for this object. Raises `StoreError` if another process holds the lock."""
         if self._lock.held:
             yield

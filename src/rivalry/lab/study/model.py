@@ -197,7 +197,7 @@ class Study:
         """Return the included studies, each in quick form, by name."""
         return dict(self.included)
 
-    def changed(self, changes: Mapping[str, Any]) -> Study:
+    def with_changes(self, changes: Mapping[str, Any]) -> Study:
         """Return a copy with dotted keys changed, as ``--set`` and ``[quick]`` do.
 
         Keys are ``game.reach``, ``method.NAME.rate``, ``replications.count``, ``certificate.tolerance``,

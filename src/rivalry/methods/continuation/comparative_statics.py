@@ -16,7 +16,7 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.oracles import traced_metrics
-from rivalry.core.reparametrisation import flattened
+from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.space import Profile
 from rivalry.methods.continuation.parameters import VariedEntries, entries_of, precise
 from rivalry.methods.dynamics.tangent_cone import SLACK, free, newton_system, projector
@@ -96,7 +96,7 @@ class ComparativeStatics(BaseLearner):
     difference: Annotated[
         float, Gt(0), "the check's step, times the parameter's size (times 1 where it is 0)"
     ] = 1e-4
-    rounds: Annotated[int, Ge(1), "most rounds of replies towards the equilibrium"] = 200
+    rounds: Annotated[int, Ge(1), "most rounds of best responses towards the equilibrium"] = 200
     points: Annotated[int, Ge(2), Le(100_000), "strategies on the search grid of every player"] = 201
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
@@ -137,10 +137,10 @@ class ComparativeStatics(BaseLearner):
         taken = 0
         while taken < steps and session["done"][0] < STAGES:
             if session["done"][0] == 0:
-                start = reparametrisation.inner(world.game, put(session["profile"]))
-                flat = flattened(world.game)
+                start = reparametrisation.unconstrain(world.game, put(session["profile"]))
+                flat = unconstrained_game(world.game)
                 found = equilibrium_from(flat, start, rounds=self.rounds, points=self.points)
-                session["profile"] = np.asarray(reparametrisation.outer(world.game, found.profile))
+                session["profile"] = np.asarray(reparametrisation.constrain(world.game, found.profile))
                 session["status"] = np.asarray(found.status, dtype="U15")
             elif str(session["status"]) == "converged":
                 _solve_neighbours(world, session, self.difference)
@@ -169,7 +169,7 @@ class ComparativeStatics(BaseLearner):
             "held": (("player", "axis"), found.at_bound),
             **_difference_check(session, found),
         }
-        end = at_rest(flattened(game), reparametrisation.inner(game, put(profile)))
+        end = at_rest(unconstrained_game(game), reparametrisation.unconstrain(game, put(profile)))
         if end is not None:
             record |= {name: end.measures[name] for name in ("max_real_eigenvalue", "reply_radius")}
         return record | _metric_slopes(world, profile, found.slope, self.difference)
@@ -190,14 +190,14 @@ def _slopes(game: Game, entries: VariedEntries, x: Profile) -> tuple[Array, ...]
     def slope(function: Callable[[Array], Array]) -> tuple[Array, Array]:
         return jax.jvp(function, (zero,), (one,))
 
-    flat = flattened(game)
-    y = game.space.inner(x)  # type: ignore[attr-defined]
-    gradient, change = slope(lambda k: own_gradients(flattened(at(k)), y))
+    flat = unconstrained_game(game)
+    y = game.space.unconstrain(x)  # type: ignore[attr-defined]
+    gradient, change = slope(lambda k: own_gradients(unconstrained_game(at(k)), y))
     free_entries = free(flat.space, y, gradient, SLACK)
     low = y < (flat.space.low + flat.space.high) / 2
 
     def edge(amount: Array) -> Array:  # an entry at a bound moves with the bound
-        space = flattened(at(amount)).space
+        space = unconstrained_game(at(amount)).space
         return jnp.where(low, space.low, space.high)
 
     drift = jnp.where(free_entries, 0.0, slope(edge)[1])
@@ -206,7 +206,7 @@ def _slopes(game: Game, entries: VariedEntries, x: Profile) -> tuple[Array, ...]
     force = change.ravel() + derivative @ drift.ravel()
     system = newton_system(derivative, projector(flat.space, free_entries), force)
     unconstrained = jnp.linalg.solve(*system).reshape(x.shape) + drift
-    _, constrained = jax.jvp(lambda k, y: at(k).space.outer(y), (zero, y), (one, unconstrained))
+    _, constrained = jax.jvp(lambda k, y: at(k).space.constrain(y), (zero, y), (one, unconstrained))
     _, payoff = jax.jvp(lambda k, x: at(k).payoffs(x), (zero, x), (one, constrained))
     return constrained, unconstrained, payoff, ~free_entries
 
@@ -214,7 +214,7 @@ def _slopes(game: Game, entries: VariedEntries, x: Profile) -> tuple[Array, ...]
 def _solve_neighbours(world: Statics, session: Session, difference: float) -> None:
     """Find the equilibria on both sides by Newton's method from the linear prediction."""
     unconstrained = slopes(world.game, world.entries, session["profile"]).unconstrained
-    here = np.asarray(world.game.space.inner(put(session["profile"])))
+    here = np.asarray(world.game.space.unconstrain(put(session["profile"])))
     if not np.all(np.isfinite(unconstrained)):
         return
     for k, part in enumerate(HALVES):
@@ -223,10 +223,10 @@ def _solve_neighbours(world: Statics, session: Session, difference: float) -> No
             if world.entries.refusal(world.game, world.entries.value(world.game) + step):
                 continue
             there = world.entries.shift(world.game, put(step))
-            flat = flattened(there)
+            flat = unconstrained_game(there)
             root = root_near(flat, flat.space.project(put(here + step * unconstrained)))
             if root is not None:
-                session["beside"][k, side] = np.asarray(there.space.outer(root))
+                session["beside"][k, side] = np.asarray(there.space.constrain(root))
                 session["steps_taken"][k, side] = step
 
 

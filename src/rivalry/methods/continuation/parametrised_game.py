@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.certify import search
-from rivalry.core.game import Game, alike, jacobian, own_gradients, scale, with_
+from rivalry.core.game import Game, exchangeable_labels, jacobian, own_gradients, scale, with_
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import exchangeable, validate_parameter
 from rivalry.core.space import Box, Profile, Simplex, directions, width
@@ -104,7 +104,7 @@ class ParametrisedGame:
         The game's own statement, or else a test that exchanges pairs of players at a few random profiles.
         """
         if exchangeable.knows(self.game):
-            return alike(self.game)
+            return exchangeable_labels(self.game)
         found = np.arange(self.space.shape[0])
         games = [self.at(value) for value in np.linspace(self.low, self.high, DRAWS)]
         keys = jax.random.split(jax.random.key(seed), DRAWS)
@@ -135,7 +135,7 @@ class ParametrisedGame:
     def margin(self, x: np.ndarray) -> float:
         """Return the distance of a profile from the bounds of the space, in widths; negative outside."""
         if isinstance(self.space, Simplex):
-            return float(np.min(np.asarray(x)[np.asarray(self.space.mask)])) - self.space.least
+            return float(np.min(np.asarray(x)[np.asarray(self.space.mask)])) - self.space.min_share
         low, high = np.asarray(self.space.low), np.asarray(self.space.high)
         return float(np.min(np.minimum(x - low, high - x) / self.width))
 

@@ -107,7 +107,7 @@ class Thresholds(BaseLearner):
         place = np.atleast_1d(np.asarray(self.position, dtype=float))
         if place.shape != (game.space.shape[1],):
             raise ValueError(
-                f"position: {np.size(place)} numbers; must be {game.space.shape[1]}, one an axis"
+                f"position: {np.size(place)} numbers; must be {game.space.shape[1]}, one per axis"
             )
         inside = game.space.check(np.broadcast_to(place, game.space.shape), "position")
         return sweep._replace(position=np.asarray(inside)[0])

@@ -166,7 +166,7 @@ class DoubleOracle(BaseLearner):
         if session["over"][0] == 2:
             return f"{gap}: the finite game on the atoms was not solved; start elsewhere, or use hedge"
         if session["over"][0] == 3:
-            return f"{gap}: its best reply is an atom already; payoffs there are too near to rounding"
+            return f"{gap}: its best response is an atom already; payoffs there are too near to rounding"
         return f"{gap}: raise rounds or loosen enough"
 
     def read(self, world: Any, session: Session) -> Record:

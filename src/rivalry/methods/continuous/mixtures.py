@@ -27,7 +27,7 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.oracles import Response
-from rivalry.core.reparametrisation import flattened
+from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.results import ROUNDING, Certificate, Coverage, Record, Rounding
 from rivalry.core.space import Box, Profile, Space, Strategy
 from rivalry.methods.q_learning.exploration import Table, check_whole
@@ -183,9 +183,9 @@ def mean_play(places: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def _search_coordinates(space: Any, places: np.ndarray) -> np.ndarray:
     """Return grid points in the search coordinates of their space, in which distances are measured."""
-    if not (isinstance(space, Box) and space.curved):
+    if not (isinstance(space, Box) and space.reparametrised):
         return places
-    return np.moveaxis(np.asarray(space.inner(put(np.moveaxis(places, 1, 0)))), 0, 1)
+    return np.moveaxis(np.asarray(space.unconstrain(put(np.moveaxis(places, 1, 0)))), 0, 1)
 
 
 def mixture_record(
@@ -427,13 +427,17 @@ def _from_many(against: MixedOpponents, x: np.ndarray, places: np.ndarray, playe
     begin = np.concatenate([sampled, _own_places(places)[player], *(row[None] for row in alone)])
     full = np.repeat(x[None], 2 ** int(np.ceil(np.log2(len(begin)))), axis=0)
     full[: len(begin), player] = begin
-    flat, reparametrised = flattened(against), isinstance(space, Box)
-    unconstrained, here = (put(space.inner(put(part)) if reparametrised else part) for part in (full, x))
+    flat, reparametrised = unconstrained_game(against), isinstance(space, Box)
+    unconstrained, here = (
+        put(space.unconstrain(put(part)) if reparametrised else part) for part in (full, x)
+    )
     strategies, values = _climb(flat, here, put(player), unconstrained[:, player])
     best = int(np.argmax(np.asarray(values)))
     found = np.array(here)
     found[player] = strategies[best]
-    strategy = np.asarray(space.project(space.outer(put(found)) if reparametrised else put(found)))[player]
+    strategy = np.asarray(space.project(space.constrain(put(found)) if reparametrised else put(found)))[
+        player
+    ]
     return Response(strategy, float(values[best]), np.inf, "lower bound", f"{len(begin)} starts + climb")
 
 

@@ -71,14 +71,14 @@ def squash(space: Box, sampled: Profile) -> Profile:
 
 def spread(space: Box, part: Profile) -> Profile:
     """Return the choices at shares of the box from 0 to 1, in those coordinates."""
-    low, high = space.inner(space.low), space.inner(space.high)
-    return space.project(space.outer(low + (high - low) * part))
+    low, high = space.unconstrain(space.low), space.unconstrain(space.high)
+    return space.project(space.constrain(low + (high - low) * part))
 
 
 def share(space: Box, x: Profile) -> Profile:
     """Return the shares of the box at which choices lie: the inverse of `spread`."""
-    low, high = space.inner(space.low), space.inner(space.high)
-    return jnp.asarray((space.inner(x) - low) / (high - low))
+    low, high = space.unconstrain(space.low), space.unconstrain(space.high)
+    return jnp.asarray((space.unconstrain(x) - low) / (high - low))
 
 
 def features(play: Play, before: Profile, x: Profile) -> Float[Array, "player feature"]:

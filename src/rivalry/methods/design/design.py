@@ -80,9 +80,9 @@ class Design(BaseLearner):
         Literal["pessimistic", "optimistic"],
         "of several equilibria the designer counts on the worst, or best",
     ] = "pessimistic"
-    tries: Annotated[int, Ge(1), Le(100_000), "starts of the players' replies at every trial"] = 4
+    tries: Annotated[int, Ge(1), Le(100_000), "starts of the players' best responses at every trial"] = 4
     refine: Annotated[int, Ge(0), Le(1_000_000), "most trials between grid values"] = 20
-    rounds: Annotated[int, Ge(1), "most rounds of replies"] = 200
+    rounds: Annotated[int, Ge(1), "most rounds of best responses"] = 200
     points: Annotated[int, Ge(2), Le(100_000), "strategies on the search grid of every player"] = 201
 
     def __check_init__(self) -> None:

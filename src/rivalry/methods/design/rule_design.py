@@ -375,7 +375,7 @@ def expected_record(game: Any, method: Any, sequence: np.random.SeedSequence) ->
 def _solve_population(game: Any, method: PopulationNewton) -> Record:
     refuse_mean_field(game)
     state, left = solve_in_stages(method, game)
-    ended = CONVERGED if left <= ENOUGH else int(method.ended(game, state))
+    ended = CONVERGED if left <= ENOUGH else int(method.ending(game, state))
     record: Record = {
         "profile": (("state", "action"), np.asarray(state.profile)),
         "status": ((), np.asarray(ENDINGS[ended] if ended else "iteration limit")),

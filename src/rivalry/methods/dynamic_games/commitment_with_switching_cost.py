@@ -195,7 +195,7 @@ class CommitmentWithSwitchingCost(BaseLearner):
         found = plan_gains(world, self.delta, self.charge, switch, aim)
         turn = [world.leader, 1 - world.leader]  # its own inverse: leader and follower to players and back
         chosen = world.first_node(found.decision)
-        method = "exact best replies at every node of the grid"
+        method = "exact best responses at every node of the grid"
         allowed = TOLERANCE * found.scale
         coverage: Coverage = "exact" if np.all(found.bound - found.regret <= allowed) else "bounded"
         proof = Certificate(

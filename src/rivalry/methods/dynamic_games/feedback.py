@@ -26,7 +26,7 @@ from rivalry.core.oracles import (
     state_game,
     to_stages,
 )
-from rivalry.core.reparametrisation import flattened
+from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.space import Profile, width
 from rivalry.methods.dynamics.tangent_cone import SLACK
 from rivalry.methods.limit_sets.nearby_equilibria import random_starts
@@ -138,7 +138,7 @@ class Feedback(BaseLearner):
         float | None, Gt(1), "largest stock on the grid, in units of the largest at the start (default: all)"
     ] = None
     budget: Annotated[int, Ge(1), Le(10_000_000), "most nodes in a period"] = 20_000
-    rounds: Annotated[int, Ge(1), "most rounds of replies at a node"] = 60
+    rounds: Annotated[int, Ge(1), "most rounds of best responses at a node"] = 60
     tries: Annotated[int, Ge(1), Le(100_000), "starts at a node where no equilibrium is found"] = 3
     halve: Annotated[bool, "solve on every second level too, for the error of the grid"] = True
 
@@ -369,8 +369,8 @@ def _root(node: Any, x: Profile) -> Profile:
 
     Entries at a bound that gain nothing by leaving it are fixed.
     """
-    flat = flattened(node)
-    space, begin = flat.space, flat.inner(x)
+    flat = unconstrained_game(node)
+    space, begin = flat.space, flat.unconstrain(x)
     margin = SLACK * width(space)
 
     def slopes(y: Array) -> tuple[Array, Array]:
@@ -398,7 +398,7 @@ def _root(node: Any, x: Profile) -> Profile:
 
     _, y, left = jax.lax.fori_loop(0, NEWTON_STEPS, step, (begin, begin, jnp.asarray(jnp.inf)))
     good: Array = (left <= ROOT * payoff_scale(node)) & (jnp.max(jnp.abs(y - begin) / width(space)) <= NEAR)
-    return jnp.where(good, node.space.project(flat.outer(y)), x)
+    return jnp.where(good, node.space.project(flat.constrain(y)), x)
 
 
 def _basis(stock: Array, knots: Array) -> tuple[Array, Float[Array, "4"]]:

@@ -55,13 +55,14 @@ class BestResponse(BaseMethod):
     """
 
     update: Annotated[
-        Literal["sequential", "simultaneous"], "whether each sees the replies of those before it in the round"
+        Literal["sequential", "simultaneous"],
+        "whether each sees the responses of those before it in the round",
     ] = static(default="sequential")
     order: Annotated[Literal["fixed", "random"], "of the players in a sequential round"] = static(
         default="fixed"
     )
     damping: Annotated[
-        float, Interval(gt=0, le=1), "part of the way to the best reply that a player goes"
+        float, Interval(gt=0, le=1), "part of the way to the best response that a player goes"
     ] = 1.0
     points: Annotated[int, Gt(1), Le(100_000), "strategies on the search grid of every player"] = static(
         default=201
@@ -100,7 +101,7 @@ class BestResponse(BaseMethod):
         """Return the largest gain of a player in the last round, in units of the payoff scale."""
         return jnp.max(state.regret) / scale_of(game)
 
-    def ended(self, game: Game, state: ResponseRounds) -> Array:
+    def ending(self, game: Game, state: ResponseRounds) -> Array:
         """Return `cycling` once a profile has recurred while players still move."""
         return jnp.where(state.period > 0, ENDINGS.index("cycling"), 0)
 

@@ -36,7 +36,7 @@ def apply(boundary: str, space: Space, x: Profile, push: Profile) -> Profile:
         top = jnp.max(jnp.where(space.mask, push, -jnp.inf), axis=1, keepdims=True)
         weight = jnp.where(space.mask, x * jnp.exp(push - top), 0.0)
         share = weight / jnp.sum(weight, axis=1, keepdims=True)
-        return space.project(share) if isinstance(space, Simplex) and space.least else share
+        return space.project(share) if isinstance(space, Simplex) and space.min_share else share
     if boundary == "reflect" and isinstance(space, Box):
         wide = space.high - space.low
         folded = jnp.mod(x + push - space.low, 2 * wide)

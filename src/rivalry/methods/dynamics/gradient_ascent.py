@@ -161,7 +161,7 @@ class GradientAscent(BaseMethod):
     def residual(self, game: Game, state: Ascent) -> Float[Array, ""]:
         """Return the smallest of the rules' numbers, in units of the payoff scale."""
         found = self._residuals(game, state)
-        # the rule `displacement` is a distance, not a payoff: `ended` tests it
+        # the rule `displacement` is a distance, not a payoff: `ending` tests it
         return jnp.min(jnp.stack([found[rule] for rule in self.rules if rule != "displacement"] or [jnp.inf]))
 
     @eqx.filter_jit
@@ -175,7 +175,7 @@ class GradientAscent(BaseMethod):
         }
         return {rule: number / scale_of(game) for rule, number in found.items()}
 
-    def ended(self, game: Game, state: Ascent) -> Array:
+    def ending(self, game: Game, state: Ascent) -> Array:
         """Return `converged` if the rule `displacement` is active and met."""
         met = (state.back <= DISPLACED) & jnp.asarray("displacement" in self.rules)
         return jnp.where(met, ENDINGS.index("converged"), 0)

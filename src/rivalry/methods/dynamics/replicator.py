@@ -49,7 +49,7 @@ class Population(eqx.Module):
     @property
     def space(self) -> Simplex:
         space = self.game.space
-        return Simplex(space.sizes[:1], space.least)
+        return Simplex(space.sizes[:1], space.min_share)
 
     def full_profile(self, x: Float[Array, "1 axis"]) -> Profile:
         """Return the profile ``[player axis]`` in which every player plays the population's strategy."""
@@ -219,7 +219,7 @@ def _relative_growth(space: Space, x: Profile, gradient: Profile) -> Profile:
 
 
 def _lower_bound(space: Space) -> float:
-    return space.least if isinstance(space, Simplex) else 0.0
+    return space.min_share if isinstance(space, Simplex) else 0.0
 
 
 def _field(game: Game, y: Profile) -> Profile:

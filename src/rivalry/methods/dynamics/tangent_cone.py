@@ -32,7 +32,7 @@ def free(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Boo
         return ~(down | up)
     if isinstance(space, Simplex):
         # all entries but the smallest ones whose gradient is not above the mean of the remaining ones
-        at_bound = x <= space.least + slack
+        at_bound = x <= space.min_share + slack
 
         def narrow(_: int | Array, entries: Array) -> Array:
             return space.mask & (~at_bound | (gradient > _mean(entries, gradient)))

@@ -11,7 +11,7 @@ from jaxtyping import Array
 from rivalry.core.game import Game
 from rivalry.core.jax import jax, put
 from rivalry.core.method import ENDINGS, BaseMethod, take_step
-from rivalry.core.reparametrisation import flattened, inner, outer
+from rivalry.core.reparametrisation import constrain, unconstrain, unconstrained_game
 from rivalry.core.space import Profile, Space, width
 from rivalry.methods.dynamics.best_response import BestResponse
 from rivalry.methods.limit_sets import end_state
@@ -73,19 +73,19 @@ def ends_from(game: Game, starts: np.ndarray, *, rounds: int, points: int) -> li
     """Return the distinct ends of `equilibrium_from`, ``[player axis]`` each, the first found first.
 
     Starts [start player axis] and profiles are amounts; where the space is curved, everything between is in
-    its inner coordinates. Ends that are not finite are left out.
+    its search coordinates. Ends that are not finite are left out.
     """
-    flat = flattened(game)
+    flat = unconstrained_game(game)
     wide = np.asarray(width(flat.space))
     ends: list[np.ndarray] = []
     for start in starts:
-        begin = flat.space.project(inner(game, put(start)))
+        begin = flat.space.project(unconstrain(game, put(start)))
         end = np.asarray(equilibrium_from(flat, begin, rounds=rounds, points=points).profile)
         # in the coordinates of the search, where amounts of different orders of magnitude are comparable
         known = any(np.max(np.abs(end - other) / wide) <= SAME for other in ends)
         if np.all(np.isfinite(end)) and not known:
             ends.append(end)
-    return [np.asarray(outer(game, put(end))) for end in ends]
+    return [np.asarray(constrain(game, put(end))) for end in ends]
 
 
 def random_starts(

@@ -79,7 +79,7 @@ class Newton(BaseMethod):
         """Return the largest entry of the projected gradients, in units of the payoff scale."""
         return state.left / scale_of(game)
 
-    def ended(self, game: Game, state: NewtonState) -> Array:
+    def ending(self, game: Game, state: NewtonState) -> Array:
         """Return `not found` where no step lowers the gradients and they are not small."""
         # at a root no step lowers rounding errors: that is no failure
         lost = state.stuck & (self.residual(game, state) > 1e-10)

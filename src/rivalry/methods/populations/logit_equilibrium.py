@@ -49,7 +49,7 @@ def solve_in_stages(method: PopulationNewton, game: PopulationGame) -> tuple[Pop
     state = _initial_state(method, game)
     for _ in range(STAGES):
         state = _next_stage(method, game, state)
-        if float(method.residual(game, state)) <= ENOUGH or int(method.ended(game, state)):
+        if float(method.residual(game, state)) <= ENOUGH or int(method.ending(game, state)):
             break
     return state, float(method.residual(game, state))
 

@@ -156,7 +156,7 @@ class PopulationNewton(BaseMethod):
         """Return the largest residual of the equations; infinite below the full beta."""
         return jnp.where(state.beta >= self.beta, state.residual, jnp.inf)
 
-    def ended(self, game: PopulationGame, state: PopulationNewtonState) -> Array:
+    def ending(self, game: PopulationGame, state: PopulationNewtonState) -> Array:
         """Return ``not found`` if even the shortest stage fails."""
         lost = jnp.where(state.beta > 0, state.factor < GENTLEST, state.factor < LOWEST * self.begin)
         return jnp.where(lost & (state.beta < self.beta), ENDINGS.index("not found"), 0)

@@ -89,7 +89,7 @@ class ResponseIteration(BaseMethod):
         """Return the residual; infinite before the last beta of a table."""
         return jnp.where(self._over(state.taken), state.result.residual, jnp.inf)
 
-    def ended(self, game: PopulationGame, state: Round) -> Array:
+    def ending(self, game: PopulationGame, state: Round) -> Array:
         """Return ``cycling`` if a period was found."""
         return jnp.where(state.memory.period > 0, ENDINGS.index("cycling"), 0)
 

@@ -12,7 +12,7 @@ from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.methods.q_learning.exploration import check_numbers
 from rivalry.methods.q_learning.q_learning import QLearning, Session
-from rivalry.tables import PeriodTables, led_through, over_periods, period_values, tabulate_periods
+from rivalry.tables import PeriodTables, greedy_path, over_periods, period_values, tabulate_periods
 
 UNDISCOUNTED = float(np.nextafter(1.0, 0.0))  # over finitely many periods sums equal those for 1
 
@@ -89,7 +89,7 @@ class PeriodQLearning(QLearning):
         record = {name: entry for name, entry in record.items() if not name.startswith(("last_", "places"))}
         discount = 1.0 if self.gamma is None else self.gamma
         values = [period_values(world, policy, discount) for policy in record["policy"][1]]
-        path = led_through(world, record["modal_policy"][1])
+        path = greedy_path(world, record["modal_policy"][1])
         places = world.tabulated.places[np.arange(path.shape[1]), path]  # [period player axis]
         found: Record = {
             "profile": (("player", "axis"), np.moveaxis(places, 1, 0).reshape(path.shape[1], -1)),

@@ -194,7 +194,7 @@ def _ends(world: Tabulated, policies: np.ndarray, start: np.ndarray, rest: np.nd
         gains.append(np.max([regrets(world, joint) for joint in led.cycle], axis=0))
     back = back.ravel()
     ends, period = np.asarray(positions)[back], np.asarray(periods)[back]
-    away = distances(np.asarray(positions), rest, world.alike)[back]
+    away = distances(np.asarray(positions), rest, world.exchangeable)[back]
     near = np.mean(away <= _one_move(world) * (1 + 1e-9)) if len(rest) else np.nan
     _, first, counts = np.unique(ends.reshape(len(ends), -1), axis=0, return_index=True, return_counts=True)
     modal = int(first[counts.argmax()])
@@ -233,7 +233,7 @@ def _history(
     there, number = _trials_at_marks(learners)
     places = learners["place_curve"][:, : len(number)]
     joints, back = np.unique(places.reshape(-1, places.shape[-1]), axis=0, return_inverse=True)
-    away = distances(_positions(world, joints), rest, world.alike)[back.ravel()].reshape(there.shape)
+    away = distances(_positions(world, joints), rest, world.exchangeable)[back.ravel()].reshape(there.shape)
     return _rewards(rule, learners) | {
         "learning_distance": (("sample",), (away * there).sum(axis=0) / number)
     }

@@ -211,7 +211,7 @@ def greedy_play(world: RepeatedWorld, roles: list[Role], session: Session, gamma
     if not by_chance(tables):
         found |= _departures(world, chosen, cycles, gamma)
     if len(chosen) * whole.size * int(tables.sizes.sum()) > WEIGHED:
-        warnings.warn(f"best replies in {whole.size} whole states are not worked out", stacklevel=2)
+        warnings.warn(f"best responses in {whole.size} whole states are not worked out", stacklevel=2)
         return found
     return found | _gaps(world, chosen, gamma, cycles)
 
