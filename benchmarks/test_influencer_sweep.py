@@ -71,7 +71,7 @@ class Ours:
                 self.game, self.method, self.begin, self.key, stride, self.budget, self.never
             )
         else:
-            carry = self.run.lanes._advance_lanes(
+            carry = self.run.batches._advance(
                 self.game, self.method, self.begin, self.key, self.budget, self.never
             )
         return np.asarray(carry.state.profile).reshape(-1, PLAYERS)

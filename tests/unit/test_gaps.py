@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rivalry.tables import best_response
-from rivalry.tables.gaps import gaps, response_values, observes_enough
+from rivalry.tables.gaps import gaps, observes_enough, response_values
 from rivalry.tables.history import limit_cycles, whole_states
 from tests.histories import GAMES, chances, drawn_policies, every_policy, value_iteration
 from tests.unit.test_history import dilemma

@@ -21,8 +21,8 @@ if _typing.TYPE_CHECKING:
     from rivalry.tables.gaps import Gaps as Gaps
     from rivalry.tables.gaps import ResponseValues as ResponseValues
     from rivalry.tables.gaps import gaps as gaps
-    from rivalry.tables.gaps import response_values as response_values
     from rivalry.tables.gaps import observes_enough as observes_enough
+    from rivalry.tables.gaps import response_values as response_values
     from rivalry.tables.greedy_play import Rollout as Rollout
     from rivalry.tables.greedy_play import choices as choices
     from rivalry.tables.greedy_play import in_turn as in_turn
