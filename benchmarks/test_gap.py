@@ -1,4 +1,4 @@
-"""The certificate of learned pricing: exact best responses with memory, beside value iteration in plain NumPy.
+"""The certificate of learned pricing: exact best responses with memory, beside value iteration in NumPy.
 
 Two firms, 15 prices, the last prices of both remembered: 225 states. The payoffs are those of a logit
 market; the policies are drawn, and then each is a best response to the other's, so that they are no noise.

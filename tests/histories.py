@@ -66,7 +66,7 @@ def past_of(whole: Any, tables: FiniteGame, state: int, draw: np.random.Generato
     past = a_past(tables, draw)
     for (who, ago), size, stride in zip(whole.slots.tolist(), whole.sizes, whole.strides, strict=True):
         past[ago - 1][who] = int(state // stride % size)
-    return past, state // (whole.inner * whole.natures), state // whole.inner % whole.natures
+    return past, state // (whole.histories * whole.natures), state // whole.histories % whole.natures
 
 
 def chances(

@@ -46,7 +46,7 @@ def test_redistribution_agrees_with_plain_python(seed: int) -> None:
     def more(count: int) -> list[int]:
         return [economies.word(seed, next(further)) for _ in range(count)]
 
-    left = economies.shared(surplus, plain, most, plain_lucky, lots.tolist(), more)
+    left = economies.share_out(surplus, plain, most, plain_lucky, lots.tolist(), more)
     assert shared_out(surplus, held, most, lucky, lots, stream) == left
     assert (held.tolist(), sorted(lucky.tolist())) == (plain, list(range(agents)))
     assert int(held.sum()) + left == before

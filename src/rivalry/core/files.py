@@ -176,10 +176,10 @@ def _array(data: bytes, dims: tuple[str, ...]) -> np.ndarray:
         raise _Crafted(f"an array of {dtype}; numbers and text can be stored")
     if len(shape) != len(dims):
         raise _Crafted(f"an array of {len(shape)} dimensions for {len(dims)} names ({', '.join(dims)[:60]})")
-    held, declared = len(data) - stream.tell(), prod(shape) * dtype.itemsize
+    size, declared = len(data) - stream.tell(), prod(shape) * dtype.itemsize
     # arrays without elements too: in a dataset all others would be padded to their shape
-    if held != declared or prod(max(length, 1) for length in shape) > max(held, _EMPTY):
-        raise _Crafted(f"an array of shape {shape} and {dtype} in {held} bytes")
+    if size != declared or prod(max(length, 1) for length in shape) > max(size, _EMPTY):
+        raise _Crafted(f"an array of shape {shape} and {dtype} in {size} bytes")
     stream.seek(0)
     array = np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
     if dtype.kind == "U":
@@ -372,7 +372,7 @@ class Lock:
         self._file: IO[str] | None = None
 
     @property
-    def held(self) -> bool:
+    def is_held(self) -> bool:
         """Whether this object holds the lock."""
         return self._file is not None
 

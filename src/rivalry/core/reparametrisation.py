@@ -39,8 +39,8 @@ def unconstrained_game(game: Any) -> Any:
 
     Payoffs are unchanged, strategies are mapped by ``game.space.unconstrain``, and derivatives follow by the
     chain rule. In ``log`` coordinates zero is infinitely far from all other amounts. There, the rows and
-    columns of the Jacobian are 0 and the gradient is slightly negative (`DOWN`): it never leads away from zero, which
-    counts as a binding lower bound. Only the certificate tests deviations from zero.
+    columns of the Jacobian are 0 and the gradient is slightly negative (`DOWN`): it never leads away from
+    zero, which counts as a binding lower bound. Only the certificate tests deviations from zero.
 
     >>> from types import SimpleNamespace
     >>> space = Box.of([[0.0, 10.0]], players=2, coordinates="log", zero_threshold=1e-6)

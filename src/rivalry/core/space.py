@@ -233,13 +233,13 @@ class Box(Tree):
         low, high = xp.asarray(self.low)[player], xp.asarray(self.high)[player]
         first, last = (xp.asarray(self.unconstrain(edge))[player] for edge in (self.low, self.high))
         if axes > LATTICE_AXES:
-            inner = first + _spread(axes, points) * (last - first)
+            lattice = first + _spread(axes, points) * (last - first)
         else:
             # at least both ends of every axis, so that the grid has all corners
             lines = xp.linspace(first, last, max(2, round(points ** (1 / axes)))).T
-            inner = xp.stack([line.ravel() for line in xp.meshgrid(*lines, indexing="ij")], axis=-1)
-        outer = xp.asarray(self.constrain(inner[:, None, :], player), dtype=float)[:, 0]
-        found = xp.clip(outer, low, high)  # the coordinate change may leave the box by rounding
+            lattice = xp.stack([line.ravel() for line in xp.meshgrid(*lines, indexing="ij")], axis=-1)
+        amounts = xp.asarray(self.constrain(lattice[:, None, :], player), dtype=float)[:, 0]
+        found = xp.clip(amounts, low, high)  # the coordinate change may leave the box by rounding
         return found if xp is jnp else put(found)
 
     def check(self, x: object, name: str = "start") -> Profile:
@@ -259,7 +259,7 @@ class Box(Tree):
         """Return the search coordinates of amounts ``[.. player axis]``."""
         if not self.reparametrised:
             return x
-        return self._by_kind(x, lambda kind, part, axes: _inward(kind, part, self._floor(kind, axes)))
+        return self._by_kind(x, lambda kind, part, axes: _to_coordinates(kind, part, self._floor(kind, axes)))
 
     def constrain(self, y: Array | np.ndarray, player: int | None = None) -> Any:
         """Return the amounts at search coordinates ``[.. player axis]``, with ``player`` ``[.. 1 axis]``."""
@@ -269,7 +269,7 @@ class Box(Tree):
 
         def amounts(kind: str, part: Any, axes: np.ndarray) -> Any:
             floor = self._floor(kind, axes)
-            found = _outward(kind, part, None if floor is None else floor[rows])
+            found = _to_amounts(kind, part, None if floor is None else floor[rows])
             if kind != "log" or self.zero_threshold is None:
                 return found
             low, threshold = self.low[rows][:, axes], self.zero_threshold[rows][:, axes]
@@ -318,7 +318,7 @@ def _checked_axis(axis: int, low: float, high: float, kind: str, zero_threshold:
         raise ValueError(f"bounds[{axis}]: [{low}, {high}] is outside the range of {kind} coordinates")
 
 
-def _inward(kind: str, x: Any, floor: Any) -> Any:
+def _to_coordinates(kind: str, x: Any, floor: Any) -> Any:
     if kind == "log":
         return jnp.log(x if floor is None else jnp.maximum(x, floor))
     if kind == "shifted":
@@ -327,7 +327,7 @@ def _inward(kind: str, x: Any, floor: Any) -> Any:
     return jnp.log(x) - jnp.log1p(-x) if kind == "logit" else jnp.asarray(x)
 
 
-def _outward(kind: str, y: Any, floor: Any) -> Any:
+def _to_amounts(kind: str, y: Any, floor: Any) -> Any:
     if kind == "log":
         return jnp.exp(y)
     if kind == "shifted":

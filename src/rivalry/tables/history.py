@@ -29,7 +29,7 @@ class Whole(NamedTuple):
     strides: np.ndarray  # [slot]
     rounds: int
     natures: int
-    inner: int  # number of states per round and state of nature
+    histories: int  # number of states per round and state of nature
     size: int  # number of states
     joints: np.ndarray  # [player]: stride of an action in the joint action
     moves: np.ndarray  # [round player]: whether it moves
@@ -75,7 +75,7 @@ class Whole(NamedTuple):
         where = np.asarray(round, dtype=np.int64) * self.natures + np.asarray(nature, dtype=np.int64)
         if np.any((where < 0) | (where >= self.rounds * self.natures)):
             raise ValueError(f"round: {round!r} with nature {nature!r} must be in the game")
-        total = where * self.inner
+        total = where * self.histories
         for (who, ago), size, stride in zip(self.slots.tolist(), self.sizes, self.strides, strict=True):
             if found.ndim < 2 or found.shape[-2] < ago or found.shape[-1] <= who:
                 raise ValueError(f"recent: shape {found.shape} must reach {ago} rounds back and column {who}")
@@ -108,30 +108,34 @@ def whole_states(tables: FiniteGame) -> Whole:
     players, sizes = len(tables.sizes), observed_sizes(tables)
     slots = _slots(tables)
     widths = np.array([sizes[who] for who, _ in slots], dtype=np.int64)
-    rounds, natures, inner = len(tables.order), tables.payoff.shape[0], int(np.prod(widths.astype(object)))
+    rounds, natures, histories = (
+        len(tables.order),
+        tables.payoff.shape[0],
+        int(np.prod(widths.astype(object))),
+    )
     # Python integers, as the product may exceed 64 bits
-    size = rounds * natures * inner
+    size = rounds * natures * histories
     if size > MOST_STATES:
         raise ValueError(f"game: {size} whole states; must be at most {MOST_STATES}")
     strides = _strides_of(widths)
     at = dict(zip(slots, strides.tolist(), strict=True))
     moves = (tables.order[:, :, None] == np.arange(players)).any(axis=1)
     stands = [(at.get((who, 1), 1), sizes[who] if (who, 1) in at else 0) for who in range(players)]
-    seen, now = _observations(tables, at, rounds, natures, inner)
+    seen, now = _observations(tables, at, rounds, natures, histories)
     return Whole(
         slots=np.array(slots, dtype=np.int64).reshape(-1, 2),
         sizes=widths,
         strides=strides,
         rounds=rounds,
         natures=natures,
-        inner=inner,
+        histories=histories,
         size=size,
         joints=_strides_of(tables.sizes),
         moves=moves,
         stands=np.array(stands, dtype=np.int64),
         seen=seen,
         now=now,
-        base=_shift(players, at, sizes, rounds, natures, inner),
+        base=_shift(players, at, sizes, rounds, natures, histories),
         steps=np.array([at.get((who, 1), 0) for who in range(players + 2)], dtype=np.int64),
     )
 
@@ -284,13 +288,13 @@ def seen_slots(tables: FiniteGame, round_: int, player: int) -> list[tuple[int, 
 
 
 def _observations(
-    tables: FiniteGame, at: dict[tuple[int, int], int], rounds: int, natures: int, inner: int
+    tables: FiniteGame, at: dict[tuple[int, int], int], rounds: int, natures: int, histories: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return ``Whole.seen [player state]`` and ``Whole.now [round player who]``."""
     players, sizes = len(tables.sizes), observed_sizes(tables)
-    seen = np.zeros((players, rounds, natures, inner), dtype=np.int64)
+    seen = np.zeros((players, rounds, natures, histories), dtype=np.int64)
     now = np.zeros((rounds, players, players), dtype=np.int64)
-    rest = np.arange(inner)
+    rest = np.arange(histories)
     for round_ in range(rounds):
         for player in range(players):
             stride = 1
@@ -307,11 +311,11 @@ def _observations(
 
 
 def _shift(
-    players: int, at: dict[tuple[int, int], int], sizes: list[int], rounds: int, natures: int, inner: int
+    players: int, at: dict[tuple[int, int], int], sizes: list[int], rounds: int, natures: int, histories: int
 ) -> np.ndarray:
     """Return ``Whole.base``: the round advances, and slots and nature's state age by one round."""
-    rest, later = np.arange(inner), np.zeros((rounds, natures, inner), dtype=np.int64)
-    later += ((np.arange(rounds) + 1) % rounds * natures * inner)[:, None, None]
+    rest, later = np.arange(histories), np.zeros((rounds, natures, histories), dtype=np.int64)
+    later += ((np.arange(rounds) + 1) % rounds * natures * histories)[:, None, None]
     for (who, ago), stride in at.items():
         if ago > 1:
             later += stride * (rest // at[who, ago - 1] % sizes[who])
@@ -328,7 +332,7 @@ def _mean_payoff(
     tables: FiniteGame, whole: Whole, state: np.ndarray, joint: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
     """Return the mean payoff ``[session player]``, weighted over turns; padded turns have weight 0."""
-    paid = tables.payoff[state // whole.inner % whole.natures, :, joint]
+    paid = tables.payoff[state // whole.histories % whole.natures, :, joint]
     mean: np.ndarray = (paid * weight[..., None]).sum(axis=1)
     return mean
 

@@ -225,7 +225,7 @@ def _check(tables: FiniteGame, player: Any, discount: Any, paid: str) -> None:
         raise ValueError(f"game: {count} states to go through; must be at most {MOST_STATES}")
 
 
-def _sees(slots: list[list[int]]) -> list[list[int]]:
+def _observation_slots(slots: list[list[int]]) -> list[list[int]]:
     return [slot for slot in slots if slot[0] >= 0]
 
 
@@ -258,7 +258,10 @@ def _model(tables: FiniteGame, chances: np.ndarray, player: int, discount: float
         movers=movers,
         seen=observations(tables),
         alone=np.array(
-            [_sees(slots) == [[who, 1]] for who, slots in enumerate(tables.observation_slots.tolist())]
+            [
+                _observation_slots(slots) == [[who, 1]]
+                for who, slots in enumerate(tables.observation_slots.tolist())
+            ]
         ),
         chances=chances,
         moves=np.ascontiguousarray(moves, dtype=np.int64),

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.economies.kernels.currency import at
-from rivalry.tables.kernels.cache import inner, njit
+from rivalry.tables.kernels.cache import inline, njit
 
 MASS, WHOLE = 0xFFFFFFFF, 2.0**32  # the largest probability in 32 bits, and their unit
 # ln 2 in two parts: n times the first is exact, so that x - n ln 2 loses no digits
@@ -104,13 +104,13 @@ def _index(policy, most, found):  # type: ignore[no-untyped-def]
             first += row % (most + 1) + 1
 
 
-@inner
+@inline
 def choice_of(mode, share):  # type: ignore[no-untyped-def]
     """Return mode and probability pack in one integer."""
     return (np.int64(mode) << 32) | mass_of(share)
 
 
-@inner
+@inline
 def mass_of(share):  # type: ignore[no-untyped-def]
     """Return a probability in 32 bits."""
     # 2**32 itself has 33 bits: even a certain choice misses one lot, and is then read from the row
@@ -118,21 +118,21 @@ def mass_of(share):  # type: ignore[no-untyped-def]
     return mass if mass < MASS else np.int64(MASS)
 
 
-@inner
+@inline
 def start_of(row, most):  # type: ignore[no-untyped-def]
     """Return the index of a row's first entry."""
     z, k = row // (most + 1), row % (most + 1)
     return z * ((most + 1) * (most + 2) // 2) + k * (k + 1) // 2
 
 
-@inner
+@inline
 def sample(policy, first, k, choice, lot):  # type: ignore[no-untyped-def]
     """Return the entry drawn by a 32-bit lot; the row begins at ``first`` of the flat ``policy``."""
     mode, mass = choice >> 32, choice & MASS
     return mode if lot < mass else sample_rest(policy, first, k, mode, mass, lot)
 
 
-@inner
+@inline
 def sample_rest(policy, first, k, mode, mass, lot):  # type: ignore[no-untyped-def]
     """Return the entry, 0 to k, drawn where it is not the mode of probability ``mass``."""
     # the mode has the lots below its mass; entries before it have the next ones, later entries the last
@@ -168,7 +168,7 @@ def softmax_buffers(rows, most):  # type: ignore[no-untyped-def]
     return SoftmaxBuffers(x, scale, scale.view(np.int64), mean, first, karma, found)
 
 
-@inner
+@inline
 def exponentials(x, scale, bits, count):  # type: ignore[no-untyped-def]
     """Replace ``x``, at most 0, by its exponential: within 1 part in 10^15, 0 below -708, exactly 1 at 0.
 
@@ -193,7 +193,7 @@ def exponentials(x, scale, bits, count):  # type: ignore[no-untyped-def]
         x[i] *= scale[i]
 
 
-@inner
+@inline
 def renew(values, policy, choice, touched, last, beta, epsilon, buffers, all_rows):  # type: ignore[no-untyped-def]
     """Recompute the ``touched [row]`` rows of one owner, or all, from ``values [entry]``.
 
@@ -221,7 +221,7 @@ def renew(values, policy, choice, touched, last, beta, epsilon, buffers, all_row
         count += k + 1
 
 
-@inner
+@inline
 def weigh(x, first_x, values, first, k, beta):  # type: ignore[no-untyped-def]
     """Store ``beta`` times the differences of a row's values from their maximum."""
     # in float64 also where tables are float32, as in cities
@@ -233,7 +233,7 @@ def weigh(x, first_x, values, first, k, beta):  # type: ignore[no-untyped-def]
         x[at(first_x + b)] = beta * (values[at(first + b)] - top)
 
 
-@inner
+@inline
 def accumulate(x, first_x, k, policy, first, epsilon):  # type: ignore[no-untyped-def]
     """Compute a row's cumulative policy but for its last entry, 1, from weights with maximum 1.
 

@@ -21,7 +21,7 @@ from rivalry.economies.kernels.choices import sample_rest
 from rivalry.economies.kernels.currency import at, high, total
 from rivalry.economies.kernels.economy import RUNNING, UNBALANCED
 from rivalry.tables.kernels import draws, shapes
-from rivalry.tables.kernels.cache import inner, njit
+from rivalry.tables.kernels.cache import inline, njit
 from rivalry.tables.kernels.memory import LINE, prefetch
 from rivalry.tables.kernels.shapes import CityArrays
 
@@ -218,14 +218,14 @@ def buffers_of(city: CityArrays) -> CityBuffers:
     )
 
 
-@inner
+@inline
 def locate_all(city, drivers, buffers):  # type: ignore[no-untyped-def]
     """Apply `locate` to all agents."""
     for i in range(buffers.row.shape[0]):
         locate(city, drivers, buffers, i)
 
 
-@inner
+@inline
 def locate(city, drivers, buffers, i):  # type: ignore[no-untyped-def]
     """Store the row of an agent and the lane it wants, given its trip and spot."""
     places, trip, spot = city.lane.shape[1], drivers.trip[i], drivers.spot[i]
@@ -237,7 +237,7 @@ def locate(city, drivers, buffers, i):  # type: ignore[no-untyped-def]
         buffers.lane[i] = city.lane[at(city.journeys[i, at(buffers.slot[at(trip)])]), at(spot)]
 
 
-@inner
+@inline
 def sample(policy, bits, first, count, line, lot):  # type: ignore[no-untyped-def]
     """Return the entry drawn by a 32-bit lot; the row begins at ``first`` of the flat ``policy``.
 
@@ -248,7 +248,7 @@ def sample(policy, bits, first, count, line, lot):  # type: ignore[no-untyped-de
     return mode if lot < mass else sample_rest(policy, first, count - 1, mode, mass, lot)
 
 
-@inner
+@inline
 def width(city, journey, junction):  # type: ignore[no-untyped-def]
     """Return the number of options at a junction."""
     count = 0
@@ -257,7 +257,7 @@ def width(city, journey, junction):  # type: ignore[no-untyped-def]
     return count
 
 
-@inner
+@inline
 def turn(city, drivers, buffers, i, option):  # type: ignore[no-untyped-def]
     """Apply an agent's option at its junction."""
     journey = city.journeys[i, drivers.trip[i] // city.stakes.shape[1]]
@@ -265,7 +265,7 @@ def turn(city, drivers, buffers, i, option):  # type: ignore[no-untyped-def]
     locate(city, drivers, buffers, i)
 
 
-@inner
+@inline
 def option_of(city, drivers, buffers, policy, bits, line, i):  # type: ignore[no-untyped-def]
     """Return the option drawn by an agent's policy at its junction, and the row's first index."""
     journey = city.journeys[i, drivers.trip[i] // city.stakes.shape[1]]
@@ -280,7 +280,7 @@ def option_of(city, drivers, buffers, policy, bits, line, i):  # type: ignore[no
     return sample(policy, bits, first, count, line, lot), first
 
 
-@inner
+@inline
 def _turn(city, drivers, buffers, policy, bits, line):  # type: ignore[no-untyped-def]
     """Draw options of agents at junctions, by their policies or, without policies, uniformly."""
     for i in range(buffers.bids.shape[0]):
@@ -289,7 +289,7 @@ def _turn(city, drivers, buffers, policy, bits, line):  # type: ignore[no-untype
             turn(city, drivers, buffers, i, option)
 
 
-@inner
+@inline
 def choose(city, drivers, buffers, q, policy, bits, line):  # type: ignore[no-untyped-def]
     """Draw all bids, with the rows of later agents in both flat tables prefetched."""
     agents, karma = buffers.bids.shape[0], drivers.karma
@@ -305,7 +305,7 @@ def choose(city, drivers, buffers, q, policy, bits, line):  # type: ignore[no-un
         buffers.entry[i] = first + buffers.bids[i]
 
 
-@inner
+@inline
 def step(city, drivers, buffers, tallied):  # type: ignore[no-untyped-def]
     """Complete a step after the bids: admission, payments, redistribution, moves, conservation check."""
     wanted = tallied.rewards.shape[0] > 0

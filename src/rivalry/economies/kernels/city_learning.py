@@ -22,7 +22,7 @@ from rivalry.economies.kernels.currency import at
 from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING
 from rivalry.economies.kernels.economy_learning import SARSA, EpochRule
 from rivalry.tables.kernels import draws
-from rivalry.tables.kernels.cache import inner, njit
+from rivalry.tables.kernels.cache import inline, njit
 from rivalry.tables.kernels.memory import align, prefetch
 from rivalry.tables.kernels.shapes import CityArrays
 
@@ -168,7 +168,7 @@ def _updated_rows(city, learning):  # type: ignore[no-untyped-def]
     return UpdatedRows(listed_rows, length, pending_row, counts, adopts, x, scale, scale.view(np.int64))
 
 
-@inner
+@inline
 def _mark(q, line, updated, i, row):  # type: ignore[no-untyped-def]
     """Add a row to its agent's list, unless it is listed already."""
     marked = at((i * updated.counts.shape[0] + row) * line + line - 1)
@@ -178,7 +178,7 @@ def _mark(q, line, updated, i, row):  # type: ignore[no-untyped-def]
     q[marked] = 1.0
 
 
-@inner
+@inline
 def _teach(city, rule, drivers, learning, buffers, updated, q, policy, visits):  # type: ignore[no-untyped-def]
     """Update pending decisions by the bids made; return whether a value is not finite."""
     alpha, bad = updates.stage_value(rule.alpha, rule.alpha_until, drivers.clock[0]), False
@@ -201,7 +201,7 @@ def _teach(city, rule, drivers, learning, buffers, updated, q, policy, visits): 
     return bad
 
 
-@inner
+@inline
 def _take_turns(city, rule, drivers, learning, buffers, updated, q, policy, bits, visits):  # type: ignore[no-untyped-def]
     """Draw options of agents at junctions and update their pending decisions."""
     alpha, bad, line = (
@@ -239,7 +239,7 @@ def _renew_all(city, rule, learning):  # type: ignore[no-untyped-def]
     _renew(city, rule, learning, updated, 0, learning.q.reshape(-1), policy, policy.view(np.uint32))
 
 
-@inner
+@inline
 def _end_epoch(city, rule, drivers, learning, updated, q, policy, bits):  # type: ignore[no-untyped-def]
     """Recompute agents' policies, each with the given probability."""
     if rule.renewal < 1.0:
@@ -248,7 +248,7 @@ def _end_epoch(city, rule, drivers, learning, updated, q, policy, bits):  # type
     _renew(city, rule, learning, updated, drivers.clock[0] // rule.epoch, q, policy, bits)
 
 
-@inner
+@inline
 def _renew(city, rule, learning, updated, epoch, q, policy, bits):  # type: ignore[no-untyped-def]
     """Recompute the listed rows; those of agents that keep their policy stay listed."""
     beta = updates.stage_value(rule.beta, rule.beta_until, epoch)
@@ -263,7 +263,7 @@ def _renew(city, rule, learning, updated, epoch, q, policy, bits):  # type: igno
         _renew_one(city, updated, i, beta, epsilon, q, policy, bits, learning.q.shape[3])
 
 
-@inner
+@inline
 def _renew_one(city, updated, i, beta, epsilon, q, policy, bits, line):  # type: ignore[no-untyped-def]
     """Recompute the rows on an agent's list and clear the list."""
     length, size, n = updated.length[i], updated.counts.shape[0], 0
@@ -293,7 +293,7 @@ def _renew_one(city, updated, i, beta, epsilon, q, policy, bits, line):  # type:
     updated.length[i] = 0
 
 
-@inner
+@inline
 def _count(city, updated, i, row):  # type: ignore[no-untyped-def]
     """Return the number of choices in a row."""
     if updated.counts[at(row)] > 0:

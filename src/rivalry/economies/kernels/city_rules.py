@@ -9,10 +9,10 @@ import numpy as np
 
 from rivalry.economies.kernels.currency import at, high, low, share_out
 from rivalry.tables.kernels import draws, shapes
-from rivalry.tables.kernels.cache import inner
+from rivalry.tables.kernels.cache import inline
 
 
-@inner
+@inline
 def rank_requests(city, drivers, buffers):  # type: ignore[no-untyped-def]
     """Store priorities where no bids are made: all equal, or by the rank of the urgency."""
     trips, urgencies = city.trip_chain.shape[1] - 1, city.stakes.shape[1]
@@ -22,7 +22,7 @@ def rank_requests(city, drivers, buffers):  # type: ignore[no-untyped-def]
         buffers.order[i] = buffers.ranks[city.type_of[i], trip % urgencies] if awake else 0
 
 
-@inner
+@inline
 def count_requests(buffers, order, city):  # type: ignore[no-untyped-def]
     """Count the requests for each lane by priority, and find the priority at which not all are admitted."""
     count, lanes = buffers.crowd, buffers.crowd.shape[0]
@@ -56,7 +56,7 @@ def count_requests(buffers, order, city):  # type: ignore[no-untyped-def]
         buffers.price[lane] = margin if city.price == shapes.HIGHEST_REFUSED or left > 0 else above
 
 
-@inner
+@inline
 def lowest(count):  # type: ignore[no-untyped-def]
     """Return the lowest priority with a request; 0 without requests."""
     for b in range(count.shape[0]):
@@ -65,7 +65,7 @@ def lowest(count):  # type: ignore[no-untyped-def]
     return 0
 
 
-@inner
+@inline
 def admit(city, buffers, order):  # type: ignore[no-untyped-def]
     """Decide admission, at the margin by sequential sampling without a branch per agent."""
     agents, coin = order.shape[0], city.tie == shapes.COIN
@@ -82,7 +82,7 @@ def admit(city, buffers, order):  # type: ignore[no-untyped-def]
         buffers.won[i] = np.int64(b > margin) + chosen
 
 
-@inner
+@inline
 def group_by_lane(buffers):  # type: ignore[no-untyped-def]
     """Group agents by the lane they want: each group of ``members`` ends at the lane's ``rest``."""
     first = 0
@@ -94,7 +94,7 @@ def group_by_lane(buffers):  # type: ignore[no-untyped-def]
         buffers.rest[buffers.lane[i]] += 1
 
 
-@inner
+@inline
 def admit_by_turn(city, drivers, buffers):  # type: ignore[no-untyped-def]
     """Decide admission in increasing order of the share of admissions in attempts."""
     group_by_lane(buffers)
@@ -115,7 +115,7 @@ def admit_by_turn(city, drivers, buffers):  # type: ignore[no-untyped-def]
             buffers.members[n], buffers.members[best] = buffers.members[best], buffers.members[n]
 
 
-@inner
+@inline
 def _before(city, drivers, buffers, one, other):  # type: ignore[no-untyped-def]
     """Return whether one agent has priority over another by turn."""
     # cross products: shares are compared in integers, and agents that never asked have share 0
@@ -127,7 +127,7 @@ def _before(city, drivers, buffers, one, other):  # type: ignore[no-untyped-def]
     return high(buffers.words[agents + one]) < high(buffers.words[agents + other])
 
 
-@inner
+@inline
 def move(city, drivers, buffers, tallied):  # type: ignore[no-untyped-def]
     """Apply payments, rewards and moves; return the karma collected."""
     agents, trips, collected = buffers.won.shape[0], city.trip_chain.shape[1] - 1, 0
@@ -171,7 +171,7 @@ def move(city, drivers, buffers, tallied):  # type: ignore[no-untyped-def]
     return collected
 
 
-@inner
+@inline
 def _toll(drivers, buffers, i, lane, won):  # type: ignore[no-untyped-def]
     """Charge an agent's toll, at most the karma it holds, and return it."""
     due = buffers.due[at(lane)] * won
@@ -185,7 +185,7 @@ def _toll(drivers, buffers, i, lane, won):  # type: ignore[no-untyped-def]
     return toll
 
 
-@inner
+@inline
 def _start_trip(city, drivers, buffers, i, kind, trip):  # type: ignore[no-untyped-def]
     """Draw an agent's next trip."""
     lot, after, trips = low(buffers.words[i]) >> 2, 0, buffers.moves.shape[2] - 1
@@ -196,7 +196,7 @@ def _start_trip(city, drivers, buffers, i, kind, trip):  # type: ignore[no-untyp
         drivers.spot[i] = city.begins[at(city.journeys[i, at(buffers.slot[at(after)])])]
 
 
-@inner
+@inline
 def tally_before(city, drivers, buffers, tallied):  # type: ignore[no-untyped-def]
     """Tally states, requests and bids before admission."""
     lanes = city.capacity.shape[0]
@@ -216,7 +216,7 @@ def tally_before(city, drivers, buffers, tallied):  # type: ignore[no-untyped-de
         _tally_chances(buffers, tallied.chances, lane)
 
 
-@inner
+@inline
 def _tally_chances(buffers, chances, lane):  # type: ignore[no-untyped-def]
     """Tally for each request the admission probability of every bid, given the others' bids."""
     above, room, want = 0, buffers.room[lane], buffers.want[lane]
@@ -231,13 +231,13 @@ def _tally_chances(buffers, chances, lane):  # type: ignore[no-untyped-def]
         above += level
 
 
-@inner
+@inline
 def _admission(room_left, wanting):  # type: ignore[no-untyped-def]
     """Return the admission probability of one of ``wanting`` equals for ``room_left`` places."""
     return min(max(room_left / wanting, 0.0), 1.0)
 
 
-@inner
+@inline
 def tally_after(drivers, buffers, tallied):  # type: ignore[no-untyped-def]
     """Tally karma and admissions after the redistribution, before transfers in a coalition."""
     lanes = tallied.wanted.shape[0]
@@ -249,7 +249,7 @@ def tally_after(drivers, buffers, tallied):  # type: ignore[no-untyped-def]
             tallied.passed[i] += buffers.won[i]
 
 
-@inner
+@inline
 def _join(city, drivers):  # type: ignore[no-untyped-def]
     """Replace the rewards of members of a coalition by their mean."""
     joint, members = 0.0, 0
@@ -263,7 +263,7 @@ def _join(city, drivers):  # type: ignore[no-untyped-def]
                 drivers.reward[i] = joint / members
 
 
-@inner
+@inline
 def pay_locally(city, drivers, buffers):  # type: ignore[no-untyped-def]
     """Pay local shares and subsidies to agents that wanted a lane; return the total."""
     collected = buffers.paid.sum()
@@ -284,7 +284,7 @@ def pay_locally(city, drivers, buffers):  # type: ignore[no-untyped-def]
     return drivers.pool[0] + collected - left
 
 
-@inner
+@inline
 def _give_back(city, drivers, buffers):  # type: ignore[no-untyped-def]
     """Pay back a randomly rounded share of each lane's payments; return the total."""
     given = 0
@@ -298,7 +298,7 @@ def _give_back(city, drivers, buffers):  # type: ignore[no-untyped-def]
     return given
 
 
-@inner
+@inline
 def _deal(city, drivers, buffers, first, last, amount):  # type: ignore[no-untyped-def]
     """Divide an amount equally among members, the rest by single units at random; return what is left."""
     while amount > 0:
@@ -322,7 +322,7 @@ def _deal(city, drivers, buffers, first, last, amount):  # type: ignore[no-untyp
     return amount
 
 
-@inner
+@inline
 def share(city, drivers, buffers, tallied):  # type: ignore[no-untyped-def]
     """Redistribute the surplus among all agents, or among all that are not dormant."""
     # excluded dormant agents count as full during the redistribution
@@ -341,7 +341,7 @@ def share(city, drivers, buffers, tallied):  # type: ignore[no-untyped-def]
         tallied.flows[shapes.SHARED] += before - drivers.pool[0]
 
 
-@inner
+@inline
 def pass_on(city, drivers, buffers):  # type: ignore[no-untyped-def]
     """Pool the karma of a coalition's members and divide it equally.
 
@@ -364,7 +364,7 @@ def pass_on(city, drivers, buffers):  # type: ignore[no-untyped-def]
         together -= amount
 
 
-@inner
+@inline
 def _is_in_rank(city, drivers, buffers, i, rank, ranks):  # type: ignore[no-untyped-def]
     """Return whether an agent is a member of this rank; dormant members have the lowest."""
     if not city.coalition[i]:

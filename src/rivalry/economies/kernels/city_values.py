@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.economies.kernels.city import width
-from rivalry.tables.kernels.cache import inner, njit
+from rivalry.tables.kernels.cache import inline, njit
 from rivalry.tables.kernels.shapes import CityArrays
 
 
@@ -81,7 +81,7 @@ def _evaluate(city, environment, chances, found, tolerance, sweeps):  # type: ig
             _junctions(city, chances[i], values, i, optimal)
 
 
-@inner
+@inline
 def _junctions(city, chances, values, i, optimal):  # type: ignore[no-untyped-def]
     """Compute the values at junctions, where choosing an option takes no time."""
     places, urgencies = city.lane.shape[1], city.stakes.shape[1]
@@ -97,7 +97,7 @@ def _junctions(city, chances, values, i, optimal):  # type: ignore[no-untyped-de
                 values[row, k] = value if value > -np.inf else 0.0
 
 
-@inner
+@inline
 def _sweep(city, environment, chances, values, new, i, optimal, ends, lost, won, means):  # type: ignore[no-untyped-def]
     """Take one step of value iteration at all positions; return the smallest and the largest change."""
     kind, trips, lanes = city.type_of[i], city.trip_chain.shape[1] - 1, city.capacity.shape[0]
@@ -139,19 +139,19 @@ def _sweep(city, environment, chances, values, new, i, optimal, ends, lost, won,
     return low, high
 
 
-@inner
+@inline
 def _row(trip, spots, places, spot):  # type: ignore[no-untyped-def]
     return trip * spots + (spot if spot >= 0 else places - 2 - spot)
 
 
-@inner
+@inline
 def _has_place(city, journey, place):  # type: ignore[no-untyped-def]
     """Return whether a journey has this position; padding has no lane, or leads to the end and position 0."""
     leads = city.after[journey, place] != -1 or city.back[journey, place] != 0
     return city.lane[journey, place] >= 0 and leads
 
 
-@inner
+@inline
 def _after_toll(city, won, lane, k):  # type: ignore[no-untyped-def]
     """Return the value of admission with karma ``k`` before the toll."""
     due = city.toll[lane]
@@ -162,7 +162,7 @@ def _after_toll(city, won, lane, k):  # type: ignore[no-untyped-def]
     return (1.0 - part) * won[max(k - whole, 0)] + part * won[max(k - whole - 1, 0)]
 
 
-@inner
+@inline
 def _next_trip(city, values, i, trip, mean):  # type: ignore[no-untyped-def]
     """Compute expected values at the start of the next trip, by karma."""
     kind, urgencies, before = city.type_of[i], city.stakes.shape[1], 0.0
@@ -179,7 +179,7 @@ def _next_trip(city, values, i, trip, mean):  # type: ignore[no-untyped-def]
             mean[k] += chance * values[row, k]
 
 
-@inner
+@inline
 def _expect(shared, values, pulled):  # type: ignore[no-untyped-def]
     """Compute expected values before the redistribution from those after it."""
     for k in range(values.shape[0]):

@@ -10,30 +10,30 @@ from __future__ import annotations
 import numpy as np
 
 from rivalry.tables.kernels import draws
-from rivalry.tables.kernels.cache import inner
+from rivalry.tables.kernels.cache import inline
 
 _LOW, _32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
-@inner
+@inline
 def high(word):  # type: ignore[no-untyped-def]
     """Return the upper 32 bits of a word as an integer."""
     return np.int64(word >> _32)
 
 
-@inner
+@inline
 def low(word):  # type: ignore[no-untyped-def]
     """Return the lower 32 bits of a word."""
     return np.int64(word & _LOW)
 
 
-@inner
+@inline
 def at(index):  # type: ignore[no-untyped-def]
     """Return a nonnegative index as unsigned, which avoids the check for negative indices."""
     return np.uint64(index)
 
 
-@inner
+@inline
 def pair_up(order, words, first):  # type: ignore[no-untyped-def]
     """Match all agents in uniformly random pairs: positions ``2p`` and ``2p + 1`` of ``order [agent]``.
 
@@ -56,7 +56,7 @@ def pair_up(order, words, first):  # type: ignore[no-untyped-def]
         word += 1
 
 
-@inner
+@inline
 def share_out(surplus, karma, most, lucky, words, first, stream):  # type: ignore[no-untyped-def]
     """Redistribute a surplus among all agents in place; return what is left because all agents are full.
 
@@ -99,7 +99,7 @@ def share_out(surplus, karma, most, lucky, words, first, stream):  # type: ignor
     return surplus
 
 
-@inner
+@inline
 def total(karma):  # type: ignore[no-untyped-def]
     """Return the sum of integer amounts."""
     amount = 0

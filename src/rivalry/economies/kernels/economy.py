@@ -16,7 +16,7 @@ import numpy as np
 from rivalry.economies.kernels.choices import choices, sample
 from rivalry.economies.kernels.currency import at, high, low, pair_up, share_out, total
 from rivalry.tables.kernels import draws, shapes
-from rivalry.tables.kernels.cache import inner, njit
+from rivalry.tables.kernels.cache import inline, njit
 from rivalry.tables.kernels.shapes import Economy, views_of
 
 RUNNING, UNBALANCED, NOT_FINITE = 0, 1, 2
@@ -216,7 +216,7 @@ def _probe(economy, agents, trial, policy, choice, owner, none, steps, won, tran
         step(economy, agents, buffers, none)
 
 
-@inner
+@inline
 def _reset(trial, agents):  # type: ignore[no-untyped-def]
     """Set the state in ``trial`` to that in ``agents``."""
     for n in range(2):
@@ -257,7 +257,7 @@ def buffers_of(economy, agents):  # type: ignore[no-untyped-def]
     )
 
 
-@inner
+@inline
 def match_agents(economy, agents, buffers):  # type: ignore[no-untyped-def]
     """Match all agents in pairs and store their signals."""
     order, karma = agents.order, agents.karma
@@ -269,7 +269,7 @@ def match_agents(economy, agents, buffers):  # type: ignore[no-untyped-def]
             buffers.seen[i] = agents.private[i] * buffers.signals + economy.signal[karma[i], karma[j]]
 
 
-@inner
+@inline
 def _choose(economy, agents, policy, choice, owner, buffers, entries, rows):  # type: ignore[no-untyped-def]
     """Draw all bids."""
     most, triangle = economy.most, (economy.most + 1) * (economy.most + 2) // 2
@@ -280,7 +280,7 @@ def _choose(economy, agents, policy, choice, owner, buffers, entries, rows):  # 
         buffers.bids[i] = sample(policy, first, k, own, lot)
 
 
-@inner
+@inline
 def step(economy, agents, buffers, tallied):  # type: ignore[no-untyped-def]
     """Complete a step after the bids: payments, tax, redistribution, private states, conservation check."""
     count, wanted = buffers.bids.shape[0], tallied.rewards.shape[0] > 0
@@ -316,7 +316,7 @@ def step(economy, agents, buffers, tallied):  # type: ignore[no-untyped-def]
     agents.clock[0] += 1
 
 
-@inner
+@inline
 def _tally_before(economy, agents, buffers, tallied):  # type: ignore[no-untyped-def]
     for i in range(buffers.bids.shape[0]):
         z, k = buffers.seen[i], agents.karma[i]
@@ -326,7 +326,7 @@ def _tally_before(economy, agents, buffers, tallied):  # type: ignore[no-untyped
             tallied.each[i, z, k] += 1
 
 
-@inner
+@inline
 def close(agents, buffers, tallied):  # type: ignore[no-untyped-def]
     """Tally wins, which are added only at the end of a run."""
     if tallied.wins.shape[0] > 0:
@@ -334,7 +334,7 @@ def close(agents, buffers, tallied):  # type: ignore[no-untyped-def]
             tallied.wins[i] += agents.wins[i] - buffers.started[i]
 
 
-@inner
+@inline
 def _move(economy, agents, buffers):  # type: ignore[no-untyped-def]
     """Draw the next private states."""
     for i in range(buffers.bids.shape[0]):
@@ -344,14 +344,14 @@ def _move(economy, agents, buffers):  # type: ignore[no-untyped-def]
         agents.private[i] = after
 
 
-@inner
+@inline
 def note(flows, which, amount):  # type: ignore[no-untyped-def]
     """Tally a flow, if flows are tallied."""
     if flows.shape[0] > 0:
         flows[which] += amount
 
 
-@inner
+@inline
 def meet_fast(economy, agents, buffers, flows):  # type: ignore[no-untyped-def]
     """Resolve all pairs where winners pay their bids, ties are random, and excess karma joins the surplus."""
     # no branch on the winner, which the processor cannot predict
@@ -378,7 +378,7 @@ def meet_fast(economy, agents, buffers, flows):  # type: ignore[no-untyped-def]
     note(flows, shapes.PAID, paid)
 
 
-@inner
+@inline
 def _first_wins(economy, agents, buffers, i, j):  # type: ignore[no-untyped-def]
     """Return 1 if ``i`` wins over ``j``, 0 if ``j`` wins, -1 if neither wins."""
     coin = np.int64(buffers.words[i] & np.uint64(1))
@@ -397,7 +397,7 @@ def _first_wins(economy, agents, buffers, i, j):  # type: ignore[no-untyped-def]
     return coin if agents.wins[i] == agents.wins[j] else np.int64(agents.wins[i] < agents.wins[j])
 
 
-@inner
+@inline
 def meet(economy, agents, buffers, pair, flows):  # type: ignore[no-untyped-def]
     """Resolve one pair under any rules."""
     i, j, karma = agents.order[2 * pair + 1], agents.order[2 * pair], agents.karma
@@ -426,7 +426,7 @@ def meet(economy, agents, buffers, pair, flows):  # type: ignore[no-untyped-def]
         note(flows, shapes.BURNT, excess)
 
 
-@inner
+@inline
 def tax(agents, buffers, flows):  # type: ignore[no-untyped-def]
     """Collect the tax on all holdings, rounded up with the probability of its fraction."""
     count, collected = buffers.bids.shape[0], 0

@@ -19,7 +19,7 @@ from rivalry.economies.kernels.choices import renew, sample, softmax_buffers, st
 from rivalry.economies.kernels.currency import at, high
 from rivalry.economies.kernels.economy import Agents, EconomyTallies
 from rivalry.tables.kernels import draws
-from rivalry.tables.kernels.cache import inner, njit
+from rivalry.tables.kernels.cache import inline, njit
 from rivalry.tables.kernels.shapes import Economy, views_of
 
 SARSA, GREEDY, EXPECTED, DOUBLE = 0, 1, 2, 3
@@ -131,7 +131,7 @@ def _learn(economy, rule, agents, learning, tallied, steps):  # type: ignore[no-
     kernel.close(agents, buffers, tallied)
 
 
-@inner
+@inline
 def stage_value(values, until, now):  # type: ignore[no-untyped-def]
     """Return the value of the stage at ``now``."""
     stage = 0
@@ -140,7 +140,7 @@ def stage_value(values, until, now):  # type: ignore[no-untyped-def]
     return values[stage]
 
 
-@inner
+@inline
 def _decide(economy, rule, agents, learning, buffers, gamma):  # type: ignore[no-untyped-def]
     """Draw all bids and update pending decisions; return whether a value is not finite."""
     most, entries, rows = economy.most, learning.policy.shape[1], learning.choice.shape[1]
@@ -169,7 +169,7 @@ def _decide(economy, rule, agents, learning, buffers, gamma):  # type: ignore[no
     return bad
 
 
-@inner
+@inline
 def _decide_plain(economy, rule, agents, learning, buffers, gamma):  # type: ignore[no-untyped-def]
     """Apply `_decide` for SARSA with a step size independent of visits: the same result, faster."""
     # separate loops for choices and updates allow many memory reads at a time
@@ -195,7 +195,7 @@ def _decide_plain(economy, rule, agents, learning, buffers, gamma):  # type: ign
     return bad
 
 
-@inner
+@inline
 def visit_factor(visits, place, power):  # type: ignore[no-untyped-def]
     """Count a visit of an entry; return the number of its visits to the power ``-power``."""
     visits[at(place)] += 1
@@ -203,7 +203,7 @@ def visit_factor(visits, place, power):  # type: ignore[no-untyped-def]
     return 1.0 / count if power == 1.0 else float(count) ** -power
 
 
-@inner
+@inline
 def update(values, place, pace, reward, gamma, ahead):  # type: ignore[no-untyped-def]
     """Move a value towards ``reward + gamma ahead``; return whether it becomes not finite."""
     old = np.float64(values[at(place)])
@@ -213,13 +213,13 @@ def update(values, place, pace, reward, gamma, ahead):  # type: ignore[no-untype
     return new - new != 0.0
 
 
-@inner
+@inline
 def coin_of(word):  # type: ignore[no-untyped-def]
     """Return a word's second bit, which selects the table to update."""
     return np.int64(word >> np.uint64(1)) & 1
 
 
-@inner
+@inline
 def next_value(target, values, own, other, policy, first, k, bid):  # type: ignore[no-untyped-def]
     """Return the value of a state with next choice ``bid``, from flat tables.
 
@@ -243,7 +243,7 @@ def next_value(target, values, own, other, policy, first, k, bid):  # type: igno
     return np.float64(values[at(other + best)])
 
 
-@inner
+@inline
 def _end_epoch(economy, rule, agents, learning, softmax):  # type: ignore[no-untyped-def]
     """Recompute owners' policies, each with the given probability."""
     epoch = agents.clock[0] // rule.epoch
@@ -252,7 +252,7 @@ def _end_epoch(economy, rule, agents, learning, softmax):  # type: ignore[no-unt
             _renew(rule, learning, owner, epoch, softmax)
 
 
-@inner
+@inline
 def _renew(rule, learning, owner, epoch, softmax):  # type: ignore[no-untyped-def]
     """Recompute one owner's policy: only updated rows, unless beta or epsilon changed."""
     beta = stage_value(rule.beta, rule.beta_until, epoch)

@@ -27,7 +27,7 @@ from rivalry.economies.kernels.economy_learning import (
     visit_factor,
 )
 from rivalry.tables.kernels import draws
-from rivalry.tables.kernels.cache import inner, njit
+from rivalry.tables.kernels.cache import inline, njit
 from rivalry.tables.kernels.shapes import Economy
 
 
@@ -107,7 +107,9 @@ def monitor(
     """
     aims = _rows(targets.reshape(-1, policy.shape[1]), economy.most, rule.weight)
     alone = _rows(explore[None, :], economy.most)
-    followed = Followed(_rows(policy, economy.most, rule.weight), owner, aims, economy.stakes.shape[0], alone)
+    followed = MonitoredPolicies(
+        _rows(policy, economy.most, rule.weight), owner, aims, economy.stakes.shape[0], alone
+    )
     with draws.quiet():
         _monitor(economy, rule, agents, followed, estimates, kernel.no_tallies(), steps)
 
@@ -120,7 +122,7 @@ class Rows(NamedTuple):
     bonus: np.ndarray  # [owner row]: entropy bonus
 
 
-class Followed(NamedTuple):
+class MonitoredPolicies(NamedTuple):
     """All policies of a simulation."""
 
     own: Rows
@@ -157,7 +159,7 @@ def _monitor(economy, rule, agents, followed, estimates, tallied, steps):  # typ
         kernel.step(economy, agents, buffers, tallied)
 
 
-@inner
+@inline
 def choose_from(rows, owner, z, k, most, word):  # type: ignore[no-untyped-def]
     """Return the bid drawn by the upper half of a word."""
     row = z * (most + 1) + k
@@ -165,7 +167,7 @@ def choose_from(rows, owner, z, k, most, word):  # type: ignore[no-untyped-def]
     return sample(rows.policy.reshape(-1), first, k, rows.choice[owner, row], high(word))
 
 
-@inner
+@inline
 def _observe(economy, rule, agents, followed, estimates, buffers, further, next_of):  # type: ignore[no-untyped-def]
     """Draw all bids, update and sample the monitored agents; return whether a value is not finite."""
     most, owner, count = economy.most, followed.owner, followed.owner.shape[0]
@@ -196,7 +198,7 @@ def _observe(economy, rule, agents, followed, estimates, buffers, further, next_
     return bad
 
 
-@inner
+@inline
 def _teach(economy, rule, agents, followed, estimates, buffers, next_of, i, row, after):  # type: ignore[no-untyped-def]
     """Update one agent's pending decision in all its tables; return whether a value is not finite."""
     place, k, entries = estimates.pending[i], agents.karma[i], estimates.own.shape[1]
@@ -223,7 +225,7 @@ def _teach(economy, rule, agents, followed, estimates, buffers, next_of, i, row,
     return bad
 
 
-@inner
+@inline
 def move_value(values, place, pace, aim):  # type: ignore[no-untyped-def]
     """Move a value towards ``aim``; return whether it becomes not finite."""
     new = values[at(place)] - pace * (values[at(place)] - aim)
@@ -231,7 +233,7 @@ def move_value(values, place, pace, aim):  # type: ignore[no-untyped-def]
     return new - new != 0.0
 
 
-@inner
+@inline
 def _sample(economy, followed, estimates, i, row, k, after, next_of):  # type: ignore[no-untyped-def]
     """Add the values of best choice, own policy and targets in the current state to the sums."""
     first, top, tables = start_of(row, economy.most), -np.inf, estimates.best.shape[0]

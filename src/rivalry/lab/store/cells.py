@@ -106,8 +106,8 @@ def misfits(cells: Sequence[Forms]) -> dict[int, str]:
 
 def _fits(form: Form, into: Form) -> bool:
     """Return whether a form's dimensions are among another's, in order; ``seat`` counts as ``player``."""
-    seats = "seat" in (*form.dims, *into.dims)
-    dims, other = (["seat" if seats and d == "player" else d for d in one.dims] for one in (form, into))
+    has_seats = "seat" in (*form.dims, *into.dims)
+    dims, other = (["seat" if has_seats and d == "player" else d for d in one.dims] for one in (form, into))
     rest = iter(other)
     return form.text == into.text and all(dim in rest for dim in dims)  # consumes `rest`: in order
 

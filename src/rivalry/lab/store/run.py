@@ -308,7 +308,7 @@ class Run:
     @contextmanager
     def locking(self) -> Iterator[None]:
         """Lock the folder for this object. Raises `StoreError` if another process holds the lock."""
-        if self._lock.held:
+        if self._lock.is_held:
             yield
             return
         check_length(self.folder)

@@ -184,14 +184,14 @@ class QLearning(BaseLearner):
         return int(self._lengths().sum()) * (self.trials if self.carry_tables else 1)
 
     def begin(self, world: Tabulated, stream: np.random.SeedSequence) -> Session:
-        return self._begun(world, stream, np.full(len(world.tables.sizes), -1, dtype=np.int64))
+        return self._begin(world, stream, np.full(len(world.tables.sizes), -1, dtype=np.int64))
 
     def begin_at(self, world: Tabulated, stream: np.random.SeedSequence, start: Any) -> Session:
         """Return a session whose epochs begin at the profile ``start`` [player axis].
 
         Raise `ValueError` off the grid.
         """
-        return self._begun(world, stream, policies.places_at(world, start))
+        return self._begin(world, stream, policies.places_at(world, start))
 
     def advance(self, world: Tabulated, session: Session, steps: int) -> int:
         from rivalry.tables.kernels import draws, table
@@ -226,7 +226,7 @@ class QLearning(BaseLearner):
             record["status"] = ((), np.asarray("iteration limit"))
         return record
 
-    def _begun(self, world: Tabulated, stream: np.random.SeedSequence, start: np.ndarray) -> Session:
+    def _begin(self, world: Tabulated, stream: np.random.SeedSequence, start: np.ndarray) -> Session:
         from rivalry.tables.kernels import draws
 
         tables, trials = world.tables, self.trials

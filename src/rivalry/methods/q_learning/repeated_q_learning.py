@@ -225,14 +225,14 @@ class RepeatedQLearning(BaseLearner):
         return int(FADED / slowest) + self.window if self.temperature is None and slowest > 0 else 0
 
     def begin(self, world: RepeatedWorld, stream: np.random.SeedSequence) -> Session:
-        return self._begun(world, stream, None)
+        return self._begin(world, stream, None)
 
     def begin_at(self, world: RepeatedWorld, stream: np.random.SeedSequence, start: Any) -> Session:
         """Return sessions whose past rounds were all ``start`` [player axis].
 
         Raise `ValueError` off the grid.
         """
-        return self._begun(world, stream, places_at(world, start))
+        return self._begin(world, stream, places_at(world, start))
 
     def advance(self, world: RepeatedWorld, session: Session, steps: int) -> int:
         rule, due, taken = self._rule(world), session["marks"], 0
@@ -282,11 +282,11 @@ class RepeatedQLearning(BaseLearner):
         record["discount"] = (("player",), gamma)
         return record | greedy_play(world, roles, session, gamma)
 
-    def _begun(self, world: RepeatedWorld, stream: np.random.SeedSequence, start: Any) -> Session:
+    def _begin(self, world: RepeatedWorld, stream: np.random.SeedSequence, start: Any) -> Session:
         from rivalry.tables.kernels import draws
 
         tables, counterfactual = world.tables, self.updates == "counterfactual"
-        if counterfactual and (len(tables.order) > 1 or _sees_actions_now(world)):
+        if counterfactual and (len(tables.order) > 1 or _observes_actions_now(world)):
             raise ValueError("updates: 'counterfactual' needs a game in which all move at once")
         self._rule(world)  # checks options with one number per player against the number of players
         streams = draws.streams(stream, self.first_session, self.sessions)
@@ -348,6 +348,6 @@ class RepeatedQLearning(BaseLearner):
         )
 
 
-def _sees_actions_now(world: RepeatedWorld) -> bool:
+def _observes_actions_now(world: RepeatedWorld) -> bool:
     slots = world.tables.observation_slots
     return bool(np.any((slots[:, :, 1] == 0) & (slots[:, :, 0] >= 0) & (slots[:, :, 0] < len(slots))))

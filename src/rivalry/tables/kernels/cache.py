@@ -77,4 +77,4 @@ UNCOUNTED: dict[str, Any] = {"nogil": True, "_nrt": False, "forceinline": True}
 bare = njit(cache=True, **UNCOUNTED)
 
 # As `bare`, for functions that only kernels call: they are compiled as part of these only.
-inner = njit(**UNCOUNTED | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True})
+inline = njit(**UNCOUNTED | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True})

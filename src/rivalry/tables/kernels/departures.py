@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.tables.kernels.cache import inner, njit
+from rivalry.tables.kernels.cache import inline, njit
 from rivalry.tables.kernels.history import moves_in, nature_of, nobody, play_on, play_round
 
 
@@ -30,7 +30,7 @@ class Followed(NamedTuple):
     back: np.ndarray  # [session start]: rounds until play is on the cycle again; -1: never
 
 
-@inner
+@inline
 def _payoff(tables, whole, policy, state, who, action, forced, acts):  # type: ignore[no-untyped-def]
     """Return a player's payoff of the round where it takes an action, or follows its policy for -1."""
     forced[who] = action
@@ -78,7 +78,7 @@ def deviate(tables, whole, policies, plan, levels, followed):  # type: ignore[no
         followed.pays[session] /= max(count, 1)
 
 
-@inner
+@inline
 def _depart(tables, whole, policy, plan, levels, followed, session, turn, cycle, acts, forced):  # type: ignore[no-untyped-def]
     """Follow one deviation, until play is back on the cycle or must be on another."""
     state, left, now, back = plan.begins[session, turn], plan.periods, 0, -1
@@ -108,7 +108,7 @@ def _depart(tables, whole, policy, plan, levels, followed, session, turn, cycle,
     followed.back[session, turn] = back
 
 
-@inner
+@inline
 def _mark(states, cycle, on):  # type: ignore[no-untyped-def]
     for state in states:
         if state >= 0:

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from rivalry.tables.kernels.cache import inner, njit
+from rivalry.tables.kernels.cache import inline, njit
 
 EPS = 2.220446049250313e-16
 STILL = 4 * EPS  # of the largest value: a sweep that changes no more has converged
 
 
-@inner
+@inline
 def play_round(tables, whole, policy, state, forced, acts):  # type: ignore[no-untyped-def]
     """Return the joint action of a round, also written to ``acts [player]``.
 
     A mover takes its action in ``forced [player]`` or, where that is -1, follows ``policy [player state]``;
     later movers of the round respond to earlier actions in it.
     """
-    round_ = state // (whole.natures * whole.inner)
+    round_ = state // (whole.natures * whole.histories)
     for who in range(acts.shape[0]):
         size = whole.stands[who, 1]
         # a standing action that no state records (size 0) belongs to a mover and is overwritten below
@@ -50,7 +50,7 @@ def nobody(players):  # type: ignore[no-untyped-def]
     return np.zeros(players, dtype=np.int64), np.full(players, -1, dtype=np.int64)
 
 
-@inner
+@inline
 def leads_to(tables, whole, state, joint, acts):  # type: ignore[no-untyped-def]
     """Return the state after a round, without the contribution of nature's next state."""
     number = whole.base[state]
@@ -61,19 +61,19 @@ def leads_to(tables, whole, state, joint, acts):  # type: ignore[no-untyped-def]
     return number
 
 
-@inner
+@inline
 def nature_of(whole, state):  # type: ignore[no-untyped-def]
     """Return nature's state in a full state."""
-    return state // whole.inner % whole.natures if whole.natures > 1 else 0
+    return state // whole.histories % whole.natures if whole.natures > 1 else 0
 
 
-@inner
+@inline
 def moves_in(whole, state, player):  # type: ignore[no-untyped-def]
     """Return whether a player moves in the round that a state begins."""
-    return whole.moves[state // (whole.natures * whole.inner), player]
+    return whole.moves[state // (whole.natures * whole.histories), player]
 
 
-@inner
+@inline
 def branch_of(tables, whole, state, joint, branch):  # type: ignore[no-untyped-def]
     """Return the contribution of nature's next state on a branch to a state's number, and its probability."""
     nature, column = nature_of(whole, state), joint if tables.next_nature.shape[1] > 1 else 0
@@ -81,10 +81,10 @@ def branch_of(tables, whole, state, joint, branch):  # type: ignore[no-untyped-d
     if branch > 0:
         # the table is cumulative along branches
         probability -= tables.nature_cdf[nature, column, branch - 1]
-    return whole.inner * tables.next_nature[nature, column, branch], probability
+    return whole.histories * tables.next_nature[nature, column, branch], probability
 
 
-@inner
+@inline
 def play_on(tables, whole, policy, state, forced, acts):  # type: ignore[no-untyped-def]
     """Return the joint action in a state and the next state, where nature is deterministic."""
     joint = play_round(tables, whole, policy, state, forced, acts)
@@ -133,7 +133,7 @@ def decisions(tables, whole, policy, player, pays, leads, probability, own):  # 
     """
     acts, forced = nobody(tables.sizes.shape[0])
     for state in range(whole.size):
-        round_, nature = state // (whole.natures * whole.inner), nature_of(whole, state)
+        round_, nature = state // (whole.natures * whole.histories), nature_of(whole, state)
         moves = moves_in(whole, state, player)
         # whether a later mover of the round observes this action, and may respond to it
         answered = whole.now[round_, :, player].any()
@@ -156,7 +156,7 @@ def decisions(tables, whole, policy, player, pays, leads, probability, own):  # 
                 probability[state, action, branch] = odd
 
 
-@inner
+@inline
 def _ahead(leads, probability, state, action, value):  # type: ignore[no-untyped-def]
     """Return the expected value of the next state."""
     if leads.shape[2] == 1:

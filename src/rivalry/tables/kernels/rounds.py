@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.tables.kernels.cache import inner, njit
+from rivalry.tables.kernels.cache import inline, njit
 from rivalry.tables.kernels.contests import strides_of
 from rivalry.tables.kernels.draws import uniform
 
@@ -39,7 +39,7 @@ def buffers(game, actions):  # type: ignore[no-untyped-def]
     return Buffers(sizes, strides_of(game.sizes), np.zeros(actions), epsilon, reward, turn)
 
 
-@inner
+@inline
 def joint_of(recent, ago, strides):  # type: ignore[no-untyped-def]
     """Return the number of a round's joint action."""
     joint = 0
@@ -48,7 +48,7 @@ def joint_of(recent, ago, strides):  # type: ignore[no-untyped-def]
     return joint
 
 
-@inner
+@inline
 def observation(game, recent, sizes, player, later):  # type: ignore[no-untyped-def]
     """Return the number of a player's observed state; with ``later`` = 1, as if the round were over."""
     state = 0
@@ -60,7 +60,7 @@ def observation(game, recent, sizes, player, later):  # type: ignore[no-untyped-
     return state
 
 
-@inner
+@inline
 def shift(recent):  # type: ignore[no-untyped-def]
     """Make the current round the last one; its actions stand until they are changed."""
     for ago in range(recent.shape[0] - 1, 0, -1):
@@ -68,7 +68,7 @@ def shift(recent):  # type: ignore[no-untyped-def]
             recent[ago, column] = recent[ago - 1, column]
 
 
-@inner
+@inline
 def open_round(game, recent, stream, sizes, strides):  # type: ignore[no-untyped-def]
     """Begin a round: the current one becomes the last, and nature moves."""
     shift(recent)
@@ -85,14 +85,14 @@ def open_round(game, recent, stream, sizes, strides):  # type: ignore[no-untyped
         recent[0, players] = game.next_nature[nature, joint, branch]
 
 
-@inner
+@inline
 def book(own, player, state, action):  # type: ignore[no-untyped-def]
     """Record a decision, whose value is updated when the player decides again."""
     own.pending[player, 0], own.pending[player, 1] = state, action
     own.owed[player, 0], own.owed[player, 1] = 0.0, 1.0
 
 
-@inner
+@inline
 def credit(own, player, paid, gamma):  # type: ignore[no-untyped-def]
     """Add a payoff to the pending decision of a player, and discount later ones."""
     own.owed[player, 0] += own.owed[player, 1] * paid

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.tables.kernels.cache import inner, njit
+from rivalry.tables.kernels.cache import inline, njit
 from rivalry.tables.kernels.draws import uniform, unit, word
 from rivalry.tables.kernels.learn import choose, expected_value
 from rivalry.tables.kernels.rounds import book, buffers, credit, joint_of, observation, open_round
@@ -63,7 +63,7 @@ def play(
         _play_one(game, rule, own, desk, steps)
 
 
-@inner
+@inline
 def _play_one(game, rule, own, desk, steps):  # type: ignore[no-untyped-def]
     clock, players = own.clock, game.sizes.shape[0]
     for _ in range(steps):
@@ -86,7 +86,7 @@ def _play_one(game, rule, own, desk, steps):  # type: ignore[no-untyped-def]
         clock[2] = session_status(rule, clock[0], clock[1])
 
 
-@inner
+@inline
 def level_at(before, scale, beta, decay, period):  # type: ignore[no-untyped-def]
     """Return an exponentially decreasing level from that of the period before.
 
@@ -97,7 +97,7 @@ def level_at(before, scale, beta, decay, period):  # type: ignore[no-untyped-def
     return before * decay
 
 
-@inner
+@inline
 def session_status(rule, periods, changed):  # type: ignore[no-untyped-def]
     """Return the status of a session: running, converged or stopped."""
     if rule.window > 0 and periods - changed >= rule.window:
@@ -105,7 +105,7 @@ def session_status(rule, periods, changed):  # type: ignore[no-untyped-def]
     return STOPPED if periods >= rule.limit else RUNNING
 
 
-@inner
+@inline
 def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
     """Observe, update the pending value and choose an action; return whether a greedy action changed."""
     state, size = observation(game, own.recent, desk.sizes, player, 0), game.sizes[player]
@@ -136,7 +136,7 @@ def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
     return changed
 
 
-@inner
+@inline
 def act(greedy, epsilon, size, number):  # type: ignore[no-untyped-def]
     """Return the greedy action or, where ``number`` is below epsilon, the random action that it selects."""
     if number < epsilon:
@@ -144,14 +144,14 @@ def act(greedy, epsilon, size, number):  # type: ignore[no-untyped-def]
     return int(greedy)
 
 
-@inner
+@inline
 def _choose(row, size, level, soft, greedy, number, weights):  # type: ignore[no-untyped-def]
     if soft:
         return choose(row, size, 0.0, max(level, COLDEST), False, number, weights)
     return act(greedy, level, size, number)
 
 
-@inner
+@inline
 def _mean(row, size, level, soft, greedy, weights):  # type: ignore[no-untyped-def]
     """Return the mean of a row over the next choice."""
     if soft:
@@ -162,7 +162,7 @@ def _mean(row, size, level, soft, greedy, weights):  # type: ignore[no-untyped-d
     return level * total / size + (1.0 - level) * row[greedy]
 
 
-@inner
+@inline
 def teach(values, greedy, runner, size, state, action, aim, alpha):  # type: ignore[no-untyped-def]
     """Move one value towards ``aim``; return whether the state's greedy action changed."""
     here = at(state)
@@ -183,7 +183,7 @@ def teach(values, greedy, runner, size, state, action, aim, alpha):  # type: ign
     return False
 
 
-@inner
+@inline
 def search_greedy(values, greedy, runner, size, state):  # type: ignore[no-untyped-def]
     """Recompute a state's greedy action after its value fell; return whether it changed.
 
@@ -205,13 +205,13 @@ def search_greedy(values, greedy, runner, size, state):  # type: ignore[no-untyp
     return True
 
 
-@inner
+@inline
 def at(index):  # type: ignore[no-untyped-def]
     """Return a non-negative index as unsigned, so that no check for negative indices is compiled."""
     return np.uint64(index)
 
 
-@inner
+@inline
 def _teach_all(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
     """Update every action of the pending state as if it had been played, the others' actions fixed.
 
@@ -235,7 +235,7 @@ def _teach_all(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
     return search_greedy(values, own.greedy[first:], own.runner[first:], size, past)
 
 
-@inner
+@inline
 def _pay(game, rule, own, desk):  # type: ignore[no-untyped-def]
     """Add the joint action's payoffs to the pending decisions."""
     players = desk.strides.shape[0]
@@ -296,7 +296,7 @@ def play_pair(pair: Pair, rule: SessionRule, sessions: SessionArrays, chosen: np
 @njit(nogil=True)
 def _own_tables(pair, rule, sessions, session, player):  # type: ignore[no-untyped-def]
     """Return one player's tables and parameters in a session."""
-    # not `inner`: a function that returns arrays must be compiled with reference counts
+    # not `inline`: a function that returns arrays must be compiled with reference counts
     return OwnTables(
         sessions.values[session, rule.value_from[player] : rule.value_from[player + 1]],
         sessions.greedy[session, rule.state_from[player] : rule.state_from[player + 1]],
@@ -317,7 +317,7 @@ def _own_tables(pair, rule, sessions, session, player):  # type: ignore[no-untyp
     )
 
 
-@inner
+@inline
 def _decide_in_pair(own, state, epsilon, number, past, done, owed, later):  # type: ignore[no-untyped-def]
     """Update the pending value; return the action chosen, and whether a greedy action changed."""
     changed, size = False, own.size
@@ -327,26 +327,26 @@ def _decide_in_pair(own, state, epsilon, number, past, done, owed, later):  # ty
     return act(own.greedy[at(state)], epsilon, size, number), changed
 
 
-@inner
+@inline
 def _load(own, level, recent):  # type: ignore[no-untyped-def]
     """Return a player's level, its last action and its pending decision, as numbers."""
     return level[own.player], recent[own.player], own.pending[0], own.pending[1], own.owed[0], own.owed[1]
 
 
-@inner
+@inline
 def _store(own, level, recent, epsilon, action, past, done, owed, later):  # type: ignore[no-untyped-def]
     level[own.player], recent[own.player] = epsilon, action
     own.pending[0], own.pending[1], own.owed[0], own.owed[1] = past, done, owed, later
 
 
-@inner
+@inline
 def _tally(pair, tally, counts, joint):  # type: ignore[no-untyped-def]
     tally[0] += pair.payoff[0, joint]
     tally[1] += pair.payoff[1, joint]
     counts[at(joint)] += 1
 
 
-@inner
+@inline
 def _in_rounds(pair, rule, one, two, sessions, session, steps):  # type: ignore[no-untyped-def]
     """Play rounds in which both players decide; with ``staged`` the second observes the first's action.
 
@@ -386,7 +386,7 @@ def _in_rounds(pair, rule, one, two, sessions, session, steps):  # type: ignore[
     stream[1], clock[0], clock[1], clock[2] = counter, period, changed, over
 
 
-@inner
+@inline
 def _in_turns(pair, rule, one, two, sessions, session, steps):  # type: ignore[no-untyped-def]
     """Play rounds in which one player decides and the other's action stands; names as in `_in_rounds`."""
     stream, clock, tally = sessions.stream[session], sessions.clock[session], sessions.tally[session]

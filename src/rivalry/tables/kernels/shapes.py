@@ -167,8 +167,8 @@ class Tabulated(NamedTuple):
     """A game whose players choose among finitely many grid points: its tables and the points.
 
     ``places`` are the grid points, ``[player action axis]``, padded with NaN for players with fewer;
-    ``exchangeable`` is one whole number per player, equal for exchangeable ones. Where the joint table would be
-    too large, ``tables.payoff`` is absent and the payoff of a joint action is summed from ``contest``.
+    ``exchangeable`` is one whole number per player, equal for exchangeable ones. Where the joint table would
+    be too large, ``tables.payoff`` is absent and the payoff of a joint action is summed from ``contest``.
     Otherwise ``contest`` is absent (its ``weights`` have length 0).
     """
 

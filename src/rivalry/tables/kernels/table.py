@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rivalry.tables.kernels.cache import inner, njit
+from rivalry.tables.kernels.cache import inline, njit
 from rivalry.tables.kernels.contests import pay
 from rivalry.tables.kernels.draws import uniform
 from rivalry.tables.kernels.learn import best, choose, expected_value, explore
@@ -43,7 +43,7 @@ def play(world: Tabulated, rule: LearningRule, learners: Learners, chosen: np.nd
         _play_one(world.tables, world.contest, rule, own, desk, steps)
 
 
-@inner
+@inline
 def _play_one(game, contest, rule, own, desk, steps):  # type: ignore[no-untyped-def]
     clock = own.clock
     for _ in range(steps):
@@ -69,7 +69,7 @@ def _play_one(game, contest, rule, own, desk, steps):  # type: ignore[no-untyped
             _note(rule, own)
 
 
-@inner
+@inline
 def _begin(game, rule, own):  # type: ignore[no-untyped-def]
     """Set an epoch's first joint action in all remembered rounds; nature begins in state 0."""
     players = game.sizes.shape[0]
@@ -82,12 +82,12 @@ def _begin(game, rule, own):  # type: ignore[no-untyped-def]
     own.recent[:, players] = 0
 
 
-@inner
+@inline
 def _choices(game, player):  # type: ignore[no-untyped-def]
     return game.action_map.shape[2] if game.action_map.shape[0] > 0 else game.sizes[player]
 
 
-@inner
+@inline
 def _settle(rule, own, desk, player, state, choices):  # type: ignore[no-untyped-def]
     """Update the value of the pending decision, given the current ``state``.
 
@@ -114,7 +114,7 @@ def _settle(rule, own, desk, player, state, choices):  # type: ignore[no-untyped
     return action
 
 
-@inner
+@inline
 def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
     """Observe, update the pending value, choose and move."""
     state, choices = observation(game, own.recent, desk.sizes, player, 0), _choices(game, player)
@@ -130,7 +130,7 @@ def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
     own.recent[0, player] = action
 
 
-@inner
+@inline
 def _weigh_up(game, contest, own, desk):  # type: ignore[no-untyped-def]
     """Write every player's payoff at the standing joint action."""
     players = desk.strides.shape[0]
@@ -143,7 +143,7 @@ def _weigh_up(game, contest, own, desk):  # type: ignore[no-untyped-def]
         desk.reward[player] = game.payoff[nature, player, joint]
 
 
-@inner
+@inline
 def _receive(rule, own, desk, player):  # type: ignore[no-untyped-def]
     """Add a player's payoff, as a reward, to its pending decision."""
     reward = desk.reward[player] / rule.unit
@@ -151,7 +151,7 @@ def _receive(rule, own, desk, player):  # type: ignore[no-untyped-def]
     credit(own, player, reward, rule.gamma[player])
 
 
-@inner
+@inline
 def _in_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-def]
     """Play one round in the game's own order; every player is paid at its end."""
     movers = own.clock[1] % game.order.shape[0] if game.order.shape[0] > 1 else 0
@@ -165,7 +165,7 @@ def _in_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-def]
         _receive(rule, own, desk, player)
 
 
-@inner
+@inline
 def _in_drawn_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-def]
     """Play one round in random order; each observes, moves, is paid and updated before the next."""
     players, turn = desk.strides.shape[0], desk.turn
@@ -186,7 +186,7 @@ def _in_drawn_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-
         _settle(rule, own, desk, player, state, _choices(game, player))
 
 
-@inner
+@inline
 def _close(game, rule, own, desk, length):  # type: ignore[no-untyped-def]
     """Update an epoch's last decisions with the value of the state reached.
 
@@ -204,7 +204,7 @@ def _close(game, rule, own, desk, length):  # type: ignore[no-untyped-def]
             _settle(rule, own, desk, player, state, _choices(game, player))
 
 
-@inner
+@inline
 def _note(rule, own):  # type: ignore[no-untyped-def]
     """Store mean rewards since the last mark, and the standing actions."""
     at = own.noted[0]
