@@ -79,7 +79,7 @@ def test_swapping_equal_players_swaps_payoffs(resource: Any, order: Any) -> None
         resource=resource,
     )
     made = tabulate(game, PLACES)
-    assert made.alike.tolist() == [0] * PLAYERS
+    assert made.exchangeable.tolist() == [0] * PLAYERS
     actions = np.array(every(made.tables.sizes))
     np.testing.assert_allclose(payoffs(made, actions[:, order]), payoffs(made, actions)[:, order], rtol=1e-12)
     for actions in equilibria(made):

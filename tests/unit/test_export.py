@@ -131,7 +131,7 @@ def test_a_table_too_long_for_latex_is_left_out(
     monkeypatch.setattr("rivalry.lab.export.LATEX_ROWS", 6)  # as many as cells
     found = export(run, "latex", tmp_path / "out")
     assert [path.name for path in found.files] == ["cells.tex"]
-    reasons = {row.name: row.reason for row in found.missing_cells}
+    reasons = {row.name: row.reason for row in found.left_out}
     assert reasons["player.tex"] == "12 rows, above the 6 of a LaTeX table"
     assert not (tmp_path / "out" / "player.tex").exists()
 

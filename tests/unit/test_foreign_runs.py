@@ -356,7 +356,7 @@ def test_a_crafted_cell_is_reported_left_out_and_moved_aside(run: Run, tmp_path:
     assert error.path == path
     assert "\n" not in str(error)
     done = export(load_run(run.folder), "csv", tmp_path / "out")
-    assert done.missing_cells == [(path.stem, f"damaged ({error.why})")]
+    assert done.left_out == [(path.stem, f"damaged ({error.why})")]
     with (tmp_path / "out" / "cells.csv").open(newline="") as file:
         assert [bool(row["status"]) for row in csv.DictReader(file)].count(True) == 5
     page = build(run.folder, out=tmp_path / "page").read_text(encoding="utf-8")

@@ -401,6 +401,6 @@ def test_optional_members_require_a_base_class() -> None:
     assert rv.solve(GOAL, Draw()).status == "converged"
     with pytest.raises(ValueError, match="takes none; leave it out"):
         rv.solve(GOAL, Draw(), START)
-    for kind, member in ((PlainEnds, "ended"), (LongDraw, "length")):
+    for kind, member in ((PlainEnds, "ending"), (LongDraw, "length")):
         with pytest.raises(ValueError, match=f"{kind.__name__} has {member}; it must derive from rv.Base"):
             rv.solve(GOAL, kind(), START if kind is PlainEnds else None)

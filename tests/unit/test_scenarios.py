@@ -38,9 +38,9 @@ def test_a_margin_applies_to_both_directions() -> None:
 def test_points_that_are_not_certified_are_left_out() -> None:
     left = points([0.5, 0.1, 0.2], ["equilibrium", "not an equilibrium", "no deviation found"])
     found = rv.compare(left, points([0.3]), "safe")
-    assert (float(found.share), found.missing_cells.values.tolist()) == (1.0, [2, 0])
+    assert (float(found.share), found.left_out.values.tolist()) == (1.0, [2, 0])
     admitted = rv.compare(left, points([0.3]), "safe", claims=["equilibrium", "no deviation found"])
-    assert (float(admitted.share), admitted.missing_cells.values.tolist()) == (0.5, [1, 0])
+    assert (float(admitted.share), admitted.left_out.values.tolist()) == (0.5, [1, 0])
 
 
 @pytest.mark.nightly

@@ -265,7 +265,7 @@ def test_leftover_partial_files_are_removed(run: Run) -> None:
 
 
 def test_a_second_process_gets_one_line_from_a_locked_run(run: Run) -> None:
-    code = "import sys; from rivalry.lab.store import load_run\nwith load_run(sys.argv[1]).locked(): pass"
+    code = "import sys; from rivalry.lab.store import load_run\nwith load_run(sys.argv[1]).locking(): pass"
     with run.locking():
         done = subprocess.run([sys.executable, "-c", code, run.folder], capture_output=True, text=True)
     assert re.search(f"run: in use by process {os.getpid()}; wait for it", done.stderr.splitlines()[-1])

@@ -205,7 +205,7 @@ def additive(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlayer:
     return jnp.broadcast_to(jnp.sum(w * sigma) / jnp.sum(w), z.shape)
 
 
-def mix_safety(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlayer:
+def mixed(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlayer:
     """Return ``(1-lam) sigma_j + lam`` times the mean safety of the losers."""
     others = (jnp.sum(sigma) - sigma) / (len(z) - 1)
     return (1 - numbers["loser_weight"]) * sigma + numbers["loser_weight"] * others
@@ -250,7 +250,7 @@ def penalty(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -
 KINDS: dict[str, dict[str, Callable[..., Any]]] = {
     "production": {"power": power},
     "contest": {rule.__name__: rule for rule in (ratio, logit, best)},
-    "risk": {rule.__name__: rule for rule in (winner_only, multiplicative, additive, mix_safety)},
+    "risk": {rule.__name__: rule for rule in (winner_only, multiplicative, additive, mixed)},
     "cost": {
         rule.__name__: rule for rule in (linear, quadratic, certification, relative_certification, penalty)
     },

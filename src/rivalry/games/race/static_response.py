@@ -131,7 +131,7 @@ def safety_sensitivity(own: Own, z: Array) -> Float[Array, "player"]:
     mine = jnp.arange(players) == own.player
     if rules.risk is period.winner_only:
         return mine * 1.0
-    if rules.risk is period.mix_safety:
+    if rules.risk is period.mixed:
         lam = numbers["loser_weight"]
         return jnp.where(mine, 1 - lam, lam / (players - 1))
     w = numbers["safety_weight"]

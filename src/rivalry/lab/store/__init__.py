@@ -5,7 +5,7 @@
 ``index.sqlite`` (wall times, warnings, failures), ``dataset.nc``, ``log.txt``, ``SHA256SUMS``, ``lock``. A
 study with ``include`` has a run folder of the same kind inside for every part.
 
-Reading a run writes nothing; writing requires `Run.locked`. A folder may come from an untrusted source: its
+Reading a run writes nothing; writing requires `Run.locking`. A folder may come from an untrusted source: its
 content is checked before use, and nothing outside it is read or written.
 """
 
