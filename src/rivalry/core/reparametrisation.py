@@ -46,7 +46,7 @@ def unconstrained_game(game: Any) -> Any:
     >>> space = Box.of([[0.0, 10.0]], players=2, coordinates="log", zero_threshold=1e-6)
     >>> effort = SimpleNamespace(space=space, payoffs=lambda x: (x / x.sum() - x)[:, 0])
     >>> flat = unconstrained_game(effort)
-    >>> y = flat.inner(jnp.array([[1.0], [3.0]]))
+    >>> y = flat.unconstrain(jnp.array([[1.0], [3.0]]))
     >>> flat.payoffs(y).round(6).tolist(), oracles.gradients(flat, y).round(6).tolist()
     ([-0.75, -2.25], [[-0.8125], [-2.8125]])
     """
