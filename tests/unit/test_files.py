@@ -140,9 +140,9 @@ def test_a_lock_excludes_other_processes_and_ends_with_its_process(tmp_path: Pat
         mine = Lock(tmp_path)
         with pytest.raises(StoreError, match=f"in use by process {other.pid}"):
             mine.acquire()
-        assert not mine.held
+        assert not mine.is_held
         other.kill()
     mine.acquire()
-    assert mine.held
+    assert mine.is_held
     mine.release()
     mine.release()

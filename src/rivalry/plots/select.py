@@ -316,7 +316,8 @@ def _plain(array: DataArray, index: Mapping[str, int], leading: list[str]) -> np
     others = [tuple(k for k in every if k != axis) for axis in every[len(leading) :]]
     ends = [np.flatnonzero(present.any(axis=axes)).max(initial=-1) + 1 for axes in others]
     # a copy in C order: sums over a view would be in another order, with other last digits
-    return values[(*[slice(None)] * len(leading), *(slice(end or None) for end in ends))].copy()
+    entries: tuple[Any, ...] = (*[slice(None)] * len(leading), *(slice(end or None) for end in ends), ...)
+    return np.array(values[entries], order="C")
 
 
 def _is_present(array: np.ndarray) -> np.ndarray:

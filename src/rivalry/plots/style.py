@@ -104,7 +104,7 @@ def chart(draw: Callable[Concatenate[Dataset, Axes, Options], Axes]) -> Chart[Op
     """
 
     @wraps(draw)
-    def plot(data: Any, ax: Axes | None = None, *args: Options.args, **options: Options.kwargs) -> Axes:
+    def plot(data: Any, ax: Any = None, *args: Options.args, **options: Options.kwargs) -> Axes:
         check_data(data)
         if ax is None:
             from matplotlib import pyplot as plt
