@@ -38,7 +38,7 @@ class Rule(PolicyNetwork):
         found = self.probabilities(seen)
         return found.argmax(axis=1) if self.finite else found
 
-    def drawn(self, seen: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    def sample(self, seen: np.ndarray, draw: np.random.Generator) -> np.ndarray:
         if not self.finite:
             return self.probabilities(seen)
         odds = self.probabilities(seen).cumsum(axis=1)

@@ -53,7 +53,7 @@ def test_rewards_of_a_staged_market_by_hand() -> None:
     game = rv.games.market(stages=[[1], [0]])
     learner = PPO(**SHORT)
     world: Any = learner.world(game)
-    base = world.base  # `game` itself is the leader's problem alone
+    base = world.order.game  # `game` itself is the leader's problem alone
     episodes = whole(played(game, learner, (7, 7, 6, 8, 12)))  # chunks that end in the middle of periods
     assert len(episodes) >= 3
     for rows in episodes.values():
