@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,7 +57,7 @@ class VariedEntries(NamedTuple):
         return next((why for name, _ in self.parts if (why := validate_parameter(game, name, value))), "")
 
 
-def entries_of(game: Any, names: str | Sequence[str], option: str) -> VariedEntries:
+def entries_of(game: Any, names: Any, option: str) -> VariedEntries:
     """Return the arrays that ``names`` refers to: an array, an entry ``reach[1]``, or several, listed or
     comma-separated.
 
