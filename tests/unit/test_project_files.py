@@ -1,0 +1,51 @@
+"""The files that describe the project: one version, addresses that exist, forms that can be read."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PAGES = sorted(path.name for path in ROOT.glob("*.md"))
+
+
+def test_all_files_state_the_version_and_licence_of_the_project() -> None:
+    codemeta = json.loads((ROOT / "codemeta.json").read_text(encoding="utf-8"))
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert codemeta["version"] == PROJECT["version"]
+    assert codemeta["description"] == PROJECT["description"]
+    assert f"version: {PROJECT['version']}" in citation.splitlines()
+    assert f"license: {PROJECT['license']}" in citation.splitlines()
+    assert codemeta["license"].endswith(f"/{PROJECT['license']}")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_relative_links_name_existing_files(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    targets = [target for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in target]
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "RELEASING.md"])
+def test_nothing_is_installed_from_an_index_that_does_not_have_it(name: str) -> None:
+    """An extra of the installed package may be named: pip keeps the package that is there."""
+    commands = re.findall(r"pip install ([^\n`]+)", (ROOT / name).read_text(encoding="utf-8"))
+    assert [command for command in commands if re.match(r"rivalry\b", command)] == []
+
+
+@pytest.mark.parametrize(
+    "form", sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("[!c]*.yml")), ids=lambda path: path.stem
+)
+def test_issue_forms_have_names_and_distinct_fields(form: Path) -> None:
+    lines = form.read_text(encoding="utf-8").splitlines()
+    fields = [line.split()[-1] for line in lines if line.strip().startswith("id:")]
+    assert lines[0].startswith("name: ")
+    assert lines[1].startswith("description: ")
+    assert fields
+    assert len(fields) == len(set(fields))
+    assert sum(line == "  - type: textarea" for line in lines) == len(fields)
