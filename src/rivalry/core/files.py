@@ -15,6 +15,7 @@ import stat
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from hashlib import sha256
 from math import prod
 from pathlib import Path
@@ -166,26 +167,35 @@ def _named_dims(name: str, dims: Any) -> tuple[str, ...]:
 
 def _array(data: bytes, dims: tuple[str, ...]) -> np.ndarray:
     """Return the array of a member after checking that header, bytes and dimensions agree."""
+    wide = 2 if data[6:7] == b"\x01" else 4  # bytes of the header's length in formats 1 and 2
+    begin = 8 + wide + int.from_bytes(data[8 : 8 + wide], "little")
+    shape, fortran, dtype = _header(data[:begin])
+    if not _storable(dtype):
+        raise _Crafted(f"an array of {dtype}; numbers and text can be stored")
+    if len(shape) != len(dims):
+        raise _Crafted(f"an array of {len(shape)} dimensions for {len(dims)} names ({', '.join(dims)[:60]})")
+    size, declared = len(data) - begin, prod(shape) * dtype.itemsize
+    # arrays without elements too: in a dataset all others would be padded to their shape
+    if size != declared or prod(max(length, 1) for length in shape) > max(size, _EMPTY):
+        raise _Crafted(f"an array of shape {shape} and {dtype} in {size} bytes")
+    array = np.ndarray(shape, dtype, data, begin, order="F" if fortran else "C").copy("K")
+    if dtype.kind == "U":
+        _readable_text(array)
+    # Numba's loops take the native byte order only
+    return array.astype(dtype.newbyteorder("="), copy=False)
+
+
+@lru_cache(
+    maxsize=4096
+)  # the cells of a run have equal headers, and parsing one costs more than reading its array
+def _header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, Fortran order and dtype from the bytes before an array's own."""
     stream = io.BytesIO(data)
     version = np.lib.format.read_magic(stream)
     reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     if version not in reader:
         raise _Crafted(f"an array in format {version}; must be (1, 0) or (2, 0)")
-    shape, _, dtype = reader[version](stream)
-    if not _storable(dtype):
-        raise _Crafted(f"an array of {dtype}; numbers and text can be stored")
-    if len(shape) != len(dims):
-        raise _Crafted(f"an array of {len(shape)} dimensions for {len(dims)} names ({', '.join(dims)[:60]})")
-    size, declared = len(data) - stream.tell(), prod(shape) * dtype.itemsize
-    # arrays without elements too: in a dataset all others would be padded to their shape
-    if size != declared or prod(max(length, 1) for length in shape) > max(size, _EMPTY):
-        raise _Crafted(f"an array of shape {shape} and {dtype} in {size} bytes")
-    stream.seek(0)
-    array = np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
-    if dtype.kind == "U":
-        _readable_text(array)
-    # Numba's loops take the native byte order only
-    return array.astype(dtype.newbyteorder("="), copy=False)
+    return reader[version](stream)
 
 
 def _readable_text(array: np.ndarray) -> None:
