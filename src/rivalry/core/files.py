@@ -185,9 +185,8 @@ def _array(data: bytes, dims: tuple[str, ...]) -> np.ndarray:
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
-@lru_cache(
-    maxsize=4096
-)  # the cells of a run have equal headers, and parsing one costs more than reading its array
+# the cells of a run have equal headers, and parsing one costs more than reading its array
+@lru_cache(maxsize=4096)
 def _header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Return shape, Fortran order and dtype from the bytes before an array's own."""
     stream = io.BytesIO(data)
