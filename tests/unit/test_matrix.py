@@ -10,9 +10,12 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import oracles
+from rivalry.core.construction import variant
 from rivalry.core.game import own_gradients
 from rivalry.core.jax import jax, jnp
+from rivalry.core.validate import LONGEST
 from rivalry.games.matrix import CLASSICS, Matrix, matrix
+from rivalry.lab.study import parameters
 from rivalry.tables.kernels.shapes import FiniteGame, one_state, stateless_tables
 
 RAGGED = np.random.default_rng(3).normal(size=(3, 2, 3, 4))
@@ -217,6 +220,88 @@ def test_to_finite_returns_the_payoff_tables(ragged: Matrix) -> None:
 def test_errors_name_the_wrong_input(given: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         unwrap(matrix)(**given)  # as users call it, without the tests' type checks
+
+
+DILEMMA = [[3.0, 0.0], [5.0, 1.0]], [[3.0, 5.0], [0.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        DILEMMA,
+        (list(DILEMMA),),
+        (DILEMMA,),
+        (np.array(DILEMMA),),
+        (jnp.array(DILEMMA),),
+        tuple(map(np.array, DILEMMA)),
+        ([[(3, 3), (0, 5)], [(5, 0), (1, 1)]],),
+    ],
+)
+def test_every_form_of_a_two_player_game_gives_the_same_tables(tables: tuple[object, ...]) -> None:
+    game = matrix(*tables, actions=["cooperate", "defect"])
+    np.testing.assert_array_equal(game.table, DILEMMA)
+    assert game.actions == (("cooperate", "defect"),) * 2
+
+
+def test_one_table_is_a_zero_sum_game() -> None:
+    game = matrix([[0, -1, 1], [1, 0, -1]])
+    np.testing.assert_array_equal(game.table, [[[0, -1, 1], [1, 0, -1]], [[0, 1, -1], [-1, 0, 1]]])
+    assert not np.signbit(game.table[game.table == 0]).any()
+
+
+def test_tables_of_three_players(ragged: Matrix) -> None:
+    cells = [[[tuple(RAGGED[:, i, j, k]) for k in range(4)] for j in range(3)] for i in range(2)]
+    for game in (matrix(*RAGGED), matrix(RAGGED), matrix(RAGGED.tolist()), matrix(cells)):
+        np.testing.assert_array_equal(game.table, ragged.table)
+
+
+def test_a_game_owns_its_tables() -> None:
+    table = np.array(DILEMMA)
+    game, keyword = matrix(table), matrix(payoffs=table)
+    table[:] = 0
+    np.testing.assert_array_equal(game.table, DILEMMA)
+    np.testing.assert_array_equal(keyword.table, DILEMMA)
+
+
+@pytest.mark.parametrize("tables", [DILEMMA, ([[(3, 3), (0, 5)], [(5, 0), (1, 1)]],)])
+def test_tables_without_a_name_have_the_recipe_of_a_study(tables: tuple[object, ...]) -> None:
+    other = variant(matrix(*tables), **{"payoffs[0][0][1]": 4.0})
+    np.testing.assert_array_equal(other.table[0], [[3, 4], [5, 1]])
+    cell = variant(matrix(payoffs=[[(3, 3), (0, 5)], [(5, 0), (1, 1)]]), **{"payoffs[0][1][1]": 4.0})
+    np.testing.assert_array_equal(cell.table[1], [[3, 4], [0, 1]])
+    assert [row.name for row in parameters(matrix)][:3] == ["name", "payoffs", "actions"]
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        (("chiken",), "name: 'chiken' .*did you mean 'chicken'"),
+        (("chicken", [[1]]), "name: 'chicken' is a classic, .*; write matrix\\('chicken'\\)"),
+        ((5,), "payoffs: 5 must be tables, or the name of a classic"),
+        (([1, 2], [3, 4]), r"player 0 has shape \(2,\); each must have 2 dimensions, as in matrix\(A, B\)"),
+        (([(1, -1), (-1, 1)],), "tuples hold the payoffs of one cell.* must be lists"),
+        ((((1, -1), (-1, 1)),), "tuples hold the payoffs of one cell.* must be lists"),
+        (([(3, 3), (0, 5)], [(5, 0), (1, 1)]), "tuples hold the payoffs of one cell.* must be lists"),
+        (([[(3, 3, 1), (0, 5, 1)]],), r"shape \(3, 1, 2\) is not \[player\]"),
+        ((np.zeros((3, 3, 2)),), r"shape \(3, 3, 2\) is not .*; all payoffs of a cell .* are tuples, as in"),
+        ((np.zeros((2, 3)), np.zeros((3, 2))), r"\(2, 3\) and player 1 one of \(3, 2\); .*matrix\(A, B.T\)"),
+        ((np.zeros((2, 3)), np.zeros((2, 2))), r"\(2, 3\) and player 1 one of \(2, 2\); .*the same axes$"),
+        (([[1]], [[1]], [[1]]), r"3 tables, .* shape \(1, 1\); each must have 3 dimensions"),
+        ((np.zeros((2, 2, 2, 2)),), "tables with 3 dimensions; must be 2"),
+        (([[1, 2], [3]],), "payoffs: must be numbers, one full table"),
+        (([[1, float("nan")]], [[1, 2]]), r"payoffs\[0\]\[0\]\[1\]: nan must be finite"),
+    ],
+)
+def test_errors_show_the_right_form_of_tables(tables: tuple[object, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        unwrap(matrix)(*tables)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) <= LONGEST
+
+
+def test_tables_are_given_once() -> None:
+    with pytest.raises(ValueError, match="name, payoffs: tables are given without a name already"):
+        matrix([[1]], payoffs=[[[1]], [[1]]])
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,12 @@ class Keys(NamedTuple):
 
 @cache
 def signature_of(target: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], dict[str, Any]]:
-    """Return the parameters of a function or a class, and their annotations, by name."""
-    known = dict(inspect.signature(target).parameters)
+    """Return the parameters of a function or a class that have a keyword, and their annotations, by name."""
+    known = {
+        name: one
+        for name, one in inspect.signature(target).parameters.items()
+        if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+    }
     hints: dict[str, Any] = {}
     if isinstance(target, type):
         return known, get_type_hints(target, include_extras=True)

@@ -7,11 +7,13 @@ arrays of equal shape. A copy changed by `rivalry.core.game.with_` has no recipe
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+import numpy as np
+
+from rivalry.core.annotations import keywords
 from rivalry.core.registry import near
 from rivalry.core.validate import HELD, GameRecipe
 
@@ -46,7 +48,7 @@ def variant(game: G, **changes: Any) -> G:
     if recipe is None:
         what = f"this {type(game).__name__} does not know how it was made"
         raise ValueError(f"game: {what}; must come from a factory, and not be changed since")
-    known, given = inspect.signature(recipe.make).parameters, dict(recipe.given)
+    known, given = keywords(recipe.make), dict(recipe.given)
     for key, value in changes.items():
         name, *rest = [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", key)]
         if name not in known:
@@ -60,10 +62,13 @@ def _change(old: Any, path: list[str | int], value: Any, key: str) -> Any:
     if not path:
         return value
     step, *rest = path
+    if isinstance(old, np.ndarray):
+        old = old.tolist()
     if isinstance(step, str) and (old is None or isinstance(old, str)):
         old = {} if old is None else {"kind": old}  # a word instead of a table is its kind
     if isinstance(step, str) and isinstance(old, Mapping):
         return {**old, step: _change(old.get(step), rest, value, key)}
     if isinstance(step, int) and isinstance(old, list | tuple) and step < len(old):
-        return [_change(one, rest, value, key) if k == step else one for k, one in enumerate(old)]
+        # of the type that it had: in a payoff table tuples are cells, lists are rows
+        return type(old)(_change(one, rest, value, key) if k == step else one for k, one in enumerate(old))
     raise ValueError(f"{key}: there is no {step!r} in {old!r}")

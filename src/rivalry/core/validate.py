@@ -138,7 +138,9 @@ def checked(factory: F) -> F:
         with _named_errors(given, known):
             found = factory(*args, **kwargs)
             check(factory, args, kwargs)
-            if not any(map(_holds_function, given.values())):  # the game must remain picklable
+            if any(map(_holds_function, given.values())):  # the game must remain picklable
+                return found
+            if HELD not in vars(found) or vars(found)[HELD].make is not call:  # else it called itself
                 usual = {name: one.default for name, one in known.items()}
                 object.__setattr__(found, HELD, GameRecipe(call, usual | given))  # values are frozen
             return found
@@ -229,7 +231,7 @@ def check(
             why = f"is called {other} here" if other else f"is no argument of {target.__name__}"
             raise ValueError(one_line(f"{name}: {why}" + ("" if other else f"; {near(name, known)}")))
     places = [name for name, one in known.items() if one.kind is not one.KEYWORD_ONLY]
-    if len(args) > len(places):
+    if len(args) > len(places) and not _takes_any_number(target):
         most = f"at most {len(places)} of them" if places else "all of them by name"
         raise ValueError(f"{target.__name__}: {len(args)} arguments without a name; give {most}")
     given = dict(zip(places, args, strict=False)) | dict(kwargs)
@@ -239,6 +241,12 @@ def check(
         elif one.default is one.empty:
             raise ValueError(f"{name}: is missing; {target.__name__} needs it")
     return given
+
+
+def _takes_any_number(target: Callable[..., Any]) -> bool:
+    """Return whether a function takes any number of arguments without a name."""
+    known = inspect.signature(target).parameters.values()
+    return any(one.kind is one.VAR_POSITIONAL for one in known)
 
 
 def refuse(name: str, hint: Any, value: Any, *, bounds: bool = True) -> None:

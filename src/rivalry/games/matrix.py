@@ -15,7 +15,7 @@ from rivalry.core.registry import near
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Simplex
 from rivalry.core.tree import Tree, static
-from rivalry.core.validate import checked, limit
+from rivalry.core.validate import checked, format_value, limit
 from rivalry.tables.kernels.shapes import FiniteGame, one_state
 
 if TYPE_CHECKING:
@@ -221,10 +221,11 @@ def _(
 
 @checked
 def matrix(
+    *tables: Any,
     name: Annotated[Classic | None, "a classic; this or payoffs"] = None,
-    *,
     payoffs: Annotated[
-        list[Any] | None, "one table per player: [player][action of 0][action of 1].., in units of payoff"
+        list[Any] | np.ndarray | None,
+        "one table per player: [player][action of 0][action of 1].., in units of payoff",
     ] = None,
     actions: Annotated[
         list[str] | list[list[str]] | None,
@@ -238,6 +239,13 @@ def matrix(
     cost: Annotated[float, Gt(0), "of volunteering, or of a unit of effort"] | None = None,
 ) -> Matrix:
     """Return a finite game from its payoff tables, or a classic by name.
+
+    - ``matrix(A, B)``: one table ``[row][column]`` per player; with three players three tables, and so on.
+    - ``matrix(A)``: zero-sum; player 0 is paid ``A[row][column]`` and player 1 ``-A[row][column]``.
+    - ``matrix([A, B])``, or an array ``[player, row, column]``: the same as ``matrix(A, B)``; with more
+      players ``[player, action_0, action_1, ...]``.
+    - ``matrix([[(3, 3), (0, 5)], [(5, 0), (1, 1)]])``: tuples hold all players' payoffs in one cell.
+    - ``matrix("chicken")``: a classic.
 
     Payoffs may be integers, fractions and floats. All are stored as floats, which `MixedEquilibria` converts
     back to exact numbers. The classics, and all their equilibria:
@@ -257,6 +265,11 @@ def matrix(
     - ``minimum_effort`` (``players``, ``size``, ``cost`` below 1): all pure equilibria are equal efforts
       (Van Huyck, Battalio and Beil 1990).
 
+    Parameters
+    ----------
+    *tables
+        One table per player, one zero-sum table, or all tables in one, as above; or the name of a classic.
+
     Returns
     -------
     Matrix
@@ -270,6 +283,8 @@ def matrix(
 
     Examples
     --------
+    >>> matrix([[1, -1], [-1, 1]]).table.tolist()
+    [[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]]
     >>> game = matrix("battle_of_the_sexes")
     >>> game.payoffs(np.array([[0.6, 0.4], [0.4, 0.6]])).round(6).tolist()
     [1.2, 1.2]
@@ -278,6 +293,11 @@ def matrix(
     """
     given = {"players": players, "size": size, "win": win, "multiplier": multiplier, "cost": cost}
     given = {key: value for key, value in given.items() if value is not None}
+    if tables:
+        if name is not None or payoffs is not None:
+            raise ValueError("name, payoffs: tables are given without a name already; give them once")
+        # by keywords, so that the recipe of the game has the keys of a study
+        return matrix(**_by_keyword(tables), actions=actions, **given)
     if (name is None) == (payoffs is None):
         raise ValueError("name, payoffs: exactly one of them must be given")
     if payoffs is None:
@@ -291,19 +311,71 @@ def matrix(
     return Matrix(table, labels or tuple(tuple(str(k) for k in range(n)) for n in sizes))
 
 
-def _table(payoffs: object) -> np.ndarray:
+PER_CELL = "[[(3, 3), (0, 5)], [(5, 0), (1, 1)]]"  # the form of a table with all payoffs of a cell together
+
+
+def _by_keyword(tables: tuple[Any, ...]) -> dict[str, Any]:
+    """Return positional arguments of `matrix` as its keyword ``name`` or ``payoffs``."""
+    first = tables[0]
+    if isinstance(first, str):
+        if len(tables) > 1:
+            raise ValueError(f"name: {first!r} is a classic, which has its payoffs; write matrix({first!r})")
+        return {"name": first}
+    if len(tables) == 1:
+        table = _numbers(first)
+        if table.ndim == 0:
+            raise ValueError(f"payoffs: {format_value(first)} must be tables, or the name of a classic")
+        # not -table, which has negative zeros
+        return {"payoffs": np.stack([table, 0.0 - table]) if table.ndim == 2 else table}
+    arrays = [_numbers(table, per_cell=False) for table in tables]
+    shapes = [array.shape for array in arrays]
+    for player, shape in enumerate(shapes):
+        if len(shape) != len(tables):
+            raise ValueError(
+                f"payoffs: {len(tables)} tables, one per player, of which that of player {player} has shape "
+                f"{shape}; each must have {len(tables)} dimensions, as in matrix(A, B) with A[row][column]"
+            )
+        if shape != shapes[0]:
+            mirrored = shape == shapes[0][::-1]
+            raise ValueError(
+                f"payoffs: player 0 has a table of shape {shapes[0]} and player {player} one of {shape}; all "
+                "must have the same axes" + (": B[row][column] too, as in matrix(A, B.T)" if mirrored else "")
+            )
+    return {"payoffs": np.stack(arrays)}
+
+
+def _numbers(payoffs: object, per_cell: bool = True) -> np.ndarray:
+    """Return tables as an array of their own; of tables with tuples per cell, ``[player action_0 ...]``."""
+    kinds, inside = [], payoffs
+    while isinstance(inside, list | tuple) and inside:
+        kinds.append(type(inside))
+        inside = inside[0]
+    tuples = bool(kinds) and issubclass(kinds[-1], tuple)
+    if tuples and not (per_cell and len(kinds) > 2 and all(issubclass(kind, list) for kind in kinds[:-1])):
+        raise ValueError(
+            f"payoffs: tuples hold the payoffs of one cell, as in matrix({PER_CELL}); "
+            "the rows of one player's table must be lists, as in matrix([[3, 0], [5, 1]], [[3, 5], [0, 1]])"
+        )
     try:
-        table = np.asarray(payoffs, dtype=float)
+        table = np.array(payoffs, dtype=float)
     except (TypeError, ValueError):
         raise ValueError(
             "payoffs: must be numbers, one full table [action of 0][action of 1].. per player"
         ) from None
+    return np.ascontiguousarray(np.moveaxis(table, -1, 0)) if tuples else table
+
+
+def _table(payoffs: object) -> np.ndarray:
+    table = _numbers(payoffs)
     players = table.shape[0] if table.ndim else 0
     if players < 2:
         raise ValueError(f"payoffs: {players} tables; must be one for each of at least 2 players")
     if table.ndim != players + 1:
+        last = table.ndim > 2 and table.shape[-1] == table.ndim - 1
         raise ValueError(
-            f"payoffs: tables with {table.ndim - 1} dimensions; must be {players}, one per player"
+            f"payoffs: tables with {table.ndim - 1} dimensions; must be {players}, one per player: "
+            f"shape {table.shape} is not [player][action of 0][action of 1].."
+            + (f"; all payoffs of a cell together are tuples, as in {PER_CELL}" if last else "")
         )
     if table.size == 0:
         raise ValueError(f"payoffs: shape {table.shape}; every player must have an action")
