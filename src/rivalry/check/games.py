@@ -31,6 +31,7 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.plain import register_plain
 from rivalry.core.precision import imprecise
 from rivalry.core.space import Box, Profile
+from rivalry.core.validate import check_keywords
 from rivalry.tables.kernels.shapes import Contest
 
 GRID = 33  # strategies per player, about
@@ -38,6 +39,7 @@ GRID = 33  # strategies per player, about
 Strategies = Float[Array, "point axis"]
 
 
+@check_keywords
 def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     """Check all members of a game that solvers and certificates rely on, at random profiles.
 

@@ -15,10 +15,12 @@ from rivalry.check.rules import attempt, check_record, inside, require
 from rivalry.core.jax import jax, jnp
 from rivalry.core.method import BaseLearner, Learner, Method, as_learner, as_method
 from rivalry.core.space import Box, Profile
+from rivalry.core.validate import check_keywords
 
 STEPS = 5
 
 
+@check_keywords
 def check_method(method: Any, game: Any = None, *, seed: int = 0) -> tuple[str, ...]:
     """Check all members of a method or a learner that the loops rely on.
 

@@ -17,6 +17,7 @@ from rivalry.core.plain import register_plain
 from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
 from rivalry.core.results import COVERAGES, ROUNDING, Certificate, Rounding
 from rivalry.core.space import Simplex
+from rivalry.core.validate import check_keywords
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -36,6 +37,7 @@ TIE = 1e-10  # times the payoff at stake: strategies whose payoffs differ by les
 PROVED = 1e-8  # times the payoff at stake: a bound this close to the best payoff is not refined further
 
 
+@check_keywords
 def certificate(game: Game, x: Any, *, tolerance: float = TOLERANCE, points: int = 201) -> Certificate:
     """Return the largest unilateral gain of every player at ``x``, and a proven upper bound on it.
 
@@ -156,6 +158,7 @@ def _ordinary(game: Game, player: int, best: np.ndarray) -> np.ndarray:
     return np.concatenate([space.usual.grid(player, FEW), np.clip(changed, low, high)])
 
 
+@check_keywords
 def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Response:
     """Return a best response of ``player`` to the others at ``x``, over its whole strategy space.
 

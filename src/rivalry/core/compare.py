@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from rivalry.core.results import CERTIFIED, CLAIMS, Record, dataset
-from rivalry.core.validate import check_word, near
+from rivalry.core.validate import check_keywords, check_word, near
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -23,6 +23,7 @@ RELATIONS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+@check_keywords
 def compare(
     left: Dataset,
     right: Dataset,

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rivalry.core.validate import check_keywords
+
 BASIN = 1e-4  # of the width: limit profiles no further apart belong to one basin
 
 
@@ -44,6 +46,7 @@ def distance(x: np.ndarray, y: np.ndarray, exchangeable: np.ndarray | None = Non
     return float(np.sqrt(cost[linear_sum_assignment(cost)].mean()))
 
 
+@check_keywords
 def nearest(
     x: np.ndarray, equilibria: Sequence[np.ndarray] | np.ndarray, exchangeable: np.ndarray | None = None
 ) -> tuple[float, int]:
@@ -86,6 +89,7 @@ def distances(profiles: np.ndarray, equilibria: np.ndarray, exchangeable: np.nda
     return found
 
 
+@check_keywords
 def basins(
     profiles: np.ndarray,
     exchangeable: np.ndarray | None = None,

@@ -47,6 +47,7 @@ from rivalry.core.annotations import (
 F = TypeVar("F", bound=Callable[..., Any])
 
 LONGEST = 280  # characters of a message
+SHORT_LIST = 60  # characters of known names that a message lists beside the nearest one
 ROOM = 100_000_000  # most numbers in one array: 800 MB
 _RULES: dict[type, tuple[str, Callable[[Any, Any], bool]]] = {
     Gt: ("above", operator.gt),
@@ -148,6 +149,17 @@ def checked(factory: F) -> F:
     return call  # type: ignore[return-value]
 
 
+def check_keywords(function: F) -> F:
+    """Decorate a function to refuse unknown keywords in one line with the nearest known one."""
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        refuse_unknown(function, kwargs)
+        return function(*args, **kwargs)
+
+    return call  # type: ignore[return-value]
+
+
 @contextmanager
 def _named_errors(given: Mapping[str, Any], known: Iterable[str]) -> Iterator[None]:
     """Raise errors again as one-line messages that name the arguments."""
@@ -225,11 +237,7 @@ def check(
     ValueError: reach: 'wide' must be a number
     """
     known, hints = signature_of(target)
-    for name in kwargs:
-        if name not in known:
-            other = keys_with_symbol(name, hints)
-            why = f"is called {other} here" if other else f"is no argument of {target.__name__}"
-            raise ValueError(one_line(f"{name}: {why}" + ("" if other else f"; {near(name, known)}")))
+    refuse_unknown(target, kwargs)
     places = [name for name, one in known.items() if one.kind is not one.KEYWORD_ONLY]
     if len(args) > len(places) and not _takes_any_number(target):
         most = f"at most {len(places)} of them" if places else "all of them by name"
@@ -241,6 +249,22 @@ def check(
         elif one.default is one.empty:
             raise ValueError(f"{name}: is missing; {target.__name__} needs it")
     return given
+
+
+def refuse_unknown(target: Callable[..., Any], kwargs: Iterable[str]) -> None:
+    """Raise `ValueError`, with the nearest known name, for a keyword that a function does not take."""
+    known, hints = signature_of(target)
+    for name in kwargs:
+        if name in known:
+            continue
+        if other := keys_with_symbol(name, hints):
+            raise ValueError(one_line(f"{name}: is called {other} here"))
+        hint, every = near(name, known), ", ".join(sorted(known))
+        if not hint.startswith("known"):
+            hint += f" known: {every}" if hint.endswith("?") and len(every) <= SHORT_LIST else ""
+        elif len(hint) > LONGEST // 2:
+            hint = f"its {len(known)} arguments are in help({target.__name__})"
+        raise ValueError(one_line(f"{name}: is no argument of {target.__name__}; {hint}"))
 
 
 def _takes_any_number(target: Callable[..., Any]) -> bool:

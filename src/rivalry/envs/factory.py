@@ -10,7 +10,7 @@ import numpy as np
 
 from rivalry.core.game import kernel_arrays
 from rivalry.core.registry import lazy, near
-from rivalry.core.validate import number_of
+from rivalry.core.validate import check_keywords, number_of
 from rivalry.envs.agents import PERIODS, AgentsEnv, Illegal
 from rivalry.envs.cities import CityEnv
 from rivalry.envs.economies import EconomyEnv
@@ -20,6 +20,7 @@ from rivalry.games import GAMES
 from rivalry.tables.kernels.shapes import CityArrays, Economy
 
 
+@check_keywords
 def parallel_env(
     game: Any,
     *,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rivalry.core.annotations import keywords
 from rivalry.core.certify import TOLERANCE
 from rivalry.core.construction import recipe_of, variant
 from rivalry.core.game import Game, Playable, arrays, initial_profile, with_
@@ -18,7 +19,7 @@ from rivalry.core.jax import compiled, eqx, jax, jnp, stack_trees
 from rivalry.core.method import BaseMethod, Finish, Method, as_method
 from rivalry.core.plain import is_plain, register_plain
 from rivalry.core.results import Record, Solution, collect
-from rivalry.core.validate import GameRecipe, check, whole_number
+from rivalry.core.validate import GameRecipe, check, check_keywords, near, whole_number
 from rivalry.solving import ends, inputs
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.solving.randomness import key_of, stream
@@ -171,6 +172,7 @@ def _stack(what: str, trees: Sequence[Any]) -> Any:
     return stack_trees([as_arrays(tree) for tree in trees], differs)
 
 
+@check_keywords
 def sweep(
     game: Game,
     over: Mapping[str, Sequence[Any]],
@@ -242,16 +244,17 @@ def _vary(game: Any, method: Any, point: Mapping[str, Any]) -> tuple[Any, Any]:
     plain = {name.removeprefix("game."): value for name, value in point.items()}
     options = {name.removeprefix("method."): v for name, v in plain.items() if name.startswith("method.")}
     for name in options:
-        if name not in getattr(method, "__dataclass_fields__", ()):
-            raise ValueError(f"over: method.{name} is no option of {type(method).__name__}")
+        if name not in keywords(type(method)):
+            hint = near(name, keywords(type(method)))
+            raise ValueError(f"over: method.{name} is no option of {type(method).__name__}; {hint}")
     given = {name: value for name, value in plain.items() if not name.startswith("method.")}
     fields = {name: value for name, value in given.items() if name in arrays(game)}
-    if keywords := {name: value for name, value in given.items() if name not in fields}:
+    if others := {name: value for name, value in given.items() if name not in fields}:
         recipe = recipe_of(game)
         if recipe is None:  # not made by a factory, or changed since: `with_` raises for unknown names
-            with_(game, **keywords)
+            with_(game, **others)
         else:
-            game = variant(game, **{name: _for_all(recipe, name, v) for name, v in keywords.items()})
+            game = variant(game, **{name: _for_all(recipe, name, v) for name, v in others.items()})
     return (with_(game, **fields) if fields else game), (replace(method, **options) if options else method)
 
 

@@ -14,7 +14,7 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import STEPS, BaseMethod, Learner, Method, as_learner, read_session, run_session
 from rivalry.core.plain import register_plain
 from rivalry.core.results import Record, Solution, dataset
-from rivalry.core.validate import check, whole_number
+from rivalry.core.validate import check, check_keywords, whole_number
 from rivalry.solving import ends, inputs
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.solving.randomness import keys_of, stream
@@ -41,6 +41,7 @@ SERIES = ("rows", "steps", "times", "residuals")  # of a recorded path, as `path
 DONE = "_done"  # steps taken by a learner, in a checkpoint beside the session's own arrays
 
 
+@check_keywords
 def solve(
     game: Any,
     method: Method | Learner,
@@ -312,6 +313,7 @@ def _run_learner(
     return ends.certify(learner.played(game, record), record, tolerance)
 
 
+@check_keywords
 def trace(
     game: Playable, method: Method, start: object = None, *, steps: int, every: int = 1, seed: int = 0
 ) -> Dataset:

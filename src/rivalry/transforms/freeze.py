@@ -16,9 +16,11 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import forward, inner_knows
 from rivalry.core.results import Coverage
 from rivalry.core.space import Box, Choices, Profile, Simplex, Space
+from rivalry.core.validate import check_keywords
 from rivalry.tables.kernels.shapes import FiniteGame, one_state, stateless_tables
 
 
+@check_keywords
 def freeze(game: Game, strategies: Mapping[int, object]) -> Frozen:
     """Return the game of the other players, while those named play fixed strategies.
 

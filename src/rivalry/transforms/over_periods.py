@@ -16,7 +16,7 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import forward
 from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Box, Profile, Space
-from rivalry.core.validate import whole_number
+from rivalry.core.validate import check_keywords, whole_number
 from rivalry.tables.stages import check_stages
 from rivalry.transforms.units import units
 
@@ -76,6 +76,7 @@ class Repeated(PeriodPlay):
         return jnp.broadcast_to(state.history.ravel(), (players, state.history.size))
 
 
+@check_keywords
 def repeat(game: Game, *, memory: int = 1, periods: int | None = None) -> Repeated:
     """Return the repeated game, in which players observe the last ``memory`` profiles.
 
@@ -185,6 +186,7 @@ def _(game: Staged, state: StagedState) -> Array:
     return game.observe(state._replace(before=units(game.space, state.before), now=now))
 
 
+@check_keywords
 def in_stages(game: Game, stages: Sequence[Sequence[int]], *, periods: int | None = None) -> Staged:
     """Return the repeated game in stages: later movers see the choices of earlier ones in the same period.
 
@@ -364,6 +366,7 @@ def _(game: OpenLoop, x: Profile, player: int | Array, low: Array, high: Array) 
     return jnp.sum(game.weights[:, player] * tops)
 
 
+@check_keywords
 def open_loop(game: Game | MarkovGame, periods: int, discount: object = 1.0) -> OpenLoop:
     """Return the game of schedules: players fix the choices of all periods at the start.
 

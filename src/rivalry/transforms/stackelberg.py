@@ -16,6 +16,7 @@ from rivalry.core.game import Game, own_gradients
 from rivalry.core.jax import jax, jnp
 from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
 from rivalry.core.space import Box, Profile
+from rivalry.core.validate import check_keywords
 from rivalry.tables.stages import check_stages
 from rivalry.transforms.freeze import Restricted, interior_profile, player_indices
 
@@ -32,6 +33,7 @@ class Respond(Protocol):
         """Return the profile ``x`` with the followers' rows replaced by their responses to the others'."""
 
 
+@check_keywords
 def stackelberg(game: Game, leaders: Iterable[int], respond: Respond) -> Leadership:
     """Return the game of the leaders, who anticipate that the others respond by ``respond``.
 
@@ -310,6 +312,7 @@ def _newton_polish(game: Game, x: Profile, followers: tuple[int, ...]) -> Profil
     return space.project(polished)
 
 
+@check_keywords
 def hierarchy(game: Game, stages: Sequence[Sequence[int]], respond: Respond) -> Leadership:
     """Return the game of the first of several stages, which anticipates the responses of all later ones.
 

@@ -13,7 +13,7 @@ from rivalry.core.game import Game, initial_profile
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import forward
 from rivalry.core.space import Box, Choices, Profile, Simplex
-from rivalry.core.validate import check_word, whole_number
+from rivalry.core.validate import check_keywords, check_word, whole_number
 from rivalry.tables.action_grid import box_moves, simplex_moves
 from rivalry.transforms.units import units
 
@@ -121,6 +121,7 @@ def _(game: Walks) -> oracles.Labels:
     return known if game.directions is None else oracles.Labels(known.players)
 
 
+@check_keywords
 def walks(
     game: Any,
     *,

@@ -12,6 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rivalry.core.files import DiskFull, StoreError
+from rivalry.core.validate import check_keywords
 from rivalry.lab.executor.pool import CellOutcome, Executor, Here, Hire, Workers, one_thread
 from rivalry.lab.store import Run, RunStatus
 
@@ -63,6 +64,7 @@ def cores() -> int:
         return os.cpu_count() or 1
 
 
+@check_keywords
 def run_study(
     study: Study,
     out: str | os.PathLike[str] | None = None,
