@@ -146,7 +146,7 @@ def test_named_starts_plot_data_and_metrics() -> None:
     assert measured["axis_name"][1].tolist() == ["place", "reach"]
     assert "threshold" not in measured
     assert oracles.exchangeable(game).tolist() == [0, 1]
-    assert "choose their reach" in repr(game)
+    assert "reach chosen, the last axis" in repr(game)
 
 
 @pytest.mark.slow

@@ -230,8 +230,7 @@ def test_exchangeable_players() -> None:
 
 
 def test_repr() -> None:
-    assert repr(rv.games.influencer(**CASES["dirichlet"])).splitlines() == [
-        "Influencer game of 3 players on the simplex of 3 corners",
-        "  kernel Dirichlet, alpha [1. 2.5 0.7]",
-        "  resource 5.7 in all, at 5 points",
-    ]
+    assert repr(rv.games.influencer(**CASES["dirichlet"])) == (
+        "Influencer game of 3 players on the simplex of 3 corners: "
+        "kernel Dirichlet, alpha [1 2.5 0.7], resource 5.7 at 5 points"
+    )

@@ -363,7 +363,7 @@ def test_the_highest_performance_wins_and_ties_are_split() -> None:
 def test_a_race_is_described_by_its_parts_horizon_and_parameters() -> None:
     game = race(horizon=3, end_on="win", invest=True, risk="additive", scale_penalty=[0.5, 0.7])
     words = repr(game)
-    for part in ("2 players over 3 period(s)", "contest ratio, risk additive, cost linear", "ends on win"):
+    for part in ("2 players over 3 periods", "contest ratio, risk additive, cost linear", "ends on win"):
         assert part in words
     assert "scale_penalty [0.5 0.7]" in words
     assert game.coupled == "technology.invest = true links the periods by their technology"

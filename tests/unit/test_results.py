@@ -146,7 +146,7 @@ def test_a_solution_has_text_and_html_representations() -> None:
     assert found.path is not None
     assert found.path.path.dims == ("step", "player", "axis")
     assert found.data.identical(dataset(record(1)))
-    assert "<pre>" in found._repr_html_()
+    assert "<td>not an equilibrium" in found._repr_html_()
 
 
 def test_boolean_padding_is_missing_not_false() -> None:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+from pathlib import Path
+from xml.etree import ElementTree
+
 import jax
+import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.display import LINE
+from rivalry.core.results import Solution
+from rivalry.lab.store import Run
+from tests.duels import study
 
 
 def test_the_repr_of_a_game_names_players_space_and_options() -> None:
@@ -13,6 +23,7 @@ def test_the_repr_of_a_game_names_players_space_and_options() -> None:
     said = repr(game)
     for words in ("2 players", "[0, 1] × [0, 1]", "Gaussian, reach [0.2 0.3]", "third party", "abstention"):
         assert words in said
+    assert repr(rv.games.matrix(np.eye(2))) == "Matrix game of 2 players, 2 × 2 actions"
     assert repr(rv.games.matrix("jordan")) == "Matrix game of 3 players, 2 × 2 × 2 actions (heads, tails)"
 
 
@@ -27,3 +38,137 @@ def test_the_repr_of_a_game_works_when_traced_and_without_arrays(game: object) -
     jax.jit(traced)(game)
     told.append(repr(jax.tree.map(lambda leaf: None, game)))
     assert all(told)
+
+
+def _games() -> dict[str, object]:
+    """One game of every family and transform, with arrays too long for a line where the family allows any."""
+    reach = np.linspace(0.1, 0.4, 40).tolist()
+    chicken = rv.games.matrix("chicken")
+    many = [[f"action {k}" for k in range(200)]] * 2
+    return {
+        "influencer": rv.games.influencer(reach=reach),
+        "influencer in a box": rv.games.influencer(space="box", reach=[0.2] * 2),
+        "matrix": chicken,
+        "large matrix": rv.games.matrix(np.zeros((2, 200, 200)), actions=many),
+        "market": rv.games.market(unit_cost=np.linspace(1, 2, 30).tolist()),
+        "staged market": rv.games.market(stages=[[1], [0]]),
+        "race": rv.games.race(horizon=3, players=4),
+        "believing race": rv.games.race(beliefs=[{}, {"disaster_cost": 3.0}]),
+        "precipice": rv.games.precipice(),
+        "karma": rv.games.karma(),
+        "city": rv.games.city(network="stubs_2x2", agents=40, mean_karma=2.0),
+        "freeze": rv.transforms.freeze(rv.games.matrix("jordan"), {2: [1.0, 0.0]}),
+        "stackelberg": rv.transforms.stackelberg(chicken, [0], rv.transforms.Followers()),
+        "repeat": rv.transforms.repeat(chicken, periods=3),
+        "in_stages": rv.transforms.in_stages(chicken, [[0], [1]]),
+        "open_loop": rv.transforms.open_loop(chicken, 3),
+        "walks": rv.transforms.walks(rv.games.influencer(reach=[0.25] * 2), step=0.1),
+    }
+
+
+GAMES = _games()
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_every_game_has_one_line_of_text_without_long_arrays(name: str) -> None:
+    said = repr(GAMES[name])
+    assert "\n" not in said
+    assert 20 < len(said) <= LINE
+    assert not re.search(r"\[[^]]{60,}\]", said)
+    assert "=" not in said  # no field of a dataclass
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_every_game_has_a_table_for_notebooks(name: str) -> None:
+    page = GAMES[name]._repr_html_()  # type: ignore[attr-defined]
+    assert_plain(page)
+    assert repr(GAMES[name]).split(":")[0].split(" ...")[0] in unescape(re.sub("<[^>]*>", "", page))
+
+
+def assert_plain(page: str) -> None:
+    """The HTML is well formed, has no scripts, and sets no colour, which a dark page would contradict."""
+    assert ElementTree.fromstring(page) is not None
+    assert not re.search("<script|javascript:|style=|color|background|on[a-z]+=", page)
+
+
+def test_the_representation_escapes_names() -> None:
+    game = rv.games.matrix(np.eye(2), np.eye(2), actions=["<script>alert(1)</script>", "b & c"])
+    found = rv.solve(game, rv.methods.PureEquilibria())
+    for page in (game._repr_html_(), found._repr_html_()):
+        assert_plain(page)
+        assert "&lt;script&gt;" in page
+        assert "b &amp; c" in page
+
+
+def test_the_numbers_of_a_game_are_those_of_its_parameters() -> None:
+    assert "reach 0.1 to 0.4" in repr(GAMES["influencer"])
+    assert "intercept 100, slope 1, unit_cost 1 to 2" in repr(GAMES["market"])
+    assert "mean_karma 10, max_karma 20" in repr(GAMES["karma"])
+    assert "over 3 periods" in repr(GAMES["race"])
+
+
+def test_a_solution_shows_status_claim_and_every_player() -> None:
+    game = rv.games.matrix("chicken")
+    found = rv.solve(game, rv.methods.Evaluate(), [[0.9, 0.1], [0.9, 0.1]])
+    lines = str(found).splitlines()
+    assert lines[0] == f"Solution: converged after {found.steps} step"
+    assert lines[1].split(maxsplit=1) == ["claim", repr(found.certificate)]
+    assert [line.split(maxsplit=2) for line in lines[2:]] == [
+        ["player", "payoff", "strategy"],
+        ["0", "-0.1", "swerve 0.9, straight 0.1"],
+        ["1", "-0.1", "swerve 0.9, straight 0.1"],
+    ]
+    for words in ("converged", "equilibrium", "swerve 0.9, straight 0.1", "-0.1"):
+        assert words in found._repr_html_()
+
+
+def test_learners_show_payoffs_and_strategies() -> None:
+    game = rv.games.matrix("chicken")
+    found = rv.solve(game, rv.methods.FictitiousPlay(), max_steps=10)
+    rows = str(found).splitlines()[-2:]
+    for player, row in enumerate(rows):
+        number, payoff, strategy = row.split(maxsplit=2)
+        assert int(number) == player
+        assert float(payoff) == pytest.approx(float(found.payoff[player]), rel=1e-5)
+        assert strategy == f"swerve {found.profile[player, 0]:.6g}, straight {found.profile[player, 1]:.6g}"
+
+
+def test_learners_in_sessions_show_the_means_of_final_play() -> None:
+    record = {
+        "status": ((), np.asarray("completed")),
+        "steps": ((), np.asarray(7)),
+        "end_payoff": (("session", "player"), np.array([[1.0, 2.0], [3.0, 5.0]])),
+        "end_action": (("session", "player", "axis"), np.array([[[10.0], [20.0]], [[30.0], [20.0]]])),
+    }
+    lines = str(Solution(record, None, {"player": ("old", "new"), "axis": ("price",)})).splitlines()
+    assert lines[:3] == [
+        "Solution: completed after 7 steps",
+        "  claim   none: no certificate",
+        "  payoff  mean of 2 sessions in final play",
+    ]
+    assert [line.split() for line in lines[4:]] == [
+        ["old", "2", "price", "20"],
+        ["new", "3.5", "price", "20"],
+    ]
+
+
+def test_mixtures_show_the_points_that_they_mix() -> None:
+    record = {
+        "status": ((), np.asarray("converged")),
+        "steps": ((), np.asarray(1)),
+        "mixture": (("player", "action"), np.array([[0.25, 0.75], [1.0, 0.0]])),
+        "places": (("player", "action", "axis"), np.array([[[0.1], [0.9]], [[0.5], [0.5]]])),
+        "payoff": (("player",), np.array([1.0, -1.0])),
+    }
+    *_, first, second = str(Solution(record, None)).splitlines()
+    assert first.split(maxsplit=2) == ["0", "1", "[0.1] with probability 0.25, [0.9] with probability 0.75"]
+    assert second.split(maxsplit=2) == ["1", "-1", "[0.5] with probability 1"]
+
+
+def test_studies_and_runs_have_tables_for_notebooks(tmp_path: Path) -> None:
+    one = study(tmp_path)
+    run = Run.create_or_open(tmp_path / "runs" / "a & b", one)
+    for page in (one._repr_html_(), run._repr_html_()):
+        assert_plain(page)
+        assert "A duel" in page
+    assert "a &amp; b" in run._repr_html_()

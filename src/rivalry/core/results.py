@@ -7,11 +7,14 @@ to make labelled datasets.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import zip_longest
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
+
+from rivalry.core.display import count_text, html_table
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -44,6 +47,8 @@ UNREFUTED: tuple[Claim, ...] = ("no deviation found", "equilibrium")
 
 ROUNDING = 64 * float(np.finfo(float).eps)  # times a payoff's size: the rounding error allowed in a sum
 APPROXIMATE = 0.01  # of the payoff at stake: a proved bound within it makes an approximate equilibrium
+
+PLAYER_COLUMNS = ("player", "payoff", "strategy")  # of the text of a solution
 
 LISTED, SHORT = 50, 6  # most equilibria printed; most actions of a strategy printed in full
 
@@ -188,11 +193,13 @@ def gain_in_words(fraction: float) -> str:
 class Solution:
     """The final profile of a method, its status and its certificate.
 
-    ``record`` holds all results as plain arrays; the properties return them with labels.
+    ``record`` holds all results as plain arrays; the properties return them with labels. ``names`` are those
+    of the players and of the axes of a strategy, where the game has any.
     """
 
     record: Record
     certificate: Certificate | None
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def profile(self) -> DataArray:
@@ -248,24 +255,76 @@ class Solution:
         return dataset({name: self.record[name]})[name]
 
     def __repr__(self) -> str:
-        head = "  profile "
-        lines = [f"Solution: {self.status} after {self.steps} steps"]
-        if self._played in self.record:
-            rows = np.array2string(self.record[self._played][1], precision=6, threshold=60, prefix=head)
-            lines.append(f"{head}{rows}")
-        if "payoff" in self.record:
-            lines.append(f"  payoff  {np.array2string(self.record['payoff'][1], precision=6, threshold=30)}")
-        if self.end_state:
-            lines.append(f"  ends in {self.end_state}")
+        title, rows = f"Solution: {self.status} after {count_text(self.steps, 'step')}", self._rows()
+        wide = max(map(len, rows), default=0)
+        lines = [title, *(f"  {name:<{wide}}  {text}" for name, text in rows.items())]
+        if players := self._player_rows():
+            widths = [max(map(len, column)) for column in zip(PLAYER_COLUMNS, *players, strict=True)]
+            for row in [PLAYER_COLUMNS, *players]:
+                parts = (f"{text:<{size}}" for text, size in zip(row, widths, strict=True))
+                lines.append(f"  {'  '.join(parts)}".rstrip())
         if "equilibria" in self.record and "complete" in self.record:
             lines += [f"  {line}" for line in _equilibrium_lines(self.record)]
-        lines.append(f"  {self.certificate!r}" if self.certificate else "  no certificate")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        from html import escape
+        rows = {"status": f"{self.status} after {count_text(self.steps, 'step')}", **self._rows()}
+        if "equilibria" in self.record and "complete" in self.record:
+            rows["equilibria"] = "; ".join(line.strip() for line in _equilibrium_lines(self.record))
+        return html_table("Solution", rows, PLAYER_COLUMNS, self._player_rows())
 
-        return f"<pre>{escape(repr(self))}</pre>"
+    def _rows(self) -> dict[str, str]:
+        """Return the claim with the numbers behind it, the end state, and what no row per player shows."""
+        found = {"claim": repr(self.certificate) if self.certificate else "none: no certificate"}
+        if self.end_state:
+            found["ends in"] = self.end_state.replace("_", " ")
+        dims, array = self.record.get(self._played, ((), np.zeros(())))
+        if dims[:1] == ("state",):
+            found["policy"] = (
+                f"{count_text(array.shape[0], 'state')} × {count_text(array.shape[1], 'action')}"
+            )
+        if "profile" not in self.record and "end_payoff" in self.record:
+            found["payoff"] = (
+                f"mean of {count_text(len(self.record['end_payoff'][1]), 'session')} in final play"
+            )
+        return found
+
+    def _player_rows(self) -> list[tuple[str, str, str]]:
+        """Return name, payoff and strategy of every player, as text."""
+        strategies = [
+            self._strategy(player) for player in range(len(self._of_players(self._played, "end_action")))
+        ]
+        payoffs = [f"{payoff:.6g}" for payoff in self._of_players("payoff", "end_payoff")]
+        count = max(len(strategies), len(payoffs))
+        names = self.names.get("player", ())
+        if "player_name" in self.record:
+            names = tuple(map(str, self.record["player_name"][1]))
+        if len(names) != count:
+            names = tuple(map(str, range(count)))
+        return list(zip_longest(names, payoffs, strategies, fillvalue=""))
+
+    def _of_players(self, name: str, of_sessions: str) -> np.ndarray:
+        """Return a variable ``[player ...]``, or the mean over sessions of another; empty without both."""
+        dims, array = self.record.get(name, ((), np.empty(0)))
+        if dims[:1] == ("player",):
+            return array if not np.isnan(array).all() else np.empty(0)
+        dims, array = self.record.get(of_sessions, ((), np.empty(0)))
+        if name in self.record or dims[:2] != ("session", "player"):
+            return np.empty(0)
+        mean: np.ndarray = array.mean(axis=0)
+        return mean
+
+    def _strategy(self, player: int) -> str:
+        """Return a strategy with the names of its axes, or a mixture with the points that it mixes."""
+        row = self._of_players(self._played, "end_action")[player]
+        if self._played == "mixture" and "mixture" in self.record:
+            weights = zip(self.record["places"][1][player], row, strict=True)
+            return ", ".join(f"{strategy_in_words(x)} with probability {p:.6g}" for x, p in weights if p > 0)
+        axes = self.names.get("axis", ())
+        if len(axes) != len(row) or axes == tuple(map(str, range(len(axes)))):
+            return strategy_in_words(row)
+        shown = range(len(row)) if len(row) <= SHORT else np.flatnonzero(row)
+        return ", ".join(f"{axes[k]} {row[k]:.6g}" for k in shown)
 
 
 def _equilibrium_lines(record: Record, most: int = LISTED) -> list[str]:

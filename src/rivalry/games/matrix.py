@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt, Le
 
 from rivalry.core import oracles
 from rivalry.core.certify import numpy_payoffs
+from rivalry.core.display import OneLineRepr
 from rivalry.core.jax import array_module, is_jax_array, jnp
 from rivalry.core.registry import near
 from rivalry.core.results import Coverage, Record
@@ -41,7 +42,7 @@ Classic = Literal[
 SUPPORT = 1e-9  # actions with a probability above this are in the support
 
 
-class Matrix(Tree):
+class Matrix(OneLineRepr, Tree):
     """A finite game in mixed strategies, with payoffs multilinear in the players' probabilities.
 
     A profile holds one row of probabilities per player, padded with zeros for players with fewer actions.
@@ -57,11 +58,13 @@ class Matrix(Tree):
     table: Float[Array | np.ndarray, "player ..."]
     actions: tuple[tuple[str, ...], ...] = static()
 
-    def __repr__(self) -> str:
-        known = isinstance(self.table, np.ndarray) or is_jax_array(self.table)
-        sizes = " × ".join(map(str, self.sizes)) if known else "?"
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        sizes = " × ".join(map(str, self.sizes))
+        title = f"Matrix game of {len(self.actions)} players, {sizes} actions"
+        if all(name == str(k) for names in self.actions for k, name in enumerate(names)):
+            return title, {}
         words = [", ".join(names) for names in dict.fromkeys(self.actions)]
-        return f"Matrix game of {len(self.actions)} players, {sizes} actions ({' | '.join(words)})"
+        return f"{title} ({' | '.join(words)})", {}
 
     @property
     def sizes(self) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -192,7 +192,7 @@ def certify(game: object, record: Record, tolerance: float | None) -> Solution:
         if tolerance is not None:
             proof = _of_concept(record, certificate(game, profile, tolerance=tolerance))
             record |= proof.record()
-    return Solution(record, proof)
+    return Solution(record, proof, names_of(game))
 
 
 def _certified_population(
@@ -205,12 +205,18 @@ def _certified_population(
     if len(names) > 1:
         record.setdefault("player_name", (("player",), np.asarray(names)))
     if not has_answer(record) or mean_field_refusal(game):
-        return Solution(record, proof)
+        return Solution(record, proof, names_of(game))
     known, proof = record_of(game, put(record["profile"][1]), tolerance)
     if proof is not None:
         proof = _of_concept(record, proof)
         known |= proof.record()
-    return Solution(record | known, proof)
+    return Solution(record | known, proof, names_of(game))
+
+
+def names_of(game: Any) -> dict[str, tuple[str, ...]]:
+    """Return the names of players and axes by dimension, where the game has any."""
+    known = labels(game)
+    return {dim: names for dim, names in (("player", known.players), ("axis", known.axes)) if names}
 
 
 def _of_concept(record: Record, proof: Certificate) -> Certificate:

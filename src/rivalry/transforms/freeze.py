@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from rivalry.core import oracles
+from rivalry.core.display import OneLineRepr
 from rivalry.core.game import Game, Record
 from rivalry.core.game import measures as measures_of
 from rivalry.core.jax import jax, jnp
@@ -61,7 +62,7 @@ def freeze(game: Game, strategies: Mapping[int, object]) -> Frozen:
     return Frozen(game, jnp.asarray(base), rest)
 
 
-class Restricted(eqx.Module):
+class Restricted(OneLineRepr, eqx.Module):
     """A game of some players of ``game``.
 
     Their space, and their strategies in the profile of the whole game.
@@ -70,6 +71,10 @@ class Restricted(eqx.Module):
     game: Any
     base: Float[Array, "seat column"]
     players: tuple[int, ...] = eqx.field(static=True)
+
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        who = ", ".join(map(str, self.players))
+        return f"{type(self).__name__} game of players {who}", {"of": repr(self.game)}
 
     @property
     def space(self) -> Space:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry.core import oracles
+from rivalry.core.display import OneLineRepr, count_text
 from rivalry.core.game import Game, MarkovGame
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import forward
@@ -28,11 +29,15 @@ class RepeatedState(NamedTuple):
     period: Int[Array, ""]
 
 
-class PeriodPlay(eqx.Module):
+class PeriodPlay(OneLineRepr, eqx.Module):
     """Play of a game in every period, truncated after ``periods`` if given."""
 
     game: Any
     periods: int | None = eqx.field(static=True)
+
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        length = "without end" if self.periods is None else f"over {count_text(self.periods, 'period')}"
+        return f"{type(self).__name__} game {length}", {"of": repr(self.game)}
 
     @property
     def space(self) -> Space:
@@ -230,12 +235,16 @@ def in_stages(game: Game, stages: Sequence[Sequence[int]], *, periods: int | Non
     return Staged(game, periods, jnp.asarray(moves))
 
 
-class OpenLoop(eqx.Module):
+class OpenLoop(OneLineRepr, eqx.Module):
     """Schedules over periods, fixed at the start; see `open_loop`."""
 
     game: Any
     discount: Float[Array, "player"]
     periods: int = eqx.field(static=True)
+
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        schedules = f"Schedules over {count_text(self.periods, 'period')}"
+        return schedules, {"discount": self.discount, "of": repr(self.game)}
 
     @property
     def space(self) -> Space:

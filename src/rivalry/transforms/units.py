@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
+from rivalry.core.display import OneLineRepr
 from rivalry.core.game import Game
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import forward, forward_at
@@ -84,12 +85,15 @@ def units(space: Any, x: Profile) -> Profile:
     return x
 
 
-class Discretised(eqx.Module):
+class Discretised(OneLineRepr, eqx.Module):
     """A game whose players choose grid points by index; see `discretise`."""
 
     game: Any
     places: Float[Array, "player action axis"]  # shorter grids repeat their first point
     space: Choices
+
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        return f"Game on grids of {' × '.join(map(str, self.space.sizes))} points", {"of": repr(self.game)}
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return the payoffs of the strategies with these indices."""

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry.core import oracles
+from rivalry.core.display import OneLineRepr, count_text
 from rivalry.core.game import Game, initial_profile
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import forward
@@ -30,7 +31,7 @@ class Walking(NamedTuple):
     period: Int[Array, ""]
 
 
-class Walks(eqx.Module):
+class Walks(OneLineRepr, eqx.Module):
     """A game whose players walk; a `MarkovGame`, made by `walks`.
 
     On a grid a position is ``origin`` plus an integer from 0 to ``most`` times ``unit``, in the coordinates
@@ -47,6 +48,10 @@ class Walks(eqx.Module):
     periods: int | None = eqx.field(static=True)
     observation: str = eqx.field(static=True)
     edge: int = eqx.field(static=True, default=0)  # steps along the edge of a simplex
+
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        length = "without end" if self.periods is None else f"over {count_text(self.periods, 'period')}"
+        return f"Walks {length}", {"observation": self.observation, "of": repr(self.game)}
 
     def reset(self, key: PRNGKeyArray) -> Walking:
         """Return the initial state, at the start or at uniformly drawn positions; consumes the key."""

@@ -11,6 +11,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from rivalry.core.display import OneLineRepr, count_text
 from rivalry.core.oracles import at_home
 from rivalry.core.results import Record
 from rivalry.economies.city.classes import CLASSES, centre_of, classes_of, examples_of, unavoidable
@@ -37,7 +38,7 @@ EXAMPLES = (
 )
 
 
-class City(eqx.Module):
+class City(OneLineRepr, eqx.Module):
     """Finitely many agents with repeated trips that bid for admission to the lanes of their paths.
 
     An agent has a journey in each of its slots. A trip is a slot and an urgency, or dormancy
@@ -76,6 +77,13 @@ class City(eqx.Module):
     type_names: tuple[str, ...] = eqx.field(static=True)
     planning: str = eqx.field(static=True)
     notes: tuple[str, ...] = eqx.field(static=True)  # defaults chosen for the user, reported once
+
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        types = count_text(len(self.type_names), "type") + f" ({', '.join(self.type_names)})"
+        lanes = f"{len(self.network.nodes)} nodes and {count_text(len(self.capacity), 'lane')}"
+        numbers: dict[str, Any] = {"urgencies": np.asarray(self.stakes).ravel(), "gamma": self.gamma}
+        numbers |= {"mean_karma": self.mean_karma, "max_karma": self.most, "capacity": self.capacity}
+        return f"City of {count_text(self.agents, 'agent')}, {types}, {lanes}", numbers
 
     @property
     def agents(self) -> int:

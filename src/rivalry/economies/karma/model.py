@@ -12,6 +12,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from rivalry.core.display import OneLineRepr, count_text
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Profile, Simplex
@@ -99,7 +100,7 @@ class Flows(NamedTuple):
     after: Float[Array, "karma"]  # the distribution of karma before the redistribution
 
 
-class KarmaEconomy(eqx.Module):
+class KarmaEconomy(OneLineRepr, eqx.Module):
     """A continuum of agents of one or more types; a state is (type, private state, karma), row-major.
 
     A private state has an urgency, ``stakes [type private]``, the cost of losing. It follows the Markov chain
@@ -133,6 +134,13 @@ class KarmaEconomy(eqx.Module):
     agents: int = eqx.field(static=True)  # number of agents, where they are finitely many
     every: int = eqx.field(static=True)  # steps between redistributions
     idle: int = eqx.field(static=True)  # 1: with an odd number of agents a random one is idle in each step
+
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        who = count_text(self.agents, "agent") if self.agents else "a continuum of agents"
+        types = count_text(len(self.type_names), "type") + f" ({', '.join(self.type_names)})"
+        numbers: dict[str, Any] = {"urgencies": np.asarray(self.stakes).ravel(), "gamma": self.gamma}
+        numbers |= {"mean_karma": self.mean_karma, "max_karma": self.most}
+        return f"Karma economy of {who}, {types}, bids 0 to {self.most}", numbers
 
     # required members of a population game
 

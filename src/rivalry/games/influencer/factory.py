@@ -159,9 +159,7 @@ def influencer(
     Examples
     --------
     >>> influencer(reach=[0.2, 0.3], resource="bimodal", normalise=True)
-    Influencer game of 2 players on [0, 1]
-      kernel Gaussian, reach [0.2 0.3]
-      resource 1 in all, at 100 points
+    Influencer game of 2 players on [0, 1]: kernel Gaussian, reach [0.2 0.3], resource 1 at 100 points
 
     References
     ----------

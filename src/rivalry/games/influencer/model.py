@@ -12,13 +12,14 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from rivalry.core.display import OneLineRepr
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, Profile, Simplex
 from rivalry.games.influencer.kernels import ChosenReach, Kernel, squared_distance
 
 
-class InfluencerGame(eqx.Module):
+class InfluencerGame(OneLineRepr, eqx.Module):
     """A game of players that choose positions; each point's resource is shared in proportion to influence.
 
     The shares ``G [row point]`` are the softmax over rows of ``log f``, and the payoff of a row is
@@ -64,23 +65,16 @@ class InfluencerGame(eqx.Module):
     zero_influence: Literal["error", "share", "lost"] = eqx.field(static=True, default="error")
     reach_cost: Float[Array, "player"] | None = None
 
-    def __repr__(self) -> str:
-        try:
-            where = _describe(self.space)
-            numbers = {name: np.asarray(value) for name, value in self.kernel.parameters.items()}
-            total = float(np.asarray(self.weights).sum())
-        except (AttributeError, IndexError, TypeError, jax.errors.TracerArrayConversionError):
-            return str(eqx.tree_pformat(self))  # inside a transformation only the shapes are known
-        lines = [f"Influencer game of {self.players} players on {where}"]
-        lines += [f"  kernel {type(self.kernel).__name__}"]
-        lines[-1] += "".join(
-            f", {k} {' '.join(np.array2string(v, precision=6).split())}" for k, v in numbers.items()
-        )
-        lines += [f"  resource {total:.6g} in all, at {len(self.points)} points"]
-        lines += ["  with a third party"] * (self.third_party is not None)
-        lines += ["  with abstention"] * (self.abstention is not None)
-        lines += ["  who choose their reach, the last axis"] * isinstance(self.kernel, ChosenReach)
-        return "\n".join(lines)
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        found: dict[str, Any] = {"kernel": type(self.kernel).__name__, **self.kernel.parameters}
+        if isinstance(self.kernel, ChosenReach):
+            found["reach"] = "chosen, the last axis"
+        found["resource"] = f"{float(np.asarray(self.weights).sum()):.6g} at {len(self.points)} points"
+        if self.third_party is not None:
+            found["third party"] = np.asarray(self.third_party)
+        if self.abstention is not None:
+            found["abstention"] = np.asarray(self.abstention)
+        return f"Influencer game of {self.players} players on {_describe(self.space)}", found
 
     def __getattr__(self, name: str) -> Any:
         # the kernel's fields and parameters are attributes of the game: with_(game, reach=0.2) and game.reach

@@ -10,6 +10,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from rivalry.core.display import OneLineRepr
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, Profile
@@ -272,7 +273,7 @@ class Accounts(NamedTuple):
     horizon: int = 0  # periods; 0: infinite
 
 
-class Market(eqx.Module):
+class Market(OneLineRepr, eqx.Module):
     """Firms choose quantities or prices, demand clears the market, and each firm earns its profit.
 
     Made by `rivalry.games.market`. A profile is ``[player axis]`` with one axis, the quantity or the price.
@@ -315,15 +316,12 @@ class Market(eqx.Module):
             return self.numbers[name]
         raise AttributeError(f"this market has no {name!r}")
 
-    def __repr__(self) -> str:
-        if isinstance(self.space.low, jax.core.Tracer):
-            return str(eqx.tree_pformat(self))  # inside a transformation only shapes are known
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         order = "at once" if len(self.stages) == 1 else f"in stages {[list(s) for s in self.stages]}"
         order = "in turns" if self.timing == "alternating" else order
         choice = f"{self.rule.demand} demand, each chooses a {self.rule.choice}, {order}"
         numbers = {name: np.asarray(self.numbers[name]) for name in DESCRIBED.split() if name in self.numbers}
-        parts = [f"{name} {' '.join(np.array2string(value).split())}" for name, value in numbers.items()]
-        return f"Market of {self.players} firms: {choice}\n  {', '.join(parts)}"
+        return f"Market of {self.players} firms, {choice}", numbers
 
     @property
     def players(self) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
+from rivalry.core.display import OneLineRepr
 from rivalry.core.jax import jax, jnp
 from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Box, Profile, Strategy
@@ -24,7 +25,7 @@ FIXED = (
 SHARED = ("players", "periods", "columns", "inputs", "schedule")  # attributes that no belief changes
 
 
-class Believing(eqx.Module):
+class Believing(OneLineRepr, eqx.Module):
     """A race in which every player maximises its believed payoff, given the rivals' actual actions.
 
     ``payoffs`` are the believed ones, and so are best responses, certificates and all learning from payoffs;
@@ -48,14 +49,13 @@ class Believing(eqx.Module):
             return getattr(self.true, name)
         raise AttributeError(f"this race has no {name!r}")
 
-    def __repr__(self) -> str:
-        if isinstance(self.true.weights, jax.core.Tracer):
-            return str(eqx.tree_pformat(self))
-        described = [
-            f"  player {i} believes otherwise of {', '.join([*race.numbers, *lost]) or 'no number'}"
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        title, numbers = self.true._title_and_parameters()
+        beliefs = {
+            f"player {i} believes otherwise of": " and ".join([*race.numbers, *lost]) or "nothing"
             for i, (race, lost) in enumerate(zip(self.beliefs, self.without, strict=True))
-        ]
-        return "\n".join([repr(self.true), *described])
+        }
+        return title, {**beliefs, **numbers}
 
     def perceived_race(self, player: int) -> Race:
         """Return the race that ``player`` believes in."""
@@ -163,7 +163,7 @@ def _of_one(
     return strategy, payoff, min(seen, key=COVERAGES.index)
 
 
-class SubjectiveRace(eqx.Module):
+class SubjectiveRace(OneLineRepr, eqx.Module):
     """Every player solves the race that it believes in, and plays its own part of the solution.
 
     A profile has one row for each player in each believed race, ``[believer * players + player axis]``: an
@@ -174,6 +174,10 @@ class SubjectiveRace(eqx.Module):
     """
 
     believing: Believing
+
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        title, found = self.believing._title_and_parameters()
+        return f"{title}, each player solving the race that it believes in", found
 
     @property
     def players(self) -> int:

@@ -10,6 +10,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from rivalry.core.display import OneLineRepr, count_text
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, Profile
@@ -30,7 +31,7 @@ COMMON = ("decisiveness", "ease_of_winning", "loser_weight")  # one number for a
 Transition = Callable[[dict[str, Array], Float[Array, "player column"], Array], dict[str, Array]]
 
 
-class Race(eqx.Module):
+class Race(OneLineRepr, eqx.Module):
     """A race: players spend on performance, which wins, and on safety, which prevents disasters.
 
     A profile is ``[player axis]`` in natural units, the axes period by period and in each the ``columns``;
@@ -73,25 +74,19 @@ class Race(eqx.Module):
             return self.numbers[name]
         raise AttributeError(f"this race has no {name!r}")
 
-    def __repr__(self) -> str:
-        if isinstance(self.weights, jax.core.Tracer):
-            return str(eqx.tree_pformat(self))  # inside a transformation: shapes are all there is
-        length = "an infinite horizon" if self.infinite_horizon else f"{self.periods} period(s)"
-        lines = [f"Race of {self.players} players over {length}"]
-        rules = self.rules._asdict()
-        lines.append(
-            "  "
-            + ", ".join(f"{part} {period.rule_name(rules[part])}" for part in ("contest", "risk", "cost"))
-        )
-        parameters = (
-            *("safety_productivity", "safety_exponent", "performance_productivity", "performance_exponent"),
-            *("scale_penalty", "disaster_cost", "safety_price", "performance_price"),
-        )
-        parts = [f"{n} {' '.join(np.array2string(np.asarray(self.numbers[n])).split())}" for n in parameters]
-        lines.append("  " + ", ".join(parts))
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        length = "an infinite horizon" if self.infinite_horizon else count_text(self.periods, "period")
         if self.periods > 1 or self.infinite_horizon:
-            lines.append(f"  ends on {self.end_on}, columns {', '.join(self.columns)}")
-        return "\n".join(lines)
+            length += f", ends on {self.end_on}"
+        rules = self.rules._asdict()
+        found: dict[str, Any] = {part: period.rule_name(rules[part]) for part in ("contest", "risk", "cost")}
+        # those that decide between safety and performance first: the line may be too short for all
+        names = (
+            *("disaster_cost", "scale_penalty", "safety_price", "performance_price", "safety_exponent"),
+            *("performance_exponent", "safety_productivity", "performance_productivity"),
+        )
+        found |= {name: np.asarray(self.numbers[name]) for name in names}
+        return f"Race of {self.players} players over {length}", found
 
     @property
     def players(self) -> int:

@@ -19,6 +19,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core import oracles
 from rivalry.core.annotations import Symbol
+from rivalry.core.display import OneLineRepr
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
@@ -30,7 +31,7 @@ SAME = 1e-12  # a difference below which a safety is not undercut
 GRID = (51, 401)  # capabilities and safeties at which free deviations are looked for
 
 
-class Precipice(eqx.Module):
+class Precipice(OneLineRepr, eqx.Module):
     """Players choose one number each; see `precipice` for the game.
 
     Payoffs are exact expectations over capabilities: polynomials between the points where one score meets
@@ -41,6 +42,10 @@ class Precipice(eqx.Module):
     max_capability: Float[Array, ""]
     enmity: Float[Array, ""]
     information: str = eqx.field(static=True)
+
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        numbers = {"max_capability": self.max_capability, "enmity": self.enmity}
+        return f"Race to the precipice of {self.players} teams", {"information": self.information, **numbers}
 
     @property
     def players(self) -> int:

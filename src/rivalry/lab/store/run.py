@@ -9,12 +9,12 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import sha256
-from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rivalry.core import files
+from rivalry.core.display import html_table
 from rivalry.core.files import DamagedFile, DiskFull, Lock, StoreError
 from rivalry.core.results import SCHEMA, Record, netcdf, provenance
 from rivalry.lab.store.bookkeeping import SUMS, Index, altered_files, read_index, update_sums, write_sums
@@ -515,7 +515,8 @@ class Run:
         return f"Run {self.folder}: {self.status}, {', '.join(said)}\n  {self.title}"
 
     def _repr_html_(self) -> str:
-        return f"<pre>{escape(repr(self))}</pre>"
+        said, *_ = repr(self).split("\n")
+        return html_table(said, {"title": self.title})
 
 
 def status_of(counts: Mapping[str, int]) -> RunStatus:

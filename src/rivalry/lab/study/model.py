@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from html import escape
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rivalry.core.display import html_table
 from rivalry.core.registry import load
 from rivalry.lab.study import document, expect, names
 from rivalry.lab.study.errors import StudyError, unknown
@@ -481,9 +481,8 @@ class Study:
         return "\n  ".join(filter(None, [self._summary(), self.title, self.question, self.source]))
 
     def _repr_html_(self) -> str:
-        head, *rest = repr(self).split("\n")
-        lines = "".join(f"<br>{escape(line.strip())}" for line in rest)
-        return f"<p><strong>{escape(head)}</strong>{lines}</p>"
+        rows = {"title": self.title, "question": self.question, "source": self.source}
+        return html_table(self._summary(), {name: text for name, text in rows.items() if text})
 
 
 def _concerns(key: str, method: Any) -> bool:
