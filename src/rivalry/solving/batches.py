@@ -22,7 +22,7 @@ from rivalry.core.results import Record, Solution, collect
 from rivalry.core.validate import GameRecipe, check, check_keywords, near, whole_number
 from rivalry.solving import ends, inputs
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
-from rivalry.solving.randomness import key_of, stream
+from rivalry.solving.randomness import Rng, key_of, sequence_of
 from rivalry.solving.reparametrised import reparametrise
 from rivalry.solving.steps import Carry, as_arrays, begin, elapsed_time, from_leaves, leaves_of, one_step
 
@@ -76,8 +76,7 @@ def solve_lanes(
     for game, method in zip(games, stepwise, strict=True):
         inputs.check_fit(method, game)
     stepwise = [reparametrise(game, method) for game, method in zip(games, stepwise, strict=True)]
-    sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
-    keys = jax.random.split(key_of(sequence), len(games))
+    keys = jax.random.split(key_of(sequence_of(seed)), len(games))
     if any(is_plain(game) for game in games) and len({jax.tree.structure(game) for game in games}) > 1:
         # numbers of plain classes are constants of a program: each run needs its own
         return [
@@ -180,6 +179,7 @@ def sweep(
     start: object,
     *,
     seed: int = 0,
+    rng: Rng | None = None,
     tol: float = 1e-8,
     max_steps: int = 10_000,
     tolerance: float | None = TOLERANCE,
@@ -232,9 +232,10 @@ def sweep(
     games, methods = zip(*(_vary(game, method, point) for point in points), strict=True)
     starts = [initial_profile(one, start) for one in games]
     found: dict[int, Record] = {}
+    sequence = sequence_of(seed, rng)
     for group in _batches(games, methods):
         batch: list[list[Any]] = [[every[k] for k in group] for every in (games, methods, starts)]
-        solutions = solve_lanes(*batch, seed=seed, tol=tol, max_steps=max_steps, tolerance=tolerance)
+        solutions = solve_lanes(*batch, seed=sequence, tol=tol, max_steps=max_steps, tolerance=tolerance)
         found |= {k: solution.record for k, solution in zip(group, solutions, strict=True)}
     return collect([(point, found[k]) for k, point in enumerate(points)], over)
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 
 from rivalry.core.jax import jax, put
+from rivalry.core.validate import format_value, whole_number
+
+Rng = int | np.random.SeedSequence | np.random.Generator
 
 # the numbers enter every stream: renumbering would change all results
 PURPOSES = {"start": 0, "play": 1, "evaluation": 2}
@@ -17,6 +21,50 @@ def stream(
 ) -> np.random.SeedSequence:
     """Return the seed sequence of a study's seed, a purpose, a point of the sweep and a replication."""
     return np.random.SeedSequence(seed, spawn_key=(PURPOSES[purpose], *point, replication))
+
+
+def sequence_of(
+    seed: int | np.random.SeedSequence, rng: Rng | None = None, purpose: str = "play"
+) -> np.random.SeedSequence:
+    """Return the seed sequence of a run: of ``rng`` as in SPEC 7 where it is given, else of ``seed``.
+
+    An integer, its `SeedSequence` and a fresh `Generator` made of either give the same sequence. A generator
+    is advanced, so that a second run differs; one that was used before gives a sequence of numbers drawn from
+    it.
+
+    Raises
+    ------
+    ValueError
+        For values that are none of these, and where both are given.
+    """
+    if rng is None:
+        return (
+            seed if isinstance(seed, np.random.SeedSequence) else stream(whole_number("seed", seed), purpose)
+        )
+    if seed != 0:
+        raise ValueError("rng, seed: both are given; give one")
+    if isinstance(rng, np.random.Generator):
+        rng = _sequence_of_generator(rng)
+    if isinstance(rng, np.random.SeedSequence):
+        key = (*rng.spawn_key, PURPOSES[purpose], 0)
+        return np.random.SeedSequence(rng.entropy, spawn_key=key, pool_size=rng.pool_size)
+    if isinstance(rng, bool) or not isinstance(rng, Integral) or rng < 0:
+        kinds = "a whole number of at least 0, a numpy.random.SeedSequence or a numpy.random.Generator"
+        raise ValueError(f"rng: {format_value(rng)} must be {kinds}")
+    return stream(int(rng), purpose)
+
+
+def _sequence_of_generator(rng: np.random.Generator) -> np.random.SeedSequence:
+    """Return the sequence that a fresh generator was made of, else one drawn from it; advance it."""
+    bits = rng.bit_generator
+    made_of = bits.seed_seq
+    known = isinstance(made_of, np.random.SeedSequence)
+    # as text: the state of some generators holds arrays
+    fresh = known and repr(type(bits)(made_of).state) == repr(bits.state)
+    words = rng.integers(2**32, size=4, dtype=np.uint32)
+    if fresh and isinstance(made_of, np.random.SeedSequence):
+        return made_of
+    return np.random.SeedSequence(words.tolist())
 
 
 def key_of(sequence: np.random.SeedSequence) -> jax.Array:

@@ -17,7 +17,7 @@ from rivalry.core.results import Record, Solution, dataset
 from rivalry.core.validate import check, check_keywords, whole_number
 from rivalry.solving import ends, inputs
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
-from rivalry.solving.randomness import keys_of, stream
+from rivalry.solving.randomness import Rng, keys_of, sequence_of
 from rivalry.solving.reparametrised import reparametrise
 from rivalry.solving.steps import (
     ROWS,
@@ -48,6 +48,7 @@ def solve(
     start: object = None,
     *,
     seed: int | np.random.SeedSequence = 0,
+    rng: Rng | None = None,
     tol: float = 1e-8,
     max_steps: int | None = None,
     max_seconds: float | None = None,
@@ -68,7 +69,11 @@ def solve(
         A profile ``[player axis]`` (``[player]`` where there is one axis), or the name of one of the game's
         starts. By default solvers sample one; learners that cannot start at a profile refuse one.
     seed
-        Determines all random draws.
+        Determines all random draws, as the seed of a study does.
+    rng
+        In place of ``seed``, as in other scientific libraries (SPEC 7): an integer, which is a seed, a
+        `numpy.random.SeedSequence` or a `numpy.random.Generator`. A generator is advanced; a fresh one gives
+        the results of the seed that it was made of.
     tol
         A solver or a dynamic has converged if its residual is at most this.
     max_steps
@@ -107,12 +112,14 @@ def solve(
     if isinstance(method, type):
         inputs.check_method(method)
     if isinstance(method, Learner):
+        inputs.check_settings(seed, 0.0, progress, checkpoint)
+        sequence = sequence_of(seed, rng)
         return _run_learner(
-            game, method, start, seed, max_steps, max_seconds, progress, tolerance, checkpoint
+            game, method, start, sequence, max_steps, max_seconds, progress, tolerance, checkpoint
         )
     method = inputs.check_run(game, method, seed, tol, progress, checkpoint)
     max_steps = STEPS if max_steps is None else whole_number("max_steps", max_steps)
-    sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
+    sequence = sequence_of(seed, rng)
     # the steps take the first key, whether a start is sampled or given
     key, start_key = keys_of(sequence, 2)
     first = game.space.sample(start_key) if start is None else initial_profile(game, start)
@@ -260,7 +267,7 @@ def _run_learner(
     game: Any,
     learner: Learner,
     start: object,
-    seed: int | np.random.SeedSequence,
+    sequence: np.random.SeedSequence,
     max_steps: int | None,
     max_seconds: float | None,
     progress: ProgressCallback | None,
@@ -274,14 +281,12 @@ def _run_learner(
     if isinstance(game, type):  # learners may take objects other than games
         inputs.check_game(game)
     inputs.check_method(learner, inputs.LEARNER)
-    inputs.check_settings(seed, 0.0, progress, checkpoint)
     learner = as_learner(learner)
     world = learner.world(register_plain(game))
     if max_steps is None:
         steps, expected = learner.length(world), learner.expected_steps(world)
     else:
         steps = expected = whole_number("max_steps", max_steps)
-    sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     done = 0
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         done = int(saved[DONE][0])
@@ -315,13 +320,20 @@ def _run_learner(
 
 @check_keywords
 def trace(
-    game: Playable, method: Method, start: object = None, *, steps: int, every: int = 1, seed: int = 0
+    game: Playable,
+    method: Method,
+    start: object = None,
+    *,
+    steps: int,
+    every: int = 1,
+    seed: int = 0,
+    rng: Rng | None = None,
 ) -> Dataset:
     """Return the path of a method over exactly ``steps`` steps, regardless of convergence.
 
     Parameters
     ----------
-    game, method, start, seed
+    game, method, start, seed, rng
         As in `solve`.
     steps
         Number of steps.
@@ -342,7 +354,7 @@ def trace(
     stepwise = inputs.check_run(game, method, seed, 0.0)
     whole_number("steps", steps)
     whole_number("every", every, 1)
-    key, start_key = keys_of(stream(seed, "play"), 2)
+    key, start_key = keys_of(sequence_of(seed, rng), 2)
     first = game.space.sample(start_key) if start is None else initial_profile(game, start)
     game, stepwise = as_arrays(game), as_arrays(reparametrise(game, stepwise))
     carry = begin(game, stepwise, first, key, put(0))
