@@ -1,0 +1,75 @@
+"""The calls of other packages that docs/howto/coming_from.md translates, beside ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import nashpy
+import numpy as np
+from quantecon.game_theory import NormalFormGame, Player, pure_nash_brute, vertex_enumeration
+
+import rivalry as rv
+
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "coming_from.md"
+RNG = np.random.default_rng(2)
+A, B = RNG.normal(size=(2, 3, 4))
+
+
+def profile(row: Iterable[float], column: Iterable[float]) -> np.ndarray:
+    """Return a profile with rows of equal length: the row player has one action less."""
+    return np.stack([np.append(row, 0.0), np.asarray(column)])
+
+
+def ours() -> np.ndarray:
+    found = rv.solve(rv.games.matrix(A, B), rv.methods.MixedEquilibria())
+    assert bool(found.data.complete)
+    return found.data.equilibria.values
+
+
+def agree(profiles: list[np.ndarray]) -> bool:
+    return np.allclose(
+        sorted(x.ravel().tolist() for x in profiles), sorted(x.ravel().tolist() for x in ours())
+    )
+
+
+def test_payoffs_and_best_responses_agree_with_nashpy() -> None:
+    theirs, game = nashpy.Game(A, B), rv.games.matrix(A, B)
+    row, column = np.array([0.2, 0.5, 0.3]), np.array([0.1, 0.2, 0.3, 0.4])
+    np.testing.assert_allclose(game.payoffs(profile(row, column)), theirs[row, column])
+    assert rv.certificate(game, profile(row, column)).regret.max() > 1e-3
+    assert not all(theirs.is_best_response(row, column))
+    for sigma in theirs.support_enumeration():
+        assert rv.certificate(game, profile(*sigma)).regret.max() < 1e-9
+
+
+def test_lists_of_equilibria_agree_with_nashpy_and_quantecon() -> None:
+    assert agree([profile(*x) for x in nashpy.Game(A, B).support_enumeration()])
+    assert agree([profile(*x) for x in nashpy.Game(A, B).vertex_enumeration()])
+    assert agree([profile(*x) for x in vertex_enumeration(NormalFormGame((Player(A), Player(B.T))))])
+
+
+def test_zero_sum_games_agree_with_nashpy() -> None:
+    row, column = nashpy.Game(A).linear_program()
+    game = rv.games.matrix(A)
+    assert rv.certificate(game, profile(row, column)).regret.max() < 1e-9
+    np.testing.assert_allclose(game.payoffs(profile(row, column)), nashpy.Game(A)[row, column])
+
+
+def test_pure_equilibria_agree_with_quantecon() -> None:
+    coordination = np.diag([1.0, 2.0, 3.0])
+    game = rv.games.matrix(coordination, coordination)
+    found = rv.solve(game, rv.methods.PureEquilibria()).data.equilibria.values
+    theirs = pure_nash_brute(NormalFormGame((Player(coordination), Player(coordination.T))))
+    assert [tuple(int(k) for k in x.argmax(axis=1)) for x in found] == theirs
+
+
+def test_every_name_of_ours_on_the_page_exists() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for space, name in set(re.findall(r"rv\.(games|methods)\.(\w+)", text)):
+        assert name in dir(getattr(rv, space)), name
+    for name in set(re.findall(r"\brv\.(\w+)\(", text)):
+        assert hasattr(rv, name), name
+    for name in set(re.findall(r"rivalry run (\w+)", text)) - {"STUDY"}:
+        assert rv.load_study(name).title
