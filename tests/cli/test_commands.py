@@ -19,7 +19,7 @@ from rivalry.lab.executor import RunEvent
 from tests.cli.conftest import Command
 
 HEAVY = ("jax", "numpy", "scipy", "xarray", "pandas", "matplotlib", "numba", "quantecon", "equinox", "rich")
-COMMANDS = ("list", "show", "run", "resume", "status", "report", "export", "certify", "doctor")
+COMMANDS = ("list", "show", "new", "run", "resume", "status", "report", "export", "certify", "doctor")
 
 
 def python(code: str, *arguments: str, **more: object) -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from errno import EBADF, EIO, ENOSPC, EPIPE
+from importlib.resources import files
+from keyword import iskeyword
 from pathlib import Path
+from string import Template
 from typing import Annotated, Any
 
 import typer
@@ -40,6 +43,7 @@ AcceptVersion = Annotated[
 
 INTERRUPTED, FAILED = 130, 1
 KINDS = ("games", "methods", "studies", "plots")
+TEMPLATES = {"game": ("py", "toml"), "method": ("py", "toml"), "study": ("toml",)}
 
 
 def carry_out(arguments: list[str]) -> int:
@@ -165,6 +169,33 @@ def show(
     from rivalry.cli.show import describe
 
     return _print_result(json, *describe(name))
+
+
+@app.command()
+def new(
+    what: Annotated[str, typer.Argument(metavar="game|method|study")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the files to write, without ending.")],
+    json: Json = False,
+) -> int:
+    """Write a commented, working template: a game or method with a study that uses it, or a study."""
+    if what not in TEMPLATES:
+        raise values.OptionError(f"new {what}: {near(what, list(TEMPLATES))}")
+    if not (name.isidentifier() and name.isascii() and name == name.lower()) or iskeyword(name):
+        raise values.OptionError(f"NAME: {name!r} must be a lower-case Python name, as in `my_{what}`")
+    words = {
+        "name": name,
+        "title": name.replace("_", " ").capitalize(),
+        "Class": name.title().replace("_", ""),
+    }
+    source, folder = files("rivalry.cli") / "templates", Path.cwd()
+    written = {f"{name}.{ending}": source / f"{what}.{ending}.txt" for ending in TEMPLATES[what]}
+    if there := [path for path in written if os.path.lexists(folder / path)]:
+        raise values.OptionError(f"NAME: {there[0]} exists already; choose another name, or remove it")
+    for path, template in written.items():
+        text = Template(template.read_text(encoding="utf-8")).substitute(words)
+        (folder / path).write_text(text, encoding="utf-8")
+    paths = [str(folder / path) for path in written]
+    return _print_result(json, {"files": paths}, "\n".join([*paths, f"next: rivalry run {name}.toml"]))
 
 
 @app.command()
