@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.jax import jax, jnp
+from rivalry.core.jax import jax, jnp, put
 from rivalry.core.needs import fits
 from rivalry.games.matrix import matrix
 from rivalry.methods import ActorCritic
-from rivalry.methods.continuous import networks, rollouts
+from rivalry.methods.continuous import rollouts
 from tests.small_games import cournot
 
 SEED = np.random.SeedSequence(6)
-SHAPE = networks.Shape(features=3, hidden=5, axes=2, min_deviation=0.01)
+ZERO = rollouts.zero_networks(features=3, hidden=5, axes=2)
+PLAN = rollouts.RolloutPlan((), (), 1, ZERO, *map(put, (0.01, 1.0, 1, 1)))
 
 
 def learned(game: Any, learner: ActorCritic, seed: int = 0) -> Any:
@@ -146,7 +147,7 @@ def test_observations_of_stages_and_memory() -> None:
 
 
 def _numpy_network(row: np.ndarray, x: np.ndarray, outputs: int) -> np.ndarray:
-    h, f = SHAPE.hidden, SHAPE.features
+    h, f = 5, 3
     inner, bias = row[: h * f].reshape(h, f), row[h * f : h * f + h]
     rest = row[h * f + h :]
     outer = rest[: outputs * h].reshape(outputs, h)
@@ -161,12 +162,12 @@ def test_loss_gradients_agree_with_finite_differences(trace: float) -> None:
     Advantages and targets are computed in NumPy and held fixed.
     """
     draw = np.random.default_rng(1)
-    actor, critic = SHAPE.parts
+    actor, critic = 5 * 4 + 4 * 6, 5 * 4 + 6  # two means, two deviations; one value
     row = draw.normal(size=actor + critic) / 2
     seen, drawn = draw.normal(size=(3, 4, 3)), draw.normal(size=(2, 4, 2))
     payoff, discount = draw.normal(size=(2, 4)), 0.7
     given = [jnp.asarray(one) for one in (seen, drawn, payoff, discount, trace)]
-    slopes = np.asarray(jax.grad(lambda r: rollouts._loss(SHAPE, r, *given))(jnp.asarray(row)))
+    slopes = np.asarray(jax.grad(lambda r: rollouts._loss(PLAN, r, *given))(jnp.asarray(row)))
 
     def values(r: np.ndarray) -> np.ndarray:
         return np.array([[_numpy_network(r[actor:], x, 1)[0] for x in line] for line in seen])
@@ -191,18 +192,40 @@ def test_loss_gradients_agree_with_finite_differences(trace: float) -> None:
     np.testing.assert_allclose(slopes, moved, rtol=1e-5, atol=1e-6)
 
 
-def test_adam_agrees_with_the_published_algorithm() -> None:
-    """Algorithm 1 of the Adam paper as a loop, on the gradients of a parabola."""
-    theta, m, v = np.array([2.0, -3.0]), np.zeros(2), np.zeros(2)
-    weights, first, second = (jnp.asarray(one) for one in (theta, m, v))
-    for t in range(50):
-        slopes = 2 * (theta - np.array([1.0, 0.5]))
-        weights, first, second = networks.adam(
-            weights, jnp.asarray(slopes), first, second, jnp.asarray(t), jnp.asarray(0.1)
-        )
-        m, v = 0.9 * m + 0.1 * slopes, 0.999 * v + 0.001 * slopes**2
-        theta = theta - 0.1 * (m / (1 - 0.9 ** (t + 1))) / (np.sqrt(v / (1 - 0.999 ** (t + 1))) + 1e-8)
-        np.testing.assert_allclose(weights, theta, rtol=1e-10)
+@pytest.mark.slow
+def test_updates_are_steps_of_adam() -> None:
+    """A first step of Adam is the rate times the sign of the slope; the second is computed by NumPy."""
+    learner = ActorCritic(rate=0.01, updates=2, batch=8)
+    world = learner.world(rv.games.market())
+    session = learner.begin(world, SEED)
+    start = session["weights"]
+    learner.advance(world, session, 1)
+    moved = np.abs(session["weights"] - start)
+    assert moved.any()
+    np.testing.assert_allclose(moved[moved > 0], 0.01, rtol=1e-3)
+    first, second, middle = session["first"], session["second"], session["weights"]
+    learner.advance(world, session, 1)
+    slopes = (session["first"] - 0.9 * first) / 0.1
+    np.testing.assert_allclose(session["second"], 0.999 * second + 0.001 * slopes**2, rtol=1e-9, atol=1e-15)
+    # half the rate, and moments without their bias (Kingma and Ba, algorithm 1)
+    expected = session["first"] / (1 - 0.9**2) / (np.sqrt(session["second"] / (1 - 0.999**2)) + 1e-8)
+    np.testing.assert_allclose(session["weights"] - middle, -0.005 * expected, rtol=1e-9, atol=1e-15)
+
+
+def test_the_initial_policy_does_not_depend_on_the_observation() -> None:
+    learner = ActorCritic(deviation=0.3, least_deviation=0.01, hidden=4)
+    world = learner.world(rv.games.market(players=3, high=[10.0, 20.0, 40.0]))
+    session = learner.begin_at(world, SEED, np.array([[1.0], [10.0], [30.0]]))
+    rows = jnp.asarray(session["weights"])
+    for seen in np.random.default_rng(2).normal(size=(3, 3, 6)):
+        mean, deviation = jax.vmap(world.plan.policy)(rows, jnp.asarray(seen))
+        # logistic(mean) is the share of the box
+        np.testing.assert_allclose(mean[:, 0], np.log([1 / 9, 1.0, 3.0]), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(deviation, 0.3, rtol=1e-12)
+        values = [
+            world.plan.networks(row).critic(jnp.asarray(one)) for row, one in zip(rows, seen, strict=True)
+        ]
+        np.testing.assert_array_equal(values, 0.0)
 
 
 @pytest.mark.parametrize(

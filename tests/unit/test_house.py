@@ -86,6 +86,7 @@ HEAVY = (
     "quantecon",
     "equinox",
     "diffrax",
+    "optax",
 )
 
 

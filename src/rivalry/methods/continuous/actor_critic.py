@@ -6,19 +6,20 @@ from collections.abc import Mapping
 from math import inf
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
+import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.core.certify import best_response
 from rivalry.core.game import scale_of
-from rivalry.core.jax import put
+from rivalry.core.jax import jax, put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.registry import near
 from rivalry.core.results import Record
 from rivalry.core.validate import limit
-from rivalry.methods.continuous import networks, rollouts
-from rivalry.methods.continuous.rollouts import LearningState, Play, RolloutPlan
+from rivalry.methods.continuous import rollouts
+from rivalry.methods.continuous.rollouts import LearningState, Networks, Play, RolloutPlan
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.methods.q_learning.exploration import Table, check_numbers
 from rivalry.methods.q_learning.seating import Seating, discounts, seating
@@ -161,7 +162,7 @@ class ActorCritic(BaseLearner):
 
         Followers start at the middle of the box.
         """
-        space, shape = world.play.game.space, world.plan.shape
+        space = world.play.game.space
         players, axes = space.shape
         samples, draw = self._samples(), np.random.Generator(np.random.PCG64(stream))
         mean = np.zeros((players, axes))
@@ -172,7 +173,7 @@ class ActorCritic(BaseLearner):
             part = np.clip(np.asarray(rollouts.share(space, put(whole))), EDGE, 1 - EDGE)
             # the inverse of the logistic function, infinite at the ends: hence `EDGE`
             mean[leaders] = (np.log(part) - np.log1p(-part))[leaders]
-        weights = np.stack([networks.initial_weights(shape, row, self.deviation, draw) for row in mean])
+        weights = self._initial_weights(world.plan.zero, mean, draw)
         first = np.asarray(rollouts.squash(space, put(mean)))
         # a stream of its own: the key of play does not depend on the draws of the initial weights
         own = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, 0))
@@ -218,6 +219,23 @@ class ActorCritic(BaseLearner):
             "learning_choice": (("sample", who, "axis"), session["choice_curve"][:noted] / each[..., None]),
         }
 
+    def _initial_weights(self, zero: Networks, mean: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        """Return weights ``[player weight]`` of policies with these means [player axis], and of values of 0.
+
+        Last layers are 0 but for their biases, so that policies do not depend on observations at first.
+        """
+        players, sizes = len(mean), zero.actor.layers[0].weight.shape  # [hidden feature]
+        drawn = draw.normal(size=(players, 2, *sizes)) / np.sqrt(sizes[1])
+        # the inverse of the mapping in `RolloutPlan.policy`
+        raw = np.full_like(mean, np.log(self.deviation - self.least_deviation))
+        start = jax.tree.map(lambda leaf: np.zeros((players, *leaf.shape)), eqx.filter(zero, eqx.is_array))
+        start = eqx.tree_at(
+            lambda one: (one.actor.layers[0].weight, one.critic.layers[0].weight, one.actor.layers[1].bias),
+            start,
+            (drawn[:, 0], drawn[:, 1], np.hstack([mean, raw])),
+        )
+        return np.hstack([leaf.reshape(players, -1) for leaf in jax.tree.leaves(start)])
+
     def _tables(self, players: int) -> list[dict[str, Any]]:
         """Return every player's role as a table. Raise `ValueError` for the wrong number of roles."""
         if not isinstance(self.roles, list | tuple):
@@ -228,12 +246,11 @@ class ActorCritic(BaseLearner):
         return [_table(f"roles[{number}]", role) for number, role in enumerate(self.roles)]
 
     def _plan(self, move_order: Seating, tables: list[dict[str, Any]], axes: int) -> RolloutPlan:
-        minimum = put(float(self.least_deviation))
-        shape = networks.Shape(2 * move_order.players * axes, self.hidden, axes, minimum)
+        zero = rollouts.zero_networks(2 * move_order.players * axes, self.hidden, axes)
         roles = tuple(table["kind"] for table in tables)
         # as arrays: other values of these options compile nothing new
-        numbers = (put(float(self.rate)), put(self.updates), put(self._samples()))
-        return RolloutPlan(move_order.stages, roles, shape, self.rollout, *numbers)
+        numbers = (float(self.least_deviation), float(self.rate), self.updates, self._samples())
+        return RolloutPlan(move_order.stages, roles, self.rollout, zero, *map(put, numbers))
 
     def _samples(self) -> int:
         return min(SAMPLES, self.updates)

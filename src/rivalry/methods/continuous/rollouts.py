@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
+import numpy as np
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Box, Profile
-from rivalry.methods.continuous import networks
-from rivalry.methods.continuous.networks import Shape
 from rivalry.transforms import Followers
+
+Row = Float[Array, "weight"]
 
 
 class Play(NamedTuple):
@@ -26,13 +28,33 @@ class Play(NamedTuple):
     trace: Float[Array, ""]  # weight of realised payoffs, against the critic's value
 
 
+class Networks(eqx.Module):
+    """The networks of a player, with one hidden layer of ``tanh`` each."""
+
+    actor: eqx.nn.MLP  # from an observation to the outputs that `RolloutPlan.policy` maps
+    critic: eqx.nn.MLP  # from an observation to its value
+
+
+def zero_networks(features: int, hidden: int, axes: int) -> Networks:
+    """Return networks of some sizes with all weights 0."""
+
+    def network(outputs: int | Literal["scalar"]) -> eqx.nn.MLP:
+        return eqx.nn.MLP(features, outputs, hidden, depth=1, activation=jnp.tanh, key=jax.random.key(0))
+
+    # shapes only: every draw of equinox would compile a program
+    shapes = eqx.filter_eval_shape(lambda: Networks(network(2 * axes), network("scalar")))
+    found: Networks = jax.tree.map(lambda leaf: leaf if callable(leaf) else np.zeros(leaf.shape), shapes)
+    return found
+
+
 class RolloutPlan(NamedTuple):
     """Static settings of a roll-out: compiled programs depend on its strings and integers, not its arrays."""
 
     stages: tuple[tuple[int, ...], ...]
     roles: tuple[str, ...]
-    shape: Shape
     rollout: int
+    zero: Networks  # of the sizes that all players' networks have
+    min_deviation: Float[Array, ""]
     rate: Float[Array, ""]
     updates: Int[Array, ""]
     samples: Int[Array, ""]
@@ -40,6 +62,18 @@ class RolloutPlan(NamedTuple):
     def rows(self, role: str, among: tuple[int, ...]) -> tuple[int, ...]:
         """Return the players in ``among`` that have a role."""
         return tuple(player for player in among if self.roles[player] == role)
+
+    def networks(self, row: Row) -> Networks:
+        """Return the networks with the weights of a row, the actor's first."""
+        arrays, rest = eqx.partition(self.zero, eqx.is_array)
+        _, unravel = ravel_pytree(arrays)
+        found: Networks = eqx.combine(unravel(row), rest)
+        return found
+
+    def policy(self, row: Row, seen: Float[Array, "feature"]) -> tuple[Array, Array]:
+        """Return the means and standard deviations of a player's draws, ``[axis]``, at an observation."""
+        mean, raw = jnp.split(self.networks(row).actor(seen), 2)
+        return mean, self.min_deviation + jnp.exp(raw)
 
 
 class LearningState(NamedTuple):
@@ -104,7 +138,7 @@ def period(
     given = {"random": spread(space, even), "fixed": play.fixed}
     x, sampled = before, jnp.zeros_like(before)
     for stage in plan.stages:
-        mean, deviation = _policies(plan.shape, weights, features(play, before, x))
+        mean, deviation = jax.vmap(plan.policy)(weights, features(play, before, x))
         own = mean + deviation * noise
         chosen = given | {"learns": squash(space, own)}
         if oracles := plan.rows("oracle", stage):
@@ -113,11 +147,6 @@ def period(
             x = x.at[player].set(chosen[plan.roles[player]][player])
             sampled = sampled.at[player].set(own[player])
     return RolloutPeriod(features(play, before, x), sampled, x, play.game.payoffs(x) / play.scale)
-
-
-def _policies(shape: Shape, weights: Array, features: Array) -> tuple[Array, Array]:
-    """Return the means and deviations of all players at their observations."""
-    return jax.vmap(lambda row, seen: networks.policy(shape, row, seen))(weights, features)
 
 
 @eqx.filter_jit
@@ -130,7 +159,7 @@ def greedy(play: Play, plan: RolloutPlan, weights: Array, x: Profile, rounds: Ar
 
     x = jax.lax.fori_loop(0, rounds, lambda _, x: once(x).choice, x)
     seen = once(x)
-    _, deviation = _policies(plan.shape, weights, seen.features)
+    _, deviation = jax.vmap(plan.policy)(weights, seen.features)
     return seen.choice, deviation
 
 
@@ -146,6 +175,8 @@ def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningS
 
     One further period is played for its observations.
     """
+    import optax  # here: `rivalry show` does not need it
+
     # by the number of the update: the same bits however a run is divided into calls
     key = jax.random.fold_in(jax.random.wrap_key_data(learning.key), learning.clock)
 
@@ -158,13 +189,14 @@ def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningS
     _, seen = jax.lax.scan(together, learning.choice, jax.random.split(key, plan.rollout + 1))
 
     def loss(row: Array, features: Array, sampled: Array, payoff: Array, discount: Array) -> Array:
-        return _loss(plan.shape, row, features, sampled, payoff, discount, play.trace)
+        return _loss(plan, row, features, sampled, payoff, discount, play.trace)
 
     slopes = jax.vmap(jax.grad(loss), in_axes=(0, 2, 2, 2, 0))(
         learning.weights, seen.features, seen.sampled[:-1], seen.payoff[:-1], play.discount
     )
     rate = plan.rate * (1.0 - learning.clock / plan.updates)
-    stepped = networks.adam(learning.weights, slopes, learning.first, learning.second, learning.clock, rate)
+    moments = optax.ScaleByAdamState(learning.clock, learning.first, learning.second)
+    steps, moments = optax.scale_by_adam().update(slopes, moments)
     sample = learning.clock * plan.samples // plan.updates
     mean = jnp.mean(seen.payoff[:-1], axis=(0, 1)) * play.scale
     return LearningState(
@@ -172,15 +204,17 @@ def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningS
         learning.clock + 1,
         # the further period served its observations only: the next roll-out starts before it
         seen.choice[-2],
-        *stepped,
+        learning.weights - rate * steps,
+        moments.mu,
+        moments.nu,
         learning.reward_curve.at[sample].add(mean),
         learning.choice_curve.at[sample].add(jnp.mean(seen.choice[:-1], axis=(0, 1))),
     )
 
 
 def _loss(
-    shape: Shape,
-    row: Float[Array, "weight"],
+    plan: RolloutPlan,
+    row: Row,
     seen: Float[Array, "period_and_next copy feature"],
     sampled: Float[Array, "period copy axis"],
     payoff: Float[Array, "period copy"],
@@ -196,7 +230,7 @@ def _loss(
     """
 
     def each(seen: Array) -> tuple[Array, Array, Array]:
-        return *networks.policy(shape, row, seen), networks.value(shape, row, seen)
+        return *plan.policy(row, seen), plan.networks(row).critic(seen)
 
     mean, deviation, values = jax.vmap(jax.vmap(each))(seen)
     # targets and advantages are constants: otherwise the critic would also move its targets
@@ -209,8 +243,8 @@ def _loss(
 
     _, target = jax.lax.scan(target_of, known[-1], (payoff, known[1:]), reverse=True)
     above = target - known[:-1]
-    # in standard deviations, so that no option depends on units of payoff; TINY: all may be equal
-    above = (above - jnp.mean(above)) / (jnp.std(above) + networks.TINY)
+    # in standard deviations, so that no option depends on units of payoff; 1e-8: all may be equal
+    above = (above - jnp.mean(above)) / (jnp.std(above) + 1e-8)
     away = (sampled - mean[:-1]) / deviation[:-1]
     # without 2 pi and the slope of the mapping into the box, which do not depend on the weights
     log_chance = jnp.sum(-(away**2) / 2 - jnp.log(deviation[:-1]), axis=-1)
