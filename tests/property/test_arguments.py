@@ -91,7 +91,9 @@ TABLES: dict[str, dict[str, list[Any]]] = {
     },
     "city": {
         "network": [{"lanes": [["a", "b"], ["b", "c"], ["c", "a"]], "terminals": ["a", "b"]}],
-        "types": [[{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5, "urgency_law": [0.5, 0.5]}]],
+        "types": [
+            [{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5, "urgency_distribution": [0.5, 0.5]}]
+        ],
         "capacity": [{"core": 2, "entry": 3, "others": 1}],
         "toll": [{"kind": "load", "slope": 1.0, "from": 0.5}],
         "coalition": [{"agents": 5, "from": "random"}],

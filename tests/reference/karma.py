@@ -91,8 +91,8 @@ def _told(game: Any, found: Mapping[str, Any]) -> dict[str, Any]:
         "overflow": float(found["overflow"]),
         "mu_at_kmax": float(found["share_at_max_karma"]),
         "mean_bid": found["mean_bid"][0].tolist(),
-        "mu": found["karma_law"][0].tolist(),
-        "bid_distribution": found["bid_law"].tolist(),
+        "mu": found["karma_distribution"][0].tolist(),
+        "bid_distribution": found["bid_distribution"].tolist(),
     }
 
 

@@ -214,12 +214,18 @@ def by_chain(game: City, agent: int) -> tuple[np.ndarray, float, float]:
 
 UNEVEN = {
     "types": [
-        {"name": "a", "share": 0.5, "urgencies": [1.0, 5.0], "urgency_law": [0.3, 0.7], "p_dormant": 0.4},
+        {
+            "name": "a",
+            "share": 0.5,
+            "urgencies": [1.0, 5.0],
+            "urgency_distribution": [0.3, 0.7],
+            "p_dormant": 0.4,
+        },
         {
             "name": "b",
             "share": 0.5,
             "urgencies": [2.0],
-            "trip_law": [[0, 0.5, 0.5], [0.2, 0, 0.8], [1, 0, 0]],
+            "trip_distribution": [[0, 0.5, 0.5], [0.2, 0, 0.8], [1, 0, 0]],
         },
     ]
 }

@@ -39,25 +39,25 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "urgency below 0": ({"urgencies": [1.0, -5.0]}, "urgencies[1]: -5 must be at least 0"),
     "nobody in a hurry": ({"urgencies": [0.0]}, "urgencies: [0.0] must not all be 0: nobody would bid"),
     "urgency law": (
-        {"urgency_law": [1.0]},
-        "urgency_law: 1 chances must be 2, one for each of the urgencies",
+        {"urgency_distribution": [1.0]},
+        "urgency_distribution: 1 chances must be 2, one for each of the urgencies",
     ),
     "urgency law's sum": (
-        {"urgency_law": [0.5, 0.6]},
-        "urgency_law[0]: [0.5, 0.6] must be chances, at least 0, that sum to 1",
+        {"urgency_distribution": [0.5, 0.6]},
+        "urgency_distribution[0]: [0.5, 0.6] must be chances, at least 0, that sum to 1",
     ),
     "always dormant": ({"p_dormant": 1.0}, "p_dormant: 1 must be in [0, 1)"),
     "trip law's size": (
-        {"trip_law": [0.5, 0.5]},
-        "trip_law: 2 rows must be 5: 2 paths times 2 urgencies, and dormancy",
+        {"trip_distribution": [0.5, 0.5]},
+        "trip_distribution: 2 rows must be 5: 2 paths times 2 urgencies, and dormancy",
     ),
     "trip law's rows": (
-        {"trip_law": [0.5, 0.5, 0.5, 0.0, 0.0]},
-        "trip_law[0]: [0.5, 0.5, 0.5, 0.0, 0.0] must be chances, at least 0, that sum to 1",
+        {"trip_distribution": [0.5, 0.5, 0.5, 0.0, 0.0]},
+        "trip_distribution[0]: [0.5, 0.5, 0.5, 0.0, 0.0] must be chances, at least 0, that sum to 1",
     ),
     "dormant in the end": (
-        {"trip_law": [0.0, 0.0, 0.0, 0.0, 1.0]},
-        "trip_law: must lead to trips; all are dormant in the end",
+        {"trip_distribution": [0.0, 0.0, 0.0, 0.0, 1.0]},
+        "trip_distribution: must lead to trips; all are dormant in the end",
     ),
     "allocation": ({"allocation": -1}, "allocation: -1 must be a whole number, at least 0"),
     "paths": ({"paths_per_agent": 0}, "paths_per_agent: 0 must be a whole number, at least 1"),
@@ -174,8 +174,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no types": ({"types": []}, "types: [] must be a list of tables, at least one"),
     "type's key": (
         {"types": [{"max_karma": 3}]},
-        "types[0].max_karma: is unknown; known: count, gamma, name, p_dormant, share, trip_law, urgencies, "
-        "urgency_law",
+        "types[0].max_karma: is unknown; known: count, gamma, name, p_dormant, share, trip_distribution, "
+        "urgencies, urgency_distribution",
     ),
     "shares": (
         {"types": [{"share": 0.5}, {"share": 0.6}]},

@@ -120,8 +120,10 @@ def test_metrics_are_consistent() -> None:
     assert found["lane_admitted"].sum() == pytest.approx(found["agent_admitted"].sum())
     assert (found["lane_queue"] >= 0).all()
     assert (found["lane_admitted"] <= found["lane_capacity"] + 1e-12).all()
-    assert found["karma_law"].sum() == pytest.approx(1)
-    assert found["karma_law"] @ np.arange(5) == pytest.approx(2)  # redistributed in full at every step
+    assert found["karma_distribution"].sum() == pytest.approx(1)
+    assert found["karma_distribution"] @ np.arange(5) == pytest.approx(
+        2
+    )  # redistributed in full at every step
     assert float(found["efficiency"]) == pytest.approx(found["agent_reward"].mean())
     assert float(found["reward_fairness"]) == pytest.approx(-found["agent_reward"].std())
     per_competition = found["agent_reward"].sum() / awake.sum()

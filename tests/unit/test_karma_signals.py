@@ -54,7 +54,9 @@ def test_policies_that_ignore_the_signal_play_as_without_it() -> None:
     assert two["signal"].tolist() == [0, 1, 2, 3] * 2
     np.testing.assert_array_equal(one["agent_reward"], two["agent_reward"])
     np.testing.assert_array_equal(one["agent_wins"], two["agent_wins"])
-    np.testing.assert_allclose(one["karma_law"], two["karma_law"].reshape(1, 2, 4, 4).sum(axis=2))
+    np.testing.assert_allclose(
+        one["karma_distribution"], two["karma_distribution"].reshape(1, 2, 4, 4).sum(axis=2)
+    )
 
 
 @pytest.mark.parametrize("folded", [False, True], ids=["by signal", "as recorded"])
@@ -67,11 +69,11 @@ def test_bids_depend_on_the_signal(folded: bool) -> None:
     given = policy.reshape(1, 4, 2, 2) if folded else policy
     found = ran(game, Simulation(plays=given, evaluation=500))
     np.testing.assert_array_equal(found["policy"], policy.reshape(1, 4, 2, 2))
-    assert found["bid_law"].tolist() == [1.0, 0.0]
+    assert found["bid_distribution"].tolist() == [1.0, 0.0]
     # exactly one agent of a pair has the unit
-    law = found["karma_law"].reshape(2, 2, 2).sum(axis=0)  # [signal karma]
+    law = found["karma_distribution"].reshape(2, 2, 2).sum(axis=0)  # [signal karma]
     np.testing.assert_array_equal(law, [[0.0, 0.5], [0.5, 0.0]])
-    assert ran(game, Simulation(plays="all_in", evaluation=500))["bid_law"].tolist() == [0.5, 0.5]
+    assert ran(game, Simulation(plays="all_in", evaluation=500))["bid_distribution"].tolist() == [0.5, 0.5]
 
 
 def test_wrong_policies_are_refused() -> None:
@@ -106,7 +108,7 @@ def test_learners_have_a_row_for_every_signal() -> None:
     assert found["policy"].shape == (1, 6, 4, 4)
     np.testing.assert_allclose(found["policy"].sum(axis=-1), 1.0)
     # no peer has less than zero karma or more than the maximum
-    law = found["karma_law"].reshape(2, 3, 4).sum(axis=0)  # [signal karma]
+    law = found["karma_distribution"].reshape(2, 3, 4).sum(axis=0)  # [signal karma]
     assert law[0, 0] == law[2, 3] == 0
     assert np.all(law[1] > 0)
     assert np.isfinite(found["sampled_greedy"]).all()

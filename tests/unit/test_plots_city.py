@@ -44,7 +44,7 @@ def record(monitors: int = 4) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
         "lane_wanted": (("lane",), wanted),
         "lane_queue": (("lane",), np.maximum(wanted - 2, 0)),
         "lane_bid": (("lane",), RANDOM.uniform(0.0, 4.0, LANES)),
-        "karma_law": (("karma",), law / law.sum()),
+        "karma_distribution": (("karma",), law / law.sum()),
         "agent_reward": (("agent",), RANDOM.uniform(-3.0, 0.0, AGENTS)),
         "agent_admitted": (("agent",), RANDOM.uniform(0.2, 0.9, AGENTS)),
         "agent_type": (("agent",), np.zeros(AGENTS, dtype=int)),
@@ -272,7 +272,7 @@ def test_example_bids_are_means_over_the_lanes_of_each_path() -> None:
         np.testing.assert_allclose(line.get_ydata(), bids.mean(axis=0))
         assert line.get_linestyle() == ("-", "--")[trip % 2]
     ax = rv.plots.example_bids(data, over="place")
-    law = data.karma_law.values
+    law = data.karma_distribution.values
     for trip, line in enumerate(lines(ax.child_axes[0], "_line")):
         lanes = METRICS["example_places"][1][0, trip // 2]
         np.testing.assert_allclose(line.get_ydata(), data.example_mean_bid.values[0, trip, lanes >= 0] @ law)
@@ -319,7 +319,7 @@ def test_agent_histogram_by_class() -> None:
 def test_karma_of_a_city_is_one_distribution() -> None:
     data = one()
     ax = rv.plots.karma_histogram(data)
-    np.testing.assert_allclose([bar.get_height() for bar in ax.patches], data.karma_law.values)
+    np.testing.assert_allclose([bar.get_height() for bar in ax.patches], data.karma_distribution.values)
     assert labels(rv.plots.karma_histogram(run()))[0].startswith("karma, mean ")
 
 

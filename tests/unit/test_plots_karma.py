@@ -47,8 +47,8 @@ def economy(replications: int = 3) -> xr.Dataset:
         {
             "profile": ((*AT, "player", "private", "karma", "bid"), own[:, :, None]),
             "mean_bid": ((*AT, "player", "private", "karma"), own[:, :, None] @ np.arange(K)),
-            "karma_law": ((*AT, "player", "private", "karma"), law),
-            "bid_law": ((*AT, "bid"), law.sum(axis=(2, 3))),
+            "karma_distribution": ((*AT, "player", "private", "karma"), law),
+            "bid_distribution": ((*AT, "bid"), law.sum(axis=(2, 3))),
             "win_probability": ((*AT, "rank", "bid"), RANDOM.uniform(size=(2, replications, 1, K))),
             "urgency": URGENCY,
             "exploration": (AT, exploration),
@@ -219,7 +219,7 @@ def test_with_many_series_colours_are_series_and_dashes_urgencies() -> None:
 def test_karma_histogram_is_normalised_per_type() -> None:
     law = RANDOM.uniform(size=(2, 2, K))
     law /= law.sum()
-    data = xr.Dataset({"karma_law": (("player", "private", "karma"), law)})
+    data = xr.Dataset({"karma_distribution": (("player", "private", "karma"), law)})
     ax = rv.plots.karma_histogram(data)
     shares = law.sum(axis=1) / law.sum(axis=(1, 2))[:, None]
     for k, line in enumerate(lines(ax, "_line")):
@@ -234,14 +234,16 @@ def test_karma_histogram_is_normalised_per_type() -> None:
 
 def test_bid_distribution_is_drawn_above_win_probabilities() -> None:
     data = economy()
-    ax = rv.plots.bid_law(data, methods=["learner"])
-    np.testing.assert_allclose([bar.get_height() for bar in ax.patches], data.bid_law.values[0].mean(axis=0))
+    ax = rv.plots.bid_distribution(data, methods=["learner"])
+    np.testing.assert_allclose(
+        [bar.get_height() for bar in ax.patches], data.bid_distribution.values[0].mean(axis=0)
+    )
     low = ax.figure.axes[1]
     np.testing.assert_allclose(
         lines(low, "_line")[0].get_ydata(), data.win_probability.values[0].mean(axis=0)[0]
     )
     assert (low.get_xlabel(), low.get_ylabel()) == ("bid", "probability of winning")
-    both = rv.plots.bid_law(data)
+    both = rv.plots.bid_distribution(data)
     assert len(lines(both, "_line")) == 2
     assert labels(both) == ["learner", "newton"]
 
@@ -275,9 +277,9 @@ def test_scaled_economies_are_compared_at_common_karma_levels() -> None:
         ("policy_map", economy()),
         ("mean_bids", economy()),
         ("karma_histogram", economy()),
-        ("bid_law", economy()),
+        ("bid_distribution", economy()),
     ],
-    ids=["policy_map", "mean_bids", "karma_histogram", "bid_law"],
+    ids=["policy_map", "mean_bids", "karma_histogram", "bid_distribution"],
 )
 @pytest.mark.slow
 def test_pictures_are_reproducible_and_axes_are_labelled(kind: str, data: xr.Dataset) -> None:

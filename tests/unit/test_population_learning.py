@@ -180,7 +180,7 @@ def test_policy_distances_follow_the_chosen_rule() -> None:
     found = {kind: ran(quick(compare=True, monitor_every=5, distance=kind), game) for kind in kinds}
     policies = probabilities(found["mean"]["last_policy"], 3)
     moved = np.abs(np.cumsum(policies - best, axis=-1)).sum(axis=-1)[..., 1:] / np.arange(1, 4)
-    law = found["mean"]["karma_law"][0, :, 1:]
+    law = found["mean"]["karma_distribution"][0, :, 1:]
     known = {
         "mean": moved.mean(axis=(1, 2)),
         "sum": moved.sum(axis=(1, 2)),
@@ -215,8 +215,8 @@ def test_reported_metrics_are_consistent() -> None:
     assert np.all(found["agent_exploitability"] >= -found["gap_to_equilibrium"] - 1e-9)
     np.testing.assert_allclose(found["agent_reward"].mean(), found["efficiency"])
     np.testing.assert_allclose(found["agent_wins"].mean(), 0.5)
-    np.testing.assert_allclose(found["karma_law"].sum(), 1.0)
-    np.testing.assert_allclose(found["bid_law"].sum(), 1.0)
+    np.testing.assert_allclose(found["karma_distribution"].sum(), 1.0)
+    np.testing.assert_allclose(found["bid_distribution"].sum(), 1.0)
     np.testing.assert_allclose(found["mean_bid"], found["policy"] @ np.arange(4))
     # the only monitor was at the last training step
     np.testing.assert_array_equal(found["first_policy"], found["policy"])

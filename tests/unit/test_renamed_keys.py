@@ -36,6 +36,21 @@ def test_factories_name_the_present_key(family: str, given: dict[str, Any], now:
         getattr(rv.games, family)(**given)
 
 
+@pytest.mark.parametrize("key", ["urgency", "trip"])
+def test_cities_name_the_present_distributions(key: str) -> None:
+    with pytest.raises(ValueError, match=f"^{key}_law: .*; it is now called '{key}_distribution'$"):
+        rv.games.city(**{f"{key}_law": [0.5, 0.5]})  # type: ignore[arg-type]
+    with pytest.raises(
+        ValueError, match=rf"types\[0\]\.{key}_law: .*; it is now called '{key}_distribution'"
+    ):
+        rv.games.city(types=[{f"{key}_law": [0.5, 0.5]}])
+
+
+def test_plots_name_the_present_kind() -> None:
+    with pytest.raises(AttributeError, match=r"bid_law is now rivalry\.plots\.bid_distribution\(\)$"):
+        _ = rv.plots.bid_law
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("game", "method", "key", "now"),

@@ -96,6 +96,19 @@ def test_a_market_of_version_0_1_is_upgraded() -> None:
     build.build_game(karma["game"])
 
 
+def test_a_city_of_version_0_1_is_upgraded() -> None:
+    types = [{"name": "a", "urgency_law": [0.3, 0.7]}, {"name": "b"}]
+    game = {"family": "city", "trip_law": [0.2, 0.2, 0.2, 0.2, 0.2], "types": types}
+    base = head()["study"] | {"batch": {}, "expect": [], "quick": {}, "method": [], "plots": ["bid_law"]}
+    new = upgrade_study(base | {"game": game, "sweep": {"game.types[0].urgency_law[1]": [0.7]}})
+    assert new["game"]["types"] == [{"name": "a", "urgency_distribution": [0.3, 0.7]}, {"name": "b"}]
+    assert list(new["sweep"]) == ["game.types[0].urgency_distribution[1]"]
+    assert new["plots"] == [{"kind": "bid_distribution"}]
+    build.build_game(new["game"] | {"types": None})
+    stored = {"bid_law": (("bid",), np.ones(2)), "lane_queue": (("lane",), np.zeros(3))}
+    assert set(upgrade_record(stored, "city")) == {"bid_distribution", "lane_queue"}
+
+
 def test_a_race_of_version_0_1_is_upgraded() -> None:
     game = {"family": "race", "r": [0.1, 0.1], "beliefs": [{"A": 10.0}, {}], "keep_prize": True}
     design = {"name": "tax", "kind": "design", "choices": {"tax": [0.0, 1.0], "no.key": [1]}}

@@ -45,8 +45,8 @@ def test_exploitability_is_small_in_equilibrium_and_large_if_uniform() -> None:
     assert mean_field["relative_exploitability"][1] < 1e-4
     # the tolerances allow for a finite population and finitely many steps
     np.testing.assert_allclose(found["efficiency"], mean_field["efficiency"][1], atol=0.01)
-    np.testing.assert_allclose(found["bid_law"], mean_field["bid_law"][1], atol=0.01)
-    np.testing.assert_allclose(found["karma_law"], mean_field["karma_law"][1], atol=0.01)
+    np.testing.assert_allclose(found["bid_distribution"], mean_field["bid_distribution"][1], atol=0.01)
+    np.testing.assert_allclose(found["karma_distribution"], mean_field["karma_distribution"][1], atol=0.01)
     assert found["relative_exploitability"] < 2e-3
     assert ran(game, plays="uniform", evaluation=5000)["relative_exploitability"] > 0.05
     assert found["bound"] == np.inf  # nothing is proved for finitely many agents
@@ -68,7 +68,7 @@ def test_compiled_programs_do_not_depend_on_the_number_of_agents() -> None:
 def test_exploitability_matches_value_iteration() -> None:
     game = rv.games.karma(**MANY, gamma=0.9)
     found = ran(game, plays="uniform", evaluation=3000)
-    mu, pi = found["karma_law"].reshape(-1), found["policy"].reshape(-1, 5)
+    mu, pi = found["karma_distribution"].reshape(-1), found["policy"].reshape(-1, 5)
     env = game.environment(put(mu), put(pi))._replace(level=put(found["level"]))
     reward, chances = table(game, env)
     best, own = np.zeros(10), np.zeros(10)
@@ -122,7 +122,7 @@ def test_policies_may_be_names_arrays_or_files(tmp_path: Path) -> None:
     for found in each:
         assert np.array_equal(found["policy"], each[1]["policy"])
         assert np.array_equal(found["agent_reward"], each[1]["agent_reward"])
-        assert found["bid_law"].tolist() == [1.0, 0, 0, 0, 0]
+        assert found["bid_distribution"].tolist() == [1.0, 0, 0, 0, 0]
         assert np.all(np.isfinite(found["exploitability"]))
 
 
@@ -143,7 +143,7 @@ def test_metrics_are_reported_per_type() -> None:
     assert found["player_name"].tolist() == ["meek", "type 1"]
     assert found["policy"].shape == (2, 2, 5, 5)
     assert found["exploitability"].shape == found["payoff"].shape == (2,)
-    np.testing.assert_allclose(found["karma_law"].sum(axis=(1, 2)), [0.4, 0.6])
+    np.testing.assert_allclose(found["karma_distribution"].sum(axis=(1, 2)), [0.4, 0.6])
 
 
 def test_studies_build_a_simulation_by_its_kind() -> None:

@@ -58,11 +58,13 @@ _RULES: dict[type, tuple[str, Callable[[Any, Any], bool]]] = {
 
 
 RENAMED: Mapping[str, tuple[str, ...]] = {
+    "bid_law": ("bid_distribution",),
     "cap": ("max_periods",),
     "carry_on": ("resume_from",),
     "controls": ("negative_controls",),
     "eps": ("exploration",),
     "given": ("evaluate",),
+    "karma_law": ("karma_distribution",),
     "kbar": ("mean_karma",),
     "keep": ("store_tables",),
     "kmax": ("max_karma",),
@@ -75,8 +77,10 @@ RENAMED: Mapping[str, tuple[str, ...]] = {
     "q0": ("initial_q",),
     "smoothing": ("damped_fixed_point",),
     "theory": ("analytic_constants",),
+    "trip_law": ("trip_distribution",),
+    "urgency_law": ("urgency_distribution",),
 }
-"""Former names of arguments, options and kinds, with their present names."""
+"""Former names of arguments, options, kinds and variables, with their present names."""
 
 
 class GameRecipe(NamedTuple):

@@ -90,7 +90,7 @@ _TITLES = {
         "ternary": "one player on a simplex of three corners: path, branches, gradients"
     },
     "rivalry.economies.figures.bidding": {
-        "bid_law": "frequency of each bid, and its probability of winning",
+        "bid_distribution": "frequency of each bid, and its probability of winning",
         "karma_histogram": "distribution of karma over agents",
         "mean_bids": "mean bid against karma, by urgency, for several methods or cells",
         "policy_map": "bid probabilities by karma and urgency, learned beside equilibrium",
@@ -190,6 +190,7 @@ PLOTS = {
 
 
 FORMER: Mapping[str, Mapping[str, Any]] = {
+    "bid_law": {"kind": "bid_distribution"},
     "control_panel": {"kind": "histogram", "form": "means"},
     "cube": {"kind": "paths", "space": "cube"},
     "dynamics_vs_learning": {"kind": "bifurcation", "compare": True},

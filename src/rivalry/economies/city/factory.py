@@ -67,12 +67,14 @@ def city(
     urgencies: Annotated[
         list[NotNegative] | np.ndarray, "costs of a refused step; constant during a trip"
     ] = [1.0, 5.0],  # noqa: B006
-    urgency_law: Annotated[list[Chance] | None, "distribution of urgencies (default: uniform)"] = None,
+    urgency_distribution: Annotated[
+        list[Chance] | None, "probability of each urgency (default: uniform)"
+    ] = None,
     p_dormant: Annotated[float, Ge(0), Lt(1), "probability that a dormant step follows, and no trip"] = 0.1,
-    trip_law: Annotated[
+    trip_distribution: Annotated[
         list[list[Chance]] | list[Chance] | np.ndarray | None,
         "transition matrix of trips, or one distribution; trips are ordered by path, then "
-        "urgency, dormancy last (default: from p_dormant, uniform paths and urgency_law)",
+        "urgency, dormancy last (default: from p_dormant, uniform paths and urgency_distribution)",
     ] = None,
     gamma: Annotated[float, Ge(0), Lt(1), "discount factor per step"] = 0.98,
     max_karma: Annotated[int, Ge(1), Le(2_000), "largest karma that an agent can hold"] = 14,
@@ -131,7 +133,8 @@ def city(
     ] = "none",
     types: Annotated[
         list[dict[str, Any]] | None,
-        "tables of name, share or count, urgencies, urgency_law, p_dormant, trip_law, gamma",
+        "tables of name, share or count, urgencies, urgency_distribution, p_dormant, "
+        "trip_distribution, gamma",
     ] = None,
 ) -> City:
     """Create a city whose agents bid karma for admission to lanes; a refusal costs the agent its urgency.

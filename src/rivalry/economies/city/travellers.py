@@ -18,10 +18,10 @@ from rivalry.economies.karma.chains import stationary
 from rivalry.economies.karma.checks import check_keys, numbers, one_of, tables_of_types, whole
 
 AGENTS = 1000
-KEYS = ("name", "share", "count", "urgencies", "urgency_law", "p_dormant", "trip_law", "gamma")
+OWN = ("urgencies", "urgency_distribution", "p_dormant", "trip_distribution", "gamma")
+KEYS = ("name", "share", "count", *OWN)
 """Keys of the table of a type."""
 
-OWN = KEYS[3:]
 SLOTS = 2
 COALITION_KEYS = ("agents", "from")
 ORIGINS = ("first", *CLASSES, "random")
@@ -69,16 +69,16 @@ def _trip_chain(
     where: str, table: Mapping[str, Any], urgencies: int, slots: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the chain of trips, ``[trip trip]``, and its stationary distribution. Raises `ValueError`."""
-    name, size = f"{where}trip_law", slots * urgencies + 1
+    name, size = f"{where}trip_distribution", slots * urgencies + 1
     limit("paths_per_agent", size, size)
-    if table["trip_law"] is None:
+    if table["trip_distribution"] is None:
         rest = float(numbers(f"{where}p_dormant", table["p_dormant"]))
         if not 0 <= rest < 1:
             raise ValueError(f"{where}p_dormant: {rest:g} must be in [0, 1)")
-        each = _urgency_shares(f"{where}urgency_law", table["urgency_law"], urgencies)
+        each = _urgency_shares(f"{where}urgency_distribution", table["urgency_distribution"], urgencies)
         given: object = np.append(np.tile((1 - rest) * each / slots, slots), rest)
     else:
-        given = numbers(name, table["trip_law"], dims=np.ndim(table["trip_law"]) or 1)
+        given = numbers(name, table["trip_distribution"], dims=np.ndim(table["trip_distribution"]) or 1)
         if len(np.asarray(given)) != size:
             parts = f"{slots} paths times {urgencies} urgencies, and dormancy"
             raise ValueError(f"{name}: {len(np.asarray(given))} rows must be {size}: {parts}")

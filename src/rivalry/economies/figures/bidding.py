@@ -95,7 +95,7 @@ def karma_histogram(
     Parameters
     ----------
     data
-        Holds ``karma_law [player private karma]``, or ``[karma]``.
+        Holds ``karma_distribution [player private karma]``, or ``[karma]``.
     ax
         Axes to draw on; those of a new figure otherwise.
     methods
@@ -118,12 +118,15 @@ def karma_histogram(
     Examples
     --------
     >>> import numpy as np, xarray as xr
-    >>> data = xr.Dataset({"karma_law": (("player", "private", "karma"), [[[0.1, 0.4], [0.3, 0.2]]])})
+    >>> found = (("player", "private", "karma"), [[[0.1, 0.4], [0.3, 0.2]]])
+    >>> data = xr.Dataset({"karma_distribution": found})
     >>> [round(float(bar.get_height()), 3) for bar in karma_histogram(data).patches]
     [0.4, 0.6]
     """
-    every = series_of(data, "karma_law", ("player_name", *RULE), at=at, methods=methods, series=series)
-    masses = [one["karma_law"] for one in every]
+    every = series_of(
+        data, "karma_distribution", ("player_name", *RULE), at=at, methods=methods, series=series
+    )
+    masses = [one["karma_distribution"] for one in every]
     masses = [each.sum(axis=2) if each.ndim == 4 else each[:, None] for each in masses]
     shares = [each / each.sum(axis=2, keepdims=True) for each in masses]  # [replication type karma]
     means = [each.mean(axis=0) @ np.arange(each.shape[2]) for each in shares]  # [type]
@@ -144,7 +147,7 @@ def karma_histogram(
 
 
 @chart
-def bid_law(
+def bid_distribution(
     data: Dataset, ax: Axes, *, methods: Names = None, series: str | None = None, at: At = None
 ) -> Axes:
     """Draw the frequency of each bid, and below it the probability of winning.
@@ -155,7 +158,7 @@ def bid_law(
     Parameters
     ----------
     data
-        Holds ``bid_law [bid]`` and ``win_probability [rank bid]``.
+        Holds ``bid_distribution [bid]`` and ``win_probability [rank bid]``.
     ax
         Axes to draw on; those of a new figure otherwise.
     methods
@@ -179,18 +182,20 @@ def bid_law(
     --------
     >>> import numpy as np, xarray as xr
     >>> wins = (("rank", "bid"), [[0.25, 0.75]])
-    >>> data = xr.Dataset({"bid_law": ("bid", [0.5, 0.5]), "win_probability": wins})
-    >>> [float(bar.get_height()) for bar in bid_law(data).patches]
+    >>> data = xr.Dataset({"bid_distribution": ("bid", [0.5, 0.5]), "win_probability": wins})
+    >>> [float(bar.get_height()) for bar in bid_distribution(data).patches]
     [0.5, 0.5]
     """
-    every = series_of(data, "bid_law", ("win_probability", *RULE), at=at, methods=methods, series=series)
+    every = series_of(
+        data, "bid_distribution", ("win_probability", *RULE), at=at, methods=methods, series=series
+    )
     wins = [(one.name, one.get("win_probability", BLANK)) for one in every]
     wins = [(name, values) for name, values in wins if not is_blank(values)]
     low = lower_axes(ax, 1 if wins else 0)
     if len(every) == 1:
-        _bars(ax, every[0]["bid_law"])
+        _bars(ax, every[0]["bid_distribution"])
     else:
-        _draw_lines(ax, [(one.name, one["bid_law"][:, None]) for one in every], [""], marked=True)
+        _draw_lines(ax, [(one.name, one["bid_distribution"][:, None]) for one in every], [""], marked=True)
     ax.set_ylabel("share of bids")
     for panel in low:
         ranks = wins[0][1].shape[1]

@@ -23,7 +23,7 @@ BIDS = "example_mean_bid"
 OVER = {"karma": "karma k", "place": "position along the path"}
 ALSO = (
     *("example_name", "example_agent", "example_lanes", "example_places", "agent_type"),
-    *("trip_path", "trip_urgency", "karma_law", *RULE),
+    *("trip_path", "trip_urgency", "karma_distribution", *RULE),
 )
 
 
@@ -59,7 +59,7 @@ def example_bids(
     Parameters
     ----------
     data
-        Holds ``example_mean_bid [example trip place karma]``; ``karma_law`` for ``over = "place"``.
+        Holds ``example_mean_bid [example trip place karma]``; ``karma_distribution`` for ``over = "place"``.
     ax
         Axes to draw on; those of a new figure otherwise.
     over
@@ -191,9 +191,9 @@ def _along(one: CellSeries, bids: np.ndarray) -> np.ndarray:
     """Return means over karma ``[replication place]``, by the distribution of karma, or with equal
     weights.
     """
-    if "karma_law" not in one:
+    if "karma_distribution" not in one:
         return np.asarray(bids.mean(axis=2))
-    distribution = one["karma_law"]
+    distribution = one["karma_distribution"]
     weights = distribution.reshape(len(distribution), -1, distribution.shape[-1]).sum(axis=1)
     weights = weights[:, : bids.shape[2]]
     return np.asarray((bids * weights[:, None]).sum(axis=2) / weights.sum(axis=1)[:, None])

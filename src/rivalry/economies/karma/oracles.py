@@ -133,9 +133,9 @@ def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
     """
     dims: dict[str, tuple[str, ...]] = {
         **dict.fromkeys(("type_efficiency", "mean_karma", "win_rate"), ("player",)),
-        **dict.fromkeys(("mean_bid", "karma_law"), ("player", "private", "karma")),
+        **dict.fromkeys(("mean_bid", "karma_distribution"), ("player", "private", "karma")),
         "policy": ("player", "private", "karma", "bid"),
-        "bid_law": ("bid",),
+        "bid_distribution": ("bid",),
         "win_probability": ("rank", "bid"),
         "urgency": ("player", "private"),
     }
@@ -164,8 +164,8 @@ def _metrics(game: KarmaEconomy, around: Around, mu: Distribution, pi: Policy) -
         "entropy": jnp.mean(entropies(pi)),
         "policy": pi.reshape(*game.shape, -1),
         "mean_bid": (pi @ levels).reshape(game.shape),
-        "karma_law": karma,
-        "bid_law": mu @ pi,
+        "karma_distribution": karma,
+        "bid_distribution": mu @ pi,
         "win_probability": win,
         "urgency": game.stakes,
     }

@@ -99,7 +99,7 @@ def city_record(streets: Streets, tallied: kernels.city.CityTallies, steps: int)
         "lane_queue": (("lane",), wanted - admitted),
         "lane_bid": (("lane",), bid),
         "admission": (("lane", "bid"), admission),
-        "karma_law": (("karma",), tallied.holdings / tallied.holdings.sum()),
+        "karma_distribution": (("karma",), tallied.holdings / tallied.holdings.sum()),
     }
     members = np.asarray(known["agent_coalition"][1]) > 0
     if members.any() and not members.all():

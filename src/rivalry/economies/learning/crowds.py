@@ -75,7 +75,7 @@ class Measured(NamedTuple):
             "agent_type": (("agent",), np.array(type_of)),
             "agent_reward": (("agent",), self.reward),
             "agent_wins": (("agent",), self.wins),
-            "karma_law": (("player", "private", "karma"), self.distribution),
+            "karma_distribution": (("player", "private", "karma"), self.distribution),
         }
 
 

@@ -40,10 +40,11 @@ class Simulation(FixedPolicies):
 
     The first ``warm_up`` steps are not counted. The record has ``efficiency``, the mean reward per agent and
     step; ``reward_fairness`` and ``access_fairness``, minus the standard deviations over agents of rewards
-    and wins per step; ``agent_reward``, ``agent_wins``; ``karma_law``, ``bid_law``. For policies it also has,
-    by type, ``payoff`` and ``exploitability``, the largest unilateral gain of one agent; the certificate; and
-    ``stationary_efficiency``, the mean reward that the payoffs imply, with a warning where it differs from
-    the measured one by more than noise. ``policy`` (player, private, karma, bid) is the policy.
+    and wins per step; ``agent_reward``, ``agent_wins``; ``karma_distribution``, ``bid_distribution``. For
+    policies it also has, by type, ``payoff`` and ``exploitability``, the largest unilateral gain of one
+    agent; the certificate; and ``stationary_efficiency``, the mean reward that the payoffs imply, with a
+    warning where it differs from the measured one by more than noise. ``policy`` (player, private, karma,
+    bid) is the policy.
 
     For two agents gains are exact, because an agent's karma determines its rival's. Where urgencies are not
     drawn independently in every step, the rival's urgency is hidden, and gains are ``bounded`` by that of an
@@ -129,7 +130,7 @@ class Simulation(FixedPolicies):
         record |= found.record(kinds)
         if not self.bids:
             return record
-        record["bid_law"] = (("bid",), sums.bids / sums.bids.sum())
+        record["bid_distribution"] = (("bid",), sums.bids / sums.bids.sum())
         record["policy"] = (("player", "private", "karma", "bid"), policy)
         record |= crowds.views(world)
         agents = parts(kernels.economy.Agents, session)

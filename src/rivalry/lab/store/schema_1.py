@@ -21,6 +21,8 @@ from rivalry.plots import FORMER, FORMER_OPTIONS
 
 _RENAMED = {old: new for old, (new,) in RENAMED.items()}
 _KARMA = {old: _RENAMED[old] for old in ("kbar", "kmax")}
+_LAWS = {old: _RENAMED[old] for old in ("bid_law", "karma_law")}
+_CITY = _KARMA | {old: _RENAMED[old] for old in ("trip_law", "urgency_law")}
 
 _RACE = {
     "A": "safety_productivity",
@@ -111,7 +113,7 @@ _MARKET = {
     "xi": "grid_margin",
 }
 GAME_KEYS: dict[str, dict[str, str]] = {
-    "city": _KARMA,
+    "city": _CITY,
     "karma": _KARMA,
     "market": _MARKET,
     "precipice": {"mu": "max_capability"},
@@ -122,13 +124,14 @@ GAME_KEYS: dict[str, dict[str, str]] = {
 DEMAND_KEYS = {"differentiated": {"A": "intercept"}, "logit": {"a": "quality"}}
 """Letters of markets with another meaning under these demands."""
 
-BELIEFS = "beliefs"  # the key of races whose entries have keys of a race
+LISTS = ("beliefs", "types")  # keys with a list of tables, whose keys are those of the game
 GAMES_KEYS = ("choices", "parameter")  # options of methods that name keys of the game
 
 METHOD_KINDS = {old: new for old, new in _RENAMED.items() if new in METHODS}
-METHOD_KEYS = {old: new for old, new in _RENAMED.items() if old not in METHOD_KINDS | _KARMA}
+METHOD_KEYS = {old: new for old, new in _RENAMED.items() if old not in METHOD_KINDS | _CITY | _LAWS}
 VARIABLES: dict[str, dict[str, str]] = {
-    "karma": _KARMA,
+    "city": _LAWS,
+    "karma": _KARMA | _LAWS,
     "precipice": {"safe": "p_safe"},
     "race": _RACE_VARIABLES,
 }
@@ -265,7 +268,7 @@ def _rename_keys(table: Mapping[str, Any], keys: Names, prefix: str = "") -> dic
             target = target[step]
         if isinstance(value, Mapping):
             value = {**(target.get(last) or {}), **_rename_keys(value, keys, f"{here}.")}
-        elif here == BELIEFS and isinstance(value, list):
+        elif here in LISTS and isinstance(value, list):
             value = [_rename_keys(one, keys) if isinstance(one, Mapping) else one for one in value]
         if isinstance(target.get(last), dict) and isinstance(value, str):
             target[last]["kind"] = value
@@ -289,7 +292,7 @@ def _key(key: str, study: Mapping[str, Any]) -> str:
 
 def _path(steps: list[str], keys: Names) -> str:
     """Return a path of keys, with its longest renamed beginning replaced."""
-    if steps[0].startswith(f"{BELIEFS}[") and len(steps) > 1:
+    if len(steps) > 1 and steps[0].partition("[")[0] in LISTS:
         return f"{steps[0]}.{_path(steps[1:], keys)}"
     for count in range(len(steps), 0, -1):
         name, bracket, index = ".".join(steps[:count]).partition("[")
