@@ -27,14 +27,14 @@ def game(*, alike: bool) -> Any:
 
 
 def record(ends: list[tuple[float, ...]], kinds: list[str], **more: Any) -> Record:
-    lanes = len(ends)
+    runs = len(ends)
     found: Record = {
-        "profile": (("lane", "player", "axis"), np.asarray(ends, dtype=float)[:, :, None]),
-        "end_state": (("lane",), np.asarray(kinds)),
-        "status": (("lane",), np.asarray(["converged"] * lanes)),
-        "regret": (("lane", "player"), np.arange(2.0 * lanes).reshape(lanes, 2)),
+        "profile": (("batch", "player", "axis"), np.asarray(ends, dtype=float)[:, :, None]),
+        "end_state": (("batch",), np.asarray(kinds)),
+        "status": (("batch",), np.asarray(["converged"] * runs)),
+        "regret": (("batch", "player"), np.arange(2.0 * runs).reshape(runs, 2)),
     }
-    return found | {name: (("lane", "player", "axis"), np.asarray(array)) for name, array in more.items()}
+    return found | {name: (("batch", "player", "axis"), np.asarray(array)) for name, array in more.items()}
 
 
 ENDS = [(1.0, 9.0), (5.0, 5.0), (9.0, 1.0), (5.0005, 5.0005), (5.0, 5.0)]
@@ -74,5 +74,5 @@ def test_end_states_of_different_kinds_are_separate_basins() -> None:
 
 
 def test_profiles_of_populations_have_no_basins() -> None:
-    states: Record = {"profile": (("lane", "state", "action"), np.ones((2, 3, 4)))}
+    states: Record = {"profile": (("batch", "state", "action"), np.ones((2, 3, 4)))}
     assert group_basins(game(alike=True), states) == {}

@@ -15,7 +15,7 @@ from tests.duels import study
 
 def record(profile: Any, claim: Any = "", alike: list[int] | None = None) -> Record:
     array = np.asarray(profile, dtype=float)[..., None]
-    lead = ("lane",) if array.ndim == 3 else ()
+    lead = ("batch",) if array.ndim == 3 else ()
     found: Record = {"profile": ((*lead, "player", "axis"), array), "claim": (lead, np.asarray(claim))}
     if alike is not None:
         found["alike"] = (("player",), np.asarray(alike))
@@ -81,12 +81,12 @@ def test_mixtures_are_compared_by_their_mean_but_are_no_targets() -> None:
 
 
 def test_every_batch_entry_has_a_distance_and_provides_equilibria() -> None:
-    lanes = record([[0.0, 0.0], [1.0, 1.0], [0.2, 0.2]], ["equilibrium", "equilibrium", "not an equilibrium"])
+    batch = record([[0.0, 0.0], [1.0, 1.0], [0.2, 0.2]], ["equilibrium", "equilibrium", "not an equilibrium"])
     (_, found), (_, other) = with_distances(
-        [row("a", 0.1, lanes), row("b", 0.1, record([1.0, 1.0]))], {"reach"}
+        [row("a", 0.1, batch), row("b", 0.1, record([1.0, 1.0]))], {"reach"}
     )
     np.testing.assert_allclose(found["distance"][1], [0.0, 0.0, 0.2])
-    assert found["distance"][0] == ("lane",)
+    assert found["distance"][0] == ("batch",)
     assert (float(other["distance"][1]), str(other["nearest_method"][1])) == (0.0, "a")
 
 

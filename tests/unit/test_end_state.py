@@ -91,11 +91,11 @@ def test_coincident_players_leave_a_saddle(method: GradientAscent | GradientFlow
 
 @pytest.mark.slow
 def test_batched_runs_leave_saddles_as_single_runs_do() -> None:
-    from rivalry.solving import solve_lanes
+    from rivalry.solving import solve_batch
 
     games = [repelling(), repelling(2.0), repelling()]
     starts = [column(0.0, 0.0), column(0.0, 0.0), column(0.6, -0.3)]
-    found = solve_lanes(games, [GradientAscent(rate=0.05)] * 3, starts, tolerance=None)
+    found = solve_batch(games, [GradientAscent(rate=0.05)] * 3, starts, tolerance=None)
     assert [one.end_state for one in found] == ["stable_point"] * 3
     assert ["left" in one.record for one in found] == [True, True, False]
     assert [str(one.data.stopped_by.values) for one in found] == ["gradient"] * 3
@@ -107,13 +107,13 @@ def test_batched_runs_leave_saddles_as_single_runs_do() -> None:
 @pytest.mark.filterwarnings("ignore:rate")
 def test_a_run_between_unstable_points_is_reported_as_cycling() -> None:
     """A pair and a single player at small reach: the pair coincides again, bit for bit, at every saddle."""
-    from rivalry.solving import solve_lanes
+    from rivalry.solving import solve_batch
 
     game = rv.games.influencer(players=3, reach=0.06, resource="bimodal")
     start = oracles.named_start(game, "paper_default")
     alone = rv.solve(game, GradientAscent(), start=start, tolerance=None, path=False)
-    (lane,) = solve_lanes([game], [GradientAscent()], [start], tolerance=None)
-    for found in (alone, lane):
+    (batched,) = solve_batch([game], [GradientAscent()], [start], tolerance=None)
+    for found in (alone, batched):
         assert (found.status, found.end_state) == ("cycling", "moving")
         left = np.sort(found.data.left.values[..., 0], axis=1)
         np.testing.assert_allclose(left[0], np.sort(1 - left[1]), atol=1e-6)  # mirror images

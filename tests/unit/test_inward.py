@@ -13,7 +13,7 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.method import BaseMethod
 from rivalry.methods.dynamics.best_response import BestResponse
 from rivalry.methods.limit_sets.newton import Newton
-from rivalry.solving import solve_lanes
+from rivalry.solving import solve_batch
 from rivalry.solving.reparametrised import Reparametrised, reparametrise
 from tests.small_games import cournot, prize
 
@@ -64,7 +64,7 @@ def test_methods_find_the_equilibrium_with_one_inactive_player(method: Any, thir
 def test_batched_runs_find_the_equilibria_of_both_games() -> None:
     games = [prize(COSTS), prize(COSTS[::-1].copy())]
     starts = [jnp.array([[0.1], [0.3], [1e-6]]), jnp.array([[1e-6], [0.3], [0.1]])]
-    found = solve_lanes(games, [Newton()] * 2, starts)
+    found = solve_batch(games, [Newton()] * 2, starts)
     np.testing.assert_allclose(found[0].record["profile"][1][:, 0], PLACE, rtol=1e-9)
     np.testing.assert_allclose(found[1].record["profile"][1][:, 0], PLACE[::-1], rtol=1e-9, atol=1e-300)
 

@@ -15,7 +15,7 @@ from rivalry.core.jax import jnp
 from rivalry.lab.executor import certify, run_study
 from rivalry.methods import Branches, GradientAscent, Hedge, PopulationNewton
 from rivalry.population import population_certificate
-from rivalry.solving import solve_lanes
+from rivalry.solving import solve_batch
 from rivalry.transforms import open_loop
 
 START = [0.2, 0.3]
@@ -260,8 +260,8 @@ def test_a_study_of_a_plain_game(family: str, swept: str, tmp_path: Path) -> Non
 def test_batches_of_different_plain_games() -> None:
     games = [Plain([1.0, 1.5]), Plain([2.0, 1.5])]
     starts = [games[0].space.check(START)] * 2
-    found = solve_lanes(games, [ASCENT] * 2, starts)
+    found = solve_batch(games, [ASCENT] * 2, starts)
     for each, first in zip(found, (1.0, 2.0), strict=True):
         np.testing.assert_allclose(each.profile[:, 0], equilibrium(first, 1.5), atol=1e-6)
-    again = solve_lanes([games[0]] * 2, [ASCENT] * 2, starts)
+    again = solve_batch([games[0]] * 2, [ASCENT] * 2, starts)
     np.testing.assert_allclose(again[1].profile, found[0].profile, rtol=1e-12)

@@ -416,10 +416,10 @@ def test_bifurcation_draws_cycle_ranges_and_dashed_unstable_points() -> None:
 def test_bifurcation_of_the_second_axis_without_cycles() -> None:
     nothing = np.full((3, 2, 2), np.nan)
     record = {
-        "profile": (("lane", "player", "axis"), np.random.default_rng(3).uniform(size=(3, 2, 2))),
-        "claim": (("lane",), np.array(["equilibrium", "local equilibrium", "not an equilibrium"])),
-        "cycle_low": (("lane", "player", "axis"), nothing),
-        "cycle_high": (("lane", "player", "axis"), nothing),
+        "profile": (("batch", "player", "axis"), np.random.default_rng(3).uniform(size=(3, 2, 2))),
+        "claim": (("batch",), np.array(["equilibrium", "local equilibrium", "not an equilibrium"])),
+        "cycle_low": (("batch", "player", "axis"), nothing),
+        "cycle_high": (("batch", "player", "axis"), nothing),
     }
     ax = rv.plots.bifurcation(
         collect([({"reach": r}, record) for r in (0.1, 0.2)], {"reach": [0.1, 0.2]}), axis=1

@@ -93,8 +93,8 @@ def test_end_positions_of_replications_mark_certified_profiles() -> None:
 def starts(basin: list[int]) -> Record:
     start = np.random.default_rng(2).uniform(size=(len(basin), 3, 1))
     return {
-        "start_profile": (("lane", "player", "axis"), start),
-        "basin": (("lane",), np.array(basin)),
+        "start_profile": (("batch", "player", "axis"), start),
+        "basin": (("batch",), np.array(basin)),
         "basin_count": (("basin",), np.bincount([k for k in basin if k >= 0])),
         "basin_profile": (
             ("basin", "player", "axis"),
@@ -123,7 +123,7 @@ def test_starts_are_coloured_by_end_point_and_counted() -> None:
 def test_basin_ends_are_filled_if_every_start_is_certified() -> None:
     claims = np.array(["equilibrium", "equilibrium", "equilibrium", "not an equilibrium"])
     record = starts([0, 1, 0, 1]) | {
-        "claim": (("lane",), claims),
+        "claim": (("batch",), claims),
         "basin_kind": (("basin",), np.array(["stable_point", "cycle"])),
     }
     ax = rv.plots.basins(dataset(record))

@@ -15,7 +15,7 @@ from rivalry.games import GAMES
 from rivalry.lab.executor import certify, run_study
 from rivalry.lab.study import StudyError, build_method
 from rivalry.methods import METHODS
-from rivalry.solving import solve_lanes
+from rivalry.solving import solve_batch
 from tests.crowds import Commute, Drift, commute
 from tests.small_games import cournot
 
@@ -64,7 +64,7 @@ def test_solve_accepts_a_population() -> None:
 def test_batches_and_traces_accept_populations() -> None:
     games = [commute(SLOPES), commute(SLOPES[::-1])]
     start = games[0].space.check([[0.2, 0.3, 0.5]])
-    one, two = solve_lanes(games, [Drift()] * 2, [start] * 2, tol=1e-12)
+    one, two = solve_batch(games, [Drift()] * 2, [start] * 2, tol=1e-12)
     np.testing.assert_allclose(one.profile[0], SHARES, atol=1e-9)
     np.testing.assert_allclose(two.profile[0], SHARES[::-1], atol=1e-9)
     assert one.claim == two.claim == "equilibrium"
@@ -85,8 +85,8 @@ def test_a_study_accepts_a_population(tmp_path: Path, starts: int | None) -> Non
     )
     run = run_study(study, tmp_path / "run")
     data = run.dataset()
-    lanes = () if starts is None else ("lane",)
-    assert data.profile.dims == ("slopes[0]", "algorithm", "replication", *lanes, "state", "action")
+    batch = () if starts is None else ("batch",)
+    assert data.profile.dims == ("slopes[0]", "algorithm", "replication", *batch, "state", "action")
     assert (data.claim == "equilibrium").all()
     shares = data.profile.sel({"slopes[0]": 1.0}).values.reshape(-1, 3)
     np.testing.assert_allclose(shares, [SHARES] * len(shares), atol=1e-9)

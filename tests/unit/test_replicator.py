@@ -14,7 +14,7 @@ from rivalry.core.jax import jax, jnp
 from rivalry.lab.study import StudyError
 from rivalry.lab.study.build import build_method
 from rivalry.methods.dynamics.replicator import Replicator
-from rivalry.solving import solve_lanes
+from rivalry.solving import solve_batch
 from tests.small_games import linear
 
 HAWK_DOVE = [[[-1.0, 4.0], [0.0, 2.0]], [[-1.0, 0.0], [4.0, 2.0]]]  # prize 4, fight costs 6: hawks 2/3
@@ -138,11 +138,11 @@ def test_batched_runs_leave_the_symmetric_saddle_point() -> None:
     """The mixed point attracts symmetric profiles only; other profiles converge to a pure equilibrium."""
     game = rv.games.matrix("chicken")
     starts = [jnp.asarray([[p, 1 - p], [q, 1 - q]]) for p, q in ((0.5, 0.5), (0.6, 0.2), (0.2, 0.6))]
-    found = solve_lanes([game] * 3, [Replicator()] * 3, starts)
-    assert [(lane.end_state, lane.claim) for lane in found] == [("boundary", "equilibrium")] * 3
+    found = solve_batch([game] * 3, [Replicator()] * 3, starts)
+    assert [(one.end_state, one.claim) for one in found] == [("boundary", "equilibrium")] * 3
     mixed = found[0].record["left"][1][0]  # a symmetric profile
     np.testing.assert_allclose(mixed[0], mixed[1], atol=1e-12)
-    assert [np.argmax(lane.profile.values[:, 0]) for lane in found[1:]] == [0, 1]
+    assert [np.argmax(one.profile.values[:, 0]) for one in found[1:]] == [0, 1]
 
 
 @pytest.mark.parametrize(

@@ -436,15 +436,15 @@ def test_results_hold_payoffs_and_single_metrics_without_padding() -> None:
 
 
 def test_certificates_aggregate_over_the_starts_of_a_cell() -> None:
-    lanes: Record = {
-        "status": (("lane",), np.array(["converged", "cycling"])),
-        "claim": (("lane",), np.array(["equilibrium", "no deviation found"])),
-        "coverage": (("lane",), np.array(["exact", "lower bound"])),
-        "regret": (("lane", "player"), np.array([[0.0, 1.0], [3.0, 2.0]])),
-        "bound": (("lane", "player"), np.array([[1.0, 1.0], [np.inf, 1.0]])),
-        "profile": (("lane", "player", "axis"), np.zeros((2, 2, 1))),
+    batch: Record = {
+        "status": (("batch",), np.array(["converged", "cycling"])),
+        "claim": (("batch",), np.array(["equilibrium", "no deviation found"])),
+        "coverage": (("batch",), np.array(["exact", "lower bound"])),
+        "regret": (("batch", "player"), np.array([[0.0, 1.0], [3.0, 2.0]])),
+        "bound": (("batch", "player"), np.array([[1.0, 1.0], [np.inf, 1.0]])),
+        "profile": (("batch", "player", "axis"), np.zeros((2, 2, 1))),
     }
-    found = certificates(data_of({(0.1, "a"): lanes, (0.1, "b"): record()}, planned=2))
+    found = certificates(data_of({(0.1, "a"): batch, (0.1, "b"): record()}, planned=2))
     assert found[0] | {"cell": ""} == {
         "cell": "", "algorithm": "a", "at": {"reach": 0.1}, "regret": 3.0, "bound": None,
         "coverage": "lower bound", "rounding": None, "claim": "no deviation found",

@@ -62,9 +62,9 @@ def test_unequal_lengths_are_padded_at_the_end() -> None:
 
 def test_cells_with_one_start_fill_the_first_batch_index() -> None:
     one = {"payoff": (("player",), np.array([1.0, 2.0]))}
-    many = {"payoff": (("lane", "player"), np.arange(6.0).reshape(3, 2))}
+    many = {"payoff": (("batch", "player"), np.arange(6.0).reshape(3, 2))}
     data = collect([({"algorithm": "a"}, one), ({"algorithm": "b"}, many)], {"algorithm": ["a", "b"]})
-    assert data.payoff.dims == ("algorithm", "lane", "player")
+    assert data.payoff.dims == ("algorithm", "batch", "player")
     np.testing.assert_array_equal(data.payoff.sel({"algorithm": "a"})[0], [1, 2])
     assert np.isnan(data.payoff.sel({"algorithm": "a"})[1:]).all()
 
@@ -101,8 +101,8 @@ def test_swept_lists_become_coordinate_labels() -> None:
 
 
 def test_stacked_records_are_row_major() -> None:
-    found = stack_records([record(k) for k in range(6)], {"reach": 2, "lane": 3})
-    assert found["payoff"][0] == ("reach", "lane", "player")
+    found = stack_records([record(k) for k in range(6)], {"reach": 2, "batch": 3})
+    assert found["payoff"][0] == ("reach", "batch", "player")
     np.testing.assert_array_equal(found["payoff"][1][1, 2], record(5)["payoff"][1])
     np.testing.assert_array_equal(found["payoff"][1][0, 1], record(1)["payoff"][1])
 
@@ -150,10 +150,10 @@ def test_a_solution_has_text_and_html_representations() -> None:
 
 
 def test_boolean_padding_is_missing_not_false() -> None:
-    lanes = {"stable": (("lane",), np.array([True, True]))}
+    batch = {"stable": (("batch",), np.array([True, True]))}
     one = {"stable": ((), np.array(True))}
     data = collect(
-        [({"algorithm": "many"}, lanes), ({"algorithm": "one"}, one)], {"algorithm": ["many", "one"]}
+        [({"algorithm": "many"}, batch), ({"algorithm": "one"}, one)], {"algorithm": ["many", "one"]}
     )
     np.testing.assert_array_equal(data.stable.values, [[1.0, 1.0], [1.0, np.nan]])
 

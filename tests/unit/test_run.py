@@ -121,7 +121,7 @@ def test_max_seconds_limits_solvers() -> None:
     with pytest.warns(UserWarning, match="not converged after 1e-09 seconds"):
         found = rv.solve(GOAL, Halve(), START, tol=-1.0, max_steps=10**9, max_seconds=1e-9)
     assert (found.status, str(found.data.stopped_by.values)) == ("iteration limit", "max_seconds")
-    batch = solving.solve_lanes(
+    batch = solving.solve_batch(
         [GOAL] * 2, [Halve()] * 2, [jnp.asarray(START)] * 2, tol=-1.0, max_seconds=1e-9
     )
     assert [str(member.data.stopped_by.values) for member in batch] == ["max_seconds"] * 2
@@ -304,7 +304,7 @@ def test_batched_runs_equal_single_runs() -> None:
     goals = [jnp.asarray(g) for g in (-1.0, 0.5, 2.0)]
     games, methods = [Bowl(g) for g in goals], [Halve(part=p) for p in (0.5, 0.4, 0.3)]
     begin = GOAL.space.check(START)
-    batch = solving.solve_lanes(games, methods, [begin] * 3)
+    batch = solving.solve_batch(games, methods, [begin] * 3)
     for game, method, member in zip(games, methods, batch, strict=True):
         single = rv.solve(game, method, START)
         assert (member.status, member.steps) == (single.status, single.steps)
@@ -315,7 +315,7 @@ def test_batched_runs_equal_single_runs() -> None:
 def test_batches_of_different_structure_are_refused() -> None:
     begin = GOAL.space.check(START)
     with pytest.raises(ValueError, match="batch: game 1 has a method of another form"):
-        solving.solve_lanes([GOAL, GOAL], [Halve(), Ends()], [begin, begin])
+        solving.solve_batch([GOAL, GOAL], [Halve(), Ends()], [begin, begin])
 
 
 def test_sweep_labels_its_points() -> None:

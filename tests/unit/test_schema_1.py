@@ -69,10 +69,10 @@ def test_names_are_renamed_everywhere_in_a_head(names: None) -> None:
 
 def test_a_record_gets_the_current_names_and_words(names: None) -> None:
     record = {
-        "status": (("lane",), np.array(["settled", "budget spent", "cycling", "no answer"])),
-        "xs": (("lane",), np.arange(4.0)),
+        "status": (("sample",), np.array(["settled", "budget spent", "cycling", "no answer"])),
+        "xs": (("sample",), np.arange(4.0)),
     }
-    solved = upgrade_record(record | {"residual": (("lane",), np.zeros(4))}, "duel")
+    solved = upgrade_record(record | {"residual": (("sample",), np.zeros(4))}, "duel")
     assert solved["status"][1].tolist() == ["converged", "iteration limit", "cycling", "not found"]
     assert solved["safety_input"][1].tolist() == [0.0, 1.0, 2.0, 3.0]
     learned = upgrade_record(record, "duel")  # learners store no residual, and run the steps they are given
@@ -159,3 +159,22 @@ def test_dimensions_of_a_record_are_renamed() -> None:
         "mean_karma": ("mean_karma",),
         "mean_bid": ("mean_karma", "karma"),
     }
+
+
+def test_a_batch_of_starts_of_version_0_1_has_the_present_dimension() -> None:
+    regret = {"regret": (("lane", "player"), np.zeros((2, 3)))}
+    cell = regret | {"lane": (("lane",), np.arange(2)), "basin": (("lane",), np.zeros(2))}
+    assert {name: dims for name, (dims, _) in upgrade_record(cell, "influencer").items()} == {
+        "regret": ("batch", "player"),
+        "batch": ("batch",),
+        "basin": ("batch",),
+    }
+    assert upgrade_record(regret, "influencer")["regret"][0] == ("batch", "player")  # a stored certificate
+    roads = {"regret": (("player",), np.zeros(3)), "lane_bid": (("lane",), np.zeros(2))}
+    assert upgrade_record(roads, "city") == roads
+    base = head()["study"] | {"plots": [], "quick": {}, "batch": {}, "sweep": {}}
+    expect = [{"quantity": "regret", "at": {"lane": 1}, "expected": 0.0}]
+    for extra, name in (({"starts": 2}, "batch"), ({}, "lane")):
+        method = [{"name": "a", "kind": "newton"} | extra]
+        (row,) = upgrade_study(base | {"method": method, "expect": expect})["expect"]
+        assert row["at"] == {name: 1}

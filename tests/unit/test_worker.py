@@ -71,7 +71,7 @@ def test_paired_points_have_equal_starts(tmp_path: Path) -> None:
 def test_several_starts_form_a_batch(tmp_path: Path) -> None:
     task = task_of(tmp_path, method=[{"kind": "duel.py:Climb", "starts": 3, "max_steps": 200}])
     found = run_cell(task, tmp_path)
-    assert found["profile"][0] == ("lane", "player", "axis")
+    assert found["profile"][0] == ("batch", "player", "axis")
     assert found["regret"][1].shape == (3, 2)
     assert found["status"][1].shape == (3,)
     assert "path" not in found
@@ -86,7 +86,7 @@ def test_grid_starts_are_counted_by_basin(tmp_path: Path) -> None:
     assert {tuple(row) for row in begun.round(9)} == {
         (a, b) for a in places.round(9) for b in places.round(9)
     }
-    assert found["basin"][0] == ("lane",)
+    assert found["basin"][0] == ("batch",)
     assert found["basin_count"][1].sum() == 9
     # the contest has one equilibrium, prize / 4 each, to which best responses converge
     np.testing.assert_allclose(found["basin_profile"][1][0].ravel(), 0.25, atol=1e-5)
@@ -174,7 +174,7 @@ def broken_off(task: dict[str, Any], folder: Path, after: int) -> Record:
 
 METHODS: dict[str, dict[str, Any]] = {
     "draws": {"kind": "duel.py:Climb", "max_steps": 1000},
-    "lanes": {"kind": "duel.py:Climb", "max_steps": 9000, "starts": 3},
+    "starts": {"kind": "duel.py:Climb", "max_steps": 9000, "starts": 3},
     "answers": {"kind": "best_response", "max_steps": 200, "tol": 1e-300},
 }
 
@@ -271,10 +271,10 @@ def test_visited_rest_points_of_a_batch_survive_an_interruption(tmp_path: Path) 
     starts = [game.space.check([first, 0.5]) for first in (0.6, 0.9, 1.1)]
     settings: dict[str, Any] = {"max_steps": 400, "tolerance": None}
     many = ([game] * 3, [Restless()] * 3, starts)
-    whole = solving.solve_lanes(*many, **settings)
+    whole = solving.solve_batch(*many, **settings)
     assert [len(one.record["left"][1]) if "left" in one.record else 0 for one in whole] == [2, 1, 0]
     path = tmp_path / "checkpoints" / "a.npz"
     attempt = Breaking(path, 2)
-    solving.solve_lanes(*many, progress=attempt, checkpoint=attempt.kept, **settings)
-    resumed = solving.solve_lanes(*many, checkpoint=CheckpointFile(path, every=0.0), **settings)
+    solving.solve_batch(*many, progress=attempt, checkpoint=attempt.kept, **settings)
+    resumed = solving.solve_batch(*many, checkpoint=CheckpointFile(path, every=0.0), **settings)
     assert all(same(one.record, other.record) for one, other in zip(resumed, whole, strict=True))

@@ -441,7 +441,7 @@ def stack_records(records: Sequence[Record], lead: Mapping[str, int]) -> Record:
     """Combine records in row-major order of the dimensions ``lead`` into one record with these first.
 
     >>> one, two = ({"payoff": (("player",), np.array(p))} for p in ([1.0], [2.0, 3.0]))
-    >>> stack_records([one, two], {"lane": 2})["payoff"][1].tolist()
+    >>> stack_records([one, two], {"batch": 2})["payoff"][1].tolist()
     [[1.0, nan], [2.0, 3.0]]
     """
     lengths = tuple(lead.values())
@@ -459,7 +459,7 @@ def unstack_records(record: Record, lead: int) -> list[Record]:
     ``lead`` is the number of leading dimensions. They are read from ``profile``; variables without them are
     left out.
 
-    >>> whole = {"profile": (("lane", "player"), np.array([[1.0, 2.0], [3.0, 4.0]]))}
+    >>> whole = {"profile": (("batch", "player"), np.array([[1.0, 2.0], [3.0, 4.0]]))}
     >>> [part["profile"][1].tolist() for part in unstack_records(whole, 1)]
     [[1.0, 2.0], [3.0, 4.0]]
     """

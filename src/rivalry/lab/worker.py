@@ -121,7 +121,7 @@ def run_cell(
     if not points.shape:
         return records[0]
     found = stack_records(records, points.shape) | points.coordinates
-    return found | group_basins(points.games[0], found) if "lane" in points.shape else found
+    return found | group_basins(points.games[0], found) if "batch" in points.shape else found
 
 
 def _played_game(game: Any, method: Any, record: Record) -> Any:
@@ -159,8 +159,8 @@ def points_of(task: Task, folder: Path) -> BatchPoints:
     if not task["batch"]:
         if (count := task["method"].get("starts")) is None:
             return BatchPoints(games, methods, {}, {})
-        place: Record = {"lane": (("lane",), np.arange(count))}
-        return BatchPoints(games * count, methods * count, {"lane": count}, place)
+        place: Record = {"batch": (("batch",), np.arange(count))}
+        return BatchPoints(games * count, methods * count, {"batch": count}, place)
     grid = Grid(task["batch"], "batch")
     names = short_names(grid.values)
     values = {names[key]: _coordinate(found) for key, found in grid.values.items()}
@@ -194,8 +194,8 @@ def _solve(
         return [solving.solve(points.games[0], points.methods[0], starts[0], path=path, **whole).record]
     if learns:
         return _learn_in_turn(points, starts, seed, progress, settings)
-    found = solving.solve_lanes(points.games, points.methods, starts, **whole)
-    if "lane" not in points.shape:
+    found = solving.solve_batch(points.games, points.methods, starts, **whole)
+    if "batch" not in points.shape:
         return [one.record for one in found]
     dims = found[0].record["profile"][0]
     return [

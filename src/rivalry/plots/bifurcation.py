@@ -158,7 +158,7 @@ def _ends(
     data: Dataset, over: str, axis: int, at: At, also: Iterable[str], main: str = "profile", keep: str = ""
 ) -> Ends | None:
     """Return the end points over the parameter; None where there are none."""
-    dims = [str(select.dimension(data, over)), "replication", "lane", *filter(None, [keep])]
+    dims = [str(select.dimension(data, over)), "replication", "batch", *filter(None, [keep])]
     found = select.point(data, main, 2, also, at=at, keep=dims)
     profile, worth = found[main], found.certified()
     if select.is_blank(profile):
@@ -350,7 +350,7 @@ def _distances(ax: Axes, data: Dataset, at: At, over: str, x: np.ndarray, names:
     dim, order = str(select.dimension(data, over)), np.argsort(x, kind="stable")
     for k, (name, colour) in enumerate(zip(names, style.colours(len(names)), strict=True)):
         place = dict(at or {}) | ({"algorithm": name} if "algorithm" in data["distance"].dims else {})
-        found = select.point(data, "distance", 0, at=place, keep=(dim, "replication", "lane"))
+        found = select.point(data, "distance", 0, at=place, keep=(dim, "replication", "batch"))
         values = found["distance"].reshape(len(x), -1)
         if select.is_blank(values):
             continue

@@ -53,7 +53,7 @@ def end_positions(data: Dataset, ax: Axes, *, at: At = None, axis: int = 0, bins
     """
     trials = "end_positions" in data
     word, main, rank = ("trial", "end_positions", 3) if trials else ("run", "profile", 2)
-    also, keep = ("grid_equilibria", "profile", "claim"), () if trials else ("replication", "lane")
+    also, keep = ("grid_equilibria", "profile", "claim"), () if trials else ("replication", "batch")
     found = point(data, main, rank, also, at=at, keep=keep)
     ends = found[main]
     check_index("axis", axis, ends.shape[-1])
@@ -103,7 +103,7 @@ def _certified_profiles(data: Dataset, at: At) -> np.ndarray:
     if not {"profile", "claim"} <= set(data):
         return np.empty((0, 0, 1))
     chosen = {name: value for name, value in (at or {}).items() if name not in ("algorithm", "replication")}
-    found = point(data, "profile", 2, ("claim",), at=chosen, keep=("algorithm", "replication", "lane"))
+    found = point(data, "profile", 2, ("claim",), at=chosen, keep=("algorithm", "replication", "batch"))
     profile, worth = found["profile"], np.asarray(found.certified())
     worth = np.broadcast_to(worth, profile.shape[: worth.ndim]) & np.isfinite(profile).all(axis=(-2, -1))
     # methods agree up to their tolerances: one line for each equilibrium
@@ -120,7 +120,7 @@ def basins(data: Dataset, ax: Axes, *, at: At = None, entries: Sequence[Sequence
     Parameters
     ----------
     data
-        Holds ``start_profile [lane player axis]``, the ends ``basin [lane]`` and their profiles
+        Holds ``start_profile [batch player axis]``, the ends ``basin [batch]`` and their profiles
         ``basin_profile [basin player axis]``, up to permutations of exchangeable players.
     ax
         Axes to draw on; those of a new figure otherwise.

@@ -19,10 +19,9 @@ At = Mapping[str, Any] | None
 Names = Sequence[str] | None
 FEW = 8  # most variables listed where one is missing
 OWN = frozenset({"player", "private", "karma", "bid", "rank", "state", "action", "agent", "monitor", "end"})
-OWN |= {"coordinate", "node", "class", "example", "path", "position", "trip", "place"}
+OWN |= {"coordinate", "node", "class", "example", "path", "position", "trip", "place", "lane"}
 OWN |= {"period", "stage", "seat", "axis", "sample"}  # a seat is a player in games with stages
 """Dimensions of what results hold; any others are those of a sweep."""
-STREETS = "lane"  # road lanes of a city have no coordinate, unlike a batch dimension of the same name
 VIEWS = {name: name for name in ("influence", "shares", "resource", "landscape")} | {"field": "vector_field"}
 """Variables that a game works out on request, and the view that holds them."""
 
@@ -211,7 +210,7 @@ def is_own(data: Dataset, name: str, dim: str) -> bool:
     """Return whether a variable's dimension is its own, not that of a sweep."""
     # where lengths differ, a dimension's name combines the variable's name and its own
     plain = dim.removeprefix(f"{name}_")
-    return plain in OWN or (plain == STREETS and dim not in data.coords)
+    return plain in OWN
 
 
 def find_sweep(data: Dataset, main: str, rank: int, at: At, over: str | None) -> str:
@@ -225,7 +224,7 @@ def find_sweep(data: Dataset, main: str, rank: int, at: At, over: str | None) ->
     if over is None:
         for name in map(str, spots):
             number = name in data.coords and data[name].dims == (name,) and data[name].dtype.kind in "fiu"
-            if number and data.sizes[name] > 1 and name not in ("replication", "lane", *(at or {})):
+            if number and data.sizes[name] > 1 and name not in ("replication", "batch", *(at or {})):
                 return name
         raise NoSuchPoint("over: this data holds no parameter swept over numbers")
     if over not in data.coords or dimension(data, over) not in spots:

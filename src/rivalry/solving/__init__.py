@@ -1,6 +1,6 @@
 """All loops over steps: `solve`, `trace` and the batched `sweep`."""
 
-from rivalry.solving.batches import solve_lanes, sweep
+from rivalry.solving.batches import solve_batch, sweep
 from rivalry.solving.progress import Checkpoint, Progress, ProgressCallback
 from rivalry.solving.randomness import key_of, keys_of, stream
 from rivalry.solving.solve import PATH, solve, trace
@@ -16,7 +16,7 @@ __all__ = [
     "key_of",
     "keys_of",
     "solve",
-    "solve_lanes",
+    "solve_batch",
     "stream",
     "sweep",
     "trace",

@@ -36,7 +36,7 @@ MOST = 100_000  # points of a sweep, each of which is a game
 CHUNK = 2_000  # steps of all runs per call of the compiled program
 
 
-def solve_lanes(
+def solve_batch(
     games: Sequence[Playable],
     methods: Sequence[Method],
     starts: Sequence[Profile],
@@ -97,7 +97,7 @@ def _solve(
     tolerance: float | None,
     checkpoint: Checkpoint | None,
 ) -> list[Solution]:
-    """Return `solve_lanes` of games that differ in numbers only."""
+    """Return `solve_batch` of games that differ in numbers only."""
     batch = _stack("game", games), _stack("method", methods)
     begins = jnp.stack([jnp.asarray(s) for s in starts])
     carry = _begin(*batch, begins, keys, jnp.zeros(len(games), dtype=int))
@@ -235,8 +235,7 @@ def sweep(
     sequence = sequence_of(seed, rng)
     for group in _batches(games, methods):
         batch: list[list[Any]] = [[every[k] for k in group] for every in (games, methods, starts)]
-        solutions = solve_lanes(*batch, seed=sequence, tol=tol, max_steps=max_steps, tolerance=tolerance)
-        found |= {k: solution.record for k, solution in zip(group, solutions, strict=True)}
+        solutions = solve_batch(*batch, seed=sequence, tol=tol, max_steps=max_steps, tolerance=tolerance)        found |= {k: solution.record for k, solution in zip(group, solutions, strict=True)}
     return collect([(point, found[k]) for k, point in enumerate(points)], over)
 
 

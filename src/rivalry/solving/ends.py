@@ -235,7 +235,7 @@ def has_answer(record: Record) -> bool:
 
 
 def group_basins(game: Playable, record: Record) -> Record:
-    """Return the basins of a batch of runs ``[lane ...]``; empty if their ends are not profiles.
+    """Return the basins of a batch of runs ``[batch ...]``; empty if their ends are not profiles.
 
     Ends of the same kind are grouped by `rivalry.core.profiles.basins`, up to swaps of exchangeable players
     and in the coordinates in which a box is searched. Cycles are compared by their ranges. All runs that did
@@ -244,13 +244,13 @@ def group_basins(game: Playable, record: Record) -> Record:
     Returns
     -------
     Record
-        ``basin [lane]``: an integer, 0 for the end that most runs reached. ``basin_kind [basin]``: the end
+        ``basin [batch]``: an integer, 0 for the end that most runs reached. ``basin_kind [basin]``: the end
         state, or the status if the method reports no end states. ``basin_count [basin]``: the number of runs.
         ``basin_profile [basin player axis]``: that of its first run. ``basin_regret [basin]``: the largest of
         its runs.
     """
     dims, profiles = record["profile"]
-    if dims != ("lane", "player", "axis"):
+    if dims != ("batch", "player", "axis"):
         return {}
     kinds = np.asarray(record.get("end_state", record["status"])[1], dtype=str)
     # empty where an end was not analysed: those runs are grouped by status
@@ -265,7 +265,7 @@ def group_basins(game: Playable, record: Record) -> Record:
     _, first, count = np.unique(basin, return_index=True, return_counts=True)
     ended = (kinds[first] != "moving")[:, None, None]
     found: Record = {
-        "basin": (("lane",), basin),
+        "basin": (("batch",), basin),
         "basin_kind": (("basin",), kinds[first]),
         "basin_count": (("basin",), count),
         "basin_profile": (("basin", "player", "axis"), np.where(ended, profiles[first], np.nan)),

@@ -153,6 +153,7 @@ LEARNER_VARIABLES = {
 """Renamed variables of deep learners, in all families."""
 
 DIMENSIONS = {"method": "algorithm"}  # xarray's ``sel`` has a keyword ``method``
+BATCH = {"lane": "batch"}  # dimension of starts; road lanes of a city keep the name
 COSTS = {"test": "seconds", "nightly": "minutes", "full": "hours"}
 STATUS = {"settled": "converged", "budget spent": "iteration limit", "no answer": "not found"}
 """Statuses of computations, before and now."""
@@ -185,6 +186,8 @@ def upgrade_study(study: Mapping[str, Any]) -> dict[str, Any]:
     family = str((study.get("game") or {}).get("family"))
     keys = {old: new for old, new in _game_keys(study).items() if "." not in new}
     names = DIMENSIONS | keys | LEARNER_VARIABLES | VARIABLES.get(family, {}) | _coordinates(study)
+    if any("starts" in table for table in study.get("method") or ()):
+        names |= BATCH
     new["cost"] = COSTS.get(study["cost"], study["cost"])
     new["plots"] = [_plot(row, names) for row in study.get("plots", ())]
     new["expect"] = [_expectation(dict(row), names) for row in study.get("expect", ())]
@@ -203,6 +206,8 @@ def upgrade_study(study: Mapping[str, Any]) -> dict[str, Any]:
 def upgrade_record(record: Record, family: str) -> Record:
     """Return a stored cell of a family with present names and words."""
     names = LEARNER_VARIABLES | VARIABLES.get(family, {})
+    if "lane" in record or record.get("regret", ((),))[0][:1] == ("lane",):
+        names = names | BATCH  # a batch stores its coordinate; certificates of one are without it
     new = {
         names.get(name, name): (tuple(names.get(dim, dim) for dim in dims), array)
         for name, (dims, array) in record.items()

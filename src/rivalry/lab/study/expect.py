@@ -205,7 +205,7 @@ def check_plots(rows: Sequence[str | Mapping[str, Any]], axes: Axes) -> None:
 
 def _check_at(at: Mapping[str, Any], axes: Axes, key: str, own: Sequence[str], *, open_ended: bool) -> None:
     """Check the entries of an ``at``; ``own`` are the variable's dimensions besides the study's."""
-    dims = {*axes.values, *own, *(("lane",) if axes.batched else ())}
+    dims = {*axes.values, *own, *(("batch",) if axes.batched else ())}
     for name, value in at.items():
         place = f"{key}.{name}"
         if name == "method" and name not in axes.values:
