@@ -1,4 +1,4 @@
-"""Independent Q-learning of two influencers on eleven places: joint steps beside a plain Python loop.
+"""Independent Q-learning of two influencers on eleven action_grid: joint steps beside a plain Python loop.
 
 Both learn the same table, bit for bit; the plain learner is that of the tests. Then many trials over two
 threads beside one.

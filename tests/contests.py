@@ -1,4 +1,4 @@
-"""Contests over points and games on finite places, written out independently of the package's kernels."""
+"""Contests over points and games on action grids, written out independently of the package's kernels."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def _(game: Shared) -> np.ndarray:
 class Offering(Shared):
     """The same, which offers what its tables are made of."""
 
-    def contest(self, places: np.ndarray) -> Contest:
-        squares = np.sum((np.asarray(self.points) - places[:, :, None, :]) ** 2, axis=-1)
+    def contest(self, positions: np.ndarray) -> Contest:
+        squares = np.sum((np.asarray(self.points) - positions[:, :, None, :]) ** 2, axis=-1)
         logs = -np.asarray(self.steepness)[:, None, None] * np.sqrt(squares)
         with np.errstate(divide="ignore"):
             third, away = np.log(np.asarray(self.third)), np.log(squares)
-        cost = np.asarray(self.cost)[:, None] * places[:, :, 0]
+        cost = np.asarray(self.cost)[:, None] * positions[:, :, 0]
         return contest(np.asarray(self.weights), logs, third, float(self.abstention), away, cost)
 
 
@@ -80,8 +80,8 @@ def every(sizes: Any) -> list[tuple[int, ...]]:
     return list(product(*(range(size) for size in sizes)))
 
 
-def by_rule(game: Any, places: np.ndarray, sizes: Any) -> np.ndarray:
+def by_rule(game: Any, positions: np.ndarray, sizes: Any) -> np.ndarray:
     """The table ``[player joint]`` by the game's own payoffs, one joint action after another."""
     pay = jax.jit(lambda x: game.payoffs(x))  # a bound method cannot be hashed
-    rows = [pay(jnp.asarray(places[np.arange(len(sizes)), list(s)])) for s in every(sizes)]
+    rows = [pay(jnp.asarray(positions[np.arange(len(sizes)), list(s)])) for s in every(sizes)]
     return np.asarray(rows).T

@@ -57,8 +57,8 @@ class Duopoly(eqx.Module):
     def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
         return x[:, 0] * (9.0 - jnp.sum(x))
 
-    def repeated(self, places: np.ndarray, sizes: np.ndarray) -> FiniteGame:
-        one, two = (places[player, : sizes[player], 0] for player in (0, 1))
+    def repeated(self, positions: np.ndarray, sizes: np.ndarray) -> FiniteGame:
+        one, two = (positions[player, : sizes[player], 0] for player in (0, 1))
         margin = 9.0 - one[:, None] - two
         payoff = np.stack([(margin * one[:, None]).ravel(), (margin * two).ravel()])[None]
         level = np.unique(np.maximum(margin, 0.0).round(9), return_inverse=True)[1].reshape(1, -1)

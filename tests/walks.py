@@ -51,11 +51,11 @@ class Plain:
 
     def __init__(self, payoff: np.ndarray, stream: np.ndarray, **options: Any) -> None:
         self.payoff, self.draw, self.o = payoff, Words(stream), options
-        self.players, self.places = payoff.shape[0], payoff.shape[1]
+        self.players, self.action_grid = payoff.shape[0], payoff.shape[1]
         self.q: dict[Any, list[float]] = {}
         seen = 1 if options["observation"] == "own" else self.players
         for player in range(self.players):
-            for state in product(range(self.places), repeat=seen):
+            for state in product(range(self.action_grid), repeat=seen):
                 self.q[player, state] = [0.0, 0.0, 0.0]
 
     def state(self, player: int, at: list[int]) -> tuple[int, ...]:
@@ -90,7 +90,7 @@ class Plain:
         row[move] += self.o["alpha"] * (reward + self.o["gamma"] * value - row[move])
 
     def epoch(self, steps: int) -> None:
-        at = [int(self.draw() * self.places) for _ in range(self.players)]
+        at = [int(self.draw() * self.action_grid) for _ in range(self.players)]
         together = self.at_once if self.o["updates"] == "synchronous" else self.in_turn
         together(at, steps)
 
@@ -99,7 +99,7 @@ class Plain:
         chosen = [self.choose(player, at) for player in range(self.players)]
         for step in range(steps):
             before = [self.state(player, at) for player in range(self.players)]
-            at[:] = [min(max(k + m - 1, 0), self.places - 1) for k, m in zip(at, chosen, strict=True)]
+            at[:] = [min(max(k + m - 1, 0), self.action_grid - 1) for k, m in zip(at, chosen, strict=True)]
             done = chosen
             reward = self.payoff[(slice(None), *at)]
             chosen = []
@@ -120,7 +120,7 @@ class Plain:
                 turn[k], turn[other] = turn[other], turn[k]
             for player in turn:
                 before, move = self.state(player, at), self.choose(player, at)
-                at[player] = min(max(at[player] + move - 1, 0), self.places - 1)
+                at[player] = min(max(at[player] + move - 1, 0), self.action_grid - 1)
                 following = self.choose(player, at) if self.o["target"] == "on_policy" else None
                 value = self.worth(player, at, following)
                 self.update(player, before, move, self.payoff[(player, *at)], value)

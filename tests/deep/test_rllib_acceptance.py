@@ -55,6 +55,6 @@ def test_two_influencers_end_near_the_centre(options: dict[str, Any]) -> None:
 def test_a_race_on_a_grid_of_levels_ends_near_equilibrium(kind: Any) -> None:
     """Gains are small relative to the range of payoffs, about the effect of one grid step."""
     game = rv.games.race()
-    found = rv.solve(game, kind(moves="levels", places=9, iterations=60), seed=1)
+    found = rv.solve(game, kind(moves="levels", action_grid=9, iterations=60), seed=1)
     spread = np.ptp(np.asarray([0.12, -0.13]))  # mean payoffs at the beginning and at the end
     assert np.all(found.data.exploring_grid_regret.values < 0.3 * spread)

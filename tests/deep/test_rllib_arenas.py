@@ -68,14 +68,14 @@ GRIDS: dict[str, dict[str, Any]] = {
 def test_grid_moves_agree_with_the_tables(kind: str, joint: bool) -> None:
     game = rv.games.influencer(**GRIDS[kind])
     seen = "joint" if joint else "own"
-    arena: Any = PPO(moves="grid", places=4, observation=seen).world(game)
+    arena: Any = PPO(moves="grid", action_grid=4, observation=seen).world(game)
     world = tabulate(game, 4, observation=seen)
     sizes, moves = world.tables.sizes.tolist(), world.tables.action_map
     draw = np.random.default_rng(1)
     for _ in range(60):
         at = [int(draw.integers(size)) for size in sizes]
         chosen = [int(draw.integers(n)) for n in arena.walk.space.sizes]
-        x = np.array([world.places[player, place] for player, place in enumerate(at)])
+        x = np.array([world.action_grid[player, place] for player, place in enumerate(at)])
         state = Walking(put(x), put(0))
         after, paid, _, _ = arena.walk.step(
             state, put(np.array(chosen, dtype=float)[:, None]), jax.random.key(0)
@@ -84,7 +84,7 @@ def test_grid_moves_agree_with_the_tables(kind: str, joint: bool) -> None:
             int(moves[player, place, move])
             for player, (place, move) in enumerate(zip(at, chosen, strict=True))
         ]
-        there = np.array([world.places[player, place] for player, place in enumerate(to)])
+        there = np.array([world.action_grid[player, place] for player, place in enumerate(to)])
         np.testing.assert_allclose(after.position, there, atol=1e-9)
         number = np.ravel_multi_index(to, sizes)
         np.testing.assert_allclose(paid, world.tables.payoff[0, :, number], rtol=1e-9, atol=1e-9)
@@ -97,7 +97,7 @@ def test_grid_moves_agree_with_the_tables(kind: str, joint: bool) -> None:
 
 def test_regrets_on_a_grid_agree_with_value_iteration() -> None:
     game, gamma = rv.games.influencer(reach=[0.2, 0.4]), 0.6
-    arena: Any = PPO(moves="grid", places=3, gamma=gamma).world(game)
+    arena: Any = PPO(moves="grid", action_grid=3, gamma=gamma).world(game)
     world = tabulate(game, 3)
     rules = [[2, 1, 0], [2, 2, 1]]  # the move at each of the three grid points
     probabilities = [np.array([[0.2, 0.3, 0.5], [0.1, 0.8, 0.1], [0.6, 0.2, 0.2]]), np.eye(3)[rules[1]]]
@@ -151,7 +151,7 @@ def test_steps_stop_before_the_boundary() -> None:
 
 def test_mixtures_of_levels_by_hand() -> None:
     game = rv.games.influencer(reach=[0.2, 0.4])
-    arena: Any = PPO(moves="levels", places=3).world(game)
+    arena: Any = PPO(moves="levels", action_grid=3).world(game)
     mix = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]])
     record = arena.read({f"player_{k}": always(*mix[k]) for k in (0, 1)}, WORDS, READ)
     at = np.array([0.0, 0.5, 1.0])

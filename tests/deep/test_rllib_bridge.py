@@ -156,7 +156,7 @@ def test_continuous_actions_are_distributed_as_in_rllib(kind: Any) -> None:
 
 
 def test_discrete_action_probabilities_equal_those_of_rllib() -> None:
-    network, width = trained(PPO(moves="grid", places=5, **SHORT), rv.games.influencer())
+    network, width = trained(PPO(moves="grid", action_grid=5, **SHORT), rv.games.influencer())
     rows = np.random.default_rng(0).normal(size=(3, width)).astype(np.float32)
     soft = theirs(network, rows)
     each = np.stack([np.exp(soft.logp(torch.full((3,), a)).numpy()) for a in range(3)], axis=1)
@@ -168,7 +168,7 @@ def test_discrete_action_probabilities_equal_those_of_rllib() -> None:
 def test_dqn_greedy_actions_and_exploration_equal_those_of_rllib() -> None:
     short = SHORT | {"warm_up": 0, "updates": 5}
     network, width = trained(
-        DQN(moves="grid", places=5, epsilon=0.3, exploration=1.0, **short), rv.games.influencer()
+        DQN(moves="grid", action_grid=5, epsilon=0.3, exploration=1.0, **short), rv.games.influencer()
     )
     rows = np.random.default_rng(0).normal(size=(3, width)).astype(np.float32)
     with torch.no_grad():

@@ -41,7 +41,7 @@ SHORT: dict[str, Any] = {"iterations": 1, "batch": 20, "envs": 2, "periods": 5, 
         (PPO, {"reply_iterations": -1}, "reply_iterations: -1"),
         (PPO, {"step": 0.0}, "step: 0 must be in"),
         (PPO, {"step": 1.0}, "step: 1 must be in"),
-        (PPO, {"places": 1}, "places: 1 must be"),
+        (PPO, {"action_grid": 1}, "action_grid: 1 must be"),
         (PPO, {"hidden": []}, r"hidden: \[\] must be a list of whole numbers"),
         (PPO, {"hidden": [64, 0]}, r"hidden\[1\]: 0 must be"),
         (PPO, {"gamma": 1.5}, r"gamma: 1.5 must be in \[0, 1\]"),
@@ -76,7 +76,7 @@ def test_wrong_options_are_refused(kind: Any, options: dict[str, Any], words: st
     [
         (rv.games.influencer, DQN(), "rllib.dqn: needs numbered actions; set moves = 'levels' or 'grid'"),
         (lambda: rv.games.matrix("chicken"), SAC(), "rllib.sac: needs choices in a box"),
-        (rv.games.influencer, SAC(moves="grid", places=5), "rllib.sac: needs choices in a box"),
+        (rv.games.influencer, SAC(moves="grid", action_grid=5), "rllib.sac: needs choices in a box"),
         (lambda: rv.games.karma(agents=4), SAC(), "rllib.sac: needs choices in a box"),
         (rv.games.influencer, PPO(moves="steps", observation="none"), "observation: 'none' must be 'own' or"),
         (rv.games.influencer, PPO(moves="native"), "moves: 'native' needs a game with periods of its own"),
@@ -157,8 +157,8 @@ from rivalry.integrations.rllib import PPO, SAC
 for kind, options in (
     (PPO, {"batch": 1.5}), (PPO, {"envs": True}), (PPO, {"epochs": "many"}), (PPO, {"moves": "walk"}),
     (PPO, {"observation": "all"}), (PPO, {"policies": "own"}), (PPO, {"followers": "exact"}),
-    (PPO, {"hidden": 64}), (PPO, {"settings": 3}), (PPO, {"rate": "high"}), (PPO, {"places": "many"}),
-    (PPO, {"moves": "grid", "places": [{"low": 0.0}]}), (SAC, {"target_entropy": "none"}),
+    (PPO, {"hidden": 64}), (PPO, {"settings": 3}), (PPO, {"rate": "high"}), (PPO, {"action_grid": "many"}),
+    (PPO, {"moves": "grid", "action_grid": [{"low": 0.0}]}), (SAC, {"target_entropy": "none"}),
 ):
     try:
         kind(**options)
@@ -175,7 +175,7 @@ def test_options_of_the_wrong_type_are_refused() -> None:
     words = ["batch: 1.5", "envs: True", "epochs: 'many'"]
     words += ["moves: 'walk' must be one of 'any', 'levels', 'steps'"]
     words += ["observation: 'all' must", "policies: 'own' must", "followers: 'exact' must", "hidden: 64 must"]
-    words += ["settings: 3 must", "rate: 'high' must", "places: ", "places[0].kind: None"]
+    words += ["settings: 3 must", "rate: 'high' must", "action_grid: ", "action_grid[0].kind: None"]
     words += ["target_entropy: 'none' must"]
     for line, word in zip(told, words, strict=True):
         assert line.startswith(word)

@@ -34,7 +34,7 @@ SHORT: dict[str, Any] = {
 }
 LEARNERS: dict[str, DeepLearner] = {
     "ppo": PPO(policies="shared", **SHORT),
-    "dqn": DQN(moves="grid", places=5, warm_up=0, updates=5, **SHORT),
+    "dqn": DQN(moves="grid", action_grid=5, warm_up=0, updates=5, **SHORT),
     "sac": SAC(warm_up=0, updates=5, **SHORT),
 }
 ALONE = """
@@ -118,7 +118,7 @@ def test_a_checkpoint_restores_weights_and_progress(name: str) -> None:
 
 @pytest.mark.parametrize("game", [rv.games.influencer, rv.games.race])
 def test_episodes_are_sampled_by_other_processes(game: Any) -> None:
-    learner = PPO(moves="grid", places=5, runners=2, **SHORT)
+    learner = PPO(moves="grid", action_grid=5, runners=2, **SHORT)
     result = rv.solve(game(), learner, seed=1, tolerance=None)
     assert result.data.learning_reward.dims == ("sample", "player")
     assert result.data.sizes["sample"] == 2

@@ -104,7 +104,7 @@ TABLES: dict[str, dict[str, list[Any]]] = {
         "epsilon": [{"kind": "cosine", "min": 0.1, "max": 0.5}],
         "temperature": [{"kind": "cosine_distance", "min": 0.1, "max": 0.5}],
         "initial": [{"kind": "uniform", "min": 0.0, "max": 1.0}],
-        "places": [{"kind": "linear", "from": 0.1, "to": 0.9, "count": 3}],
+        "action_grid": [{"kind": "linear", "from": 0.1, "to": 0.9, "count": 3}],
     },
     "PopulationQLearning": {
         "beta": [{"kind": "geometric", "first": 1.0, "last": 10.0, "epochs": 5}],

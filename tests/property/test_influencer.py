@@ -127,6 +127,6 @@ def test_no_deviation_exceeds_the_payoff_bound(case: Case, player: int, one: flo
 
 @eqx.filter_jit
 def _cell(game: Any, x: Any, player: Any, low: Any, high: Any) -> tuple[Any, Any]:
-    places = low + jnp.linspace(0, 1, 31)[:, None] * (high - low)
-    values = jax.vmap(lambda place: game.payoffs(x.at[player].set(place))[player])(places)
+    positions = low + jnp.linspace(0, 1, 31)[:, None] * (high - low)
+    values = jax.vmap(lambda place: game.payoffs(x.at[player].set(place))[player])(positions)
     return rv.oracles.payoff_bound(game, x, player, low, high), values.max()

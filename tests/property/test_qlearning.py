@@ -36,9 +36,9 @@ options = st.fixed_dictionaries(
     options, st.integers(2, 3), st.integers(2, 4), st.sampled_from(["own", "joint"]), st.integers(0, 2**32)
 )
 def test_values_moves_and_visit_counts_stay_within_their_bounds(
-    chosen: dict[str, Any], players: int, places: int, observation: str, seed: int
+    chosen: dict[str, Any], players: int, size: int, observation: str, seed: int
 ) -> None:
-    payoff = np.random.default_rng(seed).normal(size=(players, *[places] * players))
+    payoff = np.random.default_rng(seed).normal(size=(players, *[size] * players))
     learner = QLearning(**chosen)
     world = learner.world(walk(payoff, observation))
     session = learner.begin(world, np.random.SeedSequence(seed))
@@ -57,4 +57,4 @@ def test_values_moves_and_visit_counts_stay_within_their_bounds(
     assert low - slack <= session["values"].min()
     assert session["values"].max() <= high + slack
     assert np.all(session["visits"].sum(axis=2) == steps)
-    assert np.all((here >= 0) & (here < places))
+    assert np.all((here >= 0) & (here < size))

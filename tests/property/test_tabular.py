@@ -29,7 +29,7 @@ def by_payoffs(game: Any, x: Any) -> Any:
 def agrees(game: Any, made: Any) -> None:
     """Compare the table, and sums computed without a table, with the game's payoffs at every joint action."""
     actions = np.array(every(made.tables.sizes))
-    x = made.places[np.arange(len(made.places)), actions]
+    x = made.action_grid[np.arange(len(made.action_grid)), actions]
     expected = np.asarray(by_payoffs(game, jnp.asarray(x)))
     size = float(np.asarray(game.weights).sum())
     np.testing.assert_allclose(payoffs(made, actions), expected, rtol=1e-10, atol=1e-13 * size)
@@ -105,7 +105,7 @@ def test_with_a_chosen_reach() -> None:
         players=2, choose_reach=[0.1, 0.5], normalised=True, reach_cost=3.0, resource="bimodal"
     )
     made = tabulate(game, PLACES)
-    assert made.places.shape == (2, PLACES**2, 2)
+    assert made.action_grid.shape == (2, PLACES**2, 2)
     agrees(game, made)
 
 

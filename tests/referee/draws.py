@@ -118,9 +118,9 @@ def line(rng: np.random.Generator) -> Case:
         log_third = np.log(third)[None]
     away = wide(rng, 1e-6, 1e4)
 
-    def outside(places: np.ndarray) -> list[np.ndarray]:
+    def outside(positions: np.ndarray) -> list[np.ndarray]:
         with np.errstate(divide="ignore"):
-            stay = np.log(away) + np.log((points - places) ** 2).sum(axis=1)
+            stay = np.log(away) + np.log((points - positions) ** 2).sum(axis=1)
         return [log_third, stay]
 
     def make() -> Any:
@@ -145,7 +145,7 @@ def plane(rng: np.random.Generator) -> Case:
             influence="exp(-(abs(b1 - x1) + abs(b2 - x2)) / w)", resource_points=points, resource=weights,
         )  # fmt: skip
 
-    payoff = models.contest(models.laplace(points, width), weights, lambda places: [], "error")
+    payoff = models.contest(models.laplace(points, width), weights, lambda positions: [], "error")
     candidates, project = box(np.zeros(2), np.ones(2))
     return _finished(rng, make, payoff, 2, (lambda r, i: np.concatenate([candidates(r, i), points]), project))
 
@@ -164,7 +164,7 @@ def battlefields(corners: int) -> Callable[[np.random.Generator], Case]:
                 resource_points={"kind": "corners"}, resource=prizes, zero_influence="share",
             )  # fmt: skip
 
-        payoff = models.contest(models.blotto(exponent), prizes, lambda places: [], "share")
+        payoff = models.contest(models.blotto(exponent), prizes, lambda positions: [], "share")
         space = inside(simplex(corners, prizes))
         case = _finished(rng, make, payoff, players, space, attained=False)
         if rng.random() < 0.5:
@@ -187,7 +187,7 @@ def opinions(rng: np.random.Generator) -> Case:
             resource_points=points, resource=weights,
         )  # fmt: skip
 
-    payoff = models.contest(models.dirichlet(points, alpha, 0), weights, lambda places: [], "error")
+    payoff = models.contest(models.dirichlet(points, alpha, 0), weights, lambda positions: [], "error")
     return _finished(rng, make, payoff, 3, inside(simplex(3, points.mean(axis=0))), attained=False)
 
 

@@ -40,9 +40,9 @@ def contest(log_influence: Callable[[int, np.ndarray], np.ndarray], weights: np.
         for rival in range(len(x)):
             mine = own if rival == player else x[rival][None]
             rows.append(np.broadcast_to(log_influence(rival, mine), (len(own), len(weights))))
-        places = np.repeat(x[None], len(own), axis=0)
-        places[:, player] = own
-        rows += [np.broadcast_to(row, (len(own), len(weights))) for row in outside(places)]
+        positions = np.repeat(x[None], len(own), axis=0)
+        positions[:, player] = own
+        rows += [np.broadcast_to(row, (len(own), len(weights))) for row in outside(positions)]
         stack = np.stack(rows)  # [row candidate point]
         top = stack.max(axis=0)
         with np.errstate(invalid="ignore"):
@@ -104,9 +104,9 @@ def race(par: dict[str, np.ndarray]) -> Payoff:
     """One period of the race with the ratio contest, the winner's safety and linear costs."""
 
     def payoff(x: np.ndarray, player: int, own: np.ndarray) -> np.ndarray:
-        places = np.repeat(x[None], len(own), axis=0)  # [candidate player column]
-        places[:, player] = own
-        xs, xp = places[..., 0], places[..., 1]
+        positions = np.repeat(x[None], len(own), axis=0)  # [candidate player column]
+        positions[:, player] = own
+        xs, xp = positions[..., 0], positions[..., 1]
         s, p = par["A"] * xs ** par["alpha"], par["B"] * xp ** par["beta"]
         with np.errstate(divide="ignore", invalid="ignore"):
             odds = s / p ** par["theta"]

@@ -276,7 +276,7 @@ def q_learning(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     game = game_of(inputs["game"], case["folder"], players=len(reaches))
     options = ("observation", "updates", "alpha", "gamma", "epochs", "episodes", "epsilon", "temperature")
     rest = {key: inputs[key] for key in (*options, "action_choice", "reward")}
-    learner = rv.methods.QLearning(places=places, trials=inputs["seeds"], **rest)
+    learner = rv.methods.QLearning(action_grid=places, trials=inputs["seeds"], **rest)
     found = rv.solve(game, learner, tolerance=None).data
     policies = found.policy.values.reshape(-1, places)  # [run and player, state]
     rows, counts = np.unique(policies, axis=0, return_counts=True)

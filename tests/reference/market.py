@@ -382,7 +382,7 @@ def _calvano(inputs: Inputs) -> dict[str, Any]:
     found = _learned(
         game,
         inputs,
-        places=places,
+        action_grid=places,
         memory=inputs["memory"],
         alpha=inputs["alpha"],
         gamma=inputs["discount"],
@@ -400,7 +400,7 @@ def _klein(inputs: Inputs) -> dict[str, Any]:
         found = _learned(
             game,
             inputs,
-            places={"kind": "linear", "from": 0.0, "to": 1.0, "count": k + 1},
+            action_grid={"kind": "linear", "from": 0.0, "to": 1.0, "count": k + 1},
             observation="others",
             alpha=inputs["alpha"],
             gamma=inputs["discount"],
@@ -422,7 +422,7 @@ def _staged(inputs: Inputs) -> dict[str, Any]:
         found = _learned(
             game,
             inputs,
-            places=[inputs["leader_grid"], inputs["follower_grid"]],
+            action_grid=[inputs["leader_grid"], inputs["follower_grid"]],
             memory=row["memory"],
             alpha=row["alpha"],
             gamma=[row["gamma_L"], row["gamma_F"]],

@@ -125,7 +125,7 @@ def grid_game(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     )
     largest = gains.max(axis=0)
     at = np.argwhere(largest <= 1e-12)
-    profiles = [game.space.check(table.places[[0, 1], pair]) for pair in at]
+    profiles = [game.space.check(table.action_grid[[0, 1], pair]) for pair in at]
     return {
         "pure_equilibria": at.tolist(),
         "u": [payoff[:, i, j].tolist() for i, j in at],
@@ -139,7 +139,7 @@ def learning_hedge(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """The mixtures after the last update of hedge on a grid of inputs."""
     game = game_of(inputs)
     levels = [{"kind": "levels", "levels": inputs[name]} for name in ("xs_levels", "xp_levels")]
-    learner = rv.methods.Hedge(places=levels, eta=inputs["eta"], rounds=inputs["steps"])
+    learner = rv.methods.Hedge(action_grid=levels, eta=inputs["eta"], rounds=inputs["steps"])
     found = rv.solve(game, learner)
     weights = found.profile.values
     return {

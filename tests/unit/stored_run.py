@@ -48,9 +48,9 @@ def ascent(reach: float, start: tuple[float, ...] = (0.1, 0.4, 0.9), steps: int 
 
 
 def _end(x: np.ndarray, reach: float, steps: int) -> Record:
-    places, coarse = np.linspace(0, 1, 101), np.linspace(0, 1, 40)
+    positions, coarse = np.linspace(0, 1, 101), np.linspace(0, 1, 40)
     mine = np.eye(len(x), dtype=bool)
-    land = np.array([[payoffs(np.where(own, y, x), reach)[own][0] for y in places] for own in mine])
+    land = np.array([[payoffs(np.where(own, y, x), reach)[own][0] for y in positions] for own in mine])
     field = np.array([[gradients(np.array([a, b, *x[2:]]), reach)[:2] for b in coarse] for a in coarse])
     here = payoffs(x, reach)
     regret = np.maximum(land.max(axis=1) - here, 0.0)
@@ -71,9 +71,9 @@ def _end(x: np.ndarray, reach: float, steps: int) -> Record:
         "resource": (("point",), WEIGHTS),
         "resource_points": (("point", "coordinate"), POINTS[:, None]),
         "row_label": (("row",), np.array([f"player {k}" for k in range(len(x))])),
-        "landscape": (("player", "place"), land),
-        "landscape_at": (("place",), places),
-        "landscape_best": (("player", "axis"), places[land.argmax(axis=1)][:, None]),
+        "landscape": (("player", "grid_point"), land),
+        "landscape_at": (("grid_point",), positions),
+        "landscape_best": (("player", "axis"), positions[land.argmax(axis=1)][:, None]),
         "landscape_best_payoff": (("player",), land.max(axis=1)),
         "field": (("i_place", "j_place", "component"), field),
         "field_at_i": (("i_place",), coarse),

@@ -190,16 +190,16 @@ oracles.deviation_payoff.register(WrongDeviation)(WrongDeviation.deviation_payof
 
 
 class WrongTables(Contest):
-    def contest(self, places: np.ndarray) -> Any:
-        return shapes.contest(np.ones(1), np.zeros((*places.shape[:2], 1)))
+    def contest(self, positions: np.ndarray) -> Any:
+        return shapes.contest(np.ones(1), np.zeros((*positions.shape[:2], 1)))
 
 
 oracles.to_contest.register(WrongTables)(WrongTables.contest)
 
 
 class ListTables(Contest):
-    def contest(self, places: np.ndarray) -> Any:
-        return [places]
+    def contest(self, positions: np.ndarray) -> Any:
+        return [positions]
 
 
 oracles.to_contest.register(ListTables)(ListTables.contest)

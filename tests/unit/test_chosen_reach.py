@@ -143,7 +143,7 @@ def test_named_starts_plot_data_and_metrics() -> None:
     landscape = rv.view(game, "landscape", x)
     assert landscape.landscape_at.shape == (1681, 2)
     measured = oracles.metrics(game, x)
-    assert measured["axis_name"][1].tolist() == ["place", "reach"]
+    assert measured["axis_name"][1].tolist() == ["position", "reach"]
     assert "threshold" not in measured
     assert oracles.exchangeable(game).tolist() == [0, 1]
     assert "reach chosen, the last axis" in repr(game)
@@ -154,11 +154,11 @@ def test_symmetric_equilibria_include_the_reach() -> None:
     game = rv.games.influencer(**LINE | {"reach_cost": 20.0, "players": 2})
     with pytest.raises(ValueError, match="players who choose their reach; use symmetric_positions"):
         symmetric_equilibrium(game)
-    places = symmetric_positions(game)
-    for place in places:
-        x = game.space.check(np.broadcast_to(place, (2, 2)))
+    positions = symmetric_positions(game)
+    for position in positions:
+        x = game.space.check(np.broadcast_to(position, (2, 2)))
         np.testing.assert_allclose(oracles.gradients(game, x), 0, atol=1e-7)
-        assert np.all(np.isfinite(symmetric_spectrum(game, place).split))
+        assert np.all(np.isfinite(symmetric_spectrum(game, position).split))
     unequal, _ = built("cost")
     with pytest.raises(ValueError, match=r"needs equal players, but reach_cost is \[4.0, 9.0\]"):
         symmetric_positions(unequal)

@@ -65,8 +65,8 @@ def test_hide_and_seek_has_the_known_mixed_equilibrium(lean: float) -> None:
     assert not bool(found.data.pure)
     np.testing.assert_allclose(found.payoff.values, [at**2, -at * (1 - at)], atol=1e-4)
     np.testing.assert_allclose(found.data.mean_profile.values, at, atol=1e-3)
-    places, weights = found.data.places.values[0, :, 0], found.data.mixture.values[0]
-    np.testing.assert_allclose(np.sort(places[weights > 0]), [0.0, 1.0])
+    positions, weights = found.data.action_grid.values[0, :, 0], found.data.mixture.values[0]
+    np.testing.assert_allclose(np.sort(positions[weights > 0]), [0.0, 1.0])
     gap = found.data.oracle_gap.values.max(axis=1)
     assert gap[0] > 0.1
     assert gap[-1] <= 1e-7
@@ -100,8 +100,8 @@ def test_an_incomplete_run_reports_the_remaining_gain() -> None:
     assert (found.status, found.claim) == ("iteration limit", "not an equilibrium")
     # first best responses: the hider to 1, the seeker to 0.2
     np.testing.assert_allclose(found.data.oracle_gap[0], [0.7**2 - 0.5**2, 0.5**2], atol=1e-9)
-    places, weights = found.data.places.values[..., 0], found.data.mixture.values
-    best = max(weights[1] @ (np.nan_to_num(places[1]) - x) ** 2 for x in np.linspace(0, 1, 1001)) - float(
+    positions, weights = found.data.action_grid.values[..., 0], found.data.mixture.values
+    best = max(weights[1] @ (np.nan_to_num(positions[1]) - x) ** 2 for x in np.linspace(0, 1, 1001)) - float(
         found.payoff[0]
     )
     np.testing.assert_allclose(found.certificate.regret[0], best, atol=1e-9)
@@ -139,9 +139,9 @@ def test_finite_games_in_mixed_strategies() -> None:
 
 def test_the_game_s_own_best_response_is_used() -> None:
     class Told(Quadratic):
-        def reply_to_mixture(self, places: Any, weights: Any, player: int) -> Any:
-            mean = float(np.sum(weights[1 - player] * np.nan_to_num(places[1 - player, :, 0])))
-            square = float(np.sum(weights[1 - player] * np.nan_to_num(places[1 - player, :, 0]) ** 2))
+        def reply_to_mixture(self, positions: Any, weights: Any, player: int) -> Any:
+            mean = float(np.sum(weights[1 - player] * np.nan_to_num(positions[1 - player, :, 0])))
+            square = float(np.sum(weights[1 - player] * np.nan_to_num(positions[1 - player, :, 0]) ** 2))
             if player == 1:
                 return np.array([mean]), -(square - mean**2), "exact"
             pays = {x: x**2 - 2 * x * mean + square + float(self.drive[0]) * x for x in (0.0, 1.0)}
@@ -172,11 +172,11 @@ def test_many_axes_are_searched_from_random_strategies() -> None:
             apart = jnp.sum(self.axes * (x[0] - x[1]) ** 2)
             return jnp.stack([-apart, apart])
 
-    places = np.zeros((2, 2, 13))
-    places[1, 1] = 1.0
-    places[0, 1] = np.nan
+    positions = np.zeros((2, 2, 13))
+    positions[1, 1] = 1.0
+    positions[0, 1] = np.nan
     weights = np.array([[1.0, 0.0], [0.5, 0.5]])
-    reply = reply_to_mixtures(Wide(jnp.full(13, 1 / 13)), places, weights, 0, 0)
+    reply = reply_to_mixtures(Wide(jnp.full(13, 1 / 13)), positions, weights, 0, 0)
     np.testing.assert_allclose(reply.strategy, 0.5, atol=1e-5)
     np.testing.assert_allclose(reply.payoff, -0.25, atol=1e-9)
     assert reply.coverage == "lower bound"
@@ -262,7 +262,7 @@ def test_a_continuous_all_pay_auction_reports_its_remaining_gain() -> None:
     """In equilibrium both mix uniformly on [0, 1] and earn 0; outbidding the atoms is profitable."""
     found = jumping(AllPay(jnp.array(1.0)), [0.3, 0.4], rounds=3, most=32)
     for player in (0, 1):
-        bids, weights = found.data.places.values[1 - player, :, 0], found.data.mixture.values[1 - player]
+        bids, weights = found.data.action_grid.values[1 - player, :, 0], found.data.mixture.values[1 - player]
         held = [0.0, *bids[weights > 0]]
         best = max(weights[bids <= bid].sum() - bid for bid in held)  # slightly above a bid
         np.testing.assert_allclose(

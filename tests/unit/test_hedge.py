@@ -128,8 +128,8 @@ def test_sampled_learners_find_dominant_strategies() -> None:
 @pytest.mark.parametrize(
     "learner",
     [
-        Hedge(places=5, eta=0.2, rounds=400),
-        FictitiousPlay(places=5),
+        Hedge(action_grid=5, eta=0.2, rounds=400),
+        FictitiousPlay(action_grid=5),
     ],
     ids=["hedge", "fictitious_play"],
 )
@@ -154,8 +154,8 @@ def test_continuous_games_are_played_on_an_action_grid(learner: Any) -> None:
         (lambda: Hedge(eta=0.0), "eta: 0 must be above 0"),
         (lambda: Hedge(eta=[1.0, -1.0]), r"eta\[1\]: -1 must be above 0"),
         (lambda: Hedge(rounds=0), "rounds: 0 must be at least 1"),
-        (lambda: Hedge(places=1), "places: 1 must be a whole number of at least 2"),
-        (lambda: Hedge(places={"kind": "log"}), "places.from: is missing"),
+        (lambda: Hedge(action_grid=1), "action_grid: 1 must be a whole number of at least 2"),
+        (lambda: Hedge(action_grid={"kind": "log"}), "action_grid.from: is missing"),
         (lambda: SoftmaxPolicyGradient(batch=0), "batch: 0 must be"),
     ],
 )

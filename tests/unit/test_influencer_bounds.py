@@ -38,8 +38,8 @@ def inside(game: Any, x: Any, low: Any, high: Any, parts: Any) -> tuple[Any, Any
     """The payoff bound of every box, and the best own payoff of many positions in it."""
 
     def box(low: Any, high: Any) -> tuple[Any, Any]:
-        places = low + parts * (high - low)
-        values = jax.vmap(lambda y: game.payoffs(x.at[1].set(y))[1])(places)
+        positions = low + parts * (high - low)
+        values = jax.vmap(lambda y: game.payoffs(x.at[1].set(y))[1])(positions)
         return oracles.payoff_bound(game, x, 1, low, high), values.max()
 
     return jax.vmap(box)(low, high)

@@ -48,7 +48,7 @@ def test_reach_threshold_is_where_the_spectrum_changes_sign(players: int) -> Non
         assert symmetric_spectrum(near, known.position).stable is stable
         assert symmetric_equilibrium(near).stable is stable
     found = symmetric_positions(game)
-    assert any(np.allclose(place, known.position, atol=1e-9) for place in found)
+    assert any(np.allclose(position, known.position, atol=1e-9) for position in found)
 
 
 def test_variance_threshold_is_where_the_spectrum_changes_sign() -> None:
@@ -93,9 +93,9 @@ def test_exponential_condition(shift: float) -> None:
 @pytest.mark.slow
 def test_power_law_centre_is_never_stable() -> None:
     game = rv.games.influencer(kernel="power_law", exponent=[0.5] * 3, resource="unimodal")
-    places = symmetric_positions(game)
-    assert len(places)
-    assert not any(symmetric_spectrum(game, place).stable for place in places)
+    positions = symmetric_positions(game)
+    assert len(positions)
+    assert not any(symmetric_spectrum(game, position).stable for position in positions)
     known = symmetric_equilibrium(game)
     assert (known.position, known.stable, known.threshold) == (None, False, None)
     measured = oracles.metrics(game, oracles.named_start(game, "paper_default"))
@@ -107,7 +107,7 @@ def test_power_law_centre_is_never_stable() -> None:
 def test_symmetric_spectrum_matches_the_full_jacobian() -> None:
     game = rv.games.influencer(**SKEWED, players=3, abstention=0.1)
     place = np.array([2.0, 1.5])
-    found = symmetric_spectrum(game, place)
+    found = symmetric_spectrum(game, position)
     whole = np.linalg.eigvals(jacobian(game, game.space.check([place.tolist()] * 3)))
     ours = np.concatenate([found.split, found.split, found.together])
     np.testing.assert_allclose(np.sort(whole.real), np.sort(ours.real), rtol=1e-7, atol=1e-9)
@@ -116,10 +116,10 @@ def test_symmetric_spectrum_matches_the_full_jacobian() -> None:
 @pytest.mark.slow
 def test_symmetric_positions_are_roots_with_outside_rows() -> None:
     game = rv.games.influencer(reach=[0.14, 0.14], abstention=25, resource=LOPSIDED)
-    places = symmetric_positions(game)
-    assert len(places)
-    for place in places:
-        gradient = oracles.gradients(game, game.space.check([place.tolist()] * 2))
+    positions = symmetric_positions(game)
+    assert len(positions)
+    for position in positions:
+        gradient = oracles.gradients(game, game.space.check([position.tolist()] * 2))
         np.testing.assert_allclose(gradient, 0, atol=1e-7)
 
 

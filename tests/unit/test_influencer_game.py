@@ -348,7 +348,9 @@ def test_plot_data_of_the_game() -> None:
     k = 50
     moved = x.at[0, 0].set(float(landscape.landscape_at[k]))
     assert here[k] == pytest.approx(float(game.payoffs(moved)[0]), rel=1e-12)
-    assert np.all(landscape.landscape_best_payoff.values >= landscape.landscape.max("place").values - 1e-12)
+    assert np.all(
+        landscape.landscape_best_payoff.values >= landscape.landscape.max("grid_point").values - 1e-12
+    )
     field = rv.view(game, "vector_field", x)
     assert field.field.shape == (40, 40, 2)
     y = x.at[0, 0].set(float(field.field_at_i[3])).at[1, 0].set(float(field.field_at_j[7]))

@@ -161,8 +161,8 @@ def test_blotto_threshold_is_where_the_spectrum_changes_sign(players: int) -> No
         stable = exponent < threshold_exponent(players)
         assert symmetric_spectrum(near, known.position).stable is stable
         assert symmetric_equilibrium(near).stable is stable
-    places = symmetric_positions(game)
-    assert any(np.allclose(place, known.position, atol=1e-9) for place in places)
+    positions = symmetric_positions(game)
+    assert any(np.allclose(position, known.position, atol=1e-9) for position in positions)
 
 
 @pytest.mark.parametrize("options", [{"reach": [0.4] * 4}, {"variance": [1.0] * 4, "covariance": SHAPE}])
@@ -187,7 +187,7 @@ def test_symmetric_spectrum_matches_the_tangential_jacobian() -> None:
     one = np.linalg.qr(np.array([[1.0, 1.0], [-1.0, 1.0], [0.0, -2.0]]))[0]
     every = np.kron(np.eye(3), one)
     whole = np.linalg.eigvals(every.T @ np.asarray(oracles.jacobian(game, x)) @ every)
-    found = symmetric_spectrum(game, place)
+    found = symmetric_spectrum(game, position)
     ours = np.concatenate([found.split, found.split, found.together])
     np.testing.assert_allclose(np.sort(ours.real), np.sort(whole.real), rtol=1e-8)
     tangent = np.asarray(oracles.gradients(game, x)) @ one
@@ -207,12 +207,12 @@ def test_certificates_and_plot_data() -> None:
     assert not hasattr(game, "ceiling")
     assert tuple(oracles.plot_data(game)) == ("influence", "shares", "landscape", "resource")
     landscape = rv.view(game, "landscape", x)
-    assert landscape.landscape_at.dims == ("place", "coordinate")
+    assert landscape.landscape_at.dims == ("grid_point", "coordinate")
     np.testing.assert_allclose(landscape.landscape_at.sum("coordinate"), 1, rtol=1e-12)
     k = 700
     moved = x.at[1].set(landscape.landscape_at.values[k])
     assert float(landscape.landscape[1, k]) == pytest.approx(float(game.payoffs(moved)[1]), rel=1e-12)
-    assert np.all(landscape.landscape_best_payoff >= landscape.landscape.max("place") - 1e-9)
+    assert np.all(landscape.landscape_best_payoff >= landscape.landscape.max("grid_point") - 1e-9)
     resource = rv.view(game, "resource", x)
     np.testing.assert_array_equal(resource.resource, game.weights)
     assert resource.resource_points.shape == (5, 3)

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from rivalry.core.space import Box, Simplex
-from rivalry.tables.action_grid import axis_levels, check_levels, moves_between, places_of
+from rivalry.tables.action_grid import axis_levels, check_levels, grid_points, moves_between
 
 BOX = Box.of([[0.0, 9.0], [0.0, 4.0]], players=2)
 LOG = {"kind": "log", "from": 1.0, "to": 4.0, "count": 3}
 
 
 def test_the_first_axis_is_the_slowest() -> None:
-    places = places_of(BOX, [{"kind": "levels", "levels": [0, 5, 9]}, LOG])
+    points = grid_points(BOX, [{"kind": "levels", "levels": [0, 5, 9]}, LOG])
     expected = list(product([0.0, 5.0, 9.0], [1.0, 2.0, 4.0]))
-    np.testing.assert_allclose(places, [expected] * 2, rtol=1e-15)
+    np.testing.assert_allclose(points, [expected] * 2, rtol=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -40,15 +40,15 @@ def test_one_table_for_all_axes_or_one_per_axis(tables: Any, lines: list[list[fl
 
 def test_end_points_may_differ_between_players() -> None:
     table = {"kind": "log", "from": [1.0, 2.0], "to": 4.0, "count": 2}
-    places = places_of(BOX, table)
-    np.testing.assert_allclose(places[0], [(1, 1), (1, 4), (4, 1), (4, 4)])
-    np.testing.assert_allclose(places[1], [(2, 2), (2, 4), (4, 2), (4, 4)])
+    points = grid_points(BOX, table)
+    np.testing.assert_allclose(points[0], [(1, 1), (1, 4), (4, 1), (4, 4)])
+    np.testing.assert_allclose(points[1], [(2, 2), (2, 4), (4, 2), (4, 4)])
 
 
 def test_moves_change_one_axis_by_one_level() -> None:
     tables = [LOG, {"kind": "levels", "levels": [0, 1, 2, 3]}]
-    places = places_of(BOX, tables)
-    moves = moves_between(BOX, tables, places)
+    points = grid_points(BOX, tables)
+    moves = moves_between(BOX, tables, points)
     assert moves.shape == (2, 12, 5)
     grid = np.arange(12).reshape(3, 4)
     for row, column in product(range(3), range(4)):
@@ -60,16 +60,22 @@ def test_moves_change_one_axis_by_one_level() -> None:
 @pytest.mark.parametrize(
     ("tables", "words"),
     [
-        ({"kind": "lag"}, "places.kind: 'lag' is unknown"),
-        ({"kind": "log", "from": 1.0, "to": 2.0}, "places.count: is missing"),
-        ({"kind": "levels", "levels": [1, 2], "to": 3.0}, "places.to: is not known"),
-        ({**LOG, "from": 0.0}, "places.from: 0 must be above 0"),
-        ({**LOG, "from": 5.0}, "places.from: 5.0 must be below to = 4.0"),
-        ({**LOG, "count": 0}, "places.count: 0 must be a whole number of at least 1"),
-        ({**LOG, "to": "far"}, "places.to: 'far' must be a finite number"),
-        ({"kind": "levels", "levels": [2, 1]}, r"places.levels: \[2, 1\] must be finite numbers that rise"),
-        ({"kind": "levels", "levels": "all"}, "places.levels: 'all' must be a list"),
-        ([LOG, {"kind": "levels", "levels": [[1, 2], [3, 4]]}], r"places\[1\].levels: 2 lists; must be one"),
+        ({"kind": "lag"}, "action_grid.kind: 'lag' is unknown"),
+        ({"kind": "log", "from": 1.0, "to": 2.0}, "action_grid.count: is missing"),
+        ({"kind": "levels", "levels": [1, 2], "to": 3.0}, "action_grid.to: is not known"),
+        ({**LOG, "from": 0.0}, "action_grid.from: 0 must be above 0"),
+        ({**LOG, "from": 5.0}, "action_grid.from: 5.0 must be below to = 4.0"),
+        ({**LOG, "count": 0}, "action_grid.count: 0 must be a whole number of at least 1"),
+        ({**LOG, "to": "far"}, "action_grid.to: 'far' must be a finite number"),
+        (
+            {"kind": "levels", "levels": [2, 1]},
+            r"action_grid.levels: \[2, 1\] must be finite numbers",
+        ),
+        ({"kind": "levels", "levels": "all"}, "action_grid.levels: 'all' must be a list"),
+        (
+            [LOG, {"kind": "levels", "levels": [[1, 2], [3, 4]]}],
+            r"action_grid\[1\].levels: 2 lists; must be",
+        ),
     ],
 )
 def test_wrong_tables_are_refused_in_one_line(tables: Any, words: str) -> None:
@@ -81,14 +87,14 @@ def test_wrong_tables_are_refused_in_one_line(tables: Any, words: str) -> None:
 @pytest.mark.parametrize(
     ("space", "tables", "words"),
     [
-        (Simplex((3, 3)), LOG, "places: a Simplex has no axes with levels"),
-        (BOX, [LOG], "places: 1 tables for 2 axes"),
-        (BOX, {"kind": "levels", "levels": [[1], [2], [3]]}, "places.levels: 3 lists for 2 axes"),
-        (BOX, {**LOG, "from": [1.0, 1.0, 1.0]}, "places.from: 3 numbers must be 2, one per player"),
+        (Simplex((3, 3)), LOG, "action_grid: a Simplex has no axes with levels"),
+        (BOX, [LOG], "action_grid: 1 tables for 2 axes"),
+        (BOX, {"kind": "levels", "levels": [[1], [2], [3]]}, "action_grid.levels: 3 lists for 2 axes"),
+        (BOX, {**LOG, "from": [1.0, 1.0, 1.0]}, "action_grid.from: 3 numbers must be 2, one per player"),
         (BOX, {**LOG, "to": 8.0}, "player 0 is at 8 on axis 1"),
-        (BOX, {"kind": "levels", "levels": [1.0]}, "places: 1 for player 0; must be at least 2"),
+        (BOX, {"kind": "levels", "levels": [1.0]}, "action_grid: 1 for player 0; must be at least 2"),
     ],
 )
 def test_levels_outside_the_space_are_refused(space: Any, tables: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        places_of(space, tables)
+        grid_points(space, tables)

@@ -131,18 +131,18 @@ def test_any_two_or_more_volunteers_may_mix_while_the_others_are_idle(active: in
 
 def test_the_best_response_to_mixtures_of_padded_grid_points_is_that_to_their_means(ragged: Matrix) -> None:
     rng = np.random.default_rng(6)
-    places = np.full((3, 2, 4), np.nan)
+    positions = np.full((3, 2, 4), np.nan)
     for player, size in enumerate(ragged.sizes):
-        places[player, :, :size] = rng.dirichlet(np.ones(size), size=2)
+        positions[player, :, :size] = rng.dirichlet(np.ones(size), size=2)
     weights = rng.dirichlet(np.ones(2), size=3)
-    mean = np.nan_to_num(np.einsum("pa,pax->px", weights, np.nan_to_num(places)))
+    mean = np.nan_to_num(np.einsum("pa,pax->px", weights, np.nan_to_num(positions)))
     for player, size in enumerate(ragged.sizes):
         pays = []
         for action in np.eye(4)[:size]:
             mean[player] = action
             pays.append(plainly(RAGGED, mean)[player])
-        mean[player] = weights[player] @ np.nan_to_num(places[player])
-        strategy, payoff, _ = oracles.mixed_best_response(ragged, places, weights, player)
+        mean[player] = weights[player] @ np.nan_to_num(positions[player])
+        strategy, payoff, _ = oracles.mixed_best_response(ragged, positions, weights, player)
         assert int(np.argmax(strategy)) == int(np.argmax(pays))
         assert payoff == pytest.approx(max(pays), abs=1e-14)
 

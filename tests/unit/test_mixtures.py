@@ -78,7 +78,7 @@ def test_action_payoffs_are_sums_over_joint_actions_of_others() -> None:
 
 def test_a_record_contains_expected_values(board: mixtures.TabulatedGame) -> None:
     weights = RNG.dirichlet(np.ones(6), size=2)
-    record = mixtures.mixture_record(TUG, board.places, weights, board.tables, board.measures)
+    record = mixtures.mixture_record(TUG, board.action_grid, weights, board.tables, board.measures)
     levels = np.array(list(product([0.0, 0.5, 2.0], [0.0, 1.0])))
     joint = [(a, b, weights[0, a] * weights[1, b]) for a, b in product(range(6), range(6))]
     np.testing.assert_allclose(
@@ -88,13 +88,13 @@ def test_a_record_contains_expected_values(board: mixtures.TabulatedGame) -> Non
     assert float(record["total"][1]) == pytest.approx(sum(w * levels[[a, b]].sum() for a, b, w in joint))
     assert "each" not in record
     assert record["mixture"][0] == ("player", "action")
-    assert record["places"][0] == ("player", "action", "axis")
+    assert record["action_grid"][0] == ("player", "action", "axis")
 
 
 def test_regret_is_evaluated_in_the_continuous_game(board: mixtures.TabulatedGame) -> None:
     """Compare with a scan of the expected payoff on a grid finer than that of the search."""
     weights = RNG.dirichlet(np.ones(6), size=2)
-    record = mixtures.mixture_record(TUG, board.places, weights, board.tables, board.measures)
+    record = mixtures.mixture_record(TUG, board.action_grid, weights, board.tables, board.measures)
     levels = np.array(list(product([0.0, 0.5, 2.0], [0.0, 1.0])))
     own = np.stack(np.meshgrid(np.linspace(0, 2, 801), np.linspace(0, 1, 101), indexing="ij"), -1)
     for player in range(2):
@@ -119,26 +119,26 @@ def test_regret_is_evaluated_in_the_continuous_game(board: mixtures.TabulatedGam
 
 def test_metrics_that_cannot_be_traced_are_evaluated_one_by_one(board: mixtures.TabulatedGame) -> None:
     weights = RNG.dirichlet(np.ones(6), size=2)
-    known = mixtures.expected_metrics(TUG, board.places, weights, board.tables.sizes, board.measures)
-    plain = mixtures.expected_metrics(TUG, board.places, weights, board.tables.sizes, {})
+    known = mixtures.expected_metrics(TUG, board.action_grid, weights, board.tables.sizes, board.measures)
+    plain = mixtures.expected_metrics(TUG, board.action_grid, weights, board.tables.sizes, {})
     assert list(plain) == ["total"]
     assert float(plain["total"][1]) == pytest.approx(float(known["total"][1]), abs=1e-12)
 
 
 def test_joint_atoms_are_the_support_of_the_joint_distribution() -> None:
-    places = np.array([[[0.0], [1.0], [np.nan]], [[0.0], [1.0], [2.0]]])
+    positions = np.array([[[0.0], [1.0], [np.nan]], [[0.0], [1.0], [2.0]]])
     weights = np.array([[0.25, 0.75, 0.0], [0.5, 0.0, 0.5]])
-    profiles, odds = mixtures.joint_atoms(places, weights)
+    profiles, odds = mixtures.joint_atoms(positions, weights)
     assert profiles[:, :, 0].tolist() == [[0, 0], [0, 2], [1, 0], [1, 2]]
     assert odds.tolist() == [0.125, 0.125, 0.375, 0.375]
-    profiles, odds = mixtures.joint_atoms(places, weights, without=1)
+    profiles, odds = mixtures.joint_atoms(positions, weights, without=1)
     assert profiles[:, :, 0].tolist() == [[0, 0], [1, 0]]
     assert odds.tolist() == [0.25, 0.75]
 
 
 def test_tables_too_large_are_refused() -> None:
     game = rv.games.influencer(reach=[0.2] * 3, resource="bimodal")
-    with pytest.raises(ValueError, match="places: 729 joint actions need more than 1000 bytes"):
+    with pytest.raises(ValueError, match="action_grid: 729 joint actions need more than 1000 bytes"):
         mixtures.board(game, 9, max_table_bytes=1000)
     with pytest.raises(ValueError, match="above max_table_bytes, 100"):
         mixtures.board(TUG, 9, max_table_bytes=100)
@@ -161,7 +161,7 @@ def test_samples_of_histories_are_distinct_rounds_evenly_spaced_in_logarithms() 
         assert np.count_nonzero((steps >= decade) & (steps < 10 * decade)) == mixtures.PER_DECADE
 
 
-@pytest.mark.parametrize("places", [1, True, 2.5, "many"])
-def test_numbers_of_grid_points_that_no_space_accepts_are_refused(places: object) -> None:
-    with pytest.raises(ValueError, match=r"^places: "):
-        mixtures.check_places(places)
+@pytest.mark.parametrize("action_grid", [1, True, 2.5, "many"])
+def test_numbers_of_grid_points_that_no_space_accepts_are_refused(action_grid: object) -> None:
+    with pytest.raises(ValueError, match=r"^action_grid: "):
+        mixtures.check_action_grid(action_grid)

@@ -91,7 +91,7 @@ def test_a_game_with_fields_named_like_oracles_is_solved(own: Any) -> None:
     solved = rv.solve(own, rv.methods.BestResponse(), start=HERE)
     np.testing.assert_allclose(solved.profile, 1 / 3, atol=1e-6)
     assert solved.claim == "no deviation found"
-    learned = rv.solve(own, rv.methods.QLearning(places=3), max_steps=10)
+    learned = rv.solve(own, rv.methods.QLearning(action_grid=3), max_steps=10)
     assert learned.profile.shape == (2, 1)
     with pytest.raises(ValueError, match="no named starts"):
         rv.solve(own, rv.methods.GradientAscent(), start="scale")
@@ -274,7 +274,7 @@ def test_only_registered_oracles_are_used_not_members() -> None:
     oracles.action_levels.register(Stepped)(lambda game, count: [np.linspace(0.2, 0.8, count)] * 2)
     assert oracles.discount_factors(game) == 0.5
     found = rv.tables.tabulate(game, 3)
-    np.testing.assert_allclose(found.places[:, :, 0], [[0.2, 0.5, 0.8]] * 2)
+    np.testing.assert_allclose(found.action_grid[:, :, 0], [[0.2, 0.5, 0.8]] * 2)
 
 
 HOMES = {

@@ -57,7 +57,7 @@ def test_table_payoffs_of_schedules_match_the_game(race: Any) -> None:
     for _ in range(3):
         policies = RNG.integers(0, choices, size=(2, len(tables.period)))
         value, best = period_values(tables, policies)
-        rows = tables.tabulated.places[[0, 1], greedy_path(tables, policies)]
+        rows = tables.tabulated.action_grid[[0, 1], greedy_path(tables, policies)]
         paid = certify.payoffs(race, race.inputs(rows))
         np.testing.assert_allclose(value[0], paid, rtol=1e-12)
         assert np.all(best >= value)
@@ -69,7 +69,7 @@ def test_carried_state_matches_the_technology_stocks() -> None:
     tables = tabulate_periods(race, 2)
     finite = tables.tabulated.tables
     policies = RNG.integers(0, int(finite.sizes[0]), size=(2, len(tables.period)))
-    rows = tables.tabulated.places[[0, 1], greedy_path(tables, policies)]
+    rows = tables.tabulated.action_grid[[0, 1], greedy_path(tables, policies)]
     measured = rv.oracles.metrics(race, race.inputs(rows))
     a, b = measured["safety_stock"][1], measured["performance_stock"][1]
     nature = 0
@@ -119,7 +119,7 @@ def test_default_action_levels_of_a_race() -> None:
     """Given only their number, the levels are those of the reference grid."""
     table = tabulate(rv.games.race(), 9, walk=False)
     grid = np.meshgrid(np.exp(np.arange(9) / 2 - 2.4), np.exp(np.arange(9) / 2 - 3), indexing="ij")
-    np.testing.assert_allclose(table.places[1], np.stack([part.ravel() for part in grid], axis=1))
+    np.testing.assert_allclose(table.action_grid[1], np.stack([part.ravel() for part in grid], axis=1))
     assert equilibria(table).tolist() == [[50, 50]]
 
 
@@ -141,9 +141,9 @@ def test_default_action_levels_of_a_race() -> None:
             lambda: tabulate_periods(
                 rv.games.race(horizon=3, technology={"invest": True}), 2, max_table_bytes=100_000
             ),
-            "places: tables of 208896 bytes by period 1 are above max_table_bytes, 100000",
+            "action_grid: tables of 208896 bytes by period 1 are above max_table_bytes, 100000",
         ),
-        (lambda: tabulate_periods(rv.games.race(horizon=2), 1), "places: 1 must be at least 2"),
+        (lambda: tabulate_periods(rv.games.race(horizon=2), 1), "action_grid: 1 must be at least 2"),
     ],
 )
 def test_games_without_period_tables_are_refused(made: Any, words: str) -> None:

@@ -21,7 +21,7 @@ PLACES = [
 ]
 EFFORTS = [{"kind": "levels", "levels": [0.2]}, {"kind": "levels", "levels": [0.02, 0.3, 3.0]}]
 OPTIONS: dict[str, Any] = {
-    "places": PLACES,
+    "action_grid": PLACES,
     "epsilon": 0.3,
     "action_choice": "greedy",
     "alpha": 0.02,
@@ -76,7 +76,7 @@ def test_play_that_ends_on_a_win_matches_backward_induction() -> None:
     expected = _induced(game)
     assert expected.tolist() == [[0, 0], [2, 2]]
     assert _induced(replayed).tolist() == [[1, 1], [2, 2]]
-    learner = PeriodQLearning(**OPTIONS | {"places": EFFORTS, "alpha": 0.01}, epochs=60_000, trials=3)
+    learner = PeriodQLearning(**OPTIONS | {"action_grid": EFFORTS, "alpha": 0.01}, epochs=60_000, trials=3)
     found = _learned(game, learner, seed=2)
     np.testing.assert_array_equal(found["policy"][:, :, :2], np.repeat(expected.T[None], 3, axis=0))
     np.testing.assert_allclose(found["grid_regret"], 0.0, atol=1e-12)
@@ -88,7 +88,7 @@ def test_play_that_ends_on_a_win_matches_backward_induction() -> None:
 
 def test_terminal_states_have_zero_value() -> None:
     begun = {"kind": "uniform", "min": 1.0, "max": 2.0}
-    learner = PeriodQLearning(**OPTIONS | {"places": EFFORTS}, epochs=50, initial=begun)
+    learner = PeriodQLearning(**OPTIONS | {"action_grid": EFFORTS}, epochs=50, initial=begun)
     world = learner.world(rv.games.race(horizon=2, contest={"ease_of_winning": 1.0}, end_on="win"))
     session = learner.begin(world, np.random.SeedSequence(0))
     assert learner.length(world) == 100
@@ -110,7 +110,7 @@ def test_q_learning_class_depends_on_the_number_of_periods() -> None:
         ({"gamma": 1.5}, "gamma: 1.5 must be in"),
         ({"gamma": [0.5, -0.1]}, r"gamma\[1\]: -0.1 must be in"),
         ({"updates": "asynchronous"}, "updates: 'asynchronous' is for play in one place"),
-        ({"places": 1}, "places: 1 must be"),
+        ({"action_grid": 1}, "action_grid: 1 must be"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], words: str) -> None:

@@ -475,18 +475,18 @@ def test_regret_curve_has_logarithmic_axes_with_plain_numbers() -> None:
 @pytest.mark.parametrize("kind", ["influence", "shares", "landscape"])
 def test_two_dimensional_data_are_drawn_in_the_plane(kind: str) -> None:
     side = np.linspace(0, 1, 6)
-    places = np.stack([grid.ravel() for grid in np.meshgrid(side, side)], axis=1)
-    fade = np.exp(-(((places[None] - np.array([[[0.2, 0.3]], [[0.8, 0.6]]])) ** 2).sum(axis=2)) / 0.1)
+    positions = np.stack([grid.ravel() for grid in np.meshgrid(side, side)], axis=1)
+    fade = np.exp(-(((positions[None] - np.array([[[0.2, 0.3]], [[0.8, 0.6]]])) ** 2).sum(axis=2)) / 0.1)
     data = dataset(
         {
             "influence": (("row", "point"), fade),
             "shares": (("row", "point"), fade / fade.sum(axis=0)),
             "resource": (("point",), fade[0]),
-            "resource_points": (("point", "coordinate"), places),
+            "resource_points": (("point", "coordinate"), positions),
             "profile": (("player", "axis"), np.array([[0.2, 0.3], [0.8, 0.6]])),
-            "landscape": (("player", "place"), fade),
-            "landscape_at": (("place", "coordinate"), places),
-            "landscape_best": (("player", "axis"), places[fade.argmax(axis=1)]),
+            "landscape": (("player", "grid_point"), fade),
+            "landscape_at": (("grid_point", "coordinate"), positions),
+            "landscape_best": (("player", "axis"), positions[fade.argmax(axis=1)]),
         }
     )
     ax = getattr(rv.plots, kind)(data)
@@ -495,12 +495,12 @@ def test_two_dimensional_data_are_drawn_in_the_plane(kind: str) -> None:
 
 
 def test_scattered_points_and_a_uniform_resource_are_drawn() -> None:
-    places = np.random.default_rng(2).uniform(size=(30, 2))
+    positions = np.random.default_rng(2).uniform(size=(30, 2))
     data = dataset(
         {
             "shares": (("row", "point"), np.full((2, 30), 0.5)),
             "resource": (("point",), np.ones(30)),
-            "resource_points": (("point", "coordinate"), places),
+            "resource_points": (("point", "coordinate"), positions),
         }
     )
     assert "resource" not in labels(rv.plots.shares(data))
@@ -533,7 +533,7 @@ def test_errors_name_missing_plot_data_and_the_call_for_it(run: xr.Dataset) -> N
 def test_axis_labels_use_the_names_of_the_game() -> None:
     walk = xr.Dataset({"path": (("step", "player", "axis"), np.ones((3, 2, 2)))})
     assert rv.plots.paths(walk).get_ylabel() == "axis 1: position (units of the space)"
-    named = walk.assign(axis_name=("axis", np.array(["place", "reach"])))
+    named = walk.assign(axis_name=("axis", np.array(["position", "reach"])))
     assert rv.plots.paths(named).get_ylabel() == "reach (units of the space)"
     assert "player 1, reach" in labels(rv.plots.paths(named, space=False))
 

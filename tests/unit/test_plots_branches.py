@@ -141,12 +141,12 @@ def test_branches_are_certified_up_to_a_millionth_of_all_payoffs(gain: float, wi
 
 def test_many_events_of_one_kind_are_counted_without_their_values() -> None:
     record = branches()
-    places = np.linspace(0.12, 0.18, 5)
+    positions = np.linspace(0.12, 0.18, 5)
     record["event_kind"] = (("event",), np.full(5, "fold"))
-    record["event_parameter"] = (("event",), places)
+    record["event_parameter"] = (("event",), positions)
     record["event_position"] = (("event", "player", "axis"), np.full((5, 3, 1), 0.5))
     assert "fold (5)" in labels(rv.plots.bifurcation(dataset(record)))
-    record["event_parameter"] = (("event",), np.append(np.nan, places[:4]))
+    record["event_parameter"] = (("event",), np.append(np.nan, positions[:4]))
     assert "fold at 0.12, 0.135, 0.15, 0.165" in labels(rv.plots.bifurcation(dataset(record)))
 
 

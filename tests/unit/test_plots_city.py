@@ -158,9 +158,9 @@ def test_networks_of_several_sizes_are_drawn_side_by_side() -> None:
 
 def test_a_batch_dimension_is_not_a_road_lane() -> None:
     bids = RANDOM.uniform(size=(2, 1, 1, KARMA))
-    batched = xr.Dataset({"mean_bid": (("lane", "player", "private", "karma"), bids)}, {"lane": [0, 1]})
+    batched = xr.Dataset({"mean_bid": (("batch", "player", "private", "karma"), bids)}, {"batch": [0, 1]})
     assert own_rank(batched, "mean_bid") == 3
-    assert len(series_of(batched, "mean_bid", series="lane")) == 2
+    assert len(series_of(batched, "mean_bid", series="batch")) == 2
     assert own_rank(one(), "lane_bid") == 1
 
 

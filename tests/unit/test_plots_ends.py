@@ -37,7 +37,7 @@ def learned(trials: int = 30, seed: int = 0) -> Record:
         "grid_equilibria": (("grid_equilibrium", "player", "axis"), np.array([[[0.25], [0.75]]])),
         "policy": (("trial", "player", "state"), draws.integers(0, 3, size=(trials, 2, 5))),
         "modal_policy": (("player", "state"), draws.integers(0, 3, size=(2, 5))),
-        "places": (("player", "state", "axis"), np.tile(np.linspace(0, 1, 5)[:, None], (2, 1, 1))),
+        "action_grid": (("player", "state", "axis"), np.tile(np.linspace(0, 1, 5)[:, None], (2, 1, 1))),
         "rollout": (("rollout_step", "player", "axis"), draws.uniform(size=(7, 2, 1))),
         "learning_step": (("sample",), steps),
         "learning_reward": (("sample", "player"), reward),

@@ -36,9 +36,9 @@ def lattice(edge: int = 8) -> np.ndarray:
 PROFILE = np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3]])
 
 
-def on_a_simplex(places: np.ndarray | None = None) -> Record:
+def on_a_simplex(positions: np.ndarray | None = None) -> Record:
     """Two players on a simplex with three vertices."""
-    where = lattice() if places is None else places
+    where = lattice() if positions is None else positions
     fade = np.exp(-((where[None] - PROFILE[:, None]) ** 2).sum(axis=2) / 0.1)
     way = np.linspace(0, 1, 9)[:, None, None]
     path = (1 - way) / 3 + way * PROFILE
@@ -51,8 +51,8 @@ def on_a_simplex(places: np.ndarray | None = None) -> Record:
         "profile": (("player", "axis"), PROFILE),
         "claim": ((), np.asarray("equilibrium")),
         "path": (("step", "player", "axis"), path),
-        "landscape": (("player", "place"), fade),
-        "landscape_at": (("place", "coordinate"), where),
+        "landscape": (("player", "grid_point"), fade),
+        "landscape_at": (("grid_point", "coordinate"), where),
         "landscape_best": (("player", "axis"), PROFILE),
         "snapshot_influence": (("snapshot", "row", "point"), np.stack([fade, fade**2])),
         "snapshot_profile": (("snapshot", "player", "axis"), path[[0, 8]]),
@@ -89,10 +89,10 @@ def test_ternary_paths_are_at_the_coordinates_of_their_mixtures() -> None:
 
 def test_a_box_with_three_axes_is_not_drawn_as_a_simplex() -> None:
     record = on_a_simplex()
-    record["landscape_at"] = (("place", "coordinate"), 2 * record["landscape_at"][1])
+    record["landscape_at"] = (("grid_point", "coordinate"), 2 * record["landscape_at"][1])
     with pytest.raises(ValueError, match="landscape_at: 3 coordinates; only one or two can be drawn"):
         rv.plots.landscape(dataset(record))
-    record["landscape_at"] = (("place", "four"), np.zeros((45, 4)))
+    record["landscape_at"] = (("grid_point", "four"), np.zeros((45, 4)))
     with pytest.raises(ValueError, match="landscape_at: 4 coordinates"):
         rv.plots.landscape(dataset(record))
 

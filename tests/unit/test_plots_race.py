@@ -162,8 +162,8 @@ def test_best_response_curves_intersect_at_the_equilibrium() -> None:
     at = np.linspace(0.0, 10.0, 12)
     data = xr.Dataset(
         {
-            "reaction": (("duellist", "place"), np.stack([6 - at / 2, 6 - at / 2])),
-            "reaction_at": (("duellist", "place"), np.stack([at, at])),
+            "reaction": (("duellist", "grid_point"), np.stack([6 - at / 2, 6 - at / 2])),
+            "reaction_at": (("duellist", "grid_point"), np.stack([at, at])),
             "reaction_here": ("duellist", [4.0, 4.0]),
             "reaction_player": ("duellist", [0, 2]),
             "reaction_column": ((), np.asarray("performance_input")),
@@ -190,8 +190,8 @@ def test_jumps_of_a_best_response_are_dotted_on_log_axes() -> None:
     quits = np.where(at < 1, np.sqrt(at), 0.0)
     data = xr.Dataset(
         {
-            "reaction": (("duellist", "place"), np.stack([np.sqrt(at) / 2, quits])),
-            "reaction_at": (("duellist", "place"), np.stack([at, at])),
+            "reaction": (("duellist", "grid_point"), np.stack([np.sqrt(at) / 2, quits])),
+            "reaction_at": (("duellist", "grid_point"), np.stack([at, at])),
         }
     )
     ax = rv.plots.reaction(data)
@@ -206,8 +206,8 @@ def test_a_jump_of_a_best_response_is_not_an_intersection() -> None:
     responses = np.stack([np.full(21, 5.2), np.where(at < 5.1, 9.0, 1.0)])
     data = xr.Dataset(
         {
-            "reaction": (("duellist", "place"), responses),
-            "reaction_at": (("duellist", "place"), np.stack([at, at])),
+            "reaction": (("duellist", "grid_point"), responses),
+            "reaction_at": (("duellist", "grid_point"), np.stack([at, at])),
         }
     )
     assert "intersection" not in labels(rv.plots.reaction(data))

@@ -148,7 +148,7 @@ def test_recorded_metrics() -> None:
     np.testing.assert_allclose(record["end_mean"], ends.mean(axis=0))
     np.testing.assert_allclose(record["end_mad"], np.abs(ends - ends.mean(axis=0)).mean(axis=0))
     for trial in np.flatnonzero(record["end_period"] == 1):
-        joint = policies.places_at(world, ends[trial])
+        joint = policies.nearest_grid_points(world, ends[trial])
         np.testing.assert_allclose(record["grid_regret"][trial], regrets(world, joint), atol=1e-12)
     assert record["grid_equilibria"].ravel().tolist() == [0.5, 0.5]
     away = np.sqrt(((ends - 0.5) ** 2).mean(axis=(1, 2)))
@@ -232,5 +232,5 @@ def test_distance_from_the_centre_of_the_grid_in_each_state() -> None:
     joint = QLearning().world(walk(np.ones((2, 5, 5)), "joint"))
     np.testing.assert_allclose(policies.off_centre(joint), [np.repeat(line, 5), np.tile(line, 5)], atol=1e-15)
     plane = np.stack(np.meshgrid([0.0, 1.0, 2.0], [5.0, 6.0, 7.0]), axis=-1).reshape(9, 2)
-    square = QLearning().world(walk(np.ones((2, 9, 9))))._replace(places=np.stack([plane, plane]))
+    square = QLearning().world(walk(np.ones((2, 9, 9))))._replace(action_grid=np.stack([plane, plane]))
     np.testing.assert_allclose(policies.off_centre(square)[0], [1, 1, 1, 1, 0, 1, 1, 1, 1], atol=1e-15)

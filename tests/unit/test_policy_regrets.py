@@ -28,7 +28,7 @@ def test_policy_regrets_are_evaluated_at_the_end_of_the_rollout() -> None:
 
 def test_no_policy_regrets_for_random_order_or_many_states(monkeypatch: pytest.MonkeyPatch) -> None:
     game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
-    short = {"epochs": 3, "episodes": 5, "places": 5}
+    short = {"epochs": 3, "episodes": 5, "action_grid": 5}
     assert "policy_regret" in rv.solve(game, QLearning(**short)).data
     assert "policy_regret" not in rv.solve(game, QLearning(**short, updates="asynchronous")).data
     monkeypatch.setattr(policies, "REPLIED", 24)
@@ -37,7 +37,7 @@ def test_no_policy_regrets_for_random_order_or_many_states(monkeypatch: pytest.M
 
 def test_policies_learned_in_turn_are_rolled_out_in_turn() -> None:
     game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
-    data = rv.solve(game, QLearning(epochs=3, episodes=5, places=5, updates="asynchronous"), seed=2).data
+    data = rv.solve(game, QLearning(epochs=3, episodes=5, action_grid=5, updates="asynchronous"), seed=2).data
     policies, table = data.modal_policy.values, in_turn(tabulate(game, 5))
     first = np.rint(data.rollout.values[0, :, 0] * 4).astype(int)
     np.testing.assert_allclose(data.rollout.values[..., 0], rollout(table, policies, first).path / 4)
@@ -46,7 +46,7 @@ def test_policies_learned_in_turn_are_rolled_out_in_turn() -> None:
 def test_no_equilibrium_search_among_too_many_joint_actions(monkeypatch: pytest.MonkeyPatch) -> None:
     game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
     monkeypatch.setattr(policies, "MOST_JOINT", 14)  # there are 15 unordered pairs of five grid points
-    learner = QLearning(epochs=3, episodes=5, places=5, max_table_bytes=1)
+    learner = QLearning(epochs=3, episodes=5, action_grid=5, max_table_bytes=1)
     with pytest.warns(UserWarning, match=r"summed|not looked for among 15 joint actions") as told:
         found = rv.solve(game, learner)
     assert len(told) == 2

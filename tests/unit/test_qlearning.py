@@ -246,14 +246,14 @@ def test_options_that_do_not_fit_the_game_are_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "dims"),
     [
-        ({"observation": "joint"}, ("player", "place", "axis")),
+        ({"observation": "joint"}, ("player", "grid_point", "axis")),
         ({"observation": "none", "walk": False}, ("player", "action", "axis")),
     ],
 )
 def test_dimension_names_depend_on_the_observation(options: dict[str, Any], dims: tuple[str, ...]) -> None:
     game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
-    found = rv.solve(game, QLearning(places=5, epochs=5, **options), seed=1, tolerance=None)
-    assert found.data.places.dims == dims
+    found = rv.solve(game, QLearning(action_grid=5, epochs=5, **options), seed=1, tolerance=None)
+    assert found.data.action_grid.dims == dims
 
 
 def test_without_states_and_discounting_it_is_a_bandit() -> None:

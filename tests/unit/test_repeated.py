@@ -62,7 +62,7 @@ def test_a_game_with_payoffs_is_tabulated_with_simultaneous_moves() -> None:
         repeated_form = property()  # type: ignore[assignment]
 
     world = repeated_form(Plain(), 4)
-    x = world.places[:, :, 0]
+    x = world.action_grid[:, :, 0]
     assert world.tables.order.tolist() == [[0, 1]]
     want = x[0][:, None] * (9.0 - x[0][:, None] - x[1])
     np.testing.assert_allclose(world.tables.payoff[0, 0].reshape(4, 4), want)
@@ -240,7 +240,9 @@ def test_an_oracle_in_alternating_play_responds_to_current_actions() -> None:
 @pytest.mark.slow
 def test_a_leader_of_an_oracle_learns_the_stackelberg_outcome() -> None:
     for gamma in (0.0, 0.5, 0.95):
-        made = quick(sessions=6, gamma=gamma, memory=0, roles=["learns", "oracle"], places=[LEADS, FOLLOWS])
+        made = quick(
+            sessions=6, gamma=gamma, memory=0, roles=["learns", "oracle"], action_grid=[LEADS, FOLLOWS]
+        )
         found = rv.solve(Duopoly("staged"), made, seed=1).record
         np.testing.assert_array_equal(found["end_action"][1], np.tile([4.5, 2.25], (6, 1)))
         np.testing.assert_allclose(found["end_payoff"][1], np.tile([10.125, 5.0625], (6, 1)))
@@ -433,7 +435,7 @@ def test_staged_quantity_setting_is_within_reference_bands(row: int) -> None:
         gamma=[given["gamma_L"], given["gamma_F"]],
         epsilon={"kind": "exponential", "beta": given["beta"]},
         memory=given["memory"],
-        places=[LEADS, FOLLOWS],
+        action_grid=[LEADS, FOLLOWS],
         max_periods=20_000_000,
     )
     record = rv.solve(Duopoly("staged"), made, seed=3).record
@@ -447,7 +449,7 @@ def test_shocks_are_weighted_by_their_probabilities() -> None:
     levels, odds, outputs = np.array([-30.0, 30.0]), np.array([0.9, 0.1]), np.array([20.0, 30.0, 40.0])
     shock = {"kind": "iid", "levels": levels.tolist(), "probabilities": odds.tolist()}
     game = rv.games.market(shock=shock, shock_observed=True)
-    at_random = RepeatedQLearning(sessions=2, control="random", places=outputs.tolist(), periods=10)
+    at_random = RepeatedQLearning(sessions=2, control="random", action_grid=outputs.tolist(), periods=10)
     both = outputs[:, None] + outputs
     price = np.maximum(100 + levels[:, None, None] - both, 0)
     mean = odds @ ((price - 10) * outputs[:, None]).mean(axis=(1, 2))
@@ -461,7 +463,7 @@ def test_shocks_are_weighted_by_their_probabilities() -> None:
 @pytest.mark.slow
 def test_alternating_random_play_with_adjustment_costs_has_no_mean() -> None:
     game = rv.games.market(timing="alternating", adjustment="spot", adjustment_cost=1.0)
-    at_random = RepeatedQLearning(sessions=2, control="random", places=[20.0, 30.0], periods=10)
+    at_random = RepeatedQLearning(sessions=2, control="random", action_grid=[20.0, 30.0], periods=10)
     assert "end_payoff" not in rv.solve(game, at_random).data
 
 
@@ -473,7 +475,7 @@ def test_the_memoryless_control_needs_the_game_itself() -> None:
 
 def test_random_players_open_no_channel_for_the_discount_factor() -> None:
     game = rv.games.market(intercept=10.0, slope=1.0, unit_cost=1.0)
-    play = {"sessions": 2, "places": 3, "periods": 50, "memory": 1, "gamma": 0.9}
+    play = {"sessions": 2, "action_grid": 3, "periods": 50, "memory": 1, "gamma": 0.9}
     told = rv.solve(game, RepeatedQLearning(roles=["learns", "random"], **play), seed=1).data
     assert "memory (0 sees 1)" in str(told.gamma_channels.values)
     told = rv.solve(game, RepeatedQLearning(roles="random", **play), seed=1).data

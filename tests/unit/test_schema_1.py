@@ -178,3 +178,17 @@ def test_a_batch_of_starts_of_version_0_1_has_the_present_dimension() -> None:
         method = [{"name": "a", "kind": "newton"} | extra]
         (row,) = upgrade_study(base | {"method": method, "expect": expect})["expect"]
         assert row["at"] == {name: 1}
+
+
+def test_action_grids_of_version_0_1_are_upgraded() -> None:
+    method = [{"name": "learner", "kind": "q_learning", "places": 11}, {"kind": "mine.py:Own", "places": 3}]
+    base = head()["study"] | {"plots": [], "expect": [], "quick": {}, "batch": {}}
+    old = base | {"method": method, "sweep": {"method.learner.places": [11, 101]}}
+    old["plots"] = [{"kind": "policy", "at": {"learner.places": 11}}]
+    new = upgrade_study(old | {"game": {"family": "influencer"}})
+    assert [sorted(table) for table in new["method"]] == [["action_grid", "kind", "name"], ["kind", "places"]]
+    assert new["sweep"] == {"method.learner.action_grid": [11, 101]}
+    record = {"places": (("player", "place", "axis"), np.zeros((2, 3, 1)))}
+    assert upgrade_record(record, "influencer")["action_grid"][0] == ("player", "grid_point", "axis")
+    bids = {"example_mean_bid": (("example", "trip", "place", "karma"), np.zeros((1, 1, 1, 1)))}
+    assert upgrade_record(bids, "city") == bids

@@ -11,9 +11,9 @@ from tests.contests import every, shared
 
 def test_interpreted_and_compiled_kernels_agree() -> None:
     game = shared(players=3)
-    places = np.linspace(0, 1, 3)[None, :, None].repeat(3, axis=0)
+    positions = np.linspace(0, 1, 3)[None, :, None].repeat(3, axis=0)
     sizes = np.array([3, 3, 3])
-    made = game.contest(places)
+    made = game.contest(positions)
     compiled, plain = np.zeros((3, 27)), np.zeros((3, 27))
     contests.tabulate(made, sizes, compiled)
     contests.tabulate.py_func(made, sizes, plain)

@@ -47,7 +47,7 @@ METHOD = {"kind": "evaluate", "start": [0.1, 0.2]}
         (rv.methods.RepeatedQLearning, {"sessions": HUGE}),
         (rv.methods.RepeatedQLearning, {"memory": HUGE}),
         (rv.methods.QLearning, {"epochs": HUGE}),
-        (rv.methods.Hedge, {"places": HUGE}),
+        (rv.methods.Hedge, {"action_grid": HUGE}),
     ],
 )
 def test_factories_refuse_excessive_sizes(make: Callable[..., Any], given: dict[str, Any]) -> None:

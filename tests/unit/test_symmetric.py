@@ -61,9 +61,9 @@ def test_a_given_position_is_kept_and_a_lost_root_ends_the_scan() -> None:
 
 
 def test_starts_avoid_the_corners_of_a_simplex() -> None:
-    places = symmetric.starts(Simplex((3, 3)), 41)
-    assert places.min() > 0.03
-    np.testing.assert_allclose(places.sum(axis=1), 1)
+    positions = symmetric.starts(Simplex((3, 3)), 41)
+    assert positions.min() > 0.03
+    np.testing.assert_allclose(positions.sum(axis=1), 1)
 
 
 def test_games_of_different_structure_are_refused() -> None:

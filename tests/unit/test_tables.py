@@ -17,13 +17,13 @@ from tests.contests import Offering, Shared, by_rule, every, shared
 from tests.small_games import cournot
 
 
-@pytest.mark.parametrize(("axes", "places"), [(1, 4), (2, 3), (1, [0.0, 0.2, 1.0])])
+@pytest.mark.parametrize(("axes", "action_grid"), [(1, 4), (2, 3), (1, [0.0, 0.2, 1.0])])
 @pytest.mark.parametrize("kind", [Shared, Offering])
-def test_a_table_contains_the_payoffs(kind: type[Shared], axes: int, places: Any) -> None:
+def test_a_table_contains_the_payoffs(kind: type[Shared], axes: int, action_grid: Any) -> None:
     game = shared(kind, axes=axes)
-    made = tabulate(game, places)
+    made = tabulate(game, action_grid)
     np.testing.assert_allclose(
-        made.tables.payoff[0], by_rule(game, made.places, made.tables.sizes), rtol=1e-12, atol=1e-14
+        made.tables.payoff[0], by_rule(game, made.action_grid, made.tables.sizes), rtol=1e-12, atol=1e-14
     )
     assert made.contest.weights.size == 0
 
@@ -33,7 +33,7 @@ def test_action_grids_of_unequal_lengths_without_outside_shares() -> None:
     made = tabulate(game, [[0.1, 0.9], [0.0, 0.5, 1.0], [0.2, 0.3, 0.4, 0.6]])
     assert made.tables.sizes.tolist() == [2, 3, 4]
     found = made.tables.payoff[0]
-    np.testing.assert_allclose(found, by_rule(game, made.places, made.tables.sizes), rtol=1e-12)
+    np.testing.assert_allclose(found, by_rule(game, made.action_grid, made.tables.sizes), rtol=1e-12)
     np.testing.assert_allclose(found.sum(axis=0), np.asarray(game.weights).sum(), rtol=1e-12)
 
 
@@ -42,7 +42,7 @@ def test_a_general_game_is_tabulated_in_chunks(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(discretize, "CHUNK", 50)
     game = cournot(3)
     made = tabulate(game, 5)
-    q = made.places[0, :, 0]
+    q = made.action_grid[0, :, 0]
     for joint, actions in enumerate(every([5] * 3)):
         own = q[list(actions)]
         expected = own * (9 - own.sum())  # price less cost, times quantity
@@ -61,7 +61,7 @@ def test_above_the_memory_limit_payoffs_are_computed_on_demand() -> None:
     assert largest_payoff(summed) == largest_payoff(table) == table.tables.payoff.max()
     for made in (table, summed):
         np.testing.assert_allclose(payoffs(normalise(made), actions).max(), 1.0, rtol=1e-14)
-    with pytest.raises(ValueError, match="places: a table of 1536 bytes is above max_table_bytes, 1000"):
+    with pytest.raises(ValueError, match="action_grid: a table of 1536 bytes is above max_table_bytes, 1000"):
         tabulate(shared(Shared), 4, max_table_bytes=1000)
 
 
@@ -74,10 +74,10 @@ def test_underflowing_influence_is_shared_in_logarithms() -> None:
     made = tabulate(game, [0.0, 0.3, 0.34])
     table = made.tables.payoff[0].reshape(2, 3, 3)
     b, w = np.asarray(game.points)[:, 0], np.asarray(game.weights)
-    places = made.places[0, :, 0]
+    points = made.action_grid[0, :, 0]
     for one in range(3):
         for two in range(3):
-            gap = 5000 * (np.abs(b - places[one]) - np.abs(b - places[two]))
+            gap = 5000 * (np.abs(b - points[one]) - np.abs(b - points[two]))
             share = 1 / (1 + np.exp(np.clip(gap, -700, 700)))
             np.testing.assert_allclose(table[:, one, two], [w @ share, w @ (1 - share)], atol=1e-12)
     with pytest.warns(UserWarning, match="summed"):
@@ -109,7 +109,7 @@ def test_matrix_games_are_tabulated_unchanged() -> None:
     assert made.tables.action_map.size == 0
     assert made.tables.observation_slots.tolist() == [[[0, 1], [1, 1]]] * 2
     for actions in every([2, 3]):
-        corners = made.places[[0, 1], list(actions)]
+        corners = made.action_grid[[0, 1], list(actions)]
         np.testing.assert_allclose(payoffs(made, list(actions)), game.payoffs(game.space.check(corners)))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.tables.action_grid import moves_between, places_of
+from rivalry.tables.action_grid import grid_points, moves_between
 from rivalry.transforms import walks
 from rivalry.transforms.units import strategies, units
 
@@ -31,13 +31,13 @@ def test_moves_match_the_tabulated_moves(space: str) -> None:
     more = {"kernel": "dirichlet"} if space == "simplex" else {"reach": 0.3}
     base = rv.games.influencer(space=space, **more)
     game = walks(base, step=0.25)
-    places = places_of(base.space, 5)
-    moves = moves_between(base.space, 5, places)
+    points = grid_points(base.space, 5)
+    moves = moves_between(base.space, 5, points)
     assert game.space.sizes == (moves.shape[2],) * 2
-    for standing in range(places.shape[1]):
+    for standing in range(points.shape[1]):
         for move in range(moves.shape[2]):
-            found = at(game, places[:, standing], [[move], [move]])
-            np.testing.assert_allclose(found, places[[0, 1], moves[:, standing, move]], atol=1e-12)
+            found = at(game, points[:, standing], [[move], [move]])
+            np.testing.assert_allclose(found, points[[0, 1], moves[:, standing, move]], atol=1e-12)
 
 
 def test_positions_stay_on_the_grid_over_many_steps() -> None:
@@ -89,8 +89,8 @@ def test_starts_are_uniform(moves: Any) -> None:
 def test_starts_on_a_simplex_are_uniform_over_its_lattice() -> None:
     game = walks(rv.games.influencer(space="simplex", kernel="dirichlet"), step=0.5)
     samples = np.asarray(jax.vmap(lambda key: game.reset(key).position)(jax.random.split(KEY, 2000)))
-    places, counts = np.unique(samples.reshape(-1, 3).round(6), axis=0, return_counts=True)
-    assert len(places) == 6
+    points, counts = np.unique(samples.reshape(-1, 3).round(6), axis=0, return_counts=True)
+    assert len(points) == 6
     np.testing.assert_allclose(counts / 4000, 1 / 6, atol=4 * np.sqrt(5 / 36 / 4000))
 
 

@@ -82,9 +82,9 @@ def test_grid_starts_are_counted_by_basin(tmp_path: Path) -> None:
     method = {"kind": "best_response", "start": "grid", "starts": 9, "max_steps": 50}
     found = run_cell(task_of(tmp_path, method=[method]), tmp_path)
     begun = found["start_profile"][1][:, :, 0]
-    places = np.linspace(0.01, 2.0, 7)[1::2]  # midpoints of three equal intervals
+    positions = np.linspace(0.01, 2.0, 7)[1::2]  # midpoints of three equal intervals
     assert {tuple(row) for row in begun.round(9)} == {
-        (a, b) for a in places.round(9) for b in places.round(9)
+        (a, b) for a in positions.round(9) for b in positions.round(9)
     }
     assert found["basin"][0] == ("batch",)
     assert found["basin_count"][1].sum() == 9

@@ -66,8 +66,8 @@ def _(game: Firms, x: Any, player: int) -> oracles.Response:
 
 
 @oracles.mixed_best_response.register(Firms)
-def _(game: Firms, places: Any, weights: Any, player: int) -> Any:
-    means = np.einsum("pa,pax->p", weights, np.nan_to_num(places))
+def _(game: Firms, positions: Any, weights: Any, player: int) -> Any:
+    means = np.einsum("pa,pax->p", weights, np.nan_to_num(positions))
     rest = means.sum() - means[player]
     own = _response(rest)
     return own[None], own * (1 - COST - rest - own), "exact"
@@ -280,11 +280,11 @@ def test_scales_labels_metrics_and_starts_match_the_base_game() -> None:
 
 
 def test_mixed_best_responses_include_frozen_players() -> None:
-    places, weights = np.array([[[0.1], [0.3]], [[0.2], [0.4]]]), np.array([[0.5, 0.5], [0.25, 0.75]])
-    strategy, payoff, _ = oracles.mixed_best_response(MADE["freeze"], places, weights, 0)
+    positions, weights = np.array([[[0.1], [0.3]], [[0.2], [0.4]]]), np.array([[0.5, 0.5], [0.25, 0.75]])
+    strategy, payoff, _ = oracles.mixed_best_response(MADE["freeze"], positions, weights, 0)
     own = (0.9 - 0.2 - 0.35) / 2
     np.testing.assert_allclose([strategy[0], payoff], [own, own**2])
-    flat = oracles.mixed_best_response(MADE["flattened"], np.log(places[[0, 1, 1]]), weights[[0, 1, 1]], 0)
+    flat = oracles.mixed_best_response(MADE["flattened"], np.log(positions[[0, 1, 1]]), weights[[0, 1, 1]], 0)
     np.testing.assert_allclose(np.exp(flat[0][0]), (0.9 - 0.7) / 2)
 
 

@@ -200,11 +200,11 @@ def proved_response(game: Any, x: Profile, player: int) -> Response:
 
 @oracle()
 def mixed_best_response(
-    game: Any, places: np.ndarray, weights: np.ndarray, player: int
+    game: Any, support: np.ndarray, weights: np.ndarray, player: int
 ) -> tuple[Strategy | np.ndarray, Any, Coverage]:
     """Return a best response to independent mixtures of the others, in the form of `best_response`.
 
-    The others play ``places [player action axis]`` with probabilities ``weights [player action]``. The
+    The others play ``support [player action axis]`` with probabilities ``weights [player action]``. The
     generic answer raises `Unsupported`.
     """
     raise unknown(game, "best response to mixtures")

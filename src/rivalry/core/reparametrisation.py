@@ -164,9 +164,9 @@ def _(game: Unconstrained, x: Profile, player: int) -> oracles.Response:
 
 @oracles.mixed_best_response.register(Unconstrained, when=inner_knows(oracles.mixed_best_response))
 def _(
-    game: Unconstrained, places: np.ndarray, weights: np.ndarray, player: int
+    game: Unconstrained, support: np.ndarray, weights: np.ndarray, player: int
 ) -> tuple[Array, Any, Coverage]:
-    amounts = np.asarray(jax.vmap(game.constrain, in_axes=1, out_axes=1)(jnp.asarray(places)))
+    amounts = np.asarray(jax.vmap(game.constrain, in_axes=1, out_axes=1)(jnp.asarray(support)))
     strategy, payoff, coverage = oracles.mixed_best_response(game.game, amounts, weights, player)
     # any profile: the other rows do not affect the coordinates of this one
     anywhere = jnp.asarray(amounts[:, 0])

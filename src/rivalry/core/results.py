@@ -206,7 +206,7 @@ class Solution:
         """The profile, labelled ``player`` and ``axis``.
 
         For finitely supported mixtures in a continuous game: the probabilities, labelled ``player`` and
-        ``action``, of the strategies ``places`` in `data`.
+        ``action``, of the strategies ``action_grid`` in `data`.
         """
         return self._label(self._played)
 
@@ -447,8 +447,8 @@ def stack_records(records: Sequence[Record], lead: Mapping[str, int]) -> Record:
     lengths = tuple(lead.values())
     found: Record = {}
     for name in sorted({name for record in records for name in record}):
-        places = zip(np.ndindex(*lengths), records, strict=True)
-        dims, whole = _pad_cells(name, [(index, r[name]) for index, r in places if name in r], lengths)
+        cells = zip(np.ndindex(*lengths), records, strict=True)
+        dims, whole = _pad_cells(name, [(index, r[name]) for index, r in cells if name in r], lengths)
         found[name] = ((*lead, *dims), whole)
     return found
 

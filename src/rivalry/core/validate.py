@@ -73,6 +73,7 @@ RENAMED: Mapping[str, tuple[str, ...]] = {
     "notes": ("checkpoints",),
     "omd": ("online_mirror_descent",),
     "p_update": ("update_probability",),
+    "places": ("action_grid",),
     "plan_options": ("commitment_with_switching_cost",),
     "q0": ("initial_q",),
     "smoothing": ("damped_fixed_point",),

@@ -208,11 +208,11 @@ def _(game: Matrix, x: Profile | np.ndarray, player: int) -> oracles.Response:
 
 @oracles.mixed_best_response.register(Matrix)
 def _(
-    game: Matrix, places: np.ndarray, weights: np.ndarray, player: int
+    game: Matrix, support: np.ndarray, weights: np.ndarray, player: int
 ) -> tuple[np.ndarray, float, Coverage]:
-    """Return the best pure action against mixtures ``weights`` over ``places``; only their means matter."""
+    """Return the best pure action against mixtures ``weights`` over ``support``; only their means matter."""
     # actions that a player lacks are NaN with weight 0, and 0 times NaN would be NaN
-    mean = np.einsum("pa,pax->px", weights, np.nan_to_num(places))
+    mean = np.einsum("pa,pax->px", weights, np.nan_to_num(support))
     rest = np.asarray(game.table)[player]
     # from the last axis on, so that the axes of the others keep their numbers
     for other in reversed(range(len(game.sizes))):

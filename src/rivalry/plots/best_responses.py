@@ -29,8 +29,8 @@ def reaction(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     Parameters
     ----------
     data
-        Holds ``reaction [duellist place]``, the best response of each of two players to the rival's
-        ``reaction_at [duellist place]``, everything else fixed. Where stored: the present profile
+        Holds ``reaction [duellist grid_point]``, the best response of each of two players to the rival's
+        ``reaction_at [duellist grid_point]``, everything else fixed. Where stored: the present profile
         ``reaction_here [duellist]``, filled where its ``claim`` is certified; the players ``reaction_player
         [duellist]``; the variable's name ``reaction_column``; benchmarks ``reaction_point [point duellist]``,
         called ``reaction_point_name [point]``.
@@ -47,8 +47,8 @@ def reaction(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     Examples
     --------
     >>> import numpy as np, xarray as xr
-    >>> curves = xr.Dataset({"reaction": (("duellist", "place"), [[1.0, 0.0], [0.4, 0.6]]),
-    ...                      "reaction_at": (("duellist", "place"), [[0.0, 1.0], [0.0, 1.0]])})
+    >>> curves = xr.Dataset({"reaction": (("duellist", "grid_point"), [[1.0, 0.0], [0.4, 0.6]]),
+    ...                      "reaction_at": (("duellist", "grid_point"), [[0.0, 1.0], [0.0, 1.0]])})
     >>> reaction(curves).get_legend_handles_labels()[1]
     ['best response of player 0', 'best response of player 1', 'intersection']
     """
@@ -97,7 +97,7 @@ def _benchmarks(ax: Axes, found: DrawnPoint, floor: float) -> None:
 
 
 def _breaks(curve: np.ndarray, row: int, log: bool) -> np.ndarray:
-    """Return the indices of a curve ``[2 place]`` after which the next response, in its ``row``, is far away.
+    """Return the indices of a curve ``[2 grid_point]`` after which the response in ``row`` is far away.
 
     With few points there are none.
     """
@@ -109,7 +109,7 @@ def _breaks(curve: np.ndarray, row: int, log: bool) -> np.ndarray:
 
 
 def _curve(ax: Axes, curve: np.ndarray, breaks: np.ndarray, colour: str, label: str) -> None:
-    """Draw a curve ``[2 place]`` with dotted discontinuities."""
+    """Draw a curve ``[2 grid_point]`` with dotted discontinuities."""
     for k in breaks:
         ax.plot(*curve[:, k : k + 2], ":", color=colour, linewidth=1.0, label="_jump")
     for piece in np.split(np.arange(curve.shape[1]), breaks + 1):
@@ -118,7 +118,7 @@ def _curve(ax: Axes, curve: np.ndarray, breaks: np.ndarray, colour: str, label: 
 
 
 def crossings(first: np.ndarray, second: np.ndarray, *, log: bool = False) -> np.ndarray:
-    """Return where two polygons ``[2 place]`` cross, ``[crossing 2]``; ``log``: straight in logarithms.
+    """Return where two polygons ``[2 grid_point]`` cross, ``[crossing 2]``; ``log``: straight in logarithms.
 
     NaN breaks a polygon: discontinuous responses do not intersect in between.
 

@@ -27,8 +27,9 @@ def landscape(data: Dataset, ax: Axes, *, at: At = None, player: int | None = No
     Parameters
     ----------
     data
-        Holds ``landscape [player place]`` at ``landscape_at [place coordinate]``. The present ``profile`` is
-        a circle, filled where the ``claim`` is certified; the best response, ``landscape_best``, is a star.
+        Holds ``landscape [player grid_point]`` at ``landscape_at [grid_point coordinate]``. The present
+        ``profile`` is a circle, filled where the ``claim`` is certified; the best response,
+        ``landscape_best``, is a star.
     ax
         Axes to draw on; those of a new figure otherwise. A triangle takes their place.
     at
@@ -181,7 +182,7 @@ def _draw_surface(ax: Axes, found: DrawnPoint, player: int) -> None:
 
 
 def _draw_triangle(ax: Any, found: DrawnPoint, player: int) -> None:
-    """Draw contours of one player's payoff between the points ``[place 3]``."""
+    """Draw contours of one player's payoff between the points ``[grid_point 3]``."""
     where, payoff = found["landscape_at"], found["landscape"][player]
     check_simplex("landscape_at", where)
     triangulate(where)  # raises an error if there are too few points

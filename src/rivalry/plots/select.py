@@ -19,7 +19,7 @@ At = Mapping[str, Any] | None
 Names = Sequence[str] | None
 FEW = 8  # most variables listed where one is missing
 OWN = frozenset({"player", "private", "karma", "bid", "rank", "state", "action", "agent", "monitor", "end"})
-OWN |= {"coordinate", "node", "class", "example", "path", "position", "trip", "place", "lane"}
+OWN |= {"coordinate", "node", "class", "example", "path", "position", "trip", "place", "lane", "grid_point"}
 OWN |= {"period", "stage", "seat", "axis", "sample"}  # a seat is a player in games with stages
 """Dimensions of what results hold; any others are those of a sweep."""
 VIEWS = {name: name for name in ("influence", "shares", "resource", "landscape")} | {"field": "vector_field"}

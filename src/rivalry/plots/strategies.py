@@ -86,7 +86,7 @@ def policy(data: Dataset, ax: Axes, *, at: At = None, softmax: bool = False) -> 
     data
         Holds ``policy [trial player state]``, the greedy actions, or ``modal_policy [player state]`` alone;
         for ``softmax`` ``policy_softmax [trial player state action]``. Own states are labelled by their
-        ``places``.
+        ``action_grid``.
     ax
         Axes to draw on; those of a new figure otherwise.
     at
@@ -118,8 +118,8 @@ def policy(data: Dataset, ax: Axes, *, at: At = None, softmax: bool = False) -> 
     scale: dict[str, Any] = {"cmap": "cividis", "vmin": low, "vmax": high}
     names = WALK if actions == 3 else list(map(str, range(actions)))
     own = [list(map(str, range(states)))] * players
-    if "places" in found and found["places"].shape[1] == states:
-        own = [[", ".join(map("{:.3g}".format, place)) for place in places] for places in found["places"]]
+    if "action_grid" in found and found["action_grid"].shape[1] == states:
+        own = [[", ".join(map("{:.3g}".format, point)) for point in grid] for grid in found["action_grid"]]
     rows = range(0, states, -(-states // LABELS))
     grid = np.arange(actions), np.arange(states)
     for player, panel in enumerate(small):
@@ -128,7 +128,7 @@ def policy(data: Dataset, ax: Axes, *, at: At = None, softmax: bool = False) -> 
         panel.set_xticks(range(actions), names)
         panel.set_yticks(rows, [own[player][k] for k in rows])
     for corner in small[::4]:
-        corner.set_ylabel("state" if "places" not in found else "own position (units of the space)")
+        corner.set_ylabel("state" if "action_grid" not in found else "own position (units of the space)")
     for corner in small[-min(players, 4) :]:
         corner.set_xlabel("action")
     style.add_colour_bar(ax, drawing, words, (1.02, 0.1, 0.025, 0.8))
@@ -140,7 +140,7 @@ def policy(data: Dataset, ax: Axes, *, at: At = None, softmax: bool = False) -> 
 
 def _mean_policy(data: Dataset, at: At, softmax: bool) -> tuple[DrawnPoint, np.ndarray, str]:
     """Return the frequency of each action, ``[player state action]``, and its description."""
-    also = ("places", "policy", "policy_softmax", "modal_policy")
+    also = ("action_grid", "policy", "policy_softmax", "modal_policy")
     if softmax:
         found = select.point(data, "policy_softmax", 4, also, at=at)
         return found, np.nanmean(found["policy_softmax"], axis=0), "mean probability of the action"

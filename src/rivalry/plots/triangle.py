@@ -115,7 +115,7 @@ def _field(ax: Any, found: DrawnPoint, player: int) -> None:
 
 
 def slopes(where: np.ndarray, payoff: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the centres of triangles between points ``[place 3]``, and the payoff's slope ``[triangle 3]``.
+    """Return the centres of triangles between ``[grid_point 3]``, and the payoff's slope ``[triangle 3]``.
 
     The slope is that of the plane through a triangle's corners, along the simplex: it sums to zero.
 

@@ -14,19 +14,19 @@ from rivalry.core.validate import check_word, whole_number
 KINDS = {"linear": ("from", "to", "count"), "log": ("from", "to", "count"), "levels": ("levels",)}
 """Kinds of levels of an axis, and the keys that each takes."""
 
-Places = int | dict[str, Any] | list[Any] | tuple[Any, ...] | np.ndarray
+ActionGrid = int | dict[str, Any] | list[Any] | tuple[Any, ...] | np.ndarray
 
 
-def places_of(space: Any, places: Places) -> np.ndarray:
+def grid_points(space: Any, action_grid: ActionGrid) -> np.ndarray:
     """Return every player's grid points, ``[player action axis]``, padded with NaN for players with fewer.
 
     Parameters
     ----------
     space : Box, Simplex or Choices
         The strategy space.
-    places : int, dict, list or array
+    action_grid : int, dict, list or array
         A whole number requests a grid: on a `Box` that many points per axis, end points included, the first
-        axis slowest; on a `Simplex` the lattice with ``places - 1`` steps per edge; of `Choices` all. A
+        axis slowest; on a `Simplex` the lattice with ``action_grid - 1`` steps per edge; of `Choices` all. A
         mapping, or a list of mappings, gives the levels on the axes of a `Box`
         (`axis_levels`). Otherwise explicit points: ``[action axis]`` for all players
         (``[action]`` with one axis), or a list of these, one per player.
@@ -42,21 +42,21 @@ def places_of(space: Any, places: Places) -> np.ndarray:
         For points outside the space, or fewer than two.
     """
     players, axes = space.shape
-    if isinstance(places, int | np.integer) and not isinstance(places, bool):
+    if isinstance(action_grid, int | np.integer) and not isinstance(action_grid, bool):
         if isinstance(space, Choices):
             rows = [np.arange(size, dtype=float)[:, None] for size in space.sizes]
         else:
-            if places < 2:
-                raise ValueError(f"places: {places} must be at least 2")
-            rows = [_grid(space, player, int(places)) for player in range(players)]
-    elif are_levels(places):
-        rows = [span(lines) for lines in axis_levels(space, places)]
+            if action_grid < 2:
+                raise ValueError(f"action_grid: {action_grid} must be at least 2")
+            rows = [_grid(space, player, int(action_grid)) for player in range(players)]
+    elif are_levels(action_grid):
+        rows = [span(lines) for lines in axis_levels(space, action_grid)]
         for player, row in enumerate(rows):
             if len(row) < 2:
-                raise ValueError(f"places: {len(row)} for player {player}; must be at least 2")
+                raise ValueError(f"action_grid: {len(row)} for player {player}; must be at least 2")
         _inside(space, rows)
     else:
-        rows = _own(places, players, axes)
+        rows = _own(action_grid, players, axes)
         _inside(space, rows)
     most = max(len(row) for row in rows)
     full = np.full((players, most, axes), np.nan)
@@ -75,29 +75,29 @@ def _grid(space: Any, player: int, count: int) -> np.ndarray:
         return span(lines)
     if isinstance(space, Simplex):
         return space.steps_lattice(player, count - 1)
-    raise ValueError(f"places: a {type(space).__name__} has no grid; give places of your own")
+    raise ValueError(f"action_grid: a {type(space).__name__} has no grid; give its points")
 
 
-def _own(places: Any, players: int, axes: int) -> list[np.ndarray]:
+def _own(action_grid: Any, players: int, axes: int) -> list[np.ndarray]:
     """Return explicit grid points, ``[action axis]`` per player."""
-    each = list(places)
+    each = list(action_grid)
     single = all(np.shape(row) in ((), (axes,)) for row in each)  # [action axis]: for all players
     given = [each] * players if single and np.ndim(each[:1]) <= 2 else each
     if len(given) != players:
         raise ValueError(
-            f"places: {len(given)} lists for {players} players; must be one for all, or one each"
+            f"action_grid: {len(given)} lists for {players} players; must be one for all, or one each"
         )
     rows = []
     for player, row in enumerate(given):
         try:
             array = np.asarray(row, dtype=float)
         except (TypeError, ValueError):
-            raise ValueError(f"places[{player}]: {row!r} must be numbers [action axis]") from None
+            raise ValueError(f"action_grid[{player}]: {row!r} must be numbers [action axis]") from None
         array = array[:, None] if array.ndim == 1 and axes == 1 else array
         if array.ndim != 2 or array.shape[1] != axes:
-            raise ValueError(f"places[{player}]: shape {array.shape} must be (actions, {axes})")
+            raise ValueError(f"action_grid[{player}]: shape {array.shape} must be (actions, {axes})")
         if len(array) < 2:
-            raise ValueError(f"places[{player}]: {len(array)} given; must be at least 2")
+            raise ValueError(f"action_grid[{player}]: {len(array)} given; must be at least 2")
         rows.append(array)
     return rows
 
@@ -106,7 +106,8 @@ def _inside(space: Any, rows: list[np.ndarray]) -> None:
     """Raise `ValueError` for a grid point outside the space."""
     for action in range(max(len(row) for row in rows)):
         # a player with fewer points repeats the last one: `check` takes a whole profile
-        space.check(np.stack([row[min(action, len(row) - 1)] for row in rows]), f"places, number {action}")
+        profile = np.stack([row[min(action, len(row) - 1)] for row in rows])
+        space.check(profile, f"action_grid, point {action}")
 
 
 def check_rising(found: np.ndarray) -> None:
@@ -117,10 +118,10 @@ def check_rising(found: np.ndarray) -> None:
     for player, rows in enumerate(found):
         there = rows[~np.isnan(rows[:, 0]), 0]
         if np.any(np.diff(there) <= 0):
-            raise ValueError(f"places[{player}]: {there.tolist()} must rise, none named twice")
+            raise ValueError(f"action_grid[{player}]: {there.tolist()} must rise, none named twice")
 
 
-def moves_between(space: Any, places: Places, found: np.ndarray) -> np.ndarray:
+def moves_between(space: Any, action_grid: ActionGrid, found: np.ndarray) -> np.ndarray:
     """Return the action that each move leads to, ``[player standing move]``; an impossible move stays.
 
     On a grid of a `Box` the moves are one step down along each axis, stay, and one step up along each axis;
@@ -137,22 +138,22 @@ def moves_between(space: Any, places: Places, found: np.ndarray) -> np.ndarray:
     """
     if isinstance(space, Choices):
         return np.zeros((0, 0, 0), dtype=np.int64)
-    if are_levels(places):
-        counts = [tuple(map(len, lines)) for lines in axis_levels(space, places)]
+    if are_levels(action_grid):
+        counts = [tuple(map(len, lines)) for lines in axis_levels(space, action_grid)]
         return _pad_moves([_steps(count) for count in counts], found.shape[1])
-    own = not isinstance(places, int | np.integer)
+    own = not isinstance(action_grid, int | np.integer)
     if own and found.shape[2] != 1:
-        raise ValueError("walk: places of your own in several dimensions have no neighbours; use walk=False")
+        raise ValueError("walk: explicit points in several dimensions have no neighbours; use walk=False")
     if own:
         check_rising(found)
     tables = []
     for player, rows in enumerate(found):
         there = rows[~np.isnan(rows).any(axis=1)]
         if isinstance(space, Simplex):
-            assert isinstance(places, int | np.integer)
-            tables.append(_transfers(space.sizes[player], int(places) - 1))
+            assert isinstance(action_grid, int | np.integer)
+            tables.append(_transfers(space.sizes[player], int(action_grid) - 1))
         else:
-            count = len(there) if own else int(places)  # type: ignore[arg-type]
+            count = len(there) if own else int(action_grid)  # type: ignore[arg-type]
             tables.append(_steps((count,) * found.shape[2]))
     return _pad_moves(tables, found.shape[1])
 
@@ -203,21 +204,22 @@ def _transfers(corners: int, steps: int) -> np.ndarray:
     return np.array([[number.get(tuple(row), k) for row in rows] for k, rows in enumerate(there)])
 
 
-def are_levels(places: Any) -> bool:
-    """Return whether ``places`` gives levels: one table for all axes, or a list with one per axis."""
-    if isinstance(places, Mapping):
+def are_levels(action_grid: Any) -> bool:
+    """Return whether ``action_grid`` gives levels: one table for all axes, or a list with one per axis."""
+    if isinstance(action_grid, Mapping):
         return True
-    return isinstance(places, list | tuple) and bool(places) and all(isinstance(p, Mapping) for p in places)
+    several = isinstance(action_grid, list | tuple) and bool(action_grid)
+    return several and all(isinstance(table, Mapping) for table in action_grid)
 
 
-def check_levels(places: Any) -> None:
+def check_levels(action_grid: Any) -> None:
     """Raise `ValueError`, with a one-line message, for invalid tables of levels, for any space.
 
     >>> check_levels({"kind": "log", "from": 0.0, "to": 1.0, "count": 9})
     Traceback (most recent call last):
-    ValueError: places.from: 0 must be above 0 for kind = 'log'
+    ValueError: action_grid.from: 0 must be above 0 for kind = 'log'
     """
-    for name, table in _name_levels(places):
+    for name, table in _name_levels(action_grid):
         kind = table.get("kind")
         check_word(f"{name}.kind", kind, KINDS)
         for key in table:
@@ -228,20 +230,20 @@ def check_levels(places: Any) -> None:
                 raise ValueError(f"{name}.{key}: is missing; {kind} takes {', '.join(KINDS[kind])}")
         if kind == "levels":
             rows = _lists(f"{name}.levels", table["levels"])
-            if len(rows) > 1 and not isinstance(places, Mapping):
+            if len(rows) > 1 and not isinstance(action_grid, Mapping):
                 raise ValueError(f"{name}.levels: {len(rows)} lists; must be one, as this is one axis")
         else:
             _check_ends(name, table, kind)
 
 
-def axis_levels(space: Any, places: Any) -> list[list[np.ndarray]]:
+def axis_levels(space: Any, action_grid: Any) -> list[list[np.ndarray]]:
     """Return the increasing levels of every player's axes: ``[player][axis]`` arrays.
 
     Parameters
     ----------
     space : Box
         The strategy space.
-    places : mapping or list of mapping
+    action_grid : mapping or list of mapping
         One table for all axes, or a list with one per axis: ``{kind = "linear"|"log", from, to, count}``,
         evenly spaced on that scale with both ends (each a number, or one per player), or ``{kind = "levels",
         levels}``, explicit levels, one list for all axes or one per axis.
@@ -266,14 +268,14 @@ def axis_levels(space: Any, places: Any) -> list[list[np.ndarray]]:
     [[0.0, 4.0], [1.0, 2.0, 4.0]]
     """
     if not isinstance(space, Box):
-        raise ValueError(f"places: a {type(space).__name__} has no axes with levels; must be a Box")
-    check_levels(places)
+        raise ValueError(f"action_grid: a {type(space).__name__} has no axes with levels; must be a Box")
+    check_levels(action_grid)
     players, axes = space.shape
-    if not isinstance(places, Mapping) and len(places) != axes:
+    if not isinstance(action_grid, Mapping) and len(action_grid) != axes:
         raise ValueError(
-            f"places: {len(places)} tables for {axes} axes; must be one for all, or one per axis"
+            f"action_grid: {len(action_grid)} tables for {axes} axes; must be one for all, or one per axis"
         )
-    each = [places] * axes if isinstance(places, Mapping) else list(places)
+    each = [action_grid] * axes if isinstance(action_grid, Mapping) else list(action_grid)
     lines = [_lines(table, axis, players, axes) for axis, table in enumerate(each)]
     return [[line[player] for line in lines] for player in range(players)]
 
@@ -288,10 +290,10 @@ def span(lines: list[np.ndarray]) -> np.ndarray:
     return np.stack([part.ravel() for part in mesh], axis=-1)
 
 
-def _name_levels(places: Any) -> list[tuple[str, Any]]:
-    if isinstance(places, Mapping):
-        return [("places", places)]
-    return [(f"places[{axis}]", table) for axis, table in enumerate(places)]
+def _name_levels(action_grid: Any) -> list[tuple[str, Any]]:
+    if isinstance(action_grid, Mapping):
+        return [("action_grid", action_grid)]
+    return [(f"action_grid[{axis}]", table) for axis, table in enumerate(action_grid)]
 
 
 def _check_ends(name: str, table: Any, kind: str) -> None:
@@ -335,17 +337,17 @@ def _lists(name: str, value: Any) -> list[np.ndarray]:
 def _lines(table: Any, axis: int, players: int, axes: int) -> list[np.ndarray]:
     """Return one axis's levels for every player."""
     if table["kind"] == "levels":
-        rows = _lists("places.levels", table["levels"])
+        rows = _lists("action_grid.levels", table["levels"])
         if len(rows) not in (1, axes):
             raise ValueError(
-                f"places.levels: {len(rows)} lists for {axes} axes; must be one, or one per axis"
+                f"action_grid.levels: {len(rows)} lists for {axes} axes; must be one, or one per axis"
             )
         return [rows[axis if len(rows) > 1 else 0]] * players
     ends = []
     for key in ("from", "to"):
         numbers = np.asarray(table[key], dtype=float)
         if numbers.ndim and len(numbers) != players:
-            raise ValueError(f"places.{key}: {len(numbers)} numbers must be {players}, one per player")
+            raise ValueError(f"action_grid.{key}: {len(numbers)} numbers must be {players}, one per player")
         ends.append(np.broadcast_to(numbers, (players,)))
     spaced = np.geomspace if table["kind"] == "log" else np.linspace
     return [spaced(first, last, int(table["count"])) for first, last in zip(*ends, strict=True)]

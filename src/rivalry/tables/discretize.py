@@ -12,7 +12,7 @@ from rivalry.core.game import exchangeable_labels
 from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.plain import register_plain
 from rivalry.core.validate import check_word
-from rivalry.tables.action_grid import Places, moves_between, places_of
+from rivalry.tables.action_grid import ActionGrid, grid_points, moves_between
 from rivalry.tables.kernels.shapes import Contest, FiniteGame, Tabulated, no_contest
 
 TABLE_BYTES = 2**28
@@ -23,7 +23,7 @@ PLAYS = ("synchronous", "asynchronous")
 
 def tabulate(
     game: Any,
-    places: Places = 11,
+    action_grid: ActionGrid = 11,
     *,
     walk: bool = True,
     observation: str = "own",
@@ -41,9 +41,9 @@ def tabulate(
     ----------
     game : Game
         The game.
-    places : int, dict, list or array
+    action_grid : int, dict, list or array
         A whole number (a grid: that many points per axis of a `Box`, end points included; a lattice of a
-        `Simplex` with ``places - 1`` steps per edge), for which the game itself may provide the levels
+        `Simplex` with ``action_grid - 1`` steps per edge), for which the game itself may provide the levels
         (`rivalry.oracles.action_levels`). Or levels on the axes of a `Box` (`rivalry.tables.action_grid`):
         ``{kind = "log"|"linear", from, to, count}`` or ``{kind = "levels", levels}``, one table for all axes
         or a list with one per axis. Or explicit points: ``[action axis]`` for all players, or a list with one
@@ -82,8 +82,8 @@ def tabulate(
     register_plain(game)
     if oracles.to_finite.knows(game):
         return _finite(game, observation, play)
-    places = own_levels(game, places)
-    found = places_of(game.space, places)
+    action_grid = own_levels(game, action_grid)
+    found = grid_points(game.space, action_grid)
     there = ~np.isnan(found).any(axis=2)
     sizes = there.sum(axis=1).astype(np.int64)
     # Python integers: the number of joint actions may exceed 64 bits
@@ -99,23 +99,23 @@ def tabulate(
         else:
             payoff = _by_contest(terms, sizes)
     elif need > max_table_bytes:
-        raise ValueError(f"places: {large}; take fewer")
+        raise ValueError(f"action_grid: {large}; take fewer")
     else:
         payoff = np.ascontiguousarray(values_at(_payoffs_at, game, found, sizes).T[None])
     _refuse_nan(game, payoff, found, sizes)
     _refuse_nobody(game, contest, found)
-    moves = moves_between(game.space, places, found) if walk else np.zeros((0, 0, 0), dtype=np.int64)
+    moves = moves_between(game.space, action_grid, found) if walk else np.zeros((0, 0, 0), dtype=np.int64)
     return Tabulated(_turns(payoff, sizes, moves, observation, play), found, _swaps(game, found), contest)
 
 
-def own_levels(game: Any, places: Places) -> Places:
-    """Return the game's own levels where ``places`` is a whole number and the game provides them."""
-    if isinstance(places, int | np.integer) and not isinstance(places, bool):
-        if oracles.action_levels.knows(game) and places < 2:
-            raise ValueError(f"places: {places} must be at least 2")
-        found: Places = oracles.action_levels(game, int(places))
+def own_levels(game: Any, action_grid: ActionGrid) -> ActionGrid:
+    """Return the game's own levels where ``action_grid`` is a whole number and the game provides them."""
+    if isinstance(action_grid, int | np.integer) and not isinstance(action_grid, bool):
+        if oracles.action_levels.knows(game) and action_grid < 2:
+            raise ValueError(f"action_grid: {action_grid} must be at least 2")
+        found: ActionGrid = oracles.action_levels(game, int(action_grid))
         return found
-    return places
+    return action_grid
 
 
 def _finite(game: Any, observation: str, play: str) -> Tabulated:
@@ -127,11 +127,11 @@ def _finite(game: Any, observation: str, play: str) -> Tabulated:
     if world.payoff.shape[0] == 1 and not world.action_map.size:
         world = _turns(world.payoff, sizes, world.action_map, observation, play)
     axes = game.space.shape[1]
-    places = np.full((len(sizes), sizes.max(), axes), np.nan)
+    action_grid = np.full((len(sizes), sizes.max(), axes), np.nan)
     for player, size in enumerate(sizes):
         index = np.arange(size, dtype=float)[:, None]
-        places[player, :size] = index if axes == 1 else np.eye(size, axes)
-    return Tabulated(world, places, _swaps(game, places), no_contest())
+        action_grid[player, :size] = index if axes == 1 else np.eye(size, axes)
+    return Tabulated(world, action_grid, _swaps(game, action_grid), no_contest())
 
 
 def _turns(
@@ -152,11 +152,11 @@ def _turns(
     )
 
 
-def _swaps(game: Any, places: np.ndarray) -> np.ndarray:
+def _swaps(game: Any, action_grid: np.ndarray) -> np.ndarray:
     """Return labels ``[player]``, equal for exchangeable players with the same grid points."""
     first: dict[tuple[int, bytes], int] = {}
     rows = zip(
-        exchangeable_labels(game).tolist(), places + 0.0, strict=True
+        exchangeable_labels(game).tolist(), action_grid + 0.0, strict=True
     )  # without -0.0, which has other bytes
     return np.array([first.setdefault((kind, row.tobytes()), who) for who, (kind, row) in enumerate(rows)])
 
@@ -173,11 +173,11 @@ def _payoffs_at(game: Any, x: Any) -> Any:
     return game.payoffs(x)
 
 
-def values_at(answer: Any, game: Any, places: np.ndarray, sizes: np.ndarray) -> Any:
+def values_at(answer: Any, game: Any, action_grid: np.ndarray, sizes: np.ndarray) -> Any:
     """Return ``answer(game, profile)`` at every joint action, ``[joint ..]``.
 
-    ``places`` are ``[player action axis]``. An answer of several arrays by name gives as many tables. It must
-    be a function that JAX can trace: chunks of joint actions share one compiled program.
+    ``action_grid`` are ``[player action axis]``. An answer of several arrays by name gives as many tables. It
+    must be a function that JAX can trace: chunks of joint actions share one compiled program.
 
     >>> import rivalry as rv
     >>> game, pair = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal"), np.array([[[0.2], [0.5]]] * 2)
@@ -186,7 +186,7 @@ def values_at(answer: Any, game: Any, places: np.ndarray, sizes: np.ndarray) -> 
     """
     joint = int(np.prod(sizes))
     chunk = min(CHUNK, joint)
-    given, parts = put(np.nan_to_num(places)), []
+    given, parts = put(np.nan_to_num(action_grid)), []
     for first in range(0, joint, chunk):
         begin = min(first, joint - chunk)  # the last chunk overlaps: one shape, one program
         found = _chunk(answer, game, given, tuple(sizes.tolist()), chunk, put(begin))
@@ -195,36 +195,36 @@ def values_at(answer: Any, game: Any, places: np.ndarray, sizes: np.ndarray) -> 
 
 
 @compiled
-def _chunk(answer: Any, game: Any, places: Any, sizes: tuple[int, ...], chunk: int, first: Any) -> Any:
+def _chunk(answer: Any, game: Any, action_grid: Any, sizes: tuple[int, ...], chunk: int, first: Any) -> Any:
     at = jnp.stack(jnp.unravel_index(first + jnp.arange(chunk), sizes), axis=1)
 
     def one(actions: Any) -> Any:
-        return answer(game, places[jnp.arange(len(sizes)), actions])
+        return answer(game, action_grid[jnp.arange(len(sizes)), actions])
 
     return jax.lax.map(one, at, batch_size=256)
 
 
-def _refuse_nan(game: Any, payoff: np.ndarray, places: np.ndarray, sizes: np.ndarray) -> None:
+def _refuse_nan(game: Any, payoff: np.ndarray, action_grid: np.ndarray, sizes: np.ndarray) -> None:
     bad = np.argwhere(~np.isfinite(payoff))
     if not bad.size:
         return
     _, player, joint = bad[0]
     actions = np.unravel_index(joint, sizes)
-    x = places[np.arange(len(sizes)), actions]
+    x = action_grid[np.arange(len(sizes)), actions]
     game.payoffs(put(x))  # a game that knows why raises its own error
     raise ValueError(
         f"payoffs: player {player} gets {payoff[0, player, joint]} at {x.tolist()}; must be finite"
     )
 
 
-def _refuse_nobody(game: Any, contest: Contest, places: np.ndarray) -> None:
+def _refuse_nobody(game: Any, contest: Contest, action_grid: np.ndarray) -> None:
     """Raise `ValueError` for a point of a contest on which no player may have influence."""
     if not np.isnan(contest.nobody) or contest.away.size:
         return
     none = np.isneginf(contest.logs)  # [player action point]
     empty = np.flatnonzero(none.any(axis=1).all(axis=0) & np.isneginf(contest.third_log))
     if empty.size:
-        x = places[np.arange(len(places)), none[:, :, empty[0]].argmax(axis=1)]
+        x = action_grid[np.arange(len(action_grid)), none[:, :, empty[0]].argmax(axis=1)]
         game.payoffs(put(x))  # a game that knows why raises its own error
         raise ValueError(f"payoffs: nobody has influence on point {empty[0]} at {x.tolist()}")
 

@@ -246,7 +246,7 @@ def by_chance(tables: FiniteGame) -> bool:
 
 def _check(tables: FiniteGame) -> None:
     if not tables.payoff.size:
-        raise ValueError("game: has no joint table; whole states need one, so take fewer places")
+        raise ValueError("game: has no joint table; whole states need one, so take fewer grid points")
     if tables.action_map.size:
         raise ValueError("game: players move on a grid; for whole states a move must be an action")
     signal = len(tables.sizes) + 1

@@ -9,7 +9,7 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.jax import put
 from rivalry.core.tree import Tree
-from rivalry.tables.action_grid import Places, are_levels, places_of
+from rivalry.tables.action_grid import ActionGrid, are_levels, grid_points
 from rivalry.tables.discretize import TABLE_BYTES, own_levels, values_at
 from rivalry.tables.greedy_play import checked_policies
 from rivalry.tables.kernels.shapes import FiniteGame, Tabulated, no_contest
@@ -34,7 +34,7 @@ class PeriodTables(NamedTuple):
 
 
 def tabulate_periods(
-    game: Any, places: Places = 9, *, weighted: bool = True, max_table_bytes: int = TABLE_BYTES
+    game: Any, action_grid: ActionGrid = 9, *, weighted: bool = True, max_table_bytes: int = TABLE_BYTES
 ) -> PeriodTables:
     """Return the tables of a game over periods, one per reachable state, on a grid per period.
 
@@ -46,7 +46,7 @@ def tabulate_periods(
     ----------
     game : Game
         The game.
-    places : int, dict, list or array
+    action_grid : int, dict, list or array
         The action grid of one period, as in `rivalry.tables.tabulate`.
     weighted : bool
         Whether payoffs are multiplied by the period's weights, so that their plain sum is the game's payoff;
@@ -75,7 +75,7 @@ def tabulate_periods(
         raise ValueError(f"game: a {type(game).__name__} has no periods to go through (transition)")
     known = oracles.to_stages(game)
     space, last = known.space, known.periods
-    found = places_of(space, _of_one_period(own_levels(game, places), space.shape[1]))
+    found = grid_points(space, _of_one_period(own_levels(game, action_grid), space.shape[1]))
     sizes = (~np.isnan(found).any(axis=2)).sum(axis=1).astype(np.int64)
     players, joints = len(sizes), int(np.prod(sizes.astype(object)))
     now = np.asarray(oracles.initial_state(game), dtype=float)[None]
@@ -85,7 +85,8 @@ def tabulate_periods(
         need = 8 * (players + 4) * joints * count
         if need > max_table_bytes:
             raise ValueError(
-                f"places: tables of {need} bytes by period {t} are above max_table_bytes, {max_table_bytes}"
+                f"action_grid: tables of {need} bytes by period {t} are above max_table_bytes, "
+                f"{max_table_bytes}"
             )
         stage, now = _stage(game, t, now, found, sizes)
         stages.append(stage)
@@ -165,9 +166,10 @@ def greedy_path(tables: PeriodTables, policies: object) -> np.ndarray:
     return path
 
 
-def _of_one_period(places: Any, axes: int) -> Places:
+def _of_one_period(action_grid: Any, axes: int) -> ActionGrid:
     """Return the levels of the first period's axes, where there is one table per axis of all periods."""
-    found: Places = places[:axes] if are_levels(places) and isinstance(places, list) else places
+    per_axis = are_levels(action_grid) and isinstance(action_grid, list)
+    found: ActionGrid = action_grid[:axes] if per_axis else action_grid
     return found
 
 
@@ -194,17 +196,17 @@ def _answer(at: _At, row: Any) -> Any:
 
 
 def _stage(
-    game: Any, t: int, now: np.ndarray, places: np.ndarray, sizes: np.ndarray
+    game: Any, t: int, now: np.ndarray, action_grid: np.ndarray, sizes: np.ndarray
 ) -> tuple[_Stage, np.ndarray]:
     """Return a period's tables from its states ``now [state stock player]``, and the states that follow."""
-    answers = [values_at(_answer, _At(game, put(t), put(state)), places, sizes) for state in now]
+    answers = [values_at(_answer, _At(game, put(t), put(state)), action_grid, sizes) for state in now]
     joints = int(np.prod(sizes))
     paid = np.array([one[0] for one in answers]).reshape(len(now), joints, len(sizes))
     goes_on = np.array([one[1] for one in answers]).reshape(len(now), joints)
     goes_on = np.where(goes_on > NEVER, goes_on, 0.0)
     later = np.array([one[2:] for one in answers]).reshape(len(now), joints, *now.shape[1:])
     if not (np.all(np.isfinite(paid)) and np.all(np.isfinite(later[goes_on > 0]))):
-        raise ValueError(f"payoffs: some of period {t} are not finite at these places; take others")
+        raise ValueError(f"payoffs: some of period {t} are not finite at these grid points; take others")
     follows = np.zeros((len(now), joints), dtype=np.int64)
     states, follows[goes_on > 0] = _distinct(later[goes_on > 0])
     return _Stage(now, paid, goes_on, follows), states
@@ -222,7 +224,7 @@ def _distinct(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _assemble(
-    stages: list[_Stage], weights: np.ndarray, places: np.ndarray, sizes: np.ndarray
+    stages: list[_Stage], weights: np.ndarray, action_grid: np.ndarray, sizes: np.ndarray
 ) -> PeriodTables:
     counts = [len(stage.carried) for stage in stages]
     begins = np.concatenate([[0], np.cumsum(counts)])
@@ -251,4 +253,4 @@ def _assemble(
     shape = stages[0].carried.shape[1:]
     carried = np.concatenate([*(stage.carried for stage in stages), np.full((1, *shape), np.nan)])
     period = np.append(np.repeat(np.arange(len(stages)), counts), len(stages))
-    return PeriodTables(Tabulated(tables, places, who, no_contest()), period, carried, weights)
+    return PeriodTables(Tabulated(tables, action_grid, who, no_contest()), period, carried, weights)

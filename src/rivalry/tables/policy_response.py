@@ -218,7 +218,7 @@ def _check(tables: FiniteGame, player: Any, discount: Any, paid: str) -> None:
         raise ValueError(f"paid: {paid!r} is unknown; must be 'round' or 'move'")
     if not tables.payoff.size:
         raise ValueError(
-            "game: has no joint table, which a best response over all states needs; take fewer places"
+            "game: has no joint table, which a best response over all states needs; take fewer grid points"
         )
     count = len(tables.order) * tables.payoff.shape[0] * tables.payoff.shape[2]
     if count > MOST_STATES:

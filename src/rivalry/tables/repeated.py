@@ -9,7 +9,7 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.game import scale
 from rivalry.core.validate import check_word, whole_number
-from rivalry.tables.action_grid import Places, check_rising, places_of
+from rivalry.tables.action_grid import ActionGrid, check_rising, grid_points
 from rivalry.tables.discretize import TABLE_BYTES, own_levels, tabulate
 from rivalry.tables.greedy_play import states
 from rivalry.tables.kernels.shapes import FiniteGame
@@ -21,7 +21,7 @@ class RepeatedWorld(NamedTuple):
     """An infinitely repeated game: tables, action grid, and numbers that metrics need."""
 
     tables: FiniteGame
-    places: np.ndarray  # [player action axis], float64; NaN where a player has fewer
+    action_grid: np.ndarray  # [player action axis], float64; NaN where a player has fewer
     gamma: np.ndarray  # [player]: the game's own discount factor; NaN: none
     scale: float  # payoff scale of the game
     game: Any = None  # the base game, in which all players move; source of further metrics
@@ -29,7 +29,7 @@ class RepeatedWorld(NamedTuple):
 
 def repeated_form(
     game: Any,
-    places: Places = 15,
+    action_grid: ActionGrid = 15,
     *,
     observation: str | list[str] = "actions",
     memory: int | list[int] = 1,
@@ -47,7 +47,7 @@ def repeated_form(
     ----------
     game : Game or FiniteGame
         The stage game.
-    places : int, dict, list or array
+    action_grid : int, dict, list or array
         The action grid, as in `rivalry.tables.tabulate`.
     observation : str or list of str
         What is remembered of each past round, one word for all or one per player: all ``actions``, those of
@@ -79,7 +79,7 @@ def repeated_form(
     staged = oracles.move_order.knows(game)
     stages = oracles.move_order(game) if staged else ()
     game = oracles.base_game(game)  # under commitment: the game in which all players move
-    tables, found = _tables(game, places, max_table_bytes)
+    tables, found = _tables(game, action_grid, max_table_bytes)
     if staged and not oracles.to_repeated.knows(game):
         tables = in_stages(tables, stages)
     players = len(tables.sizes)
@@ -146,28 +146,29 @@ def refuse_large(tables: FiniteGame, max_table_bytes: int) -> None:
         most = int(np.argmax(seen * sizes.astype(float)))
         raise ValueError(
             f"memory: {seen[most]} states and {sizes[most]} actions of player {most} make a table of {need} "
-            f"bytes, above max_table_bytes, {max_table_bytes}; remember less, or take fewer places"
+            f"bytes, above max_table_bytes, {max_table_bytes}; remember less, or take fewer grid points"
         )
 
 
-def _tables(game: Any, places: Places, max_table_bytes: int) -> tuple[FiniteGame, np.ndarray]:
+def _tables(game: Any, action_grid: ActionGrid, max_table_bytes: int) -> tuple[FiniteGame, np.ndarray]:
     """Return the tables, with the game's own ``observation_slots``, and the action grid."""
     if isinstance(game, FiniteGame):
         actions = np.arange(game.sizes.max(), dtype=float)
         return game, np.where(actions < game.sizes[:, None], actions, np.nan)[:, :, None]
     if not oracles.to_repeated.knows(game):
-        made = tabulate(game, places, walk=False, observation="none", max_table_bytes=max_table_bytes)
+        made = tabulate(game, action_grid, walk=False, observation="none", max_table_bytes=max_table_bytes)
         if not made.tables.payoff.size:
-            raise ValueError(f"places: payoffs must fit in max_table_bytes, {max_table_bytes}; take fewer")
-        return made.tables, made.places
-    found = places_of(game.space, own_levels(game, places))
+            rule = f"payoffs must fit in max_table_bytes, {max_table_bytes}; take fewer"
+            raise ValueError(f"action_grid: {rule}")
+        return made.tables, made.action_grid
+    found = grid_points(game.space, own_levels(game, action_grid))
     if found.shape[2] == 1:  # ties go to the first: the order of points would affect what is learned
         check_rising(found)
     sizes = (~np.isnan(found).any(axis=2)).sum(axis=1).astype(np.int64)
     need = 8 * len(sizes) * int(np.prod(sizes.astype(object)))
     if need > max_table_bytes:
         raise ValueError(
-            f"places: {sizes.tolist()} actions make a table of {need} bytes, above max_table_bytes, "
+            f"action_grid: {sizes.tolist()} actions make a table of {need} bytes, above max_table_bytes, "
             f"{max_table_bytes}; take fewer"
         )
     return oracles.to_repeated(game, found, sizes), found

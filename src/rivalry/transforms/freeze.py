@@ -186,13 +186,13 @@ def _(game: Frozen, x: Profile, player: int) -> oracles.Response:
 
 @oracles.mixed_best_response.register(Frozen, when=inner_knows(oracles.mixed_best_response))
 def _(
-    game: Frozen, places: np.ndarray, weights: np.ndarray, player: int
+    game: Frozen, support: np.ndarray, weights: np.ndarray, player: int
 ) -> tuple[Array | np.ndarray, Any, Coverage]:
     """Return that of the whole game; fixed players play a mixture of one strategy."""
-    own, (_, actions, axes) = list(game.players), np.shape(places)
+    own, (_, actions, axes) = list(game.players), np.shape(support)
     base = np.asarray(game.base)
     whole, mixture = np.repeat(base[:, None], actions, axis=1), np.eye(1, actions).repeat(len(base), axis=0)
-    whole[own, :, :axes], mixture[own] = places, weights
+    whole[own, :, :axes], mixture[own] = support, weights
     strategy, payoff, coverage = oracles.mixed_best_response(game.game, whole, mixture, own[player])
     return strategy[:axes], payoff, coverage
 

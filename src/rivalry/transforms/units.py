@@ -14,7 +14,7 @@ from rivalry.core.game import Game
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import forward, forward_at
 from rivalry.core.space import Box, Choices, Profile, Simplex
-from rivalry.tables.action_grid import Places, places_of
+from rivalry.tables.action_grid import ActionGrid, grid_points
 from rivalry.tables.discretize import own_levels
 
 
@@ -89,7 +89,7 @@ class Discretised(OneLineRepr, eqx.Module):
     """A game whose players choose grid points by index; see `discretise`."""
 
     game: Any
-    places: Float[Array, "player action axis"]  # shorter grids repeat their first point
+    action_grid: Float[Array, "player action axis"]  # shorter grids repeat their first point
     space: Choices
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
@@ -102,7 +102,7 @@ class Discretised(OneLineRepr, eqx.Module):
 
     def profile(self, x: Profile) -> Float[Array, "player coordinate"]:
         """Return the strategies ``[player axis]`` with indices ``[player 1]``."""
-        return self.places[jnp.arange(len(self.places)), x[:, 0].astype(int)]
+        return self.action_grid[jnp.arange(len(self.action_grid)), x[:, 0].astype(int)]
 
 
 forward(Discretised, oracles.payoff_scale, oracles.discontinuity, oracles.validate_parameter)
@@ -119,18 +119,18 @@ def _(game: Discretised) -> np.ndarray:
     """Return equal numbers for players that are exchangeable in the game and have the same grid."""
     # bytes as keys: grids must agree to the last digit for payoffs to be permuted
     kinds: dict[tuple[int, bytes], int] = {}
-    rows = zip(oracles.exchangeable(game.game).tolist(), np.asarray(game.places), strict=True)
+    rows = zip(oracles.exchangeable(game.game).tolist(), np.asarray(game.action_grid), strict=True)
     return np.array([kinds.setdefault((kind, row.tobytes()), len(kinds)) for kind, row in rows])
 
 
-def discretise(game: Game, places: Places) -> Discretised:
+def discretise(game: Game, action_grid: ActionGrid) -> Discretised:
     """Return the game in which every player chooses one of finitely many grid points.
 
     Parameters
     ----------
     game : Game
         The game inside.
-    places : int or list or dict
+    action_grid : int or list or dict
         Grid points, in the forms that `rivalry.tables.tabulate` takes.
 
     Returns
@@ -150,7 +150,7 @@ def discretise(game: Game, places: Places) -> Discretised:
     >>> game.space.sizes, game.profile(jnp.array([[1.0], [4.0]])).tolist()
     ((5, 5), [[0.25], [1.0]])
     """
-    found = places_of(game.space, own_levels(game, places))  # NaN pads the grids that are shorter
+    found = grid_points(game.space, own_levels(game, action_grid))  # NaN pads the grids that are shorter
     there = ~np.isnan(found).any(axis=2)
     sizes = tuple(int(size) for size in there.sum(axis=1))
     return Discretised(game, put(np.where(there[..., None], found, found[:, :1])), Choices(sizes))

@@ -125,7 +125,7 @@ def street_map(
         _nodes(panel, plan)
     words = WORDS.get(quantity, quantity.replace("_", " "))
     add_colour_bar(ax, bars, words, (0.97, 0.06, 0.025, 0.86))
-    ax.set_xlabel("place")
+    ax.set_xlabel("position on the map")
     ax.set_ylabel(words)
     notes = [f"{words} per lane", describe_rule(every), "arrows show the direction of travel"]
     notes += ["grey: no demand"] * any(np.isnan(values).any() for values in found)
@@ -187,8 +187,8 @@ def example_routes(data: Dataset, ax: Axes, *, method: str | None = None, at: At
     if plan.centre.any():
         ax.plot([], [], color=CROWDED, linewidth=5, label="lanes of the centre")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.08), ncols=5)
-    ax.set_xlabel("place")
-    ax.set_ylabel("place")
+    ax.set_xlabel("position on the map")
+    ax.set_ylabel("position on the map")
     caption(ax, ";\n".join([one.words] * bool(one.words) + rules(one)))
     return ax
 

@@ -164,7 +164,7 @@ def _(game: InfluencerGame, x: Profile) -> Record:
     if len(payoffs) > x.shape[0]:
         found["outside_payoffs"] = (("outside",), np.asarray(payoffs[x.shape[0] :]))
     if (axes := game.points.shape[1]) < x.shape[1]:  # the players choose their reach
-        names = ["place"] if axes == 1 else [f"place {k}" for k in range(axes)]
+        names = ["position"] if axes == 1 else [f"position {k}" for k in range(axes)]
         found["axis_name"] = (("axis",), np.asarray([*names, "reach"]))
     known = known_threshold(game)
     if known is not None:
@@ -207,8 +207,8 @@ def _landscape(game: InfluencerGame, x: Profile) -> Record:
     responses = [best_response(game, x, player) for player in range(game.players)]
     at = np.asarray(places)
     return {
-        "landscape": (("player", "place"), np.asarray(_own_payoffs(game, x, places))),
-        "landscape_at": (("place",), at[:, 0]) if axes == 1 else (("place", "coordinate"), at),
+        "landscape": (("player", "grid_point"), np.asarray(_own_payoffs(game, x, places))),
+        "landscape_at": (("grid_point",), at[:, 0]) if axes == 1 else (("grid_point", "coordinate"), at),
         "landscape_best": (("player", "axis"), np.stack([response.strategy for response in responses])),
         "landscape_best_payoff": (("player",), np.asarray([response.payoff for response in responses])),
     }

@@ -379,7 +379,7 @@ def _critical(deviation: np.ndarray, joint: np.ndarray, nash: np.ndarray, scale:
     return np.asarray(np.where(gain > EQUAL * scale, ratio, 0.0))
 
 
-def on_grid(market: Market, places: Any) -> OnGrid:
+def on_grid(market: Market, action_grid: Any) -> OnGrid:
     """Return critical discount factors, exactly, for firms that choose among grid points.
 
     The cartel is the joint action of largest total payoff, deviations are to other grid points, and every
@@ -389,7 +389,7 @@ def on_grid(market: Market, places: Any) -> OnGrid:
     ----------
     market : Market
         A market without stages.
-    places : array_like
+    action_grid : array_like
         Grid points, as in `rivalry.tables.tabulate`.
 
     Examples
@@ -399,7 +399,7 @@ def on_grid(market: Market, places: Any) -> OnGrid:
     >>> found.punishment.tolist(), found.joint.tolist(), found.delta.round(9).tolist()
     ([[1, 1]], [0, 0], [[0.529411765, 0.529411765]])
     """
-    tabulated = tabulate(market, places, walk=False)
+    tabulated = tabulate(market, action_grid, walk=False)
     tables = tabulated.tables
     total = tables.payoff[0].sum(axis=0)
     spread = np.ptp(tables.payoff[0], axis=0)
@@ -413,7 +413,7 @@ def on_grid(market: Market, places: Any) -> OnGrid:
     return OnGrid(np.array(rows).reshape(len(rows), len(joint)), punishment, joint, deviation)
 
 
-def stackelberg_on_grid(game: Market | StagedMarket, places: Any, stages: Any = None) -> SubgamePerfect:
+def stackelberg_on_grid(game: Market | StagedMarket, action_grid: Any, stages: Any = None) -> SubgamePerfect:
     """Return subgame-perfect play of the stages when firms choose among grid points.
 
     A follower's grid with the leader's step has ties at every other choice of the leader; ``strong`` and
@@ -423,7 +423,7 @@ def stackelberg_on_grid(game: Market | StagedMarket, places: Any, stages: Any = 
     ----------
     game : Market or StagedMarket
         A market.
-    places : array_like
+    action_grid : array_like
         Grid points, as in `rivalry.tables.tabulate`.
     stages : list of list of int, optional
         By default the market's own; without stages, firm 0 leads.
@@ -438,5 +438,5 @@ def stackelberg_on_grid(game: Market | StagedMarket, places: Any, stages: Any = 
     """
     market = whole_market(game)
     order = _stages_of(market) if stages is None else stages
-    tables = tabulate(market, places, walk=False).tables
+    tables = tabulate(market, action_grid, walk=False).tables
     return staged_values(tables.payoff[0], tables.sizes.tolist(), order)

@@ -263,8 +263,8 @@ def _reaction(market: Market, x: Profile) -> Record:
     points = np.array([one.choice for one in found.values()]).reshape(-1, 2)
     line = _places(market, np.concatenate([points, np.asarray(x).reshape(1, 2)]))
     return {
-        "reaction": (("duellist", "place"), _responses(market, np.asarray(x), line)),
-        "reaction_at": (("duellist", "place"), np.stack([line[1], line[0]])),
+        "reaction": (("duellist", "grid_point"), _responses(market, np.asarray(x), line)),
+        "reaction_at": (("duellist", "grid_point"), np.stack([line[1], line[0]])),
         "reaction_here": (("duellist",), np.asarray(x)[:, 0]),
         "reaction_player": (("duellist",), np.arange(2)),
         "reaction_column": ((), np.asarray(market.rule.choice)),
@@ -274,7 +274,7 @@ def _reaction(market: Market, x: Profile) -> Record:
 
 
 def _places(market: Market, points: np.ndarray) -> np.ndarray:
-    """Return the choices of each firm to which the other's responses are drawn, ``[duellist place]``."""
+    """Return the choices of each firm to which the other's responses are drawn, ``[duellist grid_point]``."""
     low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
     if market.rule.choice == "price":  # responses matter near the points, where the other firm sells
         first, last = points.min(axis=0), points.max(axis=0)
@@ -286,7 +286,7 @@ def _places(market: Market, points: np.ndarray) -> np.ndarray:
 
 
 def _responses(market: Market, x: np.ndarray, line: np.ndarray) -> np.ndarray:
-    """Return each firm's best response to the other's choices ``line [duellist place]``."""
+    """Return each firm's best response to the other's choices ``line [duellist grid_point]``."""
     if oracles.best_response.knows(market):
         return np.asarray(_exact_responses(market, put(x), put(line)))
     rows, proved = np.zeros_like(line), oracles.proved_response.knows(market)

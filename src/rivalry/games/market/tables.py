@@ -101,7 +101,7 @@ def levels(market: Market, count: int) -> list[np.ndarray]:
     for firm in range(market.players):
         if not ends[1, firm] - ends[0, firm] > SAME * (high[firm] - low[firm]):
             where = f"{ends[0, firm]:g} in equilibrium and in the cartel"
-            raise ValueError(f"places: firm {firm} chooses {where}; give levels")
+            raise ValueError(f"action_grid: firm {firm} chooses {where}; give levels")
     return list(np.linspace(first, last, count, axis=1))
 
 
@@ -260,8 +260,8 @@ def _check_size(natures: int, sizes: np.ndarray, joint: int, branches: int, most
     need = 8 * natures * (joint * (len(sizes) + 1) + 2 * rows * branches)
     if need > most:
         raise ValueError(
-            f"places: {natures} states of nature and {sizes.tolist()} actions make tables of {need} bytes, "
-            f"above max_table_bytes, {most}; take fewer"
+            f"action_grid: {natures} states of nature and {sizes.tolist()} actions make tables of {need} "
+            f"bytes, above max_table_bytes, {most}; take fewer"
         )
 
 

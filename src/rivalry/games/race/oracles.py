@@ -239,8 +239,8 @@ def _reaction(race: Race, x: Profile) -> Record:
     """Return the best performance input of the first period against the rival's, all else being fixed."""
     line = _line(race, x, 1, POINTS)
     return {
-        "reaction": (("duellist", "place"), np.asarray(_responses(race, x, jnp.asarray(line)))),
-        "reaction_at": (("duellist", "place"), np.stack([line, line])),
+        "reaction": (("duellist", "grid_point"), np.asarray(_responses(race, x, jnp.asarray(line)))),
+        "reaction_at": (("duellist", "grid_point"), np.stack([line, line])),
         "reaction_here": (("duellist",), np.asarray(x)[:, 1]),
         "reaction_player": (("duellist",), np.arange(2)),
         "reaction_column": ((), np.asarray(labels(race).axes[1])),

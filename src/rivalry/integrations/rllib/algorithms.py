@@ -36,9 +36,10 @@ class DeepLearner(LearnerOptions):
     - ``any``: the one-shot game in every period, with a new choice each time. In games with stages the
       followers observe the earlier choices of the period, and learn too or (``followers = "oracle"``) play
       exact best responses;
-    - ``levels``: the same with choices from the grid ``places``, as in `QLearning`;
+    - ``levels``: the same with choices from the ``action_grid``, as in `QLearning`;
     - ``steps``: each player has a position in its box and moves by at most ``step`` along each axis;
-    - ``grid``: each player has a position on a grid of ``places`` per axis and moves to a neighbour or stays;
+    - ``grid``: each player has a position on a grid of ``action_grid`` points per axis and moves to a
+      neighbour or stays;
     - ``native``: native play of the game, period by period with all its states.
 
     An episode begins at a uniformly random position and is truncated after ``periods``. A player observes

@@ -56,7 +56,7 @@ class RoundsArena(Arena):
         base = order.game
         names = tuple(f"player_{k}" for k in range(order.players))
         seen = learner.observation or "none"
-        board = discretise(base, learner.places) if learner.moves == "levels" else base
+        board = discretise(base, learner.action_grid) if learner.moves == "levels" else base
         groups = policy_names(names, exchangeable_labels(board), learner.policies == "shared")
         # without observations no later period depends on a choice: discounting would only add noise
         worth = 0.0 if seen == "none" and learner.gamma is None else discount(base, learner.gamma)
@@ -146,9 +146,9 @@ class RoundsArena(Arena):
                 order = samples[np.argsort(samples[:, 0], kind="stable")]
                 # the middle of each of as many equal parts of the ordered draws
                 rows.append(order[(np.arange(ATOMS) * 2 + 1) * DRAWN // (2 * ATOMS)])
-            places = np.stack([self._profile(each) for each in np.stack(rows, axis=1)], axis=1)
+            points = np.stack([self._profile(each) for each in np.stack(rows, axis=1)], axis=1)
             weights = np.full((len(rows), ATOMS), 1 / ATOMS)
-            return _exploring(mixture_record(base, places, weights))
+            return _exploring(mixture_record(base, points, weights))
         probabilities = [networks[name].probabilities(rows_seen[name][None])[0] for name in self.names]
         weights = np.stack(
             [np.pad(row, (0, max(map(len, probabilities)) - len(row))) for row in probabilities]
@@ -157,8 +157,8 @@ class RoundsArena(Arena):
             return _exploring(_finite_record(base, weights))
         sizes = np.array(self.board.space.sizes)
         there = np.arange(weights.shape[1]) < sizes[:, None]
-        places = np.where(there[..., None], np.asarray(self.board.places), np.nan)
-        return _exploring(mixture_record(base, places, weights))
+        points = np.where(there[..., None], np.asarray(self.board.action_grid), np.nan)
+        return _exploring(mixture_record(base, points, weights))
 
 
 def _status(path: np.ndarray, space: Any) -> tuple[tuple[()], np.ndarray]:
@@ -216,7 +216,7 @@ class WalksArena(Arena):
     """A one-shot game in which a choice is a step from the present position."""
 
     walk: Any  # the game of steps
-    places: int  # on each axis; 0: steps of any length
+    action_grid: int  # on each axis; 0: steps of any length
     joint: bool
 
     @classmethod
@@ -226,8 +226,8 @@ class WalksArena(Arena):
             raise ValueError("observation: 'none' must be 'own' or 'joint' for players who walk")
         grid = learner.moves == "grid"
         seen = learner.observation or "own"
-        places = int(learner.places) if grid else 0  # type: ignore[arg-type]
-        share = 1 / (places - 1) if grid else learner.step
+        action_grid = int(learner.action_grid) if grid else 0  # type: ignore[arg-type]
+        share = 1 / (action_grid - 1) if grid else learner.step
         walk = walks(
             game,
             step=(_widths(game.space) * share).tolist(),
@@ -240,7 +240,7 @@ class WalksArena(Arena):
         if grid and worth >= 1:
             raise ValueError(f"gamma: {worth:g} must be below 1 on a grid, where play has no end")
         groups = policy_names(names, exchangeable_labels(game), learner.policies == "shared")
-        return cls(game, names, groups, learner.periods, worth, walk, places, seen == "joint")
+        return cls(game, names, groups, learner.periods, worth, walk, action_grid, seen == "joint")
 
     def env(self) -> Any:
         """Return the game of steps as an environment."""
@@ -248,10 +248,10 @@ class WalksArena(Arena):
 
     def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
         """Return where policies lead without exploration, and the gains from deviating."""
-        return self._tables(networks) if self.places else self._paths(networks, words, options)
+        return self._tables(networks) if self.action_grid else self._paths(networks, words, options)
 
     def _tables(self, networks: Networks) -> Record:
-        world = tabulate(self.given, self.places, observation="joint" if self.joint else "own")
+        world = tabulate(self.given, self.action_grid, observation="joint" if self.joint else "own")
         shape = (len(self.names), int(states(world.tables).max()))
         probabilities = np.zeros((*shape, int(choices(world.tables).max())))
         policies = np.zeros(shape, dtype=np.int64)
@@ -263,7 +263,7 @@ class WalksArena(Arena):
         found: Record = {
             "policy": (("trial", "player", "state"), policies[None]),
             "policy_softmax": (("trial", "player", "state", "action"), probabilities[None]),
-            "places": (("player", "place" if self.joint else "state", "axis"), world.places),
+            "action_grid": (("player", "grid_point" if self.joint else "state", "axis"), world.action_grid),
             **greedy_end(world, policies[None], start),
         }
         return found | self._gains(world, policies, probabilities, rollout(world, policies, start).cycle)
@@ -287,7 +287,7 @@ class WalksArena(Arena):
         sizes, space = world.tables.sizes.tolist(), self.given.space
         rows = np.zeros((len(sizes), max(sizes), space.shape[1]))
         for place in range(max(sizes)):
-            x = world.places[np.arange(len(sizes)), np.minimum(place, np.array(sizes) - 1)]
+            x = world.action_grid[np.arange(len(sizes)), np.minimum(place, np.array(sizes) - 1)]
             rows[:, place] = np.asarray(units(space, put(x)))
         if not self.joint:
             return rows[player, : sizes[player]]

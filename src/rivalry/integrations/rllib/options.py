@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from rivalry.core.annotations import signature_of
 from rivalry.core.method import BaseLearner
 from rivalry.core.validate import refuse
-from rivalry.methods.continuous.mixtures import check_places
+from rivalry.methods.continuous.mixtures import check_action_grid
 from rivalry.methods.q_learning.exploration import check_numbers, check_whole
 
 Table = dict[str, Any]
@@ -26,11 +26,11 @@ class LearnerOptions(BaseLearner):
     periods: Annotated[int, Ge(1), "periods per episode"] = 50
     moves: Annotated[
         Literal["any", "levels", "steps", "grid", "native"],
-        "choices: any, one of the places, a step, a step on a grid, or native play",
+        "choices: any, a grid point, a step, a step on a grid, or native play",
     ] = "any"
     step: Annotated[float, Gt(0), Lt(1), "longest step along an axis, as a share of the box"] = 0.05
-    places: Annotated[
-        int | Table | list[Table], Ge(2), "places on each axis of a grid, or the levels of the axes"
+    action_grid: Annotated[
+        int | Table | list[Table], Ge(2), "grid points per axis, or the levels of the axes"
     ] = 21
     observation: Annotated[
         Literal["none", "own", "joint"] | None, "positions or last choices that a player observes"
@@ -53,9 +53,9 @@ class LearnerOptions(BaseLearner):
         whole = ("iterations", "batch", "envs", "periods", "evaluation", "rounds")
         for name, minimum in (*((name, 1) for name in whole), ("runners", 0), ("reply_iterations", 0)):
             check_whole(name, getattr(self, name), minimum)
-        check_places(self.places)
+        check_action_grid(self.action_grid)
         if self.moves == "grid":
-            check_whole("places", self.places, 2)
+            check_whole("action_grid", self.action_grid, 2)
         if not 0 < self.step < 1:
             raise ValueError(f"step: {self.step:g} must be in (0, 1), a share of the box")
         hints = signature_of(LearnerOptions)[1]

@@ -130,12 +130,15 @@ GAMES_KEYS = ("choices", "parameter")  # options of methods that name keys of th
 METHOD_KINDS = {old: new for old, new in _RENAMED.items() if new in METHODS}
 METHOD_KEYS = {old: new for old, new in _RENAMED.items() if old not in METHOD_KINDS | _CITY | _LAWS}
 VARIABLES: dict[str, dict[str, str]] = {
-    "city": _LAWS,
+    "city": _LAWS | {"place": "place"},  # a position along a path
     "karma": _KARMA | _LAWS,
     "precipice": {"safe": "p_safe"},
     "race": _RACE_VARIABLES,
 }
 """Renamed variables of cells, by family."""
+
+GRIDS = {"period_places": "period_grid", "place": "grid_point", "places": "action_grid"}
+"""Renamed variables and dimensions of action grids."""
 
 LEARNER_VARIABLES = {
     "continued": "resumed",
@@ -185,7 +188,7 @@ def upgrade_study(study: Mapping[str, Any]) -> dict[str, Any]:
     new = {**study, **_tables(study)}
     family = str((study.get("game") or {}).get("family"))
     keys = {old: new for old, new in _game_keys(study).items() if "." not in new}
-    names = DIMENSIONS | keys | LEARNER_VARIABLES | VARIABLES.get(family, {}) | _coordinates(study)
+    names = DIMENSIONS | GRIDS | keys | LEARNER_VARIABLES | VARIABLES.get(family, {}) | _coordinates(study)
     if any("starts" in table for table in study.get("method") or ()):
         names |= BATCH
     new["cost"] = COSTS.get(study["cost"], study["cost"])
@@ -205,7 +208,7 @@ def upgrade_study(study: Mapping[str, Any]) -> dict[str, Any]:
 
 def upgrade_record(record: Record, family: str) -> Record:
     """Return a stored cell of a family with present names and words."""
-    names = LEARNER_VARIABLES | VARIABLES.get(family, {})
+    names = GRIDS | LEARNER_VARIABLES | VARIABLES.get(family, {})
     if "lane" in record or record.get("regret", ((),))[0][:1] == ("lane",):
         names = names | BATCH  # a batch stores its coordinate; certificates of one are without it
     new = {

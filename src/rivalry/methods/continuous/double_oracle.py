@@ -42,10 +42,9 @@ class DoubleOracle(BaseLearner):
     player gains more than ``enough`` times the payoff scale, and returns ``not found`` if the finite game
     cannot be solved well enough to continue.
 
-    A best response is the game's own ``reply_to_mixture(places [player action axis], weights [player action],
-    player) -> (strategy, payoff, coverage)``, where it has one; else it is searched from a grid of ``points``
-    and from the best atoms, with local search. Where a player has more than ``most`` atoms, those unplayed
-    for the longest are dropped.
+    A best response is the game's own, where one is registered as `rivalry.oracles.mixed_best_response`; else
+    it is searched from a grid of ``points`` and from the best atoms, with local search. Where a player has
+    more than ``most`` atoms, those unplayed for the longest are dropped.
 
     Where payoffs are discontinuous, as in auctions and price wars, a best response need not exist: payoffs
     rise towards an atom and differ at the atom itself. The method then takes the strategy one step of the
@@ -53,11 +52,11 @@ class DoubleOracle(BaseLearner):
     as atoms are added; a run that ends so has a ``remedy`` that says it, and is never called an equilibrium.
     ``jumps`` (player) counts these strategies.
 
-    The record is that of mixtures: ``mixture`` (player, action), the weights, and ``places`` (player, action,
-    axis), the atoms with positive weight; ``mean_profile``, ``payoff``, ``grid_regret``, expected metrics,
-    and a certificate of the continuous game by a new search. ``oracle_gap`` (round, player) is the gain of
-    each round's best response, ``atoms`` (player) the number of strategies tried, and ``pure`` is true if
-    every player plays a single one: a pure equilibrium.
+    The record is that of mixtures: ``mixture`` (player, action), the weights, and ``action_grid`` (player,
+    action, axis), the atoms with positive weight; ``mean_profile``, ``payoff``, ``grid_regret``, expected
+    metrics, and a certificate of the continuous game by a new search. ``oracle_gap`` (round, player) is the
+    gain of each round's best response, ``atoms`` (player) the number of strategies tried, and ``pure`` is
+    true if every player plays a single one: a pure equilibrium.
 
     Examples
     --------
@@ -182,9 +181,9 @@ class DoubleOracle(BaseLearner):
             record["remedy"] = ((), np.asarray(self._remedy(session)))
         if not len(session["gap"]):
             return record
-        places, weights, tables = _support(session)
+        points, weights, tables = _support(session)
         pure = bool(np.all((weights > 0).sum(axis=1) == 1))
-        record |= mixture_record(world, places, weights, one_state(tables))
+        record |= mixture_record(world, points, weights, one_state(tables))
         return record | {"pure": ((), np.asarray(pure))}
 
 
@@ -286,9 +285,9 @@ def _support(session: Session) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     # every player's positive weights first, in their order; shorter players are padded
     order = np.argsort(~positive, axis=1, kind="stable")[:, : max(map(len, own))]
     played = np.take_along_axis(positive, order, axis=1)
-    places = np.where(
+    points = np.where(
         played[:, :, None], np.take_along_axis(session["atoms"], order[:, :, None], axis=1), np.nan
     )
     weights = np.where(played, np.take_along_axis(session["weights"], order, axis=1), 0.0)
     weights /= weights.sum(axis=1, keepdims=True)
-    return places, weights, session["tables"][np.ix_(np.arange(len(own)), *own)]
+    return points, weights, session["tables"][np.ix_(np.arange(len(own)), *own)]

@@ -32,7 +32,7 @@ from rivalry.core.results import ROUNDING, Certificate, Coverage, Record, Roundi
 from rivalry.core.space import Box, Profile, Space, Strategy
 from rivalry.methods.q_learning.exploration import Table, check_whole
 from rivalry.tables import tabulate
-from rivalry.tables.action_grid import Places, are_levels, check_levels
+from rivalry.tables.action_grid import ActionGrid, are_levels, check_levels
 from rivalry.tables.discretize import TABLE_BYTES, values_at
 from rivalry.tables.kernels.shapes import FiniteGame, stateless_tables
 
@@ -49,7 +49,7 @@ class TabulatedGame(NamedTuple):
     """A continuous game with tables on finite action grids, for learners of mixtures."""
 
     tables: FiniteGame
-    places: np.ndarray  # [player action axis], NaN for actions that a shorter player does not have
+    action_grid: np.ndarray  # [player action axis], NaN for actions that a shorter player does not have
     game: Any
     measures: dict[str, np.ndarray]  # [joint]: scalar metrics; none where the game offers no ``outcomes``
 
@@ -65,37 +65,37 @@ PLAYABLE = Need("finitely many actions, or payoffs", playable)
 
 
 class TableLearner(BaseLearner):
-    """Base class of learners on the tables of a game: a finite game's own, or those at its ``places``."""
+    """Base class of learners on tables: a finite game's own, or those of a game on ``action_grid``."""
 
-    places: Annotated[
+    action_grid: Annotated[
         int | Table | list[Table],
         Ge(2),
         Le(100_000),
-        "of a continuous game: how many an axis, or the levels of its axes",
+        "of a continuous game: grid points per axis, or the levels of the axes",
     ] = 9
 
     needs: ClassVar[tuple[Need, ...]] = (PLAYABLE,)
 
     def __check_init__(self) -> None:
-        check_places(self.places)
+        check_action_grid(self.action_grid)
 
     def world(self, game: Any) -> Any:
-        """Return a finite game's tables, or those of any other game at its ``places``."""
+        """Return a finite game's tables, or those of any other game at its ``action_grid``."""
         if kernel_conversion(game) is None and playable(game):
-            return board(game, self.places)
+            return board(game, self.action_grid)
         return kernel_arrays(game)
 
 
-def check_places(places: Any) -> None:
+def check_action_grid(action_grid: Any) -> None:
     """Raise `ValueError`, in one line, for a number or levels that no space accepts."""
-    if are_levels(places):
-        check_levels(places)
-    elif not isinstance(places, list | tuple | np.ndarray):
-        check_whole("places", places, 2)
+    if are_levels(action_grid):
+        check_levels(action_grid)
+    elif not isinstance(action_grid, list | tuple | np.ndarray):
+        check_whole("action_grid", action_grid, 2)
 
 
-def board(game: Any, places: Places, *, max_table_bytes: int = TABLE_BYTES) -> TabulatedGame:
-    """Tabulate the payoffs of a game at ``places`` (as in `rivalry.tables.tabulate`), all chosen at once.
+def board(game: Any, action_grid: ActionGrid, *, max_table_bytes: int = TABLE_BYTES) -> TabulatedGame:
+    """Tabulate the payoffs of a game on ``action_grid``, as `rivalry.tables.tabulate` does, without moves.
 
     A game that offers ``outcomes(x)``, its metrics as arrays that JAX can trace, gets tables of the scalar
     ones too.
@@ -103,20 +103,21 @@ def board(game: Any, places: Places, *, max_table_bytes: int = TABLE_BYTES) -> T
     Raises
     ------
     ValueError
-        For places that the space does not have, and for a table above ``max_table_bytes``.
+        For points outside the space, and for a table above ``max_table_bytes``.
     """
     with warnings.catch_warnings():
         # a table too large is an error here, raised below
         warnings.filterwarnings("ignore", "payoffs are summed when needed")
-        made = tabulate(game, places, walk=False, observation="none", max_table_bytes=max_table_bytes)
+        made = tabulate(game, action_grid, walk=False, observation="none", max_table_bytes=max_table_bytes)
     if not made.tables.payoff.size:
         # Python integers: counts of joint actions may exceed 64 bits
         joints = int(np.prod(made.tables.sizes.astype(object)))
-        raise ValueError(f"places: {joints} joint actions need more than {max_table_bytes} bytes; take fewer")
+        size = f"{joints} joint actions need more than {max_table_bytes} bytes"
+        raise ValueError(f"action_grid: {size}; take fewer")
     known: dict[str, np.ndarray] = {}
     if oracles.traced_metrics.knows(game):
-        known = values_at(_scalars, game, made.places, made.tables.sizes)
-    return TabulatedGame(made.tables, made.places, game, known)
+        known = values_at(_scalars, game, made.action_grid, made.tables.sizes)
+    return TabulatedGame(made.tables, made.action_grid, game, known)
 
 
 def _scalars(game: Any, x: Profile) -> dict[str, Array]:
@@ -176,65 +177,66 @@ def mean_payoff(pays: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.asarray(np.einsum("pa,pa->p", weights, np.nan_to_num(pays)))
 
 
-def mean_play(places: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def mean_play(action_grid: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the mean strategies, ``[player axis]``."""
-    return np.asarray(np.einsum("pa,pax->px", weights, np.nan_to_num(places)))
+    return np.asarray(np.einsum("pa,pax->px", weights, np.nan_to_num(action_grid)))
 
 
-def _search_coordinates(space: Any, places: np.ndarray) -> np.ndarray:
+def _search_coordinates(space: Any, action_grid: np.ndarray) -> np.ndarray:
     """Return grid points in the search coordinates of their space, in which distances are measured."""
     if not (isinstance(space, Box) and space.reparametrised):
-        return places
-    return np.moveaxis(np.asarray(space.unconstrain(put(np.moveaxis(places, 1, 0)))), 0, 1)
+        return action_grid
+    return np.moveaxis(np.asarray(space.unconstrain(put(np.moveaxis(action_grid, 1, 0)))), 0, 1)
 
 
 def mixture_record(
     game: Any,
-    places: np.ndarray,
+    action_grid: np.ndarray,
     weights: np.ndarray,
     tables: FiniteGame | None = None,
     known: dict[str, np.ndarray] | None = None,
     *,
     tolerance: float = TOLERANCE,
 ) -> Record:
-    """Return the record of independent mixtures ``weights [player action]`` over ``places``.
+    """Return the record of independent mixtures ``weights [player action]`` over ``action_grid``.
 
-    ``mixture`` (player, action) are the weights, ``places`` (player, action, axis), ``mean_profile`` (player,
-    axis), ``inner_profile`` the mean in the coordinates in which distances are measured; ``payoff`` (player)
-    is expected, ``grid_regret`` (player) the gain of the best single grid point; the certificate is that of
-    the continuous game against the others' mixtures (`certificate`), and scalar metrics are expectations.
-    ``tables`` and ``known`` metrics [joint] are those of a `TabulatedGame`.
+    ``mixture`` (player, action) are the weights, ``action_grid`` (player, action, axis), ``mean_profile``
+    (player, axis), ``inner_profile`` the mean in the coordinates in which distances are measured; ``payoff``
+    (player) is expected, ``grid_regret`` (player) the gain of the best single grid point; the certificate is
+    that of the continuous game against the others' mixtures (`certificate`), and scalar metrics are
+    expectations. ``tables`` and ``known`` metrics [joint] are those of a `TabulatedGame`.
 
     Examples
     --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
-    >>> places, weights = np.array([[[0.5], [0.9]]] * 2), np.array([[1.0, 0.0]] * 2)
-    >>> found = mixture_record(game, places, weights)
+    >>> action_grid, weights = np.array([[[0.5], [0.9]]] * 2), np.array([[1.0, 0.0]] * 2)
+    >>> found = mixture_record(game, action_grid, weights)
     >>> found["grid_regret"][1].tolist(), str(found["claim"][1])
     ([0.0, 0.0], 'no deviation found')
     """
     if tables is None:
-        made = board(game, _own_places(places))
+        made = board(game, _own_points(action_grid))
         tables, known = made.tables, made.measures
     pays = action_payoffs(tables, weights)
     payoff = mean_payoff(pays, weights)
-    proof = certificate(game, places, weights, payoff, pays, tolerance=tolerance)
+    search = _search_coordinates(game.space, action_grid)
+    proof = certificate(game, action_grid, weights, payoff, pays, tolerance=tolerance)
     record: Record = {
         "mixture": (("player", "action"), weights),
-        "places": (("player", "action", "axis"), places),
-        "mean_profile": (("player", "axis"), mean_play(places, weights)),
-        "inner_profile": (("player", "axis"), mean_play(_search_coordinates(game.space, places), weights)),
+        "action_grid": (("player", "action", "axis"), action_grid),
+        "mean_profile": (("player", "axis"), mean_play(action_grid, weights)),
+        "inner_profile": (("player", "axis"), mean_play(search, weights)),
         "payoff": (("player",), payoff),
         "grid_regret": (("player",), np.maximum(np.nanmax(pays, axis=1) - payoff, 0.0)),
     }
-    return record | expected_metrics(game, places, weights, tables.sizes, known or {}) | proof.record()
+    return record | expected_metrics(game, action_grid, weights, tables.sizes, known or {}) | proof.record()
 
 
 def played(world: Any, weights: np.ndarray) -> Record:
     """Return the record of learned mixtures: for a finite game the profile alone."""
     if isinstance(world, TabulatedGame):
-        return mixture_record(world.game, world.places, weights, world.tables, world.measures)
+        return mixture_record(world.game, world.action_grid, weights, world.tables, world.measures)
     return {"profile": (("player", "axis"), weights)}
 
 
@@ -249,8 +251,8 @@ def histories(world: Any, plays: np.ndarray) -> Record:
     found: Record = {"regret_step": (("sample",), steps), "path_step": (("step",), steps)}
     if not isinstance(world, TabulatedGame):
         return found | {"path": (("step", "player", "axis"), plays.copy())}
-    means = [mean_play(world.places, weights) for weights in plays]
-    found["path"] = (("step", "player", "axis"), np.array(means).reshape(-1, *world.places.shape[::2]))
+    means = [mean_play(world.action_grid, weights) for weights in plays]
+    found["path"] = (("step", "player", "axis"), np.array(means).reshape(-1, *world.action_grid.shape[::2]))
     for name, table in world.measures.items():
         curve = [expectation(table, world.tables.sizes, weights) for weights in plays]
         found[f"{name}_curve"] = (("sample",), np.array(curve))
@@ -264,20 +266,20 @@ def sample_steps() -> np.ndarray:
     return np.unique(spaced.astype(np.int64))
 
 
-def _own_places(places: np.ndarray) -> list[np.ndarray]:
+def _own_points(action_grid: np.ndarray) -> list[np.ndarray]:
     """Return every player's own grid points, without the padding."""
-    return [row[~np.isnan(row).any(axis=1)] for row in places]
+    return [row[~np.isnan(row).any(axis=1)] for row in action_grid]
 
 
 def expected_metrics(
-    game: Any, places: np.ndarray, weights: np.ndarray, sizes: np.ndarray, known: dict[str, np.ndarray]
+    game: Any, action_grid: np.ndarray, weights: np.ndarray, sizes: np.ndarray, known: dict[str, np.ndarray]
 ) -> Record:
     """Return means of the game's scalar metrics; empty if they are neither ``known`` nor cheap to compute."""
     if known:
         return {name: ((), np.asarray(expectation(table, sizes, weights))) for name, table in known.items()}
     if not oracles.metrics.knows(game) or np.prod((weights > ATOM).sum(axis=1).astype(object)) > FEW:
         return {}
-    profiles, probabilities = joint_atoms(places, weights)
+    profiles, probabilities = joint_atoms(action_grid, weights)
     rows = [measures(game, put(x)) for x in profiles]
     means: Record = {}
     for name, (dims, first) in rows[0].items():
@@ -288,7 +290,7 @@ def expected_metrics(
 
 
 def joint_atoms(
-    places: np.ndarray, weights: np.ndarray, without: int | None = None
+    action_grid: np.ndarray, weights: np.ndarray, without: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return profiles ``[atom player axis]`` in the support of independent mixtures, and probabilities
     ``[atom]``.
@@ -296,7 +298,7 @@ def joint_atoms(
     Only atoms above `ATOM` are kept; the remaining weight is spread over them. ``without`` is a player whose
     strategy is fixed at its first grid point.
     """
-    profiles, probabilities = np.zeros((1, 0, places.shape[2])), np.ones(1)
+    profiles, probabilities = np.zeros((1, 0, action_grid.shape[2])), np.ones(1)
     for player, row in enumerate(weights):
         played = np.array([0]) if player == without else np.flatnonzero(row > ATOM)
         chance = np.ones(1) if player == without else row[played]
@@ -304,7 +306,7 @@ def joint_atoms(
         # after every player, so that the product never grows to all joint atoms
         positive = np.flatnonzero(joined > ATOM)
         before, own = np.divmod(positive, len(played))
-        there = places[player, played[own]][:, None]
+        there = action_grid[player, played[own]][:, None]
         profiles, probabilities = np.concatenate([profiles[before], there], axis=1), joined[positive]
     return profiles, probabilities / probabilities.sum()
 
@@ -353,7 +355,7 @@ def _(game: MixedOpponents, x: Profile, player: int | Array) -> Callable[[Strate
 
 def certificate(
     game: Any,
-    places: np.ndarray,
+    action_grid: np.ndarray,
     weights: np.ndarray,
     payoff: np.ndarray,
     pays: np.ndarray,
@@ -367,7 +369,7 @@ def certificate(
     ``tolerance`` is relative to the range of payoffs that each player's own choice covers.
     """
     responses = [
-        reply_to_mixtures(game, places, weights, player, int(place))
+        reply_to_mixtures(game, action_grid, weights, player, int(place))
         for player, place in enumerate(np.nanargmax(pays, axis=1))
     ]
     found = np.array([(response.payoff, response.bound) for response in responses])
@@ -376,7 +378,7 @@ def certificate(
     method = f"{responses[0].method} against mixtures"
     tried = []
     for player, response in enumerate(responses):
-        against = _opponents(game, places, weights, player)
+        against = _opponents(game, action_grid, weights, player)
         each = payoffs_tried(against, against.profiles[0], player, response)
         # all strategies evaluated: the atoms alone may all pay the same
         every = np.concatenate([pays[player], each, [response.payoff]])
@@ -391,7 +393,7 @@ def certificate(
 
 
 def reply_to_mixtures(
-    game: Any, places: np.ndarray, weights: np.ndarray, player: int, stand: int, *, points: int = POINTS
+    game: Any, action_grid: np.ndarray, weights: np.ndarray, player: int, stand: int, *, points: int = POINTS
 ) -> Response:
     """Return the best response of ``player`` to the others' independent mixtures, over its whole space.
 
@@ -400,18 +402,18 @@ def reply_to_mixtures(
     random strategies, all grid points, and best responses to the likeliest atoms.
     """
     if oracles.mixed_best_response.knows(game):
-        strategy, payoff, coverage = oracles.mixed_best_response(game, places, weights, player)
+        strategy, payoff, coverage = oracles.mixed_best_response(game, action_grid, weights, player)
         bound = float(payoff) if coverage == "exact" else np.inf
         return Response(np.asarray(strategy), float(payoff), bound, coverage, "registered best response")
-    against = _opponents(game, places, weights, player)
+    against = _opponents(game, action_grid, weights, player)
     x = np.array(against.profiles[0])
-    x[player] = places[player, stand]
+    x[player] = action_grid[player, stand]
     if 2 ** game.space.shape[1] > CORNERS:
-        return _from_many(against, x, places, player)
+        return _from_many(against, x, action_grid, player)
     return best_response(against, put(x), player, points=points)
 
 
-def _from_many(against: MixedOpponents, x: np.ndarray, places: np.ndarray, player: int) -> Response:
+def _from_many(against: MixedOpponents, x: np.ndarray, action_grid: np.ndarray, player: int) -> Response:
     """Search from random strategies, grid points and best responses to single atoms.
 
     For grids with too many corners.
@@ -424,7 +426,7 @@ def _from_many(against: MixedOpponents, x: np.ndarray, places: np.ndarray, playe
         alone = [best_response(game, atom, player, points=2).strategy for atom in atoms]
     keys = jax.random.split(jax.random.key(player), DRAWN)
     sampled = np.asarray(jax.vmap(space.sample)(keys))[:, player]
-    begin = np.concatenate([sampled, _own_places(places)[player], *(row[None] for row in alone)])
+    begin = np.concatenate([sampled, _own_points(action_grid)[player], *(row[None] for row in alone)])
     full = np.repeat(x[None], 2 ** int(np.ceil(np.log2(len(begin)))), axis=0)
     full[: len(begin), player] = begin
     flat, reparametrised = unconstrained_game(against), isinstance(space, Box)
@@ -444,12 +446,12 @@ def _from_many(against: MixedOpponents, x: np.ndarray, places: np.ndarray, playe
 _climb = eqx.filter_jit(search)
 
 
-def _opponents(game: Any, places: np.ndarray, weights: np.ndarray, player: int) -> MixedOpponents:
+def _opponents(game: Any, action_grid: np.ndarray, weights: np.ndarray, player: int) -> MixedOpponents:
     """Return the game against the others' mixtures.
 
     Atoms of probability 0 pad their number to a power of two: few shapes, few compilations.
     """
-    profiles, probabilities = joint_atoms(places, weights, without=player)
+    profiles, probabilities = joint_atoms(action_grid, weights, without=player)
     pad = 2 ** int(np.ceil(np.log2(len(probabilities)))) - len(probabilities)
     profiles = np.concatenate([profiles, np.repeat(profiles[:1], pad, axis=0)])
     return MixedOpponents(game, put(profiles), put(np.append(probabilities, np.zeros(pad))))

@@ -87,13 +87,13 @@ class Hedge(SoftmaxLearner):
 
     The expectation is over the rivals' current mixtures, and a mixture is the softmax of a player's logits;
     all begin uniform (exponential weights: Littlestone and Warmuth 1994; Freund and Schapire 1999). A game
-    that is not finite is played on ``places``: an integer, ``{kind = "log"|"linear", from, to, count}`` or
-    ``{kind = "levels", levels}``, one table for all axes or a list with one per axis; the first axis varies
-    slowest. One step is one update.
+    that is not finite is played on ``action_grid``: an integer, ``{kind = "log"|"linear", from, to, count}``
+    or ``{kind = "levels", levels}``, one table for all axes or a list with one per axis; the first axis
+    varies slowest. One step is one update.
 
     The profile is the mixture after the last update, or with ``play = "average"`` the mean of the mixtures
     over all rounds (``average_play``): on a finite game ``profile`` (player, axis), else ``mixture`` (player,
-    action) with ``places``, ``mean_profile``, ``grid_regret``, expected metrics and a certificate in the
+    action) with ``action_grid``, ``mean_profile``, ``grid_regret``, expected metrics and a certificate in the
     continuous game. ``correlated_regret`` (player) is the external regret per round, the gain of the best
     single action. It is at most ``ln(actions)/(eta rounds)`` plus ``eta/8`` times the squared range of
     payoffs, whatever the others do, so the average of a zero-sum game approaches its value. Histories at

@@ -114,11 +114,11 @@ class RegretMatching(SampledPlay):
 
     One step is one period. The profile is the empirical play of every player, and the certificate is of that
     profile, as if they played independently; it need not be an equilibrium. A game that is not finite is
-    played on ``places``, with the record of a mixture as for `Hedge`. The record also holds ``joint_play``
-    (joint), ``correlated_regret`` (player), the external regret per period, which is the gain of the best
-    single action (the gap to coarse correlated equilibrium), ``conditional_regret`` (player), the internal
-    regret, which is the gain of the best switch of every action (the gap to correlated equilibrium), and
-    histories at log-spaced periods: ``regret_curve`` (sample), the largest ``correlated_regret``, at
+    played on ``action_grid``, with the record of a mixture as for `Hedge`. The record also holds
+    ``joint_play`` (joint), ``correlated_regret`` (player), the external regret per period, which is the gain
+    of the best single action (the gap to coarse correlated equilibrium), ``conditional_regret`` (player), the
+    internal regret, which is the gain of the best switch of every action (the gap to correlated equilibrium),
+    and histories at log-spaced periods: ``regret_curve`` (sample), the largest ``correlated_regret``, at
     ``regret_step``; ``path``.
 
     Examples

@@ -23,7 +23,7 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
     (1[a was drawn] - pi_a)``, whose expectation is the exact step (Williams 1992), with the ``baseline`` b: 0
     (``none``), or the mean of the player's payoffs in earlier rounds (``average``).
 
-    ``places``, ``play`` and the record are those of `Hedge`; in the sampled form ``correlated_regret``
+    ``action_grid``, ``play`` and the record are those of `Hedge`; in the sampled form ``correlated_regret``
     compares with the drawn payoffs. Actions with small probability are rarely updated, so
     the dynamics leave a corner slowly.
 

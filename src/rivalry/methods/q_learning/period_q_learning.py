@@ -21,14 +21,14 @@ class PeriodQLearning(QLearning):
     """Independent Q-learning in a game over periods, on tables (`rivalry.tables.tabulate_periods`).
 
     A player's state is the period and the stocks carried into it (technology, where players invest); it
-    chooses any of the ``places`` of one period. An epoch is one play from the first period to its end.
+    chooses any of the ``action_grid`` of one period. An epoch is one play from the first period to its end.
     Terminal states have value 0: a win and the last period terminate. Without ``gamma`` rewards are weighted
     by the game's weights of periods and summed, so that the learner's objective is the game's own payoff;
     with it rewards are as paid, and the learner discounts. Options without a meaning here are refused or
     omitted: ``episodes``, ``observation``, ``walk``, a start, ``updates = "asynchronous"``.
 
     The record has ``policy`` (trial, player, state), ``modal_policy``, ``modal_share`` as `QLearning`, with
-    ``period_places`` (player, action, column), ``state_period`` (state) and ``state_carried`` (state, stock,
+    ``period_grid`` (player, action, column), ``state_period`` (state) and ``state_carried`` (state, stock,
     player); ``policy_value`` (trial, player), the exact value of the greedy policies at the start, and
     ``grid_regret`` (trial, player), the largest gain of another policy on the same tables, by dynamic
     programming, with the learner's own discount. The profile is the schedule of the modal policies,
@@ -44,7 +44,7 @@ class PeriodQLearning(QLearning):
     >>> import rivalry as rv
     >>> game = rv.games.race(horizon=2, contest={"ease_of_winning": 1.0}, end_on="win")
     >>> options = {"epsilon": 0.3, "action_choice": "greedy", "alpha": 0.1}
-    >>> learner = PeriodQLearning(places=2, epochs=2000, **options)
+    >>> learner = PeriodQLearning(action_grid=2, epochs=2000, **options)
     >>> found = rv.solve(game, learner, seed=1, tolerance=None)
     >>> found.profile.shape, found.data.grid_regret.shape
     ((2, 4), (1, 2))
@@ -66,7 +66,7 @@ class PeriodQLearning(QLearning):
 
     def world(self, game: Any) -> Any:
         return tabulate_periods(
-            game, self.places, weighted=self.gamma is None, max_table_bytes=self.max_table_bytes
+            game, self.action_grid, weighted=self.gamma is None, max_table_bytes=self.max_table_bytes
         )
 
     def length(self, world: Any) -> int:
@@ -86,16 +86,18 @@ class PeriodQLearning(QLearning):
     def read(self, world: Any, session: Session) -> Record:
         record = QLearning.read(self._played(world), world.tabulated, session)
         # the last position is one period's grid point: of the period in which learning stopped
-        record = {name: entry for name, entry in record.items() if not name.startswith(("last_", "places"))}
+        record = {
+            name: entry for name, entry in record.items() if not name.startswith(("last_", "action_grid"))
+        }
         discount = 1.0 if self.gamma is None else self.gamma
         values = [period_values(world, policy, discount) for policy in record["policy"][1]]
         path = greedy_path(world, record["modal_policy"][1])
-        places = world.tabulated.places[np.arange(path.shape[1]), path]  # [period player axis]
+        points = world.tabulated.action_grid[np.arange(path.shape[1]), path]  # [period player axis]
         found: Record = {
-            "profile": (("player", "axis"), np.moveaxis(places, 1, 0).reshape(path.shape[1], -1)),
+            "profile": (("player", "axis"), np.moveaxis(points, 1, 0).reshape(path.shape[1], -1)),
             "status": record.get("status", ((), np.asarray("converged"))),
             "state_period": (("state",), world.period),
-            "period_places": (("player", "action", "column"), world.tabulated.places),
+            "period_grid": (("player", "action", "column"), world.tabulated.action_grid),
             "policy_value": (("trial", "player"), np.array([own[0] for own, _ in values])),
             "grid_regret": (("trial", "player"), np.array([most[0] - own[0] for own, most in values])),
         }

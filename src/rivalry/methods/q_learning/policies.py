@@ -18,19 +18,19 @@ SMALL = 100_000  # entries of tables up to which probabilities are stored
 REPLIED = 2_000  # joint states up to which best responses to policies are computed
 
 
-def places_at(world: Tabulated | RepeatedWorld, start: object) -> np.ndarray:
+def nearest_grid_points(world: Tabulated | RepeatedWorld, start: object) -> np.ndarray:
     """Return the indices of the grid points of a profile ``[player axis]``, ``[player]``.
 
     Raises `ValueError`, with the nearest grid point, for a profile that is off the grid.
     """
-    x = np.asarray(start, dtype=float).reshape(len(world.places), -1)
-    away = np.sum((world.places - x[:, None]) ** 2, axis=2)
+    x = np.asarray(start, dtype=float).reshape(len(world.action_grid), -1)
+    away = np.sum((world.action_grid - x[:, None]) ** 2, axis=2)
     found = np.nanargmin(away, axis=1)
     for player, place in enumerate(found):
-        near = world.places[player, place]
+        near = world.action_grid[player, place]
         if np.max(np.abs(near - x[player])) > 1e-9 * max(1.0, float(np.max(np.abs(near)))):
             given, nearby = (np.round(v, 9).tolist() for v in (x[player], near))
-            raise ValueError(f"start[{player}]: {given} is off the grid; the nearest place is {nearby}")
+            raise ValueError(f"start[{player}]: {given} is off the grid; the nearest grid point is {nearby}")
     return np.asarray(found, dtype=np.int64)
 
 
@@ -47,7 +47,7 @@ def off_centre(world: Tabulated) -> np.ndarray:
         if player not in seen:
             continue
         place = np.indices([shape[who] for who in seen])[seen.index(player)].ravel()
-        own = world.places[player, : sizes[player]]
+        own = world.action_grid[player, : sizes[player]]
         low, high = own.min(axis=0), own.max(axis=0)
         half = np.where(high > low, (high - low) / 2, 1.0)
         away = np.max(np.abs(own - (low + high) / 2) / half, axis=1)
@@ -98,12 +98,12 @@ def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]
         "policy": (("trial", "player", "state"), policies),
         "modal_policy": (("player", "state"), modal),
         "modal_share": (("player",), share),
-        "places": (("player", "state", "axis"), world.places),
+        "action_grid": (("player", "state", "axis"), world.action_grid),
         "visits": (("trial", "player", "state"), learners["visits"].copy()),
     }
-    if world.places.shape[1] != policies.shape[2]:  # a state is not a grid point
-        number = "place" if world.tables.action_map.size else "action"
-        found["places"] = (("player", number, "axis"), world.places)
+    if world.action_grid.shape[1] != policies.shape[2]:  # a state is not a grid point
+        number = "grid_point" if world.tables.action_map.size else "action"
+        found["action_grid"] = (("player", number, "axis"), world.action_grid)
     if values.size <= SMALL:
         soft = chances(world, values, rule.temperature)
         found["policy_softmax"] = (("trial", "player", "state", "action"), soft)
@@ -139,7 +139,7 @@ def _rests(world: Tabulated) -> np.ndarray:
 
     None, with a warning, if the grid is too large.
     """
-    none = np.zeros((0, *world.places.shape[::2]))
+    none = np.zeros((0, *world.action_grid.shape[::2]))
     count = joint_count(world)
     if not world.tables.payoff.size and count > MOST_JOINT:
         warnings.warn(f"equilibria of the grid are not looked for among {count} joint actions", stacklevel=2)
@@ -169,7 +169,7 @@ def _policy_regrets(world: Tabulated, rule: LearningRule, modal: np.ndarray, cyc
 
 def _positions(world: Tabulated, actions: np.ndarray) -> np.ndarray:
     """Return the positions of actions ``[.. player]``, ``[.. player axis]``."""
-    return np.asarray(world.places[np.arange(actions.shape[-1]), actions])
+    return np.asarray(world.action_grid[np.arange(actions.shape[-1]), actions])
 
 
 def _over_trials(name: str, each: np.ndarray) -> Record:
@@ -214,7 +214,7 @@ def _one_move(world: Tabulated) -> float:
     tables = world.tables
     longest, shortest = 0.0, np.inf
     for player, size in enumerate(tables.sizes):
-        own = world.places[player, :size]
+        own = world.action_grid[player, :size]
         if tables.action_map.size:
             steps = own[tables.action_map[player, :size]] - own[:, None]
             longest = max(longest, float(np.sqrt((steps**2).sum(axis=2)).max()))
@@ -231,8 +231,8 @@ def _history(
     trials.
     """
     there, number = _trials_at_marks(learners)
-    places = learners["place_curve"][:, : len(number)]
-    joints, back = np.unique(places.reshape(-1, places.shape[-1]), axis=0, return_inverse=True)
+    standing = learners["place_curve"][:, : len(number)]
+    joints, back = np.unique(standing.reshape(-1, standing.shape[-1]), axis=0, return_inverse=True)
     away = distances(_positions(world, joints), rest, world.exchangeable)[back.ravel()].reshape(there.shape)
     return _rewards(rule, learners) | {
         "learning_distance": (("sample",), (away * there).sum(axis=0) / number)

@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
-from rivalry.methods.continuous.mixtures import PLAYABLE, check_places
+from rivalry.methods.continuous.mixtures import PLAYABLE, check_action_grid
 from rivalry.methods.q_learning import exploration, policies
 from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole, each_player, table_of
 from rivalry.methods.q_learning.threads import map_in_threads
@@ -42,7 +42,7 @@ def _table(kind: str, **rest: float) -> Any:
 class QLearning(BaseLearner):
     """Independent tabular Q-learning: every player updates values of its own moves from its own payoffs.
 
-    On a grid of ``places`` (a number per axis, or tables of levels, as in `rivalry.tables.tabulate`) players
+    On the ``action_grid`` (points per axis, or tables of levels, as in `rivalry.tables.tabulate`) players
     step to a neighbour, or stay; with ``walk = false`` they choose any grid point, like the actions of a
     finite game. A player's state is its own grid point, ``observation = "own"``, those of all players,
     ``"joint"``, or nothing, ``"none"``: with ``gamma = 0`` a bandit over the player's choices.
@@ -130,7 +130,7 @@ class QLearning(BaseLearner):
     reward: Annotated[Literal["normalised", "raw"], "payoffs divided by the largest, or raw payoffs"] = (
         "normalised"
     )
-    places: Annotated[
+    action_grid: Annotated[
         int | Table | list[Table],
         Ge(2),
         Le(100_000),
@@ -146,7 +146,7 @@ class QLearning(BaseLearner):
         check_numbers("gamma", self._discount(), "in [0, 1)", lambda v: (v >= 0) & (v < 1))
         for name, minimum in (("epochs", 1), ("trials", 1), ("first_trial", 0)):
             check_whole(name, getattr(self, name), minimum)
-        check_places(self.places)
+        check_action_grid(self.action_grid)
         epsilon = table_of("epsilon", self.epsilon)
         if epsilon["kind"] == "cosine":
             exploration.cosine_epsilon(epsilon["min"], epsilon["max"], 1, [0])
@@ -169,11 +169,11 @@ class QLearning(BaseLearner):
             return game
         if isinstance(game, FiniteGame):
             actions = np.arange(game.sizes.max(), dtype=float)
-            places = np.where(actions < game.sizes[:, None], actions, np.nan)[:, :, None]
-            return Tabulated(game, places, np.arange(len(game.sizes)), no_contest())
+            action_grid = np.where(actions < game.sizes[:, None], actions, np.nan)[:, :, None]
+            return Tabulated(game, action_grid, np.arange(len(game.sizes)), no_contest())
         return tabulate(
             game,
-            self.places,
+            self.action_grid,
             walk=self.walk,
             observation=self.observation,
             max_table_bytes=self.max_table_bytes,
@@ -191,7 +191,7 @@ class QLearning(BaseLearner):
 
         Raise `ValueError` off the grid.
         """
-        return self._begin(world, stream, policies.places_at(world, start))
+        return self._begin(world, stream, policies.nearest_grid_points(world, start))
 
     def advance(self, world: Tabulated, session: Session, steps: int) -> int:
         from rivalry.tables.kernels import draws, table
@@ -235,8 +235,9 @@ class QLearning(BaseLearner):
         players, seen, moves = len(tables.sizes), states(tables), choices(tables)
         shape = (trials, players, int(seen.max()), int(moves.max()))
         if (size := 8 * prod(shape)) > MOST_BYTES:
-            rule = "take fewer places, fewer trials or observation = 'own'"
-            raise ValueError(f"places: {shape[2]} states a player make tables of {size:.3g} bytes; {rule}")
+            rule = "take fewer grid points, fewer trials or observation = 'own'"
+            need = f"{shape[2]} states per player make tables of {size:.3g} bytes"
+            raise ValueError(f"action_grid: {need}; {rule}")
         streams = draws.streams(stream, self.first_trial, trials)
         low, high = exploration.initial_bounds(self.initial)
         values = np.full(shape, low)
@@ -323,7 +324,7 @@ def _unit(world: Tabulated) -> float:
         largest = largest_payoff(world)
     except ValueError as error:
         raise ValueError(
-            f"places: the largest payoff is unknown: {error}; take fewer places, or reward = 'raw'"
+            f"action_grid: the largest payoff is unknown: {error}; take fewer grid points, or reward = 'raw'"
         ) from None
     if not largest > 0:
         raise ValueError(

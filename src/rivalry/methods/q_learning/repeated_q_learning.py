@@ -13,7 +13,7 @@ from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.oracles import to_repeated, to_stages
 from rivalry.core.results import Record
-from rivalry.methods.continuous.mixtures import check_places, playable
+from rivalry.methods.continuous.mixtures import check_action_grid, playable
 from rivalry.methods.q_learning import sessions
 from rivalry.methods.q_learning.exploration import (
     Table,
@@ -23,7 +23,7 @@ from rivalry.methods.q_learning.exploration import (
     fading,
     initial_bounds,
 )
-from rivalry.methods.q_learning.policies import places_at
+from rivalry.methods.q_learning.policies import nearest_grid_points
 from rivalry.methods.q_learning.roles import LEARNS, RANDOM, Role, check_roles, roles_of
 from rivalry.methods.q_learning.session_metrics import (
     answering,
@@ -76,8 +76,8 @@ class RepeatedQLearning(BaseLearner):
     scheduled. A step is a period of every active session. Sessions share the processor's cores, or
     ``OMP_NUM_THREADS`` threads; results do not depend on their number.
 
-    ``observation`` and ``memory`` determine the remembered state (`rivalry.tables.repeated`), ``places`` the
-    action grid (`rivalry.tables.tabulate`). ``initial`` are the initial values: a number, ``{kind =
+    ``observation`` and ``memory`` determine the remembered state (`rivalry.tables.repeated`), ``action_grid``
+    the actions (`rivalry.tables.tabulate`). ``initial`` are the initial values: a number, ``{kind =
     "uniform", min, max}``, or ``mean_payoff``, the perpetual value of an action's payoff averaged over all
     actions of the others; a player that observes part of the round expects the conditional mean once, and the
     overall mean afterwards. ``roles``, one or one per player: ``learns``; ``random``; ``{kind = "fixed",
@@ -133,7 +133,7 @@ class RepeatedQLearning(BaseLearner):
         str | list[str], "none, actions, own, others, price or own_and_price; one, or one per player"
     ] = "actions"
     memory: Annotated[int | list[int], Ge(0), Le(100), "rounds remembered, for all or one per player"] = 1
-    places: Annotated[
+    action_grid: Annotated[
         int | Table | list[Any], Ge(2), Le(100_000), "grid points per axis, or the levels of the axes"
     ] = 15
     initial: Annotated[
@@ -171,7 +171,7 @@ class RepeatedQLearning(BaseLearner):
                 check_whole(name, getattr(self, name))
         for name in ("first_session", "checkpoints"):
             check_whole(name, getattr(self, name), 0)
-        check_places(self.places)
+        check_action_grid(self.action_grid)
         check_roles(self.roles)
         for name in ("epsilon", "temperature"):
             if (value := getattr(self, name)) is not None:
@@ -206,7 +206,7 @@ class RepeatedQLearning(BaseLearner):
             return game
         return repeated_form(
             game,
-            self.places,
+            self.action_grid,
             observation=self.observation,
             memory=0 if self.control == "memoryless" else self.memory,
             max_table_bytes=self.max_table_bytes,
@@ -232,7 +232,7 @@ class RepeatedQLearning(BaseLearner):
 
         Raise `ValueError` off the grid.
         """
-        return self._begin(world, stream, places_at(world, start))
+        return self._begin(world, stream, nearest_grid_points(world, start))
 
     def advance(self, world: RepeatedWorld, session: Session, steps: int) -> int:
         rule, due, taken = self._rule(world), session["marks"], 0

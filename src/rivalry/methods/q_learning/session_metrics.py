@@ -94,7 +94,7 @@ def outcomes(world: RepeatedWorld, name: str, joint: np.ndarray, weight: np.ndar
     if not traced_metrics.knows(world.game) or int(np.prod(tables.sizes)) > MOST_JOINT:
         return {}
     found: Record = {}
-    for measure, table in values_at(_measures, world.game, world.places, tables.sizes).items():
+    for measure, table in values_at(_measures, world.game, world.action_grid, tables.sizes).items():
         by = weight if table.ndim == 1 else weight[..., None]  # table: [joint], or [joint player]
         mean = (table[joint] * by).sum(axis=1)
         found[f"{name}_{measure}"] = (("session", "player")[: mean.ndim], mean)
@@ -133,12 +133,12 @@ def _in_stages(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles) -> Reco
         strong, weak = leader_regret(exact, cycles.payoff)
         joint = np.ravel_multi_index(tuple(exact.outcomes.T), tuple(tables.sizes))
         there = np.where(cycles.joint >= 0, np.isin(cycles.joint, joint), True).all(axis=1)
-        places = world.places[np.arange(players), exact.strong_profile][:, 0]
+        points = world.action_grid[np.arange(players), exact.strong_profile][:, 0]
         found |= {
             "leader_regret": (("session",), strong),
             "leader_regret_weak": (("session",), weak),
             "at_equilibrium": (("session",), np.asarray(there)),
-            "grid_equilibrium": (("player",), places),
+            "grid_equilibrium": (("player",), points),
         }
     return found
 
@@ -148,7 +148,7 @@ def _departures(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles, gamma:
 
     Paths are means over the sessions that converged to one joint action, or over all if none did.
     """
-    levels = world.places[:, :, 0] if world.places.shape[2] == 1 else None
+    levels = world.action_grid[:, :, 0] if world.action_grid.shape[2] == 1 else None
     still = cycles.length == 1
     still = still if still.any() else np.ones_like(still)
     paths, bases, gains, profitable, returns = [], [], [], [], []
@@ -243,8 +243,8 @@ def _all_at_random(world: RepeatedWorld, sessions: int) -> Record:
 def _end_actions(world: RepeatedWorld, cycles: Cycles) -> tuple[tuple[str, ...], np.ndarray]:
     """Return mean grid points over the cycle."""
     actions = np.maximum(cycles.actions(world.tables), 0)  # [session turn player]
-    places = world.places[np.arange(actions.shape[2]), actions]
-    mean = (places * cycles.weight[..., None, None]).sum(axis=1)
+    points = world.action_grid[np.arange(actions.shape[2]), actions]
+    mean = (points * cycles.weight[..., None, None]).sum(axis=1)
     if mean.shape[2] == 1:
         return ("session", "player"), mean[:, :, 0]
     return ("session", "player", "axis"), mean

@@ -33,7 +33,7 @@ def initial_session(
     sessions, players = len(streams), len(tables.sizes)
     sizes, seen = tables.sizes, states(tables)
     if sizes.max() > np.iinfo(np.int16).max:
-        raise ValueError(f"places: {sizes.max()} actions; must be at most {np.iinfo(np.int16).max}")
+        raise ValueError(f"action_grid: {sizes.max()} actions; must be at most {np.iinfo(np.int16).max}")
     value_from, state_from = offsets(sizes * seen), offsets(seen)
     if (size := 8 * sessions * int(value_from[-1])) > MOST_BYTES:
         raise ValueError(f"sessions: {sessions} make tables of {size:.3g} bytes; take fewer, or less memory")

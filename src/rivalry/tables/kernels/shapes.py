@@ -166,14 +166,14 @@ class Contest(NamedTuple):
 class Tabulated(NamedTuple):
     """A game whose players choose among finitely many grid points: its tables and the points.
 
-    ``places`` are the grid points, ``[player action axis]``, padded with NaN for players with fewer;
+    ``action_grid`` are the grid points, ``[player action axis]``, padded with NaN for players with fewer;
     ``exchangeable`` is one whole number per player, equal for exchangeable ones. Where the joint table would
     be too large, ``tables.payoff`` is absent and the payoff of a joint action is summed from ``contest``.
     Otherwise ``contest`` is absent (its ``weights`` have length 0).
     """
 
     tables: FiniteGame
-    places: np.ndarray  # float64
+    action_grid: np.ndarray  # float64
     exchangeable: np.ndarray  # int64
     contest: Contest
 
