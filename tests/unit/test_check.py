@@ -35,7 +35,7 @@ NETWORK = {"iterations": 2, "batch": 16, "envs": 2, "periods": 4, "hidden": [4],
 OPTIONS: dict[str, dict[str, Any]] = {
     "bayesian_design": {
         "choices": {"mean_karma": {"from": 1, "to": 3}},
-        "inner": {"kind": "simulation", "plays": "coin", "evaluation": 50},
+        "response_method": {"kind": "simulation", "plays": "coin", "evaluation": 50},
         "trials": 4,
         "first": 2,
         "seeds": 1,

@@ -58,12 +58,12 @@ def test_exchangeable_players_are_permuted() -> None:
 def test_distances_in_reparametrised_boxes_use_unconstrained_profiles() -> None:
     rows = []
     for method, claim, amounts in (("climb", "", [1e-6, 1.0]), ("flow", "equilibrium", [1e-9, 1.0])):
-        inner = record(np.log(amounts))["profile"]
-        found = record(amounts, claim) | {"inner_profile": inner}
+        logarithms = record(np.log(amounts))["profile"]
+        found = record(amounts, claim) | {"unconstrained_profile": logarithms}
         rows.append(row(method, 0.1, found))
     more = np.log([[[1e-6], [2.0]]])
     beside = {"equilibria": (("k", "player", "axis"), np.exp(more))}
-    rows[1][1].update(beside | {"inner_equilibria": (("k", "player", "axis"), more)})
+    rows[1][1].update(beside | {"unconstrained_equilibria": (("k", "player", "axis"), more)})
     assert told(rows)[0] == (round(np.log(2.0) / np.sqrt(2), 9), "flow")
 
 
@@ -71,7 +71,7 @@ def test_mixtures_are_compared_by_their_mean_but_are_no_targets() -> None:
     mean = (("player", "axis"), np.array([[0.5], [0.5]]))
     mixed: Record = {
         "mixture": (("player", "action"), np.full((2, 2), 0.5)),
-        "inner_profile": mean,
+        "unconstrained_profile": mean,
         "claim": ((), np.asarray("no deviation found")),
     }
     pure = record([0.0, 0.0], "equilibrium")

@@ -52,7 +52,7 @@ def test_methods_find_the_equilibrium_with_one_inactive_player(method: Any, thir
     np.testing.assert_allclose(found.record["profile"][1][:, 0], PLACE, rtol=1e-9)
     assert found.record["profile"][1][2, 0] == 0.0
     np.testing.assert_allclose(found.data.eigenvalues_real[:2], spectrum(), rtol=1e-6)
-    np.testing.assert_allclose(np.exp(found.record["inner_profile"][1][:2, 0]), PLACE[:2], rtol=1e-9)
+    np.testing.assert_allclose(np.exp(found.record["unconstrained_profile"][1][:2, 0]), PLACE[:2], rtol=1e-9)
     if isinstance(method, BestResponse):
         assert float(found.data.reply_radius) == pytest.approx(reply_radius(), rel=1e-8)
     path = found.record["path"][1]

@@ -232,7 +232,7 @@ def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> Non
 
 def test_options_that_do_not_fit_the_game_are_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"^start\[1\]: \[0.83\] is off the grid; the nearest place is \[0.8\]$"
+        ValueError, match=r"^start\[1\]: \[0.83\] is off the grid; the nearest grid point is \[0.8\]$"
     ):
         rv.solve(GAME, QLearning(), start=[0.1, 0.83])
     with pytest.raises(ValueError, match=r"^alpha: 3 numbers must be 2, one per player$"):

@@ -61,6 +61,7 @@ def test_plots_name_the_present_kind() -> None:
         ("", 'kind = "q_learning"\np_update = 0.1', "method.q_learning.p_update", "update_probability"),
         ("", 'kind = "q_learning"\nkeep = true', "method.q_learning.keep", "store_tables"),
         ("", 'kind = "q_learning"\ncarry_on = "a.npz"', "method.q_learning.carry_on", "resume_from"),
+        ("", 'kind = "design"\ninner = { kind = "newton" }', "method.design.inner", "response_method"),
         ("", 'kind = "omd"', "method.omd.kind", "online_mirror_descent"),
         ("", 'kind = "mirror"', "method.mirror.kind", "mirror_ascent"),
         ("", 'kind = "smoothing"', "method.smoothing.kind", "damped_fixed_point"),

@@ -35,7 +35,7 @@ KBAR = {"mean_karma": [0.5, 1.0, 1.5]}
 
 def design(game: Any = None, seed: int = 0, **options: Any) -> Any:
     game = rv.games.karma(**TINY) if game is None else game
-    return rv.solve(game, RuleDesign(**{"choices": KBAR, "inner": NEWTON} | options), seed=seed)
+    return rv.solve(game, RuleDesign(**{"choices": KBAR, "response_method": NEWTON} | options), seed=seed)
 
 
 def same(one: Any, two: Any) -> None:
@@ -102,7 +102,7 @@ def test_trials_that_do_not_converge_are_never_chosen(monkeypatch: pytest.Monkey
 @pytest.mark.nightly
 def test_trials_where_newton_fails_are_not_chosen() -> None:
     game = rv.games.karma(max_karma=4, mean_karma=2.0)
-    how = {"choices": {"payment": ["PBP", "PBS"]}, "inner": {"kind": "newton", "beta": 20.0}}
+    how = {"choices": {"payment": ["PBP", "PBS"]}, "response_method": {"kind": "newton", "beta": 20.0}}
     found = design(game, **how)
     assert found.data.trial_status.values.tolist() == ["converged", "not found"]
     assert found.data.chosen_label.values.tolist() == ["PBP"]
@@ -110,7 +110,8 @@ def test_trials_where_newton_fails_are_not_chosen() -> None:
 
 def test_inconsistent_rules_are_reported_as_refused() -> None:
     game = rv.games.karma(**TINY)
-    found = design(game, choices={"max_karma": [2, 4], "mean_karma": [1.0, 3.0]}, inner=COIN, seeds=2).data
+    choices = {"max_karma": [2, 4], "mean_karma": [1.0, 3.0]}
+    found = design(game, choices=choices, response_method=COIN, seeds=2).data
     assert found.trial_status.values.tolist() == ["completed", "refused", "completed", "completed"]
     assert found.trial_remark.values[1] == "mean_karma: 3 must be in [0, max_karma = 2]"
     assert found.parameters.values.tolist() == [[2, 1], [2, 3], [4, 1], [4, 3]]
@@ -124,7 +125,7 @@ def test_inconsistent_rules_are_reported_as_refused() -> None:
 def test_all_trials_use_common_random_numbers() -> None:
     """A distribution and a matrix with equal rows are one rule: runs with equal seeds agree exactly."""
     even = [0.5, 0.5]
-    found = design(choices={"chain": [even, [even, even]]}, inner=LEARN, seeds=3).data
+    found = design(choices={"chain": [even, [even, even]]}, response_method=LEARN, seeds=3).data
     one, two = found.trial_objective.values
     assert np.array_equal(one, two)
     assert len(set(one)) > 1
@@ -135,7 +136,7 @@ def test_all_trials_use_common_random_numbers() -> None:
 
 @pytest.mark.slow
 def test_a_trial_equals_a_run_of_the_inner_method() -> None:
-    method, game = RuleDesign(choices=KBAR, inner=LEARN, seeds=2), rv.games.karma(**TINY)
+    method, game = RuleDesign(choices=KBAR, response_method=LEARN, seeds=2), rv.games.karma(**TINY)
     world = method.world(game)
     session = method.begin(world, np.random.SeedSequence(3))
     assert method.length(world) == method.advance(world, session, 100) == 6
@@ -157,7 +158,7 @@ RANDOM = {
     },
     "search": "random",
     "trials": 6,
-    "inner": COIN,
+    "response_method": COIN,
     "seeds": 1,
 }
 
@@ -179,7 +180,7 @@ def test_random_search_is_reproducible_and_within_bounds() -> None:
 
 @pytest.mark.parametrize(
     "how",
-    [{"inner": LEARN, "seeds": 2}, {"inner": NEWTON}, RANDOM | {"trials": 3}],
+    [{"response_method": LEARN, "seeds": 2}, {"response_method": NEWTON}, RANDOM | {"trials": 3}],
     ids=["learners", "equilibria", "random"],
 )
 @pytest.mark.nightly
@@ -190,7 +191,7 @@ def test_results_do_not_depend_on_chunks_or_saving(how: dict[str, Any]) -> None:
 
 def test_an_interrupted_search_reports_complete_trials() -> None:
     game = rv.games.karma(**TINY)
-    method = RuleDesign(choices=KBAR, inner=LEARN, seeds=2)
+    method = RuleDesign(choices=KBAR, response_method=LEARN, seeds=2)
     found = rv.solve(game, method, max_steps=3)
     assert found.status == "iteration limit"
     assert found.data.trial_objective.shape == (2, 2)
@@ -205,9 +206,10 @@ def test_an_interrupted_search_reports_complete_trials() -> None:
 def test_rule_design_in_a_city() -> None:
     toll = {"kind": "load", "slope": 0.0, "from": 0.1}
     city = rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2.0, toll=toll)
-    inner = {"kind": "q_learning", "training": 300, "evaluation": 300, "monitor_every": 0}
+    learning = {"kind": "q_learning", "training": 300, "evaluation": 300, "monitor_every": 0}
     choices = {"toll.slope": [0.0, 2.0], "local": [0.0, 1.0]}
-    found = design(city, choices=choices, inner=inner, seeds=2, objective={"min(class_reward)": 1.0})
+    objective = {"min(class_reward)": 1.0}
+    found = design(city, choices=choices, response_method=learning, seeds=2, objective=objective)
     data = found.data
     assert data.parameters.values.tolist() == [[0, 0], [0, 1], [2, 0], [2, 1]]
     assert (data.trial_exploitability.values > 0).all()
@@ -224,7 +226,7 @@ def test_rule_design_in_a_city() -> None:
 
 def bayesian(**options: Any) -> Any:
     pytest.importorskip("optuna")
-    return rv.methods.bayesian_design(**{"inner": NEWTON, "trials": 10, "first": 4} | options)
+    return rv.methods.bayesian_design(**{"response_method": NEWTON, "trials": 10, "first": 4} | options)
 
 
 @pytest.mark.slow
@@ -242,7 +244,7 @@ def test_bayesian_search_is_no_worse_than_random_search() -> None:
 @pytest.mark.parametrize("trials", [6])
 def test_bayesian_search_is_reproducible_and_resumes_exactly(trials: int) -> None:
     choices = {"gamma": {"from": 0.1, "to": 0.9}, "payment": ["PBS", "PBP"], "mean_karma": [0.5, 1.0, 1.5]}
-    method = bayesian(choices=choices, trials=trials, first=2, inner=COIN, seeds=1)
+    method = bayesian(choices=choices, trials=trials, first=2, response_method=COIN, seeds=1)
     game = rv.games.karma(**TINY)
     assert "whole = parts, saved between" in rv.check_method(method, game)
     same(rv.solve(game, method, seed=2), rv.solve(game, method, seed=2))
@@ -250,7 +252,7 @@ def test_bayesian_search_is_reproducible_and_resumes_exactly(trials: int) -> Non
 
 def test_a_missing_library_gives_one_line_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    method = rv.methods.bayesian_design(choices=KBAR, inner=COIN)
+    method = rv.methods.bayesian_design(choices=KBAR, response_method=COIN)
     with pytest.raises(ValueError, match=r"^bayesian_design: needs optuna; pip install 'rivalry\[tune\]'$"):
         rv.solve(rv.games.karma(**TINY), method)
 
@@ -309,15 +311,24 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"objective": {}}, "objective: {} must have at least one measure"),
     ({"objective": {"efficiency": np.nan}}, "objective.efficiency: nan must be a finite number"),
     ({"spending": {"min(x)": 1.0}}, "spending: 'x' is no metric of the players' record"),
-    ({"inner": {"kind": "newtom"}}, "inner: kind 'newtom' is no method; did you mean 'newton'?"),
-    ({"inner": {"kind": "hedge"}}, "inner: 'hedge' does not fit this game"),
     (
-        {"inner": {"kind": "mirror_ascent"}},
-        "inner: MirrorAscent must be newton, or a learner, as q_learning is",
+        {"response_method": {"kind": "newtom"}},
+        "response_method: kind 'newtom' is no method; did you mean 'newton'?",
     ),
-    ({"inner": {"kind": "newton", "bета": 1.0}}, "inner: 'bета' is no option of newton; "),
-    ({"inner": {"kind": "newton", "beta": -1.0}}, "inner: beta: -1.0 must be above 0 and finite"),
-    ({"inner": 3}, "inner: int must be newton, or a learner, as q_learning is"),
+    ({"response_method": {"kind": "hedge"}}, "response_method: 'hedge' does not fit this game"),
+    (
+        {"response_method": {"kind": "mirror_ascent"}},
+        "response_method: MirrorAscent must be newton, or a learner, as q_learning is",
+    ),
+    (
+        {"response_method": {"kind": "newton", "bета": 1.0}},
+        "response_method: 'bета' is no option of newton; ",
+    ),
+    (
+        {"response_method": {"kind": "newton", "beta": -1.0}},
+        "response_method: beta: -1.0 must be above 0 and finite",
+    ),
+    ({"response_method": 3}, "response_method: int must be newton, or a learner, as q_learning is"),
 ]
 
 
@@ -345,14 +356,14 @@ def test_a_study_builds_the_design_class_for_its_game() -> None:
 @pytest.mark.slow
 def test_the_plot_of_a_search() -> None:
     choices = {"max_karma": [2, 3], "mean_karma": [0.5, 1.0, 1.5]}
-    found = design(choices=choices, inner=COIN, seeds=2).data
+    found = design(choices=choices, response_method=COIN, seeds=2).data
     axes = rv.plots.design_search(found, over="mean_karma")
     words = [text.get_text() for text in axes.get_legend().get_texts()]
     assert words == ["max_karma = 2", "max_karma = 3", "chosen"]
     (line,) = [one for one in axes.get_lines() if one.get_label() == "max_karma = 3"]
     assert line.get_xdata().tolist() == [0.5, 1.0, 1.5]
     assert np.array_equal(line.get_ydata(), found.trial_objective_mean.values[3:])
-    named = design(choices={"payment": ["PBP", "PBS"]}, inner=COIN, seeds=1).data
+    named = design(choices={"payment": ["PBP", "PBS"]}, response_method=COIN, seeds=1).data
     ticks = rv.plots.design_search(named).figure.axes[-1].get_xticklabels()
     assert [tick.get_text() for tick in ticks] == ["PBP", "PBS"]
     with pytest.raises(

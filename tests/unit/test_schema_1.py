@@ -192,3 +192,12 @@ def test_action_grids_of_version_0_1_are_upgraded() -> None:
     assert upgrade_record(record, "influencer")["action_grid"][0] == ("player", "grid_point", "axis")
     bids = {"example_mean_bid": (("example", "trip", "place", "karma"), np.zeros((1, 1, 1, 1)))}
     assert upgrade_record(bids, "city") == bids
+
+
+def test_designs_of_version_0_1_are_upgraded_with_their_response_method() -> None:
+    design = {"name": "a", "kind": "design", "choices": {"kbar": [1.0]}}
+    design |= {"inner": {"kind": "newton", "eps": 0.1}}
+    base = head()["study"] | {"plots": [], "expect": [], "quick": {}, "batch": {}, "sweep": {}}
+    (new,) = upgrade_study(base | {"method": [design], "game": {"family": "karma"}})["method"]
+    assert new["response_method"] == {"kind": "newton", "exploration": 0.1}
+    assert new["choices"] == {"mean_karma": [1.0]}

@@ -64,6 +64,7 @@ RENAMED: Mapping[str, tuple[str, ...]] = {
     "controls": ("negative_controls",),
     "eps": ("exploration",),
     "given": ("evaluate",),
+    "inner": ("response_method",),
     "karma_law": ("karma_distribution",),
     "kbar": ("mean_karma",),
     "keep": ("store_tables",),

@@ -170,9 +170,9 @@ def certify(game: object, record: Record, tolerance: float | None) -> Solution:
     One-shot games have payoffs at a profile ``[player axis]``, populations at a policy ``[state action]``
     that all agents follow. For other records the method's own values are kept.
 
-    Further variables are ``inner_profile`` and ``inner_equilibria``, in the coordinates in which a
-    reparametrised box is searched and distances are measured; ``gamma_channels``, how the discount factor
-    affects outcomes, if the game declares it; and ``player_name``, for populations of several types.
+    Further variables are ``unconstrained_profile`` and ``unconstrained_equilibria``, in the coordinates in
+    which a reparametrised box is searched and distances are measured; ``gamma_channels``, how the discount
+    factor affects outcomes, if the game declares it; and ``player_name``, for populations of several types.
     """
     proof = Certificate.from_record(record)
     if discounting_channels.knows(game):
@@ -187,7 +187,7 @@ def certify(game: object, record: Record, tolerance: float | None) -> Solution:
         if is_reparametrised(game):
             known = {name: record[name] for name in ("profile", "equilibria") if name in record}
             for name, (dims, array) in known.items():
-                record[f"inner_{name}"] = (dims, np.asarray(game.space.unconstrain(array)))  # type: ignore[attr-defined]
+                record[f"unconstrained_{name}"] = (dims, np.asarray(game.space.unconstrain(array)))  # type: ignore[attr-defined]
         record |= measures(game, profile)
         if tolerance is not None:
             proof = _of_concept(record, certificate(game, profile, tolerance=tolerance))

@@ -132,9 +132,9 @@ def with_distances(rows: Sequence[Row], game_keys: Collection[str]) -> list[Row]
     ``distance`` is the smallest root mean square distance over players, up to permutations of exchangeable
     players, to a profile whose certificate claims an equilibrium or that no deviation was found. Profiles at
     the same point of the game count, by any method, replication or batch index. ``nearest_method`` is the
-    method that found the nearest profile first, in the order of the rows. Without such a profile they are
-    NaN and empty. In a reparametrised box distances are those of ``inner_profile``, such as logarithms where
-    amounts are searched in logarithms.
+    method that found the nearest profile first, in the order of the rows. Without such a profile they are NaN
+    and empty. In a reparametrised box distances are those of ``unconstrained_profile``, such as logarithms
+    where amounts are searched in logarithms.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def _results(at: Mapping[str, Any], record: Record, game_keys: Collection[str]) 
 
 def _profiles(record: Record) -> tuple[tuple[str, ...], np.ndarray]:
     """Return a record's profiles in the coordinates of distances; empty without profiles."""
-    return record.get("inner_profile", record.get("profile", ((), np.zeros(()))))
+    return record.get("unconstrained_profile", record.get("profile", ((), np.zeros(()))))
 
 
 def _equilibria(record: Record, found: _Result) -> Iterator[np.ndarray]:
@@ -199,7 +199,7 @@ def _equilibria(record: Record, found: _Result) -> Iterator[np.ndarray]:
     if not found.certified or "mixture" in record or not np.all(np.isfinite(found.profile)):
         return
     yield found.profile
-    more = record.get("inner_equilibria" if "inner_profile" in record else "equilibria")
+    more = record.get("unconstrained_equilibria" if "unconstrained_profile" in record else "equilibria")
     if more is not None and not found.batch and more[1].ndim == 3:
         yield from more[1]
 

@@ -137,8 +137,14 @@ VARIABLES: dict[str, dict[str, str]] = {
 }
 """Renamed variables of cells, by family."""
 
-GRIDS = {"period_places": "period_grid", "place": "grid_point", "places": "action_grid"}
-"""Renamed variables and dimensions of action grids."""
+COMMON = {
+    "inner_equilibria": "unconstrained_equilibria",
+    "inner_profile": "unconstrained_profile",
+    "period_places": "period_grid",
+    "place": "grid_point",
+    "places": "action_grid",
+}
+"""Renamed variables and dimensions of all families."""
 
 LEARNER_VARIABLES = {
     "continued": "resumed",
@@ -188,7 +194,7 @@ def upgrade_study(study: Mapping[str, Any]) -> dict[str, Any]:
     new = {**study, **_tables(study)}
     family = str((study.get("game") or {}).get("family"))
     keys = {old: new for old, new in _game_keys(study).items() if "." not in new}
-    names = DIMENSIONS | GRIDS | keys | LEARNER_VARIABLES | VARIABLES.get(family, {}) | _coordinates(study)
+    names = DIMENSIONS | COMMON | keys | LEARNER_VARIABLES | VARIABLES.get(family, {}) | _coordinates(study)
     if any("starts" in table for table in study.get("method") or ()):
         names |= BATCH
     new["cost"] = COSTS.get(study["cost"], study["cost"])
@@ -208,7 +214,7 @@ def upgrade_study(study: Mapping[str, Any]) -> dict[str, Any]:
 
 def upgrade_record(record: Record, family: str) -> Record:
     """Return a stored cell of a family with present names and words."""
-    names = GRIDS | LEARNER_VARIABLES | VARIABLES.get(family, {})
+    names = COMMON | LEARNER_VARIABLES | VARIABLES.get(family, {})
     if "lane" in record or record.get("regret", ((),))[0][:1] == ("lane",):
         names = names | BATCH  # a batch stores its coordinate; certificates of one are without it
     new = {
@@ -239,6 +245,8 @@ def _method(table: Mapping[str, Any], game: Names) -> dict[str, Any]:
     new["kind"] = METHOD_KINDS.get(table["kind"], table["kind"])
     if str(new["kind"]).startswith("rllib.") and new.get("moves") == "lived":
         new["moves"] = "native"
+    if isinstance(new.get("response_method"), Mapping):
+        new["response_method"] = _method(new["response_method"], game)
     for option in GAMES_KEYS:
         if option in new and _options(table.get("kind")):
             new[option] = _of_game(new[option], game)

@@ -201,10 +201,10 @@ def mixture_record(
     """Return the record of independent mixtures ``weights [player action]`` over ``action_grid``.
 
     ``mixture`` (player, action) are the weights, ``action_grid`` (player, action, axis), ``mean_profile``
-    (player, axis), ``inner_profile`` the mean in the coordinates in which distances are measured; ``payoff``
-    (player) is expected, ``grid_regret`` (player) the gain of the best single grid point; the certificate is
-    that of the continuous game against the others' mixtures (`certificate`), and scalar metrics are
-    expectations. ``tables`` and ``known`` metrics [joint] are those of a `TabulatedGame`.
+    (player, axis), ``unconstrained_profile`` the mean in the coordinates in which distances are measured;
+    ``payoff`` (player) is expected, ``grid_regret`` (player) the gain of the best single grid point; the
+    certificate is that of the continuous game against the others' mixtures (`certificate`), and scalar
+    metrics are expectations. ``tables`` and ``known`` metrics [joint] are those of a `TabulatedGame`.
 
     Examples
     --------
@@ -226,7 +226,7 @@ def mixture_record(
         "mixture": (("player", "action"), weights),
         "action_grid": (("player", "action", "axis"), action_grid),
         "mean_profile": (("player", "axis"), mean_play(action_grid, weights)),
-        "inner_profile": (("player", "axis"), mean_play(search, weights)),
+        "unconstrained_profile": (("player", "axis"), mean_play(search, weights)),
         "payoff": (("player",), payoff),
         "grid_regret": (("player",), np.maximum(np.nanmax(pays, axis=1) - payoff, 0.0)),
     }

@@ -71,10 +71,10 @@ class RuleDesign(BaseLearner):
     ``choices`` says what is set: a table of keywords of the game, each with a list of values, numbers, words
     or lists, or a range ``{from, to, count, scale}``: ``count`` values, which a grid needs, evenly spaced or
     with ``scale = "log"`` in logarithms; between integers, integers. ``"toll.slope"`` refers to an entry of a
-    table. Every trial builds the game anew and plays it from the start, ``seeds`` times, by the method
-    ``inner``: a table such as ``{kind = "q_learning", training = 100000}`` or ``{kind = "newton", beta =
-    100.0}`` (default: ``newton`` where there is a mean field, else ``q_learning``). All trials use the same
-    seeds. ``search`` tries all combinations, or draws ``trials`` of them; no derivatives are used.
+    table. Every trial builds the game anew and plays it from the start, ``seeds`` times, by
+    ``response_method``: a table such as ``{kind = "q_learning", training = 100000}`` or ``{kind = "newton",
+    beta = 100.0}`` (default: ``newton`` where there is a mean field, else ``q_learning``). All trials use the
+    same seeds. ``search`` tries all combinations, or draws ``trials`` of them; no derivatives are used.
 
     ``objective`` is a metric of the players' record, or a weighted sum, ``{efficiency = 1.0,
     reward_fairness = 2.0}``; in Python also a function of a record. An array counts as its mean, or written
@@ -99,8 +99,8 @@ class RuleDesign(BaseLearner):
     Examples
     --------
     >>> import rivalry as rv
-    >>> inner = {"kind": "simulation", "plays": "stake", "evaluation": 500}
-    >>> method = RuleDesign(choices={"urgencies": [[1.0, 5.0], [1.0, 3.0]]}, inner=inner)
+    >>> play = {"kind": "simulation", "plays": "stake", "evaluation": 500}
+    >>> method = RuleDesign(choices={"urgencies": [[1.0, 5.0], [1.0, 3.0]]}, response_method=play)
     >>> found = rv.solve(rv.games.karma(agents=20), method)
     >>> found.status, found.data.trial_objective.shape, found.data.chosen_label.values.tolist()
     ('converged', (2, 3), ['[1.0, 3.0]'])
@@ -124,8 +124,8 @@ class RuleDesign(BaseLearner):
     seeds: Annotated[
         int | None, Ge(1), Le(100_000), "runs of every trial (default: 3, of newton, which draws nothing, 1)"
     ] = None
-    inner: Annotated[
-        Any, "how the players come to play: {kind = .., ..} (default: newton, or q_learning)"
+    response_method: Annotated[
+        Any, "how players respond to rules: {kind = .., ..} (default: newton, or q_learning)"
     ] = None
 
     def __check_init__(self) -> None:
@@ -148,7 +148,7 @@ class RuleDesign(BaseLearner):
 
     def world(self, game: Any) -> RuleProblem:
         """Return the design problem. Raise `ValueError` for a keyword or a value that the game refuses."""
-        rules = RuleProblem(game, choices_of(self.choices), method_of(self.inner, game), {})
+        rules = RuleProblem(game, choices_of(self.choices), method_of(self.response_method, game), {})
         check_values(game, rules.choices)
         if isinstance(rules.method, PopulationNewton) and (self.seeds or 1) > 1:
             raise ValueError(f"seeds: {self.seeds} must be 1: newton draws nothing")
@@ -314,7 +314,7 @@ def _load_record(session: Session, which: str) -> Record:
 
 
 def method_of(given: Any, game: Any) -> Any:
-    """Return the inner method for a game, from a table or as given. Raise `ValueError` if it is invalid.
+    """Return the response method for a game, from a table or as given. Raise `ValueError` if invalid.
 
     By default: Newton's method where the game has a mean field, else Q-learning.
     """
@@ -323,7 +323,8 @@ def method_of(given: Any, game: Any) -> Any:
         given = {"kind": "newton" if stationary else "q_learning"}
     method = _from_table(dict(given), game) if isinstance(given, Mapping) else given
     if not isinstance(method, Learner | PopulationNewton):
-        raise ValueError(f"inner: {type(method).__name__} must be newton, or a learner, as q_learning is")
+        kind = type(method).__name__
+        raise ValueError(f"response_method: {kind} must be newton, or a learner, as q_learning is")
     return method
 
 
@@ -331,19 +332,19 @@ def _from_table(options: dict[str, Any], game: Any) -> Any:
     """Return the first class of the table's kind that fits the game, with its options."""
     kind = options.pop("kind", None)
     if not (isinstance(kind, str) and kind in METHODS):
-        raise ValueError(f"inner: kind {kind!r} is no method; {near(str(kind), METHODS)}")
+        raise ValueError(f"response_method: kind {kind!r} is no method; {near(str(kind), METHODS)}")
     each = [load(target) for target in METHODS[kind].targets]
     target = next((one for one in each if fits(one, game)), None)
     if target is None:
-        raise ValueError(f"inner: {kind!r} does not fit this game")
+        raise ValueError(f"response_method: {kind!r} does not fit this game")
     known = [field.name for field in fields(target) if field.init]
     for name in options:
         if name not in known:
-            raise ValueError(f"inner: {name!r} is no option of {kind}; {near(name, known)}")
+            raise ValueError(f"response_method: {name!r} is no option of {kind}; {near(name, known)}")
     try:
         return target(**options)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"inner: {error}") from None
+        raise ValueError(f"response_method: {error}") from None
 
 
 def run_players(game: Any, method: Any, sequence: np.random.SeedSequence) -> Record:
