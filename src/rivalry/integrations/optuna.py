@@ -42,9 +42,9 @@ class BayesianDesign(RuleDesign):
     'bayesian'
     """
 
-    search: Annotated[Literal["bayesian"], "by what is known so far"] = "bayesian"  # type: ignore[assignment]
-    trials: Annotated[int, Ge(1), "how many rules are tried"] = TRIALS
-    first: Annotated[int, Ge(1), "how many of these are drawn evenly before any is proposed"] = 8
+    search: Annotated[Literal["bayesian"], "sequential, by a model of the earlier trials"] = "bayesian"  # type: ignore[assignment]
+    trials: Annotated[int, Ge(1), "number of trials"] = TRIALS
+    first: Annotated[int, Ge(1), "number of initial trials, drawn uniformly"] = 8
 
     def __check_init__(self) -> None:
         check_whole("first", self.first)

@@ -121,7 +121,7 @@ _TITLES = {
         "street_map": "one metric per lane on the map of a city",
     },
     "rivalry.economies.figures.violations": {
-        "violations": "frequency of violations of contractivity or monotonicity by drawn policies"
+        "violations": "frequency of violations of contractivity or monotonicity by random policies"
     },
     "rivalry.games.influencer.figures": {
         "influence": "influence of every player over the space",

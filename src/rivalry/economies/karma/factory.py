@@ -39,7 +39,7 @@ def karma(
         "transition matrix of private states, or one distribution (default: uniform)",
     ] = None,
     private_names: Annotated[
-        list[str] | None, "labels of private states, which tell states of equal urgency apart"
+        list[str] | None, "labels of private states, which distinguish states of equal urgency"
     ] = None,
     gamma: Annotated[float, Ge(0), Lt(1), "discount factor per step"] = 0.98,
     mean_karma: Annotated[float, Ge(0), "mean karma per agent"] = 10.0,

@@ -80,7 +80,7 @@ class CityQLearning(EpochLearner):
     update: Annotated[Literal["sarsa", "greedy", "expected_sarsa"], "target: the value of the next state"] = (
         "sarsa"  # two tables would take memory twice
     )
-    exploit: Annotated[bool, "work out what each agent could gain"] = True
+    exploit: Annotated[bool, "compute the best-response gain of every agent"] = True
 
     needs: ClassVar[tuple[Need, ...]] = (CITY,)
     dimensions: ClassVar[Mapping[str, tuple[str, ...]]] = {

@@ -52,7 +52,8 @@ class CitySimulation(FixedPolicies):
 
     plays: Annotated[
         Any,
-        "what decides, coin, stake, turn; or what all bid, uniform, zero, all_in, numbers or a file of these",
+        "rule of admission: coin, stake, turn; or the policy of all agents: uniform, zero, all_in, "
+        "numbers or a file of these",
     ] = "coin"
     warm_up: Annotated[int, Ge(0), "steps before the evaluation"] = 2000
 

@@ -88,7 +88,7 @@ def views(crowd: Crowd) -> Record:
 
 
 PLAYED_BY_AGENTS = Need(
-    "a population that finitely many agents can stand for",
+    "a population that finitely many agents can represent",
     lambda game: is_population(game) and to_agents.knows(game),
 )
 

@@ -41,12 +41,13 @@ class RandomPolicyExperiment(BaseLearner):
     """Base class of experiments on random policies: options, equilibrium, and policies in batches."""
 
     beta: Annotated[float, Gt(0), "inverse temperature of the equilibrium, per unit of payoff"] = 1.0
-    policies: Annotated[int, Ge(1), Le(1_000_000), "how many that qualify are looked at"] = 200
-    generator: Annotated[Rule, "how policies are drawn"] = "dirichlet_state"
+    policies: Annotated[int, Ge(1), Le(1_000_000), "number of admissible policies that are evaluated"] = 200
+    generator: Annotated[Rule, "distribution of random policies"] = "dirichlet_state"
     entropy_rule: Annotated[
-        EntropyRule, "they have at least the equilibrium's entropy: in the mean over states, or in every one"
+        EntropyRule,
+        "admissible: at least the equilibrium's entropy, on average over states or in every state",
     ] = "mean"
-    draws: Annotated[int, Ge(1), "how many are drawn at the most, until enough qualify"] = 100_000
+    draws: Annotated[int, Ge(1), "maximum number of draws"] = 100_000
 
     def __check_init__(self) -> None:
         if not 0 < self.beta < np.inf:
@@ -202,9 +203,9 @@ class Contractivity(RandomPolicyExperiment):
     (0.0, (8, 5))
     """
 
-    map_steps: Annotated[int, Ge(1), Le(100_000), "steps that each policy is followed"] = 20
-    distance: Annotated[Distance, "of policies: how far bids are moved, or l1"] = "mean"
-    stop_below: Annotated[float, Ge(0), "distance below which a policy counts as arrived"] = 1e-8
+    map_steps: Annotated[int, Ge(1), Le(100_000), "steps per policy"] = 20
+    distance: Annotated[Distance, "metric of policies: earth mover's distance of bids, or l1"] = "mean"
+    stop_below: Annotated[float, Ge(0), "distance below which a policy counts as converged"] = 1e-8
 
     def measure(self, world: PopulationGame, session: Session, policies: Many) -> dict[str, Any]:
         target, mu = put(session["equilibrium"]), put(session["law"])
@@ -260,7 +261,7 @@ class Monotonicity(RandomPolicyExperiment):
     (0.0, 0.0)
     """
 
-    generator: Annotated[Rule, "how policies are drawn"] = "smooth_gaussian"
+    generator: Annotated[Rule, "distribution of random policies"] = "smooth_gaussian"
 
     def measure(self, world: PopulationGame, session: Session, policies: Many) -> dict[str, Any]:
         payoffs, residual = _payoff_pairs(

@@ -128,7 +128,8 @@ class PopulationQLearning(EpochLearner):
     ] = False
     payoff_steps: Annotated[int, Ge(1), "steps over which payoffs are estimated from tables"] = 1000
     distance: Annotated[
-        Distance, "of policies: the mean or the sum over states, weighted by who is there, or l1 of chances"
+        Distance,
+        "distance of policies: mean or sum over states, weighted by the population, or l1",
     ] = "mean"
     compare: Annotated[bool, "find the logit equilibrium first, to compare with"] = True
     store_tables: Annotated[bool, "store tables, states and stream, to resume from"] = True

@@ -173,7 +173,7 @@ class ScalingLaw(EquilibriumComparison):
     ((1, 2, 3), True)
     """
 
-    factor: Annotated[int, Ge(2), Le(10_000), "how much more karma there is in the second economy"] = 2
+    factor: Annotated[int, Ge(2), Le(10_000), "ratio of karma between the two economies"] = 2
 
     def economies(self, game: Any) -> list[Any]:
         """Return the game and the scaled game."""
@@ -223,7 +223,7 @@ class Sublinearity(EquilibriumComparison):
         Gt(0),
         Le(1),
         Len(2),
-        "mean karma of the economies in parts of the largest amount that can be held, rising",
+        "mean karma of the economies as a fraction of the largest amount, increasing",
     ] = (0.1, 0.2, 0.3, 0.4, 0.5)
 
     def __check_init__(self) -> None:

@@ -39,7 +39,7 @@ class FixedPolicies(BaseLearner):
     """Base class of simulations of agents with fixed policies, or with rules that use no karma."""
 
     plays: Any = "coin"
-    evaluation: Annotated[int, Ge(1), "steps that are counted"] = 10_000
+    evaluation: Annotated[int, Ge(1), "steps over which metrics are measured"] = 10_000
     warm_up: Annotated[int, Ge(0), "steps before the evaluation"] = 0
 
     policies: ClassVar[tuple[str, ...]] = ("uniform", "zero", "all_in")

@@ -75,7 +75,7 @@ class Simulation(FixedPolicies):
         Any, "equilibrium, uniform, zero, all_in; coin, stake, turn; or a policy: numbers, or a file of these"
     ] = "equilibrium"
     beta: Annotated[float, Gt(0), "inverse temperature of the equilibrium"] = 1000.0
-    exploration: Annotated[float, Ge(0), Le(1), "its share of uniformly random bids"] = 0.0
+    exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random bids in the equilibrium"] = 0.0
 
     policies: ClassVar[tuple[str, ...]] = ("equilibrium", "uniform", "zero", "all_in")
     endings: ClassVar[tuple[str, ...]] = (".json", ".npy")

@@ -58,7 +58,7 @@ def race(
     ] = 0.5,
     performance_exponent: Annotated[Positives, Symbol("beta"), "exponent of the performance input"] = 0.5,
     scale_penalty: Annotated[
-        Amounts, Symbol("theta"), "by which power of performance the odds of safety fall"
+        Amounts, Symbol("theta"), "power of performance by which the odds of safety decrease"
     ] = 0.5,
     production: Annotated[
         Literal["power"] | Callable[..., Any],

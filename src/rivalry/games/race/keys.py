@@ -90,7 +90,7 @@ def cost(
     kind: Annotated[
         Literal["linear", "quadratic", "certification", "relative_certification", "penalty"]
         | Callable[..., Any],
-        "what inputs cost: a word, or a function (xs, xp, ln of safety, numbers) -> costs",
+        "cost of inputs: a word, or a function (xs, xp, ln of safety, numbers) -> costs",
     ] = "linear",
     safety_price: Annotated[Amounts, Symbol("r_s"), "price per unit of safety input"] = 0.1,
     performance_price: Annotated[Amounts, Symbol("r_p"), "price per unit of performance input"] = 0.1,

@@ -261,7 +261,9 @@ class DQN(_OffPolicy):
     kind: ClassVar[str] = "rllib.dqn"
 
     epsilon: Annotated[float, Ge(0), Le(1), "final probability of a random action"] = 0.05
-    exploration: Annotated[float, Gt(0), Le(1), "share of the iterations until then"] = 0.5
+    exploration: Annotated[float, Gt(0), Le(1), "fraction of the iterations over which epsilon decreases"] = (
+        0.5
+    )
     target_every: Annotated[int, Ge(1), "steps between updates of the target network"] = 500
 
     def __check_init__(self) -> None:
@@ -308,9 +310,9 @@ class SAC(_OffPolicy):
     kind: ClassVar[str] = "rllib.sac"
 
     temperature: Annotated[float, Gt(0), "initial weight of the entropy"] = 0.1
-    target_entropy: Annotated[
-        float | Literal["auto"], "entropy that the weight aims at; auto: minus the number of axes"
-    ] = "auto"
+    target_entropy: Annotated[float | Literal["auto"], "target entropy; auto: minus the number of axes"] = (
+        "auto"
+    )
 
     def __check_init__(self) -> None:
         check_numbers("temperature", self.temperature, "above 0", lambda v: v > 0)

@@ -19,7 +19,7 @@ Table = dict[str, Any]
 class LearnerOptions(BaseLearner):
     """The options of a deep learner; `rivalry.integrations.rllib.algorithms.DeepLearner` describes them."""
 
-    iterations: Annotated[int, Ge(1), "iterations of playing and learning"] = 100
+    iterations: Annotated[int, Ge(1), "iterations of sampling and learning"] = 100
     batch: Annotated[int, Ge(1), "steps per iteration"] = 400
     envs: Annotated[int, Ge(1), "copies of the game played in parallel"] = 8
     runners: Annotated[int, Ge(0), "processes that play; 0: this process, reproducible"] = 0

@@ -83,26 +83,28 @@ class Branches(BaseLearner):
     Groups in Bifurcation Theory II (1988); Kuznetsov, Elements of Applied Bifurcation Theory (2004).
     """
 
-    parameter: Annotated[str | Callable[[float], Any], "array field of the game that is varied"]
-    low: Annotated[float, "its lowest value"]
-    high: Annotated[float, "its highest value"]
-    step: Annotated[list[float], Gt(0), "shortest and longest step, in widths and parts of the range"] = (
-        eqx.field(default_factory=lambda: [1e-6, 0.02])
+    parameter: Annotated[str | Callable[[float], Any], "array of the game that is varied"]
+    low: Annotated[float, "lowest value of the parameter"]
+    high: Annotated[float, "highest value of the parameter"]
+    step: Annotated[
+        list[float],
+        Gt(0),
+        "shortest and longest step, as fractions of the widths of the space and of the range",
+    ] = eqx.field(default_factory=lambda: [1e-6, 0.02])
+    switch: Annotated[int, Ge(0), "generations of branches that are followed from bifurcations"] = 1
+    most_branches: Annotated[int, Ge(1), Le(100_000), "maximum number of branches"] = 30
+    most_points: Annotated[int, Ge(2), Le(1_000_000), "maximum number of points per branch"] = 2000
+    searches: Annotated[int, Ge(1), Le(100_000), "starting points of the search for symmetric equilibria"] = (
+        12
     )
-    switch: Annotated[int, Ge(0), "generations of branches born at events"] = 1
-    most_branches: Annotated[int, Ge(1), Le(100_000), "branches followed in all"] = 30
-    most_points: Annotated[int, Ge(2), Le(1_000_000), "points of one branch"] = 2000
-    searches: Annotated[
-        int, Ge(1), Le(100_000), "places where the search for symmetric equilibria begins"
-    ] = 12
     cycles: Annotated[
-        int | list[float], "values of the parameter at which cycles are wanted, or how many"
+        int | list[float], "parameter values at which limit cycles are computed, or their number"
     ] = 0
     certify: Annotated[
         Literal["search", "full", "none"],
-        "gains of points: by a search, with proofs where the game has them, or not at all",
+        "certificates of points: by a search, with proofs where the game has them, or none",
     ] = "search"
-    points: Annotated[int, Ge(2), Le(100_000), "grid of the search for gains"] = 101
+    points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 101
 
     needs: ClassVar[tuple[Need, ...]] = (
         PAYOFFS,

@@ -92,12 +92,14 @@ class ComparativeStatics(BaseLearner):
     Dixit, Review of Economic Studies 53, 1986, for oligopoly.
     """
 
-    parameter: Annotated[str | list[str], "an array of the game, an entry of it, or a list moved together"]
+    parameter: Annotated[
+        str | list[str], "an array of the game, an entry of one, or a list of entries that vary together"
+    ]
     difference: Annotated[
-        float, Gt(0), "the check's step, times the parameter's size (times 1 where it is 0)"
+        float, Gt(0), "step of the finite-difference check, relative to the parameter (absolute at 0)"
     ] = 1e-4
-    rounds: Annotated[int, Ge(1), "most rounds of best responses towards the equilibrium"] = 200
-    points: Annotated[int, Ge(2), Le(100_000), "strategies on the search grid of every player"] = 201
+    rounds: Annotated[int, Ge(1), "maximum rounds of best responses towards the equilibrium"] = 200
+    points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 201
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
 

@@ -78,12 +78,12 @@ class Thresholds(BaseLearner):
     ([0.188815], 'gains stability')
     """
 
-    parameter: Annotated[str | Callable[[float], Any], "the name of one of the game's arrays"]
-    low: Annotated[float, "the least value"]
+    parameter: Annotated[str | Callable[[float], Any], "name of an array of the game"]
+    low: Annotated[float, "lowest value"]
     high: Annotated[float, "the largest value"]
-    points: Annotated[int, Ge(2), Le(1_000_000), "how many values are looked at"] = 201
+    points: Annotated[int, Ge(2), Le(1_000_000), "number of values"] = 201
     position: Annotated[
-        float | list[float] | None, "one place [axis] where everybody stays, at every value"
+        float | list[float] | None, "a fixed symmetric position [axis], used at every value"
     ] = None
 
     def __check_init__(self) -> None:

@@ -92,24 +92,27 @@ class ActorCritic(BaseLearner):
     ICLR 2015.
     """
 
-    rate: Annotated[float, Gt(0), Lt(inf), "step size of Adam at the beginning; it falls evenly to 0"] = 0.02
-    updates: Annotated[int, Ge(1), "steps of the networks"] = 2000
-    batch: Annotated[int, Ge(2), Le(100_000), "copies of the game that play at a time"] = 64
-    rollout: Annotated[int, Ge(1), Le(10_000), "periods that each plays for an update"] = 4
+    rate: Annotated[float, Gt(0), Lt(inf), "initial step size of Adam; it decreases linearly to 0"] = 0.02
+    updates: Annotated[int, Ge(1), "updates of the networks"] = 2000
+    batch: Annotated[int, Ge(2), Le(100_000), "copies of the game played in parallel"] = 64
+    rollout: Annotated[int, Ge(1), Le(10_000), "periods per copy and update"] = 4
     gamma: Annotated[
-        float | list[float] | None, Ge(0), Lt(1), "discount of a period (default: the game's, or 0.95)"
+        float | list[float] | None, Ge(0), Lt(1), "discount factor per period (default: the game's, or 0.95)"
     ] = None
     trace: Annotated[
         float | None,
         Ge(0),
         Le(1),
-        "weight of what followed in the roll-out, against the critic's value (default: 0; with memory 1)",
+        "weight of the roll-out's later rewards against the critic's value (default: 0; with memory 1)",
     ] = None
-    hidden: Annotated[int, Ge(1), Le(10_000), "units of each network"] = 16
-    deviation: Annotated[float, Gt(0), Lt(inf), "of policies at the beginning, before squashing"] = 0.5
-    least_deviation: Annotated[float, Gt(0), Lt(inf), "below which it never falls"] = 0.05
+    hidden: Annotated[int, Ge(1), Le(10_000), "hidden units of each network"] = 16
+    deviation: Annotated[
+        float, Gt(0), Lt(inf), "initial standard deviation of policies, before squashing"
+    ] = 0.5
+    least_deviation: Annotated[float, Gt(0), Lt(inf), "lower bound of the standard deviation"] = 0.05
     observation: Annotated[
-        Literal["none", "last"], "what is seen besides this period's earlier stages: all last choices"
+        Literal["none", "last"],
+        "observation besides the earlier stages of the period: none, or all players' last choices",
     ] = "none"
     roles: Annotated[
         Role | list[Role], "learns, oracle, random or {kind = 'fixed', choice}; for all or one per player"

@@ -71,10 +71,10 @@ class DoubleOracle(BaseLearner):
     McMahan, Gordon & Blum, ICML 2003; for continuous games Adam, Horčík, Kasl & Kroupa, AAAI 2021.
     """
 
-    enough: Annotated[float, Gt(0), "the gain that counts as none, times the payoff scale"] = 1e-7
-    rounds: Annotated[int, Ge(1), "most rounds"] = 100
-    most: Annotated[int, Ge(2), Le(10_000), "atoms a player keeps"] = 64
-    points: Annotated[int, Ge(2), Le(100_000), "strategies on the search grid of every player"] = 1024
+    enough: Annotated[float, Gt(0), "tolerance of gains, relative to the payoff scale"] = 1e-7
+    rounds: Annotated[int, Ge(1), "maximum number of rounds"] = 100
+    most: Annotated[int, Ge(2), Le(10_000), "maximum number of atoms per player"] = 64
+    points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 1024
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS,)
 

@@ -71,7 +71,7 @@ class TableLearner(BaseLearner):
         int | Table | list[Table],
         Ge(2),
         Le(100_000),
-        "of a continuous game: grid points per axis, or the levels of the axes",
+        "for a continuous game: grid points per axis, or the levels of the axes",
     ] = 9
 
     needs: ClassVar[tuple[Need, ...]] = (PLAYABLE,)

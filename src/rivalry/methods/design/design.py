@@ -70,20 +70,22 @@ class Design(BaseLearner):
     ('converged', 'equilibrium', [0.1])
     """
 
-    choices: Annotated[dict[str, Any], "what is set: parameter = {from, to, count}, or a list of values"]
-    objective: Annotated[str | Objective, "a measure of the game, or welfare"] = WELFARE
-    spending: Annotated[dict[str, float] | None, "measures taken from the objective, and their weights"] = (
-        None
-    )
-    maximise: Annotated[bool, "whether more of the objective is better"] = True
+    choices: Annotated[
+        dict[str, Any], "the design variables: parameter = {from, to, count}, or a list of values"
+    ]
+    objective: Annotated[str | Objective, "a metric of the game, or welfare"] = WELFARE
+    spending: Annotated[
+        dict[str, float] | None, "metrics subtracted from the objective, with their weights"
+    ] = None
+    maximise: Annotated[bool, "whether the objective is maximised; else it is minimised"] = True
     pick: Annotated[
         Literal["pessimistic", "optimistic"],
-        "of several equilibria the designer counts on the worst, or best",
+        "which of several equilibria the designer assumes: the worst or the best",
     ] = "pessimistic"
-    tries: Annotated[int, Ge(1), Le(100_000), "starts of the players' best responses at every trial"] = 4
-    refine: Annotated[int, Ge(0), Le(1_000_000), "most trials between grid values"] = 20
-    rounds: Annotated[int, Ge(1), "most rounds of best responses"] = 200
-    points: Annotated[int, Ge(2), Le(100_000), "strategies on the search grid of every player"] = 201
+    tries: Annotated[int, Ge(1), Le(100_000), "starting points of best-response dynamics per trial"] = 4
+    refine: Annotated[int, Ge(0), Le(1_000_000), "maximum number of trials between grid values"] = 20
+    rounds: Annotated[int, Ge(1), "maximum rounds of best responses"] = 200
+    points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 201
 
     def __check_init__(self) -> None:
         if not self.choices:

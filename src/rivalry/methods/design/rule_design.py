@@ -108,21 +108,21 @@ class RuleDesign(BaseLearner):
 
     choices: Annotated[
         Table,
-        "what is set: keyword = {from, to, count, scale}, or a list of values, words and lists among them",
+        "the design variables: keyword = {from, to, count, scale}, or a list of values",
     ]
     objective: Annotated[
-        str | dict[str, float] | Objective, "a measure of the players' record, or a table of weights"
+        str | dict[str, float] | Objective, "a metric of the players' record, or a table of weights"
     ] = "efficiency"
-    spending: Annotated[dict[str, float] | None, "measures taken from the objective, and their weights"] = (
-        None
-    )
-    maximise: Annotated[bool, "whether more of the objective is better"] = True
-    search: Annotated[Literal["grid", "random"], "all combinations, or some that are drawn"] = "grid"
+    spending: Annotated[
+        dict[str, float] | None, "metrics subtracted from the objective, with their weights"
+    ] = None
+    maximise: Annotated[bool, "whether the objective is maximised; else it is minimised"] = True
+    search: Annotated[Literal["grid", "random"], "all combinations, or a random sample"] = "grid"
     trials: Annotated[
-        int | None, Ge(1), Le(1_000_000), "how many are drawn (default: 20); a grid has its own number"
+        int | None, Ge(1), Le(1_000_000), "number of random trials (default: 20); a grid determines its own"
     ] = None
     seeds: Annotated[
-        int | None, Ge(1), Le(100_000), "runs of every trial (default: 3, of newton, which draws nothing, 1)"
+        int | None, Ge(1), Le(100_000), "runs per trial (default: 3; 1 for newton, which is deterministic)"
     ] = None
     response_method: Annotated[
         Any, "how players respond to rules: {kind = .., ..} (default: newton, or q_learning)"
@@ -143,7 +143,7 @@ class RuleDesign(BaseLearner):
 
     needs: ClassVar[tuple[Need, ...]] = (
         Need("a population or a game of agents", lambda game: is_population(game) or is_agents(game)),
-        Need("a factory that can make the game anew", lambda game: recipe_of(game) is not None),
+        Need("a factory that can rebuild the game", lambda game: recipe_of(game) is not None),
     )
 
     def world(self, game: Any) -> RuleProblem:

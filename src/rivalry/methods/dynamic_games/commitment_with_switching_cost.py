@@ -80,25 +80,25 @@ class CommitmentWithSwitchingCost(BaseLearner):
     (1973) for feedback and commitment of a leader.
     """
 
-    delta: Annotated[float, Ge(0), "what changing the plan must be worth; inf: never"] = 0.0
-    charge: Annotated[bool, "whether a change of plan is paid for"] = False
+    delta: Annotated[float, Ge(0), "cost of changing the plan; inf: full commitment"] = 0.0
+    charge: Annotated[bool, "whether the cost of a change of plan is paid"] = False
     targets: Annotated[
-        Annotated[int, Ge(1), Le(10_000)] | list[float], "outputs that plans lead to, or how many"
+        Annotated[int, Ge(1), Le(10_000)] | list[float], "target outputs of plans, or their number"
     ] = 9
     ramps: Annotated[
         float | list[float] | None,
         Gt(0),
         Lt(inf),
-        "largest changes a period (default: 1/40, 1/20, 1/10 of the range)",
+        "largest changes per period (default: 1/40, 1/20, 1/10 of the range)",
     ] = None
     levels: Annotated[
         Annotated[int, Ge(2), Le(10_000)] | list[float],
-        "outputs on the grid, or how many, of a game that asks",
+        "outputs on the grid, or their number",
     ] = 41
-    noise: Annotated[float, Ge(0), Lt(inf), "standard deviation of a disturbance of either's output"] = 0.0
+    noise: Annotated[float, Ge(0), Lt(inf), "standard deviation of the disturbance of each output"] = 0.0
     leader: Annotated[int, Ge(0), Le(1), "which firm announces plans"] = 0
-    rounds: Annotated[int, Ge(1), "most sweeps"] = 2000
-    periods: Annotated[int, Ge(1), Le(10_000_000), "of the reported path"] = 60
+    rounds: Annotated[int, Ge(1), "maximum number of sweeps"] = 2000
+    periods: Annotated[int, Ge(1), Le(10_000_000), "periods of the reported path"] = 60
 
     needs: ClassVar[tuple[Need, ...]] = (
         Need(

@@ -133,14 +133,14 @@ class Feedback(BaseLearner):
     Maskin and Tirole (2001), Markov perfect equilibrium I.
     """
 
-    levels: Annotated[int, Ge(5), Le(10_001), "of every stock that can change; an odd number"] = 7
+    levels: Annotated[int, Ge(5), Le(10_001), "grid levels of every variable stock; an odd number"] = 7
     highest: Annotated[
         float | None, Gt(1), "largest stock on the grid, in units of the largest at the start (default: all)"
     ] = None
-    budget: Annotated[int, Ge(1), Le(10_000_000), "most nodes in a period"] = 20_000
-    rounds: Annotated[int, Ge(1), "most rounds of best responses at a node"] = 60
-    tries: Annotated[int, Ge(1), Le(100_000), "starts at a node where no equilibrium is found"] = 3
-    halve: Annotated[bool, "solve on every second level too, for the error of the grid"] = True
+    budget: Annotated[int, Ge(1), Le(10_000_000), "maximum number of nodes per period"] = 20_000
+    rounds: Annotated[int, Ge(1), "maximum rounds of best responses per node"] = 60
+    tries: Annotated[int, Ge(1), Le(100_000), "restarts at a node where no equilibrium is found"] = 3
+    halve: Annotated[bool, "also solve on every second level, to estimate the error of the grid"] = True
 
     def __check_init__(self) -> None:
         # every second one of an odd number of levels includes both ends

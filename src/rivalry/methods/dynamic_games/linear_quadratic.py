@@ -103,11 +103,11 @@ class LinearQuadratic(BaseLearner):
 
     solution: Annotated[
         Literal["markov_perfect", "feedback_stackelberg", "commitment_stackelberg", "joint"],
-        "who knows what when it moves",
+        "solution concept",
     ] = "markov_perfect"
-    leader: Annotated[int, Ge(0), "who moves first, where somebody does"] = 0
-    periods: Annotated[int, Ge(1), Le(10_000_000), "of the path that is kept"] = 200
-    budget: Annotated[int, Ge(1), "most periods to go back"] = 100_000
+    leader: Annotated[int, Ge(0), "leader of a solution with a leader"] = 0
+    periods: Annotated[int, Ge(1), Le(10_000_000), "periods of the stored path"] = 200
+    budget: Annotated[int, Ge(1), "maximum number of periods of backward recursion"] = 100_000
 
     needs: ClassVar[tuple[Need, ...]] = (knows(to_linear_quadratic),)
 

@@ -49,9 +49,9 @@ class Periods(BaseLearner):
     Fudenberg and Tirole, Game Theory, 1991, section 4.2.
     """
 
-    tries: Annotated[int, Ge(1), Le(100_000), "profiles from which every period's best responses begin"] = 1
-    rounds: Annotated[int, Ge(1), "most rounds of best responses in a period"] = 200
-    points: Annotated[int, Ge(2), Le(100_000), "strategies on the search grid of every player"] = 201
+    tries: Annotated[int, Ge(1), Le(100_000), "starting profiles of best responses per period"] = 1
+    rounds: Annotated[int, Ge(1), "maximum rounds of best responses per period"] = 200
+    points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 201
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, knows(stage_game))
 

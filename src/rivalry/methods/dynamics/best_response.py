@@ -56,19 +56,19 @@ class BestResponse(BaseMethod):
 
     update: Annotated[
         Literal["sequential", "simultaneous"],
-        "whether each sees the responses of those before it in the round",
+        "whether players observe the responses of earlier players in the round",
     ] = static(default="sequential")
-    order: Annotated[Literal["fixed", "random"], "of the players in a sequential round"] = static(
+    order: Annotated[Literal["fixed", "random"], "order of the players in a sequential round"] = static(
         default="fixed"
     )
     damping: Annotated[
-        float, Interval(gt=0, le=1), "part of the way to the best response that a player goes"
+        float, Interval(gt=0, le=1), "fraction of the distance to the best response that a player moves"
     ] = 1.0
-    points: Annotated[int, Gt(1), Le(100_000), "strategies on the search grid of every player"] = static(
+    points: Annotated[int, Gt(1), Le(100_000), "strategies per player on the search grid"] = static(
         default=201
     )
     polish: Annotated[
-        bool, "end by Newton's steps on the first-order conditions; needs a box and payoffs with derivatives"
+        bool, "finish with Newton steps on the first-order conditions; needs a box and differentiable payoffs"
     ] = static(default=True)
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> ResponseRounds:

@@ -116,30 +116,33 @@ class Directional(BaseLearner):
     """
 
     step_size: Annotated[
-        float | list[float], Gt(0), Lt(inf), "how far a choice moves in a period, for all or one per player"
+        float | list[float], Gt(0), Lt(inf), "step per period, for all or one per player"
     ] = 0.1
-    signal: Annotated[Literal["payoff", "one_ahead"], "what has to rise"] = "payoff"
+    signal: Annotated[Literal["payoff", "one_ahead"], "quantity that must rise for a player to continue"] = (
+        "payoff"
+    )
     forecast: Annotated[
-        Literal["stand", "last"], "of the next cash flow: if all choices stand, or the last one again"
+        Literal["stand", "last"],
+        "forecast of the next cash flow: at unchanged choices, or equal to the last one",
     ] = "stand"
     gamma: Annotated[
-        float | list[float] | None, Ge(0), Lt(1), "discount of a period (default: the game's, or 0.95)"
+        float | list[float] | None, Ge(0), Lt(1), "discount factor per period (default: the game's, or 0.95)"
     ] = None
     cost_noise: Annotated[
         float | list[float],
         Ge(0),
         Lt(inf),
-        "standard deviation of a private shock to unit cost, every period",
+        "standard deviation of a private shock to unit cost per period",
     ] = 0.0
     updates: Annotated[
-        Literal["together", "in_turn", "by_stages"] | None, "who decides when (default: as the game says)"
+        Literal["together", "in_turn", "by_stages"] | None, "timing of decisions (default: that of the game)"
     ] = None
     initial: Annotated[
-        Table | None, "first choices: {kind = 'uniform', from, to} (default: where starts usually come from)"
+        Table | None, "first choices: {kind = 'uniform', from, to} (default: the usual random start)"
     ] = None
     runs: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 20
     first_run: Annotated[int, Ge(0), "index of the first"] = 0
-    periods: Annotated[int, Ge(2), Le(1_000_000_000), "of every run"] = 20_000
+    periods: Annotated[int, Ge(2), Le(1_000_000_000), "periods per run"] = 20_000
 
     def __check_init__(self) -> None:
         if self.initial is not None:

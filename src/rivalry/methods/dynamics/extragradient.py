@@ -55,7 +55,7 @@ class Extragradient(BaseMethod):
     Mathematics and Mathematical Physics 27, 1987.
     """
 
-    rate: Annotated[float, Gt(0), "step size; left out, it is found by halving"] | None = None
+    rate: Annotated[float, Gt(0), "step size (default: found by halving)"] | None = None
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> Ahead:
         """Return the start and its gradients; the key is not used."""

@@ -72,19 +72,20 @@ class GradientAscent(BaseMethod):
 
     rate: Annotated[Rate, "step size: a number, one per player, or a schedule"] = 1e-4
     update: Annotated[
-        Literal["simultaneous", "sequential"], "whether each sees the moves of those before it in the step"
+        Literal["simultaneous", "sequential"],
+        "whether players observe the moves of earlier players in the step",
     ] = static(default="simultaneous")
-    order: Annotated[Literal["fixed", "random"], "of the players in a sequential step"] = static(
+    order: Annotated[Literal["fixed", "random"], "order of the players in a sequential step"] = static(
         default="fixed"
     )
-    boundary: Annotated[Boundary, "what becomes of a move that leaves the space"] = static(default="project")
-    stop: Annotated[Rule | list[Rule], "the stopping rule or rules"] = static(default="gradient")
-    tolerated_agents: Annotated[int, Ge(0), "players who need not be stationary for a stop"] = static(
-        default=0
-    )
-    every: Annotated[int, Gt(0), "steps between two tests of the rule `certificate`"] = static(default=100)
+    boundary: Annotated[Boundary, "treatment of moves that leave the space"] = static(default="project")
+    stop: Annotated[Rule | list[Rule], "stopping rule or rules"] = static(default="gradient")
+    tolerated_agents: Annotated[
+        int, Ge(0), "number of players that need not be stationary when the run stops"
+    ] = static(default=0)
+    every: Annotated[int, Gt(0), "steps between tests of the rule `certificate`"] = static(default=100)
     unit_gradient: Annotated[
-        bool, "divide every player's gradient by its length: steps never shrink; for replays only"
+        bool, "normalise every player's gradient, so that steps never shrink; for replications only"
     ] = static(default=False)
 
     def __check_init__(self) -> None:

@@ -22,9 +22,9 @@ class SoftmaxLearner(RepeatedPlay):
     gradient.
     """
 
-    rounds: Annotated[int, Ge(1), "updates, where the run does not say"] = 2000
+    rounds: Annotated[int, Ge(1), "number of updates, unless the run sets it"] = 2000
     play: Annotated[
-        Literal["last", "average"], "the profile: the last mixtures, or their mean over all rounds"
+        Literal["last", "average"], "reported profile: the last mixtures, or their mean over all rounds"
     ] = "last"
 
     rate_name: ClassVar[str]
@@ -108,7 +108,7 @@ class Hedge(SoftmaxLearner):
     """
 
     eta: Annotated[
-        float | list[float], Gt(0), Lt(inf), "step, in units of one over payoff; for all or one per player"
+        float | list[float], Gt(0), Lt(inf), "step size per unit of payoff, for all or one per player"
     ] = 1.0
 
     rate_name: ClassVar[str] = "eta"

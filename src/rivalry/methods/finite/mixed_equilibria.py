@@ -65,8 +65,10 @@ class MixedEquilibria(BaseLearner):
     algorithm: Literal[
         "auto", "vertex_enumeration", "support_enumeration", "lemke_howson", "mclennan_tourky"
     ] = "auto"
-    searches: Annotated[int, Ge(1), "of mclennan_tourky: from the uniform profile, then from pure ones"] = 16
-    epsilon: Annotated[float, Gt(0), "how exact mclennan_tourky is, times the payoffs' range"] = 1e-4
+    searches: Annotated[
+        int, Ge(1), "mclennan_tourky: number of starts, the uniform profile first, then pure ones"
+    ] = 16
+    epsilon: Annotated[float, Gt(0), "mclennan_tourky: accuracy relative to the range of payoffs"] = 1e-4
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
         tables = stateless_tables(world)

@@ -135,7 +135,7 @@ class RegretMatching(SampledPlay):
     """
 
     regrets: Literal["unconditional", "conditional"] = "unconditional"
-    inertia: Annotated[float, Gt(1), "switches are rarer the larger; above 1"] = 2.0
+    inertia: Annotated[float, Gt(1), "larger values make switches rarer; above 1"] = 2.0
 
     def _rule(self) -> str:
         return "MATCHING" if self.regrets == "unconditional" else "CONDITIONAL"

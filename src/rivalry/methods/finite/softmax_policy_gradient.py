@@ -41,13 +41,11 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
     """
 
     rate: Annotated[
-        float | list[float], Gt(0), Lt(inf), "step, in units of one over payoff; for all or one per player"
+        float | list[float], Gt(0), Lt(inf), "step size per unit of payoff, for all or one per player"
     ] = 0.1
-    gradient: Annotated[Literal["exact", "sampled"], "in expectation, or from drawn play"] = "exact"
-    batch: Annotated[int, Ge(1), "of the sampled form: joint actions drawn for an update"] = 1
-    baseline: Annotated[Literal["average", "none"], "of the sampled form: what payoffs are compared with"] = (
-        "average"
-    )
+    gradient: Annotated[Literal["exact", "sampled"], "expected, or from sampled actions"] = "exact"
+    batch: Annotated[int, Ge(1), "sampled: joint actions per update"] = 1
+    baseline: Annotated[Literal["average", "none"], "sampled: baseline subtracted from payoffs"] = "average"
 
     rate_name: ClassVar[str] = "rate"
 

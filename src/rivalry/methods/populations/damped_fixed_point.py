@@ -51,11 +51,13 @@ class DampedFixedPoint(ResponseIteration):
     """
 
     beta: Annotated[
-        Annealed, Gt(0), "inverse temperature, per unit of payoff, also infinite; or a table of them"
+        Annealed, Gt(0), "inverse temperature, per unit of payoff (may be infinite); or a schedule"
     ] = 100.0
     exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
-    rate: Annotated[float, Gt(0), Le(1), "part of the way that a step goes"] = 0.05
-    regularised: Annotated[bool, "the entropy over beta is paid at every step beside the reward"] = False
+    rate: Annotated[float, Gt(0), Le(1), "fraction of the distance moved per step"] = 0.05
+    regularised: Annotated[bool, "whether payoffs include an entropy bonus, entropy/beta, at every step"] = (
+        False
+    )
 
     def __check_init__(self) -> None:
         if not (isinstance(self.beta, float) and self.beta == np.inf):

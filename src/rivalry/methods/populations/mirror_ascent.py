@@ -46,10 +46,12 @@ class MirrorAscent(ResponseIteration):
     ('converged', -1.20906)
     """
 
-    beta: Annotated[Annealed, Gt(0), "inverse temperature, per unit of payoff; or a table of them"] = 5.0
+    beta: Annotated[Annealed, Gt(0), "inverse temperature, per unit of payoff; or a schedule"] = 5.0
     exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
-    rate: Annotated[float, Gt(0), Le(1), "how much of the values a step takes"] = 1.0
-    regularised: Annotated[bool, "the entropy over beta is paid at every step beside the reward"] = False
+    rate: Annotated[float, Gt(0), Le(1), "weight of the values in a step"] = 1.0
+    regularised: Annotated[bool, "whether payoffs include an entropy bonus, entropy/beta, at every step"] = (
+        False
+    )
 
     def __check_init__(self) -> None:
         annealing.check(self.beta)
@@ -110,10 +112,8 @@ class OnlineMirrorDescent(MirrorAscent):
     ('converged', True)
     """
 
-    beta: Annotated[Annealed, Gt(0), "inverse temperature, per unit of summed payoff; or a table of them"] = (
-        100.0
-    )
-    rate: Annotated[float, Gt(0), Le(1), "how much of the values a step takes"] = 0.01
+    beta: Annotated[Annealed, Gt(0), "inverse temperature, per unit of summed payoff; or a schedule"] = 100.0
+    rate: Annotated[float, Gt(0), Le(1), "weight of the values in a step"] = 0.01
 
     _name: ClassVar[str] = "online mirror descent"
 

@@ -96,9 +96,11 @@ class PopulationNewton(BaseMethod):
 
     beta: Annotated[float, Gt(0), "inverse temperature of the softmax, per unit of payoff"] = 1000.0
     exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
-    begin: Annotated[float, Gt(0), "inverse temperature of the first stage; at most that of the last"] = 5.0
-    factor: Annotated[float, Gt(1), "of a stage's beta to that of the one before, at the most"] = 1.3
-    regularised: Annotated[bool, "the entropy over beta is paid at every step beside the reward"] = False
+    begin: Annotated[float, Gt(0), "inverse temperature of the first stage, at most beta"] = 5.0
+    factor: Annotated[float, Gt(1), "largest ratio of beta between consecutive stages"] = 1.3
+    regularised: Annotated[bool, "whether payoffs include an entropy bonus, entropy/beta, at every step"] = (
+        False
+    )
 
     def __check_init__(self) -> None:
         for name, bound in (("beta", 0), ("begin", 0), ("factor", 1)):

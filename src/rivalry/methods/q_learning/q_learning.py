@@ -117,7 +117,8 @@ class QLearning(BaseLearner):
         "probability of a random choice: numbers, {kind = 'cosine', min, max} or {kind = 'log', scale, min}",
     ] = _table("cosine", min=0.3, max=0.8)
     temperature: Annotated[
-        float | list[float] | Table, "of the softmax: numbers, or {kind = 'cosine_distance', min, max}"
+        float | list[float] | Table,
+        "temperature of the softmax: numbers, or {kind = 'cosine_distance', min, max}",
     ] = _table("cosine_distance", min=0.5, max=1.0)
     initial: Annotated[float | Table, "initial values: a number, or {kind = 'uniform', min, max}"] = 0.0
     action_choice: Annotated[Literal["softmax", "greedy"], "choice without exploration"] = "softmax"
