@@ -204,7 +204,9 @@ def test_stages_of_one_period_share_a_discount_factor() -> None:
 
 def test_training_finds_a_known_best_response() -> None:
     game = repeat(rv.games.matrix("prisoners_dilemma"), periods=5)
-    learner = PPO(gamma=0.5, periods=5, batch=100, envs=4, reply_iterations=6, evaluation=25, rate=5e-3)
+    learner = PPO(
+        gamma=0.5, periods=5, batch=100, envs=4, best_response_iterations=6, evaluation=25, rate=5e-3
+    )
     arena: Any = learner.world(game)
     meek = {f"player_{k}": always(1.0, 0.0) for k in (0, 1)}
     record = arena.read(meek, WORDS, training.reading(learner, arena, WORDS))

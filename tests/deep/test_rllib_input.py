@@ -38,7 +38,7 @@ SHORT: dict[str, Any] = {"iterations": 1, "batch": 20, "envs": 2, "periods": 5, 
             )
         ),
         (PPO, {"runners": -1}, "runners: -1 must be a whole number of at least 0"),
-        (PPO, {"reply_iterations": -1}, "reply_iterations: -1"),
+        (PPO, {"best_response_iterations": -1}, "best_response_iterations: -1"),
         (PPO, {"step": 0.0}, "step: 0 must be in"),
         (PPO, {"step": 1.0}, "step: 1 must be in"),
         (PPO, {"action_grid": 1}, "action_grid: 1 must be"),

@@ -232,7 +232,7 @@ def test_the_initial_policy_does_not_depend_on_the_observation() -> None:
     ("options", "words"),
     [
         ({"rate": 0.0}, "rate: 0 must be above 0"),
-        ({"deviation": 0.05, "least_deviation": 0.1}, "deviation: 0.05 must be above least_deviation = 0.1"),
+        ({"deviation": 0.05, "min_deviation": 0.1}, "deviation: 0.05 must be above min_deviation = 0.1"),
         ({"trace": 1.5}, "trace: 1.5 must be at most 1"),
         ({"batch": 1}, "batch: 1 must be at least 2"),
         ({"gamma": [0.5, 1.0]}, r"gamma\[1\]: 1 must be below 1"),

@@ -109,7 +109,7 @@ def test_an_incomplete_run_reports_the_remaining_gain() -> None:
 
 @pytest.mark.slow
 def test_results_do_not_depend_on_chunks_and_atoms_are_dropped() -> None:
-    method = DoubleOracle(points=65, most=3)
+    method = DoubleOracle(points=65, max_atoms=3)
     world = method.world(seek(0.3))
     start = np.array([[0.2], [0.7]])
     whole = method.begin_at(world, np.random.SeedSequence(0), start)
@@ -138,8 +138,8 @@ def test_finite_games_in_mixed_strategies() -> None:
 
 
 def test_the_game_s_own_best_response_is_used() -> None:
-    class Told(Quadratic):
-        def reply_to_mixture(self, positions: Any, weights: Any, player: int) -> Any:
+    class WithBestResponse(Quadratic):
+        def respond_to_mixture(self, positions: Any, weights: Any, player: int) -> Any:
             mean = float(np.sum(weights[1 - player] * np.nan_to_num(positions[1 - player, :, 0])))
             square = float(np.sum(weights[1 - player] * np.nan_to_num(positions[1 - player, :, 0]) ** 2))
             if player == 1:
@@ -148,9 +148,9 @@ def test_the_game_s_own_best_response_is_used() -> None:
             best = max(pays, key=pays.__getitem__)
             return np.array([best]), pays[best], "exact"
 
-    oracles.mixed_best_response.register(Told)(Told.reply_to_mixture)
+    oracles.mixed_best_response.register(WithBestResponse)(WithBestResponse.respond_to_mixture)
 
-    found = found_by(seek(0.3, Told), [0.2, 0.7], enough=1e-10)
+    found = found_by(seek(0.3, WithBestResponse), [0.2, 0.7], gain_tolerance=1e-10)
     assert (found.status, found.claim) == ("converged", "equilibrium")
     assert found.certificate is not None
     assert found.certificate.coverage == "exact"
@@ -260,7 +260,7 @@ def jumping(game: Any, start: Any, **options: Any) -> Any:
 @pytest.mark.slow
 def test_a_continuous_all_pay_auction_reports_its_remaining_gain() -> None:
     """In equilibrium both mix uniformly on [0, 1] and earn 0; outbidding the atoms is profitable."""
-    found = jumping(AllPay(jnp.array(1.0)), [0.3, 0.4], rounds=3, most=32)
+    found = jumping(AllPay(jnp.array(1.0)), [0.3, 0.4], rounds=3, max_atoms=32)
     for player in (0, 1):
         bids, weights = found.data.action_grid.values[1 - player, :, 0], found.data.mixture.values[1 - player]
         held = [0.0, *bids[weights > 0]]
@@ -276,7 +276,7 @@ def test_a_continuous_all_pay_auction_reports_its_remaining_gain() -> None:
 @pytest.mark.slow
 def test_a_bertrand_edgeworth_duopoly_approaches_its_equilibrium_payoff() -> None:
     """In equilibrium each earns the monopoly profit on residual demand, 0.2 * 0.2."""
-    found = jumping(Edgeworth(jnp.array(0.6)), [0.3, 0.4], rounds=3, most=32)
+    found = jumping(Edgeworth(jnp.array(0.6)), [0.3, 0.4], rounds=3, max_atoms=32)
     assert found.certificate.regret.max() < 0.03
     np.testing.assert_allclose(found.payoff.values, 0.04, atol=0.03)
 

@@ -85,6 +85,8 @@ def test_studies_name_the_present_key(tmp_path: Path, game: str, method: str, ke
         ('kind = "given"', "evaluate"),
         ('kind = "plan_options"', "commitment_with_switching_cost"),
         ('kind = "q_learning"\nplaces = 5', "action_grid"),
+        ('kind = "double_oracle"\nenough = 1e-6', "gain_tolerance"),
+        ('kind = "double_oracle"\nmost = 8', "max_atoms"),
         ('kind = "hedge"\nplaces = { kind = "log", from = 1.0, to = 2.0, count = 3 }', "action_grid"),
         ('kind = "repeated_q_learning"\ncap = 5', "max_periods"),
         ('kind = "repeated_q_learning"\nperiods = 5\nlast = 5', "average_last"),

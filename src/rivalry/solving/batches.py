@@ -235,7 +235,8 @@ def sweep(
     sequence = sequence_of(seed, rng)
     for group in _batches(games, methods):
         batch: list[list[Any]] = [[every[k] for k in group] for every in (games, methods, starts)]
-        solutions = solve_batch(*batch, seed=sequence, tol=tol, max_steps=max_steps, tolerance=tolerance)        found |= {k: solution.record for k, solution in zip(group, solutions, strict=True)}
+        solutions = solve_batch(*batch, seed=sequence, tol=tol, max_steps=max_steps, tolerance=tolerance)
+        found |= {k: solution.record for k, solution in zip(group, solutions, strict=True)}
     return collect([(point, found[k]) for k, point in enumerate(points)], over)
 
 

@@ -56,7 +56,7 @@ class DeepLearner(LearnerOptions):
     exploration after ``rounds`` periods; ``exploring_..`` are the mixtures played with exploration and the
     gains from deviating there. On a ``grid`` policies are tables, evaluated by dynamic programming as those
     of `QLearning`. Populations have ``policy``, evaluated as by `Simulation`. In native play every player's
-    best response is trained against the others' policies for ``reply_iterations``, and its gain in
+    best response is trained against the others' policies for ``best_response_iterations``, and its gain in
     ``evaluation`` periods is reported as a lower bound. ``learning_reward`` (sample, player) are mean rewards
     per period, by iteration.
 

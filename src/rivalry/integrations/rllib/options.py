@@ -43,7 +43,7 @@ class LearnerOptions(BaseLearner):
     ] = None
     evaluation: Annotated[int, Ge(1), "periods in which learned policies are evaluated"] = 1000
     rounds: Annotated[int, Ge(1), "periods of play without exploration before the profile is read"] = 100
-    reply_iterations: Annotated[int, Ge(0), "iterations of training each best response; 0: none"] = 20
+    best_response_iterations: Annotated[int, Ge(0), "iterations of training each best response; 0: none"] = 20
     settings: Annotated[Table, "settings for RLlib's training()"] = eqx.field(default_factory=dict)
 
     algorithm: ClassVar[str] = ""
@@ -51,7 +51,11 @@ class LearnerOptions(BaseLearner):
 
     def __check_init__(self) -> None:
         whole = ("iterations", "batch", "envs", "periods", "evaluation", "rounds")
-        for name, minimum in (*((name, 1) for name in whole), ("runners", 0), ("reply_iterations", 0)):
+        for name, minimum in (
+            *((name, 1) for name in whole),
+            ("runners", 0),
+            ("best_response_iterations", 0),
+        ):
             check_whole(name, getattr(self, name), minimum)
         check_action_grid(self.action_grid)
         if self.moves == "grid":

@@ -216,7 +216,7 @@ def reading(learner: LearnerOptions, arena: Arena, words: np.ndarray) -> Reading
         own = others[arena.names[player]].module
         if isinstance(own, nn.Module):  # other policies have no weights to start from
             session.first = {arena.names[player]: own}
-        for _ in range(learner.reply_iterations):
+        for _ in range(learner.best_response_iterations):
             iteration(learner, alone, session)
             if session.lost:
                 break
@@ -224,7 +224,9 @@ def reading(learner: LearnerOptions, arena: Arena, words: np.ndarray) -> Reading
         stop(session)
         return found
 
-    return Reading(learner.evaluation, learner.rounds, train_response if learner.reply_iterations else None)
+    return Reading(
+        learner.evaluation, learner.rounds, train_response if learner.best_response_iterations else None
+    )
 
 
 class Against:

@@ -40,7 +40,7 @@ SESSION_COLUMNS = {
     "terminal_share": "Beyond the horizon",
     "leader_regret": "Leader's regret",
     "follower_gap": "Follower's gap",
-    "follower_replies": "Follower best-responds",
+    "follower_best_response": "Follower best-responds",
     "one_shot_loss": "One-shot loss",
     "full_gap": "Full gap",
     "deviation_pays": "Profitable deviations",

@@ -138,6 +138,7 @@ VARIABLES: dict[str, dict[str, str]] = {
 """Renamed variables of cells, by family."""
 
 COMMON = {
+    "follower_replies": "follower_best_response",
     "inner_equilibria": "unconstrained_equilibria",
     "inner_profile": "unconstrained_profile",
     "period_places": "period_grid",

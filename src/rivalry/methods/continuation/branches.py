@@ -53,7 +53,7 @@ class Branches(BaseLearner):
     ``parameter`` is the name of an array field of the game, as in `rivalry.with_` (a number applies to all
     players), or in Python a function from a value to a game. ``step`` bounds the steps, in widths of the
     space and fractions of the range. ``switch`` is the number of generations of branches to follow; 0 follows
-    only the initial ones. ``most_branches`` bounds the total number. ``searches`` is the number of starting
+    only the initial ones. ``max_branches`` bounds the total number. ``searches`` is the number of starting
     points of the search for symmetric equilibria at either end of the range; a start replaces the search.
     ``cycles`` requests the periodic orbits born at every Hopf point, at a number of parameter values or at
     given values. ``certify``: ``search`` computes the regret of every row on a grid of ``points`` with local
@@ -92,8 +92,8 @@ class Branches(BaseLearner):
         "shortest and longest step, as fractions of the widths of the space and of the range",
     ] = eqx.field(default_factory=lambda: [1e-6, 0.02])
     switch: Annotated[int, Ge(0), "generations of branches that are followed from bifurcations"] = 1
-    most_branches: Annotated[int, Ge(1), Le(100_000), "maximum number of branches"] = 30
-    most_points: Annotated[int, Ge(2), Le(1_000_000), "maximum number of points per branch"] = 2000
+    max_branches: Annotated[int, Ge(1), Le(100_000), "maximum number of branches"] = 30
+    max_points: Annotated[int, Ge(2), Le(1_000_000), "maximum number of points per branch"] = 2000
     searches: Annotated[int, Ge(1), Le(100_000), "starting points of the search for symmetric equilibria"] = (
         12
     )
@@ -210,7 +210,7 @@ class Tracer:
         """Add the next point of a branch, or its ending."""
         s, system = self.session, self._system(branch)
         own = np.flatnonzero(s["row_branch"] == branch)
-        if len(own) >= self.options.most_points:
+        if len(own) >= self.options.max_points:
             s["branch_ending"][branch] = known.LONG
             return
         row = int(own[-1])
@@ -271,7 +271,7 @@ class Tracer:
         """Add the first rows of a branch, unless the branch is known already."""
         s, system = self.session, self._system(branch)
         traced, event = np.unique(s["row_branch"]), int(s["branch_event"][branch])
-        if len(traced) >= self.options.most_branches:
+        if len(traced) >= self.options.max_branches:
             s["branch_ending"][branch] = known.MANY
             return
         y = self._unknowns(system, "branch", branch)

@@ -109,7 +109,7 @@ class ActorCritic(BaseLearner):
     deviation: Annotated[
         float, Gt(0), Lt(inf), "initial standard deviation of policies, before squashing"
     ] = 0.5
-    least_deviation: Annotated[float, Gt(0), Lt(inf), "lower bound of the standard deviation"] = 0.05
+    min_deviation: Annotated[float, Gt(0), Lt(inf), "lower bound of the standard deviation"] = 0.05
     observation: Annotated[
         Literal["none", "last"],
         "observation besides the earlier stages of the period: none, or all players' last choices",
@@ -120,8 +120,8 @@ class ActorCritic(BaseLearner):
 
     def __check_init__(self) -> None:
         limit("batch", self.batch, self.rollout, self.hidden)
-        if self.deviation <= self.least_deviation:
-            rule = f"above least_deviation = {self.least_deviation:g}"
+        if self.deviation <= self.min_deviation:
+            rule = f"above min_deviation = {self.min_deviation:g}"
             raise ValueError(f"deviation: {self.deviation:g} must be {rule}")
         self._tables(len(self.roles) if isinstance(self.roles, list | tuple) else 1)
 
@@ -230,7 +230,7 @@ class ActorCritic(BaseLearner):
         players, sizes = len(mean), zero.actor.layers[0].weight.shape  # [hidden feature]
         drawn = draw.normal(size=(players, 2, *sizes)) / np.sqrt(sizes[1])
         # the inverse of the mapping in `RolloutPlan.policy`
-        raw = np.full_like(mean, np.log(self.deviation - self.least_deviation))
+        raw = np.full_like(mean, np.log(self.deviation - self.min_deviation))
         start = jax.tree.map(lambda leaf: np.zeros((players, *leaf.shape)), eqx.filter(zero, eqx.is_array))
         start = eqx.tree_at(
             lambda one: (one.actor.layers[0].weight, one.critic.layers[0].weight, one.actor.layers[1].bias),
@@ -252,7 +252,7 @@ class ActorCritic(BaseLearner):
         zero = rollouts.zero_networks(2 * move_order.players * axes, self.hidden, axes)
         roles = tuple(table["kind"] for table in tables)
         # as arrays: other values of these options compile nothing new
-        numbers = (float(self.least_deviation), float(self.rate), self.updates, self._samples())
+        numbers = (float(self.min_deviation), float(self.rate), self.updates, self._samples())
         return RolloutPlan(move_order.stages, roles, self.rollout, zero, *map(put, numbers))
 
     def _samples(self) -> int:

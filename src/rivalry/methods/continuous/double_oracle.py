@@ -39,12 +39,12 @@ class DoubleOracle(BaseLearner):
     on the atoms: a pure equilibrium where it has one, else a mixed one by QuantEcon (two players: Lemke and
     Howson's method; more: McLennan and Tourky's, refined by Newton's). Then it searches the whole space for
     every player's best response to the others' mixtures, which becomes an atom. The method converges when no
-    player gains more than ``enough`` times the payoff scale, and returns ``not found`` if the finite game
-    cannot be solved well enough to continue.
+    player gains more than ``gain_tolerance`` times the payoff scale, and returns ``not found`` if the finite
+    game cannot be solved well enough to continue.
 
     A best response is the game's own, where one is registered as `rivalry.oracles.mixed_best_response`; else
     it is searched from a grid of ``points`` and from the best atoms, with local search. Where a player has
-    more than ``most`` atoms, those unplayed for the longest are dropped.
+    more than ``max_atoms`` atoms, those unplayed for the longest are dropped.
 
     Where payoffs are discontinuous, as in auctions and price wars, a best response need not exist: payoffs
     rise towards an atom and differ at the atom itself. The method then takes the strategy one step of the
@@ -71,9 +71,9 @@ class DoubleOracle(BaseLearner):
     McMahan, Gordon & Blum, ICML 2003; for continuous games Adam, Horčík, Kasl & Kroupa, AAAI 2021.
     """
 
-    enough: Annotated[float, Gt(0), "tolerance of gains, relative to the payoff scale"] = 1e-7
+    gain_tolerance: Annotated[float, Gt(0), "tolerance of gains, relative to the payoff scale"] = 1e-7
     rounds: Annotated[int, Ge(1), "maximum number of rounds"] = 100
-    most: Annotated[int, Ge(2), Le(10_000), "maximum number of atoms per player"] = 64
+    max_atoms: Annotated[int, Ge(2), Le(10_000), "maximum number of atoms per player"] = 64
     points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 1024
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS,)
@@ -126,7 +126,7 @@ class DoubleOracle(BaseLearner):
         session["played"][session["weights"] > ATOM] = len(session["gap"]) + 1
         responses, gains = self._best_responses(game, session)
         session["gap"] = np.concatenate([session["gap"], gains[None]])
-        gaining = np.flatnonzero(gains > self.enough * scale(game)).tolist()
+        gaining = np.flatnonzero(gains > self.gain_tolerance * scale(game)).tolist()
         if not gaining or not np.all(np.isfinite(gains)):
             session["over"][0] = 1 if np.all(np.isfinite(gains)) else 2
             return
@@ -142,8 +142,8 @@ class DoubleOracle(BaseLearner):
         for player in fresh:
             _append(session, player, responses[player])
         if first and np.any(session["jumps"]) and responses.shape == (2, 1):
-            _spread(game, session, self.most // 2)
-        _drop(session, self.most)
+            _spread(game, session, self.max_atoms // 2)
+        _drop(session, self.max_atoms)
 
     def _best_responses(self, game: Any, session: Session) -> tuple[np.ndarray, np.ndarray]:
         """Return every player's best response [player axis] to the others' mixtures, and gain [player]."""
@@ -161,12 +161,14 @@ class DoubleOracle(BaseLearner):
         gap = f"some player still gains {np.max(session['gap'][-1]):.3g}"
         if np.any(session["jumps"]):
             two = len(session["jumps"]) == 2
-            return f"{gap}: {JUMPS}; {'raise most' if two else 'solve it on a grid, by mixed_equilibria'}"
+            return (
+                f"{gap}: {JUMPS}; {'raise max_atoms' if two else 'solve it on a grid, by mixed_equilibria'}"
+            )
         if session["over"][0] == 2:
             return f"{gap}: the finite game on the atoms was not solved; start elsewhere, or use hedge"
         if session["over"][0] == 3:
             return f"{gap}: its best response is an atom already; payoffs there are too near to rounding"
-        return f"{gap}: raise rounds or loosen enough"
+        return f"{gap}: raise rounds or loosen gain_tolerance"
 
     def read(self, world: Any, session: Session) -> Record:
         """Return the mixtures of the last round, on the atoms with positive weight."""

@@ -127,7 +127,7 @@ def _in_stages(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles) -> Reco
         "grid_weak": (("player",), exact.weak),
         "follower_gap": (("session", "follower"), answers.mean),
         "follower_gap_worst": (("session", "follower"), answers.worst),
-        "follower_replies": (("session", "follower"), answers.share),
+        "follower_best_response": (("session", "follower"), answers.share),
     }
     if len(exact.outcomes):
         strong, weak = leader_regret(exact, cycles.payoff)
