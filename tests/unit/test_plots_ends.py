@@ -190,7 +190,7 @@ def test_learning_curve_has_a_band_and_a_distance_panel() -> None:
 
 def test_end_points_of_methods_are_compared_with_distances(run: xr.Dataset) -> None:
     ax = rv.plots.bifurcation(run, compare=True)
-    words = {"95 % interval of that mean", "end of any trial", "hollow: not certified, as no mean is"}
+    words = {"95 % interval of the mean", "end point of a trial", "hollow: not certified, as no mean is"}
     assert {"climb", "q, mean of trials", *words} <= set(labels(ax))
     ends = lines(ax, "_end")
     np.testing.assert_allclose(ends[0].get_ydata(), 0.5 - np.array(REACHES))

@@ -254,7 +254,7 @@ def test_deviation_gains_by_first_investment() -> None:
     )
     ax = rv.plots.deviation(data)
     np.testing.assert_array_equal(lines(ax, "player 0")[0].get_ydata(), gain[0])
-    assert labels(ax)[2:] == ["present amount, not certified", "largest gain (0.1)"]
+    assert labels(ax)[2:] == ["current amount, not certified", "largest gain (0.1)"]
     assert sum(line.get_marker() == "*" and len(line.get_xdata()) > 0 for line in ax.get_lines()) == 1
     assert ax.get_xscale() == "symlog"
     assert "performance productivity" in ax.get_xlabel()

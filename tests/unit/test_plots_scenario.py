@@ -100,7 +100,7 @@ def test_lines_are_broken_at_jumps_but_not_at_steep_slopes() -> None:
     assert [len(line.get_xdata()) for line in lines(panel, "_line")] == [21, 11, 10]
     (jump,) = lines(panel, "_jump")
     assert jump.get_xdata()[0] == pytest.approx(0.525)
-    assert "jump, not bridged" in labels(ax)
+    assert "discontinuity" in labels(ax)
 
 
 def test_axes_are_logarithmic_for_equal_ratios_and_wide_ranges() -> None:

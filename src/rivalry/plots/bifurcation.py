@@ -296,9 +296,9 @@ def _compare(ax: Axes, data: Dataset, over: str | None, axis: int, at: At, metho
         _draw_ends(ax, beside, name, ends, colour, MARKERS[k % len(MARKERS)])
     means = any(ends.half is not None for ends in every.values())
     if means:
-        ax.errorbar([], [], [], fmt="none", ecolor=INK, capsize=2, label="95 % interval of that mean")
+        ax.errorbar([], [], [], fmt="none", ecolor=INK, capsize=2, label="95 % interval of the mean")
     if any(ends.trials is not None for ends in every.values()):
-        ax.plot([], [], ".", color=INK, alpha=0.3, label="end of any trial")
+        ax.plot([], [], ".", color=INK, alpha=0.3, label="end point of a trial")
     if not all(ends.certified.all() for ends in every.values()):
         label = "hollow: not certified" + (", as no mean is" if means else "")
         ax.plot([], [], "o", label=label, **style.end_marker(False, INK))

@@ -158,4 +158,4 @@ def draw_orbits(ax: Axes, found: DrawnPoint, axis: int) -> None:
             ax.fill_between(x[mine], *ends, color=PALETTE[5], alpha=0.25, linewidth=0, zorder=1.5)
             for end in ends:
                 ax.plot(x[mine], end, color=PALETTE[5], linewidth=0.8, label="_orbit")
-    ax.fill_between([], [], color=PALETTE[5], alpha=0.35, label="range of a cycle beyond Hopf")
+    ax.fill_between([], [], color=PALETTE[5], alpha=0.35, label="range of the limit cycle")

@@ -257,7 +257,7 @@ def _draw_bars(ax: Axes, every: list[Sample], levels: list[dict[str, float]], bi
         mean, half = one.interval()
         panel.axvline(mean, color=shade, linewidth=1.8, label=f"mean {one.format_mean()}")
         ends = mean - half, mean + half
-        panel.axvspan(*ends, label="95 % interval of it", color=shade, alpha=0.3, linewidth=0)
+        panel.axvspan(*ends, label="95 % interval of the mean", color=shade, alpha=0.3, linewidth=0)
         draw_levels(panel, own, upright=True)
         panel.set_xlim(low, high)
         if several:
@@ -270,7 +270,7 @@ def _draw_bars(ax: Axes, every: list[Sample], levels: list[dict[str, float]], bi
         dashes = {name: DASHES[(k + 1) % len(DASHES)] for own in levels for k, name in enumerate(own)}
         for name, dash in dashes.items():
             ax.plot([], [], color=INK, linestyle=dash, linewidth=1.0, label=name)
-        ax.plot([], [], color=PALETTE[0], linewidth=1.8, label="mean and its 95 % interval")
+        ax.plot([], [], color=PALETTE[0], linewidth=1.8, label="mean and 95 % interval")
         ax.xaxis.labelpad, ax.yaxis.labelpad = 16, 26
     ax.set_ylabel("share of sessions" + ("" if several else f" (n = {len(every[0].values)})"))
 
@@ -325,7 +325,7 @@ def _draw_cumulative(ax: Axes, every: list[Sample], levels: list[dict[str, float
     draw_levels(ax, {name: level for own in levels for name, level in own.items()}, upright=True)
     ax.set_xlim(low, high)
     ax.set_ylim(0.0, 1.02)
-    ax.set_ylabel("share of sessions with no more")
+    ax.set_ylabel("cumulative share of sessions")
 
 
 def _draw_means(ax: Axes, every: list[Sample], levels: list[dict[str, float]]) -> None:

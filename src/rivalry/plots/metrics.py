@@ -37,7 +37,7 @@ WORDS = {
 }
 
 LEARNED = frozenset(
-    {"gain_mean", "gain_sd", "gain_interval", "settled_share", "one_shot_share", "full_share", "total_mean"}
+    {"gain_mean", "gain_sd", "gain_interval", "converged_share", "one_shot_share", "full_share", "total_mean"}
 )
 """Metrics of learning: they claim no equilibrium, so that none can be certified."""
 

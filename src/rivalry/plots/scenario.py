@@ -223,7 +223,7 @@ def family_legend(ax: Axes, every: Sequence[ScenarioSeries], series: str | None,
     if not all(curve.certified[np.isfinite(curve.values).any(axis=2)].all() for curve in every):
         style.explain_hollow(ax)
     if breaks:
-        ax.plot([], [], ":", color=INK, linewidth=0.8, label="jump, not bridged")
+        ax.plot([], [], ":", color=INK, linewidth=0.8, label="discontinuity")
 
 
 @chart

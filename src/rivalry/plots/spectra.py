@@ -257,7 +257,7 @@ def _area(ax: Axes, x: np.ndarray, y: np.ndarray, field: np.ndarray) -> None:
     across, along = np.argsort(y), np.argsort(x)
     inside = np.ma.masked_invalid(field[across][:, along])
     ax.contourf(x[along], y[across], inside, levels=[-np.inf, 0.0], colors=[PALETTE[5]], alpha=0.45)
-    ax.fill_between([], [], color=PALETTE[5], alpha=0.45, label="the symmetric point is stable")
+    ax.fill_between([], [], color=PALETTE[5], alpha=0.45, label="stable symmetric point")
 
 
 def _refine(ax: Axes, data: Dataset, dim: str, at: At, y: np.ndarray) -> None:

@@ -277,7 +277,7 @@ def commitment(
             ax.plot(x[worth == proved], own[worth == proved], "o", **mark)
     style.draw_levels(ax, lines)
     ax.set_xticks(x, [f"{value:g}" if np.isfinite(value) else "never" for value in curve.x])
-    ax.set_xlabel(f"{over}: least gain for which a plan is revised")
+    ax.set_xlabel(f"{over}: minimum gain for which a plan is revised")
     ax.set_ylabel("value of the leader (units of the game)")
     style.caption(ax, curve.words)
     return ax

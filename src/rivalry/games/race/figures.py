@@ -153,7 +153,7 @@ def deviation(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
         ax.xaxis.set_major_formatter("{x:g}")
         ax.set_xlim(left=float(amount.min()))
     if here is not None:
-        ax.plot([], [], "o", label="present amount" + style.unless(certified), **end_marker(certified, INK))
+        ax.plot([], [], "o", label="current amount" + style.unless(certified), **end_marker(certified, INK))
     if (gain > 0).any():
         ax.plot([], [], "*", markersize=12, color=INK, label=f"largest gain ({np.nanmax(gain):.4g})")
     column = str(found.get("deviation_column", "performance_investment"))

@@ -144,6 +144,7 @@ COMMON = {
     "period_places": "period_grid",
     "place": "grid_point",
     "places": "action_grid",
+    "settled_share": "converged_share",
 }
 """Renamed variables and dimensions of all families."""
 

@@ -85,7 +85,7 @@ class RepeatedQLearning(BaseLearner):
     to the observed part of the round, ties broken for the first mover (``optimistic``) or against it.
 
     The record has ``periods`` (session), with the window included, ``converged`` (session),
-    ``settled_share``, ``last_payoff`` (session, player) if requested, and greedy play from the final state of
+    ``converged_share``, ``last_payoff`` (session, player) if requested, and greedy play from the final state of
     each session to its limit cycle: ``cycle_length`` (session), ``end_payoff`` and ``end_action`` (session,
     player), means over the cycle; ``one_shot_loss``, ``full_gap`` (session, player), on the cycle, and over
     all states, ``.._all``; ``policy`` (session, player, state) where small. During learning,
@@ -260,7 +260,7 @@ class RepeatedQLearning(BaseLearner):
         record: Record = {
             "periods": (("session",), clock[:, 0].copy()),
             "converged": (("session",), converged),
-            "settled_share": ((), np.asarray(converged.mean())),
+            "converged_share": ((), np.asarray(converged.mean())),
             "status": ((), np.asarray(word)),
         }
         capped = int(np.sum(clock[:, 2] == STOPPED))
