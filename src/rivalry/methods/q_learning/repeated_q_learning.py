@@ -85,10 +85,10 @@ class RepeatedQLearning(BaseLearner):
     to the observed part of the round, ties broken for the first mover (``optimistic``) or against it.
 
     The record has ``periods`` (session), with the window included, ``converged`` (session),
-    ``converged_share``, ``last_payoff`` (session, player) if requested, and greedy play from the final state of
-    each session to its limit cycle: ``cycle_length`` (session), ``end_payoff`` and ``end_action`` (session,
-    player), means over the cycle; ``one_shot_loss``, ``full_gap`` (session, player), on the cycle, and over
-    all states, ``.._all``; ``policy`` (session, player, state) where small. During learning,
+    ``converged_share``, ``last_payoff`` (session, player) if requested, and greedy play from the final state
+    of each session to its limit cycle: ``cycle_length`` (session), ``end_payoff`` and ``end_action``
+    (session, player), means over the cycle; ``one_shot_loss``, ``full_gap`` (session, player), on the cycle,
+    and over all states, ``.._all``; ``policy`` (session, player, state) where small. During learning,
     ``learning_reward`` (sample, player) is the payoff of greedy play at the periods ``learning_step``, the
     mean over sessions, with its 95 % ``.._band``. The certificate is the largest gain of any session's player
     by a best response from its cycle on, as a payment per period: an upper bound for players with partial
