@@ -334,8 +334,8 @@ def lq_feedback(inputs: Inputs) -> dict[str, Any]:
     return {
         "F1": F[0].tolist(),
         "F2_closed_loop": F[1].tolist(),
-        "follower_K": np.ravel(found.reply_to_state.values).tolist(),
-        "follower_k": float(np.ravel(found.reply_to_leader.values)[0]),
+        "follower_K": np.ravel(found.response_to_state.values).tolist(),
+        "follower_k": float(np.ravel(found.response_to_leader.values)[0]),
         "steady_state_q": rest.tolist(),
         "steady_state_p": float(inputs["a"] - inputs["b"] * rest.sum()),
         "values_at_x0": found.value.values.tolist(),

@@ -111,7 +111,7 @@ def stability(inputs: Inputs, case: Inputs) -> dict[str, Any]:
         "xs": found.data.safety_input.values.tolist(),
         "xp": found.data.performance_input.values.tolist(),
         "gradient_jacobian_abscissa": float(found.data.max_real_eigenvalue),
-        "best_response_spectral_radius": float(found.data.reply_radius),
+        "best_response_spectral_radius": float(found.data.best_response_radius),
     }
 
 

@@ -32,7 +32,9 @@ def test_a_firm_finds_the_best_response_to_a_fixed_rival(rival: float) -> None:
     found = learned(rv.games.market(), ActorCritic(roles=["learns", {"kind": "fixed", "choice": rival}]))
     best = (90 - rival) / 2
     assert abs(float(found.learned_choice[0, 0]) - best) <= max(0.01 * best, 0.1)
-    assert float(found.reply_distance[0]) == pytest.approx(abs(float(found.learned_choice[0, 0]) - best))
+    assert float(found.best_response_distance[0]) == pytest.approx(
+        abs(float(found.learned_choice[0, 0]) - best)
+    )
     assert float(found.learned_choice[1, 0]) == rival
 
 
@@ -62,7 +64,7 @@ def test_a_leader_with_an_exact_follower_finds_the_equilibrium(gamma: float) -> 
     np.testing.assert_allclose(found.data.learned_payoff, [1012.5, 506.25], rtol=0.02)
     np.testing.assert_array_equal(found.profile, found.data.learned_choice[:1])
     assert float(found.certificate.regret[0]) < 0.001 * 1012.5
-    assert float(found.data.reply_distance[1]) < 1e-9
+    assert float(found.data.best_response_distance[1]) < 1e-9
 
 
 @pytest.mark.nightly

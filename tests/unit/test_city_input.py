@@ -40,11 +40,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "nobody in a hurry": ({"urgencies": [0.0]}, "urgencies: [0.0] must not all be 0: nobody would bid"),
     "urgency law": (
         {"urgency_distribution": [1.0]},
-        "urgency_distribution: 1 chances must be 2, one for each of the urgencies",
+        "urgency_distribution: 1 probabilities must be 2, one for each of the urgencies",
     ),
     "urgency law's sum": (
         {"urgency_distribution": [0.5, 0.6]},
-        "urgency_distribution[0]: [0.5, 0.6] must be chances, at least 0, that sum to 1",
+        "urgency_distribution[0]: [0.5, 0.6] must be probabilities that sum to 1",
     ),
     "always dormant": ({"p_dormant": 1.0}, "p_dormant: 1 must be in [0, 1)"),
     "trip law's size": (
@@ -53,7 +53,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "trip law's rows": (
         {"trip_distribution": [0.5, 0.5, 0.5, 0.0, 0.0]},
-        "trip_distribution[0]: [0.5, 0.5, 0.5, 0.0, 0.0] must be chances, at least 0, that sum to 1",
+        "trip_distribution[0]: [0.5, 0.5, 0.5, 0.0, 0.0] must be probabilities that sum to 1",
     ),
     "dormant in the end": (
         {"trip_distribution": [0.0, 0.0, 0.0, 0.0, 1.0]},

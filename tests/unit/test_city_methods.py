@@ -190,8 +190,8 @@ def test_each_agent_may_have_its_own_policy() -> None:
     ("at", "number", "message"),
     [
         (None, None, r"plays: shape \(3,\) must be"),
-        ((0, 0, 1, 0), -0.5, r"plays\[0, 0, 1\]: .* must be chances"),
-        ((1, 0, 1, 4), 0.5, r"plays\[1, 0, 1\]: .* must be chances of the choices that there are"),
+        ((0, 0, 1, 0), -0.5, r"plays\[0, 0, 1\]: .* must be probabilities"),
+        ((1, 0, 1, 4), 0.5, r"plays\[1, 0, 1\]: .* must be probabilities of the available choices"),
         ((2, 0, 2, 0), 0.9, r"plays\[2, 0, 2\]: .* sum to 1"),
         ((2, 0, 2, 0), np.nan, r"plays\[2, 0, 2\]"),
     ],

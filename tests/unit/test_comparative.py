@@ -97,7 +97,7 @@ def test_stability_by_hand() -> None:
     equal = eqx.tree_at(lambda game: game.prize, contest(), jnp.array([2.0, 2.0]))
     found = slopes_of(equal, "price")
     np.testing.assert_allclose(found.max_real_eigenvalue, -0.5, rtol=1e-8)
-    np.testing.assert_allclose(found.reply_radius, 0.0, atol=1e-7)
+    np.testing.assert_allclose(found.best_response_radius, 0.0, atol=1e-7)
 
 
 @pytest.mark.slow
@@ -145,5 +145,7 @@ def test_safety_in_a_race_responds_to_prices_as_in_the_closed_form() -> None:
         1 / sigma + theta * (prize + d) / h
     )
     np.testing.assert_allclose(found.slope_p_safe, -(alpha - theta * beta) / r / f_sigma, rtol=1e-6)
-    np.testing.assert_allclose([found.max_real_eigenvalue, found.reply_radius], [-0.0540, 0.2244], atol=5e-5)
+    np.testing.assert_allclose(
+        [found.max_real_eigenvalue, found.best_response_radius], [-0.0540, 0.2244], atol=5e-5
+    )
     assert float(found.slope_difference[1]) < 1e-7

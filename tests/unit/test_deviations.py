@@ -185,5 +185,5 @@ def test_random_nature_is_refused() -> None:
     tables = GAMES["chance"]
     policies = drawn_policies(tables, 1, np.random.default_rng(13))
     cycles = limit_cycles(tables, policies, [0])
-    with pytest.raises(ValueError, match="game: nature chooses by chance"):
+    with pytest.raises(ValueError, match="game: nature moves at random"):
         deviations(tables, policies, cycles, player=0, gamma=0.5)

@@ -18,7 +18,7 @@ def record(profile: Any, claim: Any = "", alike: list[int] | None = None) -> Rec
     lead = ("batch",) if array.ndim == 3 else ()
     found: Record = {"profile": ((*lead, "player", "axis"), array), "claim": (lead, np.asarray(claim))}
     if alike is not None:
-        found["alike"] = (("player",), np.asarray(alike))
+        found["exchangeable"] = (("player",), np.asarray(alike))
     return found
 
 

@@ -14,7 +14,7 @@ from rivalry.core import oracles
 from rivalry.core.jax import jnp
 from rivalry.core.space import Box
 from rivalry.methods.continuous.double_oracle import DoubleOracle
-from rivalry.methods.continuous.mixtures import reply_to_mixtures
+from rivalry.methods.continuous.mixtures import best_response_to_mixtures
 from rivalry.methods.finite.mixed_equilibria import one_mixed
 
 
@@ -176,7 +176,7 @@ def test_many_axes_are_searched_from_random_strategies() -> None:
     positions[1, 1] = 1.0
     positions[0, 1] = np.nan
     weights = np.array([[1.0, 0.0], [0.5, 0.5]])
-    reply = reply_to_mixtures(Wide(jnp.full(13, 1 / 13)), positions, weights, 0, 0)
+    reply = best_response_to_mixtures(Wide(jnp.full(13, 1 / 13)), positions, weights, 0, 0)
     np.testing.assert_allclose(reply.strategy, 0.5, atol=1e-5)
     np.testing.assert_allclose(reply.payoff, -0.25, atol=1e-9)
     assert reply.coverage == "lower bound"

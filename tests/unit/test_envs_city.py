@@ -227,7 +227,7 @@ def test_wrong_input() -> None:
         (object(), "others: object must be"),
         (even * 2, "others: agent 0 in row 0 with karma 0 has 2 on entry 0; its row must sum to 1"),
         (even[..., ::-1], "others: agent 0 in row 0 with karma 0 has 1 on entry 4; must be 0"),
-        (-even, "has -1 on entry 0; must be a chance"),
+        (-even, "has -1 on entry 0; must be a probability"),
     ):
         with pytest.raises(ValueError, match=rule):
             single_agent_env(game, 0, others)

@@ -30,7 +30,7 @@ def spectrum() -> np.ndarray:
     return np.sort(np.linalg.eigvals(rows * x[:, None] * x[None, :]).real)[::-1]
 
 
-def reply_radius() -> float:
+def best_response_radius() -> float:
     """Of simultaneous best responses: that to c is sqrt(c / cost) - c, in any coordinates."""
     slopes = [1 / (2 * np.sqrt(PLACE[1 - k] * COSTS[k])) - 1 for k in (0, 1)]
     return float(np.sqrt(abs(slopes[0] * slopes[1])))
@@ -54,7 +54,7 @@ def test_methods_find_the_equilibrium_with_one_inactive_player(method: Any, thir
     np.testing.assert_allclose(found.data.eigenvalues_real[:2], spectrum(), rtol=1e-6)
     np.testing.assert_allclose(np.exp(found.record["unconstrained_profile"][1][:2, 0]), PLACE[:2], rtol=1e-9)
     if isinstance(method, BestResponse):
-        assert float(found.data.reply_radius) == pytest.approx(reply_radius(), rel=1e-8)
+        assert float(found.data.best_response_radius) == pytest.approx(best_response_radius(), rel=1e-8)
     path = found.record["path"][1]
     np.testing.assert_allclose(path[0, :, 0], [0.1, 0.3, third], rtol=1e-12)
     assert np.all((path >= 0) & (path <= 100))

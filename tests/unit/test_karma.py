@@ -47,9 +47,9 @@ def test_the_level_is_the_smallest_that_absorbs_the_surplus() -> None:
 @pytest.mark.parametrize(
     ("distribution", "surplus", "message"),
     [
-        ([0.5, 0.6], 0.1, "distribution: .* must be chances of karma 0, 1, .. that sum to 1"),
-        ([1.0], 0.0, "distribution: .* must be chances"),
-        ([[0.5, 0.5]], 0.0, "distribution: .* must be chances"),
+        ([0.5, 0.6], 0.1, "distribution: .* must be probabilities of karma 0, 1, .. that sum to 1"),
+        ([1.0], 0.0, "distribution: .* must be probabilities"),
+        ([[0.5, 0.5]], 0.0, "distribution: .* must be probabilities"),
         ([0.25, 0.75], -0.1, r"surplus: -0.1 must be in \[0, 0.25\], the room for karma per agent"),
         ([0.25, 0.75], 0.3, r"surplus: 0.3 must be in \[0, 0.25\]"),
     ],

@@ -34,7 +34,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "chain not square": ({"chain": [[0.5, 0.5]]}, "chain: shape (1, 2) must be square, or one distribution"),
     "chain rows": (
         {"chain": [[0.5, 0.5], [0.5, 0.6]]},
-        "chain[1]: [0.5, 0.6] must be chances, at least 0, that sum to 1",
+        "chain[1]: [0.5, 0.6] must be probabilities that sum to 1",
     ),
     "chain in two": (
         {"chain": [[1.0, 0.0], [0.0, 1.0]]},
@@ -140,7 +140,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "type's gamma": ({"types": [{}, {"gamma": 2}]}, "types[1].gamma: 2 must be in [0, 1)"),
     "type's chain": (
         {"types": [{"chain": [[0.5, 0.6], [0.5, 0.5]]}]},
-        "types[0].chain[0]: [0.5, 0.6] must be chances, at least 0, that sum to 1",
+        "types[0].chain[0]: [0.5, 0.6] must be probabilities that sum to 1",
     ),
     "type's urgencies and the common chain": (
         {"chain": [[0.5, 0.5], [0.5, 0.5]], "types": [{"urgencies": [1.0, 2.0, 3.0]}]},
@@ -199,7 +199,7 @@ STUDIES = {
     "max_karma": ({"max_karma": 20.5}, "game.max_karma: 20.5 must be a whole number"),
     "payment": ({"payment": "PBX"}, "game.payment: 'PBX' must be one of 'PBP'"),
     "gamma": ({"gamma": 1.0}, "game.gamma: 1.0 must be below 1"),
-    "chain": ({"chain": [[0.5, 0.6], [0.5, 0.5]]}, r"game.chain\[0\]: \[0.5, 0.6\] must be chances"),
+    "chain": ({"chain": [[0.5, 0.6], [0.5, 0.5]]}, r"game.chain\[0\]: \[0.5, 0.6\] must be probabilities"),
     "type": ({"types": [{"gamma": 1.0}]}, r"game.types\[0\].gamma: 1 must be in \[0, 1\)"),
     "key": ({"max_carma": 20}, "game.max_carma: unknown key; did you mean 'max_karma'"),
     "burn": (

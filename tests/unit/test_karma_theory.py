@@ -139,8 +139,14 @@ def test_stationary_distributions() -> None:
         (("COIN", [1.0, -2.0], [0.5, 0.5], 5), r"urgencies\[1\]: -2.0 must be at least 0"),
         (("COIN", [1.0, 2.0], [1.0], 5), "chain: 1 states must be 2, one an urgency"),
         (("COIN", [1.0, 2.0], [[0.5, 0.5]], 5), r"chain: shape \(1, 2\) must be square, or one distribution"),
-        (("COIN", [1.0, 2.0], [[0.5, 0.5], [0.5, 0.6]], 5), r"chain\[1\]: \[0.5, 0.6\] must be chances"),
-        (("COIN", [1.0, 2.0], [[1.5, -0.5], [0.5, 0.5]], 5), r"chain\[0\]: \[1.5, -0.5\] must be chances"),
+        (
+            ("COIN", [1.0, 2.0], [[0.5, 0.5], [0.5, 0.6]], 5),
+            r"chain\[1\]: \[0.5, 0.6\] must be probabilities",
+        ),
+        (
+            ("COIN", [1.0, 2.0], [[1.5, -0.5], [0.5, 0.5]], 5),
+            r"chain\[0\]: \[1.5, -0.5\] must be probabilities",
+        ),
         (("COIN", [1.0, 2.0], [[1.0, 0.0], [0.0, 1.0]], 5), "must have one stationary distribution"),
     ],
     ids=range(9),
@@ -365,7 +371,7 @@ def test_wrong_input_to_the_sum_is_refused() -> None:
         theta_matrix(3, "last")
     with pytest.raises(ValueError, match=r"bids_prime: shape \(1, 3\) must be \(1, 2\)"):
         change_matrix([[0.5, 0.5]], [[0.5, 0.25, 0.25]])
-    with pytest.raises(ValueError, match=r"bids: .* must be chances"):
+    with pytest.raises(ValueError, match=r"bids: .* must be probabilities"):
         change_matrix([[0.5, 0.6]], [[0.5, 0.5]])
     with pytest.raises(ValueError, match="distribution: shapes"):
         lasry_lions_sum([1.0], [0.5, 0.5], [[0.5, 0.5]], [[0.5, 0.5]])

@@ -83,9 +83,9 @@ def told(case: dict[str, Any]) -> tuple[dict[str, Any], rv.Solution]:
     else:
         F = data.feedback.values[:, 0]
         names |= {"F": F, "F1": F[0], "F2": F[1], "F2_closed_loop": F[1]}
-    if "reply_to_state" in data:
-        names["follower_K"] = data.reply_to_state.values[0]
-        names["follower_k"] = data.reply_to_leader.values[0, 0]
+    if "response_to_state" in data:
+        names["follower_K"] = data.response_to_state.values[0]
+        names["follower_k"] = data.response_to_leader.values[0, 0]
     return names, found
 
 

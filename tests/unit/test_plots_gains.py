@@ -235,8 +235,8 @@ def counted() -> xr.Dataset:
     return xr.Dataset(
         {
             "violation_share": (own, times / (tested - unsettled)),
-            "kept": (own, tested),
-            "unsettled": (own, unsettled),
+            "admissible": (own, tested),
+            "excluded": (own, unsettled),
             "generator": (own, np.full((2, 3, 2), "smooth_gaussian")),
             "entropy_rule": (own, np.full((2, 3, 2), "mean")),
         },
@@ -247,7 +247,7 @@ def counted() -> xr.Dataset:
 def test_violations_are_pooled_over_replications() -> None:
     data = counted()
     ax = rv.plots.violations(data, series="payment")
-    count = (data.kept - data.unsettled).values
+    count = (data.admissible - data.excluded).values
     times = np.rint(data.violation_share.values * count).sum(axis=-1)
     for k, bars in enumerate(ax.containers):
         np.testing.assert_allclose(bars.lines[0].get_ydata(), times[k] / count[k].sum(axis=-1))

@@ -185,7 +185,7 @@ def test_too_few_policies_with_enough_entropy() -> None:
     found = solve(game(), Monotonicity(beta=1e-4, policies=3, draws=200)).record
     assert str(found["status"][1]) == "completed"
     assert int(found["drawn"][1]) == 200
-    assert int(found["kept"][1]) == 0
+    assert int(found["admissible"][1]) == 0
     assert "violation_share" not in found
 
 
@@ -195,7 +195,7 @@ def test_without_an_equilibrium_the_status_is_not_found(monkeypatch: pytest.Monk
     monkeypatch.setattr(continuation, "STAGES", 0)
     found = solve(game(), Contractivity(beta=500.0, policies=3)).record
     assert str(found["status"][1]) == "not found"
-    assert int(found["kept"][1]) == 0
+    assert int(found["admissible"][1]) == 0
 
 
 def test_policies_without_a_stationary_population_are_not_counted() -> None:
@@ -203,7 +203,7 @@ def test_policies_without_a_stationary_population_are_not_counted() -> None:
     record = experiments._violations(session, "", np.array([True, True, False, True]))
     assert float(record["violation_share"][1]) == 0.5
     assert record["violated"][1].tolist() == [True, False, False, False]
-    assert int(record["unsettled"][1]) == 2
+    assert int(record["excluded"][1]) == 2
 
 
 @pytest.mark.nightly

@@ -59,7 +59,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"risk": lambda z, sigma: sigma}, ["risk", "<lambda>", "TypeError"]),
     ({"risk": lambda z, sigma, numbers: sigma[:1]}, ["risk", "(1,)", "(2,)"]),
     ({"risk": lambda z, sigma, numbers: 2 + sigma}, ["risk", "[0, 1]"]),
-    ({"contest": lambda logs, p, numbers: jnp.full_like(p, 0.8)}, ["contest", "0.8", "add up to at most 1"]),
+    ({"contest": lambda logs, p, numbers: jnp.full_like(p, 0.8)}, ["contest", "0.8", "sum to at most 1"]),
     ({"cost": lambda xs, xp, safety, numbers: numbers["rs"] * xs}, ["cost", "KeyError", "rs"]),
     ({"cost": lambda xs, xp, safety, numbers: jnp.log(xs - 2)}, ["cost", "nan", "finite"]),
     ({"cost": lambda xs, xp, safety, numbers: xs if xs[0] > 1 else xp}, ["cost", "jax.numpy"]),

@@ -13,7 +13,7 @@ import rivalry as rv
 from rivalry.methods.q_learning import session_metrics
 from rivalry.methods.q_learning.exploration import fading
 from rivalry.methods.q_learning.repeated_q_learning import RepeatedQLearning
-from rivalry.methods.q_learning.roles import myopic_replies, roles_of
+from rivalry.methods.q_learning.roles import myopic_best_responses, roles_of
 from rivalry.methods.q_learning.sessions import mean_payoffs
 from rivalry.tables.repeated import OBSERVATIONS, RepeatedWorld, repeated_form
 from tests.repeated_play import Duopoly, tables
@@ -224,7 +224,7 @@ def test_an_oracle_breaks_ties_for_or_against_the_leader() -> None:
     grid = np.array(LEADS)
     margin = 9.0 - grid[:, None] - grid
     for ties, pick in (("optimistic", np.min), ("pessimistic", np.max)):
-        found = myopic_replies(world.tables, 1, ties)
+        found = myopic_best_responses(world.tables, 1, ties)
         for lead in range(7):
             pays = margin[lead] * grid
             assert found[lead] == pick(np.flatnonzero(pays >= pays.max() - 1e-9))
@@ -232,7 +232,9 @@ def test_an_oracle_breaks_ties_for_or_against_the_leader() -> None:
 
 def test_an_oracle_in_alternating_play_responds_to_current_actions() -> None:
     world = repeated_form(Duopoly("in_turns"), [LEADS, FOLLOWS], observation="actions", memory=2)
-    found = myopic_replies(world.tables, 1).reshape(7, 7, 7, 7)  # two rounds; the older one varies slowest
+    found = myopic_best_responses(world.tables, 1).reshape(
+        7, 7, 7, 7
+    )  # two rounds; the older one varies slowest
     best = np.argmax((9.0 - np.add.outer(LEADS, FOLLOWS)) * FOLLOWS, axis=1)
     assert np.all(found == best[None, None, :, None])
 
@@ -457,7 +459,7 @@ def test_shocks_are_weighted_by_their_probabilities() -> None:
     led = repeated_form(
         rv.games.market(shock=shock, stages=[[0], [1]]), [0.0, 11.0, 22.0, 33.0, 44.0], memory=0
     )
-    assert myopic_replies(led.tables, 1).tolist() == [3, 2, 2, 1, 1]  # (66 - q)/2, not (80 - q)/2
+    assert myopic_best_responses(led.tables, 1).tolist() == [3, 2, 2, 1, 1]  # (66 - q)/2, not (80 - q)/2
 
 
 @pytest.mark.slow

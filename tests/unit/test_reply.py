@@ -189,7 +189,7 @@ def test_exploration_is_mixed_into_policies() -> None:
         ({"policies": np.zeros((2, 2, 3))}, r"policies: shape \(2, 2, 3\) must be \(2, 2, 2\)"),
         (
             {"policies": np.full((2, 2, 2), 0.4)},
-            "policies: chances of player 0 must be at least 0 and sum to 1",
+            "policies: probabilities of player 0 must be at least 0 and sum to 1",
         ),
     ],
 )

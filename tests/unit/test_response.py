@@ -47,7 +47,7 @@ def test_two_firms_converge_to_the_closed_form() -> None:
     np.testing.assert_allclose(found.profile.values, 3.0, rtol=1e-13)  # polished
     # second derivatives: -2 in the own quantity, -1 across firms
     assert found.end_state == "stable_point"
-    assert float(found.data.reply_radius) == pytest.approx(0.5)
+    assert float(found.data.best_response_radius) == pytest.approx(0.5)
     np.testing.assert_allclose(found.data.eigenvalues_real, [-1.0, -3.0])
 
 
@@ -57,7 +57,7 @@ def test_an_end_point_that_is_not_a_root_is_not_polished() -> None:
     assert found is not None
     assert (found.end_state, found.onward) == ("", None)
     np.testing.assert_array_equal(found.profile, x)
-    assert np.isnan(found.measures["reply_radius"][1])
+    assert np.isnan(found.measures["best_response_radius"][1])
     assert np.isnan(found.measures["eigenvalues_real"][1]).all()
     assert BestResponse(polish=False).finish(game, x, KEY) is None
     pennies = rv.games.matrix("matching_pennies")
@@ -82,7 +82,7 @@ def test_axes_without_effect_are_left_out_of_the_eigenvalues() -> None:
     assert found.end_state == "stable_point"
     np.testing.assert_allclose(found.profile, [[3.0, 0.2], [3.0, 0.7]], rtol=1e-13)
     np.testing.assert_allclose(found.measures["eigenvalues_real"][1], [-1.0, -3.0, np.nan, np.nan])
-    assert float(found.measures["reply_radius"][1]) == pytest.approx(0.5)
+    assert float(found.measures["best_response_radius"][1]) == pytest.approx(0.5)
 
 
 @pytest.mark.slow

@@ -178,7 +178,7 @@ def check_policy(city: CityArrays, given: Any, name: str) -> np.ndarray:
         raise ValueError(f"{name}: {what} must be {shape} (agent, row, karma, entry), a name or a function")
     beyond = np.arange(shape[3]) >= counts[..., None]
     for wrong, rule in (
-        (~(found >= 0), "must be a chance"),
+        (~(found >= 0), "must be a probability"),
         (beyond & (found > 0), "must be 0: there is no such choice"),
         (np.abs(found.sum(axis=-1, keepdims=True) - 1) > SUMS, "its row must sum to 1"),
     ):

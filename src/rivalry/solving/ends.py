@@ -183,7 +183,7 @@ def certify(game: object, record: Record, tolerance: float | None) -> Solution:
         profile = concrete_profile(game, record["profile"][1])
         record["payoff"] = (("player",), np.asarray(payoffs(game, profile)))
         if exchangeable.knows(game):
-            record["alike"] = (("player",), np.asarray(exchangeable(game)))
+            record["exchangeable"] = (("player",), np.asarray(exchangeable(game)))
         if is_reparametrised(game):
             known = {name: record[name] for name in ("profile", "equilibria") if name in record}
             for name, (dims, array) in known.items():

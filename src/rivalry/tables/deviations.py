@@ -114,7 +114,7 @@ def deviations(
     from rivalry.tables.kernels import departures
 
     if by_chance(tables):
-        raise ValueError("game: nature chooses by chance; a deviation test needs a cycle to depart from")
+        raise ValueError("game: nature moves at random; a deviation test needs a cycle to depart from")
     whole, given = whole_states(tables), checked_sessions(tables, policies)
     check_player(tables, player)
     check_cycles(cycles, given)

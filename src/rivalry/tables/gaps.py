@@ -184,7 +184,7 @@ def _response_values(
     tie = TIE * float(np.abs(tables.payoff[:, player]).max()) / (1 - gamma)
     own, once, best = np.zeros((3, len(policies), whole.size))
     action = np.zeros((len(policies), whole.size), dtype=np.int64)
-    history.best_replies(tables, whole, policies, player, gamma, tie, own, once, best, action)
+    history.best_responses(tables, whole, policies, player, gamma, tie, own, once, best, action)
     return ResponseValues(own, once, best, action)
 
 

@@ -362,7 +362,7 @@ def _long_run(
     leads, probability = np.zeros((whole.size, branches), dtype=np.int64), np.zeros((whole.size, branches))
     count = history.reach(tables, whole, policy, start, met, joint, leads, probability)
     if count > MOST_LINKED:
-        raise ValueError(f"policies: chance leads to {count} states; must be at most {MOST_LINKED}")
+        raise ValueError(f"policies: randomness leads to {count} states; must be at most {MOST_LINKED}")
     chain = np.zeros((count, count))
     # several branches may lead to one state: plain indexing would count only one of them
     np.add.at(chain, (np.arange(count)[:, None], leads[:count]), probability[:count])

@@ -151,7 +151,9 @@ def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0)
                 or np.any(np.abs(row.sum(axis=1) - 1) > 1e-9)
                 or np.any(row[:, most[player] :])
             ):
-                raise ValueError(f"policies: chances of player {player} must be at least 0 and sum to 1")
+                raise ValueError(
+                    f"policies: probabilities of player {player} must be at least 0 and sum to 1"
+                )
     else:
         chances = np.eye(most.max())[np.clip(checked_policies(tables, given), 0, most.max() - 1)]
     there = np.arange(most.max()) < most[:, None]

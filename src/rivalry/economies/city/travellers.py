@@ -93,7 +93,9 @@ def _urgency_shares(name: str, given: object, urgencies: int) -> np.ndarray:
         return np.full(urgencies, 1 / urgencies)
     shares = numbers(name, given, dims=1)
     if len(shares) != urgencies:
-        raise ValueError(f"{name}: {len(shares)} chances must be {urgencies}, one for each of the urgencies")
+        raise ValueError(
+            f"{name}: {len(shares)} probabilities must be {urgencies}, one for each of the urgencies"
+        )
     found: np.ndarray = stationary(shares, name)[0][0]
     return found
 

@@ -41,7 +41,7 @@ def violations(
     Parameters
     ----------
     data
-        Holds ``violation_share`` and ``kept`` over a swept parameter.
+        Holds ``violation_share`` and ``admissible`` over a swept parameter.
     ax
         Axes to draw on; those of a new figure otherwise.
     quantity
@@ -72,14 +72,14 @@ def violations(
     Examples
     --------
     >>> import xarray as xr
-    >>> data = xr.Dataset({"violation_share": ("beta", [0.0, 0.5]), "kept": ("beta", [40, 40])},
+    >>> data = xr.Dataset({"violation_share": ("beta", [0.0, 0.5]), "admissible": ("beta", [40, 40])},
     ...                   {"beta": [1.0, 20.0]})
     >>> violations(data).containers[0].lines[0].get_ydata().tolist()
     [0.0, 0.5]
     """
     pick_names("quantity", [quantity], SHARES, (), f"must be one of {', '.join(SHARES)}")
     over = find_sweep(data, quantity, 0, at, over)
-    also = ("kept", "unsettled", "generator", "entropy_rule")
+    also = ("admissible", "excluded", "generator", "entropy_rule")
     dim, x, order = swept_values(data, over)
     every = series_of(data, quantity, also, at=at, methods=methods, series=series, keep=(dim,))
     log = is_log(x)
@@ -106,14 +106,14 @@ def violations(
 def _counts(one: CellSeries, quantity: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the numbers of violations and of policies tested, over all replications."""
     share = one[quantity].astype(float)
-    count = np.maximum(one["kept"], 0) - np.maximum(one.get("unsettled", 0), 0)
+    count = np.maximum(one["admissible"], 0) - np.maximum(one.get("excluded", 0), 0)
     count = np.where(np.isfinite(share), count, 0)
     times = np.rint(np.nan_to_num(share) * count)
     return times.sum(axis=0), count.sum(axis=0)
 
 
 def _sampling(every: Sequence[CellSeries], quantity: str) -> str:
-    """Return the number of policies at each point, how they were sampled, and which were kept, in words."""
+    """Return the number of policies at each point, how they were sampled, and which were admissible, in words."""
     counts = np.concatenate([_counts(one, quantity)[1] for one in every])
     low, high = int(counts[counts > 0].min()), int(counts.max())
     words = [f"n = {low}{f' to {high}' if high > low else ''} policies per value, 95 % intervals"]

@@ -27,7 +27,7 @@ def stationary(chain: object, name: str = "chain") -> tuple[np.ndarray, np.ndarr
     sums = table.sum(axis=1)
     for row in np.flatnonzero(~(table.min(axis=1) >= 0) | ~(np.abs(sums - 1) <= ROUNDING)):
         entries = table[row].tolist()
-        raise ValueError(f"{name}[{row}]: {entries} must be chances, at least 0, that sum to 1")
+        raise ValueError(f"{name}[{row}]: {entries} must be probabilities that sum to 1")
     table = table / sums[:, None]
     balance = np.eye(len(table)) - table.T
     if np.linalg.matrix_rank(balance, tol=1e-10) < len(table) - 1:

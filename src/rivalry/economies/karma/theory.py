@@ -250,7 +250,7 @@ def lasry_lions_sum(
 def _distributions(name: str, given: object) -> np.ndarray:
     table = np.asarray(given, dtype=float)
     if table.size == 0 or table.min() < 0 or np.abs(table.sum(axis=-1) - 1).max() > 1e-8:
-        raise ValueError(f"{name}: {table.tolist()} must be chances, at least 0, that sum to 1")
+        raise ValueError(f"{name}: {table.tolist()} must be probabilities that sum to 1")
     return table
 
 
@@ -272,7 +272,7 @@ class Counterexample(NamedTuple):
         matrix = np.array2string(self.A, precision=digits, suppress_small=True, separator=", ")
         lines = [f"S = {self.S:.6g} > 0, equals: {'toss a coin' if self.tie == 'coin' else 'all lose'}"]
         for u, p, k in zip(self.urgencies, self.distribution, self.karma, strict=True):
-            lines.append(f"urgency {u:g}, chance {p:g}, mean karma {k @ np.arange(len(k)):.6g}")
+            lines.append(f"urgency {u:g}, probability {p:g}, mean karma {k @ np.arange(len(k)):.6g}")
         for name, table in zip(("bids ", "bids'"), self.bids, strict=True):
             for u, row in zip(self.urgencies, table, strict=True):
                 lines.append(f"{name} at {u:g}: {' '.join(f'{value:.{digits}f}' for value in row)}")

@@ -82,7 +82,9 @@ def redistribution_level(distribution: object, surplus: float) -> float:
     """
     given = np.asarray(distribution, dtype=float)
     if given.ndim != 1 or len(given) < 2 or np.any(given < 0) or abs(given.sum() - 1) > 1e-8:
-        raise ValueError(f"distribution: {distribution!r} must be chances of karma 0, 1, .. that sum to 1")
+        raise ValueError(
+            f"distribution: {distribution!r} must be probabilities of karma 0, 1, .. that sum to 1"
+        )
     room = float((len(given) - 1 - np.arange(len(given))) @ given)
     if not 0 <= surplus <= room * (1 + 1e-12):
         raise ValueError(f"surplus: {surplus!r} must be in [0, {room:g}], the room for karma per agent")

@@ -126,6 +126,6 @@ def _check_policy(numbers: Any, legal: np.ndarray) -> np.ndarray:
     wrong = ~(found >= 0) | (~legal & (found > 0)) | (abs(found.sum(axis=-1, keepdims=True) - 1) > SURE)
     if wrong.any():
         agent, row, karma, _ = np.argwhere(wrong)[0].tolist()
-        rule = "must be chances of the choices that there are, and sum to 1"
+        rule = "must be probabilities of the available choices that sum to 1"
         raise ValueError(f"plays[{agent}, {row}, {karma}]: {found[agent, row, karma].tolist()} {rule}")
     return found

@@ -150,7 +150,7 @@ class RandomPolicyExperiment(BaseLearner):
             # signed, because datasets pad integers with -1
             "words": (("word",), session["words"].astype(np.int64)),
             "drawn": ((), np.asarray(count_drawn)),
-            "kept": ((), np.asarray(taken)),
+            "admissible": ((), np.asarray(taken)),
         }
         if taken:
             record["number"] = (("policy",), session["number"][:taken])
@@ -175,15 +175,15 @@ class Contractivity(RandomPolicyExperiment):
     """Count how often a step of policy mirror ascent brings policies closer to the logit equilibrium.
 
     A step maps ``pi`` to ``softmax(beta Q^pi)`` in the stationary population of ``pi``. Of the policies
-    drawn, those with at least the entropy of the equilibrium ``pi*`` are kept, and ``map_steps`` steps are
-    taken from each. A policy is a violation if ``d(next, pi*) / d(now, pi*)`` exceeds 1 at any step before
-    ``d`` is below ``stop_below``. One step of the loop is one policy.
+    drawn, those with at least the entropy of the equilibrium ``pi*`` are admissible, and ``map_steps`` steps
+    are taken from each. A policy is a violation if ``d(next, pi*) / d(now, pi*)`` exceeds 1 at any step
+    before ``d`` is below ``stop_below``. One step of the loop is one policy.
 
     The record has ``violation_share`` with its 95 % ``violation_interval`` (low, high), ``violated``
     (policy), ``largest_ratio`` (policy), ``distances`` (policy, map_step) from the draw on, the equilibrium,
-    its mean entropy over states, the numbers of policies drawn and kept, and the random numbers of each draw.
-    Policies without a stationary population are excluded and counted in ``unsettled``. Fewer policies than
-    requested are kept if ``draws`` is too small.
+    its mean entropy over states, the numbers of policies drawn and admissible, and the random numbers of each
+    draw. Policies without a stationary population are excluded and counted in ``excluded``. Fewer policies
+    than requested are admissible if ``draws`` is too small.
 
     Raises
     ------
@@ -236,8 +236,8 @@ class Monotonicity(RandomPolicyExperiment):
     Generalised monotonicity requires ``J(pi*, mu_pi) >= J(pi, mu_pi)``: where all others follow ``pi``, one
     agent's payoff from the logit equilibrium ``pi*`` is at least its payoff from ``pi``. Both are means under
     the stationary distribution ``mu_pi``. ``J_h`` adds the entropy of the agent's own policy over ``beta`` at
-    every step. Of the policies drawn, those with at least the entropy of ``pi*`` are kept. One step of the
-    loop is one policy.
+    every step. Of the policies drawn, those with at least the entropy of ``pi*`` are admissible. One step of
+    the loop is one policy.
 
     The record has ``payoff_equilibrium``, ``payoff_own`` (policy), and ``.._h``; ``violated`` (policy) with
     ``violation_share`` and its 95 % ``violation_interval`` (low, high), and ``.._h``; the rest as in
@@ -352,5 +352,5 @@ def _violations(session: Session, name: str, violated: np.ndarray) -> Record:
         f"violated{name}": (("policy",), violated & known),
         f"violation_share{name}": ((), np.asarray(times / count if count else np.nan)),
         f"violation_interval{name}": (("end",), share_interval(times, count)),
-        "unsettled": ((), np.asarray(len(violated) - count)),
+        "excluded": ((), np.asarray(len(violated) - count)),
     }

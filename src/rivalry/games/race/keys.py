@@ -386,9 +386,9 @@ def _check_numbers(name: str, part: Callable[..., Any], found: Any, players: int
     elif not np.isfinite(values).all():
         why = "must be finite"
     elif name != "cost" and (values.min() < -ROUNDING or values.max() > 1 + ROUNDING):
-        why = "must be chances, in [0, 1]"
+        why = "must be probabilities, in [0, 1]"
     elif name == "contest" and values.sum() > 1 + ROUNDING:
-        why = "chances to win must add up to at most 1"
+        why = "probabilities of winning must sum to at most 1"
     if why:
         raise _fault(name, part, f"answers {values.tolist()} where all inputs are 1; {why}")
 

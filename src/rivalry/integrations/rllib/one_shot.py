@@ -20,7 +20,7 @@ from rivalry.core.space import Box, width
 from rivalry.envs import parallel_env
 from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, choose_actions, policy_names
 from rivalry.integrations.rllib.options import LearnerOptions
-from rivalry.methods.continuous.actor_critic import reply_distance
+from rivalry.methods.continuous.actor_critic import best_response_distance
 from rivalry.methods.continuous.mixtures import action_payoffs, mixture_record, tables_of
 from rivalry.methods.q_learning.policies import greedy_end, spread
 from rivalry.methods.q_learning.seating import USUAL_GAMMA, Seating, seating
@@ -103,7 +103,10 @@ class RoundsArena(Arena):
             record["learned_choice"] = ((self.who, "axis"), x)
             record["learned_payoff"] = ((self.who,), np.asarray(base.payoffs(put(x))))
         if isinstance(base.space, Box):
-            record["reply_distance"] = ((self.who,), reply_distance(self.given, self.order, x))
+            record["best_response_distance"] = (
+                (self.who,),
+                best_response_distance(self.given, self.order, x),
+            )
         return record | self._exploring_record(networks, words)
 
     def _play(self, networks: Networks, rounds: int) -> np.ndarray:
@@ -332,5 +335,5 @@ def _widths(space: Any) -> np.ndarray:
         return np.ones(1)
     wide = np.asarray(width(space.unconstrained()))
     if np.ptp(wide, axis=0).max() > 1e-9 * wide.max():
-        raise ValueError(f"moves: players' boxes are {wide.tolist()} wide; steps need them alike")
+        raise ValueError(f"moves: players' boxes are {wide.tolist()} wide; steps need equal widths")
     return np.asarray(wide[0])

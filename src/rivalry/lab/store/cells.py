@@ -178,7 +178,7 @@ def _results(at: Mapping[str, Any], record: Record, game_keys: Collection[str]) 
     swept = tuple(sorted((name, repr(value)) for name, value in at.items() if name in game_keys))
     lead, players = profiles.shape[:-2], profiles.shape[-2]
     claims = np.broadcast_to(record["claim"][1], lead) if "claim" in record else np.full(lead, "")
-    labels = record["alike"][1] if "alike" in record else np.arange(players)
+    labels = record["exchangeable"][1] if "exchangeable" in record else np.arange(players)
     labels = np.broadcast_to(labels, (*lead, players))
     for index in np.ndindex(*lead):
         batched = ((dim, k) for dim, k in zip(dims, index, strict=False) if dim in game_keys)

@@ -138,13 +138,20 @@ VARIABLES: dict[str, dict[str, str]] = {
 """Renamed variables of cells, by family."""
 
 COMMON = {
+    "alike": "exchangeable",
     "follower_replies": "follower_best_response",
     "inner_equilibria": "unconstrained_equilibria",
     "inner_profile": "unconstrained_profile",
+    "kept": "admissible",
     "period_places": "period_grid",
     "place": "grid_point",
     "places": "action_grid",
+    "reply_distance": "best_response_distance",
+    "reply_radius": "best_response_radius",
+    "reply_to_leader": "response_to_leader",
+    "reply_to_state": "response_to_state",
     "settled_share": "converged_share",
+    "unsettled": "excluded",
 }
 """Renamed variables and dimensions of all families."""
 

@@ -18,8 +18,8 @@ from rivalry.lab.study.schema import check_table
 # dimensions and variables of every dataset; a swept key of the same name keeps its full name
 _NAMES = (
     "algorithm method replication player axis step batch departure point cell profile payoff regret bound "
-    "coverage certificate_method tolerance claim status steps residual end_state path path_step left alike "
-    "distance nearest_method"
+    "coverage certificate_method tolerance claim status steps residual end_state path path_step left "
+    "exchangeable distance nearest_method"
 )
 RESERVED = frozenset(_NAMES.split())
 

@@ -69,8 +69,8 @@ class ComparativeStatics(BaseLearner):
     equilibria, with steps ``check_step`` (check), the second half the first; NaN where no equilibrium was
     found there. For a two-sided quotient it falls to a quarter. ``parameter_name``, ``parameter_value`` (the
     mean of the varied entries). For J also ``max_real_eigenvalue`` (negative: gradient play converges
-    locally) and ``reply_radius``, the spectral radius of the slope of simultaneous best responses (below 1:
-    they converge locally).
+    locally) and ``best_response_radius``, the spectral radius of the slope of simultaneous best responses
+    (below 1: they converge locally).
 
     The derivative is local: it does not describe a transition to another equilibrium, and it does not exist
     where a bound is only just binding or J is singular.
@@ -173,7 +173,7 @@ class ComparativeStatics(BaseLearner):
         }
         end = at_rest(unconstrained_game(game), reparametrisation.unconstrain(game, put(profile)))
         if end is not None:
-            record |= {name: end.measures[name] for name in ("max_real_eigenvalue", "reply_radius")}
+            record |= {name: end.measures[name] for name in ("max_real_eigenvalue", "best_response_radius")}
         return record | _metric_slopes(world, profile, found.slope, self.difference)
 
 

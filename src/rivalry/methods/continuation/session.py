@@ -82,7 +82,10 @@ def record(family: ParametrisedGame, session: Session) -> Record:
     s = {name: array.copy() for name, array in session.items()}
     kinds = np.asarray(KINDS)[s["event_kind"]]
     stable_below = -STABLE * (family.scale / float(np.max(family.width)) ** 2)
-    found: Record = {"parameter_name": ((), np.asarray(family.name)), "alike": (("player",), s["alike"])}
+    found: Record = {
+        "parameter_name": ((), np.asarray(family.name)),
+        "exchangeable": (("player",), s["alike"]),
+    }
     if s["searched"][0] == SEARCHES and not len(s["row_branch"]):
         found["status"] = ((), np.asarray("not found"))
     found |= {

@@ -67,8 +67,8 @@ class ActorCritic(BaseLearner):
     The profile holds the policies' choices without noise, the mapped means (random players: the middle of the
     box), 100 periods after the end of learning. In a game of leaders it has the leaders only, and every
     player is along ``seat`` in ``learned_choice`` (player, axis) and ``learned_payoff`` (player).
-    ``reply_distance`` (player) is the distance of the choice, in amounts, from the best response: for a
-    leader given the followers' responses, for the last stage given its observation; NaN between.
+    ``best_response_distance`` (player) is the distance of the choice, in amounts, from the best response: for
+    a leader given the followers' responses, for the last stage given its observation; NaN between.
     ``deviation`` (player, axis) is the remaining deviation of learned policies, before mapping into the box.
     Histories at ``learning_step``: ``learning_reward`` (sample, player) and ``learning_choice`` (sample,
     player, axis), means over copies and over the updates until the next.
@@ -215,7 +215,7 @@ class ActorCritic(BaseLearner):
             "profile": (("player", "axis"), x[list(move_order.leaders)]),
             "learned_choice": ((who, "axis"), x),
             "learned_payoff": ((who,), np.asarray(play.game.payoffs(choice))),
-            "reply_distance": ((who,), reply_distance(world.given, move_order, x)),
+            "best_response_distance": ((who,), best_response_distance(world.given, move_order, x)),
             "deviation": ((who, "axis"), np.where(learns[:, None], np.asarray(deviation), np.nan)),
             "learning_step": (("sample",), np.cumsum(lengths)[:noted] - lengths[:noted]),
             "learning_reward": (("sample", who), session["reward_curve"][:noted] / each),
@@ -286,7 +286,7 @@ def _fixed_choices(space: Any, tables: list[dict[str, Any]]) -> np.ndarray:
     return found
 
 
-def reply_distance(game: Any, move_order: Seating, x: np.ndarray) -> np.ndarray:
+def best_response_distance(game: Any, move_order: Seating, x: np.ndarray) -> np.ndarray:
     """Return each player's distance from its best response at ``x [player axis]``, ``[player]``.
 
     That of leaders is in ``game``, that of the last stage in the base game; NaN between.

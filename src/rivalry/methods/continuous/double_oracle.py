@@ -18,10 +18,10 @@ from rivalry.methods.continuation.parameters import precise
 from rivalry.methods.continuous.mixtures import (
     ATOM,
     action_payoffs,
+    best_response_to_mixtures,
     joint_atoms,
     mean_payoff,
     mixture_record,
-    reply_to_mixtures,
 )
 from rivalry.methods.finite.mixed_equilibria import one_mixed
 from rivalry.tables.kernels.shapes import one_state
@@ -150,7 +150,7 @@ class DoubleOracle(BaseLearner):
         pays = action_payoffs(one_state(session["tables"]), session["weights"])
         mixtures = session["atoms"], session["weights"]
         found = [
-            reply_to_mixtures(game, *mixtures, player, int(best), points=self.points)
+            best_response_to_mixtures(game, *mixtures, player, int(best), points=self.points)
             for player, best in enumerate(np.nanargmax(pays, axis=1))
         ]
         gains = np.array([response.payoff for response in found]) - mean_payoff(pays, session["weights"])

@@ -369,7 +369,7 @@ def certificate(
     ``tolerance`` is relative to the range of payoffs that each player's own choice covers.
     """
     responses = [
-        reply_to_mixtures(game, action_grid, weights, player, int(place))
+        best_response_to_mixtures(game, action_grid, weights, player, int(place))
         for player, place in enumerate(np.nanargmax(pays, axis=1))
     ]
     found = np.array([(response.payoff, response.bound) for response in responses])
@@ -392,7 +392,7 @@ def certificate(
     return Certificate(regret, bound, coverage, method, allowed, at_stake, rounding)
 
 
-def reply_to_mixtures(
+def best_response_to_mixtures(
     game: Any, action_grid: np.ndarray, weights: np.ndarray, player: int, stand: int, *, points: int = POINTS
 ) -> Response:
     """Return the best response of ``player`` to the others' independent mixtures, over its whole space.

@@ -63,10 +63,10 @@ class LinearQuadratic(BaseLearner):
     point of play, ``steady_state`` (state), NaN where there is none; ``state_path`` (period, state),
     ``control_path`` (period, player, control) and ``cash_flow_path`` (period, player); ``residual``;
     ``time_consistent``; with feedback leadership the follower's best response ``u_f = -K x - k u_l``, as
-    ``reply_to_state`` K (control, state) and ``reply_to_leader`` k (control, leader_control). A commitment
-    has, in place of ``feedback``, ``plan_feedback`` (control, plan_state), the plan ``u_l = -F (x, u_f)``,
-    the follower's first move ``first_move`` H (control, state) times the first state, and ``replanned_gain``
-    (period), the leader's gain from replanning, from then on and in values of then.
+    ``response_to_state`` K (control, state) and ``response_to_leader`` k (control, leader_control). A
+    commitment has, in place of ``feedback``, ``plan_feedback`` (control, plan_state), the plan ``u_l = -F (x,
+    u_f)``, the follower's first move ``first_move`` H (control, state) times the first state, and
+    ``replanned_gain`` (period), the leader's gain from replanning, from then on and in values of then.
 
     The certificate is exact among strategies and plans whose discounted squares vanish: every player's best
     response to the others' strategies is a linear regulator's problem, that of a leader against the
@@ -314,8 +314,8 @@ def strategy_record(
             A, B = riccati.leader_motion(game, response, leader)
             # a deviation of the leader is answered within the period
             problems[leader] = problems[leader]._replace(A=A, B=B[None])
-        found["reply_to_state"] = (("control", "state"), response.K.copy())
-        found["reply_to_leader"] = (("control", "leader_control"), response.k.copy())
+        found["response_to_state"] = (("control", "state"), response.K.copy())
+        found["response_to_leader"] = (("control", "leader_control"), response.k.copy())
     if known:
         gains = [_gain(problem, -own) for problem, own in zip(problems, found["value"][1], strict=True)]
         found |= _certificate(gains, allowed)

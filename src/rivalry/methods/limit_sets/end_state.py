@@ -93,8 +93,8 @@ def at_rest(game: Game, profile: Profile, *, near: float = NEAR) -> Finish | Non
     None on no `Box`.
 
     Where there is none within ``near`` widths, or payoffs are not smooth there, the profile is unchanged,
-    with an empty word. Metrics: those of the spectrum as in `analyse`, and `reply_radius`; NaN without a
-    root. Entries that change no player's payoff to second order are fixed and left out.
+    with an empty word. Metrics: those of the spectrum as in `analyse`, and `best_response_radius`; NaN
+    without a root. Entries that change no player's payoff to second order are fixed and left out.
     """
     if not isinstance(game.space, Box):
         return None
@@ -109,7 +109,7 @@ def at_rest(game: Game, profile: Profile, *, near: float = NEAR) -> Finish | Non
         free_rows = np.flatnonzero(np.diag(np.asarray(end.keep)) > 0.5)
         owner = np.repeat(np.arange(point.shape[0]), point.shape[1])[free_rows]
         radius = response_radius(derivative[np.ix_(free_rows, free_rows)], owner)
-    measured = _spectrum(point.size, values) | {"reply_radius": ((), np.asarray(radius))}
+    measured = _spectrum(point.size, values) | {"best_response_radius": ((), np.asarray(radius))}
     return Finish(profile, word, measured)
 
 

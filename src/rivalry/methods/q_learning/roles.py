@@ -75,7 +75,7 @@ def _role(tables: FiniteGame, player: int, name: str, table: dict[str, Any]) -> 
     if kind in (LEARNS, RANDOM):
         return Role(kind, policy)
     if kind == "oracle":
-        return Role(FIXED, myopic_replies(tables, player, table["ties"]))
+        return Role(FIXED, myopic_best_responses(tables, player, table["ties"]))
     given = np.asarray(table["action"] if kind == "fixed" else table["table"])
     key = "action" if kind == "fixed" else "table"
     if given.dtype.kind not in "iu" or given.shape != (() if kind == "fixed" else (count,)):
@@ -114,7 +114,7 @@ def nature_at_random(tables: FiniteGame) -> np.ndarray:
     return np.asarray(np.maximum(found, 0.0) / np.maximum(found, 0.0).sum())
 
 
-def myopic_replies(tables: FiniteGame, player: int, ties: str = "optimistic") -> np.ndarray:
+def myopic_best_responses(tables: FiniteGame, player: int, ties: str = "optimistic") -> np.ndarray:
     """Return the action with the largest payoff in the current round, given observed actions, ``[state]``.
 
     With alternating moves the others' last actions remain in force; for an unobserved state of nature, the

@@ -261,7 +261,7 @@ def best_response(pays, leads, probability, choices, gamma, tie, chosen, value, 
 
 
 @njit(cache=True, nogil=True)
-def best_replies(tables, whole, policies, player, gamma, tie, own, once, value, chosen):  # type: ignore[no-untyped-def]
+def best_responses(tables, whole, policies, player, gamma, tie, own, once, value, chosen):  # type: ignore[no-untyped-def]
     """Run `best_response` for one player in every session; all results are ``[session state]``."""
     count, most, branches = whole.size, tables.sizes[player], tables.next_nature.shape[2]
     pays = np.zeros((count, most))
