@@ -113,7 +113,7 @@ def _counts(one: CellSeries, quantity: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _sampling(every: Sequence[CellSeries], quantity: str) -> str:
-    """Return the number of policies at each point, how they were sampled, and which were admissible, in words."""
+    """Return in words how many policies each point has, how they were drawn, and which are admissible."""
     counts = np.concatenate([_counts(one, quantity)[1] for one in every])
     low, high = int(counts[counts > 0].min()), int(counts.max())
     words = [f"n = {low}{f' to {high}' if high > low else ''} policies per value, 95 % intervals"]
