@@ -45,7 +45,7 @@ def test_eigenvalues_match_the_two_blocks() -> None:
     for k, depth in enumerate((4.0, 3.0, 2.0)):
         y = np.sqrt(1 - 1 / depth)
         own, other = depth * (1 - 3 * y**2), -0.5
-        assert found.place[k, 0] == pytest.approx(y, abs=1e-9)
+        assert found.position[k, 0] == pytest.approx(y, abs=1e-9)
         assert split[k, 0] == pytest.approx(own - other, abs=1e-7)
         assert together[k, 0] == pytest.approx(own + 2 * other, abs=1e-7)
 
@@ -53,7 +53,7 @@ def test_eigenvalues_match_the_two_blocks() -> None:
 def test_a_given_position_is_kept_and_a_lost_root_ends_the_scan() -> None:
     games = [wells(depth, 1.0) for depth in (2.0, 1.5)]
     there = symmetric.follow_root(games, np.eye(1), np.array([0.3]), fixed=True)
-    assert there.place.ravel().tolist() == [0.3, 0.3]
+    assert there.position.ravel().tolist() == [0.3, 0.3]
     assert there.gradient == pytest.approx([2 * (0.3 - 0.027) - 0.3, 1.5 * (0.3 - 0.027) - 0.3])
     flat = with_(games[0], depth=0.0, pull=0.0)  # a gradient that vanishes everywhere has no Newton step
     lost = symmetric.follow_root([flat, games[0]], np.eye(1), np.array([0.3]))

@@ -29,20 +29,20 @@ SAME = 1e-7  # of the width: roots this close are equal
 CHUNK = 64  # games per call of the compiled program
 
 
-class Places(NamedTuple):
+class SymmetricPositions(NamedTuple):
     """For every game a symmetric profile, the two blocks in free directions, and whether it is a root."""
 
-    place: np.ndarray  # [game axis]
+    position: np.ndarray  # [game axis]
     own: np.ndarray  # A [game direction direction]
     other: np.ndarray  # C
     gradient: np.ndarray  # [game]: the largest entry
     root: np.ndarray  # [game]: whether Newton's method converged to a root
 
 
-def eigenvalues(places: Places, players: int) -> tuple[np.ndarray, np.ndarray]:
+def eigenvalues(positions: SymmetricPositions, players: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the eigenvalues of ``A - C`` and ``A + (N-1) C``, ``[game direction]``; NaN without a root."""
     found = []
-    for matrix in (places.own - places.other, places.own + (players - 1) * places.other):
+    for matrix in (positions.own - positions.other, positions.own + (players - 1) * positions.other):
         good = np.all(np.isfinite(matrix), axis=(1, 2))
         # LAPACK rejects NaN
         values = np.linalg.eigvals(np.where(good[:, None, None], matrix, 0.0)).astype(complex)
@@ -50,7 +50,9 @@ def eigenvalues(places: Places, players: int) -> tuple[np.ndarray, np.ndarray]:
     return found[0], found[1]
 
 
-def follow_root(games: Sequence[Any], basis: np.ndarray, place: np.ndarray, *, fixed: bool = False) -> Places:
+def follow_root(
+    games: Sequence[Any], basis: np.ndarray, place: np.ndarray, *, fixed: bool = False
+) -> SymmetricPositions:
     """Follow a root of the common gradient from game to game, each search starting at the previous root.
 
     The sequence ends after a game where Newton's method finds no root.
@@ -68,14 +70,14 @@ def follow_root(games: Sequence[Any], basis: np.ndarray, place: np.ndarray, *, f
     """
     starts = np.tile(place, (CHUNK, 1))
     # padded to one length: one compiled program serves any number of games
-    return _places(_stack([*games, *[games[-1]] * (CHUNK - len(games))]), basis, len(games), starts, fixed)
+    return _positions(_stack([*games, *[games[-1]] * (CHUNK - len(games))]), basis, len(games), starts, fixed)
 
 
 def starts(space: Space, count: int) -> np.ndarray:
     """Return about ``count`` strategies of the first player, ``[point axis]``, spread over its space."""
-    places = np.asarray(space.grid(0, count))
+    positions = np.asarray(space.grid(0, count))
     # a tenth inside the edges: at a corner of a simplex a kernel may have no value
-    return np.asarray(0.9 * places + 0.1 * places.mean(axis=0))
+    return np.asarray(0.9 * positions + 0.1 * positions.mean(axis=0))
 
 
 def roots(game: Game, basis: np.ndarray, starts: np.ndarray) -> np.ndarray:
@@ -87,22 +89,24 @@ def roots(game: Game, basis: np.ndarray, starts: np.ndarray) -> np.ndarray:
     games = _stack([game] * CHUNK)
     parts = np.array_split(starts, -(-len(starts) // CHUNK))
     padded = [np.concatenate([part, np.tile(part[-1:], (CHUNK - len(part), 1))]) for part in parts]
-    found = [_places(games, basis, len(p), rows, False, True) for p, rows in zip(parts, padded, strict=True)]
-    places = np.concatenate([one.place[one.root] for one in found])
+    found = [
+        _positions(games, basis, len(p), rows, False, True) for p, rows in zip(parts, padded, strict=True)
+    ]
+    positions = np.concatenate([one.position[one.root] for one in found])
     size = SAME * float(np.min(width(game.space)[0]))
     distinct: list[np.ndarray] = []
     # sorted, so that the order of roots does not depend on that of the starts
-    for place in places[np.lexsort(places.T[::-1])]:
-        if all(np.max(np.abs(place - other)) > size for other in distinct):
-            distinct.append(place)
+    for position in positions[np.lexsort(positions.T[::-1])]:
+        if all(np.max(np.abs(position - other)) > size for other in distinct):
+            distinct.append(position)
     return np.reshape(distinct, (len(distinct), game.space.shape[1]))
 
 
-def _places(
+def _positions(
     games: Any, basis: np.ndarray, count: int, starts: np.ndarray, fixed: bool, apart: bool = False
-) -> Places:
+) -> SymmetricPositions:
     done, *parts = _follow(games, put(count), put(starts), put(basis), put(fixed), put(apart))
-    return Places(*(np.asarray(part)[: int(done)] for part in parts))
+    return SymmetricPositions(*(np.asarray(part)[: int(done)] for part in parts))
 
 
 def _stack(games: Sequence[Any]) -> Any:

@@ -231,7 +231,7 @@ def _crossings(world: Sweep, scan: _Scan) -> Record:
                 found.append(_locate_crossing(world, scan, before, after))
             except _LostRoot:
                 scan.jumped[after] = True
-    value, gains, counts, pairs, moves, places = zip(*found, strict=True) if found else ((),) * 6
+    value, gains, counts, pairs, moves, positions = zip(*found, strict=True) if found else ((),) * 6
     words = ["gains stability" if gain else "loses stability" for gain in gains]
     crossing = ("crossing",)
     return {
@@ -240,7 +240,7 @@ def _crossings(world: Sweep, scan: _Scan) -> Record:
         "crossing_multiplicity": (crossing, np.asarray(counts, dtype=int)),
         "crossing_complex": (crossing, np.asarray(pairs, dtype=bool)),
         "crossing_moves": (crossing, np.asarray(moves, dtype="U17")),
-        "crossing_position": (("crossing", "axis"), np.reshape(places, (len(found), scan.place.shape[1]))),
+        "crossing_position": (("crossing", "axis"), np.reshape(positions, (len(found), scan.place.shape[1]))),
         **_windows(scan, found),
     }
 
@@ -279,22 +279,22 @@ def _locate_crossing(world: Sweep, scan: _Scan, before: int, after: int) -> _Cro
     """Return the crossing between two values of the scan, by Brent's method."""
     from scipy.optimize import brentq
 
-    def at(value: float) -> tuple[symmetric.Places, np.ndarray, np.ndarray]:
+    def at(value: float) -> tuple[symmetric.SymmetricPositions, np.ndarray, np.ndarray]:
         # Newton's method starts from the known root at the nearer end
         near = before if value - scan.values[before] <= scan.values[after] - value else after
-        places = _places_at(world, [value], scan.place[near])
-        (split,), (together,) = symmetric.eigenvalues(places, world.players)
-        return places, split, together
+        positions = _positions_at(world, [value], scan.place[near])
+        (split,), (together,) = symmetric.eigenvalues(positions, world.players)
+        return positions, split, together
 
     def largest(value: float) -> float:
-        places, *parts = at(value)
-        if not places.root[0]:
+        positions, *parts = at(value)
+        if not positions.root[0]:
             raise _LostRoot
         return float(np.concatenate(parts).real.max())
 
     ends = scan.values[before], scan.values[after]
     value = float(brentq(largest, *ends, xtol=EXACT * max(map(abs, ends)), rtol=1e-14))
-    places, split, together = at(value)
+    positions, split, together = at(value)
     values = np.concatenate([split, together])
     leading = values[np.argmax(values.real)]
     size = EQUAL * np.max(np.abs(values))
@@ -304,7 +304,7 @@ def _locate_crossing(world: Sweep, scan: _Scan, before: int, after: int) -> _Cro
     is_complex = bool(abs(leading.imag) > size)
     count = (many[0] * (world.players - 1) + many[1]) // (2 if is_complex else 1)
     gains = bool(scan.largest()[after] < 0)
-    return _Crossing(value, gains, count, is_complex, PART if many[0] else TOGETHER, places.place[0])
+    return _Crossing(value, gains, count, is_complex, PART if many[0] else TOGETHER, positions.position[0])
 
 
 def _refuse_unlike(family: ParametrisedGame) -> None:
@@ -316,9 +316,7 @@ def _refuse_unlike(family: ParametrisedGame) -> None:
         by_player = {name: leaf for name, leaf in found.items() if leaf.shape[:1] == same.shape}
         names = [name for name, leaf in by_player.items() if np.any(leaf != leaf[:1])]
         why = f" ({', '.join(names)})" if names else ""
-        raise ValueError(
-            f"player {other[0]}: unlike player 0{why}; thresholds need players who may change places"
-        )
+        raise ValueError(f"player {other[0]}: unlike player 0{why}; thresholds need exchangeable players")
 
 
 def _first_root(world: Sweep, session: Session) -> None:
@@ -345,14 +343,14 @@ def _advance_scan(world: Sweep, session: Session) -> None:
     """Scan the next chunk of values, in place; if the root is lost, continue from the nearest root."""
     done = int(session["done"][0])
     values = world.values[:: _direction(session)][done : done + symmetric.CHUNK]
-    places = _places_at(world, values.tolist(), session["here"])
-    here = slice(done, done + len(places.place))
-    session["split"][here], session["together"][here] = symmetric.eigenvalues(places, world.players)
-    session["place"][here] = np.where(places.root[:, None], places.place, np.nan)
-    session["residual"][here] = places.gradient
+    positions = _positions_at(world, values.tolist(), session["here"])
+    here = slice(done, done + len(positions.position))
+    session["split"][here], session["together"][here] = symmetric.eigenvalues(positions, world.players)
+    session["place"][here] = np.where(positions.root[:, None], positions.position, np.nan)
+    session["residual"][here] = positions.gradient
     session["done"][0] = here.stop
-    if not places.root[-1]:
-        _relocate(world, session, here.stop - 1, float(values[len(places.place) - 1]))
+    if not positions.root[-1]:
+        _relocate(world, session, here.stop - 1, float(values[len(positions.position) - 1]))
     _mark_jumps(world, session, here)
     if np.all(np.isfinite(session["place"][here.stop - 1])):
         session["here"][:] = session["place"][here.stop - 1]
@@ -364,9 +362,9 @@ def _relocate(world: Sweep, session: Session, k: int, value: float) -> None:
     found = _roots(world, value, session["here"])
     last = session["place"][k - 1] if k and np.all(np.isfinite(session["place"][k - 1])) else session["here"]
     if len(found):
-        places = _places_at(world, [value], _nearest(found, last))
-        (session["split"][k],), (session["together"][k],) = symmetric.eigenvalues(places, world.players)
-        session["place"][k], session["residual"][k] = places.place[0], places.gradient[0]
+        positions = _positions_at(world, [value], _nearest(found, last))
+        (session["split"][k],), (session["together"][k],) = symmetric.eigenvalues(positions, world.players)
+        session["place"][k], session["residual"][k] = positions.position[0], positions.gradient[0]
 
 
 def _mark_jumps(world: Sweep, session: Session, here: slice) -> None:
@@ -379,7 +377,7 @@ def _mark_jumps(world: Sweep, session: Session, here: slice) -> None:
     session["jumped"][rows[rows >= here.start]] = True
 
 
-def _places_at(world: Sweep, values: list[float], place: np.ndarray) -> symmetric.Places:
+def _positions_at(world: Sweep, values: list[float], place: np.ndarray) -> symmetric.SymmetricPositions:
     """Return the symmetric positions at each of ``values``, followed from ``place`` [axis] or fixed there."""
     games = [world.family.at(float(value)) for value in values]
     return symmetric.follow_root(games, world.family.directions[0], place, fixed=world.position is not None)
@@ -393,5 +391,5 @@ def _roots(world: Sweep, value: float, near: np.ndarray | None = None) -> np.nda
     return symmetric.roots(game, world.family.directions[0], starts)
 
 
-def _nearest(places: np.ndarray, to: np.ndarray) -> np.ndarray:
-    return np.asarray(places[np.argmin(np.linalg.norm(places - to, axis=1))])
+def _nearest(positions: np.ndarray, to: np.ndarray) -> np.ndarray:
+    return np.asarray(positions[np.argmin(np.linalg.norm(positions - to, axis=1))])
