@@ -15,7 +15,7 @@ import numpy as np
 
 import rivalry as rv
 from rivalry.methods.q_learning.q_learning import QLearning
-from tests.walks import Plain
+from tests.plain_q_learning import Plain
 
 EPOCHS, STEPS, TRIALS = 400, 100, 64
 CHOSEN = {"alpha": 0.005, "gamma": 0.3, "epsilon": 0.55, "temperature": 0.75}

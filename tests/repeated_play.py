@@ -15,7 +15,7 @@ from rivalry.core.jax import jnp
 from rivalry.core.oracles import discount_factors, to_repeated
 from rivalry.core.space import Box
 from rivalry.tables.kernels.shapes import FiniteGame
-from tests.walks import Words
+from tests.plain_q_learning import Words
 
 
 def tables(

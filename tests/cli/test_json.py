@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests import duels
+from tests import duel_study
 from tests.cli.conftest import Command
 
 STUDY = """
@@ -152,7 +152,7 @@ def test_without_json_the_last_line_is_the_path_of_the_report(rivalry: Command, 
 @pytest.mark.filterwarnings("default:a prize")
 @pytest.mark.slow
 def test_warnings_of_cells_are_summarised_at_the_end(rivalry: Command) -> None:
-    file = duels.write(Path("duels"), points=3, trouble="warn")
+    file = duel_study.write(Path("duels"), points=3, trouble="warn")
     answer = rivalry("run", str(file), "--workers", "1")
     assert answer.out.splitlines()[-2] == "warning: a prize of 0.5 is low (2 cells, with other numbers)"
     found = rivalry("run", str(file), "--json", "--workers", "1").value

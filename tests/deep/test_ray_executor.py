@@ -23,8 +23,8 @@ from rivalry.lab import executor
 from rivalry.lab.executor import RunEvent, carry_out, run_study
 from rivalry.lab.store import DiskFull, Run
 from rivalry.lab.study import Study, load_study
-from tests import duels
-from tests.duels import study
+from tests import duel_study
+from tests.duel_study import study
 
 pytest.importorskip("ray")
 psutil = pytest.importorskip("psutil")
@@ -286,7 +286,7 @@ def test_a_full_disk_stops_the_run_and_keeps_finished_cells(
 
 
 def test_files_outside_the_study_folder_are_sent(tmp_path: Path, cluster: Cluster) -> None:
-    duels.write(tmp_path / "games")
+    duel_study.write(tmp_path / "games")
     (tmp_path / "studies").mkdir()
     for family in ("../games/duel.py:duel", f"{tmp_path}/games/duel.py:duel"):
         chosen = study(tmp_path / "studies", game={"family": family}, replications={"count": 1})
@@ -320,7 +320,7 @@ class Nested(Climb):
 
 
 def test_a_cell_may_use_ray(tmp_path: Path, cluster: Cluster) -> None:
-    (tmp_path / "duel.py").write_text(duels.GAME + NESTED)
+    (tmp_path / "duel.py").write_text(duel_study.GAME + NESTED)
     method = [{"kind": "duel.py:Nested", "max_steps": 10}]
     chosen = Study(
         name="nested",
@@ -372,7 +372,7 @@ ENDLESS = 10**9
 
 
 def write(folder: Path, length: int) -> Path:
-    duels.write(folder)
+    duel_study.write(folder)
     path = folder / "climb.toml"
     path.write_text(CLIMBS.replace("LENGTH", str(length)))
     return path
@@ -429,7 +429,7 @@ def _watched(process: subprocess.Popen[str], family: set[Any]) -> subprocess.Pop
 
 
 def test_local_ray_leaves_no_files(tmp_path: Path, home: Path) -> None:
-    study = duels.write(tmp_path, replications=2)
+    study = duel_study.write(tmp_path, replications=2)
     words = ("run", study, "--executor", "ray", "--workers", "2", "--json", "--out", tmp_path / "away")
     done = rivalry(*words, env=os.environ | {"RAY_TMPDIR": str(home)})
     assert done.returncode == 0, done.stderr
@@ -485,7 +485,7 @@ def test_a_killed_run_leaves_no_processes(
 
 def test_an_address_without_a_cluster_is_refused(tmp_path: Path) -> None:
     began = time.monotonic()
-    done = rivalry("run", duels.write(tmp_path), "--executor", "ray", "--address", "127.0.0.1:1")
+    done = rivalry("run", duel_study.write(tmp_path), "--executor", "ray", "--address", "127.0.0.1:1")
     assert done.returncode == 2
     assert done.stderr.splitlines()[1:] == ["rivalry: --address 127.0.0.1:1: Connection refused"]
     assert time.monotonic() - began < 15

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rivalry.methods.q_learning.q_learning import QLearning
-from tests.walks import walk
+from tests.plain_q_learning import walk
 
 chance = st.floats(0.0, 1.0)
 options = st.fixed_dictionaries(

@@ -14,7 +14,7 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.population import stationary_population
 from rivalry.population.agents import AgentEvaluations, Paid, evaluate_agents, places_of
 from rivalry.population.oracles import measured_environment, state_types
-from tests.crowds import commute
+from tests.commuting import commute
 
 TYPES = [
     {"gamma": 0.9, "share": 0.6, "urgencies": [1.0, 5.0]},

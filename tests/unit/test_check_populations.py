@@ -17,7 +17,7 @@ from rivalry.core.oracles import to_agents
 from rivalry.core.registry import load
 from rivalry.methods import METHODS
 from rivalry.population import oracles
-from tests.crowds import Commute, commute
+from tests.commuting import Commute, commute
 
 
 @pytest.mark.slow

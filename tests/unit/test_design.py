@@ -17,7 +17,7 @@ from rivalry.core.results import CLAIMS
 from rivalry.core.space import Box
 from rivalry.lab.worker import recertify, run_cell
 from rivalry.methods.design.design import Design
-from tests.duels import study
+from tests.duel_study import study
 
 
 class Contest(eqx.Module):

@@ -10,7 +10,7 @@ import numpy as np
 from rivalry.core.results import Record
 from rivalry.lab.executor import run_study
 from rivalry.lab.store.cells import Row, with_distances
-from tests.duels import study
+from tests.duel_study import study
 
 
 def record(profile: Any, claim: Any = "", alike: list[int] | None = None) -> Record:

@@ -21,7 +21,7 @@ from rivalry.lab.report import warnings_of
 from rivalry.lab.store import DiskFull, Run, StoreError, load_run
 from rivalry.lab.worker import Job, Stopped
 from rivalry.solving import Progress
-from tests.duels import study
+from tests.duel_study import study
 
 
 def make(folder: Path, name: str = "run", **changes: Any) -> Run:

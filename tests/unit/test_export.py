@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rivalry.lab.export import export, tidy, to_csv, to_latex
 from rivalry.lab.store import Run, StoreError
-from tests.duels import record, study
+from tests.duel_study import record, study
 
 
 @pytest.fixture

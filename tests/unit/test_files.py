@@ -18,7 +18,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from rivalry.core import files
 from rivalry.core.files import DamagedFile, DiskFull, Lock, StoreError
-from tests.duels import record
+from tests.duel_study import record
 
 DATA = files.pack(record(3), kind="cell", name="a1")
 
@@ -42,7 +42,7 @@ def test_equal_contents_give_equal_bytes_in_any_order_and_process() -> None:
     turned = dict(reversed(record(3).items()))
     assert files.pack(turned, name="a1", kind="cell") == DATA
     code = (
-        "import sys; from rivalry.core import files; from tests.duels import record;"
+        "import sys; from rivalry.core import files; from tests.duel_study import record;"
         "sys.stdout.buffer.write(files.pack(record(3), kind='cell', name='a1'))"
     )
     root = Path(__file__).parents[2]

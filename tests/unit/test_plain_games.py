@@ -136,7 +136,7 @@ def test_changes_to_a_plain_game_take_effect(change: str) -> None:
 
 
 class Roads:
-    """The commute of `tests.crowds`, as a plain class."""
+    """The commute of `tests.commuting`, as a plain class."""
 
     def __init__(self, slopes: Any = (1.0, 3.0)) -> None:
         self.slopes = np.asarray(slopes, dtype=float)

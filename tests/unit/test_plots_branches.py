@@ -15,7 +15,7 @@ import rivalry as rv
 from rivalry.core.results import Record, collect, dataset
 from rivalry.plots.branches import structure
 from rivalry.plots.style import picture
-from tests.pictures import labels, lines
+from tests.figure_elements import labels, lines
 
 LOSS, HOPF = 0.19, 0.158
 REACHES = np.linspace(0.11, 0.29, 13).tolist()

@@ -19,7 +19,7 @@ from rivalry.economies.report import MOST, travellers
 from rivalry.plots.select import NoSuchPoint, own_rank
 from rivalry.plots.series import series_of
 from rivalry.plots.style import picture
-from tests.pictures import caption, half_width, labels, lines
+from tests.figure_elements import caption, half_width, labels, lines
 
 RANDOM = np.random.default_rng(11)
 GAME = rv.games.city(network="stubs_2x2", agents=24, max_karma=4, mean_karma=2, capacity=2)

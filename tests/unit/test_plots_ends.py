@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 
 import rivalry as rv
 from rivalry.core.results import Record, collect, dataset
-from tests.pictures import labels, lines
+from tests.figure_elements import labels, lines
 
 REACHES = [0.1, 0.2, 0.3]
 

@@ -13,7 +13,7 @@ from scipy import stats
 
 import rivalry as rv
 from rivalry.plots.style import PALETTE, picture
-from tests.pictures import caption, half_width, labels, lines
+from tests.figure_elements import caption, half_width, labels, lines
 
 RANDOM = np.random.default_rng(5)
 AT = ("algorithm", "replication")

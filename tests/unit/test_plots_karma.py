@@ -15,7 +15,7 @@ import rivalry as rv
 from rivalry.plots.select import NoSuchPoint, band
 from rivalry.plots.series import method_names, series_of
 from rivalry.plots.style import PALETTE, picture
-from tests.pictures import caption, half_width, labels, lines
+from tests.figure_elements import caption, half_width, labels, lines
 
 K = 5  # levels of karma
 RANDOM = np.random.default_rng(5)

@@ -16,7 +16,7 @@ from scipy import stats
 import rivalry as rv
 from rivalry.plots.histogram import base_of, samples
 from rivalry.plots.select import NoSuchPoint
-from tests.pictures import half_width, labels, lines
+from tests.figure_elements import half_width, labels, lines
 
 GAINS = np.random.default_rng(3).uniform(0.4, 1.0, 30)
 NAMES = ["learning", "learning-gamma_zero", "learning-random"]

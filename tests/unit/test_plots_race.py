@@ -14,7 +14,7 @@ import rivalry as rv
 from rivalry.plots.best_responses import crossings
 from rivalry.plots.style import PALETTE, colours, picture
 from rivalry.solving.path_data import path_view
-from tests.pictures import labels, lines
+from tests.figure_elements import labels, lines
 from tests.small_games import cournot
 
 PERIODS, PLAYERS = 4, 2

@@ -16,7 +16,7 @@ import rivalry as rv
 from rivalry.plots.metrics import is_log
 from rivalry.plots.select import NoSuchPoint
 from rivalry.plots.style import PALETTE, colours, picture
-from tests.pictures import labels, lines
+from tests.figure_elements import labels, lines
 
 PRICES, SIZES = [0.1, 0.2, 0.3], [1.0, 2.0]
 

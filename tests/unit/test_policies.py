@@ -12,7 +12,7 @@ from rivalry.methods.q_learning import policies
 from rivalry.methods.q_learning.q_learning import QLearning
 from rivalry.tables import regrets
 from rivalry.tables.kernels.shapes import FiniteGame
-from tests.walks import walk
+from tests.plain_q_learning import walk
 
 PAY = np.array([[0.3, -0.2, 0.5, 0.1, 0.9]])  # [player place]: a single walker
 GAMMA = 0.7

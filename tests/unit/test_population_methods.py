@@ -21,8 +21,8 @@ from rivalry.population.distances import entropies
 from rivalry.population.operators import by_type, type_shares
 from rivalry.population.oracles import first_distribution
 from rivalry.population.values import policy_values
-from tests.crowds import commute
-from tests.rings import ring
+from tests.commuting import commute
+from tests.ring_population import ring
 from tests.small_games import cournot
 
 M = rv.methods

@@ -16,7 +16,7 @@ from rivalry.lab.executor import certify, run_study
 from rivalry.lab.study import StudyError, build_method
 from rivalry.methods import METHODS
 from rivalry.solving import solve_batch
-from tests.crowds import Commute, Drift, commute
+from tests.commuting import Commute, Drift, commute
 from tests.small_games import cournot
 
 SHARES = [0.6, 0.3, 0.1]  # in proportion to 1/slope
@@ -26,9 +26,11 @@ SLOPES = [1.0, 2.0, 6.0]
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Register a family of populations, and a method kind with one class per type of game."""
-    monkeypatch.setitem(GAMES, "commute", Entry(("tests.crowds:commute",), "roads"))
+    monkeypatch.setitem(GAMES, "commute", Entry(("tests.commuting:commute",), "roads"))
     newton = METHODS["newton"]
-    monkeypatch.setitem(METHODS, "newton", newton._replace(targets=(newton.targets[0], "tests.crowds:Drift")))
+    monkeypatch.setitem(
+        METHODS, "newton", newton._replace(targets=(newton.targets[0], "tests.commuting:Drift"))
+    )
 
 
 def test_populations_satisfy_the_population_protocol() -> None:

@@ -17,7 +17,7 @@ from rivalry.methods.q_learning import exploration
 from rivalry.methods.q_learning.q_learning import QLearning
 from rivalry.tables import tabulate
 from rivalry.tables.kernels import learn, shapes
-from tests.walks import Plain, walk
+from tests.plain_q_learning import Plain, walk
 
 RNG = np.random.default_rng(3)
 DUEL, TRIO = RNG.random((2, 5, 5)), RNG.random((3, 4, 4, 4))

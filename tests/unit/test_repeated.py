@@ -95,7 +95,7 @@ def test_invalid_observations_and_memory_are_refused(options: dict[str, Any], sa
 
 
 def test_moves_on_a_grid_are_refused() -> None:
-    from tests.walks import walk
+    from tests.plain_q_learning import walk
 
     with pytest.raises(ValueError, match="a move must be an action"):
         repeated_form(walk(np.zeros((2, 3, 3))))

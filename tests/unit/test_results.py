@@ -20,7 +20,7 @@ from rivalry.core.results import (
     stack_records,
 )
 from rivalry.lab.export import to_csv
-from tests.duels import record
+from tests.duel_study import record
 
 AXES = {"reach": [0.1, 0.2], "algorithm": ["climb", "step"], "replication": [0, 1]}
 PLACES = [dict(zip(AXES, place, strict=True)) for place in product(*AXES.values())]

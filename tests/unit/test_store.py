@@ -19,7 +19,7 @@ import xarray as xr
 from rivalry.core.files import write_json
 from rivalry.lab.store import DamagedFile, Run, StoreError, load_run
 from rivalry.lab.store.bookkeeping import read_index
-from tests.duels import record, study
+from tests.duel_study import record, study
 
 
 @pytest.fixture

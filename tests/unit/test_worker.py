@@ -15,7 +15,7 @@ from rivalry.core.method import BaseMethod
 from rivalry.core.results import Record
 from rivalry.lab.study import Cell, build_game
 from rivalry.lab.worker import CheckpointFile, Job, Stopped, carry_out, recertify, run_cell
-from tests.duels import study
+from tests.duel_study import study
 
 # step limits are deliberately small; the warning is tested separately
 pytestmark = pytest.mark.filterwarnings("ignore:not converged")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests import duels
+from tests import duel_study
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups and signals of POSIX")
 psutil = pytest.importorskip("psutil")
@@ -128,7 +128,7 @@ def killed_again_and_again(
     replications: int,
     unbroken: str,
 ) -> None:
-    study = duels.write(tmp_path, points=points, replications=replications, seconds=0.1)
+    study = duel_study.write(tmp_path, points=points, replications=replications, seconds=0.1)
     total, run, chance = points * replications, tmp_path / "run", random.Random(5)
     done: dict[str, tuple[int, int]] = {}
     for kill in range(kills):
@@ -174,7 +174,7 @@ def test_two_hundred_cells_killed_ten_times(
 
 
 def endless(tmp_path: Path) -> Path:
-    duels.write(tmp_path)
+    duel_study.write(tmp_path)
     study = tmp_path / "endless.toml"
     study.write_text(ENDLESS)
     return study
@@ -234,7 +234,7 @@ def test_a_second_run_of_a_locked_folder_is_refused(
 
 @pytest.mark.slow
 def test_damaged_cells_are_named_set_aside_and_recomputed(tmp_path: Path) -> None:
-    study, run = duels.write(tmp_path, points=3, replications=2), tmp_path / "run"
+    study, run = duel_study.write(tmp_path, points=3, replications=2), tmp_path / "run"
     assert rivalry("run", study, "--workers", "1", "--out", run).returncode == 0
     before = {path: path.read_bytes() for path in (run / "cells").iterdir()}
     dataset = (run / "dataset.nc").read_bytes()
@@ -251,7 +251,7 @@ def test_damaged_cells_are_named_set_aside_and_recomputed(tmp_path: Path) -> Non
 
 
 def growing(tmp_path: Path, seconds: float = 0.0) -> Path:
-    duels.write(tmp_path)
+    duel_study.write(tmp_path)
     study = tmp_path / "growing.toml"
     study.write_text(GROWING.replace("SECONDS", str(seconds)))
     return study

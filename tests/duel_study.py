@@ -1,4 +1,4 @@
-"""A game of a user's own and a study of it: the runs that tests make, break off and damage."""
+"""A user-defined game and a study of it, for runs that tests interrupt and damage."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from rivalry.core.results import Record, dataset
 from rivalry.lab.report.figures import draw
 from rivalry.plots.style import picture
 from rivalry.plots.triangle import slopes
-from tests.pictures import labels, lines
+from tests.figure_elements import labels, lines
 
 HIGH = np.sqrt(3) / 2
 

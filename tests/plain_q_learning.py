@@ -1,4 +1,4 @@
-"""Small finite games for learners, and a plain learner that knows nothing of the package's kernels."""
+"""Small finite games, and Q-learning in plain Python, independent of the package's kernels."""
 
 from __future__ import annotations
 

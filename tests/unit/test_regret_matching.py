@@ -77,7 +77,7 @@ def _digest(steps: int) -> str:
 
 @pytest.mark.slow
 def test_play_is_identical_without_numba() -> None:
-    code = "from tests.unit.test_matching import _digest; print(_digest(400))"
+    code = "from tests.unit.test_regret_matching import _digest; print(_digest(400))"
     plain = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         env=os.environ | {"NUMBA_DISABLE_JIT": "1"},

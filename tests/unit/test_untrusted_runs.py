@@ -27,7 +27,7 @@ from rivalry.lab.export import export
 from rivalry.lab.report import build
 from rivalry.lab.store import Run, load_run
 from tests.cli.conftest import Command, rivalry
-from tests.duels import record, study
+from tests.duel_study import record, study
 
 __all__ = ["rivalry"]
 

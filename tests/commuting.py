@@ -1,4 +1,4 @@
-"""A crowd with a known equilibrium, and a method for it: what a family of populations will bring.
+"""A population game with a known equilibrium, commuting by congested roads, and a method for it.
 
 Commuters choose one of several roads, each as slow as it is full. In equilibrium all roads are equally slow,
 so the shares are in proportion to one over the slopes (Wardrop 1952).

@@ -17,7 +17,7 @@ from rivalry.lab.store import Run
 from rivalry.lab.study import Study
 from rivalry.lab.worker import Job
 from rivalry.lab.worker import carry_out as carried_out
-from tests.duels import study
+from tests.duel_study import study
 
 
 class Mailbox:

@@ -1,4 +1,4 @@
-"""What the tests of plots read from a picture."""
+"""Elements of figures that tests of plots read."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from rivalry.core import files
 from rivalry.core.files import DiskFull, StoreError
 from rivalry.lab.store import Run
 from rivalry.lab.store.head import FOLDERS, head_of, make_folder
-from tests.duels import study
+from tests.duel_study import study
 
 
 @pytest.fixture

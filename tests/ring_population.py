@@ -1,4 +1,4 @@
-"""A crowd on a ring of places that dislikes company: a small population that moves between states."""
+"""A small population game with several states: moves between congested locations on a ring."""
 
 from __future__ import annotations
 
