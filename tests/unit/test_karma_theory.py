@@ -358,7 +358,7 @@ def test_counterexamples_are_feasible_economies(tie: str) -> None:
     assert found.S > 1e-3
     text = found.text()
     assert text.startswith(f"S = {found.S:.6g} > 0")
-    assert "urgency 30, chance 0.6, mean karma 2.7" in text
+    assert "urgency 30, probability 0.6, mean karma 2.7" in text
 
 
 def test_no_counterexample_exists_with_one_urgency() -> None:
