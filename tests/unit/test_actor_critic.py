@@ -215,7 +215,7 @@ def test_updates_are_steps_of_adam() -> None:
 
 
 def test_the_initial_policy_does_not_depend_on_the_observation() -> None:
-    learner = ActorCritic(deviation=0.3, least_deviation=0.01, hidden=4)
+    learner = ActorCritic(deviation=0.3, min_deviation=0.01, hidden=4)
     world = learner.world(rv.games.market(players=3, high=[10.0, 20.0, 40.0]))
     session = learner.begin_at(world, SEED, np.array([[1.0], [10.0], [30.0]]))
     rows = jnp.asarray(session["weights"])
