@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from math import prod
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
 from rivalry.core.display import count_text, html_table
+from rivalry.core.variables import attributes_of
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -244,15 +246,16 @@ class Solution:
         """The path of profiles, if recorded: ``path [step player axis]`` against ``path_step``."""
         if "path" not in self.record:
             return None
-        return dataset({k: v for k, v in self.record.items() if k == "path" or k.startswith("path_")})
+        along = {k: v for k, v in self.record.items() if k == "path" or k.startswith("path_")}
+        return dataset(along, self.names)
 
     @property
     def data(self) -> Dataset:
         """All results as one labelled dataset."""
-        return dataset(self.record)
+        return dataset(self.record, self.names)
 
     def _label(self, name: str) -> DataArray:
-        return dataset({name: self.record[name]})[name]
+        return dataset({name: self.record[name]}, self.names)[name]
 
     def __repr__(self) -> str:
         title, rows = f"Solution: {self.status} after {count_text(self.steps, 'step')}", self._rows()
@@ -368,17 +371,33 @@ def strategy_in_words(row: np.ndarray) -> str:
     return "{" + ", ".join(f"{k}: {row[k]:.6g}" for k in np.flatnonzero(row)) + "}"
 
 
-def dataset(record: Record) -> Dataset:
-    """Return a record as a labelled dataset."""
+def dataset(record: Record, names: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> Dataset:
+    """Return a record as a labelled dataset; ``names`` are the coordinates of dimensions, where known.
+
+    >>> data = dataset({"payoff": (("player",), np.array([1.0, 2.0]))}, {"player": ("old", "new")})
+    >>> float(data.payoff.sel(player="new")), data.payoff.attrs["units"]
+    (2.0, 'payoff')
+    """
     import xarray as xr
 
-    return xr.Dataset({name: (dims, array) for name, (dims, array) in record.items()})
+    data = xr.Dataset({name: (dims, array) for name, (dims, array) in record.items()})
+    return describe(data, names)
+
+
+def describe(data: Dataset, names: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> Dataset:
+    """Return a dataset whose variables have names, units and meanings, and its dimensions coordinates."""
+    known = {dim: list(own) for dim, own in names.items() if data.sizes.get(dim) == len(own)}
+    data = data.assign_coords({dim: own for dim, own in known.items() if dim not in data.variables})
+    for name, variable in data.variables.items():
+        variable.attrs = attributes_of(str(name)) | variable.attrs
+    return data
 
 
 def collect(
     rows: Sequence[tuple[Mapping[str, Any], Record]],
     axes: Mapping[str, Sequence[Any]],
     companions: Mapping[str, tuple[str, Sequence[Any]]] | None = None,
+    names: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Dataset:
     """Combine the records of many cells into one dataset.
 
@@ -397,6 +416,8 @@ def collect(
         The values of every coordinate, in order.
     companions : mapping, optional
         Further coordinates: name to (axis, values along this axis).
+    names : mapping, optional
+        Coordinates of dimensions of the records, such as names of players.
 
     Examples
     --------
@@ -429,7 +450,7 @@ def collect(
         dims, whole = _pad_cells(name, cells, lengths)
         variables[name] = (_unique_dims(name, dims, whole, variables, lead), whole)
     known = {name: (*value, attributes.get(name, {})) for name, value in variables.items()}
-    return xr.Dataset(known, coords=coordinates)
+    return describe(xr.Dataset(known, coords=coordinates), names)
 
 
 def is_truth(values: DataArray) -> bool:

@@ -237,7 +237,9 @@ def sweep(
         batch: list[list[Any]] = [[every[k] for k in group] for every in (games, methods, starts)]
         solutions = solve_batch(*batch, seed=sequence, tol=tol, max_steps=max_steps, tolerance=tolerance)
         found |= {k: solution.record for k, solution in zip(group, solutions, strict=True)}
-    return collect([(point, found[k]) for k, point in enumerate(points)], over)
+    names = [ends.names_of(one) for one in games]
+    shared = names[0] if all(one == names[0] for one in names) else {}
+    return collect([(point, found[k]) for k, point in enumerate(points)], over, names=shared)
 
 
 def _vary(game: Any, method: Any, point: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -368,4 +368,4 @@ def trace(
         rows.append(np.asarray(more)[new])
         clock.append(np.asarray(times)[new])
     path = (("step", *profile_dims(game)), np.concatenate(rows))
-    return dataset({"path": path, "path_step": (("step",), np.concatenate(clock))})
+    return dataset({"path": path, "path_step": (("step",), np.concatenate(clock))}, ends.names_of(game))
