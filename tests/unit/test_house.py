@@ -50,7 +50,7 @@ HOMES = {
 LAYERS: list[set[str]] = [
     {"core.annotations"},
     {"core.validate"},
-    {"core.display", "core.precision", "core.variables"},
+    {"core.display", "core.precision"},
     {"core.registry", "core.jax", "tables.kernels"},
     {"core.tree"},
     {"economies.kernels"},

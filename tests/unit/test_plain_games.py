@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.jax import jnp
+from rivalry.core.jax import eqx, jax, jnp
 from rivalry.lab.executor import certify, run_study
 from rivalry.methods import Branches, GradientAscent, Hedge, PopulationNewton
 from rivalry.population import population_certificate
@@ -265,3 +265,28 @@ def test_batches_of_different_plain_games() -> None:
         np.testing.assert_allclose(each.profile[:, 0], equilibrium(first, 1.5), atol=1e-6)
     again = solve_batch([games[0]] * 2, [ASCENT] * 2, starts)
     np.testing.assert_allclose(again[1].profile, found[0].profile, rtol=1e-12)
+
+
+class Duopoly(eqx.Module):
+    """A game of one's own as an `equinox.Module`: all that it needs is a space and payoffs."""
+
+    cost: jax.Array
+    space: rv.Box
+
+    def payoffs(self, x: jax.Array) -> jax.Array:
+        quantity = x[:, 0]
+        return (10.0 - quantity.sum() - self.cost) * quantity
+
+
+def test_payoffs_of_own_games_are_compiled() -> None:
+    """Bound methods of a plain class as they are; a module, whose arrays have no hash, as an argument."""
+    x = jnp.array([[1.0], [2.0]])
+    plain = Plain(np.array(SLOPES))
+    np.testing.assert_allclose(jax.jit(plain.payoffs)(x), plain.payoffs(x), rtol=1e-15)
+    game = Duopoly(jnp.array([1.0, 2.0]), rv.Box.interval(0.0, 5.0, players=2))
+    right = [(10 - 3 - 1) * 1, (10 - 3 - 2) * 2]
+    for pay in (eqx.filter_jit(game.payoffs), jax.jit(lambda x: game.payoffs(x))):
+        np.testing.assert_allclose(pay(x), right, rtol=1e-15)
+    np.testing.assert_allclose(jax.jit(Duopoly.payoffs)(game, x), right, rtol=1e-15)
+    for own in (rv.games.market(), rv.games.influencer(reach=[0.2] * 2)):
+        np.testing.assert_allclose(eqx.filter_jit(own.payoffs)(x / 4), own.payoffs(x / 4), rtol=1e-12)

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib import pyplot as plt
 
+import rivalry as rv
 from rivalry.core.results import (
     Certificate,
     Solution,
@@ -191,3 +193,28 @@ def test_a_large_variable_that_is_nearly_all_padding_is_refused() -> None:
     long = {f"{k}": {"a": (("i", "j"), np.zeros((1, 20_000) if k else (20_000, 1)))} for k in (0, 1)}
     with pytest.raises(ValueError, match="a: 320000 bytes in 2 cells would be padded to 6400000000"):
         collect([({"x": x}, one) for x, one in long.items()], {"x": list(long)})
+
+
+def test_a_solution_gives_every_plot_its_data() -> None:
+    game = rv.games.influencer(reach=[0.25] * 2)
+    found = rv.solve(game, rv.methods.GradientAscent(), start=[0.1, 0.9])
+    here = found.plot_data("influence")
+    np.testing.assert_array_equal(here.influence, rv.view(game, "influence", found.profile.values).influence)
+    assert set(found.data.data_vars) < set(here.data_vars)
+    moves = found.plot_data("paths", quantity="payoff")
+    np.testing.assert_allclose(moves.path_payoffs[-1], found.payoff, rtol=1e-12)
+    for plot in (
+        "cycle",
+        "influence",
+        "landscape",
+        "paths",
+        "shares",
+        "snapshots",
+        "spectrum",
+        "vector_field",
+    ):
+        axes = getattr(rv.plots, plot)(found.plot_data(plot))
+        assert axes.figure.axes
+        plt.close(axes.figure)
+    with pytest.raises(ValueError, match=r"^plot: 'influense' is unknown; did you mean 'influence'"):
+        found.plot_data("influense")

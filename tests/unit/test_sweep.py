@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.construction import variant
 from rivalry.methods import BestResponse
 
 
@@ -44,7 +45,7 @@ _RUN: tuple[Any, Any] = (BestResponse(), [0.3, 0.6])
     ("over", "message"),
     [
         ({"wealth": [1]}, "wealth: is no keyword of influencer"),
-        ({"method.wealth": [1]}, "over: method.wealth is no option of BestResponse"),
+        ({"method.dampin": [1]}, "over: method.dampin is no option of BestResponse; did you mean 'damping'"),
         ({"resource": ["trimodal"]}, "resource: 'trimodal' is no known word; did you mean"),
         ({"method.points": [1]}, "points: 1 must be above 1"),
         ({"reach[7]": [0.1]}, r"reach\[7\]: there is no 7 in"),
@@ -57,3 +58,56 @@ def test_invalid_sweeps_are_refused(over: dict[str, Any], message: str) -> None:
         rv.sweep(game, over, *_RUN)
     with pytest.raises(ValueError, match="reach2: no array of this game"):
         rv.sweep(rv.with_(game, reach=0.3), {"reach2": [0.1]}, *_RUN)
+
+
+GAME = rv.games.influencer(reach=0.25, players=3)
+CLIMB = rv.methods.GradientAscent()
+START = [0.1, 0.4, 0.9]
+
+
+def test_values_in_a_zip_belong_together() -> None:
+    over = {"reach[1]": [0.2, 0.3], "method.start": [START, [0.2, 0.4, 0.9]]}
+    found = rv.sweep(GAME, over, CLIMB, zip=True, max_steps=5)
+    assert found.profile.dims == ("point", "player", "axis")
+    assert found["reach[1]"].dims == ("point",)
+    for k, (reach, start) in enumerate(zip(*over.values(), strict=True)):
+        alone = rv.games.influencer(reach=[0.25, reach, 0.25])
+        with pytest.warns(UserWarning, match="not converged"):
+            right = rv.solve(alone, CLIMB, start, max_steps=5)
+        np.testing.assert_allclose(found.profile[k], right.profile, atol=1e-12)
+    with pytest.raises(ValueError, match="zip: needs names with equally many values; reach has 2"):
+        rv.sweep(GAME, {"reach": [0.2, 0.3], "budgets": [1.0]}, CLIMB, START, zip=True)
+
+
+def test_limits_of_a_run_can_be_swept() -> None:
+    found = rv.sweep(GAME, {"method.max_steps": [3, 7]}, CLIMB, START, tolerance=None)
+    assert found.steps.values.tolist() == [3, 7]
+    with pytest.raises(ValueError, match="max_steps: 'x' must be a whole number"):
+        rv.sweep(GAME, {"method.max_steps": ["x"]}, CLIMB, START)
+
+
+def test_learners_are_swept_with_streams_of_their_own() -> None:
+    game, learner = rv.games.matrix("chicken"), rv.methods.RegretMatching()
+    over = {"payoffs[0][0][0]": [0.0, 0.0], "method.regrets": ["unconditional", "conditional"]}
+    with pytest.raises(ValueError, match=r"payoffs\[0\]: there is no 0 in None"):
+        rv.sweep(game, {"payoffs[0]": [1.0]}, learner)
+    tables = rv.games.matrix(game.table)
+    over["payoffs[0][0][0]"] = [0.0, -5.0]
+    found = rv.sweep(tables, over, learner, max_steps=200, seed=3)
+    again = rv.sweep(tables, over, learner, max_steps=200, rng=np.random.default_rng(3))
+    np.testing.assert_array_equal(found.profile, again.profile)
+    assert found.profile.dims == ("payoffs[0][0][0]", "method.regrets", "player", "axis")
+    assert set(found.steps.values.ravel().tolist()) == {200}
+    assert len({tuple(row.ravel()) for row in found.profile.values.reshape(4, 4)}) > 1
+    shorter = rv.sweep(tables, {"payoffs[0][0][0]": [0.0]}, learner, max_steps=200, seed=3)
+    np.testing.assert_array_equal(shorter.profile[0], found.profile[0, 0])
+
+
+def test_a_number_replaces_all_of_a_nested_list_as_in_a_study() -> None:
+    def made(reach: float, std: float) -> Any:
+        resource = {"kind": "mixture", "means": [0.2, 0.8], "stds": [std, std]}
+        return rv.games.influencer(reach=[reach] * 2, resource=resource)
+
+    wide, right = variant(made(0.25, 0.1), **{"resource.stds": 0.3, "reach": 0.2}), made(0.2, 0.3)
+    np.testing.assert_array_equal(wide.weights, right.weights)
+    np.testing.assert_array_equal(wide.reach, right.reach)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.display import DESCRIBED, attributes_of
 from rivalry.core.results import collect, dataset
-from rivalry.core.variables import DESCRIBED, attributes_of
 
 CHICKEN = rv.games.matrix("chicken")
 

@@ -30,7 +30,7 @@ def variant(game: G, **changes: Any) -> G:
     """Construct a game anew by its factory, with some arguments changed.
 
     Dots and indices in a keyword select entries of tables and lists, as in the keys of a study:
-    ``**{"toll.slope": 2.0}``.
+    ``**{"toll.slope": 2.0}``. A number in place of a list of numbers replaces them all.
 
     Raises
     ------
@@ -53,22 +53,31 @@ def variant(game: G, **changes: Any) -> G:
         name, *rest = [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", key)]
         if name not in known:
             raise ValueError(f"{key}: is no keyword of {recipe.make.__name__}; {near(str(name), known)}")
-        given[str(name)] = _change(given.get(str(name)), rest, value, key)
+        given[str(name)] = _change(given.get(str(name)), rest, value, key, given.get("players"))
     return recipe.make(**given)  # type: ignore[no-any-return]
 
 
-def _change(old: Any, path: list[str | int], value: Any, key: str) -> Any:
-    """Return a copy of nested tables and lists with one entry changed."""
+def _change(old: Any, path: list[str | int], value: Any, key: str, players: int | None) -> Any:
+    """Return a copy of nested tables and lists with one entry changed, as in a study."""
     if not path:
-        return value
+        numbers = isinstance(old, list | tuple) and bool(old) and all(map(_is_number, old))
+        return [value] * len(old) if numbers and _is_number(value) else value
     step, *rest = path
+    if isinstance(step, int) and _is_number(old) and players:  # one number for all players
+        old = [old] * players
     if isinstance(old, np.ndarray):
         old = old.tolist()
     if isinstance(step, str) and (old is None or isinstance(old, str)):
         old = {} if old is None else {"kind": old}  # a word instead of a table is its kind
     if isinstance(step, str) and isinstance(old, Mapping):
-        return {**old, step: _change(old.get(step), rest, value, key)}
+        return {**old, step: _change(old.get(step), rest, value, key, players)}
     if isinstance(step, int) and isinstance(old, list | tuple) and step < len(old):
         # of the type that it had: in a payoff table tuples are cells, lists are rows
-        return type(old)(_change(one, rest, value, key) if k == step else one for k, one in enumerate(old))
+        return type(old)(
+            _change(one, rest, value, key, players) if k == step else one for k, one in enumerate(old)
+        )
     raise ValueError(f"{key}: there is no {step!r} in {old!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,15 +1,21 @@
-"""One line of text and a small table of HTML for games and results, at prompts and in notebooks."""
+"""Text of games and results: one line, a small table of HTML, names, units and meanings of variables.
+
+Attributes of variables are named as in the CF conventions.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
 LINE = 160  # characters of a game's text
 EACH = 6  # most numbers that are printed one by one
+PLAYER_COLUMNS = ("player", "payoff", "strategy")  # of the text of a solution
+LISTED, SHORT = 50, 6  # most equilibria printed; most actions of a strategy printed in full
 
 
 class OneLineRepr:
@@ -79,3 +85,262 @@ def html_table(
     tables = [named, [f"<tr>{line}</tr>" for line in [head, *body]] if body else []]
     found = "".join(f"<table>{''.join(table)}</table>" for table in tables if table)
     return f"<div><strong>{escape(title)}</strong>{found}</div>"
+
+
+def solution_rows(record: Mapping[str, Any], claim: str) -> dict[str, str]:
+    """Return the claim, the end state, and what no row per player shows, as text by name."""
+    found = {"claim": claim}
+    if "end_state" in record:
+        found["ends in"] = str(record["end_state"][1]).replace("_", " ")
+    dims, array = record.get("profile", ((), np.zeros(())))
+    if dims[:1] == ("state",):
+        states, actions = array.shape
+        found["policy"] = f"{count_text(states, 'state')} × {count_text(actions, 'action')}"
+    if "profile" not in record and "end_payoff" in record:
+        found["payoff"] = f"mean of {count_text(len(record['end_payoff'][1]), 'session')} in final play"
+    return found
+
+
+def player_rows(
+    record: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]
+) -> list[tuple[str, str, str]]:
+    """Return name, payoff and strategy of every player, as text."""
+    mixed = "profile" not in record and "mixture" in record
+    played = _of_players(record, "mixture" if mixed else "profile", "end_action")
+    axes = names.get("axis", ())
+    if mixed:
+        strategies = [_mixture(row, places) for row, places in zip(played, record["places"][1], strict=True)]
+    else:
+        strategies = [_strategy(row, axes) for row in played]
+    payoffs = [f"{payoff:.6g}" for payoff in _of_players(record, "payoff", "end_payoff")]
+    count = max(len(strategies), len(payoffs))
+    known = names.get("player", ())
+    if "player_name" in record:
+        known = tuple(map(str, record["player_name"][1]))
+    players = known if len(known) == count else tuple(map(str, range(count)))
+    return list(zip_longest(players, payoffs, strategies, fillvalue=""))
+
+
+def _of_players(record: Mapping[str, Any], name: str, of_sessions: str) -> np.ndarray:
+    """Return a variable ``[player ...]``, or the mean over sessions of another; empty without both."""
+    dims, array = record.get(name, ((), np.empty(0)))
+    if dims[:1] == ("player",):
+        return np.empty(0) if np.isnan(array).all() else np.asarray(array)
+    dims, array = record.get(of_sessions, ((), np.empty(0)))
+    if name in record or dims[:2] != ("session", "player"):
+        return np.empty(0)
+    return np.asarray(array.mean(axis=0))
+
+
+def _strategy(row: np.ndarray, axes: Sequence[str]) -> str:
+    """Return a strategy with the names of its axes."""
+    if len(axes) != len(row) or all(name == str(k) for k, name in enumerate(axes)):
+        return strategy_in_words(row)
+    shown = range(len(row)) if len(row) <= SHORT else np.flatnonzero(row)
+    return ", ".join(f"{axes[k]} {row[k]:.6g}" for k in shown)
+
+
+def _mixture(weights: np.ndarray, places: np.ndarray) -> str:
+    """Return a mixture with the points that it mixes."""
+    pairs = zip(places, weights, strict=True)
+    return ", ".join(f"{strategy_in_words(x)} with probability {p:.6g}" for x, p in pairs if p > 0)
+
+
+def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str]:
+    """Return the equilibria of a record, one line each, after a line on whether the list is complete."""
+    found, pays = record["equilibria"][1], record["equilibrium_payoff"][1]
+    components = record["component"][1] if "component" in record else None
+    complete = "true" if record["complete"][1] else "false"
+    lines = [f"equilibria: {count_in_words(record)}; complete: {complete} ({record['complete_reason'][1]})"]
+    for k, (profile, payoff) in enumerate(zip(found[:most], pays, strict=False)):
+        strategies = "  ".join(strategy_in_words(row) for row in profile)
+        where = "" if components is None else f"  component {components[k]}"
+        lines.append(f"  {k}: {strategies}  payoff {np.array2string(payoff, precision=6)}{where}")
+    if len(found) > most:
+        lines.append(f"  ... and {len(found) - most} more, in data.equilibria")
+    return lines
+
+
+def count_in_words(record: Mapping[str, Any]) -> str:
+    """Return the number of equilibria of a record in words, with pure equilibria and components.
+
+    >>> count_in_words({"equilibrium_count": ((), 3), "pure_count": ((), 2), "component_count": ((), 3)})
+    '3, of these 2 pure, in 3 components'
+    """
+    numbers = {name: int(value) for name, (_, value) in record.items() if name.endswith("_count")}
+    text = str(numbers["equilibrium_count"])
+    if "pure_count" in numbers:
+        text += f", of these {numbers['pure_count']} pure"
+    if "component_count" in numbers:
+        text += f", in {numbers['component_count']} component{'s' * (numbers['component_count'] != 1)}"
+    return text
+
+
+def strategy_in_words(row: np.ndarray) -> str:
+    """Return a mixed strategy ``[action]`` as text; with many actions, only its support.
+
+    >>> strategy_in_words(np.array([0.5, 0.5])), strategy_in_words(np.array([0.25, *[0.0] * 7, 0.75]))
+    ('[0.5 0.5]', '{0: 0.25, 8: 0.75}')
+    """
+    if len(row) <= SHORT:
+        return np.array2string(row, precision=6, suppress_small=True)
+    return "{" + ", ".join(f"{k}: {row[k]:.6g}" for k in np.flatnonzero(row)) + "}"
+
+
+ONE, PAYOFF, STEPS, KARMA = "1", "payoff", "steps", "karma"
+"""Units: none, those of the game's payoffs, steps of a method, units of karma."""
+
+DESCRIBED: dict[str, tuple[str, str]] = {
+    "access_fairness": (ONE, "minus the standard deviation of the agents' shares of steps in which they won"),
+    "action_name": ("", "name of an action"),
+    "algorithm": ("", "name of the method in its study"),
+    "alike": (ONE, "players with equal numbers are exchangeable"),
+    "at_stake": (PAYOFF, "payoff that a player can win or lose by its own choice while the others stay"),
+    "average_play": (ONE, "probabilities of a player's actions, the mean over all rounds"),
+    "axis": ("", "coordinate of a strategy, by the name that the game gives it"),
+    "beta": (ONE, "inverse temperature of the logit choice"),
+    "best_values": (PAYOFF, "value of every state under a best response"),
+    "bid_law": (ONE, "distribution of bids"),
+    "bound": (PAYOFF, "proven upper bound on a player's unilateral gain; infinite where nothing is proved"),
+    "certificate_method": ("", "how the regret was computed"),
+    "claim": ("", "the strongest statement that the certificate supports"),
+    "complete": (ONE, "whether it is proved that no equilibrium is missing"),
+    "complete_reason": ("", "why the list of equilibria is complete or not"),
+    "component": (ONE, "number of the connected component to which an extreme equilibrium belongs"),
+    "component_count": (ONE, "number of connected components of equilibria"),
+    "concept": ("", "solution concept of the method, if it is not Nash equilibrium"),
+    "concept_residual": ("", "residual of the equations of the solution concept"),
+    "conditional_regret": (
+        PAYOFF,
+        "internal regret per round: gain from replacing one action by another",
+    ),
+    "consumer_surplus": (PAYOFF, "consumer surplus per period"),
+    "converged": (ONE, "whether the method converged"),
+    "correlated_regret": (PAYOFF, "external regret per round: gain from playing one action throughout"),
+    "cost": (PAYOFF, "cost of the inputs"),
+    "coverage": ("", "whether the regret is exact, bounded, a lower bound, local or estimated"),
+    "cycle_high": ("strategy", "largest value of each coordinate over a cycle"),
+    "cycle_length": (STEPS, "number of periods of the cycle in which greedy play ends"),
+    "cycle_low": ("strategy", "smallest value of each coordinate over a cycle"),
+    "degenerate": (ONE, "whether the game is degenerate"),
+    "deviation_gain": (PAYOFF, "gain from a deviation"),
+    "discount": (ONE, "discount factor per period"),
+    "distribution": (ONE, "stationary distribution over states"),
+    "efficiency": (PAYOFF, "mean reward per agent and step"),
+    "eigenvalues_imag": (
+        "",
+        "imaginary parts of the eigenvalues of the Jacobian of own gradients",
+    ),
+    "eigenvalues_real": (
+        "",
+        "real parts of the eigenvalues of the Jacobian of own gradients",
+    ),
+    "end_action": ("strategy", "choice of every player, the mean over the cycle in which greedy play ends"),
+    "end_payoff": (PAYOFF, "payoff of every player, the mean over the cycle in which greedy play ends"),
+    "end_state": ("", "kind of limit set: stable point, unstable point, cycle, moving or boundary"),
+    "entropy": ("nats", "entropy of the policy, the mean over all states"),
+    "equilibria": (ONE, "strategies of all equilibria that were found"),
+    "equilibrium_count": (ONE, "number of equilibria that were found"),
+    "equilibrium_payoff": (PAYOFF, "payoffs at all equilibria that were found"),
+    "exploitability": (PAYOFF, "gain of a best response against the population"),
+    "exploration": (ONE, "probability of a random action"),
+    "extreme_count": (ONE, "number of extreme equilibria"),
+    "gamma_channels": ("", "how the discount factor affects outcomes"),
+    "gradient_norm": ("payoff per strategy", "largest entry of the players' own gradients"),
+    "hhi": (ONE, "Herfindahl-Hirschman index of market shares, 0 to 10 000"),
+    "identified": (ONE, "whether payoffs depend on this coordinate of a strategy"),
+    "industry_profit": (PAYOFF, "sum of the firms' profits per period"),
+    "inner_equilibria": ("", "equilibria in the coordinates in which a reparametrised box is searched"),
+    "inner_profile": ("", "profile in the coordinates in which a reparametrised box is searched"),
+    "joint_play": (ONE, "empirical distribution of joint actions, row-major"),
+    "karma_drift": (KARMA, "difference between the mean karma of the population and that of the game"),
+    "karma_law": (ONE, "joint distribution of types, private states and karma"),
+    "level": (KARMA, "level up to which the surplus is redistributed"),
+    "market_share": (ONE, "share of total quantity"),
+    "max_imag_eigenvalue": ("", "largest imaginary part of an eigenvalue"),
+    "max_real_eigenvalue": ("", "largest real part of an eigenvalue; negative at a stable point"),
+    "mean_bid": (KARMA, "mean bid in each private state and at each karma"),
+    "mean_karma": (KARMA, "mean karma per agent"),
+    "mean_price": ("price", "price per unit, weighted by quantities"),
+    "mixture": (ONE, "probabilities of the strategies in `places`"),
+    "overflow": (KARMA, "karma per agent and step in excess of what agents can hold"),
+    "p_disaster": (ONE, "probability of a disaster"),
+    "p_no_winner": (ONE, "probability that nobody wins"),
+    "p_safe": (ONE, "probability of a safe win"),
+    "p_safe_given_win": (ONE, "probability of no disaster if the player wins"),
+    "paid_to_society": (KARMA, "karma per agent and step that winners pay to society"),
+    "path": ("strategy", "profile along the path; for a population its policy"),
+    "payoff": (PAYOFF, "payoff of every player at the profile"),
+    "performance": (ONE, "performance that the inputs produce"),
+    "performance_input": ("input", "input to performance"),
+    "period": ("", "period of the cycle, in steps or in the time of the dynamic"),
+    "places": ("strategy", "strategies among which a player mixes or chooses"),
+    "player": ("", "player, by the name that the game gives it"),
+    "player_name": ("", "name of a player or a type of agents"),
+    "policy": (ONE, "probability of every action in every state, or the greedy action of every state"),
+    "population_drift": (ONE, "largest inconsistency of the population's environment"),
+    "population_residual": (ONE, "residual of the equations of the stationary population"),
+    "price": ("price", "price per unit"),
+    "profile": ("strategy", "strategy of every player; for a population its policy"),
+    "profit": (PAYOFF, "profit per period"),
+    "profit_gain": (ONE, "profit gain: 0 at the Nash equilibrium, 1 at the joint maximum"),
+    "pure_count": (ONE, "number of pure equilibria"),
+    "quantity": ("quantity", "quantity sold per period"),
+    "rate_limit": ("", "largest rate at which gradient steps still converge to the end"),
+    "regret": (PAYOFF, "largest unilateral gain that was found"),
+    "relative_exploitability": (ONE, "exploitability as a fraction of the size of the payoff"),
+    "replication": (ONE, "number of the replication"),
+    "residual": ("", "residual of the method at the last step"),
+    "resource_total": (PAYOFF, "resource over all points"),
+    "revenue": (PAYOFF, "taxes and expected liabilities less subsidies"),
+    "reward_fairness": (PAYOFF, "minus the standard deviation of the agents' mean rewards"),
+    "rounding": ("", "rounding of the bound: exact, outward or floating point"),
+    "safety_input": ("input", "input to safety"),
+    "settled_share": (ONE, "share of sessions in which greedy policies became stable"),
+    "share_at_max_karma": (ONE, "share of agents with the largest karma that an agent can hold"),
+    "status": ("", "how the computation ended"),
+    "steps": (STEPS, "number of steps taken"),
+    "stopped_by": ("", "rule that ended the computation"),
+    "support": (ONE, "whether an action has positive probability"),
+    "symmetric_position": ("strategy", "position of the symmetric equilibrium"),
+    "symmetric_stable": (ONE, "whether the symmetric profile is stable"),
+    "technology_safety": (ONE, "probability that a player's technology is safe"),
+    "threshold": ("", "parameter of influence at which the symmetric profile loses stability"),
+    "tolerance": (PAYOFF, "largest regret and bound of an equilibrium"),
+    "total_quantity": ("quantity", "quantity sold per period by all firms"),
+    "type_efficiency": (PAYOFF, "mean reward per agent and step of every type"),
+    "urgency": (PAYOFF, "cost of losing in each private state"),
+    "values": (PAYOFF, "value of every state under the policy"),
+    "visits": (ONE, "number of visits of every state"),
+    "welfare": (PAYOFF, "sum of all payoffs, with consumer surplus in markets"),
+    "win_probability": (ONE, "probability of winning"),
+    "win_rate": (ONE, "share of steps in which an agent wins"),
+}
+"""Unit and meaning by name; an empty unit for text and for numbers without a fixed unit."""
+
+PREFIXES = {
+    "left_": "at the unstable points that the run left",
+    "path_": "along the path",
+}
+"""Beginnings of names with what they add to the meaning of the rest."""
+
+
+def attributes_of(name: str) -> dict[str, str]:
+    """Return ``long_name``, and ``units`` and ``description`` where they are known, of a variable.
+
+    >>> attributes_of("path_residual")["description"]
+    'residual of the method at the last step, along the path'
+    >>> attributes_of("turnout_rate")
+    {'long_name': 'turnout rate'}
+    """
+    found = {"long_name": name.replace("_", " ")}
+    if name == "path_step":
+        return found | {"units": STEPS, "description": "number of steps taken up to each row of the path"}
+    if name == "path_time":
+        return found | {"units": "time", "description": "time of the dynamic at each row of the path"}
+    prefix = next((start for start in PREFIXES if name.startswith(start)), "")
+    units, words = DESCRIBED.get(name) or DESCRIBED.get(name.removeprefix(prefix), ("", ""))
+    if not words:
+        return found
+    added = f", {PREFIXES[prefix]}" if prefix and name not in DESCRIBED else ""
+    return found | ({"units": units} if units else {}) | {"description": words + added}

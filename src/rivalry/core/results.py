@@ -6,17 +6,26 @@ to make labelled datasets.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from rivalry.core.display import count_text, html_table
-from rivalry.core.variables import attributes_of
+from rivalry.core.display import LISTED as LISTED
+from rivalry.core.display import (
+    PLAYER_COLUMNS,
+    attributes_of,
+    count_text,
+    equilibrium_lines,
+    html_table,
+    player_rows,
+    solution_rows,
+)
+from rivalry.core.display import count_in_words as count_in_words
+from rivalry.core.display import strategy_in_words as strategy_in_words
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -49,10 +58,6 @@ UNREFUTED: tuple[Claim, ...] = ("no deviation found", "equilibrium")
 
 ROUNDING = 64 * float(np.finfo(float).eps)  # times a payoff's size: the rounding error allowed in a sum
 APPROXIMATE = 0.01  # of the payoff at stake: a proved bound within it makes an approximate equilibrium
-
-PLAYER_COLUMNS = ("player", "payoff", "strategy")  # of the text of a solution
-
-LISTED, SHORT = 50, 6  # most equilibria printed; most actions of a strategy printed in full
 
 
 STORED_AS = {"method": "certificate_method", "residual": "concept_residual"}
@@ -196,12 +201,16 @@ class Solution:
     """The final profile of a method, its status and its certificate.
 
     ``record`` holds all results as plain arrays; the properties return them with labels. ``names`` are those
-    of the players and of the axes of a strategy, where the game has any.
+    of the players and of the axes of a strategy, where the game has any. ``plot_record`` computes the data
+    of a plot.
     """
 
     record: Record
     certificate: Certificate | None
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    plot_record: Callable[[str, Mapping[str, Any]], Record] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     @property
     def profile(self) -> DataArray:
@@ -254,121 +263,54 @@ class Solution:
         """All results as one labelled dataset."""
         return dataset(self.record, self.names)
 
+    def plot_data(self, plot: str, **options: Any) -> Dataset:
+        """Return all results with what a plot draws of the game.
+
+        ``rv.plots.cycle(found.plot_data("cycle"))`` draws it.
+
+        Parameters
+        ----------
+        plot
+            The name of the plot, one of those that `rivalry list plots` shows.
+        **options
+            Options of the plot, of which some need further data.
+
+        Raises
+        ------
+        ValueError
+            For an unknown plot.
+        """
+        more = self.plot_record(plot, options) if self.plot_record else {}
+        return dataset(self.record | more, self.names)
+
     def _label(self, name: str) -> DataArray:
         return dataset({name: self.record[name]}, self.names)[name]
 
     def __repr__(self) -> str:
-        title, rows = f"Solution: {self.status} after {count_text(self.steps, 'step')}", self._rows()
-        wide = max(map(len, rows), default=0)
-        lines = [title, *(f"  {name:<{wide}}  {text}" for name, text in rows.items())]
-        if players := self._player_rows():
-            widths = [max(map(len, column)) for column in zip(PLAYER_COLUMNS, *players, strict=True)]
-            for row in [PLAYER_COLUMNS, *players]:
-                parts = (f"{text:<{size}}" for text, size in zip(row, widths, strict=True))
-                lines.append(f"  {'  '.join(parts)}".rstrip())
-        if "equilibria" in self.record and "complete" in self.record:
-            lines += [f"  {line}" for line in _equilibrium_lines(self.record)]
-        return "\n".join(lines)
+        rows, players = self._rows(), player_rows(self.record, self.names)
+        wide = max(map(len, rows))
+        lines = [f"Solution: {self.status} after {count_text(self.steps, 'step')}"]
+        lines += [f"  {name:<{wide}}  {text}" for name, text in rows.items()]
+        table = [PLAYER_COLUMNS, *players] if players else []
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        for row in table:
+            parts = (f"{text:<{size}}" for text, size in zip(row, widths, strict=True))
+            lines.append(f"  {'  '.join(parts)}".rstrip())
+        return "\n".join(lines + [f"  {line}" for line in self._equilibria()])
 
     def _repr_html_(self) -> str:
         rows = {"status": f"{self.status} after {count_text(self.steps, 'step')}", **self._rows()}
-        if "equilibria" in self.record and "complete" in self.record:
-            rows["equilibria"] = "; ".join(line.strip() for line in _equilibrium_lines(self.record))
-        return html_table("Solution", rows, PLAYER_COLUMNS, self._player_rows())
+        if lines := self._equilibria():
+            rows["equilibria"] = "; ".join(line.strip() for line in lines)
+        return html_table("Solution", rows, PLAYER_COLUMNS, player_rows(self.record, self.names))
 
     def _rows(self) -> dict[str, str]:
-        """Return the claim with the numbers behind it, the end state, and what no row per player shows."""
-        found = {"claim": repr(self.certificate) if self.certificate else "none: no certificate"}
-        if self.end_state:
-            found["ends in"] = self.end_state.replace("_", " ")
-        dims, array = self.record.get(self._played, ((), np.zeros(())))
-        if dims[:1] == ("state",):
-            found["policy"] = (
-                f"{count_text(array.shape[0], 'state')} × {count_text(array.shape[1], 'action')}"
-            )
-        if "profile" not in self.record and "end_payoff" in self.record:
-            found["payoff"] = (
-                f"mean of {count_text(len(self.record['end_payoff'][1]), 'session')} in final play"
-            )
-        return found
+        claim = repr(self.certificate) if self.certificate else "none: no certificate"
+        return solution_rows(self.record, claim)
 
-    def _player_rows(self) -> list[tuple[str, str, str]]:
-        """Return name, payoff and strategy of every player, as text."""
-        strategies = [
-            self._strategy(player) for player in range(len(self._of_players(self._played, "end_action")))
-        ]
-        payoffs = [f"{payoff:.6g}" for payoff in self._of_players("payoff", "end_payoff")]
-        count = max(len(strategies), len(payoffs))
-        names = self.names.get("player", ())
-        if "player_name" in self.record:
-            names = tuple(map(str, self.record["player_name"][1]))
-        if len(names) != count:
-            names = tuple(map(str, range(count)))
-        return list(zip_longest(names, payoffs, strategies, fillvalue=""))
-
-    def _of_players(self, name: str, of_sessions: str) -> np.ndarray:
-        """Return a variable ``[player ...]``, or the mean over sessions of another; empty without both."""
-        dims, array = self.record.get(name, ((), np.empty(0)))
-        if dims[:1] == ("player",):
-            return array if not np.isnan(array).all() else np.empty(0)
-        dims, array = self.record.get(of_sessions, ((), np.empty(0)))
-        if name in self.record or dims[:2] != ("session", "player"):
-            return np.empty(0)
-        mean: np.ndarray = array.mean(axis=0)
-        return mean
-
-    def _strategy(self, player: int) -> str:
-        """Return a strategy with the names of its axes, or a mixture with the points that it mixes."""
-        row = self._of_players(self._played, "end_action")[player]
-        if self._played == "mixture" and "mixture" in self.record:
-            weights = zip(self.record["places"][1][player], row, strict=True)
-            return ", ".join(f"{strategy_in_words(x)} with probability {p:.6g}" for x, p in weights if p > 0)
-        axes = self.names.get("axis", ())
-        if len(axes) != len(row) or axes == tuple(map(str, range(len(axes)))):
-            return strategy_in_words(row)
-        shown = range(len(row)) if len(row) <= SHORT else np.flatnonzero(row)
-        return ", ".join(f"{axes[k]} {row[k]:.6g}" for k in shown)
-
-
-def _equilibrium_lines(record: Record, most: int = LISTED) -> list[str]:
-    """Return the equilibria of a record, one line each, after a line on whether the list is complete."""
-    found, pays = record["equilibria"][1], record["equilibrium_payoff"][1]
-    components = record["component"][1] if "component" in record else None
-    complete = "true" if record["complete"][1] else "false"
-    lines = [f"equilibria: {count_in_words(record)}; complete: {complete} ({record['complete_reason'][1]})"]
-    for k, (profile, payoff) in enumerate(zip(found[:most], pays, strict=False)):
-        strategies = "  ".join(strategy_in_words(row) for row in profile)
-        where = "" if components is None else f"  component {components[k]}"
-        lines.append(f"  {k}: {strategies}  payoff {np.array2string(payoff, precision=6)}{where}")
-    if len(found) > most:
-        lines.append(f"  ... and {len(found) - most} more, in data.equilibria")
-    return lines
-
-
-def count_in_words(record: Mapping[str, Any]) -> str:
-    """Return the number of equilibria of a record in words, with pure equilibria and components.
-
-    >>> count_in_words({"equilibrium_count": ((), 3), "pure_count": ((), 2), "component_count": ((), 3)})
-    '3, of these 2 pure, in 3 components'
-    """
-    numbers = {name: int(value) for name, (_, value) in record.items() if name.endswith("_count")}
-    text = str(numbers["equilibrium_count"])
-    if "pure_count" in numbers:
-        text += f", of these {numbers['pure_count']} pure"
-    if "component_count" in numbers:
-        text += f", in {numbers['component_count']} component{'s' * (numbers['component_count'] != 1)}"
-    return text
-
-
-def strategy_in_words(row: np.ndarray) -> str:
-    """Return a mixed strategy ``[action]`` as text; with many actions, only its support.
-
-    >>> strategy_in_words(np.array([0.5, 0.5])), strategy_in_words(np.array([0.25, *[0.0] * 7, 0.75]))
-    ('[0.5 0.5]', '{0: 0.25, 8: 0.75}')
-    """
-    if len(row) <= SHORT:
-        return np.array2string(row, precision=6, suppress_small=True)
-    return "{" + ", ".join(f"{k}: {row[k]:.6g}" for k in np.flatnonzero(row)) + "}"
+    def _equilibria(self) -> list[str]:
+        known = "equilibria" in self.record and "complete" in self.record
+        return equilibrium_lines(self.record) if known else []
 
 
 def dataset(record: Record, names: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> Dataset:

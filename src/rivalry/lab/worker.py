@@ -15,17 +15,16 @@ from rivalry import solving
 from rivalry.core import files
 from rivalry.core.certify import certificate
 from rivalry.core.game import Game
-from rivalry.core.jax import forget_programs, jax, jnp
+from rivalry.core.jax import forget_programs, jax
 from rivalry.core.method import Learner, as_learner
-from rivalry.core.oracles import named_start, plot_data
+from rivalry.core.oracles import named_start
 from rivalry.core.results import Record, stack_records, unstack_records
 from rivalry.core.space import lattice
 from rivalry.lab.study import batch_points, build_game, build_method
 from rivalry.lab.study.points import Grid, short_names
-from rivalry.plots import PATH_VIEWS
 from rivalry.solving import Progress, ProgressCallback
-from rivalry.solving.ends import group_basins, has_answer
-from rivalry.solving.path_data import path_view
+from rivalry.solving.ends import group_basins
+from rivalry.solving.path_data import plot_record
 
 Task = Mapping[str, Any]
 
@@ -115,7 +114,7 @@ def run_cell(
     if stopped:
         raise Stopped
     records = [
-        record | _views(_played_game(game, method, record), record, task["views"])
+        record | plot_record(_played_game(game, method, record), record, task["views"])
         for game, method, record in zip(points.games, points.methods, solutions, strict=True)
     ]
     if not points.shape:
@@ -233,20 +232,6 @@ def _starts(task: Task, points: BatchPoints) -> list[Any]:
     key = solving.key_of(solving.stream(task["seed"], "start", task["point"], task["replication"]))
     keys = jax.random.split(key, len(points.games)) if points.shape else [key]
     return [game.space.sample(own) for game, own in zip(points.games, keys, strict=True)]
-
-
-def _views(game: Any, record: Record, wanted: Sequence[str]) -> Record:
-    """Return the data of the study's plots at the solution; empty without a solution."""
-    if not has_answer(record):
-        return {}
-    found: Record = {}
-    for name in wanted:
-        if name in PATH_VIEWS:
-            found |= path_view(game, record, name)
-        elif name in (offered := plot_data(game)):
-            view = offered[name](jnp.asarray(record["profile"][1])).items()
-            found |= {key: (tuple(dims), np.asarray(array)) for key, (dims, array) in view}
-    return found
 
 
 class Job(NamedTuple):

@@ -16,14 +16,15 @@ from rivalry.core.certify import TOLERANCE
 from rivalry.core.construction import recipe_of, variant
 from rivalry.core.game import Game, Playable, arrays, initial_profile, with_
 from rivalry.core.jax import compiled, eqx, jax, jnp, stack_trees
-from rivalry.core.method import BaseMethod, Finish, Method, as_method
+from rivalry.core.method import STEPS, BaseMethod, Finish, Learner, Method, as_method
 from rivalry.core.plain import is_plain, register_plain
 from rivalry.core.results import Record, Solution, collect
-from rivalry.core.validate import GameRecipe, check, check_keywords, near, whole_number
+from rivalry.core.validate import check, check_keywords, near, whole_number
 from rivalry.solving import ends, inputs
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
-from rivalry.solving.randomness import Rng, key_of, sequence_of
+from rivalry.solving.randomness import Rng, key_of, keys_of, sequence_of
 from rivalry.solving.reparametrised import reparametrise
+from rivalry.solving.solve import solve
 from rivalry.solving.steps import Carry, as_arrays, begin, elapsed_time, from_leaves, leaves_of, one_step
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from rivalry.core.space import Profile
 
+
+Settings = dict[str, Any]  # of a run: start, tol and max_steps
 
 MOST = 100_000  # points of a sweep, each of which is a game
 CHUNK = 2_000  # steps of all runs per call of the compiled program
@@ -175,19 +178,20 @@ def _stack(what: str, trees: Sequence[Any]) -> Any:
 def sweep(
     game: Game,
     over: Mapping[str, Sequence[Any]],
-    method: Method,
-    start: object,
+    method: Method | Learner,
+    start: object = None,
     *,
+    zip: bool = False,
     seed: int = 0,
     rng: Rng | None = None,
     tol: float = 1e-8,
-    max_steps: int = 10_000,
+    max_steps: int | None = None,
     tolerance: float | None = TOLERANCE,
 ) -> Dataset:
     """Run a method at all combinations of parameter values, in batches of one compiled program each.
 
-    Points whose games and methods differ only in numbers share a compiled program. Parameters not listed here
-    are those of `solve`.
+    Points whose games and methods differ only in numbers share a compiled program; learners run one after the
+    other, each with a random stream of its own. Parameters not listed here are those of `solve`.
 
     Parameters
     ----------
@@ -196,14 +200,18 @@ def sweep(
     over
         Values per name. A name is an array of the game (``reach``; a number sets all its entries), a keyword
         of its factory, which is called again (``r`` of a race, ``resource.stds``, ``reach[1]``), or
-        ``method.OPTION``. As in a study, names of the game may begin with ``game.``.
+        ``method.OPTION``, where ``start``, ``tol`` and ``max_steps`` are options too. As in a study, names of
+        the game may begin with ``game.``.
     start
-        Start of every point.
+        Start of every point; by default one sampled start.
+    zip
+        Whether the values belong together in their order, as with ``zip = true`` in a study, rather than
+        being combined.
 
     Returns
     -------
     xarray.Dataset
-        Variables of all solutions, with one dimension per name in ``over``.
+        Variables of all solutions, with one dimension per name in ``over``, or ``point`` with ``zip``.
 
     Raises
     ------
@@ -220,60 +228,96 @@ def sweep(
     """
     check(sweep, (), dict(locals()))
     inputs.check_game(game)
-    inputs.check_method(method)
+    learns = isinstance(method, Learner) and not isinstance(method, type)
+    inputs.check_method(method, inputs.LEARNER if learns else inputs.SOLVER)
     inputs.check_settings(seed, tol, None)
-    whole_number("max_steps", max_steps)
-    for name, values in over.items():
-        if isinstance(values, str) or not np.ndim(values) or not len(values):
-            raise ValueError(f"over[{name!r}]: {values!r} must be a list of at least one value")
-    if (count := prod(map(len, over.values()))) > MOST:
-        raise ValueError(f"over: {count} points are too many; must be at most {MOST}")
-    points = [dict(zip(over, values, strict=True)) for values in product(*over.values())]
-    games, methods = zip(*(_vary(game, method, point) for point in points), strict=True)
-    starts = [initial_profile(one, start) for one in games]
-    found: dict[int, Record] = {}
-    sequence = sequence_of(seed, rng)
-    for group in _batches(games, methods):
-        batch: list[list[Any]] = [[every[k] for k in group] for every in (games, methods, starts)]
-        solutions = solve_batch(*batch, seed=sequence, tol=tol, max_steps=max_steps, tolerance=tolerance)
-        found |= {k: solution.record for k, solution in zip(group, solutions, strict=True)}
-    names = [ends.names_of(one) for one in games]
+    points = _points(over, zip)
+    given: Settings = {"start": start, "tol": tol, "max_steps": max_steps}
+    members = [_vary(game, method, given, point) for point in points]
+    found = _run(members, sequence_of(seed, rng), learns, tolerance)
+    names = [ends.names_of(one) for one, _, _ in members]
     shared = names[0] if all(one == names[0] for one in names) else {}
+    if zip:
+        rows: list[Any] = [({"point": k}, found[k]) for k in range(len(points))]
+        companions = {name: ("point", values) for name, values in over.items()}
+        return collect(rows, {"point": range(len(points))}, companions, shared)
     return collect([(point, found[k]) for k, point in enumerate(points)], over, names=shared)
 
 
-def _vary(game: Any, method: Any, point: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return the game and the method at a point; raise `ValueError` for an unknown name."""
+def _run(
+    members: Sequence[tuple[Any, Any, Settings]],
+    sequence: np.random.SeedSequence,
+    learns: bool,
+    tolerance: float | None,
+) -> dict[int, Record]:
+    """Return the records of all points: learners one after the other, other methods in batches."""
+    found: dict[int, Record] = {}
+    for k, (game, method, settings) in enumerate(members):
+        if settings["max_steps"] is not None:
+            settings["max_steps"] = whole_number("max_steps", settings["max_steps"])
+        elif not learns:
+            settings["max_steps"] = STEPS
+        if learns:
+            # by number, so that a stream does not depend on how many were made before
+            own = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, k))
+            found[k] = solve(game, method, seed=own, tolerance=tolerance, **settings).record
+    for group in [] if learns else _batches(members):
+        games, methods, limits = zip(*(members[k] for k in group), strict=True)
+        fixed = {name: limits[0][name] for name in ("tol", "max_steps")}
+        starts = [_start(game, own["start"], sequence) for game, own in zip(games, limits, strict=True)]
+        solutions = solve_lanes(games, methods, starts, seed=sequence, tolerance=tolerance, **fixed)
+        found |= {k: solution.record for k, solution in zip(group, solutions, strict=True)}
+    return found
+
+
+def _points(over: Mapping[str, Sequence[Any]], zipped: bool) -> list[dict[str, Any]]:
+    """Return the values at every point; raise `ValueError` for too many, and for unequal numbers in a zip."""
+    for name, values in over.items():
+        if isinstance(values, str) or not np.ndim(values) or not len(values):
+            raise ValueError(f"over[{name!r}]: {values!r} must be a list of at least one value")
+    lengths = {name: len(values) for name, values in over.items()}
+    if zipped and len(set(lengths.values())) > 1:
+        counted = ", ".join(f"{name} has {count}" for name, count in lengths.items())
+        raise ValueError(f"zip: needs names with equally many values; {counted}")
+    if (count := max(lengths.values(), default=0) if zipped else prod(lengths.values())) > MOST:
+        raise ValueError(f"over: {count} points are too many; must be at most {MOST}")
+    rows = zip(*over.values(), strict=True) if zipped else product(*over.values())
+    return [dict(zip(over, values, strict=True)) for values in rows]
+
+
+def _start(game: Any, start: object, sequence: np.random.SeedSequence) -> Profile:
+    if start is not None:
+        return initial_profile(game, start)
+    first: Profile = game.space.sample(keys_of(sequence, 2)[1])  # as in `solve`
+    return first
+
+
+def _vary(game: Any, method: Any, settings: Settings, point: Mapping[str, Any]) -> tuple[Any, Any, Settings]:
+    """Return game, method and settings at a point; raise `ValueError` for an unknown name."""
     plain = {name.removeprefix("game."): value for name, value in point.items()}
     options = {name.removeprefix("method."): v for name, v in plain.items() if name.startswith("method.")}
+    own = {name: options.pop(name) for name in settings if name in options}
     for name in options:
         if name not in keywords(type(method)):
-            hint = near(name, keywords(type(method)))
+            hint = near(name, [*keywords(type(method)), *settings])
             raise ValueError(f"over: method.{name} is no option of {type(method).__name__}; {hint}")
     given = {name: value for name, value in plain.items() if not name.startswith("method.")}
     fields = {name: value for name, value in given.items() if name in arrays(game)}
     if others := {name: value for name, value in given.items() if name not in fields}:
-        recipe = recipe_of(game)
-        if recipe is None:  # not made by a factory, or changed since: `with_` raises for unknown names
+        if recipe_of(game) is None:  # not made by a factory, or changed since: `with_` raises
             with_(game, **others)
-        else:
-            game = variant(game, **{name: _for_all(recipe, name, v) for name, v in others.items()})
-    return (with_(game, **fields) if fields else game), (replace(method, **options) if options else method)
+        game = variant(game, **others)
+    game = with_(game, **fields) if fields else game
+    return game, replace(method, **options) if options else method, {**settings, **own}
 
 
-def _for_all(recipe: GameRecipe, name: str, value: Any) -> Any:
-    """Return the value; a number in place of a list of numbers is repeated, as in a study."""
-    old = recipe.given.get(name)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return [value] * len(old) if number and isinstance(old, list | tuple) and np.ndim(old) == 1 else value
-
-
-def _batches(games: Sequence[Any], methods: Sequence[Any]) -> list[list[int]]:
-    """Return groups of points whose games and methods differ in numbers only."""
+def _batches(members: Sequence[tuple[Any, Any, Settings]]) -> list[list[int]]:
+    """Return groups of points whose games and methods differ in numbers only, with equal limits."""
     found: dict[str, list[int]] = {}
-    for k, pair in enumerate(zip(games, methods, strict=True)):
-        leaves, tree = jax.tree.flatten(as_arrays(pair))
-        found.setdefault(f"{tree} {[np.shape(leaf) for leaf in leaves]}", []).append(k)
+    for k, (game, method, settings) in enumerate(members):
+        leaves, tree = jax.tree.flatten(as_arrays((game, method)))
+        limits = settings["tol"], settings["max_steps"]
+        found.setdefault(f"{tree} {[np.shape(leaf) for leaf in leaves]} {limits}", []).append(k)
     return list(found.values())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from rivalry.core.profiles import basins, most_first
 from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
 from rivalry.core.results import Certificate, Record, Solution
 from rivalry.core.space import width
+from rivalry.solving.path_data import has_answer, record_of_plot
 from rivalry.solving.steps import Carry
 
 if TYPE_CHECKING:
@@ -192,7 +194,7 @@ def certify(game: object, record: Record, tolerance: float | None) -> Solution:
         if tolerance is not None:
             proof = _of_concept(record, certificate(game, profile, tolerance=tolerance))
             record |= proof.record()
-    return Solution(record, proof, names_of(game))
+    return Solution(record, proof, names_of(game), partial(record_of_plot, game, record))
 
 
 def _certified_population(
@@ -205,12 +207,13 @@ def _certified_population(
     if len(names) > 1:
         record.setdefault("player_name", (("player",), np.asarray(names)))
     if not has_answer(record) or mean_field_refusal(game):
-        return Solution(record, proof, names_of(game))
+        return Solution(record, proof, names_of(game), partial(record_of_plot, game, record))
     known, proof = record_of(game, put(record["profile"][1]), tolerance)
     if proof is not None:
         proof = _of_concept(record, proof)
         known |= proof.record()
-    return Solution(record | known, proof, names_of(game))
+    whole = record | known
+    return Solution(whole, proof, names_of(game), partial(record_of_plot, game, whole))
 
 
 def names_of(game: Any) -> dict[str, tuple[str, ...]]:
@@ -226,12 +229,6 @@ def _of_concept(record: Record, proof: Certificate) -> Certificate:
     left = record.get("concept_residual", record.get("residual"))
     residual = None if left is None else float(left[1])
     return proof._replace(concept=str(record["concept"][1]), residual=residual)
-
-
-def has_answer(record: Record) -> bool:
-    """Return whether a record has a finite profile or policy, at which a game has payoffs."""
-    dims, profile = record.get("profile", ((), np.nan))
-    return dims in (("player", "axis"), ("state", "action")) and bool(np.all(np.isfinite(profile)))
 
 
 def group_basins(game: Playable, record: Record) -> Record:

@@ -1,8 +1,8 @@
-"""Plot data of a recorded path: payoffs, gradients, and the game at some of its rows."""
+"""Plot data of a solution: of its recorded path, of the game at the profile and at rows of the path."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,38 @@ from rivalry.core import oracles
 from rivalry.core.game import Game, own_gradients
 from rivalry.core.jax import compiled, jax, jnp
 from rivalry.core.results import Record, stack_records
+from rivalry.core.validate import check_word
+from rivalry.plots import PATH_VIEWS, PLOTS
 from rivalry.solving.steps import as_arrays
 
 LENGTH = 64  # paths are padded to 64, 128, 256 … rows: few compilations
 SNAPSHOTS = 6
+
+
+def has_answer(record: Record) -> bool:
+    """Return whether a record has a finite profile or policy, at which a game has payoffs."""
+    dims, profile = record.get("profile", ((), np.nan))
+    return dims in (("player", "axis"), ("state", "action")) and bool(np.all(np.isfinite(profile)))
+
+
+def plot_record(game: Any, record: Record, wanted: Sequence[str]) -> Record:
+    """Return plot data by name, of the path or of the game at the profile; empty without a solution."""
+    if not has_answer(record):
+        return {}
+    found: Record = {}
+    for name in wanted:
+        if name in PATH_VIEWS:
+            found |= path_view(game, record, name)
+        elif name in (offered := oracles.plot_data(game)):
+            view = offered[name](jnp.asarray(record["profile"][1])).items()
+            found |= {key: (tuple(dims), np.asarray(array)) for key, (dims, array) in view}
+    return found
+
+
+def record_of_plot(game: Any, record: Record, plot: str, options: Mapping[str, Any]) -> Record:
+    """Return what a plot with these options draws of the game. Raises `ValueError` for an unknown plot."""
+    check_word("plot", plot, PLOTS)
+    return plot_record(game, record, PLOTS[plot].views_of(options))
 
 
 def path_view(game: Any, record: Record, name: str) -> Record:
