@@ -7,15 +7,22 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+import rivalry as rv
 from rivalry.cli import interrupt, output, values
+from rivalry.cli.show import describe
 from rivalry.core.files import DiskFull
+from rivalry.core.needs import fits
+from rivalry.core.registry import load
 from rivalry.lab.executor import RunEvent
+from rivalry.lab.study import load_study, studies
+from rivalry.methods import METHODS
 from tests.cli.conftest import Command
 
 HEAVY = ("jax", "numpy", "scipy", "xarray", "pandas", "matplotlib", "numba", "quantecon", "equinox", "rich")
@@ -295,3 +302,74 @@ def test_a_closed_pipe_is_not_an_error() -> None:
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1] == "0"
     assert done.stderr == ""
+
+
+def test_show_prints_toml_for_every_bundled_study() -> None:
+    for name, path in studies().items():
+        _, words = describe(name)
+        assert tomllib.loads(words) == tomllib.loads(path.read_text(encoding="utf-8")), name
+        assert words.startswith(f"# Study {name}: ")
+
+
+def test_what_show_prints_can_be_run_as_a_study(rivalry: Command) -> None:
+    Path("again.toml").write_text(rivalry("show", "matrix_classics").out, encoding="utf-8")
+    again, bundled = load_study("again.toml").resolved(), load_study("matrix_classics").resolved()
+    assert again | {"name": ""} == bundled | {"name": ""}
+
+
+@pytest.mark.parametrize("kind", ["games", "methods", "studies", "plots"])
+def test_lists_of_one_family(rivalry: Command, kind: str) -> None:
+    every, found = (rivalry("list", kind, *own, "--json").value for own in ((), ("race",)))
+    assert 0 < len(found) < len(every)
+    assert all(row in every for row in found)
+    if kind != "methods":
+        assert {row["family"] for row in found} == {"race"}
+        assert found == [row for row in every if row["family"] == "race"]
+    else:
+        game = rv.games.race()
+        assert [row["name"] for row in found] == [
+            row["name"]
+            for row in every
+            if any(fits(load(target), game) for target in METHODS[row["name"]].targets)
+        ]
+    wrong = rivalry("list", kind, "rac")
+    assert wrong.status == 2
+    assert wrong.err == f"rivalry: list {kind} rac: is no family of games; did you mean 'race'?\n"
+
+
+def test_plots_of_two_families_are_listed_for_each(rivalry: Command) -> None:
+    names = [
+        [row["name"] for row in rivalry("list", "plots", own, "--json").value] for own in ("city", "karma")
+    ]
+    assert names[0] == names[1]
+    assert "street_map" in names[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        (("--set", "reach=0.2"), "--set reach: needs its table; did you mean game.reach?"),
+        (("--set", "reach[1]=0.2"), "--set reach[1]: needs its table; did you mean game.reach[1]?"),
+        (("--set", "reech=0.2"), "--set reech: needs its table; did you mean game.reach?"),
+        (
+            ("--set", "resource.stds=0.2"),
+            "--set resource.stds: needs its table; did you mean game.resource.stds?",
+        ),
+        (("--sweep", "reach=0.1:0.2:3"), "--sweep reach: needs its table; did you mean game.reach?"),
+        (("--set", "rate=0.2"), "--set rate: needs its table; did you mean method.gradient_ascent.rate?"),
+    ],
+)
+def test_a_key_without_its_table_is_answered_with_the_whole_key(
+    rivalry: Command, given: tuple[str, ...], hint: str
+) -> None:
+    answer = rivalry("run", "lovett_fig6", *given)
+    assert answer.status == 2
+    assert answer.err == f"rivalry: {hint}\n"
+
+
+def test_costs_are_seconds_minutes_or_hours(rivalry: Command) -> None:
+    assert {row["cost"] for row in rivalry("list", "studies", "--json").value} == {
+        "seconds",
+        "minutes",
+        "hours",
+    }

@@ -149,6 +149,9 @@ def rivalry(
 @app.command("list")
 def list_(
     kind: Annotated[str | None, typer.Argument(metavar="[games|methods|studies|plots]")] = None,
+    family: Annotated[
+        str | None, typer.Argument(metavar="[FAMILY]", help="Only those of this family of games.")
+    ] = None,
     json: Json = False,
 ) -> int:
     """List games, methods, studies or plots."""
@@ -157,6 +160,8 @@ def list_(
     if kind is not None and kind not in KINDS:
         raise values.OptionError(f"list {kind}: {near(kind, KINDS)}")
     rows = [row for one in ([kind] if kind else KINDS) for row in show.rows(one, with_kind=kind is None)]
+    if kind is not None and family is not None:
+        rows = show.rows_of_family(kind, rows, family)
     return _print_result(json, rows, show.table(rows))
 
 

@@ -11,6 +11,7 @@ from textwrap import fill
 from typing import Any
 
 from rivalry.cli import output
+from rivalry.cli.values import OptionError
 from rivalry.core.registry import load, near
 from rivalry.lab import study
 from rivalry.plots import PLOTS
@@ -30,6 +31,22 @@ def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:
         ]
     found.sort(key=lambda row: str(row["name"]))
     return [{"kind": kind, **row} for row in found] if with_kind else found
+
+
+def rows_of_family(kind: str, found: list[dict[str, Any]], family: str) -> list[dict[str, Any]]:
+    """Return the rows of one family of games: for methods those that fit its example game.
+
+    Raises
+    ------
+    OptionError
+        For an unknown family.
+    """
+    if family not in study.games():
+        raise OptionError(f"list {kind} {family}: is no family of games; {near(family, study.games())}")
+    if kind == "methods":
+        names = _fitting(study.games()[family])
+        return [row for row in found if row["name"] in names]
+    return [row for row in found if family in str(row["family"]).split(", ")]
 
 
 def _family(kind: str, name: str) -> str | None:
@@ -91,21 +108,26 @@ def _requirements(kind: Any) -> str:
 
 def _methods_for(entry: Any) -> str:
     """Return the methods that fit a family's default game; empty if it cannot be built."""
+    names = _fitting(entry)
+    words = f"Methods: {', '.join(names)}"
+    return "\n\n" + fill(words, 79, break_on_hyphens=False, break_long_words=False) if names else ""
+
+
+def _fitting(entry: Any) -> list[str]:
     from rivalry.core.needs import fitting
 
     try:
         game = load(entry.targets[0])(**entry.example)
-        words = f"Methods: {', '.join(fitting(game, study.methods()))}"
-        return "\n\n" + fill(words, 79, break_on_hyphens=False, break_long_words=False)
     except (TypeError, ValueError):  # a plug-in's factory without defaults
-        return ""
+        return []
+    return fitting(game, study.methods())
 
 
 def _study_words(one: study.Study) -> str:
-    said = [repr(one)]
-    for name, part in one.parts().items():
-        said.append(f"  {name}: {part!r}".replace("\n", "\n    "))
-    return "\n".join([*said, "", one.text.rstrip()]).rstrip()
+    """Return the file of a study after a summary in comments: all of it is TOML."""
+    said = [repr(one), *(f"  {name}: {part!r}".replace("\n", "\n    ") for name, part in one.parts().items())]
+    comments = [f"# {line}" for text in said for line in text.splitlines()]
+    return "\n".join([*comments, "", one.text.rstrip()]).rstrip()
 
 
 def _parameter_table(parameters: list[study.Parameter]) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rivalry.cli import output, values
 from rivalry.cli.values import OptionError
-from rivalry.core.registry import near
+from rivalry.core.annotations import keywords
+from rivalry.core.registry import Entry, load, near
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -54,9 +57,36 @@ def study(
     # before the changes are applied: the error then names the parts that take them
     if one.include and (changes or swept):
         raise OptionError(_takers(one, changes | swept))
+    for key in changes | swept:
+        _check_table(one, key)
     if quick:
         one = one.quick_form()
     return one.with_changes(changes | swept)
+
+
+def _check_table(one: Study, key: str) -> None:
+    """Raise `OptionError` for a key without its table, such as ``reach`` for ``game.reach``."""
+    from rivalry.lab.study import games, methods
+    from rivalry.lab.study.expect import TABLES
+
+    option, plain = ("--sweep", key.removeprefix("sweep.")) if key.startswith("sweep.") else ("--set", key)
+    name, rest = re.fullmatch(r"([^.\[]*)(.*)", plain).groups()  # type: ignore[union-attr]
+    if name in TABLES:
+        return
+    belongs = {f"game.{key}": key for key in _keys(one.game or {}, "family", games())}
+    for table in one.method:
+        own = _keys(table, "kind", methods())
+        belongs |= {f"method.{table['name']}.{key}": key for key in own}
+    close = [name] if name in belongs.values() else get_close_matches(name, belongs.values(), n=1)
+    if full := [path + rest for path, key in belongs.items() if key in close]:
+        raise OptionError(f"{option} {plain}: needs its table; did you mean {' or '.join(full)}?")
+
+
+def _keys(table: Mapping[str, Any], key: str, known: Mapping[str, Entry]) -> set[str]:
+    """Return the keys of a family's or a method's table; of a user's file, which is not run, those given."""
+    entry = known.get(str(table.get(key)))
+    own = {name for target in entry.targets for name in keywords(load(target))} if entry else set()
+    return own | set(table) - {"name", "kind", "family"}
 
 
 def _takers(whole: Study, changes: Mapping[str, Any]) -> str:

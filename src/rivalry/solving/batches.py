@@ -265,7 +265,7 @@ def _run(
         games, methods, limits = zip(*(members[k] for k in group), strict=True)
         fixed = {name: limits[0][name] for name in ("tol", "max_steps")}
         starts = [_start(game, own["start"], sequence) for game, own in zip(games, limits, strict=True)]
-        solutions = solve_lanes(games, methods, starts, seed=sequence, tolerance=tolerance, **fixed)
+        solutions = solve_batch(games, methods, starts, seed=sequence, tolerance=tolerance, **fixed)
         found |= {k: solution.record for k, solution in zip(group, solutions, strict=True)}
     return found
 
