@@ -9,7 +9,7 @@ from scipy.integrate import quad
 import rivalry as rv
 from rivalry.core.certify import payoffs
 from rivalry.core.jax import jnp
-from rivalry.games.race.precipice import INFORMATION, solution
+from rivalry.games.precipice import INFORMATION, solution
 
 
 def simulate(word: str, rules: np.ndarray, mu: float, enmity: float) -> tuple[float, np.ndarray]:

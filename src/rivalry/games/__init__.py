@@ -42,7 +42,7 @@ GAMES = {
         example={"name": "prisoners_dilemma"},
     ),
     "precipice": Entry(
-        ("rivalry.games.race.precipice:precipice",),
+        ("rivalry.games.precipice:precipice",),
         "unequal teams race; the team that spends least on safety wins but may cause a disaster",
         "uᵢ = E[s_w (1 if w = i else 1 - e)], where w is the team of highest capability less safety, c - s, "
         "with c uniform on [0, μ], s the chosen safety and e the enmity",

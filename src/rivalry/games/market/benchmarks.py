@@ -19,8 +19,8 @@ from rivalry.core.oracles import best_response, discontinuity, metrics, payoff_s
 from rivalry.core.results import Record
 from rivalry.core.validate import check_word
 from rivalry.games.market import closed_forms
-from rivalry.games.market.best_response import StagedMarket, StageResponses, all_choices, whole_market
 from rivalry.games.market.equilibria import closure_sets
+from rivalry.games.market.leadership import StagedMarket, StageResponses, all_choices, whole_market
 from rivalry.games.market.model import Market
 from rivalry.tables import SubgamePerfect, equilibria, regrets, staged_values, tabulate
 from rivalry.tables import payoffs as table_payoffs

@@ -1,7 +1,7 @@
-"""Closed forms of a market: Nash, Stackelberg, joint-profit and competitive choices.
+"""Closed forms of a market: Nash, Stackelberg, joint-profit and competitive choices, and best responses.
 
-Every function returns choices of one period, quantities or prices, as NumPy arrays, or raises `ValueError`
-that names the obstacle and the numerical solver to use.
+Functions of a market return choices of one period, quantities or prices, as NumPy arrays, or raise
+`ValueError` that names the obstacle and the numerical solver to use. JAX can trace best responses.
 """
 
 from __future__ import annotations
@@ -10,25 +10,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Array, Float
 
-from rivalry.core.jax import put
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import Response
 from rivalry.games.market import equilibria, leadership
-from rivalry.games.market.model import Market
+from rivalry.games.market.model import Market, plain_numbers
 
 SLACK = 1e-12  # tolerance of choices beyond a bound, relative to the largest bound
+HALVINGS = 200  # of a bracket, down to neighbouring floats
 Numbers = dict[str, Any]
 Rows = Callable[[Numbers], np.ndarray]
-
-
-def plain_numbers(market: Market) -> Numbers:
-    """Return the market's parameters and bounds as NumPy floats and arrays ``[player]``."""
-    found: Numbers = {
-        name: np.asarray(value, dtype=float) if np.ndim(value) else float(value)
-        for name, value in market.numbers.items()
-    }
-    found["low"] = np.asarray(market.space.low, dtype=float)[:, 0]
-    found["high"] = np.asarray(market.space.high, dtype=float)[:, 0]
-    return found
 
 
 def profitable_choices(demand: str, choice: str, numbers: dict[str, Any]) -> np.ndarray:
@@ -306,3 +298,119 @@ LEADER: dict[tuple[str, str], Rows] = {
     ("differentiated", "price"): lambda n: equilibria.price_leader(*_differentiated_roots(n)),
     ("logit", "price"): lambda n: equilibria.logit_leader(*_logit(n)),
 }
+
+
+# --- best responses, the rivals' choices fixed -------------------------------------------------------------
+
+
+def best_choice(market: Market, x: Float[Array, "firm axis"], firm: int | Array) -> Array:
+    """Return the most profitable choice ``[axis]`` of a firm; never a supremum that no choice attains."""
+    rule, low, high = market.rule, market.space.low[firm, 0], market.space.high[firm, 0]
+    if rule.demand == "logit":
+        peaks = _bisect(lambda p: _logit_slope(market, x, firm, p), low, high)[None]
+    elif rule.choice == "price":
+        peaks = _differentiated_prices(market, x, firm)
+    else:  # also zero output, which saves the fixed cost
+        peaks = jnp.append(_quantity(market, x, firm), 0.0)
+    candidates = jnp.clip(peaks, low, high)
+    # candidates may lie outside the piece for which they were computed: their true payoffs decide
+    profits = jax.vmap(lambda own: market.payoffs(x.at[firm, 0].set(own))[firm])(candidates)
+    return candidates[jnp.argmax(profits)][None]
+
+
+def has_exact_response(market: Market) -> bool:
+    """Return whether the best response of a firm is known exactly."""
+    known = market.shock is None and not market.rule.winner_takes_all
+    return known and not (market.rule.demand == "logit" and market.dynamics.limited)
+
+
+def _quantity(market: Market, x: Array, firm: int | Array) -> Array:
+    """Return the quantity at which marginal revenue equals marginal cost."""
+    n, demand = market.numbers, market.rule.demand
+    rest = jnp.sum(x[:, 0]) - x[firm, 0]
+    if demand == "isoelastic":
+        ends = market.space.low[firm, 0], market.space.high[firm, 0]
+        return _bisect(lambda own: _isoelastic_slope(market, rest, firm, own), *ends)
+    cross = n["slope" if demand == "linear" else "substitution"]
+    return (n["intercept"] - cross * rest - n["unit_cost"][firm]) / (2 * n["slope"] + n["convex_cost"][firm])
+
+
+def _differentiated_prices(market: Market, x: Array, firm: int | Array) -> Float[Array, "candidate"]:
+    """Return the candidates for the best price.
+
+    These are the peaks of profit with the k cheapest rivals selling, where own demand is ``alpha_k - beta_k
+    p``, and the prices at which a rival stops selling or a capacity binds.
+    """
+    numbers, players = market.numbers, x.shape[0]
+    A, b, g = numbers["intercept"], numbers["slope"], numbers["substitution"]
+    c, d = numbers["unit_cost"][firm], numbers["convex_cost"][firm]
+    rivals = jnp.sort(jnp.where(jnp.arange(players) == firm, jnp.inf, x[:, 0]))[:-1]
+    willing = jnp.append(0.0, jnp.cumsum(A - rivals))  # of the k cheapest
+    wide = b - g + (jnp.arange(players) + 1) * g
+    beta = (1.0 - g / wide) / (b - g)
+    alpha = beta * A - g * willing / (wide * (b - g))
+    peaks = (alpha * (1.0 + d * beta) + beta * c) / (beta * (2.0 + d * beta))
+    full = jnp.where(jnp.isfinite(numbers["capacity"][firm]), (alpha - numbers["capacity"][firm]) / beta, A)
+    stops = willing[:-1] + A - (A - rivals) * wide[:-1] / jnp.where(g == 0, 1.0, g)
+    return jnp.concatenate([peaks, full, stops])
+
+
+def _logit_slope(market: Market, x: Array, firm: int | Array, p: Array) -> Array:
+    """Return a number with the sign of the slope of profit: ``mu/(1 - s) + C'(s) - p``, decreasing in p."""
+    numbers = market.numbers
+    share = market.clear(x.at[firm, 0].set(p)).q[firm]
+    marginal = numbers["unit_cost"][firm] + numbers["convex_cost"][firm] * share
+    return numbers["taste_spread"] / (1.0 - share) + marginal - p
+
+
+def _isoelastic_slope(market: Market, rest: Array, firm: int | Array, own: Array) -> Array:
+    """Return marginal revenue less marginal cost, which decreases where revenue increases."""
+    numbers = market.numbers
+    total = jnp.maximum(own + rest, numbers["price_flat_below"])
+    price = numbers["market_size"] * total ** (-1.0 / numbers["elasticity"])
+    falls = jnp.where(own + rest > numbers["price_flat_below"], own / (numbers["elasticity"] * total), 0.0)
+    return price * (1.0 - falls) - numbers["unit_cost"][firm] - numbers["convex_cost"][firm] * own
+
+
+def _bisect(slope: Callable[[Array], Array], low: Array, high: Array) -> Array:
+    """Return the zero of a decreasing slope by bisection, or the end of the interval without one."""
+
+    def halve(_: int | Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = ends
+        middle = (low + high) / 2
+        rising = slope(middle) > 0
+        return jnp.where(rising, middle, low), jnp.where(rising, high, middle)
+
+    low, high = jax.lax.fori_loop(0, HALVINGS, halve, (low, high))
+    return (low + high) / 2
+
+
+def undercutting(market: Market, x: np.ndarray, firm: int) -> Response:
+    """Return the best price against the rivals' lowest one: just below it, or the monopoly price.
+
+    For one good, where the cheapest firm serves the whole market. The profit from undercutting is a supremum
+    that no price attains.
+    """
+    n = plain_numbers(market)
+    a, b = n["intercept"], n["slope"]
+    c, d, fixed, low, high = (
+        float(n[name][firm]) for name in ("unit_cost", "convex_cost", "fixed_cost", "low", "high")
+    )
+    below = float(np.min(np.delete(x[:, 0], firm), initial=np.inf))
+    alone = (a * (b + d) + b * c) / (2 * b + d)  # the monopoly price
+
+    def paid(price: float) -> float:
+        return float(np.asarray(market.payoffs(jnp.asarray(x).at[firm, 0].set(price)))[firm])
+
+    found = {own: paid(own) for own in (float(x[firm, 0]), high)}  # above the others sales are 0
+    if low <= below <= high:
+        found[below] = paid(below)  # sharing the market costs less than serving all of it if d is above 0
+    if low < below:
+        price = min(max(min(alone, below), low), high)
+        sold = max(a - price, 0.0) / b
+        profit = price * sold - c * sold - d * sold**2 / 2 - fixed * (sold > 0)
+        # the profit is a supremum: the price reported is the next float below the rivals' lowest
+        at = np.nextafter(price, 0.0) if price >= below else price
+        found[float(at)] = float(market.after_tax(jnp.full(len(x), profit))[firm])
+    at = max(found, key=lambda price: found[price])
+    return Response(np.array([at]), found[at], found[at], "exact", "undercutting")

@@ -12,9 +12,9 @@ from rivalry.core.annotations import Symbol
 from rivalry.core.jax import put
 from rivalry.core.space import Box
 from rivalry.core.validate import checked, limit, whole_number
-from rivalry.games.market.best_response import StagedMarket, staged_market
 from rivalry.games.market.closed_forms import profitable_choices
 from rivalry.games.market.equilibria import check_interior
+from rivalry.games.market.leadership import StagedMarket, staged_market
 from rivalry.games.market.model import CHOICES, Accounts, Dynamics, Market, Rule, shock_of
 from rivalry.games.market.valuation import check_rates
 from rivalry.tables.stages import check_stages

@@ -1,4 +1,4 @@
-"""Leaders and followers in quantities, in closed form, every corner included; plain NumPy.
+"""Leaders and followers: outputs in closed form, every corner included, and the game of a first stage.
 
 With linear demand the price is a piecewise linear function of the output before a stage, and so is every
 response. Stages are folded into it from the last to the first: on each piece of the next stage's line, the
@@ -13,11 +13,22 @@ from collections.abc import Sequence
 from itertools import pairwise, product
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import numpy as np
+from jaxtyping import Array, Float
 
+from rivalry.core.certify import payoffs
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import Response, discontinuity, payoff_scale
+from rivalry.core.results import Coverage, Record
+from rivalry.core.space import Profile
 from rivalry.games.market.equilibria import aggregate, broadcast_parameters
+from rivalry.games.market.model import Market, plain_numbers
+from rivalry.transforms import Followers, Leadership, stackelberg
 
 HALVINGS = 60  # to find where one solution replaces another
+STEP, AT_BOUND = 1e-4, 1e-9  # of the width of the box
+AGREE = 1e-9  # relative to the payoff scale: tolerance of payoffs of responses found in two ways
 
 
 class Stage(NamedTuple):
@@ -351,3 +362,204 @@ def isoelastic(A: float, eta: float, c: Any) -> np.ndarray:
             f"{idle}, which has no closed form; use best_response"
         )
     return np.array(sold(max(interior, key=lambda p: (p - leader) * sold(p)[0])))
+
+
+# --- markets in stages --------------------------------------------------------------------------------------
+
+
+class StageResponses(eqx.Module):
+    """Responses of a later stage to earlier ones.
+
+    The outputs of the last stage depend on the leaders through their total alone, so firms that are absent or
+    at capacity are found exactly (`rivalry.games.market.equilibria.aggregate`); a follower that sells nothing
+    in a best response stays out. Otherwise, and in earlier stages, `rivalry.transforms.Followers` searches.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> game = rv.games.market(players=3)
+    >>> StageResponses()(game, game.space.check([45.0, 0.0, 0.0]), (1, 2)).ravel().tolist()
+    [45.0, 15.0, 15.0]
+    """
+
+    search: Followers = Followers()
+    # whether to search always: fixed costs are unknown inside JAX
+    searched: bool = eqx.field(static=True, default=False)
+
+    def __call__(self, game: Any, x: Profile, followers: tuple[int, ...]) -> Profile:
+        """Return ``x`` with the followers' rows replaced by their responses."""
+        if self.searched or not has_linear_responses(game):
+            return self.search(game, x, followers)
+        rows = jnp.asarray(followers)
+        rest = jnp.sum(x[:, 0]) - jnp.sum(x[rows, 0])
+        return x.at[rows, 0].set(_outputs(game, rest, followers), unique_indices=True)
+
+
+def has_linear_responses(game: Any) -> bool:
+    """Return whether the last stage responds exactly: quantities, linear demand, no fixed costs."""
+    if not isinstance(game, Market) or game.shock is not None:
+        return False
+    linear = game.rule in (("linear", "quantity"), ("differentiated", "quantity"))
+    return linear and not discontinuity(game)
+
+
+def _outputs(market: Market, rest: Array, firms: tuple[int, ...]) -> Float[Array, "firm"]:
+    """Return the Cournot outputs of some firms, the others producing ``rest`` in total."""
+    cross, c, steep, low, high = _supply(market, firms)
+    found: Array = aggregate(market.numbers["intercept"] - cross * rest, cross, c, steep, low, high, xp=jnp)
+    return found
+
+
+def _supply(market: Market, firms: tuple[int, ...]) -> list[Array]:
+    """Return the arguments of `aggregate` after ``top``: the slope in others' output, and ``[firm]`` each."""
+    n, rows = market.numbers, jnp.asarray(firms)
+    d, linear = n["convex_cost"][rows], market.rule.demand == "linear"
+    cross = n["slope" if linear else "substitution"]
+    steep = cross + d if linear else 2 * n["slope"] + d - cross
+    return [cross, n["unit_cost"][rows], steep, market.space.low[rows, 0], market.space.high[rows, 0]]
+
+
+def leader_choice(market: Market, x: Profile, leader: int | Array, followers: tuple[int, ...]) -> Array:
+    """Return a leader's most profitable output against other leaders, with one stage of followers.
+
+    For one good. The price falls linearly between the outputs at which a follower leaves or is at capacity:
+    the peak on every such piece, and the pieces' ends, are compared.
+    """
+    n, a = market.numbers, market.numbers["intercept"]
+    b, c, steep, low, high = _supply(market, followers)
+    rest = jnp.sum(x[:, 0]) - jnp.sum(x[jnp.asarray(followers), 0]) - x[leader, 0]
+    prices = jnp.sort(jnp.concatenate([c + steep * low, c + steep * high]))  # prices at the kinks
+    sold = jnp.sum(jnp.clip((prices[:, None] - c) / steep, low, high), axis=1)
+    kinks = (a - prices) / b - sold - rest
+    # a price inside every piece shows which followers respond there
+    middle = jnp.concatenate([prices[:1] - 1.0, (prices[1:] + prices[:-1]) / 2, prices[-1:] + 1.0])
+    between = (middle[:, None] > c + steep * low) & (middle[:, None] < c + steep * high)
+    slopes = b / (1.0 + jnp.sum(jnp.where(between, b / steep, 0.0), axis=1))
+    ends = jnp.append(prices, prices[-1]), jnp.append(kinks, kinks[-1])
+    intercepts = ends[0] + slopes * ends[1]  # of the line through a kink on each piece
+    peaks = (intercepts - n["unit_cost"][leader]) / (2 * slopes + n["convex_cost"][leader])
+    bounds = market.space.low[leader, 0], market.space.high[leader, 0]
+    choices = jnp.clip(jnp.concatenate([peaks, kinks, jnp.zeros(1)]), *bounds)
+
+    def payoff_at(own: Array) -> Array:
+        price = a - b * (rest + own + jnp.sum(_outputs(market, rest + own, followers)))
+        variable = n["unit_cost"][leader] * own + n["convex_cost"][leader] * own**2 / 2
+        return jnp.maximum(price, 0.0) * own - (variable + n["fixed_cost"][leader] * (own > 0))
+
+    return choices[jnp.argmax(jax.vmap(payoff_at)(choices))][None]
+
+
+class StagedMarket(Leadership):
+    """The game of the firms of a market's first stage, to which the later stages respond.
+
+    ``market`` is the market itself, in which all firms choose; see `rivalry.transforms.stackelberg`.
+    """
+
+    @property
+    def market(self) -> Market:
+        """The market with all its firms and stages."""
+        found: Market = self.whole_game
+        return found
+
+    def whole(self, x: Profile) -> Float[Array, "seat column"]:
+        """Return the choices of all players of ``game``; exact responses are differentiated directly."""
+        if not self.exact:
+            return super().whole(x)
+        found: Array = self.respond(self.game, self.put(x), self.followers)
+        return found
+
+    def choices(self, x: Profile) -> Float[Array, "seat axis"]:
+        """Return the choices of all firms ``[player axis]`` when the first stage chooses ``x``."""
+        found: Array = all_choices(self, x)
+        return found
+
+    @property
+    def exact(self) -> bool:
+        """True where the responses of the last stage are exact, without search."""
+        return has_linear_responses(self.game) and not self.respond.searched
+
+
+def whole_market(game: Market | StagedMarket) -> Market:
+    """Return the market with all its firms and stages."""
+    return game.market if isinstance(game, StagedMarket) else game
+
+
+@eqx.filter_jit
+def all_choices(game: Leadership, x: Any) -> Any:
+    """Return the choices of all players when leaders choose ``x [leader axis]`` and the others respond."""
+    x = game.whole(x)
+    while isinstance(game.game, Leadership):
+        game = game.game
+        x = game.whole(x)
+    return x
+
+
+def proved_leader_response(game: StagedMarket, x: np.ndarray, player: int) -> Response:
+    """Return a leader's best output on the price line given by the responses of the later stages."""
+    market = game.market
+    n = plain_numbers(market)
+    firm = game.stages[0][player]
+    own = [n[name] for name in ("unit_cost", "convex_cost", "low", "high")]
+    lines, _ = price_lines(n["intercept"], n["slope"], game.stages, *own)
+    rest = float(x.sum() - x[player, 0])
+    q, profit = best_output(lines[0], rest, *(float(part[firm]) for part in own))
+    there = x.copy()
+    there[player, 0] = float(q)
+    paid = float(np.asarray(payoffs(game, put(there)))[player])
+    best = float(np.asarray(market.after_tax(put(np.full(market.players, float(profit)))))[firm])
+    # two ways to the followers' responses: where they disagree, nothing is proved
+    agreed = abs(best - paid) <= AGREE * float(payoff_scale(market))
+    coverage: Coverage = "exact" if agreed else "lower bound"
+    method = "peaks and kinks of the price that the later stages leave"
+    return Response(there[player], paid, max(best, paid) if agreed else np.inf, coverage, method)
+
+
+def staged_market(market: Market) -> StagedMarket:
+    """Return the game of a market's first stage."""
+    here: Any = market
+    left = list(range(market.players))
+    respond = StageResponses(searched=bool(discontinuity(market)))
+    for last in range(len(market.stages) - 1, 0, -1):
+        earlier = sorted(firm for stage in market.stages[:last] for firm in stage)
+        led = stackelberg(here, [left.index(firm) for firm in earlier], respond)
+        here, left = StagedMarket(led.game, led.base, led.players, led.respond), earlier
+    found: StagedMarket = here
+    return found
+
+
+def second_order(game: StagedMarket, x: Profile) -> Record:
+    """Return the second-order conditions of leaders and followers, and which choices are at a bound.
+
+    ``leader_second_order [player]`` and ``follower_second_order [seat]`` are second derivatives of payoffs
+    in the own choice, below 0 at a peak: a leader's with the later stages responding, a follower's with the
+    choices of all others fixed. They are second differences over a ten-thousandth of the box, so a kink
+    appears as a large value. They are NaN at a bound, and for leaders among the seats. ``at_bound [seat]``
+    is 1 at a bound.
+    """
+    market = game.market
+    play = np.asarray(game.choices(put(np.asarray(x))))
+    low, high = np.asarray(market.space.low), np.asarray(market.space.high)
+    bound = np.minimum(play - low, high - play)[:, 0] <= AT_BOUND * (high - low)[:, 0]
+    led = [firm for firm in range(market.players) if firm not in game.stages[0]]
+    leaders = np.array([_second_difference(game, np.asarray(x), k) for k in range(len(game.players))])
+    followers = np.full(market.players, np.nan)
+    followers[led] = [_second_difference(market, play, firm) for firm in led]
+    return {
+        "leader_second_order": (("player",), leaders),
+        "follower_second_order": (("seat",), followers),
+        "at_bound": (("seat",), bound.astype(np.int64)),
+    }
+
+
+def _second_difference(game: Any, x: np.ndarray, player: int) -> float:
+    """Return the second difference of a player's payoff in its own choice; NaN near a bound."""
+    low, high = float(game.space.low[player, 0]), float(game.space.high[player, 0])
+    step = STEP * (high - low)
+    if not low + step <= x[player, 0] <= high - step:
+        return float("nan")
+    found = []
+    for move in (-step, 0.0, step):
+        there = x.copy()
+        there[player, 0] += move
+        found.append(float(np.asarray(payoffs(game, put(there)))[player]))
+    return (found[0] - 2 * found[1] + found[2]) / step**2

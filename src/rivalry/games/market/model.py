@@ -370,4 +370,15 @@ class Market(OneLineRepr, eqx.Module):
         return profit - self.numbers["tax"] * taxed
 
 
+def plain_numbers(market: Market) -> dict[str, Any]:
+    """Return the market's parameters and bounds as NumPy floats and arrays ``[player]``."""
+    found: dict[str, Any] = {
+        name: np.asarray(value, dtype=float) if np.ndim(value) else float(value)
+        for name, value in market.numbers.items()
+    }
+    found["low"] = np.asarray(market.space.low, dtype=float)[:, 0]
+    found["high"] = np.asarray(market.space.high, dtype=float)[:, 0]
+    return found
+
+
 at_home(Market, "rivalry.games.market.oracles")

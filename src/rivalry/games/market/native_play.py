@@ -13,8 +13,8 @@ from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.space import Box, Profile
 from rivalry.core.validate import check_word, whole_number
-from rivalry.games.market.best_response import StagedMarket, whole_market
 from rivalry.games.market.closed_forms import profitable_choices
+from rivalry.games.market.leadership import StagedMarket, whole_market
 from rivalry.games.market.model import INTERCEPT, Market, clear
 from rivalry.games.market.valuation import Valuation, valuation
 

@@ -19,18 +19,16 @@ from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Profile
 from rivalry.games.market import closed_forms, tables
 from rivalry.games.market.benchmarks import benchmarks, critical_discount, gain_bounds, search_response
-from rivalry.games.market.best_response import (
+from rivalry.games.market.closed_forms import best_choice, has_exact_response, undercutting
+from rivalry.games.market.factory import refusal
+from rivalry.games.market.leadership import (
     StagedMarket,
-    best_choice,
-    has_exact_response,
     has_linear_responses,
     leader_choice,
     proved_leader_response,
     second_order,
-    undercutting,
     whole_market,
 )
-from rivalry.games.market.factory import refusal
 from rivalry.games.market.model import Market, consumer_surplus
 from rivalry.games.market.native_play import market_play
 from rivalry.games.market.valuation import recurring_value, sensitivity

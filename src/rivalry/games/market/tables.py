@@ -11,7 +11,7 @@ from rivalry.core.jax import jax, put
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.space import Profile
 from rivalry.games.market.benchmarks import benchmark
-from rivalry.games.market.best_response import StagedMarket, whole_market
+from rivalry.games.market.leadership import StagedMarket, whole_market
 from rivalry.games.market.model import Market
 from rivalry.games.market.native_play import initial_state, settle
 from rivalry.tables.discretize import TABLE_BYTES, values_at

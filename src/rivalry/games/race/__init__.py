@@ -10,7 +10,6 @@ Modules, each importing only from those above it:
 - `oracles`: what is registered of all this for `Race`: metrics, plot data, native play, games at a state;
 - `beliefs`: players that believe in different races;
 - `keys`, `factory`: from keys to a race;
-- `precipice`: a race in safety alone;
 - `figures`: charts of results, which import none of these.
 """
 
