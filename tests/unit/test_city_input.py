@@ -23,8 +23,8 @@ def few(changed: dict[str, Any]) -> dict[str, Any]:
 
 ROUTE = ["1.1", "1.2"]
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "agents": ({"agents": 0}, "agents: 0 must be a whole number, at least 1"),
-    "max_karma": ({"max_karma": 0}, "max_karma: 0 must be a whole number, at least 1"),
+    "agents": ({"agents": 0}, "agents: 0 must be a whole number of at least 1"),
+    "max_karma": ({"max_karma": 0}, "max_karma: 0 must be a whole number of at least 1"),
     "mean_karma": ({"mean_karma": 7.0}, "mean_karma: 7 must be in [0, max_karma = 6]"),
     "N mean_karma": (
         {"mean_karma": 3.01},
@@ -59,8 +59,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"trip_distribution": [0.0, 0.0, 0.0, 0.0, 1.0]},
         "trip_distribution: must lead to trips; all are dormant in the end",
     ),
-    "allocation": ({"allocation": -1}, "allocation: -1 must be a whole number, at least 0"),
-    "paths": ({"paths_per_agent": 0}, "paths_per_agent: 0 must be a whole number, at least 1"),
+    "allocation": ({"allocation": -1}, "allocation: -1 must be a whole number of at least 0"),
+    "paths": ({"paths_per_agent": 0}, "paths_per_agent: 0 must be a whole number of at least 1"),
     "capacity below 0": (
         {"capacity": -1},
         "capacity: -1 must be a whole number, at least 0, or 'unlimited'",
@@ -125,10 +125,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no alternatives": (
         {"planning": "start", "alternatives": 0},
-        "alternatives: 0 must be a whole number, at least 1",
+        "alternatives: 0 must be a whole number of at least 1",
     ),
     "coalition": ({"coalition": 31}, "coalition: 31 must be at most 30, the number of agents"),
-    "coalition below 0": ({"coalition": -1}, "coalition: -1 must be a whole number, at least 0"),
+    "coalition below 0": ({"coalition": -1}, "coalition: -1 must be a whole number of at least 0"),
     "coalition's key": (
         {"coalition": {"agents": 2, "form": "lucky"}},
         "coalition.form: is unknown; did you mean 'from'?",
@@ -139,7 +139,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "coalition from": (
         {"coalition": {"agents": 2, "from": "rich"}},
-        "coalition.from: 'rich' is unknown; must be one of first, lucky, average, unlucky, random",
+        "coalition.from: 'rich' is unknown; known: average, first, lucky, random, unlucky",
     ),
     "transfer of nobody": (
         {"transfer": "even"},

@@ -366,9 +366,9 @@ def test_wrong_input() -> None:
     ):
         with pytest.raises(ValueError, match=f"simplex: {records}"):
             parallel_env(points, simplex="points")
-    with pytest.raises(ValueError, match="simplex: 'inside' must be one of 'corners', 'points'"):
+    with pytest.raises(ValueError, match="simplex: 'inside' is unknown; known: corners, points"):
         unwrap(parallel_env)(game, simplex="inside")
-    with pytest.raises(ValueError, match="illegal: 'ignore' must be one of 'warn', 'clip', 'raise'"):
+    with pytest.raises(ValueError, match="illegal: 'ignore' is unknown; known: clip, raise, warn"):
         unwrap(parallel_env)(game, illegal="ignore")
     env = TurnEnv(game)
     env.reset()

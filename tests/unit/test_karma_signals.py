@@ -33,7 +33,7 @@ def test_named_signals_and_tables_of_signals() -> None:
 @pytest.mark.parametrize(
     ("signal", "message"),
     [
-        ("poorer", "signal: 'poorer' is unknown; must be one of none, richer, karma"),
+        ("poorer", "signal: 'poorer' is unknown; known: karma, none, richer"),
         ([[0, 1], [1, 0]], r"signal: shape \(2, 2\) must be \(4, 4\): \[own karma\]\[peer's karma\]"),
         ([[0, 1, 0.5, 0]] * 4, r"signal\[0\]\[2\]: 0.5 must be a whole number in 0..15"),
         ([[0, -1, 0, 0]] * 4, r"signal\[0\]\[1\]: -1 must be a whole number in 0..15"),

@@ -133,8 +133,8 @@ def test_stationary_distributions() -> None:
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        (("AUCTION", [1.0], [1.0], 5), "mechanism: 'AUCTION' must be one of COIN, DICT, ROTATION, TURN"),
-        (("COIN", [1.0], [1.0], 0), "steps: 0 must be a whole number, at least 1"),
+        (("AUCTION", [1.0], [1.0], 5), "mechanism: 'AUCTION' is unknown; did you mean 'ROTATION'"),
+        (("COIN", [1.0], [1.0], 0), "steps: 0 must be a whole number of at least 1"),
         (("COIN", [], [1.0], 5), r"urgencies: \[\] must be one number or more"),
         (("COIN", [1.0, -2.0], [0.5, 0.5], 5), r"urgencies\[1\]: -2.0 must be at least 0"),
         (("COIN", [1.0, 2.0], [1.0], 5), "chain: 1 states must be 2, one an urgency"),
@@ -291,7 +291,7 @@ def test_mean_payments_respect_the_kernel_constant(rule: str) -> None:
         ({"u_min": 2.0}, "u_min: 2.0 must be at most u_max, 1.0"),
         ({"payment": "FREE"}, "payment: 'FREE' must be one of PBP, PBS, or a number"),
         ({"payment": -1.0}, "payment: -1.0 must be at least 0"),
-        ({"max_karma": 0}, "max_karma: 0 must be a whole number, at least 1"),
+        ({"max_karma": 0}, "max_karma: 0 must be a whole number of at least 1"),
     ],
     ids=lambda each: next(iter(each)) if isinstance(each, dict) else "",
 )
@@ -367,7 +367,7 @@ def test_no_counterexample_exists_with_one_urgency() -> None:
 
 
 def test_wrong_input_to_the_sum_is_refused() -> None:
-    with pytest.raises(ValueError, match="tie: 'last' must be one of coin, nobody"):
+    with pytest.raises(ValueError, match="tie: 'last' is unknown; known: coin, nobody"):
         theta_matrix(3, "last")
     with pytest.raises(ValueError, match=r"bids_prime: shape \(1, 3\) must be \(1, 2\)"):
         change_matrix([[0.5, 0.5]], [[0.5, 0.25, 0.25]])

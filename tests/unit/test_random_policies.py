@@ -115,11 +115,11 @@ def test_at_least_as_random_compares_entropies() -> None:
 
 def test_unknown_options_are_named() -> None:
     policies = draw_policies("logit_noise", 1, 1, 2, SEED).policies
-    with pytest.raises(ValueError, match="generator: 'even' must be one of dirichlet_state, smooth_gaussian"):
+    with pytest.raises(ValueError, match="generator: 'even' is unknown; known: dirichlet_state, logit_noise"):
         draw_policies("even", 1, 1, 2, SEED)
-    with pytest.raises(ValueError, match="entropy_rule: 'some' must be one of mean, every"):
+    with pytest.raises(ValueError, match="entropy_rule: 'some' is unknown; known: every, mean"):
         at_least_as_random(policies, policies[0], "some")
-    with pytest.raises(ValueError, match="distance: 'far' must be one of mean, sum, mu_weighted, l1"):
+    with pytest.raises(ValueError, match="distance: 'far' is unknown; known: l1, mean, mu_weighted, sum"):
         policy_distance(jnp.asarray(policies), jnp.asarray(policies), "far")
     with pytest.raises(ValueError, match="mu: must be given"):
         policy_distance(jnp.asarray(policies), jnp.asarray(policies), "mu_weighted")

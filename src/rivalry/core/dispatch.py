@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import update_wrapper
 from importlib import import_module
 from inspect import isdatadescriptor, ismethoddescriptor
@@ -19,9 +19,8 @@ _declared: list[Oracle[..., Any]] = []
 _homes: dict[type, str] = {}
 
 
-def _annotation(kind: type) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = vars(kind).get("__annotations__", {})
-    return found
+def _names(kind: type) -> set[str]:
+    return {*vars(kind), *vars(kind).get("__annotations__", {})}
 
 
 def _ours(kind: type) -> bool:
@@ -34,11 +33,11 @@ def _pays_as(kind: type, above: type) -> bool:
     for between in kind.__mro__[: kind.__mro__.index(above)]:
         if _ours(between):
             continue
-        if {"space", "payoffs"} & {*vars(between), *_annotation(between)}:
+        if {"space", "payoffs"} & _names(between):
             return False
         for name, value in vars(between).items():
             computes = callable(value) or isdatadescriptor(value) or ismethoddescriptor(value)
-            known = any(name in {*vars(one), *_annotation(one)} for one in above.__mro__)
+            known = any(name in _names(one) for one in above.__mro__)
             if computes and known and not name.startswith("__"):
                 return False
     return True

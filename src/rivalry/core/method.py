@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
@@ -58,14 +58,16 @@ class Method(Protocol):
     Any class with these two is a method. Optional members require a subclass of `BaseMethod`.
     """
 
+    @abstractmethod
     def init(self, game: Any, start: Profile, key: PRNGKeyArray) -> State:
         """Return the state before the first step; the key is consumed."""
 
+    @abstractmethod
     def step(self, game: Any, state: State, key: PRNGKeyArray) -> State:
         """Return the state after one step; the key is consumed."""
 
 
-class BaseMethod(Tree, ABC):
+class BaseMethod(Tree, Method):
     """A method with defaults for everything but ``init`` and ``step``.
 
     A class that derives from it is a frozen dataclass: its fields are the options of the method.
@@ -82,14 +84,6 @@ class BaseMethod(Tree, ABC):
 
     needs: ClassVar[tuple[Any, ...] | None] = None
     natural: ClassVar[bool] = False
-
-    @abstractmethod
-    def init(self, game: Any, start: Profile, key: PRNGKeyArray) -> State:
-        """Return the state before the first step; the key is consumed."""
-
-    @abstractmethod
-    def step(self, game: Any, state: State, key: PRNGKeyArray) -> State:
-        """Return the state after one step; the key is consumed."""
 
     def check_game(self, game: Any) -> None:
         """Raise `ValueError` for a game whose numbers the method cannot take. By default, for none."""
@@ -140,7 +134,7 @@ def as_method(method: Method) -> BaseMethod:
     """Return a method with all defaults. Raises `ValueError` for optional members of other classes."""
     if isinstance(method, BaseMethod):
         return method
-    _refuse_members(method, BaseMethod, ("init", "step"))
+    _refuse_members(method, BaseMethod)
     return _PlainMethod(method)
 
 
@@ -169,12 +163,15 @@ class Learner(Protocol):
     Any class with these three is a learner. Optional members require a subclass of `BaseLearner`.
     """
 
+    @abstractmethod
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Any:
         """Return the session: every array of the run by name, including the random state."""
 
+    @abstractmethod
     def advance(self, world: Any, session: Any, steps: int) -> int:
         """Take up to ``steps`` steps in place; return the steps done, 0 when finished."""
 
+    @abstractmethod
     def read(self, world: Any, session: Any) -> Record:
         """Return the record: ``profile``, optionally ``status``, ``end_state``, metrics and histories.
 
@@ -186,7 +183,7 @@ class Learner(Protocol):
         """
 
 
-class BaseLearner(Tree, ABC):
+class BaseLearner(Tree, Learner):
     """A learner with defaults for everything but ``begin``, ``advance`` and ``read``.
 
     A class that derives from it is a frozen dataclass: its fields are the options of the learner.
@@ -198,18 +195,6 @@ class BaseLearner(Tree, ABC):
     """
 
     needs: ClassVar[tuple[Any, ...] | None] = None
-
-    @abstractmethod
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Any:
-        """Return the session: every array of the run by name, random state included."""
-
-    @abstractmethod
-    def advance(self, world: Any, session: Any, steps: int) -> int:
-        """Take up to ``steps`` steps in place; return the steps done, 0 when finished."""
-
-    @abstractmethod
-    def read(self, world: Any, session: Any) -> Record:
-        """Return the record of a session; draw nothing."""
 
     def world(self, game: Any) -> Any:
         """Return the problem that the learner works on, made from a game once per run; draw nothing.
@@ -268,7 +253,7 @@ def as_learner(learner: Learner) -> BaseLearner:
     """Return a learner with all defaults. Raises `ValueError` for optional members of other classes."""
     if isinstance(learner, BaseLearner):
         return learner
-    _refuse_members(learner, BaseLearner, ("begin", "advance", "read"))
+    _refuse_members(learner, BaseLearner)
     return _PlainLearner(learner)
 
 
@@ -318,9 +303,9 @@ def read_session(learner: BaseLearner, world: Any, session: Any, finished: bool)
     return record
 
 
-def _refuse_members(value: Any, base: type, required: tuple[str, ...]) -> None:
+def _refuse_members(value: Any, base: type) -> None:
     """Raise `ValueError` for members that are only read in classes that derive from ``base``."""
-    optional = [name for name in vars(base) if not name.startswith("_") and name not in required]
+    optional = [name for name in vars(base) if not name.startswith("_")]
     if found := [name for name in optional if name in dir(type(value))]:
         kind = type(value).__name__
         raise ValueError(f"method: {kind} has {found[0]}; it must derive from rv.{base.__name__} for that")

@@ -252,12 +252,11 @@ def forward_at(kind: type, inside: Callable[[Any, Any], Any]) -> None:
     def at(wrapper: Any, compute: Callable[[Any], Record]) -> Callable[[Any], Record]:
         return lambda x: compute(inside(wrapper, x))
 
-    metrics.register(kind, when=inner_knows(metrics))(
-        lambda wrapper, x: metrics(wrapper.game, inside(wrapper, x))
-    )
-    traced_metrics.register(kind, when=inner_knows(traced_metrics))(
-        lambda wrapper, x: traced_metrics(wrapper.game, inside(wrapper, x))
-    )
+    def answer(known: Oracle[..., Any]) -> Callable[..., Any]:
+        return lambda wrapper, x: known(wrapper.game, inside(wrapper, x))
+
+    for known in (metrics, traced_metrics):
+        known.register(kind, when=inner_knows(known))(answer(known))
     plot_data.register(kind, when=inner_knows(plot_data))(
         lambda wrapper: {name: at(wrapper, known) for name, known in plot_data(wrapper.game).items()}
     )

@@ -15,6 +15,7 @@ import numpy as np
 
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.tree import Tree, static
+from rivalry.core.validate import check_word
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, PRNGKeyArray
@@ -302,8 +303,7 @@ class Box(Tree):
 
 def _checked_axis(axis: int, low: float, high: float, kind: str, zero_threshold: float | None) -> None:
     """Raise `ValueError` for invalid bounds, and for bounds outside the range of the coordinates."""
-    if kind not in get_args(Coordinate):
-        raise ValueError(f"coordinates: {kind!r} must be one of {', '.join(map(repr, get_args(Coordinate)))}")
+    check_word("coordinates", kind, get_args(Coordinate))
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
         raise ValueError(f"bounds[{axis}]: [{low}, {high}] must be finite with low below high")
     if kind in ("log", "shifted") and zero_threshold is not None and not 0 < zero_threshold < high:
@@ -504,17 +504,13 @@ def lattice(space: Space, count: int) -> list[Profile]:
         inside = Box(space.unconstrain(space.usual.low), space.unconstrain(space.usual.high))
         return [space.constrain(y) for y in lattice(inside, count)]
     players = space.shape[0]
-    points = 1
-    rows = [_middles(space, player, points) for player in range(players)]
-    while prod(map(len, rows)) < count:
-        points += 1
-        finer = [_middles(space, player, points) for player in range(players)]
-        # finitely many choices do not get finer, and would never suffice
-        if points > 4 * count and prod(map(len, finer)) < count:
-            raise ValueError(f"starts: {count} must be at most {prod(map(len, finer))}, all there are")
-        rows = finer
-    sizes = [len(row) for row in rows]
-    total = prod(sizes)
+    for points in range(1, 4 * count + 2):
+        rows = [_middles(space, player, points) for player in range(players)]
+        sizes = [len(row) for row in rows]
+        if (total := prod(sizes)) >= count:
+            break
+    else:  # finitely many choices do not get finer, and would never suffice
+        raise ValueError(f"starts: {count} must be at most {total}, all there are")
     # steps of the golden section, coprime to the total, visit different profiles that are far apart
     step = next(s for s in range(max(1, round(GOLDEN * total)), 2 * total + 2) if gcd(s, total) == 1)
     found = []
@@ -567,15 +563,7 @@ def directions(space: Space) -> list[np.ndarray]:
     """
     axes = space.shape[1]
     if isinstance(space, Simplex):
-        return [_zero_sum(size, axes) for size in space.sizes]
+        from scipy.linalg import helmert  # takes a tenth of a second to import
+
+        return [np.pad(helmert(size).T, ((0, axes - size), (0, 0))) for size in space.sizes]
     return [np.eye(axes)[:, own] for own in np.asarray(space.mask)]
-
-
-def _zero_sum(size: int, axes: int) -> np.ndarray:
-    """Return an orthonormal basis of the zero-sum vectors on the first ``size`` of ``axes`` entries."""
-    # Helmert's basis: column k compares entry k with the sum of those before it
-    found = np.zeros((axes, size - 1))
-    for k in range(1, size):
-        found[:k, k - 1], found[k, k - 1] = 1.0, -k
-    lengths = np.sqrt(np.arange(1, size) * np.arange(2, size + 1))
-    return found / lengths if size > 1 else found

@@ -57,36 +57,36 @@ _RULES: dict[type, tuple[str, Callable[[Any, Any], bool]]] = {
 }
 
 
-RENAMED: Mapping[str, tuple[str, ...]] = {
-    "bid_law": ("bid_distribution",),
-    "cap": ("max_periods",),
-    "carry_on": ("resume_from",),
-    "controls": ("negative_controls",),
-    "enough": ("gain_tolerance",),
-    "eps": ("exploration",),
-    "given": ("evaluate",),
-    "inner": ("response_method",),
-    "karma_law": ("karma_distribution",),
-    "kbar": ("mean_karma",),
-    "keep": ("store_tables",),
-    "kmax": ("max_karma",),
-    "last": ("average_last",),
-    "least_deviation": ("min_deviation",),
-    "mirror": ("mirror_ascent",),
-    "most": ("max_atoms",),
-    "most_branches": ("max_branches",),
-    "most_points": ("max_points",),
-    "notes": ("checkpoints",),
-    "omd": ("online_mirror_descent",),
-    "p_update": ("update_probability",),
-    "places": ("action_grid",),
-    "plan_options": ("commitment_with_switching_cost",),
-    "q0": ("initial_q",),
-    "reply_iterations": ("best_response_iterations",),
-    "smoothing": ("damped_fixed_point",),
-    "theory": ("analytic_constants",),
-    "trip_law": ("trip_distribution",),
-    "urgency_law": ("urgency_distribution",),
+RENAMED: Mapping[str, str] = {
+    "bid_law": "bid_distribution",
+    "cap": "max_periods",
+    "carry_on": "resume_from",
+    "controls": "negative_controls",
+    "enough": "gain_tolerance",
+    "eps": "exploration",
+    "given": "evaluate",
+    "inner": "response_method",
+    "karma_law": "karma_distribution",
+    "kbar": "mean_karma",
+    "keep": "store_tables",
+    "kmax": "max_karma",
+    "last": "average_last",
+    "least_deviation": "min_deviation",
+    "mirror": "mirror_ascent",
+    "most": "max_atoms",
+    "most_branches": "max_branches",
+    "most_points": "max_points",
+    "notes": "checkpoints",
+    "omd": "online_mirror_descent",
+    "p_update": "update_probability",
+    "places": "action_grid",
+    "plan_options": "commitment_with_switching_cost",
+    "q0": "initial_q",
+    "reply_iterations": "best_response_iterations",
+    "smoothing": "damped_fixed_point",
+    "theory": "analytic_constants",
+    "trip_law": "trip_distribution",
+    "urgency_law": "urgency_distribution",
 }
 """Former names of arguments, options, kinds and variables, with their present names."""
 
@@ -292,11 +292,6 @@ def refuse(name: str, hint: Any, value: Any, *, bounds: bool = True) -> None:
         raise ValueError(one_line(f"{name}{fault.where}: {fault.message()}"))
 
 
-def fault_of(hint: Any, value: Any) -> Fault | None:
-    """Return why an annotation does not allow a value, or None."""
-    return _fault(hint, value, ())
-
-
 def convert(hint: Any, value: Any) -> Any:
     """Return an allowed value in the type of its annotation, such as integers as floats, lists as tuples.
 
@@ -307,7 +302,7 @@ def convert(hint: Any, value: Any) -> Any:
     if origin is Annotated:
         return convert(members[0], value)
     if origin in (Union, types.UnionType):
-        plain = [member for member in storable_members(hint) if _fault(member, value, ()) is None]
+        plain = [member for member in storable_members(hint) if fault_of(member, value) is None]
         exact = [member for member in plain if isinstance(member, type) and type(value) is member]
         chosen = exact or sorted(plain, key=_is_opaque)
         return convert(chosen[0], value) if chosen else value
@@ -371,9 +366,8 @@ def near(name: str, known: Iterable[str]) -> str:
     import difflib
 
     known = list(known)
-    for new in RENAMED.get(name, ()):
-        if new in known:
-            return f"it is now called {new!r}"
+    if RENAMED.get(name) in known:
+        return f"it is now called {RENAMED[name]!r}"
     close = difflib.get_close_matches(name[:100], known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"
 
@@ -406,10 +400,11 @@ def one_line(error: object) -> str:
     return words if len(words) <= LONGEST else f"{words[:half]} .. {words[-half:]}"
 
 
-def _fault(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None:
+def fault_of(hint: Any, value: Any, notes: tuple[Any, ...] = ()) -> Fault | None:
+    """Return why an annotation with these notes does not allow a value, or None."""
     origin, members = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return _fault(members[0], value, (*notes, *members[1:]))
+        return fault_of(members[0], value, (*notes, *members[1:]))
     if origin in (Union, types.UnionType):
         return _union_fault(members, value, notes)
     if origin is Literal:
@@ -441,7 +436,7 @@ def _type_fault(rule: str, value: Any) -> Fault:
 def _union_fault(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault | None:
     faults = []
     for member in members:
-        fault = _fault(member, value, notes)
+        fault = fault_of(member, value, notes)
         if fault is None:
             return None
         faults.append(fault)
@@ -497,7 +492,7 @@ def _list_fault(hint: Any, members: Sequence[Any], value: Any, notes: tuple[Any,
         return Fault("", f"{format_value(value)} must have {len(members)} entries", "bound")
     notes = tuple(note for note in notes if not isinstance(note, Len | MinLen | MaxLen))
     for k, entry in enumerate(value):
-        fault = _fault(members[k if pair else 0], entry, notes) if members else None
+        fault = fault_of(members[k if pair else 0], entry, notes) if members else None
         if fault is not None:
             return fault.within(f"[{k}]")
     return None
@@ -509,7 +504,7 @@ def _table_fault(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> 
     for key, entry in value.items():
         if not isinstance(key, str):
             return Fault("", f"{format_value(value)} must have text as keys", "entry")
-        fault = _fault(members[1], entry, notes) if len(members) > 1 else None
+        fault = fault_of(members[1], entry, notes) if len(members) > 1 else None
         for note in notes:
             fault = _key_fault(note.target, key, entry) if isinstance(note, Keys) else fault
         if fault is not None:
@@ -521,7 +516,7 @@ def _key_fault(target: Callable[..., Any], key: str, entry: Any) -> Fault | None
     """Return the fault of a key of a table or of its value, or None."""
     known, hints = signature_of(target)
     if key in known:
-        return _fault(hints[key], entry, ())
+        return fault_of(hints[key], entry)
     other = keys_with_symbol(key, hints)
     return Fault("", f"is called {other} here" if other else f"is no key; {near(key, known)}", "entry")
 

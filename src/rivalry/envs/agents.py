@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from gymnasium import spaces
 
 from rivalry.core.game import BrokenInvariant
-from rivalry.core.validate import whole_number
+from rivalry.core.validate import check_word, whole_number
 from rivalry.economies.kernels.economy import RUNNING
-from rivalry.envs.games import Infos, Results, Seen, SimultaneousEnv, check_literal
+from rivalry.envs.games import Infos, Results, Seen, SimultaneousEnv
 
 PERIODS = 1000
 Illegal = Literal["warn", "clip", "raise"]  # clip with one warning, clip silently, raise
@@ -68,7 +68,7 @@ class AgentsEnv(SimultaneousEnv):
         self.game = game
         agents, views = self._prepare(normalize_spaces)
         whole_number("periods", periods, 1)
-        check_literal("illegal", illegal, Illegal)
+        check_word("illegal", illegal, get_args(Illegal))
         self.views, self.periods, self.illegal = views, periods, illegal
         self._silent = illegal == "clip"  # also set after the first warning
         self.possible_agents = [f"agent_{k}" for k in range(agents)]
@@ -122,7 +122,8 @@ class AgentsEnv(SimultaneousEnv):
 
         Raises `BrokenInvariant` if karma is not conserved.
         """
-        paid = self._go(np.where(self.acting, entries, 0))
+        # a copy, since the kernels change their arrays in place
+        paid = self._go(np.where(self.acting, entries, 0)).copy()
         if self.now.status[0] != RUNNING:
             raise BrokenInvariant(f"karma is not conserved at step {int(self.now.status[1])}")
         cut = int(self.now.clock[0]) >= self.periods

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core.game import kernel_arrays
-from rivalry.core.registry import near
+from rivalry.core.validate import check_word
 from rivalry.economies.kernels.city import bid, buffers_of, fresh, no_tallies, ready, rows, take, trips
 from rivalry.economies.kernels.city_learning import entry_counts
 from rivalry.envs.agents import AgentsEnv, Views, draw
@@ -76,9 +76,7 @@ class CityEnv(AgentsEnv):
             return np.zeros(len(entries))
         bid(self.city, self.now, self._desk, entries, no_tallies())
         ready(self.city, self.now, self._desk)
-        # a copy, since the kernels change their arrays in place
-        paid: np.ndarray = self.now.reward.copy()
-        return paid
+        return np.asarray(self.now.reward)
 
     def _report(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         now, agents = self.now, np.arange(len(self.now.karma))
@@ -101,8 +99,7 @@ class CityEnv(AgentsEnv):
         Raises `ValueError`.
         """
         if isinstance(others, str):
-            if others not in POLICIES:
-                raise ValueError(f"others: {others!r} is unknown; {near(others, POLICIES)}")
+            check_word("others", others, POLICIES)
             return others
         return np.cumsum(check_policy(self.city, others, "others"), axis=-1, dtype=np.float32)
 

@@ -50,9 +50,7 @@ class EconomyEnv(AgentsEnv):
 
     def _go(self, entries: np.ndarray) -> np.ndarray:
         act(self.economy, self.now, entries, no_tallies())
-        # a copy, since the kernels change their arrays in place
-        paid: np.ndarray = self.now.reward.copy()
-        return paid
+        return np.asarray(self.now.reward)
 
     def _report(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         all_agents = np.ones(len(self.now.karma), dtype=bool)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, get_args
 
 import gymnasium as gym
 import numpy as np
 
 from rivalry.core.game import kernel_arrays
 from rivalry.core.registry import lazy, near
-from rivalry.core.validate import check_keywords, number_of
+from rivalry.core.validate import check_keywords, check_word, number_of
 from rivalry.envs.agents import PERIODS, AgentsEnv, Illegal
 from rivalry.envs.cities import CityEnv
 from rivalry.envs.economies import EconomyEnv
-from rivalry.envs.games import GameEnv, OnSimplex, check_literal
+from rivalry.envs.games import GameEnv, OnSimplex
 from rivalry.envs.turns import TurnEnv
 from rivalry.games import GAMES
 from rivalry.tables.kernels.shapes import CityArrays, Economy
@@ -62,8 +62,8 @@ def parallel_env(
     ['player_0', 'player_1']
     """
     found = game_of(game)
-    check_literal("illegal", illegal, Illegal)
-    check_literal("simplex", simplex, OnSimplex)
+    check_word("illegal", illegal, get_args(Illegal))
+    check_word("simplex", simplex, get_args(OnSimplex))
     world = kernel_arrays(found)
     if not isinstance(world, Economy | CityArrays):
         return GameEnv(found, periods=periods, normalize_spaces=normalize_spaces, simplex=simplex)

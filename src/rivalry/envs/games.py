@@ -14,7 +14,7 @@ from rivalry.core import oracles
 from rivalry.core.game import Game, is_markov, is_population
 from rivalry.core.plain import register_plain
 from rivalry.core.space import Box, Choices, Simplex
-from rivalry.core.validate import whole_number
+from rivalry.core.validate import check_word, whole_number
 from rivalry.envs.course import FAR, NEAR, Course
 from rivalry.transforms import repeat
 
@@ -263,7 +263,7 @@ class ActionConverter:
 
 def _as_points(game: Any, simplex: OnSimplex) -> bool:
     """Return whether actions are points of a simplex. Raises `ValueError` if they cannot be."""
-    check_literal("simplex", simplex, OnSimplex)
+    check_word("simplex", simplex, get_args(OnSimplex))
     if simplex == "corners":
         return False
     if not isinstance(game.space, Simplex):
@@ -282,12 +282,6 @@ def _number(action: Any, size: int, name: str) -> int:
     if not 0 <= number < size:
         raise ValueError(f"action of {name}: {action!r} must be a whole number in 0..{size - 1}")
     return number
-
-
-def check_literal(name: str, word: str, kind: Any) -> None:
-    """Raise `ValueError` for a word that is not in a `Literal`."""
-    if word not in get_args(kind):
-        raise ValueError(f"{name}: {word!r} must be one of {', '.join(map(repr, get_args(kind)))}")
 
 
 def markov(game: Any, periods: int) -> Any:

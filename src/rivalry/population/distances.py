@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from jaxtyping import Array, Float
 
 from rivalry.core.jax import jnp
+from rivalry.core.validate import check_word
 
 Distance = Literal["mean", "sum", "mu_weighted", "l1"]
 DISTANCES: tuple[str, ...] = get_args(Distance)
@@ -76,8 +77,7 @@ def policy_distance(
     >>> [float(policy_distance(one, two, weights)) for weights in ("mean", "sum", "l1")]
     [1.0, 2.0, 4.0]
     """
-    if weights not in DISTANCES:
-        raise ValueError(f"distance: {weights!r} must be one of {', '.join(DISTANCES)}")
+    check_word("distance", weights, DISTANCES)
     if weights == "l1":
         return jnp.abs(pi - other).sum(axis=(-3, -2, -1))
     distance = transport(pi, other)

@@ -141,22 +141,6 @@ def analytic_constants(game: Any) -> Record:
     raise unknown(game, "analytic constants")
 
 
-ORACLES = (
-    state_types,
-    type_shares,
-    mean_field_refusal,
-    continuum_limit,
-    first_distribution,
-    transition_matrix,
-    is_feasible,
-    conservation_error,
-    measured_environment,
-    population_metrics,
-    analytic_constants,
-)
-"""All oracles of population games."""
-
-
 def refuse_mean_field(game: Any) -> None:
     """Raise `ValueError` if a game has no stationary population; see `mean_field_refusal`."""
     why = mean_field_refusal(game)

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from rivalry.core.jax import jnp
+from rivalry.core.validate import check_word
 from rivalry.population.distances import entropies
 
 Rule = Literal["dirichlet_state", "smooth_gaussian", "logit_noise"]
@@ -68,8 +69,7 @@ def draw_policies(
     >>> drawn.policies.shape, drawn.parameters["width"].shape, bool(np.all(drawn.policies[:, :, 1, 2:] == 0))
     ((3, 2, 5, 5), (3, 2), True)
     """
-    if generator not in GENERATORS:
-        raise ValueError(f"generator: {generator!r} must be one of {', '.join(GENERATORS)}")
+    check_word("generator", generator, GENERATORS)
     rule = _RULES[generator]
     each = [rule(_numbers(seed, number), private, most) for number in range(first, first + count)]
     policies = [policy for policy, _ in each]
@@ -144,8 +144,7 @@ def at_least_as_random(policies: np.ndarray, other: np.ndarray, rule: str = "mea
     >>> at_least_as_random(np.array([[even], [sure]]), even[None]).tolist()
     [True, False]
     """
-    if rule not in ENTROPY_RULES:
-        raise ValueError(f"entropy_rule: {rule!r} must be one of {', '.join(ENTROPY_RULES)}")
+    check_word("entropy_rule", rule, ENTROPY_RULES)
     each, bar = (np.asarray(entropies(jnp.asarray(pi))) for pi in (policies, other))
     if rule == "mean":
         each, bar = each.mean(axis=(-2, -1))[:, None, None], bar.mean()

@@ -16,7 +16,7 @@ from rivalry.core.game import measures as measures_of
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import forward, inner_knows
 from rivalry.core.results import Coverage
-from rivalry.core.space import Box, Choices, Profile, Simplex, Space
+from rivalry.core.space import Box, Choices, Profile, Simplex, Space, as_profile
 from rivalry.core.validate import check_keywords
 from rivalry.tables.kernels.shapes import FiniteGame, one_state, stateless_tables
 
@@ -244,12 +244,8 @@ class Subspace(eqx.Module):
         return found
 
     def check(self, x: object, name: str = "start") -> Profile:
-        rows = np.asarray(x, dtype=float)
-        rows = rows[:, None] if rows.ndim == 1 and self.shape[1] == 1 else rows
-        if rows.shape != self.shape:
-            raise ValueError(f"{name}: shape {rows.shape} must be {self.shape} (players, axes)")
         whole = np.array(self.base)
-        whole[list(self.players)] = rows
+        whole[list(self.players)] = as_profile(x, self.shape, name)
         found: Array = self.whole.check(whole, name)
         return found[jnp.asarray(self.players)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import permutations
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -16,7 +17,7 @@ from rivalry.core.game import Game, MarkovGame
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import forward
 from rivalry.core.results import COVERAGES, Coverage, Record
-from rivalry.core.space import Box, Profile, Space
+from rivalry.core.space import Box, Profile, Space, as_profile
 from rivalry.core.validate import check_keywords, whole_number
 from rivalry.tables.stages import check_stages
 from rivalry.transforms.units import units
@@ -448,17 +449,12 @@ class Schedules(eqx.Module):
         kinds = len(each)
         # all schedules would be kinds ** periods rows
         rows = [np.full(self.periods, k) for k in range(kinds)]
-        for k in range(kinds):
-            for other in range(kinds):
-                for period in range(self.periods if other != k else 0):
-                    rows.append(np.where(np.arange(self.periods) == period, other, k))
+        for k, other in permutations(range(kinds), 2):
+            rows += list(np.where(np.eye(self.periods, dtype=bool), other, k))
         return each[np.array(rows)].reshape(len(rows), -1)
 
     def check(self, x: object, name: str = "start") -> Profile:
-        given = np.asarray(x, dtype=float)
-        if given.shape != self.shape:
-            raise ValueError(f"{name}: shape {given.shape} must be {self.shape} (players, periods x axes)")
-        rows = self._split_profile(given)
+        rows = self._split_profile(as_profile(x, self.shape, name))
         every = [self.stage.check(rows[:, t], f"{name}, period {t}") for t in range(self.periods)]
         return jnp.concatenate(every, axis=1)
 

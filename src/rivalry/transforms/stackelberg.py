@@ -14,7 +14,7 @@ from rivalry.core import oracles
 from rivalry.core.certify import search, traceable_best_response
 from rivalry.core.game import Game, own_gradients
 from rivalry.core.jax import jax, jnp
-from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
+from rivalry.core.reparametrisation import is_reparametrised, unconstrain, unconstrained_game
 from rivalry.core.space import Box, Profile
 from rivalry.core.validate import check_keywords
 from rivalry.tables.stages import check_stages
@@ -145,8 +145,8 @@ def _responses_jvp(primals: Any, tangents: Any) -> tuple[Profile, Profile]:
     still = moves.at[rows].set(0.0, unique_indices=True)
     if not isinstance(lead.game.space, Box):
         return whole, still
-    y, pace = _unconstrain(lead.game, whole)
-    flat = unconstrained_game(lead.game)
+    flat, y = unconstrained_game(lead.game), unconstrain(lead.game, whole)
+    pace = flat.slopes(y)[0] if is_reparametrised(lead.game) else jnp.ones_like(y)
     responses = y[rows]
     free = inside(flat.space, y)[rows]
 
@@ -155,23 +155,10 @@ def _responses_jvp(primals: Any, tangents: Any) -> tuple[Profile, Profile]:
         return own_gradients(unconstrained_game(lead.game), there, lead.followers)
 
     # where the slope of amounts is 0, at zero amounts, coordinates stay
-    along = still if pace is None else jnp.where(pace > 0, still / jnp.where(pace > 0, pace, 1.0), 0.0)
+    along = jnp.where(pace > 0, still / jnp.where(pace > 0, pace, 1.0), 0.0)
     _, drift = eqx.filter_jvp(steepness, (lead, y), (change, along))
-    follow = newton_step(flat, y, lead.followers, free, drift)
-    follow = follow if pace is None else follow * pace[rows]
+    follow = newton_step(flat, y, lead.followers, free, drift) * pace[rows]
     return whole, still.at[rows].set(follow, unique_indices=True)
-
-
-def _unconstrain(game: Any, x: Profile) -> tuple[Profile, Profile | None]:
-    """Return a profile in unconstrained coordinates, and the slope of amounts in them.
-
-    The slope is None where it is 1.
-    """
-    if not is_reparametrised(game):
-        return x, None
-    flat = unconstrained_game(game)
-    y: Array = flat.unconstrain(x)
-    return y, jax.jvp(flat.constrain, (y,), (jnp.ones_like(y),))[1]
 
 
 def inside(space: Box, x: Profile) -> Bool[Array, "player axis"]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Le, Lt
 
-from rivalry.core.validate import checked, limit
+from rivalry.core.validate import checked, limit, whole_number
 from rivalry.economies.city.classes import centre_of, classes_of, unavoidable
 from rivalry.economies.city.free_flow import of_agents, of_distribution
 from rivalry.economies.city.model import INDEPENDENT, City
@@ -23,7 +23,7 @@ from rivalry.economies.city.travellers import (
     travellers,
 )
 from rivalry.economies.karma.agents import agents_per_type, initial_amounts
-from rivalry.economies.karma.checks import check_keys, numbers, whole
+from rivalry.economies.karma.checks import check_keys, numbers
 from rivalry.tables.kernels import shapes
 
 PRICES = {
@@ -153,8 +153,8 @@ def city(
     True
     """
     given = dict(locals())
-    whole("max_karma", max_karma, 1)
-    whole("allocation", allocation, 0)
+    whole_number("max_karma", max_karma, 1)
+    whole_number("allocation", allocation)
     graph, slots = network_of(network), slots_of(given)
     who, given_count = travellers(given, slots)
     count = _count(given_count, routes)

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core.registry import near
-from rivalry.core.validate import limit
+from rivalry.core.validate import check_word, limit, whole_number
 from rivalry.economies.city.classes import CLASSES
 from rivalry.economies.city.journeys import Journeys, at_nodes, at_start, fixed_journeys
 from rivalry.economies.city.networks import Network
 from rivalry.economies.city.shortest_paths import Paths, between, distances, pad, shortest
 from rivalry.economies.karma.chains import stationary
-from rivalry.economies.karma.checks import check_keys, numbers, one_of, tables_of_types, whole
+from rivalry.economies.karma.checks import check_keys, numbers, tables_of_types
 
 AGENTS = 1000
 OWN = ("urgencies", "urgency_distribution", "p_dormant", "trip_distribution", "gamma")
@@ -123,7 +123,9 @@ def allocate(network: Network, given: Mapping[str, Any], agents: int, slots: int
         paths, numbers = _routes(network, routes)
     planning, alternatives = given["planning"], given["alternatives"]
     if alternatives is not None:
-        whole("alternatives", alternatives, 1)  # idle unless planning is "start": studies sweep over planning
+        whole_number(
+            "alternatives", alternatives, 1
+        )  # idle unless planning is "start": studies sweep over planning
     ends, even = paths.ends[numbers], np.full(len(paths.lanes), 1 / len(paths.lanes))
     if planning == "none":
         return Allocation(
@@ -189,7 +191,7 @@ def _route(network: Network, names: Any, where: str) -> tuple[tuple[int, ...], t
 def slots_of(given: Mapping[str, Any]) -> int:
     """Return the number of journeys per agent. Raises `ValueError`."""
     given_slots, routes = given["paths_per_agent"], given["routes"]
-    slots = None if given_slots is None else whole("paths_per_agent", given_slots, 1)
+    slots = None if given_slots is None else whole_number("paths_per_agent", given_slots, 1)
     if routes is None:
         return SLOTS if slots is None else slots
     if not isinstance(routes, list | tuple) or not routes:
@@ -241,8 +243,9 @@ def coalition_of(given: object, kinds: np.ndarray, seed: int) -> np.ndarray:
     check_keys("coalition", table, COALITION_KEYS)
     if "agents" not in table:
         raise ValueError("coalition.agents: is missing; must be how many collude")
-    count = whole(name, table["agents"], 0)
-    origin = one_of("coalition.from", table.get("from", "first"), ORIGINS)
+    count = whole_number(name, table["agents"])
+    origin = table.get("from", "first")
+    check_word("coalition.from", origin, ORIGINS)
     among = np.flatnonzero(kinds == CLASSES.index(origin)) if origin in CLASSES else np.arange(len(kinds))
     if count > len(among):
         who = f"the {origin} agents there are" if origin in CLASSES else "the number of agents"

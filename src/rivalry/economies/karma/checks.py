@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core.registry import near
+from rivalry.core.validate import whole_number
 from rivalry.economies.karma.chains import ROUNDING, stationary
 
 AGENTS = 100
@@ -63,20 +64,6 @@ def numbers(name: str, value: object, *, dims: int = 0, most: float = np.inf) ->
         if why:
             raise ValueError(f"{name}{''.join(f'[{k}]' for k in index)}: {entry:g} {why}")
     return found
-
-
-def whole(name: str, value: object, minimum: int) -> int:
-    """Return an integer of at least ``minimum``. Raises `ValueError`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
-        raise ValueError(f"{name}: {value!r} must be a whole number, at least {minimum}")
-    return int(value)
-
-
-def one_of(name: str, value: object, known: Sequence[str]) -> str:
-    """Return a word among ``known``. Raises `ValueError` that lists them."""
-    if not isinstance(value, str) or value not in known:
-        raise ValueError(f"{name}: {value!r} is unknown; must be one of {', '.join(known)}")
-    return value
 
 
 def tax_of(tax: object, most: int) -> np.ndarray:
@@ -136,7 +123,7 @@ def tables_of_types(
     Raises `ValueError`.
     """
     tables: Any = given["types"]
-    count = None if given["agents"] is None else whole("agents", given["agents"], 1)
+    count = None if given["agents"] is None else whole_number("agents", given["agents"], 1)
     if tables is None:
         return {"": {"name": "agents"}}, [1.0], count
     if not isinstance(tables, list | tuple) or not tables:
@@ -175,7 +162,7 @@ def shares_of(tables: Sequence[Mapping[str, Any]]) -> tuple[list[float], int | N
     if missing is not None:
         raise ValueError(f"types[{missing}].{name}: is missing; every type must have one, or none")
     if name == "count":
-        counts = [whole(f"types[{k}].count", table["count"], 1) for k, table in enumerate(tables)]
+        counts = [whole_number(f"types[{k}].count", table["count"], 1) for k, table in enumerate(tables)]
         return [count / sum(counts) for count in counts], sum(counts)
     shares = [float(numbers(f"types[{k}].share", table["share"])) for k, table in enumerate(tables)]
     if abs(sum(shares) - 1) > ROUNDING:

@@ -10,9 +10,9 @@ import numpy as np
 from annotated_types import Ge, Le, Lt
 
 from rivalry.core.jax import put
-from rivalry.core.validate import checked, limit
+from rivalry.core.validate import check_word, checked, limit, whole_number
 from rivalry.economies.karma.agents import agents_per_type, equal_karma, initial_amounts
-from rivalry.economies.karma.checks import AGENTS, Types, numbers, one_of, tax_of, types_of, whole
+from rivalry.economies.karma.checks import AGENTS, Types, numbers, tax_of, types_of
 from rivalry.economies.karma.model import KarmaEconomy
 from rivalry.tables.kernels import shapes
 
@@ -117,7 +117,7 @@ def karma(
     [0, 0, 1, 1, 1, 1]
     """
     given = dict(locals())
-    whole("max_karma", max_karma, 1)
+    whole_number("max_karma", max_karma, 1)
     who, given_count = types_of(given)
     payee = receiver_of(payment, receiver)
     table = charge_of(payment, price, charge, max_karma)
@@ -157,7 +157,7 @@ def karma(
         overflow=OVERFLOWS[overflow],
         own_bid=bool(np.all(table == charge_of("PBP", None, None, max_karma))),
         agents=count,
-        every=whole("redistribute_every", redistribute_every, 1),
+        every=whole_number("redistribute_every", redistribute_every, 1),
         idle=int(idle == "random"),
     )
 
@@ -201,7 +201,7 @@ def charge_of(payment: str, price: object, charge: object, max_karma: int) -> np
         most = np.where(other <= own, own, -1)
         found = _whole_table("charge", charge, "[bid][rival's bid]", most, ", at most the bid")
     elif payment == "fixed_price":
-        found = np.minimum(whole("price", price, 0), own)
+        found = np.minimum(whole_number("price", price), own)
     else:
         found = {"difference": own - other, "highest_losing_bid": other}.get(payment, own)
     return np.tril(found).astype(np.int64)
@@ -248,7 +248,8 @@ def signal_of(signal: object, max_karma: int) -> np.ndarray:
     own, peer = np.indices((max_karma + 1, max_karma + 1))
     if isinstance(signal, str):
         words = {"none": 0 * own, "richer": 1 + np.sign(peer - own), "karma": peer}
-        found = words[one_of("signal", signal, tuple(words))]
+        check_word("signal", signal, words)
+        found = words[signal]
     else:
         most = np.full_like(own, own.size - 1)  # there are no more pairs of karma levels
         found = _whole_table("signal", signal, "[own karma][peer's karma]", most)

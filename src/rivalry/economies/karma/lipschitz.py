@@ -21,6 +21,7 @@ from jaxtyping import Array
 
 from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.validate import whole_number
 
 PAYMENTS = ("PBP", "PBS")
 Play = tuple[np.ndarray, np.ndarray]  # a distribution of states [state], and a policy [state action]
@@ -115,8 +116,7 @@ def _kernel(payment: str | float, max_karma: int, tight: bool) -> float:
     if isinstance(payment, str):
         if payment not in PAYMENTS:
             raise ValueError(f"payment: {payment!r} must be one of {', '.join(PAYMENTS)}, or a number")
-        if max_karma < 1:
-            raise ValueError(f"max_karma: {max_karma} must be a whole number, at least 1")
+        whole_number("max_karma", max_karma, 1)
         return 0.0 if payment == "PBP" else float(max_karma if tight else 2 * max_karma)
     if not (np.isfinite(payment) and payment >= 0):
         raise ValueError(f"payment: {payment} must be at least 0, the constant of a karma kernel")

@@ -30,8 +30,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 import numpy as np
 
 from rivalry.core.results import Record
+from rivalry.core.validate import check_word, whole_number
 from rivalry.economies.karma.chains import stationary
-from rivalry.economies.karma.checks import whole
 from rivalry.economies.karma.lipschitz import constants, kernel_constant
 from rivalry.population.random_policies import rows
 from rivalry.tables.kernels.shapes import COIN, NOBODY, SOCIETY
@@ -67,9 +67,8 @@ def exact_baseline(mechanism: str, urgencies: object, chain: object, steps: int)
     >>> [round(value, 9) for value in exact_baseline("DICT", [1.0, 5.0], [0.5, 0.5], 10_000)]
     [-1.0, -0.015811388, -0.005]
     """
-    if mechanism not in MECHANISMS:
-        raise ValueError(f"mechanism: {mechanism!r} must be one of {', '.join(MECHANISMS)}")
-    whole("steps", steps, 1)
+    check_word("mechanism", mechanism, MECHANISMS)
+    whole_number("steps", steps, 1)
     u = np.asarray(urgencies, dtype=float)
     if u.ndim != 1 or not u.size:
         raise ValueError(f"urgencies: {urgencies!r} must be one number or more")
@@ -190,8 +189,7 @@ def theta_matrix(bids: int, tie: str = "coin") -> np.ndarray:
     >>> theta_matrix(3)[1].tolist(), theta_matrix(3, "nobody")[1].tolist()
     ([1.0, 0.5, 0.0], [1.0, 0.0, 0.0])
     """
-    if tie not in get_args(Tie):
-        raise ValueError(f"tie: {tie!r} must be one of {', '.join(get_args(Tie))}")
+    check_word("tie", tie, get_args(Tie))
     return np.tri(bids, k=-1) + (0.5 * np.eye(bids) if tie == "coin" else 0.0)
 
 

@@ -19,10 +19,9 @@ from rivalry.lab.study.points import flat, short_names
 from rivalry.methods import METHODS
 from rivalry.plots import FORMER, FORMER_OPTIONS
 
-_RENAMED = {old: new for old, (new,) in RENAMED.items()}
-_KARMA = {old: _RENAMED[old] for old in ("kbar", "kmax")}
-_LAWS = {old: _RENAMED[old] for old in ("bid_law", "karma_law")}
-_CITY = _KARMA | {old: _RENAMED[old] for old in ("trip_law", "urgency_law")}
+_KARMA = {old: RENAMED[old] for old in ("kbar", "kmax")}
+_LAWS = {old: RENAMED[old] for old in ("bid_law", "karma_law")}
+_CITY = _KARMA | {old: RENAMED[old] for old in ("trip_law", "urgency_law")}
 
 _RACE = {
     "A": "safety_productivity",
@@ -127,8 +126,8 @@ DEMAND_KEYS = {"differentiated": {"A": "intercept"}, "logit": {"a": "quality"}}
 LISTS = ("beliefs", "types")  # keys with a list of tables, whose keys are those of the game
 GAMES_KEYS = ("choices", "parameter")  # options of methods that name keys of the game
 
-METHOD_KINDS = {old: new for old, new in _RENAMED.items() if new in METHODS}
-METHOD_KEYS = {old: new for old, new in _RENAMED.items() if old not in METHOD_KINDS | _CITY | _LAWS}
+METHOD_KINDS = {old: new for old, new in RENAMED.items() if new in METHODS}
+METHOD_KEYS = {old: new for old, new in RENAMED.items() if old not in METHOD_KINDS | _CITY | _LAWS}
 VARIABLES: dict[str, dict[str, str]] = {
     "city": _LAWS | {"place": "place"},  # a position along a path
     "karma": _KARMA | _LAWS,
