@@ -145,7 +145,7 @@ def test_cells_equal_those_of_local_workers(
     counted = Counter(event.cell for event in events if event.kind == "done")
     assert counted == dict.fromkeys([place.id for place in away.cells], 1)
     with away.locking():
-        assert set(away.seconds()) == set(counted)
+        assert set(away.index.seconds()) == set(counted)
 
 
 CLIMB = [{"kind": "duel.py:Climb", "max_steps": 3_000_000}]

@@ -10,6 +10,7 @@ import numpy as np
 from rivalry.core.results import Record
 from rivalry.lab.store import Run
 from rivalry.lab.study import Study
+from tests.duels import store
 
 POINTS = np.linspace(0.001, 0.999, 100)
 WEIGHTS = np.exp(-((POINTS - 0.25) ** 2) / 0.02) + np.exp(-((POINTS - 0.75) ** 2) / 0.02)
@@ -119,7 +120,7 @@ def stored(folder: Path, made: Study | None = None, *, leave: int = 0, fail: str
     done = len(run.cells) - leave
     with run.locking():
         for place in run.cells[:done]:
-            run.write_cell(place.id, ascent(place.point.get("reach", 0.17)))
+            store(run, place.id, ascent(place.point.get("reach", 0.17)))
         for place in run.cells[done:] if fail else []:
             run.note(place.id, "failed", message=fail)
     return run

@@ -52,7 +52,7 @@ def test_two_workers_give_the_same_bytes_as_one(tmp_path: Path, at_once: None) -
     assert counted == {("done", place.id): 1 for place in alone.cells}
     assert [event.done for event in events if event.kind == "done"] == [1, 2, 3, 4, 5, 6]
     with alone.locking():
-        assert set(alone.seconds()) == {place.id for place in alone.cells}
+        assert set(alone.index.seconds()) == {place.id for place in alone.cells}
 
 
 JOB = Job("0" * 16, {}, ".", "nowhere")

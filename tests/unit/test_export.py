@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from rivalry.lab.export import export, tidy, to_csv, to_latex
 from rivalry.lab.store import Run, StoreError
-from tests.duel_study import record, study
+from tests.duel_study import record, store, study
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     run = Run.create_or_open(tmp_path / "run", study(tmp_path))
     for k, place in enumerate(run.cells):
-        run.write_cell(place.id, record(k))
+        store(run, place.id, record(k))
     return run
 
 
@@ -117,7 +117,7 @@ def test_latex_is_escaped_and_rounded(run: Run, tmp_path: Path) -> None:
 def test_the_same_data_give_the_same_bytes(run: Run, tmp_path: Path) -> None:
     other = Run.create_or_open(tmp_path / "other", study(tmp_path))
     for k, place in reversed(list(enumerate(other.cells))):
-        other.write_cell(place.id, record(k))
+        store(other, place.id, record(k))
     for form in ("csv", "latex", "netcdf"):
         one, two = export(run, form).files, export(other, form).files
         assert [p.name for p in one] == [p.name for p in two]

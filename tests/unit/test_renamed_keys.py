@@ -102,4 +102,4 @@ def test_methods_name_the_present_key(tmp_path: Path, table: str, words: str) ->
 
 
 def test_present_names_are_not_former_ones() -> None:
-    assert not {new for names in RENAMED.values() for new in names} & set(RENAMED)
+    assert not set(RENAMED.values()) & set(RENAMED)

@@ -19,7 +19,7 @@ import xarray as xr
 from rivalry.core.files import write_json
 from rivalry.lab.store import DamagedFile, Run, StoreError, load_run
 from rivalry.lab.store.bookkeeping import read_index
-from tests.duel_study import record, study
+from tests.duel_study import record, store, study
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def run(tmp_path: Path) -> Run:
 
 def fill(run: Run, *, skip: int = 0) -> Run:
     for k, place in enumerate(run.cells[: len(run.cells) - skip]):
-        run.write_cell(place.id, record(k), seconds=0.5)
+        store(run, place.id, record(k), seconds=0.5)
     return run
 
 
@@ -172,7 +172,7 @@ def test_a_run_without_an_index_has_no_failures(run: Run) -> None:
 def test_the_index_drops_cells_without_a_file(run: Run) -> None:
     with run.locking():
         fill(run)
-        assert set(run.seconds().values()) == {0.5}
+        assert set(run.index.seconds().values()) == {0.5}
         run.cell_path(run.cells[0].id).unlink()
         run.reconcile()
         assert run.index.known() == {place.id for place in run.cells[1:]}
@@ -215,7 +215,7 @@ def test_the_dataset_does_not_depend_on_the_order_of_cells(run: Run, tmp_path: P
     other = Run.create_or_open(tmp_path / "other", study(tmp_path))
     for k, place in reversed(list(enumerate(other.cells))):
         other.write_dataset()
-        other.write_cell(place.id, record(k), seconds=2.0)
+        store(other, place.id, record(k), seconds=2.0)
     other.write_dataset()
     assert (other.folder / "dataset.nc").read_bytes() == (run.folder / "dataset.nc").read_bytes()
     assert xr.load_dataset(run.folder / "dataset.nc", engine="h5netcdf").identical(run.dataset())
@@ -229,7 +229,7 @@ def test_recomputed_certificates_apply_to_their_own_result_only(run: Run) -> Non
     run.write_certificate(id, newer)
     assert run.cell_path(id).read_bytes() == before
     np.testing.assert_array_equal(run.dataset().regret[0, 0, 0], newer["regret"][1])
-    run.write_cell(id, record(5))  # a new result: the old certificate does not apply
+    store(run, id, record(5))  # a new result: the old certificate does not apply
     np.testing.assert_array_equal(run.dataset().regret[0, 0, 0], record(5)["regret"][1])
 
 

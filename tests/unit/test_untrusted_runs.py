@@ -27,7 +27,7 @@ from rivalry.lab.export import export
 from rivalry.lab.report import build
 from rivalry.lab.store import Run, load_run
 from tests.cli.conftest import Command, rivalry
-from tests.duel_study import record, study
+from tests.duel_study import record, store, study
 
 __all__ = ["rivalry"]
 
@@ -44,7 +44,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = Run.create_or_open(folder / "run", study(folder, expect=EXPECT))
     with run.locking():
         for k, place in enumerate(run.cells):
-            run.write_cell(place.id, record(k))
+            store(run, place.id, record(k))
         run.write_dataset()
         run.log("done")
     build(run.folder)
@@ -441,7 +441,7 @@ def test_an_edited_or_missing_study_text_is_reported(tmp_path: Path, rivalry: Co
 
     study(tmp_path)
     run = Run.create_or_open(tmp_path / "run", load_study(tmp_path / "duel.toml"))
-    run.write_cell(run.cells[0].id, record(0))
+    store(run, run.cells[0].id, record(0))
     text = run.folder / "study.toml"
     assert run.text_fault == ""
     for data, words in (
@@ -589,7 +589,7 @@ def test_parts_must_be_inside_the_run_and_their_files_are_announced(tmp_path: Pa
     (part,) = whole.parts().values()
     with part.locking():
         for k, place in enumerate(part.cells):
-            part.write_cell(place.id, record(k))
+            store(part, place.id, record(k))
     (tmp_path / "more.py").write_text("trouble = 'none'\n")
     head = copy.deepcopy(part.head)
     head["study"]["game"]["trouble"] = "more.py:trouble"  # the including study does not name it

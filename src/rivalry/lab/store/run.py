@@ -403,11 +403,6 @@ class Run:
         """Return the path of a cell's file."""
         return self.folder / "cells" / f"{id}.npz"
 
-    def write_cell(self, id: str, record: Record, seconds: float = 0.0) -> None:
-        """Store a cell's record and its wall time. Raises `DiskFull`."""
-        files.write(self.cell_path(id), files.pack(record, kind="cell", name=id), durable=seconds > 1)
-        self.note(id, "done", seconds)
-
     def read_cell(self, id: str) -> Record:
         """Return a cell's record. Raises `DamagedFile`."""
         path = self.cell_path(id)
@@ -441,10 +436,6 @@ class Run:
     def note(self, id: str, state: str, seconds: float | None = None, message: str = "") -> None:
         """Record in the index how a cell ended: ``done`` (with warnings) or ``failed`` (with a reason)."""
         self.index.note(id, state, seconds, message)
-
-    def seconds(self) -> dict[str, float]:
-        """Return the wall times of cells, where known."""
-        return self.index.seconds()
 
     def log(self, line: str) -> None:
         """Add to the run's log. Raises `DiskFull`."""
