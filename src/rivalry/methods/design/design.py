@@ -15,8 +15,9 @@ from rivalry.core.jax import put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import CLAIMS, UNREFUTED
-from rivalry.core.validate import limit
+from rivalry.core.validate import fault_of, limit
 from rivalry.methods.continuation.parameters import VariedEntries, entries_of, precise
+from rivalry.methods.design.rule_choices import check_ends
 from rivalry.methods.limit_sets.nearby_equilibria import ends_from, random_starts
 
 FINE = 1e-6  # tolerance of the refinement, relative to the range between two grid values
@@ -313,16 +314,11 @@ def _values(name: str, given: Any) -> np.ndarray:
     if isinstance(given, dict):
         if set(given) != {"from", "to", "count"}:
             raise ValueError(f"choices: {name} has {', '.join(map(str, given))}; must have from, to, count")
-        low, high, count = given["from"], given["to"], given["count"]
-        if isinstance(count, bool) or not isinstance(count, int) or count < 2:
-            raise ValueError(f"choices: {name}: count {count!r} must be a whole number of at least 2")
-        limit("choices", count)
-        values = np.linspace(float(low), float(high), count)
+        check_ends(f"choices: {name}", given)
+        limit("choices", given["count"])
+        values = np.linspace(given["from"], given["to"], given["count"])
     else:
-        try:
-            values = np.asarray(given, dtype=float)
-        except (TypeError, ValueError):
-            values = np.zeros((0, 0))
+        values = np.zeros(0) if fault_of(list[float], given) else np.asarray(given, dtype=float)
     if values.ndim != 1 or not values.size or not np.all(np.isfinite(values)):
         raise ValueError(f"choices: {name}: {given!r} must be a list of numbers, or from, to, count")
     return values

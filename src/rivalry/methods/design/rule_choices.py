@@ -10,10 +10,11 @@ from itertools import islice, product
 from typing import Any, NamedTuple
 
 import numpy as np
+from annotated_types import Ge
 
 from rivalry.core.construction import variant
 from rivalry.core.results import Record
-from rivalry.core.validate import limit
+from rivalry.core.validate import fault_of, limit
 
 SCALES = ("linear", "log")
 COMBINATIONS = 200  # tried with a value before it is reported as refused
@@ -114,6 +115,15 @@ def _list(name: str, form: Any) -> Choice:
     return Choice(name, tuple(form))
 
 
+def check_ends(what: str, form: Mapping[str, Any]) -> None:
+    """Raise `ValueError` unless a range is from a finite number to another, with a count above 1 if any."""
+    for key in ("from", "to"):
+        if fault_of(float, form[key]) or not np.isfinite(form[key]):
+            raise ValueError(f"{what}: {key} {form[key]!r} must be a finite number")
+    if "count" in form and fault_of(int, form["count"], (Ge(2),)):
+        raise ValueError(f"{what}: count {form['count']!r} must be a whole number of at least 2")
+
+
 def _range(name: str, form: Mapping[str, Any]) -> Choice:
     what = f"choices: {name}"
     if not {"from", "to"} <= set(form) <= {"from", "to", "count", "scale"}:
@@ -121,11 +131,7 @@ def _range(name: str, form: Mapping[str, Any]) -> Choice:
             f"{what} has {', '.join(map(str, form))}; must have from, to, and may have count, scale"
         )
     low, high, count, scale = form["from"], form["to"], form.get("count"), form.get("scale", "linear")
-    for key, value in (("from", low), ("to", high)):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-            raise ValueError(f"{what}: {key} {value!r} must be a finite number")
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 2):
-        raise ValueError(f"{what}: count {count!r} must be a whole number of at least 2")
+    check_ends(what, form if count is not None else {"from": low, "to": high})
     if scale not in SCALES:
         raise ValueError(f"{what}: scale {scale!r} must be one of {', '.join(SCALES)}")
     if not low < high:
