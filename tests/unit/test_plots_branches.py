@@ -146,8 +146,9 @@ def test_many_events_of_one_kind_are_counted_without_their_values() -> None:
     record["event_parameter"] = (("event",), positions)
     record["event_position"] = (("event", "player", "axis"), np.full((5, 3, 1), 0.5))
     assert "fold (5)" in labels(rv.plots.bifurcation(dataset(record)))
-    record["event_parameter"] = (("event",), np.append(np.nan, positions[:4]))
-    assert "fold at 0.12, 0.135, 0.15, 0.165" in labels(rv.plots.bifurcation(dataset(record)))
+    for known in (np.append(np.nan, positions[:4]), np.append(positions[:4], np.nan)):
+        record["event_parameter"] = (("event",), known)
+        assert "fold at 0.12, 0.135, 0.15, 0.165" in labels(rv.plots.bifurcation(dataset(record)))
 
 
 def test_runs_and_branches_are_drawn_together(run: xr.Dataset) -> None:

@@ -130,8 +130,11 @@ def draw_events(ax: Axes, found: DrawnPoint, axis: int) -> None:
     if not {"event_kind", "event_parameter", "event_position"} <= set(found):
         return
     style: dict[str, Any] = {"color": INK, "markerfacecolor": "white", "markeredgewidth": 1.2, "zorder": 6}
+    # padding is cut off every array on its own: events beyond the shorter have no parameter, or no kind
+    rows = min(len(found["event_kind"]), len(found["event_parameter"]))
+    kinds, known = found["event_kind"][:rows], np.isfinite(found["event_parameter"][:rows])
     for kind, (marker, word) in EVENTS.items():
-        mine = np.flatnonzero((found["event_kind"] == kind) & np.isfinite(found["event_parameter"]))
+        mine = np.flatnonzero((kinds == kind) & known)
         values = found["event_parameter"][mine]
         numbers = sorted({f"{value:.6g}" for value in values})
         words = f"{word} at {', '.join(numbers)}" if len(numbers) <= NAMED else f"{word} ({len(mine)})"
