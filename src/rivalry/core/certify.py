@@ -433,9 +433,8 @@ def _branch_and_bound(
         low, high = np.concatenate([low[keep], new_low]), np.concatenate([high[keep], new_high])
         ceilings = np.concatenate([ceilings[keep], fresh])
         alive = ceilings > payoff
-        floor = ceilings[~alive].max(initial=payoff)
         low, high, ceilings = low[alive], high[alive], ceilings[alive]
         seen += len(fresh)
         if not len(ceilings):
-            return strategy, payoff, max(payoff, floor)
-    return strategy, payoff, float(max(ceilings.max(), payoff))
+            break
+    return strategy, payoff, float(ceilings.max(initial=payoff))

@@ -29,6 +29,7 @@ _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 _DIGEST = 64
 _EMPTY = 1_000_000  # most entries of an array without bytes
+DEEPEST = 64  # nesting of a JSON file
 DIGESTS = 2  # the first schema whose JSON files have a digest
 
 
@@ -327,9 +328,7 @@ def read_json(path: Path) -> dict[str, Any]:
         For a newer schema.
     """
     with _foreign_bytes(path):
-        text = read_bytes(path).decode()
-        found: dict[str, Any] = json.loads(text)
-        text.encode()
+        found: dict[str, Any] = json.loads(read_bytes(path).decode())
         _check_depth(found)
         schema, digest = found["schema"], found.pop("digest", None)
         _readable(path, schema)
@@ -350,10 +349,10 @@ def _digest_of(value: Mapping[str, Any]) -> str:
     return sha256(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
 
 
-def _check_depth(value: Any, most: int = 64) -> None:
+def _check_depth(value: Any) -> None:
     """Raise `ValueError` for nesting deep enough to exhaust the stack of a recursive reader."""
     level = [value]
-    for _ in range(most):
+    for _ in range(DEEPEST):
         if not level:
             return
         level = [
@@ -362,7 +361,7 @@ def _check_depth(value: Any, most: int = 64) -> None:
             if isinstance(table, dict | list)
             for part in (table.values() if isinstance(table, dict) else table)
         ]
-    raise ValueError(f"nested more than {most} deep")
+    raise ValueError(f"nested more than {DEEPEST} deep")
 
 
 def _readable(path: Path, schema: Any) -> None:
