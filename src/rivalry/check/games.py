@@ -12,7 +12,9 @@ from jaxtyping import Array, Float
 from rivalry.check.populations import check_population
 from rivalry.check.rules import (
     CLOSE,
+    GRID,
     PROFILES,
+    TRACED,
     attempt,
     attempt_record,
     check_oracles,
@@ -33,8 +35,6 @@ from rivalry.core.precision import imprecise
 from rivalry.core.space import Box, Profile
 from rivalry.core.validate import check_keywords
 from rivalry.tables.kernels.shapes import Contest
-
-GRID = 33  # strategies per player, about
 
 Strategies = Float[Array, "point axis"]
 
@@ -95,7 +95,6 @@ def _check_agents(game: AgentGame) -> tuple[str, ...]:
 
 def _check_payoffs(game: Game, profiles: list[Profile]) -> None:
     players = game.space.shape[0]
-    remedy = "must be written with jax.numpy, without branches on values"
     compiled = eqx.filter_jit(lambda g, x: g.payoffs(x))
     for x in profiles:
         plain = jnp.asarray(attempt("payoffs", "must accept every profile of the space", game.payoffs, x))
@@ -103,10 +102,10 @@ def _check_payoffs(game: Game, profiles: list[Profile]) -> None:
         require(plain.dtype == jnp.float64, f"payoffs: dtype {plain.dtype} must be float64")
         where = f"at {np.asarray(x).tolist()}"
         require(jnp.all(jnp.isfinite(plain)), f"payoffs: {np.asarray(plain)} {where}; must be finite")
-        traced = attempt("payoffs under jit", remedy, compiled, game, x)
+        traced = attempt("payoffs under jit", TRACED, compiled, game, x)
         _require_close(game, traced, plain, f"payoffs under jit: differ {where}")
     each = jnp.stack([game.payoffs(x) for x in profiles])
-    batched = attempt("payoffs under vmap", remedy, jax.vmap(game.payoffs), jnp.stack(profiles))
+    batched = attempt("payoffs under vmap", TRACED, jax.vmap(game.payoffs), jnp.stack(profiles))
     _require_close(game, batched, each, "payoffs under vmap: differ from those one by one")
 
 
@@ -145,14 +144,7 @@ def _check_gradients(game: Game, x: Profile) -> None:
 
 
 @eqx.filter_jit
-def _payoffs_by_deviation(game: Game, x: Profile, player: int, strategies: Strategies) -> Array:
-    """Return a player's payoffs at ``strategies``, ``[point]``, by `deviation_payoff`."""
-    found: Array = jax.vmap(lambda strategy: own_payoff(game, x, player, strategy))(strategies)
-    return found
-
-
-@eqx.filter_jit
-def _payoffs_by_profile(game: Game, x: Profile, player: int, strategies: Strategies) -> Array:
+def _payoffs_at(game: Game, x: Profile, player: int, strategies: Strategies) -> Array:
     """Return a player's payoffs at ``strategies``, ``[point]``, from payoffs of whole profiles."""
     found: Array = jax.vmap(lambda strategy: game.payoffs(x.at[player].set(strategy))[player])(strategies)
     return found
@@ -165,7 +157,7 @@ def _check_deviation_payoff(game: Any, profiles: list[Profile]) -> None:
         points = game.space.grid(player, GRID)
         payoff = attempt(what, remedy, oracles.deviation_payoff, game, x, player)
         found = attempt(what, remedy, jax.vmap(payoff), points)
-        wanted = _payoffs_by_profile(game, x, player, points)
+        wanted = _payoffs_at(game, x, player, points)
         _require_close(game, found, wanted, f"{what}: differs from payoffs")
 
 
@@ -187,7 +179,7 @@ def _check_best_response(game: Any, profiles: list[Profile]) -> None:
         require(coverage in known, f"{what}: coverage {coverage!r} must be one of {', '.join(known)}")
         _check_own_payoff(game, x, player, strategy, payoff, what)
         grid = game.space.grid(player, GRID)
-        better = float(jnp.max(_payoffs_by_deviation(game, x, player, grid)) - payoff)
+        better = float(jnp.max(_payoffs_at(game, x, player, grid)) - payoff)
         rule = f"a strategy of the grid pays {better:.3g} more; must be the best, or be left out"
         _require_small(game, better, f"{what}: {rule}")
 
@@ -222,7 +214,7 @@ def _check_payoff_bound(game: Any, profiles: list[Profile]) -> None:
         remedy = "must take the ends [axis] of a box and be written with jax.numpy"
         top = attempt(what, remedy, bound, game, x, jnp.asarray(player), *map(jnp.asarray, cuts))
         within = jnp.asarray(cuts[0] + (cuts[1] - cuts[0]) * draw.random((GRID, len(low))))
-        above = float(jnp.max(_payoffs_by_deviation(game, x, player, within)) - top)
+        above = float(jnp.max(_payoffs_at(game, x, player, within)) - top)
         rule = f"a strategy in it pays {above:.3g} more; must be above all, or be left out"
         _require_small(game, above, f"{what}: {rule}")
 

@@ -11,7 +11,7 @@ import equinox as eqx
 import numpy as np
 
 from rivalry import solving
-from rivalry.check.rules import attempt, check_record, inside, require
+from rivalry.check.rules import TRACED, attempt, attempt_compiled, check_record, inside, require
 from rivalry.core.jax import jax, jnp
 from rivalry.core.method import BaseLearner, Learner, Method, as_learner, as_method
 from rivalry.core.space import Box, Profile
@@ -73,15 +73,14 @@ class _Duopoly(eqx.Module):
 def _check_stepwise(method: Any, game: Any, seed: int) -> tuple[str, ...]:
     key = jax.random.key(seed)
     start = game.space.sample(key)
-    remedy = "must be written with jax.numpy, without branches on values"
-    begin = attempt("init", remedy, eqx.filter_jit(method.init), game, start, key)
+    begin = attempt_compiled("init", method.init, game, start, key)
     require(hasattr(begin, "profile"), f"init: {type(begin).__name__} must have a field `profile`")
     same = begin.profile.shape == game.space.shape
     require(same, f"init: profile of shape {begin.profile.shape} must be {game.space.shape}")
     step = eqx.filter_jit(lambda g, s, k: method.step(g, s, k))
     state = begin
     for k in range(STEPS):
-        new = attempt("step", remedy, step, game, state, jax.random.fold_in(key, k))
+        new = attempt("step", TRACED, step, game, state, jax.random.fold_in(key, k))
         _same_form(begin, new)
         inside(game.space, new.profile, f"step {k + 1}")
         state = new

@@ -12,7 +12,9 @@ from jaxtyping import Array, Float
 
 from rivalry.check.rules import (
     CLOSE,
+    TRACED,
     attempt,
+    attempt_compiled,
     attempt_record,
     check_oracles,
     check_scale,
@@ -30,7 +32,6 @@ from rivalry.population import oracles, stationary_population
 from rivalry.population.operators import by_type
 from rivalry.population.oracles import push, spread_evenly, state_types, type_shares
 
-REMEDY = "must be written with jax.numpy, without branches on values"
 ASKED = ("environment(mu, pi)", "reward(env)", "expect(env)", "balance(env, mu, pi)")
 
 Distribution = Float[Array, "state"]
@@ -115,8 +116,8 @@ def _check_first_distribution(game: Any) -> Distribution:
     if oracles.mean_field_refusal(game):
         return spread_evenly(game, type_shares(game))
     what = "first_distribution"
-    found = eqx.filter_jit(lambda g: oracles.first_distribution(g))
-    mu: Distribution = attempt(what, "must return a distribution [state]", found, game)
+    remedy = "must return a distribution [state]"
+    mu: Distribution = attempt_compiled(what, lambda g: oracles.first_distribution(g), game, remedy=remedy)
     require_shape(what, mu, game.space.shape[:1])
     require(jnp.all(mu >= 0), f"{what}: {np.asarray(mu).tolist()} must be at least 0")
     require_close(by_type(game, mu), type_shares(game), f"{what}: must give each type its share, and is off")
@@ -124,16 +125,14 @@ def _check_first_distribution(game: Any) -> Distribution:
 
 
 def _check_environment(game: Any, mu: Distribution, pi: Policy) -> Any:
-    environment = eqx.filter_jit(lambda g, m, p: g.environment(m, p))
-    env = attempt("environment", REMEDY, environment, game, mu, pi)
+    env = attempt_compiled("environment", lambda g, m, p: g.environment(m, p), game, mu, pi)
     flat = ravel_pytree(env)[0]
     require(jnp.all(jnp.isfinite(flat)), f"environment: {np.asarray(flat).tolist()} must be finite")
     return env
 
 
 def _check_reward(game: Any, env: Any) -> None:
-    rewards = eqx.filter_jit(lambda g, e: g.reward(e))
-    found = jnp.asarray(attempt("reward", REMEDY, rewards, game, env))
+    found = jnp.asarray(attempt_compiled("reward", lambda g, e: g.reward(e), game, env))
     require_shape("reward", found, game.space.shape, ", [state action]")
     require(found.dtype == jnp.float64, f"reward: dtype {found.dtype} must be float64")
     finite = np.isfinite(np.asarray(found)[np.asarray(game.legal)])
@@ -148,7 +147,7 @@ def _check_expect(game: Any, env: Any, seed: int) -> None:
     one, two = np.random.default_rng(seed).uniform(size=(2, states))
 
     def mean(v: np.ndarray) -> np.ndarray:
-        found = np.asarray(attempt("expect(env)", REMEDY, expect, game, env, put(v)))
+        found = np.asarray(attempt("expect(env)", TRACED, expect, game, env, put(v)))
         good = found.shape == (states, actions)
         require(good, f"expect(env): returns shape {found.shape}; must be {(states, actions)}")
         return np.where(legal, found, 0.0)
@@ -174,14 +173,12 @@ def _check_transitions(game: Any, env: Any, pi: Policy) -> None:
     """Check that each row of the transition matrix is mass pushed from one state."""
     states = len(pi)
 
-    @eqx.filter_jit
     def both(g: Any, e: Any, p: Policy) -> Any:
-        return oracles.transition_matrix(g, e, p), jax.vmap(lambda row: push(g, e, row[:, None] * p))(
-            jnp.eye(states)
-        )
+        rows = jax.vmap(lambda row: push(g, e, row[:, None] * p))(jnp.eye(states))
+        return oracles.transition_matrix(g, e, p), rows
 
     what = "transition_matrix(game, env, weights)"
-    found, pushed = attempt(what, REMEDY, both, game, env, pi)
+    found, pushed = attempt_compiled(what, both, game, env, pi)
     require_shape(what, found, (states, states))
     require_close(found, pushed, f"{what}: differs from pushing mass by `expect`")
     require_close(np.asarray(found).sum(axis=1), 1.0, f"{what}: rows of a policy must sum to 1, and are off")
@@ -191,12 +188,11 @@ def _check_balance(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
     """Check that the residual has the structure of an environment, and finite derivatives."""
     flat, unflat = ravel_pytree(env)
 
-    @eqx.filter_jit
     def rest(g: Any, e: Array, m: Distribution, p: Policy) -> Any:
         slopes = jax.jacrev(lambda e, m, p: ravel_pytree(g.balance(unflat(e), m, p))[0], (0, 1, 2))
         return g.balance(unflat(e), m, p), slopes(e, m, p)
 
-    left, slopes = attempt("balance", REMEDY, rest, game, flat, mu, pi)
+    left, slopes = attempt_compiled("balance", rest, game, flat, mu, pi)
     # structures as text, since they may hold arrays, which have no truth value when compared
     forms = [(str(jax.tree.structure(one)), [*map(jnp.shape, jax.tree.leaves(one))]) for one in (env, left)]
     rule = "must have the form of an environment, and tell what is left of each number"
@@ -209,13 +205,12 @@ def _check_stationary(game: Any, pi: Policy) -> tuple[Distribution, Any]:
     """Check that all members agree in the stationary population of a policy, and return it."""
     what = "the stationary population of a policy"
 
-    @eqx.filter_jit
     def check_agreement(g: Any, p: Policy) -> Any:
         there = stationary_population(g, p)
         return there, g.environment(there.mu, p), push(g, there.env, there.mu[:, None] * p)
 
     remedy = "balance and environment must have derivatives"
-    there, again, pushed = attempt(what, remedy, check_agreement, game, pi)
+    there, again, pushed = attempt_compiled(what, check_agreement, game, pi, remedy=remedy)
     left = float(there.residual)
     require(left <= 1e-8, f"balance: {left:.3g} is left in {what}; must be 0 there")
     made, here = (ravel_pytree(each)[0] for each in (again, there.env))
@@ -245,8 +240,8 @@ def _check_agents(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
 
 def _check_conservation(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
     what = "conservation_error(game, mu, pi)"
-    error = eqx.filter_jit(lambda g, m, p: oracles.conservation_error(g, m, p))
-    found = attempt(what, "must return a number", error, game, mu, pi)
+    error, remedy = lambda g, m, p: oracles.conservation_error(g, m, p), "must return a number"
+    found = attempt_compiled(what, error, game, mu, pi, remedy=remedy)
     require(jnp.shape(found) == (), f"{what}: shape {jnp.shape(found)} must be (), one number")
     if not oracles.mean_field_refusal(game):
         require_close(found, 0.0, f"{what}: must be 0, a step conserving all, and is off")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import equinox as eqx
 import numpy as np
 
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import Oracle, payoff_scale
 from rivalry.core.space import Profile, Space
 
+TRACED = "must be written with jax.numpy, without branches on values"
 CLOSE = 1e-9  # tolerance for rounding: of probabilities, or times the payoff scale
 
 
@@ -45,6 +47,11 @@ def attempt(what: str, remedy: str, call: Callable[..., Any], *args: Any) -> Any
     except Exception as error:  # user code may raise anything
         first = (str(error).strip() or "no message").splitlines()[0]
         raise Unfit(f"{what}: raised {type(error).__name__}: {first}; {remedy}") from error
+
+
+def attempt_compiled(what: str, call: Callable[..., Any], *args: Any, remedy: str = TRACED) -> Any:
+    """Return the result of a compiled call of user code; any error in it becomes `Unfit`."""
+    return attempt(what, remedy, eqx.filter_jit(call), *args)
 
 
 def inside(space: Space, x: Profile, what: str) -> None:
@@ -82,7 +89,7 @@ def check_record(found: Any, what: str) -> None:
         require(known, f"{what}[{name!r}]: dtype {array.dtype} must be numbers or text")
 
 
-PROFILES, GRID = 8, 33
+PROFILES, GRID = 8, 33  # profiles, and strategies per player, about
 
 
 def check_space(space: Space, seed: int) -> list[Profile]:
