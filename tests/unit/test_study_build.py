@@ -51,7 +51,7 @@ def test_leaders_in_a_study() -> None:
     ("leaders", "message"),
     [
         (0, "game.leaders: 0 must be a list of players, as in [0]"),
-        ([2], "game.leaders[0]: 2 is no player; must be a whole number in 0..1"),
+        ([2], "game.leaders[0]: 2 must be a whole number in 0..1"),
         ([0, 0], "game.leaders: [0, 0] names a player twice"),
         ([0, 1], "game.leaders: all 2 players; must leave at least one follower"),
         (["x"], "game.leaders: ['x'] must be a list of players, as in [0]"),

@@ -153,8 +153,8 @@ def test_leadership_in_a_matrix_game() -> None:
         ([], "leaders: names no player; must name at least one of 0..1"),
         ([0, 1], "leaders: all 2 players; must leave at least one follower"),
         ([0, 0], "names a player twice"),
-        ([2], r"leaders\[0\]: 2 is no player; must be a whole number in 0..1"),
-        ([True], r"leaders\[0\]: True is no player"),
+        ([2], r"leaders\[0\]: 2 must be a whole number in 0..1"),
+        ([True], r"leaders\[0\]: True must be a whole number in 0..1"),
     ],
 )
 def test_wrong_leaders_are_named(leaders: list[int], message: str) -> None:
@@ -206,7 +206,7 @@ def test_freezing_a_mixture_averages_the_tables() -> None:
     [
         ({}, "strategies: names no player"),
         ({0: [1.0], 1: [1.0]}, "strategies: fix all 2 players; must leave at least one free"),
-        ({5: [1.0]}, r"strategies\[0\]: 5 is no player"),
+        ({5: [1.0]}, r"strategies\[0\]: 5 must be a whole number in 0..1"),
         ({0: [1.0, 2.0]}, r"strategies\[0\]: shape \(2,\) must be \(1,\)"),
         ({0: ["a"]}, r"strategies\[0\]: \['a'\] must be 1 numbers"),
         ({0: [101.0]}, r"strategies\[0\]: player 0 is at 101; must be in \[0, 100\]"),

@@ -171,13 +171,9 @@ def type_name(hint: Any) -> str:
         return " or ".join(dict.fromkeys(type_name(m) for m in storable_members(hint) if m is not type(None)))
     if origin in (list, tuple):
         entries = " or ".join(dict.fromkeys(type_name(m) for m in members if m is not Ellipsis))
-        return (
-            f"list of ({entries})"
-            if " or " in entries or " | " in entries
-            else f"list of {_plural(entries)}"
-            if entries
-            else "list"
-        )
+        if " or " in entries or " | " in entries:
+            return f"list of ({entries})"
+        return f"list of {_plural(entries)}" if entries else "list"
     if origin is dict or is_table(hint):
         return "table"
     return NAMES.get(hint, getattr(hint, "__name__", "value") if hint is not Any else "value")

@@ -392,6 +392,10 @@ class Simplex(Tree):
         # normalised exponential draws are uniform on a simplex
         weight = jnp.where(self.mask, jax.random.exponential(key, self.shape), 0.0)
         share = weight / weight.sum(axis=-1, keepdims=True)
+        return self.above_minimum(share)
+
+    def above_minimum(self, share: Profile) -> Profile:
+        """Return a profile of shares from 0 as one whose entries are at least ``min_share``."""
         return share if not self.min_share else jnp.where(self.mask, self.min_share + self.spare * share, 0.0)
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:

@@ -188,14 +188,8 @@ def _follow(
     """Solve game after game, each from the previous root or, if ``apart``, from its own start."""
     arrays, rest = eqx.partition(games, eqx.is_array)
     axes, free = basis.shape
-    blocks = jnp.full((CHUNK, free, free), jnp.nan)
-    blank = (
-        jnp.full((CHUNK, axes), jnp.nan),
-        blocks,
-        blocks,
-        jnp.full(CHUNK, jnp.nan),
-        jnp.zeros(CHUNK, bool),
-    )
+    shapes: list[tuple[int, ...]] = [(axes,), (free, free), (free, free), ()]
+    blank = (*(jnp.full((CHUNK, *shape), jnp.nan) for shape in shapes), jnp.zeros(CHUNK, bool))
 
     def one(carry: Any) -> Any:
         k, y, _, out = carry

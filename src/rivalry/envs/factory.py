@@ -8,8 +8,9 @@ from typing import Any, TypedDict, Unpack, get_args
 import gymnasium as gym
 import numpy as np
 
+from rivalry import games
 from rivalry.core.game import kernel_arrays
-from rivalry.core.registry import lazy, near
+from rivalry.core.registry import near
 from rivalry.core.validate import check_keywords, check_word, number_of
 from rivalry.envs.agents import PERIODS, AgentsEnv, Illegal
 from rivalry.envs.cities import CityEnv
@@ -112,7 +113,7 @@ def game_of(game: Any) -> Any:
     if game not in GAMES:
         raise ValueError(f"game: {game!r} is not a family; {near(game, GAMES)}")
     try:
-        return lazy("rivalry.games", {kind: entry.targets[0] for kind, entry in GAMES.items()}, game)()
+        return getattr(games, game)()
     except ValueError as error:
         raise ValueError(f"game: {game!r} has no default game ({error}); give a game") from None
 

@@ -133,10 +133,7 @@ def _rounds(types: np.ndarray, kinds: int) -> tuple[np.ndarray, np.ndarray]:
     count = -(-longest // size) * size
     # smaller types repeat their agents to fill all rounds; only the first evaluation of each is read
     rounds = np.stack([np.resize(each, count) if len(each) else np.zeros(count, int) for each in members], 1)
-    of_agent = np.zeros(len(types), dtype=int)
-    for each in members:
-        of_agent[each] = np.arange(len(each))
-    return rounds.reshape(-1, size, kinds), of_agent
+    return rounds.reshape(-1, size, kinds), places_of(types)
 
 
 @eqx.filter_jit

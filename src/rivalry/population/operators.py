@@ -95,10 +95,8 @@ def stationary_distribution(game: PopulationGame, env: Any, pi: Policy) -> Distr
         Distribution ``[state]``; the mass of each type is its share.
     """
     # one system: P^T mu - mu = 0, and the mass of each type equal to its share
-    matrix, mass = (
-        balance(game, oracles.transition_matrix(game, env, pi)),
-        -oracles.spread_evenly(game, type_shares(game)),
-    )
+    matrix = balance(game, oracles.transition_matrix(game, env, pi))
+    mass = -oracles.spread_evenly(game, type_shares(game))
     factors = jax.scipy.linalg.lu_factor(matrix)
     found: Distribution = jax.lax.cond(
         _regular(factors[0]),

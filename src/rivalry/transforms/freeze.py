@@ -17,7 +17,7 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import forward, inner_knows
 from rivalry.core.results import Coverage
 from rivalry.core.space import Box, Choices, Profile, Simplex, Space, as_profile
-from rivalry.core.validate import check_keywords
+from rivalry.core.validate import check_keywords, number_of
 from rivalry.tables.kernels.shapes import FiniteGame, one_state, stateless_tables
 
 
@@ -263,14 +263,10 @@ def player_indices(chosen: Iterable[int], count: int, name: str) -> tuple[int, .
     found = list(chosen)
     if not found:
         raise ValueError(f"{name}: names no player; must name at least one of 0..{count - 1}")
-    for k, player in enumerate(found):
-        if not isinstance(player, int | np.integer) or isinstance(player, bool) or not 0 <= player < count:
-            raise ValueError(
-                f"{name}[{k}]: {player!r} is no player; must be a whole number in 0..{count - 1}"
-            )
-    if len(set(found)) != len(found):
+    players = sorted(number_of(f"{name}[{k}]", player, count) for k, player in enumerate(found))
+    if len(set(players)) != len(players):
         raise ValueError(f"{name}: {found} names a player twice")
-    return tuple(sorted(int(player) for player in found))
+    return tuple(players)
 
 
 def _pad_row(strategy: object, axes: int, name: str) -> np.ndarray:

@@ -20,7 +20,7 @@ from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Box, Profile, Space, as_profile
 from rivalry.core.validate import check_keywords, whole_number
 from rivalry.tables.stages import check_stages
-from rivalry.transforms.units import units
+from rivalry.transforms.units import numbers_for_each, units
 
 
 class RepeatedState(NamedTuple):
@@ -67,14 +67,8 @@ class Repeated(PeriodPlay):
     def step(
         self, state: RepeatedState, x: Profile, key: PRNGKeyArray
     ) -> tuple[RepeatedState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
-        history = jnp.concatenate([x[None], state.history[:-1]])
-        period = state.period + 1
-        return (
-            RepeatedState(history, period),
-            self.game.payoffs(x),
-            jnp.asarray(False),
-            self.is_truncated(period),
-        )
+        after = RepeatedState(jnp.concatenate([x[None], state.history[:-1]]), state.period + 1)
+        return after, self.game.payoffs(x), jnp.asarray(False), self.is_truncated(after.period)
 
     def observe(self, state: RepeatedState) -> Float[Array, "player feature"]:
         """Return the profiles of the last ``memory`` periods, newest first, for every player."""
@@ -408,12 +402,7 @@ def open_loop(game: Game | MarkovGame, periods: int, discount: object = 1.0) -> 
     """
     whole_number("periods", periods, 1)
     players = game.space.shape[0]
-    try:
-        each = np.broadcast_to(np.asarray(discount, dtype=float), (players,))
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"discount: {discount!r} must be a number, or one for each of {players} players"
-        ) from None
+    each = numbers_for_each("discount", discount, players, "players")
     bad = np.flatnonzero(~((each >= 0) & (each <= 1)))
     if bad.size:
         raise ValueError(f"discount[{bad[0]}]: {each[bad[0]]:g} must be in [0, 1]")

@@ -53,14 +53,18 @@ def strategies(space: Any, actions: Float[Array, "player column"]) -> Profile:
         if actions.shape[1] > 1:
             return space.project(actions)
         corner = jax.nn.one_hot(actions[:, 0].astype(int), space.shape[1], dtype=float)
-        return (
-            corner
-            if not space.min_share
-            else jnp.where(space.mask, space.min_share + space.spare * corner, 0.0)
-        )
+        return space.above_minimum(corner)
     if isinstance(space, Choices):
         return actions[:, :1]
     raise ValueError(f"space: {type(space).__name__} must be a Box, a Simplex or Choices")
+
+
+def numbers_for_each(name: str, given: object, count: int, what: str) -> np.ndarray:
+    """Return ``count`` numbers from one for all or one for each. Raises `ValueError`."""
+    try:
+        return np.broadcast_to(np.asarray(given, dtype=float), (count,))
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {given!r} must be a number, or one for each of {count} {what}") from None
 
 
 def units(space: Any, x: Profile) -> Profile:

@@ -13,10 +13,11 @@ from rivalry.core.display import OneLineRepr, count_text
 from rivalry.core.game import Game, initial_profile
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import forward
+from rivalry.core.reparametrisation import unconstrain
 from rivalry.core.space import Box, Choices, Profile, Simplex
 from rivalry.core.validate import check_keywords, check_word, whole_number
 from rivalry.tables.action_grid import box_moves, simplex_moves
-from rivalry.transforms.units import units
+from rivalry.transforms.units import numbers_for_each, units
 
 MOVES = ("discrete", "continuous")
 OBSERVATIONS = ("own", "joint")
@@ -75,7 +76,7 @@ class Walks(OneLineRepr, eqx.Module):
 
     def _move(self, position: Array, x: Profile) -> Array:
         """Return the positions after the moves; a player that would leave the space stays."""
-        here = _unconstrain(self.game.space, position)
+        here = unconstrain(self.game, position)
         if self.directions is not None:
             moves = jnp.take_along_axis(self.directions, x[:, :1, None].astype(int), axis=1)[:, 0]
             # rounded to whole steps, so that rounding errors of positions do not add up over periods
@@ -228,10 +229,7 @@ def walks(
 
 def _steps(step: object, axes: int) -> np.ndarray:
     """Return the step of every axis. Raises `ValueError`."""
-    try:
-        each = np.broadcast_to(np.asarray(step, dtype=float), (axes,))
-    except (TypeError, ValueError):
-        raise ValueError(f"step: {step!r} must be a number, or one for each of {axes} axes") from None
+    each = numbers_for_each("step", step, axes, "axes")
     if not np.all((each > 0) & np.isfinite(each)):
         raise ValueError(f"step: {step!r} must be above 0")
     return each
@@ -264,7 +262,7 @@ def _start(game: Any, start: object, discrete: bool, origin: np.ndarray, unit: n
     found = initial_profile(game, start)
     if not discrete:
         return found
-    counts = np.asarray(_count_steps(_unconstrain(game.space, found), origin, unit))
+    counts = np.asarray(_count_steps(unconstrain(game, found), origin, unit))
     off = np.argwhere(np.abs(counts - np.round(counts)) > NEAR)
     if off.size:
         player, axis = off[0]
@@ -276,12 +274,6 @@ def _start(game: Any, start: object, discrete: bool, origin: np.ndarray, unit: n
 def _count_steps(here: Any, origin: Any, unit: Any) -> Array:
     """Return the number of units from the origin; 0 on axes without a unit."""
     return jnp.where(unit > 0, (here - origin) / jnp.where(unit > 0, unit, 1.0), 0.0)
-
-
-def _unconstrain(space: Any, position: Array) -> Array:
-    """Return positions in the coordinates in which steps are even."""
-    found: Array = space.unconstrain(position) if isinstance(space, Box) else position
-    return found
 
 
 def _constrain(space: Any, there: Array) -> Array:
