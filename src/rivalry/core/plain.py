@@ -24,20 +24,22 @@ LEAVES = "_replaced"  # names of the arrays that are leaves
 BY_IDENTITY = types.FunctionType | types.BuiltinFunctionType | types.ModuleType | type
 
 
-class _Static:
-    """A copy of a game without its leaves, at the call of a program; equal where its values are."""
+class Hashed:
+    """The static part of a compiled program, equal where its key is; the key is hashed once."""
 
-    def __init__(self, key: Any, game: Any) -> None:
-        self.key, self.number, self.game = key, hash(key), game
+    def __init__(self, key: Any, value: Any = None) -> None:
+        self.key, self.value, self._hash = key, value, hash(key)
 
     def __hash__(self) -> int:
-        return self.number
+        return self._hash
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, _Static) and self.key == other.key)
+        if self is other or not isinstance(other, Hashed):
+            return self is other
+        return self._hash == other._hash and bool(self.key == other.key)
 
 
-_KNOWN: WeakValueDictionary[Any, _Static] = WeakValueDictionary()
+_KNOWN: WeakValueDictionary[Any, Hashed] = WeakValueDictionary()
 _REGISTERED: set[type] = set()
 
 
@@ -110,19 +112,20 @@ def _copy(game: G, changes: dict[str, Any]) -> G:
     return made
 
 
-def _flatten(game: Any) -> tuple[list[Any], tuple[tuple[str, ...], _Static]]:
+def _flatten(game: Any) -> tuple[list[Any], tuple[tuple[str, ...], Hashed]]:
     names = attributes(game).get(LEAVES, ())
     rest = {name: None if name in names else value for name, value in attributes(game).items()}
     key = (type(game), names, _key(rest, ()))
     known = _KNOWN.get(key)
     if known is None:
-        known = _KNOWN[key] = _Static(key, _copy(game, dict.fromkeys(names)))
+        # a copy of the game without its leaves
+        known = _KNOWN[key] = Hashed(key, _copy(game, dict.fromkeys(names)))
     return [getattr(game, name) for name in names], (names, known)
 
 
-def _unflatten(rest: tuple[tuple[str, ...], _Static], leaves: Any) -> Any:
+def _unflatten(rest: tuple[tuple[str, ...], Hashed], leaves: Any) -> Any:
     # always a copy: attributes that methods set during tracing must not outlive the trace
-    return _copy(rest[1].game, dict(zip(rest[0], leaves, strict=True)))
+    return _copy(rest[1].value, dict(zip(rest[0], leaves, strict=True)))
 
 
 def _key(value: Any, within: tuple[int, ...]) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -47,6 +49,14 @@ def lazy(module: str, targets: Mapping[str, str], name: str) -> Any:
     return load(targets[name])
 
 
+def lazy_package(name: str, targets: Mapping[str, str], *others: str) -> None:
+    """Let a package load ``targets`` by name when they are first used; ``others`` are its own names."""
+    package = sys.modules[name]
+    names = sorted([*targets, *others])
+    vars(package).update(__getattr__=partial(lazy, name, targets), __dir__=lambda: names)
+    package.__class__ = LazyPackage
+
+
 class LazyPackage(ModuleType):
     """A package in which a registered name never refers to the submodule of the same name."""
 
@@ -87,7 +97,6 @@ _modules: dict[tuple[str, int, int], Any] = {}
 
 def _module_of(path: Path) -> Any:
     import importlib.util
-    import sys
 
     try:
         stamp = path.stat()

@@ -15,7 +15,7 @@ import numpy as np
 
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.tree import Tree, static
-from rivalry.core.validate import check_word
+from rivalry.core.validate import as_numbers, check_word
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, PRNGKeyArray
@@ -73,10 +73,7 @@ def as_profile(x: object, shape: tuple[int, int], name: str) -> np.ndarray:
     ValueError
         For values that are not finite numbers of this shape; the message starts with ``name``.
     """
-    try:
-        given = np.asarray(x, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: {x!r} must be numbers of shape {shape}") from None
+    given = as_numbers(x, name, f"numbers of shape {shape}")
     full = given[:, None] if given.ndim == 1 and shape[1] == 1 else given
     if full.shape != shape:
         raise ValueError(f"{name}: shape {given.shape} must be {shape} (players, axes)")

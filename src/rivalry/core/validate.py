@@ -17,6 +17,7 @@ from dataclasses import is_dataclass
 from functools import wraps
 from numbers import Integral, Real
 from typing import (
+    TYPE_CHECKING,
     Annotated,
     Any,
     Literal,
@@ -43,6 +44,9 @@ from rivalry.core.annotations import (
     type_name,
     with_article,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -359,6 +363,16 @@ def number_of(name: str, value: Any, count: int) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= int(value) < count:
         raise ValueError(f"{name}: {value!r} must be a whole number in 0..{count - 1}")
     return int(value)
+
+
+def as_numbers(value: Any, name: str, rule: str = "numbers") -> np.ndarray:
+    """Return a value as an array of floats; raise `ValueError` that it must be ``rule`` for anything else."""
+    import numpy as np  # the command line starts without it
+
+    try:
+        return np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {value!r} must be {rule}") from None
 
 
 def near(name: str, known: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
-from rivalry.core.plain import Same
+from rivalry.core.plain import Hashed, Same
 from rivalry.core.space import Choices, Simplex
 from rivalry.transforms.units import strategies
 
@@ -90,48 +90,29 @@ class Course:
         )
 
 
-class _Form:
-    """All of a game except its arrays: the static part of a compiled program. Equal forms share programs."""
-
-    def __init__(self, definition: Any, rest: tuple[Any, ...]) -> None:
-        self.definition, self.rest = definition, tuple(Same(part) for part in rest)
-        self.number = hash((definition, self.rest))
-
-    def __hash__(self) -> int:
-        return self.number
-
-    def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        return (
-            isinstance(other, _Form)
-            and self.number == other.number
-            and bool(self.definition == other.definition)
-            and self.rest == other.rest
-        )
-
-    def whole(self, leaves: list[Any]) -> Any:
-        """Return the game rebuilt from this form and its arrays."""
-        there = iter(leaves)
-        parts = [next(there) if part.value is _ARRAY else part.value for part in self.rest]
-        return jax.tree.unflatten(self.definition, parts)
-
-
 _ARRAY = object()  # placeholder of an array
 
 
-def _split(tree: Any) -> tuple[_Form, list[Any]]:
-    """Return a tree's form and its arrays."""
+def _split(tree: Any) -> tuple[Hashed, list[Any]]:
+    """Return a tree's form, all of it except its arrays, and these. Equal forms share compiled programs."""
     leaves, definition = jax.tree.flatten(tree)
     arrays = [isinstance(leaf, jax.Array | np.ndarray | np.generic) for leaf in leaves]
-    rest = tuple(_ARRAY if array else leaf for leaf, array in zip(leaves, arrays, strict=True))
+    rest = tuple(Same(_ARRAY if array else leaf) for leaf, array in zip(leaves, arrays, strict=True))
     there = [jnp.asarray(leaf) for leaf, array in zip(leaves, arrays, strict=True) if array]
-    return _Form(definition, rest), there
+    return Hashed((definition, rest)), there
+
+
+def _join(form: Hashed, leaves: list[Any]) -> Any:
+    """Return the tree of a form with these arrays."""
+    (definition, rest), there = form.key, iter(leaves)
+    return jax.tree.unflatten(
+        definition, [next(there) if part.value is _ARRAY else part.value for part in rest]
+    )
 
 
 @partial(jax.jit, static_argnums=0)
-def _first(form: _Form, leaves: list[Any], key: Any) -> Any:
-    game, middle = form.whole(leaves)
+def _first(form: Hashed, leaves: list[Any], key: Any) -> Any:
+    game, middle = _join(form, leaves)
     key, own = jax.random.split(jax.random.wrap_key_data(key))
     state = game.reset(own)
     came = jnp.zeros(game.space.shape[0]), jnp.asarray(False), jnp.asarray(False)
@@ -139,8 +120,8 @@ def _first(form: _Form, leaves: list[Any], key: Any) -> Any:
 
 
 @partial(jax.jit, static_argnums=0)
-def _next(form: _Form, leaves: list[Any], state: Any, key: Any, actions: Any, who: Any, fixed: Any) -> Any:
-    game, middle = form.whole(leaves)
+def _next(form: Hashed, leaves: list[Any], state: Any, key: Any, actions: Any, who: Any, fixed: Any) -> Any:
+    game, middle = _join(form, leaves)
     key, own = jax.random.split(jax.random.wrap_key_data(key))
     x = jnp.where(who[:, None], fixed, strategies(game.space, actions))
     state, *came = game.step(state, x, own)

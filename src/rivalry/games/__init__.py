@@ -1,9 +1,8 @@
 """Game families: name, factory and summary of each. A factory's signature is its schema."""
 
-import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rivalry.core.registry import Entry, LazyPackage, lazy
+from rivalry.core.registry import Entry, lazy_package
 
 GAMES = {
     "city": Entry(
@@ -57,13 +56,9 @@ GAMES = {
     ),
 }
 
+if TYPE_CHECKING:
 
-def __getattr__(name: str) -> Any:
-    return lazy(__name__, {kind: entry.targets[0] for kind, entry in GAMES.items()}, name)
-
-
-def __dir__() -> list[str]:
-    return sorted(["GAMES", *GAMES])
+    def __getattr__(name: str) -> Any: ...
 
 
-sys.modules[__name__].__class__ = LazyPackage
+lazy_package(__name__, {kind: entry.targets[0] for kind, entry in GAMES.items()}, "GAMES")

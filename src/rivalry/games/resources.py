@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.space import simplex_lattice
-from rivalry.core.validate import check_word, limit, near, number_of, whole_number
+from rivalry.core.validate import as_numbers, check_word, limit, near, number_of, whole_number
 from rivalry.games.formula import coordinate_values, coordinates, parse
 
 BIMODAL = {"kind": "mixture", "means": [0.25, 0.75], "stds": [0.1, 0.1]}
@@ -431,14 +431,6 @@ def require(rest: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
         if value is None:
             raise ValueError(f"{name}.{key}: is missing; needed are {', '.join(keys)}")
     return values
-
-
-def as_numbers(value: object, name: str) -> np.ndarray:
-    """Return a value as an array of floats. Raises `ValueError` that begins with ``name``."""
-    try:
-        return np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: {value!r} must be numbers") from None
 
 
 def read_numbers(spec: Mapping[str, Any], name: str) -> np.ndarray:

@@ -1,9 +1,8 @@
 """Solvers, dynamics and learners: a kind, its class (one per protocol), one sentence."""
 
-import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rivalry.core.registry import Entry, LazyPackage, lazy
+from rivalry.core.registry import Entry, lazy_package
 
 # One algorithm, one file: the module has the name of the kind, and so has the class, `ActorCritic`.
 _TITLES = {
@@ -153,20 +152,14 @@ OTHERS = {
     "spectrum": "rivalry.methods.limit_sets.end_state:spectrum",
 }
 
+# by text: a method's module is imported when it is used, so that `import rivalry` stays fast
+_CLASSES = {target.split(":")[1]: target for entry in METHODS.values() for target in entry.targets}
+_KINDS = {kind: entry.targets[0] for kind, entry in METHODS.items()}
 
-def __getattr__(name: str) -> Any:
-    """Return a method's class by its name, `GradientAscent`, or the first of a kind, `gradient_ascent`."""
-    # by text: a method's module is imported when it is used, so that `import rivalry` stays fast
-    kinds = {kind: entry.targets[0] for kind, entry in METHODS.items()}
-    return lazy(__name__, _classes() | kinds | OTHERS, name)
+if TYPE_CHECKING:
 
-
-def __dir__() -> list[str]:
-    return sorted(["METHODS", *METHODS, *OTHERS, *_classes()])
+    def __getattr__(name: str) -> Any:
+        """Return a class by its name, `GradientAscent`, or the first of a kind, `gradient_ascent`."""
 
 
-def _classes() -> dict[str, str]:
-    return {target.split(":")[1]: target for entry in METHODS.values() for target in entry.targets}
-
-
-sys.modules[__name__].__class__ = LazyPackage
+lazy_package(__name__, _CLASSES | _KINDS | OTHERS, "METHODS")

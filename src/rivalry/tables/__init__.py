@@ -1,10 +1,8 @@
 """Finite tables of any game, and exact computations on them. Names are imported on first use."""
 
-import sys as _sys
 import typing as _typing
 
-from rivalry.core.registry import LazyPackage as _LazyPackage
-from rivalry.core.registry import lazy as _lazy
+from rivalry.core.registry import lazy_package as _lazy_package
 
 if _typing.TYPE_CHECKING:
     from rivalry.tables.deviations import Deviation as Deviation
@@ -62,13 +60,4 @@ _MODULES = {name: f"rivalry.tables.{module}:{name}" for module, names in _NAMES.
 
 __all__ = sorted(_MODULES)
 
-
-def __getattr__(name: str) -> _typing.Any:
-    return _lazy(__name__, _MODULES, name)
-
-
-def __dir__() -> list[str]:
-    return __all__
-
-
-_sys.modules[__name__].__class__ = _LazyPackage
+_lazy_package(__name__, _MODULES)

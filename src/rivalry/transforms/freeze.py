@@ -17,7 +17,7 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import forward, inner_knows
 from rivalry.core.results import Coverage
 from rivalry.core.space import Box, Choices, Profile, Simplex, Space, as_profile
-from rivalry.core.validate import check_keywords, number_of
+from rivalry.core.validate import as_numbers, check_keywords, number_of
 from rivalry.tables.kernels.shapes import FiniteGame, one_state, stateless_tables
 
 
@@ -270,10 +270,7 @@ def player_indices(chosen: Iterable[int], count: int, name: str) -> tuple[int, .
 
 
 def _pad_row(strategy: object, axes: int, name: str) -> np.ndarray:
-    try:
-        row = np.atleast_1d(np.asarray(strategy, dtype=float))
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: {strategy!r} must be {axes} numbers") from None
+    row = np.atleast_1d(as_numbers(strategy, name, f"{axes} numbers"))
     if row.ndim != 1 or len(row) > axes:
         raise ValueError(f"{name}: shape {row.shape} must be ({axes},)")
     return np.pad(row, (0, axes - len(row)))  # players with fewer entries may leave out the padding

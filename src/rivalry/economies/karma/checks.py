@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core.registry import near
-from rivalry.core.validate import whole_number
+from rivalry.core.validate import as_numbers, whole_number
 from rivalry.economies.karma.chains import ROUNDING, stationary
 
 AGENTS = 100
@@ -51,10 +51,7 @@ def refusal(name: str, value: float, most: float = np.inf) -> str:
 
 def numbers(name: str, value: object, *, dims: int = 0, most: float = np.inf) -> np.ndarray:
     """Return a parameter's value as an array of ``dims`` dimensions. Raises `ValueError`."""
-    try:
-        found = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: {value!r} must be {'a number' if dims == 0 else 'numbers'}") from None
+    found = as_numbers(value, name, "a number" if dims == 0 else "numbers")
     if isinstance(value, bool | str) or found.ndim != dims or not found.size:
         form = ("one number", "a list of numbers, at least one", "a table of numbers")[dims]
         raise ValueError(f"{name}: {value!r} must be {form}")

@@ -1,9 +1,8 @@
 """Influencer games: players choose positions; the resource is shared in proportion to influence."""
 
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rivalry.core.registry import LazyPackage, lazy
+from rivalry.core.registry import lazy_package
 
 if TYPE_CHECKING:
     from rivalry.games.influencer.closed_forms import exponential_is_stable as exponential_is_stable
@@ -19,27 +18,19 @@ if TYPE_CHECKING:
     from rivalry.games.influencer.model import InfluencerGame as InfluencerGame
 
 # Names are loaded on first use, so that figures do not import the model.
-_TARGETS = {
-    "InfluencerGame": "rivalry.games.influencer.model:InfluencerGame",
-    "exponential_is_stable": "rivalry.games.influencer.closed_forms:exponential_is_stable",
-    "group_levels": "rivalry.games.influencer.closed_forms:group_levels",
-    "influencer": "rivalry.games.influencer.factory:influencer",
-    "moments": "rivalry.games.influencer.closed_forms:moments",
-    "symmetric_equilibrium": "rivalry.games.influencer.closed_forms:symmetric_equilibrium",
-    "symmetric_positions": "rivalry.games.influencer.closed_forms:symmetric_positions",
-    "symmetric_spectrum": "rivalry.games.influencer.closed_forms:symmetric_spectrum",
-    "threshold_exponent": "rivalry.games.influencer.closed_forms:threshold_exponent",
-    "threshold_reach": "rivalry.games.influencer.closed_forms:threshold_reach",
-    "threshold_variance": "rivalry.games.influencer.closed_forms:threshold_variance",
-}
-
-
-def __getattr__(name: str) -> Any:
-    return lazy(__name__, _TARGETS, name)
-
-
-def __dir__() -> list[str]:
-    return sorted(_TARGETS)
-
-
-sys.modules[__name__].__class__ = LazyPackage
+lazy_package(
+    __name__,
+    {
+        "InfluencerGame": "rivalry.games.influencer.model:InfluencerGame",
+        "exponential_is_stable": "rivalry.games.influencer.closed_forms:exponential_is_stable",
+        "group_levels": "rivalry.games.influencer.closed_forms:group_levels",
+        "influencer": "rivalry.games.influencer.factory:influencer",
+        "moments": "rivalry.games.influencer.closed_forms:moments",
+        "symmetric_equilibrium": "rivalry.games.influencer.closed_forms:symmetric_equilibrium",
+        "symmetric_positions": "rivalry.games.influencer.closed_forms:symmetric_positions",
+        "symmetric_spectrum": "rivalry.games.influencer.closed_forms:symmetric_spectrum",
+        "threshold_exponent": "rivalry.games.influencer.closed_forms:threshold_exponent",
+        "threshold_reach": "rivalry.games.influencer.closed_forms:threshold_reach",
+        "threshold_variance": "rivalry.games.influencer.closed_forms:threshold_variance",
+    },
+)

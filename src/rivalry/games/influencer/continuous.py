@@ -16,13 +16,12 @@ from jaxtyping import Array
 
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.space import Box
-from rivalry.core.validate import whole_number
+from rivalry.core.validate import as_numbers, whole_number
 from rivalry.games.influencer.deviations import own_gradients
 from rivalry.games.influencer.inputs import Domain
 from rivalry.games.influencer.model import InfluencerGame
 from rivalry.games.resources import (
     DENSITIES,
-    as_numbers,
     beta_shapes,
     dirichlet_alphas,
     named_resource,

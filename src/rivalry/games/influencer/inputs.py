@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.validate import number_of, whole_number
+from rivalry.core.validate import as_numbers, number_of, whole_number
 from rivalry.games.formula import Formula, coordinate_values, coordinates, parse
 from rivalry.games.influencer.kernels import (
     Blotto,
@@ -22,7 +22,6 @@ from rivalry.games.influencer.kernels import (
     PowerLaw,
 )
 from rivalry.games.resources import (
-    as_numbers,
     check_covariance,
     formula_values,
     kind_of,

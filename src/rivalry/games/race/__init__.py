@@ -13,28 +13,19 @@ Modules, each importing only from those above it:
 - `figures`: charts of results, which import none of these.
 """
 
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rivalry.core.registry import LazyPackage, lazy
+from rivalry.core.registry import lazy_package
 
 if TYPE_CHECKING:
     from rivalry.games.race.factory import race as race
     from rivalry.games.race.model import Race as Race
 
 # Names are loaded when they are used: figures are drawn without the model.
-_TARGETS = {
-    "Race": "rivalry.games.race.model:Race",
-    "race": "rivalry.games.race.factory:race",
-}
-
-
-def __getattr__(name: str) -> Any:
-    return lazy(__name__, _TARGETS, name)
-
-
-def __dir__() -> list[str]:
-    return sorted(_TARGETS)
-
-
-sys.modules[__name__].__class__ = LazyPackage
+lazy_package(
+    __name__,
+    {
+        "Race": "rivalry.games.race.model:Race",
+        "race": "rivalry.games.race.factory:race",
+    },
+)

@@ -15,6 +15,7 @@ from annotated_types import Ge, Gt, Le
 
 from rivalry.core.annotations import Symbol, keywords
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.validate import as_numbers
 from rivalry.games.race import period
 from rivalry.games.race.model import Race
 from rivalry.games.race.period import BUILT_IN, rule_name
@@ -268,10 +269,7 @@ def check_conflicts(given: dict[str, Any]) -> None:
 
 def number(name: str, value: Any) -> Any:
     """Return ``value`` as an array of valid numbers. Raises `ValueError` for the first invalid entry."""
-    try:
-        found = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: {value!r} must be numbers") from None
+    found = as_numbers(value, name)
     for index, entry in np.ndenumerate(found):
         why = bound_violation(name, entry)
         if why:
