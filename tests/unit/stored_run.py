@@ -10,7 +10,7 @@ import numpy as np
 from rivalry.core.results import Record
 from rivalry.lab.store import Run
 from rivalry.lab.study import Study
-from tests.duels import store
+from tests.duel_study import store
 
 POINTS = np.linspace(0.001, 0.999, 100)
 WEIGHTS = np.exp(-((POINTS - 0.25) ** 2) / 0.02) + np.exp(-((POINTS - 0.75) ** 2) / 0.02)

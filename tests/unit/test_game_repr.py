@@ -15,7 +15,7 @@ import rivalry as rv
 from rivalry.core.display import LINE
 from rivalry.core.results import Solution
 from rivalry.lab.store import Run
-from tests.duels import study
+from tests.duel_study import study
 
 
 def test_the_repr_of_a_game_names_players_space_and_options() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Protocol, cast, runtime_checkable
 
 import equinox as eqx
@@ -16,6 +16,7 @@ from rivalry.core.game import Game, own_gradients
 from rivalry.core.jax import jax, jnp
 from rivalry.core.reparametrisation import is_reparametrised, unconstrain, unconstrained_game
 from rivalry.core.space import Box, Profile
+from rivalry.core.tree import static
 from rivalry.core.validate import check_keywords
 from rivalry.tables.stages import check_stages
 from rivalry.transforms.freeze import Restricted, interior_profile, player_indices
@@ -226,12 +227,10 @@ class Followers(eqx.Module):
     [[1.0, 0.0], [1.0, 0.0]]
     """
 
-    points: Annotated[int, Ge(2), "strategies on the search grid of every follower"] = eqx.field(
-        static=True, default=65
-    )
-    rounds: Annotated[int, Ge(1), "rounds of responses"] = eqx.field(static=True, default=100)
-    tol: Annotated[float, "movement of a round, relative to the space, that counts as rest"] = eqx.field(
-        static=True, default=1e-9
+    points: Annotated[int, Ge(2), "strategies on the search grid of every follower"] = static(default=65)
+    rounds: Annotated[int, Ge(1), "rounds of responses"] = static(default=100)
+    tol: Annotated[float, "movement of a round, relative to the space, that counts as rest"] = static(
+        default=1e-9
     )
 
     def __call__(self, game: Game, x: Profile, followers: tuple[int, ...]) -> Profile:
@@ -332,13 +331,19 @@ def hierarchy(game: Game, stages: Sequence[Sequence[int]], respond: Respond) -> 
     >>> hierarchy(game, [[1], [0, 2]], rv.transforms.Followers()).followers
     (0, 2)
     """
-    players = game.space.shape[0]
-    check_stages(stages, players)
+    check_stages(stages, game.space.shape[0])
     if len(stages) < 2:
         raise ValueError(f"stages: {len(stages)} stage; must be at least 2 for some to lead")
-    left, here = list(range(players)), cast(Any, game)
+    here: Any = game
+    for leaders in leaders_of_stages(stages):
+        here = stackelberg(here, leaders, respond)
+    return cast(Leadership, here)
+
+
+def leaders_of_stages(stages: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+    """Yield the players that lead each stage, the last stage first, by index in the game of those left."""
+    left = sorted(player for stage in stages for player in stage)
     for last in range(len(stages) - 1, 0, -1):
         earlier = sorted(player for stage in stages[:last] for player in stage)
-        here = stackelberg(here, [left.index(player) for player in earlier], respond)
+        yield [left.index(player) for player in earlier]
         left = earlier
-    return cast(Leadership, here)

@@ -25,6 +25,7 @@ from rivalry.core.space import Profile
 from rivalry.games.market.equilibria import aggregate, broadcast_parameters
 from rivalry.games.market.model import Market, plain_numbers
 from rivalry.transforms import Followers, Leadership, stackelberg
+from rivalry.transforms.stackelberg import leaders_of_stages
 
 HALVINGS = 60  # to find where one solution replaces another
 STEP, AT_BOUND = 1e-4, 1e-9  # of the width of the box
@@ -517,12 +518,10 @@ def proved_leader_response(game: StagedMarket, x: np.ndarray, player: int) -> Re
 def staged_market(market: Market) -> StagedMarket:
     """Return the game of a market's first stage."""
     here: Any = market
-    left = list(range(market.players))
     respond = StageResponses(searched=bool(discontinuity(market)))
-    for last in range(len(market.stages) - 1, 0, -1):
-        earlier = sorted(firm for stage in market.stages[:last] for firm in stage)
-        led = stackelberg(here, [left.index(firm) for firm in earlier], respond)
-        here, left = StagedMarket(led.game, led.base, led.players, led.respond), earlier
+    for leaders in leaders_of_stages(market.stages):
+        led = stackelberg(here, leaders, respond)
+        here = StagedMarket(led.game, led.base, led.players, led.respond)
     found: StagedMarket = here
     return found
 
