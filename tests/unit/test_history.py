@@ -170,7 +170,7 @@ def test_unsupported_games_are_refused(change: dict[str, np.ndarray], says: str)
     ("policies", "start", "says"),
     [
         ([[[0, 0, 0], [0, 0, 0]]], [0], r"policies: int64 of shape \(1, 2, 3\) must be"),
-        ([[[0, 0, 0, 2], [0, 0, 0, 0]]], [0], "policies: actions of player 0 must be in 0..1"),
+        ([[[0, 0, 0, 2], [0, 0, 0, 0]]], [0], r"policies\[0\]\[0\]\[3\]: move 2 must be in 0..1"),
         ([[[0, 0, 0, 0]] * 2], [4], "start: must be in 0..3"),
         ([[[0, 0, 0, 0]] * 2], [0.0], "start: float64 of shape"),
     ],

@@ -65,14 +65,15 @@ def grid_points(space: Any, action_grid: ActionGrid) -> np.ndarray:
     return full
 
 
+def action_counts(action_grid: np.ndarray) -> np.ndarray:
+    """Return the number of every player's grid points ``[player]``, without the padding."""
+    return np.asarray((~np.isnan(action_grid).any(axis=2)).sum(axis=1), dtype=np.int64)
+
+
 def _grid(space: Any, player: int, count: int) -> np.ndarray:
     if isinstance(space, Box):
-        low, high = np.asarray(space.low)[player], np.asarray(space.high)[player]
-        lines = [
-            start + (end - start) * np.arange(count) / (count - 1)
-            for start, end in zip(low, high, strict=True)
-        ]
-        return span(lines)
+        ends = zip(np.asarray(space.low)[player], np.asarray(space.high)[player], strict=True)
+        return span([low + (high - low) * np.arange(count) / (count - 1) for low, high in ends])
     if isinstance(space, Simplex):
         return space.steps_lattice(player, count - 1)
     raise ValueError(f"action_grid: a {type(space).__name__} has no grid; give its points")
@@ -139,31 +140,19 @@ def moves_between(space: Any, action_grid: ActionGrid, found: np.ndarray) -> np.
     if isinstance(space, Choices):
         return np.zeros((0, 0, 0), dtype=np.int64)
     if are_levels(action_grid):
-        counts = [tuple(map(len, lines)) for lines in axis_levels(space, action_grid)]
-        return _pad_moves([_steps(count) for count in counts], found.shape[1])
-    own = not isinstance(action_grid, int | np.integer)
-    if own and found.shape[2] != 1:
-        raise ValueError("walk: explicit points in several dimensions have no neighbours; use walk=False")
-    if own:
+        tables = [_steps(tuple(map(len, lines))) for lines in axis_levels(space, action_grid)]
+    elif not isinstance(action_grid, int | np.integer):
+        if found.shape[2] != 1:
+            raise ValueError("walk: explicit points in several dimensions have no neighbours; use walk=False")
         check_rising(found)
-    tables = []
-    for player, rows in enumerate(found):
-        there = rows[~np.isnan(rows).any(axis=1)]
-        if isinstance(space, Simplex):
-            assert isinstance(action_grid, int | np.integer)
-            tables.append(_transfers(space.sizes[player], int(action_grid) - 1))
-        else:
-            count = len(there) if own else int(action_grid)  # type: ignore[arg-type]
-            tables.append(_steps((count,) * found.shape[2]))
-    return _pad_moves(tables, found.shape[1])
-
-
-def _pad_moves(tables: list[np.ndarray], actions: int) -> np.ndarray:
-    """Return all players' moves in one array; padded moves stay."""
-    most = max(table.shape[1] for table in tables)
+        tables = [_steps((count,)) for count in action_counts(found).tolist()]
+    elif isinstance(space, Simplex):
+        tables = [_transfers(corners, int(action_grid) - 1) for corners in space.sizes]
+    else:
+        tables = [_steps((int(action_grid),) * found.shape[2])] * len(found)
     # every padded move leads to the standing action itself
-    moves = np.repeat(np.arange(actions, dtype=np.int64)[:, None], most, axis=1)[None]
-    moves = np.repeat(moves, len(tables), axis=0)
+    most = max(table.shape[1] for table in tables)
+    moves = np.tile(np.arange(found.shape[1], dtype=np.int64)[:, None], (len(tables), 1, most))
     for player, table in enumerate(tables):
         moves[player, : len(table), : table.shape[1]] = table
     return moves
@@ -187,12 +176,9 @@ def simplex_moves(corners: int) -> np.ndarray:
 
 def _steps(counts: tuple[int, ...]) -> np.ndarray:
     """Return the moves on a grid with ``counts`` levels per axis, ``[standing move]``."""
-    index = np.indices(counts).reshape(len(counts), -1).T
-    columns = []
-    for step in box_moves(len(counts)):
-        there = np.clip(index + step, 0, np.asarray(counts) - 1)
-        columns.append(np.ravel_multi_index(tuple(there.T), counts))
-    return np.stack(columns, axis=1)
+    index = np.indices(counts).reshape(len(counts), -1, 1)
+    steps = box_moves(len(counts)).T[:, None]
+    return np.asarray(np.ravel_multi_index(tuple(index + steps), counts, mode="clip"))
 
 
 def _transfers(corners: int, steps: int) -> np.ndarray:
@@ -206,10 +192,8 @@ def _transfers(corners: int, steps: int) -> np.ndarray:
 
 def are_levels(action_grid: Any) -> bool:
     """Return whether ``action_grid`` gives levels: one table for all axes, or a list with one per axis."""
-    if isinstance(action_grid, Mapping):
-        return True
-    several = isinstance(action_grid, list | tuple) and bool(action_grid)
-    return several and all(isinstance(table, Mapping) for table in action_grid)
+    rows = action_grid if isinstance(action_grid, list | tuple) else [action_grid]
+    return bool(rows) and all(isinstance(row, Mapping) for row in rows)
 
 
 def check_levels(action_grid: Any) -> None:
@@ -219,15 +203,16 @@ def check_levels(action_grid: Any) -> None:
     Traceback (most recent call last):
     ValueError: action_grid.from: 0 must be above 0 for kind = 'log'
     """
-    for name, table in _name_levels(action_grid):
+    named = [("action_grid", action_grid)]
+    if not isinstance(action_grid, Mapping):
+        named = [(f"action_grid[{axis}]", table) for axis, table in enumerate(action_grid)]
+    for name, table in named:
         kind = table.get("kind")
         check_word(f"{name}.kind", kind, KINDS)
-        for key in table:
-            if key not in (*KINDS[kind], "kind"):
-                raise ValueError(f"{name}.{key}: is not known; {kind} takes {', '.join(KINDS[kind])}")
-        for key in KINDS[kind]:
-            if key not in table:
-                raise ValueError(f"{name}.{key}: is missing; {kind} takes {', '.join(KINDS[kind])}")
+        wrong = {key: "not known" for key in table if key not in (*KINDS[kind], "kind")}
+        wrong |= {key: "missing" for key in KINDS[kind] if key not in table}
+        for key, fault in wrong.items():
+            raise ValueError(f"{name}.{key}: is {fault}; {kind} takes {', '.join(KINDS[kind])}")
         if kind == "levels":
             rows = _lists(f"{name}.levels", table["levels"])
             if len(rows) > 1 and not isinstance(action_grid, Mapping):
@@ -275,9 +260,9 @@ def axis_levels(space: Any, action_grid: Any) -> list[list[np.ndarray]]:
         raise ValueError(
             f"action_grid: {len(action_grid)} tables for {axes} axes; must be one for all, or one per axis"
         )
-    each = [action_grid] * axes if isinstance(action_grid, Mapping) else list(action_grid)
+    each = [action_grid] * axes if isinstance(action_grid, Mapping) else action_grid
     lines = [_lines(table, axis, players, axes) for axis, table in enumerate(each)]
-    return [[line[player] for line in lines] for player in range(players)]
+    return [list(own) for own in zip(*lines, strict=True)]
 
 
 def span(lines: list[np.ndarray]) -> np.ndarray:
@@ -286,14 +271,7 @@ def span(lines: list[np.ndarray]) -> np.ndarray:
     >>> span([np.array([0.0, 1.0]), np.array([2.0, 3.0])]).tolist()
     [[0.0, 2.0], [0.0, 3.0], [1.0, 2.0], [1.0, 3.0]]
     """
-    mesh = np.meshgrid(*lines, indexing="ij")
-    return np.stack([part.ravel() for part in mesh], axis=-1)
-
-
-def _name_levels(action_grid: Any) -> list[tuple[str, Any]]:
-    if isinstance(action_grid, Mapping):
-        return [("action_grid", action_grid)]
-    return [(f"action_grid[{axis}]", table) for axis, table in enumerate(action_grid)]
+    return np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, len(lines))
 
 
 def _check_ends(name: str, table: Any, kind: str) -> None:

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.core.validate import whole_number
+from rivalry.core.validate import number_of, whole_number
 from rivalry.tables.gaps import response_values
-from rivalry.tables.greedy_play import check_player
-from rivalry.tables.history import Cycles, Whole, by_chance, check_cycles, checked_sessions, whole_states
+from rivalry.tables.greedy_play import checked_policies
+from rivalry.tables.history import Cycles, by_chance, check_cycles, whole_states
 from rivalry.tables.kernels.shapes import FiniteGame
 
 TIE = 1e-12  # of the largest payoff: gains below this are rounding
@@ -46,7 +46,14 @@ def static_best_response(tables: FiniteGame, policies: object, player: int) -> n
     >>> static_best_response(game, [[[0, 1, 0, 1], [0, 0, 1, 1]]], 0).tolist()
     [[1, 1, 0, 0]]
     """
-    return _static(tables, whole_states(tables), checked_sessions(tables, policies), player)
+    from rivalry.tables.kernels import departures
+
+    whole, given = whole_states(tables), checked_policies(tables, policies, sessions=True)
+    number_of("player", player, len(tables.sizes))
+    chosen = np.zeros((len(given), whole.size), dtype=np.int64)
+    tie = TIE * float(np.abs(tables.payoff[:, player]).max())
+    departures.static_best(tables, whole, given, player, tie, chosen)
+    return chosen
 
 
 def deviations(
@@ -115,14 +122,20 @@ def deviations(
 
     if by_chance(tables):
         raise ValueError("game: nature moves at random; a deviation test needs a cycle to depart from")
-    whole, given = whole_states(tables), checked_sessions(tables, policies)
-    check_player(tables, player)
+    whole, given = whole_states(tables), checked_policies(tables, policies, sessions=True)
+    number_of("player", player, len(tables.sizes))
     check_cycles(cycles, given)
     whole_number("periods", periods, 1)
     whole_number("horizon", horizon, 1)
     values = _levels(tables, levels)
     value = response_values(tables, given, player, gamma).own
-    forced = _forced_actions(tables, whole, given, player, action)
+    if action == "static_best":
+        forced = static_best_response(tables, given, player)
+    elif isinstance(action, str | bool) or not 0 <= action < tables.sizes[player]:
+        most = tables.sizes[player] - 1
+        raise ValueError(f"action: {action!r} must be 'static_best' or a whole number in 0..{most}")
+    else:
+        forced = np.full((len(given), whole.size), action, dtype=np.int64)
     found = []
     for count in (periods, 0):
         plan = departures.Departure(player, forced, count, float(gamma), value, cycles.state)
@@ -139,28 +152,6 @@ def deviations(
     rounds = np.where(came > 0, np.where(back > 0, back, 0).sum(axis=1) / np.maximum(came, 1), np.nan)
     better = (relative > PROFITABLE).sum(axis=1) / departs
     return Deviation(paths, pays, base_paths, base_pays, gain, relative, better, rounds, came / departs)
-
-
-def _static(tables: FiniteGame, whole: Whole, policies: np.ndarray, player: int) -> np.ndarray:
-    from rivalry.tables.kernels import departures
-
-    check_player(tables, player)
-    chosen = np.zeros((len(policies), whole.size), dtype=np.int64)
-    tie = TIE * float(np.abs(tables.payoff[:, player]).max())
-    departures.static_best(tables, whole, policies, player, tie, chosen)
-    return chosen
-
-
-def _forced_actions(
-    tables: FiniteGame, whole: Whole, policies: np.ndarray, player: int, action: str | int
-) -> np.ndarray:
-    """Return the action of a deviation in every state, ``[session state]``."""
-    if action == "static_best":
-        return _static(tables, whole, policies, player)
-    size = int(tables.sizes[player])
-    if isinstance(action, str | bool) or not 0 <= action < size:
-        raise ValueError(f"action: {action!r} must be 'static_best' or a whole number in 0..{size - 1}")
-    return np.full((len(policies), whole.size), action, dtype=np.int64)
 
 
 def _levels(tables: FiniteGame, levels: object) -> np.ndarray:

@@ -12,8 +12,8 @@ from rivalry.core.game import exchangeable_labels
 from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.plain import register_plain
 from rivalry.core.validate import check_word
-from rivalry.tables.action_grid import ActionGrid, grid_points, moves_between
-from rivalry.tables.kernels.shapes import Contest, FiniteGame, Tabulated, no_contest
+from rivalry.tables.action_grid import ActionGrid, action_counts, grid_points, moves_between
+from rivalry.tables.kernels.shapes import NO_CONTEST, Contest, FiniteGame, Tabulated
 
 TABLE_BYTES = 2**28
 CHUNK = 4096  # joint actions whose payoffs are computed together
@@ -84,15 +84,14 @@ def tabulate(
         return _finite(game, observation, play)
     action_grid = own_levels(game, action_grid)
     found = grid_points(game.space, action_grid)
-    there = ~np.isnan(found).any(axis=2)
-    sizes = there.sum(axis=1).astype(np.int64)
+    sizes = action_counts(found)
     # Python integers: the number of joint actions may exceed 64 bits
     need = 8 * len(sizes) * int(np.prod(sizes.astype(object)))
     large = f"a table of {need} bytes is above max_table_bytes, {max_table_bytes}"
-    contest = no_contest()
+    contest = NO_CONTEST
     if oracles.to_contest.knows(game):
         # influence is computed for padded rows too, so these repeat the first point
-        terms = oracles.to_contest(game, np.where(there[..., None], found, found[:, :1]))
+        terms = oracles.to_contest(game, np.where(np.isnan(found), found[:, :1], found))
         if need > max_table_bytes:
             warnings.warn(f"payoffs are summed when needed: {large}", stacklevel=2)
             contest, payoff = terms, np.zeros((0, len(sizes), 0))
@@ -126,38 +125,28 @@ def _finite(game: Any, observation: str, play: str) -> Tabulated:
     sizes = world.sizes
     if world.payoff.shape[0] == 1 and not world.action_map.size:
         world = _turns(world.payoff, sizes, world.action_map, observation, play)
-    axes = game.space.shape[1]
-    action_grid = np.full((len(sizes), sizes.max(), axes), np.nan)
-    for player, size in enumerate(sizes):
-        index = np.arange(size, dtype=float)[:, None]
-        action_grid[player, :size] = index if axes == 1 else np.eye(size, axes)
-    return Tabulated(world, action_grid, _swaps(game, action_grid), no_contest())
+    axes, index = game.space.shape[1], np.arange(sizes.max())[:, None]
+    points = index if axes == 1 else np.eye(len(index), axes)
+    action_grid = np.where(index < sizes[:, None, None], points, np.nan)
+    return Tabulated(world, action_grid, _swaps(game, action_grid))
 
 
 def _turns(
     payoff: np.ndarray, sizes: np.ndarray, moves: np.ndarray, observation: str, play: str
 ) -> FiniteGame:
     players = np.arange(len(sizes), dtype=np.int64)
-    seen = players[:, None] if observation == "own" else np.repeat(players[None], len(sizes), axis=0)
-    if observation == "none":
-        seen = np.full((len(sizes), 1), -1, dtype=np.int64)
-    return FiniteGame(
-        payoff=payoff,
-        next_nature=np.zeros((1, 1, 1), dtype=np.int64),
-        nature_cdf=np.ones((1, 1, 1)),
-        action_map=moves,
-        sizes=sizes,
-        order=players[None] if play == "synchronous" else np.ascontiguousarray(players[:, None]),
-        observation_slots=np.stack([seen, np.ones_like(seen)], axis=2),
-    )
+    own = np.full_like(players, -1) if observation == "none" else players
+    seen = np.tile(players, (len(sizes), 1)) if observation == "joint" else own[:, None]
+    slots = np.stack([seen, np.ones_like(seen)], axis=2)
+    order = players[None] if play == "synchronous" else np.ascontiguousarray(players[:, None])
+    return FiniteGame(payoff, sizes, order, slots, action_map=moves)
 
 
 def _swaps(game: Any, action_grid: np.ndarray) -> np.ndarray:
     """Return labels ``[player]``, equal for exchangeable players with the same grid points."""
     first: dict[tuple[int, bytes], int] = {}
-    rows = zip(
-        exchangeable_labels(game).tolist(), action_grid + 0.0, strict=True
-    )  # without -0.0, which has other bytes
+    # without -0.0, which has other bytes
+    rows = zip(exchangeable_labels(game).tolist(), action_grid + 0.0, strict=True)
     return np.array([first.setdefault((kind, row.tobytes()), who) for who, (kind, row) in enumerate(rows)])
 
 

@@ -6,12 +6,12 @@ there may be better responses, for which `rivalry.certificate` searches.
 
 from __future__ import annotations
 
-from math import comb
+from math import comb, prod
 
 import numpy as np
 
 from rivalry.tables.extreme_equilibria import equal_within
-from rivalry.tables.kernels.shapes import FiniteGame, Tabulated
+from rivalry.tables.kernels.shapes import FiniteGame, Tabulated, stateless_tables
 
 TIE = 1e-12  # of the total resource: gains below this are rounding
 MOST_JOINT = 5_000_000  # joint actions enumerated without a table
@@ -37,8 +37,7 @@ def payoffs(tabulated: Tabulated, actions: object) -> np.ndarray:
 
         found = np.zeros(rows.shape)
         contests.pay_many(tabulated.contest, rows, found)
-    every: np.ndarray = found.reshape(joint.shape)
-    return every
+    return np.asarray(found.reshape(joint.shape))
 
 
 def regrets(tabulated: Tabulated, actions: object) -> np.ndarray:
@@ -83,20 +82,26 @@ def equilibria(tabulated: Tabulated, *, most: int = MOST_JOINT) -> np.ndarray:
     [[0, 0], [1, 1]]
     """
     tables = one_nature(tabulated)
-    sizes, before = tuple(tables.sizes.tolist()), _before(tabulated)
+    before = _before(tabulated)
     if not tables.payoff.size:
         return _summed_equilibria(tabulated, before, most)
-    rests = np.ones(sizes, dtype=bool)
-    for player in range(len(sizes)):
-        pays = tables.payoff[0, player].reshape(sizes)
-        # a tie up to rounding is an equilibrium: an exact comparison would lose those of degenerate games
-        rests &= pays >= pays.max(axis=player, keepdims=True) - equal_within(pays)
-    found = np.argwhere(rests)
-    ordered = np.ones(len(found), dtype=bool)
-    for player, other in enumerate(before):
-        if other >= 0:
-            ordered &= found[:, player] >= found[:, other]
-    return found[ordered]
+    found = np.argwhere(pure_equilibria(stateless_tables(tables)))
+    later = np.flatnonzero(before >= 0)
+    return found[np.all(found[:, later] >= found[:, before[later]], axis=1)]
+
+
+def pure_equilibria(tables: np.ndarray) -> np.ndarray:
+    """Return whether a joint action is a pure equilibrium of ``tables [player action_0 ..]``,
+    ``[action_0 ..]``.
+    """
+    return np.asarray(np.logical_and.reduce([best_responses(tables, who) for who in range(len(tables))]))
+
+
+def best_responses(tables: np.ndarray, player: int) -> np.ndarray:
+    """Return whether the player's own action is a best response, for every joint action."""
+    own = tables[player]
+    # payoffs that differ by rounding alone are ties: strict comparison would lose equilibria of scaled games
+    return np.asarray(own >= own.max(axis=player, keepdims=True) - equal_within(own))
 
 
 def largest_payoff(tabulated: Tabulated, *, most: int = MOST_JOINT) -> float:
@@ -146,12 +151,11 @@ def _summed_equilibria(tabulated: Tabulated, before: np.ndarray, most: int) -> n
     sizes, contest = tabulated.tables.sizes, tabulated.contest
     # payoffs lie between minus the largest cost and the sum of the weights, which sets their scale
     tie = TIE * float(contest.weights.sum() + np.abs(contest.cost).max())
-    found = np.zeros((64, len(sizes)), dtype=np.int64)
-    count = contests.equilibria(contest, sizes, before, tie, found)
+    found, count = np.zeros((0, len(sizes)), dtype=np.int64), 64
     # the count is right beyond the end of the array too: a second pass has a row for each
-    if count > len(found):
+    while count > len(found):
         found = np.zeros((count, len(sizes)), dtype=np.int64)
-        contests.equilibria(contest, sizes, before, tie, found)
+        count = contests.equilibria(contest, sizes, before, tie, found)
     return found[:count]
 
 
@@ -164,12 +168,10 @@ def _before(tabulated: Tabulated) -> np.ndarray:
 
 def joint_count(tabulated: Tabulated) -> int:
     """Return the number of joint actions, counted up to permutations of exchangeable players."""
-    count = 1
-    for label in np.unique(tabulated.exchangeable):
-        group = np.flatnonzero(tabulated.exchangeable == label)
-        # ordered actions of m players among n are multisets: n + m - 1 over m
-        count *= comb(int(tabulated.tables.sizes[group[0]]) + len(group) - 1, len(group))
-    return count
+    _, first, counts = np.unique(tabulated.exchangeable, return_index=True, return_counts=True)
+    sizes = tabulated.tables.sizes[first].tolist()
+    # ordered actions of m players among n are multisets: n + m - 1 over m
+    return prod(comb(n + m - 1, m) for n, m in zip(sizes, counts.tolist(), strict=True))
 
 
 def _refuse_many(tabulated: Tabulated, most: int) -> None:

@@ -6,15 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.tables.greedy_play import check_player
-from rivalry.tables.history import (
-    Cycles,
-    Whole,
-    check_cycles,
-    checked_sessions,
-    seen_slots,
-    whole_states,
-)
+from rivalry.core.validate import number_of
+from rivalry.tables.greedy_play import checked_policies
+from rivalry.tables.history import Cycles, Whole, check_cycles, seen_slots, whole_states
 from rivalry.tables.kernels.shapes import FiniteGame
 
 TIE = 1e-13  # of the largest possible value: another action must pay more than the current one by this
@@ -93,7 +87,8 @@ def response_values(tables: FiniteGame, policies: object, player: int, gamma: fl
     >>> (found.own[0, 0], found.best[0, 0]) == (found.once[0, 0], found.once[0, 0])
     True
     """
-    return _response_values(tables, whole_states(tables), checked_sessions(tables, policies), player, gamma)
+    whole, given = whole_states(tables), checked_policies(tables, policies, sessions=True)
+    return _response_values(tables, whole, given, player, gamma)
 
 
 def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | None = None) -> Gaps:
@@ -132,7 +127,7 @@ def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | N
     >>> found.full_gain.round(6).tolist()  # 4 + 1/3 for 4 / (1 - 1/4), not 3 / (1 - 1/4) = 4
     [[0.333333, 0.333333]]
     """
-    whole, given = whole_states(tables), checked_sessions(tables, policies)
+    whole, given = whole_states(tables), checked_policies(tables, policies, sessions=True)
     if cycles is not None:
         check_cycles(cycles, given)
     players = len(tables.sizes)
@@ -175,7 +170,7 @@ def _response_values(
 ) -> ResponseValues:
     from rivalry.tables.kernels import history
 
-    check_player(tables, player)
+    number_of("player", player, len(tables.sizes))
     if not 0 <= gamma < 1:
         raise ValueError(f"gamma[{player}]: {gamma!r} must be in [0, 1)")
     need = whole.size * int(tables.sizes[player]) * tables.next_nature.shape[2]

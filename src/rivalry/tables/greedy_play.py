@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.core.validate import number_of
 from rivalry.tables.exact import joint_actions, one_nature, payoffs
 from rivalry.tables.kernels.shapes import FiniteGame, Tabulated
 
@@ -91,15 +91,15 @@ def in_turn(tabulated: Tabulated) -> Tabulated:
 def states(tables: FiniteGame) -> np.ndarray:
     """Return the number of states that each player distinguishes, ``[player]``."""
     sizes = observed_sizes(tables)
-    found = [1] * len(tables.sizes)
-    for player, slots in enumerate(tables.observation_slots.tolist()):
-        for who, _ in slots:
-            if who < 0:
-                break
-            found[player] *= sizes[who]
+    found = [prod(sizes[who] for who, _ in slots) for slots in slots_of(tables)]
     if max(found) > MOST_COUNTED:
         raise ValueError(f"game: {max(found):.3g} states a player; must be at most {MOST_COUNTED:.3g}")
     return np.array(found, dtype=np.int64)
+
+
+def slots_of(tables: FiniteGame) -> list[list[tuple[int, int]]]:
+    """Return every player's observation slots ``(who, ago)``, without the padding."""
+    return [[(who, ago) for who, ago in slots if who >= 0] for slots in tables.observation_slots.tolist()]
 
 
 def observed_sizes(tables: FiniteGame) -> list[int]:
@@ -115,23 +115,22 @@ def choices(tables: FiniteGame) -> np.ndarray:
     return np.full(len(tables.sizes), tables.action_map.shape[2], dtype=np.int64)
 
 
-def check_player(tables: FiniteGame, player: Any) -> None:
-    """Raise `ValueError` unless ``player`` is a player's number."""
-    number_of("player", player, len(tables.sizes))
+def checked_policies(tables: FiniteGame, policies: object, *, sessions: bool = False) -> np.ndarray:
+    """Return ``policies [player state]`` as whole numbers, with ``sessions`` those of several sessions,
+    ``[session player state]``.
 
-
-def checked_policies(tables: FiniteGame, policies: object) -> np.ndarray:
-    """Return ``policies [player state]`` as whole numbers. Raises `ValueError` for invalid moves."""
+    Raises `ValueError` for invalid moves.
+    """
     found = np.asarray(policies)
-    players, needed, most = len(tables.sizes), states(tables), choices(tables)
-    shape = (players, int(needed.max()))
-    fits = found.ndim == 2 and len(found) == players and found.shape[1] >= shape[1]
+    needed, most = states(tables), choices(tables)
+    fits = found.ndim == 2 + sessions and found.shape[-2] == len(needed) and found.shape[-1] >= needed.max()
     if not fits or found.dtype.kind not in "iu":
-        raise ValueError(f"policies: {found.dtype} of shape {found.shape} must be whole numbers, {shape}")
-    for player in range(players):
-        row = found[player, : needed[player]]
-        wrong = np.flatnonzero((row < 0) | (row >= most[player]))
-        if wrong.size:
-            where = f"policies[{player}][{wrong[0]}]"
-            raise ValueError(f"{where}: move {row[wrong[0]]} must be in 0..{most[player] - 1}")
-    return np.ascontiguousarray(found, dtype=np.int64)
+        wanted = f"({'sessions, ' if sessions else ''}{len(needed)}, {needed.max()})"
+        raise ValueError(f"policies: {found.dtype} of shape {found.shape} must be whole numbers, {wanted}")
+    there = np.arange(found.shape[-1]) < needed[:, None]
+    wrong = np.argwhere(there & ((found < 0) | (found >= most[:, None])))
+    if wrong.size:
+        where = "".join(f"[{k}]" for k in wrong[0])
+        move = found[tuple(wrong[0])]
+        raise ValueError(f"policies{where}: move {move} must be in 0..{most[wrong[0][-2]] - 1}")
+    return np.array(found, dtype=np.int64, order="C")

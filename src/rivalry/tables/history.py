@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rivalry.tables.greedy_play import observed_sizes, states
+from rivalry.tables.greedy_play import checked_policies, observed_sizes, slots_of
 from rivalry.tables.kernels.shapes import FiniteGame
 
 MOST_STATES = 4_000_000
@@ -108,20 +108,16 @@ def whole_states(tables: FiniteGame) -> Whole:
     players, sizes = len(tables.sizes), observed_sizes(tables)
     slots = _slots(tables)
     widths = np.array([sizes[who] for who, _ in slots], dtype=np.int64)
-    rounds, natures, histories = (
-        len(tables.order),
-        tables.payoff.shape[0],
-        int(np.prod(widths.astype(object))),
-    )
+    rounds, natures = len(tables.order), tables.payoff.shape[0]
     # Python integers, as the product may exceed 64 bits
+    histories = int(np.prod(widths.astype(object)))
     size = rounds * natures * histories
     if size > MOST_STATES:
         raise ValueError(f"game: {size} whole states; must be at most {MOST_STATES}")
     strides = _strides_of(widths)
     at = dict(zip(slots, strides.tolist(), strict=True))
-    moves = (tables.order[:, :, None] == np.arange(players)).any(axis=1)
     stands = [(at.get((who, 1), 1), sizes[who] if (who, 1) in at else 0) for who in range(players)]
-    seen, now = _observations(tables, at, rounds, natures, histories)
+    seen, now, base = _transitions(tables, at, rounds, natures, histories)
     return Whole(
         slots=np.array(slots, dtype=np.int64).reshape(-1, 2),
         sizes=widths,
@@ -131,11 +127,11 @@ def whole_states(tables: FiniteGame) -> Whole:
         histories=histories,
         size=size,
         joints=_strides_of(tables.sizes),
-        moves=moves,
+        moves=(tables.order[:, :, None] == np.arange(players)).any(axis=1),
         stands=np.array(stands, dtype=np.int64),
         seen=seen,
         now=now,
-        base=_shift(players, at, sizes, rounds, natures, histories),
+        base=base,
         steps=np.array([at.get((who, 1), 0) for who in range(players + 2)], dtype=np.int64),
     )
 
@@ -202,7 +198,7 @@ def limit_cycles(tables: FiniteGame, policies: object, start: object) -> Cycles:
     from rivalry.tables.kernels import history
 
     whole = whole_states(tables)
-    given = checked_sessions(tables, policies)
+    given = checked_policies(tables, policies, sessions=True)
     begin = np.asarray(start)
     if begin.shape != given.shape[:1] or begin.dtype.kind not in "iu":
         raise ValueError(f"start: {begin.dtype} of shape {begin.shape} must be whole numbers, one a session")
@@ -217,20 +213,6 @@ def limit_cycles(tables: FiniteGame, policies: object, start: object) -> Cycles:
     history.walk(tables, whole, given, begin, onset, length, state, joint)
     weight = (state >= 0) / np.maximum(length, 1)[:, None]
     return Cycles(onset, length, _mean_payoff(tables, whole, state, joint, weight), joint, state, weight)
-
-
-def checked_sessions(tables: FiniteGame, policies: object) -> np.ndarray:
-    """Return ``policies [session player state]`` as whole numbers; raise `ValueError` for invalid ones."""
-    found, needed = np.asarray(policies), states(tables)
-    fits = found.ndim == 3 and found.shape[1] == len(needed) and found.shape[2] >= needed.max()
-    if not fits or found.dtype.kind not in "iu":
-        wanted = f"(sessions, {len(needed)}, {needed.max()})"
-        raise ValueError(f"policies: {found.dtype} of shape {found.shape} must be whole numbers, {wanted}")
-    for player, size in enumerate(tables.sizes.tolist()):
-        row = found[:, player, : needed[player]]
-        if row.size and (row.min() < 0 or row.max() >= size):
-            raise ValueError(f"policies: actions of player {player} must be in 0..{size - 1}")
-    return np.array(found, dtype=np.int64, order="C")
 
 
 def check_cycles(cycles: Cycles, policies: np.ndarray) -> None:
@@ -250,8 +232,8 @@ def _check(tables: FiniteGame) -> None:
     if tables.action_map.size:
         raise ValueError("game: players move on a grid; for whole states a move must be an action")
     signal = len(tables.sizes) + 1
-    for player, slots in enumerate(tables.observation_slots.tolist()):
-        if [signal, 0] in slots:
+    for player, slots in enumerate(slots_of(tables)):
+        if (signal, 0) in slots:
             raise ValueError(f"observation_slots: player {player} observes the signal of the current round")
         if any(who == signal for who, _ in slots) and not tables.signal.size:
             raise ValueError(f"observation_slots: player {player} observes a signal; the game must have one")
@@ -276,52 +258,41 @@ def seen_slots(tables: FiniteGame, round_: int, player: int) -> list[tuple[int, 
 
     The current action of a player that has not yet moved in the round is its standing one, one round back.
     """
-    row = [who for who in tables.order[round_].tolist() if who >= 0]
-    before = row[: row.index(player)] if player in row else []
-    found = []
-    for who, ago in tables.observation_slots[player].tolist():
-        if who < 0:
-            break
-        stands = ago == 0 and who < len(tables.sizes) and who not in before
-        found.append((who, 1 if stands else ago))
-    return found if player in row else []
+    row = tables.order[round_].tolist()
+    if player not in row:
+        return []
+    waits = set(range(len(tables.sizes))) - set(row[: row.index(player)])
+    return [(who, 1 if ago == 0 and who in waits else ago) for who, ago in slots_of(tables)[player]]
 
 
-def _observations(
+def _transitions(
     tables: FiniteGame, at: dict[tuple[int, int], int], rounds: int, natures: int, histories: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``Whole.seen [player state]`` and ``Whole.now [round player who]``."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return ``Whole.seen [player state]``, ``Whole.now [round player who]`` and ``Whole.base [state]``."""
     players, sizes = len(tables.sizes), observed_sizes(tables)
     seen = np.zeros((players, rounds, natures, histories), dtype=np.int64)
     now = np.zeros((rounds, players, players), dtype=np.int64)
-    rest = np.arange(histories)
-    for round_ in range(rounds):
-        for player in range(players):
-            stride = 1
-            # the last slot is the fastest
-            for who, ago in reversed(seen_slots(tables, round_, player)):
-                if ago > 0:
-                    seen[player, round_] += stride * (rest // at[who, ago] % sizes[who])
-                elif who == players:
-                    seen[player, round_] += stride * np.arange(natures)[:, None]
-                else:
-                    now[round_, player, who] += stride
-                stride *= sizes[who]
-    return seen.reshape(players, -1), now
-
-
-def _shift(
-    players: int, at: dict[tuple[int, int], int], sizes: list[int], rounds: int, natures: int, histories: int
-) -> np.ndarray:
-    """Return ``Whole.base``: the round advances, and slots and nature's state age by one round."""
-    rest, later = np.arange(histories), np.zeros((rounds, natures, histories), dtype=np.int64)
-    later += ((np.arange(rounds) + 1) % rounds * natures * histories)[:, None, None]
+    rest, nature = np.arange(histories), np.arange(natures)[:, None]
+    for round_, player in np.ndindex(rounds, players):
+        stride = 1
+        # the last slot is the fastest
+        for who, ago in reversed(seen_slots(tables, round_, player)):
+            if ago > 0:
+                seen[player, round_] += stride * (rest // at[who, ago] % sizes[who])
+            elif who == players:
+                seen[player, round_] += stride * nature
+            else:
+                now[round_, player, who] += stride
+            stride *= sizes[who]
+    # the round advances, and slots and nature's state age by one round
+    base = np.zeros((rounds, natures, histories), dtype=np.int64)
+    base += ((np.arange(rounds) + 1) % rounds * natures * histories)[:, None, None]
     for (who, ago), stride in at.items():
         if ago > 1:
-            later += stride * (rest // at[who, ago - 1] % sizes[who])
+            base += stride * (rest // at[who, ago - 1] % sizes[who])
         elif who == players:
-            later += stride * np.arange(natures)[:, None]
-    return later.ravel()
+            base += stride * nature
+    return seen.reshape(players, -1), now, base.ravel()
 
 
 def _strides_of(sizes: np.ndarray) -> np.ndarray:
@@ -333,8 +304,7 @@ def _mean_payoff(
 ) -> np.ndarray:
     """Return the mean payoff ``[session player]``, weighted over turns; padded turns have weight 0."""
     paid = tables.payoff[state // whole.histories % whole.natures, :, joint]
-    mean: np.ndarray = (paid * weight[..., None]).sum(axis=1)
-    return mean
+    return np.asarray((paid * weight[..., None]).sum(axis=1))
 
 
 def _long_runs(tables: FiniteGame, whole: Whole, policies: np.ndarray, start: np.ndarray) -> Cycles:

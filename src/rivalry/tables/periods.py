@@ -9,10 +9,10 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.jax import put
 from rivalry.core.tree import Tree
-from rivalry.tables.action_grid import ActionGrid, are_levels, grid_points
+from rivalry.tables.action_grid import ActionGrid, action_counts, are_levels, grid_points
 from rivalry.tables.discretize import TABLE_BYTES, own_levels, values_at
 from rivalry.tables.greedy_play import checked_policies
-from rivalry.tables.kernels.shapes import FiniteGame, Tabulated, no_contest
+from rivalry.tables.kernels.shapes import FiniteGame, Tabulated
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
@@ -76,7 +76,7 @@ def tabulate_periods(
     known = oracles.to_stages(game)
     space, last = known.space, known.periods
     found = grid_points(space, _of_one_period(own_levels(game, action_grid), space.shape[1]))
-    sizes = (~np.isnan(found).any(axis=2)).sum(axis=1).astype(np.int64)
+    sizes = action_counts(found)
     players, joints = len(sizes), int(np.prod(sizes.astype(object)))
     now = np.asarray(oracles.initial_state(game), dtype=float)[None]
     stages: list[_Stage] = []
@@ -241,16 +241,9 @@ def _assemble(
             nature_cdf[rows, :, 0] = stage.goes_on
             next_nature[rows, :, 0] = np.where(stage.goes_on > 0, begins[t + 1] + stage.follows, over)
     who = np.arange(players, dtype=np.int64)
-    tables = FiniteGame(
-        payoff=payoff,
-        next_nature=next_nature,
-        nature_cdf=nature_cdf,
-        action_map=np.zeros((0, 0, 0), dtype=np.int64),
-        sizes=sizes,
-        order=who[None].copy(),
-        observation_slots=np.repeat(np.array([[[players, 0]]], dtype=np.int64), players, axis=0),
-    )
+    slots = np.full((players, 1, 2), (players, 0), dtype=np.int64)
+    tables = FiniteGame(payoff, sizes, who[None].copy(), slots, next_nature, nature_cdf)
     shape = stages[0].carried.shape[1:]
     carried = np.concatenate([*(stage.carried for stage in stages), np.full((1, *shape), np.nan)])
     period = np.append(np.repeat(np.arange(len(stages)), counts), len(stages))
-    return PeriodTables(Tabulated(tables, action_grid, who, no_contest()), period, carried, weights)
+    return PeriodTables(Tabulated(tables, action_grid, who), period, carried, weights)

@@ -6,7 +6,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from rivalry.tables.greedy_play import check_player, checked_policies, choices, states
+from rivalry.core.validate import number_of
+from rivalry.tables.greedy_play import checked_policies, choices, slots_of, states
 from rivalry.tables.kernels.shapes import FiniteGame, Tabulated
 
 TIE = 1e-12  # of the largest value: another move must pay more than the current one by this
@@ -31,8 +32,7 @@ class PolicyBestResponse(NamedTuple):
         With coverage ``exact`` the player observes the full state. With ``upper bound`` it observes less,
         and no policy of its own observations gains more.
         """
-        gains: np.ndarray = np.maximum(self.value - self.own, 0.0)
-        return gains
+        return np.asarray(np.maximum(self.value - self.own, 0.0))
 
 
 def best_response(
@@ -119,10 +119,8 @@ def policy_regrets(
     players = len(tables.sizes)
     discounts = np.broadcast_to(np.asarray(discount, dtype=float), (players,)).tolist()
     chances = mix_exploration(tables, policies, epsilon)
-    gains = [
-        best_response(tables, chances, who, rate, paid=paid).regret for who, rate in enumerate(discounts)
-    ]
-    return np.stack(gains)
+    each = enumerate(discounts)
+    return np.stack([best_response(tables, chances, who, rate, paid=paid).regret for who, rate in each])
 
 
 def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0) -> np.ndarray:
@@ -137,33 +135,26 @@ def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0)
         [0, 1].
     """
     most, needed = choices(tables), states(tables)
-    given = np.asarray(policies)
+    given, there = np.asarray(policies), np.arange(most.max()) < most[:, None]
     if given.ndim == 3:
         if given.shape[0] != len(most) or given.shape[1] < needed.max() or given.shape[2] != most.max():
             raise ValueError(
                 f"policies: shape {given.shape} must be ({len(most)}, {needed.max()}, {most.max()})"
             )
         chances = np.array(given, dtype=float)
-        for player, count in enumerate(needed):
-            row = chances[player, :count]
-            if (
-                np.any(row < 0)
-                or np.any(np.abs(row.sum(axis=1) - 1) > 1e-9)
-                or np.any(row[:, most[player] :])
-            ):
-                raise ValueError(
-                    f"policies: probabilities of player {player} must be at least 0 and sum to 1"
-                )
+        bad = np.any((chances < 0) | (chances != 0) & ~there[:, None], axis=2)
+        bad |= np.abs(chances.sum(axis=2) - 1) > 1e-9
+        used = np.arange(chances.shape[1]) < needed[:, None]
+        for player in np.flatnonzero(np.any(bad & used, axis=1)):
+            raise ValueError(f"policies: probabilities of player {player} must be at least 0 and sum to 1")
     else:
         chances = np.eye(most.max())[np.clip(checked_policies(tables, given), 0, most.max() - 1)]
-    there = np.arange(most.max()) < most[:, None]
     explores = np.broadcast_to(np.asarray(epsilon, dtype=float), (len(most),))
     wrong = np.flatnonzero(~((explores >= 0) & (explores <= 1)))
     if wrong.size:
         raise ValueError(f"epsilon: {explores[wrong[0]]} must be in [0, 1]")
     share = explores[:, None, None]
-    soft: np.ndarray = (1 - share) * chances + share * (there / most[:, None])[:, None, :]
-    return soft
+    return np.asarray((1 - share) * chances + share * (there / most[:, None])[:, None, :])
 
 
 def observations(tables: FiniteGame) -> np.ndarray:
@@ -180,10 +171,8 @@ def observations(tables: FiniteGame) -> np.ndarray:
     natures, players = tables.payoff.shape[0], len(sizes)
     stands = np.unravel_index(np.arange(natures * int(np.prod(sizes))), (natures, *sizes))
     found = np.zeros((players, len(stands[0])), dtype=np.int64)
-    for player, slots in enumerate(tables.observation_slots.tolist()):
+    for player, slots in enumerate(slots_of(tables)):
         for who, ago in slots:
-            if who < 0:
-                break
             if ago != (0 if who == players else 1):
                 raise ValueError(
                     f"observation_slots: player {player} looks {ago} rounds back at {who}; must be 1 for this"
@@ -199,8 +188,8 @@ class _Model(NamedTuple):
     pays: np.ndarray  # [nature joint]: the player's payoff
     rate: np.ndarray  # [round]: 1 where the payoff counts, else 0
     discount: np.ndarray  # [round]
-    next_nature: np.ndarray  # [nature joint branch]
-    branch_probability: np.ndarray  # [nature joint branch], not cumulative
+    next_nature: np.ndarray  # [nature joint branch]; joint of length 1: independent of actions
+    branch_probability: np.ndarray  # the same, not cumulative
     movers: np.ndarray  # [round player]
     seen: np.ndarray  # [player state]
     alone: np.ndarray  # [player]: observes its own action only
@@ -213,7 +202,7 @@ class _Model(NamedTuple):
 
 
 def _check(tables: FiniteGame, player: Any, discount: Any, paid: str) -> None:
-    check_player(tables, player)
+    number_of("player", player, len(tables.sizes))
     if not 0 <= discount < 1:
         raise ValueError(f"discount: {discount!r} must be in [0, 1)")
     if paid not in ("round", "move"):
@@ -227,10 +216,6 @@ def _check(tables: FiniteGame, player: Any, discount: Any, paid: str) -> None:
         raise ValueError(f"game: {count} states to go through; must be at most {MOST_STATES}")
 
 
-def _observation_slots(slots: list[list[int]]) -> list[list[int]]:
-    return [slot for slot in slots if slot[0] >= 0]
-
-
 def _model(tables: FiniteGame, chances: np.ndarray, player: int, discount: float, paid: str) -> _Model:
     from rivalry.tables.kernels import contests
 
@@ -240,36 +225,23 @@ def _model(tables: FiniteGame, chances: np.ndarray, player: int, discount: float
     rate = np.broadcast_to(np.asarray(counts, dtype=float), len(movers))
     moves = tables.action_map
     if not moves.size:  # a move is the action chosen; padded moves stay
-        most = int(tables.sizes.max())
-        chosen, standing = np.meshgrid(np.arange(most), np.arange(most))
-        moves = np.stack([np.where(chosen < size, chosen, standing) for size in tables.sizes])
-    room = 2
-    for row in movers:
-        possible = (chances > 0).any(axis=1).sum(axis=1)
-        room = max(room, 2 * int(np.prod(possible[row].astype(object))))
+        standing, chosen = np.indices((tables.sizes.max(),) * 2)
+        moves = np.where(chosen < tables.sizes[:, None, None], chosen, standing)
+    possible = (chances > 0).any(axis=1).sum(axis=1).astype(object)
     return _Model(
         pays=tables.payoff[:, player],
         rate=rate,
         discount=np.where(rate > 0, discount, 1.0),
-        next_nature=np.broadcast_to(tables.next_nature, (natures, joints, tables.next_nature.shape[2])),
-        branch_probability=np.diff(
-            np.broadcast_to(tables.nature_cdf, (natures, joints, tables.nature_cdf.shape[2])),
-            axis=2,
-            prepend=0.0,
-        ),
+        next_nature=tables.next_nature,
+        branch_probability=np.diff(tables.nature_cdf, axis=2, prepend=0.0),
         movers=movers,
         seen=observations(tables),
-        alone=np.array(
-            [
-                _observation_slots(slots) == [[who, 1]]
-                for who, slots in enumerate(tables.observation_slots.tolist())
-            ]
-        ),
+        alone=np.array([slots == [(who, 1)] for who, slots in enumerate(slots_of(tables))]),
         chances=chances,
         moves=np.ascontiguousarray(moves, dtype=np.int64),
         sizes=tables.sizes,
         strides=contests.strides_of(tables.sizes),
-        room=room,
+        room=2 * max(1, *(int(np.prod(possible[row])) for row in movers)),
         shape=(len(movers), natures * joints),
     )
 
@@ -280,10 +252,8 @@ def _best(model: _Model, player: int, tie: float) -> tuple[np.ndarray, np.ndarra
     With few states a policy's value is a linear solve. Otherwise it is swept ``SWEEPS`` times between two
     improvements (Puterman and Shin 1978), until an improving sweep changes values by rounding only.
     """
-    policy = np.empty(model.shape, dtype=np.int64)
-    policy[:] = model.chances[player].argmax(axis=1)[
-        model.seen[player]
-    ]  # the own policy's most probable move
+    # the own policy's most probable move
+    policy = np.tile(model.chances[player].argmax(axis=1)[model.seen[player]], (model.shape[0], 1))
     if _small(model):
         while True:
             value, better = _solve(model, player, policy), policy.copy()
@@ -355,8 +325,7 @@ def _ahead(model: _Model, round_: int, value: np.ndarray) -> np.ndarray:
     if natures > 1:
         after = later[model.next_nature, np.arange(joints)[None, :, None]]
         later = (model.branch_probability * after).sum(axis=2)
-    ahead: np.ndarray = model.rate[round_] * model.pays + model.discount[round_] * later
-    return ahead
+    return np.asarray(model.rate[round_] * model.pays + model.discount[round_] * later)
 
 
 def _solve(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
@@ -365,12 +334,11 @@ def _solve(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
 
     rounds, count = model.shape
     natures, joints = model.pays.shape
-    system, right = np.eye(rounds * count), np.zeros(rounds * count)
+    nature, system, right = np.arange(count) // joints, np.eye(rounds * count), np.zeros(rounds * count)
     given = (model.seen, model.chances, model.moves, model.sizes, model.strides)
     for round_ in range(rounds):
         leads = np.zeros((count, joints))
         kernels.chain(player, model.movers[round_], *given, policy[round_], leads, model.room)
-        nature = np.arange(count) // joints
         rows = slice(round_ * count, (round_ + 1) * count)
         right[rows] = model.rate[round_] * (leads * model.pays[nature]).sum(axis=1)
         after = np.zeros((count, natures, joints))
@@ -380,5 +348,4 @@ def _solve(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
                 after[:, target] += leads * model.branch_probability[nature, :, branch] * there
         later = (round_ + 1) % rounds
         system[rows, later * count : (later + 1) * count] -= model.discount[round_] * after.reshape(count, -1)
-    value: np.ndarray = np.linalg.solve(system, right).reshape(rounds, count)
-    return value
+    return np.asarray(np.linalg.solve(system, right).reshape(rounds, count))

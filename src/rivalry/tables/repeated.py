@@ -8,8 +8,9 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.game import scale
+from rivalry.core.space import Choices
 from rivalry.core.validate import check_word, whole_number
-from rivalry.tables.action_grid import ActionGrid, check_rising, grid_points
+from rivalry.tables.action_grid import ActionGrid, action_counts, check_rising, grid_points
 from rivalry.tables.discretize import TABLE_BYTES, own_levels, tabulate
 from rivalry.tables.greedy_play import states
 from rivalry.tables.kernels.shapes import FiniteGame
@@ -153,8 +154,7 @@ def refuse_large(tables: FiniteGame, max_table_bytes: int) -> None:
 def _tables(game: Any, action_grid: ActionGrid, max_table_bytes: int) -> tuple[FiniteGame, np.ndarray]:
     """Return the tables, with the game's own ``observation_slots``, and the action grid."""
     if isinstance(game, FiniteGame):
-        actions = np.arange(game.sizes.max(), dtype=float)
-        return game, np.where(actions < game.sizes[:, None], actions, np.nan)[:, :, None]
+        return game, grid_points(Choices(tuple(game.sizes.tolist())), 2)
     if not oracles.to_repeated.knows(game):
         made = tabulate(game, action_grid, walk=False, observation="none", max_table_bytes=max_table_bytes)
         if not made.tables.payoff.size:
@@ -164,7 +164,7 @@ def _tables(game: Any, action_grid: ActionGrid, max_table_bytes: int) -> tuple[F
     found = grid_points(game.space, own_levels(game, action_grid))
     if found.shape[2] == 1:  # ties go to the first: the order of points would affect what is learned
         check_rising(found)
-    sizes = (~np.isnan(found).any(axis=2)).sum(axis=1).astype(np.int64)
+    sizes = action_counts(found)
     need = 8 * len(sizes) * int(np.prod(sizes.astype(object)))
     if need > max_table_bytes:
         raise ValueError(

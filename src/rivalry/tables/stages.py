@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.tables.exact import TIE
-from rivalry.tables.history import checked_sessions, whole_states
+from rivalry.tables.greedy_play import checked_policies
+from rivalry.tables.history import whole_states
 from rivalry.tables.kernels.shapes import FiniteGame
 
 
@@ -148,7 +149,7 @@ def followers_gap(tables: FiniteGame, policies: object) -> FollowerGaps:
     """
     from rivalry.tables.kernels import departures
 
-    whole, given = whole_states(tables), checked_sessions(tables, policies)
+    whole, given = whole_states(tables), checked_policies(tables, policies, sessions=True)
     if whole.rounds > 1:
         raise ValueError(f"order: {whole.rounds} rounds; must be one, with all players in it")
     follows = whole.now[0].any(axis=1)

@@ -11,13 +11,9 @@ from annotated_types import Ge, Gt
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
-from rivalry.methods.finite.pure_equilibria import (
-    best_responses,
-    equilibria_record,
-    expected_over,
-    pure_profiles,
-)
+from rivalry.methods.finite.pure_equilibria import equilibria_record, expected_over, pure_profiles
 from rivalry.methods.finite.support_enumeration import PATHS, candidates
+from rivalry.tables.exact import best_responses
 from rivalry.tables.extreme_equilibria import BITS, MOST_BASES, TIES, TooMany, extreme_equilibria
 from rivalry.tables.kernels.shapes import stateless_tables
 

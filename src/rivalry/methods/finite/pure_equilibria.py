@@ -8,7 +8,7 @@ import numpy as np
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
-from rivalry.tables.extreme_equilibria import equal_within
+from rivalry.tables.exact import best_responses, pure_equilibria
 from rivalry.tables.kernels.shapes import stateless_tables
 
 
@@ -54,14 +54,7 @@ class PureEquilibria(BaseLearner):
 
 def pure_profiles(tables: np.ndarray) -> np.ndarray:
     """Return all pure equilibria [equilibrium player action] of tables [player action_0 ..]."""
-    return _profiles(np.logical_and.reduce([best_responses(tables, player) for player in range(len(tables))]))
-
-
-def best_responses(tables: np.ndarray, player: int) -> np.ndarray:
-    """Return whether the player's own action is a best response, for every joint action."""
-    own = tables[player]
-    # payoffs that differ by rounding alone are ties: strict comparison would lose equilibria of scaled games
-    return np.asarray(own >= own.max(axis=player, keepdims=True) - equal_within(own))
+    return _profiles(pure_equilibria(tables))
 
 
 def equilibria_record(

@@ -13,11 +13,13 @@ from annotated_types import Ge, Gt, Le, Lt
 from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
+from rivalry.core.space import Choices
 from rivalry.methods.continuous.mixtures import PLAYABLE, check_action_grid
 from rivalry.methods.q_learning import exploration, policies
 from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole, each_player, table_of
 from rivalry.methods.q_learning.threads import map_in_threads
 from rivalry.tables import largest_payoff, over_periods, tabulate
+from rivalry.tables.action_grid import grid_points
 from rivalry.tables.greedy_play import choices, states
 from rivalry.tables.kernels.shapes import (
     EXPLORATIONS,
@@ -26,7 +28,6 @@ from rivalry.tables.kernels.shapes import (
     Learners,
     LearningRule,
     Tabulated,
-    no_contest,
 )
 
 Session = dict[str, np.ndarray]
@@ -169,9 +170,8 @@ class QLearning(BaseLearner):
         if isinstance(game, Tabulated):
             return game
         if isinstance(game, FiniteGame):
-            actions = np.arange(game.sizes.max(), dtype=float)
-            action_grid = np.where(actions < game.sizes[:, None], actions, np.nan)[:, :, None]
-            return Tabulated(game, action_grid, np.arange(len(game.sizes)), no_contest())
+            sizes = tuple(game.sizes.tolist())
+            return Tabulated(game, grid_points(Choices(sizes), 2), np.arange(len(sizes)))
         return tabulate(
             game,
             self.action_grid,
@@ -266,8 +266,8 @@ class QLearning(BaseLearner):
     def _rule(self, world: Tabulated, session: Session) -> LearningRule:
         players = len(world.tables.sizes)
         epsilon, heat = table_of("epsilon", self.epsilon), table_of("temperature", self.temperature)
-        low = epsilon["value"] if epsilon["kind"] == "fixed" else epsilon["min"]
-        high = low if epsilon["kind"] == "fixed" else epsilon.get("scale", epsilon.get("max"))
+        low = epsilon.get("min", epsilon.get("value"))
+        high = epsilon.get("max", epsilon.get("scale", low))
         if heat["kind"] == "fixed":
             each = each_player("temperature", heat["value"], players)
             warmth = np.repeat(each[:, None], session["values"].shape[2], axis=1)
@@ -298,14 +298,12 @@ class QLearning(BaseLearner):
         if spec["kind"] == "fixed":
             check_whole("episodes", spec["value"], 1)
             return np.full(self.epochs, spec["value"], dtype=np.int64)
-        check_whole("episodes.min", spec["min"], 1)
-        check_whole("episodes.max", spec["max"], 1)
-        if spec["min"] > spec["max"]:
-            raise ValueError(f"episodes.min: {spec['min']} must not exceed episodes.max = {spec['max']}")
-        steps = exploration.reverse_cosine_steps(
-            spec["min"], spec["max"], self.epochs, np.arange(self.epochs)
-        )
-        return steps.astype(np.int64)
+        low, high = spec["min"], spec["max"]
+        check_whole("episodes.min", low, 1)
+        check_whole("episodes.max", high, 1)
+        if low > high:
+            raise ValueError(f"episodes.min: {low} must not exceed episodes.max = {high}")
+        return exploration.reverse_cosine_steps(low, high, self.epochs, np.arange(self.epochs))
 
     def _marks(self) -> np.ndarray:
         """Return the times at which histories are sampled: evenly spaced ends of epochs.

@@ -30,12 +30,13 @@ class FiniteGame(NamedTuple):
     """
 
     payoff: np.ndarray  # [nature player joint], float64
-    next_nature: np.ndarray  # [nature joint branch]; joint of length 1: independent of actions
-    nature_cdf: np.ndarray  # [nature joint branch]: cumulative probabilities of the branches
-    action_map: np.ndarray  # [player standing move]: resulting action; absent: a move is an action
     sizes: np.ndarray  # [player]: number of actions
     order: np.ndarray  # [round mover]: movers, in order; -1 ends; actions of absent players stand
     observation_slots: np.ndarray  # [player slot 2]: whose action, rounds ago (0: this); -1 ends
+    # a single joint stands for all: nature does not depend on actions
+    next_nature: np.ndarray = np.zeros((1, 1, 1), dtype=np.int64)  # [nature joint branch]
+    nature_cdf: np.ndarray = np.ones((1, 1, 1))  # [nature joint branch]: cumulative probabilities
+    action_map: np.ndarray = np.zeros((0, 0, 0), dtype=np.int64)  # [player standing move]; see above
     signal: np.ndarray = np.zeros((0, 0), dtype=np.int64)  # [nature joint]: public signal of a round
 
 
@@ -163,6 +164,13 @@ class Contest(NamedTuple):
     nobody: float  # the share of every player where no row has influence; NaN where that is an error
 
 
+_LINE, _CUBE = np.zeros(0), np.zeros((0, 0, 0))
+NO_CONTEST = Contest(
+    _LINE, _CUBE, _CUBE, _LINE, _LINE, _CUBE, _CUBE, _LINE, _LINE, cost=np.zeros((0, 0)), nobody=0.0
+)
+"""The absent contest, for payoffs in a table."""
+
+
 class Tabulated(NamedTuple):
     """A game whose players choose among finitely many grid points: its tables and the points.
 
@@ -175,7 +183,7 @@ class Tabulated(NamedTuple):
     tables: FiniteGame
     action_grid: np.ndarray  # float64
     exchangeable: np.ndarray  # int64
-    contest: Contest
+    contest: Contest = NO_CONTEST
 
 
 def contest(
@@ -193,47 +201,25 @@ def contest(
     >>> made.plain.round(6).tolist()
     [[[0.333333, 1.0]], [[1.0, 1.0]]]
     """
-    none = np.full(len(weights), -np.inf)
+    none, empty = np.full(len(weights), -np.inf), np.zeros((0, 0, 0))
     third_log = none if third_log is None else third_log
     top = np.maximum(logs.max(axis=(0, 1)), third_log)
-    empty = np.zeros((0, 0, 0))
-    abstention_log, most, away = none, np.zeros((len(logs), 1, len(weights))), empty
+    abstention_log, factors, away = none, np.zeros(len(weights)), empty
     if abstention is not None and away_log is not None and abstention > 0:
         most = away_log.max(axis=1, keepdims=True)
         most = np.where(np.isneginf(most), 0.0, most)
-        away = np.exp(away_log - most)
+        away, factors = np.exp(away_log - most), most.sum(axis=(0, 1))
         abstention_log = np.full(len(weights), np.log(abstention))
-        top = np.maximum(top, abstention_log + most.sum(axis=(0, 1)))
+        top = np.maximum(top, abstention_log + factors)
     else:
         away_log = empty
     top = np.where(np.isneginf(top), 0.0, top)
-    plain, third = np.exp(logs - top), np.exp(third_log - top)
-    left = np.exp(abstention_log + most.sum(axis=(0, 1)) - top)
+    plain, third, left = (np.exp(part - top) for part in (logs, third_log, abstention_log + factors))
     cost = np.zeros(logs.shape[:2]) if cost is None else cost
     nobody = {"error": np.nan, "share": 1.0 / len(logs), "lost": 0.0}[zero_influence]
-
-    arrays = Contest(
-        weights=weights,
-        logs=logs,
-        plain=plain,
-        third_log=third_log,
-        third=third,
-        away_log=away_log,
-        away=away,
-        abstention_log=abstention_log,
-        abstention=left,
-        cost=cost,
-        nobody=nobody,
-    )
+    arrays = (weights, logs, plain, third_log, third, away_log, away, abstention_log, left, cost)
     # kernels are compiled for arrays that may be written
-    owned = [np.array(array, dtype=np.float64, order="C") for array in arrays[:-1]]
-    return Contest._make([*owned, nobody])
-
-
-def no_contest() -> Contest:
-    """Return the absent contest, for payoffs in a table: every array has length 0."""
-    cube, line = np.zeros((0, 0, 0)), np.zeros(0)
-    return Contest(line, cube, cube, line, line, cube, cube, line, line, np.zeros((0, 0)), 0.0)
+    return Contest(*(np.array(array, dtype=np.float64, order="C") for array in arrays), nobody)
 
 
 class LinearQuadraticGame(NamedTuple):
@@ -363,9 +349,6 @@ def one_state(tables: np.ndarray) -> FiniteGame:
     return FiniteGame(
         # a copy: kernels are compiled for arrays that may be written
         payoff=np.array(tables.reshape(1, players, -1), dtype=np.float64),
-        next_nature=np.zeros((1, 1, 1), dtype=np.int64),
-        nature_cdf=np.ones((1, 1, 1), dtype=np.float64),
-        action_map=np.zeros((0, 0, 0), dtype=np.int64),
         sizes=np.asarray(tables.shape[1:], dtype=np.int64),
         order=np.arange(players, dtype=np.int64)[None, :],
         observation_slots=np.full((players, 1, 2), -1, dtype=np.int64),
