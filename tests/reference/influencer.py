@@ -198,8 +198,8 @@ def schedule_values(inputs: Inputs, case: Inputs) -> dict[str, Any]:
             s["min"], s["max"], s["episodes"], s["episode"]
         ),
         "epsilon_log": lambda s: exploration.log_epsilon(s["scale"], s["min"], s["num_players"], s["t"]),
-        "temperature_distance": lambda s: exploration.distance_temperature(
-            s["min"], s["max"], s["num_states"], s["state"]
+        "temperature_distance": lambda s: exploration.temperature_at(
+            s["min"], s["max"], np.abs(2 * np.asarray(s["state"]) / (s["num_states"] - 1) - 1)
         ),
         "episodes_reverse_cosine": lambda s: exploration.reverse_cosine_steps(
             s["min"], s["max"], s["epochs"], s["epoch"]

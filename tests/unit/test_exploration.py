@@ -22,13 +22,12 @@ def test_log_epsilon_starts_at_one_and_stays_within_bounds() -> None:
     assert np.all(np.diff(values) <= 0)
 
 
-@pytest.mark.parametrize("states", [2, 5, 10, 11])
-def test_temperature_is_symmetric(states: int) -> None:
-    values = exploration.distance_temperature(0.5, 1.0, states, np.arange(states))
-    np.testing.assert_allclose(values, values[::-1], rtol=1e-14)
-    assert values[0] == pytest.approx(0.5)
-    if states % 2:
-        assert values[states // 2] == 1.0
+def test_temperature_falls_from_the_middle_to_the_ends() -> None:
+    values = exploration.temperature_at(0.5, 1.0, np.linspace(0.0, 1.0, 11))
+    assert values[0] == 1.0
+    assert values[-1] == pytest.approx(0.5)
+    assert np.all(np.diff(values) < 0)
+    np.testing.assert_allclose(values + values[::-1], 1.5, rtol=1e-14)  # a cosine
 
 
 def test_lengths_of_epochs_increase() -> None:
@@ -46,8 +45,8 @@ def test_lengths_of_epochs_increase() -> None:
         (lambda: exploration.cosine_epsilon(0.5, 1.3, 10, 0), "max 1.3"),
         (lambda: exploration.cosine_epsilon(0.5, 0.8, 0, 0), "steps: 0 must be a whole number of at least 1"),
         (lambda: exploration.log_epsilon(-1.0, 0.0, 2, 0), "scale: -1 must be above 0"),
-        (lambda: exploration.distance_temperature(0.0, 1.0, 11, 0), "temperature.min: 0 must be above 0"),
-        (lambda: exploration.distance_temperature(0.5, 1.0, 1, 0), "states: 1"),
+        (lambda: exploration.temperature_at(0.0, 1.0, 0), "temperature.min: 0 must be above 0"),
+        (lambda: exploration.temperature_at(1.5, 1.0, 0), "temperature: min 1.5, max 1 must keep"),
         (lambda: exploration.reverse_cosine_steps(0, 10, 5, 0), "steps.min: 0"),
     ],
 )

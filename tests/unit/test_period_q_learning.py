@@ -10,9 +10,7 @@ import pytest
 import rivalry as rv
 from rivalry.core import certify
 from rivalry.core.needs import fits
-from rivalry.methods import METHODS
-from rivalry.methods.q_learning.period_q_learning import PeriodQLearning
-from rivalry.methods.q_learning.q_learning import QLearning
+from rivalry.methods import METHODS, PeriodQLearning, QLearning
 from rivalry.tables import equilibria, tabulate, tabulate_periods
 
 PLACES = [
@@ -107,8 +105,8 @@ def test_q_learning_class_depends_on_the_number_of_periods() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"gamma": 1.5}, "gamma: 1.5 must be in"),
-        ({"gamma": [0.5, -0.1]}, r"gamma\[1\]: -0.1 must be in"),
+        ({"gamma": 1.5}, "gamma: 1.5 must be at most 1"),
+        ({"gamma": [0.5, -0.1]}, r"gamma\[1\]: -0.1 must be at least 0"),
         ({"updates": "asynchronous"}, "updates: 'asynchronous' is for play in one place"),
         ({"action_grid": 1}, "action_grid: 1 must be"),
     ],

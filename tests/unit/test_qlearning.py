@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.methods import QLearning
 from rivalry.methods.q_learning import exploration
-from rivalry.methods.q_learning.q_learning import QLearning
 from rivalry.tables import tabulate
 from rivalry.tables.kernels import learn, shapes
 from tests.plain_q_learning import Plain, walk
@@ -198,9 +198,9 @@ def test_choices_follow_their_probabilities() -> None:
 
 GAME = rv.games.influencer(reach=[0.25, 0.25], resource="bimodal")
 BAD = [
-    ({"alpha": 0.0}, r"^alpha: 0 must be in \(0, 1\]$"),
-    ({"alpha": [0.1, 1.5]}, r"^alpha\[1\]: 1.5 must be in \(0, 1\]$"),
-    ({"gamma": 1.0}, r"^gamma: 1 must be in \[0, 1\)$"),
+    ({"alpha": 0.0}, r"^alpha: 0 must be above 0$"),
+    ({"alpha": [0.1, 1.5]}, r"^alpha\[1\]: 1.5 must be at most 1$"),
+    ({"gamma": 1.0}, r"^gamma: 1 must be below 1$"),
     ({"epsilon": 1.2}, r"^epsilon: 1.2 must be in \[0, 1\]$"),
     ({"epsilon": {"kind": "cosine", "min": 0.8, "max": 0.3}}, r"^epsilon: min 0.8, max 0.3 must keep"),
     ({"epsilon": {"kind": "cosine", "min": 0.1}}, r"^epsilon.max: is missing; cosine takes min, max$"),
@@ -216,7 +216,7 @@ BAD = [
     ({"episodes": {"kind": "reverse_cosine", "min": 9, "max": 3}}, r"^episodes.min: 9 must not exceed"),
     ({"episodes": 0}, r"^episodes: 0 must be a whole number of at least 1$"),
     ({"epochs": 0}, r"^epochs: 0 must be a whole number of at least 1$"),
-    ({"trials": 0}, r"^trials: 0"),
+    ({"trials": 0}, r"^trials: 0 must be at least 1$"),
     (
         {"initial": {"kind": "uniform", "min": 1, "max": 0}},
         r"^initial: .* must be finite numbers, min <= max$",

@@ -274,7 +274,7 @@ def test_grid_and_sampled_values_of_choices() -> None:
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
-    ({"choices": {}}, "choices: {} must be a table with at least one keyword of the game"),
+    ({"choices": {}}, "choices: {} must be a table with at least one choice"),
     (
         {"choices": {"mean_karma": 1.0}},
         "choices: mean_karma is 1.0; must be a list of values, or {from, to, count}",
@@ -322,7 +322,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"response_method": {"kind": "newton", "bета": 1.0}},
-        "response_method: 'bета' is no option of newton; ",
+        "response_method: bета: is no argument of PopulationNewton; ",
     ),
     (
         {"response_method": {"kind": "newton", "beta": -1.0}},

@@ -198,8 +198,6 @@ def _vertices(matrix: np.ndarray, most: int) -> _Vertices:
 
 def _leaving(here: _Dictionary) -> list[int]:
     """Return the row that leaves the basis for each column: the lexicographically smallest ratio."""
-    table = here.table[:, :-1]
-    value = here.table[:, -1]
     approximate = (here.table / here.scale).astype(float)  # correctly rounded, whatever the size
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(approximate[:, :-1] > 0, approximate[:, -1:] / approximate[:, :-1], np.inf)
@@ -209,32 +207,17 @@ def _leaving(here: _Dictionary) -> list[int]:
     rows: list[int] = ratio.argmin(axis=0).tolist()
     for column in np.flatnonzero(near.sum(axis=0) > 1).tolist():
         tied = np.flatnonzero(near[:, column]).tolist()
-        best = tied[0]
-        for row in tied[1:]:
-            if _before(here, value, table[:, column], row, best):
-                best = row
-        rows[column] = best
+        rows[column] = min((_ratios(here, row, column), row) for row in tied)[1]
     return rows
 
 
-def _before(here: _Dictionary, value: np.ndarray, pivots: np.ndarray, row: int, best: int) -> bool:
-    """Return whether ``row`` has a smaller ratio than ``best``; the slacks' columns in turn break ties."""
-    one, other = pivots[row], pivots[best]
-    difference = value[row] * other - value[best] * one
-    slack = len(here.free)  # the first slack's number is the number of z
-    # rows of the inverse basis are independent, so some slack decides
-    while difference == 0:
-        entries = [_entry(here, each, slack) for each in (row, best)]
-        difference = entries[0] * other - entries[1] * one
-        slack += 1
-    return bool(difference < 0)
-
-
-def _entry(here: _Dictionary, row: int, variable: int) -> int:
-    """Return a row's coefficient of a variable, basic or not."""
-    if variable in here.free:
-        return int(here.table[row, here.free.index(variable)])
-    return here.scale if here.basic[row] == variable else 0
+def _ratios(here: _Dictionary, row: int, column: int) -> list[Fraction]:
+    """Return a row's value and its coefficients of the slacks, in units of its pivot in ``column``."""
+    values = here.table[row].tolist()
+    known = dict(zip(here.free, values, strict=False)) | {here.basic[row]: here.scale}
+    # rows of the inverse basis are independent, so some slack decides; the first has the number of z
+    slacks = range(len(here.free), len(here.free) + len(here.basic))
+    return [Fraction(entry, values[column]) for entry in (values[-1], *(known.get(k, 0) for k in slacks))]
 
 
 def _pivot(here: _Dictionary, row: int, column: int) -> _Dictionary:
@@ -262,13 +245,10 @@ def _complementary(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def _components(pairs: np.ndarray) -> np.ndarray:
     """Return the connected component of every pair, the pairs being edges; numbered in order."""
-    component = np.arange(len(pairs))
-    while True:
-        before = component.copy()
-        for side in (0, 1):
-            _, vertex = np.unique(pairs[:, side], return_inverse=True)
-            smallest = np.full(len(pairs), len(pairs))
-            np.minimum.at(smallest, vertex, component)
-            component = smallest[vertex]
-        if np.array_equal(component, before):
-            return np.unique(component, return_inverse=True)[1]
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    first, second = pairs[:, 0], pairs[:, 1] + pairs[:, 0].max() + 1
+    links = coo_array((np.ones(len(pairs)), (first, second)), shape=(second.max() + 1,) * 2)
+    label = connected_components(links, directed=False)[1]
+    return np.unique(label[first], return_inverse=True)[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +14,7 @@ from rivalry.core.space import Choices
 from rivalry.core.validate import check_word, whole_number
 from rivalry.tables.action_grid import ActionGrid, action_counts, check_rising, grid_points
 from rivalry.tables.discretize import TABLE_BYTES, own_levels, tabulate
-from rivalry.tables.greedy_play import states
+from rivalry.tables.greedy_play import slots_of, states
 from rivalry.tables.kernels.shapes import FiniteGame
 
 OBSERVATIONS = ("none", "actions", "own", "others", "price", "own_and_price")
@@ -86,10 +88,11 @@ def repeated_form(
     players = len(tables.sizes)
     if tables.action_map.size:
         raise ValueError("game: players move on a grid; in repeated play a move must be an action")
-    words, rounds = _each("observation", observation, players), _each("memory", memory, players)
+    words = _each("observation", observation, players, partial(check_word, known=OBSERVATIONS))
+    rounds = _each("memory", memory, players, whole_number)
     slots = []
     for player in range(players):
-        own = [slot for slot in tables.observation_slots[player].tolist() if slot[0] >= 0 and slot[1] == 0]
+        own = [(who, ago) for who, ago in slots_of(tables)[player] if ago == 0]
         slots.append(_remembered_slots(tables, player, words[player], rounds[player]) + own)
     tables = tables._replace(observation_slots=_pad_slots(slots))
     refuse_large(tables, max_table_bytes)
@@ -110,20 +113,20 @@ def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:
     """
     order = [player for stage in stages for player in stage]
     before: list[int] = []
-    slots: dict[int, list[list[int]]] = {}
+    slots: dict[int, list[tuple[int, int]]] = {}
     for stage in stages:
         for player in stage:
-            slots[player] = [[who, 0] for who in before]
+            slots[player] = [(who, 0) for who in before]
         # only after the stage: its players move simultaneously and do not observe each other
         before = sorted([*before, *stage])
     rows = [slots[player] for player in range(len(order))]
     return tables._replace(order=np.array([order]), observation_slots=_pad_slots(rows))
 
 
-def _pad_slots(slots: list[list[list[int]]]) -> np.ndarray:
+def _pad_slots(slots: list[list[tuple[int, int]]]) -> np.ndarray:
     """Return every player's slots in one array; padded slots are -1."""
     width = max(1, max(map(len, slots)))
-    return np.array([row + [[-1, -1]] * (width - len(row)) for row in slots], dtype=np.int64)
+    return np.array([row + [(-1, -1)] * (width - len(row)) for row in slots], dtype=np.int64)
 
 
 def followers(tables: FiniteGame) -> np.ndarray:
@@ -131,10 +134,8 @@ def followers(tables: FiniteGame) -> np.ndarray:
 
     If none does, all players but player 0 count as followers.
     """
-    slots, players = tables.observation_slots, len(tables.sizes)
-    found: np.ndarray = np.any(
-        (slots[:, :, 1] == 0) & (slots[:, :, 0] >= 0) & (slots[:, :, 0] < players), axis=1
-    )
+    players = len(tables.sizes)
+    found = np.array([any(ago == 0 and who < players for who, ago in own) for own in slots_of(tables)])
     return found if found.any() else np.arange(players) > 0
 
 
@@ -174,22 +175,18 @@ def _tables(game: Any, action_grid: ActionGrid, max_table_bytes: int) -> tuple[F
     return oracles.to_repeated(game, found, sizes), found
 
 
-def _each(name: str, value: Any, players: int) -> list[Any]:
-    """Return one word or whole number per player."""
+def _each(name: str, value: Any, players: int, check: Callable[[str, Any], object]) -> list[Any]:
+    """Return one value per player; ``check`` raises `ValueError` for an invalid one."""
     several = isinstance(value, list | tuple)
     if several and len(value) != players:
         raise ValueError(f"{name}: {len(value)} given; must be one for all, or {players}, one per player")
     each = list(value) if several else [value] * players
     for player, one in enumerate(each):
-        where = f"{name}[{player}]" if several else name
-        if name == "observation":
-            check_word(where, one, OBSERVATIONS)
-        else:
-            whole_number(where, one)
+        check(f"{name}[{player}]" if several else name, one)
     return each
 
 
-def _remembered_slots(tables: FiniteGame, player: int, word: str, rounds: int) -> list[list[int]]:
+def _remembered_slots(tables: FiniteGame, player: int, word: str, rounds: int) -> list[tuple[int, int]]:
     """Return slots ``[who, ago]``, the oldest round first."""
     players = len(tables.sizes)
     price = players + 1
@@ -203,4 +200,4 @@ def _remembered_slots(tables: FiniteGame, player: int, word: str, rounds: int) -
         "price": [price],
         "own_and_price": [player, price],
     }[word]
-    return [[one, ago] for ago in range(rounds, 0, -1) for one in who]
+    return [(one, ago) for ago in range(rounds, 0, -1) for one in who]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import product
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -15,9 +16,8 @@ from rivalry.core.jax import put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import CLAIMS, UNREFUTED
-from rivalry.core.validate import fault_of, limit
 from rivalry.methods.continuation.parameters import VariedEntries, entries_of, precise
-from rivalry.methods.design.rule_choices import check_ends
+from rivalry.methods.design.rule_choices import check_weights, choices_of
 from rivalry.methods.limit_sets.nearby_equilibria import ends_from, random_starts
 
 FINE = 1e-6  # tolerance of the refinement, relative to the range between two grid values
@@ -89,13 +89,8 @@ class Design(BaseLearner):
     points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 201
 
     def __check_init__(self) -> None:
-        if not self.choices:
-            raise ValueError(f"choices: {self.choices!r} must be a table with at least one parameter")
-        for name, values in self.choices.items():
-            _values(name, values)
-        for name, weight in (self.spending or {}).items():
-            if not np.isfinite(weight):
-                raise ValueError(f"spending.{name}: {weight!r} must be a finite number")
+        _grids(self.choices)
+        check_weights(spending=self.spending)
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS,)
 
@@ -106,7 +101,7 @@ class Design(BaseLearner):
         """
         game = precise(game)  # one program for all trials, whichever array was set
         entries = tuple(entries_of(game, name, "choices") for name in self.choices)
-        grids = [_values(name, values) for name, values in self.choices.items()]
+        grids = _grids(self.choices)
         for one, values in zip(entries, grids, strict=True):
             for value in values:
                 if why := one.refusal(game, float(value)):
@@ -120,9 +115,7 @@ class Design(BaseLearner):
         wanted = dict.fromkeys(self.spending or {}, "spending")
         if isinstance(self.objective, str) and self.objective != WELFARE:
             wanted[self.objective] = "objective"
-        if not wanted:
-            return
-        known = measures(game, _middle(game))
+        known = measures(game, _middle(game)) if wanted else {}
         for name, option in wanted.items():
             if name not in known:
                 words = ", ".join(sorted([*known, *([WELFARE] if option == "objective" else [])]))
@@ -154,13 +147,13 @@ class Design(BaseLearner):
 
     def advance(self, world: Trials, session: Session, steps: int) -> int:
         """Run up to ``steps`` trials."""
-        taken = 0
-        while taken < steps and int(session["done"][0]) < len(world.grid):
-            self._run_trial(world, session, world.grid[int(session["done"][0])])
-            taken += 1
-        if int(session["done"][0]) < len(world.grid) or session["finished"][0]:
+        before = int(session["done"][0])
+        for values in world.grid[before : before + steps]:
+            self._run_trial(world, session, values)
+        taken = int(session["done"][0]) - before
+        if before + taken < len(world.grid) or session["finished"][0] or not world.refined:
             return taken
-        return taken + (self._refine(world, session, steps - taken) if world.refined else 0)
+        return taken + self._refine(world, session, steps - taken)
 
     def _refine(self, world: Trials, session: Session, steps: int) -> int:
         """Run Brent's bounded search.
@@ -190,16 +183,10 @@ class Design(BaseLearner):
             found = float(self._loss(session, len(grid))[known[0]])
             return found if np.isfinite(found) else float(failed)
 
-        try:
-            minimize_scalar(
-                loss,
-                bounds=(low, high),
-                method="bounded",
-                options={"maxiter": most - len(grid), "xatol": FINE * (high - low)},
-            )
+        limits = {"maxiter": most - len(grid), "xatol": FINE * (high - low)}
+        with suppress(_StepLimit):
+            minimize_scalar(loss, bounds=(low, high), method="bounded", options=limits)
             session["finished"][0] = True
-        except _StepLimit:
-            pass
         return int(session["done"][0]) - before
 
     def _loss(self, session: Session, first: int | None = None) -> np.ndarray:
@@ -250,22 +237,23 @@ class Design(BaseLearner):
 
     def read(self, world: Trials, session: Session) -> Record:
         """Return the trials so far, and the best certified one."""
-        done = int(session["done"][0])
-        trial = ("trial",)
-        claims = session["claim"][:done]
-        objective = session["objective"][:done]
+        done, trial = int(session["done"][0]), ("trial",)
+        names = ("parameters", "objective", "claim", "equilibria", "regret", "profile")
+        parameters, objective, claims, equilibria, regret, profile = (
+            session[name][:done].copy() for name in names
+        )
         certified = np.isin(claims, COUNTED)
         record: Record = {
             "choice_name": (("choice",), np.asarray([one.name for one in world.entries])),
-            "parameters": (("trial", "choice"), session["parameters"][:done].copy()),
-            "objective": (trial, objective[:, 0].copy()),
-            "objective_best": (trial, objective[:, 1].copy()),
-            "objective_worst": (trial, objective[:, 2].copy()),
+            "parameters": (("trial", "choice"), parameters),
+            "objective": (trial, objective[:, 0]),
+            "objective_best": (trial, objective[:, 1]),
+            "objective_worst": (trial, objective[:, 2]),
             "trial_claim": (trial, np.asarray([CLAIMS[k] for k in claims], dtype="U23")),
             "trial_certified": (trial, certified),
-            "trial_equilibria": (trial, session["equilibria"][:done].copy()),
-            "trial_regret": (("trial", "player"), session["regret"][:done].copy()),
-            "trial_profile": (("trial", "player", "axis"), session["profile"][:done].copy()),
+            "trial_equilibria": (trial, equilibria),
+            "trial_regret": (("trial", "player"), regret),
+            "trial_profile": (("trial", "player", "axis"), profile),
         }
         loss = self._loss(session)[:done]
         if not np.any(np.isfinite(loss)):
@@ -274,9 +262,9 @@ class Design(BaseLearner):
             return record | {"profile": (("player", "axis"), nothing), "status": ((), np.asarray(status))}
         best = int(np.nanargmin(loss))
         record |= {
-            "profile": (("player", "axis"), session["profile"][best].copy()),
+            "profile": (("player", "axis"), profile[best].copy()),
             "chosen": ((), np.asarray(best)),
-            "chosen_parameters": (("choice",), session["parameters"][best].copy()),
+            "chosen_parameters": (("choice",), parameters[best].copy()),
             "chosen_objective": ((), np.asarray(objective[best, 0])),
         }
         if done >= len(world.grid) and not certified.any():
@@ -309,16 +297,10 @@ def _middle(game: Any) -> Any:
     return game.space.project(put(np.stack([row[len(row) // 2] for row in rows])))
 
 
-def _values(name: str, given: Any) -> np.ndarray:
-    """Return the values of a choice. Raise `ValueError` if they are invalid."""
-    if isinstance(given, dict):
-        if set(given) != {"from", "to", "count"}:
-            raise ValueError(f"choices: {name} has {', '.join(map(str, given))}; must have from, to, count")
-        check_ends(f"choices: {name}", given)
-        limit("choices", given["count"])
-        values = np.linspace(given["from"], given["to"], given["count"])
-    else:
-        values = np.zeros(0) if fault_of(list[float], given) else np.asarray(given, dtype=float)
-    if values.ndim != 1 or not values.size or not np.all(np.isfinite(values)):
-        raise ValueError(f"choices: {name}: {given!r} must be a list of numbers, or from, to, count")
-    return values
+def _grids(choices: dict[str, Any]) -> list[np.ndarray]:
+    """Return the values of every choice. Raise `ValueError` if they are invalid."""
+    known = choices_of(choices)
+    for one in known:
+        if not one.plain:
+            raise ValueError(f"choices: {one.name}: {list(one.values)!r} must be a list of numbers")
+    return [np.array([one.number(code) for code in one.grid()]) for one in known]

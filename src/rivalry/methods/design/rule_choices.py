@@ -98,13 +98,20 @@ def choices_of(table: Mapping[str, Any]) -> tuple[Choice, ...]:
     [1, 5, 9]
     """
     if not table:
-        raise ValueError(f"choices: {table!r} must be a table with at least one keyword of the game")
-    return tuple(
-        _range(name, form) if isinstance(form, Mapping) else _list(name, form) for name, form in table.items()
-    )
+        raise ValueError(f"choices: {table!r} must be a table with at least one choice")
+    return tuple((_range if isinstance(form, Mapping) else _list)(name, form) for name, form in table.items())
+
+
+def check_weights(**options: Any) -> None:
+    """Raise `ValueError` for a weight of metrics, in a table, that is not finite."""
+    for option, weights in options.items():
+        for metric, weight in weights.items() if isinstance(weights, Mapping) else ():
+            if not np.isfinite(weight):
+                raise ValueError(f"{option}.{metric}: {weight!r} must be a finite number")
 
 
 def _list(name: str, form: Any) -> Choice:
+    form = form.tolist() if isinstance(form, np.ndarray) else form
     if not isinstance(form, Sequence) or isinstance(form, str) or not form:
         raise ValueError(f"choices: {name} is {form!r}; must be a list of values, or {{from, to, count}}")
     for k, value in enumerate(form):

@@ -6,7 +6,6 @@ import json
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -23,6 +22,7 @@ from rivalry.methods import METHODS
 from rivalry.methods.design.rule_choices import (
     Choice,
     check_values,
+    check_weights,
     choice_record,
     choices_of,
     grid_of,
@@ -136,10 +136,7 @@ class RuleDesign(BaseLearner):
                 raise ValueError(f"trials: {self.trials} is for drawn trials; the grid has {count}")
         if isinstance(self.objective, Mapping) and not self.objective:
             raise ValueError("objective: {} must have at least one measure")
-        for option, weights in (("objective", self.objective), ("spending", self.spending)):
-            for measure, weight in weights.items() if isinstance(weights, Mapping) else ():
-                if not np.isfinite(weight):
-                    raise ValueError(f"{option}.{measure}: {weight!r} must be a finite number")
+        check_weights(objective=self.objective, spending=self.spending)
 
     needs: ClassVar[tuple[Need, ...]] = (
         Need("a population or a game of agents", lambda game: is_population(game) or is_agents(game)),
@@ -181,19 +178,19 @@ class RuleDesign(BaseLearner):
 
     def advance(self, world: RuleProblem, session: Session, steps: int) -> int:
         """Run up to ``steps`` runs of the players."""
-        taken, seeds = 0, self._seeds(world)
-        while taken < steps and int(session["done"][0]) < self.length(world):
-            trial, seed = divmod(int(session["done"][0]), seeds)
+        seeds, done = self._seeds(world), int(session["done"][0])
+        last = min(done + steps, self.length(world))
+        for run in range(done, last):
+            trial, seed = divmod(run, seeds)
             if seed == 0:
                 session["codes"][trial] = self.propose(world, session, trial)
             self._run(world, session, trial, seed)
             session["done"][0] += 1
-            taken += 1
             if seed == seeds - 1:
                 if self._best(session) == trial:
                     _store_record(session, BEST, _load_record(session, NOW))
                 _store_record(session, NOW, {})
-        return taken
+        return last - done
 
     def propose(self, world: RuleProblem, session: Session, trial: int) -> np.ndarray:
         """Return the codes ``[choice]`` of a trial, given the results of all earlier ones."""
@@ -274,9 +271,8 @@ class RuleDesign(BaseLearner):
         value = objective_value(self._gains(), record) - objective_value(self.spending or {}, record)
         status = str(record["status"][1])
         session["status"][trial, seed] = STATUSES.index(status)
-        session["exploitability"][trial, seed] = next(
-            (_reduce(record, name) for name in LOSSES if name in record), np.nan
-        )
+        known = (_reduce(record, name) for name in LOSSES if name in record)
+        session["exploitability"][trial, seed] = next(known, np.nan)
         converged = status == "converged" or not isinstance(world.method, PopulationNewton)
         session["objective"][trial, seed] = value if converged else np.nan
         if seed == 0:
@@ -337,10 +333,6 @@ def _from_table(options: dict[str, Any], game: Any) -> Any:
     target = next((one for one in each if fits(one, game)), None)
     if target is None:
         raise ValueError(f"response_method: {kind!r} does not fit this game")
-    known = [field.name for field in fields(target) if field.init]
-    for name in options:
-        if name not in known:
-            raise ValueError(f"response_method: {name!r} is no option of {kind}; {near(name, known)}")
     try:
         return target(**options)
     except (TypeError, ValueError) as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from rivalry.methods.finite.regret_matching import SampledPlay
 
 
@@ -24,4 +22,5 @@ class FictitiousPlay(SampledPlay):
     True
     """
 
-    rule: ClassVar[str] = "FICTITIOUS"
+    def _rule(self) -> str:
+        return "FICTITIOUS"

@@ -150,7 +150,7 @@ class MixedEquilibria(BaseLearner):
         return [tuple(np.full(size, 1.0 / size) for size in sizes), *pure]
 
 
-def one_mixed(tables: np.ndarray, *, epsilon: float = 1e-4) -> np.ndarray | None:
+def one_mixed(tables: np.ndarray) -> np.ndarray | None:
     """Return one equilibrium ``[player action]`` of ``tables [player action_0 ..]``.
 
     None where none is found.
@@ -173,7 +173,7 @@ def one_mixed(tables: np.ndarray, *, epsilon: float = 1e-4) -> np.ndarray | None
     if len(tables) > 2:
         tries = [("mclennan_tourky", start) for start in MixedEquilibria()._starts(sizes)]
     for algorithm, start in tries:
-        found = _by_quantecon(tables, algorithm, start, epsilon)[0]
+        found = _by_quantecon(tables, algorithm, start)[0]
         if _regret(scaled, found) <= REGRET:
             return found
     try:  # these fail in degenerate games

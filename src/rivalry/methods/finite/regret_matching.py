@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from abc import abstractmethod
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Gt
@@ -53,8 +54,6 @@ class SampledPlay(RepeatedPlay):
     Regret matching and fictitious play differ only in the rule of choice.
     """
 
-    rule: ClassVar[str]
-
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
         session = super().begin(world, stream)
         players, most = session["would"].shape
@@ -96,8 +95,9 @@ class SampledPlay(RepeatedPlay):
             **self.histories(world, session),
         }
 
+    @abstractmethod
     def _rule(self) -> str:
-        return self.rule
+        """Return the name of the rule of choice in `rivalry.tables.kernels.sampled_play`."""
 
     def _inertia(self, tables: np.ndarray) -> np.ndarray:
         return np.ones(len(tables))

@@ -84,33 +84,20 @@ def log_epsilon(scale: float, low: float, players: int, step: object) -> np.ndar
     return np.where(np.asarray(step) == 0, 1.0, np.clip(values, low, 1.0))
 
 
-def distance_temperature(low: float, high: float, states: int, state: object) -> np.ndarray:
-    """Return the softmax temperature at the states of a line: ``high`` in the middle, ``low`` at the ends.
-
-    ``low + (high - low)/2 (1 + cos(pi |s - m|/m))`` with ``m = (states - 1)/2``.
-
-    Raises
-    ------
-    ValueError
-        Unless ``0 < low <= high`` and there are at least 2 states.
-
-    Examples
-    --------
-    >>> distance_temperature(0.5, 1.0, 11, [0, 5]).tolist()
-    [0.5, 1.0]
-    """
-    check_whole("states", states, minimum=2)
-    middle = (states - 1) / 2
-    return temperature_at(low, high, np.abs(np.asarray(state, dtype=float) - middle) / middle)
-
-
 def temperature_at(low: float, high: float, distance: object) -> np.ndarray:
     """Return the softmax temperature at a distance from the middle: ``high`` at 0, ``low`` at 1, on a cosine.
+
+    ``low + (high - low)/2 (1 + cos(pi distance))``.
 
     Raises
     ------
     ValueError
         Unless ``0 < low <= high``.
+
+    Examples
+    --------
+    >>> temperature_at(0.5, 1.0, [0.0, 0.5, 1.0]).tolist()
+    [1.0, 0.75, 0.5]
     """
     _check_order("temperature", low, high)
     if low <= 0:

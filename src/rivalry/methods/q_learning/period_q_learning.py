@@ -10,7 +10,6 @@ from annotated_types import Ge, Le
 
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
-from rivalry.methods.q_learning.exploration import check_numbers
 from rivalry.methods.q_learning.q_learning import QLearning, Session
 from rivalry.tables import PeriodTables, greedy_path, over_periods, period_values, tabulate_periods
 
@@ -55,8 +54,6 @@ class PeriodQLearning(QLearning):
     ] = None  # type: ignore[assignment]
 
     def __check_init__(self) -> None:
-        if self.gamma is not None:
-            check_numbers("gamma", self.gamma, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
         if self.updates == "asynchronous":
             raise ValueError("updates: 'asynchronous' is for play in one place; periods are synchronous")
 

@@ -10,7 +10,7 @@ from rivalry.core.profiles import distances
 from rivalry.core.results import Record
 from rivalry.core.statistics import half_width, half_width_of
 from rivalry.tables import MOST_JOINT, equilibria, in_turn, joint_count, policy_regrets, regrets, rollout
-from rivalry.tables.greedy_play import choices, states
+from rivalry.tables.greedy_play import choices, observed_sizes, slots_of, states
 from rivalry.tables.kernels.shapes import LearningRule, Tabulated
 from rivalry.tables.repeated import RepeatedWorld
 
@@ -39,15 +39,14 @@ def off_centre(world: Tabulated) -> np.ndarray:
 
     The largest over axes. 0 where the state does not include the own position.
     """
-    tables, sizes = world.tables, world.tables.sizes.tolist()
-    shape = [*sizes, max(tables.payoff.shape[0], 1)]
-    found = np.zeros((len(sizes), int(states(world.tables).max())))
-    for player, slots in enumerate(tables.observation_slots.tolist()):
-        seen = [who for who, _ in slots if who >= 0]
+    tables, shape = world.tables, observed_sizes(world.tables)
+    found = np.zeros((len(tables.sizes), int(states(tables).max())))
+    for player, slots in enumerate(slots_of(tables)):
+        seen = [who for who, _ in slots]
         if player not in seen:
             continue
         place = np.indices([shape[who] for who in seen])[seen.index(player)].ravel()
-        own = world.action_grid[player, : sizes[player]]
+        own = world.action_grid[player, : shape[player]]
         low, high = own.min(axis=0), own.max(axis=0)
         half = np.where(high > low, (high - low) / 2, 1.0)
         away = np.max(np.abs(own - (low + high) / 2) / half, axis=1)
@@ -57,16 +56,16 @@ def off_centre(world: Tabulated) -> np.ndarray:
 
 def greedy(world: Tabulated, values: np.ndarray) -> np.ndarray:
     """Return the best move of every state, the lowest at ties: ``[.. player state]``."""
-    there = np.arange(values.shape[-1]) < choices(world.tables)[:, None]
-    return np.asarray(np.where(there[:, None, :], values, -np.inf).argmax(axis=-1))
+    there = np.arange(values.shape[-1]) < choices(world.tables)[:, None, None]
+    return np.asarray(np.where(there, values, -np.inf).argmax(axis=-1))
 
 
 def chances(world: Tabulated, values: np.ndarray, temperature: np.ndarray) -> np.ndarray:
     """Return ``softmax(Q/T)``; 0 for missing moves."""
-    there = (np.arange(values.shape[-1]) < choices(world.tables)[:, None])[:, None, :]
-    logs = np.where(there, values / temperature[..., None], -np.inf)
-    weights = np.exp(logs - logs.max(axis=-1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+    from scipy.special import softmax
+
+    there = np.arange(values.shape[-1]) < choices(world.tables)[:, None, None]
+    return np.asarray(softmax(np.where(there, values / temperature[..., None], -np.inf), axis=-1))
 
 
 def commonest(policies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -109,7 +108,7 @@ def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]
         found["policy_softmax"] = (("trial", "player", "state", "action"), soft)
     standing = learners["recent"][:, 0, : len(world.tables.sizes)]
     found |= _over_trials("last", _positions(world, standing))
-    if max(world.tables.payoff.shape[0], 1) > 1:  # nature moves: no roll-out
+    if world.tables.payoff.shape[0] > 1:  # nature moves: no roll-out
         return found | _rewards(rule, learners)
     world = in_turn(world) if rule.asynchronous else world  # greedy play is in turn too, player 0 first
     start = np.where(rule.begin < 0, spread(world), rule.begin)
@@ -139,13 +138,11 @@ def _rests(world: Tabulated) -> np.ndarray:
 
     None, with a warning, if the grid is too large.
     """
-    none = np.zeros((0, *world.action_grid.shape[::2]))
     count = joint_count(world)
     if not world.tables.payoff.size and count > MOST_JOINT:
         warnings.warn(f"equilibria of the grid are not looked for among {count} joint actions", stacklevel=2)
-        return none
-    stable = equilibria(world)
-    return np.stack([_positions(world, row) for row in stable]) if len(stable) else none
+        return np.zeros((0, *world.action_grid.shape[::2]))
+    return _positions(world, equilibria(world))
 
 
 def _policy_regrets(world: Tabulated, rule: LearningRule, modal: np.ndarray, cycle: np.ndarray) -> Record:
@@ -155,9 +152,9 @@ def _policy_regrets(world: Tabulated, rule: LearningRule, modal: np.ndarray, cyc
     there are many joint states, for a random order, or if observations differ from the last round.
     """
     tables = world.tables
-    looks = tables.observation_slots[tables.observation_slots[:, :, 0] >= 0][:, 1]
+    last = all(ago == 1 for slots in slots_of(tables) for _, ago in slots)
     few = 0 < tables.payoff.shape[2] * len(tables.order) <= REPLIED
-    if not few or rule.asynchronous or np.any(looks != 1):
+    if not few or rule.asynchronous or not last:
         return {}
     ends = np.ravel_multi_index(tuple(cycle.T), tuple(tables.sizes))
     found: Record = {}
@@ -186,22 +183,18 @@ def _over_trials(name: str, each: np.ndarray) -> Record:
 def _ends(world: Tabulated, policies: np.ndarray, start: np.ndarray, rest: np.ndarray) -> Record:
     """Return the end of greedy play of every trial."""
     rows, back = np.unique(policies.reshape(len(policies), -1), axis=0, return_inverse=True)
-    positions, periods, gains = [], [], []
-    for row in rows:
-        led = rollout(world, row.reshape(policies.shape[1:]), start)
-        positions.append(_positions(world, led.cycle).mean(axis=0))
-        periods.append(led.period)
-        gains.append(np.max([regrets(world, joint) for joint in led.cycle], axis=0))
-    back = back.ravel()
-    ends, period = np.asarray(positions)[back], np.asarray(periods)[back]
-    away = distances(np.asarray(positions), rest, world.exchangeable)[back]
+    back, led = back.ravel(), [rollout(world, row.reshape(policies.shape[1:]), start) for row in rows]
+    positions = np.array([_positions(world, play.cycle).mean(axis=0) for play in led])
+    gains = np.array([np.max([regrets(world, joint) for joint in play.cycle], axis=0) for play in led])
+    ends, period = positions[back], np.array([play.period for play in led])[back]
+    away = distances(positions, rest, world.exchangeable)[back]
     near = np.mean(away <= _one_move(world) * (1 + 1e-9)) if len(rest) else np.nan
     _, first, counts = np.unique(ends.reshape(len(ends), -1), axis=0, return_index=True, return_counts=True)
     modal = int(first[counts.argmax()])
     return {
         **_over_trials("end", ends),
         "end_period": (("trial",), period),
-        "grid_regret": (("trial", "player"), np.asarray(gains)[back]),
+        "grid_regret": (("trial", "player"), gains[back]),
         "grid_distance": (("trial",), away),
         "near_share": ((), np.asarray(near)),
         "profile": (("player", "axis"), ends[modal]),

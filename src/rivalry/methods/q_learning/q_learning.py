@@ -16,7 +16,7 @@ from rivalry.core.results import Record
 from rivalry.core.space import Choices
 from rivalry.methods.continuous.mixtures import PLAYABLE, check_action_grid
 from rivalry.methods.q_learning import exploration, policies
-from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole, each_player, table_of
+from rivalry.methods.q_learning.exploration import Table, check_whole, each_player, table_of
 from rivalry.methods.q_learning.threads import map_in_threads
 from rivalry.tables import largest_payoff, over_periods, tabulate
 from rivalry.tables.action_grid import grid_points
@@ -144,10 +144,6 @@ class QLearning(BaseLearner):
     max_table_bytes: Annotated[int, Ge(0), "limit above which payoffs are computed when needed"] = 2**28
 
     def __check_init__(self) -> None:
-        check_numbers("alpha", self.alpha, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
-        check_numbers("gamma", self._discount(), "in [0, 1)", lambda v: (v >= 0) & (v < 1))
-        for name, minimum in (("epochs", 1), ("trials", 1), ("first_trial", 0)):
-            check_whole(name, getattr(self, name), minimum)
         check_action_grid(self.action_grid)
         epsilon = table_of("epsilon", self.epsilon)
         if epsilon["kind"] == "cosine":

@@ -15,14 +15,7 @@ from rivalry.core.oracles import to_repeated, to_stages
 from rivalry.core.results import Record
 from rivalry.methods.continuous.mixtures import check_action_grid, playable
 from rivalry.methods.q_learning import sessions
-from rivalry.methods.q_learning.exploration import (
-    Table,
-    check_numbers,
-    check_whole,
-    each_player,
-    fading,
-    initial_bounds,
-)
+from rivalry.methods.q_learning.exploration import Table, check_numbers, each_player, fading, initial_bounds
 from rivalry.methods.q_learning.policies import nearest_grid_points
 from rivalry.methods.q_learning.roles import LEARNS, RANDOM, Role, check_roles, roles_of
 from rivalry.methods.q_learning.session_metrics import (
@@ -35,7 +28,7 @@ from rivalry.methods.q_learning.session_metrics import (
     outcomes,
 )
 from rivalry.tables.discretize import TABLE_BYTES
-from rivalry.tables.greedy_play import states
+from rivalry.tables.greedy_play import slots_of, states
 from rivalry.tables.kernels.shapes import CONVERGED, RUNNING, STOPPED, TARGETS, SessionRule
 from rivalry.tables.periods import over_periods
 from rivalry.tables.repeated import RepeatedWorld, followers, repeated_form
@@ -163,24 +156,15 @@ class RepeatedQLearning(BaseLearner):
     max_table_bytes: Annotated[int, Ge(0), "limit for payoffs and for the values of a session"] = TABLE_BYTES
 
     def __check_init__(self) -> None:
-        check_numbers("alpha", self.alpha, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
-        if self.gamma is not None:
-            check_numbers("gamma", self.gamma, "in [0, 1)", lambda v: (v >= 0) & (v < 1))
-        for name in ("sessions", "window", "max_periods", "periods", "average_last"):
-            if getattr(self, name) is not None:
-                check_whole(name, getattr(self, name))
-        for name in ("first_session", "checkpoints"):
-            check_whole(name, getattr(self, name), 0)
         check_action_grid(self.action_grid)
         check_roles(self.roles)
         for name in ("epsilon", "temperature"):
             if (value := getattr(self, name)) is not None:
                 fading(name, value, len(value) if isinstance(value, list | tuple) else 1)
-        if isinstance(self.initial, str):
-            if self.initial != "mean_payoff":
-                raise ValueError(f"initial: {self.initial!r} must be 'mean_payoff', a number or a table")
-        else:
+        if not isinstance(self.initial, str):
             initial_bounds(self.initial)
+        elif self.initial != "mean_payoff":
+            raise ValueError(f"initial: {self.initial!r} must be 'mean_payoff', a number or a table")
         if self.updates == "counterfactual" and self.target != "max":
             raise ValueError(f"target: {self.target!r} must be 'max' with counterfactual updates")
         if self.average_last is not None and (self.periods is None or self.average_last > self.periods):
@@ -220,8 +204,7 @@ class RepeatedQLearning(BaseLearner):
         """Return a guess: sessions tend to converge when exploration has nearly vanished; 0 without decay."""
         if self.periods is not None:
             return self.periods
-        falls = fading("epsilon", self.epsilon, len(world.tables.sizes))
-        slowest = float(np.min(falls.beta))
+        slowest = float(np.min(fading("epsilon", self.epsilon, len(world.tables.sizes)).beta))
         return int(FADED / slowest) + self.window if self.temperature is None and slowest > 0 else 0
 
     def begin(self, world: RepeatedWorld, stream: np.random.SeedSequence) -> Session:
@@ -252,11 +235,8 @@ class RepeatedQLearning(BaseLearner):
         clock, roles = session["clock"], self._roles(world)
         converged = clock[:, 2] == CONVERGED
         over = bool(np.all(clock[:, 2] != RUNNING))
-        word = "iteration limit"
-        if over and self.periods is not None:
-            word = "completed"
-        elif over and converged.all():
-            word = "converged"
+        word = "converged" if over and converged.all() else "iteration limit"
+        word = "completed" if over and self.periods is not None else word
         record: Record = {
             "periods": (("session",), clock[:, 0].copy()),
             "converged": (("session",), converged),
@@ -285,8 +265,9 @@ class RepeatedQLearning(BaseLearner):
     def _begin(self, world: RepeatedWorld, stream: np.random.SeedSequence, start: Any) -> Session:
         from rivalry.tables.kernels import draws
 
-        tables, counterfactual = world.tables, self.updates == "counterfactual"
-        if counterfactual and (len(tables.order) > 1 or _observes_actions_now(world)):
+        tables = world.tables
+        staged = any(ago == 0 and who < len(tables.sizes) for own in slots_of(tables) for who, ago in own)
+        if self.updates == "counterfactual" and (len(tables.order) > 1 or staged):
             raise ValueError("updates: 'counterfactual' needs a game in which all move at once")
         self._rule(world)  # checks options with one number per player against the number of players
         streams = draws.streams(stream, self.first_session, self.sessions)
@@ -314,11 +295,10 @@ class RepeatedQLearning(BaseLearner):
         else:
             rates = np.where(np.isfinite(world.gamma), world.gamma, USUAL_GAMMA)
             check_numbers("gamma", rates.tolist(), "in [0, 1)", lambda v: (v >= 0) & (v < 1))
-        if self.control == "gamma_zero":
-            return np.zeros(players)
+        myopic = np.full(players, self.control == "gamma_zero")
         if self.control == "myopic_follower":
-            return np.where(followers(world.tables), 0.0, rates)
-        return np.array(rates)
+            myopic = followers(world.tables)
+        return np.where(myopic, 0.0, rates)
 
     def _roles(self, world: RepeatedWorld) -> list[Role]:
         return roles_of(world.tables, RANDOM if self.control == "random" else self.roles)
@@ -346,8 +326,3 @@ class RepeatedQLearning(BaseLearner):
             limit=self.length(world),
             tally_from=self.length(world) - self.average_last if self.average_last else 2**62,
         )
-
-
-def _observes_actions_now(world: RepeatedWorld) -> bool:
-    slots = world.tables.observation_slots
-    return bool(np.any((slots[:, :, 1] == 0) & (slots[:, :, 0] >= 0) & (slots[:, :, 0] < len(slots))))

@@ -10,7 +10,7 @@ import numpy as np
 
 from rivalry.core.registry import near
 from rivalry.methods.dynamics.step_sizes import check_keys
-from rivalry.tables.greedy_play import observed_sizes, states
+from rivalry.tables.greedy_play import observed_sizes, slots_of, states
 from rivalry.tables.kernels.shapes import FiniteGame
 
 LEARNS, RANDOM, FIXED = "learns", "random", "fixed"
@@ -32,14 +32,17 @@ class Role(NamedTuple):
     policy: np.ndarray  # [state]: actions of a player that does not learn
 
 
-def check_roles(value: Any) -> None:
-    """Raise `ValueError` for roles that are unknown in every game."""
+def check_roles(value: Any) -> list[tuple[str, dict[str, Any]]]:
+    """Return the name and the table of every role. Raise `ValueError` for those unknown in every game."""
     several = isinstance(value, list | tuple)
+    found = []
     for number, one in enumerate(value if several else [value]):
         name = f"roles[{number}]" if several else "roles"
         table = _table(name, one)
         if table["kind"] == "oracle" and table["ties"] not in TIES:
             raise ValueError(f"{name}.ties: {table['ties']!r} is unknown; {near(str(table['ties']), TIES)}")
+        found.append((name, table))
+    return found
 
 
 def roles_of(tables: FiniteGame, value: Any) -> list[Role]:
@@ -47,15 +50,12 @@ def roles_of(tables: FiniteGame, value: Any) -> list[Role]:
 
     Raise `ValueError` for a number of roles, actions or tables that do not fit.
     """
-    check_roles(value)
-    players, several = len(tables.sizes), isinstance(value, list | tuple)
-    if several and len(value) != players:
-        raise ValueError(f"roles: {len(value)} given; must be one for all, or {players}, one per player")
-    found = []
-    for player in range(players):
-        name = f"roles[{player}]" if several else "roles"
-        found.append(_role(tables, player, name, _table(name, value[player] if several else value)))
-    return found
+    named, players = check_roles(value), len(tables.sizes)
+    if not isinstance(value, list | tuple):
+        named *= players
+    if len(named) != players:
+        raise ValueError(f"roles: {len(named)} given; must be one for all, or {players}, one per player")
+    return [_role(tables, player, *one) for player, one in enumerate(named)]
 
 
 def _table(name: str, value: Any) -> dict[str, Any]:
@@ -76,8 +76,8 @@ def _role(tables: FiniteGame, player: int, name: str, table: dict[str, Any]) -> 
         return Role(kind, policy)
     if kind == "oracle":
         return Role(FIXED, myopic_best_responses(tables, player, table["ties"]))
-    given = np.asarray(table["action"] if kind == "fixed" else table["table"])
-    key = "action" if kind == "fixed" else "table"
+    [key] = KEYS[kind]
+    given = np.asarray(table[key])
     if given.dtype.kind not in "iu" or given.shape != (() if kind == "fixed" else (count,)):
         rule = "a whole number" if kind == "fixed" else f"{count} whole numbers, one per state"
         raise ValueError(f"{name}.{key}: must be {rule}")
@@ -96,7 +96,7 @@ def observed_payoff(tables: FiniteGame, player: int, payoff: np.ndarray, observe
     full = payoff.reshape(len(payoff), *tables.sizes.tolist())
     shape = [axes[who] for who in (*observed, player)]
     mean = full.mean(axis=tuple(axis for axis in range(full.ndim) if axis not in shape))
-    return np.asarray(np.transpose(mean, [sorted(shape).index(axis) for axis in shape]))
+    return np.asarray(np.transpose(mean, np.argsort(np.argsort(shape))))
 
 
 def nature_at_random(tables: FiniteGame) -> np.ndarray:
@@ -122,16 +122,16 @@ def myopic_best_responses(tables: FiniteGame, player: int, ties: str = "optimist
     one best for the first mover (``optimistic``), or worst (``pessimistic``), then the lowest.
     """
     players, turns = len(tables.sizes), len(tables.order) > 1
-    now = [[who, 1 if turns and who < players else 0] for who in range(players) if who != player]
-    slots = [slot for slot in tables.observation_slots[player].tolist() if slot[0] >= 0]
-    unseen = [who for who, ago in now if [who, ago] not in slots]
+    now = [(who, 1 if turns else 0) for who in range(players) if who != player]
+    slots = slots_of(tables)[player]
+    unseen = [who for who, ago in now if (who, ago) not in slots]
     if unseen:
         raise ValueError(
             f"roles: an oracle must see what all others do in its round; player {player} does not see "
             f"player {unseen[0]}"
         )
     # the response depends on what stands in this round: the others' actions, and nature where it is observed
-    visible = [slot in now or slot == [players, 0] for slot in slots]
+    visible = [slot in now or slot == (players, 0) for slot in slots]
     seen = [who for (who, _), there in zip(slots, visible, strict=True) if there]
     leader = int(tables.order[0, 0])
     pays = tables.payoff

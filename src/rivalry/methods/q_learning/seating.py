@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.methods.q_learning.exploration import check_numbers, each_player
+from rivalry.methods.q_learning.exploration import each_player
 from rivalry.transforms import Leadership
 
 Stages = tuple[tuple[int, ...], ...]
@@ -52,12 +52,6 @@ def seating(game: Any) -> Seating:
     stages = tuple(tuple(stage) for stage in oracles.move_order(game))
     alternating = oracles.alternating(base)
     return Seating(base, stages, alternating, stages[0] if led else everyone, led)
-
-
-def check_gamma(gamma: Any) -> None:
-    """Raise `ValueError` for discount factors outside [0, 1)."""
-    if gamma is not None:
-        check_numbers("gamma", gamma, "in [0, 1)", lambda v: (v >= 0) & (v < 1))
 
 
 def discounts(game: Any, gamma: Any) -> np.ndarray:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -115,7 +117,7 @@ def _values(world: RepeatedWorld, cycles: Cycles, gamma: np.ndarray) -> Record:
 
 def _in_stages(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles) -> Record:
     """Compare leaders with subgame-perfect play on the grid, and followers with their best responses."""
-    tables, players = world.tables, len(world.tables.sizes)
+    tables = world.tables
     staged = oracles.move_order.knows(world.game)
     stages = [list(stage) for stage in oracles.move_order(world.game)] if staged else []
     if len(stages) < 2 or len(tables.payoff) > 1:
@@ -133,7 +135,7 @@ def _in_stages(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles) -> Reco
         strong, weak = leader_regret(exact, cycles.payoff)
         joint = np.ravel_multi_index(tuple(exact.outcomes.T), tuple(tables.sizes))
         there = np.where(cycles.joint >= 0, np.isin(cycles.joint, joint), True).all(axis=1)
-        points = world.action_grid[np.arange(players), exact.strong_profile][:, 0]
+        points = world.action_grid[np.arange(len(tables.sizes)), exact.strong_profile][:, 0]
         found |= {
             "leader_regret": (("session",), strong),
             "leader_regret_weak": (("session",), weak),
@@ -151,31 +153,23 @@ def _departures(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles, gamma:
     levels = world.action_grid[:, :, 0] if world.action_grid.shape[2] == 1 else None
     still = cycles.length == 1
     still = still if still.any() else np.ones_like(still)
-    paths, bases, gains, profitable, returns = [], [], [], [], []
-    for who, rate in enumerate(gamma.tolist()):
-        part = deviations(
-            world.tables, chosen, cycles, player=who, gamma=rate, horizon=HORIZON, levels=levels
-        )
-        paths.append(part.actions[still].mean(axis=0))
-        bases.append(part.base_actions[still].mean(axis=0))
-        gains.append(_mean(part.relative_gain))
-        profitable.append(part.profitable)
-        returns.append(part.rounds_back)
+    test = partial(deviations, world.tables, chosen, cycles, horizon=HORIZON, levels=levels)
+    parts = [test(player=who, gamma=rate) for who, rate in enumerate(gamma.tolist())]
     path, each = ("deviator", "turn", "player"), ("session", "deviator")
     return {
-        "impulse": (path, np.stack(paths)),
-        "impulse_base": (path, np.stack(bases)),
-        "deviation_gain": (each, np.stack(gains, axis=1)),
-        "deviation_pays": (each, np.stack(profitable, axis=1)),
-        "deviation_returns": (each, np.stack(returns, axis=1)),
+        "impulse": (path, np.stack([part.actions[still].mean(axis=0) for part in parts])),
+        "impulse_base": (path, np.stack([part.base_actions[still].mean(axis=0) for part in parts])),
+        "deviation_gain": (each, np.stack([_mean(part.relative_gain) for part in parts], axis=1)),
+        "deviation_pays": (each, np.stack([part.profitable for part in parts], axis=1)),
+        "deviation_returns": (each, np.stack([part.rounds_back for part in parts], axis=1)),
     }
 
 
 def _mean(rows: np.ndarray) -> np.ndarray:
     """Return the mean over the finite states of a cycle; NaN where there is none."""
     there = np.isfinite(rows)  # relative values are undefined at a value of 0
-    found: np.ndarray = np.where(there, rows, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
-    return np.where(there.any(axis=1), found, np.nan)
+    mean = np.where(there, rows, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    return np.where(there.any(axis=1), mean, np.nan)
 
 
 def greedy_play(world: RepeatedWorld, roles: list[Role], session: Session, gamma: np.ndarray) -> Record:
@@ -266,16 +260,13 @@ def _gaps(world: RepeatedWorld, chosen: np.ndarray, gamma: np.ndarray, cycles: C
 
 def marks(world: RepeatedWorld, roles: list[Role], sessions: int, expected: int, count: int) -> np.ndarray:
     """Return the ``count`` periods of samples, evenly spaced in logarithms; none where play has no cycle."""
-    empty, random = np.zeros(0, dtype=np.int64), any(role.kind == RANDOM for role in roles)
-    if count == 0 or expected <= FIRST or random or by_chance(world.tables):
-        return empty
-    try:
-        size = whole_states(world.tables).size
-    except ValueError:  # too many joint states to enumerate
-        return empty
-    if sessions * size > MOST:
-        return empty
-    return np.unique(np.geomspace(FIRST, expected, count).astype(np.int64))
+    random = any(role.kind == RANDOM for role in roles)
+    if expected <= FIRST or random or by_chance(world.tables):
+        count = 0
+    with suppress(ValueError):  # too many joint states to enumerate
+        if count and sessions * whole_states(world.tables).size <= MOST:
+            return np.unique(np.geomspace(FIRST, expected, count).astype(np.int64))
+    return np.zeros(0, dtype=np.int64)
 
 
 def note(world: RepeatedWorld, session: Session, curve: np.ndarray) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from rivalry.methods.q_learning.roles import LEARNS, Role, observed_payoff
 from rivalry.methods.q_learning.threads import map_in_threads
-from rivalry.tables.greedy_play import observed_sizes, states
+from rivalry.tables.greedy_play import observed_sizes, slots_of, states
 from rivalry.tables.kernels.shapes import MAX, RUNNING, FiniteGame, Pair, SessionArrays, SessionRule
 
 Session = dict[str, np.ndarray]
@@ -97,14 +97,12 @@ def mean_payoffs(tables: FiniteGame, player: int, gamma: float) -> np.ndarray:
     In perpetuity, ``mean/(1 - gamma)``. A player that observes part of the round: the action's conditional
     payoff, plus ``gamma mean/(1 - gamma)``, the mean over everything.
     """
-    now = [who for who, ago in tables.observation_slots[player].tolist() if who >= 0 and ago == 0]
+    now = [who for who, ago in slots_of(tables)[player] if ago == 0]
     given = observed_payoff(tables, player, tables.payoff[:, player], now)  # [seen.. action]
     rows = given.reshape(-1, given.shape[-1])
     # slots of the current round are a state's last: its number modulo their joint values is what they show
     expected = rows[np.arange(states(tables)[player]) % len(rows)]
-    if not now:
-        return np.asarray(expected / (1 - gamma))
-    return np.asarray(expected + gamma * given.mean() / (1 - gamma))
+    return np.asarray(expected + gamma * given.mean() / (1 - gamma) if now else expected / (1 - gamma))
 
 
 def pair_of(tables: FiniteGame, rule: SessionRule) -> Pair | None:
@@ -115,8 +113,8 @@ def pair_of(tables: FiniteGame, rule: SessionRule) -> Pair | None:
     known = rows in ([[one, 1 - one]], [[one], [1 - one]])
     if len(tables.sizes) != 2 or not usual or not known or tables.payoff.shape[0] != 1:
         return None
-    slots = [[slot for slot in row if slot[0] >= 0] for row in tables.observation_slots.tolist()]
-    staged = slots[1 - one][-1:] == [[one, 0]] and not turns
+    slots = slots_of(tables)
+    staged = slots[1 - one][-1:] == [(one, 0)] and not turns
     if staged:
         slots[1 - one] = slots[1 - one][:-1]
     if any(ago != 1 or who == 2 for row in slots for who, ago in row):
