@@ -75,7 +75,10 @@ def tabulate_periods(
         raise ValueError(f"game: a {type(game).__name__} has no periods to go through (transition)")
     known = oracles.to_stages(game)
     space, last = known.space, known.periods
-    found = grid_points(space, _of_one_period(own_levels(game, action_grid), space.shape[1]))
+    action_grid = own_levels(game, action_grid)
+    if isinstance(action_grid, list) and are_levels(action_grid):  # one table per axis of all periods
+        action_grid = action_grid[: space.shape[1]]
+    found = grid_points(space, action_grid)
     sizes = action_counts(found)
     players, joints = len(sizes), int(np.prod(sizes.astype(object)))
     now = np.asarray(oracles.initial_state(game), dtype=float)[None]
@@ -164,13 +167,6 @@ def greedy_path(tables: PeriodTables, policies: object) -> np.ndarray:
         over = game.nature_cdf[nature, joint, 0] <= 0
         nature = len(tables.period) - 1 if over else int(game.next_nature[nature, joint, 0])
     return path
-
-
-def _of_one_period(action_grid: Any, axes: int) -> ActionGrid:
-    """Return the levels of the first period's axes, where there is one table per axis of all periods."""
-    per_axis = are_levels(action_grid) and isinstance(action_grid, list)
-    found: ActionGrid = action_grid[:axes] if per_axis else action_grid
-    return found
 
 
 class _Stage(NamedTuple):

@@ -262,7 +262,7 @@ def _best(model: _Model, player: int, tie: float) -> tuple[np.ndarray, np.ndarra
                 return value, policy
             policy = better
     value = np.zeros(model.shape)
-    while not _rests(model, player, policy, value, tie):
+    while not _sweep(model, player, policy, value, tie):
         for _ in range(SWEEPS):
             _sweep(model, player, policy, value)
     return value, policy
@@ -273,7 +273,7 @@ def _policy_value(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
     if _small(model):
         return _solve(model, player, policy)
     value = np.zeros(model.shape)
-    while not _rests(model, player, policy, value):
+    while not _sweep(model, player, policy, value):
         pass
     return value
 
@@ -282,22 +282,17 @@ def _small(model: _Model) -> bool:
     return model.shape[0] * model.shape[1] <= DENSE
 
 
-def _rests(
-    model: _Model, player: int, policy: np.ndarray, value: np.ndarray, tie: float | None = None
-) -> bool:
-    """Sweep once, as `_sweep` does; return whether values changed by rounding only."""
-    before = value.copy()
-    _sweep(model, player, policy, value, tie)
-    return bool(np.abs(value - before).max() <= ROUNDING * np.abs(value).max())
-
-
 def _sweep(
     model: _Model, player: int, policy: np.ndarray, value: np.ndarray, tie: float | None = None
-) -> None:
-    """Update ``value`` in place, last round first; with a ``tie`` also improve ``policy``."""
+) -> bool:
+    """Update ``value`` in place, last round first; with a ``tie`` also improve ``policy``.
+
+    Returns whether values changed by rounding only.
+    """
     from rivalry.tables.kernels import best_response as kernels
 
     given = (model.seen, model.chances, model.moves, model.sizes, model.strides)
+    before = value.copy()
     for round_ in range(model.shape[0] - 1, -1, -1):
         ahead, movers = _ahead(model, round_, value), model.movers[round_].copy()
         for other in np.flatnonzero(movers & model.alone).tolist():
@@ -305,6 +300,7 @@ def _sweep(
                 ahead, movers[other] = _average(model, other, ahead), False
         here = (policy[round_], value[round_])
         kernels.back_up(ahead, player, movers, *given, tie or 0.0, tie is not None, *here, model.room)
+    return bool(np.abs(value - before).max() <= ROUNDING * np.abs(value).max())
 
 
 def _average(model: _Model, other: int, ahead: np.ndarray) -> np.ndarray:

@@ -219,7 +219,7 @@ def contest(
     nobody = {"error": np.nan, "share": 1.0 / len(logs), "lost": 0.0}[zero_influence]
     arrays = (weights, logs, plain, third_log, third, away_log, away, abstention_log, left, cost)
     # kernels are compiled for arrays that may be written
-    return Contest(*(np.array(array, dtype=np.float64, order="C") for array in arrays), nobody)
+    return Contest._make([*(np.array(array, dtype=np.float64, order="C") for array in arrays), nobody])
 
 
 class LinearQuadraticGame(NamedTuple):
