@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import re
+import signal
+import sys
+import threading
 import warnings
 from collections import Counter, deque
 from collections.abc import Iterator
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -312,3 +320,175 @@ def test_a_truncated_entry_of_the_compilation_cache_is_removed(tmp_path: Path) -
     bad.write_bytes(entry.read_bytes()[:-20])
     assert mend_cache(str(tmp_path)) == 1
     assert list(tmp_path.iterdir()) == [good]
+
+
+class Threads:
+    """Processes that are threads of this one: each carries out a job's script, read from its id."""
+
+    def __init__(self) -> None:
+        self.started: list[Any] = []
+
+    def spawn(self, target: object, *args: object) -> tuple[Any, Any]:
+        ours, theirs = multiprocessing.Pipe()
+        process = SimpleNamespace(exitcode=0, killed=False, join=lambda: None, close=lambda: None)
+        process.kill = lambda: setattr(process, "killed", True)
+        threading.Thread(target=self._carry_out, args=(theirs, process), daemon=True).start()
+        self.started.append(process)
+        return process, ours
+
+    def _carry_out(self, pipe: Any, process: Any) -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                job = pipe.recv()
+                word = job.id.split("-")[0]
+                if word == "progress":
+                    for part in (0.25, 0.75):
+                        pipe.send(pool.CellOutcome("progress", job.id, fraction=part))
+                if word in ("killed", "ends", "late"):
+                    if word == "late":
+                        job.cell_path.parent.mkdir(parents=True, exist_ok=True)
+                        job.cell_path.touch()
+                    process.exitcode = -signal.SIGKILL if word == "killed" else 3
+                    pipe.close()
+                    return
+                pipe.send(pool.CellOutcome("done", job.id, seconds=0.5))
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> Threads:
+    crew = Threads()
+    monkeypatch.setattr(pool, "spawn", crew.spawn)
+    return crew
+
+
+def _named(folder: Path, *ids: str) -> list[Job]:
+    return [JOB._replace(id=id, out=str(folder)) for id in ids]
+
+
+def test_workers_take_the_next_job_when_they_are_idle(tmp_path: Path, threads: Threads) -> None:
+    ids = [f"job-{k}" for k in range(5)]
+    outcomes = list(pool.Workers(2, lambda outcome: None).run(_named(tmp_path, *ids)))
+    assert [one.id for one in outcomes if one.kind == "started"] == ids
+    assert {one.id: one.seconds for one in outcomes if one.kind == "done"} == dict.fromkeys(ids, 0.5)
+    busy = np.cumsum([1 if one.kind == "started" else -1 for one in outcomes])
+    assert busy.max() == len(threads.started) == 2
+    assert busy[-1] == 0
+    assert all(process.killed for process in threads.started)
+    assert list(pool.Workers(2, lambda outcome: None).run([])) == []
+
+
+@pytest.mark.parametrize(
+    ("id", "kinds", "message"),
+    [
+        ("killed", ["worker_died", "worker_died", "failed"], "worker ended by SIGKILL"),
+        ("ends", ["worker_died", "worker_died", "failed"], "worker ended with 3"),
+        ("late", ["done"], ""),  # it died after the cell was written
+    ],
+)
+def test_a_dead_worker_is_replaced(
+    tmp_path: Path, threads: Threads, id: str, kinds: list[str], message: str
+) -> None:
+    found = list(pool.Workers(1, lambda outcome: None).run(_named(tmp_path, id, "next")))
+    own = [one for one in found if one.id == id and one.kind != "started"]
+    assert [one.kind for one in own] == kinds
+    assert [one.message.removesuffix(", 3 times; out of memory?") for one in own] == [message] * len(kinds)
+    assert [one.kind for one in found if one.id == "next"] == ["started", "done"]  # a retry comes first
+    assert len(threads.started) == len(kinds) + 1
+
+
+def test_progress_may_stop_workers(tmp_path: Path, threads: Threads) -> None:
+    fractions: list[float] = []
+
+    def note(outcome: pool.CellOutcome) -> bool:
+        fractions.append(outcome.fraction)
+        return len(fractions) == 3
+
+    jobs = _named(tmp_path, "progress-0", "progress-1", "progress-2")
+    outcomes = list(pool.Workers(1, note).run(jobs))
+    assert fractions == [0.25, 0.75, 0.25]
+    assert [(one.kind, one.id) for one in outcomes] == [
+        ("started", "progress-0"),
+        ("done", "progress-0"),
+        ("started", "progress-1"),
+    ]
+    assert threads.started[0].killed
+
+
+def test_a_job_given_to_a_dead_worker_is_retried(
+    tmp_path: Path, threads: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = pool.Workers(1, lambda outcome: None)
+    with monkeypatch.context() as patched:
+        patched.setattr(threads, "_carry_out", lambda pipe, process: pipe.close())
+        (worker,) = workers._idle(1)
+        assert worker.pipe.poll(10)  # its end has been seen
+    found = list(workers.run(_named(tmp_path, "job")))
+    assert [one.kind for one in found] == ["started", "worker_died", "started", "done"]
+    assert len(threads.started) == 2
+
+
+def test_a_worker_serves_jobs_until_the_pipe_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rivalry.lab import worker
+
+    def carry(job: Job, progress: Any) -> float:
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+        if job.id == "bad":
+            raise ValueError("no such game")
+        progress(Progress(1, 4))
+        return 2.0
+
+    monkeypatch.setattr(worker, "carry_out", carry)
+    monkeypatch.setattr(pool, "_end_with_parent", lambda: None)
+    ours, theirs = multiprocessing.Pipe()
+    for job in _named(Path(), "good", "bad"):
+        ours.send(job)
+    before = signal.getsignal(signal.SIGINT)
+    answers = []
+    reader = threading.Thread(target=lambda: answers.extend([ours.recv() for _ in range(3)]) or ours.close())
+    reader.start()
+    try:
+        pool._serve(theirs)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        reader.join()
+    assert [(one.kind, one.id) for one in answers] == [
+        ("progress", "good"),
+        ("done", "good"),
+        ("failed", "bad"),
+    ]
+    assert (answers[0].fraction, answers[1].seconds) == (0.25, 2.0)
+    assert answers[2].message == "ValueError: no such game"
+
+
+def test_the_end_of_a_process_is_seen_on_its_pipe() -> None:
+    main = sys.modules["__main__"]
+    process, pipe = pool.spawn(Connection.send_bytes, b"here")
+    assert pipe.recv_bytes() == b"here"
+    with pytest.raises(EOFError):
+        pipe.recv_bytes()
+    process.join()
+    assert process.exitcode == 0
+    assert sys.modules["__main__"] is main
+
+
+def test_a_thread_ends_an_orphaned_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[object] = []
+    parent = SimpleNamespace(join=lambda: events.append("joined"))
+    monkeypatch.setattr(pool.multiprocessing, "parent_process", lambda: parent)
+    monkeypatch.setattr(pool.os, "_exit", events.append)
+    pool._end_with_parent()
+    assert events == ["joined", 1]
+
+
+def test_without_affinity_all_processors_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 12)
+    assert executor.cores() == 12
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert executor.cores() == 1
+
+
+def test_a_name_is_no_study() -> None:
+    message = "study: 'hopf_n3' must be a Study, such as rv.load_study('hopf_n3')"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        run_study("hopf_n3")  # type: ignore[arg-type]
