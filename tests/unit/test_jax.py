@@ -1,11 +1,17 @@
-"""Compiled JAX programs can be dropped from memory."""
+"""The compilation cache has a folder per version and processor, and programs can be dropped from memory."""
 
 from __future__ import annotations
 
+import builtins
+import io
+import pickle
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from rivalry.core import jax as configured
 from rivalry.core.jax import forget_programs, jax, jnp
 
 MAPS = Path("/proc/self/maps")
@@ -26,3 +32,64 @@ def test_compiled_programs_are_dropped_when_mappings_are_many() -> None:
     assert forget_programs(most=10)
     assert compiled._cache_size() == 0
     assert (compiled(jnp.arange(3.0)) == before).all()
+
+
+def _processor(monkeypatch: pytest.MonkeyPatch, flags: str | None) -> str:
+    """Return the cache folder on a processor with these flags, or on a system that does not list any."""
+
+    def read(path: Any, *args: Any, **options: Any) -> Any:
+        if flags is None:
+            raise FileNotFoundError(path)
+        assert path == "/proc/cpuinfo"
+        return io.StringIO(f"processor : 0\nmodel name : any\nflags : {flags}\nflags : of another core\n")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(builtins, "open", read)
+        return configured._cache_folder()
+
+
+def test_programs_of_other_processors_are_cached_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new, unknown = (_processor(monkeypatch, flags) for flags in ("sse2", "sse2 avx512f", None))
+    assert len({old, new, unknown}) == 3
+    assert _processor(monkeypatch, "sse2") == old
+    assert {Path(folder).parent for folder in (old, new, unknown)} == {Path(old).parent}
+    assert Path(old).name.startswith(f"jax-{jax.__version__}-")
+    monkeypatch.setattr(jax, "__version__", "0.0.1")
+    assert Path(_processor(monkeypatch, "sse2")).name.startswith("jax-0.0.1-")
+
+
+def test_lazy_modules_pickle_by_name() -> None:
+    import jax.numpy as loaded
+
+    assert pickle.loads(pickle.dumps(configured._Lazy("jax.numpy"))) is loaded
+
+
+def test_nothing_is_dropped_without_jax_or_known_mappings(monkeypatch: pytest.MonkeyPatch) -> None:
+    dropped: list[str] = []
+    monkeypatch.setattr(jax, "clear_caches", lambda: dropped.append("all"))
+
+    def refuse(*args: Any, **options: Any) -> Any:
+        raise PermissionError("mappings")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(builtins, "open", refuse)
+        assert not forget_programs(most=0)
+    with monkeypatch.context() as patched:
+        patched.delitem(sys.modules, "jax")
+        assert not forget_programs(most=0)
+    assert dropped == []
+    if MAPS.exists():
+        assert forget_programs(most=0)
+        assert dropped == ["all"]
+
+
+def test_without_jaxs_private_function_the_cache_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "jit_cut-cache").write_bytes(b"cut")
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "jax._src.compilation_cache", None)
+        assert configured.mend_cache(str(tmp_path)) == 0
+        assert (tmp_path / "jit_cut-cache").exists()
+    assert configured.mend_cache(str(tmp_path)) == 1
+    assert not list(tmp_path.iterdir())

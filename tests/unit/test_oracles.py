@@ -355,3 +355,63 @@ def test_a_spawned_worker_imports_the_oracles_of_a_family() -> None:
     # `eval` instead of a function of this module, which imports other oracle modules in the worker
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.apply(eval, (ASK, {"game": rv.games.market()})) == [False, True, True]
+
+
+X = np.array([[0.2], [0.4]])
+WITHOUT_GENERIC_ANSWER = {
+    "traced_metrics": ((X,), "metrics that JAX can trace"),
+    "best_response": ((X, 0), "best response"),
+    "mixed_best_response": ((X[:, None], np.ones((2, 1)), 0), "best response to mixtures"),
+    "closed_form": ((), "closed form"),
+    "to_finite": ((), "finite form"),
+    "to_contest": ((X[:, None],), "payoffs that are shares of a contest"),
+    "to_repeated": ((X[:, None], np.ones(2, int)), "repeated form of its own"),
+    "to_adjustment_tables": ((3,), "adjustment tables"),
+    "to_stages": ((), "periods to go through"),
+    "initial_state": ((), "initial state"),
+    "transition": ((0, X.T, X), "transition from period to period"),
+    "stage_game": ((0, X[:, 0]), "stage games"),
+    "state_game": ((0, X.T, None), "games of a period in a state"),
+    "state_bounds": ((0,), "bounds of its states"),
+    "to_linear_quadratic": ((), "linear-quadratic form"),
+    "to_markov": ((), "native play"),
+    "to_agents": ((), "arrays for simulated agents"),
+    "profit_gain_bounds": ((), "benchmarks of profit gains"),
+    "cycle_value": ((X.T, X[:, 0]), "valuation of cash flows"),
+    "discounting_channels": ((), "channels of discounting"),
+    "legal_actions": ((None,), "mask of legal actions"),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_GENERIC_ANSWER)
+def test_a_game_without_an_answer_is_refused_in_one_line(name: str) -> None:
+    arguments, what = WITHOUT_GENERIC_ANSWER[name]
+    asked = getattr(oracles, name)
+    assert not asked.knows(Plain())
+    with pytest.raises(oracles.Unsupported) as caught:
+        asked(Plain(), *arguments)
+    assert str(caught.value) == f"game: Plain has no {what}; register one with rivalry.core.oracles"
+
+
+def test_generic_answers_claim_nothing() -> None:
+    game = Plain()
+    assert oracles.payoff_scale(game) == 1.0
+    assert oracles.discontinuity(game) == oracles.validate_parameter(game, "slope", np.nan) == ""
+    assert oracles.outside_linear(game, X) == ""
+    assert oracles.labels(game) == oracles.Labels((), ())
+    assert oracles.metrics(game, X) == oracles.plot_data(game) == {}
+    assert oracles.payoff_bound(game, X, 0, X[0], X[1]) == np.inf
+    assert oracles.search_points(game, 0).shape == (0, game.space.shape[1])
+    assert list(oracles.exchangeable(game)) == list(range(game.space.shape[0]))
+    assert np.isnan(oracles.discount_factors(game))
+    assert oracles.payoff_growth(game) == 0.0
+    assert oracles.move_order(game) == (tuple(range(game.space.shape[0])),)
+    assert oracles.base_game(game) is game
+    assert not oracles.alternating(game)
+    assert not oracles.own_units(game)
+    for moving in (oracles.active_players, oracles.present_players):
+        assert np.asarray(moving(game, None)).tolist() == [True] * game.space.shape[0]
+    with pytest.raises(
+        ValueError, match=r"^start: 'uniform' must be a profile; this game has no named starts"
+    ):
+        oracles.named_start(game, "uniform")

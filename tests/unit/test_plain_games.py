@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core import plain
 from rivalry.core.jax import eqx, jax, jnp
 from rivalry.lab.executor import certify, run_study
 from rivalry.methods import Branches, GradientAscent, Hedge, PopulationNewton
@@ -290,3 +292,93 @@ def test_payoffs_of_own_games_are_compiled() -> None:
     np.testing.assert_allclose(jax.jit(Duopoly.payoffs)(game, x), right, rtol=1e-15)
     for own in (rv.games.market(), rv.games.influencer(reach=[0.2] * 2)):
         np.testing.assert_allclose(eqx.filter_jit(own.payoffs)(x / 4), own.payoffs(x / 4), rtol=1e-12)
+
+
+class Itself:
+    """An object that contains itself."""
+
+    def __init__(self, value: float) -> None:
+        self.value, self.whole = value, [self]
+
+
+class Named:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def says(self) -> str:
+        return self.name
+
+
+EQUAL_BY_VALUE: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
+    "sign of zero": (lambda: 0.0, lambda: -0.0),
+    "type of a number": (lambda: 1, lambda: True),
+    "array": (lambda: np.array([1.0, np.nan]), lambda: np.array([1.0, 0.0])),
+    "type of an array": (lambda: np.zeros(2), lambda: np.zeros(2, dtype=np.float32)),
+    "shape": (lambda: np.zeros((2, 1)), lambda: np.zeros((1, 2))),
+    "array of objects": (lambda: np.array([{1}, "a"], object), lambda: np.array([{2}, "a"], object)),
+    "nested list": (lambda: [1.0, (2.0, "x")], lambda: [1.0, (3.0, "x")]),
+    "list for tuple": (lambda: [1.0], lambda: (1.0,)),
+    "set": (lambda: {"a", "b"}, lambda: {"a", "c"}),
+    "table": (lambda: {"a": [1]}, lambda: {"a": [2]}),
+    "object that contains itself": (lambda: Itself(1.0), lambda: Itself(2.0)),
+    "bound method": (lambda: Named("a").says, lambda: Named("b").says),
+    "pytree": (lambda: rv.Box.interval(0.0, 1.0, players=2), lambda: rv.Box.interval(0.0, 2.0, players=2)),
+    "random key": (lambda: jax.random.key(1), lambda: jax.random.key(2)),
+    "date": (lambda: date(2020, 1, 1), lambda: date(2020, 1, 2)),
+}
+
+
+@pytest.mark.parametrize("what", EQUAL_BY_VALUE)
+def test_attributes_are_compared_by_value(what: str) -> None:
+    one, other = EQUAL_BY_VALUE[what]
+    key = plain._key(one(), ())
+    assert key == plain._key(one(), ())
+    assert key != plain._key(other(), ())
+    assert hash(key) == hash(plain._key(one(), ()))
+
+
+class Unhashable:
+    """An object that NumPy, JAX and `vars` know nothing of, equal to others and without a hash."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unhashable)
+
+
+def test_objects_without_a_hash_are_compared_by_identity() -> None:
+    """Two that are equal now may differ later, and their class does not say by what."""
+    one, other = Unhashable(), Unhashable()
+    assert plain._key(one, ()) == plain._key(one, ())
+    assert plain._key(one, ()) != plain._key(other, ())
+    assert plain._key(one, ()) != plain._key(1.5, ())
+
+
+def test_games_that_refer_to_each_other_are_compared_by_structure() -> None:
+    """Two that contain each other differ from two that contain themselves."""
+    first, second, third = Itself(1.0), Itself(1.0), Itself(1.0)
+    first.whole, second.whole = [second], [first]
+    assert plain._key(first, ()) == plain._key(second, ())
+    assert plain._key(first, ()) != plain._key(third, ())
+
+
+def test_a_copy_shares_no_array_with_the_game() -> None:
+    game = Slots(np.array(SLOPES))
+    copied = plain._copy(game, {})
+    game.slopes[:] = 9.0
+    np.testing.assert_array_equal(copied.slopes, SLOPES)
+    assert plain.attributes(copied).keys() == {"slopes"}
+
+
+def test_a_replaced_array_is_the_only_leaf() -> None:
+    game = rv.with_(Plain(), slopes=[3.0, 4.0])
+    (leaf,) = jax.tree.leaves(plain.register_plain(game))
+    np.testing.assert_array_equal(leaf, [3.0, 4.0])
+    again = rv.with_(game, slopes=[5.0, 6.0])
+    one, other = (jax.tree.structure(each) for each in (game, again))
+    assert one == other  # one program serves both
+    assert one != jax.tree.structure(Plain())
+    assert hash(one) == hash(other)
+    doubled = jax.tree.map(lambda array: 2 * array, again)
+    np.testing.assert_array_equal(doubled.slopes, [10.0, 12.0])
+    assert isinstance(doubled, Plain)
