@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+from concurrent.futures import Future
 from itertools import count
+from multiprocessing import Pipe
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -280,3 +292,348 @@ def test_error_messages_are_one_line() -> None:
     outer = ValueError("traceback\n of Ray's")
     outer.cause = RuntimeError("node has jax")  # type: ignore[attr-defined]
     assert bridge.one_line(outer) == "node has jax"
+
+
+def line_to(script: Any, monkeypatch: pytest.MonkeyPatch, address: str | None = None) -> ray._Line:
+    """A connection whose bridge is a thread that runs ``script(pipe)`` and then ends."""
+    ours, theirs = Pipe()
+
+    def run() -> None:
+        with theirs:
+            script(theirs)
+
+    def spawn(target: object, *args: object) -> tuple[Any, Any]:
+        assert (target, args[0]) == (bridge.serve, address)
+        threading.Thread(target=run, daemon=True).start()
+        return SimpleNamespace(join=lambda: None, close=lambda: None), ours
+
+    monkeypatch.setattr(ray, "spawn", spawn)
+    return ray._Line(address, 2)
+
+
+def says(*messages: Any) -> Any:
+    def script(pipe: Any) -> None:
+        for message in messages:
+            pipe.send(message)
+
+    return script
+
+
+LOST = "the connection to Ray was lost{}; finished cells are kept, resume goes on"
+
+
+def test_a_connection_opens_with_the_number_of_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = (3, CellOutcome("started", "a"), None)
+    line = line_to(says(("begun", ""), ("room", 8), ("room", 5), message, ("lost", "head died")), monkeypatch)
+    line.open()
+    assert line.room == 8
+    assert line.receive() is None
+    assert line.room == 5
+    assert line.receive() == message
+    with pytest.raises(ray.ClusterLost, match=f"^{LOST.format(': head died')}$"):
+        line.receive()
+    with pytest.raises(ray.ClusterLost, match=f"^{LOST.format('')}$"):
+        line.receive()  # the bridge has ended
+    with pytest.raises(ray.ClusterLost, match=f"^{LOST.format('')}$"):
+        line.send("order", "x" * 100_000)
+    line.close(wait=True)
+
+
+@pytest.mark.parametrize(
+    ("messages", "address", "why"),
+    [
+        ([("begun", ""), ("refused", "no CPUs")], None, "Ray on this machine: no CPUs"),
+        ([("begun", ""), ("refused", "no CPUs")], "h:1", "--address h:1: no CPUs"),
+        ([("begun", "")], "h:1", "--address h:1: the process that talks to it ended"),
+        ([], None, "Ray on this machine: the process that talks to it ended"),
+    ],
+)
+def test_a_cluster_that_cannot_be_joined_is_reported(
+    monkeypatch: pytest.MonkeyPatch, messages: list[Any], address: str | None, why: str
+) -> None:
+    line = line_to(says(*messages), monkeypatch, address)
+    cluster = joined(line)  # type: ignore[arg-type]
+    cluster.address, cluster._line = address, None
+    monkeypatch.setattr(ray, "_Line", lambda *arguments: line)
+    with pytest.raises(ray.ClusterError, match=f"^{re.escape(why)}$"):
+        cluster.line(2)
+    assert cluster._line is None
+    assert line.pipe.closed
+
+
+def test_a_silent_bridge_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    line = line_to(lambda pipe: over.wait(10), monkeypatch, "auto")
+    monkeypatch.setattr(ray, "START", 0.01)
+    with pytest.raises(ray.ClusterError, match=r"^--address auto: no answer within 0 seconds$"):
+        line.open()
+    over.set()
+
+
+def test_an_address_is_tried_on_entering_and_the_connection_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "find_spec", lambda name: name)
+    line = line_to(says(("begun", ""), ("room", 4)), monkeypatch, "auto")
+    monkeypatch.setattr(ray, "_Line", lambda *arguments: line)
+    cluster = ray.Cluster("auto")
+    assert repr(cluster) == "Cluster('auto')"
+    assert repr(ray.Cluster()) == "Cluster()"
+    with cluster:
+        assert line.room == 4
+        with cluster:
+            assert cluster.line(9) is line
+        assert not line.pipe.closed
+    assert line.pipe.closed
+
+
+class RayError(Exception):
+    pass
+
+
+class NodeDiedError(RayError):
+    pass
+
+
+class RayTaskError(RayError):
+    pass
+
+
+class OneNode:
+    """Ray with one node, as far as the bridge calls it: a task ends when the test says so."""
+
+    exceptions = SimpleNamespace(
+        RayError=RayError, RayTaskError=RayTaskError, RuntimeEnvSetupError=RayTaskError
+    )
+
+    def __init__(self) -> None:
+        self.tasks: list[tuple[Future[Any], tuple[Any, ...]]] = []
+        self.mail: list[Future[Any]] = []
+        self.begun: list[Any] = []
+        self.cancelled: list[tuple[Any, bool]] = []
+        self.processors = 2.0
+
+    def init(self, address: str, **options: Any) -> None:
+        self.begun.append((address, options))
+
+    def remote(self, **options: Any) -> Any:
+        return lambda target: self._actor if target is cell.Mailbox else SimpleNamespace(remote=self._task)
+
+    @property
+    def _actor(self) -> Any:
+        take = SimpleNamespace(remote=lambda: self._reference(self.mail))
+        actor = SimpleNamespace(take=take)
+        return SimpleNamespace(options=lambda **options: SimpleNamespace(remote=lambda: actor))
+
+    def _reference(self, futures: list[Any]) -> Any:
+        futures.append(Future())
+        return SimpleNamespace(future=lambda own=futures[-1]: own)
+
+    def _task(self, data: bytes, files: Any, mailbox: Any) -> Any:
+        futures: list[Any] = []
+        found = self._reference(futures)
+        self.tasks.append((futures[0], (data, files)))
+        return found
+
+    def get_runtime_context(self) -> Any:
+        return SimpleNamespace(get_node_id=lambda: "node")
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": self.processors}
+
+    def available_resources(self) -> dict[str, float]:
+        return {"CPU": 0.0}
+
+    def put(self, value: Any) -> Any:
+        return ("stored", value)
+
+    def cancel(self, ref: Any, *, force: bool) -> None:
+        self.cancelled.append((ref, force))
+
+    def wait(self, refs: list[Any], **options: Any) -> tuple[list[Any], list[Any]]:
+        return refs[:1], refs[1:]
+
+    def shutdown(self) -> None:
+        self.begun.append("left")
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> OneNode:
+    found = OneNode()
+    strategies = SimpleNamespace(NodeAffinitySchedulingStrategy=lambda node, soft: (node, soft))
+    monkeypatch.setitem(sys.modules, "ray", found)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "ray.util", SimpleNamespace())  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "ray.util.scheduling_strategies", strategies)  # type: ignore[arg-type]
+    return found
+
+
+class Bridge:
+    """A bridge that runs in a thread, and the parent's end of its pipe."""
+
+    def __init__(self, own: Path, address: str | None = "auto") -> None:
+        self.pipe, theirs = Pipe()
+        self.events: SimpleQueue[Any] = SimpleQueue()
+        self.parent: Any = SimpleNamespace(events=self.events, folder=lambda: own, grace=0.0)
+
+        def run() -> None:
+            with theirs:
+                bridge._serve(theirs, self.parent, address, 3)
+
+        self.thread = threading.Thread(target=run, daemon=True)
+        self.thread.start()
+
+    def hear(self) -> Any:
+        assert self.pipe.poll(10)
+        return self.pipe.recv()
+
+    def end(self) -> None:
+        self.events.put(None)
+        self.thread.join(10)
+        assert not self.thread.is_alive()
+        self.pipe.close()
+
+
+def test_the_bridge_submits_orders_and_passes_messages_on(tmp_path: Path, node: OneNode) -> None:
+    talk = Bridge(tmp_path)
+    assert [talk.hear(), talk.hear()] == [("begun", ""), ("room", 2)]
+    assert node.begun == [("auto", bridge.QUIET)]
+    talk.events.put(("files", {"a.py": b"1"}))
+    for ticket in (1, 2, 3, 4):
+        talk.events.put(("order", (ticket, f"cell{ticket}", b"data")))
+    while len(node.tasks) < 4 or not node.mail:
+        time.sleep(0.001)
+    assert [about for _, about in node.tasks] == [(b"data", ("stored", {"a.py": b"1"}))] * 4
+    foreign = (9, CellOutcome("started", "of an earlier run"), None)
+    started = (2, CellOutcome("started", "cell2"), None)
+    node.mail[0].set_result([foreign, started])
+    assert talk.hear() == started
+    done = (2, CellOutcome("done", "cell2", 1.5), b"bytes")
+    node.tasks[1][0].set_result(done)
+    assert talk.hear() == done
+    node.tasks[0][0].set_exception(NodeDiedError())
+    assert talk.hear() == (1, CellOutcome("worker_died", "cell1", message="its node is gone"), None)
+    talk.end()
+    assert [force for _, force in node.cancelled] == [False, False, True]  # one of two ended when asked to
+    assert node.begun[-1] == "left"
+    assert talk.parent.grace == bridge.LEAVE
+
+
+@pytest.mark.parametrize(
+    ("error", "answer"),
+    [
+        (RayTaskError("node b has jax 0.1"), ("refused", "node b has jax 0.1")),
+        (ConnectionError(104, "Connection reset by peer"), ("lost", "Connection reset by peer")),
+    ],
+)
+def test_an_error_that_prevents_every_cell_ends_the_bridge(
+    tmp_path: Path, node: OneNode, error: Exception, answer: tuple[str, str]
+) -> None:
+    talk = Bridge(tmp_path)
+    assert [talk.hear(), talk.hear()] == [("begun", ""), ("room", 2)]
+    talk.events.put(("order", (1, "cell", b"data")))
+    while not node.tasks:
+        time.sleep(0.001)
+    node.tasks[0][0].set_exception(error)
+    assert talk.hear() == answer
+    talk.end()
+
+
+def test_nothing_listens_at_a_wrong_address(tmp_path: Path, node: OneNode) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    talk = Bridge(tmp_path, f"ray://127.0.0.1:{port}")
+    assert [talk.hear(), talk.hear()] == [("begun", ""), ("refused", "Connection refused")]
+    assert node.begun == []
+    talk.end()
+
+
+def test_ray_on_this_machine_keeps_its_files_in_one_folder(
+    tmp_path: Path, node: OneNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", {"RAY_worker_niceness": "5"})
+    talk = Bridge(tmp_path, None)
+    assert [talk.hear(), talk.hear()] == [("begun", ""), ("room", 2)]
+    ((address, options),) = node.begun
+    assert address == "local"
+    assert options["num_cpus"] == 3
+    assert options["_temp_dir"] == str(tmp_path)
+    token = os.environ.pop("RAY_AUTH_TOKEN")
+    assert len(token) == 64
+    assert os.environ == {
+        "TMPDIR": str(tmp_path),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "5",  # the user's own
+    }
+    talk.end()
+    assert "left" not in node.begun  # it ends with the bridge's process
+    assert talk.parent.grace == bridge.HASTE
+
+
+def test_cells_that_no_node_starts_are_reported_once(monkeypatch: pytest.MonkeyPatch, node: OneNode) -> None:
+    ours, theirs = Pipe()
+    now = [100.0]
+    monkeypatch.setattr(bridge, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    one = bridge._Bridge(node, theirs, SimpleQueue())
+    one._on_order((5, "later", b""))
+    one._on_order((4, "first", b""))
+    one._tell_waiting(2)
+    assert not ours.poll()
+    now[0] += bridge.PATIENCE + 1
+    one._tell_waiting(2)
+    said = "not begun within 20 seconds; 0 of the cluster's 2 CPUs are free"
+    assert ours.recv() == (4, CellOutcome("waiting", "first", message=said), None)
+    one._tell_waiting(2)
+    assert not ours.poll()
+    one._on_mail((SimpleNamespace(result=lambda: [(4, CellOutcome("started", "first"), None)]),))  # type: ignore[arg-type]
+    assert ours.recv()[1].kind == "started"
+    one._tell_waiting(2)  # one runs: patience begins again
+    now[0] += bridge.PATIENCE - 1
+    one._tell_waiting(2)
+    assert not ours.poll()
+
+
+def test_the_bridge_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stale = tmp_path / f"{bridge.PREFIX}old"
+    stale.mkdir()
+    os.utime(stale, (0, 0))
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    ended, signals = Event(), list[Any]()
+    monkeypatch.setattr(bridge.os, "_exit", lambda status: (signals.append(status), ended.set()))
+    monkeypatch.setattr(bridge, "_signal_all", signals.append)
+    ours, theirs = Pipe()
+    parent = bridge._ParentEvents(theirs)
+    parent.grace = 0.0
+    own = parent.folder()
+    assert [path.name for path in tmp_path.iterdir()] == [own.name]
+    ours.send(("order", 1))
+    assert parent.events.get(timeout=10) == ("order", 1)
+    ours.close()
+    assert parent.events.get(timeout=10) is None
+    assert ended.wait(10)
+    assert signals == ["SIGSTOP", "SIGKILL", 1]
+    assert not own.exists()
+    assert parent.lock is not None
+    parent.lock.release()
+
+
+def test_processes_of_a_session_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert dict(bridge._processes())[os.getpid()] == os.getppid()
+    assert bridge._session_of(os.getpid()) == os.getsid(0)
+    assert bridge._session_of(2**31 - 1) == 0
+    mine = os.getpid()
+    processes = [(mine, 1), (7, mine), (8, 7), (9, 1), (6, 8)]  # process, parent
+    monkeypatch.setattr(bridge, "_processes", lambda: iter(processes))
+    monkeypatch.setattr(bridge, "_session_of", lambda pid: 1 if pid == 9 else mine)
+    assert bridge._session() == [6, 8, 7]  # children last
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(bridge.os, "kill", lambda pid, number: sent.append((pid, number)))
+    bridge._signal_all("SIGSTOP")
+    assert sent == [(pid, signal.SIGSTOP) for pid in (6, 8, 7)]
+
+
+def test_a_mailbox_returns_all_its_messages() -> None:
+    async def use() -> list[Any]:
+        box = cell.Mailbox()
+        for ticket in (1, 2, 3):
+            await box.put((ticket, CellOutcome("started", "a"), None))
+        return await box.take()
+
+    assert [ticket for ticket, *_ in asyncio.run(use())] == [1, 2, 3]
