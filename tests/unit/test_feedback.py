@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.interpolate import BSpline
 from scipy.optimize import minimize
 
 import rivalry as rv
-from rivalry.core.jax import jnp
+from rivalry.core.jax import jax, jnp
 from rivalry.core.needs import fits
 from rivalry.methods.dynamic_games import feedback
 from rivalry.methods.dynamic_games.feedback import Feedback
@@ -160,6 +161,43 @@ def test_surfaces_reproduce_cubic_polynomials_in_logarithms() -> None:
     assert np.allclose(feedback.refine_grid(values[:, ::2, ::2, ::2, ::2], grids), values, atol=1e-9)
     far = surface(jnp.asarray(100 * state))
     assert np.allclose(far, exact(*np.log(grids[:, -1])), atol=1e-10)
+
+
+def test_levels_are_even_in_logarithms_and_rise() -> None:
+    grids = feedback.level_grids(np.array([1.0, 0.0, 3.0]), np.array([16.0, 8.0, 3.0]), 5)
+    np.testing.assert_allclose(grids[0], [1.0, 2.0, 4.0, 8.0, 16.0], rtol=1e-11)
+    assert 0 < grids[1, 0] < 1e-2 * grids[1, -1] == 0.08  # no logarithm of 0
+    assert np.all(np.diff(grids) > 0)  # also where a stock cannot change
+    assert grids[2, 0] == 3.0
+    ratios = grids[:, 1:] / grids[:, :-1]
+    np.testing.assert_allclose(ratios, np.broadcast_to(ratios[:, :1], ratios.shape), rtol=1e-9)
+
+
+def test_a_surface_has_the_coefficients_of_tensor_product_splines() -> None:
+    """Evaluated by SciPy, it passes through random values at every node and is constant beyond them."""
+    grids = feedback.level_grids(np.array([1.0, 0.5]), np.array([9.0, 40.0]), 7)
+    values = np.random.default_rng(3).normal(size=(2, 7, 7))
+    surface = feedback.fit_surface(values, grids)
+    coefficients, knots = np.asarray(surface.coefficients), np.asarray(surface.knots)
+    first, second = (
+        BSpline.design_matrix(np.log(grid), t, feedback.DEGREE).toarray()
+        for grid, t in zip(grids, knots, strict=True)
+    )
+    np.testing.assert_allclose(np.einsum("ai,bj,pij->pab", first, second, coefficients), values, atol=1e-12)
+    evaluate = jax.jit(lambda state: surface(state))
+    for state in ([2.7, 11.0], [100.0, 1e-9]):
+        clipped = np.clip(np.log(np.clip(state, grids[:, 0], grids[:, -1])), knots[:, 0], knots[:, -1])
+        rows = [BSpline.design_matrix(clipped[k : k + 1], knots[k], 3).toarray()[0] for k in (0, 1)]
+        expected = np.einsum("i,j,pij->p", *rows, coefficients)
+        np.testing.assert_allclose(evaluate(jnp.asarray([state])), expected, atol=1e-12)
+
+
+def test_halved_grids_are_refined_exactly_for_cubics() -> None:
+    grids = feedback.level_grids(np.array([1.0, 2.0]), np.array([20.0, 30.0]), 9)
+    a, b = np.meshgrid(*np.log(grids), indexing="ij")
+    values = np.stack([a**3 - a * b**2 + 1, b**3 * a])
+    np.testing.assert_allclose(feedback.refine_grid(values[:, ::2, ::2], grids), values, rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(feedback.refine_grid(values[:, :1, :1], grids[:, :1]), values[:, :1, :1])
 
 
 def test_wrong_input() -> None:

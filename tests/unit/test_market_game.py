@@ -295,6 +295,32 @@ REFUSED = {
     "symbol": ({"c": 3.0}, "c: is called unit_cost here"),
     "symbol of two": ({"A": 3.0}, "A: is called intercept or market_size here"),
     "no symbol": ({"cost": 3.0}, "cost: is no argument of market"),
+    "isoelastic cost": (
+        {"demand": "isoelastic", "unit_cost": [1.0, 0.0]},
+        "unit_cost: 0 must be above 0 with isoelastic demand, or output has no bound",
+    ),
+    "survival": ({"survival": 0.9}, "survival: goes with wacc; without it give gamma alone"),
+    "staged": (
+        {"timing": "staged"},
+        "stages: is missing; timing = 'staged' takes a list of stages, as in [[0], [1]]",
+    ),
+    "adjustment of prices": (
+        {"choice": "price", "adjustment": "spot"},
+        "adjustment: is a cost of changing quantities; clashes with choice = 'price'",
+    ),
+    "sticky prices": (
+        {"choice": "price", "sticky": 0.5},
+        "sticky: is for quantities of one good; clashes with this demand or choice",
+    ),
+    "investment": (
+        {"capex": 1.0, "capacity": [5.0, float("inf")]},
+        "capacity: must be finite where capex lets firms invest in it",
+    ),
+    "rationing": (
+        {"choice": "price", "capacity": 5.0},
+        "capacity: clashes with price choice of one good, which would need a rule for rationing buyers",
+    ),
+    "negative": ({"low": [0.0, -1.0]}, "low[1]: -1 must be at least 0 (firm 1)"),
 }
 
 

@@ -206,17 +206,118 @@ def test_policies_without_a_stationary_population_are_not_counted() -> None:
     assert int(record["excluded"][1]) == 2
 
 
-@pytest.mark.nightly
+def replace_equilibrium(economy: Any, monkeypatch: pytest.MonkeyPatch, residual: float = 0.0) -> np.ndarray:
+    """Take for the equilibrium a policy in which bids ``b`` have probabilities in proportion to ``3^-b``."""
+    policy = np.asarray(economy.legal) / 3.0 ** np.arange(LEVELS)
+    policy /= policy.sum(axis=1, keepdims=True)
+    law = np.full(len(policy), 1 / len(policy))
+    monkeypatch.setattr(experiments, "equilibrium", lambda world, beta: (policy, law, residual))
+    return policy
+
+
+def replace_payoffs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the equilibrium pay 0.5, a policy its chance of the lowest bid in state 1, and with entropy 1 more.
+
+    Policies that likely bid 0 in state 2 have no stationary population.
+    """
+
+    def pairs(world: Any, policies: Any, target: Any, beta: Any) -> tuple[np.ndarray, np.ndarray]:
+        pi = np.asarray(policies)
+        own = np.stack([pi[:, 1, 0], pi[:, 1, 0] + 1.0], axis=-1)
+        there = np.full_like(own, 0.5)
+        return np.stack([there, own], axis=1), np.where(pi[:, 2, 0] > 0.8, 1.0, 0.0)
+
+    monkeypatch.setattr(experiments, "_payoff_pairs", pairs)
+
+
+@pytest.mark.parametrize("entropy_rule", ["mean", "every"])
+def test_admissible_draws_are_measured_in_order(entropy_rule: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    economy = game()
+    target = replace_equilibrium(economy, monkeypatch).reshape(-1, LEVELS, LEVELS)
+    replace_payoffs(monkeypatch)
+    method = Monotonicity(policies=20, generator="logit_noise", entropy_rule=entropy_rule, draws=9000)
+    session = method.begin(economy, np.random.SeedSequence(5))
+    for steps, taken in ((1, 1), (15, 15), (9, 4), (3, 0)):  # also beyond the last
+        assert method.advance(economy, session, steps) == taken
+    found = method.read(economy, session)
+    words = np.random.SeedSequence(found["words"][1].tolist())
+    sample = draw_policies("logit_noise", 200, len(target), LEVELS - 1, words)
+    each, bar = stats.entropy(sample.policies, axis=-1), stats.entropy(target, axis=-1)
+    fit = np.all(each >= bar, axis=(1, 2)) if entropy_rule == "every" else each.mean((1, 2)) >= bar.mean()
+    numbers = np.flatnonzero(fit)[:20]
+    assert 20 == len(numbers) < numbers[-1]  # some were passed over
+    np.testing.assert_array_equal(found["number"][1], numbers)
+    assert int(found["drawn"][1]) == numbers[-1] + 1
+    np.testing.assert_array_equal(found["drawn_scale"][1], sample.parameters["scale"][numbers])
+    own = sample.policies[numbers].reshape(20, -1, LEVELS)[:, 1, 0]
+    np.testing.assert_array_equal(found["payoff_own"][1], own)
+    counted = sample.policies[numbers].reshape(20, -1, LEVELS)[:, 2, 0] <= 0.8
+    np.testing.assert_array_equal(found["violated"][1], (own > 0.5) & counted)
+    assert float(found["violation_share"][1]) == (own > 0.5)[counted].mean()
+    assert float(found["violation_share_h"][1]) == 1.0
+    assert int(found["unsettled"][1]) == 20 - counted.sum()
+    assert (str(found["status"][1]), int(found["kept"][1])) == ("completed", 20)
+
+
+def test_an_experiment_ends_when_its_draws_are_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    economy = game()
+    uniform = np.asarray(economy.legal) / np.asarray(economy.legal).sum(axis=1, keepdims=True)
+    replace_payoffs(monkeypatch)
+    monkeypatch.setattr(experiments, "equilibrium", lambda *_: (uniform, uniform[:, 0], 0.0))
+    method = Monotonicity(
+        policies=3, draws=8 * experiments.BATCH
+    )  # no policy has more entropy than the uniform one
+    session = method.begin(economy, np.random.SeedSequence(5))
+    assert str(method.read(economy, session)["status"][1]) == "iteration limit"
+    assert method.advance(economy, session, 3) == 0
+    found = method.read(economy, session)
+    assert (str(found["status"][1]), int(found["kept"][1]), int(found["drawn"][1])) == ("completed", 0, 256)
+    assert not {"number", "violation_share"} & set(found)
+
+
+def test_nothing_is_measured_without_an_equilibrium(monkeypatch: pytest.MonkeyPatch) -> None:
+    economy = game()
+    for residual in (1.0, np.nan):
+        replace_equilibrium(economy, monkeypatch, residual)
+        method = Contractivity(policies=3)
+        session = method.begin(economy, np.random.SeedSequence(5))
+        assert method.advance(economy, session, 3) == 0
+        found = method.read(economy, session)
+        assert (str(found["status"][1]), int(found["kept"][1])) == ("not found", 0)
+        np.testing.assert_array_equal(found["equilibrium_residual"][1], residual)
+
+
+def test_the_largest_ratio_of_distances_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three paths: nearer at every step, farther at the last, and one that arrives before it moves away."""
+    economy = game()
+    paths = np.array([[1.0, 0.5, 0.25], [1.0, 0.5, 0.75], [1.0, 1e-9, 1.0]])
+    replace_equilibrium(economy, monkeypatch)
+
+    def along(world: Any, policies: Any, *_: Any) -> tuple[np.ndarray, np.ndarray]:
+        return np.resize(paths, (len(policies), 3)), np.zeros(len(policies))
+
+    monkeypatch.setattr(experiments, "_distances_along", along)
+    method = Contractivity(policies=3, map_steps=2, stop_below=1e-8, distance="l1")
+    session = method.begin(economy, np.random.SeedSequence(5))
+    assert method.advance(economy, session, 3) == 3
+    found = method.read(economy, session)
+    np.testing.assert_array_equal(found["distances"][1], paths)
+    np.testing.assert_allclose(found["largest_ratio"][1], [0.5, 1.5, 1e-9])
+    assert found["violated"][1].tolist() == [False, True, False]
+    assert (str(found["distance_rule"][1]), float(found["stop_below"][1])) == ("l1", 1e-8)
+
+
+@pytest.mark.slow
 def test_random_policies_are_drawn_per_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Policies are drawn for the private states of each type; equilibrium and payoffs are replaced."""
+    """Policies are drawn for the private states of each type."""
     two = [{"name": "patient", "share": 0.5, "gamma": 0.9}, {"name": "hasty", "share": 0.5, "gamma": 0.5}]
     economy = rv.games.karma(max_karma=LEVELS - 1, mean_karma=2.0, types=two)
-    sure = np.asarray(rv.oracles.named_start(economy, "all_in"))
-    monkeypatch.setattr(
-        experiments, "equilibrium", lambda *_: (sure, np.asarray(first_distribution(economy)), 0.0)
-    )
-    monkeypatch.setattr(experiments, "_compared", lambda _, pi, *__: (np.zeros((len(pi), 2, 2)), pi[:, 0, 1]))
-    found = solve(economy, Monotonicity(beta=4.0, policies=2)).record
+    replace_equilibrium(economy, monkeypatch)
+    replace_payoffs(monkeypatch)
+    method = Monotonicity(policies=2)
+    session = method.begin(economy, np.random.SeedSequence(5))
+    assert method.advance(economy, session, 2) == 2
+    found = method.read(economy, session)
     assert found["drawn_width"][1].shape == (2, 4)
     assert found["equilibrium"][1].shape == (4 * LEVELS, LEVELS)
 
