@@ -139,6 +139,31 @@ def test_run_and_the_commands_on_its_results(rivalry: Command, study: str) -> No
     assert all(Path(file).is_file() for file in files["files"])
 
 
+def test_certificates_are_recomputed_and_cells_unchanged(rivalry: Command, study: str) -> None:
+    found = rivalry("run", study, "--json", "--workers", "1").value
+    run = Path(found["run"])
+    before = {path.name: path.read_bytes() for path in (run / "cells").iterdir()}
+    answer = rivalry("certify", found["run"])
+    assert answer.status == 0
+    *table, claims, last = answer.out.splitlines()
+    assert table[0].split() == ["cell", "algorithm", "claim", "coverage", "regret", "bound"]
+    assert len(table) == 1 + 2
+    assert claims == "certificates: 2 equilibrium"
+    assert last == f"2 certificates recomputed; `rivalry report {run}` shows them"
+    assert {path.name: path.read_bytes() for path in (run / "cells").iterdir()} == before
+    assert {path.name for path in (run / "certificates").iterdir()} == set(before)
+    assert rivalry("certify", found["run"], "--json").value["certificates"] == found["certificates"]
+
+
+def test_results_are_not_exported_into_a_file(rivalry: Command, study: str) -> None:
+    Path("numbers").write_text("mine")
+    run = rivalry("run", study, "--json", "--workers", "1").value["run"]
+    answer = rivalry("export", run, "--to", "csv", "--out", "numbers")
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err == "rivalry: --out numbers: is a file; must be a folder\n"
+    assert Path("numbers").read_text() == "mine"
+
+
 def test_without_json_the_last_line_is_the_path_of_the_report(rivalry: Command, study: str) -> None:
     answer = rivalry("run", study, "--workers", "1")
     assert answer.status == 0

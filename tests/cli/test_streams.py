@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from rivalry.cli import main, output
+from rivalry.cli import interrupt, main, output, show
 from rivalry.cli.interrupt import watch
+from rivalry.lab.executor import RunEvent
 
 RIVALRY = f"{sys.executable} -m rivalry"
 STUDY = """
@@ -139,3 +143,158 @@ def test_each_row_in_a_pipe_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None
     lines = output.table(HEAD, [ROW]).splitlines()
     assert len(lines) > 2
     assert max(map(len, lines)) <= 60
+
+
+def test_closed_streams_are_opened_to_the_null_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[object] = []
+    real = os.fstat
+
+    def stat(number: int) -> os.stat_result:
+        if number in (0, 1):
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        return real(number)
+
+    monkeypatch.setattr(output.os, "fstat", stat)
+    monkeypatch.setattr(output.os, "open", lambda path, flags: opened.append((path, flags)))
+    monkeypatch.setattr(output.os, "fdopen", lambda number, mode, **_: f"stream {number} {mode}")
+    monkeypatch.setattr(sys, "stdin", None)
+    kept = sys.stdout
+    output.open_streams()
+    assert opened == [(os.devnull, os.O_RDWR)] * 2  # the lowest free number, one after the other
+    assert sys.stdin == "stream 0 r"
+    assert sys.stdout is kept
+
+
+class Gone:
+    """A stream whose reader has closed, or that cannot be written for another reason."""
+
+    def __init__(self, error: type[Exception] = BrokenPipeError) -> None:
+        self.error = error
+
+    def write(self, words: str) -> None:
+        raise self.error
+
+    def fileno(self) -> int:
+        raise ValueError("a stream of a test has no number")
+
+
+def test_output_without_a_reader_is_dropped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", Gone())
+        output.print_text("a table")
+        assert output.report_lost_output(BrokenPipeError(errno.EPIPE, "Broken pipe")) == 0
+        assert output.report_lost_output(OSError(errno.ENOSPC, "No space left on device")) == 1
+    assert capsys.readouterr().err == "rivalry: output cannot be written: No space left on device\n"
+    for error in (ValueError, OSError):
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "stderr", Gone(error))
+            assert output.report_mistake("a mistake") == 2
+    assert capsys.readouterr() == ("", "")
+
+
+def test_ctrl_c_in_a_command_exits_with_status_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(arguments: list[str]) -> int:
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("not reached")
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr("rivalry.cli.commands.carry_out", interrupted)
+    assert main(["run", "any"]) == 130
+    words = "interrupted; all finished cells are kept, `rivalry resume` goes on\n"
+    assert capsys.readouterr() == ("", words)
+    assert signal.getsignal(signal.SIGINT) is before
+    interrupt._pressed.clear()
+
+
+def test_progress_raises_ctrl_c_after_the_work_has_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped: list[bool] = []
+    interrupt._pressed.clear()
+
+    def work() -> None:
+        with output.progress("runs/x") as receive:
+            stopped.append(receive(RunEvent("done", "a", 1, 2)))
+            monkeypatch.setattr(interrupt, "was_pressed", lambda: True)
+            stopped.append(receive(RunEvent("done", "b", 2, 2)))
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert stopped == [False, True]
+
+
+def test_outside_the_main_thread_signals_are_left_alone() -> None:
+    """Python sets handlers in the main thread only; a command in a server's thread still works."""
+    before, statuses = signal.getsignal(signal.SIGINT), list[int]()
+    thread = threading.Thread(target=lambda: statuses.append(main(["list", "plots", "--json"])))
+    thread.start()
+    thread.join()
+    assert statuses == [0]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_a_process_that_does_not_respond_to_ctrl_c_is_ended(
+    left: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread reads the signal from a pipe, whose other end is closed when the command is left."""
+    said: list[object] = []
+    read, write = os.pipe()
+    os.write(write, bytes([signal.SIGWINCH, signal.SIGINT]))
+    if left:
+        os.close(write)
+    monkeypatch.setattr(interrupt, "GRACE", 0.02)
+    monkeypatch.setattr(interrupt.os, "write", lambda number, words: said.append((number, words)))
+
+    def end(status: int) -> None:
+        said.append(status)
+        os.close(write)  # the process would be gone
+
+    monkeypatch.setattr(interrupt.os, "_exit", end)
+    interrupt._wait(read)
+    assert interrupt.was_pressed()
+    interrupt._pressed.clear()
+    words = b"interrupted; all finished cells are kept, `rivalry resume` goes on\n"
+    assert said == ([] if left else [(2, words), 130])
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(read)
+
+
+def test_only_ctrl_c_is_raised_again_from_a_finaliser(monkeypatch: pytest.MonkeyPatch) -> None:
+    others: list[object] = []
+    hook = interrupt._raise_again(others.append)
+    hook(SimpleNamespace(exc_type=ZeroDivisionError))
+    assert [one.exc_type for one in others] == [ZeroDivisionError]  # type: ignore[attr-defined]
+
+
+def test_entries_of_a_table_are_words() -> None:
+    entries = [None, True, False, 1 / 3, 2, "two\nlines", float("nan")]
+    lines = output.table(["entry"], [[entry] for entry in entries]).splitlines()
+    assert [line.strip() for line in lines[1:]] == ["-", "yes", "no", "0.333333", "2", "two lines", "nan"]
+
+
+def test_time_left_is_estimated_at_the_pace_so_far() -> None:
+    assert output.estimate(0, 10, 5.0) == ""
+    assert output.estimate(10, 20, 3.0) == ", about 6 s left"
+    assert output.estimate(10, 1, 3.0) == ""
+    assert output.estimate(2, 60, 20.0) == ", about 10 min left"
+
+
+def test_a_device_that_jax_lacks_is_reported_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rivalry.core.jax import jax
+
+    def devices() -> list[object]:
+        raise RuntimeError("Unable to initialize backend 'tpu'\n")
+
+    monkeypatch.setattr(jax, "devices", devices)
+    monkeypatch.setenv("JAX_PLATFORMS", "tpu")
+    (row,) = show._devices()
+    assert row["state"] == "missing: Unable to initialize backend 'tpu'"
+    assert row["remedy"] == "unset JAX_PLATFORMS"
+    words = "JAX_PLATFORMS=tpu: no such device for JAX here; unset it, or set JAX_PLATFORMS=cpu"
+    assert show.missing_device() == words
+    monkeypatch.delenv("JAX_PLATFORMS")
+    assert show._devices()[0]["remedy"] == "pip install --force-reinstall jax jaxlib"
+    assert show.missing_device() == ""

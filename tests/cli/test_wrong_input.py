@@ -331,6 +331,10 @@ LINES = {
         ["run", "mine.toml", "--set", "game.reach=1", "--sweep", "game.reach=1,2"],
         ("game.reach", "--set"),
     ),
+    "--set and --replications": (
+        ["run", "mine.toml", "--set", "replications.count=2", "--replications", "3"],
+        ("--replications", "--set"),
+    ),
     "--sweep's form": (["run", "mine.toml", "--sweep", "game.reach=0.1:0.2"], ("0.1:0.2", "FROM:TO:COUNT")),
     "--sweep's count": (["run", "mine.toml", "--sweep", "game.reach=0.1:0.2:1"], ("count", "at least 2")),
     "--sweep's key": (["run", "mine.toml", "--sweep", "game.raech=1,2"], ("game.raech", "'reach'?")),
