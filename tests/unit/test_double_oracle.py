@@ -13,6 +13,7 @@ import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.jax import jnp
 from rivalry.core.space import Box
+from rivalry.methods.continuous import double_oracle
 from rivalry.methods.continuous.double_oracle import DoubleOracle
 from rivalry.methods.continuous.mixtures import best_response_to_mixtures
 from rivalry.methods.finite.mixed_equilibria import one_mixed
@@ -285,3 +286,72 @@ def test_a_bertrand_edgeworth_duopoly_approaches_its_equilibrium_payoff() -> Non
 def test_three_firms_on_a_line_are_not_certified() -> None:
     found = jumping(Line(jnp.array(1.0)), [0.2, 0.5, 0.7], rounds=2)
     assert found.certificate.regret.max() > 0.05
+
+
+def session_of(*players: list[float], played: list[list[int]] | None = None) -> dict[str, Any]:
+    """A session with these positions as atoms; the payoff of player 0 at a pair of atoms is ``10 x + y``."""
+    method, start = DoubleOracle(), np.array([[own[0]] for own in players])
+    session = method.begin_at(None, np.random.SeedSequence(0), start)
+    for player, own in enumerate(players):
+        for position in own[1:]:
+            double_oracle._append(session, player, np.array([position]))
+    session["tables"] = np.stack([np.add.outer(10.0 * np.array(players[0]), np.array(players[1]))] * 2)
+    if played is not None:
+        session["played"][:] = played
+    return session
+
+
+def test_atoms_that_were_not_played_lately_are_dropped() -> None:
+    session = session_of([0.1, 0.2, 0.3, 0.4], [0.6, 0.7], played=[[3, 1, 3, 2], [5, 5, 0, 0]])
+    double_oracle._drop(session, 2)
+    np.testing.assert_array_equal(
+        session["atoms"][:, :, 0], [[0.1, 0.3, np.nan, np.nan], [0.6, 0.7] + [np.nan] * 2]
+    )
+    np.testing.assert_array_equal(session["played"], [[3, 3, 0, 0], [5, 5, 0, 0]])
+    np.testing.assert_allclose(session["tables"][0], [[1.6, 1.7], [3.6, 3.7]])
+    assert session["seen"].tolist() == [4, 2]  # dropped ones were seen too
+    double_oracle._append(session, 0, np.array([0.9]))  # takes the place of a dropped one
+    np.testing.assert_array_equal(session["atoms"][0, :3, 0], [0.1, 0.3, 0.9])
+    assert np.isnan(session["tables"][:, 2]).all()
+
+
+def test_the_support_of_a_mixture_keeps_weights_and_payoffs_together() -> None:
+    session = session_of([0.1, 0.2, 0.3], [0.6, 0.7])
+    session["weights"] = np.array([[0.75, 0.0, 0.25], [0.0, 1.0, 0.0]])
+    places, weights, tables = double_oracle._support(session)
+    np.testing.assert_array_equal(places[:, :, 0], [[0.1, 0.3], [0.7, np.nan]])
+    np.testing.assert_array_equal(weights, [[0.75, 0.25], [1.0, 0.0]])
+    np.testing.assert_allclose(tables[0], [[1.7], [3.7]])
+
+
+def test_an_atom_is_known_up_to_rounding() -> None:
+    session = session_of([0.1, 0.2], [0.6])
+    for position, known in ((0.1, True), (0.2 * (1 + 1e-15), True), (0.15, False)):
+        assert double_oracle._contains(session["atoms"][0], np.array([position])) == known
+    assert not double_oracle._contains(session["atoms"][1], np.array([0.2]))
+
+
+@pytest.mark.parametrize(
+    ("over", "jumps", "remedy"),
+    [
+        (0, [0, 0], "raise rounds or loosen enough"),
+        (2, [0, 0], "the finite game on the atoms was not solved; start elsewhere, or use hedge"),
+        (3, [0, 0], "its best response is an atom already; payoffs there are too near to rounding"),
+        (0, [1, 0], f"{double_oracle.JUMPS}; raise most"),
+        (0, [0, 1, 0], f"{double_oracle.JUMPS}; solve it on a grid, by mixed_equilibria"),
+    ],
+)
+def test_a_run_that_does_not_converge_names_a_remedy(over: int, jumps: list[int], remedy: str) -> None:
+    session = {"gap": np.array([[9.0, 9.0], [0.25, 0.5]]), "over": np.array([over]), "jumps": np.array(jumps)}
+    assert DoubleOracle()._remedy(session) == f"some player still gains 0.5: {remedy}"
+
+
+def test_a_run_ends_where_the_finite_game_is_not_solved(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = session_of([0.1, 0.2], [0.6])
+    monkeypatch.setattr(double_oracle, "one_mixed", lambda tables: None)
+    method = DoubleOracle()
+    assert method.advance(None, session, 5) == 1
+    found = method.read(None, session)
+    assert str(found["status"][1]) == "not found"
+    assert "profile" not in found
+    assert found["atoms"][1].tolist() == [2, 1]

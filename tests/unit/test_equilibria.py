@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -363,3 +364,32 @@ def test_expectations_over_mixtures_equal_the_sum_over_joint_actions(seed: int) 
     np.testing.assert_allclose(expected_over(table, x, ()), np.einsum("abc,a,b,c", table, a, b, c))
     np.testing.assert_allclose(expected_over(table, x, (1,)), np.einsum("abc,a,c->b", table, a, c))
     np.testing.assert_allclose(expected_over(table, x, (0, 2)), np.einsum("abc,b->ac", table, b))
+
+
+def test_an_algorithm_that_would_take_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(tables: np.ndarray) -> Any:
+        raise TooMany("the game has more bases than can be enumerated")
+
+    for name, listed, instead in (
+        ("vertex_enumeration", "_vertex_list", "lemke_howson"),
+        ("support_enumeration", "_support_list", "mclennan_tourky"),
+    ):
+        monkeypatch.setattr(mixed_equilibria, listed, refuse)
+        game = rv.games.matrix("chicken")
+        with pytest.raises(
+            ValueError, match=f"^algorithm: {name}: the game has more bases .*; use {instead}$"
+        ):
+            rv.solve(game, MixedEquilibria(algorithm=name))
+
+
+def test_approximations_are_refined_on_their_support() -> None:
+    """Chicken-like payoffs: the mixed equilibrium makes the other indifferent."""
+    tables = np.array([[[0.0, 7.0], [2.0, 6.0]], [[0.0, 2.0], [7.0, 6.0]]])
+    exact = np.full((2, 2), [1 / 3, 2 / 3])
+    rough = exact + np.array([[4e-3, -4e-3], [-3e-3, 3e-3]])
+    refined = mixed_equilibria._refine(tables, rough)
+    np.testing.assert_allclose(refined, exact, atol=1e-15)
+    np.testing.assert_array_equal(mixed_equilibria._refine(tables, exact), exact)
+    assert mixed_equilibria._newton(tables, rough, np.array([[True, True], [False, False]])) is None
+    prisoners = np.array([[[3.0, 0.0], [5.0, 1.0]], [[3.0, 5.0], [0.0, 1.0]]])
+    assert mixed_equilibria._newton(prisoners, np.full((2, 2), 0.5), np.full((2, 2), True)) is None

@@ -258,3 +258,44 @@ def test_second_order_conditions_and_active_bounds_are_reported() -> None:
     np.testing.assert_allclose(found["follower_second_order"][1], -2.0, rtol=1e-4)
     assert np.isnan(found["follower_second_order"][[0, 2]]).all()
     assert found["at_bound"].tolist() == [0, 0, 1]
+
+
+def kinked() -> leadership.PriceLine:
+    """A price that falls steeply up to a total of 2 and slowly beyond: two outputs may be locally best."""
+    ends = np.array([0.0, 2.0]), np.array([2.0, 10.0])
+    return leadership.PriceLine(*ends, np.array([[10.0, 4.0], [4.0, 3.0]]), np.zeros((2, 2, 0)))
+
+
+@pytest.mark.parametrize("cost", [0.0, 1.0, 2.8])
+def test_of_several_first_order_solutions_the_best_is_chosen(cost: float) -> None:
+    """A single firm on a kinked line, against a search of all its outputs on a dense grid."""
+    line, q = kinked(), np.linspace(0.0, 8.0, 80_001)
+    stage = leadership.Stage(*(np.array([value]) for value in (cost, 0.0, 0.0, 8.0)))
+    assert len(leadership.first_order_solutions(line, stage).start) > 1
+    folded = leadership.fold(line, stage)
+    chosen = []
+    for before in np.linspace(0.0, 1.99, 25):
+        profit = (np.interp(before + q, [0.0, 2.0, 10.0], [10.0, 4.0, 3.0]) - cost) * q
+        price, own = folded.at(float(before))
+        assert float((price - cost) * own[0]) == pytest.approx(profit.max(), rel=1e-7)
+        assert leadership.regrets(line, own, stage, float(before)) == pytest.approx(0.0, abs=1e-9)
+        chosen.append(float(own[0]))
+    assert np.all(np.diff(folded.start) > 0)
+    np.testing.assert_allclose(folded.start[1:], folded.stop[:-1], rtol=1e-12)  # one solution everywhere
+    if cost == 2.8:  # the firm gives up its high price as others sell more
+        assert chosen[0] < 2.0 < chosen[-1]
+
+
+def test_two_firms_on_a_kinked_line_have_the_smaller_regret() -> None:
+    line = kinked()
+    stage = leadership.Stage(*(np.full(2, value) for value in (1.0, 0.1, 0.0, 4.0)))
+    pieces, folded = leadership.first_order_solutions(line, stage), leadership.fold(line, stage)
+    several = 0
+    for before in np.linspace(0.01, 1.9, 9):
+        there = np.flatnonzero((pieces.start <= before) & (pieces.stop >= before))
+        found = [leadership.at_output(pieces, int(k), float(before))[1] for k in there]
+        least = min(leadership.regrets(line, own, stage, float(before)).max() for own in found)
+        own = folded.at(float(before))[1]
+        assert leadership.regrets(line, own, stage, float(before)).max() == pytest.approx(least, abs=1e-9)
+        several += len(there) > 1
+    assert several

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.economies.learning import scaling_laws
 from rivalry.economies.learning.scaling_laws import ScalingLaw, Sublinearity
 from rivalry.lab.study import StudyError, build_method
 
@@ -57,3 +60,54 @@ def test_options_and_games_of_scaling_methods() -> None:
     assert float(unequal.with_mean_karma(1.0).mean_karma) == 1.0
     with pytest.raises(ValueError, match=r"does not fit|must be a karma economy"):
         rv.solve(rv.games.matrix("chicken"), Sublinearity())
+
+
+def replace_equilibria(monkeypatch: pytest.MonkeyPatch, residual: float = 0.0) -> None:
+    """Let agents bid the part ``m/n`` of their karma, rounded down, in the equilibrium of an economy."""
+
+    def equilibrium(game: Any, beta: float) -> tuple[np.ndarray, np.ndarray, float]:
+        levels = game.shape[2]
+        policy = np.zeros((int(np.prod(game.shape)), levels))
+        bids = np.floor(np.arange(levels) * float(game.mean_karma) / (levels - 1) + 1e-9).astype(int)
+        policy[np.arange(len(policy)), np.resize(bids, len(policy))] = 1.0
+        return policy, np.full(len(policy), 1 / len(policy)), residual
+
+    monkeypatch.setattr(scaling_laws, "equilibrium", equilibrium)
+
+
+def test_economies_are_compared_once_all_equilibria_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    replace_equilibria(monkeypatch)
+    game, method = rv.games.karma(**SMALL), Sublinearity(fill=(0.25, 0.5, 0.75))
+    session = method.begin(game, np.random.SeedSequence(1))
+    assert method.length(game) == 3
+    for _ in range(3):
+        assert method.read(game, session) == {}
+        assert method.advance(game, session, 1) == 1
+    assert method.advance(game, session, 1) == 0
+    found = method.read(game, session)
+    np.testing.assert_array_equal(found["mean_karma"][1], [1.0, 2.0, 3.0])
+    rows = [[0, 0, 0, 0, 1], [0, 0, 1, 1, 2], [0, 0, 1, 2, 3]]
+    np.testing.assert_array_equal(found["mean_bid"][1][:, 0, 0], rows)
+    assert float(found["largest_fall"][1]) == 0.0
+    assert float(found["largest_excess"][1]) == 3.0  # b(4) - 4 b(1) of the last economy
+    assert bool(found["bids_rise"][1])
+
+
+def test_bids_that_scale_with_karma_have_no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    replace_equilibria(monkeypatch)
+    game, method = rv.games.karma(**SMALL), ScalingLaw(factor=2)
+    session = method.begin(game, np.random.SeedSequence(1))
+    while method.advance(game, session, 1):
+        pass
+    found = method.read(game, session)
+    np.testing.assert_array_equal(found["mean_bid_scaled"][1][0, 0], [0, 0, 1, 1, 2, 2, 3, 3, 4])
+    np.testing.assert_array_equal(found["mean_bid"][1][0, 0], [0, 0, 1, 1, 2])
+    np.testing.assert_array_equal(found["scaling_gap"][1][0, 0], [0, 0.5, 0, 0.5, 0])
+    assert float(found["largest_scaling_gap"][1]) == 0.5
+
+
+def test_economies_without_an_equilibrium_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    replace_equilibria(monkeypatch, residual=1e-3)
+    game, method = rv.games.karma(**SMALL), ScalingLaw(beta=7.0)
+    with pytest.raises(ValueError, match=r"^beta: at 7 no equilibrium was found \(residual 1\.0e-03\)$"):
+        method.advance(game, method.begin(game, np.random.SeedSequence(1)), 1)

@@ -232,3 +232,27 @@ def test_rows_of_a_policy_may_end_at_the_karma_held() -> None:
 def test_unknown_kernels_are_attribute_errors() -> None:
     with pytest.raises(AttributeError, match="no attribute 'auction'"):
         kernels.auction  # noqa: B018
+
+
+def test_a_simulation_needs_an_equilibrium_that_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    even = np.tri(5)[np.arange(10) % 5] / (1 + np.arange(10) % 5)[:, None]
+    method = Simulation(plays="equilibrium", beta=3.0)
+    world = method.world(rv.games.karma(**SMALL))
+    monkeypatch.setattr(simulation, "equilibrium", lambda *_: (even, None, 0.0))
+    assert method._policy(world) is even
+    monkeypatch.setattr(simulation, "equilibrium", lambda *_: (even, None, 1e-3))
+    words = r"plays: the equilibrium at beta = 3 was not found \(residual 1.0e-03\); give another beta, or"
+    with pytest.raises(ValueError, match=f"^{words} a policy$"):
+        method._policy(world)
+
+
+def test_a_policy_is_read_from_a_file(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(2).random((10, 5)) * np.tile(np.tri(5), (2, 1))
+    numbers /= numbers.sum(axis=1, keepdims=True)
+    np.save(tmp_path / "policy.npy", numbers)
+    rows = [row[: 1 + k % 5].tolist() for k, row in enumerate(numbers)]  # up to the karma held
+    (tmp_path / "policy.json").write_text(json.dumps(rows))
+    world = Simulation(plays="zero").world(rv.games.karma(**SMALL))
+    for name in ("policy.npy", "policy.json"):
+        found = Simulation(plays=str(tmp_path / name))._policy(world)
+        np.testing.assert_allclose(found.reshape(10, 5), numbers, atol=1e-15)
