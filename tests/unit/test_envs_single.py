@@ -12,7 +12,7 @@ import rivalry as rv
 pytest.importorskip("pettingzoo")
 pytest.importorskip("gymnasium")
 
-from rivalry.envs import EconomyEnv, aec_env, parallel_env, single_agent_env
+from rivalry.envs import EconomyEnv, aec_env, course, parallel_env, single_agent_env
 from rivalry.envs.agents import Views
 from rivalry.envs.games import ActionConverter
 from rivalry.transforms import walks
@@ -189,3 +189,35 @@ def test_normalized_observations_have_their_bounds_at_minus_one_and_one() -> Non
 def test_unknown_options_of_environments_are_refused(env: Any) -> None:
     with pytest.raises(TypeError, match="period"):
         env("karma", period=3)
+
+
+def test_illegal_actions_are_refused_with_the_legal_ones() -> None:
+    found = ActionConverter(rv.games.matrix("chicken"), False, "corners")
+    legal = np.array([[1, 1], [0, 1]], dtype=bool)
+    assert found.read(BOTH, {"player_0": 0, "player_1": 1}, legal).tolist() == [[0.0], [1.0]]
+    with pytest.raises(ValueError, match=r"^action of player_1: 0 is not legal; must be one of \[1\]$"):
+        found.read(BOTH, {"player_0": 0, "player_1": 0}, legal)
+
+
+@pytest.mark.parametrize("action", ["left", None, [0.1, 0.2], float("nan"), {"x": 1}])
+def test_what_is_no_point_of_a_box_is_refused(action: Any) -> None:
+    found = ActionConverter(rv.games.influencer(), False, "corners")
+    with pytest.raises(ValueError, match=r"^action of player_1: .* must be in the box \[-1, 1\], 1 number$"):
+        found.read(BOTH, {"player_1": action}, np.zeros((2, 0)))
+
+
+def test_points_of_a_simplex_need_a_simplex() -> None:
+    with pytest.raises(ValueError, match=r"^simplex: 'points' must be 'corners' for a game on a Box$"):
+        ActionConverter(rv.games.influencer(), False, "points")
+    with pytest.raises(ValueError, match=r"^simplex: 'edges' must be one of 'corners', 'points'$"):
+        ActionConverter(rv.games.influencer(), False, "edges")  # type: ignore[arg-type]
+
+
+def test_observations_are_scaled_by_their_median_and_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A feature that never changes has its median as scale, or 1; a rare large value does not decide."""
+    changing = np.append(np.tile([8.0, 12.0], 50), 1e6)
+    seen = np.stack([changing, np.full(101, 50.0), np.full(101, 0.25)], axis=-1).reshape(101, 1, 1, 3)
+    monkeypatch.setattr(course, "_by_chance", lambda game, keys: seen)
+    middle, reach = course._middle(rv.games.matrix("chicken"))
+    assert middle.tolist() == [[12.0, 50.0, 0.25]]  # 50 values are smaller, 50 equal or larger
+    assert reach.tolist() == [[4.0, 50.0, 1.0]]

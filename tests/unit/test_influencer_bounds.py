@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product as product_of
 from typing import Any
 
 import equinox as eqx
@@ -14,6 +15,7 @@ import rivalry as rv
 from rivalry import oracles
 from rivalry.core import certify
 from rivalry.games.influencer import kernels
+from rivalry.games.influencer.kernels import ChosenReach
 
 SQUARE: dict[str, Any] = {
     "space": "box",
@@ -190,3 +192,45 @@ def test_equilibria_with_abstention_are_proved_in_the_plane() -> None:
     end = rv.solve(game, rv.methods.GradientFlow(), start=[[0.3, 0.4], [0.6, 0.7]], path=False)
     assert str(end.certificate).startswith("equilibrium")
     assert end.record["coverage"][1] == "exact"
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+def test_influence_of_a_chosen_reach_matches_its_formula(normalised: bool) -> None:
+    """Derivatives against differences of the formula in NumPy, bounds against strategies drawn from a box."""
+    rng = np.random.default_rng(4)
+    points, low, high = rng.random((5, 2)), np.array([0.2, 0.1, 0.15]), np.array([0.6, 0.4, 0.5])
+
+    def logs(x: np.ndarray) -> np.ndarray:
+        squares = np.sum((points - x[..., None, :2]) ** 2, axis=-1)
+        reach = x[..., 2:]
+        return -squares / (2 * reach**2) - normalised * 2 * np.log(reach * np.sqrt(2 * np.pi))
+
+    kernel, x = ChosenReach(normalised=normalised), low + (high - low) * rng.random((200, 3))
+    found = jax.jit(
+        lambda x: (
+            kernel.logs(x, points),
+            kernel.gradients(x, points),
+            kernel.hessians(x, points),
+            kernel.vjp(x, points, jnp.ones((len(x), 5))),
+            kernel.lower_bound(0, low, high, points),
+            kernel.upper_bound(0, low, high, points),
+            kernel.derivative_bounds(0, low, high, points),
+        )
+    )(jnp.asarray(x))
+    value, gradient, hessian, product, least, most, (slopes, bends) = jax.tree.map(np.asarray, found)
+    np.testing.assert_allclose(value, logs(x), rtol=1e-12)
+    step = 1e-4 * np.eye(3)
+    differences = np.stack([(logs(x + h) - logs(x - h)) / 2e-4 for h in step], axis=-1)
+    np.testing.assert_allclose(gradient, differences, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(product, gradient.sum(axis=1), rtol=1e-10)
+    second = [
+        [logs(x + h + k) - logs(x + h - k) - logs(x - h + k) + logs(x - h - k) for h in step] for k in step
+    ]
+    np.testing.assert_allclose(hessian, np.moveaxis(second, (0, 1), (2, 3)) / 4e-8, rtol=1e-3, atol=0.02)
+    corners = np.array(list(product_of(*zip(low, high, strict=True))))
+    each = logs(np.concatenate([x, corners]))
+    assert np.all(least <= each.min(axis=0) + 1e-12)
+    assert np.all(most >= each.max(axis=0) - 1e-12)
+    np.testing.assert_allclose(least, each.min(axis=0), rtol=1e-12)  # at a corner of the box
+    assert np.all(slopes >= np.abs(gradient).max(axis=0))
+    assert np.all(bends >= np.abs(np.diagonal(hessian, axis1=2, axis2=3)).max(axis=0))

@@ -316,3 +316,37 @@ def test_an_eigenvalue_axis_over_decades_has_plain_numbers(one: xr.Dataset) -> N
     words = [text.get_text() for text in ax.get_yticklabels()]
     assert words
     assert not any("$" in word for word in words)
+
+
+def test_a_stability_window_joins_scans_at_different_values() -> None:
+    """Scans that begin elsewhere are interpolated; where one has no values the area ends."""
+    rows = []
+    for q, shift in ((0.0, 0.0), (10.0, 0.05), (20.0, 0.1)):
+        scan = crossing(0.15, 0.3)
+        moved = scan["scan_parameter"][1] + shift
+        stable = (moved > 0.15) & (moved < 0.3)
+        real = -(moved - 0.15) * (0.3 - moved)
+        scan |= {
+            "scan_parameter": (("scan",), moved),
+            "scan_stable": (("scan",), stable),
+            "scan_eigenvalues_real": (("scan", "eigenvalue"), np.stack([real, real - 1], axis=1)),
+        }
+        rows.append(({"q": q}, scan))
+    ax = rv.plots.stability_window(collect(rows, {"q": [0.0, 10.0, 20.0]}))
+    area = np.concatenate([path.vertices for path in ax.collections[0].get_paths()])
+    for q in (0.0, 10.0, 20.0):
+        across = area[np.isclose(area[:, 1], q), 0]
+        np.testing.assert_allclose([across.min(), across.max()], [0.15, 0.3], atol=0.005)
+    assert ax.get_xlim() == pytest.approx((0.05, 0.5))
+
+
+def test_a_window_without_stable_points_has_no_area() -> None:
+    rows = []
+    for q in (1.0, 2.0):
+        scan = crossing(0.1, 0.3)
+        for name in ("crossing", "crossing_direction", "scan_eigenvalues_real", "scan_eigenvalues_imag"):
+            del scan[name]
+        rows.append(({"q": q}, scan | {"scan_stable": (("scan",), np.zeros(71, dtype=bool))}))
+    ax = rv.plots.stability_window(collect(rows, {"q": [1.0, 2.0]}), threshold=None)
+    assert not ax.collections
+    assert not ax.lines

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.game import BrokenInvariant
 from rivalry.core.jax import jax, jnp
+from rivalry.core.results import UNREFUTED
 from rivalry.economies.karma import KarmaEconomy
 from rivalry.population import (
     action_values,
     best_response,
+    certificate,
     evaluate_policy,
     flow,
     policy_values,
@@ -25,6 +28,7 @@ from rivalry.population import (
     stationary_population,
     transition_matrix,
 )
+from rivalry.population.consistent import StationaryPopulation
 from rivalry.population.oracles import conservation_error, first_distribution
 
 KMAX, GAMMA = 4, 0.8
@@ -256,3 +260,57 @@ def test_karma_is_constant_if_nobody_bids() -> None:
     assert (proof.coverage, proof.claim) == ("exact", "not an equilibrium")
     # every win has probability 1/2; urgency is 1 in 4/7 of steps and 3 in 3/7
     np.testing.assert_allclose(there.payoff, [-(4 / 7 + 3 * 3 / 7) / 2 / (1 - GAMMA)], rtol=1e-9)
+
+
+def evaluated(**changes: Any) -> certificate.PolicyEvaluation:
+    """The evaluation of a policy of two types, written by hand; nothing is computed."""
+    there = StationaryPopulation(np.full(4, 0.25), None, np.asarray(changes.pop("residual", 0.0)))
+    found = certificate.PolicyEvaluation(
+        population=there,
+        values=np.zeros(4),
+        best=np.zeros(4),
+        payoff=np.array([10.0, -20.0]),
+        regret=np.array([0.0, 0.5]),
+        bound=np.array([0.0, 0.5]),
+        at_stake=np.array([4.0, 8.0]),
+        added=np.asarray(0.0),
+    )
+    return found._replace(**changes)
+
+
+def test_a_certificate_states_what_was_evaluated() -> None:
+    found = certificate.certificate_of(None, evaluated(), 1e-3)  # type: ignore[arg-type]
+    assert (found.coverage, found.concept, found.claim) == ("exact", "mean field", "not an equilibrium")
+    np.testing.assert_array_equal(found.regret, [0.0, 0.5])
+    np.testing.assert_allclose(found.tolerance, [4e-3, 8e-3], rtol=1e-6)
+    wide = evaluated(bound=np.array([0.0, 0.9]))
+    assert certificate.certificate_of(None, wide, 1e-3).coverage == "bounded"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"residual": 1e-3}, {"residual": np.nan}, {"regret": np.array([np.nan, 0.0])}]
+)
+def test_nothing_is_certified_in_an_inconsistent_population(changes: dict[str, Any]) -> None:
+    found = certificate.certificate_of(None, evaluated(**changes), 1e-3)  # type: ignore[arg-type]
+    assert np.isnan(found.regret).all()
+    assert np.isinf(found.bound).all()
+    assert found.claim not in (*UNREFUTED, "approximate equilibrium")
+
+
+def test_where_all_actions_pay_the_same_gains_are_measured_against_uniform_play(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(certificate, "uniform", lambda game: None)
+    monkeypatch.setattr(
+        certificate, "evaluate_policy", lambda game, pi: evaluated(at_stake=np.array([3.0, 5.0]))
+    )
+    flat = evaluated(at_stake=np.array([1e-9, 8.0]))
+    found = certificate.certificate_of(None, flat, 1e-3)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(found.at_stake, [3.0, 8.0])
+
+
+def test_a_population_that_gains_what_it_conserves_is_an_internal_error() -> None:
+    with pytest.raises(BrokenInvariant, match=r"^a step of the population adds -0.25 to what it conserves$"):
+        certificate.check_conservation(evaluated(added=np.asarray(-0.25)))
+    kept = evaluated(added=np.asarray(1e-12))
+    assert certificate.check_conservation(kept) is kept

@@ -13,9 +13,9 @@ import rivalry as rv
 from rivalry.methods import RepeatedQLearning
 from rivalry.methods.q_learning import session_metrics
 from rivalry.methods.q_learning.exploration import fading
-from rivalry.methods.q_learning.roles import myopic_best_responses, roles_of
+from rivalry.methods.q_learning.roles import myopic_best_responses, nature_at_random, roles_of
 from rivalry.methods.q_learning.sessions import mean_payoffs
-from rivalry.tables.repeated import OBSERVATIONS, RepeatedWorld, repeated_form
+from rivalry.tables.repeated import OBSERVATIONS, RepeatedWorld, followers, in_stages, repeated_form
 from tests.repeated_play import Duopoly, tables
 
 DICE = np.random.default_rng(5)
@@ -482,3 +482,29 @@ def test_random_players_open_no_channel_for_the_discount_factor() -> None:
     assert "memory (0 sees 1)" in str(told.gamma_channels.values)
     told = rv.solve(game, RepeatedQLearning(roles="random", **play), seed=1).data
     assert str(told.gamma_channels.values) == "gamma can matter through: nothing"
+
+
+def test_players_of_a_stage_observe_earlier_stages_only() -> None:
+    game = tables(DICE.normal(size=(1, 4, 16)), (2, 2, 2, 2))
+    staged = in_stages(game, ((2,), (0, 3), (1,)))
+    assert staged.order.tolist() == [[2, 0, 3, 1]]
+    observed = [[slot for slot in row if slot[0] >= 0] for row in staged.observation_slots.tolist()]
+    assert observed == [[[2, 0]], [[0, 0], [2, 0], [3, 0]], [], [[2, 0]]]
+    assert followers(staged).tolist() == [True, True, False, True]
+    assert followers(in_stages(game, ((0, 1, 2, 3),))).tolist() == [False, True, True, True]
+
+
+def test_nature_under_random_play_has_the_stationary_distribution() -> None:
+    """Also where actions choose the next state."""
+    chain = np.array([[0.9, 0.1, 0.0], [0.0, 0.5, 0.5], [0.3, 0.0, 0.7]])
+    game = tables(np.zeros((3, 2, 4)), (2, 2), chain=chain)
+    whatever = np.tile(np.arange(3), (3, 4, 1)), np.tile(np.cumsum(chain, axis=1)[:, None], (1, 4, 1))
+    game = game._replace(next_nature=whatever[0], nature_cdf=whatever[1])
+    weights = nature_at_random(game)
+    np.testing.assert_allclose(weights @ chain, weights, atol=1e-14)
+    np.testing.assert_allclose(weights, np.array([15, 3, 5]) / 23, atol=1e-14)
+    moved = np.zeros((2, 4, 1), dtype=np.int64)
+    moved[0, :2] = 1  # from state 0 half of the joint actions lead to 1, from 1 all lead back
+    chosen = tables(np.zeros((2, 2, 4)), (2, 2))._replace(next_nature=moved, nature_cdf=np.ones((2, 4, 1)))
+    np.testing.assert_allclose(nature_at_random(chosen), [2 / 3, 1 / 3], atol=1e-14)
+    assert nature_at_random(tables(PAIR, (3, 4))).tolist() == [1.0]

@@ -19,7 +19,9 @@ from rivalry.core.results import (
     dataset,
     is_truth,
     netcdf,
+    place_key,
     stack_records,
+    unstack_records,
 )
 from rivalry.lab.export import to_csv
 from tests.duel_study import record
@@ -218,3 +220,43 @@ def test_a_solution_gives_every_plot_its_data() -> None:
         plt.close(axes.figure)
     with pytest.raises(ValueError, match=r"^plot: 'influense' is unknown; did you mean 'influence'"):
         found.plot_data("influense")
+
+
+def test_players_of_some_cells_are_seats_where_others_have_followers() -> None:
+    rows = [
+        ({"leaders": "none"}, {"gain": (("player",), np.array([1.0, 2.0]))}),
+        ({"leaders": "one"}, {"gain": (("seat",), np.array([3.0, 4.0, 5.0]))}),
+    ]
+    found = collect(rows, {"leaders": ["none", "one"]}).gain
+    assert found.dims == ("leaders", "seat")
+    np.testing.assert_array_equal(found, [[1.0, 2.0, np.nan], [3.0, 4.0, 5.0]])
+
+
+def test_unsigned_integers_are_padded_with_minus_one() -> None:
+    rows = [({"q": k}, {"count": (("row",), np.arange(k + 1, dtype=np.uint32))}) for k in (0, 1)]
+    found = collect(rows, {"q": [0, 1]})["count"]
+    assert found.dtype == np.int64
+    np.testing.assert_array_equal(found, [[0, -1], [0, 1]])
+
+
+def test_values_on_an_axis_are_compared_as_numbers_where_they_are() -> None:
+    same = [[1, 2], (1.0, 2.0), np.array([1, 2])]
+    assert len({place_key(value) for value in same}) == 1
+    other = [[1, 3], {"kind": "grid"}, [[1], [2, 3]], "grid", None, 1]
+    assert len({place_key(value) for value in [*same, *other]}) == 1 + len(other)
+
+
+def test_stacked_records_are_taken_apart_again() -> None:
+    """Variables without the leading dimensions belong to no single record."""
+    parts = [
+        {"profile": (("player",), np.array([k, k + 0.5])), "steps": ((), np.asarray(k))} for k in range(6)
+    ]
+    whole = stack_records(parts, {"row": 2, "column": 3})
+    whole["row_name"] = (("row",), np.array(["a", "b"]))
+    found = unstack_records(whole, 2)
+    assert len(found) == 6
+    for part, one in zip(parts, found, strict=True):
+        assert set(one) == {"profile", "steps"}
+        for name, (dims, array) in part.items():
+            assert one[name][0] == dims
+            np.testing.assert_array_equal(one[name][1], array)

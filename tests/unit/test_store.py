@@ -17,8 +17,9 @@ import pytest
 import xarray as xr
 
 from rivalry.core.files import write_json
-from rivalry.lab.store import DamagedFile, Run, StoreError, load_run
-from rivalry.lab.store.bookkeeping import read_index
+from rivalry.lab.executor import _Work
+from rivalry.lab.store import DamagedFile, DiskFull, Run, StoreError, load_run
+from rivalry.lab.store.bookkeeping import Index, read_index
 from tests.duel_study import record, store, study
 
 
@@ -345,3 +346,43 @@ def test_a_study_of_studies_has_one_run_per_study(tmp_path: Path) -> None:
     assert run.status == "done"
     with pytest.raises(StoreError, match="each has a dataset"):
         run.dataset()
+
+
+def test_an_index_without_room_stops_the_run(tmp_path: Path) -> None:
+    index = Index(tmp_path / "index.sqlite")
+    index.note("a" * 16, "done", 0.5, "")
+    pages = index._db.execute("pragma page_count").fetchone()[0]
+    index._db.execute(f"pragma max_page_count={pages}")
+    with pytest.raises(DiskFull, match=r"index\.sqlite: no space left for it; make some, then resume"):
+        index.note("b" * 16, "failed", None, "words " * 10_000)
+    assert index.known() == {"a" * 16}
+    with pytest.raises(sqlite3.OperationalError, match="no such table"), index._room():
+        index._db.execute("select * from absent")
+    index.close()
+
+
+def test_a_damaged_index_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "index.sqlite"
+    for k, damage in enumerate((b"no database", b"SQLite format 3\0" + bytes(200))):
+        path.write_bytes(damage)
+        (tmp_path / "index.sqlite-journal").write_bytes(b"of the old file")
+        index = Index(path)
+        index.align({f"{k:016}"})
+        assert index.known() == {f"{k:016}"}
+        assert index.seconds() == {}
+        index.close()
+        assert [left.name for left in tmp_path.iterdir()] == ["index.sqlite"]
+
+
+def test_another_version_continues_a_run_if_accepted(run: Run) -> None:
+    write_json(run.folder / "study.json", {**run.head, "made_by": {**run.made_by, "rivalry": "0.0.9"}})
+    fill(run, skip=5)
+    work = _Work(load_run(run.folder), None, None, None, None, "", 0, 6)
+    with work.run.locking():
+        words = r"made by rivalry 0\.0\.9; resume with --accept-version to go on with .*, or choose another f"
+        with pytest.raises(StoreError, match=words):
+            work._check_version(False)
+        work._check_version(True)
+        work._check_version(False)  # accepted once
+    assert "after 0.0.9" in (run.folder / "log.txt").read_text()
+    assert load_run(run.folder).other_version() is None

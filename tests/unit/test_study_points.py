@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+from importlib.metadata import EntryPoint
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rivalry.lab.study import StudyError
+from rivalry.lab.study import StudyError, document
+from rivalry.lab.study import names as studied
+from rivalry.lab.study.identity import plain
 from rivalry.lab.study.points import Grid, apply_changes, change_entry, flat, short_names, split_key, values
+from tests.duels import study
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True)
 keys = st.lists(names, min_size=1, max_size=4)
@@ -141,3 +147,63 @@ def test_methods_are_addressed_by_name() -> None:
     assert (game, methods) == ({"a": 3}, [{"name": "x", "r": 1}, {"name": "y", "r": 2}])
     with pytest.raises(StudyError, match=r"method\.z\.r: 'z' is not the name of a method here; known: x, y"):
         apply_changes({}, [{"name": "x"}, {"name": "y"}], {"method.z.r": 2})
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        (3, "sweep.game.reach: 3 must be a list of values or { from, to, count }"),
+        ([], "sweep.game.reach: [] must hold at least one value"),
+        ([1, {"a": 2}], "sweep.game.reach[1]: {'a': 2} must be a number, a word or a list"),
+        ([1.0, math.nan], "sweep.game.reach[1]: nan must be finite"),
+    ],
+)
+def test_values_that_cannot_be_swept_are_refused(form: Any, message: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        values(form, "sweep.game.reach")
+    assert str(caught.value) == message
+
+
+def test_zip_is_true_or_false() -> None:
+    with pytest.raises(StudyError, match=r"^sweep\.zip: 'yes' must be true or false$"):
+        Grid({"zip": "yes", "game.reach": [1, 2]}, "sweep")
+
+
+def test_only_entries_of_games_and_methods_are_changed() -> None:
+    for key in ("reach", "sweep.reach", "method.rate"):
+        with pytest.raises(StudyError, match=f"^{key}: must be game.KEY or method.NAME.KEY$"):
+            apply_changes({"family": "matrix"}, [{"name": "rate", "kind": "newton"}], {key: 1})
+
+
+def test_arrays_become_lists_and_other_objects_are_refused() -> None:
+    found = plain({"a": np.arange(3), "b": (1, np.float64(0.5)), 3: [np.array([True])]})
+    assert found == {"a": [0, 1, 2], "b": [1, 0.5], "3": [[True]]}
+    with pytest.raises(
+        StudyError, match=r"^game\.b\[1\]: .* must be a number, true or false, a word, a list"
+    ):
+        plain({"b": [1, object()]}, "game")
+    deep: Any = 1
+    for _ in range(200):
+        deep = [deep]
+    with pytest.raises(StudyError, match=r"must be at most \d+ tables and lists deep"):
+        plain(deep, "game")
+
+
+def test_a_broken_package_does_not_hide_other_studies(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = {
+        name: EntryPoint(name, value, "rivalry.studies")
+        for name, value in {"gone": "no_such_package_here", "tables": "rivalry:studies/tour"}.items()
+    }
+    monkeypatch.setattr(studied, "_plugins", lambda group: points)
+    found = studied.studies()
+    assert "gone" not in found
+    assert str(found["tables"]).endswith("studies/tour.toml")
+    assert "tour" in found
+
+
+@pytest.mark.parametrize("base", [3, {"gaem": {}}])
+def test_tables_of_the_unchanged_study_are_checked(base: Any, tmp_path: Path) -> None:
+    stored = study(tmp_path).resolved()
+    document.check_stored(stored)
+    with pytest.raises(StudyError, match=r"^base: must be tables of a study$"):
+        document.check_stored(stored | {"base": base})
