@@ -159,7 +159,7 @@ def _best_pieces(
         return [(int(there[0]), low, high)]
 
     def best(output: float) -> int:
-        gains = [regrets(line, at_output(folded, k, output)[1], stage, output).max() for k in there]
+        gains = [regrets(line, at_output(folded, int(k), output)[1], stage, output).max() for k in there]
         return int(there[int(np.argmin(gains))])
 
     # just inside: at the ends pieces touch, and their regrets are equal
