@@ -209,8 +209,6 @@ def test_what_is_no_point_of_a_box_is_refused(action: Any) -> None:
 def test_points_of_a_simplex_need_a_simplex() -> None:
     with pytest.raises(ValueError, match=r"^simplex: 'points' must be 'corners' for a game on a Box$"):
         ActionConverter(rv.games.influencer(), False, "points")
-    with pytest.raises(ValueError, match=r"^simplex: 'edges' must be one of 'corners', 'points'$"):
-        ActionConverter(rv.games.influencer(), False, "edges")  # type: ignore[arg-type]
 
 
 def test_observations_are_scaled_by_their_median_and_spread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -206,15 +206,16 @@ def test_influence_of_a_chosen_reach_matches_its_formula(normalised: bool) -> No
         return -squares / (2 * reach**2) - normalised * 2 * np.log(reach * np.sqrt(2 * np.pi))
 
     kernel, x = ChosenReach(normalised=normalised), low + (high - low) * rng.random((200, 3))
+    at, ends = jnp.asarray(points), (jnp.asarray(low), jnp.asarray(high))
     found = jax.jit(
         lambda x: (
-            kernel.logs(x, points),
-            kernel.gradients(x, points),
-            kernel.hessians(x, points),
-            kernel.vjp(x, points, jnp.ones((len(x), 5))),
-            kernel.lower_bound(0, low, high, points),
-            kernel.upper_bound(0, low, high, points),
-            kernel.derivative_bounds(0, low, high, points),
+            kernel.logs(x, at),
+            kernel.gradients(x, at),
+            kernel.hessians(x, at),
+            kernel.vjp(x, at, jnp.ones((len(x), 5))),
+            kernel.lower_bound(0, *ends, at),
+            kernel.upper_bound(0, *ends, at),
+            kernel.derivative_bounds(0, *ends, at),
         )
     )(jnp.asarray(x))
     value, gradient, hessian, product, least, most, (slopes, bends) = jax.tree.map(np.asarray, found)

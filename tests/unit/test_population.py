@@ -30,6 +30,7 @@ from rivalry.population import (
 )
 from rivalry.population.consistent import StationaryPopulation
 from rivalry.population.oracles import conservation_error, first_distribution
+from tests.crowds import commute
 
 KMAX, GAMMA = 4, 0.8
 URGENCIES, CHAIN = [1.0, 3.0], [[0.7, 0.3], [0.4, 0.6]]
@@ -279,19 +280,19 @@ def evaluated(**changes: Any) -> certificate.PolicyEvaluation:
 
 
 def test_a_certificate_states_what_was_evaluated() -> None:
-    found = certificate.certificate_of(None, evaluated(), 1e-3)  # type: ignore[arg-type]
+    found = certificate.certificate_of(commute(), evaluated(), 1e-3)
     assert (found.coverage, found.concept, found.claim) == ("exact", "mean field", "not an equilibrium")
     np.testing.assert_array_equal(found.regret, [0.0, 0.5])
     np.testing.assert_allclose(found.tolerance, [4e-3, 8e-3], rtol=1e-6)
     wide = evaluated(bound=np.array([0.0, 0.9]))
-    assert certificate.certificate_of(None, wide, 1e-3).coverage == "bounded"  # type: ignore[arg-type]
+    assert certificate.certificate_of(commute(), wide, 1e-3).coverage == "bounded"
 
 
 @pytest.mark.parametrize(
     "changes", [{"residual": 1e-3}, {"residual": np.nan}, {"regret": np.array([np.nan, 0.0])}]
 )
 def test_nothing_is_certified_in_an_inconsistent_population(changes: dict[str, Any]) -> None:
-    found = certificate.certificate_of(None, evaluated(**changes), 1e-3)  # type: ignore[arg-type]
+    found = certificate.certificate_of(commute(), evaluated(**changes), 1e-3)
     assert np.isnan(found.regret).all()
     assert np.isinf(found.bound).all()
     assert found.claim not in (*UNREFUTED, "approximate equilibrium")
@@ -305,7 +306,7 @@ def test_where_all_actions_pay_the_same_gains_are_measured_against_uniform_play(
         certificate, "evaluate_policy", lambda game, pi: evaluated(at_stake=np.array([3.0, 5.0]))
     )
     flat = evaluated(at_stake=np.array([1e-9, 8.0]))
-    found = certificate.certificate_of(None, flat, 1e-3)  # type: ignore[arg-type]
+    found = certificate.certificate_of(commute(), flat, 1e-3)
     np.testing.assert_array_equal(found.at_stake, [3.0, 8.0])
 
 

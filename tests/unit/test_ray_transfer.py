@@ -465,13 +465,23 @@ def node(monkeypatch: pytest.MonkeyPatch) -> OneNode:
     return found
 
 
+class Parent(bridge._ParentEvents):
+    """A parent whose events the test gives, and whose end is not the end of this process."""
+
+    def __init__(self, own: Path) -> None:
+        self.own, self.events, self.grace = own, SimpleQueue(), 0.0
+
+    def folder(self) -> Path:
+        return self.own
+
+
 class Bridge:
     """A bridge that runs in a thread, and the parent's end of its pipe."""
 
     def __init__(self, own: Path, address: str | None = "auto") -> None:
         self.pipe, theirs = Pipe()
-        self.events: SimpleQueue[Any] = SimpleQueue()
-        self.parent: Any = SimpleNamespace(events=self.events, folder=lambda: own, grace=0.0)
+        self.parent = Parent(own)
+        self.events = self.parent.events
 
         def run() -> None:
             with theirs:
