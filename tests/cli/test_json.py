@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from rivalry.lab.store import Run
+from rivalry.lab.study import load_study
 from tests import duel_study
 from tests.cli.conftest import Command
 
@@ -157,8 +159,8 @@ def test_certificates_are_recomputed_and_cells_unchanged(rivalry: Command, study
 
 def test_results_are_not_exported_into_a_file(rivalry: Command, study: str) -> None:
     Path("numbers").write_text("mine")
-    run = rivalry("run", study, "--json", "--workers", "1").value["run"]
-    answer = rivalry("export", run, "--to", "csv", "--out", "numbers")
+    Run.create_or_open(Path("run"), load_study(study))
+    answer = rivalry("export", "run", "--to", "csv", "--out", "numbers")
     assert (answer.status, answer.out) == (2, "")
     assert answer.err == "rivalry: --out numbers: is a file; must be a folder\n"
     assert Path("numbers").read_text() == "mine"

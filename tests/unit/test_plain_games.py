@@ -360,6 +360,9 @@ def test_games_that_refer_to_each_other_are_compared_by_structure() -> None:
     first.whole, second.whole = [second], [first]
     assert plain._key(first, ()) == plain._key(second, ())
     assert plain._key(first, ()) != plain._key(third, ())
+    inner, outer = Itself(1.0), Itself(1.0)
+    outer.whole = [inner]  # which contains itself, not the outer one
+    assert plain._key(first, ()) != plain._key(outer, ())
 
 
 def test_a_copy_shares_no_array_with_the_game() -> None:
