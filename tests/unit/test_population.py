@@ -9,7 +9,6 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 import pytest
-from tests.crowds import commute
 
 import rivalry as rv
 from rivalry.core.game import BrokenInvariant
@@ -31,6 +30,7 @@ from rivalry.population import (
 )
 from rivalry.population.consistent import StationaryPopulation
 from rivalry.population.oracles import conservation_error, first_distribution
+from tests.commuting import commute
 
 KMAX, GAMMA = 4, 0.8
 URGENCIES, CHAIN = [1.0, 3.0], [[0.7, 0.3], [0.4, 0.6]]

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.duels import study
 
 from rivalry.lab.study import StudyError, document
 from rivalry.lab.study import names as studied
 from rivalry.lab.study.identity import plain
 from rivalry.lab.study.points import Grid, apply_changes, change_entry, flat, short_names, split_key, values
+from tests.duel_study import study
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True)
 keys = st.lists(names, min_size=1, max_size=4)
