@@ -26,9 +26,9 @@ _NAMES = {
     "solving": ("Progress", "solve", "sweep", "trace"),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
-_SUBPACKAGES = {name: name for name in ("envs", "games", "methods", "plots", "tables", "transforms")} | {
-    "oracles": "core.oracles"
-}
+_SUBPACKAGES = {
+    name: name for name in ("envs", "games", "interop", "methods", "plots", "tables", "transforms")
+} | {"oracles": "core.oracles"}
 
 _configure()
 
@@ -38,6 +38,7 @@ __all__ = sorted([*_MODULES, *_SUBPACKAGES, "__version__"])
 if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
     from rivalry import envs as envs
     from rivalry import games as games
+    from rivalry import interop as interop
     from rivalry import methods as methods
     from rivalry import plots as plots
     from rivalry import tables as tables

@@ -53,10 +53,13 @@ class Matrix(OneLineRepr, Tree):
         Payoffs at every joint action, ``[player action_0 action_1 ...]``.
     actions : tuple of tuple of str
         Names of every player's actions.
+    players : tuple of str
+        Names of the players; empty where they are numbered.
     """
 
     table: Float[Array | np.ndarray, "player ..."]
     actions: tuple[tuple[str, ...], ...] = static()
+    players: tuple[str, ...] = static(default=())
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         sizes = " × ".join(map(str, self.sizes))
@@ -134,10 +137,10 @@ def _(game: Matrix) -> Float[Array | np.ndarray, ""]:
 
 @oracles.labels.register(Matrix)
 def _(game: Matrix) -> oracles.Labels:
-    """Return the actions' names where all players share them, numbers otherwise."""
+    """Return the players' names, and the actions' names where all players share them, numbers otherwise."""
     shared = len(set(game.actions)) == 1
     axes = game.actions[0] if shared else tuple(str(k) for k in range(max(game.sizes)))
-    return oracles.Labels(axes=axes)
+    return oracles.Labels(game.players, axes)
 
 
 @oracles.metrics.register(Matrix)

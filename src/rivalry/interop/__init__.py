@@ -1,0 +1,10 @@
+"""Finite games to and from other tools: files of Gambit, games of QuantEcon, Nashpy and OpenSpiel."""
+
+from rivalry.interop.extensive import read_efg as read_efg
+from rivalry.interop.gambit import read_nfg as read_nfg
+from rivalry.interop.gambit import write_nfg as write_nfg
+from rivalry.interop.libraries import from_nashpy as from_nashpy
+from rivalry.interop.libraries import from_openspiel as from_openspiel
+from rivalry.interop.libraries import from_quantecon as from_quantecon
+from rivalry.interop.libraries import to_nashpy as to_nashpy
+from rivalry.interop.libraries import to_quantecon as to_quantecon

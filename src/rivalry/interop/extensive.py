@@ -1,0 +1,270 @@
+"""Games in extensive form from files of Gambit (``.efg``), in reduced normal form."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from fractions import Fraction
+from math import lcm
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.games.matrix import Matrix
+from rivalry.interop.gambit import Scanner, distinct
+
+STRATEGIES = 100_000  # most strategies of one player in reduced normal form
+CHANCE = -1  # the player of chance moves
+
+History = tuple[tuple[int, int], ...]
+"""A player's own moves on the way to a node: information sets and the actions chosen in them."""
+
+
+class InformationSet(NamedTuple):
+    """The actions of an information set, and their probabilities at a chance move."""
+
+    actions: tuple[str, ...]
+    probabilities: tuple[Fraction, ...] = ()
+
+
+class _Node(NamedTuple):
+    """Where the next node of the file belongs: its probability, and the moves that lead to it."""
+
+    reach: Fraction  # product of the chance moves' probabilities
+    histories: tuple[History, ...]  # by player
+
+
+class ExtensiveForm(NamedTuple):
+    """What the reduced normal form depends on, of a game in extensive form.
+
+    Outcomes may belong to any node: the payoff of a play is the sum over its nodes.
+    """
+
+    players: list[str]
+    sets: tuple[dict[int, InformationSet], ...]  # by player, in the order in which they occur
+    entries: tuple[dict[int, set[History]], ...]  # by player and information set: histories of its nodes
+    payoffs: dict[tuple[History, ...], tuple[Fraction, ...]]  # expected over chance, at the nodes they end in
+
+
+def read_efg(path: str | os.PathLike[str]) -> Matrix:
+    """Read a game in extensive form from a file of Gambit (``.efg``), as its reduced normal form.
+
+    A strategy is an action at every information set of the player that its own earlier choices can reach;
+    strategies that differ only elsewhere are one. It is named after its actions, in the order in which the
+    information sets occur in the file, as in ``pass/take``. Where such names are not different, actions are
+    numbered from 1, with ``*`` at information sets that are not reached, as in Gambit: ``2/1/*``. A player
+    without a move has the one strategy ``*``.
+
+    Probabilities of chance moves and payoffs, of terminal nodes and of others, are added as exact fractions.
+    Each expected payoff is then stored as the nearest float.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    Matrix
+        The game, with the names of players and strategies.
+
+    Raises
+    ------
+    ValueError
+        For a file that is not in this format, with line and column; for fewer than 2 or more than 25 players;
+        for more than 100 000 strategies of a player, or 10 million payoffs, in reduced normal form.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> entry = '''EFG 2 R "Entry" { "Entrant" "Incumbent" }
+    ... p "" 1 1 "" { "out" "in" } 0
+    ... t "" 1 "" { 0, 2 }
+    ... p "" 2 1 "" { "fight" "share" } 0
+    ... t "" 2 "" { -1, -1 }
+    ... t "" 3 "" { 1, 1 }'''
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "entry.efg"
+    ...     _ = path.write_text(entry)
+    ...     game = read_efg(path)
+    >>> game.actions, game.table[0].tolist()
+    ((('out', 'in'), ('fight', 'share')), [[0.0, 0.0], [-1.0, 1.0]])
+
+    References
+    ----------
+    Savani and Turocy, Gambit: The package for computation in game theory, "Game representation formats".
+    """
+    file = Scanner(path)
+    tree = _tree(file)
+    plans = []
+    for player, sets in enumerate(tree.sets):
+        found = _reduced_strategies(sets, tree.entries[player])
+        if found is None:
+            file.fail(f"player {player + 1} has more than {STRATEGIES} strategies in reduced normal form", 0)
+        plans.append(found)
+    sizes = [len(own) for own in plans]
+    file.refuse_size(sizes, 0)
+    try:
+        table = _expected_payoffs(tree, plans)
+    except OverflowError:
+        file.fail("sums of payoffs must be at most 1e308 in size", 0)
+    names = tuple(map(_strategy_names, tree.sets, plans))
+    return Matrix(table, names, distinct(tree.players))
+
+
+def _tree(file: Scanner) -> ExtensiveForm:
+    """Read the nodes, each followed by the subtrees of its actions in turn."""
+    names = file.header("EFG", "2")
+    if file.is_text:
+        file.text("the comment")
+    players = range(len(names))
+    sets: tuple[dict[int, InformationSet], ...] = tuple({} for _ in names)
+    chance: dict[int, InformationSet] = {}
+    entries: tuple[dict[int, set[History]], ...] = tuple({} for _ in names)
+    outcomes = {0: (Fraction(0),) * len(names)}
+    payoffs: dict[tuple[History, ...], tuple[Fraction, ...]] = {}
+    todo = [_Node(Fraction(1), ((),) * len(names))]
+    while todo:
+        node = todo.pop()
+        if file.token not in ("c", "p", "t"):
+            file.expected("a node, c, p or t: the tree is not complete")
+        kind = file.word("c", "p", "t")
+        file.text("the name of a node")
+        if kind == "c":
+            _, info = _information_set(file, chance, "chance", True)
+            moves = [node._replace(reach=node.reach * p) for p in info.probabilities]
+            todo.extend(reversed(moves))
+        elif kind == "p":
+            player = file.whole("the player", 1, len(names)) - 1
+            number, info = _information_set(file, sets[player], f"player {player + 1}", False)
+            own = node.histories[player]
+            entries[player].setdefault(number, set()).add(own)
+            for action in reversed(range(len(info.actions))):
+                longer = (*own, (number, action))
+                after = tuple(longer if p == player else node.histories[p] for p in players)
+                todo.append(node._replace(histories=after))
+        paid = _outcome(file, outcomes, len(names))
+        if any(paid):
+            before = payoffs.get(node.histories, outcomes[0])
+            payoffs[node.histories] = tuple(b + node.reach * p for b, p in zip(before, paid, strict=True))
+    file.end("the tree is complete")
+    return ExtensiveForm(names, sets, entries, payoffs)
+
+
+def _information_set(
+    file: Scanner, known: dict[int, InformationSet], owner: str, chance: bool
+) -> tuple[int, InformationSet]:
+    """Read the number of an information set, and its name and actions where they are given."""
+    at = file.at
+    number = file.whole("the number of an information set", 1)
+    what = f"information set {number} of {owner}"
+    if file.is_text:
+        file.text("the name of an information set")
+    if file.token != "{":
+        if number not in known:
+            file.fail(f"{what} has no actions yet; must be defined where it first occurs", at)
+        return number, known[number]
+    here = file.at
+    found = _chance_moves(file) if chance else InformationSet(tuple(file.texts("an action")))
+    if known.setdefault(number, found) != found:
+        file.fail(f"{what} was defined with other actions before", here)
+    return number, found
+
+
+def _chance_moves(file: Scanner) -> InformationSet:
+    """Read the actions of a chance move with their probabilities."""
+    at, actions, probabilities = file.at, list[str](), list[Fraction]()
+    file.word("{")
+    while file.token != "}" or not actions:
+        actions.append(file.text("an action of chance"))
+        here = file.at
+        probabilities.append(file.number("a probability"))
+        if probabilities[-1] < 0:
+            file.fail("a probability must be at least 0", here)
+    file.word("}")
+    if sum(probabilities) != 1:
+        file.fail(f"probabilities of chance sum to {sum(probabilities)}; must be 1 exactly", at)
+    return InformationSet(tuple(actions), tuple(probabilities))
+
+
+def _outcome(file: Scanner, known: dict[int, tuple[Fraction, ...]], players: int) -> tuple[Fraction, ...]:
+    """Read the number of an outcome, and its name and payoffs where they are given; 0 is none."""
+    at = file.at
+    number = file.whole("the number of an outcome", 0)
+    named = file.is_text
+    if named:
+        file.text("the name of an outcome")
+    if file.token == "{":
+        file.word("{")
+        here = file.at
+        found = file.numbers(players)
+        if number == 0:
+            file.fail("outcome 0 is no outcome; payoffs need another number", at)
+        if known.setdefault(number, found) != found:
+            file.fail(f"outcome {number} was defined with other payoffs before", here)
+    elif number not in known:
+        file.fail(f"outcome {number} has no payoffs yet; must be defined where it first occurs", at)
+    return known[number]
+
+
+def _reduced_strategies(
+    sets: dict[int, InformationSet], entries: dict[int, set[History]]
+) -> np.ndarray | None:
+    """Return a player's strategies ``[strategy set]`` as numbers of actions, -1 where a set is not reached.
+
+    A set is reached by a strategy if its actions include all of the player's own moves before one of the
+    set's nodes. Returns None for more than `STRATEGIES`.
+    """
+    found: list[dict[int, int]] = []
+    todo: list[dict[int, int]] = [{}]
+    while todo:
+        if len(found) + len(todo) > STRATEGIES:
+            return None
+        plan = todo.pop()
+        moves = plan.items()
+        reached = (k for k in sets if k not in plan and any(moves >= set(way) for way in entries[k]))
+        number = next(reached, None)
+        if number is None:
+            found.append(plan)
+        else:
+            todo.extend(plan | {number: action} for action in reversed(range(len(sets[number].actions))))
+    table = [[plan.get(number, -1) for number in sets] for plan in found]
+    return np.array(table, dtype=np.int64).reshape(len(found), len(sets))
+
+
+def _strategy_names(sets: dict[int, InformationSet], plans: np.ndarray) -> tuple[str, ...]:
+    """Return the names of strategies ``[strategy set]`` after their actions, or the numbers of these."""
+    labels = [info.actions for info in sets.values()]
+    named = ["/".join(labels[k][a] for k, a in enumerate(plan) if a >= 0) for plan in plans.tolist()]
+    numbered = ["/".join("*" if a < 0 else str(a + 1) for a in plan) or "*" for plan in plans.tolist()]
+    return distinct(named if all(map(all, labels)) else ()) or tuple(numbered)
+
+
+def _expected_payoffs(tree: ExtensiveForm, plans: Sequence[np.ndarray]) -> np.ndarray:
+    """Return expected payoffs ``[player strategy_0 strategy_1 ...]``.
+
+    Raises
+    ------
+    OverflowError
+        For a payoff that is too large for a float.
+    """
+    unit = lcm(*(paid.denominator for row in tree.payoffs.values() for paid in row))
+    whole = {ways: [int(paid * unit) for paid in row] for ways, row in tree.payoffs.items()}
+    most = sum(max(map(abs, row)) for row in whole.values())
+    # exact either way: Python's integers have no bound, but are slower
+    table = np.zeros((len(plans), *map(len, plans)), dtype=np.int64 if most < 2**62 else object)
+    for ways, row in whole.items():
+        playing = np.ix_(*map(_playing, tree.sets, plans, ways))
+        for own, paid in zip(table, row, strict=True):
+            own[playing] += paid
+    numerators, place = np.unique(table, return_inverse=True)
+    # quotients of Python's integers are rounded correctly
+    return np.array([int(value) / unit for value in numerators])[place].reshape(table.shape)
+
+
+def _playing(sets: dict[int, InformationSet], plans: np.ndarray, way: History) -> np.ndarray:
+    """Return the numbers of a player's strategies that include all moves of a history."""
+    columns = {number: k for k, number in enumerate(sets)}
+    plays = [plans[:, columns[number]] == action for number, action in way]
+    return np.flatnonzero(np.logical_and.reduce([np.ones(len(plans), dtype=bool), *plays]))

@@ -1,0 +1,320 @@
+"""Files of Gambit: games in strategic form (``.nfg``), and the tokens of both of Gambit's formats."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+from math import prod
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from rivalry.core.files import write
+from rivalry.core.validate import format_value, one_line
+from rivalry.games.matrix import Matrix
+from rivalry.interop.libraries import as_matrix
+
+ENTRIES = 10_000_000  # most payoffs in a table that is read: 80 MB
+PLAYERS = 25  # as in `rivalry.games.matrix`
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{},]|[^\s{},"]+|"', re.DOTALL)
+_NUMBER = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?)(?:/([0-9]+))?")
+_LONGEST = 1000  # characters of a number
+LARGEST = 1e308  # payoffs are stored as floats
+
+
+class Scanner:
+    """The tokens of a file of Gambit, read one after the other, with positions for messages.
+
+    Every method that reads raises `ValueError` with file, line and column for anything else than it reads.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        try:
+            self._content = self.path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ValueError(one_line(f"{self.path}: is no text in UTF-8 (byte {error.start})")) from None
+        self._tokens = _TOKEN.finditer(self._content)
+        self.at = 0
+        self._advance()
+
+    def _advance(self) -> None:
+        found = next(self._tokens, None)
+        self.token = found[0] if found else ""
+        self.at = found.start() if found else len(self._content)
+
+    def fail(self, reason: str, at: int | None = None) -> NoReturn:
+        """Raise `ValueError` at a position; default that of the token to be read."""
+        before = self._content[: self.at if at is None else at]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise ValueError(one_line(f"{self.path}:{line}:{column}: {reason}"))
+
+    def expected(self, what: str) -> NoReturn:
+        """Raise `ValueError`: the token to be read is not ``what``."""
+        if self.token == '"':
+            self.fail("a text without a closing quotation mark")
+        self.fail(f"{format_value(self.token) if self.token else 'the file ends here'}; must be {what}")
+
+    @property
+    def is_text(self) -> bool:
+        return len(self.token) > 1 and self.token[0] == '"'
+
+    def text(self, what: str) -> str:
+        """Read a text in quotation marks."""
+        if not self.is_text:
+            self.expected(f"{what}, in quotation marks")
+        found = re.sub(r'\\(["\\])', r"\1", self.token[1:-1])
+        self._advance()
+        return found
+
+    def word(self, *known: str) -> str:
+        """Read one of some words or braces."""
+        if self.token not in known:
+            self.expected(" or ".join(known))
+        found = self.token
+        self._advance()
+        return found
+
+    def number(self, what: str) -> Fraction:
+        """Read a number, exactly: a decimal, with or without exponent, or a fraction."""
+        found = _NUMBER.fullmatch(self.token) if len(self.token) < _LONGEST else None
+        if not found:
+            self.expected(f"{what}, a number such as 2, -0.5, 1e-3 or 1/3")
+        if found[2] is not None and int(found[2]) == 0:
+            self.fail(f"{self.token}: must not be divided by 0")
+        value = Fraction(found[1]) / int(found[2] or 1)
+        if abs(value) > LARGEST:
+            self.fail(f"{format_value(self.token)} must be at most {LARGEST:g} in size")
+        self._advance()
+        return value
+
+    def whole(self, what: str, low: int, high: int | None = None) -> int:
+        """Read a whole number from ``low`` to ``high``."""
+        at = self.at
+        value = self.number(what)
+        if value.denominator != 1 or value < low or (high is not None and value > high):
+            limits = f"of at least {low}" if high is None else f"in {low}..{high}"
+            self.fail(f"{what} must be a whole number {limits}", at)
+        return int(value)
+
+    def texts(self, what: str) -> list[str]:
+        """Read a list of texts in braces, with at least one."""
+        self.word("{")
+        found = [self.text(what)]
+        while self.token != "}":
+            found.append(self.text(f"{what} or }}"))
+        self.word("}")
+        return found
+
+    def numbers(self, count: int) -> tuple[Fraction, ...]:
+        """Read this many payoffs and a closing brace; commas between them are optional."""
+        at, found = self.at, list[Fraction]()
+        while self.token != "}":
+            if found and self.token == ",":
+                self.word(",")
+            found.append(self.number("a payoff or }"))
+        self.word("}")
+        if len(found) != count:
+            self.fail(f"must be {count} payoffs, one per player, not {len(found)}", at)
+        return tuple(found)
+
+    def header(self, kind: str, version: str) -> list[str]:
+        """Read the first line up to the names of the players, which are returned."""
+        if self.token != kind:
+            other = {"NFG": "read_nfg", "EFG": "read_efg"}.get(self.token)
+            self.expected(f"{kind}, the first word of such a file" + (f"; use {other}" if other else ""))
+        self.word(kind)
+        self.word(version)
+        self.word("R", "D")
+        self.text("the title")
+        at = self.at
+        names = self.texts("the name of a player")
+        if not 2 <= len(names) <= PLAYERS:
+            self.fail(f"must be 2 to {PLAYERS} players, not {len(names)}", at)
+        return names
+
+    def refuse_size(self, sizes: Sequence[int], at: int) -> None:
+        """Raise `ValueError` where the table of a game with these numbers of strategies is too large."""
+        if prod(sizes) * len(sizes) > ENTRIES:
+            shape = " x ".join(map(str, sizes))
+            self.fail(f"{shape} strategies; payoffs must be at most {ENTRIES:.0e} in all", at)
+
+    def end(self, what: str) -> None:
+        """Raise `ValueError` unless the file ends here."""
+        if self.token:
+            self.expected(f"the end of the file: {what}")
+
+
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names as they are where they are different and not empty; else none.
+
+    >>> distinct(["a", "b"]), distinct(["a", "a"]), distinct(["", "b"])
+    (('a', 'b'), (), ())
+    """
+    return tuple(names) if len(set(names)) == len(names) and "" not in names else ()
+
+
+def read_nfg(path: str | os.PathLike[str]) -> Matrix:
+    """Read a game in strategic form from a file of Gambit (``.nfg``).
+
+    Both versions of the format are read: payoffs of every profile, and numbered outcomes. Payoffs may be
+    decimals and fractions; each is stored as the nearest float. Strategies that a file leaves unnamed, or
+    that have the same name, are numbered from 0, and players likewise. Title and comment are dropped.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    Matrix
+        The game, with the names of players and strategies.
+
+    Raises
+    ------
+    ValueError
+        For a file that is not in this format, with line and column; for fewer than 2 or more than 25 players;
+        and for more than 10 million payoffs.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "game.nfg"
+    ...     _ = path.write_text('NFG 1 R "" { "Row" "Column" } { 2 2 } 1/2 5 0 1  1/2 0 5 1')
+    ...     game = read_nfg(path)
+    >>> game.table.tolist(), game.players
+    ([[[0.5, 0.0], [5.0, 1.0]], [[0.5, 5.0], [0.0, 1.0]]], ('Row', 'Column'))
+
+    References
+    ----------
+    Savani and Turocy, Gambit: The package for computation in game theory, "Game representation formats".
+    """
+    file = Scanner(path)
+    players = file.header("NFG", "1")
+    sizes, actions = _strategies(file, len(players))
+    if file.is_text:
+        file.text("the comment")
+    rows = _outcomes(file, sizes) if file.token == "{" else _payoffs(file, sizes)
+    file.end(f"{prod(sizes)} profiles of {len(players)} players")
+    # player 0's strategy varies fastest
+    table = np.stack([column.reshape(sizes, order="F") for column in rows.T])
+    return Matrix(table, actions, distinct(players))
+
+
+def _strategies(file: Scanner, players: int) -> tuple[list[int], tuple[tuple[str, ...], ...]]:
+    """Read the numbers of strategies, or the lists of their names."""
+    at, sizes, actions = file.at, [], []
+    file.word("{")
+    if file.token == "{":
+        while file.token != "}":
+            names = file.texts("the name of a strategy")
+            sizes.append(len(names))
+            actions.append(distinct(names))
+    else:
+        while file.token != "}":
+            sizes.append(file.whole("the number of strategies of a player", 1))
+            actions.append(())
+    file.word("}")
+    if len(sizes) != players:
+        file.fail(f"must be strategies of {players} players, not {len(sizes)}", at)
+    file.refuse_size(sizes, at)
+    numbered = (tuple(map(str, range(size))) for size in sizes)
+    return sizes, tuple(own or numbers for own, numbers in zip(actions, numbered, strict=True))
+
+
+def _payoffs(file: Scanner, sizes: Sequence[int]) -> np.ndarray:
+    """Read the payoffs ``[profile player]`` of the payoff version."""
+    found = np.empty(prod(sizes) * len(sizes))
+    for k in range(found.size):
+        if k and file.token == ",":
+            file.word(",")
+        found[k] = file.number(f"payoff {k + 1} of {found.size}")
+    return found.reshape(-1, len(sizes))
+
+
+def _outcomes(file: Scanner, sizes: Sequence[int]) -> np.ndarray:
+    """Read the payoffs ``[profile player]`` of the outcome version; outcome 0 pays nothing."""
+    rows = [np.zeros(len(sizes))]
+    file.word("{")
+    while file.token != "}":
+        file.word("{")
+        file.text("the name of an outcome")
+        rows.append(np.array(file.numbers(len(sizes)), dtype=float))
+    file.word("}")
+    count = prod(sizes)
+    chosen = [file.whole(f"outcome {k + 1} of {count}", 0, len(rows) - 1) for k in range(count)]
+    return np.array(rows)[chosen]
+
+
+def write_nfg(game: Any, path: str | os.PathLike[str], *, title: str = "", comment: str = "") -> None:
+    """Write a finite game as a file of Gambit in strategic form (``.nfg``), in the payoff version.
+
+    `read_nfg` reads an equal game from it. A payoff is written as a decimal, or as a fraction
+    of denominator up to 1000 if this is the shorter form of the same float: 1/3 for 0.3333333333333333.
+    Names that are not of printable ASCII characters are written too, but Gambit 16.7 does not read them.
+
+    Parameters
+    ----------
+    game : Matrix, Tabulated or Game
+        A finite game; of any other game the tables of a grid, from `rivalry.tables.tabulate`.
+    path : path-like
+        The file; one that exists is replaced.
+    title, comment : str
+        The title and the comment in the file.
+
+    Raises
+    ------
+    ValueError
+        For a game that is not finite, or has several states.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "game.nfg"
+    ...     write_nfg(rv.games.matrix("chicken"), path, title="Chicken")
+    ...     print(path.read_text())
+    NFG 1 R "Chicken" { "player 0" "player 1" }
+    { { "swerve" "straight" } { "swerve" "straight" } }
+    ""
+    <BLANKLINE>
+    0 0
+    1 -1
+    -1 1
+    -10 -10
+    <BLANKLINE>
+    """
+    finite = as_matrix(game)
+    table = np.asarray(finite.table)
+    players = finite.players or tuple(f"player {k}" for k in range(len(table)))
+    header = f"NFG 1 R {_quoted(title)} {_braced(players)}\n{{ {' '.join(map(_braced, finite.actions))} }}\n"
+    rows = np.stack([own.ravel(order="F") for own in table], axis=1)  # player 0's strategy varies fastest
+    lines = "".join(" ".join(map(_decimal, row)) + "\n" for row in rows.tolist())
+    write(Path(path), f"{header}{_quoted(comment)}\n\n{lines}".encode())
+
+
+def _quoted(words: str) -> str:
+    return '"' + re.sub(r'(["\\])', r"\\\1", words) + '"'
+
+
+def _braced(names: Sequence[str]) -> str:
+    return f"{{ {' '.join(map(_quoted, names))} }}"
+
+
+def _decimal(value: float) -> str:
+    """Return the shortest text that reads back as the same float.
+
+    >>> [_decimal(v) for v in (1.0, 0.1, 1 / 3, 1e-3, -1e21)]
+    ['1', '0.1', '1/3', '0.001', '-1000000000000000000000']
+    """
+    decimal = format(Decimal(repr(value)), "f").removesuffix(".0")
+    fraction = Fraction(value).limit_denominator(1000)
+    return str(fraction) if float(fraction) == value and len(str(fraction)) < len(decimal) else decimal
