@@ -187,10 +187,10 @@ def read_nfg(path: str | os.PathLike[str]) -> Matrix:
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder) / "game.nfg"
-    ...     _ = path.write_text('NFG 1 R "" { "Row" "Column" } { 2 2 } 1/2 5 0 1  1/2 0 5 1')
+    ...     _ = path.write_text('NFG 1 R "" { "Row" "Column" } { 2 2 } 3 3  5 0  0 5  1/2 1/2')
     ...     game = read_nfg(path)
     >>> game.table.tolist(), game.players
-    ([[[0.5, 0.0], [5.0, 1.0]], [[0.5, 5.0], [0.0, 1.0]]], ('Row', 'Column'))
+    ([[[3.0, 0.0], [5.0, 0.5]], [[3.0, 5.0], [0.0, 0.5]]], ('Row', 'Column'))
 
     References
     ----------
