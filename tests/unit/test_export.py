@@ -7,12 +7,13 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rivalry.lab.export import export, tidy, to_csv, to_latex
+from rivalry.lab.export import _tables, export, tidy, to_csv, to_latex
 from rivalry.lab.store import Run, StoreError
 from tests.duel_study import record, store, study
 
@@ -57,7 +58,7 @@ def test_every_variable_is_in_one_table_with_exact_values(run: Run, tmp_path: Pa
 
 def test_rows_are_sorted_by_their_coordinates() -> None:
     data = xr.Dataset({"x": (("b", "a"), np.arange(4.0).reshape(2, 2))}, {"a": ["z", "y"], "b": [3.0, 1.0]})
-    assert to_csv(data, ("b", "a"), ["x"]) == "b,a,x\n1.0,y,3.0\n1.0,z,2.0\n3.0,y,1.0\n3.0,z,0.0\n"
+    assert to_csv(tidy(data, ("b", "a"), ["x"])) == "b,a,x\n1.0,y,3.0\n1.0,z,2.0\n3.0,y,1.0\n3.0,z,0.0\n"
 
 
 def test_missing_values_are_empty_and_empty_rows_are_left_out() -> None:
@@ -69,8 +70,9 @@ def test_missing_values_are_empty_and_empty_rows_are_left_out() -> None:
             "y": ("k", [np.inf] * 3),
         }
     )
-    assert to_csv(data, ("k",), ["n", "s", "x"]) == 'k,n,s,x\n1,2,"a,b",1.0\n2,3,,\n'
-    assert to_csv(data, ("k",), ["y"]).splitlines()[1] == "0,inf"
+    assert to_csv(tidy(data, ("k",), ["n", "s", "x"])) == 'k,n,s,x\n1,2,"a,b",1.0\n2,3,,\n'
+    assert to_csv(tidy(data, ("k",), ["y"])).splitlines()[1] == "0,inf"
+    assert to_csv(tidy(data, ("k",), ["n", "y"])).splitlines()[1:] == ["0,,inf", "1,2,inf", "2,3,inf"]
 
 
 def test_coordinates_follow_the_column_of_their_dimension() -> None:
@@ -84,17 +86,17 @@ def test_text_is_escaped_against_formulas_and_numbers_are_not(first: str) -> Non
     data = xr.Dataset(
         {"=x": ("k", [-1.5]), "s": ("k", [f"{first}1+cmd"]), "i": ("k", [-2])}, {"k": [f"{first}k"]}
     )
-    text = to_csv(data, ("k",), ["=x", "i", "s"])
+    text = to_csv(tidy(data, ("k",), ["=x", "i", "s"]))
     first = first.replace("\r", "\n")
     head, row = csv.reader(io.StringIO(text, newline=""))
     assert head == ["k", "'=x", "i", "s"]
     assert row == [f"'{first}k", "-1.5", "-2", f"'{first}1+cmd"]
-    assert f"'{first}1+cmd" in to_latex(data, ("k",), ["s"])
+    assert f"'{first}1+cmd" in to_latex(tidy(data, ("k",), ["s"]), 1)
 
 
 @given(st.floats(allow_nan=False))
 def test_a_float_reads_back_as_itself(number: float) -> None:
-    text = to_csv(xr.Dataset({"x": ("k", [number])}), ("k",), ["x"])
+    text = to_csv(tidy(xr.Dataset({"x": ("k", [number])}), ("k",), ["x"]))
     assert float(text.splitlines()[1].split(",")[1]) == number
 
 
@@ -106,7 +108,7 @@ def test_netcdf_equals_the_dataset(run: Run, tmp_path: Path) -> None:
 
 def test_latex_is_escaped_and_rounded(run: Run, tmp_path: Path) -> None:
     data = xr.Dataset({"x_1": ("k", [1 / 3, 1e-9, np.nan]), "s": ("k", ["50%", "a_b", "c"])})
-    text = to_latex(data, ("k",), ["s", "x_1"])
+    text = to_latex(tidy(data, ("k",), ["s", "x_1"]), 1)
     assert r"k & s & x\_1 \\" in text
     assert r"0 & 50\% & $0.333333$ \\" in text
     assert r"1 & a\_b & $1\cdot 10^{-9}$ \\" in text
@@ -140,15 +142,82 @@ def test_truth_values_and_infinite_numbers_are_words() -> None:
     stored = ("k", np.array([1, 0, -1], np.int8), {"flag_meanings": "false true"})  # -1 where missing
     data = xr.Dataset({"stable": ("k", [True, False, True]), "unique": stored})
     assert (
-        to_csv(data, ("k",), ["stable", "unique"]) == "k,stable,unique\n0,true,true\n1,false,false\n2,true,\n"
+        to_csv(tidy(data, ("k",), ["stable", "unique"]))
+        == "k,stable,unique\n0,true,true\n1,false,false\n2,true,\n"
     )
-    text = to_latex(xr.Dataset({"x": ("k", [np.inf, -np.inf])}), ("k",), ["x"])
+    text = to_latex(tidy(xr.Dataset({"x": ("k", [np.inf, -np.inf])}), ("k",), ["x"]), 1)
     assert r"$\infty$" in text
     assert r"$-\infty$" in text
 
 
+def test_single_rows_are_collected_and_longer_tables_are_not(tmp_path: Path) -> None:
+    data = xr.Dataset(
+        {
+            "claim": ("cell", ["equilibrium"]),
+            "threshold": (("cell", "root"), [[0.25, np.nan]]),
+            "stable": (("cell", "root"), [[1, -1]], {"flag_meanings": "false true"}),
+            "count": (("cell", "level"), [[3]]),
+            "payoff": (("cell", "player"), [[1.0, 2.0]]),
+        },
+        {"cell": ["a"], "level": [0.5]},
+    )
+    written = list(_tables(data, ["cell"], tmp_path, "csv"))
+    assert [Path(str(path)).name for path in written] == ["cells.csv", "player.csv", "single_rows.csv"]
+    assert (tmp_path / "single_rows.csv").read_text().splitlines() == [
+        "table,cell,level,root,variable,value",
+        "level,a,0.5,,count,3",
+        "root,a,,0,stable,true",
+        "root,a,,0,threshold,0.25",
+    ]
+    assert (tmp_path / "cells.csv").read_text() == "cell,claim\na,equilibrium\n"
+
+
+def test_parquet_has_the_types_of_the_dataset(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    truth = {"flag_meanings": "false true"}
+    data = xr.Dataset(
+        {
+            "x": ("k", [0.1, np.nan, np.inf, np.nan]),
+            "n": ("k", [-1, 2, 3, -1]),
+            "s": ("k", ["", "=a", "b\r\nc", ""]),
+            "unique": ("k", np.array([1, 0, -1, -1], np.int8), truth),
+        },
+        {"k": [0.5, 1.5, 2.5, 3.5]},
+    )
+    (path,) = _tables(data, [], tmp_path, "parquet")
+    frame = pd.read_parquet(str(path), dtype_backend="numpy_nullable")
+    assert list(frame.columns) == ["k", "n", "s", "unique", "x"]
+    assert frame.k.tolist() == [0.5, 1.5, 2.5]  # the last row holds no known value
+    assert frame.n.tolist() == [pd.NA, 2, 3]
+    assert frame.s.tolist() == [pd.NA, "=a", "b\r\nc"]
+    assert frame.unique.tolist() == [True, False, pd.NA]
+    assert (frame.x[0], frame.x[2]) == (0.1, np.inf)
+    assert [str(frame[name].dtype) for name in ("n", "s", "unique")] == ["Int64", "string", "boolean"]
+
+
+def test_parquet_holds_the_tables_of_csv(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    csvs = export(run, "csv", tmp_path / "csv").files
+    parquets = export(run, "parquet", tmp_path / "parquet").files
+    assert [path.stem for path in parquets] == [path.stem for path in csvs]
+    for ours, text in zip(parquets, csvs, strict=True):
+        one, other = pd.read_parquet(ours), pd.read_csv(text)
+        assert list(one.columns) == list(other.columns)
+        for name in one.columns:
+            assert one[name].map(str).replace("<NA>", "nan").tolist() == other[name].map(str).tolist(), name
+
+
+def test_parquet_without_its_library_is_refused_in_one_line(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rivalry.lab.export.find_spec", lambda name: None)
+    with pytest.raises(StoreError, match=r"^--to parquet: needs PyArrow; pip install 'rivalry\[parquet\]'$"):
+        export(run, "parquet", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_wrong_exports_are_refused(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="--to excel: must be one of csv, netcdf, latex"):
+    with pytest.raises(StoreError, match="--to excel: must be one of csv, parquet, netcdf, latex"):
         export(run, "excel")
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="is a file"):

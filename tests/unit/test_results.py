@@ -23,7 +23,7 @@ from rivalry.core.results import (
     stack_records,
     unstack_records,
 )
-from rivalry.lab.export import to_csv
+from rivalry.lab.export import tidy, to_csv
 from tests.duel_study import record
 
 AXES = {"reach": [0.1, 0.2], "algorithm": ["climb", "step"], "replication": [0, 1]}
@@ -186,7 +186,7 @@ def test_types_do_not_depend_on_missing_cells() -> None:
     np.testing.assert_array_equal(half["flag"], [1.0, np.nan])
     assert [str(name) for name, v in done.items() if is_truth(v)] == ["flag", "flags"]
     for data, last in ((done, "2,3,true,0.5,3,abc"), (half, None)):
-        lines = to_csv(data, ("x",), ["count", "flag", "number", "size", "word"]).splitlines()
+        lines = to_csv(tidy(data, ("x",), ["count", "flag", "number", "size", "word"])).splitlines()
         assert lines[1] == "1,3,true,0.5,3,abc"
         assert lines[2:] == ([last] if last else [])
 

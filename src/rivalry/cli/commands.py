@@ -283,13 +283,13 @@ def report(
 @app.command()
 def export(
     run: RunFolder,
-    to: Annotated[str, typer.Option("--to", metavar="csv|netcdf|latex", help="Format.")],
+    to: Annotated[str, typer.Option("--to", metavar="csv|parquet|netcdf|latex", help="Format.")],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Output folder; default RUN/export.")
     ] = None,
     json: Json = False,
 ) -> int:
-    """Export results (CSV, NetCDF, LaTeX)."""
+    """Export results (CSV, Parquet, NetCDF, LaTeX)."""
     done = work.export(run, to, out)
     return _print_result(json, done, "\n".join(done["files"]))
 

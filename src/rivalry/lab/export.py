@@ -1,9 +1,11 @@
-"""Export of a run's results: tidy tables as CSV or LaTeX, or the dataset as NetCDF."""
+"""Export of a run's results: tidy tables as CSV, Parquet or LaTeX, or the dataset as NetCDF."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from io import BytesIO
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from rivalry.lab.store import DamagedFile, Run
 
-FORMATS = ("csv", "netcdf", "latex")
+FORMATS = ("csv", "parquet", "netcdf", "latex")
 LATEX_ROWS = 2_000  # longer tables do not suit a paper
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # text that a spreadsheet reads as the start of a formula
@@ -49,20 +51,24 @@ def export(run: Run, to: str, out: str | os.PathLike[str] | None = None) -> Expo
     ----------
     to
         ``csv``: one table per set of variables with the same dimensions, one row per point, rows sorted,
-        floats in the shortest form that reads back the same. ``latex``: the same tables, up to 2000 rows
-        each, with six significant digits. ``netcdf``: the dataset.
+        floats in the shortest form that reads back the same. Except for ``cells.csv``, tables with a single
+        row are collected in ``single_rows.csv``, one row per variable. ``parquet``: the same tables, single
+        rows included, with the types of the dataset; needs the extra ``parquet``. ``latex``: the same tables,
+        up to 2000 rows each, with six significant digits. ``netcdf``: the dataset.
     out
         Output folder; default ``export`` in the run's folder, where nothing else is written.
 
     Raises
     ------
     StoreError
-        For another format, or a run without a finished cell.
+        For another format, or a run without a finished cell, and for ``parquet`` without PyArrow.
     DamagedFile
         If all finished cells are damaged.
     """
     if to not in FORMATS:
         raise StoreError(f"--to {to}: must be one of {', '.join(FORMATS)}")
+    if to == "parquet" and find_spec("pyarrow") is None:
+        raise StoreError("--to parquet: needs PyArrow; pip install 'rivalry[parquet]'")
     folder = run.folder / "export" if out is None else Path(out)
     if parts := run.parts():
         return _join({name: export(part, to, folder / name) for name, part in parts.items()})
@@ -94,15 +100,39 @@ def _tables(data: Dataset, lead: Sequence[str], folder: Path, to: str) -> Iterat
     groups: dict[tuple[str, ...], list[str]] = {}
     for name in sorted(map(str, data.data_vars)):
         groups.setdefault(tuple(map(str, data[name].dims)), []).append(name)
-    form, suffix = (to_csv, "csv") if to == "csv" else (to_latex, "tex")
+    single: list[dict[str, Any]] = []
     for dims, names in sorted(groups.items()):
-        path = folder / f"{'_'.join(dim for dim in dims if dim not in lead) or 'cells'}.{suffix}"
+        stem = "_".join(dim for dim in dims if dim not in lead) or "cells"
+        path = folder / f"{stem}.{'tex' if to == 'latex' else to}"
         count = prod(data.sizes[dim] for dim in dims)
         if to == "latex" and count > LATEX_ROWS:
             yield LeftOut(path.name, f"{count} rows, above the {LATEX_ROWS} of a LaTeX table")
             continue
-        write(path, form(data, dims, names).encode())
+        frame = tidy(data, dims, names)
+        if to == "csv" and len(frame) == 1 and stem != "cells":
+            single.extend(_by_variable(stem, frame, names))
+            continue
+        if to == "parquet":
+            write(path, to_parquet(frame, data))
+        else:
+            write(path, (to_csv(frame) if to == "csv" else to_latex(frame, len(dims))).encode())
         yield path
+    if single:
+        path = folder / "single_rows.csv"
+        # as objects: integers beside the missing entries of other tables would become floats
+        together = DataFrame(single, dtype=object)
+        write(path, to_csv(together[[name for name in together if name not in ENTRY] + ENTRY]).encode())
+        yield path
+
+
+ENTRY = ["variable", "value"]  # last columns of ``single_rows.csv``
+
+
+def _by_variable(table: str, frame: DataFrame, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Return a table of one row as one row per variable: the table, the row's coordinates, `ENTRY`."""
+    row = {name: frame[name].iloc[0] for name in frame.columns}
+    point = {name: value for name, value in row.items() if name not in names}
+    return ({"table": table, **point, "variable": name, "value": row[name]} for name in names)
 
 
 def tidy(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> DataFrame:
@@ -134,14 +164,40 @@ def _is_known(values: Series) -> Series:
     return values != -1 if values.dtype.kind in "iu" else values.notna() & (values != "")
 
 
-def to_csv(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> str:
+def to_csv(frame: DataFrame) -> str:
     """Return a tidy table as comma-separated text; missing values are empty.
 
     Text that a spreadsheet would read as a formula gets an apostrophe in front, also in the header. Line
     breaks within text are line feeds.
     """
-    frame = tidy(data, dims, names).rename(columns=_harmless)
-    return str(frame.map(_harmless).to_csv(index=False, lineterminator="\n"))
+    # not DataFrame.map, which makes floats of integers beside missing entries
+    text = {
+        name: Series([_harmless(value) for value in frame[name]], frame.index, object)
+        for name in frame.columns
+        if frame[name].dtype.kind not in "iuf"
+    }
+    frame = frame.assign(**text).rename(columns=_harmless)
+    return str(frame.to_csv(index=False, lineterminator="\n"))
+
+
+def to_parquet(frame: DataFrame, data: Dataset) -> bytes:
+    """Return a tidy table of a dataset as a Parquet file, with the types of the dataset; text is unchanged.
+
+    Whole and truth values are nullable: those that are missing are null.
+    """
+    typed = frame.copy()
+    for name in frame.columns:
+        if name not in data.data_vars:
+            continue
+        kind = data[name].dtype.kind
+        if is_truth(data[name]) or kind == "b":
+            typed[name] = frame[name].map({"true": True, "false": False}).astype("boolean")
+        else:
+            whole = "Int64" if kind in "iu" else "string"
+            typed[name] = frame[name].astype(data[name].dtype if kind == "f" else whole)
+    file = BytesIO()
+    typed.to_parquet(file, engine="pyarrow", index=False)
+    return file.getvalue()
 
 
 def _harmless(value: Any) -> Any:
@@ -151,10 +207,13 @@ def _harmless(value: Any) -> Any:
     return quoted.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def to_latex(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> str:
-    """Return a tidy table for LaTeX's ``booktabs``, numbers with six significant digits."""
-    frame = tidy(data, dims, names).map(_tex).rename(columns=_tex)
-    columns = "l" * len(dims) + "r" * (len(frame.columns) - len(dims))
+def to_latex(frame: DataFrame, keys: int) -> str:
+    """Return a tidy table for LaTeX's ``booktabs``, numbers with six significant digits.
+
+    The first ``keys`` columns are aligned to the left.
+    """
+    frame = frame.map(_tex).rename(columns=_tex)
+    columns = "l" * keys + "r" * (len(frame.columns) - keys)
     return str(frame.to_latex(index=False, column_format=columns))
 
 
