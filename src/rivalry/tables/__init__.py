@@ -24,6 +24,7 @@ if _typing.TYPE_CHECKING:
     from rivalry.tables.greedy_play import Rollout as Rollout
     from rivalry.tables.greedy_play import choices as choices
     from rivalry.tables.greedy_play import in_turn as in_turn
+    from rivalry.tables.greedy_play import memory_policy as memory_policy
     from rivalry.tables.greedy_play import rollout as rollout
     from rivalry.tables.greedy_play import states as states
     from rivalry.tables.history import Cycles as Cycles
@@ -51,7 +52,7 @@ _NAMES = {
     "discretize": ("normalise", "tabulate"),
     "exact": ("MOST_JOINT", "equilibria", "joint_count", "largest_payoff", "payoffs", "regrets"),
     "gaps": ("Gaps", "ResponseValues", "gaps", "observes_enough", "response_values"),
-    "greedy_play": ("Rollout", "choices", "in_turn", "rollout", "states"),
+    "greedy_play": ("Rollout", "choices", "in_turn", "memory_policy", "rollout", "states"),
     "history": ("Cycles", "Whole", "limit_cycles", "whole_states"),
     "periods": ("PeriodTables", "greedy_path", "over_periods", "period_values", "tabulate_periods"),
     "stages": ("FollowerGaps", "SubgamePerfect", "followers_gap", "leader_regret", "staged_values"),

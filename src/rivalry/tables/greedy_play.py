@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
+from rivalry.core.validate import number_of
 from rivalry.tables.exact import joint_actions, one_nature, payoffs
 from rivalry.tables.kernels.shapes import FiniteGame, Tabulated
 
@@ -134,3 +136,49 @@ def checked_policies(tables: FiniteGame, policies: object, *, sessions: bool = F
         move = found[tuple(wrong[0])]
         raise ValueError(f"policies{where}: move {move} must be in 0..{most[wrong[0][-2]] - 1}")
     return np.array(found, dtype=np.int64, order="C")
+
+
+def memory_policy(
+    tables: FiniteGame, player: int, strategy: Callable[[Mapping[tuple[int, int], int]], int]
+) -> np.ndarray:
+    """Return a strategy with bounded memory as a policy, a move per state.
+
+    Parameters
+    ----------
+    tables : FiniteGame
+        The repeated game, such as ``rivalry.tables.repeated_form(game, memory=2).tables``.
+    player : int
+        The player that follows the strategy.
+    strategy : callable
+        A function of what the player observes, ``past[who, ago]``: the action of player ``who`` a number of
+        rounds ago, 1 being the last round, and 0 this one where the player observes it. Nature and the
+        public signal have the numbers after the last player. Returns the number of a move.
+
+    Returns
+    -------
+    array
+        Moves ``[state]``, for the functions of `rivalry.tables`, and for learners that play against it:
+        ``roles=["learns", {"kind": "policy", "table": moves}]``.
+
+    Raises
+    ------
+    ValueError
+        For a move that the player does not have.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> game = rv.games.matrix("prisoners_dilemma")
+    >>> tables = rv.tables.repeated_form(game, memory=1).tables
+    >>> tit_for_tat = memory_policy(tables, 1, lambda past: past[0, 1])
+    >>> tit_for_tat.tolist()  # after both cooperated, player 1 defected, player 0 defected, both defected
+    [0, 0, 1, 1]
+    """
+    number_of("player", player, len(tables.sizes))
+    sizes, most = observed_sizes(tables), int(choices(tables)[player])
+    slots = slots_of(tables)[player]
+    moves = np.empty(int(states(tables)[player]), dtype=np.int64)
+    for state, content in enumerate(np.ndindex(*(sizes[who] for who, _ in slots))):
+        past = dict(zip(slots, content, strict=True))
+        moves[state] = number_of(f"strategy after {past}", strategy(past), most)
+    return moves
