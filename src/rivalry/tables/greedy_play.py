@@ -146,7 +146,7 @@ def memory_policy(
     Parameters
     ----------
     tables : FiniteGame
-        The repeated game, such as ``rivalry.tables.repeated_form(game, memory=2).tables``.
+        The repeated game, such as ``rivalry.tables.repeated.repeated_form(game, memory=2).tables``.
     player : int
         The player that follows the strategy.
     strategy : callable
@@ -168,8 +168,8 @@ def memory_policy(
     Examples
     --------
     >>> import rivalry as rv
-    >>> game = rv.games.matrix("prisoners_dilemma")
-    >>> tables = rv.tables.repeated_form(game, memory=1).tables
+    >>> from rivalry.tables.repeated import repeated_form
+    >>> tables = repeated_form(rv.games.matrix("prisoners_dilemma"), memory=1).tables
     >>> tit_for_tat = memory_policy(tables, 1, lambda past: past[0, 1])
     >>> tit_for_tat.tolist()  # after both cooperated, player 1 defected, player 0 defected, both defected
     [0, 0, 1, 1]
