@@ -133,6 +133,13 @@ def test_a_game_that_is_written_reads_back_equal(tmp_path_factory: Any, game: Ma
     assert read_nfg(path) == game
 
 
+def test_players_without_names_are_numbered(tmp_path: Path) -> None:
+    write_nfg(matrix("jordan"), tmp_path / "game.nfg")
+    read = read_nfg(tmp_path / "game.nfg")
+    assert read.players == ("player 0", "player 1", "player 2")
+    assert (read.table.tolist(), read.actions) == (matrix("jordan").table.tolist(), matrix("jordan").actions)
+
+
 @pytest.mark.parametrize("value", [1 / 3, -2 / 7, 0.1, 1e-300, 1.7e300, 5e-324, 0.1 + 0.2])
 def test_fractions_and_extreme_floats_read_back_equal(tmp_path: Path, value: float) -> None:
     path = tmp_path / "game.nfg"
