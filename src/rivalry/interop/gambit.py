@@ -257,9 +257,9 @@ def write_nfg(game: Any, path: str | os.PathLike[str], *, title: str = "", comme
     """Write a finite game as a file of Gambit in strategic form (``.nfg``), in the payoff version.
 
     `read_nfg` reads an equal game from it, except that players without names are then called ``player 0``,
-    ``player 1``, .. A payoff is written as a decimal, or as a fraction of denominator up to 1000 if this is the
-    shorter form of the same float: 1/3 for 0.3333333333333333.
-    Names that are not of printable ASCII characters are written too, but Gambit 16.7 does not read them.
+    ``player 1``, .. A payoff is written as a decimal, or as a fraction of denominator up to 1000 if this is
+    the shorter form of the same float: 1/3 for 0.3333333333333333. Names that are not of printable ASCII
+    characters are written too, but Gambit 16.7 does not read them.
 
     Parameters
     ----------
