@@ -30,7 +30,7 @@ SLIPS = {
     "rv.solve(chicken, rv.methods.RegretMatching(inertia=0.5), max_steps=1)": "inertia: 0.5 must be above 1",
     "rv.trace(game, ascent, start, steps=-1)": "steps: -1 must be",
     "rv.trace(game, ascent, start, steps=1, every=0)": "every: 0 must be a whole number of at least 1",
-    "rv.sweep(game, {'reach': [0.1]}, matching, start)": "RegretMatching is a learner; run it by rv.solve",
+    "rv.sweep(game, {'reach': [0.1]}, matching, start)": "start: RegretMatching takes none; leave it out",
     "rv.sweep(game, {'reach': []}, ascent, start)": "over['reach']: [] must be a list of at least one value",
     "rv.sweep(game, {'reach': 0.2}, ascent, start)": "over['reach']: 0.2 must be a list",
     "rv.certificate(game, [0.1, 0.2])": "profile: shape (2,) must be (3, 1)",
