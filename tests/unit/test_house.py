@@ -36,7 +36,7 @@ HOMES = {
     "networkx": {"economies"},
     "typer": {"cli"},
     "click": {"cli"},
-    "rich": {"cli"},
+    "rich": {"cli", "solving"},
     "jinja2": {"lab.report"},
     "sqlite3": {"lab.store"},
     "pettingzoo": {"envs"},

@@ -21,7 +21,7 @@ from rivalry.core.plain import is_plain, register_plain
 from rivalry.core.results import Record, Solution, collect
 from rivalry.core.validate import check, check_keywords, near, whole_number
 from rivalry.solving import ends, inputs
-from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
+from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress
 from rivalry.solving.randomness import Rng, key_of, keys_of, sequence_of
 from rivalry.solving.reparametrised import reparametrise
 from rivalry.solving.solve import solve
@@ -175,6 +175,7 @@ def _stack(what: str, trees: Sequence[Any]) -> Any:
 
 
 @check_keywords
+@draw_progress("points", 2)
 def sweep(
     game: Game,
     over: Mapping[str, Sequence[Any]],
@@ -186,6 +187,7 @@ def sweep(
     rng: Rng | None = None,
     tol: float = 1e-8,
     max_steps: int | None = None,
+    progress: ProgressCallback | bool | None = None,
     tolerance: float | None = TOLERANCE,
 ) -> Dataset:
     """Run a method at all combinations of parameter values, in batches of one compiled program each.
@@ -204,6 +206,8 @@ def sweep(
         the game may begin with ``game.``.
     start
         Start of every point; by default one sampled start.
+    progress
+        Receives `Progress` events that count points, or ``True`` for a bar, as in `solve`.
     zip
         Whether the values belong together in their order, as with ``zip = true`` in a study, rather than
         being combined.
@@ -230,11 +234,11 @@ def sweep(
     inputs.check_game(game)
     learns = isinstance(method, Learner) and not isinstance(method, type)
     inputs.check_method(method, inputs.LEARNER if learns else inputs.SOLVER)
-    inputs.check_settings(seed, tol, None)
+    inputs.check_settings(seed, tol, progress)
     points = _points(over, zip)
     given: Settings = {"start": start, "tol": tol, "max_steps": max_steps}
     members = [_vary(game, method, given, point) for point in points]
-    found = _run(members, sequence_of(seed, rng), learns, tolerance)
+    found = _run(members, sequence_of(seed, rng), learns, Limited(progress, None), tolerance)
     names = [ends.names_of(one) for one, _, _ in members]
     shared = names[0] if all(one == names[0] for one in names) else {}
     if zip:
@@ -248,10 +252,18 @@ def _run(
     members: Sequence[tuple[Any, Any, Settings]],
     sequence: np.random.SeedSequence,
     learns: bool,
+    watch: Limited,
     tolerance: float | None,
 ) -> dict[int, Record]:
     """Return the records of all points: learners one after the other, other methods in batches."""
     found: dict[int, Record] = {}
+
+    def part(members: int) -> ProgressCallback:
+        """Return a callback that counts the points of the next batch by its steps."""
+        before = len(found)
+        return lambda one: watch(Progress(before + members * one.done // max(one.total, 1), total))
+
+    total = len(members)
     for k, (game, method, settings) in enumerate(members):
         if settings["max_steps"] is not None:
             settings["max_steps"] = whole_number("max_steps", settings["max_steps"])
@@ -260,12 +272,13 @@ def _run(
         if learns:
             # by number, so that a stream does not depend on how many were made before
             own = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, k))
-            found[k] = solve(game, method, seed=own, tolerance=tolerance, **settings).record
+            found[k] = solve(game, method, seed=own, progress=part(1), tolerance=tolerance, **settings).record
     for group in [] if learns else _batches(members):
         games, methods, limits = zip(*(members[k] for k in group), strict=True)
         fixed = {name: limits[0][name] for name in ("tol", "max_steps")}
         starts = [_start(game, own["start"], sequence) for game, own in zip(games, limits, strict=True)]
-        solutions = solve_batch(games, methods, starts, seed=sequence, tolerance=tolerance, **fixed)
+        fixed |= {"seed": sequence, "progress": part(len(group)), "tolerance": tolerance}
+        solutions = solve_batch(games, methods, starts, **fixed)
         found |= {k: solution.record for k, solution in zip(group, solutions, strict=True)}
     return found
 

@@ -106,7 +106,7 @@ def check_settings(seed: Any, tol: Any, progress: Any, checkpoint: Any = None) -
         whole_number("seed", seed)
     if isinstance(tol, bool) or not isinstance(tol, Real) or np.isnan(float(tol)):
         raise ValueError(f"tol: {format_value(tol)} must be a number")
-    if progress is not None and not callable(progress):
+    if progress is not None and not isinstance(progress, bool) and not callable(progress):
         raise ValueError(f"progress: {format_value(progress)} must be a function of an event")
 
 

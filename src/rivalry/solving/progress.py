@@ -1,12 +1,25 @@
-"""Progress events, time limits and checkpoints of long computations."""
+"""Progress events and bars, time limits and checkpoints of long computations."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
+from html import escape
+from importlib import import_module
+from threading import Lock, Timer
 from time import monotonic
-from typing import NamedTuple, Protocol, runtime_checkable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DELAY, REFRESH = 2.0, 0.2  # seconds before a bar is drawn, and between updates in a notebook
+COMPILING = "compiling"  # before the first event
 
 
 class Progress(NamedTuple):
@@ -23,14 +36,137 @@ class Progress(NamedTuple):
 ProgressCallback = Callable[[Progress], object]  # returns True to stop
 
 
+class Bar:
+    """A callback that draws a bar in terminals and notebooks, after `DELAY` seconds.
+
+    Before the first event programs are being compiled; the bar then says so and shows the time. Nothing is
+    written elsewhere, such as to a file.
+
+    Parameters
+    ----------
+    title, unit
+        Words before the bar, and the noun of what the events count.
+    console
+        Where it is drawn; by default the standard error of a terminal, or the notebook.
+    """
+
+    def __init__(self, title: str, unit: str = "steps", console: Console | None = None) -> None:
+        self.title, self.unit, self.console = title, unit, console
+        self.event: Progress | None = None
+        self.bar: _TerminalBar | _NotebookBar | None = None
+        self.closed = False
+        self.lock = Lock()
+        self.timer = Timer(DELAY, self._draw)
+        self.timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self.timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.timer.cancel()
+        with self.lock:
+            self.closed = True
+            if self.bar is not None:
+                self.bar.stop()
+
+    def __call__(self, event: Progress) -> bool:
+        """Show an event; never stop the work."""
+        with self.lock:
+            self.event = event
+            self._update()
+        return False
+
+    def _draw(self) -> None:
+        # not at the start: most computations end before, and rich takes time to import
+        from rich.console import Console
+
+        console = self.console or Console(stderr=True)
+        if not (console.is_terminal or console.is_jupyter):
+            return
+        made = _NotebookBar(self.title) if console.is_jupyter else _TerminalBar(self.title, console)
+        with self.lock:
+            if self.closed:
+                made.stop()
+                return
+            self.bar = made
+            self._update()
+
+    def _update(self) -> None:
+        if self.bar is None or self.event is None:
+            return
+        done, total, _ = self.event
+        words = f"{done} of {total} {self.unit}" if total else f"{done} {self.unit}"
+        self.bar.update(done, total, words)
+
+
+class _TerminalBar:
+    """A bar of rich, whose own thread shows the time."""
+
+    def __init__(self, title: str, console: Console) -> None:
+        from rich.markup import escape
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = TextColumn(escape(title)), BarColumn(), TextColumn("{task.fields[words]}")
+        self.bar = Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
+        self.task = self.bar.add_task("", total=None, words=COMPILING)
+        self.bar.start()
+
+    def update(self, done: int, total: int, words: str) -> None:
+        self.bar.update(self.task, completed=done, total=total or None, words=words)
+
+    def stop(self) -> None:
+        self.bar.stop()
+
+
+class _NotebookBar:
+    """A bar of HTML, which is replaced in place and removed at the end; rich would need ipywidgets."""
+
+    def __init__(self, title: str) -> None:
+        self.shown, self.title, self.last = import_module("IPython.display"), title, 0.0
+        self.handle = self.shown.display(self._page("<progress></progress>", COMPILING), display_id=True)
+
+    def _page(self, bar: str, words: str) -> Any:
+        return self.shown.HTML(f"<div>{escape(self.title)} {bar} {escape(words)}</div>")
+
+    def update(self, done: int, total: int, words: str) -> None:
+        if monotonic() - self.last < REFRESH:  # every update is a message to the browser
+            return
+        self.last = monotonic()
+        bar = f'<progress value="{done}" max="{total}"></progress>' if total else "<progress></progress>"
+        self.handle.update(self._page(bar, words))
+
+    def stop(self) -> None:
+        self.handle.update(self.shown.HTML(""))
+
+
+def draw_progress(unit: str, place: int) -> Callable[[F], F]:
+    """Decorate a function whose argument ``method`` has this place: it draws a bar if ``progress=True``."""
+
+    def decorate(function: F) -> F:
+        @wraps(function)
+        def call(*args: Any, progress: ProgressCallback | bool | None = None, **kwargs: Any) -> Any:
+            if progress is not True:
+                return function(*args, progress=progress, **kwargs)
+            method = args[place] if len(args) > place else kwargs.get("method")
+            with Bar(type(method).__name__, unit) as bar:
+                return function(*args, progress=bar, **kwargs)
+
+        return call  # type: ignore[return-value]
+
+    return decorate
+
+
 class Limited:
     """A callback that forwards events to ``progress`` and also stops after ``seconds``.
 
     Time counts from the construction of the callback. ``over`` is whether it had elapsed at the last event.
     """
 
-    def __init__(self, progress: ProgressCallback | None, seconds: float | None) -> None:
-        self.progress = progress
+    def __init__(self, progress: ProgressCallback | bool | None, seconds: float | None) -> None:
+        self.progress = progress if callable(progress) else None
         self.end = float("inf") if seconds is None else monotonic() + seconds
         self.over = False
 

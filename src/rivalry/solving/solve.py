@@ -16,7 +16,7 @@ from rivalry.core.plain import register_plain
 from rivalry.core.results import Record, Solution, dataset
 from rivalry.core.validate import check, check_keywords, whole_number
 from rivalry.solving import ends, inputs
-from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
+from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress
 from rivalry.solving.randomness import Rng, keys_of, sequence_of
 from rivalry.solving.reparametrised import reparametrise
 from rivalry.solving.steps import (
@@ -42,6 +42,7 @@ DONE = "_done"  # steps taken by a learner, in a checkpoint beside the session's
 
 
 @check_keywords
+@draw_progress("steps", 1)
 def solve(
     game: Any,
     method: Method | Learner,
@@ -52,7 +53,7 @@ def solve(
     tol: float = 1e-8,
     max_steps: int | None = None,
     max_seconds: float | None = None,
-    progress: ProgressCallback | None = None,
+    progress: ProgressCallback | bool | None = None,
     tolerance: float | None = TOLERANCE,
     path: bool = True,
     checkpoint: Checkpoint | None = None,
@@ -81,7 +82,8 @@ def solve(
     max_seconds
         Limit of time, checked between calls of a compiled program and reported as ``stopped_by``.
     progress
-        Receives `Progress` events; stops the computation by returning True.
+        Receives `Progress` events; stops the computation by returning True. ``True`` in place of a function
+        draws a bar in terminals and notebooks, if the computation takes more than two seconds.
     tolerance
         Tolerance of the certificate, relative to what each player can win or lose; None for no certificate.
     path
@@ -270,7 +272,7 @@ def _run_learner(
     sequence: np.random.SeedSequence,
     max_steps: int | None,
     max_seconds: float | None,
-    progress: ProgressCallback | None,
+    progress: ProgressCallback | bool | None,
     tolerance: float | None,
     checkpoint: Checkpoint | None,
 ) -> Solution:

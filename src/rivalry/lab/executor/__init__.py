@@ -70,7 +70,7 @@ def run_study(
     out: str | os.PathLike[str] | None = None,
     *,
     workers: int | None = None,
-    progress: EventCallback | None = None,
+    progress: EventCallback | bool | None = None,
     executor: Hire | None = None,
 ) -> Run:
     """Run a study, or continue its run, and return the run; the whole study is checked first.
@@ -82,7 +82,8 @@ def run_study(
     workers
         Largest number of cells computed at a time; default one, or the capacity of ``executor``.
     progress
-        Callback that receives `RunEvent` objects; returning True stops the work.
+        Callback that receives `RunEvent` objects; returning True stops the work. ``True`` draws a bar, as in
+        `rivalry.solve`.
     executor
         Executor factory for cells elsewhere, such as `rivalry.integrations.ray.Cluster`.
 
@@ -101,7 +102,17 @@ def run_study(
     run = Run.create_or_open(study.default_folder if out is None else Path(out), study)
     if workers is None and executor is None:
         workers = 1
-    carry_out(run, workers=workers, progress=progress, executor=executor)
+    if progress is True:
+        from rivalry.solving.progress import Bar, Progress  # loads JAX's part of the package
+
+        with Bar(study.name, "cells") as bar:
+
+            def show(event: RunEvent) -> object:
+                return bar(Progress(event.done, event.total))
+
+            carry_out(run, workers=workers, progress=show, executor=executor)
+    else:
+        carry_out(run, workers=workers, progress=progress or None, executor=executor)
     return Run.open(run.folder)
 
 

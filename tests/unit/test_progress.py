@@ -1,0 +1,152 @@
+"""Bars of progress: drawn late, in terminals only, and without any effect on results."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from io import StringIO
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import rivalry as rv
+from rivalry.lab.executor import run_study
+from rivalry.solving import progress
+from rivalry.solving.progress import Bar, Progress
+from tests.duels import study
+
+CHICKEN = rv.games.matrix("chicken")
+
+
+def terminal() -> Console:
+    return Console(file=StringIO(), force_terminal=True, width=100)
+
+
+def text_of(console: Console) -> str:
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert condition()
+
+
+def test_a_bar_shows_compiling_and_then_the_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "DELAY", 0.0)
+    console = terminal()
+    with Bar("GradientAscent", "steps", console) as bar:
+        wait_for(lambda: "compiling" in text_of(console))
+        assert "GradientAscent" in text_of(console)
+        assert bar(Progress(3, 10)) is False
+        wait_for(lambda: "3 of 10 steps" in text_of(console))
+        bar(Progress(7, 0))
+        wait_for(lambda: "7 steps" in text_of(console))
+    after = text_of(console)
+    time.sleep(0.3)
+    assert text_of(console) == after  # nothing is drawn after the end
+
+
+def test_nothing_is_drawn_of_a_short_computation() -> None:
+    console = terminal()
+    with Bar("GradientAscent", "steps", console) as bar:
+        bar(Progress(1, 2))
+    assert text_of(console) == ""
+    assert not bar.timer.is_alive() or bar.timer.finished.is_set()
+
+
+def test_a_bar_ends_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "DELAY", 0.0)
+    console = terminal()
+    bar = Bar("x", "steps", console)
+
+    def fail() -> None:
+        wait_for(lambda: bar.bar is not None)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), bar:
+        fail()
+    assert not bar.bar.bar.live.is_started
+
+
+def test_nothing_is_written_to_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "DELAY", 0.0)
+    console = Console(file=StringIO())
+    with Bar("x", "steps", console) as bar:
+        bar.timer.join(30)
+        bar(Progress(1, 2))
+    assert text_of(console) == ""
+
+
+def test_a_notebook_shows_a_bar_that_is_removed_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "DELAY", 0.0)
+    monkeypatch.setattr(progress, "REFRESH", 0.0)
+    pages: list[str] = []
+    handle = SimpleNamespace(update=pages.append)
+
+    def display(page: str, *, display_id: bool) -> SimpleNamespace:
+        pages.append(page)
+        return handle
+
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(HTML=str, display=display))
+    with Bar("A < B", "steps", Console(file=StringIO(), force_jupyter=True)) as bar:
+        wait_for(lambda: bool(pages))
+        assert pages == ["<div>A &lt; B <progress></progress> compiling</div>"]
+        wait_for(lambda: bar.bar is not None)
+        bar(Progress(3, 10))
+        assert pages[-1] == '<div>A &lt; B <progress value="3" max="10"></progress> 3 of 10 steps</div>'
+    assert pages[-1] == ""
+
+
+def recorded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, Progress]]:
+    """The events of all bars that are made, with their titles and units."""
+    events: list[tuple[str, str, Progress]] = []
+
+    def note(bar: Bar, event: Progress) -> bool:
+        events.append((bar.title, bar.unit, event))
+        return False
+
+    monkeypatch.setattr(Bar, "__call__", note)
+    return events
+
+
+def test_solve_draws_a_bar_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    events, learner = recorded(monkeypatch), rv.methods.RegretMatching()
+    plain = [rv.solve(CHICKEN, learner, max_steps=200, progress=off) for off in (None, False)]
+    assert not events
+    found = rv.solve(CHICKEN, learner, max_steps=200, progress=True)
+    for one in plain:
+        np.testing.assert_array_equal(found.profile, one.profile)
+    assert events
+    assert {(title, unit) for title, unit, _ in events} == {("RegretMatching", "steps")}
+    assert events[-1][2][:2] == (200, 200)
+    events.clear()
+    rv.solve(game=CHICKEN, method=rv.methods.PureEquilibria(), progress=True)
+    assert events[0][0] == "PureEquilibria"
+
+
+def test_sweep_counts_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = recorded(monkeypatch)
+    game = rv.games.matrix(CHICKEN.table)
+    over: dict[str, Any] = {"payoffs[0][0][0]": [0.0, 1.0, 2.0]}
+    rv.sweep(game, over, rv.methods.RegretMatching(), max_steps=50, progress=True)
+    done = [event.done for _, _, event in events]
+    assert {(title, unit) for title, unit, _ in events} == {("RegretMatching", "points")}
+    assert done == sorted(done)
+    assert events[-1][2][:2] == (3, 3)
+    seen: list[Progress] = []
+    rv.sweep(game, over, rv.methods.Extragradient(), CHICKEN.pure(0, 1), max_steps=5, progress=seen.append)
+    assert seen[-1][:2] == (3, 3)
+
+
+def test_run_study_counts_cells(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = recorded(monkeypatch)
+    run = run_study(study(tmp_path), tmp_path / "run", progress=True)
+    assert events[-1][1] == "cells"
+    assert events[-1][2][:2] == (6, 6)
+    assert run.status == "done"
