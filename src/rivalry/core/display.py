@@ -136,8 +136,8 @@ def _strategy(row: np.ndarray, axes: Sequence[str]) -> str:
     """Return a strategy with the names of its axes."""
     if len(axes) != len(row) or all(name == str(k) for k, name in enumerate(axes)):
         return strategy_in_words(row)
-    shown = range(len(row)) if len(row) <= SHORT else np.flatnonzero(row)
-    return ", ".join(f"{axes[k]} {row[k]:.6g}" for k in shown)
+    pairs = zip(axes, row, strict=True)
+    return ", ".join(f"{name} {value:.6g}" for name, value in pairs if len(row) <= SHORT or value)
 
 
 def _mixture(weights: np.ndarray, places: np.ndarray) -> str:

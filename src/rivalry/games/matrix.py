@@ -297,7 +297,13 @@ def matrix(
     >>> matrix(payoffs=[[[1, 0]], [[0, 2]]]).sizes
     (1, 2)
     """
-    given = {"players": players, "size": size, "win": win, "multiplier": multiplier, "cost": cost}
+    given: dict[str, Any] = {
+        "players": players,
+        "size": size,
+        "win": win,
+        "multiplier": multiplier,
+        "cost": cost,
+    }
     given = {key: value for key, value in given.items() if value is not None}
     if tables:
         if name is not None or payoffs is not None:

@@ -125,11 +125,11 @@ class _NotebookBar:
     """A bar of HTML, which is replaced in place and removed at the end; rich would need ipywidgets."""
 
     def __init__(self, title: str) -> None:
-        self.shown, self.title, self.last = import_module("IPython.display"), title, 0.0
-        self.handle = self.shown.display(self._page("<progress></progress>", COMPILING), display_id=True)
+        self.notebook, self.title, self.last = import_module("IPython.display"), title, 0.0
+        self.handle = self.notebook.display(self._page("<progress></progress>", COMPILING), display_id=True)
 
     def _page(self, bar: str, words: str) -> Any:
-        return self.shown.HTML(f"<div>{escape(self.title)} {bar} {escape(words)}</div>")
+        return self.notebook.HTML(f"<div>{escape(self.title)} {bar} {escape(words)}</div>")
 
     def update(self, done: int, total: int, words: str) -> None:
         if monotonic() - self.last < REFRESH:  # every update is a message to the browser
@@ -139,7 +139,7 @@ class _NotebookBar:
         self.handle.update(self._page(bar, words))
 
     def stop(self) -> None:
-        self.handle.update(self.shown.HTML(""))
+        self.handle.update(self.notebook.HTML(""))
 
 
 def draw_progress(unit: str, place: int) -> Callable[[F], F]:

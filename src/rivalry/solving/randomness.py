@@ -57,13 +57,13 @@ def sequence_of(
 def _sequence_of_generator(rng: np.random.Generator) -> np.random.SeedSequence:
     """Return the sequence that a fresh generator was made of, else one drawn from it; advance it."""
     bits = rng.bit_generator
-    made_of = bits.seed_seq
-    known = isinstance(made_of, np.random.SeedSequence)
-    # as text: the state of some generators holds arrays
-    fresh = known and repr(type(bits)(made_of).state) == repr(bits.state)
-    words = rng.integers(2**32, size=4, dtype=np.uint32)
-    if fresh and isinstance(made_of, np.random.SeedSequence):
-        return made_of
+    made_of, words = bits.seed_seq, rng.integers(2**32, size=4, dtype=np.uint32)
+    if isinstance(made_of, np.random.SeedSequence):
+        start = np.random.Generator(type(bits)(made_of))
+        start.integers(2**32, size=4, dtype=np.uint32)
+        # as text: the state of some generators holds arrays
+        if repr(start.bit_generator.state) == repr(bits.state):
+            return made_of
     return np.random.SeedSequence(words.tolist())
 
 

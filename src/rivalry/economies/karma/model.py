@@ -6,7 +6,7 @@ Source: Vaishampayan (ETH Zurich 2024), chapters 2 and 3; Elokda et al., Dynamic
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
