@@ -247,7 +247,7 @@ def check(
     >>> def family(reach: float, *, players: int = 2): ...
     >>> check(family, (), {"reach": 1.0, "player": 3})
     Traceback (most recent call last):
-    ValueError: player: is no argument of family; did you mean 'players'?
+    ValueError: player: is no argument of family; did you mean 'players'? known: players, reach
     >>> check(family, ("wide",), {})
     Traceback (most recent call last):
     ValueError: reach: 'wide' must be a number
