@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
 from inspect import unwrap
 from typing import Any
 
@@ -384,3 +386,11 @@ def test_wrong_input() -> None:
             ValueError, match=r"action of player_1: .* must be in the box \[-1, 1\], 1 number"
         ):
             box.step({"player_0": [0.0], "player_1": action})
+
+
+def test_the_package_names_a_missing_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert rv.envs.parallel_env is parallel_env
+    monkeypatch.setitem(sys.modules, "pettingzoo", None)
+    monkeypatch.delitem(sys.modules, "rivalry.envs")
+    with pytest.raises(ImportError, match=r"^rivalry.envs needs pettingzoo: pip install 'rivalry\[envs\]'$"):
+        import_module("rivalry.envs")
