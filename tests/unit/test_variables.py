@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.annotations import meaning_of, signature_of
 from rivalry.core.display import DESCRIBED, attributes_of
 from rivalry.core.results import collect, dataset
 
@@ -47,6 +48,8 @@ def test_a_sweep_has_names_units_and_the_axes_of_the_game() -> None:
     assert found.payoff.attrs["units"] == "payoff"
     assert found.price.attrs["description"] == "price per unit"
     assert found.slope.attrs["long_name"] == "slope"
+    hints = signature_of(rv.games.market)[1]
+    assert found.slope.attrs["description"] == meaning_of(hints["slope"]) != ""
 
 
 def test_names_that_do_not_fit_a_dimension_are_left_out() -> None:

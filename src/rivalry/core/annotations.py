@@ -108,6 +108,18 @@ def symbol_of(hint: Any) -> str:
     return next((str(note) for note in notes if isinstance(note, Symbol)), "")
 
 
+def meaning_of(hint: Any) -> str:
+    """Return the meaning that an annotation states, or an empty string.
+
+    >>> meaning_of(Annotated[float, Symbol("sigma"), Gt(0), "standard deviation, units of space"] | None)
+    'standard deviation, units of space'
+    """
+    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    own = [note for note in notes if type(note) is str]  # a `Symbol` is text too
+    union = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else ()
+    return "; ".join(own) or next(filter(None, map(meaning_of, union)), "")
+
+
 def length_of(notes: Iterable[Any]) -> tuple[int, int | None]:
     """Return the smallest and the largest number of entries that the notes of an annotation allow."""
     fewest, most = 0, None

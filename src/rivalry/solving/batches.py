@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from itertools import product
 from math import prod
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.core.annotations import keywords
+from rivalry.core.annotations import meaning_of, signature_of
 from rivalry.core.certify import TOLERANCE
 from rivalry.core.construction import recipe_of, variant
 from rivalry.core.game import Game, Playable, arrays, initial_profile, with_
@@ -244,8 +244,28 @@ def sweep(
     if zip:
         rows: list[Any] = [({"point": k}, found[k]) for k in range(len(points))]
         companions = {name: ("point", values) for name, values in over.items()}
-        return collect(rows, {"point": range(len(points))}, companions, shared)
-    return collect([(point, found[k]) for k, point in enumerate(points)], over, names=shared)
+        data = collect(rows, {"point": range(len(points))}, companions, shared)
+    else:
+        data = collect([(point, found[k]) for k, point in enumerate(points)], over, names=shared)
+    for name, meaning in _meanings(game, method, over):
+        data[name].attrs["description"] = meaning
+    return data
+
+
+def _meanings(game: Any, method: Any, over: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the meanings of swept names, from the annotations of the game's factory and of the method."""
+    recipe = recipe_of(game)
+    of_game = signature_of(recipe.make)[1] if recipe else {}
+    try:
+        kind: Any = type(method)
+        of_method = signature_of(kind)[1]
+    except (NameError, TypeError):  # annotations that only a type checker can read
+        of_method = {}
+    for name in over:
+        plain = name.removeprefix("game.")
+        hints, key = (of_method, plain[7:]) if plain.startswith("method.") else (of_game, plain)
+        if meaning := meaning_of(hints.get(key.split("[")[0])):
+            yield name, meaning
 
 
 def _run(
@@ -310,17 +330,18 @@ def _vary(game: Any, method: Any, settings: Settings, point: Mapping[str, Any]) 
     plain = {name.removeprefix("game."): value for name, value in point.items()}
     options = {name.removeprefix("method."): v for name, v in plain.items() if name.startswith("method.")}
     own = {name: options.pop(name) for name in settings if name in options}
+    known = [field.name for field in fields(method)] if is_dataclass(method) else []
     for name in options:
-        if name not in keywords(type(method)):
-            hint = near(name, [*keywords(type(method)), *settings])
+        if name not in known:
+            hint = near(name, [*known, *settings])
             raise ValueError(f"over: method.{name} is no option of {type(method).__name__}; {hint}")
     given = {name: value for name, value in plain.items() if not name.startswith("method.")}
-    fields = {name: value for name, value in given.items() if name in arrays(game)}
-    if others := {name: value for name, value in given.items() if name not in fields}:
+    direct = {name: value for name, value in given.items() if name in arrays(game)}
+    if others := {name: value for name, value in given.items() if name not in direct}:
         if recipe_of(game) is None:  # not made by a factory, or changed since: `with_` raises
             with_(game, **others)
         game = variant(game, **others)
-    game = with_(game, **fields) if fields else game
+    game = with_(game, **direct) if direct else game
     return game, replace(method, **options) if options else method, {**settings, **own}
 
 
