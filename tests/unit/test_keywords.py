@@ -28,9 +28,8 @@ MISSPELT: dict[str, Callable[[], Any]] = {
     "max_step: is no argument of solve; did you mean 'max_steps'?": (
         lambda: rv.solve(GAME, CLIMB, START, max_step=3)
     ),
-    "step: is no argument of trace; did you mean 'steps'? known: every, game, method, rng, seed, start, steps": (
-        lambda: rv.trace(GAME, CLIMB, START, step=3)
-    ),
+    "step: is no argument of trace; did you mean 'steps'? known: every, game, method, rng, seed, start, "
+    "steps": lambda: rv.trace(GAME, CLIMB, START, step=3),
     "over: method.rat is no option of GradientAscent; did you mean 'rate'?": (
         lambda: rv.sweep(GAME, {"method.rat": [0.1]}, CLIMB, START)
     ),
