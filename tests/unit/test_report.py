@@ -684,13 +684,13 @@ def test_numbers_are_short_and_plain() -> None:
 
 
 def test_the_command_line_reports_both_verdicts_and_explanations(tmp_path: Path) -> None:
-    from rivalry.cli.work import _references
+    from rivalry.cli.summary import references
 
     given = {"quantity": "threshold", "published": 0.2, "published_tolerance": 0.005, "why": "a slip"}
     given["published_tolerance_reason"] = "rounding"
     rows = [{**given, "within": [0.1, 0.3]}, {"quantity": "treshhold", "expected": 1}]
     run = stored(tmp_path / "run", study(expect=rows, sweep={"game.reach": [0.17]}))
-    found = _references(expectations(run.head["study"], run.dataset()), parts=False)
+    found = references(expectations(run.head["study"], run.dataset()), parts=False)
     assert found[0] == (
         "reference values: 1 published value: 1 differs (explained); "
         "2 independent checks: 1 agrees, 1 not compared"

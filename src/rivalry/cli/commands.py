@@ -275,9 +275,11 @@ def report(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Rebuild the figures and report.html from stored data."""
+    """Rebuild the figures and report.html from stored data, and print the results."""
     path = work.report(run, out)
-    return _print_result(json, {"run": str(run), "report": str(path)}, str(path))
+    if json:
+        return _print_result(json, {"run": str(run), "report": str(path)}, "")
+    return _print_result(json, None, work.results_as_text(run, path))
 
 
 @app.command()

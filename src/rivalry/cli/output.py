@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from errno import EPIPE
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from rivalry.cli import interrupt
@@ -172,6 +173,17 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None 
     page = io.StringIO()
     Console(file=page, width=width or _width(), color_system=None).print(grid)
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
+
+
+def fits(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> bool:
+    """Return whether a table has each of its entries on one line."""
+    columns = zip(*([head, *rows]), strict=True)
+    return sum(2 + max(len(_cell(entry)) for entry in column) for column in columns) - 2 <= _width()
+
+
+def paragraph(words: str) -> str:
+    """Return text in lines that fit the terminal, further ones indented."""
+    return fill(words, _width(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _width() -> int:

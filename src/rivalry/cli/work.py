@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rivalry.cli import output, values
+from rivalry.cli import output, summary, values
 from rivalry.cli.values import OptionError
 from rivalry.core.annotations import keywords
 from rivalry.core.registry import Entry, load, near
@@ -183,7 +183,7 @@ def _carry_out(
     path = report(run.folder)
     data = datasets(run)
     found = result(run, status, path, data)
-    return found, _words(run, found, data), int(status != "done")
+    return found, summary.text(run, found, data), int(status != "done")
 
 
 def _draw_own(run: Run) -> None:
@@ -247,81 +247,6 @@ def _in_part(part: str, cell: str) -> str:
     return f"{part}/{cell}" if part else cell
 
 
-def _words(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> str:
-    """Return a run's results as text; the last line is the report's path."""
-    from rivalry.lab.report import lines as warning_lines
-    from rivalry.lab.report import warnings_of
-
-    quick = ", quick form" if run.head["study"].get("quick_form") else ""
-    cells = found["cells"]
-    lines = [f"{found['study']}: {found['status']}, {cells['done']} of {cells['total']} cells{quick}"]
-    if found["changed"]:
-        lines.append(f"changed from the study: {', '.join(found['changed'])}")
-    lines += [*_references(found["expectations"], parts=len(data) > 1), *_claims(data)]
-    # over all parts: a warning of several parts is one line
-    rows = warnings_of([notes for part in _by_part(run).values() for notes in part.warnings().values()])
-    lines += [f"warning: {line}" for line in warning_lines(rows)]
-    return "\n".join([*lines, found["report"]])
-
-
-def _claims(data: Mapping[str, Dataset]) -> list[str]:
-    """Return the number of certificates per claim; approximate equilibria with their largest bound."""
-    from rivalry.core.results import gain_in_words
-    from rivalry.lab.report.judge import cells
-
-    rows = [row for part in data.values() for row in cells(part) if row[0]["claim"]]
-    claims = [certificate["claim"] for certificate, _ in rows]
-    counted = []
-    for claim in dict.fromkeys(claims):
-        counted.append(f"{claims.count(claim)} {claim}")
-        if claim == "approximate equilibrium":
-            worst = max(about["gain"] for certificate, about in rows if certificate["claim"] == claim)
-            counted[-1] += f" ({gain_in_words(worst)})"
-    return [f"certificates: {', '.join(counted)}"] if counted else []
-
-
-def _references(rows: Sequence[Mapping[str, Any]], *, parts: bool) -> list[str]:
-    """Return our values beside published and independent ones; values not compared are only counted."""
-    from rivalry.lab.report.judge import NOT_COMPARED, tally
-
-    if not rows:
-        return []
-    words = ("published_verdict", "expected_verdict")
-    compared = [row for row in rows if any(row[key] not in (None, NOT_COMPARED) for key in words)]
-    head = ["quantity", "ours", "published", "verdict", "expected", "verdict", "certificate"]
-    lines = [f"reference values: {tally(rows)}"]
-    if compared:
-        lines += ["", output.table(head, [_reference(row, parts) for row in compared]), ""]
-    for row in compared:
-        if row["published_verdict"] == "differs":
-            why = row["why"] or "the study gives no explanation"
-            lines.append(f"differs from the published value: {_quantity_name(row, parts)}: {why}")
-    reasons = [str(row["reason"]) for row in rows if row not in compared]
-    counted = [f"{reasons.count(reason)} ({reason})" for reason in dict.fromkeys(reasons)]
-    return lines + [f"not compared: {', '.join(counted)}"] * bool(counted)
-
-
-def _reference(row: Mapping[str, Any], parts: bool) -> list[Any]:
-    band = row["within"]
-    asked = f"{band[0]:g} to {band[1]:g}" if band is not None else row["expected"]
-    published = [row["published"], row["published_verdict"]]
-    return [
-        _quantity_name(row, parts),
-        row["ours"],
-        *published,
-        asked,
-        row["expected_verdict"],
-        row["certificate"],
-    ]
-
-
-def _quantity_name(row: Mapping[str, Any], parts: bool) -> str:
-    """Return a quantity's name with its study (if there are several), reduction and coordinates."""
-    at = ", ".join(f"{name}={value}" for name, value in row["at"].items())
-    part = row["study"] if parts else ""
-    return " ".join(filter(None, [part, row["reduce"], row["quantity"], f"({at})" if at else ""]))
-
-
 def status(folder: Path) -> tuple[dict[str, Any], str]:
     """Return a run's progress as JSON and as text; report damaged files on stderr."""
     from rivalry.lab.store import Run, status_of
@@ -347,6 +272,15 @@ def report(folder: Path, out: Path | None = None) -> Path:
     run = Run.open(folder)
     _note_left_out(run)
     return build(folder, output.note, out)
+
+
+def results_as_text(folder: Path, path: Path) -> str:
+    """Return the results of a run, whose report is at ``path``, as text."""
+    from rivalry.lab.store import Run, status_of
+
+    run = Run.open(folder)
+    data = datasets(run)
+    return summary.text(run, result(run, status_of(run.counts()), path, data), data)
 
 
 def _note_left_out(run: Run) -> None:
@@ -404,6 +338,6 @@ def certify(folder: Path) -> CommandResult:
     data = datasets(run)
     found = _certificates(run, data)
     head = ["cell", "algorithm", "claim", "coverage", "regret", "bound"]
-    lines = [output.table(head, [[row[key] for key in head] for row in found]), *_claims(data)]
+    lines = [output.table(head, [[row[key] for key in head] for row in found]), *summary.claims(data)]
     lines.append(f"{count} certificates recomputed; `rivalry report {folder}` shows them")
     return {"run": str(folder), "certificates": found}, "\n".join(lines), 0

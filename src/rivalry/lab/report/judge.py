@@ -115,16 +115,21 @@ def results(data: Dataset) -> list[dict[str, Any]]:
     """Return the results of every finished cell, as ``--json`` prints them.
 
     Keys: algorithm, at, status, claim, payoff (per player; a list of these if a cell holds several results)
-    and metrics, the variables with one number, word or boolean per cell.
+    and metrics, the variables with one number, word or boolean per cell, or a number per player.
     """
     found = []
     for (certificate, about), cell in zip(cells(data), _finished_cells(data), strict=True):
         row = {key: certificate[key] for key in ("algorithm", "at")}
         row |= {"status": about["status"], "claim": certificate["claim"]}
         row["payoff"] = cell["payoff"].values.tolist() if "payoff" in cell else None
-        single = [name for name in map(str, cell.data_vars) if cell[name].ndim == 0 and name not in ABOUT]
-        values = {name: cell[name].values for name in single}
-        row["metrics"] = {name: value.item() for name, value in values.items() if _is_stored(value)}
+        single = [str(name) for name in cell.data_vars if cell[name].dims in ((), ("player",))]
+        values = {name: cell[name].values for name in single if name not in ABOUT}
+        known = {name: value[_is_stored(value)] for name, value in values.items()}
+        row["metrics"] = {
+            name: value.tolist() if values[name].ndim else value[0].item()
+            for name, value in known.items()
+            if value.size
+        }
         found.append(row)
     return found
 
@@ -134,8 +139,8 @@ _SUMMARISED = (
     *("certificate_method", "coverage", "rounding", "claim"),
 )
 ABOUT = (
-    *("cell", "status", "claim", "coverage", "rounding"),
-    *("concept", "concept_residual", "certificate_method"),
+    *("cell", "status", "claim", "coverage", "rounding", "payoff", "regret", "bound", "at_stake"),
+    *("concept", "concept_residual", "certificate_method", "tolerance", "alike"),
 )
 """Variables that describe a result and are not metrics of it."""
 

@@ -1,0 +1,149 @@
+"""A run's results as text for the terminal: results first, then references, certificates and warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rivalry.cli import output
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+    from rivalry.lab.report.answers import Answer, AnswerTable
+    from rivalry.lab.store import Run
+
+ROWS = 12  # most points of a study in the table
+
+
+def text(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> str:
+    """Return a run's results as text; the last line is the report's path.
+
+    Parameters
+    ----------
+    found
+        What ``--json`` prints.
+    data
+        The datasets of the parts by name, or the run's under an empty name.
+    """
+    from rivalry.lab.report import lines as warning_lines
+    from rivalry.lab.report import warnings_of
+    from rivalry.lab.study.expect import differences
+
+    parts = run.parts() or {"": run}
+    quick = ", quick form" if run.head["study"].get("quick_form") else ""
+    cells = found["cells"]
+    lines = [f"{found['study']}: {found['status']}, {cells['done']} of {cells['total']} cells{quick}"]
+    changed = [one.words for part in parts.values() for one in differences(part.head["study"])]
+    lines += [f"changed from the study: {words}" for words in dict.fromkeys(changed)]
+    for name, part in parts.items():
+        lines += _results(name, part, data[name])
+    lines += [*references(found["expectations"], parts=len(data) > 1), *claims(data)]
+    # over all parts: a warning of several parts is one line
+    rows = warnings_of([notes for part in parts.values() for notes in part.warnings().values()])
+    lines += [f"warning: {line}" for line in warning_lines(rows)]
+    fitted = [line if "\n" in line else output.paragraph(line) for line in lines]
+    return "\n".join([*fitted, found["report"]])
+
+
+def _results(name: str, part: Run, data: Dataset) -> list[str]:
+    """Return the table of a study and a sentence per method; of a part of a study the sentences only."""
+    from rivalry.lab.report.answers import answers
+    from rivalry.lab.report.sentences import sentences
+
+    study = part.head["study"]
+    found = answers(study, data)
+    if not found:
+        return []
+    said = [": ".join(filter(None, [name, *row])) for row in sentences(study, found)]
+    if name:
+        return said
+    whole = [found]
+    if not _table(study, data, found).complete:  # too wide: a table per method, without its name
+        whole = [list(group) for _, group in groupby(found, key=lambda one: one.algorithm)]
+    most = max(ROWS // len(whole), 4)
+    lines, left_out, names = [""], 0, dict[str, None]()
+    for group in whole:
+        shown = _table(study, data, group, most).table
+        lines += [f"{group[0].algorithm}:"] * (len(whole) > 1) + [output.table(shown.columns, shown.rows), ""]
+        left_out += shown.left_out
+        names |= dict.fromkeys(shown.metrics_left_out)
+    left = [f"{left_out} more points"] * bool(left_out) + list(names)[:3]
+    if left:
+        lines.append(f"not shown: {', '.join(left)}; `rivalry export {part.folder} --to csv` lists all")
+    return [*lines, *said, ""]
+
+
+class _Fitted(NamedTuple):
+    table: AnswerTable
+    complete: bool  # its entries are on one line each
+
+
+def _table(study: Mapping[str, Any], data: Dataset, found: Sequence[Answer], most: int = ROWS) -> _Fitted:
+    """Return the table with as many metrics as fit the terminal."""
+    from rivalry.lab.report.answers import COLUMNS, answer_table
+
+    for count in range(COLUMNS, -1, -1):
+        table = answer_table(study, data, found, most, count)
+        if output.fits(table.columns, table.rows):
+            return _Fitted(table, True)
+    return _Fitted(table, False)
+
+
+def claims(data: Mapping[str, Dataset]) -> list[str]:
+    """Return the number of certificates per claim; approximate equilibria with their largest bound."""
+    from rivalry.core.results import gain_in_words
+    from rivalry.lab.report.judge import cells
+
+    rows = [row for part in data.values() for row in cells(part) if row[0]["claim"]]
+    known = [certificate["claim"] for certificate, _ in rows]
+    counted = []
+    for claim in dict.fromkeys(known):
+        counted.append(f"{known.count(claim)} {claim}")
+        if claim == "approximate equilibrium":
+            worst = max(about["gain"] for certificate, about in rows if certificate["claim"] == claim)
+            counted[-1] += f" ({gain_in_words(worst)})"
+    return [f"certificates: {', '.join(counted)}"] if counted else []
+
+
+def references(rows: Sequence[Mapping[str, Any]], *, parts: bool) -> list[str]:
+    """Return our values beside published and independent ones; values not compared are only counted."""
+    from rivalry.lab.report.judge import NOT_COMPARED, tally
+
+    if not rows:
+        return []
+    words = ("published_verdict", "expected_verdict")
+    compared = [row for row in rows if any(row[key] not in (None, NOT_COMPARED) for key in words)]
+    head = ["quantity", "ours", "published", "verdict", "expected", "verdict", "certificate"]
+    lines = [f"reference values: {tally(rows)}"]
+    if compared:
+        lines += ["", output.table(head, [_reference(row, parts) for row in compared]), ""]
+    for row in compared:
+        if row["published_verdict"] == "differs":
+            why = row["why"] or "the study gives no explanation"
+            lines.append(f"differs from the published value: {_quantity_name(row, parts)}: {why}")
+    reasons = [str(row["reason"]) for row in rows if row not in compared]
+    counted = [f"{reasons.count(reason)} ({reason})" for reason in dict.fromkeys(reasons)]
+    return lines + [f"not compared: {', '.join(counted)}"] * bool(counted)
+
+
+def _reference(row: Mapping[str, Any], parts: bool) -> list[Any]:
+    band = row["within"]
+    asked = f"{band[0]:g} to {band[1]:g}" if band is not None else row["expected"]
+    published = [row["published"], row["published_verdict"]]
+    return [
+        _quantity_name(row, parts),
+        row["ours"],
+        *published,
+        asked,
+        row["expected_verdict"],
+        row["certificate"],
+    ]
+
+
+def _quantity_name(row: Mapping[str, Any], parts: bool) -> str:
+    """Return a quantity's name with its study (if there are several), reduction and coordinates."""
+    at = ", ".join(f"{name}={value}" for name, value in row["at"].items())
+    part = row["study"] if parts else ""
+    return " ".join(filter(None, [part, row["reduce"], row["quantity"], f"({at})" if at else ""]))

@@ -1,0 +1,409 @@
+"""Results of a run per method and swept point: the rows of the report's first table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core.results import count_in_words, gain_in_words, is_truth, strategy_in_words
+from rivalry.core.statistics import format_interval, half_width, share_interval
+from rivalry.plots.branches import EVENTS
+from rivalry.plots.families import FAMILIES, FamilyDefaults
+from rivalry.plots.metrics import metric_label
+from rivalry.plots.select import format_value, is_blank
+
+if TYPE_CHECKING:
+    from xarray import DataArray, Dataset
+
+REPEATED = ("replication", "lane")
+"""Dimensions of results at one point: replications, and starts of one cell."""
+SMALL = 24  # numbers of the largest profile that is printed
+ENTRIES = 4  # values of the longest metric that is printed
+COLUMNS = 5  # most metrics in the table
+ZERO = 1e-12  # smaller numbers are printed as 0
+_OWN = ("profile", "payoff", "claim", "status", "coverage", "regret", "bound", "steps", "equilibria")
+"""Quantities that the table shows anyway, or that describe a certificate."""
+
+
+class Answer(NamedTuple):
+    """The results of one method at one point; arrays are ``[result ...]`` over replications and starts."""
+
+    algorithm: str
+    at: dict[str, Any]  # coordinates that vary, without method and replication
+    outer: tuple[int, ...]  # position along all dimensions of the sweep but the last
+    repeats: str  # "replications", "starts" or empty
+    statuses: Counter[str]
+    claims: Counter[str]  # an empty claim is a result without certificate
+    regret: np.ndarray  # [result player], empty without certificates
+    gain: float  # largest bound as a fraction of the payoff at stake
+    searches: tuple[str, ...]  # how regrets were computed
+    estimated: bool  # whether some regrets are estimates from samples
+    concept: str  # other than Nash, with its residual
+    profile: np.ndarray | None  # [result player axis]; None where too large to print
+    payoff: np.ndarray | None  # [result player]
+    players: tuple[str, ...]
+    metrics: dict[str, str]  # name to value in words
+    listed: str  # equilibria listed, or branches followed, in words
+
+    @property
+    def count(self) -> int:
+        """Number of results."""
+        return sum(self.statuses.values())
+
+    @property
+    def status(self) -> str:
+        """Statuses in words, counted where they differ."""
+        return counted(self.statuses)
+
+    @property
+    def claim(self) -> str:
+        """Claims in words, counted where they differ."""
+        return counted(Counter({claim or "no certificate": n for claim, n in self.claims.items()}))
+
+    @property
+    def stake(self) -> str:
+        """What an approximate equilibrium leaves open; empty for other claims."""
+        return gain_in_words(self.gain) if "approximate equilibrium" in self.claims else ""
+
+    @property
+    def where(self) -> str:
+        """The point in words."""
+        return ", ".join(f"{name} = {format_value(value)}" for name, value in self.at.items())
+
+    @property
+    def profile_words(self) -> str:
+        """The profile, or the mean over replications; empty where it is too large or starts differ."""
+        if self.profile is None:
+            return ""
+        first = self.profile[0]
+        if np.allclose(self.profile, first, rtol=1e-4, atol=1e-6):
+            return profile_in_words(first)
+        if self.repeats == "starts":
+            return f"{len(np.unique(self.profile.round(4), axis=0))} different profiles"
+        mean, half = self.profile.mean(axis=0), half_width(self.profile)
+        pairs = zip(mean, half, strict=True)
+        return _rows([list(map(format_interval, *map(np.ndarray.tolist, pair))) for pair in pairs])
+
+    @property
+    def payoff_words(self) -> str:
+        """Payoffs per player, as means with intervals over replications; one if equal for all."""
+        return "" if self.payoff is None else _entries(self.payoff, self.repeats, "f")
+
+
+def counted(words: Mapping[str, int]) -> str:
+    """Return words with their counts, or the only one.
+
+    >>> counted(Counter(["cycling", "converged", "converged"])), counted({"converged": 4})
+    ('2 converged, 1 cycling', 'converged')
+    """
+    rows = sorted(words.items(), key=lambda row: (-row[1], row[0]))
+    return rows[0][0] if len(rows) == 1 else ", ".join(f"{n} {word}" for word, n in rows)
+
+
+def number_in_words(value: float) -> str:
+    """Return a number to four digits, without rounding errors around zero.
+
+    >>> number_in_words(0.37412), number_in_words(-1e-17), number_in_words(221812.0)
+    ('0.3741', '0', '221812')
+    """
+    return format_interval(0.0 if abs(value) < ZERO else float(value), float("nan"))
+
+
+def profile_in_words(rows: np.ndarray) -> str:
+    """Return a profile ``[player axis]`` as text; padding is left out.
+
+    >>> profile_in_words(np.array([[0.25], [0.75]])), profile_in_words(np.array([[0.5], [0.5]]))
+    ('(0.25, 0.75)', 'each 0.5')
+    >>> profile_in_words(np.array([[1.0, 0.0], [0.5, 0.5]]))
+    '[1 0], [0.5 0.5]'
+    """
+    known = [row[~np.isnan(row)] for row in rows if not np.all(np.isnan(row))]
+    mixed = all(len(row) > 1 and row.min() >= 0 and abs(row.sum() - 1) < 1e-6 for row in known)
+    if not mixed:
+        return _rows([[number_in_words(value) for value in row] for row in known])
+    texts = [strategy_in_words(np.round(row, 4)).replace(". ", " ").replace(".]", "]") for row in known]
+    return f"each {texts[0]}" if len(texts) > 1 and len(set(texts)) == 1 else ", ".join(texts)
+
+
+def _rows(rows: Sequence[Sequence[str]]) -> str:
+    """Return a player's numbers per row as text."""
+    texts = [row[0] if len(row) == 1 else f"({', '.join(row)})" for row in rows]
+    if len(texts) == 1:
+        return texts[0]
+    if len(set(texts)) == 1:
+        return f"each {texts[0]}"
+    return f"({', '.join(texts)})" if all(len(row) == 1 for row in rows) else ", ".join(texts)
+
+
+def metric_names(study: Mapping[str, Any], data: Dataset) -> list[str]:
+    """Return the metrics to show, in order: those of expectations, of plots, and of the family."""
+    named = [str(row["quantity"]) for row in study.get("expect", ())]
+    for entry in study.get("plots", ()):
+        options = entry if isinstance(entry, Mapping) else {}
+        several = options.get("quantities") or []
+        named += [several] if isinstance(several, str) else list(several)
+        named += [options["quantity"]] if isinstance(options.get("quantity"), str) else []
+    family = str((study.get("game") or {}).get("family"))
+    named += FAMILIES.get(family, FamilyDefaults()).metrics
+    return [name for name in dict.fromkeys(named) if name in data and name not in _OWN]
+
+
+def heading(data: Dataset, name: str) -> str:
+    """Return a metric's name in words, with its unit where the data have one."""
+    unit = data[name].attrs.get("units", "")
+    words = metric_label(name).replace("_", " ")
+    return f"{words} ({unit})" if unit else words
+
+
+def answers(study: Mapping[str, Any], data: Dataset) -> list[Answer]:
+    """Return the finished results of a run by method and point, in the order of the sweep."""
+    if "status" not in data:
+        return []
+    lead = [str(dim) for dim in data["status"].dims if dim not in REPEATED]
+    repeated = [str(dim) for dim in data["status"].dims if dim in REPEATED]
+    names = metric_names(study, data)
+    shown = ("claim", "regret", "bound", "at_stake", "certificate_method", "coverage", "concept")
+    shown += ("concept_residual", "profile", "payoff", "player_name", *_LISTS, *names)
+    arrays = {name: _split(data, name, lead, repeated) for name in ("status", *shown) if name in data}
+    found = []
+    for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
+        finished = np.flatnonzero(arrays["status"][index] != "")
+        if len(finished):
+            here = {name: array[index][finished] for name, array in arrays.items()}
+            found.append(_answer(data, names, dict(zip(lead, index, strict=True)), here))
+    algorithms = [str(name) for name in np.ravel(data["algorithm"].values)] if "algorithm" in data else [""]
+    return sorted(found, key=lambda one: algorithms.index(one.algorithm))
+
+
+def _split(data: Dataset, name: str, lead: Sequence[str], repeated: Sequence[str]) -> np.ndarray:
+    """Return a variable as ``[lead ... result own ...]``."""
+    array = data[name]
+    missing = {dim: data.sizes[dim] for dim in (*lead, *repeated) if dim not in array.dims}
+    array = array.expand_dims(missing).transpose(*lead, *repeated, ...) if missing else array
+    values = array.transpose(*lead, *repeated, ...).values
+    k = len(lead) + len(repeated)
+    return values.reshape(*values.shape[: len(lead)], -1, *values.shape[k:])
+
+
+def _answer(
+    data: Dataset, names: Sequence[str], index: Mapping[str, int], here: Mapping[str, np.ndarray]
+) -> Answer:
+    count = len(here["status"])
+    lanes = "lane" in data["status"].dims and count > data.sizes.get("replication", 1)
+    repeats = "" if count == 1 else "starts" if lanes else "replications"
+    own: dict[str, np.ndarray] = {"claim": np.full(count, ""), "regret": np.full((count, 1), np.nan), **here}
+    regret = own["regret"][~np.isnan(own["regret"]).all(axis=-1)]
+    return Answer(
+        algorithm=str(data["algorithm"].values[index["algorithm"]]) if "algorithm" in index else "",
+        at=_coordinates(data, index),
+        outer=tuple(k for dim, k in index.items() if data.sizes[dim] > 1 and dim != "algorithm")[:-1],
+        repeats=repeats,
+        statuses=Counter(map(str, own["status"])),
+        claims=Counter(map(str, own["claim"])),
+        regret=regret,
+        gain=_largest_gain(own),
+        searches=tuple(sorted(set(map(str, own.get("certificate_method", ()))) - {""})),
+        estimated="estimated" in own.get("coverage", ()),
+        concept=_concept(own),
+        profile=_profile(data, own.get("profile")),
+        payoff=_payoff(data, own.get("payoff")),
+        players=tuple(str(name) for name in np.ravel(own.get("player_name", np.array([[]]))[0]) if name),
+        metrics=_metrics(data, names, own, repeats),
+        listed=_listed({name: values[0] for name, values in own.items()}) if count == 1 else "",
+    )
+
+
+def _coordinates(data: Dataset, index: Mapping[str, int]) -> dict[str, Any]:
+    """Return the coordinates that vary at a point; those of a zip share a dimension."""
+    found: dict[str, Any] = {}
+    for dim, k in index.items():
+        if dim == "algorithm" or data.sizes[dim] < 2:
+            continue
+        names = [str(name) for name in data.coords if data[name].dims == (dim,)]
+        names = [name for name in names if name != "point" or len(names) == 1]
+        found |= {name: data[name].values[k].item() for name in names} or {dim: k}
+    return found
+
+
+def _largest_gain(own: Mapping[str, np.ndarray]) -> float:
+    """Return the largest bound of approximate equilibria as a fraction of the payoff at stake."""
+    if not {"bound", "at_stake"} <= set(own):
+        return 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = (own["bound"] / own["at_stake"])[own["claim"] == "approximate equilibrium"]
+    return float(np.max(parts[np.isfinite(parts)], initial=0.0))
+
+
+_LISTS = ("equilibrium_count", "pure_count", "component_count", "complete")
+_LISTS += ("branch_ending", "parameter_name", "event_kind", "event_parameter")
+
+
+def _listed(own: Mapping[str, np.ndarray]) -> str:
+    """Return the numbers of equilibria listed, or of branches followed with their events, in words."""
+    counts = {name: ((), own[name]) for name in _LISTS if name.endswith("_count") and name in own}
+    counts = {name: value for name, value in counts.items() if value[1] >= 0}
+    if "equilibrium_count" in counts:
+        number, _, rest = count_in_words(counts).partition(",")
+        words = f"{number} equilibri{'um' if number == '1' else 'a'} listed{',' * bool(rest)}{rest}"
+        return words + (" (the list is complete)" if own.get("complete") == 1 else "")
+    if "branch_ending" not in own or not (count := int((own["branch_ending"] != "").sum())):
+        return ""
+    name = str(own["parameter_name"])
+    words = f"{count} branch{'es' * (count > 1)} of equilibria followed in {name}"
+    events = zip(own.get("event_kind", ()), own.get("event_parameter", ()), strict=True)
+    places = [f"{EVENTS[kind][1]} at {number_in_words(at)}" for kind, at in events if kind]
+    return words + (f": {', '.join(places)}" if places else "")
+
+
+def _concept(own: Mapping[str, np.ndarray]) -> str:
+    names = set(map(str, own.get("concept", ()))) - {"", "Nash", "mean field"}
+    if len(names) != 1:
+        return ""
+    left = own.get("concept_residual", np.array([]))
+    left = left[np.isfinite(left)]
+    return names.pop() + (f", residual {left.max():.2g}" if left.size else "")
+
+
+def _profile(data: Dataset, rows: np.ndarray | None) -> np.ndarray | None:
+    """Return profiles ``[result player axis]``; None where they are missing or too large to print."""
+    if rows is None or data["profile"].dims[-2:] != ("player", "axis"):
+        return None
+    rows = rows[~np.isnan(rows).all(axis=(1, 2))]
+    rows = rows[:, ~np.isnan(rows).all(axis=(0, 2))][..., ~np.isnan(rows).all(axis=(0, 1))]
+    return rows if len(rows) and rows[0].size <= SMALL else None
+
+
+def _payoff(data: Dataset, rows: np.ndarray | None) -> np.ndarray | None:
+    if rows is None or data["payoff"].dims[-1:] != ("player",):
+        return None
+    rows = rows[~np.isnan(rows).all(axis=1)]
+    rows = rows[:, ~np.isnan(rows).all(axis=0)] if len(rows) else rows
+    return rows if len(rows) and rows.shape[1] <= SMALL else None
+
+
+def _metrics(
+    data: Dataset, names: Sequence[str], own: Mapping[str, np.ndarray], repeats: str
+) -> dict[str, str]:
+    """Return the metrics in words that have a value here."""
+    known = [name for name in names if not is_blank(own[name])]
+    texts = {name: _metric(data[name], own[name], repeats) for name in known}
+    return {name: text for name, text in texts.items() if text}
+
+
+def _metric(variable: DataArray, values: np.ndarray, repeats: str) -> str:
+    """Return one metric ``[result own ...]`` in words; empty where it has too many entries."""
+    if values.dtype.kind == "U":
+        words = Counter(str(word) for word in values.ravel() if word)
+        return counted(words) if values.ndim == 1 else ""
+    numbers = np.where(values == -1, np.nan, values) if values.dtype.kind == "i" else values.astype(float)
+    if "session" in variable.dims:  # sessions are independent runs of one cell
+        axis = 1 + [str(d) for d in variable.dims[variable.ndim - values.ndim + 1 :]].index("session")
+        numbers = np.moveaxis(numbers, axis, 1).reshape(-1, *np.delete(numbers.shape, [0, axis]))
+        repeats = "replications"
+    rows = numbers.reshape(len(numbers), -1)
+    rows = rows[~np.isnan(rows).all(axis=1)]
+    rows = rows[:, ~np.isnan(rows).all(axis=0)]
+    if not rows.size or rows.shape[1] > ENTRIES:
+        return ""
+    if is_truth(variable) and rows.shape[1] == 1:
+        return _share(rows[:, 0])
+    return _entries(rows, repeats, values.dtype.kind)
+
+
+def _share(values: np.ndarray) -> str:
+    """Return a truth value, or the share of true ones with its interval."""
+    if len(set(values)) == 1 and len(values) == 1:
+        return "yes" if values[0] else "no"
+    low, high = share_interval(int(np.nansum(values)), len(values))
+    return f"{np.nanmean(values):.2f} ({low:.2f} to {high:.2f})"
+
+
+def _entries(rows: np.ndarray, repeats: str, kind: str) -> str:
+    """Return ``[result entry]`` in words: means with intervals over replications, ranges over starts."""
+    texts = []
+    for column in rows.T:
+        known = column[np.isfinite(column)]
+        if not len(known):
+            texts.append("–")
+        elif len(known) == 1 or np.ptp(known) <= 1e-9 * np.abs(known).max():
+            texts.append(f"{known[0]:.0f}" if kind == "i" else number_in_words(known[0]))
+        elif repeats == "starts":
+            texts.append(f"{number_in_words(known.min())} to {number_in_words(known.max())}")
+        else:
+            texts.append(format_interval(float(known.mean()), float(half_width(known))))
+    return texts[0] if len(set(texts)) == 1 else " / ".join(texts)
+
+
+class AnswerTable(NamedTuple):
+    """Answers as a table: one text per column, and how many points it leaves out."""
+
+    columns: list[str]
+    rows: list[list[str]]
+    left_out: int
+    metrics_left_out: list[str]
+
+
+def answer_table(
+    study: Mapping[str, Any], data: Dataset, found: Sequence[Answer], most: int, metrics: int = COLUMNS
+) -> AnswerTable:
+    """Return answers as a table of at most ``most`` rows: where results change, and evenly between.
+
+    A single method has no column for its name.
+    """
+    rows = [found[k] for k in chosen(found, most)]
+    names = [name for name in metric_names(study, data) if any(name in one.metrics for one in rows)]
+    columns: dict[str, list[str]] = {}
+    if len({one.algorithm for one in found}) > 1:
+        columns["method"] = [one.algorithm for one in rows]
+    for name in dict.fromkeys(name for one in found for name in one.at):
+        columns[name.rpartition(".")[2]] = [_value(one.at, name) for one in rows]
+    if any(one.repeats for one in rows):
+        columns["n"] = [str(one.count) for one in rows]
+    columns["status"] = [one.status for one in rows]
+    columns["claim"] = [": ".join(filter(None, [one.claim, one.stake])) for one in rows]
+    columns["profile"] = [one.profile_words for one in rows]
+    names_of_players = " / ".join(next((one.players for one in rows if one.players), ()))
+    columns[f"payoff ({names_of_players})" if names_of_players else "payoff"] = [
+        one.payoff_words for one in rows
+    ]
+    columns["largest regret"] = [
+        number_in_words(np.nanmax(one.regret)) if one.regret.size else "" for one in rows
+    ]
+    for name in names[:metrics]:
+        columns[heading(data, name)] = [one.metrics.get(name, "") for one in rows]
+    columns = {name: texts for name, texts in columns.items() if any(texts)}
+    texts = [list(row) for row in zip(*columns.values(), strict=True)]
+    return AnswerTable(list(columns), texts, len(found) - len(rows), names[metrics:])
+
+
+def _value(at: Mapping[str, Any], name: str) -> str:
+    return format_value(at[name]) if name in at else ""
+
+
+def runs_of(found: Sequence[Answer]) -> Iterator[tuple[int, int]]:
+    """Yield first and last index of consecutive answers of one method with equal claims and statuses."""
+    first = 0
+    for k in range(1, len(found) + 1):
+        if k == len(found) or alike(found[k - 1]) != alike(found[k]):
+            yield first, k - 1
+            first = k
+
+
+def alike(one: Answer) -> tuple[Any, ...]:
+    """Return what consecutive answers share that one sentence describes."""
+    words = tuple(value for value in one.at.values() if isinstance(value, str))
+    return one.algorithm, one.outer, words, frozenset(one.statuses), frozenset(one.claims), one.listed
+
+
+def chosen(found: Sequence[Answer], most: int) -> list[int]:
+    """Return the indices of at most ``most`` answers: both ends of every run, then evenly spaced ones."""
+    if len(found) <= most:
+        return list(range(len(found)))
+    ends = sorted({k for pair in runs_of(found) for k in pair})
+    if len(ends) >= most:
+        return [ends[k] for k in np.unique(np.linspace(0, len(ends) - 1, most).round().astype(int))]
+    even = np.linspace(0, len(found) - 1, most - len(ends)).round().astype(int)
+    return sorted({*ends, *map(int, even)})

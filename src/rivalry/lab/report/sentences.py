@@ -1,0 +1,198 @@
+"""Plain sentences on results: what each method found over each range of a sweep, and what is claimed."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from rivalry.core.results import Claim, gain_in_words
+from rivalry.lab.report.answers import Answer, number_in_words, runs_of
+from rivalry.methods import METHODS
+from rivalry.plots.select import format_value
+
+MOST = 6  # ranges of one method that have a sentence each; more are counted
+DYNAMICS = "rivalry.methods.dynamics."
+
+_PLAYERS = {
+    "converged": "the players converge",
+    "iteration limit": "the players reach the iteration limit",
+    "cycling": "the players cycle, last",
+    "completed": "the players end",
+    "not found": "no profile is found",
+}
+_SEARCH = {
+    "converged": "it finds a solution",
+    "iteration limit": "it stops at its iteration limit",
+    "cycling": "it cycles, last",
+    "completed": "it completes its steps",
+    "not found": "it finds no profile",
+}
+_CLAIMS: Mapping[Claim | str, str] = {
+    "equilibrium": "an equilibrium",
+    "approximate equilibrium": "an approximate equilibrium",
+    "no deviation found": "no profitable deviation was found",
+    "local equilibrium": "a local equilibrium: no gain was found in a neighbourhood",
+    "not an equilibrium": "not an equilibrium",
+    "": "no certificate",
+}
+
+
+def sentences(study: Mapping[str, Any], found: Sequence[Answer]) -> list[tuple[str, str]]:
+    """Return one text per method: a sentence per range of points with equal claims and statuses.
+
+    ``found`` are the results in the order of `rivalry.lab.report.answers.answers`.
+    """
+    kinds = {str(table["name"]): str(table["kind"]) for table in study["method"]}
+    texts = []
+    for algorithm, group in groupby(found, key=lambda one: one.algorithm):
+        rows = list(group)
+        ranges = [rows[first : last + 1] for first, last in runs_of(rows)]
+        if len(ranges) > MOST:
+            texts.append((algorithm, _summary(rows)))
+            continue
+        base = next((kinds[name] for name in (algorithm, algorithm.rpartition("-")[0]) if name in kinds), "")
+        texts.append((algorithm, " ".join(_sentence(part, base) for part in ranges)))
+    return texts
+
+
+def _sentence(part: Sequence[Answer], kind: str) -> str:
+    """Return the sentence on consecutive answers with equal claims and statuses."""
+    one = part[0]
+    clauses = [" ".join(filter(None, [_repeats(part), _outcome(part, kind)]))]
+    if _certified(part):
+        clauses[0] += f": {_claims(part)}"
+    elif not one.listed:
+        clauses[0] += " (no certificate)"
+    if one.concept:
+        clauses.append(f"solution concept: {one.concept}")
+    if not one.listed and (not _certified(part) or one.profile is None):
+        clauses += _metrics(part)
+    lead, text = _range(part), "; ".join(clauses)
+    text = f"For {lead}, {text}" if lead else text
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _certified(part: Sequence[Answer]) -> bool:
+    return set(part[0].claims) != {""}
+
+
+def _range(part: Sequence[Answer]) -> str:
+    """Return the coordinates of answers in words; words of a sweep are the same for all of them."""
+    words = []
+    for name, first in part[0].at.items():
+        ends = list(dict.fromkeys(format_value(value) for value in (first, part[-1].at[name])))
+        words.append(f"{name} = {' to '.join(ends)}")
+    return ", ".join(words) + (f" ({len(part)} points)" if len(part) > 2 else "")
+
+
+def _repeats(part: Sequence[Answer]) -> str:
+    """Return how many replications or starts a sentence describes; empty for one."""
+    one = part[0]
+    if not one.repeats:
+        return ""
+    if len(one.statuses) == 1:
+        return f"in all {one.count} {one.repeats}"
+    return f"of {one.count} {one.repeats} {one.status}" if len(part) == 1 else f"in some {one.repeats}"
+
+
+def _outcome(part: Sequence[Answer], kind: str) -> str:
+    """Return what the method did, and the profile at the ends of the range."""
+    one, place = part[0], _place(part)
+    if one.listed:
+        return f"{one.listed}; the first {place}" if place else one.listed
+    if len(one.statuses) > 1:
+        return place
+    (status,) = one.statuses
+    if kind == "evaluate":
+        return f"the profile given {place}".strip()
+    entry = METHODS.get(kind)
+    dynamic = entry is not None and entry.targets[0].startswith(DYNAMICS)
+    words = (_PLAYERS if dynamic else _SEARCH)[status]
+    if status == "not found" or not place:
+        return words
+    if dynamic and status == "converged":
+        return f"{words} {place.replace('at ', 'to ', 1)}"
+    return f"{words} {place}"
+
+
+def _place(part: Sequence[Answer]) -> str:
+    """Return the profile at the ends of the range; empty where none is printed."""
+    ends = list(dict.fromkeys(text for one in (part[0], part[-1]) if (text := one.profile_words)))
+    if not ends:
+        return ""
+    mean = "the mean " if part[0].repeats == "replications" and any("±" in end for end in ends) else ""
+    if len(ends) == 1:
+        alone = re.sub(r"^each (.*)", r"\1 for every player", ends[0])
+        return f"at {mean}{alone}"
+    return f"at {mean}profiles from {ends[0]} to {ends[1]}"
+
+
+def _claims(part: Sequence[Answer]) -> str:
+    """Return what the certificates claim, with the largest gains."""
+    known = [claim for claim in _CLAIMS if claim in part[0].claims]
+    words = []
+    for claim in known:
+        text = _CLAIMS[claim]
+        if claim == "approximate equilibrium":
+            text += f", {gain_in_words(max(one.gain for one in part))}"
+        elif claim == "no deviation found":
+            ways = sorted({way for one in part for way in one.searches})
+            text += f" ({', '.join(ways[:2])})" if ways else ""
+        elif claim == "not an equilibrium":
+            text += f", {_gain(part)}"
+        if len(known) > 1:
+            count = f"{part[0].claims[claim]} of {part[0].count}" if len(part) == 1 else "some"
+            text = f"in {count} {text}"
+        words.append(text)
+    return "; ".join(words)
+
+
+def _gain(part: Sequence[Answer]) -> str:
+    """Return the largest gain found, the player that has it, and where."""
+    one = max(part, key=lambda one: np.nanmax(one.regret))
+    result, player = np.unravel_index(int(np.nanargmax(one.regret)), one.regret.shape)
+    row = one.regret[result][~np.isnan(one.regret[result])]
+    most = float(row.max())
+    same = len(row) > 1 and bool(np.all(row >= most * (1 - 1e-6)))
+    who = "each player" if same else _player(one, int(player), int(result))
+    could = "could by an estimate gain" if one.estimated else "could gain"
+    if len(part) == 1:
+        return f"{who} {could} {'up to ' if one.repeats else ''}{number_in_words(most)}"
+    place = ", ".join(f"{name} = {format_value(value)}" for name, value in one.at.items())
+    return f"{who} {could} {number_in_words(most)} at {place}, the largest gain in this range"
+
+
+def _player(one: Answer, player: int, result: int) -> str:
+    """Return a player's name, with its position on a line."""
+    if one.regret.shape[1] == 1:
+        return "a player"
+    name = one.players[player] if player < len(one.players) else f"player {player}"
+    if one.profile is None or one.profile.shape[2] != 1 or one.profile.shape[:2] != one.regret.shape:
+        return name
+    return f"{name} (at {number_in_words(one.profile[result, player, 0])})"
+
+
+def _metrics(part: Sequence[Answer], most: int = 2) -> list[str]:
+    """Return the first metrics at the ends of the range, in words."""
+    first, last = part[0].metrics, part[-1].metrics
+    words = []
+    for name in first:
+        if name in last and len(words) < most:
+            ends = list(dict.fromkeys([first[name], last[name]]))
+            values = ends[0] if len(ends) == 1 else f"from {ends[0]} to {ends[1]}"
+            words.append(f"{name.replace('_', ' ')} {values}")
+    return words
+
+
+def _summary(rows: Sequence[Answer]) -> str:
+    """Return one sentence that counts points by claim and status, with the largest gain found."""
+    groups = Counter(f"{one.claim} ({one.status})" for one in rows)
+    text = f"Of {len(rows)} points: " + ", ".join(f"{n} {words}" for words, n in groups.most_common(MOST))
+    text += f", {len(groups) - MOST} other combinations" if len(groups) > MOST else ""
+    refuted = [one for one in rows if "not an equilibrium" in one.claims]
+    return f"{text}; {_gain(refuted)}." if refuted else f"{text}."

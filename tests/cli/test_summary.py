@@ -1,0 +1,76 @@
+"""The results of a run on the terminal: a table and sentences before references and certificates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rivalry.cli import output
+from tests.cli.conftest import Command
+
+STUDY = """
+title = "Two games of chicken"
+[game]
+family = "matrix"
+name = "chicken"
+[[method]]
+kind = "pure_equilibria"
+[[method]]
+name = "one"
+kind = "evaluate"
+start = [[1.0, 0.0], [1.0, 0.0]]
+[sweep]
+"game.name" = ["chicken", "coordination"]
+[[expect]]
+quantity = "regret"
+reduce = "max"
+at = { name = "chicken" }
+expected = 0.0
+tolerance = 1e-9
+"""
+
+
+def test_run_and_report_begin_with_results(rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    Path("chicken.toml").write_text(STUDY)
+    answer = rivalry("run", "chicken.toml", "--workers", "1", "--set", "certificate.tolerance=1e-7")
+    assert answer.status == 0, answer.err
+    lines = answer.out.splitlines()
+    assert lines[0] == "chicken: done, 4 of 4 cells"
+    assert lines[1].startswith("changed from the study: certificate.tolerance = ")
+    assert "method" in lines[3]
+    assert "largest regret" in lines[3]
+    assert all(len(line) <= 120 for line in lines)
+    sentences = " ".join(answer.out.split())
+    # both swerving in chicken: each could gain the reward of driving on
+    assert (
+        "one: For name = chicken, the profile given at [1 0] for every player: not an equilibrium"
+        in sentences
+    )
+    assert "For name = coordination, the profile given at [1 0] for every player: an equilibrium" in sentences
+    assert sentences.index("one: For name") < sentences.index("reference values:")
+    again = rivalry("report", "runs/chicken")
+    assert again.out == answer.out
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_results_fit_a_narrow_terminal(rivalry: Command, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    Path("chicken.toml").write_text(STUDY)
+    out = rivalry("run", "chicken.toml", "--workers", "1").out
+    assert all(len(line) <= width for line in out.splitlines()[:-1])
+    assert "\npure_equilibria:\n" in out  # a table per method, without a column for its name
+    assert "`rivalry export runs/chicken --to csv` lists all" in " ".join(out.split())
+
+
+def test_a_table_fits_where_no_entry_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "12")
+    assert output.fits(["a", "bc"], [["12345", "12345"]])  # 5 + 2 + 5
+    assert not output.fits(["a", "bc"], [["12345", "123456"]])
+    assert output.table(["a", "bc"], [["12345", "12345"]]).count("\n") == 1
+
+
+def test_paragraphs_are_wrapped_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "12")
+    assert output.paragraph("one two-three four") == "one\n  two-three\n  four"

@@ -1,0 +1,244 @@
+"""Results of a run as a table, and the sentences on them: never more than the certificates say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from rivalry.core.results import CLAIMS, Record, collect
+from rivalry.lab.report.answers import AnswerTable, answer_table, answers, metric_names
+from rivalry.lab.report.sentences import sentences
+
+REACHES = [0.1, 0.15, 0.2, 0.25]
+
+
+def study(kind: str = "gradient_ascent", **tables: Any) -> dict[str, Any]:
+    method = [{"name": "a", "kind": kind}, {"name": "b", "kind": kind}]
+    return {"game": {"family": "influencer"}, "method": method, "expect": [], "plots": []} | tables
+
+
+def result(claim: str = "equilibrium", status: str = "converged", **values: Any) -> Record:
+    """A result of three players on a line; arrays given are per player."""
+    found: Record = {
+        "status": ((), np.asarray(status)),
+        "profile": (("player", "axis"), np.array([[0.5], [0.5], [0.5]])),
+        "payoff": (("player",), np.full(3, 16.5)),
+    }
+    if claim:
+        found |= {
+            "claim": ((), np.asarray(claim)),
+            "coverage": ((), np.asarray("exact")),
+            "regret": (("player",), np.zeros(3)),
+            "bound": (("player",), np.full(3, 0.02)),
+            "at_stake": (("player",), np.full(3, 10.0)),
+            "certificate_method": ((), np.asarray("grid of 100 points")),
+        }
+    for name, value in values.items():
+        array = np.asarray(value)
+        dims: tuple[str, ...] = ("player", "axis")[: array.ndim]
+        found[name] = (dims, array)
+    return found
+
+
+def apart(gain: float = 0.175, **values: Any) -> Record:
+    """Players who stop at a profile in which the middle one could gain."""
+    own = {"profile": [[0.374], [0.5], [0.626]], "regret": [0.0, gain, 0.0], "payoff": [17.8, 13.8, 17.8]}
+    return result("not an equilibrium", **own, **values)
+
+
+def swept(rows: list[Record], algorithm: str = "a") -> xr.Dataset:
+    cells = [({"reach": r, "algorithm": algorithm}, row) for r, row in zip(REACHES, rows, strict=False)]
+    return collect(cells, {"reach": REACHES[: len(rows)], "algorithm": [algorithm]})
+
+
+def replicated(rows: list[Record]) -> xr.Dataset:
+    cells = [({"algorithm": "a", "replication": k}, row) for k, row in enumerate(rows)]
+    return collect(cells, {"algorithm": ["a"], "replication": list(range(len(rows)))})
+
+
+def said(data: xr.Dataset, about: dict[str, Any] | None = None) -> str:
+    about = about or study()
+    ((_, words),) = sentences(about, answers(about, data))
+    return words
+
+
+def table(data: xr.Dataset, about: dict[str, Any] | None = None, most: int = 12) -> AnswerTable:
+    about = about or study()
+    return answer_table(about, data, answers(about, data), most)
+
+
+def column(shown: AnswerTable, name: str) -> list[str]:
+    return [row[shown.columns.index(name)] for row in shown.rows]
+
+
+def test_consecutive_points_with_equal_claims_are_one_sentence() -> None:
+    words = said(swept([apart(0.4), apart(), result(), result()]))
+    assert words == (
+        "For reach = 0.1 to 0.15, the players converge to (0.374, 0.5, 0.626): not an equilibrium, player 1 "
+        "(at 0.5) could gain 0.4 at reach = 0.1, the largest gain in this range. "
+        "For reach = 0.2 to 0.25, the players converge to 0.5 for every player: an equilibrium."
+    )
+
+
+def test_a_range_that_is_interrupted_is_not_joined() -> None:
+    words = said(swept([result(), apart(), result(), result(status="iteration limit")]))
+    assert words.count("an equilibrium") == 4
+    assert "For reach = 0.1, " in words
+    assert "For reach = 0.2, " in words
+    assert "0.1 to 0.2" not in words
+
+
+@pytest.mark.parametrize("claim", [*CLAIMS, ""])
+def test_a_sentence_says_what_the_claim_says_and_no_more(claim: str) -> None:
+    regret = [0.0, 0.2, 0.0] if claim == "not an equilibrium" else [0.0] * 3
+    words = said(swept([result(claim, **({"regret": regret} if claim else {}))]))
+    after = words.partition("for every player")[2]
+    assert (
+        after
+        == {
+            "equilibrium": ": an equilibrium.",
+            "approximate equilibrium": (
+                ": an approximate equilibrium, no gain above 0.2 % of the payoff at stake."
+            ),
+            "no deviation found": ": no profitable deviation was found (grid of 100 points).",
+            "local equilibrium": ": a local equilibrium: no gain was found in a neighbourhood.",
+            "not an equilibrium": ": not an equilibrium, player 1 (at 0.5) could gain 0.2.",
+            "": " (no certificate).",
+        }[claim]
+    )
+
+
+@pytest.mark.parametrize("claim", [c for c in CLAIMS if c != "equilibrium"])
+def test_one_weaker_replication_is_never_called_an_equilibrium(claim: str) -> None:
+    rows = [result(), result(), result(claim, regret=[0.0, 0.2, 0.0])]
+    words = said(replicated(rows))
+    assert "in 2 of 3 an equilibrium" in words
+    assert "in 1 of 3 " in words
+    assert words.startswith("In all 3 replications the players converge")
+    assert column(table(replicated(rows)), "claim")[0].startswith("2 equilibrium, 1 ")
+
+
+def test_differing_statuses_are_counted() -> None:
+    words = said(replicated([result(), result(status="cycling"), result()]))
+    assert words.startswith("Of 3 replications 2 converged, 1 cycling")
+
+
+def test_gains_estimated_from_samples_are_called_estimates() -> None:
+    words = said(swept([apart(coverage="estimated")]))
+    assert "player 1 (at 0.5) could by an estimate gain 0.175" in words
+
+
+def test_equal_gains_of_all_players_are_said_once() -> None:
+    words = said(swept([result("not an equilibrium", regret=[0.2, 0.2, 0.2])]))
+    assert words.endswith("each player could gain 0.2.")
+
+
+def test_players_with_names_are_named() -> None:
+    named = apart() | {"player_name": (("player",), np.array(["left", "centre", "right"]))}
+    assert "centre (at 0.5) could gain 0.175" in said(swept([named]))
+    assert "payoff (left / centre / right)" in table(swept([named])).columns
+
+
+def test_a_method_without_profile_reports_its_metrics() -> None:
+    rows = [{"status": ((), np.asarray("completed")), "threshold": ((), np.asarray(t))} for t in (0.2, 0.3)]
+    words = said(swept(rows), study("simulation"))
+    assert words == (
+        "For reach = 0.1 to 0.15, it completes its steps (no certificate); threshold from 0.2 to 0.3."
+    )
+
+
+def test_a_listed_equilibrium_is_claimed_only_for_the_certified_one() -> None:
+    counts = {"equilibrium_count": 3, "pure_count": 2, "component_count": 3, "complete": True}
+    words = said(swept([result(**counts)]), study("mixed_equilibria"))
+    assert words == (
+        "3 equilibria listed, of these 2 pure, in 3 components (the list is complete); "
+        "the first at 0.5 for every player: an equilibrium."
+    )
+    words = said(swept([result(**counts | {"complete": False})]), study("mixed_equilibria"))
+    assert "complete" not in words
+
+
+def test_many_ranges_are_counted_instead() -> None:
+    reaches = [k / 100 for k in range(1, 21)]
+    rows = [apart(k / 10) if k % 2 else result() for k in range(20)]
+    cells = [({"reach": r, "algorithm": "a"}, row) for r, row in zip(reaches, rows, strict=True)]
+    words = said(collect(cells, {"reach": reaches, "algorithm": ["a"]}))
+    assert words == (
+        "Of 20 points: 10 equilibrium (converged), 10 not an equilibrium (converged); "
+        "player 1 (at 0.5) could gain 1.9 at reach = 0.2, the largest gain in this range."
+    )
+
+
+def test_ranges_of_a_two_parameter_sweep_stay_within_one_outer_value() -> None:
+    axes = {"width": [1.0, 2.0], "reach": [0.1, 0.2], "algorithm": ["a"]}
+    cells = [({"width": w, "reach": r, "algorithm": "a"}, result()) for w in (1.0, 2.0) for r in (0.1, 0.2)]
+    words = said(collect(cells, axes))
+    assert "For width = 1, reach = 0.1 to 0.2, " in words
+    assert "For width = 2, reach = 0.1 to 0.2, " in words
+
+
+def test_means_over_replications_have_student_intervals() -> None:
+    rows = [result(payoff=[p, p, p], threshold=p) for p in (1.0, 2.0, 3.0)]
+    shown = table(replicated(rows))
+    # t(0.975, 2) = 4.302653, standard deviation 1, so half the width is 4.302653 / sqrt(3) = 2.48414
+    assert column(shown, "payoff") == ["2.0 ± 2.5"]
+    assert column(shown, "threshold") == ["2.0 ± 2.5"]
+    assert column(shown, "n") == ["3"]
+
+
+def test_starts_of_one_cell_have_ranges_and_no_interval() -> None:
+    lanes: Record = {
+        "lane": (("lane",), np.arange(2)),
+        "status": (("lane",), np.array(["converged", "converged"])),
+        "claim": (("lane",), np.array(["equilibrium", "not an equilibrium"])),
+        "regret": (("lane", "player"), np.array([[0.0, 0.0], [0.0, 0.5]])),
+        "profile": (("lane", "player", "axis"), np.array([[[0.5], [0.5]], [[0.2], [0.8]]])),
+        "payoff": (("lane", "player"), np.array([[1.0, 1.0], [2.0, 3.0]])),
+    }
+    data = collect([({"algorithm": "a"}, lanes)], {"algorithm": ["a"]})
+    shown = table(data)
+    assert column(shown, "payoff") == ["1 to 2 / 1 to 3"]
+    assert column(shown, "profile") == ["2 different profiles"]
+    words = said(data)
+    assert words.startswith("In all 2 starts the players converge")
+    assert words.endswith("in 1 of 2 an equilibrium; in 1 of 2 not an equilibrium, "
+                          "player 1 (at 0.8) could gain up to 0.5.")  # fmt: skip
+
+
+def test_the_table_is_thinned_where_nothing_changes() -> None:
+    reaches = [k / 100 for k in range(1, 101)]
+    rows = [apart() if k < 37 else result() for k in range(100)]
+    cells = [({"reach": r, "algorithm": "a"}, row) for r, row in zip(reaches, rows, strict=True)]
+    shown = table(collect(cells, {"reach": reaches, "algorithm": ["a"]}), most=8)
+    assert len(shown.rows) <= 8
+    assert len(shown.rows) + shown.left_out == 100
+    assert {"0.01", "0.37", "0.38", "1"} <= set(column(shown, "reach"))
+
+
+def test_metrics_are_those_of_expectations_then_plots_then_the_family() -> None:
+    about = study(
+        expect=[{"quantity": "period"}, {"quantity": "payoff"}, {"quantity": "absent"}],
+        plots=["paths", {"kind": "scenario", "quantities": ["turnout"]}],
+    )
+    data = swept([result(threshold=0.2, turnout=0.5, period=3.0, steps=12)])
+    assert metric_names(about, data) == ["period", "turnout", "threshold"]
+    assert table(data, about).columns[-3:] == ["period", "turnout", "threshold"]
+
+
+def test_unfinished_points_have_no_row() -> None:
+    cells = [
+        ({"reach": 0.1, "algorithm": "a"}, result()),
+        ({"reach": 0.2, "algorithm": "a"}, {"cell": ((), np.asarray("x"))}),
+    ]
+    data = collect(cells, {"reach": [0.1, 0.2], "algorithm": ["a"]})
+    assert column(table(data), "reach") == ["0.1"]
+    assert answers(study(), xr.Dataset()) == []
+
+
+def test_units_are_shown_where_the_data_have_them() -> None:
+    data = swept([result(threshold=0.2)])
+    data["threshold"].attrs["units"] = "of the space"
+    assert table(data).columns[-1] == "threshold (of the space)"
