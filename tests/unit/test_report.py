@@ -523,7 +523,7 @@ def test_warnings_of_cells_are_listed_once_and_truncated(tmp_path: Path, page: s
                 place.id, "done", 1.0, "\n".join([f"UserWarning: {k}% unseen", *own[: 6 if k == 1 else 0]])
             )
     text = build(run.folder).read_text(encoding="utf-8")
-    assert Page(text).words["li"] == [
+    assert Page(text).words["li"][-6:] == [
         "0% unseen (5 cells, with other numbers)",
         *(f"{word} <b>" for word in ("tired", "late", "lost", "blind")),
         "... and 2 more in log.txt",
@@ -720,3 +720,69 @@ def test_rule_labels_are_explained_once_where_used(tmp_path: Path, page: str) ->
     assert text.count("DICT: resources assigned by true urgency") == 1
     assert "COIN: " not in text
     assert "TURN: " not in page
+
+
+def test_sections_are_in_order_and_notes_come_once(page: str) -> None:
+    heads = Page(page).words["h2"]
+    assert heads == [
+        *("Results", "Figures", "Published and expected values", "Certificates", "The game"),
+        *("How it was computed", "How to run it again", "Versions", "Notes"),
+    ]
+    assert page.count("Two verdicts per value") == 1
+
+
+def test_results_are_sentences_and_a_table(page: str) -> None:
+    # the closed form: convergence to the middle ends at a reach of 0.1888
+    sentences = Page(page).words["li"]
+    assert sentences[-1].startswith("For reach = 0.2 to 0.3 (3 points), the players converge to ")
+    assert sentences[-1].endswith(": an equilibrium.")
+    assert "not an equilibrium, player 1 (at 0." in " ".join(sentences[:-1])
+    cells = Page(page).words["td"]
+    assert [value for value in ("0.16", "0.17", "0.2", "0.25", "0.3") if value in cells] == [
+        *("0.16", "0.17", "0.2", "0.25", "0.3")
+    ]
+
+
+def test_only_refuted_claims_are_marked(tmp_path: Path, page: str) -> None:
+    assert 'class="weak">not an equilibrium' in page
+    run = Run.create_or_open(tmp_path / "run", study(sweep={"game.reach": [0.2]}, plots=[]))
+    with run.locking():
+        run.write_cell(run.cells[0].id, {"status": ((), np.asarray("completed"))})
+    text = build(run.folder).read_text(encoding="utf-8")
+    assert "no certificate" in text
+    assert 'class="weak"' not in text
+
+
+def test_a_changed_key_stands_above_the_results(tmp_path: Path) -> None:
+    made = study(sweep={"game.reach": [0.2]}, plots=[]).with_changes({"game.reach": 0.25})
+    text = build(stored(tmp_path / "run", made).folder).read_text(encoding="utf-8")
+    assert text.index("Changed from the study:") < text.index("<h2>Results</h2>")
+    assert text.index("<h2>Results</h2>") < text.index("<h2>Published and expected values</h2>")
+
+
+def test_a_study_of_studies_begins_with_a_sentence_and_a_picture_per_study(tmp_path: Path) -> None:
+    expect = [{"quantity": "threshold", "expected": float(THRESHOLD), "tolerance": 1e-9}]
+    expect.append({"quantity": "treshold", "expected": 0.1})
+    tables: dict[str, Any] = {
+        "sweep": {"game.reach": [0.2, 0.25]},
+        "expect": expect,
+        "plots": ["bifurcation"],
+    }
+    parts = {name: study(name=name, title=f"Part {name}", **tables) for name in ("one", "two")}
+    made = Study(name="both", title="Both", include=["one", "two"], included=parts)
+    run = Run.create_or_open(tmp_path / "both", made)
+    for name in parts:
+        stored(run.folder / name, parts[name])
+    text = build(run.folder).read_text(encoding="utf-8")
+    overview = text[text.index("<nav>") : text.index("</nav>")]
+    assert overview.count("<svg") == 2
+    assert overview.count("For reach = 0.2 to 0.25, the players converge to ") == 2
+    assert text.index("</nav>") < text.index('<section id="one">')
+    assert text.count("1 value not compared.") == 2  # counted, without a table
+    assert "is in no cell of this run" not in text
+    assert text.count("<h2>Notes</h2>") == 1
+    parsed = Page(text)
+    names = [value for _, name, value in parsed.attributes if name == "id"]
+    assert len(names) == len(set(names))
+    uses = {v[1:] for _, n, v in parsed.attributes if n.endswith("href") and v.startswith("#")}
+    assert uses | set(re.findall(r"url\(#([^)]+)\)", text)) <= set(names)

@@ -61,8 +61,8 @@ def replicated(rows: list[Record]) -> xr.Dataset:
 
 def said(data: xr.Dataset, about: dict[str, Any] | None = None) -> str:
     about = about or study()
-    ((_, words),) = sentences(about, answers(about, data))
-    return words
+    ((_, lines),) = sentences(about, answers(about, data))
+    return " ".join(lines)
 
 
 def table(data: xr.Dataset, about: dict[str, Any] | None = None, most: int = 12) -> AnswerTable:

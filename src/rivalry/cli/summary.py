@@ -56,7 +56,8 @@ def _results(name: str, part: Run, data: Dataset) -> list[str]:
     found = answers(study, data)
     if not found:
         return []
-    said = [": ".join(filter(None, [name, *row])) for row in sentences(study, found)]
+    every = sentences(study, found)
+    said = [": ".join(filter(None, [name, method, " ".join(lines)])) for method, lines in every]
     if name:
         return said
     whole = [found]

@@ -31,16 +31,17 @@ class Figure(NamedTuple):
 
 
 def draw(
-    wanted: Iterable[str | Mapping[str, Any]], data: Dataset, folder: Path, stored: Path
+    wanted: Iterable[str | Mapping[str, Any]], data: Dataset, folder: Path, stored: Path, prefix: str = "f"
 ) -> list[Figure]:
     """Draw every entry of a study's ``plots`` as ``folder/NN-kind.svg``.
 
     A plot that fails is returned with the reason. Plots from outside the package are read from ``stored``,
     the run's figures, where `draw_own` wrote them. If ``folder`` is ``stored``, older files named in this
-    way are removed.
+    way are removed. Identifiers inside figures begin with ``prefix``.
     """
     folder_for(folder)
-    figures = [_draw(k, entry, data, folder, stored) for k, entry in enumerate(wanted, start=1)]
+    drawn = [_draw(k, entry, data, folder, stored) for k, entry in enumerate(wanted, start=1)]
+    figures = [one._replace(svg=inline(one.svg, f"{prefix}f{k}")) for k, one in enumerate(drawn, start=1)]
     if folder == stored:
         current = {figure.file for figure in figures if not figure.why}
         for old in folder.glob("[0-9][0-9]-*.svg"):
@@ -112,11 +113,13 @@ def _draw(number: int, entry: str | Mapping[str, Any], data: Dataset, folder: Pa
     write(folder / file, svg)
     title = plots.PLOTS[kind].caption_of(options)
     caption = f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".")
-    return Figure(kind, file, caption, _inline(svg.decode(), f"f{number}"), marked=hollow)
+    return Figure(kind, file, caption, svg.decode(), marked=hollow)
 
 
-def _inline(svg: str, prefix: str) -> str:
+def inline(svg: str, prefix: str) -> str:
     """Return the ``<svg>`` element with prefixed identifiers, since many figures share the page."""
+    if "<svg" not in svg:
+        return svg
     body = svg[svg.index("<svg") :]
     body = re.sub(r'\bid="', f'id="{prefix}-', body)
     body = re.sub(r'(xlink:href|href)="#', rf'\1="#{prefix}-', body)

@@ -14,8 +14,10 @@ from rivalry.core.files import folder_for, write
 from rivalry.core.results import CLAIMS, gain_in_words
 from rivalry.economies.report import travellers
 from rivalry.games import GAMES
-from rivalry.lab.report.figures import draw
+from rivalry.lab.report.answers import AnswerTable, answer_table, answers
+from rivalry.lab.report.figures import draw, inline
 from rivalry.lab.report.judge import cells, judge, tally
+from rivalry.lab.report.sentences import headline, sentences
 from rivalry.lab.report.tables import channels, equilibria, networks, sessions
 from rivalry.lab.report.warned import lines, warnings_of
 from rivalry.lab.store import Run, status_of
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
 RUN_KEYS = ("name", "kind")
+ROWS, METRICS = 30, 8  # most points and metrics in the table of results
 UNCERTIFIED = "no certificate"
 LABELS = {
     "COIN": "resources assigned at random",
@@ -66,13 +69,13 @@ def build(
     included = run.parts()
     target = run.folder if out is None else folder_for(Path(out))
     sections = []
-    for name, part in (included or {run.name: run}).items():
+    for count, (name, part) in enumerate((included or {run.name: run}).items(), start=1):
         home = target / part.folder.relative_to(run.folder)
-        sections.append(_section(name, part, home / "figures"))
-        for number, figure in enumerate(sections[-1]["figures"]):
+        sections.append(_section(name, part, home / "figures", f"s{count}"))
+        for k, figure in enumerate(sections[-1]["figures"]):
             reduced = figure.absent and part.head["study"].get("quick_form")
             if figure.why and figure.kind in PLOTS and not reduced:
-                tell(f"{name}: plots[{number}] ({figure.kind}) was not drawn: {figure.why}")
+                tell(f"{name}: plots[{k}] ({figure.kind}) was not drawn: {figure.why}")
     counts = {key: sum(one["counts"][key] for one in sections) for key in sections[0]["counts"]}
     content = {
         "name": run.name,
@@ -88,6 +91,9 @@ def build(
         "history": run.head["history"],
         "schema": run.head["schema"],
         "labels": _labels([section["study"] for section in sections]),
+        "tolerances": " or ".join(
+            sorted({number(float(s["study"]["certificate"]["tolerance"]), 3) for s in sections})
+        ),
     }
     path = target / "report.html"
     write(path, _template().render(content).encode())
@@ -117,14 +123,18 @@ def commands(run: Run) -> list[tuple[str, str]]:
     ]
 
 
-def _section(name: str, run: Run, figures: Path) -> dict[str, Any]:
-    """Return the content of the page on one study, by the names in the template."""
+def _section(name: str, run: Run, figures: Path, prefix: str) -> dict[str, Any]:
+    """Return the content of the page on one study, by the names in the template.
+
+    ``prefix`` begins the identifiers in its figures.
+    """
     study = run.head["study"]
     data, damaged = run.collect()
     counts = run.counts(damaged)
     family = str(study["game"]["family"])
     entry = GAMES.get(family)
-    judged, groups = judge(study, data), _groups(data)
+    judged, groups, found = judge(study, data), _groups(data), answers(study, data)
+    shown = answer_table(study, data, found, ROWS, METRICS) if found else None
     places = {cell.id: _where(cell.at) for cell in run.cells}
     return {
         "anchor": name,
@@ -136,6 +146,10 @@ def _section(name: str, run: Run, figures: Path) -> dict[str, Any]:
         "methods": [_method(table) for table in study["method"]],
         "counts": counts,
         "status": status_of(counts),
+        "results": shown,
+        "left_out": _left_out(shown),
+        "sentences": sentences(study, found),
+        "headline": headline(study, found),
         "judged": judged,
         "tally": tally([one.row for one in judged]),
         "changed": differences(study),
@@ -149,7 +163,7 @@ def _section(name: str, run: Run, figures: Path) -> dict[str, Any]:
         "channels": channels(data),
         "monitored": "monitor_step" in data,
         "softmax": "beta" in data.variables and "policy" in data,
-        "figures": draw(study["plots"], data, figures, run.folder / "figures"),
+        "figures": draw(study["plots"], data, figures, run.folder / "figures", prefix),
         "warnings": warnings_of(run.warnings().values()),
         "failures": [(cell, places.get(cell, ""), why) for cell, why in sorted(run.failures().items())],
         "damaged": [(error.path.relative_to(run.folder).as_posix(), error.why) for error in damaged],
@@ -157,6 +171,14 @@ def _section(name: str, run: Run, figures: Path) -> dict[str, Any]:
         "edited": run.text_fault.removeprefix(f"{run.folder}{os.sep}"),
         "text": json.dumps(study, indent=1) if run.text is None else run.text,
     }
+
+
+def _left_out(shown: AnswerTable | None) -> str:
+    """Return what the table of results does not show, in words."""
+    if shown is None:
+        return ""
+    more = [f"{shown.left_out} further points"] * bool(shown.left_out)
+    return ", ".join([*more, *(name.replace("_", " ") for name in shown.metrics_left_out)])
 
 
 def _parameters(study: Mapping[str, Any]) -> dict[str, str]:
@@ -246,5 +268,5 @@ def _template() -> Any:
     loader = FileSystemLoader(Path(__file__).parent)
     blocks: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True}
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)
-    environment.filters |= {"in_words": in_words, "number": number, "warning_lines": lines}
+    environment.filters |= {"in_words": in_words, "number": number, "warning_lines": lines, "again": inline}
     return environment.get_template("page.html.j2")

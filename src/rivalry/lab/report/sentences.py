@@ -42,22 +42,32 @@ _CLAIMS: Mapping[Claim | str, str] = {
 }
 
 
-def sentences(study: Mapping[str, Any], found: Sequence[Answer]) -> list[tuple[str, str]]:
+def sentences(study: Mapping[str, Any], found: Sequence[Answer], most: int = MOST) -> list[tuple[str, str]]:
     """Return one text per method: a sentence per range of points with equal claims and statuses.
 
+    With more than ``most`` ranges, points are counted instead.
     ``found`` are the results in the order of `rivalry.lab.report.answers.answers`.
     """
     kinds = {str(table["name"]): str(table["kind"]) for table in study["method"]}
     texts = []
     for algorithm, group in groupby(found, key=lambda one: one.algorithm):
-        rows = list(group)
-        ranges = [rows[first : last + 1] for first, last in runs_of(rows)]
-        if len(ranges) > MOST:
-            texts.append((algorithm, _summary(rows)))
-            continue
         base = next((kinds[name] for name in (algorithm, algorithm.rpartition("-")[0]) if name in kinds), "")
-        texts.append((algorithm, " ".join(_sentence(part, base) for part in ranges)))
+        texts.append((algorithm, _on_method(list(group), base, most)))
     return texts
+
+
+def _on_method(rows: Sequence[Answer], kind: str, most: int) -> list[str]:
+    ranges = [rows[first : last + 1] for first, last in runs_of(rows)]
+    return [_summary(rows)] if len(ranges) > most else [_sentence(part, kind) for part in ranges]
+
+
+def headline(study: Mapping[str, Any], found: Sequence[Answer]) -> str:
+    """Return one sentence on the first method of a study, named where there are several."""
+    texts = sentences(study, found, most=1)
+    if not texts:
+        return ""
+    method, (words,) = texts[0]
+    return words if len(texts) == 1 else f"{method}: {words}"
 
 
 def _sentence(part: Sequence[Answer], kind: str) -> str:
