@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from base64 import b64encode
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from rivalry.cli.values import settings, sweeps
 from rivalry.core.results import CLAIMS, Record, collect
 from rivalry.lab.report import build, certificates, draw_own, expectations, results
 from rivalry.lab.report.judge import cells as judged_cells
@@ -511,6 +513,26 @@ def test_a_bundled_study_is_rerun_by_its_name(tmp_path: Path) -> None:
     run = Run.create_or_open(tmp_path / "run", load_study("matrix_classics").quick_form())
     assert (run.folder / "study.toml").exists()
     assert commands(run)[0][0] == "rivalry run matrix_classics --quick"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"game.reach": 0.25},
+        {"game.reach": [0.1, 0.2, 0.3], "method.gradient_ascent.max_steps": 3},
+        {"sweep.game.reach": [0.2, 0.3]},
+        {"game.resource": {"kind": "mixture", "means": [0.5]}, "replications.count": 2},
+    ],
+)
+def test_the_command_repeats_the_changes_of_a_run(tmp_path: Path, changes: dict[str, Any]) -> None:
+    made = study(plots=[]).with_changes(changes)
+    run = Run.create_or_open(tmp_path / "run", made)
+    words = shlex.split(commands(run)[0][0])
+    assert words[:3] == ["rivalry", "run", "three"]
+    pairs = list(zip(words[3::2], words[4::2], strict=True))
+    found = settings([value for option, value in pairs if option == "--set"])
+    found |= sweeps([value for option, value in pairs if option == "--sweep"])
+    assert study(plots=[]).with_changes(found) == made
 
 
 def test_warnings_of_cells_are_listed_once_and_truncated(tmp_path: Path, page: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from rivalry.lab.report.sentences import headline, sentences
 from rivalry.lab.report.tables import channels, equilibria, networks, sessions
 from rivalry.lab.report.warned import lines, warnings_of
 from rivalry.lab.store import Run, status_of
-from rivalry.lab.study.expect import differences
+from rivalry.lab.study.expect import Difference, differences
 from rivalry.lab.study.names import studies
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
@@ -114,13 +115,36 @@ def commands(run: Run) -> list[tuple[str, str]]:
     stored = run.name not in studies() and (run.folder / "study.toml").exists()
     study = "study.toml" if stored else run.name
     quick = " --quick" if run.head["study"].get("quick_form") else ""
+    options = "".join(_option(one) for one in differences(run.head["study"]))
+    again = (
+        [(f"rivalry run {study}{quick}{options}", "the same, with the changes of this run")]
+        if options
+        else []
+    )
     return [
+        *again,
         (f"rivalry run {study}{quick}", "run the study as written, from the start"),
         ("rivalry resume RUN", "continue this run and repeat failed cells; RUN is the folder of this page"),
         ("rivalry report RUN", "rebuild this page and its figures from the stored data"),
         ("rivalry certify RUN", "recompute the certificates of the stored profiles"),
         ("rivalry export RUN --to csv", "export the results for other tools"),
     ]
+
+
+def _option(one: Difference) -> str:
+    """Return the option of the command line that makes a change."""
+    if one.swept:
+        return f" --sweep {shlex.quote(f'{one.key}={_toml(one.after)}')}"
+    return f" --set {shlex.quote(f'{one.key}={_toml(one.after[0])}')}"
+
+
+def _toml(value: Any) -> str:
+    """Return a value as TOML writes it inline."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(entry)}" for key, entry in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value)
 
 
 def _section(name: str, run: Run, figures: Path, prefix: str) -> dict[str, Any]:
