@@ -124,8 +124,8 @@ def test_ternary_plot_shows_profile_branches_and_gradient() -> None:
 
 @pytest.mark.slow
 def test_the_report_draws_ternary_plots(tmp_path: Path) -> None:
-    wanted = ["paths", "ternary"]
-    curves = draw(wanted, dataset(on_a_simplex()), tmp_path, tmp_path)
+    study = {"game": {"family": "influencer"}, "plots": ["paths", "ternary"]}
+    curves = draw(study, dataset(on_a_simplex()), tmp_path, tmp_path, "f")
     assert [figure.why for figure in curves] == ["", ""]
     assert [figure.file for figure in curves] == ["01-paths.svg", "02-ternary.svg"]
     assert curves[1].caption.endswith("(player 0).")

@@ -3,57 +3,112 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rivalry.plots.select import is_blank
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+MOST = 6  # values of a swept coordinate that are drawn side by side
+
+
+class DefaultFigure(NamedTuple):
+    """A plot with its options, and how it shows several methods.
+
+    ``methods`` is ``all`` (the plot draws them all), ``compare`` (with its option ``compare``), ``series``
+    (as values of its option ``series``), or ``each`` (a figure per method). ``values``: the plot draws the
+    values of a swept coordinate as a ``series``. A figure without ``needs`` among the data is left out.
+    """
+
+    kind: str
+    needs: str
+    methods: str = "all"
+    values: bool = False
+    options: Mapping[str, Any] = {}
 
 
 class FamilyDefaults(NamedTuple):
-    """Metrics of a family from the most important one, and its figures in order.
-
-    A figure is a plot's kind with its options; figures that need data which a run lacks are left out.
-    """
+    """Metrics of a family from the most important one, and its figures in order."""
 
     metrics: tuple[str, ...] = ()
-    figures: tuple[Mapping[str, Any], ...] = ()
+    figures: tuple[DefaultFigure, ...] = ()
 
 
-def _plot(kind: str, **options: Any) -> Mapping[str, Any]:
-    return {"kind": kind, **options}
-
-
-_RACE = ("safety_input", "performance_input", "p_safe", "p_disaster")
+_ENDS = DefaultFigure("bifurcation", "profile", "compare")
+_BRANCHES = DefaultFigure("bifurcation", "branch_position", "each")
+_PATHS = DefaultFigure("paths", "path", "each")
+_PAYOFFS = DefaultFigure("scenario", "payoff", "series", options={"quantities": ["payoff"]})
+_REWARDS = DefaultFigure("learning_curve", "learning_reward", options={"compare": True})
+_REGRETS = DefaultFigure("learning_curve", "regret_curve", options={"compare": True, "quantity": "regret"})
+_GAINS = DefaultFigure("histogram", "pooled_gain")
+_WELFARE = DefaultFigure("scenario", "efficiency", "series", options={"quantities": ["efficiency", "payoff"]})
+_FAIRNESS = DefaultFigure("fairness_plane", "access_fairness")
+_LEARNING = DefaultFigure("exploitability_curve", "monitor_step")
 _ECONOMY = ("efficiency", "access_fairness", "reward_fairness", "mean_relative_exploitability")
-_LEARNED = _plot("learning_curve", compare=True)
+
+OTHER = FamilyDefaults((), (_BRANCHES, _PAYOFFS, _REWARDS, _REGRETS, _PATHS))
+"""What is shown of a family that is not listed here, such as a user's own."""
 
 FAMILIES: Mapping[str, FamilyDefaults] = {
-    "city": FamilyDefaults(_ECONOMY, (_plot("fairness_plane"), _plot("exploitability_curve"))),
+    "city": FamilyDefaults(_ECONOMY, (_WELFARE, _FAIRNESS, _LEARNING)),
     "influencer": FamilyDefaults(
         ("threshold", "crossing", "end_mean", "basin_count"),
-        (_plot("bifurcation"), _plot("end_positions"), _plot("paths"), _LEARNED),
+        (_BRANCHES, _ENDS, DefaultFigure("basins", "start_profile", "each"), _REWARDS, _PATHS),
     ),
     "karma": FamilyDefaults(
         (*_ECONOMY, "relative_exploitability", "entropy", "level"),
         (
-            *(_plot("scenario", quantities=["efficiency", "payoff"]), _plot("policy_map")),
-            *(_plot("mean_bids"), _plot("exploitability_curve")),
+            *(_WELFARE, _FAIRNESS, _LEARNING, DefaultFigure("mean_bids", "mean_bid", values=True)),
+            DefaultFigure("karma_histogram", "karma_law", values=True),
         ),
     ),
     "market": FamilyDefaults(
         ("pooled_gain", "gain_mean", "quantity", "price", "total_quantity", "mean_price", "value"),
-        (
-            *(_plot("scenario", quantities=["payoff"]), _plot("histogram"), _plot("paths")),
-            *(_LEARNED, _plot("valuation_path")),
-        ),
+        (_GAINS, _PAYOFFS, _REWARDS, DefaultFigure("valuation_path", "cash_flow_path", "each"), _PATHS),
     ),
     "matrix": FamilyDefaults(
         ("equilibrium_count", "pure_count", "correlated_regret", "conditional_regret"),
-        (_plot("strategies"), _plot("paths"), _plot("learning_curve", quantity="regret", compare=True)),
+        (_PAYOFFS, _REGRETS, DefaultFigure("strategies", "profile", "each"), _PATHS),
     ),
-    "precipice": FamilyDefaults(("risk", "p_disaster"), (_plot("precipice"),)),
+    "precipice": FamilyDefaults(("risk", "p_disaster"), (DefaultFigure("precipice", "p_disaster"),)),
     "race": FamilyDefaults(
-        _RACE,
+        ("safety_input", "performance_input", "p_safe", "p_disaster"),
         (
-            *(_plot("scenario"), _plot("safety_frontier"), _plot("schedule"), _plot("paths")),
-            _plot("learning_curve", quantity="p_safe", compare=True),
+            DefaultFigure("scenario", "p_safe", "series"),
+            DefaultFigure("learning_curve", "p_safe_curve", options={"compare": True, "quantity": "p_safe"}),
+            DefaultFigure("schedule", "alive", "each"),
+            _PATHS,
         ),
     ),
 }
+
+
+def default_figures(family: str, data: Dataset) -> list[dict[str, Any]]:
+    """Return the default figures of a family for which a run has data, as a study lists plots.
+
+    They show all methods. Whether one can be drawn is known only when it is drawn.
+    """
+    found = []
+    for figure in FAMILIES.get(family, OTHER).figures:
+        if figure.needs not in data:
+            continue
+        own = data[figure.needs]
+        names = [str(name) for name in data["algorithm"].values] if "algorithm" in own.dims else []
+        names = [name for name in names if not is_blank(own.sel({"algorithm": name}).values)]
+        plot: dict[str, Any] = {"kind": figure.kind, **figure.options}
+        if len(names) > 1 and figure.methods == "compare":
+            plot["compare"] = True
+        if len(names) > 1 and figure.methods == "series":
+            plot["series"] = "algorithm"
+        if figure.values and (series := _side_by_side(data)):
+            plot["series"] = series
+        each = names if figure.methods == "each" and "algorithm" in data.coords else []
+        found += [{**plot, "at": {"algorithm": name}} for name in each] or [plot]
+    return found
+
+
+def _side_by_side(data: Dataset) -> str:
+    """Return the first coordinate of the sweep with several values, but few."""
+    dims = [str(dim) for dim in data["status"].dims if dim not in ("algorithm", "replication", "lane")]
+    return next((dim for dim in dims if dim in data.coords and 1 < data.sizes[dim] <= MOST), "")

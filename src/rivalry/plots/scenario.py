@@ -22,7 +22,10 @@ ENOUGH = 8  # fewest values from which a typical step can be estimated
 
 
 class ScenarioSeries(NamedTuple):
-    """A metric over a parameter: ``values [point series player]``, ``certified [point series]``."""
+    """A metric over a parameter: ``values [point series player]``, ``certified [point series]``.
+
+    With several replications ``values`` are means, and ``half`` is half the width of their 95 % intervals.
+    """
 
     name: str
     x: np.ndarray
@@ -30,6 +33,8 @@ class ScenarioSeries(NamedTuple):
     values: np.ndarray
     certified: np.ndarray
     words: str
+    half: np.ndarray
+    runs: int
 
 
 @chart
@@ -48,7 +53,7 @@ def scenario(
 
     Marks are filled where the ``claim`` is certified, and only such neighbours are joined. A jump is marked
     by a dotted line and not bridged. Metrics of learning, such as ``gain_mean``, have no claim and are all
-    joined.
+    joined. Of several replications the mean is drawn with its 95 % interval (Student's t).
 
     Parameters
     ----------
@@ -96,7 +101,7 @@ def scenario(
     breaks = False
     for panel, curve in zip(small, every, strict=True):
         breaks |= draw_family(panel, curve, log)
-        if curve.name == "gain_mean" and "gain_interval" in data:
+        if curve.name == "gain_mean" and curve.runs == 1 and "gain_interval" in data:
             _whiskers(panel, curve, family(data, "gain_interval", over=over, series=series, at=at))
         panel.set_title(metric_label(curve.name))
     for panel in small:
@@ -104,7 +109,8 @@ def scenario(
             panel.set_xlabel(horizontal)
     family_legend(ax, every, series, breaks)
     timed = any("period" in data[name].dims for name in chosen)
-    style.caption(ax, every[0].words, f"period {period}" if timed else "")
+    repeated = select.describe_replications(every[0].runs, "means and 95 % intervals")
+    style.caption(ax, every[0].words, f"period {period}" if timed else "", repeated)
     return ax
 
 
@@ -121,12 +127,19 @@ def family(
     over = select.find_sweep(data, name, select.own_rank(data, name), at, over)
     dim, x, order = select.swept_values(data, over)
     keep = (dim,) if series is None else (dim, _other(data, name, series, over, at))
+    runs = 1 if "replication" in (*keep, *(at or {})) else data.sizes.get("replication", 1)
+    keep += ("replication",) * (runs > 1)
     values, found = per_player(data, name, at=at, keep=keep, period=period)
     worth = np.broadcast_to(is_certified(found, name), values.shape[: len(keep)])
+    half = np.zeros_like(values)
+    if runs > 1:
+        present = np.isfinite(values).any(axis=-1)
+        worth = (worth | ~present).all(axis=-1) & present.any(axis=-1)
+        values, half = select.band(np.moveaxis(values, len(keep) - 1, 0))
     if series is None:
-        values, worth = values[:, None], worth[:, None]
+        values, half, worth = values[:, None], half[:, None], worth[:, None]
     labels = [] if series is None else [_label(series, value) for value in data[series].values]
-    return ScenarioSeries(name, x[order], labels, values[order], worth[order], found.words)
+    return ScenarioSeries(name, x[order], labels, values[order], worth[order], found.words, half[order], runs)
 
 
 def _label(series: str, value: Any) -> str:
@@ -171,6 +184,9 @@ def draw_family(panel: Axes, curve: ScenarioSeries, log: bool | None = None) -> 
         known = np.isfinite(values)
         look: dict[str, Any] = {"zorder": 4, "markersize": small, "markeredgewidth": 0.9}
         style.draw_marks(panel, curve.x[known], values[known], worth[known], colour, marker, **look)
+        if curve.half[:, s, k].any():
+            bars: dict[str, Any] = {"fmt": "none", "ecolor": colour, "elinewidth": 1.0, "capsize": 2.0}
+            panel.errorbar(curve.x[known], values[known], curve.half[known, s, k], label="_interval", **bars)
     for k in sorted(set(breaks)):
         pair = curve.x[k : k + 2]
         # on a logarithmic scale the geometric mean is in the middle

@@ -588,5 +588,5 @@ def precipice(
     ax.set_ylim(0.0, 1.0 if np.nanmax(curve.values) > 0.5 else None)
     label = metric_label(name) if name == "p_disaster" else "probability of a disaster"
     ax.set(xlabel=over, ylabel=label)
-    caption(ax, curve.words)
+    caption(ax, curve.words, select.describe_replications(curve.runs, "means and 95 % intervals"))
     return ax

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from rivalry import plots
 from rivalry.core.files import folder_for, write
-from rivalry.plots.select import NoSuchPoint
+from rivalry.lab.study.expect import is_fixed
+from rivalry.plots.families import default_figures
+from rivalry.plots.select import NoSuchPoint, position
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
     from rivalry.lab.store import Run
+
+
+MOST_DEFAULTS = 4  # figures of a study that names no plots
 
 
 class Figure(NamedTuple):
@@ -30,17 +37,17 @@ class Figure(NamedTuple):
     absent: bool = False  # the run has no such point; the study's full form may
 
 
-def draw(
-    wanted: Iterable[str | Mapping[str, Any]], data: Dataset, folder: Path, stored: Path, prefix: str = "f"
-) -> list[Figure]:
-    """Draw every entry of a study's ``plots`` as ``folder/NN-kind.svg``.
+def draw(study: Mapping[str, Any], data: Dataset, folder: Path, stored: Path, prefix: str) -> list[Figure]:
+    """Draw every entry of a study's ``plots`` as ``folder/NN-kind.svg``, or its family's default figures.
 
     A plot that fails is returned with the reason. Plots from outside the package are read from ``stored``,
     the run's figures, where `draw_own` wrote them. If ``folder`` is ``stored``, older files named in this
     way are removed. Identifiers inside figures begin with ``prefix``.
     """
     folder_for(folder)
-    drawn = [_draw(k, entry, data, folder, stored) for k, entry in enumerate(wanted, start=1)]
+    game, wanted = study["game"], study["plots"]
+    drawn = [_draw(k, entry, game, data, folder, stored) for k, entry in enumerate(wanted, start=1)]
+    drawn = drawn or _draw_defaults(game, data, folder, stored)
     figures = [one._replace(svg=inline(one.svg, f"{prefix}f{k}")) for k, one in enumerate(drawn, start=1)]
     if folder == stored:
         current = {figure.file for figure in figures if not figure.why}
@@ -48,6 +55,18 @@ def draw(
             if old.name not in current:
                 old.unlink()
     return figures
+
+
+def _draw_defaults(game: Mapping[str, Any], data: Dataset, folder: Path, stored: Path) -> list[Figure]:
+    """Return the first default figures of a game's family that can be drawn."""
+    found: list[Figure] = []
+    for entry in default_figures(str(game["family"]), data):
+        figure = _draw(len(found) + 1, entry, game, data, folder, stored)
+        if not figure.why:
+            found.append(figure)
+        if len(found) == MOST_DEFAULTS:
+            break
+    return found
 
 
 def draw_own(run: Run) -> list[str]:
@@ -97,23 +116,50 @@ def _as_image(kind: str, path: Path) -> Figure:
     return Figure(kind, path.name, f"Drawn by {kind}.", image)
 
 
-def _draw(number: int, entry: str | Mapping[str, Any], data: Dataset, folder: Path, stored: Path) -> Figure:
+def _draw(
+    number: int,
+    entry: str | Mapping[str, Any],
+    game: Mapping[str, Any],
+    data: Dataset,
+    folder: Path,
+    stored: Path,
+) -> Figure:
     from rivalry.plots.style import picture
 
     kind, options = _kind_and_options(entry)
     file = _file(number, kind)
     if kind not in plots.PLOTS:
         return _as_image(kind, stored / file)
+    function, moved = getattr(plots, kind), ""
+    if at := options.get("at"):
+        options["at"] = _nearest(data, at)
+        asked = {name: value for name, value in at.items() if not is_fixed(game, name, value)}
+        if any(name not in options["at"] or options["at"][name] != asked[name] for name in asked):
+            words = ", ".join(f"{name} = {value}" for name, value in asked.items())
+            moved = f" The study asks for {words}, which this run lacks: this is the nearest point."
     try:
-        svg, where, hollow = picture(getattr(plots, kind), data, **options)
+        svg, where, hollow = picture(function, data, **options)
     except NoSuchPoint as error:
         return Figure(kind, file, why=str(error), absent=True)
     except Exception as error:  # a plot may fail on unusual data; the report still needs the others
         return Figure(kind, file, why=f"{type(error).__name__}: {error}")
     write(folder / file, svg)
     title = plots.PLOTS[kind].caption_of(options)
-    caption = f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".")
+    caption = f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".") + moved
     return Figure(kind, file, caption, svg.decode(), marked=hollow)
+
+
+def _nearest(data: Dataset, at: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the point of a run nearest to ``at``; coordinates without any such value are left out."""
+    found = {}
+    for name, wanted in at.items():
+        length = data.sizes.get(name, 0)
+        known = np.ravel(data[name].values) if name in data.coords else np.arange(length)
+        if position(known, wanted) is not None:
+            found[name] = wanted
+        elif len(known) and known.dtype.kind in "fiu" and isinstance(wanted, int | float):
+            found[name] = known[int(np.argmin(np.abs(known - wanted)))].item()
+    return found
 
 
 def inline(svg: str, prefix: str) -> str:

@@ -1,0 +1,116 @@
+"""Figures of a report: defaults of a family, and the nearest point where the asked one is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from rivalry.core.statistics import half_width
+from rivalry.lab.report import build
+from rivalry.lab.report.figures import MOST_DEFAULTS, draw
+from rivalry.plots import PLOTS, scenario
+from rivalry.plots.families import FAMILIES, OTHER, default_figures
+from tests.unit.stored_run import stored, study
+
+EVERY = [(name, figure) for name, one in FAMILIES.items() for figure in one.figures]
+EVERY += [("other", figure) for figure in OTHER.figures]
+
+
+@pytest.mark.parametrize(("family", "figure"), EVERY)
+def test_default_figures_are_plots_without_plot_data_of_the_game(family: str, figure: Any) -> None:
+    entry = PLOTS[figure.kind]
+    # cells store such data only for plots that a study names
+    assert not entry.views_of(figure.options)
+    assert entry.family is None or family in entry.family.split(", ") or family == "precipice"
+
+
+def data_of(runs: int = 1) -> xr.Dataset:
+    """Two methods over three reaches with replications."""
+    shape = (3, 2, runs)
+    payoff = np.arange(6.0 * runs * 2).reshape(*shape, 2)
+    dims = ("reach", "algorithm", "replication")
+    coords = {"reach": [0.1, 0.2, 0.3], "algorithm": ["a", "b"], "replication": range(runs)}
+    values = {
+        "status": (dims, np.full(shape, "converged")),
+        "claim": (dims, np.full(shape, "equilibrium")),
+        "profile": ((*dims, "player", "axis"), payoff[..., None] / payoff.max()),
+        "payoff": ((*dims, "player"), payoff),
+    }
+    return xr.Dataset(values, coords)
+
+
+def test_default_figures_show_all_methods() -> None:
+    assert default_figures("influencer", data_of()) == [{"kind": "bifurcation", "compare": True}]
+    payoffs = {"kind": "scenario", "quantities": ["payoff"], "series": "algorithm"}
+    assert default_figures("mine.py:contest", data_of()) == [payoffs]
+    strategies = default_figures("matrix", data_of())[1:]
+    assert [row["at"] for row in strategies] == [{"algorithm": "a"}, {"algorithm": "b"}]
+    one = data_of().isel(algorithm=[0])
+    assert "series" not in default_figures("market", one)[0]
+
+
+def test_an_empty_run_has_no_default_figure() -> None:
+    assert default_figures("influencer", xr.Dataset()) == []
+
+
+def test_a_study_without_plots_has_figures_in_its_report(tmp_path: Path) -> None:
+    run = stored(tmp_path / "run", study(plots=[]))
+    text = build(run.folder).read_text(encoding="utf-8")
+    assert "these are default figures of its family" in text
+    names = sorted(path.name for path in (run.folder / "figures").iterdir())
+    assert names == ["01-bifurcation.svg", "02-paths.svg"]
+    assert len(names) <= MOST_DEFAULTS
+    assert text.count("<figure>") == 2
+    assert "was not drawn" not in text
+
+
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [
+        ({"reach": 0.5}, "asks for reach = 0.5, which this run lacks"),
+        ({"width": 2.0}, "asks for width = 2.0, which this run lacks"),
+        ({"algorithm": "c", "reach": 0.2}, "asks for algorithm = c, reach = 0.2, which this run lacks"),
+        ({"reach": 0.2}, ""),
+        ({"players": 2}, ""),  # the game has this value throughout
+    ],
+)
+def test_a_figure_uses_the_nearest_point_and_says_so(tmp_path: Path, at: dict[str, Any], words: str) -> None:
+    wanted = {"game": {"family": "influencer", "players": 2}, "plots": [{"kind": "end_positions", "at": at}]}
+    (figure,) = draw(wanted, data_of(), tmp_path, tmp_path, "f")
+    assert figure.why == ""
+    assert (words in figure.caption) if words else ("asks for" not in figure.caption)
+    if at == {"reach": 0.5}:
+        assert "reach = 0.3" in figure.caption
+
+
+def test_a_figure_of_a_sweep_is_left_out_of_a_single_point(tmp_path: Path) -> None:
+    made = study(plots=[{"kind": "scenario", "over": "reach"}]).with_changes({"game.reach": 0.25})
+    text = build(stored(tmp_path / "run", made).folder).read_text(encoding="utf-8")
+    assert "Figure 1, scenario, is left out: " in text
+    assert "was not drawn" not in text
+
+
+def test_a_scenario_draws_means_over_replications_with_intervals() -> None:
+    data = data_of(runs=4)
+    (panel,) = scenario(data, quantities="payoff", series="algorithm").child_axes
+    marks = [line for line in panel.lines if line.get_marker() in ("o", "s", "^", "D")]
+    drawn = {round(float(y), 9) for line in marks for y in line.get_ydata()}
+    means = data.payoff.mean("replication").values
+    assert {round(float(y), 9) for y in means.ravel()} <= drawn
+    bars = [bar for one in panel.containers for bar in one[2][0].get_segments()]
+    half = half_width(data.payoff.transpose("replication", ...).values)
+    widths = sorted(float(bar[1, 1] - bar[0, 1]) / 2 for bar in bars)
+    assert widths == pytest.approx(sorted(half.ravel()))
+
+
+def test_one_weaker_replication_leaves_a_mean_uncertified() -> None:
+    data = data_of(runs=2)
+    data["claim"][1, 0, 1] = "not an equilibrium"
+    axes = scenario(data, quantities="payoff", at={"algorithm": "a"})
+    (panel,) = axes.child_axes
+    hollow = [line for line in panel.lines if line.get_markerfacecolor() in ("none", "white")]
+    assert {float(x) for line in hollow for x in line.get_xdata()} == {0.2}
