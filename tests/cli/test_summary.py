@@ -27,6 +27,7 @@ quantity = "regret"
 reduce = "max"
 at = { name = "chicken" }
 expected = 0.0
+quick = true
 tolerance = 1e-9
 """
 
@@ -74,3 +75,15 @@ def test_a_table_fits_where_no_entry_is_broken(monkeypatch: pytest.MonkeyPatch) 
 def test_paragraphs_are_wrapped_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "12")
     assert output.paragraph("one two-three four") == "one\n  two-three\n  four"
+
+
+def test_a_study_of_studies_prints_one_sentence_per_study(rivalry: Command) -> None:
+    Path("chicken.toml").write_text(STUDY)
+    Path("other.toml").write_text(STUDY.replace("Two games", "More games"))
+    Path("both.toml").write_text('title = "Both"\ninclude = ["chicken.toml", "other.toml"]\n')
+    lines = rivalry("run", "both.toml", "--workers", "1").out.splitlines()
+    assert lines[0] == "both: done, 8 of 8 cells"
+    assert [line.partition(":")[0] for line in lines[1:3]] == ["chicken", "other"]
+    assert lines[3].startswith("reference values: ")
+    # columns of published values are left out where the study has none
+    assert lines[5].split() == ["quantity", "ours", "expected", "verdict", "certificate"]

@@ -136,6 +136,11 @@ def test_equal_gains_of_all_players_are_said_once() -> None:
     assert words.endswith("each player could gain 0.2.")
 
 
+def test_equal_strategies_along_a_range_are_said_once() -> None:
+    rows = [result(profile=[[x], [x], [x]]) for x in (4.5, 3.6, 3.1)]
+    assert "converge to profiles from 4.5 to 3.1 for every player: an equilibrium." in said(swept(rows))
+
+
 def test_players_with_names_are_named() -> None:
     named = apart() | {"player_name": (("player",), np.array(["left", "centre", "right"]))}
     assert "centre (at 0.5) could gain 0.175" in said(swept([named]))

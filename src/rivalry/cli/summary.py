@@ -48,18 +48,17 @@ def text(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> str
 
 
 def _results(name: str, part: Run, data: Dataset) -> list[str]:
-    """Return the table of a study and a sentence per method; of a part of a study the sentences only."""
+    """Return the table of a study and the sentences on each method; of a part of a study one sentence."""
     from rivalry.lab.report.answers import answers
-    from rivalry.lab.report.sentences import sentences
+    from rivalry.lab.report.sentences import headline, sentences
 
     study = part.head["study"]
     found = answers(study, data)
     if not found:
         return []
-    every = sentences(study, found)
-    said = [": ".join(filter(None, [name, method, " ".join(lines)])) for method, lines in every]
     if name:
-        return said
+        return [f"{name}: {headline(study, found)}"]
+    said = [f"{method}: {' '.join(lines)}" for method, lines in sentences(study, found)]
     whole = [found]
     if not _table(study, data, found).complete:  # too wide: a table per method, without its name
         whole = [list(group) for _, group in groupby(found, key=lambda one: one.algorithm)]
@@ -119,7 +118,10 @@ def references(rows: Sequence[Mapping[str, Any]], *, parts: bool) -> list[str]:
     head = ["quantity", "ours", "published", "verdict", "expected", "verdict", "certificate"]
     lines = [f"reference values: {tally(rows)}"]
     if compared:
-        lines += ["", output.table(head, [_reference(row, parts) for row in compared]), ""]
+        columns = list(zip(head, *(_reference(row, parts) for row in compared), strict=True))
+        used = [column for column in columns if any(entry is not None for entry in column[1:])]
+        names, *entries = zip(*used, strict=True)
+        lines += ["", output.table(names, entries), ""]
     for row in compared:
         if row["published_verdict"] == "differs":
             why = row["why"] or "the study gives no explanation"

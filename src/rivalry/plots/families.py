@@ -18,13 +18,15 @@ class DefaultFigure(NamedTuple):
 
     ``methods`` is ``all`` (the plot draws them all), ``compare`` (with its option ``compare``), ``series``
     (as values of its option ``series``), or ``each`` (a figure per method). ``values``: the plot draws the
-    values of a swept coordinate as a ``series``. A figure without ``needs`` among the data is left out.
+    values of a swept coordinate as a ``series``. ``swept``: it needs a parameter swept over numbers. A figure
+    without ``needs`` among the data is left out.
     """
 
     kind: str
     needs: str
     methods: str = "all"
     values: bool = False
+    swept: bool = False
     options: Mapping[str, Any] = {}
 
 
@@ -35,15 +37,17 @@ class FamilyDefaults(NamedTuple):
     figures: tuple[DefaultFigure, ...] = ()
 
 
-_ENDS = DefaultFigure("bifurcation", "profile", "compare")
+_ENDS = DefaultFigure("bifurcation", "profile", "compare", swept=True)
 _BRANCHES = DefaultFigure("bifurcation", "branch_position", "each")
 _PATHS = DefaultFigure("paths", "path", "each")
-_PAYOFFS = DefaultFigure("scenario", "payoff", "series", options={"quantities": ["payoff"]})
+_PAYOFFS = DefaultFigure("scenario", "payoff", "series", swept=True, options={"quantities": ["payoff"]})
 _REWARDS = DefaultFigure("learning_curve", "learning_reward", options={"compare": True})
 _REGRETS = DefaultFigure("learning_curve", "regret_curve", options={"compare": True, "quantity": "regret"})
 _GAINS = DefaultFigure("histogram", "pooled_gain")
-_WELFARE = DefaultFigure("scenario", "efficiency", "series", options={"quantities": ["efficiency", "payoff"]})
-_FAIRNESS = DefaultFigure("fairness_plane", "access_fairness")
+_WELFARE = DefaultFigure(
+    "scenario", "efficiency", "series", swept=True, options={"quantities": ["efficiency", "payoff"]}
+)
+_FAIRNESS = DefaultFigure("fairness_plane", "access_fairness", swept=True)
 _LEARNING = DefaultFigure("exploitability_curve", "monitor_step")
 _ECONOMY = ("efficiency", "access_fairness", "reward_fairness", "mean_relative_exploitability")
 
@@ -71,11 +75,13 @@ FAMILIES: Mapping[str, FamilyDefaults] = {
         ("equilibrium_count", "pure_count", "correlated_regret", "conditional_regret"),
         (_PAYOFFS, _REGRETS, DefaultFigure("strategies", "profile", "each"), _PATHS),
     ),
-    "precipice": FamilyDefaults(("risk", "p_disaster"), (DefaultFigure("precipice", "p_disaster"),)),
+    "precipice": FamilyDefaults(
+        ("risk", "p_disaster"), (DefaultFigure("precipice", "p_disaster", swept=True),)
+    ),
     "race": FamilyDefaults(
         ("safety_input", "performance_input", "p_safe", "p_disaster"),
         (
-            DefaultFigure("scenario", "p_safe", "series"),
+            DefaultFigure("scenario", "p_safe", "series", swept=True),
             DefaultFigure("learning_curve", "p_safe_curve", options={"compare": True, "quantity": "p_safe"}),
             DefaultFigure("schedule", "alive", "each"),
             _PATHS,
@@ -91,7 +97,7 @@ def default_figures(family: str, data: Dataset) -> list[dict[str, Any]]:
     """
     found = []
     for figure in FAMILIES.get(family, OTHER).figures:
-        if figure.needs not in data:
+        if figure.needs not in data or (figure.swept and not _has_sweep(data)):
             continue
         own = data[figure.needs]
         names = [str(name) for name in data["algorithm"].values] if "algorithm" in own.dims else []
@@ -106,6 +112,13 @@ def default_figures(family: str, data: Dataset) -> list[dict[str, Any]]:
         each = names if figure.methods == "each" and "algorithm" in data.coords else []
         found += [{**plot, "at": {"algorithm": name}} for name in each] or [plot]
     return found
+
+
+def _has_sweep(data: Dataset) -> bool:
+    """Return whether a parameter was swept over numbers."""
+    names = [name for name in data.coords if name not in ("replication", "lane") and data[name].ndim == 1]
+    dims = {str(data[name].dims[0]) for name in names if data[name].dtype.kind in "fiu"}
+    return any(data.sizes[dim] > 1 for dim in dims & set(data["status"].dims))
 
 
 def _side_by_side(data: Dataset) -> str:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
 RUN_KEYS = ("name", "kind")
-ROWS, METRICS = 30, 8  # most points and metrics in the table of results
+ROWS, METRICS = 30, 5  # most points and metrics in the table of results
 UNCERTIFIED = "no certificate"
 LABELS = {
     "COIN": "resources assigned at random",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -136,10 +135,9 @@ def _place(part: Sequence[Answer]) -> str:
     if not ends:
         return ""
     mean = "the mean " if part[0].repeats == "replications" and any("±" in end for end in ends) else ""
-    if len(ends) == 1:
-        alone = re.sub(r"^each (.*)", r"\1 for every player", ends[0])
-        return f"at {mean}{alone}"
-    return f"at {mean}profiles from {ends[0]} to {ends[1]}"
+    every = " for every player" if all(end.startswith("each ") for end in ends) else ""
+    ends = [end.removeprefix("each ") for end in ends] if every else ends
+    return f"at {mean}{f'profiles from {ends[0]} to {ends[1]}' if ends[1:] else ends[0]}{every}"
 
 
 def _claims(part: Sequence[Answer]) -> str:
