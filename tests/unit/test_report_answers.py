@@ -247,3 +247,35 @@ def test_units_are_shown_where_the_data_have_them() -> None:
     data = swept([result(threshold=0.2)])
     data["threshold"].attrs["units"] = "of the space"
     assert table(data).columns[-1] == "threshold (of the space)"
+
+
+def test_keys_of_other_methods_are_no_coordinates_of_a_method() -> None:
+    cells = [
+        ({"a.rate": 0.1, "algorithm": "a"}, result()),
+        ({"a.rate": 0.2, "algorithm": "a"}, result()),
+        ({"a.rate": 0.1, "algorithm": "b"}, result()),
+    ]
+    data = collect(cells, {"a.rate": [0.1, 0.2], "algorithm": ["a", "b"]})
+    found = answers(study(), data)
+    (_, first), (_, second) = sentences(study(), found)
+    assert first == ["For a.rate = 0.1 to 0.2, the players converge to 0.5 for every player: an equilibrium."]
+    assert second == ["The players converge to 0.5 for every player: an equilibrium."]
+    assert column(answer_table(study(), data, found, 12), "rate") == ["0.1", "0.2", ""]
+
+
+def test_a_range_has_the_largest_residual_of_its_solution_concept() -> None:
+    rows = [result(concept="logit at beta 2", concept_residual=left) for left in (1e-9, 3e-8)]
+    words = said(swept(rows), study("newton"))
+    assert words.endswith(": an equilibrium; solution concept: logit at beta 2, residual 3e-08.")
+
+
+def test_different_ends_of_starts_are_no_range() -> None:
+    lanes: Record = {
+        "lane": (("lane",), np.arange(2)),
+        "status": (("lane",), np.array(["converged"] * 2)),
+        "claim": (("lane",), np.array(["equilibrium"] * 2)),
+        "regret": (("lane", "player"), np.zeros((2, 2))),
+    }
+    same, apart = np.full((2, 2, 1), 0.5), np.array([[[0.5], [0.5]], [[0.2], [0.8]]])
+    words = said(swept([lanes | {"profile": (("lane", "player", "axis"), x)} for x in (same, apart)]))
+    assert words == "For reach = 0.1 to 0.15, in all 2 starts the players converge: an equilibrium."

@@ -41,7 +41,8 @@ class Answer(NamedTuple):
     gain: float  # largest bound as a fraction of the payoff at stake
     searches: tuple[str, ...]  # how regrets were computed
     estimated: bool  # whether some regrets are estimates from samples
-    concept: str  # other than Nash, with its residual
+    concept: str  # other than Nash and mean field
+    residual: float  # largest residual of the equations of that concept; NaN where unknown
     profile: np.ndarray | None  # [result player axis]; None where too large to print
     payoff: np.ndarray | None  # [result player]
     players: tuple[str, ...]
@@ -173,7 +174,8 @@ def answers(study: Mapping[str, Any], data: Dataset) -> list[Answer]:
         finished = np.flatnonzero(arrays["status"][index] != "")
         if len(finished):
             here = {name: array[index][finished] for name, array in arrays.items()}
-            found.append(_answer(data, names, dict(zip(lead, index, strict=True)), here))
+            one = _answer(data, names, dict(zip(lead, index, strict=True)), here)
+            found.append(one._replace(at=_own_keys(one, study)))
     algorithms = [str(name) for name in np.ravel(data["algorithm"].values)] if "algorithm" in data else [""]
     return sorted(found, key=lambda one: algorithms.index(one.algorithm))
 
@@ -208,6 +210,7 @@ def _answer(
         searches=tuple(sorted(set(map(str, own.get("certificate_method", ()))) - {""})),
         estimated="estimated" in own.get("coverage", ()),
         concept=_concept(own),
+        residual=float(np.fmax.reduce(own.get("concept_residual", np.array([np.nan])))),
         profile=_profile(data, own.get("profile")),
         payoff=_payoff(data, own.get("payoff")),
         players=tuple(str(name) for name in np.ravel(own.get("player_name", np.array([[]]))[0]) if name),
@@ -226,6 +229,13 @@ def _coordinates(data: Dataset, index: Mapping[str, int]) -> dict[str, Any]:
         names = [name for name in names if name != "point" or len(names) == 1]
         found |= {name: data[name].values[k].item() for name in names} or {dim: k}
     return found
+
+
+def _own_keys(one: Answer, study: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the coordinates without keys of other methods, at whose first value a method is computed."""
+    others = {str(table["name"]) for table in study["method"]}
+    others -= {one.algorithm, one.algorithm.rpartition("-")[0]}
+    return {name: value for name, value in one.at.items() if name.partition(".")[0] not in others}
 
 
 def _largest_gain(own: Mapping[str, np.ndarray]) -> float:
@@ -260,11 +270,7 @@ def _listed(own: Mapping[str, np.ndarray]) -> str:
 
 def _concept(own: Mapping[str, np.ndarray]) -> str:
     names = set(map(str, own.get("concept", ()))) - {"", "Nash", "mean field"}
-    if len(names) != 1:
-        return ""
-    left = own.get("concept_residual", np.array([]))
-    left = left[np.isfinite(left)]
-    return names.pop() + (f", residual {left.max():.2g}" if left.size else "")
+    return names.pop() if len(names) == 1 else ""
 
 
 def _profile(data: Dataset, rows: np.ndarray | None) -> np.ndarray | None:
@@ -358,8 +364,11 @@ def answer_table(
     columns: dict[str, list[str]] = {}
     if len({one.algorithm for one in found}) > 1:
         columns["method"] = [one.algorithm for one in rows]
-    for name in dict.fromkeys(name for one in found for name in one.at):
-        columns[name.rpartition(".")[2]] = [_value(one.at, name) for one in rows]
+    coordinates = list(dict.fromkeys(name for one in found for name in one.at))
+    short = Counter(name.rpartition(".")[2] for name in coordinates)
+    for name in coordinates:
+        last = name.rpartition(".")[2]
+        columns[last if short[last] == 1 else name] = [_value(one.at, name) for one in rows]
     if any(one.repeats for one in rows):
         columns["n"] = [str(one.count) for one in rows]
     columns["status"] = [one.status for one in rows]

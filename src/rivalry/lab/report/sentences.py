@@ -12,9 +12,12 @@ import numpy as np
 from rivalry.core.results import Claim, gain_in_words
 from rivalry.lab.report.answers import Answer, number_in_words, runs_of
 from rivalry.methods import METHODS
+from rivalry.plots.metrics import metric_label
 from rivalry.plots.select import format_value
 
 MOST = 6  # ranges of one method that have a sentence each; more are counted
+LONG = 90  # characters of a profile that a sentence does not repeat from the table
+GIVEN = ("closed_form", "analytic_constants")  # methods that do not iterate
 DYNAMICS = "rivalry.methods.dynamics."
 
 _PLAYERS = {
@@ -25,7 +28,7 @@ _PLAYERS = {
     "not found": "no profile is found",
 }
 _SEARCH = {
-    "converged": "it finds a solution",
+    "converged": "it converges",
     "iteration limit": "it stops at its iteration limit",
     "cycling": "it cycles, last",
     "completed": "it completes its steps",
@@ -77,9 +80,11 @@ def _sentence(part: Sequence[Answer], kind: str) -> str:
         clauses[0] += f": {_claims(part)}"
     elif not one.listed:
         clauses[0] += " (no certificate)"
-    if one.concept:
-        clauses.append(f"solution concept: {one.concept}")
-    if not one.listed and (not _certified(part) or one.profile is None):
+    if concepts := list(dict.fromkeys(one.concept for one in part if one.concept)):
+        residual = np.fmax.reduce([one.residual for one in part])
+        known = f", residual {residual:.2g}" if np.isfinite(residual) else ""
+        clauses.append(f"solution concept: {' to '.join(concepts[:: max(len(concepts) - 1, 1)])}{known}")
+    if not one.listed and (not _certified(part) or not _place(part)):
         clauses += _metrics(part)
     lead, text = _range(part), "; ".join(clauses)
     text = f"For {lead}, {text}" if lead else text
@@ -122,9 +127,11 @@ def _outcome(part: Sequence[Answer], kind: str) -> str:
     entry = METHODS.get(kind)
     dynamic = entry is not None and entry.targets[0].startswith(DYNAMICS)
     words = (_PLAYERS if dynamic else _SEARCH)[status]
+    if status == "converged" and kind in GIVEN:
+        return f"the solution {place}".strip()
     if status == "not found" or not place:
         return words
-    if dynamic and status == "converged":
+    if status == "converged":
         return f"{words} {place.replace('at ', 'to ', 1)}"
     return f"{words} {place}"
 
@@ -132,7 +139,8 @@ def _outcome(part: Sequence[Answer], kind: str) -> str:
 def _place(part: Sequence[Answer]) -> str:
     """Return the profile at the ends of the range; empty where none is printed."""
     ends = list(dict.fromkeys(text for one in (part[0], part[-1]) if (text := one.profile_words)))
-    if not ends:
+    several = part[0].repeats == "starts" and len(ends) > 1  # "different profiles" is no end of a range
+    if not ends or several or max(map(len, ends)) > LONG:
         return ""
     mean = "the mean " if part[0].repeats == "replications" and any("±" in end for end in ends) else ""
     every = " for every player" if all(end.startswith("each ") for end in ends) else ""
@@ -193,7 +201,7 @@ def _metrics(part: Sequence[Answer], most: int = 2) -> list[str]:
         if name in last and len(words) < most:
             ends = list(dict.fromkeys([first[name], last[name]]))
             values = ends[0] if len(ends) == 1 else f"from {ends[0]} to {ends[1]}"
-            words.append(f"{name.replace('_', ' ')} {values}")
+            words.append(f"{metric_label(name).replace('_', ' ')} {values}")
     return words
 
 
