@@ -126,7 +126,7 @@ def family(
     """Return one metric over a parameter, in order, for each value of ``series`` if there is one."""
     over = select.find_sweep(data, name, select.own_rank(data, name), at, over)
     dim, x, order = select.swept_values(data, over)
-    keep = (dim,) if series is None else (dim, _other(data, name, series, over, at))
+    keep: tuple[str, ...] = (dim,) if series is None else (dim, _other(data, name, series, over, at))
     runs = 1 if "replication" in (*keep, *(at or {})) else data.sizes.get("replication", 1)
     keep += ("replication",) * (runs > 1)
     values, found = per_player(data, name, at=at, keep=keep, period=period)

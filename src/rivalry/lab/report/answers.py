@@ -50,7 +50,7 @@ class Answer(NamedTuple):
     listed: str  # equilibria listed, or branches followed, in words
 
     @property
-    def count(self) -> int:
+    def results(self) -> int:
         """Number of results."""
         return sum(self.statuses.values())
 
@@ -166,8 +166,10 @@ def answers(study: Mapping[str, Any], data: Dataset) -> list[Answer]:
     lead = [str(dim) for dim in data["status"].dims if dim not in REPEATED]
     repeated = [str(dim) for dim in data["status"].dims if dim in REPEATED]
     names = metric_names(study, data)
-    shown = ("claim", "regret", "bound", "at_stake", "certificate_method", "coverage", "concept")
-    shown += ("concept_residual", "profile", "payoff", "player_name", *_LISTS, *names)
+    shown = (
+        *("claim", "regret", "bound", "at_stake", "certificate_method", "coverage", "concept"),
+        *("concept_residual", "profile", "payoff", "player_name", *_LISTS, *names),
+    )
     arrays = {name: _split(data, name, lead, repeated) for name in ("status", *shown) if name in data}
     found = []
     for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
@@ -247,8 +249,10 @@ def _largest_gain(own: Mapping[str, np.ndarray]) -> float:
     return float(np.max(parts[np.isfinite(parts)], initial=0.0))
 
 
-_LISTS = ("equilibrium_count", "pure_count", "component_count", "complete")
-_LISTS += ("branch_ending", "parameter_name", "event_kind", "event_parameter")
+_LISTS = (
+    *("equilibrium_count", "pure_count", "component_count", "complete"),
+    *("branch_ending", "parameter_name", "event_kind", "event_parameter"),
+)
 
 
 def _listed(own: Mapping[str, np.ndarray]) -> str:
@@ -370,7 +374,7 @@ def answer_table(
         last = name.rpartition(".")[2]
         columns[last if short[last] == 1 else name] = [_value(one.at, name) for one in rows]
     if any(one.repeats for one in rows):
-        columns["n"] = [str(one.count) for one in rows]
+        columns["n"] = [str(one.results) for one in rows]
     columns["status"] = [one.status for one in rows]
     columns["claim"] = [": ".join(filter(None, [one.claim, one.stake])) for one in rows]
     columns["profile"] = [one.profile_words for one in rows]
@@ -404,7 +408,8 @@ def runs_of(found: Sequence[Answer]) -> Iterator[tuple[int, int]]:
 def alike(one: Answer) -> tuple[Any, ...]:
     """Return what consecutive answers share that one sentence describes."""
     words = tuple(value for value in one.at.values() if isinstance(value, str))
-    return one.algorithm, one.outer, words, frozenset(one.statuses), frozenset(one.claims), one.listed
+    kinds = frozenset(one.statuses), frozenset(one.claims), one.results
+    return one.algorithm, one.outer, words, *kinds, one.listed
 
 
 def chosen(found: Sequence[Answer], most: int) -> list[int]:

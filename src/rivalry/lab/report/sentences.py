@@ -44,8 +44,10 @@ _CLAIMS: Mapping[Claim | str, str] = {
 }
 
 
-def sentences(study: Mapping[str, Any], found: Sequence[Answer], most: int = MOST) -> list[tuple[str, str]]:
-    """Return one text per method: a sentence per range of points with equal claims and statuses.
+def sentences(
+    study: Mapping[str, Any], found: Sequence[Answer], most: int = MOST
+) -> list[tuple[str, list[str]]]:
+    """Return the sentences on every method, one per range of points with equal claims and statuses.
 
     With more than ``most`` ranges, points are counted instead.
     ``found`` are the results in the order of `rivalry.lab.report.answers.answers`.
@@ -78,7 +80,7 @@ def _sentence(part: Sequence[Answer], kind: str) -> str:
     clauses = [" ".join(filter(None, [_repeats(part), _outcome(part, kind)]))]
     if _certified(part):
         clauses[0] += f": {_claims(part)}"
-    elif not one.listed:
+    elif not one.listed and set(one.statuses) != {"not found"}:
         clauses[0] += " (no certificate)"
     if concepts := list(dict.fromkeys(one.concept for one in part if one.concept)):
         residual = np.fmax.reduce([one.residual for one in part])
@@ -110,8 +112,8 @@ def _repeats(part: Sequence[Answer]) -> str:
     if not one.repeats:
         return ""
     if len(one.statuses) == 1:
-        return f"in all {one.count} {one.repeats}"
-    return f"of {one.count} {one.repeats} {one.status}" if len(part) == 1 else f"in some {one.repeats}"
+        return f"in all {one.results} {one.repeats}"
+    return f"of {one.results} {one.repeats} {one.status}" if len(part) == 1 else f"in some {one.repeats}"
 
 
 def _outcome(part: Sequence[Answer], kind: str) -> str:
@@ -128,7 +130,7 @@ def _outcome(part: Sequence[Answer], kind: str) -> str:
     dynamic = entry is not None and entry.targets[0].startswith(DYNAMICS)
     words = (_PLAYERS if dynamic else _SEARCH)[status]
     if status == "converged" and kind in GIVEN:
-        return f"the solution {place}".strip()
+        return f"the solution is {place}" if place else "a solution is given"
     if status == "not found" or not place:
         return words
     if status == "converged":
@@ -162,7 +164,7 @@ def _claims(part: Sequence[Answer]) -> str:
         elif claim == "not an equilibrium":
             text += f", {_gain(part)}"
         if len(known) > 1:
-            count = f"{part[0].claims[claim]} of {part[0].count}" if len(part) == 1 else "some"
+            count = f"{part[0].claims[claim]} of {part[0].results}" if len(part) == 1 else "some"
             text = f"in {count} {text}"
         words.append(text)
     return "; ".join(words)
@@ -196,7 +198,7 @@ def _player(one: Answer, player: int, result: int) -> str:
 def _metrics(part: Sequence[Answer], most: int = 2) -> list[str]:
     """Return the first metrics at the ends of the range, in words."""
     first, last = part[0].metrics, part[-1].metrics
-    words = []
+    words: list[str] = []
     for name in first:
         if name in last and len(words) < most:
             ends = list(dict.fromkeys([first[name], last[name]]))
