@@ -433,6 +433,10 @@ def test_results_hold_payoffs_and_single_metrics_without_padding() -> None:
     assert first["metrics"]["size"] == 3
     assert {"share", "payoff", "claim", "cell"}.isdisjoint(first["metrics"])
     assert second["metrics"]["share"] == 0.25
+    assert {"regret", "bound", "profile"}.isdisjoint(first["metrics"])
+    per_player = record(output=[3.0, 4.0])
+    (own,) = results(data_of({(0.1, "a"): per_player}))
+    assert own["metrics"]["output"] == [3.0, 4.0]
     assert "size" not in second["metrics"]
     assert "NaN" not in json.dumps([first, second["metrics"]])
 

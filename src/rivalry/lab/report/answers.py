@@ -171,13 +171,22 @@ def answers(study: Mapping[str, Any], data: Dataset) -> list[Answer]:
         *("concept_residual", "profile", "payoff", "player_name", *_LISTS, *names),
     )
     arrays = {name: _split(data, name, lead, repeated) for name in ("status", *shown) if name in data}
+    known = {name: data[name] for name in arrays}
+    places = {dim: _coordinates(data, dim) for dim in lead}
+    swept = [dim for dim in lead if data.sizes[dim] > 1 and dim != "algorithm"]
     found = []
     for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
         finished = np.flatnonzero(arrays["status"][index] != "")
         if len(finished):
             here = {name: array[index][finished] for name, array in arrays.items()}
-            one = _answer(data, names, dict(zip(lead, index, strict=True)), here)
-            found.append(one._replace(at=_own_keys(one, study)))
+            at = {
+                name: value
+                for dim, k in zip(lead, index, strict=True)
+                for name, value in places[dim][k].items()
+            }
+            outer = tuple(k for dim, k in zip(lead, index, strict=True) if dim in swept[:-1])
+            one = _answer(known, names, str(at.pop("algorithm", "")), here)
+            found.append(one._replace(at=_own_keys(at, one.algorithm, study), outer=outer))
     algorithms = [str(name) for name in np.ravel(data["algorithm"].values)] if "algorithm" in data else [""]
     return sorted(found, key=lambda one: algorithms.index(one.algorithm))
 
@@ -193,17 +202,18 @@ def _split(data: Dataset, name: str, lead: Sequence[str], repeated: Sequence[str
 
 
 def _answer(
-    data: Dataset, names: Sequence[str], index: Mapping[str, int], here: Mapping[str, np.ndarray]
+    known: Mapping[str, DataArray], names: Sequence[str], algorithm: str, here: Mapping[str, np.ndarray]
 ) -> Answer:
-    count = len(here["status"])
-    lanes = "lane" in data["status"].dims and count > data.sizes.get("replication", 1)
+    """Return the results of a method at one point from their arrays ``[result ...]``, without the point."""
+    count, status = len(here["status"]), known["status"]
+    lanes = "lane" in status.dims and count > status.sizes.get("replication", 1)
     repeats = "" if count == 1 else "starts" if lanes else "replications"
     own: dict[str, np.ndarray] = {"claim": np.full(count, ""), "regret": np.full((count, 1), np.nan), **here}
     regret = own["regret"][~np.isnan(own["regret"]).all(axis=-1)]
     return Answer(
-        algorithm=str(data["algorithm"].values[index["algorithm"]]) if "algorithm" in index else "",
-        at=_coordinates(data, index),
-        outer=tuple(k for dim, k in index.items() if data.sizes[dim] > 1 and dim != "algorithm")[:-1],
+        algorithm=algorithm,
+        at={},
+        outer=(),
         repeats=repeats,
         statuses=Counter(map(str, own["status"])),
         claims=Counter(map(str, own["claim"])),
@@ -213,31 +223,28 @@ def _answer(
         estimated="estimated" in own.get("coverage", ()),
         concept=_concept(own),
         residual=float(np.fmax.reduce(own.get("concept_residual", np.array([np.nan])))),
-        profile=_profile(data, own.get("profile")),
-        payoff=_payoff(data, own.get("payoff")),
+        profile=_profile(known, own.get("profile")),
+        payoff=_payoff(known, own.get("payoff")),
         players=tuple(str(name) for name in np.ravel(own.get("player_name", np.array([[]]))[0]) if name),
-        metrics=_metrics(data, names, own, repeats),
+        metrics=_metrics(known, names, own, repeats),
         listed=_listed({name: values[0] for name, values in own.items()}) if count == 1 else "",
     )
 
 
-def _coordinates(data: Dataset, index: Mapping[str, int]) -> dict[str, Any]:
-    """Return the coordinates that vary at a point; those of a zip share a dimension."""
-    found: dict[str, Any] = {}
-    for dim, k in index.items():
-        if dim == "algorithm" or data.sizes[dim] < 2:
-            continue
-        names = [str(name) for name in data.coords if data[name].dims == (dim,)]
-        names = [name for name in names if name != "point" or len(names) == 1]
-        found |= {name: data[name].values[k].item() for name in names} or {dim: k}
-    return found
+def _coordinates(data: Dataset, dim: str) -> list[dict[str, Any]]:
+    """Return the coordinates of every point of a dimension that varies; those of a zip share one."""
+    if data.sizes[dim] < 2 and dim != "algorithm":
+        return [{}]
+    names = [str(name) for name in data.coords if data[name].dims == (dim,)]
+    names = [name for name in names if name != "point" or len(names) == 1]
+    values = {name: data[name].values.tolist() for name in names} or {dim: list(range(data.sizes[dim]))}
+    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
 
 
-def _own_keys(one: Answer, study: Mapping[str, Any]) -> dict[str, Any]:
+def _own_keys(at: Mapping[str, Any], algorithm: str, study: Mapping[str, Any]) -> dict[str, Any]:
     """Return the coordinates without keys of other methods, at whose first value a method is computed."""
-    others = {str(table["name"]) for table in study["method"]}
-    others -= {one.algorithm, one.algorithm.rpartition("-")[0]}
-    return {name: value for name, value in one.at.items() if name.partition(".")[0] not in others}
+    others = {str(table["name"]) for table in study["method"]} - {algorithm, algorithm.rpartition("-")[0]}
+    return {name: value for name, value in at.items() if name.partition(".")[0] not in others}
 
 
 def _largest_gain(own: Mapping[str, np.ndarray]) -> float:
@@ -268,7 +275,7 @@ def _listed(own: Mapping[str, np.ndarray]) -> str:
     name = str(own["parameter_name"])
     words = f"{count} branch{'es' * (count > 1)} of equilibria followed in {name}"
     events = zip(own.get("event_kind", ()), own.get("event_parameter", ()), strict=True)
-    places = [f"{EVENTS[kind][1]} at {number_in_words(at)}" for kind, at in events if kind]
+    places = [f"{EVENTS.get(kind, ('', kind))[1]} at {number_in_words(at)}" for kind, at in events if kind]
     return words + (f": {', '.join(places)}" if places else "")
 
 
@@ -277,7 +284,7 @@ def _concept(own: Mapping[str, np.ndarray]) -> str:
     return names.pop() if len(names) == 1 else ""
 
 
-def _profile(data: Dataset, rows: np.ndarray | None) -> np.ndarray | None:
+def _profile(data: Mapping[str, DataArray], rows: np.ndarray | None) -> np.ndarray | None:
     """Return profiles ``[result player axis]``; None where they are missing or too large to print."""
     if rows is None or data["profile"].dims[-2:] != ("player", "axis"):
         return None
@@ -286,7 +293,7 @@ def _profile(data: Dataset, rows: np.ndarray | None) -> np.ndarray | None:
     return rows if len(rows) and rows[0].size <= SMALL else None
 
 
-def _payoff(data: Dataset, rows: np.ndarray | None) -> np.ndarray | None:
+def _payoff(data: Mapping[str, DataArray], rows: np.ndarray | None) -> np.ndarray | None:
     if rows is None or data["payoff"].dims[-1:] != ("player",):
         return None
     rows = rows[~np.isnan(rows).all(axis=1)]
@@ -295,7 +302,7 @@ def _payoff(data: Dataset, rows: np.ndarray | None) -> np.ndarray | None:
 
 
 def _metrics(
-    data: Dataset, names: Sequence[str], own: Mapping[str, np.ndarray], repeats: str
+    data: Mapping[str, DataArray], names: Sequence[str], own: Mapping[str, np.ndarray], repeats: str
 ) -> dict[str, str]:
     """Return the metrics in words that have a value here."""
     known = [name for name in names if not is_blank(own[name])]

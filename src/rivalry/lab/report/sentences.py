@@ -128,7 +128,7 @@ def _outcome(part: Sequence[Answer], kind: str) -> str:
         return f"the profile given {place}".strip()
     entry = METHODS.get(kind)
     dynamic = entry is not None and entry.targets[0].startswith(DYNAMICS)
-    words = (_PLAYERS if dynamic else _SEARCH)[status]
+    words = (_PLAYERS if dynamic else _SEARCH).get(status, status)
     if status == "converged" and kind in GIVEN:
         return f"the solution is {place}" if place else "a solution is given"
     if status == "not found" or not place:
