@@ -72,6 +72,16 @@ def test_a_table_fits_where_no_entry_is_broken(monkeypatch: pytest.MonkeyPatch) 
     assert output.table(["a", "bc"], [["12345", "12345"]]).count("\n") == 1
 
 
+def test_only_phrases_of_a_table_that_fits_are_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    phrase = "no gain above 0.0017 % of the payoff at stake"
+    assert output.fits(["a", "claim"], [["12345678", phrase]])
+    assert not output.fits(["a", "claim"], [["123456789", phrase]])
+    lines = output.table(["a", "claim"], [["12345678", phrase]]).splitlines()
+    assert lines[1].startswith("12345678  no gain above")
+    assert len(lines) == 3
+
+
 def test_paragraphs_are_wrapped_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "12")
     assert output.paragraph("one two-three four") == "one\n  two-three\n  four"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 UNLIMITED = 10_000  # characters, wider than any terminal
 EVERY = 2.0  # seconds between lines of progress
+PHRASE = 30  # characters: longer entries of a table are read as text, over several lines
 KNOWN = 0.05  # share of the work, or two cells, needed to estimate the time left
 _widths: list[int] = []  # width of stdout while `reserve_stdout` redirects it
 _COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -176,9 +177,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None 
 
 
 def fits(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> bool:
-    """Return whether a table has each of its entries on one line."""
+    """Return whether a table fits the terminal where only entries longer than `PHRASE` are broken."""
     columns = zip(*([head, *rows]), strict=True)
-    return sum(2 + max(len(_cell(entry)) for entry in column) for column in columns) - 2 <= _width()
+    widths = [min(max(len(_cell(entry)) for entry in column), PHRASE) for column in columns]
+    return sum(2 + width for width in widths) - 2 <= _width()
 
 
 def paragraph(words: str) -> str:
