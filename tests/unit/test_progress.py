@@ -17,7 +17,7 @@ import rivalry as rv
 from rivalry.lab.executor import run_study
 from rivalry.solving import progress
 from rivalry.solving.progress import Bar, Progress
-from tests.duels import study
+from tests.duel_study import study
 
 CHICKEN = rv.games.matrix("chicken")
 
