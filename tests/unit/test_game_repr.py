@@ -157,7 +157,7 @@ def test_mixtures_show_the_points_that_they_mix() -> None:
         "status": ((), np.asarray("converged")),
         "steps": ((), np.asarray(1)),
         "mixture": (("player", "action"), np.array([[0.25, 0.75], [1.0, 0.0]])),
-        "places": (("player", "action", "axis"), np.array([[[0.1], [0.9]], [[0.5], [0.5]]])),
+        "action_grid": (("player", "action", "axis"), np.array([[[0.1], [0.9]], [[0.5], [0.5]]])),
         "payoff": (("player",), np.array([1.0, -1.0])),
     }
     *_, first, second = str(Solution(record, None)).splitlines()

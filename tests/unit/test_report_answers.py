@@ -195,15 +195,15 @@ def test_means_over_replications_have_student_intervals() -> None:
 
 
 def test_starts_of_one_cell_have_ranges_and_no_interval() -> None:
-    lanes: Record = {
-        "lane": (("lane",), np.arange(2)),
-        "status": (("lane",), np.array(["converged", "converged"])),
-        "claim": (("lane",), np.array(["equilibrium", "not an equilibrium"])),
-        "regret": (("lane", "player"), np.array([[0.0, 0.0], [0.0, 0.5]])),
-        "profile": (("lane", "player", "axis"), np.array([[[0.5], [0.5]], [[0.2], [0.8]]])),
-        "payoff": (("lane", "player"), np.array([[1.0, 1.0], [2.0, 3.0]])),
+    batch: Record = {
+        "batch": (("batch",), np.arange(2)),
+        "status": (("batch",), np.array(["converged", "converged"])),
+        "claim": (("batch",), np.array(["equilibrium", "not an equilibrium"])),
+        "regret": (("batch", "player"), np.array([[0.0, 0.0], [0.0, 0.5]])),
+        "profile": (("batch", "player", "axis"), np.array([[[0.5], [0.5]], [[0.2], [0.8]]])),
+        "payoff": (("batch", "player"), np.array([[1.0, 1.0], [2.0, 3.0]])),
     }
-    data = collect([({"algorithm": "a"}, lanes)], {"algorithm": ["a"]})
+    data = collect([({"algorithm": "a"}, batch)], {"algorithm": ["a"]})
     shown = table(data)
     assert column(shown, "payoff") == ["1 to 2 / 1 to 3"]
     assert column(shown, "profile") == ["2 different profiles"]
@@ -270,12 +270,12 @@ def test_a_range_has_the_largest_residual_of_its_solution_concept() -> None:
 
 
 def test_different_ends_of_starts_are_no_range() -> None:
-    lanes: Record = {
-        "lane": (("lane",), np.arange(2)),
-        "status": (("lane",), np.array(["converged"] * 2)),
-        "claim": (("lane",), np.array(["equilibrium"] * 2)),
-        "regret": (("lane", "player"), np.zeros((2, 2))),
+    batch: Record = {
+        "batch": (("batch",), np.arange(2)),
+        "status": (("batch",), np.array(["converged"] * 2)),
+        "claim": (("batch",), np.array(["equilibrium"] * 2)),
+        "regret": (("batch", "player"), np.zeros((2, 2))),
     }
     same, apart = np.full((2, 2, 1), 0.5), np.array([[[0.5], [0.5]], [[0.2], [0.8]]])
-    words = said(swept([lanes | {"profile": (("lane", "player", "axis"), x)} for x in (same, apart)]))
+    words = said(swept([batch | {"profile": (("batch", "player", "axis"), x)} for x in (same, apart)]))
     assert words == "For reach = 0.1 to 0.15, in all 2 starts the players converge: an equilibrium."

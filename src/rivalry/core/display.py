@@ -109,7 +109,7 @@ def player_rows(
     played = _of_players(record, "mixture" if mixed else "profile", "end_action")
     axes = names.get("axis", ())
     if mixed:
-        strategies = [_mixture(row, places) for row, places in zip(played, record["places"][1], strict=True)]
+        strategies = [_mixture(row, grid) for row, grid in zip(played, record["action_grid"][1], strict=True)]
     else:
         strategies = [_strategy(row, axes) for row in played]
     payoffs = [f"{payoff:.6g}" for payoff in _of_players(record, "payoff", "end_payoff")]
@@ -140,9 +140,9 @@ def _strategy(row: np.ndarray, axes: Sequence[str]) -> str:
     return ", ".join(f"{name} {value:.6g}" for name, value in pairs if len(row) <= SHORT or value)
 
 
-def _mixture(weights: np.ndarray, places: np.ndarray) -> str:
+def _mixture(weights: np.ndarray, action_grid: np.ndarray) -> str:
     """Return a mixture with the points that it mixes."""
-    pairs = zip(places, weights, strict=True)
+    pairs = zip(action_grid, weights, strict=True)
     return ", ".join(f"{strategy_in_words(x)} with probability {p:.6g}" for x, p in pairs if p > 0)
 
 
@@ -192,15 +192,15 @@ ONE, PAYOFF, STEPS, KARMA = "1", "payoff", "steps", "karma"
 
 DESCRIBED: dict[str, tuple[str, str]] = {
     "access_fairness": (ONE, "minus the standard deviation of the agents' shares of steps in which they won"),
+    "action_grid": ("strategy", "strategies among which a player mixes or chooses"),
     "action_name": ("", "name of an action"),
     "algorithm": ("", "name of the method in its study"),
-    "alike": (ONE, "players with equal numbers are exchangeable"),
     "at_stake": (PAYOFF, "payoff that a player can win or lose by its own choice while the others stay"),
     "average_play": (ONE, "probabilities of a player's actions, the mean over all rounds"),
     "axis": ("", "coordinate of a strategy, by the name that the game gives it"),
-    "beta": (ONE, "inverse temperature of the logit choice"),
     "best_values": (PAYOFF, "value of every state under a best response"),
-    "bid_law": (ONE, "distribution of bids"),
+    "beta": (ONE, "inverse temperature of the logit choice"),
+    "bid_distribution": (ONE, "distribution of bids"),
     "bound": (PAYOFF, "proven upper bound on a player's unilateral gain; infinite where nothing is proved"),
     "certificate_method": ("", "how the regret was computed"),
     "claim": ("", "the strongest statement that the certificate supports"),
@@ -216,6 +216,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     ),
     "consumer_surplus": (PAYOFF, "consumer surplus per period"),
     "converged": (ONE, "whether the method converged"),
+    "converged_share": (ONE, "share of sessions in which greedy policies became stable"),
     "correlated_regret": (PAYOFF, "external regret per round: gain from playing one action throughout"),
     "cost": (PAYOFF, "cost of the inputs"),
     "coverage": ("", "whether the regret is exact, bounded, a lower bound, local or estimated"),
@@ -242,6 +243,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "equilibria": (ONE, "strategies of all equilibria that were found"),
     "equilibrium_count": (ONE, "number of equilibria that were found"),
     "equilibrium_payoff": (PAYOFF, "payoffs at all equilibria that were found"),
+    "exchangeable": (ONE, "players with equal numbers are exchangeable"),
     "exploitability": (PAYOFF, "gain of a best response against the population"),
     "exploration": (ONE, "probability of a random action"),
     "extreme_count": (ONE, "number of extreme equilibria"),
@@ -250,11 +252,9 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "hhi": (ONE, "Herfindahl-Hirschman index of market shares, 0 to 10 000"),
     "identified": (ONE, "whether payoffs depend on this coordinate of a strategy"),
     "industry_profit": (PAYOFF, "sum of the firms' profits per period"),
-    "inner_equilibria": ("", "equilibria in the coordinates in which a reparametrised box is searched"),
-    "inner_profile": ("", "profile in the coordinates in which a reparametrised box is searched"),
     "joint_play": (ONE, "empirical distribution of joint actions, row-major"),
+    "karma_distribution": (ONE, "joint distribution of types, private states and karma"),
     "karma_drift": (KARMA, "difference between the mean karma of the population and that of the game"),
-    "karma_law": (ONE, "joint distribution of types, private states and karma"),
     "level": (KARMA, "level up to which the surplus is redistributed"),
     "market_share": (ONE, "share of total quantity"),
     "max_imag_eigenvalue": ("", "largest imaginary part of an eigenvalue"),
@@ -262,7 +262,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "mean_bid": (KARMA, "mean bid in each private state and at each karma"),
     "mean_karma": (KARMA, "mean karma per agent"),
     "mean_price": ("price", "price per unit, weighted by quantities"),
-    "mixture": (ONE, "probabilities of the strategies in `places`"),
+    "mixture": (ONE, "probabilities of the strategies in `action_grid`"),
     "overflow": (KARMA, "karma per agent and step in excess of what agents can hold"),
     "p_disaster": (ONE, "probability of a disaster"),
     "p_no_winner": (ONE, "probability that nobody wins"),
@@ -274,7 +274,6 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "performance": (ONE, "performance that the inputs produce"),
     "performance_input": ("input", "input to performance"),
     "period": ("", "period of the cycle, in steps or in the time of the dynamic"),
-    "places": ("strategy", "strategies among which a player mixes or chooses"),
     "player": ("", "player, by the name that the game gives it"),
     "player_name": ("", "name of a player or a type of agents"),
     "policy": (ONE, "probability of every action in every state, or the greedy action of every state"),
@@ -296,7 +295,6 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "reward_fairness": (PAYOFF, "minus the standard deviation of the agents' mean rewards"),
     "rounding": ("", "rounding of the bound: exact, outward or floating point"),
     "safety_input": ("input", "input to safety"),
-    "settled_share": (ONE, "share of sessions in which greedy policies became stable"),
     "share_at_max_karma": (ONE, "share of agents with the largest karma that an agent can hold"),
     "status": ("", "how the computation ended"),
     "steps": (STEPS, "number of steps taken"),
@@ -309,6 +307,11 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "tolerance": (PAYOFF, "largest regret and bound of an equilibrium"),
     "total_quantity": ("quantity", "quantity sold per period by all firms"),
     "type_efficiency": (PAYOFF, "mean reward per agent and step of every type"),
+    "unconstrained_equilibria": (
+        "",
+        "equilibria in the coordinates in which a reparametrised box is searched",
+    ),
+    "unconstrained_profile": ("", "profile in the coordinates of the search of a reparametrised box"),
     "urgency": (PAYOFF, "cost of losing in each private state"),
     "values": (PAYOFF, "value of every state under the policy"),
     "visits": (ONE, "number of visits of every state"),

@@ -49,7 +49,7 @@ def as_matrix(game: Any) -> Matrix:
         return game
     if isinstance(game, Tabulated):
         table = stateless_tables(game.tables)
-        return Matrix(table, tuple(map(_point_names, game.places, table.shape[1:])))
+        return Matrix(table, tuple(map(_point_names, game.action_grid, table.shape[1:])))
     if not oracles.to_finite.knows(game):
         raise ValueError(
             f"game: {type(game).__name__} is not finite; give its tables, rv.tables.tabulate(game, 11)"

@@ -64,7 +64,7 @@ FAMILIES: Mapping[str, FamilyDefaults] = {
         (*_ECONOMY, "relative_exploitability", "entropy", "level"),
         (
             *(_WELFARE, _FAIRNESS, _LEARNING, DefaultFigure("mean_bids", "mean_bid", values=True)),
-            DefaultFigure("karma_histogram", "karma_law", values=True),
+            DefaultFigure("karma_histogram", "karma_distribution", values=True),
         ),
     ),
     "market": FamilyDefaults(
@@ -116,12 +116,12 @@ def default_figures(family: str, data: Dataset) -> list[dict[str, Any]]:
 
 def _has_sweep(data: Dataset) -> bool:
     """Return whether a parameter was swept over numbers."""
-    names = [name for name in data.coords if name not in ("replication", "lane") and data[name].ndim == 1]
+    names = [name for name in data.coords if name not in ("replication", "batch") and data[name].ndim == 1]
     dims = {str(data[name].dims[0]) for name in names if data[name].dtype.kind in "fiu"}
     return any(data.sizes[dim] > 1 for dim in dims & set(data["status"].dims))
 
 
 def _side_by_side(data: Dataset) -> str:
     """Return the first coordinate of the sweep with several values, but few."""
-    dims = [str(dim) for dim in data["status"].dims if dim not in ("algorithm", "replication", "lane")]
+    dims = [str(dim) for dim in data["status"].dims if dim not in ("algorithm", "replication", "batch")]
     return next((dim for dim in dims if dim in data.coords and 1 < data.sizes[dim] <= MOST), "")

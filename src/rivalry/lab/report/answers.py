@@ -18,7 +18,7 @@ from rivalry.plots.select import format_value, is_blank
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
-REPEATED = ("replication", "lane")
+REPEATED = ("replication", "batch")
 """Dimensions of results at one point: replications, and starts of one cell."""
 SMALL = 24  # numbers of the largest profile that is printed
 ENTRIES = 4  # values of the longest metric that is printed
@@ -206,8 +206,8 @@ def _answer(
 ) -> Answer:
     """Return the results of a method at one point from their arrays ``[result ...]``, without the point."""
     count, status = len(here["status"]), known["status"]
-    lanes = "lane" in status.dims and count > status.sizes.get("replication", 1)
-    repeats = "" if count == 1 else "starts" if lanes else "replications"
+    batched = "batch" in status.dims and count > status.sizes.get("replication", 1)
+    repeats = "" if count == 1 else "starts" if batched else "replications"
     own: dict[str, np.ndarray] = {"claim": np.full(count, ""), "regret": np.full((count, 1), np.nan), **here}
     regret = own["regret"][~np.isnan(own["regret"]).all(axis=-1)]
     return Answer(
