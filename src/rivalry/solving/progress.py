@@ -9,7 +9,7 @@ from importlib import import_module
 from threading import Lock, Timer
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class Bar:
         self.timer = Timer(DELAY, self._draw)
         self.timer.daemon = True
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Bar:
         self.timer.start()
         return self
 
