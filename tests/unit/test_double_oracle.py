@@ -334,10 +334,10 @@ def test_an_atom_is_known_up_to_rounding() -> None:
 @pytest.mark.parametrize(
     ("over", "jumps", "remedy"),
     [
-        (0, [0, 0], "raise rounds or loosen enough"),
+        (0, [0, 0], "raise rounds or loosen gain_tolerance"),
         (2, [0, 0], "the finite game on the atoms was not solved; start elsewhere, or use hedge"),
         (3, [0, 0], "its best response is an atom already; payoffs there are too near to rounding"),
-        (0, [1, 0], f"{double_oracle.JUMPS}; raise most"),
+        (0, [1, 0], f"{double_oracle.JUMPS}; raise max_atoms"),
         (0, [0, 1, 0], f"{double_oracle.JUMPS}; solve it on a grid, by mixed_equilibria"),
     ],
 )

@@ -187,7 +187,7 @@ def test_normalized_observations_have_their_bounds_at_minus_one_and_one() -> Non
 
 @pytest.mark.parametrize("env", [aec_env, parallel_env])
 def test_unknown_options_of_environments_are_refused(env: Any) -> None:
-    with pytest.raises(TypeError, match="period"):
+    with pytest.raises(ValueError, match=r"^period: is no argument of .*; did you mean 'periods'\?"):
         env("karma", period=3)
 
 

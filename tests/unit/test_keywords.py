@@ -21,7 +21,7 @@ MISSPELT: dict[str, Callable[[], Any]] = {
     "mux: is no argument of precipice; known: enmity, information, max_capability, players": (
         lambda: rv.games.precipice(mux=1.0)
     ),
-    "etta: is no argument of Hedge; did you mean 'eta'? known: eta, places, play, rounds": (
+    "etta: is no argument of Hedge; did you mean 'eta'? known: action_grid, eta, play, rounds": (
         lambda: rv.methods.Hedge(etta=0.1)
     ),
     "strt: is no argument of solve; did you mean 'start'?": lambda: rv.solve(GAME, CLIMB, strt=START),

@@ -401,5 +401,5 @@ def test_parameters_are_attributes_and_others_are_not():
     assert game.unit_cost.tolist() == [1.0, 2.0]
     with pytest.raises(AttributeError, match="this market has no 'elasticity'"):
         game.elasticity  # noqa: B018
-    assert repr(game).startswith("Market of 2 firms: linear demand, each chooses a quantity, in stages [[1]")
+    assert repr(game).startswith("Market of 2 firms, linear demand, each chooses a quantity, in stages [[1]")
     assert "in turns" in repr(rv.games.market(timing="alternating"))

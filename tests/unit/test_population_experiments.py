@@ -255,8 +255,8 @@ def test_admissible_draws_are_measured_in_order(entropy_rule: Any, monkeypatch: 
     np.testing.assert_array_equal(found["violated"][1], (own > 0.5) & counted)
     assert float(found["violation_share"][1]) == (own > 0.5)[counted].mean()
     assert float(found["violation_share_h"][1]) == 1.0
-    assert int(found["unsettled"][1]) == 20 - counted.sum()
-    assert (str(found["status"][1]), int(found["kept"][1])) == ("completed", 20)
+    assert int(found["excluded"][1]) == 20 - counted.sum()
+    assert (str(found["status"][1]), int(found["admissible"][1])) == ("completed", 20)
 
 
 def test_an_experiment_ends_when_its_draws_are_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,7 +271,11 @@ def test_an_experiment_ends_when_its_draws_are_used_up(monkeypatch: pytest.Monke
     assert str(method.read(economy, session)["status"][1]) == "iteration limit"
     assert method.advance(economy, session, 3) == 0
     found = method.read(economy, session)
-    assert (str(found["status"][1]), int(found["kept"][1]), int(found["drawn"][1])) == ("completed", 0, 256)
+    assert (str(found["status"][1]), int(found["admissible"][1]), int(found["drawn"][1])) == (
+        "completed",
+        0,
+        256,
+    )
     assert not {"number", "violation_share"} & set(found)
 
 
@@ -283,7 +287,7 @@ def test_nothing_is_measured_without_an_equilibrium(monkeypatch: pytest.MonkeyPa
         session = method.begin(economy, np.random.SeedSequence(5))
         assert method.advance(economy, session, 3) == 0
         found = method.read(economy, session)
-        assert (str(found["status"][1]), int(found["kept"][1])) == ("not found", 0)
+        assert (str(found["status"][1]), int(found["admissible"][1])) == ("not found", 0)
         np.testing.assert_array_equal(found["equilibrium_residual"][1], residual)
 
 

@@ -25,6 +25,7 @@ from rivalry.lab.report.page import commands, in_words, number
 from rivalry.lab.store import Run
 from rivalry.lab.study import Study, load_study
 from rivalry.lab.study.expect import applicable, differences
+from tests.duel_study import store
 from tests.unit.stored_run import THRESHOLD, stored, study
 
 STUDY: dict[str, Any] = {"game": {"family": "influencer", "reach": [0.2, 0.2]}}
@@ -773,7 +774,7 @@ def test_only_refuted_claims_are_marked(tmp_path: Path, page: str) -> None:
     assert 'class="weak">not an equilibrium' in page
     run = Run.create_or_open(tmp_path / "run", study(sweep={"game.reach": [0.2]}, plots=[]))
     with run.locking():
-        run.write_cell(run.cells[0].id, {"status": ((), np.asarray("completed"))})
+        store(run, run.cells[0].id, {"status": ((), np.asarray("completed"))})
     text = build(run.folder).read_text(encoding="utf-8")
     assert "no certificate" in text
     assert 'class="weak"' not in text

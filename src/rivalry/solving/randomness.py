@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rivalry.core.jax import jax, put
 from rivalry.core.validate import format_value, whole_number
 
-Rng = int | np.random.SeedSequence | np.random.Generator
+if TYPE_CHECKING:
+    Rng = int | np.random.SeedSequence | np.random.Generator
+else:  # `sequence_of` refuses other values in one line
+    Rng = Any
 
 # the numbers enter every stream: renumbering would change all results
 PURPOSES = {"start": 0, "play": 1, "evaluation": 2}

@@ -155,6 +155,7 @@ def metric_names(study: Mapping[str, Any], data: Dataset) -> list[str]:
 def heading(data: Dataset, name: str) -> str:
     """Return a metric's name in words, with its unit where the data have one."""
     unit = data[name].attrs.get("units", "")
+    unit = "" if unit == "1" else unit  # a number without unit
     words = metric_label(name).replace("_", " ")
     return f"{words} ({unit})" if unit else words
 
@@ -227,7 +228,7 @@ def _answer(
         payoff=_payoff(known, own.get("payoff")),
         players=tuple(str(name) for name in np.ravel(own.get("player_name", np.array([[]]))[0]) if name),
         metrics=_metrics(known, names, own, repeats),
-        listed=_listed({name: values[0] for name, values in own.items()}) if count == 1 else "",
+        listed=_count_phrase({name: values[0] for name, values in own.items()}) if count == 1 else "",
     )
 
 
@@ -262,7 +263,7 @@ _LISTS = (
 )
 
 
-def _listed(own: Mapping[str, np.ndarray]) -> str:
+def _count_phrase(own: Mapping[str, Any]) -> str:
     """Return the numbers of equilibria listed, or of branches followed with their events, in words."""
     counts = {name: ((), own[name]) for name in _LISTS if name.endswith("_count") and name in own}
     counts = {name: value for name, value in counts.items() if value[1] >= 0}
