@@ -20,6 +20,7 @@ _NAMES = {
     "core.profiles": ("basins", "distance", "nearest"),
     "core.results": ("Certificate", "Solution"),
     "core.space": ("Box", "Choices", "Simplex"),
+    "interop": ("read_efg", "read_nfg", "write_nfg"),
     "lab.executor": ("run_study",),
     "lab.store": ("load_run",),
     "lab.study": ("Study", "load_study"),
@@ -67,6 +68,9 @@ if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
     from rivalry.core.space import Box as Box
     from rivalry.core.space import Choices as Choices
     from rivalry.core.space import Simplex as Simplex
+    from rivalry.interop import read_efg as read_efg
+    from rivalry.interop import read_nfg as read_nfg
+    from rivalry.interop import write_nfg as write_nfg
     from rivalry.lab.executor import run_study as run_study
     from rivalry.lab.store import load_run as load_run
     from rivalry.lab.study import Study as Study

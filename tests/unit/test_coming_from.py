@@ -67,7 +67,7 @@ def test_pure_equilibria_agree_with_quantecon() -> None:
 
 def test_every_name_of_ours_on_the_page_exists() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    for space, name in set(re.findall(r"rv\.(games|methods)\.(\w+)", text)):
+    for space, name in set(re.findall(r"rv\.(games|interop|methods)\.(\w+)", text)):
         assert name in dir(getattr(rv, space)), name
     for name in set(re.findall(r"\brv\.(\w+)\(", text)):
         assert hasattr(rv, name), name
