@@ -107,7 +107,7 @@ def test_power_law_centre_is_never_stable() -> None:
 def test_symmetric_spectrum_matches_the_full_jacobian() -> None:
     game = rv.games.influencer(**SKEWED, players=3, abstention=0.1)
     place = np.array([2.0, 1.5])
-    found = symmetric_spectrum(game, position)
+    found = symmetric_spectrum(game, place)
     whole = np.linalg.eigvals(jacobian(game, game.space.check([place.tolist()] * 3)))
     ours = np.concatenate([found.split, found.split, found.together])
     np.testing.assert_allclose(np.sort(whole.real), np.sort(ours.real), rtol=1e-7, atol=1e-9)

@@ -187,7 +187,7 @@ def test_symmetric_spectrum_matches_the_tangential_jacobian() -> None:
     one = np.linalg.qr(np.array([[1.0, 1.0], [-1.0, 1.0], [0.0, -2.0]]))[0]
     every = np.kron(np.eye(3), one)
     whole = np.linalg.eigvals(every.T @ np.asarray(oracles.jacobian(game, x)) @ every)
-    found = symmetric_spectrum(game, position)
+    found = symmetric_spectrum(game, place)
     ours = np.concatenate([found.split, found.split, found.together])
     np.testing.assert_allclose(np.sort(ours.real), np.sort(whole.real), rtol=1e-8)
     tangent = np.asarray(oracles.gradients(game, x)) @ one

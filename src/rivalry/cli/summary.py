@@ -65,10 +65,10 @@ def _results(name: str, part: Run, data: Dataset) -> list[str]:
     most = max(ROWS // len(whole), 4)
     lines, left_out, names = [""], 0, dict[str, None]()
     for group in whole:
-        shown = _table(study, data, group, most).table
-        lines += [f"{group[0].algorithm}:"] * (len(whole) > 1) + [output.table(shown.columns, shown.rows), ""]
-        left_out += shown.left_out
-        names |= dict.fromkeys(shown.metrics_left_out)
+        block = _table(study, data, group, most).table
+        lines += [f"{group[0].algorithm}:"] * (len(whole) > 1) + [output.table(block.columns, block.rows), ""]
+        left_out += block.left_out
+        names |= dict.fromkeys(block.metrics_left_out)
     left = [f"{left_out} more points"] * bool(left_out) + list(names)[:3]
     if left:
         lines.append(f"not shown: {', '.join(left)}; `rivalry export {part.folder} --to csv` lists all")

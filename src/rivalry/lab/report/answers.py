@@ -33,7 +33,7 @@ class Answer(NamedTuple):
 
     algorithm: str
     at: dict[str, Any]  # coordinates that vary, without method and replication
-    outer: tuple[int, ...]  # position along all dimensions of the sweep but the last
+    outer_index: tuple[int, ...]  # position along all dimensions of the sweep but the last
     repeats: str  # "replications", "starts" or empty
     statuses: Counter[str]
     claims: Counter[str]  # an empty claim is a result without certificate
@@ -47,7 +47,7 @@ class Answer(NamedTuple):
     payoff: np.ndarray | None  # [result player]
     players: tuple[str, ...]
     metrics: dict[str, str]  # name to value in words
-    listed: str  # equilibria listed, or branches followed, in words
+    counts_text: str  # equilibria listed, or branches followed, in words
 
     @property
     def results(self) -> int:
@@ -167,11 +167,11 @@ def answers(study: Mapping[str, Any], data: Dataset) -> list[Answer]:
     lead = [str(dim) for dim in data["status"].dims if dim not in REPEATED]
     repeated = [str(dim) for dim in data["status"].dims if dim in REPEATED]
     names = metric_names(study, data)
-    shown = (
+    used = (
         *("claim", "regret", "bound", "at_stake", "certificate_method", "coverage", "concept"),
         *("concept_residual", "profile", "payoff", "player_name", *_LISTS, *names),
     )
-    arrays = {name: _split(data, name, lead, repeated) for name in ("status", *shown) if name in data}
+    arrays = {name: _split(data, name, lead, repeated) for name in ("status", *used) if name in data}
     known = {name: data[name] for name in arrays}
     places = {dim: _coordinates(data, dim) for dim in lead}
     swept = [dim for dim in lead if data.sizes[dim] > 1 and dim != "algorithm"]
@@ -185,9 +185,9 @@ def answers(study: Mapping[str, Any], data: Dataset) -> list[Answer]:
                 for dim, k in zip(lead, index, strict=True)
                 for name, value in places[dim][k].items()
             }
-            outer = tuple(k for dim, k in zip(lead, index, strict=True) if dim in swept[:-1])
+            outer_index = tuple(k for dim, k in zip(lead, index, strict=True) if dim in swept[:-1])
             one = _answer(known, names, str(at.pop("algorithm", "")), here)
-            found.append(one._replace(at=_own_keys(at, one.algorithm, study), outer=outer))
+            found.append(one._replace(at=_own_keys(at, one.algorithm, study), outer_index=outer_index))
     algorithms = [str(name) for name in np.ravel(data["algorithm"].values)] if "algorithm" in data else [""]
     return sorted(found, key=lambda one: algorithms.index(one.algorithm))
 
@@ -214,7 +214,7 @@ def _answer(
     return Answer(
         algorithm=algorithm,
         at={},
-        outer=(),
+        outer_index=(),
         repeats=repeats,
         statuses=Counter(map(str, own["status"])),
         claims=Counter(map(str, own["claim"])),
@@ -228,7 +228,7 @@ def _answer(
         payoff=_payoff(known, own.get("payoff")),
         players=tuple(str(name) for name in np.ravel(own.get("player_name", np.array([[]]))[0]) if name),
         metrics=_metrics(known, names, own, repeats),
-        listed=_count_phrase({name: values[0] for name, values in own.items()}) if count == 1 else "",
+        counts_text=_count_phrase({name: values[0] for name, values in own.items()}) if count == 1 else "",
     )
 
 
@@ -408,16 +408,16 @@ def runs_of(found: Sequence[Answer]) -> Iterator[tuple[int, int]]:
     """Yield first and last index of consecutive answers of one method with equal claims and statuses."""
     first = 0
     for k in range(1, len(found) + 1):
-        if k == len(found) or alike(found[k - 1]) != alike(found[k]):
+        if k == len(found) or describe_outcome(found[k - 1]) != describe_outcome(found[k]):
             yield first, k - 1
             first = k
 
 
-def alike(one: Answer) -> tuple[Any, ...]:
+def describe_outcome(one: Answer) -> tuple[Any, ...]:
     """Return what consecutive answers share that one sentence describes."""
     words = tuple(value for value in one.at.values() if isinstance(value, str))
     kinds = frozenset(one.statuses), frozenset(one.claims), one.results
-    return one.algorithm, one.outer, words, *kinds, one.listed
+    return one.algorithm, one.outer_index, words, *kinds, one.counts_text
 
 
 def chosen(found: Sequence[Answer], most: int) -> list[int]:

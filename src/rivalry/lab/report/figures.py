@@ -46,9 +46,9 @@ def draw(study: Mapping[str, Any], data: Dataset, folder: Path, stored: Path, pr
     """
     folder_for(folder)
     game, wanted = study["game"], study["plots"]
-    drawn = [_draw(k, entry, game, data, folder, stored) for k, entry in enumerate(wanted, start=1)]
-    drawn = drawn or _draw_defaults(game, data, folder, stored)
-    figures = [one._replace(svg=inline(one.svg, f"{prefix}f{k}")) for k, one in enumerate(drawn, start=1)]
+    panels = [_draw(k, entry, game, data, folder, stored) for k, entry in enumerate(wanted, start=1)]
+    panels = panels or _draw_defaults(game, data, folder, stored)
+    figures = [one._replace(svg=inline(one.svg, f"{prefix}f{k}")) for k, one in enumerate(panels, start=1)]
     if folder == stored:
         current = {figure.file for figure in figures if not figure.why}
         for old in folder.glob("[0-9][0-9]-*.svg"):
@@ -130,13 +130,13 @@ def _draw(
     file = _file(number, kind)
     if kind not in plots.PLOTS:
         return _as_image(kind, stored / file)
-    function, moved = getattr(plots, kind), ""
+    function, substitution = getattr(plots, kind), ""
     if at := options.get("at"):
         options["at"] = _nearest(data, at)
         asked = {name: value for name, value in at.items() if not is_fixed(game, name, value)}
         if any(name not in options["at"] or options["at"][name] != asked[name] for name in asked):
             words = ", ".join(f"{name} = {value}" for name, value in asked.items())
-            moved = f" The study asks for {words}, which this run lacks: this is the nearest point."
+            substitution = f" The study asks for {words}, which this run lacks: this is the nearest point."
     try:
         svg, where, hollow = picture(function, data, **options)
     except NoSuchPoint as error:
@@ -145,7 +145,7 @@ def _draw(
         return Figure(kind, file, why=f"{type(error).__name__}: {error}")
     write(folder / file, svg)
     title = plots.PLOTS[kind].caption_of(options)
-    caption = f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".") + moved
+    caption = f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".") + substitution
     return Figure(kind, file, caption, svg.decode(), marked=hollow)
 
 

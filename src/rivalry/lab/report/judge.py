@@ -140,7 +140,7 @@ _SUMMARISED = (
 )
 ABOUT = (
     *("cell", "status", "claim", "coverage", "rounding", "payoff", "regret", "bound", "at_stake"),
-    *("concept", "concept_residual", "certificate_method", "tolerance", "alike"),
+    *("concept", "concept_residual", "certificate_method", "tolerance", "exchangeable"),
 )
 """Variables that describe a result and are not metrics of it."""
 

@@ -158,7 +158,7 @@ def _section(name: str, run: Run, figures: Path, prefix: str) -> dict[str, Any]:
     family = str(study["game"]["family"])
     entry = GAMES.get(family)
     judged, groups, found = judge(study, data), _groups(data), answers(study, data)
-    shown = answer_table(study, data, found, ROWS, METRICS) if found else None
+    table = answer_table(study, data, found, ROWS, METRICS) if found else None
     places = {cell.id: _where(cell.at) for cell in run.cells}
     return {
         "anchor": name,
@@ -170,8 +170,8 @@ def _section(name: str, run: Run, figures: Path, prefix: str) -> dict[str, Any]:
         "methods": [_method(table) for table in study["method"]],
         "counts": counts,
         "status": status_of(counts),
-        "results": shown,
-        "left_out": _left_out(shown),
+        "results": table,
+        "left_out": _left_out(table),
         "sentences": sentences(study, found),
         "headline": headline(study, found),
         "judged": judged,
@@ -197,12 +197,12 @@ def _section(name: str, run: Run, figures: Path, prefix: str) -> dict[str, Any]:
     }
 
 
-def _left_out(shown: AnswerTable | None) -> str:
+def _left_out(table: AnswerTable | None) -> str:
     """Return what the table of results does not show, in words."""
-    if shown is None:
+    if table is None:
         return ""
-    more = [f"{shown.left_out} further points"] * bool(shown.left_out)
-    return ", ".join([*more, *(name.replace("_", " ") for name in shown.metrics_left_out)])
+    more = [f"{table.left_out} further points"] * bool(table.left_out)
+    return ", ".join([*more, *(name.replace("_", " ") for name in table.metrics_left_out)])
 
 
 def _parameters(study: Mapping[str, Any]) -> dict[str, str]:

@@ -80,13 +80,13 @@ def _sentence(part: Sequence[Answer], kind: str) -> str:
     clauses = [" ".join(filter(None, [_repeats(part), _outcome(part, kind)]))]
     if _certified(part):
         clauses[0] += f": {_claims(part)}"
-    elif not one.listed and set(one.statuses) != {"not found"}:
+    elif not one.counts_text and set(one.statuses) != {"not found"}:
         clauses[0] += " (no certificate)"
     if concepts := list(dict.fromkeys(one.concept for one in part if one.concept)):
         residual = np.fmax.reduce([one.residual for one in part])
         known = f", residual {residual:.2g}" if np.isfinite(residual) else ""
         clauses.append(f"solution concept: {' to '.join(concepts[:: max(len(concepts) - 1, 1)])}{known}")
-    if not one.listed and (not _certified(part) or not _place(part)):
+    if not one.counts_text and (not _certified(part) or not _place(part)):
         clauses += _metrics(part)
     lead, text = _range(part), "; ".join(clauses)
     text = f"For {lead}, {text}" if lead else text
@@ -119,8 +119,8 @@ def _repeats(part: Sequence[Answer]) -> str:
 def _outcome(part: Sequence[Answer], kind: str) -> str:
     """Return what the method did, and the profile at the ends of the range."""
     one, place = part[0], _place(part)
-    if one.listed:
-        return f"{one.listed}; the first {place}" if place else one.listed
+    if one.counts_text:
+        return f"{one.counts_text}; the first {place}" if place else one.counts_text
     if len(one.statuses) > 1:
         return place
     (status,) = one.statuses

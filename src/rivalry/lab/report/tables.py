@@ -122,7 +122,7 @@ def _mean(values: DataArray) -> str:
     return parts[0] if len(set(parts)) == 1 else " / ".join(parts)
 
 
-class Networks(NamedTuple):
+class NetworkTable(NamedTuple):
     """Table of a study's networks."""
 
     columns: list[str]
@@ -131,7 +131,7 @@ class Networks(NamedTuple):
     trained: bool  # whether best responses were trained
 
 
-def networks(data: Dataset, made_by: dict[str, str]) -> Networks | None:
+def networks(data: Dataset, made_by: dict[str, str]) -> NetworkTable | None:
     """Return best-response gains without and with exploration per method and point; None without networks.
 
     Entries are means over replications with their 95 % intervals.
@@ -152,7 +152,7 @@ def networks(data: Dataset, made_by: dict[str, str]) -> Networks | None:
         return None
     columns, rows = _without_empty([NETWORK_COLUMNS[name] for name in known], rows)
     versions = [f"{name} {made_by[name]}" for name in ("ray", "torch") if name in made_by]
-    return Networks(columns, rows, " and ".join(versions), NETWORK_COLUMNS[TRAINED] in columns)
+    return NetworkTable(columns, rows, " and ".join(versions), NETWORK_COLUMNS[TRAINED] in columns)
 
 
 def _largest(name: str, cell: Dataset) -> str:

@@ -228,14 +228,14 @@ class ActorCritic(BaseLearner):
         Last layers are 0 but for their biases, so that policies do not depend on observations at first.
         """
         players, sizes = len(mean), zero.actor.layers[0].weight.shape  # [hidden feature]
-        drawn = draw.normal(size=(players, 2, *sizes)) / np.sqrt(sizes[1])
+        normals = draw.normal(size=(players, 2, *sizes)) / np.sqrt(sizes[1])
         # the inverse of the mapping in `RolloutPlan.policy`
         raw = np.full_like(mean, np.log(self.deviation - self.min_deviation))
         start = jax.tree.map(lambda leaf: np.zeros((players, *leaf.shape)), eqx.filter(zero, eqx.is_array))
         start = eqx.tree_at(
             lambda one: (one.actor.layers[0].weight, one.critic.layers[0].weight, one.actor.layers[1].bias),
             start,
-            (drawn[:, 0], drawn[:, 1], np.hstack([mean, raw])),
+            (normals[:, 0], normals[:, 1], np.hstack([mean, raw])),
         )
         return np.hstack([leaf.reshape(players, -1) for leaf in jax.tree.leaves(start)])
 
