@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 
-def slow_except(names: Iterable[str], default: Collection[str]) -> list[Any]:
+def slow_except(names: Iterable[Any], default: Collection[Any]) -> list[Any]:
     """Parameters for `pytest.mark.parametrize`: all names, those outside of ``default`` marked slow."""
     return [name if name in default else pytest.param(name, marks=pytest.mark.slow) for name in names]
 

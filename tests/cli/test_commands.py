@@ -24,6 +24,7 @@ from rivalry.lab.executor import RunEvent
 from rivalry.lab.study import load_study, studies
 from rivalry.methods import METHODS
 from tests.cli.conftest import Command
+from tests.selection import slow_except
 
 HEAVY = ("jax", "numpy", "scipy", "xarray", "pandas", "matplotlib", "numba", "quantecon", "equinox", "rich")
 COMMANDS = ("list", "show", "new", "run", "resume", "status", "report", "export", "certify", "doctor")
@@ -304,11 +305,11 @@ def test_a_closed_pipe_is_not_an_error() -> None:
     assert done.stderr == ""
 
 
-def test_show_prints_toml_for_every_bundled_study() -> None:
-    for name, path in studies().items():
-        _, words = describe(name)
-        assert tomllib.loads(words) == tomllib.loads(path.read_text(encoding="utf-8")), name
-        assert words.startswith(f"# Study {name}: ")
+@pytest.mark.parametrize("name", slow_except(sorted(studies()), ("matrix_classics", "race_readme", "tour")))
+def test_show_prints_a_bundled_study_as_toml(name: str) -> None:
+    _, words = describe(name)
+    assert tomllib.loads(words) == tomllib.loads(studies()[name].read_text(encoding="utf-8"))
+    assert words.startswith(f"# Study {name}: ")
 
 
 def test_what_show_prints_can_be_run_as_a_study(rivalry: Command) -> None:

@@ -20,7 +20,7 @@ DYNAMIC = ("dynamics", "sweep", "fixed_point_stability")
 CASES = list(choose(read(FILE), without=DYNAMIC)) + read(FILE.with_name("claims.json"))
 
 
-@pytest.mark.parametrize("case", first_of_each_kind(CASES, slow_kinds=("q_learning",)))
+@pytest.mark.parametrize("case", first_of_each_kind(CASES, slow_kinds=("claim", "q_learning")))
 def test_case(case: Mapping[str, Any]) -> None:
     assert judge(case, influencer.answer) == []
 

@@ -34,6 +34,7 @@ def test_the_best_response_to_tit_for_tat(gamma: float) -> None:
     np.testing.assert_allclose(found.full_gain, [[max(stays, other, always) - stays] * 2], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_learner_cooperates_with_tit_for_tat_if_it_is_patient() -> None:
     tables = repeated_form(DILEMMA, memory=1).tables
     opponent = {"kind": "policy", "table": memory_policy(tables, 1, lambda past: past[0, 1])}

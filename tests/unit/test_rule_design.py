@@ -203,6 +203,7 @@ def test_an_interrupted_search_reports_complete_trials() -> None:
 # cities
 
 
+@pytest.mark.slow
 def test_rule_design_in_a_city() -> None:
     toll = {"kind": "load", "slope": 0.0, "from": 0.1}
     city = rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2.0, toll=toll)
