@@ -1,6 +1,6 @@
 """Reference cases of karma economies: quick ones by default, slow ones in `.ci/run`, others nightly.
 
-`.ci/run` solves one temperature per payment rule; the others reuse their code.
+`.ci/run` solves one payment rule at one temperature; the others reuse its code.
 """
 
 from __future__ import annotations
@@ -16,10 +16,7 @@ from tests.reference.__main__ import choose, judge, read
 
 FILES = [Path(__file__).with_name(name) for name in ("karma.json", "karma_small.json")]
 CASES = [case for file in FILES for case in choose(read(file), cost="full")]
-BY_DAY = (
-    "mfe_PBP_g0.98_beta1000_eps0.0",
-    "mfe_PBS_g0.98_beta1000_eps0.0",
-)
+BY_DAY = ("mfe_PBP_g0.98_beta1000_eps0.0",)
 DEAR = ("mean_field_equilibrium", "mean_field_equilibrium_types", "scaling_law", "learning_run")
 SLOW = ("baseline_simulation", "policy_evaluation", "two_agents")  # compiling their kernels takes seconds
 

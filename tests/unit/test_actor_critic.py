@@ -38,7 +38,7 @@ def test_a_firm_finds_the_best_response_to_a_fixed_rival(rival: float) -> None:
     assert float(found.learned_choice[1, 0]) == rival
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_best_responses_with_logit_and_isoelastic_demand() -> None:
     """Logit: the first-order condition ``p = c + mu/(1 - s)``; isoelastic, in a box of ten thousand units."""
     logit = rv.games.market(demand="logit", unit_cost=[1.0, 1.2])

@@ -125,7 +125,7 @@ def test_the_evaluation_of_an_agent_does_not_depend_on_the_others() -> None:
     assert whole.gaps.shape == (40, 0)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_best_response_has_zero_gain_and_zero_gap_to_itself() -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, payment="PBS")
     uniform, kinds = np.asarray(rv.oracles.named_start(game, "uniform")), np.zeros(5, dtype=int)

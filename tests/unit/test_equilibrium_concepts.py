@@ -8,7 +8,7 @@ import pytest
 import rivalry as rv
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_logit_equilibrium_is_an_approximate_mean_field_equilibrium() -> None:
     game = rv.games.karma(max_karma=4, mean_karma=2.0, gamma=0.9)
     found = rv.solve(game, rv.methods.PopulationNewton(beta=100.0), start="uniform", path=False)

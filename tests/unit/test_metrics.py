@@ -149,7 +149,7 @@ def test_nan_payoffs_prevent_an_equilibrium_claim() -> None:
     assert found.claim == "not an equilibrium"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_nan_payoff_bound_proves_nothing() -> None:
     found = certificate(Unproved(), jnp.full((2, 1), 1 / 3))
     assert np.all(np.isinf(found.bound))

@@ -200,7 +200,7 @@ def test_exploitability_is_the_gain_of_the_best_response() -> None:
     assert (proof.claim, proof.coverage) == ("not an equilibrium", "exact")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_types_keep_their_shares_and_have_their_own_values() -> None:
     game = small(types=[{"gamma": 0.5, "share": 0.25}, {"gamma": 0.8, "share": 0.75}])
     _, pi = drawn(game)

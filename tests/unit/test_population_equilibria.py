@@ -104,7 +104,7 @@ def test_continuation_step_factor_selects_the_equilibrium(factor: float, known: 
     np.testing.assert_allclose(again.profile, found.profile, atol=1e-8)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(("factor", "known"), [(1.3, USUAL), (2.5, OTHER), (3.0, OTHER)])
 def test_continuation_from_zero_bids_restarts_at_the_uniform_policy(
     factor: float, known: tuple[float, ...]

@@ -137,8 +137,8 @@ def test_ratios_end_when_a_policy_has_converged() -> None:
     np.testing.assert_allclose(experiments._ratios(far, 0.0)[1], [1e-9, 1e6, 5e3])
 
 
-@pytest.mark.slow
-def test_kept_policies_have_at_least_the_equilibrium_entropy() -> None:
+@pytest.mark.nightly
+def test_admissible_policies_have_at_least_the_equilibrium_entropy() -> None:
     for rule in ("mean", "every"):
         record = solve(
             game(), Monotonicity(beta=30.0, policies=5, entropy_rule=rule, draws=2000), seed=4

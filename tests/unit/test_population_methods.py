@@ -151,7 +151,7 @@ def test_all_methods_solve_a_crowd_on_a_ring() -> None:
         np.testing.assert_allclose(found.data.distribution, hard.data.distribution, atol=5e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_fictitious_play_exploitability_decays_like_one_over_steps() -> None:
     game = ring()
     with pytest.warns(UserWarning, match=r"not converged: residual .* after 800 steps: fictitious play is"):

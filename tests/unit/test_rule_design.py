@@ -84,7 +84,7 @@ def test_minimization_of_weighted_objectives_with_spending() -> None:
     assert np.array_equal(function.data.trial_objective.values, 2 * plain)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_trials_that_do_not_converge_are_never_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     def lost(method: Any, game: Any) -> Any:
         state, left = solve_in_stages(method, game)
@@ -230,7 +230,7 @@ def bayesian(**options: Any) -> Any:
     return rv.methods.bayesian_design(**{"response_method": NEWTON, "trials": 10, "first": 4} | options)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_bayesian_search_is_no_worse_than_random_search() -> None:
     choices = {"gamma": {"from": 0.0, "to": 0.95}}
     # a parabola in the game's parameter, independent of play
