@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
@@ -18,7 +19,6 @@ from types import ModuleType
 from typing import Any
 
 from beartype import BeartypeConf, beartype
-from beartype._check.code import codemain
 
 PACKAGE = "rivalry"
 
@@ -101,6 +101,9 @@ def install() -> None:
         "the package was imported before its checks"
     )
     # Of a list, beartype checks one item drawn at random; here the last one, so that runs do not differ.
-    codemain.getrandbits = lambda bits: -1  # type: ignore[attr-defined]
+    with suppress(ImportError):  # where beartype 0.23 draws; other versions may draw elsewhere
+        from beartype._check.code import codemain
+
+        codemain.getrandbits = lambda bits: -1  # type: ignore[attr-defined]
     install_import_hook(_checked_modules(), "tests.typed.checked")
     sys.meta_path.insert(0, _Names())
