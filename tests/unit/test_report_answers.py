@@ -9,7 +9,14 @@ import pytest
 import xarray as xr
 
 from rivalry.core.results import CLAIMS, Record, collect
-from rivalry.lab.report.answers import AnswerTable, answer_table, answers, metric_names
+from rivalry.lab.report.answers import (
+    AnswerTable,
+    answer_table,
+    answers,
+    metric_names,
+    number_in_words,
+    profile_in_words,
+)
 from rivalry.lab.report.sentences import sentences
 
 REACHES = [0.1, 0.15, 0.2, 0.25]
@@ -124,6 +131,12 @@ def test_one_weaker_replication_is_never_called_an_equilibrium(claim: str) -> No
 def test_differing_statuses_are_counted() -> None:
     words = said(replicated([result(), result(status="cycling"), result()]))
     assert words.startswith("Of 3 replications 2 converged, 1 cycling")
+
+
+def test_small_gains_of_small_payoffs_are_no_zeros() -> None:
+    assert [number_in_words(value) for value in (2e-14, -1e-17, 0.0)] == ["2e-14", "-1e-17", "0"]
+    assert profile_in_words(np.array([[1e-17], [0.5]])) == "(0, 0.5)"
+    assert profile_in_words(np.array([[1e-14], [2e-14]])) == "(1e-14, 2e-14)"
 
 
 def test_gains_estimated_from_samples_are_called_estimates() -> None:

@@ -23,7 +23,7 @@ REPEATED = ("replication", "batch")
 SMALL = 24  # numbers of the largest profile that is printed
 ENTRIES = 4  # values of the longest metric that is printed
 COLUMNS = 5  # most metrics in the table
-ZERO = 1e-12  # smaller numbers are printed as 0
+ZERO = 1e-12  # smaller numbers, relative to those beside them, are printed as 0
 _OWN = ("profile", "payoff", "claim", "status", "coverage", "regret", "bound", "steps", "equilibria")
 """Quantities that the table shows anyway, or that describe a certificate."""
 
@@ -80,7 +80,7 @@ class Answer(NamedTuple):
         if self.profile is None:
             return ""
         first = self.profile[0]
-        if np.allclose(self.profile, first, rtol=1e-4, atol=1e-6):
+        if np.allclose(self.profile, first, rtol=1e-4, atol=1e-6 * np.nanmax(np.abs(first), initial=0.0)):
             return profile_in_words(first)
         if self.repeats == "starts":
             return f"{len(np.unique(self.profile.round(4), axis=0))} different profiles"
@@ -104,13 +104,13 @@ def counted(words: Mapping[str, int]) -> str:
     return rows[0][0] if len(rows) == 1 else ", ".join(f"{n} {word}" for word, n in rows)
 
 
-def number_in_words(value: float) -> str:
-    """Return a number to four digits, without rounding errors around zero.
+def number_in_words(value: float, size: float = 0.0) -> str:
+    """Return a number to four digits; 0 for a rounding error beside numbers of the given size.
 
-    >>> number_in_words(0.37412), number_in_words(-1e-17), number_in_words(221812.0)
-    ('0.3741', '0', '221812')
+    >>> number_in_words(0.37412), number_in_words(-1e-17, 1.0), number_in_words(2e-14)
+    ('0.3741', '0', '2e-14')
     """
-    return format_interval(0.0 if abs(value) < ZERO else float(value), float("nan"))
+    return format_interval(0.0 if abs(value) < ZERO * size else float(value), float("nan"))
 
 
 def profile_in_words(rows: np.ndarray) -> str:
@@ -124,7 +124,8 @@ def profile_in_words(rows: np.ndarray) -> str:
     known = [row[~np.isnan(row)] for row in rows if not np.all(np.isnan(row))]
     mixed = all(len(row) > 1 and row.min() >= 0 and abs(row.sum() - 1) < 1e-6 for row in known)
     if not mixed:
-        return _rows([[number_in_words(value) for value in row] for row in known])
+        size = max((np.abs(row).max() for row in known), default=0.0)
+        return _rows([[number_in_words(value, size) for value in row] for row in known])
     texts = [strategy_in_words(np.round(row, 4)).replace(". ", " ").replace(".]", "]") for row in known]
     return f"each {texts[0]}" if len(texts) > 1 and len(set(texts)) == 1 else ", ".join(texts)
 
@@ -341,15 +342,15 @@ def _share(values: np.ndarray) -> str:
 
 def _entries(rows: np.ndarray, repeats: str, kind: str) -> str:
     """Return ``[result entry]`` in words: means with intervals over replications, ranges over starts."""
-    texts = []
+    texts, size = [], np.abs(rows[np.isfinite(rows)]).max(initial=0.0)
     for column in rows.T:
         known = column[np.isfinite(column)]
         if not len(known):
             texts.append("–")
         elif len(known) == 1 or np.ptp(known) <= 1e-9 * np.abs(known).max():
-            texts.append(f"{known[0]:.0f}" if kind == "i" else number_in_words(known[0]))
+            texts.append(f"{known[0]:.0f}" if kind == "i" else number_in_words(known[0], size))
         elif repeats == "starts":
-            texts.append(f"{number_in_words(known.min())} to {number_in_words(known.max())}")
+            texts.append(f"{number_in_words(known.min(), size)} to {number_in_words(known.max(), size)}")
         else:
             texts.append(format_interval(float(known.mean()), float(half_width(known))))
     return texts[0] if len(set(texts)) == 1 else " / ".join(texts)

@@ -192,7 +192,8 @@ def _player(one: Answer, player: int, result: int) -> str:
     name = one.players[player] if player < len(one.players) else f"player {player}"
     if one.profile is None or one.profile.shape[2] != 1 or one.profile.shape[:2] != one.regret.shape:
         return name
-    return f"{name} (at {number_in_words(one.profile[result, player, 0])})"
+    positions = one.profile[result, :, 0]
+    return f"{name} (at {number_in_words(positions[player], np.nanmax(np.abs(positions)))})"
 
 
 def _metrics(part: Sequence[Answer], most: int = 2) -> list[str]:
