@@ -176,6 +176,7 @@ def test_policies_may_be_arrays(plays: str, tmp_path: Any) -> None:
     same(named, ran(stored, seed=3))
 
 
+@pytest.mark.slow
 def test_each_agent_may_have_its_own_policy() -> None:
     city = streets_of(small()).city
     numbers = policy_of_all(city, "zero").copy()

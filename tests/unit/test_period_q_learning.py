@@ -84,6 +84,7 @@ def test_play_that_ends_on_a_win_matches_backward_induction() -> None:
     assert found["learning_reward"].shape[1] == 2
 
 
+@pytest.mark.slow
 def test_terminal_states_have_zero_value() -> None:
     begun = {"kind": "uniform", "min": 1.0, "max": 2.0}
     learner = PeriodQLearning(**OPTIONS | {"action_grid": EFFORTS}, epochs=50, initial=begun)
