@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Callable, Iterable
+from functools import partial, update_wrapper
 from typing import Any, dataclass_transform
 
 import numpy as np
@@ -56,6 +56,25 @@ class Tree:
     def __repr__(self) -> str:
         values = (f"{name}={value!r}" for name, value in vars(self).items() if not name.startswith("_"))
         return f"{type(self).__name__}({', '.join(values)})"
+
+
+class HashableMethod:
+    """Decorate a method of an `equinox.Module` that `jax.jit` shall take as it takes any other function.
+
+    Equinox hashes a bound method by the arrays of its module, which have no hash. This one is hashed by its
+    own identity. It remains a pytree whose leaves are the module's arrays, as `equinox.filter_jit` expects.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        update_wrapper(self, function)
+
+    def __get__(self, module: Any, kind: type | None = None) -> Callable[..., Any]:
+        if module is None:
+            return self.function
+        bound: Callable[..., Any] = jax.tree_util.Partial(self.function, module)
+        bound.__doc__ = self.function.__doc__
+        return bound
 
 
 def field_names(kind: type[Tree]) -> tuple[tuple[str, ...], tuple[str, ...]]:

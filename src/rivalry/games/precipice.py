@@ -23,6 +23,7 @@ from rivalry.core.display import OneLineRepr
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
+from rivalry.core.tree import HashableMethod
 from rivalry.core.validate import checked
 
 INFORMATION = ("none", "private", "public")
@@ -52,6 +53,7 @@ class Precipice(OneLineRepr, eqx.Module):
         """Return the number of teams."""
         return self.space.shape[0]
 
+    @HashableMethod
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return expected payoffs before capabilities are known."""
         own, anyone = self._wins(x)

@@ -17,6 +17,7 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import forward, inner_knows
 from rivalry.core.results import Coverage
 from rivalry.core.space import Box, Choices, Profile, Simplex, Space, as_profile
+from rivalry.core.tree import HashableMethod
 from rivalry.core.validate import as_numbers, check_keywords, number_of
 from rivalry.tables.kernels.shapes import FiniteGame, one_state, stateless_tables
 
@@ -96,6 +97,7 @@ class Restricted(OneLineRepr, eqx.Module):
         """Return the strategies of all players when these players choose ``x``."""
         raise NotImplementedError
 
+    @HashableMethod
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         everyone: Array = self.game.payoffs(self.whole(x))
         return everyone[jnp.asarray(self.players)]

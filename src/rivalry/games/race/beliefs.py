@@ -16,6 +16,7 @@ from rivalry.core.display import OneLineRepr
 from rivalry.core.jax import jax, jnp
 from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Box, Profile, Strategy
+from rivalry.core.tree import HashableMethod
 from rivalry.games.race.model import Race
 
 FIXED = (
@@ -68,6 +69,7 @@ class Believing(OneLineRepr, eqx.Module):
         """Return the races that the players believe in, one each."""
         return [self.perceived_race(player) for player in range(self.players)]
 
+    @HashableMethod
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return every player's believed payoff."""
         return jnp.stack([race.payoffs(x)[i] for i, race in enumerate(self.believed_races())])
@@ -201,6 +203,7 @@ class SubjectiveRace(OneLineRepr, eqx.Module):
         rows = jnp.arange(self.believing.players)
         return self.by_believer(x)[rows, rows]
 
+    @HashableMethod
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return the payoff of each player in each believed race."""
         races = self.believing.believed_races()

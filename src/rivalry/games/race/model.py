@@ -14,6 +14,7 @@ from rivalry.core.display import OneLineRepr, count_text
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, Profile
+from rivalry.core.tree import HashableMethod
 from rivalry.games.race import period
 from rivalry.games.race.period import Numbers, Outcome, PerPlayer, Row, Rules, Stocks
 
@@ -238,6 +239,7 @@ class Race(OneLineRepr, eqx.Module):
             return 1 - unsafe
         return jnp.ones_like(found.nobody)
 
+    @HashableMethod
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return the weighted sums over the periods that are reached, in units of the prize."""
         found, paid, _ = self.periodic(x)

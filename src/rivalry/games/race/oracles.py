@@ -20,6 +20,7 @@ from rivalry.core.registry import near
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Box, Profile, Strategy
+from rivalry.core.tree import HashableMethod
 from rivalry.games.race import period
 from rivalry.games.race.closed_forms import profiles
 from rivalry.games.race.keys import bound_violation
@@ -349,6 +350,7 @@ class RaceState(eqx.Module):
     def space(self) -> Box:
         return self.race.period_space
 
+    @HashableMethod
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         paid, p_continue, later = self.race.play_period(self.t, self.state, x)
         found: Array = self.race.weights[self.t] * paid + p_continue * self.ahead(later)
