@@ -22,8 +22,6 @@ BUNDLED = {
 }
 
 
-
-
 @pytest.mark.parametrize("kind", [*BUNDLED, *KINDS])
 def test_payoffs_are_traced_by_every_transformation(kind: str) -> None:
     game: Any = (BUNDLED | KINDS)[kind]()

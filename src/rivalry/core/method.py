@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
@@ -25,6 +25,9 @@ Session = dict[str, np.ndarray]  # of most learners: every array of the run by n
 
 ENDINGS = ("going on", "converged", "cycling", "not found")
 """The status of a method's last step, by index."""
+
+GENERATORS = ("PCG64", "PCG64DXSM", "Philox", "SFC64", "MT19937")
+"""Bit generators of NumPy; the index of one is part of stored sessions, so the order is fixed."""
 
 STEPS = 10_000  # of a method or a learner whose options do not determine their number
 PACE = 0.25  # approximate seconds per chunk of a learner's steps
@@ -232,6 +235,51 @@ class BaseLearner(Tree, Learner):
     def unpack(self, arrays: Mapping[str, np.ndarray]) -> Any:
         """Return the session that `pack` made arrays of."""
         return dict(arrays)
+
+
+def generator_to_array(rng: np.random.Generator) -> np.ndarray:
+    """Return the state of a random generator as an array of uint64, for a learner's session.
+
+    `generator_from_array` goes on with the same draws, bit for bit. The seed sequence, and with it
+    ``rng.spawn``, is not part of the state.
+
+    >>> rng = np.random.default_rng(7)
+    >>> again = generator_from_array(generator_to_array(rng))
+    >>> bool(again.random() == rng.random())
+    True
+    """
+    kind = type(rng.bit_generator).__name__
+    if kind not in GENERATORS:
+        raise ValueError(f"rng: {kind} must be one of {', '.join(GENERATORS)}")
+    return np.array([GENERATORS.index(kind), *_numbers_of(rng.bit_generator.state)], dtype=np.uint64)
+
+
+def generator_from_array(array: np.ndarray) -> np.random.Generator:
+    """Return the random generator whose state `generator_to_array` returned."""
+    kind, *words = np.asarray(array).tolist()
+    bits = getattr(np.random, GENERATORS[kind])(0)
+    bits.state = _with_numbers(bits.state, iter(words))
+    return np.random.Generator(bits)
+
+
+def _numbers_of(state: Any) -> Iterator[int]:
+    """Yield the numbers of a generator's state by name; an integer has up to 128 bits, hence two numbers."""
+    if isinstance(state, dict):
+        for name in sorted(state):
+            yield from _numbers_of(state[name])
+    elif isinstance(state, np.ndarray):
+        yield from state.tolist()
+    elif isinstance(state, int):
+        yield from (state % 2**64, state >> 64)
+
+
+def _with_numbers(state: Any, numbers: Iterator[int]) -> Any:
+    """Return a generator's state with other numbers, in the order of `_numbers_of`."""
+    if isinstance(state, dict):
+        return {name: _with_numbers(state[name], numbers) for name in sorted(state)}
+    if isinstance(state, np.ndarray):
+        return np.array([next(numbers) for _ in state], dtype=state.dtype)
+    return next(numbers) + (next(numbers) << 64) if isinstance(state, int) else state
 
 
 class _PlainLearner(BaseLearner):
