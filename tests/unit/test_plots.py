@@ -19,7 +19,7 @@ from matplotlib.colors import to_hex
 from scipy import stats
 
 import rivalry as rv
-from rivalry.core.results import collect, dataset
+from rivalry.core.results import Record, collect, dataset
 from rivalry.plots.select import NoSuchPoint, band, in_step, point, position
 from rivalry.plots.style import PALETTE, SIZE, colours, picture
 from tests.unit.stored_run import POINTS, THRESHOLD, ascent, payoffs, shares, study
@@ -45,6 +45,29 @@ def labels(ax: Axes) -> list[str]:
 
 def line(ax: Axes, label: str) -> Any:
     return next(found for found in ax.get_lines() if found.get_label() == label)
+
+
+@pytest.mark.parametrize("kind", rv.plots.PLOTS)
+def test_every_kind_takes_a_solution_or_a_run_and_asks_for_its_own_data(kind: str) -> None:
+    asked: list[tuple[str, dict[str, Any]]] = []
+
+    def plot_record(plot: str, options: Any) -> Record:
+        asked.append((plot, dict(options)))
+        return {}
+
+    class Stored:
+        def dataset(self) -> xr.Dataset:
+            asked.append(("dataset", {}))
+            return xr.Dataset()
+
+    draw = getattr(rv.plots, kind)
+    for results in (rv.Solution({}, None, plot_record=plot_record), Stored(), xr.Dataset()):
+        with pytest.raises(ValueError, match=r"^[^\n]{1,280}$"):
+            draw(results, at=None)
+    assert asked == [(kind, {"at": None}), ("dataset", {})]
+    with pytest.raises(ValueError, match=r"^data: list must be a solution, a run or a dataset, such as"):
+        draw([1.0])
+    assert not plt.get_fignums()
 
 
 IN_RUN = ("bifurcation", "influence", "landscape", "paths", "shares", "vector_field")

@@ -288,7 +288,7 @@ def test_pictures_are_reproducible_and_axes_are_labelled(kind: str, data: xr.Dat
     ax = plot(data)
     assert ax.get_ylabel()
     assert ax.get_xlabel() or ax.figure.axes[-1].get_xlabel()
-    with pytest.raises(ValueError, match=r"^data: list must be a dataset"):
+    with pytest.raises(ValueError, match=r"^data: list must be a solution, a run or a dataset"):
         plot([])
 
 

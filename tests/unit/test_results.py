@@ -24,6 +24,7 @@ from rivalry.core.results import (
     unstack_records,
 )
 from rivalry.lab.export import tidy, to_csv
+from rivalry.plots.style import picture
 from tests.duel_study import record
 
 AXES = {"reach": [0.1, 0.2], "algorithm": ["climb", "step"], "replication": [0, 1]}
@@ -215,11 +216,29 @@ def test_a_solution_gives_every_plot_its_data() -> None:
         "spectrum",
         "vector_field",
     ):
-        axes = getattr(rv.plots, plot)(found.plot_data(plot))
+        axes = getattr(rv.plots, plot)(found)
         assert axes.figure.axes
         plt.close(axes.figure)
+    drawn = [picture(rv.plots.landscape, data).svg for data in (found, found.plot_data("landscape"))]
+    assert drawn[0] == drawn[1]
     with pytest.raises(ValueError, match=r"^plot: 'influense' is unknown; did you mean 'influence'"):
         found.plot_data("influense")
+
+
+def test_a_plot_of_a_solution_says_what_the_game_or_the_result_lacks() -> None:
+    mixed = rv.solve(rv.games.matrix("chicken"), rv.methods.RegretMatching(), max_steps=50)
+    pure = rv.solve(rv.games.matrix("chicken"), rv.methods.PureEquilibria())
+    cases = [
+        ("landscape", mixed, "draws 'landscape', which this game does not offer"),
+        ("snapshots", mixed, "draws 'influence', which this game does not offer"),
+        ("snapshots", pure, "draws 'influence', which this game does not offer"),
+        ("cycle", pure, "draws a path of profiles, which this result does not have"),
+    ]
+    for plot, found, words in cases:
+        with pytest.raises(ValueError, match=rf"^plot: '{plot}' {words}$"):
+            getattr(rv.plots, plot)(found)
+    with pytest.raises(ValueError, match="'profile' holds strategies; it must be a policy"):
+        rv.plots.policy_map(pure)
 
 
 def test_players_of_some_cells_are_seats_where_others_have_followers() -> None:

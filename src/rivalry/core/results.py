@@ -264,9 +264,7 @@ class Solution:
         return dataset(self.record, self.names)
 
     def plot_data(self, plot: str, **options: Any) -> Dataset:
-        """Return all results with what a plot draws of the game.
-
-        ``rv.plots.cycle(found.plot_data("cycle"))`` draws it.
+        """Return all results with what a plot draws of the game, as ``rv.plots.cycle(found)`` does itself.
 
         Parameters
         ----------
@@ -278,7 +276,7 @@ class Solution:
         Raises
         ------
         ValueError
-            For an unknown plot.
+            For an unknown plot, and for one that the game or the result has no data for.
         """
         more = self.plot_record(plot, options) if self.plot_record else {}
         return dataset(self.record | more, self.names)

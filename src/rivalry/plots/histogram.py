@@ -228,6 +228,8 @@ def base_of(name: str, known: Sequence[str]) -> str:
 def _own(data: Dataset, quantity: str) -> tuple[str, ...]:
     """Return the quantity's own dimensions, of which the first is the session."""
     of_sessions = [str(name) for name in data.data_vars if "session" in data[name].dims]
+    if not of_sessions:
+        raise ValueError("data: no metric has a value for each session, which this plot draws")
     if quantity not in data:
         pick_names("quantity", [quantity], of_sessions, ())
     own = tuple(str(dim) for dim in data[quantity].dims if dim in OWN)

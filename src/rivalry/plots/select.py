@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
 from rivalry.core.registry import near
-from rivalry.core.results import CERTIFIED
+from rivalry.core.results import CERTIFIED, Solution
 from rivalry.core.statistics import half_width_of
 
 if TYPE_CHECKING:
@@ -24,6 +24,14 @@ OWN |= {"period", "stage", "seat", "axis", "sample"}  # a seat is a player in ga
 """Dimensions of what results hold; any others are those of a sweep."""
 VIEWS = {name: name for name in ("influence", "shares", "resource", "landscape")} | {"field": "vector_field"}
 """Variables that a game works out on request, and the view that holds them."""
+
+
+@runtime_checkable
+class StoredResults(Protocol):
+    """A run of a study, or whatever else holds its results as a dataset."""
+
+    def dataset(self) -> Dataset:
+        """Return all results."""
 
 
 class NoSuchPoint(ValueError):
@@ -108,7 +116,7 @@ def filled_variables(data: Dataset, names: Iterable[str]) -> list[str]:
 def _instead(data: Dataset, main: str) -> str:
     """Return a suggestion where a variable is missing."""
     if main in VIEWS:
-        return f"rv.view(game, {VIEWS[main]!r}, profile) makes it"
+        return f"rv.view(game, {VIEWS[main]!r}, profile) makes it; a study stores it if it lists the plot"
     if not data.data_vars:
         return "it is empty"
     words = near(main, map(str, data.data_vars))
@@ -125,11 +133,24 @@ def axis_labels(found: DrawnPoint, count: int, word: str = "axis") -> list[str]:
     return [str(name) for name in names] if len(names) == count else [f"{word} {k}" for k in range(count)]
 
 
+def dataset_of(data: object, plot: str, options: Mapping[str, Any]) -> Dataset:
+    """Return what a plot with these options draws of a solution, a run or a dataset.
+
+    Raises `ValueError` for anything else, and for a solution that lacks the plot's data.
+    """
+    if isinstance(data, Solution):
+        return data.plot_data(plot, **options)
+    if not hasattr(data, "data_vars") and isinstance(data, StoredResults):
+        data = data.dataset()
+    check_data(data)
+    return cast("Dataset", data)
+
+
 def check_data(data: object) -> None:
     """Raise `ValueError` for anything but a dataset."""
     if not hasattr(data, "data_vars"):
         what = type(data).__name__
-        rule = "must be a dataset, such as found.data, found.path, rv.view(...) or run.dataset()"
+        rule = "must be a solution, a run or a dataset, such as found, found.path, rv.view(...) or run"
         raise ValueError(f"data: {what} {rule}")
 
 

@@ -20,10 +20,12 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from rivalry.plots.select import check_data
+from rivalry.plots.select import StoredResults, dataset_of
 
 if TYPE_CHECKING:
     from xarray import Dataset
+
+    from rivalry.core.results import Solution
 
 Options = ParamSpec("Options")
 
@@ -89,23 +91,28 @@ def widths(count: int) -> list[float]:
 
 @runtime_checkable
 class Chart(Protocol[Options]):
-    """A plot as it is called: labelled data, axes or none for those of a new figure, and options."""
+    """A plot as it is called: results, axes or none for those of a new figure, and options."""
 
     def __call__(
-        self, data: Dataset, ax: Axes | None = None, *args: Options.args, **options: Options.kwargs
+        self,
+        data: Dataset | Solution | StoredResults,
+        ax: Axes | None = None,
+        *args: Options.args,
+        **options: Options.kwargs,
     ) -> Axes: ...
 
 
 def chart(draw: Callable[Concatenate[Dataset, Axes, Options], Axes]) -> Chart[Options]:
     """Return the plot that a function draws on given axes.
 
-    The plot checks that it is given a dataset, makes a figure where it is given no axes and closes it where
-    drawing fails, has the style in force while it draws, and adds a legend where the function added none.
+    The plot takes a solution, a run or a dataset, of which the function gets the dataset. It makes a figure
+    where it is given no axes and closes it where drawing fails, has the style in force while it draws, and
+    adds a legend where the function added none.
     """
 
     @wraps(draw)
     def plot(data: Any, ax: Any = None, *args: Options.args, **options: Options.kwargs) -> Axes:
-        check_data(data)
+        data = dataset_of(data, draw.__name__, options)
         if ax is None:
             from matplotlib import pyplot as plt
 

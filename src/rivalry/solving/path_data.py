@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.game import Game, own_gradients
+from rivalry.core.game import Game, is_population, own_gradients
 from rivalry.core.jax import compiled, jax, jnp
 from rivalry.core.results import Record, stack_records
 from rivalry.core.validate import check_word
@@ -40,13 +40,34 @@ def plot_record(game: Any, record: Record, wanted: Sequence[str]) -> Record:
 
 
 def record_of_plot(game: Any, record: Record, plot: str, options: Mapping[str, Any]) -> Record:
-    """Return what a plot with these options draws of the game. Raises `ValueError` for an unknown plot."""
+    """Return what a plot with these options draws of the game.
+
+    Raises `ValueError` for an unknown plot, and for one that the game or the result has no data for.
+    """
     check_word("plot", plot, PLOTS)
-    return plot_record(game, record, PLOTS[plot].views_of(options))
+    entry, found = PLOTS[plot], {}
+    for name in entry.views_of(options):
+        own = plot_record(game, record, [name])
+        if not own and not entry.spare:
+            raise ValueError(f"plot: {plot!r} {_why_missing(game, record, name)}")
+        found |= own
+    return found
+
+
+def _why_missing(game: Any, record: Record, name: str) -> str:
+    """Return in words why there is no plot data of this name."""
+    if not has_answer(record):
+        return "draws the game around one profile, which this result does not have"
+    drawn = "influence" if name == "snapshots" else name
+    if drawn not in PATH_VIEWS and drawn not in oracles.plot_data(game):
+        return f"draws {drawn!r}, which this game does not offer"
+    if "path" not in record or is_population(game):
+        return "draws a path of profiles, which this result does not have"
+    return "draws every step of a run, of which this path omits some; limit max_steps"
 
 
 def path_view(game: Any, record: Record, name: str) -> Record:
-    """Return the plot data ``name`` of a record's ``path [step player axis]``; empty without a path.
+    """Return the plot data ``name`` of a record's ``path [step player axis]``; empty without such a path.
 
     - ``path_payoffs [step player]`` and ``path_gradients [step player axis]``: payoffs and own gradients at
       every recorded profile.
@@ -57,7 +78,8 @@ def path_view(game: Any, record: Record, name: str) -> Record:
       ``snapshot_influence [snapshot ...]``, ``snapshot_profile [snapshot player axis]`` and
       ``snapshot_step [snapshot]``.
     """
-    if "path" not in record:
+    offered = name != "snapshots" or "influence" in oracles.plot_data(game)
+    if "path" not in record or is_population(game) or not offered:
         return {}
     if name in ("snapshots", "path_moves"):
         return _snapshots(game, record) if name == "snapshots" else _moves(game, record)

@@ -428,6 +428,8 @@ def policy_map(
     default = [name for name in stored if name != "profile" or "policy" not in stored] or ["profile"]
     found: dict[str, list[CellSeries]] = {}
     for name in pick_names("quantities", quantities, map(str, data.data_vars), default):
+        if name in data and "axis" in data[name].dims:
+            raise ValueError(f"quantities: {name!r} holds strategies; it must be a policy of agents who bid")
         try:
             found[name] = series_of(data, name, also, at=at, methods=methods, series=series)
         except NoSuchPoint:

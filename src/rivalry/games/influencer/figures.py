@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from rivalry.plots import style
-from rivalry.plots.select import At, DrawnPoint, check_count, point
+from rivalry.plots.select import At, DrawnPoint, StoredResults, check_count, dataset_of, point
 from rivalry.plots.style import BESIDE as RIGHT
 from rivalry.plots.style import INK, PALETTE, RESOURCE, SIZE, STYLE, chart
 from rivalry.plots.triangle import BESIDE, check_simplex, triangle, triangulate
@@ -21,6 +21,8 @@ from rivalry.plots.triangle import BESIDE, check_simplex, triangle, triangulate
 if TYPE_CHECKING:
     from matplotlib.animation import Animation
     from xarray import Dataset
+
+    from rivalry.core.results import Solution
 
 _SHOTS = ("snapshot_step", "snapshot_profile", "resource", "resource_points", "row_label")
 _ALSO = ("resource", "resource_points", "row_label", "profile", "claim")
@@ -371,7 +373,11 @@ def snapshots(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
 
 
 def animate(
-    data: Dataset, path: str | os.PathLike[str] | None = None, *, at: At = None, rate: int = 2
+    data: Dataset | Solution | StoredResults,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    at: At = None,
+    rate: int = 2,
 ) -> Animation:
     """Return an animation of the snapshots, ``rate`` per second; write it to ``path``, a GIF, if given.
 
@@ -384,7 +390,7 @@ def animate(
     check_count("rate", rate)
     if path is not None and not os.fspath(path).lower().endswith(".gif"):
         raise ValueError(f"path: {os.fspath(path)} must end in .gif")
-    found = point(data, "snapshot_influence", 3, _SHOTS, at=at)
+    found = point(dataset_of(data, "snapshots", {}), "snapshot_influence", 3, _SHOTS, at=at)
     with rc_context(STYLE):
         figure = Figure(figsize=SIZE, layout="constrained")
         panel = figure.add_subplot(projection=_projection(coordinates(found).shape[1]))
