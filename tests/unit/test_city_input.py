@@ -80,7 +80,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "capacities": ({"capacity": [1, 2]}, "capacity: 2 numbers must be 24, one per lane"),
     "capacity of no lane": (
         {"capacity": {"1.1>3.3": 2}},
-        "capacity: '1.1>3.3' is no lane of the network; did you mean '3.2>3.3'?",
+        "capacity: '1.1>3.3' is no lane of the network; known: 1.1>1.2, 1.1>2.1, 1.2>1.1, 1.2>1.3, "
+        "1.2>2.2, 1.3>1.2, 1.3>2.3, 2.1>1.1 and 16 more",
     ),
     "capacity of a lane": (
         {"capacity": {"1.1>1.2": -2}},
@@ -161,7 +162,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "unknown node": (
         {"routes": [[["1.1", "1.4"]]], "agents": 1},
-        "routes[0][0]: '1.4' is no node of the network; did you mean '1.3'?",
+        "routes[0][0]: '1.4' is no node of the network; known: 1.1, 1.2, 1.3, 2.1, 2.2, 2.3, 3.1, 3.2, 3.3",
     ),
     "no such lane": (
         {"routes": [[ROUTE, ["1.1", "2.2"]]], "agents": 1},

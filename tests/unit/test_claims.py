@@ -100,8 +100,8 @@ def made(regret: float, bound: float, coverage: Any = "exact", stake: float | No
         (made(0.0, np.inf, "lower bound"), "no deviation found"),
         (made(0.0, 2e-2, "bounded"), "no deviation found"),
         (made(0.0, np.inf, "local"), "local equilibrium"),
-        (made(np.nan, 0.0), "not an equilibrium"),
-        (made(np.nan, np.inf), "not an equilibrium"),
+        (made(np.nan, 0.0), "not decided"),
+        (made(np.nan, np.inf), "not decided"),
     ],
 )
 def test_the_claim_is_the_strongest_that_regret_and_bound_allow(proof: Certificate, claim: str) -> None:
@@ -135,3 +135,17 @@ def test_stored_certificates_without_stakes_are_read() -> None:
     back = Certificate.from_record(old)
     assert back is not None
     assert (back.claim, back.tolerance, back.at_stake, back.concept) == ("equilibrium", 1e-4, None, "Nash")
+
+
+def test_nothing_is_decided_where_a_gain_is_not_a_number() -> None:
+    unknown = np.array([np.nan, 0.0])
+    for coverage in ("exact", "lower bound", "local"):
+        proof = Certificate(unknown, np.full(2, np.inf), coverage, "search", 1e-6)  # type: ignore[arg-type]
+        assert proof.claim == proof.statement == "not decided"
+        assert repr(proof).startswith("not decided: regret nan")
+        stored = Certificate.from_record(proof.record())
+        assert stored is not None
+        assert stored.claim == "not decided"
+        # a gain of another player refutes an equilibrium whatever the first could gain
+        assert proof._replace(regret=np.array([np.nan, 1.0])).claim == "not an equilibrium"
+    assert CLAIMS[0] == "not decided"

@@ -79,7 +79,7 @@ def test_numbers_are_read_from_files(folder: Path, file: str, key: Any, expected
         ("broken.json", None, r"resource.path: .* is not JSON"),
         ("empty.csv", None, r"resource.path: .* is empty"),
         ("hole.csv", None, r"resource.path: .* line 3: '3,' must be numbers"),
-        ("topics.csv", "tow", r"resource.key: .* has no column 'tow'; did you mean 'two'\?"),
+        ("topics.csv", "twoo", r"resource.key: .* has no column 'twoo'; did you mean 'two'\?"),
         ("none.csv", None, r"resource.path: .*none.csv: no such file"),
         ("demand.txt", None, r"resource.path: .* must end in .json or .csv"),
     ],

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import rivalry as rv
 from rivalry.games.matrix import matrix
-from rivalry.tables import in_turn, payoffs, rollout, tabulate
+from rivalry.tables import best_response, in_turn, payoffs, rollout, tabulate
 from rivalry.tables.kernels.shapes import FiniteGame
 from tests.contests import shared
 from tests.small_games import cournot
@@ -96,3 +97,25 @@ def test_wrong_policies_are_refused() -> None:
         rollout(made, [[0, 0, 0], [0, 0, 3]], [0, 0])
     with pytest.raises(ValueError, match=r"actions: player 0 at 3; must be in 0\.\.2"):
         rollout(made, [[0] * 3] * 2, [3, 0])
+
+
+def test_observations_that_play_of_tables_has_not_are_refused() -> None:
+    plain = tabulate(matrix("prisoners_dilemma"))
+    learner = rv.methods.QLearning(trials=1, epochs=1, episodes=10)
+    everything = np.zeros((2, 6), dtype=np.int64)
+
+    def observing(*slots: tuple[int, int]) -> FiniteGame:
+        each = np.array([[*slots, (-1, -1)]] * 2)
+        return plain.tables._replace(signal=np.array([[0, 1, 2, 1]]), observation_slots=each)
+
+    signal = observing((0, 1), (3, 1))
+    words = r"^observation_slots: player 0 observes a signal; must be actions or nature here"
+    for game in (signal, plain._replace(tables=signal)):
+        with pytest.raises(ValueError, match=words):
+            rv.solve(game, learner)
+        with pytest.raises(ValueError, match=words):
+            best_response(game, everything, 0, 0.5)
+    refused = {"a signal": signal, "nature": observing((2, 0)), "2 rounds back": observing((1, 2))}
+    for words, tables in refused.items():
+        with pytest.raises(ValueError, match=f"^observation_slots: player 0 .*{words}; must be"):
+            rollout(plain._replace(tables=tables), everything, [0, 0])

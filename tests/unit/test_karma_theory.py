@@ -133,7 +133,7 @@ def test_stationary_distributions() -> None:
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        (("AUCTION", [1.0], [1.0], 5), "mechanism: 'AUCTION' is unknown; did you mean 'ROTATION'"),
+        (("AUCTION", [1.0], [1.0], 5), "mechanism: 'AUCTION' is unknown; known: COIN, "),
         (("COIN", [1.0], [1.0], 0), "steps: 0 must be a whole number of at least 1"),
         (("COIN", [], [1.0], 5), r"urgencies: \[\] must be one number or more"),
         (("COIN", [1.0, -2.0], [0.5, 0.5], 5), r"urgencies\[1\]: -2.0 must be at least 0"),

@@ -336,7 +336,7 @@ def test_channels_of_the_discount_factor_through_learning() -> None:
     assert found.text == "gamma can matter through: learning (firms 1)"
     assert gamma_channels(market, learns=[True, False]) == Channels([], [], [])
     assert gamma_channels(market, learns=[True, False], discounts=[0.5, 0.5]).learning == [0]
-    assert Channels([], [], []).text == "gamma can matter through: nothing"
+    assert Channels([], [], []).text == "the discount factor does not affect this game"
 
 
 def test_conversions_are_registered_for_the_market() -> None:

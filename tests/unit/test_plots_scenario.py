@@ -115,7 +115,7 @@ def test_axes_are_logarithmic_for_equal_ratios_and_wide_ranges() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"quantities": ["sefe"]}, "quantities: 'sefe' is not in this data; did you mean 'p_safe'?"),
+        ({"quantities": ["psafe"]}, "quantities: 'psafe' is not in this data; did you mean 'p_safe'?"),
         ({"quantities": []}, "quantities: none is named"),
         ({"series": "sise"}, "series: 'sise' is not swept; did you mean 'size'?"),
         ({"series": "price"}, "series: 'price' goes in step with 'price'"),

@@ -36,6 +36,7 @@ SCHEMA = 2  # of every stored file; a newer package reads older ones (1: study.j
 Coverage = Literal["estimated", "local", "lower bound", "bounded", "exact"]
 Status = Literal["converged", "completed", "iteration limit", "cycling", "not found"]
 Claim = Literal[
+    "not decided",
     "not an equilibrium",
     "local equilibrium",
     "no deviation found",
@@ -48,7 +49,10 @@ COVERAGES: tuple[Coverage, ...] = get_args(Coverage)
 """From the weakest to the strongest; ``estimated`` means computed from observed play."""
 
 CLAIMS: tuple[Claim, ...] = get_args(Claim)
-"""From the weakest to the strongest: a proof, even if only to within 1 %, ranks above a search."""
+"""From the weakest to the strongest: a proof, even if only to within 1 %, ranks above a search.
+
+Nothing is decided where a gain is not a number.
+"""
 
 CERTIFIED: tuple[Claim, ...] = ("equilibrium",)
 """The claims that count as certified: a proved bound within the tolerance."""
@@ -118,14 +122,16 @@ class Certificate(NamedTuple):
         'equilibrium'
         """
         within = bool(np.all(self.regret <= self.tolerance))
+        # a regret that is not a number refutes nothing
+        refuted: Claim = "not an equilibrium" if np.any(self.regret > self.tolerance) else "not decided"
         # a local search says nothing of distant deviations, however small its regret
         if self.coverage == "local":
-            return "local equilibrium" if within else "not an equilibrium"
+            return "local equilibrium" if within else refuted
         if within and np.all(self.bound <= self.tolerance):
             return "equilibrium"
         if self.largest_gain <= APPROXIMATE and np.all(np.isfinite(self.regret)):
             return "approximate equilibrium"
-        return "no deviation found" if within else "not an equilibrium"
+        return "no deviation found" if within else refuted
 
     @property
     def largest_gain(self) -> float:

@@ -52,6 +52,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 LONGEST = 280  # characters of a message
 SHORT_LIST = 60  # characters of known names that a message lists beside the nearest one
+NEAR = 0.75  # similarity, of 1 for equal words, from which a known word is suggested
 ROOM = 100_000_000  # most numbers in one array: 800 MB
 _RULES: dict[type, tuple[str, Callable[[Any, Any], bool]]] = {
     Gt: ("above", operator.gt),
@@ -382,8 +383,9 @@ def near(name: str, known: Iterable[str]) -> str:
     known = list(known)
     if RENAMED.get(name) in known:
         return f"it is now called {RENAMED[name]!r}"
-    close = difflib.get_close_matches(name[:100], known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"
+    plain = {word.lower(): word for word in known}
+    close = difflib.get_close_matches(name[:100].lower(), plain, n=1, cutoff=NEAR)
+    return f"did you mean {plain[close[0]]!r}?" if close else f"known: {', '.join(sorted(known))}"
 
 
 def format_value(value: Any) -> str:

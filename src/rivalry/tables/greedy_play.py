@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import prod
+from math import inf, prod
 from typing import NamedTuple
 
 import numpy as np
@@ -52,7 +52,8 @@ def rollout(tabulated: Tabulated, policies: object, start: object) -> Rollout:
     Raises
     ------
     ValueError
-        For policies of another shape, and unknown moves or actions.
+        For policies of another shape, unknown moves or actions, and players that observe nature, a signal or
+        more than one round back.
 
     Examples
     --------
@@ -67,6 +68,7 @@ def rollout(tabulated: Tabulated, policies: object, start: object) -> Rollout:
     from rivalry.tables.kernels import best_response
 
     tables = one_nature(tabulated)
+    refuse_slots(tables, nature=False, most=1)
     begin = joint_actions(tabulated, start)
     moves = checked_policies(tables, policies)
     given = (tables.order, moves, tables.action_map, tables.sizes, tables.observation_slots)
@@ -102,6 +104,20 @@ def states(tables: FiniteGame) -> np.ndarray:
 def slots_of(tables: FiniteGame) -> list[list[tuple[int, int]]]:
     """Return every player's observation slots ``(who, ago)``, without the padding."""
     return [[(who, ago) for who, ago in slots if who >= 0] for slots in tables.observation_slots.tolist()]
+
+
+def refuse_slots(tables: FiniteGame, *, nature: bool, most: float = inf) -> None:
+    """Raise `ValueError` for players that observe a signal, ``nature`` or more than ``most`` rounds back."""
+    players = len(tables.sizes)
+    for player, slots in enumerate(slots_of(tables)):
+        for who, ago in slots:
+            if who > players or (who == players and not nature):
+                what = "nature" if who == players else "a signal"
+                rule = f"must be actions{' or nature' * nature} here (RepeatedQLearning takes signals)"
+                raise ValueError(f"observation_slots: player {player} observes {what}; {rule}")
+            if ago > most:
+                words = f"player {player} looks {ago} rounds back; must be at most {most}"
+                raise ValueError(f"observation_slots: {words}")
 
 
 def observed_sizes(tables: FiniteGame) -> list[int]:

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from rivalry.core.validate import number_of
-from rivalry.tables.greedy_play import checked_policies, choices, slots_of, states
+from rivalry.tables.greedy_play import checked_policies, choices, refuse_slots, slots_of, states
 from rivalry.tables.kernels.shapes import FiniteGame, Tabulated
 
 TIE = 1e-12  # of the largest value: another move must pay more than the current one by this
@@ -167,6 +167,7 @@ def observations(tables: FiniteGame) -> np.ndarray:
     >>> observations(tabulate(rv.games.matrix("chicken")).tables).tolist()
     [[0, 0, 1, 1], [0, 1, 0, 1]]
     """
+    refuse_slots(tables, nature=True)
     sizes = tuple(tables.sizes.tolist())
     natures, players = tables.payoff.shape[0], len(sizes)
     stands = np.unravel_index(np.arange(natures * int(np.prod(sizes))), (natures, *sizes))

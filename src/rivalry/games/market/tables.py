@@ -325,7 +325,9 @@ class Channels(NamedTuple):
             parts.append(f"memory ({', '.join(f'{i} sees {j}' for i, j in self.memory)})")
         if self.learning:
             parts.append(f"learning (firms {', '.join(map(str, self.learning))})")
-        return f"gamma can matter through: {', '.join(parts) or 'nothing'}"
+        if not parts:
+            return "the discount factor does not affect this game"
+        return f"gamma can matter through: {', '.join(parts)}"
 
 
 def gamma_channels(

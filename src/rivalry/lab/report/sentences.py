@@ -40,6 +40,7 @@ _CLAIMS: Mapping[Claim | str, str] = {
     "no deviation found": "no profitable deviation was found",
     "local equilibrium": "a local equilibrium: no gain was found in a neighbourhood",
     "not an equilibrium": "not an equilibrium",
+    "not decided": "not decided, since a payoff is not a number",
     "": "no certificate",
 }
 

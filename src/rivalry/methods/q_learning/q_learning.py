@@ -20,7 +20,7 @@ from rivalry.methods.q_learning.exploration import Table, check_whole, each_play
 from rivalry.methods.q_learning.threads import map_in_threads
 from rivalry.tables import largest_payoff, over_periods, tabulate
 from rivalry.tables.action_grid import grid_points
-from rivalry.tables.greedy_play import choices, states
+from rivalry.tables.greedy_play import choices, refuse_slots, states
 from rivalry.tables.kernels.shapes import (
     EXPLORATIONS,
     TARGETS,
@@ -164,8 +164,10 @@ class QLearning(BaseLearner):
     def world(self, game: Any) -> Tabulated:
         """Return the game as tables; a `Tabulated` or a `FiniteGame` is returned unchanged."""
         if isinstance(game, Tabulated):
+            refuse_slots(game.tables, nature=True)
             return game
         if isinstance(game, FiniteGame):
+            refuse_slots(game, nature=True)
             sizes = tuple(game.sizes.tolist())
             return Tabulated(game, grid_points(Choices(sizes), 2), np.arange(len(sizes)))
         return tabulate(
