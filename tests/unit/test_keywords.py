@@ -58,6 +58,26 @@ MISSPELT: dict[str, Callable[[], Any]] = {
     "widht: is no argument of basins; did you mean 'width'? known: exchangeable, profiles, width, within": (
         lambda: rv.basins([], widht=1.0)
     ),
+    "playres: is no argument of Box.of; did you mean 'players'? known: bounds, coordinates, players, "
+    "zero_threshold": lambda: rv.Box.of([[0, 1]], playres=2),
+    "plyers: is no argument of Box.interval; did you mean 'players'? known: high, low, players": (
+        lambda: rv.Box.interval(0, 1, plyers=2)
+    ),
+    "lows: is no argument of Box; did you mean 'low'?": lambda: rv.Box(lows=0.0),
+    "size: is no argument of Simplex; did you mean 'sizes'? known: min_share, sizes": (
+        lambda: rv.Simplex(size=(2, 2))
+    ),
+    "round: is no argument of Followers; did you mean 'rounds'? known: points, rounds, tol": (
+        lambda: rv.transforms.Followers(round=3)
+    ),
+    "action_gird: is no argument of tabulate; did you mean 'action_grid'? known: action_grid, game, "
+    "max_table_bytes, observation, play, walk": lambda: rv.tables.tabulate(CHICKEN, action_gird=3),
+    "polices: is no argument of rollout; did you mean 'policies'? known: policies, start, tabulated": (
+        lambda: rv.tables.rollout(None, polices=[])
+    ),
+    "player: is no argument of strategies; known: actions, at, ax, data": (
+        lambda: rv.plots.strategies(None, player=1)
+    ),
 }
 
 

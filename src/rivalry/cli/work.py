@@ -14,6 +14,7 @@ from rivalry.cli import output, summary, values
 from rivalry.cli.values import OptionError
 from rivalry.core.annotations import keywords
 from rivalry.core.registry import Entry, load, near
+from rivalry.core.validate import NEAR
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -54,17 +55,18 @@ def study(
             raise OptionError("--replications: is given to --set too; give one of them")
         changes["replications.count"] = replications
     one = load_study(name)
+    parts = list(one.parts().values()) or [one]
+    for key in changes | swept:
+        _check_table(parts, key)
     # before the changes are applied: the error then names the parts that take them
     if one.include and (changes or swept):
         raise OptionError(_takers(one, changes | swept))
-    for key in changes | swept:
-        _check_table(one, key)
     if quick:
         one = one.quick_form()
     return one.with_changes(changes | swept)
 
 
-def _check_table(one: Study, key: str) -> None:
+def _check_table(parts: Sequence[Study], key: str) -> None:
     """Raise `OptionError` for a key without its table, such as ``reach`` for ``game.reach``."""
     from rivalry.lab.study import games, methods
     from rivalry.lab.study.expect import TABLES
@@ -73,11 +75,13 @@ def _check_table(one: Study, key: str) -> None:
     name, rest = re.fullmatch(r"([^.\[]*)(.*)", plain).groups()  # type: ignore[union-attr]
     if name in TABLES:
         return
-    belongs = {f"game.{key}": key for key in _keys(one.game or {}, "family", games())}
-    for table in one.method:
-        own = _keys(table, "kind", methods())
-        belongs |= {f"method.{table['name']}.{key}": key for key in own}
-    close = [name] if name in belongs.values() else get_close_matches(name, belongs.values(), n=1)
+    belongs: dict[str, str] = {}
+    for one in parts:
+        belongs |= {f"game.{key}": key for key in _keys(one.game or {}, "family", games())}
+        for table in one.method:
+            own = _keys(table, "kind", methods())
+            belongs |= {f"method.{table['name']}.{key}": key for key in own}
+    close = get_close_matches(name, sorted(set(belongs.values())), n=1, cutoff=NEAR)
     if full := [path + rest for path, key in belongs.items() if key in close]:
         raise OptionError(f"{option} {plain}: needs its table; did you mean {' or '.join(full)}?")
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.tree import Tree, static
-from rivalry.core.validate import as_numbers, check_word
+from rivalry.core.validate import as_numbers, check_keywords, check_word
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, PRNGKeyArray
@@ -98,6 +98,7 @@ def _spread(axes: int, points: int) -> np.ndarray:
     return np.concatenate([np.zeros((1, axes)), np.ones((1, axes)), inside])
 
 
+@check_keywords
 class Box(Tree):
     """An interval for every player and axis.
 
@@ -141,11 +142,13 @@ class Box(Tree):
     usual_high: Float[Array, "player axis"] | None = None
 
     @classmethod
+    @check_keywords
     def interval(cls, low: float, high: float, *, players: int) -> Box:
         """Return the same interval ``[low, high]`` for every player."""
         return cls.of([[low, high]], players=players)
 
     @classmethod
+    @check_keywords
     def of(
         cls,
         bounds: object,
@@ -332,6 +335,7 @@ def _to_amounts(kind: str, y: Any, floor: Any) -> Any:
     return jax.nn.sigmoid(y) if kind == "logit" else jnp.asarray(y)
 
 
+@check_keywords
 class Simplex(Tree):
     """Shares that sum to one: mixed strategies, or positions on a simplex.
 
@@ -452,6 +456,7 @@ def simplex_lattice(corners: int, steps: int) -> np.ndarray:
     return np.diff(edges, axis=1)[::-1] - 1
 
 
+@check_keywords
 class Choices(Tree):
     """Finitely many pure choices; a profile holds every player's index as a float, ``[player 1]``.
 

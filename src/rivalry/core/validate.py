@@ -167,7 +167,18 @@ def checked(factory: F) -> F:
 
 
 def check_keywords(function: F) -> F:
-    """Decorate a function to refuse unknown keywords in one line with the nearest known one."""
+    """Decorate a function or a class to refuse unknown keywords in one line with the nearest known one."""
+    if isinstance(function, type):
+        plain = function.__init__
+
+        @wraps(plain)
+        def init(self: Any, *args: Any, **kwargs: Any) -> None:
+            if type(self) is function:  # a subclass may have other fields
+                refuse_unknown(plain, kwargs, function.__name__)
+            plain(self, *args, **kwargs)
+
+        function.__init__ = init  # type: ignore[method-assign]
+        return function  # type: ignore[return-value]
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -268,9 +279,11 @@ def check(
     return given
 
 
-def refuse_unknown(target: Callable[..., Any], kwargs: Iterable[str]) -> None:
+def refuse_unknown(target: Callable[..., Any], kwargs: Iterable[str], called: str = "") -> None:
     """Raise `ValueError`, with the nearest known name, for a keyword that a function does not take."""
+    called = called or target.__qualname__.rpartition("<locals>.")[2]
     known, hints = signature_of(target)
+    known = {name: one for name, one in known.items() if name not in ("cls", "self")}
     for name in kwargs:
         if name in known:
             continue
@@ -280,8 +293,8 @@ def refuse_unknown(target: Callable[..., Any], kwargs: Iterable[str]) -> None:
         if not hint.startswith("known"):
             hint += f" known: {every}" if hint.endswith("?") and len(every) <= SHORT_LIST else ""
         elif len(hint) > LONGEST // 2:
-            hint = f"its {len(known)} arguments are in help({target.__name__})"
-        raise ValueError(one_line(f"{name}: is no argument of {target.__name__}; {hint}"))
+            hint = f"its {len(known)} arguments are in help({called})"
+        raise ValueError(one_line(f"{name}: is no argument of {called}; {hint}"))
 
 
 def _takes_any_number(target: Callable[..., Any]) -> bool:

@@ -20,6 +20,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from rivalry.core.validate import refuse_unknown
 from rivalry.plots.select import StoredResults, dataset_of
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def chart(draw: Callable[Concatenate[Dataset, Axes, Options], Axes]) -> Chart[Op
 
     @wraps(draw)
     def plot(data: Any, ax: Any = None, *args: Options.args, **options: Options.kwargs) -> Axes:
+        refuse_unknown(plot, options)
         data = dataset_of(data, draw.__name__, options)
         if ax is None:
             from matplotlib import pyplot as plt

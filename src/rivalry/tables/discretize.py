@@ -11,7 +11,7 @@ from rivalry.core import oracles
 from rivalry.core.game import exchangeable_labels
 from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.plain import register_plain
-from rivalry.core.validate import check_word
+from rivalry.core.validate import check_keywords, check_word
 from rivalry.tables.action_grid import ActionGrid, action_counts, grid_points, moves_between
 from rivalry.tables.kernels.shapes import NO_CONTEST, Contest, FiniteGame, Tabulated
 
@@ -21,6 +21,7 @@ OBSERVATIONS = ("own", "joint", "none")
 PLAYS = ("synchronous", "asynchronous")
 
 
+@check_keywords
 def tabulate(
     game: Any,
     action_grid: ActionGrid = 11,

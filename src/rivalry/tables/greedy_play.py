@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.core.validate import number_of
+from rivalry.core.validate import check_keywords, number_of
 from rivalry.tables.exact import joint_actions, one_nature, payoffs
 from rivalry.tables.kernels.shapes import FiniteGame, Tabulated
 
@@ -29,6 +29,7 @@ class Rollout(NamedTuple):
         return self.path[self.onset :]
 
 
+@check_keywords
 def rollout(tabulated: Tabulated, policies: object, start: object) -> Rollout:
     """Return play of ``policies`` from a joint action until it repeats.
 

@@ -208,6 +208,7 @@ def _scaled_determinant(slope: Array) -> Array:
     return jnp.abs(jnp.linalg.det(rows))
 
 
+@check_keywords
 class Followers(eqx.Module):
     """Mutual best responses of the followers.
 
