@@ -15,6 +15,7 @@ from rivalry.core.game import own_gradients
 from rivalry.core.jax import jax, jnp
 from rivalry.core.validate import LONGEST
 from rivalry.games.matrix import CLASSICS, Matrix, matrix
+from rivalry.lab.report.answers import answer_table, answers
 from rivalry.lab.study import parameters
 from rivalry.tables.kernels.shapes import FiniteGame, one_state, stateless_tables
 
@@ -315,3 +316,31 @@ def test_tables_are_given_once() -> None:
 def test_errors_name_the_wrong_pure_choice(choices: tuple[object, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         matrix("chicken").pure(*choices)
+
+
+def test_names_of_actions_and_players_are_printed_in_place_of_numbers() -> None:
+    table = [[[3, 0], [5, 1]], [[3, 5], [0, 1]]]
+    actions = [["up", "down"], ["left", "right"]]
+    game = Matrix(np.array(table, dtype=float), tuple(map(tuple, actions)), ("row", "column"))
+    found = rv.solve(game, rv.methods.PureEquilibria())
+    assert found.data.action_name.values.tolist() == actions
+    assert found.data.player_name.values.tolist() == ["row", "column"]
+    lines = [line.split() for line in repr(found).splitlines()]
+    assert ["row", "1", "down"] in lines
+    assert ["column", "1", "right"] in lines
+    assert "  0: down | right  payoff [1. 1.]" in repr(found)
+    study = {"method": [{"name": "x", "kind": "x"}]}
+    shown = answer_table(study, found.data, answers(study, found.data), 5)
+    assert dict(zip(shown.columns, shown.rows[0], strict=True)) == {
+        "status": "converged",
+        "claim": "equilibrium",
+        "profile": "down, right",
+        "payoff (row / column)": "1",
+        "largest regret": "0",
+    }
+    frozen = rv.solve(rv.transforms.freeze(game, {0: [1.0, 0.0]}), rv.methods.PureEquilibria())
+    assert frozen.data.action_name.values.tolist() == [["left", "right"]]
+    plain = rv.solve(rv.games.matrix(payoffs=table), rv.methods.PureEquilibria())
+    assert {"action_name", "player_name"}.isdisjoint(plain.data)
+    labels = [text.get_text() for text in rv.plots.strategies(found).get_xticklabels()]
+    assert labels == ["up / left", "down / right"]

@@ -113,6 +113,7 @@ def test_a_sentence_says_what_the_claim_says_and_no_more(claim: str) -> None:
             "no deviation found": ": no profitable deviation was found (grid of 100 points).",
             "local equilibrium": ": a local equilibrium: no gain was found in a neighbourhood.",
             "not an equilibrium": ": not an equilibrium, player 1 (at 0.5) could gain 0.2.",
+            "not decided": ": not decided, since a payoff is not a number.",
             "": " (no certificate).",
         }[claim]
     )

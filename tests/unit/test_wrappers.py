@@ -258,9 +258,9 @@ def test_scales_labels_metrics_and_starts_match_the_base_game() -> None:
         "open_loop of freeze": 3.0,
         "open_loop of walks": 4.0,
     }
-    assert oracles.labels(MADE["freeze"]) == (("a", "c"), ("quantity",))
-    assert oracles.labels(MADE["open_loop"]) == (("a", "b", "c"), ("0.quantity", "1.quantity"))
-    assert oracles.labels(MADE["discretise"]) == (("a", "b", "c"), ())
+    assert oracles.labels(MADE["freeze"]) == (("a", "c"), ("quantity",), ())
+    assert oracles.labels(MADE["open_loop"]) == (("a", "b", "c"), ("0.quantity", "1.quantity"), ())
+    assert oracles.labels(MADE["discretise"]) == (("a", "b", "c"), (), ())
     metrics = {
         "freeze": ([[0.1], [0.3]], 0.6),
         "stackelberg": ([[0.1], [0.3]], 0.4 + 0.25),

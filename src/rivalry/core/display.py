@@ -15,6 +15,7 @@ import numpy as np
 LINE = 160  # characters of a game's text
 EACH = 6  # most numbers that are printed one by one
 PLAYER_COLUMNS = ("player", "payoff", "strategy")  # of the text of a solution
+ALMOST = 1e-12  # probabilities closer to 0 or 1 are rounding errors
 LISTED, SHORT = 50, 6  # most equilibria printed; most actions of a strategy printed in full
 
 
@@ -107,8 +108,10 @@ def player_rows(
     """Return name, payoff and strategy of every player, as text."""
     mixed = "profile" not in record and "mixture" in record
     played = _of_players(record, "mixture" if mixed else "profile", "end_action")
-    axes = names.get("axis", ())
-    if mixed:
+    axes, actions = names.get("axis", ()), record.get("action_name", ((), None))[1]
+    if actions is not None and np.shape(actions) == np.shape(played):
+        strategies = [strategy_by_name(row, own) for row, own in zip(played, actions, strict=True)]
+    elif mixed:
         strategies = [_mixture(row, grid) for row, grid in zip(played, record["action_grid"][1], strict=True)]
     else:
         strategies = [_strategy(row, axes) for row in played]
@@ -149,11 +152,16 @@ def _mixture(weights: np.ndarray, action_grid: np.ndarray) -> str:
 def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str]:
     """Return the equilibria of a record, one line each, after a line on whether the list is complete."""
     found, pays = record["equilibria"][1], record["equilibrium_payoff"][1]
+    actions = record.get("action_name", ((), np.empty(0)))[1]
+    named = actions.shape == np.shape(found)[1:]
     components = record["component"][1] if "component" in record else None
     complete = "true" if record["complete"][1] else "false"
     lines = [f"equilibria: {count_in_words(record)}; complete: {complete} ({record['complete_reason'][1]})"]
     for k, (profile, payoff) in enumerate(zip(found[:most], pays, strict=False)):
-        strategies = "  ".join(strategy_in_words(row) for row in profile)
+        rows = [strategy_in_words(row) for row in profile]
+        if named:
+            rows = [strategy_by_name(row, own) for row, own in zip(profile, actions, strict=True)]
+        strategies = (" | " if named else "  ").join(rows)
         where = "" if components is None else f"  component {components[k]}"
         lines.append(f"  {k}: {strategies}  payoff {np.array2string(payoff, precision=6)}{where}")
     if len(found) > most:
@@ -185,6 +193,20 @@ def strategy_in_words(row: np.ndarray) -> str:
     if len(row) <= SHORT:
         return np.array2string(row, precision=6, suppress_small=True)
     return "{" + ", ".join(f"{k}: {row[k]:.6g}" for k in np.flatnonzero(row)) + "}"
+
+
+def strategy_by_name(row: np.ndarray, names: Sequence[str]) -> str:
+    """Return a mixed strategy with the names of its actions; a pure one as the name of its action.
+
+    >>> strategy_by_name(np.array([0.0, 1.0]), ["stag", "hare"])
+    'hare'
+    >>> strategy_by_name(np.array([0.25, 0.75]), ["stag", "hare"])
+    'stag 0.25, hare 0.75'
+    """
+    used = [(str(name), p) for name, p in zip(names, row, strict=True) if abs(p) > ALMOST]
+    if len(used) == 1 and abs(used[0][1] - 1.0) <= ALMOST:
+        return used[0][0]
+    return ", ".join(f"{name} {p:.6g}" for name, p in used)
 
 
 ONE, PAYOFF, STEPS, KARMA = "1", "payoff", "steps", "karma"

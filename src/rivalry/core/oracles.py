@@ -57,10 +57,14 @@ if TYPE_CHECKING:
 
 
 class Labels(NamedTuple):
-    """Names of players and of the axes of a strategy; empty where they are numbered."""
+    """Names of players and of the axes of a strategy; empty where they are numbered.
+
+    ``actions`` are those of every player where a strategy is a mixture of its actions.
+    """
 
     players: tuple[str, ...] = ()
     axes: tuple[str, ...] = ()
+    actions: tuple[tuple[str, ...], ...] = ()
 
 
 @oracle(inherited=True)

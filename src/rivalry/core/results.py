@@ -25,6 +25,7 @@ from rivalry.core.display import (
     solution_rows,
 )
 from rivalry.core.display import count_in_words as count_in_words
+from rivalry.core.display import strategy_by_name as strategy_by_name
 from rivalry.core.display import strategy_in_words as strategy_in_words
 
 if TYPE_CHECKING:

@@ -64,7 +64,7 @@ class Matrix(OneLineRepr, Tree):
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         sizes = " × ".join(map(str, self.sizes))
         title = f"Matrix game of {len(self.actions)} players, {sizes} actions"
-        if all(name == str(k) for names in self.actions for k, name in enumerate(names)):
+        if not _are_named(self.actions):
             return title, {}
         words = [", ".join(names) for names in dict.fromkeys(self.actions)]
         return f"{title} ({' | '.join(words)})", {}
@@ -140,7 +140,11 @@ def _(game: Matrix) -> oracles.Labels:
     """Return the players' names, and the actions' names where all players share them, numbers otherwise."""
     shared = len(set(game.actions)) == 1
     axes = game.actions[0] if shared else tuple(str(k) for k in range(max(game.sizes)))
-    return oracles.Labels(game.players, axes)
+    return oracles.Labels(game.players, axes, game.actions if _are_named(game.actions) else ())
+
+
+def _are_named(actions: Sequence[Sequence[str]]) -> bool:
+    return any(name != str(k) for names in actions for k, name in enumerate(names))
 
 
 @oracles.metrics.register(Matrix)

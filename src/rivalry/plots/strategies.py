@@ -34,7 +34,7 @@ def strategies(data: Dataset, ax: Axes, *, at: At = None, actions: Names = None)
     at
         The point of a sweep, by its coordinates; the first otherwise.
     actions
-        The names of the actions.
+        The names of the actions; by default those of the game, ``action_name [player axis]``.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def strategies(data: Dataset, ax: Axes, *, at: At = None, actions: Names = None)
     ValueError
         If the profile has no probabilities, or other numbers of actions.
     """
-    found = select.point(data, "profile", 2, ("claim",), at=at, keep=("replication",))
+    found = select.point(data, "profile", 2, ("claim", "action_name"), at=at, keep=("replication",))
     profiles = found["profile"]
     runs = np.isfinite(profiles).all(axis=(1, 2))
     if not runs.any():
@@ -57,7 +57,7 @@ def strategies(data: Dataset, ax: Axes, *, at: At = None, actions: Names = None)
     claims = found.certified()
     certified = claims is not None and bool(claims[runs].all())
     count, players, size = profiles.shape
-    names = [f"action {k}" for k in range(size)] if actions is None else list(map(str, actions))
+    names = _action_names(found, size) if actions is None else list(map(str, actions))
     if len(names) != size:
         raise ValueError(f"actions: {len(names)} names; this game has {size} actions")
     mean, half = select.band(profiles)
@@ -75,6 +75,14 @@ def strategies(data: Dataset, ax: Axes, *, at: At = None, actions: Names = None)
     ax.grid(False, axis="x")
     style.caption(ax, found.words, select.describe_replications(count, "mean and 95 % interval"))
     return ax
+
+
+def _action_names(found: DrawnPoint, size: int) -> list[str]:
+    """Return names of actions, several where players have different ones; numbers without names."""
+    stored = found.get("action_name", np.full(size, ""))
+    columns = stored.reshape(-1, stored.shape[-1]).T
+    each = [" / ".join(filter(None, dict.fromkeys(map(str, column)))) for column in columns]
+    return each if len(each) == size and all(each) else [f"action {k}" for k in range(size)]
 
 
 @chart

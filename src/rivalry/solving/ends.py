@@ -174,7 +174,7 @@ def certify(game: object, record: Record, tolerance: float | None) -> Solution:
 
     Further variables are ``unconstrained_profile`` and ``unconstrained_equilibria``, in the coordinates in
     which a reparametrised box is searched and distances are measured; ``gamma_channels``, how the discount
-    factor affects outcomes, if the game declares it; and ``player_name``, for populations of several types.
+    factor affects outcomes, if the game declares it; ``player_name`` and ``action_name``, if any.
     """
     proof = Certificate.from_record(record)
     if discounting_channels.knows(game):
@@ -190,7 +190,7 @@ def certify(game: object, record: Record, tolerance: float | None) -> Solution:
             known = {name: record[name] for name in ("profile", "equilibria") if name in record}
             for name, (dims, array) in known.items():
                 record[f"unconstrained_{name}"] = (dims, np.asarray(game.space.unconstrain(array)))  # type: ignore[attr-defined]
-        record |= measures(game, profile)
+        record |= _name_record(game, profile.shape) | measures(game, profile)
         if tolerance is not None:
             proof = _of_concept(record, certificate(game, profile, tolerance=tolerance))
             record |= proof.record()
@@ -220,6 +220,18 @@ def names_of(game: Any) -> dict[str, tuple[str, ...]]:
     """Return the names of players and axes by dimension, where the game has any."""
     known = labels(game)
     return {dim: names for dim, names in (("player", known.players), ("axis", known.axes)) if names}
+
+
+def _name_record(game: object, shape: tuple[int, ...]) -> Record:
+    """Return the names of players and of their actions as a record, where a profile [player axis] has any."""
+    known, found = labels(game), Record()
+    players, axes = shape
+    if len(known.players) == players and not all(map(str.isdigit, known.players)):
+        found["player_name"] = (("player",), np.asarray(known.players))
+    if len(known.actions) == players and max(map(len, known.actions)) == axes:
+        names = [[*own, *[""] * (axes - len(own))] for own in known.actions]
+        found["action_name"] = (("player", "axis"), np.asarray(names))
+    return found
 
 
 def _of_concept(record: Record, proof: Certificate) -> Certificate:

@@ -153,7 +153,8 @@ def _(game: Restricted) -> oracles.Labels:
     """Return the names of these players in the whole game; numbers without names."""
     known = oracles.labels(game.game)
     players = tuple(known.players[p] if known.players else str(p) for p in game.players)
-    return oracles.Labels(players, known.axes[: game.space.shape[1]])
+    actions = tuple(known.actions[p] for p in game.players) if known.actions else ()
+    return oracles.Labels(players, known.axes[: game.space.shape[1]], actions)
 
 
 @oracles.metrics.register(Restricted)

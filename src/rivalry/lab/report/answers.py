@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.results import count_in_words, gain_in_words, is_truth, strategy_in_words
+from rivalry.core.results import (
+    count_in_words,
+    gain_in_words,
+    is_truth,
+    strategy_by_name,
+    strategy_in_words,
+)
 from rivalry.core.statistics import format_interval, half_width, share_interval
 from rivalry.plots.branches import EVENTS
 from rivalry.plots.families import FAMILIES, FamilyDefaults
@@ -46,6 +52,7 @@ class Answer(NamedTuple):
     profile: np.ndarray | None  # [result player axis]; None where too large to print
     payoff: np.ndarray | None  # [result player]
     players: tuple[str, ...]
+    actions: np.ndarray | None  # [player axis]: names; None where a strategy is no mixture of named actions
     metrics: dict[str, str]  # name to value in words
     counts_text: str  # equilibria listed, or branches followed, in words
 
@@ -81,12 +88,16 @@ class Answer(NamedTuple):
             return ""
         first = self.profile[0]
         if np.allclose(self.profile, first, rtol=1e-4, atol=1e-6 * np.nanmax(np.abs(first), initial=0.0)):
-            return profile_in_words(first)
+            return profile_in_words(first, self.actions)
         if self.repeats == "starts":
             return f"{len(np.unique(self.profile.round(4), axis=0))} different profiles"
         mean, half = self.profile.mean(axis=0), half_width(self.profile)
         pairs = zip(mean, half, strict=True)
-        return _rows([list(map(format_interval, *map(np.ndarray.tolist, pair))) for pair in pairs])
+        rows = [list(map(format_interval, *map(np.ndarray.tolist, pair))) for pair in pairs]
+        if self.actions is not None:
+            named = [zip(own, row, strict=True) for own, row in zip(self.actions, rows, strict=True)]
+            rows = [[f"{name} {text}" for name, text in row if name] for row in named]
+        return _rows(rows)
 
     @property
     def payoff_words(self) -> str:
@@ -113,20 +124,30 @@ def number_in_words(value: float, size: float = 0.0) -> str:
     return format_interval(0.0 if abs(value) < ZERO * size else float(value), float("nan"))
 
 
-def profile_in_words(rows: np.ndarray) -> str:
-    """Return a profile ``[player axis]`` as text; padding is left out.
+def profile_in_words(rows: np.ndarray, actions: np.ndarray | None = None) -> str:
+    """Return a profile ``[player axis]`` as text, with the names of ``actions`` if any; padding is left out.
 
     >>> profile_in_words(np.array([[0.25], [0.75]])), profile_in_words(np.array([[0.5], [0.5]]))
     ('(0.25, 0.75)', 'each 0.5')
     >>> profile_in_words(np.array([[1.0, 0.0], [0.5, 0.5]]))
     '[1 0], [0.5 0.5]'
+    >>> profile_in_words(np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([["stag", "hare"]] * 2))
+    'stag, [stag 0.5, hare 0.5]'
     """
+    if actions is not None:
+        texts = [strategy_by_name(np.round(row, 4), own) for row, own in zip(rows, actions, strict=True)]
+        return _all_texts([f"[{text}]" if "," in text else text for text in texts])
     known = [row[~np.isnan(row)] for row in rows if not np.all(np.isnan(row))]
     mixed = all(len(row) > 1 and row.min() >= 0 and abs(row.sum() - 1) < 1e-6 for row in known)
     if not mixed:
         size = max((np.abs(row).max() for row in known), default=0.0)
         return _rows([[number_in_words(value, size) for value in row] for row in known])
     texts = [strategy_in_words(np.round(row, 4)).replace(". ", " ").replace(".]", "]") for row in known]
+    return _all_texts(texts)
+
+
+def _all_texts(texts: Sequence[str]) -> str:
+    """Return the players' texts, or the one that all have."""
     return f"each {texts[0]}" if len(texts) > 1 and len(set(texts)) == 1 else ", ".join(texts)
 
 
@@ -170,7 +191,7 @@ def answers(study: Mapping[str, Any], data: Dataset) -> list[Answer]:
     names = metric_names(study, data)
     used = (
         *("claim", "regret", "bound", "at_stake", "certificate_method", "coverage", "concept"),
-        *("concept_residual", "profile", "payoff", "player_name", *_LISTS, *names),
+        *("concept_residual", "profile", "payoff", "player_name", "action_name", *_LISTS, *names),
     )
     arrays = {name: _split(data, name, lead, repeated) for name in ("status", *used) if name in data}
     known = {name: data[name] for name in arrays}
@@ -212,6 +233,7 @@ def _answer(
     repeats = "" if count == 1 else "starts" if batched else "replications"
     own: dict[str, np.ndarray] = {"claim": np.full(count, ""), "regret": np.full((count, 1), np.nan), **here}
     regret = own["regret"][~np.isnan(own["regret"]).all(axis=-1)]
+    profile = _profile(known, own.get("profile"))
     return Answer(
         algorithm=algorithm,
         at={},
@@ -225,9 +247,10 @@ def _answer(
         estimated="estimated" in own.get("coverage", ()),
         concept=_concept(own),
         residual=float(np.fmax.reduce(own.get("concept_residual", np.array([np.nan])))),
-        profile=_profile(known, own.get("profile")),
+        profile=profile,
         payoff=_payoff(known, own.get("payoff")),
         players=tuple(str(name) for name in np.ravel(own.get("player_name", np.array([[]]))[0]) if name),
+        actions=_actions(own.get("action_name"), profile),
         metrics=_metrics(known, names, own, repeats),
         counts_text=_count_phrase({name: values[0] for name, values in own.items()}) if count == 1 else "",
     )
@@ -293,6 +316,15 @@ def _profile(data: Mapping[str, DataArray], rows: np.ndarray | None) -> np.ndarr
     rows = rows[~np.isnan(rows).all(axis=(1, 2))]
     rows = rows[:, ~np.isnan(rows).all(axis=(0, 2))][..., ~np.isnan(rows).all(axis=(0, 1))]
     return rows if len(rows) and rows[0].size <= SMALL else None
+
+
+def _actions(names: np.ndarray | None, profile: np.ndarray | None) -> np.ndarray | None:
+    """Return names of actions ``[player axis]`` of profiles, from those ``[result player axis]``, if any."""
+    if names is None or profile is None:
+        return None
+    known = names[(names != "").any(axis=(1, 2))][:1]
+    known = known[:, (known != "").any(axis=(0, 2))][..., (known != "").any(axis=(0, 1))]
+    return known[0] if known.shape[1:] == profile.shape[1:] and len(known) else None
 
 
 def _payoff(data: Mapping[str, DataArray], rows: np.ndarray | None) -> np.ndarray | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.results import LISTED, count_in_words, strategy_in_words
+from rivalry.core.results import LISTED, count_in_words, strategy_by_name, strategy_in_words
 from rivalry.core.statistics import format_interval, half_width, share_interval
 
 if TYPE_CHECKING:
@@ -205,9 +205,18 @@ def _equilibrium_table(where: str, cell: Any) -> ListedEquilibria:
     count = int(known["equilibrium_count"][1])
     profiles, pays = cell["equilibria"].values[:count], cell["equilibrium_payoff"].values[:count]
     components = cell["component"].values if "component_count" in known else [""] * count
+    names = np.full(profiles.shape[1:], "", dtype=object)
+    if "action_name" in cell:  # padded less than equilibria that other cells have
+        known_names = cell["action_name"].values[: names.shape[0], : names.shape[1]]
+        names[tuple(map(slice, known_names.shape))] = known_names
     rows = []
     for component, profile, pay in zip(components, profiles, pays, strict=False):
-        strategies = [strategy_in_words(row[~np.isnan(row)]) for row in profile if not np.all(np.isnan(row))]
+        present = ~np.isnan(profile)
+        strategies = [
+            strategy_by_name(row[there], own[there]) if all(own[there]) else strategy_in_words(row[there])
+            for row, own, there in zip(profile, names, present, strict=True)
+            if there.any()
+        ]
         payoffs = ", ".join(f"{value:.6g}" for value in pay if not np.isnan(value))
         rows.append((str(component), strategies, payoffs))
     return ListedEquilibria(
