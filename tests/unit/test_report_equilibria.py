@@ -32,7 +32,7 @@ def test_every_cell_lists_its_equilibria_and_their_completeness():
     ]
     assert found[1].rows[2] == ("2", ["swerve 0.9, straight 0.1"] * 2, "-0.1, -0.1")
     assert found[1].summary == "3, of these 2 pure, in 3 components"
-    assert found[3].rows[0] == ("", ["[0.5 0.5]"] * 3, "0.5, 0.5, 0.5")
+    assert found[3].rows[0] == ("", ["heads 0.5, tails 0.5"] * 3, "0.5, 0.5, 0.5")
 
 
 def test_runs_without_equilibrium_lists_have_no_table():

@@ -10,8 +10,10 @@ import pytest
 import xarray as xr
 
 from rivalry.core.statistics import half_width
+from rivalry.lab.executor import run_study
 from rivalry.lab.report import build
 from rivalry.lab.report.figures import MOST_DEFAULTS, draw
+from rivalry.lab.study import load_study
 from rivalry.plots import PLOTS, scenario
 from rivalry.plots.families import FAMILIES, OTHER, default_figures
 from tests.unit.stored_run import stored, study
@@ -21,10 +23,11 @@ EVERY += [("other", figure) for figure in OTHER.figures]
 
 
 @pytest.mark.parametrize(("family", "figure"), EVERY)
-def test_default_figures_are_plots_without_plot_data_of_the_game(family: str, figure: Any) -> None:
+def test_default_figures_are_plots_of_what_cells_or_their_games_hold(family: str, figure: Any) -> None:
     entry = PLOTS[figure.kind]
-    # cells store such data only for plots that a study names
-    assert not entry.views_of(figure.options)
+    # cells store plot data of a game only for plots that a study names; a report computes others for one cell
+    offered = {"influencer": {"landscape", "influence"}}.get(family, set())
+    assert set(entry.views_of(figure.options)) <= offered
     assert entry.family is None or family in entry.family.split(", ") or family == "precipice"
 
 
@@ -44,7 +47,8 @@ def data_of(runs: int = 1) -> xr.Dataset:
 
 
 def test_default_figures_show_all_methods() -> None:
-    assert default_figures("influencer", data_of()) == [{"kind": "bifurcation", "compare": True}]
+    game = [{"kind": "landscape"}, {"kind": "influence"}]
+    assert default_figures("influencer", data_of()) == [{"kind": "bifurcation", "compare": True}, *game]
     payoffs = {"kind": "scenario", "quantities": ["payoff"], "series": "algorithm"}
     assert default_figures("mine.py:contest", data_of()) == [payoffs]
     strategies = default_figures("matrix", data_of())[1:]
@@ -62,10 +66,32 @@ def test_a_study_without_plots_has_figures_in_its_report(tmp_path: Path) -> None
     text = build(run.folder).read_text(encoding="utf-8")
     assert "these are default figures of its family" in text
     names = sorted(path.name for path in (run.folder / "figures").iterdir())
-    assert names == ["01-bifurcation.svg", "02-paths.svg"]
+    assert names == ["01-bifurcation.svg", "02-paths.svg", "03-landscape.svg", "04-influence.svg"]
     assert len(names) <= MOST_DEFAULTS
-    assert text.count("<figure>") == 2
+    assert text.count("<figure>") == 4
     assert "was not drawn" not in text
+
+
+@pytest.mark.slow
+def test_a_report_draws_the_game_of_the_first_cell_that_has_a_profile(tmp_path: Path) -> None:
+    written = tmp_path / "own.toml"
+    written.write_text(
+        """
+        [game]
+        family = "influencer"
+        [[method]]
+        kind = "evaluate"
+        start = [0.4, 0.6]
+        [sweep]
+        "game.reach" = [0.2, 0.3]
+        """,
+        encoding="utf-8",
+    )
+    run = run_study(load_study(written), tmp_path / "run")
+    assert "landscape" not in run.dataset()
+    text = build(run.folder).read_text(encoding="utf-8")
+    assert "the others&#39; positions fixed (reach = 0.2)." in text
+    assert "Influence of every player over the space (reach = 0.2)." in text
 
 
 @pytest.mark.parametrize(

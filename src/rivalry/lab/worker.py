@@ -123,6 +123,14 @@ def run_cell(
     return found | group_basins(points.games[0], found) if "batch" in points.shape else found
 
 
+def views_of(task: Task, folder: Path, record: Record, names: Sequence[str]) -> Record:
+    """Return plot data of a stored cell's game at its profile; empty where a cell holds several profiles."""
+    points = points_of(task, folder)
+    if points.shape:
+        return {}
+    return plot_record(_played_game(points.games[0], points.methods[0], record), record, names)
+
+
 def _played_game(game: Any, method: Any, record: Record) -> Any:
     """Return the game to which a record's profile belongs."""
     return as_learner(method).played(game, record) if isinstance(method, Learner) else game

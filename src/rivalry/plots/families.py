@@ -58,7 +58,10 @@ FAMILIES: Mapping[str, FamilyDefaults] = {
     "city": FamilyDefaults(_ECONOMY, (_WELFARE, _FAIRNESS, _LEARNING)),
     "influencer": FamilyDefaults(
         ("threshold", "crossing", "end_mean", "basin_count"),
-        (_BRANCHES, _ENDS, DefaultFigure("basins", "start_profile", "each"), _REWARDS, _PATHS),
+        (
+            *(_BRANCHES, _ENDS, DefaultFigure("basins", "start_profile", "each"), _REWARDS, _PATHS),
+            *(DefaultFigure("landscape", "profile"), DefaultFigure("influence", "profile")),
+        ),
     ),
     "karma": FamilyDefaults(
         (*_ECONOMY, "relative_exploitability", "entropy", "level"),

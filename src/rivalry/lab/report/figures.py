@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,9 +12,10 @@ import numpy as np
 
 from rivalry import plots
 from rivalry.core.files import folder_for, write
+from rivalry.core.results import dataset
 from rivalry.lab.study.expect import is_fixed
 from rivalry.plots.families import default_figures
-from rivalry.plots.select import NoSuchPoint, position
+from rivalry.plots.select import NoSuchPoint, format_value, position
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rivalry.lab.store import Run
 
 
+FIRST = 3  # cells of which the first with a profile has figures of its game
 MOST_DEFAULTS = 4  # figures of a study that names no plots
 
 
@@ -37,17 +39,25 @@ class Figure(NamedTuple):
     absent: bool = False  # the run has no such point; the study's full form may
 
 
-def draw(study: Mapping[str, Any], data: Dataset, folder: Path, stored: Path, prefix: str) -> list[Figure]:
+def draw(
+    study: Mapping[str, Any],
+    data: Dataset,
+    folder: Path,
+    stored: Path,
+    prefix: str,
+    run: Run | None = None,
+) -> list[Figure]:
     """Draw every entry of a study's ``plots`` as ``folder/NN-kind.svg``, or its family's default figures.
 
     A plot that fails is returned with the reason. Plots from outside the package are read from ``stored``,
     the run's figures, where `draw_own` wrote them. If ``folder`` is ``stored``, older files named in this
-    way are removed. Identifiers inside figures begin with ``prefix``.
+    way are removed. Identifiers inside figures begin with ``prefix``. Default figures that draw more of
+    the game than the data hold are drawn of the first cell of ``run``.
     """
     folder_for(folder)
     game, wanted = study["game"], study["plots"]
     panels = [_draw(k, entry, game, data, folder, stored) for k, entry in enumerate(wanted, start=1)]
-    panels = panels or _draw_defaults(game, data, folder, stored)
+    panels = panels or _draw_defaults(game, data, folder, stored, run)
     figures = [one._replace(svg=inline(one.svg, f"{prefix}f{k}")) for k, one in enumerate(panels, start=1)]
     if folder == stored:
         current = {figure.file for figure in figures if not figure.why}
@@ -57,16 +67,41 @@ def draw(study: Mapping[str, Any], data: Dataset, folder: Path, stored: Path, pr
     return figures
 
 
-def _draw_defaults(game: Mapping[str, Any], data: Dataset, folder: Path, stored: Path) -> list[Figure]:
+def _draw_defaults(
+    game: Mapping[str, Any], data: Dataset, folder: Path, stored: Path, run: Run | None
+) -> list[Figure]:
     """Return the first default figures of a game's family that can be drawn."""
     found: list[Figure] = []
     for entry in default_figures(str(game["family"]), data):
-        figure = _draw(len(found) + 1, entry, game, data, folder, stored)
+        missing = [view for view in plots.PLOTS[entry["kind"]].views if view not in data]
+        own, where = _first_cell(run, missing) if run is not None and missing else (data, "")
+        figure = _draw(len(found) + 1, entry, game, own, folder, stored)
         if not figure.why:
-            found.append(figure)
+            caption = f"{figure.caption.removesuffix('.')} ({where})." if where else figure.caption
+            found.append(figure._replace(caption=caption))
         if len(found) == MOST_DEFAULTS:
             break
     return found
+
+
+def _first_cell(run: Run, views: Sequence[str]) -> tuple[Dataset, str]:
+    """Return the first of a run's cells with a profile, with plot data of its game, and its point in words.
+
+    The data are empty without such a cell, and for studies with files of their own, which no report runs.
+    """
+    from rivalry.lab.worker import views_of
+
+    for cell in run.cells[:FIRST] if not run.head["study"].get("files") else ():
+        try:
+            record = run.read_cell(cell.id)
+            more = views_of(run.tasks()[cell.id], run.folder, record, views)
+        except Exception:  # damaged or unfinished, or of a study that cannot be built here: the next one
+            continue
+        if more:
+            several = {name: value for name, value in cell.at.items() if len(run.axes.get(name, ())) > 1}
+            words = (f"{name} = {format_value(value)}" for name, value in several.items())
+            return dataset(record | more), ", ".join(words)
+    return dataset({}), ""
 
 
 def draw_own(run: Run) -> list[str]:

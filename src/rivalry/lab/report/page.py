@@ -187,7 +187,7 @@ def _section(name: str, run: Run, figures: Path, prefix: str) -> dict[str, Any]:
         "channels": channels(data),
         "monitored": "monitor_step" in data,
         "softmax": "beta" in data.variables and "policy" in data,
-        "figures": draw(study, data, figures, run.folder / "figures", prefix),
+        "figures": draw(study, data, figures, run.folder / "figures", prefix, run),
         "warnings": warnings_of(run.warnings().values()),
         "failures": [(cell, places.get(cell, ""), why) for cell, why in sorted(run.failures().items())],
         "damaged": [(error.path.relative_to(run.folder).as_posix(), error.why) for error in damaged],
