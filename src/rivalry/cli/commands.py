@@ -276,10 +276,10 @@ def report(
     json: Json = False,
 ) -> int:
     """Rebuild the figures and report.html from stored data, and print the results."""
-    path = work.report(run, out)
+    opened, path = work.report(run, out)
     if json:
         return _print_result(json, {"run": str(run), "report": str(path)}, "")
-    return _print_result(json, None, work.results_as_text(run, path))
+    return _print_result(json, None, work.results_as_text(opened, path))
 
 
 @app.command()

@@ -123,12 +123,14 @@ def run(
 
     folder = chosen.default_folder if out is None else out
 
-    def create_or_open() -> Run:
-        _require_same_study(folder, chosen.name)
-        return Run.create_or_open(folder, chosen)
-
     studies = list(chosen.parts().values()) or [chosen]
-    return _carry_out(studies, create_or_open, workers, hire, accept_version)
+    return _carry_out(
+        studies,
+        lambda: Run.create_or_open(folder, chosen, same_name=True),
+        workers,
+        hire,
+        accept_version,
+    )
 
 
 def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_version: bool) -> CommandResult:
@@ -138,18 +140,6 @@ def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_versi
     there = Run.open(folder)
     studies = [part.study for part in _by_part(there).values()]
     return _carry_out(studies, lambda: there, workers, hire, accept_version)
-
-
-def _require_same_study(folder: Path, name: str) -> None:
-    from rivalry.lab.store import Run, StoreError
-
-    if (folder / "study.json").is_file():
-        try:
-            other = Run.open(folder).name
-        except StoreError:
-            return  # damaged, or made by a newer version: the next call that opens it reports this
-        if other != name:
-            raise OptionError(f"--out {folder}: holds a run of {other}, not of {name}; choose another folder")
 
 
 def _note_files(studies: Sequence[Study], *, plots: bool = False) -> None:
@@ -184,7 +174,7 @@ def _carry_out(
             )
     output.note(f"{run.folder}: drawing the figures and the report")
     _draw_own(run)
-    path = report(run.folder)
+    path = _report(run)
     data = datasets(run)
     found = result(run, status, path, data)
     return found, summary.text(run, found, data), int(status != "done")
@@ -207,8 +197,8 @@ def _by_part(run: Run) -> dict[str, Run]:
 
 
 def datasets(run: Run) -> dict[str, Dataset]:
-    """Return the datasets of the parts by name, or the run's under an empty name."""
-    return {part: one.dataset() for part, one in _by_part(run).items()}
+    """Return the datasets of the parts by name, or the run's under an empty name; not to be changed."""
+    return {part: one.collect().data for part, one in _by_part(run).items()}
 
 
 def result(run: Run, status: str, path: Path, data: Mapping[str, Dataset]) -> dict[str, Any]:
@@ -268,21 +258,25 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
     return found, "\n".join(lines)
 
 
-def report(folder: Path, out: Path | None = None) -> Path:
-    """Rebuild the report from stored data, in the run or in the folder ``out``."""
-    from rivalry.lab.report import build
+def report(folder: Path, out: Path | None = None) -> tuple[Run, Path]:
+    """Rebuild the report from stored data, in the run or in the folder ``out``; return run and page."""
     from rivalry.lab.store import Run
 
     run = Run.open(folder)
+    return run, _report(run, out)
+
+
+def _report(run: Run, out: Path | None = None) -> Path:
+    from rivalry.lab.report import build
+
     _note_left_out(run)
-    return build(folder, output.note, out)
+    return build(run, output.note, out)
 
 
-def results_as_text(folder: Path, path: Path) -> str:
+def results_as_text(run: Run, path: Path) -> str:
     """Return the results of a run, whose report is at ``path``, as text."""
-    from rivalry.lab.store import Run, status_of
+    from rivalry.lab.store import status_of
 
-    run = Run.open(folder)
     data = datasets(run)
     return summary.text(run, result(run, status_of(run.counts()), path, data), data)
 

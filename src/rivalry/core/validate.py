@@ -23,6 +23,7 @@ from typing import (
     Literal,
     NamedTuple,
     Protocol,
+    TypeGuard,
     TypeVar,
     Union,
     get_args,
@@ -136,6 +137,15 @@ class _Array(Protocol):
 
     @property
     def ndim(self) -> int: ...
+
+
+_PLAIN = frozenset({type(None), bool, int, float, str, list, tuple, dict})
+
+
+def _is_array(value: object) -> TypeGuard[_Array]:
+    """Return whether a value is an array."""
+    # the protocol's own check takes 20 microseconds, and the entries of tables are many
+    return type(value) not in _PLAIN and isinstance(value, _Array)
 
 
 def checked(factory: F) -> F:
@@ -453,7 +463,7 @@ def fault_of(hint: Any, value: Any, notes: tuple[Any, ...] = ()) -> Fault | None
     if hint is type(None) or hint is None:
         return None if value is None else _type_fault("left out", value)
     if is_object(hint) and hint.__name__ in ("ndarray", "Array"):
-        good = isinstance(value, _Array) and value.ndim > 0 and _numeric(value)
+        good = _is_array(value) and value.ndim > 0 and _numeric(value)
         return None if good else _type_fault("an array of numbers", value)
     return None  # any other object: its user checks it
 
@@ -496,7 +506,7 @@ def _word_hint(value: Any, known: Iterable[Any]) -> str:
 
 
 def _choice_fault(known: Sequence[Any], value: Any) -> Fault | None:
-    plain = value.item() if isinstance(value, _Array) and value.ndim == 0 else value  # type: ignore[attr-defined]
+    plain = value.item() if _is_array(value) and value.ndim == 0 else value  # type: ignore[attr-defined]
     # equal types too, since 1 == True
     if any(type(one) is type(plain) and one == plain for one in known):
         return None
@@ -504,7 +514,7 @@ def _choice_fault(known: Sequence[Any], value: Any) -> Fault | None:
 
 
 def _list_fault(hint: Any, members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault | None:
-    if isinstance(value, _Array) and value.ndim > 0:
+    if _is_array(value) and value.ndim > 0:
         numpy = type(value).__module__ == "numpy"
         if _numeric(value) and not (numpy and value.size <= 1000):  # type: ignore[attr-defined]
             return None  # the factory checks the entries of arrays
@@ -552,7 +562,7 @@ def _key_fault(target: Callable[..., Any], key: str, entry: Any) -> Fault | None
 
 def _number_fault(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None:
     words = with_article(NAMES[hint])
-    if isinstance(value, _Array) and value.ndim == 0:  # also a traced one
+    if _is_array(value) and value.ndim == 0:  # also a traced one
         kinds = {bool: "b", int: "iu", float: "iuf"}[hint]
         if value.dtype.kind not in kinds:
             return _type_fault(words, value)

@@ -113,7 +113,7 @@ def run_study(
             carry_out(run, workers=workers, progress=show, executor=executor)
     else:
         carry_out(run, workers=workers, progress=progress or None, executor=executor)
-    return Run.open(run.folder)
+    return run
 
 
 def carry_out(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import compress, product
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -117,18 +119,23 @@ def results(data: Dataset) -> list[dict[str, Any]]:
     Keys: algorithm, at, status, claim, payoff (per player; a list of these if a cell holds several results)
     and metrics, the variables with one number, word or boolean per cell, or a number per player.
     """
+    arrays, finished = _by_cell(data), _finished(data)
+    single = {
+        str(name): arrays(str(name))[finished]
+        for name in data.data_vars
+        if name not in ABOUT and set(data[name].dims) - set(_lead(data)) in (set(), {"player"})
+    }
+    stored = {name: _is_stored(values) for name, values in single.items()}
+    pays = arrays("payoff")[finished].tolist() if "payoff" in data else None
     found = []
-    for (certificate, about), cell in zip(cells(data), _finished_cells(data), strict=True):
+    for k, (certificate, about) in enumerate(cells(data)):
         row = {key: certificate[key] for key in ("algorithm", "at")}
         row |= {"status": about["status"], "claim": certificate["claim"]}
-        row["payoff"] = cell["payoff"].values.tolist() if "payoff" in cell else None
-        single = [str(name) for name in cell.data_vars if cell[name].dims in ((), ("player",))]
-        values = {name: cell[name].values for name in single if name not in ABOUT}
-        known = {name: value[_is_stored(value)] for name, value in values.items()}
+        row["payoff"] = pays[k] if pays is not None else None
         row["metrics"] = {
-            name: value.tolist() if values[name].ndim else value[0].item()
-            for name, value in known.items()
-            if value.size
+            name: values[k][stored[name][k]].tolist() if values.ndim > 1 else values[k].item()
+            for name, values in single.items()
+            if np.any(stored[name][k])
         }
         found.append(row)
     return found
@@ -138,6 +145,8 @@ _SUMMARISED = (
     *("status", "regret", "bound", "at_stake", "distance"),
     *("certificate_method", "coverage", "rounding", "claim"),
 )
+_PER_PLAYER = ("regret", "bound", "at_stake")
+_LARGEST = ("regret", "bound", "distance")
 ABOUT = (
     *("cell", "status", "claim", "coverage", "rounding", "payoff", "regret", "bound", "at_stake"),
     *("concept", "concept_residual", "certificate_method", "tolerance", "exchangeable"),
@@ -152,37 +161,50 @@ def cells(data: Dataset) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     to the nearest equilibrium found, None if unknown; ``gain``, the largest bound as a fraction of the payoff
     at stake, 0 if unknown; ``search``, how regrets were computed, empty if not in one way.
     """
-    return [_cell(data, cell) for cell in _finished_cells(data)]
-
-
-def _cell(data: Dataset, cell: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
-    where = {dim: cell[dim].values.item() for dim in _lead(data)}
-    label = ", ".join(f"{name}={value}" for name, value in where.items())
-    finished = np.asarray(cell["status"].values != "")
-    # [batch ...] with one row without a batch; regret and bound are [batch player]
-    values = {name: cell[name].values[finished] for name in _SUMMARISED if name in cell}
-    row = {
-        "cell": str(cell["cell"].values) if "cell" in data else label,
-        "algorithm": where.get("algorithm"),
-        "at": {k: v for k, v in where.items() if k != "algorithm"},
-        "regret": _largest(values.get("regret")),
-        "bound": _largest(values.get("bound")),
-        "coverage": _weakest(values.get("coverage"), COVERAGES),
-        "rounding": _weakest(values.get("rounding"), ROUNDINGS),
-        "claim": _weakest(values.get("claim"), CLAIMS),
+    finished = _finished(data)
+    if not finished.any():
+        return []
+    arrays, lead = _by_cell(data), _lead(data)
+    ended = (arrays("status") != "").reshape(len(finished), -1)[finished]  # [cell batch]
+    # [cell batch], and of numbers per player [cell batch player]
+    values = {
+        name: arrays(name)[finished].reshape(*ended.shape, *([-1] * (name in _PER_PLAYER)))
+        for name in _SUMMARISED
+        if name in data
     }
-    distance, gain = values.get("distance"), np.zeros(1)
-    if {"bound", "at_stake"} <= set(values):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            gain = values["bound"] / values["at_stake"]
-    about = {
-        "place": {dim: value for dim, value in where.items() if data.sizes[dim] > 1},
-        "status": _common(values["status"], "mixed"),
-        "distance": None if distance is None else _largest(distance[:, None]),
-        "gain": float(np.max(gain[np.isfinite(gain)], initial=0.0)),
-        "search": _common(values.get("certificate_method", np.array([])), ""),
-    }
-    return row, about
+    words = {name: _words_of(values[name], ended) for name in values if values[name].dtype.kind == "U"}
+    numbers = {name: array for name, array in values.items() if name not in words}
+    if "distance" in numbers:
+        numbers["distance"] = numbers["distance"][..., None]
+    largest = {name: _largest(numbers[name], ended) for name in _LARGEST if name in numbers}
+    gains = _gains(numbers, ended)
+    axes = [data[dim].values.tolist() for dim in lead]
+    points = compress(product(*axes), finished.tolist())
+    ids = arrays("cell")[finished].tolist() if "cell" in data else None
+    varied = [dim for dim in lead if data.sizes[dim] > 1]
+    rows = []
+    for k, point in enumerate(points):
+        where = dict(zip(lead, point, strict=True))
+        own = {name: row[k] for name, row in words.items()}
+        certificate = {
+            "cell": ids[k] if ids is not None else ", ".join(f"{n}={v}" for n, v in where.items()),
+            "algorithm": where.get("algorithm"),
+            "at": {name: value for name, value in where.items() if name != "algorithm"},
+            "regret": largest["regret"][k] if "regret" in largest else None,
+            "bound": largest["bound"][k] if "bound" in largest else None,
+            "coverage": _weakest(own.get("coverage"), COVERAGES),
+            "rounding": _weakest(own.get("rounding"), ROUNDINGS),
+            "claim": _weakest(own.get("claim"), CLAIMS),
+        }
+        about = {
+            "place": {dim: where[dim] for dim in varied},
+            "status": _common(own["status"], "mixed"),
+            "distance": largest["distance"][k] if "distance" in largest else None,
+            "gain": gains[k],
+            "search": _common(own.get("certificate_method", ()), ""),
+        }
+        rows.append((certificate, about))
+    return rows
 
 
 def _lead(data: Dataset) -> list[str]:
@@ -191,35 +213,66 @@ def _lead(data: Dataset) -> list[str]:
     return [str(dim) for dim in dims if dim in data.coords]
 
 
-def _finished_cells(data: Dataset) -> Iterator[Dataset]:
-    """Yield the data of every finished cell."""
-    if "status" not in data:
-        return
+def _by_cell(data: Dataset) -> Callable[[str], np.ndarray]:
+    """Return a function from a variable to its values ``[cell own ...]``, cells in row-major order."""
     lead = _lead(data)
-    for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
-        cell = data.isel(dict(zip(lead, index, strict=True)))
-        if np.any(cell["status"].values != ""):
-            yield cell
+    count = prod(data.sizes[dim] for dim in lead)
+
+    def values(name: str) -> np.ndarray:
+        array = data[name]
+        missing = {dim: data.sizes[dim] for dim in lead if dim not in array.dims}
+        array = (array.expand_dims(missing) if missing else array).transpose(*lead, ...)
+        return np.asarray(array.values).reshape(count, *array.shape[len(lead) :])
+
+    return values
 
 
-def _largest(rows: np.ndarray | None) -> float | None:
-    """Return the largest of values ``[batch player]``; None if infinite or, for any batch index, unknown.
+def _finished(data: Dataset) -> np.ndarray:
+    """Return whether each cell has a result, ``[cell]``."""
+    if "status" not in data:
+        return np.zeros(0, dtype=bool)
+    status = _by_cell(data)("status")
+    return np.asarray((status != "").reshape(len(status), -1).any(axis=1))
 
-    Other NaN are padding.
+
+def _words_of(words: np.ndarray, ended: np.ndarray) -> list[tuple[str, ...]]:
+    """Return the words of each cell's finished results ``[cell batch]``."""
+    if ended.shape[1] == 1:
+        return [(word,) for word in words[:, 0].tolist()]
+    return [tuple(row[own].tolist()) for row, own in zip(words, ended, strict=True)]
+
+
+def _largest(values: np.ndarray, ended: np.ndarray) -> list[float | None]:
+    """Return each cell's largest value of ``[cell batch player]`` over its finished results ``[cell batch]``.
+
+    None if infinite or, for any batch index, unknown. Other NaN are padding.
     """
-    if rows is None or np.isnan(rows).all(axis=-1).any():
-        return None
-    top = float(np.nanmax(rows))
-    return top if np.isfinite(top) else None
+    unknown = (np.isnan(values).all(axis=-1) & ended).any(axis=1)
+    inside = np.where(ended[..., None], values, np.nan).reshape(len(values), -1)
+    top = np.fmax.reduce(inside, axis=1)
+    return [
+        value if known else None
+        for value, known in zip(top.tolist(), ~unknown & np.isfinite(top), strict=True)
+    ]
 
 
-def _common(words: np.ndarray, otherwise: str) -> str:
+def _gains(numbers: Mapping[str, np.ndarray], ended: np.ndarray) -> list[float]:
+    """Return each cell's largest bound as a fraction of the payoff at stake; 0 where unknown."""
+    if not {"bound", "at_stake"} <= set(numbers):
+        return [0.0] * len(ended)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gain = numbers["bound"] / numbers["at_stake"]
+    gain = np.where(np.isfinite(gain) & ended[..., None], gain, 0.0)
+    return gain.reshape(len(gain), -1).max(axis=1, initial=0.0).tolist()
+
+
+def _common(words: Sequence[str], otherwise: str) -> str:
     """Return the word that all entries have."""
-    found = np.unique(words)
-    return str(found[0]) if len(found) == 1 else otherwise
+    found = set(words)
+    return found.pop() if len(found) == 1 else otherwise
 
 
-def _weakest(words: np.ndarray | None, order: Sequence[str]) -> str | None:
+def _weakest(words: Iterable[str] | None, order: Sequence[str]) -> str | None:
     """Return the weakest of some words; None if one of them is missing."""
     found = {str(word) for word in words} if words is not None else set()
     return min(found, key=order.index) if found and found <= set(order) else None

@@ -41,7 +41,7 @@ LABELS = {
 
 
 def build(
-    run_folder: str | os.PathLike[str],
+    run: Run | str | os.PathLike[str],
     tell: Callable[[str], None] = lambda line: None,
     out: str | os.PathLike[str] | None = None,
 ) -> Path:
@@ -51,6 +51,8 @@ def build(
 
     Parameters
     ----------
+    run
+        The run, or its folder.
     tell
         Callback that receives one line per figure of the package that could not be drawn, with the reason.
     out
@@ -66,7 +68,7 @@ def build(
     rivalry.lab.store.StoreError
         If the folder is not a run.
     """
-    run = Run.open(run_folder)
+    run = run if isinstance(run, Run) else Run.open(run)
     included = run.parts()
     target = run.folder if out is None else folder_for(Path(out))
     sections = []

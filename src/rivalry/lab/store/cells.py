@@ -91,17 +91,24 @@ def record_fault(record: Record) -> str:
 
 def misfits(cells: Sequence[Forms]) -> dict[int, str]:
     """Return the cells that do not fit into one dataset with most others, and why: ``{number: line}``."""
+    alike: dict[tuple[Any, ...], list[int]] = {}  # cells of equal forms, which most runs have one kind of
+    for k, cell in enumerate(cells):
+        alike.setdefault(tuple(cell.items()), []).append(k)
+    kinds = [(dict(items), numbers) for items, numbers in alike.items()]
     found: dict[int, str] = {}
-    for name in sorted({name for cell in cells for name in cell}):
-        counted = Counter(cell[name] for cell in cells if name in cell)
+    for name in sorted({name for kind, _ in kinds for name in kind}):
+        counted = Counter[Form]()
+        for kind, numbers in kinds:
+            if name in kind:
+                counted[kind[name]] += len(numbers)
         if len(counted) > 1:
             # the majority decides: of custom variables nothing else is known without running the user's code
             shared = max(counted, key=lambda form: sum(n for f, n in counted.items() if _fits(f, form)))
-            for k, cell in enumerate(cells):
-                if name in cell and not _fits(cell[name], shared):
-                    why = f"{name} is {_in_words(cell[name])}, in other cells {_in_words(shared)}"
-                    found.setdefault(k, why)
-    return found
+            for kind, numbers in kinds:
+                if name in kind and not _fits(kind[name], shared):
+                    why = f"{name} is {_in_words(kind[name])}, in other cells {_in_words(shared)}"
+                    found |= {k: why for k in numbers if k not in found}
+    return dict(sorted(found.items()))
 
 
 def _fits(form: Form, into: Form) -> bool:

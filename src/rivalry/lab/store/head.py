@@ -76,8 +76,14 @@ def packages_of(study: Study) -> set[str]:
     return {package for kind in named for package in METHODS[kind].uses}
 
 
-def make_folder(folder: Path, head: Mapping[str, Any], study: Study) -> None:
-    """Create a run folder under a temporary name and rename it, so that it is never incomplete."""
+def make_folder(folder: Path, head: Mapping[str, Any], study: Study) -> files.Stamp | None:
+    """Create a run folder under a temporary name and rename it, so that it is never incomplete.
+
+    Returns
+    -------
+    tuple of int or None
+        Stamp of its ``study.json``; None where another process made the folder meanwhile.
+    """
     check_length(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StoreError(f"{folder}: exists and is not a run folder; choose another")
@@ -96,16 +102,19 @@ def make_folder(folder: Path, head: Mapping[str, Any], study: Study) -> None:
             for name in FOLDERS:
                 (aside / name).mkdir()
             files.write_json(aside / NAME, head)
+            made = files.stamp_of((aside / NAME).stat())
             write_text(aside, study)
             if folder.exists():
                 # renaming onto an existing folder fails on some systems
                 folder.rmdir()
             aside.rename(folder)
+            return made
         except BaseException as error:
             shutil.rmtree(aside, ignore_errors=True)
             # another process may have made the folder meanwhile: the caller opens that one
             if not isinstance(error, OSError) or not (folder / NAME).exists():
                 raise
+            return None
 
 
 def check_length(folder: Path) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from importlib.metadata import version
@@ -18,7 +18,8 @@ from rivalry.core.display import html_table
 from rivalry.core.files import DamagedFile, DiskFull, Lock, StoreError
 from rivalry.core.results import SCHEMA, Record, netcdf, provenance
 from rivalry.lab.store.bookkeeping import SUMS, Index, altered_files, read_index, update_sums, write_sums
-from rivalry.lab.store.cells import Forms, StoredCell, forms, label_cells, misfits, record_fault
+from rivalry.lab.store.cell_files import CellFiles, Stamps, leads_out
+from rivalry.lab.store.cells import StoredCell, label_cells
 from rivalry.lab.store.head import (
     FILES,
     FOLDERS,
@@ -31,7 +32,6 @@ from rivalry.lab.store.head import (
     read_head,
     write_text,
 )
-from rivalry.lab.store.schema_1 import upgrade_record
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -76,16 +76,27 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
 
 
 class Run:
-    """A run folder; `Run.create_or_open` creates one, `load_run` opens one."""
+    """A run folder; `Run.create_or_open` creates one, `load_run` opens one.
 
-    def __init__(self, folder: Path, head: Mapping[str, Any]) -> None:
+    A file is read once, and again only after it has changed.
+    """
+
+    def __init__(self, folder: Path, head: Mapping[str, Any], stamp: files.Stamp | None = None) -> None:
         self.folder = folder
-        self.head = head
+        self._lock = Lock(folder)
+        self._index: Index | None = None
+        self._parts: dict[str, Run] | None = None
+        self._collected: tuple[dict[str, Stamps], Collected] | None = None
+        self._take_head(head, stamp)
+
+    def _take_head(self, head: Mapping[str, Any], stamp: files.Stamp | None) -> None:
+        """Take a head for that of the run; ``stamp`` is that of the file with this head."""
+        self.head, self._head_stamp = head, stamp
         self.name: str = head["name"]
         self.axes: dict[str, list[Any]] = head["axes"]
         self.cells = [StoredCell(*entry) for entry in head["cells"]]
-        self._lock = Lock(folder)
-        self._index: Index | None = None
+        self._cell_files = CellFiles(self.folder, str((head["study"].get("game") or {}).get("family")))
+        self._collected = None
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Run:
@@ -101,21 +112,27 @@ class Run:
         if not os.path.lexists(folder / NAME):
             what = f"not a run folder (no {NAME} in it)" if folder.is_dir() else "no such run folder"
             raise StoreError(f"{folder}: {what}")
-        run = cls(folder, read_head(folder))
-        for name in (*FILES, *run.head["parts"]):
-            if run._leads_out(folder / name):
-                raise StoreError(f"{folder / name}: leads out of the run's folder; must be in it")
+        stamp = _head_stamp(folder)  # before the file is read: a change in between then shows
+        run = cls(folder, read_head(folder), stamp)
+        run._check_links()
         return run
 
-    def _leads_out(self, path: Path) -> bool:
-        inside = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.folder))
-        return path.is_symlink() and not inside
+    def _check_links(self) -> None:
+        """Raise `StoreError` for a link out of the folder."""
+        for name in (*FILES, *self.head["parts"]):
+            if leads_out(self.folder / name, self.folder):
+                raise StoreError(f"{self.folder / name}: leads out of the run's folder; must be in it")
 
     @classmethod
-    def create_or_open(cls, folder: str | os.PathLike[str], study: Study) -> Run:
+    def create_or_open(cls, folder: str | os.PathLike[str], study: Study, *, same_name: bool = False) -> Run:
         """Return the run of a study in a folder, created if necessary.
 
         A changed study replaces the stored one; cells that still belong to it are kept.
+
+        Parameters
+        ----------
+        same_name
+            Whether a run of a study of another name is left alone.
 
         Raises
         ------
@@ -133,39 +150,51 @@ class Run:
         head = head_of(study)
         if wrong := head_fault(head):
             raise StoreError(f"{study.name}: cannot be stored, {wrong}")
-        if not (folder / NAME).exists():
-            make_folder(folder, head, study)
-        run = cls._open_or_mend(folder, head)
+        made = None if (folder / NAME).exists() else make_folder(folder, head, study)
+        run = cls(folder, head, made) if made else cls._open_or_mend(folder, head)
+        if same_name and run.name != study.name:
+            what = f"holds a run of {run.name}, not of {study.name}; choose another folder"
+            raise StoreError(f"{folder}: {what}")
         with run.locking():
             run._take(head, study)
-        for name, part in study.parts().items():
-            cls.create_or_open(folder / name, part)
-        return cls._read(folder)
+        run._parts = {name: cls.create_or_open(folder / name, part) for name, part in study.parts().items()}
+        run._check_links()
+        return run
 
     @classmethod
     def _open_or_mend(cls, folder: Path, head: Mapping[str, Any]) -> Run:
         """Return the run; set aside and rewrite a damaged ``study.json``."""
+        stamp = _head_stamp(folder)
+        # equal bytes need no reading: the head of a long study takes seconds
+        with suppress(DamagedFile, OSError):
+            if files.read_bytes(folder / NAME) == files.json_bytes(head):
+                return cls(folder, head, stamp)
         try:
             return cls._read(folder)
         except DamagedFile as error:
             run = cls(folder, head)
             with run.locking():
                 run._set_aside(error, "study")
-                files.write_json(folder / NAME, head)
+                run._write_head(head)
             return run
+
+    def _write_head(self, head: Mapping[str, Any]) -> None:
+        """Write ``study.json`` and take its head. Call this only while the folder is locked."""
+        files.write_json(self.folder / NAME, head)
+        self._take_head(head, _head_stamp(self.folder))
 
     def _take(self, head: Mapping[str, Any], study: Study) -> None:
         """Store the given study in the folder; keep on record which versions computed its cells."""
         versions = ("made_by", "history")
-        if {**head, **{key: self.head[key] for key in versions}} == self.head:
+        if head is self.head or {**head, **{key: self.head[key] for key in versions}} == self.head:
             return
         if self.other_version() is None:
             computed_by = {"made_by": head["made_by"], "history": self.head["history"]}
         else:
             computed_by = {key: self.head[key] for key in versions}
-        files.write_json(self.folder / NAME, {**head, **computed_by})
-        write_text(self.folder, study)
         same = head["study"] == self.head["study"]
+        self._write_head({**head, **computed_by})
+        write_text(self.folder, study)
         self.log("study.json was written anew" if same else "the study was changed")
 
     @property
@@ -187,10 +216,12 @@ class Run:
 
     def parts(self) -> dict[str, Run]:
         """Return the runs of the included studies, by name."""
-        parts = {name: Run._read(self.folder / name) for name in self.head["parts"]}
-        if nested := [part for part in parts.values() if part.head["parts"]]:
-            raise DamagedFile(nested[0].folder / NAME, "parts: a part has none of its own")
-        return parts
+        if self._parts is None:
+            parts = {name: Run._read(self.folder / name) for name in self.head["parts"]}
+            if nested := [part for part in parts.values() if part.head["parts"]]:
+                raise DamagedFile(nested[0].folder / NAME, "parts: a part has none of its own")
+            self._parts = parts
+        return self._parts
 
     @property
     def text(self) -> str | None:
@@ -251,10 +282,10 @@ class Run:
     def accept_version(self) -> None:
         """Continue under this version, and record the earlier one."""
         history = [*self.head["history"], self.head["made_by"]]
-        self.head = {**self.head, "made_by": provenance(packages_of(self.study)), "history": history}
+        head = {**self.head, "made_by": provenance(packages_of(self.study)), "history": history}
         # a run of schema 1 has no digest of its text: store that of the present one
         digest = self.head.get("toml", sha256(self.text.encode()).hexdigest() if self.text else "")
-        files.write_json(self.folder / NAME, {**self.head, "schema": SCHEMA, "toml": digest})
+        self._write_head({**head, "schema": SCHEMA, "toml": digest})
 
     def counts(self, damaged: Iterable[DamagedFile] = ()) -> dict[str, int]:
         """Return the numbers of cells ``total``, ``done``, ``failed`` and ``left``, summed over parts.
@@ -348,8 +379,10 @@ class Run:
 
         The index is updated to match the files. Call this only while the folder is locked.
         """
-        if read_head(self.folder)["cells"] != [list(place) for place in self.cells]:
-            raise StoreError(f"{self.folder}: its study was changed by another process; open it again")
+        if (stamp := _head_stamp(self.folder)) != self._head_stamp:
+            if read_head(self.folder)["cells"] != [list(place) for place in self.cells]:
+                raise StoreError(f"{self.folder}: its study was changed by another process; open it again")
+            self._head_stamp = stamp
         for name in FOLDERS:
             (self.folder / name).mkdir(exist_ok=True)
             # left by a killed process: nobody else writes while the folder is locked
@@ -364,61 +397,35 @@ class Run:
 
     def damaged(self) -> list[DamagedFile]:
         """Return every file of the run that is not what was written, cells first, without writing."""
-        cells = self._read_all(lambda id, record: None)
-        found = [*cells, *self._damaged_checkpoints(), *altered_files(self.folder)]
+        found = [*self._damaged_cells(), *self._damaged_checkpoints(), *altered_files(self.folder)]
         index = self.folder / "index.sqlite"
         if index not in {error.path for error in found} and (why := read_index(index)[1]):
             found.append(DamagedFile(index, why))
         return found
 
-    def _read_all(self, take: Callable[[str, Record], object]) -> list[DamagedFile]:
-        """Pass every usable cell, with its newer certificate, to ``take``; return the unusable files."""
-        on_disk, readable = self._on_disk(), list[tuple[str, Forms]]()
-        damaged = []
-        for place in self.cells:
-            if place.id not in on_disk:
-                continue
-            try:
-                record = self.read_cell(place.id)
-            except DamagedFile as error:
-                damaged.append(error)
-                continue
-            try:
-                record = record | self._newer_certificate(place.id, record)
-            except DamagedFile as error:  # the cell still has its own certificate
-                damaged.append(error)
-            readable.append((place.id, forms(record)))
-            take(place.id, record)
-        strange = misfits([own for _, own in readable])
-        return damaged + [DamagedFile(self.cell_path(readable[k][0]), why) for k, why in strange.items()]
+    def _damaged_cells(self) -> list[DamagedFile]:
+        if self._collected is not None and self._collected[0] == self._cell_files.stamps():
+            return self._collected[1].damaged
+        return self._cell_files.read_all(place.id for place in self.cells)[1]
 
     def _damaged_checkpoints(self) -> Iterator[DamagedFile]:
         for path in sorted((self.folder / "checkpoints").glob("*.npz")):
             try:
-                self._read_inside(path, kind="checkpoint", name=path.stem)
+                self._cell_files.read_inside(path, kind="checkpoint", name=path.stem)
             except DamagedFile as error:
                 yield error
 
     def cell_path(self, id: str) -> Path:
         """Return the path of a cell's file."""
-        return self.folder / "cells" / f"{id}.npz"
+        return self._cell_files.path(id)
 
     def read_cell(self, id: str) -> Record:
         """Return a cell's record. Raises `DamagedFile`."""
-        path = self.cell_path(id)
-        record = self._read_inside(path, kind="cell", name=id).record
-        if wrong := record_fault(record):
-            raise DamagedFile(path, wrong)
-        return record
+        return self._cell_files.read(id).record
 
-    def _read_inside(self, path: Path, **expected: Any) -> files.Stored:
-        if self._leads_out(path):
-            raise DamagedFile(path, "leads out of the run's folder")
-        stored = files.read(path, **expected)
-        if stored.meta["schema"] >= files.DIGESTS or expected.get("kind") == "checkpoint":
-            return stored
-        family = str((self.head["study"].get("game") or {}).get("family"))
-        return stored._replace(record=upgrade_record(stored.record, family))
+    def write_certificate(self, id: str, record: Record) -> None:
+        """Store a recomputed certificate beside its cell, which stays unchanged. Raises `DiskFull`."""
+        self._cell_files.write_certificate(id, record)
 
     def _set_aside(self, error: DamagedFile, kind: str = "") -> str:
         """Move a damaged file to ``damaged/``, and return the line written to the log."""
@@ -443,28 +450,6 @@ class Run:
         with files.room_for(path), path.open("a", encoding="utf-8") as log:
             log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
 
-    def write_certificate(self, id: str, record: Record) -> None:
-        """Store a recomputed certificate beside its cell, which stays unchanged. Raises `DiskFull`."""
-        path = self.folder / "certificates" / f"{id}.npz"
-        path.parent.mkdir(exist_ok=True)
-        # the cell's digest ties the certificate to this result: a cell computed again outdates it
-        files.write(path, files.pack(record, kind="certificate", name=id, of=self._digest(id)))
-
-    def _digest(self, id: str) -> str:
-        return self.cell_path(id).read_bytes()[-64:].decode()
-
-    def _newer_certificate(self, id: str, record: Record) -> Record:
-        """Return a cell's recomputed certificate; empty if there is none, or it is of another result."""
-        path = self.folder / "certificates" / f"{id}.npz"
-        if not os.path.lexists(path):
-            return {}
-        stored = self._read_inside(path, kind="certificate", name=id)
-        if stored.meta.get("of") != self._digest(id):
-            return {}
-        if wrong := record_fault(record | stored.record):
-            raise DamagedFile(path, wrong)
-        return stored.record
-
     def collect(self) -> Collected:
         """Return all finished cells as one labelled dataset, without writing.
 
@@ -474,8 +459,9 @@ class Run:
         if self.head["parts"]:
             parts = ", ".join(self.head["parts"])
             raise StoreError(f"{self.folder}: has parts ({parts}); each has a dataset")
-        found: dict[str, Record] = {}
-        damaged = self._read_all(found.__setitem__)
+        if self._collected is not None and self._collected[0] == self._cell_files.stamps():
+            return self._collected[1]
+        found, damaged, stamps = self._cell_files.read_all(place.id for place in self.cells)
         for error in damaged:
             if error.path.parent.name == "cells":
                 found.pop(error.path.stem, None)
@@ -485,7 +471,9 @@ class Run:
             why = f"do not fit together, {type(error).__name__}: {error}"
             raise DamagedFile(self.folder / "cells", " ".join(why.split())) from None
         data.attrs = {"title": self.title, "rivalry": self.made_by["rivalry"], "schema": SCHEMA}
-        return Collected(data, damaged)
+        self._cell_files.forget()
+        self._collected = stamps, Collected(data, damaged)
+        return self._collected[1]
 
     def dataset(self) -> Dataset:
         """Return all finished cells as one labelled dataset, see `collect`; warn of every damaged file."""
@@ -493,7 +481,7 @@ class Run:
         for error in damaged:
             redo = "certify" if error.path.parent.name == "certificates" else "resume"
             warnings.warn(f"{error}; left out, `rivalry {redo}` redoes it", stacklevel=2)
-        return data
+        return data.copy(deep=True)  # the caller may change it
 
     def write_dataset(self) -> None:
         """Write the dataset to ``dataset.nc``. Raises `DiskFull`."""
@@ -508,6 +496,13 @@ class Run:
     def _repr_html_(self) -> str:
         said, *_ = repr(self).split("\n")
         return html_table(said, {"title": self.title})
+
+
+def _head_stamp(folder: Path) -> files.Stamp | None:
+    try:
+        return files.stamp_of((folder / NAME).stat())
+    except OSError:
+        return None
 
 
 def status_of(counts: Mapping[str, int]) -> RunStatus:
