@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
@@ -119,27 +119,27 @@ def run(
     chosen: Study, out: Path | None, workers: int | None, hire: Hire | None, *, accept_version: bool
 ) -> CommandResult:
     """Run a study, or continue its run."""
-    from rivalry.lab.store import Run
+    from rivalry.lab.store import Run, finished_cells
 
     folder = chosen.default_folder if out is None else out
 
     studies = list(chosen.parts().values()) or [chosen]
-    return _carry_out(
-        studies,
-        lambda: Run.create_or_open(folder, chosen, same_name=True),
-        workers,
-        hire,
-        accept_version,
-    )
+    done = finished_cells(folder, chosen.parts())
+
+    def open_run() -> Run:
+        return Run.create_or_open(folder, chosen, same_name=True)
+
+    return _carry_out(studies, done, open_run, workers, hire, accept_version)
 
 
 def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_version: bool) -> CommandResult:
     """Continue a run."""
-    from rivalry.lab.store import Run
+    from rivalry.lab.store import Run, finished_cells
 
     there = Run.open(folder)
+    done = finished_cells(folder, there.parts())
     studies = [part.study for part in _by_part(there).values()]
-    return _carry_out(studies, lambda: there, workers, hire, accept_version)
+    return _carry_out(studies, done, lambda: there, workers, hire, accept_version)
 
 
 def _note_files(studies: Sequence[Study], *, plots: bool = False) -> None:
@@ -155,6 +155,7 @@ def _note_files(studies: Sequence[Study], *, plots: bool = False) -> None:
 
 def _carry_out(
     studies: Sequence[Study],
+    done: Collection[str],
     open_run: Callable[[], Run],
     workers: int | None,
     hire: Hire | None,
@@ -166,7 +167,7 @@ def _carry_out(
     _note_files(studies, plots=True)
     with as_context(hire):
         for one in studies:
-            one.check(output.check_progress())
+            one.check(output.check_progress(), done)
         run = open_run()
         with output.progress(str(run.folder)) as receive:
             status = carry_out(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
+from bisect import insort
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rivalry.core.files import DiskFull, StoreError
 from rivalry.core.validate import check_keywords
 from rivalry.lab.executor.pool import CellOutcome, Executor, Here, Hire, Workers, one_thread
-from rivalry.lab.store import Run, RunStatus
+from rivalry.lab.store import Run, RunStatus, finished_cells
 
 if TYPE_CHECKING:
     from rivalry.lab.study import Study
@@ -98,8 +98,9 @@ def run_study(
 
     if not isinstance(study, Study):
         raise ValueError(f"study: {study!r} must be a Study, such as rv.load_study({str(study)!r})")
-    study.check()
-    run = Run.create_or_open(study.default_folder if out is None else Path(out), study)
+    folder = study.default_folder if out is None else Path(out)
+    study.check(done=finished_cells(folder, study.parts()))
+    run = Run.create_or_open(folder, study)
     if workers is None and executor is None:
         workers = 1
     if progress is True:
@@ -233,17 +234,19 @@ class _Work:
 
         The first cells also fill the cache of compiled programs, which the workers read.
         """
-        here, left, took = Here(self._progress, limit=QUICK), dict(jobs), list[float]()
+        here, left = Here(self._progress, limit=QUICK), dict(jobs)
+        compiled, took = False, list[float]()  # times in increasing order
         for outcome in here.run(list(jobs.values())):
             if outcome.kind == "slow":
                 break
             self._note(outcome)
             if outcome.kind in ("done", "failed"):
                 left.pop(outcome.id)
-            if outcome.kind == "done":
-                took.append(outcome.seconds)
-            # the first one includes compilation
-            if self.stopped or (len(took) > 1 and median(took[1:]) * len(left) > QUICK):
+            if outcome.kind == "done" and not compiled:
+                compiled = True  # the first one includes compilation
+            elif outcome.kind == "done":
+                insort(took, outcome.seconds)
+            if self.stopped or (took and took[len(took) // 2] * len(left) > QUICK):
                 break
         return left
 

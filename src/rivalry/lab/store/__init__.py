@@ -10,7 +10,16 @@ content is checked before use, and nothing outside it is read or written.
 """
 
 from rivalry.core.files import DamagedFile, DiskFull, StoreError
-from rivalry.lab.store.run import Collected, LeftOut, Reconciled, Run, RunStatus, load_run, status_of
+from rivalry.lab.store.run import (
+    Collected,
+    LeftOut,
+    Reconciled,
+    Run,
+    RunStatus,
+    finished_cells,
+    load_run,
+    status_of,
+)
 
 __all__ = [
     "Collected",
@@ -21,6 +30,7 @@ __all__ = [
     "Run",
     "RunStatus",
     "StoreError",
+    "finished_cells",
     "load_run",
     "status_of",
 ]

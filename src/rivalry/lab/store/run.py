@@ -86,6 +86,7 @@ class Run:
         self._lock = Lock(folder)
         self._index: Index | None = None
         self._parts: dict[str, Run] | None = None
+        self._source: Study | None = None  # the study, where the run was made of one
         self._collected: tuple[dict[str, Stamps], Collected] | None = None
         self._take_head(head, stamp)
 
@@ -157,6 +158,7 @@ class Run:
             raise StoreError(f"{folder}: {what}")
         with run.locking():
             run._take(head, study)
+        run._source = study
         run._parts = {name: cls.create_or_open(folder / name, part) for name, part in study.parts().items()}
         run._check_links()
         return run
@@ -260,10 +262,14 @@ class Run:
         from rivalry.lab.study import verify
 
         verify(self.head["study"].get("files") or {}, Path(self.head["folder"]))
-        # identifiers of schema 1 digest the old names: match by point, method and replication
-        part = slice(1, 4) if self.head.get("cell_schema") == 1 else slice(1)
-        known = {json.dumps(cell[part], sort_keys=True): cell.task for cell in self.study.cells()}
-        found = {place.id: known.get(json.dumps(place[part], sort_keys=True)) for place in self.cells}
+        cells = (self._source or self.study).cells()
+        if self.head.get("cell_schema") == 1:
+            # identifiers of schema 1 digest the old names: match by point, method and replication
+            known = {json.dumps(cell[1:4], sort_keys=True): cell.task for cell in cells}
+            found = {place.id: known.get(json.dumps(place[1:4], sort_keys=True)) for place in self.cells}
+        else:
+            known = {cell.id: cell.task for cell in cells}
+            found = {place.id: known.get(place.id) for place in self.cells}
         tasks = {id: task for id, task in found.items() if task is not None}
         if missing := found.keys() - tasks.keys():
             raise StoreError(f"{self.folder}: {min(missing)} is not a cell of its study; run the study again")
@@ -330,11 +336,7 @@ class Run:
         return {place.id: tuple(done[place.id].splitlines()) for place in self.cells if place.id in done}
 
     def _on_disk(self) -> set[str]:
-        try:
-            with os.scandir(self.folder / "cells") as entries:
-                return {e.name[:-4] for e in entries if e.name.endswith(".npz")}
-        except FileNotFoundError:
-            return set()
+        return finished_cells(self.folder)
 
     @contextmanager
     def locking(self) -> Iterator[None]:
@@ -496,6 +498,15 @@ class Run:
     def _repr_html_(self) -> str:
         said, *_ = repr(self).split("\n")
         return html_table(said, {"title": self.title})
+
+
+def finished_cells(folder: Path, parts: Iterable[str] = ()) -> set[str]:
+    """Return the cells with a file in a folder, which need not be a run, and in those of its parts."""
+    found = set[str]()
+    for home in (folder, *(folder / name for name in parts)):
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(home / "cells") as entries:
+            found |= {entry.name[:-4] for entry in entries if entry.name.endswith(".npz")}
+    return found
 
 
 def _head_stamp(folder: Path) -> files.Stamp | None:

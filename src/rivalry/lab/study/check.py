@@ -37,6 +37,7 @@ class Checker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.last: tuple[str, Any] = ("", None)  # games may be large, and neighbours in a sweep share them
+        self.own: dict[str, dict[str, Any]] = {}  # keys of the run, by method
         self.methods: dict[tuple[str, type], Any] = {}
         self.pairs: set[str] = set()
         self.shapes: set[str] = set()
@@ -46,7 +47,8 @@ class Checker:
         at = place
         forms = set()
         try:
-            for point, game, method in batch_points(task):
+            alone = [({}, task["game"], task["method"])]
+            for point, game, method in batch_points(task) if task["batch"] else alone:
                 at = {**place, **point}
                 self.pair(game, method)
                 if task["batch"]:
@@ -63,8 +65,10 @@ class Checker:
         if key in self.pairs:
             return
         game, name, kind = self.game(game_table), method_table["name"], method_table["kind"]
-        own = run_keys(method_table, ("method", name))
-        method = self.method(method_table, game)
+        written = _text(method_table)
+        if written not in self.own:
+            self.own[written] = run_keys(method_table, ("method", name))
+        own, method = self.own[written], self.method(method_table, game)
         learns = isinstance(method, Learner)
         if not learns and not isinstance(method, Method):
             rule = f"{format_value(kind)} makes no method: it has no init and step"

@@ -32,13 +32,29 @@ def plain(value: Any, key: str = "", depth: int = 0) -> Any:
     )
 
 
-def digest(value: Any) -> bytes:
-    """Return the SHA-256 of a value's canonical JSON, which does not depend on the order of keys."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+def canonical(value: Any) -> str:
+    """Return a value's canonical JSON, which does not depend on the order of keys."""
+    return _ENCODER.encode(value)
+
+
+def join(texts: Mapping[str, str]) -> str:
+    """Return the canonical JSON of a table from those of its entries.
+
+    >>> join({"b": canonical([1]), "a": canonical("x")}) == canonical({"a": "x", "b": [1]})
+    True
+    """
+    return f"{{{','.join([f'{canonical(key)}:{texts[key]}' for key in sorted(texts)])}}}"
+
+
+def digest(text: str) -> bytes:
+    """Return the SHA-256 of a canonical JSON."""
     return hashlib.sha256(text.encode()).digest()
 
 
-def words(value: Any) -> list[int]:
+def words(text: str) -> list[int]:
     """Return 128 bits of the digest as four numbers below 2**32: a spawn key."""
-    whole = digest(value)
+    whole = digest(text)
     return [int.from_bytes(whole[k : k + 4], "big") for k in range(0, 16, 4)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -15,7 +15,7 @@ from rivalry.core.registry import load
 from rivalry.lab.study import document, expect, names
 from rivalry.lab.study.errors import StudyError, unknown
 from rivalry.lab.study.expect import Axes
-from rivalry.lab.study.identity import digest, plain, words
+from rivalry.lab.study.identity import canonical, digest, join, plain, words
 from rivalry.lab.study.points import MOST, Grid, apply_changes, flat, short_names, split_key
 
 SCHEMA = 1  # of a resolved study and of a cell's task
@@ -313,40 +313,25 @@ class Study:
 
         A method that a swept key does not affect is computed once, at the key's first value.
         """
+        return list(self._cells)
+
+    @cached_property
+    def _cells(self) -> tuple[Cell, ...]:
+        if self.include:
+            return ()
         found: dict[str, Cell] = {}
-        short = self._names
-        for k, point in enumerate(self._grid if not self.include else ()):
+        short, tasks = self._names, _Tasks(self)
+        tables = names.with_controls(self.method)
+        for k, point in enumerate(self._grid):
             game, methods = apply_changes(self.game or {}, self.method, point)
             at = {short[key]: value for key, value in point.items()}
             if point and self._grid.zipped and self._step == "point":
                 at["point"] = k
-            for table in names.with_controls(methods):
-                for replication in range(self.replications["count"]):
-                    cell = self._cell(at, game, table, replication)
-                    found.setdefault(cell.id, cell)
-        return list(found.values())
-
-    def _cell(
-        self, at: dict[str, Any], game: dict[str, Any], table: dict[str, Any], replication: int
-    ) -> Cell:
-        own = {k: v for k, v in self.batch.items() if _concerns(k, table["name"])}
-        batch = own if set(own) - {"zip"} else None
-        # without the method's name: renaming a method changes no random numbers
-        seeded = {"game": game, "method": {k: v for k, v in table.items() if k != "name"}, "batch": batch}
-        task = {
-            "schema": SCHEMA,
-            "game": game,
-            "method": table,
-            "batch": batch,
-            "seed": self.replications["seed"],
-            "replication": replication,
-            # paired points draw the same numbers: their stream depends on the replication only
-            "point": [] if self.replications["paired"] else words(seeded),
-            "tolerance": self.tolerance,
-            "views": self.views,
-            "files": self.files,
-        }
-        return Cell(digest(task).hex()[:16], at, str(table["name"]), replication, task)
+            if any(key.startswith("method.") for key in point):
+                tables = names.with_controls(methods)
+            for cell in tasks.cells(at, game, tables):
+                found.setdefault(cell.id, cell)
+        return tuple(found.values())
 
     @property
     def own_files(self) -> list[str]:
@@ -395,13 +380,15 @@ class Study:
                 return name
         return "point"
 
-    def check(self, progress: Callable[[int, int], object] | None = None) -> None:
+    def check(self, progress: Callable[[int, int], object] | None = None, done: Collection[str] = ()) -> None:
         """Build every game and method of the study, and check that each method can start.
 
         Parameters
         ----------
         progress
             Callback that receives the number of cells checked and the total.
+        done
+            Identifiers of finished cells, of any part; they need no check.
 
         Raises
         ------
@@ -412,16 +399,21 @@ class Study:
 
         try:
             for part in self.parts().values():
-                part.check(progress)
+                part.check(progress, done)
             names.verify(self.files or {}, self.folder)
             checker = Checker(self.folder)
             if not self.include:
                 check_plots(self.plots, checker.game(self.game or {}), self.folder)
                 for table in self.method:
                     checker.pair(self.game or {}, table)
-            cells = self.cells()
+            cells = [cell for cell in self._cells if cell.id not in done]
+            checked = set[tuple[int, int]]()
             for k, cell in enumerate(cells, start=1):
-                checker.cell(cell.point, cell.task)
+                # replications share their tables
+                tables = id(cell.task["game"]), id(cell.task["method"])
+                if tables not in checked:
+                    checker.cell(cell.point, cell.task)
+                    checked.add(tables)
                 if progress is not None:
                     progress(k, len(cells))
         except StudyError as error:
@@ -473,7 +465,7 @@ class Study:
         parts += [f"{name} × {len(found)}" for name, found in self.coordinates.items()]
         if self.batched:
             parts.append(f"{self._batch.count} games per batch")
-        count = len(self.cells())
+        count = len(self._cells)
         parts.append(f"{count} cell{'s' * (count != 1)}" + (", quick form" if self.is_quick else ""))
         return f"Study {self.name}: {', '.join(parts)}"
 
@@ -483,6 +475,42 @@ class Study:
     def _repr_html_(self) -> str:
         rows = {"title": self.title, "question": self.question, "source": self.source}
         return html_table(self._summary(), {name: text for name, text in rows.items() if text})
+
+
+class _Tasks:
+    """The tasks of a study's cells: what is the same for all of them is written once."""
+
+    def __init__(self, study: Study) -> None:
+        self.batch = study.batch
+        self.replications = study.replications
+        self.fixed = {
+            "schema": SCHEMA,
+            "seed": study.replications["seed"],
+            "tolerance": study.tolerance,
+            "views": study.views,
+            "files": study.files,
+        }
+        self.texts = {key: canonical(value) for key, value in self.fixed.items()}
+
+    def cells(
+        self, at: dict[str, Any], game: dict[str, Any], tables: Sequence[dict[str, Any]]
+    ) -> Iterator[Cell]:
+        """Yield the cells at one point of the sweep."""
+        of_game = canonical(game)
+        for table in tables:
+            own = {k: v for k, v in self.batch.items() if _concerns(k, table["name"])}
+            batch = own if set(own) - {"zip"} else None
+            texts = {"batch": canonical(batch), "game": of_game}
+            # without the method's name: renaming a method changes no random numbers
+            unnamed = canonical({k: v for k, v in table.items() if k != "name"})
+            # paired points draw the same numbers: their stream depends on the replication only
+            point = [] if self.replications["paired"] else words(join({**texts, "method": unnamed}))
+            texts |= self.texts | {"method": canonical(table), "point": canonical(point)}
+            shared = {"game": game, "method": table, "batch": batch, "point": point, **self.fixed}
+            for replication in range(self.replications["count"]):
+                id = digest(join({**texts, "replication": str(replication)})).hex()[:16]
+                task = {**shared, "replication": replication}
+                yield Cell(id, at, str(table["name"]), replication, task)
 
 
 def _concerns(key: str, method: Any) -> bool:

@@ -67,14 +67,21 @@ def values(form: Any, key: str, *, repeats: bool = False) -> list[Any]:
         raise StudyError(f"{format_value(form)} must be a list of values or {{ from, to, count }}", key=key)
     if not form:
         raise StudyError("[] must hold at least one value", key=key)
+    seen = set[Any]()
     for k, value in enumerate(form):
         if isinstance(value, Mapping):
             raise StudyError(f"{format_value(value)} must be a number, a word or a list", key=f"{key}[{k}]")
-        if isinstance(value, float) and not np.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise StudyError(f"{value} must be finite", key=f"{key}[{k}]")
-        if value in form[:k] and not repeats:
+        if (known := _hashable(value)) in seen and not repeats:
             raise StudyError(f"{format_value(value)} is there twice", key=f"{key}[{k}]")
+        seen.add(known)
     return list(form)
+
+
+def _hashable(value: Any) -> Any:
+    """Return a value, or a list as a tuple: equal values have equal ones."""
+    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
 
 
 def _spread_values(form: dict[str, Any], key: str) -> list[Any]:
