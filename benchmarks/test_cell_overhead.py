@@ -57,7 +57,7 @@ def test_cell_overhead(
     from rivalry.lab.study import Study
 
     game = {"family": "matrix", "name": "chicken"}
-    method = [{"kind": "pure_equilibria"}]
+    method = [{"kind": "regret_matching"}]  # which draws: others are computed once
     study = Study(name="empty", game=game, method=method, replications={"count": CELLS})
     tasks = [cell.task for cell in study.cells()]
     monkeypatch.setattr(pool, "_serve", serve_empty_cells)

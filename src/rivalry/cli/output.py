@@ -214,12 +214,16 @@ def progress(title: str) -> Iterator[EventCallback]:
     """
     display = _Bar(title) if sys.stderr.isatty() else _Lines(title)
     running: dict[str, float] = {}
+    failures = _Failures()
 
     def receive(event: RunEvent) -> bool:
         if event.kind == "progress":
             running[event.cell] = event.fraction
         else:
             running.pop(event.cell, None)
+        if event.kind == "failed" and not failures.is_new(event):
+            display.show(event, event.done + sum(running.values()))
+            return interrupt.was_pressed()
         lines = {
             "failed": f"cell {event.cell} failed: {event.message}",
             "worker_died": f"cell {event.cell}: {event.message}; begun again",
@@ -235,9 +239,30 @@ def progress(title: str) -> Iterator[EventCallback]:
         yield receive
     finally:
         display.close()
+        for cell, count in failures.repeated():
+            note(f"{count} more cell{'s' * (count > 1)} failed like cell {cell}")
     # the callback only stops the work: finished cells are stored and the folder is unlocked before this
     if interrupt.was_pressed():
         raise KeyboardInterrupt
+
+
+class _Failures:
+    """Failures of a run: the first cell of every kind, and how many more failed in the same way."""
+
+    def __init__(self) -> None:
+        self.kinds: dict[str, list[str]] = {}
+
+    def is_new(self, event: RunEvent) -> bool:
+        """Return whether no other cell has failed in this way; record the failure."""
+        from rivalry.lab.report import without_numbers
+
+        cells = self.kinds.setdefault(without_numbers(event.message), [])
+        cells.append(event.cell)
+        return len(cells) == 1
+
+    def repeated(self) -> Iterator[tuple[str, int]]:
+        """Yield the first cell of every repeated failure, and the number of further ones."""
+        return ((cells[0], len(cells) - 1) for cells in self.kinds.values() if len(cells) > 1)
 
 
 def check_progress() -> Callable[[int, int], None]:

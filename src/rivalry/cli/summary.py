@@ -37,6 +37,10 @@ def text(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> str
     lines = [f"{found['study']}: {found['status']}, {cells['done']} of {cells['total']} cells{quick}"]
     changed = [one.words for part in parts.values() for one in differences(part.head["study"])]
     lines += [f"changed from the study: {words}" for words in dict.fromkeys(changed)]
+    for part in parts.values():
+        if once := part.computed_once:
+            count = part.head["study"]["replications"]["count"]
+            lines.append(f"computed once, not in {count} replications, for lack of draws: {', '.join(once)}")
     for name, part in parts.items():
         lines += _results(name, part, data[name])
     lines += [*references(found["expectations"], parts=len(data) > 1), *claims(data)]

@@ -255,7 +255,11 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
     found = {"run": str(folder), "status": status_of(counts), "cells": counts}
     lines = [f"{run.name}: {found['status']}", ", ".join(f"{count} {key}" for key, count in counts.items())]
     for name, part in _by_part(run).items():
-        lines += [f"failed: {_in_part(name, id)}: {why}" for id, why in part.failures().items()]
+        if failures := part.failures():
+            from rivalry.lab.report import failures_of
+
+            told = failures_of(failures).items()
+            lines += [f"failed: {_in_part(name, id)}: {one.line()}" for id, one in told]
     return found, "\n".join(lines)
 
 

@@ -146,6 +146,18 @@ METHODS |= {
 }
 METHODS = dict(sorted(METHODS.items()))
 
+WITHOUT_DRAWS = frozenset(
+    (
+        *("analytic_constants", "closed_form", "commitment_with_switching_cost", "linear_quadratic"),
+        *("mixed_equilibria", "pure_equilibria", "scaling_law", "sublinearity", "thresholds"),
+    )
+)
+"""Kinds whose results depend on no random draws, as long as no start is given."""
+WITHOUT_DRAWS_FROM_A_START = frozenset(
+    ("best_response", "damped_fixed_point", "evaluate", "mirror_ascent", "online_mirror_descent")
+)
+"""Kinds whose results depend on no random draws from a given start, unless ``order = "random"``."""
+
 # Functions on profiles that are no methods, loaded by their own names like these.
 OTHERS = {
     "spectra": "rivalry.methods.limit_sets.eigenvalues:spectra",

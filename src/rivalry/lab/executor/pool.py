@@ -19,6 +19,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from rivalry.core.files import DiskFull
@@ -312,7 +313,9 @@ def work(job: Job, report: Callable[[CellOutcome], object], carry: Carry | None 
         except DiskFull as error:
             outcome = CellOutcome("full", job.id, message=str(error))
         except Exception as error:  # a game, a method or a plug-in may raise anything: record it
-            outcome = CellOutcome("failed", job.id, message=_one_line(error), trace=traceback.format_exc())
+            outcome = CellOutcome(
+                "failed", job.id, message=_one_line(error, job), trace=traceback.format_exc()
+            )
     notes = dict.fromkeys(f"{warning.category.__name__}: {warning.message}" for warning in caught)
     own = tuple(note for note in notes if "persistent compilation cache" not in note)
     if len(own) < len(notes):
@@ -322,9 +325,22 @@ def work(job: Job, report: Callable[[CellOutcome], object], carry: Carry | None 
     return outcome._replace(notes=own)
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: Exception, job: Job) -> str:
+    """Return an error in one line, with the last line of a user's file that led to it."""
     from rivalry.core.game import BrokenInvariant
 
     lines = str(error).strip().splitlines()
     text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    text += _last_line(error, [Path(job.folder, name) for name in job.task.get("files") or ()])
     return f"internal error, please report: {text}" if isinstance(error, BrokenInvariant) else text
+
+
+def _last_line(error: BaseException, paths: Sequence[Path]) -> str:
+    """Return the last line of one of these files among the frames of an error, or of its cause."""
+    whole: BaseException | None = error
+    while whole is not None:
+        for frame in reversed(traceback.extract_tb(whole.__traceback__)):
+            if Path(frame.filename) in paths:
+                return f" ({Path(frame.filename).name}, line {frame.lineno}: {frame.line})"
+        whole = whole.__cause__ or whole.__context__
+    return ""

@@ -3,6 +3,16 @@
 from rivalry.lab.report.figures import draw_own
 from rivalry.lab.report.judge import certificates, expectations, results
 from rivalry.lab.report.page import build
-from rivalry.lab.report.warned import lines, warnings_of
+from rivalry.lab.report.warned import failures_of, lines, warnings_of, without_numbers
 
-__all__ = ["build", "certificates", "draw_own", "expectations", "lines", "results", "warnings_of"]
+__all__ = [
+    "build",
+    "certificates",
+    "draw_own",
+    "expectations",
+    "failures_of",
+    "lines",
+    "results",
+    "warnings_of",
+    "without_numbers",
+]

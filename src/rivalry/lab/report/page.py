@@ -20,7 +20,7 @@ from rivalry.lab.report.figures import draw, inline
 from rivalry.lab.report.judge import cells, judge, tally
 from rivalry.lab.report.sentences import headline, sentences
 from rivalry.lab.report.tables import channels, equilibria, networks, sessions
-from rivalry.lab.report.warned import lines, warnings_of
+from rivalry.lab.report.warned import failures_of, lines, warnings_of
 from rivalry.lab.store import Run, status_of
 from rivalry.lab.study.expect import Difference, differences
 from rivalry.lab.study.names import studies
@@ -161,6 +161,7 @@ def _section(name: str, run: Run, figures: Path, prefix: str) -> dict[str, Any]:
     entry = GAMES.get(family)
     judged, groups, found = judge(study, data), _groups(data), answers(study, data)
     table = answer_table(study, data, found, ROWS, METRICS) if found else None
+    failures = failures_of(dict(sorted(run.failures().items())))
     places = {cell.id: _where(cell.at) for cell in run.cells}
     return {
         "anchor": name,
@@ -191,7 +192,8 @@ def _section(name: str, run: Run, figures: Path, prefix: str) -> dict[str, Any]:
         "softmax": "beta" in data.variables and "policy" in data,
         "figures": draw(study, data, figures, run.folder / "figures", prefix, run),
         "warnings": warnings_of(run.warnings().values()),
-        "failures": [(cell, places.get(cell, ""), why) for cell, why in sorted(run.failures().items())],
+        "failures": [(cell, places.get(cell, ""), one.line()) for cell, one in failures.items()],
+        "computed_once": run.computed_once,
         "damaged": [(error.path.relative_to(run.folder).as_posix(), error.why) for error in damaged],
         "aside": sorted(path.name for path in (run.folder / "damaged").glob("*")),
         "edited": run.text_fault.removeprefix(f"{run.folder}{os.sep}"),

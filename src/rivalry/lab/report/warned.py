@@ -1,9 +1,9 @@
-"""Warnings of a run's cells: each warning once, with the number of cells that gave it."""
+"""Warnings and failures of a run's cells: each once, with the number of cells that gave it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 FEW = 5  # warnings reported; the others are counted
@@ -11,7 +11,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)*|\.\d+)(?:e[+-]?\d+)?")
 
 
 class Warned(NamedTuple):
-    """A warning: its text in the first cell that gave it, and the number of such cells."""
+    """A warning or a failure: its text in the first cell that gave it, and the number of such cells."""
 
     words: str
     cells: int
@@ -42,11 +42,32 @@ def warnings_of(notes: Iterable[Sequence[str]]) -> list[Warned]:
     for cell in notes:
         kinds: dict[str, str] = {}
         for words in cell:
-            kinds.setdefault(_NUMBER.sub("#", words), words.removeprefix("UserWarning: "))
+            kinds.setdefault(without_numbers(words), words.removeprefix("UserWarning: "))
         for kind, words in kinds.items():
             found.setdefault(kind, []).append(words)
     rows = [Warned(words[0], len(words), len(set(words)) == 1) for words in found.values()]
     return sorted(rows, key=lambda row: -row.cells)
+
+
+def failures_of(failures: Mapping[str, str]) -> dict[str, Warned]:
+    """Return every kind of failure, by the first cell that failed in this way; most frequent first.
+
+    >>> {cell: one.line() for cell, one in failures_of({"a": "x = 1", "b": "no", "c": "x = 2"}).items()}
+    {'a': 'x = 1 (2 cells, with other numbers)', 'b': 'no'}
+    """
+    found: dict[str, list[str]] = {}
+    for cell, why in failures.items():
+        found.setdefault(without_numbers(why), []).append(cell)
+    told = {}
+    for cells in sorted(found.values(), key=lambda cells: -len(cells)):
+        words = [failures[cell] for cell in cells]
+        told[cells[0]] = Warned(words[0], len(cells), len(set(words)) == 1)
+    return told
+
+
+def without_numbers(words: str) -> str:
+    """Return what texts that differ only in numbers have in common."""
+    return _NUMBER.sub("#", words)
 
 
 def lines(rows: Sequence[Warned], few: int = FEW) -> list[str]:

@@ -262,7 +262,10 @@ class Run:
         from rivalry.lab.study import verify
 
         verify(self.head["study"].get("files") or {}, Path(self.head["folder"]))
-        cells = (self._source or self.study).cells()
+        source = self._source or self.study
+        cells = source.cells()
+        if len(cells) < len(self.cells):  # an earlier version listed every replication
+            cells = source.cells(every=True)
         if self.head.get("cell_schema") == 1:
             # identifiers of schema 1 digest the old names: match by point, method and replication
             known = {json.dumps(cell[1:4], sort_keys=True): cell.task for cell in cells}
@@ -274,6 +277,14 @@ class Run:
         if missing := found.keys() - tasks.keys():
             raise StoreError(f"{self.folder}: {min(missing)} is not a cell of its study; run the study again")
         return tasks
+
+    @property
+    def computed_once(self) -> list[str]:
+        """Methods without random draws, of which the run has one replication although others have more."""
+        if self.head["study"].get("replications", {}).get("count", 1) == 1:
+            return []
+        repeated = {place.method for place in self.cells if place.replication}
+        return list(dict.fromkeys(place.method for place in self.cells if place.method not in repeated))
 
     @property
     def made_by(self) -> dict[str, str]:

@@ -308,15 +308,19 @@ class Study:
         included = {name: cls.from_resolved(part, folder) for name, part in rest.pop("included", {}).items()}
         return cls(**rest, included=included, folder=folder or Path("."), as_written=False)
 
-    def cells(self) -> list[Cell]:
+    def cells(self, *, every: bool = False) -> list[Cell]:
         """Return every cell in the order of the sweep, without building a game; none for a study of studies.
 
-        A method that a swept key does not affect is computed once, at the key's first value.
+        A method that a swept key does not affect is computed once, at the key's first value. A method without
+        random draws has one replication, or with ``every`` all of them, as earlier versions computed it.
         """
-        return list(self._cells)
+        return list(self._list_cells(every=True) if every else self._cells)
 
     @cached_property
     def _cells(self) -> tuple[Cell, ...]:
+        return self._list_cells(every=False)
+
+    def _list_cells(self, *, every: bool) -> tuple[Cell, ...]:
         if self.include:
             return ()
         found: dict[str, Cell] = {}
@@ -329,7 +333,7 @@ class Study:
                 at["point"] = k
             if any(key.startswith("method.") for key in point):
                 tables = names.with_controls(methods)
-            for cell in tasks.cells(at, game, tables):
+            for cell in tasks.cells(at, game, tables, every):
                 found.setdefault(cell.id, cell)
         return tuple(found.values())
 
@@ -493,7 +497,7 @@ class _Tasks:
         self.texts = {key: canonical(value) for key, value in self.fixed.items()}
 
     def cells(
-        self, at: dict[str, Any], game: dict[str, Any], tables: Sequence[dict[str, Any]]
+        self, at: dict[str, Any], game: dict[str, Any], tables: Sequence[dict[str, Any]], every: bool
     ) -> Iterator[Cell]:
         """Yield the cells at one point of the sweep."""
         of_game = canonical(game)
@@ -507,7 +511,8 @@ class _Tasks:
             point = [] if self.replications["paired"] else words(join({**texts, "method": unnamed}))
             texts |= self.texts | {"method": canonical(table), "point": canonical(point)}
             shared = {"game": game, "method": table, "batch": batch, "point": point, **self.fixed}
-            for replication in range(self.replications["count"]):
+            count = self.replications["count"] if every or names.draws(table) else 1
+            for replication in range(count):
                 id = digest(join({**texts, "replication": str(replication)})).hex()[:16]
                 task = {**shared, "replication": replication}
                 yield Cell(id, at, str(table["name"]), replication, task)

@@ -21,7 +21,7 @@ from typing import Any
 from rivalry.core.registry import Entry, from_file, load
 from rivalry.games import GAMES
 from rivalry.lab.study.errors import StudyError, format_value, unknown
-from rivalry.methods import METHODS
+from rivalry.methods import METHODS, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
 from rivalry.plots import FORMER, PLOTS, present_form
 
 _FILE = re.compile(r"[^\s:]+\.py:[A-Za-z_]\w*")
@@ -232,6 +232,20 @@ def _entry(name: Any, known: Mapping[str, Entry], what: str, key: str) -> Entry:
         hint = "; a file of your own is written my_file.py:name" if ".py" in str(name) else ""
         raise StudyError(unknown(name, known, what) + hint, key=key)
     return known[name]
+
+
+def draws(table: Mapping[str, Any]) -> bool:
+    """Return whether the results of a method's table may depend on random draws.
+
+    >>> draws({"kind": "closed_form"}), draws({"kind": "evaluate"})
+    (False, True)
+    >>> draws({"kind": "evaluate", "start": [0.1, 0.2]})
+    False
+    """
+    if table["kind"] in WITHOUT_DRAWS:
+        return "start" in table
+    sampled = table.get("start", "random") == "random" or table.get("order") == "random"
+    return sampled or table["kind"] not in WITHOUT_DRAWS_FROM_A_START
 
 
 def with_controls(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
