@@ -178,12 +178,19 @@ def _content(data: bytes, member: zipfile.ZipInfo) -> bytes:
 
 
 def _named_dims(name: str, dims: Any) -> tuple[str, ...]:
+    if not isinstance(dims, list) or not all(isinstance(word, str) for word in dims):
+        raise _Crafted(f"the dimensions of {name[:60]!r} are not a list of names")
+    return _checked_dims(name, tuple(dims))
+
+
+@lru_cache(maxsize=4096)  # the cells of a run have the same variables
+def _checked_dims(name: str, dims: tuple[str, ...]) -> tuple[str, ...]:
     words = [name, *dims]
-    if not isinstance(dims, list) or not all(isinstance(w, str) and w.isprintable() and w for w in words):
+    if not all(word.isprintable() and word for word in words):
         raise _Crafted(f"the dimensions of {name[:60]!r} are not a list of names")
     if len(set(dims)) < len(dims) or any("/" in word for word in words):
         raise _Crafted(f"{name[:60]!r} has dimensions {', '.join(dims)[:60]!r}, which no variable can have")
-    return tuple(dims)
+    return dims
 
 
 def _array(data: bytes, dims: tuple[str, ...]) -> np.ndarray:
@@ -197,13 +204,13 @@ def _array(data: bytes, dims: tuple[str, ...]) -> np.ndarray:
         raise _Crafted(f"an array of {len(shape)} dimensions for {len(dims)} names ({', '.join(dims)[:60]})")
     size, declared = len(data) - begin, prod(shape) * dtype.itemsize
     # arrays without elements too: in a dataset all others would be padded to their shape
-    if size != declared or prod(max(length, 1) for length in shape) > max(size, _EMPTY):
+    if size != declared or (not size and prod(max(length, 1) for length in shape) > _EMPTY):
         raise _Crafted(f"an array of shape {shape} and {dtype} in {size} bytes")
     array = np.ndarray(shape, dtype, data, begin, order="F" if fortran else "C").copy("K")
     if dtype.kind == "U":
         (_readable_text if size <= _WORD else _readable_text.__wrapped__)(data[begin:], dtype)
     # Numba's loops take the native byte order only
-    return array.astype(dtype.newbyteorder("="), copy=False)
+    return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
 
 
 # the cells of a run have equal headers, and parsing one costs more than reading its array
@@ -290,9 +297,9 @@ def read_bytes(path: Path) -> bytes:
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
         raise DamagedFile(path, "is no plain file")
-    with open(file, "rb") as stream:
+    with open(file, "rb", buffering=0) as stream:
         try:
-            return stream.read()
+            return stream.readall()
         except OSError as error:
             raise DamagedFile(path, f"cannot be read: {error.strerror}") from None
 

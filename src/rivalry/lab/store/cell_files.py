@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,7 +51,8 @@ class CellFiles:
     def read_all(self, ids: Iterable[str]) -> tuple[dict[str, Record], list[DamagedFile], dict[str, Stamps]]:
         """Return every usable cell, with its newer certificate, the unusable files, and all stamps."""
         stamps = self.stamps()
-        self._known = {id: self._read(id, stamps[id]) for id in ids if id in stamps}
+        with _no_collection():
+            self._known = {id: self._read(id, stamps[id]) for id in ids if id in stamps}
         damaged = [error for one in self._known.values() for error in one.damaged]
         found = {id: one.cell.record | one.certificate for id, one in self._known.items() if one.cell}
         readable = list(found)
@@ -112,6 +115,18 @@ class CellFiles:
         if stored.meta["schema"] >= files.DIGESTS or expected.get("kind") == "checkpoint":
             return stored
         return stored._replace(record=upgrade_record(stored.record, self.family))
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Pause the collection of garbage, which would go through all that is kept again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def leads_out(path: Path, folder: Path) -> bool:
