@@ -374,3 +374,44 @@ def test_costs_are_seconds_minutes_or_hours(rivalry: Command) -> None:
         "minutes",
         "hours",
     }
+
+
+def test_help_cuts_no_text(rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    commands = rivalry("--help").out.partition("Commands:")[2]
+    assert commands.count("\n") > len(COMMANDS)
+    assert "..." not in commands
+
+
+def test_a_narrow_terminal_shows_keys_whole(rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = rivalry("show", "race").out
+    assert table.splitlines()[2].split() == ["key", "symbol", "takes", "default", "bounds", "meaning"]
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = rivalry("show", "race").out.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert "safety_productivity (A): number or list of numbers or list of lists of numbers;" in lines
+    monkeypatch.setenv("COLUMNS", "140")
+    assert rivalry("show", "best_response").out.splitlines()[2].split()[0] == "key"
+
+
+def test_the_doctor_lists_a_package_of_several_extras_once(
+    rivalry: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rivalry.cli import show
+
+    lines = [
+        "a>=1",
+        "b>=1; extra == 'test'",
+        "b>=1; extra == 'deep'",
+        "b>=1; extra == 'envs'",
+        "c; extra == 'dev'",
+    ]
+    monkeypatch.setattr(show, "requires", lambda name: lines)
+    monkeypatch.setattr(show, "_version", lambda name: None)
+    rows = {row["name"]: row for row in show.installation()}
+    assert rows["a"]["remedy"] == "pip install a"
+    assert (rows["b"]["state"], rows["b"]["remedy"]) == (
+        "not installed (extra deep, envs)",
+        "pip install 'rivalry[deep]'",
+    )
+    assert "c" not in rows

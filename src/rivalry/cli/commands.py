@@ -170,7 +170,10 @@ def show(
     name: Annotated[str, typer.Argument(metavar="STUDY|GAME|METHOD", help="A study, game or method.")],
     json: Json = False,
 ) -> int:
-    """Show a study, or the parameters of a game or method with units, defaults and bounds."""
+    """Show a study, or the parameters of a game or method.
+
+    Parameters are listed with units, defaults and bounds.
+    """
     from rivalry.cli.show import describe
 
     return _print_result(json, *describe(name))
@@ -182,7 +185,10 @@ def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the files to write, without ending.")],
     json: Json = False,
 ) -> int:
-    """Write a commented, working template: a game or method with a study that uses it, or a study."""
+    """Write a working template of a game, method or study.
+
+    A game or method comes with a study that uses it. Comments say what to replace.
+    """
     if what not in TEMPLATES:
         raise values.OptionError(f"new {what}: {near(what, list(TEMPLATES))}")
     if not (name.isidentifier() and name.isascii() and name == name.lower()) or iskeyword(name):
@@ -275,7 +281,7 @@ def report(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Rebuild the figures and report.html from stored data, and print the results."""
+    """Rebuild figures and report.html, and print the results."""
     opened, path = work.report(run, out)
     if json:
         return _print_result(json, {"run": str(run), "report": str(path)}, "")
@@ -298,7 +304,10 @@ def export(
 
 @app.command()
 def certify(run: RunFolder, json: Json = False) -> int:
-    """Recompute the certificates of stored profiles; stored cells do not change."""
+    """Recompute the certificates of stored profiles.
+
+    Stored cells do not change.
+    """
     with output.reserve_stdout():
         done = work.certify(run)
     return _print_result(json, *done)
@@ -306,7 +315,7 @@ def certify(run: RunFolder, json: Json = False) -> int:
 
 @app.command()
 def doctor(json: Json = False) -> int:
-    """Report versions, extras and devices, and how to install what is missing."""
+    """Report versions and devices, and what is missing."""
     from rivalry.cli import show
 
     rows = show.installation()

@@ -90,7 +90,7 @@ def describe(name: str) -> tuple[Any, str]:
 def _parameters(name: str, entry: Any) -> tuple[Any, str]:
     """Return the parameters of a game or method, per class for a kind with several classes."""
     kinds = [load(target) for target in entry.targets]
-    several, found, words = len(kinds) > 1, [], [f"{name}: {entry.title}"]
+    several, found, words = len(kinds) > 1, [], [output.paragraph(f"{name}: {entry.title}")]
     for kind in kinds:
         rows = study.parameters(kind)
         found += [({"class": kind.__name__} if several else {}) | row.as_json() for row in rows]
@@ -141,7 +141,18 @@ def _parameter_table(parameters: list[study.Parameter]) -> str:
     }
     if not any(columns["symbol"]):
         del columns["symbol"]
-    return output.table(list(columns), list(zip(*columns.values(), strict=True)))
+    rows = list(zip(*columns.values(), strict=True))
+    if output.fits(list(columns), rows):
+        return output.table(list(columns), rows)
+    return "\n".join(_parameter_lines(row) for row in parameters)
+
+
+def _parameter_lines(row: study.Parameter) -> str:
+    """Return a parameter in lines that fit a narrow terminal, where a table would break its key."""
+    key = f"{row.name} ({row.symbol})" if row.symbol else row.name
+    default = _default(row) if row.required or not _default(row) else f"default {_default(row)}"
+    head = "; ".join(filter(None, [f"{key}: {row.type}", row.bounds, default]))
+    return "\n".join(output.paragraph(line) for line in (head, f"  {row.meaning}") if line.strip())
 
 
 def _default(row: study.Parameter) -> str:
@@ -154,16 +165,16 @@ def installation() -> list[dict[str, Any]]:
     from rivalry.lab.executor import cores
 
     found = [_row("python", platform.python_version(), "ok"), _row("rivalry", version("rivalry"), "ok")]
-    for name, extra in _required_packages():
-        have = _version(name)
-        if extra is None:
+    for name, extras in _required_packages().items():
+        have, words = _version(name), f"extra {', '.join(extras)}"
+        if not extras:
             remedy = None if have else f"pip install {name}"
             found.append(_row(name, have, "ok" if have else "missing", remedy))
         elif have:
-            found.append(_row(name, have, f"ok (extra {extra})"))
-        elif extra not in DEVELOPERS:
-            remedy = f"pip install 'rivalry[{extra}]'"
-            found.append(_row(name, None, f"not installed (extra {extra})", remedy))
+            found.append(_row(name, have, f"ok ({words})"))
+        elif users := [extra for extra in extras if extra not in DEVELOPERS]:
+            words = f"not installed (extra {', '.join(users)})"
+            found.append(_row(name, None, words, f"pip install 'rivalry[{users[0]}]'"))
     return [*found, *_devices(), _cache(), _row("processors", str(cores()), "ok")]
 
 
@@ -171,15 +182,15 @@ def _row(name: str, has: str | None, state: str, remedy: str | None = None) -> d
     return {"name": name, "version": has, "state": state, "remedy": remedy}
 
 
-def _required_packages() -> list[tuple[str, str | None]]:
-    """Return the required packages, each once per extra it belongs to."""
-    found: dict[tuple[str, str | None], None] = {}
+def _required_packages() -> dict[str, list[str]]:
+    """Return the extras that each required package belongs to; none for one that is always required."""
+    found: dict[str, list[str]] = {}
     for line in requires("rivalry") or []:
         name = re.match(r"[A-Za-z0-9._-]+", line)
         extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", line)
         if name and name[0] != "rivalry":
-            found[name[0], extra[1] if extra else None] = None
-    return list(found)
+            found.setdefault(name[0], []).extend([extra[1]] if extra else [])
+    return found
 
 
 def _version(name: str) -> str | None:

@@ -18,7 +18,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from rivalry.core.registry import Entry, from_file, load
+from rivalry.core.registry import Entry, from_file, load, near
 from rivalry.games import GAMES
 from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.methods import METHODS, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
@@ -97,17 +97,16 @@ def find_study(name: str | Path, beside: Path) -> tuple[Traversable | Path, str,
         if path.is_dir():
             raise StudyError("is a folder; a study is a .toml file", where=text)
         if not path.is_file():
-            close = unknown(path.name, [p.name for p in path.parent.glob("*.toml")], "there")
+            close = near(path.name, [p.name for p in path.parent.glob("*.toml")])
             hint = f"; {close}" if "did you mean" in close else ""
             raise StudyError(f"no such file{hint}", where=text)
         return path, text, path.stem
     bundled = studies()
     if text not in bundled:
         here = [path.name for path in beside.glob("*.toml")]
-        hint = unknown(text, [*bundled, *here], "a study")
-        if "did you mean" not in hint:
-            hint = f"{format_value(text)} is not a study; see `rivalry list studies`"
-        raise StudyError(f"{hint}; a file of your own ends in .toml")
+        close = near(text, [*bundled, *here])
+        hint = close if "did you mean" in close else "see `rivalry list studies`"
+        raise StudyError(f"{format_value(text)} is not a bundled study (files end in .toml); {hint}")
     return bundled[text], text, text
 
 

@@ -1,0 +1,1 @@
+"""What a newcomer types on the first day, replayed: see ``python -m tests.first_session --help``."""

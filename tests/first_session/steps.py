@@ -1,0 +1,220 @@
+"""The steps of a first session: commands and snippets, with the exit status and words that each must have."""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+README = Path(__file__).parents[2] / "README.md"
+# of the description of Gambit's formats: one game in both versions
+SELTEN_PAYOFFS = """NFG 1 R "Selten (IJGT, 75), Figure 2, normal form"
+{ "Player 1" "Player 2" } { 3 2 }
+
+1 1 0 2 0 2 1 1 0 3 2 0
+"""
+SELTEN_OUTCOMES = """NFG 1 R "Selten (IJGT, 75), Figure 2, normal form" { "Player 1" "Player 2" }
+
+{
+{ "1" "2" "3" }
+{ "1" "2" }
+}
+
+{
+{ "" 1, 1 }
+{ "" 0, 2 }
+{ "" 0, 2 }
+{ "" 1, 1 }
+{ "" 0, 3 }
+{ "" 2, 0 }
+}
+1 2 3 4 5 6
+"""
+# decimals, fractions, a comment, names with spaces, three players, shared and null outcomes
+DECIMALS = """NFG 1 D "Decimals" { "A" "B" } { 2 2 }
+
+1.500000 -1.500000 0.250000 -0.250000 -1e-1 .1 1/3 -1/3
+"""
+THREE = """NFG 1 R "Two of three" { "Ann" "Bob" "Cem" }
+{ { "go out" "stay in" } { "go" "stay" } { "go" "stay" } }
+"Whoever goes alone pays 1."
+{ { "alone" -1 0 0 } { "all go" 2, 2, 2 } { "two" 1/2 1/2 0.5 } }
+2 3 3 0 3 0 1 0
+"""
+
+
+class Step(NamedTuple):
+    """One command line, or a snippet of Python."""
+
+    command: str = ""
+    code: str = ""
+    status: int = 0
+    says: tuple[str, ...] = ()  # each must occur in the output
+    report: bool = False  # the last line names a report that opens offline
+
+    @property
+    def words(self) -> str:
+        """What the newcomer types."""
+        return (
+            f"$ {self.command}"
+            if self.command
+            else "\n".join(f">>> {line}" for line in self.code.splitlines())
+        )
+
+
+def run(command: str, *says: str) -> Step:
+    return Step(command, says=says, report=True)
+
+
+def wrong(command: str, *says: str) -> Step:
+    return Step(command, status=2, says=says)
+
+
+def refused(code: str, *says: str) -> Step:
+    """A wrong call: its message, without the lines of Python's own that stand above it."""
+    tried = f"try:\n    {code}\nexcept (AttributeError, OSError, ValueError) as error:\n    print(error)"
+    return Step(code=f"import rivalry as rv\n{tried}", says=says)
+
+
+def blocks(language: str) -> list[str]:
+    """Return the README's blocks of code in a language."""
+    return re.findall(
+        rf"^```{language}\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+
+
+def typed_in_readme() -> list[str]:
+    """Return the commands of the README that follow the installation, without their comments."""
+    lines = [line.partition("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
+    return [line for line in lines if line and "pip install" not in line]
+
+
+def files() -> dict[str, str]:
+    """Return the files that lie in the newcomer's folder: the README's study, and games of Gambit."""
+    (study,) = blocks("toml")
+    return {
+        "mine.toml": study,
+        "payoffs.nfg": SELTEN_PAYOFFS,
+        "outcomes.nfg": SELTEN_OUTCOMES,
+        "decimals.nfg": DECIMALS,
+        "three.nfg": THREE,
+    }
+
+
+def looking() -> list[Step]:
+    return [
+        Step("rivalry", says=("Begin with `rivalry run tour`",)),
+        Step("rivalry --version"),
+        Step("rivalry --help", says=("Usage: rivalry", "  doctor ", "game or method.\n")),
+        Step("rivalry run --help", says=("--set", "KEY=VALUE")),
+        Step("rivalry list games", says=("influencer", "karma")),
+        Step("rivalry list studies race", says=("race_readme", "seconds")),
+        Step("rivalry list methods matrix", says=("mixed_equilibria",)),
+        Step("rivalry show race_readme", says=("[[method]]",)),
+        Step("rivalry show race", says=("\ndisaster_cost (", "Methods: ")),
+        Step("rivalry show best_response", says=("default",)),
+        Step("rivalry doctor", says=("rivalry", "device 0")),
+    ]
+
+
+def running() -> list[Step]:
+    change = "rivalry run race_readme --set game.disaster_cost=2"
+    parquet = find_spec("pyarrow") is not None
+    return [
+        run(change, "changed from the study", "certificates: "),
+        Step("rivalry status runs/race_readme", says=("race_readme: done",)),
+        run("rivalry resume runs/race_readme", "2 of 2 cells"),
+        Step("rivalry export runs/race_readme --to csv", says=(".csv",)),
+        Step("rivalry export runs/race_readme --to parquet", says=(".parquet",))
+        if parquet
+        else wrong("rivalry export runs/race_readme --to parquet", "pip install 'rivalry[parquet]'"),
+        wrong("rivalry run race_readme --set game.disaster_cots=2", "did you mean", "disaster_cost"),
+        wrong("rivalry run race_readme --set disaster_cost=2", "did you mean game.disaster_cost?"),
+        wrong("rivalry run race_redme", "did you mean 'race_readme'?"),
+        wrong("rivalry run nowhere.toml", "nowhere.toml: no such file"),
+        wrong("rivalry run mien.toml", "did you mean 'mine.toml'?"),
+        wrong("rivalry race_readme", "rivalry run race_readme"),
+        wrong("rivalry shwo race", "did you mean 'show'?"),
+        wrong("rivalry list studis", "did you mean 'studies'?"),
+        wrong("rivalry run race_readme --sett game.reach=2", "did you mean '--set'?"),
+    ]
+
+
+def writing() -> list[Step]:
+    steps = []
+    for what in ("game", "method", "study"):
+        steps += [
+            Step(f"rivalry new {what} my_{what}", says=(f"next: rivalry run my_{what}.toml",)),
+            run(f"rivalry run my_{what}.toml", "certificates: "),
+        ]
+    return [*steps, wrong("rivalry new game my_game", "my_game.py exists already")]
+
+
+def tables() -> list[Step]:
+    same = (
+        "import numpy as np\nimport rivalry as rv\nA, B = [[3, 0], [5, 1]], [[3, 5], [0, 1]]\n"
+        "games = [rv.games.matrix(A, B), rv.games.matrix(np.array(A), np.array(B)),\n"
+        "         rv.games.matrix([A, B]), rv.games.matrix(np.array([A, B])),\n"
+        "         rv.games.matrix([[(3, 3), (0, 5)], [(5, 0), (1, 1)]])]\n"
+        "print(games[0])\nprint(all(game == games[0] for game in games))"
+    )
+    solve = "print(rv.solve(rv.games.matrix({}), rv.methods.MixedEquilibria()))"
+    read = (
+        "import rivalry as rv\n"
+        "payoffs, outcomes = rv.read_nfg('payoffs.nfg'), rv.read_nfg('outcomes.nfg')\n"
+        "print(payoffs, (payoffs.table == outcomes.table).all())\n"
+        "print(payoffs.table[:, 1, 0].tolist(), payoffs.table[:, 0, 1].tolist())\n"
+        "print(rv.read_nfg('decimals.nfg').table[0].tolist())\n"
+        "three = rv.read_nfg('three.nfg')\n"
+        "print(three.players, three.actions[0])\n"
+        "print(three.table[:, 0, 1, 1].tolist(), three.table[:, 0, 0, 1].tolist())\n"
+        "for name in ('payoffs', 'outcomes', 'decimals', 'three'):\n"
+        "    game = rv.read_nfg(f'{name}.nfg')\n"
+        "    rv.write_nfg(game, f'{name}_back.nfg')\n"
+        "    print(name, rv.read_nfg(f'{name}_back.nfg') == game)"
+    )
+    return [
+        Step(code=same, says=("Matrix game of 2 players", "True")),
+        Step(
+            code=f"import rivalry as rv\n{solve.format('[[1, -1], [-1, 1]]')}",
+            says=("[0.5 0.5]", "equilibrium"),
+        ),
+        Step(code=f"import rivalry as rv\n{solve.format(repr('stag_hunt'))}", says=("equilibria: 3",)),
+        Step(
+            code=read,
+            says=(
+                "True\n[0.0, 2.0] [1.0, 1.0]\n",
+                "[[1.5, -0.1], [0.25, 0.3333333333333333]]",
+                "('Ann', 'Bob', 'Cem') ('go out', 'stay in')\n[-1.0, 0.0, 0.0] [0.5, 0.5, 0.5]",
+                *(f"{name} True" for name in ("payoffs", "outcomes", "decimals", "three")),
+            ),
+        ),
+        refused("rv.read_nfg('mine.toml')", "mine.toml:1:1:", "NFG"),
+        refused("rv.read_nfg('nowhere.nfg')", "nowhere.nfg"),
+        refused("rv.games.influencer(reech=[0.2, 0.2])", "did you mean 'reach'?"),
+        refused("rv.games.matrix('chiken')", "did you mean 'chicken'?"),
+        refused("rv.games.matrix([[3, 0], [5]])", "one full table"),
+        refused("rv.games.matrx()", "did you mean 'matrix'?"),
+        refused("rv.methods.GradientAscent(rat=3)", "did you mean 'rate'?"),
+        refused(
+            "rv.solve(rv.games.matrix('chicken'), rv.methods.MixedEquilibria(), max_step=3)", "'max_steps'"
+        ),
+    ]
+
+
+def session() -> list[Step]:
+    """Return all steps in order."""
+    said = typed_in_readme()
+    return [
+        *looking(),
+        *running(),
+        *(
+            run(line) if line.split()[1] in ("run", "report") else Step(line)
+            for line in said
+            if "tour" not in line
+        ),
+        Step(code="\n".join(blocks("python")), says=("equilibrium", "[45.  22.5]")),
+        *writing(),
+        *tables(),
+    ]
