@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.first_session.steps import Step
 
 NEVER = ("Traceback (most recent call last)", "internal error", "Warning:")
-LIMIT = 300.0  # seconds per step
+LIMIT = 900.0  # seconds per step
 
 
 def replay(steps: Sequence[Step], folder: Path, files: Mapping[str, str]) -> tuple[str, list[str]]:
@@ -69,15 +69,19 @@ def _answer(step: Step, folder: Path) -> tuple[int, str]:
     here = {
         name: value for name, value in os.environ.items() if name not in ("RIVALRY_TYPED", "RIVALRY_DEBUG")
     }
-    done = subprocess.run(
-        line,
-        cwd=folder,
-        env=here | {"COLUMNS": "80", "MPLBACKEND": "agg"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=LIMIT,
-        text=True,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            line,
+            cwd=folder,
+            env=here | {"COLUMNS": "80", "MPLBACKEND": "agg"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=LIMIT,
+            text=True,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        said = late.stdout or b""
+        return 124, said.decode() if isinstance(said, bytes) else said
     return done.returncode, done.stdout

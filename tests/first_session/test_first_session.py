@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.first_session import replay as replay_module
 from tests.first_session.replay import judge, replay
 from tests.first_session.steps import Step, blocks, files, session, typed_in_readme
 
@@ -49,6 +50,12 @@ def test_a_wrong_answer_is_seen(step: Step, status: int, output: str, fault: str
     (found,) = judge(step, status, output, tmp_path)
     assert fault in found
     assert judge(Step("rivalry", report=True), 0, "good.html\n", tmp_path) == []
+
+
+def test_a_step_without_end_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay_module, "LIMIT", 0.5)
+    _, faults = replay([Step(code="import time; time.sleep(60)")], tmp_path, {})
+    assert faults == [">>> import time; time.sleep(60): exit status 124, not 0"]
 
 
 def test_the_transcript_has_commands_answers_and_exit_statuses(tmp_path: Path) -> None:
