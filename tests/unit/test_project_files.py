@@ -24,6 +24,30 @@ def test_all_files_state_the_version_and_licence_of_the_project() -> None:
     assert codemeta["license"].endswith(f"/{PROJECT['license']}")
 
 
+def test_the_badges_state_the_licence_and_the_versions_of_python() -> None:
+    badges = re.findall(r"^\[!\[([^\]]+)\]", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    versions = [line.split()[-1] for line in PROJECT["classifiers"] if re.search(r"Python :: 3\.\d+$", line)]
+    assert badges == [f"Licence: {PROJECT['license']}", f"Python {versions[0]} to {versions[-1]}"]
+
+
+def test_the_changelog_keeps_its_form() -> None:
+    """Sections per version, the newest first; entries in the groups of Keep a Changelog."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    versions = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert versions[0] == "[Unreleased]"
+    assert all(
+        re.fullmatch(r"\[\d+\.\d+\.\d+\] - (\d{4}-\d\d-\d\d|not yet released)", one) for one in versions[1:]
+    )
+    numbers = [tuple(map(int, re.findall(r"\d+", one)[:3])) for one in versions[1:]]
+    assert numbers == sorted(set(numbers), reverse=True)
+    assert ".".join(map(str, numbers[0])) == PROJECT["version"]
+    for section in text.split("\n## ")[1:]:
+        groups = re.findall(r"^### (.*)$", section, re.MULTILINE)
+        assert len(groups) == len(set(groups))
+        assert set(groups) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+        assert not re.search(r"^- (Added|Changed|Removed|Fixed): ", section, re.MULTILINE)
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_relative_links_name_existing_files(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
