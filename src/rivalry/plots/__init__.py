@@ -65,6 +65,9 @@ _TITLES = {
     "rivalry.plots.learning_curve": {
         "learning_curve": "rewards, choices, regret or another metric during learning, by player or by method"
     },
+    "rivalry.plots.logit_branch": {
+        "logit_branch": "probability of each action against lambda along a branch of logit equilibria"
+    },
     "rivalry.plots.paths": {
         "paths": "positions, payoffs or gradients from the start to the end of a run, or greedy play of"
         " policies"

@@ -9,17 +9,10 @@ import numpy as np
 
 from rivalry.core.space import Simplex
 from rivalry.methods.continuation.parametrised_game import Local, ParametrisedGame
+from rivalry.methods.continuation.pseudo_arclength import Evaluation
 from rivalry.methods.dynamics.tangent_cone import all_directions
 
 TOGETHER = -1  # label of eigenvalues that move whole groups; others are labelled by the group they split
-
-
-class Evaluation(NamedTuple):
-    """Value [k] and derivative [k k+1] of the reduced system at a point, with the game's local quantities."""
-
-    value: np.ndarray
-    derivative: np.ndarray
-    local: Local
 
 
 class GroupSpectrum(NamedTuple):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-
-from rivalry.methods.continuation.groups import Evaluation, System
 
 ROUNDS = 12  # Newton steps of one correction
 CONVERGED = 1e-13  # of a unit: a shorter step is the last
@@ -18,6 +16,22 @@ BEND = 0.97  # the least cosine of the angle between one tangent and the next
 LONGER, SHORTER = 1.4, 0.5
 FAR = 0.2  # of a unit: the longest step of a search
 SEARCH, HALVINGS = 60, 8
+
+
+class Evaluation(NamedTuple):
+    """Value [k] and derivative [k k+1] of a system at a point, with the game's local quantities, if any."""
+
+    value: np.ndarray
+    derivative: np.ndarray
+    local: Any = None
+
+
+@runtime_checkable
+class Curve(Protocol):
+    """A curve: the zeros of k equations in k + 1 unknowns, of which the last is the parameter."""
+
+    def evaluate(self, y: np.ndarray, *, slope: bool = True) -> Evaluation:
+        """Return the equations at ``y`` [k+1]; without ``slope`` the parameter's column may be zero."""
 
 
 class CurvePoint(NamedTuple):
@@ -33,7 +47,7 @@ class CurvePoint(NamedTuple):
         return float(np.max(np.abs(self.at.value), initial=0.0))
 
 
-def correct(system: System, y: np.ndarray, normal: np.ndarray) -> CurvePoint | None:
+def correct(system: Curve, y: np.ndarray, normal: np.ndarray) -> CurvePoint | None:
     """Return the equilibrium in the plane through ``y`` normal to ``normal`` [k+1], by Newton's method.
 
     Or None.
@@ -58,7 +72,7 @@ def correct(system: System, y: np.ndarray, normal: np.ndarray) -> CurvePoint | N
     return point if point.residual <= ACCEPTED and last <= ROUGH else None
 
 
-def at_value(system: System, y: np.ndarray, part: float) -> CurvePoint | None:
+def at_value(system: Curve, y: np.ndarray, part: float) -> CurvePoint | None:
     """Return the equilibrium near ``y`` with the parameter fixed at ``part`` of its range; or None."""
     found = correct(system, np.append(y[:-1], part), np.eye(len(y))[-1])
     # exactly the value asked for: the correction leaves rounding in it
@@ -79,7 +93,7 @@ def tangent(at: Evaluation, along: np.ndarray) -> np.ndarray:
     return np.asarray(found / length) if length > 0 else rows[-1]
 
 
-def follow(system: System, y: np.ndarray, along: np.ndarray, length: float) -> CurvePoint | None:
+def follow(system: Curve, y: np.ndarray, along: np.ndarray, length: float) -> CurvePoint | None:
     """Return the next point of the curve, ``length`` along its tangent at ``y`` [k+1].
 
     None where it is lost.
@@ -88,7 +102,7 @@ def follow(system: System, y: np.ndarray, along: np.ndarray, length: float) -> C
 
 
 def step(
-    system: System, y: np.ndarray, along: np.ndarray, length: float, shortest: float, longest: float
+    system: Curve, y: np.ndarray, along: np.ndarray, length: float, shortest: float, longest: float
 ) -> tuple[CurvePoint | None, float]:
     """Return the next point of the curve through ``y`` with tangent ``along``, and the length to try next.
 
@@ -106,7 +120,7 @@ def step(
     return None, length
 
 
-def search(system: System, y: np.ndarray) -> CurvePoint | None:
+def search(system: Curve, y: np.ndarray) -> CurvePoint | None:
     """Return an equilibrium at the parameter of ``y``, possibly far away, by Newton steps, bounded and
     halved.
     """

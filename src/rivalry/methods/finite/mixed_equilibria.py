@@ -168,7 +168,7 @@ def one_mixed(tables: np.ndarray) -> np.ndarray | None:
     pure = pure_profiles(tables)
     if len(pure):
         return np.asarray(pure[0])
-    scaled, sizes = _normalise(tables), tables.shape[1:]
+    scaled, sizes = normalise(tables), tables.shape[1:]
     tries: list[tuple[str, Any]] = [("lemke_howson", label) for label in range(sum(sizes))]
     if len(tables) > 2:
         tries = [("mclennan_tourky", start) for start in MixedEquilibria()._starts(sizes)]
@@ -204,7 +204,7 @@ def _vertex_list(tables: np.ndarray, most: int = MOST_BASES) -> Session:
 
 def _support_list(tables: np.ndarray, most: int = PATHS) -> Session:
     """Return pure equilibria and those found by supports."""
-    scaled = _normalise(tables)
+    scaled = normalise(tables)
     more = [_newton(scaled, np.maximum(x, 0.0), x != 0) for x in candidates(scaled, most=most)]
     found = _add_verified(tables, pure_profiles(tables), [x for x in more if x is not None])
     return _result(found, "all pure equilibria; mixed ones by supports, without a proof that none is missing")
@@ -216,7 +216,7 @@ def _result(found: np.ndarray, reason: str) -> Session:
 
 def _add_verified(tables: np.ndarray, found: np.ndarray, more: Sequence[np.ndarray]) -> np.ndarray:
     """Return ``found`` and those of ``more`` that are new and have negligible regret."""
-    scaled = _normalise(tables)
+    scaled = normalise(tables)
     for profile in more:
         known = any(np.max(np.abs(other - profile)) < SAME for other in found)
         if not known and _regret(scaled, profile) <= REGRET:
@@ -224,7 +224,7 @@ def _add_verified(tables: np.ndarray, found: np.ndarray, more: Sequence[np.ndarr
     return found
 
 
-def _normalise(tables: np.ndarray) -> np.ndarray:
+def normalise(tables: np.ndarray) -> np.ndarray:
     """Return every player's payoffs scaled to [0, 1]: the same equilibria, whatever the units."""
     flat = tables.reshape(len(tables), -1)
     # tolerances are absolute below, so units must not matter
@@ -237,7 +237,7 @@ def _degenerate(tables: np.ndarray, found: np.ndarray) -> bool:
     """Return whether a pure action has two best responses, or an equilibrium an unplayed best response."""
     if any(np.any(best_responses(tables, p).sum(axis=p) > 1) for p in range(len(tables))):
         return True
-    scaled = _normalise(tables)
+    scaled = normalise(tables)
     for x, (player, size) in product(found, enumerate(tables.shape[1:])):
         values = expected_over(scaled[player], x, (player,))
         if np.any((values >= values.max() - 1e-7) & (x[player, :size] <= SAME)):
@@ -252,7 +252,7 @@ def _by_quantecon(
     import rivalry.tables.kernels.cache  # noqa: F401, I001 (first: QuantEcon's loops are kept there too)
     from quantecon import game_theory as qe
 
-    tables = _normalise(tables)
+    tables = normalise(tables)
     players, longest = len(tables), max(tables.shape[1:])
     # QuantEcon's tables have the own action first, then the others' in cyclic order
     turned = [np.transpose(tables[p], [*range(p, players), *range(p)]) for p in range(players)]
@@ -263,7 +263,7 @@ def _by_quantecon(
         labels = range(sum(tables.shape[1:])) if start is None else [start]
         raw = [qe.lemke_howson(game, init_pivot=label) for label in labels]
     padded = [np.stack([np.pad(row, (0, longest - len(row))) for row in profile]) for profile in raw]
-    return [_refine(tables, profile.astype(float)) for profile in padded]
+    return [refine(tables, profile.astype(float)) for profile in padded]
 
 
 def _regret(tables: np.ndarray, x: np.ndarray) -> float:
@@ -271,7 +271,7 @@ def _regret(tables: np.ndarray, x: np.ndarray) -> float:
     return max(float(v.max() - v @ x[p, : len(v)]) for p, v in enumerate(values))
 
 
-def _refine(tables: np.ndarray, x: np.ndarray) -> np.ndarray:
+def refine(tables: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return ``x`` refined by Newton's method on its support, if that is closer to an equilibrium.
 
     Supports are guessed at several thresholds: an approximation may play an action by mistake.

@@ -1,0 +1,270 @@
+"""The principal branch of logit equilibria of a finite game, from uniform play on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
+
+from rivalry.core.method import BaseLearner, Session
+from rivalry.core.results import Record
+from rivalry.methods.continuation.pseudo_arclength import Evaluation, at_value, correct, step, tangent
+from rivalry.methods.finite.mixed_equilibria import normalise, refine
+from rivalry.methods.finite.pure_equilibria import expected_over
+from rivalry.tables.kernels.shapes import stateless_tables
+
+GROWING, RANGE, LOST = 0, 1, 2
+FIRST, SHORTEST = 0.2, 1e-6  # first and shortest step, as parts of the longest
+WIDEN = 5.0  # log odds beyond which steps are proportional to them
+MARGINAL = 1e-9  # real parts of eigenvalues within this of zero have no sign
+UNPLAYED = 1e-6  # probabilities below this are zero in the limit, if that is an equilibrium
+NEAR = 0.1  # largest difference of a probability between the last point and the limit
+REGRET = 1e-9  # of a player's payoff range: largest regret of the limit
+
+
+class LogitBranch(BaseLearner):
+    """Logit (quantal response) equilibria of a finite game, from uniform play up to ``max_lambda``.
+
+    Every player chooses an action with probability proportional to ``exp(lambda u)``, where ``u`` is the
+    action's expected payoff against the others (McKelvey and Palfrey 1995). At ``lambda = 0`` uniform play is
+    the only solution. The branch that begins there, the principal branch, is followed by pseudo-arclength
+    continuation in log odds and ``lambda``, through folds, for any number of players. Where another branch
+    crosses it, as in symmetric games, the method goes straight on and reports the point.
+
+    ``step`` bounds the steps in log odds, times the payoffs' range for ``lambda``; beyond log odds of 5 it
+    grows in proportion. One step of the loop is one point.
+
+    The record has, by point (``row``), ``logit_lambda``, ``logit_profile``, ``logit_payoff``,
+    ``logit_regret`` (exact, in the game itself), ``logit_residual`` (the largest difference between a
+    probability and its logit response) and ``logit_stable`` (under the dynamic ``x' = response(x) - x``);
+    ``fold_lambda`` and ``crossing_lambda``, where the branch turns back and where it meets another. The
+    profile is the last point, certified in the game itself. ``limit`` is the Nash equilibrium found by
+    Newton's method on the support of the last point, with ``limit_regret`` and ``limit_distance``, the
+    largest difference of a probability; NaN where none is near. That the branch converges to it is not
+    proved.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> found = rv.solve(rv.games.matrix("stag_hunt"), LogitBranch(max_lambda=20.0))
+    >>> found.data.limit.values.tolist(), found.status
+    ([[0.0, 1.0], [0.0, 1.0]], 'converged')
+
+    References
+    ----------
+    McKelvey and Palfrey, Games and Economic Behavior 10, 1995; Turocy, Games and Economic Behavior 51, 2005.
+    """
+
+    max_lambda: Annotated[float, Gt(0), Lt(np.inf), "last precision of choices, per unit of payoff"] = 100.0
+    step: Annotated[float, Gt(0), Le(1), "longest step while log odds are below 5"] = 0.1
+    max_points: Annotated[int, Ge(2), Le(1_000_000), "maximum number of points"] = 10_000
+
+    def length(self, world: Any) -> int:
+        return self.max_points
+
+    def expected_steps(self, world: Any) -> int:
+        """Return 0: the number of points is not known in advance."""
+        return 0
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        """Return a session with uniform play as its only point; nothing is random."""
+        system = LogitSystem(stateless_tables(world))
+        y = np.zeros(system.unknowns + 1)
+        along = tangent(system.evaluate(y), np.eye(len(y))[-1])
+        return {
+            "points": y[None],
+            "tangents": along[None],
+            "events": np.zeros((0, 2)),  # lambda, and whether the branch turns back there
+            "length": np.array([FIRST * self.step]),
+            "ending": np.array([GROWING]),
+        }
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        """Add up to ``steps`` points."""
+        system = LogitSystem(stateless_tables(world))
+        taken = 0
+        while taken < steps and session["ending"][0] == GROWING:
+            self._extend(system, session)
+            taken += 1
+        return taken
+
+    def _extend(self, system: LogitSystem, session: Session) -> None:
+        """Add the next point, with the events before it, or the ending."""
+        y, along = session["points"][-1], session["tangents"][-1]
+        longest = self.step * max(1.0, float(np.max(np.abs(y))) / WIDEN)
+        length = min(float(session["length"][0]), longest)
+        point, session["length"][0] = step(system, y, along, length, SHORTEST * longest, longest)
+        end = self.max_lambda * system.scale
+        if point is not None and point.y[-1] >= end:
+            part = (end - y[-1]) / (point.y[-1] - y[-1])
+            point = at_value(system, y + part * (point.y - y), end)
+            session["ending"][0] = RANGE
+        if point is None:
+            session["ending"][0] = LOST
+            return
+        ahead = tangent(point.at, along)
+        found = [_turn(system, y, point.y, along, ahead), _crossing(system, y, point.y, along, ahead)]
+        events = [(value / system.scale, kind) for kind, value in enumerate(found) if value is not None]
+        session["events"] = np.concatenate([session["events"], np.reshape(events, (len(events), 2))])
+        session["points"] = np.concatenate([session["points"], point.y[None]])
+        session["tangents"] = np.concatenate([session["tangents"], ahead[None]])
+
+    def read(self, world: Any, session: Session) -> Record:
+        system = LogitSystem(stateless_tables(world))
+        points = [system.describe(y) for y in session["points"]]
+        stable, profile, payoff, regret, residual = (np.array(part) for part in zip(*points, strict=True))
+        ending, events = int(session["ending"][0]), session["events"]
+        status = ("iteration limit", "converged", "not found")[ending]
+        last = profile[-1]
+        return {
+            "profile": (("player", "axis"), last),
+            "status": ((), np.asarray(status)),
+            "concept": ((), np.asarray("logit")),
+            "concept_residual": ((), residual[-1]),
+            "logit_lambda": (("row",), session["points"][:, -1] / system.scale),
+            "logit_profile": (("row", "player", "axis"), profile),
+            "logit_payoff": (("row", "player"), payoff),
+            "logit_regret": (("row", "player"), regret),
+            "logit_residual": (("row",), residual),
+            "logit_stable": (("row",), stable),
+            "fold_lambda": (("fold",), events[events[:, 1] == 0, 0]),
+            "crossing_lambda": (("crossing",), events[events[:, 1] == 1, 0]),
+            **_limit(system, last),
+        }
+
+
+class LogitPoint(NamedTuple):
+    """A point of the branch: stability, profile [player action], payoffs, regrets and the residual."""
+
+    stable: bool
+    profile: np.ndarray
+    payoff: np.ndarray
+    regret: np.ndarray
+    residual: float
+
+
+class LogitSystem:
+    """Equations of logit equilibrium in log odds against each player's first action.
+
+    ``y`` holds the log odds of all other actions, player-major, and ``lambda`` times the widest payoff range.
+    Log odds have no bounds, and resolve probabilities of any size.
+    """
+
+    def __init__(self, tables: np.ndarray) -> None:
+        ranges = np.ptp(tables.reshape(len(tables), -1), axis=1)
+        self.scale = float(ranges.max()) or 1.0
+        self.tables, self.sizes = tables / self.scale, tables.shape[1:]
+        ends = np.cumsum([0, *(size - 1 for size in self.sizes)])
+        self.slices = [slice(*pair) for pair in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
+        self.unknowns = int(ends[-1])
+
+    def profile(self, y: np.ndarray) -> np.ndarray:
+        """Return the probabilities [player action], padded with zeros."""
+        x = np.zeros((len(self.sizes), max(self.sizes)))
+        for row, size, own in zip(x, self.sizes, self.slices, strict=True):
+            row[:size] = _softmax(np.append(0.0, y[own]))
+        return x
+
+    def action_payoffs(self, x: np.ndarray) -> list[np.ndarray]:
+        """Return the payoff of every action against the others, one array per player."""
+        return [expected_over(table, x, (player,)) for player, table in enumerate(self.tables)]
+
+    def evaluate(self, y: np.ndarray, *, slope: bool = True) -> Evaluation:
+        """Return log odds minus ``lambda`` times payoff differences, and the derivative."""
+        x, value = self.profile(y), y[:-1].copy()
+        derivative = np.zeros((self.unknowns, self.unknowns + 1))
+        derivative[:, :-1] = np.eye(self.unknowns)
+        for player, (own, pays) in enumerate(zip(self.slices, self.action_payoffs(x), strict=True)):
+            derivative[own, -1] = pays[0] - pays[1:]
+            value[own] += y[-1] * derivative[own, -1]
+            for other, (size, theirs) in enumerate(zip(self.sizes, self.slices, strict=True)):
+                if other == player:
+                    continue
+                pair = expected_over(self.tables[player], x, (player, other))
+                pair = pair if player < other else pair.T  # [own action, other's action]
+                p = x[other, :size]
+                moves = (np.diag(p) - np.outer(p, p))[:, 1:]  # of probabilities with log odds
+                derivative[own, theirs] = -y[-1] * (pair[1:] - pair[0]) @ moves
+        return Evaluation(value, derivative)
+
+    def describe(self, y: np.ndarray) -> LogitPoint:
+        """Return what is recorded of a point, in units of the game's payoffs."""
+        x, precision = self.profile(y), float(y[-1])
+        pays = self.action_payoffs(x)
+        payoff = np.array([own @ x[player, : len(own)] for player, own in enumerate(pays)])
+        regret = np.maximum([own.max() for own in pays] - payoff, 0.0)
+        away = [np.abs(_softmax(precision * own) - x[k, : len(own)]).max() for k, own in enumerate(pays)]
+        # the dynamic moves log odds by minus the equations
+        growth = np.linalg.eigvals(-self.evaluate(y).derivative[:, :-1]).real
+        stable = bool(growth.max(initial=-1.0) < -MARGINAL)
+        return LogitPoint(stable, x, self.scale * payoff, self.scale * regret, max(away))
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    parts = np.exp(logits - logits.max())
+    return np.asarray(parts / parts.sum())
+
+
+def _turn(
+    system: LogitSystem, a: np.ndarray, b: np.ndarray, along: np.ndarray, ahead: np.ndarray
+) -> float | None:
+    """Return the parameter where the branch turns back between two points; None where it does not."""
+    if along[-1] * ahead[-1] >= 0:
+        return None
+    return _locate(system, a, b, lambda at: float(tangent(at, along)[-1]))
+
+
+def _crossing(
+    system: LogitSystem, a: np.ndarray, b: np.ndarray, along: np.ndarray, ahead: np.ndarray
+) -> float | None:
+    """Return the parameter where another branch crosses between two points; None where none does."""
+
+    def orientation(at: Evaluation, direction: np.ndarray) -> float:
+        return float(np.linalg.det(np.vstack([at.derivative, direction])))
+
+    # with the tangent as last row the determinant vanishes at crossings of branches, and not at folds
+    if orientation(system.evaluate(a), along) * orientation(system.evaluate(b), ahead) >= 0:
+        return None
+    return _locate(system, a, b, lambda at: orientation(at, tangent(at, along)))
+
+
+def _locate(
+    system: LogitSystem, a: np.ndarray, b: np.ndarray, height: Callable[[Evaluation], float]
+) -> float | None:
+    """Return the parameter between two points where a function vanishes, by Brent's method.
+
+    None where the branch is lost between them.
+    """
+    from scipy.optimize import brentq
+
+    chord = (b - a) / np.linalg.norm(b - a)
+
+    def at_part(part: float) -> float:
+        point = correct(system, a + part * (b - a), chord)
+        return np.nan if point is None else height(point.at)
+
+    if not at_part(0.0) * at_part(1.0) < 0:
+        return None
+    part = float(brentq(at_part, 0.0, 1.0, xtol=1e-12))
+    there = correct(system, a + part * (b - a), chord)
+    return None if there is None else float(there.y[-1])
+
+
+def _limit(system: LogitSystem, last: np.ndarray) -> Record:
+    """Return the Nash equilibrium near the last point, its regrets and its distance; NaN where none is."""
+    scaled = normalise(system.tables)
+    there = np.where(last < UNPLAYED, 0.0, last)
+    found = refine(scaled, there / there.sum(axis=1, keepdims=True))
+    regret = np.array(
+        [own.max() - own @ found[k, : len(own)] for k, own in enumerate(system.action_payoffs(found))]
+    )
+    distance = float(np.max(np.abs(found - last)))
+    if distance > NEAR or np.any(regret > REGRET * np.ptp(scaled.reshape(len(scaled), -1), axis=1)):
+        found, regret, distance = np.full_like(found, np.nan), np.full_like(regret, np.nan), np.nan
+    return {
+        "limit": (("player", "axis"), found),
+        "limit_regret": (("player",), system.scale * np.maximum(regret, 0.0)),
+        "limit_distance": ((), np.asarray(distance)),
+    }

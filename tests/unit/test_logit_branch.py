@@ -1,0 +1,203 @@
+"""The principal branch of logit equilibria against scalar equations, closed forms, NumPy and pygambit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+from scipy.special import expit
+
+import rivalry as rv
+from rivalry.methods import LogitBranch
+from rivalry.methods.continuation.logit_branch import LogitSystem
+
+# the principal branch of this game turns back twice: found by a search over random payoffs
+FOLDED = rv.games.matrix([[77.0, 3.0], [7.0, 19.0]], [[13.0, 16.0], [1.0, 9.0]])
+
+
+def branch(game: Any, max_lambda: float, **options: Any) -> Any:
+    found = rv.solve(game, LogitBranch(max_lambda=max_lambda, **options))
+    assert found.status == "converged"
+    assert found.data.logit_lambda.values[-1] == pytest.approx(max_lambda, rel=1e-14)
+    return found.data
+
+
+def residual(game: Any, x: np.ndarray, precision: float) -> float:
+    """The largest difference between a probability and its logit response, by explicit sums."""
+    table, worst = np.asarray(game.table), 0.0
+    players = list(range(len(table)))
+    for player in players:
+        factors: list[Any] = [table[player], players]
+        for other in players:
+            if other != player:
+                factors += [x[other, : game.sizes[other]], [other]]
+        pays = np.einsum(*factors, [player])
+        weights = np.exp(precision * (pays - pays.max()))
+        worst = max(worst, np.abs(weights / weights.sum() - x[player, : len(pays)]).max())
+    return worst
+
+
+def test_a_symmetric_branch_solves_the_scalar_equation() -> None:
+    """In the stag hunt the branch is p = 1/(1 + exp(lambda (3 - 4p))), with one root below one half."""
+    data = branch(rv.games.matrix("stag_hunt"), 10.0, step=0.3)
+    for precision, x in zip(data.logit_lambda.values, data.logit_profile.values, strict=True):
+        root = brentq(lambda p: p - expit(precision * (4 * p - 3)), 0.0, 0.5, xtol=1e-15)  # noqa: B023
+        assert x[:, 0] == pytest.approx(root, abs=1e-12)
+        assert x.sum(axis=1) == pytest.approx(1.0, abs=1e-15)
+    assert data.logit_stable.values.all()
+    assert data.limit.values.tolist() == [[0, 1], [0, 1]]
+    assert data.fold_lambda.size == data.crossing_lambda.size == 0
+
+
+def test_branches_cross_where_the_symmetric_equilibrium_loses_stability() -> None:
+    """Both choose with p = 1/(1 + exp(-lambda (2p - 1))), of slope lambda/2 at one half: 1 at lambda = 2."""
+    data = branch(rv.games.matrix("coordination"), 8.0)
+    assert data.crossing_lambda.values == pytest.approx([2.0], abs=1e-9)
+    assert data.logit_profile.values == pytest.approx(0.5)
+    assert np.array_equal(data.logit_stable.values, data.logit_lambda.values < 2)
+    assert data.limit_distance == 0
+
+
+@pytest.mark.parametrize("prize", [1.0, 9.0])
+def test_asymmetric_matching_pennies(prize: float) -> None:
+    """Row's own payoff does not change its Nash strategy, one half, but moves its logit choices."""
+    game = rv.games.matrix([[prize, 0], [0, 1]], [[0, 1], [1, 0]])
+    data = branch(game, 60.0, step=0.3)
+    for precision, x in zip(data.logit_lambda.values, data.logit_profile.values, strict=True):
+
+        def row(q: float, precision: float = precision) -> float:
+            return float(expit(precision * ((prize + 1) * q - 1)))
+
+        # column's response falls in row's probability, which rises in column's: one root
+        q = brentq(lambda q, k=precision: q - expit(k * (1 - 2 * row(q, k))), 0.0, 1.0, xtol=1e-15)
+        assert x[:, 0] == pytest.approx([row(q), q], abs=1e-10)
+    assert data.limit.values[:, 0] == pytest.approx([0.5, 1 / (1 + prize)], abs=1e-12)
+    between = (data.logit_lambda.values > 0) & (data.logit_lambda.values < 20)
+    assert np.all(data.logit_profile.values[between, 0, 0] > 0.5) == (prize > 1)
+    assert data.logit_stable.values.all()
+
+
+def roots(precision: float) -> int:
+    """The number of logit equilibria of `FOLDED`: zeros of one equation in the log odds of player 0."""
+    table = np.asarray(FOLDED.table)
+    p = expit(np.linspace(-80 * precision, 80 * precision, 400_001))
+    q = expit(
+        precision * (p * (table[1, 0, 0] - table[1, 0, 1]) + (1 - p) * (table[1, 1, 0] - table[1, 1, 1]))
+    )
+    gain = q * (table[0, 0, 0] - table[0, 1, 0]) + (1 - q) * (table[0, 0, 1] - table[0, 1, 1])
+    odds = np.linspace(-80 * precision, 80 * precision, 400_001)
+    return int(np.sum(np.diff(np.sign(odds - precision * gain)) != 0))
+
+
+def test_the_branch_goes_through_folds_where_the_number_of_equilibria_changes() -> None:
+    data = branch(FOLDED, 1.0)
+    first, second = data.fold_lambda.values
+    assert first > second
+    assert [roots(second * (1 - 1e-6)), roots(second * (1 + 1e-6))] == [1, 3]
+    assert [roots(first * (1 - 1e-6)), roots(first * (1 + 1e-6))] == [3, 1]
+    at = data.logit_lambda.values
+    turning = np.flatnonzero(np.diff(np.sign(np.diff(at))))
+    assert len(turning) == 2
+    assert not data.logit_stable.values[turning[0] + 2 : turning[1] - 1].any()
+    assert max(residual(FOLDED, x, k) for k, x in zip(at, data.logit_profile.values, strict=True)) < 1e-10
+    assert data.limit.values.tolist() == [[0, 1], [0, 1]]
+
+
+@pytest.mark.parametrize("sizes", [(3, 2), (2, 3, 2), (4, 4)])
+def test_points_are_logit_equilibria_with_exact_regrets(sizes: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(sum(sizes))
+    game = rv.games.matrix(payoffs=rng.normal(size=(len(sizes), *sizes)))
+    data = branch(game, 40.0, step=0.3)
+    pairs = list(zip(data.logit_lambda.values, data.logit_profile.values, strict=True))
+    away = [residual(game, x, precision) for precision, x in pairs]
+    assert max(away) < 1e-10
+    assert data.logit_residual.values == pytest.approx(away, abs=1e-12)
+    for row in (0, len(pairs) // 2, len(pairs) - 1):
+        x, proof = pairs[row][1], rv.certificate(game, pairs[row][1])
+        assert data.logit_regret.values[row] == pytest.approx(proof.regret, abs=1e-14)
+        assert data.logit_payoff.values[row] == pytest.approx(np.asarray(game.payoffs(x)), abs=1e-14)
+    # a mistake of size d costs at least d, and is made with odds of at most exp(-lambda d)
+    bound = (max(sizes) - 1) / (np.e * data.logit_lambda.values[1:, None])
+    assert np.all(data.logit_regret.values[1:] <= bound + 1e-12)
+    if np.isfinite(data.limit_distance):
+        assert rv.certificate(game, data.limit.values).claim == "equilibrium"
+    start = np.zeros_like(pairs[0][1])
+    for player, size in enumerate(sizes):
+        start[player, :size] = 1 / size
+    assert np.array_equal(pairs[0][1], start)
+
+
+def test_the_derivative_is_that_of_the_equations() -> None:
+    rng = np.random.default_rng(3)
+    system = LogitSystem(rng.normal(size=(3, 2, 3, 2)))
+    y = rng.normal(size=system.unknowns + 1)
+    steps = 1e-6 * np.eye(len(y))
+    slopes = [(system.evaluate(y + h).value - system.evaluate(y - h).value) / 2e-6 for h in steps]
+    assert system.evaluate(y).derivative == pytest.approx(np.array(slopes).T, abs=1e-8)
+
+
+def test_units_of_payoff_only_scale_lambda() -> None:
+    game = rv.games.matrix("chicken")
+    other = rv.games.matrix(payoffs=1000 * np.asarray(game.table) + 7)
+    ours, theirs = branch(game, 5.0, step=0.3), branch(other, 0.005, step=0.3)
+    assert theirs.logit_lambda.values == pytest.approx(ours.logit_lambda.values / 1000, rel=1e-9)
+    assert theirs.logit_profile.values == pytest.approx(ours.logit_profile.values, abs=1e-9)
+
+
+def test_a_session_in_pieces_has_the_same_bits() -> None:
+    learner = LogitBranch(max_lambda=1.0)
+    world = learner.world(FOLDED)
+    whole, parts = (learner.begin(world, np.random.SeedSequence(0)) for _ in range(2))
+    taken = learner.advance(world, whole, 10_000)
+    while done := learner.advance(world, parts, 7):
+        taken -= done
+        parts = learner.unpack({name: np.array(array) for name, array in learner.pack(parts).items()})
+    assert taken == 0
+    for name, array in whole.items():
+        assert np.array_equal(array, parts[name]), name
+
+
+def test_too_few_points_are_no_convergence() -> None:
+    found = rv.solve(FOLDED, LogitBranch(max_lambda=1.0, max_points=20))
+    assert found.status == "iteration limit"
+    assert found.data.logit_lambda.values[-1] < 1
+    assert np.isnan(found.data.limit_distance) == np.isnan(found.data.limit).all()
+
+
+def test_what_is_not_a_finite_game_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^max_lambda: -1(\.0)? must be above 0"):
+        rv.solve(FOLDED, LogitBranch(max_lambda=-1.0))
+    with pytest.raises(ValueError, match="finite"):
+        rv.solve(rv.games.influencer(reach=[0.2, 0.2]), LogitBranch())
+
+
+def test_the_figure_shows_probabilities_folds_and_the_limit() -> None:
+    data = rv.solve(FOLDED, LogitBranch(max_lambda=1.0, step=0.3)).data
+    axes = rv.plots.logit_branch(data)
+    panels = axes.child_axes
+    assert [panel.get_title() for panel in panels] == ["player 0", "player 1"]
+    marks = [line for line in panels[0].lines if line.get_marker() == "o"]
+    assert [line.get_ydata()[0] for line in marks] == data.limit.values[0].tolist()
+    dotted = [line.get_xdata()[0] for line in panels[0].lines if line.get_linestyle() == ":"]
+    assert dotted == data.fold_lambda.values.tolist()
+    labels = axes.get_legend_handles_labels()[1]
+    assert {"stable", "unstable", "fold"} <= set(labels)
+    assert "crossing of branches" not in labels
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_points_agree_with_pygambit(seed: int, tmp_path: Path) -> None:
+    pygambit = pytest.importorskip("pygambit", minversion="17.0.0b2")  # which iterates over profiles by row
+    rng = np.random.default_rng(seed)
+    sizes = ((2, 2), (3, 3), (2, 2, 2))[seed]
+    game = rv.games.matrix(payoffs=rng.integers(0, 10, (len(sizes), *sizes)).astype(float))
+    rv.write_nfg(game, tmp_path / "game.nfg")
+    theirs = pygambit.read_nfg(str(tmp_path / "game.nfg"))
+    for wanted in (0.1, 1.0):
+        (point,) = pygambit.qre.logit_solve_lambda(theirs, [wanted])
+        expected = [[p for _, p in row] for row in point.profile]
+        ours = rv.solve(game, LogitBranch(max_lambda=float(point.lam)))
+        assert ours.profile.values == pytest.approx(np.array(expected), abs=1e-6)
