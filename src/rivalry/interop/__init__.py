@@ -1,5 +1,8 @@
-"""Finite games to and from other tools: files of Gambit, games of QuantEcon, Nashpy and OpenSpiel."""
+"""Games of Gambit, QuantEcon, Nashpy and OpenSpiel; environments of PettingZoo and Gymnasium as games."""
 
+from rivalry.interop.environments import EnvironmentGame as EnvironmentGame
+from rivalry.interop.environments import from_gymnasium as from_gymnasium
+from rivalry.interop.environments import from_pettingzoo as from_pettingzoo
 from rivalry.interop.extensive import read_efg as read_efg
 from rivalry.interop.gambit import read_nfg as read_nfg
 from rivalry.interop.gambit import write_nfg as write_nfg

@@ -106,6 +106,7 @@ METHODS |= {
             "rivalry.methods.q_learning.period_q_learning:PeriodQLearning",
             "rivalry.economies.learning.q_learning:PopulationQLearning",
             "rivalry.economies.learning.city_q_learning:CityQLearning",
+            "rivalry.interop.environment_q_learning:EnvironmentQLearning",
         ),
         "independent Q-learning: every player learns the values of its actions by trial",
     ),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.game import exchangeable_labels
+from rivalry.core.game import Game, exchangeable_labels
 from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.plain import register_plain
 from rivalry.core.validate import check_keywords, check_word
@@ -83,6 +83,10 @@ def tabulate(
     register_plain(game)
     if oracles.to_finite.knows(game):
         return _finite(game, observation, play)
+    if not isinstance(game, Game):
+        raise ValueError(
+            f"game: {type(game).__name__} has no payoffs to tabulate; environments take EnvironmentQLearning"
+        )
     action_grid = own_levels(game, action_grid)
     found = grid_points(game.space, action_grid)
     sizes = action_counts(found)

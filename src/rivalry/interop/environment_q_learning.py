@@ -1,0 +1,398 @@
+"""Independent Q-learning in environments of other libraries, and trained best responses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
+
+from rivalry.core.certify import TOLERANCE
+from rivalry.core.method import BaseLearner, Session
+from rivalry.core.needs import Need
+from rivalry.core.results import ROUNDING, Certificate, Record
+from rivalry.core.statistics import half_width
+from rivalry.interop.environments import EnvironmentGame
+from rivalry.methods.q_learning.exploration import Fading, each_player, fading
+
+SAMPLES = 64  # of the learning curve
+STORED = 10**7  # action values that a record may hold
+LEARN, EVALUATE, RESPOND = range(3)  # streams of random numbers
+
+Policy = np.ndarray | Callable[[Any], Any]
+
+
+class Episode(NamedTuple):
+    """What an episode is for: its phase, the player that responds (-1: none), and its number there."""
+
+    phase: int
+    responder: int
+    number: int
+
+
+class _Rates(NamedTuple):
+    """Step sizes and discount factors ``[player]``, exploration, and the power by which steps fall."""
+
+    alpha: np.ndarray
+    gamma: np.ndarray
+    epsilon: Fading
+    decay: float
+
+
+class _Agent:
+    """One agent in one episode: it chooses, learns where it does, and adds up its discounted return."""
+
+    def __init__(
+        self,
+        world: EnvironmentGame,
+        player: int,
+        session: Session,
+        rates: _Rates,
+        policy: Policy | None,
+        tables: str = "",
+    ) -> None:
+        self.world, self.player, self.policy = world, player, policy
+        self.actions = world.actions[player]
+        self.values = session[f"{tables}values"][player, :, : self.actions.size]
+        self.updates = session[f"{tables}updates"][player]
+        self.alpha, self.gamma = float(rates.alpha[player]), float(rates.gamma[player])
+        self.decay, self.learns, self.epsilon = rates.decay, False, 0.0
+        self.before: tuple[int, int] | None = None  # state and action of the last turn
+        self.total, self.weight, self.truncated = 0.0, 1.0, False
+
+    def take_turn(
+        self, observation: Any, reward: float, terminated: bool, truncated: bool, rng: np.random.Generator
+    ) -> Any:
+        """Learn from the last action, and return the next one; None at the end."""
+        self.total += self.weight * reward
+        self.weight *= 1.0 if self.before is None else self.gamma
+        if callable(self.policy):
+            self.before, self.truncated = (-1, -1), truncated
+            return None if terminated or truncated else self.policy(observation)
+        state, legal = (-1, None) if terminated else self.world.read(self.player, observation)
+        ahead = 0.0
+        if not terminated:
+            row = self.values[state] if legal is None else self.values[state, legal]
+            ahead = float(row.max()) if len(row) else 0.0
+        if self.learns and self.before is not None:
+            self._learn(reward + self.gamma * ahead)
+        self.truncated = truncated
+        if terminated or truncated:
+            return None
+        action = self._choose(state, legal, rng)
+        self.before = state, action
+        return self.actions.decode(action)
+
+    def _learn(self, target: float) -> None:
+        assert self.before is not None
+        self.updates[self.before] += 1
+        size = self.alpha / int(self.updates[self.before]) ** self.decay
+        self.values[self.before] += size * (target - self.values[self.before])
+
+    def _choose(self, state: int, legal: np.ndarray | None, rng: np.random.Generator) -> int:
+        if isinstance(self.policy, np.ndarray):
+            own = self.policy[state]
+            return int(own) if own.ndim == 0 else int(rng.choice(len(own), p=own))
+        row = self.values[state] if legal is None else self.values[state, legal]
+        if not len(row):
+            raise ValueError(f"action_mask of {self.world.agents[self.player]}: no action is legal")
+        if self.learns and rng.random() < self.epsilon:
+            index = int(rng.integers(len(row)))
+        else:
+            index = int(row.argmax())
+            if self.learns and len(best := np.flatnonzero(row == row[index])) > 1:
+                index = int(rng.choice(best))
+        return index if legal is None else int(legal[index])
+
+
+class EnvironmentQLearning(BaseLearner):
+    """Independent Q-learning in an environment of PettingZoo or Gymnasium with finite spaces.
+
+    The game is that of `rivalry.interop.from_pettingzoo` or `from_gymnasium`. Every agent learns values of
+    its actions in its own observations, from its own rewards: ``Q += alpha (r + gamma max Q' - Q)`` at its
+    next turn, with the maximum over legal actions. Terminated episodes have no next value. Truncated episodes
+    are not terminal: the value of the last observation is bootstrapped. With probability ``epsilon`` an
+    action is uniform, else greedy, ties random; ``{kind = "exponential", beta}`` is ``exp(-beta t)`` in
+    episode ``t``. With ``decay`` an entry's step is ``alpha`` over the number of its updates to that power.
+
+    ``fixed`` gives policies to agents by name, which then do not learn: ``[state]`` actions, ``[state
+    action]`` probabilities, or a function from an observation to an action. After learning, ``evaluation``
+    episodes are played by greedy policies. With ``responses`` above 0 a best response of every agent is then
+    trained for so many episodes, from nothing, against the others' policies, and evaluated on the seeds of
+    the first evaluation.
+
+    One step of the loop is one episode, and each begins with a seed of its own, made from the run's seed and
+    its number. A session is therefore a few arrays between two episodes; it is stored only where equal seeds
+    gave equal episodes.
+
+    The record has ``policy`` (player, state), the greedy actions, the lowest at ties, -1 where there is none;
+    ``action_values`` (player, state, action) where few enough; ``visits`` (player, state); ``payoff``
+    (player), the mean discounted return of the evaluation, with half its 95 % interval in ``payoff_band``;
+    ``truncated_share``, the share of its episodes that were truncated; ``learning_reward`` (sample, player),
+    returns while learning, at ``learning_step``; ``trained_best_response_gain`` (player) with its band.
+
+    The gain of a trained best response is, in expectation, a lower bound on the regret: nothing is known of
+    better responses. Its certificate is ``estimated``, with half the width of the 95 % interval as tolerance
+    and no bound. With ``transitions``, and ``gamma`` below 1, the regret of the single agent is exact.
+
+    Raises
+    ------
+    ValueError
+        For options out of range, policies of another shape, and checkpoints of an environment that does not
+        repeat itself.
+
+    Examples
+    --------
+    >>> import gymnasium, rivalry as rv
+    >>> lake = gymnasium.make("FrozenLake-v1", is_slippery=False)
+    >>> known = {"transitions": lake.unwrapped.P, "initial": lake.unwrapped.initial_state_distrib}
+    >>> game = rv.interop.from_gymnasium(lake, **known)
+    >>> learner = EnvironmentQLearning(episodes=400, alpha=1.0, gamma=0.9, epsilon=1.0, evaluation=2)
+    >>> found = rv.solve(game, learner, seed=1)
+    >>> round(float(found.payoff[0]), 6), found.claim
+    (0.59049, 'equilibrium')
+
+    References
+    ----------
+    Watkins and Dayan, Machine Learning 8, 1992; Tan, ICML 1993.
+    """
+
+    episodes: Annotated[int, Ge(1), "episodes of learning"] = 10_000
+    alpha: Annotated[float | list[float], Gt(0), Le(1), "step size, for all or one per player"] = 0.1
+    gamma: Annotated[
+        float | list[float], Ge(0), Le(1), "discount factor per own turn, for all or one per player"
+    ] = 0.95
+    epsilon: Annotated[
+        float | list[float] | dict[str, Any],
+        "probability of a random action: numbers, or {kind = 'exponential', beta} or {.., value, at}",
+    ] = 0.1
+    initial: Annotated[float, Gt(-np.inf), Lt(np.inf), "initial values of all actions"] = 0.0
+    decay: Annotated[float, Ge(0), Le(1), "power of the updates of an entry by which its step falls"] = 0.0
+    evaluation: Annotated[int, Ge(2), Le(10_000_000), "episodes of each evaluation"] = 200
+    responses: Annotated[int, Ge(0), "episodes of training of each best response; 0: none"] = 0
+    episode_limit: Annotated[int, Ge(1), "steps after which an episode is truncated"] = 10_000
+    fixed: Annotated[dict[str, Any] | None, "policies of agents that do not learn, by name"] = None
+
+    needs: ClassVar[tuple[Need, ...]] = (
+        Need("an environment of another library", lambda game: isinstance(game, EnvironmentGame)),
+    )
+
+    def world(self, game: Any) -> EnvironmentGame:
+        """Return the environment."""
+        if not isinstance(game, EnvironmentGame):
+            what = type(game).__name__
+            raise ValueError(
+                f"game: {what} must be an environment, by from_pettingzoo or from_gymnasium of rv.interop"
+            )
+        return game
+
+    def length(self, world: EnvironmentGame) -> int:
+        """Return the number of episodes of all phases."""
+        responders = len(world.agents) if self.responses else 0
+        return self._learning(world) + self.evaluation + responders * (self.responses + self.evaluation)
+
+    def _learning(self, world: EnvironmentGame) -> int:
+        """Return the number of episodes of learning: 0 where all policies are fixed."""
+        return 0 if set(world.agents) <= set(self.fixed or {}) else self.episodes
+
+    def begin(self, world: EnvironmentGame, stream: np.random.SeedSequence) -> Session:
+        players, evaluation = len(world.agents), self.evaluation
+        self._rates(world)
+        _policies(world, self.fixed)
+        shape = (players, max(s.size for s in world.states), max(a.size for a in world.actions))
+        session: Session = {
+            "seed": stream.generate_state(4, np.uint32).astype(np.int64),
+            "clock": np.zeros(1, dtype=np.int64),
+            "values": np.full(shape, self.initial),
+            "updates": np.zeros(shape, dtype=np.int64),
+            "returns": np.zeros((evaluation, players)),
+            "truncated": np.zeros(evaluation, dtype=bool),
+            "curve": np.zeros((min(SAMPLES, self.episodes), players)),
+            "reproducible": np.array([world.reproducible]),
+        }
+        if self.responses:
+            session["response_values"] = np.full(shape, self.initial)
+            session["response_updates"] = np.zeros(shape, dtype=np.int64)
+            session["response_returns"] = np.zeros((evaluation, players))
+        return session
+
+    def pack(self, session: Session) -> dict[str, Any]:
+        if not session["reproducible"][0]:
+            raise ValueError(
+                "checkpoint: equal seeds give different episodes of this environment, so that a session "
+                "cannot be resumed; leave the checkpoint out"
+            )
+        return dict(session)
+
+    def advance(self, world: EnvironmentGame, session: Session, steps: int) -> int:
+        """Play up to ``steps`` episodes."""
+        clock, total = int(session["clock"][0]), self.length(world)
+        rates, policies = self._rates(world), _policies(world, self.fixed)
+        last = min(clock + steps, total)
+        for number in range(clock, last):
+            self._play(world, session, self._episode(world, number), rates, policies)
+            session["clock"][0] = number + 1
+        return last - clock
+
+    def _episode(self, world: EnvironmentGame, number: int) -> Episode:
+        """Return what the episode is for: learning, its evaluation, then both for every player's response."""
+        if number < self._learning(world):
+            return Episode(LEARN, -1, number)
+        number -= self._learning(world)
+        if number < self.evaluation:
+            return Episode(EVALUATE, -1, number)
+        player, number = divmod(number - self.evaluation, self.responses + self.evaluation)
+        if number < self.responses:
+            return Episode(RESPOND, player, number)
+        return Episode(EVALUATE, player, number - self.responses)
+
+    def _play(
+        self,
+        world: EnvironmentGame,
+        session: Session,
+        episode: Episode,
+        rates: _Rates,
+        policies: list[Policy | None],
+    ) -> None:
+        """Play one episode, and write what it teaches or what it returned into the session."""
+        phase, responder, number = episode
+        # evaluations with and without a response share their seeds: differences have little noise
+        own = (phase, number) if phase != RESPOND else (phase, number, responder)
+        sequence = np.random.SeedSequence(session["seed"].tolist(), spawn_key=own)
+        seed, rng = int(sequence.generate_state(1)[0] >> 1), np.random.default_rng(sequence)
+        epsilon = rates.epsilon.scale * np.exp(-rates.epsilon.beta * number)
+        agents = [
+            _Agent(world, player, session, rates, policies[player])
+            if player != responder
+            else _Agent(world, player, session, rates, None, "response_")
+            for player in range(len(world.agents))
+        ]
+        for player, agent in enumerate(agents):
+            agent.learns = agent.policy is None and phase != EVALUATE and responder in (-1, player)
+            agent.epsilon = float(epsilon[player]) if agent.learns else 0.0
+
+        def turn(player: int, observation: Any, reward: float, terminated: bool, truncated: bool) -> Any:
+            return agents[player].take_turn(observation, reward, terminated, truncated, rng)
+
+        world.play(seed, self.episode_limit, turn)
+        returns = np.array([agent.total for agent in agents])
+        if phase == LEARN:
+            session["curve"][number * len(session["curve"]) // self.episodes] += returns
+        elif phase == EVALUATE and responder >= 0:
+            session["response_returns"][number, responder] = returns[responder]
+        elif phase == EVALUATE:
+            session["returns"][number] = returns
+            session["truncated"][number] = any(agent.truncated for agent in agents)
+
+    def read(self, world: EnvironmentGame, session: Session) -> Record:
+        clock, values = int(session["clock"][0]), session["values"]
+        policies = _policies(world, self.fixed)
+        policy = np.stack(
+            [_greedy(world, player, values[player], own) for player, own in enumerate(policies)]
+        )
+        visits = session["updates"].sum(axis=2)
+        whole = np.arange(values.shape[1]) < np.array([s.size for s in world.states])[:, None]
+        found: Record = {
+            "policy": (("player", "state"), policy),
+            "visits": (("player", "state"), np.where(whole, visits, 0)),
+            "status": ((), np.asarray("completed" if clock >= self.length(world) else "iteration limit")),
+            **self._curve(session, min(clock, self._learning(world))),
+        }
+        if values.size <= STORED:
+            found["action_values"] = (("player", "state", "action"), values.copy())
+        if world.transitions is not None and self._rates(world).gamma[0] < 1 and np.all(policy[0] >= 0):
+            found |= self._exact(world, policy[0], float(self._rates(world).gamma[0]))
+        if clock < self._learning(world) + self.evaluation:
+            return found
+        returns, player = session["returns"], ("player",)
+        found["truncated_share"] = ((), np.asarray(session["truncated"].mean()))
+        found["mean_return"] = (player, returns.mean(axis=0))
+        found["mean_return_band"] = (player, half_width(returns))
+        found.setdefault("payoff", (player, returns.mean(axis=0)))
+        if self.responses and clock >= self.length(world):
+            found = self._gains(session) | found  # an exact certificate comes before an estimate
+        return found
+
+    def _curve(self, session: Session, done: int) -> Record:
+        """Return mean returns of whole samples of the episodes of learning."""
+        samples = len(session["curve"])
+        ends = -(-np.arange(1, samples + 1) * self.episodes // samples)  # first episode of the next sample
+        known = ends <= done
+        means = session["curve"] / np.diff(ends, prepend=0)[:, None]
+        return {
+            "learning_step": (("sample",), ends[known]),
+            "learning_reward": (("sample", "player"), means[known]),
+        }
+
+    def _gains(self, session: Session) -> Record:
+        """Return the gains of trained best responses, and the certificate that they make."""
+        more = session["response_returns"] - session["returns"]
+        gain, band = more.mean(axis=0), half_width(more)
+        regret = np.maximum(gain, 0.0)
+        how = f"best responses trained by Q-learning, {self.responses} and {self.evaluation} episodes"
+        proof = Certificate(regret, np.full(len(gain), np.inf), "estimated", how, band)
+        return {
+            "trained_best_response_gain": (("player",), gain),
+            "trained_best_response_gain_band": (("player",), band),
+            **proof.record(),
+        }
+
+    def _exact(self, world: EnvironmentGame, policy: np.ndarray, gamma: float) -> Record:
+        """Return the exact value of a policy, and the certificate by policy iteration."""
+        problem: Any = world.transitions
+        own = float(problem.initial @ problem.values(policy, gamma))
+        best, error = problem.optimum(gamma)
+        worst, _ = problem._replace(reward=-problem.reward).optimum(gamma)
+        value = float(problem.initial @ best)
+        regret = np.array([max(value - own, 0.0)])
+        stake = np.array([value + float(problem.initial @ worst)])
+        size = float(np.abs(best).max(initial=abs(own)))
+        allowed = TOLERANCE * stake + ROUNDING * size / (1 - gamma)
+        how = "policy iteration on all transitions"
+        proof = Certificate(regret, regret + error, "exact", how, allowed, stake, "floating point")
+        return {"payoff": (("player",), np.array([own])), **proof.record()}
+
+    def _rates(self, world: EnvironmentGame) -> _Rates:
+        players = len(world.agents)
+        return _Rates(
+            each_player("alpha", self.alpha, players),
+            each_player("gamma", self.gamma, players),
+            fading("epsilon", self.epsilon, players),
+            self.decay,
+        )
+
+
+def _policies(world: EnvironmentGame, fixed: Mapping[str, Any] | None) -> list[Policy | None]:
+    """Return the fixed policy of every agent, None for agents that learn. Raises `ValueError`."""
+    found: list[Policy | None] = [None] * len(world.agents)
+    for name, given in (fixed or {}).items():
+        if name not in world.agents:
+            raise ValueError(f"fixed: {name!r} is no agent; must be one of {', '.join(world.agents)}")
+        player = world.agents.index(name)
+        states, actions = world.states[player].size, world.actions[player].size
+        if callable(given):
+            found[player] = given
+            continue
+        policy = np.asarray(given)[:states]
+        numbers = (
+            policy.ndim == 1 and policy.dtype.kind in "iu" and np.all((policy >= 0) & (policy < actions))
+        )
+        shares = policy.ndim == 2 and policy.shape[1] == actions and np.all(policy >= 0)
+        shares = shares and np.allclose(policy.sum(axis=1), 1.0, rtol=0.0, atol=1e-9)
+        if len(policy) != states or not (numbers or shares):
+            rule = f"[state] actions in 0..{actions - 1} or [state action] probabilities, for {states} states"
+            raise ValueError(f"fixed.{name}: must be {rule}, or a function of the observation")
+        found[player] = policy
+    return found
+
+
+def _greedy(world: EnvironmentGame, player: int, values: np.ndarray, fixed: Policy | None) -> np.ndarray:
+    """Return the action in every state, ``[state]``, -1 beyond the agent's states and for functions."""
+    found = np.full(len(values), -1)
+    states, actions = world.states[player].size, world.actions[player].size
+    if fixed is None:
+        found[:states] = values[:states, :actions].argmax(axis=1)
+    elif isinstance(fixed, np.ndarray):
+        found[:states] = fixed if fixed.ndim == 1 else -1
+    return found

@@ -1,0 +1,352 @@
+"""Environments of PettingZoo and Gymnasium with finite spaces, for tabular learners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import count
+from math import prod
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from rivalry.core import oracles
+from rivalry.core.display import OneLineRepr, count_text
+from rivalry.core.tree import Tree, static
+
+MASK = "action_mask"
+MOST_ENTRIES = 10**8  # states times actions of all agents together: 800 MB of values
+PROBE = 200  # steps of the two episodes that test whether seeds are obeyed
+SUM = 1e-9  # largest error of a sum of probabilities
+
+
+@runtime_checkable
+class Turn(Protocol):
+    """What an agent does when it is its turn, and what it learns at its end."""
+
+    def __call__(
+        self, player: int, observation: Any, reward: float, terminated: bool, truncated: bool
+    ) -> Any:
+        """Return an action; ``reward`` is what was received since the agent's last action.
+
+        At the end of an episode the answer is not used.
+        """
+
+
+class Numbering(NamedTuple):
+    """The elements of a finite space as numbers ``0..size - 1``, mixed radix, the first part slowest."""
+
+    size: int
+    encode: Callable[[Any], int]
+    decode: Callable[[int], Any]
+
+
+class Transitions(NamedTuple):
+    """A decision problem in tables: expected rewards, transitions that do not terminate, initial states."""
+
+    reward: np.ndarray  # [state action]
+    next: np.ndarray  # [state action state], sums below 1 where play may terminate
+    initial: np.ndarray  # [state]
+
+    def values(self, policy: np.ndarray, gamma: float) -> np.ndarray:
+        """Return the discounted value ``[state]`` of a policy ``[state]``."""
+        rows = np.arange(len(policy))
+        moves = np.eye(len(policy)) - gamma * self.next[rows, policy]
+        return np.linalg.solve(moves, self.reward[rows, policy])
+
+    def optimum(self, gamma: float) -> tuple[np.ndarray, float]:
+        """Return the largest values ``[state]`` by policy iteration, and a bound on their error."""
+        policy, values = np.zeros(len(self.reward), dtype=int), np.zeros(0)
+        for _ in range(1000):
+            values = self.values(policy, gamma)
+            q = self.reward + gamma * self.next @ values
+            best = q.argmax(axis=1)
+            # only strict improvements: ties in rounding would alternate
+            better = q.max(axis=1) > values + 1e-12 * max(1.0, float(np.abs(values).max()))
+            if not better.any():
+                break
+            policy = np.where(better, best, policy)
+        return values, float(np.max(q.max(axis=1) - values, initial=0.0)) / (1 - gamma)
+
+
+class EnvironmentGame(OneLineRepr, Tree):
+    """An environment of another library as a game of its agents, with numbered observations and actions.
+
+    `from_pettingzoo` and `from_gymnasium` make it. ``reproducible`` states whether two episodes with the same
+    seed and the same actions were equal.
+    """
+
+    env: Any = static()
+    name: str = static()
+    agents: tuple[str, ...] = static()
+    states: tuple[Numbering, ...] = static()
+    actions: tuple[Numbering, ...] = static()
+    masked: tuple[bool, ...] = static()
+    sequential: bool = static()
+    reproducible: bool = static(default=False)
+    transitions: Transitions | None = static(default=None)
+
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        sizes = [f"{s.size} × {a.size}" for s, a in zip(self.states, self.actions, strict=True)]
+        shown = sizes[0] if len(set(sizes)) == 1 else ", ".join(sizes)
+        who = count_text(len(self.agents), "agent")
+        return f"Environment {self.name} of {who}, states × actions {shown}", {}
+
+    def read(self, player: int, observation: Any) -> tuple[int, np.ndarray | None]:
+        """Return the number of an observation, and the numbers of the legal actions; None for all."""
+        legal = None
+        if self.masked[player]:
+            legal = np.flatnonzero(np.ravel(observation[MASK]))
+        return self.states[player].encode(observation), legal
+
+    def play(self, seed: int, limit: int, turn: Turn) -> None:
+        """Play one episode from ``seed``, truncated after ``limit`` steps.
+
+        Every agent takes its turns, the last one when it is terminated or truncated. In an environment of
+        turns a step is one agent's, and at the limit the others' unfinished moves are dropped.
+        """
+        (self._play_in_turn if self.sequential else self._play_together)(seed, limit, turn)
+
+    def _play_together(self, seed: int, limit: int, turn: Turn) -> None:
+        env, number = self.env, {name: k for k, name in enumerate(self.agents)}
+        views, _ = env.reset(seed=seed)
+        rewards: Mapping[str, float] = {}
+        for step in count(1):
+            movers = list(env.agents)
+            if not movers:
+                return
+            actions = {
+                name: turn(number[name], views[name], float(rewards.get(name, 0.0)), False, False)
+                for name in movers
+            }
+            views, rewards, over, short, _ = env.step(actions)
+            for name in movers:
+                cut = bool(short[name]) or step == limit
+                if over[name] or cut:
+                    last = views.get(name)
+                    turn(number[name], last, float(rewards[name]), bool(over[name]), not over[name])
+            if step == limit:
+                return
+
+    def _play_in_turn(self, seed: int, limit: int, turn: Turn) -> None:
+        env, number = self.env, {name: k for k, name in enumerate(self.agents)}
+        env.reset(seed=seed)
+        for step, name in enumerate(env.agent_iter()):
+            view, reward, over, short, _ = env.last()
+            cut = bool(short) or step == limit
+            action = turn(number[name], view, float(reward), bool(over), cut and not over)
+            if step >= limit:
+                return
+            env.step(None if over or cut else action)
+
+
+@oracles.labels.register(EnvironmentGame)
+def _(game: EnvironmentGame) -> oracles.Labels:
+    return oracles.Labels(game.agents)
+
+
+def from_pettingzoo(env: Any) -> EnvironmentGame:
+    """Return an environment of PettingZoo, parallel or in turn, as a game for `EnvironmentQLearning`.
+
+    Observations and actions are numbered: ``Discrete``, ``MultiDiscrete`` and ``MultiBinary`` spaces, and
+    tuples and dictionaries of these. An ``action_mask`` in a dictionary of observations gives the legal
+    actions and is not part of the state. Two short episodes are played to test whether equal seeds give equal
+    episodes.
+
+    Parameters
+    ----------
+    env : ParallelEnv or AECEnv
+        The environment, with ``possible_agents``.
+
+    Raises
+    ------
+    ValueError
+        For any other object, and for a space that is not finite.
+
+    Examples
+    --------
+    >>> from_pettingzoo("chess")
+    Traceback (most recent call last):
+    ...
+    ValueError: env: str must be a ParallelEnv or an AECEnv of PettingZoo
+    """
+    from pettingzoo import AECEnv, ParallelEnv
+
+    if not isinstance(env, AECEnv | ParallelEnv):
+        raise ValueError(f"env: {type(env).__name__} must be a ParallelEnv or an AECEnv of PettingZoo")
+    try:
+        agents = tuple(map(str, env.possible_agents))
+    except AttributeError:
+        raise ValueError("env: has no possible_agents; they must be known before play") from None
+    spaces = [(env.observation_space(name), env.action_space(name)) for name in env.possible_agents]
+    name = str(env.metadata.get("name", type(env.unwrapped).__name__))
+    return _game_of(env, name, agents, spaces, isinstance(env, AECEnv))
+
+
+def from_gymnasium(env: Any, *, transitions: Any = None, initial: Any = None) -> EnvironmentGame:
+    """Return an environment of Gymnasium as a game of one agent for `EnvironmentQLearning`.
+
+    Spaces are those of `from_pettingzoo`.
+
+    Parameters
+    ----------
+    env : gymnasium.Env
+        The environment.
+    transitions : mapping, optional
+        All transitions, ``[state][action]`` a list of ``(probability, next state, reward, terminated)``, as
+        ``env.unwrapped.P`` of ``toy_text``. Regrets of learned policies are then exact.
+    initial : array_like, optional
+        Probabilities of the initial states, needed with ``transitions``.
+
+    Raises
+    ------
+    ValueError
+        For any other object, for a space that is not finite, and for transitions that are not probabilities.
+
+    Examples
+    --------
+    >>> import gymnasium
+    >>> lake = gymnasium.make("FrozenLake-v1")
+    >>> known = {"transitions": lake.unwrapped.P, "initial": lake.unwrapped.initial_state_distrib}
+    >>> from_gymnasium(lake, **known)
+    Environment FrozenLake-v1 of 1 agent, states × actions 16 × 4
+    """
+    from gymnasium import Env
+
+    if not isinstance(env, Env):
+        raise ValueError(f"env: {type(env).__name__} must be an Env of Gymnasium")
+    if (transitions is None) != (initial is None):
+        raise ValueError("transitions, initial: both must be given, or neither")
+    name = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
+    spaces = [(env.observation_space, env.action_space)]
+    game = _game_of(_OneAgent(env), name, ("agent",), spaces, False)
+    if transitions is None:
+        return game
+    sizes = game.states[0].size, game.actions[0].size
+    return replace(game, transitions=_transitions(transitions, initial, *sizes))
+
+
+class _OneAgent:
+    """An environment of Gymnasium with the interface of a parallel one of PettingZoo."""
+
+    def __init__(self, env: Any) -> None:
+        self.env, self.possible_agents, self.agents = env, ["agent"], ["agent"]
+
+    def reset(self, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        self.agents = ["agent"]
+        view, info = self.env.reset(seed=seed)
+        return {"agent": view}, {"agent": info}
+
+    def step(self, actions: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+        found = self.env.step(actions["agent"])
+        if found[2] or found[3]:
+            self.agents = []
+        return tuple({"agent": part} for part in found)
+
+
+def _game_of(
+    env: Any, name: str, agents: tuple[str, ...], spaces: list[tuple[Any, Any]], sequential: bool
+) -> EnvironmentGame:
+    from gymnasium.spaces import Dict
+
+    states, actions, masked = [], [], []
+    for agent, (seen, own) in zip(agents, spaces, strict=True):
+        rest = seen
+        masked.append(isinstance(seen, Dict) and MASK in seen.spaces)
+        if masked[-1]:
+            rest = Dict({key: part for key, part in seen.spaces.items() if key != MASK})
+        states.append(_numbering(rest, f"observations of {agent}"))
+        actions.append(_numbering(own, f"actions of {agent}"))
+    entries = sum(s.size * a.size for s, a in zip(states, actions, strict=True))
+    if entries > MOST_ENTRIES:
+        raise ValueError(f"env: {entries:.3g} pairs of state and action; must be at most {MOST_ENTRIES:.0e}")
+    game = EnvironmentGame(env, name, agents, tuple(states), tuple(actions), tuple(masked), sequential)
+    return replace(game, reproducible=_trace(game) == _trace(game))
+
+
+def _trace(game: EnvironmentGame) -> list[tuple[Any, ...]]:
+    """Return all that agents observe in one episode of random actions."""
+    rng, found = np.random.default_rng(0), []
+
+    def turn(player: int, observation: Any, reward: float, terminated: bool, truncated: bool) -> Any:
+        state, legal = (-1, None) if terminated else game.read(player, observation)
+        found.append((player, state, reward, terminated, truncated))
+        actions = game.actions[player]
+        return actions.decode(int(rng.integers(actions.size) if legal is None else rng.choice(legal)))
+
+    game.play(0, PROBE, turn)
+    return found
+
+
+def _numbering(space: Any, what: str) -> Numbering:
+    """Return the numbers of the elements of a finite space. Raises `ValueError` for others."""
+    from gymnasium import spaces
+
+    if isinstance(space, spaces.Discrete):
+        first = int(space.start)
+        return Numbering(int(space.n), lambda x: int(x) - first, lambda k: first + k)
+    if isinstance(space, spaces.MultiDiscrete | spaces.MultiBinary):
+        many = isinstance(space, spaces.MultiDiscrete)
+        counts = np.ravel(space.nvec) if many else np.full(prod(space.shape), 2)
+        start = np.ravel(space.start) if many else np.zeros(len(counts), dtype=int)
+        base = np.array([prod(counts[k + 1 :].tolist()) for k in range(len(counts))], dtype=object)
+
+        def encode(x: Any) -> int:
+            return int((np.ravel(x).astype(int) - start) @ base)
+
+        def decode(k: int) -> np.ndarray:
+            digits = np.array([k // int(unit) % int(size) for unit, size in zip(base, counts, strict=True)])
+            return (digits + start).astype(space.dtype).reshape(space.shape)
+
+        return Numbering(prod(counts.tolist()), encode, decode)
+    if isinstance(space, spaces.Tuple):
+        return _product(dict(enumerate(space.spaces)), what, lambda parts: tuple(parts.values()))
+    if isinstance(space, spaces.Dict):
+        return _product(dict(space.spaces), what, dict)
+    raise ValueError(
+        f"{what}: {type(space).__name__} is not finite; must be Discrete, MultiDiscrete, MultiBinary, or a "
+        "Tuple or Dict of these; a wrapper of the environment can make it so"
+    )
+
+
+def _product(parts: dict[Any, Any], what: str, build: Callable[[dict[Any, Any]], Any]) -> Numbering:
+    """Return the numbers of the elements of a product of spaces."""
+    known = {key: _numbering(part, what) for key, part in parts.items()}
+
+    def encode(x: Any) -> int:
+        number = 0
+        for key, part in known.items():
+            number = number * part.size + part.encode(x[key])
+        return number
+
+    def decode(k: int) -> Any:
+        found = {}
+        for key, part in reversed(known.items()):
+            k, digit = divmod(k, part.size)
+            found[key] = part.decode(digit)
+        return build({key: found[key] for key in known})
+
+    return Numbering(prod(part.size for part in known.values()), encode, decode)
+
+
+def _transitions(given: Any, initial: Any, states: int, actions: int) -> Transitions:
+    """Return transitions as arrays. Raises `ValueError` unless all are probabilities of known states."""
+    if states * states * actions > MOST_ENTRIES:
+        raise ValueError(f"transitions: {states} states are too many for exact values")
+    reward, ahead = np.zeros((states, actions)), np.zeros((states, actions, states))
+    for state, action in np.ndindex(states, actions):
+        try:
+            rows = [tuple(map(float, row)) for row in given[state][action]]
+        except (KeyError, IndexError, TypeError, ValueError):
+            rows = []
+        total = sum(row[0] for row in rows if len(row) == 4)
+        if abs(total - 1) > SUM or any(row[0] < 0 or not 0 <= row[1] < states for row in rows):
+            rule = "must be rows (probability, next state, reward, terminated) with sum one"
+            raise ValueError(f"transitions[{state}][{action}]: {rule}")
+        for share, after, paid, terminated in rows:
+            reward[state, action] += share * paid
+            ahead[state, action, int(after)] += share * (not terminated)
+    first = np.asarray(initial, dtype=float)
+    if first.shape != (states,) or np.any(first < 0) or abs(first.sum() - 1) > SUM:
+        raise ValueError(f"initial: must be {states} probabilities, one per state, with sum one")
+    return Transitions(reward, ahead, first)
