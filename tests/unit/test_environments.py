@@ -128,6 +128,40 @@ def test_truncated_episodes_are_bootstrapped_and_terminated_ones_are_not(
     assert found.data.truncated_share == (end != "terminated")
 
 
+class Leaving(ParallelEnv[str, int, int]):  # type: ignore[misc]
+    """Both are paid 1 per step; the first is terminated after one, the second truncated after three."""
+
+    metadata = {"name": "leaving_v0"}  # noqa: RUF012
+
+    def __init__(self) -> None:
+        self.possible_agents, self.agents = ["first", "second"], []
+
+    def observation_space(self, agent: str) -> spaces.Space[Any]:
+        return spaces.Discrete(1)
+
+    def action_space(self, agent: str) -> spaces.Space[Any]:
+        return spaces.Discrete(1)
+
+    def reset(self, seed: int | None = None, options: Any = None) -> tuple[dict[str, int], dict[str, Any]]:
+        self.agents, self.taken = list(self.possible_agents), 0
+        return dict.fromkeys(self.agents, 0), {}
+
+    def step(self, actions: Any) -> Any:
+        assert set(actions) == set(self.agents)
+        self.taken += 1
+        over = {name: name == "first" for name in self.agents}
+        cut = {name: name == "second" and self.taken == 3 for name in self.agents}
+        names, self.agents = self.agents, [] if self.taken == 3 else ["second"]
+        return dict.fromkeys(names, 0), dict.fromkeys(names, 1.0), over, cut, {name: {} for name in names}
+
+
+def test_agents_may_leave_at_different_times() -> None:
+    found = rv.solve(from_pettingzoo(Leaving()), EnvironmentQLearning(episodes=40, gamma=0.5, **EXPLORE))
+    assert found.data.action_values.values.ravel() == pytest.approx([1.0, 2.0], abs=1e-12)
+    assert found.payoff.values.tolist() == [1.0, 1.75]
+    assert found.data.visits.values.ravel().tolist() == [40, 120]
+
+
 # -- turns, masks and fixed policies -------------------------------------------------------------------
 
 
@@ -242,7 +276,7 @@ class Numbered(BaseParallelWrapper):  # type: ignore[misc]
 def test_a_game_of_ours_teaches_what_it_teaches_the_native_learner(episodes: int) -> None:
     """Under random play cooperation pays 1.5 and defection 3 per period: values 1.5 + 3 and 3 + 3."""
     game = rv.games.matrix("prisoners_dilemma")
-    shared: dict[str, Any] = {"alpha": 0.02 if episodes > 100 else 0.1, "gamma": 0.5, "epsilon": 1.0}
+    shared: dict[str, Any] = {"alpha": 0.005 if episodes > 100 else 0.1, "gamma": 0.5, "epsilon": 1.0}
     world = from_pettingzoo(Numbered(parallel_env(game, periods=20)))
     found = rv.solve(
         world, EnvironmentQLearning(episodes=episodes, evaluation=2, initial=5.0, **shared), seed=1
@@ -257,8 +291,10 @@ def test_a_game_of_ours_teaches_what_it_teaches_the_native_learner(episodes: int
     )
     session = native.begin(native.world(game), np.random.SeedSequence(1))
     native.advance(native.world(game), session, native.length(native.world(game)))
+    # payoffs have a standard deviation of 2, an entry one of 2 sqrt(alpha/2) = 0.1, and the mean over four
+    # states half of that, which 1/(1 - gamma) doubles: 0.1
     for values in (found.data.action_values.values, session["values"][0]):
-        assert values.mean(axis=1) == pytest.approx(np.array([[4.5, 6.0]] * 2), abs=0.2)
+        assert values.mean(axis=1) == pytest.approx(np.array([[4.5, 6.0]] * 2), abs=0.3)
 
 
 class Repeated(ParallelEnv[str, int, int]):  # type: ignore[misc]

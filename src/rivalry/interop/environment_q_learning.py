@@ -127,10 +127,12 @@ class EnvironmentQLearning(BaseLearner):
     gave equal episodes.
 
     The record has ``policy`` (player, state), the greedy actions, the lowest at ties, -1 where there is none;
-    ``action_values`` (player, state, action) where few enough; ``visits`` (player, state); ``payoff``
-    (player), the mean discounted return of the evaluation, with half its 95 % interval in ``payoff_band``;
-    ``truncated_share``, the share of its episodes that were truncated; ``learning_reward`` (sample, player),
-    returns while learning, at ``learning_step``; ``trained_best_response_gain`` (player) with its band.
+    ``action_values`` (player, state, action) where few enough; ``visits`` (player, state); ``mean_return``
+    (player), of the discounted returns in the evaluation, with half its 95 % interval in
+    ``mean_return_band``; ``payoff`` (player), the same, or the exact value where it is known;
+    ``truncated_share``, the share of these episodes that were truncated; ``learning_reward`` (sample,
+    player), returns while learning, at ``learning_step``; ``trained_best_response_gain`` (player) with its
+    band.
 
     The gain of a trained best response is, in expectation, a lower bound on the regret: nothing is known of
     better responses. Its certificate is ``estimated``, with half the width of the 95 % interval as tolerance

@@ -15,7 +15,7 @@ from rivalry.core.display import OneLineRepr, count_text
 from rivalry.core.tree import Tree, static
 
 MASK = "action_mask"
-MOST_ENTRIES = 10**8  # states times actions of all agents together: 800 MB of values
+MOST_ENTRIES = 10**8  # states times actions of all agents together: 800 MB of values, as many of counts
 PROBE = 200  # steps of the two episodes that test whether seeds are obeyed
 SUM = 1e-9  # largest error of a sum of probabilities
 
@@ -170,7 +170,7 @@ def from_pettingzoo(env: Any) -> EnvironmentGame:
     ...
     ValueError: env: str must be a ParallelEnv or an AECEnv of PettingZoo
     """
-    from pettingzoo import AECEnv, ParallelEnv
+    from pettingzoo import AECEnv, ParallelEnv  # type: ignore[import-untyped]
 
     if not isinstance(env, AECEnv | ParallelEnv):
         raise ValueError(f"env: {type(env).__name__} must be a ParallelEnv or an AECEnv of PettingZoo")
@@ -257,7 +257,8 @@ def _game_of(
             rest = Dict({key: part for key, part in seen.spaces.items() if key != MASK})
         states.append(_numbering(rest, f"observations of {agent}"))
         actions.append(_numbering(own, f"actions of {agent}"))
-    entries = sum(s.size * a.size for s, a in zip(states, actions, strict=True))
+    # tables of all agents have the size of the largest
+    entries = len(agents) * max(s.size for s in states) * max(a.size for a in actions)
     if entries > MOST_ENTRIES:
         raise ValueError(f"env: {entries:.3g} pairs of state and action; must be at most {MOST_ENTRIES:.0e}")
     game = EnvironmentGame(env, name, agents, tuple(states), tuple(actions), tuple(masked), sequential)
@@ -285,20 +286,10 @@ def _numbering(space: Any, what: str) -> Numbering:
     if isinstance(space, spaces.Discrete):
         first = int(space.start)
         return Numbering(int(space.n), lambda x: int(x) - first, lambda k: first + k)
-    if isinstance(space, spaces.MultiDiscrete | spaces.MultiBinary):
-        many = isinstance(space, spaces.MultiDiscrete)
-        counts = np.ravel(space.nvec) if many else np.full(prod(space.shape), 2)
-        start = np.ravel(space.start) if many else np.zeros(len(counts), dtype=int)
-        base = np.array([prod(counts[k + 1 :].tolist()) for k in range(len(counts))], dtype=object)
-
-        def encode(x: Any) -> int:
-            return int((np.ravel(x).astype(int) - start) @ base)
-
-        def decode(k: int) -> np.ndarray:
-            digits = np.array([k // int(unit) % int(size) for unit, size in zip(base, counts, strict=True)])
-            return (digits + start).astype(space.dtype).reshape(space.shape)
-
-        return Numbering(prod(counts.tolist()), encode, decode)
+    if isinstance(space, spaces.MultiDiscrete):
+        return _array_numbering(space, np.ravel(space.nvec), np.ravel(space.start))
+    if isinstance(space, spaces.MultiBinary):
+        return _array_numbering(space, np.full(prod(space.shape), 2), np.zeros(prod(space.shape), dtype=int))
     if isinstance(space, spaces.Tuple):
         return _product(dict(enumerate(space.spaces)), what, lambda parts: tuple(parts.values()))
     if isinstance(space, spaces.Dict):
@@ -307,6 +298,22 @@ def _numbering(space: Any, what: str) -> Numbering:
         f"{what}: {type(space).__name__} is not finite; must be Discrete, MultiDiscrete, MultiBinary, or a "
         "Tuple or Dict of these; a wrapper of the environment can make it so"
     )
+
+
+def _array_numbering(space: Any, counts: np.ndarray, start: np.ndarray) -> Numbering:
+    """Return the numbers of arrays of whole numbers, ``counts`` many from ``start`` per entry."""
+    # Python's whole numbers: the number of elements may exceed 64 bits
+    base = np.array([prod(counts[k + 1 :].tolist()) for k in range(len(counts))], dtype=object)
+
+    def encode(x: Any) -> int:
+        return int((np.ravel(x).astype(int) - start) @ base)
+
+    def decode(k: int) -> np.ndarray:
+        digits = np.array([k // int(unit) % int(size) for unit, size in zip(base, counts, strict=True)])
+        found: np.ndarray = (digits + start).astype(space.dtype).reshape(space.shape)
+        return found
+
+    return Numbering(prod(counts.tolist()), encode, decode)
 
 
 def _product(parts: dict[Any, Any], what: str, build: Callable[[dict[Any, Any]], Any]) -> Numbering:
