@@ -18,7 +18,9 @@ _TITLES = {
             "equilibria along one parameter: branches, folds, symmetry breaking, Hopf points and limit cycles"
         ),
         "comparative_statics": "derivatives of an equilibrium in a parameter, by implicit differentiation",
-        "logit_branch": "logit equilibria of a finite game from uniform play on, as lambda grows",
+        "quantal_response": (
+            "logit (quantal response) equilibria of a finite game from uniform play on, as lambda grows"
+        ),
         "thresholds": "parameter values at which the symmetric profile gains or loses stability",
     },
     "rivalry.methods.continuous": {

@@ -25,7 +25,7 @@ def logit_branch(data: Dataset, ax: Axes, *, log: bool = True, at: At = None) ->
     Parameters
     ----------
     data
-        Holds ``logit_profile [row player axis]`` and ``logit_lambda [row]`` of `LogitBranch`.
+        Holds ``logit_profile [row player axis]`` and ``logit_lambda [row]`` of `QuantalResponse`.
     ax
         Axes to draw on; those of a new figure otherwise.
     log

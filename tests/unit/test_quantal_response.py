@@ -11,15 +11,15 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 import rivalry as rv
-from rivalry.methods import LogitBranch
-from rivalry.methods.continuation.logit_branch import LogitSystem
+from rivalry.methods import QuantalResponse
+from rivalry.methods.continuation.quantal_response import LogitSystem
 
 # the principal branch of this game turns back twice: found by a search over random payoffs
 FOLDED = rv.games.matrix([[77.0, 3.0], [7.0, 19.0]], [[13.0, 16.0], [1.0, 9.0]])
 
 
 def branch(game: Any, max_lambda: float, **options: Any) -> Any:
-    found = rv.solve(game, LogitBranch(max_lambda=max_lambda, **options))
+    found = rv.solve(game, QuantalResponse(max_lambda=max_lambda, **options))
     assert found.status == "converged"
     assert found.data.logit_lambda.values[-1] == pytest.approx(max_lambda, rel=1e-14)
     return found.data
@@ -148,7 +148,7 @@ def test_units_of_payoff_only_scale_lambda() -> None:
 
 
 def test_a_session_in_pieces_has_the_same_bits() -> None:
-    learner = LogitBranch(max_lambda=1.0)
+    learner = QuantalResponse(max_lambda=1.0)
     world = learner.world(FOLDED)
     whole, parts = (learner.begin(world, np.random.SeedSequence(0)) for _ in range(2))
     taken = learner.advance(world, whole, 10_000)
@@ -161,7 +161,7 @@ def test_a_session_in_pieces_has_the_same_bits() -> None:
 
 
 def test_too_few_points_are_no_convergence() -> None:
-    found = rv.solve(FOLDED, LogitBranch(max_lambda=1.0, max_points=20))
+    found = rv.solve(FOLDED, QuantalResponse(max_lambda=1.0, max_points=20))
     assert found.status == "iteration limit"
     assert found.data.logit_lambda.values[-1] < 1
     assert np.isnan(found.data.limit_distance) == np.isnan(found.data.limit).all()
@@ -169,13 +169,13 @@ def test_too_few_points_are_no_convergence() -> None:
 
 def test_what_is_not_a_finite_game_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^max_lambda: -1(\.0)? must be above 0"):
-        rv.solve(FOLDED, LogitBranch(max_lambda=-1.0))
+        rv.solve(FOLDED, QuantalResponse(max_lambda=-1.0))
     with pytest.raises(ValueError, match="finite"):
-        rv.solve(rv.games.influencer(reach=[0.2, 0.2]), LogitBranch())
+        rv.solve(rv.games.influencer(reach=[0.2, 0.2]), QuantalResponse())
 
 
 def test_the_figure_shows_probabilities_folds_and_the_limit() -> None:
-    data = rv.solve(FOLDED, LogitBranch(max_lambda=1.0, step=0.3)).data
+    data = rv.solve(FOLDED, QuantalResponse(max_lambda=1.0, step=0.3)).data
     axes = rv.plots.logit_branch(data)
     panels = axes.child_axes
     assert [panel.get_title() for panel in panels] == ["player 0", "player 1"]
@@ -199,5 +199,5 @@ def test_points_agree_with_pygambit(seed: int, tmp_path: Path) -> None:
     for wanted in (0.1, 1.0):
         (point,) = pygambit.qre.logit_solve_lambda(theirs, [wanted])
         expected = [[p for _, p in row] for row in point.profile]
-        ours = rv.solve(game, LogitBranch(max_lambda=float(point.lam)))
+        ours = rv.solve(game, QuantalResponse(max_lambda=float(point.lam)))
         assert ours.profile.values == pytest.approx(np.array(expected), abs=1e-6)

@@ -24,7 +24,7 @@ NEAR = 0.1  # largest difference of a probability between the last point and the
 REGRET = 1e-9  # of a player's payoff range: largest regret of the limit
 
 
-class LogitBranch(BaseLearner):
+class QuantalResponse(BaseLearner):
     """Logit (quantal response) equilibria of a finite game, from uniform play up to ``max_lambda``.
 
     Every player chooses an action with probability proportional to ``exp(lambda u)``, where ``u`` is the
@@ -48,7 +48,7 @@ class LogitBranch(BaseLearner):
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.solve(rv.games.matrix("stag_hunt"), LogitBranch(max_lambda=20.0))
+    >>> found = rv.solve(rv.games.matrix("stag_hunt"), QuantalResponse(max_lambda=20.0))
     >>> found.data.limit.values.tolist(), found.status
     ([[0.0, 1.0], [0.0, 1.0]], 'converged')
 
