@@ -88,9 +88,9 @@ class EnvironmentGame(OneLineRepr, Tree):
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         sizes = [f"{s.size} × {a.size}" for s, a in zip(self.states, self.actions, strict=True)]
-        shown = sizes[0] if len(set(sizes)) == 1 else ", ".join(sizes)
+        words = sizes[0] if len(set(sizes)) == 1 else ", ".join(sizes)
         who = count_text(len(self.agents), "agent")
-        return f"Environment {self.name} of {who}, states × actions {shown}", {}
+        return f"Environment {self.name} of {who}, states × actions {words}", {}
 
     def read(self, player: int, observation: Any) -> tuple[int, np.ndarray | None]:
         """Return the number of an observation, and the numbers of the legal actions; None for all."""
