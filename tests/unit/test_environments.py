@@ -210,6 +210,26 @@ class Nim(AECEnv[str, Any, Any]):
         self._accumulate_rewards()
 
 
+class Alternating(Nim):
+    """Both move in turn for ever, and whoever moves is paid 1."""
+
+    def step(self, action: Any) -> None:
+        name = self.agent_selection
+        self._cumulative_rewards[name] = 0.0
+        self._clear_rewards()
+        self.rewards[name] = 1.0
+        self.agent_selection = self.possible_agents[1 - self.possible_agents.index(name)]
+        self._accumulate_rewards()
+
+
+def test_all_agents_in_turn_are_truncated_at_the_limit() -> None:
+    learner = EnvironmentQLearning(episodes=40, gamma=0.5, episode_limit=4, **EXPLORE)
+    found = rv.solve(from_pettingzoo(Alternating()), learner, seed=1)
+    assert found.data.visits.values[:, 5].tolist() == [80, 80]
+    assert found.data.action_values.values[:, 5].max(axis=1) == pytest.approx([2.0, 2.0], abs=1e-9)
+    assert found.payoff.values.tolist() == [1.5, 1.5]
+
+
 def nim_values(pile: int, rival: Callable[[int], int]) -> np.ndarray:
     """Values ``[stones move]`` of a player against a fixed rival, by backward induction."""
     q = np.full((pile + 1, 2), -np.inf)
@@ -444,6 +464,33 @@ def test_a_session_is_resumed_in_a_new_environment_to_the_same_bits() -> None:
         assert np.array_equal(array, parts[name]), name
 
 
+class Memory:
+    """A checkpoint in memory, due after every chunk."""
+
+    def __init__(self) -> None:
+        self.saved: dict[str, np.ndarray] | None = None
+
+    def load(self) -> dict[str, np.ndarray] | None:
+        return self.saved
+
+    def due(self) -> bool:
+        return True
+
+    def save(self, arrays: dict[str, np.ndarray]) -> None:
+        self.saved = {name: np.array(array) for name, array in arrays.items()}
+
+
+def test_a_run_goes_on_from_its_checkpoint() -> None:
+    learner, memory = EnvironmentQLearning(episodes=40, evaluation=5, epsilon=0.5), Memory()
+    early = rv.solve(from_pettingzoo(Nim()), learner, seed=3, max_steps=20, checkpoint=memory)
+    assert (early.status, early.steps) == ("iteration limit", 20)
+    later = rv.solve(from_pettingzoo(Nim()), learner, seed=3, checkpoint=memory)
+    whole = rv.solve(from_pettingzoo(Nim()), learner, seed=3)
+    assert later.data.equals(whole.data)
+    with pytest.raises(ValueError, match=r"^checkpoint: equal seeds give different episodes"):
+        rv.solve(from_gymnasium(Unseeded(3, "terminated")), learner, checkpoint=Memory())
+
+
 def test_environments_that_ignore_seeds_are_played_but_not_stored() -> None:
     game = from_gymnasium(Unseeded(3, "terminated"))
     assert not game.reproducible
@@ -469,6 +516,11 @@ class Other(Grid):
         ),
         (spaces.Discrete(2), spaces.Box(0, 1), r"^actions of agent: Box is not finite"),
         (spaces.Tuple([spaces.Discrete(2), spaces.Text(3)]), spaces.Discrete(2), "Text is not finite"),
+        (
+            spaces.Dict({"a": spaces.Discrete(2), "action_mask": spaces.MultiBinary(3)}),
+            spaces.Discrete(2),
+            "^action_mask of agent: must have 2 entries, one per action",
+        ),
         (spaces.MultiBinary(40), spaces.Discrete(2), "pairs of state and action; must be at most 1e"),
     ],
 )

@@ -103,7 +103,7 @@ class EnvironmentGame(OneLineRepr, Tree):
         """Play one episode from ``seed``, truncated after ``limit`` steps.
 
         Every agent takes its turns, the last one when it is terminated or truncated. In an environment of
-        turns a step is one agent's, and at the limit the others' unfinished moves are dropped.
+        turns a step is one agent's.
         """
         (self._play_in_turn if self.sequential else self._play_together)(seed, limit, turn)
 
@@ -136,6 +136,9 @@ class EnvironmentGame(OneLineRepr, Tree):
             cut = bool(short) or step == limit
             action = turn(number[name], view, float(reward), bool(over), cut and not over)
             if step >= limit:
+                for other in [one for one in env.agents if one != name]:
+                    ended, paid = bool(env.terminations[other]), float(env._cumulative_rewards[other])
+                    turn(number[other], env.observe(other), paid, ended, not ended)
                 return
             env.step(None if over or cut else action)
 
@@ -257,6 +260,8 @@ def _game_of(
             rest = Dict({key: part for key, part in seen.spaces.items() if key != MASK})
         states.append(_numbering(rest, f"observations of {agent}"))
         actions.append(_numbering(own, f"actions of {agent}"))
+        if masked[-1] and prod(seen.spaces[MASK].shape or ()) != actions[-1].size:
+            raise ValueError(f"{MASK} of {agent}: must have {actions[-1].size} entries, one per action")
     # tables of all agents have the size of the largest
     entries = len(agents) * max(s.size for s in states) * max(a.size for a in actions)
     if entries > MOST_ENTRIES:
