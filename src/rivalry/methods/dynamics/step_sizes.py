@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Array, Float
 
 from rivalry.core.jax import jnp
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
 
 Rate = float | list[float] | dict[str, Any]
 
