@@ -387,9 +387,9 @@ def test_approximations_are_refined_on_their_support() -> None:
     tables = np.array([[[0.0, 7.0], [2.0, 6.0]], [[0.0, 2.0], [7.0, 6.0]]])
     exact = np.full((2, 2), [1 / 3, 2 / 3])
     rough = exact + np.array([[4e-3, -4e-3], [-3e-3, 3e-3]])
-    refined = mixed_equilibria._refine(tables, rough)
+    refined = mixed_equilibria.refine(tables, rough)
     np.testing.assert_allclose(refined, exact, atol=1e-15)
-    np.testing.assert_array_equal(mixed_equilibria._refine(tables, exact), exact)
+    np.testing.assert_array_equal(mixed_equilibria.refine(tables, exact), exact)
     assert mixed_equilibria._newton(tables, rough, np.array([[True, True], [False, False]])) is None
     prisoners = np.array([[[3.0, 0.0], [5.0, 1.0]], [[3.0, 5.0], [0.0, 1.0]]])
     assert mixed_equilibria._newton(prisoners, np.full((2, 2), 0.5), np.full((2, 2), True)) is None

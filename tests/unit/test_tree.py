@@ -43,6 +43,12 @@ def run(code: str) -> None:
         "assert rv.solve(rv.games.matrix('chicken'), rv.methods.PureEquilibria()).claim == 'equilibrium'",
         "assert rv.solve(rv.games.matrix('jordan'), rv.methods.MixedEquilibria()).claim == 'equilibrium'",
         "assert rv.certificate(rv.games.matrix('chicken'), np.eye(2)[::-1]).claim == 'equilibrium'",
+        "logit = rv.methods.QuantalResponse(max_lambda=1.0, step=1.0)\n"
+        "assert rv.solve(rv.games.matrix('chicken'), logit).status == 'converged'",
+        "import gymnasium\n"
+        "lake = rv.interop.from_gymnasium(gymnasium.make('FrozenLake-v1'))\n"
+        "learner = rv.methods.EnvironmentQLearning(episodes=5, evaluation=2)\n"
+        "assert rv.solve(lake, learner).status == 'completed'",
         "from rivalry.cli import main\n"
         "import os, tempfile\n"
         "os.chdir(tempfile.mkdtemp())\n"
@@ -51,7 +57,7 @@ def run(code: str) -> None:
         "    assert main(command.split()) == 0, command",
         "import rivalry.tables.discretize, rivalry.tables.periods, rivalry.core.symmetric",
     ],
-    ids=["pure", "mixed", "certificate", "tables", "commands of a study"],
+    ids=["pure", "mixed", "certificate", "logit", "environment", "commands of a study", "tables"],
 )
 def test_finite_games_do_not_import_jax(code: str) -> None:
     run(WITHOUT.format(code=code))
