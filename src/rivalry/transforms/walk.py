@@ -178,7 +178,8 @@ def walks(
     >>> import rivalry as rv
     >>> import jax
     >>> game = walks(rv.games.influencer(), step=0.25, start=[0.25, 0.75])
-    >>> state, rewards, _, _ = game.step(game.reset(jax.random.key(0)), jnp.array([[2.0], [1.0]]), None)
+    >>> key = jax.random.key(0)
+    >>> state, rewards, _, _ = game.step(game.reset(key), jnp.array([[2.0], [1.0]]), key)
     >>> game.space.sizes, state.position.tolist()
     ((3, 3), [[0.5], [0.75]])
     >>> bool((rewards == game.game.payoffs(state.position)).all())

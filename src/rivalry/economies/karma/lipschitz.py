@@ -203,7 +203,7 @@ def ratios(
     environment of a play. The distance of policies is the largest over states.
 
     >>> legal = np.ones((2, 2), dtype=bool)
-    >>> plays = [(np.array([0.5, 0.5]), np.eye(2)), (np.array([0.5, 0.5]), np.eye(2)[::-1])]
+    >>> plays = (np.array([0.5, 0.5]), np.eye(2)), (np.array([0.5, 0.5]), np.eye(2)[::-1])
     >>> stay = np.eye(2)[:, None].repeat(2, axis=1)
     >>> found = ratios(lambda rho: np.tile(rho.sum(axis=0), (2, 1)), lambda rho: stay, legal, 0.5, [plays])
     >>> found.L_rho, found.K_rho
