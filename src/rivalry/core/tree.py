@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from functools import partial, update_wrapper
-from typing import Any, dataclass_transform
+from functools import partial
+from typing import Any, Generic, TypeVar, dataclass_transform
 
 import numpy as np
 
 from rivalry.core.jax import is_jax_array, jax, when_loaded
+
+R = TypeVar("R")
 
 
 def static(*, default: Any = dataclasses.MISSING) -> Any:
@@ -58,21 +60,20 @@ class Tree:
         return f"{type(self).__name__}({', '.join(values)})"
 
 
-class HashableMethod:
+class HashableMethod(Generic[R]):
     """Decorate a method of an `equinox.Module` that `jax.jit` shall take as it takes any other function.
 
     Equinox hashes a bound method by the arrays of its module, which have no hash. This one is hashed by its
     own identity. It remains a pytree whose leaves are the module's arrays, as `equinox.filter_jit` expects.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-        update_wrapper(self, function)
+    def __init__(self, function: Callable[..., R]) -> None:
+        self.function, self.__doc__ = function, function.__doc__
 
-    def __get__(self, module: Any, kind: type | None = None) -> Callable[..., Any]:
+    def __get__(self, module: Any, kind: type | None = None) -> Callable[..., R]:
         if module is None:
             return self.function
-        bound: Callable[..., Any] = jax.tree_util.Partial(self.function, module)
+        bound: Callable[..., R] = jax.tree_util.Partial(self.function, module)
         bound.__doc__ = self.function.__doc__
         return bound
 

@@ -178,17 +178,18 @@ def checked(factory: F) -> F:
 
 def check_keywords(function: F) -> F:
     """Decorate a function or a class to refuse unknown keywords in one line with the nearest known one."""
-    if isinstance(function, type):
-        plain = function.__init__
+    kind: Any = function
+    if isinstance(kind, type):
+        plain = kind.__init__  # type: ignore[misc]
 
         @wraps(plain)
         def init(self: Any, *args: Any, **kwargs: Any) -> None:
-            if type(self) is function:  # a subclass may have other fields
-                refuse_unknown(plain, kwargs, function.__name__)
+            if type(self) is kind:  # a subclass may have other fields
+                refuse_unknown(plain, kwargs, kind.__name__)
             plain(self, *args, **kwargs)
 
-        function.__init__ = init  # type: ignore[method-assign]
-        return function  # type: ignore[return-value]
+        kind.__init__ = init  # type: ignore[misc]
+        return function
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:

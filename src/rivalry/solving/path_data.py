@@ -45,7 +45,8 @@ def record_of_plot(game: Any, record: Record, plot: str, options: Mapping[str, A
     Raises `ValueError` for an unknown plot, and for one that the game or the result has no data for.
     """
     check_word("plot", plot, PLOTS)
-    entry, found = PLOTS[plot], {}
+    entry = PLOTS[plot]
+    found: Record = {}
     for name in entry.views_of(options):
         own = plot_record(game, record, [name])
         if not own and not entry.spare:
