@@ -368,6 +368,14 @@ def test_a_key_without_its_table_is_answered_with_the_whole_key(
     assert answer.err == f"rivalry: {hint}\n"
 
 
+def test_a_key_without_its_table_in_a_study_of_studies(rivalry: Command) -> None:
+    answer = rivalry("run", "tour", "--set", "reach=0.2")
+    assert answer.status == 2
+    assert answer.err == "rivalry: --set reach: needs its table; did you mean game.reach?\n"
+    whole = rivalry("run", "tour", "--set", "game.reach=0.2")
+    assert "tour is a study of studies; run one of those that take it: lovett_fig2, " in whole.err
+
+
 def test_costs_are_seconds_minutes_or_hours(rivalry: Command) -> None:
     assert {row["cost"] for row in rivalry("list", "studies", "--json").value} == {
         "seconds",

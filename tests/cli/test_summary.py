@@ -46,7 +46,7 @@ def test_run_and_report_begin_with_results(rivalry: Command, monkeypatch: pytest
     sentences = " ".join(answer.out.split())
     # both swerving in chicken: each could gain the reward of driving on
     assert (
-        "one: For name = chicken, the profile given at [1 0] for every player: not an equilibrium"
+        "one: For name = chicken, the profile given at swerve for every player: not an equilibrium"
         in sentences
     )
     assert "For name = coordination, the profile given at [1 0] for every player: an equilibrium" in sentences
