@@ -106,7 +106,7 @@ def test_the_branch_goes_through_folds_where_the_number_of_equilibria_changes() 
     assert data.limit.values.tolist() == [[0, 1], [0, 1]]
 
 
-@pytest.mark.parametrize("sizes", [(3, 2), (2, 3, 2), (4, 4)])
+@pytest.mark.parametrize("sizes", [(3, 2), (2, 3, 2), (4, 4), (1, 3)])
 def test_points_are_logit_equilibria_with_exact_regrets(sizes: tuple[int, ...]) -> None:
     rng = np.random.default_rng(sum(sizes))
     game = rv.games.matrix(payoffs=rng.normal(size=(len(sizes), *sizes)))
@@ -170,6 +170,8 @@ def test_too_few_points_are_no_convergence() -> None:
 def test_what_is_not_a_finite_game_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^max_lambda: -1(\.0)? must be above 0"):
         rv.solve(FOLDED, QuantalResponse(max_lambda=-1.0))
+    with pytest.raises(ValueError, match="^game: no player has two actions"):
+        rv.solve(rv.games.matrix([[1.0]], [[1.0]]), QuantalResponse())
     with pytest.raises(ValueError, match="finite"):
         rv.solve(rv.games.influencer(reach=[0.2, 0.2]), QuantalResponse())
 

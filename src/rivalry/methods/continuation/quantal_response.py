@@ -71,6 +71,8 @@ class QuantalResponse(BaseLearner):
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
         """Return a session with uniform play as its only point; nothing is random."""
         system = LogitSystem(stateless_tables(world))
+        if not system.unknowns:
+            raise ValueError("game: no player has two actions; there is nothing to choose")
         y = np.zeros(system.unknowns + 1)
         along = tangent(system.evaluate(y), np.eye(len(y))[-1])
         return {
