@@ -47,6 +47,7 @@ register = {
     oracles.jacobian: lambda game, x: -jnp.ones((3, 3)) - jnp.eye(3),
     oracles.search_points: lambda game, player: jnp.asarray([[0.125]]),
     oracles.closed_form: lambda game: np.full((1, 3, 1), (1 - COST) / 4),
+    oracles.compiled_response: lambda game, x, player: oracles.best_response(game, x, player)[:2],
     oracles.plot_data: lambda game: {"all": lambda x: {"x": (("player", "axis"), np.asarray(x))}},
 }
 for oracle, answer in register.items():
@@ -102,13 +103,15 @@ STATE = "what is known of a period says nothing of play that depends on a state"
 BITS = "the generic answer is exact too, and stored results keep their last bits"
 PERIODS = "schedules are searched, stored and drawn as they are, not by period"
 NUMBERS = "strategies are numbers of a list, which have no slope and are enumerated"
+APART = "the base game's program is for its own profiles: responses are part of the program that needs them"
 NAMES = "its arrays are reached through the game inside, which is asked by those names"
-_PROFILES = """best_response closed_form deviation_payoff exchangeable gradients jacobian metrics
+_PROFILES = """best_response closed_form compiled_response deviation_payoff exchangeable gradients jacobian metrics
 mixed_best_response named_start payoff_bound plot_data proved_response search_points traced_metrics
 validate_parameter"""
 OF_PROFILES = _PROFILES.split()
 FREEZE = {
     "closed_form": "equilibria of the whole game are none of a part",
+    "compiled_response": APART,
     "deviation_payoff": BITS,
     "jacobian": BITS,
     "plot_data": WHOLE,
@@ -121,14 +124,15 @@ GENERIC: dict[str, dict[str, str]] = {
     "freeze": FREEZE,
     "freeze of freeze": FREEZE,
     "stackelberg": dict.fromkeys([*LEADERS.split(), "closed_form", "search_points"], RESPONSES)
-    | {"plot_data": WHOLE, "traced_metrics": WHOLE, "validate_parameter": NAMES},
+    | {"plot_data": WHOLE, "traced_metrics": WHOLE, "validate_parameter": NAMES, "compiled_response": APART},
     "open_loop": dict.fromkeys(OPEN_LOOP.split(), PERIODS)
-    | {"deviation_payoff": BITS, "jacobian": BITS, "validate_parameter": NAMES},
+    | {"compiled_response": APART, "deviation_payoff": BITS, "jacobian": BITS, "validate_parameter": NAMES},
     "open_loop of walks": dict.fromkeys(OF_PROFILES, STATE),
     "walks": dict.fromkeys(OF_PROFILES, STEPS),
     "repeat": dict.fromkeys(OF_PROFILES, STEPS),
     "in_stages": dict.fromkeys(OF_PROFILES, STEPS),
-    "discretise": dict.fromkeys([*LEADERS.split(), "closed_form", "search_points", "named_start"], NUMBERS),
+    "discretise": dict.fromkeys([*LEADERS.split(), "closed_form", "search_points", "named_start"], NUMBERS)
+    | {"compiled_response": APART},
     "flattened": {},
 }
 GENERIC["open_loop of freeze"] = GENERIC["open_loop"]

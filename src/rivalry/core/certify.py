@@ -14,7 +14,7 @@ from rivalry.core.game import Game, payoff_against, scale
 from rivalry.core.jax import compiled, is_jax_array, jax, jnp, put
 from rivalry.core.oracles import Response, payoff_bound, proved_response, search_points
 from rivalry.core.plain import register_plain
-from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
+from rivalry.core.reparametrisation import Unconstrained, is_reparametrised, unconstrained_game
 from rivalry.core.results import COVERAGES, ROUNDING, Certificate, Rounding
 from rivalry.core.space import Simplex
 from rivalry.core.validate import check_keywords
@@ -190,7 +190,9 @@ def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Resp
         return search_response(game, x, player, points)
     flat = unconstrained_game(game)
     found = search_response(flat, flat.unconstrain(x), player, points)
-    there = flat.constrain(flat.unconstrain(x).at[player].set(found.strategy))
+    there = np.array(flat.unconstrain(x))
+    there[player] = found.strategy
+    there = flat.constrain(there)
     # projected: amounts may leave the box by rounding of the coordinate change
     return found._replace(strategy=np.asarray(game.space.project(there)[player]))
 
@@ -275,10 +277,12 @@ def numpy_payoffs(game: Any, x: np.ndarray) -> np.ndarray:
 
 def payoffs(game: Game, x: Profile | np.ndarray) -> Array | np.ndarray:
     """Return the payoffs ``[player]`` at a concrete profile, by `numpy_payoffs` or else compiled by JAX."""
+    if isinstance(game, Unconstrained):  # so that one program serves both coordinates
+        return payoffs(game.game, game.constrain(x))
     return numpy_payoffs(game, np.asarray(x)) if numpy_payoffs.knows(game) else _payoffs(game, x)
 
 
-@compiled
+@partial(compiled, effort=1)
 def _payoffs(game: Game, x: Any) -> Array:
     return game.payoffs(x)
 
@@ -342,10 +346,10 @@ def faces(own: Any, xp: Any = jnp) -> Any:
     return xp.where(total > 0, rest / xp.where(total > 0, total, 1.0), even)
 
 
-_search = compiled(_searching)
+_search = compiled(_searching, effort=1)
 
 
-@compiled
+@partial(compiled, effort=1)
 def _values(game: Game, x: Profile, player: Array, strategies: Array) -> Array:
     """Return the payoffs of many own strategies ``[candidate axis]``."""
     found: Array = jax.lax.map(payoff_against(game, x, player), strategies, batch_size=256)
@@ -378,7 +382,7 @@ def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
     return strategy, value
 
 
-@compiled
+@partial(compiled, effort=1)
 def _cells(
     game: Game, x: Profile, player: Array, low: Array | np.ndarray, high: Array | np.ndarray
 ) -> tuple[Array, Array, Array]:

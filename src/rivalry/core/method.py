@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_c
 import numpy as np
 
 from rivalry.core.game import kernel_arrays
-from rivalry.core.jax import jnp
+from rivalry.core.jax import concrete_module
 from rivalry.core.results import Record
 from rivalry.core.tree import Tree
 
@@ -99,6 +99,13 @@ class BaseMethod(Tree, Method):
         """Return an index into `ENDINGS`, not 0 where the method itself detects its end. Default: 0."""
         return 0
 
+    def steps_singly(self, game: Any) -> bool:
+        """Return whether `step` and the three above it take concrete numbers, and use programs of their own.
+
+        Then steps draw no random numbers, and no loop over them is compiled. Default: no.
+        """
+        return False
+
     def diagnostics(self, state: State) -> dict[str, Array]:
         """Return numbers to store along the path. Default: none.
 
@@ -147,15 +154,16 @@ def take_step(method: BaseMethod, game: Any, state: State, key: PRNGKeyArray, to
     It is the last by the residual, by the method's own status, or because a number was lost.
     """
     after = method.step(game, state, key)
+    xp = concrete_module(after.profile)
     residual = method.residual(game, after)
     if residual is None:
-        residual = jnp.max(jnp.abs(after.profile - state.profile))
-    residual = jnp.asarray(residual, dtype=float)
+        residual = xp.max(xp.abs(after.profile - state.profile))
+    residual = xp.asarray(residual, dtype=float)
     own = method.ending(game, after)
-    status = jnp.where(own != 0, own, jnp.where(residual <= tol, ENDINGS.index("converged"), 0))
-    broken = ~jnp.all(jnp.isfinite(after.profile))
+    status = xp.where(own != 0, own, xp.where(residual <= tol, ENDINGS.index("converged"), 0))
+    broken = ~xp.all(xp.isfinite(xp.asarray(after.profile)))
     # last: a method may report convergence of a profile that is no longer finite
-    status = jnp.where(broken, ENDINGS.index("not found"), status)
+    status = xp.where(broken, ENDINGS.index("not found"), status)
     return after, Step(after.profile, residual, status, method.diagnostics(after))
 
 

@@ -203,6 +203,17 @@ def proved_response(game: Any, x: Profile, player: int) -> Response:
 
 
 @oracle()
+def compiled_response(game: Any, x: Profile, player: int) -> tuple[Strategy, Any]:
+    """Return the answer of `best_response` at a concrete profile, without coverage, by a program of its own.
+
+    It is for best responses that take seconds to compile: best-response dynamics then take their rounds one
+    by one with this program, which certificates share. The generic answer raises `Unsupported`: best
+    responses are part of the program that needs them.
+    """
+    raise unknown(game, "best response with a program of its own")
+
+
+@oracle()
 def mixed_best_response(
     game: Any, support: np.ndarray, weights: np.ndarray, player: int
 ) -> tuple[Strategy | np.ndarray, Any, Coverage]:

@@ -158,8 +158,18 @@ def _(game: Unconstrained, x: Profile, player: int | Array) -> tuple[Array, Any,
 def _(game: Unconstrained, x: Profile, player: int) -> oracles.Response:
     amounts = game.constrain(x)
     found = oracles.proved_response(game.game, amounts, player)
-    inside = game.unconstrain(amounts.at[player].set(found.strategy))[player]
-    return found._replace(strategy=np.asarray(inside))
+    inside = np.array(amounts)
+    inside[player] = found.strategy
+    return found._replace(strategy=np.asarray(game.unconstrain(inside))[player])
+
+
+@oracles.compiled_response.register(Unconstrained, when=inner_knows(oracles.compiled_response))
+def _(game: Unconstrained, x: Profile, player: int) -> tuple[np.ndarray, Any]:
+    amounts = game.constrain(x)
+    strategy, payoff = oracles.compiled_response(game.game, amounts, player)
+    there = np.array(amounts)
+    there[player] = strategy
+    return np.asarray(game.unconstrain(there))[player], payoff
 
 
 @oracles.mixed_best_response.register(Unconstrained, when=inner_knows(oracles.mixed_best_response))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_chec
 
 import numpy as np
 
-from rivalry.core.jax import jax, jnp, put
+from rivalry.core.jax import concrete_module, jax, jnp, put
 from rivalry.core.tree import Tree, static
 from rivalry.core.validate import as_numbers, check_keywords, check_word
 
@@ -212,7 +212,9 @@ class Box(Tree):
         return any(kind != "linear" for kind in self.kinds)
 
     def project(self, x: Profile) -> Profile:
-        return jnp.clip(x, self.low, self.high)
+        if concrete_module(x, self.low) is jnp:
+            return jnp.clip(x, self.low, self.high)
+        return put(np.clip(x, self.low, self.high))
 
     def sample(self, key: PRNGKeyArray) -> Profile:
         usual = self.usual
@@ -260,7 +262,11 @@ class Box(Tree):
         """Return the search coordinates of amounts ``[.. player axis]``."""
         if not self.reparametrised:
             return x
-        return self._by_kind(x, lambda kind, part, axes: _to_coordinates(kind, part, self._floor(kind, axes)))
+
+        def coordinates(xp: Any, kind: str, part: Any, axes: np.ndarray) -> Any:
+            return _to_coordinates(xp, kind, part, self._floor(xp, kind, axes))
+
+        return self._by_kind(x, coordinates)
 
     def constrain(self, y: Array | np.ndarray, player: int | None = None) -> Any:
         """Return the amounts at search coordinates ``[.. player axis]``, with ``player`` ``[.. 1 axis]``."""
@@ -268,37 +274,42 @@ class Box(Tree):
             return y
         rows = slice(None) if player is None else slice(player, player + 1)
 
-        def amounts(kind: str, part: Any, axes: np.ndarray) -> Any:
-            floor = self._floor(kind, axes)
-            found = _to_amounts(kind, part, None if floor is None else floor[rows])
+        def amounts(xp: Any, kind: str, part: Any, axes: np.ndarray) -> Any:
+            floor = self._floor(xp, kind, axes)
+            found = _to_amounts(xp, kind, part, None if floor is None else floor[rows])
             if kind != "log" or self.zero_threshold is None:
                 return found
-            low, threshold = self.low[rows][:, axes], self.zero_threshold[rows][:, axes]
-            return jnp.where((low <= 0) & (part <= jnp.log(threshold) + EDGE), 0.0, found)
+            low, threshold = (xp.asarray(edge)[rows][:, axes] for edge in (self.low, self.zero_threshold))
+            return xp.where((low <= 0) & (part <= xp.log(threshold) + EDGE), 0.0, found)
 
         return self._by_kind(y, amounts)
 
-    def _by_kind(self, x: Any, change: Callable[[str, Any, np.ndarray], Any]) -> Any:
+    def _by_kind(self, x: Any, change: Callable[[Any, str, Any, np.ndarray], Any]) -> Any:
         """Apply ``change`` to all axes of each kind of coordinates."""
+        xp = concrete_module(x, self.low)
+        x = xp.asarray(x)
         # all axes of a kind at once: compiled programs do not grow with the number of axes
         kinds = np.array(self.kinds)
         groups = [(kind, np.flatnonzero(kinds == kind)) for kind in dict.fromkeys(self.kinds)]
-        if len(groups) == 1:
-            return jnp.asarray(change(groups[0][0], x, groups[0][1]))
-        parts = [change(kind, x[..., axes], axes) for kind, axes in groups]
-        order = np.argsort(np.concatenate([axes for _, axes in groups]))
-        return jnp.concatenate(parts, axis=-1)[..., order]
+        with np.errstate(all="ignore"):  # JAX does not warn either
+            if len(groups) == 1:
+                found = xp.asarray(change(xp, groups[0][0], x, groups[0][1]))
+            else:
+                parts = [change(xp, kind, x[..., axes], axes) for kind, axes in groups]
+                order = np.argsort(np.concatenate([axes for _, axes in groups]))
+                found = xp.concatenate(parts, axis=-1)[..., order]
+        return found if xp is jnp else put(found)
 
     def unconstrained(self) -> Box:
         """Return the linear box of the search coordinates."""
         return Box(self.unconstrain(self.low), self.unconstrain(self.high)) if self.reparametrised else self
 
-    def _floor(self, kind: str, axes: np.ndarray) -> Any:
+    def _floor(self, xp: Any, kind: str, axes: np.ndarray) -> Any:
         """Return the floor of ``log``, or the shift of ``shifted`` coordinates, ``[player axis]``."""
         if self.zero_threshold is None:
             return None
-        threshold, low = self.zero_threshold[:, axes], self.low[:, axes]
-        return jnp.where(low > 0, low, threshold) if kind == "log" else threshold
+        threshold, low = xp.asarray(self.zero_threshold)[:, axes], xp.asarray(self.low)[:, axes]
+        return xp.where(low > 0, low, threshold) if kind == "log" else threshold
 
 
 def _checked_axis(axis: int, low: float, high: float, kind: str, zero_threshold: float | None) -> None:
@@ -318,21 +329,23 @@ def _checked_axis(axis: int, low: float, high: float, kind: str, zero_threshold:
         raise ValueError(f"bounds[{axis}]: [{low}, {high}] is outside the range of {kind} coordinates")
 
 
-def _to_coordinates(kind: str, x: Any, floor: Any) -> Any:
+def _to_coordinates(xp: Any, kind: str, x: Any, floor: Any) -> Any:
     if kind == "log":
-        return jnp.log(x if floor is None else jnp.maximum(x, floor))
+        return xp.log(x if floor is None else xp.maximum(x, floor))
     if kind == "shifted":
-        return jnp.log(floor) + jnp.log1p(x / floor)  # exact at 0, and for amounts far below the shift
+        return xp.log(floor) + xp.log1p(x / floor)  # exact at 0, and for amounts far below the shift
     # log1p: 1 - x would lose the digits of a small share
-    return jnp.log(x) - jnp.log1p(-x) if kind == "logit" else jnp.asarray(x)
+    return xp.log(x) - xp.log1p(-x) if kind == "logit" else x
 
 
-def _to_amounts(kind: str, y: Any, floor: Any) -> Any:
+def _to_amounts(xp: Any, kind: str, y: Any, floor: Any) -> Any:
     if kind == "log":
-        return jnp.exp(y)
+        return xp.exp(y)
     if kind == "shifted":
-        return floor * jnp.expm1(y - jnp.log(floor))
-    return jax.nn.sigmoid(y) if kind == "logit" else jnp.asarray(y)
+        return floor * xp.expm1(y - xp.log(floor))
+    if kind != "logit":
+        return y
+    return jax.nn.sigmoid(y) if xp is jnp else 1 / (1 + np.exp(-y))
 
 
 @check_keywords
@@ -551,9 +564,11 @@ def width(space: Space) -> Profile:
     [5.0, 5.0]
     """
     if isinstance(space, Box):
-        return space.high - space.low
+        if concrete_module(space.low) is jnp:
+            return space.high - space.low
+        return put(np.asarray(space.high) - np.asarray(space.low))
     if isinstance(space, Simplex):
-        return jnp.ones(space.shape)
+        return put(np.ones(space.shape))
     rows = [space.grid(player, 201) for player in range(space.shape[0])]
     spread = jnp.stack([row.max(axis=0) - row.min(axis=0) for row in rows])
     return jnp.where(space.mask & (spread > 0), spread, 1.0)

@@ -45,6 +45,9 @@ class Reparametrised(BaseMethod):
     def ending(self, game: Game, state: InnerState) -> Any:
         return self.method.ending(unconstrained_game(game), state.own)
 
+    def steps_singly(self, game: Game) -> bool:
+        return self.method.steps_singly(unconstrained_game(game))
+
     def diagnostics(self, state: InnerState) -> dict[str, Array]:
         return self.method.diagnostics(state.own)
 

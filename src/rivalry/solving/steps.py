@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry.core.game import Playable
-from rivalry.core.jax import compiled, jax, jnp, put
+from rivalry.core.jax import compiled, concrete_module, jax, jnp, put
 from rivalry.core.method import BaseMethod, take_step
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ class Carry(NamedTuple):
 
 def path_row(method: BaseMethod, carry: Carry) -> tuple[Profile, jax.Array, jax.Array, jax.Array]:
     """Return profile, steps, the method's time over all restarts (else the steps), and the residual."""
-    known = method.diagnostics(carry.state)
-    time = carry.since + jnp.asarray(known.get("time", carry.done), dtype=float)
-    left = jnp.asarray(known.get("residual", carry.residual), dtype=float)
+    known, xp = method.diagnostics(carry.state), concrete_module(carry.done)
+    time = xp.asarray(carry.since) + xp.asarray(known.get("time", carry.done), dtype=float)
+    left = xp.asarray(known.get("residual", carry.residual), dtype=float)
     return carry.state.profile, carry.done, time, left
 
 
@@ -49,7 +49,6 @@ def begin(game: Playable, method: BaseMethod, first: Profile, key: jax.Array, do
     return as_arrays(Carry(state, done, jnp.asarray(jnp.inf), jnp.zeros((), dtype=int), jnp.zeros(())))  # type: ignore[no-any-return]
 
 
-@compiled
 def advance(
     game: Playable,
     method: BaseMethod,
@@ -60,7 +59,27 @@ def advance(
     tol: jax.Array,
 ) -> tuple[Carry, tuple[jax.Array, jax.Array, jax.Array, jax.Array]]:
     """Take up to ``stride`` steps `ROWS` times; return the state and the `path_row` after each time."""
+    run = _advance_singly if method.steps_singly(game) else _advance
+    return run(game, method, carry, key, stride, budget, tol)
 
+
+def _advance_singly(game, method, carry, key, stride, budget, tol):  # type: ignore[no-untyped-def]
+    rows: list[Any] = []
+    carry = carry._replace(done=np.asarray(carry.done), ended=np.asarray(carry.ended))
+    stride, budget = int(stride), int(budget)
+    for _ in range(ROWS):
+        taken = 0
+        while taken < stride and carry.done < budget and carry.ended == 0:
+            after, found = take_step(method, game, carry.state, key, np.asarray(tol))
+            carry = Carry(after, np.asarray(carry.done + 1), found.residual, found.status, carry.since)
+            taken += 1
+        # nothing changes after the end: the last row is repeated
+        rows.append(path_row(method, carry) if taken or not rows else rows[-1])
+    return carry, tuple(np.stack([np.asarray(part) for part in parts]) for parts in zip(*rows, strict=True))
+
+
+@compiled
+def _advance(game, method, carry, key, stride, budget, tol):  # type: ignore[no-untyped-def]
     def going(state):  # type: ignore[no-untyped-def]
         carry, taken = state
         return (taken < stride) & (carry.done < budget) & (carry.ended == 0)

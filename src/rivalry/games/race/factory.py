@@ -237,7 +237,7 @@ def _build(given: dict[str, Any]) -> Race:
         space=_space(numbers, np.asarray(weights), columns, given["sharing_unit"]),
         numbers=numbers,
         weights=weights,
-        ahead=jnp.zeros(players),
+        ahead=put(np.zeros(players)),
         rules=_rules(given),
         columns=columns,
         damage=damage,

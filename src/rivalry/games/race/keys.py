@@ -326,6 +326,9 @@ def check_custom_parts(race: Race) -> None:
     costs or probabilities in [0, 1], for a contest with a sum of at most 1. Built-in parts are not called.
     """
     numbers, rules = race.numbers_at(0), race.rules
+    built_in = BUILT_IN.issuperset((rules.production, rules.contest, rules.risk, rules.cost))
+    if built_in and race.transition is None:
+        return
     one = jnp.ones(race.players)
     log_s, log_p = period.power(one, one, numbers)
     if rules.production not in BUILT_IN:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.display import OneLineRepr, count_text
-from rivalry.core.jax import jax, jnp, put
+from rivalry.core.jax import concrete_module, jax, jnp, put
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import HashableMethod
@@ -108,9 +108,11 @@ class Race(OneLineRepr, eqx.Module):
         """Return a profile by period, player and column."""
         return jnp.moveaxis(x.reshape(self.players, self.periods, len(self.columns)), 0, 1)
 
-    def profile(self, schedule: Array) -> Profile:
+    def profile(self, schedule: Array | np.ndarray) -> Profile:
         """Return the profile of a schedule ``[period player column]``; the inverse of `schedule`."""
-        return jnp.moveaxis(schedule, 1, 0).reshape(self.players, -1)
+        if concrete_module(schedule) is jnp:
+            return jnp.moveaxis(schedule, 1, 0).reshape(self.players, -1)
+        return put(np.moveaxis(np.asarray(schedule), 1, 0).reshape(self.players, -1))
 
     def inputs(self, strategies: object = None, **columns: object) -> Profile:
         """Return the profile of ``strategies`` or of columns by name.
@@ -141,7 +143,7 @@ class Race(OneLineRepr, eqx.Module):
         if given.shape != wanted:
             raise ValueError(f"strategies: shape {given.shape} must be {wanted} (periods, players, columns)")
         _refuse_outside(self, given)
-        return self.profile(put(given))
+        return self.profile(given)
 
     def numbers_at(self, t: int | Array, state: Stocks | None = None) -> dict[str, Array]:
         """Return the parameters in period ``t``, with A and B as in ``state`` if that is given and not empty.

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry.core import oracles
-from rivalry.core.jax import jax, jnp
+from rivalry.core.jax import compiled, concrete_module, jax, jnp, put
 from rivalry.core.oracles import Labels, Stages, labels
 from rivalry.core.registry import near
 from rivalry.core.reparametrisation import unconstrained_game
@@ -32,11 +32,13 @@ from rivalry.games.race.static_response import THRESHOLDS, has_built_in_parts
 
 
 @oracles.payoff_scale.register(Race)
-def _(game: Race) -> Float[Array, ""]:
+def _(game: Race) -> Float[Array, ""] | Float[np.ndarray, ""] | float:
     """Return the largest prize plus the largest cost of a disaster, over the players."""
-    numbers = game.numbers
-    prize = jnp.maximum(jnp.abs(numbers["prize"]), jnp.abs(numbers["loser_prize"]))
-    return jnp.maximum(jnp.max(prize) + jnp.max(jnp.abs(numbers["disaster_cost"])), 1e-300)
+    names = ("prize", "loser_prize", "disaster_cost")
+    xp = concrete_module(*(game.numbers[name] for name in names))
+    prize, lost, cost = (xp.abs(xp.asarray(game.numbers[name])) for name in names)
+    found: Array = xp.maximum(xp.max(xp.maximum(prize, lost)) + xp.max(cost), 1e-300)
+    return found
 
 
 @oracles.discontinuity.register(Race)
@@ -60,7 +62,8 @@ def _(game: Race, name: str) -> Profile:
     """Return ``moderate``: every effort 1, nothing invested or shared."""
     if name != "moderate":
         raise ValueError(f"start: {name!r} is no named start; {near(name, ['moderate'])}")
-    rows = jnp.zeros((game.periods, game.players, len(game.columns))).at[..., :2].set(1.0)
+    rows = np.zeros((game.periods, game.players, len(game.columns)))
+    rows[..., :2] = 1.0
     return game.profile(rows)
 
 
@@ -91,6 +94,7 @@ def _(game: Race, x: Profile) -> Profile:
 oracles.validate_parameter.register(Race)(lambda game, name, value: bound_violation(name, value))
 oracles.best_response.register(Race)(best_response)
 oracles.proved_response.register(Race)(proved_response)
+oracles.compiled_response.register(Race)(lambda game, x, player: compiled_response(game, x, put(player)))
 oracles.closed_form.register(Race)(profiles)
 
 
@@ -152,7 +156,7 @@ def traced_metrics(race: Race, x: Profile) -> dict[str, tuple[tuple[str, ...], A
     return found
 
 
-@eqx.filter_jit
+@partial(compiled, effort=0)
 def _compute(race: Race, x: Profile) -> tuple[tuple[str, tuple[str, ...], Array], ...]:
     # no table: a compiled program sorts its keys
     return tuple((name, *entry) for name, entry in traced_metrics(race, x).items())

@@ -9,14 +9,14 @@ whose excess over the payoff decreases with the square of the interval.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
 from rivalry.core.certify import payoffs
-from rivalry.core.jax import jax, jnp, put
+from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.oracles import Response, payoff_scale
 from rivalry.core.space import Profile
 from rivalry.games.race import period
@@ -349,7 +349,9 @@ def _response_by_bounds(race: Race, x: Profile, player: int) -> Response | None:
     """
     stages = jax.tree.map(np.asarray, _stages(race, x, put(player)))
     scale, going = float(payoff_scale(race)), race.end_on != "none"
-    most = paid = float(race.ahead[player])  # continuation value: its bound, and that of the inputs found
+    most = paid = float(
+        np.asarray(race.ahead)[player]
+    )  # continuation value: its bound, and that of the inputs found
     rows: list[tuple[float, float]] = []
     for t in reversed(range(race.periods)):
         problem, idle = _problem(race, stages, t, most if going else 0.0)
@@ -363,7 +365,7 @@ def _response_by_bounds(race: Race, x: Profile, player: int) -> Response | None:
     strategy = np.minimum(np.exp(np.ravel(rows[::-1])), np.asarray(race.space.high)[player])
     there = np.array(x)
     there[player] = strategy
-    paid = float(payoffs(race, put(there))[player])
+    paid = float(np.asarray(payoffs(race, put(there)))[player])
     if not np.isfinite(most) or not np.isfinite(paid):
         return None
     return Response(strategy, paid, max(most, paid), "bounded", METHOD)
@@ -373,7 +375,7 @@ def _stationary_bound(race: Race, x: Profile, player: int, payoff: float) -> flo
     """Return an upper bound on the payoff over an infinite horizon."""
     assert race.gamma is not None
     stages = jax.tree.map(np.asarray, _stages(race, x, put(player)))
-    scale, gamma = float(payoff_scale(race)), float(race.gamma[player])
+    scale, gamma = float(payoff_scale(race)), float(np.asarray(race.gamma)[player])
     # the value V of going on solves bound(gamma V) = V; above it, bound(gamma V) <= V
     tried = payoff + 1e-8 * scale
     problem, idle = _problem(race, stages, 0, gamma * tried)
@@ -384,7 +386,7 @@ def _stationary_bound(race: Race, x: Profile, player: int, payoff: float) -> flo
     return tried if best <= tried else tried + (best - tried) / (1 - gamma)
 
 
-@eqx.filter_jit
+@partial(compiled, effort=0)
 def _stages(race: Race, x: Profile, player: Array) -> dict[str, Array]:
     """Return the numbers of every period's `Problem`, ``[period]`` or ``[period 2]``."""
     rows = race.schedule(x)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from rivalry.core.jax import jax, jnp
+from rivalry.core.jax import compiled, jax, jnp
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.results import Coverage
 from rivalry.core.space import EDGE, Profile, Strategy
@@ -260,11 +260,19 @@ def best_response(race: Race, x: Profile, player: Array | int) -> tuple[Strategy
     return strategy, payoff, "lower bound"
 
 
-@eqx.filter_jit
 def compiled_response(race: Race, x: Profile, player: Array) -> tuple[Strategy, Array]:
     """Return the best response and its payoff, compiled once for all players and numbers."""
+    return (_quick_response if race.periods == 1 else _long_response)(race, x, player)
+
+
+def _response(race: Race, x: Profile, player: Array) -> tuple[Strategy, Array]:
     strategy, payoff, _ = best_response(race, x, player)
     return strategy, payoff
+
+
+_quick_response = compiled(_response, effort=0)
+# schedules take a hundred times as long as one period: optimised, the program repays itself
+_long_response = compiled(_response, effort=1)
 
 
 def inputs_only(race: Race) -> bool:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Gt, Interval, Le
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry.core.certify import search, search_grid, traceable_best_response
-from rivalry.core.game import Game, Record, own_payoff, scale_of
-from rivalry.core.jax import jax, jnp
+from rivalry.core.certify import payoffs, search, search_grid, traceable_best_response
+from rivalry.core.game import Game, Record, own_payoff, scale, scale_of
+from rivalry.core.jax import concrete_module, jax, jnp, put
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
+from rivalry.core.oracles import compiled_response
 from rivalry.core.space import Profile, Strategy, width
 from rivalry.core.tree import static
 from rivalry.methods.limit_sets import end_state
@@ -76,14 +77,22 @@ class BestResponse(BaseMethod):
         start = jnp.asarray(start)
         past = jnp.full((REMEMBERED, *start.shape), jnp.inf)  # the largest of many NaN may be a number
         regret, period = jnp.full(len(start), jnp.inf), jnp.zeros((), dtype=int)
-        return ResponseRounds(start, regret, past.at[0].set(start), period, _grids(game, self.points))
+        # nothing is searched where rounds call the game's own best response
+        singly = self.steps_singly(game)
+        grids = jnp.zeros((len(start), 0, start.shape[1])) if singly else _grids(game, self.points)
+        return ResponseRounds(start, regret, past.at[0].set(start), period, grids)
+
+    def steps_singly(self, game: Game) -> bool:
+        return self.order == "fixed" and compiled_response.knows(game)
 
     def step(self, game: Game, state: ResponseRounds, key: PRNGKeyArray) -> ResponseRounds:
         """Take one round; the key is consumed where the order is random."""
+        together = self.update == "simultaneous"
+        if concrete_module(state.profile) is np and self.steps_singly(game):
+            return self._step_singly(game, state, together)
         order = jnp.arange(len(state.profile))
         if self.order == "random":
             order = jax.random.permutation(key, order)
-        together = self.update == "simultaneous"
 
         def move(x: Profile, player: Array) -> tuple[Profile, Array]:
             seen = state.profile if together else x
@@ -97,13 +106,31 @@ class BestResponse(BaseMethod):
         past, period = jnp.roll(state.past, 1, axis=0).at[0].set(x), _period(game, x, state.past)
         return state._replace(profile=x, regret=regret, past=past, period=period)
 
+    def _step_singly(self, game: Game, state: ResponseRounds, together: bool) -> ResponseRounds:
+        """Return the same round, from one response after the other by a program of its own."""
+        before = np.asarray(state.profile)
+        x, regret = before.copy(), np.zeros(len(before))
+        for player in range(len(x)):
+            seen = before.copy() if together else x.copy()
+            own = np.asarray(payoffs(game, put(seen)))[player]
+            strategy, payoff = compiled_response(game, put(seen), player)
+            response, regret[player] = _nearest(
+                np, np.asarray(strategy), np.asarray(payoff), seen[player], own, scale(game)
+            )
+            x[player] = seen[player] + np.asarray(self.damping) * (response - seen[player])
+        past = np.concatenate([x[None], np.asarray(state.past)[:-1]])
+        period = _period(game, x, np.asarray(state.past))
+        return state._replace(profile=x, regret=regret, past=past, period=period)
+
     def residual(self, game: Game, state: ResponseRounds) -> Float[Array, ""]:
         """Return the largest gain of a player in the last round, in units of the payoff scale."""
-        return jnp.max(state.regret) / scale_of(game)
+        xp = concrete_module(state.regret)
+        found: Array = xp.max(state.regret) / (scale_of(game) if xp is jnp else scale(game))
+        return found
 
     def ending(self, game: Game, state: ResponseRounds) -> Array:
         """Return `cycling` once a profile has recurred while players still move."""
-        return jnp.where(state.period > 0, ENDINGS.index("cycling"), 0)
+        return concrete_module(state.period).where(state.period > 0, ENDINGS.index("cycling"), 0)  # type: ignore[no-any-return]
 
     def report(self, game: Game, state: ResponseRounds, status: str) -> Record:
         """Return ``cycle_rounds``: rounds until the profile recurred, 0 where it did not."""
@@ -118,10 +145,12 @@ class BestResponse(BaseMethod):
 
 
 def _period(game: Game, x: Profile, past: Array) -> Array:
-    gaps = jnp.max(jnp.abs(past - x) / width(game.space), axis=(1, 2))
+    xp = concrete_module(past)
+    gaps = xp.max(xp.abs(past - x) / xp.asarray(width(game.space)), axis=(1, 2))
     # gaps[0] is the movement of this round: where it is small players come to rest, and do not cycle
     again = (gaps <= SAME) & (gaps[0] > MOVED)
-    return jnp.where(jnp.any(again), jnp.argmax(again) + 1, 0)
+    found: Array = xp.where(xp.any(again), xp.argmax(again) + 1, 0)
+    return found
 
 
 def _grids(game: Game, points: int) -> Float[Array, "player point axis"]:
@@ -137,12 +166,17 @@ def nearest_best_response(
     """Return the best response of ``player`` nearest to its strategy, and its gain, at least 0."""
     here, own = x[player], own_payoff(game, x, player, x[player])
     known = traceable_best_response(game, x, player)
-    strategies, payoffs = known if known is not None else search(game, x, player, grid)
+    strategies, paid = known if known is not None else search(game, x, player, grid)
+    return _nearest(jnp, strategies, paid, here, own, scale_of(game))
+
+
+def _nearest(xp: Any, strategies: Any, paid: Any, here: Any, own: Any, scale: Any) -> tuple[Any, Any]:
+    """Return the strategy nearest to ``here`` among the best, and its gain over ``own``, at least 0."""
     # the present strategy is a candidate, the nearest of all: players who cannot gain do not move
-    strategies = jnp.vstack([strategies, here])
-    payoffs = jnp.append(payoffs, own)
-    best = jnp.max(payoffs)
-    tied = payoffs >= best - TIE * scale_of(game)
-    far = jnp.sum((strategies - here) ** 2, axis=-1)
-    chosen = jnp.argmin(jnp.where(tied, far, jnp.inf))
-    return strategies[chosen], jnp.maximum(best - own, 0.0)
+    strategies = xp.vstack([strategies, here])
+    paid = xp.append(paid, own)
+    best = xp.max(paid)
+    tied = paid >= best - TIE * scale
+    far = xp.sum((strategies - here) ** 2, axis=-1)
+    chosen = xp.argmin(xp.where(tied, far, xp.inf))
+    return strategies[chosen], xp.maximum(best - own, 0.0)

@@ -9,6 +9,7 @@ does.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import equinox as eqx
@@ -17,9 +18,9 @@ from jaxtyping import Array
 
 from rivalry.core.certify import payoff_units
 from rivalry.core.game import Game, Record, jacobian, own_gradients, scale
-from rivalry.core.jax import jax, jnp, put
+from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.method import Finish
-from rivalry.core.space import Box, Profile, Simplex, width
+from rivalry.core.space import Box, Profile, Simplex, Space, width
 from rivalry.methods.dynamics.tangent_cone import (
     CLIMB,
     SLACK,
@@ -174,26 +175,35 @@ class _Local(NamedTuple):
     at_bound: Array  # whether a bound holds any entry
 
 
-@eqx.filter_jit
+@partial(compiled, effort=0)
 def _local(game: Game, x: Profile, motion: Motion) -> _Local:
     """Return what is needed of the game near ``x`` from one program; linear algebra is left to NumPy."""
     space = game.space
-    x = space.project(x)
-    at_bound = ~motion.free(space, x, own_gradients(game, x), SLACK)
-    if isinstance(space, Box):
-        low = x < (space.low + space.high) / 2
-        x = jnp.where(at_bound, jnp.where(low, space.low, space.high), x)
-    elif isinstance(space, Simplex):
-        rest = jnp.where(at_bound, 0.0, x)
-        # in proportion: projected as they are, all would have a part again
-        x = space.project(rest / jnp.sum(rest, axis=1, keepdims=True))
-    gradient = own_gradients(game, x)
+
+    def derivatives(number: Array, carry: tuple[Profile, Profile, Array]) -> tuple[Profile, Profile, Array]:
+        x, gradient, _ = carry
+        x = jnp.where(number == 0, x, _on_bounds(space, x, motion.free(space, x, gradient, SLACK)))
+        return x, own_gradients(game, x), jacobian(game, x)
+
+    # the second round is at the bounds that the first finds: in a loop derivatives are compiled once
+    begin = (space.project(x), jnp.zeros_like(x), jnp.zeros((x.size, x.size)))
+    x, gradient, derivative = jax.lax.fori_loop(0, 2, derivatives, begin)
     free_rows = motion.free(space, x, gradient, SLACK)
     left = jnp.max(jnp.abs(project_on(space, free_rows, gradient)), axis=1)
     some_held = jnp.any(~free_rows & space.mask)
-    return _Local(
-        x, width(space), left, gradient.ravel(), jacobian(game, x), projector(space, free_rows), some_held
-    )
+    return _Local(x, width(space), left, gradient.ravel(), derivative, projector(space, free_rows), some_held)
+
+
+def _on_bounds(space: Space, x: Profile, free_entries: Array) -> Profile:
+    """Return a profile with all entries that are not free on their bounds."""
+    if isinstance(space, Box):
+        low = x < (space.low + space.high) / 2
+        return jnp.where(free_entries, x, jnp.where(low, space.low, space.high))
+    if isinstance(space, Simplex):
+        rest = jnp.where(free_entries, x, 0.0)
+        # in proportion: projected as they are, all would have a part again
+        return space.project(rest / jnp.sum(rest, axis=1, keepdims=True))
+    return x
 
 
 def _polish(game: Game, x: Profile, motion: Motion, unit: np.ndarray, *, idle: bool = False) -> _Local:
