@@ -314,6 +314,22 @@ def certify(run: RunFolder, json: Json = False) -> int:
 
 
 @app.command()
+def warm(
+    families: Annotated[
+        list[str] | None, typer.Argument(metavar="[FAMILY]...", help="Only these families of games.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Compile the programs and kernels of the first results of every family, once, into the caches."""
+    from rivalry.cli import warm as first_results
+    from rivalry.cli.show import table as show_table
+
+    with output.reserve_stdout():
+        found = first_results.warm(first_results.chosen(families or []))
+    return _print_result(json, found, show_table(found, ["family", "fills", "seconds"]))
+
+
+@app.command()
 def doctor(json: Json = False) -> int:
     """Report versions and devices, and what is missing."""
     from rivalry.cli import show
