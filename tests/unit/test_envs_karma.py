@@ -49,6 +49,21 @@ def test_bids_above_karma_are_clipped(illegal: str) -> None:
         clipped.step(dict.fromkeys(clipped.agents, 5))
 
 
+def test_arrays_are_the_rows_of_the_dictionaries() -> None:
+    """`advance` and `observations` play and show what `step` does, agents in order."""
+    plain, arrays = EconomyEnv(small(), periods=4), EconomyEnv(small(), periods=4)
+    seen, _ = plain.reset(seed=2)
+    arrays.restart(2)
+    for _ in range(4):
+        for rows, key in zip(arrays.observations(), ("observation", "action_mask"), strict=True):
+            np.testing.assert_array_equal(rows, [own[key] for own in seen.values()])
+        bids = all_in(seen)
+        seen, paid, _, cut, _ = plain.step(bids)
+        assert arrays.advance(np.array(list(bids.values())))[0].tolist() == list(paid.values())
+    assert all(cut.values())
+    assert arrays.agents == []
+
+
 def test_deterministic_bids_play_as_in_the_kernels() -> None:
     """All-in bids, given directly and as rows of a policy, give bit-identical agents under all rules."""
     for rules in ({}, {"payment": "difference", "overflow": "winner_pays_room", "tax": 0.3, "tie": "nobody"}):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -28,7 +29,7 @@ class Views(NamedTuple):
 
     def of(self, features: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return observations ``[agent feature]`` and masks ``[agent entry]``, 1 for the first ``counts``."""
-        masks = (np.arange(self.entries) < counts[:, None]).astype(np.int8)
+        masks = _masks(self.entries).take(counts, axis=0)
         if not self.normalized:
             return features, masks
         shares = (features - self.low) / (self.high - self.low)
@@ -51,11 +52,14 @@ class AgentsEnv(SimultaneousEnv):
     (`_go`), and returns the features, the number of legal entries per agent and the agents that act
     (`_report`). It converts the policies of others, a table or a name (`table`), and draws the entries of all
     agents from them (`draw`).
+
+    Making the dictionaries of PettingZoo takes most of a step of many agents. Learners that choose for all
+    agents at once can avoid it: `restart`, `advance` and `observations` exchange arrays with agents in order.
     """
 
     metadata = {"name": "rivalry_agents_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
     now: Any  # the kernels' agents; they are changed in place
-    counts: np.ndarray  # [agent]: number of legal entries
+    counts: np.ndarray  # [agent]: number of legal entries, 1 for agents that do not act
 
     def __init__(
         self,
@@ -132,6 +136,10 @@ class AgentsEnv(SimultaneousEnv):
             self.agents = []
         return paid, cut
 
+    def observations(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the observations ``[agent feature]`` and action masks ``[agent entry]`` of all agents."""
+        return self.views.of(self.features, self.counts)
+
     def movers(self) -> list[str]:
         """Return the names of the agents that act in this step."""
         if self.acting.all():
@@ -144,7 +152,7 @@ class AgentsEnv(SimultaneousEnv):
 
     def observation_of(self, player: int) -> dict[str, np.ndarray]:
         """Return the observation and action mask of one agent."""
-        rows, masks = self.views.of(self.features[player : player + 1], self._open()[player : player + 1])
+        rows, masks = self.views.of(self.features[player : player + 1], self.counts[player : player + 1])
         return {"observation": rows[0], "action_mask": masks[0]}
 
     def entry(self, name: str, action: Any) -> int:
@@ -170,16 +178,18 @@ class AgentsEnv(SimultaneousEnv):
         return count - 1
 
     def _seen(self) -> Seen:
-        rows = zip(self.possible_agents, *self.views.of(self.features, self._open()), strict=True)
+        rows = zip(self.possible_agents, *self.observations(), strict=True)
         return {name: {"observation": row, "action_mask": mask} for name, row, mask in rows}
-
-    def _open(self) -> np.ndarray:
-        """Return the number of legal entries per agent; agents that do not act have one."""
-        return np.where(self.acting, self.counts, 1)
 
     def _does(self, player: int) -> str:
         """Return a message fragment: the action with ``{}`` for the entry, and the agent's karma."""
         return f"bids {{}} with karma {self.now.karma[player]}"
+
+
+@cache
+def _masks(entries: int) -> np.ndarray:
+    """Return the mask ``[entry]`` of every number of legal entries, from 0."""
+    return np.tri(entries + 1, entries, -1, dtype=np.int8)
 
 
 def draw(rows: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -201,8 +201,9 @@ class _Map(NamedTuple):
     """Lookup tables of the agents' features; columns count positions of a journey first, then junctions."""
 
     city: CityArrays
-    lane: np.ndarray  # [journey column]: lane wanted there
-    way: np.ndarray  # [journey column 4]: coordinates of that lane's start and end
+    cost: np.ndarray  # [type trip]: of refusal; 0 where dormant
+    slot: np.ndarray  # [trip]; any where dormant
+    places: np.ndarray  # [journey column 5]: lane wanted there, coordinates of its start and end
     goal: np.ndarray  # [agent slot 2]
     middle: np.ndarray  # [6]: coordinates reported for dormant agents
     bounds: tuple[np.ndarray, np.ndarray]  # [feature]: lower and upper bounds
@@ -211,21 +212,17 @@ class _Map(NamedTuple):
         self, agents: np.ndarray, trip: np.ndarray, spot: np.ndarray, karma: np.ndarray
     ) -> np.ndarray:
         """Return the agents' observations, ``[agent feature]``."""
-        city = self.city
-        urgencies, awake = city.stakes.shape[1], trip < trips(city)
-        kinds, slot = city.type_of[agents], np.where(awake, trip // urgencies, 0)
-        journey, column = city.journeys[agents, slot], self._column(spot)
-        places = np.concatenate([self.way[journey, column], self.goal[agents, slot]], axis=1)
-        own = [
-            np.where(awake, city.stakes[kinds, trip % urgencies], 0.0),
-            karma,
-            kinds,
-            trip,
-            spot,
-            np.where(awake, self.lane[journey, column], -1),
-        ]
-        ends = np.where(awake[:, None], places, self.middle)
-        return np.concatenate([np.stack(own, axis=1).astype(np.float64), ends], axis=1)
+        city, dormant, kinds = self.city, trip == trips(self.city), self.city.type_of[agents]
+        owned = agents * city.journeys.shape[1] + self.slot.take(trip)
+        at = city.journeys.take(owned) * self.places.shape[1] + self._column(spot)
+        found = np.empty((len(trip), len(FEATURES)))
+        found[:, 0] = self.cost.take(kinds * self.cost.shape[1] + trip)
+        found[:, 1], found[:, 2], found[:, 3], found[:, 4] = karma, kinds, trip, spot
+        found[:, 5:10] = self.places.reshape(-1, 5).take(at, axis=0)
+        found[:, 10:] = self.goal.reshape(-1, 2).take(owned, axis=0)
+        if dormant.any():
+            found[dormant, 5], found[dormant, 6:] = -1.0, self.middle
+        return found
 
     def widths(self, agents: np.ndarray, trip: np.ndarray, spot: np.ndarray) -> np.ndarray:
         """Return the number of options of agents at junctions; 1 for all other agents."""
@@ -236,7 +233,7 @@ class _Map(NamedTuple):
 
     def spots_of_rows(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the trip and the spot of every row of a policy table."""
-        places, columns = self.city.lane.shape[1], self.lane.shape[1]
+        places, columns = self.city.lane.shape[1], self.places.shape[1]
         trip, column = np.divmod(np.arange(rows(self.city)), columns)
         return trip, np.where(column < places, column, places - 2 - column)
 
@@ -260,4 +257,8 @@ def _map_of(game: Any, city: CityArrays) -> _Map:
     lower, upper = np.array(low, dtype=float), np.array([*high, *np.tile(most, 3)], dtype=float)
     upper = np.where(upper > lower, upper, lower + 1)  # of constant features: scaling divides by the range
     middle = np.tile((lower_left + most) / 2, 3)
-    return _Map(city, wanted, np.concatenate([start, end], axis=2), goal, middle, (lower, upper))
+    places = np.concatenate([wanted[:, :, None], start, end], axis=2)
+    urgencies = city.stakes.shape[1]
+    cost = np.tile(city.stakes, city.journeys.shape[1])
+    cost, slot = np.pad(cost, ((0, 0), (0, 1))), np.arange(last + 1) // urgencies % city.journeys.shape[1]
+    return _Map(city, cost, slot, places, goal, middle, (lower, upper))

@@ -53,9 +53,8 @@ class EconomyEnv(AgentsEnv):
         return np.asarray(self.now.reward)
 
     def _report(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        all_agents = np.ones(len(self.now.karma), dtype=bool)
         features = _features(self.economy, self.economy.type_of, self.now.private, self.now.karma)
-        return features, self.now.karma + 1, all_agents
+        return features, self.now.karma + 1, np.ones(len(features), dtype=bool)
 
     def table(self, others: Any) -> np.ndarray:
         """Return a policy ``[type private karma bid]`` or ``[state bid]`` as cumulative sums of its rows.
@@ -132,7 +131,10 @@ def economy_of(game: Any) -> Economy:
 
 def _features(economy: Economy, kinds: np.ndarray, private: np.ndarray, karma: np.ndarray) -> np.ndarray:
     """Return the agents' observations, ``[agent feature]``."""
-    return np.stack([economy.stakes[kinds, private], karma, private, kinds], axis=1).astype(np.float64)
+    found = np.empty((len(karma), 4))
+    found[:, 0] = economy.stakes.take(kinds * economy.stakes.shape[1] + private)
+    found[:, 1], found[:, 2], found[:, 3] = karma, private, kinds
+    return found
 
 
 def _views(economy: Economy, normalized: bool) -> Views:
