@@ -2,6 +2,7 @@
 
 pytest benchmarks                         all of them
 pytest benchmarks --benchmark-json=F      with the figures of every race in ``extra_info``
+RIVALRY_RACE=once pytest benchmarks       every side of every race once, at small sizes: do the answers agree?
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
+ONCE = os.environ.get("RIVALRY_RACE") == "once"
 FLOOR = Path(__file__).parent / "floor"
 FLAGS = ("-O3", "-march=native", "-ffp-contract=off", "-shared", "-fPIC")
 
@@ -34,6 +37,11 @@ CLOCKS: dict[str, Callable[[], float]] = {
     "children": _children,  # start-up: the processor time of processes that were started and waited for
     "wall": time.perf_counter,  # pools and threads
 }
+
+
+def size(full: int, once: int) -> int:
+    """Return the size of a benchmark, ``once`` where every side of a race runs only once."""
+    return once if ONCE else full
 
 
 class Raced(NamedTuple):
@@ -93,7 +101,7 @@ def race(benchmark: Any, request: pytest.FixtureRequest) -> Callable[..., Raced]
     warmed up once, ``same(answer, other)`` must hold (default: numbers close to 1e-9; None: answers are not
     comparable), then they run in at least seven alternating rounds. ``items`` is the work done by one call,
     ``target`` the largest paired ratio aimed at: it is reported, and never fails. Several races in one test
-    are named apart by ``name``.
+    are named apart by ``name``. With ``RIVALRY_RACE=once`` both run once, which says nothing of their speed.
     """
     used = []
 
@@ -110,25 +118,38 @@ def race(benchmark: Any, request: pytest.FixtureRequest) -> Callable[..., Raced]
         name: str | None = None,
     ) -> Raced:
         now = CLOCKS[clock]
-        answers = ours(), theirs()
-        if same is not None:
-            same(*answers)
         times: dict[str, list[float]] = {"ours": [], "theirs": []}
 
-        def timed(who: str, what: Callable[[], Any]) -> None:
+        def timed(who: str, what: Callable[[], Any]) -> Any:
             before = now()
-            what()
+            answer = what()
             times[who].append(now() - before)
+            return answer
 
-        rounds = max(rounds, 7)
-        if used:  # the benchmark's own statistics belong to the first race of a test
-            for _ in range(rounds):
-                timed("theirs", theirs)
-                timed("ours", ours)
+        def both() -> None:
+            answers = timed("ours", ours), timed("theirs", theirs)
+            if same is not None:
+                same(*answers)
+
+        def repeat(rounds: int) -> None:
+            if used:  # the benchmark's own statistics belong to the first race of a test
+                for _ in range(rounds):
+                    timed("theirs", theirs)
+                    timed("ours", ours)
+            else:
+                benchmark.pedantic(
+                    timed, args=("ours", ours), setup=lambda: timed("theirs", theirs) and None, rounds=rounds
+                )
+
+        if ONCE and not used:
+            benchmark.pedantic(both, rounds=1)
         else:
-            benchmark.pedantic(
-                timed, args=("ours", ours), setup=lambda: timed("theirs", theirs), rounds=rounds
-            )
+            both()
+        if not ONCE:
+            times["ours"], times["theirs"] = [], []  # both may have compiled programs
+            # as in workers of studies: a second linear-algebra thread mostly waits, which takes CPU time
+            with threadpool_limits(1, user_api="blas"):
+                repeat(max(rounds, 7))
         label = name or request.node.name.removeprefix("test_")
         raced = Raced(label, rival, clock, times["ours"], times["theirs"], items, target)
         benchmark.extra_info[name or "race"] = raced.info()
@@ -164,8 +185,10 @@ def _scaled(seconds: float) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """One line a race, after pytest-benchmark's own table."""
-    if not RACES:
+    """One line per race, after pytest-benchmark's own table."""
+    if ONCE:
+        terminalreporter.line(f"{len(RACES)} races run once: times say nothing")
+    if not RACES or ONCE:
         return
     terminalreporter.section("races (medians per item; ratio: median of paired rounds)")
     for raced in RACES:

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-CELLS = 200
+from benchmarks.conftest import size
+
+CELLS = size(200, 3)
 
 
 def bare(task: dict[str, Any]) -> int:
@@ -70,10 +72,18 @@ def test_cell_overhead(
         for path in (run.folder / "cells").iterdir():
             path.unlink()
         with run.locking():
-            work = _Work(run, 1, None, None)
-            jobs = work._jobs(run.reconcile().left)
-            for outcome in staff.run(list(jobs.values())):
-                work._note(outcome)
+            left = run.reconcile().left
+            work = _Work(
+                run,
+                workers=None,
+                hire=lambda *_: staff,
+                progress=None,
+                every=None,
+                part="",
+                before=0,
+                total=CELLS,
+            )
+            work._compute(left)
         return work.done
 
     def theirs() -> int:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from benchmarks.conftest import size
 from rivalry.economies.kernels import city as kernel
 from rivalry.economies.kernels.city_learning import CityLearning, begin, learn
 from rivalry.economies.kernels.economy import RUNNING
@@ -21,8 +22,8 @@ from rivalry.tables.kernels.shapes import CityArrays
 
 ALPHA, BETA, EPOCH = 0.01, 10.0, 100
 SEED = np.random.SeedSequence(1)
-STEPS = 1_000_000  # of agents, in a round
-BEFORE = 20_000_000  # of agents, in which they spread out over the city and over their tables
+STEPS = size(1_000_000, 100_000)  # of agents, in a round
+BEFORE = size(20_000_000, 200_000)  # of agents, in which they spread out over the city and over their tables
 ALWAYS = np.array([2**62])
 RULE = EpochRule(
     alpha=np.array([ALPHA]),
@@ -149,7 +150,7 @@ def test_growth(race: Callable[..., Any], agents: int) -> None:
     """An agent-step among so many beside one of a hundred. Ten, too, go through all lanes every step."""
     run, hundred = Run(agents), Run(100)
     for one in (run, hundred):
-        one.ahead(5_000_000 // len(one.city.type_of))
+        one.ahead(size(5_000_000, 20_000) // len(one.city.type_of))
     race(
         run.play,
         hundred.play,

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from benchmarks.conftest import size
 
 pytest.importorskip("pettingzoo")
 
@@ -21,7 +22,7 @@ from rivalry.economies.kernels.city import no_tallies as nothing
 from rivalry.economies.kernels.economy import act, no_tallies
 from rivalry.envs import aec_env, course, parallel_env, single_agent_env
 
-STEPS = 500
+STEPS = size(500, 3)
 EVER = 10**9
 
 GAMES: dict[str, Callable[[], Any]] = {
@@ -31,6 +32,7 @@ GAMES: dict[str, Callable[[], Any]] = {
     "market": rv.games.market,
     "matrix": partial(rv.games.matrix, "chicken"),
 }
+AIMS = {"karma": 2.0, "city": 3.0}  # of the kernel's time, for arrays
 AGENTS: dict[str, Callable[[], Any]] = {"karma": rv.games.karma, "city": rv.games.city}
 
 
@@ -50,7 +52,7 @@ def again(what: Callable[[], object]) -> None:
 def test_games(race: Callable[..., object], name: str) -> None:
     env, actions = begun(GAMES[name])
     play = env._course
-    given = env._actions.read(env.possible_agents, actions, play.now.legal)
+    given = env._converter.read(env.possible_agents, actions, play.now.legal)
     program = partial(course._next, play._form, play._leaves, play.state, play._key, given, *play._nobody)
     race(
         lambda: again(lambda: env.step(actions)),
@@ -74,14 +76,21 @@ def test_agents(race: Callable[..., object], name: str) -> None:
             bid(other.city, other.now, other._desk, zeros, nothing())
             ready(other.city, other.now, other._desk)
 
-    race(
-        lambda: again(lambda: env.step(actions)),
-        lambda: again(kernel),
-        rival=f"kernel, {len(actions)} agents",
-        same=None,
-        items=STEPS,
-        name=f"envs[{name}]",
-    )
+    def arrays() -> None:
+        env.advance(zeros)
+        env.observations()
+
+    forms: dict[str, Callable[[], object]] = {"": lambda: env.step(actions), ", arrays": arrays}
+    for form, step in forms.items():
+        race(
+            lambda step=step: again(step),
+            lambda: again(kernel),
+            rival=f"kernel, {len(actions)} agents",
+            same=None,
+            items=STEPS,
+            target=AIMS[name] if form else None,
+            name=f"envs[{name}]{form}",
+        )
 
 
 @pytest.mark.parametrize("name", ["influencer", "karma"])
@@ -92,8 +101,8 @@ def test_one_at_a_time_and_alone(race: Callable[..., object], name: str) -> None
     turns = aec_env(make(), periods=EVER)
     turns.reset(seed=1)
     one = next(iter(actions.values()))
-    start = {"influencer": [0.5, 0.5], "karma": np.asarray(rv.games.karma().named_start("uniform"))}
-    alone = single_agent_env(make(), 0, start[name], periods=EVER)
+    others = [0.5, 0.5] if name == "influencer" else rv.oracles.named_start(make(), "uniform")
+    alone = single_agent_env(make(), 0, np.asarray(others), periods=EVER)
     alone.reset(seed=1)
 
     def all_turns() -> None:

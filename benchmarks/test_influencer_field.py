@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-PLACES = 100
+from benchmarks.conftest import size
+
+PLACES = size(100, 7)
 
 
 def in_numpy(game: Any) -> Callable[[], np.ndarray]:
@@ -37,6 +39,6 @@ def test_influencer_field(race: Callable[..., Any]) -> None:
     places = game.space.grid(0, PLACES)[:, 0]
 
     def ours() -> np.ndarray:
-        return np.asarray(_fields(game, x, places, places, np.array([[0, 1]])))
+        return np.asarray(_fields(game, x, places, places, np.array([[0, 1]]))[0])
 
     race(ours, in_numpy(game), rival="NumPy, a pair at a time", target=0.5, name="influencer_field")

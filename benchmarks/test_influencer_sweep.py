@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.conftest import size
+
 PLAYERS, POINTS, RATE, LANES = 5, 100, 1e-4, 8
-STEPS = {1: 6400, 100: 256}
+STEPS = {1: size(6400, 64), 100: size(256, 4)}
 START = np.array([0.1, 0.3, 0.4, 0.7, 0.9])
 AIMS = {1: (3.5, 1 / 12), 100: (4.0, None)}  # against C, against NumPy
 

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-PLAYERS, PLACES = 5, 11
+from benchmarks.conftest import size
+
+PLAYERS, PLACES = size(5, 3), size(11, 4)
 
 
 class Ours:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.conftest import size
 from rivalry.economies.kernels import economy as kernel
 from rivalry.economies.kernels.choices import probabilities
 from rivalry.economies.kernels.economy_learning import SARSA, EpochRule, Learning, begin, learn
@@ -20,7 +21,8 @@ from rivalry.tables.kernels.shapes import BIDS, COIN, PEER, SOCIETY, SURPLUS, Ec
 MOST, GAMMA, ALPHA, BETA, EPSILON, EPOCH = 20, 0.98, 0.01, 1000.0, 0.05, 1000
 STAKES = np.array([1.0, 5.0])
 SEED = np.random.SeedSequence(1)
-STEPS = 2_000_000  # of agents, in a round
+STEPS = size(2_000_000, 400_000)  # of agents, in a round
+ENOUGH = 2_000_000  # of agents, after which mean bids are near their limits
 ALWAYS = np.array([2**62])
 RULE = EpochRule(
     alpha=np.array([ALPHA]),
@@ -214,7 +216,8 @@ def test_karma_step(race: Callable[..., Any], floor: Callable[..., ctypes.CDLL],
 
 def test_numpy_plays_the_same_economy() -> None:
     """After as many steps of learning both bid alike: mean bids by karma and urgency, over all agents."""
-    run, other = Run(100, PEER), InNumPy(100, PEER, STEPS // 100)
+    run, other = Run(100, PEER), InNumPy(100, PEER, ENOUGH // 100)
+    run.steps = ENOUGH // 100
     run.play()
     other.play()
     bids = np.arange(MOST + 1.0)
@@ -230,7 +233,7 @@ def test_growth(race: Callable[..., Any], agents: int) -> None:
     """An agent-step among so many beside one of a hundred. Aimed at: 1.4 from 10 to 1000, 3.5 at 10 000."""
     run, hundred = Run(agents, PEER), Run(100, PEER)
     for one in (run, hundred):  # rows that are seldom met are left behind: the first epochs draw them often
-        one.steps = 4 * EPOCH
+        one.steps = size(4 * EPOCH, 10)
         one.play()
     run.steps, hundred.steps = STEPS // agents, STEPS // 100
     race(

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 import rivalry as rv
+from benchmarks.conftest import size
 from rivalry.methods.q_learning.q_learning import QLearning
 from tests.plain_q_learning import Plain
 
-EPOCHS, STEPS, TRIALS = 400, 100, 64
+EPOCHS, STEPS, TRIALS = size(400, 5), 100, size(64, 2)
 CHOSEN = {"alpha": 0.005, "gamma": 0.3, "epsilon": 0.55, "temperature": 0.75}
 SEED = np.random.SeedSequence(1)
 
@@ -73,7 +74,7 @@ def test_influencer_learning(race: Callable[..., Any], benchmark: Any) -> None:
 
 def test_usual_schedules(race: Callable[..., Any], benchmark: Any) -> None:
     """The defaults' schedules, trials over two threads beside one: wall time."""
-    learner = QLearning(epochs=1000, trials=TRIALS)
+    learner = QLearning(epochs=size(1000, 5), trials=TRIALS)
     world = learner.world(game())
 
     def over(count: int) -> Callable[[], np.ndarray]:

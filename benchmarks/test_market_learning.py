@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.conftest import size
 from rivalry.methods.q_learning.repeated_q_learning import RepeatedQLearning
 from rivalry.tables.kernels.shapes import FiniteGame
 from rivalry.tables.repeated import RepeatedWorld
 
 SEED = np.random.SeedSequence(1)
-SESSIONS = 12
+SESSIONS, SIXTEEN = size(12, 1), size(16, 2)
+SHORT = size(1, 100)  # exploration decays so many times faster
 ALPHA, GAMMA = 0.15, 0.95
 NUMBER, WHOLE = ctypes.c_double, ctypes.c_int64
 
@@ -64,7 +66,9 @@ def fast(beta: float) -> dict[str, Any]:
 
 
 # without looking at greedy play on the way, which the floors do not
-CALVANO = RepeatedQLearning(sessions=SESSIONS, alpha=ALPHA, gamma=GAMMA, epsilon=fast(4e-6), checkpoints=0)
+CALVANO = RepeatedQLearning(
+    sessions=SESSIONS, alpha=ALPHA, gamma=GAMMA, epsilon=fast(4e-6 * SHORT), checkpoints=0
+)
 KLEIN = RepeatedQLearning(
     sessions=SESSIONS,
     alpha=ALPHA,
@@ -72,11 +76,13 @@ KLEIN = RepeatedQLearning(
     epsilon=fast(2.8e-5),
     observation="others",
     initial={"kind": "uniform", "min": 0.0, "max": 1e-6},
-    periods=500_000,
+    periods=size(500_000, 20_000),
     average_last=1000,
     checkpoints=0,
 )
-STAGED = RepeatedQLearning(sessions=SESSIONS, alpha=ALPHA, gamma=GAMMA, epsilon=fast(1e-5), checkpoints=0)
+STAGED = RepeatedQLearning(
+    sessions=SESSIONS, alpha=ALPHA, gamma=GAMMA, epsilon=fast(1e-5 * SHORT), checkpoints=0
+)
 
 CASES: dict[str, tuple[RepeatedQLearning, FiniteGame]] = {
     "calvano": (CALVANO, duopoly(logit(), [[0, 1]])),
@@ -156,7 +162,7 @@ def test_period(race: Callable[..., Any], floor: Callable[..., ctypes.CDLL], nam
 def test_sessions_in_two_threads(race: Callable[..., Any]) -> None:
     """Wall time beside one thread: a little above a half, on idle cores."""
     learner, game = CASES["calvano"]
-    learner = RepeatedQLearning(sessions=16, gamma=GAMMA, epsilon=fast(1e-5), checkpoints=0)
+    learner = RepeatedQLearning(sessions=SIXTEEN, gamma=GAMMA, epsilon=fast(1e-5 * SHORT), checkpoints=0)
     world = learner.world(game)
 
     def over(count: int) -> Callable[[], Answer]:

@@ -13,17 +13,18 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from benchmarks.conftest import size
 from rivalry.integrations.rllib import PPO
 
 pytest.importorskip("ray")
 pytest.importorskip("torch")
 
-BATCH = 400
+BATCH = size(400, 40)
 
 FAMILIES: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
     "influencer": (partial(rv.games.influencer, players=3), {"moves": "grid"}),
     "market, staged": (partial(rv.games.market, stages=[[0], [1]]), {}),
-    "race": (partial(rv.games.race, horizon=3), {"moves": "lived"}),
+    "race": (partial(rv.games.race, horizon=3), {"moves": "native"}),
     "matrix": (partial(rv.games.matrix, "chicken"), {}),
     "karma, 20 agents": (partial(rv.games.karma, agents=20), {"policies": "shared"}),
     "city, 40 agents": (
