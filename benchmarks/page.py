@@ -1,6 +1,8 @@
-"""The table of docs/reference/performance.md from the figures of a run:
+"""The table of docs/reference/performance.md: the races of one run, with the figures of others.
 
-pytest benchmarks --benchmark-json=races.json && python -m benchmarks.page races.json
+RIVALRY_RACE=once pytest benchmarks --benchmark-json=list.json
+pytest benchmarks -k city --benchmark-json=races.json        all races, or some; several files are taken
+python -m benchmarks.page list.json races.json
 """
 
 from __future__ import annotations
@@ -30,40 +32,48 @@ def scaled(seconds: float) -> str:
     return f"{seconds * 1e9:.3g} ns"
 
 
-def row(name: str, race: dict[str, Any]) -> str:
-    """One line of the table; times are medians, per item of work."""
-    aim = "" if race["target"] is None else f"≤ {race['target']:g}"
-    cells = [
-        f"`{name}`",
-        scaled(race["ours_median"]),
-        race["rival"],
-        scaled(race["theirs_median"]),
-        f"{race['paired_ratio']:.3g}",
-        aim,
-        race["clock"],
-    ]
-    return f"| {' | '.join(cells)} |\n"
+def races(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the races of a pytest-benchmark report by name, in order."""
+    return {
+        bench["name"].removeprefix("test_") if name == "race" else name: race
+        for bench in report["benchmarks"]
+        for name, race in bench["extra_info"].items()
+        if isinstance(race, dict) and "paired_ratio" in race
+    }
 
 
-def table(report: dict[str, Any]) -> str:
-    """All races of a pytest-benchmark report, in order, and the machine they ran on."""
-    lines = []
-    for bench in report["benchmarks"]:
-        for name, race in bench["extra_info"].items():
-            if isinstance(race, dict) and "paired_ratio" in race:
-                lines.append(row(bench["name"].removeprefix("test_") if name == "race" else name, race))
-    info = report["machine_info"]
+def row(name: str, race: dict[str, Any], measured: bool) -> str:
+    """Return one line of the table; times are medians per item of work."""
+    ours, theirs, ratio = "not measured in this version", "", ""
+    if measured:
+        ours, theirs = scaled(race["ours_median"]), scaled(race["theirs_median"])
+        ratio = f"{race['paired_ratio']:.3g}"
+    aim = "" if race["target"] is None else f"≤ {race['target']:.3g}"
+    return f"| {' | '.join([f'`{name}`', ours, race['rival'], theirs, ratio, aim, race['clock']])} |\n"
+
+
+def table(listed: dict[str, Any], reports: list[dict[str, Any]]) -> str:
+    """Return the races of a list with the figures of reports, the later ones first, and where and when."""
+    found: dict[str, dict[str, Any]] = {}
+    for report in reports:
+        found |= races(report)
+    lines = [row(name, found.get(name, race), name in found) for name, race in races(listed).items()]
+    if unknown := found.keys() - races(listed).keys():
+        raise ValueError(f"{', '.join(sorted(unknown))}: missing in the list; must be made anew")
+    info, days = reports[-1]["machine_info"], sorted({report["datetime"][:10] for report in reports})
     where = f"{info['cpu']['count']} {info['machine']} cores shared with other work"
-    return f"{HEAD}{''.join(lines)}\nMeasured on {where}, Python {info['python_version']}.\n"
+    return (
+        f"{HEAD}{''.join(lines)}\nMeasured on {', '.join(days)}, {where}, Python {info['python_version']}.\n"
+    )
 
 
-def main(source: str) -> None:
-    """Put the table of the report `source` between the marks of the page."""
+def main(listed: str, *measured: str) -> None:
+    """Write the table between the marks of the page."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
-    report = json.loads(Path(source).read_text(encoding="utf-8"))
-    PAGE.write_text(f"{before}{BEGIN}\n\n{table(report)}\n{END}{after}", encoding="utf-8")
+    first, *reports = (json.loads(Path(name).read_text(encoding="utf-8")) for name in (listed, *measured))
+    PAGE.write_text(f"{before}{BEGIN}\n\n{table(first, reports)}\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -124,10 +124,12 @@ class AgentsEnv(SimultaneousEnv):
     def advance(self, entries: np.ndarray) -> tuple[np.ndarray, bool]:
         """Apply the entries ``[agent]`` for one step; return the rewards and whether play is truncated.
 
+        Entries of agents that do not act in it are ignored.
+
         Raises `BrokenInvariant` if karma is not conserved.
         """
         # a copy, since the kernels change their arrays in place
-        paid = self._go(np.where(self.acting, entries, 0)).copy()
+        paid = self._go(entries).copy()
         if self.now.status[0] != RUNNING:
             raise BrokenInvariant(f"karma is not conserved at step {int(self.now.status[1])}")
         cut = int(self.now.clock[0]) >= self.periods
