@@ -176,7 +176,7 @@ class LinearQuadratic(BaseLearner):
         session["waited"][0] = 0 if change < session["least"][0] else session["waited"][0] + 1
         session["least"][0] = min(change, session["least"][0])
         session["feedback"], session["cost"], session["residual"][0] = feedback, cost, change
-        if not np.all(np.isfinite(cost)):
+        if not np.isfinite(cost).all():
             session["end"][0] = ENDS.index("not found")
         elif change == 0 or (change <= RESTS and session["waited"][0] >= WAITS):
             self._evaluate(game, session)
@@ -276,11 +276,12 @@ def _movement(before: np.ndarray, after: np.ndarray) -> float:
     """Return the change of strategies ``[player control state]``, relative to each state's contribution to
     moves.
     """
-    size = np.max(np.abs(after), axis=(0, 1))
+    states = after.shape[2]
+    size = np.abs(after).reshape(-1, states).max(axis=0)
     # states that hardly affect moves would be compared with their own rounding errors
-    size = np.maximum(size, NOISE * np.max(size))
-    off = np.max(np.abs(after - before), axis=(0, 1))
-    return float(np.max(np.divide(off, size, out=off.copy(), where=size > 0)))
+    size = np.maximum(size, NOISE * size.max())
+    off = np.abs(after - before).reshape(-1, states).max(axis=0)
+    return float(np.divide(off, size, out=off, where=size > 0).max())
 
 
 def strategy_record(

@@ -13,6 +13,7 @@ import numpy as np
 from rivalry.tables.kernels.shapes import LinearQuadraticGame
 
 DOUBLINGS = 60  # 2 to this power steps are enough for any discounting
+NEGLIGIBLE = np.finfo(float).eps ** 2  # of a sum: what is added later is lost to rounding
 STILL = 1e-10  # a state that moves less, relative to its size, is at rest
 SOLVED = 1e-8  # largest residual of a solved Riccati equation, relative to its solution
 
@@ -38,7 +39,7 @@ def against(game: LinearQuadraticGame, feedback: np.ndarray, player: int | None 
     Without the part of ``player``, if given.
     """
     motions = game.B @ feedback
-    total = motions.sum(axis=0)
+    total = np.add.reduce(motions)
     return np.asarray(game.A - (total if player is None else total - motions[player]))
 
 
@@ -59,10 +60,11 @@ def markov_step(game: LinearQuadraticGame, cost: np.ndarray) -> tuple[np.ndarray
     state]``. Raises `numpy.linalg.LinAlgError` where they have no unique solution.
     """
     players, states, controls = game.B.shape
-    ahead = game.gamma[:, None, None] * np.swapaxes(game.B, 1, 2) @ cost
+    ahead = game.gamma[:, None, None] * game.B.swapaxes(1, 2) @ cost
     slopes = (ahead[:, None] @ game.B).swapaxes(1, 2)  # [player control other control]
     # a player's own moves cost on the diagonal blocks alone
-    slopes[np.arange(players), :, np.arange(players), :] += game.Q
+    for player in range(players):
+        slopes[player, :, player] += game.Q[player]
     whole = slopes.reshape(players * controls, -1)
     feedback = np.linalg.solve(whole, (ahead @ game.A).reshape(players * controls, states))
     feedback = feedback.reshape(players, controls, states)
@@ -103,10 +105,10 @@ def leader_motion(
 def _back(game: LinearQuadraticGame, feedback: np.ndarray, cost: np.ndarray) -> np.ndarray:
     """Return the cost of this period and all after it, ``[player state state]``."""
     loop = against(game, feedback)
-    now = game.R + np.swapaxes(feedback, 1, 2) @ game.Q @ feedback
+    now = game.R + feedback.swapaxes(1, 2) @ game.Q @ feedback
     after = now + game.gamma[:, None, None] * (loop.T @ cost @ loop)
     # costs are symmetric: rounding would make them drift over many periods
-    return np.asarray((after + np.swapaxes(after, 1, 2)) / 2)
+    return np.asarray((after + after.swapaxes(1, 2)) / 2)
 
 
 def discounted_sum(loop: np.ndarray, now: np.ndarray, gamma: float) -> np.ndarray:
@@ -120,13 +122,13 @@ def discounted_sum(loop: np.ndarray, now: np.ndarray, gamma: float) -> np.ndarra
     [[1.315789]]
     """
     total, power = np.array(now, dtype=float), np.sqrt(gamma) * loop
-    if not np.all(np.isfinite(power)) or np.max(np.abs(np.linalg.eigvals(power))) >= 1:
+    if not np.isfinite(power).all() or np.abs(np.linalg.eigvals(power)).max() >= 1:
         return np.full_like(total, np.nan)
     for _ in range(DOUBLINGS):
         # with `total` the first 2^k terms and `power` 2^k steps, this adds the next 2^k terms
         added = power.T @ total @ power
         total = total + added
-        if np.max(np.abs(added)) <= np.finfo(float).eps ** 2 * np.max(np.abs(total)):
+        if np.abs(added).max() <= NEGLIGIBLE * np.abs(total).max():
             break
         power = power @ power
     return total
