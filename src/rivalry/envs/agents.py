@@ -58,6 +58,7 @@ class AgentsEnv(SimultaneousEnv):
     """
 
     metadata = {"name": "rivalry_agents_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
+    views: Views
     now: Any  # the kernels' agents; they are changed in place
     counts: np.ndarray  # [agent]: number of legal entries, 1 for agents that do not act
 
