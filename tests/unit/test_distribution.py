@@ -60,8 +60,8 @@ def test_the_source_archive_holds_what_builds_and_tests_the_package(built: Path)
     (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
         names = {name.partition("/")[2] for name in tar.getnames()}
-    wanted = (
-        source("src/rivalry") | source("tests") | {name for name in source("docs") if "_build" not in name}
-    )
+    made = ("docs/_build/", "docs/jupyter_execute/")
+    pages = {name for name in source("docs") if not name.startswith(made)}
+    wanted = source("src/rivalry") | source("tests") | pages
     assert wanted - names == set()
     assert {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff"} <= names
