@@ -30,15 +30,15 @@ MODULES = {
     "Axelrod": "axelrod",
 }
 SLOW = {  # these compile programs
-    ("bimatrix equilibria", "QuantEcon.py"),
-    ("n-player equilibria", "QuantEcon.py"),
-    ("learning in repeated games", "QuantEcon.py"),
-    ("learning in repeated games", "rivalry"),
-    ("evolution", "rivalry"),
-    ("continuous strategies", "rivalry"),
-    ("mean-field games", "rivalry"),
-    ("studies with provenance", "rivalry"),
-    ("certificates", "rivalry"),
+    ("bimatrix equilibria", "QuantEcon.py"): pytest.mark.slow,
+    ("n-player equilibria", "QuantEcon.py"): pytest.mark.slow,
+    ("learning in repeated games", "QuantEcon.py"): pytest.mark.slow,
+    ("learning in repeated games", "rivalry"): pytest.mark.slow,
+    ("evolution", "rivalry"): pytest.mark.slow,
+    ("continuous strategies", "rivalry"): pytest.mark.slow,
+    ("mean-field games", "rivalry"): pytest.mark.nightly,
+    ("studies with provenance", "rivalry"): pytest.mark.slow,
+    ("certificates", "rivalry"): pytest.mark.slow,
 }
 
 
@@ -417,7 +417,7 @@ def test_the_versions_compared_are_on_the_page() -> None:
 
 @pytest.mark.parametrize(
     "where",
-    [pytest.param(key, marks=pytest.mark.slow) if key in SLOW else key for key in CHECKS],
+    [pytest.param(key, marks=SLOW[key]) if key in SLOW else key for key in CHECKS],
     ids=" ".join,
 )
 @pytest.mark.filterwarnings("ignore")  # the other packages' own
