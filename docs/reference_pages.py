@@ -1,0 +1,216 @@
+"""Reference pages from the package itself: lines ``% entries ...`` of a page become tables and entries.
+
+| line | becomes |
+|---|---|
+| `% entries MODULE` | a table name, sentence and the entries of all public names of a module |
+| `% entries MODULE: NAME NAME` | the same of these names |
+| `% family FAMILY PAGE` | a family's factory with the tables of keys of a page of the textbook |
+| `% kinds` | a table kind, sentence of all methods |
+| `% methods MODULE` | the methods of a subpackage with their options |
+| `% commands` | the commands with their arguments and options |
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parent
+ORACLES = "rivalry.core.oracles"
+
+
+def public(module: str) -> list[str]:
+    """Return the public names of a module, sorted."""
+    found = import_module(module)
+    if module == ORACLES:
+        homes = (ORACLES, "rivalry.core.dispatch")
+        return sorted(
+            name for name, value in vars(found).items() if getattr(value, "__module__", "") in homes
+        )
+    names = getattr(found, "__all__", None) or dir(found)
+    ours = (name for name in names if not name.startswith("_"))
+    values = {name: getattr(found, name) for name in ours}
+    return sorted(
+        name
+        for name, value in values.items()
+        if getattr(value, "__module__", "").startswith("rivalry") and not inspect.ismodule(value)
+    )
+
+
+def sentence(value: Any) -> str:
+    """Return the first sentence of a docstring, for a cell of a table."""
+    text = (inspect.getdoc(value) or "").split("\n\n")[0].replace("\n", " ")
+    first = re.split(r"(?<=[.:]) (?=[A-Z`])", text)[0].rstrip(".:")
+    return _cell(first.replace("``", "`"))
+
+
+def _cell(text: str) -> str:
+    """Return text for a cell of a Markdown table."""
+    text = re.sub(r"(?<!\\)\|", r"\\|", text)
+    pieces = re.split(r"(`[^`]*`)", text)  # code stays as it is
+    plain = [re.sub(r"([<\[*_$])", r"\\\1", piece) for piece in pieces[::2]]
+    return "".join(a + b for a, b in zip(plain, [*pieces[1::2], ""], strict=True))
+
+
+def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a Markdown table."""
+    columns = list(columns)
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def entries(module: str, names: str = "") -> str:
+    """Return a table of names with one sentence each, and their entries."""
+    found = import_module(module)
+    shown = module.replace(ORACLES, "rivalry.oracles")
+    chosen = names.split() or public(module)
+    rows = [(f"{{py:obj}}`{name} <{shown}.{name}>`", sentence(getattr(found, name))) for name in chosen]
+    described = "\n\n".join(entry(shown, name, getattr(found, name)) for name in chosen)
+    return f"{table(('name', ''), rows)}\n\n```{{eval-rst}}\n{described}\n```"
+
+
+def entry(module: str, name: str, value: Any) -> str:
+    """Return the entry of a name in reStructuredText."""
+    target = f"{module}::{name}"  # a function may have the name of its module
+    if isinstance(value, type):
+        return f".. autoclass:: {target}\n   :members:"
+    return f".. autofunction:: {target}"
+
+
+def family(name: str, page: str) -> str:
+    """Return the entry of a family's factory, and the tables of its keys from the textbook."""
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    tables = re.findall(r"^\| symbol \| key .*?(?=^[^|]|\Z)", text, re.M | re.S)
+    if name == "precipice":  # its page has no other family's table
+        tables = tables[-1:]
+    anchor = f"[{page.rpartition('/')[2].replace('_', ' ')}](../{page}.md)"
+    factory = f"```{{eval-rst}}\n.. autofunction:: rivalry.games::{name}\n```"
+    return "\n\n".join([factory, *(one.rstrip() for one in tables), f"The mathematics: {anchor}."])
+
+
+def _requirements(kind: type) -> str:
+    from rivalry.core.needs import needs_of
+
+    needs = [need.words for need in needs_of(kind)]
+    return f"Needs {', '.join(needs)}.\n\n" if needs else ""
+
+
+def options(target: Callable[..., Any]) -> str:
+    """Return the table of the options of a method's class."""
+    from rivalry.lab.study import parameters
+
+    rows = parameters(target)
+    if not rows:
+        return "It has no options."
+    usual = (
+        "required" if row.required else "" if row.default is None else f"`{row.default!r}`" for row in rows
+    )
+    cells = [
+        (f"`{row.name}`", _cell(row.type), default.replace("|", r"\|"), _cell(row.bounds), _cell(row.meaning))
+        for row, default in zip(rows, usual, strict=True)
+    ]
+    return table(("key", "takes", "default", "bounds", "meaning"), cells)
+
+
+def kinds() -> str:
+    """Return the table of all kinds of methods."""
+    from rivalry.methods import METHODS
+
+    rows = [(f"[`{kind}`](#{_anchor(kind)})", _cell(row.title)) for kind, row in METHODS.items()]
+    return table(("kind", ""), rows)
+
+
+def _anchor(kind: str) -> str:
+    return f"method-{kind.replace('_', '-').replace('.', '-')}"
+
+
+def methods(package: str) -> str:
+    """Return the entries of the methods whose first class is in a subpackage."""
+    from rivalry.core.registry import load
+    from rivalry.methods import METHODS
+
+    found = []
+    for kind, row in METHODS.items():
+        home = row.targets[0].partition(":")[0]
+        if home != package and home.rpartition(".")[0] != package:
+            continue
+        found.append(f"({_anchor(kind)})=\n\n### `{kind}`\n\n{_cell(row.title).capitalize()}.")
+        for target in row.targets:
+            name = target.partition(":")[2]
+            found.append(f"```{{eval-rst}}\n.. autoclass:: rivalry.methods::{name}\n```")
+            found.append(_requirements(load(target)) + options(load(target)))
+    return "\n\n".join(found)
+
+
+def commands() -> str:
+    """Return the commands with their arguments and options."""
+    import typer.main
+
+    from rivalry.cli.commands import app
+
+    group: Any = typer.main.get_command(app)
+    rows = [(f"[`{name}`](#command-{name})", _cell(one.help)) for name, one in group.commands.items()]
+    found = [table(("command", ""), rows)]
+    for name, one in group.commands.items():
+        taken = [option for option in one.params if option.name != "help"]
+        words = " ".join(_written(option) for option in taken if option.param_type_name == "argument")
+        found.append(f"(command-{name})=\n\n## `rivalry {name}{' ' + words if words else ''}`\n\n{one.help}")
+        cells = [
+            (f"`{_written(option)}`".replace("|", r"\|"), _cell(option.help or ""))
+            for option in taken
+            if option.help or option.param_type_name == "option"
+        ]
+        found.append(table(("argument or option", "meaning"), cells))
+    return "\n\n".join(found)
+
+
+def _written(option: Any) -> str:
+    if option.param_type_name == "argument":
+        return str(option.metavar or option.name.upper())
+    flag = max(option.opts, key=len)
+    return flag if option.is_flag else f"{flag} {option.metavar or option.name.upper()}"
+
+
+WRITERS: dict[str, Callable[..., str]] = {
+    "entries": lambda line: entries(*(part.strip() for part in line.split(":", 1))),
+    "family": lambda line: family(*line.split()),
+    "kinds": lambda line: kinds(),
+    "methods": methods,
+    "commands": lambda line: commands(),
+}
+
+
+def expand(text: str) -> str:
+    """Return a page with the lines that name a part of the package replaced by it."""
+    return re.sub(
+        rf"^% ({'|'.join(WRITERS)})\b ?(.*)$",
+        lambda line: WRITERS[line[1]](line[2].strip()),
+        text,
+        flags=re.M,
+    )
+
+
+def _expand(app: Any, page: str, source: list[str]) -> None:
+    if page.startswith("reference/"):
+        source[0] = expand(source[0])
+
+
+def _shorten(app: Any, what: str, name: str, value: Any, options: Any, signature: Any, returned: Any) -> Any:
+    """Leave the keys of factories and methods to the tables below their entries."""
+    home, _, last = name.rpartition(".")
+    if home == "rivalry.methods" and what == "class":
+        return "(**options)", None
+    if home == "rivalry.games":
+        return ("(*tables, **keys)" if last == "matrix" else "(**keys)"), None
+    return None
+
+
+def setup(app: Any) -> dict[str, Any]:
+    """Connect the expansion with the reading of pages."""
+    app.connect("source-read", _expand)
+    app.connect("autodoc-process-signature", _shorten)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

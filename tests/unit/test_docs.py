@@ -1,0 +1,118 @@
+"""The pages of docs/: complete reference, nothing loaded from other hosts."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections import Counter
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rivalry as rv
+
+DOCS = Path(__file__).parents[2] / "docs"
+SUBPACKAGES = ("games", "methods", "plots", "tables", "transforms", "envs", "interop")
+
+
+@pytest.fixture(scope="module")
+def helper() -> Any:
+    """Import a script of docs/ by its name."""
+    sys.path.insert(0, str(DOCS))
+    yield import_module
+    sys.path.remove(str(DOCS))
+
+
+# -- the reference -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def reference(helper: Any) -> dict[str, str]:
+    """All pages of the reference as Sphinx reads them."""
+    expand = helper("reference_pages").expand
+    return {path.stem: expand(path.read_text(encoding="utf-8")) for path in (DOCS / "reference").glob("*.md")}
+
+
+def entries(text: str) -> list[str]:
+    return re.findall(r"^\.\. auto\w+:: ([\w.]+::[\w.]+)$", text, re.M)
+
+
+def test_every_name_has_one_entry(reference: dict[str, str]) -> None:
+    counted = Counter(name for text in reference.values() for name in entries(text))
+    assert not [name for name, count in counted.items() if count > 1]
+
+
+@pytest.mark.parametrize("subpackage", SUBPACKAGES)
+def test_a_subpackage_is_documented_on_its_own_page(subpackage: str, reference: dict[str, str]) -> None:
+    package, text = getattr(rv, subpackage), reference[subpackage]
+    listed = getattr(package, "__all__", None) or [name for name in dir(package) if not name.startswith("_")]
+    documented = {name.rpartition(":")[2] for name in entries(text) if f".{subpackage}::" in name}
+    for name in listed:
+        value = getattr(package, name)
+        if subpackage == "methods" and name in rv.methods.METHODS:
+            assert text.count(f"\n### `{name}`\n") == 1  # a kind, above its classes
+        elif callable(value):
+            assert name in documented, name
+        elif not inspect.ismodule(value) and name != "missing":  # of envs: what its error names
+            assert f"`rv.{subpackage}.{name}`" in text, name
+    assert documented <= set(listed)
+
+
+def test_every_oracle_is_documented(reference: dict[str, str]) -> None:
+    found = {name.rpartition(":")[2] for name in entries(reference["oracles"])}
+    assert {name for name, value in vars(rv.oracles).items() if isinstance(value, rv.oracles.Oracle)} <= found
+
+
+def test_every_public_name_is_on_the_page_of_the_package(reference: dict[str, str]) -> None:
+    text = reference["rivalry"]
+    documented = {name.rpartition(":")[2] for name in entries(text)}
+    interop = {name.rpartition(":")[2] for name in entries(reference["interop"])}
+    for name in rv.__all__:
+        elsewhere = inspect.ismodule(getattr(rv, name)) or name in interop or name == "__version__"
+        assert (name in documented) != elsewhere, name
+        assert not elsewhere or f"`rv.{name}`" in text, name
+
+
+def test_every_key_of_a_family_is_in_its_table(reference: dict[str, str]) -> None:
+    from rivalry.lab.study import parameters
+
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", reference["games"], re.M | re.S))
+    assert set(sections) == set(rv.games.GAMES)
+    for family, text in sections.items():
+        rows = [row.split(" | ") for row in text.splitlines() if row.startswith("| ")]
+        keys = {key for row in rows for key in re.findall(r"`([\w.]+)`", row[1])}
+        parts = {key.partition(".")[0] for key in keys}  # tables of keys, in races
+        assert {row.name for row in parameters(getattr(rv.games, family))} <= keys | parts, family
+
+
+# -- built pages ---------------------------------------------------------------------------------------
+
+
+def test_requests_to_other_hosts_are_found(helper: Any, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(
+        '<a href="https://a.example">x</a><script src="https://b.example/x.js"></script>'
+        '<link rel="stylesheet" href="//c.example/x.css"><img src="local.png"><link rel="canonical" href="https://d">'
+    )
+    (tmp_path / "style.css").write_text("@font-face { src: url(https://e.example/font.woff2) }")
+    found = helper("offline").requests(tmp_path)
+    assert found == [
+        "page.html: https://b.example/x.js",
+        "page.html: //c.example/x.css",
+        "style.css: url(http",
+    ]
+
+
+@pytest.mark.slow
+def test_built_pages_load_nothing_from_other_hosts(helper: Any, tmp_path: Path) -> None:
+    build = pytest.importorskip("sphinx.cmd.build")
+    for name in ("furo", "myst_nb", "math_core"):
+        pytest.importorskip(name)
+    # offline.py ends a build with an error where a page would load anything
+    assert build.main(["-q", "-W", "--keep-going", "-b", "html", str(DOCS), str(tmp_path / "html")]) == 0
+    pages = list((tmp_path / "html").rglob("*.html"))
+    assert len(pages) > 50
+    assert not helper("offline").requests(tmp_path / "html")
+    assert sum(path.read_text(encoding="utf-8").count("<math") for path in pages) > 500
