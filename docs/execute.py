@@ -26,6 +26,7 @@ from typing import Any
 DOCS = Path(__file__).parent
 OUTPUTS = DOCS / "outputs"
 TIMEOUT = 900  # seconds per cell
+VERSION = "{rivalry.__version__}"  # stands in stored text for the version of the package
 
 _CELL = re.compile(r"^(`{3,})\{code-cell\}.*?^\1 *$", re.M | re.S)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -94,6 +95,7 @@ def read_page(text: str) -> Any:
 def _fill(code: list[Any], cells: list[list[Any]]) -> None:
     from nbformat import from_dict
 
+    cells = json.loads(json.dumps(cells).replace(VERSION, version("rivalry")))
     for number, (cell, outputs) in enumerate(zip(code, cells, strict=True), 1):
         cell.execution_count = number
         added = {
@@ -132,7 +134,7 @@ def _clean(output: Any) -> dict[str, Any]:
 def _without_places(text: str) -> str:
     for pattern, instead in _PLACES:
         text = pattern.sub(instead, text)
-    return text
+    return re.sub(rf"(?<![\d.]){re.escape(version('rivalry'))}(?![\d.])", VERSION, text)
 
 
 def _smaller(image: str) -> str:

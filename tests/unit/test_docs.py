@@ -1,8 +1,9 @@
-"""The pages of docs/: complete reference, nothing loaded from other hosts."""
+"""The pages of docs/: complete reference, stored outputs, nothing loaded from other hosts."""
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from collections import Counter
@@ -86,6 +87,45 @@ def test_every_key_of_a_family_is_in_its_table(reference: dict[str, str]) -> Non
         keys = {key for row in rows for key in re.findall(r"`([\w.]+)`", row[1])}
         parts = {key.partition(".")[0] for key in keys}  # tables of keys, in races
         assert {row.name for row in parameters(getattr(rv.games, family))} <= keys | parts, family
+
+
+# -- outputs of code cells -----------------------------------------------------------------------------
+
+
+def test_stored_outputs_are_those_of_the_cells(helper: Any) -> None:
+    execute = helper("execute")
+    assert not (stale := execute.stale()), (
+        f"outputs of {', '.join(stale)} are stale: run python docs/execute.py"
+    )
+    pages = {path.relative_to(DOCS / "outputs").with_suffix("").as_posix() for path in stored()}
+    assert pages == set(execute.pages())
+
+
+def stored() -> list[Path]:
+    return sorted((DOCS / "outputs").rglob("*.json"))
+
+
+def test_stored_outputs_are_small_and_name_no_machine() -> None:
+    assert sum(path.stat().st_size for path in stored()) < 5e6
+    for path in stored():
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            for output in cell:
+                data = output.get("data", {"text": output.get("text", "")})
+                text = "".join(words for kind, words in data.items() if kind != "image/png")
+                assert not re.search(r"/tmp|/home|/root|/work|site-packages|ipykernel|0x[0-9a-f]{6}", text), (
+                    path
+                )
+                assert rv.__version__ not in re.findall(r"\b\d+\.\d+\.\d+\b", text), path
+
+
+def test_a_changed_cell_or_file_makes_outputs_stale(helper: Any) -> None:
+    key = helper("execute").key
+    page = "# Page\n\n```{code-cell}\n1 + 1\n```\n"
+    assert key(page) == key(page.replace("# Page", "# Another title"))
+    assert key(page) != key(page.replace("1 + 1", "1 + 2"))
+    assert key(page) != key(page.replace("{code-cell}", "{code-cell}\n:tags: [raises-exception]"))
+    reads = page.replace("1 + 1", 'open(os.environ["RIVALRY_DOCS"] + "/karma_summary.json")')
+    assert key(reads) != key(reads.replace("karma_summary", "no_such_file"))
 
 
 # -- built pages ---------------------------------------------------------------------------------------
