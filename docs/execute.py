@@ -79,6 +79,7 @@ def read_page(text: str) -> Any:
     from myst_nb.core.read import read_myst_markdown_notebook
 
     notebook = read_myst_markdown_notebook(text, add_source_map=True)
+    notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     if code:
         digest = key(text)
