@@ -1,4 +1,4 @@
-"""The pages of docs/: complete reference, stored outputs, nothing loaded from other hosts."""
+"""The pages of docs/: complete reference, stored outputs, pictures, nothing loaded from other hosts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import rivalry as rv
@@ -126,6 +127,40 @@ def test_a_changed_cell_or_file_makes_outputs_stale(helper: Any) -> None:
     assert key(page) != key(page.replace("{code-cell}", "{code-cell}\n:tags: [raises-exception]"))
     reads = page.replace("1 + 1", 'open(os.environ["RIVALRY_DOCS"] + "/karma_summary.json")')
     assert key(reads) != key(reads.replace("karma_summary", "no_such_file"))
+
+
+# -- the gallery ---------------------------------------------------------------------------------------
+
+
+def test_the_gallery_shows_every_kind_of_plot(helper: Any) -> None:
+    gallery = helper("gallery")
+    text = gallery.PAGE.read_text(encoding="utf-8")
+    kinds = re.findall(r"^### `(\w+)`\n\n(.*)\.\n", text, re.M)
+    assert sorted(kind for kind, _ in kinds) == list(rv.plots.PLOTS) == sorted(gallery.examples())
+    for kind, words in kinds:
+        assert words.lower() == rv.plots.PLOTS[kind].title.lower()
+        assert f"rv.plots.{kind}(" in gallery.examples()[kind].code
+    sizes = {path.stem: path.stat().st_size for path in gallery.PICTURES.iterdir()}
+    assert sorted(sizes) == list(rv.plots.PLOTS)
+    assert max(sizes.values()) <= gallery.LARGEST
+    assert sum(sizes.values()) < 1.5e6
+
+
+@pytest.mark.nightly
+@pytest.mark.filterwarnings("ignore")  # reduced runs may stop early, and say so
+def test_the_gallery_is_drawn_by_the_lines_on_its_page(
+    helper: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    gallery = helper("gallery")
+    monkeypatch.chdir(tmp_path)
+    for kind, example in gallery.examples().items():
+        Path("new.png").write_bytes(gallery.draw(example))
+        new, old = (Image.open(path) for path in ("new.png", gallery.PICTURES / f"{kind}.png"))
+        pixels = [np.asarray(one.convert("L").resize((230, 170)), float) for one in (new, old)]
+        # the mean grey level: equal pictures differ by nothing, other fonts by a few levels
+        assert np.abs(pixels[0] - pixels[1]).mean() < 10, kind
 
 
 # -- built pages ---------------------------------------------------------------------------------------

@@ -1,0 +1,83 @@
+"""Draw the pictures of the gallery by the commands and lines on its page.
+
+python docs/gallery.py             # all, in several minutes
+python docs/gallery.py paths heat  # these
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+PAGE = Path(__file__).parent / "howto" / "gallery.md"
+PICTURES = PAGE.with_suffix("")
+LARGEST = 40_000  # bytes of a picture
+# width in pixels and colours; the first that fits
+SIZES = ((920, 128), (690, 128), (690, 64), (460, 128), (460, 64))
+
+
+class Example(NamedTuple):
+    """What draws a kind of plot: commands for the shell, then lines of Python."""
+
+    commands: list[str]
+    code: str
+
+
+def examples() -> dict[str, Example]:
+    """Return the examples of the page, by kind."""
+    found = {}
+    for section in re.split(r"^### ", PAGE.read_text(encoding="utf-8"), flags=re.M)[1:]:
+        kind = section.split("`")[1]
+        (code,) = re.findall(r"^```python\n(.*?)^```", section, re.M | re.S)
+        found[kind] = Example(re.findall(r"^\$ rivalry (.*)$", section, re.M), code)
+    return found
+
+
+def draw(example: Example) -> bytes:
+    """Return the picture that an example draws, in the working directory, as a PNG of few colours."""
+    from matplotlib import pyplot as plt
+    from PIL import Image
+
+    import rivalry as rv
+    from rivalry.cli.commands import carry_out
+
+    for command in example.commands:
+        folder = Path("runs", f"{command.split()[1]}-quick")
+        if not folder.exists() and carry_out(command.split()) != 0:
+            raise RuntimeError(f"rivalry {command}: failed")
+    exec(example.code, {"rv": rv})
+    large = io.BytesIO()
+    plt.gcf().savefig(large, format="png", dpi=200, bbox_inches="tight")
+    plt.close("all")
+    picture = Image.open(large).convert("RGB")
+    for width, colours in SIZES:
+        height, small = round(picture.height * width / picture.width), io.BytesIO()
+        resized = picture.resize((width, height), Image.Resampling.LANCZOS)
+        resized.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+            small, "png", optimize=True
+        )
+        if small.tell() <= LARGEST:
+            return small.getvalue()
+    raise ValueError(f"the smallest picture takes {small.tell()} bytes; must be at most {LARGEST}")
+
+
+def main(kinds: list[str]) -> int:
+    """Draw these kinds, or all."""
+    known = examples()
+    PICTURES.mkdir(exist_ok=True)
+    with TemporaryDirectory() as folder:
+        os.chdir(folder)
+        for kind in kinds or known:
+            picture = draw(known[kind])
+            (PICTURES / f"{kind}.png").write_bytes(picture)
+            print(f"{kind}: {len(picture)} bytes", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
