@@ -1,4 +1,4 @@
-"""The files of the tutorial: short, conforming to the protocol, correct by Tullock's closed form."""
+"""The files of the tutorials: short, conforming to the protocols, correct by closed forms."""
 
 from __future__ import annotations
 
@@ -32,3 +32,36 @@ def test_the_study_reproduces_the_closed_form() -> None:
     record = run_cell(cell.task, EXAMPLES)
     np.testing.assert_allclose(record["profile"][1], cell.point["decisiveness"] / 4, atol=1e-4)
     assert str(record["claim"][1]) == "no deviation found"
+
+
+@pytest.mark.parametrize("fine", [2.5, 5.0, 10.0])
+def test_the_fine_changes_inspections_and_not_violations(fine: float) -> None:
+    game = from_file("inspection.py:inspection", EXAMPLES)(fine=fine)
+    found = rv.solve(game, rv.methods.MixedEquilibria())
+    np.testing.assert_allclose(found.data.equilibria.values, [[[2 / fine, 1 - 2 / fine], [2 / 3, 1 / 3]]])
+    assert found.data.complete.item()
+
+
+def test_the_custom_learner_has_at_most_30_lines_and_satisfies_the_protocol() -> None:
+    assert len((EXAMPLES / "roth_erev.py").read_text().splitlines()) <= 30
+    learner = from_file("roth_erev.py:RothErev", EXAMPLES)(forgetting=0.01)
+    assert "whole = parts, saved between" in rv.check_method(learner, rv.games.matrix("chicken"))
+
+
+def test_the_custom_learner_finds_the_dominant_action() -> None:
+    learner = from_file("roth_erev.py:RothErev", EXAMPLES)()
+    found = rv.solve(rv.games.matrix("prisoners_dilemma"), learner, max_steps=2000, seed=1)
+    assert (found.profile.values[:, 1] > 0.9).all()
+    # defection gains 2 against cooperation and 1 against defection
+    cooperation = found.profile.values[:, 0]
+    np.testing.assert_allclose(found.certificate.regret, cooperation * (1 + cooperation[::-1]), atol=1e-9)
+
+
+@pytest.mark.slow
+def test_the_custom_learner_plays_a_market_from_a_study(tmp_path: Path) -> None:
+    # the second action is strictly dominated: above the monopoly output of 45 more earns less
+    levels = {"kind": "levels", "levels": [30.0, 80.0]}
+    learner = {"kind": "roth_erev.py:RothErev", "action_grid": levels, "steps": 2000}
+    study = rv.Study(game={"family": "market"}, method=learner, folder=EXAMPLES)
+    data = rv.run_study(study, tmp_path / "run").dataset().squeeze()
+    assert (data.mixture.values[:, 0] > 0.9).all()
