@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,15 @@ def draw_agents(rows: list[tuple[int, float, float]], path: str) -> None:
     panel.set_ylabel("processor time of an agent-step, ns")
     panel.grid(alpha=0.3)
     figure.savefig(path)
+
+
+def exponent(sizes: Sequence[float], taken: Sequence[float]) -> float:
+    """The slope of time against size on log axes, by least squares.
+
+    >>> round(exponent([1, 2, 4], [3.0, 12.0, 48.0]), 9)
+    2.0
+    """
+    return float(np.polyfit(np.log(sizes), np.log(taken), 1)[0])
 
 
 def main(path: str, what: str = "races") -> None:

@@ -1,0 +1,99 @@
+"""How the processor time of commands grows with a run's cells, beside the work of the cells themselves.
+
+Aim: exponents near 1. Three commands, each at two or more numbers of cells: the start of a study until its
+first cell runs, the run of a finished study with nothing to do, and its report. The exponent is the slope of
+processor time against cells on log axes. ``distinct`` studies sweep a payoff, so every cell has a game of its
+own; ``replicated`` ones have 100 replications per point.
+
+pytest benchmarks/test_many_cells.py                           1,000 and 4,000 cells, two minutes
+RIVALRY_MANY_CELLS=16000,100000 pytest benchmarks/test_many_cells.py     these too; the last takes an hour
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.growth import exponent
+from tests import many_cells
+
+SIZES = (1_000, 4_000, *map(int, filter(None, os.environ.get("RIVALRY_MANY_CELLS", "").split(","))))
+REPLICATIONS = 100
+
+
+def distinct(cells: int) -> Any:
+    """A study whose cells have games of their own."""
+    return many_cells.study(cells, folder=Path("/"))
+
+
+def replicated(cells: int) -> Any:
+    """A study of a learner with as many cells, of which every game has 100."""
+    learner = {"kind": "regret_matching"}
+    changes: dict[str, Any] = {"method": learner, "replications": {"count": REPLICATIONS}}
+    return many_cells.study(cells // REPLICATIONS, folder=Path("/"), **changes)
+
+
+class Begun(Exception):
+    """The first cell runs."""
+
+
+def start(study: Any, folder: Path) -> None:
+    """Run a study until its first cell."""
+    from rivalry.lab.executor import run_study
+
+    def stop(event: Any) -> None:
+        if event.kind == "started":
+            raise Begun
+
+    with pytest.raises(Begun):
+        run_study(study, folder, workers=1, progress=stop)
+
+
+def resume(study: Any, folder: Path) -> None:
+    """Run a finished study again, on the command line but for its start."""
+    from rivalry.cli import work
+
+    work.run(study, folder, 1, None, accept_version=False)
+
+
+def report(study: Any, folder: Path) -> None:
+    """Build the report of a finished study, and its text."""
+    from rivalry.cli import work
+
+    work.results_as_text(*work.report(folder))
+
+
+def times(command: Callable[[Any, Path], None], made: Callable[[int], Any], folder: Path) -> list[float]:
+    """Return the processor time of a command for every number of cells, after one with few."""
+    found = []
+    for cells in (2 * REPLICATIONS, *SIZES):
+        home = folder / f"{cells}"
+        if command is not start:
+            many_cells.stored(home, made(cells))
+        study = made(cells)
+        begun = time.process_time()
+        command(study, home)
+        found.append(time.process_time() - begun)
+    return found[1:]  # the first one loads libraries
+
+
+@pytest.mark.parametrize(
+    ("command", "made"), [(start, distinct), (start, replicated), (resume, distinct), (report, distinct)]
+)
+def test_costs_grow_in_proportion_to_cells(
+    command: Callable[[Any, Path], None], made: Callable[[int], Any], tmp_path: Path, benchmark: Any
+) -> None:
+    taken: list[float] = []
+    benchmark.pedantic(lambda: taken.extend(times(command, made, tmp_path)), rounds=1)
+    slope = exponent(SIZES, taken)
+    name = f"{command.__name__}, {made.__name__}"
+    seconds = {f"{cells}": round(found, 3) for cells, found in zip(SIZES, taken, strict=True)}
+    benchmark.extra_info["growth"] = {"command": name, "exponent": slope, "seconds": seconds}
+    print(f"{name}: exponent {slope:.2f}, " + ", ".join(f"{k} cells {s:.2f} s" for k, s in seconds.items()))
+    assert np.isfinite(slope)
