@@ -258,8 +258,8 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
         if failures := part.failures():
             from rivalry.lab.report import failures_of
 
-            told = failures_of(failures).items()
-            lines += [f"failed: {_in_part(name, id)}: {one.line()}" for id, one in told]
+            kinds = failures_of(failures).items()
+            lines += [f"failed: {_in_part(name, id)}: {one.line()}" for id, one in kinds]
     return found, "\n".join(lines)
 
 

@@ -58,11 +58,11 @@ def failures_of(failures: Mapping[str, str]) -> dict[str, Warned]:
     found: dict[str, list[str]] = {}
     for cell, why in failures.items():
         found.setdefault(without_numbers(why), []).append(cell)
-    told = {}
+    rows = {}
     for cells in sorted(found.values(), key=lambda cells: -len(cells)):
         words = [failures[cell] for cell in cells]
-        told[cells[0]] = Warned(words[0], len(cells), len(set(words)) == 1)
-    return told
+        rows[cells[0]] = Warned(words[0], len(cells), len(set(words)) == 1)
+    return rows
 
 
 def without_numbers(words: str) -> str:

@@ -18,8 +18,7 @@ from rivalry.core.display import html_table
 from rivalry.core.files import DamagedFile, DiskFull, Lock, StoreError
 from rivalry.core.results import SCHEMA, Record, netcdf, provenance
 from rivalry.lab.store.bookkeeping import SUMS, Index, altered_files, read_index, update_sums, write_sums
-from rivalry.lab.store.cell_files import CellFiles, Stamps, leads_out
-from rivalry.lab.store.cells import StoredCell, label_cells
+from rivalry.lab.store.cells import CellFiles, Stamps, StoredCell, label_cells, leads_out
 from rivalry.lab.store.head import (
     FILES,
     FOLDERS,
