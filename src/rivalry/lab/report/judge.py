@@ -263,7 +263,7 @@ def _gains(numbers: Mapping[str, np.ndarray], ended: np.ndarray) -> list[float]:
     with np.errstate(divide="ignore", invalid="ignore"):
         gain = numbers["bound"] / numbers["at_stake"]
     gain = np.where(np.isfinite(gain) & ended[..., None], gain, 0.0)
-    return gain.reshape(len(gain), -1).max(axis=1, initial=0.0).tolist()
+    return list(map(float, gain.reshape(len(gain), -1).max(axis=1, initial=0.0)))
 
 
 def _common(words: Sequence[str], otherwise: str) -> str:

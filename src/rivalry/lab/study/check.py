@@ -47,7 +47,7 @@ class Checker:
         at = place
         forms = set()
         try:
-            alone = [({}, task["game"], task["method"])]
+            alone: list[tuple[dict[str, Any], Any, Any]] = [({}, task["game"], task["method"])]
             for point, game, method in batch_points(task) if task["batch"] else alone:
                 at = {**place, **point}
                 self.pair(game, method)
