@@ -59,8 +59,8 @@ def advance(
     tol: jax.Array,
 ) -> tuple[Carry, tuple[jax.Array, jax.Array, jax.Array, jax.Array]]:
     """Take up to ``stride`` steps `ROWS` times; return the state and the `path_row` after each time."""
-    run = _advance_singly if method.steps_singly(game) else _advance
-    return run(game, method, carry, key, stride, budget, tol)
+    run: Any = _advance_singly if method.steps_singly(game) else _advance
+    return run(game, method, carry, key, stride, budget, tol)  # type: ignore[no-any-return]
 
 
 def _advance_singly(game, method, carry, key, stride, budget, tol):  # type: ignore[no-untyped-def]
@@ -71,7 +71,8 @@ def _advance_singly(game, method, carry, key, stride, budget, tol):  # type: ign
         taken = 0
         while taken < stride and carry.done < budget and carry.ended == 0:
             after, found = take_step(method, game, carry.state, key, np.asarray(tol))
-            carry = Carry(after, np.asarray(carry.done + 1), found.residual, found.status, carry.since)
+            done: Any = np.asarray(carry.done + 1)
+            carry = Carry(after, done, found.residual, found.status, carry.since)
             taken += 1
         # nothing changes after the end: the last row is repeated
         rows.append(path_row(method, carry) if taken or not rows else rows[-1])

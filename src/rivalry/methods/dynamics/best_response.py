@@ -108,8 +108,9 @@ class BestResponse(BaseMethod):
 
     def _step_singly(self, game: Game, state: ResponseRounds, together: bool) -> ResponseRounds:
         """Return the same round, from one response after the other by a program of its own."""
-        before = np.asarray(state.profile)
-        x, regret = before.copy(), np.zeros(len(before))
+        before: Any = np.asarray(state.profile)
+        regret: Any = np.zeros(len(before))
+        x, earlier = before.copy(), np.asarray(state.past)
         for player in range(len(x)):
             seen = before.copy() if together else x.copy()
             own = np.asarray(payoffs(game, put(seen)))[player]
@@ -118,8 +119,8 @@ class BestResponse(BaseMethod):
                 np, np.asarray(strategy), np.asarray(payoff), seen[player], own, scale(game)
             )
             x[player] = seen[player] + np.asarray(self.damping) * (response - seen[player])
-        past = np.concatenate([x[None], np.asarray(state.past)[:-1]])
-        period = _period(game, x, np.asarray(state.past))
+        past: Any = np.concatenate([x[None], earlier[:-1]])
+        period = _period(game, x, earlier)
         return state._replace(profile=x, regret=regret, past=past, period=period)
 
     def residual(self, game: Game, state: ResponseRounds) -> Float[Array, ""]:
@@ -144,7 +145,7 @@ class BestResponse(BaseMethod):
         return end_state.at_rest(game, profile, near=NEAR) if self.polish else None
 
 
-def _period(game: Game, x: Profile, past: Array) -> Array:
+def _period(game: Game, x: Profile, past: Any) -> Array:
     xp = concrete_module(past)
     gaps = xp.max(xp.abs(past - x) / xp.asarray(width(game.space)), axis=(1, 2))
     # gaps[0] is the movement of this round: where it is small players come to rest, and do not cycle
