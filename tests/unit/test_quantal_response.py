@@ -170,7 +170,7 @@ def test_too_few_points_are_no_convergence() -> None:
 def test_what_is_not_a_finite_game_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^max_lambda: -1(\.0)? must be above 0"):
         rv.solve(FOLDED, QuantalResponse(max_lambda=-1.0))
-    with pytest.raises(ValueError, match="^game: no player has two actions"):
+    with pytest.raises(ValueError, match=r"^game: no player has two actions"):
         rv.solve(rv.games.matrix([[1.0]], [[1.0]]), QuantalResponse())
     with pytest.raises(ValueError, match="finite"):
         rv.solve(rv.games.influencer(reach=[0.2, 0.2]), QuantalResponse())

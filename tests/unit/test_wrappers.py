@@ -105,8 +105,8 @@ PERIODS = "schedules are searched, stored and drawn as they are, not by period"
 NUMBERS = "strategies are numbers of a list, which have no slope and are enumerated"
 APART = "the base game's program is for its own profiles: responses are part of the program that needs them"
 NAMES = "its arrays are reached through the game inside, which is asked by those names"
-_PROFILES = """best_response closed_form compiled_response deviation_payoff exchangeable gradients jacobian metrics
-mixed_best_response named_start payoff_bound plot_data proved_response search_points traced_metrics
+_PROFILES = """best_response closed_form compiled_response deviation_payoff exchangeable gradients jacobian
+metrics mixed_best_response named_start payoff_bound plot_data proved_response search_points traced_metrics
 validate_parameter"""
 OF_PROFILES = _PROFILES.split()
 FREEZE = {
