@@ -392,6 +392,7 @@ def test_help_cuts_no_text(rivalry: Command, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_narrow_terminal_shows_keys_whole(rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     table = rivalry("show", "race").out
     assert table.splitlines()[2].split() == ["key", "symbol", "takes", "default", "bounds", "meaning"]
     monkeypatch.setenv("COLUMNS", "80")

@@ -61,13 +61,14 @@ def test_every_kind_takes_a_solution_or_a_run_and_asks_for_its_own_data(kind: st
             return xr.Dataset()
 
     draw = getattr(rv.plots, kind)
+    before = plt.get_fignums()
     for results in (rv.Solution({}, None, plot_record=plot_record), Stored(), xr.Dataset()):
         with pytest.raises(ValueError, match=r"^[^\n]{1,280}$"):
             draw(results, at=None)
     assert asked == [(kind, {"at": None}), ("dataset", {})]
     with pytest.raises(ValueError, match=r"^data: list must be a solution, a run or a dataset, such as"):
         draw([1.0])
-    assert not plt.get_fignums()
+    assert plt.get_fignums() == before
 
 
 IN_RUN = ("bifurcation", "influence", "landscape", "paths", "shares", "vector_field")

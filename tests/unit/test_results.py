@@ -12,6 +12,7 @@ import xarray as xr
 from matplotlib import pyplot as plt
 
 import rivalry as rv
+from rivalry.core.display import player_rows
 from rivalry.core.results import (
     Certificate,
     Solution,
@@ -279,3 +280,12 @@ def test_stacked_records_are_taken_apart_again() -> None:
         for name, (dims, array) in part.items():
             assert one[name][0] == dims
             np.testing.assert_array_equal(one[name][1], array)
+
+
+def test_final_play_of_sessions_is_printed_as_mean_actions() -> None:
+    final = {
+        "end_action": (("session", "player"), np.array([[1.0, 2.0], [2.0, 4.0]])),
+        "end_payoff": (("session", "player"), np.array([[0.5, 1.0], [0.5, 3.0]])),
+    }
+    assert player_rows(final, {}) == [("0", "0.5", "[1.5]"), ("1", "2", "[3.]")]
+    assert player_rows(final, {"axis": ("price",)})[1] == ("1", "2", "price 3")

@@ -320,7 +320,7 @@ def warm(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Compile the programs and kernels of the first results of every family, once, into the caches."""
+    """Compile what first results need, once, into the caches."""
     from rivalry.cli import warm as first_results
     from rivalry.cli.show import table as show_table
 

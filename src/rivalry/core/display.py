@@ -108,6 +108,8 @@ def player_rows(
     """Return name, payoff and strategy of every player, as text."""
     mixed = "profile" not in record and "mixture" in record
     played = _of_players(record, "mixture" if mixed else "profile", "end_action")
+    if played.ndim == 1:  # one number per player, as in the final play of sessions
+        played = played[:, None]
     axes, actions = names.get("axis", ()), record.get("action_name", ((), None))[1]
     if actions is not None and np.shape(actions) == np.shape(played):
         strategies = [strategy_by_name(row, own) for row, own in zip(played, actions, strict=True)]

@@ -53,7 +53,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 LONGEST = 280  # characters of a message
 SHORT_LIST = 60  # characters of known names that a message lists beside the nearest one
-NEAR = 0.75  # similarity, of 1 for equal words, from which a known word is suggested
+NEAR = 0.65  # similarity, of 1 for equal words, from which a known word is suggested
 ROOM = 100_000_000  # most numbers in one array: 800 MB
 _RULES: dict[type, tuple[str, Callable[[Any, Any], bool]]] = {
     Gt: ("above", operator.gt),

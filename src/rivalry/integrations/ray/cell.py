@@ -125,12 +125,12 @@ def _execute(order: Order, job: Job, mailbox: Any) -> CellOutcome:
 
 def _unpack(order: Order, files: Mapping[str, bytes], own: Path) -> Job:
     """Return the job for the folder ``own``, after writing its study's files and checkpoint there."""
-    from rivalry.lab.study.identity import digest
+    from rivalry.lab.study.identity import canonical, digest
 
     job = order.job
     needs = {name: files[name] for name in job.task["files"]}
     # named by content: a file of the same name with other content is another module
-    study = own / digest(dict(job.task["files"])).hex()[:16]
+    study = own / digest(canonical(dict(job.task["files"]))).hex()[:16]
     places = {name: place_of(name, k) for k, name in enumerate(sorted(needs))}
     for name, data in needs.items():
         path = study / places[name]
