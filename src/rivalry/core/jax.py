@@ -149,10 +149,8 @@ def compiled(function: Callable[P, R], *, effort: int | None = None) -> Callable
         if not programs:
             # XLA refuses options that it does not know: they are used with the version they were tried with
             known = effort is not None and jax.__version_info__[:2] == (0, 10)
-            options = (
-                {"compiler_options": _QUICK | {"xla_backend_optimization_level": effort}} if known else {}
-            )
-            programs.append(eqx.filter_jit(function, **options))
+            options: Any = {"xla_backend_optimization_level": effort} | _QUICK
+            programs.append(eqx.filter_jit(function, **({"compiler_options": options} if known else {})))
         return programs[0](*args, **kwargs)
 
     return call

@@ -203,7 +203,7 @@ def proved_response(game: Any, x: Profile, player: int) -> Response:
 
 
 @oracle()
-def compiled_response(game: Any, x: Profile, player: int) -> tuple[Strategy, Any]:
+def compiled_response(game: Any, x: Profile, player: int) -> tuple[Strategy | np.ndarray, Any]:
     """Return the answer of `best_response` at a concrete profile, without coverage, by a program of its own.
 
     It is for best responses that take seconds to compile: best-response dynamics then take their rounds one

@@ -75,15 +75,13 @@ class Unconstrained(Tree):
         flat: Box = self.game.space.unconstrained()
         return flat
 
-    def unconstrain(self, x: Profile) -> Profile:
+    def unconstrain(self, x: Profile | np.ndarray) -> Any:
         """Return the search coordinates of a profile of amounts."""
-        y: Array = self.game.space.unconstrain(x)
-        return y
+        return self.game.space.unconstrain(x)
 
-    def constrain(self, y: Profile) -> Profile:
+    def constrain(self, y: Profile | np.ndarray) -> Any:
         """Return the amounts at search coordinates; rounding may exceed the game's box by a last digit."""
-        x: Array = self.game.space.constrain(y)
-        return x
+        return self.game.space.constrain(y)
 
     def payoffs(self, y: Profile) -> Float[Array, "player"]:
         found: Array = self.game.payoffs(self.constrain(y))
@@ -139,7 +137,8 @@ def _(game: Unconstrained, x: Profile) -> Float[Array, "row column"]:
 
 @oracles.named_start.register(Unconstrained, when=inner_knows(oracles.named_start))
 def _(game: Unconstrained, name: str) -> Profile:
-    return game.unconstrain(oracles.named_start(game.game, name))
+    found: Array = game.unconstrain(oracles.named_start(game.game, name))
+    return found
 
 
 @oracles.closed_form.register(Unconstrained, when=inner_knows(oracles.closed_form))
@@ -186,7 +185,8 @@ def _(
 @oracles.search_points.register(Unconstrained, when=inner_knows(oracles.search_points))
 def _(game: Unconstrained, player: int) -> Array:
     def row(own: Array) -> Array:
-        return game.unconstrain(jnp.broadcast_to(own, game.game.space.shape))[player]
+        found: Array = game.unconstrain(jnp.broadcast_to(own, game.game.space.shape))[player]
+        return found
 
     return jax.vmap(row)(oracles.search_points(game.game, player))
 

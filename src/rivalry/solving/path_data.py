@@ -59,9 +59,9 @@ def _why_missing(game: Any, record: Record, name: str) -> str:
     """Return in words why there is no plot data of this name."""
     if not has_answer(record):
         return "draws the game around one profile, which this result does not have"
-    drawn = "influence" if name == "snapshots" else name
-    if drawn not in PATH_VIEWS and drawn not in oracles.plot_data(game):
-        return f"draws {drawn!r}, which this game does not offer"
+    view = "influence" if name == "snapshots" else name
+    if view not in PATH_VIEWS and view not in oracles.plot_data(game):
+        return f"draws {view!r}, which this game does not offer"
     if "path" not in record or is_population(game):
         return "draws a path of profiles, which this result does not have"
     return "draws every step of a run, of which this path omits some; limit max_steps"
