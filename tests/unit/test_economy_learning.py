@@ -240,6 +240,7 @@ def test_monitors_agree_with_plain_python(name: str, make: Any) -> None:
     assert held.samples[0] == len(range(given.sample_from, 120, 3))
 
 
+@pytest.mark.slow
 def test_monitoring_without_a_target() -> None:
     world, given = economy(6, 4), monitor_rule()
     agents, uniform = kernel.fresh(world, SEED), choices.uniform_rows(1, 2, 4)

@@ -37,6 +37,7 @@ def fixed_point(weigh: Any) -> np.ndarray:
 @pytest.mark.parametrize(
     ("target", "weigh"), [("max", lambda q: q.max(axis=1)), ("expected", lambda q: q.mean(axis=1))]
 )
+@pytest.mark.slow
 def test_a_single_walker_learns_its_exact_values(target: str, weigh: Any) -> None:
     learner = QLearning(
         alpha=1.0, gamma=GAMMA, epsilon=1.0, target=target, epochs=200, episodes=50, reward="raw"
@@ -44,6 +45,7 @@ def test_a_single_walker_learns_its_exact_values(target: str, weigh: Any) -> Non
     np.testing.assert_allclose(values(learner, walk(PAY))[0], fixed_point(weigh), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_on_policy_values_match_the_behaviour_policy() -> None:
     """SARSA with epsilon 1 estimates the values of the random walk, not the optimal ones."""
     learner = QLearning(

@@ -41,6 +41,7 @@ GAMES: dict[str, tuple[FiniteGame, dict[str, Any]]] = {
     "nature": (tables(WEATHER, (2, 3), chain=CHAIN), {}),
     "nature seen": (tables(WEATHER, (2, 3), None, [[[2, 0]], []], CHAIN, LEVELS), {"observation": "price"}),
 }
+SEEN = pytest.param("nature seen", marks=pytest.mark.slow)  # compiles a kernel of its own
 FAST = ["at once", "at once, second first", "others", "memory 0", "price", "staged", "staged, second leads"]
 FAST += ["in turns", "in turns, second first"]
 
@@ -149,7 +150,11 @@ def test_both_kernels_agree_bitwise(name: str, monkeypatch: pytest.MonkeyPatch) 
     same(fast, played(made, world))
 
 
-@pytest.mark.parametrize("name", ["at once", "staged", "in turns", "nature seen", "three in turns"])
+@pytest.mark.parametrize(
+    "name",
+    ["at once", "staged", "in turns", "three in turns"]
+    + [pytest.param("nature seen", marks=pytest.mark.slow)],
+)
 def test_results_do_not_depend_on_chunks_or_threads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     game, options = GAMES[name]
     made = learner(**options, sessions=9, average_last=100)
