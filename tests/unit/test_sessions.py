@@ -152,8 +152,7 @@ def test_both_kernels_agree_bitwise(name: str, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize(
     "name",
-    ["at once", "staged", "in turns", "three in turns"]
-    + [pytest.param("nature seen", marks=pytest.mark.slow)],
+    ["at once", "staged", "in turns", "three in turns", SEEN],
 )
 def test_results_do_not_depend_on_chunks_or_threads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     game, options = GAMES[name]
