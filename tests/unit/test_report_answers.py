@@ -17,7 +17,7 @@ from rivalry.lab.report.answers import (
     number_in_words,
     profile_in_words,
 )
-from rivalry.lab.report.sentences import sentences
+from rivalry.lab.report.sentences import headline, sentences
 
 REACHES = [0.1, 0.15, 0.2, 0.25]
 
@@ -186,8 +186,23 @@ def test_many_ranges_are_counted_instead() -> None:
     cells = [({"reach": r, "algorithm": "a"}, row) for r, row in zip(reaches, rows, strict=True)]
     words = said(collect(cells, {"reach": reaches, "algorithm": ["a"]}))
     assert words == (
-        "Of 20 points: 10 equilibrium (converged), 10 not an equilibrium (converged); "
+        "Of 20 points, 10 are equilibria (converged) and 10 are not equilibria (converged); "
         "player 1 (at 0.5) could gain 1.9 at reach = 0.2, the largest gain in this range."
+    )
+
+
+def test_the_headline_is_about_a_method_that_found_a_profile() -> None:
+    rows = [
+        ("a", 0.1, result()),
+        ("a", 0.2, result("", "not found")),
+        ("b", 0.1, result()),
+        ("b", 0.2, apart()),
+    ]
+    cells = [({"algorithm": name, "reach": reach}, row) for name, reach, row in rows]
+    data = collect(cells, {"algorithm": ["a", "b"], "reach": [0.1, 0.2]})
+    assert headline(study(), answers(study(), data)) == (
+        "b: Of 2 points, 1 is an equilibrium (converged) and 1 is not an equilibrium (converged); "
+        "player 1 (at 0.5) could gain 0.175."
     )
 
 

@@ -44,6 +44,16 @@ _CLAIMS: Mapping[Claim | str, str] = {
     "": "no certificate",
 }
 
+_COUNTED = {  # of one point, of several points
+    "equilibrium": ("is an equilibrium", "are equilibria"),
+    "approximate equilibrium": ("is an approximate equilibrium", "are approximate equilibria"),
+    "no deviation found": ("has no profitable deviation found", "have no profitable deviation found"),
+    "local equilibrium": ("is a local equilibrium", "are local equilibria"),
+    "not an equilibrium": ("is not an equilibrium", "are not equilibria"),
+    "not decided": ("is not decided", "are not decided"),
+    "no certificate": ("has no certificate", "have no certificate"),
+}
+
 
 def sentences(
     study: Mapping[str, Any], found: Sequence[Answer], most: int = MOST
@@ -67,11 +77,15 @@ def _on_method(rows: Sequence[Answer], kind: str, most: int) -> list[str]:
 
 
 def headline(study: Mapping[str, Any], found: Sequence[Answer]) -> str:
-    """Return one sentence on the first method of a study, named where there are several."""
+    """Return one sentence on a method of a study, named where there are several.
+
+    It is the first of those that found a profile at most points.
+    """
     texts = sentences(study, found, most=1)
     if not texts:
         return ""
-    method, (words,) = texts[0]
+    missed = Counter(one.algorithm for one in found if "not found" in one.statuses)
+    method, (words,) = min(texts, key=lambda text: missed[text[0]])
     return words if len(texts) == 1 else f"{method}: {words}"
 
 
@@ -211,8 +225,12 @@ def _metrics(part: Sequence[Answer], most: int = 2) -> list[str]:
 
 def _summary(rows: Sequence[Answer]) -> str:
     """Return one sentence that counts points by claim and status, with the largest gain found."""
-    groups = Counter(f"{one.claim} ({one.status})" for one in rows)
-    text = f"Of {len(rows)} points: " + ", ".join(f"{n} {words}" for words, n in groups.most_common(MOST))
-    text += f", {len(groups) - MOST} other combinations" if len(groups) > MOST else ""
+    groups = Counter((one.claim, one.status) for one in rows)
+    parts = []
+    for (claim, status), n in groups.most_common(MOST):
+        words = _COUNTED.get(claim, (f"has: {claim}", f"have: {claim}"))[n > 1]
+        parts.append(f"{n} {words} ({status})")
+    parts += [f"{len(groups) - MOST} other combinations"] if len(groups) > MOST else []
+    text = f"Of {len(rows)} points, {' and '.join(filter(None, [', '.join(parts[:-1]), parts[-1]]))}"
     refuted = [one for one in rows if "not an equilibrium" in one.claims]
     return f"{text}; {_gain(refuted)}." if refuted else f"{text}."
