@@ -61,6 +61,6 @@ def test_printed_commands_work(
     monkeypatch.chdir("made" if options[0] == "own.toml" else ".")
     folder = str(Path("made").resolve() if options[0] != "own.toml" else Path.cwd())
     for command in sorted(commands):
-        words = [folder if word == "RUN" else word for word in shlex.split(command)[1:]]
+        words = [folder if word in ("RUN", "made") else word for word in shlex.split(command)[1:]]
         answer = rivalry(*words, *(["--workers", "1"] if words[0] in ("run", "resume") else []))
         assert answer.status == 0, (command, answer.err)

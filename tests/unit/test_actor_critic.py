@@ -54,7 +54,7 @@ def test_best_responses_with_logit_and_isoelastic_demand() -> None:
     assert marginal == pytest.approx(1.0, rel=0.01)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 0.95, 0.99])
 def test_a_leader_with_an_exact_follower_finds_the_equilibrium(gamma: float) -> None:
     """45 and 22.5, profits 1012.5 and 506.25, whatever the discount."""
@@ -99,7 +99,7 @@ def test_the_discount_factor_has_no_effect_without_memory() -> None:
     np.testing.assert_allclose(low, high, rtol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_exact_players_are_at_equilibrium_and_random_players_are_uniform() -> None:
     found = learned(rv.games.market(), ActorCritic(roles="oracle", updates=3))
     np.testing.assert_allclose(found.learned_choice[:, 0], [30.0, 30.0], rtol=1e-9)
@@ -157,7 +157,7 @@ def _numpy_network(row: np.ndarray, x: np.ndarray, outputs: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("trace", [0.0, 0.6, 1.0])
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_loss_gradients_agree_with_finite_differences(trace: float) -> None:
     """Central differences of the advantage-weighted mean log probability and of half the squared error.
 
@@ -194,7 +194,7 @@ def test_loss_gradients_agree_with_finite_differences(trace: float) -> None:
     np.testing.assert_allclose(slopes, moved, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_updates_are_steps_of_adam() -> None:
     """A first step of Adam is the rate times the sign of the slope; the second is computed by NumPy."""
     learner = ActorCritic(rate=0.01, updates=2, batch=8)

@@ -89,7 +89,7 @@ def test_payoffs_gains_and_gaps_agree_with_iteration(payment: str, types: Any) -
     np.testing.assert_allclose(found.bound, found.gain, atol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("once", [False, True], ids=["every step", "once"])
 def test_entropy_bonuses_agree_with_iteration(once: bool) -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, gamma=0.9, types=TYPES)
@@ -109,7 +109,7 @@ def test_entropy_bonuses_agree_with_iteration(once: bool) -> None:
         np.testing.assert_allclose(found.gaps[agent], gaps, rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_evaluation_of_an_agent_does_not_depend_on_the_others() -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, types=TYPES)
     env, policies = (

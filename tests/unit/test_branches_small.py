@@ -125,7 +125,7 @@ def test_players_that_are_not_exchangeable_separate_in_a_pitchfork() -> None:
     assert data.branch_event.values[:3].tolist() == [-1, 0, 0]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_hopf_point_and_its_limit_cycles() -> None:
     data = found(turning(0.1, 3.0), "growth", -0.5, 0.5, cycles=[0.25, 0.04]).data
     np.testing.assert_allclose(data.hopf_parameter, [0.0], atol=1e-9)

@@ -76,7 +76,7 @@ OF_AGENTS = {"world", "static_metrics", "payoff_scale"}
 
 
 @pytest.mark.parametrize("name", slow_except(GAMES, ("city", "influencer", "market", "matrix")))
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_every_registered_game_conforms(name: str) -> None:
     game = getattr(rv.games, name)(**MADE.get(name, {}))
     needed = {PopulationGame: OF_POPULATIONS, AgentGame: OF_AGENTS}
@@ -119,7 +119,7 @@ EACH = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", EACH)
 def test_every_registered_method_conforms(name: str) -> None:
     for library in ("optuna",) if name == "bayesian_design" else METHODS[name].uses:

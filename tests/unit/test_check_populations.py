@@ -28,7 +28,7 @@ def test_a_congestion_population_passes_both_checks() -> None:
     assert "to_agents" not in done
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_an_economy_without_a_mean_field_is_checked_partially() -> None:
     with pytest.warns(UserWarning, match="does not conserve"):
         game = rv.games.karma(max_karma=2, mean_karma=1.0, overflow="burn")
@@ -154,7 +154,7 @@ def test_violations_of_population_games_are_named(kind: Any, message: str) -> No
         check_population(kind(jnp.array([1.0, 3.0])))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_violated_conservation_law_raises_an_error() -> None:
     """The error lies in the game's rules, so no result is reported for the policy."""
     game = Drifting(jnp.array([1.0, 3.0]))
@@ -183,7 +183,7 @@ QUICK = ("MirrorAscent", "Simulation", "DampedFixedPoint")
 EACH = [name if name in QUICK else pytest.param(name, marks=pytest.mark.nightly) for name in CLASSES]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", EACH)
 @pytest.mark.filterwarnings("ignore:.*legal entries")
 def test_every_population_method_conforms(name: str) -> None:

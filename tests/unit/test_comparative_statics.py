@@ -61,7 +61,7 @@ def slopes_of(game: Any, parameter: str | list[str], **rest: Any) -> Any:
     return rv.solve(game, ComparativeStatics(parameter, **rest), start=start).data
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_contest_in_log_coordinates() -> None:
     found = slopes_of(contest(), "price")
     here = efforts(np.array([1.0, 2.0]), 0.5)

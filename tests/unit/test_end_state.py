@@ -74,7 +74,7 @@ def test_a_slow_spiral_is_not_a_cycle() -> None:
 
 
 @pytest.mark.parametrize("method", [GradientAscent(rate=0.05), GradientFlow()], ids=["ascent", "flow"])
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_coincident_players_leave_a_saddle(method: GradientAscent | GradientFlow) -> None:
     game = repelling()
     found = rv.solve(game, method, [1e-12, 1e-12], tolerance=1e-6)

@@ -225,7 +225,7 @@ def test_degenerate_games_are_reported() -> None:
 
 
 @pytest.mark.parametrize(("name", "replaced"), [("chicken", "extreme_equilibria"), ("jordan", "candidates")])
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_large_games_are_searched_and_reported_incomplete(
     name: str, replaced: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ def test_the_custom_game_has_fewer_than_40_lines() -> None:
 
 
 @pytest.mark.parametrize("players", [2, 4])
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_contest_satisfies_the_game_protocol(players: int) -> None:
     assert rv.check_game(from_file("contest.py:contest", EXAMPLES)(players=players))[0] == "protocol"
 

@@ -176,14 +176,14 @@ def test_stopping_keeps_finished_cells(tmp_path: Path) -> None:
     assert carry_out(run, workers=1) == "done"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_stopping_ends_workers_immediately(tmp_path: Path, at_once: None) -> None:
     run = make(tmp_path, game={"family": "duel.py:duel", "seconds": 0.4}, replications={"count": 9})
     assert carry_out(run, workers=2, progress=lambda event: event.done >= 3) == "partial"
     assert 3 <= run.counts()["done"] < 27
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_a_cell_fails_after_its_worker_dies_three_times(
     tmp_path: Path, at_once: None, monkeypatch: pytest.MonkeyPatch

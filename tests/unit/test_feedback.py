@@ -75,7 +75,7 @@ def found() -> rv.Solution:
     return rv.solve(invest_race(), Feedback(levels=5, highest=4.0), tolerance=None)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_every_node_is_solved(found: rv.Solution) -> None:
     data = found.data
     assert found.status == "converged"
@@ -129,7 +129,7 @@ def test_prohibitive_investment_prices_give_the_race_without_investment() -> Non
     assert np.allclose(dear.data.value_start, (1 + GAMMA) * value, atol=1e-7)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_without_investment_feedback_equals_open_loop() -> None:
     """The only state is the period: values by backward induction, where a win ends play."""
     game = invest_race(invest=False, end_on="win")
@@ -142,7 +142,7 @@ def test_without_investment_feedback_equals_open_loop() -> None:
     assert np.allclose(found.data.value_start, value, atol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_surfaces_reproduce_cubic_polynomials_in_logarithms() -> None:
     """Also on halved grids, restricted to one player's state, and clipped beyond the grid."""
     grids = feedback.level_grids(np.array([1.0, 2.0, 0.5, 1.0]), np.array([20.0, 30.0, 40.0, 9.0]), 7)

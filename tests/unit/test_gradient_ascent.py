@@ -80,7 +80,7 @@ def test_every_stopping_rule_stops_near_the_root_and_is_reported(rule: str) -> N
 
 
 @pytest.mark.parametrize("rule", ["gradient", "step", "displacement"])
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_stopping_tolerates_a_number_of_moving_agents(rule: str) -> None:
     """The third player's gradient is a thousandth of the others', so it moves long after they stop."""
     game, tol = linear(np.diag([-1.0, -1.0, -1e-3]), [0.0, 0.0, 0.0]), 1e-6

@@ -14,7 +14,7 @@ STIFF = np.array([[-1.0, 0.5], [0.2, -5000.0]])
 
 
 @pytest.mark.parametrize("matrix", [np.array([[-1.0, 3.0], [-3.0, -0.5]]), STIFF], ids=["turning", "stiff"])
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_linear_flow_is_a_matrix_exponential(matrix: np.ndarray) -> None:
     start = np.array([4.0, -3.0])
     found = rv.solve(linear(matrix, [0.0, 0.0]), GradientFlow(), start, tolerance=None)
@@ -43,7 +43,7 @@ def test_the_flow_stops_at_a_bound_and_leaves_when_the_gradient_reverses() -> No
     assert found.end_state == "boundary"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_on_a_simplex_the_flow_converges_to_the_dominant_strategy() -> None:
     game = rv.games.matrix("prisoners_dilemma")
     found = rv.solve(game, GradientFlow(), [[0.9, 0.1], [0.4, 0.6]])
@@ -52,7 +52,7 @@ def test_on_a_simplex_the_flow_converges_to_the_dominant_strategy() -> None:
     np.testing.assert_allclose(found.record["path"][1].sum(axis=2), 1.0, atol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_period_and_range_of_a_known_limit_cycle() -> None:
     found = rv.solve(turning(0.25, 3.0), GradientFlow(), [0.1, 0.0], max_steps=1500, tolerance=None)
     assert (found.status, found.end_state) == ("cycling", "cycle")

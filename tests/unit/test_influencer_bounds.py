@@ -75,7 +75,7 @@ KERNELS: dict[str, Any] = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", KERNELS)
 def test_log_influence_and_its_derivatives_are_within_their_bounds(name: str) -> None:
     """At many positions in boxes of many sizes: payoff bounds alone would hide a wrong one of the two."""
@@ -183,7 +183,7 @@ def test_ties_of_best_responses_go_to_the_nearer_then_the_lower() -> None:
     assert right.strategy[0] == pytest.approx(0.7401625, abs=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_equilibria_with_abstention_are_proved_in_the_plane() -> None:
     points = {"kind": "grid", "num": [6, 6]}
     game = rv.games.influencer(

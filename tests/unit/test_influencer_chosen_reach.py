@@ -91,7 +91,7 @@ def test_against_the_definition_and_automatic_differentiation(name: str) -> None
     np.testing.assert_allclose(ours["jacobian"], ours["autodiff twice"], **near)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", GAMES)
 def test_no_deviation_in_a_box_exceeds_the_payoff_bound(name: str) -> None:
     game, x = built(name)

@@ -103,7 +103,7 @@ def test_power_law_centre_is_never_stable() -> None:
     assert "symmetric_position" not in measured
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_symmetric_spectrum_matches_the_full_jacobian() -> None:
     game = rv.games.influencer(**SKEWED, players=3, abstention=0.1)
     place = np.array([2.0, 1.5])

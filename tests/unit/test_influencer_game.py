@@ -135,7 +135,7 @@ def everything(game: Any, x: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", slow_except(GAMES, ("abstention", "formula")))
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_payoffs_and_derivatives_match_definition_and_autodiff(name: str) -> None:
     game, x = built(name)
     ours = everything(game, x)
@@ -149,7 +149,7 @@ def test_payoffs_and_derivatives_match_definition_and_autodiff(name: str) -> Non
     np.testing.assert_allclose(ours["jacobian"], ours["jacobian of gradients"], **near)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_derivatives_at_a_resource_point_with_abstention() -> None:
     """The abstention row vanishes there; gradients and Jacobian are the limits from nearby."""
     game = rv.games.influencer(

@@ -179,7 +179,7 @@ def test_gaussian_thresholds_hold_on_the_tangent_space_of_the_simplex(options: d
     assert np.allclose(symmetric_positions(game)[0], known.position, atol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_symmetric_spectrum_matches_the_tangential_jacobian() -> None:
     game = rv.games.influencer(**WHERE, kernel="dirichlet", alpha=[1.2] * 3)
     (place,) = symmetric_positions(game)

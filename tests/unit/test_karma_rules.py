@@ -147,7 +147,7 @@ def mean_field_step(game: Any, mu: Any, pi: Any) -> Any:
     return game.win_probabilities(env).win, reward, game.flows(env, mu, pi), push(game, env, mass), env.level
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", RULES)
 def test_a_step_of_agents_matches_a_step_of_the_mean_field(name: str) -> None:
     game = economy(**RULES[name])
@@ -196,7 +196,7 @@ def all_outcomes(game: Any, mu: Any, pi: Any, values: Any) -> Any:
     return env.level, game.reward(env), game.flows(env, mu, pi), means, transition_matrix(game, env, pi)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("payment", "tie"),
     [("PBP", "coin"), ("PBP", "highest_urgency"), ("PBS", "highest_urgency"), ("PBS", "nobody")],

@@ -76,7 +76,7 @@ def test_profit_gains_between_equal_profits_are_undefined() -> None:
         gain_bounds(rv.games.market(players=1))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("n", [2, 3, 5])
 def test_critical_discounts_follow_their_formulas(n: int) -> None:
     cournot = critical_discount(rv.games.market(players=n)).delta

@@ -93,7 +93,7 @@ RULES = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(("demand", "choice"), RULES)
 def test_profits_match_plain_numpy(demand, choice):
     rng = np.random.default_rng(3)
@@ -121,7 +121,7 @@ def along(game, x, firm, grid):
 
 
 @pytest.mark.parametrize(("demand", "choice"), [rule for rule in RULES if rule != ("linear", "price")])
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_no_choice_on_a_fine_grid_exceeds_the_best_response(demand, choice):
     rng = np.random.default_rng(5)
     for players in (1, 4, 2, 4, 4, 2):  # each number of firms compiles another program

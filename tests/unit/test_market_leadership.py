@@ -222,7 +222,7 @@ def test_staged_markets_have_exact_best_responses_and_certificates(keys: dict[st
         np.testing.assert_allclose(payoff, proved.payoff, rtol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_leader_payoffs_and_gradients_include_follower_responses() -> None:
     c, d = np.array([10.0, 12.0, 20.0]), np.array([0.3, 0.2, 0.1])
     game = rv.games.market(stages=[[0], [1, 2]], unit_cost=c, convex_cost=d)

@@ -35,7 +35,7 @@ WHOLE: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore:Observation numpy array is all zeros")  # as when nothing is sold
 @pytest.mark.parametrize("name", list(WHOLE))
 def test_environments_pass_conformance_tests(name: str) -> None:
@@ -59,7 +59,7 @@ def flows(options: dict[str, Any], policy: Any, periods: int, **more: Any) -> An
     return simulate(rv.games.market(**options), policy, periods, **more)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_without_states_a_period_pays_the_static_payoffs() -> None:
     """Every period is the one-shot game, for all demands and choices."""
     for options, x in (

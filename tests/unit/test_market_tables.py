@@ -113,7 +113,7 @@ def test_shocks_are_states_of_nature() -> None:
         for word in ("simultaneous", "alternating")
     ],
 )
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_tables_match_simulated_play(rule: str, timing: str) -> None:
     """Twelve periods of random actions with an alternating shock give the same cash flows and prices."""
     turns = {"stages": [[1], [0]]} if timing == "staged" else {"timing": timing}

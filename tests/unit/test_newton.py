@@ -17,7 +17,7 @@ def test_one_step_solves_a_linear_game() -> None:
     np.testing.assert_allclose(found.profile.values, 9 / 5, rtol=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_unstable_points_are_found() -> None:
     found = rv.solve(repelling(), Newton(), [0.05, 0.04])
     assert (found.status, found.end_state) == ("converged", "unstable_point")

@@ -78,7 +78,7 @@ KINDS: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_plain_class_is_solved(kind: str) -> None:
     game = KINDS[kind]()
@@ -159,7 +159,7 @@ class Roads:
         return env - self.environment(mu, pi)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_plain_population_is_solved() -> None:
     """Wardrop shares are proportional to 1 / slope; the logit equilibrium at beta 1000 is close to them."""
     game = Roads()
@@ -192,7 +192,7 @@ class Counter:
         return jnp.broadcast_to(state, (2, 2))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_plain_markov_game() -> None:
     game = Counter(1.0)
     found = rv.solve(open_loop(game, 2), ASCENT, [[0.5, 0.5]] * 2)
@@ -238,7 +238,7 @@ def roads(first: float = 1.0):
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(("family", "swept"), [("data", "batch"), ("roads", "sweep")])
 def test_a_study_of_a_plain_game(family: str, swept: str, tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(FAMILY, encoding="utf-8")

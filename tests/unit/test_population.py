@@ -91,7 +91,7 @@ def by_hand(payment: str, bids: np.ndarray, level: float) -> tuple[np.ndarray, n
 
 
 @pytest.mark.parametrize("payment", ["PBP", "PBS"])
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_operators_match_sums_over_outcomes(payment: str) -> None:
     game = small(payment)
     mu, pi = drawn(game)
@@ -118,7 +118,7 @@ def test_operators_match_sums_over_outcomes(payment: str) -> None:
     assert np.all(np.asarray(found["best"].bound) >= best - 1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_stationary_population_is_the_limit_of_the_flow() -> None:
     game = small("PBS")
     _, pi = drawn(game)
@@ -139,7 +139,7 @@ class Spilling(KarmaEconomy):
         return around._replace(level=0.99 * around.level)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "rules",
     [{"payment": "PBS", "tax": 0.03}, {"overflow": "winner_pays_room"}, {"payment": "difference"}],
@@ -171,7 +171,7 @@ def test_mass_stays_one_over_many_steps() -> None:
     assert float(here.sum()) == pytest.approx(1.0, abs=1e-14)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_environment_is_consistent_at_the_stationary_population() -> None:
     game = small()
     _, pi = drawn(game)
@@ -235,7 +235,7 @@ def thrifty(game: Any, least: int) -> Any:
     return jnp.asarray(np.eye(KMAX + 1)[(held >= least).astype(int)])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(("mean_karma", "least"), [(1.5, KMAX + 1), (1.5, 2), (2.0, 3)])
 def test_stationary_distribution_depends_on_the_initial_one(mean_karma: float, least: int) -> None:
     """Agents below ``least`` never bid and losers receive nothing, so their karma is constant."""

@@ -154,7 +154,7 @@ def test_admissible_policies_have_at_least_the_equilibrium_entropy() -> None:
         assert record["drawn"][1] == numbers[-1] + 1
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_results_do_not_depend_on_chunks() -> None:
     economy, method = game(), Contractivity(beta=4.0, policies=40, map_steps=3)
     whole = solve(economy, method, seed=7).record
@@ -341,7 +341,7 @@ def test_experiments_require_a_population_of_bidding_agents() -> None:
         Contractivity().world(rv.games.matrix("chicken"))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("learner", [Contractivity(policies=3, map_steps=3), Monotonicity(policies=3)])
 def test_experiments_pass_check_method(learner: Any) -> None:
     rv.check_method(learner, game())

@@ -72,7 +72,7 @@ HOWS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore:.*visited fewer than")
 @pytest.mark.parametrize("way", slow_except(HOWS, ("alone",)))
 def test_results_do_not_depend_on_chunks(way: str) -> None:
@@ -172,7 +172,7 @@ def test_with_update_probability_zero_only_q_values_change() -> None:
     np.testing.assert_allclose(begun["policy"], np.repeat(uniform_rows(1, 2, 3), 8, axis=0), atol=1e-15)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_policy_distances_follow_the_chosen_rule() -> None:
     game = rv.games.karma(**SMALL)
     best = equilibrium(game, QUICK["beta"])[0].reshape(2, 4, 4)
@@ -224,7 +224,7 @@ def test_reported_metrics_are_consistent() -> None:
     assert found["regret"] == found["largest_exploitability"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_exploitability_of_many_agents_terminates() -> None:
     # default size: solving two stationary distributions of 100 agents in parallel once deadlocked
     learner = quick(training=20, evaluation=20, evaluation_warm_up=0)

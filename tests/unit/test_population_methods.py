@@ -163,7 +163,7 @@ def test_fictitious_play_exploitability_decays_like_one_over_steps() -> None:
     assert not found.data.converged
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_infinite_beta_is_a_damped_best_response(economy: Any) -> None:
     method = M.DampedFixedPoint(beta=math.inf, rate=0.002)
     found = rv.solve(ring(), method, start=even(ring()), tol=1e-3, path=False)
@@ -327,7 +327,7 @@ def test_payoffs_agree_with_newton_for_gamma_zero() -> None:
     np.testing.assert_allclose(found.payoff, newton(game, beta=10.0, **OPTIONS).payoff, atol=1e-7)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_ties_keep_the_current_action() -> None:
     game = rv.games.karma(**SMALL | {"gamma": 0.0})
     method = M.DampedFixedPoint(beta=math.inf, rate=1.0)

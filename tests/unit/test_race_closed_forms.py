@@ -72,7 +72,7 @@ def agrees(games: list[Any], points: list[Point]) -> None:
     ("risk", "kappa", "players"),
     [("winner_only", False, 2), ("multiplicative", True, 2), ("additive", False, 3)],
 )
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_every_root_satisfies_the_first_order_conditions(risk: str, kappa: bool, players: int) -> None:
     games = [race(**row) for row in random_parameters(risk, kappa, players)]
     found = [(game, point) for game in games for point in symmetric_equilibria(game)]

@@ -199,7 +199,7 @@ def test_infinite_horizon_payoffs_match_a_long_race() -> None:
     assert float(one["expected_periods"][1]) == pytest.approx(1 / float(one["period_win_probability"][1]))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_gradients_match_differentiated_own_payoffs() -> None:
     game = race(ease_of_winning=1.0, horizon=3, share=True, safety_productivity=[9.0, 4.0], end_on="win")
     x = game.inputs(RNG.uniform(0.1, 0.9, (3, 2, 6)))

@@ -46,7 +46,7 @@ def test_payoffs_and_risk_match_simulation(word: str) -> None:
 
 
 @pytest.mark.parametrize("word", INFORMATION)
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_claim_and_risk_of_the_symmetric_rule(word: str) -> None:
     """No deviation within the rule's form; with public information the leader gains by another rule."""
     mu, enmity = 1.4, 0.9

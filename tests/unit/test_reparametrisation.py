@@ -147,7 +147,7 @@ def led(game: object, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     return game.whole(x), own_gradients(flat, y), jacobian(flat, y)  # type: ignore[attr-defined]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_leader_gradients_in_log_coordinates() -> None:
     # the follower sells max((90 - q) / 2, 0); for q below 90 the leader earns (90 - q) q / 2
     space = Box.of([[0.0, 200.0]], players=2, coordinates="log", zero_threshold=1e-6)

@@ -44,7 +44,7 @@ METHODS = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(("method", "third"), METHODS, ids=["replies", "newton", "gradients"])
 def test_methods_find_the_equilibrium_with_one_inactive_player(method: Any, third: float) -> None:
     found = rv.solve(prize(COSTS), method, [0.1, 0.3, third])

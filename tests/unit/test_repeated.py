@@ -342,7 +342,7 @@ def test_policies_of_many_states_are_not_stored(monkeypatch: pytest.MonkeyPatch)
     assert "end_payoff" in record
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_long_run_payoffs_average_over_states_of_nature() -> None:
     payoff = DICE.normal(size=(2, 2, 12))
     game = tables(payoff, (3, 4), shows=[[[2, 0]], [[2, 0]]], chain=np.array([[0.25, 0.75], [0.75, 0.25]]))

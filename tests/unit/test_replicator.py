@@ -133,7 +133,7 @@ class Floored(eqx.Module):
         return x @ self.values
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_batched_runs_leave_the_symmetric_saddle_point() -> None:
     """The mixed point attracts symmetric profiles only; other profiles converge to a pure equilibrium."""
     game = rv.games.matrix("chicken")
@@ -169,7 +169,7 @@ def test_rates_must_be_one_per_player() -> None:
         rv.solve(rv.games.matrix("chicken"), Replicator(rate=[0.1] * 3), None)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_one_population_converges_to_the_evolutionarily_stable_strategy() -> None:
     """The mixed point is stable for one population: along the diagonal the slope is -3 * 2/9."""
     game = rv.games.matrix(payoffs=HAWK_DOVE, actions=["cooperate", "defect"])
@@ -215,7 +215,7 @@ def test_one_population_of_rock_paper_scissors(win: float, word: str) -> None:
         np.testing.assert_allclose(left.profile.values, np.full((2, 3), 1 / 3), atol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_one_population_of_three_players() -> None:
     """Volunteer's dilemma (Diekmann 1985): P(idle) = cost^(1/(n - 1)), in both forms."""
     game = rv.games.matrix("volunteers_dilemma", cost=0.5)

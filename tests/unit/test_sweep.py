@@ -12,7 +12,7 @@ from rivalry.core.construction import variant
 from rivalry.methods import BestResponse
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_sweep_over_a_nested_keyword_of_the_race() -> None:
     """With one price for both inputs the symmetric equilibrium is known in closed form."""
     prices = [0.05, 0.1, 0.2]
@@ -22,7 +22,7 @@ def test_sweep_over_a_nested_keyword_of_the_race() -> None:
     assert found["cost.price"].values.tolist() == prices
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_sweep_over_names_entries_and_method_options() -> None:
     game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
     over = {"game.resource": ["bimodal", "exp(-b)"], "method.damping": [0.9, 1.0], "reach": [0.2, 0.3]}

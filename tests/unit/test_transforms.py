@@ -94,7 +94,7 @@ def test_leader_derivatives_include_the_response(leading: object) -> None:
     np.testing.assert_allclose(slope, [[90.0 - 2 * 95.0]], atol=1e-8)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_parameter_derivatives_include_the_response() -> None:
     def earned(cost: jax.Array) -> jax.Array:
         game = stackelberg(
@@ -106,7 +106,7 @@ def test_parameter_derivatives_include_the_response() -> None:
     np.testing.assert_allclose(jax.grad(earned)(jnp.asarray(10.0)), 20.0, atol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_nonlinear_responses_on_several_axes() -> None:
     game = stackelberg(Separable(), [0], Followers(points=81))
     x = jnp.array([[0.6, -0.7]])
@@ -121,7 +121,7 @@ def test_nonlinear_responses_on_several_axes() -> None:
     np.testing.assert_allclose(bend, jax.hessian(known)(x).reshape(2, 2), atol=1e-7)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_leaders_and_two_followers() -> None:
     # leaders play Cournot on intercept (a + sum of followers' c) / 3 and slope 1/3: 30 each, then 10 each
     game = stackelberg(duopoly(10.0, 10.0, 10.0, 10.0), [0, 1], Followers())
@@ -167,7 +167,7 @@ def test_a_response_that_is_not_callable_is_refused() -> None:
         unwrap(stackelberg)(duopoly(), [0], 3)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_freezing_leaves_the_game_of_the_other_players() -> None:
     game = freeze(duopoly(10.0, 10.0, 20.0), {1: [25.0]})
     assert game.space.shape == (2, 1)
@@ -272,7 +272,7 @@ def test_schedules_pay_discounted_sums() -> None:
     assert oracles.labels(game).axes == ("0.0", "1.0", "2.0")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_schedules_of_cournot_repeat_the_stage_equilibrium() -> None:
     game = open_loop(duopoly(), 2, discount=0.9)
     x = jnp.full((2, 2), 30.0)

@@ -25,7 +25,7 @@ def at(game: Any, position: Any, moves: Any) -> np.ndarray:
 
 
 @pytest.mark.parametrize("space", ["interval", "box", "simplex"])
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_moves_match_the_tabulated_moves(space: str) -> None:
     """From every grid point, including the ends, each move leads to the same point as in the tables."""
     more = {"kernel": "dirichlet"} if space == "simplex" else {"reach": 0.3}

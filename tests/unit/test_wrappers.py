@@ -207,7 +207,7 @@ def every(game: Any, x: Any, player: int) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(rows), np.asarray(_paid(game, x, jnp.asarray(player), rows))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", [n for n in WITH_PAYOFFS if n not in ("open_loop of walks", "discretise")])
 def test_forwarded_oracles_match_the_payoffs(name: str) -> None:
     game = MADE[name]
