@@ -114,7 +114,13 @@ def execute(notebook: Any) -> list[list[Any]]:
     os.environ.pop("MPLBACKEND", None)  # figures are drawn into the page
     with TemporaryDirectory() as folder:
         NotebookClient(notebook, timeout=TIMEOUT, resources={"metadata": {"path": folder}}).execute()
-    return [[_clean(row) for row in cell.outputs] for cell in notebook.cells if cell.cell_type == "code"]
+    return [_kept(cell) for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _kept(cell: Any) -> list[dict[str, Any]]:
+    """Return the outputs of a cell that its page shows."""
+    hidden = "stderr" if "remove-stderr" in cell.metadata.get("tags", []) else None
+    return [_clean(row) for row in cell.outputs if row.get("name") != hidden or hidden is None]
 
 
 def _clean(output: Any) -> dict[str, Any]:
