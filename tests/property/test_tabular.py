@@ -58,6 +58,7 @@ def test_on_an_interval(reach: Any, budgets: Any, resource: Any, third: Any, abs
     agrees(game, tabulate(game, PLACES))
 
 
+@pytest.mark.slow
 @FEW
 @given(some(PLAYERS), some(9))
 def test_on_a_box(reach: Any, resource: Any) -> None:

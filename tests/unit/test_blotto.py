@@ -134,6 +134,7 @@ def test_bounds_with_unequal_rivals_and_a_third_party() -> None:
     assert dense - 1e-9 <= reply.payoff <= reply.bound <= dense + 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axes", [1, 2, 3])
 def test_a_deviation_to_a_heavy_point_between_grid_points_is_found(axes: int) -> None:
     rng = np.random.default_rng(axes)

@@ -96,6 +96,7 @@ def test_the_mirror_branch_ends_in_a_supercritical_hopf_point() -> None:
     assert float(data.event_residual.max()) < 1e-10
 
 
+@pytest.mark.slow
 def test_the_pair_branch_is_a_saddle_at_a_short_reach() -> None:
     data = three()
     pair = next(

@@ -148,6 +148,7 @@ BREACHES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "message"), BREACHES, ids=[kind.__name__ for kind, _ in BREACHES])
 def test_violations_of_population_games_are_named(kind: Any, message: str) -> None:
     with pytest.raises(Unfit, match=message):

@@ -104,6 +104,7 @@ def test_without_a_threshold_the_leader_chooses_anew_every_period() -> None:
     np.testing.assert_allclose(arrived, np.broadcast_to(arrived[:1], arrived.shape), rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("charge", [False, True], ids=["threshold", "charged"])
 @pytest.mark.parametrize("delta", [0.05, 0.3, 1.0])
 def test_policy_values_agree_with_a_linear_system(delta: float, charge: bool) -> None:

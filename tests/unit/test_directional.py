@@ -52,6 +52,7 @@ def _plain(
     return np.array(choices), np.array(flows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turns", ["together", "in_turn", "by_stages"])
 @pytest.mark.parametrize("delta", [None, 0.5], ids=["payoff", "one_ahead"])
 def test_play_agrees_with_plain_python(turns: str, delta: float | None) -> None:

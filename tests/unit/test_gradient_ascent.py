@@ -114,6 +114,7 @@ def test_a_small_rate_is_not_convergence() -> None:
     assert (replay.status, replay.steps) == ("converged", 2)
 
 
+@pytest.mark.slow
 def test_the_stability_limit_of_the_rate_is_stored_and_warned_about() -> None:
     values = np.linalg.eigvals(MATRIX)
     limit = np.min(-2 * values.real / np.abs(values) ** 2)

@@ -47,6 +47,7 @@ def inside(game: Any, x: Any, low: Any, high: Any, parts: Any) -> tuple[Any, Any
     return jax.vmap(box)(low, high)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GAMES)
 def test_no_payoff_in_a_box_exceeds_its_bound(name: str) -> None:
     options, at = GAMES[name]

@@ -116,6 +116,7 @@ def test_derivatives_treat_coordinates_as_independent() -> None:
     np.testing.assert_allclose(scaled, game.kernel.logs(jnp.asarray(X), game.points), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_payoffs_and_gradients_near_the_boundary_are_finite() -> None:
     game = rv.games.influencer(**CASES["other corner"])
     assert game.space.min_share == 1e-9

@@ -163,6 +163,7 @@ def test_a_cartel_closes_plants_to_save_their_fixed_costs(F: list[float]) -> Non
     assert found.profit.sum() == pytest.approx(alone, rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("F", [10.0, 100.0, 400.0, 600.0])
 def test_a_leader_deters_a_follower_with_fixed_costs_if_profitable(F: float) -> None:
     game = rv.games.market(fixed_cost=[0.0, F], stages=[[0], [1]])

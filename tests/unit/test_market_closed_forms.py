@@ -240,6 +240,7 @@ RULES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("demand", "choice"), RULES)
 def test_no_firm_gains_by_deviating_from_closed_form_equilibria(demand: str, choice: str) -> None:
     rng = np.random.default_rng(8)
@@ -262,6 +263,7 @@ def test_no_firm_gains_by_deviating_from_closed_form_equilibria(demand: str, cho
     assert refused <= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("demand", "choice"), RULES[:4])
 def test_no_profile_exceeds_the_closed_form_joint_profit(demand: str, choice: str) -> None:
     rng = np.random.default_rng(5)

@@ -24,6 +24,7 @@ def test_grim_trigger_and_tit_for_two_tats_remember_two_rounds() -> None:
         assert two[state] == (seen[0, 1] == 1 and seen[0, 2] == 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", [0.1, 0.3, 0.6, 0.9])
 def test_the_best_response_to_tit_for_tat(gamma: float) -> None:
     """Cooperating, alternating or defecting: Axelrod's (1984) three values, for payoffs 5, 3, 1 and 0."""

@@ -36,6 +36,7 @@ def test_an_active_bound_at_the_solution() -> None:
     np.testing.assert_allclose(found.profile.values[:, 0], [10.0, 5.0], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_mixed_equilibria_of_a_matrix_game_are_roots() -> None:
     game = rv.games.matrix("matching_pennies")
     found = rv.solve(game, Newton(), [[0.7, 0.3], [0.4, 0.6]])
@@ -43,6 +44,7 @@ def test_mixed_equilibria_of_a_matrix_game_are_roots() -> None:
     np.testing.assert_allclose(found.profile.values, 0.5, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_no_root_gives_status_not_found() -> None:
     # the gradients are 1 + (x - y) and -1 + (x - y): never both zero
     game = linear([[1.0, -1.0], [1.0, -1.0]], [1.0, -1.0], low=-1e6, high=1e6)

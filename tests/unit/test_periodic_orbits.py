@@ -69,6 +69,7 @@ def at_hopf() -> Array:
     return put(np.array([[0.5 - DISTANCE], [0.5], [0.5 + DISTANCE]]))
 
 
+@pytest.mark.slow
 def test_lyapunov_coefficient_of_a_transformed_normal_form() -> None:
     # a vector (1, -i, 0) / sqrt 2 of length 1 makes |z|^2 = 2 |w|^2, so c = 2 (a + ib)
     found = periodic_orbits.hopf_coefficient(plane(bent, players=3), jnp.zeros((3, 1)))
@@ -143,6 +144,7 @@ def test_van_der_pol_period_and_multiplier(mu: float, period: float) -> None:
     assert orbit.stable
 
 
+@pytest.mark.slow
 def test_continuation_starts_nearer_if_eigenvalues_are_real() -> None:
     game = plane(van_der_pol, 0.1)  # the eigenvalues at rest are real from mu = 2 on
     _, orbit = periodic_orbits.orbits_beyond(

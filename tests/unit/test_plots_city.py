@@ -427,6 +427,7 @@ KINDS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_pictures_are_reproducible_and_axes_are_labelled(kind: str) -> None:
     data = run(("karma",), replications=2)

@@ -56,6 +56,7 @@ def test_on_policy_values_match_the_behaviour_policy() -> None:
     assert np.abs(found - fixed_point(lambda q: q.max(axis=1))).max() > 0.5
 
 
+@pytest.mark.slow
 def test_values_follow_the_mean_dynamics_for_small_steps() -> None:
     """A bandit with one state: ``Q`` of a choice played k times is ``r (1 - (1 - alpha)^k)``."""
     table = np.array([[1.0, 0.4, 0.7]])

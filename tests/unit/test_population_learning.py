@@ -115,6 +115,7 @@ def test_a_resumed_run_is_bitwise_identical(how: dict[str, Any], tmp_path: Path)
     assert np.array_equal(rest["monitor_mean_exploitability"], whole["monitor_mean_exploitability"][1:])
 
 
+@pytest.mark.slow
 def test_wrong_sources_of_a_resumed_run_are_refused() -> None:
     game = rv.games.karma(**SMALL)
     without = rv.solve(game, quick(store_tables=False))

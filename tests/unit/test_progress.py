@@ -115,6 +115,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, Progress]]
     return events
 
 
+@pytest.mark.slow
 def test_solve_draws_a_bar_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     events, learner = recorded(monkeypatch), rv.methods.RegretMatching()
     plain = [rv.solve(CHICKEN, learner, max_steps=200, progress=off) for off in (None, False)]
@@ -130,6 +131,7 @@ def test_solve_draws_a_bar_with_the_same_result(monkeypatch: pytest.MonkeyPatch)
     assert events[0][0] == "PureEquilibria"
 
 
+@pytest.mark.slow
 def test_sweep_counts_points(monkeypatch: pytest.MonkeyPatch) -> None:
     events = recorded(monkeypatch)
     game = rv.games.matrix(CHICKEN.table)
@@ -144,6 +146,7 @@ def test_sweep_counts_points(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen[-1][:2] == (3, 3)
 
 
+@pytest.mark.slow
 def test_run_study_counts_cells(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     events = recorded(monkeypatch)
     run = run_study(study(tmp_path), tmp_path / "run", progress=True)

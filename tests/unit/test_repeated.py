@@ -307,6 +307,7 @@ def test_greedy_play_is_followed_to_its_cycle() -> None:
     assert np.all(record["periods"][1] == session["clock"][:, 0])
 
 
+@pytest.mark.slow
 def test_memoryless_myopic_regret_equals_stage_game_regret() -> None:
     game, made = tables(PAIR, (3, 4)), quick(gamma=0.0, memory=0, sessions=3)
     record = rv.solve(game, made, seed=5).record

@@ -199,6 +199,7 @@ def test_a_large_variable_that_is_nearly_all_padding_is_refused() -> None:
         collect([({"x": x}, one) for x, one in long.items()], {"x": list(long)})
 
 
+@pytest.mark.slow
 def test_a_solution_gives_every_plot_its_data() -> None:
     game = rv.games.influencer(reach=[0.25] * 2)
     found = rv.solve(game, rv.methods.GradientAscent(), start=[0.1, 0.9])

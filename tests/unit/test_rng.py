@@ -61,6 +61,7 @@ def test_solve_gives_the_result_of_the_seed() -> None:
     assert [play(rng=rng) == wanted for _ in range(2)] == [True, False]
 
 
+@pytest.mark.slow
 def test_sweep_and_trace_take_generators() -> None:
     game, method = (
         rv.games.influencer(reach=[0.3] * 3),

@@ -189,6 +189,7 @@ def test_results_do_not_depend_on_chunks_or_saving(how: dict[str, Any]) -> None:
     assert "whole = parts, saved between" in rv.check_method(method, rv.games.karma(**TINY))
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_reports_complete_trials() -> None:
     game = rv.games.karma(**TINY)
     method = RuleDesign(choices=KBAR, response_method=LEARN, seeds=2)

@@ -29,6 +29,7 @@ def at_bounds(space: Space, seed: int) -> jax.Array:
     return space.project(lowered - 1e-3 * (lowered == 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", SPACES, ids=repr)
 @pytest.mark.parametrize("seed", range(8))
 def test_along_is_the_derivative_of_the_projection(space: Space, seed: int) -> None:

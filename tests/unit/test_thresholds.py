@@ -275,6 +275,7 @@ def test_with_accepts_the_names_of_all_arrays() -> None:
         with_(game, **{name: 0.5})
 
 
+@pytest.mark.slow
 def test_scans_with_and_without_crossings_combine_into_one_dataset(tmp_path: Path) -> None:
     game = rv.games.influencer(players=2, resource="bimodal", abstention=25.0)
     rows = []

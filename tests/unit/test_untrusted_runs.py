@@ -348,6 +348,7 @@ CELLS: dict[str, Callable[[str], bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CELLS)
 def test_a_crafted_cell_is_reported_left_out_and_moved_aside(run: Run, tmp_path: Path, name: str) -> None:
     path = run.cell_path(run.cells[2].id)

@@ -39,6 +39,7 @@ def test_axes_and_players_have_the_names_that_the_game_gives_them() -> None:
     assert other.profile.axis.values.tolist() == ["0", "1", "2"]
 
 
+@pytest.mark.slow
 def test_a_sweep_has_names_units_and_the_axes_of_the_game() -> None:
     market = rv.games.market()
     found = rv.sweep(
