@@ -212,7 +212,7 @@ class Box(Tree):
         return any(kind != "linear" for kind in self.kinds)
 
     def project(self, x: Profile) -> Profile:
-        if concrete_module(x, self.low) is jnp:
+        if concrete_module(x, self.low) is not np:
             return jnp.clip(x, self.low, self.high)
         return put(np.clip(x, self.low, self.high))
 
@@ -243,7 +243,7 @@ class Box(Tree):
             lattice = xp.stack([line.ravel() for line in xp.meshgrid(*lines, indexing="ij")], axis=-1)
         amounts = xp.asarray(self.constrain(lattice[:, None, :], player), dtype=float)[:, 0]
         found = xp.clip(amounts, low, high)  # the coordinate change may leave the box by rounding
-        return found if xp is jnp else put(found)
+        return found if xp is not np else put(found)
 
     def check(self, x: object, name: str = "start") -> Profile:
         full = as_profile(x, self.shape, name)
@@ -298,7 +298,7 @@ class Box(Tree):
                 parts = [change(xp, kind, x[..., axes], axes) for kind, axes in groups]
                 order = np.argsort(np.concatenate([axes for _, axes in groups]))
                 found = xp.concatenate(parts, axis=-1)[..., order]
-        return found if xp is jnp else put(found)
+        return found if xp is not np else put(found)
 
     def unconstrained(self) -> Box:
         """Return the linear box of the search coordinates."""
@@ -345,7 +345,7 @@ def _to_amounts(xp: Any, kind: str, y: Any, floor: Any) -> Any:
         return floor * xp.expm1(y - xp.log(floor))
     if kind != "logit":
         return y
-    return jax.nn.sigmoid(y) if xp is jnp else 1 / (1 + np.exp(-y))
+    return jax.nn.sigmoid(y) if xp is not np else 1 / (1 + np.exp(-y))
 
 
 @check_keywords
@@ -564,7 +564,7 @@ def width(space: Space) -> Profile:
     [5.0, 5.0]
     """
     if isinstance(space, Box):
-        if concrete_module(space.low) is jnp:
+        if concrete_module(space.low) is not np:
             return space.high - space.low
         return put(np.asarray(space.high) - np.asarray(space.low))
     if isinstance(space, Simplex):

@@ -183,7 +183,7 @@ def search_points(game: InfluencerGame, player: int) -> Float[Array, "point axis
             own = xp.repeat(reaches, len(rows))[:, None]
             rows = xp.concatenate([xp.tile(rows, (len(reaches), 1)), own], axis=1)
         rows = xp.clip(rows, low, high)
-    return rows if xp is jnp else put(rows)
+    return rows if xp is not np else put(rows)
 
 
 # --- gradients and their Jacobian, in closed form -----------------------------------------------------------

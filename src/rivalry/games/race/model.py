@@ -110,7 +110,7 @@ class Race(OneLineRepr, eqx.Module):
 
     def profile(self, schedule: Array | np.ndarray) -> Profile:
         """Return the profile of a schedule ``[period player column]``; the inverse of `schedule`."""
-        if concrete_module(schedule) is jnp:
+        if concrete_module(schedule) is not np:
             return jnp.moveaxis(schedule, 1, 0).reshape(self.players, -1)
         return put(np.moveaxis(np.asarray(schedule), 1, 0).reshape(self.players, -1))
 

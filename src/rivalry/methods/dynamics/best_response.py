@@ -126,7 +126,7 @@ class BestResponse(BaseMethod):
     def residual(self, game: Game, state: ResponseRounds) -> Float[Array, ""]:
         """Return the largest gain of a player in the last round, in units of the payoff scale."""
         xp = concrete_module(state.regret)
-        found: Array = xp.max(state.regret) / (scale_of(game) if xp is jnp else scale(game))
+        found: Array = xp.max(state.regret) / (scale_of(game) if xp is not np else scale(game))
         return found
 
     def ending(self, game: Game, state: ResponseRounds) -> Array:
