@@ -197,7 +197,7 @@ def strategy_in_words(row: np.ndarray) -> str:
     return "{" + ", ".join(f"{k}: {row[k]:.6g}" for k in np.flatnonzero(row)) + "}"
 
 
-def strategy_by_name(row: np.ndarray, names: Sequence[str]) -> str:
+def strategy_by_name(row: np.ndarray, names: Sequence[str] | np.ndarray) -> str:
     """Return a mixed strategy with the names of its actions; a pure one as the name of its action.
 
     >>> strategy_by_name(np.array([0.0, 1.0]), ["stag", "hare"])

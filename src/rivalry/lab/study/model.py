@@ -57,11 +57,11 @@ class Study:
     >>> study = Study(
     ...     name="two",
     ...     game={"family": "matrix", "name": "chicken"},
-    ...     method={"kind": "pure_equilibria"},
+    ...     method={"kind": "regret_matching"},
     ...     replications={"count": 2},
     ... )
     >>> study
-    Study two: game matrix, method pure_equilibria, 2 cells
+    Study two: game matrix, method regret_matching, 2 cells
     >>> Study.from_resolved(study.resolved()) == study
     True
     """
