@@ -33,7 +33,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # a warning's place in the source, and temporary folders: they differ from machine to machine
 _PLACES = (
     (re.compile(r"\S*/(rivalry/[\w/]+\.py):\d+(?=: )"), r"\1"),
-    (re.compile(r"/tmp/ipykernel_\d+/\d+\.py:\d+: "), ""),
+    (re.compile(r"\S*/ipykernel_\d+/\d+\.py:\d+: "), ""),
     (re.compile(r"(?:/private)?(?:/var/folders/\w+/\w+/T|/tmp)/tmp\w+/?"), ""),
 )
 
