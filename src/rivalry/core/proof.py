@@ -1,0 +1,446 @@
+"""Proofs about profiles of games whose payoffs JAX can trace: enclosures, Krawczyk's operator, exact equilibria.
+
+All bounds are computed in interval arithmetic (`rivalry.core.intervals`). A *first-order point* is a profile
+at which every player's gradient is zero in the axes where its choice is inside its bounds, and does not point
+inwards at a bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core import intervals, oracles
+from rivalry.core.dispatch import Unsupported
+from rivalry.core.enclosure import enclose, without_shifts
+from rivalry.core.intervals import Interval
+from rivalry.core.jax import compiled, jax, jnp
+from rivalry.core.space import Box
+
+if TYPE_CHECKING:
+    from jaxtyping import Array
+
+    from rivalry.core.game import Game
+
+BATCH = 256  # boxes per call of a compiled program
+INFLATE = 0.1  # of the range: the first box in which uniqueness is tried
+NARROW = 1e-13  # of the range: narrower boxes are not split
+
+
+class Coordinates(NamedTuple):
+    """The entries of a profile that players choose, in one row, ``[coordinate]``.
+
+    Attributes
+    ----------
+    player, axis
+        Where each entry is.
+    low, high
+        Its bounds.
+    start
+        A profile with the entries that nobody chooses.
+    """
+
+    player: np.ndarray
+    axis: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    start: np.ndarray
+
+    @property
+    def place(self) -> tuple[np.ndarray, np.ndarray]:
+        """The entries, as an index of profiles."""
+        return self.player, self.axis
+
+    def profile(self, y: Any) -> Any:
+        """Return the profile ``[player axis]`` of a row of choices."""
+        return jnp.asarray(self.start).at[self.place].set(y)
+
+
+def coordinates(game: Game) -> Coordinates:
+    """Return the coordinates of a game on a box.
+
+    Raises
+    ------
+    Unsupported
+        For another space.
+    """
+    space = game.space
+    if not isinstance(space, Box):
+        raise Unsupported(f"proofs: the choices are a {type(space).__name__}; must be intervals")
+    low, high = np.asarray(space.low, dtype=float), np.asarray(space.high, dtype=float)
+    player, axis = np.nonzero(np.asarray(space.mask) & (high > low))
+    return Coordinates(player, axis, low[player, axis], high[player, axis], low)
+
+
+class FirstOrder(NamedTuple):
+    """What is known of a box of profiles; all ``[coordinate]`` but the last two.
+
+    Attributes
+    ----------
+    low, high
+        A smaller box with the same zeros of the gradient; empty where ``low > high``.
+    slope_low, slope_high
+        Every player's derivative of its own payoff.
+    newton
+        The approximate zero that one step of Newton's method from the midpoint finds.
+    influence
+        Which coordinates to split first, the largest.
+    unique
+        Whether the box has exactly one zero, in the smaller box.
+    smooth
+        Whether payoffs have two derivatives on the box; else nothing is known.
+    """
+
+    low: Any
+    high: Any
+    slope_low: Any
+    slope_high: Any
+    newton: Any
+    influence: Any
+    unique: Any
+    smooth: Any
+
+
+def _first_order(game: Game, at: Coordinates, low: Array, high: Array, fixed: Array) -> FirstOrder:
+    """Apply Krawczyk's operator to the own derivatives on one box; coordinates that are ``fixed`` stay."""
+    mid = jnp.clip(low / 2 + high / 2, low, high)
+    payoffs = without_shifts(lambda y: game.payoffs(at.profile(y)), mid)
+    gradients = without_shifts(lambda y: oracles.gradients(game, at.profile(y))[at.place], mid)
+    shifts = payoffs.shifts(mid), gradients.shifts(mid)
+
+    def slopes(shifts: Any, y: Array) -> Array:
+        return gradients.call(shifts[1], y)[0]
+
+    def every(shifts: Any, y: Array) -> tuple[Array, Array, Array]:
+        # payoffs too: a jump may have no derivative that shows it
+        return slopes(shifts, y), jax.jacfwd(partial(slopes, shifts))(y), payoffs.call(shifts[0], y)[0]
+
+    box, centre = Interval(low, high), Interval(mid, mid)
+    (slope, jacobian, _), decided = enclose(every, shifts, mid)(shifts, box)
+    (residual,), _ = enclose(slopes, shifts, mid)(shifts, Interval(mid, mid))
+    # moves from the midpoint to the ends of the box
+    away = intervals.subtract(box, centre)
+    row = partial(intervals.contract, dot=jnp.matmul, terms=len(mid))
+    slope = _meet(slope, intervals.add(residual, row(jacobian, away)))
+    # a fixed coordinate has the equation: it stays
+    unit = jnp.eye(len(mid))
+    system = Interval(*(jnp.where(fixed[:, None], unit, end) for end in (jacobian.low, jacobian.high)))
+    residual = Interval(*(jnp.where(fixed, 0.0, end) for end in (residual.low, residual.high)))
+    inverse = jnp.linalg.inv(system.low / 2 + system.high / 2)
+    c = Interval(inverse, inverse)
+    newton = intervals.subtract(centre, row(c, residual))
+    rest = intervals.subtract(Interval(unit, unit), row(c, system))
+    image = intervals.add(newton, row(rest, away))
+    known = decided & jnp.all(jnp.isfinite(image.low) & jnp.isfinite(image.high))
+    narrow = Interval(
+        jnp.where(known & ~fixed, jnp.maximum(low, image.low), low),
+        jnp.where(known & ~fixed, jnp.minimum(high, image.high), high),
+    )
+    size = jnp.max(jnp.maximum(jnp.abs(jacobian.low), jnp.abs(jacobian.high)), axis=0) * (high - low)
+    return FirstOrder(
+        narrow.low,
+        narrow.high,
+        slope.low,
+        slope.high,
+        newton.low / 2 + newton.high / 2,
+        jnp.where(jnp.all(jnp.isfinite(size)), size, high - low),
+        known & jnp.all(fixed | ((image.low > low) & (image.high < high))),
+        decided & jnp.all(jnp.isfinite(slope.low + slope.high)),
+    )
+
+
+def _meet(a: Interval, b: Interval) -> Interval:
+    """Return the numbers in both intervals; an unknown end is no restriction."""
+    return Interval(jnp.fmax(a.low, b.low), jnp.fmin(a.high, b.high))
+
+
+@compiled
+def _first_orders(game: Game, at: Coordinates, low: Array, high: Array, fixed: Array) -> FirstOrder:
+    return jax.vmap(partial(_first_order, game, at))(low, high, fixed)
+
+
+def first_order(
+    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, batch: int = BATCH
+) -> FirstOrder:
+    """Return what is known of boxes ``[box coordinate]``; see `FirstOrder`.
+
+    ``side`` is -1 or 1 where a coordinate stays at its lower or upper bound, else 0.
+    """
+    found: FirstOrder = _in_batches(partial(_first_orders, game, at), batch, low, high, side != 0)
+    return found
+
+
+def excluded(found: FirstOrder, side: np.ndarray) -> np.ndarray:
+    """Return for which boxes it is proved that they have no first-order point."""
+    away = np.where(side <= 0, found.slope_low > 0, False) | np.where(side >= 0, found.slope_high < 0, False)
+    return np.asarray(found.smooth & (away.any(axis=1) | np.any(found.low > found.high, axis=1)))
+
+
+class Gains(NamedTuple):
+    """What is known of a player's strategies in a box, the others in a box of profiles.
+
+    Attributes
+    ----------
+    least, most
+        Of the player's gain from one strategy, the midpoint, and from any strategy.
+    slope_low, slope_high
+        Derivatives of the own payoff in the own strategy, ``[axis]``.
+    bend_low, bend_high
+        Its second derivatives, ``[axis axis]``.
+    smooth
+        Whether the own payoff has two derivatives there; if not, they are not known.
+    """
+
+    least: Any
+    most: Any
+    slope_low: Any
+    slope_high: Any
+    bend_low: Any
+    bend_high: Any
+    smooth: Any
+
+
+def _gain(
+    game: Game, at: Coordinates, low: Array, high: Array, player: Array, own_low: Array, own_high: Array
+) -> Gains:
+    """Bound the gains of strategies from ``own_low`` to ``own_high`` over the play in a box of profiles."""
+    middle, mid = low / 2 + high / 2, jnp.clip(own_low / 2 + own_high / 2, own_low, own_high)
+
+    def pay(y: Array, strategy: Array) -> Array:
+        return oracles.deviation_payoff(game, at.profile(y), player)(strategy)
+
+    traced = without_shifts(pay, middle, mid, about=1)
+    shifts = traced.shifts(middle, mid)
+
+    def value(shifts: Any, y: Array, strategy: Array) -> Array:
+        return traced.call(shifts, y, strategy)[0]
+
+    def every(shifts: Any, y: Array, strategy: Array) -> tuple[Array, Array, Array]:
+        slope = jax.jacfwd(partial(value, shifts, y))
+        return value(shifts, y, strategy), slope(strategy), jax.jacfwd(slope)(strategy)
+
+    others, own = Interval(low, high), Interval(own_low, own_high)
+    others.moves = False  # derivatives are taken in the own strategy
+    one = enclose(value, shifts, middle, mid)
+    (pays, slope, bend), decided = enclose(every, shifts, middle, mid)(shifts, others, own)
+    (at_mid,), _ = one(shifts, others, Interval(mid, mid))
+    profile = [at.profile(end)[player] for end in (low, high)]
+    (here,), _ = one(shifts, others, Interval(*profile))
+    row = partial(intervals.contract, dot=jnp.matmul, terms=len(mid))
+    linear = intervals.add(at_mid, row(slope, intervals.subtract(own, Interval(mid, mid))))
+    upper = jnp.where(decided, jnp.fmin(pays.high, linear.high), pays.high)
+    most = intervals.subtract(Interval(upper, upper), here).high
+    least = intervals.subtract(at_mid, here).low
+    return Gains(least, most, slope.low, slope.high, bend.low, bend.high, decided)
+
+
+@compiled
+def _gains(
+    game: Game, at: Coordinates, low: Array, high: Array, player: Array, own_low: Array, own_high: Array
+) -> Gains:
+    return jax.vmap(partial(_gain, game, at))(low, high, player, own_low, own_high)
+
+
+def gains(
+    game: Game,
+    at: Coordinates,
+    low: np.ndarray,
+    high: np.ndarray,
+    player: np.ndarray,
+    own_low: np.ndarray,
+    own_high: np.ndarray,
+    batch: int = 64,
+) -> Gains:
+    """Return what is known of gains in boxes; see `Gains`.
+
+    Parameters
+    ----------
+    low, high
+        Boxes of profiles, ``[box coordinate]``.
+    player
+        Who deviates, ``[box]``.
+    own_low, own_high
+        Boxes of its strategies, ``[box axis]``.
+    """
+    found: Gains = _in_batches(partial(_gains, game, at), batch, low, high, player, own_low, own_high)
+    return found
+
+
+def _in_batches(function: Callable[..., Any], batch: int, *rows: np.ndarray) -> Any:
+    """Call a function of rows ``[box ..]`` on one number of rows at a time, so that it is compiled once."""
+    parts = []
+    for begin in range(0, len(rows[0]), batch):
+        some = [part[begin : begin + batch] for part in rows]
+        missing = batch - len(some[0])
+        found = function(*(np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) for part in some))
+        parts.append([np.asarray(part)[: batch - missing] for part in found])
+    return type(found)(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+class Point(NamedTuple):
+    """A first-order point that exists: where, and where it is the only one, ``[coordinate]``."""
+
+    low: np.ndarray
+    high: np.ndarray
+    alone_low: np.ndarray
+    alone_high: np.ndarray
+    side: np.ndarray
+
+    @property
+    def centre(self) -> np.ndarray:
+        """The midpoint."""
+        return np.clip((self.low + self.high) / 2, self.low, self.high)
+
+
+def newton(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray, steps: int = 12) -> np.ndarray:
+    """Return where Newton's method goes from starts ``[start coordinate]``; NaN where it fails."""
+    for _ in range(steps):
+        y = np.clip(first_order(game, at, y, y, side).newton, at.low, at.high)
+    return y
+
+
+def first_order_point(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray) -> Point | None:
+    """Return the first-order point near ``y [coordinate]``, with a proof that it exists; None without one."""
+    span = at.high - at.low
+    if not np.all(np.isfinite(y)):
+        return None
+    radius = INFLATE * 4.0 ** -np.arange(20.0)[:, None] * span
+    free = side == 0
+    low, high = (np.where(free, np.clip(y + sign * radius, at.low, at.high), y) for sign in (-1, 1))
+    sides = np.repeat(side[None], len(low), axis=0)
+    found = first_order(game, at, low, high, sides)
+    proved = np.flatnonzero(found.unique)
+    if not len(proved):
+        return None
+    # the largest box: others need not be searched
+    k = proved[0]
+    best_low, best_high = found.low[proved[-1]], found.high[proved[-1]]
+    for _ in range(8):
+        again = first_order(game, at, best_low[None], best_high[None], side[None])
+        if not np.all(again.high[0] - again.low[0] < 0.9 * (best_high - best_low) + 1e-300):
+            break
+        best_low, best_high = again.low[0], again.high[0]
+    point = Point(best_low, best_high, low[k], high[k], side)
+    end = first_order(game, at, best_low[None], best_high[None], side[None])
+    # at a bound the payoff must fall inwards, strictly: else the point may be none
+    at_bound = (side < 0) & ~(end.slope_high[0] < 0) | (side > 0) & ~(end.slope_low[0] > 0)
+    return None if at_bound.any() else point
+
+
+def judge(game: Game, at: Coordinates, point: Point, limit: int = 20_000) -> tuple[str, np.ndarray]:
+    """Return what is proved of a first-order point, and a profitable strategy of each player.
+
+    Returns
+    -------
+    str
+        ``equilibrium``: no player gains by any strategy. ``not an equilibrium``: some player gains.
+        ``undecided``: neither is proved.
+    ndarray
+        A strategy by which each player gains, ``[player axis]``; NaN where none is known.
+    """
+    players, axes = at.start.shape
+    better = np.full((players, axes), np.nan)
+    words = [_judge_player(game, at, point, player, better, limit) for player in range(players)]
+    for word in ("not an equilibrium", "undecided"):
+        if word in words:
+            return word, better
+    return "equilibrium", better
+
+
+def _judge_player(
+    game: Game, at: Coordinates, point: Point, player: int, better: np.ndarray, limit: int
+) -> str:
+    mine = np.flatnonzero(at.player == player)
+    if not len(mine):
+        return "equilibrium"
+    rows = at.axis[mine]
+    space_low, space_high = at.start[player].copy(), at.start[player].copy()
+    space_low[rows], space_high[rows] = at.low[mine], at.high[mine]
+    ask = partial(_ask, game, at, point, player)
+    near = _nearby(ask, point, mine, rows, space_low, space_high)
+    if near is None:
+        near = space_low + np.nan, space_low + np.nan
+    low, high = space_low[None], space_high[None]
+    seen = 0
+    while len(low):
+        axis = np.argmax((high - low) / np.where(space_high > space_low, space_high - space_low, 1.0), axis=1)
+        row = np.arange(len(low))
+        middle = (low[row, axis] + high[row, axis]) / 2
+        left, right = high.copy(), low.copy()
+        left[row, axis] = right[row, axis] = middle
+        low, high = np.concatenate([low, right]), np.concatenate([left, high])
+        found = ask(low, high)
+        seen += len(low)
+        gain = np.flatnonzero(found.least > 0)
+        if len(gain):
+            best = gain[np.argmax(found.least[gain])]
+            better[player] = (low[best] + high[best]) / 2
+            return "not an equilibrium"
+        inside = np.all((low >= near[0]) & (high <= near[1]), axis=1)
+        open_ = ~(found.most < 0) & ~inside
+        low, high = low[open_], high[open_]
+        narrow = np.all(high - low <= 1e-9 * (space_high - space_low), axis=1)
+        if seen > limit or narrow.any():
+            return "undecided"
+    return "equilibrium"
+
+
+def _ask(game: Game, at: Coordinates, point: Point, player: int, low: np.ndarray, high: np.ndarray) -> Gains:
+    count = len(low)
+    box = (np.repeat(end[None], count, axis=0) for end in (point.low, point.high))
+    return gains(game, at, *box, np.full(count, player), low, high)
+
+
+def _nearby(
+    ask: Callable[..., Gains],
+    point: Point,
+    mine: np.ndarray,
+    rows: np.ndarray,
+    space_low: np.ndarray,
+    space_high: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return a box of own strategies around the point in which none is better, as large as can be proved.
+
+    There the payoff falls away from every bound at which the point lies, and is strictly concave in the other
+    axes, in which its derivative at the point is zero.
+    """
+    sizes = 4.0 ** -np.arange(0.0, 12.0)[:, None]
+    span = space_high - space_low
+    here_low, here_high = space_low.copy(), space_high.copy()
+    here_low[rows], here_high[rows] = point.low[mine], point.high[mine]
+    low = np.maximum(space_low, here_low - sizes * span)
+    high = np.minimum(space_high, here_high + sizes * span)
+    found = ask(low, high)
+    side = point.side[mine]
+    for k in range(len(sizes)):
+        if not found.smooth[k]:
+            continue
+        slope_low, slope_high = found.slope_low[k][rows], found.slope_high[k][rows]
+        falls = np.all(np.where(side < 0, slope_high < 0, True) & np.where(side > 0, slope_low > 0, True))
+        free = rows[side == 0]
+        if falls and negative_definite(
+            found.bend_low[k][np.ix_(free, free)], found.bend_high[k][np.ix_(free, free)]
+        ):
+            return low[k], high[k]
+    return None
+
+
+def negative_definite(low: np.ndarray, high: np.ndarray) -> bool:
+    """Return whether every symmetric matrix between ``low`` and ``high`` is certainly negative definite.
+
+    The largest eigenvalue of the middle, bounded by Gershgorin's circles in its eigenvectors' coordinates with
+    room for rounding, plus the norm of the radius, is below zero.
+    """
+    if not len(low):
+        return True
+    if not np.all(np.isfinite(low)) or not np.all(np.isfinite(high)):
+        return False
+    middle, radius = (low + high) / 2, (high - low) / 2
+    middle = (middle + middle.T) / 2
+    size = np.abs(middle).sum() + radius.sum()
+    largest = np.linalg.eigvalsh(middle)[-1] + np.abs(radius).sum(axis=1).max()
+    # eigenvalues of a symmetric matrix are computed to a small multiple of its norm times the rounding unit
+    return bool(largest + 1e-12 * size * len(low) < 0)
