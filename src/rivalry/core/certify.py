@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.dispatch import oracle, unknown
+from rivalry.core.dispatch import Unsupported, oracle, unknown
 from rivalry.core.game import Game, payoff_against, scale
 from rivalry.core.jax import compiled, is_jax_array, jax, jnp, put
 from rivalry.core.oracles import Response, payoff_bound, proved_response, search_points
@@ -33,6 +33,8 @@ GROWTH = 20  # with several axes, at most this many times the grid points of one
 PAIRS = 12  # up to this many corners, a search drops every pair of them
 SHORT = 1e-12  # of a climb's first step: a shorter step ends the climb
 BATCH, CELLS = 64, 40_000
+HOPELESS = 500  # boxes after which a bound that is still infinite is given up
+ENCLOSED_AXES = 3  # of a player: boxes of more axes are not searched where the game has no bound of its own
 TIE = 1e-10  # times the payoff at stake: strategies whose payoffs differ by less are equally good
 PROVED = 1e-8  # times the payoff at stake: a bound this close to the best payoff is not refined further
 
@@ -93,7 +95,10 @@ def certificate(game: Game, x: Any, *, tolerance: float = TOLERANCE, points: int
     if weakest in ("exact", "bounded"):
         # a gap within the tolerance between regret and bound leaves nothing undecided
         weakest = "exact" if np.all(bound - regret <= allowed) else "bounded"
-    rounding: Rounding = "floating point" if np.any(np.isfinite(bound)) else ""
+    every = {one.rounding for one in responses}
+    rounding: Rounding = (
+        (every.pop() if len(every) == 1 else "floating point") if np.isfinite(bound).any() else ""
+    )
     return Certificate(regret, bound, weakest, weak.method, allowed, at_stake, rounding)
 
 
@@ -216,11 +221,29 @@ def search_response(game: Game, x: Profile, player: int, points: int) -> Respons
     stake = payoff_at_stake(tried[np.isfinite(tried)], payoff)
     strategy = _nearest_best(strategies, values, np.asarray(x)[player], TIE * stake)
     method = f"{len(tried)} grid points, {len(values)} climbs"
+    found = Response(strategy, payoff, np.inf, "lower bound", method, tried)
     # branch and bound halves boxes, so it does not apply to a simplex
-    if not payoff_bound.knows(game) or isinstance(game.space, Simplex):
-        return Response(strategy, payoff, np.inf, "lower bound", method, tried)
-    strategy, payoff, bound = _branch_and_bound(game, x, player, strategy, payoff, stake)
-    return Response(strategy, payoff, bound, "bounded", f"{method}, branch and bound", tried)
+    if isinstance(game.space, Simplex) or not (payoff_bound.knows(game) or _few_axes(game, player)):
+        return found
+    try:
+        strategy, payoff, bound = _branch_and_bound(game, x, player, strategy, payoff, stake)
+    except Unsupported as reason:
+        return found._replace(method=f"{method}; {reason}")
+    if not np.isfinite(bound):
+        return found._replace(strategy=strategy, payoff=payoff, method=f"{method}; no finite bound was found")
+    method = f"{method}, branch and bound"
+    if payoff_bound.knows(game):
+        return Response(strategy, payoff, bound, "bounded", method, tried)
+    here = np.asarray(x)[player][None]
+    floor, value = (float(np.asarray(part)[0]) for part in _cells_of(game, x, player, here, here)[1::2])
+    # gains are differences to the payoff at x, which was rounded: the bound is raised by as much
+    bound = float(np.nextafter(bound + 2 * max(value - floor, 0.0), np.inf))
+    return Response(strategy, payoff, bound, "bounded", method, tried, "outward")
+
+
+def _few_axes(game: Game, player: int) -> bool:
+    """Return whether a player has so few choices that boxes of them can be searched."""
+    return int(np.sum(np.asarray(game.space.mask)[player])) <= ENCLOSED_AXES
 
 
 def search_grid(game: Game, player: int, points: int) -> Array:
@@ -385,11 +408,26 @@ def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
 @partial(compiled, effort=1)
 def _cells(
     game: Game, x: Profile, player: Array, low: Array | np.ndarray, high: Array | np.ndarray
-) -> tuple[Array, Array, Array]:
-    """Return payoff upper bounds of boxes ``[box axis]``, their midpoints, and the payoffs there."""
+) -> tuple[Array, Array, Array, Array]:
+    """Return payoff upper and lower bounds of boxes ``[box axis]``, their midpoints, and the payoffs there."""
     middle = jnp.divide(low + high, 2)
-    ceilings = jax.vmap(lambda a, c: payoff_bound(game, x, player, a, c))(low, high)
-    return ceilings, middle, jax.vmap(payoff_against(game, x, player))(middle)
+    if payoff_bound.knows(game):
+        ceilings = jax.vmap(lambda a, c: payoff_bound(game, x, player, a, c))(low, high)
+        floors = jnp.full_like(ceilings, -jnp.inf)
+    else:
+        from rivalry.core.proof import payoff_range
+
+        floors, ceilings = jax.vmap(partial(payoff_range, game, x, player))(low, high)
+    return ceilings, floors, middle, jax.vmap(payoff_against(game, x, player))(middle)
+
+
+def _cells_of(game: Game, x: Profile, player: int, low: np.ndarray, high: np.ndarray) -> list[np.ndarray]:
+    """Return the answer of `_cells` on any number of boxes up to a batch."""
+    # with one axis few boxes are undecided at a time
+    batch = BATCH if game.space.shape[1] > 1 else BATCH // 4
+    pad = ((0, batch - len(low)), (0, 0))  # one shape, one compilation
+    found = _cells(game, x, put(player), np.pad(low, pad, mode="edge"), np.pad(high, pad, mode="edge"))
+    return [np.asarray(part)[: len(low)] for part in found]
 
 
 def _branch_and_bound(
@@ -398,13 +436,14 @@ def _branch_and_bound(
     """Split the boxes of largest bound until no payoff can exceed the best by `PROVED` times the stake."""
     # below what `certificate` allows, so that a finished search certifies; not below rounding errors
     enough = PROVED * stake + ROUNDING * abs(payoff) / 4
-    space, who = game.space, put(player)
-    # with one axis few boxes are undecided at a time
+    space = game.space
     batch = BATCH if space.shape[1] > 1 else BATCH // 4
     low, high = np.asarray(space.low)[player][None], np.asarray(space.high)[player][None]  # type: ignore[attr-defined]
     ceilings = np.array([np.inf])
     seen = 0
     while ceilings.max() > payoff + enough and seen < CELLS:
+        if seen > HOPELESS and np.isposinf(ceilings).any():
+            break  # where payoffs are infinite or have no bound, smaller boxes have none either
         # stable, since the order of ties in NumPy's default sort depends on the processor
         worst = np.argsort(-ceilings, kind="stable")[: batch // 2]
         worst = worst[ceilings[worst] > payoff + enough]
@@ -414,17 +453,7 @@ def _branch_and_bound(
         left, right = high[worst].copy(), low[worst].copy()
         left[rows, axis] = right[rows, axis] = middle[rows, axis]
         new_low, new_high = np.concatenate([low[worst], right]), np.concatenate([left, high[worst]])
-        pad = batch - len(new_low)  # one shape, one compilation
-        fresh, points, values = (
-            np.asarray(part)[: len(new_low)]
-            for part in _cells(
-                game,
-                x,
-                who,
-                np.pad(new_low, ((0, pad), (0, 0)), mode="edge"),
-                np.pad(new_high, ((0, pad), (0, 0)), mode="edge"),
-            )
-        )
+        fresh, _, points, values = _cells_of(game, x, player, new_low, new_high)
         if np.any(np.isnan(values)):
             return strategy, float("nan"), np.inf  # without a payoff there is no best response
         fresh = np.where(np.isnan(fresh), np.inf, fresh)  # nothing is proved there

@@ -44,7 +44,7 @@ from rivalry.core.dispatch import inner_knows as inner_knows
 from rivalry.core.dispatch import oracle as oracle
 from rivalry.core.dispatch import unknown as unknown
 from rivalry.core.jax import jax, jnp
-from rivalry.core.results import Coverage, Record
+from rivalry.core.results import Coverage, Record, Rounding
 from rivalry.tables.kernels.shapes import Contest, FiniteGame, LinearQuadraticGame
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ class Response(NamedTuple):
     coverage: Coverage
     method: str
     tried: np.ndarray | None = None  # payoffs of the searched strategies, independent of the player's own one
+    rounding: Rounding = "floating point"  # of the bound
 
 
 @oracle()

@@ -269,6 +269,33 @@ def gains(
     return found
 
 
+def payoff_range(game: Game, x: Array, player: Array, low: Array, high: Array) -> tuple[Array, Array]:
+    """Return bounds on the payoffs of own strategies from ``low [axis]`` to ``high [axis]``, the others at ``x``.
+
+    For use while JAX traces. The upper bound is the smaller of two: of the payoff on the box, and of the payoff
+    at its midpoint with the derivatives on the box.
+    """
+    mid = jnp.clip(low / 2 + high / 2, low, high)
+    traced = without_shifts(oracles.deviation_payoff(game, x, player), mid)
+    shifts = traced.shifts(mid)
+
+    def value(shifts: Any, strategy: Array) -> Array:
+        return traced.call(shifts, strategy)[0]
+
+    def every(shifts: Any, strategy: Array) -> tuple[Array, Array]:
+        return value(shifts, strategy), jax.jacfwd(partial(value, shifts))(strategy)
+
+    own, centre = Interval(low, high), Interval(mid, mid)
+    (whole, slope), decided = enclose(every, shifts, mid)(shifts, own)
+    (at_mid,), _ = enclose(value, shifts, mid)(shifts, centre)
+    row = partial(intervals.contract, dot=jnp.matmul, terms=len(mid))
+    linear = intervals.add(at_mid, row(slope, intervals.subtract(own, centre)))
+    return (
+        jnp.where(decided, jnp.fmax(whole.low, linear.low), whole.low),
+        jnp.where(decided, jnp.fmin(whole.high, linear.high), whole.high),
+    )
+
+
 def _in_batches(function: Callable[..., Any], batch: int, *rows: np.ndarray) -> Any:
     """Call a function of rows ``[box ..]`` on one number of rows at a time, so that it is compiled once."""
     parts = []
@@ -302,32 +329,85 @@ def newton(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray, steps: 
     return y
 
 
-def first_order_point(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray) -> Point | None:
-    """Return the first-order point near ``y [coordinate]``, with a proof that it exists; None without one."""
-    span = at.high - at.low
-    if not np.all(np.isfinite(y)):
-        return None
-    radius = INFLATE * 4.0 ** -np.arange(20.0)[:, None] * span
-    free = side == 0
-    low, high = (np.where(free, np.clip(y + sign * radius, at.low, at.high), y) for sign in (-1, 1))
-    sides = np.repeat(side[None], len(low), axis=0)
-    found = first_order(game, at, low, high, sides)
-    proved = np.flatnonzero(found.unique)
+def first_order_points(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray) -> list[Point | None]:
+    """Return the first-order point near each of ``y [candidate coordinate]``, with a proof that it exists.
+
+    None stands for a candidate without a proof.
+    """
+    span, free = at.high - at.low, side == 0
+    radii = INFLATE * 4.0 ** -np.arange(20.0)[:, None, None] * span  # [radius 1 coordinate]
+    low, high = (
+        np.where(free, np.clip(y + sign * radii, at.low, at.high), y).reshape(-1, len(span))
+        for sign in (-1, 1)
+    )
+    sides = np.tile(side, (len(radii), 1))
+    found: list[Point | None] = [None] * len(y)
+    if not len(y):
+        return found
+    every = first_order(game, at, low, high, sides)
+    unique = every.unique.reshape(len(radii), len(y))
+    proved = np.flatnonzero(unique.any(axis=0))
     if not len(proved):
-        return None
-    # the largest box: others need not be searched
-    k = proved[0]
-    best_low, best_high = found.low[proved[-1]], found.high[proved[-1]]
-    for _ in range(8):
-        again = first_order(game, at, best_low[None], best_high[None], side[None])
-        if not np.all(again.high[0] - again.low[0] < 0.9 * (best_high - best_low) + 1e-300):
-            break
-        best_low, best_high = again.low[0], again.high[0]
-    point = Point(best_low, best_high, low[k], high[k], side)
-    end = first_order(game, at, best_low[None], best_high[None], side[None])
+        return found
+    # the largest box, since others within it need not be searched, and the smallest
+    largest = unique.argmax(axis=0)[proved] * len(y) + proved
+    smallest = (len(radii) - 1 - unique[::-1].argmax(axis=0)[proved]) * len(y) + proved
+    near_low, near_high = every.low[smallest], every.high[smallest]
+    for _ in range(5):
+        again = first_order(game, at, near_low, near_high, side[proved])
+        near_low, near_high = again.low, again.high
     # at a bound the payoff must fall inwards, strictly: else the point may be none
-    at_bound = (side < 0) & ~(end.slope_high[0] < 0) | (side > 0) & ~(end.slope_low[0] > 0)
-    return None if at_bound.any() else point
+    s = side[proved]
+    falls = np.where(s < 0, again.slope_high < 0, True) & np.where(s > 0, again.slope_low > 0, True)
+    for k in np.flatnonzero(falls.all(axis=1)):
+        alone = low[largest[k]], high[largest[k]]
+        found[proved[k]] = Point(near_low[k], near_high[k], *alone, s[k])
+    return found
+
+
+@compiled
+def _refuted(game: Game, at: Coordinates, low: Array, high: Array, player: Array, strategy: Array) -> Array:
+    return jax.vmap(partial(_least_gain, game, at))(low, high, player, strategy)
+
+
+def _least_gain(
+    game: Game, at: Coordinates, low: Array, high: Array, player: Array, strategy: Array
+) -> tuple[Array]:
+    """Return a lower bound on a player's gain from one strategy, over a box of profiles."""
+    mid = jnp.clip(low / 2 + high / 2, low, high)
+
+    def gain(y: Array) -> Array:
+        x = at.profile(y)
+        pay = oracles.deviation_payoff(game, x, player)
+        return pay(strategy) - pay(x[player])
+
+    traced = without_shifts(gain, mid)
+    shifts = traced.shifts(mid)
+
+    def value(shifts: Any, y: Array) -> Array:
+        return traced.call(shifts, y)[0]
+
+    def every(shifts: Any, y: Array) -> tuple[Array, Array]:
+        return value(shifts, y), jax.jacfwd(partial(value, shifts))(y)
+
+    box, centre = Interval(low, high), Interval(mid, mid)
+    (whole, slope), decided = enclose(every, shifts, mid)(shifts, box)
+    (at_mid,), _ = enclose(value, shifts, mid)(shifts, Interval(mid, mid))
+    row = partial(intervals.contract, dot=jnp.matmul, terms=len(mid))
+    linear = intervals.add(at_mid, row(slope, intervals.subtract(box, centre)))
+    return (jnp.where(decided, jnp.fmax(whole.low, linear.low), whole.low),)
+
+
+class _Bound(NamedTuple):
+    least: Any
+
+
+def refutation(
+    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, player: np.ndarray, strategy: np.ndarray
+) -> np.ndarray:
+    """Return for which boxes ``[box coordinate]`` a player gains by one strategy at every profile in them."""
+    found = _in_batches(lambda *rows: _Bound(*_refuted(game, at, *rows)), BATCH, low, high, player, strategy)
+    return np.asarray(found.least > 0)
 
 
 def judge(game: Game, at: Coordinates, point: Point, limit: int = 20_000) -> tuple[str, np.ndarray]:

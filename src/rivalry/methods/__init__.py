@@ -24,6 +24,7 @@ _TITLES = {
         "thresholds": "parameter values at which the symmetric profile gains or loses stability",
     },
     "rivalry.methods.continuous": {
+        "all_equilibria": "all pure equilibria of a game on boxes, each with a proof, and of no other",
         "actor_critic": "stochastic policies over continuous choices, by policy gradients with a critic",
         "double_oracle": "mixed equilibrium of a continuous game: a finite game extended by best responses",
     },

@@ -1,0 +1,466 @@
+"""All pure equilibria of a game on boxes, by branch and prune, with proofs."""
+
+from __future__ import annotations
+
+from itertools import permutations, product
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+
+from rivalry.core.certify import payoffs
+from rivalry.core.game import exchangeable_labels, refuse_jumps
+from rivalry.core.jax import compiled, jax, jnp, put
+from rivalry.core.method import BaseLearner, Session
+from rivalry.core.needs import BOX, PAYOFFS, Need
+from rivalry.core.oracles import deviation_payoff
+from rivalry.core.proof import (
+    BATCH,
+    Coordinates,
+    Point,
+    coordinates,
+    excluded,
+    first_order,
+    first_order_points,
+    judge,
+    newton,
+    refutation,
+)
+from rivalry.core.results import Record
+
+CANDIDATES = 9  # strategies per axis of which one may be better for every profile in a box
+FLAT = 0.01  # relative width below which a better strategy is looked for also where derivatives are known
+STARTS = 128  # of Newton's method, for the points that are looked for first
+REASONS = ("kept", "derivatives", "a better strategy", "order of players", "around a point", "undecided")
+"""Why a box is no longer searched; the first have been split."""
+VERDICTS = ("undecided", "equilibrium", "not an equilibrium")
+DRAWN = 20_000  # boxes kept for a picture
+
+
+class AllEquilibria(BaseLearner):
+    """All pure equilibria of a game on boxes, with a proof of each and of there being no other.
+
+    The space of profiles is split into boxes. A box is discarded where interval arithmetic proves that it has
+    no equilibrium: some player's payoff rises or falls throughout, Newton's method in Krawczyk's form leads
+    out of the box, or some player has one strategy that is better for every profile in it. A point is listed
+    where Krawczyk's operator maps a box into itself, which proves that the box has exactly one first-order
+    point; it is an equilibrium if no strategy of any player pays more, which is proved near the point by
+    concavity and elsewhere by bounds on payoffs. Everything is computed with outward rounding.
+
+    Of exchangeable players only profiles in one order are searched; the list has all orders.
+
+    The record holds ``equilibria`` (equilibrium, player, axis), ``equilibrium_payoff``, ``radius``
+    (equilibrium), ``equilibrium_count``, ``complete`` and ``complete_reason``, the number of ``boxes`` and
+    how many were ``discarded`` for which reason, and the ``undecided`` boxes (undecided, player, axis, end).
+    ``first_order`` (point, player, axis) are all first-order points that were found, with their ``verdict``.
+    The profile is the first equilibrium.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.25, 0.25], resource="bimodal")
+    >>> found = rv.solve(game, AllEquilibria())
+    >>> found.data.equilibria.values.round(6).tolist(), bool(found.data.complete)
+    ([[[0.5], [0.5]]], True)
+
+    References
+    ----------
+    Krawczyk, Computing 4, 1969; Neumaier, Interval Methods for Systems of Equations, 1990.
+    """
+
+    first_order: Annotated[bool, "whether to list all first-order points, not equilibria alone"] = False
+    narrow: Annotated[float, Gt(0), Le(0.1), "relative width below which a box stays undecided"] = 1e-7
+    max_boxes: Annotated[int, Ge(1), "maximum number of boxes"] = 2_000_000
+
+    needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
+
+    def world(self, game: Any) -> Any:
+        """Return the game. Raises `ValueError` for payoffs with jumps."""
+        refuse_jumps(game)
+        return game
+
+    def length(self, world: Any) -> int:
+        """Return the largest number of steps: a step takes a batch of boxes, or judges a point."""
+        return self.max_boxes // BATCH + 10_000
+
+    def expected_steps(self, world: Any) -> int:
+        """Return 0: the number of boxes is not known before."""
+        return 0
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        """Return a session with a box for every combination of bounds; the stream is not used."""
+        at = coordinates(world)
+        count = len(at.player)
+        sides = np.array(list(product((1, -1, 0), repeat=count)), dtype=float).reshape(-1, count)
+        none = np.zeros((0, count))
+        return {
+            "low": np.where(sides > 0, at.high, at.low),
+            "high": np.where(sides < 0, at.low, at.high),
+            "side": sides,
+            "points": np.zeros((0, 5, count)),  # rows of a `Point`
+            "verdict": np.zeros(0, dtype=np.int64),
+            "undecided_low": none,
+            "undecided_high": none,
+            "discarded": np.zeros(len(REASONS), dtype=np.int64),
+            "boxes": np.zeros(1, dtype=np.int64),
+            "drawn": np.zeros((0, 2, count)),
+            "drawn_reason": np.zeros(0, dtype=np.int64),
+            "started": np.zeros(1, dtype=bool),
+        }
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        """Run up to ``steps`` steps."""
+        at, taken = coordinates(world), 0
+        while taken < steps:
+            if not session["started"][0]:
+                self._start(world, at, session)
+            elif len(session["low"]) and session["boxes"][0] < self.max_boxes:
+                self._search(world, at, session)
+            elif not self._judge(world, at, session):
+                break
+            taken += 1
+        return taken
+
+    def _start(self, game: Any, at: Coordinates, session: Session) -> None:
+        """List the first-order points inside all bounds that Newton's method finds from evenly spread starts."""
+        session["started"] = np.ones(1, dtype=bool)
+        golden = 2.0
+        for _ in range(64):
+            golden = (1 + golden) ** (1 / (len(at.low) + 1))
+        spread = (0.5 + np.arange(STARTS)[:, None] * golden ** -np.arange(1.0, len(at.low) + 1)) % 1
+        starts = at.low + (at.high - at.low) * spread
+        side = np.zeros(starts.shape)
+        self._add(game, at, session, newton(game, at, starts, side), side)
+
+    def _add(self, game: Any, at: Coordinates, session: Session, y: np.ndarray, side: np.ndarray) -> None:
+        """Add the first-order points near ``y [candidate coordinate]`` that are proved and new."""
+        y, side = _sorted(at, _labels(game, at), y, side)
+        good = np.all(np.isfinite(y), axis=1) & np.all((y >= at.low) & (y <= at.high), axis=1)
+        rows = np.round((y[good] - at.low) / (at.high - at.low), 7) + 0.0
+        _, first = np.unique(np.concatenate([rows, side[good]], axis=1), axis=0, return_index=True)
+        y, side = y[good][first], side[good][first]
+        known = np.zeros(len(y), dtype=bool)
+        for point in _points(session):
+            known |= _inside(y, y, side, point)
+        for found in first_order_points(game, at, y[~known], side[~known]):
+            # a box where two candidates are one is known by its own zero
+            if found is not None and not any(_overlap(found, other) for other in _points(session)):
+                session["points"] = np.concatenate([session["points"], np.stack(found)[None]])
+                session["verdict"] = np.append(session["verdict"], -1)
+
+    def _search(self, game: Any, at: Coordinates, session: Session) -> None:
+        """Decide on the last boxes of the list, or split them."""
+        low, high, side = (session[name][-BATCH:] for name in ("low", "high", "side"))
+        for name in ("low", "high", "side"):
+            session[name] = session[name][:-BATCH]
+        session["boxes"] = session["boxes"] + len(low)
+        reason = np.zeros(len(low), dtype=np.int64)
+        reason[_out_of_order(at, _labels(game, at), low, high)] = REASONS.index("order of players")
+        for point in _points(session):
+            reason[(reason == 0) & _inside(low, high, side, point)] = REASONS.index("around a point")
+        left = np.flatnonzero(reason == 0)
+        if not len(left):
+            self._note(session, low, high, reason)
+            return
+        found = first_order(game, at, low[left], high[left], side[left])
+        reason[left[excluded(found, side[left])]] = REASONS.index("derivatives")
+        if not self.first_order:
+            # derivatives say nothing of kinks, and little of payoffs that are flat
+            narrow = _width(at, found.low, found.high).max(axis=1, initial=0.0) < FLAT
+            doubtful = left[(reason[left] == 0) & (~found.smooth | narrow)]
+            if len(doubtful):
+                better = _better(game, at, low[doubtful], high[doubtful])
+                reason[doubtful[better]] = REASONS.index("a better strategy")
+        self._split(game, at, session, (low, high, side), left, found, reason)
+
+    def _split(
+        self,
+        game: Any,
+        at: Coordinates,
+        session: Session,
+        boxes: Any,
+        left: np.ndarray,
+        found: Any,
+        reason: Any,
+    ) -> None:
+        low, high, side = boxes
+        keep = reason[left] == 0
+        new_low, new_high, sides = found.low[keep], found.high[keep], side[left[keep]]
+        # a zero on the edge of two boxes is inside neither: look for it around Newton's point
+        width = _width(at, new_low, new_high)
+        y = found.newton[keep]
+        near = np.all(np.abs(y - (new_low + new_high) / 2) <= 0.6 * (new_high - new_low) + 1e-300, axis=1)
+        promising = found.unique[keep] | (near & (width.max(axis=1, initial=0.0) < 0.05))
+        for point in _points(session):
+            promising &= ~_inside(y, y, sides, point)
+        if promising.any():
+            y = newton(game, at, y[promising], sides[promising], 2)
+            self._add(game, at, session, y, sides[promising])
+        done = width.max(axis=1, initial=0.0) <= self.narrow
+        around = np.zeros(len(done), dtype=bool)
+        for point in _points(session):
+            around |= _inside(new_low, new_high, sides, point)
+        lost = done & ~around
+        session["undecided_low"] = np.concatenate([session["undecided_low"], new_low[lost]])
+        session["undecided_high"] = np.concatenate([session["undecided_high"], new_high[lost]])
+        kept = left[keep]
+        reason[kept[around]], reason[kept[lost]] = REASONS.index("around a point"), REASONS.index("undecided")
+        self._note(session, low, high, reason)
+        going = ~done & ~around
+        parts = _halves(at, new_low[going], new_high[going], sides[going], found.influence[keep][going])
+        for name, part in zip(("low", "high", "side"), parts, strict=True):
+            session[name] = np.concatenate([session[name], part])
+
+    def _note(self, session: Session, low: np.ndarray, high: np.ndarray, reason: np.ndarray) -> None:
+        """Count reasons, and keep the boxes for a picture of two coordinates."""
+        session["discarded"] = session["discarded"] + np.bincount(reason, minlength=len(REASONS))
+        if low.shape[1] <= 2 and len(session["drawn"]) < DRAWN:
+            over = reason > 0
+            session["drawn"] = np.concatenate([session["drawn"], np.stack([low[over], high[over]], axis=1)])
+            session["drawn_reason"] = np.concatenate([session["drawn_reason"], reason[over]])
+
+    def _judge(self, game: Any, at: Coordinates, session: Session) -> bool:
+        """Judge one point; return False once there is none left."""
+        waiting = np.flatnonzero(session["verdict"] < 0)
+        if not len(waiting):
+            return False
+        word, _ = judge(game, at, _points(session)[waiting[0]])
+        session["verdict"] = session["verdict"].copy()
+        session["verdict"][waiting[0]] = VERDICTS.index(word)
+        return True
+
+    def read(self, world: Any, session: Session) -> Record:
+        """Return the list, what is undecided, and the first equilibrium as the profile."""
+        at = coordinates(world)
+        labels = _labels(world, at)
+        points, verdicts = _all_orders(at, labels, _points(session), session["verdict"])
+        chosen = [point for point, verdict in zip(points, verdicts, strict=True) if verdict == 1]
+        boxes = _clusters(session["undecided_low"], session["undecided_high"])
+        unjudged = [k for k, verdict in enumerate(verdicts) if verdict < 1]
+        searched = not len(session["low"])
+        complete = searched and not len(boxes[0]) and not unjudged
+        found = np.array([_profile(at, point.centre) for point in chosen])
+        listed = np.reshape(found, (len(chosen), *at.start.shape))
+        record: Record = {
+            "equilibria": (("equilibrium", "player", "axis"), listed),
+            "equilibrium_payoff": (("equilibrium", "player"), _payoffs(world, listed)),
+            "radius": (("equilibrium",), np.array([_radius(point) for point in chosen])),
+            "equilibrium_count": ((), np.asarray(len(chosen))),
+            "complete": ((), np.asarray(complete)),
+            "complete_reason": ((), np.asarray(_reason(session, boxes, unjudged, self.max_boxes))),
+            "boxes": ((), session["boxes"][0].copy()),
+            "discarded": (("reason",), session["discarded"][1:].copy()),
+            "undecided": (
+                ("undecided", "player", "axis", "end"),
+                np.stack([_profiles(at, end) for end in boxes], axis=-1),
+            ),
+            "status": ((), np.asarray(self._status(session, searched, unjudged, chosen))),
+        }
+        if self.first_order:
+            every = np.array([_profile(at, point.centre) for point in points]).reshape(-1, *at.start.shape)
+            words = np.array([VERDICTS[max(verdict, 0)] for verdict in verdicts], dtype=str)
+            record |= {"first_order": (("point", "player", "axis"), every), "verdict": (("point",), words)}
+        if len(session["drawn"]):
+            record |= {
+                "drawn_box": (("drawn", "end", "coordinate"), session["drawn"].copy()),
+                "drawn_reason": (("drawn",), session["drawn_reason"].copy()),
+            }
+        if len(chosen):
+            record["profile"] = (("player", "axis"), listed[0])
+        return record
+
+    def _status(self, session: Session, searched: bool, unjudged: list[int], chosen: list[Point]) -> str:
+        if not searched or np.any(session["verdict"] < 0):
+            return "iteration limit"
+        return "converged" if chosen else "not found"
+
+
+def _points(session: Session) -> list[Point]:
+    return [Point(*rows) for rows in session["points"]]
+
+
+def _labels(game: Any, at: Coordinates) -> np.ndarray:
+    """Return one label per player, equal for exchangeable players with the same coordinates."""
+    return np.asarray(exchangeable_labels(game))
+
+
+def _inside(low: np.ndarray, high: np.ndarray, side: np.ndarray, point: Point) -> np.ndarray:
+    """Return which boxes lie where a point is the only one."""
+    within = (low >= point.alone_low) & (high <= point.alone_high) & (side == point.side)
+    return np.asarray(np.all(within, axis=1))
+
+
+def _overlap(one: Point, other: Point) -> bool:
+    """Return whether two enclosures may have a point in common."""
+    return bool(np.all((one.low <= other.high) & (other.low <= one.high)))
+
+
+def _groups(at: Coordinates, labels: np.ndarray) -> list[np.ndarray]:
+    """Return the coordinates ``[player axis]`` of every group of exchangeable players."""
+    found = []
+    for label in np.unique(labels):
+        players = np.flatnonzero(labels == label)
+        rows = [np.flatnonzero(at.player == player) for player in players]
+        if len(players) > 1 and len(rows[0]):
+            found.append(np.array(rows))
+    return found
+
+
+def _out_of_order(at: Coordinates, labels: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return the boxes in which some player's first choice is above that of the next exchangeable player."""
+    out = np.zeros(len(low), dtype=bool)
+    for group in _groups(at, labels):
+        first = group[:, 0]
+        out |= np.any(low[:, first[:-1]] > high[:, first[1:]], axis=1)
+    return out
+
+
+def _sorted(
+    at: Coordinates, labels: np.ndarray, y: np.ndarray, side: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows of choices with exchangeable players in order of their first choice."""
+    y, side = y.copy(), side.copy()
+    for group in _groups(at, labels):
+        order = np.argsort(y[:, group[:, 0]], axis=1, kind="stable")
+        for part in (y, side):
+            part[:, group] = np.take_along_axis(part[:, group], order[:, :, None], axis=1)
+    return y, side
+
+
+def _all_orders(
+    at: Coordinates, labels: np.ndarray, points: list[Point], verdicts: np.ndarray
+) -> tuple[list[Point], list[int]]:
+    """Return the points of every order of exchangeable players, and their verdicts."""
+    groups = _groups(at, labels)
+    every: list[Point] = []
+    words: list[int] = []
+    for point, verdict in zip(points, verdicts, strict=True):
+        for orders in product(*(permutations(range(len(group))) for group in groups)):
+            index = np.arange(len(at.player))
+            for group, order in zip(groups, orders, strict=True):
+                index[group] = index[group[list(order)]]
+            other = Point(*(part[index] for part in point))
+            # a point that the exchange leaves within the box where it is alone is the same
+            if not any(_overlap(other, known) for known in every):
+                every.append(other)
+                words.append(int(verdict))
+    order = sorted(range(len(every)), key=lambda k: every[k].centre.tolist())
+    return [every[k] for k in order], [words[k] for k in order]
+
+
+def _width(at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return widths relative to the range, or to the size of the numbers where that is far smaller."""
+    size = np.minimum(at.high - at.low, 10 * np.maximum(np.abs(low), np.abs(high)))
+    return np.asarray((high - low) / np.maximum(size, 1e-12 * (at.high - at.low)))
+
+
+def _halves(
+    at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, influence: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return both halves of boxes, split where it changes derivatives most."""
+    free = side == 0
+    axis = np.argmax(np.where(free, influence * (_width(at, low, high) > 1e-15), -1.0), axis=1)
+    row = np.arange(len(low))
+    a, b = low[row, axis], high[row, axis]
+    ratio = np.sqrt(np.where(a > 0, a, 1.0)) * np.sqrt(np.where(a > 0, b, 1.0))
+    middle = np.where((a > 0) & (b > 8 * a), ratio, (a + b) / 2)  # of amounts over orders of magnitude
+    left, right = high.copy(), low.copy()
+    left[row, axis] = right[row, axis] = middle
+    twice = np.concatenate([side, side])
+    return np.concatenate([low, right]), np.concatenate([left, high]), twice
+
+
+def _better(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return the boxes for which some player has one strategy that is better for every profile in them."""
+    grids = np.stack([np.asarray(_lattice(game, player)) for player in range(len(at.start))])
+    player, strategy = _promising(game, at, low, high, grids)
+    return refutation(game, at, low, high, player, strategy)
+
+
+def _lattice(game: Any, player: int) -> np.ndarray:
+    axes = game.space.shape[1]
+    return np.asarray(game.space.grid(player, CANDIDATES**axes if axes < 3 else 4 * CANDIDATES**2))
+
+
+def _promising(
+    game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray, grids: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the player with the largest gain at the midpoint of each box, and its strategy."""
+    middle = (low + high) / 2
+    missing = BATCH - len(middle)
+    full = np.concatenate([middle, np.repeat(middle[-1:], missing, axis=0)])
+    gain = np.asarray(_gains_at(game, at, full, grids))[: len(middle)]  # [box player candidate]
+    gain = np.where(np.isnan(gain), -np.inf, gain)
+    best = gain.reshape(len(middle), -1).argmax(axis=1)
+    player, candidate = np.unravel_index(best, gain.shape[1:])
+    return player, grids[player, candidate]
+
+
+@compiled
+def _gains_at(game: Any, at: Coordinates, rows: Any, grids: Any) -> Any:
+    """Return the gains of candidates, ``[box player candidate]``, in floating point."""
+    players = range(grids.shape[0])
+
+    def one(y: Any) -> Any:
+        x = at.profile(y)
+        gains = []
+        for player in players:
+            pay = deviation_payoff(game, x, player)
+            gains.append(jax.vmap(pay)(grids[player]) - pay(x[player]))
+        return jnp.stack(gains)
+
+    return jax.lax.map(one, rows, batch_size=32)
+
+
+def _clusters(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the hulls of undecided boxes that touch."""
+    hulls: list[tuple[np.ndarray, np.ndarray]] = []
+    for box in zip(low, high, strict=True):
+        a, b = box
+        while True:
+            slack = (b - a) + 1e-300
+            near = [k for k, (c, d) in enumerate(hulls) if np.all((c <= b + slack) & (d >= a - slack))]
+            if not near:
+                break
+            for k in reversed(near):
+                c, d = hulls.pop(k)
+                a, b = np.minimum(a, c), np.maximum(b, d)
+        hulls.append((a, b))
+    shape = (len(hulls), low.shape[1])
+    ends = np.reshape([a for a, _ in hulls], shape), np.reshape([b for _, b in hulls], shape)
+    return ends
+
+
+def _profile(at: Coordinates, y: np.ndarray) -> np.ndarray:
+    profile = at.start.copy()
+    profile[at.place] = y
+    return profile
+
+
+def _profiles(at: Coordinates, rows: np.ndarray) -> np.ndarray:
+    return np.reshape([_profile(at, y) for y in rows], (len(rows), *at.start.shape))
+
+
+def _radius(point: Point) -> float:
+    """Return the largest distance in a coordinate from the midpoint to the equilibrium."""
+    return float(
+        np.nextafter(np.max(np.maximum(point.high - point.centre, point.centre - point.low)), np.inf)
+    )
+
+
+def _payoffs(game: Any, profiles: np.ndarray) -> np.ndarray:
+    found = [np.asarray(payoffs(game, put(x))) for x in profiles]
+    return np.reshape(found, (len(profiles), profiles.shape[1]))
+
+
+def _reason(session: Session, boxes: Any, unjudged: list[int], limit: int) -> str:
+    count = int(session["boxes"][0])
+    if len(session["low"]):
+        why = f"{len(session['low'])} boxes are not yet searched"
+        return f"{why} of {count}" if count < limit else f"{why}: raise max_boxes above {limit}"
+    parts = []
+    if len(boxes[0]):
+        parts.append(f"{len(session['undecided_low'])} narrow boxes in {len(boxes[0])} places are undecided")
+    if unjudged:
+        parts.append(f"{len(unjudged)} first-order points are neither proved nor refuted")
+    return "; ".join(parts) or f"every box is decided: {count} boxes"
