@@ -303,13 +303,19 @@ def export(
 
 
 @app.command()
-def certify(run: RunFolder, json: Json = False) -> int:
+def certify(
+    run: RunFolder,
+    proof: Annotated[
+        bool, typer.Option("--proof", help="Round outward, and prove exact equilibria near the profiles.")
+    ] = False,
+    json: Json = False,
+) -> int:
     """Recompute the certificates of stored profiles.
 
     Stored cells do not change.
     """
     with output.reserve_stdout():
-        done = work.certify(run)
+        done = work.certify(run, proof)
     return _print_result(json, *done)
 
 

@@ -328,7 +328,7 @@ def export(folder: Path, to: str, out: Path | None) -> dict[str, Any]:
     }
 
 
-def certify(folder: Path) -> CommandResult:
+def certify(folder: Path, proof: bool = False) -> CommandResult:
     """Recompute certificates; later reports use them."""
     from rivalry.lab.executor import certify as recompute
     from rivalry.lab.store import Run
@@ -336,7 +336,7 @@ def certify(folder: Path) -> CommandResult:
     run = Run.open(folder)
     _note_files([part.study for part in _by_part(run).values()])
     with output.progress(str(folder)) as receive:
-        count = recompute(run, progress=receive)
+        count = recompute(run, proof=proof, progress=receive)
     _note_left_out(run)
     data = datasets(run)
     found = _certificates(run, data)

@@ -40,7 +40,9 @@ PROVED = 1e-8  # times the payoff at stake: a bound this close to the best payof
 
 
 @check_keywords
-def certificate(game: Game, x: Any, *, tolerance: float = TOLERANCE, points: int = 201) -> Certificate:
+def certificate(
+    game: Game, x: Any, *, tolerance: float = TOLERANCE, points: int = 201, proof: bool = False
+) -> Certificate:
     """Return the largest unilateral gain of every player at ``x``, and a proven upper bound on it.
 
     Parameters
@@ -54,6 +56,9 @@ def certificate(game: Game, x: Any, *, tolerance: float = TOLERANCE, points: int
         is added.
     points : int
         Number of points of the search grid where a strategy has one axis.
+    proof : bool
+        Compute bounds with outward rounding also where the game has a bound or a best response of its own,
+        and prove an exact equilibrium near ``x`` if there is one. Where that fails, ``method`` says why.
 
     Returns
     -------
@@ -75,6 +80,8 @@ def certificate(game: Game, x: Any, *, tolerance: float = TOLERANCE, points: int
     x = concrete_profile(game, x)
     here = np.asarray(payoffs(game, x))
     responses = [best_response(game, x, player, points=points) for player in range(x.shape[0])]
+    if proof:
+        responses = [_enclosed_response(game, x, player, one) for player, one in enumerate(responses)]
     tried = [payoffs_tried(game, x, player, one) for player, one in enumerate(responses)]
     # strategies tried for the payoff at stake may pay more than the response: they count as deviations too
     found = np.array([np.max(part, initial=one.payoff) for part, one in zip(tried, responses, strict=True)])
@@ -99,7 +106,24 @@ def certificate(game: Game, x: Any, *, tolerance: float = TOLERANCE, points: int
     rounding: Rounding = (
         (every.pop() if len(every) == 1 else "floating point") if np.isfinite(bound).any() else ""
     )
-    return Certificate(regret, bound, weakest, weak.method, allowed, at_stake, rounding)
+    found = Certificate(regret, bound, weakest, weak.method, allowed, at_stake, rounding)
+    return _with_proof(game, x, found) if proof else found
+
+
+def _with_proof(game: Game, x: Any, found: Certificate) -> Certificate:
+    """Return a certificate with the distance to an exact equilibrium, or with why none is proved."""
+    from rivalry.core.proof import equilibrium_near  # loads JAX
+
+    if found.claim == "not an equilibrium":
+        return found
+    try:
+        radius, reason = equilibrium_near(game, np.asarray(x))
+    except Unsupported as error:
+        radius, reason = None, str(error)
+    if radius is None:
+        return found._replace(method=f"{found.method}; {reason}")
+    proved = found.rounding == "outward" and found.claim == "equilibrium"
+    return found._replace(radius=radius, coverage="proved" if proved else found.coverage)
 
 
 def payoff_at_stake(tried: np.ndarray, best: float) -> float:
@@ -225,20 +249,42 @@ def search_response(game: Game, x: Profile, player: int, points: int) -> Respons
     # branch and bound halves boxes, so it does not apply to a simplex
     if isinstance(game.space, Simplex) or not (payoff_bound.knows(game) or _few_axes(game, player)):
         return found
-    try:
-        strategy, payoff, bound = _branch_and_bound(game, x, player, strategy, payoff, stake)
-    except Unsupported as reason:
-        return found._replace(method=f"{method}; {reason}")
-    if not np.isfinite(bound):
-        return found._replace(strategy=strategy, payoff=payoff, method=f"{method}; no finite bound was found")
+    if not payoff_bound.knows(game):
+        return _outward(game, x, player, found, stake)
+    strategy, payoff, bound = _branch_and_bound(game, x, player, found, stake, enclosed=False)
     method = f"{method}, branch and bound"
-    if payoff_bound.knows(game):
-        return Response(strategy, payoff, bound, "bounded", method, tried)
+    return Response(strategy, payoff, bound, "bounded", method, tried)
+
+
+def _outward(game: Game, x: Profile, player: int, found: Response, stake: float) -> Response:
+    """Return a response with a bound from interval arithmetic, or with why there is none."""
+    try:
+        strategy, payoff, bound = _branch_and_bound(game, x, player, found, stake, enclosed=True)
+    except Unsupported as reason:
+        return found._replace(method=f"{found.method}; {reason}")
+    found = found._replace(strategy=strategy, payoff=payoff)
+    if not np.isfinite(bound):
+        return found._replace(method=f"{found.method}; no finite bound was found")
     here = np.asarray(x)[player][None]
-    floor, value = (float(np.asarray(part)[0]) for part in _cells_of(game, x, player, here, here)[1::2])
+    floor, value = (float(part[0]) for part in _cells_of(game, x, player, here, here, enclosed=True)[1::2])
     # gains are differences to the payoff at x, which was rounded: the bound is raised by as much
     bound = float(np.nextafter(bound + 2 * max(value - floor, 0.0), np.inf))
-    return Response(strategy, payoff, bound, "bounded", method, tried, "outward")
+    method = f"{found.method}, branch and bound"
+    return found._replace(bound=bound, coverage="bounded", method=method, rounding="outward")
+
+
+def _enclosed_response(game: Game, x: Any, player: int, found: Response) -> Response:
+    """Return a best response with a bound that is computed with outward rounding, where there is one."""
+    if found.rounding == "outward" and np.isfinite(found.bound):
+        return found
+    if isinstance(game.space, Simplex) or numpy_payoffs.knows(game):
+        return found._replace(method=f"{found.method}; no outward bound: choices are not intervals")
+    if not _few_axes(game, player):
+        return found._replace(method=f"{found.method}; no outward bound: more than {ENCLOSED_AXES} axes")
+    tried = payoffs_tried(game, x, player, found)
+    stake = payoff_at_stake(tried, max(found.payoff, tried.max(initial=-np.inf)))
+    enclosed = _outward(game, put(np.asarray(x)), player, found, stake)
+    return enclosed if enclosed.rounding == "outward" else found._replace(method=enclosed.method)
 
 
 def _few_axes(game: Game, player: int) -> bool:
@@ -407,11 +453,11 @@ def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
 
 @partial(compiled, effort=1)
 def _cells(
-    game: Game, x: Profile, player: Array, low: Array | np.ndarray, high: Array | np.ndarray
+    game: Game, x: Profile, player: Array, low: Array | np.ndarray, high: Array | np.ndarray, enclosed: bool
 ) -> tuple[Array, Array, Array, Array]:
-    """Return payoff upper and lower bounds of boxes ``[box axis]``, their midpoints, and the payoffs there."""
+    """Return upper and lower bounds on payoffs in boxes ``[box axis]``, their midpoints, and payoffs there."""
     middle = jnp.divide(low + high, 2)
-    if payoff_bound.knows(game):
+    if not enclosed:
         ceilings = jax.vmap(lambda a, c: payoff_bound(game, x, player, a, c))(low, high)
         floors = jnp.full_like(ceilings, -jnp.inf)
     else:
@@ -421,22 +467,26 @@ def _cells(
     return ceilings, floors, middle, jax.vmap(payoff_against(game, x, player))(middle)
 
 
-def _cells_of(game: Game, x: Profile, player: int, low: np.ndarray, high: np.ndarray) -> list[np.ndarray]:
+def _cells_of(
+    game: Game, x: Profile, player: int, low: np.ndarray, high: np.ndarray, *, enclosed: bool
+) -> list[np.ndarray]:
     """Return the answer of `_cells` on any number of boxes up to a batch."""
     # with one axis few boxes are undecided at a time
     batch = BATCH if game.space.shape[1] > 1 else BATCH // 4
     pad = ((0, batch - len(low)), (0, 0))  # one shape, one compilation
-    found = _cells(game, x, put(player), np.pad(low, pad, mode="edge"), np.pad(high, pad, mode="edge"))
+    found = _cells(
+        game, x, put(player), np.pad(low, pad, mode="edge"), np.pad(high, pad, mode="edge"), enclosed
+    )
     return [np.asarray(part)[: len(low)] for part in found]
 
 
 def _branch_and_bound(
-    game: Game, x: Profile, player: int, strategy: np.ndarray, payoff: float, stake: float
+    game: Game, x: Profile, player: int, found: Response, stake: float, *, enclosed: bool
 ) -> tuple[np.ndarray, float, float]:
     """Split the boxes of largest bound until no payoff can exceed the best by `PROVED` times the stake."""
+    space, strategy, payoff = game.space, found.strategy, found.payoff
     # below what `certificate` allows, so that a finished search certifies; not below rounding errors
     enough = PROVED * stake + ROUNDING * abs(payoff) / 4
-    space = game.space
     batch = BATCH if space.shape[1] > 1 else BATCH // 4
     low, high = np.asarray(space.low)[player][None], np.asarray(space.high)[player][None]  # type: ignore[attr-defined]
     ceilings = np.array([np.inf])
@@ -453,7 +503,7 @@ def _branch_and_bound(
         left, right = high[worst].copy(), low[worst].copy()
         left[rows, axis] = right[rows, axis] = middle[rows, axis]
         new_low, new_high = np.concatenate([low[worst], right]), np.concatenate([left, high[worst]])
-        fresh, _, points, values = _cells_of(game, x, player, new_low, new_high)
+        fresh, _, points, values = _cells_of(game, x, player, new_low, new_high, enclosed=enclosed)
         if np.any(np.isnan(values)):
             return strategy, float("nan"), np.inf  # without a payoff there is no best response
         fresh = np.where(np.isnan(fresh), np.inf, fresh)  # nothing is proved there

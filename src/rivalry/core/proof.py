@@ -410,6 +410,32 @@ def refutation(
     return np.asarray(found.least > 0)
 
 
+def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
+    """Return the distance from a profile to an exact equilibrium that is proved, or None and the reason.
+
+    Raises
+    ------
+    Unsupported
+        For a game whose choices or payoffs have no interval form.
+    """
+    at = coordinates(game)
+    y = np.asarray(x, dtype=float)[at.place]
+    close = 1e-9 * (at.high - at.low)
+    side = np.where(y <= at.low + close, -1.0, np.where(y >= at.high - close, 1.0, 0.0))[None]
+    start = np.where(side < 0, at.low, np.where(side > 0, at.high, y))
+    (point,) = first_order_points(game, at, newton(game, at, start, side, 4), side)
+    if point is None:
+        return (
+            None,
+            "no exact equilibrium is proved: the first-order conditions are degenerate or have a kink",
+        )
+    word, _ = judge(game, at, point)
+    if word != "equilibrium":
+        return None, f"no exact equilibrium is proved: the nearest first-order point is {word}"
+    apart = np.maximum(np.abs(y - point.low), np.abs(y - point.high))
+    return float(np.nextafter(apart.max(initial=0.0), np.inf)), ""
+
+
 def judge(game: Game, at: Coordinates, point: Point, limit: int = 20_000) -> tuple[str, np.ndarray]:
     """Return what is proved of a first-order point, and a profitable strategy of each player.
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 2  # of every stored file; a newer package reads older ones (1: study.json without a digest)
 
-Coverage = Literal["estimated", "local", "lower bound", "bounded", "exact"]
+Coverage = Literal["estimated", "local", "lower bound", "bounded", "exact", "proved"]
 Status = Literal["converged", "completed", "iteration limit", "cycling", "not found"]
 Claim = Literal[
     "not decided",
@@ -47,7 +47,7 @@ Claim = Literal[
 Rounding = Literal["exact", "outward", "floating point", ""]
 
 COVERAGES: tuple[Coverage, ...] = get_args(Coverage)
-"""From the weakest to the strongest; ``estimated`` means computed from observed play."""
+"""From the weakest to the strongest: ``estimated`` from observed play; ``proved`` for an exact equilibrium."""
 
 CLAIMS: tuple[Claim, ...] = get_args(Claim)
 """From the weakest to the strongest: a proof, even if only to within 1 %, ranks above a search.
@@ -103,6 +103,8 @@ class Certificate(NamedTuple):
         Of ``bound``: ``exact`` (rational), ``outward`` or ``floating point``; empty without a bound.
     concept, residual
         Solution concept of the solver, and the residual of its equations if it is not Nash equilibrium.
+    radius
+        Of ``proved``: an exact equilibrium is at most this far from the profile, in every choice.
     """
 
     regret: np.ndarray
@@ -114,6 +116,7 @@ class Certificate(NamedTuple):
     rounding: Rounding = ""
     concept: str = "Nash"
     residual: float | None = None
+    radius: float | None = None
 
     @property
     def claim(self) -> Claim:
@@ -170,7 +173,7 @@ class Certificate(NamedTuple):
 
     @classmethod
     def from_record(cls, record: Record) -> Certificate | None:
-        """Return the certificate stored in a record, or None; older records lack the last four fields."""
+        """Return the certificate stored in a record, or None; older records lack the last fields."""
         if "regret" not in record:
             return None
         stored = {name: STORED_AS.get(name, name) for name in cls._fields}
@@ -186,6 +189,8 @@ class Certificate(NamedTuple):
             f"regret {np.max(self.regret):.3g}, bound {np.max(self.bound):.3g}, "
             f"{how} ({self.method}), tolerance {np.max(self.tolerance):.3g}"
         )
+        if self.radius is not None:
+            text += f", an exact equilibrium within {self.radius:.2g}"
         if self.concept == "Nash":
             return text
         return f"{text}, {self.concept}" + ("" if self.residual is None else f" to {self.residual:.3g}")

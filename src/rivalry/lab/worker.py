@@ -136,7 +136,7 @@ def _played_game(game: Any, method: Any, record: Record) -> Any:
     return as_learner(method).played(game, record) if isinstance(method, Learner) else game
 
 
-def recertify(task: Task, folder: Path, record: Record) -> Record:
+def recertify(task: Task, folder: Path, record: Record, proof: bool = False) -> Record:
     """Return a recomputed certificate of a stored cell's profiles; empty for a cell without one."""
     if "profile" not in record or "regret" not in record:
         return {}
@@ -146,7 +146,9 @@ def recertify(task: Task, folder: Path, record: Record) -> Record:
         return {}  # certified by the method, from more data than are stored
     profiles = record["profile"][1].reshape(prod(lead), *record["profile"][1].shape[len(lead) :])
     proofs = [
-        certificate(_played_game(game, method, one), profile, tolerance=task["tolerance"]).record()
+        certificate(
+            _played_game(game, method, one), profile, tolerance=task["tolerance"], proof=proof
+        ).record()
         for game, method, one, profile in zip(
             points.games, points.methods, unstack_records(record, len(lead)), profiles, strict=True
         )

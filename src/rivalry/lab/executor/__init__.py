@@ -281,10 +281,11 @@ class _Work:
         return self.stopped
 
 
-def certify(run: Run, *, progress: EventCallback | None = None) -> int:
+def certify(run: Run, *, proof: bool = False, progress: EventCallback | None = None) -> int:
     """Recompute the certificates of all stored profiles and return their number; cells stay unchanged.
 
-    The games are rebuilt from the resolved study, which runs the user files that it names.
+    The games are rebuilt from the resolved study, which runs the user files that it names. With ``proof``,
+    bounds are computed with outward rounding, and exact equilibria near the profiles are proved.
 
     Raises
     ------
@@ -297,13 +298,13 @@ def certify(run: Run, *, progress: EventCallback | None = None) -> int:
 
     with run.locking():
         if parts := run.parts():
-            return sum(certify(part, progress=progress) for part in parts.values())
+            return sum(certify(part, proof=proof, progress=progress) for part in parts.values())
         left, count = set(run.reconcile().left), 0
         tasks, folder = run.tasks(), Path(run.head["folder"])
         done = [place.id for place in run.cells if place.id not in left]
         with one_thread():
             for k, id in enumerate(done):
-                record: Any = recertify(tasks[id], folder, run.read_cell(id))
+                record: Any = recertify(tasks[id], folder, run.read_cell(id), proof)
                 if record:
                     run.write_certificate(id, record)
                     count += 1
