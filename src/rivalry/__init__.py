@@ -24,7 +24,7 @@ _NAMES = {
     "lab.executor": ("run_study",),
     "lab.store": ("load_run",),
     "lab.study": ("Study", "load_study"),
-    "solving": ("Progress", "solve", "sweep", "trace"),
+    "solving": ("Progress", "enumerate", "solve", "sweep", "trace"),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 _SUBPACKAGES = {
@@ -76,6 +76,7 @@ if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
     from rivalry.lab.study import Study as Study
     from rivalry.lab.study import load_study as load_study
     from rivalry.solving import Progress as Progress
+    from rivalry.solving import enumerate as enumerate  # noqa: A004
     from rivalry.solving import solve as solve
     from rivalry.solving import sweep as sweep
     from rivalry.solving import trace as trace

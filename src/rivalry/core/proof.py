@@ -1,4 +1,4 @@
-"""Proofs about profiles of games whose payoffs JAX can trace: enclosures, Krawczyk's operator, exact equilibria.
+"""Proofs about profiles of games whose payoffs JAX can trace: first-order points and exact equilibria.
 
 All bounds are computed in interval arithmetic (`rivalry.core.intervals`). A *first-order point* is a profile
 at which every player's gradient is zero in the axes where its choice is inside its bounds, and does not point
@@ -270,10 +270,10 @@ def gains(
 
 
 def payoff_range(game: Game, x: Array, player: Array, low: Array, high: Array) -> tuple[Array, Array]:
-    """Return bounds on the payoffs of own strategies from ``low [axis]`` to ``high [axis]``, the others at ``x``.
+    """Return bounds on payoffs of own strategies from ``low [axis]`` to ``high [axis]``, the others at ``x``.
 
-    For use while JAX traces. The upper bound is the smaller of two: of the payoff on the box, and of the payoff
-    at its midpoint with the derivatives on the box.
+    For use while JAX traces. The upper bound is the smaller of two: of the payoff on the box, and of the
+    payoff at its midpoint with the derivatives on the box.
     """
     mid = jnp.clip(low / 2 + high / 2, low, high)
     traced = without_shifts(oracles.deviation_payoff(game, x, player), mid)
@@ -537,8 +537,8 @@ def _nearby(
 def negative_definite(low: np.ndarray, high: np.ndarray) -> bool:
     """Return whether every symmetric matrix between ``low`` and ``high`` is certainly negative definite.
 
-    The largest eigenvalue of the middle, bounded by Gershgorin's circles in its eigenvectors' coordinates with
-    room for rounding, plus the norm of the radius, is below zero.
+    The largest eigenvalue of the middle, with room for rounding, and the norm of the radius sum to less than
+    zero.
     """
     if not len(low):
         return True

@@ -122,7 +122,7 @@ class AllEquilibria(BaseLearner):
         return taken
 
     def _start(self, game: Any, at: Coordinates, session: Session) -> None:
-        """List the first-order points inside all bounds that Newton's method finds from evenly spread starts."""
+        """Add the first-order points inside all bounds that Newton's method finds from spread starts."""
         session["started"] = np.ones(1, dtype=bool)
         golden = 2.0
         for _ in range(64):

@@ -1,0 +1,129 @@
+"""Complete lists of equilibria with proofs: `enumerate`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rivalry.core.display import html_table
+from rivalry.core.needs import fits, needs_of
+from rivalry.core.registry import load
+from rivalry.core.results import Solution
+from rivalry.core.validate import check_keywords
+from rivalry.solving.progress import ProgressCallback
+from rivalry.solving.solve import solve
+
+
+@dataclass(frozen=True)
+class EquilibriumList:
+    """The equilibria of a game, each proved, and whether there can be others.
+
+    Attributes
+    ----------
+    equilibria : ndarray
+        ``[equilibrium player axis]``; the mixed strategies of a finite game.
+    radius : ndarray
+        Largest distance in any choice from an entry of the list to the exact equilibrium, ``[equilibrium]``.
+    complete : bool
+        Whether it is proved that there is no other equilibrium of the kind that was searched.
+    reason : str
+        Why the list is complete, or what is missing.
+    undecided : ndarray
+        Boxes that may hold further equilibria, ``[undecided player axis end]``.
+    payoffs : ndarray
+        ``[equilibrium player]``.
+    solution : Solution
+        Everything that the method computed.
+    """
+
+    equilibria: np.ndarray
+    radius: np.ndarray
+    complete: bool
+    reason: str
+    undecided: np.ndarray
+    payoffs: np.ndarray
+    solution: Solution
+
+    def __len__(self) -> int:
+        return len(self.equilibria)
+
+    def __repr__(self) -> str:
+        lines = [self._title()]
+        for profile, payoffs in zip(self.equilibria, self.payoffs, strict=True):
+            lines.append(f"  {_text(profile.squeeze())}, payoffs {_text(payoffs)}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (_text(profile.squeeze()), _text(payoffs), f"{radius:.2g}")
+            for profile, payoffs, radius in zip(self.equilibria, self.payoffs, self.radius, strict=True)
+        ]
+        return html_table(self._title(), {}, ("profile", "payoffs", "radius"), rows)
+
+    def _title(self) -> str:
+        count = f"{len(self)} {'equilibrium' if len(self) == 1 else 'equilibria'}"
+        return f"{'Exactly' if self.complete else 'At least'} {count}: {self.reason}"
+
+
+def _text(values: np.ndarray) -> str:
+    return np.array2string(np.asarray(values), precision=6, suppress_small=True, separator=", ").replace(
+        "\n", ""
+    )
+
+
+@check_keywords
+def enumerate(  # noqa: A001 (the name that the other packages of this field use)
+    game: Any,
+    *,
+    max_seconds: float | None = 60.0,
+    progress: ProgressCallback | bool | None = None,
+    **options: Any,
+) -> EquilibriumList:
+    """Return all equilibria of a game with proofs, and whether the list is complete.
+
+    On intervals these are all pure equilibria (`rivalry.methods.AllEquilibria`), in finite games pure and
+    mixed ones.
+
+    Parameters
+    ----------
+    game
+        A game on a box whose payoffs JAX can trace, or a finite game.
+    max_seconds
+        Limit of time, after which the list is returned as far as it is proved; None for no limit.
+    progress
+        As for `rivalry.solve`.
+    **options
+        Options of the method.
+
+    Raises
+    ------
+    ValueError
+        For a game that no enumeration takes, and for payoffs with jumps or without an interval form.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> found = rv.enumerate(rv.games.influencer(reach=[0.25, 0.25], resource="bimodal"))
+    >>> found.complete, found.equilibria.round(6).tolist()
+    (True, [[[0.5], [0.5]]])
+    """
+    from rivalry.methods import METHODS
+
+    kinds = [load(target) for target in METHODS["all_equilibria"].targets]
+    fitting = [kind for kind in kinds if fits(kind, game)]
+    if not fitting:
+        needed = " or ".join(", ".join(need.words for need in needs_of(kind)) for kind in kinds)
+        raise ValueError(f"game: {type(game).__name__} cannot be enumerated; needed are {needed}")
+    found = solve(game, fitting[0](**options), max_seconds=max_seconds, progress=progress)
+    record = {name: value for name, (_, value) in found.record.items()}
+    return EquilibriumList(
+        record["equilibria"],
+        record["radius"],
+        bool(record["complete"]),
+        str(record["complete_reason"]),
+        record["undecided"],
+        record["equilibrium_payoff"],
+        found,
+    )
