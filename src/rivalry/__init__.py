@@ -76,7 +76,7 @@ if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
     from rivalry.lab.study import Study as Study
     from rivalry.lab.study import load_study as load_study
     from rivalry.solving import Progress as Progress
-    from rivalry.solving import enumerate as enumerate  # noqa: A004
+    from rivalry.solving import enumerate as enumerate
     from rivalry.solving import solve as solve
     from rivalry.solving import sweep as sweep
     from rivalry.solving import trace as trace

@@ -455,7 +455,7 @@ def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
 def _cells(
     game: Game, x: Profile, player: Array, low: Array | np.ndarray, high: Array | np.ndarray, enclosed: bool
 ) -> tuple[Array, Array, Array, Array]:
-    """Return upper and lower bounds on payoffs in boxes ``[box axis]``, their midpoints, and payoffs there."""
+    """Return bounds above and below payoffs in boxes ``[box axis]``, their midpoints, and payoffs there."""
     middle = jnp.divide(low + high, 2)
     if not enclosed:
         ceilings = jax.vmap(lambda a, c: payoff_bound(game, x, player, a, c))(low, high)

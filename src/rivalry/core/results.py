@@ -47,7 +47,7 @@ Claim = Literal[
 Rounding = Literal["exact", "outward", "floating point", ""]
 
 COVERAGES: tuple[Coverage, ...] = get_args(Coverage)
-"""From the weakest to the strongest: ``estimated`` from observed play; ``proved`` for an exact equilibrium."""
+"""From the weakest (``estimated``: from observed play) to the strongest (``proved``: an exact equilibrium)."""
 
 CLAIMS: tuple[Claim, ...] = get_args(Claim)
 """From the weakest to the strongest: a proof, even if only to within 1 %, ranks above a search.

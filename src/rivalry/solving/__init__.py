@@ -1,7 +1,7 @@
 """All loops over steps: `solve`, `trace` and the batched `sweep`."""
 
 from rivalry.solving.batches import solve_batch, sweep
-from rivalry.solving.enumerate import enumerate  # noqa: A004
+from rivalry.solving.enumerate import enumerate
 from rivalry.solving.progress import Checkpoint, Progress, ProgressCallback
 from rivalry.solving.randomness import key_of, keys_of, stream
 from rivalry.solving.solve import PATH, solve, trace

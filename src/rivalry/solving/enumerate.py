@@ -74,7 +74,7 @@ def _text(values: np.ndarray) -> str:
 
 
 @check_keywords
-def enumerate(  # noqa: A001 (the name that the other packages of this field use)
+def enumerate(
     game: Any,
     *,
     max_seconds: float | None = 60.0,
