@@ -15,7 +15,7 @@ import numpy as np
 
 from rivalry.core import intervals, oracles
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.enclosure import enclose, without_shifts
+from rivalry.core.enclosure import Traced, enclose, without_shifts
 from rivalry.core.intervals import Interval
 from rivalry.core.jax import compiled, jax, jnp
 from rivalry.core.space import Box
@@ -108,7 +108,14 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, fixed: Ar
     """Apply Krawczyk's operator to the own derivatives on one box; coordinates that are ``fixed`` stay."""
     mid = jnp.clip(low / 2 + high / 2, low, high)
     payoffs = without_shifts(lambda y: game.payoffs(at.profile(y)), mid)
-    gradients = without_shifts(lambda y: oracles.gradients(game, at.profile(y))[at.place], mid)
+    own = np.arange(len(mid))
+    if oracles.gradients.knows(game):
+        gradients = without_shifts(lambda y: oracles.gradients(game, at.profile(y))[at.place], mid)
+    else:  # of the function in which maxima are choices, so that their derivatives are decided
+        gradients = Traced(
+            lambda shifts, y: [jax.jacfwd(lambda z: payoffs.call(shifts, z)[0])(y)[at.player, own]],
+            payoffs.shifts,
+        )
     shifts = payoffs.shifts(mid), gradients.shifts(mid)
 
     def slopes(shifts: Any, y: Array) -> Array:

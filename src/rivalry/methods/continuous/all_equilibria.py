@@ -29,7 +29,9 @@ from rivalry.core.proof import (
 from rivalry.core.results import Record
 
 CANDIDATES = 9  # strategies per axis of which one may be better for every profile in a box
+CLOSER = 16  # halvings of the distance of further strategies around the best of them
 FLAT = 0.01  # relative width below which a better strategy is looked for also where derivatives are known
+SLIVER = 0.02  # of the widest coordinate: narrower ones are not split
 STARTS = 128  # of Newton's method, for the points that are looked for first
 REASONS = ("kept", "derivatives", "a better strategy", "order of players", "around a point", "undecided")
 """Why a box is no longer searched; the first have been split."""
@@ -207,7 +209,13 @@ class AllEquilibria(BaseLearner):
         reason[kept[around]], reason[kept[lost]] = REASONS.index("around a point"), REASONS.index("undecided")
         self._note(session, low, high, reason)
         going = ~done & ~around
-        parts = _halves(at, new_low[going], new_high[going], sides[going], found.influence[keep][going])
+        parts = _halves(
+            at,
+            new_low[going],
+            new_high[going],
+            sides[going],
+            np.where(found.smooth[:, None], found.influence, 0.0)[keep][going],
+        )
         for name, part in zip(("low", "high", "side"), parts, strict=True):
             session[name] = np.concatenate([session[name], part])
 
@@ -358,8 +366,13 @@ def _halves(
     at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, influence: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return both halves of boxes, split where it changes derivatives most."""
-    free = side == 0
-    axis = np.argmax(np.where(free, influence * (_width(at, low, high) > 1e-15), -1.0), axis=1)
+    width = np.where(side == 0, _width(at, low, high), -1.0)
+    widest = width.max(axis=1, keepdims=True)
+    # no slivers: where derivatives are not known, or constant, the widest coordinate is split
+    known = np.all(np.isfinite(influence), axis=1, keepdims=True) & (influence.max(axis=1, keepdims=True) > 0)
+    axis = np.argmax(
+        np.where(known & (width > SLIVER * widest), influence, np.where(known, -1.0, width)), axis=1
+    )
     row = np.arange(len(low))
     a, b = low[row, axis], high[row, axis]
     ratio = np.sqrt(np.where(a > 0, a, 1.0)) * np.sqrt(np.where(a > 0, b, 1.0))
@@ -372,44 +385,45 @@ def _halves(
 
 def _better(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Return the boxes for which some player has one strategy that is better for every profile in them."""
-    grids = np.stack([np.asarray(_lattice(game, player)) for player in range(len(at.start))])
-    player, strategy = _promising(game, at, low, high, grids)
-    return refutation(game, at, low, high, player, strategy)
-
-
-def _lattice(game: Any, player: int) -> np.ndarray:
     axes = game.space.shape[1]
-    return np.asarray(game.space.grid(player, CANDIDATES**axes if axes < 3 else 4 * CANDIDATES**2))
-
-
-def _promising(
-    game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray, grids: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the player with the largest gain at the midpoint of each box, and its strategy."""
+    size = CANDIDATES**axes if axes < 3 else 4 * CANDIDATES**2
+    grids = np.stack([np.asarray(game.space.grid(player, size)) for player in range(len(at.start))])
     middle = (low + high) / 2
-    missing = BATCH - len(middle)
-    full = np.concatenate([middle, np.repeat(middle[-1:], missing, axis=0)])
-    gain = np.asarray(_gains_at(game, at, full, grids))[: len(middle)]  # [box player candidate]
-    gain = np.where(np.isnan(gain), -np.inf, gain)
-    best = gain.reshape(len(middle), -1).argmax(axis=1)
-    player, candidate = np.unravel_index(best, gain.shape[1:])
-    return player, grids[player, candidate]
+    full = np.concatenate([middle, np.repeat(middle[-1:], BATCH - len(middle), axis=0)])
+    gain, strategy = (np.asarray(part)[: len(middle)] for part in _gains_at(game, at, full, grids))
+    player = np.where(np.isnan(gain), -np.inf, gain).argmax(axis=1)
+    return refutation(game, at, low, high, player, strategy[np.arange(len(player)), player])
 
 
 @compiled
-def _gains_at(game: Any, at: Coordinates, rows: Any, grids: Any) -> Any:
-    """Return the gains of candidates, ``[box player candidate]``, in floating point."""
-    players = range(grids.shape[0])
+def _gains_at(game: Any, at: Coordinates, rows: Any, grids: Any) -> tuple[Any, Any]:
+    """Return each player's gain ``[box player]`` at profiles by a good strategy, in floating point."""
+    axes = grids.shape[2]
+    unit = np.concatenate([np.zeros((1, axes)), np.eye(axes), -np.eye(axes)])
 
-    def one(y: Any) -> Any:
+    def best(pay: Any, candidates: Any) -> tuple[Any, Any]:
+        payoffs = jax.vmap(pay)(candidates)
+        k = jnp.nanargmax(payoffs)
+        return candidates[k], payoffs[k]
+
+    def one(y: Any) -> tuple[Any, Any]:
         x = at.profile(y)
-        gains = []
-        for player in players:
+        gains, strategies = [], []
+        for player, grid in enumerate(grids):
             pay = deviation_payoff(game, x, player)
-            gains.append(jax.vmap(pay)(grids[player]) - pay(x[player]))
-        return jnp.stack(gains)
+            low, high = jnp.min(grid, axis=0), jnp.max(grid, axis=0)
 
-    return jax.lax.map(one, rows, batch_size=32)
+            def closer(k: Any, found: Any, pay: Any = pay, low: Any = low, high: Any = high) -> Any:
+                step = (high - low) / CANDIDATES * 0.5**k
+                return best(pay, jnp.clip(found[0] + step * unit, low, high))
+
+            strategy, payoff = jax.lax.fori_loop(0, CLOSER, closer, best(pay, grid))
+            gains.append(payoff - pay(x[player]))
+            strategies.append(strategy)
+        return jnp.stack(gains), jnp.stack(strategies)
+
+    found: tuple[Any, Any] = jax.lax.map(one, rows, batch_size=32)
+    return found
 
 
 def _clusters(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
