@@ -1,8 +1,8 @@
 """Bounds on traced functions: a function written in JAX, evaluated in interval arithmetic.
 
 `enclose` reads the operations of a function and repeats them on intervals. Operations that move or select
-numbers are applied to both endpoints; arithmetic has rules in `rivalry.core.intervals`. A comparison that the
-intervals leave undecided gives the hull of both branches and is reported: derivatives may then have jumps.
+numbers are applied to both endpoints; others have rules in `rivalry.core.interval_rules`. A comparison that
+the intervals leave undecided gives the hull of both branches and is reported: derivatives may then jump.
 """
 
 from __future__ import annotations
@@ -14,293 +14,49 @@ import numpy as np
 
 from rivalry.core import intervals
 from rivalry.core.dispatch import Unsupported
+from rivalry.core.interval_rules import (
+    ENDS,
+    INTEGER,
+    RULES,
+    Decisions,
+    choose,
+    repeats_sum,
+    scatter_add,
+)
 from rivalry.core.intervals import Interval, interval
 from rivalry.core.jax import jax, jnp
 
 STEPS = 1000  # of a loop that is unrolled
-
-
-class _Run:
-    """One evaluation: whether every comparison so far was decided."""
-
-    def __init__(self) -> None:
-        self.decided = jnp.asarray(True)
-        self.moves = True  # whether the present operation depends on what derivatives are taken in
-
-    def note(self, certain: Any, possible: Any) -> Interval:
-        """Return a truth value, and remember whether it is decided."""
-        if self.moves:
-            self.decided = self.decided & jnp.all(certain == possible)
-        return Interval(certain, possible)
-
-
-def _less(run: _Run, a: Interval, b: Interval, **_: Any) -> Interval:
-    # negated: a comparison with NaN is possible, never certain
-    return run.note(a.high < b.low, ~(a.low >= b.high))
-
-
-def _less_equal(run: _Run, a: Interval, b: Interval, **_: Any) -> Interval:
-    return run.note(a.high <= b.low, ~(a.low > b.high))
-
-
-def _equal(run: _Run, a: Interval, b: Interval, **_: Any) -> Interval:
-    certain = (a.low == a.high) & (b.low == b.high) & (a.low == b.low)
-    return run.note(certain, ~((a.high < b.low) | (b.high < a.low)))
-
-
-def _unequal(run: _Run, a: Interval, b: Interval, **_: Any) -> Interval:
-    found = _equal(run, a, b)
-    return Interval(~found.high, ~found.low)
-
-
-def _sign(run: _Run, a: Interval, **_: Any) -> Interval:
-    return _stairs(run, a, jnp.sign)
-
-
-def _stairs(run: _Run, a: Interval, step: Callable[[Any], Any]) -> Interval:
-    """Return an increasing function with steps; NaN stays NaN, and is not decided."""
-    found = run.note(step(a.low), step(a.high))
-    return Interval(found.low, found.high, a.positive)
-
-
-def _select(run: _Run, which: Any, *cases: Any, **_: Any) -> Any:
-    if not isinstance(which, Interval):
-        every = [interval(case) for case in cases]
-        low = jax.lax.select_n(which, *(case.low for case in every))
-        high = jax.lax.select_n(which, *(case.high for case in every))
-        return Interval(low, high, all(case.positive for case in every))
-    other, chosen = (interval(case) for case in cases)
-    both = intervals.hull([other, chosen])
-    low, high = (
-        jax.lax.select_n(
-            jnp.broadcast_to(which.low, both.shape),
-            jax.lax.select_n(jnp.broadcast_to(which.high, both.shape), a, m),
-            b,
-        )
-        for a, b, m in ((other.low, chosen.low, both.low), (other.high, chosen.high, both.high))
-    )
-    return Interval(low, high, both.positive)
-
-
-def _maximum(run: _Run, a: Interval, b: Interval, **_: Any) -> Interval:
-    return Interval(jnp.maximum(a.low, b.low), jnp.maximum(a.high, b.high), a.positive or b.positive)
-
-
-def _minimum(run: _Run, a: Interval, b: Interval, **_: Any) -> Interval:
-    return Interval(jnp.minimum(a.low, b.low), jnp.minimum(a.high, b.high), a.positive and b.positive)
-
-
-def _clamp(run: _Run, low: Interval, x: Interval, high: Interval, **_: Any) -> Interval:
-    return _minimum(run, _maximum(run, x, low), high)
-
-
-def _abs(run: _Run, a: Interval, **_: Any) -> Interval:
-    if a.positive:
-        return a
-    inside = (a.low <= 0) & (a.high >= 0)
-    ends = jnp.abs(a.low), jnp.abs(a.high)
-    return Interval(jnp.where(inside, 0.0, jnp.minimum(*ends)), jnp.maximum(*ends), True)
-
-
-def _multiply(run: _Run, a: Interval, b: Interval, **_: Any) -> Interval:
-    if a is b:
-        return intervals.square(a)
-    for one, other in ((a, b), (b, a)):
-        if other.origin and other.origin[0] == "complement":
-            if other.origin[1] is one:
-                return intervals.parabola(one)
-            if one.origin and one.origin[0] == "product" and other.origin[1] in one.origin[1:]:
-                rest = one.origin[1] if one.origin[2] is other.origin[1] else one.origin[2]
-                return intervals.multiply(rest, intervals.parabola(other.origin[1]))
-        if other.origin and other.origin[0] == "reciprocal":
-            found = _share(one, other.origin[1])
-            if found is not None:
-                return found
-    found = intervals.multiply(a, b)
-    found.origin = ("product", a, b)
-    return found
-
-
-def _divide(run: _Run, a: Interval, b: Interval, **_: Any) -> Interval:
-    found = _share(a, b) or intervals.divide(a, b)
-    if _is_one(a):
-        found.origin = ("reciprocal", b)
-    return found
-
-
-def _share(a: Interval, b: Interval) -> Interval | None:
-    """Return ``a / b`` where b is the sum of a along axes, else None."""
-    if b.origin is None or b.origin[0] != "sum" or b.origin[1] is not a or not a.positive:
-        return None
-    axes = b.origin[2]
-    whole = (
-        b
-        if len(b.shape) == len(a.shape)
-        else Interval(*(jnp.expand_dims(end, axes) for end in (b.low, b.high)))
-    )
-    return intervals.share(a, whole)
-
-
-def _is_one(a: Interval) -> bool:
-    return a.low is a.high and not isinstance(a.low, jax.core.Tracer) and bool(np.all(np.asarray(a.low) == 1))
-
-
-def _subtract(run: _Run, a: Interval, b: Interval, **_: Any) -> Interval:
-    found = intervals.subtract(a, b)
-    if _is_one(a):
-        found.origin = ("complement", b)
-    return found
-
-
-def _sum(run: _Run, a: Interval, axes: tuple[int, ...], **_: Any) -> Interval:
-    found = intervals.total(a, axes)
-    found.origin = ("sum", a, tuple(axes))
-    return found
-
-
-def _convert(run: _Run, a: Interval, new_dtype: Any, **_: Any) -> Interval:
-    if not jnp.issubdtype(new_dtype, jnp.floating) or new_dtype == jnp.float32:
-        raise Unsupported(f"no bound: a number is converted to {new_dtype}")
-    low, high = a.low.astype(float), a.high.astype(float)
-    return Interval(low, high, a.positive or a.low.dtype == bool)
-
-
-def _contract(run: _Run, a: Interval, b: Interval, dimension_numbers: Any, **_: Any) -> Interval:
-    (contracting, _), _ = dimension_numbers
-    terms = int(np.prod([a.shape[axis] for axis in contracting], initial=1))
-    return intervals.contract(a, b, lambda x, y: jax.lax.dot_general(x, y, dimension_numbers), terms)
-
-
-def _product(run: _Run, a: Interval, axes: tuple[int, ...], **_: Any) -> Interval:
-    for axis in sorted(axes, reverse=True):
-        parts = [
-            Interval(
-                *(jax.lax.index_in_dim(end, k, axis, keepdims=False) for end in (a.low, a.high)), a.positive
-            )
-            for k in range(a.shape[axis])
-        ]
-        a = parts[0]
-        for part in parts[1:]:
-            a = intervals.multiply(a, part)
-    return a
-
-
-def _running_sum(run: _Run, a: Interval, **params: Any) -> Interval:
-    sums = [jax.lax.cumsum(end, **params) for end in (a.low, a.high)]
-    size = jax.lax.cumsum(jnp.maximum(jnp.abs(a.low), jnp.abs(a.high)), **params)
-    error = size * ((a.shape[params["axis"]] + 3) * intervals.EPS) + intervals.TINY
-    return Interval(sums[0] - error, sums[1] + error)
-
-
-def _sort(run: _Run, *operands: Any, num_keys: int, **params: Any) -> list[Interval]:
-    if len(operands) > 1:
-        raise Unsupported("no bound: an order of choices is needed")
-    a = interval(operands[0])
-    # ordered values increase with every value
-    return [Interval(*(jax.lax.sort(end, **params) for end in (a.low, a.high)), a.positive)]
-
-
-def _unary(rule: Callable[[Interval], Interval]) -> Callable[..., Interval]:
-    return lambda run, a, **_: rule(a)
-
-
-def _binary(rule: Callable[[Interval, Interval], Interval]) -> Callable[..., Interval]:
-    return lambda run, a, b, **_: rule(a, b)
-
-
-RULES: dict[str, Callable[..., Any]] = {
-    "add": _binary(intervals.add),
-    "add_any": _binary(intervals.add),
-    "sub": _subtract,
-    "mul": _multiply,
-    "div": _divide,
-    "neg": _unary(intervals.negate),
-    "integer_pow": lambda run, a, y: intervals.power(a, y),
-    "square": _unary(intervals.square),
-    "pow": _binary(intervals.real_power),
-    "sqrt": _unary(intervals.root),
-    "rsqrt": _unary(lambda a: intervals.divide(interval(jnp.ones_like(a.low)), intervals.root(a))),
-    "exp": _unary(intervals.exp),
-    "exp2": _unary(
-        lambda a: intervals.exp(intervals.multiply(a, intervals.log(interval(2 * jnp.ones_like(a.low)))))
-    ),
-    "expm1": _unary(intervals.expm1),
-    "log": _unary(intervals.log),
-    "log1p": _unary(intervals.log1p),
-    "tanh": _unary(intervals.tanh),
-    "logistic": _unary(intervals.logistic),
-    "sin": _unary(intervals.sine),
-    "cos": _unary(intervals.cosine),
-    "erf": _unary(intervals.error_function),
-    "lgamma": _unary(intervals.log_gamma),
-    "digamma": _unary(intervals.digamma),
-    "abs": _abs,
-    "sign": _sign,
-    "floor": lambda run, a: _stairs(run, a, jnp.floor),
-    "ceil": lambda run, a: _stairs(run, a, jnp.ceil),
-    "max": _maximum,
-    "min": _minimum,
-    "clamp": _clamp,
-    "lt": _less,
-    "le": _less_equal,
-    "gt": lambda run, a, b, **_: _less(run, b, a),
-    "ge": lambda run, a, b, **_: _less_equal(run, b, a),
-    "eq": _equal,
-    "ne": _unequal,
-    "and": lambda run, a, b: Interval(a.low & b.low, a.high & b.high),
-    "or": lambda run, a, b: Interval(a.low | b.low, a.high | b.high),
-    "not": lambda run, a: Interval(~a.high, ~a.low),
-    "is_finite": lambda run, a: run.note(
-        jnp.isfinite(a.low) & jnp.isfinite(a.high), jnp.full_like(a.low, True, bool)
-    ),
-    "select_n": _select,
-    "convert_element_type": _convert,
-    "reduce_sum": _sum,
-    "reduce_prod": _product,
-    "cumsum": _running_sum,
-    "dot_general": _contract,
-    "sort": _sort,
-}
-"""Rules ``(run, *operands, **params)`` of operations that compute, by their names in JAX."""
+UNKNOWNS = 64  # of a system of linear equations
 
 MOVES = frozenset(
     [
-        "broadcast_in_dim",
-        "reshape",
-        "squeeze",
-        "expand_dims",
-        "transpose",
-        "slice",
-        "dynamic_slice",
-        "dynamic_update_slice",
-        "concatenate",
-        "pad",
-        "rev",
-        "copy",
-        "copy_p",
-        "gather",
-        "scatter",
-        "split",
-        "reduce_max",
-        "reduce_min",
-        "cummax",
-        "cummin",
-        "reduce_and",
-        "reduce_or",
-        "optimization_barrier",
-        "stack",
-        "unstack",
-        "tile",
-        "real",
-        "stop_gradient",
-        "reduce_precision",
-        "device_put",
+        *("broadcast_in_dim", "reshape", "squeeze", "expand_dims", "transpose", "slice", "dynamic_slice"),
+        *(
+            "dynamic_update_slice",
+            "concatenate",
+            "pad",
+            "rev",
+            "copy",
+            "copy_p",
+            "gather",
+            "scatter",
+            "split",
+        ),
+        *("stack", "unstack", "tile", "real", "stop_gradient", "device_put", "optimization_barrier"),
+        *("reduce_max", "reduce_min", "cummax", "cummin", "reduce_and", "reduce_or"),
     ]
 )
-"""Operations that move numbers, or increase with every number without rounding: applied to both endpoints."""
+"""Operations that move numbers, or increase with every number without rounding."""
+
+DATA = {"gather": (0,), "scatter": (0, 2), "dynamic_slice": (0,), "dynamic_update_slice": (0, 1)}
+"""Operands that are moved; the others are indices."""
 
 EXACT = frozenset(
-    ["neg", "abs", "sign", "max", "min", "floor", "ceil", "iota", "clamp", "select_n", "convert_element_type"]
+    [
+        *("neg", "abs", "sign", "max", "min", "floor", "ceil", "round", "iota", "clamp", "select_n"),
+        "convert_element_type",
+    ]
 )
 """Operations that compute without rounding."""
 
@@ -332,7 +88,7 @@ def enclose(function: Callable[..., Any], *examples: Any) -> Callable[..., tuple
     Returns
     -------
     callable
-        It takes arrays or intervals and returns a list of intervals, and whether every comparison was decided.
+        It takes arrays or intervals; returns a list of intervals, and whether every comparison was decided.
 
     Raises
     ------
@@ -342,15 +98,29 @@ def enclose(function: Callable[..., Any], *examples: Any) -> Callable[..., tuple
     traced = jax.make_jaxpr(function)(*examples)
 
     def evaluate(*given: Any) -> tuple[list[Interval], Any]:
-        run = _Run()
+        run = Decisions()
         leaves = jax.tree.leaves(given, is_leaf=lambda one: isinstance(one, Interval))
         found = _evaluate(run, traced.jaxpr, traced.consts, leaves)
+        for one in found:
+            _refuse(one)
         return [interval(one) for one in found], run.decided
 
     return evaluate
 
 
-def _evaluate(run: _Run, jaxpr: Any, consts: Sequence[Any], given: Sequence[Any]) -> list[Any]:
+class _Rough(NamedTuple):
+    """Numbers without bounds, of an operation; only a verified solution may use them."""
+
+    value: Any
+    name: str
+
+
+def _refuse(one: Any) -> None:
+    if isinstance(one, _Rough):
+        raise Unsupported(f"no bound: {one.name} has no interval form")
+
+
+def _evaluate(run: Decisions, jaxpr: Any, consts: Sequence[Any], given: Sequence[Any]) -> list[Any]:
     values: dict[Any, Any] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *given], strict=True))
 
     def read(atom: Any) -> Any:
@@ -382,7 +152,7 @@ def _is_variable(atom: Any) -> bool:
     return not hasattr(atom, "val")
 
 
-def _apply(run: _Run, equation: Any, operands: list[Any]) -> list[Any]:
+def _apply(run: Decisions, equation: Any, operands: list[Any]) -> list[Any]:
     """Return the values of one operation."""
     primitive, params = equation.primitive, equation.params
     name = primitive.name
@@ -390,135 +160,187 @@ def _apply(run: _Run, equation: Any, operands: list[Any]) -> list[Any]:
         inner = params[CALLS[name]]
         closed = hasattr(inner, "consts")
         return _evaluate(run, inner.jaxpr if closed else inner, inner.consts if closed else (), operands)
+    if name == "custom_linear_solve":
+        return [_solve(run, operands, params)]
+    known = not any(isinstance(one, Interval | _Rough) for one in operands)
+    if known and (name in MOVES or not _rounds(equation)):
+        return _bind(primitive, operands, params)
+    if name == "lu" or (name in MOVES and any(isinstance(one, _Rough) for one in operands)):
+        found = _bind(primitive, [_middle(one) for one in operands], params)
+        return [_Rough(one, "lu") for one in found]
+    for one in operands:
+        _refuse(one)
     if name == "scan":
         return _scan(run, operands, params)
     if name == "cond":
         return _cond(run, operands, params)
-    known = not any(isinstance(one, Interval) for one in operands)
-    if known and (name in MOVES or name == "select_n" or not _rounds(equation)):
-        if any(isinstance(one, jax.core.Tracer) for one in operands):
-            found = primitive.bind(*operands, **params)
-        else:
-            with jax.ensure_compile_time_eval():
-                found = primitive.bind(*operands, **params)
-        return list(found) if primitive.multiple_results else [found]
+    _check_kinds(equation)
     if name in MOVES:
         return _move(primitive, operands, params)
-    if name == "scatter-add" or name == "scatter_add":
-        return [_scatter_add(primitive, operands, params)]
-    rule = RULES.get(name)
+    if name in ("scatter-add", "scatter_add"):
+        _check_index(name, operands[1])
+        return [scatter_add(primitive, operands, params)]
     if name == "polygamma":
+        _check_index(name, operands[0])
         return [intervals.polygamma(operands[0], interval(operands[1]))]
-    if rule is None:
+    if name not in RULES:
         raise Unsupported(f"no bound: {name} has no interval form")
     if name not in ("select_n", "sort"):
         same = len(operands) == 2 and operands[0] is operands[1]
         operands = [interval(one) for one in operands]
         operands = [operands[0]] * 2 if same else operands
-    found = rule(run, *operands, **params)
+    found = RULES[name](run, *operands, **params)
     return found if isinstance(found, list) else [found]
+
+
+def _bind(primitive: Any, operands: Sequence[Any], params: Any) -> list[Any]:
+    """Return the operation on numbers; at once if they are known before compilation."""
+    if any(isinstance(one, jax.core.Tracer) for one in operands):
+        found = primitive.bind(*operands, **params)
+    else:
+        with jax.ensure_compile_time_eval():
+            found = primitive.bind(*operands, **params)
+    return list(found) if primitive.multiple_results else [found]
 
 
 def _rounds(equation: Any) -> bool:
     """Return whether an operation on numbers may round."""
-    floating = any(jnp.issubdtype(one.aval.dtype, jnp.floating) for one in equation.outvars)
+    floating = any(jnp.issubdtype(one.aval.dtype, jnp.inexact) for one in equation.outvars)
     return floating and equation.primitive.name not in EXACT
 
 
+def _check_kinds(equation: Any) -> None:
+    """Refuse rounding of another precision, and integers where their rules differ."""
+    name = equation.primitive.name
+    for one in [*equation.invars, *equation.outvars]:
+        dtype = one.aval.dtype
+        if jnp.issubdtype(dtype, jnp.inexact) and dtype != jnp.float64:
+            raise Unsupported(f"no bound: {name} of {dtype}; must be of float64")
+    for one in equation.outvars:
+        if jnp.issubdtype(one.aval.dtype, jnp.integer) and name not in INTEGER | MOVES:
+            raise Unsupported(f"no bound: {name} of integers that depend on choices of players")
+
+
+def _check_index(name: str, index: Any) -> None:
+    if isinstance(index, Interval):
+        raise Unsupported(f"no bound: an index of {name} depends on choices of players")
+
+
+def _middle(one: Any) -> Any:
+    """Return a number in an interval."""
+    if isinstance(one, Interval):
+        return one.low / 2 + one.high / 2
+    return one.value if isinstance(one, _Rough) else one
+
+
 def _move(primitive: Any, operands: list[Any], params: Any) -> list[Any]:
-    mixed = [one for one in operands if isinstance(one, Interval)]
-    floats = {one.low.dtype for one in mixed}
-    # indices, and whatever is not of the kind moved, are numbers
-    moved = [
-        interval(one)
-        if isinstance(one, Interval) or getattr(one, "dtype", None) in floats or isinstance(one, float)
-        else one
-        for one in operands
-    ]
+    data = DATA.get(primitive.name, range(len(operands)))
+    moved = []
+    for k, one in enumerate(operands):
+        if k not in data:
+            _check_index(primitive.name, one)
+        moved.append(interval(one) if k in data else one)
     ends = []
-    for end in ("low", "high"):
+    for end in ENDS:
         found = primitive.bind(
-            *(getattr(one, end) if isinstance(one, Interval) else one for one in moved), **params
+            *(jnp.asarray(getattr(one, end)) if isinstance(one, Interval) else one for one in moved), **params
         )
         ends.append(list(found) if primitive.multiple_results else [found])
     positive = all(one.positive for one in moved if isinstance(one, Interval))
     found = [Interval(low, high, positive) for low, high in zip(*ends, strict=True)]
-    if primitive.name == "broadcast_in_dim" and mixed[0].origin:
-        found[0].origin = mixed[0].origin if _aligned(mixed[0].origin, params) else None
+    if len(moved) == 1 and moved[0].low is moved[0].high:
+        found = [Interval(one.low, one.low, positive) for one in found]
+    if primitive.name == "broadcast_in_dim" and moved[0].origin and repeats_sum(moved[0].origin, params):
+        found[0].origin = moved[0].origin
     return found
 
 
-def _aligned(origin: tuple[Any, ...], params: Any) -> bool:
-    """Return whether a sum, or its reciprocal, is repeated along the axes that were summed."""
-    if origin[0] == "reciprocal" and origin[1].origin:
-        origin = origin[1].origin
-    if origin[0] != "sum":
-        return False
-    _, a, axes = origin
-    kept = tuple(k for k in range(len(a.shape)) if k not in axes)
-    return tuple(params["broadcast_dimensions"]) == kept and len(params["shape"]) == len(a.shape)
+def _solve(run: Decisions, operands: list[Any], params: Any) -> Interval:
+    """Return the solution of a few linear equations ``A x = b``, verified.
+
+    With an approximate inverse C and an approximate solution ``x``, the error is at most
+    ``|C (b - A x)| / (1 - |1 - C A|)`` in the maximum norm, where the denominator is positive.
+    """
+    counts, jaxpr = params["const_lengths"], params["jaxprs"].matvec
+    *consts, b = [*operands[: counts.matvec], interval(operands[-1])]
+    size = int(np.prod(b.shape))
+    if len(operands) != sum(counts) + 1 or size > UNKNOWNS:
+        raise Unsupported(f"no bound: a system of {size} linear equations; at most {UNKNOWNS} are solved")
+    for one in consts:
+        _refuse(one)
+    unit = jnp.eye(size)
+
+    def row(*given: Any) -> Any:
+        return jax.core.eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *given)[0].ravel()
+
+    def matrix(end: str) -> Any:
+        # products with ones and zeros: exact
+        ends = [getattr(one, end) if isinstance(one, Interval) else one for one in consts]
+        return jax.vmap(lambda e: row(*ends, e.reshape(b.shape)), out_axes=1)(unit)
+
+    a = Interval(*(matrix(end) for end in ENDS))
+    right = Interval(b.low.ravel(), b.high.ravel())
+    inverse = jnp.linalg.inv(a.low / 2 + a.high / 2)
+    c, start = Interval(inverse, inverse), inverse @ (right.low / 2 + right.high / 2)
+
+    def product(x: Interval, y: Interval) -> Interval:
+        return intervals.contract(x, y, jnp.matmul, size)
+
+    residual = intervals.subtract(right, product(a, Interval(start, start)))
+    away = intervals.absolute(product(c, residual))
+    rest = intervals.absolute(intervals.subtract(Interval(unit, unit), product(c, a)))
+    norm = jnp.max(intervals.total(rest, (1,)).high)
+    error = intervals.divide(
+        interval(jnp.max(away.high)), intervals.subtract(intervals.ONE, Interval(norm, norm))
+    ).high
+    error = jnp.where(norm < 1, error, jnp.nan)
+    found = intervals.widen(start - error, start + error)
+    return Interval(found.low.reshape(b.shape), found.high.reshape(b.shape))
 
 
-def _scatter_add(primitive: Any, operands: list[Any], params: Any) -> Interval:
-    into, where, added = interval(operands[0]), operands[1], interval(operands[2])
-    low, high = (
-        primitive.bind(a, where, b, **params) for a, b in ((into.low, added.low), (into.high, added.high))
-    )
-    size = primitive.bind(
-        *(jnp.maximum(jnp.abs(one.low), jnp.abs(one.high)) if k else one for k, one in ((1, into),)),
-        where,
-        jnp.maximum(jnp.abs(added.low), jnp.abs(added.high)),
-        **params,
-    )
-    error = size * ((int(np.prod(added.shape)) + 3) * intervals.EPS) + intervals.TINY
-    return Interval(low - error, high + error)
-
-
-def _scan(run: _Run, operands: list[Any], params: Any) -> list[Any]:
+def _scan(run: Decisions, operands: list[Any], params: Any) -> list[Any]:
     """Return the result of a loop of known length, unrolled."""
     consts, carried, length = params["num_consts"], params["num_carry"], params["length"]
-    if length > STEPS:
-        raise Unsupported(f"no bound: a loop of {length} steps is longer than {STEPS}")
+    if not 0 < length <= STEPS:
+        raise Unsupported(f"no bound: a loop of {length} steps; must be of 1 to {STEPS}")
     closed = params["jaxpr"]
-    fixed, carry, series = (
-        operands[:consts],
-        operands[consts : consts + carried],
-        operands[consts + carried :],
-    )
+    fixed, carry = operands[:consts], operands[consts : consts + carried]
     rows: list[list[Any]] = []
-    order = range(length - 1, -1, -1) if params["reverse"] else range(length)
-    for k in order:
-        at = [jax.tree.map(lambda end, k=k: end[k], one) for one in series]
+    for k in range(length)[:: -1 if params["reverse"] else 1]:
+        at = [_entry(one, k) for one in operands[consts + carried :]]
         found = _evaluate(run, closed.jaxpr, closed.consts, [*fixed, *carry, *at])
         carry = found[:carried]
         rows.append(found[carried:])
-    rows = rows[::-1] if params["reverse"] else rows
-    stacked = [
-        jax.tree.map(lambda *ends: jnp.stack(ends), *map(_unsigned, column))
-        for column in zip(*rows, strict=True)
-    ]
+    rows = rows[:: -1 if params["reverse"] else 1]
+    stacked = []
+    for column in zip(*rows, strict=True):
+        each = [interval(one) for one in column]
+        low, high = (jnp.stack([getattr(one, end) for one in each]) for end in ENDS)
+        stacked.append(Interval(low, high, all(one.positive for one in each)))
     return [*carry, *stacked]
 
 
-def _unsigned(one: Any) -> Interval:
-    found = interval(one)
-    return Interval(found.low, found.high)
+def _entry(one: Any, k: int) -> Any:
+    """Return row k; a known number stays known."""
+    if isinstance(one, Interval):
+        found = Interval(one.low[k], one.high[k], one.positive)
+        found.moves = one.moves
+        return found
+    return one[k] if isinstance(one, jax.core.Tracer) else np.asarray(one)[k]
 
 
-def _cond(run: _Run, operands: list[Any], params: Any) -> list[Any]:
+def _cond(run: Decisions, operands: list[Any], params: Any) -> list[Any]:
     which, *given = operands
-    if isinstance(which, Interval):
-        raise Unsupported("no bound: a branch depends on choices")
-    branches = [_evaluate(run, one.jaxpr, one.consts, given) for one in params["branches"]]
-    if not isinstance(which, jax.core.Tracer):
-        return branches[int(np.clip(int(which), 0, len(branches) - 1))]
-    found = []
-    for cases in zip(*branches, strict=True):
-        each = [interval(case) for case in cases]
-        index = jnp.clip(jnp.asarray(which, dtype=int), 0, len(each) - 1)
-        low, high = (jnp.stack([getattr(one, end) for one in each])[index] for end in ("low", "high"))
-        found.append(Interval(low, high, all(one.positive for one in each)))
-    return found
+    branches = params["branches"]
+    if not isinstance(which, Interval | jax.core.Tracer):
+        one = branches[int(np.clip(int(which), 0, len(branches) - 1))]
+        return _evaluate(run, one.jaxpr, one.consts, given)
+    found = [_evaluate(run, one.jaxpr, one.consts, given) for one in branches]
+    run.moves = isinstance(which, Interval) and which.moves
+    which = interval(which)
+    if which.low.dtype == bool:
+        which = Interval(which.low.astype(float), which.high.astype(float))
+    return [choose(run, which, [interval(case) for case in cases]) for cases in zip(*found, strict=True)]
 
 
 class Traced(NamedTuple):

@@ -1,0 +1,351 @@
+"""Interval forms of the operations of traced functions, by their names in JAX.
+
+A rule ``(run, *operands, **params)`` takes and returns intervals of float64 or truth values. Arithmetic is
+in `rivalry.core.intervals`. Operations that may hide a jump or a kink note whether they are decided:
+comparisons, and functions with steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rivalry.core import intervals
+from rivalry.core.dispatch import Unsupported
+from rivalry.core.intervals import Interval, interval
+from rivalry.core.jax import jax, jnp
+
+FEW = 8  # terms of a sum whose parts have a rule of their own, which needs the square of operations
+
+
+class Decisions:
+    """Whether every comparison of one evaluation was decided so far."""
+
+    def __init__(self) -> None:
+        self.decided = jnp.asarray(True)
+        self.moves = True  # whether the present operation depends on what derivatives are taken in
+
+    def note(self, certain: Any, possible: Any) -> Interval:
+        """Return a truth value, or steps, and remember whether it is decided: NaN is not."""
+        if self.moves:
+            self.decided = self.decided & jnp.all(certain == possible)
+        return Interval(certain, possible)
+
+
+def _less(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
+    # negated: a comparison with NaN is possible, never certain
+    return run.note(a.high < b.low, ~(a.low >= b.high))
+
+
+def _less_equal(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
+    return run.note(a.high <= b.low, ~(a.low > b.high))
+
+
+def _equal(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
+    if a is b:  # whether it is a number
+        return run.note(~jnp.isnan(a.low + a.high), jnp.full(a.shape, True))
+    certain = (a.low == a.high) & (b.low == b.high) & (a.low == b.low)
+    return run.note(certain, ~((a.high < b.low) | (b.high < a.low)))
+
+
+def _unequal(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
+    return _not(run, _equal(run, a, b))
+
+
+def _not(run: Decisions, a: Interval) -> Interval:
+    return Interval(~a.high, ~a.low)
+
+
+def _stairs(run: Decisions, a: Interval, step: Callable[[Any], Any]) -> Interval:
+    """Return an increasing function with steps, zero at zero."""
+    found = run.note(step(a.low), step(a.high))
+    return Interval(found.low, found.high, a.positive)
+
+
+def _select(run: Decisions, which: Any, *cases: Any, **_: Any) -> Any:
+    every = [interval(case) for case in cases]
+    positive = all(case.positive for case in every)
+    if not isinstance(which, Interval):
+        low, high = (jax.lax.select_n(which, *(getattr(case, end) for case in every)) for end in ENDS)
+        return Interval(low, high, positive)
+    if which.low.dtype != bool:
+        raise Unsupported("no bound: a choice between several cases depends on choices of players")
+    other, chosen = every
+    both = intervals.hull(every)
+    low, high = (
+        jnp.where(which.low, chosen_end, jnp.where(which.high, both_end, other_end))
+        for chosen_end, both_end, other_end in (
+            (chosen.low, both.low, other.low),
+            (chosen.high, both.high, other.high),
+        )
+    )
+    return Interval(low, high, positive)
+
+
+def choose(run: Decisions, which: Interval, cases: list[Interval]) -> Interval:
+    """Return the hull of the cases that an interval of indices contains."""
+    found = run.note(*(jnp.clip(end, 0, len(cases) - 1) for end in (which.low, which.high)))
+    low, high = cases[0].low * jnp.nan, cases[0].high * jnp.nan
+    for k, case in enumerate(cases):
+        inside = (found.low <= k) & (found.high >= k)
+        first = ~(found.low < k)
+        low = jnp.where(inside, jnp.where(first, case.low, jnp.minimum(low, case.low)), low)
+        high = jnp.where(inside, jnp.where(first, case.high, jnp.maximum(high, case.high)), high)
+    return Interval(low, high)
+
+
+def _maximum(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
+    return Interval(jnp.maximum(a.low, b.low), jnp.maximum(a.high, b.high), a.positive or b.positive)
+
+
+def _minimum(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
+    return Interval(jnp.minimum(a.low, b.low), jnp.minimum(a.high, b.high), a.positive and b.positive)
+
+
+def _clamp(run: Decisions, low: Interval, x: Interval, high: Interval, **_: Any) -> Interval:
+    return _minimum(run, _maximum(run, x, low), high)
+
+
+def _remainder(run: Decisions, a: Interval, b: Interval) -> Interval:
+    """Return ``a - b trunc(a / b)``, of the sign of a, smaller than b."""
+    steps = _stairs(run, intervals.divide(a, b), jnp.trunc)
+    found = intervals.subtract(a, intervals.multiply(b, steps))
+    most = jnp.minimum(intervals.absolute(a).high, intervals.absolute(b).high)
+    certain = steps.low == steps.high
+    low = jnp.where(certain, found.low, jnp.where(a.low < 0, -most, 0.0))
+    high = jnp.where(certain, found.high, jnp.where(a.high > 0, most, 0.0))
+    unknown = jnp.isnan(steps.low + steps.high)
+    return Interval(jnp.where(unknown, jnp.nan, low), jnp.where(unknown, jnp.nan, high))
+
+
+def _multiply(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
+    if a is b:
+        return intervals.square(a)
+    for one, other in ((a, b), (b, a)):
+        if other.origin and other.origin[0] == "complement":
+            if other.origin[1] is one:
+                return intervals.parabola(one)
+            if one.origin and one.origin[0] == "product" and other.origin[1] in one.origin[1:]:
+                rest = one.origin[1] if one.origin[2] is other.origin[1] else one.origin[2]
+                return intervals.multiply(rest, intervals.parabola(other.origin[1]))
+        if other.origin and other.origin[0] == "reciprocal" and _is_sum(one, other.origin[1]):
+            return intervals.share(one, other.origin[1].origin[2])
+    found = intervals.multiply(a, b)
+    found.origin = ("product", a, b)
+    return found
+
+
+def _divide(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
+    if _is_sum(a, b):
+        return intervals.share(a, b.origin[2])  # type: ignore[index]
+    found = intervals.divide(a, b)
+    if _is_one(a):
+        found.origin = ("reciprocal", b)
+    return found
+
+
+def _is_sum(a: Interval, b: Interval) -> bool:
+    """Return whether b is the sum of a few positive numbers a along one axis."""
+    return a.positive and b.origin is not None and b.origin[0] == "sum" and b.origin[1] is a
+
+
+def _is_one(a: Interval) -> bool:
+    return a.low is a.high and not isinstance(a.low, jax.core.Tracer) and bool(np.all(np.asarray(a.low) == 1))
+
+
+def _subtract(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
+    found = intervals.subtract(a, b)
+    if _is_one(a):
+        found.origin = ("complement", b)
+    return found
+
+
+def _sum(run: Decisions, a: Interval, axes: tuple[int, ...], **_: Any) -> Interval:
+    found = intervals.total(a, axes)
+    if len(axes) == 1 and 1 < a.shape[axes[0]] <= FEW:
+        found.origin = ("sum", a, axes[0])
+    return found
+
+
+def repeats_sum(origin: tuple[Any, ...], params: Any) -> bool:
+    """Return whether ``broadcast_in_dim`` repeats a sum, or its reciprocal, along the summed axis."""
+    if origin[0] == "reciprocal" and origin[1].origin:
+        origin = origin[1].origin
+    if origin[0] != "sum":
+        return False
+    _, a, axis = origin
+    kept = tuple(k for k in range(len(a.shape)) if k != axis)
+    return tuple(params["broadcast_dimensions"]) == kept and len(params["shape"]) == len(a.shape)
+
+
+def _convert(run: Decisions, a: Interval, new_dtype: Any, **_: Any) -> Interval:
+    truth = a.low.dtype == bool
+    if jnp.issubdtype(new_dtype, jnp.bool_):
+        return a if truth else _unequal(run, a, interval(0.0))
+    if truth:
+        return Interval(a.low.astype(float), a.high.astype(float), True)
+    if jnp.issubdtype(new_dtype, jnp.integer):
+        limits = jnp.iinfo(new_dtype)
+        return _stairs(run, a, lambda x: jnp.clip(jnp.trunc(x), float(limits.min), float(limits.max)))
+    return a
+
+
+def _precision(run: Decisions, a: Interval, exponent_bits: int, mantissa_bits: int) -> Interval:
+    if exponent_bits < 11 or mantissa_bits < 52:
+        raise Unsupported(f"no bound: numbers are rounded to {mantissa_bits} bits")
+    return a
+
+
+def _contract(run: Decisions, a: Interval, b: Interval, dimension_numbers: Any, **_: Any) -> Interval:
+    (contracting, _), _ = dimension_numbers
+    terms = int(np.prod([a.shape[axis] for axis in contracting], initial=1))
+    return intervals.contract(a, b, lambda x, y: jax.lax.dot_general(x, y, dimension_numbers), terms)
+
+
+def _along(a: Interval, axis: int) -> list[Interval]:
+    """Return the entries along an axis."""
+    return [
+        Interval(*(jax.lax.index_in_dim(end, k, axis, keepdims=False) for end in (a.low, a.high)), a.positive)
+        for k in range(a.shape[axis])
+    ]
+
+
+def _product(run: Decisions, a: Interval, axes: tuple[int, ...], **_: Any) -> Interval:
+    for axis in sorted(axes, reverse=True):
+        if not a.shape[axis]:
+            raise Unsupported("no bound: a product of no numbers")
+        a, *rest = _along(a, axis)
+        for part in rest:
+            a = intervals.multiply(a, part)
+    return a
+
+
+def _running_product(run: Decisions, a: Interval, axis: int, reverse: bool) -> Interval:
+    parts = _along(a, axis)[:: -1 if reverse else 1]
+    for k in range(1, len(parts)):
+        parts[k] = intervals.multiply(parts[k - 1], parts[k])
+    parts = parts[:: -1 if reverse else 1]
+    low, high = (jnp.stack([getattr(part, end) for part in parts], axis) for end in ENDS)
+    return Interval(low, high, a.positive)
+
+
+def _running_sum(run: Decisions, a: Interval, **params: Any) -> Interval:
+    sums = [jax.lax.cumsum(end, **params) for end in (a.low, a.high)]
+    relative = (a.shape[params["axis"]] + 3) * intervals.EPS
+    if a.positive:
+        return intervals.widen(*sums, relative, True)
+    error = jax.lax.cumsum(intervals.absolute(a).high, **params) * relative + intervals.TINY
+    return Interval(sums[0] - error, sums[1] + error)
+
+
+def scatter_add(primitive: Any, operands: list[Any], params: Any) -> Interval:
+    """Return sums of numbers added at indices, in any order."""
+    into, where, added = interval(operands[0]), operands[1], interval(operands[2])
+    low, high = (
+        primitive.bind(a, where, b, **params) for a, b in ((into.low, added.low), (into.high, added.high))
+    )
+    size = primitive.bind(intervals.absolute(into).high, where, intervals.absolute(added).high, **params)
+    error = size * ((int(np.prod(added.shape)) + 3) * intervals.EPS) + intervals.TINY
+    positive = into.positive and added.positive
+    return Interval(jnp.maximum(low - error, 0.0) if positive else low - error, high + error, positive)
+
+
+def _sort(run: Decisions, *operands: Any, num_keys: int, **params: Any) -> list[Interval]:
+    if len(operands) > 1:
+        raise Unsupported("no bound: the order of numbers depends on choices of players")
+    a = interval(operands[0])
+    # ordered values increase with every value; NaN would be sorted to the end
+    unknown = jnp.any(jnp.isnan(a.low + a.high))
+    return [
+        Interval(
+            *(jnp.where(unknown, jnp.nan, jax.lax.sort(end, **params)) for end in (a.low, a.high)), a.positive
+        )
+    ]
+
+
+def _power_of_two(a: Interval) -> Interval:
+    return intervals.exp(intervals.multiply(a, intervals.log(interval(2.0))))
+
+
+def _unary(rule: Callable[[Interval], Interval]) -> Callable[..., Interval]:
+    return lambda run, a, **_: rule(a)
+
+
+def _binary(rule: Callable[[Interval, Interval], Interval]) -> Callable[..., Interval]:
+    return lambda run, a, b, **_: rule(a, b)
+
+
+ENDS = ("low", "high")
+
+RULES: dict[str, Callable[..., Any]] = {
+    "add": _binary(intervals.add),
+    "add_any": _binary(intervals.add),
+    "sub": _subtract,
+    "mul": _multiply,
+    "div": _divide,
+    "rem": _remainder,
+    "neg": _unary(intervals.negate),
+    "integer_pow": lambda run, a, y: intervals.power(a, y),
+    "square": _unary(intervals.square),
+    "pow": _binary(intervals.real_power),
+    "sqrt": _unary(intervals.root),
+    "rsqrt": _unary(lambda a: intervals.divide(intervals.ONE, intervals.root(a))),
+    "cbrt": _unary(intervals.cube_root),
+    "exp": _unary(intervals.exp),
+    "exp2": _unary(_power_of_two),
+    "expm1": _unary(intervals.expm1),
+    "log": _unary(intervals.log),
+    "log1p": _unary(intervals.log1p),
+    "tanh": _unary(intervals.tanh),
+    "sinh": _unary(intervals.hyperbolic_sine),
+    "cosh": _unary(intervals.hyperbolic_cosine),
+    "logistic": _unary(intervals.logistic),
+    "sin": _unary(intervals.sine),
+    "cos": _unary(intervals.cosine),
+    "atan": _unary(intervals.arc_tangent),
+    "erf": _unary(intervals.error_function),
+    "erfc": _unary(intervals.error_complement),
+    "lgamma": _unary(intervals.log_gamma),
+    "digamma": _unary(intervals.digamma),
+    "abs": _unary(intervals.absolute),
+    "sign": lambda run, a: _stairs(run, a, jnp.sign),
+    "floor": lambda run, a: _stairs(run, a, jnp.floor),
+    "ceil": lambda run, a: _stairs(run, a, jnp.ceil),
+    "round": lambda run, a, rounding_method: _stairs(run, a, lambda x: jax.lax.round(x, rounding_method)),
+    "max": _maximum,
+    "min": _minimum,
+    "clamp": _clamp,
+    "lt": _less,
+    "le": _less_equal,
+    "gt": lambda run, a, b, **_: _less(run, b, a),
+    "ge": lambda run, a, b, **_: _less_equal(run, b, a),
+    "eq": _equal,
+    "ne": _unequal,
+    "and": lambda run, a, b: Interval(a.low & b.low, a.high & b.high),
+    "or": lambda run, a, b: Interval(a.low | b.low, a.high | b.high),
+    "xor": lambda run, a, b: Interval(
+        (a.low & ~b.high) | (b.low & ~a.high), (a.high & ~b.low) | (b.high & ~a.low)
+    ),
+    "not": _not,
+    "is_finite": lambda run, a: run.note(jnp.isfinite(a.low) & jnp.isfinite(a.high), jnp.full(a.shape, True)),
+    "select_n": _select,
+    "convert_element_type": _convert,
+    "reduce_precision": _precision,
+    "reduce_sum": _sum,
+    "reduce_prod": _product,
+    "cumsum": _running_sum,
+    "cumprod": _running_product,
+    "dot_general": _contract,
+    "sort": _sort,
+}
+"""Rules ``(run, *operands, **params)`` of operations that compute, by their names in JAX."""
+
+INTEGER = frozenset(
+    [
+        *("add", "sub", "neg", "max", "min", "clamp", "abs", "sign", "select_n", "convert_element_type"),
+        *("reduce_sum", "cumsum", "lt", "le", "gt", "ge", "eq", "ne", "sort"),
+    ]
+)
+"""Operations whose rules also hold for integers, which are counts: small enough not to overflow."""

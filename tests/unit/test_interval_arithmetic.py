@@ -1,0 +1,191 @@
+"""Rules of interval arithmetic against Arb at 128 bits: no value of a function is outside its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rivalry.core import intervals
+from rivalry.core.interval_rules import RULES, Decisions
+from rivalry.core.intervals import Interval
+from rivalry.core.jax import compiled, jnp
+
+flint = pytest.importorskip("flint")
+Real = Any  # a ball of flint
+
+SIZE = 150
+
+
+@pytest.fixture(autouse=True)
+def precision() -> Iterator[None]:
+    before = flint.ctx.prec
+    flint.ctx.prec = 128
+    yield
+    flint.ctx.prec = before
+
+
+def boxes(count: int, seed: int, *, positive: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Return intervals of every kind: points, narrow, wide, with zero, huge, tiny, half infinite."""
+    rng = np.random.default_rng(seed)
+    kinds = np.arange(count) % 8
+    sizes = np.choose(kinds, [1, 1, 3, 0.4, 1e150, 1e-200, 30, 1.0]) * np.exp(rng.normal(size=count))
+    middle = sizes * rng.normal(size=count) * (rng.random(count) < 0.9)
+    width = np.choose(kinds, [0, 1e-9, 1, 1, 1, 0.5, 0.01, 1]) * sizes * rng.random(count)
+    low, high = middle - width, middle + width
+    high = np.where((kinds == 7) & (rng.random(count) < 0.3), np.inf, high)
+    low = np.where((kinds == 7) & (rng.random(count) < 0.3), -np.inf, low)
+    if positive:
+        low, high = np.abs(low), np.abs(high)
+        low, high = np.minimum(low, high), np.maximum(low, high)
+        low = np.where(np.isinf(low), 1.0, low)
+    return low, high
+
+
+def samples(low: float, high: float, rng: np.random.Generator) -> list[float]:
+    """Return ends and numbers inside; an infinite end is replaced by large numbers."""
+    low, high = max(low, -1e300), min(high, 1e300)
+    inside = low + (high - low) * rng.random(2)
+    middle = np.clip(0.0, low, high)
+    return [float(x) for x in np.clip([low, high, middle, *inside], low, high)]
+
+
+def outside(value: Real, low: float, high: float) -> bool:
+    """Return whether a real number is certainly not between two numbers; NaN is no bound."""
+    below, above = value.upper(), value.lower()
+    return bool(
+        low == np.inf
+        or high == -np.inf
+        or (np.isfinite(low) and below < flint.arb(low))
+        or (np.isfinite(high) and above > flint.arb(high))
+    )
+
+
+def cube_root(x: Real) -> Real:
+    return x if x == 0 else x.root(3) if x > 0 else -((-x).root(3))
+
+
+def trunc(x: Real) -> Real:
+    return x.floor() if x >= 0 else x.ceil()
+
+
+UNARY: dict[str, tuple[Callable[[Interval], Interval], Callable[[Real], Real]]] = {
+    "negate": (intervals.negate, lambda x: -x),
+    "square": (intervals.square, lambda x: x * x),
+    "cube": (lambda a: intervals.power(a, 3), lambda x: x * x * x),
+    "eighth power": (lambda a: intervals.power(a, 8), lambda x: x**8),
+    "reciprocal square": (lambda a: intervals.power(a, -2), lambda x: 1 / (x * x)),
+    "reciprocal": (lambda a: intervals.divide(intervals.ONE, a), lambda x: 1 / x),
+    "absolute": (intervals.absolute, abs),
+    "root": (intervals.root, lambda x: x.sqrt()),
+    "cube_root": (intervals.cube_root, cube_root),
+    "exp": (intervals.exp, lambda x: x.exp()),
+    "expm1": (intervals.expm1, lambda x: x.expm1()),
+    "log": (intervals.log, lambda x: x.log()),
+    "log1p": (intervals.log1p, lambda x: x.log1p()),
+    "tanh": (intervals.tanh, lambda x: x.tanh()),
+    "sinh": (intervals.hyperbolic_sine, lambda x: x.sinh()),
+    "cosh": (intervals.hyperbolic_cosine, lambda x: x.cosh()),
+    "logistic": (intervals.logistic, lambda x: ((x / 2).tanh() + 1) / 2),
+    "sine": (intervals.sine, lambda x: x.sin()),
+    "cosine": (intervals.cosine, lambda x: x.cos()),
+    "arc_tangent": (intervals.arc_tangent, lambda x: x.atan()),
+    "error_function": (intervals.error_function, lambda x: x.erf()),
+    "error_complement": (intervals.error_complement, lambda x: x.erfc()),
+    "parabola": (intervals.parabola, lambda x: x * (1 - x)),
+    "two to the power": (RULES["exp2"].__get__(Decisions), lambda x: (x * flint.arb(2).log()).exp()),
+}
+OF_POSITIVE: dict[str, tuple[Callable[[Interval], Interval], Callable[[Real], Real]]] = {
+    "log_gamma": (intervals.log_gamma, lambda x: x.lgamma()),
+    "digamma": (intervals.digamma, lambda x: x.digamma()),
+    "trigamma": (lambda a: intervals.polygamma(jnp.ones(a.shape), a), lambda x: _polygamma(1, x)),
+    "third derivative": (
+        lambda a: intervals.polygamma(jnp.full(a.shape, 2.0), a),
+        lambda x: _polygamma(2, x),
+    ),
+    "power of .7": (
+        lambda a: intervals.real_power(a, intervals.interval(0.7)),
+        lambda x: x ** flint.arb(0.7),
+    ),
+    "power of .5": (lambda a: intervals.real_power(a, intervals.interval(0.5)), lambda x: x.sqrt()),
+    "log, positive": (lambda a: intervals.log(Interval(a.low, a.high, True)), lambda x: x.log()),
+    "expm1, positive": (lambda a: intervals.expm1(Interval(a.low, a.high, True)), lambda x: x.expm1()),
+}
+BINARY: dict[str, tuple[Callable[[Interval, Interval], Interval], Callable[[Real, Real], Real]]] = {
+    "add": (intervals.add, lambda x, y: x + y),
+    "subtract": (intervals.subtract, lambda x, y: x - y),
+    "multiply": (intervals.multiply, lambda x, y: x * y),
+    "divide": (intervals.divide, lambda x, y: x / y),
+    "remainder": (
+        lambda a, b: RULES["rem"](Decisions(), a, b),
+        lambda x, y: x - y * trunc(x / y),
+    ),
+}
+
+
+def _polygamma(order: int, x: Real) -> Real:
+    sign = -1 if order % 2 == 0 else 1
+    return sign * flint.arb(order + 1).gamma() * flint.acb(order + 1).zeta(flint.acb(x)).real
+
+
+def check(
+    name: str, value: Callable[..., Real], low: np.ndarray, high: np.ndarray, *given: tuple[Any, Any]
+) -> None:
+    """Compare the bounds of one rule with values at samples; a value that Arb does not know is skipped."""
+    rng = np.random.default_rng(1)
+    told = 0
+    for k in range(len(low)):
+        points = zip(*(rng.permutation(samples(a[k], b[k], rng)) for a, b in given), strict=True)
+        for point in points:
+            try:
+                exact = value(*(flint.arb(float(x)) for x in point))
+            except (ValueError, ZeroDivisionError):
+                continue
+            if not exact.is_finite():
+                assert not (np.isfinite(low[k]) and np.isfinite(high[k])), (name, point, low[k], high[k])
+                continue
+            assert not outside(exact, low[k], high[k]), (name, point, exact, low[k], high[k])
+            told += np.isfinite(low[k]) and np.isfinite(high[k])
+    assert told > len(low), name
+
+
+def check_rules(count: int, effort: int | None) -> None:
+    """Check every rule on random intervals; all are compiled in one program."""
+    a, b, p = boxes(count, 2), boxes(count, 3), boxes(count, 4, positive=True)
+
+    def every(a: Any, b: Any, p: Any) -> dict[str, Any]:
+        one, other, positive = Interval(*a), Interval(*b), Interval(*p)
+        found = {name: rule(one) for name, (rule, _) in UNARY.items()}
+        found |= {name: rule(positive) for name, (rule, _) in OF_POSITIVE.items()}
+        found |= {name: rule(one, other) for name, (rule, _) in BINARY.items()}
+        found["product, one positive"] = intervals.multiply(Interval(*p, True), other)
+        found["product, both positive"] = intervals.multiply(Interval(*p, True), Interval(*p, True))
+        found["quotient of a positive"] = intervals.divide(Interval(*p, True), other)
+        found["quotient by a positive"] = intervals.divide(other, Interval(*p, True))
+        return {name: (one.low, one.high) for name, one in found.items()}
+
+    found = {
+        name: (np.asarray(low), np.asarray(high))
+        for name, (low, high) in compiled(every, effort=effort)(a, b, p).items()
+    }
+    for name, (_, value) in UNARY.items():
+        check(name, value, *found[name], a)
+    for name, (_, value) in OF_POSITIVE.items():
+        check(name, value, *found[name], p)
+    for name, (_, two) in BINARY.items():
+        check(name, two, *found[name], a, b)
+    check("product, one positive", lambda x, y: x * y, *found["product, one positive"], p, b)
+    check("product, both positive", lambda x, y: x * y, *found["product, both positive"], p, p)
+    check("quotient of a positive", lambda x, y: x / y, *found["quotient of a positive"], p, b)
+    check("quotient by a positive", lambda x, y: x / y, *found["quotient by a positive"], b, p)
+
+
+@pytest.mark.slow
+def test_no_value_is_outside_the_interval_of_a_rule() -> None:
+    check_rules(10_000, None)
+
+
+def test_no_value_is_outside_the_interval_of_a_rule_for_few_intervals() -> None:
+    check_rules(SIZE, 0)
