@@ -180,7 +180,7 @@ def tables() -> list[Step]:
             code=f"import rivalry as rv\n{solve.format('[[1, -1], [-1, 1]]')}",
             says=("[0.5 0.5]", "equilibrium"),
         ),
-        Step(code=f"import rivalry as rv\n{solve.format(repr('stag_hunt'))}", says=("equilibria: 3",)),
+        Step(code=f"import rivalry as rv\n{solve.format(repr('stag_hunt'))}", says=("3 equilibria listed",)),
         Step(
             code=read,
             says=(

@@ -31,7 +31,7 @@ def test_every_cell_lists_its_equilibria_and_their_completeness():
         ("name = big, mixed", True, 50, 13),
     ]
     assert found[1].rows[2] == ("2", ["swerve 0.9, straight 0.1"] * 2, "-0.1, -0.1")
-    assert found[1].summary == "3, of these 2 pure, in 3 components"
+    assert found[1].summary == "3 equilibria listed, of these 2 pure, in 3 components"
     assert found[3].rows[0] == ("", ["heads 0.5, tails 0.5"] * 3, "0.5, 0.5, 0.5")
 
 

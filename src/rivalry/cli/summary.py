@@ -96,9 +96,12 @@ def _table(study: Mapping[str, Any], data: Dataset, found: Sequence[Answer], mos
 
 
 def claims(data: Mapping[str, Dataset]) -> list[str]:
-    """Return the number of certificates per claim; approximate equilibria with their largest bound."""
+    """Return the number of certificates per claim, and once why some prove no more.
+
+    Approximate equilibria have their largest bound, proved ones the largest distance to an exact equilibrium.
+    """
     from rivalry.core.results import gain_in_words
-    from rivalry.lab.report.judge import cells
+    from rivalry.lab.report.judge import cells, unproved
 
     rows = [row for part in data.values() for row in cells(part) if row[0]["claim"]]
     known = [certificate["claim"] for certificate, _ in rows]
@@ -108,7 +111,11 @@ def claims(data: Mapping[str, Dataset]) -> list[str]:
         if claim == "approximate equilibrium":
             worst = max(about["gain"] for certificate, about in rows if certificate["claim"] == claim)
             counted[-1] += f" ({gain_in_words(worst)})"
-    return [f"certificates: {', '.join(counted)}"] if counted else []
+    radii = [row["radius"] for row, _ in rows if row["coverage"] == "proved"]
+    if radii:
+        counted.append(f"{len(radii)} proved, an exact equilibrium within {max(radii):.2g}")
+    lines = [f"certificates: {', '.join(counted)}"] if counted else []
+    return lines + [f"not proved: {line}" for line in unproved(data.values())]
 
 
 def references(rows: Sequence[Mapping[str, Any]], *, parts: bool) -> list[str]:

@@ -340,7 +340,7 @@ def certify(folder: Path, proof: bool = False) -> CommandResult:
     _note_left_out(run)
     data = datasets(run)
     found = _certificates(run, data)
-    head = ["cell", "algorithm", "claim", "coverage", "regret", "bound"]
+    head = ["cell", "algorithm", "claim", "coverage", "regret", "bound"] + ["rounding", "radius"] * proof
     lines = [output.table(head, [[row[key] for key in head] for row in found]), *summary.claims(data)]
     lines.append(f"{count} certificates recomputed; `rivalry report {folder}` shows them")
     return {"run": str(folder), "certificates": found}, "\n".join(lines), 0

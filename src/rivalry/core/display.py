@@ -152,38 +152,114 @@ def _mixture(weights: np.ndarray, action_grid: np.ndarray) -> str:
 
 
 def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str]:
-    """Return the equilibria of a record, one line each, after a line on whether the list is complete."""
+    """Return the equilibria of a record, one line each, after a line on how many there are.
+
+    A list with proofs also has the distance to the exact equilibrium, and the places that are undecided.
+    """
     found, pays = record["equilibria"][1], record["equilibrium_payoff"][1]
     actions = record.get("action_name", ((), np.empty(0)))[1]
     named = actions.shape == np.shape(found)[1:]
     components = record["component"][1] if "component" in record else None
-    complete = "true" if record["complete"][1] else "false"
-    lines = [f"equilibria: {count_in_words(record)}; complete: {complete} ({record['complete_reason'][1]})"]
+    radius = record["radius"][1] if has_proofs(record) else None
+    lines = [f"{count_in_words(record)}{boxes_in_words([record.get('boxes', ((), -1))[1]])}"]
+    if radius is None or not record["complete"][1]:
+        complete = "true" if record["complete"][1] else "false"
+        lines[0] += f"; complete: {complete} ({record['complete_reason'][1]})"
     for k, (profile, payoff) in enumerate(zip(found[:most], pays, strict=False)):
         rows = [strategy_in_words(row) for row in profile]
         if named:
             rows = [strategy_by_name(row, own) for row, own in zip(profile, actions, strict=True)]
         strategies = (" | " if named else "  ").join(rows)
         where = "" if components is None else f"  component {components[k]}"
+        where += "" if radius is None else f"  within {radius[k]:.2g}"
         lines.append(f"  {k}: {strategies}  payoff {np.array2string(payoff, precision=6)}{where}")
     if len(found) > most:
         lines.append(f"  ... and {len(found) - most} more, in data.equilibria")
+    hulls = undecided_in_words(record)
+    lines += [f"  undecided: {words}" for words in hulls[:SHORT]]
+    if len(hulls) > SHORT:
+        lines.append(f"  ... and {len(hulls) - SHORT} more places, in data.undecided")
     return lines
 
 
+def has_proofs(record: Mapping[str, Any]) -> bool:
+    """Return whether a list of equilibria comes from a search of boxes that proves each of them."""
+    return "boxes" in record and int(record["boxes"][1]) >= 0  # -1 where other methods have no boxes
+
+
+def boxes_in_words(counts: Iterable[int]) -> str:
+    """Return how many boxes were searched for lists of equilibria, in brackets; empty without boxes.
+
+    >>> boxes_in_words([437, 37691]), boxes_in_words([-1])
+    (' (437 to 37,691 boxes)', '')
+    """
+    known = [int(count) for count in counts if count > 0]
+    ends = list(dict.fromkeys([min(known), max(known)])) if known else []
+    return f" ({' to '.join(f'{end:,}' for end in ends)} box{'es' * (ends != [1])})" if ends else ""
+
+
 def count_in_words(record: Mapping[str, Any]) -> str:
-    """Return the number of equilibria of a record in words, with pure equilibria and components.
+    """Return the number of equilibria of a list in words: how many there are, where that is proved.
+
+    Other lists state pure equilibria and components. Arrays may have the padding of a run's dataset.
 
     >>> count_in_words({"equilibrium_count": ((), 3), "pure_count": ((), 2), "component_count": ((), 3)})
-    '3, of these 2 pure, in 3 components'
+    '3 equilibria listed, of these 2 pure, in 3 components'
+    >>> proved = {"equilibrium_count": ((), 1), "boxes": ((), 437), "complete": ((), True)}
+    >>> count_in_words(proved)
+    'exactly 1 equilibrium, proved'
+    >>> count_in_words(proved | {"complete": ((), False), "undecided": ((), np.zeros((3, 2, 1, 2)))})
+    'at least 1 equilibrium; 3 places are undecided'
     """
     numbers = {name: int(value) for name, (_, value) in record.items() if name.endswith("_count")}
-    text = str(numbers["equilibrium_count"])
-    if "pure_count" in numbers:
-        text += f", of these {numbers['pure_count']} pure"
-    if "component_count" in numbers:
-        text += f", in {numbers['component_count']} component{'s' * (numbers['component_count'] != 1)}"
-    return text
+    count = numbers["equilibrium_count"]
+    more = f", of these {numbers['pure_count']} pure" if numbers.get("pure_count", -1) >= 0 else ""
+    noun = f"equilibri{'um' if count == 1 else 'a'}"
+    if has_proofs(record):
+        return _proved_in_words(record, count, noun, more)
+    if (parts := numbers.get("component_count", -1)) >= 0:
+        more += f", in {count_text(parts, 'component')}"
+    return f"{count} {noun} listed{more}"
+
+
+def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, more: str) -> str:
+    complete = record["complete"][1] == 1
+    points = int(np.sum(record["verdict"][1] != "")) if "verdict" in record else 0
+    how = "exactly" if complete else "at least"
+    if points:
+        them = f"{count or 'none'} of them an equilibrium" if count < 2 else f"{count} of them equilibria"
+        text = f"{how} {count_text(points, 'first-order point')}, {them}"
+    elif count:
+        text = f"{how} {count} {noun}{more}"
+    else:
+        text = "no equilibrium in pure strategies" if complete else "no equilibrium found"
+    if complete:
+        return f"{text}, proved"
+    places = len(undecided_in_words(record))
+    if not places:
+        return f"{text}; the list may lack some"
+    return f"{text}; {count_text(places, 'place')} {'is' if places == 1 else 'are'} undecided"
+
+
+def undecided_in_words(record: Mapping[str, Any]) -> list[str]:
+    """Return the hulls of places in which nothing is proved, as intervals of all choices.
+
+    >>> undecided_in_words({"undecided": ((), np.array([[[[0.25, 0.5]], [[0.1, 0.1 + 3e-8]]]]))})
+    ['[0.25, 0.5] × [0.1, 0.10000003]']
+    """
+    hulls = record.get("undecided", ((), np.empty((0, 1, 1, 2))))[1]
+    known = [hull[np.isfinite(hull).all(axis=-1)] for hull in hulls]  # without padding
+    return [" × ".join(map(_interval_in_words, hull)) for hull in known if len(hull)]
+
+
+def _interval_in_words(ends: np.ndarray) -> str:
+    """Return an interval with as many digits as show its width."""
+    low, high = map(float, ends)
+    if low == high:
+        return f"{low:.6g}"
+    digits = np.ceil(np.log10(max(abs(low), abs(high)) / (high - low))) + 1
+    digits = int(np.clip(digits, 4, 17))
+    return f"[{low:.{digits}g}, {high:.{digits}g}]"
 
 
 def strategy_in_words(row: np.ndarray) -> str:
@@ -226,7 +302,12 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "beta": (ONE, "inverse temperature of the logit choice"),
     "bid_distribution": (ONE, "distribution of bids"),
     "bound": (PAYOFF, "proven upper bound on a player's unilateral gain; infinite where nothing is proved"),
+    "boxes": (ONE, "number of boxes of profiles that were searched"),
     "certificate_method": ("", "how the regret was computed"),
+    "certificate_radius": (
+        "strategy",
+        "an exact equilibrium is at most this far from the profile, in every choice",
+    ),
     "claim": ("", "the strongest statement that the certificate supports"),
     "complete": (ONE, "whether it is proved that no equilibrium is missing"),
     "complete_reason": ("", "why the list of equilibria is complete or not"),
@@ -243,15 +324,18 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "converged_share": (ONE, "share of sessions in which greedy policies became stable"),
     "correlated_regret": (PAYOFF, "external regret per round: gain from playing one action throughout"),
     "cost": (PAYOFF, "cost of the inputs"),
-    "coverage": ("", "whether the regret is exact, bounded, a lower bound, local or estimated"),
+    "coverage": ("", "whether the regret is proved, exact, bounded, a lower bound, local or estimated"),
     "crossing_lambda": ("1 / payoff", "values of lambda at which another branch crosses the logit branch"),
     "cycle_high": ("strategy", "largest value of each coordinate over a cycle"),
     "cycle_length": (STEPS, "number of periods of the cycle in which greedy play ends"),
     "cycle_low": ("strategy", "smallest value of each coordinate over a cycle"),
     "degenerate": (ONE, "whether the game is degenerate"),
     "deviation_gain": (PAYOFF, "gain from a deviation"),
+    "discarded": (ONE, "number of boxes that are no longer searched, by the reason"),
     "discount": (ONE, "discount factor per period"),
     "distribution": (ONE, "stationary distribution over states"),
+    "drawn_box": ("strategy", "boxes of the search, for a picture of a game with two choices"),
+    "drawn_reason": (ONE, "number of the reason for which a box in the picture is no longer searched"),
     "efficiency": (PAYOFF, "mean reward per agent and step"),
     "eigenvalues_imag": (
         "",
@@ -272,6 +356,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "exploitability": (PAYOFF, "gain of a best response against the population"),
     "exploration": (ONE, "probability of a random action"),
     "extreme_count": (ONE, "number of extreme equilibria"),
+    "first_order": ("strategy", "all first-order points that were found"),
     "fold_lambda": ("1 / payoff", "values of lambda at which the branch of logit equilibria turns back"),
     "gamma_channels": ("", "how the discount factor affects outcomes"),
     "gradient_norm": ("payoff per strategy", "largest entry of the players' own gradients"),
@@ -320,6 +405,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "profit_gain": (ONE, "profit gain: 0 at the Nash equilibrium, 1 at the joint maximum"),
     "pure_count": (ONE, "number of pure equilibria"),
     "quantity": ("quantity", "quantity sold per period"),
+    "radius": ("strategy", "an exact equilibrium is at most this far from the one listed, in every choice"),
     "rate_limit": ("", "largest rate at which gradient steps still converge to the end"),
     "regret": (PAYOFF, "largest unilateral gain that was found"),
     "relative_exploitability": (ONE, "exploitability as a fraction of the size of the payoff"),
@@ -347,8 +433,13 @@ DESCRIBED: dict[str, tuple[str, str]] = {
         "equilibria in the coordinates in which a reparametrised box is searched",
     ),
     "unconstrained_profile": ("", "profile in the coordinates of the search of a reparametrised box"),
+    "undecided": (
+        "strategy",
+        "hulls of the places in which nothing is proved, from their lower to their upper end",
+    ),
     "urgency": (PAYOFF, "cost of losing in each private state"),
     "values": (PAYOFF, "value of every state under the policy"),
+    "verdict": ("", "what is proved of a first-order point: equilibrium, not an equilibrium or undecided"),
     "visits": (ONE, "number of visits of every state"),
     "welfare": (PAYOFF, "sum of all payoffs, with consumer surplus in markets"),
     "win_probability": (ONE, "probability of winning"),

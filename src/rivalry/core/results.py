@@ -24,9 +24,11 @@ from rivalry.core.display import (
     player_rows,
     solution_rows,
 )
+from rivalry.core.display import boxes_in_words as boxes_in_words
 from rivalry.core.display import count_in_words as count_in_words
 from rivalry.core.display import strategy_by_name as strategy_by_name
 from rivalry.core.display import strategy_in_words as strategy_in_words
+from rivalry.core.display import undecided_in_words as undecided_in_words
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -47,7 +49,7 @@ Claim = Literal[
 Rounding = Literal["exact", "outward", "floating point", ""]
 
 COVERAGES: tuple[Coverage, ...] = get_args(Coverage)
-"""From the weakest (``estimated``: from observed play) to the strongest (``proved``: an exact equilibrium)."""
+"""From the weakest to the strongest: ``estimated`` from play; ``proved`` of an exact equilibrium."""
 
 CLAIMS: tuple[Claim, ...] = get_args(Claim)
 """From the weakest to the strongest: a proof, even if only to within 1 %, ranks above a search.
@@ -65,7 +67,7 @@ ROUNDING = 64 * float(np.finfo(float).eps)  # times a payoff's size: the roundin
 APPROXIMATE = 0.01  # of the payoff at stake: a proved bound within it makes an approximate equilibrium
 
 
-STORED_AS = {"method": "certificate_method", "residual": "concept_residual"}
+STORED_AS = {"method": "certificate_method", "residual": "concept_residual", "radius": "certificate_radius"}
 """Names in a record of the fields of a certificate, where they differ."""
 
 TRUTH = {"flag_values": np.array([0.0, 1.0]), "flag_meanings": "false true"}
@@ -104,7 +106,7 @@ class Certificate(NamedTuple):
     concept, residual
         Solution concept of the solver, and the residual of its equations if it is not Nash equilibrium.
     radius
-        Of ``proved``: an exact equilibrium is at most this far from the profile, in every choice.
+        An exact equilibrium is proved at most this far from the profile, in every choice; None without proof.
     """
 
     regret: np.ndarray
@@ -194,6 +196,16 @@ class Certificate(NamedTuple):
         if self.concept == "Nash":
             return text
         return f"{text}, {self.concept}" + ("" if self.residual is None else f" to {self.residual:.3g}")
+
+
+def split_method(method: str) -> tuple[str, str]:
+    """Return how a regret was computed, and why nothing more is proved; the reason may be empty.
+
+    >>> split_method("201 grid points, 9 climbs; no bound: cumprod has no interval form")
+    ('201 grid points, 9 climbs', 'no bound: cumprod has no interval form')
+    """
+    search, _, reason = method.partition("; ")
+    return search, reason
 
 
 def gain_in_words(fraction: float) -> str:

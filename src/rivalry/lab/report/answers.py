@@ -12,10 +12,12 @@ from rivalry.core.results import (
     count_in_words,
     gain_in_words,
     is_truth,
+    split_method,
     strategy_by_name,
     strategy_in_words,
 )
 from rivalry.core.statistics import format_interval, half_width, share_interval
+from rivalry.lab.report.tables import PROOFS
 from rivalry.plots.branches import EVENTS
 from rivalry.plots.families import FAMILIES, FamilyDefaults
 from rivalry.plots.metrics import metric_label
@@ -55,6 +57,8 @@ class Answer(NamedTuple):
     actions: np.ndarray | None  # [player axis]: names; None where a strategy is no mixture of named actions
     metrics: dict[str, str]  # name to value in words
     counts_text: str  # equilibria listed, or branches followed, in words
+    boxes: int  # searched for a list of equilibria with proofs; -1 without one
+    radius: float  # largest distance to an exact equilibrium; NaN where one is not proved everywhere
 
     @property
     def results(self) -> int:
@@ -171,6 +175,7 @@ def metric_names(study: Mapping[str, Any], data: Dataset) -> list[str]:
         named += [options["quantity"]] if isinstance(options.get("quantity"), str) else []
     family = str((study.get("game") or {}).get("family"))
     named += FAMILIES.get(family, FamilyDefaults()).metrics
+    named += ["equilibrium_count", "complete"] if "boxes" in data else []
     return [name for name in dict.fromkeys(named) if name in data and name not in _OWN]
 
 
@@ -191,7 +196,8 @@ def answers(study: Mapping[str, Any], data: Dataset) -> list[Answer]:
     names = metric_names(study, data)
     used = (
         *("claim", "regret", "bound", "at_stake", "certificate_method", "coverage", "concept"),
-        *("concept_residual", "profile", "payoff", "player_name", "action_name", *_LISTS, *names),
+        *("certificate_radius", "concept_residual", "profile", "payoff", "player_name", "action_name"),
+        *(*_LISTS, *names),
     )
     arrays = {name: _split(data, name, lead, repeated) for name in ("status", *used) if name in data}
     known = {name: data[name] for name in arrays}
@@ -243,7 +249,9 @@ def _answer(
         claims=Counter(map(str, own["claim"])),
         regret=regret,
         gain=_largest_gain(own),
-        searches=tuple(sorted(set(map(str, own.get("certificate_method", ()))) - {""})),
+        searches=tuple(
+            sorted({split_method(str(text))[0] for text in own.get("certificate_method", ())} - {""})
+        ),
         estimated="estimated" in own.get("coverage", ()),
         concept=_concept(own),
         residual=float(np.fmax.reduce(own.get("concept_residual", np.array([np.nan])))),
@@ -253,6 +261,8 @@ def _answer(
         actions=_actions(own.get("action_name"), profile),
         metrics=_metrics(known, names, own, repeats),
         counts_text=_count_phrase({name: values[0] for name, values in own.items()}) if count == 1 else "",
+        boxes=int(own["boxes"][0]) if count == 1 and "boxes" in own else -1,
+        radius=_largest_radius(own),
     )
 
 
@@ -281,8 +291,14 @@ def _largest_gain(own: Mapping[str, np.ndarray]) -> float:
     return float(np.max(parts[np.isfinite(parts)], initial=0.0))
 
 
+def _largest_radius(own: Mapping[str, np.ndarray]) -> float:
+    """Return the largest distance of equilibria to exact ones; NaN where one is not proved."""
+    known = own.get("certificate_radius", np.full(len(own["claim"]), np.nan))[own["claim"] == "equilibrium"]
+    return float(np.max(known)) if len(known) else float("nan")
+
+
 _LISTS = (
-    *("equilibrium_count", "pure_count", "component_count", "complete"),
+    *("equilibrium_count", "pure_count", "component_count", "complete", "boxes", "undecided", "verdict"),
     *("branch_ending", "parameter_name", "event_kind", "event_parameter"),
 )
 
@@ -292,9 +308,10 @@ def _count_phrase(own: Mapping[str, Any]) -> str:
     counts = {name: ((), own[name]) for name in _LISTS if name.endswith("_count") and name in own}
     counts = {name: value for name, value in counts.items() if value[1] >= 0}
     if "equilibrium_count" in counts:
-        number, _, rest = count_in_words(counts).partition(",")
-        words = f"{number} equilibri{'um' if number == '1' else 'a'} listed{',' * bool(rest)}{rest}"
-        return words + (" (the list is complete)" if own.get("complete") == 1 else "")
+        proofs = {name: ((), own[name]) for name in PROOFS if name in own}
+        words = count_in_words(counts | proofs)
+        known = own.get("complete") == 1 and own.get("boxes", -1) < 0  # a list with proofs says so itself
+        return f"{words} (the list is complete)" if known else words
     if "branch_ending" not in own or not (count := int((own["branch_ending"] != "").sum())):
         return ""
     name = str(own["parameter_name"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import compress, product
 from math import prod
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry.core.registry import near
-from rivalry.core.results import CLAIMS, COVERAGES, is_truth
+from rivalry.core.results import CLAIMS, COVERAGES, is_truth, split_method
 from rivalry.lab.study.expect import applicable, differences, is_fixed
 from rivalry.plots.select import NoSuchPoint, dimension, in_step, position
 
@@ -143,13 +144,15 @@ def results(data: Dataset) -> list[dict[str, Any]]:
 
 _SUMMARISED = (
     *("status", "regret", "bound", "at_stake", "distance"),
-    *("certificate_method", "coverage", "rounding", "claim"),
+    *("certificate_method", "certificate_radius", "coverage", "rounding", "claim"),
 )
 _PER_PLAYER = ("regret", "bound", "at_stake")
-_LARGEST = ("regret", "bound", "distance")
+_PER_RESULT = ("certificate_radius", "distance")
+_LARGEST = ("regret", "bound", *_PER_RESULT)
 ABOUT = (
     *("cell", "status", "claim", "coverage", "rounding", "payoff", "regret", "bound", "at_stake"),
-    *("concept", "concept_residual", "certificate_method", "tolerance", "exchangeable"),
+    *("concept", "concept_residual", "certificate_method", "certificate_radius", "tolerance"),
+    "exchangeable",
 )
 """Variables that describe a result and are not metrics of it."""
 
@@ -159,7 +162,8 @@ def cells(data: Dataset) -> list[tuple[dict[str, Any], dict[str, Any]]]:
 
     The latter: ``place``, its coordinates that vary; ``status``; ``distance``, the largest over batch indices
     to the nearest equilibrium found, None if unknown; ``gain``, the largest bound as a fraction of the payoff
-    at stake, 0 if unknown; ``search``, how regrets were computed, empty if not in one way.
+    at stake, 0 if unknown; ``search``, how regrets were computed, empty if not in one way; ``reasons``, why
+    nothing more is proved.
     """
     finished = _finished(data)
     if not finished.any():
@@ -174,8 +178,7 @@ def cells(data: Dataset) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     }
     words = {name: _words_of(values[name], ended) for name in values if values[name].dtype.kind == "U"}
     numbers = {name: array for name, array in values.items() if name not in words}
-    if "distance" in numbers:
-        numbers["distance"] = numbers["distance"][..., None]
+    numbers |= {name: numbers[name][..., None] for name in _PER_RESULT if name in numbers}
     largest = {name: _largest(numbers[name], ended) for name in _LARGEST if name in numbers}
     gains = _gains(numbers, ended)
     axes = [data[dim].values.tolist() for dim in lead]
@@ -194,17 +197,26 @@ def cells(data: Dataset) -> list[tuple[dict[str, Any], dict[str, Any]]]:
             "bound": largest["bound"][k] if "bound" in largest else None,
             "coverage": _weakest(own.get("coverage"), COVERAGES),
             "rounding": _weakest(own.get("rounding"), ROUNDINGS),
+            "radius": largest["certificate_radius"][k] if "certificate_radius" in largest else None,
             "claim": _weakest(own.get("claim"), CLAIMS),
         }
+        methods = [split_method(word) for word in own.get("certificate_method", ())]
         about = {
             "place": {dim: where[dim] for dim in varied},
             "status": _common(own["status"], "mixed"),
             "distance": largest["distance"][k] if "distance" in largest else None,
             "gain": gains[k],
-            "search": _common(own.get("certificate_method", ()), ""),
+            "search": _common([search for search, _ in methods], ""),
+            "reasons": {reason for _, reason in methods} - {""},
         }
         rows.append((certificate, about))
     return rows
+
+
+def unproved(data: Iterable[Dataset]) -> list[str]:
+    """Return why certificates prove no more, each reason once with the number of cells that have it."""
+    reasons = Counter(word for part in data for _, about in cells(part) for word in sorted(about["reasons"]))
+    return [f"{reason} ({count} cell{'s' * (count != 1)})" for reason, count in reasons.most_common()]
 
 
 def _lead(data: Dataset) -> list[str]:

@@ -17,7 +17,7 @@ from rivalry.economies.report import travellers
 from rivalry.games import GAMES
 from rivalry.lab.report.answers import AnswerTable, answer_table, answers
 from rivalry.lab.report.figures import draw, inline
-from rivalry.lab.report.judge import cells, judge, tally
+from rivalry.lab.report.judge import cells, judge, tally, unproved
 from rivalry.lab.report.sentences import headline, sentences
 from rivalry.lab.report.tables import channels, equilibria, networks, sessions
 from rivalry.lab.report.warned import failures_of, lines, warnings_of
@@ -182,6 +182,7 @@ def _section(name: str, run: Run, figures: Path, prefix: str) -> dict[str, Any]:
         "changed": differences(study),
         "groups": groups,
         "distances": any(group["distance"] is not None for group in groups),
+        "unproved": unproved([data]),
         "uncertified": any(group["claim"] == UNCERTIFIED for group in groups),
         "sessions": sessions(data),
         "networks": networks(data, run.made_by),
@@ -243,14 +244,18 @@ def _group(
     worst, about = max(rows, key=lambda row: -1.0 if row[0]["regret"] is None else row[0]["regret"])
     coverages = {row["coverage"] or "none" for row, _ in rows}
     coverage = coverages.pop() if len(coverages) == 1 else "mixed"
+    roundings = {row["rounding"] for row, _ in rows}
     distances = [about["distance"] for _, about in rows]
     words = ""  # printed with the claim: the bound of an approximate equilibrium, the search of a lower bound
     if claim == "approximate equilibrium":
         words = gain_in_words(max(about["gain"] for _, about in rows))
+    elif coverage == "proved":
+        words = f"an exact equilibrium within {max(row['radius'] for row, _ in rows):.2g}"
     elif coverage == "lower bound":
         words = ", ".join(sorted({about["search"] for _, about in rows} - {""})[:3])
     group = {"method": method, "claim": claim, "words": words, "status": status, "coverage": coverage}
     group |= {key: worst[key] for key in ("regret", "bound", "cell")} | {"size": len(rows)}
+    group["rounding"] = roundings.pop() or "" if len(roundings) == 1 else ""
     group["where"] = _where({key: value for key, value in about["place"].items() if key != "algorithm"})
     return group | {"distance": None if None in distances else max(distances)}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.results import Claim, gain_in_words
+from rivalry.core.results import Claim, boxes_in_words, gain_in_words
 from rivalry.lab.report.answers import Answer, number_in_words, runs_of
 from rivalry.methods import METHODS
 from rivalry.plots.metrics import metric_label
@@ -135,7 +135,9 @@ def _outcome(part: Sequence[Answer], kind: str) -> str:
     """Return what the method did, and the profile at the ends of the range."""
     one, place = part[0], _place(part)
     if one.counts_text:
-        return f"{one.counts_text}; the first {place}" if place else one.counts_text
+        words = one.counts_text + boxes_in_words(answer.boxes for answer in part)
+        which = "it is" if words.startswith("exactly 1 equilibrium,") else "the first"
+        return f"{words}; {which} {place}" if place else words
     if len(one.statuses) > 1:
         return place
     (status,) = one.statuses
@@ -173,6 +175,8 @@ def _claims(part: Sequence[Answer]) -> str:
         text = _CLAIMS[claim]
         if claim == "approximate equilibrium":
             text += f", {gain_in_words(max(one.gain for one in part))}"
+        elif claim == "equilibrium" and not any(np.isnan(one.radius) for one in part):
+            text += f", and an exact one is proved within {max(one.radius for one in part):.2g}"
         elif claim == "no deviation found":
             ways = sorted({way for one in part for way in one.searches})
             text += f" ({', '.join(ways[:2])})" if ways else ""
@@ -224,7 +228,15 @@ def _metrics(part: Sequence[Answer], most: int = 2) -> list[str]:
 
 
 def _summary(rows: Sequence[Answer]) -> str:
-    """Return one sentence that counts points by claim and status, with the largest gain found."""
+    """Return one sentence that counts points by claim and status, with the largest gain found.
+
+    Points with lists of equilibria that are proved are counted by these.
+    """
+    if all(one.boxes >= 0 for one in rows):
+        counts = Counter(one.counts_text for one in rows).most_common(MOST)
+        lists = [f"{n} {'has' if n == 1 else 'have'} {text}" for text, n in counts]
+        lists += ["the others have other numbers"] * (sum(n for _, n in counts) < len(rows))
+        return f"Of {len(rows)} points, {'; '.join(lists)}{boxes_in_words(one.boxes for one in rows)}."
     groups = Counter((one.claim, one.status) for one in rows)
     parts = []
     for (claim, status), n in groups.most_common(MOST):

@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.results import LISTED, count_in_words, strategy_by_name, strategy_in_words
+from rivalry.core.results import (
+    LISTED,
+    boxes_in_words,
+    count_in_words,
+    strategy_by_name,
+    strategy_in_words,
+    undecided_in_words,
+)
 from rivalry.core.statistics import format_interval, half_width, share_interval
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
 MOST_TABLES = 24  # points of a sweep with a table of equilibria
+PROOFS = ("boxes", "complete", "undecided", "verdict")  # what a list of equilibria proves of itself
 ROUNDING = 1e-12  # narrower bands come from the order of summation
 MARK = "resumed"  # only trained networks report whether they resumed from a checkpoint
 TRAINED = "trained_best_response_gain"
@@ -188,6 +196,7 @@ class ListedEquilibria(NamedTuple):
     players: int
     rows: list[tuple[str, list[str], str]]  # component, strategies, payoffs
     folded: list[tuple[str, list[str], str]]  # beyond the first `LISTED`
+    undecided: list[str]  # hulls of places in which nothing is proved
 
 
 def equilibria(data: Dataset) -> tuple[list[ListedEquilibria], int]:
@@ -200,8 +209,12 @@ def equilibria(data: Dataset) -> tuple[list[ListedEquilibria], int]:
 
 
 def _equilibrium_table(where: str, cell: Any) -> ListedEquilibria:
-    counts = {str(name): ((), cell[name].values) for name in cell if str(name).endswith("_count")}
-    known = {name: value for name, value in counts.items() if np.ndim(value[1]) == 0 and value[1] >= 0}
+    known: Any = {
+        str(name): ((), cell[name].values)
+        for name in cell
+        if str(name) in PROOFS
+        or (str(name).endswith("_count") and cell[name].ndim == 0 and cell[name].values >= 0)
+    }
     count = int(known["equilibrium_count"][1])
     profiles, pays = cell["equilibria"].values[:count], cell["equilibrium_payoff"].values[:count]
     components = cell["component"].values if "component_count" in known else [""] * count
@@ -221,10 +234,11 @@ def _equilibrium_table(where: str, cell: Any) -> ListedEquilibria:
         rows.append((str(component), strategies, payoffs))
     return ListedEquilibria(
         where=where,
-        summary=count_in_words(known),
+        summary=f"{count_in_words(known)}{boxes_in_words([known.get('boxes', ((), -1))[1]])}",
         complete=bool(cell["complete"].values == 1),  # NaN where other methods have no such list
         reason=str(cell["complete_reason"].values),
         players=max((len(strategies) for _, strategies, _ in rows), default=0),
         rows=rows[:LISTED],
         folded=rows[LISTED:],
+        undecided=undecided_in_words(known),
     )
