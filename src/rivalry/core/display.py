@@ -227,7 +227,9 @@ def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, more: str
     points = int(np.sum(record["verdict"][1] != "")) if "verdict" in record else 0
     how = "exactly" if complete else "at least"
     if points:
-        them = f"{count or 'none'} of them an equilibrium" if count < 2 else f"{count} of them equilibria"
+        them = f"{count or 'none'} of them {noun if count > 1 else 'an equilibrium'}"
+        if points == 1:
+            them = f"which is {'an' if count else 'no'} equilibrium"
         text = f"{how} {count_text(points, 'first-order point')}, {them}"
     elif count:
         text = f"{how} {count} {noun}{more}"

@@ -58,6 +58,9 @@ _TITLES = {
         "basins": "initial profiles, coloured by the end point that each led to",
         "end_positions": "distribution of each player's end position",
     },
+    "rivalry.plots.enumeration": {
+        "enumeration": "boxes of a search for all equilibria of two choices, by why each holds none"
+    },
     "rivalry.plots.histogram": {
         "histogram": "distribution of profit gains, payoffs or another metric over sessions, with negative"
         " controls"

@@ -9,7 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
+from rivalry.core.results import count_in_words
 from rivalry.plots import style
+from rivalry.plots.enumeration import LISTS, profiles_in_plane
 from rivalry.plots.metrics import is_log, metric_label, set_log_scale
 from rivalry.plots.select import At, DrawnPoint, check_count, point
 from rivalry.plots.style import INK, MARKERS, PALETTE, chart
@@ -33,7 +35,8 @@ def reaction(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
         ``reaction_at [duellist grid_point]``, everything else fixed. Where stored: the present profile
         ``reaction_here [duellist]``, filled where its ``claim`` is certified; the players ``reaction_player
         [duellist]``; the variable's name ``reaction_column``; benchmarks ``reaction_point [point duellist]``,
-        called ``reaction_point_name [point]``.
+        called ``reaction_point_name [point]``; the list ``equilibria [equilibrium player axis]`` of a game of
+        these two variables alone.
     ax
         Axes to draw on; those of a new figure otherwise.
     at
@@ -53,7 +56,7 @@ def reaction(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     ['best response of player 0', 'best response of player 1', 'intersection']
     """
     also = [f"reaction_{name}" for name in ("at", "here", "player", "column", "point", "point_name")]
-    found = point(data, "reaction", 2, (*also, "claim"), at=at)
+    found = point(data, "reaction", 2, (*also, "claim", *LISTS), at=at)
     responses, rivals = (found[name].astype(float) for name in ("reaction", "reaction_at"))
     if len(responses) != 2:
         raise ValueError(f"reaction: {len(responses)} players; must be two")
@@ -72,6 +75,10 @@ def reaction(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     if len(met):
         ax.plot(*met.T, "D", color=INK, markersize=5, markerfacecolor="none", label="intersection", zorder=4)
     _benchmarks(ax, found, floor)
+    if "equilibrium_count" in found and (listed := profiles_in_plane(found.get("equilibria"))).size:
+        words = count_in_words({name: ((), found[name]) for name in LISTS if name in found})
+        look = {"markerfacecolor": "none", "markeredgecolor": INK, "zorder": 6, "clip_on": False}
+        ax.plot(*np.maximum(listed, floor).T, "o", markersize=11, label=words, **look)
     if (here := found.get("reaction_here")) is not None:
         certified = found.is_certified()
         words = "present profile" + style.unless(certified)

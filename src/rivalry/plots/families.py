@@ -38,6 +38,7 @@ class FamilyDefaults(NamedTuple):
 
 
 _ENDS = DefaultFigure("bifurcation", "profile", "compare", swept=True)
+_ENUMERATION = DefaultFigure("enumeration", "drawn_box", "each")
 _BRANCHES = DefaultFigure("bifurcation", "branch_position", "each")
 _PATHS = DefaultFigure("paths", "path", "each")
 _PAYOFFS = DefaultFigure("scenario", "payoff", "series", swept=True, options={"quantities": ["payoff"]})
@@ -99,7 +100,7 @@ def default_figures(family: str, data: Dataset) -> list[dict[str, Any]]:
     They show all methods. Whether one can be drawn is known only when it is drawn.
     """
     found = []
-    for figure in FAMILIES.get(family, OTHER).figures:
+    for figure in (_ENUMERATION, *FAMILIES.get(family, OTHER).figures):
         if figure.needs not in data or (figure.swept and not _has_sweep(data)):
             continue
         own = data[figure.needs]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -227,7 +228,8 @@ def _split(data: Dataset, name: str, lead: Sequence[str], repeated: Sequence[str
     array = array.expand_dims(missing).transpose(*lead, *repeated, ...) if missing else array
     values = array.transpose(*lead, *repeated, ...).values
     k = len(lead) + len(repeated)
-    return values.reshape(*values.shape[: len(lead)], -1, *values.shape[k:])
+    # no -1: a dimension of length 0, as of undecided places, leaves it open
+    return values.reshape(*values.shape[: len(lead)], prod(values.shape[len(lead) : k]), *values.shape[k:])
 
 
 def _answer(

@@ -209,12 +209,9 @@ def equilibria(data: Dataset) -> tuple[list[ListedEquilibria], int]:
 
 
 def _equilibrium_table(where: str, cell: Any) -> ListedEquilibria:
-    known: Any = {
-        str(name): ((), cell[name].values)
-        for name in cell
-        if str(name) in PROOFS
-        or (str(name).endswith("_count") and cell[name].ndim == 0 and cell[name].values >= 0)
-    }
+    counts = {str(name): ((), cell[name].values) for name in cell if str(name).endswith("_count")}
+    known = {name: value for name, value in counts.items() if np.ndim(value[1]) == 0 and value[1] >= 0}
+    known |= {name: ((), cell[name].values) for name in PROOFS if name in cell}
     count = int(known["equilibrium_count"][1])
     profiles, pays = cell["equilibria"].values[:count], cell["equilibrium_payoff"].values[:count]
     components = cell["component"].values if "component_count" in known else [""] * count

@@ -1,0 +1,141 @@
+"""The boxes of a search for all equilibria of a game with two choices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import to_hex, to_rgb
+from xarray import Dataset
+
+from rivalry.core.results import boxes_in_words, count_in_words
+from rivalry.plots import style
+from rivalry.plots.select import At, DrawnPoint, NoSuchPoint, point
+from rivalry.plots.style import INK, chart
+
+KINDS = {
+    1: ("no equilibrium: derivatives", "#BFD9EA"),
+    2: ("no equilibrium: one strategy is better throughout", "#F2C76E"),
+    3: ("mirror image, not searched", "#E4E4E4"),
+    4: ("around a proved point", "#8CCDB5"),
+}
+"""Label and colour of a box, by ``drawn_reason``; the numbers are those of the method `all_equilibria`."""
+DERIVATIVES, UNDECIDED = 1, 5
+SMALL = 0.01  # of the range: smaller boxes have thinner outlines
+LISTS = (
+    *("equilibria", "equilibrium_count", "pure_count", "complete", "boxes", "undecided"),
+    *("first_order", "verdict"),
+)
+"""What a record says of a list of equilibria with proofs."""
+
+
+@chart
+def enumeration(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
+    """Draw the boxes of a search for all equilibria, by the reason why each was not split further.
+
+    Boxes in which a choice is at its bound are lines at the edge; undecided places have a cross. What
+    derivatives cut off a box belongs to no box; it is coloured like boxes without equilibrium by derivatives
+    once the search has ended, and white before.
+
+    Parameters
+    ----------
+    data
+        Holds ``drawn_box [drawn end coordinate]`` of two coordinates and ``drawn_reason [drawn]``. Where
+        stored: ``equilibria [equilibrium player axis]``; ``first_order [point player axis]``, with
+        ``verdict [point]``; ``undecided [undecided player axis end]``; ``discarded [reason]``, from which it
+        is known that all boxes are drawn.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If the game has no two choices.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> halves = [[[0.0, 0.0], [0.5, 1.0]], [[0.5, 0.0], [1.0, 1.0]]]
+    >>> search = xr.Dataset({"drawn_box": (("drawn", "end", "coordinate"), halves),
+    ...                      "drawn_reason": ("drawn", [1, 4])})
+    >>> enumeration(search).get_legend_handles_labels()[1]
+    ['no equilibrium: derivatives', 'around a proved point']
+    """
+    found = point(data, "drawn_box", 3, ("drawn_reason", "discarded", "status", *LISTS), at=at)
+    boxes, reasons = found["drawn_box"], found["drawn_reason"].astype(int)
+    if boxes.shape[2] != 2:
+        raise NoSuchPoint(f"drawn_box: the boxes have {boxes.shape[2]} coordinate; must be two")
+    # the rest of a box with an undecided place was cut off
+    reasons = np.where(reasons == UNDECIDED, DERIVATIVES, reasons)
+    low, high = boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0)
+    if found.get("status") != "iteration limit" and np.sum(found.get("discarded", -1)) == len(boxes):
+        ax.axvspan(low[0], high[0], color=KINDS[DERIVATIVES][1], linewidth=0, zorder=0.5)
+    for reason, (label, colour) in KINDS.items():
+        own = boxes[reasons == reason]
+        if len(own):
+            _boxes(ax, own, colour, high - low)
+            ax.fill([], [], color=colour, label=label)
+    _points(ax, found)
+    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    if np.allclose(high - low, (high - low)[0]):
+        ax.set_aspect("equal")
+    ax.grid(False)
+    ax.set(xlabel=_label(data, 0), ylabel=_label(data, 1))
+    listed = {name: ((), found[name]) for name in LISTS if name in found}
+    words = f"{count_in_words(listed)}{boxes_in_words([found['boxes']])}" if "boxes" in found else ""
+    style.caption(ax, found.words, words)
+    return ax
+
+
+def _boxes(ax: Axes, boxes: np.ndarray, colour: str, span: np.ndarray) -> None:
+    """Draw boxes ``[box end coordinate]``: rectangles, or lines where one coordinate does not vary."""
+    (left, bottom), (right, top) = boxes[:, 0].T, boxes[:, 1].T
+    wide = (right > left) & (top > bottom)
+    corners = np.stack([left, bottom, right, bottom, right, top, left, top], axis=1).reshape(-1, 4, 2)
+    size = ((boxes[wide, 1] - boxes[wide, 0]) / span).min(axis=1)
+    edge = to_hex(0.8 * np.array(to_rgb(colour)))
+    width = np.where(size > SMALL, 0.4, 0.15)
+    ax.add_collection(PolyCollection(corners[wide], facecolor=colour, edgecolor=edge, linewidth=width))
+    ax.add_collection(LineCollection(boxes[~wide], colors=colour, linewidth=3.5, clip_on=False, zorder=3))
+
+
+def _points(ax: Axes, found: DrawnPoint) -> None:
+    """Mark equilibria, other first-order points and undecided places of games with two choices alone."""
+    look: dict[str, Any] = {"linestyle": "none", "clip_on": False, "zorder": 5}
+    places = found.get("undecided", np.empty((0, 2, 1, 2))).mean(axis=-1)
+    if (shown := profiles_in_plane(places)).size:
+        ax.plot(*shown.T, "x", color=INK, markersize=7, label="undecided place", **look)
+    if "verdict" in found:
+        others = found["first_order"][found["verdict"] != "equilibrium"]
+        if (shown := profiles_in_plane(others)).size:
+            dull = {"color": "white", "markeredgecolor": INK, "markeredgewidth": 1.2, "markersize": 6.5}
+            ax.plot(*shown.T, "D", label="first-order point that is no equilibrium", **dull, **look)
+    if (shown := profiles_in_plane(found.get("equilibria"))).size:
+        ax.plot(*shown.T, "o", color=INK, markersize=7, label="equilibrium, proved", **look)
+
+
+def profiles_in_plane(profiles: np.ndarray | None) -> np.ndarray:
+    """Return profiles ``[point player axis]`` as points of a plane; none of games with further entries."""
+    if profiles is None or np.prod(profiles.shape[1:]) != 2:
+        return np.empty((0, 2))
+    rows = profiles.reshape(-1, 2)
+    return np.asarray(rows[np.isfinite(rows).all(axis=1)])
+
+
+def _label(data: Dataset, which: int) -> str:
+    """Return the label of a coordinate: of two players with one choice each, or of one player with two."""
+    names = [str(name) for name in data["axis"].values] if "axis" in data.coords else []
+    if len(names) == 2:
+        return names[which]
+    players = [str(name) for name in data["player"].values] if "player" in data.coords else ["0", "1"]
+    choice = names[0] if names and not names[0].isdigit() else "strategy"
+    return f"{choice} of {f'player {which}' if players[which].isdigit() else players[which]}"

@@ -1,0 +1,288 @@
+"""Lists of equilibria with proofs: what is printed, reported and drawn, and never more than is proved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib import pyplot as plt
+
+import rivalry as rv
+from rivalry.cli.summary import claims
+from rivalry.core.display import count_in_words, equilibrium_lines, undecided_in_words
+from rivalry.core.results import Certificate, Record, Solution, collect, dataset
+from rivalry.lab.report.answers import answer_table, answers
+from rivalry.lab.report.judge import certificates, unproved
+from rivalry.lab.report.sentences import sentences
+from rivalry.lab.report.tables import equilibria
+from rivalry.methods.continuous.all_equilibria import REASONS
+from rivalry.plots.enumeration import DERIVATIVES, KINDS, UNDECIDED
+from rivalry.plots.families import default_figures
+from tests.figure_elements import labels, lines
+
+STUDY = {"game": {"family": "influencer"}, "method": [{"name": "all", "kind": "all_equilibria"}]}
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def a_list(points: list[float], undecided: int = 0, finished: bool = True, boxes: int = 437) -> Record:
+    """The list of a game of two players on [0, 1] whose equilibria have both at one place."""
+    profiles = np.repeat(np.reshape(points, (-1, 1, 1)), 2, axis=1)
+    hulls = np.array([[[[0.1, 0.2]], [[0.25 + k, 0.25 + k + 3e-8]]] for k in range(undecided)])
+    record: Record = {
+        "equilibria": (("equilibrium", "player", "axis"), profiles),
+        "equilibrium_payoff": (("equilibrium", "player"), np.ones((len(points), 2))),
+        "radius": (("equilibrium",), np.full(len(points), 2e-14)),
+        "equilibrium_count": ((), np.asarray(len(points))),
+        "complete": ((), np.asarray(finished and not undecided)),
+        "complete_reason": ((), np.asarray("a reason")),
+        "boxes": ((), np.asarray(boxes)),
+        "discarded": (("reason",), np.array([2, 1, 0, 1, 0])),
+        "undecided": (("undecided", "player", "axis", "end"), hulls.reshape(-1, 2, 1, 2)),
+        "status": ((), np.asarray("converged" if points else "not found")),
+        "drawn_box": (
+            ("drawn", "end", "coordinate"),
+            np.array([[[0, 0], [0.5, 1]], [[0.5, 0.5], [1, 1]], [[0.5, 0], [0.75, 0.5]], [[0, 1], [1, 1]]]),
+        ),
+        "drawn_reason": (("drawn",), np.array([1, 2, 4, 1])),
+    }
+    if points:
+        record["profile"] = (("player", "axis"), profiles[0])
+    return record
+
+
+def certificate(**more: Any) -> Certificate:
+    fields = {"regret": np.zeros(2), "bound": np.full(2, 1e-12), "coverage": "exact", "tolerance": 1e-6}
+    return Certificate(
+        **fields | {"method": "9 climbs", "rounding": "outward", "at_stake": np.ones(2)} | more
+    )
+
+
+def swept(rows: list[Record]) -> xr.Dataset:
+    at = [k / 100 for k in range(1, len(rows) + 1)]
+    cells = [({"reach": x, "algorithm": "all"}, row) for x, row in zip(at, rows, strict=True)]
+    return collect(cells, {"reach": at, "algorithm": ["all"]})
+
+
+def said(rows: list[Record]) -> str:
+    ((_, words),) = sentences(STUDY, answers(STUDY, swept(rows)))
+    return " ".join(words)
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (a_list([0.5]), "exactly 1 equilibrium, proved"),
+        (a_list([0.1, 0.5, 0.9]), "exactly 3 equilibria, proved"),
+        (a_list([]), "no equilibrium in pure strategies, proved"),
+        (a_list([0.5], undecided=3), "at least 1 equilibrium; 3 places are undecided"),
+        (a_list([0.1, 0.9], undecided=1), "at least 2 equilibria; 1 place is undecided"),
+        (a_list([], undecided=1), "no equilibrium found; 1 place is undecided"),
+        (a_list([0.5], finished=False), "at least 1 equilibrium; the list may lack some"),
+        (a_list([], finished=False), "no equilibrium found; the list may lack some"),
+    ],
+)
+def test_the_number_is_exact_only_where_the_list_is_complete(record: Record, words: str) -> None:
+    assert count_in_words(record) == words
+    head = equilibrium_lines(record)[0]
+    assert head.startswith(f"{words} (437 boxes)")
+    assert ("complete: false (a reason)" in head) != ("proved" in words)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "words"),
+    [
+        (["equilibrium"], "exactly 1 first-order point, which is an equilibrium, proved"),
+        (["not an equilibrium"], "exactly 1 first-order point, which is no equilibrium, proved"),
+        (["not an equilibrium"] * 3, "exactly 3 first-order points, none of them an equilibrium, proved"),
+        (
+            ["equilibrium", *["not an equilibrium"] * 12],
+            "exactly 13 first-order points, 1 of them an equilibrium, proved",
+        ),
+        (["equilibrium"] * 2, "exactly 2 first-order points, 2 of them equilibria, proved"),
+    ],
+)
+def test_first_order_points_are_counted_apart_from_equilibria(verdicts: list[str], words: str) -> None:
+    record = a_list([0.5] * verdicts.count("equilibrium")) | {"verdict": (("point",), np.array(verdicts))}
+    assert count_in_words(record) == words
+
+
+def test_a_solution_prints_radii_and_undecided_places() -> None:
+    text = repr(Solution(a_list([0.5], undecided=8) | {"steps": ((), np.asarray(3))}, None))
+    assert "at least 1 equilibrium; 8 places are undecided (437 boxes); complete: false (a reason)" in text
+    assert "    0: [0.5]  [0.5]  payoff [1. 1.]  within 2e-14" in text
+    assert "    undecided: [0.1, 0.2] × [0.25, 0.25000003]" in text
+    assert "    ... and 2 more places, in data.undecided" in text
+
+
+def test_printed_intervals_show_their_width() -> None:
+    hulls = np.array([[[[-1.0, 1.0]], [[0.0, 1e-300]]], [[[2.0, 2.0]], [[1 / 3, np.nextafter(1 / 3, 1)]]]])
+    first, second = undecided_in_words({"undecided": ((), hulls)})
+    assert first == "[-1, 1] × [0, 1e-300]"
+    low, high = second.removeprefix("2 × [").removesuffix("]").split(", ")
+    assert float(low) < float(high)
+
+
+def test_every_variable_of_a_list_has_a_meaning() -> None:
+    data = dataset(a_list([0.5], undecided=1) | certificate(radius=1e-13).record())
+    for name, variable in data.variables.items():
+        assert variable.attrs["description"], name
+    assert data.radius.dims == ("equilibrium",)  # that of the certificate has a name of its own
+    assert float(data.certificate_radius) == 1e-13
+
+
+def test_a_stored_certificate_keeps_its_radius_beside_a_list() -> None:
+    proved = certificate(radius=1e-13, coverage="proved")
+    again = Certificate.from_record(a_list([0.5]) | proved.record())
+    assert again is not None
+    assert again.radius == 1e-13
+    assert "an exact equilibrium within 1e-13" in repr(again)
+    without = Certificate.from_record(a_list([0.5]) | certificate().record())
+    assert without is not None
+    assert without.radius is None
+
+
+# -- along a sweep -------------------------------------------------------------------------------------
+
+
+def test_equal_numbers_along_a_sweep_are_one_sentence() -> None:
+    claimed = certificate().record() | {"claim": ((), np.asarray("equilibrium"))}
+    words = said([*(a_list([0.5], boxes=n) | claimed for n in (437, 37_691, 900)), a_list([])])
+    assert words == (
+        "For reach = 0.01 to 0.03 (3 points), exactly 1 equilibrium, proved (437 to 37,691 boxes); it is at "
+        "0.5 for every player: an equilibrium. "
+        "For reach = 0.04, no equilibrium in pure strategies, proved (437 boxes)."
+    )
+
+
+def test_many_ranges_count_points_by_the_number_of_equilibria() -> None:
+    rows = [a_list([0.5]) if k % 2 else a_list([0.1, 0.9], undecided=k % 4 // 2) for k in range(16)]
+    assert said(rows) == (
+        "Of 16 points, 8 have exactly 1 equilibrium, proved; 4 have exactly 2 equilibria, proved; "
+        "4 have at least 2 equilibria; 1 place is undecided (437 boxes)."
+    )
+
+
+def test_tables_have_the_number_and_whether_it_is_complete() -> None:
+    data = swept([a_list([0.5]), a_list([0.1, 0.9], undecided=2)])
+    table = answer_table(STUDY, data, answers(STUDY, data), 12)
+    columns = dict(zip(table.columns, zip(*table.rows, strict=True), strict=True))
+    assert columns["equilibrium count"] == ("1", "2")
+    assert columns["complete"] == ("yes", "no")
+    found, _ = equilibria(data)
+    assert [one.summary for one in found] == [
+        "exactly 1 equilibrium, proved (437 boxes)",
+        "at least 2 equilibria; 2 places are undecided (437 boxes)",
+    ]
+    assert [len(one.undecided) for one in found] == [0, 2]
+
+
+# -- certificates --------------------------------------------------------------------------------------
+
+
+def test_a_proved_equilibrium_is_reported_with_its_radius() -> None:
+    rows = [a_list([0.5]) | certificate(coverage="proved", radius=r).record() for r in (1e-14, 3e-13)]
+    data = swept(rows)
+    assert said(rows).endswith("for every player: an equilibrium, and an exact one is proved within 3e-13.")
+    assert claims({"": data}) == [
+        "certificates: 2 equilibrium, 2 proved, an exact equilibrium within 3e-13",
+    ]
+    found = certificates(data)
+    assert [(row["coverage"], row["rounding"], row["radius"]) for row in found] == [
+        ("proved", "outward", 1e-14),
+        ("proved", "outward", 3e-13),
+    ]
+
+
+def test_one_point_without_a_proof_takes_the_radius_from_the_sentence() -> None:
+    rows = [a_list([0.5]) | certificate(radius=1e-14).record(), a_list([0.5]) | certificate().record()]
+    assert "exact one" not in said(rows)
+
+
+def test_why_nothing_is_proved_is_said_once() -> None:
+    why = "no bound: cumprod has no interval form"
+    proof = certificate(
+        bound=np.full(2, np.inf), coverage="lower bound", method=f"9 climbs; {why}", rounding=""
+    )
+    rows = [{**proof.record(), **a_list([0.5])} for _ in range(3)]
+    data = swept(rows)
+    assert unproved([data]) == [f"{why} (3 cells)"]
+    assert claims({"": data})[1:] == [f"not proved: {why} (3 cells)"]
+    words = said(rows)
+    assert why not in words
+    assert words.endswith("no profitable deviation was found (9 climbs).")
+
+
+# -- pictures ------------------------------------------------------------------------------------------
+
+
+def test_the_kinds_of_boxes_are_the_reasons_of_the_method() -> None:
+    drawn = ["derivatives", "a better strategy", "order of players", "around a point"]
+    assert [REASONS[number] for number in KINDS] == drawn
+    assert (REASONS[DERIVATIVES], REASONS[UNDECIDED]) == ("derivatives", "undecided")
+    assert len(REASONS) == UNDECIDED + 1
+
+
+def test_boxes_are_drawn_by_reason_with_all_points() -> None:
+    record = a_list([0.5], undecided=1) | {
+        "first_order": (("point", "player", "axis"), np.array([[[0.5], [0.5]], [[0.7], [0.6]]])),
+        "verdict": (("point",), np.array(["equilibrium", "not an equilibrium"])),
+    }
+    ax = rv.plots.enumeration(dataset(record))
+    assert labels(ax) == [
+        *(KINDS[reason][0] for reason in (1, 2, 4)),
+        "undecided place",
+        "first-order point that is no equilibrium",
+        "equilibrium, proved",
+    ]
+    np.testing.assert_array_equal(lines(ax, "equilibrium, proved")[0].get_xydata(), [[0.5, 0.5]])
+    (other,) = lines(ax, "first-order point that is no equilibrium")
+    np.testing.assert_array_equal(other.get_xydata(), [[0.7, 0.6]])
+    np.testing.assert_allclose(lines(ax, "undecided place")[0].get_xydata(), [[0.15, 0.25]])
+    assert ax.get_title(loc="left").startswith(
+        "at least 2 first-order points, 1 of them an equilibrium; 1 place"
+    )
+
+
+def test_what_was_cut_off_is_coloured_only_once_the_search_has_ended() -> None:
+    def background(record: Record) -> int:
+        return len(rv.plots.enumeration(dataset(record)).patches)
+
+    boxes = len([reason for reason in KINDS if reason in (1, 2, 4)])  # entries of the legend
+    ended, stopped = a_list([0.5]), a_list([0.5]) | {"status": ((), np.asarray("iteration limit"))}
+    some = a_list([0.5]) | {"discarded": (("reason",), np.array([9, 9, 9, 9, 9]))}  # more than are drawn
+    assert [background(one) - boxes for one in (ended, stopped, some)] == [1, 0, 0]
+
+
+def test_boxes_of_one_choice_are_not_drawn() -> None:
+    record = a_list([0.5]) | {"drawn_box": (("drawn", "end", "coordinate"), np.array([[[0.0], [1.0]]] * 4))}
+    with pytest.raises(ValueError, match="drawn_box: the boxes have 1 coordinate; must be two"):
+        rv.plots.enumeration(dataset(record))
+
+
+@pytest.mark.parametrize("family", ["influencer", "market", "a_file.py:game"])
+def test_boxes_are_the_first_default_figure(family: str) -> None:
+    assert default_figures(family, swept([a_list([0.5])]))[0] == {
+        "kind": "enumeration",
+        "at": {"algorithm": "all"},
+    }
+
+
+def test_a_list_is_drawn_on_best_responses() -> None:
+    at = np.linspace(0.0, 10.0, 12)
+    curves: Record = {
+        "reaction": (("duellist", "grid_point"), np.stack([6 - at / 2, 6 - at / 2])),
+        "reaction_at": (("duellist", "grid_point"), np.stack([at, at])),
+    }
+    ax = rv.plots.reaction(dataset(a_list([4.0]) | curves))
+    np.testing.assert_array_equal(lines(ax, "exactly 1 equilibrium, proved")[0].get_xydata(), [[4.0, 4.0]])
+    wide = {name: value for name, value in a_list([4.0]).items() if "axis" not in value[0]}
+    wide["equilibria"] = (("equilibrium", "player", "axis"), np.zeros((1, 2, 2)))  # further choices
+    assert "exactly 1 equilibrium, proved" not in labels(rv.plots.reaction(dataset(wide | curves)))
