@@ -69,7 +69,9 @@ EXPECTATION = {
         "certificate",
     ),
 }
-CERTIFICATE = {"study", "cell", "algorithm", "at", "regret", "bound", "coverage", "rounding", "claim"}
+CERTIFICATE = {
+    *("study", "cell", "algorithm", "at", "regret", "bound", "coverage", "rounding", "radius", "claim"),
+}
 RESULT = {"study", "algorithm", "at", "status", "claim", "payoff", "metrics"}
 
 
