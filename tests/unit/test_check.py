@@ -445,6 +445,11 @@ class Objects(Counts):
         return {"count": [0]}
 
 
+class Complex(Counts):
+    def begin(self, world: Any, stream: Any) -> Any:
+        return {"count": np.zeros(1, dtype=complex)}
+
+
 class NoProfile(Counts):
     def read(self, world: Any, session: Any) -> Any:
         return {}
@@ -462,6 +467,7 @@ class NoProfile(Counts):
         (SaysSoAlways(), "advance: 'count' differs when the same steps are taken in parts"),
         (Overshoots(), "advance: returned 36; must be the number of steps taken, at most 35"),
         (Objects(), "begin: 'count' must be a NumPy array"),
+        (Complex(), "pack: raised ValueError: count: an array of complex128 cannot be stored"),
         (NoProfile(), "read: must hold `profile`"),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",

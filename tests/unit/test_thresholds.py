@@ -14,7 +14,7 @@ from jaxtyping import Array
 from scipy.optimize import brentq
 
 import rivalry as rv
-from rivalry.core import oracles
+from rivalry.core import files, oracles
 from rivalry.core.game import arrays, with_
 from rivalry.core.jax import jnp, put
 from rivalry.core.results import collect, netcdf
@@ -238,6 +238,20 @@ def test_results_do_not_depend_on_chunks() -> None:
     one, two = method.read(world, whole), method.read(world, parts)
     for name, (_, array) in one.items():
         assert np.array_equal(array, two[name][1]), name
+
+
+def test_a_session_can_be_stored_at_any_time() -> None:
+    """Eigenvalues are complex, and files hold real numbers alone."""
+    method = Thresholds("p", low=-1.0, high=1.0, points=3)
+    field = Field(box(2, axes=2), jnp.asarray(0.0), lambda x, p: p * x)
+    session = method.begin(method.world(field), np.random.SeedSequence(0))
+    session["split"][:2] = [[1 + 2j, 1 - 2j], [-3.5, 0.25]]
+    arrays = {name: ((*map(str, range(a.ndim)),), a) for name, a in method.pack(session).items()}
+    again = method.unpack({name: a for name, (_, a) in files.unpack(files.pack(arrays)).record.items()})
+    assert again.keys() == session.keys()
+    for name, array in session.items():
+        assert again[name].dtype == array.dtype
+        np.testing.assert_array_equal(again[name], array)
 
 
 def test_invalid_input_is_refused() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import equinox as eqx
@@ -12,6 +10,7 @@ import numpy as np
 
 from rivalry import solving
 from rivalry.check.rules import TRACED, attempt, attempt_compiled, check_record, inside, require
+from rivalry.core import files
 from rivalry.core.jax import jax, jnp
 from rivalry.core.method import BaseLearner, Learner, Method, as_learner, as_method
 from rivalry.core.space import Box, Profile
@@ -137,7 +136,7 @@ def _check_learner(learner: BaseLearner, game: Any, seed: int) -> tuple[str, ...
     left = int(taken)
     # unequal chunks with a save before each: a run may be interrupted anywhere
     for chunk in (1, 3, total):
-        parts = _store_and_read(learner, parts)
+        parts = attempt("pack", "must return numbers or text", _store_and_read, learner, parts)
         left -= learner.advance(world, parts, min(chunk, left)) if left else 0
     one, two = learner.read(world, whole), learner.read(world, parts)
     check_record(one, "read")
@@ -163,9 +162,8 @@ def _fresh(learner: BaseLearner, world: Any, seed: int) -> Any:
 
 
 def _store_and_read(learner: BaseLearner, session: Any) -> Any:
-    """Return the session after writing it to disk and reading it again."""
-    with TemporaryDirectory() as folder:
-        arrays: dict[str, Any] = learner.pack(session)
-        np.savez(Path(folder) / "session.npz", **arrays)
-        with np.load(Path(folder) / "session.npz", allow_pickle=False) as stored:
-            return learner.unpack({name: stored[name] for name in stored.files})
+    """Return the session after storing it as a checkpoint does and reading it again."""
+    arrays = learner.pack(session)
+    record = {name: (tuple(map(str, range(array.ndim))), array) for name, array in arrays.items()}
+    stored = files.unpack(files.pack(record)).record
+    return learner.unpack({name: array for name, (_, array) in stored.items()})

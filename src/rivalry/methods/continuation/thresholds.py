@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, NamedTuple
 
@@ -20,6 +20,7 @@ from rivalry.methods.continuation.parametrised_game import ParametrisedGame
 EXACT = 1e-12  # tolerance of Brent's method, relative to the parameter
 EQUAL = 1e-6  # of the largest eigenvalue: closer eigenvalues are the same
 PART, TOGETHER = "players part", "all move together"
+EIGENVALUES = ("split", "together")  # complex arrays of a session
 
 STARTS = 41  # starting points of Newton's method
 LEAP = 0.05  # of the width: a root that moves by more, and by far more than before, is another root
@@ -132,6 +133,15 @@ class Thresholds(BaseLearner):
     def begin_at(self, world: Sweep, stream: np.random.SeedSequence, start: Any) -> Session:
         """Return a scan that begins at ``low``, with the root nearest to the mean of ``start``."""
         return self.begin(world, stream) | {"near": np.asarray(start, dtype=float).mean(axis=0)}
+
+    def pack(self, session: Session) -> dict[str, Any]:
+        """Return the session's arrays; eigenvalues as pairs of real and imaginary parts."""
+        # files hold no complex numbers
+        return session | {name: session[name].view(float) for name in EIGENVALUES}
+
+    def unpack(self, arrays: Mapping[str, np.ndarray]) -> Session:
+        """Return the session that `pack` made arrays of."""
+        return {**arrays, **{name: arrays[name].view(complex) for name in EIGENVALUES}}
 
     def advance(self, world: Sweep, session: Session, steps: int) -> int:
         """Run up to ``steps`` chunks of the scan."""
