@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from inspect import unwrap
+from inspect import ismodule, unwrap
 from typing import Any
 
 import jax.numpy as jnp
@@ -386,6 +386,11 @@ def test_wrong_input() -> None:
             ValueError, match=r"action of player_1: .* must be in the box \[-1, 1\], 1 number"
         ):
             box.step({"player_0": [0.0], "player_1": action})
+
+
+def test_public_names_are_classes_functions_and_modules() -> None:
+    public = {name: value for name, value in vars(rv.envs).items() if not name.startswith("_")}
+    assert [name for name, value in public.items() if not (ismodule(value) or callable(value))] == []
 
 
 def test_the_package_names_a_missing_library(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,8 @@
 
 from importlib.util import find_spec as _find_spec
 
-if missing := [name for name in ("gymnasium", "pettingzoo") if _find_spec(name) is None]:
-    raise ImportError(f"rivalry.envs needs {' and '.join(missing)}: pip install 'rivalry[envs]'")
+if _missing := [name for name in ("gymnasium", "pettingzoo") if _find_spec(name) is None]:
+    raise ImportError(f"rivalry.envs needs {' and '.join(_missing)}: pip install 'rivalry[envs]'")
 
 from rivalry.envs.cities import CityEnv as CityEnv
 from rivalry.envs.cities import city_policy as city_policy
