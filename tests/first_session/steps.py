@@ -194,7 +194,7 @@ def tables() -> list[Step]:
         refused("rv.read_nfg('nowhere.nfg')", "nowhere.nfg"),
         refused("rv.games.influencer(reech=[0.2, 0.2])", "did you mean 'reach'?"),
         refused("rv.games.matrix('chiken')", "did you mean 'chicken'?"),
-        refused("rv.games.matrix([[3, 0], [5]])", "one full table"),
+        refused("rv.games.matrix([[3, 0], [5]])", "payoffs[1]: [5] is too short; must have length 2"),
         refused("rv.games.matrx()", "did you mean 'matrix'?"),
         refused("rv.methods.GradientAscent(rat=3)", "did you mean 'rate'?"),
         refused(

@@ -343,7 +343,7 @@ def _by_keyword(tables: tuple[Any, ...]) -> dict[str, Any]:
             raise ValueError(f"payoffs: {format_value(first)} must be tables, or the name of a classic")
         # not -table, which has negative zeros
         return {"payoffs": np.stack([table, 0.0 - table]) if table.ndim == 2 else table}
-    arrays = [_numbers(table, per_cell=False) for table in tables]
+    arrays = [_numbers(table, f"payoffs[{k}]", per_cell=False) for k, table in enumerate(tables)]
     shapes = [array.shape for array in arrays]
     for player, shape in enumerate(shapes):
         if len(shape) != len(tables):
@@ -360,7 +360,7 @@ def _by_keyword(tables: tuple[Any, ...]) -> dict[str, Any]:
     return {"payoffs": np.stack(arrays)}
 
 
-def _numbers(payoffs: object, per_cell: bool = True) -> np.ndarray:
+def _numbers(payoffs: object, where: str = "payoffs", per_cell: bool = True) -> np.ndarray:
     """Return tables as an array of their own; of tables with tuples per cell, ``[player action_0 ...]``."""
     kinds, inside = [], payoffs
     while isinstance(inside, list | tuple) and inside:
@@ -375,10 +375,23 @@ def _numbers(payoffs: object, per_cell: bool = True) -> np.ndarray:
     try:
         table = np.array(payoffs, dtype=float)
     except (TypeError, ValueError):
-        raise ValueError(
-            "payoffs: must be numbers, one full table [action of 0][action of 1].. per player"
-        ) from None
+        rule = "must be numbers, one full table [action of 0][action of 1].. per player"
+        raise ValueError(_short_row(payoffs, where) or f"{where}: {rule}") from None
     return np.ascontiguousarray(np.moveaxis(table, -1, 0)) if tuples else table
+
+
+def _short_row(rows: Any, where: str) -> str:
+    """Return in one line the first row with fewer entries than the longest beside it; empty without one."""
+    if not isinstance(rows, list | tuple):
+        return ""
+    sizes = [len(row) if isinstance(row, list | tuple | np.ndarray) else -1 for row in rows]
+    longest = max(sizes, default=-1)
+    for k, (row, size) in enumerate(zip(rows, sizes, strict=True)):
+        if size < longest:
+            wrong = f"{format_value(row)} is {'no row' if size < 0 else 'too short'}"
+            full = f"{where}[{sizes.index(longest)}]"
+            return f"{where}[{k}]: {wrong}; must have length {longest}, as {full} has"
+    return next(filter(None, (_short_row(row, f"{where}[{k}]") for k, row in enumerate(rows))), "")
 
 
 def _table(payoffs: object) -> np.ndarray:
