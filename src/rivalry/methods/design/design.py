@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import product
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
@@ -22,7 +22,7 @@ from rivalry.methods.limit_sets.nearby_equilibria import ends_from, random_start
 
 FINE = 1e-6  # tolerance of the refinement, relative to the range between two grid values
 WELFARE = "welfare"
-COUNTED = [CLAIMS.index(claim) for claim in UNREFUTED]
+LONGEST = max(map(len, CLAIMS))
 
 Objective = Callable[[Any, Any], float]
 
@@ -139,11 +139,15 @@ class Design(BaseLearner):
             "finished": np.zeros(1, dtype=bool),
             "parameters": np.full((trials, len(world.entries)), np.nan),
             "objective": np.full((trials, 3), np.nan),  # as picked, best, worst
-            "claim": np.full(trials, -1, dtype=np.int64),
+            "claim": np.full(trials, "", dtype=f"U{LONGEST}"),
             "equilibria": np.zeros(trials, dtype=np.int64),
             "regret": np.full((trials, players), np.nan),
             "profile": np.full((trials, *first.shape), np.nan),
         }
+
+    def unpack(self, arrays: Mapping[str, np.ndarray]) -> Session:
+        """Return a stored session; older ones have the claims of trials as indices."""
+        return {**arrays, "claim": _claims_of(arrays)}
 
     def advance(self, world: Trials, session: Session, steps: int) -> int:
         """Run up to ``steps`` trials."""
@@ -195,7 +199,7 @@ class Design(BaseLearner):
         It is infinite for trials that are not certified, if any of the ``first`` trials (by default all) is.
         """
         found: np.ndarray = (-1.0 if self.maximise else 1.0) * session["objective"][:, 0]
-        certified = np.isin(session["claim"], COUNTED)
+        certified = np.isin(session["claim"], UNREFUTED)
         return np.where(certified, found, np.inf) if certified[:first].any() else found
 
     def _run_trial(self, world: Trials, session: Session, values: np.ndarray) -> None:
@@ -210,7 +214,7 @@ class Design(BaseLearner):
         certified = [end for end, proof in enumerate(proofs) if proof.claim in UNREFUTED]
         counted = certified or list(range(len(proofs)))
         session["parameters"][k], session["equilibria"][k] = values, len(certified)
-        session["claim"][k] = 0
+        session["claim"][k] = "not decided"
         if counted:
             values_found = np.array([self._objective_at(game, profiles[end]) for end in counted])
             ends = int(np.argmin(values_found)), int(np.argmax(values_found))
@@ -218,7 +222,7 @@ class Design(BaseLearner):
             picked = best if self.pick == "optimistic" else worst
             session["objective"][k] = values_found[[picked, best, worst]]
             chosen = counted[picked]
-            session["claim"][k] = CLAIMS.index(proofs[chosen].claim)
+            session["claim"][k] = proofs[chosen].claim
             session["regret"][k], session["profile"][k] = proofs[chosen].regret, profiles[chosen]
         session["done"][0] = k + 1
 
@@ -242,14 +246,14 @@ class Design(BaseLearner):
         parameters, objective, claims, equilibria, regret, profile = (
             session[name][:done].copy() for name in names
         )
-        certified = np.isin(claims, COUNTED)
+        certified = np.isin(claims, UNREFUTED)
         record: Record = {
             "choice_name": (("choice",), np.asarray([one.name for one in world.entries])),
             "parameters": (("trial", "choice"), parameters),
             "objective": (trial, objective[:, 0]),
             "objective_best": (trial, objective[:, 1]),
             "objective_worst": (trial, objective[:, 2]),
-            "trial_claim": (trial, np.asarray([CLAIMS[k] for k in claims], dtype="U23")),
+            "trial_claim": (trial, claims),
             "trial_certified": (trial, certified),
             "trial_equilibria": (trial, equilibria),
             "trial_regret": (("trial", "player"), regret),
@@ -278,6 +282,18 @@ class Design(BaseLearner):
         if "chosen_parameters" not in record:
             return game
         return _set(self.world(game), np.asarray(record["chosen_parameters"][1]))
+
+
+def _claims_of(session: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the claims of a stored session by name, ``[trial]``; older sessions have indices of `CLAIMS`."""
+    stored = session["claim"]
+    if stored.dtype.kind == "U":
+        return stored
+    # in the oldest, numbers are lower by one, since `not decided` was not yet the first claim: a certified
+    # trial has 2 or 4, any other with a finite gain 0 or 3
+    certified, judged = session["equilibria"] > 0, np.isfinite(session["regret"]).all(axis=1)
+    oldest = np.where(certified, np.isin(stored, (2, 4)), judged & np.isin(stored, (0, 3))).any()
+    return np.array(("", *CLAIMS[int(oldest) :]))[stored + 1]
 
 
 class _StepLimit(Exception):
