@@ -113,6 +113,7 @@ class Plain:
                 chosen.append(following)  # type: ignore[arg-type]
 
     def in_turn(self, at: list[int], steps: int) -> None:
+        sarsa, due = self.o["target"] == "on_policy", {}
         for _ in range(steps):
             turn = list(range(self.players))
             for k in range(self.players - 1, 0, -1):
@@ -120,10 +121,16 @@ class Plain:
                 turn[k], turn[other] = turn[other], turn[k]
             for player in turn:
                 before, move = self.state(player, at), self.choose(player, at)
+                if player in due:
+                    self.update(player, *due[player], self.worth(player, at, move))
                 at[player] = min(max(at[player] + move - 1, 0), self.action_grid - 1)
-                following = self.choose(player, at) if self.o["target"] == "on_policy" else None
-                value = self.worth(player, at, following)
-                self.update(player, before, move, self.payoff[(player, *at)], value)
+                reward = self.payoff[(player, *at)]
+                if sarsa:  # the choice that follows is that of the player's next turn
+                    due[player] = before, move, reward
+                else:
+                    self.update(player, before, move, reward, self.worth(player, at, None))
+        for player, last in sorted(due.items()):
+            self.update(player, *last, self.worth(player, at, self.choose(player, at)))
 
     def tables(self) -> np.ndarray:
         """``[player state action]``."""

@@ -55,7 +55,8 @@ class QLearning(BaseLearner):
 
     With probability ``epsilon`` a choice is uniform, else ``softmax(Q/temperature)`` or ``greedy``, ties
     random. Updates are ``synchronous``, or ``asynchronous``: in each round the players, in a new random
-    order, observe, move, receive the payoff at the current joint state and update, one after the other.
+    order, observe, move, receive the payoff at the current joint state and update, one after the other; with
+    ``on_policy`` a player updates at its next turn, with the choice made there.
 
     An epoch begins at a uniform random joint state, or at the given start, and has ``episodes`` steps.
     Schedules (``t`` = step of an epoch of ``E`` steps, in the notation of study files):

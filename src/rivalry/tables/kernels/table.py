@@ -6,7 +6,7 @@ sequential moves (players that observe the round's earlier moves) and alternatin
 some move). On a grid, moves follow `FiniteGame.action_map`.
 
 In asynchronous play the order is drawn anew in every round, and each player is paid at the joint action then
-standing and updated before the next moves.
+standing and updated before the next moves; with SARSA it is updated at its next turn, when it has chosen.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rivalry.tables.kernels.contests import pay
 from rivalry.tables.kernels.draws import uniform
 from rivalry.tables.kernels.learn import best, choose, expected_value, explore
 from rivalry.tables.kernels.rounds import book, buffers, credit, joint_of, observation, open_round, shift
-from rivalry.tables.kernels.shapes import EXPECTED, MAX, Learners, LearningRule, Tabulated
+from rivalry.tables.kernels.shapes import EXPECTED, MAX, ON_POLICY, Learners, LearningRule, Tabulated
 
 
 @njit(cache=True, nogil=True)
@@ -102,7 +102,7 @@ def _settle(rule, own, desk, player, state, choices):  # type: ignore[no-untyped
     elif rule.target == EXPECTED:
         value = expected_value(row, choices, epsilon, temperature, rule.greedy, desk.weights)
     else:
-        # SARSA in the game's order bootstraps on the choice made next: it is drawn here and returned
+        # SARSA bootstraps on the choice made next: it is drawn here and returned
         number = uniform(own.stream)
         action = choose(row, choices, epsilon, temperature, rule.greedy, number, desk.weights)
         value = row[action]
@@ -167,7 +167,7 @@ def _in_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-def]
 
 @inline
 def _in_drawn_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-def]
-    """Play one round in random order; each observes, moves, is paid and updated before the next."""
+    """Play one round in random order; each observes, moves, is paid and, but for SARSA, updated at once."""
     players, turn = desk.strides.shape[0], desk.turn
     for k in range(players):
         turn[k] = k
@@ -182,8 +182,10 @@ def _in_drawn_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-
         _decide(game, rule, own, desk, player)
         _weigh_up(game, contest, own, desk)
         _receive(rule, own, desk, player)
-        state = observation(game, own.recent, desk.sizes, player, 1)
-        _settle(rule, own, desk, player, state, _choices(game, player))
+        # the choice that SARSA bootstraps on is made at the player's next turn, and depends on others' moves
+        if rule.target != ON_POLICY:
+            state = observation(game, own.recent, desk.sizes, player, 1)
+            _settle(rule, own, desk, player, state, _choices(game, player))
 
 
 @inline
