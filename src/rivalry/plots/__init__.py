@@ -118,8 +118,8 @@ _TITLES = {
     },
     "rivalry.economies.figures.learning": {
         "agent_histogram": "distribution over agents of best-response gains, or of rewards",
-        "exploitability_curve": "exploitability during learning, exact and sampled, and distance to"
-        " equilibrium",
+        "exploitability_curve": "exploitability during learning, by dynamic programming and sampled, and"
+        " distance to equilibrium",
         "social_traces": "efficiency, fairness and changes of policies during learning",
     },
     "rivalry.economies.figures.streets": {

@@ -27,13 +27,13 @@ from rivalry.plots.style import (
 
 BARE, MONITOR, STEP = "_without_exploration", "monitor_", "monitor_step"
 WORDS = {
-    "exploitability": "exploitability (exact)",
+    "exploitability": "exploitability (dynamic programming)",
     "relative_exploitability": "exploitability over |J|",
     "sampled_greedy": "exploitability (sampled)",
     "gap_to_equilibrium": "gain over the equilibrium policy",
     "sampled_gap_to_equilibrium": "gain over the equilibrium policy (sampled)",
     "distance_to_equilibrium": "distance to the equilibrium policy",
-    "agent_exploitability": "exploitability (exact)",
+    "agent_exploitability": "exploitability (dynamic programming)",
     "agent_relative_exploitability": "exploitability over |J|",
     "agent_payoff": "payoff",
     "agent_reward": "mean reward per step",
@@ -69,7 +69,7 @@ def exploitability_curve(
     series: str | None = None,
     at: At = None,
 ) -> Axes:
-    """Draw exploitability during learning, exact and sampled, against the steps of all agents.
+    """Draw exploitability during learning, by dynamic programming and sampled, over the steps of all agents.
 
     Thin lines are the largest over agents. Distances, rewards and changes of policies have axes of their
     own below. Bands are 95 % intervals over replications (Student's t).
@@ -153,8 +153,10 @@ def exploitability_curve(
 def quantity_words(name: str) -> str:
     """Return the name of a quantity, with the exploration that it refers to.
 
-    >>> quantity_words("exploitability_without_exploration"), quantity_words("gap_to_equilibrium_eps")
-    ('exploitability (exact), without exploration', 'gain over the equilibrium policy with exploration')
+    >>> quantity_words("exploitability_without_exploration")
+    'exploitability (dynamic programming), without exploration'
+    >>> quantity_words("gap_to_equilibrium_eps")
+    'gain over the equilibrium policy with exploration'
     """
     plain = name.removesuffix(BARE)
     base = plain.removesuffix("_eps")

@@ -1,4 +1,4 @@
-"""Monitors of gains during learning: exact in a measured environment, or sampled from simulated steps.
+"""Monitors of gains during learning: by dynamic programming in a measured environment, or sampled.
 
 Monitors use copies of the agents and separate random streams, so they do not change learning.
 """
@@ -120,7 +120,7 @@ def snapshot(
     bonuses: tuple[Paid, ...] = (NOTHING,),
     far: str = "mean",
 ) -> Snapshot:
-    """Simulate fixed policies and return exact values in the measured environment.
+    """Simulate fixed policies and return their values and gains in the measured environment.
 
     Policies with exploration are evaluated a second time without it, in the environment measured for that.
     All values are reported once per bonus, at most two. ``far`` is the rule of distances.

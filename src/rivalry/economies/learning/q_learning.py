@@ -72,10 +72,11 @@ class PopulationQLearning(EpochLearner):
 
     - ``efficiency``, ``reward_fairness`` and ``access_fairness``;
     - per ``agent``: ``agent_reward`` and ``agent_wins`` per step;
-    - per ``agent``, exactly, in the measured environment, weighted by the stationary distribution of its own
-      policy: ``agent_payoff``, ``agent_exploitability`` and ``agent_relative_exploitability`` (divided by the
-      mean payoff; without ``agent_`` means over a type); ``gap_to_equilibrium`` (and ``relative_..``), the
-      payoff of its policy minus that of the logit equilibrium at ``beta`` (``.._eps``: with ``exploration``);
+    - per ``agent``, by dynamic programming in the measured environment, weighted by the stationary
+      distribution of its own policy: ``agent_payoff``, ``agent_exploitability`` and
+      ``agent_relative_exploitability`` (divided by the mean payoff; without ``agent_`` means over a type);
+      ``gap_to_equilibrium`` (and ``relative_..``), the payoff of its policy minus that of the logit
+      equilibrium at ``beta`` (``.._eps``: with ``exploration``);
     - ``distance_to_equilibrium`` of policies, by the rule ``distance``: the mean over private states and
       karma of at least 1, the ``sum``, ``mu_weighted`` by the measured distribution of states of the type, or
       ``l1``;
@@ -88,7 +89,7 @@ class PopulationQLearning(EpochLearner):
 
     The certificate is the largest gain of any agent of a type; it does not certify the mean policy. With a
     constant ``alpha`` policies converge to a neighbourhood only, not to a point. For rules without a mean
-    field (karma burnt, or redistributed less than every step) exact results are omitted with a warning.
+    field (karma burnt, or redistributed less than every step) these results are omitted with a warning.
 
     Raises
     ------
