@@ -145,6 +145,18 @@ def test_gains_estimated_from_samples_are_called_estimates() -> None:
     assert "player 1 (at 0.5) could by an estimate gain 0.175" in words
 
 
+def test_a_gain_that_is_small_beside_the_payoff_is_explained() -> None:
+    """Near a mixed equilibrium own choice changes the payoff little, elsewhere not."""
+    own = {"regret": [0.0, 0.005, 0.0], "payoff": [2.5] * 3}
+    words = said(swept([result("not an equilibrium", at_stake=[0.1, 0.006, 0.1], **own)]))
+    assert words.endswith(
+        "player 1 (at 0.5) could gain 0.005 (0.2 % of the payoff, but 83.3 % of the little that own choice "
+        "can win or lose while the others stay)."
+    )
+    words = said(swept([result("not an equilibrium", at_stake=[0.1, 0.4, 0.1], **own)]))
+    assert words.endswith("player 1 (at 0.5) could gain 0.005.")
+
+
 def test_equal_gains_of_all_players_are_said_once() -> None:
     words = said(swept([result("not an equilibrium", regret=[0.2, 0.2, 0.2])]))
     assert words.endswith("each player could gain 0.2.")

@@ -99,6 +99,17 @@ def test_a_batch_is_a_coordinate_and_zipped_keys_are_companions() -> None:
     assert "reach" in data.coords
 
 
+def test_a_metric_with_the_name_of_a_zipped_key_is_left_out() -> None:
+    """As with an axis: the coordinate already holds the values, of which the metric may be a copy."""
+    cells = [
+        ({"point": k}, {"mean_karma": ((), np.asarray(float(k))), "level": ((), np.asarray(k))})
+        for k in (0, 1)
+    ]
+    data = collect(cells, {"point": range(2)}, {"mean_karma": ("point", [4.0, 5.0])})
+    assert data.mean_karma.values.tolist() == [4.0, 5.0]
+    assert data.level.values.tolist() == [0, 1]
+
+
 def test_swept_lists_become_coordinate_labels() -> None:
     rows = [({"reach": [0.1, 0.2]}, record(1)), ({"reach": [0.2, 0.2]}, record(2))]
     data = collect(rows, {"reach": [[0.1, 0.2], [0.2, 0.2]]})

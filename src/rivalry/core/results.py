@@ -65,6 +65,7 @@ UNREFUTED: tuple[Claim, ...] = ("no deviation found", "equilibrium")
 
 ROUNDING = 64 * float(np.finfo(float).eps)  # times a payoff's size: the rounding error allowed in a sum
 APPROXIMATE = 0.01  # of the payoff at stake: a proved bound within it makes an approximate equilibrium
+SMALL_STAKE = 0.1  # of the payoff: with no more at stake, a gain that is small beside the payoff is explained
 
 
 STORED_AS = {"method": "certificate_method", "residual": "concept_residual", "radius": "certificate_radius"}
@@ -220,6 +221,21 @@ def gain_in_words(fraction: float) -> str:
     return f"no gain above {above:.2g} % of the payoff at stake"
 
 
+def small_gain_in_words(gain: float, at_stake: float, payoff: float) -> str:
+    """Return why a gain that is small beside the payoff refutes an equilibrium; empty for other gains.
+
+    Near a mixed equilibrium all strategies in the support pay nearly the same, so that little is at stake.
+
+    >>> small_gain_in_words(0.005, 0.006, 2.5)
+    '0.2 % of the payoff, but 83.3 % of the little that own choice can win or lose while the others stay'
+    """
+    size = abs(payoff)
+    if not (APPROXIMATE * at_stake < gain <= APPROXIMATE * size and at_stake <= SMALL_STAKE * size):
+        return ""
+    of_stake = f"{100 * gain / at_stake:.3g} % of the little that own choice can win or lose"
+    return f"{100 * gain / size:.2g} % of the payoff, but {of_stake} while the others stay"
+
+
 @dataclass(frozen=True)
 class Solution:
     """The final profile of a method, its status and its certificate.
@@ -327,8 +343,14 @@ class Solution:
         return html_table("Solution", rows, PLAYER_COLUMNS, player_rows(self.record, self.names))
 
     def _rows(self) -> dict[str, str]:
-        claim = repr(self.certificate) if self.certificate else "none: no certificate"
-        return solution_rows(self.record, claim)
+        proof = self.certificate
+        rows = solution_rows(self.record, repr(proof) if proof else "none: no certificate")
+        payoff = self.record.get("payoff", ((), np.zeros(0)))[1]
+        if proof is None or proof.at_stake is None or np.shape(payoff) != proof.regret.shape:
+            return rows
+        player = int(np.argmax(proof.regret))
+        gain = small_gain_in_words(proof.regret[player], proof.at_stake[player], payoff[player])
+        return rows | ({"largest gain": gain} if gain and self.claim == "not an equilibrium" else {})
 
     def _equilibria(self) -> list[str]:
         known = "equilibria" in self.record and "complete" in self.record
@@ -369,8 +391,9 @@ def collect(
     same way, at the end. Truth values are stored as 1.0, 0.0 and NaN with the attributes `TRUTH`, whether any
     is missing or not: a variable's type does not depend on how much of a run is complete.
 
-    A variable with the name of an axis is left out. A cell without a dimension that others have fills only
-    its first entry. A variable that is its own dimension, and equal in all cells, becomes a coordinate.
+    A variable with the name of an axis or a companion is left out. A cell without a dimension that others
+    have fills only its first entry. A variable that is its own dimension, and equal in all cells, becomes a
+    coordinate.
 
     Parameters
     ----------
@@ -401,11 +424,11 @@ def collect(
     variables: Record = {}
     attributes: dict[str, dict[str, Any]] = {}
     for name in sorted({name for _, record in rows for name in record}):
-        if name in axes:  # the coordinate already holds a swept parameter
+        if name in coordinates:  # the coordinate already holds a swept parameter
             continue
         cells = [(at, rec[name]) for at, (_, rec) in zip(where, rows, strict=True) if name in rec]
         first = cells[0][1][1]
-        if name not in coordinates and all(d == (name,) and np.array_equal(a, first) for _, (d, a) in cells):
+        if all(dims == (name,) and np.array_equal(array, first) for _, (dims, array) in cells):
             coordinates[name] = cells[0][1]
             continue
         if any(array.dtype.kind == "b" for _, (_, array) in cells):

@@ -47,6 +47,9 @@ class Answer(NamedTuple):
     statuses: Counter[str]
     claims: Counter[str]  # an empty claim is a result without certificate
     regret: np.ndarray  # [result player], empty without certificates
+    at_stake: (
+        np.ndarray
+    )  # as regret: what own choice can win or lose while the others stay; NaN where unknown
     gain: float  # largest bound as a fraction of the payoff at stake
     searches: tuple[str, ...]  # how regrets were computed
     estimated: bool  # whether some regrets are estimates from samples
@@ -240,7 +243,7 @@ def _answer(
     batched = "batch" in status.dims and count > status.sizes.get("replication", 1)
     repeats = "" if count == 1 else "starts" if batched else "replications"
     own: dict[str, np.ndarray] = {"claim": np.full(count, ""), "regret": np.full((count, 1), np.nan), **here}
-    regret = own["regret"][~np.isnan(own["regret"]).all(axis=-1)]
+    known_regret = ~np.isnan(own["regret"]).all(axis=-1)
     profile = _profile(known, own.get("profile"))
     return Answer(
         algorithm=algorithm,
@@ -249,7 +252,8 @@ def _answer(
         repeats=repeats,
         statuses=Counter(map(str, own["status"])),
         claims=Counter(map(str, own["claim"])),
-        regret=regret,
+        regret=own["regret"][known_regret],
+        at_stake=own.get("at_stake", np.full_like(own["regret"], np.nan))[known_regret],
         gain=_largest_gain(own),
         searches=tuple(
             sorted({split_method(str(text))[0] for text in own.get("certificate_method", ())} - {""})

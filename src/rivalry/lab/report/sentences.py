@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.results import Claim, boxes_in_words, gain_in_words
+from rivalry.core.results import Claim, boxes_in_words, gain_in_words, small_gain_in_words
 from rivalry.lab.report.answers import Answer, number_in_words, runs_of
 from rivalry.methods import METHODS
 from rivalry.plots.metrics import metric_label
@@ -198,10 +198,19 @@ def _gain(part: Sequence[Answer]) -> str:
     same = len(row) > 1 and bool(np.all(row >= most * (1 - 1e-6)))
     who = "each player" if same else _player(one, int(player), int(result))
     could = "could by an estimate gain" if one.estimated else "could gain"
+    gain = number_in_words(most) + _small_gain(one, int(player), int(result))
     if len(part) == 1:
-        return f"{who} {could} {'up to ' if one.repeats else ''}{number_in_words(most)}"
+        return f"{who} {could} {'up to ' if one.repeats else ''}{gain}"
     place = ", ".join(f"{name} = {format_value(value)}" for name, value in one.at.items())
-    return f"{who} {could} {number_in_words(most)} at {place}, the largest gain in this range"
+    return f"{who} {could} {gain} at {place}, the largest gain in this range"
+
+
+def _small_gain(one: Answer, player: int, result: int) -> str:
+    """Return why a gain that is small beside the payoff counts; empty for other gains."""
+    if one.payoff is None or one.payoff.shape != one.regret.shape:
+        return ""
+    words = small_gain_in_words(*(rows[result, player] for rows in (one.regret, one.at_stake, one.payoff)))
+    return f" ({words})" if words else ""
 
 
 def _player(one: Answer, player: int, result: int) -> str:
