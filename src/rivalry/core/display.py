@@ -297,6 +297,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "action_grid": ("strategy", "strategies among which a player mixes or chooses"),
     "action_name": ("", "name of an action"),
     "algorithm": ("", "name of the method in its study"),
+    "at_equilibrium": (ONE, "whether limit play, unlike policies, is a subgame-perfect outcome on the grid"),
     "at_stake": (PAYOFF, "payoff that a player can win or lose by its own choice while the others stay"),
     "average_play": (ONE, "probabilities of a player's actions, the mean over all rounds"),
     "axis": ("", "coordinate of a strategy, by the name that the game gives it"),

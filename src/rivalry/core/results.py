@@ -222,15 +222,19 @@ def gain_in_words(fraction: float) -> str:
 
 
 def small_gain_in_words(gain: float, at_stake: float, payoff: float) -> str:
-    """Return why a gain that is small beside the payoff refutes an equilibrium; empty for other gains.
+    """Return why a small gain makes a profile no approximate equilibrium; empty for other gains.
 
     Near a mixed equilibrium all strategies in the support pay nearly the same, so that little is at stake.
 
     >>> small_gain_in_words(0.005, 0.006, 2.5)
     '0.2 % of the payoff, but 83.3 % of the little that own choice can win or lose while the others stay'
+    >>> small_gain_in_words(2e-8, 1e-3, 2.5)
+    '0.002 % of the payoff at stake, but no proof excludes a larger gain'
     """
     size = abs(payoff)
-    if not (APPROXIMATE * at_stake < gain <= APPROXIMATE * size and at_stake <= SMALL_STAKE * size):
+    if 0 < gain <= APPROXIMATE * at_stake:
+        return f"{100 * gain / at_stake:.2g} % of the payoff at stake, but no proof excludes a larger gain"
+    if not (0 < gain <= APPROXIMATE * size and 0 < at_stake <= SMALL_STAKE * size):
         return ""
     of_stake = f"{100 * gain / at_stake:.3g} % of the little that own choice can win or lose"
     return f"{100 * gain / size:.2g} % of the payoff, but {of_stake} while the others stay"
@@ -348,7 +352,7 @@ class Solution:
         payoff = self.record.get("payoff", ((), np.zeros(0)))[1]
         if proof is None or proof.at_stake is None or np.shape(payoff) != proof.regret.shape:
             return rows
-        player = int(np.argmax(proof.regret))
+        player = int(np.argmax(np.where(proof.regret > proof.tolerance, proof.regret, -1.0)))
         gain = small_gain_in_words(proof.regret[player], proof.at_stake[player], payoff[player])
         return rows | ({"largest gain": gain} if gain and self.claim == "not an equilibrium" else {})
 

@@ -34,6 +34,7 @@ WORDS = {
     "performance_stock": "performance productivity B",
     "alive": "probability that play continues",
     "gain_mean": "profit gain, mean over sessions",
+    "at_equilibrium": "limit play at the equilibrium outcome",
 }
 
 LEARNED = frozenset(

@@ -47,9 +47,8 @@ class Answer(NamedTuple):
     statuses: Counter[str]
     claims: Counter[str]  # an empty claim is a result without certificate
     regret: np.ndarray  # [result player], empty without certificates
-    at_stake: (
-        np.ndarray
-    )  # as regret: what own choice can win or lose while the others stay; NaN where unknown
+    refuting: np.ndarray  # [result player]: whether the regret is above the tolerance
+    at_stake: np.ndarray  # [result player], NaN where unknown
     gain: float  # largest bound as a fraction of the payoff at stake
     searches: tuple[str, ...]  # how regrets were computed
     estimated: bool  # whether some regrets are estimates from samples
@@ -199,9 +198,9 @@ def answers(study: Mapping[str, Any], data: Dataset) -> list[Answer]:
     repeated = [str(dim) for dim in data["status"].dims if dim in REPEATED]
     names = metric_names(study, data)
     used = (
-        *("claim", "regret", "bound", "at_stake", "certificate_method", "coverage", "concept"),
-        *("certificate_radius", "concept_residual", "profile", "payoff", "player_name", "action_name"),
-        *(*_LISTS, *names),
+        *("claim", "regret", "bound", "at_stake", "tolerance", "certificate_method", "coverage"),
+        *("concept", "certificate_radius", "concept_residual", "profile", "payoff", "player_name"),
+        *("action_name", *_LISTS, *names),
     )
     arrays = {name: _split(data, name, lead, repeated) for name in ("status", *used) if name in data}
     known = {name: data[name] for name in arrays}
@@ -253,6 +252,7 @@ def _answer(
         statuses=Counter(map(str, own["status"])),
         claims=Counter(map(str, own["claim"])),
         regret=own["regret"][known_regret],
+        refuting=_refuting(own)[known_regret],
         at_stake=own.get("at_stake", np.full_like(own["regret"], np.nan))[known_regret],
         gain=_largest_gain(own),
         searches=tuple(
@@ -286,6 +286,13 @@ def _own_keys(at: Mapping[str, Any], algorithm: str, study: Mapping[str, Any]) -
     """Return the coordinates without keys of other methods, at whose first value a method is computed."""
     others = {str(table["name"]) for table in study["method"]} - {algorithm, algorithm.rpartition("-")[0]}
     return {name: value for name, value in at.items() if name.partition(".")[0] not in others}
+
+
+def _refuting(own: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return whether regrets ``[result player]`` are above the tolerance; if that is unknown, above 0."""
+    allowed = own.get("tolerance", np.zeros(len(own["regret"]))).reshape(len(own["regret"]), -1)
+    # beside cells with a number per player, one number for all players fills the first entry alone
+    return np.asarray(own["regret"] > np.where(np.isnan(allowed), allowed[:, :1], allowed))
 
 
 def _largest_gain(own: Mapping[str, np.ndarray]) -> float:

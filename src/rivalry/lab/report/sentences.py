@@ -190,11 +190,13 @@ def _claims(part: Sequence[Answer]) -> str:
 
 
 def _gain(part: Sequence[Answer]) -> str:
-    """Return the largest gain found, the player that has it, and where."""
-    one = max(part, key=lambda one: np.nanmax(one.regret))
-    result, player = np.unravel_index(int(np.nanargmax(one.regret)), one.regret.shape)
+    """Return the largest gain above the tolerance, the player that has it, and where."""
+    one = max(part, key=lambda one: np.max(one.regret, where=one.refuting, initial=-1.0))
+    result, player = np.unravel_index(
+        int(np.argmax(np.where(one.refuting, one.regret, -1.0))), one.regret.shape
+    )
     row = one.regret[result][~np.isnan(one.regret[result])]
-    most = float(row.max())
+    most = float(one.regret[result, player])
     same = len(row) > 1 and bool(np.all(row >= most * (1 - 1e-6)))
     who = "each player" if same else _player(one, int(player), int(result))
     could = "could by an estimate gain" if one.estimated else "could gain"
@@ -206,7 +208,7 @@ def _gain(part: Sequence[Answer]) -> str:
 
 
 def _small_gain(one: Answer, player: int, result: int) -> str:
-    """Return why a gain that is small beside the payoff counts; empty for other gains."""
+    """Return why a small gain counts; empty for other gains."""
     if one.payoff is None or one.payoff.shape != one.regret.shape:
         return ""
     words = small_gain_in_words(*(rows[result, player] for rows in (one.regret, one.at_stake, one.payoff)))

@@ -85,7 +85,8 @@ class RepeatedQLearning(BaseLearner):
     ``learning_reward`` (sample, player) is the payoff of greedy play at the periods ``learning_step``, the
     mean over sessions, with its 95 % ``.._band``. The certificate is the largest gain of any session's player
     by a best response from its cycle on, as a payment per period: an upper bound for players with partial
-    observation.
+    observation. It is about the learned policies; where players move in stages, ``at_equilibrium`` (session)
+    is about limit play alone, whether that is a subgame-perfect outcome on the grid.
 
     Raises
     ------

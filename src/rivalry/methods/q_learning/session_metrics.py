@@ -252,7 +252,16 @@ def _gaps(world: RepeatedWorld, chosen: np.ndarray, gamma: np.ndarray, cycles: C
     coverage = "exact" if found.coverage == "exact" else "bounded"
     method = "dynamic programming against the others' policies"
     allowed = TOLERANCE * world.scale
-    proof = Certificate(regret, regret, coverage, method, allowed, rounding="floating point")  # type: ignore[arg-type]
+    proof = Certificate(
+        regret,
+        regret,
+        coverage,  # type: ignore[arg-type]
+        method,
+        allowed,
+        rounding="floating point",
+        # limit play may be an equilibrium of the stage game where these are none (`at_equilibrium`)
+        concept="Nash equilibrium of the learned policies",
+    )
     for name, loss in (("one_shot_share", found.one_shot_loss), ("full_share", found.full_gap)):
         record[name] = ((), np.asarray(np.all(loss < NONE, axis=1).mean()))  # sessions without a loss
     return record | proof.record()
