@@ -159,7 +159,7 @@ def test_a_gain_that_is_small_beside_the_payoff_is_explained() -> None:
 
 def test_the_gain_that_is_named_is_one_above_the_tolerance() -> None:
     """A larger gain of another player may be within its own tolerance, which follows what it has at stake."""
-    own = {"regret": [0.0, 2e-7, 3e-8], "at_stake": [1.0, 0.6, 8e-4], "payoff": [0.7, 0.3, 0.7]}
+    own = {"regret": [5e-8, 2e-7, 3e-8], "at_stake": [1.0, 0.6, 8e-4], "payoff": [0.7, 0.3, 0.7]}
     words = said(swept([result("not an equilibrium", tolerance=[1e-6, 6e-7, 8e-10], **own)]))
     assert words.endswith(
         "player 2 (at 0.5) could gain 3e-08 (0.0037 % of the payoff at stake, but no proof excludes a larger "

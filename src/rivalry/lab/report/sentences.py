@@ -197,7 +197,7 @@ def _gain(part: Sequence[Answer]) -> str:
     )
     row = one.regret[result][~np.isnan(one.regret[result])]
     most = float(one.regret[result, player])
-    same = len(row) > 1 and bool(np.all(row >= most * (1 - 1e-6)))
+    same = len(row) > 1 and bool(np.all(np.abs(row - most) <= 1e-6 * most))
     who = "each player" if same else _player(one, int(player), int(result))
     could = "could by an estimate gain" if one.estimated else "could gain"
     gain = number_in_words(most) + _small_gain(one, int(player), int(result))
