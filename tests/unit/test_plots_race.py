@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import xarray as xr
 from matplotlib import pyplot as plt
+from matplotlib import rc_context
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 
 import rivalry as rv
 from rivalry.plots.best_responses import crossings
-from rivalry.plots.style import PALETTE, colours, picture
+from rivalry.plots.style import PALETTE, SIZE, STYLE, colours, picture
 from rivalry.solving.path_data import path_view
 from tests.figure_elements import labels, lines
 from tests.small_games import cournot
@@ -43,6 +47,26 @@ def plan(claim: str = "equilibrium") -> xr.Dataset:
             "claim": ((), np.asarray(claim)),
         }
     )
+
+
+def test_titles_of_panels_do_not_overlap() -> None:
+    swept = xr.Dataset(
+        {name: ("price", [0.2, 0.4]) for name in ("technology_safety", "p_safe_given_win", "p_safe")},
+        {"price": [1.0, 2.0]},
+    )
+    for plot, data in (
+        (rv.plots.technology, plan().assign(performance_stock=plan().safety_stock)),
+        (rv.plots.schedule, plan()),
+        (partial(rv.plots.scenario, quantities=list(swept)), swept),
+    ):
+        with rc_context(STYLE):
+            figure = Figure(figsize=SIZE, layout="constrained")
+            small = plot(data, figure.add_subplot()).child_axes
+            figure.canvas.draw()
+        titles = [panel.title.get_window_extent() for panel in small]
+        assert len(titles) == 3
+        assert not any(one.overlaps(two) for one, two in pairwise(titles))
+        assert not any(title.overlaps(panel.get_window_extent()) for title in titles for panel in small)
 
 
 # -- schedules ----------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def test_one_panel_per_metric_and_one_line_per_player() -> None:
     assert [panel.get_title() for panel in ax.child_axes] == [
         "safety input",
         "performance",
-        "probability of a safe win",
+        "probability of a safe\nwin",
     ]
     first, second, third = ax.child_axes
     np.testing.assert_allclose(lines(first, "_line")[1].get_ydata(), data.safety_input.values[:, 0, 1])

@@ -103,7 +103,7 @@ def scenario(
         breaks |= draw_family(panel, curve, log)
         if curve.name == "gain_mean" and curve.runs == 1 and "gain_interval" in data:
             _whiskers(panel, curve, family(data, "gain_interval", over=over, series=series, at=at))
-        panel.set_title(metric_label(curve.name))
+    style.title_panels(small, [metric_label(curve.name) for curve in every])
     for panel in small:
         if panel.xaxis.get_tick_params()["labelbottom"]:
             panel.set_xlabel(horizontal)

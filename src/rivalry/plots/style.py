@@ -6,7 +6,7 @@ more lines than that palette has, steps of viridis.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from inspect import signature
 from io import BytesIO
@@ -36,6 +36,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ("-", "--", ":", "-.")
 SIZE = (6.6, 3.9)  # inches
 WRAP = 30  # characters per line of a legend
+TITLES = 66  # characters of the titles of a row of panels
 BESIDE = (1.03, 0.0, 0.04, 1.0)  # box of a colour bar, in fractions of the axes
 
 STYLE: dict[Any, Any] = {
@@ -195,6 +196,18 @@ def panels(
             add_grid(one)
             one.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     return small
+
+
+def title_panels(panels: Sequence[Axes], titles: Sequence[str]) -> None:
+    """Write a title above each of the `panels`, in lines that do not reach into the next one.
+
+    >>> small = panels(Figure().add_subplot(), 3)
+    >>> title_panels(small, ["cost", "payoff", "probability that play continues"])
+    >>> small[2].get_title()
+    'probability that play\\ncontinues'
+    """
+    for panel, title in zip(panels, titles, strict=True):
+        panel.set_title(fill(title, TITLES // min(len(panels), 3)))
 
 
 def add_grid(ax: Axes) -> None:

@@ -214,7 +214,7 @@ def schedule(data: Dataset, ax: Axes, *, at: At = None, columns: Names = None) -
     small = style.panels(ax, len(chosen), columns=2 if len(chosen) == 4 else 3, apart=True)
     for panel, name in zip(small, chosen, strict=True):
         _lines(panel, plan[name], known[name], found.is_certified())
-        panel.set_title(metric_label(name))
+    style.title_panels(small, list(map(metric_label, chosen)))
     dotted = not all(known[name].all() for name in chosen)
     return _explain(ax, found, small, "period", plan[there[0]].shape, dotted=dotted)
 
@@ -297,7 +297,7 @@ def technology(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
         else:
             _lines(panel, values, np.ones(values.shape, bool), found.is_certified())
             panel.set_ylim(min(0.0, np.nanmin(values)), 1.06 * np.nanmax(values) or 1.0)
-        panel.set_title(metric_label(name))
+    style.title_panels(small, list(map(metric_label, there)))
     return _explain(ax, found, small, "stage", found[there[0]].shape)
 
 
