@@ -221,18 +221,18 @@ def gain_in_words(fraction: float) -> str:
     return f"no gain above {above:.2g} % of the payoff at stake"
 
 
-def small_gain_in_words(gain: float, at_stake: float, payoff: float) -> str:
+def small_gain_in_words(gain: float, bound: float, at_stake: float, payoff: float) -> str:
     """Return why a small gain makes a profile no approximate equilibrium; empty for other gains.
 
     Near a mixed equilibrium all strategies in the support pay nearly the same, so that little is at stake.
 
-    >>> small_gain_in_words(0.005, 0.006, 2.5)
+    >>> small_gain_in_words(0.005, 0.005, 0.006, 2.5)
     '0.2 % of the payoff, but 83.3 % of the little that own choice can win or lose while the others stay'
-    >>> small_gain_in_words(2e-8, 1e-3, 2.5)
+    >>> small_gain_in_words(2e-8, np.inf, 1e-3, 2.5)
     '0.002 % of the payoff at stake, but no proof excludes a larger gain'
     """
     size = abs(payoff)
-    if 0 < gain <= APPROXIMATE * at_stake:
+    if 0 < gain <= APPROXIMATE * at_stake < bound:
         return f"{100 * gain / at_stake:.2g} % of the payoff at stake, but no proof excludes a larger gain"
     if not (0 < gain <= APPROXIMATE * size and 0 < at_stake <= SMALL_STAKE * size):
         return ""
@@ -350,11 +350,12 @@ class Solution:
         proof = self.certificate
         rows = solution_rows(self.record, repr(proof) if proof else "none: no certificate")
         payoff = self.record.get("payoff", ((), np.zeros(0)))[1]
-        if proof is None or proof.at_stake is None or np.shape(payoff) != proof.regret.shape:
+        if self.claim != "not an equilibrium" or not proof or np.shape(payoff) != np.shape(proof.at_stake):
             return rows
         player = int(np.argmax(np.where(proof.regret > proof.tolerance, proof.regret, -1.0)))
-        gain = small_gain_in_words(proof.regret[player], proof.at_stake[player], payoff[player])
-        return rows | ({"largest gain": gain} if gain and self.claim == "not an equilibrium" else {})
+        about = (proof.regret, proof.bound, proof.at_stake, payoff)
+        words = small_gain_in_words(*(float(np.asarray(part)[player]) for part in about))
+        return rows | ({"gain": words} if words else {})
 
     def _equilibria(self) -> list[str]:
         known = "equilibria" in self.record and "complete" in self.record

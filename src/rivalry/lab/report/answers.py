@@ -48,6 +48,7 @@ class Answer(NamedTuple):
     claims: Counter[str]  # an empty claim is a result without certificate
     regret: np.ndarray  # [result player], empty without certificates
     refuting: np.ndarray  # [result player]: whether the regret is above the tolerance
+    bound: np.ndarray  # [result player], NaN where unknown
     at_stake: np.ndarray  # [result player], NaN where unknown
     gain: float  # largest bound as a fraction of the payoff at stake
     searches: tuple[str, ...]  # how regrets were computed
@@ -242,7 +243,7 @@ def _answer(
     batched = "batch" in status.dims and count > status.sizes.get("replication", 1)
     repeats = "" if count == 1 else "starts" if batched else "replications"
     own: dict[str, np.ndarray] = {"claim": np.full(count, ""), "regret": np.full((count, 1), np.nan), **here}
-    known_regret = ~np.isnan(own["regret"]).all(axis=-1)
+    known_regret, unknown = ~np.isnan(own["regret"]).all(axis=-1), np.full_like(own["regret"], np.nan)
     profile = _profile(known, own.get("profile"))
     return Answer(
         algorithm=algorithm,
@@ -253,7 +254,8 @@ def _answer(
         claims=Counter(map(str, own["claim"])),
         regret=own["regret"][known_regret],
         refuting=_refuting(own)[known_regret],
-        at_stake=own.get("at_stake", np.full_like(own["regret"], np.nan))[known_regret],
+        bound=own.get("bound", unknown)[known_regret],
+        at_stake=own.get("at_stake", unknown)[known_regret],
         gain=_largest_gain(own),
         searches=tuple(
             sorted({split_method(str(text))[0] for text in own.get("certificate_method", ())} - {""})

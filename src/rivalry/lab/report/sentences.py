@@ -211,7 +211,8 @@ def _small_gain(one: Answer, player: int, result: int) -> str:
     """Return why a small gain counts; empty for other gains."""
     if one.payoff is None or one.payoff.shape != one.regret.shape:
         return ""
-    words = small_gain_in_words(*(rows[result, player] for rows in (one.regret, one.at_stake, one.payoff)))
+    about = (one.regret, one.bound, one.at_stake, one.payoff)
+    words = small_gain_in_words(*(float(rows[result, player]) for rows in about))
     return f" ({words})" if words else ""
 
 
