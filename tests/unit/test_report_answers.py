@@ -90,6 +90,22 @@ def test_consecutive_points_with_equal_claims_are_one_sentence() -> None:
     )
 
 
+def test_equal_ends_of_a_range_do_not_speak_for_what_lies_between() -> None:
+    """As in a market whose leader sells the same against weak and strong rivals, and more between."""
+    rows = [result(), result(profile=[[0.2], [0.5], [0.8]]), result()]
+    words = (
+        "the solution is at 0.5 for every player at both ends of the range, with other profiles between: an"
+    )
+    assert words in said(swept(rows), study("closed_form"))
+    large = [result("", profile=np.zeros((3, 30)), threshold=at) for at in (0.2, 0.4, 0.2)]
+    assert said(swept(large)).endswith("threshold 0.2 at both ends of the range, with other values between.")
+
+
+def test_a_certified_profile_of_a_method_that_did_not_converge_is_named() -> None:
+    words = said(swept([result(status="not found")]))
+    assert words == "The players do not converge, last at 0.5 for every player: an equilibrium."
+
+
 def test_a_range_that_is_interrupted_is_not_joined() -> None:
     words = said(swept([result(), apart(), result(), result(status="iteration limit")]))
     assert words.count("an equilibrium") == 4

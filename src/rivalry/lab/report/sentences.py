@@ -148,6 +148,8 @@ def _outcome(part: Sequence[Answer], kind: str) -> str:
     words = (_PLAYERS if dynamic else _SEARCH).get(status, status)
     if status == "converged" and kind in GIVEN:
         return f"the solution is {place}" if place else "a solution is given"
+    if status == "not found" and place and _certified(part):  # the last profile has a certificate
+        return f"{'the players do' if dynamic else 'it does'} not converge, last {place}"
     if status == "not found" or not place:
         return words
     if status == "converged":
@@ -164,7 +166,9 @@ def _place(part: Sequence[Answer]) -> str:
     mean = "the mean " if part[0].repeats == "replications" and any("±" in end for end in ends) else ""
     every = " for every player" if all(end.startswith("each ") for end in ends) else ""
     ends = [end.removeprefix("each ") for end in ends] if every else ends
-    return f"at {mean}{f'profiles from {ends[0]} to {ends[1]}' if ends[1:] else ends[0]}{every}"
+    between = {one.profile_words for one in part} - {"", part[0].profile_words}
+    others = " at both ends of the range, with other profiles between" if between and not ends[1:] else ""
+    return f"at {mean}{f'profiles from {ends[0]} to {ends[1]}' if ends[1:] else ends[0]}{every}{others}"
 
 
 def _claims(part: Sequence[Answer]) -> str:
@@ -235,6 +239,8 @@ def _metrics(part: Sequence[Answer], most: int = 2) -> list[str]:
         if name in last and len(words) < most:
             ends = list(dict.fromkeys([first[name], last[name]]))
             values = ends[0] if len(ends) == 1 else f"from {ends[0]} to {ends[1]}"
+            if len(ends) == 1 and {one.metrics.get(name, ends[0]) for one in part} != set(ends):
+                values += " at both ends of the range, with other values between"
             words.append(f"{metric_label(name).replace('_', ' ')} {values}")
     return words
 
