@@ -350,7 +350,9 @@ class Solution:
         proof = self.certificate
         rows = solution_rows(self.record, repr(proof) if proof else "none: no certificate")
         payoff = self.record.get("payoff", ((), np.zeros(0)))[1]
-        if self.claim != "not an equilibrium" or not proof or np.shape(payoff) != np.shape(proof.at_stake):
+        if self.claim != "not an equilibrium" or not proof or proof.at_stake is None:
+            return rows
+        if np.shape(payoff) != np.shape(proof.regret):
             return rows
         player = int(np.argmax(np.where(proof.regret > proof.tolerance, proof.regret, -1.0)))
         about = (proof.regret, proof.bound, proof.at_stake, payoff)

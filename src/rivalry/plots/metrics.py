@@ -35,6 +35,7 @@ WORDS = {
     "alive": "probability that play continues",
     "gain_mean": "profit gain, mean over sessions",
     "at_equilibrium": "limit play at the equilibrium outcome",
+    "basin_count": "starts per basin",
 }
 
 LEARNED = frozenset(
