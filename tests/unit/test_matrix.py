@@ -343,7 +343,7 @@ def test_names_of_actions_and_players_are_printed_in_place_of_numbers() -> None:
     lines = [line.split() for line in repr(found).splitlines()]
     assert ["row", "1", "down"] in lines
     assert ["column", "1", "right"] in lines
-    assert "  0: down | right  payoff [1. 1.]" in repr(found)
+    assert "  0: down | right  payoff [1 1]" in repr(found)
     study = {"method": [{"name": "x", "kind": "x"}]}
     shown = answer_table(study, found.data, answers(study, found.data), 5)
     assert dict(zip(shown.columns, shown.rows[0], strict=True)) == {

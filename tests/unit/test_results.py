@@ -299,5 +299,5 @@ def test_final_play_of_sessions_is_printed_as_mean_actions() -> None:
         "end_action": (("session", "player"), np.array([[1.0, 2.0], [2.0, 4.0]])),
         "end_payoff": (("session", "player"), np.array([[0.5, 1.0], [0.5, 3.0]])),
     }
-    assert player_rows(final, {}) == [("0", "0.5", "[1.5]"), ("1", "2", "[3.]")]
+    assert player_rows(final, {}) == [("0", "0.5", "[1.5]"), ("1", "2", "[3]")]
     assert player_rows(final, {"axis": ("price",)})[1] == ("1", "2", "price 3")

@@ -16,6 +16,7 @@ LINE = 160  # characters of a game's text
 EACH = 6  # most numbers that are printed one by one
 PLAYER_COLUMNS = ("player", "payoff", "strategy")  # of the text of a solution
 ALMOST = 1e-12  # probabilities closer to 0 or 1 are rounding errors
+ZERO = 5e-7  # smaller numbers in a strategy are printed as 0
 LISTED, SHORT = 50, 6  # most equilibria printed; most actions of a strategy printed in full
 
 
@@ -57,8 +58,17 @@ def parameter_text(value: Any) -> str:
     if np.all(numbers == numbers[0]):
         return f"{numbers[0]:.6g}"
     if numbers.size <= EACH and np.ndim(value) == 1:
-        return f"[{' '.join(f'{number:.6g}' for number in numbers)}]"
+        return list_in_words(numbers)
     return f"{numbers.min():.6g} to {numbers.max():.6g}"
+
+
+def list_in_words(numbers: Iterable[float]) -> str:
+    """Return numbers as text, each to six digits.
+
+    >>> list_in_words([1.0, 0.25]), list_in_words([-0.0, 1e-9, 1234567.0])
+    ('[1 0.25]', '[0 1e-09 1.23457e+06]')
+    """
+    return f"[{' '.join(f'{number + 0.0:.6g}' for number in numbers)}]"
 
 
 def count_text(count: int, noun: str) -> str:
@@ -172,7 +182,7 @@ def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str
         strategies = (" | " if named else "  ").join(rows)
         where = "" if components is None else f"  component {components[k]}"
         where += "" if radius is None else f"  within {radius[k]:.2g}"
-        lines.append(f"  {k}: {strategies}  payoff {np.array2string(payoff, precision=6)}{where}")
+        lines.append(f"  {k}: {strategies}  payoff {list_in_words(payoff)}{where}")
     if len(found) > most:
         lines.append(f"  ... and {len(found) - most} more, in data.equilibria")
     hulls = undecided_in_words(record)
@@ -269,9 +279,11 @@ def strategy_in_words(row: np.ndarray) -> str:
 
     >>> strategy_in_words(np.array([0.5, 0.5])), strategy_in_words(np.array([0.25, *[0.0] * 7, 0.75]))
     ('[0.5 0.5]', '{0: 0.25, 8: 0.75}')
+    >>> strategy_in_words(np.array([0.0, 1.0])), strategy_in_words(np.array([1 / 3, 2 / 3, -1e-17]))
+    ('[0 1]', '[0.333333 0.666667 0]')
     """
     if len(row) <= SHORT:
-        return np.array2string(row, precision=6, suppress_small=True)
+        return list_in_words(np.where(np.abs(row) < ZERO, 0.0, row))
     return "{" + ", ".join(f"{k}: {row[k]:.6g}" for k in np.flatnonzero(row)) + "}"
 
 

@@ -150,7 +150,7 @@ def profile_in_words(rows: np.ndarray, actions: np.ndarray | None = None) -> str
     if not mixed:
         size = max((np.abs(row).max() for row in known), default=0.0)
         return _rows([[number_in_words(value, size) for value in row] for row in known])
-    texts = [strategy_in_words(np.round(row, 4)).replace(". ", " ").replace(".]", "]") for row in known]
+    texts = [strategy_in_words(np.round(row, 4)) for row in known]
     return _all_texts(texts)
 
 
@@ -471,9 +471,9 @@ def _value(at: Mapping[str, Any], name: str) -> str:
 
 def runs_of(found: Sequence[Answer]) -> Iterator[tuple[int, int]]:
     """Yield first and last index of consecutive answers of one method with equal claims and statuses."""
-    first = 0
+    outcomes, first = list(map(describe_outcome, found)), 0
     for k in range(1, len(found) + 1):
-        if k == len(found) or describe_outcome(found[k - 1]) != describe_outcome(found[k]):
+        if k == len(found) or outcomes[k - 1] != outcomes[k]:
             yield first, k - 1
             first = k
 
