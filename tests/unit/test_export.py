@@ -131,7 +131,12 @@ def test_a_table_too_long_for_latex_is_left_out(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rivalry.lab.export.LATEX_ROWS", 6)  # as many as cells
-    found = export(run, "latex", tmp_path / "out")
+    with pytest.warns(UserWarning, match="not written") as caught:
+        found = export(run, "latex", tmp_path / "out")
+    rule = "above the 6 rows of a LaTeX table; export to csv, which has no limit"
+    (names,) = (str(one.message).removesuffix(f": not written, {rule}") for one in caught)
+    assert names.split(", ") == [row.name for row in found.left_out]
+    assert caught[0].filename == __file__
     assert [path.name for path in found.files] == ["cells.tex"]
     reasons = {row.name: row.reason for row in found.left_out}
     assert reasons["player.tex"] == "12 rows, above the 6 of a LaTeX table"

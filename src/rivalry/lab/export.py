@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from io import BytesIO
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("csv", "parquet", "netcdf", "latex")
 LATEX_ROWS = 2_000  # longer tables do not suit a paper
+FEW = 5  # most tables left out that a warning names
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # text that a spreadsheet reads as the start of a formula
 
@@ -54,7 +56,8 @@ def export(run: Run, to: str, out: str | os.PathLike[str] | None = None) -> Expo
         floats in the shortest form that reads back the same. Except for ``cells.csv``, tables with a single
         row are collected in ``single_rows.csv``, one row per variable. ``parquet``: the same tables, single
         rows included, with the types of the dataset; needs the extra ``parquet``. ``latex``: the same tables,
-        up to 2000 rows each, with six significant digits. ``netcdf``: the dataset.
+        up to 2000 rows each, with six significant digits; one warning names longer ones, which are left
+        out. ``netcdf``: the dataset.
     out
         Output folder; default ``export`` in the run's folder, where nothing else is written.
 
@@ -69,9 +72,18 @@ def export(run: Run, to: str, out: str | os.PathLike[str] | None = None) -> Expo
         raise StoreError(f"--to {to}: must be one of {', '.join(FORMATS)}")
     if to == "parquet" and find_spec("pyarrow") is None:
         raise StoreError("--to parquet: needs PyArrow; pip install 'rivalry[parquet]'")
-    folder = run.folder / "export" if out is None else Path(out)
+    done = _export(run, to, run.folder / "export" if out is None else Path(out))
+    if long := [row.name for row in done.left_out if row.name.endswith(".tex")]:
+        names = ", ".join(long[:FEW]) + (f" and {len(long) - FEW} more" if len(long) > FEW else "")
+        rule = f"above the {LATEX_ROWS} rows of a LaTeX table; export to csv, which has no limit"
+        warnings.warn(f"{names}: not written, {rule}", stacklevel=2)
+    return done
+
+
+def _export(run: Run, to: str, folder: Path) -> Exported:
+    """Write a run's results to a folder, each part to its own; see `export`."""
     if parts := run.parts():
-        return _join({name: export(part, to, folder / name) for name, part in parts.items()})
+        return _join({name: _export(part, to, folder / name) for name, part in parts.items()})
     data, damaged = run.collect()
     left_out = run.missing_cells(damaged)
     if len(left_out) == len(run.cells):
