@@ -485,6 +485,26 @@ def test_strategies_are_bars_filled_if_certified() -> None:
         rv.plots.strategies(dataset(record), actions=["opera"])
 
 
+def test_strategies_of_several_methods_have_a_panel_each() -> None:
+    profile = np.array([[[0.6, 0.4], [0.4, 0.6]], [[1.0, 0.0], [0.0, 1.0]], np.full((2, 2), np.nan)])
+    claims = ["equilibrium", "not an equilibrium", ""]
+    data = xr.Dataset(
+        {"profile": (("algorithm", "player", "axis"), profile), "claim": ("algorithm", claims)},
+        {"algorithm": ["mixed", "learner", "list"]},
+    )
+    ax = rv.plots.strategies(data, compare=True)
+    assert [panel.get_title() for panel in ax.child_axes] == ["mixed", "learner"]
+    heights = [[bar.get_height() for bar in panel.patches] for panel in ax.child_axes]
+    assert heights == [[0.6, 0.4, 0.4, 0.6], [1.0, 0.0, 0.0, 1.0]]
+    known = [text.get_text() for text in ax.get_legend().get_texts()]
+    players = ["player 0", "player 1"]
+    assert known == [*players, *(f"{name}, not certified" for name in players)]
+    with pytest.raises(ValueError, match=r"at\.algorithm: this plot draws all methods"):
+        rv.plots.strategies(data, compare=True, at={"algorithm": "mixed"})
+    with pytest.raises(ValueError, match="no method has a 'profile'"):
+        rv.plots.strategies(data.isel(algorithm=[2]), compare=True)
+
+
 def test_regret_curve_has_logarithmic_axes_with_plain_numbers() -> None:
     record = {
         "regret_step": (("sample",), np.array([1, 10, 100])),

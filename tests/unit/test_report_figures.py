@@ -51,8 +51,7 @@ def test_default_figures_show_all_methods() -> None:
     assert default_figures("influencer", data_of()) == [{"kind": "bifurcation", "compare": True}, *game]
     payoffs = {"kind": "scenario", "quantities": ["payoff"], "series": "algorithm"}
     assert default_figures("mine.py:contest", data_of()) == [payoffs]
-    strategies = default_figures("matrix", data_of())[1:]
-    assert [row["at"] for row in strategies] == [{"algorithm": "a"}, {"algorithm": "b"}]
+    assert default_figures("matrix", data_of()) == [{"kind": "strategies", "compare": True}, payoffs]
     one = data_of().isel(algorithm=[0])
     assert "series" not in default_figures("market", one)[0]
 

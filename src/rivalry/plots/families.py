@@ -77,7 +77,7 @@ FAMILIES: Mapping[str, FamilyDefaults] = {
     ),
     "matrix": FamilyDefaults(
         ("equilibrium_count", "pure_count", "correlated_regret", "conditional_regret"),
-        (_PAYOFFS, _REGRETS, DefaultFigure("strategies", "profile", "each"), _PATHS),
+        (DefaultFigure("strategies", "profile", "compare"), _PAYOFFS, _REGRETS, _PATHS),
     ),
     "precipice": FamilyDefaults(
         ("risk", "p_disaster"), (DefaultFigure("precipice", "p_disaster", swept=True),)

@@ -13,6 +13,7 @@ from xarray import Dataset
 from rivalry.plots import select, style
 from rivalry.plots.metrics import metric_label
 from rivalry.plots.select import At, DrawnPoint, Names
+from rivalry.plots.series import method_names
 from rivalry.plots.style import INK, chart
 
 WALK = ("left", "stay", "right")
@@ -20,7 +21,14 @@ LABELS = 9  # most states that are all labelled
 
 
 @chart
-def strategies(data: Dataset, ax: Axes, *, at: At = None, actions: Names = None) -> Axes:
+def strategies(
+    data: Dataset,
+    ax: Axes,
+    *,
+    compare: bool = False,
+    at: At = None,
+    actions: Names = None,
+) -> Axes:
     """Draw mixed strategies as bars, a group per action.
 
     Bars are filled where the profile is certified; over replications they are means with 95 % intervals.
@@ -31,6 +39,8 @@ def strategies(data: Dataset, ax: Axes, *, at: At = None, actions: Names = None)
         Holds ``profile [player axis]`` of probabilities.
     ax
         Axes to draw on; those of a new figure otherwise.
+    compare
+        Draw a panel per method that found a profile.
     at
         The point of a sweep, by its coordinates; the first otherwise.
     actions
@@ -39,13 +49,44 @@ def strategies(data: Dataset, ax: Axes, *, at: At = None, actions: Names = None)
     Returns
     -------
     Axes
-        The axes drawn on.
+        The axes drawn on; with ``compare`` those whose ``child_axes`` are the panels.
 
     Raises
     ------
     ValueError
         If the profile has no probabilities, or other numbers of actions.
     """
+    if not compare:
+        style.caption(ax, *_draw_strategies(ax, data, at, actions))
+        return ax
+    names = method_names(data, "profile", None)
+    if "algorithm" in (at or {}):
+        raise ValueError("at.algorithm: this plot draws all methods; leave it out, or compare = false")
+    if names != [None]:
+        names = [name for name in names if not select.is_blank(data.profile.sel(algorithm=name).values)]
+    if not names:
+        raise ValueError("data: no method has a 'profile'")
+    small, words = style.panels(ax, len(names), columns=2), dict[str, None]()
+    for panel, name in zip(small, names, strict=True):
+        place = dict(at or {}) | ({} if name is None else {"algorithm": name})
+        for part in _draw_strategies(panel, data, place, actions):
+            words |= dict.fromkeys(word for word in part.split(", ") if word != f"algorithm = {name}")
+        panel.set_title(name or "")
+        panel.tick_params(labelbottom=True)  # methods may differ in their actions
+    labels = dict[str, Any]()
+    for panel in small:
+        labels |= {label: bars for bars, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+    for panel in small[1:]:
+        panel.set_ylabel("")
+    for label, bars in labels.items():
+        colours = {"markerfacecolor": bars[0].get_facecolor(), "markeredgecolor": bars[0].get_edgecolor()}
+        ax.plot([], [], "s", label=label, **colours)
+    style.caption(ax, *words)
+    return ax
+
+
+def _draw_strategies(ax: Axes, data: Dataset, at: At, actions: Names) -> tuple[str, str]:
+    """Draw the bars of one method; return the point and the replications in words."""
     found = select.point(data, "profile", 2, ("claim", "action_name"), at=at, keep=("replication",))
     profiles = found["profile"]
     runs = np.isfinite(profiles).all(axis=(1, 2))
@@ -73,8 +114,7 @@ def strategies(data: Dataset, ax: Axes, *, at: At = None, actions: Names = None)
     ax.set_ylim(0, 1.02)
     ax.set_ylabel("probability")
     ax.grid(False, axis="x")
-    style.caption(ax, found.words, select.describe_replications(count, "mean and 95 % interval"))
-    return ax
+    return found.words, select.describe_replications(count, "mean and 95 % interval")
 
 
 def _action_names(found: DrawnPoint, size: int) -> list[str]:
