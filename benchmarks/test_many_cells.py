@@ -66,7 +66,7 @@ def report(study: Any, folder: Path) -> None:
     """Build the report of a finished study, and its text."""
     from rivalry.cli import work
 
-    work.results_as_text(*work.report(folder))
+    work.results_as_text(work.report(folder))
 
 
 def times(command: Callable[[Any, Path], None], made: Callable[[int], Any], folder: Path) -> list[float]:

@@ -323,8 +323,10 @@ def test_lists_of_one_family(rivalry: Command, kind: str) -> None:
     every, found = (rivalry("list", kind, *own, "--json").value for own in ((), ("race",)))
     assert 0 < len(found) < len(every)
     assert all(row in every for row in found)
-    if kind != "methods":
-        assert {row["family"] for row in found} == {"race"}
+    if kind == "plots":
+        own = {row["name"] for row in every if row["family"] == "race"}
+        assert {row["name"] for row in found} == own | {"scenario", "learning_curve", "schedule", "paths"}
+    elif kind != "methods":
         assert found == [row for row in every if row["family"] == "race"]
     else:
         game = rv.games.race()
@@ -344,6 +346,18 @@ def test_plots_of_two_families_are_listed_for_each(rivalry: Command) -> None:
     ]
     assert names[0] == names[1]
     assert "street_map" in names[0]
+
+
+def test_a_family_without_recipes_lists_its_default_figures(rivalry: Command) -> None:
+    _, *lines = rivalry("list", "plots", "matrix").out.splitlines()
+    assert [line.split()[0] for line in lines] == ["learning_curve", "paths", "scenario", "strategies"]
+
+
+def test_an_empty_list_prints_one_line_on_stderr(rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rivalry.lab.study.summary", lambda name, path: {"name": name, "family": None})
+    found = rivalry("list", "studies", "matrix")
+    assert (found.out, found.status) == ("", 0)
+    assert found.err == "no studies of the family matrix; `rivalry list studies` lists all\n"
 
 
 @pytest.mark.parametrize(

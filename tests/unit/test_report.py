@@ -366,6 +366,13 @@ def test_quick_form_compares_only_values_marked_as_quick() -> None:
     assert expectations(marked, data)[0]["expected_verdict"] == "agrees"
 
 
+def test_a_quick_form_without_a_reduction_is_compared_as_the_full_form() -> None:
+    whole = STUDY | {"quick_form": True, "quick": {}, "expect": [{"quantity": "gain", "expected": 1.0}]}
+    assert expectations(whole, full(gain=1.0))[0]["expected_verdict"] == "agrees"
+    reduced = whole | {"quick": {"sweep.game.reach": [0.2]}}
+    assert expectations(reduced, full(gain=1.0))[0]["reason"] == "not valid in a reduced run"
+
+
 @pytest.mark.parametrize("weakest", CLAIMS)
 def test_a_row_carries_the_weakest_certificate_of_its_cells(weakest: str) -> None:
     cells = {(r, m): record(gain=1.0) for r in (0.1, 0.2) for m in ("a", "b")}
@@ -680,6 +687,13 @@ def test_quick_partial_failed_and_damaged_runs_are_marked(tmp_path: Path) -> Non
         "not valid in a reduced run",
     ):
         assert words in text, words
+
+
+def test_a_quick_form_without_a_reduction_is_not_called_reduced(tmp_path: Path) -> None:
+    text = build(stored(tmp_path / "run", study().quick_form()).folder).read_text(encoding="utf-8")
+    assert "Reduced run" not in text
+    assert "✓ agrees" in text
+    assert "rivalry run three --quick" in text
 
 
 def test_a_run_without_results_has_a_page(tmp_path: Path) -> None:

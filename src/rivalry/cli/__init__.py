@@ -5,6 +5,7 @@ Exit status: 0 success, 1 failure, 2 invalid input, 130 interrupted.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; invalid input does not raise."""
     if arguments is None:
         output.open_streams()
+        # own process: a run of many cells keeps all that it makes, where collections search in vain
+        gc.set_threshold(100_000, 20, 20)
     with interrupt.watch():
         try:
             from rivalry.cli.commands import carry_out

@@ -162,6 +162,8 @@ def list_(
     rows = [row for one in ([kind] if kind else KINDS) for row in show.rows(one, with_kind=kind is None)]
     if kind is not None and family is not None:
         rows = show.rows_of_family(kind, rows, family)
+        if not rows:
+            output.note(f"no {kind} of the family {family}; `rivalry list {kind}` lists all")
     return _print_result(json, rows, show.table(rows))
 
 
@@ -282,10 +284,10 @@ def report(
     json: Json = False,
 ) -> int:
     """Rebuild figures and report.html, and print the results."""
-    opened, path = work.report(run, out)
+    done = work.report(run, out)
     if json:
-        return _print_result(json, {"run": str(run), "report": str(path)}, "")
-    return _print_result(json, None, work.results_as_text(opened, path))
+        return _print_result(json, {"run": str(run), "report": str(done.path)}, "")
+    return _print_result(json, None, work.results_as_text(done))
 
 
 @app.command()

@@ -34,7 +34,9 @@ def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:
 
 
 def rows_of_family(kind: str, found: list[dict[str, Any]], family: str) -> list[dict[str, Any]]:
-    """Return the rows of one family of games: for methods those that fit its example game.
+    """Return the rows of one family of games.
+
+    Methods are those that fit its example game, plots its recipes and its default figures.
 
     Raises
     ------
@@ -46,6 +48,11 @@ def rows_of_family(kind: str, found: list[dict[str, Any]], family: str) -> list[
     if kind == "methods":
         names = _fitting(study.games()[family])
         return [row for row in found if row["name"] in names]
+    if kind == "plots":
+        from rivalry.plots.families import FAMILIES, OTHER
+
+        usual = {figure.kind for figure in FAMILIES.get(family, OTHER).figures}
+        return [row for row in found if row["name"] in usual or family in str(row["family"]).split(", ")]
     return [row for row in found if family in str(row["family"]).split(", ")]
 
 
@@ -57,7 +64,9 @@ def _family(kind: str, name: str) -> str | None:
 
 
 def table(found: list[dict[str, Any]], columns: Sequence[str] = ()) -> str:
-    """Return rows as a table, by default those of `rows` without columns that are empty."""
+    """Return rows as a table, by default those of `rows` without empty columns; empty text without rows."""
+    if not found:
+        return ""
     used = [key for key in ("kind", "name", "family", "cost") if any(row.get(key) for row in found)]
     columns = columns or [*used, "title"]
     return output.table(columns, [[row.get(key) for key in columns] for row in found])

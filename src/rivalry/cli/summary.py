@@ -12,20 +12,21 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
     from rivalry.lab.report.answers import Answer, AnswerTable
+    from rivalry.lab.report.findings import Findings
     from rivalry.lab.store import Run
 
 ROWS = 12  # most points of a study in the table
 
 
-def text(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> str:
+def text(run: Run, found: Mapping[str, Any], findings: Mapping[str, Findings]) -> str:
     """Return a run's results as text; the last line is the report's path.
 
     Parameters
     ----------
     found
         What ``--json`` prints.
-    data
-        The datasets of the parts by name, or the run's under an empty name.
+    findings
+        Those of the parts by name, or the run's under an empty name.
     """
     from rivalry.lab.report import lines as warning_lines
     from rivalry.lab.report import warnings_of
@@ -42,8 +43,8 @@ def text(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> str
             count = part.head["study"]["replications"]["count"]
             lines.append(f"computed once, not in {count} replications, for lack of draws: {', '.join(once)}")
     for name, part in parts.items():
-        lines += _results(name, part, data[name])
-    lines += [*references(found["expectations"], parts=len(data) > 1), *claims(data)]
+        lines += _results(name, part, findings[name])
+    lines += [*references(found["expectations"], parts=len(findings) > 1), *claims(findings)]
     # over all parts: a warning of several parts is one line
     rows = warnings_of([notes for part in parts.values() for notes in part.warnings().values()])
     lines += [f"warning: {line}" for line in warning_lines(rows)]
@@ -51,13 +52,11 @@ def text(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> str
     return "\n".join([*fitted, found["report"]])
 
 
-def _results(name: str, part: Run, data: Dataset) -> list[str]:
+def _results(name: str, part: Run, findings: Findings) -> list[str]:
     """Return the table of a study and the sentences on each method; of a part of a study one sentence."""
-    from rivalry.lab.report.answers import answers
     from rivalry.lab.report.sentences import headline, sentences
 
-    study = part.head["study"]
-    found = answers(study, data)
+    study, data, found = findings.study, findings.data, findings.answers
     if not found:
         return []
     if name:
@@ -95,15 +94,15 @@ def _table(study: Mapping[str, Any], data: Dataset, found: Sequence[Answer], mos
     return _Fitted(table, False)
 
 
-def claims(data: Mapping[str, Dataset]) -> list[str]:
+def claims(findings: Mapping[str, Findings]) -> list[str]:
     """Return the number of certificates per claim, and once why some prove no more.
 
     Approximate equilibria have their largest bound, proved ones the largest distance to an exact equilibrium.
     """
     from rivalry.core.results import gain_in_words
-    from rivalry.lab.report.judge import cells, unproved
+    from rivalry.lab.report.judge import unproved
 
-    rows = [row for part in data.values() for row in cells(part) if row[0]["claim"]]
+    rows = [row for own in findings.values() for row in own.cells if row[0]["claim"]]
     known = [certificate["claim"] for certificate, _ in rows]
     counted = []
     for claim in dict.fromkeys(known):
@@ -115,7 +114,7 @@ def claims(data: Mapping[str, Dataset]) -> list[str]:
     if radii:
         counted.append(f"{len(radii)} proved, an exact equilibrium within {max(radii):.2g}")
     lines = [f"certificates: {', '.join(counted)}"] if counted else []
-    return lines + [f"not proved: {line}" for line in unproved(data.values())]
+    return lines + [f"not proved: {line}" for line in unproved(rows)]
 
 
 def references(rows: Sequence[Mapping[str, Any]], *, parts: bool) -> list[str]:

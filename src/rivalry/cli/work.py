@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.cli import output, summary, values
 from rivalry.cli.values import OptionError
@@ -17,9 +17,8 @@ from rivalry.core.registry import Entry, load, near
 from rivalry.core.validate import NEAR
 
 if TYPE_CHECKING:
-    from xarray import Dataset
-
     from rivalry.lab.executor import Hire
+    from rivalry.lab.report.findings import Findings
     from rivalry.lab.store import Run
     from rivalry.lab.study import Study
 
@@ -129,7 +128,7 @@ def run(
     def open_run() -> Run:
         return Run.create_or_open(folder, chosen, same_name=True)
 
-    return _carry_out(studies, done, open_run, workers, hire, accept_version)
+    return _carry_out(studies, studies, done, open_run, workers, hire, accept_version)
 
 
 def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_version: bool) -> CommandResult:
@@ -138,8 +137,11 @@ def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_versi
 
     there = Run.open(folder)
     done = finished_cells(folder, there.parts())
-    studies = [part.study for part in _by_part(there).values()]
-    return _carry_out(studies, done, lambda: there, workers, hire, accept_version)
+    parts = list(_by_part(there).values())
+    studies = [part.study for part in parts]
+    # a stored study was checked before its first cell ran: without cells to compute there is nothing to check
+    left = [one for one, part in zip(studies, parts, strict=True) if not done >= {c.id for c in part.cells}]
+    return _carry_out(studies, left, done, lambda: there, workers, hire, accept_version)
 
 
 def _note_files(studies: Sequence[Study], *, plots: bool = False) -> None:
@@ -155,18 +157,19 @@ def _note_files(studies: Sequence[Study], *, plots: bool = False) -> None:
 
 def _carry_out(
     studies: Sequence[Study],
+    unchecked: Sequence[Study],
     done: Collection[str],
     open_run: Callable[[], Run],
     workers: int | None,
     hire: Hire | None,
     accept_version: bool,
 ) -> CommandResult:
-    """Check the studies, compute the run's remaining cells, and build its figures and report."""
+    """Check the studies that may need it, compute the remaining cells, and build figures and report."""
     from rivalry.lab.executor import as_context, carry_out
 
     _note_files(studies, plots=True)
     with as_context(hire):
-        for one in studies:
+        for one in unchecked:
             one.check(output.check_progress(), done)
         run = open_run()
         with output.progress(str(run.folder)) as receive:
@@ -175,10 +178,10 @@ def _carry_out(
             )
     output.note(f"{run.folder}: drawing the figures and the report")
     _draw_own(run)
-    path = _report(run)
-    data = datasets(run)
-    found = result(run, status, path, data)
-    return found, summary.text(run, found, data), int(status != "done")
+    findings = findings_of(run)
+    path = _report(run, findings)
+    found = result(run, status, path, findings)
+    return found, summary.text(run, found, findings), int(status != "done")
 
 
 def _draw_own(run: Run) -> None:
@@ -197,27 +200,33 @@ def _by_part(run: Run) -> dict[str, Run]:
     return run.parts() or {"": run}
 
 
-def datasets(run: Run) -> dict[str, Dataset]:
-    """Return the datasets of the parts by name, or the run's under an empty name; not to be changed."""
-    return {part: one.collect().data for part, one in _by_part(run).items()}
+def findings_of(run: Run) -> dict[str, Findings]:
+    """Return what is found in a run, by part, or under an empty name."""
+    from rivalry.lab.report.findings import Findings
+
+    parts = _by_part(run).items()
+    return {name: Findings(part.head["study"], part.collect().data) for name, part in parts}
 
 
-def result(run: Run, status: str, path: Path, data: Mapping[str, Dataset]) -> dict[str, Any]:
+def result(run: Run, status: str, path: Path, findings: Mapping[str, Findings]) -> dict[str, Any]:
     """Return what ``run --json`` prints; the lists of a study's parts are joined."""
-    from rivalry.lab.report import expectations, results, warnings_of
+    from rivalry.lab.report import results, warnings_of
     from rivalry.lab.study.expect import differences
 
     counts, parts = run.counts(), _by_part(run)
-    studies = {name: part.head["study"] for name, part in parts.items()}
     return {
         "run": str(run.folder),
         "study": run.name,
         "status": status,
         "cells": {key: counts[key] for key in ("total", "done", "failed")},
-        "results": [{"study": name or run.name, **row} for name in data for row in results(data[name])],
-        "expectations": [row for name in data for row in expectations(studies[name], data[name])],
-        "certificates": _certificates(run, data),
-        "changed": [one.key for study in studies.values() for one in differences(study)],
+        "results": [
+            {"study": name or run.name, **row}
+            for name, own in findings.items()
+            for row in results(own.data, own.cells)
+        ],
+        "expectations": [judged.row for own in findings.values() for judged in own.judged],
+        "certificates": _certificates(run, findings),
+        "changed": [one.key for part in parts.values() for one in differences(part.head["study"])],
         "warnings": [
             {"study": part.name, "warning": row.words, "cells": row.cells}
             for part in parts.values()
@@ -227,14 +236,12 @@ def result(run: Run, status: str, path: Path, data: Mapping[str, Dataset]) -> di
     }
 
 
-def _certificates(run: Run, data: Mapping[str, Dataset]) -> list[dict[str, Any]]:
+def _certificates(run: Run, findings: Mapping[str, Findings]) -> list[dict[str, Any]]:
     """Return the certificates of a run; cells of its parts are named ``PART/CELL``."""
-    from rivalry.lab.report import certificates
-
     return [
         {"study": part or run.name, **row, "cell": _in_part(part, row["cell"])}
-        for part, found in data.items()
-        for row in certificates(found)
+        for part, own in findings.items()
+        for row, _ in own.cells
     ]
 
 
@@ -263,27 +270,36 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
     return found, "\n".join(lines)
 
 
-def report(folder: Path, out: Path | None = None) -> tuple[Run, Path]:
-    """Rebuild the report from stored data, in the run or in the folder ``out``; return run and page."""
+class Reported(NamedTuple):
+    """A run, what is found in it, and the path of its report."""
+
+    run: Run
+    findings: Mapping[str, Findings]
+    path: Path
+
+
+def report(folder: Path, out: Path | None = None) -> Reported:
+    """Rebuild the report from stored data, in the run or in the folder ``out``."""
     from rivalry.lab.store import Run
 
     run = Run.open(folder)
-    return run, _report(run, out)
+    findings = findings_of(run)
+    return Reported(run, findings, _report(run, findings, out))
 
 
-def _report(run: Run, out: Path | None = None) -> Path:
+def _report(run: Run, findings: Mapping[str, Findings], out: Path | None = None) -> Path:
     from rivalry.lab.report import build
 
     _note_left_out(run)
-    return build(run, output.note, out)
+    return build(run, output.note, out, findings)
 
 
-def results_as_text(run: Run, path: Path) -> str:
-    """Return the results of a run, whose report is at ``path``, as text."""
+def results_as_text(reported: Reported) -> str:
+    """Return the results of a run with a report as text."""
     from rivalry.lab.store import status_of
 
-    data = datasets(run)
-    return summary.text(run, result(run, status_of(run.counts()), path, data), data)
+    run, findings, path = reported
+    return summary.text(run, result(run, status_of(run.counts()), path, findings), findings)
 
 
 def _note_left_out(run: Run) -> None:
@@ -319,9 +335,6 @@ def export(folder: Path, to: str, out: Path | None) -> dict[str, Any]:
         raise OptionError(f"--out {out}: is a file; must be a folder")
     done = write(run, to, out)
     _note_left_out(run)
-    for row in done.left_out:
-        if row.name.endswith(".tex"):
-            output.note(f"{row.name}: not written, {row.reason}; csv has no limit")
     return {
         "files": [str(path) for path in done.files],
         "left_out": [row._asdict() for row in done.left_out],
@@ -338,9 +351,9 @@ def certify(folder: Path, proof: bool = False) -> CommandResult:
     with output.progress(str(folder)) as receive:
         count = recompute(run, proof=proof, progress=receive)
     _note_left_out(run)
-    data = datasets(run)
-    found = _certificates(run, data)
+    findings = findings_of(run)
+    found = _certificates(run, findings)
     head = ["cell", "algorithm", "claim", "coverage", "regret", "bound"] + ["rounding", "radius"] * proof
-    lines = [output.table(head, [[row[key] for key in head] for row in found]), *summary.claims(data)]
+    lines = [output.table(head, [[row[key] for key in head] for row in found]), *summary.claims(findings)]
     lines.append(f"{count} certificates recomputed; `rivalry report {folder}` shows them")
     return {"run": str(folder), "certificates": found}, "\n".join(lines), 0

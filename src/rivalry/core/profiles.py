@@ -31,16 +31,21 @@ def distance(x: np.ndarray, y: np.ndarray, exchangeable: np.ndarray | None = Non
     >>> distance(np.array([[0.0], [1.0]]), np.array([[1.0], [0.0]]))
     0.0
     """
-    from scipy.optimize import linear_sum_assignment
-
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if x.ndim != 2 or x.shape != y.shape:
         raise ValueError(f"y: shape {y.shape} must be that of x, {x.shape}, and (players, axes)")
+    labels = None if exchangeable is None else np.asarray(exchangeable)
+    if labels is not None and labels.shape != x.shape[:1]:
+        raise ValueError(f"exchangeable: shape {labels.shape} must be ({len(x)},), one label per player")
+    # the next two cases need no SciPy, whose import takes longer than a report
+    if np.isfinite(x).all() and np.array_equal(x, y):
+        return 0.0
+    if labels is not None and len(set(labels.tolist())) == len(x):  # nobody can be swapped
+        return float(np.sqrt(np.sum((x - y) ** 2, axis=-1).mean()))
+    from scipy.optimize import linear_sum_assignment
+
     cost = np.sum((x[:, None, :] - y[None, :, :]) ** 2, axis=-1)
-    if exchangeable is not None:
-        labels = np.asarray(exchangeable)
-        if labels.shape != x.shape[:1]:
-            raise ValueError(f"exchangeable: shape {labels.shape} must be ({len(x)},), one label per player")
+    if labels is not None:
         # players with different labels are never swapped
         cost = np.where(labels[:, None] == labels[None, :], cost, np.inf)
     return float(np.sqrt(cost[linear_sum_assignment(cost)].mean()))

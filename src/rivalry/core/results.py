@@ -515,6 +515,9 @@ def _align(name: str, values: Sequence[Variable]) -> tuple[tuple[str, ...], list
     dims = max((dims for dims, _ in values), key=len)
     arrays = []
     for own, array in values:
+        if own == dims:
+            arrays.append(array)
+            continue
         rest = iter(dims)
         if not all(d in rest for d in own):  # consumes `rest`: the order must agree too
             raise ValueError(f"{name}: has dimensions {own} in one cell and {dims} in another")

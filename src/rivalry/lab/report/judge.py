@@ -12,7 +12,7 @@ import numpy as np
 
 from rivalry.core.registry import near
 from rivalry.core.results import CLAIMS, COVERAGES, is_truth, split_method
-from rivalry.lab.study.expect import applicable, differences, is_fixed
+from rivalry.lab.study.expect import applicable, differences, is_fixed, is_reduced
 from rivalry.plots.select import NoSuchPoint, dimension, in_step, position
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ ROUNDINGS = ("floating point", "outward", "exact")  # of bounds, from the weakes
 ROUNDING = 1e-9  # relative difference below which numbers count as equal
 NOT_COMPARED = "not compared"
 REDUCED = "not valid in a reduced run"
+
+
+JudgedCell = tuple[dict[str, Any], dict[str, Any]]
+"""A cell's certificate as ``--json`` prints it, and what else is known of its results; see `cells`."""
 
 
 class JudgedExpectation(NamedTuple):
@@ -63,7 +67,7 @@ def judge(study: Mapping[str, Any], data: Dataset, name: str | None = None) -> l
     for row in map(dict, study.get("expect", ())):
         at, reason = applicable(changed, row)
         value, claim, why = _ours(study, {**row, "at": at}, data)
-        if not reason and study.get("quick_form") and not row.get("quick"):
+        if not reason and is_reduced(study) and not row.get("quick"):
             reason = REDUCED
         reason = reason or why
         published, why_not = _verdict(row.get("published"), row.get("published_tolerance"), value)
@@ -114,8 +118,10 @@ def certificates(data: Dataset) -> list[dict[str, Any]]:
     return [certificate for certificate, _ in cells(data)]
 
 
-def results(data: Dataset) -> list[dict[str, Any]]:
+def results(data: Dataset, known: Sequence[JudgedCell] | None = None) -> list[dict[str, Any]]:
     """Return the results of every finished cell, as ``--json`` prints them.
+
+    ``known`` are those of `cells`, where they were computed before.
 
     Keys: algorithm, at, status, claim, payoff (per player; a list of these if a cell holds several results)
     and metrics, the variables with one number, word or boolean per cell, or a number per player.
@@ -129,7 +135,7 @@ def results(data: Dataset) -> list[dict[str, Any]]:
     stored = {name: _is_stored(values) for name, values in single.items()}
     pays = arrays("payoff")[finished].tolist() if "payoff" in data else None
     found = []
-    for k, (certificate, about) in enumerate(cells(data)):
+    for k, (certificate, about) in enumerate(cells(data) if known is None else known):
         row = {key: certificate[key] for key in ("algorithm", "at")}
         row |= {"status": about["status"], "claim": certificate["claim"]}
         row["payoff"] = pays[k] if pays is not None else None
@@ -157,7 +163,7 @@ ABOUT = (
 """Variables that describe a result and are not metrics of it."""
 
 
-def cells(data: Dataset) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def cells(data: Dataset) -> list[JudgedCell]:
     """Return every finished cell's certificate, and what else is known of its results.
 
     The latter: ``place``, its coordinates that vary; ``status``; ``distance``, the largest over batch indices
@@ -213,9 +219,9 @@ def cells(data: Dataset) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     return rows
 
 
-def unproved(data: Iterable[Dataset]) -> list[str]:
+def unproved(rows: Iterable[JudgedCell]) -> list[str]:
     """Return why certificates prove no more, each reason once with the number of cells that have it."""
-    reasons = Counter(word for part in data for _, about in cells(part) for word in sorted(about["reasons"]))
+    reasons = Counter(word for _, about in rows for word in sorted(about["reasons"]))
     return [f"{reason} ({count} cell{'s' * (count != 1)})" for reason, count in reasons.most_common()]
 
 

@@ -9,26 +9,25 @@ import shlex
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import Any
 
 from rivalry.core.files import folder_for, write
 from rivalry.core.results import CLAIMS, gain_in_words
 from rivalry.economies.report import travellers
 from rivalry.games import GAMES
-from rivalry.lab.report.answers import AnswerTable, answer_table, answers
+from rivalry.lab.report.answers import AnswerTable, answer_table
 from rivalry.lab.report.figures import draw, inline
-from rivalry.lab.report.judge import cells, judge, tally, unproved
+from rivalry.lab.report.findings import Findings
+from rivalry.lab.report.judge import JudgedCell, tally, unproved
 from rivalry.lab.report.sentences import headline, sentences
 from rivalry.lab.report.tables import channels, equilibria, networks, sessions
 from rivalry.lab.report.warned import failures_of, lines, warnings_of
 from rivalry.lab.store import Run, status_of
-from rivalry.lab.study.expect import Difference, differences
+from rivalry.lab.study.expect import Difference, differences, is_reduced
 from rivalry.lab.study.names import studies
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
-
-if TYPE_CHECKING:
-    from xarray import Dataset
 
 RUN_KEYS = ("name", "kind")
 ROWS, METRICS = 30, 5  # most points and metrics in the table of results
@@ -44,6 +43,7 @@ def build(
     run: Run | str | os.PathLike[str],
     tell: Callable[[str], None] = lambda line: None,
     out: str | os.PathLike[str] | None = None,
+    known: Mapping[str, Findings] = MappingProxyType({}),
 ) -> Path:
     """Build or rebuild the figures and ``report.html`` of a run from its stored files.
 
@@ -57,6 +57,8 @@ def build(
         Callback that receives one line per figure of the package that could not be drawn, with the reason.
     out
         Folder for the page and the figures; nothing is then written into the run. Default: the run.
+    known
+        Findings computed before, by the names of the parts, or that of a run without parts under "".
 
     Returns
     -------
@@ -74,10 +76,11 @@ def build(
     sections = []
     for count, (name, part) in enumerate((included or {run.name: run}).items(), start=1):
         home = target / part.folder.relative_to(run.folder)
-        sections.append(_section(name, part, home / "figures", f"s{count}"))
+        own = known.get(name if included else "")
+        sections.append(_section(name, part, home / "figures", f"s{count}", own))
         for k, figure in enumerate(sections[-1]["figures"]):
-            reduced = figure.absent and part.head["study"].get("quick_form")
-            if figure.why and figure.kind in PLOTS and not reduced:
+            elsewhere = figure.absent and sections[-1]["reduced"]  # the study's full form has the point
+            if figure.why and figure.kind in PLOTS and not elsewhere:
                 tell(f"{name}: plots[{k}] ({figure.kind}) was not drawn: {figure.why}")
     counts = {key: sum(one["counts"][key] for one in sections) for key in sections[0]["counts"]}
     content = {
@@ -149,17 +152,18 @@ def _toml(value: Any) -> str:
     return json.dumps(value)
 
 
-def _section(name: str, run: Run, figures: Path, prefix: str) -> dict[str, Any]:
+def _section(name: str, run: Run, figures: Path, prefix: str, known: Findings | None) -> dict[str, Any]:
     """Return the content of the page on one study, by the names in the template.
 
-    ``prefix`` begins the identifiers in its figures.
+    ``prefix`` begins the identifiers in its figures; ``known`` are findings of the dataset, if there are any.
     """
     study = run.head["study"]
     data, damaged = run.collect()
     counts = run.counts(damaged)
     family = str(study["game"]["family"])
     entry = GAMES.get(family)
-    judged, groups, found = judge(study, data), _groups(data), answers(study, data)
+    findings = known if known is not None and known.data is data else Findings(study, data)
+    judged, groups, found = findings.judged, _groups(findings.cells), findings.answers
     table = answer_table(study, data, found, ROWS, METRICS) if found else None
     failures = failures_of(dict(sorted(run.failures().items())))
     places = {cell.id: _where(cell.at) for cell in run.cells}
@@ -180,9 +184,10 @@ def _section(name: str, run: Run, figures: Path, prefix: str) -> dict[str, Any]:
         "judged": judged,
         "tally": tally([one.row for one in judged]),
         "changed": differences(study),
+        "reduced": is_reduced(study),
         "groups": groups,
         "distances": any(group["distance"] is not None for group in groups),
-        "unproved": unproved([data]),
+        "unproved": unproved(findings.cells),
         "uncertified": any(group["claim"] == UNCERTIFIED for group in groups),
         "sessions": sessions(data),
         "networks": networks(data, run.made_by),
@@ -227,10 +232,10 @@ def _method(table: Mapping[str, Any]) -> tuple[str, str, str, str]:
     return str(table["name"]), str(table["kind"]), entry.title if entry else "the user's own", options
 
 
-def _groups(data: Dataset) -> list[dict[str, Any]]:
+def _groups(cells: Sequence[JudgedCell]) -> list[dict[str, Any]]:
     """Return finished cells by method, claim and status, each with the largest regret and its point."""
-    groups: dict[tuple[str, str, str], list[tuple[dict[str, Any], dict[str, Any]]]] = defaultdict(list)
-    for certificate, about in cells(data):
+    groups: dict[tuple[str, str, str], list[JudgedCell]] = defaultdict(list)
+    for certificate, about in cells:
         key = (str(certificate["algorithm"]), certificate["claim"] or UNCERTIFIED, about["status"])
         groups[key].append((certificate, about))
     strength = (UNCERTIFIED, *CLAIMS)
@@ -238,9 +243,7 @@ def _groups(data: Dataset) -> list[dict[str, Any]]:
     return [_group(*key, groups[key]) for key in order]
 
 
-def _group(
-    method: str, claim: str, status: str, rows: list[tuple[dict[str, Any], dict[str, Any]]]
-) -> dict[str, Any]:
+def _group(method: str, claim: str, status: str, rows: list[JudgedCell]) -> dict[str, Any]:
     worst, about = max(rows, key=lambda row: -1.0 if row[0]["regret"] is None else row[0]["regret"])
     coverages = {row["coverage"] or "none" for row, _ in rows}
     coverage = coverages.pop() if len(coverages) == 1 else "mixed"

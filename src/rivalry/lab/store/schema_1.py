@@ -209,10 +209,11 @@ def upgrade_study(study: Mapping[str, Any]) -> dict[str, Any]:
     new["plots"] = [_plot(row, names) for row in study.get("plots", ())]
     new["expect"] = [_expectation(dict(row), names) for row in study.get("expect", ())]
     quick = {_key(key, study): value for key, value in flat(study.get("quick") or {}).items()}
-    new["quick"] = {
-        key: _of_game(value, _game_keys(study)) if key.rpartition(".")[2] in GAMES_KEYS else value
-        for key, value in quick.items()
-    }
+    if "quick" in study:  # which the first versions did not store
+        new["quick"] = {
+            key: _of_game(value, _game_keys(study)) if key.rpartition(".")[2] in GAMES_KEYS else value
+            for key, value in quick.items()
+        }
     if study.get("base"):
         new["base"] = {**study["base"], **_tables(study["base"])}
     if "included" in study:

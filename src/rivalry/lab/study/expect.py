@@ -85,6 +85,19 @@ def differences(study: Mapping[str, Any]) -> list[Difference]:
     return [one for one in found if not any(one.key.startswith(f"{other.key}.") for other in found)]
 
 
+def is_reduced(study: Mapping[str, Any]) -> bool:
+    """Return whether a resolved study is a quick form that reduces something.
+
+    The first versions did not store what their quick forms reduce: those count as reduced.
+
+    >>> is_reduced({"quick_form": True, "quick": {"sweep.game.reach.count": 3}})
+    True
+    >>> is_reduced({"quick_form": True, "quick": {}})
+    False
+    """
+    return bool(study.get("quick_form")) and study.get("quick") != {}
+
+
 def applicable(differences: Sequence[Difference], row: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Return an expectation's ``at``, completed for a changed run, and the reason if it does not apply.
 
