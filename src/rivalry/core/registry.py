@@ -31,6 +31,10 @@ class Entry(NamedTuple):
         Packages whose versions are stored with a method's results, besides those of every run.
     example
         Arguments that make an example game of a family, where its defaults do not.
+    independent
+        Parameters of a family that may be any number within the bounds of their annotations, or have any as
+        entries, whatever the other parameters are: none of these numbers is refused, and none changes the
+        strategies. Each with the parameters beside which this is not so.
     """
 
     targets: tuple[str, ...]
@@ -39,6 +43,7 @@ class Entry(NamedTuple):
     controls: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     example: Mapping[str, Any] = MappingProxyType({})
+    independent: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 def lazy(module: str, targets: Mapping[str, str], name: str) -> Any:

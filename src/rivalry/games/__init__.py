@@ -17,6 +17,7 @@ GAMES = {
         "players choose positions; the resource at every point is shared in proportion to influence",
         "uᵢ(x) = Σₖ Bₖ fᵢ(xᵢ, bₖ) / Σᵣ fᵣ(xᵣ, bₖ), where Bₖ is the resource at the point bₖ and fᵢ(xᵢ, bₖ) "
         "the influence of player i there from position xᵢ; r runs over all players and outside rows",
+        independent=dict.fromkeys(("alpha", "budgets", "exponent", "reach"), ("resource_points",)),
     ),
     "karma": Entry(
         ("rivalry.economies.karma:karma",),
@@ -39,6 +40,7 @@ GAMES = {
         "uᵢ(x) = Σₐ Tᵢ(a) Πⱼ xⱼ(aⱼ), where Tᵢ(a) is the payoff of player i at the joint action a and "
         "xⱼ(aⱼ) the probability that player j plays its part of a",
         example={"name": "prisoners_dilemma"},
+        independent={"payoffs": ()},
     ),
     "precipice": Entry(
         ("rivalry.games.precipice:precipice",),

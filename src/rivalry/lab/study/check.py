@@ -10,20 +10,24 @@ from typing import Any
 
 import numpy as np
 
+from rivalry.core.annotations import signature_of
 from rivalry.core.game import Game, is_agents
 from rivalry.core.jax import eqx, jax
 from rivalry.core.method import Learner, Method, as_learner, as_method
 from rivalry.core.oracles import named_start, plot_data
 from rivalry.core.plain import is_plain
-from rivalry.core.registry import near
+from rivalry.core.registry import load, near
+from rivalry.core.validate import fault_of
+from rivalry.games import GAMES
 from rivalry.lab.study import names
-from rivalry.lab.study.build import build_game, build_method, build_plot, in_study
+from rivalry.lab.study.build import LEADERS, build_game, build_method, build_plot, in_study
 from rivalry.lab.study.document import MANY, run_keys
 from rivalry.lab.study.errors import StudyError, format_value, unknown
-from rivalry.lab.study.points import batch_points, is_number
+from rivalry.lab.study.points import Grid, apply_changes, batch_points, is_number, split_key
 from rivalry.plots import PLOTS
 
 Table = Mapping[str, Any]
+LARGEST = 1e300  # beyond it every value is checked in a game
 NOT_OF_METHODS = {"steps": "is for learners; this method takes max_steps"}
 NOT_OF_LEARNERS = {
     "max_steps": "is for solvers and dynamics; a learner takes steps",
@@ -106,6 +110,46 @@ class Checker:
                 _check_payoffs(game, table["family"])
             self.last = (key, game)
         return self.last[1]
+
+
+def independent_keys(game: Table, methods: Sequence[Table], sweep: Grid, batch: Grid) -> list[str]:
+    """Return the swept keys none of whose values can make a game invalid, or change its strategies.
+
+    Points that differ in these keys alone need one check. The registry of families states for which
+    parameters any number within bounds will do; the smallest and the largest value are compared with these.
+    """
+    entry, paths = GAMES.get(str(game["family"])), {key: split_key(key) for key in sweep.values}
+    starts = [row.get("start", "random") for row in methods]
+    starts += [value for key, path in paths.items() if path[-1] == "start" for value in sweep.values[key]]
+    named = any(
+        isinstance(start, str) and start not in MANY for start in starts
+    )  # by the game, from its numbers
+    if entry is None or batch.forms or named or names.files_in([game, sweep.forms]):
+        return []
+    given = {*game, *(path[1] for path in paths.values() if path[0] == "game" and len(path) > 1)}
+    found = [
+        key
+        for key, (root, name, *_) in paths.items()
+        if root == "game"
+        and name in entry.independent
+        and not given & {LEADERS, *entry.independent[str(name)]}
+        and _are_in_bounds(load(entry.targets[0]), game, key, sweep.values[key])
+    ]
+    others = {tuple(path[:2]) for key, path in paths.items() if key not in found}
+    return [key for key in found if tuple(paths[key][:2]) not in others]
+
+
+def _are_in_bounds(factory: Any, game: Table, key: str, values: Sequence[Any]) -> bool:
+    """Return whether all values of a swept key are numbers that its annotation allows."""
+    if not all(type(value) in (int, float) and abs(value) < LARGEST for value in values):
+        return False
+    name = str(split_key(key)[1])
+    # bounds are intervals: the ends of every type of number stand for what is between
+    ends = {
+        end([v for v in values if type(v) is kind]) for kind in set(map(type, values)) for end in (min, max)
+    }
+    changed = (apply_changes(game, (), {key: value})[0][name] for value in ends)
+    return all(fault_of(signature_of(factory)[1][name], value) is None for value in changed)
 
 
 def _text(value: Any) -> str:

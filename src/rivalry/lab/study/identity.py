@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from rivalry.lab.study.errors import StudyError, format_value
@@ -46,7 +47,10 @@ def join(texts: Mapping[str, str]) -> str:
     >>> join({"b": canonical([1]), "a": canonical("x")}) == canonical({"a": "x", "b": [1]})
     True
     """
-    return f"{{{','.join([f'{canonical(key)}:{texts[key]}' for key in sorted(texts)])}}}"
+    return f"{{{','.join([f'{_quoted(key)}:{texts[key]}' for key in sorted(texts)])}}}"
+
+
+_quoted = lru_cache(maxsize=1024)(canonical)  # the tasks of all cells have the same keys
 
 
 def digest(text: str) -> bytes:

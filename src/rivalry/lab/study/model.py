@@ -399,7 +399,7 @@ class Study:
         StudyError
             For a study that cannot be run.
         """
-        from rivalry.lab.study.check import Checker, check_plots
+        from rivalry.lab.study.check import Checker, check_plots, independent_keys
 
         try:
             for part in self.parts().values():
@@ -411,13 +411,17 @@ class Study:
                 for table in self.method:
                     checker.pair(self.game or {}, table)
             cells = [cell for cell in self._cells if cell.id not in done]
-            checked = set[tuple[int, int]]()
+            alike = independent_keys(self.game or {}, self.method, self._grid, self._batch) if cells else []
+            decisive = [self._names[key] for key in self._grid.values if key not in alike]
+            checked = set[tuple[Any, ...]]()
             for k, cell in enumerate(cells, start=1):
                 # replications share their tables
-                tables = id(cell.task["game"]), id(cell.task["method"])
-                if tables not in checked:
+                point: tuple[Any, ...] = id(cell.task["game"]), id(cell.task["method"])
+                if alike:
+                    point = cell.method, *(canonical(cell.point[name]) for name in decisive)
+                if point not in checked:
                     checker.cell(cell.point, cell.task)
-                    checked.add(tables)
+                    checked.add(point)
                 if progress is not None:
                     progress(k, len(cells))
         except StudyError as error:
@@ -481,6 +485,17 @@ class Study:
         return html_table(self._summary(), {name: text for name, text in rows.items() if text})
 
 
+class _MethodText(NamedTuple):
+    """A method's table and what its cells share; ``unnamed`` is the text of the table without its name."""
+
+    table: dict[str, Any]  # kept, so that no other table has its identity
+    name: str
+    batch: dict[str, Any] | None
+    texts: dict[str, str]
+    unnamed: str
+    draws: bool
+
+
 class _Tasks:
     """The tasks of a study's cells: what is the same for all of them is written once."""
 
@@ -495,6 +510,7 @@ class _Tasks:
             "files": study.files,
         }
         self.texts = {key: canonical(value) for key, value in self.fixed.items()}
+        self.methods: dict[int, _MethodText] = {}  # by the identity of the table
 
     def cells(
         self, at: dict[str, Any], game: dict[str, Any], tables: Sequence[dict[str, Any]], every: bool
@@ -502,20 +518,26 @@ class _Tasks:
         """Yield the cells at one point of the sweep."""
         of_game = canonical(game)
         for table in tables:
-            own = {k: v for k, v in self.batch.items() if _concerns(k, table["name"])}
-            batch = own if set(own) - {"zip"} else None
-            texts = {"batch": canonical(batch), "game": of_game}
-            # without the method's name: renaming a method changes no random numbers
-            unnamed = canonical({k: v for k, v in table.items() if k != "name"})
+            if id(table) not in self.methods:
+                self.methods[id(table)] = self._method(table)
+            one = self.methods[id(table)]
+            texts = {"batch": one.texts["batch"], "game": of_game}
             # paired points draw the same numbers: their stream depends on the replication only
-            point = [] if self.replications["paired"] else words(join({**texts, "method": unnamed}))
-            texts |= self.texts | {"method": canonical(table), "point": canonical(point)}
-            shared = {"game": game, "method": table, "batch": batch, "point": point, **self.fixed}
-            count = self.replications["count"] if every or names.draws(table) else 1
-            for replication in range(count):
-                id = digest(join({**texts, "replication": str(replication)})).hex()[:16]
-                task = {**shared, "replication": replication}
-                yield Cell(id, at, str(table["name"]), replication, task)
+            point = [] if self.replications["paired"] else words(join({**texts, "method": one.unnamed}))
+            texts |= {**one.texts, "point": canonical(point)}
+            shared = {"game": game, "method": table, "batch": one.batch, "point": point, **self.fixed}
+            for replication in range(self.replications["count"] if every or one.draws else 1):
+                own = digest(join({**texts, "replication": str(replication)})).hex()[:16]
+                yield Cell(own, at, one.name, replication, {**shared, "replication": replication})
+
+    def _method(self, table: dict[str, Any]) -> _MethodText:
+        """Return what the cells of a method's table share."""
+        own = {k: v for k, v in self.batch.items() if _concerns(k, table["name"])}
+        batch = own if set(own) - {"zip"} else None
+        texts = {**self.texts, "batch": canonical(batch), "method": canonical(table)}
+        # without the method's name: renaming a method changes no random numbers
+        unnamed = canonical({k: v for k, v in table.items() if k != "name"})
+        return _MethodText(table, str(table["name"]), batch, texts, unnamed, names.draws(table))
 
 
 def _concerns(key: str, method: Any) -> bool:

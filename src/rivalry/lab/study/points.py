@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
@@ -44,6 +45,11 @@ def split_key(key: str) -> list[str | int]:
     >>> split_key("game.reach[1]")
     ['game', 'reach', 1]
     """
+    return list(_parts(key))
+
+
+@lru_cache(maxsize=1024)  # every point of a sweep has the same keys
+def _parts(key: str) -> tuple[str | int, ...]:
     parts: list[str | int] = []
     for piece in key.split("."):
         found = re.fullmatch(r"([A-Za-z0-9_\-]+)((?:\[\d+\])*)", piece)
@@ -52,7 +58,7 @@ def split_key(key: str) -> list[str | int]:
             raise StudyError(rule, key=key)
         parts.append(found[1])
         parts.extend(int(index) for index in re.findall(r"\d+", found[2]))
-    return parts
+    return tuple(parts)
 
 
 def values(form: Any, key: str, *, repeats: bool = False) -> list[Any]:
