@@ -26,6 +26,12 @@ TABLES: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("influencer", "budgets"): [{}, {"kernel": "exponential", "bounds": [1.0, 2.0]}, {"resource": "bimodal"}],
     ("influencer", "exponent"): [{"kernel": "power_law"}, {**MESH, "kernel": "blotto"}],
     ("influencer", "reach"): [{}, {"normalised": True, "players": 3}, {**MESH}, {"space": "box"}],
+    ("precipice", "enmity"): [{}],
+    ("precipice", "max_capability"): [{}, {"information": "private"}],
+    ("race", "liability"): [{"players": 3}],
+    ("race", "performance_productivity"): [{"contest": "best"}, {"horizon": 2}],
+    ("race", "safety_productivity"): [{"risk": "additive"}],
+    ("race", "scale_penalty"): [{"technology": {"invest": True}, "horizon": 2}],
 }
 """Tables of games that take the parameter, by family and parameter."""
 
@@ -42,7 +48,7 @@ def numbers(value: Any, new: float) -> Any:
 
 
 @pytest.mark.parametrize(("family", "name", "table"), GIVEN)
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(drawn=st.floats(-LARGEST, LARGEST), per_player=st.booleans())
 @example(drawn=5e-324, per_player=True)
 @example(drawn=1e-9, per_player=False)

@@ -47,6 +47,7 @@ GAMES = {
         "unequal teams race; the team that spends least on safety wins but may cause a disaster",
         "uᵢ = E[s_w (1 if w = i else 1 - e)], where w is the team of highest capability less safety, c - s, "
         "with c uniform on [0, μ], s the chosen safety and e the enmity",
+        independent={"enmity": ("information",), "max_capability": ()},
     ),
     "race": Entry(
         ("rivalry.games.race:race",),
@@ -55,6 +56,12 @@ GAMES = {
         "with performance pⱼ = Bⱼ xpⱼ^βⱼ, Sⱼ the probability of no disaster if j wins, from the odds "
         "Aⱼ xsⱼ^αⱼ pⱼ^-θⱼ, ρ the rewards, d the cost of a disaster and q₀ the probability that nobody wins; "
         "over periods Uᵢ = Σₜ γᵢᵗ Wₜ uᵢ(t), where Wₜ is the probability that period t is reached",
+        independent={
+            "liability": ("beliefs",),
+            "performance_productivity": ("beliefs", "reward", "technology"),
+            "safety_productivity": ("beliefs", "technology"),
+            "scale_penalty": ("beliefs",),
+        },
     ),
 }
 

@@ -80,10 +80,13 @@ class Checker:
         for option, rule in (NOT_OF_LEARNERS if learns else NOT_OF_METHODS).items():
             if option in own:
                 raise StudyError(rule, key=f"method.{name}.{option}")
-        start = None
-        if "start" in own or not learns:  # a learner without one needs no profile, and perhaps no JAX
-            start = _start(game, own.get("start", "random"), f"method.{name}.start")
+        start, given_start = None, own.get("start", "random")
         shape = _text([_shape(game_table), _shape(method_table)])
+        # spaces of bundled families can be sampled whatever their numbers are
+        sampled = shape in self.shapes and given_start in MANY and game_table["family"] in GAMES
+        # a learner without a start needs no profile, and perhaps no JAX
+        if not sampled and ("start" in own or not learns):
+            start = _start(game, given_start, f"method.{name}.start")
         if shape not in self.shapes:
             given = (own["start"], start) if "start" in own else None
             _begin(game, method, name, given, own=names.is_file(kind))
