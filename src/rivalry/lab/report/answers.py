@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,32 +38,142 @@ _OWN = ("profile", "payoff", "claim", "status", "coverage", "regret", "bound", "
 """Quantities that the table shows anyway, or that describe a certificate."""
 
 
-class Answer(NamedTuple):
-    """The results of one method at one point; arrays are ``[result ...]`` over replications and starts."""
+class Answer:
+    """The results of one method at one point; arrays are ``[result ...]`` over replications and starts.
 
-    algorithm: str
-    at: dict[str, Any]  # coordinates that vary, without method and replication
-    outer_index: tuple[int, ...]  # position along all dimensions of the sweep but the last
-    repeats: str  # "replications", "starts" or empty
-    statuses: Counter[str]
-    claims: Counter[str]  # an empty claim is a result without certificate
-    regret: np.ndarray  # [result player], empty without certificates
-    refuting: np.ndarray  # [result player]: whether the regret is above the tolerance
-    bound: np.ndarray  # [result player], NaN where unknown
-    at_stake: np.ndarray  # [result player], NaN where unknown
-    gain: float  # largest bound as a fraction of the payoff at stake
-    searches: tuple[str, ...]  # how regrets were computed
-    estimated: bool  # whether some regrets are estimates from samples
-    concept: str  # other than Nash and mean field
-    residual: float  # largest residual of the equations of that concept; NaN where unknown
-    profile: np.ndarray | None  # [result player axis]; None where too large to print
-    payoff: np.ndarray | None  # [result player]
-    players: tuple[str, ...]
-    actions: np.ndarray | None  # [player axis]: names; None where a strategy is no mixture of named actions
-    metrics: dict[str, str]  # name to value in words
-    counts_text: str  # equilibria listed, or branches followed, in words
-    boxes: int  # searched for a list of equilibria with proofs; -1 without one
-    radius: float  # largest distance to an exact equilibrium; NaN where one is not proved everywhere
+    A report prints few of many points, so each part is computed when it is first used.
+    """
+
+    def __init__(
+        self,
+        algorithm: str,
+        at: dict[str, Any],
+        outer_index: tuple[int, ...],
+        known: Mapping[str, DataArray],
+        names: Sequence[str],
+        here: Mapping[str, np.ndarray],
+    ) -> None:
+        self.algorithm = algorithm
+        self.at = at  # coordinates that vary, without method and replication
+        self.outer_index = outer_index  # position along all dimensions of the sweep but the last
+        self._known, self._names, self._own = known, names, here
+        self._count = len(here["status"])
+
+    @cached_property
+    def repeats(self) -> str:
+        """``replications``, ``starts`` or empty."""
+        status = self._known["status"]
+        batched = "batch" in status.dims and self._count > status.sizes.get("replication", 1)
+        return "" if self._count == 1 else "starts" if batched else "replications"
+
+    @cached_property
+    def statuses(self) -> Counter[str]:
+        """Statuses and their numbers."""
+        return Counter(self._own["status"].tolist())
+
+    @cached_property
+    def claims(self) -> Counter[str]:
+        """Claims and their numbers; an empty claim is a result without certificate."""
+        return Counter(self._own["claim"].tolist()) if "claim" in self._own else Counter({"": self._count})
+
+    @cached_property
+    def regret(self) -> np.ndarray:
+        """Regrets ``[result player]``, empty without certificates."""
+        return self._certified("regret")
+
+    @cached_property
+    def bound(self) -> np.ndarray:
+        """Bounds ``[result player]``, NaN where unknown."""
+        return self._certified("bound")
+
+    @cached_property
+    def at_stake(self) -> np.ndarray:
+        """Payoffs at stake ``[result player]``, NaN where unknown."""
+        return self._certified("at_stake")
+
+    @cached_property
+    def refuting(self) -> np.ndarray:
+        """Whether regrets ``[result player]`` are above the tolerance."""
+        return _refuting(self._own)[self._known_regret] if "regret" in self._own else np.zeros((0, 1), bool)
+
+    @cached_property
+    def _known_regret(self) -> np.ndarray:
+        regret = self._own.get("regret", np.full((self._count, 1), np.nan))
+        return np.asarray(~np.isnan(regret).all(axis=-1))
+
+    def _certified(self, name: str) -> np.ndarray:
+        """Return numbers of results with a certificate."""
+        unknown = np.full_like(self._own.get("regret", np.full((self._count, 1), np.nan)), np.nan)
+        return np.asarray(self._own.get(name, unknown)[self._known_regret])
+
+    @cached_property
+    def gain(self) -> float:
+        """Largest bound of approximate equilibria as a fraction of the payoff at stake."""
+        return _largest_gain(self._own)
+
+    @cached_property
+    def searches(self) -> tuple[str, ...]:
+        """How regrets were computed."""
+        methods = self._own.get("certificate_method", ())
+        return tuple(sorted({split_method(str(text))[0] for text in methods} - {""}))
+
+    @cached_property
+    def estimated(self) -> bool:
+        """Whether some regrets are estimates from samples."""
+        return "estimated" in self._own.get("coverage", ())
+
+    @cached_property
+    def concept(self) -> str:
+        """Solution concept other than Nash and mean field."""
+        return _concept(self._own)
+
+    @cached_property
+    def residual(self) -> float:
+        """Largest residual of the equations of that concept; NaN where unknown."""
+        return float(np.fmax.reduce(self._own.get("concept_residual", np.array([np.nan]))))
+
+    @cached_property
+    def profile(self) -> np.ndarray | None:
+        """Profiles ``[result player axis]``; None where too large to print."""
+        return _profile(self._known, self._own.get("profile"))
+
+    @cached_property
+    def payoff(self) -> np.ndarray | None:
+        """Payoffs ``[result player]``."""
+        return _payoff(self._known, self._own.get("payoff"))
+
+    @cached_property
+    def players(self) -> tuple[str, ...]:
+        """Names of the players."""
+        names = np.ravel(self._own.get("player_name", np.array([[]]))[0])
+        return tuple(str(name) for name in names if name)
+
+    @cached_property
+    def actions(self) -> np.ndarray | None:
+        """Names ``[player axis]``; None where a strategy is no mixture of named actions."""
+        return _actions(self._own.get("action_name"), self.profile)
+
+    @cached_property
+    def metrics(self) -> dict[str, str]:
+        """Values of metrics in words."""
+        return _metrics(self._known, self._names, self._own, self.repeats)
+
+    @cached_property
+    def counts_text(self) -> str:
+        """Equilibria listed, or branches followed, in words."""
+        if self._count > 1:
+            return ""
+        return _count_phrase({name: values[0] for name, values in self._own.items()})
+
+    @cached_property
+    def boxes(self) -> int:
+        """Boxes searched for a list of equilibria with proofs; -1 without one."""
+        return int(self._own["boxes"][0]) if self._count == 1 and "boxes" in self._own else -1
+
+    @cached_property
+    def radius(self) -> float:
+        """Largest distance to an exact equilibrium; NaN where one is not proved everywhere."""
+        return _largest_radius(self._own)
 
     @property
     def results(self) -> int:
@@ -218,8 +329,9 @@ def answers(study: Mapping[str, Any], data: Dataset) -> list[Answer]:
                 for name, value in places[dim][k].items()
             }
             outer_index = tuple(k for dim, k in zip(lead, index, strict=True) if dim in swept[:-1])
-            one = _answer(known, names, str(at.pop("algorithm", "")), here)
-            found.append(one._replace(at=_own_keys(at, one.algorithm, study), outer_index=outer_index))
+            algorithm = str(at.pop("algorithm", ""))
+            at = _own_keys(at, algorithm, study)
+            found.append(Answer(algorithm, at, outer_index, known, names, here))
     algorithms = [str(name) for name in np.ravel(data["algorithm"].values)] if "algorithm" in data else [""]
     return sorted(found, key=lambda one: algorithms.index(one.algorithm))
 
@@ -233,45 +345,6 @@ def _split(data: Dataset, name: str, lead: Sequence[str], repeated: Sequence[str
     k = len(lead) + len(repeated)
     # no -1: a dimension of length 0, as of undecided places, leaves it open
     return values.reshape(*values.shape[: len(lead)], prod(values.shape[len(lead) : k]), *values.shape[k:])
-
-
-def _answer(
-    known: Mapping[str, DataArray], names: Sequence[str], algorithm: str, here: Mapping[str, np.ndarray]
-) -> Answer:
-    """Return the results of a method at one point from their arrays ``[result ...]``, without the point."""
-    count, status = len(here["status"]), known["status"]
-    batched = "batch" in status.dims and count > status.sizes.get("replication", 1)
-    repeats = "" if count == 1 else "starts" if batched else "replications"
-    own: dict[str, np.ndarray] = {"claim": np.full(count, ""), "regret": np.full((count, 1), np.nan), **here}
-    known_regret, unknown = ~np.isnan(own["regret"]).all(axis=-1), np.full_like(own["regret"], np.nan)
-    profile = _profile(known, own.get("profile"))
-    return Answer(
-        algorithm=algorithm,
-        at={},
-        outer_index=(),
-        repeats=repeats,
-        statuses=Counter(map(str, own["status"])),
-        claims=Counter(map(str, own["claim"])),
-        regret=own["regret"][known_regret],
-        refuting=_refuting(own)[known_regret],
-        bound=own.get("bound", unknown)[known_regret],
-        at_stake=own.get("at_stake", unknown)[known_regret],
-        gain=_largest_gain(own),
-        searches=tuple(
-            sorted({split_method(str(text))[0] for text in own.get("certificate_method", ())} - {""})
-        ),
-        estimated="estimated" in own.get("coverage", ()),
-        concept=_concept(own),
-        residual=float(np.fmax.reduce(own.get("concept_residual", np.array([np.nan])))),
-        profile=profile,
-        payoff=_payoff(known, own.get("payoff")),
-        players=tuple(str(name) for name in np.ravel(own.get("player_name", np.array([[]]))[0]) if name),
-        actions=_actions(own.get("action_name"), profile),
-        metrics=_metrics(known, names, own, repeats),
-        counts_text=_count_phrase({name: values[0] for name, values in own.items()}) if count == 1 else "",
-        boxes=int(own["boxes"][0]) if count == 1 and "boxes" in own else -1,
-        radius=_largest_radius(own),
-    )
 
 
 def _coordinates(data: Dataset, dim: str) -> list[dict[str, Any]]:
@@ -299,7 +372,7 @@ def _refuting(own: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def _largest_gain(own: Mapping[str, np.ndarray]) -> float:
     """Return the largest bound of approximate equilibria as a fraction of the payoff at stake."""
-    if not {"bound", "at_stake"} <= set(own):
+    if not {"bound", "at_stake", "claim"} <= set(own):
         return 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
         parts = (own["bound"] / own["at_stake"])[own["claim"] == "approximate equilibrium"]

@@ -88,7 +88,7 @@ def record_fault(record: Record) -> str:
             return f"{name} has shape {array.shape} beside a status of {status.shape}"
         if (array.dtype.kind == "U") == (name in _PER_PLAYER) or (further and not array.shape[-1]):
             return f"{name} is an array of {array.dtype} and shape {array.shape}"
-        if name in _WORDS and (strange := set(np.unique(array).tolist()) - set(_WORDS[name])):
+        if name in _WORDS and (strange := set(array.ravel().tolist()) - set(_WORDS[name])):
             return f"{name}: {str(min(strange))[:40]!r} must be one of {', '.join(_WORDS[name][1:])}"
     certified = [name for name in ("regret", "bound", "claim", "coverage") if name in record]
     if certified and len(certified) < 4:
