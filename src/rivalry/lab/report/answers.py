@@ -175,6 +175,13 @@ class Answer:
         """Largest distance to an exact equilibrium; NaN where one is not proved everywhere."""
         return _largest_radius(self._own)
 
+    @cached_property
+    def outcome(self) -> tuple[Any, ...]:
+        """What consecutive answers share that one sentence describes."""
+        words = tuple(value for value in self.at.values() if isinstance(value, str))
+        kinds = frozenset(self.statuses), frozenset(self.claims), self.results
+        return self.algorithm, self.outer_index, words, *kinds, self.counts_text
+
     @property
     def results(self) -> int:
         """Number of results."""
@@ -544,18 +551,11 @@ def _value(at: Mapping[str, Any], name: str) -> str:
 
 def runs_of(found: Sequence[Answer]) -> Iterator[tuple[int, int]]:
     """Yield first and last index of consecutive answers of one method with equal claims and statuses."""
-    outcomes, first = list(map(describe_outcome, found)), 0
+    first = 0
     for k in range(1, len(found) + 1):
-        if k == len(found) or outcomes[k - 1] != outcomes[k]:
+        if k == len(found) or found[k - 1].outcome != found[k].outcome:
             yield first, k - 1
             first = k
-
-
-def describe_outcome(one: Answer) -> tuple[Any, ...]:
-    """Return what consecutive answers share that one sentence describes."""
-    words = tuple(value for value in one.at.values() if isinstance(value, str))
-    kinds = frozenset(one.statuses), frozenset(one.claims), one.results
-    return one.algorithm, one.outer_index, words, *kinds, one.counts_text
 
 
 def chosen(found: Sequence[Answer], most: int) -> list[int]:

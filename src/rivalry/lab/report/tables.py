@@ -57,18 +57,19 @@ SESSION_COLUMNS = {
 """Variables with one value per session and their columns, in order."""
 
 
-def points(data: Dataset, *, together: tuple[str, ...] = ()) -> Iterator[tuple[str, str, Dataset]]:
-    """Yield the method, the coordinates in words and the data of every point of a run.
+def points(data: Dataset, *, together: tuple[str, ...] = ()) -> Iterator[tuple[str, str, dict[str, int]]]:
+    """Yield the method, the coordinates in words and the indices of every point of a run.
 
     Points along the dimensions ``together`` are merged. The words omit dimensions of a single value.
     """
     lead = [str(dim) for dim in data["status"].dims if dim in data.coords and dim not in together]
+    coordinates = {dim: data[dim].values.tolist() for dim in lead}
     for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
-        cell = data.isel(dict(zip(lead, index, strict=True)))
-        at = {dim: cell[dim].values.item() for dim in lead if data.sizes[dim] > 1 or dim == "algorithm"}
+        values = {dim: coordinates[dim][k] for dim, k in zip(lead, index, strict=True)}
+        at = {dim: value for dim, value in values.items() if data.sizes[dim] > 1 or dim == "algorithm"}
         words = {dim: value if isinstance(value, str) else f"{value:g}" for dim, value in at.items()}
         where = [word if dim == "algorithm" else f"{dim} = {word}" for dim, word in words.items()]
-        yield str(cell["algorithm"].values.item()), ", ".join(where), cell
+        yield str(values["algorithm"]), ", ".join(where), dict(zip(lead, index, strict=True))
 
 
 class Sessions(NamedTuple):
@@ -86,8 +87,9 @@ def sessions(data: Dataset) -> Sessions | None:
     known = [name for name in SESSION_COLUMNS if name in data and "session" in data[name].dims]
     if not known or "status" not in data:
         return None
-    rows = []
-    for _, place, cell in points(data):
+    rows, used = [], data[["status", *known, *(name for name in ("periods",) if name in data)]]
+    for _, place, index in points(data):
+        cell = used.isel(index)
         parts = [_mean(cell[name]) for name in known]
         if np.any(cell["status"].values != "") and any(parts):
             # the rest of the dimension of sessions is padding
@@ -107,8 +109,8 @@ def channels(data: Dataset) -> list[tuple[str, str]]:
     if "gamma_channels" not in data or "status" not in data:
         return []
     names: dict[str, dict[str, None]] = {}
-    for method, _, cell in points(data):
-        for text in np.unique(cell["gamma_channels"].values.astype(str)):
+    for method, _, index in points(data):
+        for text in np.unique(data["gamma_channels"].isel(index).values.astype(str)):
             if text:
                 names.setdefault(str(text), {})[method] = None
     return [(", ".join(methods), text) for text, methods in names.items()]
@@ -148,11 +150,12 @@ def networks(data: Dataset, made_by: dict[str, str]) -> NetworkTable | None:
         return None
     known = [name for name in NETWORK_COLUMNS if name in data]
     rows = []
-    for _, place, cell in points(data, together=("replication",)):
-        went_on = np.ravel(cell[MARK].values.astype(float))
+    for _, place, index in points(data, together=("replication",)):
+        went_on = np.ravel(data[MARK].isel(index).values.astype(float))
         went_on = went_on[np.isfinite(went_on)]
         if not len(went_on):
             continue
+        cell = data.isel(index)
         broken = int(went_on.sum())
         how = "uninterrupted" if not broken else "resumed" if len(went_on) == 1 else f"{broken} resumed"
         rows.append((place, len(went_on), how, [_largest(name, cell) for name in known]))
@@ -203,8 +206,9 @@ def equilibria(data: Dataset) -> tuple[list[ListedEquilibria], int]:
     """Return the lists of the first `MOST_TABLES` points that have one, and the number of points left out."""
     if "complete_reason" not in data or "equilibria" not in data:
         return [], 0
-    found = [(where, cell) for _, where, cell in points(data) if str(cell["complete_reason"].values)]
-    tables = [_equilibrium_table(where, cell) for where, cell in found[:MOST_TABLES]]
+    reasons = data["complete_reason"]
+    found = [(where, index) for _, where, index in points(data) if str(reasons.isel(index).values)]
+    tables = [_equilibrium_table(where, data.isel(index)) for where, index in found[:MOST_TABLES]]
     return tables, max(len(found) - MOST_TABLES, 0)
 
 
