@@ -10,6 +10,7 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from rivalry.core import files
 from rivalry.core.method import BaseLearner, BaseMethod
 from rivalry.core.registry import load
 from rivalry.lab.executor import RunEvent, carry_out, pool, run_study
-from rivalry.lab.report import build
+from rivalry.lab.report import build, findings
 from rivalry.lab.store import Run, load_run
 from rivalry.lab.study import Study, StudyError, names
 from rivalry.lab.study.points import values
@@ -140,6 +141,34 @@ def test_a_finished_study_is_not_checked_cell_by_cell(folder: Path, monkeypatch:
     load_run(folder).cell_path(load_run(folder).cells[7].id).unlink()
     run_study(many(), folder)
     assert len(checked) == 1
+
+
+def test_a_finished_run_is_resumed_without_building_a_game(
+    folder: Path, rivalry: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rivalry.lab.study import check
+
+    built: list[Any] = []
+    make = check.build_game
+    monkeypatch.setattr(check, "build_game", lambda table, folder: built.append(table) or make(table, folder))
+    assert rivalry("resume", str(folder), "--workers", "1").status == 0
+    assert built == []
+
+
+@pytest.mark.parametrize("command", ["resume", "report"])
+def test_results_are_judged_once_per_command(
+    folder: Path, command: str, rivalry: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = Counter[str]()
+
+    def count(name: str, function: Callable[..., Any], *args: Any) -> Any:
+        calls[name] += 1
+        return function(*args)
+
+    for name in ("answers", "cells", "judge"):
+        monkeypatch.setattr(findings, name, partial(count, name, vars(findings)[name]))
+    assert rivalry(command, str(folder)).status == 0
+    assert calls == {"answers": 1, "cells": 1, "judge": 1}
 
 
 class Compared(float):
