@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from math import prod
 from pathlib import Path
@@ -47,7 +48,7 @@ class CheckpointFile:
     def __init__(self, path: Path, every: float = CHECKPOINT) -> None:
         self.path, self.every = path, every
         # checkpoints hold a state's arrays by number, so only the versions that wrote them can read them
-        self.made_by = {name: version(name) for name in ("rivalry", "jax")}  # without loading JAX
+        self.made_by = _versions()
         self._saved = time.monotonic()
 
     def load(self) -> dict[str, np.ndarray] | None:
@@ -73,6 +74,12 @@ class CheckpointFile:
     def drop(self) -> None:
         """Delete the checkpoint of a finished cell."""
         self.path.unlink(missing_ok=True)
+
+
+@cache  # to find them takes longer than to compute a quick cell
+def _versions() -> Mapping[str, str]:
+    """Return the versions that a checkpoint depends on, without loading JAX."""
+    return {name: version(name) for name in ("rivalry", "jax")}
 
 
 class Stopped(Exception):
