@@ -39,6 +39,7 @@ HOMES = {
     "rich": {"cli", "solving"},
     "jinja2": {"lab.report"},
     "sqlite3": {"lab.store"},
+    "threadpoolctl": {"core.blas"},
     "pettingzoo": {"envs", "interop"},
     "gymnasium": {"envs", "integrations", "interop"},
     "ray": {"integrations"},
@@ -49,7 +50,7 @@ HOMES = {
 
 # Layers of subpackages from the lowest: one may import only from lower layers.
 LAYERS: list[set[str]] = [
-    {"core.annotations"},
+    {"core.annotations", "core.blas"},
     {"core.validate"},
     {"core.display", "core.precision"},
     {"core.registry", "core.jax", "tables.kernels"},

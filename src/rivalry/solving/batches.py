@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.core.annotations import meaning_of, signature_of
+from rivalry.core.blas import one_blas_thread
 from rivalry.core.certify import TOLERANCE
 from rivalry.core.construction import recipe_of, variant
 from rivalry.core.game import Game, Playable, arrays, initial_profile, with_
@@ -176,6 +177,7 @@ def _stack(what: str, trees: Sequence[Any]) -> Any:
 
 @check_keywords
 @draw_progress("points", 2)
+@one_blas_thread
 def sweep(
     game: Game,
     over: Mapping[str, Sequence[Any]],

@@ -8,6 +8,7 @@ from warnings import warn
 
 import numpy as np
 
+from rivalry.core.blas import one_blas_thread
 from rivalry.core.certify import TOLERANCE
 from rivalry.core.game import Playable, initial_profile, is_population, profile_dims
 from rivalry.core.jax import jax, jnp, put
@@ -38,11 +39,13 @@ if TYPE_CHECKING:
 PATH = 512  # most rows of a recorded path; beyond, every second row is dropped and the stride doubles
 HISTORY = 256  # the same for populations: policies are large, and each is evaluated
 SERIES = ("rows", "steps", "times", "residuals")  # of a recorded path, as `path_row` returns them
+CALLER = 5  # level of the caller of `solve`, which has three decorators, in the stack of its warnings
 DONE = "_done"  # steps taken by a learner, in a checkpoint beside the session's own arrays
 
 
 @check_keywords
 @draw_progress("steps", 1)
+@one_blas_thread
 def solve(
     game: Any,
     method: Method | Learner,
@@ -137,11 +140,13 @@ def solve(
     limited = found.status == "iteration limit"
     in_vain = limited and (found.steps >= max_steps or watch.over)  # otherwise the caller stopped it
     if "remedy" in record and (in_vain or not limited):
-        warn(f"not converged: {record['remedy'][1]}", stacklevel=2)
+        warn(f"not converged: {record['remedy'][1]}", stacklevel=CALLER)
     elif in_vain and found.steps >= max_steps:
-        warn(f"not converged after {found.steps} steps: raise max_steps or loosen tol", stacklevel=2)
+        warn(f"not converged after {found.steps} steps: raise max_steps or loosen tol", stacklevel=CALLER)
     elif in_vain:
-        warn(f"not converged after {max_seconds:g} seconds: raise max_seconds or loosen tol", stacklevel=2)
+        warn(
+            f"not converged after {max_seconds:g} seconds: raise max_seconds or loosen tol", stacklevel=CALLER
+        )
     return found
 
 
@@ -316,11 +321,12 @@ def _run_learner(
     record["steps"] = ((), np.asarray(done))
     record |= ends.out_of_time(record, watch.over and done < steps)
     if "remedy" in record and not stopped:
-        warn(f"not converged: {record['remedy'][1]}", stacklevel=2)
+        warn(f"not converged: {record['remedy'][1]}", stacklevel=CALLER + 1)
     return ends.certify(learner.played(game, record), record, tolerance)
 
 
 @check_keywords
+@one_blas_thread
 def trace(
     game: Playable,
     method: Method,

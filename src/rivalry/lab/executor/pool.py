@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
+from rivalry.core.blas import one_blas_thread
 from rivalry.core.files import DiskFull
 
 if TYPE_CHECKING:
@@ -264,10 +265,8 @@ def _threads_env() -> Iterator[None]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Use one linear-algebra thread, as workers do, so that results are identical bit for bit."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    with _threads_env(), threadpool_limits(1, user_api="blas"):
+    """Use one thread, as workers do, so that results are identical bit for bit."""
+    with _threads_env(), one_blas_thread:
         yield
 
 

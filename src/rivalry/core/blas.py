@@ -1,0 +1,46 @@
+"""Linear algebra in one thread."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ContextDecorator, ExitStack
+from functools import cache
+from threading import Lock
+from typing import Any
+
+
+@cache
+def _libraries(*loaded: bool) -> Any:
+    """Return the BLAS libraries of this process; it takes longer than a small solve to find them."""
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController().select(user_api="blas")
+
+
+class _OneThread(ContextDecorator):
+    """A context and a decorator in which BLAS uses one thread, in all threads of the process."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._limits = Lock(), 0, ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                # NumPy and SciPy each bring a library of their own, SciPy's when it is first imported
+                found = _libraries(*(name in sys.modules for name in ("numpy", "scipy.linalg")))
+                self._limits.enter_context(found.limit(limits=1))
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            # the number is that of the process: the last to leave restores what the first one found
+            if not self._inside:
+                self._limits.close()
+
+
+one_blas_thread = _OneThread()
+"""Use one linear-algebra thread: a second one mostly waits, and bits depend on their number.
+
+Other threads, such as those of `rivalry.methods.q_learning.threads`, are not limited.
+"""
