@@ -23,6 +23,7 @@ from rivalry.games.race.static_response import (
     GRID,
     SCAN,
     THRESHOLDS,
+    AtPerformance,
     Own,
     at_performance,
     effect_of_safety,
@@ -31,6 +32,7 @@ from rivalry.games.race.static_response import (
     own_problem,
     peak,
     safety_price,
+    spoil_of,
     static_response,
 )
 
@@ -71,19 +73,21 @@ def plan_investments(race: Race, x: Profile, player: Array | int) -> Float[Array
     stocks = race.stocks(race.profile(quiet))
     planner = Planner(race, player, quiet, stocks, _lattice(race, stocks[:, :, player], player))
 
-    def back(value: Array, t: Array) -> tuple[Array, Array]:
-        return _value_of_stocks(planner, *_contest_levels(planner, t), value, t), value
+    def back(value: Array, t: Array) -> tuple[Array, tuple[Array, Levels]]:
+        own = _problem_of_period(planner, t)
+        levels = _contest_levels(planner, own)
+        return _value_of_stocks(planner, own, levels, value, t), (value, levels)
 
     last = jnp.full((STOCK_NODES, STOCK_NODES), race.ahead[player])
     periods = jnp.arange(race.periods)
-    _, after = jax.lax.scan(back, last, periods, reverse=True)
+    _, later = jax.lax.scan(back, last, periods, reverse=True)
 
-    def ahead(stock: Array, t: Array) -> tuple[Array, Array]:
-        chosen = _choose_stocks(planner, *_contest_levels(planner, t), after[t], stock, t)
-        floor = _depreciate(planner, stock[None], t)[0]
+    def ahead(stock: Array, inputs: tuple[Array, tuple[Array, Levels]]) -> tuple[Array, Array]:
+        t, (after, levels) = inputs
+        chosen, floor = _choose_stocks(planner, _problem_of_period(planner, t), levels, after, stock, t)
         return chosen, jnp.maximum(chosen - floor, 0.0)
 
-    _, invested = jax.lax.scan(ahead, planner.stocks[0, :, player], periods)
+    _, invested = jax.lax.scan(ahead, planner.stocks[0, :, player], (periods, later))
     return invested
 
 
@@ -95,11 +99,16 @@ def _lattice(race: Race, path: Array, player: Array | int) -> Float[Array, "stoc
     return jnp.log(low)[:, None] + part * (jnp.log(most) - jnp.log(low))[:, None]
 
 
-def _contest_levels(planner: Planner, t: Array) -> tuple[Own, Levels]:
-    """Return the problem of a period, and its contest at performances around the rivals'."""
+def _problem_of_period(planner: Planner, t: Array) -> Own:
+    race = planner.race
+    return own_problem(
+        race.stage(t, jnp.zeros(race.players), planner.stocks[t]), planner.rows[t], planner.player
+    )
+
+
+def _contest_levels(planner: Planner, own: Own) -> Levels:
+    """Return the contest of a period at performances around the rivals'."""
     race, player = planner.race, planner.player
-    stage = race.stage(t, jnp.zeros(race.players), planner.stocks[t])
-    own = own_problem(stage, planner.rows[t], player)
     mine = jnp.arange(race.players) == player
     rivals = jnp.max(jnp.where(mine, -jnp.inf, own.log_p))
     unit = -jnp.log(own.numbers["decisiveness"]) if race.rules.contest is period.logit else jnp.asarray(0.0)
@@ -111,13 +120,18 @@ def _contest_levels(planner: Planner, t: Array) -> tuple[Own, Levels]:
     log_p = jnp.append(-jnp.inf, middle + REACH * jnp.linspace(-1.0, 1.0, PERFORMANCE_LEVELS - 1))
     none = jnp.asarray(-jnp.inf)
 
-    def one(log_p: Array) -> tuple[Array, Array, Array, Array]:
-        paid = at_performance(own._replace(ahead=jnp.zeros(())), none, log_p, jnp.exp(log_p))
-        going_on = own._replace(weight=jnp.zeros(()), ahead=jnp.ones(()))
-        on = at_performance(going_on, none, log_p, jnp.exp(log_p))
-        return paid.base, paid.gain, on.base, on.gain
+    # the period's payoff, and the probability of continuing: batched, since both have the same contest
+    weights, aheads = jnp.stack([own.weight, jnp.zeros(())]), jnp.array([0.0, 1.0])
 
-    return own, Levels(log_p, *jax.vmap(one)(log_p))
+    def one(log_p: Array) -> tuple[Array, Array]:
+        def part(weight: Array, ahead: Array) -> tuple[Array, Array]:
+            at = at_performance(own._replace(weight=weight, ahead=ahead), none, log_p, jnp.exp(log_p))
+            return at.base, at.gain
+
+        return jax.vmap(part)(weights, aheads)
+
+    (paid, on), (gain, gain_on) = (part.T for part in jax.vmap(one)(log_p))
+    return Levels(log_p, paid, gain, on, gain_on)
 
 
 def _add_best_safety(own: Own, level: Levels, log_a: Array, ahead: Array) -> tuple[Array, Array]:
@@ -125,7 +139,8 @@ def _add_best_safety(own: Own, level: Levels, log_a: Array, ahead: Array) -> tup
     log_p, paid, gain, on, gain_on = level
     stock = own.numbers["safety_productivity"].at[own.player].set(jnp.exp(log_a))
     able = own._replace(numbers={**own.numbers, "safety_productivity": stock})
-    at = at_performance(able, jnp.zeros(()), log_p, jnp.exp(log_p))._replace(gain=gain + ahead * gain_on)
+    nothing = jnp.zeros(())
+    at = AtPerformance(nothing, nothing, gain + ahead * gain_on, spoil_of(own, log_p))
     price, slope = safety_price(own)
     log_xs = peak(able, at, price, slope, SAFETY_STEPS)
     xs = jnp.exp(log_xs)
@@ -177,11 +192,13 @@ def _value_of_stocks(planner: Planner, own: Own, levels: Levels, after: Array, t
     (log_a, log_b), (a, b) = planner.nodes, jnp.exp(planner.nodes)
     floor = _depreciate(planner, jnp.stack([a, b], axis=1), t)
     price = _prices_of_stocks(planner, t)
-    at_floor = _interpolate(planner, after, floor[:, 0], floor[:, 1])
-    parts = [
-        (_interpolate(planner, after, x, y), x, y) for x in (floor[:, 0], a) for y in (floor[:, 1], b)
-    ]  # next stocks: at the floor, or at a node above
+    # next stocks: the floor of a state, or a node above it
+    next_a, next_b = jnp.append(floor[:, 0], a), jnp.append(floor[:, 1], b)
+    reached = _interpolate(planner, after, next_a, next_b)
+    at_floor = reached[:STOCK_NODES, :STOCK_NODES]
     first_a, first_b = jnp.searchsorted(a, floor[:, 0]), jnp.searchsorted(b, floor[:, 1])
+    # only what exceeds the floors is bought
+    refund = price[0] * floor[:, :1] + price[1] * floor[:, 1][None, :]
 
     def one(level: Levels) -> Array:
         if own.end_on == "disaster":
@@ -191,33 +208,29 @@ def _value_of_stocks(planner: Planner, own: Own, levels: Levels, after: Array, t
             paid, on = jax.vmap(lambda a: _add_best_safety(own, level, a, jnp.zeros(())))(log_a)
             paid, on = paid[:, None], on[0]
         cost = jax.vmap(partial(_performance_cost, own, level.log_p))(log_b)
-        best = _best_stocks(parts, jnp.mean(on), price, floor, first_a, first_b)
+        bought = jnp.mean(on) * reached - price[0] * next_a[:, None] - price[1] * next_b[None, :]
+        best = _best_from(_best_from(bought, first_a).T, first_b).T + refund
         if own.end_on == "disaster":  # the probability of continuing differs by state, the best stocks hardly
             best = best + (on - jnp.mean(on)) * at_floor
         return paid - cost[None, :] + best
 
-    return jnp.max(jax.lax.map(one, levels, batch_size=PERFORMANCE_LEVELS), axis=0)
+    return jnp.max(jax.vmap(one)(levels), axis=0)
 
 
-def _best_stocks(parts: Any, on: Array, price: Array, floor: Array, first_a: Array, first_b: Array) -> Array:
-    """Return the best value of next stocks at or above the floors, less their price, ``[node node]``."""
-    found = []
-    for k, (value, x, y) in enumerate(parts):
-        worth = on * value - price[0] * x[:, None] - price[1] * y[None, :]
-        if k >= 2:  # A at a node above its floor
-            worth = jax.lax.cummax(worth, axis=0, reverse=True)
-            worth = jnp.pad(worth, ((0, 1), (0, 0)), constant_values=-jnp.inf)[first_a]
-        if k % 2:
-            worth = jax.lax.cummax(worth, axis=1, reverse=True)
-            worth = jnp.pad(worth, ((0, 0), (0, 1)), constant_values=-jnp.inf)[:, first_b]
-        found.append(worth)
-    # only what exceeds the floors is bought
-    refund = price[0] * floor[:, :1] + price[1] * floor[:, 1][None, :]
-    return jnp.max(jnp.stack(found), axis=0) + refund
+def _best_from(worth: Array, first: Array) -> Array:
+    """Return the best of each state's floor and the nodes from ``first`` on, ``[state ..]``.
+
+    ``worth [row ..]`` has the floors of all states, and behind them the nodes.
+    """
+    above = jax.lax.cummax(worth[STOCK_NODES:], axis=0, reverse=True)
+    above = jnp.pad(above, ((0, 1), (0, 0)), constant_values=-jnp.inf)[first]
+    return jnp.maximum(worth[:STOCK_NODES], above)
 
 
-def _choose_stocks(planner: Planner, own: Own, levels: Levels, after: Array, stock: Array, t: Array) -> Array:
-    """Return the best next stocks ``[2]`` of one state."""
+def _choose_stocks(
+    planner: Planner, own: Own, levels: Levels, after: Array, stock: Array, t: Array
+) -> tuple[Array, Array]:
+    """Return the best next stocks ``[2]`` of one state, and those without investment."""
     floor = _depreciate(planner, stock[None], t)[0]
     price = _prices_of_stocks(planner, t)
     a, b = jnp.concatenate([floor[:, None], jnp.exp(planner.nodes)], axis=1)
@@ -232,7 +245,7 @@ def _choose_stocks(planner: Planner, own: Own, levels: Levels, after: Array, sto
 
     each = jnp.max(jax.vmap(one)(levels), axis=0)
     k, j = jnp.unravel_index(jnp.argmax(each), each.shape)
-    return jnp.stack([a[k], b[j]])
+    return jnp.stack([a[k], b[j]]), floor
 
 
 STATIONARY = 12  # rounds of Dinkelbach's method, which double the digits
@@ -351,7 +364,8 @@ def investment_response(race: Race, x: Profile, player: Array | int) -> tuple[St
         found: tuple[Array, Array] = jax.lax.fori_loop(0, TURNS, turn, (start, jnp.asarray(-jnp.inf)))
         return found
 
-    schedules, payoffs = jax.vmap(improved)(starts)
+    # in turn: batched, the loops would take seconds longer to compile, and each run as long as the longest
+    schedules, payoffs = jax.lax.map(improved, starts)
     best = jnp.argmax(payoffs)
     return schedules[best], payoffs[best]
 
@@ -378,7 +392,7 @@ def _planned_starts(race: Race, x: Profile, player: Array | int) -> Float[Array,
         rows = x.at[player].set(wish.ravel())
         return wish.at[:, 2:4].set(plan_investments(race, rows, player))
 
-    starts = jnp.concatenate([jnp.stack([here, idle]), jax.vmap(invested)(wishes)])
+    starts = jnp.concatenate([jnp.stack([here, idle]), jax.lax.map(invested, wishes)])
     return starts.reshape(len(starts), -1)
 
 

@@ -102,8 +102,13 @@ def at_performance(own: Own, log_xp: Array, log_p: Array, p: Array) -> AtPerform
     unsafe = period.complement(rules, z, safe)
     won = period.gains(rules, numbers, all_p, q, nobody, safe, unsafe)[i]
     base = own.weight * won + own.ahead * _p_continue(own, q, nobody, unsafe)
+    return AtPerformance(log_xp, base, _gain(own, q, all_p, z), spoil_of(own, log_p))
+
+
+def spoil_of(own: Own, log_p: Array) -> Array:
+    """Return by how much performance ``exp(log_p)`` lowers the log odds of own safety."""
     theta = own.of("scale_penalty")
-    return AtPerformance(log_xp, base, _gain(own, q, all_p, z), jnp.where(theta > 0, theta * log_p, 0.0))
+    return jnp.where(theta > 0, theta * log_p, 0.0)
 
 
 def _p_continue(own: Own, q: Array, nobody: Array, unsafe: Array) -> Array:
