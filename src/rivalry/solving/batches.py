@@ -26,7 +26,15 @@ from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCall
 from rivalry.solving.randomness import Rng, key_of, keys_of, sequence_of
 from rivalry.solving.reparametrised import reparametrise
 from rivalry.solving.solve import solve
-from rivalry.solving.steps import Carry, as_arrays, begin, elapsed_time, from_leaves, leaves_of, one_step
+from rivalry.solving.steps import (
+    Carry,
+    as_arrays,
+    elapsed_time,
+    from_leaves,
+    initial_carry,
+    leaves_of,
+    one_step,
+)
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -373,4 +381,4 @@ def _advance(games, methods, carry, keys, budget, tol):  # type: ignore[no-untyp
 
 @compiled
 def _begin(games, methods, begins, keys, done):  # type: ignore[no-untyped-def]
-    return eqx.filter_vmap(begin)(games, methods, begins, keys, done)
+    return eqx.filter_vmap(initial_carry)(games, methods, begins, keys, done)

@@ -40,13 +40,17 @@ def elapsed_time(method: BaseMethod, carry: Carry) -> float:
     return float(method.diagnostics(carry.state).get("time", 0.0))
 
 
-@compiled
-def begin(game: Playable, method: BaseMethod, first: Profile, key: jax.Array, done: jax.Array) -> Carry:
+def initial_carry(
+    game: Playable, method: BaseMethod, first: Profile, key: jax.Array, done: jax.Array
+) -> Carry:
     """Return the initial state at ``first``, after ``done`` steps."""
     # steps fold in their number; this is one that no step reaches
     state = method.init(game, first, jax.random.fold_in(key, 2**31 - 1))
     # strongly typed, as after a step: otherwise the steps would be compiled twice
     return as_arrays(Carry(state, done, jnp.asarray(jnp.inf), jnp.zeros((), dtype=int), jnp.zeros(())))  # type: ignore[no-any-return]
+
+
+begin = compiled(initial_carry, effort=0)  # it runs once per start
 
 
 def advance(

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core import oracles
 from rivalry.core.certify import best_response
-from rivalry.core.jax import jax, jnp, put
+from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
 from rivalry.core.validate import near
@@ -176,7 +176,7 @@ def _(game: InfluencerGame, x: Profile) -> Record:
     return found
 
 
-@eqx.filter_jit
+@partial(compiled, effort=0)
 def _payoffs_norm_shares(game: InfluencerGame, x: Profile) -> tuple[Array, Array, Array]:
     shares = game.shares(x)
     return shares @ game.weights, jnp.max(jnp.abs(own_gradients(game, x))), shares
