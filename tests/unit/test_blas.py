@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
 
@@ -14,6 +18,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import rivalry as rv
 from rivalry.core.blas import one_blas_thread
+from rivalry.core.imports import when_imported
 from rivalry.methods.q_learning.threads import threads
 
 
@@ -64,6 +69,46 @@ def test_a_sweep_uses_one_linear_algebra_thread() -> None:
     data = rv.sweep(GAME, {"method.fails": [False]}, Counting(), max_steps=1)
     assert data.threads.values[0, 0] == 1
     assert blas_threads() == {2}
+
+
+LOADED_MEANWHILE = """
+import numpy
+from threadpoolctl import threadpool_info, threadpool_limits
+from rivalry.core.blas import one_blas_thread
+
+def threads():
+    return sorted(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+
+with one_blas_thread:
+    import scipy.linalg
+    inside = threads()
+scipy.linalg.eigh(numpy.eye(3))
+assert set(inside) == {1} and set(threads()) == {2}, (inside, threads())
+"""
+
+
+def test_a_library_that_is_loaded_meanwhile_uses_one_thread_too() -> None:
+    """JAX loads SciPy's library with the first program of linear algebra, in the middle of a solve."""
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", LOADED_MEANWHILE], check=True, env=environment)
+
+
+def test_actions_run_once_at_the_end_of_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "library_of_this_test.py").write_text("value = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    seen: list[int] = []
+
+    def note() -> None:
+        seen.append(sys.modules["library_of_this_test"].value)
+
+    when_imported("library_of_this_test", note)
+    assert seen == []
+    module = importlib.import_module("library_of_this_test")
+    assert seen == [1]
+    when_imported("library_of_this_test", note)  # loaded already
+    assert seen == [1, 1]
+    importlib.reload(module)
+    assert seen == [1, 1]
 
 
 def test_threads_are_restored_after_an_error() -> None:

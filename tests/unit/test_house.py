@@ -50,8 +50,8 @@ HOMES = {
 
 # Layers of subpackages from the lowest: one may import only from lower layers.
 LAYERS: list[set[str]] = [
-    {"core.annotations", "core.blas"},
-    {"core.validate"},
+    {"core.annotations", "core.imports"},
+    {"core.blas", "core.validate"},
     {"core.display", "core.precision"},
     {"core.registry", "core.jax", "tables.kernels"},
     {"core.tree"},

@@ -8,6 +8,8 @@ from functools import cache
 from threading import Lock
 from typing import Any
 
+from rivalry.core.imports import when_imported
+
 
 @cache
 def _libraries(*loaded: bool) -> Any:
@@ -22,13 +24,13 @@ class _OneThread(ContextDecorator):
 
     def __init__(self) -> None:
         self._lock, self._inside, self._limits = Lock(), 0, ExitStack()
+        # JAX loads SciPy's library with its first program of linear algebra, and uses it at once
+        when_imported("scipy.linalg", self._limit_new)
 
     def __enter__(self) -> None:
         with self._lock:
             if not self._inside:
-                # NumPy and SciPy each bring a library of their own, SciPy's when it is first imported
-                found = _libraries(*(name in sys.modules for name in ("numpy", "scipy.linalg")))
-                self._limits.enter_context(found.limit(limits=1))
+                self._limit()
             self._inside += 1
 
     def __exit__(self, *_: object) -> None:
@@ -37,6 +39,15 @@ class _OneThread(ContextDecorator):
             # the number is that of the process: the last to leave restores what the first one found
             if not self._inside:
                 self._limits.close()
+
+    def _limit(self) -> None:
+        found = _libraries(*(name in sys.modules for name in ("numpy", "scipy.linalg")))
+        self._limits.enter_context(found.limit(limits=1))
+
+    def _limit_new(self) -> None:
+        with self._lock:
+            if self._inside:
+                self._limit()
 
 
 one_blas_thread = _OneThread()

@@ -14,12 +14,12 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import wraps
 from importlib import import_module
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeGuard, TypeVar
 
 import numpy as np
+
+from rivalry.core.imports import when_imported
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -78,51 +78,10 @@ def _configure() -> None:
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 
-_waiting: list[Callable[[], None]] = []
-
-
-def when_loaded(action: Callable[[], None]) -> None:
-    """Call ``action`` as soon as JAX is imported: now, or at the end of its import by any module."""
-    if "jax" in sys.modules:
-        action()
-    else:
-        _waiting.append(action)
-
-
-class _AtImport(MetaPathFinder):
-    """A finder that imports JAX and equinox as the others do, and then runs the actions waiting for JAX."""
-
-    def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
-        if fullname not in ("jax", "equinox"):
-            return None
-        others = (finder for finder in sys.meta_path if finder is not self)
-        spec = next(filter(None, (finder.find_spec(fullname, path, target) for finder in others)), None)
-        if spec is not None and spec.loader is not None:
-            loader: Any = spec.loader
-            execute = loader.exec_module
-
-            def exec_module(module: ModuleType) -> None:
-                # objects of these modules live as long as the process: garbage collection would take a tenth
-                # of the import time
-                collecting = gc.isenabled()
-                gc.disable()
-                try:
-                    execute(module)
-                    while fullname == "jax" and _waiting:
-                        _waiting.pop(0)()
-                finally:
-                    if collecting:
-                        gc.enable()
-
-            loader.exec_module = exec_module
-        return spec
-
-
 # A damaged entry only costs time, and `mend_cache` removes it. The filter is set here because a cell may load
 # JAX while its warnings are recorded; after the cell the filters from before are restored.
 warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
-when_loaded(_configure)
-sys.meta_path.insert(0, _AtImport())
+when_imported("jax", _configure)
 
 
 def is_jax_array(x: object) -> TypeGuard[jax.Array]:

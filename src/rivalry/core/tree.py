@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar, dataclass_transform
 
 import numpy as np
 
-from rivalry.core.jax import is_jax_array, jax, when_loaded
+from rivalry.core.imports import when_imported
+from rivalry.core.jax import is_jax_array, jax
 
 R = TypeVar("R")
 
@@ -37,7 +38,7 @@ class Tree:
         super().__init_subclass__(**kwargs)
         dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
         # not now: finite games are defined and computed without JAX
-        when_loaded(partial(_register, cls))
+        when_imported("jax", partial(_register, cls))
 
     def __post_init__(self) -> None:
         for kind in type(self).__mro__:
