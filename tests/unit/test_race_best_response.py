@@ -14,7 +14,7 @@ from scipy.special import expit
 import rivalry as rv
 from rivalry.core.jax import jax, jnp, put
 from rivalry.games.race.proved_response import Problem, best_inputs, bound, provable
-from rivalry.games.race.schedule_response import compiled_response
+from rivalry.games.race.schedule_response import STOCK_NODES, _best_from, compiled_response
 from rivalry.games.race.static_response import at_performance, best_safety, own_problem, response_details
 from rivalry.lab.store.schema_1 import GAME_KEYS
 from tests.race_keys import race
@@ -150,6 +150,19 @@ def demo() -> tuple[Any, Any, dict[str, Any]]:
         invest=True,
     )
     return game, game.inputs(case["inputs"]["strategies"]), case["expected"]
+
+
+def test_next_stocks_are_the_best_of_the_floors_and_the_nodes_above() -> None:
+    rng = np.random.default_rng(5)
+    worth = rng.normal(size=(2 * STOCK_NODES, 2 * STOCK_NODES))  # at the states' floors, then at the nodes
+    first = rng.integers(0, STOCK_NODES + 1, size=(2, STOCK_NODES))  # nodes above each floor; perhaps none
+    found = np.asarray(_best_from(_best_from(jnp.asarray(worth), first[0]).T, first[1]).T)
+    for state in np.ndindex(STOCK_NODES, STOCK_NODES):
+        choices = [
+            [k, *range(STOCK_NODES + lowest[k], 2 * STOCK_NODES)]
+            for k, lowest in zip(state, first, strict=True)
+        ]
+        assert found[state] == worth[np.ix_(*choices)].max()
 
 
 @pytest.mark.nightly
