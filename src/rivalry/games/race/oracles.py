@@ -82,6 +82,7 @@ def _(game: Race) -> np.ndarray:
 
 
 @oracles.gradients.register(Race)
+@eqx.filter_jit  # traced once, although the analysis of an end needs gradients three times
 def _(game: Race, x: Profile) -> Profile:
     """Return every player's own gradient by one reverse sweep through all payoffs."""
     _, pull = jax.vjp(game.payoffs, x)
