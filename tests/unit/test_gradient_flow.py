@@ -43,6 +43,15 @@ def test_the_flow_stops_at_a_bound_and_leaves_when_the_gradient_reverses() -> No
     assert found.end_state == "boundary"
 
 
+@pytest.mark.slow
+def test_units_of_payoff_do_not_change_the_steps() -> None:
+    game = rv.games.influencer(reach=[0.17] * 3, resource="bimodal")
+    large = rv.with_(game, weights=1e6 * game.weights)
+    one, other = (rv.solve(each, GradientFlow(), [0.1, 0.4, 0.9], tolerance=None) for each in (game, large))
+    assert one.steps == other.steps
+    np.testing.assert_allclose(one.record["path"][1], other.record["path"][1], atol=1e-9)
+
+
 @pytest.mark.nightly
 def test_on_a_simplex_the_flow_converges_to_the_dominant_strategy() -> None:
     game = rv.games.matrix("prisoners_dilemma")

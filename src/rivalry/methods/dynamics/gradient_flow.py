@@ -18,7 +18,7 @@ class GradientFlow(BaseMethod):
 
     On a box, entries that press against a bound stay there; on a simplex the gradients are projected on the
     directions that preserve the sum and keep entries nonnegative. One step of the method is one accepted step
-    of a stiff adaptive solver (Kvaerno5, rtol 1e-9, atol 1e-11), so steps lengthen as the flow comes to rest.
+    of a stiff adaptive solver (Rodas5P, rtol 1e-9, atol 1e-11), so steps lengthen as the flow comes to rest.
     The method converges when the largest entry of the projected gradients is at most ``tol`` times the game's
     payoff scale; Newton's method then polishes the end and `end_state` classifies it. Otherwise a cycle is
     searched.
@@ -33,7 +33,8 @@ class GradientFlow(BaseMethod):
 
     References
     ----------
-    Dieckmann & Law (1996), the canonical equation with equal rates; Rosen (1965).
+    Dieckmann & Law (1996), the canonical equation with equal rates; Rosen (1965); Steinebach (2023) for the
+    solver.
     """
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> integrate.FlowState:

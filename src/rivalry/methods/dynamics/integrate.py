@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import diffrax
 import equinox as eqx
 import numpy as np
-import optimistix
 from jaxtyping import Array, Float
 
 from rivalry.core.game import Game, scale, scale_of
 from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Profile, width
+from rivalry.methods.dynamics.rosenbrock import Rodas5P
 from rivalry.methods.dynamics.tangent_cone import CLIMB, Motion
 
 RTOL, ATOL = 1e-9, 1e-11
@@ -28,10 +28,8 @@ SPIRAL = 1e-4  # of the orbit's own extent: largest closing error
 MANY = 4  # returns after which the orbit may close
 AT_REST = 1e-7  # of the payoff scale: a slower flow is at rest
 
-# Stages are solved far below the error allowed: their residual looks like error to the controller, and
-# a chord iteration at the usual tolerances takes twenty times the steps.
-Solver = diffrax.Kvaerno5 | diffrax.Tsit5
-STIFF = diffrax.Kvaerno5(root_finder=optimistix.Newton(rtol=1e-12, atol=1e-12))
+Solver = Rodas5P | diffrax.Tsit5
+STIFF = Rodas5P()
 MOVING = diffrax.Tsit5()  # a tenth of the work where the flow does not come to rest
 _control = diffrax.PIDController(rtol=RTOL, atol=ATOL)
 

@@ -102,7 +102,7 @@ class Replicator(BaseMethod):
     not their stability: a mixed evolutionarily stable strategy attracts one population, and repels two.
 
     ``form`` is the form of the dynamics. `continuous`: one step of the method is one accepted step of a stiff
-    adaptive solver (Kvaerno5, rtol 1e-9, atol 1e-11). `mirror`: ``x_l`` becomes proportional to ``x_l
+    adaptive solver (Rodas5P, rtol 1e-9, atol 1e-11). `mirror`: ``x_l`` becomes proportional to ``x_l
     exp(rate g_l)``, with ``rate`` in units of one over payoff: a number, one per player, or a schedule as for
     gradient ascent.
 
