@@ -248,3 +248,30 @@ def test_a_joint_plan_of_identical_firms_costs_no_more_than_their_equilibrium() 
     apart = riccati.costs(game, backwards(game, 500)[0]).sum(axis=0)
     assert game.first @ together @ game.first < game.first @ apart @ game.first
     np.testing.assert_allclose(found[0][0][:, [0, 2, 1]], found[0][1], atol=1e-9)  # mirror images
+
+
+def test_a_path_in_blocks_matches_period_by_period() -> None:
+    rng = np.random.default_rng(3)
+    for growth, periods in ((0.9, 500), (1.0, 129), (1.4, 64), (0.5, 1), (1.1, 2)):
+        loop = rng.normal(size=(3, 3))
+        loop *= growth / np.max(np.abs(np.linalg.eigvals(loop)))
+        state, path = np.ones(3), riccati.state_path(loop, np.ones(3), periods)
+        for row in path:
+            np.testing.assert_allclose(row, state, rtol=1e-9, atol=1e-12 * max(1.0, np.max(np.abs(state))))
+            state = loop @ state
+        assert len(path) == periods
+
+
+def test_the_regulator_does_not_depend_on_the_cost_that_it_begins_with() -> None:
+    game = firms(phi=(12.0, 40.0), mc=(0.5, 1.0))
+    feedback, cost = backwards(game, 300)
+    A = riccati.against(game, feedback, 0)
+    problem = (A, game.B[0], game.R[0], game.Q[0], 0.96)
+    alone = riccati.regulator(*problem)
+    assert alone is not None
+    rng = np.random.default_rng(0)
+    bad = rng.normal(size=(3, 3))
+    for near in (cost[0], 1.01 * cost[0], 3 * alone.cost, 0 * cost[0], bad + bad.T, np.full((3, 3), np.nan)):
+        found = riccati.regulator(*problem, near)
+        assert found is not None
+        np.testing.assert_allclose(found.cost, alone.cost, rtol=1e-10, atol=1e-10)

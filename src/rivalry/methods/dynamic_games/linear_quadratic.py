@@ -21,6 +21,7 @@ from rivalry.methods.dynamic_games.riccati import Commitment, commitment, follow
 from rivalry.tables.kernels.shapes import LinearQuadraticGame
 
 RESTS, WAITS = 1e-9, 20  # strategies that move less, without improvement in so many passes, are at rest
+ROUNDED = 8 * np.finfo(float).eps  # and those whose movement may be rounding are so at once
 NOISE = 1e-8  # of the largest entry: smaller entries need not converge to their own scale
 SETTLED = 1e-10  # relative: costs that one more pass changes less are the infinite-horizon costs
 ENDS = ("iteration limit", "converged", "not found")
@@ -178,7 +179,7 @@ class LinearQuadratic(BaseLearner):
         session["feedback"], session["cost"], session["residual"][0] = feedback, cost, change
         if not np.isfinite(cost).all():
             session["end"][0] = ENDS.index("not found")
-        elif change == 0 or (change <= RESTS and session["waited"][0] >= WAITS):
+        elif change <= ROUNDED or (change <= RESTS and session["waited"][0] >= WAITS):
             self._evaluate(game, session)
 
     def _evaluate(self, game: LinearQuadraticGame, session: Session) -> None:
@@ -318,7 +319,8 @@ def strategy_record(
         found["response_to_state"] = (("control", "state"), response.K.copy())
         found["response_to_leader"] = (("control", "leader_control"), response.k.copy())
     if known:
-        gains = [_gain(problem, -own) for problem, own in zip(problems, found["value"][1], strict=True)]
+        each = zip(problems, found["value"][1], cost, strict=True)
+        gains = [_gain(problem, -value, own) for problem, value, own in each]
         found |= _certificate(gains, allowed)
     return found
 
@@ -389,10 +391,13 @@ def _alone(game: LinearQuadraticGame, feedback: np.ndarray, player: int) -> Line
     return LinearQuadraticGame(A, game.B[one], game.R[one], game.Q[one], game.gamma[one], game.first)
 
 
-def _gain(alone: LinearQuadraticGame, cost: float) -> float:
-    """Return how much less than ``cost`` the only player's best plan costs; infinite where none is best."""
+def _gain(alone: LinearQuadraticGame, cost: float, form: np.ndarray | None = None) -> float:
+    """Return how much less than ``cost`` the only player's best plan costs; infinite where none is best.
+
+    ``form`` [state state] is the cost of its plan as a quadratic form, the least one in equilibrium.
+    """
     A, (B,), (R,), (Q,), (gamma,), first = alone
-    best = riccati.regulator(A, B, R, Q, float(gamma))
+    best = riccati.regulator(A, B, R, Q, float(gamma), form)
     return np.inf if best is None else float(cost - first @ best.cost @ first)
 
 

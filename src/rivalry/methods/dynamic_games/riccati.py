@@ -6,6 +6,7 @@ strategy is ``u_i = -F_i x``. The first dimension of every player array is the p
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +15,10 @@ from rivalry.tables.kernels.shapes import LinearQuadraticGame
 
 DOUBLINGS = 60  # 2 to this power steps are enough for any discounting
 NEGLIGIBLE = np.finfo(float).eps ** 2  # of a sum: what is added later is lost to rounding
+BLOCK = 64  # periods of a path that one power of the motion adds: it stays finite where a mode explodes
 STILL = 1e-10  # a state that moves less, relative to its size, is at rest
 SOLVED = 1e-8  # largest residual of a solved Riccati equation, relative to its solution
+EXACT = 1e-13  # and of one that was not solved by SciPy
 
 
 class RegulatorSolution(NamedTuple):
@@ -38,9 +41,8 @@ def against(game: LinearQuadraticGame, feedback: np.ndarray, player: int | None 
 
     Without the part of ``player``, if given.
     """
-    motions = game.B @ feedback
-    total = np.add.reduce(motions)
-    return np.asarray(game.A - (total if player is None else total - motions[player]))
+    loop = game.A - _side_by_side(game.B) @ feedback.reshape(-1, len(game.A))
+    return np.asarray(loop if player is None else loop + game.B[player] @ feedback[player])
 
 
 def gain(A: np.ndarray, B: np.ndarray, Q: np.ndarray, gamma: float, cost: np.ndarray) -> np.ndarray:
@@ -60,15 +62,19 @@ def markov_step(game: LinearQuadraticGame, cost: np.ndarray) -> tuple[np.ndarray
     state]``. Raises `numpy.linalg.LinAlgError` where they have no unique solution.
     """
     players, states, controls = game.B.shape
-    ahead = game.gamma[:, None, None] * game.B.swapaxes(1, 2) @ cost
-    slopes = (ahead[:, None] @ game.B).swapaxes(1, 2)  # [player control other control]
+    ahead = (game.gamma[:, None, None] * game.B.swapaxes(1, 2) @ cost).reshape(-1, states)
+    slopes = ahead @ _side_by_side(game.B)
     # a player's own moves cost on the diagonal blocks alone
     for player in range(players):
-        slopes[player, :, player] += game.Q[player]
-    whole = slopes.reshape(players * controls, -1)
-    feedback = np.linalg.solve(whole, (ahead @ game.A).reshape(players * controls, states))
-    feedback = feedback.reshape(players, controls, states)
+        own = slice(player * controls, (player + 1) * controls)
+        slopes[own, own] += game.Q[player]
+    feedback = np.linalg.solve(slopes, ahead @ game.A).reshape(players, controls, states)
     return feedback, _back(game, feedback, cost)
+
+
+def _side_by_side(B: np.ndarray) -> np.ndarray:
+    """Return the effects of all moves, ``[state player*control]``."""
+    return B.transpose(1, 0, 2).reshape(B.shape[1], -1)
 
 
 def leading_step(
@@ -153,13 +159,16 @@ def costs(game: LinearQuadraticGame, feedback: np.ndarray) -> np.ndarray:
 
 
 def regulator(
-    A: np.ndarray, B: np.ndarray, R: np.ndarray, Q: np.ndarray, gamma: float
+    A: np.ndarray, B: np.ndarray, R: np.ndarray, Q: np.ndarray, gamma: float, near: np.ndarray | None = None
 ) -> RegulatorSolution | None:
     """Return the smallest discounted sum of ``x'Rx + u'Qu`` for ``x' = A x + B u``.
 
     It is the minimum over plans whose discounted squares vanish: the stabilising solution of the discounted
     Riccati equation, by SciPy, and two passes of policy iteration, each with an exact value. ``R`` need not
     be definite. None where there is no best plan: no solution, or one at which costs are not convex.
+
+    ``near`` is a cost ``[state state]`` that may be the solution. There is one stabilising solution, so a
+    root that policy iteration finds there is the one that SciPy would find.
 
     Examples
     --------
@@ -168,6 +177,11 @@ def regulator(
     >>> bool(np.isclose(found.cost[0, 0], 1 + 0.5 * found.cost[0, 0] / (1 + 0.5 * found.cost[0, 0])))
     True
     """
+    if near is not None:
+        with np.errstate(all="ignore"), suppress(np.linalg.LinAlgError):
+            found = _polish(A, B, R, Q, gamma, near)
+            if found is not None and found.residual <= EXACT:
+                return found
     from scipy.linalg import solve_discrete_are
 
     # A and B times the root make the discounted problem an undiscounted one
@@ -223,9 +237,14 @@ def joint(game: LinearQuadraticGame) -> tuple[np.ndarray, float] | None:
 def state_path(loop: np.ndarray, first: np.ndarray, periods: int) -> np.ndarray:
     """Return the states ``[period state]`` along a motion, the first one first."""
     path = np.empty((periods, len(first)))
-    state = np.asarray(first, dtype=float)
-    for t in range(periods):
-        path[t], state = state, loop @ state
+    path[0] = first
+    power, step, done = loop, 1, 1
+    while done < periods:
+        more = min(step, periods - done)
+        path[done : done + more] = path[done - step : done - step + more] @ power.T
+        done += more
+        if step < BLOCK:
+            power, step = power @ power, 2 * step
     return path
 
 
