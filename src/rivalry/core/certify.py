@@ -167,7 +167,7 @@ def payoffs_tried(game: Game, x: Profile | np.ndarray, player: int, response: Re
         else:  # payoffs of a profile are already compiled
             each = np.repeat(np.asarray(x)[None], len(rows), axis=0)
             each[:, player] = rows
-            found = np.array([np.asarray(payoffs(game, concrete_profile(game, one)))[player] for one in each])
+            found = np.array([np.asarray(payoffs(game, one))[player] for one in each])
     finite: np.ndarray = found[np.isfinite(found)]
     return finite
 

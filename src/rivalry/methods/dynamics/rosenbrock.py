@@ -93,14 +93,17 @@ class Rodas5P:
         def field(row: Array) -> Array:
             return jnp.ravel(term.vf(start, row.reshape(y.shape), game))
 
-        matrix = jnp.eye(len(here)) - length * jax.jacfwd(field)(here)
-        factors = jax.scipy.linalg.lu_factor(matrix)
+        speed, along = jax.linearize(field, here)
+        unit = jnp.eye(len(here))
+        factors = jax.scipy.linalg.lu_factor(unit - length * jax.vmap(along, out_axes=1)(unit))
 
         def stage(number: Array, stages: Array) -> Array:
             argument = here + jnp.asarray(ARGUMENT)[number] @ stages
             right = length * field(argument) + GAMMA * (jnp.asarray(BESIDE)[number] @ stages)
             return stages.at[number].set(jax.scipy.linalg.lu_solve(factors, right))
 
-        stages = jax.lax.fori_loop(0, STAGES, stage, jnp.zeros((STAGES, len(here))))
+        first = jax.scipy.linalg.lu_solve(factors, length * speed)
+        stages = jnp.zeros((STAGES, len(here))).at[0].set(first)
+        stages = jax.lax.fori_loop(1, STAGES, stage, stages)
         after = here + jnp.asarray(ARGUMENT[-1]) @ stages + stages[-1]
         return after.reshape(y.shape), stages[-1].reshape(y.shape), None, None, None
