@@ -106,8 +106,8 @@ def certificate(
     rounding: Rounding = (
         (every.pop() if len(every) == 1 else "floating point") if np.isfinite(bound).any() else ""
     )
-    found = Certificate(regret, bound, weakest, weak.method, allowed, at_stake, rounding)
-    return _with_proof(game, x, found) if proof else found
+    result = Certificate(regret, bound, weakest, weak.method, allowed, at_stake, rounding)
+    return _with_proof(game, x, result) if proof else result
 
 
 def _with_proof(game: Game, x: Any, found: Certificate) -> Certificate:

@@ -119,7 +119,8 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, fixed: Ar
     shifts = payoffs.shifts(mid), gradients.shifts(mid)
 
     def slopes(shifts: Any, y: Array) -> Array:
-        return gradients.call(shifts[1], y)[0]
+        found: Array = gradients.call(shifts[1], y)[0]
+        return found
 
     def every(shifts: Any, y: Array) -> tuple[Array, Array, Array]:
         # payoffs too: a jump may have no derivative that shows it
@@ -134,8 +135,10 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, fixed: Ar
     slope = _meet(slope, intervals.add(residual, row(jacobian, away)))
     # a fixed coordinate has the equation: it stays
     unit = jnp.eye(len(mid))
-    system = Interval(*(jnp.where(fixed[:, None], unit, end) for end in (jacobian.low, jacobian.high)))
-    residual = Interval(*(jnp.where(fixed, 0.0, end) for end in (residual.low, residual.high)))
+    system = Interval(
+        jnp.where(fixed[:, None], unit, jacobian.low), jnp.where(fixed[:, None], unit, jacobian.high)
+    )
+    residual = Interval(jnp.where(fixed, 0.0, residual.low), jnp.where(fixed, 0.0, residual.high))
     inverse = jnp.linalg.inv(system.low / 2 + system.high / 2)
     c = Interval(inverse, inverse)
     newton = intervals.subtract(centre, row(c, residual))
@@ -223,7 +226,8 @@ def _gain(
     shifts = traced.shifts(middle, mid)
 
     def value(shifts: Any, y: Array, strategy: Array) -> Array:
-        return traced.call(shifts, y, strategy)[0]
+        found: Array = traced.call(shifts, y, strategy)[0]
+        return found
 
     def every(shifts: Any, y: Array, strategy: Array) -> tuple[Array, Array, Array]:
         slope = jax.jacfwd(partial(value, shifts, y))
@@ -276,7 +280,7 @@ def gains(
     return found
 
 
-def payoff_range(game: Game, x: Array, player: Array, low: Array, high: Array) -> tuple[Array, Array]:
+def payoff_range(game: Game, x: Any, player: Array, low: Any, high: Any) -> tuple[Array, Array]:
     """Return bounds on payoffs of own strategies from ``low [axis]`` to ``high [axis]``, the others at ``x``.
 
     For use while JAX traces. The upper bound is the smaller of two: of the payoff on the box, and of the
@@ -287,7 +291,8 @@ def payoff_range(game: Game, x: Array, player: Array, low: Array, high: Array) -
     shifts = traced.shifts(mid)
 
     def value(shifts: Any, strategy: Array) -> Array:
-        return traced.call(shifts, strategy)[0]
+        found: Array = traced.call(shifts, strategy)[0]
+        return found
 
     def every(shifts: Any, strategy: Array) -> tuple[Array, Array]:
         return value(shifts, strategy), jax.jacfwd(partial(value, shifts))(strategy)
@@ -326,7 +331,7 @@ class Point(NamedTuple):
     @property
     def centre(self) -> np.ndarray:
         """The midpoint."""
-        return np.clip((self.low + self.high) / 2, self.low, self.high)
+        return np.asarray(np.clip((self.low + self.high) / 2, self.low, self.high))
 
 
 def newton(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray, steps: int = 12) -> np.ndarray:
@@ -372,14 +377,20 @@ def first_order_points(game: Game, at: Coordinates, y: np.ndarray, side: np.ndar
     return found
 
 
+class _Refutation(NamedTuple):
+    least: Any  # gain over a box of profiles
+
+
 @compiled
-def _refuted(game: Game, at: Coordinates, low: Array, high: Array, player: Array, strategy: Array) -> Array:
+def _refuted(
+    game: Game, at: Coordinates, low: Array, high: Array, player: Array, strategy: Array
+) -> _Refutation:
     return jax.vmap(partial(_least_gain, game, at))(low, high, player, strategy)
 
 
 def _least_gain(
     game: Game, at: Coordinates, low: Array, high: Array, player: Array, strategy: Array
-) -> tuple[Array]:
+) -> _Refutation:
     """Return a lower bound on a player's gain from one strategy, over a box of profiles."""
     mid = jnp.clip(low / 2 + high / 2, low, high)
 
@@ -392,7 +403,8 @@ def _least_gain(
     shifts = traced.shifts(mid)
 
     def value(shifts: Any, y: Array) -> Array:
-        return traced.call(shifts, y)[0]
+        found: Array = traced.call(shifts, y)[0]
+        return found
 
     def every(shifts: Any, y: Array) -> tuple[Array, Array]:
         return value(shifts, y), jax.jacfwd(partial(value, shifts))(y)
@@ -402,18 +414,14 @@ def _least_gain(
     (at_mid,), _ = enclose(value, shifts, mid)(shifts, Interval(mid, mid))
     row = partial(intervals.contract, dot=jnp.matmul, terms=len(mid))
     linear = intervals.add(at_mid, row(slope, intervals.subtract(box, centre)))
-    return (jnp.where(decided, jnp.fmax(whole.low, linear.low), whole.low),)
-
-
-class _Bound(NamedTuple):
-    least: Any
+    return _Refutation(jnp.where(decided, jnp.fmax(whole.low, linear.low), whole.low))
 
 
 def refutation(
     game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, player: np.ndarray, strategy: np.ndarray
 ) -> np.ndarray:
     """Return for which boxes ``[box coordinate]`` a player gains by one strategy at every profile in them."""
-    found = _in_batches(lambda *rows: _Bound(*_refuted(game, at, *rows)), BATCH, low, high, player, strategy)
+    found = _in_batches(partial(_refuted, game, at), BATCH, low, high, player, strategy)
     return np.asarray(found.least > 0)
 
 
@@ -503,8 +511,8 @@ def _judge_player(
 
 def _ask(game: Game, at: Coordinates, point: Point, player: int, low: np.ndarray, high: np.ndarray) -> Gains:
     count = len(low)
-    box = (np.repeat(end[None], count, axis=0) for end in (point.low, point.high))
-    return gains(game, at, *box, np.full(count, player), low, high)
+    at_low, at_high = (np.repeat(end[None], count, axis=0) for end in (point.low, point.high))
+    return gains(game, at, at_low, at_high, np.full(count, player), low, high)
 
 
 def _nearby(

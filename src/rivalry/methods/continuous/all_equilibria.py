@@ -343,10 +343,10 @@ def _all_orders(
     every: list[Point] = []
     words: list[int] = []
     for point, verdict in zip(points, verdicts, strict=True):
-        for orders in product(*(permutations(range(len(group))) for group in groups)):
+        for orders in product(*(permutations(group) for group in groups)):
             index = np.arange(len(at.player))
-            for group, order in zip(groups, orders, strict=True):
-                index[group] = index[group[list(order)]]
+            for group, others in zip(groups, orders, strict=True):
+                index[group] = np.array(others)
             other = Point(*(part[index] for part in point))
             # a point that the exchange leaves within the box where it is alone is the same
             if not any(_overlap(other, known) for known in every):
