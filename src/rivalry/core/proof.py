@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 BATCH = 256  # boxes per call of a compiled program
 INFLATE = 0.1  # of the range: the first box in which uniqueness is tried
-NARROW = 1e-13  # of the range: narrower boxes are not split
+THICK = 1e-12  # of the range: depth of the layer along a bound whose derivatives count as those at the bound
 
 
 class Coordinates(NamedTuple):
@@ -104,8 +104,9 @@ class FirstOrder(NamedTuple):
     smooth: Any
 
 
-def _first_order(game: Game, at: Coordinates, low: Array, high: Array, fixed: Array) -> FirstOrder:
-    """Apply Krawczyk's operator to the own derivatives on one box; coordinates that are ``fixed`` stay."""
+def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Array) -> FirstOrder:
+    """Apply Krawczyk's operator to the own derivatives on one box; coordinates at a bound stay there."""
+    fixed = side != 0
     mid = jnp.clip(low / 2 + high / 2, low, high)
     payoffs = without_shifts(lambda y: game.payoffs(at.profile(y)), mid)
     own = np.arange(len(mid))
@@ -127,7 +128,10 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, fixed: Ar
         return slopes(shifts, y), jax.jacfwd(partial(slopes, shifts))(y), payoffs.call(shifts[0], y)[0]
 
     box, centre = Interval(low, high), Interval(mid, mid)
-    (slope, jacobian, _), decided = enclose(every, shifts, mid)(shifts, box)
+    # at a bound derivatives are those of the payoffs inside it, which may have a jump or a kink there
+    inside = THICK * (at.high - at.low)
+    thick = Interval(jnp.where(side > 0, low - inside, low), jnp.where(side < 0, high + inside, high))
+    (slope, jacobian, _), decided = enclose(every, shifts, mid)(shifts, thick)
     (residual,), _ = enclose(slopes, shifts, mid)(shifts, Interval(mid, mid))
     # moves from the midpoint to the ends of the box
     away = intervals.subtract(box, centre)
@@ -168,8 +172,8 @@ def _meet(a: Interval, b: Interval) -> Interval:
 
 
 @compiled
-def _first_orders(game: Game, at: Coordinates, low: Array, high: Array, fixed: Array) -> FirstOrder:
-    return jax.vmap(partial(_first_order, game, at))(low, high, fixed)
+def _first_orders(game: Game, at: Coordinates, low: Array, high: Array, side: Array) -> FirstOrder:
+    return jax.vmap(partial(_first_order, game, at))(low, high, side)
 
 
 def first_order(
@@ -179,7 +183,7 @@ def first_order(
 
     ``side`` is -1 or 1 where a coordinate stays at its lower or upper bound, else 0.
     """
-    found: FirstOrder = _in_batches(partial(_first_orders, game, at), batch, low, high, side != 0)
+    found: FirstOrder = _in_batches(partial(_first_orders, game, at), batch, low, high, side)
     return found
 
 
@@ -338,6 +342,7 @@ def newton(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray, steps: 
     """Return where Newton's method goes from starts ``[start coordinate]``; NaN where it fails."""
     for _ in range(steps):
         y = np.clip(first_order(game, at, y, y, side).newton, at.low, at.high)
+        y = np.where(side < 0, at.low, np.where(side > 0, at.high, y))  # without the rounding of the step
     return y
 
 

@@ -147,9 +147,10 @@ def _are_in_bounds(factory: Any, game: Table, key: str, values: Sequence[Any]) -
     if not all(type(value) in (int, float) and abs(value) < LARGEST for value in values):
         return False
     name = str(split_key(key)[1])
+    numbers: list[Any] = list(values)
     # bounds are intervals: the ends of every type of number stand for what is between
     ends = {
-        end(v for v in values if type(v) is kind) for kind in set(map(type, values)) for end in (min, max)
+        end(v for v in numbers if type(v) is kind) for kind in set(map(type, numbers)) for end in (min, max)
     }
     changed = (apply_changes(game, (), {key: value})[0][name] for value in ends)
     return all(fault_of(signature_of(factory)[1][name], value) is None for value in changed)

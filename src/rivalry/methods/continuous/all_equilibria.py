@@ -71,7 +71,7 @@ class AllEquilibria(BaseLearner):
     """
 
     first_order: Annotated[bool, "whether to list all first-order points, not equilibria alone"] = False
-    narrow: Annotated[float, Gt(0), Le(0.1), "relative width below which a box stays undecided"] = 1e-7
+    narrow: Annotated[float, Gt(0), Le(0.1), "relative width below which a box stays undecided"] = 1e-5
     max_boxes: Annotated[int, Ge(1), "maximum number of boxes"] = 2_000_000
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
@@ -202,13 +202,15 @@ class AllEquilibria(BaseLearner):
         around = np.zeros(len(done), dtype=bool)
         for point in _points(session):
             around |= _inside(new_low, new_high, sides, point)
-        lost = done & ~around
+        turned = _out_of_order(at, _labels(game, at), new_low, new_high)
+        lost = done & ~around & ~turned
         session["undecided_low"] = np.concatenate([session["undecided_low"], new_low[lost]])
         session["undecided_high"] = np.concatenate([session["undecided_high"], new_high[lost]])
         kept = left[keep]
+        reason[kept[turned]] = REASONS.index("order of players")
         reason[kept[around]], reason[kept[lost]] = REASONS.index("around a point"), REASONS.index("undecided")
         self._note(session, low, high, reason)
-        going = ~done & ~around
+        going = ~done & ~around & ~turned
         parts = _halves(
             at,
             new_low[going],
@@ -267,7 +269,11 @@ class AllEquilibria(BaseLearner):
         if self.first_order:
             every = np.array([_profile(at, point.centre) for point in points]).reshape(-1, *at.start.shape)
             words = np.array([VERDICTS[max(verdict, 0)] for verdict in verdicts], dtype=str)
-            record |= {"first_order": (("point", "player", "axis"), every), "verdict": (("point",), words)}
+            record |= {
+                "first_order": (("point", "player", "axis"), every),
+                "first_order_count": ((), np.asarray(len(points))),
+                "verdict": (("point",), words),
+            }
         if len(session["drawn"]):
             record |= {
                 "drawn_box": (("drawn", "end", "coordinate"), session["drawn"].copy()),
@@ -357,9 +363,14 @@ def _all_orders(
 
 
 def _width(at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Return widths relative to the range, or to the size of the numbers where that is far smaller."""
-    size = np.minimum(at.high - at.low, 10 * np.maximum(np.abs(low), np.abs(high)))
-    return np.asarray((high - low) / np.maximum(size, 1e-12 * (at.high - at.low)))
+    """Return widths relative to the range, or to the size of far smaller numbers that are not near zero."""
+    span, far, near = (
+        at.high - at.low,
+        np.maximum(np.abs(low), np.abs(high)),
+        np.minimum(np.abs(low), np.abs(high)),
+    )
+    apart = (low * high > 0) & (near > 0.5 * far)
+    return np.asarray((high - low) / np.where(apart, np.minimum(span, 10 * far), span))
 
 
 def _halves(
@@ -391,8 +402,14 @@ def _better(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np
     middle = (low + high) / 2
     full = np.concatenate([middle, np.repeat(middle[-1:], BATCH - len(middle), axis=0)])
     gain, strategy = (np.asarray(part)[: len(middle)] for part in _gains_at(game, at, full, grids))
-    player = np.where(np.isnan(gain), -np.inf, gain).argmax(axis=1)
-    return refutation(game, at, low, high, player, strategy[np.arange(len(player)), player])
+    found = np.zeros(len(low), dtype=bool)
+    # every player: where one gains most by leaving a jump, another may gain throughout
+    for player in range(len(grids)):
+        left = np.flatnonzero(~found & (gain[:, player] > 0))
+        if len(left):
+            who = np.full(len(left), player)
+            found[left] = refutation(game, at, low[left], high[left], who, strategy[left, player])
+    return found
 
 
 @compiled
