@@ -96,6 +96,7 @@ REACH = {"from": 0.1, "to": 0.5, "count": 9}
         (study("influencer", {}, {"game.reach": REACH}), 2),
         (study("influencer", {}, {"game.players": [2, 3, 4], "game.reach": REACH}), 4),
         (study("influencer", {}, {"zip": True, "game.players": [2, 3, 2], "game.reach": [0.1, 0.2, 0.3]}), 3),
+        (study("influencer", {"reach": 0.2}, {"game.players": [2, 3], "game.reach[1]": [0.1, 0.2, 0.3]}), 3),
         # each game by itself, where a number may decide:
         (study("influencer", {}, {"game.distance_floor": REACH}), 10),
         (study("influencer", {}, {"game.reach": REACH, "game.resource_points": [[0.1, 0.9]]}), 10),

@@ -43,7 +43,7 @@ def build(
     run: Run | str | os.PathLike[str],
     tell: Callable[[str], None] = lambda line: None,
     out: str | os.PathLike[str] | None = None,
-    known: Mapping[str, Findings] = MappingProxyType({}),
+    findings: Mapping[str, Findings] = MappingProxyType({}),
 ) -> Path:
     """Build or rebuild the figures and ``report.html`` of a run from its stored files.
 
@@ -57,8 +57,8 @@ def build(
         Callback that receives one line per figure of the package that could not be drawn, with the reason.
     out
         Folder for the page and the figures; nothing is then written into the run. Default: the run.
-    known
-        Findings computed before, by the names of the parts, or that of a run without parts under "".
+    findings
+        Those computed before, by the names of the parts, or that of a run without parts under "".
 
     Returns
     -------
@@ -76,7 +76,7 @@ def build(
     sections = []
     for count, (name, part) in enumerate((included or {run.name: run}).items(), start=1):
         home = target / part.folder.relative_to(run.folder)
-        own = known.get(name if included else "")
+        own = findings.get(name if included else "")
         sections.append(_section(name, part, home / "figures", f"s{count}", own))
         for k, figure in enumerate(sections[-1]["figures"]):
             elsewhere = figure.absent and sections[-1]["reduced"]  # the study's full form has the point

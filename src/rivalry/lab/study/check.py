@@ -124,35 +124,34 @@ def independent_keys(game: Table, methods: Sequence[Table], sweep: Grid, batch: 
     entry, paths = GAMES.get(str(game["family"])), {key: split_key(key) for key in sweep.values}
     starts = [row.get("start", "random") for row in methods]
     starts += [value for key, path in paths.items() if path[-1] == "start" for value in sweep.values[key]]
-    named = any(
-        isinstance(start, str) and start not in MANY for start in starts
-    )  # by the game, from its numbers
+    # a start that the game names follows from its numbers
+    named = any(isinstance(start, str) and start not in MANY for start in starts)
     if entry is None or batch.forms or named or names.files_in([game, sweep.forms]):
         return []
-    given = {*game, *(path[1] for path in paths.values() if path[0] == "game" and len(path) > 1)}
+    given = {*game, *(path[1] for path in paths.values() if path[0] == "game")}
+    first = next(iter(sweep))
     found = [
         key
         for key, (root, name, *_) in paths.items()
         if root == "game"
         and name in entry.independent
         and not given & {LEADERS, *entry.independent[str(name)]}
-        and _are_in_bounds(load(entry.targets[0]), game, key, sweep.values[key])
+        and _are_in_bounds(load(entry.targets[0]), game, first, key, sweep.values[key])
     ]
     others = {tuple(path[:2]) for key, path in paths.items() if key not in found}
     return [key for key in found if tuple(paths[key][:2]) not in others]
 
 
-def _are_in_bounds(factory: Any, game: Table, key: str, values: Sequence[Any]) -> bool:
+def _are_in_bounds(factory: Any, game: Table, first: Table, key: str, values: Sequence[Any]) -> bool:
     """Return whether all values of a swept key are numbers that its annotation allows."""
     if not all(type(value) in (int, float) and abs(value) < LARGEST for value in values):
         return False
     name = str(split_key(key)[1])
-    numbers: list[Any] = list(values)
-    # bounds are intervals: the ends of every type of number stand for what is between
-    ends = {
-        end(v for v in numbers if type(v) is kind) for kind in set(map(type, numbers)) for end in (min, max)
-    }
-    changed = (apply_changes(game, (), {key: value})[0][name] for value in ends)
+    # bounds are intervals: the ends of each type of number stand for what is between
+    of_type = [[value for value in values if type(value) is kind] for kind in (int, float)]
+    ends = [end for same in of_type if same for end in (min(same), max(same))]
+    point = {other: value for other, value in first.items() if split_key(other)[0] == "game"}
+    changed = (apply_changes(game, (), {**point, key: end})[0][name] for end in ends)
     return all(fault_of(signature_of(factory)[1][name], value) is None for value in changed)
 
 
