@@ -90,6 +90,16 @@ def test_consecutive_points_with_equal_claims_are_one_sentence() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("efforts", "shown"), [([0.3] * 6, ["0.3"]), ([0.3] * 5 + [0.4], []), ([0.3, 0.4], ["0.3 / 0.4"])]
+)
+def test_equal_numbers_of_many_players_are_one_number(efforts: list[float], shown: list[str]) -> None:
+    row = result("", profile=np.full((len(efforts), 1), 0.5), payoff=efforts, safety_input=efforts)
+    found = table(swept([row]), study(expect=[{"quantity": "safety_input"}]))
+    named = [k for k, name in enumerate(found.columns) if name == "safety input (input)"]
+    assert [found.rows[0][k] for k in named] == shown
+
+
 def test_equal_ends_of_a_range_do_not_speak_for_what_lies_between() -> None:
     """As in a market whose leader sells the same against weak and strong rivals, and more between."""
     rows = [result(), result(profile=[[0.2], [0.5], [0.8]]), result()]

@@ -469,6 +469,8 @@ def _metric(variable: DataArray, values: np.ndarray, repeats: str) -> str:
     rows = numbers.reshape(len(numbers), -1)
     rows = rows[~np.isnan(rows).all(axis=1)]
     rows = rows[:, ~np.isnan(rows).all(axis=0)]
+    if variable.dims[-1:] == ("player",) and np.allclose(rows, rows[:, :1], rtol=1e-9, atol=0.0):
+        rows = rows[:, :1]  # one number for any number of players
     if not rows.size or rows.shape[1] > ENTRIES:
         return ""
     if is_truth(variable) and rows.shape[1] == 1:
