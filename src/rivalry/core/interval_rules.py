@@ -36,7 +36,9 @@ class Decisions:
 
 def _less(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
     # negated: a comparison with NaN is possible, never certain
-    return run.note(a.high < b.low, ~(a.low >= b.high))
+    found = run.note(a.high < b.low, ~(a.low >= b.high))
+    found.origin = ("less", a, b)
+    return found
 
 
 def _less_equal(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
@@ -46,8 +48,38 @@ def _less_equal(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
 def _equal(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
     if a is b:  # whether it is a number
         return run.note(~jnp.isnan(a.low + a.high), jnp.full(a.shape, True))
+    for one, other in ((a, b), (b, a)):
+        if other.origin and other.origin[0] in ("max", "min"):
+            # which of two numbers is chosen: JAX compares the larger one with both for its derivative
+            name, x, y = other.origin
+            if _same(one, x) or _same(one, y):
+                rest = y if _same(one, x) else x
+                low, high = (rest, one) if name == "max" else (one, rest)
+                return run.note(low.high <= high.low, ~(low.low > high.high))
+        if other.origin and other.origin[0] == "either":
+            _, which, no, yes = other.origin
+            if one is yes or one is no:
+                certain, possible = _overlap(one, no if one is yes else yes)
+                low, high = (which.low, which.high) if one is yes else (~which.high, ~which.low)
+                return run.note(low | (~high & certain), high | possible)
+    return run.note(*_overlap(a, b))
+
+
+def _overlap(a: Interval, b: Interval) -> tuple[Any, Any]:
+    """Return whether numbers are certainly and possibly equal."""
     certain = (a.low == a.high) & (b.low == b.high) & (a.low == b.low)
-    return run.note(certain, ~((a.high < b.low) | (b.high < a.low)))
+    return certain, ~((a.high < b.low) | (b.high < a.low))
+
+
+def _same(a: Interval, b: Interval) -> bool:
+    """Return whether two intervals stand for one number, by their arrays."""
+    if a is b or (a.low is b.low and a.high is b.high):
+        return True
+    ends = (a.low, a.high, b.low, b.high)
+    if any(isinstance(end, jax.core.Tracer) for end in ends) or a.low is not a.high:
+        return False
+    numbers = 1 in (np.size(a.low), np.size(b.low)) or a.shape == b.shape
+    return numbers and all(bool(np.all(a.low == end)) for end in ends)
 
 
 def _unequal(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
@@ -73,6 +105,12 @@ def _select(run: Decisions, which: Any, *cases: Any, **_: Any) -> Any:
     if which.low.dtype != bool:
         raise Unsupported("no bound: a choice between several cases depends on choices of players")
     other, chosen = every
+    if which.origin and which.origin[0] == "less":
+        smaller, larger = which.origin[1:]
+        if _same(smaller, other) and _same(larger, chosen):
+            return _maximum(run, other, chosen)
+        if _same(smaller, chosen) and _same(larger, other):
+            return _minimum(run, other, chosen)
     both = intervals.hull(every)
     low, high = (
         jnp.where(which.low, chosen_end, jnp.where(which.high, both_end, other_end))
@@ -81,7 +119,9 @@ def _select(run: Decisions, which: Any, *cases: Any, **_: Any) -> Any:
             (chosen.high, both.high, other.high),
         )
     )
-    return Interval(low, high, positive)
+    found = Interval(low, high, positive)
+    found.origin = ("either", which, other, chosen)
+    return found
 
 
 def choose(run: Decisions, which: Interval, cases: list[Interval]) -> Interval:
@@ -97,11 +137,15 @@ def choose(run: Decisions, which: Interval, cases: list[Interval]) -> Interval:
 
 
 def _maximum(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
-    return Interval(jnp.maximum(a.low, b.low), jnp.maximum(a.high, b.high), a.positive or b.positive)
+    found = Interval(jnp.maximum(a.low, b.low), jnp.maximum(a.high, b.high), a.positive or b.positive)
+    found.origin = ("max", a, b)
+    return found
 
 
 def _minimum(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
-    return Interval(jnp.minimum(a.low, b.low), jnp.minimum(a.high, b.high), a.positive and b.positive)
+    found = Interval(jnp.minimum(a.low, b.low), jnp.minimum(a.high, b.high), a.positive and b.positive)
+    found.origin = ("min", a, b)
+    return found
 
 
 def _clamp(run: Decisions, low: Interval, x: Interval, high: Interval, **_: Any) -> Interval:

@@ -8,8 +8,9 @@ instead of one), sums in any order, and takes numbers below the smallest normal 
 of a function are what XLA takes them for. Endpoints that rules compute are zero or far above that size.
 
 NaN stands for an endpoint of which nothing is known: its comparisons are false, and nothing is proved from
-it. An endpoint that overflows to the wrong side (a lower one to infinity) becomes NaN too. Where a function
-is not defined on a part of an interval, both ends are NaN.
+it. Where a function is not defined on a part of an interval, both ends are NaN. Infinite numbers are exact:
+the logarithm of zero, and those that were given. An endpoint that overflows to the wrong side, a lower one to
+infinity, stays at `HUGE`.
 """
 
 from __future__ import annotations
@@ -74,12 +75,15 @@ def interval(x: Any) -> Interval:
     if np.issubdtype(x.dtype, np.floating):
         size = np.abs(x)
         small = (size < TINY) & (x != 0)
-        if np.any(small | (size > HUGE)):
+        large = (size > HUGE) & (size < np.inf)
+        if np.any(small | large):
             # so that products and reciprocals of constants, which the compiler computes, are normal numbers
-            low = np.where(small, np.minimum(np.sign(x), 0) * TINY, np.where(x < -HUGE, -np.inf, x))
-            low = np.where(x > HUGE, HUGE, low)
-            high = np.where(small, np.maximum(np.sign(x), 0) * TINY, np.where(x > HUGE, np.inf, x))
-            high = np.where(x < -HUGE, -HUGE, high)
+            low = np.where(
+                large, np.where(x > 0, HUGE, -np.inf), np.where(small, np.where(x > 0, 0, -TINY), x)
+            )
+            high = np.where(
+                large, np.where(x > 0, np.inf, -HUGE), np.where(small, np.where(x > 0, TINY, 0), x)
+            )
     return Interval(low, high, bool(np.all(x >= 0)))
 
 
@@ -87,7 +91,8 @@ ONE = interval(1.0)
 
 
 def widen(low: Any, high: Any, relative: float = WIDEN, positive: bool = False) -> Interval:
-    """Return rounded endpoints moved outward by a relative error; infinity less infinity is NaN."""
+    """Return rounded endpoints moved outward by a relative error; an overflow to the wrong side is no end."""
+    low, high = jnp.minimum(low, HUGE), jnp.maximum(high, -HUGE)
     if positive:  # max returns NaN for NaN
         return Interval(
             jnp.maximum(low - (low * relative + TINY), 0.0), high + (high * relative + TINY), True
@@ -97,7 +102,7 @@ def widen(low: Any, high: Any, relative: float = WIDEN, positive: bool = False) 
 
 def add(a: Interval, b: Interval) -> Interval:
     """Return sums."""
-    return widen(a.low + b.low, a.high + b.high, positive=a.positive and b.positive)
+    return _rounded_sum(a.low + b.low, a.high + b.high, a.positive and b.positive)
 
 
 def negate(a: Interval) -> Interval:
@@ -107,7 +112,20 @@ def negate(a: Interval) -> Interval:
 
 def subtract(a: Interval, b: Interval) -> Interval:
     """Return differences."""
-    return widen(a.low - b.high, a.high - b.low)
+    return _rounded_sum(a.low - b.high, a.high - b.low, False)
+
+
+def _rounded_sum(low: Any, high: Any, positive: bool) -> Interval:
+    """Return sums moved outward; the sum of an infinite number and others is infinite.
+
+    No sum of finite ends overflows to the wrong side, where `widen` has left none beyond `HUGE`.
+    """
+    if positive:
+        return widen(low, high, positive=True)
+    return Interval(
+        jnp.where(low == jnp.inf, low, low - (jnp.abs(low) * WIDEN + TINY)),
+        jnp.where(high == -jnp.inf, high, high + (jnp.abs(high) * WIDEN + TINY)),
+    )
 
 
 def multiply(a: Interval, b: Interval) -> Interval:
@@ -335,7 +353,8 @@ def _log(x: Any) -> Any:
 
 def log(a: Interval) -> Interval:
     """Return logarithms."""
-    found = widen(_log(a.low), _log(jnp.maximum(a.high, SMALLEST)), 4 * WIDEN)
+    found = widen(_log(a.low), _log(a.high), 4 * WIDEN)
+    found.high = jnp.where(a.high < SMALLEST, -jnp.inf, found.high)  # of zero: no other end is so small
     return found if a.positive else _defined(a.low >= 0, found)
 
 
@@ -348,8 +367,7 @@ def _log1p(x: Any) -> Any:
 
 def log1p(a: Interval) -> Interval:
     """Return ``log(1 + x)``."""
-    # a logarithm of zero is below that of any normal number
-    found = widen(_log1p(a.low), jnp.maximum(_log1p(a.high), -709.0), 8 * WIDEN, a.positive)
+    found = widen(_log1p(a.low), _log1p(a.high), 8 * WIDEN, a.positive)
     return found if a.positive else _defined(a.low >= -1, found)
 
 
