@@ -16,11 +16,12 @@ from rivalry.core import intervals
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.interval_rules import (
     ENDS,
+    FEW,
     INTEGER,
     RULES,
     Decisions,
     choose,
-    repeats_sum,
+    is_repeated,
     scatter_add,
 )
 from rivalry.core.intervals import Interval, interval
@@ -174,6 +175,8 @@ def _apply(run: Decisions, equation: Any, operands: list[Any]) -> list[Any]:
         return _scan(run, operands, params)
     if name == "cond":
         return _cond(run, operands, params)
+    if name not in {*MOVES, *RULES, "scatter-add", "scatter_add", "polygamma"}:
+        raise Unsupported(f"no bound: {name} has no interval form")
     _check_kinds(equation)
     if name in MOVES:
         return _move(primitive, operands, params)
@@ -183,8 +186,6 @@ def _apply(run: Decisions, equation: Any, operands: list[Any]) -> list[Any]:
     if name == "polygamma":
         _check_index(name, operands[0])
         return [intervals.polygamma(operands[0], interval(operands[1]))]
-    if name not in RULES:
-        raise Unsupported(f"no bound: {name} has no interval form")
     if name not in ("select_n", "sort"):
         same = len(operands) == 2 and operands[0] is operands[1]
         operands = [interval(one) for one in operands]
@@ -250,8 +251,12 @@ def _move(primitive: Any, operands: list[Any], params: Any) -> list[Any]:
     found = [Interval(low, high, positive) for low, high in zip(*ends, strict=True)]
     if len(moved) == 1 and moved[0].low is moved[0].high:
         found = [Interval(one.low, one.low, positive) for one in found]
-    if primitive.name == "broadcast_in_dim" and moved[0].origin and repeats_sum(moved[0].origin, params):
+    if primitive.name == "broadcast_in_dim" and moved[0].origin and is_repeated(moved[0].origin, params):
         found[0].origin = moved[0].origin
+    if primitive.name in ("reduce_max", "reduce_min") and len(params["axes"]) == 1:
+        axis = params["axes"][0]
+        if moved[0].shape[axis] <= FEW:
+            found[0].origin = (primitive.name, moved[0], axis)
     return found
 
 

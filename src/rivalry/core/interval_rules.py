@@ -56,6 +56,8 @@ def _equal(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
                 rest = y if _same(one, x) else x
                 low, high = (rest, one) if name == "max" else (one, rest)
                 return run.note(low.high <= high.low, ~(low.low > high.high))
+        if other.origin and other.origin[0] in ("reduce_max", "reduce_min") and other.origin[1] is one:
+            return run.note(*_is_largest(one, other.origin[2], other.origin[0] == "reduce_max"))
         if other.origin and other.origin[0] == "either":
             _, which, no, yes = other.origin
             if one is yes or one is no:
@@ -63,6 +65,13 @@ def _equal(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
                 low, high = (which.low, which.high) if one is yes else (~which.high, ~which.low)
                 return run.note(low | (~high & certain), high | possible)
     return run.note(*_overlap(a, b))
+
+
+def _is_largest(a: Interval, axis: int, largest: bool) -> tuple[Any, Any]:
+    """Return whether numbers certainly and possibly are the largest, or smallest, along an axis."""
+    a = a if largest else intervals.negate(a)
+    low, high = (intervals.reduce_others(jnp.max, end, axis, -np.inf) for end in (a.low, a.high))
+    return a.low >= high, ~(a.high < low)
 
 
 def _overlap(a: Interval, b: Interval) -> tuple[Any, Any]:
@@ -213,11 +222,11 @@ def _sum(run: Decisions, a: Interval, axes: tuple[int, ...], **_: Any) -> Interv
     return found
 
 
-def repeats_sum(origin: tuple[Any, ...], params: Any) -> bool:
-    """Return whether ``broadcast_in_dim`` repeats a sum, or its reciprocal, along the summed axis."""
+def is_repeated(origin: tuple[Any, ...], params: Any) -> bool:
+    """Return whether ``broadcast_in_dim`` repeats a sum, its reciprocal, or the like, along its axis."""
     if origin[0] == "reciprocal" and origin[1].origin:
         origin = origin[1].origin
-    if origin[0] != "sum":
+    if origin[0] not in ("sum", "reduce_max", "reduce_min"):
         return False
     _, a, axis = origin
     kept = tuple(k for k in range(len(a.shape)) if k != axis)

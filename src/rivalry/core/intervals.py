@@ -249,17 +249,18 @@ def share(a: Interval, axis: int) -> Interval:
 
     ``a / (a + rest) = 1 / (1 + rest / a)`` increases in ``a`` and falls in ``rest``; each occurs once.
     """
-    terms = a.shape[axis]
-    others = np.expand_dims(~np.eye(terms, dtype=bool), tuple(range(2, 1 + len(a.shape))))
-
-    def rest(end: Any) -> Any:
-        rows = jnp.moveaxis(end, axis, 0)
-        return jnp.moveaxis(jnp.sum(jnp.where(others, rows[None], 0.0), axis=1), 0, axis)
-
+    low, high = (reduce_others(jnp.sum, end, axis, 0.0) for end in (a.low, a.high))
     near, far = _divisor(a)
     # five operations round, besides the sum
-    found = widen(1 / (1 + rest(a.high) / near), 1 / (1 + rest(a.low) / far), (terms + 8) * EPS, True)
+    found = widen(1 / (1 + high / near), 1 / (1 + low / far), (a.shape[axis] + 8) * EPS, True)
     return Interval(found.low, jnp.minimum(found.high, 1.0), True)
+
+
+def reduce_others(reduce: Callable[..., Any], end: Any, axis: int, nothing: float) -> Any:
+    """Return for every entry along an axis the sum, or the like, of the others."""
+    rows = jnp.moveaxis(end, axis, 0)
+    others = np.expand_dims(~np.eye(len(rows), dtype=bool), tuple(range(2, 1 + rows.ndim)))
+    return jnp.moveaxis(reduce(jnp.where(others, rows[None], nothing), axis=1), 0, axis)
 
 
 def parabola(a: Interval) -> Interval:

@@ -1,0 +1,177 @@
+"""Bounds on traced functions: jumps and kinks are reported, and nothing is claimed of what is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rivalry.core.dispatch import Unsupported
+from rivalry.core.enclosure import enclose
+from rivalry.core.intervals import Interval
+from rivalry.core.jax import jax, jnp
+
+LOW, HIGH = np.array([0.2, 0.4]), np.array([0.5, 0.9])
+
+
+def bounds(
+    function: Callable[..., Any], low: Any = LOW, high: Any = HIGH
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Return bounds on a function over a box, and whether every comparison is decided."""
+    (found,), decided = enclose(function, jnp.asarray(low))(Interval(jnp.asarray(low), jnp.asarray(high)))
+    return np.asarray(found.low), np.asarray(found.high), bool(decided)
+
+
+JUMPS: dict[str, Callable[[Any], Any]] = {
+    "floor": lambda x: jnp.floor(4 * x[0]),
+    "ceil": lambda x: jnp.ceil(4 * x[0]),
+    "round": lambda x: jnp.round(4 * x[0]),
+    "sign": lambda x: jnp.sign(x[0] - 0.3),
+    "remainder": lambda x: jnp.fmod(x[0], 0.25),
+    "modulo": lambda x: x[0] % 0.25,
+    "comparison": lambda x: jnp.where(x[0] > 0.3, 1.0, 0.0),
+    "converted truth value": lambda x: (x[0] > 0.3) * x[1],
+    "count": lambda x: jnp.sum(x > 0.45) + 0.0 * x[0],
+    "to an integer": lambda x: (4 * x[0]).astype(int) + 0.0,
+    "equality": lambda x: jnp.where(x[0] == x[1], 1.0, 0.0),
+    "exclusive or": lambda x: jnp.where((x[0] > 0.3) ^ (x[1] > 0.1), 1.0, 0.0),
+    "branch": lambda x: jax.lax.cond(x[0] > 0.3, lambda y: y[1], lambda y: -y[1], x),
+    "switch": lambda x: jax.lax.switch((4 * x[0]).astype(int), [lambda: 3.0, lambda: 1.0, lambda: 2.0]),
+    "derivative of a maximum": jax.grad(lambda x: jnp.maximum(x[0], x[1])),
+    "derivative of a clip": jax.grad(lambda x: jnp.clip(x[0], 0.0, 0.3)),
+    "derivative of a size": jax.grad(lambda x: jnp.abs(x[0] - 0.3)),
+    "derivative of the largest": jax.grad(lambda x: jnp.max(x)),
+}
+
+
+@pytest.mark.parametrize("name", JUMPS)
+def test_a_jump_or_kink_in_the_box_is_reported_and_all_values_are_inside(name: str) -> None:
+    function = JUMPS[name]
+    low, high, decided = bounds(function)
+    assert not decided
+    inside = LOW + (HIGH - LOW) * np.random.default_rng(0).random((200, 2))
+    values = np.asarray(jax.vmap(function)(jnp.asarray(inside)))
+    assert np.all(values >= low)
+    assert np.all(values <= high)
+    assert np.all(np.isfinite(low))
+    assert np.all(np.isfinite(high))
+
+
+@pytest.mark.parametrize("name", JUMPS)
+def test_away_from_jumps_the_bounds_are_narrow(name: str) -> None:
+    at = np.array([0.31, 0.7])
+    low, high, decided = bounds(JUMPS[name], at, at + 1e-9)
+    assert decided
+    assert np.all(high - low < 1e-7)
+
+
+def test_which_number_a_maximum_takes_is_decided_by_the_numbers() -> None:
+    slope = jax.grad(lambda x: jnp.maximum(x[0], 0.1) + jnp.minimum(x[1], jnp.inf))
+    low, high, decided = bounds(slope)
+    assert decided
+    assert low == pytest.approx([1, 1])
+    assert high == pytest.approx([1, 1])
+
+
+UNKNOWN: dict[str, Callable[[Any], Any]] = {
+    "logarithm": lambda x: jnp.log(x[0] - 0.3),
+    "root": lambda x: jnp.sqrt(x[0] - 0.3),
+    "power": lambda x: (x[0] - 0.3) ** x[1],
+    "quotient": lambda x: 1 / (x[0] - 0.3),
+    "positive quotient": lambda x: jnp.exp(x[1]) / (x[0] - 0.3),
+    "remainder of zero": lambda x: jnp.fmod(x[1], x[0] - 0.3),
+    "difference of infinite numbers": lambda x: jnp.exp(1e4 * x[0]) - jnp.exp(1e4 * x[1]),
+    "a number that is none": lambda x: x[0] + jnp.nan,
+    "sorted numbers": lambda x: jnp.sort(jnp.log(x - 0.3))[0],
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_nothing_is_claimed_where_a_payoff_may_not_be_a_number(name: str) -> None:
+    low, high, _ = bounds(UNKNOWN[name])
+    assert not np.isfinite(low)
+    assert not np.isfinite(high)
+    assert not low > 0
+    assert not high < 0
+
+
+def test_an_infinite_payoff_has_no_finite_bound_and_an_overflow_none_that_is_too_large() -> None:
+    low, high, _ = bounds(lambda x: jnp.exp(2000 * x[0]) / 2)
+    assert low < 1e308
+    assert high == np.inf
+    # 1e200 squared and its logarithm: XLA computes infinity, the number is 921
+    low, high, _ = bounds(lambda x: jnp.log(jnp.square(1e200 * (x[0] + 1))))
+    assert low <= 921.0
+    assert high == np.inf
+
+
+REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "index": (lambda x: x[(2 * x[0]).astype(int)], "an index of"),
+    "argmax": (lambda x: x[jnp.argmax(x)], "argmax has no interval form"),
+    "order": (lambda x: x[jnp.argsort(x)][0], "the order of numbers"),
+    "single precision": (lambda x: (x.astype(jnp.float32) * 2)[0], "float32"),
+    "rounded": (lambda x: jax.lax.reduce_precision(x, 8, 7)[0], "rounded to 7 bits"),
+    "integers": (lambda x: (9 * x[0]).astype(int) // 2 + 0.0, "integers that depend"),
+    "while": (
+        lambda x: jax.lax.while_loop(lambda y: y[0] < 2, lambda y: y + x, x)[0],
+        "while has no interval form",
+    ),
+    "erf_inv": (lambda x: jax.lax.erf_inv(x[0]), "erf_inv has no interval form"),
+    "determinant": (lambda x: jnp.linalg.slogdet(jnp.diag(jnp.tile(x, 2)))[1], "no interval form"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_an_operation_without_a_rule_is_named_in_one_line(name: str) -> None:
+    function, message = REFUSED[name]
+    with pytest.raises(Unsupported, match=f"no bound: .*{message}"):
+        bounds(function)
+
+
+def test_the_solution_of_linear_equations_is_verified() -> None:
+    # by Cramer's rule the solution is (y - 2, 2 x - 1) / (x y - 1)
+    def solved(x: Any) -> Any:
+        matrix = jnp.stack([jnp.stack([x[0], jnp.asarray(1.0)]), jnp.stack([jnp.asarray(1.0), x[1]])])
+        return jnp.linalg.solve(matrix, jnp.array([1.0, 2.0]))
+
+    at = np.array([2.0, 3.0])
+    low, high, _ = bounds(solved, at - 1e-3, at + 1e-3)
+    rng = np.random.default_rng(0)
+    for x, y in at + 1e-3 * rng.uniform(-1, 1, (50, 2)):
+        exact = np.array([y - 2, 2 * x - 1]) / (x * y - 1)
+        assert np.all((low <= exact) & (exact <= high))
+    assert np.all(high - low < 5e-3)
+    assert np.all(np.isnan(bounds(solved, [0.5, 1.0], [1.0, 2.0])[0]))  # singular inside
+
+
+def test_products_over_choices_and_running_sums_and_products() -> None:
+    inside = LOW + (HIGH - LOW) * np.random.default_rng(1).random((100, 2))
+
+    def several(x: Any) -> Any:
+        y = jnp.concatenate([x, -x, x - 0.4])
+        powers = jnp.stack([jnp.prod(y), *jnp.cumprod(y), *jnp.cumsum(y), jnp.prod(x) ** -3, x[0] ** 0.0])
+        return jnp.concatenate([powers, jax.lax.scan(lambda c, z: (c * z, c + z), x[0], y)[1]])
+
+    low, high, _ = bounds(several)
+    values = np.asarray(jax.vmap(several)(jnp.asarray(inside)))
+    assert np.all(values >= low)
+    assert np.all(values <= high)
+
+
+@pytest.mark.parametrize("place", [0.1234567, 0.5 + 1e-7])
+def test_a_deviation_between_any_two_grid_points_is_inside_the_bound(place: float) -> None:
+    """A peak of height 3 and width 1e-9 that no grid sees."""
+
+    def payoff(x: Any) -> Any:
+        return x[1] * (1 - x[0]) + 3 * jnp.exp(-(((x[0] - place) / 1e-9) ** 2))
+
+    grid = np.linspace(0, 1, 1000)
+    seen = jax.vmap(payoff)(jnp.stack([jnp.asarray(grid), jnp.full(1000, 0.5)], axis=1))
+    assert float(jnp.max(seen)) < 1
+    _low, high, decided = bounds(payoff, [0.0, 0.5], [1.0, 0.5])
+    assert decided
+    assert high >= 3 + 0.5 * (1 - place)
+    away = [0.6, 0.5], [1.0, 0.5]
+    assert bounds(payoff, *away)[1] < 1
