@@ -251,8 +251,9 @@ def _move(primitive: Any, operands: list[Any], params: Any) -> list[Any]:
     found = [Interval(low, high, positive) for low, high in zip(*ends, strict=True)]
     if len(moved) == 1 and moved[0].low is moved[0].high:
         found = [Interval(one.low, one.low, positive) for one in found]
-    if primitive.name == "broadcast_in_dim" and moved[0].origin and is_repeated(moved[0].origin, params):
-        found[0].origin = moved[0].origin
+    origin = moved[0].origin
+    if primitive.name in ("broadcast_in_dim", "reshape") and origin:
+        found[0].origin = origin if is_repeated(origin, primitive.name, params) else None
     if primitive.name in ("reduce_max", "reduce_min") and len(params["axes"]) == 1:
         axis = params["axes"][0]
         if moved[0].shape[axis] <= FEW:

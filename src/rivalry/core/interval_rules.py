@@ -222,15 +222,18 @@ def _sum(run: Decisions, a: Interval, axes: tuple[int, ...], **_: Any) -> Interv
     return found
 
 
-def is_repeated(origin: tuple[Any, ...], params: Any) -> bool:
-    """Return whether ``broadcast_in_dim`` repeats a sum, its reciprocal, or the like, along its axis."""
+def is_repeated(origin: tuple[Any, ...], name: str, params: Any) -> bool:
+    """Return whether an operation repeats a sum, its reciprocal, or the like, along its axis only."""
     if origin[0] == "reciprocal" and origin[1].origin:
         origin = origin[1].origin
     if origin[0] not in ("sum", "reduce_max", "reduce_min"):
         return False
     _, a, axis = origin
     kept = tuple(k for k in range(len(a.shape)) if k != axis)
-    return tuple(params["broadcast_dimensions"]) == kept and len(params["shape"]) == len(a.shape)
+    whole = params["shape" if name == "broadcast_in_dim" else "new_sizes"]
+    if len(whole) != len(a.shape) or any(whole[k] != a.shape[k] for k in kept):
+        return False
+    return bool(whole[axis] == 1 if name == "reshape" else tuple(params["broadcast_dimensions"]) == kept)
 
 
 def _convert(run: Decisions, a: Interval, new_dtype: Any, **_: Any) -> Interval:
