@@ -243,7 +243,7 @@ def _convert(run: Decisions, a: Interval, new_dtype: Any, **_: Any) -> Interval:
     if truth:
         return Interval(a.low.astype(float), a.high.astype(float), True)
     if jnp.issubdtype(new_dtype, jnp.integer):
-        limits = jnp.iinfo(new_dtype)
+        limits = np.iinfo(new_dtype)
         return _stairs(run, a, lambda x: jnp.clip(jnp.trunc(x), float(limits.min), float(limits.max)))
     return a
 
@@ -262,10 +262,12 @@ def _contract(run: Decisions, a: Interval, b: Interval, dimension_numbers: Any, 
 
 def _along(a: Interval, axis: int) -> list[Interval]:
     """Return the entries along an axis."""
-    return [
-        Interval(*(jax.lax.index_in_dim(end, k, axis, keepdims=False) for end in (a.low, a.high)), a.positive)
-        for k in range(a.shape[axis])
-    ]
+
+    def entry(k: int) -> Interval:
+        low, high = (jax.lax.index_in_dim(end, k, axis, keepdims=False) for end in (a.low, a.high))
+        return Interval(low, high, a.positive)
+
+    return [entry(k) for k in range(a.shape[axis])]
 
 
 def _product(run: Decisions, a: Interval, axes: tuple[int, ...], **_: Any) -> Interval:
@@ -288,12 +290,12 @@ def _running_product(run: Decisions, a: Interval, axis: int, reverse: bool) -> I
 
 
 def _running_sum(run: Decisions, a: Interval, **params: Any) -> Interval:
-    sums = [jax.lax.cumsum(end, **params) for end in (a.low, a.high)]
+    low, high = (jax.lax.cumsum(end, **params) for end in (a.low, a.high))
     relative = (a.shape[params["axis"]] + 3) * intervals.EPS
     if a.positive:
-        return intervals.widen(*sums, relative, True)
+        return intervals.widen(low, high, relative, positive=True)
     error = jax.lax.cumsum(intervals.absolute(a).high, **params) * relative + intervals.TINY
-    return Interval(sums[0] - error, sums[1] + error)
+    return Interval(low - error, high + error)
 
 
 def scatter_add(primitive: Any, operands: list[Any], params: Any) -> Interval:
@@ -313,12 +315,9 @@ def _sort(run: Decisions, *operands: Any, num_keys: int, **params: Any) -> list[
         raise Unsupported("no bound: the order of numbers depends on choices of players")
     a = interval(operands[0])
     # ordered values increase with every value; NaN would be sorted to the end
-    unknown = jnp.any(jnp.isnan(a.low + a.high))
-    return [
-        Interval(
-            *(jnp.where(unknown, jnp.nan, jax.lax.sort(end, **params)) for end in (a.low, a.high)), a.positive
-        )
-    ]
+    known = ~jnp.any(jnp.isnan(a.low + a.high))
+    low, high = (jnp.where(known, jax.lax.sort(end, **params), jnp.nan) for end in (a.low, a.high))
+    return [Interval(low, high, a.positive)]
 
 
 def _power_of_two(a: Interval) -> Interval:

@@ -179,7 +179,8 @@ def power(a: Interval, exponent: int) -> Interval:
     if exponent < 0:
         return divide(ONE, power(a, -exponent))
     if exponent == 0:
-        return Interval(*[jnp.ones_like(a.low)] * 2, True)
+        one = jnp.ones_like(a.low)
+        return Interval(one, one, True)
     if exponent % 2 == 0 and not a.positive:
         a = absolute(a)
     return widen(_raised(a.low, exponent), _raised(a.high, exponent), exponent * WIDEN, a.positive)
