@@ -72,6 +72,10 @@ METHODS = {
     for kind, title in titles.items()
 }
 METHODS |= {
+    "all_equilibria": Entry(
+        ("rivalry.methods.finite.finite_equilibria:FiniteEquilibria",),
+        "all equilibria of a finite game, each with a proof, and whether the list is complete",
+    ),
     "bayesian_design": Entry(
         ("rivalry.integrations.optuna:BayesianDesign",),
         "populations: a planner's rule by Bayesian optimisation of what agents then learn, by Optuna",
@@ -153,8 +157,15 @@ METHODS = dict(sorted(METHODS.items()))
 
 WITHOUT_DRAWS = frozenset(
     (
-        *("analytic_constants", "closed_form", "commitment_with_switching_cost", "linear_quadratic"),
-        *("mixed_equilibria", "pure_equilibria", "scaling_law", "sublinearity", "thresholds"),
+        *("all_equilibria", "analytic_constants", "closed_form", "commitment_with_switching_cost"),
+        *(
+            "linear_quadratic",
+            "mixed_equilibria",
+            "pure_equilibria",
+            "scaling_law",
+            "sublinearity",
+            "thresholds",
+        ),
     )
 )
 """Kinds whose results depend on no random draws, as long as no start is given."""

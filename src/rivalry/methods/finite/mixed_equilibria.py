@@ -11,7 +11,12 @@ from annotated_types import Ge, Gt
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
-from rivalry.methods.finite.pure_equilibria import equilibria_record, expected_over, pure_profiles
+from rivalry.methods.finite.pure_equilibria import (
+    equilibria_record,
+    expected_over,
+    pure_profiles,
+    support_order,
+)
 from rivalry.methods.finite.support_enumeration import PATHS, candidates
 from rivalry.tables.exact import best_responses
 from rivalry.tables.extreme_equilibria import BITS, MOST_BASES, TIES, TooMany, extreme_equilibria
@@ -43,7 +48,8 @@ class MixedEquilibria(BaseLearner):
 
     ``complete`` is true where the list describes all equilibria: for two players by their vertices, unless a
     tie is missed by less than the rounding of the payoffs. For three and more players it is always false:
-    there is no proof that a numerical search of polynomial systems missed no solution.
+    there is no proof that a numerical search of polynomial systems missed no solution. For these games the
+    method ``all_equilibria`` (`FiniteEquilibria`) proves completeness.
 
     Examples
     --------
@@ -124,8 +130,7 @@ class MixedEquilibria(BaseLearner):
     def read(self, world: Any, session: Session) -> Record:
         tables = stateless_tables(world)
         found = session["found"]
-        # smallest supports first, then by action: an order that does not depend on the algorithm
-        order = sorted(range(len(found)), key=lambda k: ((found[k] > 0).sum(), (-found[k]).ravel().tolist()))
+        order = support_order(found)
         found = found[order]
         status = "converged" if session["over"][0] else "iteration limit"
         complete = bool(session.get("complete", [False])[0])

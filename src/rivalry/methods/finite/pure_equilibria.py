@@ -47,14 +47,14 @@ class PureEquilibria(BaseLearner):
         if session["checked"][0] < len(tables):
             none = np.zeros((0, len(sizes), max(sizes)))
             return equilibria_record(tables, none, "iteration limit", False, "not all players were checked")
-        found = _profiles(session["stable"].reshape(sizes))
+        found = profiles_of(session["stable"].reshape(sizes))
         reason = "every pure equilibrium; mixed ones were not sought"
         return equilibria_record(tables, found, "converged", False, reason)
 
 
 def pure_profiles(tables: np.ndarray) -> np.ndarray:
     """Return all pure equilibria [equilibrium player action] of tables [player action_0 ..]."""
-    return _profiles(pure_equilibria(tables))
+    return profiles_of(pure_equilibria(tables))
 
 
 def equilibria_record(
@@ -75,6 +75,12 @@ def equilibria_record(
     }
 
 
+def support_order(found: np.ndarray) -> list[int]:
+    """Return the order of equilibria that all lists have: smallest supports first, then by action."""
+    # it does not depend on the algorithm
+    return sorted(range(len(found)), key=lambda k: ((found[k] > 0).sum(), (-found[k]).ravel().tolist()))
+
+
 def expected_over(table: np.ndarray, x: np.ndarray, remaining: tuple[int, ...]) -> np.ndarray:
     """Return a table averaged over the mixtures of all but the ``remaining`` players, axes in order."""
     rest = table
@@ -85,8 +91,8 @@ def expected_over(table: np.ndarray, x: np.ndarray, remaining: tuple[int, ...]) 
     return rest
 
 
-def _profiles(chosen: np.ndarray) -> np.ndarray:
-    """Return the joint actions that are True, as profiles [equilibrium player action]."""
+def profiles_of(chosen: np.ndarray) -> np.ndarray:
+    """Return the joint actions ``[action_0 ..]`` that are True, as profiles [equilibrium player action]."""
     joint = np.argwhere(chosen)
     found = np.zeros((len(joint), chosen.ndim, max(chosen.shape)))
     np.put_along_axis(found, joint[:, :, None], 1.0, axis=2)

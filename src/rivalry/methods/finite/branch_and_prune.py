@@ -1,0 +1,250 @@
+"""Branch and prune: which parts of a product of simplices have an equilibrium of a support.
+
+On a support the payoffs of a player's actions are equal. Differences of payoffs are multilinear in the other
+players' mixed strategies, so their range over a product of simplices is attained at its corners. A part of
+the space is discarded if a combination of differences, with weights of one sign for unplayed actions, has one
+sign at all corners, or if it lies in a box whose only solution is known; others are halved. Corners are whole
+multiples of a power of two, so they are exact; errors of the values are bounded.
+
+Source: Dantzig, "An epsilon-precise feasible solution to a linear program with a convexity constraint in
+1/epsilon^2 iterations", 1992 (von Neumann's algorithm, for the weights of a combination).
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.methods.finite.support_differences import EPS, TINY, Differences, Supports
+from rivalry.methods.finite.support_solutions import (
+    TIE,
+    Solutions,
+    inverses,
+    judge,
+    judge_fractions,
+    solutions,
+)
+
+ROUND = 4096  # parts tried together, where their corners are few
+CORNERS = 4_000_000  # numbers at the corners of all parts tried together
+WEIGHTS = 8  # improvements of the weights of a combination
+GRID = 2.0**50  # corners are whole multiples of its inverse, so they are exact
+NARROW = 2.0**-16  # parts that are not halved: solutions this close are not told apart
+COARSE = 2.0**-4  # where an equation is always true: no solution is isolated
+
+
+def flat(values: np.ndarray) -> np.ndarray:
+    """Return an array with all axes after the second as one."""
+    return values.reshape(*values.shape[:2], prod(values.shape[2:]))
+
+
+class Parts(NamedTuple):
+    """Products of simplices.
+
+    Attributes
+    ----------
+    support
+        Number of the support, ``[part]``.
+    vertices
+        ``[part player vertex place]``, padded with zeros.
+    """
+
+    support: np.ndarray
+    vertices: np.ndarray
+
+    def take(self, which: np.ndarray) -> Parts:
+        """Return some of them."""
+        return Parts(self.support[which], self.vertices[which])
+
+
+def whole_parts(some: Supports) -> Parts:
+    """Return the whole product of simplices of every support."""
+    longest = max(some.sizes)
+    vertices = np.zeros((len(some.sizes), longest, longest))
+    for player, k in enumerate(some.sizes):
+        vertices[player, :k, :k] = np.eye(k)
+    count = len(some.actions[0])
+    return Parts(np.arange(count), np.repeat(vertices[None], count, axis=0))
+
+
+def _corner_values(some: Supports, parts: Parts) -> list[np.ndarray]:
+    """Return every player's rows at the corners, ``[part row vertex_0 ..]``, the own axis of length 1."""
+    found = []
+    for player, rows in enumerate(some.rows):
+        values = rows[parts.support]
+        for other in some.mixing:
+            if other != player:
+                k = some.sizes[other]
+                moved = np.moveaxis(values, 2 + other, -1)
+                flat = moved.reshape(len(moved), prod(moved.shape[1:-1]), k)
+                flat = flat @ parts.vertices[:, other, :k, :k].swapaxes(1, 2)
+                values = np.moveaxis(flat.reshape(moved.shape), -1, 2 + other)
+        found.append(values)
+    return found
+
+
+def _separated(values: np.ndarray, equations: int, error: float) -> np.ndarray:
+    """Return for which parts a combination of rows is above zero at all corners.
+
+    ``values [part row corner]``; weights of rows that are no equations are at least zero. They are those of
+    the point nearest to a solution in the convex hull of the corners, as far as it is known.
+    """
+    point = values.mean(axis=2)
+    found = np.zeros(len(values), dtype=bool)
+    each = np.arange(len(values))
+    for _ in range(WEIGHTS):
+        weights = point.copy()
+        weights[:, equations:] = np.maximum(weights[:, equations:], 0.0)
+        combined = np.matmul(weights[:, None], values)[:, 0]
+        slack = np.abs(weights).sum(axis=1) * (error + (values.shape[1] + 2) * EPS) + TINY
+        found |= combined.min(axis=1) > slack
+        if found.all():
+            break
+        corner = values[each, :, combined.argmin(axis=1)]
+        move = corner - point
+        size = (move**2).sum(axis=1)
+        length = -(weights * move).sum(axis=1) / np.where(size > 0, size, 1.0)
+        point = point + np.clip(length, 0.0, 1.0)[:, None] * move
+    return found
+
+
+def _prune(some: Supports, parts: Parts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return for which parts no combination excludes a solution, where it may be, and what to halve.
+
+    Returns
+    -------
+    ndarray
+        Indices of the parts left.
+    ndarray
+        An approximate solution of the linear equations at the centre, ``[part player place]``.
+    ndarray
+        The largest change of rows along an edge, and the edge: ``[part change player vertex vertex]``.
+    """
+    left = np.arange(len(parts.support))
+    values = _corner_values(some, parts)
+    for player, k in enumerate(some.sizes):
+        own = flat(values[player])
+        if own.shape[1]:
+            stay = ~_separated(own, k - 1, some.error)
+            left, values = left[stay], [part[stay] for part in values]
+    parts = parts.take(left)
+    count, place = len(left), some.place
+    size = some.dimension
+    slope = np.zeros((count, size, size))
+    for i in some.mixing:
+        for j in some.mixing:
+            if i != j:
+                axes = tuple(2 + p for p in range(len(some.sizes)) if p != j)
+                mean = values[i][:, : some.sizes[i] - 1].mean(axis=axes)
+                slope[:, place[i], place[j]] = mean[:, :, 1:] - mean[:, :, :1]
+    inverse = inverses(slope)
+    image = np.zeros((count, size, *some.sizes))
+    for i in some.mixing:
+        rows = flat(values[i][:, : some.sizes[i] - 1])
+        image += (inverse[:, :, place[i]] @ rows).reshape(count, size, *values[i].shape[2:])
+    image = flat(image)
+    slack = np.abs(inverse).sum(axis=2) * (some.error + 2 * (size + 2) * EPS) + TINY
+    stay = np.ones(count, dtype=bool)
+    guess = np.zeros((count, len(some.sizes), max(some.sizes)))
+    guess[:, :, 0] = 1.0
+    for j in some.mixing:
+        own = image[:, place[j]]
+        low, high = own.min(axis=2), own.max(axis=2)
+        rest = own.sum(axis=1)
+        bound = slack[:, place[j]].sum(axis=1) * 2
+        stay &= ~np.any((low > slack[:, place[j]]) | (high < -slack[:, place[j]]), axis=1)
+        stay &= ~((rest.min(axis=1) > bound) | (rest.max(axis=1) < -bound))
+        # at the centre all local coordinates are equal
+        local = 1.0 / some.sizes[j] - own.mean(axis=2)
+        k = some.sizes[j]
+        local = np.concatenate([1.0 - local.sum(axis=1, keepdims=True), local], axis=1)
+        guess[:, j, :k] = np.matmul(local[:, None], parts.vertices[:, j, :k, :k])[:, 0]
+        guess[np.any(np.abs(local - 0.5) > 1.0, axis=1) | (inverse == 0).all(axis=(1, 2))] = np.nan
+    return left[stay], guess[stay], _edges(some, [part[stay] for part in values])
+
+
+def _edges(some: Supports, values: list[np.ndarray]) -> np.ndarray:
+    """Return the edge of every part along which rows change most; see `_prune`."""
+    best = np.zeros((len(values[0]), 4))
+    for j in some.mixing:
+        for a, b in combinations(range(some.sizes[j]), 2):
+            change = np.zeros(len(best))
+            for i, part in enumerate(values):
+                if i != j and part.shape[1]:
+                    difference = np.take(part, a, axis=2 + j) - np.take(part, b, axis=2 + j)
+                    change += np.abs(flat(difference)).max(axis=2).sum(axis=1)
+            larger = change > best[:, 0]
+            best[larger] = np.stack([change, *(np.full(len(best), v) for v in (j, a, b))], axis=1)[larger]
+    return best
+
+
+def parts_at_once(some: Supports) -> int:
+    """Return how many parts are tried together."""
+    return max(16, min(ROUND, CORNERS // (some.dimension * prod(some.sizes))))
+
+
+class Round(NamedTuple):
+    """What one step of branch and prune finds."""
+
+    parts: Parts  # left to try
+    stuck: Parts  # that are not halved
+    solutions: Solutions
+    verdict: np.ndarray  # of the solutions
+
+
+def branch_and_prune(game: Differences, some: Supports, parts: Parts, known: Solutions) -> Round:
+    """Return what is left of parts of supports when solutions are proved and empty parts are discarded."""
+    parts = parts.take(~_inside(some, parts, known))
+    left, guess, edges = _prune(some, parts)
+    parts = parts.take(left)
+    tried = np.isfinite(guess).all(axis=(1, 2))
+    found = solutions(some, parts.support[tried], guess[tried], known)
+    verdict = judge(some, found)
+    for k in np.flatnonzero(verdict == TIE).tolist():
+        actions = [own[found.support[k]] for own in some.actions]
+        verdict[k] = judge_fractions(game, actions, found.x[k], found.radius[k])
+    inside = _inside(some, parts, found)
+    parts, edges = parts.take(~inside), edges[~inside]
+    halves, stuck = _halve(some, parts, edges)
+    return Round(halves, stuck, found, verdict)
+
+
+def _inside(some: Supports, parts: Parts, known: Solutions) -> np.ndarray:
+    """Return which parts have no solution but a known one."""
+    found = np.zeros(len(parts.support), dtype=bool)
+    for k in range(len(known.support)):
+        mine = np.flatnonzero(parts.support == known.support[k])
+        near = np.ones(len(mine), dtype=bool)
+        for player in some.mixing:
+            n = some.sizes[player]
+            gap = np.abs(parts.vertices[mine, player, :n, : n - 1] - known.x[k, player, : n - 1])
+            near &= gap.max(axis=(1, 2)) < known.alone[k] * (1 - 1e-9)
+        found[mine[near]] = True
+    return found
+
+
+def _halve(some: Supports, parts: Parts, edges: np.ndarray) -> tuple[Parts, Parts]:
+    """Return the halves of parts, across the chosen edge, and the parts that are not halved."""
+    each = np.arange(len(edges))
+    player, a, b = edges[:, 1:].astype(int).T
+    length = np.abs(parts.vertices[each, player, a] - parts.vertices[each, player, b]).max(axis=1)
+    always = np.zeros(len(some.actions[0]), dtype=bool)
+    for p in some.mixing:
+        rows = some.rows[p][:, : some.sizes[p] - 1]
+        always |= np.any(~np.any(flat(rows), axis=2), axis=1)
+    middle = (parts.vertices[each, player, a] + parts.vertices[each, player, b]) / 2
+    stuck = (edges[:, 0] <= some.error) | np.any(middle * GRID % 1.0, axis=1)
+    stuck |= length <= np.where(always[parts.support], COARSE, NARROW)
+    go = np.flatnonzero(~stuck)
+    halves = []
+    for end in (a, b):
+        vertices = parts.vertices[go].copy()
+        row, who = np.arange(len(go)), player[go]
+        vertices[row, who, end[go]] = middle[go]
+        halves.append(vertices)
+    # side by side, so that the order does not depend on how many are tried together
+    both = np.stack(halves, axis=1).reshape(2 * len(go), *parts.vertices.shape[1:])
+    return Parts(np.repeat(parts.support[go], 2), both), parts.take(stuck)

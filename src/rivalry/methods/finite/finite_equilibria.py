@@ -1,0 +1,254 @@
+"""Complete lists of the equilibria of a finite game, each with a proof."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge, Gt
+
+from rivalry.core.game import kernel_arrays
+from rivalry.core.method import BaseLearner, Session
+from rivalry.core.results import Record
+from rivalry.methods.finite.branch_and_prune import Parts, branch_and_prune, parts_at_once, whole_parts
+from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
+from rivalry.methods.finite.pure_equilibria import equilibria_record, profiles_of, support_order
+from rivalry.methods.finite.support_differences import SUPPORTS, Differences, Supports, differences, supports
+from rivalry.methods.finite.support_solutions import EQUILIBRIUM, TIE, Solutions
+from rivalry.tables.extreme_equilibria import BITS, TIES
+from rivalry.tables.kernels.shapes import stateless_tables
+
+NEAREST = 2.0**-54  # largest distance of a probability to the nearest float
+
+
+class FiniteEquilibria(BaseLearner):
+    """All equilibria of a finite game, with proofs, and whether the list is complete.
+
+    For two players these are all extreme equilibria, in exact arithmetic, as `MixedEquilibria` lists them.
+    For more players pure equilibria are found exactly, and every support is searched for others: parts of the
+    product of simplices are discarded where a combination of payoff differences excludes an equilibrium, and
+    Krawczyk's operator proves that a box has exactly one. All bounds hold for real numbers. Ties are decided
+    in exact arithmetic where probabilities are fractions.
+
+    The record holds ``equilibria`` (equilibrium, player, action), smallest supports first, with
+    ``equilibrium_payoff``, ``equilibrium_count`` and ``pure_count``. Exactly one equilibrium of the same
+    support lies within ``radius`` (equilibrium) of each in every probability. ``complete`` (bool) is true if
+    no support is undecided; ``complete_reason`` says so in words. ``undecided`` (undecided, player,
+    action, end) are boxes of probabilities that contain all other equilibria, one for every support undecided
+    and one for all those not tried, and ``undecided_hull`` (player, action, end) is the smallest box around
+    them; ``boxes`` is the number of parts tried. Supports with equilibria that are not isolated, as
+    degenerate games have, stay undecided.
+
+    For two players there are also ``component``, ``component_count``, ``extreme_count`` and ``degenerate``,
+    and ``radius`` is NaN where a game is too large for a proof.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> found = rv.solve(rv.games.matrix("jordan"), FiniteEquilibria())
+    >>> found.data.equilibria[0].values.tolist(), bool(found.data.complete)
+    ([[0.5, 0.5], [0.5, 0.5], [0.5, 0.5]], True)
+    """
+
+    seconds: Annotated[float, Gt(0), "limit of time; what is proved until then is returned"] = 60.0
+    max_boxes: Annotated[int, Ge(1), "per support; one that needs more is undecided"] = 20_000
+
+    def world(self, game: Any) -> Any:
+        """Return differences of payoffs for three and more players, else the arrays that kernels take."""
+        arrays = kernel_arrays(game)
+        tables = stateless_tables(arrays)
+        return differences(tables) if len(tables) > 2 else arrays
+
+    def length(self, world: Any) -> int:
+        """Return more steps than any list takes."""
+        return 2**40
+
+    def expected_steps(self, world: Any) -> int:
+        """Return 0: the number of steps is not known before."""
+        return 0
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        if not isinstance(world, Differences):
+            return MixedEquilibria().begin(world, np.random.SeedSequence(0))
+        best = [own == own.max(axis=player, keepdims=True) for player, own in enumerate(world.whole)]
+        pure = profiles_of(np.logical_and.reduce(best).astype(bool))
+        return {
+            "found": pure,
+            "radius": np.zeros(len(pure)),
+            "undecided": np.zeros((0, *pure.shape[1:], 2)),
+            "boxes": np.zeros(1, dtype=np.int64),
+            "seconds": np.zeros(1),
+            "over": np.array([not world.groups]),
+            # the group of supports that is tried, and the number in it of the next support
+            "place": np.zeros(2, dtype=np.int64),
+            "support": np.zeros(0, dtype=np.int64),
+        }
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        """Run up to ``steps`` steps, each with a few thousand parts of supports at most."""
+        if not isinstance(world, Differences):
+            return MixedEquilibria().advance(world, session, steps)
+        taken, some = 0, None
+        while taken < steps and not session["over"][0] and session["seconds"][0] < self.seconds:
+            began = perf_counter()
+            some = _present_supports(world, session) if some is None else some
+            if not len(session["support"]):
+                session.update(_begin_supports(some))
+            self._step(world, session, some)
+            if not len(session["support"]):
+                session.update(_next_place(world, session, some))
+                some = None
+            session["seconds"] = session["seconds"] + (perf_counter() - began)
+            taken += 1
+        return taken
+
+    def _step(self, world: Differences, session: Session, some: Supports) -> None:
+        """Try the first parts of supports."""
+        waiting = Parts(session["support"], session["vertices"])
+        number = parts_at_once(some)
+        parts, later = (waiting.take(np.arange(len(waiting.support))[part])
+                        for part in (slice(number), slice(number, None)))  # fmt: skip
+        known = Solutions(*(session[f"known_{name}"] for name in Solutions._fields))
+        done = branch_and_prune(world, some, parts, known)
+        session["boxes"] = session["boxes"] + len(parts.support)
+        session["tried"] = session["tried"] + np.bincount(parts.support, minlength=len(session["tried"]))
+        for name, old, new in zip(Solutions._fields, known, done.solutions, strict=True):
+            session[f"known_{name}"] = np.concatenate([old, new])
+        sure = done.solutions.take(done.verdict == EQUILIBRIUM)
+        found = np.zeros((len(sure.support), *session["found"].shape[1:]))
+        for player, own in enumerate(some.actions):
+            np.put_along_axis(found[:, player], own[sure.support], sure.x[:, player, : own.shape[1]], axis=1)
+        session["found"] = np.concatenate([session["found"], found])
+        session["radius"] = np.concatenate([session["radius"], sure.radius.max(axis=(1, 2), initial=0.0)])
+        waiting = Parts(*(np.concatenate(pair) for pair in zip(later, done.parts, strict=True)))
+        beyond = session["tried"][waiting.support] >= self.max_boxes
+        session["support"], session["vertices"] = waiting.take(~beyond)
+        hull = session["hull"].copy()
+        for left in (waiting.take(beyond), done.stuck):
+            _extend(hull, left)
+        ties = done.solutions.take(done.verdict == TIE)
+        for k, x, radius in zip(ties.support, ties.x, ties.radius, strict=True):
+            hull[k, ..., 0] = np.minimum(hull[k, ..., 0], np.maximum(x - radius, 0.0))
+            hull[k, ..., 1] = np.maximum(hull[k, ..., 1], np.minimum(x + radius, 1.0))
+        session["hull"] = hull
+
+    def read(self, world: Any, session: Session) -> Record:
+        if not isinstance(world, Differences):
+            return _two_players(world, session)
+        order = support_order(session["found"])
+        undecided, left = session["undecided"], 0
+        total = sum(map(world.supports, world.groups))
+        if not session["over"][0]:
+            group, begin = session["place"].tolist()
+            left = total - sum(map(world.supports, world.groups[:group])) - begin
+            if len(session["support"]):
+                some, hull = _present_supports(world, session), session["hull"].copy()
+                _extend(hull, Parts(session["support"], session["vertices"]))
+                undecided = np.concatenate([undecided, _boxes(some, hull, undecided)])
+                left -= min(SUPPORTS, world.supports(world.groups[group]) - begin)
+        count = len(undecided)
+        complete = bool(session["over"][0]) and not count and not world.merged
+        if complete:
+            words = "equilibrium" if len(order) == 1 else "equilibria"
+            reason = f"every support was decided: {len(order)} {words}, {session['boxes'][0]} boxes"
+        else:
+            late = f" within {self.seconds:g} s" if session["seconds"][0] >= self.seconds else ""
+            causes = (
+                (
+                    count,
+                    f"{count} of {total} supports undecided: ties, equilibria that are not isolated or "
+                    f"near each other, or more than {self.max_boxes} boxes",
+                ),
+                (left, f"{left} of {total} supports not tried{late}"),
+                (world.merged, f"payoffs that differ by less than {TIES:g} of their range taken as equal"),
+            )
+            reason = "; ".join(words for known, words in causes if known)
+        if not world.exact:
+            reason += f"; payoffs of {BITS} binary digits"
+        if left:
+            whole = np.zeros((1, *undecided.shape[1:]))
+            for player, own in enumerate(world.actions):
+                whole[0, player, own, 1] = 1.0
+            undecided = np.concatenate([undecided, whole])
+        status = "converged" if session["over"][0] else "iteration limit"
+        record = equilibria_record(world.tables, session["found"][order], status, complete, reason)
+        pure = sum(int((x > 0).sum() == len(world.tables)) for x in session["found"])
+        record["pure_count"] = ((), np.asarray(pure))
+        return record | _proof_record(session["radius"][order], undecided, int(session["boxes"][0]))
+
+
+def _present_supports(world: Differences, session: Session) -> Supports:
+    group, begin = session["place"].tolist()
+    return supports(world, world.groups[group], begin)
+
+
+def _begin_supports(some: Supports) -> Session:
+    """Return a session's entries for supports that are tried together: all of their parts, no solutions."""
+    parts = whole_parts(some)
+    shape = (len(some.sizes), max(some.sizes))
+    hull = np.empty((len(parts.support), *shape, 2))
+    hull[..., 0], hull[..., 1] = np.inf, -np.inf
+    nowhere = np.zeros((0, *shape))
+    none = Solutions(np.zeros(0, dtype=np.int64), nowhere, nowhere, np.zeros(0))
+    return {
+        "support": parts.support,
+        "vertices": parts.vertices,
+        "tried": np.zeros(len(parts.support), dtype=np.int64),
+        "hull": hull,
+        **{f"known_{name}": part for name, part in zip(Solutions._fields, none, strict=True)},
+    }
+
+
+def _next_place(world: Differences, session: Session, some: Supports) -> Session:
+    """Return a session's entries after the last part of its supports."""
+    group, begin = session["place"].tolist()
+    begin += SUPPORTS
+    if begin >= world.supports(world.groups[group]):
+        group, begin = group + 1, 0
+    more = _boxes(some, session["hull"], session["undecided"])
+    return {
+        "place": np.array([group, begin]),
+        "over": np.array([group == len(world.groups)]),
+        "undecided": np.concatenate([session["undecided"], more]),
+    }
+
+
+def _extend(hull: np.ndarray, parts: Parts) -> None:
+    """Extend boxes ``[support player place end]`` in place until they contain parts."""
+    np.minimum.at(hull[..., 0], parts.support, parts.vertices.min(axis=2))
+    np.maximum.at(hull[..., 1], parts.support, parts.vertices.max(axis=2))
+
+
+def _boxes(some: Supports, hull: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Return the boxes that are not empty, ``[box player action end]``."""
+    known = np.flatnonzero(hull[:, 0, 0, 0] <= hull[:, 0, 0, 1])
+    found = np.zeros((len(known), *like.shape[1:]))
+    for player, own in enumerate(some.actions):
+        for place in range(own.shape[1]):
+            found[np.arange(len(known)), player, own[known, place]] = hull[known, player, place]
+    return found
+
+
+def _proof_record(radius: np.ndarray, undecided: np.ndarray, boxes: int) -> Record:
+    hull = np.full(undecided.shape[1:], np.nan)
+    if len(undecided):
+        hull = np.stack([undecided[..., 0].min(axis=0), undecided[..., 1].max(axis=0)], axis=-1)
+    return {
+        "radius": (("equilibrium",), radius),
+        "undecided": (("undecided", "player", "action", "end"), undecided),
+        "undecided_hull": (("player", "action", "end"), hull),
+        "boxes": ((), np.asarray(boxes)),
+    }
+
+
+def _two_players(world: Any, session: Session) -> Record:
+    """Return the record of vertices: all extreme equilibria, to the nearest floats."""
+    record = MixedEquilibria().read(world, session)
+    found, tables = record["equilibria"][1], stateless_tables(world)
+    pure = (found > 0).sum(axis=(1, 2)) == 2
+    exact = NEAREST if "component" in session else np.nan
+    undecided = np.zeros((0 if record["complete"][1] else 1, *found.shape[1:], 2))
+    for player, size in enumerate(tables.shape[1:]):
+        undecided[:, player, :size, 1] = 1.0
+    return record | _proof_record(np.where(pure, 0.0, exact), undecided, 0)

@@ -1,0 +1,170 @@
+"""Differences of a finite game's payoffs on supports: the equations and inequalities of its equilibria."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+from math import comb, prod
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.tables.extreme_equilibria import whole_payoffs
+
+EPS = float(np.finfo(float).eps)
+TINY = 1e-290  # more than any number that underflows
+SUPPORTS = 256  # tried together
+MOST = 20_000_000  # differences of payoffs
+
+
+class Differences(NamedTuple):
+    """A finite game of whole numbers, without actions that iterated strict dominance eliminates.
+
+    Attributes
+    ----------
+    tables
+        The payoffs given, ``[player action_0 ..]``.
+    whole
+        Payoffs of every player, ``[action_0 ..]``, as Python ints.
+    gains
+        Per player, ``[to from other ..]``: the gain from one action by another, in units of the range.
+    actions
+        Per player, the actions left.
+    exact
+        Whether the whole numbers represent the payoffs given exactly.
+    merged
+        Whether payoffs that differ were taken as equal.
+    groups
+        Sizes of supports, the smallest first, without those of pure profiles.
+    """
+
+    tables: np.ndarray
+    whole: list[np.ndarray]
+    gains: list[np.ndarray]
+    actions: list[np.ndarray]
+    exact: bool
+    merged: bool
+    groups: list[tuple[int, ...]]
+
+    def supports(self, sizes: tuple[int, ...]) -> int:
+        """Return the number of supports of some sizes."""
+        return prod(comb(len(own), k) for own, k in zip(self.actions, sizes, strict=True))
+
+
+def differences(tables: np.ndarray) -> Differences:
+    """Return differences of the payoffs ``tables [player action_0 ..]``.
+
+    Raises
+    ------
+    ValueError
+        For more than `MOST` differences.
+    """
+    sizes = tables.shape[1:]
+    if (count := sum(n * tables[0].size for n in sizes)) > MOST:
+        raise ValueError(f"game: has {count} differences of payoffs; a proof takes at most {MOST}")
+    found = [whole_payoffs(table) for table in tables]
+    gains = []
+    for player, (table, _) in enumerate(found):
+        own = np.moveaxis(table, player, 0)
+        # division of Python ints is correctly rounded, so signs and equality are kept
+        gains.append(((own[:, None] - own[None]) / max(int(table.max()), 1)).astype(float))
+    merged = any(
+        len(np.unique(table)) > len(set(own.table.ravel().tolist()))
+        for table, own in zip(tables, found, strict=True)
+    )
+    exact = all(own.exact for own in found)
+    left = _undominated(gains)
+    every = product(*(range(1, len(own) + 1) for own in left))
+    groups = sorted(every, key=lambda sizes: (sum(sizes), sizes))[1:]
+    whole = [own.table for own in found]
+    return Differences(tables, whole, gains, left, exact, merged and not exact, groups)
+
+
+def _undominated(gains: list[np.ndarray]) -> list[np.ndarray]:
+    """Return the actions of every player that survive iterated strict dominance by pure actions."""
+    left = [np.arange(len(gain)) for gain in gains]
+    while True:
+        before = sum(map(len, left))
+        for player, gain in enumerate(gains):
+            others = left[:player] + left[player + 1 :]
+            some = gain[np.ix_(left[player], left[player], *others)]
+            worse = some.reshape(*some.shape[:2], prod(some.shape[2:])).min(axis=2).max(axis=0) > 0
+            left[player] = left[player][~worse]
+        if sum(map(len, left)) == before:
+            return left
+
+
+class Supports(NamedTuple):
+    """Supports of the same sizes.
+
+    Attributes
+    ----------
+    sizes
+        Number of actions of every player.
+    actions
+        Per player, ``[support place]``.
+    rows
+        Per player, ``[support row place_0 ..]``, the own axis of length 1: gains from the first action of the
+        support by the others of the support, then by unplayed actions, in units of the largest.
+    """
+
+    sizes: tuple[int, ...]
+    actions: list[np.ndarray]
+    rows: list[np.ndarray]
+
+    @property
+    def mixing(self) -> list[int]:
+        """The players with more than one action."""
+        return [p for p, k in enumerate(self.sizes) if k > 1]
+
+    @property
+    def place(self) -> list[slice]:
+        """The coordinates and equations of every player, one fewer than it has actions."""
+        ends = np.cumsum([k - 1 for k in self.sizes])
+        return [slice(int(end) - k + 1, int(end)) for end, k in zip(ends, self.sizes, strict=True)]
+
+    @property
+    def dimension(self) -> int:
+        """The number of coordinates, and of equations."""
+        return sum(self.sizes) - len(self.sizes)
+
+    @property
+    def error(self) -> float:
+        """Bound on the error of a row at a corner."""
+        # weights of a corner sum to one and are exact, entries are at most one with two roundings
+        return (sum(self.sizes) + 4) * EPS
+
+
+def supports(game: Differences, sizes: tuple[int, ...], begin: int) -> Supports:
+    """Return the supports from number ``begin`` on, up to `SUPPORTS`, that dominance does not exclude.
+
+    An action that is never better than another one against the others' supports, and somewhere worse, is no
+    best response to any strategies with these supports.
+    """
+    lists = [list(combinations(own.tolist(), k)) for own, k in zip(game.actions, sizes, strict=True)]
+    end = min(begin + SUPPORTS, game.supports(sizes))
+    chosen = np.unravel_index(np.arange(begin, end), [len(own) for own in lists])
+    actions, rows = [], []
+    unplayed = []
+    for own, known, index in zip(lists, game.actions, chosen, strict=True):
+        actions.append(np.array(own, dtype=int)[index])
+        some = [np.setdiff1d(known, own[k]) for k in index.tolist()]
+        unplayed.append(np.array(some, dtype=int).reshape(len(index), len(known) - len(own[0])))
+    for player, gain in enumerate(game.gains):
+        to = np.concatenate([actions[player][:, 1:], unplayed[player]], axis=1)
+        ends = [to, actions[player][:, :1]]
+        others = [p for p in range(len(sizes)) if p != player]
+        shaped = [part.reshape(*part.shape, *[1] * len(others)) for part in ends]
+        for axis, p in enumerate(others):
+            shape = [len(to), 1, *[1] * len(others)]
+            shape[2 + axis] = sizes[p]
+            shaped.append(actions[p].reshape(shape))
+        rows.append(np.expand_dims(gain[tuple(shaped)], 2 + player))
+    possible = np.ones(end - begin, dtype=bool)
+    for k, part in zip(sizes, rows, strict=True):
+        axes = tuple(range(2, part.ndim))
+        low, high = part.min(axis=axes), part.max(axis=axes)
+        up, down = (low >= 0) & (high > 0), (high <= 0) & (low < 0)
+        possible &= ~up.any(axis=1) & ~down[:, : k - 1].any(axis=1)
+    units = [np.abs(part).max(axis=tuple(range(2, part.ndim)), keepdims=True) for part in rows]
+    rows = [part / np.where(unit > 0, unit, 1.0) for part, unit in zip(rows, units, strict=True)]
+    return Supports(sizes, [part[possible] for part in actions], [part[possible] for part in rows])

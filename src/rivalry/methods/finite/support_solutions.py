@@ -1,0 +1,261 @@
+"""Solutions of a support's equations, proved to exist by Krawczyk's operator, and which are equilibria.
+
+Source: Moore, Kearfott and Cloud, "Introduction to Interval Analysis", 2009, chapter 8.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.methods.finite.pure_equilibria import expected_over
+from rivalry.methods.finite.support_differences import EPS, TINY, Differences, Supports
+
+NEWTON = 4  # steps of Newton's method before a proof is tried
+SMALL = 2.0**-20  # radius of the box in which the curvature is estimated
+FACTORS = (0.7, 0.1, 0.001)  # of the estimated radius of uniqueness, that are tried
+SAME = 1e-9  # approximate solutions this close to a proved one, or to each other, are tried once
+DENOMINATOR = 10_000  # largest one of probabilities that are tried as fractions
+EQUILIBRIUM, NONE, TIE = 1, 0, 2  # what is proved of a solution
+
+
+class Bounds(NamedTuple):
+    """Midpoints and radii."""
+
+    mid: np.ndarray
+    radius: np.ndarray
+
+
+def _expected(some: Supports, player: int, support: np.ndarray, x: Bounds, but: int | None) -> Bounds:
+    """Return a player's rows ``[case row]`` at ``x [case player place]``; those of ``but`` stay an axis."""
+    mid = some.rows[player][support]
+    radius = 2 * EPS * np.abs(mid)
+    for other in reversed(range(len(some.sizes))):
+        if other in (player, but):
+            continue
+        k = some.sizes[other]
+        gamma, axis = (k + 8) * EPS, 2 + other
+        shape = [len(support), *[1] * (1 + other), k, *[1] * (mid.ndim - 1 - axis)]
+        weight, spread = (part[:, other, :k].reshape(shape) for part in x)
+        size = np.abs(mid)
+        radius = (size * (spread + gamma * np.abs(weight)) + radius * (np.abs(weight) + spread)).sum(axis)
+        radius = radius * (1 + gamma) + TINY
+        mid = (mid * weight).sum(axis)
+    # what is left of the axes of length 1
+    shape = [len(support), mid.shape[1], *([] if but is None else [some.sizes[but]])]
+    return Bounds(mid.reshape(shape), radius.reshape(shape))
+
+
+def _box(some: Supports, x: np.ndarray, radius: np.ndarray) -> Bounds:
+    """Return probabilities ``[case player place]`` around ``x``, the last of each player one less the rest.
+
+    ``radius [case coordinate]`` is that of the others.
+    """
+    mid, wide = np.array(x), np.zeros_like(x)
+    for player, place in enumerate(some.place):
+        k = some.sizes[player]
+        wide[:, player, : k - 1] = radius[:, place]
+        mid[:, player, k - 1] = 1.0 - mid[:, player, : k - 1].sum(axis=1)
+        size = 1.0 + np.abs(mid[:, player, : k - 1]).sum(axis=1)
+        wide[:, player, k - 1] = radius[:, place].sum(axis=1) * (1 + k * EPS) + (k - 1) * EPS * size
+    return Bounds(mid, wide)
+
+
+def _residual(some: Supports, support: np.ndarray, x: Bounds) -> Bounds:
+    found = [_expected(some, p, support, x, None) for p in some.mixing]
+    rows = [some.sizes[p] - 1 for p in some.mixing]
+    parts = [
+        np.concatenate([part[kind][:, :n] for part, n in zip(found, rows, strict=True)], axis=1)
+        for kind in (0, 1)
+    ]
+    return Bounds(*parts)
+
+
+def _slope(some: Supports, support: np.ndarray, x: Bounds) -> Bounds:
+    """Return derivatives of the equations ``[case equation coordinate]``."""
+    place = some.place
+    size = some.dimension
+    mid, radius = np.zeros((2, len(support), size, size))
+    for i in some.mixing:
+        for j in some.mixing:
+            if i != j:
+                part = _expected(some, i, support, x, j)
+                rows = slice(some.sizes[i] - 1)
+                values, spread = part.mid[:, rows], part.radius[:, rows]
+                found = values[..., :-1] - values[..., -1:]
+                mid[:, place[i], place[j]] = found
+                spread = spread[..., :-1] + spread[..., -1:]
+                radius[:, place[i], place[j]] = spread * (1 + EPS) + EPS * np.abs(found)
+    return Bounds(mid, radius)
+
+
+class Solutions(NamedTuple):
+    """Solutions of the equations that exist, one each.
+
+    Attributes
+    ----------
+    support
+        ``[solution]``.
+    x, radius
+        Probabilities and the radius within which they are certain, ``[solution player place]``.
+    alone
+        Radius of the box around ``x`` without any other solution, ``[solution]``.
+    """
+
+    support: np.ndarray
+    x: np.ndarray
+    radius: np.ndarray
+    alone: np.ndarray
+
+    def take(self, which: np.ndarray) -> Solutions:
+        """Return some of them."""
+        return Solutions(*(part[which] for part in self))
+
+
+def solutions(some: Supports, support: np.ndarray, x: np.ndarray, known: Solutions) -> Solutions:
+    """Return the solutions near ``x [case player place]``, without known ones, that are proved to exist."""
+    support, x = _newton(some, support, x)
+    found = Solutions(support, x, np.full_like(x, SAME), np.zeros(len(x)))
+    support, x = (part[_new(found, known)] for part in (support, x))
+    if not len(x):
+        return known.take(np.zeros(0, dtype=np.int64))
+    proof = _Proof(some, support, x)
+    alone = proof.alone()
+    proved = np.flatnonzero(alone > 0)
+    support, x, alone = support[proved], x[proved], alone[proved]
+    near = _newton_step(some, support, _newton_step(some, support, x))
+    # a solution in a small box inside the box of uniqueness is the only one there
+    alone = alone - np.abs(near - x).max(axis=(1, 2), initial=0.0) * (1 + EPS)
+    proof = _Proof(some, support, near)
+    every = np.arange(len(near))
+    small = 2 * proof.away + TINY
+    tight = proof.image(every, small)
+    sure = np.all(tight < small, axis=1) & (small.max(axis=1, initial=0.0) < alone / 4)
+    box = _box(some, near[sure], tight[sure])
+    found = Solutions(support[sure], box.mid, box.radius, alone[sure])
+    # boxes a fourth as large as those of uniqueness hold the same solution if they meet
+    return found.take(_new(found, known))
+
+
+def _newton(some: Supports, support: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where Newton's method goes from ``x [case player place]``, and for which supports."""
+    for _ in range(NEWTON):
+        x = _newton_step(some, support, x)
+        # far outside the simplices it is not followed
+        near = np.flatnonzero(np.abs(x - 0.5).max(axis=(1, 2), initial=0.0) < 1.0)
+        support, x = support[near], x[near]
+        if not len(x):
+            break
+    return support, x
+
+
+def _newton_step(some: Supports, support: np.ndarray, x: np.ndarray) -> np.ndarray:
+    none = np.zeros((len(x), some.dimension))
+    box = _box(some, x, none)
+    move = inverses(_slope(some, support, box).mid) @ _residual(some, support, box).mid[..., None]
+    for player, place in enumerate(some.place):
+        box.mid[:, player, : some.sizes[player] - 1] -= move[:, place, 0]
+    return _box(some, box.mid, none).mid
+
+
+class _Proof:
+    """Krawczyk's operator around approximate solutions ``x [case player place]``."""
+
+    def __init__(self, some: Supports, support: np.ndarray, x: np.ndarray) -> None:
+        self.some, self.support, self.x = some, support, x
+        self.size = some.dimension
+        self.gamma = (self.size + 8) * EPS
+        box = _box(some, x, np.zeros((len(x), self.size)))
+        self.inverse = inverses(_slope(some, support, box).mid)
+        residual = _residual(some, support, box)
+        self.away = np.abs(np.einsum("cij,cj->ci", self.inverse, residual.mid))
+        slack = residual.radius + self.gamma * np.abs(residual.mid)
+        self.away += np.einsum("cij,cj->ci", np.abs(self.inverse), slack)
+
+    def rest(self, which: np.ndarray, radius: np.ndarray) -> np.ndarray:
+        """Return bounds on the unit matrix less the preconditioned slope, in boxes ``[case coordinate]``."""
+        slope = _slope(self.some, self.support[which], _box(self.some, self.x[which], radius))
+        y = self.inverse[which]
+        wide = np.abs(y) @ (slope.radius + self.gamma * np.abs(slope.mid)) * (1 + self.gamma)
+        return np.asarray(np.abs(np.eye(self.size) - y @ slope.mid) + wide + self.gamma)
+
+    def image(self, which: np.ndarray, radius: np.ndarray) -> np.ndarray:
+        """Return how far from ``x`` the operator moves a box at most, ``[case coordinate]``."""
+        found = self.away[which] + np.einsum("cij,cj->ci", self.rest(which, radius), radius)
+        return np.asarray(found * (1 + self.gamma) + TINY)
+
+    def alone(self) -> np.ndarray:
+        """Return the radius of a box with exactly one solution, ``[case]``; 0 where there is no proof."""
+        every = np.arange(len(self.x))
+        small = np.full((len(every), self.size), SMALL)
+        # the bound grows about in proportion to the radius
+        slope = self.rest(every, small).sum(axis=2).max(axis=1, initial=0.0) / SMALL
+        found = np.zeros(len(every))
+        for factor in FACTORS:
+            radius = np.minimum(factor / np.maximum(slope, 1e-3), 1.0)
+            open_ = np.flatnonzero((found == 0) & np.isfinite(radius))
+            if not len(open_):
+                break
+            wide = np.repeat(radius[open_, None], self.size, axis=1)
+            proved = np.all(self.image(open_, wide) < wide, axis=1)
+            found[open_[proved]] = radius[open_[proved]]
+        return found
+
+
+def judge(some: Supports, found: Solutions) -> np.ndarray:
+    """Return what is proved of solutions: `EQUILIBRIUM`, `NONE` or `TIE`."""
+    x = Bounds(found.x, found.radius)
+    played = np.zeros((len(some.sizes), max(some.sizes)), dtype=bool)
+    for player, k in enumerate(some.sizes):
+        played[player, :k] = True
+    low, high = (np.where(played, x.mid + sign * x.radius, 1.0) for sign in (-1, 1))
+    none, sure = (high < 0).any(axis=(1, 2)), (low > 0).all(axis=(1, 2))
+    for player, k in enumerate(some.sizes):
+        gain = _expected(some, player, found.support, x, None)
+        mid, radius = gain.mid[:, k - 1 :], gain.radius[:, k - 1 :]
+        rows = some.rows[player][found.support, k - 1 :]
+        always = ~rows.any(axis=tuple(range(2, rows.ndim)))  # never a gain, never a loss
+        none |= (mid - radius > 0).any(axis=1)
+        sure &= ((mid + radius < 0) | always).all(axis=1)
+    return np.where(none, NONE, np.where(sure, EQUILIBRIUM, TIE))
+
+
+def judge_fractions(game: Differences, actions: list[np.ndarray], x: np.ndarray, radius: np.ndarray) -> int:
+    """Return what is proved of a solution ``[player place]`` if its probabilities are fractions."""
+    profile = np.full((len(actions), max(map(len, (gain for gain in game.gains)))), Fraction(0))
+    for player, own in enumerate(actions):
+        exact = [Fraction(float(p)).limit_denominator(DENOMINATOR) for p in x[player, : len(own) - 1]]
+        exact.append(1 - sum(exact, Fraction(0)))
+        near = zip(exact, x[player], radius[player], strict=False)
+        if any(abs(p - Fraction(float(mid))) > Fraction(float(wide)) for p, mid, wide in near):
+            return TIE
+        profile[player, own] = exact
+    best = []
+    for player, own in enumerate(actions):
+        pays = expected_over(game.whole[player], profile, (player,))
+        if len(set(pays[own].tolist())) > 1:  # not the solution
+            return TIE
+        best.append(pays[own[0]] == max(pays[game.actions[player]].tolist()))
+    inside = all(p > 0 for player, own in enumerate(actions) for p in profile[player, own].tolist())
+    return EQUILIBRIUM if inside and all(best) else NONE
+
+
+def _new(found: Solutions, known: Solutions) -> np.ndarray:
+    """Return which solutions are not among the known ones, nor before in the list: boxes do not meet."""
+    new = np.ones(len(found.support), dtype=bool)
+    for k in range(len(new)):
+        for other, upto in ((known, len(known.support)), (found, k)):
+            same = np.flatnonzero(other.support[:upto] == found.support[k])
+            apart = np.abs(other.x[same] - found.x[k]) > (other.radius[same] + found.radius[k]) * (1 + 1e-9)
+            new[k] &= bool(apart.any(axis=(1, 2)).all())
+    return new
+
+
+def inverses(matrices: np.ndarray) -> np.ndarray:
+    """Return inverses; zero where there is none."""
+    bad = np.linalg.slogdet(matrices)[0] == 0
+    found = np.linalg.inv(np.where(bad[:, None, None], np.eye(matrices.shape[1]), matrices))
+    bad |= ~np.isfinite(found).all(axis=(1, 2))
+    return np.where(bad[:, None, None], 0.0, found)

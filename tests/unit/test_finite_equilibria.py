@@ -1,0 +1,404 @@
+"""Complete lists of equilibria of finite games against closed forms, elimination and exact arithmetic."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.games.matrix import matrix
+from rivalry.methods.finite import branch_and_prune as pruning
+from rivalry.methods.finite import support_solutions as proofs
+from rivalry.methods.finite.finite_equilibria import FiniteEquilibria
+from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
+from rivalry.methods.finite.support_differences import Supports, differences, supports
+from tests.unit.test_equilibria import NINE, roots_of_three, same_profiles
+
+
+def proved(tables: Any, **options: Any) -> Any:
+    return rv.solve(matrix(payoffs=tables), FiniteEquilibria(**options), tolerance=None).data
+
+
+def with_rows(*first: list[float]) -> list[np.ndarray]:
+    """Profiles of players with two actions, from the probabilities of the first action."""
+    return [np.stack([np.array(x), 1 - np.array(x)], axis=1) for x in first]
+
+
+def undecided(data: Any, x: np.ndarray, within: float = 1e-9) -> bool:
+    """Whether a profile lies in an undecided box."""
+    boxes = data.undecided.values
+    inside = (x >= boxes[..., 0] - within) & (x <= boxes[..., 1] + within)
+    return bool(inside.all(axis=(1, 2)).any())
+
+
+def minority(players: int) -> np.ndarray:
+    """Payoff 1 for every player on the side that fewer chose."""
+    joint = np.indices((2,) * players)
+    ones = joint.sum(axis=0)
+    return np.stack([np.where(own == 1, 2 * ones < players, 2 * ones > players) for own in joint]).astype(
+        float
+    )
+
+
+def three_players(bimatrix: np.ndarray) -> np.ndarray:
+    """A game of two players with a third, who has two actions and is paid for the first one."""
+    third = np.broadcast_to(np.array([1.0, 0.0]), (*bimatrix.shape[1:], 2))
+    return np.stack([*np.repeat(bimatrix[..., None], 2, axis=-1), third])
+
+
+@pytest.mark.parametrize("seed", [1, 3, 5, *(pytest.param(k, marks=pytest.mark.slow) for k in range(6, 60))])
+def test_three_players_with_two_actions_against_elimination(seed: int) -> None:
+    table = np.random.default_rng(seed).normal(size=(3, 2, 2, 2))
+    data = proved(table)
+    assert bool(data.complete)
+    assert data.undecided.shape == (0, 3, 2, 2)
+    assert same_profiles(data.equilibria.values, roots_of_three(table), 1e-9)
+    assert data.radius.values.max() < 1e-12
+
+
+def test_the_game_of_mckelvey_and_mclennan_has_exactly_nine() -> None:
+    table = np.zeros((3, 2, 2, 2))
+    for cell, pays in enumerate(NINE):
+        table[:, cell % 2, cell // 2 % 2, cell // 4] = pays
+    want = with_rows(
+        *([1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1 / 4, 1 / 3], [1 / 3, 1, 1 / 4]),
+        *([1 / 2, 1 / 2, 1], [2 / 5, 1 / 2, 1 / 3], [1 / 2, 2 / 5, 1 / 4]),
+    )
+    data = proved(table)
+    assert same_profiles(data.equilibria.values, want, 1e-14)
+    boxes = int(data.boxes)
+    assert data.complete_reason.item() == f"every support was decided: 9 equilibria, {boxes} boxes"
+
+
+@pytest.mark.parametrize(
+    ("factor", "shift"), [(1e-200, 0.0), (1e200, 0.0), pytest.param(1.0, 1e9, marks=pytest.mark.slow)]
+)
+def test_units_of_payoffs_do_not_matter(factor: float, shift: float) -> None:
+    table = np.random.default_rng(3).integers(0, 50, size=(3, 2, 2, 2)) * 1.0
+    one, other = proved(table), proved(table * factor + shift)
+    assert bool(other.complete)
+    np.testing.assert_allclose(other.equilibria, one.equilibria, atol=1e-14)
+
+
+def test_the_game_of_nau_and_others_has_one_irrational_equilibrium() -> None:
+    """Nau, Gomez Canovas and Hansen (2004): three poker players."""
+    left = [[(3, 0, 2), (0, 2, 0)], [(0, 1, 0), (1, 0, 0)]]
+    right = [[(1, 0, 0), (0, 1, 0)], [(0, 3, 0), (2, 0, 3)]]
+    table = np.moveaxis(np.array([left, right], dtype=float), (0, 3), (3, 0))
+    root = 601**0.5
+    data = proved(table)
+    assert bool(data.complete)
+    want = with_rows([(53 - root) / 46, (root - 13) / 24, (root - 23) / 4])
+    assert same_profiles(data.equilibria.values, want, 1e-13)
+
+
+def test_radii_contain_the_equilibrium() -> None:
+    """In 60 digits the true equilibrium of the volunteers' dilemma lies within the radius."""
+    mpmath = pytest.importorskip("mpmath")
+    for players, cost in ((3, "0.3"), (3, "0.7")):
+        data = rv.solve(
+            matrix("volunteers_dilemma", players=players, cost=float(cost)), FiniteEquilibria()
+        ).data
+        assert bool(data.complete)
+        with mpmath.workdps(60):
+            idle = mpmath.mpf(cost) ** (mpmath.mpf(1) / (players - 1))
+            gaps = [abs(mpmath.mpf(float(p)) - idle) for p in data.equilibria.values[-1, :, 0]]
+            assert all(gap <= mpmath.mpf(float(data.radius[-1])) for gap in gaps)
+
+
+@pytest.mark.parametrize("players", [3, pytest.param(4, marks=pytest.mark.slow)])
+def test_the_volunteers_dilemma_has_two_to_the_n_minus_one(players: int) -> None:
+    """One volunteers for sure, or any two or more mix."""
+    data = rv.solve(matrix("volunteers_dilemma", players=players, cost=0.3), FiniteEquilibria()).data
+    assert bool(data.complete)
+    assert int(data.equilibrium_count) == 2**players - 1
+    for x in data.equilibria.values:
+        mixing = x[:, 0] < 1
+        k = int(mixing.sum())
+        np.testing.assert_allclose(x[mixing, 0], 0.3 ** (1 / (k - 1)) if k > 1 else 0.0, atol=1e-13)
+
+
+def test_three_players_who_coordinate_have_one_equilibrium_per_set_of_actions() -> None:
+    data = rv.solve(matrix("coordination", players=3, size=2), FiniteEquilibria()).data
+    assert bool(data.complete)
+    assert same_profiles(data.equilibria.values, with_rows([1] * 3, [0] * 3, [0.5] * 3), 1e-14)
+
+
+@pytest.mark.slow
+def test_equations_that_hold_on_the_boundary_are_decided_in_fractions() -> None:
+    """Three actions: three pure, three and one uniform; six in which all differ, so that nobody can help."""
+    data = rv.solve(matrix("coordination", players=3, size=3), FiniteEquilibria()).data
+    assert bool(data.complete)
+    want = []
+    for size in (1, 2, 3):
+        for chosen in product((0.0, 1.0), repeat=3):
+            if sum(chosen) == size:
+                want.append(np.tile(np.array(chosen) / size, (3, 1)))
+    want += [np.eye(3)[list(order)] for order in product(range(3), repeat=3) if len(set(order)) == 3]
+    assert same_profiles(data.equilibria.values, want, 1e-13)
+
+
+def test_the_minority_game_has_six_segments() -> None:
+    """Where two differ the third is indifferent; the uniform profile is the only other equilibrium."""
+    data = proved(minority(3))
+    assert not bool(data.complete)
+    assert data.sizes["undecided"] == 6
+    assert data.complete_reason.item().startswith("6 of 19 supports undecided: ties")
+    assert same_profiles(data.equilibria.values[data.pure_count.item() :], with_rows([0.5] * 3), 1e-14)
+    for p in np.linspace(0, 1, 11):
+        for order in ((0, 1, 2), (2, 0, 1), (1, 2, 0)):
+            for sides in ([1, 0, p], [0, 1, p]):
+                assert undecided(data, with_rows([sides[k] for k in order])[0])
+    # boxes exclude what is no equilibrium
+    assert not undecided(data, with_rows([0.9, 0.1, 0.5])[0])
+
+
+def test_a_curve_of_equilibria_stays_undecided() -> None:
+    """The third player is indifferent, and the others' equilibrium depends on what it does."""
+    pennies = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    shift = np.array([[1.0, 0.0], [0.0, 0.0]])  # added where the third player plays its second action
+    first = np.stack([pennies, pennies + shift], axis=-1)
+    table = np.stack([first, np.stack([-pennies, -pennies], axis=-1), np.zeros((2, 2, 2))])
+    data = proved(table, max_boxes=500)
+    assert not bool(data.complete)
+    for r in np.linspace(0, 1, 7):
+        weight = 4 + r  # player 1 makes player 0 indifferent
+        assert undecided(data, np.array([[0.5, 0.5], [2 / weight, 1 - 2 / weight], [1 - r, r]]))
+
+
+def test_equal_payoffs_leave_everything_undecided() -> None:
+    data = proved(np.ones((3, 2, 2, 2)))
+    assert not bool(data.complete)
+    assert data.equilibria.shape == (8, 3, 2)
+    assert data.undecided_hull.values.tolist() == [[[0.0, 1.0]] * 2] * 3
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (1, 3, 3), (3, 1, 2)])
+def test_players_with_one_action(sizes: tuple[int, ...]) -> None:
+    """The others' game has exactly the extreme equilibria of two players."""
+    table = np.random.default_rng(7).normal(size=(3, *sizes))
+    data = proved(table)
+    assert bool(data.complete)
+    alone = sizes.index(1)
+    others = [p for p in range(3) if p != alone]
+    pair = np.take(table[others], 0, axis=1 + alone)
+    want = rv.solve(matrix(payoffs=pair), MixedEquilibria()).record["equilibria"][1]
+    ours = data.equilibria.values[:, others]
+    assert np.all(data.equilibria.values[:, alone, 0] == 1)
+    assert same_profiles(ours[..., : want.shape[-1]], list(want), 1e-12)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 3), pytest.param((2, 4, 4), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seed", range(2))
+def test_games_of_two_players_in_disguise_against_exact_vertices(shape: tuple[int, ...], seed: int) -> None:
+    """A third player is paid for its first action alone."""
+    pair = np.random.default_rng(seed).normal(size=shape)
+    data = proved(three_players(pair))
+    assert bool(data.complete)
+    want = rv.solve(matrix(payoffs=pair), MixedEquilibria()).record["equilibria"][1]
+    assert same_profiles(data.equilibria.values[:, :2], list(want), 1e-12)
+
+
+def test_two_players_have_the_list_of_extreme_equilibria() -> None:
+    for tables in ([[[1, 1], [0, 0]], [[2, 2], [1, 1]]], [[[0, 7], [2, 6]], [[0, 2], [7, 6]]]):
+        ours = proved(tables)
+        theirs = rv.solve(matrix(payoffs=tables), MixedEquilibria()).data
+        assert bool(ours.complete)
+        assert bool(theirs.complete)
+        for name in ("equilibria", "equilibrium_payoff", "component", "degenerate", "complete_reason"):
+            assert np.array_equal(ours[name], theirs[name]), name
+        pure = (ours.equilibria.values > 0).sum(axis=(1, 2)) == 2
+        assert np.array_equal(ours.radius.values > 0, ~pure)
+        assert ours.undecided.shape[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "seed"),
+    [
+        ((3, 2, 2, 2), 1),
+        pytest.param((3, 2, 3, 2), 0, marks=pytest.mark.slow),
+        *(pytest.param((3, 3, 3, 3), seed, marks=pytest.mark.slow) for seed in range(3)),
+        *(pytest.param((4, 2, 2, 2, 2), seed, marks=pytest.mark.slow) for seed in range(3)),
+    ],
+)
+@pytest.mark.parametrize("draw", ["normal", pytest.param("few", marks=pytest.mark.slow)])
+def test_lists_hold_all_that_a_numerical_search_finds(shape: tuple[int, ...], seed: int, draw: str) -> None:
+    rng = np.random.default_rng(seed)
+    table = rng.normal(size=shape) if draw == "normal" else rng.integers(0, 3, size=shape).astype(float)
+    data = proved(table)
+    assert bool(data.complete) or draw == "few"
+    ours = data.equilibria.values
+    for x in rv.solve(matrix(payoffs=table), MixedEquilibria(), tolerance=None).record["equilibria"][1]:
+        assert any(np.max(np.abs(x - y)) < 1e-6 for y in ours) or undecided(data, x, 1e-6)
+    game = matrix(payoffs=table)
+    assert all(rv.certificate(game, x).regret.max() < 1e-12 for x in ours)
+    if draw == "normal":
+        assert len(ours) % 2 == 1
+
+
+def test_an_irrational_tie_is_undecided() -> None:
+    """The others of a volunteers' dilemma mix with probability sqrt(0.3), which is what idling pays here."""
+    base = np.asarray(matrix("volunteers_dilemma", players=3, cost=0.3).table)
+    table = np.zeros((3, 3, 2, 2))
+    table[:, :2] = base
+    # a third action of player 0 that pays the same as its second, in another way: (1 - x) + (1 - y) ..
+    idle = np.array([[1.0, 0.0], [0.0, 0.0]])
+    table[0, 2] = 0.7 - 0.3 + idle  # 0.4 + x y = 0.7 where x = y = sqrt(0.3)
+    table[1:, 2] = base[1:, 1]
+    data = proved(table, max_boxes=100)
+    assert not bool(data.complete)
+    idle_probability = 0.3**0.5
+    x = np.zeros((3, 3))
+    x[1:, 0], x[1:, 1] = idle_probability, 1 - idle_probability
+    x[0, :2] = x[1, :2]
+    assert undecided(data, x)
+
+
+def sample_supports(seed: int) -> tuple[np.ndarray, Supports]:
+    table = np.random.default_rng(seed).integers(-50, 50, size=(3, 3, 3, 3)).astype(float)
+    return table, supports(differences(table), (2, 2, 3), 0)
+
+
+def exact_rows(some: Supports, player: int, support: int, x: list[list[Fraction]]) -> list[Fraction]:
+    """Rows of a support at exact strategies."""
+    rows = some.rows[player][support]
+    found = []
+    for row in rows:
+        total = Fraction(0)
+        for index in np.ndindex(*row.shape):
+            weight = Fraction(float(row[index]))
+            for p, place in enumerate(index):
+                weight *= 1 if p == player else x[p][place]
+            total += weight
+        found.append(total)
+    return found
+
+
+def test_enclosures_contain_exact_values() -> None:
+    """At random rational points of boxes, rows lie within bounds, and bounds of points are narrow."""
+    _, some = sample_supports(0)
+    assert len(some.actions[0]) > 3
+    rng = np.random.default_rng(1)
+    for support, radius in product(range(3), (0.0, 1e-3, 0.2)):
+        middle = [Fraction(int(k), 97) for k in rng.integers(10, 40, size=some.dimension)]
+        mid = np.zeros((1, 3, 3))
+        for p, place in enumerate(some.place):
+            mid[0, p, : some.sizes[p] - 1] = [float(q) for q in middle[place]]
+        box = proofs._box(some, mid, np.full((1, some.dimension), radius + 1e-16))
+        move = [Fraction(radius) * Fraction(int(k), 8) for k in rng.integers(-8, 9, size=some.dimension)]
+        x = []
+        for place in some.place:
+            own = [q + d for q, d in zip(middle[place], move[place], strict=True)]
+            x.append([*own, 1 - sum(own)])
+        for player in range(3):
+            bounds = proofs._expected(some, player, np.array([support]), box, None)
+            for row, exact in enumerate(exact_rows(some, player, support, x)):
+                gap = abs(exact - Fraction(float(bounds.mid[0, row])))
+                assert gap <= Fraction(float(bounds.radius[0, row]))
+            if not radius:
+                assert bounds.radius.max() < 1e-13
+
+
+def test_parts_that_are_discarded_have_no_solution() -> None:
+    """Exact solutions planted in random parts are never discarded, by any of the tests."""
+    rng = np.random.default_rng(2)
+    kept = 0
+    for _ in range(8):
+        x = [np.array([Fraction(int(k)) for k in rng.integers(1, 8, size=n)]) for n in (2, 2, 3)]
+        x = [own / own.sum() for own in x]
+        table = rng.integers(-9, 10, size=(3, 2, 2, 3)).astype(object)
+        whole = []
+        for player in range(3):
+            values = np.moveaxis(table[player], player, 0)
+            weights = [x[p] for p in range(3) if p != player]
+            pays = values @ weights[1] @ weights[0]
+            scale = int(np.lcm.reduce([f.denominator for f in pays]))
+            whole.append(np.moveaxis((values - pays.reshape(-1, 1, 1)) * scale, 0, player))
+        game = differences(np.array(whole, dtype=object).astype(float))
+        if [len(own) for own in game.actions] != [2, 2, 3]:
+            continue
+        some = supports(game, (2, 2, 3), 0)
+        assert len(some.actions[0]) == 1
+        parts = pruning.whole_parts(some)
+        profile = np.zeros((3, 3))
+        for p, own in enumerate(x):
+            profile[p, : len(own)] = [float(q) for q in own]
+        for _ in range(12):
+            left, _, edges = pruning._prune(some, parts)
+            halves, stuck = pruning._halve(some, parts.take(left), edges)
+            assert any(
+                all(holds(part[p], own) for p, own in enumerate(x))
+                for part in [*halves.vertices, *stuck.vertices]
+            )
+            parts = halves if len(halves.support) else parts
+            kept += 1
+    assert kept > 40
+
+
+def holds(vertices: np.ndarray, own: np.ndarray) -> bool:
+    """Whether a simplex contains a point, up to rounding."""
+    n = len(own)
+    weights = np.linalg.solve(vertices[:n, :n].T, own.astype(float))
+    return bool(weights.min() > -1e-9)
+
+
+def test_one_step_at_a_time_gives_the_same_arrays() -> None:
+    """Chunks of steps, and a session that was stored and read again, do not change the result."""
+    game = matrix(payoffs=np.random.default_rng(1).normal(size=(3, 2, 2, 2)))
+    learner = FiniteEquilibria()
+    world = learner.world(game)
+    whole, parts = (learner.begin(world, np.random.SeedSequence(0)) for _ in range(2))
+    learner.advance(world, whole, 2**40)
+    while learner.advance(world, parts, 1):
+        early = learner.read(world, parts)
+        assert bool(early["complete"][1]) == bool(parts["over"][0])
+        parts = learner.unpack({name: array.copy() for name, array in learner.pack(parts).items()})
+    for name, value in learner.read(world, whole).items():
+        np.testing.assert_array_equal(learner.read(world, parts)[name][1], value[1], err_msg=name)
+
+
+def test_limits_return_what_is_proved_so_far() -> None:
+    game = matrix("coordination", players=3, size=2)
+    every = rv.solve(game, FiniteEquilibria())
+    short = rv.solve(game, FiniteEquilibria(seconds=1e-9))
+    assert short.status == "iteration limit"
+    assert int(short.data.equilibrium_count) >= 2  # pure ones are found before
+    assert not bool(short.data.complete)
+    assert "supports not tried within 1e-09 s" in str(short.data.complete_reason.values)
+    few = rv.solve(game, FiniteEquilibria(max_boxes=1))
+    assert few.status == "converged"
+    assert not bool(few.data.complete)
+    for found in (short, few):
+        for x in every.data.equilibria.values:
+            listed = found.data.equilibria.values
+            assert any(np.max(np.abs(x - y)) < 1e-12 for y in listed) or undecided(found.data, x)
+
+
+def test_games_too_large_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"^game: has 54090000 differences of payoffs; a proof takes at most"
+    ):
+        differences(np.zeros((3, 300, 300, 1)))
+
+
+def test_payoffs_that_differ_by_rounding_are_no_complete_list() -> None:
+    table = np.random.default_rng(1).normal(size=(3, 2, 2, 2))
+    table[0, 0, 0, 0] = table[0, 1, 1, 1] + 1e-15
+    assert table[0, 0, 0, 0] != table[0, 1, 1, 1]
+    data = proved(table)
+    assert not bool(data.complete)
+    assert "payoffs that differ by less than 1e-12 of their range taken as equal" in str(data.complete_reason)
+
+
+def test_three_players_agree_with_gambit() -> None:
+    gambit = pytest.importorskip("pygambit")
+    table = np.random.default_rng(1).normal(size=(3, 2, 2, 2))
+    theirs = [
+        np.array([[float(p) for p in row] for row in (profile[player].values() for player in profile)])
+        for profile in gambit.nash.enumpoly_solve(gambit.Game.from_arrays(*table)).equilibria
+    ]
+    assert same_profiles(proved(table).equilibria.values, theirs, 1e-6)
