@@ -240,6 +240,21 @@ def test_lists_hold_all_that_a_numerical_search_finds(shape: tuple[int, ...], se
         assert len(ours) % 2 == 1
 
 
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))])
+def test_segments_between_pure_equilibria_are_undecided(seed: int) -> None:
+    """Where two pure equilibria differ in one player's action, so is every mixture of the two."""
+    table = np.random.default_rng(seed).integers(0, 2, size=(3, 2, 3, 2)).astype(float)
+    data = proved(table, max_boxes=200)
+    pure = data.equilibria.values[: data.pure_count.item()]
+    segments = 0
+    for one, other in product(pure, pure):
+        if (one != other).any(axis=1).sum() == 1:
+            segments += 1
+            assert undecided(data, one / 4 + 3 * other / 4)
+    assert segments == 0 or not bool(data.complete)
+    assert segments > 0 or seed > 1
+
+
 def test_an_irrational_tie_is_undecided() -> None:
     """The others of a volunteers' dilemma mix with probability sqrt(0.3), which is what idling pays here."""
     base = np.asarray(matrix("volunteers_dilemma", players=3, cost=0.3).table)

@@ -130,7 +130,8 @@ def solutions(some: Supports, support: np.ndarray, x: np.ndarray, known: Solutio
     alone = alone - np.abs(near - x).max(axis=(1, 2), initial=0.0) * (1 + EPS)
     proof = _Proof(some, support, near)
     every = np.arange(len(near))
-    small = 2 * proof.away + TINY
+    # one size for all coordinates: residuals of some may be zero
+    small = np.repeat(2 * proof.away.max(axis=1, initial=0.0)[:, None] + 4 * TINY, some.dimension, axis=1)
     tight = proof.image(every, small)
     sure = np.all(tight < small, axis=1) & (small.max(axis=1, initial=0.0) < alone / 4)
     box = _box(some, near[sure], tight[sure])
