@@ -216,6 +216,34 @@ def test_two_players_have_the_list_of_extreme_equilibria() -> None:
         assert ours.undecided.shape[0] == 0
 
 
+def test_the_order_of_players_and_actions_does_not_matter() -> None:
+    table = np.random.default_rng(11).normal(size=(3, 2, 3, 2))
+    one = proved(table).equilibria.values
+    turned = np.transpose(table[[2, 0, 1]], (0, 3, 1, 2))[:, :, ::-1][..., [2, 0, 1]]
+    other = proved(turned)
+    assert bool(other.complete)
+    back = np.zeros_like(one)
+    for k, x in enumerate(other.equilibria.values):
+        back[k, 2, :2], back[k, 0, :2] = x[0, :2], x[1, 1::-1]
+        back[k, 1, [2, 0, 1]] = x[2]
+    assert same_profiles(back, list(one), 1e-13)
+
+
+def test_dominated_actions_leave_the_list_as_it_is() -> None:
+    """Player 1's third action is always worse than its second, and then player 2's third than its first."""
+    table = np.random.default_rng(1).normal(size=(3, 2, 2, 2))
+    more = np.random.default_rng(2).normal(size=(3, 2, 3, 3))
+    more[:, :, :2, :2] = table
+    more[1, :, 2] = more[1, :, 1] - 0.1
+    more[2, :, :2, 2] = more[2, :, :2, 0] - 0.1
+    more[2, :, 2, 2] = more[2, :, 2, 0] + 5.0
+    one, other = proved(table), proved(more)
+    assert bool(other.complete)
+    assert other.boxes == one.boxes
+    assert np.all(other.equilibria.values[..., 2] == 0)
+    assert same_profiles(other.equilibria.values[..., :2], list(one.equilibria.values), 1e-13)
+
+
 @pytest.mark.parametrize(
     ("shape", "seed"),
     [
