@@ -78,10 +78,10 @@ def _corner_values(some: Supports, parts: Parts) -> list[np.ndarray]:
         for other in some.mixing:
             if other != player:
                 k = some.sizes[other]
-                moved = np.moveaxis(values, 2 + other, -1)
-                flat = moved.reshape(len(moved), prod(moved.shape[1:-1]), k)
+                last = np.moveaxis(values, 2 + other, -1)
+                flat = last.reshape(len(last), prod(last.shape[1:-1]), k)
                 flat = flat @ parts.vertices[:, other, :k, :k].swapaxes(1, 2)
-                values = np.moveaxis(flat.reshape(moved.shape), -1, 2 + other)
+                values = np.moveaxis(flat.reshape(last.shape), -1, 2 + other)
         found.append(values)
     return found
 
@@ -186,7 +186,7 @@ def parts_at_once(some: Supports) -> int:
     return max(16, min(ROUND, CORNERS // (some.dimension * prod(some.sizes))))
 
 
-class Round(NamedTuple):
+class Pruned(NamedTuple):
     """What one step of branch and prune finds."""
 
     parts: Parts  # left to try
@@ -195,7 +195,7 @@ class Round(NamedTuple):
     verdict: np.ndarray  # of the solutions
 
 
-def branch_and_prune(game: Differences, some: Supports, parts: Parts, known: Solutions) -> Round:
+def branch_and_prune(game: Differences, some: Supports, parts: Parts, known: Solutions) -> Pruned:
     """Return what is left of parts of supports when solutions are proved and empty parts are discarded."""
     parts = parts.take(~_inside(some, parts, known))
     left, guess, edges = _prune(some, parts)
@@ -209,7 +209,7 @@ def branch_and_prune(game: Differences, some: Supports, parts: Parts, known: Sol
     inside = _inside(some, parts, found)
     parts, edges = parts.take(~inside), edges[~inside]
     halves, stuck = _halve(some, parts, edges)
-    return Round(halves, stuck, found, verdict)
+    return Pruned(halves, stuck, found, verdict)
 
 
 def _inside(some: Supports, parts: Parts, known: Solutions) -> np.ndarray:

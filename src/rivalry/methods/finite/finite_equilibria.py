@@ -106,9 +106,8 @@ class FiniteEquilibria(BaseLearner):
     def _step(self, world: Differences, session: Session, some: Supports) -> None:
         """Try the first parts of supports."""
         waiting = Parts(session["support"], session["vertices"])
-        number = parts_at_once(some)
-        parts, later = (waiting.take(np.arange(len(waiting.support))[part])
-                        for part in (slice(number), slice(number, None)))  # fmt: skip
+        which, number = np.arange(len(waiting.support)), parts_at_once(some)
+        parts, later = waiting.take(which[:number]), waiting.take(which[number:])
         known = Solutions(*(session[f"known_{name}"] for name in Solutions._fields))
         done = branch_and_prune(world, some, parts, known)
         session["boxes"] = session["boxes"] + len(parts.support)
