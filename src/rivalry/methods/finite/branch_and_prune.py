@@ -79,9 +79,9 @@ def _corner_values(some: Supports, parts: Parts) -> list[np.ndarray]:
             if other != player:
                 k = some.sizes[other]
                 last = np.moveaxis(values, 2 + other, -1)
-                flat = last.reshape(len(last), prod(last.shape[1:-1]), k)
-                flat = flat @ parts.vertices[:, other, :k, :k].swapaxes(1, 2)
-                values = np.moveaxis(flat.reshape(last.shape), -1, 2 + other)
+                each = last.reshape(len(last), prod(last.shape[1:-1]), k)
+                each = each @ parts.vertices[:, other, :k, :k].swapaxes(1, 2)
+                values = np.moveaxis(each.reshape(last.shape), -1, 2 + other)
         found.append(values)
     return found
 
