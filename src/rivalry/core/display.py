@@ -443,8 +443,6 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "tolerance": (PAYOFF, "largest regret and bound of an equilibrium"),
     "total_quantity": ("quantity", "quantity sold per period by all firms"),
     "type_efficiency": (PAYOFF, "mean reward per agent and step of every type"),
-    "undecided": (ONE, "boxes that contain all equilibria not listed, if there are any"),
-    "undecided_hull": (ONE, "smallest box around all undecided boxes"),
     "unconstrained_equilibria": (
         "",
         "equilibria in the coordinates in which a reparametrised box is searched",

@@ -34,14 +34,13 @@ class FiniteEquilibria(BaseLearner):
     The record holds ``equilibria`` (equilibrium, player, action), smallest supports first, with
     ``equilibrium_payoff``, ``equilibrium_count`` and ``pure_count``. Exactly one equilibrium of the same
     support lies within ``radius`` (equilibrium) of each in every probability. ``complete`` (bool) is true if
-    no support is undecided; ``complete_reason`` says so in words. ``undecided`` (undecided, player,
-    action, end) are boxes of probabilities that contain all other equilibria, one for every support undecided
-    and one for all those not tried, and ``undecided_hull`` (player, action, end) is the smallest box around
-    them; ``boxes`` is the number of parts tried. Supports with equilibria that are not isolated, as
-    degenerate games have, stay undecided.
+    no support is undecided; ``complete_reason`` says so in words. ``undecided`` (undecided, player, action,
+    end) are boxes of probabilities that contain all other equilibria: the smallest one around what is left of
+    every support undecided, and one for all supports not tried. ``boxes`` is the number of parts tried.
+    Supports with equilibria that are not isolated, as degenerate games have, stay undecided.
 
-    For two players there are also ``component``, ``component_count``, ``extreme_count`` and ``degenerate``,
-    and ``radius`` is NaN where a game is too large for a proof.
+    For two players there are no ``boxes``, but ``component``, ``component_count``, ``extreme_count`` and
+    ``degenerate``, and ``radius`` is NaN where a game is too large for a proof.
 
     Examples
     --------
@@ -174,7 +173,8 @@ class FiniteEquilibria(BaseLearner):
         record = equilibria_record(world.tables, session["found"][order], status, complete, reason)
         pure = sum(int((x > 0).sum() == len(world.tables)) for x in session["found"])
         record["pure_count"] = ((), np.asarray(pure))
-        return record | _proof_record(session["radius"][order], undecided, int(session["boxes"][0]))
+        record["boxes"] = ((), session["boxes"][0].copy())
+        return record | _proof_record(session["radius"][order], undecided)
 
 
 def _present_supports(world: Differences, session: Session) -> Supports:
@@ -229,15 +229,10 @@ def _boxes(some: Supports, hull: np.ndarray, like: np.ndarray) -> np.ndarray:
     return found
 
 
-def _proof_record(radius: np.ndarray, undecided: np.ndarray, boxes: int) -> Record:
-    hull = np.full(undecided.shape[1:], np.nan)
-    if len(undecided):
-        hull = np.stack([undecided[..., 0].min(axis=0), undecided[..., 1].max(axis=0)], axis=-1)
+def _proof_record(radius: np.ndarray, undecided: np.ndarray) -> Record:
     return {
         "radius": (("equilibrium",), radius),
         "undecided": (("undecided", "player", "action", "end"), undecided),
-        "undecided_hull": (("player", "action", "end"), hull),
-        "boxes": ((), np.asarray(boxes)),
     }
 
 
@@ -250,4 +245,4 @@ def _two_players(world: Any, session: Session) -> Record:
     undecided = np.zeros((0 if record["complete"][1] else 1, *found.shape[1:], 2))
     for player, size in enumerate(tables.shape[1:]):
         undecided[:, player, :size, 1] = 1.0
-    return record | _proof_record(np.where(pure, 0.0, exact), undecided, 0)
+    return record | _proof_record(np.where(pure, 0.0, exact), undecided)
