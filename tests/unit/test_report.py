@@ -395,7 +395,8 @@ def test_a_cell_without_certificate_counts_as_the_weakest() -> None:
     )
     assert certificates(data_of(cells))[0] == {
         "cell": "0.1a", "algorithm": "a", "at": {"reach": 0.1},
-        "regret": None, "bound": None, "coverage": None, "rounding": None, "claim": None,
+        "regret": None, "bound": None, "coverage": None, "rounding": None,
+        "radius": None, "claim": None,
     }  # fmt: skip
 
 

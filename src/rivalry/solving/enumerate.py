@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.display import html_table
+from rivalry.core.display import equilibrium_lines, html_table
 from rivalry.core.needs import fits, needs_of
 from rivalry.core.registry import load
 from rivalry.core.results import Solution
@@ -50,27 +50,11 @@ class EquilibriumList:
         return len(self.equilibria)
 
     def __repr__(self) -> str:
-        lines = [self._title()]
-        for profile, payoffs in zip(self.equilibria, self.payoffs, strict=True):
-            lines.append(f"  {_text(profile.squeeze())}, payoffs {_text(payoffs)}")
-        return "\n".join(lines)
+        return "\n".join(equilibrium_lines(self.solution.record))
 
     def _repr_html_(self) -> str:
-        rows = [
-            (_text(profile.squeeze()), _text(payoffs), f"{radius:.2g}")
-            for profile, payoffs, radius in zip(self.equilibria, self.payoffs, self.radius, strict=True)
-        ]
-        return html_table(self._title(), {}, ("profile", "payoffs", "radius"), rows)
-
-    def _title(self) -> str:
-        count = f"{len(self)} {'equilibrium' if len(self) == 1 else 'equilibria'}"
-        return f"{'Exactly' if self.complete else 'At least'} {count}: {self.reason}"
-
-
-def _text(values: np.ndarray) -> str:
-    return np.array2string(np.asarray(values), precision=6, suppress_small=True, separator=", ").replace(
-        "\n", ""
-    )
+        title, *lines = equilibrium_lines(self.solution.record)
+        return html_table(title, {}, ("equilibria",), [(line.strip(),) for line in lines])
 
 
 @check_keywords
@@ -108,6 +92,8 @@ def enumerate(
     >>> found = rv.enumerate(rv.games.influencer(reach=[0.25, 0.25], resource="bimodal"))
     >>> found.complete, found.equilibria.round(6).tolist()
     (True, [[[0.5], [0.5]]])
+    >>> print(str(found).split(" (")[0])
+    exactly 1 equilibrium, proved
     """
     from rivalry.methods import METHODS
 
