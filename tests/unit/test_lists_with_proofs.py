@@ -130,6 +130,13 @@ def test_printed_intervals_show_their_width() -> None:
     assert float(low) < float(high)
 
 
+def test_printed_distances_and_hulls_hold_what_they_state() -> None:
+    assert "within 7.9e-15" in repr(certificate(radius=7.81e-15))  # not 7.8e-15, which is too little
+    inside = np.array([[[[0.12345678, 0.98765432]], [[-0.98765432, 0.5]]]])
+    (words,) = undecided_in_words({"undecided": ((), inside)})
+    assert words == "[0.1234, 0.9877] × [-0.9877, 0.5]"
+
+
 def test_every_variable_of_a_list_has_a_meaning() -> None:
     data = dataset(a_list([0.5], undecided=1) | certificate(radius=1e-13).record())
     for name, variable in data.variables.items():

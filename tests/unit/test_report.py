@@ -78,7 +78,7 @@ KEYS = [
 ]  # fmt: skip
 
 
-CERTIFICATE = ["cell", "algorithm", "at", "regret", "bound", "coverage", "rounding", "claim"]
+CERTIFICATE = ["cell", "algorithm", "at", "regret", "bound", "coverage", "rounding", "radius", "claim"]
 
 
 def verdicts(found: dict[str, Any]) -> tuple[str | None, str | None]:
@@ -462,7 +462,8 @@ def test_certificates_aggregate_over_the_starts_of_a_cell() -> None:
     found = certificates(data_of({(0.1, "a"): batch, (0.1, "b"): record()}, planned=2))
     assert found[0] | {"cell": ""} == {
         "cell": "", "algorithm": "a", "at": {"reach": 0.1}, "regret": 3.0, "bound": None,
-        "coverage": "lower bound", "rounding": None, "claim": "no deviation found",
+        "coverage": "lower bound", "rounding": None, "radius": None,
+        "claim": "no deviation found",
     }  # fmt: skip
     assert found[1]["claim"] == "equilibrium"
 

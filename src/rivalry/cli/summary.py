@@ -99,7 +99,7 @@ def claims(findings: Mapping[str, Findings]) -> list[str]:
 
     Approximate equilibria have their largest bound, proved ones the largest distance to an exact equilibrium.
     """
-    from rivalry.core.results import gain_in_words
+    from rivalry.core.results import gain_in_words, radius_in_words
     from rivalry.lab.report.judge import unproved
 
     rows = [row for own in findings.values() for row in own.cells if row[0]["claim"]]
@@ -112,7 +112,7 @@ def claims(findings: Mapping[str, Findings]) -> list[str]:
             counted[-1] += f" ({gain_in_words(worst)})"
     radii = [row["radius"] for row, _ in rows if row["coverage"] == "proved"]
     if radii:
-        counted.append(f"{len(radii)} proved, an exact equilibrium within {max(radii):.2g}")
+        counted.append(f"{len(radii)} proved, an exact equilibrium within {radius_in_words(max(radii))}")
     lines = [f"certificates: {', '.join(counted)}"] if counted else []
     return lines + [f"not proved: {line}" for line in unproved(rows)]
 

@@ -6,6 +6,7 @@ Attributes of variables are named as in the CF conventions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from html import escape
 from itertools import zip_longest
 from typing import Any
@@ -181,7 +182,7 @@ def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str
             rows = [strategy_by_name(row, own) for row, own in zip(profile, actions, strict=True)]
         strategies = (" | " if named else "  ").join(rows)
         where = "" if components is None else f"  component {components[k]}"
-        where += "" if radius is None else f"  within {radius[k]:.2g}"
+        where += "" if radius is None else f"  within {radius_in_words(radius[k])}"
         lines.append(f"  {k}: {strategies}  payoff {list_in_words(payoff)}{where}")
     if len(found) > most:
         lines.append(f"  ... and {len(found) - most} more, in data.equilibria")
@@ -269,9 +270,22 @@ def _interval_in_words(ends: np.ndarray) -> str:
     low, high = map(float, ends)
     if low == high:
         return f"{low:.6g}"
-    digits = np.ceil(np.log10(max(abs(low), abs(high)) / (high - low))) + 1
-    digits = int(np.clip(digits, 4, 17))
-    return f"[{low:.{digits}g}, {high:.{digits}g}]"
+    digits = int(np.clip(np.ceil(np.log10(max(abs(low), abs(high)) / (high - low))) + 1, 4, 17))
+    return f"[{_rounded(low, digits, ROUND_FLOOR)}, {_rounded(high, digits, ROUND_CEILING)}]"
+
+
+def radius_in_words(radius: float) -> str:
+    """Return a proved distance with two digits, rounded up so that the printed one holds.
+
+    >>> radius_in_words(7.81e-15), radius_in_words(0.0)
+    ('7.9e-15', '0')
+    """
+    return _rounded(radius, 2, ROUND_CEILING)
+
+
+def _rounded(value: float, digits: int, rounding: str) -> str:
+    number = Context(prec=digits, rounding=rounding).create_decimal(repr(float(value)))
+    return f"{float(number):.{digits}g}"
 
 
 def strategy_in_words(row: np.ndarray) -> str:

@@ -26,6 +26,7 @@ from rivalry.core.display import (
 )
 from rivalry.core.display import boxes_in_words as boxes_in_words
 from rivalry.core.display import count_in_words as count_in_words
+from rivalry.core.display import radius_in_words as radius_in_words
 from rivalry.core.display import strategy_by_name as strategy_by_name
 from rivalry.core.display import strategy_in_words as strategy_in_words
 from rivalry.core.display import undecided_in_words as undecided_in_words
@@ -193,7 +194,7 @@ class Certificate(NamedTuple):
             f"{how} ({self.method}), tolerance {np.max(self.tolerance):.3g}"
         )
         if self.radius is not None:
-            text += f", an exact equilibrium within {self.radius:.2g}"
+            text += f", an exact equilibrium within {radius_in_words(self.radius)}"
         if self.concept == "Nash":
             return text
         return f"{text}, {self.concept}" + ("" if self.residual is None else f" to {self.residual:.3g}")

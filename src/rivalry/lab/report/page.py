@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rivalry.core.files import folder_for, write
-from rivalry.core.results import CLAIMS, gain_in_words
+from rivalry.core.results import CLAIMS, gain_in_words, radius_in_words
 from rivalry.economies.report import travellers
 from rivalry.games import GAMES
 from rivalry.lab.report.answers import AnswerTable, answer_table
@@ -253,7 +253,7 @@ def _group(method: str, claim: str, status: str, rows: list[JudgedCell]) -> dict
     if claim == "approximate equilibrium":
         words = gain_in_words(max(about["gain"] for _, about in rows))
     elif coverage == "proved":
-        words = f"an exact equilibrium within {max(row['radius'] for row, _ in rows):.2g}"
+        words = f"an exact equilibrium within {radius_in_words(max(row['radius'] for row, _ in rows))}"
     elif coverage == "lower bound":
         words = ", ".join(sorted({about["search"] for _, about in rows} - {""})[:3])
     group = {"method": method, "claim": claim, "words": words, "status": status, "coverage": coverage}

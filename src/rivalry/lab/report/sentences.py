@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.results import Claim, boxes_in_words, gain_in_words, small_gain_in_words
+from rivalry.core.results import (
+    Claim,
+    boxes_in_words,
+    gain_in_words,
+    radius_in_words,
+    small_gain_in_words,
+)
 from rivalry.lab.report.answers import Answer, number_in_words, runs_of
 from rivalry.methods import METHODS
 from rivalry.plots.metrics import metric_label
@@ -180,7 +186,7 @@ def _claims(part: Sequence[Answer]) -> str:
         if claim == "approximate equilibrium":
             text += f", {gain_in_words(max(one.gain for one in part))}"
         elif claim == "equilibrium" and not any(np.isnan(one.radius) for one in part):
-            text += f", and an exact one is proved within {max(one.radius for one in part):.2g}"
+            text += f", and an exact one is proved within {radius_in_words(max(one.radius for one in part))}"
         elif claim == "no deviation found":
             ways = sorted({way for one in part for way in one.searches})
             text += f" ({', '.join(ways[:2])})" if ways else ""
