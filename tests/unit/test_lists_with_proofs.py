@@ -189,6 +189,8 @@ def test_tables_have_the_number_and_whether_it_is_complete() -> None:
         "at least 2 equilibria; 2 places are undecided (437 boxes)",
     ]
     assert [len(one.undecided) for one in found] == [0, 2]
+    assert found[0].about == "Within"
+    assert found[0].rows == [("2e-14", ["[0.5]", "[0.5]"], "1, 1")]
 
 
 # -- certificates --------------------------------------------------------------------------------------

@@ -206,8 +206,8 @@ def split_method(method: str) -> tuple[str, str]:
     >>> split_method("201 grid points, 9 climbs; no bound: cumprod has no interval form")
     ('201 grid points, 9 climbs', 'no bound: cumprod has no interval form')
     """
-    search, _, reason = method.partition("; ")
-    return search, reason
+    search, *reasons = method.split("; ")
+    return search, "; ".join(dict.fromkeys(reasons))  # that of a bound may also be that of a proof
 
 
 def gain_in_words(fraction: float) -> str:

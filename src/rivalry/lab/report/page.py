@@ -132,6 +132,10 @@ def commands(run: Run) -> list[tuple[str, str]]:
         ("rivalry resume RUN", "continue this run and repeat failed cells; RUN is the folder of this page"),
         ("rivalry report RUN", "rebuild this page and its figures from the stored data"),
         ("rivalry certify RUN", "recompute the certificates of the stored profiles"),
+        (
+            "rivalry certify RUN --proof",
+            "the same with outward rounding, and with proofs of exact equilibria",
+        ),
         ("rivalry export RUN --to csv", "export the results for other tools"),
     ]
 

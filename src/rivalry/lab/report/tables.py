@@ -12,6 +12,7 @@ from rivalry.core.results import (
     LISTED,
     boxes_in_words,
     count_in_words,
+    radius_in_words,
     strategy_by_name,
     strategy_in_words,
     undecided_in_words,
@@ -197,7 +198,8 @@ class ListedEquilibria(NamedTuple):
     complete: bool
     reason: str
     players: int
-    rows: list[tuple[str, list[str], str]]  # component, strategies, payoffs
+    about: str  # what is known of each: its component, or the radius of its proof
+    rows: list[tuple[str, list[str], str]]  # this, strategies, payoffs
     folded: list[tuple[str, list[str], str]]  # beyond the first `LISTED`
     undecided: list[str]  # hulls of places in which nothing is proved
 
@@ -218,13 +220,18 @@ def _equilibrium_table(where: str, cell: Any) -> ListedEquilibria:
     known |= {name: ((), cell[name].values) for name in PROOFS if name in cell}
     count = int(known["equilibrium_count"][1])
     profiles, pays = cell["equilibria"].values[:count], cell["equilibrium_payoff"].values[:count]
-    components = cell["component"].values if "component_count" in known else [""] * count
+    proofs = "radius" in cell and bool(np.isfinite(cell["radius"].values[:count]).all())
+    about = [""] * count
+    if "component_count" in known:
+        about = [str(component) for component in cell["component"].values]
+    elif proofs:
+        about = [radius_in_words(radius) for radius in cell["radius"].values[:count]]
     names = np.full(profiles.shape[1:], "", dtype=object)
     if "action_name" in cell:  # padded less than equilibria that other cells have
         known_names = cell["action_name"].values[: names.shape[0], : names.shape[1]]
         names[tuple(map(slice, known_names.shape))] = known_names
     rows = []
-    for component, profile, pay in zip(components, profiles, pays, strict=False):
+    for word, profile, pay in zip(about, profiles, pays, strict=False):
         present = ~np.isnan(profile)
         strategies = [
             strategy_by_name(row[there], own[there]) if all(own[there]) else strategy_in_words(row[there])
@@ -232,13 +239,14 @@ def _equilibrium_table(where: str, cell: Any) -> ListedEquilibria:
             if there.any()
         ]
         payoffs = ", ".join(f"{value:.6g}" for value in pay if not np.isnan(value))
-        rows.append((str(component), strategies, payoffs))
+        rows.append((word, strategies, payoffs))
     return ListedEquilibria(
         where=where,
         summary=f"{count_in_words(known)}{boxes_in_words([known.get('boxes', ((), -1))[1]])}",
         complete=bool(cell["complete"].values == 1),  # NaN where other methods have no such list
         reason=str(cell["complete_reason"].values),
         players=max((len(strategies) for _, strategies, _ in rows), default=0),
+        about="Within" if proofs else "Component",
         rows=rows[:LISTED],
         folded=rows[LISTED:],
         undecided=undecided_in_words(known),
