@@ -169,6 +169,16 @@ def test_equal_numbers_along_a_sweep_are_one_sentence() -> None:
     )
 
 
+def test_the_profile_of_a_list_is_the_first_equilibrium() -> None:
+    verdicts = {"verdict": (("point",), np.array(["equilibrium", *["not an equilibrium"] * 2]))}
+    words = said([a_list([0.5]) | verdicts])
+    assert words == (
+        "Exactly 3 first-order points, 1 of them an equilibrium, proved (437 boxes); the first equilibrium is "
+        "at 0.5 for every player."
+    )
+    assert "; the first at 0.1 for every player." in said([a_list([0.1, 0.9])])
+
+
 def test_many_ranges_count_points_by_the_number_of_equilibria() -> None:
     rows = [a_list([0.5]) if k % 2 else a_list([0.1, 0.9], undecided=k % 4 // 2) for k in range(16)]
     assert said(rows) == (
@@ -268,6 +278,14 @@ def test_what_was_cut_off_is_coloured_only_once_the_search_has_ended() -> None:
     ended, stopped = a_list([0.5]), a_list([0.5]) | {"status": ((), np.asarray("iteration limit"))}
     some = a_list([0.5]) | {"discarded": (("reason",), np.array([9, 9, 9, 9, 9]))}  # more than are drawn
     assert [background(one) - boxes for one in (ended, stopped, some)] == [1, 0, 0]
+
+
+def test_boxes_are_drawn_beside_plot_data_with_dimensions_of_the_same_name() -> None:
+    record = a_list([0.5]) | {"resource_points": (("point", "coordinate"), np.zeros((9, 1)))}
+    data = dataset(record | {"verdict": (("point",), np.array(["equilibrium"]))})
+    assert data.resource_points.dims == ("point", "resource_points_coordinate")
+    assert data.verdict.dims == ("verdict_point",)
+    assert "equilibrium, proved" in labels(rv.plots.enumeration(data))
 
 
 def test_boxes_of_one_choice_are_not_drawn() -> None:

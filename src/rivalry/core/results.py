@@ -368,14 +368,18 @@ class Solution:
 def dataset(record: Record, names: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> Dataset:
     """Return a record as a labelled dataset; ``names`` are the coordinates of dimensions, where known.
 
+    A dimension whose length differs in an earlier variable gets a name of its own, as in `collect`.
+
     >>> data = dataset({"payoff": (("player",), np.array([1.0, 2.0]))}, {"player": ("old", "new")})
     >>> float(data.payoff.sel(player="new")), data.payoff.attrs["units"]
     (2.0, 'payoff')
     """
     import xarray as xr
 
-    data = xr.Dataset({name: (dims, array) for name, (dims, array) in record.items()})
-    return describe(data, names)
+    variables: Record = {}
+    for name, (dims, array) in record.items():
+        variables[name] = (_unique_dims(name, dims, array, variables, ()), array)
+    return describe(xr.Dataset(variables), names)
 
 
 def describe(data: Dataset, names: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> Dataset:

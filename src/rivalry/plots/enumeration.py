@@ -114,7 +114,7 @@ def _points(ax: Axes, found: DrawnPoint) -> None:
     places = found.get("undecided", np.empty((0, 2, 1, 2))).mean(axis=-1)
     if (shown := profiles_in_plane(places)).size:
         ax.plot(*shown.T, "x", color=INK, markersize=7, label="undecided place", **look)
-    if "verdict" in found:
+    if {"first_order", "verdict"} <= set(found):
         others = found["first_order"][found["verdict"] != "equilibrium"]
         if (shown := profiles_in_plane(others)).size:
             dull = {"color": "white", "markeredgecolor": INK, "markeredgewidth": 1.2, "markersize": 6.5}

@@ -142,7 +142,8 @@ def _outcome(part: Sequence[Answer], kind: str) -> str:
     one, place = part[0], _place(part)
     if one.counts_text:
         words = one.counts_text + boxes_in_words(answer.boxes for answer in part)
-        which = "it is" if words.startswith("exactly 1 equilibrium,") else "the first"
+        of_points = "the first equilibrium is" if "first-order" in words else "the first"
+        which = "it is" if words.startswith("exactly 1 ") else of_points
         return f"{words}; {which} {place}" if place else words
     if len(one.statuses) > 1:
         return place
