@@ -15,6 +15,7 @@ from rivalry.cli.summary import claims
 from rivalry.core.display import count_in_words, equilibrium_lines, undecided_in_words
 from rivalry.core.results import Certificate, Record, Solution, collect, dataset
 from rivalry.lab.report.answers import answer_table, answers
+from rivalry.lab.report.findings import Findings
 from rivalry.lab.report.judge import certificates, unproved
 from rivalry.lab.report.sentences import sentences
 from rivalry.lab.report.tables import equilibria
@@ -117,7 +118,7 @@ def test_first_order_points_are_counted_apart_from_equilibria(verdicts: list[str
 def test_a_solution_prints_radii_and_undecided_places() -> None:
     text = repr(Solution(a_list([0.5], undecided=8) | {"steps": ((), np.asarray(3))}, None))
     assert "at least 1 equilibrium; 8 places are undecided (437 boxes); complete: false (a reason)" in text
-    assert "    0: [0.5]  [0.5]  payoff [1. 1.]  within 2e-14" in text
+    assert "    0: [0.5]  [0.5]  payoff [1 1]  within 2e-14" in text
     assert "    undecided: [0.1, 0.2] × [0.25, 0.25000003]" in text
     assert "    ... and 2 more places, in data.undecided" in text
 
@@ -173,8 +174,8 @@ def test_the_profile_of_a_list_is_the_first_equilibrium() -> None:
     verdicts = {"verdict": (("point",), np.array(["equilibrium", *["not an equilibrium"] * 2]))}
     words = said([a_list([0.5]) | verdicts])
     assert words == (
-        "Exactly 3 first-order points, 1 of them an equilibrium, proved (437 boxes); the first equilibrium is "
-        "at 0.5 for every player."
+        "Exactly 3 first-order points, 1 of them an equilibrium, proved (437 boxes); the first "
+        "equilibrium is at 0.5 for every player."
     )
     assert "; the first at 0.1 for every player." in said([a_list([0.1, 0.9])])
 
@@ -210,7 +211,7 @@ def test_a_proved_equilibrium_is_reported_with_its_radius() -> None:
     rows = [a_list([0.5]) | certificate(coverage="proved", radius=r).record() for r in (1e-14, 3e-13)]
     data = swept(rows)
     assert said(rows).endswith("for every player: an equilibrium, and an exact one is proved within 3e-13.")
-    assert claims({"": data}) == [
+    assert claims({"": Findings(STUDY, data)}) == [
         "certificates: 2 equilibrium, 2 proved, an exact equilibrium within 3e-13",
     ]
     found = certificates(data)
@@ -232,8 +233,8 @@ def test_why_nothing_is_proved_is_said_once() -> None:
     )
     rows = [{**proof.record(), **a_list([0.5])} for _ in range(3)]
     data = swept(rows)
-    assert unproved([data]) == [f"{why} (3 cells)"]
-    assert claims({"": data})[1:] == [f"not proved: {why} (3 cells)"]
+    assert unproved(Findings(STUDY, data).cells) == [f"{why} (3 cells)"]
+    assert claims({"": Findings(STUDY, data)})[1:] == [f"not proved: {why} (3 cells)"]
     words = said(rows)
     assert why not in words
     assert words.endswith("no profitable deviation was found (9 climbs).")
