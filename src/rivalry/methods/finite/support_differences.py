@@ -13,7 +13,7 @@ from rivalry.tables.extreme_equilibria import whole_payoffs
 EPS = float(np.finfo(float).eps)
 TINY = 1e-290  # more than any number that underflows
 SUPPORTS = 256  # tried together
-MOST = 20_000_000  # differences of payoffs
+MOST = 4_000_000  # differences of payoffs
 
 
 class Differences(NamedTuple):
