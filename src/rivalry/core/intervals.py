@@ -36,7 +36,7 @@ LOG2_HIGH = 2977044471 * 2.0**-32
 LOG2_LOW = 1.9082149292705877e-10
 ROOT_HALF = 0.7071067811865476
 SMALLEST = 2.3e-308  # a normal number
-LOW_EXPONENT, HIGH_EXPONENT = -660.0, 709.0  # exp is a normal number well above `TINY` between them
+LOW_EXPONENT, HIGH_EXPONENT = -660.0, 708.0  # exp is a normal number well above `TINY` between them
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=("low", "high"), meta_fields=("positive",))
@@ -92,11 +92,11 @@ ONE = interval(1.0)
 
 def widen(low: Any, high: Any, relative: float = WIDEN, positive: bool = False) -> Interval:
     """Return rounded endpoints moved outward by a relative error; an overflow to the wrong side is no end."""
-    low, high = jnp.minimum(low, HUGE), jnp.maximum(high, -HUGE)
-    if positive:  # max returns NaN for NaN
-        return Interval(
-            jnp.maximum(low - (low * relative + TINY), 0.0), high + (high * relative + TINY), True
-        )
+    # by comparisons, which leave NaN, and cost less than a minimum that keeps NaN
+    low, high = jnp.where(low > HUGE, HUGE, low), jnp.where(high < -HUGE, -HUGE, high)
+    if positive:
+        low = low - (low * relative + TINY)
+        return Interval(jnp.where(low < 0, 0.0, low), high + (high * relative + TINY), True)
     return Interval(low - (jnp.abs(low) * relative + TINY), high + (jnp.abs(high) * relative + TINY))
 
 
@@ -290,9 +290,9 @@ def _exp(x: Any) -> Any:
     """
     k = jnp.round(x * (1 / LOG2))
     r = (x - k * LOG2_HIGH) - k * LOG2_LOW
-    # 2 ** k by its bits: exact
-    scale = jax.lax.bitcast_convert_type((k.astype(jnp.int64) + 1023) << 52, jnp.float64)
-    return scale + scale * _exp_rest(r)
+    # 2 ** -k by its bits: exact, and so is the quotient
+    scale = jax.lax.bitcast_convert_type((1023 - k.astype(jnp.int64)) << 52, jnp.float64)
+    return (1.0 + _exp_rest(r)) / scale
 
 
 def exp(a: Interval) -> Interval:
