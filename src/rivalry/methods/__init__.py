@@ -24,7 +24,6 @@ _TITLES = {
         "thresholds": "parameter values at which the symmetric profile gains or loses stability",
     },
     "rivalry.methods.continuous": {
-        "all_equilibria": "all pure equilibria of a game on boxes, each with a proof, and of no other",
         "actor_critic": "stochastic policies over continuous choices, by policy gradients with a critic",
         "double_oracle": "mixed equilibrium of a continuous game: a finite game extended by best responses",
     },
@@ -73,8 +72,12 @@ METHODS = {
 }
 METHODS |= {
     "all_equilibria": Entry(
-        ("rivalry.methods.finite.finite_equilibria:FiniteEquilibria",),
-        "all equilibria of a finite game, each with a proof, and whether the list is complete",
+        (
+            "rivalry.methods.continuous.all_equilibria:AllEquilibria",
+            "rivalry.methods.finite.finite_equilibria:FiniteEquilibria",
+        ),
+        "all equilibria, each with a proof, and whether the list is complete: pure ones on boxes, mixed ones "
+        "of finite games",
     ),
     "bayesian_design": Entry(
         ("rivalry.integrations.optuna:BayesianDesign",),

@@ -75,8 +75,7 @@ def outcome(rules: Rules, numbers: Numbers, xs: PerPlayer, xp: PerPlayer) -> Out
     sigma = jax.nn.sigmoid(z)
     p = jnp.exp(log_p)
     q = rules.contest(log_p, p, numbers)
-    # rounding may lift the sum above 1
-    nobody = jnp.maximum(1 - jnp.sum(q), 0.0)
+    nobody = no_winner(rules, numbers, log_p, p, q)
     safety = rules.risk(z, sigma, numbers)
     unsafe = complement(rules, z, safety)
     cost = rules.cost(xs, xp, z if rules.measured_by == "odds" else log_s, numbers)
@@ -142,7 +141,12 @@ def ratio(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
 
     Without kappa somebody always wins.
     """
-    return _win_probabilities(jnp.where(log_p > -jnp.inf, numbers["decisiveness"] * log_p, -jnp.inf), numbers)
+    parts, total = _weights(_ratio_logs(log_p, p, numbers), numbers)
+    return parts[:-1] / total
+
+
+def _ratio_logs(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
+    return jnp.where(log_p > -jnp.inf, numbers["decisiveness"] * log_p, -jnp.inf)
 
 
 def logit(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
@@ -150,10 +154,25 @@ def logit(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
 
     0 for all at performance 0.
     """
+    parts, total = _weights(_logit_logs(log_p, p, numbers), numbers)
+    return parts[:-1] / total
+
+
+def _logit_logs(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
     logs = numbers["decisiveness"] * p
-    if "ease_of_winning" not in numbers:
-        logs = jnp.where(jnp.any(p > 0), logs, -jnp.inf)
-    return _win_probabilities(logs, numbers)
+    return logs if "ease_of_winning" in numbers else jnp.where(jnp.any(p > 0), logs, -jnp.inf)
+
+
+def no_winner(
+    rules: Rules, numbers: Numbers, log_p: PerPlayer, p: PerPlayer, q: PerPlayer
+) -> Float[Array, ""]:
+    """Return the probability that nobody wins."""
+    logs = {ratio: _ratio_logs, logit: _logit_logs}.get(rules.contest)
+    if logs is None:
+        return jnp.maximum(1 - jnp.sum(q), 0.0)  # rounding may lift the sum above 1
+    parts, total = _weights(logs(log_p, p, numbers), numbers)
+    # the weight of no winner itself: a difference would be rounded, and its bound at 0 is a kink
+    return jnp.where(jnp.sum(parts) > 0, parts[-1] / total, 1.0)
 
 
 def log_nobody(numbers: Numbers) -> Float[Array, ""]:
@@ -161,15 +180,15 @@ def log_nobody(numbers: Numbers) -> Float[Array, ""]:
     return -jnp.log(numbers["ease_of_winning"]) if "ease_of_winning" in numbers else jnp.asarray(-jnp.inf)
 
 
-def _win_probabilities(logs: PerPlayer, numbers: Numbers) -> PerPlayer:
+def _weights(logs: PerPlayer, numbers: Numbers) -> tuple[Float[Array, "row"], Float[Array, ""]]:
+    """Return the weights of the players and of no winner, and their sum; 1 where all are 0: nobody wins."""
     rows = jnp.append(logs, log_nobody(numbers))
     top = jax.lax.stop_gradient(jnp.max(rows))
     top = jnp.where(top > -jnp.inf, top, 0.0)
     there = rows > -jnp.inf
     parts = jnp.where(there, jnp.exp(jnp.where(there, rows, top) - top), 0.0)
     total = jnp.sum(parts)
-    # no weight at all: nobody wins
-    return jnp.where(total > 0, parts[:-1] / jnp.where(total > 0, total, 1.0), 0.0)
+    return parts, jnp.where(total > 0, total, 1.0)
 
 
 def best(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
