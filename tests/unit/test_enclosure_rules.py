@@ -119,6 +119,7 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
         "while has no interval form",
     ),
     "erf_inv": (lambda x: jax.lax.erf_inv(x[0]), "erf_inv has no interval form"),
+    "fifth derivative": (lambda x: jax.scipy.special.polygamma(4, x[0]), "polygamma of an order"),
     "determinant": (lambda x: jnp.linalg.slogdet(jnp.diag(jnp.tile(x, 2)))[1], "no interval form"),
 }
 

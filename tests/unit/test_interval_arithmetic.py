@@ -105,6 +105,10 @@ OF_POSITIVE: dict[str, tuple[Callable[[Interval], Interval], Callable[[Real], Re
         lambda a: intervals.polygamma(jnp.full(a.shape, 2.0), a),
         lambda x: _polygamma(2, x),
     ),
+    "fourth derivative": (
+        lambda a: intervals.polygamma(jnp.full(a.shape, 3.0), a),
+        lambda x: _polygamma(3, x),
+    ),
     "power of .7": (
         lambda a: intervals.real_power(a, intervals.interval(0.7)),
         lambda x: x ** flint.arb(0.7),
