@@ -97,6 +97,14 @@ def test_nothing_is_claimed_where_a_payoff_may_not_be_a_number(name: str) -> Non
     assert not high < 0
 
 
+def test_products_and_quotients_of_zero_have_roots() -> None:
+    low, high, _ = bounds(
+        lambda x: jnp.sqrt(10.0 * x[0]) + (x[0] / jnp.exp(x[1])) ** 0.5, [0.0, 0.0], [1.0, 0.0]
+    )
+    assert 0 >= low > -1e-100
+    assert high == pytest.approx(np.sqrt(10) + 1)
+
+
 def test_an_infinite_payoff_has_no_finite_bound_and_an_overflow_none_that_is_too_large() -> None:
     low, high, _ = bounds(lambda x: jnp.exp(2000 * x[0]) / 2)
     assert low < 1e308

@@ -135,9 +135,10 @@ def multiply(a: Interval, b: Interval) -> Interval:
     if b.positive:
         a, b = b, a
     if a.positive:
-        return widen(
+        found = widen(
             jnp.where(b.low >= 0, a.low, a.high) * b.low, jnp.where(b.high >= 0, a.high, a.low) * b.high
         )
+        return _not_below_zero(b.low, found)
     if a.low is a.high:  # one number
         b, a = a, b
     if b.low is b.high:
@@ -161,7 +162,13 @@ def divide(a: Interval, b: Interval) -> Interval:
     near, far = _divisor(b)
     low = a.low / far if a.positive else a.low / jnp.where(a.low >= 0, far, near)
     high = a.high / near if a.positive else a.high / jnp.where(a.high >= 0, near, far)
-    return widen(low, high, positive=a.positive and b.positive)
+    found = widen(low, high, positive=a.positive and b.positive)
+    return found if a.positive else _not_below_zero(a.low, found)
+
+
+def _not_below_zero(low: Any, found: Interval) -> Interval:
+    """Return a product with a positive number; with zero it is not below zero, so that it has a root."""
+    return Interval(jnp.where((low >= 0) & (found.low < 0), 0.0, found.low), found.high, found.positive)
 
 
 def _divisor(b: Interval) -> tuple[Any, Any]:
