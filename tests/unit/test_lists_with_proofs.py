@@ -123,6 +123,11 @@ def test_a_solution_prints_radii_and_undecided_places() -> None:
     assert "    ... and 2 more places, in data.undecided" in text
 
 
+def test_hulls_of_mixed_strategies_are_separated_by_player() -> None:
+    hulls = np.array([[[[0, 0.5], [0.5, 1]], [[0.25, 0.5], [np.nan, np.nan]]]])  # one player has one action
+    assert undecided_in_words({"undecided": ((), hulls)}) == ["[0, 0.5] × [0.5, 1] | [0.25, 0.5]"]
+
+
 def test_printed_intervals_show_their_width() -> None:
     hulls = np.array([[[[-1.0, 1.0]], [[0.0, 1e-300]]], [[[2.0, 2.0]], [[1 / 3, np.nextafter(1 / 3, 1)]]]])
     first, second = undecided_in_words({"undecided": ((), hulls)})

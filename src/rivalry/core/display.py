@@ -261,8 +261,12 @@ def undecided_in_words(record: Mapping[str, Any]) -> list[str]:
     ['[0.25, 0.5] × [0.1, 0.10000003]']
     """
     hulls = record.get("undecided", ((), np.empty((0, 1, 1, 2))))[1]
-    known = [hull[np.isfinite(hull).all(axis=-1)] for hull in hulls]  # without padding
-    return [" × ".join(map(_interval_in_words, hull)) for hull in known if len(hull)]
+    words = []
+    for hull in hulls:
+        rows = [row[np.isfinite(row).all(axis=-1)] for row in hull]  # without padding
+        players = [" × ".join(map(_interval_in_words, row)) for row in rows if len(row)]
+        words.append((" × " if hull.shape[1] == 1 else " | ").join(players))
+    return list(filter(None, words))
 
 
 def _interval_in_words(ends: np.ndarray) -> str:

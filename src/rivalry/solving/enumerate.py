@@ -11,7 +11,6 @@ from rivalry.core.display import equilibrium_lines, html_table
 from rivalry.core.needs import fits, needs_of
 from rivalry.core.registry import load
 from rivalry.core.results import Solution
-from rivalry.core.validate import check_keywords
 from rivalry.solving.progress import ProgressCallback
 from rivalry.solving.solve import solve
 
@@ -57,7 +56,6 @@ class EquilibriumList:
         return html_table(title, {}, ("equilibria",), [(line.strip(),) for line in lines])
 
 
-@check_keywords
 def enumerate(
     game: Any,
     *,

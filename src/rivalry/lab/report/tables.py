@@ -220,12 +220,11 @@ def _equilibrium_table(where: str, cell: Any) -> ListedEquilibria:
     known |= {name: ((), cell[name].values) for name in PROOFS if name in cell}
     count = int(known["equilibrium_count"][1])
     profiles, pays = cell["equilibria"].values[:count], cell["equilibrium_payoff"].values[:count]
-    proofs = "radius" in cell and bool(np.isfinite(cell["radius"].values[:count]).all())
-    about = [""] * count
+    heading, about = "Component", [""] * count
     if "component_count" in known:
         about = [str(component) for component in cell["component"].values]
-    elif proofs:
-        about = [radius_in_words(radius) for radius in cell["radius"].values[:count]]
+    elif "radius" in cell and np.isfinite(cell["radius"].values[:count]).all():
+        heading, about = "Within", [radius_in_words(radius) for radius in cell["radius"].values[:count]]
     names = np.full(profiles.shape[1:], "", dtype=object)
     if "action_name" in cell:  # padded less than equilibria that other cells have
         known_names = cell["action_name"].values[: names.shape[0], : names.shape[1]]
@@ -246,7 +245,7 @@ def _equilibrium_table(where: str, cell: Any) -> ListedEquilibria:
         complete=bool(cell["complete"].values == 1),  # NaN where other methods have no such list
         reason=str(cell["complete_reason"].values),
         players=max((len(strategies) for _, strategies, _ in rows), default=0),
-        about="Within" if proofs else "Component",
+        about=heading,
         rows=rows[:LISTED],
         folded=rows[LISTED:],
         undecided=undecided_in_words(known),
