@@ -130,6 +130,17 @@ def _rounded_sum(low: Any, high: Any, positive: bool) -> Interval:
 
 def multiply(a: Interval, b: Interval) -> Interval:
     """Return products."""
+    found = _product(a, b)
+    for number, other in ((a, b), (b, a)):
+        if number.low is number.high and not other.positive:
+            # an infinite number, such as the logarithm of 0, times another than 0 is infinite
+            whole = number.low * other.low
+            infinite = (other.low == other.high) & jnp.isinf(other.low) & jnp.isinf(whole)
+            return Interval(jnp.where(infinite, whole, found.low), jnp.where(infinite, whole, found.high))
+    return found
+
+
+def _product(a: Interval, b: Interval) -> Interval:
     if a.positive and b.positive:
         return widen(a.low * b.low, a.high * b.high, positive=True)
     if b.positive:

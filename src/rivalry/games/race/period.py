@@ -172,7 +172,8 @@ def no_winner(
         return jnp.maximum(1 - jnp.sum(q), 0.0)  # rounding may lift the sum above 1
     parts, total = _weights(logs(log_p, p, numbers), numbers)
     # the weight of no winner itself: a difference would be rounded, and its bound at 0 is a kink
-    return jnp.where(jnp.sum(parts) > 0, parts[-1] / total, 1.0)
+    built = jnp.any(log_p > -jnp.inf)
+    return jnp.where(built | jnp.isfinite(log_nobody(numbers)), parts[-1] / total, 1.0)
 
 
 def log_nobody(numbers: Numbers) -> Float[Array, ""]:
@@ -187,8 +188,8 @@ def _weights(logs: PerPlayer, numbers: Numbers) -> tuple[Float[Array, "row"], Fl
     top = jnp.where(top > -jnp.inf, top, 0.0)
     there = rows > -jnp.inf
     parts = jnp.where(there, jnp.exp(jnp.where(there, rows, top) - top), 0.0)
-    total = jnp.sum(parts)
-    return parts, jnp.where(total > 0, total, 1.0)
+    # not by the sum itself: a bound on a sum of zeros may be above 0
+    return parts, jnp.where(jnp.any(there), jnp.sum(parts), 1.0)
 
 
 def best(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
