@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import cycle as cycle_of
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -77,7 +78,7 @@ def reaction(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     _benchmarks(ax, found, floor)
     if "equilibrium_count" in found and (listed := profiles_in_plane(found.get("equilibria"))).size:
         words = count_in_words({name: ((), found[name]) for name in LISTS if name in found})
-        look = {"markerfacecolor": "none", "markeredgecolor": INK, "zorder": 6, "clip_on": False}
+        look: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": INK, "zorder": 6}
         ax.plot(*np.maximum(listed, floor).T, "o", markersize=11, label=words, **look)
     if (here := found.get("reaction_here")) is not None:
         certified = found.is_certified()

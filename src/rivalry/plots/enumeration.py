@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import to_rgb
 from xarray import Dataset
 
 from rivalry.core.results import boxes_in_words, count_in_words
@@ -91,7 +91,7 @@ def enumeration(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     ax.grid(False)
     ax.set(xlabel=_label(data, 0), ylabel=_label(data, 1))
     listed = {name: ((), found[name]) for name in LISTS if name in found}
-    words = f"{count_in_words(listed)}{boxes_in_words([found['boxes']])}" if "boxes" in found else ""
+    words = f"{count_in_words(listed)}{boxes_in_words([int(found['boxes'])])}" if "boxes" in found else ""
     style.caption(ax, found.words, words)
     return ax
 
@@ -102,7 +102,8 @@ def _boxes(ax: Axes, boxes: np.ndarray, colour: str, span: np.ndarray) -> None:
     wide = (right > left) & (top > bottom)
     corners = np.stack([left, bottom, right, bottom, right, top, left, top], axis=1).reshape(-1, 4, 2)
     size = ((boxes[wide, 1] - boxes[wide, 0]) / span).min(axis=1)
-    edge = to_hex(0.8 * np.array(to_rgb(colour)))
+    red, green, blue = to_rgb(colour)
+    edge = (0.8 * red, 0.8 * green, 0.8 * blue)
     width = np.where(size > SMALL, 0.4, 0.15)
     ax.add_collection(PolyCollection(corners[wide], facecolor=colour, edgecolor=edge, linewidth=width))
     ax.add_collection(LineCollection(boxes[~wide], colors=colour, linewidth=3.5, clip_on=False, zorder=3))
@@ -117,8 +118,8 @@ def _points(ax: Axes, found: DrawnPoint) -> None:
     if {"first_order", "verdict"} <= set(found):
         others = found["first_order"][found["verdict"] != "equilibrium"]
         if (shown := profiles_in_plane(others)).size:
-            dull = {"color": "white", "markeredgecolor": INK, "markeredgewidth": 1.2, "markersize": 6.5}
-            ax.plot(*shown.T, "D", label="first-order point that is no equilibrium", **dull, **look)
+            hollow = look | {"color": "white", "markeredgecolor": INK, "markeredgewidth": 1.2}
+            ax.plot(*shown.T, "D", markersize=6.5, label="first-order point that is no equilibrium", **hollow)
     if (shown := profiles_in_plane(found.get("equilibria"))).size:
         ax.plot(*shown.T, "o", color=INK, markersize=7, label="equilibrium, proved", **look)
 
