@@ -442,6 +442,7 @@ def test_results_hold_payoffs_and_single_metrics_without_padding() -> None:
     assert first["metrics"]["size"] == 3
     assert {"share", "payoff", "claim", "cell"}.isdisjoint(first["metrics"])
     assert second["metrics"]["share"] == 0.25
+    assert second["metrics"]["pure"] is True
     assert {"regret", "bound", "profile"}.isdisjoint(first["metrics"])
     per_player = record(output=[3.0, 4.0])
     (own,) = results(data_of({(0.1, "a"): per_player}))

@@ -140,12 +140,17 @@ def results(data: Dataset, known: Sequence[JudgedCell] | None = None) -> list[di
         row |= {"status": about["status"], "claim": certificate["claim"]}
         row["payoff"] = pays[k] if pays is not None else None
         row["metrics"] = {
-            name: values[k][stored[name][k]].tolist() if values.ndim > 1 else values[k].item()
+            name: _plain(values[k][stored[name][k]] if values.ndim > 1 else values[k], is_truth(data[name]))
             for name, values in single.items()
             if np.any(stored[name][k])
         }
         found.append(row)
     return found
+
+
+def _plain(values: np.ndarray, truth: bool) -> Any:
+    """Return numbers, words or truth values, which a dataset stores as numbers, for JSON."""
+    return (np.asarray(values, dtype=bool) if truth else values).tolist()
 
 
 _SUMMARISED = (
