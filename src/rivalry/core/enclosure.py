@@ -28,6 +28,7 @@ from rivalry.core.intervals import Interval, interval
 from rivalry.core.jax import jax, jnp
 
 STEPS = 1000  # of a loop that is unrolled
+CANCELLED = 1e-9  # relative difference of payoffs with other shifts, from rounding alone
 UNKNOWNS = 64  # of a system of linear equations
 ORDERS = (1.0, 2.0, 3.0)  # of derivatives of `digamma` whose error is measured
 
@@ -361,6 +362,17 @@ class Traced(NamedTuple):
 
     call: Callable[..., Any]  # of the arguments and the shifts
     shifts: Callable[..., list[Any]]  # of the arguments
+
+    def cancels(self, shifts: Any, *given: Any) -> Any:
+        """Return whether the function at given arguments is the same with these shifts as with its own.
+
+        A payoff in which `jax.lax.stop_gradient` is no shift has no bound.
+        """
+        if not jax.tree.leaves(shifts):
+            return jnp.asarray(True)
+        here, own = self.call(shifts, *given)[0], self.call(self.shifts(*given), *given)[0]
+        same = jnp.abs(here - own) <= CANCELLED * (1 + jnp.abs(own))
+        return jnp.all(same | ~jnp.isfinite(own) | ~jnp.isfinite(here))
 
 
 def without_shifts(function: Callable[..., Any], *examples: Any, about: int = 0) -> Traced:

@@ -132,6 +132,7 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
     inside = THICK * (at.high - at.low)
     thick = Interval(jnp.where(side > 0, low - inside, low), jnp.where(side < 0, high + inside, high))
     (slope, jacobian, _), decided = enclose(every, shifts, mid)(shifts, thick)
+    decided = decided & payoffs.cancels(shifts[0], low) & gradients.cancels(shifts[1], high)
     (residual,), _ = enclose(slopes, shifts, mid)(shifts, Interval(mid, mid))
     # moves from the midpoint to the ends of the box
     away = intervals.subtract(box, centre)
@@ -246,9 +247,11 @@ def _gain(
     (here,), _ = one(shifts, others, Interval(*profile))
     row = partial(intervals.contract, dot=jnp.matmul, terms=len(mid))
     linear = intervals.add(at_mid, row(slope, intervals.subtract(own, Interval(mid, mid))))
+    honest = traced.cancels(shifts, low, own_low) & traced.cancels(shifts, high, own_high)
+    decided = decided & honest
     upper = jnp.where(decided, jnp.fmin(pays.high, linear.high), pays.high)
-    most = intervals.subtract(Interval(upper, upper), here).high
-    least = intervals.subtract(at_mid, here).low
+    most = jnp.where(honest, intervals.subtract(Interval(upper, upper), here).high, jnp.inf)
+    least = jnp.where(honest, intervals.subtract(at_mid, here).low, -jnp.inf)
     return Gains(least, most, slope.low, slope.high, bend.low, bend.high, decided)
 
 
@@ -306,9 +309,10 @@ def payoff_range(game: Game, x: Any, player: Array, low: Any, high: Any) -> tupl
     (at_mid,), _ = enclose(value, shifts, mid)(shifts, centre)
     row = partial(intervals.contract, dot=jnp.matmul, terms=len(mid))
     linear = intervals.add(at_mid, row(slope, intervals.subtract(own, centre)))
+    honest = traced.cancels(shifts, low) & traced.cancels(shifts, high)
     return (
-        jnp.where(decided, jnp.fmax(whole.low, linear.low), whole.low),
-        jnp.where(decided, jnp.fmin(whole.high, linear.high), whole.high),
+        jnp.where(honest, jnp.where(decided, jnp.fmax(whole.low, linear.low), whole.low), -jnp.inf),
+        jnp.where(honest, jnp.where(decided, jnp.fmin(whole.high, linear.high), whole.high), jnp.inf),
     )
 
 
@@ -419,7 +423,9 @@ def _least_gain(
     (at_mid,), _ = enclose(value, shifts, mid)(shifts, Interval(mid, mid))
     row = partial(intervals.contract, dot=jnp.matmul, terms=len(mid))
     linear = intervals.add(at_mid, row(slope, intervals.subtract(box, centre)))
-    return _Refutation(jnp.where(decided, jnp.fmax(whole.low, linear.low), whole.low))
+    honest = traced.cancels(shifts, low) & traced.cancels(shifts, high)
+    least = jnp.where(decided, jnp.fmax(whole.low, linear.low), whole.low)
+    return _Refutation(jnp.where(honest, least, -jnp.inf))
 
 
 def refutation(
