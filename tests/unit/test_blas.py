@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
 
@@ -18,7 +16,6 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import rivalry as rv
 from rivalry.core.blas import one_blas_thread
-from rivalry.core.imports import when_imported
 from rivalry.methods.q_learning.threads import threads
 
 
@@ -91,24 +88,6 @@ def test_a_library_that_is_loaded_meanwhile_uses_one_thread_too() -> None:
     """JAX loads SciPy's library with the first program of linear algebra, in the middle of a solve."""
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
     subprocess.run([sys.executable, "-c", LOADED_MEANWHILE], check=True, env=environment)
-
-
-def test_actions_run_once_at_the_end_of_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "library_of_this_test.py").write_text("value = 1\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    seen: list[int] = []
-
-    def note() -> None:
-        seen.append(sys.modules["library_of_this_test"].value)
-
-    when_imported("library_of_this_test", note)
-    assert seen == []
-    module = importlib.import_module("library_of_this_test")
-    assert seen == [1]
-    when_imported("library_of_this_test", note)  # loaded already
-    assert seen == [1, 1]
-    importlib.reload(module)
-    assert seen == [1, 1]
 
 
 def test_threads_are_restored_after_an_error() -> None:

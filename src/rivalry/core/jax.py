@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeGuard, TypeVar
 
 import numpy as np
 
-from rivalry.core.imports import when_imported
+from rivalry.core.imports import pause_collection, when_imported
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -110,6 +110,8 @@ def compiled(function: Callable[P, R], *, effort: int | None = None) -> Callable
             known = effort is not None and jax.__version_info__[:2] == (0, 10)
             options: Any = {"xla_backend_optimization_level": effort} | _QUICK
             programs.append(eqx.filter_jit(function, **({"compiler_options": options} if known else {})))
+            with pause_collection():
+                return programs[0](*args, **kwargs)
         return programs[0](*args, **kwargs)
 
     return call

@@ -5,11 +5,9 @@ Digests detect damage but do not prove who wrote the bytes, so every record is c
 
 from __future__ import annotations
 
-import gc
 import os
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +15,7 @@ import numpy as np
 
 from rivalry.core import files
 from rivalry.core.files import DamagedFile
+from rivalry.core.imports import pause_collection
 from rivalry.core.profiles import nearest
 from rivalry.core.results import CLAIMS, COVERAGES, UNREFUTED, Record
 from rivalry.lab.store.schema_1 import upgrade_record
@@ -276,7 +275,7 @@ class CellFiles:
     def read_all(self, ids: Iterable[str]) -> tuple[dict[str, Record], list[DamagedFile], dict[str, Stamps]]:
         """Return every usable cell, with its newer certificate, the unusable files, and all stamps."""
         stamps = self.stamps()
-        with _no_collection():
+        with pause_collection():
             self._known = {id: self._read(id, stamps[id]) for id in ids if id in stamps}
         damaged = [error for one in self._known.values() for error in one.damaged]
         found = {id: one.cell.record | one.certificate for id, one in self._known.items() if one.cell}
@@ -340,18 +339,6 @@ class CellFiles:
         if stored.meta["schema"] >= files.DIGESTS or expected.get("kind") == "checkpoint":
             return stored
         return stored._replace(record=upgrade_record(stored.record, self.family))
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Pause the collection of garbage, which would go through all that is kept again and again."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def leads_out(path: Path, folder: Path) -> bool:
