@@ -146,7 +146,7 @@ def test_the_minority_game_has_six_segments() -> None:
     """Where two differ the third is indifferent; the uniform profile is the only other equilibrium."""
     data = proved(minority(3))
     assert not bool(data.complete)
-    assert data.sizes["undecided"] == 6
+    assert data.sizes["place"] == 6
     assert data.complete_reason.item().startswith("6 of 19 supports undecided: ties")
     assert same_profiles(data.equilibria.values[data.pure_count.item() :], with_rows([0.5] * 3), 1e-14)
     for p in np.linspace(0, 1, 11):

@@ -121,7 +121,7 @@ def _with_proof(game: Game, x: Any, found: Certificate) -> Certificate:
     except Unsupported as error:
         radius, reason = None, str(error)
     if radius is None:
-        return found._replace(method=f"{found.method}; {reason}")
+        return found if reason in found.method else found._replace(method=f"{found.method}; {reason}")
     proved = found.rounding == "outward" and found.claim == "equilibrium"
     return found._replace(radius=radius, coverage="proved" if proved else found.coverage)
 
@@ -269,7 +269,7 @@ def _outward(game: Game, x: Profile, player: int, found: Response, stake: float)
     floor, value = (float(part[0]) for part in _cells_of(game, x, player, here, here, enclosed=True)[1::2])
     # gains are differences to the payoff at x, which was rounded: the bound is raised by as much
     bound = float(np.nextafter(bound + 2 * max(value - floor, 0.0), np.inf))
-    method = f"{found.method}, branch and bound"
+    method = found.method if "branch and bound" in found.method else f"{found.method}, branch and bound"
     return found._replace(bound=bound, coverage="bounded", method=method, rounding="outward")
 
 
@@ -284,7 +284,11 @@ def _enclosed_response(game: Game, x: Any, player: int, found: Response) -> Resp
     tried = payoffs_tried(game, x, player, found)
     stake = payoff_at_stake(tried, max(found.payoff, tried.max(initial=-np.inf)))
     enclosed = _outward(game, put(np.asarray(x)), player, found, stake)
-    return enclosed if enclosed.rounding == "outward" else found._replace(method=enclosed.method)
+    if enclosed.rounding != "outward":
+        return found._replace(method=enclosed.method)
+    if np.isfinite(found.bound) and enclosed.bound > found.bound + TOLERANCE * stake:
+        return found._replace(method=f"{found.method}; no outward bound as tight as its own")
+    return enclosed
 
 
 def _few_axes(game: Game, player: int) -> bool:

@@ -72,13 +72,13 @@ def list_in_words(numbers: Iterable[float]) -> str:
     return f"[{' '.join(f'{number + 0.0:.6g}' for number in numbers)}]"
 
 
-def count_text(count: int, noun: str) -> str:
+def count_text(count: int, noun: str, plural: str = "") -> str:
     """Return a number of things.
 
     >>> count_text(1, "period"), count_text(3, "player")
     ('1 period', '3 players')
     """
-    return f"{count} {noun}{'s' * (count != 1)}"
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 
 def html_table(

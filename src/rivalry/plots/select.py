@@ -21,7 +21,7 @@ FEW = 8  # most variables listed where one is missing
 OWN = frozenset({"player", "private", "karma", "bid", "rank", "state", "action", "agent", "monitor", "end"})
 OWN |= {"coordinate", "node", "class", "example", "path", "position", "trip", "place", "lane", "grid_point"}
 OWN |= {"period", "stage", "seat", "axis", "sample"}  # a seat is a player in games with stages
-OWN |= {"equilibrium", "undecided", "drawn", "reason"}
+OWN |= {"equilibrium", "first_order_point", "place", "drawn", "reason"}
 """Dimensions of what results hold; any others are those of a sweep."""
 VIEWS = {name: name for name in ("influence", "shares", "resource", "landscape")} | {"field": "vector_field"}
 """Variables that a game works out on request, and the view that holds them."""

@@ -167,9 +167,9 @@ def no_winner(
     rules: Rules, numbers: Numbers, log_p: PerPlayer, p: PerPlayer, q: PerPlayer
 ) -> Float[Array, ""]:
     """Return the probability that nobody wins."""
-    logs = {ratio: _ratio_logs, logit: _logit_logs}.get(rules.contest)
-    if logs is None:
+    if rules.contest not in (ratio, logit):
         return jnp.maximum(1 - jnp.sum(q), 0.0)  # rounding may lift the sum above 1
+    logs = _ratio_logs if rules.contest is ratio else _logit_logs
     parts, total = _weights(logs(log_p, p, numbers), numbers)
     # the weight of no winner itself: a difference would be rounded, and its bound at 0 is a kink
     built = jnp.any(log_p > -jnp.inf)

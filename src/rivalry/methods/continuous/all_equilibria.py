@@ -9,6 +9,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.core.certify import payoffs
+from rivalry.core.display import count_text
 from rivalry.core.game import exchangeable_labels, refuse_jumps
 from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.method import BaseLearner, Session
@@ -26,6 +27,7 @@ from rivalry.core.proof import (
     newton,
     refutation,
 )
+from rivalry.core.reparametrisation import is_reparametrised
 from rivalry.core.results import Record
 
 CANDIDATES = 9  # strategies per axis of which one may be better for every profile in a box
@@ -53,8 +55,8 @@ class AllEquilibria(BaseLearner):
 
     The record holds ``equilibria`` (equilibrium, player, axis), ``equilibrium_payoff``, ``radius``
     (equilibrium), ``equilibrium_count``, ``complete`` and ``complete_reason``, the number of ``boxes`` and
-    how many were ``discarded`` for which reason, and the ``undecided`` boxes (undecided, player, axis, end).
-    ``first_order`` (point, player, axis) are all first-order points that were found, with their ``verdict``.
+    how many were ``discarded`` for which reason, and the ``undecided`` boxes (place, player, axis, end).
+    ``first_order`` (first_order_point, player, axis) are all first-order points that were found, with their ``verdict``.
     The profile is the first equilibrium.
 
     Examples
@@ -71,7 +73,7 @@ class AllEquilibria(BaseLearner):
     """
 
     first_order: Annotated[bool, "whether to list all first-order points, not equilibria alone"] = False
-    narrow: Annotated[float, Gt(0), Le(0.1), "relative width below which a box stays undecided"] = 1e-5
+    narrow: Annotated[float, Gt(0), Le(0.1), "relative width below which a box stays undecided"] = 1e-6
     max_boxes: Annotated[int, Ge(1), "maximum number of boxes"] = 2_000_000
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
@@ -168,7 +170,7 @@ class AllEquilibria(BaseLearner):
         reason[left[excluded(found, side[left])]] = REASONS.index("derivatives")
         if not self.first_order:
             # derivatives say nothing of kinks, and little of payoffs that are flat
-            narrow = _width(at, found.low, found.high).max(axis=1, initial=0.0) < FLAT
+            narrow = _width(game, at, found.low, found.high).max(axis=1, initial=0.0) < FLAT
             doubtful = left[(reason[left] == 0) & (~found.smooth | narrow)]
             if len(doubtful):
                 better = _better(game, at, low[doubtful], high[doubtful])
@@ -189,7 +191,7 @@ class AllEquilibria(BaseLearner):
         keep = reason[left] == 0
         new_low, new_high, sides = found.low[keep], found.high[keep], side[left[keep]]
         # a zero on the edge of two boxes is inside neither: look for it around Newton's point
-        width = _width(at, new_low, new_high)
+        width = _width(game, at, new_low, new_high)
         y = found.newton[keep]
         near = np.all(np.abs(y - (new_low + new_high) / 2) <= 0.6 * (new_high - new_low) + 1e-300, axis=1)
         promising = found.unique[keep] | (near & (width.max(axis=1, initial=0.0) < 0.05))
@@ -198,28 +200,27 @@ class AllEquilibria(BaseLearner):
         if promising.any():
             y = newton(game, at, y[promising], sides[promising], 2)
             self._add(game, at, session, y, sides[promising])
-        done = width.max(axis=1, initial=0.0) <= self.narrow
-        around = np.zeros(len(done), dtype=bool)
+        around = np.zeros(len(new_low), dtype=bool)
         for point in _points(session):
             around |= _inside(new_low, new_high, sides, point)
         turned = _out_of_order(at, _labels(game, at), new_low, new_high)
-        lost = done & ~around & ~turned
+        narrow = width.max(axis=1, initial=0.0) <= self.narrow
+        # a box that Newton's method made narrow is asked once more
+        was = _width(game, at, low[left[keep]], high[left[keep]]).max(axis=1, initial=0.0) <= self.narrow
+        lost = narrow & was & ~around & ~turned
         session["undecided_low"] = np.concatenate([session["undecided_low"], new_low[lost]])
         session["undecided_high"] = np.concatenate([session["undecided_high"], new_high[lost]])
         kept = left[keep]
         reason[kept[turned]] = REASONS.index("order of players")
         reason[kept[around]], reason[kept[lost]] = REASONS.index("around a point"), REASONS.index("undecided")
         self._note(session, low, high, reason)
-        going = ~done & ~around & ~turned
-        parts = _halves(
-            at,
-            new_low[going],
-            new_high[going],
-            sides[going],
-            np.where(found.smooth[:, None], found.influence, 0.0)[keep][going],
-        )
-        for name, part in zip(("low", "high", "side"), parts, strict=True):
-            session[name] = np.concatenate([session[name], part])
+        again = narrow & ~was & ~around & ~turned
+        wide = ~narrow & ~around & ~turned
+        influence = np.where(found.smooth[:, None], found.influence, 0.0)[keep][wide]
+        parts = _halves(game, at, new_low[wide], new_high[wide], sides[wide], influence)
+        whole = new_low[again], new_high[again], sides[again]
+        for name, part, asked in zip(("low", "high", "side"), parts, whole, strict=True):
+            session[name] = np.concatenate([session[name], part, asked])
 
     def _note(self, session: Session, low: np.ndarray, high: np.ndarray, reason: np.ndarray) -> None:
         """Count reasons, and keep the boxes for a picture of two coordinates."""
@@ -261,7 +262,7 @@ class AllEquilibria(BaseLearner):
             "boxes": ((), session["boxes"][0].copy()),
             "discarded": (("reason",), session["discarded"][1:].copy()),
             "undecided": (
-                ("undecided", "player", "axis", "end"),
+                ("place", "player", "axis", "end"),
                 np.stack([_profiles(at, end) for end in boxes], axis=-1),
             ),
             "status": ((), np.asarray(self._status(session, searched, unjudged, chosen))),
@@ -270,13 +271,13 @@ class AllEquilibria(BaseLearner):
             every = np.array([_profile(at, point.centre) for point in points]).reshape(-1, *at.start.shape)
             words = np.array([VERDICTS[max(verdict, 0)] for verdict in verdicts], dtype=str)
             record |= {
-                "first_order": (("point", "player", "axis"), every),
+                "first_order": (("first_order_point", "player", "axis"), every),
                 "first_order_count": ((), np.asarray(len(points))),
-                "verdict": (("point",), words),
+                "verdict": (("first_order_point",), words),
             }
         if len(session["drawn"]):
             record |= {
-                "drawn_box": (("drawn", "end", "coordinate"), session["drawn"].copy()),
+                "drawn_box": (("drawn", "end", "choice"), session["drawn"].copy()),
                 "drawn_reason": (("drawn",), session["drawn_reason"].copy()),
             }
         if len(chosen):
@@ -362,36 +363,44 @@ def _all_orders(
     return [every[k] for k in order], [words[k] for k in order]
 
 
-def _width(at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _search_coordinates(game: Any, at: Coordinates, rows: np.ndarray) -> np.ndarray:
+    """Return choices ``[box coordinate]`` in the coordinates in which the game's box is searched."""
+    if not is_reparametrised(game):
+        return rows
+    return np.asarray(game.space.unconstrain(_profiles(at, rows)))[:, at.player, at.axis]
+
+
+def _width(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Return widths relative to the range, or to the size of far smaller numbers that are not near zero."""
-    span, far, near = (
-        at.high - at.low,
-        np.maximum(np.abs(low), np.abs(high)),
-        np.minimum(np.abs(low), np.abs(high)),
-    )
-    apart = (low * high > 0) & (near > 0.5 * far)
+    ends = np.stack([at.low, at.high])
+    if is_reparametrised(game):
+        first, last = _search_coordinates(game, at, ends)
+        return (_search_coordinates(game, at, high) - _search_coordinates(game, at, low)) / (last - first)
+    far, near = np.maximum(np.abs(low), np.abs(high)), np.minimum(np.abs(low), np.abs(high))
+    apart, span = (low * high > 0) & (near > 0.5 * far), np.ptp(ends, axis=0)
     return np.asarray((high - low) / np.where(apart, np.minimum(span, 10 * far), span))
 
 
 def _halves(
-    at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, influence: np.ndarray
+    game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, influence: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return both halves of boxes, split where it changes derivatives most."""
-    width = np.where(side == 0, _width(at, low, high), -1.0)
+    width = np.where(side == 0, _width(game, at, low, high), -1.0)
     widest = width.max(axis=1, keepdims=True)
     # no slivers: where derivatives are not known, or constant, the widest coordinate is split
     known = np.all(np.isfinite(influence), axis=1, keepdims=True) & (influence.max(axis=1, keepdims=True) > 0)
-    axis = np.argmax(
-        np.where(known & (width > SLIVER * widest), influence, np.where(known, -1.0, width)), axis=1
-    )
+    axis = np.argmax(np.where(known, np.where(width > SLIVER * widest, influence, -1.0), width), axis=1)
     row = np.arange(len(low))
-    a, b = low[row, axis], high[row, axis]
-    ratio = np.sqrt(np.where(a > 0, a, 1.0)) * np.sqrt(np.where(a > 0, b, 1.0))
-    middle = np.where((a > 0) & (b > 8 * a), ratio, (a + b) / 2)  # of amounts over orders of magnitude
+    middle = (low + high) / 2
+    if is_reparametrised(game):
+        there = (_search_coordinates(game, at, low) + _search_coordinates(game, at, high)) / 2
+        profiles = at.start + np.zeros((len(low), *at.start.shape))
+        profiles[:, at.player, at.axis] = there
+        amounts = np.asarray(game.space.constrain(profiles))[:, at.player, at.axis]
+        middle = np.where((amounts > low) & (amounts < high), amounts, middle)
     left, right = high.copy(), low.copy()
-    left[row, axis] = right[row, axis] = middle
-    twice = np.concatenate([side, side])
-    return np.concatenate([low, right]), np.concatenate([left, high]), twice
+    left[row, axis] = right[row, axis] = middle[row, axis]
+    return np.concatenate([low, right]), np.concatenate([left, high]), np.concatenate([side, side])
 
 
 def _better(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -491,7 +500,8 @@ def _reason(session: Session, boxes: Any, unjudged: list[int], limit: int) -> st
         return f"{why} of {count}" if count < limit else f"{why}: raise max_boxes above {limit}"
     parts = []
     if len(boxes[0]):
-        parts.append(f"{len(session['undecided_low'])} narrow boxes in {len(boxes[0])} places are undecided")
+        narrow = count_text(len(session["undecided_low"]), "narrow box", "narrow boxes")
+        parts.append(f"undecided: {narrow} in {count_text(len(boxes[0]), 'place')}")
     if unjudged:
-        parts.append(f"{len(unjudged)} first-order points are neither proved nor refuted")
-    return "; ".join(parts) or f"every box is decided: {count} boxes"
+        parts.append(f"neither proved nor refuted: {count_text(len(unjudged), 'first-order point')}")
+    return "; ".join(parts) or f"every box is decided: {count_text(count, 'box', 'boxes')}"

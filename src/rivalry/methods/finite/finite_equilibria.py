@@ -232,7 +232,7 @@ def _boxes(some: Supports, hull: np.ndarray, like: np.ndarray) -> np.ndarray:
 def _proof_record(radius: np.ndarray, undecided: np.ndarray) -> Record:
     return {
         "radius": (("equilibrium",), radius),
-        "undecided": (("undecided", "player", "action", "end"), undecided),
+        "undecided": (("place", "player", "action", "end"), undecided),
     }
 
 
