@@ -56,8 +56,9 @@ class AllEquilibria(BaseLearner):
     The record holds ``equilibria`` (equilibrium, player, axis), ``equilibrium_payoff``, ``radius``
     (equilibrium), ``equilibrium_count``, ``complete`` and ``complete_reason``, the number of ``boxes`` and
     how many were ``discarded`` for which reason, and the ``undecided`` boxes (place, player, axis, end).
-    ``first_order`` (first_order_point, player, axis) are all first-order points that were found, with their ``verdict``.
-    The profile is the first equilibrium.
+    With the option ``first_order``, it also holds all first-order points, ``first_order``
+    (first_order_point, player, axis), ``first_order_count`` and the ``verdict`` on each. The profile is the
+    first equilibrium.
 
     Examples
     --------
