@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rivalry.core import intervals
-from rivalry.core.interval_rules import RULES, Decisions
+from rivalry.core.interval_rules import RULES, Comparisons
 from rivalry.core.intervals import Interval
 from rivalry.core.jax import compiled, jnp
 
@@ -95,7 +95,7 @@ UNARY: dict[str, tuple[Callable[[Interval], Interval], Callable[[Real], Real]]] 
     "error_function": (intervals.error_function, lambda x: x.erf()),
     "error_complement": (intervals.error_complement, lambda x: x.erfc()),
     "parabola": (intervals.parabola, lambda x: x * (1 - x)),
-    "two to the power": (RULES["exp2"].__get__(Decisions), lambda x: (x * flint.arb(2).log()).exp()),
+    "two to the power": (RULES["exp2"].__get__(Comparisons), lambda x: (x * flint.arb(2).log()).exp()),
 }
 OF_POSITIVE: dict[str, tuple[Callable[[Interval], Interval], Callable[[Real], Real]]] = {
     "log_gamma": (intervals.log_gamma, lambda x: x.lgamma()),
@@ -123,7 +123,7 @@ BINARY: dict[str, tuple[Callable[[Interval, Interval], Interval], Callable[[Real
     "multiply": (intervals.multiply, lambda x, y: x * y),
     "divide": (intervals.divide, lambda x, y: x / y),
     "remainder": (
-        lambda a, b: RULES["rem"](Decisions(), a, b),
+        lambda a, b: RULES["rem"](Comparisons(), a, b),
         lambda x, y: x - y * trunc(x / y),
     ),
 }

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from jax.extend.core import ClosedJaxpr, Literal
 
 from rivalry.core import intervals
 from rivalry.core.dispatch import Unsupported
@@ -19,7 +20,7 @@ from rivalry.core.interval_rules import (
     FEW,
     INTEGER,
     RULES,
-    Decisions,
+    Comparisons,
     choose,
     is_repeated,
     scatter_add,
@@ -101,7 +102,7 @@ def enclose(function: Callable[..., Any], *examples: Any) -> Callable[..., tuple
     traced = jax.make_jaxpr(function)(*examples)
 
     def evaluate(*given: Any) -> tuple[list[Interval], Any]:
-        run = Decisions()
+        run = Comparisons()
         leaves = jax.tree.leaves(given, is_leaf=lambda one: isinstance(one, Interval))
         found = _evaluate(run, traced.jaxpr, traced.consts, leaves)
         for one in found:
@@ -123,7 +124,7 @@ def _refuse(one: Any) -> None:
         raise Unsupported(f"no bound: {one.name} has no interval form")
 
 
-def _evaluate(run: Decisions, jaxpr: Any, consts: Sequence[Any], given: Sequence[Any]) -> list[Any]:
+def _evaluate(run: Comparisons, jaxpr: Any, consts: Sequence[Any], given: Sequence[Any]) -> list[Any]:
     values: dict[Any, Any] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *given], strict=True))
 
     def read(atom: Any) -> Any:
@@ -143,26 +144,26 @@ def _evaluate(run: Decisions, jaxpr: Any, consts: Sequence[Any], given: Sequence
 def _needed(jaxpr: Any) -> list[Any]:
     """Return the operations on which an output depends, in order."""
     wanted = set(filter(_is_variable, jaxpr.outvars))
-    kept = []
+    needed = []
     for equation in reversed(jaxpr.eqns):
         if any(one in wanted for one in equation.outvars):
-            kept.append(equation)
+            needed.append(equation)
             wanted.update(filter(_is_variable, equation.invars))
-    return kept[::-1]
+    return needed[::-1]
 
 
 def _is_variable(atom: Any) -> bool:
-    return not hasattr(atom, "val")
+    return not isinstance(atom, Literal)
 
 
-def _apply(run: Decisions, equation: Any, operands: list[Any]) -> list[Any]:
+def _apply(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
     """Return the values of one operation."""
     primitive, params = equation.primitive, equation.params
     name = primitive.name
     if name in CALLS:
-        inner = params[CALLS[name]]
-        closed = hasattr(inner, "consts")
-        return _evaluate(run, inner.jaxpr if closed else inner, inner.consts if closed else (), operands)
+        called = params[CALLS[name]]
+        closed = isinstance(called, ClosedJaxpr)
+        return _evaluate(run, called.jaxpr if closed else called, called.consts if closed else (), operands)
     if name == "custom_linear_solve":
         return [_solve(run, operands, params)]
     known = not any(isinstance(one, Interval | _Rough) for one in operands)
@@ -237,28 +238,29 @@ def _middle(one: Any) -> Any:
 
 def _move(primitive: Any, operands: list[Any], params: Any) -> list[Any]:
     data = DATA.get(primitive.name, range(len(operands)))
-    moved = []
+    shifted = []
     for k, one in enumerate(operands):
         if k not in data:
             _check_index(primitive.name, one)
-        moved.append(interval(one) if k in data else one)
+        shifted.append(interval(one) if k in data else one)
     ends = []
     for end in ENDS:
         found = primitive.bind(
-            *(jnp.asarray(getattr(one, end)) if isinstance(one, Interval) else one for one in moved), **params
+            *(jnp.asarray(getattr(one, end)) if isinstance(one, Interval) else one for one in shifted),
+            **params,
         )
         ends.append(list(found) if primitive.multiple_results else [found])
-    positive = all(one.positive for one in moved if isinstance(one, Interval))
+    positive = all(one.positive for one in shifted if isinstance(one, Interval))
     found = [Interval(low, high, positive) for low, high in zip(*ends, strict=True)]
-    if len(moved) == 1 and moved[0].low is moved[0].high:
+    if len(shifted) == 1 and shifted[0].low is shifted[0].high:
         found = [Interval(one.low, one.low, positive) for one in found]
-    origin = moved[0].origin
+    origin = shifted[0].origin
     if primitive.name in ("broadcast_in_dim", "reshape") and origin:
         found[0].origin = origin if is_repeated(origin, primitive.name, params) else None
     if primitive.name in ("reduce_max", "reduce_min") and len(params["axes"]) == 1:
         axis = params["axes"][0]
-        if moved[0].shape[axis] <= FEW:
-            found[0].origin = (primitive.name, moved[0], axis)
+        if shifted[0].shape[axis] <= FEW:
+            found[0].origin = (primitive.name, shifted[0], axis)
     return found
 
 
@@ -269,7 +271,7 @@ def _polygamma(order: Any, a: Any) -> Interval:
     return intervals.polygamma(order, interval(a))
 
 
-def _solve(run: Decisions, operands: list[Any], params: Any) -> Interval:
+def _solve(run: Comparisons, operands: list[Any], params: Any) -> Interval:
     """Return the solution of a few linear equations ``A x = b``, verified.
 
     With an approximate inverse C and an approximate solution ``x``, the error is at most
@@ -312,7 +314,7 @@ def _solve(run: Decisions, operands: list[Any], params: Any) -> Interval:
     return Interval(found.low.reshape(b.shape), found.high.reshape(b.shape))
 
 
-def _scan(run: Decisions, operands: list[Any], params: Any) -> list[Any]:
+def _scan(run: Comparisons, operands: list[Any], params: Any) -> list[Any]:
     """Return the result of a loop of known length, unrolled."""
     consts, carried, length = params["num_consts"], params["num_carry"], params["length"]
     if not 0 < length <= STEPS:
@@ -343,7 +345,7 @@ def _entry(one: Any, k: int) -> Any:
     return one[k] if isinstance(one, jax.core.Tracer) else np.asarray(one)[k]
 
 
-def _cond(run: Decisions, operands: list[Any], params: Any) -> list[Any]:
+def _cond(run: Comparisons, operands: list[Any], params: Any) -> list[Any]:
     which, *given = operands
     branches = params["branches"]
     if not isinstance(which, Interval | jax.core.Tracer):
@@ -413,9 +415,9 @@ def _replay(
         if any(each):
             depends.update(equation.outvars)
         if name in CALLS:
-            inner = params[CALLS[name]]
-            closed = hasattr(inner, "consts")
-            body, own = (inner.jaxpr, inner.consts) if closed else (inner, ())
+            called = params[CALLS[name]]
+            closed = isinstance(called, ClosedJaxpr)
+            body, own = (called.jaxpr, called.consts) if closed else (called, ())
             if name == "custom_jvp_call" and body.debug_info.func_name == "logaddexp" and len(operands) == 2:
                 # smooth, unlike the larger of the two that JAX takes out of it
                 top = _shift(jnp.maximum(*operands), seen, shifts)

@@ -20,7 +20,7 @@ from rivalry.core.jax import jax, jnp
 FEW = 8  # terms of a sum whose parts have a rule of their own, which needs the square of operations
 
 
-class Decisions:
+class Comparisons:
     """Whether every comparison of one evaluation was decided so far."""
 
     def __init__(self) -> None:
@@ -34,18 +34,18 @@ class Decisions:
         return Interval(certain, possible)
 
 
-def _less(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
+def _less(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     # negated: a comparison with NaN is possible, never certain
     found = run.note(a.high < b.low, ~(a.low >= b.high))
     found.origin = ("less", a, b)
     return found
 
 
-def _less_equal(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
+def _less_equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     return run.note(a.high <= b.low, ~(a.low > b.high))
 
 
-def _equal(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
+def _equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     if a is b:  # whether it is a number
         return run.note(~jnp.isnan(a.low + a.high), jnp.full(a.shape, True))
     for one, other in ((a, b), (b, a)):
@@ -91,21 +91,21 @@ def _same(a: Interval, b: Interval) -> bool:
     return numbers and all(bool(np.all(a.low == end)) for end in ends)
 
 
-def _unequal(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
+def _unequal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     return _not(run, _equal(run, a, b))
 
 
-def _not(run: Decisions, a: Interval) -> Interval:
+def _not(run: Comparisons, a: Interval) -> Interval:
     return Interval(~a.high, ~a.low)
 
 
-def _stairs(run: Decisions, a: Interval, step: Callable[[Any], Any]) -> Interval:
+def _stairs(run: Comparisons, a: Interval, step: Callable[[Any], Any]) -> Interval:
     """Return an increasing function with steps, zero at zero."""
     found = run.note(step(a.low), step(a.high))
     return Interval(found.low, found.high, a.positive)
 
 
-def _select(run: Decisions, which: Any, *cases: Any, **_: Any) -> Any:
+def _select(run: Comparisons, which: Any, *cases: Any, **_: Any) -> Any:
     every = [interval(case) for case in cases]
     positive = all(case.positive for case in every)
     if not isinstance(which, Interval):
@@ -133,7 +133,7 @@ def _select(run: Decisions, which: Any, *cases: Any, **_: Any) -> Any:
     return found
 
 
-def choose(run: Decisions, which: Interval, cases: list[Interval]) -> Interval:
+def choose(run: Comparisons, which: Interval, cases: list[Interval]) -> Interval:
     """Return the hull of the cases that an interval of indices contains."""
     found = run.note(*(jnp.clip(end, 0, len(cases) - 1) for end in (which.low, which.high)))
     low, high = cases[0].low * jnp.nan, cases[0].high * jnp.nan
@@ -145,23 +145,23 @@ def choose(run: Decisions, which: Interval, cases: list[Interval]) -> Interval:
     return Interval(low, high)
 
 
-def _maximum(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
+def _maximum(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     found = Interval(jnp.maximum(a.low, b.low), jnp.maximum(a.high, b.high), a.positive or b.positive)
     found.origin = ("max", a, b)
     return found
 
 
-def _minimum(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
+def _minimum(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     found = Interval(jnp.minimum(a.low, b.low), jnp.minimum(a.high, b.high), a.positive and b.positive)
     found.origin = ("min", a, b)
     return found
 
 
-def _clamp(run: Decisions, low: Interval, x: Interval, high: Interval, **_: Any) -> Interval:
+def _clamp(run: Comparisons, low: Interval, x: Interval, high: Interval, **_: Any) -> Interval:
     return _minimum(run, _maximum(run, x, low), high)
 
 
-def _remainder(run: Decisions, a: Interval, b: Interval) -> Interval:
+def _remainder(run: Comparisons, a: Interval, b: Interval) -> Interval:
     """Return ``a - b trunc(a / b)``, of the sign of a, smaller than b."""
     steps = _stairs(run, intervals.divide(a, b), jnp.trunc)
     found = intervals.subtract(a, intervals.multiply(b, steps))
@@ -173,7 +173,7 @@ def _remainder(run: Decisions, a: Interval, b: Interval) -> Interval:
     return Interval(jnp.where(unknown, jnp.nan, low), jnp.where(unknown, jnp.nan, high))
 
 
-def _multiply(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
+def _multiply(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     if a is b:
         return intervals.square(a)
     for one, other in ((a, b), (b, a)):
@@ -190,7 +190,7 @@ def _multiply(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
     return found
 
 
-def _divide(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
+def _divide(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     if _is_sum(a, b):
         return intervals.share(a, b.origin[2])  # type: ignore[index]
     found = intervals.divide(a, b)
@@ -208,14 +208,14 @@ def _is_one(a: Interval) -> bool:
     return a.low is a.high and not isinstance(a.low, jax.core.Tracer) and bool(np.all(np.asarray(a.low) == 1))
 
 
-def _subtract(run: Decisions, a: Interval, b: Interval, **_: Any) -> Interval:
+def _subtract(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     found = intervals.subtract(a, b)
     if _is_one(a):
         found.origin = ("complement", b)
     return found
 
 
-def _sum(run: Decisions, a: Interval, axes: tuple[int, ...], **_: Any) -> Interval:
+def _sum(run: Comparisons, a: Interval, axes: tuple[int, ...], **_: Any) -> Interval:
     found = intervals.total(a, axes)
     if len(axes) == 1 and 1 < a.shape[axes[0]] <= FEW:
         found.origin = ("sum", a, axes[0])
@@ -229,14 +229,14 @@ def is_repeated(origin: tuple[Any, ...], name: str, params: Any) -> bool:
     if origin[0] not in ("sum", "reduce_max", "reduce_min"):
         return False
     _, a, axis = origin
-    kept = tuple(k for k in range(len(a.shape)) if k != axis)
+    others = tuple(k for k in range(len(a.shape)) if k != axis)
     whole = params["shape" if name == "broadcast_in_dim" else "new_sizes"]
-    if len(whole) != len(a.shape) or any(whole[k] != a.shape[k] for k in kept):
+    if len(whole) != len(a.shape) or any(whole[k] != a.shape[k] for k in others):
         return False
-    return bool(whole[axis] == 1 if name == "reshape" else tuple(params["broadcast_dimensions"]) == kept)
+    return bool(whole[axis] == 1 if name == "reshape" else tuple(params["broadcast_dimensions"]) == others)
 
 
-def _convert(run: Decisions, a: Interval, new_dtype: Any, **_: Any) -> Interval:
+def _convert(run: Comparisons, a: Interval, new_dtype: Any, **_: Any) -> Interval:
     truth = a.low.dtype == bool
     if jnp.issubdtype(new_dtype, jnp.bool_):
         return a if truth else _unequal(run, a, interval(0.0))
@@ -248,13 +248,13 @@ def _convert(run: Decisions, a: Interval, new_dtype: Any, **_: Any) -> Interval:
     return a
 
 
-def _precision(run: Decisions, a: Interval, exponent_bits: int, mantissa_bits: int) -> Interval:
+def _precision(run: Comparisons, a: Interval, exponent_bits: int, mantissa_bits: int) -> Interval:
     if exponent_bits < 11 or mantissa_bits < 52:
         raise Unsupported(f"no bound: numbers are rounded to {mantissa_bits} bits")
     return a
 
 
-def _contract(run: Decisions, a: Interval, b: Interval, dimension_numbers: Any, **_: Any) -> Interval:
+def _contract(run: Comparisons, a: Interval, b: Interval, dimension_numbers: Any, **_: Any) -> Interval:
     (contracting, _), _ = dimension_numbers
     terms = int(np.prod([a.shape[axis] for axis in contracting], initial=1))
     return intervals.contract(a, b, lambda x, y: jax.lax.dot_general(x, y, dimension_numbers), terms)
@@ -270,7 +270,7 @@ def _along(a: Interval, axis: int) -> list[Interval]:
     return [entry(k) for k in range(a.shape[axis])]
 
 
-def _product(run: Decisions, a: Interval, axes: tuple[int, ...], **_: Any) -> Interval:
+def _product(run: Comparisons, a: Interval, axes: tuple[int, ...], **_: Any) -> Interval:
     for axis in sorted(axes, reverse=True):
         if not a.shape[axis]:
             raise Unsupported("no bound: a product of no numbers")
@@ -280,7 +280,7 @@ def _product(run: Decisions, a: Interval, axes: tuple[int, ...], **_: Any) -> In
     return a
 
 
-def _running_product(run: Decisions, a: Interval, axis: int, reverse: bool) -> Interval:
+def _running_product(run: Comparisons, a: Interval, axis: int, reverse: bool) -> Interval:
     parts = _along(a, axis)[:: -1 if reverse else 1]
     for k in range(1, len(parts)):
         parts[k] = intervals.multiply(parts[k - 1], parts[k])
@@ -289,7 +289,7 @@ def _running_product(run: Decisions, a: Interval, axis: int, reverse: bool) -> I
     return Interval(low, high, a.positive)
 
 
-def _running_sum(run: Decisions, a: Interval, **params: Any) -> Interval:
+def _running_sum(run: Comparisons, a: Interval, **params: Any) -> Interval:
     low, high = (jax.lax.cumsum(end, **params) for end in (a.low, a.high))
     relative = (a.shape[params["axis"]] + 3) * intervals.EPS
     if a.positive:
@@ -310,7 +310,7 @@ def scatter_add(primitive: Any, operands: list[Any], params: Any) -> Interval:
     return Interval(jnp.maximum(low - error, 0.0) if positive else low - error, high + error, positive)
 
 
-def _sort(run: Decisions, *operands: Any, num_keys: int, **params: Any) -> list[Interval]:
+def _sort(run: Comparisons, *operands: Any, num_keys: int, **params: Any) -> list[Interval]:
     if len(operands) > 1:
         raise Unsupported("no bound: the order of numbers depends on choices of players")
     a = interval(operands[0])

@@ -215,8 +215,8 @@ def absolute(a: Interval) -> Interval:
     """Return sizes."""
     if a.positive:
         return Interval(a.low, a.high, True)
-    least = jnp.maximum(jnp.maximum(a.low, -a.high), 0.0)
-    return Interval(least, jnp.maximum(-a.low, a.high), True)
+    smallest = jnp.maximum(jnp.maximum(a.low, -a.high), 0.0)
+    return Interval(smallest, jnp.maximum(-a.low, a.high), True)
 
 
 def _defined(good: Any, found: Interval) -> Interval:

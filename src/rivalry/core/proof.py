@@ -194,12 +194,12 @@ def excluded(found: FirstOrder, side: np.ndarray) -> np.ndarray:
     return np.asarray(found.smooth & (away.any(axis=1) | np.any(found.low > found.high, axis=1)))
 
 
-class Gains(NamedTuple):
+class DeviationBounds(NamedTuple):
     """What is known of a player's strategies in a box, the others in a box of profiles.
 
     Attributes
     ----------
-    least, most
+    lower, most
         Of the player's gain from one strategy, the midpoint, and from any strategy.
     slope_low, slope_high
         Derivatives of the own payoff in the own strategy, ``[axis]``.
@@ -209,7 +209,7 @@ class Gains(NamedTuple):
         Whether the own payoff has two derivatives there; if not, they are not known.
     """
 
-    least: Any
+    lower: Any
     most: Any
     slope_low: Any
     slope_high: Any
@@ -220,7 +220,7 @@ class Gains(NamedTuple):
 
 def _gain(
     game: Game, at: Coordinates, low: Array, high: Array, player: Array, own_low: Array, own_high: Array
-) -> Gains:
+) -> DeviationBounds:
     """Bound the gains of strategies from ``own_low`` to ``own_high`` over the play in a box of profiles."""
     middle, mid = low / 2 + high / 2, jnp.clip(own_low / 2 + own_high / 2, own_low, own_high)
 
@@ -251,14 +251,14 @@ def _gain(
     decided = decided & honest
     upper = jnp.where(decided, jnp.fmin(pays.high, linear.high), pays.high)
     most = jnp.where(honest, intervals.subtract(Interval(upper, upper), here).high, jnp.inf)
-    least = jnp.where(honest, intervals.subtract(at_mid, here).low, -jnp.inf)
-    return Gains(least, most, slope.low, slope.high, bend.low, bend.high, decided)
+    lower = jnp.where(honest, intervals.subtract(at_mid, here).low, -jnp.inf)
+    return DeviationBounds(lower, most, slope.low, slope.high, bend.low, bend.high, decided)
 
 
 @compiled
 def _gains(
     game: Game, at: Coordinates, low: Array, high: Array, player: Array, own_low: Array, own_high: Array
-) -> Gains:
+) -> DeviationBounds:
     return jax.vmap(partial(_gain, game, at))(low, high, player, own_low, own_high)
 
 
@@ -271,8 +271,8 @@ def gains(
     own_low: np.ndarray,
     own_high: np.ndarray,
     batch: int = 64,
-) -> Gains:
-    """Return what is known of gains in boxes; see `Gains`.
+) -> DeviationBounds:
+    """Return what is known of gains in boxes; see `DeviationBounds`.
 
     Parameters
     ----------
@@ -283,7 +283,9 @@ def gains(
     own_low, own_high
         Boxes of its strategies, ``[box axis]``.
     """
-    found: Gains = _in_batches(partial(_gains, game, at), batch, low, high, player, own_low, own_high)
+    found: DeviationBounds = _in_batches(
+        partial(_gains, game, at), batch, low, high, player, own_low, own_high
+    )
     return found
 
 
@@ -327,7 +329,7 @@ def _in_batches(function: Callable[..., Any], batch: int, *rows: np.ndarray) -> 
     return type(found)(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-class Point(NamedTuple):
+class FirstOrderPoint(NamedTuple):
     """A first-order point that exists: where, and where it is the only one, ``[coordinate]``."""
 
     low: np.ndarray
@@ -350,7 +352,9 @@ def newton(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray, steps: 
     return y
 
 
-def first_order_points(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray) -> list[Point | None]:
+def first_order_points(
+    game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray
+) -> list[FirstOrderPoint | None]:
     """Return the first-order point near each of ``y [candidate coordinate]``, with a proof that it exists.
 
     None stands for a candidate without a proof.
@@ -362,7 +366,7 @@ def first_order_points(game: Game, at: Coordinates, y: np.ndarray, side: np.ndar
         for sign in (-1, 1)
     )
     sides = np.tile(side, (len(radii), 1))
-    found: list[Point | None] = [None] * len(y)
+    found: list[FirstOrderPoint | None] = [None] * len(y)
     if not len(y):
         return found
     every = first_order(game, at, low, high, sides)
@@ -382,12 +386,12 @@ def first_order_points(game: Game, at: Coordinates, y: np.ndarray, side: np.ndar
     falls = np.where(s < 0, again.slope_high < 0, True) & np.where(s > 0, again.slope_low > 0, True)
     for k in np.flatnonzero(falls.all(axis=1)):
         alone = low[largest[k]], high[largest[k]]
-        found[proved[k]] = Point(near_low[k], near_high[k], *alone, s[k])
+        found[proved[k]] = FirstOrderPoint(near_low[k], near_high[k], *alone, s[k])
     return found
 
 
 class _Refutation(NamedTuple):
-    least: Any  # gain over a box of profiles
+    lower: Any  # gain over a box of profiles
 
 
 @compiled
@@ -424,8 +428,8 @@ def _least_gain(
     row = partial(intervals.contract, dot=jnp.matmul, terms=len(mid))
     linear = intervals.add(at_mid, row(slope, intervals.subtract(box, centre)))
     honest = traced.cancels(shifts, low) & traced.cancels(shifts, high)
-    least = jnp.where(decided, jnp.fmax(whole.low, linear.low), whole.low)
-    return _Refutation(jnp.where(honest, least, -jnp.inf))
+    lower = jnp.where(decided, jnp.fmax(whole.low, linear.low), whole.low)
+    return _Refutation(jnp.where(honest, lower, -jnp.inf))
 
 
 def refutation(
@@ -433,7 +437,7 @@ def refutation(
 ) -> np.ndarray:
     """Return for which boxes ``[box coordinate]`` a player gains by one strategy at every profile in them."""
     found = _in_batches(partial(_refuted, game, at), BATCH, low, high, player, strategy)
-    return np.asarray(found.least > 0)
+    return np.asarray(found.lower > 0)
 
 
 def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
@@ -462,7 +466,7 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     return float(np.nextafter(apart.max(initial=0.0), np.inf)), ""
 
 
-def judge(game: Game, at: Coordinates, point: Point, limit: int = 20_000) -> tuple[str, np.ndarray]:
+def judge(game: Game, at: Coordinates, point: FirstOrderPoint, limit: int = 20_000) -> tuple[str, np.ndarray]:
     """Return what is proved of a first-order point, and a profitable strategy of each player.
 
     Returns
@@ -483,7 +487,7 @@ def judge(game: Game, at: Coordinates, point: Point, limit: int = 20_000) -> tup
 
 
 def _judge_player(
-    game: Game, at: Coordinates, point: Point, player: int, better: np.ndarray, limit: int
+    game: Game, at: Coordinates, point: FirstOrderPoint, player: int, better: np.ndarray, limit: int
 ) -> str:
     mine = np.flatnonzero(at.player == player)
     if not len(mine):
@@ -506,9 +510,9 @@ def _judge_player(
         low, high = np.concatenate([low, right]), np.concatenate([left, high])
         found = ask(low, high)
         seen += len(low)
-        gain = np.flatnonzero(found.least > 0)
+        gain = np.flatnonzero(found.lower > 0)
         if len(gain):
-            best = gain[np.argmax(found.least[gain])]
+            best = gain[np.argmax(found.lower[gain])]
             better[player] = (low[best] + high[best]) / 2
             return "not an equilibrium"
         inside = np.all((low >= near[0]) & (high <= near[1]), axis=1)
@@ -520,15 +524,17 @@ def _judge_player(
     return "equilibrium"
 
 
-def _ask(game: Game, at: Coordinates, point: Point, player: int, low: np.ndarray, high: np.ndarray) -> Gains:
+def _ask(
+    game: Game, at: Coordinates, point: FirstOrderPoint, player: int, low: np.ndarray, high: np.ndarray
+) -> DeviationBounds:
     count = len(low)
     at_low, at_high = (np.repeat(end[None], count, axis=0) for end in (point.low, point.high))
     return gains(game, at, at_low, at_high, np.full(count, player), low, high)
 
 
 def _nearby(
-    ask: Callable[..., Gains],
-    point: Point,
+    ask: Callable[..., DeviationBounds],
+    point: FirstOrderPoint,
     mine: np.ndarray,
     rows: np.ndarray,
     space_low: np.ndarray,

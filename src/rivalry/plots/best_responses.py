@@ -76,10 +76,10 @@ def reaction(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     if len(met):
         ax.plot(*met.T, "D", color=INK, markersize=5, markerfacecolor="none", label="intersection", zorder=4)
     _benchmarks(ax, found, floor)
-    if "equilibrium_count" in found and (listed := profiles_in_plane(found.get("equilibria"))).size:
+    if "equilibrium_count" in found and (equilibria := profiles_in_plane(found.get("equilibria"))).size:
         words = count_in_words({name: ((), found[name]) for name in LISTS if name in found})
         look: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": INK, "zorder": 6}
-        ax.plot(*np.maximum(listed, floor).T, "o", markersize=11, label=words, **look)
+        ax.plot(*np.maximum(equilibria, floor).T, "o", markersize=11, label=words, **look)
     if (here := found.get("reaction_here")) is not None:
         certified = found.is_certified()
         words = "present profile" + style.unless(certified)

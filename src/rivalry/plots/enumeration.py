@@ -90,8 +90,8 @@ def enumeration(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
         ax.set_aspect("equal")
     ax.grid(False)
     ax.set(xlabel=_label(data, 0), ylabel=_label(data, 1))
-    listed = {name: ((), found[name]) for name in LISTS if name in found}
-    words = f"{count_in_words(listed)}{boxes_in_words([int(found['boxes'])])}" if "boxes" in found else ""
+    lists = {name: ((), found[name]) for name in LISTS if name in found}
+    words = f"{count_in_words(lists)}{boxes_in_words([int(found['boxes'])])}" if "boxes" in found else ""
     style.caption(ax, found.words, words)
     return ax
 
@@ -113,15 +113,15 @@ def _points(ax: Axes, found: DrawnPoint) -> None:
     """Mark equilibria, other first-order points and undecided places of games with two choices alone."""
     look: dict[str, Any] = {"linestyle": "none", "clip_on": False, "zorder": 5}
     places = found.get("undecided", np.empty((0, 2, 1, 2))).mean(axis=-1)
-    if (shown := profiles_in_plane(places)).size:
-        ax.plot(*shown.T, "x", color=INK, markersize=7, label="undecided place", **look)
+    if (drawn := profiles_in_plane(places)).size:
+        ax.plot(*drawn.T, "x", color=INK, markersize=7, label="undecided place", **look)
     if {"first_order", "verdict"} <= set(found):
         others = found["first_order"][found["verdict"] != "equilibrium"]
-        if (shown := profiles_in_plane(others)).size:
+        if (drawn := profiles_in_plane(others)).size:
             hollow = look | {"color": "white", "markeredgecolor": INK, "markeredgewidth": 1.2}
-            ax.plot(*shown.T, "D", markersize=6.5, label="first-order point that is no equilibrium", **hollow)
-    if (shown := profiles_in_plane(found.get("equilibria"))).size:
-        ax.plot(*shown.T, "o", color=INK, markersize=7, label="equilibrium, proved", **look)
+            ax.plot(*drawn.T, "D", markersize=6.5, label="first-order point that is no equilibrium", **hollow)
+    if (drawn := profiles_in_plane(found.get("equilibria"))).size:
+        ax.plot(*drawn.T, "o", color=INK, markersize=7, label="equilibrium, proved", **look)
 
 
 def profiles_in_plane(profiles: np.ndarray | None) -> np.ndarray:

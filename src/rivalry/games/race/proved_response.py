@@ -65,25 +65,25 @@ class Problem(NamedTuple):
         return self.lose, self.win, self.safe_win, self.safe_loss
 
 
-class Interval(NamedTuple):
+class Span(NamedTuple):
     """Numbers between ``low`` and ``high``, ``[box]``."""
 
     low: Any
     high: Any
 
-    def __add__(self, other: Any) -> Interval:
-        low, high = other if isinstance(other, Interval) else (other, other)
-        return Interval(self.low + low, self.high + high)
+    def __add__(self, other: Any) -> Span:
+        low, high = other if isinstance(other, Span) else (other, other)
+        return Span(self.low + low, self.high + high)
 
-    def __mul__(self, other: Any) -> Interval:
-        if not isinstance(other, Interval):
+    def __mul__(self, other: Any) -> Span:
+        if not isinstance(other, Span):
             ends = (self.low * other, self.high * other)
-            return Interval(np.minimum(*ends), np.maximum(*ends))
+            return Span(np.minimum(*ends), np.maximum(*ends))
         corners = [a * b for a in self for b in other]
-        return Interval(np.minimum.reduce(corners), np.maximum.reduce(corners))
+        return Span(np.minimum.reduce(corners), np.maximum.reduce(corners))
 
 
-def affine(pair: tuple[float, float], p: Interval) -> Interval:
+def affine(pair: tuple[float, float], p: Span) -> Span:
     """Return ``c0 + c1 p``."""
     return p * pair[1] + pair[0]
 
@@ -183,7 +183,7 @@ def _lowest_log_input(problem: Problem) -> float:
 def _bound_near_zero(problem: Problem, log_xp: float) -> float:
     """Return an upper bound on the payoff of performance inputs in (0, ``exp(log_xp)``]."""
     log_p = np.array([problem.log_b + problem.beta * log_xp])
-    p = Interval(np.zeros(1), np.exp(log_p))
+    p = Span(np.zeros(1), np.exp(log_p))
     chance, rest = _chances(problem, np.array([-np.inf]), log_p)
     gain = affine(problem.safe_win, p) * chance + affine(problem.safe_loss, p) * rest
     best = np.maximum(gain.high, 0.0)  # safe at no cost
@@ -197,11 +197,11 @@ def _bound_near_zero(problem: Problem, log_xp: float) -> float:
     return float((np.maximum(*ends) + best + ROUNDING * size)[0])
 
 
-def _chances(problem: Problem, low: Any, high: Any) -> tuple[Interval, Interval]:
+def _chances(problem: Problem, low: Any, high: Any) -> tuple[Span, Span]:
     """Return probabilities to win and not to, for performances between ``exp(low)`` and ``exp(high)``."""
     ends = [problem.m * (np.exp(end) if problem.difference else end) - problem.rivals for end in (low, high)]
     ends = [np.where(np.isnan(end), np.inf, end) for end in ends]  # nothing against idle rivals, in the limit
-    return Interval(*map(_sigma, ends)), Interval(_sigma(-ends[1]), _sigma(-ends[0]))
+    return Span(*map(_sigma, ends)), Span(_sigma(-ends[1]), _sigma(-ends[0]))
 
 
 def _sigma(z: Any) -> Any:
@@ -247,7 +247,7 @@ def _safe_gain(problem: Problem, gain: Any, z: Any) -> Any:
     return np.maximum(gain, 0.0) * _power(problem, z) * (1 - problem.alpha * problem.power * _sigma(-z))
 
 
-def _size(problem: Problem, p: Interval) -> Any:
+def _size(problem: Problem, p: Span) -> Any:
     """Return the size of the amounts that are added, for rounding."""
     return sum(abs(c0) + abs(c1) * p.high for c0, c1 in problem.pairs)
 
@@ -271,7 +271,7 @@ def _unsafe(problem: Problem, log_xp: Any) -> tuple[Any, Any, Any]:
 def _box_bounds(problem: Problem, boxes: np.ndarray) -> tuple[Any, Any]:
     """Return upper bounds on the payoff in boxes ``[box 2]`` of ``ln xp``, and the payoffs at their ends."""
     slope = _slope(problem, boxes)
-    p = Interval(*np.exp(problem.log_b + problem.beta * boxes).T)
+    p = Span(*np.exp(problem.log_b + problem.beta * boxes).T)
     size = _size(problem, p) + problem.price_p * np.exp(boxes[:, 1])
     ends = _payoff(problem, boxes)
     left, right = (ends + (ROUNDING * size)[:, None]).T
@@ -280,10 +280,10 @@ def _box_bounds(problem: Problem, boxes: np.ndarray) -> tuple[Any, Any]:
     return np.where(np.isnan(above), np.inf, above), ends
 
 
-def _slope(problem: Problem, boxes: np.ndarray) -> Interval:
+def _slope(problem: Problem, boxes: np.ndarray) -> Span:
     """Return the slopes in ``ln xp`` of the payoff with the best safety, in each box ``[box 2]``."""
     log_p = problem.log_b + problem.beta * boxes
-    p = Interval(*np.exp(log_p).T)
+    p = Span(*np.exp(log_p).T)
     q, rest = _chances(problem, *log_p.T)
     b, a, r, loss = (affine(pair, p) for pair in problem.pairs)
     gain = r * q + loss * rest
@@ -291,22 +291,22 @@ def _slope(problem: Problem, boxes: np.ndarray) -> Interval:
     lowest, slack = _log_odds(problem, gain.low, spoil[:, 1])
     highest, more = _log_odds(problem, gain.high, spoil[:, 0])
     lowest, highest = lowest - slack, highest + more
-    safe = Interval(_power(problem, lowest), _power(problem, highest))
-    paying = Interval(np.maximum(gain.low, 0.0), np.maximum(gain.high, 0.0))
-    fall = Interval(_sigma(-highest), _sigma(-lowest))
+    safe = Span(_power(problem, lowest), _power(problem, highest))
+    paying = Span(np.maximum(gain.low, 0.0), np.maximum(gain.high, 0.0))
+    fall = Span(_sigma(-highest), _sigma(-lowest))
     win_slope = q * rest * (problem.beta * problem.m)
     if problem.difference:
         win_slope = win_slope * p
     apart = a + b * -1.0 + safe * (r + loss * -1.0)
     spoiled = paying * safe * fall * (-problem.theta * problem.beta * problem.power)
-    prices = Interval(*np.exp(boxes).T) * -problem.price_p
+    prices = Span(*np.exp(boxes).T) * -problem.price_p
     # of rewards that grow with own performance
     b1, a1, r1, loss1 = (c1 for _, c1 in problem.pairs)
     own = (q * (safe * r1 + a1) + rest * (safe * loss1 + b1)) * p * problem.beta
     return win_slope * apart + spoiled + prices + own
 
 
-def _bound_between(left: Any, right: Any, slope: Interval, width: Any) -> Any:
+def _bound_between(left: Any, right: Any, slope: Span, width: Any) -> Any:
     """Return the largest value that a line with slopes in ``slope`` can reach between two values."""
     up, down = np.maximum(slope.high, 0.0), np.maximum(-slope.low, 0.0)
     both = up + down

@@ -411,13 +411,13 @@ class Study:
                 for table in self.method:
                     checker.pair(self.game or {}, table)
             cells = [cell for cell in self._cells if cell.id not in done]
-            alike = independent_keys(self.game or {}, self.method, self._grid, self._batch) if cells else []
-            decisive = [self._names[key] for key in self._grid.values if key not in alike]
+            same = independent_keys(self.game or {}, self.method, self._grid, self._batch) if cells else []
+            decisive = [self._names[key] for key in self._grid.values if key not in same]
             checked = set[tuple[Any, ...]]()
             for k, cell in enumerate(cells, start=1):
                 # replications share their tables
                 point: tuple[Any, ...] = id(cell.task["game"]), id(cell.task["method"])
-                if alike:
+                if same:
                     point = cell.method, *(canonical(cell.point[name]) for name in decisive)
                 if point not in checked:
                     checker.cell(cell.point, cell.task)

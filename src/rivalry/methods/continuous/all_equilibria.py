@@ -18,7 +18,7 @@ from rivalry.core.oracles import deviation_payoff
 from rivalry.core.proof import (
     BATCH,
     Coordinates,
-    Point,
+    FirstOrderPoint,
     coordinates,
     excluded,
     first_order,
@@ -55,10 +55,10 @@ class AllEquilibria(BaseLearner):
 
     The record holds ``equilibria`` (equilibrium, player, axis), ``equilibrium_payoff``, ``radius``
     (equilibrium), ``equilibrium_count``, ``complete`` and ``complete_reason``, the number of ``boxes`` and
-    how many were ``discarded`` for which reason, and the ``undecided`` boxes (place, player, axis, end).
-    With the option ``first_order``, it also holds all first-order points, ``first_order``
-    (first_order_point, player, axis), ``first_order_count`` and the ``verdict`` on each. The profile is the
-    first equilibrium.
+    how many were ``discarded`` for which reason, and the ``undecided`` boxes (place, player, axis, end). A
+    list of the equilibria ``within`` bounds is never complete. With the option ``first_order``, the record
+    also holds all first-order points, ``first_order`` (first_order_point, player, axis),
+    ``first_order_count`` and the ``verdict`` on each. The profile is the first equilibrium.
 
     Examples
     --------
@@ -76,6 +76,9 @@ class AllEquilibria(BaseLearner):
     first_order: Annotated[bool, "whether to list all first-order points, not equilibria alone"] = False
     narrow: Annotated[float, Gt(0), Le(0.1), "relative width below which a box stays undecided"] = 1e-6
     max_boxes: Annotated[int, Ge(1), "maximum number of boxes"] = 2_000_000
+    within: Annotated[
+        tuple[float, float] | None, "bounds between which all choices of the equilibria listed lie"
+    ] = None
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
 
@@ -96,13 +99,20 @@ class AllEquilibria(BaseLearner):
         """Return a session with a box for every combination of bounds; the stream is not used."""
         at = coordinates(world)
         count = len(at.player)
-        sides = np.array(list(product((1, -1, 0), repeat=count)), dtype=float).reshape(-1, count)
+        first, last = (-np.inf, np.inf) if self.within is None else self.within
+        low, high = np.maximum(at.low, first), np.minimum(at.high, last)
+        if np.any(low >= high):
+            raise ValueError(f"within: [{first:g}, {last:g}] must overlap the range of every choice")
+        # a bound of the game that is searched is a case of its own
+        every = zip(low, high, at.low, at.high, strict=True)
+        cases = [(1,) * bool(b == d) + (-1,) * bool(a == c) + (0,) for a, b, c, d in every]
+        sides = np.array(list(product(*cases)), dtype=float).reshape(-1, count)
         none = np.zeros((0, count))
         return {
-            "low": np.where(sides > 0, at.high, at.low),
-            "high": np.where(sides < 0, at.low, at.high),
+            "low": np.where(sides > 0, at.high, low),
+            "high": np.where(sides < 0, at.low, high),
             "side": sides,
-            "points": np.zeros((0, 5, count)),  # rows of a `Point`
+            "points": np.zeros((0, 5, count)),  # rows of a `FirstOrderPoint`
             "verdict": np.zeros(0, dtype=np.int64),
             "undecided_low": none,
             "undecided_high": none,
@@ -211,9 +221,12 @@ class AllEquilibria(BaseLearner):
         lost = narrow & was & ~around & ~turned
         session["undecided_low"] = np.concatenate([session["undecided_low"], new_low[lost]])
         session["undecided_high"] = np.concatenate([session["undecided_high"], new_high[lost]])
-        kept = left[keep]
-        reason[kept[turned]] = REASONS.index("order of players")
-        reason[kept[around]], reason[kept[lost]] = REASONS.index("around a point"), REASONS.index("undecided")
+        open_boxes = left[keep]
+        reason[open_boxes[turned]] = REASONS.index("order of players")
+        reason[open_boxes[around]], reason[open_boxes[lost]] = (
+            REASONS.index("around a point"),
+            REASONS.index("undecided"),
+        )
         self._note(session, low, high, reason)
         again = narrow & ~was & ~around & ~turned
         wide = ~narrow & ~around & ~turned
@@ -250,16 +263,16 @@ class AllEquilibria(BaseLearner):
         boxes = _clusters(session["undecided_low"], session["undecided_high"])
         unjudged = [k for k, verdict in enumerate(verdicts) if verdict < 1]
         searched = not len(session["low"])
-        complete = searched and not len(boxes[0]) and not unjudged
+        complete = searched and not len(boxes[0]) and not unjudged and self.within is None
         found = np.array([_profile(at, point.centre) for point in chosen])
-        listed = np.reshape(found, (len(chosen), *at.start.shape))
+        profiles = np.reshape(found, (len(chosen), *at.start.shape))
         record: Record = {
-            "equilibria": (("equilibrium", "player", "axis"), listed),
-            "equilibrium_payoff": (("equilibrium", "player"), _payoffs(world, listed)),
+            "equilibria": (("equilibrium", "player", "axis"), profiles),
+            "equilibrium_payoff": (("equilibrium", "player"), _payoffs(world, profiles)),
             "radius": (("equilibrium",), np.array([_radius(point) for point in chosen])),
             "equilibrium_count": ((), np.asarray(len(chosen))),
             "complete": ((), np.asarray(complete)),
-            "complete_reason": ((), np.asarray(_reason(session, boxes, unjudged, self.max_boxes))),
+            "complete_reason": ((), np.asarray(self._reason(session, boxes, unjudged))),
             "boxes": ((), session["boxes"][0].copy()),
             "discarded": (("reason",), session["discarded"][1:].copy()),
             "undecided": (
@@ -282,17 +295,38 @@ class AllEquilibria(BaseLearner):
                 "drawn_reason": (("drawn",), session["drawn_reason"].copy()),
             }
         if len(chosen):
-            record["profile"] = (("player", "axis"), listed[0])
+            record["profile"] = (("player", "axis"), profiles[0])
         return record
 
-    def _status(self, session: Session, searched: bool, unjudged: list[int], chosen: list[Point]) -> str:
+    def _status(
+        self, session: Session, searched: bool, unjudged: list[int], chosen: list[FirstOrderPoint]
+    ) -> str:
         if not searched or np.any(session["verdict"] < 0):
             return "iteration limit"
         return "converged" if chosen else "not found"
 
+    def _reason(self, session: Session, boxes: Any, unjudged: list[int]) -> str:
+        count = int(session["boxes"][0])
+        if len(session["low"]):
+            why = f"{len(session['low'])} boxes are not yet searched"
+            return (
+                f"{why} of {count}"
+                if count < self.max_boxes
+                else f"{why}: raise max_boxes above {self.max_boxes}"
+            )
+        parts = []
+        if len(boxes[0]):
+            narrow = count_text(len(session["undecided_low"]), "narrow box", "narrow boxes")
+            parts.append(f"undecided: {narrow} in {count_text(len(boxes[0]), 'place')}")
+        if unjudged:
+            parts.append(f"neither proved nor refuted: {count_text(len(unjudged), 'first-order point')}")
+        if self.within is not None:
+            parts.append(f"only choices in [{self.within[0]:g}, {self.within[1]:g}] were searched")
+        return "; ".join(parts) or f"every box is decided: {count_text(count, 'box', 'boxes')}"
 
-def _points(session: Session) -> list[Point]:
-    return [Point(*rows) for rows in session["points"]]
+
+def _points(session: Session) -> list[FirstOrderPoint]:
+    return [FirstOrderPoint(*rows) for rows in session["points"]]
 
 
 def _labels(game: Any, at: Coordinates) -> np.ndarray:
@@ -300,13 +334,13 @@ def _labels(game: Any, at: Coordinates) -> np.ndarray:
     return np.asarray(exchangeable_labels(game))
 
 
-def _inside(low: np.ndarray, high: np.ndarray, side: np.ndarray, point: Point) -> np.ndarray:
+def _inside(low: np.ndarray, high: np.ndarray, side: np.ndarray, point: FirstOrderPoint) -> np.ndarray:
     """Return which boxes lie where a point is the only one."""
     within = (low >= point.alone_low) & (high <= point.alone_high) & (side == point.side)
     return np.asarray(np.all(within, axis=1))
 
 
-def _overlap(one: Point, other: Point) -> bool:
+def _overlap(one: FirstOrderPoint, other: FirstOrderPoint) -> bool:
     """Return whether two enclosures may have a point in common."""
     return bool(np.all((one.low <= other.high) & (other.low <= one.high)))
 
@@ -344,18 +378,18 @@ def _sorted(
 
 
 def _all_orders(
-    at: Coordinates, labels: np.ndarray, points: list[Point], verdicts: np.ndarray
-) -> tuple[list[Point], list[int]]:
+    at: Coordinates, labels: np.ndarray, points: list[FirstOrderPoint], verdicts: np.ndarray
+) -> tuple[list[FirstOrderPoint], list[int]]:
     """Return the points of every order of exchangeable players, and their verdicts."""
     groups = _groups(at, labels)
-    every: list[Point] = []
+    every: list[FirstOrderPoint] = []
     words: list[int] = []
     for point, verdict in zip(points, verdicts, strict=True):
         for orders in product(*(permutations(group) for group in groups)):
             index = np.arange(len(at.player))
             for group, others in zip(groups, orders, strict=True):
                 index[group] = np.array(others)
-            other = Point(*(part[index] for part in point))
+            other = FirstOrderPoint(*(part[index] for part in point))
             # a point that the exchange leaves within the box where it is alone is the same
             if not any(_overlap(other, known) for known in every):
                 every.append(other)
@@ -376,7 +410,8 @@ def _width(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.
     ends = np.stack([at.low, at.high])
     if is_reparametrised(game):
         first, last = _search_coordinates(game, at, ends)
-        return (_search_coordinates(game, at, high) - _search_coordinates(game, at, low)) / (last - first)
+        wide = _search_coordinates(game, at, high) - _search_coordinates(game, at, low)
+        return np.asarray(wide / (last - first))
     far, near = np.maximum(np.abs(low), np.abs(high)), np.minimum(np.abs(low), np.abs(high))
     apart, span = (low * high > 0) & (near > 0.5 * far), np.ptp(ends, axis=0)
     return np.asarray((high - low) / np.where(apart, np.minimum(span, 10 * far), span))
@@ -482,7 +517,7 @@ def _profiles(at: Coordinates, rows: np.ndarray) -> np.ndarray:
     return np.reshape([_profile(at, y) for y in rows], (len(rows), *at.start.shape))
 
 
-def _radius(point: Point) -> float:
+def _radius(point: FirstOrderPoint) -> float:
     """Return the largest distance in a coordinate from the midpoint to the equilibrium."""
     return float(
         np.nextafter(np.max(np.maximum(point.high - point.centre, point.centre - point.low)), np.inf)
@@ -492,17 +527,3 @@ def _radius(point: Point) -> float:
 def _payoffs(game: Any, profiles: np.ndarray) -> np.ndarray:
     found = [np.asarray(payoffs(game, put(x))) for x in profiles]
     return np.reshape(found, (len(profiles), profiles.shape[1]))
-
-
-def _reason(session: Session, boxes: Any, unjudged: list[int], limit: int) -> str:
-    count = int(session["boxes"][0])
-    if len(session["low"]):
-        why = f"{len(session['low'])} boxes are not yet searched"
-        return f"{why} of {count}" if count < limit else f"{why}: raise max_boxes above {limit}"
-    parts = []
-    if len(boxes[0]):
-        narrow = count_text(len(session["undecided_low"]), "narrow box", "narrow boxes")
-        parts.append(f"undecided: {narrow} in {count_text(len(boxes[0]), 'place')}")
-    if unjudged:
-        parts.append(f"neither proved nor refuted: {count_text(len(unjudged), 'first-order point')}")
-    return "; ".join(parts) or f"every box is decided: {count_text(count, 'box', 'boxes')}"
