@@ -137,7 +137,7 @@ def test_the_stability_limit_accounts_for_rates_per_player() -> None:
 def test_ascent_converges_at_an_active_bound() -> None:
     game = linear([[-1.0, 0.0], [0.0, -1.0]], [50.0, 1.0])
     found = rv.solve(game, GradientAscent(rate=0.1), [0.0, 0.0])
-    assert (found.status, found.end_state, found.claim) == ("converged", "boundary", "no deviation found")
+    assert (found.status, found.end_state, found.claim) == ("converged", "boundary", "equilibrium")
     np.testing.assert_allclose(found.profile.values[:, 0], [10.0, 1.0], atol=1e-9)
     eigenvalues = found.data.eigenvalues_real.values
     np.testing.assert_allclose(eigenvalues, [-1.0, np.nan])  # only of the free direction

@@ -123,13 +123,13 @@ def counted(game: Any, x: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, in
     cells, most = certify._cells, [0]
     search = certify._branch_and_bound
 
-    def counting(game: Any, x: Any, player: Any, low: Any, high: Any) -> Any:
+    def counting(game: Any, x: Any, player: Any, low: Any, high: Any, enclosed: bool) -> Any:
         most[-1] += len(np.unique(np.concatenate([np.asarray(low), np.asarray(high)], axis=1), axis=0))
-        return cells(game, x, player, low, high)
+        return cells(game, x, player, low, high, enclosed)
 
-    def starting(*args: Any) -> Any:
+    def starting(*args: Any, **options: Any) -> Any:
         most.append(0)
-        return search(*args)
+        return search(*args, **options)
 
     monkeypatch.setattr(certify, "_cells", counting)
     monkeypatch.setattr(certify, "_branch_and_bound", starting)

@@ -33,7 +33,7 @@ MISSPELT: dict[str, Callable[[], Any]] = {
     "over: method.rat is no option of GradientAscent; did you mean 'rate'?": (
         lambda: rv.sweep(GAME, {"method.rat": [0.1]}, CLIMB, START)
     ),
-    "tolerence: is no argument of certificate; did you mean 'tolerance'? known: game, points, tolerance, x": (
+    "tolerence: is no argument of certificate; did you mean 'tolerance'? known: game, points, proof, tolerance, x": (
         lambda: rv.certificate(CHICKEN, CHICKEN.pure(0, 0), tolerence=0.1)
     ),
     "playr: is no argument of best_response; did you mean 'player'? known: game, player, points, x": (
@@ -75,7 +75,7 @@ MISSPELT: dict[str, Callable[[], Any]] = {
     "polices: is no argument of rollout; did you mean 'policies'? known: policies, start, tabulated": (
         lambda: rv.tables.rollout(None, polices=[])
     ),
-    "player: is no argument of strategies; known: actions, at, ax, data": (
+    "player: is no argument of strategies; known: actions, at, ax, compare, data": (
         lambda: rv.plots.strategies(None, player=1)
     ),
 }

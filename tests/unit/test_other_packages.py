@@ -39,6 +39,7 @@ SLOW = {  # these compile programs
     ("mean-field games", "rivalry"): pytest.mark.nightly,
     ("studies with provenance", "rivalry"): pytest.mark.slow,
     ("certificates", "rivalry"): pytest.mark.slow,
+    ("proofs", "rivalry"): pytest.mark.slow,
 }
 
 
@@ -119,6 +120,8 @@ def _(folder: Path) -> None:
     np.testing.assert_allclose(found.profile, 0.5, atol=1e-9)
     assert not bool(found.data.complete)
     assert rv.solve(game, rv.methods.PureEquilibria()).status == "not found"
+    proved = rv.solve(game, rv.methods.FiniteEquilibria()).data
+    assert (bool(proved.complete), int(proved.equilibrium_count)) == (True, 1)
 
 
 @check("n-player equilibria", "QuantEcon.py")
@@ -353,6 +356,10 @@ def _(folder: Path) -> None:
     assert bool(found.data.complete)
     assert "exact arithmetic" in str(found.data.complete_reason.values)
     assert found.certificate.rounding == "floating point"
+    three = rv.enumerate(rv.games.matrix("jordan"))
+    assert (three.complete, len(three)) == (True, 1)
+    line = rv.games.influencer(reach=[0.25, 0.25], resource="bimodal")
+    assert rv.certificate(line, [[0.5], [0.5]], proof=True).rounding == "outward"
 
 
 @check("proofs", "Gambit")

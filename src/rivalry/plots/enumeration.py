@@ -113,15 +113,17 @@ def _points(ax: Axes, found: DrawnPoint) -> None:
     """Mark equilibria, other first-order points and undecided places of games with two choices alone."""
     look: dict[str, Any] = {"linestyle": "none", "clip_on": False, "zorder": 5}
     places = found.get("undecided", np.empty((0, 2, 1, 2))).mean(axis=-1)
-    if (drawn := profiles_in_plane(places)).size:
-        ax.plot(*drawn.T, "x", color=INK, markersize=7, label="undecided place", **look)
+    if (at_points := profiles_in_plane(places)).size:
+        ax.plot(*at_points.T, "x", color=INK, markersize=7, label="undecided place", **look)
     if {"first_order", "verdict"} <= set(found):
         others = found["first_order"][found["verdict"] != "equilibrium"]
-        if (drawn := profiles_in_plane(others)).size:
+        if (at_points := profiles_in_plane(others)).size:
             hollow = look | {"color": "white", "markeredgecolor": INK, "markeredgewidth": 1.2}
-            ax.plot(*drawn.T, "D", markersize=6.5, label="first-order point that is no equilibrium", **hollow)
-    if (drawn := profiles_in_plane(found.get("equilibria"))).size:
-        ax.plot(*drawn.T, "o", color=INK, markersize=7, label="equilibrium, proved", **look)
+            ax.plot(
+                *at_points.T, "D", markersize=6.5, label="first-order point that is no equilibrium", **hollow
+            )
+    if (at_points := profiles_in_plane(found.get("equilibria"))).size:
+        ax.plot(*at_points.T, "o", color=INK, markersize=7, label="equilibrium, proved", **look)
 
 
 def profiles_in_plane(profiles: np.ndarray | None) -> np.ndarray:
