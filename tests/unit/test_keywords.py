@@ -33,7 +33,8 @@ MISSPELT: dict[str, Callable[[], Any]] = {
     "over: method.rat is no option of GradientAscent; did you mean 'rate'?": (
         lambda: rv.sweep(GAME, {"method.rat": [0.1]}, CLIMB, START)
     ),
-    "tolerence: is no argument of certificate; did you mean 'tolerance'? known: game, points, proof, tolerance, x": (
+    "tolerence: is no argument of certificate; did you mean 'tolerance'? "
+    "known: game, points, proof, tolerance, x": (
         lambda: rv.certificate(CHICKEN, CHICKEN.pure(0, 0), tolerence=0.1)
     ),
     "playr: is no argument of best_response; did you mean 'player'? known: game, player, points, x": (
