@@ -77,7 +77,7 @@ def test_cournot_with_a_price_floor_has_one_equilibrium() -> None:
     np.testing.assert_allclose(found.payoffs, 0.09, rtol=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_three_equilibria_of_a_coordination_game() -> None:
     data = listed(coordination, -1.0, 1.0).data
     root = 0.9575040240772687  # of x = tanh(2 x)
@@ -125,7 +125,7 @@ def test_a_jump_is_never_taken_for_smooth() -> None:
     assert any(held)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_narrow_peak_refutes_the_interior_point() -> None:
     found = rv.enumerate(Duopoly(hidden_peak))
     assert found.complete

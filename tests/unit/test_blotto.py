@@ -157,7 +157,7 @@ def test_a_deviation_to_a_heavy_point_between_grid_points_is_found(axes: int) ->
     assert float(there - here) > 20
     assert proof.regret[0] >= float(there - here) * (1 - 1e-12)
     assert proof.claim == "not an equilibrium"
-    assert (proof.coverage, "grid points" in proof.method) == ("lower bound", True)
+    assert (proof.coverage, proof.rounding, "grid points" in proof.method) == ("exact", "outward", True)
 
 
 @pytest.mark.nightly

@@ -70,7 +70,7 @@ def test_the_optimal_prize_agrees_with_the_closed_form() -> None:
         objective="effort",
         spending={"paid": 0.4},
     )
-    assert (found.status, found.claim) == ("converged", "no deviation found")
+    assert (found.status, found.claim) == ("converged", "equilibrium")
     np.testing.assert_allclose(found.data.chosen_parameters, [1.25], atol=1e-4)
     np.testing.assert_allclose(found.data.chosen_objective, 1.25 / 2 - 0.4 * 1.25**2 / 2, rtol=1e-8)
     # profile, payoffs and certificate are those of the designed game
@@ -255,7 +255,7 @@ def test_a_cell_is_certified_again_in_the_designed_game(tmp_path: Path) -> None:
     record = run_cell(cells[0].task, tmp_path)
     np.testing.assert_allclose(record["profile"][1], 0.5, rtol=1e-8)  # a prize of 2, over 4
     again = recertify(cells[0].task, tmp_path, record)
-    assert again["claim"][1] == record["claim"][1] == "no deviation found"
+    assert again["claim"][1] == record["claim"][1] == "equilibrium"
     np.testing.assert_array_equal(again["regret"][1], record["regret"][1])
 
 

@@ -62,7 +62,7 @@ def test_hide_and_seek_has_the_known_mixed_equilibrium(lean: float) -> None:
     """The hider plays 1 with probability (1 + lean)/2 and else 0; the seeker plays (1 + lean)/2."""
     found = found_by(seek(lean), [0.2, 0.7], points=65)
     at = (1 + lean) / 2
-    assert (found.status, found.claim) == ("converged", "no deviation found")
+    assert (found.status, found.claim) == ("converged", "equilibrium")
     assert not bool(found.data.pure)
     np.testing.assert_allclose(found.payoff.values, [at**2, -at * (1 - at)], atol=1e-4)
     np.testing.assert_allclose(found.data.mean_profile.values, at, atol=1e-3)
@@ -79,7 +79,7 @@ def test_a_game_with_cycling_best_responses_is_solved() -> None:
     """Matching pennies on an interval: both mix with mean 0."""
     game = quadratic([0.0, 0.0], [0.0, 0.0], [1.0, -1.0], [0.0, 0.0], [-1.0, 1.0])
     found = found_by(game, [0.3, 0.4], points=65)
-    assert (found.status, found.claim) == ("converged", "no deviation found")
+    assert (found.status, found.claim) == ("converged", "equilibrium")
     np.testing.assert_allclose(found.data.mean_profile.values, 0.0, atol=1e-9)
     np.testing.assert_allclose(found.payoff.values, 0.0, atol=1e-9)
 

@@ -181,7 +181,7 @@ def test_true_values_are_inside_the_bounds_of_a_few_boxes(family: str) -> None:
     check_family(family, 60, 0)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("family", FAMILIES)
 def test_true_values_are_inside_the_bounds_of_many_boxes(family: str) -> None:
     check_family(family, 10_000, None)

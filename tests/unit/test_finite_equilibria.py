@@ -50,7 +50,9 @@ def three_players(bimatrix: np.ndarray) -> np.ndarray:
     return np.stack([*np.repeat(bimatrix[..., None], 2, axis=-1), third])
 
 
-@pytest.mark.parametrize("seed", [1, 3, 5, *(pytest.param(k, marks=pytest.mark.slow) for k in range(6, 60))])
+@pytest.mark.parametrize(
+    "seed", [1, 3, 5, *(pytest.param(k, marks=pytest.mark.nightly) for k in range(6, 60))]
+)
 def test_three_players_with_two_actions_against_elimination(seed: int) -> None:
     table = np.random.default_rng(seed).normal(size=(3, 2, 2, 2))
     data = proved(table)
@@ -251,8 +253,8 @@ def test_dominated_actions_leave_the_list_as_it_is() -> None:
     [
         ((3, 2, 2, 2), 1),
         pytest.param((3, 2, 3, 2), 0, marks=pytest.mark.slow),
-        *(pytest.param((3, 3, 3, 3), seed, marks=pytest.mark.slow) for seed in range(3)),
-        *(pytest.param((4, 2, 2, 2, 2), seed, marks=pytest.mark.slow) for seed in range(3)),
+        *(pytest.param((3, 3, 3, 3), seed, marks=pytest.mark.nightly) for seed in range(3)),
+        *(pytest.param((4, 2, 2, 2, 2), seed, marks=pytest.mark.nightly) for seed in range(3)),
     ],
 )
 @pytest.mark.parametrize("draw", ["normal", pytest.param("few", marks=pytest.mark.slow)])

@@ -166,14 +166,16 @@ def test_proofs_on_a_box() -> None:
 
 
 @pytest.mark.slow
-def test_custom_kernels_have_no_payoff_bound() -> None:
+def test_custom_kernels_are_bounded_in_interval_arithmetic() -> None:
     game = rv.games.influencer(
         kernel="custom", influence="exp(-(b-x)^2/(2*s^2))", parameters={"s": [0.25] * 3}, resource="bimodal"
     )
     assert not oracles.payoff_bound.knows(game)
     proof = rv.certificate(game, game.space.check([0.5] * 3))
-    assert (proof.claim, proof.coverage) == ("no deviation found", "lower bound")
-    assert np.all(np.isinf(proof.bound))
+    assert (proof.claim, proof.coverage, proof.rounding) == ("equilibrium", "exact", "outward")
+    gaussian = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
+    same = rv.certificate(gaussian, gaussian.space.check([0.5] * 3))
+    np.testing.assert_allclose(proof.bound, same.bound, atol=float(np.max(proof.tolerance)))
 
 
 def test_ties_of_best_responses_go_to_the_nearer_then_the_lower() -> None:

@@ -186,7 +186,7 @@ def check_rules(count: int, effort: int | None) -> None:
     check("quotient by a positive", lambda x, y: x / y, *found["quotient by a positive"], b, p)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_no_value_is_outside_the_interval_of_a_rule() -> None:
     check_rules(10_000, None)
 

@@ -90,7 +90,7 @@ def test_a_game_with_fields_named_like_oracles_is_solved(own: Any) -> None:
     assert set(check_game(own)) == {"protocol", "space", "payoffs", "jit", "vmap", "gradients"}
     solved = rv.solve(own, rv.methods.BestResponse(), start=HERE)
     np.testing.assert_allclose(solved.profile, 1 / 3, atol=1e-6)
-    assert solved.claim == "no deviation found"
+    assert solved.claim == "equilibrium"
     learned = rv.solve(own, rv.methods.QLearning(action_grid=3), max_steps=10)
     assert learned.profile.shape == (2, 1)
     with pytest.raises(ValueError, match="no named starts"):

@@ -86,7 +86,7 @@ def test_a_plain_class_is_solved(kind: str) -> None:
         assert rv.check_game(game)[:2] == ("protocol", "space")
     found = rv.solve(game, ASCENT, START)
     np.testing.assert_allclose(found.profile[:, 0], equilibrium(1.0, 1.5), atol=1e-6)
-    assert found.claim == "no deviation found"
+    assert found.claim == "equilibrium"
     np.testing.assert_allclose(rv.certificate(game, jnp.zeros((2, 1))).regret, 1 / (4 * SLOPES), rtol=1e-6)
 
 
@@ -133,7 +133,7 @@ def test_changes_to_a_plain_game_take_effect(change: str) -> None:
     else:
         game.parts["list"][0] = -1.0
     after = rv.certificate(game, before.profile)
-    assert before.claim == "no deviation found"
+    assert before.claim == "equilibrium"
     assert after.claim == "not an equilibrium"
 
 

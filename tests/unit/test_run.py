@@ -107,7 +107,7 @@ def test_converges_after_the_steps_predicted_by_the_rate() -> None:
     assert found.status == "converged"
     assert float(found.record["residual"][1]) <= 1e-8
     np.testing.assert_allclose(found.profile, 1.0, atol=1e-8)
-    assert found.claim == "no deviation found"
+    assert found.claim == "equilibrium"
 
 
 def test_max_steps_is_exact() -> None:

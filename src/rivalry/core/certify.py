@@ -34,6 +34,7 @@ PAIRS = 12  # up to this many corners, a search drops every pair of them
 SHORT = 1e-12  # of a climb's first step: a shorter step ends the climb
 BATCH, CELLS = 64, 40_000
 HOPELESS = 500  # boxes after which a bound that is still infinite is given up
+ENCLOSED_CELLS = 6000  # in interval arithmetic
 ENCLOSED_AXES = 3  # of a player: boxes of more axes are not searched where the game has no bound of its own
 TIE = 1e-10  # times the payoff at stake: strategies whose payoffs differ by less are equally good
 PROVED = 1e-8  # times the payoff at stake: a bound this close to the best payoff is not refined further
@@ -495,7 +496,8 @@ def _branch_and_bound(
     low, high = np.asarray(space.low)[player][None], np.asarray(space.high)[player][None]  # type: ignore[attr-defined]
     ceilings = np.array([np.inf])
     seen = 0
-    while ceilings.max() > payoff + enough and seen < CELLS:
+    most = ENCLOSED_CELLS if enclosed else CELLS
+    while ceilings.max() > payoff + enough and seen < most:
         if seen > HOPELESS and np.isposinf(ceilings).any():
             break  # where payoffs are infinite or have no bound, smaller boxes have none either
         # stable, since the order of ties in NumPy's default sort depends on the processor
