@@ -317,7 +317,7 @@ def _bound_between(left: Any, right: Any, slope: Span, width: Any) -> Any:
 
 
 CONTESTS = (period.ratio, period.logit)
-METHOD = "branch and bound over ln xp, best xs at each; idle corner"
+METHOD = "branch and bound over ln xp, best xs at each, idle corner"
 
 
 def proved_response(race: Race, x: Profile, player: int) -> Response:

@@ -273,7 +273,7 @@ POINTS = SCANS * PEAKS * REFINED  # batches of equal size in every round
 SAFETY_STEPS = 14  # Newton's, for the best safety
 TRACE = 1e-6  # in logs
 MARGIN = 1e-9  # in logs: margin over a rival where the highest performance wins
-SCAN = f"{POINTS}-point scan of ln xp, {FINER} refinements, best xs at each; idle corner"
+SCAN = f"{POINTS}-point scan of ln xp, {FINER} refinements, best xs at each, idle corner"
 
 EACH, SUMMITS, ROUNDS, SIDE = 97, 6, 26, 7  # of the search of both inputs
 SHRINK = 0.4

@@ -213,7 +213,7 @@ def mixture_record(
     >>> action_grid, weights = np.array([[[0.5], [0.9]]] * 2), np.array([[1.0, 0.0]] * 2)
     >>> found = mixture_record(game, action_grid, weights)
     >>> found["grid_regret"][1].tolist(), str(found["claim"][1])
-    ([0.0, 0.0], 'no deviation found')
+    ([0.0, 0.0], 'equilibrium')
     """
     if tables is None:
         made = board(game, _own_points(action_grid))
