@@ -38,6 +38,7 @@ STARTS = 128  # of Newton's method, for the points that are looked for first
 REASONS = ("kept", "derivatives", "a better strategy", "order of players", "around a point", "undecided")
 """Why a box is no longer searched; the first have been split."""
 VERDICTS = ("undecided", "equilibrium", "not an equilibrium")
+COMPARED = 4_000  # undecided boxes that are joined where they touch
 DRAWN = 20_000  # boxes kept for a picture
 
 
@@ -489,7 +490,9 @@ def _gains_at(game: Any, at: Coordinates, rows: Any, grids: Any) -> tuple[Any, A
 
 
 def _clusters(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the hulls of undecided boxes that touch."""
+    """Return the hulls of undecided boxes that touch; one hull of very many, which are not compared."""
+    if len(low) > COMPARED:
+        return low.min(axis=0, keepdims=True), high.max(axis=0, keepdims=True)
     hulls: list[tuple[np.ndarray, np.ndarray]] = []
     for box in zip(low, high, strict=True):
         a, b = box
