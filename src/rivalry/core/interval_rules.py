@@ -8,7 +8,7 @@ comparisons, and functions with steps.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -215,10 +215,10 @@ def _subtract(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     return found
 
 
-def _sum(run: Comparisons, a: Interval, axes: tuple[int, ...], **_: Any) -> Interval:
+def _sum(run: Comparisons, a: Interval, axes: tuple[SupportsIndex, ...], **_: Any) -> Interval:
     found = intervals.total(a, axes)
     if len(axes) == 1 and 1 < a.shape[axes[0]] <= FEW:
-        found.origin = ("sum", a, axes[0])
+        found.origin = ("sum", a, int(axes[0]))
     return found
 
 
@@ -270,8 +270,8 @@ def _along(a: Interval, axis: int) -> list[Interval]:
     return [entry(k) for k in range(a.shape[axis])]
 
 
-def _product(run: Comparisons, a: Interval, axes: tuple[int, ...], **_: Any) -> Interval:
-    for axis in sorted(axes, reverse=True):
+def _product(run: Comparisons, a: Interval, axes: tuple[SupportsIndex, ...], **_: Any) -> Interval:
+    for axis in sorted(map(int, axes), reverse=True):
         if not a.shape[axis]:
             raise Unsupported("no bound: a product of no numbers")
         a, *rest = _along(a, axis)

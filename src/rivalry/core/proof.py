@@ -50,7 +50,7 @@ class Coordinates(NamedTuple):
     start: np.ndarray
 
     @property
-    def place(self) -> tuple[np.ndarray, np.ndarray]:
+    def place(self) -> tuple[Any, Any]:
         """The entries, as an index of profiles."""
         return self.player, self.axis
 

@@ -378,7 +378,7 @@ def dataset(record: Record, names: Mapping[str, tuple[str, ...]] = MappingProxyT
 
     variables: Record = {}
     for name, (dims, array) in record.items():
-        variables[name] = (_unique_dims(name, dims, array, variables, ()), array)
+        variables[name] = (_unique_dims(name, dims, array.shape, variables, ()), array)
     return describe(xr.Dataset(variables), names)
 
 
@@ -447,7 +447,7 @@ def collect(
             cells = [(at, (dims, a.astype(float) if a.dtype.kind == "b" else a)) for at, (dims, a) in cells]
             attributes[name] = TRUTH
         dims, whole = _pad_cells(name, cells, lengths)
-        variables[name] = (_unique_dims(name, dims, whole, variables, lead), whole)
+        variables[name] = (_unique_dims(name, dims, whole.shape[len(lead) :], variables, lead), whole)
     known = {name: (*value, attributes.get(name, {})) for name, value in variables.items()}
     return describe(xr.Dataset(known, coords=coordinates), names)
 
@@ -531,11 +531,11 @@ def _align(name: str, values: Sequence[Variable]) -> tuple[tuple[str, ...], list
 
 
 def _unique_dims(
-    name: str, dims: tuple[str, ...], whole: np.ndarray, variables: Record, lead: tuple[str, ...]
+    name: str, dims: tuple[str, ...], shape: tuple[int, ...], variables: Record, lead: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return a variable's dimensions; one whose length differs in another variable gets a separate name."""
     known = {d: n for ds, a in variables.values() for d, n in zip(ds, a.shape, strict=True)}
-    sizes = zip(dims, whole.shape[len(lead) :], strict=True)
+    sizes = zip(dims, shape, strict=True)
     return lead + tuple(d if known.get(d, n) == n and d not in lead else f"{name}_{d}" for d, n in sizes)
 
 
