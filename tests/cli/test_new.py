@@ -29,7 +29,7 @@ def test_a_template_is_a_valid_study_without_placeholders(
     assert len(study.cells()) >= 3
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("what", FILES)
 def test_the_study_of_a_template_runs(what: str, rivalry: Command) -> None:
     rivalry("new", what, "mine")

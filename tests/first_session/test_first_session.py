@@ -11,7 +11,7 @@ from tests.first_session.replay import judge, replay
 from tests.first_session.steps import Step, blocks, files, session, typed_in_readme
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_first_session_ends_as_expected(tmp_path: Path) -> None:
     transcript, faults = replay(session(), tmp_path, files())
     assert faults == [], transcript

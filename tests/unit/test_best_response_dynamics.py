@@ -115,7 +115,7 @@ def test_the_nearest_of_equal_best_responses_is_chosen() -> None:
         assert float(gain) == pytest.approx(0.5 - here**2 / 2)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_player_that_cannot_gain_does_not_move() -> None:
     game = linear(np.zeros((2, 2)), [0.0, 0.0])  # payoffs are constant
     found = rv.solve(game, BestResponse(order="random"), [3.21, -4.5])

@@ -74,7 +74,7 @@ def test_hide_and_seek_has_the_known_mixed_equilibrium(lean: float) -> None:
     np.testing.assert_allclose(found.data.apart, at * (1 - at), atol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_game_with_cycling_best_responses_is_solved() -> None:
     """Matching pennies on an interval: both mix with mean 0."""
     game = quadratic([0.0, 0.0], [0.0, 0.0], [1.0, -1.0], [0.0, 0.0], [-1.0, 1.0])

@@ -16,7 +16,7 @@ COURNOT = linear([[-2.0, -1.0], [-1.0, -2.0]], [9.0, 9.0])  # price 10 less quan
 ZERO_SUM = linear([[0.0, 1.0], [-1.0, 0.0]], [0.5, 0.2])  # root x = 0.2, y = -0.5
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_bilinear_game_diverges_by_ascent_and_converges_by_extragradient() -> None:
     start = [0.3, -0.4]
     with warnings.catch_warnings():

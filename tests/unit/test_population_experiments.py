@@ -179,7 +179,7 @@ def test_results_do_not_depend_on_chunks() -> None:
     np.testing.assert_array_equal(early["distances"][1], ends[0]["distances"][1][:10])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_too_few_policies_with_enough_entropy() -> None:
     """At beta near 0 the equilibrium is almost uniform: hardly any policy has as much entropy."""
     found = solve(game(), Monotonicity(beta=1e-4, policies=3, draws=200)).record

@@ -202,7 +202,7 @@ def test_policy_distances_follow_the_chosen_rule() -> None:
         build_method({"kind": "q_learning", "distance": "max"}, game=game)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_reported_metrics_are_consistent() -> None:
     found = ran(quick(compare=True, monitor_every=20))
     for name in ("exploitability", "gap_to_equilibrium_eps", "distance_to_equilibrium_without_exploration"):

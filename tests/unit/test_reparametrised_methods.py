@@ -60,7 +60,7 @@ def test_methods_find_the_equilibrium_with_one_inactive_player(method: Any, thir
     assert np.all((path >= 0) & (path <= 100))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_batched_runs_find_the_equilibria_of_both_games() -> None:
     games = [prize(COSTS), prize(COSTS[::-1].copy())]
     starts = [jnp.array([[0.1], [0.3], [1e-6]]), jnp.array([[1e-6], [0.3], [0.1]])]
@@ -85,7 +85,7 @@ class Saved:
         self.kept.append(arrays)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_run_resumes_from_its_checkpoint() -> None:
     held, ascent = Saved(), rv.methods.GradientAscent(rate=0.5)
     first = rv.solve(prize(COSTS), ascent, [0.1, 0.3, 0.0], checkpoint=held)
