@@ -22,7 +22,7 @@ _CACHE = Path(tempfile.gettempdir()) / f"rivalry-tests-{os.getuid() if hasattr(o
 os.environ.setdefault("RIVALRY_CACHE", str(_CACHE / "jax"))
 os.environ.setdefault("NUMBA_CACHE_DIR", str(_CACHE / "numba"))
 os.environ.setdefault("MPLBACKEND", "agg")
-if os.environ.get("RIVALRY_TYPED", "") != "":
+if typed.AT_WORK:
     typed.install()
 
 # The first example compiles, so nothing has a deadline; the examples are the same every time.

@@ -8,6 +8,7 @@ before the module, since what is subscripted is needed as a function is decorate
 from __future__ import annotations
 
 import ast
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,6 +22,7 @@ from typing import Any
 from beartype import BeartypeConf, beartype
 
 PACKAGE = "rivalry"
+AT_WORK = os.environ.get("RIVALRY_TYPED", "") != ""
 
 # A whole number is welcome where a number is, as it is for type checkers.
 checked = beartype(conf=BeartypeConf(is_pep484_tower=True))

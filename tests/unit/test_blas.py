@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import rivalry as rv
 from rivalry.core.blas import one_blas_thread
 from rivalry.methods.q_learning.threads import threads
+from tests import typed
 
 
 def blas_threads() -> set[int]:
@@ -120,6 +121,7 @@ def test_the_last_to_leave_restores_the_number() -> None:
     assert blas_threads() == {2}
 
 
+@pytest.mark.skipif(typed.AT_WORK, reason="checks of types stand between the caller and the warning")
 def test_warnings_name_the_line_that_called_solve() -> None:
     """Decorators of `solve` are no place where a user could repair anything."""
 

@@ -156,7 +156,9 @@ def test_next_stocks_are_the_best_of_the_floors_and_the_nodes_above() -> None:
     rng = np.random.default_rng(5)
     worth = rng.normal(size=(2 * STOCK_NODES, 2 * STOCK_NODES))  # at the states' floors, then at the nodes
     first = rng.integers(0, STOCK_NODES + 1, size=(2, STOCK_NODES))  # nodes above each floor; perhaps none
-    found = np.asarray(_best_from(_best_from(jnp.asarray(worth), first[0]).T, first[1]).T)
+    found = np.asarray(
+        _best_from(_best_from(jnp.asarray(worth), jnp.asarray(first[0])).T, jnp.asarray(first[1])).T
+    )
     for state in np.ndindex(STOCK_NODES, STOCK_NODES):
         choices = [
             [k, *range(STOCK_NODES + lowest[k], 2 * STOCK_NODES)]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from html import escape
 from itertools import zip_longest
-from typing import Any
+from typing import Any, SupportsInt
 
 import numpy as np
 
@@ -198,13 +198,13 @@ def has_proofs(record: Mapping[str, Any]) -> bool:
     return "boxes" in record and int(record["boxes"][1]) >= 0  # -1 where other methods have no boxes
 
 
-def boxes_in_words(counts: Iterable[int]) -> str:
+def boxes_in_words(counts: Iterable[SupportsInt]) -> str:
     """Return how many boxes were searched for lists of equilibria, in brackets; empty without boxes.
 
     >>> boxes_in_words([437, 37691]), boxes_in_words([-1])
     (' (437 to 37,691 boxes)', '')
     """
-    known = [int(count) for count in counts if count > 0]
+    known = [count for count in map(int, counts) if count > 0]
     ends = list(dict.fromkeys([min(known), max(known)])) if known else []
     return f" ({' to '.join(f'{end:,}' for end in ends)} box{'es' * (ends != [1])})" if ends else ""
 

@@ -8,7 +8,7 @@ the intervals leave undecided gives the hull of both branches and is reported: d
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
@@ -446,9 +446,9 @@ def _shift(value: Any, seen: list[Any], shifts: Sequence[Any] | None) -> Any:
     return value if shifts is None else shifts[len(seen) - 1]
 
 
-def _fold(a: Any, axes: tuple[int, ...], largest: bool) -> Any:
+def _fold(a: Any, axes: tuple[SupportsIndex, ...], largest: bool) -> Any:
     """Return the largest or smallest of the numbers along axes, by comparisons of halves."""
-    for axis in sorted(axes, reverse=True):
+    for axis in sorted(map(int, axes), reverse=True):
         while a.shape[axis] > 1:
             half = a.shape[axis] // 2
             one, other = (jax.lax.slice_in_dim(a, k, k + half, axis=axis) for k in (0, half))

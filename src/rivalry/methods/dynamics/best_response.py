@@ -123,15 +123,14 @@ class BestResponse(BaseMethod):
         period = _period(game, x, earlier)
         return state._replace(profile=x, regret=regret, past=past, period=period)
 
-    def residual(self, game: Game, state: ResponseRounds) -> Float[Array, ""]:
+    def residual(self, game: Game, state: ResponseRounds) -> Any:
         """Return the largest gain of a player in the last round, in units of the payoff scale."""
         xp = concrete_module(state.regret)
-        found: Array = xp.max(state.regret) / (scale_of(game) if xp is not np else scale(game))
-        return found
+        return xp.max(state.regret) / (scale_of(game) if xp is not np else scale(game))
 
-    def ending(self, game: Game, state: ResponseRounds) -> Array:
+    def ending(self, game: Game, state: ResponseRounds) -> Any:
         """Return `cycling` once a profile has recurred while players still move."""
-        return concrete_module(state.period).where(state.period > 0, ENDINGS.index("cycling"), 0)  # type: ignore[no-any-return]
+        return concrete_module(state.period).where(state.period > 0, ENDINGS.index("cycling"), 0)
 
     def report(self, game: Game, state: ResponseRounds, status: str) -> Record:
         """Return ``cycle_rounds``: rounds until the profile recurred, 0 where it did not."""
@@ -145,13 +144,12 @@ class BestResponse(BaseMethod):
         return end_state.at_rest(game, profile, near=NEAR) if self.polish else None
 
 
-def _period(game: Game, x: Profile, past: Any) -> Array:
+def _period(game: Game, x: Any, past: Any) -> Any:
     xp = concrete_module(past)
     gaps = xp.max(xp.abs(past - x) / xp.asarray(width(game.space)), axis=(1, 2))
     # gaps[0] is the movement of this round: where it is small players come to rest, and do not cycle
     again = (gaps <= SAME) & (gaps[0] > MOVED)
-    found: Array = xp.where(xp.any(again), xp.argmax(again) + 1, 0)
-    return found
+    return xp.where(xp.any(again), xp.argmax(again) + 1, 0)
 
 
 def _grids(game: Game, points: int) -> Float[Array, "player point axis"]:

@@ -13,7 +13,6 @@ import diffrax
 import numpy as np
 from jaxtyping import Array
 
-from rivalry.core.game import Game
 from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Profile
 
@@ -70,11 +69,11 @@ class Rodas5P:
     Julia Differential Equations package, BIT Numerical Mathematics 63, 27.
     """
 
-    def func(self, term: diffrax.ODETerm[Any], time: Any, y: Profile, game: Game) -> Any:
+    def func(self, term: diffrax.ODETerm[Any], time: Any, y: Profile, args: Any) -> Any:
         """Return the field."""
-        return term.vf(time, y, game)
+        return term.vf(time, y, args)
 
-    def init(self, term: diffrax.ODETerm[Any], start: Any, end: Any, y: Profile, game: Game) -> None:
+    def init(self, term: diffrax.ODETerm[Any], start: Any, end: Any, y: Profile, args: Any) -> None:
         """Return no state: nothing is kept from one step to the next."""
 
     def step(
@@ -83,7 +82,7 @@ class Rodas5P:
         start: Any,
         end: Any,
         y: Profile,
-        game: Game,
+        args: Any,
         state: None,
         fresh: Any,
     ) -> tuple[Profile, Profile, None, None, None]:
@@ -91,7 +90,7 @@ class Rodas5P:
         length, here = GAMMA * (end - start), y.ravel()
 
         def field(row: Array) -> Array:
-            return jnp.ravel(term.vf(start, row.reshape(y.shape), game))
+            return jnp.ravel(term.vf(start, row.reshape(y.shape), args))
 
         speed, along = jax.linearize(field, here)
         unit = jnp.eye(len(here))
