@@ -61,7 +61,7 @@ def advance(
     stride: jax.Array,
     budget: jax.Array,
     tol: jax.Array,
-) -> tuple[Carry, tuple[jax.Array, jax.Array, jax.Array, jax.Array]]:
+) -> tuple[Carry, tuple[Any, Any, Any, Any]]:
     """Take up to ``stride`` steps `ROWS` times; return the state and the `path_row` after each time."""
     run: Any = _advance_singly if method.steps_singly(game) else _advance
     return run(game, method, carry, key, stride, budget, tol)  # type: ignore[no-any-return]
