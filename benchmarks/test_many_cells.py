@@ -40,7 +40,7 @@ def replicated(cells: int) -> Any:
 
 
 def of_family(family: str, key: str, low: float, high: float) -> Callable[[int], Any]:
-    """A study that sweeps one number of a family, at random starts."""
+    """Return a function that makes studies, which sweep one number of a family, at random starts."""
 
     def made(cells: int) -> Any:
         kind = {"karma": {"kind": "damped_fixed_point"}}.get(family, {"kind": "evaluate", "start": "random"})

@@ -10,6 +10,7 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,11 @@ def test_a_finished_run_is_resumed_without_building_a_game(
     make = check.build_game
     monkeypatch.setattr(check, "build_game", lambda table, folder: built.append(table) or make(table, folder))
     assert rivalry("resume", str(folder), "--workers", "1").status == 0
+    run_study(many(), folder)
     assert built == []
+    everything = {cell.id for cell in many().cells()}
+    replace(many(), plots=("paths",)).check(done=everything)  # plots may be new: they are checked in a game
+    assert len(built) == 1
 
 
 @pytest.mark.parametrize("command", ["resume", "report"])

@@ -406,11 +406,11 @@ class Study:
                 part.check(progress, done)
             names.verify(self.files or {}, self.folder)
             checker = Checker(self.folder)
-            if not self.include:
-                check_plots(self.plots, checker.game(self.game or {}), self.folder)
-                for table in self.method:
-                    checker.pair(self.game or {}, table)
             cells = [cell for cell in self._cells if cell.id not in done]
+            if self.plots and not self.include:
+                check_plots(self.plots, checker.game(self.game or {}), self.folder)
+            for table in self.method if cells else ():
+                checker.pair(self.game or {}, table)
             keys = interval_keys(self.game or {}, self.method, self._grid, self._batch) if cells else []
             intervals = {key: self._names[key] for key in keys}
             decisive = [self._names[key] for key in self._grid.values if key not in intervals]
