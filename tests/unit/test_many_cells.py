@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import os
 import shutil
 import textwrap
@@ -193,6 +194,16 @@ def test_swept_values_are_compared_a_few_times_each(count: int) -> None:
     Compared.count = 0
     assert len(values([Compared(k) for k in range(count)], "game.prize")) == count
     assert Compared.count <= 4 * count
+
+
+def test_the_dimension_of_a_zip_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    span = {"from": 0.5, "to": 1.5, "count": 50}
+    made = study(50, sweep={"zip": True, "game.payoffs[0][0][0]": span, "game.payoffs[1][0][0]": span})
+    written: list[Any] = []
+    dumps = json.dumps
+    monkeypatch.setattr(json, "dumps", lambda value, **more: written.append(value) or dumps(value, **more))
+    assert len(made.cells()) == 50
+    assert len(written) <= 50
 
 
 @pytest.mark.parametrize("twice", [[1, 2, 1.0], [[1, 2], [1.0, 2]], ["a", "a"], [True, 1]])
