@@ -3,7 +3,7 @@
 Aim: exponents near 1. Three commands, each at two or more numbers of cells: the start of a study until its
 first cell runs, the run of a finished study with nothing to do, and its report. The exponent is the slope of
 processor time against cells on log axes. ``distinct`` studies sweep a payoff, so every cell has a game of its
-own; ``replicated`` ones have 100 replications per point.
+own; ``replicated`` ones have 100 replications per point; the others sweep one number of a family.
 
 pytest benchmarks/test_many_cells.py                           1,000 and 4,000 cells, two minutes
 RIVALRY_MANY_CELLS=16000,100000 pytest benchmarks/test_many_cells.py     these too; the last takes an hour
@@ -37,6 +37,27 @@ def replicated(cells: int) -> Any:
     learner = {"kind": "regret_matching"}
     changes: dict[str, Any] = {"method": learner, "replications": {"count": REPLICATIONS}}
     return many_cells.study(cells // REPLICATIONS, folder=Path("/"), **changes)
+
+
+def of_family(family: str, key: str, low: float, high: float) -> Callable[[int], Any]:
+    """Return a function that makes studies, which sweep one number of a family, at random starts."""
+
+    def made(cells: int) -> Any:
+        kind = {"karma": {"kind": "damped_fixed_point"}}.get(family, {"kind": "evaluate", "start": "random"})
+        sweep = {f"game.{key}": {"from": low, "to": high, "count": cells}}
+        return many_cells.study(cells, game={"family": family}, method=kind, sweep=sweep, folder=Path("/"))
+
+    made.__name__ = f"{family} {key}"
+    return made
+
+
+FAMILIES = [
+    of_family("market", "unit_cost", 5.0, 20.0),
+    of_family("market", "slope", 1.0, 2.0),
+    of_family("karma", "gamma", 0.5, 0.99),
+    of_family("race", "disaster_cost", 0.5, 2.0),
+    of_family("influencer", "reach", 0.05, 0.5),
+]
 
 
 class Begun(Exception):
@@ -84,7 +105,12 @@ def times(command: Callable[[Any, Path], None], made: Callable[[int], Any], fold
 
 
 @pytest.mark.parametrize(
-    ("command", "made"), [(start, distinct), (start, replicated), (resume, distinct), (report, distinct)]
+    ("command", "made"),
+    [
+        *((start, made) for made in (distinct, replicated, *FAMILIES)),
+        (resume, distinct),
+        (report, distinct),
+    ],
 )
 def test_costs_grow_in_proportion_to_cells(
     command: Callable[[Any, Path], None], made: Callable[[int], Any], tmp_path: Path, benchmark: Any

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from string import Template
 from typing import Any
 
 import numpy as np
@@ -9,6 +13,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.jax import eqx, jax, jnp
+from rivalry.core.registry import from_file
 from rivalry.transforms import freeze
 from tests.unit.test_plain_games import KINDS
 
@@ -50,3 +55,42 @@ def test_compiled_payoffs_and_slopes_are_those_of_the_game(kind: str) -> None:
     numeric = (program(x + mover)[0] - program(x - mover)[0]) / (2 * step)
     slope = jax.grad(lambda z: jax.jit(game.payoffs)(z)[0])(x)[0, 0]
     np.testing.assert_allclose(slope, numeric, rtol=1e-5, atol=1e-7)
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def of_template(folder: Path) -> Any:
+    """The game that `rivalry new game mine` writes."""
+    text = (files("rivalry.cli") / "templates" / "game.py.txt").read_text(encoding="utf-8")
+    (folder / "mine.py").write_text(Template(text).substitute(name="mine", Class="Mine", title="mine"))
+    return from_file("mine.py:mine", folder)(prize=2.0)
+
+
+def shifted_cost(xs: Any, xp: Any, z: Any, numbers: Any) -> Any:
+    return 0.1 * xs + 0.2 * xp
+
+
+OWN: dict[str, Callable[[Path], Any]] = {
+    "template": of_template,
+    "tutorial": lambda folder: from_file("contest.py:contest", DOCS / "tutorial" / "examples")(prize=2.0),
+    "formula": lambda folder: rv.games.influencer(kernel="custom", influence="exp(-2 * abs(b - x))"),
+    "function": lambda folder: rv.games.influencer(
+        kernel="custom", influence=lambda x, b, own: -((x - b) ** 2)
+    ),
+    "part": lambda folder: rv.games.race(cost=shifted_cost),
+}
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_jax_compiles_the_payoffs_of_every_documented_own_game(kind: str, tmp_path: Path) -> None:
+    game = OWN[kind](tmp_path)
+    x = jnp.asarray(game.space.sample(jax.random.key(0)))
+    assert jax.eval_shape(jax.jit(game.payoffs), x).shape == (len(x),)
+
+
+def test_the_payoffs_of_an_own_contest_are_compiled_to_its_formula(tmp_path: Path) -> None:
+    x = jnp.array([[0.1], [0.3]])
+    for kind in ("template", "tutorial"):
+        program = jax.jit(OWN[kind](tmp_path).payoffs)
+        np.testing.assert_allclose(program(x), [2 / 4 - 0.1, 2 * 3 / 4 - 0.3], rtol=1e-12)

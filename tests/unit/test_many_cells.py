@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import os
 import shutil
 import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -152,7 +154,11 @@ def test_a_finished_run_is_resumed_without_building_a_game(
     make = check.build_game
     monkeypatch.setattr(check, "build_game", lambda table, folder: built.append(table) or make(table, folder))
     assert rivalry("resume", str(folder), "--workers", "1").status == 0
+    run_study(many(), folder)
     assert built == []
+    everything = {cell.id for cell in many().cells()}
+    replace(many(), plots=("paths",)).check(done=everything)  # plots may be new: they are checked in a game
+    assert len(built) == 1
 
 
 @pytest.mark.parametrize("command", ["resume", "report"])
@@ -188,6 +194,16 @@ def test_swept_values_are_compared_a_few_times_each(count: int) -> None:
     Compared.count = 0
     assert len(values([Compared(k) for k in range(count)], "game.prize")) == count
     assert Compared.count <= 4 * count
+
+
+def test_the_dimension_of_a_zip_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    span = {"from": 0.5, "to": 1.5, "count": 50}
+    made = study(50, sweep={"zip": True, "game.payoffs[0][0][0]": span, "game.payoffs[1][0][0]": span})
+    written: list[Any] = []
+    dumps = json.dumps
+    monkeypatch.setattr(json, "dumps", lambda value, **more: written.append(value) or dumps(value, **more))
+    assert len(made.cells()) == 50
+    assert len(written) <= 50
 
 
 @pytest.mark.parametrize("twice", [[1, 2, 1.0], [[1, 2], [1.0, 2]], ["a", "a"], [True, 1]])

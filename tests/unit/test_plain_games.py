@@ -290,6 +290,8 @@ def test_payoffs_of_own_games_are_compiled() -> None:
     for pay in (eqx.filter_jit(game.payoffs), jax.jit(lambda x: game.payoffs(x))):
         np.testing.assert_allclose(pay(x), right, rtol=1e-15)
     np.testing.assert_allclose(jax.jit(Duopoly.payoffs)(game, x), right, rtol=1e-15)
+    with pytest.raises(TypeError, match="unhashable"):  # as the tutorial says of a custom game
+        jax.jit(game.payoffs)(x)
     for own in (rv.games.market(), rv.games.influencer(reach=[0.2] * 2)):
         np.testing.assert_allclose(eqx.filter_jit(own.payoffs)(x / 4), own.payoffs(x / 4), rtol=1e-12)
 

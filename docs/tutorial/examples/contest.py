@@ -2,18 +2,18 @@
 
 from typing import Annotated
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from annotated_types import Gt, Interval
 
 import rivalry as rv
+from rivalry.core.tree import Tree, static
 
 
-class Contest(eqx.Module):
+class Contest(Tree):
     prize: jax.Array
     decisiveness: jax.Array
-    players: int = eqx.field(static=True)
+    players: int = static()
 
     @property
     def space(self) -> rv.Box:

@@ -31,10 +31,11 @@ class Entry(NamedTuple):
         Packages whose versions are stored with a method's results, besides those of every run.
     example
         Arguments that make an example game of a family, where its defaults do not.
-    independent
-        Parameters of a family that may be any number within the bounds of their annotations, or have any as
-        entries, whatever the other parameters are: none of these numbers is refused, and none changes the
-        strategies. Each with the parameters beside which this is not so.
+    intervals
+        Numbers of a family, or entries of lists, of which a study need try only the ends: where the others
+        are fixed, the accepted values below 0 form an interval, so do those from 0 on, and in each the type
+        of the game is the same and the bounds of its strategies are monotone. Each as a dotted key with the
+        parameters beside which this is not claimed.
     """
 
     targets: tuple[str, ...]
@@ -43,7 +44,7 @@ class Entry(NamedTuple):
     controls: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     example: Mapping[str, Any] = MappingProxyType({})
-    independent: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    intervals: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 def lazy(module: str, targets: Mapping[str, str], name: str) -> Any:

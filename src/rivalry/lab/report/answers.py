@@ -207,13 +207,15 @@ class Answer:
         """The point in words."""
         return ", ".join(f"{name} = {format_value(value)}" for name, value in self.at.items())
 
-    @property
+    @cached_property
     def profile_words(self) -> str:
         """The profile, or the mean over replications; empty where it is too large or starts differ."""
         if self.profile is None:
             return ""
         first = self.profile[0]
-        if np.allclose(self.profile, first, rtol=1e-4, atol=1e-6 * np.nanmax(np.abs(first), initial=0.0)):
+        single = len(self.profile) == 1 and not np.isnan(first).any()
+        size = 0.0 if single else np.nanmax(np.abs(first), initial=0.0)
+        if single or np.allclose(self.profile, first, rtol=1e-4, atol=1e-6 * size):
             return profile_in_words(first, self.actions)
         if self.repeats == "starts":
             return f"{len(np.unique(self.profile.round(4), axis=0))} different profiles"

@@ -133,6 +133,7 @@ def results(data: Dataset, known: Sequence[JudgedCell] | None = None) -> list[di
         if name not in ABOUT and set(data[name].dims) - set(_lead(data)) in (set(), {"player"})
     }
     stored = {name: _is_stored(values) for name, values in single.items()}
+    truths = {name for name in single if is_truth(data[name])}
     pays = arrays("payoff")[finished].tolist() if "payoff" in data else None
     found = []
     for k, (certificate, about) in enumerate(cells(data) if known is None else known):
@@ -140,7 +141,7 @@ def results(data: Dataset, known: Sequence[JudgedCell] | None = None) -> list[di
         row |= {"status": about["status"], "claim": certificate["claim"]}
         row["payoff"] = pays[k] if pays is not None else None
         row["metrics"] = {
-            name: _plain(values[k][stored[name][k]] if values.ndim > 1 else values[k], is_truth(data[name]))
+            name: _plain(values[k][stored[name][k]] if values.ndim > 1 else values[k], name in truths)
             for name, values in single.items()
             if np.any(stored[name][k])
         }

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from inspect import signature
+from itertools import product
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.core.annotations import signature_of
 from rivalry.core.game import Game, is_agents
 from rivalry.core.jax import eqx, jax
 from rivalry.core.method import Learner, Method, as_learner, as_method
 from rivalry.core.oracles import named_start, plot_data
 from rivalry.core.plain import is_plain
-from rivalry.core.registry import load, near
-from rivalry.core.validate import fault_of
+from rivalry.core.registry import near
 from rivalry.games import GAMES
 from rivalry.lab.study import names
 from rivalry.lab.study.build import LEADERS, build_game, build_method, build_plot, in_study
 from rivalry.lab.study.document import MANY, run_keys
 from rivalry.lab.study.errors import StudyError, format_value, unknown
+from rivalry.lab.study.identity import canonical
 from rivalry.lab.study.points import Grid, apply_changes, batch_points, is_number, split_key
 from rivalry.plots import PLOTS
+
+if TYPE_CHECKING:
+    from rivalry.lab.study.model import Cell
 
 Table = Mapping[str, Any]
 LARGEST = 1e300  # beyond it every value is checked in a game
@@ -62,6 +67,56 @@ class Checker:
         except StudyError as error:
             where = ", ".join(f"{name} = {format_value(value)}" for name, value in at.items())
             raise StudyError(error.message + (f" (at {where})" if where else ""), key=error.key) from None
+
+    def cells(
+        self, cells: Sequence[Cell], decisive: Collection[str], intervals: Mapping[str, str]
+    ) -> Iterator[int]:
+        """Check the tasks of cells, yield how many are checked, and raise the error of the first refused one.
+
+        Parameters
+        ----------
+        decisive
+            Coordinates of which every value is tried.
+        intervals
+            Coordinates of which the ends are tried, by swept key; see `interval_keys`.
+        """
+        groups: dict[tuple[Any, ...], list[int]] = {}
+        for k, cell in enumerate(cells):
+            # replications share their tables
+            group: tuple[Any, ...] = id(cell.task["game"]), id(cell.task["method"])
+            if intervals:
+                signs = (cell.point[name] < 0 for name in intervals.values())
+                group = cell.method, *(canonical(cell.point[name]) for name in decisive), *signs
+            groups.setdefault(group, []).append(k)
+        count, refused = 0, len(cells)
+        for members in groups.values():
+            # once a cell is refused, only earlier ones matter
+            if earlier := [k for k in members if k < refused]:
+                refused = min(refused, self._first_refused(cells, earlier, intervals))
+            count += len(members)
+            yield count
+        if refused < len(cells):
+            self.cell(cells[refused].point, cells[refused].task)
+
+    def _first_refused(
+        self, cells: Sequence[Cell], members: Sequence[int], intervals: Mapping[str, str]
+    ) -> int:
+        """Return the first of some cells that is refused, the number of all cells if none is.
+
+        They differ in ``intervals`` alone.
+        """
+        try:
+            for point, game in _ends([cells[k] for k in members], intervals):
+                self.cell(point, {**cells[members[0]].task, "game": game})
+        except StudyError:
+            middle = len(members) // 2
+            if not middle:
+                return members[0]
+            # the end may be no cell: keys that are zipped have few of their combinations
+            halves = members[:middle], members[middle:]
+            found = (self._first_refused(cells, half, intervals) for half in halves)
+            return next((k for k in found if k < len(cells)), len(cells))
+        return len(cells)
 
     def pair(self, game_table: Table, method_table: Table) -> None:
         """Check that a method can start on a game."""
@@ -115,11 +170,10 @@ class Checker:
         return self.last[1]
 
 
-def independent_keys(game: Table, methods: Sequence[Table], sweep: Grid, batch: Grid) -> list[str]:
-    """Return the swept keys none of whose values can make a game invalid, or change its strategies.
+def interval_keys(game: Table, methods: Sequence[Table], sweep: Grid, batch: Grid) -> list[str]:
+    """Return the swept keys of which `Checker.first_refused` need try only the smallest and largest values.
 
-    Points that differ in these keys alone need one check. The registry of families states for which
-    parameters any number within bounds will do; the smallest and the largest value are compared with these.
+    The registry of families states the parameters with this property.
     """
     entry, paths = GAMES.get(str(game["family"])), {key: split_key(key) for key in sweep.values}
     starts = [row.get("start", "random") for row in methods]
@@ -129,30 +183,46 @@ def independent_keys(game: Table, methods: Sequence[Table], sweep: Grid, batch: 
     if entry is None or batch.forms or named or names.files_in([game, sweep.forms]):
         return []
     given = {*game, *(path[1] for path in paths.values() if path[0] == "game")}
-    first = next(iter(sweep))
-    found = [
-        key
-        for key, (root, name, *_) in paths.items()
-        if root == "game"
-        and name in entry.independent
-        and not given & {LEADERS, *entry.independent[str(name)]}
-        and _are_in_bounds(load(entry.targets[0]), game, first, key, sweep.values[key])
-    ]
-    others = {tuple(path[:2]) for key, path in paths.items() if key not in found}
-    return [key for key in found if tuple(paths[key][:2]) not in others]
+    clashes = {key: {LEADERS, *beside} for key, beside in entry.intervals.items()}
+    found = {
+        key: path
+        for key, path in paths.items()
+        if all(map(_is_ordinary, sweep.values[key]))
+        and path[0] == "game"
+        and not given & clashes.get(".".join(part for part in path[1:] if isinstance(part, str)), given)
+    }
+    # where another key sets the same numbers, or what holds them, the order of the changes decides
+    others = [path for key, path in paths.items() if key not in found]
+    return [key for key, path in found.items() if not any(map(partial(_overlap, path), others))]
 
 
-def _are_in_bounds(factory: Any, game: Table, first: Table, key: str, values: Sequence[Any]) -> bool:
-    """Return whether all values of a swept key are numbers that its annotation allows."""
-    if not all(type(value) in (int, float) and abs(value) < LARGEST for value in values):
-        return False
-    name = str(split_key(key)[1])
-    # bounds are intervals: the ends of each type of number stand for what is between
-    of_type = [[value for value in values if type(value) is kind] for kind in (int, float)]
-    ends = [end for same in of_type if same for end in (min(same), max(same))]
-    point = {other: value for other, value in first.items() if split_key(other)[0] == "game"}
-    changed = (apply_changes(game, (), {**point, key: end})[0][name] for end in ends)
-    return all(fault_of(signature_of(factory)[1][name], value) is None for value in changed)
+def _ends(cells: Sequence[Cell], intervals: Mapping[str, str]) -> Iterator[tuple[Table, Table]]:
+    """Yield points and tables of games: the combinations of the smallest and largest values, or all cells.
+
+    Where a set is an interval in every direction, a box is in it if its corners are.
+    """
+    ends = {}
+    for key, name in intervals.items():
+        values = [cell.point[name] for cell in cells]
+        ends[key] = sorted({min(values), max(values)})
+    if prod(map(len, ends.values())) >= len(cells):
+        yield from ((cell.point, cell.task["game"]) for cell in cells)
+        return
+    for corner in product(*ends.values()):
+        changes = dict(zip(ends, corner, strict=True))
+        point = {intervals[key]: value for key, value in changes.items()}
+        yield {**cells[0].point, **point}, apply_changes(cells[0].task["game"], (), changes)[0]
+
+
+def _is_ordinary(value: object) -> bool:
+    """Return whether a value is a number that no rule about very large numbers concerns."""
+    return (type(value) is float and abs(value) < LARGEST) or (type(value) is int and abs(value) < 2**63)
+
+
+def _overlap(path: Sequence[str | int], other: Sequence[str | int]) -> bool:
+    """Return whether one key names what the other names, or what contains it."""
+    shorter = min(len(path), len(other))
+    return path[:shorter] == other[:shorter]
 
 
 def _text(value: Any) -> str:

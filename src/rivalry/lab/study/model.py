@@ -376,7 +376,7 @@ class Study:
         """Return a cell's position in the dataset: a value for each of `axes`."""
         return {**cell.point, "algorithm": cell.method, "replication": cell.replication}
 
-    @property
+    @cached_property
     def _step(self) -> str:
         """Dimension that the keys of a zip share: the first whose values all differ, or ``point``."""
         for name, found in self.coordinates.items():
@@ -399,31 +399,24 @@ class Study:
         StudyError
             For a study that cannot be run.
         """
-        from rivalry.lab.study.check import Checker, check_plots, independent_keys
+        from rivalry.lab.study.check import Checker, check_plots, interval_keys
 
         try:
             for part in self.parts().values():
                 part.check(progress, done)
             names.verify(self.files or {}, self.folder)
             checker = Checker(self.folder)
-            if not self.include:
-                check_plots(self.plots, checker.game(self.game or {}), self.folder)
-                for table in self.method:
-                    checker.pair(self.game or {}, table)
             cells = [cell for cell in self._cells if cell.id not in done]
-            same = independent_keys(self.game or {}, self.method, self._grid, self._batch) if cells else []
-            decisive = [self._names[key] for key in self._grid.values if key not in same]
-            checked = set[tuple[Any, ...]]()
-            for k, cell in enumerate(cells, start=1):
-                # replications share their tables
-                point: tuple[Any, ...] = id(cell.task["game"]), id(cell.task["method"])
-                if same:
-                    point = cell.method, *(canonical(cell.point[name]) for name in decisive)
-                if point not in checked:
-                    checker.cell(cell.point, cell.task)
-                    checked.add(point)
+            if self.plots and not self.include:
+                check_plots(self.plots, checker.game(self.game or {}), self.folder)
+            for table in self.method if cells else ():
+                checker.pair(self.game or {}, table)
+            keys = interval_keys(self.game or {}, self.method, self._grid, self._batch) if cells else []
+            intervals = {key: self._names[key] for key in keys}
+            decisive = [self._names[key] for key in self._grid.values if key not in intervals]
+            for count in checker.cells(cells, decisive, intervals):
                 if progress is not None:
-                    progress(k, len(cells))
+                    progress(count, len(cells))
         except StudyError as error:
             raise error.inside(self.label) from None
 
