@@ -583,6 +583,9 @@ def negative_definite(low: np.ndarray, high: np.ndarray) -> bool:
         return True
     if not np.all(np.isfinite(low)) or not np.all(np.isfinite(high)):
         return False
+    # definite in any units of the axes: here by powers of two, which round nothing
+    unit = np.exp2(-np.round(np.log2(np.maximum(np.abs(np.diag(low + high)), 1e-300)) / 2))
+    low, high = low * unit * unit[:, None], high * unit * unit[:, None]
     middle, radius = (low + high) / 2, (high - low) / 2
     middle = (middle + middle.T) / 2
     size = np.abs(middle).sum() + radius.sum()
