@@ -82,13 +82,13 @@ forward(
     oracles.exchangeable,
 )
 oracles.gradients.register(InLogs, when=inner_knows(slopes_in_logs))(
-    lambda game, y: slopes_in_logs(game.game, y)
+    lambda game, x: slopes_in_logs(game.game, x)
 )
 
 
 @oracles.deviation_payoff.register(InLogs)
-def _(game: InLogs, y: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
-    known = oracles.deviation_payoff(game.game, jnp.exp(y), player)
+def _(game: InLogs, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
+    known = oracles.deviation_payoff(game.game, jnp.exp(x), player)
     return lambda strategy: known(jnp.exp(strategy))
 
 

@@ -284,7 +284,7 @@ def _best_trial(numbers: dict[str, np.ndarray], high: np.ndarray) -> tuple[np.nd
     sizes = np.linspace(top, 2 * np.log(SMALLEST_TRIAL), SIZES)
     surplus, first = (np.asarray(part) for part in _surpluses(numbers, grid, sizes))
     paying = np.argmax(surplus > 0)  # the first size, that is the smallest bound, if none pays
-    return grid[first[paying], 0], sizes[paying]
+    return grid[first[paying], 0], np.asarray(sizes[paying])
 
 
 @partial(compiled, effort=0)
