@@ -14,7 +14,12 @@ from rivalry.core.game import Game, payoff_against, scale
 from rivalry.core.jax import compiled, is_jax_array, jax, jnp, put
 from rivalry.core.oracles import Response, payoff_bound, proved_response, search_points
 from rivalry.core.plain import register_plain
-from rivalry.core.reparametrisation import Unconstrained, is_reparametrised, unconstrained_game
+from rivalry.core.reparametrisation import (
+    Unconstrained,
+    is_reparametrised,
+    unconstrained_game,
+    widths_and_middles,
+)
 from rivalry.core.results import COVERAGES, ROUNDING, Certificate, Rounding
 from rivalry.core.space import Simplex
 from rivalry.core.validate import check_keywords
@@ -503,8 +508,8 @@ def _branch_and_bound(
         # stable, since the order of ties in NumPy's default sort depends on the processor
         worst = np.argsort(-ceilings, kind="stable")[: batch // 2]
         worst = worst[ceilings[worst] > payoff + enough]
-        axis = np.argmax(high[worst] - low[worst], axis=1)
-        middle = (low[worst] + high[worst]) / 2
+        width, middle = widths_and_middles(space, player, low[worst], high[worst])  # type: ignore[arg-type]
+        axis = np.argmax(width, axis=1)
         rows = np.arange(len(worst))
         left, right = high[worst].copy(), low[worst].copy()
         left[rows, axis] = right[rows, axis] = middle[rows, axis]

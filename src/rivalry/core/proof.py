@@ -18,6 +18,8 @@ from rivalry.core.dispatch import Unsupported
 from rivalry.core.enclosure import Traced, enclose, without_shifts
 from rivalry.core.intervals import Interval
 from rivalry.core.jax import compiled, jax, jnp
+from rivalry.core.logarithms import InLogs, amounts, at_profile
+from rivalry.core.reparametrisation import boxes_around, widths_and_middles
 from rivalry.core.space import Box
 
 if TYPE_CHECKING:
@@ -448,8 +450,9 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     Unsupported
         For a game whose choices or payoffs have no interval form.
     """
+    game, y = at_profile(game, np.asarray(x, dtype=float))
     at = coordinates(game)
-    y = np.asarray(x, dtype=float)[at.place]
+    y, here = y[at.place], np.asarray(x, dtype=float)[at.place]
     close = 1e-9 * (at.high - at.low)
     side = np.where(y <= at.low + close, -1.0, np.where(y >= at.high - close, 1.0, 0.0))[None]
     start = np.where(side < 0, at.low, np.where(side > 0, at.high, y))
@@ -462,7 +465,8 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     word, _ = judge(game, at, point)
     if word != "equilibrium":
         return None, f"no exact equilibrium is proved: the nearest first-order point is {word}"
-    apart = np.maximum(np.abs(y - point.low), np.abs(y - point.high))
+    low, high = amounts(*point[:2]) if isinstance(game, InLogs) else point[:2]
+    apart = np.maximum(np.abs(here - low), np.abs(here - high))
     return float(np.nextafter(apart.max(initial=0.0), np.inf)), ""
 
 
@@ -477,6 +481,9 @@ def judge(game: Game, at: Coordinates, point: FirstOrderPoint, limit: int = 20_0
     ndarray
         A strategy by which each player gains, ``[player axis]``; NaN where none is known.
     """
+    if isinstance(game, InLogs):  # better strategies may have amounts of zero
+        game, point = game.game, FirstOrderPoint(*amounts(*point[:2]), *amounts(*point[2:4]), point.side)
+        at = coordinates(game)
     players, axes = at.start.shape
     better = np.full((players, axes), np.nan)
     words = [_judge_player(game, at, point, player, better, limit) for player in range(players)]
@@ -496,17 +503,19 @@ def _judge_player(
     space_low, space_high = at.start[player].copy(), at.start[player].copy()
     space_low[rows], space_high[rows] = at.low[mine], at.high[mine]
     ask = partial(_ask, game, at, point, player)
-    near = _nearby(ask, point, mine, rows, space_low, space_high)
+    grow = partial(boxes_around, game.space, player)  # type: ignore[arg-type]
+    near = _nearby(ask, grow, point, mine, rows, np.stack([space_low, space_high]))
     if near is None:
         near = space_low + np.nan, space_low + np.nan
     low, high = space_low[None], space_high[None]
+    parts = partial(widths_and_middles, game.space, player)  # type: ignore[arg-type]
+    span = np.where(space_high > space_low, parts(low, high)[0], 1.0)
     seen = 0
     while len(low):
-        axis = np.argmax((high - low) / np.where(space_high > space_low, space_high - space_low, 1.0), axis=1)
-        row = np.arange(len(low))
-        middle = (low[row, axis] + high[row, axis]) / 2
+        width, middle = parts(low, high)
+        axis, row = np.argmax(width / span, axis=1), np.arange(len(low))
         left, right = high.copy(), low.copy()
-        left[row, axis] = right[row, axis] = middle
+        left[row, axis] = right[row, axis] = middle[row, axis]
         low, high = np.concatenate([low, right]), np.concatenate([left, high])
         found = ask(low, high)
         seen += len(low)
@@ -518,7 +527,7 @@ def _judge_player(
         inside = np.all((low >= near[0]) & (high <= near[1]), axis=1)
         open_ = ~(found.most < 0) & ~inside
         low, high = low[open_], high[open_]
-        narrow = np.all(high - low <= 1e-9 * (space_high - space_low), axis=1)
+        narrow = np.all(parts(low, high)[0] <= 1e-9 * span, axis=1)
         if seen > limit or narrow.any():
             return "undecided"
     return "equilibrium"
@@ -534,11 +543,11 @@ def _ask(
 
 def _nearby(
     ask: Callable[..., DeviationBounds],
+    grow: Callable[..., tuple[np.ndarray, np.ndarray]],
     point: FirstOrderPoint,
     mine: np.ndarray,
     rows: np.ndarray,
-    space_low: np.ndarray,
-    space_high: np.ndarray,
+    whole: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return a box of own strategies around the point in which none is better, as large as can be proved.
 
@@ -546,11 +555,9 @@ def _nearby(
     axes, in which its derivative at the point is zero.
     """
     sizes = 4.0 ** -np.arange(0.0, 12.0)[:, None]
-    span = space_high - space_low
-    here_low, here_high = space_low.copy(), space_high.copy()
-    here_low[rows], here_high[rows] = point.low[mine], point.high[mine]
-    low = np.maximum(space_low, here_low - sizes * span)
-    high = np.minimum(space_high, here_high + sizes * span)
+    here = whole.copy()
+    here[:, rows] = point.low[mine], point.high[mine]
+    low, high = grow(here, whole, sizes)
     found = ask(low, high)
     side = point.side[mine]
     for k in range(len(sizes)):
@@ -576,6 +583,9 @@ def negative_definite(low: np.ndarray, high: np.ndarray) -> bool:
         return True
     if not np.all(np.isfinite(low)) or not np.all(np.isfinite(high)):
         return False
+    # definite in any units of the axes: here by powers of two, which round nothing
+    unit = np.exp2(-np.round(np.log2(np.maximum(np.abs(np.diag(low + high)), 1e-300)) / 2))
+    low, high = low * unit * unit[:, None], high * unit * unit[:, None]
     middle, radius = (low + high) / 2, (high - low) / 2
     middle = (middle + middle.T) / 2
     size = np.abs(middle).sum() + radius.sum()

@@ -65,6 +65,44 @@ def constrain(game: Any, y: Profile) -> Profile:
     return x
 
 
+def widths_and_middles(
+    space: Box, player: int, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return widths of boxes of a player's strategies in search coordinates, and the amounts halfway.
+
+    All are ``[box axis]``.
+    """
+    if not space.reparametrised:
+        return high - low, (low + high) / 2
+    first, last = (
+        np.asarray(space.unconstrain(np.repeat(end[:, None], space.shape[0], axis=1)))[:, player]
+        for end in (low, high)
+    )
+    middle = np.asarray(space.constrain((first + last)[:, None] / 2, player))[:, 0]
+    inside = (middle > low) & (middle < high)
+    return last - first, np.where(inside, middle, (low + high) / 2)
+
+
+def boxes_around(
+    space: Box, player: int, inner: np.ndarray, outer: np.ndarray, shares: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return boxes that reach beyond ``inner`` by shares of the width of ``outer`` in search coordinates.
+
+    The boxes ``inner`` and ``outer`` are ``[end axis]``, ``shares`` is ``[box 1]``, lower and upper ends are
+    ``[box axis]``; none leaves ``outer``.
+    """
+    if not space.reparametrised:
+        reach = shares * (outer[1] - outer[0])
+        return np.maximum(outer[0], inner[0] - reach), np.minimum(outer[1], inner[1] + reach)
+    ends = np.repeat(np.concatenate([inner, outer])[:, None], space.shape[0], axis=1)
+    low, high, first, last = np.asarray(space.unconstrain(ends))[:, player]
+    below, above = (
+        np.asarray(space.constrain(end[:, None], player))[:, 0]
+        for end in (low - shares * (last - first), high + shares * (last - first))
+    )
+    return np.clip(below, outer[0], inner[0]), np.clip(above, inner[1], outer[1])
+
+
 class Unconstrained(Tree):
     """A game in search coordinates; see `unconstrained_game`."""
 

@@ -15,13 +15,14 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry.core import oracles
 from rivalry.core.jax import compiled, concrete_module, jax, jnp, put
+from rivalry.core.logarithms import equilibrium_bounds, slopes_in_logs
 from rivalry.core.oracles import Labels, Stages, labels
 from rivalry.core.registry import near
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Box, Profile, Strategy
 from rivalry.core.tree import HashableMethod
-from rivalry.games.race import period
+from rivalry.games.race import bounds, period
 from rivalry.games.race.closed_forms import profiles
 from rivalry.games.race.keys import bound_violation
 from rivalry.games.race.model import COMMON, STOCKS, Race, productivities
@@ -97,6 +98,8 @@ oracles.best_response.register(Race)(best_response)
 oracles.proved_response.register(Race)(proved_response)
 oracles.compiled_response.register(Race)(lambda game, x, player: compiled_response(game, x, put(player)))
 oracles.closed_form.register(Race)(profiles)
+slopes_in_logs.register(Race, when=bounds.has_slopes_in_logs)(bounds.slopes_in_logs)
+equilibrium_bounds.register(Race, when=lambda race: len(race.columns) == 2)(bounds.equilibrium_bounds)
 
 
 # --- metrics ------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core.jax import jax, jnp
 
+TRACE = 1e-150  # its square has a reciprocal
 Numbers = Mapping[str, Array]
 PerPlayer = Float[Array, "player"]
 Stocks = Float[Array, "stock player"]  # the productivities A and B
@@ -60,7 +61,8 @@ def rule_name(rule: Any) -> str:
 
 def log(x: Array) -> Array:
     """Return the logarithm; minus infinity at 0, with slope 0."""
-    return jnp.where(x > 0, jnp.log(jnp.where(x > 0, x, 1.0)), -jnp.inf)
+    # a small number in place of 0, not 1: bounds on small amounts that may be 0 remain small
+    return jnp.where(x > 0, jnp.log(jnp.where(x > 0, x, TRACE)), -jnp.inf)
 
 
 def outcome(rules: Rules, numbers: Numbers, xs: PerPlayer, xp: PerPlayer) -> Outcome:
@@ -141,8 +143,7 @@ def ratio(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
 
     Without kappa somebody always wins.
     """
-    parts, total = _weights(_ratio_logs(log_p, p, numbers), numbers)
-    return parts[:-1] / total
+    return _probabilities(_ratio_logs(log_p, p, numbers), numbers)[:-1]
 
 
 def _ratio_logs(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
@@ -154,8 +155,7 @@ def logit(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
 
     0 for all at performance 0.
     """
-    parts, total = _weights(_logit_logs(log_p, p, numbers), numbers)
-    return parts[:-1] / total
+    return _probabilities(_logit_logs(log_p, p, numbers), numbers)[:-1]
 
 
 def _logit_logs(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
@@ -170,10 +170,8 @@ def no_winner(
     if rules.contest not in (ratio, logit):
         return jnp.maximum(1 - jnp.sum(q), 0.0)  # rounding may lift the sum above 1
     logs = _ratio_logs if rules.contest is ratio else _logit_logs
-    parts, total = _weights(logs(log_p, p, numbers), numbers)
     # the weight of no winner itself: a difference would be rounded, and its bound at 0 is a kink
-    built = jnp.any(log_p > -jnp.inf)
-    return jnp.where(built | jnp.isfinite(log_nobody(numbers)), parts[-1] / total, 1.0)
+    return _probabilities(logs(log_p, p, numbers), numbers)[-1]
 
 
 def log_nobody(numbers: Numbers) -> Float[Array, ""]:
@@ -181,15 +179,17 @@ def log_nobody(numbers: Numbers) -> Float[Array, ""]:
     return -jnp.log(numbers["ease_of_winning"]) if "ease_of_winning" in numbers else jnp.asarray(-jnp.inf)
 
 
-def _weights(logs: PerPlayer, numbers: Numbers) -> tuple[Float[Array, "row"], Float[Array, ""]]:
-    """Return the weights of the players and of no winner, and their sum; 1 where all are 0: nobody wins."""
+def _probabilities(logs: PerPlayer, numbers: Numbers) -> Float[Array, "row"]:
+    """Return the probabilities that each player and nobody wins; nobody wins where all weights are 0."""
     rows = jnp.append(logs, log_nobody(numbers))
     top = jax.lax.stop_gradient(jnp.max(rows))
     top = jnp.where(top > -jnp.inf, top, 0.0)
     there = rows > -jnp.inf
-    parts = jnp.where(there, jnp.exp(jnp.where(there, rows, top) - top), 0.0)
-    # not by the sum itself: a bound on a sum of zeros may be above 0
-    return parts, jnp.where(jnp.any(there), jnp.sum(parts), 1.0)
+    parts = jnp.where(there, jnp.exp(rows - top), 0.0)
+    # a weight of nobody and not another divisor: intervals then know shares, which are between 0 and 1
+    nothing = jnp.zeros(len(rows)).at[-1].set(1.0)
+    parts = jnp.where(jnp.any(there), parts, nothing)
+    return parts / jnp.sum(parts, keepdims=True)
 
 
 def best(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:

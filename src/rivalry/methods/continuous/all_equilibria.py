@@ -12,6 +12,7 @@ from rivalry.core.certify import payoffs
 from rivalry.core.display import count_text
 from rivalry.core.game import exchangeable_labels, refuse_jumps
 from rivalry.core.jax import compiled, jax, jnp, put
+from rivalry.core.logarithms import InLogs, amounts, record_in_amounts, searched
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, Need
 from rivalry.core.oracles import deviation_payoff
@@ -84,9 +85,9 @@ class AllEquilibria(BaseLearner):
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
 
     def world(self, game: Any) -> Any:
-        """Return the game. Raises `ValueError` for payoffs with jumps."""
+        """Return the game in which boxes are searched. Raises `ValueError` for payoffs with jumps."""
         refuse_jumps(game)
-        return game
+        return searched(game, self.within)
 
     def length(self, world: Any) -> int:
         """Return the largest number of steps: a step takes a batch of boxes, or judges a point."""
@@ -100,13 +101,17 @@ class AllEquilibria(BaseLearner):
         """Return a session with a box for every combination of bounds; the stream is not used."""
         at = coordinates(world)
         count = len(at.player)
-        first, last = (-np.inf, np.inf) if self.within is None else self.within
+        inside = isinstance(world, InLogs)  # between bounds that no choice attains
+        first, last = (-np.inf, np.inf) if self.within is None or inside else self.within
         low, high = np.maximum(at.low, first), np.minimum(at.high, last)
         if np.any(low >= high):
             raise ValueError(f"within: [{first:g}, {last:g}] must overlap the range of every choice")
         # a bound of the game that is searched is a case of its own
         every = zip(low, high, at.low, at.high, strict=True)
-        cases = [(1,) * bool(b == d) + (-1,) * bool(a == c) + (0,) for a, b, c, d in every]
+        cases = [
+            (1,) * bool(b == d and not inside) + (-1,) * bool(a == c and not inside) + (0,)
+            for a, b, c, d in every
+        ]
         sides = np.array(list(product(*cases)), dtype=float).reshape(-1, count)
         none = np.zeros((0, count))
         return {
@@ -264,7 +269,7 @@ class AllEquilibria(BaseLearner):
         boxes = _clusters(session["undecided_low"], session["undecided_high"])
         unjudged = [k for k, verdict in enumerate(verdicts) if verdict < 1]
         searched = not len(session["low"])
-        complete = searched and not len(boxes[0]) and not unjudged and self.within is None
+        complete = searched and not len(boxes[0]) and not unjudged and not self._unsearched(world)
         found = np.array([_profile(at, point.centre) for point in chosen])
         profiles = np.reshape(found, (len(chosen), *at.start.shape))
         record: Record = {
@@ -273,7 +278,7 @@ class AllEquilibria(BaseLearner):
             "radius": (("equilibrium",), np.array([_radius(point) for point in chosen])),
             "equilibrium_count": ((), np.asarray(len(chosen))),
             "complete": ((), np.asarray(complete)),
-            "complete_reason": ((), np.asarray(self._reason(session, boxes, unjudged))),
+            "complete_reason": ((), np.asarray(self._reason(world, session, boxes, unjudged))),
             "boxes": ((), session["boxes"][0].copy()),
             "discarded": (("reason",), session["discarded"][1:].copy()),
             "undecided": (
@@ -297,7 +302,7 @@ class AllEquilibria(BaseLearner):
             }
         if len(chosen):
             record["profile"] = (("player", "axis"), profiles[0])
-        return record
+        return record_in_amounts(record) if isinstance(world, InLogs) else record
 
     def _status(
         self, session: Session, searched: bool, unjudged: list[int], chosen: list[FirstOrderPoint]
@@ -306,7 +311,18 @@ class AllEquilibria(BaseLearner):
             return "iteration limit"
         return "converged" if chosen else "not found"
 
-    def _reason(self, session: Session, boxes: Any, unjudged: list[int]) -> str:
+    def _unsearched(self, game: Any) -> str:
+        """Return which profiles were not searched; empty where it is proved that they hold no equilibrium."""
+        if self.within is not None:
+            return f"only choices in [{self.within[0]:g}, {self.within[1]:g}] were searched"
+        if not isinstance(game, InLogs):
+            return ""
+        if game.beyond:
+            low, high = amounts(np.min(game.space.low), np.max(game.space.high))
+            return f"only choices in [{low:.3g}, {high:.3g}] were searched: {game.beyond}"
+        return "first-order points beyond the bounds on equilibria were not searched" * self.first_order
+
+    def _reason(self, game: Any, session: Session, boxes: Any, unjudged: list[int]) -> str:
         count = int(session["boxes"][0])
         if len(session["low"]):
             why = f"{len(session['low'])} boxes are not yet searched"
@@ -321,8 +337,8 @@ class AllEquilibria(BaseLearner):
             parts.append(f"undecided: {narrow} in {count_text(len(boxes[0]), 'place')}")
         if unjudged:
             parts.append(f"neither proved nor refuted: {count_text(len(unjudged), 'first-order point')}")
-        if self.within is not None:
-            parts.append(f"only choices in [{self.within[0]:g}, {self.within[1]:g}] were searched")
+        if unsearched := self._unsearched(game):
+            parts.append(unsearched)
         return "; ".join(parts) or f"every box is decided: {count_text(count, 'box', 'boxes')}"
 
 

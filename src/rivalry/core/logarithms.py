@@ -1,0 +1,151 @@
+"""Proofs in logarithms of amounts, for games whose choices differ by orders of magnitude.
+
+Boxes of amounts cannot resolve ``1e-9`` and ``1e3`` at once, boxes of logarithms can. A family states between
+which amounts all its equilibria lie (`equilibrium_bounds`), and may state its own derivatives in a form that
+intervals bound well (`slopes_in_logs`): in general they hold ``x`` times ``1 / x``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core import oracles
+from rivalry.core.dispatch import inner_knows, oracle, unknown
+from rivalry.core.interval_rules import ENDS
+from rivalry.core.intervals import Interval, exp, log
+from rivalry.core.jax import jnp, put
+from rivalry.core.oracles import forward
+from rivalry.core.results import Record
+from rivalry.core.space import Box
+from rivalry.core.tree import Tree, static
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
+
+    from rivalry.core.space import Profile, Strategy
+
+
+class Bounds(NamedTuple):
+    """Amounts between which equilibria lie, ``[player axis]``.
+
+    Attributes
+    ----------
+    low, high
+        The bounds, above 0.
+    beyond
+        Why equilibria beyond them are not excluded; empty where it is proved that there are none.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    beyond: str
+
+
+@oracle()
+def equilibrium_bounds(game: Any) -> Bounds:
+    """Return amounts between which all equilibria lie. The generic answer raises `Unsupported`."""
+    raise unknown(game, "bounds on its equilibria")
+
+
+@oracle()
+def slopes_in_logs(game: Any, y: Profile) -> Profile:
+    """Return every player's derivatives of its own payoff in logarithms of its amounts, ``[player axis]``.
+
+    The generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "derivatives in logarithms")
+
+
+class InLogs(Tree):
+    """A game with positive amounts whose strategies are their logarithms, between bounds.
+
+    ``beyond`` says why equilibria beyond the bounds are not excluded.
+    """
+
+    game: Any
+    space: Box
+    beyond: str = static(default="")
+
+    def payoffs(self, y: Profile) -> Float[Array, "player"]:
+        found: Array = self.game.payoffs(jnp.exp(y))
+        return found
+
+
+forward(
+    InLogs,
+    oracles.payoff_scale,
+    oracles.discontinuity,
+    oracles.labels,
+    oracles.exchangeable,
+)
+oracles.gradients.register(InLogs, when=inner_knows(slopes_in_logs))(
+    lambda game, x: slopes_in_logs(game.game, x)
+)
+
+
+@oracles.deviation_payoff.register(InLogs)
+def _(game: InLogs, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
+    known = oracles.deviation_payoff(game.game, jnp.exp(x), player)
+    return lambda strategy: known(jnp.exp(strategy))
+
+
+def at_profile(game: Any, x: np.ndarray) -> tuple[Any, np.ndarray]:
+    """Return a game and a profile in logarithms where these are the search coordinates.
+
+    Where not, or where some amount is zero or the largest, they are returned as they are.
+    """
+    space = game.space
+    if not (isinstance(space, Box) and set(space.kinds) == {"log"} and space.zero_threshold is not None):
+        return game, x
+    low, high = np.asarray(space.zero_threshold), np.asarray(space.high)
+    if np.any((x <= low) | (x >= high)):
+        return game, x
+    return in_logs(game, Bounds(low, high, "")), np.log(x)
+
+
+def in_logs(game: Any, bounds: Bounds) -> InLogs:
+    """Return a game in logarithms of the amounts between bounds, or a little more."""
+    found = log(Interval(jnp.asarray(bounds.low), jnp.asarray(bounds.high)))
+    return InLogs(game, Box(put(found.low), put(found.high)), bounds.beyond)
+
+
+def searched(game: Any, within: tuple[float, float] | None) -> Any:
+    """Return the game in whose boxes all equilibria are searched, in logarithms where bounds are known."""
+    if not equilibrium_bounds.knows(game):
+        return game
+    bounds = equilibrium_bounds(game)
+    first, last = (-np.inf, np.inf) if within is None else within
+    low, high = np.maximum(bounds.low, first), np.minimum(bounds.high, last)
+    # nothing is left where no equilibrium can be: a point stands for it
+    return in_logs(game, Bounds(np.minimum(low, high), high, bounds.beyond))
+
+
+def amounts(low: Any, high: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return bounds on the amounts whose logarithms are between ``low`` and ``high``."""
+    found = exp(Interval(jnp.asarray(low), jnp.asarray(high)))
+    below, above = (np.asarray(getattr(found, end)) for end in ENDS)
+    return below, above
+
+
+def record_in_amounts(record: Record) -> Record:
+    """Return the record of a list of equilibria in amounts; radii are distances in amounts, rounded up."""
+    found = dict(record)
+    for name in ("equilibria", "first_order", "profile"):
+        if name in record:
+            dims, y = record[name]
+            found[name] = dims, np.exp(y)
+    dims, hulls = record["undecided"]
+    found["undecided"] = dims, np.stack(amounts(hulls[..., 0], hulls[..., 1]), axis=-1)
+    if "drawn_box" in record:
+        dims, drawn = record["drawn_box"]
+        found["drawn_box"] = dims, np.exp(drawn)
+    dims, radius = record["radius"]
+    y, x = record["equilibria"][1], found["equilibria"][1]
+    away = radius[:, None, None]
+    low, high = amounts(np.nextafter(y - away, -np.inf), np.nextafter(y + away, np.inf))
+    apart = np.nextafter(np.maximum(high - x, x - low), np.inf)
+    found["radius"] = dims, np.max(apart, axis=(1, 2), initial=0.0)
+    return found
