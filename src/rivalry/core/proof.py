@@ -459,36 +459,29 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
             None,
             "no exact equilibrium is proved: the first-order conditions are degenerate or have a kink",
         )
-    word, _ = judge(game, at, point)
+    word = judge(game, at, point)
     if word != "equilibrium":
         return None, f"no exact equilibrium is proved: the nearest first-order point is {word}"
     apart = np.maximum(np.abs(y - point.low), np.abs(y - point.high))
     return float(np.nextafter(apart.max(initial=0.0), np.inf)), ""
 
 
-def judge(game: Game, at: Coordinates, point: FirstOrderPoint, limit: int = 20_000) -> tuple[str, np.ndarray]:
-    """Return what is proved of a first-order point, and a profitable strategy of each player.
+def judge(game: Game, at: Coordinates, point: FirstOrderPoint, limit: int = 20_000) -> str:
+    """Return what is proved of a first-order point.
 
-    Returns
-    -------
-    str
-        ``equilibrium``: no player gains by any strategy. ``not an equilibrium``: some player gains.
-        ``undecided``: neither is proved.
-    ndarray
-        A strategy by which each player gains, ``[player axis]``; NaN where none is known.
+    ``equilibrium``: no player gains by any strategy. ``not an equilibrium``: some player gains.
+    ``undecided``: neither is proved.
     """
-    players, axes = at.start.shape
-    better = np.full((players, axes), np.nan)
-    words = [_judge_player(game, at, point, player, better, limit) for player in range(players)]
-    for word in ("not an equilibrium", "undecided"):
-        if word in words:
-            return word, better
-    return "equilibrium", better
+    word = "equilibrium"
+    for player in range(len(at.start)):
+        found = _judge_player(game, at, point, player, limit)
+        if found == "not an equilibrium":
+            return found
+        word = word if found == "equilibrium" else found
+    return word
 
 
-def _judge_player(
-    game: Game, at: Coordinates, point: FirstOrderPoint, player: int, better: np.ndarray, limit: int
-) -> str:
+def _judge_player(game: Game, at: Coordinates, point: FirstOrderPoint, player: int, limit: int) -> str:
     mine = np.flatnonzero(at.player == player)
     if not len(mine):
         return "equilibrium"
@@ -510,10 +503,7 @@ def _judge_player(
         low, high = np.concatenate([low, right]), np.concatenate([left, high])
         found = ask(low, high)
         seen += len(low)
-        gain = np.flatnonzero(found.lower > 0)
-        if len(gain):
-            best = gain[np.argmax(found.lower[gain])]
-            better[player] = (low[best] + high[best]) / 2
+        if np.any(found.lower > 0):
             return "not an equilibrium"
         inside = np.all((low >= near[0]) & (high <= near[1]), axis=1)
         open_ = ~(found.most < 0) & ~inside
