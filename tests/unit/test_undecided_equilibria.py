@@ -156,6 +156,22 @@ def test_bounds_are_never_below_a_gain(rule: Any) -> None:
             assert np.min(np.max(np.abs(x - known), axis=1)) <= found.radius + 1e-9
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rule", "at", "words"),
+    [
+        (closed_jump, 0.5, "payoffs have a kink or a jump there"),
+        (flat_at_a_bound, 0.0, "the derivative at a bound is zero"),
+        (flat, 0.37, "the first-order conditions are degenerate there"),
+        (tied, 0.2, "the nearest first-order point is neither proved nor refuted"),
+    ],
+)
+def test_a_certificate_says_what_a_proof_lacks(rule: Any, at: float, words: str) -> None:
+    found = rv.certificate(Duopoly(rule), [[at], [at]], proof=True)
+    assert f"no exact equilibrium is proved: {words}" in found.method
+    assert found.radius is None
+
+
 def own_gains(rule: Any, x: np.ndarray) -> np.ndarray:
     """Return each player's largest gain on a fine grid; NaN where a payoff is not a number."""
     pays = [np.asarray(rule(jnp.asarray(GRID), x[1 - k])) for k in range(2)]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 BATCH = 256  # boxes per call of a compiled program
 INFLATE = 0.1  # of the range: the first box in which uniqueness is tried
+NEAR = 1e-3  # of the range: a longer step of Newton's method leads to another place
 THICK = 1e-12  # of the range: depth of the layer along a bound whose derivatives count as those at the bound
 
 
@@ -455,15 +456,28 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     start = np.where(side < 0, at.low, np.where(side > 0, at.high, y))
     (point,) = first_order_points(game, at, newton(game, at, start, side, 4), side)
     if point is None:
-        return (
-            None,
-            "no exact equilibrium is proved: the first-order conditions are degenerate or have a kink",
-        )
+        return None, f"no exact equilibrium is proved: {_missing(game, at, start, side)}"
     word = judge(game, at, point)
     if word != "equilibrium":
-        return None, f"no exact equilibrium is proved: the nearest first-order point is {word}"
+        what = "neither proved nor refuted" if word == "undecided" else word
+        return None, f"no exact equilibrium is proved: the nearest first-order point is {what}"
     apart = np.maximum(np.abs(y - point.low), np.abs(y - point.high))
     return float(np.nextafter(apart.max(initial=0.0), np.inf)), ""
+
+
+def _missing(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray) -> str:
+    """Return what the proof of a first-order point lacks at one of them in floating point."""
+    found = first_order(game, at, y, y, side)
+    # a jump at the point itself shows beside it
+    room = np.where(side == 0, 1e-9 * (at.high - at.low), 0.0)
+    around = first_order(game, at, np.maximum(y - room, at.low), np.minimum(y + room, at.high), side)
+    if not found.smooth[0] or not around.smooth[0]:
+        return "payoffs have a kink or a jump there, or no finite derivatives"
+    if np.any((side < 0) & (found.slope_high >= 0) | (side > 0) & (found.slope_low <= 0)):
+        return "the derivative at a bound is zero or points inside"
+    if np.any((side == 0) & (np.abs(found.newton - y) > NEAR * (at.high - at.low))):
+        return "no first-order point is near"
+    return "the first-order conditions are degenerate there"
 
 
 def judge(game: Game, at: Coordinates, point: FirstOrderPoint, limit: int = 20_000) -> str:

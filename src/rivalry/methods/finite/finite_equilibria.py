@@ -85,7 +85,7 @@ class FiniteEquilibria(BaseLearner):
         }
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
-        """Run up to ``steps`` steps, each with a few thousand parts of supports, for a quarter of a second."""
+        """Run up to ``steps`` steps of a few thousand parts of supports, for about a quarter of a second."""
         if not isinstance(world, Differences):
             return MixedEquilibria().advance(world, session, steps)
         taken, some, end = 0, None, perf_counter() + PACE
