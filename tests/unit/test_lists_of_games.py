@@ -157,7 +157,7 @@ def test_lists_are_complete_and_what_many_starts_find(name: str) -> None:
     game = make()
     found = rv.enumerate(game, max_seconds=None, max_boxes=200_000)
     assert found.complete, found.reason
-    listed = found.equilibria.reshape(len(found), -1)
+    listed = found.equilibria.reshape(len(found), int(np.prod(game.space.shape)))
     assert np.all(found.radius < 1e-9)
     if known is not None:
         assert same_rows(listed, np.reshape(known, (-1, listed.shape[1])), 1e-9)
