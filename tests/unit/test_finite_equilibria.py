@@ -87,7 +87,11 @@ def test_units_of_payoffs_do_not_matter(factor: float, shift: float) -> None:
 
 
 def test_the_game_of_nau_and_others_has_one_irrational_equilibrium() -> None:
-    """Nau, Gomez Canovas and Hansen (2004): three poker players."""
+    """Payoffs constructed with the properties of the example of Nau, Gomez Canovas and Hansen (2004).
+
+    The equilibrium solves three equations of indifference, checked here by their roots; the payoffs were not
+    compared with the print.
+    """
     left = [[(3, 0, 2), (0, 2, 0)], [(0, 1, 0), (1, 0, 0)]]
     right = [[(1, 0, 0), (0, 1, 0)], [(0, 3, 0), (2, 0, 3)]]
     table = np.moveaxis(np.array([left, right], dtype=float), (0, 3), (3, 0))

@@ -52,12 +52,6 @@ def contest_of_three(x: jax.Array) -> jax.Array:
     return jnp.array([1.0, 0.9, 0.8]) * own / jnp.sum(own) - own
 
 
-def price_and_quality(x: jax.Array) -> jax.Array:
-    price, quality = x[:, 0], x[:, 1]
-    demand = 1 - price + 0.5 * price[::-1] + quality - 0.3 * quality[::-1]
-    return price * demand - 0.75 * quality**2
-
-
 def two_goods(x: jax.Array) -> jax.Array:
     return jnp.sum(x * (1 - x - 0.5 * x[::-1]), axis=1) - 0.4 * x[:, 0] * x[:, 1]
 
@@ -65,11 +59,6 @@ def two_goods(x: jax.Array) -> jax.Array:
 def steep_substitutes(x: jax.Array) -> jax.Array:
     own = x[:, 0]
     return own * (1 - 0.9 * own - 1.9 * (jnp.sum(own) - own))
-
-
-def conformity(x: jax.Array) -> jax.Array:
-    own = x[:, 0]
-    return -jnp.square(own - jnp.tanh(jnp.sum(own) - own))
 
 
 def emissions(x: jax.Array) -> jax.Array:
@@ -101,9 +90,6 @@ def corners_of_three() -> list[list[float]]:
     return [[one / (1.8 + 1.9 * (sum(members) - 1)) for one in members] for members in sets]
 
 
-ROOT = 1.9150080481545375  # of x = 2 tanh(x): others' sum in the game of conformity, twice the choice
-CAUCHY = {"kernel": "custom", "influence": "1/(1+((b-x)/s)**2)", "parameters": {"s": 0.2}}
-
 CASES: dict[str, tuple[Callable[[], Any], list[list[float]] | None]] = {
     # the game, and its equilibria where there is a closed form
     "wide reach": (lambda: influencer(reach=[0.25, 0.25], resource="bimodal"), [[0.5, 0.5]]),
@@ -115,7 +101,6 @@ CASES: dict[str, tuple[Callable[[], Any], list[list[float]] | None]] = {
         lambda: influencer(reach=[0.2, 0.2], third_party="0.5+0*b", resource="unimodal"),
         [[0.5, 0.5]],
     ),
-    "custom kernel": (lambda: influencer(**CAUCHY, resource="bimodal", players=2), None),
     "Cournot": (lambda: market(), [[30.0, 30.0]]),
     "Cournot, three costs": (lambda: market(unit_cost=[10.0, 20.0, 30.0]), [[30.0, 20.0, 10.0]]),
     "Cournot, convex costs": (lambda: market(players=3, convex_cost=1.0), [[18.0] * 3]),
@@ -126,17 +111,11 @@ CASES: dict[str, tuple[Callable[[], Any], list[list[float]] | None]] = {
         lambda: market(demand="differentiated", players=4),
         [[18 / 7] * 4],  # (10 - 1)/(2 + 3/2)
     ),
-    "logit": (lambda: market(demand="logit"), None),
     "public goods": (lambda: Custom(public_goods, 0.0, 2.0, 3), None),
     "contest": (lambda: Custom(contest, 0.001, 1.0), [[2 / 9, 1 / 9]]),
     "contest of three": (lambda: Custom(contest_of_three, 0.001, 1.0, 3), None),
-    "price and quality": (lambda: Custom(price_and_quality, 0.0, 1.0, 2, 2), None),
     "two goods": (lambda: Custom(two_goods, 0.0, 1.0, 2, 2), [[1 / 2.9] * 4]),
     "steep substitutes": (lambda: Custom(steep_substitutes, 0.0, 1.0, 3), corners_of_three()),
-    "conformity": (
-        lambda: Custom(conformity, -1.0, 1.0, 3),
-        [[sign * ROOT / 2] * 3 for sign in (-1, 0, 1)],
-    ),
     "emissions": (lambda: Custom(emissions, 0.0, 2.0, 3), None),
     "four quantities": (
         lambda: Custom(four_quantities, 0.0, 1.0, 4),
