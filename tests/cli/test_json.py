@@ -70,7 +70,19 @@ EXPECTATION = {
     ),
 }
 CERTIFICATE = {
-    *("study", "cell", "algorithm", "at", "regret", "bound", "coverage", "rounding", "radius", "claim"),
+    *(
+        "study",
+        "cell",
+        "algorithm",
+        "at",
+        "regret",
+        "bound",
+        "coverage",
+        "rounding",
+        "radius",
+        "claim",
+        "reason",
+    ),
 }
 RESULT = {"study", "algorithm", "at", "status", "claim", "payoff", "metrics"}
 

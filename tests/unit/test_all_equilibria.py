@@ -164,7 +164,8 @@ def test_newtons_method_from_many_starts_finds_no_other_point(reach: float) -> N
 def test_a_run_resumes_from_its_arrays_and_counts_every_box() -> None:
     game, method = Duopoly(cournot), AllEquilibria()
     whole, parts = (method.begin(game, np.random.SeedSequence(0)) for _ in range(2))
-    method.advance(game, whole, 10_000)
+    while method.advance(game, whole, 10_000):  # of steps that end with the time
+        pass
     while method.advance(game, parts, 1):
         parts = method.unpack({name: array.copy() for name, array in method.pack(parts).items()})
     for name, array in whole.items():

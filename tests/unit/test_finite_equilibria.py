@@ -87,7 +87,11 @@ def test_units_of_payoffs_do_not_matter(factor: float, shift: float) -> None:
 
 
 def test_the_game_of_nau_and_others_has_one_irrational_equilibrium() -> None:
-    """Nau, Gomez Canovas and Hansen (2004): three poker players."""
+    """Payoffs constructed with the properties of the example of Nau, Gomez Canovas and Hansen (2004).
+
+    The equilibrium solves three equations of indifference, checked here by their roots; the payoffs were not
+    compared with the print.
+    """
     left = [[(3, 0, 2), (0, 2, 0)], [(0, 1, 0), (1, 0, 0)]]
     right = [[(1, 0, 0), (0, 1, 0)], [(0, 3, 0), (2, 0, 3)]]
     table = np.moveaxis(np.array([left, right], dtype=float), (0, 3), (3, 0))
@@ -399,7 +403,8 @@ def test_one_step_at_a_time_gives_the_same_arrays() -> None:
     learner = FiniteEquilibria()
     world = learner.world(game)
     whole, parts = (learner.begin(world, np.random.SeedSequence(0)) for _ in range(2))
-    learner.advance(world, whole, 2**40)
+    while learner.advance(world, whole, 2**40):  # of steps that end with the time
+        pass
     while learner.advance(world, parts, 1):
         early = learner.read(world, parts)
         assert bool(early["complete"][1]) == bool(parts["over"][0])
@@ -416,6 +421,7 @@ def test_limits_return_what_is_proved_so_far() -> None:
     assert int(short.data.equilibrium_count) >= 2  # pure ones are found before
     assert not bool(short.data.complete)
     assert "supports not tried within 1e-09 s" in str(short.data.complete_reason.values)
+    assert "within 1e-09 s" in rv.enumerate(game, max_seconds=1e-9).reason
     few = rv.solve(game, FiniteEquilibria(max_boxes=1))
     assert few.status == "converged"
     assert not bool(few.data.complete)

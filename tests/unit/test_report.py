@@ -78,7 +78,9 @@ KEYS = [
 ]  # fmt: skip
 
 
-CERTIFICATE = ["cell", "algorithm", "at", "regret", "bound", "coverage", "rounding", "radius", "claim"]
+CERTIFICATE = [
+    *("cell", "algorithm", "at", "regret", "bound", "coverage", "rounding", "radius", "claim", "reason"),
+]
 
 
 def verdicts(found: dict[str, Any]) -> tuple[str | None, str | None]:
@@ -396,7 +398,7 @@ def test_a_cell_without_certificate_counts_as_the_weakest() -> None:
     assert certificates(data_of(cells))[0] == {
         "cell": "0.1a", "algorithm": "a", "at": {"reach": 0.1},
         "regret": None, "bound": None, "coverage": None, "rounding": None,
-        "radius": None, "claim": None,
+        "radius": None, "claim": None, "reason": "",
     }  # fmt: skip
 
 
@@ -464,7 +466,7 @@ def test_certificates_aggregate_over_the_starts_of_a_cell() -> None:
     assert found[0] | {"cell": ""} == {
         "cell": "", "algorithm": "a", "at": {"reach": 0.1}, "regret": 3.0, "bound": None,
         "coverage": "lower bound", "rounding": None, "radius": None,
-        "claim": "no deviation found",
+        "claim": "no deviation found", "reason": "",
     }  # fmt: skip
     assert found[1]["claim"] == "equilibrium"
 

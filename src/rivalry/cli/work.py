@@ -353,7 +353,8 @@ def certify(folder: Path, proof: bool = False) -> CommandResult:
     _note_left_out(run)
     findings = findings_of(run)
     found = _certificates(run, findings)
-    head = ["cell", "algorithm", "claim", "coverage", "regret", "bound"] + ["rounding", "radius"] * proof
+    head = ["cell", "algorithm", "claim", "coverage", "regret", "bound"]
+    head += ["rounding", "radius", "reason"] * proof
     lines = [output.table(head, [[row[key] for key in head] for row in found]), *summary.claims(findings)]
     lines.append(f"{count} certificates recomputed; `rivalry report {folder}` shows them")
     return {"run": str(folder), "certificates": found}, "\n".join(lines), 0

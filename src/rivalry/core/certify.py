@@ -91,9 +91,10 @@ def certificate(
     tried = [payoffs_tried(game, x, player, one) for player, one in enumerate(responses)]
     # strategies tried for the payoff at stake may pay more than the response: they count as deviations too
     found = np.array([np.max(part, initial=one.payoff) for part, one in zip(tried, responses, strict=True)])
-    regret = np.maximum(found - here, 0.0)
-    # fmax: where no payoff was found (NaN) an infinite bound remains infinite
-    bound = np.maximum(np.fmax([one.bound for one in responses], found) - here, 0.0)
+    with np.errstate(invalid="ignore"):  # infinite payoffs, whose differences are replaced below
+        regret = np.maximum(found - here, 0.0)
+        # fmax: where no payoff was found (NaN) an infinite bound remains infinite
+        bound = np.maximum(np.fmax([one.bound for one in responses], found) - here, 0.0)
     at_stake = np.array([payoff_at_stake(*pair) for pair in zip(tried, found, strict=True)])
     # expectations of mixed strategies may cancel to 0: they are rounded like the payoffs that are summed
     summed = scale(game) if isinstance(game.space, Simplex) else 0.0
@@ -270,7 +271,9 @@ def _outward(game: Game, x: Profile, player: int, found: Response, stake: float)
         return found._replace(method=f"{found.method}; {reason}")
     found = found._replace(strategy=strategy, payoff=payoff)
     if not np.isfinite(bound):
-        return found._replace(method=f"{found.method}; no finite bound was found")
+        undefined = found.tried is not None and not np.all(np.isfinite(found.tried))
+        why = ": some payoffs are not finite" if undefined else ""
+        return found._replace(method=f"{found.method}; no finite bound was found{why}")
     here = np.asarray(x)[player][None]
     floor, value = (float(part[0]) for part in _cells_of(game, x, player, here, here, enclosed=True)[1::2])
     # gains are differences to the payoff at x, which was rounded: the bound is raised by as much
@@ -287,6 +290,8 @@ def _enclosed_response(game: Game, x: Any, player: int, found: Response) -> Resp
         return found._replace(method=f"{found.method}; no outward bound: choices are not intervals")
     if not _few_axes(game, player):
         return found._replace(method=f"{found.method}; no outward bound: more than {ENCLOSED_AXES} axes")
+    if not any(one.knows(game) for one in (proved_response, oracles.best_response, payoff_bound)):
+        return found  # the search has tried
     tried = payoffs_tried(game, x, player, found)
     stake = payoff_at_stake(tried, max(found.payoff, tried.max(initial=-np.inf)))
     enclosed = _outward(game, put(np.asarray(x)), player, found, stake)

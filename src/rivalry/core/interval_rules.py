@@ -216,7 +216,7 @@ def _subtract(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
 
 
 def _sum(run: Comparisons, a: Interval, axes: tuple[SupportsIndex, ...], **_: Any) -> Interval:
-    found = intervals.total(a, axes)
+    found = intervals.total(a, tuple(map(int, axes)))
     if len(axes) == 1 and 1 < a.shape[axes[0]] <= FEW:
         found.origin = ("sum", a, int(axes[0]))
     return found

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from math import factorial
-from typing import Any, SupportsIndex
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -231,7 +231,7 @@ def root(a: Interval) -> Interval:
     return found if a.positive else _defined(a.low >= 0, found)
 
 
-def total(a: Interval, axes: tuple[SupportsIndex, ...]) -> Interval:
+def total(a: Interval, axes: tuple[int, ...]) -> Interval:
     """Return sums along axes, in whatever order they are summed."""
     terms = int(np.prod([a.shape[axis] for axis in axes]))
     low, high = jnp.sum(a.low, axes), jnp.sum(a.high, axes)

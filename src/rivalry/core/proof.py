@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 BATCH = 256  # boxes per call of a compiled program
 INFLATE = 0.1  # of the range: the first box in which uniqueness is tried
+NEAR = 1e-3  # of the range: a longer step of Newton's method leads to another place
 THICK = 1e-12  # of the range: depth of the layer along a bound whose derivatives count as those at the bound
 
 
@@ -458,44 +459,50 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     start = np.where(side < 0, at.low, np.where(side > 0, at.high, y))
     (point,) = first_order_points(game, at, newton(game, at, start, side, 4), side)
     if point is None:
-        return (
-            None,
-            "no exact equilibrium is proved: the first-order conditions are degenerate or have a kink",
-        )
-    word, _ = judge(game, at, point)
+        return None, f"no exact equilibrium is proved: {_missing(game, at, start, side)}"
+    word = judge(game, at, point)
     if word != "equilibrium":
-        return None, f"no exact equilibrium is proved: the nearest first-order point is {word}"
+        what = "neither proved nor refuted" if word == "undecided" else word
+        return None, f"no exact equilibrium is proved: the nearest first-order point is {what}"
     low, high = amounts(*point[:2]) if isinstance(game, InLogs) else point[:2]
     apart = np.maximum(np.abs(here - low), np.abs(here - high))
     return float(np.nextafter(apart.max(initial=0.0), np.inf)), ""
 
 
-def judge(game: Game, at: Coordinates, point: FirstOrderPoint, limit: int = 20_000) -> tuple[str, np.ndarray]:
-    """Return what is proved of a first-order point, and a profitable strategy of each player.
+def _missing(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray) -> str:
+    """Return what the proof of a first-order point lacks at one of them in floating point."""
+    found = first_order(game, at, y, y, side)
+    # a jump at the point itself shows beside it
+    room = np.where(side == 0, 1e-9 * (at.high - at.low), 0.0)
+    around = first_order(game, at, np.maximum(y - room, at.low), np.minimum(y + room, at.high), side)
+    if not found.smooth[0] or not around.smooth[0]:
+        return "payoffs have a kink or a jump there, or no finite derivatives"
+    if np.any((side < 0) & (found.slope_high >= 0) | (side > 0) & (found.slope_low <= 0)):
+        return "the derivative at a bound is zero or points inside"
+    if np.any((side == 0) & (np.abs(found.newton - y) > NEAR * (at.high - at.low))):
+        return "no first-order point is near"
+    return "the first-order conditions are degenerate there"
 
-    Returns
-    -------
-    str
-        ``equilibrium``: no player gains by any strategy. ``not an equilibrium``: some player gains.
-        ``undecided``: neither is proved.
-    ndarray
-        A strategy by which each player gains, ``[player axis]``; NaN where none is known.
+
+def judge(game: Game, at: Coordinates, point: FirstOrderPoint, limit: int = 20_000) -> str:
+    """Return what is proved of a first-order point.
+
+    ``equilibrium``: no player gains by any strategy. ``not an equilibrium``: some player gains.
+    ``undecided``: neither is proved.
     """
     if isinstance(game, InLogs):  # better strategies may have amounts of zero
         game, point = game.game, FirstOrderPoint(*amounts(*point[:2]), *amounts(*point[2:4]), point.side)
         at = coordinates(game)
-    players, axes = at.start.shape
-    better = np.full((players, axes), np.nan)
-    words = [_judge_player(game, at, point, player, better, limit) for player in range(players)]
-    for word in ("not an equilibrium", "undecided"):
-        if word in words:
-            return word, better
-    return "equilibrium", better
+    word = "equilibrium"
+    for player in range(len(at.start)):
+        found = _judge_player(game, at, point, player, limit)
+        if found == "not an equilibrium":
+            return found
+        word = word if found == "equilibrium" else found
+    return word
 
 
-def _judge_player(
-    game: Game, at: Coordinates, point: FirstOrderPoint, player: int, better: np.ndarray, limit: int
-) -> str:
+def _judge_player(game: Game, at: Coordinates, point: FirstOrderPoint, player: int, limit: int) -> str:
     mine = np.flatnonzero(at.player == player)
     if not len(mine):
         return "equilibrium"
@@ -519,10 +526,7 @@ def _judge_player(
         low, high = np.concatenate([low, right]), np.concatenate([left, high])
         found = ask(low, high)
         seen += len(low)
-        gain = np.flatnonzero(found.lower > 0)
-        if len(gain):
-            best = gain[np.argmax(found.lower[gain])]
-            better[player] = (low[best] + high[best]) / 2
+        if np.any(found.lower > 0):
             return "not an equilibrium"
         inside = np.all((low >= near[0]) & (high <= near[1]), axis=1)
         open_ = ~(found.most < 0) & ~inside

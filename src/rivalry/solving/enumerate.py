@@ -93,13 +93,15 @@ def enumerate(
     >>> print(str(found).split(" (")[0])
     exactly 1 equilibrium, proved
     """
-    from rivalry.methods import METHODS
+    from rivalry.methods import METHODS, FiniteEquilibria
 
     kinds = [load(target) for target in METHODS["all_equilibria"].targets]
     fitting = [kind for kind in kinds if fits(kind, game)]
     if not fitting:
         needed = " or ".join(", ".join(need.words for need in needs_of(kind)) for kind in kinds)
         raise ValueError(f"game: {type(game).__name__} cannot be enumerated; needed are {needed}")
+    if fitting[0] is FiniteEquilibria:  # one limit of time, not the smaller of two
+        options.setdefault("seconds", np.inf if max_seconds is None else max_seconds)
     found = solve(game, fitting[0](**options), max_seconds=max_seconds, progress=progress)
     record = {name: value for name, (_, value) in found.record.items()}
     return EquilibriumList(

@@ -36,6 +36,9 @@ INTERCEPT = {
 """The parameter that a shock moves, by demand system."""
 
 
+FEW = 6  # firms whose sets are all listed
+
+
 class Cleared(NamedTuple):
     """Quantities and prices of a cleared market."""
 
@@ -101,17 +104,19 @@ def _logit_values(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "op
 def differentiated_demand(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
     """Return differentiated linear demand at prices, over the firms with positive sales.
 
-    Of firms in order of their prices the first k sell, with ``(b - g_s) q_i = A - p_i - g_s Q`` and
-    ``Q = sum (A - p_i) / (b - g_s + k g_s)``.
+    If k firms sell, ``(b - g_s) q_i = A - p_i - g_s Q`` and ``Q = sum (A - p_i) / (b - g_s + k g_s)``. Those
+    sell for which Q is largest: a firm adds to it as long as ``A - p_i`` is above ``g_s Q``.
     """
     A, b, g = numbers["intercept"], numbers["slope"], numbers["substitution"]
-    order = jnp.argsort(p)
-    willing = A - p[order]
-    count = jnp.arange(1, p.shape[0] + 1)
-    total = jnp.cumsum(willing) / (b - g + count * g)
-    selling = jnp.max(jnp.where(willing - g * total > 0, count, 0))
-    sold = jnp.where(selling > 0, total[jnp.maximum(selling - 1, 0)], 0.0)
-    return jnp.maximum((A - p - g * sold) / (b - g), 0.0) * (selling > 0)
+    willing = A - p
+    if len(p) <= FEW:
+        # every set of firms, without an order, so that proofs know derivatives where prices are equal
+        sets = np.array(list(product((0.0, 1.0), repeat=len(p))))
+        sums, count = sets @ willing, sets.sum(axis=1)
+    else:
+        sums, count = jnp.cumsum(-jnp.sort(p) + A), jnp.arange(1, len(p) + 1)
+    sold = jnp.maximum(jnp.max(sums / (b - g + count * g)), 0.0)
+    return jnp.maximum((willing - g * sold) / (b - g), 0.0)
 
 
 def cheapest(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:

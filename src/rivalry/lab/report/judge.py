@@ -113,7 +113,8 @@ def certificates(data: Dataset) -> list[dict[str, Any]]:
     """Return the certificate of every finished cell, as ``--json`` prints it.
 
     Keys: cell, algorithm, at, regret and bound (the largest over players; None if infinite or unknown),
-    coverage, rounding and claim (the weakest if a cell holds several results).
+    coverage, rounding and claim (the weakest if a cell holds several results), radius, and reason (why no
+    more is proved; empty if nothing is missing).
     """
     return [certificate for certificate, _ in cells(data)]
 
@@ -201,6 +202,8 @@ def cells(data: Dataset) -> list[JudgedCell]:
     for k, point in enumerate(points):
         where = dict(zip(lead, point, strict=True))
         own = {name: row[k] for name, row in words.items()}
+        methods = [split_method(word) for word in own.get("certificate_method", ())]
+        reasons = {reason for _, reason in methods} - {""}
         certificate = {
             "cell": ids[k] if ids is not None else ", ".join(f"{n}={v}" for n, v in where.items()),
             "algorithm": where.get("algorithm"),
@@ -211,15 +214,15 @@ def cells(data: Dataset) -> list[JudgedCell]:
             "rounding": _weakest(own.get("rounding"), ROUNDINGS),
             "radius": largest["certificate_radius"][k] if "certificate_radius" in largest else None,
             "claim": _weakest(own.get("claim"), CLAIMS),
+            "reason": "; ".join(sorted(reasons)),
         }
-        methods = [split_method(word) for word in own.get("certificate_method", ())]
         about = {
             "place": {dim: where[dim] for dim in varied},
             "status": _common(own["status"], "mixed"),
             "distance": largest["distance"][k] if "distance" in largest else None,
             "gain": gains[k],
             "search": _common([search for search, _ in methods], ""),
-            "reasons": {reason for _, reason in methods} - {""},
+            "reasons": reasons,
         }
         rows.append((certificate, about))
     return rows

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import permutations, product
+from time import perf_counter
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.core.certify import payoffs
-from rivalry.core.display import count_text
+from rivalry.core.display import count_text, strategy_in_words
 from rivalry.core.game import exchangeable_labels, refuse_jumps
 from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.logarithms import InLogs, amounts, record_in_amounts, searched
-from rivalry.core.method import BaseLearner, Session
+from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, Need
 from rivalry.core.oracles import deviation_payoff
 from rivalry.core.proof import (
@@ -35,11 +37,14 @@ CANDIDATES = 9  # strategies per axis of which one may be better for every profi
 CLOSER = 16  # halvings of the distance of further strategies around the best of them
 FLAT = 0.01  # relative width below which a better strategy is looked for also where derivatives are known
 SLIVER = 0.02  # of the widest coordinate: narrower ones are not split
+CROWD = 256  # undecided boxes after which those that remain undecided are twice as wide
+WIDEST = 1 / 32  # relative width of undecided boxes, at most
 STARTS = 128  # of Newton's method, for the points that are looked for first
 REASONS = ("kept", "derivatives", "a better strategy", "order of players", "around a point", "undecided")
 """Why a box is no longer searched; the first have been split."""
 VERDICTS = ("undecided", "equilibrium", "not an equilibrium")
-COMPARED = 4_000  # undecided boxes that are joined where they touch
+COMPARED = 10_000  # undecided boxes that are joined where they touch
+SAMPLED = 64  # undecided boxes at which payoffs are computed, to say why
 DRAWN = 20_000  # boxes kept for a picture
 
 
@@ -57,10 +62,13 @@ class AllEquilibria(BaseLearner):
 
     The record holds ``equilibria`` (equilibrium, player, axis), ``equilibrium_payoff``, ``radius``
     (equilibrium), ``equilibrium_count``, ``complete`` and ``complete_reason``, the number of ``boxes`` and
-    how many were ``discarded`` for which reason, and the ``undecided`` boxes (place, player, axis, end). A
-    list of the equilibria ``within`` bounds is never complete. With the option ``first_order``, the record
-    also holds all first-order points, ``first_order`` (first_order_point, player, axis),
-    ``first_order_count`` and the ``verdict`` on each. The profile is the first equilibrium.
+    how many were ``discarded`` for which reason, and ``undecided`` boxes (place, player, axis, end) that
+    contain all other equilibria. Where equilibria are not isolated the undecided boxes become wider, so that
+    the search ends. A list of the equilibria ``within`` bounds is never complete.
+
+    With the option ``first_order``, the record also holds all first-order points, ``first_order``
+    (first_order_point, player, axis), ``first_order_count`` and the ``verdict`` on each. The profile is the
+    first equilibrium.
 
     Examples
     --------
@@ -76,7 +84,9 @@ class AllEquilibria(BaseLearner):
     """
 
     first_order: Annotated[bool, "whether to list all first-order points, not equilibria alone"] = False
-    narrow: Annotated[float, Gt(0), Le(0.1), "relative width below which a box stays undecided"] = 1e-6
+    narrow: Annotated[
+        float, Gt(0), Le(0.1), "relative width below which a box stays undecided; rises with their number"
+    ] = 1e-6
     max_boxes: Annotated[int, Ge(1), "maximum number of boxes"] = 2_000_000
     within: Annotated[
         tuple[float, float] | None, "bounds between which all choices of the equilibria listed lie"
@@ -130,17 +140,24 @@ class AllEquilibria(BaseLearner):
         }
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
-        """Run up to ``steps`` steps."""
-        at, taken = coordinates(world), 0
-        while taken < steps:
+        """Run up to ``steps`` steps, as many as begin within a quarter of a second."""
+        at, taken, began = coordinates(world), 0, perf_counter()
+        # the time of a step varies too much to be known from those before
+        while taken < steps and (not taken or perf_counter() - began < PACE):
             if not session["started"][0]:
                 self._start(world, at, session)
-            elif len(session["low"]) and session["boxes"][0] < self.max_boxes:
-                self._search(world, at, session)
+            # points first: a limit of time shall not leave the equilibria that are known without a proof
             elif not self._judge(world, at, session):
-                break
+                if not len(session["low"]) or session["boxes"][0] >= self.max_boxes:
+                    break
+                self._search(world, at, session)
             taken += 1
         return taken
+
+    def _narrow(self, session: Session) -> float:
+        """Return the relative width below which boxes stay undecided: twice as much for every `CROWD`."""
+        doublings = min(len(session["undecided_low"]) // CROWD, 64)
+        return max(self.narrow, min(self.narrow * 2.0**doublings, WIDEST))
 
     def _start(self, game: Any, at: Coordinates, session: Session) -> None:
         """Add the first-order points inside all bounds that Newton's method finds from spread starts."""
@@ -187,7 +204,8 @@ class AllEquilibria(BaseLearner):
         reason[left[excluded(found, side[left])]] = REASONS.index("derivatives")
         if not self.first_order:
             # derivatives say nothing of kinks, and little of payoffs that are flat
-            narrow = _width(game, at, found.low, found.high).max(axis=1, initial=0.0) < FLAT
+            flat = max(FLAT, 2 * self._narrow(session))
+            narrow = _width(game, at, found.low, found.high).max(axis=1, initial=0.0) < flat
             doubtful = left[(reason[left] == 0) & (~found.smooth | narrow)]
             if len(doubtful):
                 better = _better(game, at, low[doubtful], high[doubtful])
@@ -221,9 +239,10 @@ class AllEquilibria(BaseLearner):
         for point in _points(session):
             around |= _inside(new_low, new_high, sides, point)
         turned = _out_of_order(at, _labels(game, at), new_low, new_high)
-        narrow = width.max(axis=1, initial=0.0) <= self.narrow
+        limit = self._narrow(session)
+        narrow = width.max(axis=1, initial=0.0) <= limit
         # a box that Newton's method made narrow is asked once more
-        was = _width(game, at, low[left[keep]], high[left[keep]]).max(axis=1, initial=0.0) <= self.narrow
+        was = _width(game, at, low[left[keep]], high[left[keep]]).max(axis=1, initial=0.0) <= limit
         lost = narrow & was & ~around & ~turned
         session["undecided_low"] = np.concatenate([session["undecided_low"], new_low[lost]])
         session["undecided_high"] = np.concatenate([session["undecided_high"], new_high[lost]])
@@ -255,7 +274,7 @@ class AllEquilibria(BaseLearner):
         waiting = np.flatnonzero(session["verdict"] < 0)
         if not len(waiting):
             return False
-        word, _ = judge(game, at, _points(session)[waiting[0]])
+        word = judge(game, at, _points(session)[waiting[0]])
         session["verdict"] = session["verdict"].copy()
         session["verdict"][waiting[0]] = VERDICTS.index(word)
         return True
@@ -266,10 +285,10 @@ class AllEquilibria(BaseLearner):
         labels = _labels(world, at)
         points, verdicts = _all_orders(at, labels, _points(session), session["verdict"])
         chosen = [point for point, verdict in zip(points, verdicts, strict=True) if verdict == 1]
-        boxes = _clusters(session["undecided_low"], session["undecided_high"])
-        unjudged = [k for k, verdict in enumerate(verdicts) if verdict < 1]
+        unjudged = [point for point, verdict in zip(points, verdicts, strict=True) if verdict < 1]
         searched = not len(session["low"])
-        complete = searched and not len(boxes[0]) and not unjudged and not self._unsearched(world)
+        places, boxes = _undecided(at, labels, session, unjudged)
+        complete = searched and not len(boxes[0]) and not self._unsearched(world)
         found = np.array([_profile(at, point.centre) for point in chosen])
         profiles = np.reshape(found, (len(chosen), *at.start.shape))
         record: Record = {
@@ -278,14 +297,14 @@ class AllEquilibria(BaseLearner):
             "radius": (("equilibrium",), np.array([_radius(point) for point in chosen])),
             "equilibrium_count": ((), np.asarray(len(chosen))),
             "complete": ((), np.asarray(complete)),
-            "complete_reason": ((), np.asarray(self._reason(world, session, boxes, unjudged))),
+            "complete_reason": ((), np.asarray(self._reason(world, session, places, unjudged))),
             "boxes": ((), session["boxes"][0].copy()),
             "discarded": (("reason",), session["discarded"][1:].copy()),
             "undecided": (
                 ("place", "player", "axis", "end"),
                 np.stack([_profiles(at, end) for end in boxes], axis=-1),
             ),
-            "status": ((), np.asarray(self._status(session, searched, unjudged, chosen))),
+            "status": ((), np.asarray(self._status(session, searched, chosen))),
         }
         if self.first_order:
             every = np.array([_profile(at, point.centre) for point in points]).reshape(-1, *at.start.shape)
@@ -304,9 +323,7 @@ class AllEquilibria(BaseLearner):
             record["profile"] = (("player", "axis"), profiles[0])
         return record_in_amounts(record) if isinstance(world, InLogs) else record
 
-    def _status(
-        self, session: Session, searched: bool, unjudged: list[int], chosen: list[FirstOrderPoint]
-    ) -> str:
+    def _status(self, session: Session, searched: bool, chosen: list[FirstOrderPoint]) -> str:
         if not searched or np.any(session["verdict"] < 0):
             return "iteration limit"
         return "converged" if chosen else "not found"
@@ -322,19 +339,20 @@ class AllEquilibria(BaseLearner):
             return f"only choices in [{low:.3g}, {high:.3g}] were searched: {game.beyond}"
         return "first-order points beyond the bounds on equilibria were not searched" * self.first_order
 
-    def _reason(self, game: Any, session: Session, boxes: Any, unjudged: list[int]) -> str:
-        count = int(session["boxes"][0])
-        if len(session["low"]):
-            why = f"{len(session['low'])} boxes are not yet searched"
-            return (
-                f"{why} of {count}"
-                if count < self.max_boxes
-                else f"{why}: raise max_boxes above {self.max_boxes}"
-            )
+    def _reason(self, game: Any, session: Session, places: int, unjudged: list[FirstOrderPoint]) -> str:
+        count, left = int(session["boxes"][0]), len(session["low"])
         parts = []
-        if len(boxes[0]):
-            narrow = count_text(len(session["undecided_low"]), "narrow box", "narrow boxes")
-            parts.append(f"undecided: {narrow} in {count_text(len(boxes[0]), 'place')}")
+        if left:
+            limit = f": raise max_boxes above {self.max_boxes}" if count >= self.max_boxes else f" of {count}"
+            parts.append(f"{count_text(left, 'box is', 'boxes are')} not yet searched{limit}")
+        low, high = session["undecided_low"], session["undecided_high"]
+        if places:
+            at = coordinates(game)
+            wide = np.max(_width(game, at, low, high))
+            boxes, where = count_text(len(low), "box", "boxes"), count_text(places, "place")
+            parts.append(f"undecided: {boxes} in {where}, up to {wide:.2g} of the range wide")
+            if (undefined := _undefined(game, at, low, high)) is not None:
+                parts.append(f"payoffs are not finite at {strategy_in_words(undefined)}")
         if unjudged:
             parts.append(f"neither proved nor refuted: {count_text(len(unjudged), 'first-order point')}")
         if unsearched := self._unsearched(game):
@@ -394,18 +412,24 @@ def _sorted(
     return y, side
 
 
+def _orders(at: Coordinates, labels: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the coordinates in every order of exchangeable players."""
+    groups = _groups(at, labels)
+    for orders in product(*(permutations(group) for group in groups)):
+        index = np.arange(len(at.player))
+        for group, others in zip(groups, orders, strict=True):
+            index[group] = np.array(others)
+        yield index
+
+
 def _all_orders(
     at: Coordinates, labels: np.ndarray, points: list[FirstOrderPoint], verdicts: np.ndarray
 ) -> tuple[list[FirstOrderPoint], list[int]]:
     """Return the points of every order of exchangeable players, and their verdicts."""
-    groups = _groups(at, labels)
     every: list[FirstOrderPoint] = []
     words: list[int] = []
     for point, verdict in zip(points, verdicts, strict=True):
-        for orders in product(*(permutations(group) for group in groups)):
-            index = np.arange(len(at.player))
-            for group, others in zip(groups, orders, strict=True):
-                index[group] = np.array(others)
+        for index in _orders(at, labels):
             other = FirstOrderPoint(*(part[index] for part in point))
             # a point that the exchange leaves within the box where it is alone is the same
             if not any(_overlap(other, known) for known in every):
@@ -505,25 +529,53 @@ def _gains_at(game: Any, at: Coordinates, rows: Any, grids: Any) -> tuple[Any, A
     return found
 
 
+def _undecided(
+    at: Coordinates, labels: np.ndarray, session: Session, unjudged: list[FirstOrderPoint]
+) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
+    """Return the number of places undecided by the search, and boxes with all equilibria that are not listed.
+
+    These are such places in every order of exchangeable players, points that are not judged, and one box
+    around all that is not searched.
+    """
+    places = _clusters(session["undecided_low"], session["undecided_high"])
+    several = [np.concatenate([end[:, index] for index in _orders(at, labels)]) for end in places]
+    low, high = (
+        np.concatenate([end, *(point[k][None] for point in unjudged)])
+        for k, end in enumerate(_clusters(*several))
+    )
+    if len(session["low"]):
+        turned = [session[name][:, index] for index in _orders(at, labels) for name in ("low", "high")]
+        low = np.concatenate([low, np.min([end.min(axis=0) for end in turned], axis=0)[None]])
+        high = np.concatenate([high, np.max([end.max(axis=0) for end in turned], axis=0)[None]])
+    return len(places[0]), (low, high)
+
+
+def _undefined(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray | None:
+    """Return a profile in some of the boxes at which payoffs are not finite, ``[choice]``; None if unseen."""
+    some = np.unique(np.linspace(0, len(low) - 1, SAMPLED).astype(int))
+    for y in np.concatenate([low[some], low[some] / 2 + high[some] / 2, high[some]]):
+        x = _profile(at, y)
+        if not np.all(np.isfinite(payoffs(game, put(x)))):
+            return np.exp(x).ravel() if isinstance(game, InLogs) else x.ravel()
+    return None
+
+
 def _clusters(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the hulls of undecided boxes that touch; one hull of very many, which are not compared."""
     if len(low) > COMPARED:
         return low.min(axis=0, keepdims=True), high.max(axis=0, keepdims=True)
-    hulls: list[tuple[np.ndarray, np.ndarray]] = []
-    for box in zip(low, high, strict=True):
-        a, b = box
+    a, b = low[:0], high[:0]
+    for first, last in zip(low, high, strict=True):
         while True:
-            slack = (b - a) + 1e-300
-            near = [k for k, (c, d) in enumerate(hulls) if np.all((c <= b + slack) & (d >= a - slack))]
-            if not near:
+            slack = (last - first) + 1e-300
+            near = np.all((a <= last + slack) & (b >= first - slack), axis=1)
+            if not near.any():
                 break
-            for k in reversed(near):
-                c, d = hulls.pop(k)
-                a, b = np.minimum(a, c), np.maximum(b, d)
-        hulls.append((a, b))
-    shape = (len(hulls), low.shape[1])
-    ends = np.reshape([a for a, _ in hulls], shape), np.reshape([b for _, b in hulls], shape)
-    return ends
+            first = np.minimum(first, a[near].min(axis=0))
+            last = np.maximum(last, b[near].max(axis=0))
+            a, b = a[~near], b[~near]
+        a, b = np.concatenate([a, first[None]]), np.concatenate([b, last[None]])
+    return a, b
 
 
 def _profile(at: Coordinates, y: np.ndarray) -> np.ndarray:

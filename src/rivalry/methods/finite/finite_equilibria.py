@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Ge, Gt
 
 from rivalry.core.game import kernel_arrays
-from rivalry.core.method import BaseLearner, Session
+from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.methods.finite.branch_and_prune import Parts, branch_and_prune, parts_at_once, whole_parts
 from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
@@ -85,11 +85,13 @@ class FiniteEquilibria(BaseLearner):
         }
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
-        """Run up to ``steps`` steps, each with a few thousand parts of supports at most."""
+        """Run up to ``steps`` steps of a few thousand parts of supports, for about a quarter of a second."""
         if not isinstance(world, Differences):
             return MixedEquilibria().advance(world, session, steps)
-        taken, some = 0, None
+        taken, some, end = 0, None, perf_counter() + PACE
         while taken < steps and not session["over"][0] and session["seconds"][0] < self.seconds:
+            if taken and perf_counter() > end:  # the time of a step varies too much to be foreseen
+                break
             began = perf_counter()
             some = _present_supports(world, session) if some is None else some
             if not len(session["support"]):
