@@ -56,6 +56,11 @@ def two_goods(x: jax.Array) -> jax.Array:
     return jnp.sum(x * (1 - x - 0.5 * x[::-1]), axis=1) - 0.4 * x[:, 0] * x[:, 1]
 
 
+def steep_substitutes(x: jax.Array) -> jax.Array:
+    own = x[:, 0]
+    return own * (1 - 0.9 * own - 1.9 * (jnp.sum(own) - own))
+
+
 def emissions(x: jax.Array) -> jax.Array:
     own = x[:, 0]
     return jnp.log(0.1 + own) - 0.5 * jnp.sum(own) ** 2 * jnp.array([1.0, 1.5, 2.0])
@@ -77,6 +82,12 @@ def entry_of_three() -> Any:
     for cell in np.ndindex(2, 2, 2):
         table[(slice(None), *cell)] = [own * (10 / max(sum(cell), 1) - 4) for own in cell]
     return matrix(payoffs=table)
+
+
+def sets_of_three() -> list[list[float]]:
+    """Of players with payoffs q (1 - 0.9 q - 1.9 rest), every set of k plays 1/(1.8 + 1.9 (k - 1))."""
+    sets = [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1)]
+    return [[one / (1.8 + 1.9 * (sum(members) - 1)) for one in members] for members in sets]
 
 
 CASES: dict[str, tuple[Callable[[], Any], list[list[float]] | None]] = {
@@ -104,6 +115,7 @@ CASES: dict[str, tuple[Callable[[], Any], list[list[float]] | None]] = {
     "contest": (lambda: Custom(contest, 0.001, 1.0), [[2 / 9, 1 / 9]]),
     "contest of three": (lambda: Custom(contest_of_three, 0.001, 1.0, 3), None),
     "two goods": (lambda: Custom(two_goods, 0.0, 1.0, 2, 2), [[1 / 2.9] * 4]),
+    "steep substitutes": (lambda: Custom(steep_substitutes, 0.0, 1.0, 3), sets_of_three()),
     "emissions": (lambda: Custom(emissions, 0.0, 2.0, 3), None),
     "four quantities": (
         lambda: Custom(four_quantities, 0.0, 1.0, 4),
@@ -111,6 +123,8 @@ CASES: dict[str, tuple[Callable[[], Any], list[list[float]] | None]] = {
     ),
     "pursuit": (lambda: Custom(pursuit), []),
 }
+# Newton's method leaves equilibria at which one player is at its bound and two attract no path.
+MISSED = ("steep substitutes",)
 QUICK = ("Cournot, capacity", "contest", "two goods")
 
 
@@ -128,7 +142,12 @@ def test_lists_are_complete_and_what_many_starts_find(name: str) -> None:
     assert np.all(found.radius < 1e-9)
     if known is not None:
         assert same_rows(listed, np.reshape(known, (-1, listed.shape[1])), 1e-9)
-    assert same_rows(listed, np.array(from_many_starts(game)).reshape(-1, listed.shape[1]), 1e-6)
+    seen = np.array(from_many_starts(game)).reshape(-1, listed.shape[1])
+    if name in MISSED:
+        apart = np.max(np.abs(seen[:, None] - listed[None]), axis=2)
+        assert 0 < len(seen) < len(listed) and np.all(apart.min(axis=1) < 1e-6)
+    else:
+        assert same_rows(listed, seen, 1e-6)
 
 
 def test_three_firms_that_may_enter_have_seven_equilibria() -> None:
