@@ -47,9 +47,19 @@ def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...
     events, orbits = _events(found), _orbits(found)
     players, axes = position.shape[1:]
     labels = axis_names(game) if game is not None else list(names.get("axis", ()))
-    labels = labels if len(labels) == axes else [f"position {a}" for a in range(axes)] if axes > 1 else ["position"]
+    labels = (
+        labels
+        if len(labels) == axes
+        else [f"position {a}" for a in range(axes)]
+        if axes > 1
+        else ["position"]
+    )
     twin = twin_data(game) if game is not None and axes == 1 and isinstance(game.space, Box) else None
-    edges = (game.space.low, game.space.high) if twin else (position[rows].min(axis=0), position[rows].max(axis=0))
+    edges = (
+        (game.space.low, game.space.high)
+        if twin
+        else (position[rows].min(axis=0), position[rows].max(axis=0))
+    )
     alike = found.get("exchangeable", np.arange(players))
     data = {
         "game": twin,
@@ -117,7 +127,9 @@ def _events(found: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     if not {"event_kind", "event_parameter", "event_position"} <= set(found):
         return []
     kinds, values = found["event_kind"], found["event_parameter"]
-    known = [k for k in range(min(len(kinds), len(values))) if np.isfinite(values[k]) and str(kinds[k]) in EVENTS]
+    known = [
+        k for k in range(min(len(kinds), len(values))) if np.isfinite(values[k]) and str(kinds[k]) in EVENTS
+    ]
     return [
         {
             "kind": str(kinds[k]),
