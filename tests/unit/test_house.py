@@ -66,7 +66,7 @@ LAYERS: list[set[str]] = [
     {"games", "methods"},
     {"economies"},
     {"solving", "lab.study"},
-    {"check", "envs", "interop", "lab.worker", "lab.store"},
+    {"check", "envs", "interop", "living", "lab.worker", "lab.store"},
     {"lab.executor", "lab.export", "lab.report"},
     {"integrations"},
     {"cli", "web"},

@@ -78,7 +78,7 @@ def _view(game: Any, profile: np.ndarray | None, listed: list[dict[str, Any]]) -
     if not mixture and (game.space.shape[1] > 2 or (twin is None and game.space.shape[1] > 1)):
         return None
     x = _first(game) if profile is None else np.asarray(profile, dtype=float)
-    low, high = (np.zeros((2, 1)), np.ones((2, 1))) if mixture else _edges(game.space)
+    low, high = _edges(game.space)
     names = player_names(game)
     axes = _axes(game, x, listed, low, high)
     curves = None if twin else _curves(game, axes[0], low[:, 0], high[:, 0])
@@ -106,8 +106,10 @@ def _view(game: Any, profile: np.ndarray | None, listed: list[dict[str, Any]]) -
     return repr(game).split(":")[0], f"{text[:1].upper()}{text[1:]}.", data
 
 
-def _edges(space: Box) -> tuple[np.ndarray, np.ndarray]:
-    """Return the bounds of the space as NumPy arrays ``[player axis]``."""
+def _edges(space: Box | Simplex) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bounds of the choices as NumPy arrays ``[player axis]``; 0 and 1 of probabilities."""
+    if isinstance(space, Simplex):
+        return np.zeros((2, 1)), np.ones((2, 1))
     return np.asarray(space.low, dtype=float), np.asarray(space.high, dtype=float)
 
 

@@ -92,7 +92,8 @@ def _apart(game: Any) -> np.ndarray:
     players = game.space.shape[0]
     even = np.full((players, CORNERS), (1 - AWAY) / CORNERS)
     even[np.arange(players), np.arange(players) % CORNERS] += AWAY
-    return even.round(6) + (1 - even.round(6).sum(axis=1, keepdims=True)) / CORNERS
+    short = even.round(6)
+    return np.asarray(short + (1 - short.sum(axis=1, keepdims=True)) / CORNERS)
 
 
 def _corners(game: Any) -> list[str]:

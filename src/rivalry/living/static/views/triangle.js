@@ -1,7 +1,8 @@
 /** Strategies of three shares in a triangle: flow, best responses, replicator, fictitious play, gradient ascent. */
 
-import { arrows, button, describe, el, format, fromPlane, handle, hue, legend, line, play, points, resolve, toPlane, triangle } from "../kit.js";
+import { arrows, button, describe, el, format, handle, hue, legend, line, play, points, resolve } from "../kit.js";
 import { change, claimCard, layout, parameterSliders, playersTable, same, stateOf } from "../panel.js";
+import { fromPlane, toPlane, triangle } from "../simplex.js";
 import { bestOnSimplex, climbSimplex, fictitiousPath, lattice, project, replicator, replicatorPath, slopeOf } from "../twins/flows.js";
 import { twinOf } from "../twins/twin.js";
 
