@@ -11,7 +11,7 @@ export const palette = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "
 /** @typedef {{(value: number): number, invert: (pixel: number) => number, domain: number[], range: number[]}} Scale */
 /** @typedef {{low: number, high: number, label?: string, ticks?: number, hidden?: boolean, gap?: number,
  *   marks?: {at: number, label: string}[]}} Axis */
-/** @typedef {{colour?: string, dash?: boolean, thin?: boolean, kind?: string, over?: boolean}} Look */
+/** @typedef {{colour?: string, dash?: boolean, thin?: boolean, width?: number, kind?: string, over?: boolean}} Look */
 /** @typedef {ReturnType<typeof frame>} Frame */
 /** @typedef {{get: (key: string) => any, set: (key: string, value: any) => void, save_changes: () => void,
  *   on: (event: string, callback: () => void) => void, off: (event: string, callback: () => void) => void}} Model */
@@ -19,6 +19,11 @@ export const palette = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "
 /** The colour of the k-th player, as a reference to a custom property. @param {number} k */
 export function hue(k) {
   return `var(--rv-${(k % palette.length) + 1})`;
+}
+
+/** The width of the k-th of `count` lines: falling, so that coinciding lines remain visible. @param {number} k @param {number} count */
+export function widthOf(k, count) {
+  return 1.8 + (count <= palette.length ? (count - 1 - k) * Math.max(1.5 - 0.3 * (count - 2), 0.5) : 0);
 }
 
 /** The value of a custom property at an element, for canvases. @param {Element} node @param {string} name */
@@ -243,7 +248,8 @@ function pathOf(one, xs, ys) {
 /** @param {Frame} one @param {Look} look @param {string} kind */
 function strokeOf(one, look, kind) {
   const extra = `${look.dash ? " rv-dash" : ""}${look.thin ? " rv-thin" : ""} ${look.kind ?? ""}`;
-  const node = svg("path", { class: `${kind}${extra}`, "--c": look.colour ?? "var(--rv-ink)" });
+  const node = svg("path", { class: `${kind}${extra}`, "--c": look.colour ?? "var(--rv-ink)",
+    "stroke-width": look.width });
   (look.over ? one.over : one.plot).append(node);
   return node;
 }

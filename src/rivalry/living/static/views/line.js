@@ -1,6 +1,6 @@
 /** Players on one axis: resource, influence, own payoffs, best responses, gradient ascent and its basins. */
 
-import { band, button, clip, describe, el, format, frame, handle, hue, legend, line, linspace, play, points, svg } from "../kit.js";
+import { band, button, clip, describe, el, format, frame, handle, hue, legend, line, linspace, play, points, svg, widthOf } from "../kit.js";
 import { change, claimCard, layout, parameterSliders, playersTable, same, stateOf } from "../panel.js";
 import { ascend, bestOf, climb, twinOf } from "../twins/twin.js";
 
@@ -36,7 +36,8 @@ function resourcePicture(main, data) {
   const whole = band(top, { colour: "var(--rv-resource)", kind: "rv-solid" });
   whole.set(xs, xs.map(() => 0), order.map((/** @type {number} */ k) => resource.weights[k] / largest));
   const parts = players.map((/** @type {string} */ _, /** @type {number} */ k) => band(top, { colour: hue(k), kind: "rv-share" }));
-  const curves = players.map((/** @type {string} */ _, /** @type {number} */ k) => line(top, { colour: hue(k) }));
+  const curves = players.map((/** @type {string} */ _, /** @type {number} */ k) =>
+    line(top, { colour: hue(k), width: widthOf(k, players.length) }));
   const base = points(top, { colour: "var(--rv-soft)", radius: 0 });
   return {
     top, base,
@@ -180,7 +181,8 @@ function render({ model, el: root }) {
   const resource = data.resource && data.game ? resourcePicture(main, data) : null;
   const lower = frame(main, { height: resource ? 210 : 330, label: "Own payoff of each player against its own choice",
     margin: { left: 58, bottom: 42 }, x: { low: axis.low, high: axis.high, label: axis.label }, y: { low: 0, high: 1, label: "own payoff" } });
-  const curves = players.map((/** @type {string} */ _, /** @type {number} */ k) => line(lower, { colour: hue(k) }));
+  const curves = players.map((/** @type {string} */ _, /** @type {number} */ k) => 
+    line(lower, { colour: hue(k), width: widthOf(k, players.length) }));
   const gaps = players.map((/** @type {string} */ _, /** @type {number} */ k) => line(lower, { colour: hue(k), thin: true, dash: true }));
   const best = points(lower, { shape: "ring", radius: 5 });
   const place = points(lower, { radius: 4.5 });
@@ -203,7 +205,13 @@ function render({ model, el: root }) {
   const upper = resource ? resource.top : lower;
   const handles = players.map((/** @type {string} */ name, /** @type {number} */ k) => handle({ frame: upper, colour: hue(k),
     label: `${name}, ${axis.name ?? "position"}`, name: players.length > 9 ? "" : String(k), radius: 10,
-    at: () => [stateOf(model).profile[k][0], resource ? 0 : payoffs[k]],
+    at: () => {
+      const x = stateOf(model).profile;
+      // players at one place stand above one another
+      const below = x.slice(0, k).filter((row) => Math.abs(row[0] - x[k][0]) < 0.012 * (axis.high - axis.low)).length;
+      const { low, high } = upper.yAxis;
+      return [x[k][0], (resource ? 0 : payoffs[k]) + 0.08 * below * (high - low)];
+    },
     move: ([to], settled) => {
       halt();
       setPlayer(k, to, settled);
@@ -228,8 +236,9 @@ function render({ model, el: root }) {
     } else if (data.curves) {
       const stale = !same(state.profile, data.profile);
       found = data.curves.map((/** @type {any} */ one, /** @type {number} */ k) => {
-        const top = one.payoff.indexOf(Math.max(...one.payoff));
-        return { values: one.payoff, best: { at: one.position[top], value: one.payoff[top] }, here: one.here, stake: 1,
+        const [most, least] = [Math.max(...one.payoff), Math.min(...one.payoff)];
+        const top = one.payoff.indexOf(most);
+        return { values: one.payoff, best: { at: one.position[top], value: most }, here: one.here, stake: most - least,
           gain: stale ? null : Math.max(one.payoff[top] - one.here, 0), k };
       });
       for (const curve of curves) curve.node.classList.toggle("rv-faint", stale);
@@ -260,7 +269,8 @@ function render({ model, el: root }) {
     }
     for (const one of handles) one.draw();
     const gains = found?.map((own) => own.gain) ?? [];
-    claim.show(gains.length && gains.every((gain) => gain !== null) ? Math.max(.../** @type {number[]} */ (gains)) : null, `${GRID} points`);
+    claim.show(gains.length && gains.every((gain) => gain !== null) ? Math.max(.../** @type {number[]} */ (gains)) : null,
+      `${twin ? GRID : data.curves?.[0].position.length} points`);
     controls.show();
     root.dataset.update = String(performance.now() - begin);
   };
