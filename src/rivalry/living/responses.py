@@ -24,7 +24,7 @@ from rivalry.core.jax import jax
 from rivalry.core.results import Record, radius_in_words
 from rivalry.core.space import Box, Simplex
 from rivalry.games.matrix import Matrix
-from rivalry.living.line import Found, spread
+from rivalry.living.line import Found, is_profile, spread
 from rivalry.living.twins import axis_names, numbers, player_names, sliders, twin_data
 
 GRID = 81  # choices per player behind curves that Python computes
@@ -56,7 +56,7 @@ def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...
     profile = np.asarray(record["profile"][1]) if "profile" in record else None
     if (profile is None or not np.all(np.isfinite(profile))) and listed:
         profile = np.asarray(listed[0]["profile"])
-    found = _view(game, profile, listed) if profile is None or profile.ndim == 2 else None
+    found = _view(game, profile, listed)
     if found is None:
         return None
     title, text, data = found
@@ -78,6 +78,8 @@ def _view(game: Any, profile: np.ndarray | None, listed: list[dict[str, Any]]) -
     if not mixture and (game.space.shape[1] > 2 or (twin is None and game.space.shape[1] > 1)):
         return None
     x = _first(game) if profile is None else np.asarray(profile, dtype=float)
+    if not is_profile(game, x):
+        return None
     low, high = _edges(game.space)
     names = player_names(game)
     axes = _axes(game, x, listed, low, high)

@@ -23,7 +23,7 @@ from rivalry.core.results import Record
 from rivalry.core.space import Simplex
 from rivalry.games.influencer.model import InfluencerGame
 from rivalry.games.matrix import Matrix
-from rivalry.living.line import MOST_PLAYERS, STEPS, Found
+from rivalry.living.line import MOST_PLAYERS, STEPS, Found, is_profile
 from rivalry.living.twins import numbers, player_names, sliders, twin_data
 
 CORNERS = 3
@@ -48,6 +48,8 @@ def view_of(game: Any, profile: np.ndarray | None) -> Found | None:
     if twin is None:
         return None
     x = _apart(game) if profile is None else np.asarray(profile, dtype=float)
+    if not is_profile(game, x):
+        return None
     names, paid = player_names(game), np.asarray(payoffs(game, concrete_profile(game, x)))
     data = {
         "game": twin,
