@@ -280,6 +280,7 @@ def test_a_game_without_a_twin_shows_its_curves(open_view: Any) -> None:
     page.locator(".rv-handle").first.focus()
     page.keyboard.press("ArrowRight")
     assert page.locator("path.rv-faint").count() == 2
+    assert page.locator(".rv-table tbody tr").first.locator("td").nth(2).inner_text() == "–"
     assert "No certificate" in page.locator(".rv-claim").inner_text()
 
 

@@ -506,6 +506,14 @@ export function handle(options) {
   };
 }
 
+/** Call back with the place of a click beside the handles; unlike a press, scrolling a page is no click.
+ * @param {Frame} one @param {(place: number[]) => void} callback */
+export function press(one, callback) {
+  one.svg.addEventListener("click", (event) => {
+    if (!(/** @type {Element} */ (event.target).closest(".rv-handle"))) callback(one.at(event));
+  });
+}
+
 /** Let a person type a handle's place. @param {any} options @param {SVGGElement} node @param {() => void} draw */
 function type(options, node, draw) {
   const { frame: one, at, axes = "x" } = options;

@@ -1,6 +1,6 @@
 /** A bifurcation diagram: players sit on a branch, leave it where it loses stability, and move on cycles. */
 
-import { band, button, clip, describe, el, format, frame, handle, hue, legend, line, play, points, svg } from "../kit.js";
+import { band, button, clip, describe, el, format, frame, handle, hue, legend, line, play, press, svg } from "../kit.js";
 import { change, layout, stateOf } from "../panel.js";
 import { ascend, twinOf } from "../twins/twin.js";
 
@@ -251,7 +251,7 @@ function render({ model, el: root }) {
   };
   const knob = handle({ frame: plane, colour: "var(--rv-ink)", label: parameter.name, at: () => [value(), plane.yAxis.low],
     move: ([to], settled) => go(to, settled) });
-  plane.svg.addEventListener("pointerdown", (event) => go(plane.at(event)[0], true));
+  press(plane, ([to]) => go(to, true));
   const events = data.events.length ? el("section", { class: "rv-card" }, el("p", { class: "rv-heading" }, "Bifurcations"),
     el("div", { class: "rv-list" }, data.events.map((/** @type {any} */ event) =>
       button(`${event.words} at ${format(event.parameter)}`, () => go(event.parameter, true), true)))) : null;
