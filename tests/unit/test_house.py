@@ -45,6 +45,7 @@ HOMES = {
     "torch": {"integrations"},
     "optuna": {"integrations"},
     "fastapi": {"web"},
+    "anywidget": {"living"},
 }
 
 # Layers of subpackages from the lowest: one may import only from lower layers.
@@ -66,7 +67,7 @@ LAYERS: list[set[str]] = [
     {"games", "methods"},
     {"economies"},
     {"solving", "lab.study"},
-    {"check", "envs", "interop", "lab.worker", "lab.store"},
+    {"check", "envs", "interop", "living", "lab.worker", "lab.store"},
     {"lab.executor", "lab.export", "lab.report"},
     {"integrations"},
     {"cli", "web"},

@@ -30,6 +30,7 @@ from rivalry.core.display import radius_in_words as radius_in_words
 from rivalry.core.display import strategy_by_name as strategy_by_name
 from rivalry.core.display import strategy_in_words as strategy_in_words
 from rivalry.core.display import undecided_in_words as undecided_in_words
+from rivalry.core.registry import load
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -247,7 +248,7 @@ class Solution:
 
     ``record`` holds all results as plain arrays; the properties return them with labels. ``names`` are those
     of the players and of the axes of a strategy, where the game has any. ``plot_record`` computes the data
-    of a plot.
+    of a plot; ``game`` is what was solved.
     """
 
     record: Record
@@ -256,6 +257,7 @@ class Solution:
     plot_record: Callable[[str, Mapping[str, Any]], Record] | None = field(
         default=None, repr=False, compare=False
     )
+    game: Any = field(default=None, repr=False, compare=False)
 
     @property
     def profile(self) -> DataArray:
@@ -325,6 +327,16 @@ class Solution:
         """
         more = self.plot_record(plot, options) if self.plot_record else {}
         return dataset(self.record | more, self.names)
+
+    def explore(self) -> Any:
+        """Return a living figure of the result for a notebook, to drag, see and certify.
+
+        Raises
+        ------
+        ValueError
+            Where no living figure draws the result, and without the packages of the extra ``notebook``.
+        """
+        return load("rivalry.living.widget:explore_solution")(self)
 
     def _label(self, name: str) -> DataArray:
         return dataset({name: self.record[name]}, self.names)[name]
