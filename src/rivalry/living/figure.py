@@ -72,6 +72,11 @@ def figure_of(game: Any, profile: object = None) -> Figure:
     return found[0]
 
 
+def no_figure(what: str) -> str:
+    """Return that no view draws something, in one line."""
+    return f"{what}: no living figure draws it; `rivalry list plots` lists the plots"
+
+
 def figures_of_solution(found: Solution) -> list[Figure]:
     """Return the living figures of a solution, the most telling one first; empty where no view takes it."""
     return figures_of_record(found.game, found.record, found.names)
