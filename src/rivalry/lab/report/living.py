@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rivalry.core.files import DamagedFile
+from rivalry.core.method import Learner
 from rivalry.lab.report.answers import heading, metric_names
 from rivalry.lab.report.commands import changes_of, run_command, sweep_option
 from rivalry.lab.report.judge import REFERENCES, JudgedCell, JudgedExpectation, results, tally
@@ -61,15 +62,17 @@ def figures_of_cells(run: Run) -> list[Figure]:
             record = run.read_cell(cell.id)
         except (DamagedFile, OSError):  # not computed yet, or left out by name elsewhere
             continue
-        game, folder = None, run.folder
+        game, world = None, None
         if not own_files:
             try:
                 tasks = tasks or run.tasks()
-                points = points_of(tasks[cell.id], folder)
-                game = None if points.shape else points.games[0]
+                points = points_of(tasks[cell.id], run.folder)
+                if not points.shape:
+                    game, method = points.games[0], points.methods[0]
+                    world = method.world(game) if isinstance(method, Learner) else None
             except Exception:  # a study that cannot be built here: views of the record remain
-                game = None
-        for one in figures_of_record(game, record):
+                game = world = None
+        for one in figures_of_record(game, record, world=world):
             if views[one.view] < PER_VIEW:
                 views[one.view] += 1
                 where = place_in_words(run, cell)
