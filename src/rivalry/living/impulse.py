@@ -1,8 +1,8 @@
-"""Data of the view ``impulse``: learned policies in a repeated game, and a deviation that a player is forced to.
+"""Data of the view ``impulse``: learned policies in a repeated game, and a deviation forced upon a player.
 
 Takes records of learners with bounded memory (``policy [session player state]``) together with the world in
-which they learned. Its data hold tables: the view replays play in the browser, exactly, since it is finite and
-without chance.
+which they learned. Its data hold tables: the view replays play in the browser, which is exact, since play is
+finite and without chance.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def view_of_record(
     ``signal`` and ``payoff [player joint]`` as in `rivalry.tables.kernels.shapes.FiniteGame`; ``discount
     [player]``; ``sessions``, each with its ``number``, its ``policy [player state]``, the ``recent`` rounds
     ``[ago player]`` and the ``round`` of the order from which it starts, ``cycle``, the length of its limit
-    cycle, and ``gap [player]``, the loss against a best response; ``proof``, what is certified of all policies.
+    cycle, and ``gap [player]``, the loss against a best response; ``proof``, the certificate of all policies.
     """
     if not isinstance(world, RepeatedWorld) or not _replays(world, record):
         return None
@@ -46,7 +46,7 @@ def view_of_record(
     rate = np.broadcast_to(record["discount"][1], (players,))
     proof = Certificate.from_record(record)
     data = {
-        "players": player_names(world.game, players),
+        "players": player_names(world.game),
         "label": axes[0] if axes else "action",
         "levels": [world.action_grid[k, : tables.sizes[k], 0] for k in range(players)],
         "sizes": tables.sizes,
