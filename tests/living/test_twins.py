@@ -9,10 +9,10 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from tests.living.javascript import run_module
 
 import rivalry as rv
 from rivalry.living.twins import numbers, sliders, twin_data
+from tests.living.javascript import run_module
 
 PROFILES = 10_000
 slow = pytest.mark.slow
