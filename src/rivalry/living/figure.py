@@ -16,11 +16,16 @@ import numpy as np
 from rivalry.core.certify import certificate, concrete_profile, payoffs
 from rivalry.core.construction import recipe_of, variant
 from rivalry.core.game import Game, is_population
-from rivalry.core.results import Certificate, Record, Solution
+from rivalry.core.results import Certificate, Record, Solution, gain_in_words
 from rivalry.core.space import Box, Simplex
-from rivalry.living import impulse
+from rivalry.living import impulse, line, policy, streets
 
 State = Mapping[str, Any]
+Found = tuple[str, str, dict[str, Any]]
+
+# by view, the most telling first; each module says which games and records it takes
+OF_GAMES: Mapping[str, Any] = {"line": line, "policy": policy, "streets": streets}
+OF_RECORDS: Mapping[str, Any] = {"line": line, "policy": policy, "streets": streets}
 
 
 @dataclass(frozen=True)
@@ -102,11 +107,22 @@ def figures_of_record(
     world
         What a learner learned in, for those that learn in tables made from the game.
     """
-    known = stored_answer(record)
-    found = []
-    if (made := impulse.view_of_record(game, record, names, world)) is not None:
-        found.append(_figure("impulse", made, known))
-    return found
+    known, profile = stored_answer(record), _profile_of(game, record)
+    made: dict[str, Found | None] = {
+        name: module.view_of_record(game, record, names) for name, module in OF_RECORDS.items()
+    }
+    made["impulse"] = impulse.view_of_record(game, record, names, world)
+    if game is not None and profile is not None:
+        for name, module in OF_GAMES.items():
+            made[name] = made.get(name) or module.view_of(game, profile)
+    return [_figure(name, one, known) for name, one in made.items() if one is not None]
+
+
+def _profile_of(game: Any, record: Record) -> np.ndarray | None:
+    """Return the profile of a record where it is one of the game."""
+    dims, profile = record.get("profile", ((), np.nan))
+    fits = dims == ("player", "axis") and isinstance(game, Game) and profile.shape == game.space.shape
+    return np.asarray(profile) if fits and np.all(np.isfinite(profile)) else None
 
 
 def answer(game: Any, state: State) -> dict[str, Any]:
@@ -122,8 +138,8 @@ def answer(game: Any, state: State) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``profile`` and ``parameters`` as given; ``claim``; ``sentence``, the claim in words; ``regret`` and
-        ``bound`` per player, with None for what is infinite or unknown; ``coverage``; ``rounding``, None
+        ``profile`` and ``parameters`` as given; ``claim``; ``sentence``, what stands behind it; ``regret``
+        and ``bound`` per player, with None for what is infinite or unknown; ``coverage``; ``rounding``, None
         without a bound; ``payoffs``.
 
     Raises
@@ -188,15 +204,18 @@ def _answer_of(
 
 
 def sentence_of(proof: Certificate) -> str:
-    """Return a certificate's claim with the largest gain found and the bound, in one sentence.
+    """Return what stands behind a certificate's claim, in one sentence.
 
     >>> sentence_of(Certificate(np.array([1e-3]), np.array([np.inf]), "lower bound", "grid", 1e-6))
-    'not an equilibrium: a gain of 0.001 was found; no bound is proved'
+    'A gain of 0.001 was found; no bound is proved.'
     """
     gain, bound = float(np.max(proof.regret)), float(np.max(proof.bound))
-    found = f"a gain of {gain:.3g} was found" if gain > np.max(proof.tolerance) else "no gain was found"
-    proved = f"no gain exceeds {bound:.3g}" if np.isfinite(bound) else "no bound is proved"
-    return f"{proof.statement}: {found}; {proved}" if np.isfinite(gain) else f"{proof.claim}: {proof.method}"
+    if not np.isfinite(gain):
+        return f"{proof.method}."
+    found = f"A gain of {gain:.3g} was found" if gain > np.max(proof.tolerance) else "No gain was found"
+    more = [gain_in_words(proof.largest_gain)] if proof.claim == "approximate equilibrium" else []
+    more += [f"no gain exceeds {bound:.3g}" if np.isfinite(bound) else "no bound is proved"]
+    return f"{'; '.join([found, *more])}."
 
 
 def plain(value: Any) -> Any:
@@ -218,7 +237,7 @@ def plain(value: Any) -> Any:
     return plain(np.asarray(value).tolist())  # an array of JAX
 
 
-def _figure(view: str, made: tuple[str, str, dict[str, Any]], known: dict[str, Any] | None) -> Figure:
+def _figure(view: str, made: Found, known: dict[str, Any] | None) -> Figure:
     """Return a figure of what a module of a view returned, with an answer for its data if there is one."""
     title, text, data = made
     data = plain(data | ({"answers": [known]} if known and "profile" in data else {}))
@@ -228,7 +247,8 @@ def _figure(view: str, made: tuple[str, str, dict[str, Any]], known: dict[str, A
 
 def _figures(game: Any, profile: np.ndarray | None) -> list[Figure]:
     """Return a figure for every view that takes the game."""
-    return []
+    made = ((name, module.view_of(game, profile)) for name, module in OF_GAMES.items())
+    return [_figure(name, one, None) for name, one in made if one is not None]
 
 
 def _checked_profile(game: Any, profile: object) -> np.ndarray | None:
