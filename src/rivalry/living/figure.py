@@ -14,18 +14,19 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.certify import certificate, concrete_profile, payoffs
-from rivalry.core.construction import recipe_of, variant
+from rivalry.core.construction import variant
 from rivalry.core.game import Game, is_population
 from rivalry.core.results import Certificate, Record, Solution, gain_in_words
 from rivalry.core.space import Box, Simplex
-from rivalry.living import impulse, line, policy, streets
+from rivalry.games.influencer.model import InfluencerGame
+from rivalry.living import impulse, line, policy, responses, streets
 
 State = Mapping[str, Any]
 Found = tuple[str, str, dict[str, Any]]
 
 # by view, the most telling first; each module says which games and records it takes
-OF_GAMES: Mapping[str, Any] = {"line": line, "policy": policy, "streets": streets}
-OF_RECORDS: Mapping[str, Any] = {"line": line, "policy": policy, "streets": streets}
+OF_GAMES: Mapping[str, Any] = {"responses": responses, "line": line, "policy": policy, "streets": streets}
+OF_RECORDS: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Figure:
     """A living figure: the name of its view, a title, a text alternative, its data and its first state.
 
     ``data`` and ``state`` are plain: they can be written as JSON. ``text`` says in a sentence or two what is
-    to be seen, with the numbers.
+    to be seen, with the numbers. ``game`` is the game whose profiles `answer` certifies, if there is one.
     """
 
     view: str
@@ -41,6 +42,7 @@ class Figure:
     text: str
     data: dict[str, Any]
     state: dict[str, Any] = field(default_factory=dict)
+    game: Any = field(default=None, repr=False, compare=False)
 
     @property
     def content(self) -> dict[str, Any]:
@@ -70,12 +72,22 @@ def figure_of(game: Any, profile: object = None) -> Figure:
     >>> figure_of(rv.games.influencer(reach=[0.2, 0.2])).view
     'line'
     """
-    found = _figures(game, _checked_profile(game, profile))
+    found = figures_of(game, profile)
     if not found:
-        raise ValueError(
-            f"game: no living figure draws a {type(game).__name__}; a plot may: rivalry list plots"
-        )
+        raise ValueError(no_figure(f"game: {type(game).__name__}"))
     return found[0]
+
+
+def figures_of(game: Any, profile: object = None) -> list[Figure]:
+    """Return all living figures of a game at a profile, the most telling one first; see `figure_of`."""
+    start = _checked_profile(game, profile)
+    made = {name: module.view_of(game, start) for name, module in _ordered(game).items()}
+    return [_figure(name, one, None, game) for name, one in made.items() if one is not None]
+
+
+def _ordered(game: Any) -> Mapping[str, Any]:
+    """Return the views of games, a line first where players choose positions."""
+    return {"line": line, **OF_GAMES} if isinstance(game, InfluencerGame) else OF_GAMES
 
 
 def no_figure(what: str) -> str:
@@ -108,14 +120,13 @@ def figures_of_record(
         What a learner learned in, for those that learn in tables made from the game.
     """
     known, profile = stored_answer(record), _profile_of(game, record)
-    made: dict[str, Found | None] = {
-        name: module.view_of_record(game, record, names) for name, module in OF_RECORDS.items()
-    }
+    made: dict[str, Found | None] = {}
+    for name, module in {**_ordered(game), **OF_RECORDS}.items():
+        made[name] = module.view_of_record(game, record, names)
+        if made[name] is None and profile is not None and name in OF_GAMES:
+            made[name] = module.view_of(game, profile)
     made["impulse"] = impulse.view_of_record(game, record, names, world)
-    if game is not None and profile is not None:
-        for name, module in OF_GAMES.items():
-            made[name] = made.get(name) or module.view_of(game, profile)
-    return [_figure(name, one, known) for name, one in made.items() if one is not None]
+    return [_figure(name, one, known, game) for name, one in made.items() if one is not None]
 
 
 def _profile_of(game: Any, record: Record) -> np.ndarray | None:
@@ -237,18 +248,12 @@ def plain(value: Any) -> Any:
     return plain(np.asarray(value).tolist())  # an array of JAX
 
 
-def _figure(view: str, made: Found, known: dict[str, Any] | None) -> Figure:
+def _figure(view: str, made: Found, known: dict[str, Any] | None, game: Any) -> Figure:
     """Return a figure of what a module of a view returned, with an answer for its data if there is one."""
     title, text, data = made
     data = plain(data | ({"answers": [known]} if known and "profile" in data else {}))
     first = {"profile": data["profile"]} if "profile" in data else {}
-    return Figure(view, title, text, data, first | {"parameters": {}, "settled": True})
-
-
-def _figures(game: Any, profile: np.ndarray | None) -> list[Figure]:
-    """Return a figure for every view that takes the game."""
-    made = ((name, module.view_of(game, profile)) for name, module in OF_GAMES.items())
-    return [_figure(name, one, None) for name, one in made if one is not None]
+    return Figure(view, title, text, data, first | {"parameters": {}, "settled": True}, game)
 
 
 def _checked_profile(game: Any, profile: object) -> np.ndarray | None:
@@ -268,9 +273,3 @@ def _checked_profile(game: Any, profile: object) -> np.ndarray | None:
     low, high = (np.asarray(space.unconstrain(edge)) for edge in (usual.low, usual.high))
     shares = (np.arange(len(low)) + 0.5)[:, None] / len(low)
     return np.asarray(space.constrain(low + shares * (high - low)))
-
-
-def changeable(game: Any) -> dict[str, Any]:
-    """Return the arguments with which a game was made, those that a state's parameters may replace."""
-    recipe = recipe_of(game)
-    return dict(recipe.given) if recipe else {}

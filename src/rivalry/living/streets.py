@@ -44,9 +44,9 @@ def view_of_record(
     """Return title, text and data of a record with means per lane; None for other records.
 
     Data: ``ends [lane end 2]`` and ``lanes``, their names; ``nodes [node 2]``; ``capacity [lane]``;
-    ``means``, by metric and lane; ``frames``, the same per step, None where only means are known; ``agents``, each with
-    its ``name``, ``number``, ``routes [path position]`` (lanes), ``bids [path position]``, the mean bid there
-    (None where it is not stored), and per step ``lane``, ``bid`` and ``karma`` where steps are known.
+    ``means``, by metric and lane; ``frames``, the same per step, None where only means are known; ``agents``,
+    each with its ``name``, ``number``, ``routes [path position]`` (lanes), ``bids [path position]``, the mean
+    bid there (None where it is not stored), and per step ``lane``, ``bid`` and ``karma``, where known.
     """
     needed = {"lane_ends", "node_at", "lane_capacity", *METRICS}
     if not needed <= set(record) or len(record["lane_ends"][1]) > LANES:

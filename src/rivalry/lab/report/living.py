@@ -56,7 +56,7 @@ def explore_run(run: Run) -> Any:
 
     parts = run.parts() or {"": run}
     findings = {name: Findings(part.head["study"], part.collect().data) for name, part in parts.items()}
-    return widget_of([(figure, None) for figure in figures_of_run(run, findings)])
+    return widget_of(figures_of_run(run, findings))
 
 
 def figures_of_cells(run: Run) -> list[Figure]:
