@@ -24,7 +24,7 @@ from rivalry.core.jax import jax
 from rivalry.core.results import Record, radius_in_words
 from rivalry.core.space import Box, Simplex
 from rivalry.games.matrix import Matrix
-from rivalry.living.line import UNITS, Found, spread
+from rivalry.living.line import Found, spread
 from rivalry.living.twins import axis_names, numbers, player_names, sliders, twin_data
 
 GRID = 81  # choices per player behind curves that Python computes
