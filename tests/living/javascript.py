@@ -16,16 +16,21 @@ STATIC = Path(rivalry.living.twins.__file__).parent / "static"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
-def run_module(tmp_path: Path, body: str, given: Any) -> Any:
-    """Return what ``body`` returns, a function's body of ``given`` that may use the twins' exports."""
+def run_module(tmp_path: Path, body: str, given: Any, **modules: str) -> Any:
+    """Return what ``body`` returns, a function's body of ``given`` that may use the twins' exports.
+
+    ``modules`` are addresses of further modules, by the name under which ``body`` uses them.
+    """
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not installed; the twins run in it")
     data, script = tmp_path / "given.json", tmp_path / "script.mjs"
     data.write_text(json.dumps(given))
     twins = (STATIC / "twins").as_uri()
+    imports = "\n".join(f'import * as {name} from "{address}";' for name, address in modules.items())
     script.write_text(
         f"""import {{ readFileSync }} from "node:fs";
+{imports}
 import * as all from "{twins}/twin.js";
 import * as influencer from "{twins}/influencer.js";
 const {{ twinOf, bestOf, climb, ascend, refine }} = all;
