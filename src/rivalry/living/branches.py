@@ -78,8 +78,8 @@ def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...
     }
     marks = "; ".join(f"{one['words']} at {one['parameter']:.6g}" for one in events) or "no bifurcation"
     stable = sum(any(one["stable"]) for one in branches)
-    text = f"{len(branches)} branches over {name} from {x[rows].min():.4g} to {x[rows].max():.4g}, {stable} of them"
-    text += f" stable somewhere; {marks}."
+    span = f"from {x[rows].min():.4g} to {x[rows].max():.4g}"
+    text = f"{len(branches)} branches over {name} {span}, {stable} of them stable somewhere; {marks}."
     return f"Branches of equilibria over {name}", text, data
 
 

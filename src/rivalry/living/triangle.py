@@ -5,8 +5,9 @@ simplex of three corners, and records of them with a ``path [step player axis]``
 
 - ``game``: the data of the twin (`rivalry.living.twins`);
 - ``corners``, their three names; ``symmetric``, whether the game is one between two members of a population;
-- ``least``, the smallest share that the space allows; ``resource`` of an influencer game, ``{points, weights}``;
-- ``players``, ``profile``, ``parameters``, ``answers``, ``paths`` as in the view `line`.
+- ``least``, the smallest share that the space allows;
+- ``resource`` of an influencer game, ``{points, weights}``; ``players``, ``profile``,
+  ``parameters``, ``answers``, ``paths`` as in the view `line`.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ export function slopeOf(f, own, least) {
   const slope = own.map((_, k) => {
     // towards corner k and away from it, both inside the simplex
     const toward = own.map((one, j) => one + h * ((j === k ? 1 - 2 * least : least) - one));
-    return (f(toward) - f(own)) / h;
+    return (f(toward) - f(own)) / (h * (1 - 3 * least));
   });
   const mean = (slope[0] + slope[1] + slope[2]) / 3;
   return slope.map((one) => one - mean);

@@ -29,7 +29,7 @@ function resourceDots(plane, data) {
     const inks = data.players.map((/** @type {string} */ _, /** @type {number} */ k) => rgb(plane.root, hue(k)));
     const pale = rgb(plane.root, "--rv-pale");
     const apart = plane.inner.width / Math.sqrt(2 * places.length);
-    context.globalAlpha = 0.5;
+    context.globalAlpha = 0.6;
     places.forEach((/** @type {number[]} */ place, /** @type {number} */ k) => {
       const [x, y] = toPlane(place);
       const mixed = [0, 1, 2].map((c) => {
@@ -42,7 +42,7 @@ function resourceDots(plane, data) {
       });
       context.fillStyle = `rgb(${mixed.join(" ")})`;
       context.beginPath();
-      context.arc(plane.x(x), plane.y(y), Math.max(0.45 * apart * Math.sqrt(weights[k] / largest), 0.8), 0, 2 * Math.PI);
+      context.arc(plane.x(x), plane.y(y), Math.max(0.37 * apart * Math.sqrt(weights[k] / largest), 0.8), 0, 2 * Math.PI);
       context.fill();
     });
   };
