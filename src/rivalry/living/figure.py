@@ -19,14 +19,20 @@ from rivalry.core.game import Game, is_population
 from rivalry.core.results import Certificate, Record, Solution, gain_in_words
 from rivalry.core.space import Box, Simplex
 from rivalry.games.influencer.model import InfluencerGame
-from rivalry.living import impulse, line, policy, responses, streets
+from rivalry.living import branches, impulse, line, policy, responses, streets, triangle
 
 State = Mapping[str, Any]
 Found = tuple[str, str, dict[str, Any]]
 
 # by view, the most telling first; each module says which games and records it takes
-OF_GAMES: Mapping[str, Any] = {"responses": responses, "line": line, "policy": policy, "streets": streets}
-OF_RECORDS: Mapping[str, Any] = {}
+VIEWS: Mapping[str, Any] = {
+    "branches": branches,
+    "triangle": triangle,
+    "responses": responses,
+    "line": line,
+    "policy": policy,
+    "streets": streets,
+}
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,7 @@ def figures_of(game: Any, profile: object = None) -> list[Figure]:
 
 def _ordered(game: Any) -> Mapping[str, Any]:
     """Return the views of games, a line first where players choose positions."""
-    return {"line": line, **OF_GAMES} if isinstance(game, InfluencerGame) else OF_GAMES
+    return {"branches": branches, "line": line, **VIEWS} if isinstance(game, InfluencerGame) else VIEWS
 
 
 def no_figure(what: str) -> str:
@@ -121,9 +127,9 @@ def figures_of_record(
     """
     known, profile = stored_answer(record), _profile_of(game, record)
     made: dict[str, Found | None] = {}
-    for name, module in {**_ordered(game), **OF_RECORDS}.items():
+    for name, module in _ordered(game).items():
         made[name] = module.view_of_record(game, record, names)
-        if made[name] is None and profile is not None and name in OF_GAMES:
+        if made[name] is None and profile is not None:
             made[name] = module.view_of(game, profile)
     made["impulse"] = impulse.view_of_record(game, record, names, world)
     return [_figure(name, one, known, game) for name, one in made.items() if one is not None]
