@@ -18,9 +18,14 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 MODULES = Path(os.environ.get("NODE_PATH", "node_modules"))
 
 
-def run_module(tmp_path: Path, body: str, given: Any) -> Any:
-    """Return what ``body`` returns, a function's body of ``given`` that may use the modules' exports."""
+def run_module(tmp_path: Path, body: str, given: Any, **modules: str) -> Any:
+    """Return what ``body`` returns, a function's body of ``given`` that may use the modules' exports.
+
+    ``modules`` are addresses of further modules, by the name under which ``body`` uses them.
+    """
     node = shutil.which("node")
+    if node is None and modules:
+        pytest.skip("node is not installed; only it loads modules from disk")
     if node is None:
         return _run_in_chromium(body, given)
     data, script = tmp_path / "given.json", tmp_path / "script.mjs"
@@ -28,7 +33,10 @@ def run_module(tmp_path: Path, body: str, given: Any) -> Any:
     read = f"""import {{ readFileSync }} from "node:fs";
 const given = JSON.parse(readFileSync({json.dumps(str(data))}, "utf8"));
 """
-    script.write_text(f"{read}{_program(STATIC.as_uri(), body)}process.stdout.write(JSON.stringify(found));")
+    imports = "".join(f'import * as {name} from "{address}";\n' for name, address in modules.items())
+    script.write_text(
+        f"{imports}{read}{_program(STATIC.as_uri(), body)}process.stdout.write(JSON.stringify(found));"
+    )
     done = subprocess.run([node, str(script)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
