@@ -30,6 +30,7 @@ from rivalry.core.display import radius_in_words as radius_in_words
 from rivalry.core.display import strategy_by_name as strategy_by_name
 from rivalry.core.display import strategy_in_words as strategy_in_words
 from rivalry.core.display import undecided_in_words as undecided_in_words
+from rivalry.core.registry import load
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -178,7 +179,7 @@ class Certificate(NamedTuple):
     @classmethod
     def from_record(cls, record: Record) -> Certificate | None:
         """Return the certificate stored in a record, or None; older records lack the last fields."""
-        if "regret" not in record:
+        if not {"regret", "bound", "coverage", "certificate_method", "tolerance"} <= set(record):
             return None
         stored = {name: STORED_AS.get(name, name) for name in cls._fields}
         arrays = {name: record[own][1] for name, own in stored.items() if own in record}
@@ -247,7 +248,7 @@ class Solution:
 
     ``record`` holds all results as plain arrays; the properties return them with labels. ``names`` are those
     of the players and of the axes of a strategy, where the game has any. ``plot_record`` computes the data
-    of a plot.
+    of a plot; ``game`` is what was solved, and ``world`` what a learner made of it.
     """
 
     record: Record
@@ -256,6 +257,8 @@ class Solution:
     plot_record: Callable[[str, Mapping[str, Any]], Record] | None = field(
         default=None, repr=False, compare=False
     )
+    game: Any = field(default=None, repr=False, compare=False)
+    world: Any = field(default=None, repr=False, compare=False)
 
     @property
     def profile(self) -> DataArray:
@@ -325,6 +328,10 @@ class Solution:
         """
         more = self.plot_record(plot, options) if self.plot_record else {}
         return dataset(self.record | more, self.names)
+
+    def explore(self) -> Any:
+        """Return living figures for a notebook (extra ``notebook``), to drag, see and certify."""
+        return load("rivalry.living.widget:explore_solution")(self)
 
     def _label(self, name: str) -> DataArray:
         return dataset({name: self.record[name]}, self.names)[name]

@@ -194,7 +194,7 @@ def certify(game: object, record: Record, tolerance: float | None) -> Solution:
         if tolerance is not None:
             proof = _of_concept(record, certificate(game, profile, tolerance=tolerance))
             record |= proof.record()
-    return Solution(record, proof, names_of(game), partial(record_of_plot, game, record))
+    return Solution(record, proof, names_of(game), partial(record_of_plot, game, record), game)
 
 
 def _certified_population(
@@ -207,13 +207,13 @@ def _certified_population(
     if len(names) > 1:
         record.setdefault("player_name", (("player",), np.asarray(names)))
     if not has_answer(record) or mean_field_refusal(game):
-        return Solution(record, proof, names_of(game), partial(record_of_plot, game, record))
+        return Solution(record, proof, names_of(game), partial(record_of_plot, game, record), game)
     known, proof = record_of(game, put(record["profile"][1]), tolerance)
     if proof is not None:
         proof = _of_concept(record, proof)
         known |= proof.record()
     whole = record | known
-    return Solution(whole, proof, names_of(game), partial(record_of_plot, game, whole))
+    return Solution(whole, proof, names_of(game), partial(record_of_plot, game, whole), game)
 
 
 def names_of(game: Any) -> dict[str, tuple[str, ...]]:

@@ -112,7 +112,8 @@ def differentiated_demand(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Ar
     if len(p) <= FEW:
         # every set of firms, without an order, so that proofs know derivatives where prices are equal
         sets = np.array(list(product((0.0, 1.0), repeat=len(p))))
-        sums, count = sets @ willing, sets.sum(axis=1)
+        sums: Any = sets @ willing
+        count: Any = sets.sum(axis=1)
     else:
         sums, count = jnp.cumsum(-jnp.sort(p) + A), jnp.arange(1, len(p) + 1)
     sold = jnp.maximum(jnp.max(sums / (b - g + count * g)), 0.0)

@@ -27,7 +27,7 @@ FIRST = 3  # cells of which the first with a profile has figures of its game
 MOST_DEFAULTS = 4  # figures of a study that names no plots
 
 
-class Figure(NamedTuple):
+class StaticFigure(NamedTuple):
     """A figure, or the reason (``why``) that it was not drawn."""
 
     kind: str
@@ -46,7 +46,7 @@ def draw(
     stored: Path,
     prefix: str,
     run: Run | None = None,
-) -> list[Figure]:
+) -> list[StaticFigure]:
     """Draw every entry of a study's ``plots`` as ``folder/NN-kind.svg``, or its family's default figures.
 
     A plot that fails is returned with the reason. Plots from outside the package are read from ``stored``,
@@ -69,9 +69,9 @@ def draw(
 
 def _draw_defaults(
     game: Mapping[str, Any], data: Dataset, folder: Path, stored: Path, run: Run | None
-) -> list[Figure]:
+) -> list[StaticFigure]:
     """Return the first default figures of a game's family that can be drawn."""
-    found: list[Figure] = []
+    found: list[StaticFigure] = []
     for entry in default_figures(str(game["family"]), data):
         missing = [view for view in plots.PLOTS[entry["kind"]].views if view not in data]
         own, where = _first_cell(run, missing) if run is not None and missing else (data, "")
@@ -142,13 +142,13 @@ def _file(number: int, kind: str) -> str:
     return f"{number:02d}-{re.sub(r'[^A-Za-z0-9_]', '-', kind.rpartition(':')[2])}.svg"
 
 
-def _as_image(kind: str, path: Path) -> Figure:
+def _as_image(kind: str, path: Path) -> StaticFigure:
     """Return a stored figure as an image, which cannot run scripts or affect the page."""
     if path.is_symlink() or not path.is_file():  # the page shows no file from outside the run
         why = "`rivalry resume RUN`, which runs its file, tries again; log.txt tells of the last time"
-        return Figure(kind, path.name, why=why)
+        return StaticFigure(kind, path.name, why=why)
     image = f'<img alt="" src="data:image/svg+xml;base64,{b64encode(path.read_bytes()).decode()}">'
-    return Figure(kind, path.name, f"Drawn by {kind}.", image)
+    return StaticFigure(kind, path.name, f"Drawn by {kind}.", image)
 
 
 def _draw(
@@ -158,7 +158,7 @@ def _draw(
     data: Dataset,
     folder: Path,
     stored: Path,
-) -> Figure:
+) -> StaticFigure:
     from rivalry.plots.style import picture
 
     kind, options = _kind_and_options(entry)
@@ -175,13 +175,13 @@ def _draw(
     try:
         svg, where, hollow = picture(function, data, **options)
     except NoSuchPoint as error:
-        return Figure(kind, file, why=str(error), absent=True)
+        return StaticFigure(kind, file, why=str(error), absent=True)
     except Exception as error:  # a plot may fail on unusual data; the report still needs the others
-        return Figure(kind, file, why=f"{type(error).__name__}: {error}")
+        return StaticFigure(kind, file, why=f"{type(error).__name__}: {error}")
     write(folder / file, svg)
     title = plots.PLOTS[kind].caption_of(options)
     caption = f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".") + substitution
-    return Figure(kind, file, caption, svg.decode(), marked=hollow)
+    return StaticFigure(kind, file, caption, svg.decode(), marked=hollow)
 
 
 def _nearest(data: Dataset, at: Mapping[str, Any]) -> dict[str, Any]:

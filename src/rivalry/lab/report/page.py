@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,15 +16,17 @@ from rivalry.core.results import CLAIMS, gain_in_words, radius_in_words
 from rivalry.economies.report import travellers
 from rivalry.games import GAMES
 from rivalry.lab.report.answers import AnswerTable, answer_table
+from rivalry.lab.report.commands import commands
 from rivalry.lab.report.figures import draw, inline
 from rivalry.lab.report.findings import Findings
 from rivalry.lab.report.judge import JudgedCell, tally, unproved
+from rivalry.lab.report.living import figures_of_run
 from rivalry.lab.report.sentences import headline, sentences
 from rivalry.lab.report.tables import channels, equilibria, networks, sessions
 from rivalry.lab.report.warned import failures_of, lines, warnings_of
 from rivalry.lab.store import Run, status_of
-from rivalry.lab.study.expect import Difference, differences, is_reduced
-from rivalry.lab.study.names import studies
+from rivalry.lab.study.expect import differences, is_reduced
+from rivalry.living.page import page_parts
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
 
@@ -72,11 +73,12 @@ def build(
     """
     run = run if isinstance(run, Run) else Run.open(run)
     included = run.parts()
+    known = {name: _findings(part, findings.get(name)) for name, part in (included or {"": run}).items()}
     target = run.folder if out is None else folder_for(Path(out))
     sections = []
     for count, (name, part) in enumerate((included or {run.name: run}).items(), start=1):
         home = target / part.folder.relative_to(run.folder)
-        own = findings.get(name if included else "")
+        own = known[name if included else ""]
         sections.append(_section(name, part, home / "figures", f"s{count}", own))
         for k, figure in enumerate(sections[-1]["figures"]):
             elsewhere = figure.absent and sections[-1]["reduced"]  # the study's full form has the point
@@ -97,6 +99,7 @@ def build(
         "history": run.head["history"],
         "schema": run.head["schema"],
         "labels": _labels([section["study"] for section in sections]),
+        "living": page_parts(figures_of_run(run, known, games=False)),
         "tolerances": " or ".join(
             sorted({number(float(s["study"]["certificate"]["tolerance"]), 3) for s in sections})
         ),
@@ -115,58 +118,22 @@ def _labels(studies: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"{label}: {words}" for label, words in LABELS.items() if label in used]
 
 
-def commands(run: Run) -> list[tuple[str, str]]:
-    """Return the commands that repeat, continue or rebuild a run, each with what it does."""
-    stored = run.name not in studies() and (run.folder / "study.toml").exists()
-    study = "study.toml" if stored else run.name
-    quick = " --quick" if run.head["study"].get("quick_form") else ""
-    options = "".join(_option(one) for one in differences(run.head["study"]))
-    again = (
-        [(f"rivalry run {study}{quick}{options}", "the same, with the changes of this run")]
-        if options
-        else []
-    )
-    return [
-        *again,
-        (f"rivalry run {study}{quick}", "run the study as written, from the start"),
-        ("rivalry resume RUN", "continue this run and repeat failed cells; RUN is the folder of this page"),
-        ("rivalry report RUN", "rebuild this page and its figures from the stored data"),
-        ("rivalry certify RUN", "recompute the certificates of the stored profiles"),
-        (
-            "rivalry certify RUN --proof",
-            "the same with outward rounding, and with proofs of exact equilibria",
-        ),
-        ("rivalry export RUN --to csv", "export the results for other tools"),
-    ]
+def _findings(run: Run, known: Findings | None) -> Findings:
+    """Return what is found in a run: that which is known, unless the run's files have changed since."""
+    data = run.collect().data
+    return known if known is not None and known.data is data else Findings(run.head["study"], data)
 
 
-def _option(one: Difference) -> str:
-    """Return the option of the command line that makes a change."""
-    if one.swept:
-        return f" --sweep {shlex.quote(f'{one.key}={_toml(one.after)}')}"
-    return f" --set {shlex.quote(f'{one.key}={_toml(one.after[0])}')}"
-
-
-def _toml(value: Any) -> str:
-    """Return a value as TOML writes it inline."""
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(entry)}" for key, entry in value.items()) + " }"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    return json.dumps(value)
-
-
-def _section(name: str, run: Run, figures: Path, prefix: str, known: Findings | None) -> dict[str, Any]:
+def _section(name: str, run: Run, figures: Path, prefix: str, findings: Findings) -> dict[str, Any]:
     """Return the content of the page on one study, by the names in the template.
 
-    ``prefix`` begins the identifiers in its figures; ``known`` are findings of the dataset, if there are any.
+    ``prefix`` begins the identifiers in its figures.
     """
     study = run.head["study"]
     data, damaged = run.collect()
     counts = run.counts(damaged)
     family = str(study["game"]["family"])
     entry = GAMES.get(family)
-    findings = known if known is not None and known.data is data else Findings(study, data)
     judged, groups, found = findings.judged, _groups(findings.cells), findings.answers
     table = answer_table(study, data, found, ROWS, METRICS) if found else None
     failures = failures_of(dict(sorted(run.failures().items())))

@@ -1,0 +1,267 @@
+"""Living figures of a run: its cells, its reference values, and results of its first cells."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rivalry.core.files import DamagedFile
+from rivalry.core.method import Learner, as_learner
+from rivalry.core.results import unstack_records
+from rivalry.lab.report.answers import heading, metric_names
+from rivalry.lab.report.commands import changes_of, run_command, sweep_option
+from rivalry.lab.report.findings import Findings
+from rivalry.lab.report.judge import REFERENCES, JudgedCell, JudgedExpectation, results, tally
+from rivalry.lab.study.points import Grid, short_names
+from rivalry.living.figure import Figure, figures_of_record, plain
+from rivalry.plots.select import format_value
+
+if TYPE_CHECKING:
+    from rivalry.lab.store import Run
+    from rivalry.lab.store.cells import StoredCell
+
+FIGURES, SEARCHED = 6, 40  # most figures of cells, and most cells that are read for them
+PER_VIEW = 2  # most figures of one view
+ENTRIES = 24  # most policies in one figure
+VALUES = 12  # most metrics by which cells can be coloured
+CELLS = 20  # most cells named with a reference value
+
+
+def figures_of_run(run: Run, findings: Mapping[str, Findings], *, games: bool = True) -> list[Figure]:
+    """Return the living figures of a run: those of its first cells, of all cells, and of reference values.
+
+    Parameters
+    ----------
+    run
+        The run.
+    findings
+        What is found in it, by the names of its parts, or of a run without parts under "".
+    games
+        Whether games of the package are built, for figures that draw more than the run stores. No user's file
+        is run.
+    """
+    found = []
+    for name, part in (run.parts() or {"": run}).items():
+        known = findings[name]
+        own = [*figures_of_cells(part, games), sweep_figure(part, known), *_reference(part, known)]
+        found += [replace(one, title=f"{part.title}: {one.title}") for one in own] if name else own
+    return found
+
+
+def explore_run(run: Run) -> Any:
+    """Return the living figures of a run as a widget; see `rivalry.lab.store.Run.explore`."""
+    from rivalry.living.widget import widget_of
+
+    parts = run.parts() or {"": run}
+    findings = {name: Findings(part.head["study"], part.collect().data) for name, part in parts.items()}
+    return widget_of(figures_of_run(run, findings))
+
+
+def figures_of_cells(run: Run, games: bool = True) -> list[Figure]:
+    """Return the living figures of a run's first cells, at most two of one view; see `figures_of_run`."""
+    found: list[Figure] = []
+    views: Counter[str] = Counter()
+    methods: Counter[str] = Counter()
+    tasks = _tasks(run) if games else {}
+    for cell in (one for one in run.cells[:SEARCHED] if not one.replication):
+        try:
+            record = run.read_cell(cell.id)
+        except (DamagedFile, OSError):  # not computed yet, or left out by name elsewhere
+            continue
+        # figures of policies hold those of many cells, other figures one each
+        if methods[cell.method] >= PER_VIEW and "policy" not in record:
+            continue
+        methods[cell.method] += 1
+        if batch := len(record["status"][0]):  # the first of a cell's results
+            if "profile" not in record:
+                continue
+            record = unstack_records(record, batch)[0]
+        game, world = _game_of(run, tasks.get(cell.id))
+        for one in figures_of_record(game, record, world=world):
+            where = place_in_words(run, cell)
+            before = next((k for k, known in enumerate(found) if known.view == one.view == "policy"), None)
+            if before is not None:
+                found[before] = _with_entries(found[before], one, where)
+            elif views[one.view] < PER_VIEW and len(found) < FIGURES:
+                views[one.view] += 1
+                found.append(_named(one, where))
+    return found
+
+
+def _tasks(run: Run) -> Mapping[str, Any]:
+    """Return the tasks of a run's cells; none of a study with files of its own, which are not run."""
+    try:
+        # as its tables say: what else a stored study says of files is not trusted
+        return {} if run.study.own_files else run.tasks()
+    except ValueError:  # a study that this version cannot build
+        return {}
+
+
+def _game_of(run: Run, task: Mapping[str, Any] | None) -> tuple[Any, Any]:
+    """Return the game of a task, and what its learner makes of it; None where it is not known."""
+    from rivalry.lab.worker import points_of
+
+    if task is None:
+        return None, None
+    try:
+        points = points_of(task, run.folder)
+        game, method = points.games[0], points.methods[0]
+        return game, as_learner(method).world(game) if isinstance(method, Learner) else None
+    except ValueError:  # parameters that this version refuses
+        return None, None
+
+
+def _named(one: Figure, where: str) -> Figure:
+    """Return a figure whose title, or the label of whose policy, says of which cell it is."""
+    if one.view == "policy":
+        entries = [
+            {**entry, "label": ", ".join(filter(None, [where, entry["label"]]))}
+            for entry in one.data["entries"]
+        ]
+        return replace(one, data={**one.data, "entries": entries})
+    return replace(one, title=f"{one.title} ({where})" if where else one.title)
+
+
+def _with_entries(known: Figure, more: Figure, where: str) -> Figure:
+    """Return a figure of policies with those of another cell, where these have the same states."""
+    new = _named(more, where).data["entries"][-1:]
+    shapes = {np.shape(entry["policy"]) for entry in (*known.data["entries"], *new)}
+    if len(shapes) > 1 or len(known.data["entries"]) >= ENTRIES:
+        return known
+    return replace(known, data={**known.data, "entries": [*known.data["entries"], *new]})
+
+
+def place_in_words(run: Run, cell: StoredCell) -> str:
+    """Return where a cell is in its run: its coordinates that vary, and its method among several."""
+    several = [name for name in cell.at if len(run.axes.get(name, ())) > 1]
+    words = [format_value(cell.at[name]) for name in several]
+    named = zip(several, words, strict=True)
+    return ", ".join(word if name == "algorithm" else f"{name} = {word}" for name, word in named)
+
+
+def sweep_figure(run: Run, findings: Findings) -> Figure:
+    """Return the cells of a run with their claims and values, for the view ``sweep``.
+
+    Data, by column: ``axes`` with their values and, of swept keys, the option of the command line that gives
+    each; ``cells`` with ``id``, ``at`` (numbers of values, per axis), ``state`` (done, failed or left),
+    ``claim``, ``status``, ``coverage``, ``regret`` and ``bound``; ``values`` by which cells can be coloured;
+    ``command``, to which the options of a cell are added.
+    """
+    study, counts, failures = run.head["study"], run.counts(), run.failures()
+    known = {str(row[0]["cell"]): k for k, row in enumerate(findings.cells)}
+    rows: list[JudgedCell | None] = [
+        findings.cells[known[cell.id]] if cell.id in known else None for cell in run.cells
+    ]
+    grid = Grid(study["sweep"], "sweep")
+    axes = [_axis(run, name, grid) for name in run.axes]
+    number = {
+        axis["name"]: {repr(value): k for k, value in enumerate(run.axes[axis["name"]])} for axis in axes
+    }
+    certificates = [row[0] if row else {} for row in rows]
+    metrics = results(findings.data, findings.cells) if known else []
+    claims = Counter(str(row["claim"] or "no certificate") for row in certificates if row)
+    said = ", ".join(f"{count} {claim}" for claim, count in claims.most_common())
+    text = f"{counts['done']} of {counts['total']} cells are computed" + (f": {said}." if said else ".")
+    data = {
+        "name": run.name,
+        "axes": axes,
+        "cells": {
+            "id": [cell.id for cell in run.cells],
+            "at": [
+                [number[axis["name"]].get(repr(c.at[axis["name"]]), -1) for c in run.cells] for axis in axes
+            ],
+            "state": [
+                "done" if row else "failed" if cell.id in failures else "left"
+                for cell, row in zip(run.cells, rows, strict=True)
+            ],
+            "status": [row[1]["status"] if row else None for row in rows],
+            **{
+                key: [row.get(key) for row in certificates]
+                for key in ("claim", "coverage", "regret", "bound")
+            },
+        },
+        "values": _values(study, findings, metrics, [known.get(cell.id) for cell in run.cells]),
+        "command": f"{run_command(run)}{changes_of(run, list(grid.values))}",
+        "counts": counts,
+    }
+    return Figure("sweep", "Cells of the run", text, plain(data))
+
+
+def _axis(run: Run, name: str, grid: Grid) -> dict[str, Any]:
+    """Return an axis of a run with its values, and the options that give each of them if it is swept."""
+    values, companions = run.axes[name], run.head["companions"]
+    keys = {short: key for key, short in short_names(grid.values).items()}
+    along = {keys[name]: values} if name in keys else {}
+    along |= {keys[own]: each for own, (dim, each) in companions.items() if dim == name and own in keys}
+    options = [
+        " ".join(sweep_option(key, each[k]) for key, each in along.items()) for k in range(len(values))
+    ]
+    return {"name": name, "values": values, "options": options if along else None}
+
+
+def _values(
+    study: Mapping[str, Any],
+    findings: Findings,
+    metrics: Sequence[Mapping[str, Any]],
+    place: Sequence[int | None],
+) -> list[dict[str, Any]]:
+    """Return the metrics with one number per cell, those that the study names first."""
+    numeric = {
+        name
+        for row in metrics
+        for name, value in row["metrics"].items()
+        if isinstance(value, bool | int | float)
+    }
+    order = [name for name in metric_names(study, findings.data) if name in numeric]
+    order += sorted(numeric - set(order) - {"steps", "distance"})
+    return [
+        {
+            "name": name,
+            "label": heading(findings.data, name),
+            "data": [None if k is None else metrics[k]["metrics"].get(name) for k in place],
+        }
+        for name in order[:VALUES]
+    ]
+
+
+def _reference(run: Run, findings: Findings) -> list[Figure]:
+    return [reference_figure(run, findings.judged)] if findings.judged else []
+
+
+def reference_figure(run: Run, judged: Sequence[JudgedExpectation]) -> Figure:
+    """Return the reference values of a run's study beside ours, for the view ``reference``.
+
+    Data: ``rows``, each as ``--json`` prints it, with the study's ``note``; ``signed``, ours minus the
+    reference in units of the tolerance, of the published value where there is one; ``difference``, its size;
+    ``cells``, the first cells at the value's point.
+    """
+    rows = []
+    for one in judged:
+        signed = _in_tolerances(one.row)
+        cells = [cell.id for cell in run.cells if _is_at(cell, one.row["at"])]
+        row = {**one.row, "note": one.note, "cells": cells[:CELLS] if len(cells) < len(run.cells) else []}
+        rows.append(row | {"signed": signed, "difference": None if signed is None else abs(signed)})
+    text = f"{tally([one.row for one in judged])}."
+    return Figure("reference", "Published and expected values", text, plain({"rows": rows}))
+
+
+def _is_at(cell: StoredCell, at: Mapping[str, Any]) -> bool:
+    return all(cell.at[name] == value for name, value in at.items() if name in cell.at)
+
+
+def _in_tolerances(row: Mapping[str, Any]) -> float | None:
+    """Return ours minus the reference as a multiple of its tolerance; None where either is unknown."""
+    ours = row["ours"]
+    for name, allowed in zip(REFERENCES, ("published_tolerance", "tolerance"), strict=True):
+        known, width = row[name], row[allowed]
+        numbers = all(isinstance(part, int | float) for part in (ours, known, width))
+        if numbers and width > 0 and row[f"{name}_verdict"] in ("agrees", "differs"):
+            return float((ours - known) / width)
+    within = row["within"]
+    if within is not None and isinstance(ours, int | float) and within[1] > within[0]:
+        return float((2 * ours - within[0] - within[1]) / (within[1] - within[0]))
+    return None

@@ -1,0 +1,282 @@
+"""Living figures of games and of results: data for a view, and certified answers to what a person sets.
+
+A view is a module of JavaScript (`static/views`) that draws a figure and changes its *state*. Payoffs have
+twins in JavaScript; everything with a proof is an *answer*, computed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from rivalry.core.certify import certificate, concrete_profile, payoffs
+from rivalry.core.construction import variant
+from rivalry.core.game import Game, is_population
+from rivalry.core.registry import load
+from rivalry.core.results import Certificate, Record, Solution, gain_in_words
+from rivalry.core.space import Box, Simplex
+from rivalry.games.influencer.model import InfluencerGame
+
+State = Mapping[str, Any]
+Found = tuple[str, str, dict[str, Any]]
+
+VIEWS = ("branches", "triangle", "responses", "line", "policy", "streets")
+"""Views of games and records, the most telling first.
+
+Each has a module of its name here, with the functions `view_of` and `view_of_record`, which return None for
+games and records that it does not take. The view ``impulse`` takes what a learner learned in.
+"""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A living figure: the name of its view, a title, a text alternative, its data and its first state.
+
+    ``data`` and ``state`` are plain: they can be written as JSON. ``text`` says in a sentence or two what is
+    to be seen, with the numbers. ``game`` is the game whose profiles `answer` certifies, if there is one.
+    """
+
+    view: str
+    title: str
+    text: str
+    data: dict[str, Any]
+    state: dict[str, Any] = field(default_factory=dict)
+    game: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What a view receives as ``figure``."""
+        return {"view": self.view, "title": self.title, "text": self.text, "data": self.data}
+
+
+def figure_of(game: Any, profile: object = None) -> Figure:
+    """Return the living figure of a game at a profile.
+
+    Parameters
+    ----------
+    game
+        A game, of whichever family.
+    profile
+        Profile ``[player axis]``, or a policy ``[state action]`` of a population. Default: players apart from
+        one another, and even mixtures.
+
+    Raises
+    ------
+    ValueError
+        For a profile outside the space, and for a game that no view takes.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> figure_of(rv.games.influencer(reach=[0.2, 0.2])).view
+    'line'
+    """
+    found = figures_of(game, profile)
+    if not found:
+        raise ValueError(no_figure(f"game: {type(game).__name__}"))
+    return found[0]
+
+
+def figures_of(game: Any, profile: object = None) -> list[Figure]:
+    """Return all living figures of a game at a profile, the most telling one first; see `figure_of`."""
+    start = _checked_profile(game, profile)
+    made = {name: _load(name, "view_of")(game, start) for name in _ordered(game)}
+    return [_figure(name, one, None, game) for name, one in made.items() if one is not None]
+
+
+def _ordered(game: Any) -> Sequence[str]:
+    """Return the views of games and records, a line before the others where players choose positions."""
+    return list(dict.fromkeys(("branches", "line", *VIEWS))) if isinstance(game, InfluencerGame) else VIEWS
+
+
+def _load(view: str, name: str) -> Any:
+    return load(f"rivalry.living.{view}:{name}")
+
+
+def no_figure(what: str) -> str:
+    """Return that no view draws something, in one line."""
+    return f"{what}: no living figure draws it; `rivalry list plots` lists the plots"
+
+
+def figures_of_solution(found: Solution) -> list[Figure]:
+    """Return the living figures of a solution, the most telling one first; empty where no view takes it."""
+    return figures_of_record(found.game, found.record, found.names, found.world)
+
+
+def figures_of_record(
+    game: Any,
+    record: Record,
+    names: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    world: Any = None,
+) -> list[Figure]:
+    """Return the living figures of a record.
+
+    Parameters
+    ----------
+    game
+        The game, or None where only the record is known.
+    record
+        What a method found.
+    names
+        Names of players and axes by dimension.
+    world
+        What a learner learned in, for those that learn in tables made from the game.
+    """
+    known, profile = stored_answer(record), _profile_of(game, record)
+    made: dict[str, Found | None] = {}
+    for name in _ordered(game):
+        made[name] = _load(name, "view_of_record")(game, record, names)
+        if made[name] is None and profile is not None:
+            made[name] = _load(name, "view_of")(game, profile)
+    made["impulse"] = _load("impulse", "view_of_record")(game, record, names, world)
+    return [_figure(name, one, known, game) for name, one in made.items() if one is not None]
+
+
+def _profile_of(game: Any, record: Record) -> np.ndarray | None:
+    """Return the profile of a record where it is one of the game."""
+    dims, profile = record.get("profile", ((), np.zeros(0)))
+    fits = dims == ("player", "axis") and isinstance(game, Game) and profile.shape == game.space.shape
+    return np.asarray(profile) if fits and np.all(np.isfinite(profile)) else None
+
+
+def answer(game: Any, state: State) -> dict[str, Any]:
+    """Return what is certified of the profile in a figure's state.
+
+    Parameters
+    ----------
+    game
+        The game of the figure.
+    state
+        ``profile``, and ``parameters``: arguments of the game's factory that replace those of ``game``.
+
+    Returns
+    -------
+    dict
+        ``profile`` and ``parameters`` as given; ``claim``; ``sentence``, what stands behind it; ``regret``
+        and ``bound`` per player, with None for what is infinite or unknown; ``coverage``; ``rounding``, None
+        without a bound; ``payoffs``.
+
+    Raises
+    ------
+    ValueError
+        For a profile outside the space, and for parameters that the factory refuses.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> found = answer(rv.games.matrix("prisoners_dilemma"), {"profile": [[0, 1], [0, 1]]})
+    >>> found["claim"], found["payoffs"]
+    ('equilibrium', [1.0, 1.0])
+    """
+    parameters = dict(state.get("parameters") or {})
+    game = variant(game, **parameters) if parameters else game
+    if "profile" not in state:
+        raise ValueError("state: profile is missing; must be a strategy per player")
+    if is_population(game):
+        from rivalry.population import record_of  # loads JAX
+
+        policy = game.space.check(state["profile"], "profile")
+        record, proof = record_of(game, policy, 1e-6)
+        paid = record["payoff"][1]
+    elif isinstance(game, Game):
+        profile = concrete_profile(game, game.space.check(state["profile"], "profile"))
+        proof, paid = certificate(game, profile), np.asarray(payoffs(game, profile))
+    else:
+        raise ValueError(f"game: a {type(game).__name__} has no profiles to certify")
+    return _answer_of(proof, paid, state["profile"], parameters)
+
+
+def stored_answer(record: Record) -> dict[str, Any] | None:
+    """Return the answer that a record holds, in the form of `answer`; None without profile or certificate."""
+    proof = Certificate.from_record(record)
+    if proof is None or not {"profile", "payoff"} <= set(record):
+        return None
+    return _answer_of(proof, record["payoff"][1], record["profile"][1], {})
+
+
+def _answer_of(
+    proof: Certificate | None, paid: np.ndarray, profile: Any, parameters: dict[str, Any]
+) -> dict[str, Any]:
+    found = {"profile": plain(profile), "parameters": plain(parameters), "payoffs": plain(paid)}
+    if proof is None:
+        return found | {
+            "claim": None,
+            "sentence": "no certificate",
+            "regret": [],
+            "bound": [],
+            "coverage": None,
+            "rounding": None,
+        }
+    return found | {
+        "claim": proof.claim,
+        "sentence": sentence_of(proof),
+        "regret": plain(np.atleast_1d(proof.regret)),
+        "bound": plain(np.atleast_1d(proof.bound)),
+        "coverage": proof.coverage,
+        "rounding": proof.rounding or None,
+    }
+
+
+def sentence_of(proof: Certificate) -> str:
+    """Return what stands behind a certificate's claim, in one sentence.
+
+    >>> sentence_of(Certificate(np.array([1e-3]), np.array([np.inf]), "lower bound", "grid", 1e-6))
+    'A gain of 0.001 was found; no bound is proved.'
+    """
+    gain, bound = float(np.max(proof.regret)), float(np.max(proof.bound))
+    if not np.isfinite(gain):
+        return f"{proof.method}."
+    found = f"A gain of {gain:.3g} was found" if gain > np.max(proof.tolerance) else "No gain was found"
+    more = [gain_in_words(proof.largest_gain)] if proof.claim == "approximate equilibrium" else []
+    more += [f"no gain exceeds {bound:.3g}" if np.isfinite(bound) else "no bound is proved"]
+    return f"{'; '.join([found, *more])}."
+
+
+def plain(value: Any) -> Any:
+    """Return a value in numbers, words, lists and tables that JSON holds; None for NaN and infinity.
+
+    >>> plain({"a": np.array([1.0, np.nan]), "b": (np.int64(2), float("inf"))})
+    {'a': [1.0, None], 'b': [2, None]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(part) for key, part in value.items()}
+    if isinstance(value, str | bool | int) or value is None:
+        return value
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    if isinstance(value, Sequence | set | frozenset):
+        return [plain(part) for part in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    return plain(np.asarray(value).tolist())  # an array of JAX
+
+
+def _figure(view: str, made: Found, known: dict[str, Any] | None, game: Any) -> Figure:
+    """Return a figure of what a module of a view returned, with an answer for its data if there is one."""
+    title, text, data = made
+    data = plain(data | ({"answers": [known]} if known and "profile" in data else {}))
+    first = {"profile": data["profile"]} if "profile" in data else {}
+    return Figure(view, title, text, data, first | {"parameters": {}, "settled": True}, game)
+
+
+def _checked_profile(game: Any, profile: object) -> np.ndarray | None:
+    """Return a profile of the game as an array: the given one, or one of players apart from one another."""
+    if profile is not None:
+        return np.asarray(game.space.check(profile, "profile"))
+    if is_population(game):
+        from rivalry.population import uniform  # loads JAX
+
+        return np.asarray(uniform(game))
+    space = game.space if isinstance(game, Game) else None
+    if isinstance(space, Simplex):
+        return np.where(space.entries, 1 / np.asarray(space.sizes, dtype=float)[:, None], 0.0)
+    if not isinstance(space, Box):
+        return None if space is None else np.zeros(space.shape)
+    usual = space.usual
+    low, high = (np.asarray(space.unconstrain(edge)) for edge in (usual.low, usual.high))
+    shares = (np.arange(len(low)) + 0.5)[:, None] / len(low)
+    return np.asarray(space.constrain(low + shares * (high - low)))

@@ -1,0 +1,333 @@
+/** Players on one axis: resource, influence, own payoffs, best responses, gradient ascent and its basins. */
+
+import { band, button, clip, describe, el, format, frame, handle, hue, legend, line, linspace, play, points, press, svg, widthOf } from "../kit.js";
+import { change, claimCard, layout, parameterSliders, playersTable, same, stateOf } from "../panel.js";
+import { ascend, bestOf, climb, twinOf } from "../twins/twin.js";
+
+const GRID = 401;
+const STARTS = 61;
+const SHOWN = 400; // steps of gradient ascent that are drawn
+
+/** @typedef {import("../kit.js").Model} Model */
+
+/** Own payoffs on a grid, the best responses and the gains. @param {any} twin @param {number[][]} x @param {Float64Array[]} grids */
+function ownPayoffs(twin, x, grids) {
+  const here = twin.payoffs(x);
+  return x.map((_, player) => {
+    const payoff = twin.deviation(x, player);
+    const f = (/** @type {number} */ s) => payoff([s]);
+    const values = grids[player].map(f);
+    const best = bestOf(f, grids[player], values);
+    let least = Infinity;
+    for (const value of values) if (value < least) least = value;
+    return { values, best, here: here[player], gain: Math.max(best.value - here[player], 0), stake: best.value - least };
+  });
+}
+
+/** The drawing of the resource, who gets it, and influence. @param {HTMLElement} main @param {any} data */
+function resourcePicture(main, data) {
+  const { axis, resource, players } = data;
+  const top = frame(main, { height: 250, label: "Resource and influence along the axis", margin: { bottom: 34, left: 58 },
+    x: { low: axis.low, high: axis.high, gap: 7 }, y: { low: 0, high: 1.08, hidden: true } });
+  const order = resource.points.map((/** @type {number} */ _, /** @type {number} */ k) => k)
+    .sort((/** @type {number} */ a, /** @type {number} */ b) => resource.points[a] - resource.points[b]);
+  const xs = order.map((/** @type {number} */ k) => resource.points[k]);
+  const largest = Math.max(...resource.weights, 1e-300);
+  const whole = band(top, { colour: "var(--rv-resource)", kind: "rv-solid" });
+  whole.set(xs, xs.map(() => 0), order.map((/** @type {number} */ k) => resource.weights[k] / largest));
+  const parts = players.map((/** @type {string} */ _, /** @type {number} */ k) => band(top, { colour: hue(k), kind: "rv-share" }));
+  const curves = players.map((/** @type {string} */ _, /** @type {number} */ k) =>
+    line(top, { colour: hue(k), width: widthOf(k, players.length) }));
+  return {
+    top,
+    /** @param {any} twin @param {number[][]} x */
+    draw(twin, x) {
+      const shares = twin.shares(x);
+      let low = xs.map(() => 0);
+      parts.forEach((/** @type {any} */ part, /** @type {number} */ player) => {
+        const high = low.map((/** @type {number} */ from, /** @type {number} */ j) =>
+          from + (shares[player][order[j]] * resource.weights[order[j]]) / largest);
+        part.set(xs, low, high);
+        low = high;
+      });
+      const influence = x.map((position, player) => twin.influence(player, position));
+      let strongest = 0;
+      for (const row of influence) for (const value of row) if (value > strongest && value < Infinity) strongest = value;
+      curves.forEach((/** @type {any} */ curve, /** @type {number} */ player) =>
+        curve.set(xs, order.map((/** @type {number} */ k) => influence[player][k] / (strongest || 1))));
+    },
+  };
+}
+
+/** Where each start of one player ends, others as they are; computed while the page is idle.
+ * @param {any} twin @param {number[][]} x @param {number} player @param {any} box
+ * @param {(ends: {at: number, end: number[] | null}[], done: boolean) => void} tell */
+function basins(twin, x, player, box, tell) {
+  const starts = linspace(box.low[player], box.high[player], STARTS);
+  /** @type {{at: number, end: number[] | null}[]} */
+  const ends = [];
+  /** @type {number[][]} */
+  const known = [];
+  let stopped = false;
+  const later = (/** @type {() => void} */ work) => ("requestIdleCallback" in globalThis
+    ? requestIdleCallback(work, { timeout: 200 }) : setTimeout(work, 10));
+  const work = () => {
+    const begin = performance.now();
+    while (!stopped && ends.length < STARTS && performance.now() - begin < 12) {
+      const at = starts[ends.length];
+      let now = x.map((row, k) => (k === player ? [at] : row));
+      /** @type {number[] | null} */
+      let end = null;
+      for (let k = 0; k < 1500 && !end; k++) {
+        const { next, moved } = ascend(twin, now, box);
+        now = next;
+        const here = now.map((row) => row[0]);
+        // so near to where an earlier start ended, and slow: it ends there too
+        end = moved < 1e-5 ? here : moved < 1e-3 ? (known.find((one) => one.every((to, i) =>
+          Math.abs(to - here[i]) < 0.005 * (box.high[i] - box.low[i]))) ?? null) : null;
+      }
+      if (end && !known.includes(end)) known.push(end);
+      ends.push({ at, end });
+    }
+    if (stopped) return;
+    tell(ends, ends.length === STARTS);
+    if (ends.length < STARTS) later(work);
+  };
+  later(work);
+  return () => void (stopped = true);
+}
+
+/** The picture of a path over time, and under it the basins of one player's start. @param {HTMLElement} main @param {any} data */
+function pathPicture(main, data) {
+  const { axis, players } = data;
+  const holder = el("div", { class: "rv-main", hidden: true });
+  main.append(holder);
+  const caption = el("p", { class: "rv-heading" });
+  holder.append(caption);
+  const time = frame(holder, { height: 190, label: "Path of gradient ascent", margin: { left: 58, top: 8 },
+    x: { low: axis.low, high: axis.high, label: axis.label }, y: { low: 1, high: 0, label: "steps" } });
+  const lines = players.map((/** @type {string} */ _, /** @type {number} */ k) => line(time, { colour: hue(k) }));
+  const ends = points(time, { radius: 5 });
+  const words = el("div", {});
+  const strip = svg("g", {});
+  time.over.append(strip);
+  /** @type {{at: number, end: number[] | null}[]} */
+  let found = [];
+  let player = 0;
+  const kinds = () => {
+    /** @type {(number[] | null)[]} */
+    const known = [];
+    const near = (/** @type {number[] | null} */ a, /** @type {number[] | null} */ b) => a === b || (a && b
+      && a.every((one, k) => Math.abs(one - b[k]) < 0.01 * (axis.high - axis.low)));
+    const labels = found.map(({ end }) => {
+      let k = known.findIndex((one) => near(one, end));
+      if (k < 0) k = known.push(end) - 1;
+      return k;
+    });
+    return { known, labels };
+  };
+  const drawStrip = () => {
+    const { labels } = kinds();
+    const wide = (time.x.range[1] - time.x.range[0]) / STARTS;
+    strip.replaceChildren(...labels.map((label, k) => svg("rect", { class: "rv-basin", "--c": hue(players.length + label),
+      x: time.x.range[0] + k * wide, y: 0, width: wide + 0.5, height: 7 })));
+  };
+  time.add(drawStrip);
+  holder.append(words);
+  return {
+    hide() {
+      holder.hidden = true;
+    },
+    /** @param {number[][][]} path @param {string} title @param {boolean} ended */
+    show(path, title, ended) {
+      holder.hidden = false;
+      if (!time.width || time.root.clientWidth !== time.width) time.redraw();
+      caption.textContent = title;
+      time.domain({}, { low: Math.max(path.length - 1, 1) });
+      const steps = path.map((_, k) => k);
+      lines.forEach((/** @type {any} */ one, /** @type {number} */ k) => one.set(path.map((x) => x[k][0]), steps));
+      ends.set(ended ? path[path.length - 1].map((row, k) => ({ x: row[0], y: path.length - 1, colour: hue(k) })) : []);
+    },
+    /** @param {typeof found} ends @param {number} own */
+    basins(ends, own) {
+      [found, player] = [ends, own];
+      drawStrip();
+      const { known } = kinds();
+      words.replaceChildren(...(found.length ? [el("p", { class: "rv-note" },
+        `Strip: where starts of ${players[player]} lead, the others starting as above.`),
+      legend(known.map((end, k) => ({ colour: hue(players.length + k), mark: "area",
+        label: end ? `ends at ${end.map((one) => format(one, 3)).join(", ")}` : "still moves at the end" })))] : []));
+    },
+  };
+}
+
+/** Own payoffs that Python sent, at another profile without gains. @param {any} data @param {number[][]} x */
+function sentPayoffs(data, x) {
+  const stale = !same(x, data.profile);
+  return data.curves.map((/** @type {any} */ one) => {
+    const [most, least] = [Math.max(...one.payoff), Math.min(...one.payoff)];
+    const top = one.payoff.indexOf(most);
+    return { values: one.payoff, best: { at: one.position[top], value: most }, here: one.here, stake: most - least, stale,
+      gain: stale ? null : Math.max(most - one.here, 0) };
+  });
+}
+
+/** The drawing of own payoffs, with best responses in it and as ghosts beside the players.
+ * @param {HTMLElement} main @param {any} data @param {any} resource @param {Float64Array[]} grids */
+function payoffPicture(main, data, resource, grids) {
+  const { axis, players } = data;
+  const lower = frame(main, { height: resource ? 210 : 330, label: "Own payoff of each player against its own choice",
+    margin: { left: 58, bottom: 42 }, x: { low: axis.low, high: axis.high, label: axis.label },
+    y: { low: 0, high: 1, label: "own payoff" } });
+  const each = (/** @type {(k: number) => any} */ make) => players.map((/** @type {string} */ _, /** @type {number} */ k) => make(k));
+  const curves = each((k) => line(lower, { colour: hue(k), width: widthOf(k, players.length) }));
+  const gaps = each((k) => line(lower, { colour: hue(k), thin: true, dash: true }));
+  const best = points(lower, { shape: "ring", radius: 5 });
+  const place = points(lower, { radius: 4.5 });
+  const ghosts = resource ? points(resource.top, { shape: "ring", radius: 7, over: true }) : null;
+  const stems = resource ? each((k) => line(resource.top, { colour: hue(k), thin: true, dash: true, kind: "rv-faint" })) : [];
+  main.append(legend([
+    ...(resource ? [{ label: "resource, coloured by who gets it", colour: "var(--rv-resource)", mark: "area" },
+      { label: "influence" }] : []),
+    { label: "best response", mark: "hollow" }, { label: "own payoff, rivals fixed" }]));
+  return {
+    lower,
+    /** @param {any[]} found @param {number[][]} x */
+    draw(found, x) {
+      let [low, high] = [Infinity, -Infinity];
+      for (const own of found) for (const value of own.values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+      const room = 0.06 * (high - low || 1);
+      lower.domain({}, stretch(lower.yAxis, low - room, high + room));
+      found.forEach((own, k) => {
+        const at = x[k][0];
+        curves[k].set(data.game ? grids[k] : data.curves[k].position, own.values);
+        curves[k].node.classList.toggle("rv-faint", Boolean(own.stale));
+        gaps[k].set([at, own.best.at, own.best.at], own.stale ? [] : [own.here, own.here, own.best.value]);
+        if (resource) stems[k].set([at, at], [0, 1.08]);
+      });
+      const ring = (/** @type {any} */ own, /** @type {number} */ k) =>
+        ({ x: own.best.at, y: own.best.value, colour: hue(k), title: `best response of ${players[k]}` });
+      best.set(found.filter((own) => !own.stale).map(ring));
+      place.set(resource ? found.map((own, k) => ({ x: x[k][0], y: own.here, colour: hue(k) })) : []);
+      if (ghosts) ghosts.set(found.map((own, k) => ({ ...ring(own, k), y: 0 })));
+    },
+  };
+}
+
+/** @param {{model: Model, el: HTMLElement}} given */
+function render({ model, el: root }) {
+  const figure = model.get("figure");
+  const { data } = figure;
+  const { axis, players } = data;
+  const box = { low: /** @type {number[]} */ (data.low), high: /** @type {number[]} */ (data.high) };
+  const grids = box.low.map((low, k) => linspace(low, box.high[k], GRID));
+  const parts = layout(model, root, "Drag a player, or select one and press the arrow keys; Enter types a number."
+    + (data.game ? " Click a free place to start the nearest player there." : ""));
+  const { main, side } = parts;
+  describe(root, figure.text);
+  const claim = claimCard(model);
+  const table = playersTable(players, [axis.name, "payoff"]);
+  const controls = parameterSliders(model);
+  const resource = data.resource && data.game ? resourcePicture(main, data) : null;
+  const picture = payoffPicture(main, data, resource, grids);
+  const upper = resource ? resource.top : picture.lower;
+  const track = pathPicture(main, data);
+  let { parameters } = stateOf(model);
+  let twin = twinOf(data.game, parameters);
+  /** @type {any[]} */
+  let found = players.map(() => ({ here: 0 }));
+  let stopBasins = () => {};
+  let stopClimb = () => {};
+  const halt = () => {
+    stopBasins();
+    stopClimb();
+    track.hide();
+  };
+  const setPlayer = (/** @type {number} */ k, /** @type {number} */ to, /** @type {boolean} */ settled) => {
+    const own = [Number(clip(to, box.low[k], box.high[k]).toPrecision(6))];
+    change(model, { profile: stateOf(model).profile.map((row, j) => (j === k ? own : row)) }, settled);
+  };
+  const handles = players.map((/** @type {string} */ name, /** @type {number} */ k) => handle({ frame: upper, colour: hue(k),
+    label: `${name}, ${axis.name}`, name: players.length > 9 ? "" : String(k), radius: 10,
+    at: () => {
+      const x = stateOf(model).profile;
+      // players at one place stand above one another
+      const below = x.slice(0, k).filter((row) => Math.abs(row[0] - x[k][0]) < 0.012 * (axis.high - axis.low)).length;
+      const { low, high } = upper.yAxis;
+      return [x[k][0], (resource ? 0 : found[k].here) + 0.08 * below * (high - low)];
+    },
+    move: ([to], settled) => {
+      halt();
+      setPlayer(k, to, settled);
+    } }));
+  const update = () => {
+    const begin = performance.now();
+    const state = stateOf(model);
+    if (!same(parameters, state.parameters)) {
+      parameters = state.parameters;
+      twin = twinOf(data.game, parameters);
+    }
+    found = twin ? ownPayoffs(twin, state.profile, grids) : sentPayoffs(data, state.profile);
+    if (resource) resource.draw(twin, state.profile);
+    picture.draw(found, state.profile);
+    const stake = Math.max(...found.map((own) => own.stake), 1e-300);
+    table.set(found.map((own, k) => ({ gain: own.gain, part: (own.gain ?? 0) / stake,
+      texts: [format(state.profile[k][0], 4), format(own.gain === null ? null : own.here, 4)] })));
+    for (const one of handles) one.draw();
+    const gains = found.map((own) => own.gain);
+    claim.show(gains.includes(null) ? null : Math.max(...gains), `${found[0].values.length} points`);
+    controls.show();
+    root.dataset.update = String(performance.now() - begin);
+  };
+  /** Show the path from a profile and the basins of one player's start. @param {number} player @param {boolean} moving */
+  const start = (player, moving) => {
+    halt();
+    if (!twin) return;
+    const x = stateOf(model).profile;
+    const path = climb(twin, x, box, SHOWN);
+    const title = `Gradient ascent of all players from ${x.map((row) => format(row[0], 3)).join(", ")}`;
+    const runner = moving ? play((seconds) => {
+      const last = Math.min(Math.floor(seconds * 120), path.length - 1);
+      const ended = last === path.length - 1;
+      track.show(path.slice(0, last + 1), title, ended);
+      change(model, { profile: path[last].map((row) => [Number(row[0].toPrecision(6))]) }, ended);
+      return !ended;
+    }) : null;
+    if (!moving) track.show(path, title, true);
+    stopClimb = () => runner?.stop();
+    stopBasins = basins(twin, x, player, box, (ends) => track.basins(ends, player));
+  };
+  const up = button("Climb", () => start(0, true));
+  up.title = "Gradient ascent: each player follows the slope of its own payoff";
+  const reset = button("Reset", () => {
+    halt();
+    change(model, { profile: data.profile, parameters: {} }, true);
+  }, true);
+  if (data.game) {
+    press(upper, ([at]) => {
+      const away = stateOf(model).profile.map((row) => Math.abs(row[0] - at));
+      const nearest = away.indexOf(Math.min(...away));
+      setPlayer(nearest, at, true);
+      start(nearest, false);
+    });
+  }
+  side.append(claim.node, table.node, el("div", { class: "rv-row" }, data.game ? up : null, reset), controls.node);
+  for (const known of data.paths) track.show(known.profiles, known.label, true);
+  const close = parts.listen(update);
+  update();
+  root.dataset.ready = "true";
+  return () => {
+    halt();
+    close();
+  };
+}
+
+/** Axis ends that change only when values leave them or fill little of them: the axis stays still in a drag.
+ * @param {{low: number, high: number}} old @param {number} low @param {number} high */
+function stretch(old, low, high) {
+  const wide = high - low;
+  const fits = low >= old.low && high <= old.high && wide > 0.6 * (old.high - old.low);
+  return fits ? {} : { low: low - 0.08 * wide, high: high + 0.08 * wide };
+}
+
+export default { initialize() {}, render };

@@ -1,0 +1,110 @@
+"""Living figures in notebooks: Jupyter, VS Code and marimo, by anywidget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from rivalry.core.results import Solution
+from rivalry.living.bundle import style, widget_module
+from rivalry.living.figure import Figure, answer, figure_of, figures_of_solution, no_figure
+
+MISSING = "explore: needs anywidget; install it with `pip install 'rivalry[notebook]'`"
+
+
+def explore(game: Any, profile: object = None) -> Any:
+    """Return a living figure of a game for a notebook, to drag, see and certify.
+
+    Parameters
+    ----------
+    game
+        A game, of whichever family.
+    profile
+        The profile to begin with, ``[player axis]``.
+
+    Returns
+    -------
+    anywidget.AnyWidget
+        The figure. Its ``state`` is what a person sets, and its ``answer`` what is certified of that.
+
+    Raises
+    ------
+    ValueError
+        For a game that no view draws, a profile outside its space, and without the packages of the extra
+        ``notebook``.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> figure = explore(rv.games.influencer(reach=[0.2, 0.2]))
+    >>> figure.state = {**figure.state, "profile": [[0.5], [0.5]], "settled": True}
+    >>> figure.answer["claim"]
+    'equilibrium'
+    """
+    return widget_of([figure_of(game, profile)])
+
+
+def explore_solution(found: Solution) -> Any:
+    """Return the living figures of a solution, as `rivalry.Solution.explore` does."""
+    return widget_of(figures_of_solution(found))
+
+
+def widget_of(figures: Sequence[Figure]) -> Any:
+    """Return a widget of figures; what a person sets is certified where a figure has a game.
+
+    Raises
+    ------
+    ValueError
+        Without a figure, and where anywidget is not installed.
+    """
+    if not figures:
+        raise ValueError(no_figure("result"))
+    kind = _widget_class()
+    first = figures[0]
+    widget = kind(
+        _esm=widget_module(figure.view for figure in figures),
+        _css=style(),
+        titles=[figure.title for figure in figures],
+        figure=first.content,
+        state=first.state,
+    )
+
+    def choose(change: Any) -> None:
+        figure = figures[change["new"]]
+        with widget.hold_trait_notifications():
+            widget.answer, widget.state, widget.figure = None, figure.state, figure.content
+
+    def certify(change: Any) -> None:
+        game, state = figures[widget.chosen].game, change["new"]
+        if game is None or not state.get("settled") or not state.get("profile"):
+            return
+        try:
+            widget.answer = answer(game, state)
+        except ValueError as error:  # parameters that the family refuses
+            widget.answer = {**state, "claim": None, "sentence": str(error), "regret": [], "bound": []}
+
+    widget.observe(choose, "chosen")
+    widget.observe(certify, "state")
+    return widget
+
+
+@cache
+def _widget_class() -> Any:
+    try:
+        import anywidget
+        import traitlets
+    except ModuleNotFoundError:
+        raise ValueError(MISSING) from None
+
+    traits = {
+        "_esm": traitlets.Unicode().tag(sync=True),
+        "_css": traitlets.Unicode().tag(sync=True),
+        "titles": traitlets.List().tag(sync=True),
+        "chosen": traitlets.Int(0).tag(sync=True),
+        "figure": traitlets.Dict().tag(sync=True),
+        "state": traitlets.Dict().tag(sync=True),
+        "answer": traitlets.Dict(allow_none=True, default_value=None).tag(sync=True),
+        "host": traitlets.Unicode("notebook").tag(sync=True),
+    }
+    return type("LivingFigure", (anywidget.AnyWidget,), traits)
