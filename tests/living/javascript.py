@@ -48,6 +48,7 @@ def _program(root: str, body: str) -> str:
 import {{ ascend, bestOf, climb, refine, twinOf }} from "{root}/twins/twin.js";
 import {{ logGamma }} from "{root}/twins/influencer.js";
 import * as flows from "{root}/twins/flows.js";
+import * as impulse from "{root}/views/impulse.js";
 const {{ bestOnSimplex, fictitiousPath, lattice, project, replicatorPath, slopeOf }} = flows;
 const found = (() => {{ {body} }})();
 """
