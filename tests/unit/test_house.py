@@ -45,6 +45,8 @@ HOMES = {
     "torch": {"integrations"},
     "optuna": {"integrations"},
     "fastapi": {"web"},
+    "uvicorn": {"web"},
+    "tomlkit": {"web"},
     "anywidget": {"living"},
 }
 
@@ -70,7 +72,8 @@ LAYERS: list[set[str]] = [
     {"check", "envs", "interop", "living", "lab.worker", "lab.store"},
     {"lab.executor", "lab.export", "lab.report"},
     {"integrations"},
-    {"cli", "web"},
+    {"web"},
+    {"cli"},
     {"__main__"},
 ]
 APART = ("core", "lab", "tables.kernels", "economies.kernels", "economies.figures")
