@@ -71,6 +71,7 @@ LAYERS: list[set[str]] = [
     {"solving", "lab.study"},
     {"check", "envs", "interop", "living", "lab.worker", "lab.store"},
     {"lab.executor", "lab.export", "lab.report"},
+    {"lab.freeze"},
     {"integrations"},
     {"web"},
     {"cli"},

@@ -305,6 +305,19 @@ def export(
 
 
 @app.command()
+def freeze(
+    run: RunFolder,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The file; default RUN/export/page.html.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Write a run as one page with living figures, to open without a network."""
+    done = work.freeze(run, out)
+    return _print_result(json, done, "\n".join(done["files"]))
+
+
+@app.command()
 def certify(
     run: RunFolder,
     proof: Annotated[

@@ -341,6 +341,20 @@ def export(folder: Path, to: str, out: Path | None) -> dict[str, Any]:
     }
 
 
+def freeze(folder: Path, out: Path | None) -> dict[str, Any]:
+    """Write a run as one page; return the file and what it lacks. Raises `OptionError`."""
+    from rivalry.lab.freeze import freeze as write
+    from rivalry.lab.store import Run
+
+    run = Run.open(folder)
+    path = run.folder / "export" / "page.html" if out is None else out
+    if path.is_dir() or path.suffix not in (".html", ".htm"):
+        raise OptionError(f"--out {path}: must be a file that ends in .html")
+    done = write(run, path)
+    _note_left_out(run)
+    return {"files": [str(done.file)], "left_out": [row._asdict() for row in done.left_out]}
+
+
 def certify(folder: Path, proof: bool = False) -> CommandResult:
     """Recompute certificates; later reports use them."""
     from rivalry.lab.executor import certify as recompute

@@ -248,7 +248,7 @@ class Solution:
 
     ``record`` holds all results as plain arrays; the properties return them with labels. ``names`` are those
     of the players and of the axes of a strategy, where the game has any. ``plot_record`` computes the data
-    of a plot; ``game`` is what was solved.
+    of a plot; ``game`` is what was solved, and ``world`` what a learner made of it.
     """
 
     record: Record
@@ -258,6 +258,7 @@ class Solution:
         default=None, repr=False, compare=False
     )
     game: Any = field(default=None, repr=False, compare=False)
+    world: Any = field(default=None, repr=False, compare=False)
 
     @property
     def profile(self) -> DataArray:

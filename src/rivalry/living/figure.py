@@ -18,6 +18,7 @@ from rivalry.core.construction import recipe_of, variant
 from rivalry.core.game import Game, is_population
 from rivalry.core.results import Certificate, Record, Solution
 from rivalry.core.space import Box, Simplex
+from rivalry.living import impulse
 
 State = Mapping[str, Any]
 
@@ -79,14 +80,33 @@ def no_figure(what: str) -> str:
 
 def figures_of_solution(found: Solution) -> list[Figure]:
     """Return the living figures of a solution, the most telling one first; empty where no view takes it."""
-    return figures_of_record(found.game, found.record, found.names)
+    return figures_of_record(found.game, found.record, found.names, found.world)
 
 
 def figures_of_record(
-    game: Any, record: Record, names: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    game: Any,
+    record: Record,
+    names: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    world: Any = None,
 ) -> list[Figure]:
-    """Return the living figures of a record; ``game`` is None where only the record is known."""
-    return []
+    """Return the living figures of a record.
+
+    Parameters
+    ----------
+    game
+        The game, or None where only the record is known.
+    record
+        What a method found.
+    names
+        Names of players and axes by dimension.
+    world
+        What a learner learned in, for those that learn in tables made from the game.
+    """
+    known = stored_answer(record)
+    found = []
+    if (made := impulse.view_of_record(game, record, names, world)) is not None:
+        found.append(_figure("impulse", made, known))
+    return found
 
 
 def answer(game: Any, state: State) -> dict[str, Any]:
@@ -196,6 +216,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
     return plain(np.asarray(value).tolist())  # an array of JAX
+
+
+def _figure(view: str, made: tuple[str, str, dict[str, Any]], known: dict[str, Any] | None) -> Figure:
+    """Return a figure of what a module of a view returned, with an answer for its data if there is one."""
+    title, text, data = made
+    data = plain(data | ({"answers": [known]} if known and "profile" in data else {}))
+    first = {"profile": data["profile"]} if "profile" in data else {}
+    return Figure(view, title, text, data, first | {"parameters": {}, "settled": True})
 
 
 def _figures(game: Any, profile: np.ndarray | None) -> list[Figure]:

@@ -14,13 +14,17 @@ from rivalry.living.figure import Figure
 
 
 class Section(NamedTuple):
-    """A section of a page: a heading, paragraphs, a table, and text as it is (a study, a citation)."""
+    """A section of a page: a heading, paragraphs, a table, and text as it is (a study, a citation).
+
+    A folded section shows its heading and opens by a click.
+    """
 
     heading: str
     paragraphs: Sequence[str] = ()
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     verbatim: str = ""
+    folded: bool = False
 
 
 def digest(text: str) -> str:
@@ -102,7 +106,7 @@ def frozen_page(
 
 
 def _section(one: Section) -> str:
-    parts = [f"<h2>{escape(one.heading)}</h2>", *(f"<p>{escape(text)}</p>" for text in one.paragraphs)]
+    parts = [f"<p>{escape(text)}</p>" for text in one.paragraphs]
     if one.rows:
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in one.columns)
         body = "".join(
@@ -114,5 +118,7 @@ def _section(one: Section) -> str:
         )
     if one.verbatim:
         parts.append(f'<pre tabindex="0">{escape(one.verbatim)}</pre>')
-    body = "\n".join(parts)
-    return f"<section>\n{body}\n</section>\n"
+    body, heading = "\n".join(parts), f"<h2>{escape(one.heading)}</h2>"
+    if one.folded:
+        return f"<details>\n<summary>{heading}</summary>\n{body}\n</details>\n"
+    return f"<section>\n{heading}\n{body}\n</section>\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from warnings import warn
 
@@ -322,7 +323,7 @@ def _run_learner(
     record |= ends.out_of_time(record, watch.over and done < steps)
     if "remedy" in record and not stopped:
         warn(f"not converged: {record['remedy'][1]}", stacklevel=CALLER + 1)
-    return ends.certify(learner.played(game, record), record, tolerance)
+    return replace(ends.certify(learner.played(game, record), record, tolerance), world=world)
 
 
 @check_keywords

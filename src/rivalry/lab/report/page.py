@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from rivalry.core.results import CLAIMS, gain_in_words, radius_in_words
 from rivalry.economies.report import travellers
 from rivalry.games import GAMES
 from rivalry.lab.report.answers import AnswerTable, answer_table
+from rivalry.lab.report.commands import commands
 from rivalry.lab.report.figures import draw, inline
 from rivalry.lab.report.findings import Findings
 from rivalry.lab.report.judge import JudgedCell, tally, unproved
@@ -24,8 +24,7 @@ from rivalry.lab.report.sentences import headline, sentences
 from rivalry.lab.report.tables import channels, equilibria, networks, sessions
 from rivalry.lab.report.warned import failures_of, lines, warnings_of
 from rivalry.lab.store import Run, status_of
-from rivalry.lab.study.expect import Difference, differences, is_reduced
-from rivalry.lab.study.names import studies
+from rivalry.lab.study.expect import differences, is_reduced
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
 
@@ -113,47 +112,6 @@ def _labels(studies: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the labels of rules without karma that the studies use, spelled out."""
     used = set(re.findall(r"[A-Z]+", json.dumps(studies)))
     return [f"{label}: {words}" for label, words in LABELS.items() if label in used]
-
-
-def commands(run: Run) -> list[tuple[str, str]]:
-    """Return the commands that repeat, continue or rebuild a run, each with what it does."""
-    stored = run.name not in studies() and (run.folder / "study.toml").exists()
-    study = "study.toml" if stored else run.name
-    quick = " --quick" if run.head["study"].get("quick_form") else ""
-    options = "".join(_option(one) for one in differences(run.head["study"]))
-    again = (
-        [(f"rivalry run {study}{quick}{options}", "the same, with the changes of this run")]
-        if options
-        else []
-    )
-    return [
-        *again,
-        (f"rivalry run {study}{quick}", "run the study as written, from the start"),
-        ("rivalry resume RUN", "continue this run and repeat failed cells; RUN is the folder of this page"),
-        ("rivalry report RUN", "rebuild this page and its figures from the stored data"),
-        ("rivalry certify RUN", "recompute the certificates of the stored profiles"),
-        (
-            "rivalry certify RUN --proof",
-            "the same with outward rounding, and with proofs of exact equilibria",
-        ),
-        ("rivalry export RUN --to csv", "export the results for other tools"),
-    ]
-
-
-def _option(one: Difference) -> str:
-    """Return the option of the command line that makes a change."""
-    if one.swept:
-        return f" --sweep {shlex.quote(f'{one.key}={_toml(one.after)}')}"
-    return f" --set {shlex.quote(f'{one.key}={_toml(one.after[0])}')}"
-
-
-def _toml(value: Any) -> str:
-    """Return a value as TOML writes it inline."""
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(entry)}" for key, entry in value.items()) + " }"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    return json.dumps(value)
 
 
 def _section(name: str, run: Run, figures: Path, prefix: str, known: Findings | None) -> dict[str, Any]:

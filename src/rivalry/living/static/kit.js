@@ -9,7 +9,7 @@
 export const palette = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F"];
 
 /** @typedef {{(value: number): number, invert: (pixel: number) => number, domain: number[], range: number[]}} Scale */
-/** @typedef {{low: number, high: number, label?: string, ticks?: number, hidden?: boolean,
+/** @typedef {{low: number, high: number, label?: string, ticks?: number, hidden?: boolean, gap?: number,
  *   marks?: {at: number, label: string}[]}} Axis */
 /** @typedef {{colour?: string, dash?: boolean, thin?: boolean, kind?: string, over?: boolean}} Look */
 /** @typedef {ReturnType<typeof frame>} Frame */
@@ -198,10 +198,10 @@ function drawAxes(one, group) {
       .map((at) => ({ at, label: format(at) }));
     for (const { at, label } of across) {
       group.append(svg("line", { class: "rv-grid", x1: x(at), x2: x(at), y1: top, y2: bottom }));
-      text({ class: "rv-tick", x: x(at), y: bottom + 17, "text-anchor": "middle" }, label);
+      text({ class: "rv-tick", x: x(at), y: bottom + 17 + (xAxis.gap ?? 0), "text-anchor": "middle" }, label);
     }
     group.append(svg("line", { class: "rv-axis", x1: left, x2: right, y1: bottom, y2: bottom }));
-    if (xAxis.label) text({ class: "rv-label", x: (left + right) / 2, y: bottom + 35, "text-anchor": "middle" }, xAxis.label);
+    if (xAxis.label) text({ class: "rv-label", x: (left + right) / 2, y: bottom + 35 + (xAxis.gap ?? 0), "text-anchor": "middle" }, xAxis.label);
   }
   if (!yAxis.hidden) {
     const up = yAxis.marks ?? ticks(yAxis.low, yAxis.high, yAxis.ticks ?? clip((bottom - top) / 60, 2, 6))

@@ -1,0 +1,72 @@
+"""Commands that repeat, continue or rebuild a run, as its report and its frozen page print them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rivalry.lab.study.expect import Difference, differences
+from rivalry.lab.study.names import studies
+
+if TYPE_CHECKING:
+    from rivalry.lab.store import Run
+
+
+def commands(run: Run) -> list[tuple[str, str]]:
+    """Return the commands that repeat, continue or rebuild a run, each with what it does."""
+    written, options = run_command(run), changes_of(run)
+    again = [(f"{written}{options}", "the same, with the changes of this run")] if options else []
+    return [
+        *again,
+        (written, "run the study as written, from the start"),
+        ("rivalry resume RUN", "continue this run and repeat failed cells; RUN is the folder of this page"),
+        ("rivalry report RUN", "rebuild this page and its figures from the stored data"),
+        ("rivalry certify RUN", "recompute the certificates of the stored profiles"),
+        (
+            "rivalry certify RUN --proof",
+            "the same with outward rounding, and with proofs of exact equilibria",
+        ),
+        ("rivalry export RUN --to csv", "export the results for other tools"),
+    ]
+
+
+def run_command(run: Run) -> str:
+    """Return the command that runs the study of a run as written."""
+    stored = run.name not in studies() and (run.folder / "study.toml").exists()
+    quick = " --quick" if run.head["study"].get("quick_form") else ""
+    return f"rivalry run {'study.toml' if stored else run.name}{quick}"
+
+
+def changes_of(run: Run, without: Collection[str] = ()) -> str:
+    """Return the options that make a run's changes to its study, except those of the keys ``without``."""
+    return "".join(_option(one) for one in differences(run.head["study"]) if one.key not in without)
+
+
+def sweep_option(key: str, value: Any) -> str:
+    """Return the option of the command line that computes one value of a swept key.
+
+    >>> sweep_option("game.reach", 0.25), sweep_option("game.cost[1]", [1, 2])
+    ('--sweep game.reach=0.25', "--sweep 'game.cost[1]=[[1, 2]]'")
+    """
+    single = isinstance(value, bool | int | float) or re.fullmatch(r"[\w-]+", str(value))
+    text = _toml(value).strip('"') if single else _toml([value])
+    return f"--sweep {shlex.quote(f'{key}={text}')}"
+
+
+def _option(one: Difference) -> str:
+    """Return the option of the command line that makes a change."""
+    if one.swept:
+        return f" --sweep {shlex.quote(f'{one.key}={_toml(one.after)}')}"
+    return f" --set {shlex.quote(f'{one.key}={_toml(one.after[0])}')}"
+
+
+def _toml(value: Any) -> str:
+    """Return a value as TOML writes it inline."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(entry)}" for key, entry in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value)

@@ -1,0 +1,212 @@
+"""Living figures of a run: its cells, its reference values, and results of its first cells."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from rivalry.core.files import DamagedFile
+from rivalry.core.method import Learner
+from rivalry.lab.report.answers import heading, metric_names
+from rivalry.lab.report.commands import changes_of, run_command, sweep_option
+from rivalry.lab.report.judge import REFERENCES, JudgedCell, JudgedExpectation, results, tally
+from rivalry.lab.study.points import Grid, short_names
+from rivalry.living.figure import Figure, figures_of_record, plain
+from rivalry.plots.select import format_value
+
+if TYPE_CHECKING:
+    from rivalry.lab.report.findings import Findings
+    from rivalry.lab.store import Run
+    from rivalry.lab.store.cells import StoredCell
+
+FIGURES, SEARCHED = 6, 12  # most figures of cells, and most cells that are read for them
+PER_VIEW = 2  # most figures of one view
+VALUES = 12  # most metrics by which cells can be coloured
+CELLS = 20  # most cells named with a reference value
+
+
+def figures_of_run(run: Run, findings: Mapping[str, Findings]) -> list[Figure]:
+    """Return the living figures of a run: those of its first cells, of all cells, and of reference values.
+
+    Games of the package are built to draw them; no user's file is run.
+
+    Parameters
+    ----------
+    run
+        The run.
+    findings
+        What is found in it, by the names of its parts, or of a run without parts under "".
+    """
+    found = []
+    for name, part in (run.parts() or {"": run}).items():
+        known = findings[name]
+        own = [*figures_of_cells(part), sweep_figure(part, known), *_reference(part, known)]
+        found += [replace(one, title=f"{part.title}: {one.title}") for one in own] if name else own
+    return found
+
+
+def figures_of_cells(run: Run) -> list[Figure]:
+    """Return the living figures of a run's first cells, at most two of one view."""
+    from rivalry.lab.worker import points_of
+
+    found: list[Figure] = []
+    views: Counter[str] = Counter()
+    tasks: Mapping[str, Any] = {}
+    own_files = bool(run.head["study"].get("files"))
+    for cell in run.cells[:SEARCHED]:
+        if cell.replication:
+            continue
+        try:
+            record = run.read_cell(cell.id)
+        except (DamagedFile, OSError):  # not computed yet, or left out by name elsewhere
+            continue
+        game, world = None, None
+        if not own_files:
+            try:
+                tasks = tasks or run.tasks()
+                points = points_of(tasks[cell.id], run.folder)
+                if not points.shape:
+                    game, method = points.games[0], points.methods[0]
+                    world = method.world(game) if isinstance(method, Learner) else None
+            except Exception:  # a study that cannot be built here: views of the record remain
+                game = world = None
+        for one in figures_of_record(game, record, world=world):
+            if views[one.view] < PER_VIEW:
+                views[one.view] += 1
+                where = place_in_words(run, cell)
+                found.append(replace(one, title=f"{one.title} ({where})" if where else one.title))
+    return found[:FIGURES]
+
+
+def place_in_words(run: Run, cell: StoredCell) -> str:
+    """Return where a cell is in its run: its coordinates that vary, and its method among several."""
+    several = [name for name in cell.at if len(run.axes.get(name, ())) > 1]
+    words = [format_value(cell.at[name]) for name in several]
+    named = zip(several, words, strict=True)
+    return ", ".join(word if name == "algorithm" else f"{name} = {word}" for name, word in named)
+
+
+def sweep_figure(run: Run, findings: Findings) -> Figure:
+    """Return the cells of a run with their claims and values, for the view ``sweep``.
+
+    Data, by column: ``axes`` with their values and, of swept keys, the option of the command line that gives
+    each; ``cells`` with ``id``, ``at`` (numbers of values, per axis), ``state`` (done, failed or left),
+    ``claim``, ``status``, ``coverage``, ``regret`` and ``bound``; ``values`` by which cells can be coloured;
+    ``command``, to which the options of a cell are added.
+    """
+    study, counts, failures = run.head["study"], run.counts(), run.failures()
+    known = {str(row[0]["cell"]): k for k, row in enumerate(findings.cells)}
+    rows: list[JudgedCell | None] = [
+        findings.cells[known[cell.id]] if cell.id in known else None for cell in run.cells
+    ]
+    grid = Grid(study["sweep"], "sweep")
+    axes = [_axis(run, name, grid) for name in run.axes]
+    number = {
+        axis["name"]: {repr(value): k for k, value in enumerate(run.axes[axis["name"]])} for axis in axes
+    }
+    certificates = [row[0] if row else {} for row in rows]
+    metrics = results(findings.data, findings.cells) if known else []
+    claims = Counter(str(row["claim"] or "no certificate") for row in certificates if row)
+    said = ", ".join(f"{count} {claim}" for claim, count in claims.most_common())
+    text = f"{counts['done']} of {counts['total']} cells are computed" + (f": {said}." if said else ".")
+    data = {
+        "name": run.name,
+        "axes": axes,
+        "cells": {
+            "id": [cell.id for cell in run.cells],
+            "at": [
+                [number[axis["name"]].get(repr(c.at[axis["name"]]), -1) for c in run.cells] for axis in axes
+            ],
+            "state": [
+                "done" if row else "failed" if cell.id in failures else "left"
+                for cell, row in zip(run.cells, rows, strict=True)
+            ],
+            "status": [row[1]["status"] if row else None for row in rows],
+            **{
+                key: [row.get(key) for row in certificates]
+                for key in ("claim", "coverage", "regret", "bound")
+            },
+        },
+        "values": _values(study, findings, metrics, [known.get(cell.id) for cell in run.cells]),
+        "command": f"{run_command(run)}{changes_of(run, list(grid.values))}",
+        "counts": counts,
+    }
+    return Figure("sweep", "Cells of the run", text, plain(data))
+
+
+def _axis(run: Run, name: str, grid: Grid) -> dict[str, Any]:
+    """Return an axis of a run with its values, and the options that give each of them if it is swept."""
+    values, companions = run.axes[name], run.head["companions"]
+    keys = {short: key for key, short in short_names(grid.values).items()}
+    along = {keys[name]: values} if name in keys else {}
+    along |= {keys[own]: each for own, (dim, each) in companions.items() if dim == name and own in keys}
+    options = [
+        " ".join(sweep_option(key, each[k]) for key, each in along.items()) for k in range(len(values))
+    ]
+    return {"name": name, "values": values, "options": options if along else None}
+
+
+def _values(
+    study: Mapping[str, Any],
+    findings: Findings,
+    metrics: Sequence[Mapping[str, Any]],
+    place: Sequence[int | None],
+) -> list[dict[str, Any]]:
+    """Return the metrics with one number per cell, those that the study names first."""
+    numeric = {
+        name
+        for row in metrics
+        for name, value in row["metrics"].items()
+        if isinstance(value, bool | int | float)
+    }
+    order = [name for name in metric_names(study, findings.data) if name in numeric]
+    order += sorted(numeric - set(order) - {"steps", "distance"})
+    return [
+        {
+            "name": name,
+            "label": heading(findings.data, name),
+            "data": [None if k is None else metrics[k]["metrics"].get(name) for k in place],
+        }
+        for name in order[:VALUES]
+    ]
+
+
+def _reference(run: Run, findings: Findings) -> list[Figure]:
+    return [reference_figure(run, findings.judged)] if findings.judged else []
+
+
+def reference_figure(run: Run, judged: Sequence[JudgedExpectation]) -> Figure:
+    """Return the reference values of a run's study beside ours, for the view ``reference``.
+
+    Data: ``rows``, each as ``--json`` prints it, with the study's ``note``; ``signed``, ours minus the
+    reference in units of the tolerance, of the published value where there is one; ``difference``, its size;
+    ``cells``, the first cells at the value's point.
+    """
+    rows = []
+    for one in judged:
+        signed = _in_tolerances(one.row)
+        cells = [cell.id for cell in run.cells if _is_at(cell, one.row["at"])]
+        row = {**one.row, "note": one.note, "cells": cells[:CELLS] if len(cells) < len(run.cells) else []}
+        rows.append(row | {"signed": signed, "difference": None if signed is None else abs(signed)})
+    text = f"{tally([one.row for one in judged])}."
+    return Figure("reference", "Published and expected values", text, plain({"rows": rows}))
+
+
+def _is_at(cell: StoredCell, at: Mapping[str, Any]) -> bool:
+    return all(cell.at[name] == value for name, value in at.items() if name in cell.at)
+
+
+def _in_tolerances(row: Mapping[str, Any]) -> float | None:
+    """Return ours minus the reference as a multiple of its tolerance; None where either is unknown."""
+    ours = row["ours"]
+    for name, allowed in zip(REFERENCES, ("published_tolerance", "tolerance"), strict=True):
+        known, width = row[name], row[allowed]
+        numbers = all(isinstance(part, int | float) for part in (ours, known, width))
+        if numbers and width > 0 and row[f"{name}_verdict"] in ("agrees", "differs"):
+            return float((ours - known) / width)
+    within = row["within"]
+    if within is not None and isinstance(ours, int | float) and within[1] > within[0]:
+        return float((2 * ours - within[0] - within[1]) / (within[1] - within[0]))
+    return None

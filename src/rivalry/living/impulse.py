@@ -1,0 +1,163 @@
+"""Data of the view ``impulse``: learned policies in a repeated game, and a deviation forced upon a player.
+
+Takes records of learners with bounded memory (``policy [session player state]``) together with the world in
+which they learned. Its data hold tables: the view replays play in the browser, which is exact, since play is
+finite and without chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rivalry.core import oracles
+from rivalry.core.results import Certificate, Record
+from rivalry.living.twins import player_names
+from rivalry.tables.greedy_play import slots_of
+from rivalry.tables.history import by_chance
+from rivalry.tables.repeated import RepeatedWorld
+
+SESSIONS = 12  # most sessions that a figure holds
+TABLE = 20_000  # most joint actions, and most states of a player
+CYCLE = 400  # rounds after which play from any start is on its cycle
+
+
+def view_of_record(
+    game: Any, record: Record, names: Mapping[str, tuple[str, ...]], world: Any = None
+) -> tuple[str, str, dict[str, Any]] | None:
+    """Return title, text and data of learned policies; None for other records, and where chance moves.
+
+    Data: ``players``; ``levels [player action]`` of the choice ``label``; ``sizes``, ``order``, ``slots``,
+    ``signal`` and ``payoff [player joint]`` as in `rivalry.tables.kernels.shapes.FiniteGame`; ``discount
+    [player]``; ``sessions``, each with its ``number``, its ``policy [player state]``, the ``recent`` rounds
+    ``[ago player]`` and the ``round`` of the order from which it starts, ``cycle``, the length of its limit
+    cycle, and ``gap [player]``, the loss against a best response; ``proof``, the certificate of all policies.
+    """
+    if not isinstance(world, RepeatedWorld) or not _replays(world, record):
+        return None
+    tables = world.tables
+    sessions = _sessions(world, record)
+    if not sessions:
+        return None
+    players = len(tables.sizes)
+    axes = oracles.labels(world.game).axes
+    rate = np.broadcast_to(record["discount"][1], (players,))
+    proof = Certificate.from_record(record)
+    data = {
+        "players": player_names(world.game),
+        "label": axes[0] if axes else "action",
+        "levels": [world.action_grid[k, : tables.sizes[k], 0] for k in range(players)],
+        "sizes": tables.sizes,
+        "order": [[who for who in row if who >= 0] for row in tables.order.tolist()],
+        "slots": slots_of(tables),
+        "signal": tables.signal[0] if tables.signal.size else None,
+        "payoff": tables.payoff[0],
+        "discount": rate,
+        "sessions": sessions,
+        "proof": None
+        if proof is None
+        else {"claim": proof.claim, "regret": proof.regret, "bound": proof.bound},
+    }
+    count, total = len(sessions), len(record["policy"][1])
+    title = "A forced deviation from learned policies"
+    text = f"Learned policies of {count} of {total} sessions: force one player to deviate once."
+    gains = record["deviation_gain"][1] if "deviation_gain" in record else np.zeros(0)
+    gains = gains[np.isfinite(gains)]
+    if len(gains):
+        part = f"{np.mean(gains <= 0):.0%}".replace("%", " %")
+        text += f" The deviation that pays most in its own period loses overall in {part} of the cases."
+    return title, text, data
+
+
+def _replays(world: RepeatedWorld, record: Record) -> bool:
+    """Return whether play of a record can be repeated from tables: no chance, one axis, not too large."""
+    tables = world.tables
+    small = tables.payoff.shape[0] == 1 and 0 < tables.payoff.shape[2] <= TABLE and not tables.action_map.size
+    if not small or by_chance(tables) or world.action_grid.shape[2] != 1:
+        return False
+    needed = {"policy", "end_action", "cycle_length", "discount"}
+    fits = needed <= set(record) and record["policy"][0] == ("session", "player", "state")
+    nature = any(who == len(tables.sizes) for own in slots_of(tables) for who, _ in own)
+    return fits and not nature and record["policy"][1].shape[2] <= TABLE
+
+
+def _sessions(world: RepeatedWorld, record: Record) -> list[dict[str, Any]]:
+    """Return sessions with a start on their limit cycle, found by play from every joint action."""
+    tables, found = world.tables, []
+    sizes = tables.sizes.tolist()
+    starts = np.array(list(np.ndindex(*sizes)))
+    gaps = record["full_gap"][1] if "full_gap" in record else None
+    for number, policy in enumerate(record["policy"][1].astype(np.int64)):
+        length = int(record["cycle_length"][1][number])
+        recent = np.repeat(starts[:, None], depth_of(world), axis=1)
+        actions = replay(world, policy, recent, 0, CYCLE)
+        grid = world.action_grid[np.arange(len(sizes)), actions[:, -length:], 0].mean(
+            axis=1
+        )  # [start player]
+        wanted = record["end_action"][1][number].reshape(-1)
+        fits = np.flatnonzero(np.all(np.abs(grid - wanted) <= 1e-9 * (1 + np.abs(wanted)), axis=1))
+        if len(fits) and length < CYCLE // 2:
+            last = actions[fits[0], ::-1][: depth_of(world)]
+            gap = None if gaps is None else gaps[number]
+            session = {"number": number, "policy": policy, "recent": last, "cycle": length, "gap": gap}
+            found.append(session | {"round": CYCLE % len(tables.order)})
+        if len(found) == SESSIONS:
+            break
+    return found
+
+
+def depth_of(world: RepeatedWorld) -> int:
+    """Return the number of past rounds that determine play."""
+    return max([1, *(ago for own in slots_of(world.tables) for _, ago in own)])
+
+
+def replay(
+    world: RepeatedWorld,
+    policy: np.ndarray,
+    recent: np.ndarray,
+    clock: int,
+    rounds: int,
+    forced: tuple[int, int] | None = None,
+) -> np.ndarray:
+    """Return the actions ``[start round player]`` of play by ``policy [player state]``.
+
+    Parameters
+    ----------
+    world
+        The repeated game, without chance.
+    policy
+        Actions by state.
+    recent
+        The rounds before, ``[start ago player]``, the latest first.
+    clock
+        The round of the order that comes first.
+    rounds
+        The number of rounds.
+    forced
+        A player, and the action that it takes at its first decision.
+    """
+    tables = world.tables
+    players, past = len(tables.sizes), np.array(recent)
+    strides = np.array([int(np.prod(tables.sizes[k + 1 :])) for k in range(players)])
+    order, slots = tables.order.tolist(), slots_of(tables)
+    signal = tables.signal[0] if tables.signal.size else np.zeros(int(np.prod(tables.sizes)), dtype=np.int64)
+    widths = [*tables.sizes.tolist(), 1, int(signal.max(initial=0)) + 1]
+    found = np.zeros((len(past), rounds, players), dtype=np.int64)
+    for now in range(rounds):
+        acts = past[:, 0].copy()
+        for who in (mover for mover in order[(clock + now) % len(order)] if mover >= 0):
+            state = np.zeros(len(past), dtype=np.int64)
+            for of, ago in slots[who]:
+                if of > players:
+                    seen = signal[past[:, ago - 1] @ strides]
+                else:
+                    seen = acts[:, of] if ago == 0 else past[:, ago - 1, of]
+                state = state * widths[of] + seen
+            acts[:, who] = policy[who, state]
+            if forced is not None and forced[0] == who:
+                acts[:, who], forced = forced[1], None
+        found[:, now] = acts
+        past = np.concatenate([acts[:, None], past[:, :-1]], axis=1)
+    return found

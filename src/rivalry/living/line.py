@@ -1,0 +1,113 @@
+"""The view `line`: players that choose one number each, on one axis.
+
+It takes every game on a box with one axis per player, and records with a ``path [step player axis]`` of such
+a game. Its data:
+
+- ``game``: the data of the twin (`rivalry.living.twins`), or None; then ``curves`` has every player's own
+  payoff at the profile, ``{position, payoff, here}``;
+- ``players``, ``axis`` (``name``, ``label``, ``low``, ``high``), and per player the bounds ``low``, ``high``;
+- ``profile``, the first one; ``parameters``, the sliders; ``answers``, certificates of stored profiles;
+- ``resource`` of an influencer game, ``{points, weights}``; ``paths``, ``{label, profiles}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rivalry.core.certify import concrete_profile, payoffs
+from rivalry.core.game import Game
+from rivalry.core.results import Record
+from rivalry.core.space import Box
+from rivalry.games.influencer.model import InfluencerGame
+from rivalry.living.twins import axis_names, numbers, player_names, sliders, twin_data
+
+MOST_PLAYERS = 30
+CURVE = 81  # points of an own-payoff curve that Python computes
+STEPS = 400  # most steps of a path that are sent
+UNITS = {"position": "units of the space", "quantity": "units of output", "price": "units of money"}
+
+Found = tuple[str, str, dict[str, Any]]
+
+
+def view_of(game: Any, profile: np.ndarray | None) -> Found | None:
+    """Return title, text alternative and data of a game's line; None for a game that is not on one axis.
+
+    >>> import rivalry as rv
+    >>> title, text, data = view_of(rv.games.influencer(reach=[0.2, 0.2]), np.array([[0.1], [0.9]]))
+    >>> title
+    'Influencer game of 2 players on [0, 1]'
+    >>> text
+    'Player 0 chooses position 0.1 and earns 50; player 1 chooses position 0.9 and earns 50.'
+    """
+    if not isinstance(game, Game) or not isinstance(game.space, Box) or game.space.reparametrised:
+        return None
+    players, axes = game.space.shape
+    low, high = (np.asarray(edge, dtype=float)[:, 0] for edge in (game.space.low, game.space.high))
+    if axes != 1 or players > MOST_PLAYERS or not np.all(np.isfinite([low, high])):
+        return None
+    x = spread(low, high) if profile is None else np.asarray(profile, dtype=float)
+    name = (axis_names(game) or ["position"])[0]
+    label = f"{name} ({UNITS[name]})" if name in UNITS else name
+    names, twin = player_names(game), twin_data(game)
+    paid = np.asarray(payoffs(game, concrete_profile(game, x)))
+    data = {
+        "game": twin,
+        "players": names,
+        "axis": {"name": name, "label": label, "low": float(low.min()), "high": float(high.max())},
+        "low": numbers(low),
+        "high": numbers(high),
+        "profile": numbers(x),
+        "parameters": sliders(game),
+        "resource": None,
+        "curves": None if twin else [_curve(game, x, player) for player in range(players)],
+        "paths": [],
+        "answers": [],
+    }
+    if isinstance(game, InfluencerGame):
+        data["resource"] = {"points": numbers(game.points[:, 0]), "weights": numbers(game.weights)}
+    each = (
+        f"{who} chooses {name} {own[0]:.4g} and earns {pay:.4g}"
+        for who, own, pay in zip(names, x, paid, strict=True)
+    )
+    text = "; ".join(each)
+    return repr(game).split(":")[0], f"{text[:1].upper()}{text[1:]}.", data
+
+
+def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:
+    """Return the line of a record with its path, at the profile where it ended; None without either."""
+    if game is None or not {"path", "profile"} <= set(record):
+        return None
+    path = np.asarray(record["path"][1], dtype=float)
+    path = path[np.isfinite(path).all(axis=(-2, -1))] if path.ndim == 3 else path
+    found = view_of(game, np.asarray(record["profile"][1])) if path.ndim == 3 and len(path) > 1 else None
+    if found is None:
+        return None
+    title, text, data = found
+    every = np.unique(np.linspace(0, len(path) - 1, STEPS).astype(int))
+    data["paths"] = [{"label": f"Path of {len(path)} recorded profiles", "profiles": numbers(path[every])}]
+    return title, text, data
+
+
+def spread(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return a profile ``[player 1]`` of players apart from one another and from the bounds.
+
+    >>> spread(np.zeros(3), np.ones(3)).ravel().tolist()
+    [0.25, 0.5, 0.75]
+    """
+    part = np.arange(1, len(low) + 1) / (len(low) + 1)
+    return np.asarray((low + part * (high - low)).round(6)[:, None])
+
+
+def _curve(game: Any, x: np.ndarray, player: int) -> dict[str, Any]:
+    """Return a player's own payoff against its choice, the others at ``x``, and its payoff at ``x``."""
+    low, high = (float(np.asarray(edge)[player, 0]) for edge in (game.space.low, game.space.high))
+    position = np.linspace(low, high, CURVE)
+    payoff = []
+    for own in [*position, float(x[player, 0])]:
+        moved = x.copy()
+        moved[player] = own
+        payoff.append(float(np.asarray(payoffs(game, concrete_profile(game, moved)))[player]))
+    return {"position": numbers(position), "payoff": numbers(payoff[:-1]), "here": payoff[-1]}

@@ -1,0 +1,188 @@
+"""The data from which JavaScript computes payoffs of a game, and the parameters that a person may change.
+
+`static/twins` has the same payoffs in JavaScript: influencer games with built-in kernels, markets, races of
+one period with built-in rules, and finite games.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rivalry.core import oracles
+from rivalry.core.construction import recipe_of
+from rivalry.games.influencer.kernels import (
+    Blotto,
+    Dirichlet,
+    Exponential,
+    Gaussian,
+    GaussianMatrix,
+    PowerLaw,
+)
+from rivalry.games.influencer.model import InfluencerGame
+from rivalry.games.market.model import Market
+from rivalry.games.matrix import Matrix
+from rivalry.games.race.model import Race
+from rivalry.games.race.period import BUILT_IN
+
+MOST_SLIDERS = 8
+MOST_ENTRIES = 20_000  # of a payoff table that is sent to a page
+
+KERNELS: dict[type, str] = {
+    Gaussian: "gaussian",
+    GaussianMatrix: "gaussian_matrix",
+    PowerLaw: "power_law",
+    Exponential: "exponential",
+    Dirichlet: "dirichlet",
+    Blotto: "blotto",
+}
+"""The kernels with a twin, by the name that the twin knows them by."""
+
+SLIDERS: dict[str, tuple[tuple[str, str], ...]] = {
+    "influencer": (("reach", "reach"), ("exponent", "exponent"), ("alpha", "concentration")),
+    "market": (
+        *(("intercept", "demand intercept"), ("market_size", "market size"), ("elasticity", "elasticity")),
+        *(("substitution", "substitution"), ("taste_spread", "taste spread"), ("quality", "quality")),
+        ("unit_cost", "unit cost"),
+    ),
+    "race": (
+        *(("scale_penalty", "scale penalty"), ("disaster_cost", "cost of a disaster")),
+        *(("safety_productivity", "safety productivity"),),
+        ("performance_productivity", "performance productivity"),
+    ),
+}
+"""Arguments of the factories that figures offer as sliders, with their labels."""
+
+
+def numbers(value: Any) -> Any:
+    """Return arrays and numbers as lists and floats, with None for what is not finite.
+
+    >>> numbers([1.0, float("inf")])
+    [1.0, None]
+    """
+    found = np.asarray(value, dtype=float)
+    return np.where(np.isfinite(found), found, None).tolist()  # type: ignore[call-overload]
+
+
+def player_names(game: Any) -> list[str]:
+    """Return the names of the players; ``player 0`` and so on where they have none."""
+    known = oracles.labels(game).players
+    return list(known) or [f"player {k}" for k in range(game.space.shape[0])]
+
+
+def axis_names(game: Any) -> list[str]:
+    """Return the names of the axes of a strategy in words; empty where they have none.
+
+    >>> import rivalry as rv
+    >>> axis_names(rv.games.race())
+    ['safety input', 'performance input']
+    """
+    return [name.replace("_", " ") for name in oracles.labels(game).axes]
+
+
+def twin_data(game: Any) -> dict[str, Any] | None:
+    """Return the data of a game's twin in JavaScript; None for a game without one.
+
+    >>> import rivalry as rv
+    >>> twin_data(rv.games.market())["demand"]
+    'linear'
+    """
+    if type(game) is InfluencerGame:
+        return _influencer(game)
+    if type(game) is Market:
+        return _market(game)
+    if type(game) is Race:
+        return _race(game)
+    if type(game) is Matrix and np.size(game.table) <= MOST_ENTRIES:
+        actions = [list(names) for names in game.actions]
+        return {"family": "matrix", "table": numbers(game.table), "actions": actions}
+    return None
+
+
+def _influencer(game: InfluencerGame) -> dict[str, Any] | None:
+    kernel = game.kernel
+    if type(kernel) not in KERNELS or game.reach_cost is not None:
+        return None
+    own: dict[str, Any] = {"kind": KERNELS[type(kernel)]}
+    if isinstance(kernel, GaussianMatrix):
+        own |= {"precision": numbers(kernel.precision), "prefactor": numbers(kernel._prefactor())}
+    else:
+        own |= {name: numbers(value) for name, value in kernel.parameters.items()}
+    if isinstance(kernel, Gaussian):
+        own["normalised"] = kernel.normalised
+    if isinstance(kernel, PowerLaw):
+        own["floor"] = float(kernel.floor)
+    if isinstance(kernel, Dirichlet):
+        own["reference_corner"] = kernel.reference_corner
+    return {
+        "family": "influencer",
+        "kernel": own,
+        "points": numbers(game.points),
+        "weights": numbers(game.weights),
+        "budgets": numbers(game.budgets),
+        "third_party": None if game.third_party is None else numbers(game.third_party),
+        "abstention": None if game.abstention is None else float(game.abstention),
+        "zero_influence": game.zero_influence,
+    }
+
+
+def _market(game: Market) -> dict[str, Any]:
+    shock = game.shock
+    return {
+        "family": "market",
+        "demand": game.rule.demand,
+        "choice": game.rule.choice,
+        "numbers": {name: numbers(value) for name, value in game.numbers.items()},
+        "tax_losses": game.accounts.tax_losses,
+        "shock": None
+        if shock is None
+        else {"levels": numbers(shock.levels), "probabilities": numbers(shock.probabilities)},
+    }
+
+
+def _race(game: Race) -> dict[str, Any] | None:
+    rules = game.rules
+    parts = {name: getattr(rules, name) for name in ("production", "contest", "risk", "cost")}
+    plain = all(part in BUILT_IN for part in parts.values()) and game.transition is None
+    if not plain or game.periods > 1 or len(game.columns) != 2 or np.any(np.asarray(game.ahead)):
+        return None
+    return {
+        "family": "race",
+        "numbers": {name: numbers(value) for name, value in game.numbers_at(0).items()},
+        "rules": {name: part.__name__ for name, part in parts.items()}
+        | {
+            "loser_prize_basis": rules.loser_prize_basis,
+            "no_winner": rules.no_winner,
+            "measured_by": rules.measured_by,
+        },
+        "weights": numbers(game.weights[0]),
+        "gamma": None if game.gamma is None else numbers(game.gamma),
+        "end_on": game.end_on,
+        "damage": game.damage,
+    }
+
+
+def sliders(game: Any) -> list[dict[str, Any]]:
+    """Return the parameters that a figure offers as sliders: argument, label, range and value.
+
+    Only games that their factory can make again have any.
+
+    >>> import rivalry as rv
+    >>> [one["key"] for one in sliders(rv.games.market())]
+    ['intercept', 'unit_cost']
+    """
+    twin = twin_data(game)
+    if twin is None or recipe_of(game) is None:
+        return []
+    own = twin["kernel"] if twin["family"] == "influencer" else twin.get("numbers", {})
+    found = []
+    for key, label in SLIDERS.get(twin["family"], ()):
+        value = own.get(key)
+        entries = np.asarray(value, dtype=float) if value is not None else np.empty(0)
+        if not entries.size or entries.ndim > 1 or entries.size > MOST_SLIDERS:
+            continue
+        largest = float(np.max(np.abs(entries)))
+        low, high = (0.2 * largest, 3.0 * largest) if largest else (0.0, 1.0)
+        found.append({"key": key, "label": label, "value": value, "low": low, "high": high})
+    return found

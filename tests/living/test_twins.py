@@ -1,0 +1,154 @@
+"""Payoffs in JavaScript against those of the package."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.living.twins import numbers, sliders, twin_data
+from tests.living.javascript import run_module
+
+PROFILES = 10_000
+slow = pytest.mark.slow
+
+influencer, market, race = rv.games.influencer, rv.games.market, rv.games.race
+bimodal = {"resource": "bimodal"}
+GAMES: dict[str, Any] = {
+    "gaussian": lambda: influencer(reach=[0.1, 0.2, 0.3], budgets=[1.0, 2.0, 0.5], **bimodal),
+    "normalised": lambda: influencer(reach=[0.1, 0.3], normalised=True, third_party="b + 0.1", **bimodal),
+    "abstention": lambda: influencer(reach=[0.2, 0.3], abstention=3.0, **bimodal),
+    "covariance": lambda: influencer(players=2, covariance=[[0.04]], normalised=True, **bimodal),
+    "power_law": lambda: influencer(kernel="power_law", exponent=[1.0, 2.5], **bimodal),
+    "exponential": lambda: influencer(
+        kernel="exponential",
+        players=2,
+        bounds=[0.1, 2.0],
+        resource_points={"kind": "linspace", "start": 0.2, "stop": 1.9, "num": 50},
+    ),
+    "simplex": lambda: influencer(space="simplex", reach=[0.2, 0.3, 0.4]),
+    "dirichlet": lambda: influencer(space="simplex", kernel="dirichlet", alpha=[2.0, 5.0]),
+    "blotto": lambda: influencer(space="simplex", kernel="blotto", exponent=[1.0, 0.7]),
+    "cournot": lambda: market(unit_cost=[10.0, 20.0], fixed_cost=3.0, convex_cost=0.2),
+    "bertrand": lambda: market(choice="price", players=3),
+    "isoelastic": lambda: market(demand="isoelastic", players=3, low=0.01),
+    "differentiated": lambda: market(demand="differentiated", choice="price", players=3, tax=0.2),
+    "outputs": lambda: market(demand="differentiated", tax=0.3, tax_losses="none", unit_cost=5.0),
+    "logit": lambda: market(demand="logit", quality=[2.0, 2.3], shock={"kind": "iid", "levels": [-0.2, 0.2]}),
+    "race": lambda: race(scale_penalty=[0.5, 0.7], disaster_cost=[1.0, 3.0]),
+    "logit_race": lambda: race(
+        contest={"kind": "logit", "decisiveness": 0.5, "ease_of_winning": 0.4},
+        risk={"kind": "mixed", "loser_weight": 0.3},
+        cost="quadratic",
+        players=3,
+    ),
+    "certified_race": lambda: race(
+        risk="multiplicative", cost={"kind": "certification", "minimum": 1.0}, no_winner="disaster"
+    ),
+    "endless_race": lambda: race(
+        horizon="inf",
+        gamma=0.9,
+        contest={"kind": "ratio", "ease_of_winning": 0.5},
+        end_on="win",
+        risk="additive",
+    ),
+    "matrix": lambda: rv.games.matrix(*np.random.default_rng(3).normal(size=(3, 2, 3, 4)).tolist()),
+}
+
+
+def profiles(game: Any, count: int) -> np.ndarray:
+    """Random profiles, of amounts that may grow large only below 10 at zero, one and more."""
+    rng = np.random.default_rng(7)
+    space = game.space
+    if isinstance(space, rv.Simplex):
+        drawn = rng.dirichlet(np.ones(space.shape[1]), size=(count, space.shape[0])) * np.asarray(space.mask)
+        drawn = 0.97 * drawn / drawn.sum(axis=-1, keepdims=True)
+        mask = np.asarray(space.mask)
+        return np.asarray(drawn + 0.03 * mask / mask.sum(axis=1, keepdims=True))
+    low, high = np.asarray(space.low), np.asarray(space.high)
+    high = np.minimum(high, 10.0) if space.reparametrised else high
+    drawn = rng.uniform(low, high, size=(count, *space.shape))
+    # bounds, where formulas have their special cases
+    return np.where(rng.random(drawn.shape) < 0.02, low, drawn)
+
+
+QUICK = ("gaussian", "cournot", "race", "matrix")
+CASES = [name if name in QUICK else pytest.param(name, marks=slow) for name in GAMES]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_payoffs_are_those_of_the_package(name: str, tmp_path: Path) -> None:
+    game = GAMES[name]()
+    x = profiles(game, PROFILES)
+    expected = np.asarray(jax.jit(jax.vmap(game.payoffs))(x))
+    body = """
+      const twin = twinOf(given.game);
+      return given.x.map((x) => [Array.from(twin.payoffs(x)), x.map((own, k) => twin.deviation(x, k)(own))]);
+    """
+    found = np.array(run_module(tmp_path, body, {"game": twin_data(game), "x": x.tolist()}), dtype=float)
+    defined = np.isfinite(expected)
+    assert defined.mean() > 0.9
+    size = np.maximum(np.abs(expected), np.abs(expected[defined]).max())
+    for values in (found[:, 0], found[:, 1]):
+        assert np.max(np.abs(values - expected)[defined] / size[defined]) < 1e-12
+
+
+def test_parameters_of_the_state_change_the_twin(tmp_path: Path) -> None:
+    game, x = influencer(reach=[0.2, 0.3], **bimodal), [[0.3], [0.8]]
+    other = influencer(reach=[0.15, 0.4], **bimodal)
+    body = "return Array.from(twinOf(given.game, { reach: [0.15, 0.4] }).payoffs(given.x));"
+    found = run_module(tmp_path, body, {"game": twin_data(game), "x": x})
+    assert found == pytest.approx(np.asarray(other.payoffs(other.space.check(x))).tolist(), rel=1e-12)
+    assert [one["key"] for one in sliders(game)] == ["reach"]
+
+
+def test_log_gamma_is_that_of_the_standard_library(tmp_path: Path) -> None:
+    z = np.geomspace(1e-3, 1e5, 500).tolist()
+    found = run_module(tmp_path, "return given.map(logGamma);", z)
+    expected = [math.lgamma(one) for one in z]
+    assert np.max(np.abs(np.subtract(found, expected)) / np.maximum(np.abs(expected), 1.0)) < 1e-14
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param("cournot", marks=slow), pytest.param("logit", marks=slow), "gaussian"]
+)
+def test_best_responses_are_those_of_the_package(name: str, tmp_path: Path) -> None:
+    game = GAMES[name]()
+    low, high = np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
+    x = np.random.default_rng(5).uniform(low, high)[:, None]
+    body = """
+      const twin = twinOf(given.game);
+      return given.x.map((_, k) => {
+        const f = twin.deviation(given.x, k);
+        const grid = Array.from({ length: 401 }, (_, j) => given.low[k] + (given.high[k] - given.low[k]) * j / 400);
+        return bestOf((s) => f([s]), grid);
+      });
+    """
+    given = {"game": twin_data(game), "x": x.tolist(), "low": low.tolist(), "high": high.tolist()}
+    for player, found in enumerate(run_module(tmp_path, body, given)):
+        response = rv.best_response(game, game.space.check(x), player)
+        assert found["value"] == pytest.approx(response.payoff, rel=1e-9)
+        assert found["at"] == pytest.approx(float(response.strategy[0]), abs=1e-4 * (high - low)[player])
+
+
+def test_the_path_of_gradient_ascent_ends_where_no_gradient_is_left(tmp_path: Path) -> None:
+    game = influencer(reach=[0.25, 0.25], **bimodal)  # both end in the middle, as enumeration proves
+    body = """
+      return climb(twinOf(given), [[0.1], [0.7]], { low: [0, 0], high: [1, 1] }, 4000);
+    """
+    path = np.array(run_module(tmp_path, body, twin_data(game)))
+    assert path[-1].ravel() == pytest.approx([0.5, 0.5], abs=1e-3)
+    assert np.max(np.abs(np.diff(path[:, :, 0], axis=0))) <= 0.02 + 1e-12
+
+
+def test_games_without_a_twin_have_no_data() -> None:
+    custom = influencer(kernel="custom", influence="exp(-abs(b - x))", players=2)
+    periods = race(horizon=2)
+    assert [twin_data(game) for game in (custom, periods, object())] == [None, None, None]
+    assert sliders(custom) == []
+    assert numbers(np.inf) is None
