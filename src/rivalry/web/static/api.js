@@ -122,3 +122,13 @@ export async function trustBox(study, done) {
       done();
     }));
 }
+
+const GREEK = "alpha α beta β gamma γ delta δ epsilon ε eta η theta θ kappa κ lambda λ mu μ nu ν xi ξ pi π rho ρ sigma σ tau τ phi φ chi χ psi ψ omega ω".split(" ");
+
+/** A symbol of a formula with Greek letters for their names. @param {string} words */
+export function symbol(words) {
+  return words.replace(/[a-z]+/g, (word) => {
+    const k = GREEK.indexOf(word);
+    return k >= 0 && k % 2 === 0 ? GREEK[k + 1] : word;
+  });
+}

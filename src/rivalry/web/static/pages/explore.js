@@ -2,7 +2,7 @@
 
 import { el, format } from "../living/kit.js";
 import { Model, mount } from "../living/host.js";
-import { ask, button, notice, query } from "../api.js";
+import { ask, button, notice, query, symbol } from "../api.js";
 import { glyph } from "./home.js";
 
 const PREFERRED = ["players", "reach", "kernel", "resource", "intercept", "slope", "unit_cost", "substitution", "form", "disaster_cost", "performance_productivity", "safety_productivity", "name", "mean_karma", "discount"];
@@ -105,7 +105,7 @@ function control(row, k, values, changed) {
   const shapes = row.schema.anyOf ?? [row.schema];
   const number = shapes.find((/** @type {any} */ one) => one.type === "number" || one.type === "integer");
   const words = shapes.find((/** @type {any} */ one) => one.enum)?.enum ?? (row.schema.type === "boolean" ? [false, true] : null);
-  const label = row.symbol ? `${row.name.replaceAll("_", " ")} (${row.symbol})` : row.name.replaceAll("_", " ");
+  const label = row.symbol ? `${row.name.replaceAll("_", " ")} (${symbol(row.symbol)})` : row.name.replaceAll("_", " ");
   if (words) {
     const choice = el("select", { "aria-label": label, onchange: () => { values[row.name] = words[Number(choice.value)]; changed(); } }, words.map((/** @type {any} */ word, /** @type {number} */ j) => el("option", { value: j }, String(word).replaceAll("_", " "))));
     choice.value = String(Math.max(0, words.indexOf(values[row.name] ?? row.default)));

@@ -87,7 +87,7 @@ export function glyph(family) {
   /** @type {Record<string, () => any[]>} */
   const drawings = {
     influencer: () => [svg("path", { d: `${bell(52, 15, 40)}L154 80L6 80Z`, class: "ground" }), path(bell(45, 17, 58), 1), path(bell(82, 17, 58), 2), path(bell(120, 17, 58), 3), dot(45, 80, 1), dot(82, 80, 2), dot(120, 80, 3)],
-    market: () => [path("M14 20C60 26 110 52 146 78", 1), path("M30 84C46 52 74 24 96 10", 2), dot(63, 38, 7, 4.5)],
+    market: () => [path("M14 20C60 26 110 52 146 78", 1), path("M30 84C46 52 74 24 96 10", 2), dot(64.5, 33.5, 7, 4.5)],
     race: () => [svg("path", { d: "M132 10V84", class: "rv-line rv-dash", "--c": "var(--rv-soft)" }), path("M12 78C60 76 92 56 132 22", 1), path("M12 78C70 78 104 68 132 46", 2), dot(132, 22, 1), dot(132, 46, 2)],
     precipice: () => [svg("path", { d: "M6 42H92L104 84H6Z", class: "ground" }), path("M6 42H92L104 84", 7), dot(54, 34, 1, 6), dot(84, 34, 2, 6)],
     matrix: () => [0, 1, 2, 3].map((k) => svg("rect", { x: 42 + 40 * (k % 2), y: 9 + 38 * (k >> 1), width: 36, height: 34, rx: 5, class: k === 3 ? "tile chosen" : "tile" })).concat(/** @type {any} */ ([dot(100, 64, 1, 6)])),

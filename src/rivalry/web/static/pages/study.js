@@ -1,7 +1,7 @@
 /** Study: a form beside the TOML. The text is the study; the form writes into it and shows what it says. */
 
 import { el } from "../living/kit.js";
-import { ask, button, notice, prompt, query, trusted, trustBox } from "../api.js";
+import { ask, button, notice, prompt, query, symbol, trusted, trustBox } from "../api.js";
 
 const EMPTY = `title = ""
 question = ""
@@ -121,8 +121,8 @@ export default async function study({ root, query: given, go, title }) {
       input.dataset.key = key;
       input.setAttribute("aria-label", key);
       return el("div", { class: "field", "data-wrong": wrong.length ? "" : null },
-        el("label", {}, row.name.replaceAll("_", " "), row.symbol ? el("span", { class: "symbol" }, ` ${row.symbol}`) : null), input,
-        row.meaning || row.bounds ? el("p", { class: "help" }, [row.meaning, row.bounds ? `must be ${row.bounds}` : ""].filter(Boolean).join("; ")) : null,
+        el("label", {}, row.name.replaceAll("_", " "), row.symbol ? el("span", { class: "symbol" }, ` ${symbol(row.symbol)}`) : null), input,
+        row.meaning || row.bounds ? el("p", { class: "help" }, [row.meaning, row.bounds ? `must be ${row.bounds.replaceAll(">=", "≥").replaceAll("<=", "≤")}` : ""].filter(Boolean).join("; ")) : null,
         wrong.map((one) => el("p", { class: "fault" }, one.message)));
     };
     /** @param {string} key of an error by the name of a method, to one by its number */
