@@ -24,6 +24,7 @@ _NAMES = {
     "lab.executor": ("run_study",),
     "lab.store": ("load_run",),
     "lab.study": ("Study", "load_study"),
+    "living.widget": ("explore",),
     "solving": ("Progress", "enumerate", "solve", "sweep", "trace"),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
@@ -75,6 +76,7 @@ if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
     from rivalry.lab.store import load_run as load_run
     from rivalry.lab.study import Study as Study
     from rivalry.lab.study import load_study as load_study
+    from rivalry.living.widget import explore as explore
     from rivalry.solving import Progress as Progress
     from rivalry.solving import enumerate as enumerate
     from rivalry.solving import solve as solve

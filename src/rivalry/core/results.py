@@ -330,13 +330,7 @@ class Solution:
         return dataset(self.record | more, self.names)
 
     def explore(self) -> Any:
-        """Return a living figure of the result for a notebook, to drag, see and certify.
-
-        Raises
-        ------
-        ValueError
-            Where no living figure draws the result, and without the packages of the extra ``notebook``.
-        """
+        """Return living figures for a notebook (extra ``notebook``), to drag, see and certify."""
         return load("rivalry.living.widget:explore_solution")(self)
 
     def _label(self, name: str) -> DataArray:

@@ -14,13 +14,19 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.certify import certificate, concrete_profile, payoffs
-from rivalry.core.construction import recipe_of, variant
+from rivalry.core.construction import variant
 from rivalry.core.game import Game, is_population
-from rivalry.core.results import Certificate, Record, Solution
+from rivalry.core.results import Certificate, Record, Solution, gain_in_words
 from rivalry.core.space import Box, Simplex
-from rivalry.living import impulse
+from rivalry.games.influencer.model import InfluencerGame
+from rivalry.living import impulse, line, policy, responses, streets
 
 State = Mapping[str, Any]
+Found = tuple[str, str, dict[str, Any]]
+
+# by view, the most telling first; each module says which games and records it takes
+OF_GAMES: Mapping[str, Any] = {"responses": responses, "line": line, "policy": policy, "streets": streets}
+OF_RECORDS: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class Figure:
     """A living figure: the name of its view, a title, a text alternative, its data and its first state.
 
     ``data`` and ``state`` are plain: they can be written as JSON. ``text`` says in a sentence or two what is
-    to be seen, with the numbers.
+    to be seen, with the numbers. ``game`` is the game whose profiles `answer` certifies, if there is one.
     """
 
     view: str
@@ -36,6 +42,7 @@ class Figure:
     text: str
     data: dict[str, Any]
     state: dict[str, Any] = field(default_factory=dict)
+    game: Any = field(default=None, repr=False, compare=False)
 
     @property
     def content(self) -> dict[str, Any]:
@@ -65,12 +72,22 @@ def figure_of(game: Any, profile: object = None) -> Figure:
     >>> figure_of(rv.games.influencer(reach=[0.2, 0.2])).view
     'line'
     """
-    found = _figures(game, _checked_profile(game, profile))
+    found = figures_of(game, profile)
     if not found:
-        raise ValueError(
-            f"game: no living figure draws a {type(game).__name__}; a plot may: rivalry list plots"
-        )
+        raise ValueError(no_figure(f"game: {type(game).__name__}"))
     return found[0]
+
+
+def figures_of(game: Any, profile: object = None) -> list[Figure]:
+    """Return all living figures of a game at a profile, the most telling one first; see `figure_of`."""
+    start = _checked_profile(game, profile)
+    made = {name: module.view_of(game, start) for name, module in _ordered(game).items()}
+    return [_figure(name, one, None, game) for name, one in made.items() if one is not None]
+
+
+def _ordered(game: Any) -> Mapping[str, Any]:
+    """Return the views of games, a line first where players choose positions."""
+    return {"line": line, **OF_GAMES} if isinstance(game, InfluencerGame) else OF_GAMES
 
 
 def no_figure(what: str) -> str:
@@ -102,11 +119,21 @@ def figures_of_record(
     world
         What a learner learned in, for those that learn in tables made from the game.
     """
-    known = stored_answer(record)
-    found = []
-    if (made := impulse.view_of_record(game, record, names, world)) is not None:
-        found.append(_figure("impulse", made, known))
-    return found
+    known, profile = stored_answer(record), _profile_of(game, record)
+    made: dict[str, Found | None] = {}
+    for name, module in {**_ordered(game), **OF_RECORDS}.items():
+        made[name] = module.view_of_record(game, record, names)
+        if made[name] is None and profile is not None and name in OF_GAMES:
+            made[name] = module.view_of(game, profile)
+    made["impulse"] = impulse.view_of_record(game, record, names, world)
+    return [_figure(name, one, known, game) for name, one in made.items() if one is not None]
+
+
+def _profile_of(game: Any, record: Record) -> np.ndarray | None:
+    """Return the profile of a record where it is one of the game."""
+    dims, profile = record.get("profile", ((), np.nan))
+    fits = dims == ("player", "axis") and isinstance(game, Game) and profile.shape == game.space.shape
+    return np.asarray(profile) if fits and np.all(np.isfinite(profile)) else None
 
 
 def answer(game: Any, state: State) -> dict[str, Any]:
@@ -122,8 +149,8 @@ def answer(game: Any, state: State) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``profile`` and ``parameters`` as given; ``claim``; ``sentence``, the claim in words; ``regret`` and
-        ``bound`` per player, with None for what is infinite or unknown; ``coverage``; ``rounding``, None
+        ``profile`` and ``parameters`` as given; ``claim``; ``sentence``, what stands behind it; ``regret``
+        and ``bound`` per player, with None for what is infinite or unknown; ``coverage``; ``rounding``, None
         without a bound; ``payoffs``.
 
     Raises
@@ -188,15 +215,18 @@ def _answer_of(
 
 
 def sentence_of(proof: Certificate) -> str:
-    """Return a certificate's claim with the largest gain found and the bound, in one sentence.
+    """Return what stands behind a certificate's claim, in one sentence.
 
     >>> sentence_of(Certificate(np.array([1e-3]), np.array([np.inf]), "lower bound", "grid", 1e-6))
-    'not an equilibrium: a gain of 0.001 was found; no bound is proved'
+    'A gain of 0.001 was found; no bound is proved.'
     """
     gain, bound = float(np.max(proof.regret)), float(np.max(proof.bound))
-    found = f"a gain of {gain:.3g} was found" if gain > np.max(proof.tolerance) else "no gain was found"
-    proved = f"no gain exceeds {bound:.3g}" if np.isfinite(bound) else "no bound is proved"
-    return f"{proof.statement}: {found}; {proved}" if np.isfinite(gain) else f"{proof.claim}: {proof.method}"
+    if not np.isfinite(gain):
+        return f"{proof.method}."
+    found = f"A gain of {gain:.3g} was found" if gain > np.max(proof.tolerance) else "No gain was found"
+    more = [gain_in_words(proof.largest_gain)] if proof.claim == "approximate equilibrium" else []
+    more += [f"no gain exceeds {bound:.3g}" if np.isfinite(bound) else "no bound is proved"]
+    return f"{'; '.join([found, *more])}."
 
 
 def plain(value: Any) -> Any:
@@ -218,17 +248,12 @@ def plain(value: Any) -> Any:
     return plain(np.asarray(value).tolist())  # an array of JAX
 
 
-def _figure(view: str, made: tuple[str, str, dict[str, Any]], known: dict[str, Any] | None) -> Figure:
+def _figure(view: str, made: Found, known: dict[str, Any] | None, game: Any) -> Figure:
     """Return a figure of what a module of a view returned, with an answer for its data if there is one."""
     title, text, data = made
     data = plain(data | ({"answers": [known]} if known and "profile" in data else {}))
     first = {"profile": data["profile"]} if "profile" in data else {}
-    return Figure(view, title, text, data, first | {"parameters": {}, "settled": True})
-
-
-def _figures(game: Any, profile: np.ndarray | None) -> list[Figure]:
-    """Return a figure for every view that takes the game."""
-    return []
+    return Figure(view, title, text, data, first | {"parameters": {}, "settled": True}, game)
 
 
 def _checked_profile(game: Any, profile: object) -> np.ndarray | None:
@@ -248,9 +273,3 @@ def _checked_profile(game: Any, profile: object) -> np.ndarray | None:
     low, high = (np.asarray(space.unconstrain(edge)) for edge in (usual.low, usual.high))
     shares = (np.arange(len(low)) + 0.5)[:, None] / len(low)
     return np.asarray(space.constrain(low + shares * (high - low)))
-
-
-def changeable(game: Any) -> dict[str, Any]:
-    """Return the arguments with which a game was made, those that a state's parameters may replace."""
-    recipe = recipe_of(game)
-    return dict(recipe.given) if recipe else {}

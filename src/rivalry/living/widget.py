@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache, partial
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from rivalry.core.results import Solution
@@ -11,8 +11,6 @@ from rivalry.living.bundle import style, widget_module
 from rivalry.living.figure import Figure, answer, figure_of, figures_of_solution, no_figure
 
 MISSING = "explore: needs anywidget; install it with `pip install 'rivalry[notebook]'`"
-
-Answer = Callable[[Any], dict[str, Any]]
 
 
 def explore(game: Any, profile: object = None) -> Any:
@@ -44,20 +42,16 @@ def explore(game: Any, profile: object = None) -> Any:
     >>> figure.answer["claim"]
     'equilibrium'
     """
-    return widget_of([(figure_of(game, profile), partial(answer, game))])
+    return widget_of([figure_of(game, profile)])
 
 
 def explore_solution(found: Solution) -> Any:
     """Return the living figures of a solution, as `rivalry.Solution.explore` does."""
-    figures = figures_of_solution(found)
-    if not figures and found.game is not None:
-        figures = [figure_of(found.game)]
-    ask = None if found.game is None else partial(answer, found.game)
-    return widget_of([(figure, ask) for figure in figures])
+    return widget_of(figures_of_solution(found))
 
 
-def widget_of(figures: Sequence[tuple[Figure, Answer | None]]) -> Any:
-    """Return a widget of figures, each with the function that answers its state.
+def widget_of(figures: Sequence[Figure]) -> Any:
+    """Return a widget of figures; what a person sets is certified where a figure has a game.
 
     Raises
     ------
@@ -67,26 +61,26 @@ def widget_of(figures: Sequence[tuple[Figure, Answer | None]]) -> Any:
     if not figures:
         raise ValueError(no_figure("result"))
     kind = _widget_class()
-    first = figures[0][0]
+    first = figures[0]
     widget = kind(
-        _esm=widget_module(figure.view for figure, _ in figures),
+        _esm=widget_module(figure.view for figure in figures),
         _css=style(),
-        titles=[figure.title for figure, _ in figures],
+        titles=[figure.title for figure in figures],
         figure=first.content,
         state=first.state,
     )
 
     def choose(change: Any) -> None:
-        figure = figures[change["new"]][0]
+        figure = figures[change["new"]]
         with widget.hold_trait_notifications():
             widget.answer, widget.state, widget.figure = None, figure.state, figure.content
 
     def certify(change: Any) -> None:
-        ask, state = figures[widget.chosen][1], change["new"]
-        if ask is None or not state.get("settled") or not state.get("profile"):
+        game, state = figures[widget.chosen].game, change["new"]
+        if game is None or not state.get("settled") or not state.get("profile"):
             return
         try:
-            widget.answer = ask(state)
+            widget.answer = answer(game, state)
         except ValueError as error:  # parameters that the family refuses
             widget.answer = {**state, "claim": None, "sentence": str(error), "regret": [], "bound": []}
 

@@ -7,22 +7,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rivalry.core.files import DamagedFile
 from rivalry.core.method import Learner
 from rivalry.lab.report.answers import heading, metric_names
 from rivalry.lab.report.commands import changes_of, run_command, sweep_option
+from rivalry.lab.report.findings import Findings
 from rivalry.lab.report.judge import REFERENCES, JudgedCell, JudgedExpectation, results, tally
 from rivalry.lab.study.points import Grid, short_names
 from rivalry.living.figure import Figure, figures_of_record, plain
 from rivalry.plots.select import format_value
 
 if TYPE_CHECKING:
-    from rivalry.lab.report.findings import Findings
     from rivalry.lab.store import Run
     from rivalry.lab.store.cells import StoredCell
 
-FIGURES, SEARCHED = 6, 12  # most figures of cells, and most cells that are read for them
+FIGURES, SEARCHED = 6, 40  # most figures of cells, and most cells that are read for them
 PER_VIEW = 2  # most figures of one view
+ENTRIES = 24  # most policies in one figure
 VALUES = 12  # most metrics by which cells can be coloured
 CELLS = 20  # most cells named with a reference value
 
@@ -45,6 +48,15 @@ def figures_of_run(run: Run, findings: Mapping[str, Findings]) -> list[Figure]:
         own = [*figures_of_cells(part), sweep_figure(part, known), *_reference(part, known)]
         found += [replace(one, title=f"{part.title}: {one.title}") for one in own] if name else own
     return found
+
+
+def explore_run(run: Run) -> Any:
+    """Return the living figures of a run as a widget; see `rivalry.lab.store.Run.explore`."""
+    from rivalry.living.widget import widget_of
+
+    parts = run.parts() or {"": run}
+    findings = {name: Findings(part.head["study"], part.collect().data) for name, part in parts.items()}
+    return widget_of(figures_of_run(run, findings))
 
 
 def figures_of_cells(run: Run) -> list[Figure]:
@@ -73,11 +85,36 @@ def figures_of_cells(run: Run) -> list[Figure]:
             except Exception:  # a study that cannot be built here: views of the record remain
                 game = world = None
         for one in figures_of_record(game, record, world=world):
-            if views[one.view] < PER_VIEW:
+            where = place_in_words(run, cell)
+            before = next((k for k, known in enumerate(found) if known.view == one.view == "policy"), None)
+            if before is not None:
+                found[before] = _with_entries(found[before], one, where)
+            elif views[one.view] < PER_VIEW:
                 views[one.view] += 1
-                where = place_in_words(run, cell)
-                found.append(replace(one, title=f"{one.title} ({where})" if where else one.title))
+                found.append(_named(one, where))
+        if len(found) >= FIGURES:
+            break
     return found[:FIGURES]
+
+
+def _named(one: Figure, where: str) -> Figure:
+    """Return a figure whose title, or the label of whose policy, says of which cell it is."""
+    if one.view == "policy":
+        entries = [
+            {**entry, "label": ", ".join(filter(None, [where, entry["label"]]))}
+            for entry in one.data["entries"]
+        ]
+        return replace(one, data={**one.data, "entries": entries})
+    return replace(one, title=f"{one.title} ({where})" if where else one.title)
+
+
+def _with_entries(known: Figure, more: Figure, where: str) -> Figure:
+    """Return a figure of policies with those of another cell, where these have the same states."""
+    new = _named(more, where).data["entries"][-1:]
+    shapes = {np.shape(entry["policy"]) for entry in (*known.data["entries"], *new)}
+    if len(shapes) > 1 or len(known.data["entries"]) >= ENTRIES:
+        return known
+    return replace(known, data={**known.data, "entries": [*known.data["entries"], *new]})
 
 
 def place_in_words(run: Run, cell: StoredCell) -> str:

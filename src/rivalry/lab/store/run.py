@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from rivalry.core import files
 from rivalry.core.display import html_table
 from rivalry.core.files import DamagedFile, DiskFull, Lock, StoreError
+from rivalry.core.registry import load
 from rivalry.core.results import SCHEMA, Record, netcdf, provenance
 from rivalry.lab.store.bookkeeping import (
     SUMS,
@@ -510,6 +511,16 @@ class Run:
     def write_dataset(self) -> None:
         """Write the dataset to ``dataset.nc``. Raises `DiskFull`."""
         files.write(self.folder / "dataset.nc", netcdf(self.dataset()))
+
+    def explore(self) -> Any:
+        """Return the living figures of the run for a notebook: of its first cells, all cells and references.
+
+        Raises
+        ------
+        ValueError
+            Without the packages of the extra ``notebook``.
+        """
+        return load("rivalry.lab.report.living:explore_run")(self)
 
     def __repr__(self) -> str:
         counts = self.counts()

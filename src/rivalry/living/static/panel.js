@@ -98,7 +98,7 @@ export function playersTable(names, columns) {
     return { cells, bar, gain, node: el("tr", {}, head, cells, el("td", {}, bar, gain)) };
   });
   const head = el("tr", {}, ["player", ...columns, "gain"].map((one) => el("th", { scope: "col" }, one)));
-  const node = el("section", { class: "rv-card" }, el("table", { class: "rv-table" },
+  const node = el("section", { class: "rv-card" }, el("table", { class: columns.length > 2 ? "rv-table rv-many" : "rv-table" },
     el("caption", {}, "Players, and what each could gain by changing its own choice"),
     el("thead", {}, head), el("tbody", {}, rows.map((row) => row.node))));
   return {

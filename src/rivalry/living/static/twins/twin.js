@@ -33,7 +33,7 @@ export function refine(f, low, high) {
   let [a, d] = [low, high];
   let [b, c] = [d - golden * (d - a), a + golden * (d - a)];
   let [fb, fc] = [f(b), f(c)];
-  for (let k = 0; k < 60 && d - a > 1e-10 * Math.max(Math.abs(a), Math.abs(d), 1e-3); k++) {
+  for (let k = 0; k < 60 && d - a > 1e-9 * Math.max(Math.abs(a), Math.abs(d), 1e-3); k++) {
     if (fb > fc) {
       [d, c, fc] = [c, b, fb];
       b = d - golden * (d - a);

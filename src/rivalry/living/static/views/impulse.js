@@ -141,7 +141,7 @@ export default {
     root.setAttribute("aria-label", title);
     const main = el("div", { class: "rv-main" });
     const side = el("div", { class: "rv-side" });
-    root.replaceChildren(el("div", { class: "rv-view" }, el("div", { class: "rv-head" }, el("h3", { class: "rv-title" }, title),
+    root.replaceChildren(el("div", { class: "rv-view" }, el("div", { class: "rv-head" }, el("h2", { class: "rv-title" }, title),
       el("p", { class: "rv-lead" }, text)), main, side));
     describe(root, text);
 

@@ -47,7 +47,7 @@ function strip(row) {
 export default {
   /** @param {{model: any, el: HTMLElement}} context */
   render({ model, el: root }) {
-    const heading = el("h3", { class: "rv-title" });
+    const heading = el("h2", { class: "rv-title" });
     const lead = el("p", { class: "rv-lead" });
     const order = el("select", { "aria-label": "order", onchange: () => draw() },
       Object.keys(ORDERS).map((name) => el("option", { value: name }, name)));

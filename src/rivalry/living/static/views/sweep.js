@@ -72,7 +72,7 @@ export default {
     const under = el("div", { class: "rv-cells-axis rv-note", "aria-hidden": "true" });
     const tally = el("p", { class: "rv-note" });
     const detail = el("div", { class: "rv-card", "aria-live": "polite" });
-    const heading = el("h3", { class: "rv-title" }, title);
+    const heading = el("h2", { class: "rv-title" }, title);
     const lead = el("p", { class: "rv-lead" }, text);
     const view = el("div", { class: "rv-view" }, el("div", { class: "rv-head" }, heading, lead),
       el("div", { class: "rv-main" }, el("label", { class: "rv-row" }, "Colour", colour), key, scroll, under, tally),

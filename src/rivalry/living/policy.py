@@ -1,0 +1,96 @@
+"""Data of the view ``policy``: bids by karma held, the distribution of karma, and what one agent could gain.
+
+Takes karma economies, and records of them with ``policy [player private karma bid]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rivalry.core.game import is_population
+from rivalry.core.results import Certificate, Record
+
+SNAPSHOTS = 12  # most policies of a path
+DIGITS = 4  # of probabilities
+DIMS = ("player", "private", "karma", "bid")
+
+
+def view_of(game: Any, profile: np.ndarray | None) -> tuple[str, str, dict[str, Any]] | None:
+    """Return title, text and data of a policy ``[state action]`` in its own population; None elsewhere."""
+    if not is_population(game) or profile is None:
+        return None
+    from rivalry.core.jax import put
+    from rivalry.population import record_of  # loads JAX
+
+    record, proof = record_of(game, put(profile), 1e-6)
+    known = record | (proof.record() if proof else {})
+    return view_of_record(game, known | {"profile": (("state", "action"), profile)}, {})
+
+
+def view_of_record(
+    game: Any, record: Record, names: Mapping[str, tuple[str, ...]]
+) -> tuple[str, str, dict[str, Any]] | None:
+    """Return title, text and data of a record with a policy of bids; None for other records.
+
+    Data: ``types``, their names; ``urgency [type private]``; ``entries``, a policy each: ``label``, ``policy
+    [type private karma bid]``, ``mean_bid`` and ``karma [type private karma]``, the joint distribution (None
+    where it is not stored), ``gain [type]``, the exploitability, and ``relative [type]``, the same as a part
+    of what is at stake, ``payoff [type]``, ``claim`` and ``sentence``. A path of policies gives an entry per
+    step; ``start`` is the number of the result's own.
+    """
+    if "policy" not in record or record["policy"][0] != DIMS:
+        return None
+    policy = record["policy"][1]
+    types, urgencies = policy.shape[:2]
+    urgency = (
+        record["urgency"][1] if "urgency" in record else np.arange(1.0, urgencies + 1)[None].repeat(types, 0)
+    )
+    labels = list(names.get("player", ())) or [f"type {k}" for k in range(types)]
+    path = _path(record, policy.shape)
+    entries = [*path, _entry(record)]
+    data = {"types": labels, "urgency": urgency, "entries": entries, "start": len(path)}
+    gain = record["exploitability"][1] if "exploitability" in record else np.zeros(0)
+    text = f"Bids by karma held, for {types} type{'s' * (types > 1)} and {urgencies} urgencies."
+    if gain.size and np.isfinite(gain).all():
+        text += f" One agent could gain at most {float(np.max(gain)):.3g} by another policy."
+    return "Bids by karma held", text, data
+
+
+def _entry(record: Record) -> dict[str, Any]:
+    policy = record["policy"][1]
+    proof = Certificate.from_record(record)
+    levels = np.arange(policy.shape[-1])
+
+    def stored(name: str) -> Any:
+        return record[name][1] if name in record else None
+
+    return {
+        "label": "",
+        "policy": np.round(policy, DIGITS),
+        "mean_bid": np.round(policy @ levels, DIGITS),
+        "karma": stored("karma_distribution"),
+        "gain": stored("exploitability"),
+        "relative": stored("relative_exploitability"),
+        "payoff": stored("payoff"),
+        "claim": None if proof is None else proof.claim,
+        "sentence": "" if proof is None else proof.statement,
+    }
+
+
+def _path(record: Record, shape: tuple[int, ...]) -> list[dict[str, Any]]:
+    """Return policies along a method's path, without their populations."""
+    if "path" not in record or record["path"][0] != ("step", "state", "action"):
+        return []
+    rows = record["path"][1]
+    chosen = np.unique(np.linspace(0, len(rows) - 1, SNAPSHOTS).round().astype(int))[:-1]
+    found = []
+    for row in chosen.tolist():
+        step = int(record["path_step"][1][row])
+        gain = record["path_exploitability"][1][row] if "path_exploitability" in record else None
+        parts: Record = {"policy": (DIMS, rows[row].reshape(shape))}
+        parts |= {} if gain is None else {"exploitability": (("player",), gain)}
+        found.append({**_entry(parts), "label": f"step {step}"})
+    return found

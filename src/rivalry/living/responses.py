@@ -1,0 +1,181 @@
+"""The view `responses`: the plane of one choice of each of two players.
+
+It takes games of two players on a box with one or two axes each (of a race, its two inputs), two-player
+finite games with two actions each, and records of them with ``equilibria`` or a profile. Its data:
+
+- ``game``: the data of the twin (`rivalry.living.twins`), or None; then ``curves`` has best responses on a
+  grid per player, ``{rival, found}``;
+- ``axes``, a choice each: ``label``, ``short``, and the range ``low`` to ``high`` that is drawn; ``low`` and
+  ``high [player axis]`` are the bounds of the space; ``mixture``, whether a choice is a probability;
+- ``equilibria``: ``{profile, claim, coverage, radius, sentence}``; ``complete`` and ``reason`` of their list;
+- ``players``, ``profile``, ``parameters``, ``answers`` as in the view `line`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rivalry.core.certify import concrete_profile, payoffs
+from rivalry.core.game import Game
+from rivalry.core.jax import jax
+from rivalry.core.results import Record, radius_in_words
+from rivalry.core.space import Box, Simplex
+from rivalry.games.matrix import Matrix
+from rivalry.living.line import UNITS, Found, spread
+from rivalry.living.twins import axis_names, numbers, player_names, sliders, twin_data
+
+GRID = 81  # choices per player behind curves that Python computes
+ROOM = 2.5  # the range drawn of amounts without a usual range, in units of the largest one known
+MOST_LISTED = 40
+
+
+def view_of(game: Any, profile: np.ndarray | None) -> Found | None:
+    """Return title, text alternative and data of the plane of two choices; None for other games.
+
+    >>> import rivalry as rv
+    >>> title, text, data = view_of(rv.games.market(), np.array([[30.0], [30.0]]))
+    >>> text
+    'Player 0 chooses quantity 30 and earns 900; player 1 chooses quantity 30 and earns 900.'
+    >>> data["axes"][0]["label"], data["high"]
+    ('quantity', [[100.0], [100.0]])
+    """
+    return _view(game, profile, [])
+
+
+def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:
+    """Return the plane with the equilibria of a record, at its profile or the first equilibrium.
+
+    None without a game, and for records without either.
+    """
+    if game is None or not {"equilibria", "profile"} & set(record):
+        return None
+    listed = _equilibria(record)
+    profile = np.asarray(record["profile"][1]) if "profile" in record else None
+    if (profile is None or not np.all(np.isfinite(profile))) and listed:
+        profile = np.asarray(listed[0]["profile"])
+    found = _view(game, profile, listed) if profile is None or profile.ndim == 2 else None
+    if found is None:
+        return None
+    title, text, data = found
+    if "complete" in record:
+        data["complete"] = bool(record["complete"][1])
+        data["reason"] = str(record["complete_reason"][1]) if "complete_reason" in record else ""
+        text += f" {len(listed)} equilibria are known" + (
+            ", and no other exists." if data["complete"] else "."
+        )
+    return title, text, data
+
+
+def _view(game: Any, profile: np.ndarray | None, listed: list[dict[str, Any]]) -> Found | None:
+    if not isinstance(game, Game) or not isinstance(game.space, Box | Simplex) or game.space.shape[0] != 2:
+        return None
+    mixture = isinstance(game.space, Simplex)
+    twin = twin_data(game)
+    if mixture and (not isinstance(game, Matrix) or game.sizes != (2, 2) or twin is None):
+        return None
+    if not mixture and (game.space.shape[1] > 2 or (twin is None and game.space.shape[1] > 1)):
+        return None
+    x = _first(game) if profile is None else np.asarray(profile, dtype=float)
+    low, high = (np.zeros((2, 1)), np.ones((2, 1))) if mixture else _edges(game.space)
+    names = player_names(game)
+    axes = _axes(game, x, listed, low, high)
+    curves = None if twin else _curves(game, axes[0], low[:, 0], high[:, 0])
+    if (twin is None and curves is None) or not np.all(np.isfinite(high)):
+        return None
+    paid = np.asarray(payoffs(game, concrete_profile(game, x)))
+    data = {
+        "game": twin,
+        "players": names,
+        "axes": axes,
+        "mixture": mixture,
+        "low": numbers(low),
+        "high": numbers(high),
+        "profile": numbers(x),
+        "parameters": sliders(game),
+        "curves": curves,
+        "equilibria": listed,
+        "complete": False,
+        "reason": "",
+        "answers": [],
+    }
+    own = [", ".join(f"{one['label']} {v:.4g}" for one, v in zip(axes, row, strict=False)) for row in x]
+    parts = zip(names, own, paid, strict=True)
+    text = "; ".join(f"{who} chooses {choice} and earns {pay:.4g}" for who, choice, pay in parts)
+    return repr(game).split(":")[0], f"{text[:1].upper()}{text[1:]}.", data
+
+
+def _edges(space: Box) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bounds of the space as NumPy arrays ``[player axis]``."""
+    return np.asarray(space.low, dtype=float), np.asarray(space.high, dtype=float)
+
+
+def _first(game: Any) -> np.ndarray:
+    """Return a profile to begin with: even mixtures, amounts of 1, or choices apart from one another."""
+    if isinstance(game.space, Simplex):
+        return np.full((2, 2), 0.5)
+    low, high = _edges(game.space)
+    if game.space.reparametrised:
+        return np.clip(np.ones(game.space.shape), low, high)
+    return np.concatenate([spread(low[:, a], high[:, a]) for a in range(game.space.shape[1])], axis=1)
+
+
+def _axes(
+    game: Any, x: np.ndarray, listed: list[dict[str, Any]], low: np.ndarray, high: np.ndarray
+) -> list[dict[str, Any]]:
+    """Return the label and the range of every axis of the plane."""
+    if isinstance(game.space, Simplex):
+        first = str(game.actions[0][0])
+        action = first if not first.isdigit() else f"action {first}"
+        return [{"label": f"probability of {action}", "short": action, "low": 0.0, "high": 1.0}]
+    names = axis_names(game) or [f"choice {a}" if low.shape[1] > 1 else "choice" for a in range(low.shape[1])]
+    found = []
+    for a, name in enumerate(names):
+        top = float(high[:, a].max())
+        if game.space.reparametrised:  # the space is far wider than where play is
+            known = [x[:, a].max(), *(np.max(np.asarray(one["profile"])[:, a]) for one in listed)]
+            top = min(top, float(f"{ROOM * max(known):.2g}") or 1.0)
+        short = name.removesuffix(" input")
+        found.append({"label": name, "short": short, "low": float(low[:, a].min()), "high": top})
+    return found
+
+
+def _equilibria(record: Record) -> list[dict[str, Any]]:
+    """Return the equilibria of a record with their proofs; none where it lists none."""
+    if "equilibria" not in record:
+        return []
+    rows = np.asarray(record["equilibria"][1], dtype=float)
+    radii = np.asarray(record["radius"][1], dtype=float) if "radius" in record else np.full(len(rows), np.nan)
+    found = []
+    for k, row in enumerate(rows[:MOST_LISTED]):
+        if not np.all(np.isfinite(row)):
+            continue
+        known = np.isfinite(radii[k])
+        place = "; ".join(", ".join(f"{v:.5g}" for v in own) for own in row)
+        proof = f"proved, exact within {radius_in_words(float(radii[k]))}" if known else "no proof"
+        found.append(
+            {
+                "profile": numbers(row),
+                "claim": "equilibrium" if known else None,
+                "coverage": "proved" if known else None,
+                "radius": float(radii[k]) if known else None,
+                "sentence": f"{place}: {proof}",
+            }
+        )
+    return found
+
+
+def _curves(
+    game: Any, axis: Mapping[str, Any], low: np.ndarray, high: np.ndarray
+) -> list[dict[str, Any]] | None:
+    """Return each player's best responses on a grid; None where JAX cannot trace the payoffs."""
+    rows = [np.linspace(low[k], high[k], GRID) for k in range(2)]
+    plane = np.stack(np.meshgrid(*rows, indexing="ij"), axis=-1).reshape(-1, 2, 1)
+    try:
+        paid = np.asarray(jax.jit(jax.vmap(game.payoffs))(plane)).reshape(GRID, GRID, 2)
+    except (jax.errors.JAXTypeError, TypeError):
+        return None
+    best = np.argmax(paid[..., 0], axis=0), np.argmax(paid[..., 1], axis=1)
+    return [{"rival": numbers(rows[1 - k]), "found": numbers(rows[k][best[k]])} for k in range(2)]
