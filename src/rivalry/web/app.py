@@ -274,6 +274,11 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
         drawn = await _aside(bench.reader.ask, results.figures, folder, part, str(out))
         return {"set": out.name, "figures": drawn}
 
+    @app.get("/api/runs/{name}/living")
+    async def living(name: str, part: str = "") -> Any:
+        folder = await _aside(bench.results_folder, name)
+        return {"figures": await _aside(bench.reader.ask, results.jsonable, "living", folder, part)}
+
     @app.get("/api/figures/{folder}/{file}")
     async def figure(folder: str, file: str) -> Response:
         return _picture(bench.scratch, folder, file)
@@ -326,11 +331,11 @@ def _add_games(app: FastAPI, bench: Workbench) -> None:
     async def family(name: str) -> Any:
         return await _aside(bench.player.ask, explore.family, name)
 
-    @app.post("/api/games/{name}/figure")
-    async def figure(name: str, request: Request) -> Any:
+    @app.post("/api/games/{name}/figures")
+    async def figures(name: str, request: Request) -> Any:
         body = await _body(request)
         parameters = _typed(body, "parameters", dict, {})
-        return await _aside(bench.player.ask, explore.figure, name, parameters, body.get("profile"))
+        return await _aside(bench.player.ask, explore.figures, name, parameters, body.get("profile"))
 
     @app.post("/api/games/{name}/answer")
     async def answer(name: str, request: Request) -> Any:

@@ -1,4 +1,4 @@
-"""A process beside the server for all that loads JAX, xarray or Matplotlib, so that pages never wait for it."""
+"""A process beside the server for all that loads JAX, xarray or Matplotlib: pages do not wait for that."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rivalry.core.registry import load, near
 from rivalry.lab.study import games
-from rivalry.living.figure import Figure, answer, figure_of, plain
+from rivalry.living.figure import answer, figures_of, plain
 from rivalry.web.safety import Refused
 from rivalry.web.studies import keys_of
 
@@ -25,15 +25,25 @@ def family(name: str) -> dict[str, Any]:
     }
 
 
-def figure(name: str, parameters: Mapping[str, Any], profile: Any) -> dict[str, Any]:
-    """Return the living figure of a game. Raises `ValueError` for a game that cannot be made or drawn."""
-    found: Figure = figure_of(_game(name, parameters), profile)
-    return {"figure": plain(found.content), "state": plain(found.state)}
+def figures(name: str, parameters: Mapping[str, Any], profile: Any) -> dict[str, Any]:
+    """Return the living figures of a game, the most telling one first, or why there is none."""
+    try:
+        found = figures_of(_game(name, parameters), profile)
+    except ValueError as error:
+        return {"figures": [], "fault": " ".join(str(error).split())}
+    why = "" if found else "no living figure draws this game; change its parameters, or run a study of it"
+    return {
+        "figures": [{"figure": plain(one.content), "state": plain(one.state)} for one in found],
+        "fault": why,
+    }
 
 
 def certified(name: str, parameters: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is proved of the profile that a person set."""
-    return dict(plain(answer(_game(name, parameters), state)))
+    """Return what is proved of the profile that a person set, or why nothing can be."""
+    try:
+        return dict(plain(answer(_game(name, parameters), state)))
+    except ValueError as error:
+        return {"fault": " ".join(str(error).split())}
 
 
 def _game(name: str, parameters: Mapping[str, Any]) -> Any:

@@ -44,7 +44,7 @@ class Jobs:
                 raise Refused(409, f"{folder.name}: is being computed already")
             if len(self.working()) >= MOST:
                 raise Refused(409, f"{MOST} runs are being computed; pause one, or wait")
-            messages = tempfile.TemporaryFile()
+            messages = tempfile.TemporaryFile()  # noqa: SIM115
             process = subprocess.Popen(
                 [sys.executable, "-m", "rivalry", *arguments],
                 cwd=self.home,
@@ -87,7 +87,7 @@ class Jobs:
         ]
 
     def stop(self, folder: Path) -> None:
-        """Interrupt the process that computes a run, as Ctrl-C does: finished cells are kept. Raises `Refused`."""
+        """Interrupt the process that computes a run, as Ctrl-C does. Raises `Refused`."""
         job = self._jobs.get(folder)
         number = job.process.pid if job is not None and job.process.poll() is None else owner(folder)
         if number is None:

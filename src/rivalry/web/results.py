@@ -15,13 +15,16 @@ import numpy as np
 from rivalry.core.statistics import format_interval, half_width
 from rivalry.lab.export import export
 from rivalry.lab.report.answers import REPEATED, answer_table, heading, metric_names
+from rivalry.lab.report.commands import commands
 from rivalry.lab.report.figures import draw
 from rivalry.lab.report.findings import Findings
 from rivalry.lab.report.judge import tally
-from rivalry.lab.report.page import build, certificate_groups, commands
+from rivalry.lab.report.living import figures_of_run
+from rivalry.lab.report.page import build, certificate_groups
 from rivalry.lab.report.sentences import headline, sentences
 from rivalry.lab.report.warned import failures_of, lines, warnings_of
 from rivalry.lab.store import Run
+from rivalry.lab.study.expect import TABLES
 from rivalry.living.figure import plain
 from rivalry.web.safety import Refused
 
@@ -78,6 +81,14 @@ def figures(folder: str, part: str, out: str) -> list[dict[str, str]]:
     return [{"kind": one.kind, "file": one.file, "caption": one.caption, "why": one.why} for one in drawn]
 
 
+def living(folder: str, part: str) -> list[dict[str, Any]]:
+    """Return the living figures of a run, or of one of its parts; those of its cells come first."""
+    run = _part(folder, part)
+    parts = run.parts() or {"": run}
+    findings = {name: Findings(one.head["study"], one.collect().data) for name, one in parts.items()}
+    return [{"figure": one.content, "state": one.state} for one in figures_of_run(run, findings)]
+
+
 def download(folder: str, to: str, out: str) -> str:
     """Write a run in another form into a folder, and return the one file to send. Raises `Refused`."""
     run, home = _part(folder, ""), Path(out)
@@ -120,12 +131,12 @@ def compare(folders: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
                 "differences": [_differences(tables[0], table) for table in tables[1:]],
             }
         )
-    first = _text(runs[0][1])
+    texts = [_tables(run) for _, run in runs]
     return {
         "runs": [{"label": label, "title": run.title, "study": run.name} for label, run in runs],
         "quantities": quantities,
         "left_out": names[SERIES:],
-        "studies": [_difference_of_texts(first, _text(run)) for _, run in runs[1:]],
+        "studies": [_difference_of_texts(texts[0], text) for text in texts[1:]],
     }
 
 
@@ -200,6 +211,22 @@ def _difference_of_texts(first: str, other: str) -> list[dict[str, str]]:
     """Return the lines that differ between two studies, with three lines around each."""
     rows = list(unified_diff(first.splitlines(), other.splitlines(), lineterm="", n=3))[2:]
     return [{"mark": row[:1].strip(), "text": row if row.startswith("@@") else row[1:]} for row in rows]
+
+
+def _tables(run: Run) -> str:
+    """Return what determines a run's results as TOML, with all changes of the command line."""
+    import tomlkit
+
+    study = run.head["study"]
+    document = {key: study.get(key) for key in TABLES if study.get(key)}
+    return tomlkit.dumps(_storable(document))
+
+
+def _storable(value: Any) -> Any:
+    """Return a value without null, which TOML lacks."""
+    if isinstance(value, dict):
+        return {key: _storable(entry) for key, entry in value.items() if entry is not None}
+    return [_storable(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def _text(run: Run) -> str:

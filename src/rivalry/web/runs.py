@@ -162,7 +162,7 @@ class Runs:
 
     def repeat(self, name: str, replications: int, study: str, trusted: Mapping[str, Any]) -> None:
         """Compute more replications in a run's folder; finished cells are kept. Raises `Refused`."""
-        from rivalry.lab.report.page import commands
+        from rivalry.lab.report.commands import commands
 
         run = self.run(name)
         self._require_trust(run, trusted)

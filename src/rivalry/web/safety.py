@@ -145,9 +145,7 @@ class Guard:
                 raise Refused(403, "a request of another site; only the workbench's own pages may ask")
             return
         if origin is None:
-            raise Refused(
-                403, "a request without Origin; only the workbench's own pages may change something"
-            )
+            raise Refused(403, "a request without Origin; only the workbench's own pages may change things")
         if headers.get("content-type", "").partition(";")[0].strip() != "application/json":
             raise Refused(415, "the body must be application/json")
 

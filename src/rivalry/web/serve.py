@@ -82,9 +82,7 @@ def serve(
         h11_max_incomplete_event_size=65_536,  # bytes of headers
         lifespan="off",  # closed here, once
     )
-    signal.set_wakeup_fd(
-        -1
-    )  # the command line ends a process that is slow at Ctrl-C; this one closes in order
+    signal.set_wakeup_fd(-1)  # the command line would end this process before it has closed
     try:
         Server(settings).run(sockets=[listener])
     except KeyboardInterrupt:  # the ordinary end

@@ -162,7 +162,7 @@ def check(
     folder: str,
     changes: Sequence[Mapping[str, Any]],
     build: bool,
-    trusted: dict[str, Any],
+    trusted: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return a study's text after changes of the form, its tables, and what is wrong with it.
 

@@ -42,15 +42,17 @@ export default async function compare({ root, query: given, go, title }) {
     el("p", { class: "soft" }, "Mean of the differences at the same point and replication, with its 95 % interval (Student's t). One replication has no interval."), ...differences(found)));
   found.studies.forEach((/** @type {any[]} */ rows, /** @type {number} */ k) => {
     const lines = rows.map((row) => el("div", { "data-mark": row.mark }, row.text.startsWith("@@") ? "…" : `${row.mark || " "} ${row.text}`));
-    root.append(section(`Study of ${found.runs[k + 1].label}, against the first`, rows.length ? el("pre", { class: "code diff" }, ...lines) : el("p", { class: "soft" }, "The studies are the same text.")));
+    root.append(section(`Study of ${found.runs[k + 1].label}, against the first`, rows.length ? el("pre", { class: "code diff" }, ...lines) : el("p", { class: "soft" }, "The studies are the same.")));
   });
 }
 
 /** @param {any} found */
 function differences(found) {
+  const places = found.quantities.flatMap((/** @type {any} */ one) => one.differences.flat());
+  const several = new Set(places.map((/** @type {any} */ row) => row.at.algorithm)).size > 1;
   const blocks = found.runs.slice(1).map((/** @type {any} */ run, /** @type {number} */ k) => {
     const rows = found.quantities.flatMap((/** @type {any} */ one) => one.differences[k].map((/** @type {any} */ row) => [
-      one.label, Object.entries(row.at).map(([key, value]) => `${key} = ${typeof value === "number" ? format(value) : value}`).join(", ") || "–", row.entry || "–", row.words, String(row.n),
+      one.label, Object.entries(row.at).filter(([key]) => several || key !== "algorithm").map(([key, value]) => `${key} = ${typeof value === "number" ? format(value) : value}`).join(", ") || "–", row.entry || "–", row.words, String(row.n),
       row.half === null ? "–" : Math.abs(row.mean) > row.half ? "yes" : "no"]));
     return rows.length
       ? table(["quantity", "at", "entry", "difference", "n", "interval excludes 0"], rows.slice(0, 400), `${run.label}${rows.length > 400 ? ` (first 400 of ${rows.length})` : ""}`)
@@ -72,7 +74,7 @@ function overlay(root, one) {
   const box = el("figure", { class: "panel" }, el("h3", {}, one.label));
   root.append(box);
   const y = ends(all.flatMap((/** @type {any} */ row) => [row.mean - (row.half ?? 0), row.mean + (row.half ?? 0)]));
-  const axes = frame(box, { height: 260, x: { low: Math.min(...x), high: Math.max(...x), label: key }, y: { ...y, label: one.label }, label: `${one.label} by ${key}` });
+  const axes = frame(box, { height: 260, x: { low: Math.min(...x), high: Math.max(...x), label: key }, y, label: `${one.label} by ${key}` });
   one.series.forEach((/** @type {any[]} */ rows, /** @type {number} */ k) => {
     const groups = new Map();
     for (const row of rows) {

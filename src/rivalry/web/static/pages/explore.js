@@ -7,6 +7,22 @@ import { glyph } from "./home.js";
 
 const PREFERRED = ["players", "reach", "kernel", "resource", "intercept", "slope", "unit_cost", "substitution", "form", "disaster_cost", "performance_productivity", "safety_productivity", "name", "mean_karma", "discount"];
 
+/** Where an exploration begins, with more to see than at the defaults. @type {Record<string, any>} */
+const START = { influencer: { players: 3, reach: 0.2, resource: "bimodal" }, matrix: { name: "rock_paper_scissors" } };
+
+/** @type {Record<string, string>} */
+const VIEWS = { line: "On a line", responses: "Best responses", triangle: "In a triangle", branches: "Branches", impulse: "A forced deviation", policy: "Policy", streets: "Streets" };
+
+/** @param {string} text */
+function readSet(text) {
+  try {
+    const found = JSON.parse(text);
+    return found && typeof found === "object" && !Array.isArray(found) ? found : {};
+  } catch {
+    return {};
+  }
+}
+
 /** @param {any} place */
 export default async function explore({ root, query: given, go, title }) {
   const name = given.get("family");
@@ -23,11 +39,13 @@ export default async function explore({ root, query: given, go, title }) {
   const side = el("div", { class: "panel" }, el("p", { class: "soft" }, "reading the family …"));
   const room = el("div", { class: "living" }, el("div", { class: "skeleton" }, "building the game …"));
   const wrong = el("div");
+  const choice = el("div", { class: "chips", role: "group", "aria-label": "Figure", hidden: true });
+  let chosen = "";
   const make = button("Make a study of this", study);
   root.append(el("div", { class: "row between" }, el("div", {}, el("p", { class: "crumb" }, el("a", { href: "/explore" }, "Explore"), " / ", name), el("h1", {}, name)), make),
-    wrong, el("div", { class: "explore" }, side, room));
+    wrong, el("div", { class: "explore" }, side, el("div", { class: "section" }, choice, room)));
   /** @type {Record<string, any>} */
-  const parameters = JSON.parse(given.get("set") ?? "{}");
+  const parameters = given.has("set") ? readSet(given.get("set") ?? "") : { ...START[name] };
   /** @type {any} */
   let model = null;
   let clean = () => {};
@@ -39,16 +57,15 @@ export default async function explore({ root, query: given, go, title }) {
     const mine = ++turn;
     history.replaceState(null, "", `/explore${query({ family: name, set: Object.keys(parameters).length ? JSON.stringify(parameters) : "" })}`);
     try {
-      const found = await ask(`${path}/figure`, { parameters });
-      const view = (await import(`../living/views/${found.figure.view}.js`)).default;
+      const found = await ask(`${path}/figures`, { parameters });
       if (mine !== turn || closed) return;
       wrong.replaceChildren();
-      clean();
-      const box = el("div");
-      room.replaceChildren(box);
-      model = new Model({ figure: found.figure, state: found.state ?? {}, host: "workbench" }, certify);
-      clean = mount(box, view, model);
-      certify(model);
+      if (!found.figures.length) throw new Error(found.fault);
+      const views = found.figures.map((/** @type {any} */ one) => one.figure.view);
+      if (!views.includes(chosen)) chosen = views[0];
+      choice.replaceChildren(...views.map((/** @type {string} */ view) => button(VIEWS[view] ?? view, () => { chosen = view; present(found); }, { class: "chip", "data-view": view })));
+      choice.hidden = views.length < 2;
+      await present(found);
     } catch (error) {
       if (mine !== turn || closed) return;
       const words = error instanceof Error ? error.message : String(error);
@@ -57,14 +74,31 @@ export default async function explore({ root, query: given, go, title }) {
     }
   }
 
+  /** Mount the chosen figure. @param {any} found */
+  async function present(found) {
+    const { figure, state } = found.figures.find((/** @type {any} */ one) => one.figure.view === chosen);
+    const view = (await import(`../living/views/${figure.view}.js`)).default;
+    if (closed) return;
+    for (const chip of choice.children) chip.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (chip).dataset.view === chosen));
+    clean();
+    const box = el("div");
+    room.replaceChildren(box);
+    model = new Model({ figure, state: state ?? {}, host: "workbench" }, certify);
+    clean = mount(box, view, model);
+    certify(model);
+  }
+
   /** Ask for a proof of what stands in the figure, once it rests. @param {any} one */
   async function certify(one) {
-    const state = one.get("state");
+    const state = { ...one.get("state") };
+    state.profile ??= one.get("figure").data.profile;
     if (!state?.profile || state.settled === false) return;
     const mine = ++asked;
     try {
       const answer = await ask(`${path}/answer`, { parameters, state: { profile: state.profile, parameters: state.parameters ?? {} } });
-      if (mine === asked && one === model && !closed) one.set("answer", answer);
+      if (mine !== asked || one !== model || closed) return;
+      if (answer.fault) wrong.replaceChildren(notice(answer.fault, "fair"));
+      else one.set("answer", answer);
     } catch (error) {
       if (mine === asked && !closed) wrong.replaceChildren(notice(String(/** @type {any} */ (error).message), "fair"));
     }
@@ -84,7 +118,6 @@ export default async function explore({ root, query: given, go, title }) {
   draw();
   ask(path).then((family) => {
     if (closed) return;
-    Object.entries(family.example).forEach(([key, value]) => { if (parameters[key] === undefined) parameters[key] = value; });
     side.replaceChildren(el("p", { class: "soft" }, family.title), el("div", { class: "sliders" }, controls(family.keys, parameters, draw)));
   }, (error) => wrong.replaceChildren(notice(error.message, "bad")));
   return () => {
@@ -96,12 +129,14 @@ export default async function explore({ root, query: given, go, title }) {
 /** Sliders and choices for the parameters that one number or word sets. @param {any[]} keys @param {any} values @param {() => void} changed */
 function controls(keys, values, changed) {
   const rank = (/** @type {any} */ row) => (PREFERRED.includes(row.name) ? PREFERRED.indexOf(row.name) : 99);
-  const rows = keys.filter((row) => !row.name.includes(".")).sort((one, other) => rank(one) - rank(other)).map((row, k) => control(row, k, values, changed)).filter(Boolean);
-  return [...rows.slice(0, 8), rows.length > 8 ? el("details", {}, el("summary", {}, `${rows.length - 8} more`), el("div", { class: "sliders" }, rows.slice(8))) : null];
+  const rows = keys.filter((row) => !row.name.includes(".")).sort((one, other) => rank(one) - rank(other)).map((row) => [row, control(row, values, changed)]).filter(([, made]) => made);
+  const first = rows.filter(([row], k) => k < 8 && (rank(row) < 99 || values[row.name] !== undefined || typeof row.default === "number") && (typeof (values[row.name] ?? row.default) !== "undefined" && (values[row.name] ?? row.default) !== null));
+  const rest = rows.filter((row) => !first.includes(row));
+  return [...first.map(([, made]) => made), rest.length ? el("details", {}, el("summary", {}, `${rest.length} more`), el("div", { class: "sliders" }, rest.map(([, made]) => made))) : null];
 }
 
-/** @param {any} row @param {number} k @param {any} values @param {() => void} changed */
-function control(row, k, values, changed) {
+/** @param {any} row @param {any} values @param {() => void} changed */
+function control(row, values, changed) {
   const shapes = row.schema.anyOf ?? [row.schema];
   const number = shapes.find((/** @type {any} */ one) => one.type === "number" || one.type === "integer");
   const words = shapes.find((/** @type {any} */ one) => one.enum)?.enum ?? (row.schema.type === "boolean" ? [false, true] : null);
@@ -111,7 +146,7 @@ function control(row, k, values, changed) {
     choice.value = String(Math.max(0, words.indexOf(values[row.name] ?? row.default)));
     return el("label", { title: row.meaning }, label, choice);
   }
-  const usual = values[row.name] ?? row.default ?? Number(/\(default ([\d.]+)/.exec(row.meaning)?.[1] ?? NaN);
+  const usual = values[row.name] ?? row.default ?? Number(/(?:default|else) ([\d.]+)/.exec(row.meaning)?.[1] ?? NaN);
   if (!number || typeof usual !== "number" || Number.isNaN(usual)) return null;
   const whole = number.type === "integer";
   const floor = number.minimum ?? number.exclusiveMinimum;
@@ -119,7 +154,8 @@ function control(row, k, values, changed) {
   const ceiling = number.maximum ?? number.exclusiveMaximum;
   const high = Math.min(ceiling ?? Infinity, whole ? Math.max(low + 4, 2 * usual) : Math.max(low + 1e-9, 4 * Math.abs(usual) || 1));
   const room = (high - low) / 200;
-  const output = el("span", { class: "soft" }, format(usual));
+  const known = typeof (values[row.name] ?? row.default) === "number"; // else other parameters decide
+  const output = el("span", { class: "soft" }, known ? format(usual) : "default");
   const input = el("input", { type: "range", class: "range", min: number.exclusiveMinimum !== undefined ? low + room : low, max: number.exclusiveMaximum !== undefined ? high - room : high, step: whole ? 1 : "any", "aria-label": label,
     oninput: () => { output.textContent = format(Number(input.value), 4); },
     onchange: () => { values[row.name] = whole ? Math.round(Number(input.value)) : Number(Number(input.value).toPrecision(4)); changed(); } });

@@ -1,6 +1,7 @@
 /** Results: the table first, then figures, reference values and certificates; files to take away. */
 
 import { el, format } from "../living/kit.js";
+import { Model, mount } from "../living/host.js";
 import { ask, button, claim, notice, pill, query, section, table } from "../api.js";
 
 /** The figures of a run. @param {string} name @param {string} part */
@@ -15,6 +16,23 @@ export async function figures(name, part) {
   };
   return el("div", {}, el("div", { class: "figures" }, shown.map(one)),
     missing.length ? el("details", {}, el("summary", {}, `${missing.length} not drawn`), el("ul", {}, missing.map((/** @type {any} */ figure) => el("li", {}, `${figure.kind}: ${figure.why}`)))) : null);
+}
+
+/**
+ * Mount living figures of a run; returns what removes them.
+ * @param {HTMLElement} root @param {string} name @param {string} part @param {(figure: any) => boolean} [wanted]
+ */
+export async function living(root, name, part, wanted = () => true) {
+  const { figures: found } = await ask(`/api/runs/${encodeURIComponent(name)}/living${query({ part })}`);
+  /** @type {(() => void)[]} */
+  const ends = [];
+  for (const { figure, state } of found.filter((/** @type {any} */ one) => wanted(one.figure))) {
+    const view = (await import(`../living/views/${figure.view}.js`)).default;
+    const box = el("div", { class: "living" });
+    root.append(box);
+    ends.push(mount(box, view, new Model({ figure, state: state ?? {}, host: "frozen" })));
+  }
+  return () => ends.forEach((end) => end());
 }
 
 /** @param {any} place */
@@ -58,6 +76,11 @@ function content(found, name, part) {
   const drawn = section("Figures", room);
   parts.push(drawn);
   figures(name, part).then((those) => room.replaceWith(those), (error) => room.replaceWith(notice(error.message, "bad")));
+  const lives = el("div", { class: "lives" });
+  const play = section("Figures to play with", lives);
+  play.hidden = true;
+  parts.push(play);
+  living(lives, name, part, (figure) => figure.view !== "reference").then(() => { play.hidden = !lives.childElementCount; }, () => {});
   if (found.references.length) parts.push(references(found));
   if (found.groups.length) parts.push(certificates(found));
   if (found.warnings.length || found.failures.length) {

@@ -2,7 +2,7 @@
 
 import { el, format, resolve } from "../living/kit.js";
 import { ask, button, duration, notice, pill, prompt, query, section, trusted, trustBox } from "../api.js";
-import { figures } from "./results.js";
+import { figures, living } from "./results.js";
 
 const STATES = [["waiting", "var(--rv-line)"], ["begun", "var(--rv-6)"], ["finished", "var(--rv-3)"], ["failed", "var(--rv-2)"]];
 
@@ -31,12 +31,13 @@ export default async function run({ root, query: given, title, go }) {
   const more = button("Add replications …", add, { class: "quiet" });
   const link = el("a", { class: "button", href: `/results${query({ name })}` }, "Results");
   const wall = el("div");
+  const sweep = el("div");
   const detail = el("div", { class: "panel", hidden: true });
   const pictures = el("div");
   root.append(
     el("div", { class: "row between" }, el("div", {}, el("p", { class: "crumb" }, el("a", { href: "/" }, "Runs"), " / ", name), heading),
       el("div", { class: "row" }, more, pause, resume, link)),
-    lead, el("div", { class: "panel progress" }, el("div", { class: "row" }, badge, words), bar, left), message, wall, detail, pictures);
+    lead, el("div", { class: "panel progress" }, el("div", { class: "row" }, badge, words), bar, left), message, wall, detail, sweep, pictures);
 
   /** @param {string} what @param {any} [body] */
   async function act(what, body = {}) {
@@ -109,9 +110,15 @@ export default async function run({ root, query: given, title, go }) {
       drawing = true;
       drawnAt = counts.done;
       const label = running ? `Figures of the first ${counts.done} cells` : "Figures";
+      if (!pictures.childElementCount) pictures.append(section(label, el("div", { class: "skeleton" }, "drawing the figures …")));
       const drawn = await figures(name, about.parts?.length > 1 ? about.parts[0].name : "").catch(() => null);
+      if (!closed) pictures.replaceChildren(...(drawn ? [section(label, drawn)] : []));
+      if (!running && !closed) {
+        const room = el("div", { class: "lives" });
+        await living(room, name, about.parts?.length > 1 ? about.parts[0].name : "", (figure) => figure.view === "sweep").catch(() => {});
+        if (room.childElementCount && (about.parts?.length ?? 0) < 2 && !closed && now.status !== "running") sweep.replaceChildren(room);
+      } else sweep.replaceChildren();
       drawing = false;
-      if (drawn && !closed) pictures.replaceChildren(section(label, drawn));
       if (!closed && now.counts?.done !== drawnAt && now.status !== "running") update(now);
     }
   }
