@@ -22,7 +22,8 @@ from rivalry.core.files import write
 from rivalry.core.registry import load
 from rivalry.lab.study import Study, StudyError, games, json_schema, methods, parameters, studies
 from rivalry.lab.study.document import CertificateTable, Document, Replications, RunKeys
-from rivalry.lab.study.names import read_toml
+from rivalry.lab.study.errors import unknown
+from rivalry.lab.study.names import is_file, read_toml
 from rivalry.lab.study.points import split_key
 from rivalry.web.safety import Refused
 
@@ -186,6 +187,7 @@ def check(
         if data.get("include"):
             return found
         study = parse(name, text, Path(folder))
+        _check_names(study)
         quick = study.quick_form()
         found["files"] = own_files(study)
         found["cells"] = {"full": len(study.cells()), "quick": len(quick.cells())}
@@ -201,6 +203,18 @@ def check(
     except Refused as refused:
         found["note"] = refused.why
     return found
+
+
+def _check_names(study: Study) -> None:
+    """Raise `StudyError` for a family or a kind of method that does not exist; nothing is imported for it."""
+    named = [(study.family, games(), "a family", "game.family")]
+    named += [
+        (table["kind"], methods(), "a kind of method", f"method[{k}].kind")
+        for k, table in enumerate(study.method)
+    ]
+    for name, entries, what, key in named:
+        if name not in entries and not is_file(name):
+            raise StudyError(unknown(name, entries, what), key=key)
 
 
 def _patience(end: float) -> Any:
@@ -239,7 +253,7 @@ def _change(document: Any, key: str, change: Mapping[str, Any]) -> None:
     """Set or remove one key of a document; tables on the way are made."""
     *path, last = _path(key)
     place = document
-    for part, following in zip(path, [*path[1:], last], strict=True):
+    for part, following in zip(path, [*path, last][1:], strict=True):
         try:
             place = place[part]
         except (KeyError, IndexError):
@@ -255,12 +269,11 @@ def _change(document: Any, key: str, change: Mapping[str, Any]) -> None:
     try:
         if change.get("value") is not None:
             value = tomlkit.item(change["value"])
-            if isinstance(value, tomlkit.items.Table) and not isinstance(place, tomlkit.TOMLDocument):
-                inline = tomlkit.inline_table()
-                inline.update(change["value"])
-                value = inline
             if isinstance(last, int) and last == len(place):
                 place.append(value)
+            elif isinstance(value, tomlkit.items.Table) and not isinstance(place, tomlkit.TOMLDocument):
+                place[last] = tomlkit.inline_table()
+                place[last].update(change["value"])
             else:
                 place[last] = value
         elif isinstance(last, int) or last in place:
