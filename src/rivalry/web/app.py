@@ -41,10 +41,12 @@ class Workbench:
         self.jobs = Jobs(home)
         self.runs = Runs(home, self.jobs, opened_run)
         self.reader, self.player = Desk(120.0), Desk(60.0)  # numbers of runs; games
+        self.closed = False
         self.scratch = Path(tempfile.mkdtemp(prefix="rivalry-"))
 
     def close(self) -> None:
         """End what belongs to the server; runs go on."""
+        self.closed = True
         self.reader.close()
         self.player.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
@@ -236,7 +238,10 @@ def _add_runs(app: FastAPI, bench: Workbench) -> None:
             except (Refused, DamagedFile) as error:
                 return {"status": "damaged", "fault": str(error)}
 
-        stream = events.changes(look, request.is_disconnected)
+        async def is_over() -> bool:
+            return bench.closed or await request.is_disconnected()
+
+        stream = events.changes(look, is_over)
         return StreamingResponse(stream, media_type="text/event-stream")
 
     @app.post("/api/runs/{name}/stop")

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import CancelledError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import get_context
@@ -39,7 +39,7 @@ class Desk:
         except TimeoutError:
             self.close(pool)
             raise Refused(504, f"took longer than {self.seconds:g} seconds and was given up") from None
-        except (BrokenProcessPool, RuntimeError):
+        except (BrokenProcessPool, CancelledError, RuntimeError):
             self.close(pool)
             raise Refused(500, "the process that computes this ended; try again") from None
         if fault:

@@ -73,11 +73,16 @@ def serve(
             if browse:
                 webbrowser.open(address)
 
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            bench.close()  # first, so that no request waits for what it computes
+            await super().shutdown(sockets=sockets)
+
     settings = uvicorn.Config(
         create_app(bench, token, name, number),
-        log_level="error",
+        log_level="critical",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # a client would name itself
         timeout_graceful_shutdown=1,  # a page that watches a run never ends its request
         h11_max_incomplete_event_size=65_536,  # bytes of headers
         lifespan="off",  # closed here, once

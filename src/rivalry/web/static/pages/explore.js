@@ -8,7 +8,7 @@ import { glyph } from "./home.js";
 const PREFERRED = ["players", "reach", "kernel", "resource", "intercept", "slope", "unit_cost", "substitution", "form", "disaster_cost", "performance_productivity", "safety_productivity", "name", "mean_karma", "discount"];
 
 /** Where an exploration begins, with more to see than at the defaults. @type {Record<string, any>} */
-const START = { influencer: { players: 3, reach: 0.2, resource: "bimodal" }, matrix: { name: "rock_paper_scissors" } };
+const START = { influencer: { players: 3, reach: 0.2, resource: "bimodal" }, matrix: { name: "stag_hunt" } };
 
 /** @type {Record<string, string>} */
 const VIEWS = { line: "On a line", responses: "Best responses", triangle: "In a triangle", branches: "Branches", impulse: "A forced deviation", policy: "Policy", streets: "Streets" };
@@ -70,7 +70,7 @@ export default async function explore({ root, query: given, go, title }) {
       if (mine !== turn || closed) return;
       const words = error instanceof Error ? error.message : String(error);
       wrong.replaceChildren(notice(words, "fair"));
-      if (!model) room.replaceChildren(el("div", { class: "skeleton" }, "no living figure for these parameters"));
+      if (!model) room.replaceChildren(el("div", { class: "empty" }, "no living figure for these parameters"));
     }
   }
 

@@ -99,7 +99,7 @@ export default async function study({ root, query: given, go, title }) {
           fill(found.errors);
         }, (error) => faults.replaceChildren(notice(error.message, "bad")));
       }
-    }
+    } else faults.replaceChildren(...found.errors.map((/** @type {any} */ error) => notice([error.key, error.message].filter(Boolean).join(": "), "bad")));
     const cells = found.cells;
     state.textContent = found.errors.length ? "" : found.note ?? (cells ? `${cells.full} cells in full, ${cells.quick} reduced` : "");
     quick.disabled = full.disabled = found.errors.length > 0;
