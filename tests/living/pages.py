@@ -23,7 +23,11 @@ let dirty = [];
 const model = {
   get: (key) => values[key],
   set(key, value) { values[key] = value; dirty.push(key); },
-  save_changes() { const now = dirty; dirty = []; now.forEach((key) => (listeners.get("change:" + key) ?? []).forEach((f) => f())); },
+  save_changes() {
+    const now = dirty;
+    dirty = [];
+    for (const key of now) for (const f of listeners.get("change:" + key) ?? []) f();
+  },
   on(event, f) { listeners.set(event, [...(listeners.get(event) ?? []), f]); },
   off(event, f) { listeners.set(event, (listeners.get(event) ?? []).filter((one) => one !== f)); },
 };

@@ -29,7 +29,7 @@ RETIRED = re.compile(
     "jumps|kbar|kept|kmax|lanes?|laws?|least|listed|lived|moved|odds|opening|outer|p_update|pooled_gain|"
     "proved_reply|q0|refuses|repl(y|ies)|seats|sees|settled|shown|stock_range|told|trained_gain"
 )
-ROADS = re.compile(r"\.economies|\.envs\.cities|kernels\.shapes")  # where a lane is a road lane
+ROADS = re.compile(r"\.economies|\.envs\.cities|kernels\.shapes|living\.streets")  # where a lane is a road lane
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:

@@ -179,7 +179,7 @@ class Certificate(NamedTuple):
     @classmethod
     def from_record(cls, record: Record) -> Certificate | None:
         """Return the certificate stored in a record, or None; older records lack the last fields."""
-        if "regret" not in record:
+        if not {"regret", "bound", "coverage", "certificate_method", "tolerance"} <= set(record):
             return None
         stored = {name: STORED_AS.get(name, name) for name in cls._fields}
         arrays = {name: record[own][1] for name, own in stored.items() if own in record}

@@ -22,14 +22,14 @@ from rivalry.living.page import Section, frozen_page
 ROWS = 200  # most rows of a table
 
 
-class Frozen(NamedTuple):
+class FrozenPage(NamedTuple):
     """The file written, and what it lacks and why."""
 
     file: Path
     left_out: list[LeftOut]
 
 
-def freeze(run: Run | str | os.PathLike[str], out: str | os.PathLike[str]) -> Frozen:
+def freeze(run: Run | str | os.PathLike[str], out: str | os.PathLike[str]) -> FrozenPage:
     """Write a run as one page that is opened from disk, needs no network, and whose figures can be changed.
 
     It holds the study, results, reference values, certificates, versions and how to cite it. Certificates are
@@ -61,7 +61,7 @@ def freeze(run: Run | str | os.PathLike[str], out: str | os.PathLike[str]) -> Fr
     folder_for(path.parent)
     page = frozen_page(run.title, lead, figures_of_run(run, findings), [*sections, *_about(run)])
     write(path, page.encode())
-    return Frozen(path, left_out)
+    return FrozenPage(path, left_out)
 
 
 def _lead(run: Run, findings: Findings, prefix: str) -> list[str]:
@@ -91,11 +91,11 @@ def _sections(run: Run, findings: Findings, prefix: str) -> list[Section]:
     if findings.cells:
         columns = ("cell", "method", "at", "claim", "regret", "bound", "coverage", "rounding")
         cells = [row for row, _ in findings.cells]
-        shown = [_certificate(row) for row in cells[:ROWS]]
-        more = len(cells) - len(shown)
+        rows = [_certificate(row) for row in cells[:ROWS]]
+        more = len(cells) - len(rows)
         said = ["Regret is the largest gain found over players, bound a proven upper bound on any gain."]
         said += [f"{more} further cells are in the figure of all cells."] * bool(more)
-        found.append(Section(f"{prefix}Certificates", said, columns, shown, folded=True))
+        found.append(Section(f"{prefix}Certificates", said, columns, rows, folded=True))
     text = json.dumps(study, indent=1) if run.text is None else run.text
     found.append(Section(f"{prefix}Study", verbatim=text, folded=True))
     return found

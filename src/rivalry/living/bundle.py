@@ -73,7 +73,7 @@ def _body(path: Path, number: dict[Path, str]) -> str:
     exported = _EXPORT.findall(text)
     text = _IMPORT.sub(bound, text)
     text, standard = _DEFAULT.subn("const standard = ", text)
-    text = re.sub(r"^export\s+", "", text, flags=re.M)
+    text = _EXPORT.sub(lambda found: found[0].removeprefix("export").lstrip(), text)
     if left := re.search(r"^\s*(?:import|export)\b.*", text, flags=re.M):
         raise ValueError(f"{path.name}: {left[0].strip()!r} must be a named import or export, or one default")
     return f"{text}\nreturn {{ {', '.join([*exported, *['standard'] * standard])} }};\n"

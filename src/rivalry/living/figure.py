@@ -16,17 +16,20 @@ import numpy as np
 from rivalry.core.certify import certificate, concrete_profile, payoffs
 from rivalry.core.construction import variant
 from rivalry.core.game import Game, is_population
+from rivalry.core.registry import load
 from rivalry.core.results import Certificate, Record, Solution, gain_in_words
 from rivalry.core.space import Box, Simplex
 from rivalry.games.influencer.model import InfluencerGame
-from rivalry.living import impulse, line, policy, responses, streets
 
 State = Mapping[str, Any]
 Found = tuple[str, str, dict[str, Any]]
 
-# by view, the most telling first; each module says which games and records it takes
-OF_GAMES: Mapping[str, Any] = {"responses": responses, "line": line, "policy": policy, "streets": streets}
-OF_RECORDS: Mapping[str, Any] = {}
+VIEWS = ("branches", "triangle", "responses", "line", "policy", "streets")
+"""Views of games and records, the most telling first.
+
+Each has a module of its name here, with the functions `view_of` and `view_of_record`, which return None for
+games and records that it does not take. The view ``impulse`` takes what a learner learned in.
+"""
 
 
 @dataclass(frozen=True)
@@ -81,13 +84,17 @@ def figure_of(game: Any, profile: object = None) -> Figure:
 def figures_of(game: Any, profile: object = None) -> list[Figure]:
     """Return all living figures of a game at a profile, the most telling one first; see `figure_of`."""
     start = _checked_profile(game, profile)
-    made = {name: module.view_of(game, start) for name, module in _ordered(game).items()}
+    made = {name: _load(name, "view_of")(game, start) for name in _ordered(game)}
     return [_figure(name, one, None, game) for name, one in made.items() if one is not None]
 
 
-def _ordered(game: Any) -> Mapping[str, Any]:
-    """Return the views of games, a line first where players choose positions."""
-    return {"line": line, **OF_GAMES} if isinstance(game, InfluencerGame) else OF_GAMES
+def _ordered(game: Any) -> Sequence[str]:
+    """Return the views of games and records, a line before the others where players choose positions."""
+    return list(dict.fromkeys(("branches", "line", *VIEWS))) if isinstance(game, InfluencerGame) else VIEWS
+
+
+def _load(view: str, name: str) -> Any:
+    return load(f"rivalry.living.{view}:{name}")
 
 
 def no_figure(what: str) -> str:
@@ -121,11 +128,11 @@ def figures_of_record(
     """
     known, profile = stored_answer(record), _profile_of(game, record)
     made: dict[str, Found | None] = {}
-    for name, module in {**_ordered(game), **OF_RECORDS}.items():
-        made[name] = module.view_of_record(game, record, names)
-        if made[name] is None and profile is not None and name in OF_GAMES:
-            made[name] = module.view_of(game, profile)
-    made["impulse"] = impulse.view_of_record(game, record, names, world)
+    for name in _ordered(game):
+        made[name] = _load(name, "view_of_record")(game, record, names)
+        if made[name] is None and profile is not None:
+            made[name] = _load(name, "view_of")(game, profile)
+    made["impulse"] = _load("impulse", "view_of_record")(game, record, names, world)
     return [_figure(name, one, known, game) for name, one in made.items() if one is not None]
 
 

@@ -27,28 +27,39 @@ class Section(NamedTuple):
     folded: bool = False
 
 
+class PageParts(NamedTuple):
+    """What a page of living figures consists of, each part as it stands in the page.
+
+    ``source`` is the source expression by which a content security policy allows the script.
+    """
+
+    rooms: str
+    data: str
+    script: str
+    source: str
+    style: str
+
+
 def digest(text: str) -> str:
     """Return the source expression by which a content security policy allows a script or a style."""
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def data_block(figures: Sequence[Figure]) -> str:
-    """Return figures as a block of data for a page; it is not executed.
+def page_parts(figures: Sequence[Figure]) -> PageParts:
+    """Return the parts of a page with living figures.
 
-    Text of a study cannot end the block: every ``<`` is written as an escape.
+    The rooms of figures hold their text alternatives until they are drawn. The data are a block that is not
+    executed; text of a study cannot end it, as every ``<`` is written as an escape.
     """
-    values = [{**figure.content, "state": figure.state} for figure in figures]
-    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return f'<script type="application/json" id="rv-data">{text.replace("<", chr(92) + "u003c")}</script>'
-
-
-def rooms(figures: Sequence[Figure]) -> str:
-    """Return the places of figures in a page; each holds its text alternative until it is drawn."""
-    parts = (
+    rooms = (
         f'<div class="living rv" data-figure="{k}"><p>{escape(figure.title)}. {escape(figure.text)}</p></div>'
         for k, figure in enumerate(figures)
     )
-    return "\n".join(parts)
+    values = [{**figure.content, "state": figure.state} for figure in figures]
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    data = f'<script type="application/json" id="rv-data">{text.replace("<", chr(92) + "u003c")}</script>'
+    script = page_script(figure.view for figure in figures)
+    return PageParts("\n".join(rooms), data, script, digest(script), style())
 
 
 def frozen_page(
@@ -69,15 +80,15 @@ def frozen_page(
     sections
         What follows the figures.
     """
-    script = page_script(figure.view for figure in figures) if figures else ""
-    look = style() + (STATIC / "page.css").read_text(encoding="utf-8")
-    policy = f"default-src 'none'; style-src {digest(look)}; script-src {digest(script)}"
+    parts = page_parts(figures)
+    look = parts.style + (STATIC / "page.css").read_text(encoding="utf-8")
+    policy = f"default-src 'none'; style-src {digest(look)}; script-src {parts.source}"
     lines = "\n".join(f"<p>{escape(line)}</p>" for line in lead)
     note = (
         "Figures can be changed by mouse, touch and keyboard. Certificates are those stored in the run; of "
         "any other profile a figure shows the largest gain on a grid, which is not a certificate."
     )
-    living = f'<p class="note">{note}</p>\n{rooms(figures)}' if figures else ""
+    living = f'<p class="note">{note}</p>\n{parts.rooms}' if figures else ""
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -98,8 +109,8 @@ def frozen_page(
 </noscript>
 {living}
 {"".join(map(_section, sections))}</main>
-{data_block(figures)}
-<script>{script}</script>
+{parts.data}
+<script>{parts.script}</script>
 </body>
 </html>
 """

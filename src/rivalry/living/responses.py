@@ -24,7 +24,7 @@ from rivalry.core.jax import jax
 from rivalry.core.results import Record, radius_in_words
 from rivalry.core.space import Box, Simplex
 from rivalry.games.matrix import Matrix
-from rivalry.living.line import UNITS, Found, spread
+from rivalry.living.line import Found, spread
 from rivalry.living.twins import axis_names, numbers, player_names, sliders, twin_data
 
 GRID = 81  # choices per player behind curves that Python computes
@@ -63,9 +63,8 @@ def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...
     if "complete" in record:
         data["complete"] = bool(record["complete"][1])
         data["reason"] = str(record["complete_reason"][1]) if "complete_reason" in record else ""
-        text += f" {len(listed)} equilibria are known" + (
-            ", and no other exists." if data["complete"] else "."
-        )
+        count = f"{len(listed)} equilibrium is" if len(listed) == 1 else f"{len(listed)} equilibria are"
+        text += f" {count} known" + (", and no other exists." if data["complete"] else ".")
     return title, text, data
 
 

@@ -98,6 +98,8 @@ def _widget_class() -> Any:
         raise ValueError(MISSING) from None
 
     traits = {
+        "_esm": traitlets.Unicode().tag(sync=True),
+        "_css": traitlets.Unicode().tag(sync=True),
         "titles": traitlets.List().tag(sync=True),
         "chosen": traitlets.Int(0).tag(sync=True),
         "figure": traitlets.Dict().tag(sync=True),

@@ -11,6 +11,7 @@ import numpy as np
 
 from rivalry.core.files import DamagedFile
 from rivalry.core.method import Learner
+from rivalry.core.results import unstack_records
 from rivalry.lab.report.answers import heading, metric_names
 from rivalry.lab.report.commands import changes_of, run_command, sweep_option
 from rivalry.lab.report.findings import Findings
@@ -30,10 +31,8 @@ VALUES = 12  # most metrics by which cells can be coloured
 CELLS = 20  # most cells named with a reference value
 
 
-def figures_of_run(run: Run, findings: Mapping[str, Findings]) -> list[Figure]:
+def figures_of_run(run: Run, findings: Mapping[str, Findings], *, games: bool = True) -> list[Figure]:
     """Return the living figures of a run: those of its first cells, of all cells, and of reference values.
-
-    Games of the package are built to draw them; no user's file is run.
 
     Parameters
     ----------
@@ -41,11 +40,14 @@ def figures_of_run(run: Run, findings: Mapping[str, Findings]) -> list[Figure]:
         The run.
     findings
         What is found in it, by the names of its parts, or of a run without parts under "".
+    games
+        Whether games of the package are built, for figures that draw more than the run stores. No user's file
+        is run.
     """
     found = []
     for name, part in (run.parts() or {"": run}).items():
         known = findings[name]
-        own = [*figures_of_cells(part), sweep_figure(part, known), *_reference(part, known)]
+        own = [*figures_of_cells(part, games), sweep_figure(part, known), *_reference(part, known)]
         found += [replace(one, title=f"{part.title}: {one.title}") for one in own] if name else own
     return found
 
@@ -59,42 +61,59 @@ def explore_run(run: Run) -> Any:
     return widget_of(figures_of_run(run, findings))
 
 
-def figures_of_cells(run: Run) -> list[Figure]:
-    """Return the living figures of a run's first cells, at most two of one view."""
-    from rivalry.lab.worker import points_of
-
+def figures_of_cells(run: Run, games: bool = True) -> list[Figure]:
+    """Return the living figures of a run's first cells, at most two of one view; see `figures_of_run`."""
     found: list[Figure] = []
     views: Counter[str] = Counter()
-    tasks: Mapping[str, Any] = {}
-    own_files = bool(run.head["study"].get("files"))
-    for cell in run.cells[:SEARCHED]:
-        if cell.replication:
-            continue
+    methods: Counter[str] = Counter()
+    tasks = _tasks(run) if games else {}
+    for cell in (one for one in run.cells[:SEARCHED] if not one.replication):
         try:
             record = run.read_cell(cell.id)
         except (DamagedFile, OSError):  # not computed yet, or left out by name elsewhere
             continue
-        game, world = None, None
-        if not own_files:
-            try:
-                tasks = tasks or run.tasks()
-                points = points_of(tasks[cell.id], run.folder)
-                if not points.shape:
-                    game, method = points.games[0], points.methods[0]
-                    world = method.world(game) if isinstance(method, Learner) else None
-            except Exception:  # a study that cannot be built here: views of the record remain
-                game = world = None
+        # figures of policies hold those of many cells, other figures one each
+        if methods[cell.method] >= PER_VIEW and "policy" not in record:
+            continue
+        methods[cell.method] += 1
+        if batch := len(record["status"][0]):  # the first of a cell's results
+            if "profile" not in record:
+                continue
+            record = unstack_records(record, batch)[0]
+        game, world = _game_of(run, tasks.get(cell.id))
         for one in figures_of_record(game, record, world=world):
             where = place_in_words(run, cell)
             before = next((k for k, known in enumerate(found) if known.view == one.view == "policy"), None)
             if before is not None:
                 found[before] = _with_entries(found[before], one, where)
-            elif views[one.view] < PER_VIEW:
+            elif views[one.view] < PER_VIEW and len(found) < FIGURES:
                 views[one.view] += 1
                 found.append(_named(one, where))
-        if len(found) >= FIGURES:
-            break
-    return found[:FIGURES]
+    return found
+
+
+def _tasks(run: Run) -> Mapping[str, Any]:
+    """Return the tasks of a run's cells; none of a study with files of its own, which are not run."""
+    if run.head["study"].get("files"):
+        return {}
+    try:
+        return run.tasks()
+    except ValueError:  # a study that this version cannot build
+        return {}
+
+
+def _game_of(run: Run, task: Mapping[str, Any] | None) -> tuple[Any, Any]:
+    """Return the game of a task, and what its learner makes of it; None where it is not known."""
+    from rivalry.lab.worker import points_of
+
+    if task is None:
+        return None, None
+    try:
+        points = points_of(task, run.folder)
+        game, method = points.games[0], points.methods[0]
+        return game, method.world(game) if isinstance(method, Learner) else None
+    except ValueError:  # parameters that this version refuses
+        return None, None
 
 
 def _named(one: Figure, where: str) -> Figure:

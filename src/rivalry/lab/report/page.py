@@ -20,11 +20,13 @@ from rivalry.lab.report.commands import commands
 from rivalry.lab.report.figures import draw, inline
 from rivalry.lab.report.findings import Findings
 from rivalry.lab.report.judge import JudgedCell, tally, unproved
+from rivalry.lab.report.living import figures_of_run
 from rivalry.lab.report.sentences import headline, sentences
 from rivalry.lab.report.tables import channels, equilibria, networks, sessions
 from rivalry.lab.report.warned import failures_of, lines, warnings_of
 from rivalry.lab.store import Run, status_of
 from rivalry.lab.study.expect import differences, is_reduced
+from rivalry.living.page import page_parts
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
 
@@ -71,11 +73,12 @@ def build(
     """
     run = run if isinstance(run, Run) else Run.open(run)
     included = run.parts()
+    known = {name: _findings(part, findings.get(name)) for name, part in (included or {"": run}).items()}
     target = run.folder if out is None else folder_for(Path(out))
     sections = []
     for count, (name, part) in enumerate((included or {run.name: run}).items(), start=1):
         home = target / part.folder.relative_to(run.folder)
-        own = findings.get(name if included else "")
+        own = known[name if included else ""]
         sections.append(_section(name, part, home / "figures", f"s{count}", own))
         for k, figure in enumerate(sections[-1]["figures"]):
             elsewhere = figure.absent and sections[-1]["reduced"]  # the study's full form has the point
@@ -96,6 +99,7 @@ def build(
         "history": run.head["history"],
         "schema": run.head["schema"],
         "labels": _labels([section["study"] for section in sections]),
+        "living": page_parts(figures_of_run(run, known, games=False)),
         "tolerances": " or ".join(
             sorted({number(float(s["study"]["certificate"]["tolerance"]), 3) for s in sections})
         ),
@@ -114,17 +118,22 @@ def _labels(studies: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"{label}: {words}" for label, words in LABELS.items() if label in used]
 
 
-def _section(name: str, run: Run, figures: Path, prefix: str, known: Findings | None) -> dict[str, Any]:
+def _findings(run: Run, known: Findings | None) -> Findings:
+    """Return what is found in a run: that which is known, unless the run's files have changed since."""
+    data = run.collect().data
+    return known if known is not None and known.data is data else Findings(run.head["study"], data)
+
+
+def _section(name: str, run: Run, figures: Path, prefix: str, findings: Findings) -> dict[str, Any]:
     """Return the content of the page on one study, by the names in the template.
 
-    ``prefix`` begins the identifiers in its figures; ``known`` are findings of the dataset, if there are any.
+    ``prefix`` begins the identifiers in its figures.
     """
     study = run.head["study"]
     data, damaged = run.collect()
     counts = run.counts(damaged)
     family = str(study["game"]["family"])
     entry = GAMES.get(family)
-    findings = known if known is not None and known.data is data else Findings(study, data)
     judged, groups, found = findings.judged, certificate_groups(findings.cells), findings.answers
     table = answer_table(study, data, found, ROWS, METRICS) if found else None
     failures = failures_of(dict(sorted(run.failures().items())))

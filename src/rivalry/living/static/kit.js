@@ -570,17 +570,19 @@ export function handle(options) {
     held = true;
     node.classList.add("rv-held");
   });
-  const follow = (/** @type {PointerEvent} */ event, /** @type {boolean} */ settled) => {
+  node.addEventListener("pointermove", (event) => {
+    if (!held) return;
     const place = one.at({ clientX: event.clientX + dx, clientY: event.clientY + dy });
-    move(axes === "x" ? [place[0], at()[1]] : place, settled);
+    move(axes === "x" ? [place[0], at()[1]] : place, false);
     draw();
-  };
-  node.addEventListener("pointermove", (event) => held && follow(event, false));
-  const release = (/** @type {PointerEvent} */ event) => {
+  });
+  const release = () => {
     if (!held) return;
     held = false;
     node.classList.remove("rv-held");
-    follow(event, true);
+    // the last place: a cancelled touch reports none
+    move(at(), true);
+    draw();
   };
   node.addEventListener("pointerup", release);
   node.addEventListener("pointercancel", release);
@@ -630,24 +632,26 @@ function type(options, node, draw) {
     },
   };
   const box = el("input", { class: "rv-type", type: "text", inputmode: "decimal", "aria-label": options.label, value: typed.value() });
-  const close = (/** @type {boolean} */ keep) => {
-    if (!box.isConnected) return;
+  let closed = false;
+  const close = (/** @type {boolean} */ keep, refocus = true) => {
+    if (closed) return;
     const found = keep ? typed.read(box.value) : null;
     if (keep && !found) return void box.classList.add("rv-wrong");
+    closed = true; // removing the box takes its focus, which would close it again
     box.remove();
     if (found) {
       const [x, y] = [one.xAxis, one.yAxis];
       options.move([clip(found[0], x.low, x.high), axes === "x" ? found[1] : clip(found[1], y.low, y.high)], true);
       draw();
     }
-    node.focus({ preventScroll: true });
+    if (refocus) node.focus({ preventScroll: true });
   };
   box.addEventListener("keydown", (event) => {
     event.stopPropagation();
     if (event.key === "Enter") close(true);
     if (event.key === "Escape") close(false);
   });
-  box.addEventListener("blur", () => box.remove());
+  box.addEventListener("blur", () => close(false, false));
   one.root.append(box);
   box.style.setProperty("left", `${clip(one.x(place[0]) - 50, 4, one.width - 130)}px`);
   box.style.setProperty("top", `${clip(one.y(place[1]) - 52, 4, one.height - 40)}px`);
@@ -664,7 +668,7 @@ export function slider(options) {
   const { low, high, change } = options;
   const number = el("output", { class: "rv-number" });
   const step = options.step ?? Number(((high - low) / 200).toPrecision(2));
-  const input = el("input", { type: "range", min: low, max: high, step, "--c": options.colour ?? "var(--rv-accent)" });
+  const input = el("input", { type: "range", "aria-label": options.label, min: low, max: high, step, "--c": options.colour ?? "var(--rv-accent)" });
   const show = () => {
     number.textContent = `${format(Number(input.value), 4)}${options.unit ? ` ${options.unit}` : ""}`;
     input.style.setProperty("--part", `${(100 * (Number(input.value) - low)) / (high - low || 1)}%`);
@@ -679,7 +683,7 @@ export function slider(options) {
     show();
   };
   set(options.value);
-  return { node: el("label", { class: "rv-slider" }, el("span", {}, options.label), number, input), input, set };
+  return { node: el("div", { class: "rv-slider" }, el("span", { "aria-hidden": "true" }, options.label), number, input), input, set };
 }
 
 /** A button. @param {string} label @param {() => void} press @param {boolean} [quiet] */
@@ -689,7 +693,7 @@ export function button(label, press, quiet = false) {
 
 /**
  * Play an animation: `step(seconds)` is called per picture until it returns false. Readers who asked their
- * system for less motion see the end at once.
+ * system for less motion see the end at once, by one call with infinity.
  * @param {(seconds: number) => boolean} step @param {() => void} [done]
  */
 export function play(step, done = () => {}) {
@@ -699,7 +703,7 @@ export function play(step, done = () => {}) {
     stopped = true;
   };
   if (globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches) {
-    for (let k = 0; k < 100000 && step(k / 60); k++);
+    step(Infinity);
     end();
   } else {
     const start = performance.now();

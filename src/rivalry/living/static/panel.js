@@ -89,7 +89,7 @@ export function claimCard(model) {
 
 /** The table of players: `set(rows)` with a text per column, and the bar of each player's gain.
  * @param {string[]} names @param {string[]} columns */
-export function playersTable(names, columns) {
+export function playersTable(names, columns, kind = columns.length > 2 ? "rv-many" : "") {
   const rows = names.map((name, k) => {
     const cells = columns.map(() => el("td", {}));
     const bar = el("span", { class: "rv-bar", "--c": hue(k), "aria-hidden": "true" });
@@ -98,7 +98,7 @@ export function playersTable(names, columns) {
     return { cells, bar, gain, node: el("tr", {}, head, cells, el("td", {}, bar, gain)) };
   });
   const head = el("tr", {}, ["player", ...columns, "gain"].map((one) => el("th", { scope: "col" }, one)));
-  const node = el("section", { class: "rv-card" }, el("table", { class: columns.length > 2 ? "rv-table rv-many" : "rv-table" },
+  const node = el("section", { class: "rv-card" }, el("table", { class: `rv-table ${kind}` },
     el("caption", {}, "Players, and what each could gain by changing its own choice"),
     el("thead", {}, head), el("tbody", {}, rows.map((row) => row.node))));
   return {

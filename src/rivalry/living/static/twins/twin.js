@@ -59,8 +59,8 @@ export function bestOf(f, grid, values = Array.from(grid, f)) {
 
 /**
  * One step of gradient ascent of all players at once, each on one axis, with one rate for all.
- * Returns the next profile, and the largest move as a fraction of the axis.
- * @param {Twin} twin @param {number[][]} x @param {{low: number[], high: number[], rate?: number}} box
+ * Returns the next profile, and the largest move as a fraction of the axis. `part` shortens all steps.
+ * @param {Twin} twin @param {number[][]} x @param {{low: number[], high: number[], part?: number}} box
  */
 export function ascend(twin, x, box) {
   let bend = 0;
@@ -75,7 +75,7 @@ export function ascend(twin, x, box) {
   });
   const wide = Math.max(...x.map((_, player) => box.high[player] - box.low[player]));
   const steep = Math.max(...slopes.map(Math.abs));
-  const rate = Math.min(0.02 * wide / (steep || 1), 0.3 / (bend || 1e-12));
+  const rate = (box.part ?? 1) * Math.min((0.02 * wide) / (steep || 1), 0.3 / (bend || 1e-12));
   let moved = 0;
   const next = x.map((row, player) => {
     const to = Math.min(Math.max(row[0] + rate * slopes[player], box.low[player]), box.high[player]);

@@ -66,20 +66,28 @@ function basins(twin, x, player, box, tell) {
   const starts = linspace(box.low[player], box.high[player], STARTS);
   /** @type {{at: number, end: number[] | null}[]} */
   const ends = [];
+  /** @type {number[][]} */
+  const known = [];
   let stopped = false;
-  const later = globalThis.requestIdleCallback ?? ((/** @type {() => void} */ work) => setTimeout(work, 10));
+  const later = (/** @type {() => void} */ work) => ("requestIdleCallback" in globalThis
+    ? requestIdleCallback(work, { timeout: 200 }) : setTimeout(work, 10));
   const work = () => {
     const begin = performance.now();
     while (!stopped && ends.length < STARTS && performance.now() - begin < 12) {
       const at = starts[ends.length];
       let now = x.map((row, k) => (k === player ? [at] : row));
-      let settled = false;
-      for (let k = 0; k < 1500 && !settled; k++) {
+      /** @type {number[] | null} */
+      let end = null;
+      for (let k = 0; k < 1500 && !end; k++) {
         const { next, moved } = ascend(twin, now, box);
-        settled = moved < 1e-5;
         now = next;
+        const here = now.map((row) => row[0]);
+        // so near to where an earlier start ended, and slow: it ends there too
+        end = moved < 1e-5 ? here : moved < 1e-3 ? (known.find((one) => one.every((to, i) =>
+          Math.abs(to - here[i]) < 0.005 * (box.high[i] - box.low[i]))) ?? null) : null;
       }
-      ends.push({ at, end: settled ? now.map((row) => row[0]) : null });
+      if (end && !known.includes(end)) known.push(end);
+      ends.push({ at, end });
     }
     if (stopped) return;
     tell(ends, ends.length === STARTS);

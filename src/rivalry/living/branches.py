@@ -1,0 +1,161 @@
+"""The view `branches`: a bifurcation diagram along which a cursor moves, with the players on a branch.
+
+It takes records of the method `branches`. Its data:
+
+- ``parameter``: ``name``, ``key`` (argument of the game's factory), ``low``, ``high``;
+- ``branches``: per branch ``parameter [row]``, ``position [row player axis]``, ``stable [row]``,
+  ``certified [row]``, ``regret [row]`` (the largest), ``payoff [row player]``, ``structure`` (the grouping in
+  words) and ``ending``;
+- ``events``: ``kind``, ``words``, ``parameter``, ``position [player axis]``, ``branch``;
+- ``orbits``, cycles beyond Hopf points: ``parameter``, ``low`` and ``high [player axis]``, ``period``;
+- ``exchangeable``, whether all players are; ``coverage``, that of the certificates of rows;
+- ``game``, the data of the twin or None, with which players move where no branch is stable; ``players``,
+  ``axes``, ``low``, ``high``, ``answers``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rivalry.core.results import Record
+from rivalry.core.space import Box
+from rivalry.living.line import UNITS, Found
+from rivalry.living.twins import axis_names, numbers, player_names, twin_data
+
+ROWS = 400  # most rows of a branch that are sent
+
+
+def view_of(game: Any, profile: np.ndarray | None) -> Found | None:
+    """Return None: branches are those of a record."""
+    return None
+
+
+def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:
+    """Return the diagram of a record with branches; None for other records."""
+    if "branch_position" not in record:
+        return None
+    found = _known(record)
+    rows = np.flatnonzero(np.isfinite(found["branch_parameter"]))
+    if not len(rows):
+        return None
+    name = str(found["parameter_name"]).rpartition(".")[2] or "parameter"
+    x, position = found["branch_parameter"], found["branch_position"]
+    branches = _branches(found, rows)
+    events, orbits = _events(found), _orbits(found)
+    players, axes = position.shape[1:]
+    labels = axis_names(game) if game is not None else list(names.get("axis", ()))
+    labels = (
+        labels
+        if len(labels) == axes
+        else [f"position {a}" for a in range(axes)]
+        if axes > 1
+        else ["position"]
+    )
+    twin = twin_data(game) if game is not None and axes == 1 and isinstance(game.space, Box) else None
+    edges = (
+        (game.space.low, game.space.high)
+        if twin
+        else (position[rows].min(axis=0), position[rows].max(axis=0))
+    )
+    alike = found.get("exchangeable", np.arange(players))
+    data = {
+        "game": twin,
+        "parameter": {"name": name, "key": name, "low": float(x[rows].min()), "high": float(x[rows].max())},
+        "players": player_names(game) if game is not None else [f"player {k}" for k in range(players)],
+        "axes": [{"name": one, "label": f"{one} ({UNITS[one]})" if one in UNITS else one} for one in labels],
+        "low": numbers(np.asarray(edges[0])[:, 0]),
+        "high": numbers(np.asarray(edges[1])[:, 0]),
+        "profile": [],
+        "branches": branches,
+        "events": events,
+        "orbits": orbits,
+        "exchangeable": bool(np.all(alike == alike[0])),
+        "coverage": str(found["branch_coverage"][rows[0]]) if "branch_coverage" in found else "",
+        "answers": [],
+    }
+    marks = "; ".join(f"{one['words']} at {one['parameter']:.6g}" for one in events) or "no bifurcation"
+    stable = sum(any(one["stable"]) for one in branches)
+    span = f"from {x[rows].min():.4g} to {x[rows].max():.4g}"
+    text = f"{len(branches)} branches over {name} {span}, {stable} of them stable somewhere; {marks}."
+    return f"Branches of equilibria over {name}", text, data
+
+
+def _known(record: Record) -> dict[str, np.ndarray]:
+    """Return the arrays of a record by name."""
+    return {name: np.asarray(value) for name, (_, value) in record.items()}
+
+
+def _branches(found: dict[str, np.ndarray], rows: np.ndarray) -> list[dict[str, Any]]:
+    """Return every branch, its rows in order along the curve."""
+    from rivalry.plots.branches import certified_rows, structure  # loads Matplotlib
+    from rivalry.plots.select import DrawnPoint
+
+    certified = certified_rows(DrawnPoint(found, ""))
+    of_row = found.get("branch", np.zeros(len(found["branch_parameter"]), int))
+    stable = found.get("branch_stable", np.ones(len(of_row))).astype(float) > 0.5
+    endings = found.get("branch_ending", np.empty(0, str))
+    result = []
+    for branch in dict.fromkeys(of_row[rows].tolist()):
+        own = rows[of_row[rows] == branch]
+        # rows between which stability or certificates change are all kept
+        looks = np.stack([stable[own], certified[own]])
+        change = np.flatnonzero(np.any(looks[:, 1:] != looks[:, :-1], axis=0))
+        even = np.linspace(0, len(own) - 1, min(ROWS, len(own))).astype(int)
+        own = own[np.unique(np.concatenate([even, change, change + 1]).astype(int))]
+        one = {
+            "parameter": numbers(found["branch_parameter"][own]),
+            "position": numbers(found["branch_position"][own]),
+            "stable": stable[own].tolist(),
+            "certified": certified[own].tolist(),
+            "structure": structure(found["branch_group"][own[0]]) if "branch_group" in found else "",
+            "ending": str(endings[int(branch)]) if int(branch) < len(endings) else "",
+        }
+        for key, name in (("regret", "branch_regret"), ("payoff", "branch_payoff")):
+            one[key] = numbers(found[name][own]) if name in found else []
+        one["regret"] = [None if None in row else max(row) for row in one["regret"]]
+        result.append(one)
+    return result
+
+
+def _events(found: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Return the events by parameter, with their words."""
+    from rivalry.plots.branches import EVENTS  # loads Matplotlib
+
+    if not {"event_kind", "event_parameter", "event_position"} <= set(found):
+        return []
+    kinds, values = found["event_kind"], found["event_parameter"]
+    known = [
+        k for k in range(min(len(kinds), len(values))) if np.isfinite(values[k]) and str(kinds[k]) in EVENTS
+    ]
+    return [
+        {
+            "kind": str(kinds[k]),
+            "words": EVENTS[str(kinds[k])][1],
+            "parameter": float(values[k]),
+            "position": numbers(found["event_position"][k]),
+        }
+        for k in sorted(known, key=lambda k: float(values[k]))
+    ]
+
+
+def _orbits(found: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Return the cycles by Hopf point and parameter."""
+    if not {"orbit_parameter", "orbit_low", "orbit_high"} <= set(found):
+        return []
+    values = found["orbit_parameter"]
+    source = found.get("orbit_hopf", np.zeros(len(values), int))
+    rows = [k for k in np.lexsort((values, source)) if np.isfinite(values[k])]
+    return [
+        {
+            "hopf": int(source[k]),
+            "parameter": float(values[k]),
+            "low": numbers(found["orbit_low"][k]),
+            "high": numbers(found["orbit_high"][k]),
+            "period": float(found["orbit_period"][k]) if "orbit_period" in found else None,
+            "stable": bool(found["orbit_stable"][k]) if "orbit_stable" in found else None,
+        }
+        for k in rows
+    ]

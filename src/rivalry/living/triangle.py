@@ -1,0 +1,107 @@
+"""The view `triangle`: players whose strategies have three shares that sum to 1.
+
+It takes finite games in which all players have three actions, influencer games with built-in kernels on the
+simplex of three corners, and records of them with a ``path [step player axis]``. Its data:
+
+- ``game``: the data of the twin (`rivalry.living.twins`);
+- ``corners``, their three names; ``symmetric``, whether the game is one between two members of a population;
+- ``least``, the smallest share that the space allows;
+- ``resource`` of an influencer game, ``{points, weights}``; ``players``, ``profile``,
+  ``parameters``, ``answers``, ``paths`` as in the view `line`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rivalry.core.certify import concrete_profile, payoffs
+from rivalry.core.game import Game
+from rivalry.core.results import Record
+from rivalry.core.space import Simplex
+from rivalry.games.influencer.model import InfluencerGame
+from rivalry.games.matrix import Matrix
+from rivalry.living.line import MOST_PLAYERS, STEPS, Found
+from rivalry.living.twins import numbers, player_names, sliders, twin_data
+
+CORNERS = 3
+AWAY = 0.5  # weight of a corner in the first profile: players start apart from one another
+
+
+def view_of(game: Any, profile: np.ndarray | None) -> Found | None:
+    """Return title, text alternative and data of a game's triangle; None for games without three corners.
+
+    >>> import rivalry as rv
+    >>> title, text, data = view_of(rv.games.matrix("rock_paper_scissors"), np.full((2, 3), 1 / 3))
+    >>> data["corners"], data["symmetric"]
+    (['rock', 'paper', 'scissors'], True)
+    >>> text
+    'Player 0 plays 0.3333, 0.3333, 0.3333 and earns 0; player 1 plays 0.3333, 0.3333, 0.3333 and earns 0.'
+    """
+    if not isinstance(game, Game) or not isinstance(game.space, Simplex):
+        return None
+    if set(game.space.sizes) != {CORNERS} or game.space.shape[0] > MOST_PLAYERS:
+        return None
+    twin = twin_data(game)
+    if twin is None:
+        return None
+    x = _apart(game) if profile is None else np.asarray(profile, dtype=float)
+    names, paid = player_names(game), np.asarray(payoffs(game, concrete_profile(game, x)))
+    data = {
+        "game": twin,
+        "players": names,
+        "corners": _corners(game),
+        "symmetric": isinstance(game, Matrix) and _symmetric(np.asarray(game.table)),
+        "least": float(game.space.min_share),
+        "resource": None,
+        "profile": numbers(x),
+        "parameters": sliders(game),
+        "paths": [],
+        "answers": [],
+    }
+    if isinstance(game, InfluencerGame):
+        data["resource"] = {"points": numbers(game.points), "weights": numbers(game.weights)}
+    each = (
+        f"{who} plays {', '.join(f'{share:.4g}' for share in own)} and earns {pay:.4g}"
+        for who, own, pay in zip(names, x, paid + 0.0, strict=True)
+    )
+    text = "; ".join(each)
+    return repr(game).split(":")[0], f"{text[:1].upper()}{text[1:]}.", data
+
+
+def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:
+    """Return the triangle of a record with its path, at the profile where it ended; None without either."""
+    if game is None or not {"path", "profile"} <= set(record):
+        return None
+    path = np.asarray(record["path"][1], dtype=float)
+    path = path[np.isfinite(path).all(axis=(-2, -1))] if path.ndim == 3 else path
+    found = view_of(game, np.asarray(record["profile"][1])) if path.ndim == 3 and len(path) > 1 else None
+    if found is None:
+        return None
+    every = np.unique(np.linspace(0, len(path) - 1, STEPS).astype(int))
+    found[2]["paths"] = [
+        {"label": f"Path of {len(path)} recorded profiles", "profiles": numbers(path[every])}
+    ]
+    return found
+
+
+def _apart(game: Any) -> np.ndarray:
+    """Return a profile whose players are each near a corner of their own."""
+    players = game.space.shape[0]
+    even = np.full((players, CORNERS), (1 - AWAY) / CORNERS)
+    even[np.arange(players), np.arange(players) % CORNERS] += AWAY
+    return even.round(6) + (1 - even.round(6).sum(axis=1, keepdims=True)) / CORNERS
+
+
+def _corners(game: Any) -> list[str]:
+    """Return the names of the corners: shared names of actions, or numbers."""
+    if isinstance(game, Matrix) and len(set(game.actions)) == 1:
+        return [name if not name.isdigit() else f"action {name}" for name in game.actions[0]]
+    return [f"action {k}" if isinstance(game, Matrix) else f"corner {k}" for k in range(CORNERS)]
+
+
+def _symmetric(table: np.ndarray) -> bool:
+    """Return whether two players have the same payoffs with their parts exchanged."""
+    return len(table) == 2 and bool(np.array_equal(table[1], table[0].T))

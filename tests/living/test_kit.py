@@ -1,0 +1,69 @@
+"""The kit of figures: numbers, scales, and rules that all its JavaScript keeps."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rivalry.plots.style import PALETTE
+from tests.living.javascript import MODULES, STATIC, run_module
+
+SOURCES = sorted(STATIC.rglob("*.js"))
+IMPORT = re.compile(r'^import \{ [\w, ]+ \} from "\.{1,2}/[\w/]+\.js";$')
+
+
+def test_ticks_are_round_and_inside(tmp_path: Path) -> None:
+    found = run_module(
+        tmp_path, "return given.map(([a, b, n]) => ticks(a, b, n));", [[0, 1, 5], [-3, 8, 5], [0, 0.07, 5]]
+    )
+    assert found[0] == [0, 0.2, 0.4, 0.6, 0.8, 1]
+    assert found[1] == [-2.5, 0, 2.5, 5, 7.5]
+    assert found[2] == [0, 0.02, 0.04, 0.06]
+
+
+def test_numbers_are_written_as_in_reports(tmp_path: Path) -> None:
+    given = [0.25, 1234.5, 1e-9, 123456789.0, 0, -0.5, None, 100]
+    found = run_module(tmp_path, "return given.map((one) => format(one));", given)
+    assert found == ["0.25", "1234.5", "1e−9", "1.235e8", "0", "−0.5", "–", "100"]
+
+
+def test_a_scale_inverts(tmp_path: Path) -> None:
+    body = "const s = scale([2, 6], [100, 20]); return [s(2), s(5), s.invert(s(3.3))];"
+    assert run_module(tmp_path, body, None) == pytest.approx([100, 40, 3.3])
+
+
+def test_colours_are_those_of_the_plots() -> None:
+    kit, sheet = (STATIC / "kit.js").read_text(), (STATIC / "style.css").read_text()
+    for k, colour in enumerate(PALETTE):
+        assert f'"{colour}"' in kit
+        assert f"--rv-{k + 1}: {colour}" in sheet
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_modules_can_be_bundled_and_make_no_request(source: Path) -> None:
+    text = re.sub(r"/\*\*.*?\*/", "", source.read_text(), flags=re.DOTALL)  # types name modules, too
+    for statement in re.findall(r"^import .*$", text, re.MULTILINE):
+        assert IMPORT.match(statement), statement
+    exports = re.findall(r"^export (\w+)", text, re.MULTILINE)
+    assert set(exports) <= {"function", "const", "class", "default"}
+    refused = r"innerHTML|\beval\(|fetch\(|XMLHttpRequest|import\(|^await |style=|new Function"
+    assert not re.findall(refused, text, re.MULTILINE)
+    assert len(text.splitlines()) <= 600 or source.name == "kit.js"
+
+
+@pytest.mark.slow
+def test_types_are_consistent() -> None:
+    compiler = shutil.which("tsc") or shutil.which("tsc", path=str(MODULES / ".bin"))
+    if compiler is None:
+        pytest.skip("the TypeScript compiler is neither on PATH nor below NODE_PATH")
+    options = (
+        "--noEmit --checkJs --allowJs --strict --target es2022 --module es2022 --moduleResolution bundler"
+    )
+    libraries = ["--lib", "es2022,dom,dom.iterable"]
+    command = [compiler, *options.split(), *libraries, *map(str, SOURCES)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,102 @@
+"""What the views line, triangle, responses and branches are given."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.living import branches, line, responses, triangle
+from tests.living.samples import branch_record
+
+VIEWS = (line, triangle, responses, branches)
+
+
+def taken(game: Any) -> list[str]:
+    return [view.__name__.rpartition(".")[2] for view in VIEWS if view.view_of(game, None) is not None]
+
+
+def test_games_go_to_the_views_that_can_draw_them() -> None:
+    influencer = rv.games.influencer
+    assert taken(influencer(reach=[0.2, 0.2, 0.2])) == ["line"]
+    assert taken(influencer(reach=[0.2, 0.2])) == ["line", "responses"]
+    assert taken(influencer(space="simplex", reach=[0.2, 0.2])) == ["triangle"]
+    assert taken(rv.games.market(players=3)) == ["line"]
+    assert taken(rv.games.race()) == ["responses"]
+    assert taken(rv.games.matrix("shapley")) == ["triangle"]
+    assert taken(rv.games.matrix("chicken")) == ["responses"]
+    assert taken(rv.games.race(players=3)) == []
+    assert taken(rv.games.matrix("jordan")) == []
+    assert taken(object()) == []
+
+
+def test_data_are_json_without_infinities() -> None:
+    shown = [
+        line.view_of(rv.games.market(players=3), None),
+        triangle.view_of(rv.games.matrix("shapley"), None),
+        responses.view_of(rv.games.race(), None),
+        branches.view_of_record(None, branch_record(), {}),
+    ]
+    for found in shown:
+        assert found is not None
+        json.dumps(found, allow_nan=False)
+
+
+def test_a_game_without_a_twin_sends_its_payoffs() -> None:
+    game = rv.games.influencer(kernel="custom", influence="exp(-8*(b - x)**2)", players=2, resource="bimodal")
+    x = np.array([[0.2], [0.6]])
+    found = line.view_of(game, x)
+    assert found is not None
+    curve = found[2]["curves"][1]
+    at = game.space.check([[0.2], [curve["position"][30]]])
+    assert curve["payoff"][30] == pytest.approx(float(game.payoffs(at)[1]))
+    assert curve["here"] == pytest.approx(float(game.payoffs(game.space.check(x))[1]))
+    plane = responses.view_of(game, x)
+    assert plane is not None
+    own, best = plane[2]["curves"][0], rv.best_response(game, game.space.check([[0.2], [0.5]]), 0)
+    assert own["found"][own["rival"].index(0.5)] == pytest.approx(float(best.strategy[0]), abs=1 / 80)
+
+
+def test_the_path_of_a_record_is_thinned_but_keeps_its_ends() -> None:
+    path = np.linspace(0.1, 0.9, 2000)[:, None, None] * np.ones((1, 2, 1))
+    path = np.concatenate([path, np.full((5, 2, 1), np.nan)])
+    record = {"path": (("step", "player", "axis"), path), "profile": (("player", "axis"), path[1999])}
+    found = line.view_of_record(rv.games.influencer(reach=[0.2, 0.2]), record, {})
+    assert found is not None
+    profiles = found[2]["paths"][0]["profiles"]
+    assert (len(profiles), profiles[0], profiles[-1]) == (400, [[0.1], [0.1]], [[0.9], [0.9]])
+    assert line.view_of_record(None, record, {}) is None
+
+
+def test_equilibria_of_a_record_keep_their_proofs() -> None:
+    record = {
+        "equilibria": (("equilibrium", "player", "axis"), np.array([[[30.0], [30.0]]])),
+        "radius": (("equilibrium",), np.array([1e-12])),
+        "complete": ((), np.asarray(True)),
+        "complete_reason": ((), np.asarray("every box is decided")),
+    }
+    found = responses.view_of_record(rv.games.market(), record, {})
+    assert found is not None
+    _, text, data = found
+    assert data["profile"] == [[30.0], [30.0]]
+    assert data["equilibria"][0]["claim"] == "equilibrium"
+    assert data["equilibria"][0]["sentence"].startswith("30; 30: proved, exact within")
+    assert text.endswith("1 equilibrium is known, and no other exists.")
+
+
+def test_branches_keep_rows_where_stability_changes() -> None:
+    found = branches.view_of_record(None, branch_record(), {})
+    assert found is not None
+    title, text, data = found
+    first, second = data["branches"]
+    assert title == "Branches of equilibria over reach"
+    assert text == (
+        "2 branches over reach from 0.1 to 1, 2 of them stable somewhere; loss of symmetry at 0.5."
+    )
+    assert first["stable"] == [value > 0.5 for value in first["parameter"]]
+    assert (first["structure"], second["structure"]) == ("all 2 together", "groups 1 + 1")
+    assert data["exchangeable"] is True
+    assert branches.view_of_record(None, {"profile": ((), np.zeros(()))}, {}) is None

@@ -1,0 +1,335 @@
+"""The views in Chromium: drag, keys, typing, touch, narrow and wide, light and dark, claims."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.living import branches, line, responses, triangle
+from tests.living.javascript import CHROMIUM, MODULES
+from tests.living.pages import serve
+from tests.living.samples import branch_record
+
+pytestmark = pytest.mark.slow
+api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+VIEWS = ("line", "triangle", "responses", "branches")
+STILL = {"reduced_motion": "reduce"}  # animations show their end at once
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium was found")
+    with api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def shown() -> dict[str, Any]:
+    """What each view is given."""
+    influencer = rv.games.influencer(reach=[0.2, 0.25, 0.3], resource="bimodal")
+    return {
+        "line": line.view_of(influencer, np.array([[0.2], [0.45], [0.8]])),
+        "triangle": triangle.view_of(rv.games.matrix("rock_paper_scissors"), None),
+        "responses": responses.view_of(rv.games.market(unit_cost=[10.0, 20.0]), np.array([[60.0], [20.0]])),
+        "branches": branches.view_of_record(None, branch_record(), {}),
+    }
+
+
+@pytest.fixture
+def open_view(browser: Any, shown: dict[str, Any]) -> Iterator[Any]:
+    """Open a view in a context of its own; at the end no error may be on its console."""
+    contexts, errors = [], []
+
+    def open_one(view: str, found: Any = None, *, context: Any = None, **values: Any) -> Any:
+        contexts.append(
+            browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **(context or {})})
+        )
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        return serve(page, found or shown[view], view, **values)
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def state(page: Any) -> Any:
+    return page.evaluate("model.get('state')")
+
+
+def wait(page: Any, condition: str, seconds: float = 20.0) -> None:
+    """Wait until an expression holds; the page's policy refuses the library's own way, `eval`."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(condition):
+        assert time.monotonic() < end, condition
+        page.wait_for_timeout(20)
+
+
+def middle(page: Any, which: int = 0) -> tuple[float, float]:
+    box = page.locator(".rv-handle .rv-knob").nth(which).bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def moved(page: Any, view: str) -> Any:
+    """The part of the state that the first handle moves."""
+    now = state(page)
+    return now["cursor"]["parameter"] if view == "branches" else now["profile"]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_handle_is_dragged_by_mouse(open_view: Any, view: str) -> None:
+    page = open_view(view)
+    x, y = middle(page)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 60, y - 30, steps=4)
+    assert state(page)["settled"] is False
+    during = moved(page, view)
+    page.mouse.up()
+    assert state(page)["settled"] is True
+    assert moved(page, view) == during
+    assert middle(page)[0] == pytest.approx(x - 60, abs=2)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_keys_move_and_enter_types(open_view: Any, view: str) -> None:
+    page = open_view(view)
+    handle = page.locator(".rv-handle").first
+    x, _ = middle(page)
+    handle.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+ArrowLeft")
+    assert middle(page)[0] < x
+    assert state(page)["settled"] is True
+    typed = {"line": "0.3", "triangle": "0.2, 0.3, 0.5", "responses": "30 25", "branches": "0.7"}[view]
+    page.keyboard.press("Enter")
+    page.locator(".rv-type").fill("nonsense")
+    page.keyboard.press("Enter")
+    assert page.locator(".rv-type.rv-wrong").count() == 1
+    page.locator(".rv-type").fill(typed)
+    page.keyboard.press("Enter")
+    assert page.locator(".rv-type").count() == 0
+    expected: Any = {"line": [0.3], "triangle": [0.2, 0.3, 0.5], "responses": [30], "branches": 0.7}[view]
+    found = moved(page, view)
+    assert (found if view == "branches" else found[0]) == pytest.approx(expected, abs=1e-5)
+    assert page.evaluate("document.activeElement.getAttribute('role')") == "slider"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    assert page.locator(".rv-type").count() == 0
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_finger_drags_on_a_narrow_dark_page(open_view: Any, view: str) -> None:
+    phone = {"viewport": {"width": 400, "height": 850}, "has_touch": True, "color_scheme": "dark"}
+    page = open_view(view, context=phone)
+    x, y = middle(page)
+    touch = page.context.new_cdp_session(page)
+    for kind, to in (("touchStart", x), ("touchMove", x - 15), ("touchMove", x - 40)):
+        points = [{"x": to, "y": y}]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    wait(page, "model.get('state').settled === true")
+    assert middle(page)[0] == pytest.approx(x - 40, abs=2)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    paper = page.evaluate("getComputedStyle(document.getElementById('view')).backgroundColor")
+    assert max(int(part) for part in paper.strip("rgb()").split(",")) < 60
+    targets = page.evaluate("[...document.querySelectorAll('button, select')].map((one) => one.offsetHeight)")
+    assert min(targets, default=44) >= 44
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_pages_are_wide_readable_and_close(open_view: Any, view: str) -> None:
+    page = open_view(view)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1400
+    root = page.locator("#view")
+    note = page.evaluate(
+        "document.getElementById(document.getElementById('view').getAttribute('aria-describedby')).textContent"
+    )
+    assert note == page.evaluate("model.get('figure').text")
+    script = MODULES / "axe-core" / "axe.min.js"
+    if script.exists():
+        page.evaluate(script.read_text())
+        found = page.evaluate("axe.run().then((found) => found.violations)")
+        serious = [one for one in found if one["impact"] in ("serious", "critical")]
+        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious] == []
+    page.evaluate("close_view()")
+    assert root.locator("svg").count() == 0
+    page.evaluate("model.set('state', {}); model.save_changes()")
+
+
+def test_a_claim_is_shown_only_for_its_own_profile(open_view: Any) -> None:
+    game = rv.games.market(unit_cost=[10.0, 20.0])
+    x = [[100 / 3], [70 / 3]]
+    answer = {
+        "profile": x,
+        "parameters": {},
+        "claim": "equilibrium",
+        "sentence": "equilibrium",
+        "regret": [0, 0],
+        "bound": [1e-9, 2e-9],
+        "coverage": "exact",
+        "rounding": "floating point",
+    }
+    page = open_view("responses", responses.view_of(game, np.array(x)), host="frozen")
+    claim = page.locator(".rv-claim")
+    assert "not a certificate" in claim.inner_text()
+    assert "certificates of its stored points only" in claim.inner_text()
+    page.evaluate("(found) => answer(found)", answer)
+    assert claim.get_attribute("data-claim") == "good"
+    assert claim.inner_text().startswith("Equilibrium")
+    assert "proven bound 2e−9" in claim.inner_text()
+    page.evaluate(
+        "model.set('state', { ...model.get('state'), parameters: { intercept: 90 } }); model.save_changes()"
+    )
+    assert "not a certificate" in claim.inner_text()
+    page.evaluate(
+        "model.set('state', { profile: [[30], [20]], parameters: {}, settled: true }); model.save_changes()"
+    )
+    assert "not a certificate" in claim.inner_text()
+
+
+def test_answers_stored_with_a_figure_are_buttons(open_view: Any) -> None:
+    title, text, data = responses.view_of(rv.games.market(), np.array([[10.0], [50.0]]))  # type: ignore[misc]
+    stored = {
+        "profile": [[30.0], [30.0]],
+        "parameters": {},
+        "claim": "equilibrium",
+        "sentence": "equilibrium",
+    }
+    found = (
+        title,
+        text,
+        {**data, "answers": [{**stored, "regret": [0, 0], "bound": [None, None], "coverage": "exact"}]},
+    )
+    page = open_view("responses", found, host="frozen")
+    page.get_by_role("button", name="Certified point").click()
+    assert state(page)["profile"] == [[30], [30]]
+    assert "no proven bound" in page.locator(".rv-claim").inner_text()
+
+
+def test_players_on_a_line_climb_to_where_gradients_vanish(open_view: Any) -> None:
+    page = open_view("line", context=STILL)
+    page.get_by_role("button", name="Climb").click()
+    wait(page, "model.get('state').settled")
+    game = rv.games.influencer(reach=[0.2, 0.25, 0.3], resource="bimodal")
+    x = game.space.check(state(page)["profile"])
+    start = rv.oracles.gradients(game, game.space.check([[0.2], [0.45], [0.8]]))
+    assert np.max(np.abs(rv.oracles.gradients(game, x))) < 1e-3 * np.max(np.abs(start))
+
+
+def test_a_click_on_the_line_sets_a_start_and_shows_path_and_basin(open_view: Any) -> None:
+    page = open_view("line")
+    box = page.locator(".rv-svg").first.bounding_box()
+    page.mouse.click(box["x"] + 58 + 0.9 * (box["width"] - 72), box["y"] + 60)
+    assert state(page)["profile"] == [[0.2], [0.45], [pytest.approx(0.9, abs=2e-3)]]
+    wait(page, "document.querySelectorAll('.rv-basin').length === 61")
+    assert "Gradient ascent of all players from 0.2, 0.45, 0.9" in page.locator("#view").inner_text()
+    assert "where starts of player 2 lead" in page.locator("#view").inner_text()
+
+
+def test_best_responses_and_regrets_on_the_line_are_those_of_the_package(open_view: Any) -> None:
+    page = open_view("line")
+    game = rv.games.influencer(reach=[0.2, 0.25, 0.3], resource="bimodal")
+    x = game.space.check([[0.2], [0.45], [0.8]])
+    gains = [rv.best_response(game, x, k).payoff - float(game.payoffs(x)[k]) for k in range(3)]
+    rows = page.locator(".rv-table tbody tr")
+    for k, gain in enumerate(gains):
+        assert float(rows.nth(k).locator("td").last.inner_text()) == pytest.approx(gain, rel=0.06)
+    assert f"{max(gains):.3g}" in page.locator(".rv-claim").inner_text()
+    page.evaluate(
+        "model.set('state', { ...model.get('state'), parameters: { reach: [0.1, 0.1, 0.1] }, settled: true })"
+    )
+    page.evaluate("model.save_changes()")
+    narrow = rv.games.influencer(reach=[0.1] * 3, resource="bimodal")
+    gain = max(rv.best_response(narrow, x, k).payoff - float(narrow.payoffs(x)[k]) for k in range(3))
+    assert f"{gain:.3g}" in page.locator(".rv-claim").inner_text()
+
+
+def test_a_slider_changes_a_parameter(open_view: Any) -> None:
+    page = open_view("line")
+    page.get_by_role("slider", name="reach, player 1").fill("0.4")
+    assert state(page)["parameters"] == {"reach": [0.2, 0.4, 0.3]}
+    page.get_by_role("button", name="Reset").click()
+    assert (state(page)["parameters"], state(page)["profile"][0]) == ({}, [0.2])
+
+
+def test_a_game_without_a_twin_shows_its_curves(open_view: Any) -> None:
+    game = rv.games.influencer(kernel="custom", influence="exp(-8*(b - x)**2)", players=2, resource="bimodal")
+    page = open_view("line", line.view_of(game, np.array([[0.2], [0.6]])))
+    assert page.locator(".rv-line.rv-faint").count() == 0
+    page.locator(".rv-handle").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("path.rv-faint").count() == 2
+    assert "No certificate" in page.locator(".rv-claim").inner_text()
+
+
+def test_responses_in_turn_end_at_the_cournot_equilibrium(open_view: Any) -> None:
+    page = open_view("responses", context=STILL)
+    page.get_by_role("button", name="Respond in turn").click()
+    wait(page, "model.get('state').settled")
+    assert np.ravel(state(page)["profile"]) == pytest.approx([100 / 3, 70 / 3], abs=1e-3)
+
+
+def test_the_race_shows_one_choice_at_a_time(open_view: Any) -> None:
+    page = open_view("responses", responses.view_of(rv.games.race(), None))
+    page.get_by_label("Choice shown").select_option("performance")
+    page.locator(".rv-handle").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    (safety, performance), other = state(page)["profile"]
+    assert (safety, other) == (1, [1, 1])
+    assert performance > 1
+
+
+def test_replicator_and_fictitious_play_run_in_the_triangle(open_view: Any) -> None:
+    page = open_view("triangle", context=STILL)
+    page.get_by_role("button", name="Fictitious play").click()
+    wait(page, "model.get('state').settled")
+    assert np.array(state(page)["profile"]) == pytest.approx(np.full((2, 3), 1 / 3), abs=0.1)
+    page.get_by_role("button", name="Reset").click()
+    before = np.prod(state(page)["profile"][0])
+    page.get_by_role("button", name="Replicator").click()
+    wait(page, "model.get('state').settled")
+    assert np.prod(state(page)["profile"][0]) == pytest.approx(before, rel=1e-3)
+
+
+def test_players_leave_a_branch_where_it_loses_stability(open_view: Any) -> None:
+    page = open_view("branches", context=STILL)
+    claim = page.locator(".rv-claim")
+    assert "all 2 together" in claim.inner_text()
+    page.evaluate("model.set('state', { cursor: { parameter: 0.3 }, settled: true }); model.save_changes()")
+    # 0.5 +- sqrt(0.5 - 0.3) / 2, between two rows
+    assert "groups 1 + 1 at 0.2764; 0.7236" in claim.inner_text()
+    assert "no deviation found" in claim.inner_text()
+    heights = page.evaluate(
+        "[...document.querySelectorAll('.rv-disc')].map((one) => one.getBoundingClientRect().y)"
+    )
+    assert abs(heights[0] - heights[1]) > 50
+    page.evaluate("model.set('state', { cursor: { parameter: 0.8 }, settled: true }); model.save_changes()")
+    assert "all 2 together" in claim.inner_text()
+    page.get_by_role("button", name="loss of symmetry at 0.5").click()
+    assert state(page)["cursor"]["parameter"] == 0.5
+
+
+def test_a_drag_frame_is_drawn_within_the_budget(open_view: Any) -> None:
+    game = rv.games.influencer(reach=[0.1, 0.15, 0.2], resource="bimodal")
+    page = open_view("line", line.view_of(game, None))
+    times = page.evaluate(
+        """() => Array.from({ length: 60 }, (_, k) => {
+          model.set("state", { profile: [[0.2 + 0.005 * k], [0.5], [0.75]], parameters: {}, settled: false });
+          model.save_changes();
+          return Number(document.getElementById("view").dataset.update);
+        })"""
+    )
+    assert json.loads(page.evaluate("JSON.stringify(model.get('figure').data.resource.points.length)")) == 100
+    assert float(np.median(times)) < 16
