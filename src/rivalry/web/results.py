@@ -14,6 +14,7 @@ import numpy as np
 
 from rivalry.core.statistics import format_interval, half_width
 from rivalry.lab.export import export
+from rivalry.lab.freeze import freeze
 from rivalry.lab.report.answers import REPEATED, answer_table, heading, metric_names
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.figures import draw
@@ -93,7 +94,7 @@ def download(folder: str, to: str, out: str) -> str:
     """Write a run in another form into a folder, and return the one file to send. Raises `Refused`."""
     run, home = _part(folder, ""), Path(out)
     if to == "page":
-        return str(build(run, out=home))
+        return str(freeze(run, home / f"{run.name}.html").file)
     if to == "svg":
         build(run, out=home)
         files = sorted(home.rglob("*.svg"))

@@ -69,14 +69,15 @@ export function claim(words) {
 }
 
 /**
- * A table that scrolls sideways in itself. @param {string[]} head @param {any[][]} rows @param {string} [caption]
+ * A table that scrolls sideways in itself. @param {string[]} head @param {any[][]} rows @param {string} name
+ * @param {string} [caption]
  */
-export function table(head, rows, caption) {
-  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption ?? "table" },
+export function table(head, rows, name, caption) {
+  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": name },
     el("table", { class: "data" },
       caption ? el("caption", {}, caption) : null,
       el("thead", {}, el("tr", {}, head.map((word) => el("th", { scope: "col" }, word)))),
-      el("tbody", {}, rows.map((row) => el("tr", {}, row.map((entry) => el("td", {}, entry ?? "–")))))));
+      el("tbody", {}, rows.map((row) => el("tr", {}, row.map((entry) => el("td", { class: typeof entry === "string" && entry.length > 44 ? "wrap" : null }, entry ?? "–")))))));
 }
 
 /** @param {string} title @param {...any} content */

@@ -55,7 +55,7 @@ function differences(found) {
       one.label, Object.entries(row.at).filter(([key]) => several || key !== "algorithm").map(([key, value]) => `${key} = ${typeof value === "number" ? format(value) : value}`).join(", ") || "–", row.entry || "–", row.words, String(row.n),
       row.half === null ? "–" : Math.abs(row.mean) > row.half ? "yes" : "no"]));
     return rows.length
-      ? table(["quantity", "at", "entry", "difference", "n", "interval excludes 0"], rows.slice(0, 400), `${run.label}${rows.length > 400 ? ` (first 400 of ${rows.length})` : ""}`)
+      ? table(["quantity", "at", "entry", "difference", "n", "interval excludes 0"], rows.slice(0, 400), `differences of ${run.label}`, `${run.label}${rows.length > 400 ? ` (first 400 of ${rows.length})` : ""}`)
       : notice(`${run.label} shares no point of a quantity with the first run.`);
   });
   return blocks;

@@ -31,7 +31,7 @@ export default async function explore({ root, query: given, go, title }) {
     const { families } = await ask("/api/choices");
     root.append(el("h1", {}, "Explore a game"), el("p", { class: "soft" }, "Choose a family. Drag its players and parameters; the claim is checked while you move."),
       el("div", { class: "cards" }, Object.entries(families).map(([family, words]) => el("a", { class: "card", href: `/explore${query({ family })}` },
-        el("div", { class: "thumb" }, glyph(family)), el("div", { class: "card-text" }, el("h3", {}, family), el("p", { class: "soft" }, String(words)))))));
+        el("div", { class: "thumb" }, glyph(family)), el("div", { class: "card-text" }, el("h2", { class: "small" }, family), el("p", { class: "soft" }, String(words)))))));
     return;
   }
   title(`Explore ${name}`);

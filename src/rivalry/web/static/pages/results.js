@@ -47,7 +47,7 @@ export default async function results({ root, query: given, title, go }) {
   const download = (/** @type {string} */ to, /** @type {string} */ words) => el("a", { class: "button quiet", href: `${path}/download${query({ to })}`, download: "" }, words);
   root.append(el("div", { class: "row between" },
     el("div", {}, el("p", { class: "crumb" }, el("a", { href: "/" }, "Runs"), " / ", el("a", { href: `/run${query({ name })}` }, name)), el("h1", {}, about.title ?? name)),
-    el("div", { class: "row" }, download("csv", "CSV"), download("netcdf", "NetCDF"), download("svg", "SVG"), download("page", "One page"),
+    el("div", { class: "row" }, download("csv", "CSV"), download("netcdf", "NetCDF"), download("svg", "SVG"), download("page", "Frozen page"),
       button("Compare", () => go(`/compare${query({ runs: part ? `${name}:${part}` : name })}`)))));
   if (about.question) root.append(el("p", { class: "soft" }, about.question));
   root.append(el("div", { class: "row" }, pill(about.status), about.counts ? el("span", { class: "soft" }, `${about.counts.done} of ${about.counts.total} cells`) : null,
@@ -68,7 +68,7 @@ function content(found, name, part) {
   if (found.table) {
     const { columns, rows, left_out } = found.table;
     const at = columns.indexOf("claim");
-    parts.push(section("Results", table(columns, rows.map((/** @type {string[]} */ row) => row.map((text, k) => (k === at ? claim(text) : text || "–")))),
+    parts.push(section("Results", table(columns, rows.map((/** @type {string[]} */ row) => row.map((text, k) => (k === at ? claim(text) : text || "–"))), "results"),
       left_out ? el("p", { class: "soft" }, `${left_out} further points are in the CSV.`) : null,
       found.sentences.length ? el("details", {}, el("summary", {}, "In words"), el("ul", {}, found.sentences.map((/** @type {any} */ one) => el("li", {}, String(one))))) : null));
   } else parts.push(notice("No cell is finished yet."));
@@ -104,7 +104,7 @@ function references(found) {
     value(row.published), row.published_verdict ? claim(row.published_verdict) : "–",
     row.within ? `${row.within[0]} to ${row.within[1]}` : value(row.expected), row.expected_verdict ? claim(row.expected_verdict) : "–",
     row.why || row.reason || row.note || ""]);
-  return section("Reference values", el("p", { class: "soft" }, found.tally), table(["quantity", "at", "ours", "published", "verdict", "independent", "verdict", "note"], rows));
+  return section("Reference values", el("p", { class: "soft" }, found.tally), table(["quantity", "at", "ours", "published", "verdict", "independent", "verdict", "note"], rows, "reference values"));
 }
 
 /** @param {any} found */
@@ -112,7 +112,7 @@ function certificates(found) {
   const rows = found.groups.map((/** @type {any} */ one) => [one.method, claim(one.claim), one.words || "–", one.status, String(one.size), one.coverage, format(one.regret), format(one.bound), one.rounding || "–", one.where || "–"]);
   const each = found.certificates.map((/** @type {any} */ row) => [row.cell, row.algorithm, Object.entries(row.at).map(([key, value]) => `${key} = ${typeof value === "number" ? format(value) : value}`).join(", ") || "–",
     claim(row.claim), row.coverage ?? "–", format(row.regret), format(row.bound)]);
-  return section("Certificates", table(["method", "claim", "", "status", "cells", "coverage", "largest regret", "bound", "rounding", "where"], rows),
+  return section("Certificates", table(["method", "claim", "detail", "status", "cells", "coverage", "largest regret", "bound", "rounding", "where"], rows, "certificates"),
     el("details", {}, el("summary", {}, `Each of ${found.certificates.length} cells${found.more_certificates ? `; ${found.more_certificates} further ones are in the CSV` : ""}`),
-      table(["cell", "method", "at", "claim", "coverage", "largest regret", "bound"], each)));
+      table(["cell", "method", "at", "claim", "coverage", "largest regret", "bound"], each, "certificate of each cell")));
 }

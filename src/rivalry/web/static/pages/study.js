@@ -142,6 +142,7 @@ export default async function study({ root, query: given, go, title }) {
         if (event.target.open) open.add(id); else open.delete(id);
       } }, el("summary", {}, `${rest.length} more settings at their defaults`), el("div", {}, rest.map(make))) : null];
     };
+    /** @type {HTMLElement[]} */
     const parts = [el("fieldset", {}, el("legend", {}, "About"),
       TEXTS.map((key) => field({ name: key, type: "text", schema: { type: "string" }, meaning: "" }, key, data[key])),
       field({ name: "cost", schema: { enum: ["seconds", "minutes", "hours"] }, meaning: "how long the full study takes", default: "seconds" }, "cost", data.cost))];
