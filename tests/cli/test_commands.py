@@ -27,7 +27,10 @@ from tests.cli.conftest import Command
 from tests.selection import slow_except
 
 HEAVY = ("jax", "numpy", "scipy", "xarray", "pandas", "matplotlib", "numba", "quantecon", "equinox", "rich")
-COMMANDS = ("list", "show", "new", "run", "resume", "status", "report", "export", "certify", "warm", "doctor")
+COMMANDS = (
+    *("list", "show", "new", "run", "resume", "status", "report", "export", "certify", "open", "warm"),
+    "doctor",
+)
 
 
 def python(code: str, *arguments: str, **more: object) -> subprocess.CompletedProcess[str]:

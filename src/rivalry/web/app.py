@@ -54,12 +54,12 @@ class Workbench:
     def folder_of_study(self, name: str) -> Path:
         """Return the folder in which a study's files are looked up."""
         path = studies.known(self.home, self.opened_study).get(name)
-        return path.parent if path is not None and studies.is_own(path, self.home) else self.home  # type: ignore[union-attr]
+        return path.parent if path is not None and studies.is_own(path) else self.home
 
     def argument_of_study(self, name: str) -> str:
         """Return how a command names a study. Raises `Refused`."""
         _, path = studies.text_of(name, self.home, self.opened_study)
-        return str(path) if studies.is_own(path, self.home) else name
+        return str(path) if studies.is_own(path) else name
 
     def results_folder(self, name: str) -> str:
         """Return the folder of a run that has one. Raises `Refused`."""
@@ -158,7 +158,7 @@ def _add_studies(app: FastAPI, bench: Workbench) -> None:
     @app.get("/api/studies/{name}")
     async def study(name: str) -> Any:
         text, path = studies.text_of(name, home, opened)
-        return {"name": name, "text": text, "own": studies.is_own(path, home)}
+        return {"name": name, "text": text, "own": studies.is_own(path)}
 
     @app.get("/api/schema")
     async def schema(family: str = "", kinds: str = "") -> Any:

@@ -78,7 +78,13 @@ class Runs:
         """Return a row per run, latest first."""
         found = []
         for name, folder in self.folders().items():
-            row = {"name": name, "title": name, "status": "damaged", "counts": None, "family": None}
+            row: dict[str, Any] = {
+                "name": name,
+                "title": name,
+                "status": "damaged",
+                "counts": None,
+                "family": None,
+            }
             try:
                 run = self.run(name)
                 counts = run.counts()
@@ -126,7 +132,7 @@ class Runs:
         if not (folder / NAME).exists():
             return {"status": "starting" if working else "refused", "fault": self.jobs.fault(folder)}
         run = self.run(name)
-        states, left, seconds = "", Counter[str](), 0.0
+        states, left = "", Counter[str]()
         times: dict[str, list[float]] = {}
         for part in run.parts().values() or [run]:
             done, failed, begun = finished_cells(part.folder), part.failures(), _begun(part.folder)

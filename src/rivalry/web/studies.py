@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ LONGEST = 200_000  # characters of a study
 PATIENCE = 8.0  # seconds of building games and methods; a run checks the rest
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
-Studies = dict[str, "Traversable | Path"]
+Studies = dict[str, Path]
 
 
 class Enough(Exception):
@@ -43,7 +42,7 @@ def known(folder: Path, opened: Path | None) -> Studies:
 
     A name of a request is only ever looked up here, so it never becomes a path.
     """
-    found: Studies = dict(studies())
+    found: Studies = {name: Path(str(path)) for name, path in studies().items()}
     own = sorted(path for path in folder.glob("*.toml") if path.is_file() and NAME.fullmatch(path.stem))
     for path in [*own, *([opened] if opened else [])]:
         if path.stem not in found or path is opened:
@@ -51,17 +50,17 @@ def known(folder: Path, opened: Path | None) -> Studies:
     return found
 
 
-def is_own(path: Traversable | Path, folder: Path) -> bool:
+def is_own(path: Path) -> bool:
     """Return whether a study is a file of the user, not of the package."""
-    return isinstance(path, Path) and not path.is_relative_to(Path(__file__).parents[1])
+    return not path.is_relative_to(Path(__file__).parents[1])
 
 
 def rows(folder: Path, opened: Path | None) -> list[dict[str, Any]]:
     """Return a card per study: name, title, source, cost, family, and why a file cannot be read."""
     found = []
     for name, path in known(folder, opened).items():
-        own = is_own(path, folder)
-        stamp = path.stat().st_mtime_ns if isinstance(path, Path) and own else 0
+        own = is_own(path)
+        stamp = path.stat().st_mtime_ns if own else 0
         row = _row(path, name, stamp)
         if own and not row["fault"] and not row["is_study"]:
             continue  # another TOML file, such as pyproject.toml
@@ -70,8 +69,15 @@ def rows(folder: Path, opened: Path | None) -> list[dict[str, Any]]:
 
 
 @lru_cache(maxsize=2000)
-def _row(path: Traversable | Path, name: str, stamp: int) -> dict[str, Any]:
-    row = {"name": name, "title": "", "source": "", "question": "", "cost": "seconds", "family": None}
+def _row(path: Path, name: str, stamp: int) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": name,
+        "title": "",
+        "source": "",
+        "question": "",
+        "cost": "seconds",
+        "family": None,
+    }
     row |= {"fault": "", "is_study": False, "parts": 0}
     try:
         data, _ = read_toml(path, name)
@@ -87,7 +93,7 @@ def _row(path: Traversable | Path, name: str, stamp: int) -> dict[str, Any]:
     return row | {"is_study": isinstance(game, Mapping) or bool(row["parts"])}
 
 
-def text_of(name: str, folder: Path, opened: Path | None) -> tuple[str, Path | Traversable]:
+def text_of(name: str, folder: Path, opened: Path | None) -> tuple[str, Path]:
     """Return a study's text and file. Raises `Refused`."""
     files = known(folder, opened)
     if name not in files:
@@ -297,7 +303,7 @@ def _path(key: str) -> list[str | int]:
 def schema(family: str, kinds: Sequence[str]) -> dict[str, Any]:
     """Return what a form needs: the keys of every table with type, unit, bounds, default and meaning."""
     tables = {"document": Document, "replications": Replications, "certificate": CertificateTable}
-    found = {name: keys_of(target) for name, target in tables.items()}
+    found: dict[str, Any] = {name: keys_of(target) for name, target in tables.items()}
     found["run"] = [row for row in keys_of(RunKeys) if row["name"] not in ("name", "kind")]
     entry = games().get(family)
     found["game"] = keys_of(load(entry.targets[0])) if entry else []
