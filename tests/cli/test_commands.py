@@ -28,7 +28,10 @@ from tests.selection import slow_except
 
 HEAVY = ("jax", "numpy", "scipy", "xarray", "pandas", "matplotlib", "numba", "quantecon", "equinox", "rich")
 COMMANDS = (
-    *("list", "show", "new", "run", "resume", "status", "report", "export", "certify", "open", "warm"),
+COMMANDS = (
+    *("list", "show", "new", "run", "resume", "status", "report", "export", "freeze", "certify", "open"),
+    *("warm", "doctor"),
+)
     "doctor",
 )
 

@@ -141,6 +141,9 @@ def test_run_and_the_commands_on_its_results(rivalry: Command, study: str) -> No
     assert files["left_out"] == []
     assert files["files"]
     assert all(Path(file).is_file() for file in files["files"])
+    frozen = rivalry("freeze", run, "--out", "page.html", "--json").value
+    assert frozen == {"files": ["page.html"], "left_out": []}
+    assert Path("page.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
 def test_certificates_are_recomputed_and_cells_unchanged(rivalry: Command, study: str) -> None:
@@ -228,7 +231,7 @@ def test_a_failing_cell_is_reported_and_the_others_are_computed(rivalry: Command
     assert len(found["certificates"]) == 1
     # commands that only read a run do not execute the user's file
     Path("game.py").write_text("raise RuntimeError('must not be run')\n")
-    for line in (["status"], ["report"], ["export", "--to", "csv"]):
+    for line in (["status"], ["report"], ["export", "--to", "csv"], ["freeze"]):
         assert rivalry(line[0], "runs/hill", *line[1:]).status == 0
     assert rivalry("show", "hill.toml").status == 0
     assert rivalry("list").status == 0

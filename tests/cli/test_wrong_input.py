@@ -359,6 +359,8 @@ LINES = {
     "certify of nothing": (["certify", "runs/none"], ("runs/none", "no such run folder")),
     "export of nothing": (["export", "runs/none", "--to", "csv"], ("runs/none", "no such run folder")),
     "export's format": (["export", "other", "--to", "cvs"], ("cvs", "did you mean 'csv'?")),
+    "freeze of nothing": (["freeze", "runs/none"], ("runs/none", "no such run folder")),
+    "freeze into no page": (["freeze", "other", "--out", "page.pdf"], ("--out", "page.pdf", ".html")),
     "export without a format": (["export", "other"], ("--to",)),
 }
 

@@ -16,6 +16,7 @@ from rivalry.lab.freeze import freeze
 from rivalry.lab.report import build
 from rivalry.living.figure import Figure, figure_of, figures_of_record
 from rivalry.living.page import frozen_page
+from rivalry.living.widget import widget_of
 from tests.living.javascript import CHROMIUM
 from tests.living.test_impulse import record_of, world_of
 from tests.unit.stored_run import stored, study
@@ -270,3 +271,43 @@ def test_ten_thousand_cells_are_drawn_and_scrolled(browser: Any, tmp_path: Path)
         page.keyboard.press("ArrowDown")
     assert page.evaluate("document.querySelector('.rv-cells').scrollTop") > 0
     assert "reach = 0." in page.locator(".rv-side").inner_text()
+
+
+def test_a_notebook_draws_the_chosen_figure(browser: Any, tmp_path: Path) -> None:
+    """The widget's module with a model of the form that anywidget gives it."""
+    pytest.importorskip("anywidget")
+    games = rv.games.influencer(reach=[0.2, 0.2]), rv.games.matrix("prisoners_dilemma")
+    shown = widget_of([figure_of(game) for game in games])
+    keys = ("titles", "chosen", "figure", "state", "answer", "host")
+    values = json.dumps({key: getattr(shown, key) for key in keys})
+    script = shown._esm.replace("export default", "const found =") + MODEL.replace("VALUES", values)
+    path = tmp_path / "notebook.html"
+    text = f"<!DOCTYPE html><html><head><style>{shown._css}</style></head><body><div id='cell'></div>"
+    path.write_text(f"{text}<script type='module'>{script}</script></body></html>", encoding="utf-8")
+    opened = open_page(browser, path)
+    page, cell = opened.page, opened.page.locator("#cell")
+    cell.locator("[data-ready=true]").wait_for()
+    assert "Influencer game" in cell.inner_text()
+    with page.expect_console_message() as said:
+        cell.locator("select").first.select_option("1")
+    assert said.value.text == "saved 1"  # Python then sends the other figure
+    page.evaluate(
+        "(figure) => { model.set('state', {}); model.set('figure', figure); }", figure_of(games[1]).content
+    )
+    assert "Matrix game" in cell.inner_text()
+    assert cell.locator("[data-ready=true]").count() == 1
+    assert opened.wrong == []
+
+
+MODEL = """
+const values = VALUES;
+const calls = {};
+globalThis.model = {
+  get: (key) => values[key],
+  set(key, value) { values[key] = value; for (const f of calls[`change:${key}`] ?? []) f(); },
+  save_changes() { console.log(`saved ${values.chosen}`); },
+  on(event, f) { (calls[event] ??= []).push(f); },
+  off(event, f) { calls[event] = (calls[event] ?? []).filter((one) => one !== f); },
+};
+found.render({ model: globalThis.model, el: document.getElementById("cell") });
+"""

@@ -100,3 +100,15 @@ def test_branches_keep_rows_where_stability_changes() -> None:
     assert (first["structure"], second["structure"]) == ("all 2 together", "groups 1 + 1")
     assert data["exchangeable"] is True
     assert branches.view_of_record(None, {"profile": ((), np.zeros(()))}, {}) is None
+
+
+@pytest.mark.parametrize("view", [line, responses])
+def test_profiles_of_failed_runs_and_of_batches_have_no_figure(view: Any) -> None:
+    game = rv.games.market()
+    assert view.view_of(game, np.full((2, 1), np.nan)) is None
+    assert view.view_of(game, np.ones((5, 2, 1))) is None
+    record = {
+        "profile": (("player", "axis"), np.full((2, 1), np.nan)),
+        "path": (("step", "player", "axis"), np.ones((3, 2, 1))),
+    }
+    assert view.view_of_record(game, record, {}) is None

@@ -256,6 +256,14 @@ def test_best_responses_and_regrets_on_the_line_are_those_of_the_package(open_vi
     assert f"{gain:.3g}" in page.locator(".rv-claim").inner_text()
 
 
+def test_players_at_one_place_can_all_be_seen(open_view: Any) -> None:
+    game = rv.games.influencer(reach=[0.25, 0.25], resource="bimodal")
+    page = open_view("line", line.view_of(game, np.array([[0.5], [0.5]])))
+    first, second = middle(page, 0), middle(page, 1)
+    assert first[0] == second[0]
+    assert first[1] - second[1] > 12
+
+
 def test_a_slider_changes_a_parameter(open_view: Any) -> None:
     page = open_view("line")
     page.get_by_role("slider", name="reach, player 1").fill("0.4")
@@ -268,9 +276,11 @@ def test_a_game_without_a_twin_shows_its_curves(open_view: Any) -> None:
     game = rv.games.influencer(kernel="custom", influence="exp(-8*(b - x)**2)", players=2, resource="bimodal")
     page = open_view("line", line.view_of(game, np.array([[0.2], [0.6]])))
     assert page.locator(".rv-line.rv-faint").count() == 0
+    assert "a grid of 81 points, not a certificate" in page.locator(".rv-claim").inner_text()
     page.locator(".rv-handle").first.focus()
     page.keyboard.press("ArrowRight")
     assert page.locator("path.rv-faint").count() == 2
+    assert page.locator(".rv-table tbody tr").first.locator("td").nth(2).inner_text() == "–"
     assert "No certificate" in page.locator(".rv-claim").inner_text()
 
 

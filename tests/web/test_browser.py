@@ -34,9 +34,9 @@ family = "matrix"
 name = "chicken"
 [[method]]
 kind = "regret_matching"
-steps = 400000
+steps = 1200000
 [replications]
-count = 8
+count = 24
 """
 
 
@@ -84,7 +84,7 @@ class Tab:
 
     def __init__(self, context: Any, base: str) -> None:
         self.page, self.base, self.faults = context.new_page(), base, list[str]()
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(40_000)
         self.page.on(
             "console", lambda m: self.faults.append(m.text) if m.type in ("error", "warning") else None
         )
@@ -162,13 +162,13 @@ def test_run_survives_reload_two_tabs_and_a_killed_server(browser: Any, tmp_path
     first, other = Tab(context, server.base), Tab(context, server.base)
     page = first.open("/study?name=slow")
     page.get_by_role("button", name="Run in full").click()
-    until(page, "/^[1-9]\\d* of 8/.test(document.querySelector('[role=status]')?.textContent)")
+    until(page, "/^[1-9]\\d* of 24/.test(document.querySelector('[role=status]')?.textContent)")
     beside = other.open("/run?name=slow")
     for one in (page, beside):
         one.reload()
         one.wait_for_selector('.pill[data-status="running"]')
     server.process.kill()
-    server.process.wait()
+    server.process.wait(10)
     server.start()
     context.new_page().goto(server.address)
     third = Tab(context, server.base)
@@ -180,13 +180,13 @@ def test_run_survives_reload_two_tabs_and_a_killed_server(browser: Any, tmp_path
     left = [line for line in first.faults + other.faults if "ERR_" not in line]  # the server was gone
     assert not left
     kept = {path.name: path.read_bytes() for path in (tmp_path / "runs" / "slow" / "cells").glob("*.npz")}
-    assert 0 < len(kept) < 8
+    assert 0 < len(kept) < 24
     done = subprocess.run(
         [sys.executable, "-m", "rivalry", "resume", "runs/slow"], cwd=tmp_path, capture_output=True
     )
     assert done.returncode == 0, done.stderr
     cells = {path.name: path.read_bytes() for path in (tmp_path / "runs" / "slow" / "cells").glob("*.npz")}
-    assert len(cells) == 8
+    assert len(cells) == 24
     assert kept.items() <= cells.items()
     page.reload()
     page.wait_for_selector('.pill[data-status="done"]')

@@ -312,7 +312,7 @@ def freeze(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Write a run as one page with living figures, to open without a network."""
+    """Write a run as one offline page with living figures."""
     done = work.freeze(run, out)
     return _print_result(json, done, "\n".join(done["files"]))
 

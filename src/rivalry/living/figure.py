@@ -138,7 +138,7 @@ def figures_of_record(
 
 def _profile_of(game: Any, record: Record) -> np.ndarray | None:
     """Return the profile of a record where it is one of the game."""
-    dims, profile = record.get("profile", ((), np.nan))
+    dims, profile = record.get("profile", ((), np.zeros(0)))
     fits = dims == ("player", "axis") and isinstance(game, Game) and profile.shape == game.space.shape
     return np.asarray(profile) if fits and np.all(np.isfinite(profile)) else None
 
@@ -184,10 +184,10 @@ def answer(game: Any, state: State) -> dict[str, Any]:
         paid = record["payoff"][1]
     elif isinstance(game, Game):
         profile = concrete_profile(game, game.space.check(state["profile"], "profile"))
-        proof, paid = certificate(game, profile), payoffs(game, profile)
+        proof, paid = certificate(game, profile), np.asarray(payoffs(game, profile))
     else:
         raise ValueError(f"game: a {type(game).__name__} has no profiles to certify")
-    return _answer_of(proof, np.asarray(paid), state["profile"], parameters)
+    return _answer_of(proof, paid, state["profile"], parameters)
 
 
 def stored_answer(record: Record) -> dict[str, Any] | None:

@@ -49,6 +49,8 @@ def view_of(game: Any, profile: np.ndarray | None) -> Found | None:
     if axes != 1 or players > MOST_PLAYERS or not np.all(np.isfinite([low, high])):
         return None
     x = spread(low, high) if profile is None else np.asarray(profile, dtype=float)
+    if not is_profile(game, x):
+        return None
     name = (axis_names(game) or ["position"])[0]
     label = f"{name} ({UNITS[name]})" if name in UNITS else name
     names, twin = player_names(game), twin_data(game)
@@ -89,6 +91,11 @@ def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...
     every = np.unique(np.linspace(0, len(path) - 1, STEPS).astype(int))
     data["paths"] = [{"label": f"Path of {len(path)} recorded profiles", "profiles": numbers(path[every])}]
     return title, text, data
+
+
+def is_profile(game: Any, x: np.ndarray) -> bool:
+    """Return whether an array has the shape of a profile and finite numbers; that of a failed run has not."""
+    return x.shape == game.space.shape and bool(np.all(np.isfinite(x)))
 
 
 def spread(low: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from rivalry.core.jax import jax
 from rivalry.core.results import Record, radius_in_words
 from rivalry.core.space import Box, Simplex
 from rivalry.games.matrix import Matrix
-from rivalry.living.line import Found, spread
+from rivalry.living.line import Found, is_profile, spread
 from rivalry.living.twins import axis_names, numbers, player_names, sliders, twin_data
 
 GRID = 81  # choices per player behind curves that Python computes
@@ -56,7 +56,7 @@ def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...
     profile = np.asarray(record["profile"][1]) if "profile" in record else None
     if (profile is None or not np.all(np.isfinite(profile))) and listed:
         profile = np.asarray(listed[0]["profile"])
-    found = _view(game, profile, listed) if profile is None or profile.ndim == 2 else None
+    found = _view(game, profile, listed)
     if found is None:
         return None
     title, text, data = found
@@ -78,7 +78,9 @@ def _view(game: Any, profile: np.ndarray | None, listed: list[dict[str, Any]]) -
     if not mixture and (game.space.shape[1] > 2 or (twin is None and game.space.shape[1] > 1)):
         return None
     x = _first(game) if profile is None else np.asarray(profile, dtype=float)
-    low, high = (np.zeros((2, 1)), np.ones((2, 1))) if mixture else _edges(game.space)
+    if not is_profile(game, x):
+        return None
+    low, high = _edges(game.space)
     names = player_names(game)
     axes = _axes(game, x, listed, low, high)
     curves = None if twin else _curves(game, axes[0], low[:, 0], high[:, 0])
@@ -106,8 +108,10 @@ def _view(game: Any, profile: np.ndarray | None, listed: list[dict[str, Any]]) -
     return repr(game).split(":")[0], f"{text[:1].upper()}{text[1:]}.", data
 
 
-def _edges(space: Box) -> tuple[np.ndarray, np.ndarray]:
-    """Return the bounds of the space as NumPy arrays ``[player axis]``."""
+def _edges(space: Box | Simplex) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bounds of the choices as NumPy arrays ``[player axis]``; 0 and 1 of probabilities."""
+    if isinstance(space, Simplex):
+        return np.zeros((2, 1)), np.ones((2, 1))
     return np.asarray(space.low, dtype=float), np.asarray(space.high, dtype=float)
 
 

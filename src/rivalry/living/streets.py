@@ -101,7 +101,8 @@ def _karma(record: Record) -> np.ndarray:
     size = record["example_mean_bid"][1].shape[-1]
     if "karma_distribution" not in record:
         return np.full(size, 1 / size)
-    return np.asarray(record["karma_distribution"][1]).reshape(-1, size).sum(axis=0)
+    found: np.ndarray = np.reshape(record["karma_distribution"][1], (-1, size)).sum(axis=0)
+    return found
 
 
 def _busiest(record: Record) -> str:

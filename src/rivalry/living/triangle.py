@@ -23,7 +23,7 @@ from rivalry.core.results import Record
 from rivalry.core.space import Simplex
 from rivalry.games.influencer.model import InfluencerGame
 from rivalry.games.matrix import Matrix
-from rivalry.living.line import MOST_PLAYERS, STEPS, Found
+from rivalry.living.line import MOST_PLAYERS, STEPS, Found, is_profile
 from rivalry.living.twins import numbers, player_names, sliders, twin_data
 
 CORNERS = 3
@@ -48,6 +48,8 @@ def view_of(game: Any, profile: np.ndarray | None) -> Found | None:
     if twin is None:
         return None
     x = _apart(game) if profile is None else np.asarray(profile, dtype=float)
+    if not is_profile(game, x):
+        return None
     names, paid = player_names(game), np.asarray(payoffs(game, concrete_profile(game, x)))
     data = {
         "game": twin,
@@ -92,7 +94,8 @@ def _apart(game: Any) -> np.ndarray:
     players = game.space.shape[0]
     even = np.full((players, CORNERS), (1 - AWAY) / CORNERS)
     even[np.arange(players), np.arange(players) % CORNERS] += AWAY
-    return even.round(6) + (1 - even.round(6).sum(axis=1, keepdims=True)) / CORNERS
+    short = even.round(6)
+    return np.asarray(short + (1 - short.sum(axis=1, keepdims=True)) / CORNERS)
 
 
 def _corners(game: Any) -> list[str]:

@@ -148,7 +148,7 @@ def results(data: Dataset, known: Sequence[JudgedCell] | None = None) -> list[di
     return found
 
 
-def _plain(values: np.ndarray, truth: bool) -> Any:
+def _plain(values: np.ndarray | np.generic, truth: bool) -> Any:
     """Return numbers, words or truth values, which a dataset stores as numbers, for JSON."""
     return (np.asarray(values, dtype=bool) if truth else values).tolist()
 

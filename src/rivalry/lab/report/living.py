@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.core.files import DamagedFile
-from rivalry.core.method import Learner
+from rivalry.core.method import Learner, as_learner
 from rivalry.core.results import unstack_records
 from rivalry.lab.report.answers import heading, metric_names
 from rivalry.lab.report.commands import changes_of, run_command, sweep_option
@@ -94,10 +94,9 @@ def figures_of_cells(run: Run, games: bool = True) -> list[Figure]:
 
 def _tasks(run: Run) -> Mapping[str, Any]:
     """Return the tasks of a run's cells; none of a study with files of its own, which are not run."""
-    if run.head["study"].get("files"):
-        return {}
     try:
-        return run.tasks()
+        # as its tables say: what else a stored study says of files is not trusted
+        return {} if run.study.own_files else run.tasks()
     except ValueError:  # a study that this version cannot build
         return {}
 
@@ -111,7 +110,7 @@ def _game_of(run: Run, task: Mapping[str, Any] | None) -> tuple[Any, Any]:
     try:
         points = points_of(task, run.folder)
         game, method = points.games[0], points.methods[0]
-        return game, method.world(game) if isinstance(method, Learner) else None
+        return game, as_learner(method).world(game) if isinstance(method, Learner) else None
     except ValueError:  # parameters that this version refuses
         return None, None
 

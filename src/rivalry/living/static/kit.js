@@ -11,7 +11,7 @@ export const palette = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "
 /** @typedef {{(value: number): number, invert: (pixel: number) => number, domain: number[], range: number[]}} Scale */
 /** @typedef {{low: number, high: number, label?: string, ticks?: number, hidden?: boolean, gap?: number,
  *   marks?: {at: number, label: string}[]}} Axis */
-/** @typedef {{colour?: string, dash?: boolean, thin?: boolean, kind?: string, over?: boolean}} Look */
+/** @typedef {{colour?: string, dash?: boolean, thin?: boolean, width?: number, kind?: string, over?: boolean}} Look */
 /** @typedef {ReturnType<typeof frame>} Frame */
 /** @typedef {{get: (key: string) => any, set: (key: string, value: any) => void, save_changes: () => void,
  *   on: (event: string, callback: () => void) => void, off: (event: string, callback: () => void) => void}} Model */
@@ -19,6 +19,11 @@ export const palette = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "
 /** The colour of the k-th player, as a reference to a custom property. @param {number} k */
 export function hue(k) {
   return `var(--rv-${(k % palette.length) + 1})`;
+}
+
+/** The width of the k-th of `count` lines: falling, so that coinciding lines remain visible. @param {number} k @param {number} count */
+export function widthOf(k, count) {
+  return 1.8 + (count <= palette.length ? (count - 1 - k) * Math.max(1.5 - 0.3 * (count - 2), 0.5) : 0);
 }
 
 /** The value of a custom property at an element, for canvases. @param {Element} node @param {string} name */
@@ -243,23 +248,27 @@ function pathOf(one, xs, ys) {
 /** @param {Frame} one @param {Look} look @param {string} kind */
 function strokeOf(one, look, kind) {
   const extra = `${look.dash ? " rv-dash" : ""}${look.thin ? " rv-thin" : ""} ${look.kind ?? ""}`;
-  const node = svg("path", { class: `${kind}${extra}`, "--c": look.colour ?? "var(--rv-ink)" });
+  const node = svg("path", { class: `${kind}${extra}`, "--c": look.colour ?? "var(--rv-ink)",
+    "stroke-width": look.width });
   (look.over ? one.over : one.plot).append(node);
   return node;
 }
 
-/** A line; `set(xs, ys)` gives its points. @param {Frame} one @param {Look} [look] */
-export function line(one, look = {}) {
-  const node = strokeOf(one, look, "rv-line");
-  /** @type {ArrayLike<number>[]} */
-  let data = [[], []];
-  const draw = () => node.setAttribute("d", pathOf(one, data[0], data[1]));
+/**
+ * A mark that is one path: `set` gives its data, from which `path` makes the text of the path.
+ * @template {any[]} Data
+ * @param {Frame} one @param {SVGPathElement} node @param {(...data: Data) => string} path
+ */
+function pathMark(one, node, path) {
+  /** @type {Data | null} */
+  let known = null;
+  const draw = () => node.setAttribute("d", known ? path(...known) : "");
   const forget = one.add(draw);
   return {
     node,
-    /** @param {ArrayLike<number>} xs @param {ArrayLike<number>} ys */
-    set(xs, ys) {
-      data = [xs, ys];
+    /** @param {Data} data */
+    set(...data) {
+      known = data;
       draw();
     },
     remove() {
@@ -269,31 +278,19 @@ export function line(one, look = {}) {
   };
 }
 
+/** A line; `set(xs, ys)` gives its points. @param {Frame} one @param {Look} [look] */
+export function line(one, look = {}) {
+  return pathMark(one, strokeOf(one, look, "rv-line"), (/** @type {ArrayLike<number>} */ xs, /** @type {ArrayLike<number>} */ ys) =>
+    pathOf(one, xs, ys));
+}
+
 /** The area between two curves; `set(xs, lows, highs)`. @param {Frame} one @param {Look} [look] */
 export function band(one, look = {}) {
-  const node = strokeOf(one, look, "rv-band");
-  /** @type {ArrayLike<number>[]} */
-  let data = [[], [], []];
-  const draw = () => {
-    const [xs, lows, highs] = data;
-    if (!xs.length) return node.setAttribute("d", "");
-    const back = Array.from(xs).reverse();
-    const under = pathOf(one, back, Array.from(lows).reverse());
-    node.setAttribute("d", `${pathOf(one, xs, highs)}${under.replace("M", "L")}Z`);
-  };
-  const forget = one.add(draw);
-  return {
-    node,
-    /** @param {ArrayLike<number>} xs @param {ArrayLike<number>} lows @param {ArrayLike<number>} highs */
-    set(xs, lows, highs) {
-      data = [xs, lows, highs];
-      draw();
-    },
-    remove() {
-      forget();
-      node.remove();
-    },
-  };
+  return pathMark(one, strokeOf(one, look, "rv-band"), (/** @type {ArrayLike<number>} */ xs,
+    /** @type {ArrayLike<number>} */ lows, /** @type {ArrayLike<number>} */ highs) => {
+    const under = pathOf(one, Array.from(xs).reverse(), Array.from(lows).reverse());
+    return xs.length ? `${pathOf(one, xs, highs)}${under.replace("M", "L")}Z` : "";
+  });
 }
 
 /**
@@ -380,11 +377,8 @@ export function shade(part) {
 /** Lines of equal value of a grid: `set(xs, ys, rows, levels)`, by marching squares.
  * @param {Frame} one @param {Look} [look] */
 export function contour(one, look = {}) {
-  const node = strokeOf(one, look, "rv-line");
-  /** @type {any[]} */
-  let data = [[], [], [], []];
-  const draw = () => {
-    const [xs, ys, rows, levels] = data;
+  return pathMark(one, strokeOf(one, look, "rv-line"), (/** @type {ArrayLike<number>} */ xs, /** @type {ArrayLike<number>} */ ys,
+    /** @type {ArrayLike<number>[]} */ rows, /** @type {number[]} */ levels) => {
     let text = "";
     for (const level of levels) {
       for (let j = 0; j + 1 < ys.length; j++) {
@@ -404,31 +398,15 @@ export function contour(one, look = {}) {
         }
       }
     }
-    node.setAttribute("d", text);
-  };
-  const forget = one.add(draw);
-  return {
-    node,
-    /** @param {ArrayLike<number>} xs @param {ArrayLike<number>} ys @param {ArrayLike<number>[]} rows @param {number[]} levels */
-    set(xs, ys, rows, levels) {
-      data = [xs, ys, rows, levels];
-      draw();
-    },
-    remove() {
-      forget();
-      node.remove();
-    },
-  };
+    return text;
+  });
 }
 
 /** Short arrows: `set([[x, y, dx, dy], ...])`, the differences in pixels. @param {Frame} one @param {Look} [look] */
 export function arrows(one, look = {}) {
-  const node = strokeOf(one, look, "rv-arrows");
-  /** @type {number[][]} */
-  let data = [];
-  const draw = () => {
+  return pathMark(one, strokeOf(one, look, "rv-arrows"), (/** @type {number[][]} */ all) => {
     let text = "";
-    for (const [x, y, dx, dy] of data) {
+    for (const [x, y, dx, dy] of all) {
       const [px, py] = [one.x(x), one.y(y)];
       const size = Math.hypot(dx, dy);
       if (size < 0.5) continue;
@@ -438,99 +416,8 @@ export function arrows(one, look = {}) {
         + `M${pixel(ex - 3 * ux + 2 * uy)} ${pixel(ey - 3 * uy - 2 * ux)}L${pixel(ex)} ${pixel(ey)}`
         + `L${pixel(ex - 3 * ux - 2 * uy)} ${pixel(ey - 3 * uy + 2 * ux)}`;
     }
-    node.setAttribute("d", text);
-  };
-  one.add(draw);
-  return {
-    node,
-    /** @param {number[][]} all */
-    set(all) {
-      data = all;
-      draw();
-    },
-  };
-}
-
-/**
- * Nodes joined by edges: `set(nodes, edges)`; an edge has the width and the colour it is given.
- * @param {Frame} one
- */
-export function network(one) {
-  const group = svg("g", { class: "rv-network" });
-  one.plot.append(group);
-  /** @type {{x: number, y: number, title?: string}[]} */
-  let nodes = [];
-  /** @type {{from: number, to: number, width?: number, colour?: string, title?: string, click?: () => void}[]} */
-  let edges = [];
-  const draw = () => {
-    const lanes = edges.map((edge) => {
-      const [a, b] = [nodes[edge.from], nodes[edge.to]];
-      return svg("line", { x1: one.x(a.x), y1: one.y(a.y), x2: one.x(b.x), y2: one.y(b.y), class: "rv-edge",
-        "stroke-width": edge.width ?? 2, "--c": edge.colour ?? "var(--rv-pale)", onclick: edge.click },
-      edge.title ? svg("title", {}, edge.title) : null);
-    });
-    const places = nodes.map((node) => svg("circle", { class: "rv-node", cx: one.x(node.x), cy: one.y(node.y), r: 4 },
-      node.title ? svg("title", {}, node.title) : null));
-    group.replaceChildren(...lanes, ...places);
-  };
-  one.add(draw);
-  return {
-    node: group,
-    /** @param {typeof nodes} places @param {typeof edges} lanes */
-    set(places, lanes) {
-      nodes = places;
-      edges = lanes;
-      draw();
-    },
-  };
-}
-
-/** The plane coordinates of a point of the three-corner simplex. @param {ArrayLike<number>} point */
-export function toPlane(point) {
-  return [point[1] + point[2] / 2, (point[2] * Math.sqrt(3)) / 2];
-}
-
-/** The point of the simplex at plane coordinates, the nearest one outside. @param {number[]} plane */
-export function fromPlane(plane) {
-  const third = (2 * plane[1]) / Math.sqrt(3);
-  const second = plane[0] - third / 2;
-  const raw = [1 - second - third, second, third].map((one) => Math.max(one, 0));
-  const sum = raw[0] + raw[1] + raw[2];
-  return raw.map((one) => one / sum);
-}
-
-/**
- * A frame whose plot is the three-corner simplex, corners named; use `toPlane` and `fromPlane`.
- * @param {HTMLElement} root @param {{corners: string[], label?: string, largest?: number}} options
- */
-export function triangle(root, options) {
-  const side = options.largest ?? 560;
-  const tall = Math.sqrt(3) / 2;
-  const edge = { low: 0, high: 1, hidden: true };
-  const margin = { top: 30, bottom: 34, left: 30, right: 30 };
-  /** @param {any} one */
-  const background = (one) => {
-    const corners = [[0, 0], [1, 0], [0.5, tall]].map(([x, y]) => [one.x(x), one.y(y)]);
-    const inner = one.svg.querySelector(".rv-axes");
-    for (let k = 1; k < 5; k++) {
-      const part = k / 5;
-      for (let c = 0; c < 3; c++) {
-        const [a, b, d] = [corners[c], corners[(c + 1) % 3], corners[(c + 2) % 3]];
-        inner.append(svg("line", { class: "rv-grid", x1: a[0] + part * (b[0] - a[0]), y1: a[1] + part * (b[1] - a[1]),
-          x2: a[0] + part * (d[0] - a[0]), y2: a[1] + part * (d[1] - a[1]) }));
-      }
-    }
-    inner.append(svg("path", { class: "rv-edge-line", d: `M${corners.map((one) => one.join(" ")).join("L")}Z` }));
-    const anchors = ["start", "end", "middle"];
-    corners.forEach(([x, y], c) => {
-      inner.append(svg("text", { class: "rv-label", x: x + [-22, 22, 0][c], y: y + (c < 2 ? 22 : -12), "text-anchor": anchors[c] },
-        options.corners[c]));
-    });
-  };
-  const holder = el("div", { class: "rv-triangle", "--rv-side": `${side}px` });
-  root.append(holder);
-  return frame(holder, { x: edge, y: { ...edge, high: tall }, margin, background, label: options.label,
-    height: (width) => (width - margin.left - margin.right) * tall + margin.top + margin.bottom });
+    return text;
+  });
 }
 
 /**
@@ -617,6 +504,14 @@ export function handle(options) {
       node.remove();
     },
   };
+}
+
+/** Call back with the place of a click beside the handles; unlike a press, scrolling a page is no click.
+ * @param {Frame} one @param {(place: number[]) => void} callback */
+export function press(one, callback) {
+  one.svg.addEventListener("click", (event) => {
+    if (!(/** @type {Element} */ (event.target).closest(".rv-handle"))) callback(one.at(event));
+  });
 }
 
 /** Let a person type a handle's place. @param {any} options @param {SVGGElement} node @param {() => void} draw */

@@ -170,3 +170,11 @@ export function layout(model, root, lead) {
     },
   };
 }
+
+/** A labelled list of which one is chosen; `choose` gets its number.
+ * @param {string} label @param {string[]} options @param {(chosen: number) => void} choose @param {number} [first] */
+export function choice(label, options, choose, first = 0) {
+  const select = el("select", { change: () => choose(select.selectedIndex) }, options.map((one) => el("option", {}, one)));
+  select.selectedIndex = first;
+  return el("label", { class: "rv-row" }, label, select);
+}

@@ -1,7 +1,7 @@
 /** A bifurcation diagram: players sit on a branch, leave it where it loses stability, and move on cycles. */
 
-import { band, button, clip, describe, el, format, frame, handle, hue, legend, line, play, points, svg } from "../kit.js";
-import { change, layout, stateOf } from "../panel.js";
+import { band, button, clip, describe, el, format, frame, handle, hue, legend, line, play, press, svg } from "../kit.js";
+import { change, choice, layout, stateOf } from "../panel.js";
 import { ascend, twinOf } from "../twins/twin.js";
 
 /** @typedef {import("../kit.js").Model} Model */
@@ -41,6 +41,38 @@ function arranged(profile, like) {
 /** @param {number[][]} a @param {number[][]} b */
 function distance(a, b) {
   return Math.max(...a.map((row, k) => Math.max(...row.map((one, j) => Math.abs(one - b[k][j])))));
+}
+
+/** The cycle at a value of the parameter, between two computed ones; null where none is known. @param {any} data @param {number} at */
+function orbitAt(data, at) {
+  for (let k = 0; k + 1 < data.orbits.length; k++) {
+    const [a, b] = [data.orbits[k], data.orbits[k + 1]];
+    if (a.hopf === b.hopf && (a.parameter - at) * (b.parameter - at) <= 0) {
+      const part = (at - a.parameter) / (b.parameter - a.parameter || 1);
+      const mix = (/** @type {string} */ end) => a[end].map((/** @type {number[]} */ own, /** @type {number} */ i) =>
+        own.map((from, j) => from + part * (b[end][i][j] - from)));
+      return { low: mix("low"), high: mix("high"), period: a.period + part * (b.period - a.period) };
+    }
+  }
+  return null;
+}
+
+/** Where the players go from a place: they stay on their branch while it is stable, else to the nearest stable one.
+ * @param {any} data @param {number} at @param {Place | null} known */
+function settle(data, at, known) {
+  /** @type {Place[]} */
+  const every = data.branches.flatMap((/** @type {any} */ one, /** @type {number} */ k) => crossings(one, k, at))
+    .map((/** @type {Place} */ one) => (data.exchangeable ? { ...one, profile: arranged(one.profile, known && known.profile) } : one));
+  if (!every.length) return null;
+  const from = known ?? every.find((one) => one.stable) ?? every[0];
+  const near = (/** @type {Place[]} */ list) => list.reduce((best, one) =>
+    (distance(one.profile, from.profile) < distance(best.profile, from.profile) ? one : best));
+  const own = every.filter((one) => one.branch === from.branch);
+  const stay = own.length ? near(own) : null;
+  // a cycle around the own branch keeps the players there
+  if (stay && (stay.stable || orbitAt(data, at))) return stay;
+  const stable = every.filter((one) => one.stable);
+  return stable.length ? near(stable) : stay ?? near(every);
 }
 
 /** The branches as lines, the cycles as bands, the events as marks. @param {any} plane @param {any} data @param {() => number} axis */
@@ -135,35 +167,6 @@ function render({ model, el: root }) {
   let moving = null;
   let stop = () => {};
 
-  const orbitAt = (/** @type {number} */ at) => {
-    for (let k = 0; k + 1 < data.orbits.length; k++) {
-      const [a, b] = [data.orbits[k], data.orbits[k + 1]];
-      if (a.hopf === b.hopf && (a.parameter - at) * (b.parameter - at) <= 0) {
-        const part = (at - a.parameter) / (b.parameter - a.parameter || 1);
-        const mix = (/** @type {string} */ end) => a[end].map((/** @type {number[]} */ own, /** @type {number} */ i) =>
-          own.map((from, j) => from + part * (b[end][i][j] - from)));
-        return { low: mix("low"), high: mix("high"), period: a.period + part * (b.period - a.period) };
-      }
-    }
-    return null;
-  };
-  /** The place of the players: on their branch while it is stable, else on the nearest stable one. @param {number} at */
-  const settle = (at) => {
-    const known = here;
-    const every = data.branches.flatMap((/** @type {any} */ one, /** @type {number} */ k) => crossings(one, k, at))
-      .map((/** @type {Place} */ one) => ({ ...one, profile: data.exchangeable ? arranged(one.profile, known ? known.profile : null) : one.profile }));
-    if (!every.length) return null;
-    const from = known ?? every.find((/** @type {Place} */ one) => one.stable) ?? every[0];
-    const near = (/** @type {Place[]} */ list) => list.reduce((best, one) =>
-      (distance(one.profile, from.profile) < distance(best.profile, from.profile) ? one : best));
-    const own = every.filter((/** @type {Place} */ one) => one.branch === from.branch);
-    const stay = own.length ? near(own) : null;
-    if (stay?.stable) return stay;
-    const stable = every.filter((/** @type {Place} */ one) => one.stable);
-    // a cycle around the own branch keeps the players there
-    if (stay && orbitAt(at)) return stay;
-    return stable.length ? near(stable) : stay ?? near(every);
-  };
   const draw = () => {
     const ys = shown.map((own) => plane.y(own[axis()]));
     discs.replaceChildren(...shown.map((_, k) => {
@@ -214,9 +217,9 @@ function render({ model, el: root }) {
     if (at !== last) {
       stop();
       const before = here;
-      here = settle(at);
+      here = settle(data, at, here);
       shown = here?.profile ?? [];
-      const orbit = here && !here.stable ? orbitAt(at) : null;
+      const orbit = here && !here.stable ? orbitAt(data, at) : null;
       ranges.forEach((/** @type {any} */ range, /** @type {number} */ k) => range.set(orbit ? [at, at] : [],
         orbit ? [orbit.low[k][axis()], orbit.high[k][axis()]] : []));
       const left = before && here && before.branch !== here.branch;
@@ -251,15 +254,14 @@ function render({ model, el: root }) {
   };
   const knob = handle({ frame: plane, colour: "var(--rv-ink)", label: parameter.name, at: () => [value(), plane.yAxis.low],
     move: ([to], settled) => go(to, settled) });
-  plane.svg.addEventListener("pointerdown", (event) => go(plane.at(event)[0], true));
+  press(plane, ([to]) => go(to, true));
   const events = data.events.length ? el("section", { class: "rv-card" }, el("p", { class: "rv-heading" }, "Bifurcations"),
     el("div", { class: "rv-list" }, data.events.map((/** @type {any} */ event) =>
       button(`${event.words} at ${format(event.parameter)}`, () => go(event.parameter, true), true)))) : null;
-  const choose = data.axes.length > 1 ? el("label", { class: "rv-row" }, "Axis shown",
-    el("select", { change: (/** @type {Event} */ event) => {
-      last = NaN;
-      change(model, { cursor: { ...(stateOf(model).cursor ?? {}), axis: Number(/** @type {HTMLSelectElement} */ (event.target).value) } }, true);
-    } }, data.axes.map((/** @type {any} */ one, /** @type {number} */ k) => el("option", { value: k }, one.name)))) : null;
+  const choose = data.axes.length > 1 ? choice("Axis shown", data.axes.map((/** @type {any} */ one) => one.name), (chosen) => {
+    last = NaN;
+    change(model, { cursor: { ...(stateOf(model).cursor ?? {}), axis: chosen } }, true);
+  }) : null;
   side.append(card, ...(choose ? [choose] : []), ...(events ? [events] : []));
   const close = parts.listen(update);
   update();

@@ -1,6 +1,6 @@
 /** Players on one axis: resource, influence, own payoffs, best responses, gradient ascent and its basins. */
 
-import { band, button, clip, describe, el, format, frame, handle, hue, legend, line, linspace, play, points, svg } from "../kit.js";
+import { band, button, clip, describe, el, format, frame, handle, hue, legend, line, linspace, play, points, press, svg, widthOf } from "../kit.js";
 import { change, claimCard, layout, parameterSliders, playersTable, same, stateOf } from "../panel.js";
 import { ascend, bestOf, climb, twinOf } from "../twins/twin.js";
 
@@ -36,10 +36,10 @@ function resourcePicture(main, data) {
   const whole = band(top, { colour: "var(--rv-resource)", kind: "rv-solid" });
   whole.set(xs, xs.map(() => 0), order.map((/** @type {number} */ k) => resource.weights[k] / largest));
   const parts = players.map((/** @type {string} */ _, /** @type {number} */ k) => band(top, { colour: hue(k), kind: "rv-share" }));
-  const curves = players.map((/** @type {string} */ _, /** @type {number} */ k) => line(top, { colour: hue(k) }));
-  const base = points(top, { colour: "var(--rv-soft)", radius: 0 });
+  const curves = players.map((/** @type {string} */ _, /** @type {number} */ k) =>
+    line(top, { colour: hue(k), width: widthOf(k, players.length) }));
   return {
-    top, base,
+    top,
     /** @param {any} twin @param {number[][]} x */
     draw(twin, x) {
       const shares = twin.shares(x);
@@ -161,6 +161,59 @@ function pathPicture(main, data) {
   };
 }
 
+/** Own payoffs that Python sent, at another profile without gains. @param {any} data @param {number[][]} x */
+function sentPayoffs(data, x) {
+  const stale = !same(x, data.profile);
+  return data.curves.map((/** @type {any} */ one) => {
+    const [most, least] = [Math.max(...one.payoff), Math.min(...one.payoff)];
+    const top = one.payoff.indexOf(most);
+    return { values: one.payoff, best: { at: one.position[top], value: most }, here: one.here, stake: most - least, stale,
+      gain: stale ? null : Math.max(most - one.here, 0) };
+  });
+}
+
+/** The drawing of own payoffs, with best responses in it and as ghosts beside the players.
+ * @param {HTMLElement} main @param {any} data @param {any} resource @param {Float64Array[]} grids */
+function payoffPicture(main, data, resource, grids) {
+  const { axis, players } = data;
+  const lower = frame(main, { height: resource ? 210 : 330, label: "Own payoff of each player against its own choice",
+    margin: { left: 58, bottom: 42 }, x: { low: axis.low, high: axis.high, label: axis.label },
+    y: { low: 0, high: 1, label: "own payoff" } });
+  const each = (/** @type {(k: number) => any} */ make) => players.map((/** @type {string} */ _, /** @type {number} */ k) => make(k));
+  const curves = each((k) => line(lower, { colour: hue(k), width: widthOf(k, players.length) }));
+  const gaps = each((k) => line(lower, { colour: hue(k), thin: true, dash: true }));
+  const best = points(lower, { shape: "ring", radius: 5 });
+  const place = points(lower, { radius: 4.5 });
+  const ghosts = resource ? points(resource.top, { shape: "ring", radius: 7, over: true }) : null;
+  const stems = resource ? each((k) => line(resource.top, { colour: hue(k), thin: true, dash: true, kind: "rv-faint" })) : [];
+  main.append(legend([
+    ...(resource ? [{ label: "resource, coloured by who gets it", colour: "var(--rv-resource)", mark: "area" },
+      { label: "influence" }] : []),
+    { label: "best response", mark: "hollow" }, { label: "own payoff, rivals fixed" }]));
+  return {
+    lower,
+    /** @param {any[]} found @param {number[][]} x */
+    draw(found, x) {
+      let [low, high] = [Infinity, -Infinity];
+      for (const own of found) for (const value of own.values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+      const room = 0.06 * (high - low || 1);
+      lower.domain({}, stretch(lower.yAxis, low - room, high + room));
+      found.forEach((own, k) => {
+        const at = x[k][0];
+        curves[k].set(data.game ? grids[k] : data.curves[k].position, own.values);
+        curves[k].node.classList.toggle("rv-faint", Boolean(own.stale));
+        gaps[k].set([at, own.best.at, own.best.at], own.stale ? [] : [own.here, own.here, own.best.value]);
+        if (resource) stems[k].set([at, at], [0, 1.08]);
+      });
+      const ring = (/** @type {any} */ own, /** @type {number} */ k) =>
+        ({ x: own.best.at, y: own.best.value, colour: hue(k), title: `best response of ${players[k]}` });
+      best.set(found.filter((own) => !own.stale).map(ring));
+      place.set(resource ? found.map((own, k) => ({ x: x[k][0], y: own.here, colour: hue(k) })) : []);
+      if (ghosts) ghosts.set(found.map((own, k) => ({ ...ring(own, k), y: 0 })));
+    },
+  };
+}
+
 /** @param {{model: Model, el: HTMLElement}} given */
 function render({ model, el: root }) {
   const figure = model.get("figure");
@@ -168,143 +221,98 @@ function render({ model, el: root }) {
   const { axis, players } = data;
   const box = { low: /** @type {number[]} */ (data.low), high: /** @type {number[]} */ (data.high) };
   const grids = box.low.map((low, k) => linspace(low, box.high[k], GRID));
-  const parts = layout(model, root, data.game
-    ? "Drag a player, or select one and press the arrow keys; Enter types a number. Click a free place to start the nearest player there."
-    : "Drag a player, or select one and press the arrow keys; Enter types a number.");
+  const parts = layout(model, root, "Drag a player, or select one and press the arrow keys; Enter types a number."
+    + (data.game ? " Click a free place to start the nearest player there." : ""));
   const { main, side } = parts;
   describe(root, figure.text);
-
   const claim = claimCard(model);
-  const table = playersTable(players, [axis.name ?? "position", "payoff"]);
+  const table = playersTable(players, [axis.name, "payoff"]);
   const controls = parameterSliders(model);
   const resource = data.resource && data.game ? resourcePicture(main, data) : null;
-  const lower = frame(main, { height: resource ? 210 : 330, label: "Own payoff of each player against its own choice",
-    margin: { left: 58, bottom: 42 }, x: { low: axis.low, high: axis.high, label: axis.label }, y: { low: 0, high: 1, label: "own payoff" } });
-  const curves = players.map((/** @type {string} */ _, /** @type {number} */ k) => line(lower, { colour: hue(k) }));
-  const gaps = players.map((/** @type {string} */ _, /** @type {number} */ k) => line(lower, { colour: hue(k), thin: true, dash: true }));
-  const best = points(lower, { shape: "ring", radius: 5 });
-  const place = points(lower, { radius: 4.5 });
-  const ghosts = resource ? points(resource.top, { shape: "ring", radius: 7, over: true }) : null;
-  const stems = resource ? players.map((/** @type {string} */ _, /** @type {number} */ k) =>
-    line(resource.top, { colour: hue(k), thin: true, dash: true, kind: "rv-faint" })) : [];
-  main.append(legend([
-    ...(resource ? [{ label: "resource, coloured by who gets it", colour: "var(--rv-resource)", mark: "area" },
-      { label: "influence" }] : []),
-    { label: "best response", mark: "hollow" }, { label: "own payoff, rivals fixed" }]));
+  const picture = payoffPicture(main, data, resource, grids);
+  const upper = resource ? resource.top : picture.lower;
   const track = pathPicture(main, data);
-  let twin = twinOf(data.game, stateOf(model).parameters);
-  let parameters = stateOf(model).parameters;
-  /** @type {ReturnType<typeof ownPayoffs> | null} */
-  let found = null;
-  let payoffs = players.map(() => 0);
+  let { parameters } = stateOf(model);
+  let twin = twinOf(data.game, parameters);
+  /** @type {any[]} */
+  let found = players.map(() => ({ here: 0 }));
   let stopBasins = () => {};
   let stopClimb = () => {};
-
-  const upper = resource ? resource.top : lower;
-  const handles = players.map((/** @type {string} */ name, /** @type {number} */ k) => handle({ frame: upper, colour: hue(k),
-    label: `${name}, ${axis.name ?? "position"}`, name: players.length > 9 ? "" : String(k), radius: 10,
-    at: () => [stateOf(model).profile[k][0], resource ? 0 : payoffs[k]],
-    move: ([to], settled) => {
-      halt();
-      setPlayer(k, to, settled);
-    } }));
-  const setPlayer = (/** @type {number} */ k, /** @type {number} */ to, /** @type {boolean} */ settled) => change(model, {
-    profile: stateOf(model).profile.map((row, j) => (j === k ? [Number(clip(to, box.low[k], box.high[k]).toPrecision(6))] : row)) }, settled);
-
   const halt = () => {
     stopBasins();
     stopClimb();
     track.hide();
   };
-  const drawCurves = () => {
+  const setPlayer = (/** @type {number} */ k, /** @type {number} */ to, /** @type {boolean} */ settled) => {
+    const own = [Number(clip(to, box.low[k], box.high[k]).toPrecision(6))];
+    change(model, { profile: stateOf(model).profile.map((row, j) => (j === k ? own : row)) }, settled);
+  };
+  const handles = players.map((/** @type {string} */ name, /** @type {number} */ k) => handle({ frame: upper, colour: hue(k),
+    label: `${name}, ${axis.name}`, name: players.length > 9 ? "" : String(k), radius: 10,
+    at: () => {
+      const x = stateOf(model).profile;
+      // players at one place stand above one another
+      const below = x.slice(0, k).filter((row) => Math.abs(row[0] - x[k][0]) < 0.012 * (axis.high - axis.low)).length;
+      const { low, high } = upper.yAxis;
+      return [x[k][0], (resource ? 0 : found[k].here) + 0.08 * below * (high - low)];
+    },
+    move: ([to], settled) => {
+      halt();
+      setPlayer(k, to, settled);
+    } }));
+  const update = () => {
+    const begin = performance.now();
     const state = stateOf(model);
     if (!same(parameters, state.parameters)) {
       parameters = state.parameters;
       twin = twinOf(data.game, parameters);
     }
-    if (twin) {
-      found = ownPayoffs(twin, state.profile, grids);
-      if (resource) resource.draw(twin, state.profile);
-    } else if (data.curves) {
-      const stale = !same(state.profile, data.profile);
-      found = data.curves.map((/** @type {any} */ one, /** @type {number} */ k) => {
-        const top = one.payoff.indexOf(Math.max(...one.payoff));
-        return { values: one.payoff, best: { at: one.position[top], value: one.payoff[top] }, here: one.here, stake: 1,
-          gain: stale ? null : Math.max(one.payoff[top] - one.here, 0), k };
-      });
-      for (const curve of curves) curve.node.classList.toggle("rv-faint", stale);
-    }
-  };
-  const update = () => {
-    const begin = performance.now();
-    const state = stateOf(model);
-    drawCurves();
-    if (found) {
-      let [low, high] = [Infinity, -Infinity];
-      for (const own of found) for (const value of own.values) [low, high] = [Math.min(low, value), Math.max(high, value)];
-      const room = 0.06 * (high - low || 1);
-      lower.domain({}, stretch(lower.yAxis, low - room, high + room));
-      payoffs = found.map((own) => own.here);
-      found.forEach((own, k) => {
-        const at = state.profile[k][0];
-        curves[k].set(data.game ? grids[k] : data.curves[k].position, own.values);
-        gaps[k].set([at, own.best.at, own.best.at], [own.here, own.here, own.best.value]);
-        if (resource) stems[k].set([at, at], [0, 1.08]);
-      });
-      best.set(found.map((own, k) => ({ x: own.best.at, y: own.best.value, colour: hue(k), title: `best response of ${players[k]}` })));
-      place.set(resource ? found.map((own, k) => ({ x: state.profile[k][0], y: own.here, colour: hue(k) })) : []);
-      if (ghosts) ghosts.set(found.map((own, k) => ({ x: own.best.at, y: 0, colour: hue(k), title: `best response of ${players[k]}` })));
-      const stake = Math.max(...found.map((own) => own.stake), 1e-300);
-      table.set(found.map((own, k) => ({ texts: [format(state.profile[k][0], 4), format(own.here, 4)], gain: own.gain,
-        part: (own.gain ?? 0) / stake })));
-    }
+    found = twin ? ownPayoffs(twin, state.profile, grids) : sentPayoffs(data, state.profile);
+    if (resource) resource.draw(twin, state.profile);
+    picture.draw(found, state.profile);
+    const stake = Math.max(...found.map((own) => own.stake), 1e-300);
+    table.set(found.map((own, k) => ({ gain: own.gain, part: (own.gain ?? 0) / stake,
+      texts: [format(state.profile[k][0], 4), format(own.gain === null ? null : own.here, 4)] })));
     for (const one of handles) one.draw();
-    const gains = found?.map((own) => own.gain) ?? [];
-    claim.show(gains.length && gains.every((gain) => gain !== null) ? Math.max(.../** @type {number[]} */ (gains)) : null, `${GRID} points`);
+    const gains = found.map((own) => own.gain);
+    claim.show(gains.includes(null) ? null : Math.max(...gains), `${found[0].values.length} points`);
     controls.show();
     root.dataset.update = String(performance.now() - begin);
   };
-
-  const start = (/** @type {number[][]} */ x, /** @type {number} */ player, /** @type {boolean} */ moving) => {
+  /** Show the path from a profile and the basins of one player's start. @param {number} player @param {boolean} moving */
+  const start = (player, moving) => {
     halt();
     if (!twin) return;
+    const x = stateOf(model).profile;
     const path = climb(twin, x, box, SHOWN);
     const title = `Gradient ascent of all players from ${x.map((row) => format(row[0], 3)).join(", ")}`;
-    const now = twin;
-    let last = 0;
     const runner = moving ? play((seconds) => {
-      last = Math.min(Math.floor(seconds * 120), path.length - 1);
-      track.show(path.slice(0, last + 1), title, last === path.length - 1);
-      change(model, { profile: path[last].map((row) => [Number(row[0].toPrecision(6))]) }, last === path.length - 1);
-      return last < path.length - 1;
+      const last = Math.min(Math.floor(seconds * 120), path.length - 1);
+      const ended = last === path.length - 1;
+      track.show(path.slice(0, last + 1), title, ended);
+      change(model, { profile: path[last].map((row) => [Number(row[0].toPrecision(6))]) }, ended);
+      return !ended;
     }) : null;
     if (!moving) track.show(path, title, true);
     stopClimb = () => runner?.stop();
-    stopBasins = basins(now, x, player, box, (ends) => track.basins(ends, player));
+    stopBasins = basins(twin, x, player, box, (ends) => track.basins(ends, player));
   };
-  upper.svg.addEventListener("pointerdown", (event) => {
-    if (!data.game || (event.button ?? 0) !== 0) return;
-    const [at, level] = upper.at(event);
-    if (!resource && level === upper.yAxis.low) return;
-    const x = stateOf(model).profile;
-    let nearest = 0;
-    x.forEach((row, k) => {
-      if (Math.abs(row[0] - at) < Math.abs(x[nearest][0] - at)) nearest = k;
-    });
-    setPlayer(nearest, at, true);
-    start(stateOf(model).profile, nearest, false);
-  });
-  const begin = stateOf(model);
+  const up = button("Climb", () => start(0, true));
+  up.title = "Gradient ascent: each player follows the slope of its own payoff";
   const reset = button("Reset", () => {
     halt();
     change(model, { profile: data.profile, parameters: {} }, true);
   }, true);
-  const up = button("Climb", () => start(stateOf(model).profile, 0, true));
-  up.title = "Gradient ascent: each player follows the slope of its own payoff";
+  if (data.game) {
+    press(upper, ([at]) => {
+      const away = stateOf(model).profile.map((row) => Math.abs(row[0] - at));
+      const nearest = away.indexOf(Math.min(...away));
+      setPlayer(nearest, at, true);
+      start(nearest, false);
+    });
+  }
   side.append(claim.node, table.node, el("div", { class: "rv-row" }, data.game ? up : null, reset), controls.node);
-  if (!data.game && !data.curves) lower.root.hidden = true;
-  for (const known of data.paths ?? []) track.show(known.profiles, known.label, true);
-  if (!begin.profile.length) change(model, { profile: data.profile }, true);
+  for (const known of data.paths) track.show(known.profiles, known.label, true);
   const close = parts.listen(update);
   update();
   root.dataset.ready = "true";

@@ -1,7 +1,7 @@
 /** The plane of two choices: best-response curves, iterated best responses, equal payoffs, proved equilibria. */
 
 import { button, clip, contour, describe, el, format, frame, handle, hue, legend, line, linspace, play, points } from "../kit.js";
-import { change, claimCard, layout, parameterSliders, playersTable, same, stateOf } from "../panel.js";
+import { change, choice, claimCard, layout, parameterSliders, playersTable, same, stateOf } from "../panel.js";
 import { bestOf, twinOf } from "../twins/twin.js";
 
 const ROUNDS = 12; // of iterated best responses
@@ -65,6 +65,48 @@ function gainOf(data, twin, x, player, settled) {
   return { here, points, gain: best - here, stake: best - least };
 }
 
+/** Best responses of a player against each choice of the rival, the other choices as in `x`.
+ * @param {any} data @param {any} twin @param {number[][]} x @param {number} axis @param {number} player @param {number} count */
+function curveOf(data, twin, x, axis, player, count) {
+  const { low, high } = data.axes[axis];
+  const against = (/** @type {number} */ other) => x.map((row, k) => (k === player ? row : withChoice(data, row, axis, other)));
+  if (data.mixture) {
+    // payoffs are linear in the rival's probability: responses switch where both actions pay the same
+    const [first, last] = [0, 1].map((other) => {
+      const payoff = twin.deviation(against(other), player);
+      return payoff([1, 0]) - payoff([0, 1]);
+    });
+    const cut = first * last < 0 ? first / (first - last) : 1;
+    const [from, to] = [first || last, last || first].map((one) => (one > 0 ? 1 : 0));
+    return { rival: [0, cut, cut, 1], found: [from, from, to, to] };
+  }
+  const own = searchGrid(data.low[player][axis], high, data.high[player][axis], count);
+  const rival = Array.from(linspace(low, high, count));
+  return { rival, found: rival.map((other) => respond(data, twin, against(other), player, axis, own).at) };
+}
+
+/** Responses in turn from a profile: the first player moves, then the second, and so on.
+ * @param {any} data @param {any} twin @param {number[][]} x @param {number} axis @param {number} count */
+function staircase(data, twin, x, axis, count) {
+  const path = [x.map((row) => row[axis])];
+  for (let k = 0; twin && k < 2 * ROUNDS; k++) {
+    const player = k % 2;
+    const own = searchGrid(data.low[player][axis], data.axes[axis].high, data.high[player][axis], count);
+    const to = respond(data, twin, x, player, axis, own).at;
+    x = x.map((row, j) => (j === player ? withChoice(data, row, axis, to) : row));
+    path.push(x.map((row) => row[axis]));
+  }
+  return path;
+}
+
+/** Both players' payoffs on a grid of the plane. @param {any} data @param {any} twin @param {number[][]} x @param {number} axis */
+function surfacesOf(data, twin, x, axis) {
+  const xs = linspace(data.axes[axis].low, data.axes[axis].high, SURFACE);
+  const paid = Array.from(xs, (second) => Array.from(xs, (first) =>
+    twin.payoffs([withChoice(data, x[0], axis, first), withChoice(data, x[1], axis, second)])));
+  return [0, 1].map((player) => ({ xs, rows: paid.map((row) => Float64Array.from(row, (pay) => pay[player])) }));
+}
+
 /** @param {{model: Model, el: HTMLElement}} given */
 function render({ model, el: root }) {
   const figure = model.get("figure");
@@ -114,35 +156,13 @@ function render({ model, el: root }) {
     },
     text: (place) => players.map((/** @type {string} */ name, /** @type {number} */ k) => `${name} ${format(place[k], 4)}`).join(", ") });
 
-  /** Best responses against each choice of the rival. @param {number} player @param {number} count */
-  const curveOf = (player, count) => {
-    const [x, axis] = [stateOf(model).profile, which()];
-    const rival = linspace(span().low, span().high, count);
-    const against = (/** @type {number} */ other) => x.map((row, k) => (k === player ? row : withChoice(data, row, axis, other)));
-    if (data.mixture && twin) {
-      // payoffs are linear in the rival's probability: responses switch where both actions pay the same
-      const known = twin;
-      const [first, last] = [0, 1].map((other) => {
-        const payoff = known.deviation(against(other), player);
-        return payoff([1, 0]) - payoff([0, 1]);
-      });
-      const cut = first * last < 0 ? first / (first - last) : 1;
-      const [from, to] = [first || last, last || first].map((one) => (one > 0 ? 1 : 0));
-      return { rival: [0, cut, cut, 1], found: [from, from, to, to] };
-    }
-    const own = searchGrid(data.low[player][axis], span().high, data.high[player][axis], count);
-    const found = rival.map((other) => {
-      return respond(data, twin, against(other), player, axis, own).at;
-    });
-    return { rival, found };
-  };
   /** Curves and payoffs of the whole plane, which a drag of the point does not change. @param {number} count */
   const drawPlane = (count) => {
     const axis = which();
     plane.domain({ ...span(), label: labels()[0] }, { ...span(), label: labels()[1] });
     const jump = 0.15 * (span().high - span().low);
     curves.forEach((curve, player) => {
-      const { rival, found } = twin ? curveOf(player, count) : data.curves[player];
+      const { rival, found } = twin ? curveOf(data, twin, stateOf(model).profile, axis, player, count) : data.curves[player];
       const [xs, ys] = [/** @type {number[]} */ ([]), /** @type {number[]} */ ([])];
       found.forEach((/** @type {number} */ own, /** @type {number} */ k) => {
         // a jump is no part of the curve, except where every mixture is a best response
@@ -152,26 +172,7 @@ function render({ model, el: root }) {
       });
       curve.set(xs, ys);
     });
-    if (!twin) return;
-    const x = stateOf(model).profile;
-    const xs = linspace(span().low, span().high, SURFACE);
-    const paid = Array.from(xs, (second) => Array.from(xs, (first) =>
-      twin?.payoffs([withChoice(data, x[0], axis, first), withChoice(data, x[1], axis, second)])));
-    surfaces = [0, 1].map((player) => ({ xs, rows: paid.map((row) => Float64Array.from(row, (pay) => pay?.[player] ?? NaN)) }));
-  };
-  /** Responses in turn, from the point: the first player moves, then the second. */
-  const staircase = () => {
-    const axis = which();
-    let x = stateOf(model).profile;
-    const path = [x.map((row) => row[axis])];
-    for (let k = 0; twin && k < 2 * ROUNDS; k++) {
-      const player = k % 2;
-      const own = searchGrid(data.low[player][axis], span().high, data.high[player][axis], stateOf(model).settled ? FINE : COARSE);
-      const to = respond(data, twin, x, player, axis, own).at;
-      x = x.map((row, j) => (j === player ? withChoice(data, row, axis, to) : row));
-      path.push(x.map((row) => row[axis]));
-    }
-    return path;
+    if (twin) surfaces = surfacesOf(data, twin, stateOf(model).profile, axis);
   };
   let path = [[0, 0]];
   const update = () => {
@@ -184,7 +185,7 @@ function render({ model, el: root }) {
       drawn = { key, count: state.settled ? FINE : COARSE };
       drawPlane(drawn.count);
     }
-    path = staircase();
+    path = staircase(data, twin, state.profile, which(), state.settled ? FINE : COARSE);
     web.set(path.map((row) => row[0]), path.map((row) => row[1]));
     const proved = Object.keys(state.parameters).length ? [] : data.equilibria;
     marks.set(proved.map((/** @type {any} */ one) => ({ x: one.profile[0][which()], y: one.profile[1][which()],
@@ -221,18 +222,15 @@ function render({ model, el: root }) {
     stop();
     change(model, { profile: data.profile, parameters: {} }, true);
   }, true);
-  const list = el("div", { class: "rv-list" }, data.equilibria.map((/** @type {any} */ one) =>
-    button(one.sentence, () => {
-      stop();
-      change(model, { profile: one.profile }, true);
-    }, true)));
+  const list = el("div", { class: "rv-list" }, data.equilibria.map((/** @type {any} */ one) => button(one.sentence, () => {
+    stop();
+    change(model, { profile: one.profile }, true);
+  }, true)));
   const card = data.equilibria.length ? el("section", { class: "rv-card" },
     el("p", { class: "rv-heading" }, data.complete ? "All equilibria, proved" : "Equilibria"), list,
     data.reason ? el("p", { class: "rv-note" }, data.reason) : null) : null;
-  const choose = data.axes.length > 1 && !data.mixture ? el("label", { class: "rv-row" }, "Choice shown",
-    el("select", { change: (/** @type {Event} */ event) => change(model, { cursor: { choice: Number(
-      /** @type {HTMLSelectElement} */ (event.target).value) } }, true) },
-    data.axes.map((/** @type {any} */ one, /** @type {number} */ k) => el("option", { value: k }, one.short)))) : null;
+  const choose = data.axes.length > 1 ? choice("Choice shown", data.axes.map((/** @type {any} */ one) => one.short),
+    (chosen) => change(model, { cursor: { choice: chosen } }, true)) : null;
   side.append(claim.node, table.node, ...(choose ? [choose] : []),
     el("div", { class: "rv-row" }, data.game ? iterate : null, reset), ...(card ? [card] : []), controls.node);
   const close = parts.listen(update);

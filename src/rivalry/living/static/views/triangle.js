@@ -1,7 +1,8 @@
 /** Strategies of three shares in a triangle: flow, best responses, replicator, fictitious play, gradient ascent. */
 
-import { arrows, button, describe, el, format, fromPlane, handle, hue, legend, line, play, points, resolve, toPlane, triangle } from "../kit.js";
-import { change, claimCard, layout, parameterSliders, playersTable, same, stateOf } from "../panel.js";
+import { arrows, button, describe, el, format, handle, hue, legend, line, play, points, resolve } from "../kit.js";
+import { change, choice, claimCard, layout, parameterSliders, playersTable, same, stateOf } from "../panel.js";
+import { fromPlane, toPlane, triangle } from "../simplex.js";
 import { bestOnSimplex, climbSimplex, fictitiousPath, lattice, project, replicator, replicatorPath, slopeOf } from "../twins/flows.js";
 import { twinOf } from "../twins/twin.js";
 
@@ -182,14 +183,11 @@ function render({ model, el: root }) {
     halt();
     change(model, { profile: data.profile, parameters: {} }, true);
   }, true);
-  const options = [...(data.symmetric ? [["shared", "one population"]] : []),
-    ...players.map((/** @type {string} */ name, /** @type {number} */ k) => [String(k), name])];
-  const select = el("select", { change: (/** @type {Event} */ event) => change(model, { cursor: { ...(stateOf(model).cursor ?? {}),
-    flow: /** @type {HTMLSelectElement} */ (event.target).value } }, true) },
-  options.map(([value, label]) => el("option", { value }, label)));
-  select.value = flow();
+  const flows = [...(data.symmetric ? ["shared"] : []), ...players.keys()].map(String);
+  const choose = choice(matrix ? "Flow of" : "Gradient of", flows.map((one) => players[Number(one)] ?? "one population"),
+    (chosen) => change(model, { cursor: { ...(stateOf(model).cursor ?? {}), flow: flows[chosen] } }, true), flows.indexOf(flow()));
   side.append(claim.node, table.node, el("div", { class: "rv-row" }, buttons, reset),
-    el("label", { class: "rv-row" }, matrix ? "Flow of" : "Gradient of", select), controls.node);
+    choose, controls.node);
   for (const known of data.paths) showTrail(known.profiles);
   plane.add(() => drawField(now()));
   const close = parts.listen(update);
