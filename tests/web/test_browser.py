@@ -34,9 +34,9 @@ family = "matrix"
 name = "chicken"
 [[method]]
 kind = "regret_matching"
-steps = 1200000
+steps = 1000000
 [replications]
-count = 24
+count = 20
 """
 
 
@@ -162,7 +162,7 @@ def test_run_survives_reload_two_tabs_and_a_killed_server(browser: Any, tmp_path
     first, other = Tab(context, server.base), Tab(context, server.base)
     page = first.open("/study?name=slow")
     page.get_by_role("button", name="Run in full").click()
-    until(page, "/^[1-9]\\d* of 24/.test(document.querySelector('[role=status]')?.textContent)")
+    until(page, "/^[1-9]\\d* of 20/.test(document.querySelector('[role=status]')?.textContent)")
     beside = other.open("/run?name=slow")
     for one in (page, beside):
         one.reload()
@@ -180,13 +180,13 @@ def test_run_survives_reload_two_tabs_and_a_killed_server(browser: Any, tmp_path
     left = [line for line in first.faults + other.faults if "ERR_" not in line]  # the server was gone
     assert not left
     kept = {path.name: path.read_bytes() for path in (tmp_path / "runs" / "slow" / "cells").glob("*.npz")}
-    assert 0 < len(kept) < 24
+    assert 0 < len(kept) < 20
     done = subprocess.run(
         [sys.executable, "-m", "rivalry", "resume", "runs/slow"], cwd=tmp_path, capture_output=True
     )
     assert done.returncode == 0, done.stderr
     cells = {path.name: path.read_bytes() for path in (tmp_path / "runs" / "slow" / "cells").glob("*.npz")}
-    assert len(cells) == 24
+    assert len(cells) == 20
     assert kept.items() <= cells.items()
     page.reload()
     page.wait_for_selector('.pill[data-status="done"]')

@@ -65,7 +65,7 @@ export function pill(status) {
 export function claim(words) {
   const text = words || "no certificate";
   const kind = /^(equilibrium|agrees)/.test(text) ? "good" : /^(not an|differs)/.test(text) ? "bad" : "fair";
-  return el("span", { class: "claim", "data-claim": words && words !== "not compared" ? kind : "none" }, text);
+  return el("span", { class: "claim", "data-claim": words && words !== "not compared" && words !== "no certificate" ? kind : "none" }, text);
 }
 
 /**
