@@ -62,7 +62,9 @@ class Runs:
 
     def run(self, name: str) -> Run:
         """Return a run. Raises `Refused`."""
-        folder = self.path(name)
+        return self._run(name, self.path(name))
+
+    def _run(self, name: str, folder: Path) -> Run:
         try:
             stamp = (folder / NAME).stat().st_mtime_ns
             known = self._read.get(folder)
@@ -86,7 +88,7 @@ class Runs:
                 "family": None,
             }
             try:
-                run = self.run(name)
+                run = self._run(name, folder)
                 counts = run.counts()
                 row |= {"title": run.title, "study": run.name, "family": _family(run), "counts": counts}
                 row |= {"status": self.state(folder, counts), "reduced": is_reduced(run.head["study"])}

@@ -6,6 +6,7 @@ import secrets
 import signal
 import socket
 import sys
+import threading
 import webbrowser
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -68,6 +69,7 @@ def serve(
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets=sockets)
             tell(address)
+            threading.Thread(target=bench.runs.rows, daemon=True).start()  # the first page finds them read
             if host not in (None, "127.0.0.1", "localhost", "::1"):
                 note("other machines can reach this server: whoever has the address can run studies here")
             if browse:
