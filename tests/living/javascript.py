@@ -18,32 +18,57 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 MODULES = Path(os.environ.get("NODE_PATH", "node_modules"))
 
 
-def run_module(tmp_path: Path, body: str, given: Any, **modules: str) -> Any:
-    """Return what ``body`` returns, a function's body of ``given`` that may use the twins' exports.
-
-    ``modules`` are addresses of further modules, by the name under which ``body`` uses them.
-    """
+def run_module(tmp_path: Path, body: str, given: Any) -> Any:
+    """Return what ``body`` returns, a function's body of ``given`` that may use the modules' exports."""
     node = shutil.which("node")
     if node is None:
-        pytest.skip("node is not installed; the twins run in it")
+        return _run_in_chromium(body, given)
     data, script = tmp_path / "given.json", tmp_path / "script.mjs"
     data.write_text(json.dumps(given))
-    twins = (STATIC / "twins").as_uri()
-    imports = "\n".join(f'import * as {name} from "{address}";' for name, address in modules.items())
-    script.write_text(
-        f"""import {{ readFileSync }} from "node:fs";
-{imports}
-import * as all from "{twins}/twin.js";
-import * as flows from "{twins}/flows.js";
-import {{ format, scale, ticks }} from "{twins}/../kit.js";
-import {{ logGamma }} from "{twins}/influencer.js";
-const {{ twinOf, bestOf, climb, ascend, refine }} = all;
-const {{ bestOnSimplex, fictitiousPath, lattice, project, replicatorPath, slopeOf }} = flows;
+    read = f"""import {{ readFileSync }} from "node:fs";
 const given = JSON.parse(readFileSync({json.dumps(str(data))}, "utf8"));
-const found = (() => {{ {body} }})();
-process.stdout.write(JSON.stringify(found));
 """
-    )
+    script.write_text(f"{read}{_program(STATIC.as_uri(), body)}process.stdout.write(JSON.stringify(found));")
     done = subprocess.run([node, str(script)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def _program(root: str, body: str) -> str:
+    """Return a module that runs ``body`` and leaves what it returns in ``found``."""
+    return f"""import {{ format, scale, ticks }} from "{root}/kit.js";
+import {{ ascend, bestOf, climb, refine, twinOf }} from "{root}/twins/twin.js";
+import {{ logGamma }} from "{root}/twins/influencer.js";
+import * as flows from "{root}/twins/flows.js";
+import * as impulse from "{root}/views/impulse.js";
+const {{ bestOnSimplex, fictitiousPath, lattice, project, replicatorPath, slopeOf }} = flows;
+const found = (() => {{ {body} }})();
+"""
+
+
+def _run_in_chromium(body: str, given: Any) -> Any:
+    """Do the same in Chromium, where node is not installed; skip the test without either."""
+    api = pytest.importorskip("playwright.sync_api", reason="neither node nor playwright is installed")
+    if CHROMIUM is None:
+        pytest.skip("neither node nor Chromium was found")
+    program = (
+        f"const given = {json.dumps(given)};{_program('', body)}globalThis.found = JSON.stringify(found);"
+    )
+    pages = {"/": '<script type="module" src="/page.js"></script>', "/page.js": program}
+
+    def answer(route: Any) -> None:
+        path = route.request.url.removeprefix("http://figure.test")
+        kind = "text/html" if path == "/" else "text/javascript"
+        route.fulfill(body=pages.get(path) or (STATIC / path[1:]).read_text(), content_type=kind)
+
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.route("**/*", answer)
+        page.goto("http://figure.test/")
+        result = page.evaluate("globalThis.found ?? null")
+        browser.close()
+    assert errors == []
+    return json.loads(result)

@@ -32,3 +32,21 @@ def branch_record() -> Record:
         "event_parameter": (("event",), np.array([0.5])),
         "event_position": (("event", "player", "axis"), np.full((1, 2, 1), 0.5)),
     }
+
+
+def orbit_record() -> Record:
+    """The first branch alone, with cycles of period 2 from 0.4 to 0.6 where it is unstable."""
+    record = branch_record()
+    first = np.flatnonzero(record["branch"][1] == 0)
+    for name, (dims, array) in record.items():
+        if dims[:1] == ("row",):
+            record[name] = dims, array[first]
+    orbits = np.array([0.1, 0.3, 0.45])
+    return record | {
+        "orbit_hopf": (("orbit",), np.zeros(3, int)),
+        "orbit_parameter": (("orbit",), orbits),
+        "orbit_period": (("orbit",), np.full(3, 2.0)),
+        "orbit_stable": (("orbit",), np.ones(3, bool)),
+        "orbit_low": (("orbit", "player", "axis"), np.full((3, 2, 1), 0.4)),
+        "orbit_high": (("orbit", "player", "axis"), np.full((3, 2, 1), 0.6)),
+    }

@@ -15,7 +15,7 @@ from rivalry.living.figure import plain
 from rivalry.tables.deviations import deviations
 from rivalry.tables.history import limit_cycles, whole_states
 from rivalry.tables.repeated import RepeatedWorld, repeated_form
-from tests.living.javascript import STATIC, run_module
+from tests.living.javascript import run_module
 
 GAMMA = np.array([0.9, 0.6])
 
@@ -73,11 +73,10 @@ def test_gains_in_javascript_are_those_of_the_kernels(tmp_path: Path) -> None:
         made = impulse.view_of_record(None, record, {}, world)
         assert made is not None
         data = plain(made[2])
-        view = (STATIC / "views" / "impulse.js").as_uri()
         body = """return given.sessions.map((session) => given.players.map((_, who) =>
             given.levels[who].map((_, action) => [impulse.deviation(given, session, who, action).gain,
               impulse.startOf(given, session, who)])));"""
-        gains = run_module(tmp_path, body, data, impulse=view)
+        gains = run_module(tmp_path, body, data)
         whole = whole_states(world.tables)
         for own, session in zip(gains, data["sessions"], strict=True):
             policy = record["policy"][1][session["number"]][None]

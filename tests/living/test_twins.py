@@ -77,7 +77,7 @@ def profiles(game: Any, count: int) -> np.ndarray:
     return np.where(rng.random(drawn.shape) < 0.02, low, drawn)
 
 
-QUICK = ("gaussian", "cournot", "race", "matrix")
+QUICK = ("gaussian", "matrix")
 CASES = [name if name in QUICK else pytest.param(name, marks=slow) for name in GAMES]
 
 

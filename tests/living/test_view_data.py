@@ -45,6 +45,7 @@ def test_data_are_json_without_infinities() -> None:
         json.dumps(found, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_a_game_without_a_twin_sends_its_payoffs() -> None:
     game = rv.games.influencer(kernel="custom", influence="exp(-8*(b - x)**2)", players=2, resource="bimodal")
     x = np.array([[0.2], [0.6]])

@@ -14,7 +14,7 @@ import rivalry as rv
 from rivalry.living import branches, line, responses, triangle
 from tests.living.javascript import CHROMIUM, MODULES
 from tests.living.pages import serve
-from tests.living.samples import branch_record
+from tests.living.samples import branch_record, orbit_record
 
 pytestmark = pytest.mark.slow
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -329,6 +329,18 @@ def test_players_leave_a_branch_where_it_loses_stability(open_view: Any) -> None
     assert "all 2 together" in claim.inner_text()
     page.get_by_role("button", name="loss of symmetry at 0.5").click()
     assert state(page)["cursor"]["parameter"] == 0.5
+
+
+def test_players_circle_beyond_a_hopf_point(open_view: Any) -> None:
+    game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
+    page = open_view("branches", branches.view_of_record(game, orbit_record(), {}))
+    page.evaluate("model.set('state', { cursor: { parameter: 0.2 }, settled: true }); model.save_changes()")
+    assert "circle around it, with period 2" in page.locator(".rv-claim").inner_text()
+    heights = "[...document.querySelectorAll('.rv-disc')].map((one) => one.getAttribute('transform')).join()"
+    before = page.evaluate(heights)
+    wait(page, f"{heights} !== {json.dumps(before)}")
+    page.evaluate("model.set('state', { cursor: { parameter: 0.47 }, settled: true }); model.save_changes()")
+    assert page.locator(".rv-claim").inner_text().startswith("Unstable branch")
 
 
 def test_a_drag_frame_is_drawn_within_the_budget(open_view: Any) -> None:

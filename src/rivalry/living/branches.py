@@ -60,7 +60,7 @@ def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...
         if twin
         else (position[rows].min(axis=0), position[rows].max(axis=0))
     )
-    alike = found.get("exchangeable", np.arange(players))
+    exchangeable = found.get("exchangeable", np.arange(players))
     data = {
         "game": twin,
         "parameter": {"name": name, "key": name, "low": float(x[rows].min()), "high": float(x[rows].max())},
@@ -72,7 +72,7 @@ def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...
         "branches": branches,
         "events": events,
         "orbits": orbits,
-        "exchangeable": bool(np.all(alike == alike[0])),
+        "exchangeable": bool(np.all(exchangeable == exchangeable[0])),
         "coverage": str(found["branch_coverage"][rows[0]]) if "branch_coverage" in found else "",
         "answers": [],
     }

@@ -19,7 +19,6 @@ from rivalry.core.game import Game, is_population
 from rivalry.core.registry import load
 from rivalry.core.results import Certificate, Record, Solution, gain_in_words
 from rivalry.core.space import Box, Simplex
-from rivalry.games.influencer.model import InfluencerGame
 
 State = Mapping[str, Any]
 Found = tuple[str, str, dict[str, Any]]
@@ -90,6 +89,8 @@ def figures_of(game: Any, profile: object = None) -> list[Figure]:
 
 def _ordered(game: Any) -> Sequence[str]:
     """Return the views of games and records, a line before the others where players choose positions."""
+    from rivalry.games.influencer.model import InfluencerGame  # loads JAX, which figures of runs do not need
+
     return list(dict.fromkeys(("branches", "line", *VIEWS))) if isinstance(game, InfluencerGame) else VIEWS
 
 

@@ -114,7 +114,7 @@ def _curve(game: Any, x: np.ndarray, player: int) -> dict[str, Any]:
     position = np.linspace(low, high, CURVE)
     payoff = []
     for own in [*position, float(x[player, 0])]:
-        moved = x.copy()
-        moved[player] = own
-        payoff.append(float(np.asarray(payoffs(game, concrete_profile(game, moved)))[player]))
+        deviation = x.copy()
+        deviation[player] = own
+        payoff.append(float(np.asarray(payoffs(game, concrete_profile(game, deviation)))[player]))
     return {"position": numbers(position), "payoff": numbers(payoff[:-1]), "here": payoff[-1]}

@@ -52,23 +52,27 @@ def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...
     """
     if game is None or not {"equilibria", "profile"} & set(record):
         return None
-    listed = _equilibria(record)
+    known_equilibria = _equilibria(record)
     profile = np.asarray(record["profile"][1]) if "profile" in record else None
-    if (profile is None or not np.all(np.isfinite(profile))) and listed:
-        profile = np.asarray(listed[0]["profile"])
-    found = _view(game, profile, listed)
+    if (profile is None or not np.all(np.isfinite(profile))) and known_equilibria:
+        profile = np.asarray(known_equilibria[0]["profile"])
+    found = _view(game, profile, known_equilibria)
     if found is None:
         return None
     title, text, data = found
     if "complete" in record:
         data["complete"] = bool(record["complete"][1])
         data["reason"] = str(record["complete_reason"][1]) if "complete_reason" in record else ""
-        count = f"{len(listed)} equilibrium is" if len(listed) == 1 else f"{len(listed)} equilibria are"
+        count = (
+            f"{len(known_equilibria)} equilibrium is"
+            if len(known_equilibria) == 1
+            else f"{len(known_equilibria)} equilibria are"
+        )
         text += f" {count} known" + (", and no other exists." if data["complete"] else ".")
     return title, text, data
 
 
-def _view(game: Any, profile: np.ndarray | None, listed: list[dict[str, Any]]) -> Found | None:
+def _view(game: Any, profile: np.ndarray | None, known_equilibria: list[dict[str, Any]]) -> Found | None:
     if not isinstance(game, Game) or not isinstance(game.space, Box | Simplex) or game.space.shape[0] != 2:
         return None
     mixture = isinstance(game.space, Simplex)
@@ -82,7 +86,7 @@ def _view(game: Any, profile: np.ndarray | None, listed: list[dict[str, Any]]) -
         return None
     low, high = _edges(game.space)
     names = player_names(game)
-    axes = _axes(game, x, listed, low, high)
+    axes = _axes(game, x, known_equilibria, low, high)
     curves = None if twin else _curves(game, axes[0], low[:, 0], high[:, 0])
     if (twin is None and curves is None) or not np.all(np.isfinite(high)):
         return None
@@ -97,7 +101,7 @@ def _view(game: Any, profile: np.ndarray | None, listed: list[dict[str, Any]]) -
         "profile": numbers(x),
         "parameters": sliders(game),
         "curves": curves,
-        "equilibria": listed,
+        "equilibria": known_equilibria,
         "complete": False,
         "reason": "",
         "answers": [],
@@ -126,7 +130,7 @@ def _first(game: Any) -> np.ndarray:
 
 
 def _axes(
-    game: Any, x: np.ndarray, listed: list[dict[str, Any]], low: np.ndarray, high: np.ndarray
+    game: Any, x: np.ndarray, known_equilibria: list[dict[str, Any]], low: np.ndarray, high: np.ndarray
 ) -> list[dict[str, Any]]:
     """Return the label and the range of every axis of the plane."""
     if isinstance(game.space, Simplex):
@@ -138,7 +142,7 @@ def _axes(
     for a, name in enumerate(names):
         top = float(high[:, a].max())
         if game.space.reparametrised:  # the space is far wider than where play is
-            known = [x[:, a].max(), *(np.max(np.asarray(one["profile"])[:, a]) for one in listed)]
+            known = [x[:, a].max(), *(np.max(np.asarray(one["profile"])[:, a]) for one in known_equilibria)]
             top = min(top, float(f"{ROOM * max(known):.2g}") or 1.0)
         short = name.removesuffix(" input")
         found.append({"label": name, "short": short, "low": float(low[:, a].min()), "high": top})

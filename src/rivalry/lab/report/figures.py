@@ -91,7 +91,12 @@ def _first_cell(run: Run, views: Sequence[str]) -> tuple[Dataset, str]:
     """
     from rivalry.lab.worker import views_of
 
-    for cell in run.cells[:FIRST] if not run.head["study"].get("files") else ():
+    try:
+        # as the study's tables say: what else a stored study says of files is not trusted
+        own_files = bool(run.study.own_files)
+    except ValueError:  # a study that this version cannot build
+        own_files = True
+    for cell in () if own_files else run.cells[:FIRST]:
         try:
             record = run.read_cell(cell.id)
             more = views_of(run.tasks()[cell.id], run.folder, record, views)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.core.files import DamagedFile
-from rivalry.core.method import Learner, as_learner
 from rivalry.core.results import unstack_records
 from rivalry.lab.report.answers import heading, metric_names
 from rivalry.lab.report.commands import changes_of, run_command, sweep_option
@@ -41,13 +40,13 @@ def figures_of_run(run: Run, findings: Mapping[str, Findings], *, games: bool = 
     findings
         What is found in it, by the names of its parts, or of a run without parts under "".
     games
-        Whether games of the package are built, for figures that draw more than the run stores. No user's file
-        is run.
+        Whether there are figures of cells, for which games of the package are built. No user's file is run.
     """
     found = []
     for name, part in (run.parts() or {"": run}).items():
         known = findings[name]
-        own = [*figures_of_cells(part, games), sweep_figure(part, known), *_reference(part, known)]
+        own = figures_of_cells(part) if games else []
+        own += [sweep_figure(part, known), *_reference(part, known)]
         found += [replace(one, title=f"{part.title}: {one.title}") for one in own] if name else own
     return found
 
@@ -61,12 +60,12 @@ def explore_run(run: Run) -> Any:
     return widget_of(figures_of_run(run, findings))
 
 
-def figures_of_cells(run: Run, games: bool = True) -> list[Figure]:
-    """Return the living figures of a run's first cells, at most two of one view; see `figures_of_run`."""
+def figures_of_cells(run: Run) -> list[Figure]:
+    """Return the living figures of a run's first cells, at most two of one view."""
     found: list[Figure] = []
     views: Counter[str] = Counter()
     methods: Counter[str] = Counter()
-    tasks = _tasks(run) if games else {}
+    tasks = _tasks(run)
     for cell in (one for one in run.cells[:SEARCHED] if not one.replication):
         try:
             record = run.read_cell(cell.id)
@@ -103,6 +102,7 @@ def _tasks(run: Run) -> Mapping[str, Any]:
 
 def _game_of(run: Run, task: Mapping[str, Any] | None) -> tuple[Any, Any]:
     """Return the game of a task, and what its learner makes of it; None where it is not known."""
+    from rivalry.core.method import Learner, as_learner  # loads JAX
     from rivalry.lab.worker import points_of
 
     if task is None:

@@ -13,6 +13,7 @@ import { el } from "./kit.js";
 export class Model {
   /** @param {Record<string, any>} values @param {(model: Model) => void} [saved] */
   constructor(values, saved = () => {}) {
+    /** @type {Record<string, any>} */
     this.values = { state: {}, answer: null, host: "frozen", ...values };
     this.saved = saved;
     /** @type {Map<string, Set<() => void>>} */

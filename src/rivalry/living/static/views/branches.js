@@ -244,7 +244,7 @@ function render({ model, el: root }) {
         + (orbit ? ` The players circle around it, with period ${format(orbit.period, 4)}.` : "");
       texts[2] = here.regret === null ? "No certificate." : `Largest gain at the nearest computed points ${format(here.regret, 2)}`
         + ` (${data.coverage || "search"}): ${here.certified ? "no deviation found" : "not an equilibrium"}.`;
-      card.dataset.claim = here.certified && here.stable ? "good" : "fair";
+      card.dataset.claim = here.certified ? "fair" : here.regret === null ? "" : "bad";
     }
     [word, sentence, note].forEach((node, k) => (node.textContent = texts[k]));
   };

@@ -46,6 +46,7 @@ export function player(data, session) {
  * @param {any} data @param {ReturnType<typeof player>} game @param {Place} place */
 export function valueOf(data, game, place) {
   const known = new Map();
+  /** @type {number[][]} */
   const pays = [];
   let at = place;
   for (let now = 0; now < MOST; now++) {

@@ -40,17 +40,18 @@ export function layoutOf(data, /** @type {number} */ width) {
       const key = others.map((/** @type {any} */ axis) => data.cells.at[axis.k][k]).join();
       if (!rows.has(key)) {
         rows.set(key, names.length);
-        names.push(others.map((/** @type {any} */ axis) => named(axis, axis.values[data.cells.at[axis.k][k]])).join(", "));
+        names.push(others.map((/** @type {any} */ axis) => named({ name: "algorithm" }, axis.values[data.cells.at[axis.k][k]])).join(", "));
       }
       place[k] = [data.cells.at[across.k][k], rows.get(key)];
     }
     const tile = clip((width - label) / across.values.length, SMALLEST, 84);
-    return { place, rows: names.length, columns: across.values.length, tile, high: clip(tile, 18, 30), label, names, across };
+    return { place, rows: names.length, columns: across.values.length, tile, high: clip(tile, 18, 30), label, names, across,
+      side: others.map((/** @type {any} */ axis) => axis.name).join(", ") };
   }
   const tile = clip(Math.sqrt((width * 300) / Math.max(count, 1)), 14, 40);
   const columns = Math.max(Math.min(Math.floor(width / tile), count), 1);
   const place = Array.from({ length: count }, (_, k) => [k % columns, Math.floor(k / columns)]);
-  return { place, rows: Math.ceil(count / columns), columns, tile, high: tile, label: 0, names: [], across: null };
+  return { place, rows: Math.ceil(count / columns), columns, tile, high: tile, label: 0, names: [], across: null, side: "" };
 }
 
 /** @param {any} axis @param {any} value */
@@ -102,7 +103,7 @@ export default {
       if (name === "claim" || name === "state") {
         const colours = /** @type {Record<string, string>} */ (name === "claim" ? CLAIMS : STATES);
         const word = (/** @type {number} */ k) => (state[k] !== "done" ? state[k] : name === "claim" ? claim[k] ?? "no certificate" : "done");
-        const shades = { ...STATES, "no certificate": "--rv-pale", ...(name === "state" ? { done: "--rv-3" } : colours) };
+        const shades = /** @type {Record<string, string>} */ ({ ...STATES, "no certificate": "--rv-pale", ...(name === "state" ? { done: "--rv-3" } : colours) });
         const counts = new Map();
         for (let k = 0; k < state.length; k++) counts.set(word(k), (counts.get(word(k)) ?? 0) + 1);
         key.replaceChildren(...[...counts].map(([label, n]) => el("li", {},
@@ -134,14 +135,14 @@ export default {
     let tint = () => "";
 
     const labels = () => {
-      const { across, columns, tile, label } = plan;
+      const { across, columns, tile, label, side: rows } = plan;
       under.replaceChildren();
       under.hidden = !across;
       if (!across) return;
       under.style.setProperty("padding-inline-start", `${label}px`);
       under.style.setProperty("max-width", `${label + columns * tile}px`);
       const ends = [0, columns - 1].map((k) => named({ ...across, name: "algorithm" }, across.values[k]));
-      under.append(el("span", {}, ends[0]), el("span", {}, `${across.name} →`), el("span", {}, ends[1]));
+      under.append(el("span", {}, ends[0]), el("span", {}, `${across.name} →${rows ? `, rows: ${rows}` : ""}`), el("span", {}, ends[1]));
     };
 
     /** Draw the visible rows; only they are ever drawn. */
