@@ -20,7 +20,7 @@ from tomlkit.exceptions import TOMLKitError
 from rivalry.core.files import write
 from rivalry.core.registry import load
 from rivalry.lab.study import Study, StudyError, games, json_schema, methods, parameters, studies
-from rivalry.lab.study.document import CertificateTable, Document, Replications, RunKeys
+from rivalry.lab.study.document import CertificateTable, Document, Replications, RunKeys, read
 from rivalry.lab.study.errors import unknown
 from rivalry.lab.study.names import is_file, read_toml
 from rivalry.lab.study.points import split_key
@@ -153,11 +153,7 @@ def parse(name: str, text: str, folder: Path, where: str = "") -> Study:
         raise StudyError("tables or lists are nested too deeply to be read") from None
     except ValueError as error:
         raise StudyError(f"is not TOML: {error}") from None
-    keys = set(Document.__dataclass_fields__)
-    if unknown := [key for key in data if key not in keys]:
-        from rivalry.core.registry import near
-
-        raise StudyError(f"unknown key; {near(unknown[0], sorted(keys))}", key=unknown[0])
+    read(plain(data))  # as for a file: keys and types, before the study is made
     if data.get("include"):
         raise StudyError("a study of studies is run from its file; open one of its parts to change it")
     return Study(**{"name": name, "folder": folder, "text": text, **plain(data)})
