@@ -28,8 +28,8 @@ from tests.selection import slow_except
 
 HEAVY = ("jax", "numpy", "scipy", "xarray", "pandas", "matplotlib", "numba", "quantecon", "equinox", "rich")
 COMMANDS = (
-    *("list", "show", "new", "run", "resume", "status", "report", "export", "freeze", "certify", "warm"),
-    "doctor",
+    *("list", "show", "new", "run", "resume", "status", "report", "export", "freeze", "certify", "open"),
+    *("warm", "doctor"),
 )
 
 

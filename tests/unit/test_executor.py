@@ -438,7 +438,7 @@ def test_a_worker_serves_jobs_until_the_pipe_closes(monkeypatch: pytest.MonkeyPa
         return 2.0
 
     monkeypatch.setattr(worker, "carry_out", carry)
-    monkeypatch.setattr(pool, "_end_with_parent", lambda: None)
+    monkeypatch.setattr(pool, "end_with_parent", lambda: None)
     ours, theirs = multiprocessing.Pipe()
     for job in _named(Path(), "good", "bad"):
         ours.send(job)
@@ -476,7 +476,7 @@ def test_a_thread_ends_an_orphaned_worker(monkeypatch: pytest.MonkeyPatch) -> No
     parent = SimpleNamespace(join=lambda: events.append("joined"))
     monkeypatch.setattr(pool.multiprocessing, "parent_process", lambda: parent)
     monkeypatch.setattr(pool.os, "_exit", events.append)
-    pool._end_with_parent()
+    pool.end_with_parent()
     assert events == ["joined", 1]
 
 

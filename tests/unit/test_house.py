@@ -45,6 +45,8 @@ HOMES = {
     "torch": {"integrations"},
     "optuna": {"integrations"},
     "fastapi": {"web"},
+    "uvicorn": {"web"},
+    "tomlkit": {"web"},
     "anywidget": {"living"},
 }
 
@@ -71,7 +73,8 @@ LAYERS: list[set[str]] = [
     {"lab.executor", "lab.export", "lab.report"},
     {"lab.freeze"},
     {"integrations"},
-    {"cli", "web"},
+    {"web"},
+    {"cli"},
     {"__main__"},
 ]
 APART = ("core", "lab", "tables.kernels", "economies.kernels", "economies.figures")

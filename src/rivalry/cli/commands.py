@@ -95,7 +95,7 @@ def _report_error(error: ValueError) -> int:
     if kinds & {"DamagedFile", "DiskFull", "ClusterLost"}:
         output.note(f"rivalry: {error}")
         return FAILED
-    invalid = kinds & {"OptionError", "StudyError", "StoreError", "ClusterError"}
+    invalid = kinds & {"OptionError", "StudyError", "StoreError", "ClusterError", "ServeError"}
     return output.report_mistake(str(error)) if invalid else output.report_internal_error(error)
 
 
@@ -332,6 +332,35 @@ def certify(
     with output.reserve_stdout():
         done = work.certify(run, proof)
     return _print_result(json, *done)
+
+
+@app.command("open")
+def open_(
+    target: Annotated[
+        str | None, typer.Argument(metavar="[RUN|STUDY]", help="A run's folder, or a study, to open.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", metavar="P", min=0, max=65535, help="Port; 0 takes a free one.")
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option("--host", metavar="H", help="Address to listen on; default: this machine only."),
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
+    json: Json = False,
+) -> int:
+    """Open the workbench in a browser, until Ctrl-C.
+
+    Runs that it starts go on when it ends. The address holds a token: whoever has it can run studies here.
+    """
+    from rivalry.web.serve import serve
+
+    def tell(address: str) -> None:
+        output.print_json({"url": address}) if json else output.print_text(address)
+        sys.stdout.flush()
+
+    serve(target, host, port, browse=not no_browser, tell=tell, note=output.note)
+    return 0
 
 
 @app.command()

@@ -274,14 +274,15 @@ def _serve(pipe: Connection) -> None:
     """Run jobs from the pipe until it closes."""
     # a terminal sends Ctrl-C to all processes: only the parent decides what stops
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):  # the parent has closed the pipe, or has ended
         while True:
             job = pipe.recv()
             pipe.send(work(job, pipe.send))
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Wait for the parent process to end, however it ends, and end this one."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

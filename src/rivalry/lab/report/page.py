@@ -134,7 +134,7 @@ def _section(name: str, run: Run, figures: Path, prefix: str, findings: Findings
     counts = run.counts(damaged)
     family = str(study["game"]["family"])
     entry = GAMES.get(family)
-    judged, groups, found = findings.judged, _groups(findings.cells), findings.answers
+    judged, groups, found = findings.judged, certificate_groups(findings.cells), findings.answers
     table = answer_table(study, data, found, ROWS, METRICS) if found else None
     failures = failures_of(dict(sorted(run.failures().items())))
     places = {cell.id: _where(cell.at) for cell in run.cells}
@@ -203,7 +203,7 @@ def _method(table: Mapping[str, Any]) -> tuple[str, str, str, str]:
     return str(table["name"]), str(table["kind"]), entry.title if entry else "the user's own", options
 
 
-def _groups(cells: Sequence[JudgedCell]) -> list[dict[str, Any]]:
+def certificate_groups(cells: Sequence[JudgedCell]) -> list[dict[str, Any]]:
     """Return finished cells by method, claim and status, each with the largest regret and its point."""
     groups: dict[tuple[str, str, str], list[JudgedCell]] = defaultdict(list)
     for certificate, about in cells:

@@ -18,7 +18,15 @@ from rivalry.core.display import html_table
 from rivalry.core.files import DamagedFile, DiskFull, Lock, StoreError
 from rivalry.core.registry import load
 from rivalry.core.results import SCHEMA, Record, netcdf, provenance
-from rivalry.lab.store.bookkeeping import SUMS, Index, altered_files, read_index, update_sums, write_sums
+from rivalry.lab.store.bookkeeping import (
+    SUMS,
+    Index,
+    altered_files,
+    read_index,
+    read_seconds,
+    update_sums,
+    write_sums,
+)
 from rivalry.lab.store.cells import CellFiles, Stamps, StoredCell, label_cells, leads_out
 from rivalry.lab.store.head import (
     FILES,
@@ -345,6 +353,10 @@ class Run:
         on_disk, (states, _) = self._on_disk(), read_index(self.folder / "index.sqlite")
         done = {id: why for id, (state, why) in states.items() if state == "done" and why and id in on_disk}
         return {place.id: tuple(done[place.id].splitlines()) for place in self.cells if place.id in done}
+
+    def seconds(self) -> dict[str, float]:
+        """Return the wall time of every finished cell that the index has a time of."""
+        return read_seconds(self.folder / "index.sqlite")
 
     def _on_disk(self) -> set[str]:
         return finished_cells(self.folder)

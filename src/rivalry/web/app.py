@@ -1,0 +1,356 @@
+"""Routes of the workbench: pages, modules and data."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+
+from rivalry.core.files import DamagedFile
+from rivalry.lab.study import StudyError, load_study
+from rivalry.web import events, explore, results, studies
+from rivalry.web.desk import Desk
+from rivalry.web.jobs import Jobs
+from rivalry.web.runs import Runs
+from rivalry.web.safety import ASIDE, Guard, Refused
+
+STATIC = Path(__file__).parent / "static"
+LIVING = Path(__file__).parents[1] / "living" / "static"
+PAGES = ("", "study", "run", "results", "compare", "explore")
+FORMATS = {"csv": "text/csv", "netcdf": "application/x-netcdf", "svg": "image/svg+xml", "page": "text/html"}
+MOST_COMPARED = 6
+FILE = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
+
+
+class Workbench:
+    """What all requests share: a folder of studies and runs, and two processes that read and compute."""
+
+    def __init__(self, home: Path, opened: Path | None = None) -> None:
+        self.home = home
+        opened_run = opened if opened is not None and opened.is_dir() else None
+        self.opened_study = opened if opened is not None and opened_run is None else None
+        self.jobs = Jobs(home)
+        self.runs = Runs(home, self.jobs, opened_run)
+        self.reader, self.player = Desk(120.0), Desk(60.0)  # numbers of runs; games
+        self.closed = False
+        self.scratch = Path(tempfile.mkdtemp(prefix="rivalry-"))
+
+    def close(self) -> None:
+        """End what belongs to the server; runs go on."""
+        self.closed = True
+        self.reader.close()
+        self.player.close()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def folder_of_study(self, name: str) -> Path:
+        """Return the folder in which a study's files are looked up."""
+        path = studies.known(self.home, self.opened_study).get(name)
+        return path.parent if path is not None and studies.is_own(path) else self.home
+
+    def argument_of_study(self, name: str) -> str:
+        """Return how a command names a study. Raises `Refused`."""
+        _, path = studies.text_of(name, self.home, self.opened_study)
+        return str(path) if studies.is_own(path) else name
+
+    def results_folder(self, name: str) -> str:
+        """Return the folder of a run that has one. Raises `Refused`."""
+        return str(self.runs.run(name).folder)
+
+
+async def _aside(call: Any, *arguments: Any) -> Any:
+    """Run a function that reads files or waits for a process, while other requests are answered."""
+    return await asyncio.to_thread(call, *arguments)
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """Return a request's table. Raises `Refused`."""
+    try:
+        found = json.loads(await request.body() or b"{}")
+    except (ValueError, RecursionError):
+        raise Refused(400, "the body is not JSON") from None
+    if not isinstance(found, dict):
+        raise Refused(400, "the body must be a table")
+    return found
+
+
+def _typed(body: Mapping[str, Any], key: str, kind: type | tuple[type, ...], usual: Any) -> Any:
+    value = body.get(key, usual)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise Refused(400, f"{key}: {str(value)[:60]!r} is of the wrong type")
+    return value
+
+
+def create_app(bench: Workbench, token: str, host: str = "127.0.0.1", port: int = 0) -> Guard:
+    """Return the application, behind its guard."""
+
+    app = FastAPI(title="rivalry", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(StudyError, _refused)
+    app.add_exception_handler(DamagedFile, _refused)
+    app.add_exception_handler(404, _missing)
+    app.add_exception_handler(405, _missing)
+    app.add_exception_handler(Exception, _failed)
+    _add_pages(app)
+    _add_studies(app, bench)
+    _add_runs(app, bench)
+    _add_results(app, bench)
+    _add_games(app, bench)
+    return Guard(app, token, host, port)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    status, why = (error.status, error.why) if isinstance(error, Refused) else (400, str(error))
+    return JSONResponse({"error": why}, status)
+
+
+async def _missing(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": "there is nothing at this address"}, getattr(error, "status_code", 404))
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}, 500)
+
+
+def _add_pages(app: FastAPI) -> None:
+    async def page() -> Response:
+        return FileResponse(STATIC / "index.html", media_type="text/html")
+
+    for name in PAGES:
+        app.add_api_route(f"/{name}", page, methods=["GET"])
+
+    @app.get("/static/{path:path}")
+    async def static(path: str) -> Response:
+        root, _, rest = path.partition("/")
+        folder, name = (LIVING, rest) if root == "living" else (STATIC, path)
+        parts = name.split("/")
+        file = folder.joinpath(*parts)
+        if not all(part.isidentifier() for part in parts[:-1]) or not FILE.fullmatch(parts[-1]):
+            raise Refused(404, "there is nothing at this address")
+        if not file.is_file():
+            raise Refused(404, "there is nothing at this address")
+        return FileResponse(file, headers={"cache-control": "no-cache"})
+
+    @app.get("/favicon.ico")
+    async def icon() -> Response:
+        return FileResponse(STATIC / "icon.svg")
+
+
+def _add_studies(app: FastAPI, bench: Workbench) -> None:
+    home, opened = bench.home, bench.opened_study
+
+    @app.get("/api/studies")
+    async def all_studies() -> Any:
+        return {"studies": await _aside(studies.rows, home, opened)}
+
+    @app.get("/api/choices")
+    async def choices() -> Any:
+        return studies.choices()
+
+    @app.get("/api/studies/{name}")
+    async def study(name: str) -> Any:
+        text, path = studies.text_of(name, home, opened)
+        return {"name": name, "text": text, "own": studies.is_own(path)}
+
+    @app.get("/api/schema")
+    async def schema(family: str = "", kinds: str = "") -> Any:
+        wanted = tuple(kind for kind in kinds.split(",") if kind)
+        return await _aside(bench.player.ask, studies.schema, family, wanted)
+
+    @app.post("/api/check")
+    async def check(request: Request) -> Any:
+        body = await _body(request)
+        name = _typed(body, "name", str, "study")
+        arguments = (
+            name if studies.NAME.fullmatch(name) else "study",
+            _typed(body, "text", str, ""),
+            str(bench.folder_of_study(name)),
+            _typed(body, "changes", list, []),
+            bool(body.get("build")),
+            _typed(body, "trusted", dict, {}),
+        )
+        if body.get("build"):
+            return await _aside(bench.player.ask, studies.check, *arguments)
+        return await _aside(studies.check, *arguments)
+
+    @app.post("/api/studies/{name}")
+    async def save(name: str, request: Request) -> Any:
+        body = await _body(request)
+        text, replace = _typed(body, "text", str, ""), bool(body.get("replace"))
+        path = await _aside(partial(studies.save, replace=replace), name, text, home)
+        return {"name": name, "path": str(path)}
+
+    @app.get("/api/files/{study}")
+    async def code(study: str) -> Any:
+        """Return the files that a study runs, to be looked at before they are trusted."""
+        found = studies.own_files(load_study(bench.argument_of_study(study)))
+        texts = {path: _beginning(Path(path)) for path in found}
+        return {"files": [{"path": path, "digest": found[path], "text": texts[path]} for path in found]}
+
+
+def _beginning(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")[:100_000]
+    except OSError:
+        return ""
+
+
+def _add_runs(app: FastAPI, bench: Workbench) -> None:
+    runs = bench.runs
+
+    @app.get("/api/runs")
+    async def all_runs() -> Any:
+        return {"runs": await _aside(runs.rows)}
+
+    @app.post("/api/runs")
+    async def begin(request: Request) -> Any:
+        body = await _body(request)
+        name = _typed(body, "study", str, "")
+        argument, quick = bench.argument_of_study(name), bool(body.get("quick"))
+        study = await _aside(load_study, argument)
+        studies.require_trust(study, _typed(body, "trusted", dict, {}))
+        made = study.quick_form() if quick else study
+        run = _typed(body, "run", str, "") or made.default_folder.name
+        folder = runs.new_folder(run)
+        options = ["--quick"] * quick + ["--out", str(folder.resolve())]
+        bench.jobs.begin(folder, ["run", argument, *options])
+        return {"run": run}
+
+    @app.get("/api/runs/{name}")
+    async def about(name: str) -> Any:
+        return await _aside(runs.about, name)
+
+    @app.get("/api/runs/{name}/events")
+    async def watch(name: str, request: Request) -> Response:
+        await _aside(runs.path, name)
+
+        async def look() -> dict[str, Any]:
+            try:
+                return dict(await _aside(runs.snapshot, name))
+            except (Refused, DamagedFile) as error:
+                return {"status": "damaged", "fault": str(error)}
+
+        async def is_over() -> bool:
+            return bench.closed or await request.is_disconnected()
+
+        stream = events.changes(look, is_over)
+        return StreamingResponse(stream, media_type="text/event-stream")
+
+    @app.post("/api/runs/{name}/stop")
+    async def stop(name: str) -> Any:
+        bench.jobs.stop(runs.path(name))
+        return {"run": name}
+
+    @app.post("/api/runs/{name}/resume")
+    async def resume(name: str, request: Request) -> Any:
+        trusted = _typed(await _body(request), "trusted", dict, {})
+        await _aside(runs.resume, name, trusted)
+        return {"run": name}
+
+    @app.post("/api/runs/{name}/replications")
+    async def repeat(name: str, request: Request) -> Any:
+        body = await _body(request)
+        count = _typed(body, "count", int, 0)
+        if not 1 <= count <= 1_000_000:
+            raise Refused(400, f"count: {count} must be a whole number in 1..1000000")
+        study = bench.argument_of_study(runs.run(name).name)
+        await _aside(runs.repeat, name, count, study, _typed(body, "trusted", dict, {}))
+        return {"run": name}
+
+
+def _add_results(app: FastAPI, bench: Workbench) -> None:
+    @app.get("/api/runs/{name}/results")
+    async def found(name: str, part: str = "") -> Any:
+        folder = await _aside(bench.results_folder, name)
+        return await _aside(bench.reader.ask, results.jsonable, "results", folder, part)
+
+    @app.get("/api/runs/{name}/figures")
+    async def figures(name: str, part: str = "") -> Any:
+        folder = await _aside(bench.results_folder, name)
+        out = Path(tempfile.mkdtemp(prefix="figures-", dir=bench.scratch))
+        drawn = await _aside(bench.reader.ask, results.figures, folder, part, str(out))
+        return {"set": out.name, "figures": drawn}
+
+    @app.get("/api/runs/{name}/living")
+    async def living(name: str, part: str = "") -> Any:
+        folder = await _aside(bench.results_folder, name)
+        return {"figures": await _aside(bench.reader.ask, results.jsonable, "living", folder, part)}
+
+    @app.get("/api/figures/{folder}/{file}")
+    async def figure(folder: str, file: str) -> Response:
+        return _picture(bench.scratch, folder, file)
+
+    @app.get("/api/runs/{name}/thumbnail")
+    async def thumbnail(name: str) -> Response:
+        from rivalry.web.runs import first_figure
+
+        run = await _aside(bench.runs.run, name)
+        home = next(iter(run.parts().values()), run).folder
+        return _picture(home, "figures", first_figure(run) or "")
+
+    @app.get("/api/runs/{name}/download")
+    async def download(name: str, to: str = "csv") -> Response:
+        if to not in FORMATS:
+            raise Refused(400, f"to: {to[:20]!r} must be one of {', '.join(FORMATS)}")
+        folder = await _aside(bench.results_folder, name)
+        out = tempfile.mkdtemp(prefix="download-", dir=bench.scratch)
+        path = Path(await _aside(bench.reader.ask, results.download, folder, to, out))
+        kind = "application/zip" if path.suffix == ".zip" else FORMATS[to]
+        called = f"{name}{path.suffix}" if to in ("page", "netcdf") else path.name
+        called = re.sub(r"[^A-Za-z0-9._-]", "_", called)
+        return FileResponse(
+            path, media_type=kind, filename=called, headers={"content-security-policy": ASIDE}
+        )
+
+    @app.get("/api/compare")
+    async def compare(runs: str) -> Any:
+        """Compare runs; each is ``NAME`` or ``NAME:PART``."""
+        wanted = [one for one in runs.split(",") if one]
+        if not 2 <= len(wanted) <= MOST_COMPARED:
+            raise Refused(400, f"runs: {len(wanted)} of them; must be 2 to {MOST_COMPARED}")
+        pairs = [(one, *one.partition(":")[::2]) for one in wanted]
+        folders = [(label, await _aside(bench.results_folder, name), part) for label, name, part in pairs]
+        return await _aside(bench.reader.ask, results.jsonable, "compare", folders)
+
+
+def _picture(home: Path, folder: str, file: str) -> Response:
+    """Return a picture that may be a stranger's: it is shown as an image and cannot run code."""
+    path = home / folder / file
+    if not FILE.fullmatch(file) or not FILE.fullmatch(f"{folder}.x") or path.suffix != ".svg":
+        raise Refused(404, "no such figure")
+    if not path.is_file() or not path.resolve().is_relative_to(home.resolve()):
+        raise Refused(404, "no such figure")
+    return FileResponse(path, media_type="image/svg+xml", headers={"content-security-policy": ASIDE})
+
+
+def _add_games(app: FastAPI, bench: Workbench) -> None:
+    @app.get("/api/games/{name}")
+    async def family(name: str) -> Any:
+        return await _aside(bench.player.ask, explore.family, name)
+
+    @app.post("/api/games/{name}/figures")
+    async def figures(name: str, request: Request) -> Any:
+        body = await _body(request)
+        parameters = _typed(body, "parameters", dict, {})
+        return await _aside(bench.player.ask, explore.figures, name, parameters, body.get("profile"))
+
+    @app.post("/api/games/{name}/answer")
+    async def answer(name: str, request: Request) -> Any:
+        body = await _body(request)
+        parameters, state = _typed(body, "parameters", dict, {}), _typed(body, "state", dict, {})
+        return await _aside(bench.player.ask, explore.certified, name, parameters, state)
+
+    @app.post("/api/games/{name}/study")
+    async def study(name: str, request: Request) -> Any:
+        body = await _body(request)
+        parameters = _typed(body, "parameters", dict, {})
+        text = studies.new_text(name, parameters, body.get("profile"), _typed(body, "title", str, ""))
+        return {"text": text}

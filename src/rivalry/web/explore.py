@@ -1,0 +1,79 @@
+"""Games to explore: a family's parameters, its living figure, and certified answers; beside the server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from rivalry.core.registry import load, near
+from rivalry.lab.study import games
+from rivalry.living.figure import answer, figures_of, plain
+from rivalry.web.safety import Refused
+from rivalry.web.studies import keys_of
+
+
+def family(name: str) -> dict[str, Any]:
+    """Return a family's parameters with bounds, defaults and meanings, and the arguments of its example."""
+    entry = _entry(name)
+    return {
+        "name": name,
+        "title": entry.title,
+        "symbols": entry.symbols,
+        "keys": keys_of(load(entry.targets[0])),
+        "example": plain(dict(entry.example)),
+    }
+
+
+def figures(name: str, parameters: Mapping[str, Any], profile: Any) -> dict[str, Any]:
+    """Return the living figures of a game, the most telling one first, or why there is none."""
+    try:
+        found = figures_of(_game(name, parameters), profile)
+    except ValueError as error:
+        return {"figures": [], "fault": " ".join(str(error).split())}
+    why = "" if found else "no living figure draws this game; change its parameters, or run a study of it"
+    return {
+        "figures": [{"figure": plain(one.content), "state": plain(one.state)} for one in found],
+        "fault": why,
+    }
+
+
+def certified(name: str, parameters: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is proved of the profile that a person set, or why nothing can be."""
+    try:
+        return dict(plain(answer(_game(name, parameters), state)))
+    except ValueError as error:
+        return {"fault": " ".join(str(error).split())}
+
+
+def _game(name: str, parameters: Mapping[str, Any]) -> Any:
+    return _made(name, repr(sorted(parameters.items())), _Box(parameters))
+
+
+class _Box:
+    """Arguments that a cache does not look at; their text beside them is the key."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self.content = content
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Box)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+@lru_cache(maxsize=16)
+def _made(name: str, key: str, box: _Box) -> Any:
+    entry = _entry(name)
+    for value in box.content.values():
+        if isinstance(value, str) and ".py" in value:
+            raise Refused(400, "a file of one's own is run by a study, not explored")
+    return load(entry.targets[0])(**{**entry.example, **box.content})
+
+
+def _entry(name: str) -> Any:
+    known = games()
+    if name not in known:
+        raise Refused(404, f"{name[:60]!r} is no family of games; {near(name, known)}")
+    return known[name]

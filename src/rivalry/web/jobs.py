@@ -1,0 +1,132 @@
+"""Processes that compute runs: the same commands as on a terminal, each in a session of its own.
+
+A run goes on without the server, and the server finds it again by the lock on its folder. Nothing is known
+here that is not in the folders, except the last line of a command that failed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from rivalry.web.safety import Refused
+
+MOST = 4  # runs at a time
+
+
+class Job(NamedTuple):
+    """A command begun by this server, and the file of its messages."""
+
+    process: subprocess.Popen[bytes]
+    messages: IO[bytes]
+
+
+class Jobs:
+    """Commands begun by this server, by the folder of their run."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._jobs: dict[Path, Job] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, folder: Path, arguments: Sequence[str]) -> None:
+        """Start a command of ``rivalry`` that computes a run. Raises `Refused`."""
+        with self._lock:
+            if self.is_working(folder):
+                raise Refused(409, f"{folder.name}: is being computed already")
+            if len(self.working()) >= MOST:
+                raise Refused(409, f"{MOST} runs are being computed; pause one, or wait")
+            messages = tempfile.TemporaryFile()  # noqa: SIM115
+            process = subprocess.Popen(
+                [sys.executable, "-m", "rivalry", *arguments],
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=messages,
+                start_new_session=True,  # Ctrl-C in the server's terminal ends the server, not the run
+            )
+            self._jobs[folder] = Job(process, messages)
+
+    def working(self) -> list[Path]:
+        """Return the folders of this server's commands that have not ended."""
+        return [folder for folder, job in self._jobs.items() if job.process.poll() is None]
+
+    def is_working(self, folder: Path) -> bool:
+        """Return whether some process computes the run in a folder, whoever began it."""
+        job = self._jobs.get(folder)
+        return (job is not None and job.process.poll() is None) or owner(folder) is not None
+
+    def fault(self, folder: Path) -> str:
+        """Return why this server's last command on a folder failed, in one line; empty if it did not."""
+        job = self._jobs.get(folder)
+        if job is None or job.process.poll() in (None, 0, 130):
+            return ""
+        lines = self.messages(folder)
+        wrong = [line.removeprefix("rivalry: ") for line in lines if line.startswith("rivalry: ")]
+        return (wrong or lines or [f"ended with status {job.process.returncode}"])[-1]
+
+    def messages(self, folder: Path) -> list[str]:
+        """Return the last messages of this server's command on a folder."""
+        job = self._jobs.get(folder)
+        if job is None:
+            return []
+        # its own position: the command writes to the same open file
+        with open(job.messages.fileno(), "rb", closefd=False) as file:
+            size = os.fstat(file.fileno()).st_size
+            text = os.pread(file.fileno(), 20_000, max(0, size - 20_000))
+        return [line.strip()[:300] for line in text.decode(errors="replace").splitlines() if line.strip()][
+            -20:
+        ]
+
+    def stop(self, folder: Path) -> None:
+        """Interrupt the process that computes a run, as Ctrl-C does. Raises `Refused`."""
+        job = self._jobs.get(folder)
+        number = job.process.pid if job is not None and job.process.poll() is None else owner(folder)
+        if number is None:
+            raise Refused(409, f"{folder.name}: no process computes it")
+        if number == 0:
+            raise Refused(409, f"{folder.name}: another program computes it; stop it there with Ctrl-C")
+        os.kill(number, signal.SIGINT)
+
+
+def owner(folder: Path) -> int | None:
+    """Return the process that holds the lock on a run, 0 if it cannot be told, None if nobody does.
+
+    The system is asked, not the folder: a folder may name any process.
+    """
+    try:
+        status = (folder / "lock").stat()
+        said = (folder / "lock").read_text(encoding="utf-8", errors="replace")[:40]
+    except OSError:
+        return None
+    named = re.fullmatch(r"process (\d{1,9})\s*", said)
+    if named is None:  # a process that ends the work empties the file
+        return None
+    try:
+        locks = Path("/proc/locks").read_text(encoding="utf-8")
+    except OSError:  # not on every system
+        return 0 if _is_alive(int(named[1])) else None
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    for line in locks.splitlines():
+        found = re.match(r"\d+: FLOCK +\S+ +WRITE +(\d+) (\S+) ", line)
+        if found and (found[2] == device or found[2].endswith(f":{status.st_ino}")) and found[1] == named[1]:
+            return int(found[1])
+    return None
+
+
+def _is_alive(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,252 @@
+"""What a run found, from the functions of its report; read in a process beside the server."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Sequence
+from difflib import unified_diff
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rivalry.core.statistics import format_interval, half_width
+from rivalry.lab.export import export
+from rivalry.lab.freeze import freeze
+from rivalry.lab.report.answers import REPEATED, answer_table, heading, metric_names
+from rivalry.lab.report.commands import commands
+from rivalry.lab.report.figures import draw
+from rivalry.lab.report.findings import Findings
+from rivalry.lab.report.judge import tally
+from rivalry.lab.report.living import figures_of_run
+from rivalry.lab.report.page import build, certificate_groups
+from rivalry.lab.report.sentences import headline, sentences
+from rivalry.lab.report.warned import failures_of, lines, warnings_of
+from rivalry.lab.store import Run
+from rivalry.lab.study.expect import TABLES
+from rivalry.living.figure import plain
+from rivalry.web.safety import Refused
+
+if TYPE_CHECKING:
+    from xarray import DataArray, Dataset
+
+ROWS, METRICS = 500, 12  # most points and metrics in the table of results
+CERTIFICATES = 500  # most certificates listed one by one
+SERIES = 12  # most quantities of a comparison
+
+
+def results(folder: str, part: str) -> dict[str, Any]:
+    """Return tables, sentences, references and certificates of a run, or of one of its parts."""
+    run = _part(folder, part)
+    data, damaged = run.collect()
+    study = run.head["study"]
+    findings = Findings(study, data)
+    found = findings.answers
+    table = answer_table(study, data, found, ROWS, METRICS) if found else None
+    failures = failures_of(dict(sorted(run.failures().items())))
+    certificates = [row for row, _ in findings.cells[:CERTIFICATES]]
+    return {
+        "title": run.title,
+        "headline": headline(study, found) if found else "",
+        "sentences": list(sentences(study, found)) if found else [],
+        "table": table._asdict() if table else None,
+        "references": [{**judged.row, "note": judged.note} for judged in findings.judged],
+        "tally": tally([judged.row for judged in findings.judged]),
+        "groups": certificate_groups(findings.cells),
+        "certificates": certificates,
+        "more_certificates": len(findings.cells) - len(certificates),
+        "warnings": lines(warnings_of(run.warnings().values())),
+        "failures": [{"cell": cell, "why": one.line()} for cell, one in failures.items()],
+        "damaged": [str(error) for error in damaged],
+        "edited": run.text_fault,
+        "commands": commands(_part(folder, "")),
+        "toml": _text(run),
+        "parts": list(_part(folder, "").parts()),
+    }
+
+
+def jsonable(call: str, *arguments: Any) -> Any:
+    """Return what a function of this module returns, in numbers, words, lists and tables."""
+    return plain(globals()[call](*arguments))
+
+
+def figures(folder: str, part: str, out: str) -> list[dict[str, str]]:
+    """Draw the figures of a run, as its report does, into another folder; return names and captions."""
+    run = _part(folder, part)
+    drawn = draw(run.head["study"], run.collect().data, Path(out), run.folder / "figures", "w", run)
+    there = [one for one in drawn if not one.why and not (Path(out) / one.file).exists()]
+    for one in there:  # drawn by a user's file: a picture that only the run holds
+        (Path(out) / one.file).write_bytes((run.folder / "figures" / one.file).read_bytes())
+    return [{"kind": one.kind, "file": one.file, "caption": one.caption, "why": one.why} for one in drawn]
+
+
+def living(folder: str, part: str) -> list[dict[str, Any]]:
+    """Return the living figures of a run, or of one of its parts; those of its cells come first."""
+    run = _part(folder, part)
+    parts = run.parts() or {"": run}
+    findings = {name: Findings(one.head["study"], one.collect().data) for name, one in parts.items()}
+    return [{"figure": one.content, "state": one.state} for one in figures_of_run(run, findings)]
+
+
+def download(folder: str, to: str, out: str) -> str:
+    """Write a run in another form into a folder, and return the one file to send. Raises `Refused`."""
+    run, home = _part(folder, ""), Path(out)
+    if to == "page":
+        return str(freeze(run, home / f"{run.name}.html").file)
+    if to == "svg":
+        build(run, out=home)
+        files = sorted(home.rglob("*.svg"))
+    else:
+        files = sorted(export(run, to, home).files)
+    if not files:
+        raise Refused(409, "there is nothing to download yet")
+    if len(files) == 1:
+        return str(files[0])
+    path = home / f"{run.name}-{to}.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            archive.write(file, file.relative_to(home))
+    return str(path)
+
+
+def compare(folders: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
+    """Return common quantities of runs, their differences from the first, and those of their studies.
+
+    ``folders`` are ``(label, folder, part)``. Differences are paired by point and replication, and have 95 %
+    intervals of Student's t over replications.
+    """
+    runs = [(label, _part(folder, part)) for label, folder, part in folders]
+    data = [run.collect().data for _, run in runs]
+    names = _common(runs, data)
+    quantities = []
+    for name in names[:SERIES]:
+        tables = [_values(one[name]) for one in data]
+        entries = sorted(set().union(*tables), key=str)
+        quantities.append(
+            {
+                "name": name,
+                "label": heading(data[0], name),
+                "series": [_series(table, entries) for table in tables],
+                "differences": [_differences(tables[0], table) for table in tables[1:]],
+            }
+        )
+    texts = [_tables(run) for _, run in runs]
+    return {
+        "runs": [{"label": label, "title": run.title, "study": run.name} for label, run in runs],
+        "quantities": quantities,
+        "left_out": names[SERIES:],
+        "studies": [_difference_of_texts(texts[0], text) for text in texts[1:]],
+    }
+
+
+Place = tuple[tuple[tuple[str, Any], ...], str]
+"""A point of the sweep, with the method; and which player or entry."""
+Values = dict[Place, np.ndarray]
+
+
+def _common(runs: Sequence[tuple[str, Run]], data: Sequence[Dataset]) -> list[str]:
+    """Return the numbers that all runs have, those of their reports first."""
+    wanted = [
+        name
+        for (_, run), one in zip(runs, data, strict=True)
+        for name in metric_names(run.head["study"], one)
+    ]
+    wanted = [*dict.fromkeys([*wanted, "payoff", "regret", "profile", "steps"])]
+    return [name for name in wanted if all(name in one and one[name].dtype.kind in "fiub" for one in data)]
+
+
+def _values(variable: DataArray) -> Values:
+    """Return a variable's values over replications by point and entry; unfinished ones are left out."""
+    lead = [
+        str(dim)
+        for dim in variable.dims
+        if dim in variable.coords and dim not in (*REPEATED, "player", "axis")
+    ]
+    own = [str(dim) for dim in variable.dims if dim not in lead and dim not in REPEATED]
+    repeated = [dim for dim in REPEATED if dim in variable.dims]
+    values = variable.transpose(*lead, *own, *repeated).values
+    numbers = values.reshape(*values.shape[: len(lead) + len(own)], -1).astype(float)
+    found: Values = {}
+    for index in np.ndindex(numbers.shape[:-1]):
+        point = tuple(
+            (dim, variable[dim].values[k].item()) for dim, k in zip(lead, index, strict=False) if dim in lead
+        )
+        entry = ", ".join(
+            f"{dim} {k}" for dim, k in zip(own, index[len(lead) :], strict=True) if variable.sizes[dim] > 1
+        )
+        each = numbers[index]
+        if np.isfinite(each).any():
+            found[point, entry] = each
+        if len(found) > 20_000:
+            break
+    return found
+
+
+def _series(table: Values, entries: Sequence[Place]) -> list[dict[str, Any]]:
+    return [_mean(place, table[place][np.isfinite(table[place])]) for place in entries if place in table]
+
+
+def _differences(first: Values, other: Values) -> list[dict[str, Any]]:
+    """Return mean differences from the first run at every common point, paired by replication."""
+    found = []
+    for place in first:
+        if place in other:
+            count = min(len(first[place]), len(other[place]))
+            each = other[place][:count] - first[place][:count]
+            if np.isfinite(each).any():
+                found.append(_mean(place, each[np.isfinite(each)]))
+    return found
+
+
+def _mean(place: Place, each: np.ndarray) -> dict[str, Any]:
+    """Return a mean at one point, half the width of its 95 % interval, and both in words."""
+    mean, half = float(each.mean()), float(half_width(each[:, None])[0])
+    at, entry = dict(place[0]), place[1]
+    words = format_interval(mean, half)
+    return {"at": at, "entry": entry, "mean": mean, "half": half, "n": len(each), "words": words}
+
+
+def _difference_of_texts(first: str, other: str) -> list[dict[str, str]]:
+    """Return the lines that differ between two studies, with three lines around each."""
+    rows = list(unified_diff(first.splitlines(), other.splitlines(), lineterm="", n=3))[2:]
+    return [{"mark": row[:1].strip(), "text": row if row.startswith("@@") else row[1:]} for row in rows]
+
+
+def _tables(run: Run) -> str:
+    """Return what determines a run's results as TOML, with all changes of the command line."""
+    import tomlkit
+
+    study = run.head["study"]
+    document = {key: study.get(key) for key in TABLES if study.get(key)}
+    return tomlkit.dumps(_storable(document))
+
+
+def _storable(value: Any) -> Any:
+    """Return a value without null, which TOML lacks."""
+    if isinstance(value, dict):
+        return {key: _storable(entry) for key, entry in value.items() if entry is not None}
+    return [_storable(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def _text(run: Run) -> str:
+    """Return a study as written, or as stored where it had no file."""
+    return json.dumps(run.head["study"], indent=1) if run.text is None else run.text
+
+
+def _part(folder: str, part: str) -> Run:
+    """Return a run, or one of its parts. Raises `Refused`."""
+    path = Path(folder)
+    run = _opened(path, (path / "study.json").stat().st_mtime_ns)
+    if not part:
+        return run
+    if part not in run.parts():
+        raise Refused(404, f"no part of the name {part[:60]!r}")
+    return run.parts()[part]
+
+
+@lru_cache(maxsize=8)
+def _opened(path: Path, stamp: int) -> Run:
+    """Return a run; it reads again only the cells that changed."""
+    return Run.open(path)

@@ -1,0 +1,262 @@
+"""Runs of the workbench: their list, their state while they are computed, and how to continue them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rivalry.core.files import DamagedFile, StoreError
+from rivalry.lab.executor import cores
+from rivalry.lab.store import Run, finished_cells, status_of
+from rivalry.lab.store.head import is_file_name
+from rivalry.lab.study.expect import is_reduced
+from rivalry.web.jobs import Jobs
+from rivalry.web.safety import Refused
+
+NAME = "study.json"
+KEEP = 200  # runs of which the head stays in memory
+
+
+class Runs:
+    """Run folders below ``home/runs``, and those opened by name; each is read again only when it changed."""
+
+    def __init__(self, home: Path, jobs: Jobs, opened: Path | None = None) -> None:
+        self.home, self.jobs, self.opened = home, jobs, opened
+        self._read: dict[Path, tuple[int, Run]] = {}
+
+    @property
+    def folder(self) -> Path:
+        """Folder in which new runs are made."""
+        return self.home / "runs"
+
+    def folders(self) -> dict[str, Path]:
+        """Return all run folders by name. A name of a request is only ever looked up here."""
+        found: dict[str, Path] = {}
+        if self.folder.is_dir():
+            with os.scandir(self.folder) as entries:
+                names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+            found = {name: self.folder / name for name in names if (self.folder / name / NAME).exists()}
+        if self.opened is not None:
+            found[self.opened.name] = self.opened
+        return found
+
+    def new_folder(self, name: str) -> Path:
+        """Return the folder of a run to be made. Raises `Refused`."""
+        if not is_file_name(name):
+            raise Refused(400, f"run: {name[:60]!r} must be the name of a folder, not a path")
+        return self.folders().get(name, self.folder / name)
+
+    def path(self, name: str) -> Path:
+        """Return a run's folder. Raises `Refused`."""
+        folders = self.folders()
+        if name in folders:
+            return folders[name]
+        begun = self.folder / name if is_file_name(name) else None
+        if begun is not None and (self.jobs.is_working(begun) or self.jobs.fault(begun)):
+            return begun
+        raise Refused(404, f"no run of the name {name[:60]!r}")
+
+    def run(self, name: str) -> Run:
+        """Return a run. Raises `Refused`."""
+        return self._run(name, self.path(name))
+
+    def _run(self, name: str, folder: Path) -> Run:
+        try:
+            stamp = (folder / NAME).stat().st_mtime_ns
+            known = self._read.get(folder)
+            if known is None or known[0] != stamp:
+                if len(self._read) >= KEEP:
+                    self._read.clear()
+                known = self._read[folder] = (stamp, Run.open(folder))
+            return known[1]
+        except (OSError, StoreError, DamagedFile) as error:
+            raise Refused(409, f"{name}: {error}") from None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row per run, latest first."""
+        found = []
+        for name, folder in self.folders().items():
+            row: dict[str, Any] = {
+                "name": name,
+                "title": name,
+                "status": "damaged",
+                "counts": None,
+                "family": None,
+            }
+            try:
+                run = self._run(name, folder)
+                counts = run.counts()
+                row |= {"title": run.title, "study": run.name, "family": _family(run), "counts": counts}
+                row |= {"status": self.state(folder, counts), "reduced": is_reduced(run.head["study"])}
+                row["figure"] = first_figure(run)
+                row["parts"] = list(run.parts())
+            except (Refused, DamagedFile, StoreError) as error:
+                row["fault"] = str(error)
+            row["changed"] = _changed(folder)
+            found.append(row)
+        return sorted(found, key=lambda row: -row["changed"])
+
+    def state(self, folder: Path, counts: Mapping[str, int]) -> str:
+        """Return ``running``, or how a run stands: done, partial or failed."""
+        return "running" if self.jobs.is_working(folder) else status_of(counts)
+
+    def about(self, name: str) -> dict[str, Any]:
+        """Return what the page of a run shows at first: its study, its cells and their states."""
+        folder = self.path(name)
+        if not (folder / NAME).exists():
+            return {"name": name, "status": "starting", "fault": self.jobs.fault(folder)}
+        run = self.run(name)
+        parts = run.parts() or {run.name: run}
+        return {
+            "name": name,
+            "folder": str(folder),
+            "study": run.name,
+            "title": run.title,
+            "question": run.head["study"].get("question", ""),
+            "source": run.head["study"].get("source", ""),
+            "family": _family(run),
+            "reduced": is_reduced(run.head["study"]),
+            "parts": [_part(one, part) for one, part in parts.items()],
+            "files": sorted({file for part in parts.values() for file in _code(part)}),
+            "made_by": run.made_by,
+            "replications": (run.head["study"].get("replications") or {}).get("count", 1),
+            **self.snapshot(name),
+        }
+
+    def snapshot(self, name: str) -> dict[str, Any]:
+        """Return the state of every cell, and the time left per method."""
+        folder = self.path(name)
+        working = self.jobs.is_working(folder)
+        if not (folder / NAME).exists():
+            return {"status": "starting" if working else "refused", "fault": self.jobs.fault(folder)}
+        run = self.run(name)
+        states, left = "", Counter[str]()
+        times: dict[str, list[float]] = {}
+        for part in run.parts().values() or [run]:
+            done, failed, begun = finished_cells(part.folder), part.failures(), _begun(part.folder)
+            took = part.seconds() if working else {}
+            for cell in part.cells:
+                state = _state(cell.id, done, failed, begun)
+                states += state
+                if state in "01":
+                    left[cell.method] += 1
+                elif cell.id in took:
+                    times.setdefault(cell.method, []).append(took[cell.id])
+        counts = {"total": len(states), "done": states.count("2"), "failed": states.count("3")}
+        counts["left"] = counts["total"] - counts["done"] - counts["failed"]
+        seconds = {
+            method: _estimate(times[method], count) if method in times else None
+            for method, count in left.items()
+        }
+        status = "running" if working else status_of(counts)
+        return {
+            "status": status,
+            "counts": counts,
+            "states": states,
+            "left": seconds if working else {},
+            "fault": self.jobs.fault(folder),
+            "messages": self.jobs.messages(folder),
+        }
+
+    def resume(self, name: str, trusted: Mapping[str, Any]) -> None:
+        """Continue a run where it stopped. Raises `Refused`."""
+        run = self.run(name)
+        self._require_trust(run, trusted)
+        self.jobs.begin(run.folder, ["resume", str(run.folder.resolve())])
+
+    def repeat(self, name: str, replications: int, study: str, trusted: Mapping[str, Any]) -> None:
+        """Compute more replications in a run's folder; finished cells are kept. Raises `Refused`."""
+        from rivalry.lab.report.commands import commands
+
+        run = self.run(name)
+        self._require_trust(run, trusted)
+        if run.parts():
+            raise Refused(400, "a run of several studies has replications per study; run one of them")
+        _, _, _, *options = shlex.split(commands(run)[0][0])
+        options = _without(options, "replications.count=")
+        more = ["--replications", str(replications), "--out", str(run.folder.resolve())]
+        self.jobs.begin(run.folder, ["run", study, *options, *more])
+
+    def _require_trust(self, run: Run, trusted: Mapping[str, Any]) -> None:
+        """Refuse a run whose study runs files that the user does not trust in their present form."""
+        from rivalry.web.studies import require_trust
+
+        if any(_code(part) for part in run.parts().values() or [run]):
+            require_trust(run.study, trusted)
+
+
+def _without(options: list[str], setting: str) -> list[str]:
+    """Return options without ``--set`` of one key."""
+    found: list[str] = []
+    for option in options:
+        if option.startswith(setting) and found and found[-1] == "--set":
+            found.pop()
+        else:
+            found.append(option)
+    return found
+
+
+def _part(name: str, run: Run) -> dict[str, Any]:
+    """Return one study of a run with its cells: identifier, method, replication and point of each."""
+    varied = [key for key, values in run.axes.items() if len(values) > 1]
+    return {
+        "name": name,
+        "axes": {key: list(values) for key, values in run.axes.items()},
+        "varied": varied,
+        "cells": [[cell.id, cell.method, cell.replication, cell.point] for cell in run.cells],
+    }
+
+
+def _code(run: Run) -> Iterator[str]:
+    """Yield the ``.py`` files that the study of a run names."""
+    from rivalry.lab.study.names import files_in
+
+    study = run.head["study"]
+    kinds = [row if isinstance(row, str) else row.get("kind") for row in study.get("plots", ())]
+    tables = [study.get("game"), study.get("method"), study.get("sweep"), study.get("batch"), kinds]
+    yield from (name for name in files_in(tables) if name.endswith(".py"))
+
+
+def _family(run: Run) -> str | None:
+    game = run.head["study"].get("game") or {}
+    return str(game["family"]) if "family" in game else None
+
+
+def first_figure(run: Run) -> str | None:
+    """Return the name of the first figure that a report left in a run's folder."""
+    home = next(iter(run.parts().values()), run).folder / "figures"
+    return min((path.name for path in home.glob("[0-9][0-9]-*.svg")), default=None) if home.is_dir() else None
+
+
+def _changed(folder: Path) -> float:
+    """Return when a run last changed, in seconds since 1970."""
+    times = [0.0]
+    for path in (folder / NAME, folder / "cells", folder / "log.txt"):
+        try:
+            times.append(path.stat().st_mtime)
+        except OSError:
+            continue
+    return max(times)
+
+
+def _begun(folder: Path) -> set[str]:
+    """Return the cells that have a checkpoint."""
+    try:
+        with os.scandir(folder / "checkpoints") as entries:
+            return {entry.name[:-4] for entry in entries if entry.name.endswith(".npz")}
+    except OSError:
+        return set()
+
+
+def _state(id: str, done: set[str], failed: Mapping[str, str], begun: set[str]) -> str:
+    """Return 2 for a finished cell, 3 for a failed one, 1 for one with a checkpoint, else 0."""
+    return "2" if id in done else "3" if id in failed else "1" if id in begun else "0"
+
+
+def _estimate(times: list[float], left: int) -> float:
+    """Return the seconds left for cells of one method at the pace of the finished ones on all processors."""
+    return sum(times) / len(times) * left / min(cores(), left)

@@ -1,0 +1,230 @@
+"""What stands between the network and the workbench: addresses, token, origin, sizes, rates and headers.
+
+The server answers this machine only, unless it was given another address. A page of another site can make
+a browser send requests here, and a name of another site can be made to mean this machine, so each request
+must name this server as its host, come from its own pages, and carry the cookie that the address printed at
+the start was exchanged for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from hashlib import sha256
+from hmac import compare_digest
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import parse_qs
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY = 1_000_000  # bytes of the largest request
+PATIENCE = 15.0  # seconds in which a request's body must arrive
+BURST, RATE = 400, 60.0  # requests at once, and per second, of one client
+CLIENTS = 1000  # whose rates are remembered
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""Nothing from elsewhere, and no code or style inside a page."""
+ASIDE = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+"""For pictures and files of a run, which may come from a stranger: shown, never run."""
+
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "x-frame-options": "DENY",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class Refused(Exception):
+    """A request that is refused, with its HTTP status and one line that says why."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status, self.why = status, why
+
+
+class Guard:
+    """Application around another one that refuses requests, and adds headers to every answer.
+
+    Parameters
+    ----------
+    token
+        The secret in the address printed at the start.
+    host
+        Address on which the server listens.
+    port
+        Its port.
+    """
+
+    def __init__(self, inner: Application, token: str, host: str, port: int) -> None:
+        self.inner, self.token, self.host, self.port = inner, token, host, port
+        self.cookie = f"rivalry_{port}"  # cookies do not tell ports apart
+        self.secret = sha256(f"cookie {token}".encode()).hexdigest()
+        self._names = {*LOOPBACK, host.lower(), socket.gethostname().lower()}
+        self._rates: dict[str, tuple[float, float]] = {}  # requests left, and when, by client
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self.inner(scope, receive, send)
+            return
+        headers = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in scope["headers"]}
+        begun, fresh = False, False
+
+        async def answer(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                message = {**message, "headers": self._headers(message["headers"], fresh)}
+            await send(message)
+
+        try:
+            self._check_host(headers)
+            self._check_rate(scope)
+            self._check_origin(scope["method"], headers)
+            fresh = self._admit(scope, headers)
+            body = await _body(receive, headers) if scope["method"] not in ("GET", "HEAD") else b""
+            await self.inner(scope, _replay(body, receive), answer)
+        except Refused as refused:
+            if not begun:
+                await _refuse(refused, answer)
+
+    def _headers(self, given: list[tuple[bytes, bytes]], fresh: bool) -> list[tuple[bytes, bytes]]:
+        """Return an answer's headers, with those of every answer; ``fresh`` adds the cookie."""
+        names = {name.lower() for name, _ in given}
+        found = [(name.encode(), text.encode()) for name, text in HEADERS.items()]
+        if b"content-security-policy" not in names:
+            found.append((b"content-security-policy", POLICY.encode()))
+        if b"cache-control" not in names:
+            found.append((b"cache-control", b"no-store"))
+        if fresh:
+            cookie = f"{self.cookie}={self.secret}; Path=/; HttpOnly; SameSite=Strict"
+            found.append((b"set-cookie", cookie.encode()))
+        return [*given, *found]
+
+    def _check_host(self, headers: Mapping[str, str]) -> None:
+        given = headers.get("host", "")
+        name, port = _split_host(given)
+        known = name in self._names or (self.host in ("0.0.0.0", "::") and _is_address(name))
+        if not known or port not in (None, self.port):
+            raise Refused(421, f"Host {given[:60]!r} is not this server's; open the address that it printed")
+
+    def _check_rate(self, scope: Scope) -> None:
+        client, now = (scope.get("client") or ("",))[0], time.monotonic()
+        left, since = self._rates.get(client, (float(BURST), now))
+        left = min(BURST, left + (now - since) * RATE)
+        if len(self._rates) >= CLIENTS and client not in self._rates:
+            self._rates.clear()
+        self._rates[client] = max(left - 1, 0.0), now
+        if left < 1:
+            raise Refused(429, "too many requests; wait a second")
+
+    def _check_origin(self, method: str, headers: Mapping[str, str]) -> None:
+        """Refuse what another site's page makes a browser send."""
+        own, origin = headers.get("host", ""), headers.get("origin")
+        if origin is not None and origin not in (f"http://{own}", f"https://{own}"):
+            raise Refused(403, f"a request of {origin[:60]}; only the workbench's own pages may ask")
+        if method in ("GET", "HEAD"):
+            navigates = headers.get("sec-fetch-mode", "navigate") == "navigate"
+            if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not navigates:
+                raise Refused(403, "a request of another site; only the workbench's own pages may ask")
+            return
+        if origin is None:
+            raise Refused(403, "a request without Origin; only the workbench's own pages may change things")
+        if headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+            raise Refused(415, "the body must be application/json")
+
+    def _admit(self, scope: Scope, headers: Mapping[str, str]) -> bool:
+        """Refuse a request without cookie or token; return whether it is to receive the cookie."""
+        # other programs on this machine set cookies too, of whatever form
+        held = dict(part.strip().partition("=")[::2] for part in headers.get("cookie", "").split(";"))
+        has_cookie = compare_digest(held.get(self.cookie, "").encode(), self.secret.encode())
+        page = scope["method"] == "GET" and not scope["path"].startswith(("/api/", "/static/"))
+        token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0] if page else ""
+        if token and compare_digest(token.encode(), self.token.encode()):
+            return True
+        if not has_cookie:
+            raise Refused(401, "open the address that `rivalry open` printed; it holds the token")
+        return False
+
+
+def _split_host(text: str) -> tuple[str, int | None]:
+    """Return name and port of a Host header.
+
+    >>> _split_host("[::1]:80"), _split_host("localhost"), _split_host("a:b")
+    (('::1', 80), ('localhost', None), ('', None))
+    """
+    name, colon, port = text.rpartition(":") if not text.endswith("]") else (text, "", "")
+    if not colon:
+        name, port = text, ""
+    if port and not (port.isascii() and port.isdigit() and len(port) < 6):
+        return "", None
+    return name.strip("[]").lower(), int(port) if port else None
+
+
+def _is_address(name: str) -> bool:
+    """Return whether a name is a number, which no other site's name server can change."""
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+async def _body(receive: Receive, headers: Mapping[str, str]) -> bytes:
+    """Return a request's body. Raises `Refused` for one that is too large or too slow."""
+    rule = f"the body must be at most {BODY} bytes"
+    stated = headers.get("content-length", "0")
+    if not stated.isdigit() or len(stated) > 15 or int(stated) > BODY:
+        raise Refused(413, rule)
+    body = b""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Refused(400, "the request ended early")
+                body += bytes(message.get("body", b""))
+                if len(body) > BODY:
+                    raise Refused(413, rule)
+                if not message.get("more_body"):
+                    return body
+    except TimeoutError:
+        raise Refused(408, f"the body must arrive within {PATIENCE:g} seconds") from None
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Return a receiver of a body that was read already, and then of what the client does."""
+    sent = False
+
+    async def replay() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+async def _refuse(refused: Refused, send: Send) -> None:
+    body = json.dumps({"error": refused.why}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if refused.status == 413:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,135 @@
+/** Requests to the server, and small pieces that all pages share. */
+
+import { el } from "./living/kit.js";
+
+/** Ask the server; an answer that refuses becomes an `Error` of one line. @param {string} path @param {any} [body] */
+export async function ask(path, body) {
+  const options = body === undefined ? {} : {
+    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
+  };
+  let answer;
+  try {
+    answer = await fetch(path, options);
+  } catch {
+    throw new Error("The server does not answer. Start it again with `rivalry open`; runs and files are not affected.");
+  }
+  const found = await answer.json().catch(() => ({ error: `status ${answer.status}` }));
+  if (!answer.ok) throw new Error(found.error ?? `status ${answer.status}`);
+  return found;
+}
+
+/** The part of an address that names something. @param {Record<string, any>} values */
+export function query(values) {
+  const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  return given.length ? `?${new URLSearchParams(given.map(([key, value]) => [key, String(value)]))}` : "";
+}
+
+/** @param {string} text @param {() => any} press @param {Record<string, any>} [more] */
+export function button(text, press, more = {}) {
+  return el("button", { type: "button", ...more, onclick: press }, text);
+}
+
+/** A message in the place of something. @param {string} text @param {string} [kind] */
+export function notice(text, kind = "") {
+  return el("p", { class: `notice ${kind}`, role: kind === "bad" ? "alert" : "status" }, text);
+}
+
+/** Seconds in words. @param {number | null | undefined} seconds */
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return "unknown";
+  if (seconds < 1) return "under a second";
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}
+
+/** How long ago, in words. @param {number} when seconds since 1970 */
+export function ago(when) {
+  const seconds = Date.now() / 1000 - when;
+  if (seconds < 60) return "just now";
+  if (seconds < 3600) return `${Math.round(seconds / 60)} min ago`;
+  if (seconds < 86400) return `${Math.round(seconds / 3600)} h ago`;
+  if (seconds < 86400 * 30) return `${Math.round(seconds / 86400)} days ago`;
+  return new Date(when * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
+}
+
+export const STATUS = { running: "running", done: "done", partial: "not finished", failed: "failed cells",
+  starting: "starting", refused: "not started", damaged: "damaged" };
+
+/** @param {string} status */
+export function pill(status) {
+  return el("span", { class: "pill", "data-status": status }, /** @type {any} */ (STATUS)[status] ?? status);
+}
+
+/** A claim or a verdict, coloured by what it supports. @param {string | null} words */
+export function claim(words) {
+  const text = words || "no certificate";
+  const kind = /^(equilibrium|agrees)/.test(text) ? "good" : /^(not an|differs)/.test(text) ? "bad" : "fair";
+  return el("span", { class: "claim", "data-claim": words && words !== "not compared" && words !== "no certificate" ? kind : "none" }, text);
+}
+
+/**
+ * A table that scrolls sideways in itself. @param {string[]} head @param {any[][]} rows @param {string} name
+ * @param {string} [caption]
+ */
+export function table(head, rows, name, caption) {
+  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": name },
+    el("table", { class: "data" },
+      caption ? el("caption", {}, caption) : null,
+      el("thead", {}, el("tr", {}, head.map((word) => el("th", { scope: "col" }, word)))),
+      el("tbody", {}, rows.map((row) => el("tr", {}, row.map((entry) => el("td", { class: typeof entry === "string" && entry.length > 44 ? "wrap" : null }, entry ?? "–")))))));
+}
+
+/** @param {string} title @param {...any} content */
+export function section(title, ...content) {
+  return el("section", { class: "section" }, el("h2", {}, title), ...content);
+}
+
+/** Ask for one line of text or a number in a dialog; null where it is cancelled.
+ * @param {string} title @param {string} label @param {string} value @param {string} [note] */
+export function prompt(title, label, value, note = "") {
+  return new Promise((resolve) => {
+    const input = el("input", { type: "text", value, "aria-label": label });
+    const close = (/** @type {string | null} */ found) => {
+      box.close();
+      box.remove();
+      resolve(found);
+    };
+    const form = el("form", { method: "dialog", onsubmit: (/** @type {Event} */ event) => {
+      event.preventDefault();
+      close(input.value.trim());
+    } },
+    el("h2", {}, title), el("label", {}, label, input), note ? el("p", { class: "soft" }, note) : null,
+    el("div", { class: "row end" }, button("Cancel", () => close(null), { class: "quiet" }),
+      el("button", { type: "submit" }, "Continue")));
+    const box = el("dialog", { class: "rv", oncancel: () => close(null) }, form);
+    document.body.append(box);
+    box.showModal();
+    input.select();
+  });
+}
+
+/** Trust given in this tab: digests of files by path. @type {Record<string, string>} */
+export const trusted = {};
+
+/** A box that names the files a study runs; each needs a click. @param {string} study @param {() => void} done */
+export async function trustBox(study, done) {
+  const { files } = await ask(`/api/files/${encodeURIComponent(study)}`);
+  return el("div", { class: "notice fair" },
+    el("p", {}, el("strong", {}, "This study runs code of its own. "), "Look at it before you trust it: it can do whatever you can do on this computer."),
+    files.map((/** @type {any} */ file) => el("details", {}, el("summary", {}, file.path), el("pre", { class: "code" }, file.text))),
+    button("I trust this code", () => {
+      for (const file of files) trusted[file.path] = file.digest;
+      done();
+    }));
+}
+
+const GREEK = "alpha α beta β gamma γ delta δ epsilon ε eta η theta θ kappa κ lambda λ mu μ nu ν xi ξ pi π rho ρ sigma σ tau τ phi φ chi χ psi ψ omega ω".split(" ");
+
+/** A symbol of a formula with Greek letters for their names. @param {string} words */
+export function symbol(words) {
+  return words.replace(/[a-z]+/g, (word) => {
+    const k = GREEK.indexOf(word);
+    return k >= 0 && k % 2 === 0 ? GREEK[k + 1] : word;
+  });
+}

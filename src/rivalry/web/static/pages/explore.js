@@ -1,0 +1,164 @@
+/** Explore: a family of games, its parameters, and a living figure whose claims are proved while one drags. */
+
+import { el, format } from "../living/kit.js";
+import { Model, mount } from "../living/host.js";
+import { ask, button, notice, query, symbol } from "../api.js";
+import { glyph } from "./home.js";
+
+const PREFERRED = ["players", "reach", "kernel", "resource", "intercept", "slope", "unit_cost", "substitution", "form", "disaster_cost", "performance_productivity", "safety_productivity", "name", "mean_karma", "discount"];
+
+/** Where an exploration begins, with more to see than at the defaults. @type {Record<string, any>} */
+const START = { influencer: { players: 3, reach: 0.2, resource: "bimodal" }, matrix: { name: "stag_hunt" } };
+
+/** @type {Record<string, string>} */
+const VIEWS = { line: "On a line", responses: "Best responses", triangle: "In a triangle", branches: "Branches", impulse: "A forced deviation", policy: "Policy", streets: "Streets" };
+
+/** @param {string} text */
+function readSet(text) {
+  try {
+    const found = JSON.parse(text);
+    return found && typeof found === "object" && !Array.isArray(found) ? found : {};
+  } catch {
+    return {};
+  }
+}
+
+/** @param {any} place */
+export default async function explore({ root, query: given, go, title }) {
+  const name = given.get("family");
+  if (!name) {
+    title("Explore");
+    const { families } = await ask("/api/choices");
+    root.append(el("h1", {}, "Explore a game"), el("p", { class: "soft" }, "Choose a family. Drag its players and parameters; the claim is checked while you move."),
+      el("div", { class: "cards" }, Object.entries(families).map(([family, words]) => el("a", { class: "card", href: `/explore${query({ family })}` },
+        el("div", { class: "thumb" }, glyph(family)), el("div", { class: "card-text" }, el("h2", { class: "small" }, family), el("p", { class: "soft" }, String(words)))))));
+    return;
+  }
+  title(`Explore ${name}`);
+  const path = `/api/games/${encodeURIComponent(name)}`;
+  const side = el("div", { class: "panel" }, el("p", { class: "soft" }, "reading the family …"));
+  const room = el("div", { class: "living" }, el("div", { class: "skeleton" }, "building the game …"));
+  const wrong = el("div");
+  const choice = el("div", { class: "chips", role: "group", "aria-label": "Figure", hidden: true });
+  let chosen = "";
+  const make = button("Make a study of this", study);
+  root.append(el("div", { class: "row between" }, el("div", {}, el("p", { class: "crumb" }, el("a", { href: "/explore" }, "Explore"), " / ", name), el("h1", {}, name)), make),
+    wrong, el("div", { class: "explore" }, side, el("div", { class: "section" }, choice, room)));
+  /** @type {Record<string, any>} */
+  const parameters = given.has("set") ? readSet(given.get("set") ?? "") : { ...START[name] };
+  /** @type {any} */
+  let model = null;
+  let clean = () => {};
+  let closed = false;
+  let turn = 0;
+  let asked = 0;
+
+  async function draw() {
+    const mine = ++turn;
+    history.replaceState(null, "", `/explore${query({ family: name, set: Object.keys(parameters).length ? JSON.stringify(parameters) : "" })}`);
+    try {
+      const found = await ask(`${path}/figures`, { parameters });
+      if (mine !== turn || closed) return;
+      wrong.replaceChildren();
+      if (!found.figures.length) throw new Error(found.fault);
+      const views = found.figures.map((/** @type {any} */ one) => one.figure.view);
+      if (!views.includes(chosen)) chosen = views[0];
+      choice.replaceChildren(...views.map((/** @type {string} */ view) => button(VIEWS[view] ?? view, () => { chosen = view; present(found); }, { class: "chip", "data-view": view })));
+      choice.hidden = views.length < 2;
+      await present(found);
+    } catch (error) {
+      if (mine !== turn || closed) return;
+      const words = error instanceof Error ? error.message : String(error);
+      wrong.replaceChildren(notice(words, "fair"));
+      if (!model) room.replaceChildren(el("div", { class: "empty" }, "no living figure for these parameters"));
+    }
+  }
+
+  /** Mount the chosen figure. @param {any} found */
+  async function present(found) {
+    const { figure, state } = found.figures.find((/** @type {any} */ one) => one.figure.view === chosen);
+    const view = (await import(`../living/views/${figure.view}.js`)).default;
+    if (closed) return;
+    for (const chip of choice.children) chip.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (chip).dataset.view === chosen));
+    clean();
+    const box = el("div");
+    room.replaceChildren(box);
+    model = new Model({ figure, state: state ?? {}, host: "workbench" }, certify);
+    clean = mount(box, view, model);
+    certify(model);
+  }
+
+  /** Ask for a proof of what stands in the figure, once it rests. @param {any} one */
+  async function certify(one) {
+    const state = { ...one.get("state") };
+    state.profile ??= one.get("figure").data.profile;
+    if (!state?.profile || state.settled === false) return;
+    const mine = ++asked;
+    try {
+      const answer = await ask(`${path}/answer`, { parameters, state: { profile: state.profile, parameters: state.parameters ?? {} } });
+      if (mine !== asked || one !== model || closed) return;
+      if (answer.fault) wrong.replaceChildren(notice(answer.fault, "fair"));
+      else one.set("answer", answer);
+    } catch (error) {
+      if (mine === asked && !closed) wrong.replaceChildren(notice(String(/** @type {any} */ (error).message), "fair"));
+    }
+  }
+
+  async function study() {
+    const state = model?.get("state") ?? {};
+    try {
+      const { text } = await ask(`${path}/study`, { parameters: { ...parameters, ...(state.parameters ?? {}) }, profile: state.profile ?? null });
+      sessionStorage.setItem("draft", text);
+      go("/study?draft=1");
+    } catch (error) {
+      wrong.replaceChildren(notice(String(/** @type {any} */ (error).message), "bad"));
+    }
+  }
+
+  draw();
+  ask(path).then((family) => {
+    if (closed) return;
+    side.replaceChildren(el("p", { class: "soft" }, family.title), el("div", { class: "sliders" }, controls(family.keys, parameters, draw)));
+  }, (error) => wrong.replaceChildren(notice(error.message, "bad")));
+  return () => {
+    closed = true;
+    clean();
+  };
+}
+
+/** Sliders and choices for the parameters that one number or word sets. @param {any[]} keys @param {any} values @param {() => void} changed */
+function controls(keys, values, changed) {
+  const rank = (/** @type {any} */ row) => (PREFERRED.includes(row.name) ? PREFERRED.indexOf(row.name) : 99);
+  const rows = keys.filter((row) => !row.name.includes(".")).sort((one, other) => rank(one) - rank(other)).map((row) => [row, control(row, values, changed)]).filter(([, made]) => made);
+  const first = rows.filter(([row], k) => k < 8 && (rank(row) < 99 || values[row.name] !== undefined || typeof row.default === "number") && (typeof (values[row.name] ?? row.default) !== "undefined" && (values[row.name] ?? row.default) !== null));
+  const rest = rows.filter((row) => !first.includes(row));
+  return [...first.map(([, made]) => made), rest.length ? el("details", {}, el("summary", {}, `${rest.length} more`), el("div", { class: "sliders" }, rest.map(([, made]) => made))) : null];
+}
+
+/** @param {any} row @param {any} values @param {() => void} changed */
+function control(row, values, changed) {
+  const shapes = row.schema.anyOf ?? [row.schema];
+  const number = shapes.find((/** @type {any} */ one) => one.type === "number" || one.type === "integer");
+  const words = shapes.find((/** @type {any} */ one) => one.enum)?.enum ?? (row.schema.type === "boolean" ? [false, true] : null);
+  const label = row.symbol ? `${row.name.replaceAll("_", " ")} (${symbol(row.symbol)})` : row.name.replaceAll("_", " ");
+  if (words) {
+    const choice = el("select", { "aria-label": label, onchange: () => { values[row.name] = words[Number(choice.value)]; changed(); } }, words.map((/** @type {any} */ word, /** @type {number} */ j) => el("option", { value: j }, String(word).replaceAll("_", " "))));
+    choice.value = String(Math.max(0, words.indexOf(values[row.name] ?? row.default)));
+    return el("label", { title: row.meaning }, label, choice);
+  }
+  const usual = values[row.name] ?? row.default ?? Number(/(?:default|else) ([\d.]+)/.exec(row.meaning)?.[1] ?? NaN);
+  if (!number || typeof usual !== "number" || Number.isNaN(usual)) return null;
+  const whole = number.type === "integer";
+  const floor = number.minimum ?? number.exclusiveMinimum;
+  const low = floor ?? (usual < 0 ? 3 * usual : 0);
+  const ceiling = number.maximum ?? number.exclusiveMaximum;
+  const high = Math.min(ceiling ?? Infinity, whole ? Math.max(low + 4, 2 * usual) : Math.max(low + 1e-9, 4 * Math.abs(usual) || 1));
+  const room = (high - low) / 200;
+  const known = typeof (values[row.name] ?? row.default) === "number"; // else other parameters decide
+  const output = el("span", { class: "soft" }, known ? format(usual) : "default");
+  const input = el("input", { type: "range", class: "range", min: number.exclusiveMinimum !== undefined ? low + room : low, max: number.exclusiveMaximum !== undefined ? high - room : high, step: whole ? 1 : "any", "aria-label": label,
+    oninput: () => { output.textContent = format(Number(input.value), 4); },
+    onchange: () => { values[row.name] = whole ? Math.round(Number(input.value)) : Number(Number(input.value).toPrecision(4)); changed(); } });
+  input.value = String(usual);
+  return el("label", { class: "slide", title: row.meaning }, el("span", { class: "row between" }, label, output), input);
+}

@@ -1,0 +1,263 @@
+/** Study: a form beside the TOML. The text is the study; the form writes into it and shows what it says. */
+
+import { el } from "../living/kit.js";
+import { ask, button, notice, prompt, query, symbol, trusted, trustBox } from "../api.js";
+
+const EMPTY = `title = ""
+question = ""
+
+[game]
+family = "matrix"
+name = "prisoners_dilemma"
+
+[[method]]
+kind = "mixed_equilibria"
+`;
+const TEXTS = ["title", "question", "source"];
+
+/** @param {any} place */
+export default async function study({ root, query: given, go, title }) {
+  const draft = given.has("draft");
+  let name = draft ? "" : given.get("name") ?? "";
+  const [choices, loaded] = await Promise.all([
+    ask("/api/choices"),
+    draft ? { text: sessionStorage.getItem("draft") ?? EMPTY, own: false } : ask(`/api/studies/${encodeURIComponent(name)}`),
+  ]);
+  let saved = draft ? "" : loaded.text;
+  let own = loaded.own;
+  /** @type {any} */
+  let data = null;
+  /** @type {any} */
+  let schema = null;
+  let schemaFor = "";
+  let turn = 0;
+  let timer = 0;
+  let open = new Set();
+
+  const heading = el("h1", {}, name || "New study");
+  const lead = el("p", { class: "soft" });
+  const state = el("p", { class: "soft", role: "status" });
+  const faults = el("div", { role: "alert" });
+  const trust = el("div");
+  const form = el("div", { class: "form" });
+  const area = el("textarea", { spellcheck: "false", "aria-label": "The study as TOML", wrap: "off" });
+  area.value = loaded.text;
+  const quick = button("Run reduced", () => run(true), { title: "The reduced form of the study, in seconds" });
+  const full = button("Run in full", () => run(false), { class: "quiet" });
+  const keep = button("Save as …", () => save(), { class: "quiet" });
+  area.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => check([], false), 250);
+  });
+
+  root.append(
+    el("div", { class: "row between" }, el("div", {}, el("p", { class: "crumb" }, el("a", { href: "/" }, "Studies"), " / ", name || "new"), heading),
+      el("div", { class: "row" }, keep, full, quick)),
+    lead, trust, faults,
+    el("div", { class: "study" }, form, el("div", { class: "toml" }, el("div", { class: "row between" }, el("h2", {}, "TOML"), state), area)));
+
+  /** Send the text, with changes of the form; show what came back. @param {any[]} changes @param {boolean} build */
+  async function check(changes, build) {
+    const mine = ++turn;
+    clearTimeout(timer);
+    state.textContent = build ? "checking the game and its methods …" : "";
+    const sent = area.value;
+    let found;
+    try {
+      found = await ask("/api/check", { name: name || "study", text: sent, changes, build, trusted });
+    } catch (error) {
+      if (mine === turn) show({ text: sent, data, errors: [{ key: "", message: String(/** @type {any} */ (error).message) }], files: {} });
+      return;
+    }
+    if (mine !== turn || area.value !== sent) {
+      if (changes.length && area.value === sent) check(changes, build);
+      return;
+    }
+    if (found.text !== sent) area.value = found.text;
+    await show(found);
+    if (mine === turn && !build && !found.errors.length) timer = setTimeout(() => check([], true), 500);
+  }
+
+  /** @param {any} found */
+  async function show(found) {
+    data = found.data ?? data;
+    area.toggleAttribute("data-wrong", !found.data);
+    form.toggleAttribute("inert", !found.data);
+    if (found.data) {
+      heading.textContent = data.title || name || "New study";
+      title(data.title || name);
+      lead.textContent = data.question || "";
+      const kinds = (Array.isArray(data.method) ? data.method : []).map((/** @type {any} */ one) => String(one?.kind ?? ""));
+      const wanted = query({ family: data.game?.family, kinds: kinds.join(",") });
+      fill(found.errors);
+      if (wanted !== schemaFor && !data.include) {
+        schemaFor = wanted;
+        const mine = wanted;
+        ask(`/api/schema${wanted}`).then((got) => {
+          if (mine !== schemaFor) return;
+          schema = got;
+          fill(found.errors);
+        }, (error) => faults.replaceChildren(notice(error.message, "bad")));
+      }
+    } else faults.replaceChildren(...found.errors.map((/** @type {any} */ error) => notice([error.key, error.message].filter(Boolean).join(": "), "bad")));
+    const cells = found.cells;
+    state.textContent = found.errors.length ? "" : found.note ?? (cells ? `${cells.full} cells in full, ${cells.quick} reduced` : "");
+    quick.disabled = full.disabled = found.errors.length > 0;
+    const files = Object.keys(found.files ?? {});
+    const unseen = files.filter((path) => trusted[path] !== found.files[path]);
+    trust.replaceChildren();
+    if (unseen.length && name) trust.append(await trustBox(name, () => check([], true)));
+  }
+
+  /** Draw the form again from the data, with errors at their fields. @param {any[]} errors */
+  function fill(errors) {
+    const focused = document.activeElement instanceof HTMLElement && form.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    const placed = new Set();
+    /** @param {any} row @param {string} key @param {any} value */
+    const field = (row, key, value) => {
+      const wrong = errors.filter((error) => error.key === key || error.key.startsWith(`${key}[`) || error.key.startsWith(`${key}.`) || alias(error.key) === key);
+      for (const one of wrong) placed.add(one);
+      const input = control(row, value, (/** @type {any} */ given) => check([{ key, value: given }], false));
+      input.dataset.key = key;
+      input.setAttribute("aria-label", key);
+      return el("div", { class: "field", "data-wrong": wrong.length ? "" : null },
+        el("label", {}, row.name.replaceAll("_", " "), row.symbol ? el("span", { class: "symbol" }, ` ${symbol(row.symbol)}`) : null), input,
+        row.meaning || row.bounds ? el("p", { class: "help" }, [row.meaning, row.bounds ? `must be ${row.bounds.replaceAll(">=", "≥").replaceAll("<=", "≤")}` : ""].filter(Boolean).join("; ")) : null,
+        wrong.map((one) => el("p", { class: "fault" }, one.message)));
+    };
+    /** @param {string} key of an error by the name of a method, to one by its number */
+    const alias = (key) => {
+      const match = /^method\.([^.]+)(.*)$/.exec(key);
+      const k = match ? (data.method ?? []).findIndex((/** @type {any} */ one) => (one.name ?? one.kind) === match[1]) : -1;
+      return match && k >= 0 ? `method[${k}]${match[2].replace(/\[.*$/, "")}` : key;
+    };
+    /** @param {any[]} rows @param {any} values @param {string} prefix @param {string} id */
+    const fields = (rows, values, prefix, id) => {
+      const usual = rows.filter((row) => !row.name.includes("."));
+      const set = usual.filter((row) => values?.[row.name] !== undefined || row.required);
+      const rest = usual.filter((row) => !set.includes(row));
+      const make = (/** @type {any} */ row) => field(row, `${prefix}.${row.name}`, values?.[row.name]);
+      const wrongInside = rest.some((row) => errors.some((error) => alias(error.key).startsWith(`${prefix}.${row.name}`)));
+      return [...set.map(make), rest.length ? el("details", { open: open.has(id) || wrongInside, ontoggle: (/** @type {any} */ event) => {
+        if (event.target.open) open.add(id); else open.delete(id);
+      } }, el("summary", {}, `${rest.length} more settings at their defaults`), el("div", {}, rest.map(make))) : null];
+    };
+    /** @type {HTMLElement[]} */
+    const parts = [el("fieldset", {}, el("legend", {}, "About"),
+      TEXTS.map((key) => field({ name: key, type: "text", schema: { type: "string" }, meaning: "" }, key, data[key])),
+      field({ name: "cost", schema: { enum: ["seconds", "minutes", "hours"] }, meaning: "how long the full study takes", default: "seconds" }, "cost", data.cost))];
+    if (data.include) {
+      parts.push(el("fieldset", {}, el("legend", {}, "Studies in it"), el("ul", {}, data.include.map((/** @type {string} */ one) => el("li", {}, el("a", { href: `/study${query({ name: one })}` }, one))))));
+    } else {
+      const game = data.game ?? {};
+      parts.push(el("fieldset", {}, el("legend", {}, "Game"),
+        field({ name: "family", schema: { enum: Object.keys(choices.families) }, required: true, meaning: choices.families[game.family] ?? "" }, "game.family", game.family),
+        schema ? fields(schema.game, game, "game", "game") : el("p", { class: "soft" }, "reading the family's parameters …")));
+      (Array.isArray(data.method) ? data.method : []).forEach((/** @type {any} */ method, /** @type {number} */ k) => {
+        const known = schema?.methods?.[method.kind];
+        const several = data.method.length > 1;
+        parts.push(el("fieldset", {}, el("legend", {}, several ? `Method ${k + 1}: ${method.name ?? method.kind}` : "Method"),
+          field({ name: "kind", schema: { enum: Object.keys(choices.kinds) }, required: true, meaning: known?.title ?? choices.kinds[method.kind] ?? "" }, `method[${k}].kind`, method.kind),
+          known ? fields([...known.keys, ...schema.run], method, `method[${k}]`, `method${k}`) : null,
+          several ? el("div", { class: "row end" }, button("Remove this method", () => check([{ key: `method[${k}]` }], false), { class: "quiet" })) : null));
+      });
+      parts.push(el("div", { class: "row" }, button("Add a method", () => check([{ key: `method[${(data.method ?? []).length}]`, value: { kind: "evaluate", name: freeName(data.method ?? []) } }], false), { class: "quiet" })));
+      const swept = Object.entries(data.sweep ?? {}).filter(([key]) => key !== "zip");
+      parts.push(el("fieldset", {}, el("legend", {}, "Sweep"),
+        el("p", { class: "title" }, "Each key takes several values: a list, or from, to and count."),
+        swept.map(([key, value]) => field({ name: key, schema: {}, meaning: "" }, `sweep.${key}`, value)),
+        el("div", { class: "row" }, button("Sweep a key", async () => {
+          const key = await prompt("Sweep a key", "Key, such as game.reach", "game.");
+          if (key) check([{ key: `sweep.${key}`, value: { from: 0.1, to: 1, count: 5 } }], false);
+        }, { class: "quiet" }))));
+      if (schema) {
+        parts.push(el("fieldset", {}, el("legend", {}, "Replications and certificates"),
+          fields(schema.replications, data.replications, "replications", "replications"), fields(schema.certificate, data.certificate, "certificate", "certificate")));
+      }
+    }
+    form.replaceChildren(...parts);
+    const left = errors.filter((error) => !placed.has(error));
+    faults.replaceChildren(...left.map((error) => notice([error.key, error.message].filter(Boolean).join(": "), "bad")));
+    if (focused) /** @type {HTMLElement | null} */ (form.querySelector(`[data-key="${CSS.escape(focused)}"]`))?.focus();
+  }
+
+  async function save() {
+    const usual = own ? name : `my_${name || data?.game?.family || "study"}`.slice(0, 60);
+    const chosen = await prompt("Save the study", "Name of the file, without .toml", usual, "Saved in the folder where `rivalry open` was started.");
+    if (!chosen) return false;
+    try {
+      await ask(`/api/studies/${encodeURIComponent(chosen)}`, { text: area.value, replace: own && chosen === name });
+    } catch (error) {
+      faults.replaceChildren(notice(String(/** @type {any} */ (error).message), "bad"));
+      return false;
+    }
+    saved = area.value;
+    name = chosen;
+    own = true;
+    history.replaceState(null, "", `/study${query({ name })}`);
+    state.textContent = `saved as ${chosen}.toml`;
+    return true;
+  }
+
+  /** @param {boolean} reduced */
+  async function run(reduced) {
+    if ((area.value !== saved || !name) && !(await save())) return;
+    quick.disabled = full.disabled = true;
+    try {
+      const begun = await ask("/api/runs", { study: name, quick: reduced, trusted });
+      go(`/run${query({ name: begun.run })}`);
+    } catch (error) {
+      faults.replaceChildren(notice(String(/** @type {any} */ (error).message), "bad"));
+      quick.disabled = full.disabled = false;
+    }
+  }
+
+  await check([], false);
+  return () => clearTimeout(timer);
+}
+
+/** @param {any[]} methods */
+function freeName(methods) {
+  const taken = new Set(methods.map((one) => one.name ?? one.kind));
+  let k = methods.length + 1;
+  while (taken.has(`method_${k}`)) k++;
+  return `method_${k}`;
+}
+
+/** An input for one key, by its schema. @param {any} row @param {any} value @param {(value: any) => void} change */
+function control(row, value, change) {
+  const shape = row.schema ?? {};
+  const options = (/** @type {any} */ one) => one?.enum ?? (one?.type === "boolean" ? [true, false] : null);
+  const words = options(shape) ?? (shape.anyOf?.length && shape.anyOf.every((/** @type {any} */ one) => options(one) || one.type === "null") ? shape.anyOf.flatMap((/** @type {any} */ one) => options(one) ?? []) : null);
+  const usual = row.default === null || row.default === undefined || row.default === "" ? "" : written(row.default);
+  if (words && (value === undefined || words.includes(value))) {
+    const choice = el("select", { onchange: () => change(choice.value === "" ? null : words[Number(choice.value)]) },
+      row.required ? null : el("option", { value: "" }, usual ? `default: ${usual}` : "default"),
+      words.map((/** @type {any} */ word, /** @type {number} */ k) => el("option", { value: k }, written(word))));
+    choice.value = value === undefined ? "" : String(words.indexOf(value));
+    return choice;
+  }
+  const text = value === undefined ? "" : written(value);
+  const input = el("input", { type: "text", value: text, placeholder: usual ? `default: ${usual}` : "", autocomplete: "off", spellcheck: "false",
+    onchange: () => { if (input.value !== text) change(read(input.value, shape)); } });
+  return input;
+}
+
+/** @param {any} value */
+function written(value) {
+  if (value === true) return "true";
+  if (value === false) return "false";
+  return typeof value === "string" ? value : JSON.stringify(value).replaceAll(",", ", ").replaceAll("\":", "\": ");
+}
+
+/** What was typed, as a value: a number, a list, a table, else text. @param {string} text @param {any} shape */
+function read(text, shape) {
+  const words = text.trim();
+  if (words === "") return null;
+  if (shape.type === "string") return text;
+  try {
+    return JSON.parse(words.replace(/^([+]?)\./, "0."));
+  } catch {
+    return words;
+  }
+}

@@ -1,0 +1,355 @@
+"""Studies of the workbench: those of the package and those beside it, as text, as tables and as forms.
+
+The text is the study. A change made in the form is written into the text, and the form shows what the text
+says, so the two cannot differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from rivalry.core.files import write
+from rivalry.core.registry import load
+from rivalry.lab.study import Study, StudyError, games, json_schema, methods, parameters, studies
+from rivalry.lab.study.document import CertificateTable, Document, Replications, RunKeys, read
+from rivalry.lab.study.errors import unknown
+from rivalry.lab.study.names import is_file, read_toml
+from rivalry.lab.study.points import split_key
+from rivalry.web.safety import Refused
+
+LONGEST = 200_000  # characters of a study
+PATIENCE = 8.0  # seconds of building games and methods; a run checks the rest
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+Studies = dict[str, Path]
+
+
+class Enough(Exception):
+    """The check of a study has taken long enough."""
+
+
+def known(folder: Path, opened: Path | None) -> Studies:
+    """Return the files of all studies by name: those of the package, those in a folder, and one opened.
+
+    A name of a request is only ever looked up here, so it never becomes a path.
+    """
+    found: Studies = {name: Path(str(path)) for name, path in studies().items()}
+    own = sorted(path for path in folder.glob("*.toml") if path.is_file() and NAME.fullmatch(path.stem))
+    for path in [*own, *([opened] if opened else [])]:
+        if path.stem not in found or path is opened:
+            found[path.stem] = path
+    return found
+
+
+def is_own(path: Path) -> bool:
+    """Return whether a study is a file of the user, not of the package."""
+    return not path.is_relative_to(Path(__file__).parents[1])
+
+
+def rows(folder: Path, opened: Path | None) -> list[dict[str, Any]]:
+    """Return a card per study: name, title, source, cost, family, and why a file cannot be read."""
+    found = []
+    for name, path in known(folder, opened).items():
+        own = is_own(path)
+        stamp = path.stat().st_mtime_ns if own else 0
+        row = _row(path, name, stamp)
+        if own and not row["fault"] and not row["is_study"]:
+            continue  # another TOML file, such as pyproject.toml
+        found.append({**row, "own": own})
+    return sorted(found, key=lambda row: (not row["own"], row["name"]))
+
+
+@lru_cache(maxsize=2000)
+def _row(path: Path, name: str, stamp: int) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": name,
+        "title": "",
+        "source": "",
+        "question": "",
+        "cost": "seconds",
+        "family": None,
+    }
+    row |= {"fault": "", "is_study": False, "parts": 0}
+    try:
+        data, _ = read_toml(path, name)
+    except StudyError as error:
+        return row | {"fault": str(error)}
+    for key in ("title", "source", "question", "cost"):
+        if isinstance(data.get(key), str):
+            row[key] = data[key]
+    game, include = data.get("game"), data.get("include")
+    if isinstance(game, Mapping) and isinstance(game.get("family"), str):
+        row["family"] = game["family"]
+    row["parts"] = len(include) if isinstance(include, list) else 0
+    return row | {"is_study": isinstance(game, Mapping) or bool(row["parts"])}
+
+
+def text_of(name: str, folder: Path, opened: Path | None) -> tuple[str, Path]:
+    """Return a study's text and file. Raises `Refused`."""
+    files = known(folder, opened)
+    if name not in files:
+        raise Refused(404, f"no study of the name {name[:60]!r}")
+    try:
+        return files[name].read_text(encoding="utf-8"), files[name]
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(400, f"{name}: cannot be read: {error}") from None
+
+
+def save(name: str, text: str, folder: Path, *, replace: bool) -> Path:
+    """Write a study beside the others. Raises `Refused`."""
+    if not NAME.fullmatch(name):
+        raise Refused(400, f"name: {name[:60]!r} must be letters, digits, _ or -, at most 64")
+    if name in studies():
+        raise Refused(400, f"name: {name} is a study of the package; choose another name")
+    _require_short(text)
+    path = folder / f"{name}.toml"
+    if path.is_symlink() or (path.exists() and not replace):
+        raise Refused(409, f"name: {path.name} exists already; replace it, or choose another name")
+    write(path, text.encode())
+    return path
+
+
+def _require_short(text: str) -> None:
+    if len(text) > LONGEST:
+        raise Refused(413, f"a study of {len(text)} characters; must be at most {LONGEST}")
+
+
+def own_files(study: Study) -> dict[str, str]:
+    """Return the ``.py`` files that a run of the study would execute, with their SHA-256."""
+    found = {}
+    for part in [study, *study.parts().values()]:
+        for name in sorted({*part.own_files, *part.plot_files}):
+            if name.endswith(".py"):
+                path = part.folder / name
+                found[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    return found
+
+
+def require_trust(study: Study, trusted: Mapping[str, Any]) -> None:
+    """Refuse a study that runs a file which the user has not looked at in its present form."""
+    for path, digest in own_files(study).items():
+        if trusted.get(path) != digest:
+            raise Refused(403, f"{path}: the study runs this file; look at it and trust it first")
+
+
+def parse(name: str, text: str, folder: Path, where: str = "") -> Study:
+    """Return the study of a text without building its game. Raises `StudyError`."""
+    import tomllib
+
+    from rivalry.lab.study.identity import plain
+
+    try:
+        data = tomllib.loads(text)
+    except RecursionError:
+        raise StudyError("tables or lists are nested too deeply to be read") from None
+    except ValueError as error:
+        raise StudyError(f"is not TOML: {error}") from None
+    read(plain(data))  # as for a file: keys and types, before the study is made
+    if data.get("include"):
+        raise StudyError("a study of studies is run from its file; open one of its parts to change it")
+    return Study(**{"name": name, "folder": folder, "text": text, **plain(data)})
+
+
+def check(
+    name: str,
+    text: str,
+    folder: str,
+    changes: Sequence[Mapping[str, Any]],
+    build: bool,
+    trusted: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return a study's text after changes of the form, its tables, and what is wrong with it.
+
+    Parameters
+    ----------
+    changes
+        Each ``{key, value}``, such as ``{"key": "game.reach", "value": 0.2}``; without a value the key is
+        removed, so that its default applies.
+    build
+        Whether to build the game and the methods too, which finds what only they refuse.
+    trusted
+        SHA-256 of files that the user trusts, by path.
+    """
+    _require_short(text)
+    try:
+        text, data = _with_changes(text, changes)
+    except StudyError as error:
+        return {"text": text, "data": None, "errors": [_fault(error)], "files": {}}
+    found: dict[str, Any] = {"text": text, "data": data, "errors": [], "files": {}}
+    try:
+        if data.get("include"):
+            return found
+        study = parse(name, text, Path(folder))
+        _check_names(study)
+        quick = study.quick_form()
+        found["files"] = own_files(study)
+        found["cells"] = {"full": len(study.cells()), "quick": len(quick.cells())}
+        found["summary"] = repr(study).splitlines()[0].partition(": ")[2]
+        if build:
+            require_trust(study, trusted)
+            try:
+                study.check(_patience(time.monotonic() + PATIENCE))
+            except Enough:
+                found["note"] = "a long sweep: its first points were checked; the run checks all of them"
+    except StudyError as error:
+        found["errors"] = [_fault(error)]
+    except Refused as refused:
+        found["note"] = refused.why
+    return found
+
+
+def _check_names(study: Study) -> None:
+    """Raise `StudyError` for a family or a kind of method that does not exist; nothing is imported for it."""
+    named = [(study.family, games(), "a family", "game.family")]
+    named += [
+        (table["kind"], methods(), "a kind of method", f"method[{k}].kind")
+        for k, table in enumerate(study.method)
+    ]
+    for name, entries, what, key in named:
+        if name not in entries and not is_file(name):
+            raise StudyError(unknown(name, entries, what), key=key)
+
+
+def _patience(end: float) -> Any:
+    def receive(done: int, total: int) -> None:
+        if time.monotonic() > end:
+            raise Enough
+
+    return receive
+
+
+def _fault(error: StudyError) -> dict[str, str]:
+    line = re.search(r"\(at line (\d+)", error.message)
+    return {"key": error.key, "message": error.message, "line": line[1] if line else ""}
+
+
+def _with_changes(text: str, changes: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """Return the text with keys set or removed, comments and order as they were, and its tables."""
+    import tomllib
+
+    try:
+        tomllib.loads(text)  # reports errors as the command line does
+        document = tomlkit.parse(text)
+        for change in changes:
+            _change(document, str(change["key"]), change)
+        text = document.as_string() if changes else text
+        return text, tomllib.loads(text)
+    except RecursionError:
+        raise StudyError("tables or lists are nested too deeply to be read") from None
+    except (TOMLKitError, ValueError) as error:
+        if isinstance(error, StudyError):
+            raise
+        raise StudyError(f"is not TOML: {error}") from None
+
+
+def _change(document: Any, key: str, change: Mapping[str, Any]) -> None:
+    """Set or remove one key of a document; tables on the way are made."""
+    *path, last = _path(key)
+    place = document
+    for part, following in zip(path, [*path, last][1:], strict=True):
+        try:
+            place = place[part]
+        except (KeyError, IndexError):
+            if "value" not in change:
+                return
+            if isinstance(part, int):
+                place.append(tomlkit.table())
+            else:
+                place[part] = tomlkit.aot() if isinstance(following, int) else tomlkit.table()
+            place = place[part]
+        except TypeError:
+            raise StudyError("has no such entry", key=key) from None
+    try:
+        if change.get("value") is not None:
+            value = tomlkit.item(change["value"])
+            if isinstance(last, int) and last == len(place):
+                place.append(value)
+            elif isinstance(value, tomlkit.items.Table) and not isinstance(place, tomlkit.TOMLDocument):
+                place[last] = tomlkit.inline_table()
+                place[last].update(change["value"])
+            else:
+                place[last] = value
+        elif isinstance(last, int) or last in place:
+            del place[last]
+    except (TypeError, ValueError, KeyError, IndexError) as error:
+        raise StudyError(f"cannot be changed here: {error}", key=key) from None
+
+
+def _path(key: str) -> list[str | int]:
+    """Return the parts of a key in a document; those of ``sweep`` and ``quick`` are one dotted key.
+
+    >>> _path("method[0].rate"), _path("sweep.game.reach")
+    (['method', 0, 'rate'], ['sweep', 'game.reach'])
+    """
+    root, dot, rest = key.partition(".")
+    if root in ("sweep", "batch", "quick") and dot:
+        return [root, rest]
+    return split_key(key)
+
+
+def schema(family: str, kinds: Sequence[str]) -> dict[str, Any]:
+    """Return what a form needs: the keys of every table with type, unit, bounds, default and meaning."""
+    tables = {"document": Document, "replications": Replications, "certificate": CertificateTable}
+    found: dict[str, Any] = {name: keys_of(target) for name, target in tables.items()}
+    found["run"] = [row for row in keys_of(RunKeys) if row["name"] not in ("name", "kind")]
+    entry = games().get(family)
+    found["game"] = keys_of(load(entry.targets[0])) if entry else []
+    found["symbols"] = entry.symbols if entry else ""
+    chosen = {kind: methods()[kind] for kind in kinds if kind in methods()}
+    found["methods"] = {
+        kind: {"title": one.title, "keys": _joined([keys_of(load(target)) for target in one.targets])}
+        for kind, one in chosen.items()
+    }
+    return found
+
+
+def choices() -> dict[str, Any]:
+    """Return the names and titles of all families and kinds of methods; nothing is imported for it."""
+    return {
+        "families": {name: entry.title for name, entry in sorted(games().items())},
+        "kinds": {name: entry.title for name, entry in sorted(methods().items())},
+    }
+
+
+def _joined(tables: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return the keys of all classes of one kind, each once."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in (row for table in tables for row in table):
+        found.setdefault(row["name"], row)
+    return list(found.values())
+
+
+def keys_of(target: Any) -> list[dict[str, Any]]:
+    """Return the keys of a table, each with its row of ``rivalry show`` and its JSON Schema."""
+    shapes = json_schema(target)["properties"]
+    return [row.as_json() | {"schema": shapes.get(row.name, {})} for row in parameters(target)]
+
+
+def new_text(family: str, parameters: Mapping[str, Any], profile: Any, title: str) -> str:
+    """Return the study of a game that was explored, at the profile where it was left."""
+    document = tomlkit.document()
+    document["title"] = title or f"An exploration of {family}"
+    document["question"] = "Is the chosen profile an equilibrium?"
+    game = tomlkit.table()
+    game["family"] = family
+    for key, value in parameters.items():
+        if value is not None:
+            game[key] = value
+    document["game"] = game
+    method = tomlkit.table()
+    method["kind"] = "evaluate"
+    if profile:
+        method["start"] = profile
+    table = tomlkit.aot()
+    table.append(method)
+    document["method"] = table
+    return document.as_string()

@@ -1,0 +1,529 @@
+"""The workbench's answers without a browser: what is refused, and what pages are told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import many_cells
+
+pytest.importorskip("fastapi")
+pytest.importorskip("tomlkit")
+httpx = pytest.importorskip("httpx")
+
+from rivalry.web.app import Workbench, create_app  # noqa: E402
+from rivalry.web.safety import BODY, BURST  # noqa: E402
+
+TOKEN = "a-token-of-this-test"
+HOME = "http://127.0.0.1:8765"
+STUDY = """# a comment that stays
+title = "Two firms"
+
+[game]
+family = "matrix"
+name = "chicken"
+
+[[method]]
+kind = "mixed_equilibria"
+"""
+
+
+class Client:
+    """A browser's requests to the application, without a socket; it keeps cookies."""
+
+    def __init__(self, app: Any) -> None:
+        self.app, self.cookies, self.headers = app, httpx.Cookies(), dict[str, str]()
+
+    def request(self, method: str, path: str, **more: Any) -> Any:
+        async def ask() -> Any:
+            door = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+            headers = {**self.headers, **more.pop("headers", {})}
+            kept = {"cookies": self.cookies, "base_url": HOME, "transport": door}
+            async with httpx.AsyncClient(**kept) as client:
+                answer = await client.request(method, path, headers=headers, **more)
+                self.cookies = client.cookies
+                return answer
+
+        return asyncio.run(ask())
+
+    def get(self, path: str, **more: Any) -> Any:
+        return self.request("GET", path, **more)
+
+    def post(self, path: str, **more: Any) -> Any:
+        return self.request("POST", path, **more)
+
+
+def client_of(home: Path) -> tuple[Client, Workbench]:
+    bench = Workbench(home)
+    return Client(create_app(bench, TOKEN, "127.0.0.1", 8765)), bench
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    client, bench = client_of(tmp_path)
+    assert client.get(f"/?token={TOKEN}").status_code == 200
+    client.headers["origin"] = HOME
+    yield client
+    bench.close()
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Iterator[Client]:
+    client, bench = client_of(tmp_path)
+    yield client
+    bench.close()
+
+
+def one_line(answer: Any) -> str:
+    words = answer.json()["error"]
+    assert words
+    assert "\n" not in words
+    assert len(words) < 600
+    return str(words)
+
+
+# safety
+
+
+def test_token_is_exchanged_for_a_cookie_that_scripts_and_other_sites_do_not_get(stranger: Client) -> None:
+    refused = stranger.get("/api/studies")
+    assert refused.status_code == 401
+    assert "token" in one_line(refused)
+    assert stranger.get("/?token=wrong").status_code == 401
+    assert stranger.get(f"/api/studies?token={TOKEN}").status_code == 401  # an address of data is no door
+    cookie = stranger.get(f"/study?name=tour&token={TOKEN}").headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert TOKEN not in cookie
+    assert stranger.get("/api/choices").status_code == 200
+
+
+def test_tokens_differ_per_start_and_cookies_per_port(tmp_path: Path) -> None:
+    first = create_app(Workbench(tmp_path), "one", "127.0.0.1", 1)
+    other = create_app(Workbench(tmp_path), "two", "127.0.0.1", 2)
+    assert first.cookie != other.cookie
+    assert first.secret != other.secret
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8765", "127.0.0.1:80", "localhost.evil.example", ""]
+)
+def test_foreign_host_is_refused(client: Client, host: str) -> None:
+    """A foreign name may be made to mean this machine (DNS rebinding)."""
+    answer = client.get("/api/choices", headers={"host": host})
+    assert answer.status_code == 421
+    assert one_line(answer)
+
+
+@pytest.mark.parametrize("host", ["localhost:8765", "127.0.0.1:8765", "[::1]:8765"])
+def test_names_of_this_machine_are_served(client: Client, host: str) -> None:
+    headers = {"host": host, "origin": f"http://{host}"}
+    answer = client.get("/api/choices", headers=headers)
+    assert answer.status_code in (200, 401)  # a cookie belongs to one name
+    assert answer.status_code != 421
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:9999", None])
+def test_request_of_another_site_changes_nothing(client: Client, tmp_path: Path, origin: str | None) -> None:
+    del client.headers["origin"]
+    headers = {"origin": origin} if origin is not None else {}
+    answer = client.post("/api/studies/mine", json={"text": STUDY}, headers=headers)
+    assert answer.status_code == 403
+    assert one_line(answer)
+    assert not (tmp_path / "mine.toml").exists()
+
+
+def test_form_of_another_site_is_refused_by_its_type(client: Client) -> None:
+    answer = client.post("/api/check", content=b"{}", headers={"content-type": "text/plain"})
+    assert answer.status_code == 415
+
+
+def test_reading_from_another_site_is_refused(client: Client) -> None:
+    headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
+    assert client.get("/api/runs", headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/static/app.js", "/api/runs", "/api/nothing", "/nothing", "/api/runs/no"]
+)
+def test_every_answer_carries_a_strict_policy(client: Client, path: str) -> None:
+    headers = client.get(path).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+
+
+def test_refusals_carry_the_policy_too(stranger: Client) -> None:
+    assert "default-src 'none'" in stranger.get("/api/runs").headers["content-security-policy"]
+
+
+def test_body_of_100_mb_is_refused_unread(client: Client) -> None:
+    stated = client.post("/api/check", content=b"{}", headers={"content-length": "100000000", **JSON})
+    assert stated.status_code == 413
+    assert one_line(stated)
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(BODY // 10_000 + 2):
+            yield b" " * 10_000
+
+    assert client.post("/api/check", content=endless(), headers=JSON).status_code == 413
+    assert client.get("/api/choices").status_code == 200
+
+
+JSON = {"content-type": "application/json"}
+
+
+def test_requests_have_a_rate(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rivalry.web.safety.RATE", 0.0)  # a slow machine sends fewer in a second
+    seen = [client.get("/api/nothing").status_code for _ in range(BURST)]
+    assert seen[0] == 404
+    assert 429 in seen
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../app.py",
+        "/static/%2e%2e/app.py",
+        "/static/..%2fapp.py",
+        "/static/living/%2e%2e/figure.py",
+        "/static//etc/passwd",
+        "/api/studies/..%2f..%2fetc%2fpasswd",
+        "/api/studies/%2e%2e",
+        "/api/runs/..%2f..",
+        "/api/runs/%2e%2e/results",
+        "/api/figures/..%2f../01-a.svg",
+        "/api/figures/x/..%2f..%2fetc%2fpasswd",
+    ],
+)
+def test_names_never_become_paths(client: Client, tmp_path: Path, path: str) -> None:
+    (tmp_path / "study.json").write_text("{}")  # the folder above `runs` is no run
+    answer = client.get(path)
+    assert answer.status_code in (400, 404)
+    assert one_line(answer)
+
+
+@pytest.mark.parametrize("name", ["../mine", "a/b", ".hidden", "x" * 65, "mine.toml", "tour", "a b", "ä"])
+def test_study_is_saved_under_plain_names_only(client: Client, tmp_path: Path, name: str) -> None:
+    answer = client.post(f"/api/studies/{name.replace('/', '%2f')}", json={"text": STUDY, "replace": True})
+    assert answer.status_code in (400, 404, 405)
+    assert not list(tmp_path.rglob("*.toml"))
+    assert not (tmp_path.parent / "mine.toml").exists()
+
+
+def test_saving_follows_no_link_and_replaces_nothing_unasked(client: Client, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere.txt"
+    other.write_text("keep")
+    (tmp_path / "linked.toml").symlink_to(other)
+    assert client.post("/api/studies/linked", json={"text": STUDY, "replace": True}).status_code == 409
+    assert other.read_text() == "keep"
+    assert client.post("/api/studies/mine", json={"text": STUDY}).status_code == 200
+    assert client.post("/api/studies/mine", json={"text": "x = 1"}).status_code == 409
+    assert (tmp_path / "mine.toml").read_text() == STUDY
+
+
+def test_own_code_runs_only_when_it_is_trusted_as_it_is(client: Client, tmp_path: Path) -> None:
+    """Neither reading nor checking a study runs the file beside it; a changed file must be trusted again."""
+    mark = tmp_path / "ran"
+    code = tmp_path / "contest.py"
+    code.write_text(f"open({str(mark)!r}, 'w')\ndef contest(): ...\n")
+    text = STUDY.replace('"matrix"', '"contest.py:contest"').replace('name = "chicken"\n', "")
+    client.post("/api/studies/mine", json={"text": text})
+    found = client.post("/api/check", json={"name": "mine", "text": text}).json()
+    assert list(found["files"]) == [str(code)]
+    assert not found["errors"]
+    refused = client.post("/api/runs", json={"study": "mine"})
+    assert refused.status_code == 403
+    assert "contest.py" in one_line(refused)
+    stale = client.post("/api/runs", json={"study": "mine", "trusted": {str(code): "0" * 64}})
+    assert stale.status_code == 403
+    shown = client.get("/api/files/mine").json()["files"]
+    assert shown[0]["text"] == code.read_text()
+    assert shown[0]["digest"] == found["files"][str(code)]
+    assert not mark.exists()
+    assert not (tmp_path / "runs").exists()
+
+
+def test_figures_of_a_strangers_run_are_pictures_that_cannot_run_code(client: Client, tmp_path: Path) -> None:
+    run = many_cells.stored(tmp_path / "runs" / "theirs", many_cells.study(2))
+    picture = run.folder / "figures" / "01-x.svg"
+    picture.write_text('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>')
+    answer = client.get("/api/runs/theirs/thumbnail")
+    assert answer.headers["content-type"] == "image/svg+xml"
+    assert "sandbox" in answer.headers["content-security-policy"]
+    assert "script-src" not in answer.headers["content-security-policy"]
+    picture.unlink()
+    picture.symlink_to("/etc/hostname")
+    assert client.get("/api/runs/theirs/thumbnail").status_code == 404
+
+
+def test_damaged_run_is_named_and_the_others_are_listed(client: Client, tmp_path: Path) -> None:
+    many_cells.stored(tmp_path / "runs" / "good", many_cells.study(2))
+    bad = tmp_path / "runs" / "bad"
+    bad.mkdir()
+    (bad / "study.json").write_text('{"schema": 99')
+    rows = {row["name"]: row for row in client.get("/api/runs").json()["runs"]}
+    assert rows["good"]["status"] == "done"
+    assert rows["good"]["counts"]["done"] == 2
+    assert rows["bad"]["status"] == "damaged"
+    assert "\n" not in rows["bad"]["fault"]
+    assert client.get("/api/runs/bad").status_code == 409
+
+
+@pytest.mark.parametrize(
+    "text", ["[game", "a = \x00", "x = " + "[" * 5000, "title = 1", "[game]\nfamily = 3"]
+)
+def test_malformed_study_is_one_line_and_changes_nothing(client: Client, tmp_path: Path, text: str) -> None:
+    found = client.post("/api/check", json={"text": text}).json()
+    assert len(found["errors"]) == 1
+    assert "\n" not in found["errors"][0]["message"]
+    assert found["text"] == text
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("body", [b"[1]", b"{", b'{"text": 3}', b'{"changes": 1}', b"[" * 100_000])
+def test_malformed_request_is_one_line(client: Client, body: bytes) -> None:
+    answer = client.post("/api/check", content=body, headers=JSON)
+    assert answer.status_code == 400
+    assert one_line(answer)
+
+
+def test_a_named_process_is_not_stopped_unless_it_holds_the_lock(client: Client, tmp_path: Path) -> None:
+    """A stranger's folder may name any process as its owner."""
+    run = many_cells.stored(tmp_path / "runs" / "theirs", many_cells.study(2))
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as victim:
+        (run.folder / "lock").write_text(f"process {victim.pid}")
+        assert client.post("/api/runs/theirs/stop", json={}).status_code == 409
+        assert victim.poll() is None
+        victim.kill()
+
+
+# studies
+
+
+def test_form_writes_into_the_text_and_keeps_comments(client: Client) -> None:
+    changes = [
+        {"key": "title", "value": 'A "new" title'},
+        {"key": "game.name", "value": "stag_hunt"},
+        {"key": "method[0].max_steps", "value": 40},
+        {"key": "sweep.game.name", "value": ["chicken", "stag_hunt"]},
+        {"key": "replications.seed", "value": 7},
+        {"key": "source", "value": "none"},
+        {"key": "method[1]", "value": {"kind": "evaluate"}},
+    ]
+    found = client.post("/api/check", json={"text": STUDY, "changes": changes}).json()
+    assert found["text"].startswith("# a comment that stays\n")
+    assert found["data"] == {
+        "title": 'A "new" title',
+        "source": "none",
+        "game": {"family": "matrix", "name": "stag_hunt"},
+        "method": [{"kind": "mixed_equilibria", "max_steps": 40}, {"kind": "evaluate"}],
+        "sweep": {"game.name": ["chicken", "stag_hunt"]},
+        "replications": {"seed": 7},
+    }
+    again = [{"key": change["key"]} for change in changes[-1:1:-1]]
+    back = client.post("/api/check", json={"text": found["text"], "changes": again}).json()
+    assert back["data"]["method"] == [{"kind": "mixed_equilibria"}]
+    assert not back["data"]["sweep"]
+
+
+def test_every_bundled_study_passes_unchanged_through_the_form(client: Client) -> None:
+    """Setting a title to what it is changes no other line of any study."""
+    from rivalry.lab.study import studies
+
+    for name in list(studies())[::9]:
+        text = client.get(f"/api/studies/{name}").json()["text"]
+        found = client.post("/api/check", json={"name": name, "text": text}).json()
+        assert not found["errors"], name
+        title = [{"key": "title", "value": found["data"]["title"]}]
+        after = client.post("/api/check", json={"name": name, "text": text, "changes": title}).json()
+        assert after["data"] == found["data"], name
+        differ = [a for a, b in zip(text.splitlines(), after["text"].splitlines(), strict=True) if a != b]
+        assert all(line.startswith("title") for line in differ), name
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('kind = "mixed_equilibria"', 'kind = "mixd"', "method[0].kind"),
+        ("[[method]]", "[replications]\ncount = 0\n[[method]]", "replications.count"),
+        ("[game]", "[gam]\nx = 1\n[game]", "gam"),
+        ('name = "chicken"', 'name = "chicken"\n[sweep]\n"game.reach" = []', "sweep.game.reach"),
+        ("[[method]]", "[certificate]\ntolerance = -1\n[[method]]", "certificate.tolerance"),
+    ],
+)
+def test_errors_come_with_their_key_before_anything_runs(
+    client: Client, tmp_path: Path, old: str, new: str, key: str
+) -> None:
+    found = client.post("/api/check", json={"text": STUDY.replace(old, new)}).json()
+    (error,) = found["errors"]
+    assert error["key"] == key
+    assert error["message"]
+    assert "\n" not in error["message"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_cards_name_source_cost_and_family(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(STUDY)
+    (tmp_path / "other.toml").write_text("[tool]\nx = 1\n")
+    (tmp_path / "broken.toml").write_text("[game")
+    rows = {row["name"]: row for row in client.get("/api/studies").json()["studies"]}
+    assert rows["mine"]["own"]
+    assert rows["mine"]["title"] == "Two firms"
+    assert rows["mine"]["family"] == "matrix"
+    assert "other" not in rows
+    assert "TOML" in rows["broken"]["fault"]
+    assert rows["lovett_fig6"]["source"].startswith("Lovett")
+    assert rows["tour"]["parts"] == 9
+    assert {row["cost"] for row in rows.values()} == {"seconds", "minutes", "hours"}
+
+
+# runs
+
+
+def test_run_is_told_cell_by_cell(client: Client, tmp_path: Path) -> None:
+    run = many_cells.stored(tmp_path / "runs" / "many", many_cells.study(5))
+    run.cell_path(run.cells[2].id).unlink()
+    about = client.get("/api/runs/many").json()
+    assert about["states"] == "22022"
+    assert about["status"] == "partial"
+    assert about["counts"] == {"total": 5, "done": 4, "failed": 0, "left": 1}
+    assert [cell[0] for cell in about["parts"][0]["cells"]] == [cell.id for cell in run.cells]
+
+
+def test_run_that_another_process_computes_is_running(client: Client, tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "many"
+    many_cells.stored(folder, many_cells.study(3))
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom rivalry.core.files import Lock\n"
+        "lock = Lock(Path(sys.argv[1])); lock.acquire(); print(1, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline()
+        assert client.get("/api/runs/many").json()["status"] == "running"
+        assert client.post("/api/runs/many/resume", json={}).status_code == 409
+        if Path("/proc/locks").exists():
+            assert client.post("/api/runs/many/stop", json={}).status_code == 200
+            assert other.wait(10) == -signal.SIGINT
+        other.kill()
+    assert client.get("/api/runs/many").json()["status"] == "done"
+
+
+def test_hundred_runs_and_ten_thousand_cells_are_listed_from_memory(client: Client, tmp_path: Path) -> None:
+    """The second look reads no head again: what a page waits for is folders, not files."""
+    from rivalry.lab.store import head
+
+    many_cells.stored(tmp_path / "runs" / "many", many_cells.study(3))
+    client.get("/api/runs")
+    seen: list[Any] = []
+    original = head.read_head
+    head.read_head = lambda folder: seen.append(folder) or original(folder)  # type: ignore[assignment,func-returns-value]
+    try:
+        assert len(client.get("/api/runs").json()["runs"]) == 1
+    finally:
+        head.read_head = original
+    assert not seen
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/runs", {"study": "nothing"}),
+        ("/api/runs", {"study": "tour", "run": "../out"}),
+        ("/api/runs/many/replications", {"count": 0}),
+        ("/api/runs/many/replications", {"count": True}),
+        ("/api/runs/nothing/resume", {}),
+        ("/api/compare?runs=a", None),
+    ],
+)
+def test_impossible_wishes_are_refused_in_one_line(client: Client, path: str, body: Any) -> None:
+    answer = client.get(path) if body is None else client.post(path, json=body)
+    assert answer.status_code in (400, 404)
+    assert one_line(answer)
+
+
+def test_comparison_pairs_points_and_replications(tmp_path: Path) -> None:
+    """The second run's payoffs are those of the first plus one: each paired difference is 1."""
+    from rivalry.core import files
+    from rivalry.lab.store import Run
+    from rivalry.web.results import jsonable
+
+    folders = []
+    for name, more in (("first", 0.0), ("second", 1.0)):
+        made = many_cells.study(2, replications={"count": 3}, method={"kind": "replicator", "name": "m"})
+        run = Run.create_or_open(tmp_path / name, made)
+        with run.locking():
+            for place in run.cells:
+                record = many_cells.record(place.replication + more)
+                files.write(run.cell_path(place.id), files.pack(record, kind="cell", name=place.id))
+        folders.append((name, str(tmp_path / name), ""))
+    found = jsonable("compare", folders)
+    payoff = next(one for one in found["quantities"] if one["name"] == "payoff")
+    own = [row for row in payoff["differences"][0] if row["entry"] == "player 0"]
+    assert len(own) == 2
+    assert {row["n"] for row in own} == {3}
+    assert {round(row["mean"], 12) for row in own} == {1.0}
+    assert {row["half"] for row in own} == {0.0}
+    assert found["studies"] == [[]]
+
+
+# the command
+
+
+def address_of(server: subprocess.Popen[str]) -> str:
+    assert server.stdout is not None
+    return str(json.loads(server.stdout.readline())["url"])
+
+
+@pytest.mark.slow
+def test_open_prints_its_address_and_ends_in_order(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "rivalry", "open", "tour", "--port", "0", "--no-browser", "--json"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as server:
+        address = address_of(server)
+        assert address.startswith("http://127.0.0.1:")
+        assert "/study?name=tour&token=" in address
+        assert httpx.get(address).status_code == 200
+        begun = time.monotonic()
+        server.send_signal(signal.SIGINT)
+        assert server.wait(10) == 0
+        assert time.monotonic() - begun < 5
+        assert server.stderr is not None
+        assert not server.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nothing"], "no run folder and no study"),
+        (["--port", "1"], "--port 1"),
+        (["--port", "70000"], "--port"),
+    ],
+)
+def test_open_refuses_in_one_line(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rivalry.cli import main
+
+    if arguments == ["--port", "1"] and os.geteuid() == 0:
+        pytest.skip("the administrator may take any port")
+    assert main(["open", "--no-browser", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert words in captured.err
+    assert len(captured.err.strip().splitlines()) == 1
+    assert not captured.out
