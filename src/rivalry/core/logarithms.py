@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rivalry.core.space import Profile, Strategy
 
 
-class Bounds(NamedTuple):
+class BoundsOfEquilibria(NamedTuple):
     """Amounts between which equilibria lie, ``[player axis]``.
 
     Attributes
@@ -45,7 +45,7 @@ class Bounds(NamedTuple):
 
 
 @oracle()
-def equilibrium_bounds(game: Any) -> Bounds:
+def equilibrium_bounds(game: Any) -> BoundsOfEquilibria:
     """Return amounts between which all equilibria lie. The generic answer raises `Unsupported`."""
     raise unknown(game, "bounds on its equilibria")
 
@@ -103,10 +103,10 @@ def at_profile(game: Any, x: np.ndarray) -> tuple[Any, np.ndarray]:
     low, high = np.asarray(space.zero_threshold), np.asarray(space.high)
     if np.any((x <= low) | (x >= high)):
         return game, x
-    return in_logs(game, Bounds(low, high, "")), np.log(x)
+    return in_logs(game, BoundsOfEquilibria(low, high, "")), np.log(x)
 
 
-def in_logs(game: Any, bounds: Bounds) -> InLogs:
+def in_logs(game: Any, bounds: BoundsOfEquilibria) -> InLogs:
     """Return a game in logarithms of the amounts between bounds, or a little more."""
     found = log(Interval(jnp.asarray(bounds.low), jnp.asarray(bounds.high)))
     return InLogs(game, Box(put(found.low), put(found.high)), bounds.beyond)
@@ -120,7 +120,7 @@ def searched(game: Any, within: tuple[float, float] | None) -> Any:
     first, last = (-np.inf, np.inf) if within is None else within
     low, high = np.maximum(bounds.low, first), np.minimum(bounds.high, last)
     # nothing is left where no equilibrium can be: a point stands for it
-    return in_logs(game, Bounds(np.minimum(low, high), high, bounds.beyond))
+    return in_logs(game, BoundsOfEquilibria(np.minimum(low, high), high, bounds.beyond))
 
 
 def amounts(low: Any, high: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -140,8 +140,8 @@ def record_in_amounts(record: Record) -> Record:
     dims, hulls = record["undecided"]
     found["undecided"] = dims, np.stack(amounts(hulls[..., 0], hulls[..., 1]), axis=-1)
     if "drawn_box" in record:
-        dims, drawn = record["drawn_box"]
-        found["drawn_box"] = dims, np.exp(drawn)
+        dims, ends = record["drawn_box"]
+        found["drawn_box"] = dims, np.exp(ends)
     dims, radius = record["radius"]
     y, x = record["equilibria"][1], found["equilibria"][1]
     away = radius[:, None, None]

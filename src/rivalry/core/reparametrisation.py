@@ -84,23 +84,23 @@ def widths_and_middles(
 
 
 def boxes_around(
-    space: Box, player: int, inner: np.ndarray, outer: np.ndarray, shares: np.ndarray
+    space: Box, player: int, inside: np.ndarray, whole: np.ndarray, shares: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return boxes that reach beyond ``inner`` by shares of the width of ``outer`` in search coordinates.
+    """Return boxes that reach beyond ``inside`` by shares of the width of ``whole`` in search coordinates.
 
-    The boxes ``inner`` and ``outer`` are ``[end axis]``, ``shares`` is ``[box 1]``, lower and upper ends are
-    ``[box axis]``; none leaves ``outer``.
+    The boxes ``inside`` and ``whole`` are ``[end axis]``, ``shares`` is ``[box 1]``, lower and upper ends are
+    ``[box axis]``; none leaves ``whole``.
     """
     if not space.reparametrised:
-        reach = shares * (outer[1] - outer[0])
-        return np.maximum(outer[0], inner[0] - reach), np.minimum(outer[1], inner[1] + reach)
-    ends = np.repeat(np.concatenate([inner, outer])[:, None], space.shape[0], axis=1)
+        reach = shares * (whole[1] - whole[0])
+        return np.maximum(whole[0], inside[0] - reach), np.minimum(whole[1], inside[1] + reach)
+    ends = np.repeat(np.concatenate([inside, whole])[:, None], space.shape[0], axis=1)
     low, high, first, last = np.asarray(space.unconstrain(ends))[:, player]
     below, above = (
         np.asarray(space.constrain(end[:, None], player))[:, 0]
         for end in (low - shares * (last - first), high + shares * (last - first))
     )
-    return np.clip(below, outer[0], inner[0]), np.clip(above, inner[1], outer[1])
+    return np.clip(below, whole[0], inside[0]), np.clip(above, inside[1], whole[1])
 
 
 class Unconstrained(Tree):

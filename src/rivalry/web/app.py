@@ -7,19 +7,19 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.exceptions import HTTPException
 
 from rivalry.core.files import DamagedFile
 from rivalry.lab.study import StudyError, load_study
-from rivalry.web import events, explore, results, studies
-from rivalry.web.desk import Desk
-from rivalry.web.jobs import Jobs
+from rivalry.web import explore, results, studies
+from rivalry.web.processes import Jobs, SingleProcess
 from rivalry.web.runs import Runs
 from rivalry.web.safety import ASIDE, Guard, Refused
 
@@ -28,6 +28,8 @@ LIVING = Path(__file__).parents[1] / "living" / "static"
 PAGES = ("", "study", "run", "results", "compare", "explore")
 FORMATS = {"csv": "text/csv", "netcdf": "application/x-netcdf", "svg": "image/svg+xml", "page": "text/html"}
 MOST_COMPARED = 6
+EVERY = 0.5  # seconds between looks at a run's folder
+QUIET = 15.0  # seconds after which a comment shows that the connection lives
 FILE = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 
 
@@ -40,7 +42,7 @@ class Workbench:
         self.opened_study = opened if opened is not None and opened_run is None else None
         self.jobs = Jobs(home)
         self.runs = Runs(home, self.jobs, opened_run)
-        self.reader, self.player = Desk(120.0), Desk(60.0)  # numbers of runs; games
+        self.reader, self.player = SingleProcess(120.0), SingleProcess(60.0)  # numbers of runs; games
         self.closed = False
         self.scratch = Path(tempfile.mkdtemp(prefix="rivalry-"))
 
@@ -113,7 +115,8 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _missing(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": "there is nothing at this address"}, getattr(error, "status_code", 404))
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    return JSONResponse({"error": "there is nothing at this address"}, status)
 
 
 async def _failed(request: Request, error: Exception) -> Response:
@@ -241,7 +244,7 @@ def _add_runs(app: FastAPI, bench: Workbench) -> None:
         async def is_over() -> bool:
             return bench.closed or await request.is_disconnected()
 
-        stream = events.changes(look, is_over)
+        stream = _changes(look, is_over)
         return StreamingResponse(stream, media_type="text/event-stream")
 
     @app.post("/api/runs/{name}/stop")
@@ -276,8 +279,8 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
     async def figures(name: str, part: str = "") -> Any:
         folder = await _aside(bench.results_folder, name)
         out = Path(tempfile.mkdtemp(prefix="figures-", dir=bench.scratch))
-        drawn = await _aside(bench.reader.ask, results.figures, folder, part, str(out))
-        return {"set": out.name, "figures": drawn}
+        found = await _aside(bench.reader.ask, results.figures, folder, part, str(out))
+        return {"set": out.name, "figures": found}
 
     @app.get("/api/runs/{name}/living")
     async def living(name: str, part: str = "") -> Any:
@@ -354,3 +357,29 @@ def _add_games(app: FastAPI, bench: Workbench) -> None:
         parameters = _typed(body, "parameters", dict, {})
         text = studies.new_text(name, parameters, body.get("profile"), _typed(body, "title", str, ""))
         return {"text": text}
+
+
+def _event(kind: str, value: Any) -> str:
+    r"""Return a server-sent event as text.
+
+    >>> _event("state", {"done": 2})
+    'event: state\ndata: {"done": 2}\n\n'
+    """
+    return f"event: {kind}\ndata: {json.dumps(value)}\n\n"
+
+
+async def _changes(
+    look: Callable[[], Awaitable[dict[str, Any]]], is_gone: Callable[[], Awaitable[bool]]
+) -> AsyncIterator[str]:
+    """Yield an event whenever what ``look`` returns has changed, until the reader is gone."""
+    last, silent = "", 0.0
+    while not await is_gone():
+        event = _event("state", await look())
+        if event != last:
+            yield event
+            last, silent = event, 0.0
+        elif silent >= QUIET:
+            yield ": still here\n\n"
+            silent = 0.0
+        await asyncio.sleep(EVERY)
+        silent += EVERY

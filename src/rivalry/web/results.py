@@ -75,11 +75,11 @@ def jsonable(call: str, *arguments: Any) -> Any:
 def figures(folder: str, part: str, out: str) -> list[dict[str, str]]:
     """Draw the figures of a run, as its report does, into another folder; return names and captions."""
     run = _part(folder, part)
-    drawn = draw(run.head["study"], run.collect().data, Path(out), run.folder / "figures", "w", run)
-    there = [one for one in drawn if not one.why and not (Path(out) / one.file).exists()]
+    found = draw(run.head["study"], run.collect().data, Path(out), run.folder / "figures", "w", run)
+    there = [one for one in found if not one.why and not (Path(out) / one.file).exists()]
     for one in there:  # drawn by a user's file: a picture that only the run holds
         (Path(out) / one.file).write_bytes((run.folder / "figures" / one.file).read_bytes())
-    return [{"kind": one.kind, "file": one.file, "caption": one.caption, "why": one.why} for one in drawn]
+    return [{"kind": one.kind, "file": one.file, "caption": one.caption, "why": one.why} for one in found]
 
 
 def living(folder: str, part: str) -> list[dict[str, Any]]:

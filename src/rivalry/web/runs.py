@@ -14,7 +14,7 @@ from rivalry.lab.executor import cores
 from rivalry.lab.store import Run, finished_cells, status_of
 from rivalry.lab.store.head import is_file_name
 from rivalry.lab.study.expect import is_reduced
-from rivalry.web.jobs import Jobs
+from rivalry.web.processes import Jobs
 from rivalry.web.safety import Refused
 
 NAME = "study.json"
@@ -55,9 +55,9 @@ class Runs:
         folders = self.folders()
         if name in folders:
             return folders[name]
-        begun = self.folder / name if is_file_name(name) else None
-        if begun is not None and (self.jobs.is_working(begun) or self.jobs.fault(begun)):
-            return begun
+        started = self.folder / name if is_file_name(name) else None
+        if started is not None and (self.jobs.is_working(started) or self.jobs.fault(started)):
+            return started
         raise Refused(404, f"no run of the name {name[:60]!r}")
 
     def run(self, name: str) -> Run:
@@ -137,10 +137,10 @@ class Runs:
         states, left = "", Counter[str]()
         times: dict[str, list[float]] = {}
         for part in run.parts().values() or [run]:
-            done, failed, begun = finished_cells(part.folder), part.failures(), _begun(part.folder)
+            done, failed, started = finished_cells(part.folder), part.failures(), _started(part.folder)
             took = part.seconds() if working else {}
             for cell in part.cells:
-                state = _state(cell.id, done, failed, begun)
+                state = _state(cell.id, done, failed, started)
                 states += state
                 if state in "01":
                     left[cell.method] += 1
@@ -243,7 +243,7 @@ def _changed(folder: Path) -> float:
     return max(times)
 
 
-def _begun(folder: Path) -> set[str]:
+def _started(folder: Path) -> set[str]:
     """Return the cells that have a checkpoint."""
     try:
         with os.scandir(folder / "checkpoints") as entries:
@@ -252,9 +252,9 @@ def _begun(folder: Path) -> set[str]:
         return set()
 
 
-def _state(id: str, done: set[str], failed: Mapping[str, str], begun: set[str]) -> str:
+def _state(id: str, done: set[str], failed: Mapping[str, str], started: set[str]) -> str:
     """Return 2 for a finished cell, 3 for a failed one, 1 for one with a checkpoint, else 0."""
-    return "2" if id in done else "3" if id in failed else "1" if id in begun else "0"
+    return "2" if id in done else "3" if id in failed else "1" if id in started else "0"
 
 
 def _estimate(times: list[float], left: int) -> float:

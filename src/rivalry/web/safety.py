@@ -70,8 +70,8 @@ class Guard:
         Its port.
     """
 
-    def __init__(self, inner: Application, token: str, host: str, port: int) -> None:
-        self.inner, self.token, self.host, self.port = inner, token, host, port
+    def __init__(self, application: Application, token: str, host: str, port: int) -> None:
+        self.application, self.token, self.host, self.port = application, token, host, port
         self.cookie = f"rivalry_{port}"  # cookies do not tell ports apart
         self.secret = sha256(f"cookie {token}".encode()).hexdigest()
         self._names = {*LOOPBACK, host.lower(), socket.gethostname().lower()}
@@ -80,15 +80,15 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
-                await self.inner(scope, receive, send)
+                await self.application(scope, receive, send)
             return
         headers = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in scope["headers"]}
-        begun, fresh = False, False
+        started, fresh = False, False
 
         async def answer(message: Message) -> None:
-            nonlocal begun
+            nonlocal started
             if message["type"] == "http.response.start":
-                begun = True
+                started = True
                 message = {**message, "headers": self._headers(message["headers"], fresh)}
             await send(message)
 
@@ -98,9 +98,9 @@ class Guard:
             self._check_origin(scope["method"], headers)
             fresh = self._admit(scope, headers)
             body = await _body(receive, headers) if scope["method"] not in ("GET", "HEAD") else b""
-            await self.inner(scope, _replay(body, receive), answer)
+            await self.application(scope, _replay(body, receive), answer)
         except Refused as refused:
-            if not begun:
+            if not started:
                 await _refuse(refused, answer)
 
     def _headers(self, given: list[tuple[bytes, bytes]], fresh: bool) -> list[tuple[bytes, bytes]]:
@@ -151,8 +151,8 @@ class Guard:
     def _admit(self, scope: Scope, headers: Mapping[str, str]) -> bool:
         """Refuse a request without cookie or token; return whether it is to receive the cookie."""
         # other programs on this machine set cookies too, of whatever form
-        held = dict(part.strip().partition("=")[::2] for part in headers.get("cookie", "").split(";"))
-        has_cookie = compare_digest(held.get(self.cookie, "").encode(), self.secret.encode())
+        cookies = dict(part.strip().partition("=")[::2] for part in headers.get("cookie", "").split(";"))
+        has_cookie = compare_digest(cookies.get(self.cookie, "").encode(), self.secret.encode())
         page = scope["method"] == "GET" and not scope["path"].startswith(("/api/", "/static/"))
         token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0] if page else ""
         if token and compare_digest(token.encode(), self.token.encode()):

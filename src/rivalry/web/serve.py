@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rivalry.web.jobs import Jobs
+    from rivalry.web.processes import Jobs
 
 PORT = 8765  # the first port that is tried
 
@@ -56,9 +56,9 @@ def serve(
     token = secrets.token_urlsafe(24)
     number = listener.getsockname()[1]
     name = host or "127.0.0.1"
-    shown = socket.gethostname() if name in ("0.0.0.0", "::") else f"[{name}]" if ":" in name else name
+    visible = socket.gethostname() if name in ("0.0.0.0", "::") else f"[{name}]" if ":" in name else name
     mark = "&" if "?" in page else "?"
-    address = f"http://{shown}:{number}{page}{mark}token={token}"
+    address = f"http://{visible}:{number}{page}{mark}token={token}"
     import uvicorn
 
     from rivalry.web.app import Workbench, create_app

@@ -14,7 +14,7 @@ from jaxtyping import Array
 from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
 from rivalry.core.jax import compiled, jax, jnp
-from rivalry.core.logarithms import Bounds, amounts
+from rivalry.core.logarithms import BoundsOfEquilibria, amounts
 from rivalry.core.space import Profile
 from rivalry.games.race import period
 from rivalry.games.race.model import Race
@@ -52,8 +52,8 @@ def slopes_in_logs(race: Race, y: Profile) -> Profile:
     rules, numbers, n = race.rules, race.numbers_at(0), race.players
     xs, xp = jnp.exp(y[:, 0]), jnp.exp(y[:, 1])
     log_p = log(numbers["performance_productivity"]) + numbers["performance_exponent"] * y[:, 1]
-    odds = log(numbers["safety_productivity"]) + numbers["safety_exponent"] * y[:, 0]
-    z = odds - numbers["scale_penalty"] * log_p
+    log_odds = log(numbers["safety_productivity"]) + numbers["safety_exponent"] * y[:, 0]
+    z = log_odds - numbers["scale_penalty"] * log_p
     p, sigma = jnp.exp(log_p), jax.nn.sigmoid(z)
     safe, rho, d = (
         rules.risk(z, sigma, numbers),
@@ -74,10 +74,10 @@ def slopes_in_logs(race: Race, y: Profile) -> Profile:
         prize = value[i, i] - jnp.sum(share * value[i, others]) - nobody * alone[i]
         elsewhere = (1 - q) * jnp.sum(share * stake[i, others])
         gain = _safety_gain(rules.risk, numbers, i, sigma, z, safe, q * stake[i, i], elsewhere)
-        kept = safe + (1 - safe) * keep[i]
-        grows = q * kept[i] * numbers["prize_per_performance"][i]
+        lasting = safe + (1 - safe) * keep[i]
+        grows = q * lasting[i] * numbers["prize_per_performance"][i]
         if own_basis:
-            lost = jnp.sum(share * kept[others])
+            lost = jnp.sum(share * lasting[others])
             grows = grows + (1 - q) * lost * numbers["loser_prize_per_performance"][i]
         decisive = numbers["decisiveness"] * (p[i] if difference else 1.0)
         performance = decisive * (q * (1 - q)) * prize - numbers["scale_penalty"][i] * gain + grows * p[i]
@@ -132,7 +132,7 @@ def _safety_gain(
 # --- bounds on equilibria ---------------------------------------------------------------------------------
 
 
-def equilibrium_bounds(race: Race) -> Bounds:
+def equilibrium_bounds(race: Race) -> BoundsOfEquilibria:
     """Return inputs between which all equilibria of a race of one period lie.
 
     Proved for two players, the contest ``ratio`` where somebody always wins, risk ``winner_only`` and linear
@@ -154,18 +154,18 @@ def equilibrium_bounds(race: Race) -> Bounds:
     why nothing is proved.
     """
     low, high = np.asarray(race.space.zero_threshold), np.asarray(race.space.high)
-    whole = partial(Bounds, low, high)
+    whole = partial(BoundsOfEquilibria, low, high)
     if why := _obstacle(race):
         return whole(f"no bounds on equilibria are proved for {why}")
     numbers = _numbers(race)
     trial, beaten = _best_trial(numbers, high)
     surplus, *ends = _enclosed_bounds(numbers, trial, beaten)
-    least, most = amounts(*ends)
+    lowest, highest = amounts(*ends)
     if not float(surplus) > 0 or not np.all(np.isfinite(ends)):
         return whole("no bounds on equilibria are proved: winning may not pay")
-    if np.any(most >= high):
+    if np.any(highest >= high):
         return whole("no bounds on equilibria are proved: they exceed the largest inputs")
-    return Bounds(least, most, "")
+    return BoundsOfEquilibria(lowest, highest, "")
 
 
 def _obstacle(race: Race) -> str:

@@ -9,7 +9,7 @@ from inspect import signature
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -25,11 +25,8 @@ from rivalry.lab.study.build import LEADERS, build_game, build_method, build_plo
 from rivalry.lab.study.document import MANY, run_keys
 from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.lab.study.identity import canonical
-from rivalry.lab.study.points import Grid, apply_changes, batch_points, is_number, split_key
+from rivalry.lab.study.points import Cell, Grid, apply_changes, batch_points, is_number, split_key
 from rivalry.plots import PLOTS
-
-if TYPE_CHECKING:
-    from rivalry.lab.study.model import Cell
 
 Table = Mapping[str, Any]
 LARGEST = 1e300  # beyond it every value is checked in a game

@@ -16,22 +16,9 @@ from rivalry.lab.study import document, expect, names
 from rivalry.lab.study.errors import StudyError, unknown
 from rivalry.lab.study.expect import Axes
 from rivalry.lab.study.identity import canonical, digest, join, plain, words
-from rivalry.lab.study.points import MOST, Grid, apply_changes, flat, short_names, split_key
+from rivalry.lab.study.points import MOST, Cell, Grid, apply_changes, flat, short_names, split_key
 
 SCHEMA = 1  # of a resolved study and of a cell's task
-
-
-class Cell(NamedTuple):
-    """One point of a sweep with one method and one replication: the unit of work, seeding and resuming.
-
-    ``id`` is the digest of ``task``, 16 hexadecimal digits; ``point`` gives each swept coordinate's value.
-    """
-
-    id: str
-    point: dict[str, Any]
-    method: str
-    replication: int
-    task: dict[str, Any]
 
 
 @dataclass(frozen=True, repr=False)

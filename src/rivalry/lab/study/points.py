@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import product
 from math import prod
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
@@ -37,6 +37,19 @@ Span = TypedDict(  # evenly spaced values, ends included
         "scale": NotRequired[Literal["linear", "log"]],
     },
 )
+
+
+class Cell(NamedTuple):
+    """One point of a sweep with one method and one replication: the unit of work, seeding and resuming.
+
+    ``id`` is the digest of ``task``, 16 hexadecimal digits; ``point`` gives each swept coordinate's value.
+    """
+
+    id: str
+    point: dict[str, Any]
+    method: str
+    replication: int
+    task: dict[str, Any]
 
 
 def split_key(key: str) -> list[str | int]:

@@ -1,7 +1,10 @@
-"""Processes that compute runs: the same commands as on a terminal, each in a session of its own.
+"""Processes beside the server: commands that compute runs, and one that answers questions.
 
-A run goes on without the server, and the server finds it again by the lock on its folder. Nothing is known
-here that is not in the folders, except the last line of a command that failed.
+Runs are computed by the same commands as on a terminal, each in a session of its own. A run goes on without
+the server, and the server finds it again by the lock on its folder. Nothing is known here that is not in the
+folders, except the last line of a command that failed.
+
+All that loads JAX, xarray or Matplotlib is asked of a `SingleProcess`, so that pages do not wait for it.
 """
 
 from __future__ import annotations
@@ -13,28 +16,33 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from multiprocessing import get_context
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
+from rivalry.lab.executor.pool import end_with_parent
 from rivalry.web.safety import Refused
 
 MOST = 4  # runs at a time
 
 
-class Job(NamedTuple):
-    """A command begun by this server, and the file of its messages."""
+class StartedCommand(NamedTuple):
+    """A command started by this server, and the file of its messages."""
 
     process: subprocess.Popen[bytes]
     messages: IO[bytes]
 
 
 class Jobs:
-    """Commands begun by this server, by the folder of their run."""
+    """Commands started by this server, by the folder of their run."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self._jobs: dict[Path, Job] = {}
+        self._jobs: dict[Path, StartedCommand] = {}
         self._lock = threading.Lock()
 
     def begin(self, folder: Path, arguments: Sequence[str]) -> None:
@@ -53,7 +61,7 @@ class Jobs:
                 stderr=messages,
                 start_new_session=True,  # Ctrl-C in the server's terminal ends the server, not the run
             )
-            self._jobs[folder] = Job(process, messages)
+            self._jobs[folder] = StartedCommand(process, messages)
 
     def working(self) -> list[Path]:
         """Return the folders of this server's commands that have not ended."""
@@ -130,3 +138,64 @@ def _is_alive(number: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+class SingleProcess:
+    """One process, started at the first question and ended with the server; questions wait in line.
+
+    A question that takes longer than ``seconds`` is given up, and the process is started again.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._pool: ProcessPoolExecutor | None = None
+        self._lock = threading.Lock()
+
+    def ask(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what a function returns in the process. Raises `Refused` with the function's error."""
+        with self._lock:
+            if self._pool is None:
+                spawn = get_context("spawn")
+                self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=_begin)
+            pool = self._pool
+        try:
+            found, fault = pool.submit(_carefully, call, arguments).result(self.seconds)
+        except TimeoutError:
+            self.close(pool)
+            raise Refused(504, f"took longer than {self.seconds:g} seconds and was given up") from None
+        except (BrokenProcessPool, CancelledError, RuntimeError):
+            self.close(pool)
+            raise Refused(500, "the process that computes this ended; try again") from None
+        if fault:
+            raise Refused(*fault)
+        return found
+
+    def close(self, pool: ProcessPoolExecutor | None = None) -> None:
+        """End the process, even while it computes."""
+        with self._lock:
+            if self._pool is None or pool not in (None, self._pool):
+                return
+            pool, self._pool = self._pool, None
+        for process in list((pool._processes or {}).values()):
+            process.kill()  # a computation does not notice anything else
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin() -> None:
+    """Leave Ctrl-C to the server, and end with it however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(OSError):
+        os.nice(5)  # runs and pages come first
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+def _carefully(call: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[Any, tuple[int, str] | None]:
+    """Return a function's result, or status and line of its error."""
+    try:
+        return call(*arguments), None
+    except Refused as refused:
+        return None, (refused.status, refused.why)
+    except ValueError as error:  # wrong input, by the package's rule of one line each
+        return None, (400, " ".join(str(error).split())[:500])
+    except Exception as error:
+        return None, (500, f"{type(error).__name__}: {' '.join(str(error).split())[:400]}")
