@@ -70,6 +70,7 @@ def listed(rule: object, low: float = 0.0, high: float = 1.0, **options: object)
     return rv.solve(Duopoly(rule, low, high), AllEquilibria(**options))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_cournot_with_a_price_floor_has_one_equilibrium() -> None:
     found = rv.enumerate(Duopoly(cournot))
     assert (found.complete, len(found), len(found.undecided)) == (True, 1, 0)

@@ -125,7 +125,7 @@ CASES: dict[str, tuple[Callable[[], Any], list[list[float]] | None]] = {
 }
 # Newton's method leaves equilibria at which one player is at its bound and two attract no path.
 MISSED = ("steep substitutes",)
-QUICK = ("Cournot, capacity", "contest", "two goods")
+QUICK = ("contest",)
 
 
 def of_cost(name: str) -> Any:

@@ -115,7 +115,7 @@ CASES: dict[Any, tuple[list[list[float]], bool, str]] = {
     flat_at_a_bound: ([[0.0, 0.0]], False, "undecided"),
     false_derivative: ([[0.4, 0.4]], True, "every box is decided"),
 }
-QUICK = (undefined, public_good, tied)
+QUICK = (tied,)
 
 
 @pytest.mark.parametrize(

@@ -408,7 +408,8 @@ def test_run_that_another_process_computes_is_running(client: Client, tmp_path: 
     folder = tmp_path / "runs" / "many"
     many_cells.stored(folder, many_cells.study(3))
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom rivalry.core.files import Lock\n"
+        "import signal, sys, time\nfrom pathlib import Path\nfrom rivalry.core.files import Lock\n"
+        "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"  # jobs in the background of a shell ignore it
         "lock = Lock(Path(sys.argv[1])); lock.acquire(); print(1, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE) as other:

@@ -267,16 +267,17 @@ class _Failures:
 
 def check_progress() -> Callable[[int, int], None]:
     """Return a callback that reports the progress of a study's check every few seconds."""
-    began = spoke = 0.0  # the first cell also loads what all cells need, so the pace excludes it
+    began = spoke = 0.0
+    before = 0  # the first cells also load what all cells need, so the pace excludes them
 
     def receive(done: int, total: int) -> None:
-        nonlocal began, spoke
+        nonlocal began, spoke, before
         now = time.monotonic()
-        if done == 1:
-            began = spoke = now
+        if not before:
+            began, spoke, before = now, now, done
         elif now - spoke >= EVERY:
             spoke = now
-            left = estimate(done - 1, total - done, now - began)
+            left = estimate(done - before, total - done, now - began)
             note(f"checking the study: {done} of {total} cells{left}")
 
     return receive

@@ -14,7 +14,6 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
-from starlette.exceptions import HTTPException
 
 from rivalry.core.files import DamagedFile
 from rivalry.lab.study import StudyError, load_study
@@ -115,8 +114,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _missing(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 404
-    return JSONResponse({"error": "there is nothing at this address"}, status)
+    return JSONResponse({"error": "there is nothing at this address"}, 404)
 
 
 async def _failed(request: Request, error: Exception) -> Response:
