@@ -56,7 +56,7 @@ def test_one_line_per_part_and_a_table(
     assert lines[-1].startswith("precipice  programs of best responses")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_programs_are_stored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A fresh process finds every program of the part in the cache."""
     import os

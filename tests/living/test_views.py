@@ -341,17 +341,3 @@ def test_players_circle_beyond_a_hopf_point(open_view: Any) -> None:
     wait(page, f"{heights} !== {json.dumps(before)}")
     page.evaluate("model.set('state', { cursor: { parameter: 0.47 }, settled: true }); model.save_changes()")
     assert page.locator(".rv-claim").inner_text().startswith("Unstable branch")
-
-
-def test_a_drag_frame_is_drawn_within_the_budget(open_view: Any) -> None:
-    game = rv.games.influencer(reach=[0.1, 0.15, 0.2], resource="bimodal")
-    page = open_view("line", line.view_of(game, None))
-    times = page.evaluate(
-        """() => Array.from({ length: 60 }, (_, k) => {
-          model.set("state", { profile: [[0.2 + 0.005 * k], [0.5], [0.75]], parameters: {}, settled: false });
-          model.save_changes();
-          return Number(document.getElementById("view").dataset.update);
-        })"""
-    )
-    assert json.loads(page.evaluate("JSON.stringify(model.get('figure').data.resource.points.length)")) == 100
-    assert float(np.median(times)) < 16

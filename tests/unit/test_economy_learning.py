@@ -218,7 +218,7 @@ MONITORS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("make", [economy, two_types, seeing])
 @pytest.mark.parametrize("name", MONITORS)
 def test_monitors_agree_with_plain_python(name: str, make: Any) -> None:

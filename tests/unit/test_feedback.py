@@ -85,7 +85,7 @@ def test_every_node_is_solved(found: rv.Solution) -> None:
     assert int(data.nodes_without_equilibrium) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_values_of_the_last_period_match_numpy(found: rv.Solution) -> None:
     """The value of the last period at a state is the discounted payoff of the one-period equilibrium."""
     for node in (333,):
@@ -94,7 +94,7 @@ def test_values_of_the_last_period_match_numpy(found: rv.Solution) -> None:
         assert np.allclose(found.data.node_value[0, node], right, atol=1e-7)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_no_deviation_on_the_equilibrium_path_gains_in_numpy(found: rv.Solution) -> None:
     """By exact values, no player gains on the path by another investment in the first period."""
     game = invest_race()

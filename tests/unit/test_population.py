@@ -181,7 +181,7 @@ def test_the_environment_is_consistent_at_the_stationary_population() -> None:
     np.testing.assert_allclose(again.rivals, there.env.rivals, atol=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_exploitability_is_the_gain_of_the_best_response() -> None:
     game = small()
     _, pi = drawn(game)

@@ -189,7 +189,7 @@ def test_too_few_policies_with_enough_entropy() -> None:
     assert "violation_share" not in found
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_without_an_equilibrium_the_status_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """With no stages allowed, continuation in beta cannot start."""
     monkeypatch.setattr(continuation, "STAGES", 0)
@@ -326,7 +326,7 @@ def test_random_policies_are_drawn_per_type(monkeypatch: pytest.MonkeyPatch) -> 
     assert found["equilibrium"][1].shape == (4 * LEVELS, LEVELS)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_one_compiled_program_for_all_beta() -> None:
     assert continuation.equilibrium(game(), 2.0)[2] <= continuation.ENOUGH
     compiled = continuation._next_stage._cached._cache_size()

@@ -234,7 +234,7 @@ def test_exploitability_of_many_agents_terminates() -> None:
     assert np.all(found["agent_exploitability"] >= 0)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_no_separate_metrics_without_exploration() -> None:
     found = ran(quick(exploration=0.0, compare=True))
     assert not any(name.endswith(("_eps", "_without_exploration")) for name in found if name != BARE)

@@ -216,7 +216,7 @@ def grid_regrets(game: Any, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return first.max(axis=(0, 1), keepdims=True) - first, second.max(axis=(2, 3), keepdims=True) - second
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_no_equilibrium_of_a_grid_in_logs_is_missing() -> None:
     game = race(**UNEQUAL)
     found = rv.enumerate(game, max_seconds=None)

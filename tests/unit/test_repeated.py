@@ -464,7 +464,7 @@ def test_shocks_are_weighted_by_their_probabilities() -> None:
     assert myopic_best_responses(led.tables, 1).tolist() == [3, 2, 2, 1, 1]  # (66 - q)/2, not (80 - q)/2
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_alternating_random_play_with_adjustment_costs_has_no_mean() -> None:
     game = rv.games.market(timing="alternating", adjustment="spot", adjustment_cost=1.0)
     at_random = RepeatedQLearning(sessions=2, control="random", action_grid=[20.0, 30.0], periods=10)

@@ -24,7 +24,7 @@ ACTIONS = ["rock", "paper", "scissors"]  # as in the classic game, for one compi
 pytestmark = pytest.mark.filterwarnings("ignore:not converged")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_rock_paper_scissors_conserves_the_product() -> None:
     game = rv.games.matrix("rock_paper_scissors")
     start = [[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]

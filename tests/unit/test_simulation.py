@@ -80,7 +80,7 @@ def test_exploitability_matches_value_iteration() -> None:
     np.testing.assert_allclose(found["regret"], found["exploitability"])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_measured_level_matches_the_mean_field() -> None:
     game = rv.games.karma(max_karma=4, mean_karma=2, agents=100, payment="PBS")
     found = ran(game, plays="all_in", evaluation=4000, warm_up=100)

@@ -115,11 +115,11 @@ CASES: dict[Any, tuple[list[list[float]], bool, str]] = {
     flat_at_a_bound: ([[0.0, 0.0]], False, "undecided"),
     false_derivative: ([[0.4, 0.4]], True, "every box is decided"),
 }
-QUICK = (tied,)
+COST = {tied: (), undefined: pytest.mark.slow, nearly_tied: pytest.mark.slow}
 
 
 @pytest.mark.parametrize(
-    "rule", [rule if rule in QUICK else pytest.param(rule, marks=pytest.mark.slow) for rule in CASES]
+    "rule", [pytest.param(rule, marks=COST.get(rule, pytest.mark.nightly)) for rule in CASES]
 )
 def test_lists_hold_every_equilibrium_or_say_where_it_may_be(rule: Any) -> None:
     known, complete, words = CASES[rule]
@@ -137,8 +137,10 @@ def test_lists_hold_every_equilibrium_or_say_where_it_may_be(rule: Any) -> None:
         assert listed.any() or possible.any()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("rule", CASES)
+@pytest.mark.parametrize(
+    "rule",
+    [pytest.param(rule, marks=pytest.mark.slow if rule in COST else pytest.mark.nightly) for rule in CASES],
+)
 def test_bounds_are_never_below_a_gain(rule: Any) -> None:
     known = np.array(CASES[rule][0]).reshape(-1, 2)
     for own in sorted({0.0, 0.2, 0.3, 0.5, 0.8, 1.0, *known[:, 0].tolist()}):

@@ -209,7 +209,6 @@ function render({ model, el: root }) {
   };
   let last = NaN;
   const update = () => {
-    const begin = performance.now();
     const at = value();
     plane.domain({}, { label: data.axes[axis()].label });
     diagram.draw();
@@ -230,7 +229,6 @@ function render({ model, el: root }) {
     }
     draw();
     knob.draw();
-    root.dataset.update = String(performance.now() - begin);
   };
   /** @param {any} orbit */
   const say = (orbit) => {

@@ -261,7 +261,6 @@ function render({ model, el: root }) {
       setPlayer(k, to, settled);
     } }));
   const update = () => {
-    const begin = performance.now();
     const state = stateOf(model);
     if (!same(parameters, state.parameters)) {
       parameters = state.parameters;
@@ -277,7 +276,6 @@ function render({ model, el: root }) {
     const gains = found.map((own) => own.gain);
     claim.show(gains.includes(null) ? null : Math.max(...gains), `${found[0].values.length} points`);
     controls.show();
-    root.dataset.update = String(performance.now() - begin);
   };
   /** Show the path from a profile and the basins of one player's start. @param {number} player @param {boolean} moving */
   const start = (player, moving) => {

@@ -176,7 +176,6 @@ function render({ model, el: root }) {
   };
   let path = [[0, 0]];
   const update = () => {
-    const begin = performance.now();
     const state = stateOf(model);
     const key = { parameters: state.parameters, axis: which(), others: state.profile.map((row) => (data.mixture ? 0
       : row.filter((_, k) => k !== which()))) };
@@ -205,7 +204,6 @@ function render({ model, el: root }) {
     }
     knob.draw();
     controls.show();
-    root.dataset.update = String(performance.now() - begin);
   };
   let stop = () => {};
   const iterate = button("Respond in turn", () => {

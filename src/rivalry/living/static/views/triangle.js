@@ -103,7 +103,6 @@ function render({ model, el: root }) {
     }));
   };
   const update = () => {
-    const begin = performance.now();
     const state = stateOf(model);
     if (!same(parameters, state.parameters)) {
       parameters = state.parameters;
@@ -129,7 +128,6 @@ function render({ model, el: root }) {
     claim.show(Math.max(...found.map((one) => one.gain)), `${grid.length} strategies per player`);
     for (const one of handles) one.draw();
     controls.show();
-    root.dataset.update = String(performance.now() - begin);
   };
   const tidy = (/** @type {number[]} */ own) => {
     const first = own.slice(0, 2).map((share) => Number(share.toPrecision(6)));
