@@ -122,6 +122,11 @@ def text_of(page: Any) -> str:
 
 def test_form_and_text_are_equal_and_errors_are_at_their_field(tab: Tab) -> None:
     page = tab.open("/study?name=slow")
+    right = text_of(page)
+    page.locator("textarea").fill(f"colour = 1\n{right}")
+    page.wait_for_selector('[data-key="game.name"]')  # the family's keys come later than the first check
+    until(page, "document.querySelector('[role=alert]').textContent.includes('colour')")
+    page.locator("textarea").fill(right)
     steps = page.locator('[data-key="method[0].steps"]')
     steps.fill("500")
     steps.press("Tab")

@@ -56,6 +56,8 @@ export default async function study({ root, query: given, go, title }) {
     lead, trust, faults,
     el("div", { class: "study" }, form, el("div", { class: "toml" }, el("div", { class: "row between" }, el("h2", {}, "TOML"), state), area)));
 
+  /** Errors of the latest check. @type {any[]} */
+  let errors = [];
   /** Send the text, with changes of the form; show what came back. @param {any[]} changes @param {boolean} build */
   async function check(changes, build) {
     const mine = ++turn;
@@ -89,14 +91,15 @@ export default async function study({ root, query: given, go, title }) {
       lead.textContent = data.question || "";
       const kinds = (Array.isArray(data.method) ? data.method : []).map((/** @type {any} */ one) => String(one?.kind ?? ""));
       const wanted = query({ family: data.game?.family, kinds: kinds.join(",") });
-      fill(found.errors);
+      errors = found.errors;
+      fill(errors);
       if (wanted !== schemaFor && !data.include) {
         schemaFor = wanted;
         const mine = wanted;
         ask(`/api/schema${wanted}`).then((got) => {
           if (mine !== schemaFor) return;
           schema = got;
-          fill(found.errors);
+          fill(errors);  // those of the latest check, which may have ended since
         }, (error) => faults.replaceChildren(notice(error.message, "bad")));
       }
     } else faults.replaceChildren(...found.errors.map((/** @type {any} */ error) => notice([error.key, error.message].filter(Boolean).join(": "), "bad")));
