@@ -12,7 +12,7 @@ a game. Its data:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -80,11 +80,16 @@ def view_of(game: Any, profile: np.ndarray | None) -> Found | None:
 
 def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:
     """Return the line of a record with its path, at the profile where it ended; None without either."""
+    return with_path(view_of, game, record)
+
+
+def with_path(view: Callable[[Any, Any], Found | None], game: Any, record: Record) -> Found | None:
+    """Return what ``view`` shows of the profile where a record ended, with its path; None without either."""
     if game is None or not {"path", "profile"} <= set(record):
         return None
     path = np.asarray(record["path"][1], dtype=float)
     path = path[np.isfinite(path).all(axis=(-2, -1))] if path.ndim == 3 else path
-    found = view_of(game, np.asarray(record["profile"][1])) if path.ndim == 3 and len(path) > 1 else None
+    found = view(game, np.asarray(record["profile"][1])) if path.ndim == 3 and len(path) > 1 else None
     if found is None:
         return None
     title, text, data = found

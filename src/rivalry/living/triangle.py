@@ -23,7 +23,7 @@ from rivalry.core.results import Record
 from rivalry.core.space import Simplex
 from rivalry.games.influencer.model import InfluencerGame
 from rivalry.games.matrix import Matrix
-from rivalry.living.line import MOST_PLAYERS, STEPS, Found, is_profile
+from rivalry.living.line import MOST_PLAYERS, Found, is_profile, with_path
 from rivalry.living.twins import numbers, player_names, sliders, twin_data
 
 CORNERS = 3
@@ -75,18 +75,7 @@ def view_of(game: Any, profile: np.ndarray | None) -> Found | None:
 
 def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:
     """Return the triangle of a record with its path, at the profile where it ended; None without either."""
-    if game is None or not {"path", "profile"} <= set(record):
-        return None
-    path = np.asarray(record["path"][1], dtype=float)
-    path = path[np.isfinite(path).all(axis=(-2, -1))] if path.ndim == 3 else path
-    found = view_of(game, np.asarray(record["profile"][1])) if path.ndim == 3 and len(path) > 1 else None
-    if found is None:
-        return None
-    every = np.unique(np.linspace(0, len(path) - 1, STEPS).astype(int))
-    found[2]["paths"] = [
-        {"label": f"Path of {len(path)} recorded profiles", "profiles": numbers(path[every])}
-    ]
-    return found
+    return with_path(view_of, game, record)
 
 
 def _apart(game: Any) -> np.ndarray:
