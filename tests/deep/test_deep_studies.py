@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.lab import report
+from rivalry.lab.report.judge import expectations
+from rivalry.lab.report.page import build
 from rivalry.lab.study import load_study, studies
 
 pytest.importorskip("ray")
@@ -21,10 +22,10 @@ def carried_out(name: str, folder: Path, quick: bool) -> None:
     """Run the study; every cell is done, compared values agree, and the report names the library versions."""
     run = rv.run_study(load_study(name).quick_form() if quick else load_study(name), folder)
     assert run.failures() == {}
-    data, page = run.dataset(), report.build(run.folder).read_text(encoding="utf-8")
+    data, page = run.dataset(), build(run.folder).read_text(encoding="utf-8")
     assert np.isfinite(data["resumed"].values.astype(float)).any()
     assert f"ray {run.made_by['ray']} and torch {run.made_by['torch']}" in page
-    rows = report.expectations(run.head["study"], data)
+    rows = expectations(run.head["study"], data)
     assert not [row for row in rows if row["expected_verdict"] == "differs"]
     assert not [row for row in rows if row["published_verdict"] == "differs" and not row["why"]]
 

@@ -15,7 +15,8 @@ import pytest
 
 from rivalry.lab.executor import carry_out, certify
 from rivalry.lab.export import export
-from rivalry.lab.report import build, expectations
+from rivalry.lab.report.judge import expectations
+from rivalry.lab.report.page import build
 from rivalry.lab.store import Run, StoreError, load_run
 from rivalry.lab.worker import run_cell
 

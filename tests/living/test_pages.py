@@ -13,7 +13,7 @@ import pytest
 import rivalry as rv
 from rivalry.core.results import Record
 from rivalry.lab.freeze import freeze
-from rivalry.lab.report import build
+from rivalry.lab.report.page import build
 from rivalry.living.figure import Figure, figure_of, figures_of_record
 from rivalry.living.page import frozen_page
 from rivalry.living.widget import widget_of

@@ -24,8 +24,10 @@ from rivalry.core import files
 from rivalry.core.method import BaseLearner, BaseMethod
 from rivalry.core.registry import load
 from rivalry.lab.executor import RunEvent, carry_out, pool, run_study
-from rivalry.lab.report import build, findings
+from rivalry.lab.report import findings
+from rivalry.lab.report.page import build
 from rivalry.lab.store import Run, load_run
+from rivalry.lab.store import run as run_module
 from rivalry.lab.study import Study, StudyError, names
 from rivalry.lab.study.points import values
 from rivalry.lab.worker import Job
@@ -159,6 +161,60 @@ def test_a_finished_run_is_resumed_without_building_a_game(
     everything = {cell.id for cell in many().cells()}
     replace(many(), plots=("paths",)).check(done=everything)  # plots may be new: they are checked in a game
     assert len(built) == 1
+
+
+def damage(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def certify_again(run: Run) -> None:
+    id = run.cells[0].id
+    run.write_certificate(id, run.read_cell(id))
+
+
+CHANGES: dict[str, Callable[[Run], object]] = {
+    "nothing": lambda run: None,
+    "a cell is gone": lambda run: run.cell_path(run.cells[0].id).unlink(),
+    "a cell is damaged": lambda run: damage(run.cell_path(run.cells[0].id)),
+    "a certificate is new": certify_again,
+    "a warning is new": lambda run: note(run, "done", "a warning"),
+    "the dataset is damaged": lambda run: damage(run.folder / "dataset.nc"),
+    "the report is gone": lambda run: (run.folder / "report.html").unlink(),
+    "a figure is gone": lambda run: next((run.folder / "figures").iterdir()).unlink(),
+    "the text is edited": lambda run: (run.folder / "study.toml").write_text("name = 'other'\n"),
+    "the digests are gone": lambda run: (run.folder / "SHA256SUMS").unlink(),
+}
+
+
+def note(run: Run, state: str, message: str) -> None:
+    with run.locking():
+        run.note(run.cells[0].id, state, 0.0, message)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.filterwarnings("ignore:.*damaged")
+def test_outputs_are_made_again_exactly_when_something_changed(
+    folder: Path, change: str, rivalry: Command
+) -> None:
+    CHANGES[change](load_run(folder))
+    outputs = [folder / "dataset.nc", folder / "report.html", *sorted((folder / "figures").iterdir())]
+    before = [path.stat().st_mtime_ns if path.exists() else 0 for path in outputs]
+    first = rivalry("resume", str(folder), "--workers", "1", "--json")
+    assert first.status == 0
+    after = [path.stat().st_mtime_ns for path in outputs]
+    assert ("drawing" in first.err) == (change != "nothing")
+    assert (after[1:] == before[1:]) == (change == "nothing")
+    assert rivalry("resume", str(folder), "--workers", "1", "--json").value == first.value
+    assert [path.stat().st_mtime_ns for path in outputs] == after  # nothing has changed since
+    assert load_run(folder).damaged() == []
+
+
+def test_another_version_makes_outputs_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_run(folder).is_reported()
+    monkeypatch.setattr(run_module, "version", lambda name: "99.0")
+    assert not load_run(folder).is_reported()
 
 
 @pytest.mark.parametrize("command", ["resume", "report"])

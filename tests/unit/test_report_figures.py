@@ -11,8 +11,8 @@ import xarray as xr
 
 from rivalry.core.statistics import half_width
 from rivalry.lab.executor import run_study
-from rivalry.lab.report import build
 from rivalry.lab.report.figures import MOST_DEFAULTS, draw
+from rivalry.lab.report.page import build
 from rivalry.lab.study import load_study
 from rivalry.plots import PLOTS, scenario
 from rivalry.plots.families import FAMILIES, OTHER, default_figures

@@ -24,7 +24,7 @@ import pytest
 from rivalry.core import files
 from rivalry.core.files import DamagedFile, StoreError, write_json
 from rivalry.lab.export import export
-from rivalry.lab.report import build
+from rivalry.lab.report.page import build
 from rivalry.lab.store import Run, load_run
 from tests.cli.conftest import Command, rivalry
 from tests.duel_study import record, store, study

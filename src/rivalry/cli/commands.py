@@ -243,7 +243,7 @@ def run(
     with output.reserve_stdout():
         chosen = work.study(study, set_ or [], sweep or [], repeated, quick)
         done = work.run(chosen, out, count, hire, accept_version=accept_version)
-    return _print_result(json, *done)
+    return _print_run(json, done)
 
 
 @app.command()
@@ -260,13 +260,19 @@ def resume(
     count = values.whole(workers, "--workers", most=1024)
     with output.reserve_stdout():
         done = work.resume(run, count, hire, accept_version=accept_version)
-    return _print_result(json, *done)
+    return _print_run(json, done)
 
 
-def _print_result(json: bool, data: Any, words: str, status: int = 0) -> int:
-    """Print a command's result, as data or as text, and return its exit status."""
+def _print_run(json: bool, done: work.Reported) -> int:
+    """Print the results of a run, and return the exit status: 1 unless all cells are done."""
+    output.print_json(work.result(done)) if json else output.print_text(work.results_as_text(done))
+    return int(done.run.status != "done")
+
+
+def _print_result(json: bool, data: Any, words: str) -> int:
+    """Print a command's result, as data or as text, and return the exit status."""
     output.print_json(data) if json else output.print_text(words)
-    return status
+    return 0
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.cli import output
@@ -18,24 +19,20 @@ if TYPE_CHECKING:
 ROWS = 12  # most points of a study in the table
 
 
-def text(run: Run, found: Mapping[str, Any], findings: Mapping[str, Findings]) -> str:
+def text(run: Run, findings: Mapping[str, Findings], report: Path) -> str:
     """Return a run's results as text; the last line is the report's path.
 
-    Parameters
-    ----------
-    found
-        What ``--json`` prints.
-    findings
-        Those of the parts by name, or the run's under an empty name.
+    ``findings`` are those of the parts by name, or the run's under an empty name.
     """
-    from rivalry.lab.report import lines as warning_lines
-    from rivalry.lab.report import warnings_of
+    from rivalry.lab.report.warned import lines as warning_lines
+    from rivalry.lab.report.warned import warnings_of
+    from rivalry.lab.store import status_of
     from rivalry.lab.study.expect import differences
 
     parts = run.parts() or {"": run}
     quick = ", quick form" if run.head["study"].get("quick_form") else ""
-    cells = found["cells"]
-    lines = [f"{found['study']}: {found['status']}, {cells['done']} of {cells['total']} cells{quick}"]
+    cells = run.counts()
+    lines = [f"{run.name}: {status_of(cells)}, {cells['done']} of {cells['total']} cells{quick}"]
     changed = [one.words for part in parts.values() for one in differences(part.head["study"])]
     lines += [f"changed from the study: {words}" for words in dict.fromkeys(changed)]
     for part in parts.values():
@@ -44,12 +41,13 @@ def text(run: Run, found: Mapping[str, Any], findings: Mapping[str, Findings]) -
             lines.append(f"computed once, not in {count} replications, for lack of draws: {', '.join(once)}")
     for name, part in parts.items():
         lines += _results(name, part, findings[name])
-    lines += [*references(found["expectations"], parts=len(findings) > 1), *claims(findings)]
+    expectations = [judged.row for own in findings.values() for judged in own.judged]
+    lines += [*references(expectations, parts=len(findings) > 1), *claims(findings)]
     # over all parts: a warning of several parts is one line
     rows = warnings_of([notes for part in parts.values() for notes in part.warnings().values()])
     lines += [f"warning: {line}" for line in warning_lines(rows)]
     fitted = [line if "\n" in line else output.paragraph(line) for line in lines]
-    return "\n".join([*fitted, found["report"]])
+    return "\n".join([*fitted, str(report)])
 
 
 def _results(name: str, part: Run, findings: Findings) -> list[str]:

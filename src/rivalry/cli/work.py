@@ -110,13 +110,17 @@ def _takes(part: Study, key: str, value: Any) -> bool:
     return True
 
 
-CommandResult = tuple[Any, str, int]
-"""What a command returns: value for scripts, text for readers, exit status."""
+class Reported(NamedTuple):
+    """A run, what is found in it, and the path of its report."""
+
+    run: Run
+    findings: Mapping[str, Findings]
+    path: Path
 
 
 def run(
     chosen: Study, out: Path | None, workers: int | None, hire: Hire | None, *, accept_version: bool
-) -> CommandResult:
+) -> Reported:
     """Run a study, or continue its run."""
     from rivalry.lab.store import Run, finished_cells
 
@@ -131,7 +135,7 @@ def run(
     return _carry_out(studies, studies, done, open_run, workers, hire, accept_version)
 
 
-def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_version: bool) -> CommandResult:
+def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_version: bool) -> Reported:
     """Continue a run."""
     from rivalry.lab.store import Run, finished_cells
 
@@ -163,7 +167,7 @@ def _carry_out(
     workers: int | None,
     hire: Hire | None,
     accept_version: bool,
-) -> CommandResult:
+) -> Reported:
     """Check the studies that may need it, compute the remaining cells, and build figures and report."""
     from rivalry.lab.executor import as_context, carry_out
 
@@ -173,20 +177,21 @@ def _carry_out(
             one.check(output.check_progress(), done)
         run = open_run()
         with output.progress(str(run.folder)) as receive:
-            status = carry_out(
-                run, workers=workers, progress=receive, accept_version=accept_version, executor=hire
-            )
-    output.note(f"{run.folder}: drawing the figures and the report")
-    _draw_own(run)
+            carry_out(run, workers=workers, progress=receive, accept_version=accept_version, executor=hire)
     findings = findings_of(run)
-    path = _report(run, findings)
-    found = result(run, status, path, findings)
-    return found, summary.text(run, found, findings), int(status != "done")
+    if not any(part.plot_files for part in studies) and run.is_reported():
+        _note_left_out(run)
+        path = run.folder / "report.html"
+    else:
+        output.note(f"{run.folder}: drawing the figures and the report")
+        _draw_own(run)
+        path = _report(run, findings)
+    return Reported(run, findings, path)
 
 
 def _draw_own(run: Run) -> None:
     """Draw the plots of user files, which only this command may run; later reports use these figures."""
-    from rivalry.lab.report import draw_own
+    from rivalry.lab.report.figures import draw_own
 
     for name, part in (run.parts() or {run.name: run}).items():
         with part.locking():
@@ -208,16 +213,19 @@ def findings_of(run: Run) -> dict[str, Findings]:
     return {name: Findings(part.head["study"], part.collect().data) for name, part in parts}
 
 
-def result(run: Run, status: str, path: Path, findings: Mapping[str, Findings]) -> dict[str, Any]:
+def result(reported: Reported) -> dict[str, Any]:
     """Return what ``run --json`` prints; the lists of a study's parts are joined."""
-    from rivalry.lab.report import results, warnings_of
+    from rivalry.lab.report.judge import results
+    from rivalry.lab.report.warned import warnings_of
+    from rivalry.lab.store import status_of
     from rivalry.lab.study.expect import differences
 
+    run, findings, path = reported
     counts, parts = run.counts(), _by_part(run)
     return {
         "run": str(run.folder),
         "study": run.name,
-        "status": status,
+        "status": status_of(counts),
         "cells": {key: counts[key] for key in ("total", "done", "failed")},
         "results": [
             {"study": name or run.name, **row}
@@ -263,19 +271,11 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
     lines = [f"{run.name}: {found['status']}", ", ".join(f"{count} {key}" for key, count in counts.items())]
     for name, part in _by_part(run).items():
         if failures := part.failures():
-            from rivalry.lab.report import failures_of
+            from rivalry.lab.report.warned import failures_of
 
             kinds = failures_of(failures).items()
             lines += [f"failed: {_in_part(name, id)}: {one.line()}" for id, one in kinds]
     return found, "\n".join(lines)
-
-
-class Reported(NamedTuple):
-    """A run, what is found in it, and the path of its report."""
-
-    run: Run
-    findings: Mapping[str, Findings]
-    path: Path
 
 
 def report(folder: Path, out: Path | None = None) -> Reported:
@@ -288,7 +288,7 @@ def report(folder: Path, out: Path | None = None) -> Reported:
 
 
 def _report(run: Run, findings: Mapping[str, Findings], out: Path | None = None) -> Path:
-    from rivalry.lab.report import build
+    from rivalry.lab.report.page import build
 
     _note_left_out(run)
     return build(run, output.note, out, findings)
@@ -296,10 +296,7 @@ def _report(run: Run, findings: Mapping[str, Findings], out: Path | None = None)
 
 def results_as_text(reported: Reported) -> str:
     """Return the results of a run with a report as text."""
-    from rivalry.lab.store import status_of
-
-    run, findings, path = reported
-    return summary.text(run, result(run, status_of(run.counts()), path, findings), findings)
+    return summary.text(*reported)
 
 
 def _note_left_out(run: Run) -> None:
@@ -355,7 +352,7 @@ def freeze(folder: Path, out: Path | None) -> dict[str, Any]:
     return {"files": [str(done.file)], "left_out": [row._asdict() for row in done.left_out]}
 
 
-def certify(folder: Path, proof: bool = False) -> CommandResult:
+def certify(folder: Path, proof: bool = False) -> tuple[dict[str, Any], str]:
     """Recompute certificates; later reports use them."""
     from rivalry.lab.executor import certify as recompute
     from rivalry.lab.store import Run
@@ -371,4 +368,4 @@ def certify(folder: Path, proof: bool = False) -> CommandResult:
     head += ["rounding", "radius", "reason"] * proof
     lines = [output.table(head, [[row[key] for key in head] for row in found]), *summary.claims(findings)]
     lines.append(f"{count} certificates recomputed; `rivalry report {folder}` shows them")
-    return {"run": str(folder), "certificates": found}, "\n".join(lines), 0
+    return {"run": str(folder), "certificates": found}, "\n".join(lines)

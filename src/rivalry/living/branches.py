@@ -24,6 +24,7 @@ from rivalry.core.results import Record
 from rivalry.core.space import Box
 from rivalry.living.line import UNITS, Found
 from rivalry.living.twins import axis_names, numbers, player_names, twin_data
+from rivalry.plots.select import EVENTS
 
 ROWS = 400  # most rows of a branch that are sent
 
@@ -122,8 +123,6 @@ def _branches(found: dict[str, np.ndarray], rows: np.ndarray) -> list[dict[str, 
 
 def _events(found: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     """Return the events by parameter, with their words."""
-    from rivalry.plots.branches import EVENTS  # loads Matplotlib
-
     if not {"event_kind", "event_parameter", "event_position"} <= set(found):
         return []
     kinds, values = found["event_kind"], found["event_parameter"]

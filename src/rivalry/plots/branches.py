@@ -9,15 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from xarray import Dataset
 
-from rivalry.plots.select import At, DrawnPoint, NoSuchPoint, is_blank, point
+from rivalry.plots.select import EVENTS, At, DrawnPoint, NoSuchPoint, is_blank, point
 from rivalry.plots.style import INK, PALETTE, colours, name_colours
 
-EVENTS = {
-    "symmetric_loss": ("o", "loss of symmetry"),
-    "split": ("s", "split or crossing of branches"),
-    "fold": (">", "fold"),
-    "hopf": ("*", "Hopf point"),
-}
 TOLERANCE = 1e-6  # of all payoffs together: largest regret of an equilibrium
 NAMED = 4  # most events of one kind whose values are listed
 GREY = "#888888"  # of branches beside ends, where colours have another meaning

@@ -25,6 +25,13 @@ OWN |= {"equilibrium", "first_order_point", "place", "drawn", "reason"}
 """Dimensions of what results hold; any others are those of a sweep."""
 VIEWS = {name: name for name in ("influence", "shares", "resource", "landscape")} | {"field": "vector_field"}
 """Variables that a game works out on request, and the view that holds them."""
+EVENTS = {
+    "symmetric_loss": ("o", "loss of symmetry"),
+    "split": ("s", "split or crossing of branches"),
+    "fold": (">", "fold"),
+    "hopf": ("*", "Hopf point"),
+}
+"""Markers and names of the events on branches, by kind."""
 
 
 @runtime_checkable

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from xarray import Dataset
 
-from rivalry.plots.branches import EVENTS, branch_point, parameter, structure
-from rivalry.plots.select import At, DrawnPoint, dimension, find_sweep, is_blank, point, swept_values
+from rivalry.plots.branches import branch_point, parameter, structure
+from rivalry.plots.select import EVENTS, At, DrawnPoint, dimension, find_sweep, is_blank, point, swept_values
 from rivalry.plots.style import INK, PALETTE, add_colour_bar, caption, chart, colours, name_colours
 
 FEW = 40  # most rows that are marked one by one

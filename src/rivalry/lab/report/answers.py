@@ -20,10 +20,9 @@ from rivalry.core.results import (
 )
 from rivalry.core.statistics import format_interval, half_width, share_interval
 from rivalry.lab.report.tables import PROOFS
-from rivalry.plots.branches import EVENTS
 from rivalry.plots.families import FAMILIES, FamilyDefaults
 from rivalry.plots.metrics import metric_label
-from rivalry.plots.select import format_value, is_blank
+from rivalry.plots.select import EVENTS, format_value, is_blank
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -331,7 +330,8 @@ def answers(study: Mapping[str, Any], data: Dataset) -> list[Answer]:
     for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
         finished = np.flatnonzero(arrays["status"][index] != "")
         if len(finished):
-            here = {name: array[index][finished] for name, array in arrays.items()}
+            rows = slice(None) if finished.size == arrays["status"][index].size else finished
+            here = {name: array[index][rows] for name, array in arrays.items()}
             at = {
                 name: value
                 for dim, k in zip(lead, index, strict=True)
@@ -461,7 +461,8 @@ def _metrics(
 def _metric(variable: DataArray, values: np.ndarray, repeats: str) -> str:
     """Return one metric ``[result own ...]`` in words; empty where it has too many entries."""
     if values.dtype.kind == "U":
-        words = Counter(str(word) for word in values.ravel() if word)
+        texts = [str(word) for word in values.ravel() if word]
+        words = Counter(text.replace("_", " ") if variable.name == "end_state" else text for text in texts)
         return counted(words) if values.ndim == 1 else ""
     numbers = np.where(values == -1, np.nan, values) if values.dtype.kind == "i" else values.astype(float)
     if "session" in variable.dims:  # sessions are independent runs of one cell

@@ -73,6 +73,7 @@ def build(
     """
     run = run if isinstance(run, Run) else Run.open(run)
     included = run.parts()
+    sources = {one: one.source() for one in (run, *included.values())} if out is None else {}
     known = {name: _findings(part, findings.get(name)) for name, part in (included or {"": run}).items()}
     target = run.folder if out is None else folder_for(Path(out))
     sections = []
@@ -106,9 +107,8 @@ def build(
     }
     path = target / "report.html"
     write(path, _template().render(content).encode())
-    if out is None:
-        for one in (run, *included.values()):
-            one.seal()
+    for one, source in sources.items():
+        one.seal(source)
     return path
 
 

@@ -173,9 +173,16 @@ def _place(part: Sequence[Answer]) -> str:
     mean = "the mean " if part[0].repeats == "replications" and any("±" in end for end in ends) else ""
     every = " for every player" if all(end.startswith("each ") for end in ends) else ""
     ends = [end.removeprefix("each ") for end in ends] if every else ends
-    between = {one.profile_words for one in part} - {"", part[0].profile_words}
-    others = " at both ends of the range, with other profiles between" if between and not ends[1:] else ""
+    between = not ends[1:] and not all(_same_place(one, part[0]) for one in part)
+    others = " at both ends of the range, with other profiles between" if between else ""
     return f"at {mean}{f'profiles from {ends[0]} to {ends[1]}' if ends[1:] else ends[0]}{every}{others}"
+
+
+def _same_place(one: Answer, other: Answer) -> bool:
+    """Return whether an answer has the printed profile of another, or none."""
+    if one.profile is not None and other.profile is not None and np.array_equal(one.profile, other.profile):
+        return True  # printing thousands takes longer than comparing them
+    return one.profile_words in ("", other.profile_words)
 
 
 def _claims(part: Sequence[Answer]) -> str:

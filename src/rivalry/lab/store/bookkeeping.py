@@ -3,7 +3,8 @@
 ``index.sqlite`` holds wall times, warnings and failures; it can be rebuilt from the other files.
 ``SHA256SUMS`` holds the digests of files that do not contain one, in the format of the program
 ``sha256sum``, which checks it with ``-c``. It is written when work on a run ends and removed when work
-begins; its last line is the digest of the lines before, as a comment.
+begins; its last line is the digest of the lines before, as a comment. A comment before it is the digest of
+what the dataset, the figures and the report were made from: while both hold, none need be made again.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from hashlib import file_digest, sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from rivalry.core.files import DamagedFile, DiskFull, read_bytes, write
 
 SUMS = "SHA256SUMS"
 _FILES = ("dataset.nc", "index.sqlite", "log.txt")
 _LINE = re.compile(r"([0-9a-f]{64})  ((?:figures/)?[^/\n]+)")
+_MADE_FROM = re.compile(r"# made from ([0-9a-f]{64})")
 
 
 class Index:
@@ -136,36 +139,52 @@ def _require_sound(db: sqlite3.Connection, why: str) -> None:
         raise sqlite3.DatabaseError(why)
 
 
-def write_sums(folder: Path) -> None:
+class _Sums(NamedTuple):
+    files: dict[str, str]  # digests by name
+    made_from: str  # digest of what the outputs were made from; empty if they must be made again
+
+
+def write_sums(folder: Path, made_from: str) -> None:
     """Write the digests of a run's files. Raises `rivalry.core.files.DiskFull`."""
-    _write(folder, {name: _digest(folder / name) for name in _FILES if (folder / name).is_file()})
+    known = {name: _digest(folder / name) for name in _FILES if (folder / name).is_file()}
+    _write(folder, _Sums(known, made_from))
 
 
-def update_sums(folder: Path) -> None:
+def update_sums(folder: Path, made_from: str) -> None:
     """Update the digests of the report and the figures, if there are sums."""
     known = _read(folder)
     if known is not None:
-        _write(folder, {name: digest for name, digest in known.items() if name in _FILES})
+        files = {name: digest for name, digest in known.files.items() if name in _FILES}
+        _write(folder, _Sums(files, made_from))
 
 
-def _write(folder: Path, known: dict[str, str]) -> None:
+def made_from(folder: Path) -> str:
+    """Return the digest of what the dataset, the figures and the report were made from, empty if unknown."""
+    known = _read(folder)
+    return known.made_from if known else ""
+
+
+def _write(folder: Path, known: _Sums) -> None:
     made = [folder / "report.html", *sorted((folder / "figures").glob("*.svg"))]
     figures = {path.relative_to(folder).as_posix(): _digest(path) for path in made if path.is_file()}
-    body = "".join(f"{digest}  {name}\n" for name, digest in {**known, **figures}.items())
+    body = "".join(f"{digest}  {name}\n" for name, digest in {**known.files, **figures}.items())
+    body += f"# made from {known.made_from}\n" * bool(known.made_from)
     write(folder / SUMS, f"{body}# {sha256(body.encode()).hexdigest()}\n".encode())
 
 
-def _read(folder: Path) -> dict[str, str] | None:
-    """Return the digests by name; None if they are missing or damaged."""
+def _read(folder: Path) -> _Sums | None:
+    """Return the digests; None if they are missing or damaged."""
     try:
         body, _, last = read_bytes(folder / SUMS).rpartition(b"# ")
     except DamagedFile:
         return None
-    rows = [_LINE.fullmatch(line) for line in body.decode(errors="replace").splitlines()]
+    lines = body.decode(errors="replace").splitlines()
+    source = _MADE_FROM.fullmatch(lines.pop()) if lines and lines[-1].startswith("#") else None
+    rows = [_LINE.fullmatch(line) for line in lines]
     if last != f"{sha256(body).hexdigest()}\n".encode():
         return None
     found = {row[2]: row[1] for row in rows if row is not None}
-    return found if len(found) == len(rows) else None
+    return _Sums(found, source[1] if source else "") if len(found) == len(rows) else None
 
 
 def altered_files(folder: Path) -> Iterator[DamagedFile]:
@@ -173,7 +192,7 @@ def altered_files(folder: Path) -> Iterator[DamagedFile]:
     known = _read(folder)
     if known is None and os.path.lexists(folder / SUMS):
         yield DamagedFile(folder / SUMS, "its lines do not match its digest")
-    for name, digest in (known or {}).items():
+    for name, digest in (known.files if known else {}).items():
         if not (folder / name).is_file():
             yield DamagedFile(folder / name, "missing")
         elif _digest(folder / name) != digest:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -248,7 +249,7 @@ class ReadCell(NamedTuple):
 
     stamps: Stamps
     cell: files.Stored | None
-    certificate: Record
+    certificate: files.Stored | None
     forms: Forms
     damaged: tuple[DamagedFile, ...]
 
@@ -259,6 +260,7 @@ class CellFiles:
     def __init__(self, folder: Path, family: str) -> None:
         self.folder, self.family = folder, family
         self._known: dict[str, ReadCell] = {}
+        self.digest = ""  # of all cells and certificates, as last read
 
     def path(self, id: str) -> Path:
         """Return the path of a cell's file."""
@@ -277,8 +279,13 @@ class CellFiles:
         stamps = self.stamps()
         with pause_collection():
             self._known = {id: self._read(id, stamps[id]) for id in ids if id in stamps}
+        self.digest = _digest_of(self._known)
         damaged = [error for one in self._known.values() for error in one.damaged]
-        found = {id: one.cell.record | one.certificate for id, one in self._known.items() if one.cell}
+        found = {
+            id: one.cell.record | (one.certificate.record if one.certificate else {})
+            for id, one in self._known.items()
+            if one.cell
+        }
         readable = list(found)
         for k, why in misfits([self._known[id].forms for id in readable]).items():
             damaged.append(DamagedFile(self.path(readable[k]), why))
@@ -305,24 +312,25 @@ class CellFiles:
         try:
             cell = self.read(id)
         except DamagedFile as error:
-            return ReadCell(stamps, None, {}, {}, (error,))
-        damaged, newer = list[DamagedFile](), Record()
+            return ReadCell(stamps, None, None, {}, (error,))
+        damaged, newer = list[DamagedFile](), None
         if stamps[1] is not None:
             try:
                 newer = self._newer_certificate(id, cell)
             except DamagedFile as error:  # the cell still has its own certificate
                 damaged.append(error)
-        return ReadCell(stamps, cell, newer, forms(cell.record | newer), tuple(damaged))
+        record = cell.record | newer.record if newer else cell.record
+        return ReadCell(stamps, cell, newer, forms(record), tuple(damaged))
 
-    def _newer_certificate(self, id: str, cell: files.Stored) -> Record:
-        """Return a cell's recomputed certificate; empty if it is of another result."""
+    def _newer_certificate(self, id: str, cell: files.Stored) -> files.Stored | None:
+        """Return a cell's recomputed certificate; None if it is of another result."""
         path = self._certificate_path(id)
         stored = self.read_inside(path, kind="certificate", name=id)
         if stored.meta.get("of") != cell.digest:
-            return {}
+            return None
         if wrong := record_fault(cell.record | stored.record):
             raise DamagedFile(path, wrong)
-        return stored.record
+        return stored
 
     def write_certificate(self, id: str, record: Record) -> None:
         """Store a recomputed certificate beside its cell, which stays unchanged. Raises `DiskFull`."""
@@ -339,6 +347,15 @@ class CellFiles:
         if stored.meta["schema"] >= files.DIGESTS or expected.get("kind") == "checkpoint":
             return stored
         return stored._replace(record=upgrade_record(stored.record, self.family))
+
+
+def _digest_of(cells: Mapping[str, ReadCell]) -> str:
+    """Return one digest of all cells and certificates read, damaged or not."""
+    digests = [
+        (id, *(one.digest if one else "" for one in (read.cell, read.certificate)), *map(str, read.damaged))
+        for id, read in cells.items()
+    ]
+    return sha256(repr(digests).encode()).hexdigest()
 
 
 def leads_out(path: Path, folder: Path) -> bool:

@@ -22,6 +22,7 @@ from rivalry.lab.store.bookkeeping import (
     SUMS,
     Index,
     altered_files,
+    made_from,
     read_index,
     read_seconds,
     update_sums,
@@ -96,6 +97,9 @@ class Run:
         self._parts: dict[str, Run] | None = None
         self._source: Study | None = None  # the study, where the run was made of one
         self._collected: tuple[dict[str, Stamps], Collected] | None = None
+        self._made_from = (
+            ""  # while locked: what the stored outputs were made from, if nothing of them changed
+        )
         self._take_head(head, stamp)
 
     def _take_head(self, head: Mapping[str, Any], stamp: files.Stamp | None) -> None:
@@ -370,7 +374,9 @@ class Run:
         check_length(self.folder)
         self._lock.acquire()
         try:
-            for error in list(altered_files(self.folder)):  # all of them can be rebuilt
+            altered = list(altered_files(self.folder))
+            self._made_from = "" if altered else made_from(self.folder)
+            for error in altered:  # all of them can be rebuilt
                 warnings.warn(self._set_aside(error), stacklevel=4)
             # files change from here on: after a kill, no digest is better than a wrong one
             (self.folder / SUMS).unlink(missing_ok=True)
@@ -380,15 +386,15 @@ class Run:
                 self._index.close()
                 self._index = None
             with suppress(DiskFull):  # without sums nothing is checked, and nothing is wrong
-                write_sums(self.folder)
+                write_sums(self.folder, self._made_from)
             self._lock.release()
 
-    def seal(self) -> None:
-        """Record the report and the figures in ``SHA256SUMS``, unless work is in progress."""
+    def seal(self, source: str) -> None:
+        """Record the report, the figures and their `source` in ``SHA256SUMS``, unless work is in progress."""
         with suppress(StoreError):
             self._lock.acquire()
             try:
-                update_sums(self.folder)
+                update_sums(self.folder, source)
             finally:
                 self._lock.release()
 
@@ -508,8 +514,27 @@ class Run:
             warnings.warn(f"{error}; left out, `rivalry {redo}` redoes it", stacklevel=2)
         return data.copy(deep=True)  # the caller may change it
 
+    def source(self) -> str:
+        """Return the digest of all that the dataset, the figures and the report are made from."""
+        self._damaged_cells()  # reads the cells
+        states, _ = read_index(self.folder / "index.sqlite")
+        aside = sorted(path.name for path in (self.folder / "damaged").glob("*"))
+        # which cells there are follows from the study
+        head = {key: value for key, value in self.head.items() if key != "cells"}
+        parts = [part.source() for part in self.parts().values()]
+        cells = [sorted(states.items()), self._cell_files.digest, aside]
+        seen = {"head": [head, self.text, version("rivalry")], "cells": cells, "parts": parts}
+        return sha256(files.json_bytes(seen)).hexdigest()
+
+    def is_reported(self) -> bool:
+        """Return whether the report, the figures and the dataset are those of the stored cells."""
+        return all(made_from(one.folder) == one.source() for one in (self, *self.parts().values()))
+
     def write_dataset(self) -> None:
-        """Write the dataset to ``dataset.nc``. Raises `DiskFull`."""
+        """Write the dataset to ``dataset.nc``, unless it was made of the same cells. Raises `DiskFull`."""
+        if self._made_from and self._made_from == self.source():
+            return
+        self._made_from = ""
         files.write(self.folder / "dataset.nc", netcdf(self.dataset()))
 
     def explore(self) -> Any:
