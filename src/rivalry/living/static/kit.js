@@ -619,14 +619,3 @@ export function legend(entries) {
     one.label)));
 }
 
-/** The text alternative of a figure, for readers of screens. @param {HTMLElement} root @param {string} text */
-export function describe(root, text) {
-  let note = root.querySelector(":scope > .rv-hidden");
-  if (!note) {
-    note = el("p", { class: "rv-hidden", id: `rv-text-${(describe.count = (describe.count ?? 0) + 1)}` });
-    root.prepend(note);
-    root.setAttribute("aria-describedby", note.id);
-  }
-  if (note.textContent !== text) note.textContent = text;
-}
-describe.count = 0;
