@@ -133,7 +133,7 @@ export function playersTable(names, columns, kind = columns.length > 2 ? "rv-man
     set(found) {
       found.forEach((one, k) => {
         one.texts.forEach((text, j) => (rows[k].cells[j].textContent = text));
-        rows[k].gain.textContent = format(one.gain, 2);
+        rows[k].gain.textContent = format(one.gain, 3);
         rows[k].bar.style.setProperty("--part", `${Math.round(100 * Math.min(one.part, 1))}%`);
       });
     },

@@ -234,7 +234,7 @@ function render({ model, el: root }) {
       texts[1] = `${parameter.name} = ${format(value(), 5)}: ${one.structure || "players"} at `
         + `${[...here.profile].map((own) => own.map((v) => format(v, 4)).join(", ")).join("; ")}.`
         + (orbit ? ` The players circle around it, with period ${format(orbit.period, 4)}.` : "");
-      texts[2] = here.regret === null ? "No certificate." : `Largest gain at the nearest computed points ${format(here.regret, 2)}`
+      texts[2] = here.regret === null ? "No certificate." : `Largest gain at the nearest computed points ${format(here.regret, 3)}`
         + ` (${data.coverage || "search"}): ${here.certified ? "no deviation found" : "not an equilibrium"}.`;
       tone = here.certified ? "fair" : here.regret === null ? "" : "bad";
     }

@@ -196,7 +196,7 @@ export default {
       if (action === usual()) claim.say("", ["No deviation", "This is what the policy does."]);
       else {
         claim.say(found.gain > 1e-12 * Math.abs(found.own) ? "bad" : "good", [`${found.gain > 0 ? "Gains" : "Loses"} ${format(Math.abs(part), 3)} %`,
-          `${players[who]}: ${label} ${format(levels[who][action], 4)} instead of ${format(levels[who][usual()], 4)} once. ${returns}`]);
+          `${players[who][0].toUpperCase()}${players[who].slice(1)}: ${label} ${format(levels[who][action], 4)} instead of ${format(levels[who][usual()], 4)} once. ${returns}`]);
       }
       const own = valueOf(data, player(data, session), startOf(data, session, who));
       rows.replaceChildren(...players.map((/** @type {string} */ name, /** @type {number} */ k) => el("tr", {},

@@ -36,7 +36,7 @@ export default {
     const paint = tiles(heat);
     const mean = line(heat, { colour: "var(--rv-2)" });
     const cut = line(heat, { colour: "var(--rv-ink)", thin: true, dash: true });
-    const key = el("p", { class: "rv-note rv-row" }, "probability 0", el("span", { class: "rv-scale rv-scale-pale", "aria-hidden": "true" }), "1; the line is the mean bid");
+    const key = el("p", { class: "rv-note rv-row" }, "probability 0", el("span", { class: "rv-scale rv-scale-pale", "aria-hidden": "true" }), "1; line: mean bid");
     main.append(key);
     const wealth = frame(main, { height: 150, label: "distribution of karma", margin: { bottom: 38 },
       x: { low: -0.5, high: levels - 0.5, label: "karma held" }, y: { low: 0, high: 1, label: "share", ticks: 2 } });

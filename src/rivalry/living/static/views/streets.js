@@ -73,7 +73,7 @@ export default {
       change: (value, settled) => { stop(); step = value; save(settled); } });
     const controls = el("div", { class: "rv-row" }, start, speed);
     main.append(colour, key, map, el("p", { class: "rv-note" }, count ? `${count} simulated steps: Play shows them one by one.`
-      : "The run stores means over its steps, not the steps. Play follows the chosen agent along its route, lane by lane; the colours stay."),
+      : "The run stores means over its steps, not the steps. Choose an agent: Play follows its route lane by lane, while the colours stay."),
     controls, time.node);
 
     const picks = el("div", { class: "rv-row" }, agents.map((/** @type {any} */ one, /** @type {number} */ k) => button(`${one.name} (agent ${one.number})`, () => {
@@ -133,7 +133,7 @@ export default {
         bar.style.setProperty("--c", values[k] === null ? "var(--rv-pale)" : shade(values[k] / most));
         bar.classList.toggle("rv-chosen", k === lane);
       });
-      key.replaceChildren("0", el("span", { class: "rv-scale", "aria-hidden": "true" }), `${format(most, 3)} ${METRICS[metric]}; grey: none. Arrows show the direction of travel.`);
+      key.replaceChildren(`${METRICS[metric]}: 0`, el("span", { class: "rv-scale", "aria-hidden": "true" }), `${format(most, 3)}; grey: none. Arrows show the direction of travel.`);
       const last = Math.max(steps() - 1, 1);
       time.input.max = String(last);
       time.set(Math.min(step, last));
