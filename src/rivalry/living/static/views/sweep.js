@@ -87,7 +87,7 @@ export default {
       const before = colour.value;
       colour.replaceChildren(el("option", { value: "claim" }, "claim"), el("option", { value: "state" }, "state of the cell"),
         el("option", { value: "regret" }, "largest regret"),
-        data.values.map((/** @type {any} */ one) => el("option", { value: `value ${one.name}` }, one.label)));
+        ...data.values.map((/** @type {any} */ one) => el("option", { value: `value ${one.name}` }, one.label)));
       const usual = data.cells.claim.some(Boolean) || !data.values.length ? "claim" : `value ${data.values[0].name}`;
       colour.value = Array.from(colour.options).some((one) => one.value === before) ? before : usual;
       const { total, done, failed, left } = data.counts;
