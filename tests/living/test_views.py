@@ -1,4 +1,4 @@
-"""The views in Chromium: drag, keys, typing, touch, narrow and wide, light and dark, claims."""
+"""The views line, triangle, responses and branches in Chromium: states, claims and dynamics."""
 
 from __future__ import annotations
 
@@ -11,25 +11,14 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.living import branches, line, responses, triangle
-from tests.living.javascript import CHROMIUM, MODULES
+from rivalry.living import branches, line, responses, streets, triangle
+from rivalry.living.figure import plain
 from tests.living.pages import serve
-from tests.living.samples import branch_record, orbit_record
+from tests.living.samples import branch_record, lanes_record, orbit_record
 
 pytestmark = pytest.mark.slow
-api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 VIEWS = ("line", "triangle", "responses", "branches")
 STILL = {"reduced_motion": "reduce"}  # animations show their end at once
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium was found")
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -44,23 +33,28 @@ def shown() -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def open_view(browser: Any, shown: dict[str, Any]) -> Iterator[Any]:
-    """Open a view in a context of its own; at the end no error may be on its console."""
-    contexts, errors = [], []
+@pytest.fixture(scope="module")
+def contexts(browser: Any) -> dict[bool, Any]:
+    """Contexts whose pages move, and whose pages do not."""
+    wide = {"viewport": {"width": 1400, "height": 900}}
+    return {still: browser.new_context(**wide, **(STILL if still else {})) for still in (False, True)}
 
-    def open_one(view: str, found: Any = None, *, context: Any = None, **values: Any) -> Any:
-        contexts.append(
-            browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **(context or {})})
-        )
-        page = contexts[-1].new_page()
+
+@pytest.fixture
+def open_view(contexts: Any, shown: dict[str, Any]) -> Iterator[Any]:
+    """Open a view in a page of its own; at the end no error may be on its console."""
+    pages, errors = [], []
+
+    def open_one(view: str, found: Any = None, *, still: bool = False, **values: Any) -> Any:
+        page = contexts[still].new_page()
+        pages.append(page)
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         return serve(page, found or shown[view], view, **values)
 
     yield open_one
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert errors == []
 
 
@@ -88,7 +82,7 @@ def moved(page: Any, view: str) -> Any:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_handle_is_dragged_by_mouse(open_view: Any, view: str) -> None:
+def test_a_handle_is_dragged_and_the_view_closes(open_view: Any, view: str) -> None:
     page = open_view(view)
     x, y = middle(page)
     page.mouse.move(x, y)
@@ -100,11 +94,13 @@ def test_a_handle_is_dragged_by_mouse(open_view: Any, view: str) -> None:
     assert state(page)["settled"] is True
     assert moved(page, view) == during
     assert middle(page)[0] == pytest.approx(x - 60, abs=2)
+    page.evaluate("close_view()")
+    assert page.locator("#view svg").count() == 0
+    page.evaluate("model.set('state', {}); model.save_changes()")  # nobody listens any more
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_keys_move_and_enter_types(open_view: Any, view: str) -> None:
-    page = open_view(view)
+def test_keys_move_and_what_is_typed_is_checked(open_view: Any) -> None:
+    page = open_view("line")
     handle = page.locator(".rv-handle").first
     x, _ = middle(page)
     handle.focus()
@@ -112,60 +108,18 @@ def test_keys_move_and_enter_types(open_view: Any, view: str) -> None:
     page.keyboard.press("Shift+ArrowLeft")
     assert middle(page)[0] < x
     assert state(page)["settled"] is True
-    typed = {"line": "0.3", "triangle": "0.2, 0.3, 0.5", "responses": "30 25", "branches": "0.7"}[view]
     page.keyboard.press("Enter")
     page.locator(".rv-type").fill("nonsense")
     page.keyboard.press("Enter")
     assert page.locator(".rv-type.rv-wrong").count() == 1
-    page.locator(".rv-type").fill(typed)
+    page.locator(".rv-type").fill("0.3")
     page.keyboard.press("Enter")
     assert page.locator(".rv-type").count() == 0
-    expected: Any = {"line": [0.3], "triangle": [0.2, 0.3, 0.5], "responses": [30], "branches": 0.7}[view]
-    found = moved(page, view)
-    assert (found if view == "branches" else found[0]) == pytest.approx(expected, abs=1e-5)
+    assert state(page)["profile"][0] == [0.3]
     assert page.evaluate("document.activeElement.getAttribute('role')") == "slider"
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")
     assert page.locator(".rv-type").count() == 0
-
-
-@pytest.mark.parametrize("view", VIEWS)
-def test_a_finger_drags_on_a_narrow_dark_page(open_view: Any, view: str) -> None:
-    phone = {"viewport": {"width": 400, "height": 850}, "has_touch": True, "color_scheme": "dark"}
-    page = open_view(view, context=phone)
-    x, y = middle(page)
-    touch = page.context.new_cdp_session(page)
-    for kind, to in (("touchStart", x), ("touchMove", x - 15), ("touchMove", x - 40)):
-        points = [{"x": to, "y": y}]
-        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    wait(page, "model.get('state').settled === true")
-    assert middle(page)[0] == pytest.approx(x - 40, abs=2)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 400
-    paper = page.evaluate("getComputedStyle(document.getElementById('view')).backgroundColor")
-    assert max(int(part) for part in paper.strip("rgb()").split(",")) < 60
-    targets = page.evaluate("[...document.querySelectorAll('button, select')].map((one) => one.offsetHeight)")
-    assert min(targets, default=44) >= 44
-
-
-@pytest.mark.parametrize("view", VIEWS)
-def test_pages_are_wide_readable_and_close(open_view: Any, view: str) -> None:
-    page = open_view(view)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 1400
-    root = page.locator("#view")
-    note = page.evaluate(
-        "document.getElementById(document.getElementById('view').getAttribute('aria-describedby')).textContent"
-    )
-    assert note == page.evaluate("model.get('figure').text")
-    script = MODULES / "axe-core" / "axe.min.js"
-    if script.exists():
-        page.evaluate(script.read_text())
-        found = page.evaluate("axe.run().then((found) => found.violations)")
-        serious = [one for one in found if one["impact"] in ("serious", "critical")]
-        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious] == []
-    page.evaluate("close_view()")
-    assert root.locator("svg").count() == 0
-    page.evaluate("model.set('state', {}); model.save_changes()")
 
 
 def test_a_claim_is_shown_only_for_its_own_profile(open_view: Any) -> None:
@@ -219,7 +173,7 @@ def test_answers_stored_with_a_figure_are_buttons(open_view: Any) -> None:
 
 
 def test_players_on_a_line_climb_to_where_gradients_vanish(open_view: Any) -> None:
-    page = open_view("line", context=STILL)
+    page = open_view("line", still=True)
     page.get_by_role("button", name="Climb").click()
     wait(page, "model.get('state').settled")
     game = rv.games.influencer(reach=[0.2, 0.25, 0.3], resource="bimodal")
@@ -285,7 +239,7 @@ def test_a_game_without_a_twin_shows_its_curves(open_view: Any) -> None:
 
 
 def test_responses_in_turn_end_at_the_cournot_equilibrium(open_view: Any) -> None:
-    page = open_view("responses", context=STILL)
+    page = open_view("responses", still=True)
     page.get_by_role("button", name="Respond in turn").click()
     wait(page, "model.get('state').settled")
     assert np.ravel(state(page)["profile"]) == pytest.approx([100 / 3, 70 / 3], abs=1e-3)
@@ -302,7 +256,7 @@ def test_the_race_shows_one_choice_at_a_time(open_view: Any) -> None:
 
 
 def test_replicator_and_fictitious_play_run_in_the_triangle(open_view: Any) -> None:
-    page = open_view("triangle", context=STILL)
+    page = open_view("triangle", still=True)
     page.get_by_role("button", name="Fictitious play").click()
     wait(page, "model.get('state').settled")
     assert np.array(state(page)["profile"]) == pytest.approx(np.full((2, 3), 1 / 3), abs=0.1)
@@ -314,7 +268,7 @@ def test_replicator_and_fictitious_play_run_in_the_triangle(open_view: Any) -> N
 
 
 def test_players_leave_a_branch_where_it_loses_stability(open_view: Any) -> None:
-    page = open_view("branches", context=STILL)
+    page = open_view("branches", still=True)
     claim = page.locator(".rv-claim")
     assert "all 2 together" in claim.inner_text()
     page.evaluate("model.set('state', { cursor: { parameter: 0.3 }, settled: true }); model.save_changes()")
@@ -341,3 +295,63 @@ def test_players_circle_beyond_a_hopf_point(open_view: Any) -> None:
     wait(page, f"{heights} !== {json.dumps(before)}")
     page.evaluate("model.set('state', { cursor: { parameter: 0.47 }, settled: true }); model.save_changes()")
     assert page.locator(".rv-claim").inner_text().startswith("Unstable branch")
+
+
+def streets_shown(**more: Any) -> tuple[str, str, dict[str, Any]]:
+    title, text, data = streets.view_of_record(None, lanes_record(), {})  # type: ignore[misc]
+    return title, text, plain({**data, **more})
+
+
+def test_streets_play_a_route_where_only_means_are_stored(open_view: Any) -> None:
+    page = open_view("streets", streets_shown(), still=True)
+    view = page.locator("#view")
+    assert "means over its steps, not the steps" in view.inner_text()
+    assert not view.get_by_role("button", name="Play").is_visible()  # nobody is followed yet
+    view.get_by_role("button", name="unlucky (agent 7)").click()
+    assert "Position 1 of 2: lane a>b" in view.inner_text()
+    view.get_by_role("button", name="Play").click()
+    assert "Position 2 of 2: lane b>c" in view.inner_text()
+    assert "Mean demand 2.5 and queue 0.5 agents per step" in view.inner_text()
+
+
+def test_streets_play_steps_where_there_are_some(open_view: Any) -> None:
+    frames = {name: [[0, 1, 2, 3], [4, 5, 6, 7]] for name in streets.METRICS}
+    agent = {"name": "lucky", "number": 3, "routes": [[0, 2]], "bids": [None]}
+    agents = [{**agent, "lane": [0, 2], "bid": [1, None], "karma": [5, 4]}]
+    page = open_view("streets", streets_shown(frames=frames, agents=agents), still=True)
+    view = page.locator("#view")
+    assert "2 simulated steps" in view.inner_text()
+    view.get_by_role("button", name="lucky (agent 3)").click()
+    assert "Step 0: asks for lane a>b and bids 1 of 5 karma." in view.inner_text()
+    view.get_by_label("Lane", exact=True).select_option(label="b>c")
+    view.get_by_role("button", name="Play").click()
+    assert "Step 1: asks for lane b>c." in view.inner_text()
+    row = view.locator("tr", has_text="capacity").locator("xpath=following-sibling::tr[1]")
+    assert row.locator("td").all_inner_texts() == ["2.5", "6"]  # the mean, and the step
+
+
+def test_cells_fill_in_while_they_are_watched(open_view: Any) -> None:
+    """A new figure keeps the chosen cell and the chosen colour."""
+
+    def content(done: int) -> dict[str, Any]:
+        left = 3 - done
+        cells = {"id": ["a", "b", "c"], "at": [[0, 1, 2]], "state": ["done"] * done + ["left"] * left}
+        cells |= {"claim": ["equilibrium"] * done + [None] * left, "status": ["converged"] * 3}
+        cells |= {name: [None] * 3 for name in ("coverage", "regret", "bound")}
+        values = [{"name": "threshold", "label": "threshold", "data": [0.5] * done + [None] * left}]
+        counts = {"total": 3, "done": done, "failed": 0, "left": left}
+        axes = [{"name": "reach", "values": [0.1, 0.2, 0.3], "options": None}]
+        return {"axes": axes, "cells": cells, "values": values, "command": "rivalry run x", "counts": counts}
+
+    page = open_view("sweep", ("Cells", "1 of 3 cells are computed.", content(1)))
+    view = page.locator("#view")
+    view.get_by_label("Colour").select_option(label="threshold")
+    view.locator(".rv-cells").focus()
+    page.keyboard.press("ArrowRight")
+    assert "Cell left" in view.locator(".rv-card").inner_text()
+    figure = {"view": "sweep", "title": "Cells", "text": "2 of 3 cells are computed.", "data": content(2)}
+    page.evaluate("(figure) => { model.set('figure', figure); model.save_changes(); }", figure)
+    assert "2 of 3 cells are computed." in view.inner_text()
+    assert "2 of 3 cells computed, 1 left." in view.inner_text()
+    assert view.locator(".rv-claim-word").inner_text() == "Equilibrium"
+    assert view.locator("select").evaluate("(one) => one.selectedOptions[0].text") == "threshold"
