@@ -119,12 +119,15 @@ def certificate(
 
 def _with_proof(game: Game, x: Any, found: Certificate) -> Certificate:
     """Return a certificate with the distance to an exact equilibrium, or with why none is proved."""
-    from rivalry.core.proof import equilibrium_near  # loads JAX
+    from rivalry.core.maxima import maximum_near  # loads JAX
+    from rivalry.core.proof import equilibrium_near
 
     if found.claim == "not an equilibrium":
         return found
     try:
         radius, reason = equilibrium_near(game, np.asarray(x))
+        if radius is None and len(x) == 1:
+            radius = maximum_near(game, np.asarray(x))
     except Unsupported as error:
         radius, reason = None, str(error)
     if radius is None:
