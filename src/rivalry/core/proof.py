@@ -460,7 +460,7 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     (point,) = first_order_points(game, at, newton(game, at, start, side, 4), side)
     if point is None:
         return None, f"no exact equilibrium is proved: {_missing(game, at, start, side)}"
-    word = judge(game, at, point)
+    word = judge(game, at, point, 100_000)  # of one profile a proof may take longer than in a list
     if word != "equilibrium":
         what = "neither proved nor refuted" if word == "undecided" else word
         return None, f"no exact equilibrium is proved: the nearest first-order point is {what}"
