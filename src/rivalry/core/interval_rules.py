@@ -143,13 +143,14 @@ def _is_one_number(a: Interval, b: Interval) -> Any:
 
 def choose(run: Comparisons, which: Interval, cases: list[Interval]) -> Interval:
     """Return the hull of the cases that an interval of indices contains."""
-    found = run.note(Interval(*(jnp.clip(end, 0, len(cases) - 1) for end in (which.low, which.high))))
+    first, last = (jnp.clip(end, 0, len(cases) - 1) for end in (which.low, which.high))
+    found = run.note(Interval(first, last))
     low, high = cases[0].low * jnp.nan, cases[0].high * jnp.nan
     for k, case in enumerate(cases):
         inside = (found.low <= k) & (found.high >= k)
-        first = ~(found.low < k)
-        low = jnp.where(inside, jnp.where(first, case.low, jnp.minimum(low, case.low)), low)
-        high = jnp.where(inside, jnp.where(first, case.high, jnp.maximum(high, case.high)), high)
+        fresh = ~(found.low < k)
+        low = jnp.where(inside, jnp.where(fresh, case.low, jnp.minimum(low, case.low)), low)
+        high = jnp.where(inside, jnp.where(fresh, case.high, jnp.maximum(high, case.high)), high)
     return Interval(low, high)
 
 
