@@ -67,6 +67,40 @@ def test_away_from_jumps_the_bounds_are_narrow(name: str) -> None:
     assert np.all(high - low < 1e-7)
 
 
+def test_a_comparison_matters_where_its_outcomes_differ() -> None:
+    """A fixed cost of zero is no jump; equal expressions are two functions, whose derivatives are unknown."""
+    harmless = {
+        "zero": lambda x: jnp.where(x[0] > 0.3, 0.0, 0.0) + x[1],
+        "part": lambda x: jnp.where((x > 0.3) & (x < 0.8), jnp.array([2.0, 2.0]), 2.0) * x,
+        "not used": lambda x: (x[0] > 0.3, x[1])[1],
+    }
+    harmful = {
+        "cost": lambda x: jnp.where(x[0] > 0.3, 1e-300, 0.0) + x[1],
+        "part": lambda x: jnp.where(x > 0.45, jnp.array([2.0, 1.0]), 2.0) * x,
+        "same expression": lambda x: jnp.where(x[0] > 0.3, x[1], x[1]),
+        "multiplied by zero": lambda x: 0.0 * (x[0] > 0.3) + x[1],
+        "returned": lambda x: x[0] > 0.3,
+        "any": lambda x: jnp.where(jnp.any(x > 0.45), 1.0, 0.0),
+        "no number": lambda x: jnp.where(x[0] > 0.3, jnp.nan, jnp.nan),
+        "larger": lambda x: jnp.where(x[0] < x[1] - 0.2, x[1] - 0.2, x[0]),
+    }
+    assert all(bounds(function)[2] for function in harmless.values())
+    assert not any(bounds(function)[2] for function in harmful.values())
+
+
+def test_the_logarithm_of_zero_in_a_sum_leaves_its_upper_end() -> None:
+    def product(x: Any) -> Any:
+        squares = jnp.square(x - 0.3)
+        return jnp.exp(
+            jnp.sum(jnp.where(squares > 0, jnp.log(jnp.where(squares > 0, squares, 1.0)), -jnp.inf))
+        )
+
+    low, high, _ = bounds(product)
+    assert low == 0
+    # the hull of both branches of the first factor contains 1
+    assert 0.2**2 * 0.6**2 <= high <= 0.6**2 * (1 + 1e-12)
+
+
 def test_which_number_a_maximum_takes_is_decided_by_the_numbers() -> None:
     slope = jax.grad(lambda x: jnp.maximum(x[0], 0.1) + jnp.minimum(x[1], jnp.inf))
     low, high, decided = bounds(slope)

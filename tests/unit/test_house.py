@@ -64,6 +64,7 @@ LAYERS: list[set[str]] = [
     {"core.compare", "core.enclosure", "core.files", "core.game", "core.logarithms", "plots"},
     {"core.method", "core.reparametrisation"},
     {"core.needs", "core.proof", "economies.figures", "games.figures"},
+    {"core.maxima"},
     {"core.certify", "core.symmetric", "population", "tables"},
     {"transforms"},
     {"games", "methods"},

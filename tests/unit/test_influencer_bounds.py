@@ -14,6 +14,8 @@ import pytest
 import rivalry as rv
 from rivalry import oracles
 from rivalry.core import certify
+from rivalry.core.enclosure import enclose, without_shifts
+from rivalry.core.intervals import Interval
 from rivalry.games.influencer import kernels
 from rivalry.games.influencer.kernels import ChosenReach
 
@@ -238,3 +240,28 @@ def test_influence_of_a_chosen_reach_matches_its_formula(normalised: bool) -> No
     np.testing.assert_allclose(least, each.min(axis=0), rtol=1e-12)  # at a corner of the box
     assert np.all(slopes >= np.abs(gradient).max(axis=0))
     assert np.all(bends >= np.abs(np.diagonal(hessian, axis1=2, axis2=3)).max(axis=0))
+
+
+@pytest.mark.slow
+def test_derivatives_with_abstention_are_bounded_up_to_rounding_at_a_profile() -> None:
+    places = [0.1, 0.35, 0.6, 0.9]
+    game = rv.games.influencer(
+        players=2,
+        reach=0.14,
+        abstention=25.0,
+        third_party=[0.5] * 4,
+        resource=[1, 3, 2, 4],
+        resource_points=places,
+    )
+    x = jnp.array([[0.25], [0.75]])
+    shifted = without_shifts(lambda y: oracles.gradients(game, y), x)
+    shifts = shifted.shifts(x)
+    form = enclose(lambda shifts, y: shifted.call(shifts, y)[0], shifts, x)
+    (point,), decided = form(shifts, Interval(x, x))
+    assert decided
+    assert np.max(point.high - point.low) < 1e-11
+    (whole,), _ = form(shifts, Interval(x - 0.05, x + 0.05))
+    pays = jax.vmap(jax.jacrev(game.payoffs))
+    steps = 0.1 * np.random.default_rng(2).random((200, 2, 1)) - 0.05
+    slopes = np.einsum("siia->sia", pays(x + steps))  # of each own payoff, by JAX from the payoffs
+    assert np.all((whole.low <= slopes) & (slopes <= whole.high))

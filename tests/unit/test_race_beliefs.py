@@ -129,3 +129,21 @@ def test_own_gradients_are_those_of_the_believed_race() -> None:
         for axis in range(2):
             ends = [float(deviate(x[player].at[axis].add(side * step))) for side in (1, -1)]
             assert found[player, axis] == pytest.approx((ends[0] - ends[1]) / (2 * step), rel=1e-6)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("believed", [5.0, 0.1])
+def test_equilibria_of_believed_payoffs_are_proved_and_those_of_true_ones_are_not(believed: float) -> None:
+    game = rv.games.race(beliefs=[{"safety_productivity": believed}, {}])
+    found = rv.solve(game, rv.methods.BestResponse(damping=0.5), "moderate")
+    proof = rv.certificate(game, found.profile, proof=True)
+    assert (proof.claim, proof.coverage, proof.rounding) == ("equilibrium", "proved", "outward")
+    assert proof.radius is not None
+    assert proof.radius < 1e-11
+    # neither game has the other's equilibrium
+    truth = rv.solve(rv.games.race(), rv.methods.BestResponse(), "moderate").profile
+    apart = float(np.abs(found.profile - truth).max())
+    for other, x in ((rv.games.race(), found.profile), (game, truth)):
+        wrong = rv.certificate(other, x, proof=True)
+        assert wrong.claim in ("approximate equilibrium", "not an equilibrium")
+        assert wrong.radius is None or wrong.radius >= apart - 1e-5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -172,6 +173,146 @@ def test_a_certificate_says_what_a_proof_lacks(rule: Any, at: float, words: str)
     found = rv.certificate(Duopoly(rule), [[at], [at]], proof=True)
     assert f"no exact equilibrium is proved: {words}" in found.method
     assert found.radius is None
+
+
+def peaks(own: Any) -> Any:
+    """A kink at 0.3, and one of nearly its height."""
+    return jnp.maximum(-jnp.abs(own - 0.3), -2 * jnp.abs(own - 0.8) - 1e-3)
+
+
+def closed(own: Any) -> Any:
+    return jnp.where(own >= 0.5, 1.0 - own, 0.0)
+
+
+def open_(own: Any) -> Any:
+    """The supremum is not attained: no strategy is best."""
+    return jnp.where(own > 0.5, 1.0 - own, 0.0)
+
+
+def two_sided(own: Any) -> Any:
+    """Quadratic on the left of its maximum, where the derivative is zero, and linear on the right."""
+    return jnp.minimum(-jnp.square(own - 0.4), 0.4 - own)
+
+
+class Alone(eqx.Module):
+    """A player without rivals."""
+
+    rule: Any = eqx.field(static=True)
+
+    @property
+    def space(self) -> rv.Box:
+        return rv.Box.interval(0.0, 1.0, players=1)
+
+    def payoffs(self, x: Any) -> Any:
+        return self.rule(x[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("rule", "at", "best"),
+    [
+        (peaks, 0.3, 0.3),
+        (peaks, 0.3 + 1e-8, 0.3),
+        (peaks, 0.8, None),
+        (peaks, 0.31, None),
+        (two_sided, 0.4, 0.4),
+        (closed, 0.5, None),
+        (open_, 0.5 + 1e-9, None),
+    ],
+)
+def test_the_best_strategy_of_a_player_alone_may_be_at_a_kink_but_not_at_a_jump(
+    rule: Any, at: float, best: float | None
+) -> None:
+    found = rv.certificate(Alone(rule), [[at]], proof=True)
+    assert (found.radius is not None) == (best is not None)
+    if found.radius is not None and best is not None:
+        assert (found.claim, found.coverage) == ("equilibrium", "proved")
+        assert abs(at - best) <= found.radius <= 1e-3
+    else:
+        assert "no exact equilibrium is proved" in found.method or found.claim == "not an equilibrium"
+
+
+class Switched(eqx.Module):
+    """The payoffs of each player are those of the case with its number."""
+
+    cases: Any = eqx.field(static=True)
+    which: Any
+
+    @property
+    def space(self) -> rv.Box:
+        return rv.Box.interval(0.0, 1.0, players=2)
+
+    def payoffs(self, x: Any) -> Any:
+        def of(which: Any, own: Any, other: Any) -> Any:
+            return jax.lax.switch(which, self.cases, own, other)
+
+        return jnp.stack([of(self.which[k], x[k, 0], x[1 - k, 0]) for k in range(2)])
+
+
+def shifted(own: Any, other: Any) -> Any:
+    """A logarithm of a sum, less a cost: its derivative is zero at ``own = log(1/2) + other``."""
+    both = jnp.stack([own, other])
+    top = jax.lax.stop_gradient(jnp.max(both))
+    return top + jnp.log(jnp.sum(jnp.exp(both - top))) - 0.5 * own - jnp.square(own - 0.5)
+
+
+def hidden(own: Any, other: Any) -> Any:
+    """JAX's derivative is zero at 1/2, that of the payoff at 1, where it is largest."""
+    return -jnp.square(own - 0.5) + own * jax.lax.stop_gradient(own)
+
+
+@pytest.mark.slow
+def test_stop_gradient_in_branches_is_the_identity_of_payoffs() -> None:
+    game = Switched((shifted, hidden), jnp.array([0, 0]))
+    # both shares are 1/2 where the strategies are equal, and so are cost and gain
+    right = rv.certificate(game, [[0.5], [0.5]], proof=True)
+    assert (right.claim, right.coverage) == ("equilibrium", "proved")
+    assert rv.certificate(game, [[0.8], [0.5]], proof=True).claim == "not an equilibrium"
+    for which in ([1, 1], [0, 1]):
+        game = Switched((shifted, hidden), jnp.array(which))
+        found = rv.certificate(game, [[0.5], [0.5]], proof=True)
+        assert found.claim == "not an equilibrium"
+        assert found.radius is None
+        # at 1 the second player is right, but what derivatives hide has no bound
+        found = rv.certificate(game, [[0.5], [1.0]], proof=True)
+        assert (found.bound[1], found.radius) == (np.inf, None)
+
+
+def entry(own: Any, other: Any) -> Any:
+    """A cost of entry that makes staying out best; without it the peak is at 1/2."""
+    return -jnp.square(own - 0.5) - jnp.where(own > 0, 0.3, 0.0)
+
+
+@pytest.mark.slow
+def test_a_cost_of_entry_is_a_jump_unless_it_is_zero() -> None:
+    out = rv.certificate(Duopoly(entry), [[0.0], [0.0]], proof=True)
+    assert (out.claim, out.radius) == ("equilibrium", None)
+    assert "payoffs have a kink or a jump there" in out.method
+    assert rv.certificate(Duopoly(entry), [[0.5], [0.0]], proof=True).claim == "not an equilibrium"
+    # the second firm stays out: its cost is above the monopoly price 55
+    market = rv.games.market(unit_cost=[10.0, 60.0])
+    found = rv.certificate(market, [[45.0], [0.0]], proof=True)
+    assert (found.claim, found.coverage) == ("equilibrium", "proved")
+    costly = rv.games.market(unit_cost=[10.0, 50.0], fixed_cost=[0.0, 30.0])
+    # its best output 2.5 earns 6.25, less than its fixed cost
+    stays = rv.certificate(costly, [[45.0], [0.0]], proof=True)
+    enters = rv.certificate(costly, [[130 / 3], [10 / 3]], proof=True)
+    assert (stays.claim, stays.radius) == ("equilibrium", None)
+    assert (enters.claim, enters.radius) == ("approximate equilibrium", None)
+    assert enters.regret[1] == pytest.approx(30 - 100 / 9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("cost", "output"), [(30.0, 55.0), (40.0, 60.0), (50.0, 50.0), (60.0, 45.0)])
+def test_a_leader_that_keeps_the_follower_out_is_at_a_kink(cost: float, output: float) -> None:
+    game = rv.games.market(unit_cost=[10.0, cost], stages=[[0], [1]])
+    found = rv.certificate(game, [[output]], proof=True)
+    assert (found.claim, found.coverage, found.rounding) == ("equilibrium", "proved", "outward")
+    assert found.radius is not None
+    assert found.radius < 0.1
+    for away in (-20.0, -1.0, 1.0):
+        beside = rv.certificate(game, [[output + away]], proof=True)
+        assert beside.claim in ("approximate equilibrium", "not an equilibrium")
+        assert beside.radius is None or beside.radius >= 1.0
 
 
 def own_gains(rule: Any, x: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import pytest
 import rivalry as rv
 from rivalry import solving
 from rivalry.core.method import BaseMethod
-from rivalry.core.results import Record
+from rivalry.core.results import Certificate, Record
 from rivalry.lab.study import Cell, build_game
 from rivalry.lab.worker import CheckpointFile, Job, Stopped, carry_out, recertify, run_cell
 from tests.duel_study import study
@@ -264,6 +264,36 @@ def test_recomputed_certificates_are_identical(tmp_path: Path) -> None:
         assert proofs
         assert same(proofs, {name: found[name] for name in proofs})
     assert recertify(task, tmp_path, {"gain": ((), np.asarray(1.0))}) == {}
+
+
+def test_a_claim_without_a_profile_says_what_it_is_about(tmp_path: Path) -> None:
+    roads = {"game": {"family": "karma"}, "method": [{"kind": "newton"}]}
+    for changes, more, words in (
+        ({}, {}, "policies over periods"),
+        ({}, {"mixture": (("player", "action"), np.ones((2, 1)))}, "mixed strategies"),
+        (roads, {"profile": (("state", "action"), np.ones((1, 1)))}, "a policy of a population"),
+    ):
+        task = task_of(tmp_path, **changes)
+        claim = Certificate(np.zeros(2), np.zeros(2), "exact", "dynamic programming", 1e-6)
+        record = more | claim.record()
+        assert recertify(task, tmp_path, record) == {}
+        ((name, (dims, method)),) = recertify(task, tmp_path, record, proof=True).items()
+        assert (name, dims) == ("certificate_method", ())
+        reason = f"no profile to enclose: the claim is about {words}, whose best responses are exact up to "
+        assert str(method) == f"dynamic programming; {reason}floating point"
+        refuted = more | claim._replace(regret=np.ones(2)).record()
+        assert str(recertify(task, tmp_path, refuted, proof=True)[name][1]) == "dynamic programming"
+
+
+@pytest.mark.slow
+def test_a_batch_index_without_a_solution_does_not_hide_the_certificates_of_others(tmp_path: Path) -> None:
+    task = task_of(tmp_path, method=[{"kind": "duel.py:Climb", "starts": 2, "max_steps": 100}])
+    found = run_cell(task, tmp_path)
+    dims, profiles = found["profile"]
+    proofs = recertify(task, tmp_path, found | {"profile": (dims, profiles * [[[np.nan]], [[1.0]]])})
+    assert proofs["claim"][1].tolist() == ["", found["claim"][1][1]]
+    np.testing.assert_array_equal(proofs["regret"][1][1], found["regret"][1][1])
+    assert recertify(task, tmp_path, found | {"profile": (dims, profiles * np.nan)}) == {}
 
 
 def test_visited_rest_points_of_a_batch_survive_an_interruption(tmp_path: Path) -> None:

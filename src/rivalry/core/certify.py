@@ -39,7 +39,7 @@ PAIRS = 12  # up to this many corners, a search drops every pair of them
 SHORT = 1e-12  # of a climb's first step: a shorter step ends the climb
 BATCH, CELLS = 64, 40_000
 HOPELESS = 500  # boxes after which a bound that is still infinite is given up
-ENCLOSED_CELLS = 6000  # in interval arithmetic
+ENCLOSED_CELLS = 6000  # in interval arithmetic, unless a proof is asked for
 ENCLOSED_AXES = 3  # of a player: boxes of more axes are not searched where the game has no bound of its own
 TIE = 1e-10  # times the payoff at stake: strategies whose payoffs differ by less are equally good
 PROVED = 1e-8  # times the payoff at stake: a bound this close to the best payoff is not refined further
@@ -119,12 +119,15 @@ def certificate(
 
 def _with_proof(game: Game, x: Any, found: Certificate) -> Certificate:
     """Return a certificate with the distance to an exact equilibrium, or with why none is proved."""
-    from rivalry.core.proof import equilibrium_near  # loads JAX
+    from rivalry.core.maxima import maximum_near  # loads JAX
+    from rivalry.core.proof import equilibrium_near
 
     if found.claim == "not an equilibrium":
         return found
     try:
         radius, reason = equilibrium_near(game, np.asarray(x))
+        if radius is None and len(x) == 1:
+            radius = maximum_near(game, np.asarray(x))
     except Unsupported as error:
         radius, reason = None, str(error)
     if radius is None:
@@ -263,10 +266,12 @@ def search_response(game: Game, x: Profile, player: int, points: int) -> Respons
     return Response(strategy, payoff, bound, "bounded", method, tried)
 
 
-def _outward(game: Game, x: Profile, player: int, found: Response, stake: float) -> Response:
+def _outward(
+    game: Game, x: Profile, player: int, found: Response, stake: float, most: int = ENCLOSED_CELLS
+) -> Response:
     """Return a response with a bound from interval arithmetic, or with why there is none."""
     try:
-        strategy, payoff, bound = _branch_and_bound(game, x, player, found, stake, enclosed=True)
+        strategy, payoff, bound = _branch_and_bound(game, x, player, found, stake, enclosed=True, most=most)
     except Unsupported as reason:
         return found._replace(method=f"{found.method}; {reason}")
     found = found._replace(strategy=strategy, payoff=payoff)
@@ -294,7 +299,7 @@ def _enclosed_response(game: Game, x: Any, player: int, found: Response) -> Resp
         return found  # the search has tried
     tried = payoffs_tried(game, x, player, found)
     stake = payoff_at_stake(tried, max(found.payoff, tried.max(initial=-np.inf)))
-    enclosed = _outward(game, put(np.asarray(x)), player, found, stake)
+    enclosed = _outward(game, put(np.asarray(x)), player, found, stake, CELLS)
     if enclosed.rounding != "outward":
         return found._replace(method=enclosed.method)
     if np.isfinite(found.bound) and enclosed.bound > found.bound + TOLERANCE * stake:
@@ -496,7 +501,14 @@ def _cells_of(
 
 
 def _branch_and_bound(
-    game: Game, x: Profile, player: int, found: Response, stake: float, *, enclosed: bool
+    game: Game,
+    x: Profile,
+    player: int,
+    found: Response,
+    stake: float,
+    *,
+    enclosed: bool,
+    most: int = CELLS,
 ) -> tuple[np.ndarray, float, float]:
     """Split the boxes of largest bound until no payoff can exceed the best by `PROVED` times the stake."""
     space, strategy, payoff = game.space, found.strategy, found.payoff
@@ -506,7 +518,6 @@ def _branch_and_bound(
     low, high = np.asarray(space.low)[player][None], np.asarray(space.high)[player][None]  # type: ignore[attr-defined]
     ceilings = np.array([np.inf])
     seen = 0
-    most = ENCLOSED_CELLS if enclosed else CELLS
     while ceilings.max() > payoff + enough and seen < most:
         if seen > HOPELESS and np.isposinf(ceilings).any():
             break  # where payoffs are infinite or have no bound, smaller boxes have none either

@@ -107,6 +107,9 @@ def enclose(function: Callable[..., Any], *examples: Any) -> Callable[..., tuple
         found = _evaluate(run, traced.jaxpr, traced.consts, leaves)
         for one in found:
             _refuse(one)
+            if isinstance(one, Interval) and one.low.dtype == bool:
+                run.moves = one.moves
+                run.note(one)
         return [interval(one) for one in found], run.decided
 
     return evaluate
@@ -431,6 +434,13 @@ def _replay(
             found = [jnp.where(a > b if name == "max" else a < b, a, b)]
         elif name in ("reduce_max", "reduce_min") and any(each):
             found = [_fold(operands[0], params["axes"], name == "reduce_max")]
+        elif name == "cond" and not each[0] and "stop_gradient" in str(params):
+            # every branch, of which the index takes one
+            branches = [
+                _replay(one.jaxpr, one.consts, operands[1:], each[1:], seen, shifts)
+                for one in params["branches"]
+            ]
+            found = [jax.lax.select_n(operands[0], *cases) for cases in zip(*branches, strict=True)]
         else:
             if name in ("scan", "cond", "while") and "stop_gradient" in str(params):
                 raise Unsupported(f"no bound: stop_gradient within {name}")

@@ -2,7 +2,7 @@
 
 A rule ``(run, *operands, **params)`` takes and returns intervals of float64 or truth values. Arithmetic is
 in `rivalry.core.intervals`. Operations that may hide a jump or a kink note whether they are decided:
-comparisons, and functions with steps.
+functions with steps, and what uses comparisons.
 """
 
 from __future__ import annotations
@@ -27,27 +27,30 @@ class Comparisons:
         self.decided = jnp.asarray(True)
         self.moves = True  # whether the present operation depends on what derivatives are taken in
 
-    def note(self, certain: Any, possible: Any) -> Interval:
-        """Return a truth value, or steps, and remember whether it is decided: NaN is not."""
+    def note(self, found: Interval, harmless: Any = False) -> Interval:
+        """Return steps, or a truth value that is used, and remember whether it is decided: NaN is not.
+
+        Where it is ``harmless``, all outcomes are one number.
+        """
         if self.moves:
-            self.decided = self.decided & jnp.all(certain == possible)
-        return Interval(certain, possible)
+            self.decided = self.decided & jnp.all((found.low == found.high) | harmless)
+        return found
 
 
 def _less(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     # negated: a comparison with NaN is possible, never certain
-    found = run.note(a.high < b.low, ~(a.low >= b.high))
+    found = Interval(a.high < b.low, ~(a.low >= b.high))
     found.origin = ("less", a, b)
     return found
 
 
 def _less_equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
-    return run.note(a.high <= b.low, ~(a.low > b.high))
+    return Interval(a.high <= b.low, ~(a.low > b.high))
 
 
 def _equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     if a is b:  # whether it is a number
-        return run.note(~jnp.isnan(a.low + a.high), jnp.full(a.shape, True))
+        return Interval(~jnp.isnan(a.low + a.high), jnp.full(a.shape, True))
     for one, other in ((a, b), (b, a)):
         if other.origin and other.origin[0] in ("max", "min"):
             # which of two numbers is chosen: JAX compares the larger one with both for its derivative
@@ -55,16 +58,16 @@ def _equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
             if _same(one, x) or _same(one, y):
                 rest = y if _same(one, x) else x
                 low, high = (rest, one) if name == "max" else (one, rest)
-                return run.note(low.high <= high.low, ~(low.low > high.high))
+                return Interval(low.high <= high.low, ~(low.low > high.high))
         if other.origin and other.origin[0] in ("reduce_max", "reduce_min") and other.origin[1] is one:
-            return run.note(*_is_largest(one, other.origin[2], other.origin[0] == "reduce_max"))
+            return Interval(*_is_largest(one, other.origin[2], other.origin[0] == "reduce_max"))
         if other.origin and other.origin[0] == "either":
             _, which, no, yes = other.origin
             if one is yes or one is no:
                 certain, possible = _overlap(one, no if one is yes else yes)
                 low, high = (which.low, which.high) if one is yes else (~which.high, ~which.low)
-                return run.note(low | (~high & certain), high | possible)
-    return run.note(*_overlap(a, b))
+                return Interval(low | (~high & certain), high | possible)
+    return Interval(*_overlap(a, b))
 
 
 def _is_largest(a: Interval, axis: int, largest: bool) -> tuple[Any, Any]:
@@ -76,8 +79,7 @@ def _is_largest(a: Interval, axis: int, largest: bool) -> tuple[Any, Any]:
 
 def _overlap(a: Interval, b: Interval) -> tuple[Any, Any]:
     """Return whether numbers are certainly and possibly equal."""
-    certain = (a.low == a.high) & (b.low == b.high) & (a.low == b.low)
-    return certain, ~((a.high < b.low) | (b.high < a.low))
+    return _is_one_number(a, b), ~((a.high < b.low) | (b.high < a.low))
 
 
 def _same(a: Interval, b: Interval) -> bool:
@@ -101,8 +103,7 @@ def _not(run: Comparisons, a: Interval) -> Interval:
 
 def _stairs(run: Comparisons, a: Interval, step: Callable[[Any], Any]) -> Interval:
     """Return an increasing function with steps, zero at zero."""
-    found = run.note(step(a.low), step(a.high))
-    return Interval(found.low, found.high, a.positive)
+    return run.note(Interval(step(a.low), step(a.high), a.positive))
 
 
 def _select(run: Comparisons, which: Any, *cases: Any, **_: Any) -> Any:
@@ -114,6 +115,8 @@ def _select(run: Comparisons, which: Any, *cases: Any, **_: Any) -> Any:
     if which.low.dtype != bool:
         raise Unsupported("no bound: a choice between several cases depends on choices of players")
     other, chosen = every
+    run.moves = which.moves
+    run.note(which, _is_one_number(other, chosen))
     if which.origin and which.origin[0] == "less":
         smaller, larger = which.origin[1:]
         if _same(smaller, other) and _same(larger, chosen):
@@ -133,15 +136,21 @@ def _select(run: Comparisons, which: Any, *cases: Any, **_: Any) -> Any:
     return found
 
 
+def _is_one_number(a: Interval, b: Interval) -> Any:
+    """Return where two intervals are the same single number."""
+    return (a.low == a.high) & (b.low == b.high) & (a.low == b.low)
+
+
 def choose(run: Comparisons, which: Interval, cases: list[Interval]) -> Interval:
     """Return the hull of the cases that an interval of indices contains."""
-    found = run.note(*(jnp.clip(end, 0, len(cases) - 1) for end in (which.low, which.high)))
+    first, last = (jnp.clip(end, 0, len(cases) - 1) for end in (which.low, which.high))
+    found = run.note(Interval(first, last))
     low, high = cases[0].low * jnp.nan, cases[0].high * jnp.nan
     for k, case in enumerate(cases):
         inside = (found.low <= k) & (found.high >= k)
-        first = ~(found.low < k)
-        low = jnp.where(inside, jnp.where(first, case.low, jnp.minimum(low, case.low)), low)
-        high = jnp.where(inside, jnp.where(first, case.high, jnp.maximum(high, case.high)), high)
+        fresh = ~(found.low < k)
+        low = jnp.where(inside, jnp.where(fresh, case.low, jnp.minimum(low, case.low)), low)
+        high = jnp.where(inside, jnp.where(fresh, case.high, jnp.maximum(high, case.high)), high)
     return Interval(low, high)
 
 
@@ -241,6 +250,7 @@ def _convert(run: Comparisons, a: Interval, new_dtype: Any, **_: Any) -> Interva
     if jnp.issubdtype(new_dtype, jnp.bool_):
         return a if truth else _unequal(run, a, interval(0.0))
     if truth:
+        run.note(a)
         return Interval(a.low.astype(float), a.high.astype(float), True)
     if jnp.issubdtype(new_dtype, jnp.integer):
         limits = np.iinfo(new_dtype)
@@ -384,7 +394,7 @@ RULES: dict[str, Callable[..., Any]] = {
         (a.low & ~b.high) | (b.low & ~a.high), (a.high & ~b.low) | (b.high & ~a.low)
     ),
     "not": _not,
-    "is_finite": lambda run, a: run.note(jnp.isfinite(a.low) & jnp.isfinite(a.high), jnp.full(a.shape, True)),
+    "is_finite": lambda run, a: Interval(jnp.isfinite(a.low) & jnp.isfinite(a.high), jnp.full(a.shape, True)),
     "select_n": _select,
     "convert_element_type": _convert,
     "reduce_precision": _precision,

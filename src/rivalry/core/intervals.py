@@ -237,8 +237,9 @@ def total(a: Interval, axes: tuple[int, ...]) -> Interval:
     low, high = jnp.sum(a.low, axes), jnp.sum(a.high, axes)
     if a.positive:
         return widen(low, high, (terms + 3) * EPS, positive=True)
-    size = jnp.sum(jnp.maximum(jnp.abs(a.low), jnp.abs(a.high)), axes) * ((terms + 3) * EPS) + TINY
-    return Interval(low - size, high + size)
+    # each end by its own sizes: an infinite lower end, the logarithm of 0, says nothing of the upper one
+    below, above = (jnp.sum(jnp.abs(end), axes) * ((terms + 3) * EPS) + TINY for end in (a.low, a.high))
+    return Interval(low - below, high + above)
 
 
 def contract(a: Interval, b: Interval, dot: Callable[[Any, Any], Any], terms: int) -> Interval:

@@ -460,7 +460,7 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     (point,) = first_order_points(game, at, newton(game, at, start, side, 4), side)
     if point is None:
         return None, f"no exact equilibrium is proved: {_missing(game, at, start, side)}"
-    word = judge(game, at, point)
+    word = judge(game, at, point, 100_000)  # of one profile a proof may take longer than in a list
     if word != "equilibrium":
         what = "neither proved nor refuted" if word == "undecided" else word
         return None, f"no exact equilibrium is proved: the nearest first-order point is {what}"
@@ -495,14 +495,17 @@ def judge(game: Game, at: Coordinates, point: FirstOrderPoint, limit: int = 20_0
         at = coordinates(game)
     word = "equilibrium"
     for player in range(len(at.start)):
-        found = _judge_player(game, at, point, player, limit)
+        found = judge_player(game, at, point, player, limit)
         if found == "not an equilibrium":
             return found
         word = word if found == "equilibrium" else found
     return word
 
 
-def _judge_player(game: Game, at: Coordinates, point: FirstOrderPoint, player: int, limit: int) -> str:
+def judge_player(
+    game: Game, at: Coordinates, point: FirstOrderPoint, player: int, limit: int, near: Any = None
+) -> str:
+    """Return what `judge` says of one player; with ``near`` of its strategies outside a box ``[axis]``."""
     mine = np.flatnonzero(at.player == player)
     if not len(mine):
         return "equilibrium"
@@ -511,9 +514,8 @@ def _judge_player(game: Game, at: Coordinates, point: FirstOrderPoint, player: i
     space_low[rows], space_high[rows] = at.low[mine], at.high[mine]
     ask = partial(_ask, game, at, point, player)
     grow = partial(boxes_around, game.space, player)  # type: ignore[arg-type]
-    near = _nearby(ask, grow, point, mine, rows, np.stack([space_low, space_high]))
-    if near is None:
-        near = space_low + np.nan, space_low + np.nan
+    near = near or _nearby(ask, grow, point, mine, rows, np.stack([space_low, space_high]))
+    near = near or (space_low + np.nan, space_low + np.nan)
     low, high = space_low[None], space_high[None]
     parts = partial(widths_and_middles, game.space, player)  # type: ignore[arg-type]
     span = np.where(space_high > space_low, parts(low, high)[0], 1.0)
@@ -526,9 +528,9 @@ def _judge_player(game: Game, at: Coordinates, point: FirstOrderPoint, player: i
         low, high = np.concatenate([low, right]), np.concatenate([left, high])
         found = ask(low, high)
         seen += len(low)
-        if np.any(found.lower > 0):
-            return "not an equilibrium"
         inside = np.all((low >= near[0]) & (high <= near[1]), axis=1)
+        if np.any((found.lower > 0) & ~inside):
+            return "not an equilibrium"
         open_ = ~(found.most < 0) & ~inside
         low, high = low[open_], high[open_]
         narrow = np.all(parts(low, high)[0] <= 1e-9 * span, axis=1)

@@ -15,7 +15,7 @@ import numpy as np
 from rivalry import solving
 from rivalry.core import files
 from rivalry.core.certify import certificate
-from rivalry.core.game import Game
+from rivalry.core.game import Game, is_population
 from rivalry.core.jax import forget_programs, jax
 from rivalry.core.method import Learner, as_learner
 from rivalry.core.oracles import named_start
@@ -144,26 +144,56 @@ def _played_game(game: Any, method: Any, record: Record) -> Any:
 
 
 def recertify(task: Task, folder: Path, record: Record, proof: bool = False) -> Record:
-    """Return a recomputed certificate of a stored cell's profiles; empty for a cell without one."""
-    if "profile" not in record or "regret" not in record:
+    """Return a recomputed certificate of a stored cell's profiles; empty for a cell without one.
+
+    A method certifies claims that are not about a profile from more data than are stored: these are not
+    recomputed. With ``proof``, their ``certificate_method`` says what they are about.
+    """
+    if "regret" not in record:
         return {}
     points = points_of(task, folder)
     lead = tuple(points.shape.values())
-    if record["profile"][0][len(lead) :] != ("player", "axis") or not isinstance(points.games[0], Game):
-        return {}  # certified by the method, from more data than are stored
-    profiles = record["profile"][1].reshape(prod(lead), *record["profile"][1].shape[len(lead) :])
+    dims, stored = record.get("profile", ((), np.zeros(0)))
+    if dims[len(lead) :] != ("player", "axis") or not isinstance(points.games[0], Game):
+        return _without_profile(points.games[0], record) if proof else {}
+    profiles = stored.reshape(prod(lead), *stored.shape[len(lead) :])
     proofs = [
         certificate(
             _played_game(game, method, one), profile, tolerance=task["tolerance"], proof=proof
         ).record()
+        if np.all(np.isfinite(profile))
+        else Record()  # a batch index without a solution
         for game, method, one, profile in zip(
             points.games, points.methods, unstack_records(record, len(lead)), profiles, strict=True
         )
-        if np.all(np.isfinite(profile))
     ]
-    if len(proofs) < len(profiles):  # a batch index without a solution has no certificate to stack
+    if not any(proofs):
         return {}
     return stack_records(proofs, points.shape) if points.shape else proofs[0]
+
+
+COMPUTED = {
+    "exact": "best responses are exact up to floating point",
+    "bounded": "gains are bounded in floating point",
+}
+"""How the gains of a claim without a profile are computed, by coverage; others are estimates."""
+
+
+def _without_profile(game: Any, record: Record) -> Record:
+    """Return the methods of certificates, with why a claim that is not about a profile has no proof."""
+    about = "mixed strategies" if "mixture" in record else "policies over periods"
+    about = "a policy of a population" if is_population(game) else about
+    dims, methods = record["certificate_method"]
+    coverage, claim = (record[name][1] for name in ("coverage", "claim"))
+
+    def reason(method: str, coverage: str, claim: str) -> str:
+        if claim in ("", "not an equilibrium"):
+            return method
+        how = COMPUTED.get(coverage, "gains are estimates")
+        return f"{method}; no profile to enclose: the claim is about {about}, whose {how}"
+
+    found = [reason(*map(str, row)) for row in zip(methods.flat, coverage.flat, claim.flat, strict=True)]
+    return {"certificate_method": (dims, np.array(found).reshape(methods.shape))}
 
 
 def points_of(task: Task, folder: Path) -> BatchPoints:

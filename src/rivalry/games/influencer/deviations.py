@@ -235,10 +235,10 @@ def _abstention_without(game: InfluencerGame, x: Profile, total: Float[Array, "p
     ``[player point]`` or ``[player player point]``; computed as a product, hence finite where a factor is 0.
     """
     players = x.shape[0]
-    keep = 1 - jnp.eye(players)
+    keep = ~np.eye(players, dtype=bool)
     if order == 2:
-        keep = keep[:, None] * keep[None, :]
-    factors = jnp.where(keep[..., None] > 0, squared_distance(x, game.points), 1.0)
+        keep = keep[:, None] & keep[None, :]
+    factors = jnp.where(keep[..., None], squared_distance(x, game.points), 1.0)
     assert game.abstention is not None
     return game.abstention * jnp.prod(factors, axis=-2) * jnp.exp(-total)
 

@@ -407,7 +407,10 @@ def has_linear_responses(game: Any) -> bool:
 def _outputs(market: Market, rest: Array, firms: tuple[int, ...]) -> Float[Array, "firm"]:
     """Return the Cournot outputs of some firms, the others producing ``rest`` in total."""
     cross, c, steep, low, high = _supply(market, firms)
-    found: Array = aggregate(market.numbers["intercept"] - cross * rest, cross, c, steep, low, high, xp=jnp)
+    top = market.numbers["intercept"] - cross * rest
+    if len(firms) == 1:  # without the cases of `aggregate`, which intervals do not tell apart
+        return jnp.clip((top - c) / (steep + cross), low, high)
+    found: Array = aggregate(top, cross, c, steep, low, high, xp=jnp)
     return found
 
 

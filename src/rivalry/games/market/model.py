@@ -351,7 +351,8 @@ class Market(OneLineRepr, eqx.Module):
     def cost(self, q: Float[Array, "player"]) -> Float[Array, "player"]:
         """Return ``F 1[q > 0] + c q + d q^2/2``."""
         numbers = self.numbers
-        return numbers["fixed_cost"] * (q > 0) + numbers["unit_cost"] * q + numbers["convex_cost"] * q**2 / 2
+        fixed = jnp.where(q > 0, numbers["fixed_cost"], 0.0)  # intervals see that a cost of 0 is no jump
+        return fixed + numbers["unit_cost"] * q + numbers["convex_cost"] * q**2 / 2
 
     def profits(self, x: Profile, shift: float | Array = 0.0) -> Float[Array, "player"]:
         """Return revenue less cost, before tax, at one level of the shock."""

@@ -307,7 +307,7 @@ def certify(run: Run, *, proof: bool = False, progress: EventCallback | None = N
                 record: Any = recertify(tasks[id], folder, run.read_cell(id), proof)
                 if record:
                     run.write_certificate(id, record)
-                    count += 1
+                    count += "regret" in record  # else only the reason why there is no proof
                 if progress is not None and progress(RunEvent("done", id, k + 1, len(done))) is True:
                     break
         if done:

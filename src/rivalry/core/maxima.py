@@ -1,0 +1,53 @@
+"""Proofs for games of one player, as leaders are: a largest payoff near a profile, which may be at a kink.
+
+A continuous payoff has a largest value on a box. If all strategies outside pay less than one inside, that
+value is an equilibrium of the game.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rivalry.core import oracles
+from rivalry.core.enclosure import enclose
+from rivalry.core.intervals import Interval
+from rivalry.core.jax import jnp
+from rivalry.core.proof import Coordinates, FirstOrderPoint, coordinates, judge_player
+
+if TYPE_CHECKING:
+    from rivalry.core.game import Game
+
+RADII = 10.0 ** np.arange(-9.0, -1.0)  # of the range: boxes around the profile
+LIMIT = 4000  # boxes of strategies outside
+
+
+def maximum_near(game: Game, x: np.ndarray) -> float | None:
+    """Return a distance from ``x [1 axis]`` within which a strategy pays most; None without proof.
+
+    Raises
+    ------
+    Unsupported
+        For choices or payoffs that have no interval form.
+    """
+    at = coordinates(game)
+    y = np.asarray(x, dtype=float)[at.place]
+    point = FirstOrderPoint(y, y, y, y, np.zeros(len(y)))
+    for radius in RADII:
+        away = radius * (at.high - at.low)
+        low, high = (np.asarray(at.profile(np.clip(y + d, at.low, at.high)))[0] for d in (-away, away))
+        if judge_player(game, at, point, 0, LIMIT, (low, high)) == "equilibrium":
+            apart = np.nextafter(np.max(np.maximum(high - x[0], x[0] - low)), np.inf)
+            return float(apart) if _is_continuous(game, at, low, high) else None
+    return None
+
+
+def _is_continuous(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> bool:
+    """Return whether the payoff is certainly continuous between two strategies ``[axis]``.
+
+    It is where it is finite and no comparison is undecided: maxima and the like are none.
+    """
+    pay = oracles.deviation_payoff(game, jnp.asarray(at.start), 0)
+    (found,), decided = enclose(pay, jnp.asarray(low))(Interval(jnp.asarray(low), jnp.asarray(high)))
+    return bool(decided & jnp.isfinite(found.low) & jnp.isfinite(found.high))
