@@ -14,7 +14,7 @@ from typing import NamedTuple
 import equinox as eqx
 import numpy as np
 
-from rivalry.core.certify import PROVED, TIE, payoff_at_stake, payoffs, search_response
+from rivalry.core.certify import PROVED, TIE, payoff_at_stake, payoffs, unproved_response
 from rivalry.core.jax import put
 from rivalry.core.oracles import Response
 from rivalry.core.results import ROUNDING
@@ -87,7 +87,7 @@ def best_response(game: InfluencerGame, x: Profile, player: int, points: int = 2
     """
     assert isinstance(game.space, Simplex)
     floor = game.space.min_share
-    found = search_response(game, x, player, points)
+    found = unproved_response(game, x, player, points)
     field, problem, spare = _problem(game, x, player)
     if not len(field):
         return found
