@@ -108,8 +108,9 @@ def test_fractions_are_one_to_one_with_shares() -> None:
             assert np.max(high - low) < 0.02
 
 
+@pytest.mark.slow
 def test_derivatives_in_fractions_follow_the_chain_rule() -> None:
-    game = InFractions(blotto(PRIZES, [1.0, 0.8]))
+    game = InFractions(blotto(PRIZES, [1.0, 0.8], budgets=[1.0, 2.0], third_party=[0.1, 0.2, 0.3]))
     t = jnp.asarray([[0.2, 0.4], [0.3, 0.6]])
     every = jax.jacfwd(game.payoffs)(t)
     own = np.stack([every[player, player] for player in range(2)])
@@ -125,18 +126,15 @@ def test_lottery_contests_are_proved_equilibria(exponent: float) -> None:
     assert (found.claim, found.coverage, found.rounding) == ("equilibrium", "proved", "outward")
     assert found.radius is not None
     assert found.radius < 1e-12
-    false = rv.certificate(game, even + np.array([[1e-3, -1e-3, 0.0], [0.0, 0.0, 0.0]]), proof=True)
+    false = rv.certificate(game, even + np.array([[0.4, -0.3, -0.1], [0.0, 0.0, 0.0]]), proof=True)
     assert false.claim == "not an equilibrium"
-    lattice = simplex_lattice(3, 60) / 60
+    lattice = np.maximum(simplex_lattice(3, 60) / 60, 1e-9)
     for x in (even, even[:, ::-1]):
-        bound = rv.certificate(game, x, proof=True).bound
+        bound, here = rv.certificate(game, x, proof=True).bound, game.payoffs(jnp.asarray(x))
         for player in range(2):
-            rows = np.repeat(x[None], len(lattice), axis=0)
-            rows[:, player] = lattice
-            gains = np.array(jax.vmap(game.payoffs)(jnp.maximum(rows, 1e-9)))[:, player] - np.asarray(
-                game.payoffs(jnp.asarray(x))
-            )
-            assert np.all(bound[player] >= gains.max() - 1e-8)
+            pay = rv.oracles.deviation_payoff(game, jnp.asarray(x), player)
+            gains = np.array(jax.vmap(pay)(jnp.asarray(lattice))) - float(here[player])
+            assert bound[player] >= gains.max() - 1e-8
 
 
 def test_custom_games_on_a_simplex_have_finite_bounds() -> None:
@@ -157,7 +155,6 @@ LISTS: dict[str, tuple[Callable[[], Any], list[Any]]] = {
     "apart": (lambda: Shares(apart), [[0.0, 1.0], [1.0, 0.0]]),
     "two battlefields": (lambda: blotto([1.0, 2.0]), [[1 / 3] * 2]),
     "unequal influence": (lambda: blotto([1.0, 2.0], budgets=[1.0, 3.0]), [[1 / 3] * 2]),
-    "three battlefields": (lambda: blotto(PRIZES, 0.5), [[1 / 6, 1 / 3] * 2]),
 }
 
 
@@ -167,9 +164,21 @@ LISTS: dict[str, tuple[Callable[[], Any], list[Any]]] = {
 )
 def test_lists_are_complete_and_equal_closed_forms(name: str) -> None:
     make, known = LISTS[name]
-    found = rv.enumerate(make(), max_seconds=None)
+    game = make()
+    found = rv.enumerate(game, max_seconds=None)
     assert found.complete, found.reason
     listed = found.equilibria[:, :, :-1].reshape(len(found), -1)
     assert np.all(found.radius < 1e-9)
     np.testing.assert_allclose(found.equilibria.sum(axis=2), 1.0, atol=1e-14)
     np.testing.assert_allclose(listed[np.lexsort(listed.T[::-1])], known, atol=1e-8)
+    # brute force: equilibria of the game on a lattice are near listed ones, which no point of it refutes
+    line = np.linspace(1e-9, 1 - 1e-9, 121)
+    shares = np.stack([line, 1 - line], axis=1)
+    pairs = np.stack(np.broadcast_arrays(shares[:, None], shares[None]), axis=2)
+    pays = np.asarray(jax.jit(jax.vmap(jax.vmap(game.payoffs)))(jnp.asarray(pairs)))
+    best = [pays[..., player] >= pays[..., player].max(axis=player, keepdims=True) for player in range(2)]
+    at = line[np.argwhere(best[0] & best[1])]
+    assert len(at)
+    assert np.all(np.max(np.abs(at[:, None] - listed), axis=2).min(axis=1) <= 0.02)
+    for x in found.equilibria:
+        assert np.all(rv.certificate(game, x).regret <= 1e-7)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.dispatch import inner_knows
+from rivalry.core.dispatch import inner_knows, oracle
 from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
 from rivalry.core.jax import jax, jnp, put
@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
     from rivalry.core.space import Profile, Strategy
+
+
+@oracle()
+def slopes_in_shares(game: Any, x: Profile) -> Profile:
+    """Return every player's derivatives of its own payoff in its shares, ``[player entry]``.
+
+    Families answer in forms that intervals bound well. Generic: `oracles.gradients`.
+    """
+    return oracles.gradients(game, x)
 
 
 class InFractions(Tree):
@@ -93,5 +102,5 @@ def _(game: InFractions, x: Profile, player: int | Array) -> Callable[[Strategy]
 @oracles.gradients.register(InFractions, when=inner_knows(oracles.gradients))
 def _(game: InFractions, x: Profile) -> Profile:
     shares, back = jax.vjp(game.shares, x)
-    found: Array = back(oracles.gradients(game.game, shares))[0]
+    found: Array = back(slopes_in_shares(game.game, shares))[0]
     return found
