@@ -146,6 +146,22 @@ def test_custom_games_on_a_simplex_have_finite_bounds() -> None:
     assert rv.certificate(game, [[0.2, 0.8], [0.5, 0.5]]).claim == "not an equilibrium"
 
 
+def three_battlefields(third: float) -> list[float]:
+    """Amounts with ``B_k (s_k + third) / (2 s_k + third)^2`` equal, by bisection of that price."""
+    prizes = np.array(PRIZES)
+
+    def amounts(price: float) -> np.ndarray:
+        half = (prizes - 4 * price * third) / (8 * price)
+        return np.asarray(half + np.sqrt(half**2 + (prizes / price - third) * third / 4))
+
+    low, high = 0.1, 10.0
+    for _ in range(80):
+        low, high = (
+            (low, (low + high) / 2) if amounts((low + high) / 2).sum() < 1 else ((low + high) / 2, high)
+        )
+    return amounts(low)[:2].tolist() * 2
+
+
 LISTS: dict[str, tuple[Callable[[], Any], list[Any]]] = {
     # a game, and the shares of its equilibria, all but the last share of each player
     "coordination": (
@@ -154,6 +170,7 @@ LISTS: dict[str, tuple[Callable[[], Any], list[Any]]] = {
     ),
     "apart": (lambda: Shares(apart), [[0.0, 1.0], [1.0, 0.0]]),
     "two battlefields": (lambda: blotto([1.0, 2.0]), [[1 / 3] * 2]),
+    "three battlefields": (lambda: blotto(PRIZES, third_party=[0.05] * 3), [three_battlefields(0.05)]),
     "unequal influence": (lambda: blotto([1.0, 2.0], budgets=[1.0, 3.0]), [[1 / 3] * 2]),
 }
 
@@ -172,13 +189,13 @@ def test_lists_are_complete_and_equal_closed_forms(name: str) -> None:
     np.testing.assert_allclose(found.equilibria.sum(axis=2), 1.0, atol=1e-14)
     np.testing.assert_allclose(listed[np.lexsort(listed.T[::-1])], known, atol=1e-8)
     # brute force: equilibria of the game on a lattice are near listed ones, which no point of it refutes
-    line = np.linspace(1e-9, 1 - 1e-9, 121)
-    shares = np.stack([line, 1 - line], axis=1)
-    pairs = np.stack(np.broadcast_arrays(shares[:, None], shares[None]), axis=2)
+    rows = np.clip(game.space.lattice(0, 231 if game.space.shape[1] > 2 else 121), 1e-9, 1 - 1e-9)
+    pairs = np.stack(np.broadcast_arrays(rows[:, None], rows[None]), axis=2)
     pays = np.asarray(jax.jit(jax.vmap(jax.vmap(game.payoffs)))(jnp.asarray(pairs)))
     best = [pays[..., player] >= pays[..., player].max(axis=player, keepdims=True) for player in range(2)]
-    at = line[np.argwhere(best[0] & best[1])]
+    at = rows[np.argwhere(best[0] & best[1])]
     assert len(at)
-    assert np.all(np.max(np.abs(at[:, None] - listed), axis=2).min(axis=1) <= 0.02)
+    step = np.diff(np.unique(rows[:, 0].round(6)))[0]
+    assert np.all(np.max(np.abs(at[:, None] - found.equilibria), axis=(2, 3)).min(axis=1) <= 2.1 * step)
     for x in found.equilibria:
         assert np.all(rv.certificate(game, x).regret <= 1e-7)
