@@ -71,6 +71,16 @@ def four_quantities(x: jax.Array) -> jax.Array:
     return own * (1 - jnp.sum(own) - jnp.array([0.1, 0.15, 0.2, 0.25]))
 
 
+def linear_city(x: jax.Array) -> jax.Array:
+    """Profits of firms on a line with quadratic transport costs at their equilibrium prices.
+
+    The effect of prices dominates: firms move to opposite ends (d'Aspremont, Gabszewicz and Thisse 1979).
+    """
+    own, other = x[:, 0], x[::-1, 0]
+    apart = other - own
+    return jnp.where(apart > 0, apart * (2 + own + other) ** 2, -apart * (4 - own - other) ** 2) / 18
+
+
 def pursuit(x: jax.Array) -> jax.Array:
     """One player matches, the other avoids: no equilibrium in pure strategies."""
     return jnp.array([-1.0, 1.0]) * jnp.square(x[0, 0] - x[1, 0])
@@ -121,6 +131,7 @@ CASES: dict[str, tuple[Callable[[], Any], list[list[float]] | None]] = {
         lambda: Custom(four_quantities, 0.0, 1.0, 4),
         [[0.24, 0.19, 0.14, 0.09]],  # price 0.34, less each cost
     ),
+    "linear city": (lambda: Custom(linear_city), [[0.0, 1.0], [1.0, 0.0]]),
     "pursuit": (lambda: Custom(pursuit), []),
 }
 # Newton's method leaves equilibria at which one player is at its bound and two attract no path.

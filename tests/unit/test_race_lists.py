@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.boxes import boxes_around, widths_and_middles
 from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
 from rivalry.core.logarithms import (
@@ -21,7 +22,6 @@ from rivalry.core.logarithms import (
     slopes_in_logs,
 )
 from rivalry.core.proof import negative_definite
-from rivalry.core.reparametrisation import boxes_around, widths_and_middles
 from rivalry.games.race import period
 from rivalry.games.race.closed_forms import symmetric_equilibria
 from rivalry.methods.continuous.all_equilibria import AllEquilibria

@@ -634,7 +634,7 @@ def test_neither_game_nor_jax_nor_user_file_is_loaded(tmp_path: Path) -> None:
     made = study(game={"family": "mine.py:contest", "reach": 0.2}, sweep={}, folder=tmp_path)
     folder = stored(tmp_path / "run", made).folder
     code = (
-        "import sys; from rivalry.lab.report import build; build(sys.argv[1]); "
+        "import sys; from rivalry.lab.report.page import build; build(sys.argv[1]); "
         "print(*sorted(name for name in sys.modules if name.split('.')[0] in ('jax', 'mine', 'equinox') "
         "or name.startswith('rivalry_user') "
         "or name.startswith('rivalry.games.') and name.count('.') > 2 and not name.endswith('.figures')))"

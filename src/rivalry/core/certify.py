@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.core import oracles
+from rivalry.core.boxes import halves, middle_shares, whole_box
 from rivalry.core.dispatch import Unsupported, oracle, unknown
 from rivalry.core.game import Game, payoff_against, scale
 from rivalry.core.jax import compiled, is_jax_array, jax, jnp, put
@@ -18,7 +19,6 @@ from rivalry.core.reparametrisation import (
     Unconstrained,
     is_reparametrised,
     unconstrained_game,
-    widths_and_middles,
 )
 from rivalry.core.results import COVERAGES, ROUNDING, Certificate, Rounding
 from rivalry.core.space import Simplex
@@ -248,22 +248,30 @@ def traceable_best_response(game: Any, x: Profile, player: Array) -> tuple[Strat
 
 
 def search_response(game: Game, x: Profile, player: int, points: int) -> Response:
-    """Return the best strategy found by search, with a proven bound where the game has `payoff_bound`."""
+    """Return the best strategy found by search, with a proven bound where there is one for few choices."""
+    return _with_bound(game, x, player, unproved_response(game, x, player, points))
+
+
+def unproved_response(game: Game, x: Profile, player: int, points: int) -> Response:
+    """Return the best strategy found by search, without a bound."""
     grid = search_grid(game, player, points)
     strategies, values, tried = (np.asarray(part) for part in _search(game, x, put(player), grid))
     payoff = float(np.max(values))
     stake = payoff_at_stake(tried[np.isfinite(tried)], payoff)
     strategy = _nearest_best(strategies, values, np.asarray(x)[player], TIE * stake)
     method = f"{len(tried)} grid points, {len(values)} climbs"
-    found = Response(strategy, payoff, np.inf, "lower bound", method, tried)
-    # branch and bound halves boxes, so it does not apply to a simplex
-    if isinstance(game.space, Simplex) or not (payoff_bound.knows(game) or _few_axes(game, player)):
-        return found
-    if not payoff_bound.knows(game):
-        return _outward(game, x, player, found, stake)
-    strategy, payoff, bound = _branch_and_bound(game, x, player, found, stake, enclosed=False)
-    method = f"{method}, branch and bound"
-    return Response(strategy, payoff, bound, "bounded", method, tried)
+    return Response(strategy, payoff, np.inf, "lower bound", method, tried)
+
+
+def _with_bound(game: Game, x: Profile, player: int, found: Response) -> Response:
+    """Return a searched response with a bound by branch and bound, where boxes of few choices are bounded."""
+    assert found.tried is not None
+    stake = payoff_at_stake(found.tried[np.isfinite(found.tried)], found.payoff)
+    if payoff_bound.knows(game):
+        strategy, payoff, bound = _branch_and_bound(game, x, player, found, stake, enclosed=False)
+        method = f"{found.method}, branch and bound"
+        return Response(strategy, payoff, bound, "bounded", method, found.tried)
+    return _outward(game, x, player, found, stake) if _few_axes(game, player) else found
 
 
 def _outward(
@@ -291,8 +299,9 @@ def _enclosed_response(game: Game, x: Any, player: int, found: Response) -> Resp
     """Return a best response with a bound that is computed with outward rounding, where there is one."""
     if found.rounding == "outward" and np.isfinite(found.bound):
         return found
-    if isinstance(game.space, Simplex) or numpy_payoffs.knows(game):
-        return found._replace(method=f"{found.method}; no outward bound: choices are not intervals")
+    if rounding_error.knows(game):
+        bound = found.bound + rounding_error(game, np.asarray(x), player)
+        return found._replace(bound=bound, rounding="outward")
     if not _few_axes(game, player):
         return found._replace(method=f"{found.method}; no outward bound: more than {ENCLOSED_AXES} axes")
     if not any(one.knows(game) for one in (proved_response, oracles.best_response, payoff_bound)):
@@ -309,7 +318,8 @@ def _enclosed_response(game: Game, x: Any, player: int, found: Response) -> Resp
 
 def _few_axes(game: Game, player: int) -> bool:
     """Return whether a player has so few choices that boxes of them can be searched."""
-    return int(np.sum(np.asarray(game.space.mask)[player])) <= ENCLOSED_AXES
+    fixed = isinstance(game.space, Simplex)  # the last share is what the others leave
+    return int(np.sum(np.asarray(game.space.mask)[player])) - fixed <= ENCLOSED_AXES
 
 
 def search_grid(game: Game, player: int, points: int) -> Array:
@@ -362,6 +372,15 @@ def numpy_payoffs(game: Any, x: np.ndarray) -> np.ndarray:
     generic answer raises `Unsupported`.
     """
     raise unknown(game, "payoffs in NumPy")
+
+
+@oracle()
+def rounding_error(game: Any, x: np.ndarray, player: int) -> float:
+    """Return a bound on the rounding error of the largest gain of a player from a registered best response.
+
+    The generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "bound on rounding errors")
 
 
 def payoffs(game: Game, x: Profile | np.ndarray) -> Array | np.ndarray:
@@ -481,8 +500,9 @@ def _cells(
         ceilings = jax.vmap(lambda a, c: payoff_bound(game, x, player, a, c))(low, high)
         floors = jnp.full_like(ceilings, -jnp.inf)
     else:
-        from rivalry.core.proof import payoff_range
+        from rivalry.core.ranges import payoff_range
 
+        middle = middle_shares(low, high) if isinstance(game.space, Simplex) else middle
         floors, ceilings = jax.vmap(partial(payoff_range, game, x, player))(low, high)
     return ceilings, floors, middle, jax.vmap(payoff_against(game, x, player))(middle)
 
@@ -515,7 +535,7 @@ def _branch_and_bound(
     # below what `certificate` allows, so that a finished search certifies; not below rounding errors
     enough = PROVED * stake + ROUNDING * abs(payoff) / 4
     batch = BATCH if space.shape[1] > 1 else BATCH // 4
-    low, high = np.asarray(space.low)[player][None], np.asarray(space.high)[player][None]  # type: ignore[attr-defined]
+    low, high = (end[None] for end in whole_box(space, player))  # type: ignore[arg-type]
     ceilings = np.array([np.inf])
     seen = 0
     while ceilings.max() > payoff + enough and seen < most:
@@ -524,12 +544,7 @@ def _branch_and_bound(
         # stable, since the order of ties in NumPy's default sort depends on the processor
         worst = np.argsort(-ceilings, kind="stable")[: batch // 2]
         worst = worst[ceilings[worst] > payoff + enough]
-        width, middle = widths_and_middles(space, player, low[worst], high[worst])  # type: ignore[arg-type]
-        axis = np.argmax(width, axis=1)
-        rows = np.arange(len(worst))
-        left, right = high[worst].copy(), low[worst].copy()
-        left[rows, axis] = right[rows, axis] = middle[rows, axis]
-        new_low, new_high = np.concatenate([low[worst], right]), np.concatenate([left, high[worst]])
+        new_low, new_high, of = halves(space, player, low[worst], high[worst])  # type: ignore[arg-type]
         fresh, _, points, values = _cells_of(game, x, player, new_low, new_high, enclosed=enclosed)
         if np.any(np.isnan(values)):
             return strategy, float("nan"), np.inf  # without a payoff there is no best response
@@ -538,7 +553,7 @@ def _branch_and_bound(
             strategy = points[np.argmax(values)]
         payoff = max(payoff, float(values.max()))
         # an upper bound of a box also holds for its parts
-        fresh = np.minimum(fresh, np.tile(ceilings[worst], 2))
+        fresh = np.minimum(fresh, ceilings[worst][of])
         keep = np.setdiff1d(np.arange(len(ceilings)), worst)
         low, high = np.concatenate([low[keep], new_low]), np.concatenate([high[keep], new_high])
         ceilings = np.concatenate([ceilings[keep], fresh])

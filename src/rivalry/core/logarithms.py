@@ -1,4 +1,4 @@
-"""Proofs in logarithms of amounts, for games whose choices differ by orders of magnitude.
+"""Coordinates of proofs: logarithms of amounts, where choices differ by orders of magnitude.
 
 Boxes of amounts cannot resolve ``1e-9`` and ``1e3`` at once, boxes of logarithms can. A family states between
 which amounts all its equilibria lie (`equilibrium_bounds`), and may state its own derivatives in a form that
@@ -14,18 +14,23 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.dispatch import inner_knows, oracle, unknown
+from rivalry.core.game import kernel_conversion
 from rivalry.core.interval_rules import ENDS
 from rivalry.core.intervals import Interval, exp, log
 from rivalry.core.jax import jnp, put
 from rivalry.core.oracles import forward
 from rivalry.core.results import Record
-from rivalry.core.space import Box
+from rivalry.core.simplices import InFractions
+from rivalry.core.space import Box, Simplex
 from rivalry.core.tree import Tree, static
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
     from rivalry.core.space import Profile, Strategy
+
+
+MOST_SHARES = 4  # of a player whose strategies near a profile are all bounded
 
 
 class BoundsOfEquilibria(NamedTuple):
@@ -69,6 +74,14 @@ class InLogs(Tree):
     space: Box
     beyond: str = static(default="")
 
+    def original(self, y: Any) -> np.ndarray:
+        """Return the amounts whose logarithms are ``y``."""
+        return np.exp(y)
+
+    def bounds(self, low: Any, high: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return bounds on the amounts whose logarithms are between ``low`` and ``high``."""
+        return amounts(low, high)
+
     def payoffs(self, y: Profile) -> Float[Array, "player"]:
         found: Array = self.game.payoffs(jnp.exp(y))
         return found
@@ -93,11 +106,15 @@ def _(game: InLogs, x: Profile, player: int | Array) -> Callable[[Strategy], Flo
 
 
 def at_profile(game: Any, x: np.ndarray) -> tuple[Any, np.ndarray]:
-    """Return a game and a profile in logarithms where these are the search coordinates.
+    """Return a game and a profile in the coordinates of a proof.
 
-    Where not, or where some amount is zero or the largest, they are returned as they are.
+    These are logarithms where they are the search coordinates and no amount is zero or the largest, and
+    fractions on simplices; else the game and the profile are returned as they are.
     """
     space = game.space
+    if isinstance(space, Simplex) and space.shape[1] <= MOST_SHARES and kernel_conversion(game) is None:
+        inner = InFractions(game)
+        return inner, inner.fractions(x)
     if not (isinstance(space, Box) and set(space.kinds) == {"log"} and space.zero_threshold is not None):
         return game, x
     low, high = np.asarray(space.zero_threshold), np.asarray(space.high)
@@ -113,7 +130,14 @@ def in_logs(game: Any, bounds: BoundsOfEquilibria) -> InLogs:
 
 
 def searched(game: Any, within: tuple[float, float] | None) -> Any:
-    """Return the game in whose boxes all equilibria are searched, in logarithms where bounds are known."""
+    """Return the game in whose boxes all equilibria are searched.
+
+    It is in logarithms where bounds are known, and in fractions on simplices.
+    """
+    if isinstance(game.space, Simplex):
+        if within is not None:
+            raise ValueError("within: is for intervals; shares on a simplex are searched as a whole")
+        return InFractions(game)
     if not equilibrium_bounds.knows(game):
         return game
     bounds = equilibrium_bounds(game)
@@ -130,22 +154,36 @@ def amounts(low: Any, high: Any) -> tuple[np.ndarray, np.ndarray]:
     return below, above
 
 
-def record_in_amounts(record: Record) -> Record:
-    """Return the record of a list of equilibria in amounts; radii are distances in amounts, rounded up."""
+def original_profile(game: Any, y: np.ndarray) -> np.ndarray:
+    """Return profiles ``[.. player axis]`` of the game whose equilibria are searched in coordinates ``y``."""
+    return np.asarray(game.original(y)) if isinstance(game, InLogs | InFractions) else y
+
+
+def profile_bounds(game: Any, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return bounds on profiles of coordinates between ``low`` and ``high``; see `original_profile`."""
+    return game.bounds(low, high) if isinstance(game, InLogs | InFractions) else (low, high)
+
+
+def original_record(game: Any, record: Record) -> Record:
+    """Return a list of equilibria in a game's coordinates as one of profiles; radii are rounded up."""
+    if not isinstance(game, InLogs | InFractions):
+        return record
     found = dict(record)
     for name in ("equilibria", "first_order", "profile"):
         if name in record:
             dims, y = record[name]
-            found[name] = dims, np.exp(y)
+            found[name] = dims, original_profile(game, y)
     dims, hulls = record["undecided"]
-    found["undecided"] = dims, np.stack(amounts(hulls[..., 0], hulls[..., 1]), axis=-1)
-    if "drawn_box" in record:
+    found["undecided"] = dims, np.stack(profile_bounds(game, hulls[..., 0], hulls[..., 1]), axis=-1)
+    if "drawn_box" in record and isinstance(game, InLogs):
         dims, ends = record["drawn_box"]
         found["drawn_box"] = dims, np.exp(ends)
+    elif "drawn_box" in record:  # choices are no shares: a picture of boxes would lack the equilibria
+        del found["drawn_box"], found["drawn_reason"]
     dims, radius = record["radius"]
     y, x = record["equilibria"][1], found["equilibria"][1]
     away = radius[:, None, None]
-    low, high = amounts(np.nextafter(y - away, -np.inf), np.nextafter(y + away, np.inf))
+    low, high = profile_bounds(game, np.nextafter(y - away, -np.inf), np.nextafter(y + away, np.inf))
     apart = np.nextafter(np.maximum(high - x, x - low), np.inf)
     found["radius"] = dims, np.max(apart, axis=(1, 2), initial=0.0)
     return found

@@ -25,6 +25,12 @@ class Need(NamedTuple):
 PAYOFFS = Need("payoffs", lambda game: isinstance(game, Game))
 BOX = Need("a box as strategy space", lambda game: isinstance(game.space, Box))
 SIMPLEX = Need("a simplex as strategy space", lambda game: isinstance(game.space, Simplex))
+SHARES = Need(
+    "a box, or a simplex of shares that are no mixed strategies",
+    lambda game: (
+        isinstance(game.space, Box) or (isinstance(game.space, Simplex) and kernel_conversion(game) is None)
+    ),
+)
 POPULATION = Need("a population", is_population)
 FINITE = Need(
     "finitely many actions in tables",

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry.core import intervals, oracles
+from rivalry.core.boxes import boxes_around, halves, widths_and_middles
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.enclosure import Traced, enclose, without_shifts
 from rivalry.core.intervals import Interval
 from rivalry.core.jax import compiled, jax, jnp
-from rivalry.core.logarithms import InLogs, amounts, at_profile
-from rivalry.core.reparametrisation import boxes_around, widths_and_middles
+from rivalry.core.logarithms import MOST_SHARES, InLogs, amounts, at_profile, profile_bounds
+from rivalry.core.ranges import meet, value_range
 from rivalry.core.space import Box
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ def coordinates(game: Game) -> Coordinates:
     """
     space = game.space
     if not isinstance(space, Box):
-        raise Unsupported(f"proofs: the choices are a {type(space).__name__}; must be intervals")
+        raise Unsupported(
+            f"proofs: choices are a {type(space).__name__}; must be intervals, or up to {MOST_SHARES} shares"
+        )
     low, high = np.asarray(space.low, dtype=float), np.asarray(space.high, dtype=float)
     player, axis = np.nonzero(np.asarray(space.mask) & (high > low))
     return Coordinates(player, axis, low[player, axis], high[player, axis], low)
@@ -140,7 +143,7 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
     # moves from the midpoint to the ends of the box
     away = intervals.subtract(box, centre)
     row = partial(intervals.contract, dot=jnp.matmul, terms=len(mid))
-    slope = _meet(slope, intervals.add(residual, row(jacobian, away)))
+    slope = meet(slope, intervals.add(residual, row(jacobian, away)))
     # a fixed coordinate has the equation: it stays
     unit = jnp.eye(len(mid))
     system = Interval(
@@ -168,11 +171,6 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
         known & jnp.all(fixed | ((image.low > low) & (image.high < high))),
         decided & jnp.all(jnp.isfinite(slope.low + slope.high)),
     )
-
-
-def _meet(a: Interval, b: Interval) -> Interval:
-    """Return the numbers in both intervals; an unknown end is no restriction."""
-    return Interval(jnp.fmax(a.low, b.low), jnp.fmin(a.high, b.high))
 
 
 @compiled
@@ -292,35 +290,6 @@ def gains(
     return found
 
 
-def payoff_range(game: Game, x: Any, player: Array, low: Any, high: Any) -> tuple[Array, Array]:
-    """Return bounds on payoffs of own strategies from ``low [axis]`` to ``high [axis]``, the others at ``x``.
-
-    For use while JAX traces. The upper bound is the smaller of two: of the payoff on the box, and of the
-    payoff at its midpoint with the derivatives on the box.
-    """
-    mid = jnp.clip(low / 2 + high / 2, low, high)
-    traced = without_shifts(oracles.deviation_payoff(game, x, player), mid)
-    shifts = traced.shifts(mid)
-
-    def value(shifts: Any, strategy: Array) -> Array:
-        found: Array = traced.call(shifts, strategy)[0]
-        return found
-
-    def every(shifts: Any, strategy: Array) -> tuple[Array, Array]:
-        return value(shifts, strategy), jax.jacfwd(partial(value, shifts))(strategy)
-
-    own, centre = Interval(low, high), Interval(mid, mid)
-    (whole, slope), decided = enclose(every, shifts, mid)(shifts, own)
-    (at_mid,), _ = enclose(value, shifts, mid)(shifts, centre)
-    row = partial(intervals.contract, dot=jnp.matmul, terms=len(mid))
-    linear = intervals.add(at_mid, row(slope, intervals.subtract(own, centre)))
-    honest = traced.cancels(shifts, low) & traced.cancels(shifts, high)
-    return (
-        jnp.where(honest, jnp.where(decided, jnp.fmax(whole.low, linear.low), whole.low), -jnp.inf),
-        jnp.where(honest, jnp.where(decided, jnp.fmin(whole.high, linear.high), whole.high), jnp.inf),
-    )
-
-
 def _in_batches(function: Callable[..., Any], batch: int, *rows: np.ndarray) -> Any:
     """Call a function of rows ``[box ..]`` on one number of rows at a time, so that it is compiled once."""
     parts = []
@@ -401,38 +370,15 @@ class _Refutation(NamedTuple):
 def _refuted(
     game: Game, at: Coordinates, low: Array, high: Array, player: Array, strategy: Array
 ) -> _Refutation:
-    return jax.vmap(partial(_least_gain, game, at))(low, high, player, strategy)
+    def one(low: Array, high: Array, player: Array, strategy: Array) -> Array:
+        def gain(y: Array) -> Array:
+            x = at.profile(y)
+            pay = oracles.deviation_payoff(game, x, player)
+            return pay(strategy) - pay(x[player])
 
+        return value_range(gain, low, high)[0]
 
-def _least_gain(
-    game: Game, at: Coordinates, low: Array, high: Array, player: Array, strategy: Array
-) -> _Refutation:
-    """Return a lower bound on a player's gain from one strategy, over a box of profiles."""
-    mid = jnp.clip(low / 2 + high / 2, low, high)
-
-    def gain(y: Array) -> Array:
-        x = at.profile(y)
-        pay = oracles.deviation_payoff(game, x, player)
-        return pay(strategy) - pay(x[player])
-
-    traced = without_shifts(gain, mid)
-    shifts = traced.shifts(mid)
-
-    def value(shifts: Any, y: Array) -> Array:
-        found: Array = traced.call(shifts, y)[0]
-        return found
-
-    def every(shifts: Any, y: Array) -> tuple[Array, Array]:
-        return value(shifts, y), jax.jacfwd(partial(value, shifts))(y)
-
-    box, centre = Interval(low, high), Interval(mid, mid)
-    (whole, slope), decided = enclose(every, shifts, mid)(shifts, box)
-    (at_mid,), _ = enclose(value, shifts, mid)(shifts, Interval(mid, mid))
-    row = partial(intervals.contract, dot=jnp.matmul, terms=len(mid))
-    linear = intervals.add(at_mid, row(slope, intervals.subtract(box, centre)))
-    honest = traced.cancels(shifts, low) & traced.cancels(shifts, high)
-    lower = jnp.where(decided, jnp.fmax(whole.low, linear.low), whole.low)
-    return _Refutation(jnp.where(honest, lower, -jnp.inf))
+    return _Refutation(jax.vmap(one)(low, high, player, strategy))
 
 
 def refutation(
@@ -451,9 +397,10 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     Unsupported
         For a game whose choices or payoffs have no interval form.
     """
-    game, y = at_profile(game, np.asarray(x, dtype=float))
+    here = np.asarray(x, dtype=float)
+    game, y = at_profile(game, here)
     at = coordinates(game)
-    y, here = y[at.place], np.asarray(x, dtype=float)[at.place]
+    y = y[at.place]
     close = 1e-9 * (at.high - at.low)
     side = np.where(y <= at.low + close, -1.0, np.where(y >= at.high - close, 1.0, 0.0))[None]
     start = np.where(side < 0, at.low, np.where(side > 0, at.high, y))
@@ -464,7 +411,9 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     if word != "equilibrium":
         what = "neither proved nor refuted" if word == "undecided" else word
         return None, f"no exact equilibrium is proved: the nearest first-order point is {what}"
-    low, high = amounts(*point[:2]) if isinstance(game, InLogs) else point[:2]
+    ends = np.array([at.start, at.start])
+    ends[:, *at.place] = point[:2]
+    low, high = profile_bounds(game, *ends)
     apart = np.maximum(np.abs(here - low), np.abs(here - high))
     return float(np.nextafter(apart.max(initial=0.0), np.inf)), ""
 
@@ -521,11 +470,7 @@ def judge_player(
     span = np.where(space_high > space_low, parts(low, high)[0], 1.0)
     seen = 0
     while len(low):
-        width, middle = parts(low, high)
-        axis, row = np.argmax(width / span, axis=1), np.arange(len(low))
-        left, right = high.copy(), low.copy()
-        left[row, axis] = right[row, axis] = middle[row, axis]
-        low, high = np.concatenate([low, right]), np.concatenate([left, high])
+        low, high, _ = halves(game.space, player, low, high, span)  # type: ignore[arg-type]
         found = ask(low, high)
         seen += len(low)
         inside = np.all((low >= near[0]) & (high <= near[1]), axis=1)

@@ -65,44 +65,6 @@ def constrain(game: Any, y: Profile) -> Profile:
     return x
 
 
-def widths_and_middles(
-    space: Box, player: int, low: np.ndarray, high: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return widths of boxes of a player's strategies in search coordinates, and the amounts halfway.
-
-    All are ``[box axis]``.
-    """
-    if not space.reparametrised:
-        return high - low, (low + high) / 2
-    first, last = (
-        np.asarray(space.unconstrain(np.repeat(end[:, None], space.shape[0], axis=1)))[:, player]
-        for end in (low, high)
-    )
-    middle = np.asarray(space.constrain((first + last)[:, None] / 2, player))[:, 0]
-    inside = (middle > low) & (middle < high)
-    return last - first, np.where(inside, middle, (low + high) / 2)
-
-
-def boxes_around(
-    space: Box, player: int, inside: np.ndarray, whole: np.ndarray, shares: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return boxes that reach beyond ``inside`` by shares of the width of ``whole`` in search coordinates.
-
-    The boxes ``inside`` and ``whole`` are ``[end axis]``, ``shares`` is ``[box 1]``, lower and upper ends are
-    ``[box axis]``; none leaves ``whole``.
-    """
-    if not space.reparametrised:
-        reach = shares * (whole[1] - whole[0])
-        return np.maximum(whole[0], inside[0] - reach), np.minimum(whole[1], inside[1] + reach)
-    ends = np.repeat(np.concatenate([inside, whole])[:, None], space.shape[0], axis=1)
-    low, high, first, last = np.asarray(space.unconstrain(ends))[:, player]
-    below, above = (
-        np.asarray(space.constrain(end[:, None], player))[:, 0]
-        for end in (low - shares * (last - first), high + shares * (last - first))
-    )
-    return np.clip(below, whole[0], inside[0]), np.clip(above, inside[1], whole[1])
-
-
 class Unconstrained(Tree):
     """A game in search coordinates; see `unconstrained_game`."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.core import oracles
-from rivalry.core.certify import numpy_payoffs
+from rivalry.core.certify import numpy_payoffs, rounding_error
 from rivalry.core.display import OneLineRepr
 from rivalry.core.jax import array_module, is_jax_array, jnp
 from rivalry.core.registry import near
@@ -211,6 +211,20 @@ def _(game: Matrix, x: Profile | np.ndarray, player: int) -> oracles.Response:
     payoff = float(values[best])
     strategy = np.eye(game.space.shape[1])[best]
     return oracles.Response(strategy, payoff, payoff, "exact", "registered best response")
+
+
+@rounding_error.register(Matrix)
+def _(game: Matrix, x: np.ndarray, player: int) -> float:
+    """Return a bound on the error of the best action's payoff and of the payoff at ``x``.
+
+    A sum of products rounds at most once per term and factor, relative to the sum of the sizes of its terms.
+    """
+    if np.all((x == 0) | (x == 1)):
+        return 0.0
+    sizes = Matrix(np.abs(np.asarray(game.table)), game.actions)
+    rounds = sum(game.sizes) + 2 * len(game.sizes)
+    most = np.max(_action_payoffs(sizes, x, player)) + sizes.payoffs(x)[player]
+    return float(2 * rounds * np.finfo(float).eps * most)
 
 
 @oracles.mixed_best_response.register(Matrix)

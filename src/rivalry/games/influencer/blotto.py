@@ -14,8 +14,8 @@ from typing import NamedTuple
 import equinox as eqx
 import numpy as np
 
-from rivalry.core.certify import PROVED, TIE, payoff_at_stake, payoffs, search_response
-from rivalry.core.jax import put
+from rivalry.core.certify import PROVED, TIE, payoff_at_stake, payoffs, unproved_response
+from rivalry.core.jax import jnp, put
 from rivalry.core.oracles import Response
 from rivalry.core.results import ROUNDING
 from rivalry.core.space import Profile, Simplex
@@ -87,7 +87,7 @@ def best_response(game: InfluencerGame, x: Profile, player: int, points: int = 2
     """
     assert isinstance(game.space, Simplex)
     floor = game.space.min_share
-    found = search_response(game, x, player, points)
+    found = unproved_response(game, x, player, points)
     field, problem, spare = _problem(game, x, player)
     if not len(field):
         return found
@@ -107,6 +107,23 @@ def best_response(game: InfluencerGame, x: Profile, player: int, points: int = 2
     # the sums of the bound and of the payoff are rounded differently
     bound = max(bound + spare + ROUNDING * abs(payoff) / 8, payoff)
     return Response(strategy, payoff, bound, "bounded", f"{found.method}, branch and bound", found.tried)
+
+
+def slopes_in_shares(game: InfluencerGame, x: Profile) -> Profile:
+    """Return derivatives of own payoffs in shares, ``B_k p s_k^(p-1) R_k / (s_k^p + R_k)^2``.
+
+    As a product of a share of influence and its complement over ``s_k``, bounds would be far apart where an
+    amount may be almost zero.
+    """
+    assert isinstance(game.kernel, Blotto)
+    field = jnp.argmax(game.points, axis=1)
+    s, p = x[:, field], game.kernel.exponent[:, None]
+    influence = game.budgets[:, None] * s**p
+    outside = 0.0 if game.third_party is None else game.third_party
+    players = np.arange(len(x))
+    rest = jnp.stack([jnp.sum(influence[players != k], axis=0) + outside for k in players])
+    slopes = game.weights * p * game.budgets[:, None] * s ** (p - 1) * (rest / (influence + rest) ** 2)
+    return jnp.zeros_like(x).at[:, field].add(slopes)
 
 
 def _problem(game: InfluencerGame, x: Profile, player: int) -> tuple[np.ndarray, BudgetProblem, float]:

@@ -14,6 +14,7 @@ from rivalry.core import oracles
 from rivalry.core.certify import best_response
 from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.results import Record
+from rivalry.core.simplices import slopes_in_shares
 from rivalry.core.space import Box, Profile
 from rivalry.core.validate import near
 from rivalry.games.influencer import blotto
@@ -26,7 +27,7 @@ from rivalry.games.influencer.deviations import (
     payoff_bound,
     search_points,
 )
-from rivalry.games.influencer.kernels import Custom
+from rivalry.games.influencer.kernels import Blotto, Custom
 from rivalry.games.influencer.model import InfluencerGame
 from rivalry.tables.kernels.shapes import Contest, contest
 
@@ -102,6 +103,9 @@ oracles.gradients.register(InfluencerGame)(own_gradients)
 oracles.jacobian.register(InfluencerGame)(gradient_jacobian)
 oracles.payoff_bound.register(InfluencerGame, when=has_payoff_bound)(payoff_bound)
 oracles.proved_response.register(InfluencerGame, when=blotto.has_best_response)(blotto.best_response)
+slopes_in_shares.register(
+    InfluencerGame, when=lambda game: isinstance(game.kernel, Blotto) and game.abstention is None
+)(blotto.slopes_in_shares)
 # the influence of rivals stays as it is when a player moves; abstention's does not
 oracles.deviation_payoff.register(InfluencerGame, when=lambda game: game.abstention is None)(deviation_payoff)
 # on an interval branch and bound is better than starts of a search

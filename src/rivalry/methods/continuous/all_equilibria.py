@@ -14,9 +14,9 @@ from rivalry.core.certify import payoffs
 from rivalry.core.display import count_text, strategy_in_words
 from rivalry.core.game import exchangeable_labels, refuse_jumps
 from rivalry.core.jax import compiled, jax, jnp, put
-from rivalry.core.logarithms import InLogs, amounts, record_in_amounts, searched
+from rivalry.core.logarithms import InLogs, amounts, original_profile, original_record, searched
 from rivalry.core.method import PACE, BaseLearner, Session
-from rivalry.core.needs import BOX, PAYOFFS, Need
+from rivalry.core.needs import PAYOFFS, SHARES, Need
 from rivalry.core.oracles import deviation_payoff
 from rivalry.core.proof import (
     BATCH,
@@ -33,6 +33,7 @@ from rivalry.core.proof import (
 from rivalry.core.reparametrisation import is_reparametrised
 from rivalry.core.results import Record
 
+CHOICES = 12  # each of which triples the combinations of bounds with which a search begins
 CANDIDATES = 9  # strategies per axis of which one may be better for every profile in a box
 CLOSER = 16  # halvings of the distance of further strategies around the best of them
 FLAT = 0.01  # relative width below which a better strategy is looked for also where derivatives are known
@@ -49,7 +50,7 @@ DRAWN = 20_000  # boxes kept for a picture
 
 
 class AllEquilibria(BaseLearner):
-    """All pure equilibria of a game on boxes, with a proof of each and of there being no other.
+    """All pure equilibria of a game on boxes or simplices, each with a proof, and that there is no other.
 
     The space of profiles is split into boxes. A box is discarded where interval arithmetic proves that it has
     no equilibrium: some player's payoff rises or falls throughout, Newton's method in Krawczyk's form leads
@@ -58,7 +59,9 @@ class AllEquilibria(BaseLearner):
     point; it is an equilibrium if no strategy of any player pays more, which is proved near the point by
     concavity and elsewhere by bounds on payoffs. Everything is computed with outward rounding.
 
-    Of exchangeable players only profiles in one order are searched; the list has all orders.
+    Of exchangeable players only profiles in one order are searched; the list has all orders. On simplices
+    boxes are of fractions: each share is a fraction of what those before it leave. An equilibrium at which
+    both of a player's last two of three or more shares are the least possible stays undecided.
 
     The record holds ``equilibria`` (equilibrium, player, axis), ``equilibrium_payoff``, ``radius``
     (equilibrium), ``equilibrium_count``, ``complete`` and ``complete_reason``, the number of ``boxes`` and
@@ -92,7 +95,7 @@ class AllEquilibria(BaseLearner):
         tuple[float, float] | None, "bounds between which all choices of the equilibria listed lie"
     ] = None
 
-    needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
+    needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, SHARES)
 
     def world(self, game: Any) -> Any:
         """Return the game in which boxes are searched. Raises `ValueError` for payoffs with jumps."""
@@ -116,6 +119,8 @@ class AllEquilibria(BaseLearner):
         low, high = np.maximum(at.low, first), np.minimum(at.high, last)
         if np.any(low >= high):
             raise ValueError(f"within: [{first:g}, {last:g}] must overlap the range of every choice")
+        if not inside and count > CHOICES:
+            raise ValueError(f"game: {count} choices; boxes are searched of at most {CHOICES}")
         # a bound of the game that is searched is a case of its own
         every = zip(low, high, at.low, at.high, strict=True)
         cases = [
@@ -172,7 +177,7 @@ class AllEquilibria(BaseLearner):
 
     def _add(self, game: Any, at: Coordinates, session: Session, y: np.ndarray, side: np.ndarray) -> None:
         """Add the first-order points near ``y [candidate coordinate]`` that are proved and new."""
-        y, side = _sorted(at, _labels(game, at), y, side)
+        y, side = _sorted(at, exchangeable_labels(game), y, side)
         good = np.all(np.isfinite(y), axis=1) & np.all((y >= at.low) & (y <= at.high), axis=1)
         rows = np.round((y[good] - at.low) / (at.high - at.low), 7) + 0.0
         _, first = np.unique(np.concatenate([rows, side[good]], axis=1), axis=0, return_index=True)
@@ -193,7 +198,7 @@ class AllEquilibria(BaseLearner):
             session[name] = session[name][:-BATCH]
         session["boxes"] = session["boxes"] + len(low)
         reason = np.zeros(len(low), dtype=np.int64)
-        reason[_out_of_order(at, _labels(game, at), low, high)] = REASONS.index("order of players")
+        reason[_out_of_order(at, exchangeable_labels(game), low, high)] = REASONS.index("order of players")
         for point in _points(session):
             reason[(reason == 0) & _inside(low, high, side, point)] = REASONS.index("around a point")
         left = np.flatnonzero(reason == 0)
@@ -238,7 +243,7 @@ class AllEquilibria(BaseLearner):
         around = np.zeros(len(new_low), dtype=bool)
         for point in _points(session):
             around |= _inside(new_low, new_high, sides, point)
-        turned = _out_of_order(at, _labels(game, at), new_low, new_high)
+        turned = _out_of_order(at, exchangeable_labels(game), new_low, new_high)
         limit = self._narrow(session)
         narrow = width.max(axis=1, initial=0.0) <= limit
         # a box that Newton's method made narrow is asked once more
@@ -282,7 +287,7 @@ class AllEquilibria(BaseLearner):
     def read(self, world: Any, session: Session) -> Record:
         """Return the list, what is undecided, and the first equilibrium as the profile."""
         at = coordinates(world)
-        labels = _labels(world, at)
+        labels = exchangeable_labels(world)
         points, verdicts = _all_orders(at, labels, _points(session), session["verdict"])
         chosen = [point for point, verdict in zip(points, verdicts, strict=True) if verdict == 1]
         unjudged = [point for point, verdict in zip(points, verdicts, strict=True) if verdict < 1]
@@ -321,7 +326,7 @@ class AllEquilibria(BaseLearner):
             }
         if len(chosen):
             record["profile"] = (("player", "axis"), profiles[0])
-        return record_in_amounts(record) if isinstance(world, InLogs) else record
+        return original_record(world, record)
 
     def _status(self, session: Session, searched: bool, chosen: list[FirstOrderPoint]) -> str:
         if not searched or np.any(session["verdict"] < 0):
@@ -362,11 +367,6 @@ class AllEquilibria(BaseLearner):
 
 def _points(session: Session) -> list[FirstOrderPoint]:
     return [FirstOrderPoint(*rows) for rows in session["points"]]
-
-
-def _labels(game: Any, at: Coordinates) -> np.ndarray:
-    """Return one label per player, equal for exchangeable players with the same coordinates."""
-    return np.asarray(exchangeable_labels(game))
 
 
 def _inside(low: np.ndarray, high: np.ndarray, side: np.ndarray, point: FirstOrderPoint) -> np.ndarray:
@@ -556,7 +556,7 @@ def _undefined(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray) ->
     for y in np.concatenate([low[some], low[some] / 2 + high[some] / 2, high[some]]):
         x = _profile(at, y)
         if not np.all(np.isfinite(payoffs(game, put(x)))):
-            return np.exp(x).ravel() if isinstance(game, InLogs) else x.ravel()
+            return original_profile(game, x).ravel()
     return None
 
 

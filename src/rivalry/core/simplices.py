@@ -1,0 +1,106 @@
+"""Coordinates of proofs on simplices: fractions.
+
+Krawczyk's operator needs free coordinates, which shares that sum to one are not. Each entry takes a fraction
+of what the entries before it leave (*stick breaking*); that is one to one except where nothing is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rivalry.core import oracles
+from rivalry.core.dispatch import inner_knows, oracle
+from rivalry.core.enclosure import enclose
+from rivalry.core.intervals import Interval
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import forward
+from rivalry.core.space import Box, Simplex
+from rivalry.core.tree import Tree
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
+
+    from rivalry.core.space import Profile, Strategy
+
+
+@oracle()
+def slopes_in_shares(game: Any, x: Profile) -> Profile:
+    """Return every player's derivatives of its own payoff in its shares, ``[player entry]``.
+
+    Families answer in forms that intervals bound well. Generic: `oracles.gradients`.
+    """
+    return oracles.gradients(game, x)
+
+
+class InFractions(Tree):
+    """A game on simplices whose strategies are fractions: of what is left, entry k takes the k-th."""
+
+    game: Any
+
+    @property
+    def space(self) -> Box:
+        inner: Simplex = self.game.space
+        axis = np.arange(inner.shape[1] - 1)
+        # a player with fewer entries takes all that is left with its last one
+        last = axis[None] >= np.asarray(inner.sizes)[:, None] - 1
+        return Box(put(last.astype(float)), put(np.ones(last.shape)))
+
+    def shares(self, t: Any, player: Any = slice(None)) -> Any:
+        """Return the shares of fractions ``[.. player axis]``, or of those of one player, ``[axis]``."""
+        left, parts = jnp.ones_like(t[..., 0]), []
+        for axis in range(t.shape[-1]):
+            parts.append(t[..., axis] * left)
+            left = left * (1.0 - t[..., axis])
+        share = jnp.stack([*parts, left], axis=-1)
+        space: Simplex = self.game.space
+        if not space.min_share:
+            return share
+        spare, own = jnp.asarray(space.spare)[player], jnp.asarray(space.entries)[player]
+        return jnp.where(own, space.min_share + spare * share, 0.0)
+
+    def fractions(self, x: np.ndarray) -> np.ndarray:
+        """Return the fractions of a profile of shares; 0 where nothing is left."""
+        space: Simplex = self.game.space
+        share = (x - space.min_share * space.entries) / space.spare
+        left = 1.0 - np.cumsum(share, axis=1)[:, :-1] + share[:, :-1]
+        found = np.divide(share[:, :-1], left, out=np.zeros_like(left), where=left > 0)
+        return np.asarray(np.clip(found, self.space.low, 1.0))
+
+    def original(self, t: Any) -> np.ndarray:
+        """Return the profiles of shares at fractions ``[.. player axis]``."""
+        return np.asarray(self.shares(jnp.asarray(t)))
+
+    def bounds(self, low: Any, high: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return bounds on the shares of fractions between ``low`` and ``high``, ``[.. player axis]``."""
+        ends = jnp.asarray(low), jnp.asarray(high)
+        (found,), _ = enclose(self.shares, ends[0])(Interval(*ends))
+        return np.clip(found.low, 0.0, 1.0), np.clip(found.high, 0.0, 1.0)
+
+    def payoffs(self, t: Profile) -> Float[Array, "player"]:
+        found: Array = self.game.payoffs(self.shares(t))
+        return found
+
+
+forward(
+    InFractions,
+    oracles.payoff_scale,
+    oracles.discontinuity,
+    oracles.labels,
+    oracles.exchangeable,
+)
+
+
+@oracles.deviation_payoff.register(InFractions)
+def _(game: InFractions, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
+    known = oracles.deviation_payoff(game.game, game.shares(x), player)
+    return lambda strategy: known(game.shares(strategy, player))
+
+
+@oracles.gradients.register(InFractions, when=inner_knows(oracles.gradients))
+def _(game: InFractions, x: Profile) -> Profile:
+    shares, back = jax.vjp(game.shares, x)
+    found: Array = back(slopes_in_shares(game.game, shares))[0]
+    return found
