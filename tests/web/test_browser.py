@@ -34,7 +34,7 @@ family = "matrix"
 name = "chicken"
 [[method]]
 kind = "regret_matching"
-steps = 800000
+steps = 400000
 [sweep]
 "game.name" = ["chicken", "stag_hunt"]
 [replications]
@@ -57,7 +57,6 @@ PAGES = (
     "/explore",
     "/explore?family=matrix",
 )
-SIZES = ((1400, "light"), (400, "dark"), (1400, "dark"), (400, "light"))
 
 
 class Server:
@@ -187,15 +186,46 @@ def test_study_runs_to_its_end_and_shows_its_results(tab: Tab, home: Path) -> No
 
 def test_run_survives_reload_two_tabs_and_a_killed_server(server: Server, browser: Any, home: Path) -> None:
     """A new server finds the run of a killed one and pauses it; its bytes are those of one command."""
+    command = [sys.executable, "-m", "rivalry", "run", "slow.toml", "--out", "once"]
+    command += ["--replications", "9", "--workers", "1"]
+    with subprocess.Popen(command, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as once:
+        paused = _pause_after_a_kill(server, browser, home)
+        context = browser.new_context()
+        context.new_page().goto(server.address)
+        tab = Tab(context, server.base)
+        page = tab.open("/run?name=slow")
+        assert "rivalry resume" in page.locator(".progress").inner_text()
+        page.get_by_role("button", name="Resume").click()
+        page.wait_for_selector('.pill[data-status="done"]')
+        page.get_by_role("button", name="Add replications").click()
+        page.get_by_role("textbox", name="Replications per point").fill("9")
+        page.get_by_role("button", name="Continue").click()
+        until(page, "document.querySelector('.rv-lead').textContent.startsWith('18 of 18 cells')")
+        page.wait_for_selector('.pill[data-status="done"]')
+        context.close()
+        assert not tab.faults, tab.faults
+        assert once.wait(60) == 0
+    assert 0 < len(paused) < 16
+    assert paused.items() <= cells_of(home / "runs" / "slow").items()
+    assert cells_of(home / "runs" / "slow") == cells_of(home / "once")
+
+
+def _pause_after_a_kill(server: Server, browser: Any, home: Path) -> dict[str, bytes]:
+    """Start a run, look at it in two tabs, kill the server, and pause it by another; return its cells."""
     context = browser.new_context()
     context.new_page().goto(server.address)
     first, other = Tab(context, server.base), Tab(context, server.base)
     page = first.open("/study?name=slow")
     page.get_by_role("button", name="Run in full").click()
+    end = time.monotonic() + 60
+    while not list((home / "runs" / "slow").glob("cells/*.npz")):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    run = int((home / "runs" / "slow" / "lock").read_text().split()[1])
+    os.killpg(run, signal.SIGSTOP)  # in mid-run, for as long as the test needs
     until(page, "/^[1-9]\\d* of 16/.test(document.querySelector('[role=status]')?.textContent)")
-    page.wait_for_selector(".rv-cells")
-    until(page, "/computed: [1-9]/.test(document.querySelector('.rv-lead').textContent)")  # claims fill in
-    page.locator("table.data").first.wait_for()  # results while the run goes on
+    until(page, "/computed: [1-9]/.test(document.querySelector('.rv-lead')?.textContent)")  # claims fill in
+    until(page, "/from [1-9]\\d* of 16/.test(document.querySelector('main').textContent)")  # and results
     beside = other.open("/run?name=slow")
     for one in (page, beside):
         one.reload()
@@ -208,53 +238,37 @@ def test_run_survives_reload_two_tabs_and_a_killed_server(server: Server, browse
     page = third.open("/run?name=slow")
     page.wait_for_selector('.pill[data-status="running"]')
     page.get_by_role("button", name="Pause").click()
+    os.killpg(run, signal.SIGCONT)
     page.wait_for_selector('.pill[data-status="partial"]')
-    assert "rivalry resume" in page.locator(".progress").inner_text()
+    found = cells_of(home / "runs" / "slow")
+    context.close()
     left = [line for line in first.faults + other.faults if "ERR_" not in line]  # the server was gone
     assert not left
-    paused = cells_of(home / "runs" / "slow")
-    assert 0 < len(paused) < 16
-    page.get_by_role("button", name="Resume").click()
-    page.wait_for_selector('.pill[data-status="done"]')
-    command = [sys.executable, "-m", "rivalry", "run", "slow.toml", "--out", "once", "--replications", "9"]
-    with subprocess.Popen(command, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as once:
-        page.get_by_role("button", name="Add replications").click()
-        page.get_by_role("textbox", name="Replications per point").fill("9")
-        page.get_by_role("button", name="Continue").click()
-        until(page, "document.querySelector('.rv-lead').textContent.startsWith('18 of 18 cells')")
-        page.wait_for_selector('.pill[data-status="done"]')
-        assert not third.faults, third.faults
-        context.close()
-        assert once.wait(60) == 0
-    assert paused.items() <= cells_of(home / "runs" / "slow").items()
-    assert cells_of(home / "runs" / "slow") == cells_of(home / "once")
+    assert not third.faults, third.faults
+    return found
 
 
 def cells_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "cells").glob("*.npz")}
 
 
-@pytest.mark.parametrize(("width", "scheme"), SIZES)
-def test_every_page_fits_its_width_and_everybody(
-    server: Server, browser: Any, width: int, scheme: str
-) -> None:
+def test_every_page_fits_both_widths_and_everybody_in_light_and_dark(tab: Tab) -> None:
     """Nothing scrolls sideways, and axe-core finds nothing serious."""
-    context = browser.new_context(viewport={"width": width, "height": 850}, color_scheme=scheme)
-    context.new_page().goto(server.address)
-    tab = Tab(context, server.base)
     axe = AXE.read_text() if AXE.exists() else ""
     for path in PAGES:
         page = tab.open(path)
         until(page, "!document.querySelector('.skeleton')")
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
-        dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 29)"
-        assert dark == (scheme == "dark")
-        if axe:
-            page.evaluate(axe)
-            found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
-            assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == [], path
-    assert not tab.faults, tab.faults
-    context.close()
+        for width, scheme in ((400, "light"), (400, "dark"), (1400, "dark"), (1400, "light")):
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 850})
+            page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (path, width)
+            dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 29)"
+            assert dark == (scheme == "dark")
+            if axe and (width, scheme) in ((400, "dark"), (1400, "light")):
+                page.evaluate(f"globalThis.axe || (() => {{ {axe} }})()")
+                found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+                assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == [], path
 
 
 def test_compared_runs_differ_as_their_studies(tab: Tab) -> None:
@@ -310,15 +324,15 @@ def test_ten_thousand_cells_fill_in_and_scroll(tab: Tab, home: Path) -> None:
     from rivalry.lab.store import Run
 
     run = Run.create_or_open(home / "runs" / "large", many_cells.study(10_000))
-    for place in run.cells[: 10_000 - 7]:
+    for place in run.cells[1000:2000]:
         os.close(os.open(run.cell_path(place.id), os.O_CREAT))
     begun = time.monotonic()
     page = tab.open("/run?name=large")
     page.wait_for_selector(".rv-cells")
     seconds = time.monotonic() - begun
-    assert page.locator("[role=status]").first.text_content() == "9993 of 10000 cells finished"
+    assert page.locator("[role=status]").first.text_content() == "1000 of 10000 cells finished"
     assert seconds < 6  # 1 s on a quiet machine; the bound allows for a busy one
-    until(page, "document.querySelector('.rv-legend').textContent.includes('damaged (9993)')")
+    until(page, "document.querySelector('.rv-legend').textContent.includes('damaged (1000)')")
     cells = page.locator(".rv-cells")
     cells.evaluate("node => node.scrollTo(0, 100)")
     assert cells.evaluate("node => node.scrollTop") == 100
