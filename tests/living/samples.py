@@ -1,10 +1,18 @@
-"""A record of branches in closed form: a pitchfork of two players at a reach of 0.5."""
+"""Records as methods store them, and a figure of every view."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+import rivalry as rv
 from rivalry.core.results import Record
+from rivalry.lab.report.findings import Findings
+from rivalry.lab.report.living import figures_of_run
+from rivalry.living.figure import Figure, figure_of, figures_of_record
+from tests.living.test_impulse import record_of, world_of
+from tests.unit.stored_run import stored
 
 
 def branch_record() -> Record:
@@ -50,3 +58,55 @@ def orbit_record() -> Record:
         "orbit_low": (("orbit", "player", "axis"), np.full((3, 2, 1), 0.4)),
         "orbit_high": (("orbit", "player", "axis"), np.full((3, 2, 1), 0.6)),
     }
+
+
+def lanes_record() -> Record:
+    """Means per lane of two streets, and one agent, as simulations of a city store them."""
+    ends = np.array([[[0, 0], [1, 0]], [[1, 0], [0, 0]], [[1, 0], [1, 1]], [[1, 1], [1, 0]]], dtype=float)
+    return {
+        "lane_ends": (("lane", "end", "coordinate"), ends),
+        "lane_name": (("lane",), np.array(["a>b", "b>a", "b>c", "c>b"])),
+        "node_at": (("node", "coordinate"), np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])),
+        "lane_capacity": (("lane",), np.array([3, 3, 2, 2])),
+        "lane_wanted": (("lane",), np.array([4.0, 1.0, 2.5, 0.0])),
+        "lane_queue": (("lane",), np.array([1.0, 0.0, 0.5, 0.0])),
+        "lane_bid": (("lane",), np.array([2.0, 1.0, 1.5, np.nan])),
+        "example_lanes": (("example", "path", "position"), np.array([[[0, 2, -1]]])),
+        "example_name": (("example",), np.array(["unlucky"])),
+        "example_agent": (("example",), np.array([7])),
+        "status": ((), np.asarray("completed")),
+    }
+
+
+def bids_record() -> Record:
+    """A policy of bids for two urgencies, all of it on half the karma held."""
+    policy = np.zeros((1, 2, 5, 5))
+    for karma in range(5):
+        policy[0, :, karma, karma // 2] = 1.0
+    return {
+        "policy": (("player", "private", "karma", "bid"), policy),
+        "urgency": (("player", "private"), np.array([[1.0, 5.0]])),
+        "karma_distribution": (("player", "private", "karma"), np.full((1, 2, 5), 0.1)),
+        "exploitability": (("player",), np.array([0.25])),
+        "payoff": (("player",), np.array([-1.0])),
+        "status": ((), np.asarray("converged")),
+    }
+
+
+def every_figure(folder: Path) -> list[Figure]:
+    """Figures of all views, in the order of their names; the run of the last two is stored in a folder."""
+    world = world_of()
+    world = world._replace(action_grid=np.tile(np.arange(3.0), (2, 1))[..., None])
+    run = stored(folder / "run", leave=1)
+    findings = {"": Findings(run.head["study"], run.collect().data)}
+    found = [
+        figure_of(rv.games.influencer(reach=[0.2, 0.2]), [[0.2], [0.6]]),
+        figure_of(rv.games.matrix("rock_paper_scissors")),
+        figure_of(rv.games.market(), [[60.0], [20.0]]),
+        *figures_of_record(None, branch_record()),
+        *figures_of_record(None, bids_record()),
+        *figures_of_record(None, lanes_record()),
+        *figures_of_record(None, record_of(world, 6, seed=1)[0], world=world),
+        *figures_of_run(run, findings, games=False),
+    ]
+    return sorted(found, key=lambda one: one.view)

@@ -10,6 +10,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.living import branches, line, responses, triangle
+from rivalry.living.twins import influencer_payoffs, twin_data, twin_of_table
 from tests.living.samples import branch_record
 
 VIEWS = (line, triangle, responses, branches)
@@ -113,3 +114,25 @@ def test_profiles_of_failed_runs_and_of_batches_have_no_figure(view: Any) -> Non
         "path": (("step", "player", "axis"), np.ones((3, 2, 1))),
     }
     assert view.view_of_record(game, record, {}) is None
+
+
+TABLES: list[dict[str, Any]] = [
+    {"reach": [0.17, 0.2, 0.3], "resource": "bimodal"},
+    {"players": 3, "reach": 0.17, "kernel": "gaussian"},
+    {"players": 3, "resource": {"kind": "mixture", "means": [0.2, 0.7], "stds": [0.1, 0.2]}},
+]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_line_of_a_study_table_is_that_of_its_game(table: dict[str, Any]) -> None:
+    game: Any = rv.games.influencer(**table)
+    x = np.array([[0.1], [0.45], [0.8]])
+    paid = np.asarray(game.payoffs(game.space.check(x)))
+    record = {"profile": (("player", "axis"), x), "payoff": (("player",), paid)}
+    study = {"family": "influencer", **table}
+    assert twin_of_table(study, 3) == twin_data(game)
+    assert influencer_payoffs(twin_data(game) or {}, x) == pytest.approx(paid, rel=1e-12)
+    assert line.view_of_table(study, record) == line.view_of(game, x)
+    assert line.view_of_table(study, record | {"payoff": (("player",), paid * 1.01)}) is None
+    assert line.view_of_table(study | {"budgets": [1.0, 2.0, 1.0]}, record) is None
+    assert line.view_of_table(study | {"resource": {"kind": "file", "file": "amounts.csv"}}, record) is None

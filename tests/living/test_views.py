@@ -1,4 +1,4 @@
-"""The views in Chromium: drag, keys, typing, touch, narrow and wide, light and dark, claims."""
+"""The views line, triangle, responses and branches in Chromium: states, claims and dynamics."""
 
 from __future__ import annotations
 
@@ -12,24 +12,12 @@ import pytest
 
 import rivalry as rv
 from rivalry.living import branches, line, responses, triangle
-from tests.living.javascript import CHROMIUM, MODULES
 from tests.living.pages import serve
 from tests.living.samples import branch_record, orbit_record
 
 pytestmark = pytest.mark.slow
-api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 VIEWS = ("line", "triangle", "responses", "branches")
 STILL = {"reduced_motion": "reduce"}  # animations show their end at once
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium was found")
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -44,23 +32,28 @@ def shown() -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def open_view(browser: Any, shown: dict[str, Any]) -> Iterator[Any]:
-    """Open a view in a context of its own; at the end no error may be on its console."""
-    contexts, errors = [], []
+@pytest.fixture(scope="module")
+def contexts(browser: Any) -> dict[bool, Any]:
+    """Contexts whose pages move, and whose pages do not."""
+    wide = {"viewport": {"width": 1400, "height": 900}}
+    return {still: browser.new_context(**wide, **(STILL if still else {})) for still in (False, True)}
 
-    def open_one(view: str, found: Any = None, *, context: Any = None, **values: Any) -> Any:
-        contexts.append(
-            browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **(context or {})})
-        )
-        page = contexts[-1].new_page()
+
+@pytest.fixture
+def open_view(contexts: Any, shown: dict[str, Any]) -> Iterator[Any]:
+    """Open a view in a page of its own; at the end no error may be on its console."""
+    pages, errors = [], []
+
+    def open_one(view: str, found: Any = None, *, still: bool = False, **values: Any) -> Any:
+        page = contexts[still].new_page()
+        pages.append(page)
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         return serve(page, found or shown[view], view, **values)
 
     yield open_one
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert errors == []
 
 
@@ -88,7 +81,7 @@ def moved(page: Any, view: str) -> Any:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_handle_is_dragged_by_mouse(open_view: Any, view: str) -> None:
+def test_a_handle_is_dragged_and_the_view_closes(open_view: Any, view: str) -> None:
     page = open_view(view)
     x, y = middle(page)
     page.mouse.move(x, y)
@@ -100,6 +93,9 @@ def test_a_handle_is_dragged_by_mouse(open_view: Any, view: str) -> None:
     assert state(page)["settled"] is True
     assert moved(page, view) == during
     assert middle(page)[0] == pytest.approx(x - 60, abs=2)
+    page.evaluate("close_view()")
+    assert page.locator("#view svg").count() == 0
+    page.evaluate("model.set('state', {}); model.save_changes()")  # nobody listens any more
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -127,45 +123,6 @@ def test_keys_move_and_enter_types(open_view: Any, view: str) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")
     assert page.locator(".rv-type").count() == 0
-
-
-@pytest.mark.parametrize("view", VIEWS)
-def test_a_finger_drags_on_a_narrow_dark_page(open_view: Any, view: str) -> None:
-    phone = {"viewport": {"width": 400, "height": 850}, "has_touch": True, "color_scheme": "dark"}
-    page = open_view(view, context=phone)
-    x, y = middle(page)
-    touch = page.context.new_cdp_session(page)
-    for kind, to in (("touchStart", x), ("touchMove", x - 15), ("touchMove", x - 40)):
-        points = [{"x": to, "y": y}]
-        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    wait(page, "model.get('state').settled === true")
-    assert middle(page)[0] == pytest.approx(x - 40, abs=2)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 400
-    paper = page.evaluate("getComputedStyle(document.getElementById('view')).backgroundColor")
-    assert max(int(part) for part in paper.strip("rgb()").split(",")) < 60
-    targets = page.evaluate("[...document.querySelectorAll('button, select')].map((one) => one.offsetHeight)")
-    assert min(targets, default=44) >= 44
-
-
-@pytest.mark.parametrize("view", VIEWS)
-def test_pages_are_wide_readable_and_close(open_view: Any, view: str) -> None:
-    page = open_view(view)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 1400
-    root = page.locator("#view")
-    note = page.evaluate(
-        "document.getElementById(document.getElementById('view').getAttribute('aria-describedby')).textContent"
-    )
-    assert note == page.evaluate("model.get('figure').text")
-    script = MODULES / "axe-core" / "axe.min.js"
-    if script.exists():
-        page.evaluate(script.read_text())
-        found = page.evaluate("axe.run().then((found) => found.violations)")
-        serious = [one for one in found if one["impact"] in ("serious", "critical")]
-        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious] == []
-    page.evaluate("close_view()")
-    assert root.locator("svg").count() == 0
-    page.evaluate("model.set('state', {}); model.save_changes()")
 
 
 def test_a_claim_is_shown_only_for_its_own_profile(open_view: Any) -> None:
@@ -219,7 +176,7 @@ def test_answers_stored_with_a_figure_are_buttons(open_view: Any) -> None:
 
 
 def test_players_on_a_line_climb_to_where_gradients_vanish(open_view: Any) -> None:
-    page = open_view("line", context=STILL)
+    page = open_view("line", still=True)
     page.get_by_role("button", name="Climb").click()
     wait(page, "model.get('state').settled")
     game = rv.games.influencer(reach=[0.2, 0.25, 0.3], resource="bimodal")
@@ -285,7 +242,7 @@ def test_a_game_without_a_twin_shows_its_curves(open_view: Any) -> None:
 
 
 def test_responses_in_turn_end_at_the_cournot_equilibrium(open_view: Any) -> None:
-    page = open_view("responses", context=STILL)
+    page = open_view("responses", still=True)
     page.get_by_role("button", name="Respond in turn").click()
     wait(page, "model.get('state').settled")
     assert np.ravel(state(page)["profile"]) == pytest.approx([100 / 3, 70 / 3], abs=1e-3)
@@ -302,7 +259,7 @@ def test_the_race_shows_one_choice_at_a_time(open_view: Any) -> None:
 
 
 def test_replicator_and_fictitious_play_run_in_the_triangle(open_view: Any) -> None:
-    page = open_view("triangle", context=STILL)
+    page = open_view("triangle", still=True)
     page.get_by_role("button", name="Fictitious play").click()
     wait(page, "model.get('state').settled")
     assert np.array(state(page)["profile"]) == pytest.approx(np.full((2, 3), 1 / 3), abs=0.1)
@@ -314,7 +271,7 @@ def test_replicator_and_fictitious_play_run_in_the_triangle(open_view: Any) -> N
 
 
 def test_players_leave_a_branch_where_it_loses_stability(open_view: Any) -> None:
-    page = open_view("branches", context=STILL)
+    page = open_view("branches", still=True)
     claim = page.locator(".rv-claim")
     assert "all 2 together" in claim.inner_text()
     page.evaluate("model.set('state', { cursor: { parameter: 0.3 }, settled: true }); model.save_changes()")

@@ -729,7 +729,7 @@ def test_a_study_of_studies_has_one_page_with_one_section_per_study(tmp_path: Pa
 
 def test_numbers_are_short_and_plain() -> None:
     assert number(0.1888148014, 8) == "0.1888148"
-    assert number(-1e-9) == "−1e−09"
+    assert number(-1e-9) == "−1e−9"
     assert number(None) == "–"
     assert in_words([[1.0, 0.5], [2, 3]]) == "(1, 0.5), (2, 3)"
     assert in_words(list(range(40))).endswith("11, … (40 values)")
@@ -777,8 +777,15 @@ def test_rule_labels_are_explained_once_where_used(tmp_path: Path, page: str) ->
 def test_sections_are_in_order_and_notes_come_once(page: str) -> None:
     heads = Page(page).words["h2"]
     assert heads == [
-        *("Results", "Figures", "Published and expected values", "Certificates", "The game"),
-        *("How it was computed", "Living figures", "How to run it again", "Versions", "Notes"),
+        *(
+            "Results",
+            "Living figures",
+            "Figures",
+            "Published and expected values",
+            "Certificates",
+            "The game",
+        ),
+        *("How it was computed", "How to run it again", "Versions", "Notes"),
     ]
     assert page.count("Two verdicts per value") == 1
 

@@ -5,6 +5,7 @@ Attributes of variables are named as in the CF conventions.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from html import escape
@@ -19,6 +20,8 @@ PLAYER_COLUMNS = ("player", "payoff", "strategy")  # of the text of a solution
 ALMOST = 1e-12  # probabilities closer to 0 or 1 are rounding errors
 ZERO = 5e-7  # smaller numbers in a strategy are printed as 0
 LISTED, SHORT = 50, 6  # most equilibria printed; most actions of a strategy printed in full
+_EXPONENT = re.compile(r"(?<=\d)e([+-])0*(?=\d)")
+_MINUS = re.compile(r"(?<![\w.)\]-])-(?=\.?\d|inf)")
 
 
 class OneLineRepr:
@@ -70,6 +73,16 @@ def list_in_words(numbers: Iterable[float]) -> str:
     ('[1 0.25]', '[0 1e-09 1.23457e+06]')
     """
     return f"[{' '.join(f'{number + 0.0:.6g}' for number in numbers)}]"
+
+
+def typeset(text: str) -> str:
+    """Return text with numbers as pages print them: a true minus sign, exponents without leading zeros.
+
+    >>> typeset("-4.38e-08 to 2e+07"), typeset("(-.5, 1e-12) of cell 3-4")
+    ('−4.38e−8 to 2e7', '(−.5, 1e−12) of cell 3-4')
+    """
+    text = _EXPONENT.sub(lambda found: "e−" if found[1] == "-" else "e", text)
+    return _MINUS.sub("−", text)
 
 
 def count_text(count: int, noun: str, plural: str = "") -> str:

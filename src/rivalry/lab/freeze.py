@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rivalry.core.display import typeset
 from rivalry.core.files import folder_for, write
 from rivalry.lab.report.answers import answer_table
 from rivalry.lab.report.commands import commands
@@ -69,7 +70,7 @@ def _lead(run: Run, findings: Findings, prefix: str) -> list[str]:
     study = run.head["study"]
     counts = run.counts()
     lines = [study.get("question"), study.get("source") and f"Source: {study['source']}"]
-    lines += [headline(study, findings.answers)]
+    lines += [typeset(headline(study, findings.answers))]
     lines += [f"{counts['done']} of {counts['total']} cells are computed."] * (
         counts["done"] < counts["total"]
     )
@@ -82,7 +83,8 @@ def _sections(run: Run, findings: Findings, prefix: str) -> list[Section]:
     if findings.answers:
         table = answer_table(study, findings.data, findings.answers, ROWS)
         said = [f"{table.left_out} further points are in the figure of all cells."] * bool(table.left_out)
-        found.append(Section(f"{prefix}Results", said, table.columns, table.rows))
+        rows = [[typeset(text) for text in row] for row in table.rows]
+        found.append(Section(f"{prefix}Results", said, table.columns, rows))
     if findings.judged:
         columns = ("quantity", "at", "ours", "published", "verdict", "expected", "verdict", "certificate")
         rows = [_reference(one.row) for one in findings.judged[:ROWS]]

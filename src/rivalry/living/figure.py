@@ -15,6 +15,7 @@ import numpy as np
 
 from rivalry.core.certify import certificate, concrete_profile, payoffs
 from rivalry.core.construction import variant
+from rivalry.core.display import typeset
 from rivalry.core.game import Game, is_population
 from rivalry.core.registry import load
 from rivalry.core.results import Certificate, Record, Solution, gain_in_words
@@ -29,6 +30,9 @@ VIEWS = ("branches", "triangle", "responses", "line", "policy", "streets")
 Each has a module of its name here, with the functions `view_of` and `view_of_record`, which return None for
 games and records that it does not take. The view ``impulse`` takes what a learner learned in.
 """
+
+STORED = ("branches", "policy", "streets")
+"""Views of records whose game is not known."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ def figures_of_record(
     record: Record,
     names: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     world: Any = None,
+    table: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Figure]:
     """Return the living figures of a record.
 
@@ -126,14 +131,19 @@ def figures_of_record(
         Names of players and axes by dimension.
     world
         What a learner learned in, for those that learn in tables made from the game.
+    table
+        The game's table in a study, from which the view ``line`` draws some games that are not built.
     """
     known, profile = stored_answer(record), _profile_of(game, record)
     made: dict[str, Found | None] = {}
-    for name in _ordered(game):
+    for name in STORED if game is None else _ordered(game):
         made[name] = _load(name, "view_of_record")(game, record, names)
         if made[name] is None and profile is not None:
             made[name] = _load(name, "view_of")(game, profile)
-    made["impulse"] = _load("impulse", "view_of_record")(game, record, names, world)
+    if table:
+        made["line"] = _load("line", "view_of_table")(table, record)
+    if world is not None:
+        made["impulse"] = _load("impulse", "view_of_record")(game, record, names, world)
     return [_figure(name, one, known, game) for name, one in made.items() if one is not None]
 
 
@@ -234,7 +244,7 @@ def sentence_of(proof: Certificate) -> str:
     found = f"A gain of {gain:.3g} was found" if gain > np.max(proof.tolerance) else "No gain was found"
     more = [gain_in_words(proof.largest_gain)] if proof.claim == "approximate equilibrium" else []
     more += [f"no gain exceeds {bound:.3g}" if np.isfinite(bound) else "no bound is proved"]
-    return f"{'; '.join([found, *more])}."
+    return typeset(f"{'; '.join([found, *more])}.")
 
 
 def plain(value: Any) -> Any:
@@ -261,7 +271,9 @@ def _figure(view: str, made: Found, known: dict[str, Any] | None, game: Any) -> 
     title, text, data = made
     data = plain(data | ({"answers": [known]} if known and "profile" in data else {}))
     first = {"profile": data["profile"]} if "profile" in data else {}
-    return Figure(view, title, text, data, first | {"parameters": {}, "settled": True}, game)
+    return Figure(
+        view, typeset(title), typeset(text), data, first | {"parameters": {}, "settled": True}, game
+    )
 
 
 def _checked_profile(game: Any, profile: object) -> np.ndarray | None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.results import Certificate, Record
+from rivalry.core.space import Simplex
 from rivalry.living.twins import player_names
 from rivalry.tables.greedy_play import slots_of
 from rivalry.tables.history import by_chance
@@ -42,7 +43,8 @@ def view_of_record(
     if not sessions:
         return None
     players = len(tables.sizes)
-    axes = oracles.labels(world.game).axes
+    finite = isinstance(world.game.space, Simplex)  # whose axes are actions
+    axes = () if finite else oracles.labels(world.game).axes
     rate = np.broadcast_to(record["discount"][1], (players,))
     proof = Certificate.from_record(record)
     data = {

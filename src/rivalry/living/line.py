@@ -12,7 +12,7 @@ a game. Its data:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,16 @@ from rivalry.core.certify import concrete_profile, payoffs
 from rivalry.core.game import Game
 from rivalry.core.results import Record
 from rivalry.core.space import Box
-from rivalry.games.influencer.model import InfluencerGame
-from rivalry.living.twins import axis_names, numbers, player_names, sliders, twin_data
+from rivalry.living.twins import (
+    axis_names,
+    influencer_payoffs,
+    numbers,
+    player_names,
+    sliders,
+    sliders_of,
+    twin_data,
+    twin_of_table,
+)
 
 MOST_PLAYERS = 30
 CURVE = 81  # points of an own-payoff curve that Python computes
@@ -51,51 +59,98 @@ def view_of(game: Any, profile: np.ndarray | None) -> Found | None:
     x = spread(low, high) if profile is None else np.asarray(profile, dtype=float)
     if not is_profile(game, x):
         return None
-    name = (axis_names(game) or ["position"])[0]
-    label = f"{name} ({UNITS[name]})" if name in UNITS else name
-    names, twin = player_names(game), twin_data(game)
+    twin = twin_data(game)
+    own = {
+        "parameters": sliders(game),
+        "curves": None if twin else [_curve(game, x, player) for player in range(players)],
+    }
     paid = np.asarray(payoffs(game, concrete_profile(game, x)))
+    axis = (axis_names(game) or ["position"])[0]
+    text, data = _content(twin, player_names(game), axis, low, high, x, paid)
+    return repr(game).split(":")[0], text, data | own
+
+
+def _content(
+    twin: dict[str, Any] | None,
+    names: list[str],
+    axis: str,
+    low: np.ndarray,
+    high: np.ndarray,
+    x: np.ndarray,
+    paid: np.ndarray,
+) -> tuple[str, dict[str, Any]]:
+    """Return the text alternative of players at ``x [player 1]``, and data without parameters and curves."""
+    resource = None
+    if twin is not None and twin["family"] == "influencer":
+        resource = {"points": np.ravel(twin["points"]).tolist(), "weights": twin["weights"]}
     data = {
         "game": twin,
         "players": names,
-        "axis": {"name": name, "label": label, "low": float(low.min()), "high": float(high.max())},
+        "axis": {
+            "name": axis,
+            "label": f"{axis} ({UNITS[axis]})" if axis in UNITS else axis,
+            "low": float(low.min()),
+            "high": float(high.max()),
+        },
         "low": numbers(low),
         "high": numbers(high),
         "profile": numbers(x),
-        "parameters": sliders(game),
-        "resource": None,
-        "curves": None if twin else [_curve(game, x, player) for player in range(players)],
+        "parameters": [],
+        "resource": resource,
+        "curves": None,
         "paths": [],
         "answers": [],
     }
-    if isinstance(game, InfluencerGame):
-        data["resource"] = {"points": numbers(game.points[:, 0]), "weights": numbers(game.weights)}
     each = (
-        f"{who} chooses {name} {own[0]:.4g} and earns {pay:.4g}"
+        f"{who} chooses {axis} {own[0]:.4g} and earns {pay:.4g}"
         for who, own, pay in zip(names, x, paid, strict=True)
     )
     text = "; ".join(each)
-    return repr(game).split(":")[0], f"{text[:1].upper()}{text[1:]}.", data
+    return f"{text[:1].upper()}{text[1:]}.", data
 
 
 def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:
     """Return the line of a record with its path, at the profile where it ended; None without either."""
-    return with_path(view_of, game, record)
+    paths = paths_of(record)
+    return with_paths(view_of(game, np.asarray(record["profile"][1])), paths) if paths else None
 
 
-def with_path(view: Callable[[Any, Any], Found | None], game: Any, record: Record) -> Found | None:
-    """Return what ``view`` shows of the profile where a record ended, with its path; None without either."""
-    if game is None or not {"path", "profile"} <= set(record):
+def view_of_table(table: Mapping[str, Any], record: Record) -> Found | None:
+    """Return the line of a record of an influencer game, from the game's table in a study.
+
+    None for other games. No game is built, see `rivalry.living.twins.twin_of_table`; the twin must pay what
+    the record holds.
+    """
+    dims, x = record.get("profile", ((), np.zeros(0)))
+    if dims != ("player", "axis") or x.shape[1] != 1 or len(x) > MOST_PLAYERS or not np.all(np.isfinite(x)):
         return None
-    path = np.asarray(record["path"][1], dtype=float)
-    path = path[np.isfinite(path).all(axis=(-2, -1))] if path.ndim == 3 else path
-    found = view(game, np.asarray(record["profile"][1])) if path.ndim == 3 and len(path) > 1 else None
-    if found is None:
+    twin = twin_of_table(table, len(x))
+    paid = np.asarray(record["payoff"][1]) if "payoff" in record else np.zeros(0)
+    if twin is None or paid.shape != (len(x),):
         return None
-    title, text, data = found
+    if not np.allclose(influencer_payoffs(twin, x), paid, rtol=1e-6):
+        return None
+    names, low = [f"player {k}" for k in range(len(x))], np.zeros(len(x))
+    text, data = _content(twin, names, "position", low, low + 1, x, paid)
+    found = f"Influencer game of {len(x)} players on [0, 1]", text, data | {"parameters": sliders_of(twin)}
+    return with_paths(found, paths_of(record))
+
+
+def paths_of(record: Record) -> list[dict[str, Any]]:
+    """Return the path of a record with a profile, as figures have it; empty without one."""
+    dims, path = record.get("path", ((), np.zeros(0)))
+    if dims != ("step", "player", "axis") or "profile" not in record:
+        return []
+    path = path[np.isfinite(path).all(axis=(-2, -1))].astype(float)
+    if len(path) < 2:
+        return []
     every = np.unique(np.linspace(0, len(path) - 1, STEPS).astype(int))
-    data["paths"] = [{"label": f"Path of {len(path)} recorded profiles", "profiles": numbers(path[every])}]
-    return title, text, data
+    return [{"label": f"Path of {len(path)} recorded profiles", "profiles": numbers(path[every])}]
+
+
+def with_paths(found: Found | None, paths: list[dict[str, Any]]) -> Found | None:
+    """Return a figure with paths; None without a figure."""
+    return found and (found[0], found[1], found[2] | {"paths": paths})
 
 
 def is_profile(game: Any, x: np.ndarray) -> bool:

@@ -33,7 +33,7 @@ class PageParts(NamedTuple):
     ``source`` is the source expression by which a content security policy allows the script.
     """
 
-    rooms: str
+    rooms: list[str]
     data: str
     script: str
     source: str
@@ -51,15 +51,15 @@ def page_parts(figures: Sequence[Figure]) -> PageParts:
     The rooms of figures hold their text alternatives until they are drawn. The data are a block that is not
     executed; text of a study cannot end it, as every ``<`` is written as an escape.
     """
-    rooms = (
+    rooms = [
         f'<div class="living rv" data-figure="{k}"><p>{escape(figure.title)}. {escape(figure.text)}</p></div>'
         for k, figure in enumerate(figures)
-    )
+    ]
     values = [{**figure.content, "state": figure.state} for figure in figures]
     text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     data = f'<script type="application/json" id="rv-data">{text.replace("<", chr(92) + "u003c")}</script>'
     script = page_script(figure.view for figure in figures)
-    return PageParts("\n".join(rooms), data, script, digest(script), style())
+    return PageParts(rooms, data, script, digest(script), style())
 
 
 def frozen_page(
@@ -88,7 +88,7 @@ def frozen_page(
         "Figures can be changed by mouse, touch and keyboard. Certificates are those stored in the run; of "
         "any other profile a figure shows the largest gain on a grid, which is not a certificate."
     )
-    living = f'<p class="note">{note}</p>\n{parts.rooms}' if figures else ""
+    living = "\n".join([f'<p class="note">{note}</p>', *parts.rooms]) if figures else ""
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rivalry.core.display import typeset
 from rivalry.core.game import is_population
 from rivalry.core.results import Certificate, Record
 
@@ -76,7 +77,7 @@ def _entry(record: Record) -> dict[str, Any]:
         "relative": stored("relative_exploitability"),
         "payoff": stored("payoff"),
         "claim": None if proof is None else proof.claim,
-        "sentence": "" if proof is None else proof.statement,
+        "sentence": "" if proof is None else typeset(proof.statement),
     }
 
 

@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.certify import concrete_profile, payoffs
+from rivalry.core.display import radius_in_words, typeset
 from rivalry.core.game import Game
 from rivalry.core.jax import jax
-from rivalry.core.results import Record, radius_in_words
+from rivalry.core.results import Record
 from rivalry.core.space import Box, Simplex
 from rivalry.games.matrix import Matrix
 from rivalry.living.line import Found, is_profile, spread
@@ -168,7 +169,7 @@ def _equilibria(record: Record) -> list[dict[str, Any]]:
                 "claim": "equilibrium" if known else None,
                 "coverage": "proved" if known else None,
                 "radius": float(radii[k]) if known else None,
-                "sentence": f"{place}: {proof}",
+                "sentence": typeset(f"{place}: {proof}"),
             }
         )
     return found

@@ -6,15 +6,15 @@ Takes cities, whose agents are simulated with uniform bids, and records with a v
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rivalry.core.results import Record
-from rivalry.economies import kernels
-from rivalry.economies.city.model import City
-from rivalry.economies.learning.city_simulation import policy_of_all
 from rivalry.living.twins import numbers
+
+if TYPE_CHECKING:
+    from rivalry.economies.city.model import City
 
 WARM_UP, STEPS = 200, 120  # steps before, and steps shown
 DIGITS = 3
@@ -24,6 +24,8 @@ METRICS = ("lane_wanted", "lane_queue", "lane_bid")
 
 def view_of(game: Any, profile: np.ndarray | None) -> tuple[str, str, dict[str, Any]] | None:
     """Return title, text and data of a city whose agents bid uniformly; None for other games."""
+    from rivalry.economies.city.model import City  # compiled loops, which stored records do not need
+
     if not isinstance(game, City) or len(game.network.lanes) > LANES:
         return None
     frames, agents = _simulate(game)
@@ -122,6 +124,9 @@ def _mean(rows: np.ndarray) -> np.ndarray:
 
 def _simulate(game: City) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Return demand, queues and mean bids ``[metric step lane]``, and the steps of the example agents."""
+    from rivalry.economies import kernels
+    from rivalry.economies.learning.city_simulation import policy_of_all
+
     city, kernel = game.world(), kernels.city
     agents = game.examples()
     agents = agents[agents >= 0]

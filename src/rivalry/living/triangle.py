@@ -23,7 +23,7 @@ from rivalry.core.results import Record
 from rivalry.core.space import Simplex
 from rivalry.games.influencer.model import InfluencerGame
 from rivalry.games.matrix import Matrix
-from rivalry.living.line import MOST_PLAYERS, Found, is_profile, with_path
+from rivalry.living.line import MOST_PLAYERS, Found, is_profile, paths_of, with_paths
 from rivalry.living.twins import numbers, player_names, sliders, twin_data
 
 CORNERS = 3
@@ -75,7 +75,8 @@ def view_of(game: Any, profile: np.ndarray | None) -> Found | None:
 
 def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:
     """Return the triangle of a record with its path, at the profile where it ended; None without either."""
-    return with_path(view_of, game, record)
+    paths = paths_of(record)
+    return with_paths(view_of(game, np.asarray(record["profile"][1])), paths) if paths else None
 
 
 def _apart(game: Any) -> np.ndarray:

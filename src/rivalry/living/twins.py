@@ -6,38 +6,32 @@ one period with built-in rules, and finite games.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.construction import recipe_of
-from rivalry.games.influencer.kernels import (
-    Blotto,
-    Dirichlet,
-    Exponential,
-    Gaussian,
-    GaussianMatrix,
-    PowerLaw,
-)
-from rivalry.games.influencer.model import InfluencerGame
-from rivalry.games.market.model import Market
-from rivalry.games.matrix import Matrix
-from rivalry.games.race.model import Race
-from rivalry.games.race.period import BUILT_IN
+
+if TYPE_CHECKING:
+    from rivalry.games.influencer.model import InfluencerGame
+    from rivalry.games.market.model import Market
+    from rivalry.games.race.model import Race
 
 MOST_SLIDERS = 8
 MOST_ENTRIES = 20_000  # of a payoff table that is sent to a page
 
-KERNELS: dict[type, str] = {
-    Gaussian: "gaussian",
-    GaussianMatrix: "gaussian_matrix",
-    PowerLaw: "power_law",
-    Exponential: "exponential",
-    Dirichlet: "dirichlet",
-    Blotto: "blotto",
+HOME = "rivalry.games.influencer.kernels"
+KERNELS = {
+    "Gaussian": "gaussian",
+    "GaussianMatrix": "gaussian_matrix",
+    "PowerLaw": "power_law",
+    "Exponential": "exponential",
+    "Dirichlet": "dirichlet",
+    "Blotto": "blotto",
 }
-"""The kernels with a twin, by the name that the twin knows them by."""
+"""Classes of kernels in ``HOME`` that have a twin, and the name by which the twin knows each."""
 
 SLIDERS: dict[str, tuple[tuple[str, str], ...]] = {
     "influencer": (("reach", "reach"), ("exponent", "exponent"), ("alpha", "concentration")),
@@ -88,6 +82,12 @@ def twin_data(game: Any) -> dict[str, Any] | None:
     >>> twin_data(rv.games.market())["demand"]
     'linear'
     """
+    # all of these load JAX, which figures of stored records do not need
+    from rivalry.games.influencer.model import InfluencerGame
+    from rivalry.games.market.model import Market
+    from rivalry.games.matrix import Matrix
+    from rivalry.games.race.model import Race
+
     if type(game) is InfluencerGame:
         return _influencer(game)
     if type(game) is Market:
@@ -102,18 +102,19 @@ def twin_data(game: Any) -> dict[str, Any] | None:
 
 def _influencer(game: InfluencerGame) -> dict[str, Any] | None:
     kernel = game.kernel
-    if type(kernel) not in KERNELS or game.reach_cost is not None:
+    kind = KERNELS.get(type(kernel).__name__) if type(kernel).__module__ == HOME else None
+    if kind is None or game.reach_cost is not None:
         return None
-    own: dict[str, Any] = {"kind": KERNELS[type(kernel)]}
-    if isinstance(kernel, GaussianMatrix):
+    own: dict[str, Any] = {"kind": kind}
+    if kind == "gaussian_matrix":
         own |= {"precision": numbers(kernel.precision), "prefactor": numbers(kernel._prefactor())}
     else:
         own |= {name: numbers(value) for name, value in kernel.parameters.items()}
-    if isinstance(kernel, Gaussian):
+    if kind == "gaussian":
         own["normalised"] = kernel.normalised
-    if isinstance(kernel, PowerLaw):
+    if kind == "power_law":
         own["floor"] = float(kernel.floor)
-    if isinstance(kernel, Dirichlet):
+    if kind == "dirichlet":
         own["reference_corner"] = kernel.reference_corner
     return {
         "family": "influencer",
@@ -142,6 +143,8 @@ def _market(game: Market) -> dict[str, Any]:
 
 
 def _race(game: Race) -> dict[str, Any] | None:
+    from rivalry.games.race.period import BUILT_IN
+
     rules = game.rules
     parts = {name: getattr(rules, name) for name in ("production", "contest", "risk", "cost")}
     plain = all(part in BUILT_IN for part in parts.values()) and game.transition is None
@@ -173,8 +176,11 @@ def sliders(game: Any) -> list[dict[str, Any]]:
     ['intercept', 'unit_cost']
     """
     twin = twin_data(game)
-    if twin is None or recipe_of(game) is None:
-        return []
+    return [] if twin is None or recipe_of(game) is None else sliders_of(twin)
+
+
+def sliders_of(twin: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the sliders of a twin; see `sliders`."""
     own = twin["kernel"] if twin["family"] == "influencer" else twin.get("numbers", {})
     found = []
     for key, label in SLIDERS.get(twin["family"], ()):
@@ -186,3 +192,50 @@ def sliders(game: Any) -> list[dict[str, Any]]:
         low, high = (0.2 * largest, 3.0 * largest) if largest else (0.0, 1.0)
         found.append({"key": key, "label": label, "value": value, "low": low, "high": high})
     return found
+
+
+PLAIN_KEYS = {"family", "players", "kernel", "reach", "resource"}
+PLAIN_RESOURCES = ("bimodal", "unimodal", "uniform", "mixture", "beta")
+
+
+def twin_of_table(table: Mapping[str, Any], players: int) -> dict[str, Any] | None:
+    """Return the data of the twin of an influencer game from its table in a study; no game is built.
+
+    None unless influence is Gaussian, the space is the interval from 0 to 1, the resource is a word or a
+    mixture, and all other keys have their defaults.
+    """
+    resource = table.get("resource", "uniform")
+    word = resource.get("kind") if isinstance(resource, Mapping) else resource
+    fits = table.get("family") == "influencer" and table.get("kernel", "gaussian") == "gaussian"
+    if not fits or not PLAIN_KEYS.issuperset(table) or word not in PLAIN_RESOURCES:
+        return None
+    from rivalry.games.resources import resource_points, resource_weights
+
+    points = resource_points(None, [[0.0, 1.0]])
+    try:
+        weights = resource_weights(resource, points)
+        reach = np.broadcast_to(np.asarray(table.get("reach", 0.25), dtype=float), (players,))
+    except ValueError:  # parameters that this version refuses
+        return None
+    return {
+        "family": "influencer",
+        "kernel": {"kind": "gaussian", "reach": numbers(reach), "normalised": False},
+        "points": numbers(points),
+        "weights": numbers(weights),
+        "budgets": [1.0] * players,
+        "third_party": None,
+        "abstention": None,
+        "zero_influence": "error",
+    }
+
+
+def influencer_payoffs(twin: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
+    """Return the payoffs of a twin with Gaussian influence on an interval, at positions ``x [player 1]``.
+
+    >>> twin = twin_of_table({"family": "influencer", "reach": 0.2}, 2)
+    >>> influencer_payoffs(twin, np.array([[0.1], [0.9]])).tolist()
+    [50.0, 50.0]
+    """
+    away = (np.ravel(twin["points"]) - x) / np.asarray(twin["kernel"]["reach"])[:, None]
+    influence = np.exp(np.min(away**2, axis=0) / 2 - away**2 / 2)
+    return np.asarray(influence / influence.sum(axis=0) @ twin["weights"])

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rivalry.core.display import typeset
 from rivalry.core.files import DamagedFile
-from rivalry.core.results import unstack_records
+from rivalry.core.results import Record, unstack_records
 from rivalry.lab.report.answers import heading, metric_names
 from rivalry.lab.report.commands import changes_of, run_command, sweep_option
 from rivalry.lab.report.findings import Findings
 from rivalry.lab.report.judge import REFERENCES, JudgedCell, JudgedExpectation, results, tally
-from rivalry.lab.study.points import Grid, short_names
+from rivalry.lab.study.points import Grid, batch_points, short_names
 from rivalry.living.figure import Figure, figures_of_record, plain
 from rivalry.plots.select import format_value
 
@@ -30,8 +31,10 @@ VALUES = 12  # most metrics by which cells can be coloured
 CELLS = 20  # most cells named with a reference value
 
 
-def figures_of_run(run: Run, findings: Mapping[str, Findings], *, games: bool = True) -> list[Figure]:
-    """Return the living figures of a run: those of its first cells, of all cells, and of reference values.
+def figures_of_parts(run: Run, findings: Mapping[str, Findings], *, games: bool = True) -> list[list[Figure]]:
+    """Return the living figures of each part of a run: of its first cells, of all cells, of reference values.
+
+    Titles differ from one another.
 
     Parameters
     ----------
@@ -40,15 +43,26 @@ def figures_of_run(run: Run, findings: Mapping[str, Findings], *, games: bool = 
     findings
         What is found in it, by the names of its parts, or of a run without parts under "".
     games
-        Whether there are figures of cells, for which games of the package are built. No user's file is run.
+        Whether games of the package are built. Without them there are figures of cells where records and the
+        study's tables alone suffice, one of each view. No user's file is run.
     """
-    found = []
+    found: list[list[Figure]] = []
+    seen: Counter[str] = Counter()
     for name, part in (run.parts() or {"": run}).items():
         known = findings[name]
-        own = figures_of_cells(part) if games else []
-        own += [sweep_figure(part, known), *_reference(part, known)]
-        found += [replace(one, title=f"{part.title}: {one.title}") for one in own] if name else own
+        own = [*figures_of_cells(part, games), sweep_figure(part, known), *_reference(part, known)]
+        found.append([])
+        for one in own:
+            title = f"{part.title}: {one.title}" if name else one.title
+            seen[title] += 1
+            title += f" ({seen[title]})" * (seen[title] > 1)
+            found[-1].append(replace(one, title=title))
     return found
+
+
+def figures_of_run(run: Run, findings: Mapping[str, Findings], *, games: bool = True) -> list[Figure]:
+    """Return the living figures of all parts of a run; see `figures_of_parts`."""
+    return [one for own in figures_of_parts(run, findings, games=games) for one in own]
 
 
 def explore_run(run: Run) -> Any:
@@ -60,12 +74,14 @@ def explore_run(run: Run) -> Any:
     return widget_of(figures_of_run(run, findings))
 
 
-def figures_of_cells(run: Run) -> list[Figure]:
-    """Return the living figures of a run's first cells, at most two of one view."""
+def figures_of_cells(run: Run, games: bool = True) -> list[Figure]:
+    """Return the living figures of a run's first cells, at most two of one view; see `figures_of_parts`."""
     found: list[Figure] = []
     views: Counter[str] = Counter()
     methods: Counter[str] = Counter()
-    tasks = _tasks(run)
+    # other families have no figure that a study's tables give
+    tasks = _tasks(run) if games or run.head["study"]["game"]["family"] == "influencer" else {}
+    most = PER_VIEW if games else 1
     for cell in (one for one in run.cells[:SEARCHED] if not one.replication):
         try:
             record = run.read_cell(cell.id)
@@ -79,16 +95,23 @@ def figures_of_cells(run: Run) -> list[Figure]:
             if "profile" not in record:
                 continue
             record = unstack_records(record, batch)[0]
-        game, world = _game_of(run, tasks.get(cell.id))
-        for one in figures_of_record(game, record, world=world):
+        for one in _figures_of_cell(run, tasks.get(cell.id), record, games):
             where = place_in_words(run, cell)
             before = next((k for k, known in enumerate(found) if known.view == one.view == "policy"), None)
             if before is not None:
                 found[before] = _with_entries(found[before], one, where)
-            elif views[one.view] < PER_VIEW and len(found) < FIGURES:
+            elif views[one.view] < most and len(found) < FIGURES:
                 views[one.view] += 1
                 found.append(_named(one, where))
     return found
+
+
+def _figures_of_cell(run: Run, task: Mapping[str, Any] | None, record: Record, games: bool) -> list[Figure]:
+    """Return the figures of a cell's record, with its game or else with the game's table."""
+    if games:
+        game, world = _game_of(run, task)
+        return figures_of_record(game, record, world=world)
+    return figures_of_record(None, record, table=batch_points(task)[0][1] if task else {})
 
 
 def _tasks(run: Run) -> Mapping[str, Any]:
@@ -138,7 +161,7 @@ def _with_entries(known: Figure, more: Figure, where: str) -> Figure:
 def place_in_words(run: Run, cell: StoredCell) -> str:
     """Return where a cell is in its run: its coordinates that vary, and its method among several."""
     several = [name for name in cell.at if len(run.axes.get(name, ())) > 1]
-    words = [format_value(cell.at[name]) for name in several]
+    words = [typeset(format_value(cell.at[name])) for name in several]
     named = zip(several, words, strict=True)
     return ", ".join(word if name == "algorithm" else f"{name} = {word}" for name, word in named)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from rivalry.core.display import typeset
 from rivalry.core.files import folder_for, write
 from rivalry.core.results import CLAIMS, gain_in_words, radius_in_words
 from rivalry.economies.report import travellers
@@ -20,7 +21,7 @@ from rivalry.lab.report.commands import commands
 from rivalry.lab.report.figures import draw, inline
 from rivalry.lab.report.findings import Findings
 from rivalry.lab.report.judge import JudgedCell, tally, unproved
-from rivalry.lab.report.living import figures_of_run
+from rivalry.lab.report.living import figures_of_parts
 from rivalry.lab.report.sentences import headline, sentences
 from rivalry.lab.report.tables import channels, equilibria, networks, sessions
 from rivalry.lab.report.warned import failures_of, lines, warnings_of
@@ -84,6 +85,11 @@ def build(
             elsewhere = figure.absent and sections[-1]["reduced"]  # the study's full form has the point
             if figure.why and figure.kind in PLOTS and not elsewhere:
                 tell(f"{name}: plots[{k}] ({figure.kind}) was not drawn: {figure.why}")
+    figures_by_part = figures_of_parts(run, known, games=False)
+    living = page_parts([one for own in figures_by_part for one in own])
+    rooms = iter(living.rooms)
+    for section, own in zip(sections, figures_by_part, strict=True):
+        section["living"] = [next(rooms) for _ in own]
     counts = {key: sum(one["counts"][key] for one in sections) for key in sections[0]["counts"]}
     content = {
         "name": run.name,
@@ -99,7 +105,7 @@ def build(
         "history": run.head["history"],
         "schema": run.head["schema"],
         "labels": _labels([section["study"] for section in sections]),
-        "living": page_parts(figures_of_run(run, known, games=False)),
+        "living": living,
         "tolerances": " or ".join(
             sorted({number(float(s["study"]["certificate"]["tolerance"]), 3) for s in sections})
         ),
@@ -148,10 +154,10 @@ def _section(name: str, run: Run, figures: Path, prefix: str, findings: Findings
         "methods": [_method(table) for table in study["method"]],
         "counts": counts,
         "status": status_of(counts),
-        "results": table,
+        "results": table and table._replace(rows=[[typeset(text) for text in row] for row in table.rows]),
         "left_out": _left_out(table),
-        "sentences": sentences(study, found),
-        "headline": headline(study, found),
+        "sentences": [(method, [typeset(line) for line in own]) for method, own in sentences(study, found)],
+        "headline": typeset(headline(study, found)),
         "judged": judged,
         "tally": tally([one.row for one in judged]),
         "changed": differences(study),
@@ -227,7 +233,13 @@ def _group(method: str, claim: str, status: str, rows: list[JudgedCell]) -> dict
         words = f"an exact equilibrium within {radius_in_words(max(row['radius'] for row, _ in rows))}"
     elif coverage == "lower bound":
         words = ", ".join(sorted({about["search"] for _, about in rows} - {""})[:3])
-    group = {"method": method, "claim": claim, "words": words, "status": status, "coverage": coverage}
+    group = {
+        "method": method,
+        "claim": claim,
+        "words": typeset(words),
+        "status": status,
+        "coverage": coverage,
+    }
     group |= {key: worst[key] for key in ("regret", "bound", "cell")} | {"size": len(rows)}
     group["rounding"] = roundings.pop() or "" if len(roundings) == 1 else ""
     group["where"] = _where({key: value for key, value in about["place"].items() if key != "algorithm"})
@@ -259,14 +271,14 @@ def in_words(value: Any) -> str:
 def number(value: Any, digits: int = 7) -> str:
     """Return a number as tables show it; a dash for None.
 
-    >>> number(0.18881512), number(None), number(7.5e-10), number(True)
-    ('0.1888151', '–', '7.5e−10', 'true')
+    >>> number(0.18881512), number(None), number(7.5e-08), number(True)
+    ('0.1888151', '–', '7.5e−8', 'true')
     """
     if value is None:
         return "–"
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:.{digits}g}".replace("-", "−") if isinstance(value, float) else str(value)
+    return typeset(f"{value:.{digits}g}") if isinstance(value, float) else str(value)
 
 
 def _template() -> Any:

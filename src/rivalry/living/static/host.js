@@ -79,13 +79,12 @@ export function startPage(views) {
   if (!block) return;
   /** @type {FigureContent[]} */
   const figures = JSON.parse(block.textContent ?? "[]");
-  const rooms = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-figure]"));
-  for (const section of document.querySelectorAll("[data-living]")) section.removeAttribute("hidden");
-  for (const room of rooms) {
+  document.querySelectorAll("[data-living]").forEach((section) => section.removeAttribute("hidden"));
+  /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-figure]")).forEach((room) => {
     const { state, ...figure } = figures[Number(room.dataset.figure)];
     room.replaceChildren();
     mount(room, views[figure.view], new Model({ figure, state: state ?? {} }));
-  }
+  });
 }
 
 /**

@@ -84,13 +84,15 @@ export function ticks(low, high, count = 5) {
   return found.map((value) => Number(value.toPrecision(12)));
 }
 
-/** A number as the reports write it: six significant digits or fewer. @param {number | null | undefined} value */
+/** A number as the reports write it, with a true minus sign and short exponents; whole numbers below a million keep
+ * all their digits. @param {number | null | undefined} value */
 export function format(value, digits = 6) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   if (value === 0) return "0";
   const size = Math.abs(value);
+  if (size >= 10 ** digits && size < 999_999.5) return String(Math.round(value)).replace("-", "−");
   if (size >= 10 ** digits || size < 1e-4) {
-    return value.toExponential(Math.min(digits - 1, 3)).replace(/\.?0+e/, "e").replace("e+", "e").replace("-", "−");
+    return value.toExponential(Math.min(digits - 1, 3)).replace(/\.?0+e/, "e").replace("e+", "e").replaceAll("-", "−");
   }
   const text = value.toPrecision(digits);
   return (text.includes(".") ? text.replace(/\.?0+$/, "") : text).replace("-", "−");
@@ -619,14 +621,3 @@ export function legend(entries) {
     one.label)));
 }
 
-/** The text alternative of a figure, for readers of screens. @param {HTMLElement} root @param {string} text */
-export function describe(root, text) {
-  let note = root.querySelector(":scope > .rv-hidden");
-  if (!note) {
-    note = el("p", { class: "rv-hidden", id: `rv-text-${(describe.count = (describe.count ?? 0) + 1)}` });
-    root.prepend(note);
-    root.setAttribute("aria-describedby", note.id);
-  }
-  if (note.textContent !== text) note.textContent = text;
-}
-describe.count = 0;

@@ -29,10 +29,17 @@ export function stateOf(model) {
   return { ...known, profile, parameters: known.parameters ?? {}, settled: known.settled ?? true };
 }
 
-/** Change the state: a new object each time. @param {Model} model @param {Partial<State>} patch @param {boolean} settled */
+/** Change the state: a new object each time, with a profile only where the figure has one.
+ * @param {Model} model @param {Partial<State>} patch @param {boolean} settled */
 export function change(model, patch, settled) {
-  model.set("state", { ...stateOf(model), ...patch, settled });
+  const { profile, ...rest } = stateOf(model);
+  model.set("state", { ...(profile.length ? { profile } : {}), ...rest, ...patch, settled });
   model.save_changes();
+}
+
+/** Change parts of the state's cursor. @param {Model} model @param {Record<string, any>} patch @param {boolean} [settled] */
+export function point(model, patch, settled = true) {
+  change(model, { cursor: { ...(stateOf(model).cursor ?? {}), ...patch } }, settled);
 }
 
 /** What Python says of the state's profile: its latest answer, or one stored with the figure. @param {Model} model */
@@ -42,72 +49,91 @@ export function answerFor(model, state = stateOf(model)) {
     one && same(one.profile, state.profile) && same(one.parameters ?? {}, state.parameters)) ?? null;
 }
 
-/** The card with the claim. `show(gain, points)` gets the largest gain on a grid, where the figure has a twin.
- * @param {Model} model */
-export function claimCard(model) {
-  const word = el("p", { class: "rv-claim-word" });
-  const sentence = el("p", {});
-  const note = el("p", { class: "rv-note" });
-  const stored = el("div", { class: "rv-row" });
-  const node = el("section", { class: "rv-card rv-claim", "aria-live": "polite", "aria-label": "Claim" }, word, sentence, note, stored);
-  const { data } = model.get("figure");
-  (data.answers ?? []).slice(0, 6).forEach((/** @type {any} */ one, /** @type {number} */ k) => {
-    stored.append(button((data.answers.length > 1 ? `Certified point ${k + 1}` : "Certified point"), () =>
-      change(model, { profile: one.profile, parameters: one.parameters ?? {} }, true), true));
-  });
-  stored.hidden = !stored.childElementCount;
+/**
+ * A card of what is claimed. `say(claim, texts)` gives its word, a sentence and a note, and the claim, or a tone,
+ * that colours it.
+ * @param {Model} model @param {string} [label]
+ */
+export function claimCard(model, label = "Claim") {
+  const lines = [el("p", { class: "rv-claim-word" }), el("p", {}), el("p", { class: "rv-note" })];
+  const node = el("section", { class: "rv-card rv-claim", "aria-live": "polite",
+    "aria-label": `${label}: ${model.get("figure").title}` }, lines);
+  return {
+    node,
+    /** @param {string} claim @param {string[]} texts */
+    say(claim, texts) {
+      node.dataset.claim = TONES[claim] ?? claim;
+      lines.forEach((line, k) => {
+        const text = texts[k] ?? "";
+        if (line.textContent !== text) line.textContent = text;
+        line.hidden = !text;
+      });
+    },
+  };
+}
+
+/** The claim of the state's profile, with buttons for the profiles that are certified in the figure.
+ * `show(gain, points)` gets the largest gain on a grid, where the figure has a twin. @param {Model} model */
+export function profileClaim(model) {
+  const { node, say } = claimCard(model);
+  const { answers = [] } = model.get("figure").data;
+  const stored = el("div", { class: "rv-row" }, answers.slice(0, 6).map((/** @type {any} */ one, /** @type {number} */ k) =>
+    button(answers.length > 1 ? `Certified point ${k + 1}` : "Certified point", () =>
+      change(model, { profile: one.profile, parameters: one.parameters ?? {} }, true), true)));
+  if (stored.childElementCount) node.append(stored);
   return {
     node,
     /** @param {number | null} gain @param {string} [points] */
     show(gain, points = "") {
-      const state = stateOf(model);
-      const answer = answerFor(model, state);
-      const frozen = model.get("host") === "frozen";
-      const set = (/** @type {string} */ tone, /** @type {string[]} */ texts) => {
-        node.dataset.claim = tone;
-        [word, sentence, note].forEach((one, k) => {
-          if (one.textContent !== texts[k]) one.textContent = texts[k];
-          one.hidden = !texts[k];
-        });
-      };
-      if (answer) {
-        const how = [answer.coverage, answer.rounding].filter(Boolean).join(", ");
-        const bounds = (answer.bound ?? []).filter((/** @type {any} */ one) => one !== null);
-        const bound = bounds.length === (answer.regret ?? []).length && bounds.length
-          ? `Largest gain ${format(Math.max(...answer.regret), 3)}, proven bound ${format(Math.max(...bounds), 3)}`
-          : (answer.regret ?? []).length ? `Largest gain ${format(Math.max(...answer.regret), 3)}, no proven bound` : "";
-        const text = answer.sentence === answer.claim ? "" : answer.sentence ?? "";
-        set(TONES[answer.claim] ?? "", [answer.claim ?? "no certificate", text, [bound, how].filter(Boolean).join("; ")]);
-      } else {
+      const answer = answerFor(model);
+      if (!answer) {
         const words = gain === null ? "" : `Largest gain on a grid of ${points}, not a certificate`;
-        set("", [gain === null ? "No certificate" : `Largest gain ${format(gain, 3)}`, words,
-          frozen ? "This file holds certificates of its stored points only." : ""]);
+        return say("", [gain === null ? "No certificate" : `Largest gain ${format(gain, 3)}`, words,
+          model.get("host") === "frozen" ? "This file holds certificates of its stored points only." : ""]);
       }
+      const regrets = answer.regret ?? [];
+      const bounds = (answer.bound ?? []).filter((/** @type {any} */ one) => one !== null);
+      const proven = bounds.length && bounds.length === regrets.length ? `proven bound ${format(Math.max(...bounds), 3)}` : "no proven bound";
+      const notes = [regrets.length ? `Largest gain ${format(Math.max(...regrets), 3)}, ${proven}` : "",
+        [answer.coverage, answer.rounding].filter(Boolean).join(", ")];
+      say(answer.claim ?? "", [answer.claim ?? "no certificate", answer.sentence === answer.claim ? "" : answer.sentence ?? "",
+        notes.filter(Boolean).join("; ")]);
     },
   };
+}
+
+/** A swatch of the k-th player's colour. @param {number} k */
+export function swatch(k) {
+  return el("span", { class: "rv-swatch", "--c": hue(k), "aria-hidden": "true" });
+}
+
+/** A card with a table, whose rows go into `body`. @param {string} caption @param {string[]} columns @param {string} [kind] */
+export function tableCard(caption, columns, kind = "") {
+  const body = el("tbody", {});
+  const head = el("thead", {}, el("tr", {}, columns.map((one) => el("th", { scope: "col" }, one))));
+  const node = el("section", { class: "rv-card" }, el("table", { class: `rv-table ${kind}` },
+    el("caption", {}, caption), head, body));
+  return { node, body };
 }
 
 /** The table of players: `set(rows)` with a text per column, and the bar of each player's gain.
  * @param {string[]} names @param {string[]} columns */
 export function playersTable(names, columns, kind = columns.length > 2 ? "rv-many" : "") {
+  const { node, body } = tableCard("Players, and what each could gain by changing its own choice", ["player", ...columns, "gain"], kind);
   const rows = names.map((name, k) => {
     const cells = columns.map(() => el("td", {}));
     const bar = el("span", { class: "rv-bar", "--c": hue(k), "aria-hidden": "true" });
     const gain = el("span", {});
-    const head = el("td", {}, el("span", { class: "rv-swatch", "--c": hue(k), "aria-hidden": "true" }), name);
-    return { cells, bar, gain, node: el("tr", {}, head, cells, el("td", {}, bar, gain)) };
+    body.append(el("tr", {}, el("td", {}, swatch(k), name), cells, el("td", {}, bar, gain)));
+    return { cells, bar, gain };
   });
-  const head = el("tr", {}, ["player", ...columns, "gain"].map((one) => el("th", { scope: "col" }, one)));
-  const node = el("section", { class: "rv-card" }, el("table", { class: `rv-table ${kind}` },
-    el("caption", {}, "Players, and what each could gain by changing its own choice"),
-    el("thead", {}, head), el("tbody", {}, rows.map((row) => row.node))));
   return {
     node,
     /** @param {{texts: string[], gain: number | null, part: number}[]} found */
     set(found) {
       found.forEach((one, k) => {
         one.texts.forEach((text, j) => (rows[k].cells[j].textContent = text));
-        rows[k].gain.textContent = format(one.gain, 2);
+        rows[k].gain.textContent = format(one.gain, 3);
         rows[k].bar.style.setProperty("--part", `${Math.round(100 * Math.min(one.part, 1))}%`);
       });
     },
@@ -142,39 +168,72 @@ export function parameterSliders(model) {
   return { node, show: () => updates.forEach((update) => update()) };
 }
 
+/** A button back to the profile and the parameters with which the figure began. @param {Model} model @param {() => void} halt */
+export function resetButton(model, halt) {
+  return button("Reset", () => {
+    halt();
+    change(model, { profile: model.get("figure").data.profile, parameters: {} }, true);
+  }, true);
+}
+
 /**
- * The parts of a view in their places: title, picture and panel. `redraw` is called at every change.
- * @param {Model} model @param {HTMLElement} root @param {string} lead
+ * The parts of a view in their places: title, what a person may do or else what is to be seen, claim, picture
+ * and panel. The figure's text is its description for readers of screens.
+ * @param {Model} model @param {HTMLElement} root @param {{lead?: string, claim?: HTMLElement, wide?: boolean}} [options]
  */
-export function layout(model, root, lead) {
-  const figure = model.get("figure");
-  const main = el("div", { class: "rv-main" });
-  const side = el("div", { class: "rv-side" });
-  const view = el("div", { class: "rv-view" }, el("header", { class: "rv-head" },
-    el("h2", { class: "rv-title" }, figure.title), el("p", { class: "rv-lead" }, lead)), main, side);
+export function layout(model, root, options = {}) {
+  const { lead = "", claim, wide = false } = options;
+  const [title, words, note] = [el("h2", { class: "rv-title" }), el("p", { class: "rv-lead" }, lead), el("p", { class: "rv-hidden" })];
+  const [main, side] = [el("div", { class: "rv-main" }), el("div", { class: "rv-side" })];
+  const view = el("div", { class: wide ? "rv-view rv-view-wide" : "rv-view" }, el("div", { class: "rv-head" }, title, words),
+    lead ? note : null, claim, main, side);
+  const text = lead ? note : words;
+  text.id = `rv-text-${(layout.count += 1)}`;
   root.classList.add("rv");
   root.setAttribute("role", "figure");
-  root.setAttribute("aria-label", figure.title);
+  root.setAttribute("aria-describedby", text.id);
   root.append(view);
+  const name = () => {
+    const figure = model.get("figure");
+    root.setAttribute("aria-label", figure.title);
+    title.textContent = figure.title;
+    if (text.textContent !== figure.text) text.textContent = figure.text;
+  };
+  name();
   return {
-    main, side,
-    /** @param {() => void} redraw */
-    listen(redraw) {
-      model.on("change:state", redraw);
-      model.on("change:answer", redraw);
+    main, side, name,
+    /**
+     * Draw, and again at every change of the keys; returns what ends the view, which calls `halt`.
+     * @param {() => void} draw @param {() => void} [halt] @param {string[]} [keys]
+     */
+    begin(draw, halt = () => {}, keys = ["state", "answer"]) {
+      let closed = false;
+      const figure = model.get("figure");
+      // while another figure takes its place, a model still tells this view of the other one's state
+      const own = () => (keys.includes("figure") ? model.get("figure").view === figure.view : model.get("figure") === figure);
+      const redraw = () => void (!closed && own() && draw());
+      for (const key of keys) model.on(`change:${key}`, redraw);
+      const dark = globalThis.matchMedia?.("(prefers-color-scheme: dark)");
+      dark?.addEventListener("change", redraw); // canvases hold colours
+      draw();
+      root.dataset.ready = "true";
       return () => {
-        model.off("change:state", redraw);
-        model.off("change:answer", redraw);
+        closed = true;
+        halt();
+        for (const key of keys) model.off(`change:${key}`, redraw);
+        dark?.removeEventListener("change", redraw);
+        delete root.dataset.ready;
         view.remove();
       };
     },
   };
 }
+layout.count = 0;
 
 /** A labelled list of which one is chosen; `choose` gets its number.
  * @param {string} label @param {string[]} options @param {(chosen: number) => void} choose @param {number} [first] */
 export function choice(label, options, choose, first = 0) {
   const select = el("select", { change: () => choose(select.selectedIndex) }, options.map((one) => el("option", {}, one)));
   select.selectedIndex = first;
-  return el("label", { class: "rv-row" }, label, select);
+  return { node: el("label", { class: "rv-row" }, label, select), select };
 }

@@ -1,7 +1,7 @@
 /** A bifurcation diagram: players sit on a branch, leave it where it loses stability, and move on cycles. */
 
-import { band, button, clip, describe, el, format, frame, handle, hue, legend, line, play, press, svg } from "../kit.js";
-import { change, choice, layout, stateOf } from "../panel.js";
+import { band, button, clip, el, format, frame, handle, hue, legend, line, play, press, svg } from "../kit.js";
+import { choice, claimCard, layout, point, stateOf } from "../panel.js";
 import { ascend, twinOf } from "../twins/twin.js";
 
 /** @typedef {import("../kit.js").Model} Model */
@@ -129,13 +129,12 @@ function eventMark(event, x, y) {
 
 /** @param {{model: Model, el: HTMLElement}} given */
 function render({ model, el: root }) {
-  const figure = model.get("figure");
-  const { data } = figure;
+  const { data } = model.get("figure");
   const { parameter, players } = data;
-  const parts = layout(model, root, `Move the cursor along ${parameter.name}: drag it, press the arrow keys, or type a number after Enter. `
-    + "Players follow their branch while it is stable, and leave it where it is not.");
-  const { main, side } = parts;
-  describe(root, figure.text);
+  const claim = claimCard(model);
+  const { main, side, begin } = layout(model, root, { claim: claim.node,
+    lead: `Move the cursor along ${parameter.name}: drag it, press the arrow keys, or type a number after Enter. `
+      + "Players follow their branch while it is stable, and leave it where it is not." });
   const axis = () => Math.min(stateOf(model).cursor?.axis ?? 0, data.axes.length - 1);
   const value = () => clip(stateOf(model).cursor?.parameter ?? middle, parameter.low, parameter.high);
   const middle = Number((parameter.low + 0.8 * (parameter.high - parameter.low)).toPrecision(4));
@@ -154,11 +153,6 @@ function render({ model, el: root }) {
     colour: diagram.shade({ structure: one }) })), { label: "stable" }, { label: "unstable", mark: "dash" },
   ...(data.branches.some((/** @type {any} */ one) => !one.certified.every(Boolean)) ? [{ label: "thin: not certified" }] : []),
   ...(data.orbits.length ? [{ label: "range of the limit cycle", colour: "var(--rv-6)", mark: "area" }] : [])]));
-
-  const word = el("p", { class: "rv-claim-word" });
-  const sentence = el("p", {});
-  const note = el("p", { class: "rv-note" });
-  const card = el("section", { class: "rv-card rv-claim", "aria-live": "polite", "aria-label": "Claim" }, word, sentence, note);
   /** @type {Place | null} */
   let here = null;
   /** @type {number[][]} */
@@ -233,22 +227,22 @@ function render({ model, el: root }) {
   /** @param {any} orbit */
   const say = (orbit) => {
     const texts = ["No branch here", "", ""];
-    card.dataset.claim = "";
+    let tone = "";
     if (here) {
       const one = data.branches[here.branch];
       texts[0] = orbit ? "Limit cycle" : here.stable ? "Stable branch" : "Unstable branch";
       texts[1] = `${parameter.name} = ${format(value(), 5)}: ${one.structure || "players"} at `
         + `${[...here.profile].map((own) => own.map((v) => format(v, 4)).join(", ")).join("; ")}.`
         + (orbit ? ` The players circle around it, with period ${format(orbit.period, 4)}.` : "");
-      texts[2] = here.regret === null ? "No certificate." : `Largest gain at the nearest computed points ${format(here.regret, 2)}`
+      texts[2] = here.regret === null ? "No certificate." : `Largest gain at the nearest computed points ${format(here.regret, 3)}`
         + ` (${data.coverage || "search"}): ${here.certified ? "no deviation found" : "not an equilibrium"}.`;
-      card.dataset.claim = here.certified ? "fair" : here.regret === null ? "" : "bad";
+      tone = here.certified ? "fair" : here.regret === null ? "" : "bad";
     }
-    [word, sentence, note].forEach((node, k) => (node.textContent = texts[k]));
+    claim.say(tone, texts);
   };
   const go = (/** @type {number} */ to, /** @type {boolean} */ settled) => {
     const at = Number(clip(to, parameter.low, parameter.high).toPrecision(6));
-    change(model, { cursor: { ...(stateOf(model).cursor ?? {}), parameter: at } }, settled);
+    point(model, { parameter: at }, settled);
   };
   const knob = handle({ frame: plane, colour: "var(--rv-ink)", label: parameter.name, at: () => [value(), plane.yAxis.low],
     move: ([to], settled) => go(to, settled) });
@@ -258,16 +252,10 @@ function render({ model, el: root }) {
       button(`${event.words} at ${format(event.parameter)}`, () => go(event.parameter, true), true)))) : null;
   const choose = data.axes.length > 1 ? choice("Axis shown", data.axes.map((/** @type {any} */ one) => one.name), (chosen) => {
     last = NaN;
-    change(model, { cursor: { ...(stateOf(model).cursor ?? {}), axis: chosen } }, true);
-  }) : null;
-  side.append(card, ...(choose ? [choose] : []), ...(events ? [events] : []));
-  const close = parts.listen(update);
-  update();
-  root.dataset.ready = "true";
-  return () => {
-    stop();
-    close();
-  };
+    point(model, { axis: chosen });
+  }).node : null;
+  side.append(...(choose ? [choose] : []), ...(events ? [events] : []));
+  return begin(update, () => stop());
 }
 
 export default { initialize() {}, render };

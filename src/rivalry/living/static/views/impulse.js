@@ -4,7 +4,8 @@
  * Play is replayed from tables, which is exact: it is finite and without chance. See `impulse.py` for the data.
  */
 
-import { clip, describe, el, format, frame, handle, hue, legend, line, points } from "../kit.js";
+import { clip, el, format, frame, handle, hue, legend, line, points } from "../kit.js";
+import { choice, claimCard, layout, point, stateOf, swatch, tableCard } from "../panel.js";
 
 const BEFORE = 3;
 const AFTER = 18;
@@ -120,9 +121,9 @@ export function deviation(data, session, who, action) {
 export default {
   /** @param {{model: any, el: HTMLElement}} context */
   render({ model, el: root }) {
-    const { data, title, text } = model.get("figure");
+    const { data, title } = model.get("figure");
     const { players, levels, sessions, label } = data;
-    const known = model.get("state")?.cursor ?? {};
+    const known = stateOf(model).cursor ?? {};
     let which = clip(known.session ?? 0, 0, sessions.length - 1);
     let who = clip(known.player ?? 0, 0, players.length - 1);
     const usual = () => startOf(data, sessions[which], who).recent[0][who];
@@ -138,24 +139,12 @@ export default {
     const gainsOf = () => levels[who].map((/** @type {number} */ _, /** @type {number} */ k) => deviation(data, sessions[which], who, k).gain);
     let action = known.action ?? tempting();
 
-    root.setAttribute("role", "figure");
-    root.setAttribute("aria-label", title);
-    const main = el("div", { class: "rv-main" });
-    const side = el("div", { class: "rv-side" });
-    root.replaceChildren(el("div", { class: "rv-view" }, el("div", { class: "rv-head" }, el("h2", { class: "rv-title" }, title),
-      el("p", { class: "rv-lead" }, text)), main, side));
-    describe(root, text);
-
-    const options = (/** @type {string[]} */ names, /** @type {number} */ value, /** @type {(k: number) => void} */ change, /** @type {string} */ words) => {
-      const node = el("select", { "aria-label": words }, names.map((name, k) => el("option", { value: k }, name)));
-      node.value = String(value);
-      node.addEventListener("change", () => change(Number(node.value)));
-      return el("label", { class: "rv-row" }, words, node);
-    };
+    const claim = claimCard(model, "Gain of the deviation");
+    const { main, side, begin } = layout(model, root, { claim: claim.node });
     main.append(el("div", { class: "rv-row" },
-      options(players, who, (k) => { who = k; action = tempting(); save(true); }, "Player forced to deviate"),
-      sessions.length > 1 ? options(sessions.map((/** @type {any} */ one) => `session ${one.number}`), which,
-        (k) => { which = k; action = tempting(); save(true); }, "Session") : null));
+      choice("Player forced to deviate", players, (k) => { who = k; action = tempting(); save(true); }, who).node,
+      sessions.length > 1 ? choice("Session", sessions.map((/** @type {any} */ one) => `session ${one.number}`),
+        (k) => { which = k; action = tempting(); save(true); }, which).node : null));
     main.append(el("p", { class: "rv-note" }, `Drag the point at period 0, or use the arrow keys: the ${label} of that one period. Afterwards all follow their learned policies.`));
 
     const every = levels.flat();
@@ -169,18 +158,12 @@ export default {
     main.append(legend([...players.map((/** @type {string} */ name, /** @type {number} */ k) => ({ label: name, colour: hue(k) })),
       { label: "without the deviation", mark: "dash" }]));
 
-    const word = el("p", { class: "rv-claim-word" });
-    const sentence = el("p", {});
-    const card = el("section", { class: "rv-card rv-claim", "aria-live": "polite", "aria-label": "Gain of the deviation" }, word, sentence);
-    const rows = el("tbody", {});
-    const table = el("section", { class: "rv-card" }, el("table", { class: "rv-table" },
-      el("caption", {}, "Discounted payoffs, exact for these policies"), el("thead", {}, el("tr", {}, ["player", "gain", "in % of value"]
-        .map((one) => el("th", { scope: "col" }, one)))), rows));
+    const { node: table, body: rows } = tableCard("Discounted payoffs, exact for these policies", ["player", "gain", "in % of value"]);
     const bars = el("section", { class: "rv-card" }, el("p", { class: "rv-heading" }, "Gain of every deviation"));
     const proof = el("section", { class: "rv-card" }, el("p", { class: "rv-heading" }, "Any deviation, however long"));
     const about = el("p", {});
     proof.append(about);
-    side.append(card, table, bars, proof);
+    side.append(table, bars, proof);
     const small = frame(bars, { height: 170, label: "gain of every deviation", margin: { left: 58 },
       x: { low: low - room, high: high + room, label }, y: { low: -1, high: 1, label: "gain", ticks: 3 } });
     const zero = line(small, { colour: "var(--rv-soft)", thin: true, dash: true });
@@ -193,9 +176,7 @@ export default {
     /** @type {any} */
     let grip = null;
     const save = (/** @type {boolean} */ settled) => {
-      model.set("state", { ...model.get("state"), cursor: { session: which, player: who, action }, settled });
-      model.save_changes();
-      draw();
+      point(model, { session: which, player: who, action }, settled);
     };
     let shown = "";
     /** @type {number[]} */
@@ -211,13 +192,15 @@ export default {
         dots[k].set(xs.map((x, j) => ({ x, y: ys[j], title: `${name}, period ${x}: ${format(ys[j], 4)}` })));
       });
       const part = (100 * found.gain) / Math.abs(found.own);
-      word.textContent = action === usual() ? "No deviation" : `${found.gain > 0 ? "Gains" : "Loses"} ${format(Math.abs(part), 3)} %`;
-      card.dataset.claim = action === usual() ? "" : found.gain > 1e-12 * Math.abs(found.own) ? "bad" : "good";
       const returns = found.back === null ? "Play never returns to its cycle." : `Play is back on its cycle after ${found.back} period${found.back === 1 ? "" : "s"}.`;
-      sentence.textContent = action === usual() ? "This is what the policy does." : `${players[who]}: ${label} ${format(levels[who][action], 4)} instead of ${format(levels[who][usual()], 4)} once. ${returns}`;
+      if (action === usual()) claim.say("", ["No deviation", "This is what the policy does."]);
+      else {
+        claim.say(found.gain > 1e-12 * Math.abs(found.own) ? "bad" : "good", [`${found.gain > 0 ? "Gains" : "Loses"} ${format(Math.abs(part), 3)} %`,
+          `${players[who][0].toUpperCase()}${players[who].slice(1)}: ${label} ${format(levels[who][action], 4)} instead of ${format(levels[who][usual()], 4)} once. ${returns}`]);
+      }
       const own = valueOf(data, player(data, session), startOf(data, session, who));
       rows.replaceChildren(...players.map((/** @type {string} */ name, /** @type {number} */ k) => el("tr", {},
-        el("td", {}, el("span", { class: "rv-swatch", "--c": hue(k), "aria-hidden": "true" }), name),
+        el("td", {}, swatch(k), name),
         el("td", {}, format(found.gains[k], 4)), el("td", {}, format((100 * found.gains[k]) / Math.abs(own[k]), 3)))));
       if (shown !== `${which},${who}`) {
         gains = gainsOf();
@@ -227,7 +210,7 @@ export default {
         curve.set(levels[who], gains);
         marks.set(levels[who].map((/** @type {number} */ x, /** @type {number} */ k) => ({ x, y: gains[k], title: `${label} ${format(x, 4)}: ${format(gains[k], 4)}` })));
         if (grip) grip.remove();
-        grip = handle({ frame: chart, axes: "xy", label: `${label} of ${players[who]} in period 0`, colour: hue(who), 
+        grip = handle({ frame: chart, axes: "xy", label: `${label} of ${players[who]} in period 0`, colour: hue(who),
           at: () => [0, levels[who][action]], text: (place) => format(place[1], 4),
           typed: { value: () => format(levels[who][action], 6), read: (typed) => (Number.isFinite(Number(typed)) && typed.trim() ? [0, Number(typed)] : null) },
           move: (place, settled) => {
@@ -246,19 +229,10 @@ export default {
       } else grip?.draw();
       now.set([{ x: levels[who][action], y: gains[action] }]);
     };
-    draw();
-    const listen = () => {
-      const cursor = model.get("state")?.cursor;
-      if (!cursor || (cursor.session === which && cursor.player === who && cursor.action === action)) return;
-      [which, who, action] = [cursor.session ?? 0, cursor.player ?? 0, cursor.action ?? action];
+    return begin(() => {
+      const cursor = stateOf(model).cursor ?? {};
+      [which, who, action] = [cursor.session ?? which, cursor.player ?? who, cursor.action ?? action];
       draw();
-    };
-    model.on("change:state", listen);
-    root.dataset.ready = "true";
-    return () => {
-      model.off("change:state", listen);
-      chart.close();
-      small.close();
-    };
+    });
   },
 };

@@ -1,7 +1,7 @@
 /** Players on one axis: resource, influence, own payoffs, best responses, gradient ascent and its basins. */
 
-import { band, button, clip, describe, el, format, frame, handle, hue, legend, line, linspace, play, points, press, svg, widthOf } from "../kit.js";
-import { change, claimCard, layout, parameterSliders, playersTable, same, stateOf } from "../panel.js";
+import { band, button, clip, el, format, frame, handle, hue, legend, line, linspace, play, points, press, svg, widthOf } from "../kit.js";
+import { change, layout, parameterSliders, playersTable, profileClaim, resetButton, same, stateOf } from "../panel.js";
 import { ascend, bestOf, climb, twinOf } from "../twins/twin.js";
 
 const GRID = 401;
@@ -216,16 +216,14 @@ function payoffPicture(main, data, resource, grids) {
 
 /** @param {{model: Model, el: HTMLElement}} given */
 function render({ model, el: root }) {
-  const figure = model.get("figure");
-  const { data } = figure;
+  const { data } = model.get("figure");
   const { axis, players } = data;
   const box = { low: /** @type {number[]} */ (data.low), high: /** @type {number[]} */ (data.high) };
   const grids = box.low.map((low, k) => linspace(low, box.high[k], GRID));
-  const parts = layout(model, root, "Drag a player, or select one and press the arrow keys; Enter types a number."
-    + (data.game ? " Click a free place to start the nearest player there." : ""));
-  const { main, side } = parts;
-  describe(root, figure.text);
-  const claim = claimCard(model);
+  const claim = profileClaim(model);
+  const { main, side, begin } = layout(model, root, { claim: claim.node,
+    lead: "Drag a player, or select one and press the arrow keys; Enter types a number."
+      + (data.game ? " Click a free place to start the nearest player there." : "") });
   const table = playersTable(players, [axis.name, "payoff"]);
   const controls = parameterSliders(model);
   const resource = data.resource && data.game ? resourcePicture(main, data) : null;
@@ -297,10 +295,6 @@ function render({ model, el: root }) {
   };
   const up = button("Climb", () => start(0, true));
   up.title = "Gradient ascent: each player follows the slope of its own payoff";
-  const reset = button("Reset", () => {
-    halt();
-    change(model, { profile: data.profile, parameters: {} }, true);
-  }, true);
   if (data.game) {
     press(upper, ([at]) => {
       const away = stateOf(model).profile.map((row) => Math.abs(row[0] - at));
@@ -309,15 +303,9 @@ function render({ model, el: root }) {
       start(nearest, false);
     });
   }
-  side.append(claim.node, table.node, el("div", { class: "rv-row" }, data.game ? up : null, reset), controls.node);
+  side.append(table.node, el("div", { class: "rv-row" }, data.game ? up : null, resetButton(model, halt)), controls.node);
   for (const known of data.paths) track.show(known.profiles, known.label, true);
-  const close = parts.listen(update);
-  update();
-  root.dataset.ready = "true";
-  return () => {
-    halt();
-    close();
-  };
+  return begin(update, halt);
 }
 
 /** Axis ends that change only when values leave them or fill little of them: the axis stays still in a drag.

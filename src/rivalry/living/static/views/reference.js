@@ -6,7 +6,8 @@
  * the tolerance.
  */
 
-import { clip, describe, el, format, svg } from "../kit.js";
+import { clip, el, format, svg } from "../kit.js";
+import { choice, layout, point } from "../panel.js";
 
 const ORDERS = {
   "largest difference first": (/** @type {any} */ a, /** @type {any} */ b) => (b.difference ?? -1) - (a.difference ?? -1),
@@ -47,14 +48,10 @@ function strip(row) {
 export default {
   /** @param {{model: any, el: HTMLElement}} context */
   render({ model, el: root }) {
-    const heading = el("h2", { class: "rv-title" });
-    const lead = el("p", { class: "rv-lead" });
-    const order = el("select", { "aria-label": "order", onchange: () => draw() },
-      Object.keys(ORDERS).map((name) => el("option", { value: name }, name)));
+    const { main, name, begin } = layout(model, root, { wide: true });
+    const { node: orders, select: order } = choice("Order", Object.keys(ORDERS), () => draw());
     const list = el("div", { class: "rv-references" });
-    root.replaceChildren(el("div", { class: "rv-view rv-view-wide" }, el("div", { class: "rv-head" }, heading, lead),
-      el("div", { class: "rv-main" }, el("label", { class: "rv-row" }, "Order", order),
-        el("p", { class: "rv-note" }, "A point is ours, the line the reference, the band its tolerance."), list)));
+    main.append(orders, el("p", { class: "rv-note" }, "A point is ours, the line the reference, the band its tolerance."), list);
 
     const entry = (/** @type {any} */ row) => {
       const at = Object.entries(row.at).map(([name, value]) => `${name} = ${shown(value)}`).join(", ");
@@ -83,23 +80,16 @@ export default {
           el("th", { scope: "row" }, name), el("td", {}, value, mark ? " " : null, mark))))));
       node.addEventListener("toggle", () => {
         if (!node.open || !row.cells.length) return;
-        model.set("state", { ...model.get("state"), cursor: { cell: row.cells[0] }, settled: true });
-        model.save_changes();
+        point(model, { cell: row.cells[0] });
       });
       return node;
     };
 
     const draw = () => {
-      const { data, title, text } = model.get("figure");
-      heading.textContent = title;
-      lead.textContent = text;
-      describe(root, text);
-      const rows = [...data.rows].sort(/** @type {any} */ (ORDERS)[order.value]);
+      name();
+      const rows = [...model.get("figure").data.rows].sort(/** @type {any} */ (ORDERS)[order.value]);
       list.replaceChildren(...rows.map(entry));
     };
-    draw();
-    model.on("change:figure", draw);
-    root.dataset.ready = "true";
-    return () => model.off("change:figure", draw);
+    return begin(draw, undefined, ["figure"]);
   },
 };

@@ -1,7 +1,7 @@
 /** The plane of two choices: best-response curves, iterated best responses, equal payoffs, proved equilibria. */
 
-import { button, clip, contour, describe, el, format, frame, handle, hue, legend, line, linspace, play, points } from "../kit.js";
-import { change, choice, claimCard, layout, parameterSliders, playersTable, same, stateOf } from "../panel.js";
+import { button, clip, contour, el, format, frame, handle, hue, legend, line, linspace, play, points } from "../kit.js";
+import { change, choice, layout, parameterSliders, playersTable, point, profileClaim, resetButton, same, stateOf } from "../panel.js";
 import { bestOf, twinOf } from "../twins/twin.js";
 
 const ROUNDS = 12; // of iterated best responses
@@ -109,13 +109,12 @@ function surfacesOf(data, twin, x, axis) {
 
 /** @param {{model: Model, el: HTMLElement}} given */
 function render({ model, el: root }) {
-  const figure = model.get("figure");
-  const { data } = figure;
+  const { data } = model.get("figure");
   const { players } = data;
-  const parts = layout(model, root, "Drag the point, or select it and press the arrow keys; Enter types both numbers. "
-    + "The staircase shows the players respond in turn.");
-  const { main, side } = parts;
-  describe(root, figure.text);
+  const claim = profileClaim(model);
+  const { main, side, begin } = layout(model, root, { claim: claim.node,
+    lead: "Drag the point, or select it and press the arrow keys; Enter types both numbers."
+      + (data.game ? " The staircase shows the players respond in turn." : "") });
   const which = () => Math.min(stateOf(model).cursor?.choice ?? 0, data.axes.length - 1);
   const labels = () => players.map((/** @type {string} */ name) => `${data.axes[which()].label} of ${name}`);
   const span = () => ({ low: data.axes[which()].low, high: data.axes[which()].high });
@@ -130,11 +129,10 @@ function render({ model, el: root }) {
   const marks = points(plane, { radius: 6.5, shape: "diamond" });
   main.append(legend([...players.map((/** @type {string} */ name, /** @type {number} */ k) =>
     ({ label: `best response of ${name}`, colour: hue(k) })),
-  { label: "responses in turn", colour: "var(--rv-soft)" },
+  ...(data.game ? [{ label: "responses in turn", colour: "var(--rv-soft)" }] : []),
   ...(data.equilibria.length ? [{ label: "equilibrium, proved", mark: "diamond" }] : []),
   ...(data.game ? [{ label: "thin: equal payoff through the point" }] : [])]));
 
-  const claim = claimCard(model);
   const table = playersTable(players, [...data.axes.map((/** @type {any} */ one) => one.short), "payoff"]);
   const controls = parameterSliders(model);
   let twin = twinOf(data.game, stateOf(model).parameters);
@@ -189,7 +187,7 @@ function render({ model, el: root }) {
     const proved = Object.keys(state.parameters).length ? [] : data.equilibria;
     marks.set(proved.map((/** @type {any} */ one) => ({ x: one.profile[0][which()], y: one.profile[1][which()],
       hollow: one.claim !== "equilibrium", title: one.sentence })));
-    for (const each of list.children) /** @type {HTMLButtonElement} */ (each).disabled = !proved.length;
+    for (const each of Array.from(list.children)) /** @type {HTMLButtonElement} */ (each).disabled = !proved.length;
     if (twin) {
       const found = [0, 1].map((player) => gainOf(data, twin, state.profile, player, state.settled));
       const stake = Math.max(...found.map((one) => one.stake), 1e-300);
@@ -216,10 +214,6 @@ function render({ model, el: root }) {
     });
     stop = () => runner.stop();
   });
-  const reset = button("Reset", () => {
-    stop();
-    change(model, { profile: data.profile, parameters: {} }, true);
-  }, true);
   const list = el("div", { class: "rv-list" }, data.equilibria.map((/** @type {any} */ one) => button(one.sentence, () => {
     stop();
     change(model, { profile: one.profile }, true);
@@ -228,16 +222,10 @@ function render({ model, el: root }) {
     el("p", { class: "rv-heading" }, data.complete ? "All equilibria, proved" : "Equilibria"), list,
     data.reason ? el("p", { class: "rv-note" }, data.reason) : null) : null;
   const choose = data.axes.length > 1 ? choice("Choice shown", data.axes.map((/** @type {any} */ one) => one.short),
-    (chosen) => change(model, { cursor: { choice: chosen } }, true)) : null;
-  side.append(claim.node, table.node, ...(choose ? [choose] : []),
-    el("div", { class: "rv-row" }, data.game ? iterate : null, reset), ...(card ? [card] : []), controls.node);
-  const close = parts.listen(update);
-  update();
-  root.dataset.ready = "true";
-  return () => {
-    stop();
-    close();
-  };
+    (chosen) => point(model, { choice: chosen }), which()).node : null;
+  side.append(table.node, ...(choose ? [choose] : []),
+    el("div", { class: "rv-row" }, data.game ? iterate : null, resetButton(model, () => stop())), ...(card ? [card] : []), controls.node);
+  return begin(update, () => stop());
 }
 
 export default { initialize() {}, render };

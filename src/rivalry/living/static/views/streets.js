@@ -1,6 +1,7 @@
 /** The lanes of a city with demand, queues and bids over time, and the routes of example agents; see `streets.py`. */
 
-import { button, clip, describe, el, format, hue, play, shade, slider, svg } from "../kit.js";
+import { button, clip, el, format, hue, play, shade, slider, svg } from "../kit.js";
+import { choice, layout, point, stateOf, tableCard } from "../panel.js";
 
 const METRICS = /** @type {Record<string, string>} */ ({
   lane_wanted: "demand (agents per step)", lane_queue: "queue (agents refused per step)", lane_bid: "mean bid (karma)",
@@ -37,25 +38,17 @@ function arrow(lane, unit) {
 export default {
   /** @param {{model: any, el: HTMLElement}} context */
   render({ model, el: root }) {
-    const { data, title, text } = model.get("figure");
+    const { data } = model.get("figure");
     const { ends, lanes, nodes, frames, means, agents, capacity } = data;
     const count = frames ? frames.lane_wanted.length : 0;
-    const known = model.get("state")?.cursor ?? {};
+    const known = stateOf(model).cursor ?? {};
     let metric = known.metric ?? "lane_wanted";
     let agent = known.agent ?? -1;
     let step = clip(known.step ?? 0, 0, Math.max(count - 1, 0));
     let lane = known.lane ?? -1;
     /** @type {{stop: () => void} | null} */
     let running = null;
-    root.setAttribute("role", "figure");
-    root.setAttribute("aria-label", title);
-    describe(root, text);
-    const main = el("div", { class: "rv-main" });
-    const side = el("div", { class: "rv-side" });
-    const view = el("div", { class: "rv-view" }, el("div", { class: "rv-head" }, el("h2", { class: "rv-title" }, title),
-      el("p", { class: "rv-lead" }, text)), main, side);
-    root.append(view);
-
+    const { main, side, begin } = layout(model, root);
     const unit = unitOf(ends);
     const xs = nodes.map((/** @type {number[]} */ one) => one[0]);
     const ys = nodes.map((/** @type {number[]} */ one) => -one[1]);
@@ -69,18 +62,19 @@ export default {
     const walker = svg("circle", { class: "rv-walker", r: 0.13 * unit });
     map.append(...bars, ...dots, route, walker);
 
-    const choice = el("select", { "aria-label": "metric" }, Object.entries(METRICS).map(([name, words]) => el("option", { value: name }, words)));
-    choice.value = metric;
-    choice.addEventListener("change", () => { metric = choice.value; save(true); });
+    const names = Object.keys(METRICS);
+    const colour = choice("Colour", Object.values(METRICS), (k) => { metric = names[k]; save(true); }, names.indexOf(metric)).node;
     const key = el("p", { class: "rv-note rv-row" });
-    const start = button("Play", () => (running ? stop() : begin()));
-    const speed = el("select", { "aria-label": "speed" }, SPEEDS.map((one) => el("option", { value: one }, `${one} step${one > 1 ? "s" : ""} per second`)));
-    speed.value = "4";
+    const start = button("Play", () => (running ? stop() : run()));
+    let pace = 4;
+    const speed = choice("Speed", SPEEDS.map((one) => `${one} ${count ? "step" : "lane"}${one > 1 ? "s" : ""} per second`), (k) => { pace = SPEEDS[k]; }, SPEEDS.indexOf(pace)).node;
     const steps = () => (count ? count : agent >= 0 ? routeOf().length : 0);
     const time = slider({ label: count ? "Step" : "Position on the route", low: 0, high: Math.max(count - 1, 1), step: 1, value: step,
       change: (value, settled) => { stop(); step = value; save(settled); } });
     const controls = el("div", { class: "rv-row" }, start, speed);
-    main.append(el("label", { class: "rv-row" }, "Colour", choice), key, map, controls, time.node);
+    main.append(colour, key, map, el("p", { class: "rv-note" }, count ? `${count} simulated steps: Play shows them one by one.`
+      : "The run stores means over its steps, not the steps. Choose an agent: Play follows its route lane by lane, while the colours stay."),
+    controls, time.node);
 
     const picks = el("div", { class: "rv-row" }, agents.map((/** @type {any} */ one, /** @type {number} */ k) => button(`${one.name} (agent ${one.number})`, () => {
       stop();
@@ -92,10 +86,10 @@ export default {
     const card = el("section", { class: "rv-card" }, el("p", { class: "rv-heading" }, "Follow an agent"), picks, about);
     const lane_word = el("p", { class: "rv-heading" });
     const rows = el("tbody", {});
-    const lane_card = el("section", { class: "rv-card", "aria-live": "polite" }, lane_word, el("table", { class: "rv-table" }, rows));
-    const longest = el("tbody", {});
-    const order = el("section", { class: "rv-card" }, el("table", { class: "rv-table" }, el("caption", {}, "Longest queues, mean over time"),
-      el("thead", {}, el("tr", {}, ["lane", "demand", "queue", "bid"].map((one) => el("th", { scope: "col" }, one)))), longest));
+    const lane_table = el("div", { "aria-live": "polite" }, lane_word, el("table", { class: "rv-table" }, rows));
+    const lane_choice = choice("Lane", ["none", ...lanes.map(String)], (k) => { lane = k - 1; save(true); });
+    const lane_card = el("section", { class: "rv-card" }, lane_choice.node, lane_table);
+    const { node: order, body: longest } = tableCard("Longest queues, mean over time", ["lane", "demand", "queue", "bid"]);
     side.append(card, lane_card, order);
     card.hidden = !agents.length;
     const busiest = lanes.map((/** @type {string} */ _, /** @type {number} */ k) => k)
@@ -104,19 +98,16 @@ export default {
       el("td", {}, el("button", { type: "button", class: "rv-link", onclick: () => { lane = k; save(true); } }, String(lanes[k]))),
       ["lane_wanted", "lane_queue", "lane_bid"].map((name) => el("td", {}, format(means[name][k], 3))))));
 
-    const routeOf = () => agents[agent].routes.flat();
-    const bidsOf = () => agents[agent].bids.flat();
-    const save = (/** @type {boolean} */ settled) => {
-      model.set("state", { ...model.get("state"), cursor: { metric, agent, step, lane }, settled });
-      model.save_changes();
-      draw();
-    };
+    /** The lanes of all paths of the followed agent, one path after the other. */
+    const routeOf = () => agents[agent].routes.flatMap((/** @type {number[]} */ path, /** @type {number} */ p) =>
+      path.map((on, k) => ({ on, bid: agents[agent].bids[p]?.[k] ?? null, path: p, position: k, length: path.length })));
+    const save = (/** @type {boolean} */ settled) => point(model, { metric, agent, step, lane }, settled);
     const stop = () => {
       running?.stop();
       running = null;
       start.textContent = "Play";
     };
-    const begin = () => {
+    const run = () => {
       if (!steps()) return;
       if (step >= steps() - 1) step = 0;
       const from = step;
@@ -125,7 +116,7 @@ export default {
       let moved = 0;
       let before = 0;
       running = play((seconds) => {
-        moved += (seconds - before) * Number(speed.value);
+        moved += (seconds - before) * pace;
         before = seconds;
         step = Math.min(from + Math.floor(moved), steps() - 1);
         if (step !== last) draw();
@@ -142,14 +133,15 @@ export default {
         bar.style.setProperty("--c", values[k] === null ? "var(--rv-pale)" : shade(values[k] / most));
         bar.classList.toggle("rv-chosen", k === lane);
       });
-      key.replaceChildren("0", el("span", { class: "rv-scale", "aria-hidden": "true" }), `${format(most, 3)} ${METRICS[metric]}; grey: none. Arrows show the direction of travel.`);
+      key.replaceChildren(`${METRICS[metric]}: 0`, el("span", { class: "rv-scale", "aria-hidden": "true" }), `${format(most, 3)}; grey: none. Arrows show the direction of travel.`);
       const last = Math.max(steps() - 1, 1);
       time.input.max = String(last);
       time.set(Math.min(step, last));
       time.node.hidden = controls.hidden = !steps();
       picks.querySelectorAll("button").forEach((one, k) => one.setAttribute("aria-pressed", String(k === agent)));
       drawAgent();
-      lane_card.hidden = lane < 0;
+      lane_choice.select.selectedIndex = lane + 1;
+      lane_table.hidden = lane < 0;
       if (lane >= 0) {
         lane_word.textContent = `Lane ${lanes[lane]}`;
         const table = [["capacity (agents per step)", capacity[lane], null], ...Object.entries(METRICS).map(([name, words]) => [words, means[name][lane], frames ? frames[name][step][lane] : null])];
@@ -169,7 +161,9 @@ export default {
         return `${j ? "L" : "M"}${from[0]} ${-from[1]}L${to[0]} ${-to[1]}`;
       }).join("")).join(""));
       route.style.setProperty("--c", hue(1));
-      const here = frames ? followed.lane[step] : routeOf()[step];
+      const route_now = routeOf();
+      const on = route_now[Math.min(step, route_now.length - 1)];
+      const here = frames ? followed.lane[step] : on?.on;
       if (here !== null && here !== undefined && here >= 0) {
         const { start: from, end: to } = middle(ends[here], unit);
         walker.setAttribute("cx", String((from[0] + to[0]) / 2));
@@ -177,17 +171,17 @@ export default {
         walker.setAttribute("visibility", "visible");
       }
       const where = here === null || here === undefined ? "is not travelling" : `asks for lane ${lanes[here]}`;
-      const lines = frames
-        ? [`Step ${step}: ${where}${followed.bid[step] === null ? "" : ` and bids ${followed.bid[step]} of ${followed.karma[step]} karma`}.`]
-        : [`${where[0].toUpperCase()}${where.slice(1)}${bidsOf()[step] === null || bidsOf()[step] === undefined ? "" : `, mean bid ${format(bidsOf()[step], 3)}`}.`];
-      lines.push(`${followed.routes.length} path${followed.routes.length > 1 ? "s" : ""}, ${routeOf().length} lanes in all.`);
+      const many = followed.routes.length > 1;
+      const lines = frames || !on
+        ? [`Step ${step}: ${where}${frames && followed.bid[step] !== null ? ` and bids ${followed.bid[step]} of ${followed.karma[step]} karma` : ""}.`]
+        : [`${many ? `Path ${on.path + 1} of ${followed.routes.length}, position` : "Position"} ${on.position + 1} of ${on.length}: lane ${lanes[on.on]}${on.bid === null ? "" : `, mean bid ${format(on.bid, 3)}`}.`,
+          `Mean demand ${format(means.lane_wanted[on.on], 3)} and queue ${format(means.lane_queue[on.on], 3)} agents per step.`];
+      if (frames) lines.push(`${followed.routes.length} path${many ? "s" : ""}, ${route_now.length} lanes in all.`);
       about.append(...lines.map((line) => el("p", {}, line)));
     };
-    draw();
-    root.dataset.ready = "true";
-    return () => {
-      stop();
-      view.remove();
-    };
+    return begin(() => {
+      ({ metric, agent, step, lane } = { metric, agent, step, lane, ...(running ? {} : stateOf(model).cursor) });
+      draw();
+    }, stop);
   },
 };

@@ -5,7 +5,8 @@
  * state, claim, status, coverage, regret, bound}, `values` [{name, label, data}], `command`, `counts`.
  */
 
-import { button, clip, describe, el, format, resolve, shade } from "../kit.js";
+import { button, clip, el, format, resolve, shade } from "../kit.js";
+import { choice, layout, point, stateOf } from "../panel.js";
 
 /** Claims from the strongest, with their colours. */
 const CLAIMS = {
@@ -63,8 +64,8 @@ function named(axis, value) {
 export default {
   /** @param {{model: any, el: HTMLElement}} context */
   render({ model, el: root }) {
-    let { data, title, text } = model.get("figure");
-    const colour = el("select", { "aria-label": "colour of the tiles", onchange: () => paint() });
+    let { data } = model.get("figure");
+    const { node: colours, select: colour } = choice("Colour", [], () => paint());
     const key = el("ul", { class: "rv-legend" });
     const canvas = el("canvas", { class: "rv-cells-canvas", "aria-hidden": "true" });
     const room = el("div", { class: "rv-cells-room" }, canvas);
@@ -73,13 +74,9 @@ export default {
     const under = el("div", { class: "rv-cells-axis rv-note", "aria-hidden": "true" });
     const tally = el("p", { class: "rv-note" });
     const detail = el("div", { class: "rv-card", "aria-live": "polite" });
-    const heading = el("h2", { class: "rv-title" }, title);
-    const lead = el("p", { class: "rv-lead" }, text);
-    const view = el("div", { class: "rv-view" }, el("div", { class: "rv-head" }, heading, lead),
-      el("div", { class: "rv-main" }, el("label", { class: "rv-row" }, "Colour", colour), key, scroll, under, tally),
-      el("div", { class: "rv-side" }, detail));
-    root.replaceChildren(view);
-    describe(root, text);
+    const { main, side, name, begin } = layout(model, root);
+    main.append(colours, key, scroll, under, tally);
+    side.append(detail);
     /** @type {ReturnType<typeof layoutOf>} */
     let plan;
     /** @type {Map<string, number>} */
@@ -91,7 +88,8 @@ export default {
       colour.replaceChildren(el("option", { value: "claim" }, "claim"), el("option", { value: "state" }, "state of the cell"),
         el("option", { value: "regret" }, "largest regret"),
         data.values.map((/** @type {any} */ one) => el("option", { value: `value ${one.name}` }, one.label)));
-      colour.value = before || (data.cells.claim.some(Boolean) || !data.values.length ? "claim" : `value ${data.values[0].name}`);
+      const usual = data.cells.claim.some(Boolean) || !data.values.length ? "claim" : `value ${data.values[0].name}`;
+      colour.value = Array.from(colour.options).some((one) => one.value === before) ? before : usual;
       const { total, done, failed, left } = data.counts;
       tally.textContent = `${done} of ${total} cells computed${failed ? `, ${failed} failed` : ""}${left ? `, ${left} left` : ""}.`;
     };
@@ -206,8 +204,7 @@ export default {
       if (plan) draw();
     };
     const remember = (/** @type {number} */ k, /** @type {boolean} */ opened) => {
-      model.set("state", { ...model.get("state"), cursor: { cell: data.cells.id[k], opened }, settled: true });
-      model.save_changes();
+      point(model, { cell: data.cells.id[k], opened });
     };
 
     const under_pointer = (/** @type {PointerEvent | MouseEvent} */ event) => {
@@ -235,11 +232,9 @@ export default {
       open(k);
     });
 
-    const change = () => {
-      ({ data, title, text } = model.get("figure"));
-      heading.textContent = title;
-      lead.textContent = text;
-      describe(root, text);
+    const update = () => {
+      ({ data } = model.get("figure"));
+      name();
       fill();
       paint();
       open(Math.min(chosen, data.cells.id.length - 1), false);
@@ -250,19 +245,8 @@ export default {
       width = scroll.clientWidth;
     });
     observer.observe(scroll);
-    const dark = globalThis.matchMedia?.("(prefers-color-scheme: dark)");
-    dark?.addEventListener("change", paint);
-    const begin = data.cells.id.indexOf(model.get("state")?.cursor?.cell);
-    fill();
-    paint();
-    open(Math.max(begin, 0), false);
-    model.on("change:figure", change);
-    root.dataset.ready = "true";
-    return () => {
-      model.off("change:figure", change);
-      observer.disconnect();
-      dark?.removeEventListener("change", paint);
-    };
+    chosen = Math.max(data.cells.id.indexOf(stateOf(model).cursor?.cell), 0);
+    return begin(update, () => observer.disconnect(), ["figure"]);
   },
 };
 

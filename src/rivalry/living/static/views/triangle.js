@@ -1,7 +1,7 @@
 /** Strategies of three shares in a triangle: flow, best responses, replicator, fictitious play, gradient ascent. */
 
-import { arrows, button, describe, el, format, handle, hue, legend, line, play, points, resolve } from "../kit.js";
-import { change, choice, claimCard, layout, parameterSliders, playersTable, same, stateOf } from "../panel.js";
+import { arrows, button, el, format, handle, hue, legend, line, play, points, resolve } from "../kit.js";
+import { change, choice, layout, parameterSliders, playersTable, point, profileClaim, resetButton, same, stateOf } from "../panel.js";
 import { fromPlane, toPlane, triangle } from "../simplex.js";
 import { bestOnSimplex, climbSimplex, fictitiousPath, lattice, project, replicator, replicatorPath, slopeOf } from "../twins/flows.js";
 import { twinOf } from "../twins/twin.js";
@@ -59,14 +59,13 @@ function resourceDots(plane, data) {
 
 /** @param {{model: Model, el: HTMLElement}} given */
 function render({ model, el: root }) {
-  const figure = model.get("figure");
-  const { data } = figure;
+  const { data } = model.get("figure");
   const { players, least } = data;
   const matrix = data.game.family === "matrix";
-  const parts = layout(model, root, "Drag a player, or select one and press the arrow keys; Enter types its three shares. "
-    + (matrix ? "Arrows show the replicator flow." : "Arrows show the gradient of one player's payoff."));
-  const { main, side } = parts;
-  describe(root, figure.text);
+  const claim = profileClaim(model);
+  const { main, side, begin } = layout(model, root, { claim: claim.node,
+    lead: "Drag a player, or select one and press the arrow keys; Enter types its three shares. "
+      + (matrix ? "Arrows show the replicator flow." : "Arrows show the gradient of one player's payoff.") });
   const plane = triangle(main, { corners: data.corners, label: "Strategies of the players in a triangle", largest: 620 });
   const dots = data.resource ? resourceDots(plane, data) : null;
   const field = arrows(plane, { colour: data.resource ? "var(--rv-ink)" : "var(--rv-soft)" });
@@ -74,7 +73,6 @@ function render({ model, el: root }) {
   const ghosts = points(plane, { shape: "ring", radius: 8, over: true });
   main.append(legend([{ label: "best response", mark: "hollow" }, { label: "path" },
     ...(dots ? [{ label: "resource, coloured by who gets it", mark: "point", colour: "var(--rv-pale)" }] : [])]));
-  const claim = claimCard(model);
   const table = playersTable(players, ["strategy", "payoff"], "rv-compact");
   const controls = parameterSliders(model);
   const places = lattice(FIELD, least).filter((one) => Math.min(...one) > least);
@@ -177,24 +175,13 @@ function render({ model, el: root }) {
     ? [button("Replicator", () => run(replicatorPath(twin, now(), flow() === "shared"))),
       button("Fictitious play", () => run(fictitiousPath(twin, now())), true)]
     : [button("Climb", () => run(climbSimplex(twin, now(), least)))];
-  const reset = button("Reset", () => {
-    halt();
-    change(model, { profile: data.profile, parameters: {} }, true);
-  }, true);
   const flows = [...(data.symmetric ? ["shared"] : []), ...players.keys()].map(String);
   const choose = choice(matrix ? "Flow of" : "Gradient of", flows.map((one) => players[Number(one)] ?? "one population"),
-    (chosen) => change(model, { cursor: { ...(stateOf(model).cursor ?? {}), flow: flows[chosen] } }, true), flows.indexOf(flow()));
-  side.append(claim.node, table.node, el("div", { class: "rv-row" }, buttons, reset),
-    choose, controls.node);
+    (chosen) => point(model, { flow: flows[chosen] }), flows.indexOf(flow()));
+  side.append(table.node, el("div", { class: "rv-row" }, buttons, resetButton(model, halt)), choose.node, controls.node);
   for (const known of data.paths) showTrail(known.profiles);
   plane.add(() => drawField(now()));
-  const close = parts.listen(update);
-  update();
-  root.dataset.ready = "true";
-  return () => {
-    halt();
-    close();
-  };
+  return begin(update, halt);
 }
 
 export default { initialize() {}, render };
