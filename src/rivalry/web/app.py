@@ -46,7 +46,7 @@ class Workbench:
         self.opened_study = opened if opened is not None and opened_run is None else None
         self.jobs = Jobs(home)
         self.runs = Runs(home, self.jobs, opened_run)
-        self.reader, self.artist = SingleProcess(120.0), SingleProcess(120.0)  # numbers of runs; figures
+        self.reader, self.artist = SingleProcess(120.0), SingleProcess(120.0)  # cells; results and figures
         self.player = SingleProcess(60.0)  # games
         self.closed = False
         self.scratch = Path(tempfile.mkdtemp(prefix="rivalry-"))
@@ -322,7 +322,7 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
     @app.get("/api/runs/{name}/results")
     async def found(name: str, part: str = "") -> Any:
         folder = await _aside(bench.results_folder, name)
-        return await _aside(bench.reader.ask, results.jsonable, "results", folder, part)
+        return await _aside(bench.artist.ask, results.jsonable, "results", folder, part)
 
     @app.get("/api/runs/{name}/cells")
     async def tiles(name: str, part: str = "") -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.core.display import attributes_of
+from rivalry.core.display import attributes_of, typeset
 from rivalry.core.results import Certificate
 from rivalry.core.statistics import format_interval, half_width
 from rivalry.lab.export import export
@@ -53,9 +53,11 @@ def results(folder: str, part: str) -> dict[str, Any]:
     certificates = [row for row, _ in findings.cells[:CERTIFICATES]]
     return {
         "title": run.title,
-        "headline": headline(study, found) if found else "",
-        "sentences": list(sentences(study, found)) if found else [],
-        "table": table._asdict() if table else None,
+        "headline": typeset(headline(study, found)) if found else "",
+        "sentences": [typeset(line) for _, own in sentences(study, found) for line in own],
+        "table": {**table._asdict(), "rows": [list(map(typeset, row)) for row in table.rows]}
+        if table
+        else None,
         "reference": reference_figure(run, findings.judged).content if findings.judged else None,
         "groups": certificate_groups(findings.cells),
         "certificates": certificates,
@@ -146,7 +148,7 @@ def cell(folder: str, part: str, id: str) -> dict[str, Any]:
         "id": id,
         "where": places[0],
         "file": str(run.cell_path(id)),
-        "certificate": repr(proof) if proof else "",
+        "certificate": typeset(repr(proof)) if proof else "",
         "variables": [
             [about["long_name"], _in_words(array), about.get("description", "")]
             for about, array in known.values()
@@ -159,7 +161,7 @@ def _in_words(array: np.ndarray) -> str:
     if array.size > SHORT:
         return f"{' × '.join(map(str, array.shape))} {'texts' if array.dtype.kind == 'U' else 'numbers'}"
     values = array.ravel().tolist()
-    return ", ".join(str(one) if isinstance(one, str | bool) else f"{one:.6g}" for one in values)
+    return ", ".join(str(one) if isinstance(one, str | bool) else typeset(f"{one:.6g}") for one in values)
 
 
 def download(folder: str, to: str, out: str) -> str:
@@ -276,7 +278,7 @@ def _mean(place: Place, each: np.ndarray) -> dict[str, Any]:
     """Return a mean at one point, half the width of its 95 % interval, and both in words."""
     mean, half = float(each.mean()), float(half_width(each[:, None])[0])
     at, entry = dict(place[0]), place[1]
-    words = format_interval(mean, half)
+    words = typeset(format_interval(mean, half))
     return {"at": at, "entry": entry, "mean": mean, "half": half, "n": len(each), "words": words}
 
 

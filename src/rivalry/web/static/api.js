@@ -68,11 +68,6 @@ export function claim(words) {
   return el("span", { class: "claim", "data-claim": words && words !== "not compared" && words !== "no certificate" ? kind : "none" }, text);
 }
 
-/** Words of the package with the minus signs that the figures use. @param {string} words */
-export function typeset(words) {
-  return words.replace(/(^|[\s([±]|\de)-(?=\d)/g, "$1−");
-}
-
 /**
  * A table that scrolls sideways in itself. @param {string[]} head @param {any[][]} rows @param {string} name
  * @param {string} [caption]
@@ -82,7 +77,7 @@ export function table(head, rows, name, caption) {
     el("table", { class: "data" },
       caption ? el("caption", {}, caption) : null,
       el("thead", {}, el("tr", {}, head.map((word) => el("th", { scope: "col" }, word)))),
-      el("tbody", {}, rows.map((row) => el("tr", {}, row.map((entry) => el("td", { class: typeof entry === "string" && entry.length > 44 ? "wrap" : null }, typeof entry === "string" ? typeset(entry) : entry ?? "–")))))));
+      el("tbody", {}, rows.map((row) => el("tr", {}, row.map((entry) => el("td", { class: typeof entry === "string" && entry.length > 44 ? "wrap" : null }, entry ?? "–")))))));
 }
 
 /** @param {string} title @param {...any} content */

@@ -3,7 +3,7 @@
 import { el, format } from "../living/kit.js";
 import { Model, mount } from "../living/host.js";
 import reference from "../living/views/reference.js";
-import { ask, button, certifier, claim, notice, pill, query, section, table, typeset } from "../api.js";
+import { ask, button, certifier, claim, notice, pill, query, section, table } from "../api.js";
 
 /** The figures of a run. @param {string} name @param {string} part */
 export async function figures(name, part) {
@@ -84,10 +84,10 @@ export default async function results(place) {
 function content(found, about, part, place, end) {
   const parts = [];
   for (const line of [found.edited, ...found.damaged].filter(Boolean)) parts.push(notice(line, "fair"));
-  if (found.headline) parts.push(el("p", { class: "headline" }, typeset(found.headline)));
+  if (found.headline) parts.push(el("p", { class: "headline" }, found.headline));
   if (found.table) {
     parts.push(section("Results", resultTable(found),
-      found.sentences.length ? el("details", {}, el("summary", {}, "In words"), el("ul", {}, found.sentences.map((/** @type {any} */ one) => el("li", {}, typeset(String(one)))))) : null));
+      found.sentences.length ? el("details", {}, el("summary", {}, "In words"), el("ul", {}, found.sentences.map((/** @type {string} */ one) => el("li", {}, one)))) : null));
   } else parts.push(notice("No cell is finished yet."));
   const room = el("div", { class: "skeleton" }, "drawing the figures …");
   const drawn = section("Figures", room);
