@@ -164,6 +164,19 @@ def test_form_and_text_are_equal_and_errors_are_at_their_field(tab: Tab) -> None
     assert page.locator(".form").get_attribute("inert") is not None
 
 
+def test_changed_sweep_of_a_study_of_the_package_says_what_it_loses_and_can_run(tab: Tab) -> None:
+    """Of the 18 reference values those four at the reach that stays are kept."""
+    page = tab.open("/study?name=lovett_fig6")
+    reach = page.locator('[data-key="sweep.game.reach"]')
+    reach.fill("[0.25, 0.2]")
+    reach.press("Tab")
+    page.get_by_text("14 reference values left out: game.reach").wait_for()
+    assert page.get_by_role("button", name="Run reduced").is_enabled()
+    assert page.locator("main").inner_text().index("left out") < page.locator("main").inner_text().index(
+        "About"
+    )
+
+
 def test_study_runs_to_its_end_and_shows_its_results(tab: Tab, home: Path) -> None:
     page = tab.open("/study?name=matrix_classics")
     page.get_by_role("button", name="Run reduced").click()

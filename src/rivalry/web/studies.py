@@ -192,7 +192,8 @@ def adapt(text: str, original: str, folder: Path) -> tuple[str, list[str]]:
         elif at != row.get("at", {}):
             changes.append({"key": f"expect[{k}].at", "value": at})
     notes = [
-        f"{count} reference value{'s' * (count > 1)} left out: {reason}" for reason, count in reasons.items()
+        f"{count} reference value{'s' * (count > 1)} left out: {reason.replace('in this run', 'here')}"
+        for reason, count in reasons.items()
     ]
     plots = _nearest_plots(data.get("plots", ()), study, before)
     notes += [f"{len(plots)} figure{'s' * (len(plots) > 1)} drawn at the nearest point"] * bool(plots)

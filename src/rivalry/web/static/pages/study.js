@@ -106,7 +106,7 @@ export default async function study({ root, query: given, go, title }) {
     } else faults.replaceChildren(...found.errors.map((/** @type {any} */ error) => notice([error.key, error.message].filter(Boolean).join(": "), "bad")));
     apart.replaceChildren(...(found.notes?.length ? [leftOut(found.notes)] : []));
     const cells = found.cells;
-    state.textContent = found.errors.length ? "" : found.note ?? (cells ? `${cells.full} cells in full, ${cells.quick} reduced` : "");
+    state.textContent = found.errors.length ? "" : found.note ?? (cells ? `${cells.full} cells in full, ${cells.quick} reduced${found.notes?.length ? "; something is left out, see above" : ""}` : "");
     quick.disabled = full.disabled = found.errors.length > 0;
     const files = Object.keys(found.files ?? {});
     const unseen = files.filter((path) => trusted[path] !== found.files[path]);
