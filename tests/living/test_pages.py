@@ -173,7 +173,7 @@ def test_ten_thousand_cells_are_drawn_and_scrolled(browser: Any, tmp_path: Path)
     )
     page = open_page(browser, path).page
     page.locator(".rv-cells").focus()
-    for _ in range(60):
+    for _ in range(35):
         page.keyboard.press("ArrowDown")
     assert page.evaluate("document.querySelector('.rv-cells').scrollTop") > 0
     assert "reach = 0." in page.locator(".rv-side").inner_text()

@@ -98,9 +98,8 @@ def test_a_handle_is_dragged_and_the_view_closes(open_view: Any, view: str) -> N
     page.evaluate("model.set('state', {}); model.save_changes()")  # nobody listens any more
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_keys_move_and_enter_types(open_view: Any, view: str) -> None:
-    page = open_view(view)
+def test_keys_move_and_what_is_typed_is_checked(open_view: Any) -> None:
+    page = open_view("line")
     handle = page.locator(".rv-handle").first
     x, _ = middle(page)
     handle.focus()
@@ -108,17 +107,14 @@ def test_keys_move_and_enter_types(open_view: Any, view: str) -> None:
     page.keyboard.press("Shift+ArrowLeft")
     assert middle(page)[0] < x
     assert state(page)["settled"] is True
-    typed = {"line": "0.3", "triangle": "0.2, 0.3, 0.5", "responses": "30 25", "branches": "0.7"}[view]
     page.keyboard.press("Enter")
     page.locator(".rv-type").fill("nonsense")
     page.keyboard.press("Enter")
     assert page.locator(".rv-type.rv-wrong").count() == 1
-    page.locator(".rv-type").fill(typed)
+    page.locator(".rv-type").fill("0.3")
     page.keyboard.press("Enter")
     assert page.locator(".rv-type").count() == 0
-    expected: Any = {"line": [0.3], "triangle": [0.2, 0.3, 0.5], "responses": [30], "branches": 0.7}[view]
-    found = moved(page, view)
-    assert (found if view == "branches" else found[0]) == pytest.approx(expected, abs=1e-5)
+    assert state(page)["profile"][0] == [0.3]
     assert page.evaluate("document.activeElement.getAttribute('role')") == "slider"
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")

@@ -101,20 +101,22 @@ def twin_data(game: Any) -> dict[str, Any] | None:
 
 
 def _influencer(game: InfluencerGame) -> dict[str, Any] | None:
+    from rivalry.games.influencer.kernels import Dirichlet, Gaussian, GaussianMatrix, PowerLaw
+
     kernel = game.kernel
     kind = KERNELS.get(type(kernel).__name__) if type(kernel).__module__ == HOME else None
     if kind is None or game.reach_cost is not None:
         return None
     own: dict[str, Any] = {"kind": kind}
-    if kind == "gaussian_matrix":
+    if isinstance(kernel, GaussianMatrix):
         own |= {"precision": numbers(kernel.precision), "prefactor": numbers(kernel._prefactor())}
     else:
         own |= {name: numbers(value) for name, value in kernel.parameters.items()}
-    if kind == "gaussian":
+    if isinstance(kernel, Gaussian):
         own["normalised"] = kernel.normalised
-    if kind == "power_law":
+    if isinstance(kernel, PowerLaw):
         own["floor"] = float(kernel.floor)
-    if kind == "dirichlet":
+    if isinstance(kernel, Dirichlet):
         own["reference_corner"] = kernel.reference_corner
     return {
         "family": "influencer",
