@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests import many_cells
-from tests.living.javascript import CHROMIUM
+from tests import duel_study, many_cells
+from tests.living.javascript import CHROMIUM, MODULES
 
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
@@ -28,16 +28,35 @@ pytestmark = [
     pytest.mark.xdist_group("browser"),
 ]
 
-PAUSED = """title = "Slow <img src=x onerror=alert(1)> learning"
+SLOW = """title = "Slow <img src=x onerror=alert(1)> learning"
 [game]
 family = "matrix"
 name = "chicken"
 [[method]]
 kind = "regret_matching"
-steps = 1000000
+steps = 400000
+[sweep]
+"game.name" = ["chicken", "stag_hunt"]
 [replications]
-count = 20
+count = 8
 """
+OWN = """[game]
+family = "duel.py:duel"
+[[method]]
+kind = "evaluate"
+start = [[0.25], [0.25]]
+"""
+AXE = MODULES / "axe-core" / "axe.min.js"
+PAGES = (
+    "/",
+    "/study?name=slow",
+    "/run?name=two",
+    "/results?name=two",
+    "/compare?runs=two,three",
+    "/compare",
+    "/explore",
+    "/explore?family=matrix",
+)
 
 
 class Server:
@@ -59,7 +78,9 @@ class Server:
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bench")
-    (folder / "slow.toml").write_text(PAUSED)
+    (folder / "slow.toml").write_text(SLOW)
+    for count, name in ((2, "two"), (3, "three")):
+        many_cells.stored(folder / "runs" / name, many_cells.study(count))
     return folder
 
 
@@ -110,7 +131,7 @@ def tab(server: Server, browser: Any) -> Iterator[Tab]:
 
 def until(page: Any, expression: str) -> None:
     """Wait until JavaScript is true; the page's policy forbids Playwright's own way, which is `eval`."""
-    end = time.monotonic() + 15
+    end = time.monotonic() + 30
     while not page.evaluate(expression):
         assert time.monotonic() < end, expression
         page.wait_for_timeout(50)
@@ -143,6 +164,19 @@ def test_form_and_text_are_equal_and_errors_are_at_their_field(tab: Tab) -> None
     assert page.locator(".form").get_attribute("inert") is not None
 
 
+def test_changed_sweep_of_a_study_of_the_package_says_what_it_loses_and_can_run(tab: Tab) -> None:
+    """Of the 18 reference values those four at the reach that stays are kept."""
+    page = tab.open("/study?name=lovett_fig6")
+    reach = page.locator('[data-key="sweep.game.reach"]')
+    reach.fill("[0.25, 0.2]")
+    reach.press("Tab")
+    page.get_by_text("14 reference values left out: game.reach").wait_for()
+    assert page.get_by_role("button", name="Run reduced").is_enabled()
+    assert page.locator("main").inner_text().index("left out") < page.locator("main").inner_text().index(
+        "About"
+    )
+
+
 def test_study_runs_to_its_end_and_shows_its_results(tab: Tab, home: Path) -> None:
     page = tab.open("/study?name=matrix_classics")
     page.get_by_role("button", name="Run reduced").click()
@@ -156,18 +190,55 @@ def test_study_runs_to_its_end_and_shows_its_results(tab: Tab, home: Path) -> No
     with page.expect_download() as got:
         page.get_by_role("link", name="CSV").click()
     assert Path(got.value.path()).stat().st_size > 0
+    handle = page.locator(".living [role=slider]").first
+    handle.focus()
+    page.keyboard.press("ArrowRight")
+    until(page, "document.querySelector('.living .rv-claim-word').textContent.startsWith('Largest gain')")
+    until(page, "document.querySelector('.living .rv-claim-word').textContent == 'not an equilibrium'")
 
 
-def test_run_survives_reload_two_tabs_and_a_killed_server(browser: Any, tmp_path: Path) -> None:
-    """A new server finds the run of a killed one and pauses it; `rivalry resume` completes it."""
-    (tmp_path / "slow.toml").write_text(PAUSED)
-    server = Server(tmp_path)
+def test_run_survives_reload_two_tabs_and_a_killed_server(server: Server, browser: Any, home: Path) -> None:
+    """A new server finds the run of a killed one and pauses it; its bytes are those of one command."""
+    command = [sys.executable, "-m", "rivalry", "run", "slow.toml", "--out", "once"]
+    command += ["--replications", "9", "--workers", "1"]
+    with subprocess.Popen(command, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as once:
+        paused = _pause_after_a_kill(server, browser, home)
+        context = browser.new_context()
+        context.new_page().goto(server.address)
+        tab = Tab(context, server.base)
+        page = tab.open("/run?name=slow")
+        assert "rivalry resume" in page.locator(".progress").inner_text()
+        page.get_by_role("button", name="Resume").click()
+        page.wait_for_selector('.pill[data-status="done"]')
+        page.get_by_role("button", name="Add replications").click()
+        page.get_by_role("textbox", name="Replications per point").fill("9")
+        page.get_by_role("button", name="Continue").click()
+        until(page, "document.querySelector('.rv-lead').textContent.startsWith('18 of 18 cells')")
+        page.wait_for_selector('.pill[data-status="done"]')
+        context.close()
+        assert not tab.faults, tab.faults
+        assert once.wait(60) == 0
+    assert 0 < len(paused) < 16
+    assert paused.items() <= cells_of(home / "runs" / "slow").items()
+    assert cells_of(home / "runs" / "slow") == cells_of(home / "once")
+
+
+def _pause_after_a_kill(server: Server, browser: Any, home: Path) -> dict[str, bytes]:
+    """Start a run, look at it in two tabs, kill the server, and pause it by another; return its cells."""
     context = browser.new_context()
     context.new_page().goto(server.address)
     first, other = Tab(context, server.base), Tab(context, server.base)
     page = first.open("/study?name=slow")
     page.get_by_role("button", name="Run in full").click()
-    until(page, "/^[1-9]\\d* of 20/.test(document.querySelector('[role=status]')?.textContent)")
+    end = time.monotonic() + 60
+    while not list((home / "runs" / "slow").glob("cells/*.npz")):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    run = int((home / "runs" / "slow" / "lock").read_text().split()[1])
+    os.killpg(run, signal.SIGSTOP)  # in mid-run, for as long as the test needs
+    until(page, "/^[1-9]\\d* of 16/.test(document.querySelector('[role=status]')?.textContent)")
+    until(page, "/computed: [1-9]/.test(document.querySelector('.rv-lead')?.textContent)")  # claims fill in
+    until(page, "/from [1-9]\\d* of 16/.test(document.querySelector('main').textContent)")  # and results
     beside = other.open("/run?name=slow")
     for one in (page, beside):
         one.reload()
@@ -180,71 +251,117 @@ def test_run_survives_reload_two_tabs_and_a_killed_server(browser: Any, tmp_path
     page = third.open("/run?name=slow")
     page.wait_for_selector('.pill[data-status="running"]')
     page.get_by_role("button", name="Pause").click()
+    os.killpg(run, signal.SIGCONT)
     page.wait_for_selector('.pill[data-status="partial"]')
-    assert not third.faults, third.faults
+    found = cells_of(home / "runs" / "slow")
+    context.close()
     left = [line for line in first.faults + other.faults if "ERR_" not in line]  # the server was gone
     assert not left
-    kept = {path.name: path.read_bytes() for path in (tmp_path / "runs" / "slow" / "cells").glob("*.npz")}
-    assert 0 < len(kept) < 20
-    done = subprocess.run(
-        [sys.executable, "-m", "rivalry", "resume", "runs/slow"], cwd=tmp_path, capture_output=True
-    )
-    assert done.returncode == 0, done.stderr
-    cells = {path.name: path.read_bytes() for path in (tmp_path / "runs" / "slow" / "cells").glob("*.npz")}
-    assert len(cells) == 20
-    assert kept.items() <= cells.items()
-    page.reload()
-    page.wait_for_selector('.pill[data-status="done"]')
-    context.close()
-    server.process.send_signal(signal.SIGINT)
-    assert server.process.wait(15) == 0
+    assert not third.faults, third.faults
+    return found
 
 
-def test_every_page_fits_both_widths_in_light_and_dark(server: Server, browser: Any, home: Path) -> None:
-    many_cells.stored(home / "runs" / "two", many_cells.study(2))
-    many_cells.stored(home / "runs" / "three", many_cells.study(3))
-    paths = [
-        "/",
-        "/study?name=slow",
-        "/run?name=two",
-        "/results?name=two",
-        "/compare?runs=two,three",
-        "/compare",
-    ]
-    paths += ["/explore", "/explore?family=matrix"]
-    for width, scheme in ((1400, "light"), (400, "dark")):
-        context = browser.new_context(viewport={"width": width, "height": 850}, color_scheme=scheme)
-        context.new_page().goto(server.address)
-        tab = Tab(context, server.base)
-        for path in paths:
-            page = tab.open(path)
-            until(page, "!document.querySelector('.skeleton')")
-            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-            assert wide <= 0, (path, width)
+def cells_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "cells").glob("*.npz")}
+
+
+def test_every_page_fits_both_widths_and_everybody_in_light_and_dark(tab: Tab) -> None:
+    """Nothing scrolls sideways, and axe-core finds nothing serious."""
+    axe = AXE.read_text() if AXE.exists() else ""
+    for path in PAGES:
+        page = tab.open(path)
+        until(page, "!document.querySelector('.skeleton')")
+        for width, scheme in ((400, "light"), (400, "dark"), (1400, "dark"), (1400, "light")):
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 850})
+            page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (path, width)
             dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 29)"
             assert dark == (scheme == "dark")
-        assert not tab.faults, tab.faults
-        context.close()
+            if axe and (width, scheme) in ((400, "dark"), (1400, "light")):
+                page.evaluate(f"globalThis.axe || (() => {{ {axe} }})()")
+                found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+                assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == [], path
 
 
-def test_ten_thousand_cells_are_one_picture_that_scrolls(tab: Tab, home: Path) -> None:
-    """The files of the cells are empty: the page of a run reads their names only."""
+def test_compared_runs_differ_as_their_studies(tab: Tab) -> None:
+    """The first payoff is swept from 0.5 to 1.5 in both: their common points do not differ."""
+    page = tab.open("/compare")
+    for box in page.get_by_role("checkbox").all():
+        if box.get_attribute("value") in ("two", "three"):
+            box.check()
+    page.get_by_role("button", name="Compare").click()
+    page.wait_for_selector(".plots .rv-frame")
+    table = page.get_by_role("region", name="differences of")
+    rows = table.locator("tbody tr").all_inner_texts()
+    payoffs = [row.split("\t") for row in rows if row.startswith("payoff")]
+    assert len(payoffs) == 4  # two common points, two players
+    assert {row[3] for row in payoffs} == {"0"}
+    assert {
+        line.strip()[0] for line in page.locator('.diff [data-mark]:not([data-mark=""])').all_inner_texts()
+    } > {"+", "-"}
+    seen, address = page.locator("main").inner_text(), page.url
+    assert address.endswith(("/compare?runs=two%2Cthree", "/compare?runs=three%2Ctwo"))
+    page.reload()
+    page.wait_for_selector(".plots .rv-frame")
+    until(page, "!document.querySelector('.skeleton')")
+    assert page.locator("main").inner_text() == seen
+
+
+def test_code_beside_a_study_runs_after_a_click(tab: Tab, home: Path) -> None:
+    """Its figures then hold the certificates of the run: drawing them runs nothing."""
+    mark = home / "ran"
+    (home / "duel.py").write_text(f"open({str(mark)!r}, 'w')\n{duel_study.GAME}")
+    (home / "own.toml").write_text(OWN)
+    page = tab.open("/study?name=own")
+    page.get_by_text("This study runs code of its own.").wait_for()
+    page.get_by_role("button", name="Run reduced").click()
+    page.get_by_text("look at it and trust it first").first.wait_for()
+    assert not mark.exists()
+    page.locator("summary", has_text="duel.py").click()
+    assert "class Duel" in page.locator("pre.code").inner_text()
+    tab.faults.clear()  # the refused request
+    page.get_by_role("button", name="I trust this code").click()
+    until(page, "!document.body.textContent.includes('I trust this code')")
+    page.get_by_role("button", name="Run reduced").click()
+    page.wait_for_selector('.pill[data-status="done"]')
+    assert mark.exists()
+    mark.unlink()
+    page.get_by_role("link", name="Results").click()
+    page.get_by_text("The study runs code of its own (duel.py).").wait_for()
+    assert not mark.exists()
+
+
+def test_ten_thousand_cells_fill_in_and_scroll(tab: Tab, home: Path) -> None:
+    """The files of the cells are empty: each is read and refused as damaged."""
     from rivalry.lab.store import Run
 
     run = Run.create_or_open(home / "runs" / "large", many_cells.study(10_000))
-    for place in run.cells[: 10_000 - 7]:
+    for place in run.cells[1000:2000]:
         os.close(os.open(run.cell_path(place.id), os.O_CREAT))
     begun = time.monotonic()
     page = tab.open("/run?name=large")
-    page.wait_for_selector(".tiles canvas")
+    page.wait_for_selector(".rv-cells")
     seconds = time.monotonic() - begun
-    assert page.locator("[role=status]").first.text_content() == "9993 of 10000 cells finished"
+    assert page.locator("[role=status]").first.text_content() == "1000 of 10000 cells finished"
     assert seconds < 6  # 1 s on a quiet machine; the bound allows for a busy one
-    page.locator(".tiles").evaluate("node => node.scrollTo(0, 100)")
-    assert page.locator(".tiles").evaluate("node => node.scrollTop") == 100
-    page.locator(".tiles canvas").click(position={"x": 15, "y": 240})
-    assert "Cell" in (page.locator(".panel h2").text_content() or "")
+    until(page, "document.querySelector('.rv-legend').textContent.includes('damaged (1000)')")
+    cells = page.locator(".rv-cells")
+    cells.evaluate("node => node.scrollTo(0, 100)")
+    assert cells.evaluate("node => node.scrollTop") == 100
+    cells.click(position={"x": 15, "y": 240})
+    assert "Cell damaged" in page.locator(".rv-side").inner_text()
     tab.faults.clear()  # the empty files are damaged cells, of which there are no figures
+
+
+def test_a_cell_is_opened_from_the_page_of_its_run(tab: Tab) -> None:
+    page = tab.open("/run?name=two")
+    page.locator(".rv-cells").focus()
+    page.keyboard.press("ArrowRight")
+    assert "--sweep 'game.payoffs[0][0][0]=1.5'" in page.locator(".rv-command").inner_text()
+    page.get_by_role("button", name="Open the cell").click()
+    page.get_by_role("region", name="variables of the cell").wait_for()
+    assert "equilibrium: regret 0" in page.locator(".facts").inner_text()
 
 
 def test_explored_game_becomes_a_study(tab: Tab) -> None:

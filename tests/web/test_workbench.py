@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests import many_cells
+from tests import duel_study, many_cells
 
 pytest.importorskip("fastapi")
 pytest.importorskip("tomlkit")
@@ -391,6 +391,46 @@ def test_cards_name_source_cost_and_family(client: Client, tmp_path: Path) -> No
     assert {row["cost"] for row in rows.values()} == {"seconds", "minutes", "hours"}
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("lovett_fig6", "sweep.game.reach", [0.25, 0.2]),
+        ("lovett_fig6", "game.kernel", "laplace"),
+        ("fishing", "replications.count", 3),
+        ("all_equilibria_line", "certificate.tolerance", 1e-3),
+    ],
+)
+def test_a_changed_study_of_the_package_keeps_the_references_of_the_command_line(
+    client: Client, tmp_path: Path, name: str, key: str, value: Any
+) -> None:
+    """The saved study runs, and compares what a run with ``--set`` or ``--sweep`` compares."""
+    from rivalry.lab.study import load_study
+    from rivalry.lab.study.expect import applicable, differences
+
+    text = client.get(f"/api/studies/{name}").json()["text"]
+    form = {"name": name, "text": text, "changes": [{"key": key, "value": value}]}
+    found = client.post("/api/check", json=form).json()
+    assert found["errors"] == []
+    saved = client.post("/api/studies/mine", json={"text": found["text"], "of": name})
+    assert saved.json()["text"] == (tmp_path / "mine.toml").read_text()
+    mine = load_study(tmp_path / "mine.toml")
+    by_command = load_study(name).with_changes({key: value})
+    changed = differences(by_command.resolved())
+    wanted = [
+        {**row, "at": at} for row in by_command.expect for at, why in [applicable(changed, row)] if not why
+    ]
+    assert [{**row, "at": row.get("at", {})} for row in mine.expect] == wanted
+    left = len(by_command.expect) - len(wanted)
+    assert sum(int(note.split()[0]) for note in found.get("notes", []) if "reference" in note) == left
+    assert mine.cells() == by_command.cells()
+
+
+def test_an_unchanged_copy_of_a_study_keeps_every_reference(client: Client, tmp_path: Path) -> None:
+    text = client.get("/api/studies/lovett_fig6").json()["text"]
+    client.post("/api/studies/copy", json={"text": f"# mine\n{text}", "of": "lovett_fig6"})
+    assert (tmp_path / "copy.toml").read_text() == f"# mine\n{text}"
+
+
 # runs
 
 
@@ -401,7 +441,119 @@ def test_run_is_told_cell_by_cell(client: Client, tmp_path: Path) -> None:
     assert about["states"] == "22022"
     assert about["status"] == "partial"
     assert about["counts"] == {"total": 5, "done": 4, "failed": 0, "left": 1}
-    assert [cell[0] for cell in about["parts"][0]["cells"]] == [cell.id for cell in run.cells]
+    assert about["parts"] == [{"name": "many", "cells": 5}]
+
+
+@pytest.mark.parametrize("batch", [2, 7])
+def test_cells_filled_in_by_batches_are_those_of_the_whole_run(tmp_path: Path, batch: int) -> None:
+    """Whatever the order in which cells end, the page has in the end what the report's figure has."""
+    from rivalry.lab.report.findings import Findings
+    from rivalry.lab.report.living import sweep_figure
+    from rivalry.living.figure import plain
+    from rivalry.web.results import jsonable
+
+    made = many_cells.study(3, replications={"count": 2}, method={"kind": "replicator", "name": "m"})
+    run = many_cells.stored(tmp_path / "run", made)
+    run.cell_path(run.cells[4].id).write_bytes(b"not a cell")
+    page = jsonable("tiles", str(run.folder), "")["data"]
+    ids = [cell.id for cell in run.cells]
+    assert page["cells"]["id"] == ids
+    assert set(page["cells"]["state"]) == {"left"}
+    order = [ids[k] for k in (5, 0, 3, 4, 1, 2)]
+    for first in range(0, len(order), batch):
+        found = jsonable("cells", str(run.folder), "", order[first : first + batch])
+        for j, id in enumerate(found["cells"]["id"]):
+            for name, column in found["cells"].items():
+                page["cells"][name][ids.index(id)] = column[j]
+            for value in found["values"]:
+                known = next((one for one in page["values"] if one["name"] == value["name"]), None)
+                if known is None:
+                    known = {**value, "data": [None] * len(ids)}
+                    page["values"].append(known)
+                known["data"][ids.index(id)] = value["data"][j]
+    whole = plain(sweep_figure(run, Findings(run.head["study"], run.collect().data)).data)
+    states = page["cells"].pop("state")
+    assert states == ["done"] * 4 + ["damaged", "done"]
+    whole["cells"].pop("state")
+    assert page["cells"] == whole["cells"]
+    assert page["values"] == [one for one in whole["values"] if one["name"] != "distance"]
+
+
+def test_events_report_states_and_cells_that_the_page_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second reader has the first two cells: it receives the third alone."""
+    monkeypatch.setattr("rivalry.web.app.IDLE", 0.0)
+    run = many_cells.stored(tmp_path / "runs" / "many", many_cells.study(3))
+    bench = Workbench(tmp_path)
+    bench.reader.ask = lambda call, *arguments: call(*arguments)  # type: ignore[method-assign]
+    routes = create_app(bench, TOKEN, "127.0.0.1", 8765).application.routes  # type: ignore[attr-defined]
+    watch = next(one.endpoint for one in routes if one.path.endswith("/events"))
+
+    class Reader:
+        async def is_disconnected(self) -> bool:
+            return False
+
+    async def events(known: str) -> list[Any]:
+        stream = await watch("many", Reader(), "", known)
+        found = []
+        async for text in stream.body_iterator:
+            kind, data = str(text).removeprefix("event: ").rstrip().split("\ndata: ")
+            found.append((kind, json.loads(data)))
+            bench.closed = kind == "state"
+        bench.closed = False
+        return found
+
+    (_, cells), (_, state) = asyncio.run(events(""))
+    assert cells["cells"]["id"] == [cell.id for cell in run.cells]
+    assert cells["cells"]["claim"] == ["equilibrium"] * 3
+    assert (state["status"], state["states"]) == ("done", "222")
+    (_, cells), _ = asyncio.run(events(format(0b011, "x")))
+    assert cells["cells"]["id"] == [run.cells[2].id]
+    bench.close()
+
+
+def test_a_cell_is_opened_with_its_certificate_and_variables(tmp_path: Path) -> None:
+    from rivalry.web.results import jsonable
+    from rivalry.web.safety import Refused
+
+    run = many_cells.stored(tmp_path / "run", many_cells.study(2))
+    found = jsonable("cell", str(run.folder), "", run.cells[1].id)
+    assert found["certificate"].startswith("equilibrium: regret 0, bound 0")
+    assert found["file"] == str(run.cell_path(run.cells[1].id))
+    payoff = next(row for row in found["variables"] if row[0] == "payoff")
+    assert payoff[1] == "1.5, 2"
+    with pytest.raises(Refused, match="no cell"):
+        jsonable("cell", str(run.folder), "", "../../etc/passwd")
+
+
+@pytest.mark.slow
+def test_living_figures_of_a_run_are_certified_where_no_file_would_be_run(tmp_path: Path) -> None:
+    """The answer is the certificate of the package; a game in a user's file is not built."""
+    import numpy as np
+
+    import rivalry as rv
+    from rivalry.web.results import answered, living
+    from rivalry.web.safety import Refused
+
+    run = many_cells.stored(tmp_path / "run", many_cells.study(2))
+    live = [one for one in living(str(run.folder), "") if one["live"]]
+    title, profile = live[0]["figure"]["title"], [[0.0, 1.0], [0.0, 1.0]]
+    found = answered(str(run.folder), "", title, {"profile": profile})
+    payoffs = run.head["study"]["game"]["payoffs"]
+    payoffs[0][0][0] = run.cells[0].point["payoffs[0][0][0]"]
+    proof = rv.certificate(rv.games.matrix(payoffs=payoffs), profile)
+    assert found["claim"] == proof.claim
+    assert np.allclose(found["regret"], proof.regret)
+    with pytest.raises(Refused, match="other figures"):
+        answered(str(run.folder), "", "another title", {"profile": profile})
+    (tmp_path / "duel.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n{duel_study.GAME}")
+    own = many_cells.stored(
+        tmp_path / "own",
+        many_cells.study(1, game={"family": "duel.py:duel"}, sweep={"game.prize": [1.0]}, folder=tmp_path),
+    )
+    assert not any(one["live"] for one in living(str(own.folder), ""))
+    assert not (tmp_path / "ran").exists()
 
 
 def test_run_that_another_process_computes_is_running(client: Client, tmp_path: Path) -> None:

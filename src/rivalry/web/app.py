@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from rivalry.core.files import DamagedFile
+from rivalry.lab.store import finished_cells
 from rivalry.lab.study import StudyError, load_study
 from rivalry.web import explore, results, studies
 from rivalry.web.processes import Jobs, SingleProcess
@@ -27,13 +29,16 @@ LIVING = Path(__file__).parents[1] / "living" / "static"
 PAGES = ("", "study", "run", "results", "compare", "explore")
 FORMATS = {"csv": "text/csv", "netcdf": "application/x-netcdf", "svg": "image/svg+xml", "page": "text/html"}
 MOST_COMPARED = 6
-EVERY = 0.5  # seconds between looks at a run's folder
+SETS = 40  # of figures that pages may still show
+EVERY, IDLE = 0.5, 2.0  # seconds between looks at a run's folder, while it is computed and else
+SHARE = 4.0  # times as long as a look takes, before the next
+BATCH = 1000  # most cells in an event
 QUIET = 15.0  # seconds after which a comment shows that the connection lives
 FILE = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 
 
 class Workbench:
-    """What all requests share: a folder of studies and runs, and two processes that read and compute."""
+    """What all requests share: a folder of studies and runs, and processes that read, draw and compute."""
 
     def __init__(self, home: Path, opened: Path | None = None) -> None:
         self.home = home
@@ -41,16 +46,24 @@ class Workbench:
         self.opened_study = opened if opened is not None and opened_run is None else None
         self.jobs = Jobs(home)
         self.runs = Runs(home, self.jobs, opened_run)
-        self.reader, self.player = SingleProcess(120.0), SingleProcess(60.0)  # numbers of runs; games
+        self.reader, self.artist = SingleProcess(120.0), SingleProcess(120.0)  # cells; results and figures
+        self.player = SingleProcess(60.0)  # games
         self.closed = False
         self.scratch = Path(tempfile.mkdtemp(prefix="rivalry-"))
 
     def close(self) -> None:
         """End what belongs to the server; runs go on."""
         self.closed = True
-        self.reader.close()
-        self.player.close()
+        for process in (self.reader, self.artist, self.player):
+            process.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def new_set(self) -> Path:
+        """Return a folder for a set of figures; the oldest sets are removed."""
+        sets = sorted(self.scratch.glob("figures-*"), key=lambda path: path.stat().st_mtime)
+        for old in sets[:-SETS]:
+            shutil.rmtree(old, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix="figures-", dir=self.scratch))
 
     def folder_of_study(self, name: str) -> Path:
         """Return the folder in which a study's files are looked up."""
@@ -61,6 +74,11 @@ class Workbench:
         """Return how a command names a study. Raises `Refused`."""
         _, path = studies.text_of(name, self.home, self.opened_study)
         return str(path) if studies.is_own(path) else name
+
+    def original(self, name: str) -> str:
+        """Return the text of a study of the package; empty for others."""
+        path = studies.known(self.home, self.opened_study).get(name)
+        return "" if path is None or studies.is_own(path) else path.read_text(encoding="utf-8")
 
     def results_folder(self, name: str) -> str:
         """Return the folder of a run that has one. Raises `Refused`."""
@@ -177,6 +195,7 @@ def _add_studies(app: FastAPI, bench: Workbench) -> None:
             _typed(body, "changes", list, []),
             bool(body.get("build")),
             _typed(body, "trusted", dict, {}),
+            bench.original(name),
         )
         if body.get("build"):
             return await _aside(bench.player.ask, studies.check, *arguments)
@@ -186,8 +205,10 @@ def _add_studies(app: FastAPI, bench: Workbench) -> None:
     async def save(name: str, request: Request) -> Any:
         body = await _body(request)
         text, replace = _typed(body, "text", str, ""), bool(body.get("replace"))
-        path = await _aside(partial(studies.save, replace=replace), name, text, home)
-        return {"name": name, "path": str(path)}
+        original = bench.original(_typed(body, "of", str, ""))
+        call = partial(studies.save, replace=replace, original=original)
+        path, written = await _aside(call, name, text, home)
+        return {"name": name, "path": str(path), "text": written}
 
     @app.get("/api/files/{study}")
     async def code(study: str) -> Any:
@@ -230,19 +251,17 @@ def _add_runs(app: FastAPI, bench: Workbench) -> None:
         return await _aside(runs.about, name)
 
     @app.get("/api/runs/{name}/events")
-    async def watch(name: str, request: Request) -> Response:
+    async def watch(name: str, request: Request, part: str = "", known: str = "") -> Response:
+        """Report the run's state whenever it changes, and the finished cells that the page does not have.
+
+        ``known`` has the bit of each cell that the page has, in order, as a hexadecimal number.
+        """
         await _aside(runs.path, name)
-
-        async def look() -> dict[str, Any]:
-            try:
-                return dict(await _aside(runs.snapshot, name))
-            except (Refused, DamagedFile) as error:
-                return {"status": "damaged", "fault": str(error)}
-
-        async def is_over() -> bool:
-            return bench.closed or await request.is_disconnected()
-
-        stream = _changes(look, is_over)
+        try:
+            bits = int(known or "0", 16)
+        except ValueError:
+            raise Refused(400, "known: must be a hexadecimal number") from None
+        stream = _changes(*_watchers(bench, request, name, part, bits))
         return StreamingResponse(stream, media_type="text/event-stream")
 
     @app.post("/api/runs/{name}/stop")
@@ -267,23 +286,75 @@ def _add_runs(app: FastAPI, bench: Workbench) -> None:
         return {"run": name}
 
 
+def _watchers(bench: Workbench, request: Request, name: str, part: str, known: int) -> tuple[Any, Any, Any]:
+    """Return what `_changes` calls to watch a run; ``known`` has the bits of the cells that a page has."""
+    runs = bench.runs
+    have: set[str] | None = None
+
+    async def look() -> dict[str, Any]:
+        try:
+            return dict(await _aside(runs.snapshot, name))
+        except (Refused, DamagedFile) as error:
+            return {"status": "damaged", "fault": str(error)}
+
+    async def read() -> dict[str, Any] | None:
+        nonlocal have
+        try:
+            run = await _aside(runs.part, name, part)
+            if have is None:
+                have = {cell.id for k, cell in enumerate(run.cells) if known >> k & 1}
+            done = await _aside(finished_cells, run.folder)
+            new = [cell.id for cell in run.cells if cell.id in done and cell.id not in have][:BATCH]
+            have.update(new)
+            folder = bench.results_folder(name)
+            wanted = "cells", folder, part, new
+            return await _aside(bench.reader.ask, results.jsonable, *wanted) if new else None
+        except (Refused, DamagedFile):  # the run is not made yet, or the state says why
+            return None
+
+    async def is_over() -> bool:
+        return bench.closed or await request.is_disconnected()
+
+    return look, read, is_over
+
+
 def _add_results(app: FastAPI, bench: Workbench) -> None:
     @app.get("/api/runs/{name}/results")
     async def found(name: str, part: str = "") -> Any:
         folder = await _aside(bench.results_folder, name)
-        return await _aside(bench.reader.ask, results.jsonable, "results", folder, part)
+        return await _aside(bench.artist.ask, results.jsonable, "results", folder, part)
+
+    @app.get("/api/runs/{name}/cells")
+    async def tiles(name: str, part: str = "") -> Any:
+        folder = await _aside(bench.results_folder, name)
+        return {"figure": await _aside(bench.reader.ask, results.jsonable, "tiles", folder, part)}
+
+    @app.get("/api/runs/{name}/cells/{id}")
+    async def cell(name: str, id: str, part: str = "") -> Any:
+        folder = await _aside(bench.results_folder, name)
+        return await _aside(bench.reader.ask, results.jsonable, "cell", folder, part, id)
 
     @app.get("/api/runs/{name}/figures")
     async def figures(name: str, part: str = "") -> Any:
         folder = await _aside(bench.results_folder, name)
-        out = Path(tempfile.mkdtemp(prefix="figures-", dir=bench.scratch))
-        found = await _aside(bench.reader.ask, results.figures, folder, part, str(out))
+        out = bench.new_set()
+        found = await _aside(bench.artist.ask, results.figures, folder, part, str(out))
         return {"set": out.name, "figures": found}
 
     @app.get("/api/runs/{name}/living")
     async def living(name: str, part: str = "") -> Any:
         folder = await _aside(bench.results_folder, name)
-        return {"figures": await _aside(bench.reader.ask, results.jsonable, "living", folder, part)}
+        return {"figures": await _aside(bench.player.ask, results.jsonable, "living", folder, part)}
+
+    @app.post("/api/runs/{name}/answer")
+    async def answer(name: str, request: Request) -> Any:
+        """Certify what a person set in a living figure of a run."""
+        body = await _body(request)
+        folder = await _aside(bench.results_folder, name)
+        words = _typed(body, "part", str, ""), _typed(body, "title", str, "")
+        return await _aside(
+            bench.player.ask, results.answered, folder, *words, _typed(body, "state", dict, {})
+        )
 
     @app.get("/api/figures/{folder}/{file}")
     async def figure(folder: str, file: str) -> Response:
@@ -303,7 +374,7 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
             raise Refused(400, f"to: {to[:20]!r} must be one of {', '.join(FORMATS)}")
         folder = await _aside(bench.results_folder, name)
         out = tempfile.mkdtemp(prefix="download-", dir=bench.scratch)
-        path = Path(await _aside(bench.reader.ask, results.download, folder, to, out))
+        path = Path(await _aside(bench.artist.ask, results.download, folder, to, out))
         kind = "application/zip" if path.suffix == ".zip" else FORMATS[to]
         called = f"{name}{path.suffix}" if to in ("page", "netcdf") else path.name
         called = re.sub(r"[^A-Za-z0-9._-]", "_", called)
@@ -367,17 +438,25 @@ def _event(kind: str, value: Any) -> str:
 
 
 async def _changes(
-    look: Callable[[], Awaitable[dict[str, Any]]], is_gone: Callable[[], Awaitable[bool]]
+    look: Callable[[], Awaitable[dict[str, Any]]],
+    read: Callable[[], Awaitable[dict[str, Any] | None]],
+    is_gone: Callable[[], Awaitable[bool]],
 ) -> AsyncIterator[str]:
-    """Yield an event whenever what ``look`` returns has changed, until the reader is gone."""
+    """Yield the state of a run when it has changed, and newly finished cells, until the reader is gone."""
     last, silent = "", 0.0
     while not await is_gone():
-        event = _event("state", await look())
-        if event != last:
-            yield event
-            last, silent = event, 0.0
-        elif silent >= QUIET:
-            yield ": still here\n\n"
-            silent = 0.0
-        await asyncio.sleep(EVERY)
-        silent += EVERY
+        began = time.monotonic()
+        state, cells = await look(), await read()
+        event = _event("state", state)
+        events = [_event("cells", cells)] * bool(cells) + [event] * (event != last)
+        if not events and silent >= QUIET:
+            events.append(": still here\n\n")
+        for one in events:
+            yield one
+        last, silent = event, 0.0 if events else silent
+        if cells and len(cells["cells"]["id"]) == BATCH:
+            continue  # there are more
+        pace = EVERY if state["status"] in ("running", "starting") else IDLE
+        wait = max(pace, SHARE * (time.monotonic() - began))
+        await asyncio.sleep(wait)
+        silent += wait

@@ -41,9 +41,14 @@ def figures(name: str, parameters: Mapping[str, Any], profile: Any) -> dict[str,
 def certified(name: str, parameters: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is proved of the profile that a person set, or why nothing can be."""
     try:
-        return dict(plain(answer(_game(name, parameters), state)))
+        return proved(_game(name, parameters), state)
     except ValueError as error:
         return {"fault": " ".join(str(error).split())}
+
+
+def proved(game: Any, state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the certified answer to a state of a game, in plain numbers. Raises `ValueError`."""
+    return dict(plain(answer(game, state)))
 
 
 def _game(name: str, parameters: Mapping[str, Any]) -> Any:

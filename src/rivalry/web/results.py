@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import unified_diff
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rivalry.core.display import attributes_of, typeset
+from rivalry.core.results import Certificate
 from rivalry.core.statistics import format_interval, half_width
 from rivalry.lab.export import export
 from rivalry.lab.freeze import freeze
@@ -19,19 +21,21 @@ from rivalry.lab.report.answers import REPEATED, answer_table, heading, metric_n
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.figures import draw
 from rivalry.lab.report.findings import Findings
-from rivalry.lab.report.judge import tally
-from rivalry.lab.report.living import figures_of_run
+from rivalry.lab.report.living import figures_of_run, place_in_words, reference_figure, sweep_figure
 from rivalry.lab.report.page import build, certificate_groups
 from rivalry.lab.report.sentences import headline, sentences
 from rivalry.lab.report.warned import failures_of, lines, warnings_of
-from rivalry.lab.store import Run
+from rivalry.lab.store import Run, finished_cells
+from rivalry.lab.store.cells import label_cells
 from rivalry.lab.study.expect import TABLES
-from rivalry.living.figure import plain
+from rivalry.living.figure import Figure, plain
+from rivalry.web.explore import proved
 from rivalry.web.safety import Refused
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
+SHORT = 12  # numbers of a cell's variable that are written out
 ROWS, METRICS = 500, 12  # most points and metrics in the table of results
 CERTIFICATES = 500  # most certificates listed one by one
 SERIES = 12  # most quantities of a comparison
@@ -49,11 +53,12 @@ def results(folder: str, part: str) -> dict[str, Any]:
     certificates = [row for row, _ in findings.cells[:CERTIFICATES]]
     return {
         "title": run.title,
-        "headline": headline(study, found) if found else "",
-        "sentences": list(sentences(study, found)) if found else [],
-        "table": table._asdict() if table else None,
-        "references": [{**judged.row, "note": judged.note} for judged in findings.judged],
-        "tally": tally([judged.row for judged in findings.judged]),
+        "headline": typeset(headline(study, found)) if found else "",
+        "sentences": [typeset(line) for _, own in sentences(study, found) for line in own],
+        "table": {**table._asdict(), "rows": [list(map(typeset, row)) for row in table.rows]}
+        if table
+        else None,
+        "reference": reference_figure(run, findings.judged).content if findings.judged else None,
         "groups": certificate_groups(findings.cells),
         "certificates": certificates,
         "more_certificates": len(findings.cells) - len(certificates),
@@ -84,10 +89,79 @@ def figures(folder: str, part: str, out: str) -> list[dict[str, str]]:
 
 def living(folder: str, part: str) -> list[dict[str, Any]]:
     """Return the living figures of a run, or of one of its parts; those of its cells come first."""
+    return [
+        {"figure": one.content, "state": one.state, "live": one.game is not None}
+        for one in _figures(folder, part)
+    ]
+
+
+def answered(folder: str, part: str, title: str, state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is proved of a profile that a person set in a living figure. Raises `Refused`."""
+    games = [one.game for one in _figures(folder, part) if one.title == title and one.game is not None]
+    if not games:
+        raise Refused(409, "the run has other figures now; open its results again")
+    return proved(games[0], state)
+
+
+def _figures(folder: str, part: str) -> tuple[Figure, ...]:
+    run = _part(folder, part)
+    stamp = (run.folder / "study.json").stat().st_mtime_ns
+    return _figures_of(folder, part, stamp, len(finished_cells(run.folder)))
+
+
+@lru_cache(maxsize=4)
+def _figures_of(folder: str, part: str, stamp: int, done: int) -> tuple[Figure, ...]:
+    """Return the living figures of a run with so many finished cells. Only games of the package are built."""
     run = _part(folder, part)
     parts = run.parts() or {"": run}
     findings = {name: Findings(one.head["study"], one.collect().data) for name, one in parts.items()}
-    return [{"figure": one.content, "state": one.state} for one in figures_of_run(run, findings)]
+    return tuple(figures_of_run(run, findings))
+
+
+def tiles(folder: str, part: str) -> dict[str, Any]:
+    """Return the figure of a run's cells, for the view ``sweep``, before any of them is read."""
+    run = _part(folder, part)
+    return sweep_figure(run, Findings(run.head["study"], label_cells((), {}, run.head))).content
+
+
+def cells(folder: str, part: str, ids: Sequence[str]) -> dict[str, Any]:
+    """Return the columns of some finished cells for that figure, as it has them in the end."""
+    run, wanted = _part(folder, part), set(ids)
+    some = Run(run.folder, {**run.head, "cells": [list(one) for one in run.cells if one.id in wanted]})
+    data = sweep_figure(some, Findings(some.head["study"], some.collect().data)).data
+    columns = {name: column for name, column in data["cells"].items() if name != "at"}
+    columns["state"] = ["damaged" if state == "left" else state for state in columns["state"]]
+    # distances are to the equilibria of all cells
+    return {"cells": columns, "values": [one for one in data["values"] if one["name"] != "distance"]}
+
+
+def cell(folder: str, part: str, id: str) -> dict[str, Any]:
+    """Return what is stored of a cell: its place, its certificate in a line, and its variables in words."""
+    run = _part(folder, part)
+    places = [place_in_words(run, one) for one in run.cells if one.id == id]
+    if not places:
+        raise Refused(404, f"no cell of the name {id[:60]!r}")
+    record = run.read_cell(id)
+    proof = None if record["status"][0] else Certificate.from_record(record)
+    known = {name: (attributes_of(name), array) for name, (_, array) in sorted(record.items())}
+    return {
+        "id": id,
+        "where": places[0],
+        "file": str(run.cell_path(id)),
+        "certificate": typeset(repr(proof)) if proof else "",
+        "variables": [
+            [about["long_name"], _in_words(array), about.get("description", "")]
+            for about, array in known.values()
+        ],
+    }
+
+
+def _in_words(array: np.ndarray) -> str:
+    """Return the numbers or words of an array, or how many it has."""
+    if array.size > SHORT:
+        return f"{' × '.join(map(str, array.shape))} {'texts' if array.dtype.kind == 'U' else 'numbers'}"
+    values = array.ravel().tolist()
+    return ", ".join(str(one) if isinstance(one, str | bool) else typeset(f"{one:.6g}") for one in values)
 
 
 def download(folder: str, to: str, out: str) -> str:
@@ -204,7 +278,7 @@ def _mean(place: Place, each: np.ndarray) -> dict[str, Any]:
     """Return a mean at one point, half the width of its 95 % interval, and both in words."""
     mean, half = float(each.mean()), float(half_width(each[:, None])[0])
     at, entry = dict(place[0]), place[1]
-    words = format_interval(mean, half)
+    words = typeset(format_interval(mean, half))
     return {"at": at, "entry": entry, "mean": mean, "half": half, "n": len(each), "words": words}
 
 

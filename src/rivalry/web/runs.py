@@ -105,7 +105,7 @@ class Runs:
         return "running" if self.jobs.is_working(folder) else status_of(counts)
 
     def about(self, name: str) -> dict[str, Any]:
-        """Return what the page of a run shows at first: its study, its cells and their states."""
+        """Return what the page of a run shows at first: its study, and the states of its cells."""
         folder = self.path(name)
         if not (folder / NAME).exists():
             return {"name": name, "status": "starting", "fault": self.jobs.fault(folder)}
@@ -120,7 +120,7 @@ class Runs:
             "source": run.head["study"].get("source", ""),
             "family": _family(run),
             "reduced": is_reduced(run.head["study"]),
-            "parts": [_part(one, part) for one, part in parts.items()],
+            "parts": [{"name": one, "cells": len(part.cells)} for one, part in parts.items()],
             "files": sorted({file for part in parts.values() for file in _code(part)}),
             "made_by": run.made_by,
             "replications": (run.head["study"].get("replications") or {}).get("count", 1),
@@ -155,12 +155,22 @@ class Runs:
         status = "running" if working else status_of(counts)
         return {
             "status": status,
+            "head": str((folder / NAME).stat().st_mtime_ns),  # changes with the study
             "counts": counts,
             "states": states,
             "left": seconds if working else {},
             "fault": self.jobs.fault(folder),
             "messages": self.jobs.messages(folder),
         }
+
+    def part(self, name: str, part: str) -> Run:
+        """Return a run, or one of its parts. Raises `Refused`."""
+        run = self.run(name)
+        if not part:
+            return run
+        if part not in run.parts():
+            raise Refused(404, f"no part of the name {part[:60]!r}")
+        return run.parts()[part]
 
     def resume(self, name: str, trusted: Mapping[str, Any]) -> None:
         """Continue a run where it stopped. Raises `Refused`."""
@@ -198,17 +208,6 @@ def _without(options: list[str], setting: str) -> list[str]:
         else:
             found.append(option)
     return found
-
-
-def _part(name: str, run: Run) -> dict[str, Any]:
-    """Return one study of a run with its cells: identifier, method, replication and point of each."""
-    varied = [key for key, values in run.axes.items() if len(values) > 1]
-    return {
-        "name": name,
-        "axes": {key: list(values) for key, values in run.axes.items()},
-        "varied": varied,
-        "cells": [[cell.id, cell.method, cell.replication, cell.point] for cell in run.cells],
-    }
 
 
 def _code(run: Run) -> Iterator[str]:

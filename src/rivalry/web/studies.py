@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,8 @@ from rivalry.core.registry import load
 from rivalry.lab.study import Study, StudyError, games, json_schema, methods, parameters, studies
 from rivalry.lab.study.document import CertificateTable, Document, Replications, RunKeys, read
 from rivalry.lab.study.errors import unknown
-from rivalry.lab.study.names import is_file, read_toml
+from rivalry.lab.study.expect import applicable, differences, is_fixed
+from rivalry.lab.study.names import defaults, is_file, read_toml
 from rivalry.lab.study.points import split_key
 from rivalry.web.safety import Refused
 
@@ -104,8 +107,8 @@ def text_of(name: str, folder: Path, opened: Path | None) -> tuple[str, Path]:
         raise Refused(400, f"{name}: cannot be read: {error}") from None
 
 
-def save(name: str, text: str, folder: Path, *, replace: bool) -> Path:
-    """Write a study beside the others. Raises `Refused`."""
+def save(name: str, text: str, folder: Path, *, replace: bool, original: str = "") -> tuple[Path, str]:
+    """Write a study beside the others, adapted to its changes; return file and text. Raises `Refused`."""
     if not NAME.fullmatch(name):
         raise Refused(400, f"name: {name[:60]!r} must be letters, digits, _ or -, at most 64")
     if name in studies():
@@ -114,8 +117,10 @@ def save(name: str, text: str, folder: Path, *, replace: bool) -> Path:
     path = folder / f"{name}.toml"
     if path.is_symlink() or (path.exists() and not replace):
         raise Refused(409, f"name: {path.name} exists already; replace it, or choose another name")
+    with suppress(StudyError):  # an unfinished study is saved as it is
+        text = adapt(text, original, folder)[0] if original and text != original else text
     write(path, text.encode())
-    return path
+    return path, text
 
 
 def _require_short(text: str) -> None:
@@ -141,8 +146,11 @@ def require_trust(study: Study, trusted: Mapping[str, Any]) -> None:
             raise Refused(403, f"{path}: the study runs this file; look at it and trust it first")
 
 
-def parse(name: str, text: str, folder: Path, where: str = "") -> Study:
-    """Return the study of a text without building its game. Raises `StudyError`."""
+def parse(name: str, text: str, folder: Path, without: Sequence[str] = ()) -> Study:
+    """Return the study of a text, without some of its tables, and without building its game.
+
+    Raises `StudyError`.
+    """
     import tomllib
 
     from rivalry.lab.study.identity import plain
@@ -156,7 +164,60 @@ def parse(name: str, text: str, folder: Path, where: str = "") -> Study:
     read(plain(data))  # as for a file: keys and types, before the study is made
     if data.get("include"):
         raise StudyError("a study of studies is run from its file; open one of its parts to change it")
-    return Study(**{"name": name, "folder": folder, "text": text, **plain(data)})
+    tables = {key: value for key, value in plain(data).items() if key not in without}
+    return Study(**{"name": name, "folder": folder, "text": text, **tables})
+
+
+def adapt(text: str, original: str, folder: Path) -> tuple[str, list[str]]:
+    """Return a changed study of the package without what belongs to the study as written, and why.
+
+    As after ``--set`` and ``--sweep``, reference values of other numbers are left out, those of a point that
+    is now swept select it, and figures of missing points are drawn at the nearest. Raises `StudyError`.
+    """
+    study = parse("study", text, folder, ("expect", "plots"))
+    before = parse("study", original, folder, ("expect", "plots"))
+    new, old = study.resolved(), before.resolved()
+    for one, other in ((new, old), (old, new)):  # a parameter at its default is no change
+        named = [f"game.{key}" for key in other["game"]]
+        one["game"] = defaults(str(one["game"]["family"]), named, one["game"]) | one["game"]
+    changed = differences({**new, "base": old})
+    _, data = _with_changes(text, ())
+    changes: list[dict[str, Any]] = []
+    reasons = Counter[str]()
+    for k, row in reversed(list(enumerate(data.get("expect", ())))):
+        at, reason = applicable(changed, row)
+        if reason:
+            reasons[reason] += 1
+            changes.append({"key": f"expect[{k}]"})
+        elif at != row.get("at", {}):
+            changes.append({"key": f"expect[{k}].at", "value": at})
+    notes = [
+        f"{count} reference value{'s' * (count > 1)} left out: {reason.replace('in this run', 'here')}"
+        for reason, count in reasons.items()
+    ]
+    plots = _nearest_plots(data.get("plots", ()), study, before)
+    notes += [f"{len(plots)} figure{'s' * (len(plots) > 1)} drawn at the nearest point"] * bool(plots)
+    return _with_changes(text, [*changes, *plots])[0], notes
+
+
+def _nearest_plots(rows: Sequence[Any], study: Study, before: Study) -> list[dict[str, Any]]:
+    """Return the changes that give plots of points that a study lacks the nearest ones."""
+    known, old = study.coordinates | study.batched, before.coordinates | before.batched
+    changes = []
+    for k, row in enumerate(rows):
+        at = row.get("at", {}) if isinstance(row, Mapping) else {}
+        there = {}
+        for name, value in at.items():
+            values = known.get(name)
+            if values is None and (name not in old or is_fixed(study.game or {}, name, value)):
+                there[name] = value  # a player, or what the game has throughout
+            elif values is not None and value in values:
+                there[name] = value
+            elif values is not None and all(isinstance(one, int | float) for one in (value, *values)):
+                there[name] = min(values, key=lambda one: abs(one - value))
+        if there != at:
+            changes.append({"key": f"plots[{k}].at", "value": there or None})
+    return changes
 
 
 def check(
@@ -166,6 +227,7 @@ def check(
     changes: Sequence[Mapping[str, Any]],
     build: bool,
     trusted: Mapping[str, Any],
+    original: str = "",
 ) -> dict[str, Any]:
     """Return a study's text after changes of the form, its tables, and what is wrong with it.
 
@@ -178,6 +240,8 @@ def check(
         Whether to build the game and the methods too, which finds what only they refuse.
     trusted
         SHA-256 of files that the user trusts, by path.
+    original
+        The text as written, of a study of the package; see `adapt`.
     """
     _require_short(text)
     try:
@@ -188,6 +252,8 @@ def check(
     try:
         if data.get("include"):
             return found
+        if original and text != original:
+            text, found["notes"] = adapt(text, original, Path(folder))
         study = parse(name, text, Path(folder))
         _check_names(study)
         quick = study.quick_form()

@@ -109,6 +109,29 @@ export function prompt(title, label, value, note = "") {
   });
 }
 
+/**
+ * What a figure's model calls when a person has changed its state: the profile at rest is certified, and the answer
+ * to the latest question is shown.
+ * @param {(state: any) => Promise<any>} prove @param {(words: string) => void} [refuse]
+ */
+export function certifier(prove, refuse = () => {}) {
+  let asked = 0;
+  return async (/** @type {any} */ model) => {
+    const { settled, parameters, ...state } = model.get("state");
+    const profile = state.profile ?? model.get("figure").data.profile;
+    if (!profile || settled === false) return;
+    const mine = ++asked;
+    try {
+      const answer = await prove({ profile, parameters: parameters ?? {} });
+      if (mine !== asked) return;
+      if (answer.fault) refuse(answer.fault);
+      else model.set("answer", answer);
+    } catch (error) {
+      if (mine === asked) refuse(String(/** @type {any} */ (error).message));
+    }
+  };
+}
+
 /** Trust given in this tab: digests of files by path. @type {Record<string, string>} */
 export const trusted = {};
 
@@ -117,7 +140,7 @@ export async function trustBox(study, done) {
   const { files } = await ask(`/api/files/${encodeURIComponent(study)}`);
   return el("div", { class: "notice fair" },
     el("p", {}, el("strong", {}, "This study runs code of its own. "), "Look at it before you trust it: it can do whatever you can do on this computer."),
-    files.map((/** @type {any} */ file) => el("details", {}, el("summary", {}, file.path), el("pre", { class: "code" }, file.text))),
+    files.map((/** @type {any} */ file) => el("details", {}, el("summary", {}, file.path), el("pre", { class: "code", tabindex: "0" }, file.text))),
     button("I trust this code", () => {
       for (const file of files) trusted[file.path] = file.digest;
       done();

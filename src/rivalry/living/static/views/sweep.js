@@ -13,7 +13,7 @@ const CLAIMS = {
   "equilibrium": "--rv-3", "approximate equilibrium": "--rv-6", "local equilibrium": "--rv-8",
   "no deviation found": "--rv-5", "not an equilibrium": "--rv-2", "not decided": "--rv-4",
 };
-const STATES = { failed: "--rv-bad", left: "--rv-line", done: "--rv-pale" };
+const STATES = { failed: "--rv-bad", damaged: "--rv-bad", left: "--rv-line", begun: "--rv-accent", computed: "--rv-pale", done: "--rv-pale" };
 const SMALLEST = 5;
 
 /** @param {any} data */
@@ -81,13 +81,14 @@ export default {
     let plan;
     /** @type {Map<string, number>} */
     let found = new Map();
-    let chosen = 0;
+    let chosen = 0, said = "";
 
     const fill = () => {
       const before = colour.value;
-      colour.replaceChildren(el("option", { value: "claim" }, "claim"), el("option", { value: "state" }, "state of the cell"),
-        el("option", { value: "regret" }, "largest regret"),
-        ...data.values.map((/** @type {any} */ one) => el("option", { value: `value ${one.name}` }, one.label)));
+      const options = [["claim", "claim"], ["state", "state of the cell"], ["regret", "largest regret"],
+        ...data.values.map((/** @type {any} */ one) => [`value ${one.name}`, one.label])];
+      // an open list of choices closes where it is made again
+      if (options.length !== colour.options.length) colour.replaceChildren(...options.map(([value, label]) => el("option", { value }, label)));
       const usual = data.cells.claim.some(Boolean) || !data.values.length ? "claim" : `value ${data.values[0].name}`;
       colour.value = Array.from(colour.options).some((one) => one.value === before) ? before : usual;
       const { total, done, failed, left } = data.counts;
@@ -191,7 +192,8 @@ export default {
       const rows = [["state", state[k]], ["status", status[k]], ["largest regret", format(regret[k], 4)],
         ["bound", bound[k] === null ? (regret[k] === null ? "–" : "∞") : format(bound[k], 4)], ["coverage", coverage[k]],
         ...data.values.map((/** @type {any} */ one) => [one.label, format(one.data[k])])];
-      detail.replaceChildren(
+      const says = JSON.stringify([id[k], claim[k], rows]);
+      if (said !== says) detail.replaceChildren( // it is read aloud, and holds a button that may be in use
         el("div", { class: "rv-heading" }, places.map((/** @type {any} */ [axis, value]) => named(axis, value)).join(", ") || "the only cell"),
         el("div", { class: "rv-claim-word" }, claim[k] ?? (state[k] === "done" ? "no certificate" : `cell ${state[k]}`)),
         el("table", { class: "rv-table" }, el("tbody", {}, rows.filter(([, value]) => value && value !== "–")
@@ -199,7 +201,8 @@ export default {
         el("div", { class: "rv-note" }, "cell ", el("code", {}, id[k])),
         el("div", { class: "rv-heading" }, "Repeat it"),
         el("code", { class: "rv-command" }, [data.command, ...options].join(" ")));
-      if (model.get("host") === "workbench") detail.append(button("Open the cell", () => remember(k, true)));
+      if (said !== says && model.get("host") === "workbench") detail.append(button("Open the cell", () => remember(k, true)));
+      said = says;
       if (save) remember(k, false);
       if (plan) draw();
     };
@@ -233,10 +236,14 @@ export default {
     });
 
     const update = () => {
+      const { cells } = data;
       ({ data } = model.get("figure"));
       name();
       fill();
-      paint();
+      if (plan && data.cells === cells) { // cells of a run that goes on: they stay in their places
+        tint = look();
+        draw();
+      } else paint();
       open(Math.min(chosen, data.cells.id.length - 1), false);
     };
     let width = 0;

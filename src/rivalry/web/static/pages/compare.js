@@ -42,7 +42,7 @@ export default async function compare({ root, query: given, go, title }) {
     el("p", { class: "soft" }, "Mean of the differences at the same point and replication, with its 95 % interval (Student's t). One replication has no interval."), ...differences(found)));
   found.studies.forEach((/** @type {any[]} */ rows, /** @type {number} */ k) => {
     const lines = rows.map((row) => el("div", { "data-mark": row.mark }, row.text.startsWith("@@") ? "…" : `${row.mark || " "} ${row.text}`));
-    root.append(section(`Study of ${found.runs[k + 1].label}, against the first`, rows.length ? el("pre", { class: "code diff" }, ...lines) : el("p", { class: "soft" }, "The studies are the same.")));
+    root.append(section(`Study of ${found.runs[k + 1].label}, against the first`, rows.length ? el("pre", { class: "code diff", tabindex: "0" }, ...lines) : el("p", { class: "soft" }, "The studies are the same.")));
   });
 }
 

@@ -2,7 +2,7 @@
 
 import { el, format } from "../living/kit.js";
 import { Model, mount } from "../living/host.js";
-import { ask, button, notice, query, symbol } from "../api.js";
+import { ask, button, certifier, notice, query, symbol } from "../api.js";
 import { glyph } from "./home.js";
 
 const PREFERRED = ["players", "reach", "kernel", "resource", "intercept", "slope", "unit_cost", "substitution", "form", "disaster_cost", "performance_productivity", "safety_productivity", "name", "mean_karma", "discount"];
@@ -51,7 +51,6 @@ export default async function explore({ root, query: given, go, title }) {
   let clean = () => {};
   let closed = false;
   let turn = 0;
-  let asked = 0;
 
   async function draw() {
     const mine = ++turn;
@@ -83,25 +82,11 @@ export default async function explore({ root, query: given, go, title }) {
     clean();
     const box = el("div");
     room.replaceChildren(box);
+    const certify = certifier((rest) => ask(`${path}/answer`, { parameters, state: rest }),
+      (words) => { if (!closed) wrong.replaceChildren(notice(words, "fair")); });
     model = new Model({ figure, state: state ?? {}, host: "workbench" }, certify);
     clean = mount(box, view, model);
     certify(model);
-  }
-
-  /** Ask for a proof of what stands in the figure, once it rests. @param {any} one */
-  async function certify(one) {
-    const state = { ...one.get("state") };
-    state.profile ??= one.get("figure").data.profile;
-    if (!state?.profile || state.settled === false) return;
-    const mine = ++asked;
-    try {
-      const answer = await ask(`${path}/answer`, { parameters, state: { profile: state.profile, parameters: state.parameters ?? {} } });
-      if (mine !== asked || one !== model || closed) return;
-      if (answer.fault) wrong.replaceChildren(notice(answer.fault, "fair"));
-      else one.set("answer", answer);
-    } catch (error) {
-      if (mine === asked && !closed) wrong.replaceChildren(notice(String(/** @type {any} */ (error).message), "fair"));
-    }
   }
 
   async function study() {

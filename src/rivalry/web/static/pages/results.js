@@ -2,7 +2,8 @@
 
 import { el, format } from "../living/kit.js";
 import { Model, mount } from "../living/host.js";
-import { ask, button, claim, notice, pill, query, section, table } from "../api.js";
+import reference from "../living/views/reference.js";
+import { ask, button, certifier, claim, notice, pill, query, section, table } from "../api.js";
 
 /** The figures of a run. @param {string} name @param {string} part */
 export async function figures(name, part) {
@@ -19,24 +20,35 @@ export async function figures(name, part) {
 }
 
 /**
- * Mount living figures of a run; returns what removes them.
- * @param {HTMLElement} root @param {string} name @param {string} part @param {(figure: any) => boolean} [wanted]
+ * Mount the living figures of a run. Those of games of the package are certified by the server; others hold the
+ * certificates of the run. `end` receives what removes a figure.
+ * @param {HTMLElement} root @param {any} about @param {string} part @param {any} place @param {(call: () => void) => void} end
  */
-export async function living(root, name, part, wanted = () => true) {
-  const { figures: found } = await ask(`/api/runs/${encodeURIComponent(name)}/living${query({ part })}`);
-  /** @type {(() => void)[]} */
-  const ends = [];
-  for (const { figure, state } of found.filter((/** @type {any} */ one) => wanted(one.figure))) {
+async function living(root, about, part, { go }, end) {
+  const path = `/api/runs/${encodeURIComponent(about.name)}`;
+  const { figures: found } = await ask(`${path}/living${query({ part })}`);
+  let stored = 0;
+  for (const { figure, state, live } of found.filter((/** @type {any} */ one) => one.figure.view !== "reference")) {
     const view = (await import(`../living/views/${figure.view}.js`)).default;
     const box = el("div", { class: "living" });
     root.append(box);
-    ends.push(mount(box, view, new Model({ figure, state: state ?? {}, host: "frozen" })));
+    const opens = (/** @type {any} */ model) => {
+      const { cursor } = model.get("state");
+      if (cursor?.opened) go(`/run${query({ name: about.name, part, cell: cursor.cell })}`);
+    };
+    const saved = figure.view === "sweep" ? opens : certifier((given) => ask(`${path}/answer`, { part, title: figure.title, state: given }));
+    const host = live || figure.view === "sweep" ? "workbench" : "frozen";
+    end(mount(box, view, new Model({ figure, state: state ?? {}, host }, host === "frozen" ? undefined : saved)));
+    if (!live && figure.data.answers?.length) stored++;
   }
-  return () => ends.forEach((end) => end());
+  const own = about.files?.length && !found.some((/** @type {any} */ one) => one.live);
+  const why = own ? `The study runs code of its own (${about.files.join(", ")}). No figure runs it, so figures` : "Figures whose game is not built again here";
+  if (own || stored) root.prepend(notice(`${why} hold the certificates of the run only. \`rivalry certify ${about.folder}\` computes these again.`, "fair"));
 }
 
 /** @param {any} place */
-export default async function results({ root, query: given, title, go }) {
+export default async function results(place) {
+  const { root, query: given, title, go } = place;
   const name = given.get("name") ?? "";
   const path = `/api/runs/${encodeURIComponent(name)}`;
   const about = await ask(path);
@@ -57,54 +69,62 @@ export default async function results({ root, query: given, title, go }) {
       button(one.name, () => go(`/results${query({ name, part: one.name })}`), { class: "chip", "aria-pressed": String(one.name === part) }))));
   }
   root.append(body);
-  ask(`${path}/results${query({ part })}`).then((found) => body.replaceWith(...content(found, name, part)), (error) => body.replaceWith(notice(error.message, "bad")));
+  /** @type {(() => void)[]} */
+  const ends = [];
+  let closed = false;
+  const end = (/** @type {() => void} */ call) => (closed ? call() : void ends.push(call));
+  ask(`${path}/results${query({ part })}`).then((found) => body.replaceWith(...content(found, about, part, place, end)), (error) => body.replaceWith(notice(error.message, "bad")));
+  return () => {
+    closed = true;
+    for (const call of ends) call();
+  };
 }
 
-/** @param {any} found @param {string} name @param {string} part */
-function content(found, name, part) {
+/** @param {any} found @param {any} about @param {string} part @param {any} place @param {(call: () => void) => void} end */
+function content(found, about, part, place, end) {
   const parts = [];
   for (const line of [found.edited, ...found.damaged].filter(Boolean)) parts.push(notice(line, "fair"));
   if (found.headline) parts.push(el("p", { class: "headline" }, found.headline));
   if (found.table) {
-    const { columns, rows, left_out } = found.table;
-    const at = columns.indexOf("claim");
-    parts.push(section("Results", table(columns, rows.map((/** @type {string[]} */ row) => row.map((text, k) => (k === at ? claim(text) : text || "–"))), "results"),
-      left_out ? el("p", { class: "soft" }, `${left_out} further points are in the CSV.`) : null,
-      found.sentences.length ? el("details", {}, el("summary", {}, "In words"), el("ul", {}, found.sentences.map((/** @type {any} */ one) => el("li", {}, String(one))))) : null));
+    parts.push(section("Results", resultTable(found),
+      found.sentences.length ? el("details", {}, el("summary", {}, "In words"), el("ul", {}, found.sentences.map((/** @type {string} */ one) => el("li", {}, one)))) : null));
   } else parts.push(notice("No cell is finished yet."));
   const room = el("div", { class: "skeleton" }, "drawing the figures …");
   const drawn = section("Figures", room);
   parts.push(drawn);
-  figures(name, part).then((those) => room.replaceWith(those), (error) => room.replaceWith(notice(error.message, "bad")));
-  const lives = el("div", { class: "lives" });
-  const play = section("Figures to play with", lives);
-  play.hidden = true;
+  figures(about.name, part).then((those) => room.replaceWith(those), (error) => room.replaceWith(notice(error.message, "bad")));
+  const lives = el("div", { class: "lives" }), building = el("div", { class: "skeleton" }, "building the games …");
+  const play = section("Figures to play with", building, lives);
   parts.push(play);
-  living(lives, name, part, (figure) => figure.view !== "reference").then(() => { play.hidden = !lives.childElementCount; }, () => {});
-  if (found.references.length) parts.push(references(found));
-  if (found.groups.length) parts.push(certificates(found));
-  if (found.warnings.length || found.failures.length) {
-    parts.push(section("Warnings", el("ul", {}, found.failures.map((/** @type {any} */ one) => el("li", { class: "bad" }, `cell ${one.cell}: ${one.why}`)), found.warnings.map((/** @type {string} */ line) => el("li", {}, line)))));
+  living(lives, about, part, place, end).catch(() => {}).then(() => {
+    building.remove();
+    play.hidden = !lives.childElementCount;
+  });
+  if (found.reference) {
+    const box = el("div", { class: "living" });
+    end(mount(box, reference, new Model({ figure: found.reference, host: "workbench" })));
+    parts.push(box);
   }
-  parts.push(section("Run it again", el("pre", { class: "code" }, found.commands.map((/** @type {string[]} */ [command, words]) => `${command}    # ${words}`).join("\n")),
-    el("details", {}, el("summary", {}, "The study"), el("pre", { class: "code" }, found.toml))));
+  if (found.groups.length) parts.push(certificates(found));
+  const warned = warnings(found);
+  if (warned) parts.push(warned);
+  parts.push(section("Run it again", el("pre", { class: "code", tabindex: "0" }, found.commands.map((/** @type {string[]} */ [command, words]) => `${command}    # ${words}`).join("\n")),
+    el("details", {}, el("summary", {}, "The study"), el("pre", { class: "code", tabindex: "0" }, found.toml))));
   return parts;
 }
 
-/** @param {any} found */
-function references(found) {
-  const value = (/** @type {any} */ one) => (typeof one === "number" ? format(one) : one === null ? "–" : String(one));
-  const distance = (/** @type {any} */ row) => {
-    const wanted = row.published ?? row.expected;
-    return typeof row.ours === "number" && typeof wanted === "number" ? Math.abs(row.ours - wanted) : -1;
-  };
-  const rows = [...found.references].sort((one, other) => distance(other) - distance(one)).map((row) => [
-    `${row.reduce ? `${row.reduce} ` : ""}${row.quantity.replaceAll("_", " ")}`,
-    Object.entries(row.at).map(([key, entry]) => `${key} = ${entry}`).join(", ") || "–", value(row.ours),
-    value(row.published), row.published_verdict ? claim(row.published_verdict) : "–",
-    row.within ? `${row.within[0]} to ${row.within[1]}` : value(row.expected), row.expected_verdict ? claim(row.expected_verdict) : "–",
-    row.why || row.reason || row.note || ""]);
-  return section("Reference values", el("p", { class: "soft" }, found.tally), table(["quantity", "at", "ours", "published", "verdict", "independent", "verdict", "note"], rows, "reference values"));
+/** The table of results, and what is not in it. @param {any} found */
+export function resultTable(found) {
+  const { columns, rows, left_out } = found.table;
+  const at = columns.indexOf("claim");
+  return el("div", {}, table(columns, rows.map((/** @type {string[]} */ row) => row.map((text, k) => (k === at ? claim(text) : text || "–"))), "results"),
+    left_out ? el("p", { class: "soft" }, `${left_out} further points are in the CSV.`) : null);
+}
+
+/** Failed cells and warnings, if there are any. @param {any} found */
+export function warnings(found) {
+  if (!found.warnings.length && !found.failures.length) return null;
+  return section("Warnings", el("ul", {}, found.failures.map((/** @type {any} */ one) => el("li", { class: "bad" }, `cell ${one.cell}: ${one.why}`)), found.warnings.map((/** @type {string} */ line) => el("li", {}, line))));
 }
 
 /** @param {any} found */

@@ -1,43 +1,56 @@
-/** Run: cells that fill in, the time left, figures as data allow; pause, resume and add replications. */
+/** Run: cells that fill in, results and figures of those that are finished; pause, resume and add replications. */
 
-import { el, format, resolve } from "../living/kit.js";
-import { ask, button, duration, notice, pill, prompt, query, section, trusted, trustBox } from "../api.js";
-import { figures, living } from "./results.js";
+import { el } from "../living/kit.js";
+import { Model, mount } from "../living/host.js";
+import sweep from "../living/views/sweep.js";
+import { ask, button, duration, notice, pill, prompt, query, section, table, trusted, trustBox } from "../api.js";
+import { figures, resultTable, warnings } from "./results.js";
 
-const STATES = [["waiting", "var(--rv-line)"], ["begun", "var(--rv-6)"], ["finished", "var(--rv-3)"], ["failed", "var(--rv-2)"]];
+const PAINT = 250; // milliseconds between drawings of the cells
+const SOONEST = 3000, SHARE = 8; // milliseconds between drawings of results, and as a multiple of what one takes
+const STATES = ["left", "begun", "computed", "failed"]; // of a cell whose results are not read, by the server's digits
 
 /** @param {any} place */
-export default async function run({ root, query: given, title, go }) {
+export default async function run({ root, query: given, title }) {
   const name = given.get("name") ?? "";
   const path = `/api/runs/${encodeURIComponent(name)}`;
   let about = await ask(path);
-  let closed = false;
+  let now = about;
+  let part = given.get("part") ?? "", chosen = given.get("cell") ?? "";
+  let closed = false, lost = false;
   /** @type {EventSource | null} */
   let source = null;
-  /** @type {any} */
-  let now = about;
-  let drawnAt = -1;
-  let drawing = false;
+  /** @type {ReturnType<typeof cellsOf> | null} */
+  let cells = null;
+  let drawn = "", drawing = false, next = 0, timer = 0, turn = 0;
 
-  const heading = el("h1", {}, about.title ?? name);
-  const lead = el("p", { class: "soft" }, about.question ?? "");
-  const badge = el("span");
+  const heading = el("h1", {}), lead = el("p", { class: "soft" }), badge = el("span");
   const bar = el("span", { class: "bar tall", role: "progressbar", "aria-label": "finished cells", "aria-valuemin": "0", "aria-valuemax": "100" });
-  const words = el("span", { role: "status" });
-  const left = el("div", { class: "left" });
-  const message = el("div");
-  const pause = button("Pause", () => act("stop"), { class: "quiet", title: "Stops now, as Ctrl-C does. Finished cells are kept." });
+  const words = el("span", { role: "status" }), left = el("div", { class: "left" }), note = el("p", { class: "soft small" });
+  const message = el("div"), detail = el("div", { class: "panel", hidden: true });
+  const pause = button("Pause", () => act("stop"), { class: "quiet" });
   const resume = button("Resume", () => act("resume"));
   const more = button("Add replications …", add, { class: "quiet" });
   const link = el("a", { class: "button", href: `/results${query({ name })}` }, "Results");
-  const wall = el("div");
-  const sweep = el("div");
-  const detail = el("div", { class: "panel", hidden: true });
-  const pictures = el("div");
+  const chips = el("div", { class: "chips", role: "group", "aria-label": "Study" });
+  const room = el("div", { class: "living" }, el("div", { class: "skeleton" }, "reading the cells …"));
+  const found = el("div", { class: "section" });
   root.append(
     el("div", { class: "row between" }, el("div", {}, el("p", { class: "crumb" }, el("a", { href: "/" }, "Runs"), " / ", name), heading),
       el("div", { class: "row" }, more, pause, resume, link)),
-    lead, el("div", { class: "panel progress" }, el("div", { class: "row" }, badge, words), bar, left), message, wall, detail, sweep, pictures);
+    lead, el("div", { class: "panel progress" }, el("div", { class: "row" }, badge, words), bar, left, note), message, chips, room, detail, found);
+
+  const running = () => now.status === "running" || now.status === "starting";
+  const several = () => (about.parts?.length ?? 0) > 1;
+  /** The digits of the chosen part's cells. */
+  const states = () => {
+    let first = 0;
+    for (const one of about.parts ?? []) {
+      if (!several() || one.name === part) return (now.states ?? "").slice(first, first + one.cells);
+      first += one.cells;
+    }
+    return "";
+  };
 
   /** @param {string} what @param {any} [body] */
   async function act(what, body = {}) {
@@ -59,148 +72,234 @@ export default async function run({ root, query: given, title, go }) {
     else if (count) message.replaceChildren(notice(`${count}: must be a whole number`, "bad"));
   }
 
-  const tiles = makeTiles(wall, (cell) => show(cell));
-
-  /** @param {any} cell */
-  function show(cell) {
-    detail.hidden = false;
-    const at = Object.entries(cell.point).map(([key, value]) => `${key} = ${typeof value === "number" ? format(value) : JSON.stringify(value)}`);
-    detail.replaceChildren(el("h2", {}, `Cell ${cell.id}`), el("dl", { class: "facts" },
-      [["State", STATES[Number(cell.state)][0]], ["Method", cell.method], ["Point", at.join(", ") || "the only one"], ["Replication", String(cell.replication + 1)], cell.part ? ["Study", cell.part] : null,
-        ["Stored in", `${about.folder}/${cell.part ? `${cell.part}/` : ""}cells/${cell.id}.npz`], ["Compute again", `remove this file, then: rivalry resume ${about.folder}`]]
-        .filter(Boolean).map((/** @type {any} */ [term, text]) => [el("dt", {}, term), el("dd", {}, text)])));
-    detail.scrollIntoView({ block: "nearest" });
-  }
-
-  /** @param {any} state */
-  async function update(state) {
-    if (closed) return;
-    if (state.status !== "starting" && state.status !== "refused" && state.states === undefined && !state.counts) {
-      message.replaceChildren(notice(state.fault ?? "", "bad"));
-      return;
-    }
-    if (state.counts && (!about.parts || state.counts.total !== about.counts?.total)) {
-      about = await ask(path);
-      heading.textContent = about.title ?? name;
-      lead.textContent = about.question ?? "";
-    }
-    now = state;
+  /** Show what the latest state says. */
+  function tell() {
     title(about.title ?? name);
-    const running = state.status === "running" || state.status === "starting";
-    badge.replaceChildren(pill(state.status));
-    const counts = state.counts ?? { total: 0, done: 0, failed: 0 };
-    const part = counts.total ? counts.done / counts.total : 0;
-    bar.style.setProperty("--part", `${100 * part}%`);
-    bar.setAttribute("aria-valuenow", String(Math.round(100 * part)));
+    heading.textContent = about.title ?? name;
+    lead.textContent = about.question ?? "";
+    badge.replaceChildren(pill(now.status));
+    const counts = now.counts ?? { total: 0, done: 0, failed: 0 };
+    const share = counts.total ? counts.done / counts.total : 0;
+    bar.style.setProperty("--part", `${100 * share}%`);
+    bar.setAttribute("aria-valuenow", String(Math.round(100 * share)));
     words.textContent = counts.total
       ? `${counts.done} of ${counts.total} cells finished${counts.failed ? `, ${counts.failed} failed` : ""}`
-      : running ? "checking the study and making its folder" : "";
-    const estimates = Object.entries(state.left ?? {});
+      : running() ? "checking the study and making its folder" : "";
+    const estimates = Object.entries(now.left ?? {});
     left.replaceChildren(...estimates.map(([method, seconds]) => el("span", {}, `${method}: ${seconds === null ? "time left unknown until a cell is done" : `about ${duration(/** @type {number} */ (seconds))} left`}`)));
     left.hidden = !estimates.length;
-    pause.hidden = !running;
-    resume.hidden = running || !counts.total || counts.done === counts.total;
-    more.hidden = running || !counts.total || (about.parts?.length ?? 0) > 1;
+    const rest = counts.total - counts.done;
+    pause.hidden = !running();
+    resume.hidden = running() || !rest;
+    more.hidden = running() || !counts.total || several();
     link.hidden = !counts.done;
-    const wrong = state.fault ? notice(state.fault, "bad") : null;
-    if (wrong) message.replaceChildren(wrong);
-    if (about.parts && state.states) tiles(about.parts, state.states);
-    if (!running) source?.close();
-    if (counts.done && counts.done !== drawnAt && !drawing && (!running || drawnAt < 0 || counts.done >= 1.5 * drawnAt)) {
-      drawing = true;
-      drawnAt = counts.done;
-      const label = running ? `Figures of the first ${counts.done} cells` : "Figures";
-      if (!pictures.childElementCount) pictures.append(section(label, el("div", { class: "skeleton" }, "drawing the figures …")));
-      const drawn = await figures(name, about.parts?.length > 1 ? about.parts[0].name : "").catch(() => null);
-      if (!closed) pictures.replaceChildren(...(drawn ? [section(label, drawn)] : []));
-      if (!running && !closed) {
-        const room = el("div", { class: "lives" });
-        await living(room, name, about.parts?.length > 1 ? about.parts[0].name : "", (figure) => figure.view === "sweep").catch(() => {});
-        if (room.childElementCount && (about.parts?.length ?? 0) < 2 && !closed && now.status !== "running") sweep.replaceChildren(room);
-      } else sweep.replaceChildren();
-      drawing = false;
-      if (!closed && now.counts?.done !== drawnAt && now.status !== "running") update(now);
+    note.replaceChildren(...pauseWords(running(), counts, about.folder));
+    note.hidden = !note.childNodes.length;
+    if (now.fault) message.replaceChildren(notice(now.fault, "bad"));
+    room.hidden = !about.parts && !running();
+    chips.hidden = !several();
+    let first = 0;
+    (several() ? about.parts : []).forEach((/** @type {any} */ one, /** @type {number} */ k) => {
+      const own = (now.states ?? "").slice(first, first += one.cells);
+      if (!chips.children[k]) chips.append(button("", () => choose(one.name), { class: "chip" }));
+      chips.children[k].textContent = `${one.name} ${own.split("2").length - 1}/${one.cells}`;
+      chips.children[k].setAttribute("aria-pressed", String(one.name === part));
+    });
+    cells?.mark(states());
+  }
+
+  /** @param {string} wanted */
+  function choose(wanted) {
+    part = wanted;
+    history.replaceState(null, "", `/run${query({ name, part })}`);
+    found.replaceChildren();
+    drawn = "";
+    next = 0;
+    begin();
+  }
+
+  /** Read the study again, draw its cells, and watch them. */
+  async function begin() {
+    const mine = ++turn;
+    source?.close();
+    try {
+      about = await ask(path);
+      if (mine !== turn || closed) return;
+      now = about;
+      if (several() && !about.parts.some((/** @type {any} */ one) => one.name === part)) part = about.parts[0].name;
+      if (!several()) part = "";
+      tell();
+      if (about.parts) {
+        const { figure } = await ask(`${path}/cells${query({ part })}`);
+        if (mine !== turn || closed) return;
+        cells?.end();
+        const box = el("div");
+        room.replaceChildren(box);
+        detail.hidden = true;
+        cells = cellsOf(box, figure, open);
+        cells.mark(states());
+        draw();
+        if (chosen) open(chosen);
+        chosen = "";
+      }
+      watch();
+    } catch (error) {
+      if (mine === turn && !closed) message.replaceChildren(notice(String(/** @type {any} */ (error).message), "bad"));
     }
   }
 
   function watch() {
     source?.close();
-    source = new EventSource(`${path}/events`);
-    source.addEventListener("state", (event) => update(JSON.parse(event.data)));
+    if (closed || document.hidden) return;
+    source = new EventSource(`${path}/events${query({ part, known: cells?.known() })}`);
+    source.addEventListener("cells", (event) => cells?.add(JSON.parse(event.data)));
+    source.addEventListener("state", (event) => {
+      const state = JSON.parse(event.data);
+      if (lost) message.replaceChildren();
+      lost = false;
+      if (state.head && state.head !== about.head) {
+        begin();
+        return;
+      }
+      now = { ...state, states: state.states ?? now.states, counts: state.counts ?? now.counts };
+      tell();
+      draw();
+    });
+    source.addEventListener("error", () => {
+      lost = true;
+      message.replaceChildren(notice("The server does not answer; a run that is being computed goes on without it. Start it again with `rivalry open`.", "fair"));
+    });
   }
-  const visible = () => {
-    if (document.hidden) source?.close();
-    else if (now.status === "running" || now.status === "starting") watch();
-  };
-  document.addEventListener("visibilitychange", visible);
-  await Promise.race([update(about), new Promise((done) => setTimeout(done, 100))]);
-  if (about.status === "running" || about.status === "starting") watch();
+
+  /** Draw results and figures of the finished cells, in the time that they leave: rarely where it takes long. */
+  async function draw() {
+    const which = `${part} ${now.counts?.done ?? 0} ${now.status}`;
+    clearTimeout(timer);
+    if (closed || drawing || !now.counts?.done || which === drawn) return;
+    const wait = running() ? next - performance.now() : 0;
+    if (wait > 0) {
+      timer = setTimeout(draw, wait);
+      return;
+    }
+    const began = performance.now();
+    const own = states();
+    const count = own.split("2").length - 1;
+    drawing = true;
+    if (!found.childElementCount && count) found.append(el("div", { class: "skeleton" }, "drawing the results …"));
+    const [read, pictures] = count ? await Promise.all([ask(`${path}/results${query({ part })}`).catch(() => null), figures(name, part).catch(() => null)]) : [null, null];
+    if (pictures) await loaded(pictures);
+    drawing = false;
+    drawn = which;
+    next = performance.now() + Math.max(SOONEST, SHARE * (performance.now() - began));
+    if (closed) return;
+    const of = count < own.length ? `, from ${count} of ${own.length} cells` : "";
+    if (which.startsWith(`${part} `)) {
+      found.replaceChildren(...[read?.table ? section(`Results${of}`, resultTable(read)) : null, pictures ? section(`Figures${of}`, pictures) : null, read ? warnings(read) : null]
+        .filter((one) => one !== null));
+    }
+    draw();
+  }
+
+  /** Show what is stored of a cell. @param {string} id */
+  async function open(id) {
+    detail.hidden = false;
+    try {
+      const one = await ask(`${path}/cells/${encodeURIComponent(id)}${query({ part })}`);
+      const facts = [["Point", one.where], ["Certificate", one.certificate || "none"], ["Stored in", one.file], ["Compute again", `remove this file, then: rivalry resume ${about.folder}`]];
+      detail.replaceChildren(el("div", { class: "row between" }, el("h2", {}, `Cell ${id}`), button("Close", () => { detail.hidden = true; }, { class: "quiet" })),
+        el("dl", { class: "facts" }, facts.filter(([, text]) => text).flatMap(([term, text]) => [el("dt", {}, term), el("dd", {}, text)])),
+        table(["variable", "value", "meaning"], one.variables, "variables of the cell"));
+    } catch (error) {
+      detail.replaceChildren(notice(String(/** @type {any} */ (error).message), "fair"));
+    }
+    detail.scrollIntoView({ block: "nearest" });
+  }
+
+  document.addEventListener("visibilitychange", watch);
+  tell();
+  begin();
   return () => {
     closed = true;
+    clearTimeout(timer);
     source?.close();
-    document.removeEventListener("visibilitychange", visible);
+    cells?.end();
+    document.removeEventListener("visibilitychange", watch);
   };
 }
 
-/** A picture of all cells, one tile each, on one canvas. @param {HTMLElement} root @param {(cell: any) => void} choose */
-function makeTiles(root, choose) {
-  const canvas = el("canvas", { tabindex: "0", role: "img" });
-  const box = el("div", { class: "tiles" }, canvas);
-  const keys = el("div", { class: "legend" }, STATES.map(([word, colour]) => el("span", {}, el("i", { "--c": colour }), word)));
-  const head = el("h2", {}, "Cells");
-  root.classList.add("section");
-  let size = 16, across = 1, chosen = 0;
-  /** @type {any[]} */
-  let cells = [];
-  let parts = /** @type {any} */ (null);
-  let states = "";
-  const pick = (/** @type {number} */ k) => {
-    if (k < 0 || k >= cells.length) return;
-    chosen = k;
-    draw();
-    choose({ ...cells[k], state: states[k] });
-  };
-  canvas.addEventListener("click", (event) => pick(Math.floor(event.offsetY / size) * across + Math.floor(event.offsetX / size)));
-  canvas.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across, ArrowUp: -across }[event.key];
-    if (step === undefined) return;
-    event.preventDefault();
-    pick(chosen + step);
+/** What pausing means. @param {boolean} running @param {any} counts @param {string} folder @returns {any[]} */
+function pauseWords(running, counts, folder) {
+  const left = counts.total - counts.done - counts.failed;
+  if (running) return ["Pause ends the process, as Ctrl-C does, and keeps its state: it is also how to stop for good."];
+  const command = el("code", {}, `rivalry resume ${folder}`);
+  if (left) return ["Stopped with its state kept: finished cells, and long ones from their last checkpoint. Resume goes on to the same bits, and so does ", command, "."];
+  return counts.failed ? ["Resume computes the failed cells again, and so does ", command, "."] : [];
+}
+
+/** Wait until the pictures in an element can be shown, so that the page does not jump. @param {HTMLElement} box */
+function loaded(box) {
+  return Promise.all([...box.querySelectorAll("img")].map((one) => {
+    one.loading = "eager";
+    return one.decode().catch(() => {});
+  }));
+}
+
+/**
+ * The cells of a run in the view `sweep`. Results are filled in as they arrive, and drawn a few times per second.
+ * @param {HTMLElement} root @param {any} figure @param {(id: string) => void} open
+ */
+function cellsOf(root, figure, open) {
+  const { cells, values } = figure.data;
+  const place = new Map(cells.id.map((/** @type {string} */ id, /** @type {number} */ k) => [id, k]));
+  const read = new Uint8Array(cells.id.length);
+  let digits = "", timer = 0;
+  const model = new Model({ figure, host: "workbench" }, (one) => {
+    const { cursor } = one.get("state");
+    if (cursor?.opened) open(cursor.cell);
   });
+  const end = mount(root, sweep, model);
   const draw = () => {
-    const width = Math.max(box.clientWidth - 26, 100);
-    size = cells.length > 4000 ? 9 : cells.length > 400 ? 13 : cells.length > 60 ? 20 : 30;
-    across = Math.max(1, Math.floor(width / size));
-    const rows = Math.ceil(cells.length / across);
-    const ratio = devicePixelRatio || 1;
-    canvas.width = Math.min(across, cells.length) * size * ratio;
-    canvas.height = rows * size * ratio;
-    canvas.style.setProperty("width", `${Math.min(across, cells.length) * size}px`);
-    canvas.style.setProperty("height", `${rows * size}px`);
-    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-    context.scale(ratio, ratio);
-    const colours = STATES.map(([, colour]) => resolve(canvas, colour));
-    for (let k = 0; k < cells.length; k++) {
-      context.fillStyle = colours[Number(states[k])];
-      context.fillRect((k % across) * size, Math.floor(k / across) * size, size - 2, size - 2);
-    }
-    if (document.activeElement === canvas) {
-      context.strokeStyle = resolve(canvas, "var(--rv-ink)");
-      context.lineWidth = 2;
-      context.strokeRect((chosen % across) * size, Math.floor(chosen / across) * size, size - 2, size - 2);
-    }
+    timer = 0;
+    const claims = new Map();
+    for (let k = 0; k < read.length; k++) if (read[k]) claims.set(cells.claim[k] ?? "no certificate", (claims.get(cells.claim[k] ?? "no certificate") ?? 0) + 1);
+    const counts = { total: read.length, done: digits.split("2").length - 1, failed: digits.split("3").length - 1, left: 0 };
+    counts.left = counts.total - counts.done - counts.failed;
+    const words = [...claims].sort((a, b) => b[1] - a[1]).map(([claim, count]) => `${count} ${claim}`).join(", ");
+    model.set("figure", { ...figure, text: `${counts.done} of ${counts.total} cells are computed${words ? `: ${words}` : ""}.`, data: { ...figure.data, values: [...values], counts } });
   };
-  new ResizeObserver(() => cells.length && draw()).observe(box);
-  return (/** @type {any[]} */ given, /** @type {string} */ text) => {
-    if (given !== parts) {
-      parts = given;
-      cells = given.flatMap((part) => part.cells.map((/** @type {any[]} */ [id, method, replication, point]) => ({ id, method, replication, point, part: given.length > 1 ? part.name : "" })));
-      if (!box.isConnected) root.append(head, keys, box);
-      canvas.setAttribute("aria-label", `${cells.length} cells; arrow keys choose one`);
-    }
-    if (text !== states) {
-      states = text;
-      draw();
-    }
+  const later = () => { timer ||= setTimeout(draw, PAINT); };
+  return {
+    /** Fill in the results of finished cells. @param {any} given */
+    add(given) {
+      const at = given.cells.id.map((/** @type {string} */ id) => place.get(id));
+      at.forEach((/** @type {number | undefined} */ k, /** @type {number} */ j) => {
+        if (k === undefined) return;
+        read[k] = given.cells.state[j] === "done" ? 1 : 0;
+        for (const name in given.cells) cells[name][k] = given.cells[name][j];
+      });
+      for (const one of given.values) {
+        let own = values.find((/** @type {any} */ known) => known.name === one.name);
+        if (!own) values.push(own = { ...one, data: new Array(read.length).fill(null) });
+        at.forEach((/** @type {number | undefined} */ k, /** @type {number} */ j) => { if (k !== undefined) own.data[k] = one.data[j]; });
+      }
+      later();
+    },
+    /** Mark the other cells by the server's digits. @param {string} text */
+    mark(text) {
+      if (text === digits) return;
+      digits = text;
+      for (let k = 0; k < read.length; k++) if (!read[k] && cells.state[k] !== "damaged") cells.state[k] = STATES[Number(text[k] ?? 0)];
+      later();
+    },
+    /** The bits of the cells whose results are here, as a hexadecimal number. */
+    known() {
+      const found = [];
+      for (let k = 0; k < read.length; k += 4) found.push((read[k] | (read[k + 1] << 1) | (read[k + 2] << 2) | (read[k + 3] << 3)).toString(16));
+      return found.length < 50_000 ? found.reverse().join("").replace(/^0+/, "") : "";
+    },
+    end() {
+      clearTimeout(timer);
+      end();
+    },
   };
 }

@@ -39,6 +39,7 @@ export default async function study({ root, query: given, go, title }) {
   const state = el("p", { class: "soft", role: "status" });
   const faults = el("div", { role: "alert" });
   const trust = el("div");
+  const apart = el("div");
   const form = el("div", { class: "form" });
   const area = el("textarea", { spellcheck: "false", "aria-label": "The study as TOML", wrap: "off" });
   area.value = loaded.text;
@@ -53,7 +54,7 @@ export default async function study({ root, query: given, go, title }) {
   root.append(
     el("div", { class: "row between" }, el("div", {}, el("p", { class: "crumb" }, el("a", { href: "/" }, "Studies"), " / ", name || "new"), heading),
       el("div", { class: "row" }, keep, full, quick)),
-    lead, trust, faults,
+    lead, apart, trust, faults,
     el("div", { class: "study" }, form, el("div", { class: "toml" }, el("div", { class: "row between" }, el("h2", {}, "TOML"), state), area)));
 
   /** Errors of the latest check. @type {any[]} */
@@ -103,8 +104,9 @@ export default async function study({ root, query: given, go, title }) {
         }, (error) => faults.replaceChildren(notice(error.message, "bad")));
       }
     } else faults.replaceChildren(...found.errors.map((/** @type {any} */ error) => notice([error.key, error.message].filter(Boolean).join(": "), "bad")));
+    apart.replaceChildren(...(found.notes?.length ? [leftOut(found.notes)] : []));
     const cells = found.cells;
-    state.textContent = found.errors.length ? "" : found.note ?? (cells ? `${cells.full} cells in full, ${cells.quick} reduced` : "");
+    state.textContent = found.errors.length ? "" : found.note ?? (cells ? `${cells.full} cells in full, ${cells.quick} reduced${found.notes?.length ? "; something is left out, see above" : ""}` : "");
     quick.disabled = full.disabled = found.errors.length > 0;
     const files = Object.keys(found.files ?? {});
     const unseen = files.filter((path) => trusted[path] !== found.files[path]);
@@ -180,7 +182,12 @@ export default async function study({ root, query: given, go, title }) {
     }
     form.replaceChildren(...parts);
     const left = errors.filter((error) => !placed.has(error));
-    faults.replaceChildren(...left.map((error) => notice([error.key, error.message].filter(Boolean).join(": "), "bad")));
+    faults.replaceChildren(...left.map((error) => {
+      const row = /^expect\[\d+\]/.exec(error.key);
+      const box = notice([error.key, error.message].filter(Boolean).join(": "), "bad");
+      if (row && own) box.append(button("Leave this reference value out", () => check([{ key: row[0] }], false), { class: "quiet" }));
+      return box;
+    }));
     if (focused) /** @type {HTMLElement | null} */ (form.querySelector(`[data-key="${CSS.escape(focused)}"]`))?.focus();
   }
 
@@ -189,7 +196,8 @@ export default async function study({ root, query: given, go, title }) {
     const chosen = await prompt("Save the study", "Name of the file, without .toml", usual, "Saved in the folder where `rivalry open` was started.");
     if (!chosen) return false;
     try {
-      await ask(`/api/studies/${encodeURIComponent(chosen)}`, { text: area.value, replace: own && chosen === name });
+      const written = await ask(`/api/studies/${encodeURIComponent(chosen)}`, { text: area.value, replace: own && chosen === name, of: name });
+      area.value = written.text;
     } catch (error) {
       faults.replaceChildren(notice(String(/** @type {any} */ (error).message), "bad"));
       return false;
@@ -198,6 +206,7 @@ export default async function study({ root, query: given, go, title }) {
     name = chosen;
     own = true;
     history.replaceState(null, "", `/study${query({ name })}`);
+    await check([], false);
     state.textContent = `saved as ${chosen}.toml`;
     return true;
   }
@@ -217,6 +226,13 @@ export default async function study({ root, query: given, go, title }) {
 
   await check([], false);
   return () => clearTimeout(timer);
+}
+
+/** What a changed study of the package loses. @param {string[]} notes */
+function leftOut(notes) {
+  const box = notice("Changed from the study as written. What belongs to that one is left out of the study that is saved and run, as the command line does with --set and --sweep:", "fair");
+  box.append(el("ul", {}, notes.map((one) => el("li", {}, one))));
+  return box;
 }
 
 /** @param {any[]} methods */
