@@ -80,10 +80,10 @@ def boxes_around(
 
 def tight_boxes(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the smallest boxes ``[box axis]`` around the shares in boxes; ``low > high`` where none are."""
-    least, most = low.sum(axis=1, keepdims=True), high.sum(axis=1, keepdims=True)
+    smallest, largest = low.sum(axis=1, keepdims=True), high.sum(axis=1, keepdims=True)
     return (
-        np.maximum(low, 1.0 - (most - high) - SLACK),
-        np.minimum(high, 1.0 - (least - low) + SLACK),
+        np.maximum(low, 1.0 - (largest - high) - SLACK),
+        np.minimum(high, 1.0 - (smallest - low) + SLACK),
     )
 
 

@@ -76,7 +76,7 @@ class InLogs(Tree):
 
     def original(self, y: Any) -> np.ndarray:
         """Return the amounts whose logarithms are ``y``."""
-        return np.exp(y)
+        return np.asarray(np.exp(y))
 
     def bounds(self, low: Any, high: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return bounds on the amounts whose logarithms are between ``low`` and ``high``."""
@@ -113,8 +113,8 @@ def at_profile(game: Any, x: np.ndarray) -> tuple[Any, np.ndarray]:
     """
     space = game.space
     if isinstance(space, Simplex) and space.shape[1] <= MOST_SHARES and kernel_conversion(game) is None:
-        inner = InFractions(game)
-        return inner, inner.fractions(x)
+        transformed = InFractions(game)
+        return transformed, transformed.fractions(x)
     if not (isinstance(space, Box) and set(space.kinds) == {"log"} and space.zero_threshold is not None):
         return game, x
     low, high = np.asarray(space.zero_threshold), np.asarray(space.high)

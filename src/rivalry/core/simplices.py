@@ -42,10 +42,10 @@ class InFractions(Tree):
 
     @property
     def space(self) -> Box:
-        inner: Simplex = self.game.space
-        axis = np.arange(inner.shape[1] - 1)
+        simplices: Simplex = self.game.space
+        axis = np.arange(simplices.shape[1] - 1)
         # a player with fewer entries takes all that is left with its last one
-        last = axis[None] >= np.asarray(inner.sizes)[:, None] - 1
+        last = axis[None] >= np.asarray(simplices.sizes)[:, None] - 1
         return Box(put(last.astype(float)), put(np.ones(last.shape)))
 
     def shares(self, t: Any, player: Any = slice(None)) -> Any:
