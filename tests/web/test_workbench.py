@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,11 +18,16 @@ from typing import Any
 import pytest
 
 from tests import duel_study, many_cells
+from tests.living.javascript import MODULES
+from tests.living.javascript import STATIC as LIVING
 
 pytest.importorskip("fastapi")
 pytest.importorskip("tomlkit")
 httpx = pytest.importorskip("httpx")
 
+from fastapi import Request  # noqa: E402
+
+from rivalry.web.app import STATIC as WEB  # noqa: E402
 from rivalry.web.app import Workbench, create_app  # noqa: E402
 from rivalry.web.safety import BODY, BURST  # noqa: E402
 
@@ -490,12 +497,12 @@ def test_events_report_states_and_cells_that_the_page_lacks(
     routes = create_app(bench, TOKEN, "127.0.0.1", 8765).application.routes  # type: ignore[attr-defined]
     watch = next(one.endpoint for one in routes if one.path.endswith("/events"))
 
-    class Reader:
+    class Reader(Request):
         async def is_disconnected(self) -> bool:
             return False
 
     async def events(known: str) -> list[Any]:
-        stream = await watch("many", Reader(), "", known)
+        stream = await watch("many", Reader({"type": "http"}), "", known)
         found = []
         async for text in stream.body_iterator:
             kind, data = str(text).removeprefix("event: ").rstrip().split("\ndata: ")
@@ -632,6 +639,31 @@ def test_comparison_pairs_points_and_replications(tmp_path: Path) -> None:
     assert {round(row["mean"], 12) for row in own} == {1.0}
     assert {row["half"] for row in own} == {0.0}
     assert found["studies"] == [[]]
+
+
+# the pages' modules
+
+
+def test_modules_of_pages_write_text_as_text() -> None:
+    for path in WEB.rglob("*.js"):
+        assert not re.search(r"innerHTML|insertAdjacentHTML|\beval\(|new Function", path.read_text()), path
+
+
+@pytest.mark.slow
+def test_types_of_pages_are_consistent(tmp_path: Path) -> None:
+    """The modules are laid out as the server serves them: those of the figures are below `living`."""
+    compiler = shutil.which("tsc") or shutil.which("tsc", path=str(MODULES / ".bin"))
+    if compiler is None:
+        pytest.skip("the TypeScript compiler is neither on PATH nor below NODE_PATH")
+    shutil.copytree(WEB, tmp_path / "static")
+    shutil.copytree(LIVING, tmp_path / "static" / "living")
+    options = (
+        "--noEmit --checkJs --allowJs --strict --target es2022 --module es2022 --lib es2022,dom,dom.iterable"
+    )
+    pages = sorted((tmp_path / "static" / "pages").glob("*.js"))
+    command = [compiler, *options.split(), "--moduleResolution", "bundler", *map(str, pages)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 # the command
