@@ -34,7 +34,7 @@ family = "matrix"
 name = "chicken"
 [[method]]
 kind = "regret_matching"
-steps = 400000
+steps = 150000
 [sweep]
 "game.name" = ["chicken", "stag_hunt"]
 [replications]
