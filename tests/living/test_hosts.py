@@ -290,6 +290,8 @@ def use_others(page: Any, room: Any, view: str, press: Callable[[Any], None]) ->
         page.keyboard.press("Enter")
         press(room.locator(".rv-cells"))
         assert "reach =" in detail.inner_text()
+        room.get_by_label("Colour").select_option("value threshold")
+        assert room.locator(".rv-legend .rv-scale").count() == 1
     else:
         row = room.locator(".rv-reference").first
         press(row.locator("summary"))

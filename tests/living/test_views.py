@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.living import branches, line, responses, triangle
+from rivalry.living import branches, line, responses, streets, triangle
+from rivalry.living.figure import plain
 from tests.living.pages import serve
-from tests.living.samples import branch_record, orbit_record
+from tests.living.samples import branch_record, lanes_record, orbit_record
 
 pytestmark = pytest.mark.slow
 VIEWS = ("line", "triangle", "responses", "branches")
@@ -294,3 +295,63 @@ def test_players_circle_beyond_a_hopf_point(open_view: Any) -> None:
     wait(page, f"{heights} !== {json.dumps(before)}")
     page.evaluate("model.set('state', { cursor: { parameter: 0.47 }, settled: true }); model.save_changes()")
     assert page.locator(".rv-claim").inner_text().startswith("Unstable branch")
+
+
+def streets_shown(**more: Any) -> tuple[str, str, dict[str, Any]]:
+    title, text, data = streets.view_of_record(None, lanes_record(), {})  # type: ignore[misc]
+    return title, text, plain({**data, **more})
+
+
+def test_streets_play_a_route_where_only_means_are_stored(open_view: Any) -> None:
+    page = open_view("streets", streets_shown(), still=True)
+    view = page.locator("#view")
+    assert "means over its steps, not the steps" in view.inner_text()
+    assert not view.get_by_role("button", name="Play").is_visible()  # nobody is followed yet
+    view.get_by_role("button", name="unlucky (agent 7)").click()
+    assert "Position 1 of 2: lane a>b" in view.inner_text()
+    view.get_by_role("button", name="Play").click()
+    assert "Position 2 of 2: lane b>c" in view.inner_text()
+    assert "Mean demand 2.5 and queue 0.5 agents per step" in view.inner_text()
+
+
+def test_streets_play_steps_where_there_are_some(open_view: Any) -> None:
+    frames = {name: [[0, 1, 2, 3], [4, 5, 6, 7]] for name in streets.METRICS}
+    agent = {"name": "lucky", "number": 3, "routes": [[0, 2]], "bids": [None]}
+    agents = [{**agent, "lane": [0, 2], "bid": [1, None], "karma": [5, 4]}]
+    page = open_view("streets", streets_shown(frames=frames, agents=agents), still=True)
+    view = page.locator("#view")
+    assert "2 simulated steps" in view.inner_text()
+    view.get_by_role("button", name="lucky (agent 3)").click()
+    assert "Step 0: asks for lane a>b and bids 1 of 5 karma." in view.inner_text()
+    view.get_by_label("Lane", exact=True).select_option(label="b>c")
+    view.get_by_role("button", name="Play").click()
+    assert "Step 1: asks for lane b>c." in view.inner_text()
+    row = view.locator("tr", has_text="capacity").locator("xpath=following-sibling::tr[1]")
+    assert row.locator("td").all_inner_texts() == ["2.5", "6"]  # the mean, and the step
+
+
+def test_cells_fill_in_while_they_are_watched(open_view: Any) -> None:
+    """A new figure keeps the chosen cell and the chosen colour."""
+
+    def content(done: int) -> dict[str, Any]:
+        left = 3 - done
+        cells = {"id": ["a", "b", "c"], "at": [[0, 1, 2]], "state": ["done"] * done + ["left"] * left}
+        cells |= {"claim": ["equilibrium"] * done + [None] * left, "status": ["converged"] * 3}
+        cells |= {name: [None] * 3 for name in ("coverage", "regret", "bound")}
+        values = [{"name": "threshold", "label": "threshold", "data": [0.5] * done + [None] * left}]
+        counts = {"total": 3, "done": done, "failed": 0, "left": left}
+        axes = [{"name": "reach", "values": [0.1, 0.2, 0.3], "options": None}]
+        return {"axes": axes, "cells": cells, "values": values, "command": "rivalry run x", "counts": counts}
+
+    page = open_view("sweep", ("Cells", "1 of 3 cells are computed.", content(1)))
+    view = page.locator("#view")
+    view.get_by_label("Colour").select_option(label="threshold")
+    view.locator(".rv-cells").focus()
+    page.keyboard.press("ArrowRight")
+    assert "Cell left" in view.locator(".rv-card").inner_text()
+    figure = {"view": "sweep", "title": "Cells", "text": "2 of 3 cells are computed.", "data": content(2)}
+    page.evaluate("(figure) => { model.set('figure', figure); model.save_changes(); }", figure)
+    assert "2 of 3 cells are computed." in view.inner_text()
+    assert "2 of 3 cells computed, 1 left." in view.inner_text()
+    assert view.locator(".rv-claim-word").inner_text() == "Equilibrium"
+    assert view.locator("select").evaluate("(one) => one.selectedOptions[0].text") == "threshold"

@@ -233,7 +233,7 @@ layout.count = 0;
 /** A labelled list of which one is chosen; `choose` gets its number.
  * @param {string} label @param {string[]} options @param {(chosen: number) => void} choose @param {number} [first] */
 export function choice(label, options, choose, first = 0) {
-  const select = el("select", { change: () => choose(select.selectedIndex) }, options.map((one) => el("option", {}, one)));
+  const select = el("select", { "aria-label": label, change: () => choose(select.selectedIndex) }, options.map((one) => el("option", {}, one)));
   select.selectedIndex = first;
   return { node: el("label", { class: "rv-row" }, label, select), select };
 }
