@@ -520,6 +520,24 @@ def test_events_report_states_and_cells_that_the_page_lacks(
     bench.close()
 
 
+def test_pages_read_a_run_that_is_computed_and_write_nothing_into_it(tmp_path: Path) -> None:
+    """Another process holds the lock; the table and the figures are those of the finished cells."""
+    from rivalry.web.results import cells, figures, results
+
+    run = many_cells.stored(tmp_path / "run", many_cells.study(3))
+    run.cell_path(run.cells[1].id).unlink()
+    with run.locking():
+        before = {path: path.stat() for path in run.folder.rglob("*")}
+        table = results(str(run.folder), "")["table"]
+        drawn = figures(str(run.folder), "", str(tmp_path))
+        cells(str(run.folder), "", [run.cells[0].id])
+        after = {path: path.stat() for path in run.folder.rglob("*")}
+    assert [row[0] for row in table["rows"]] == ["0.5", "1.5"]
+    assert [(tmp_path / one["file"]).stat().st_size > 0 for one in drawn if not one["why"]]
+    assert before.keys() == after.keys()
+    assert all(before[path].st_mtime_ns == after[path].st_mtime_ns for path in before)
+
+
 def test_a_cell_is_opened_with_its_certificate_and_variables(tmp_path: Path) -> None:
     from rivalry.web.results import jsonable
     from rivalry.web.safety import Refused
