@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from rivalry.core import files
+from rivalry.lab.store import Run
 from tests import duel_study, many_cells
 from tests.living.javascript import CHROMIUM, MODULES
 
@@ -34,7 +36,7 @@ family = "matrix"
 name = "chicken"
 [[method]]
 kind = "regret_matching"
-steps = 400000
+steps = 150000
 [sweep]
 "game.name" = ["chicken", "stag_hunt"]
 [replications]
@@ -81,7 +83,20 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "slow.toml").write_text(SLOW)
     for count, name in ((2, "two"), (3, "three")):
         many_cells.stored(folder / "runs" / name, many_cells.study(count))
+    for seed, name in ((1, "first"), (2, "second")):
+        _store_replications(folder / "runs" / name, seed)
     return folder
+
+
+def _store_replications(folder: Path, seed: int) -> None:
+    """Store a run whose first payoff is the seed times the replication's number."""
+    replications = {"count": 3, "seed": seed}
+    method = {"kind": "replicator", "name": "m"}
+    run = Run.create_or_open(folder, many_cells.study(2, replications=replications, method=method))
+    with run.locking():
+        for place in run.cells:
+            record = many_cells.record(float(seed * place.replication))
+            files.write(run.cell_path(place.id), files.pack(record, kind="cell", name=place.id))
 
 
 @pytest.fixture(scope="module")
@@ -285,23 +300,21 @@ def test_every_page_fits_both_widths_and_everybody_in_light_and_dark(tab: Tab) -
 
 
 def test_compared_runs_differ_as_their_studies(tab: Tab) -> None:
-    """The first payoff is swept from 0.5 to 1.5 in both: their common points do not differ."""
+    """First payoffs of replications differ by 0, 1 and 2: their mean is 1 ± 2.48 by Student's t."""
     page = tab.open("/compare")
-    for box in page.get_by_role("checkbox").all():
-        if box.get_attribute("value") in ("two", "three"):
-            box.check()
+    for name in ("first", "second"):
+        page.locator(f'input[value="{name}"]').check()
     page.get_by_role("button", name="Compare").click()
     page.wait_for_selector(".plots .rv-frame")
     table = page.get_by_role("region", name="differences of")
-    rows = table.locator("tbody tr").all_inner_texts()
-    payoffs = [row.split("\t") for row in rows if row.startswith("payoff")]
-    assert len(payoffs) == 4  # two common points, two players
-    assert {row[3] for row in payoffs} == {"0"}
-    assert {
-        line.strip()[0] for line in page.locator('.diff [data-mark]:not([data-mark=""])').all_inner_texts()
-    } > {"+", "-"}
+    rows = [row.split("\t") for row in table.locator("tbody tr").all_inner_texts()]
+    payoffs = {row[2]: row[3:] for row in rows if row[0].startswith("payoff")}
+    words = {"second": "1.0 ± 2.5", "first": "−1.0 ± 2.5"}[table.locator("caption").inner_text()]
+    assert payoffs == {"player 0": [words, "3", "no"], "player 1": ["0", "3", "no"]}
+    changed = page.locator('.diff [data-mark="-"], .diff [data-mark="+"]').all_inner_texts()
+    assert sorted(line[2:] for line in changed) == ["seed = 1", "seed = 2"]
     seen, address = page.locator("main").inner_text(), page.url
-    assert address.endswith(("/compare?runs=two%2Cthree", "/compare?runs=three%2Ctwo"))
+    assert address.endswith(("/compare?runs=first%2Csecond", "/compare?runs=second%2Cfirst"))
     page.reload()
     page.wait_for_selector(".plots .rv-frame")
     until(page, "!document.querySelector('.skeleton')")
@@ -334,8 +347,6 @@ def test_code_beside_a_study_runs_after_a_click(tab: Tab, home: Path) -> None:
 
 def test_ten_thousand_cells_fill_in_and_scroll(tab: Tab, home: Path) -> None:
     """The files of the cells are empty: each is read and refused as damaged."""
-    from rivalry.lab.store import Run
-
     run = Run.create_or_open(home / "runs" / "large", many_cells.study(10_000))
     for place in run.cells[1000:2000]:
         os.close(os.open(run.cell_path(place.id), os.O_CREAT))

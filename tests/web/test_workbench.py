@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,11 +18,16 @@ from typing import Any
 import pytest
 
 from tests import duel_study, many_cells
+from tests.living.javascript import MODULES
+from tests.living.javascript import STATIC as LIVING
 
 pytest.importorskip("fastapi")
 pytest.importorskip("tomlkit")
 httpx = pytest.importorskip("httpx")
 
+from fastapi import Request  # noqa: E402
+
+from rivalry.web.app import STATIC as WEB  # noqa: E402
 from rivalry.web.app import Workbench, create_app  # noqa: E402
 from rivalry.web.safety import BODY, BURST  # noqa: E402
 
@@ -490,12 +497,12 @@ def test_events_report_states_and_cells_that_the_page_lacks(
     routes = create_app(bench, TOKEN, "127.0.0.1", 8765).application.routes  # type: ignore[attr-defined]
     watch = next(one.endpoint for one in routes if one.path.endswith("/events"))
 
-    class Reader:
+    class Reader(Request):
         async def is_disconnected(self) -> bool:
             return False
 
     async def events(known: str) -> list[Any]:
-        stream = await watch("many", Reader(), "", known)
+        stream = await watch("many", Reader({"type": "http"}), "", known)
         found = []
         async for text in stream.body_iterator:
             kind, data = str(text).removeprefix("event: ").rstrip().split("\ndata: ")
@@ -511,6 +518,24 @@ def test_events_report_states_and_cells_that_the_page_lacks(
     (_, cells), _ = asyncio.run(events(format(0b011, "x")))
     assert cells["cells"]["id"] == [run.cells[2].id]
     bench.close()
+
+
+def test_pages_read_a_run_that_is_computed_and_write_nothing_into_it(tmp_path: Path) -> None:
+    """Another process holds the lock; the table and the figures are those of the finished cells."""
+    from rivalry.web.results import cells, figures, results
+
+    run = many_cells.stored(tmp_path / "run", many_cells.study(3))
+    run.cell_path(run.cells[1].id).unlink()
+    with run.locking():
+        before = {path: path.stat() for path in run.folder.rglob("*")}
+        table = results(str(run.folder), "")["table"]
+        drawn = figures(str(run.folder), "", str(tmp_path))
+        cells(str(run.folder), "", [run.cells[0].id])
+        after = {path: path.stat() for path in run.folder.rglob("*")}
+    assert [row[0] for row in table["rows"]] == ["0.5", "1.5"]
+    assert [(tmp_path / one["file"]).stat().st_size > 0 for one in drawn if not one["why"]]
+    assert before.keys() == after.keys()
+    assert all(before[path].st_mtime_ns == after[path].st_mtime_ns for path in before)
 
 
 def test_a_cell_is_opened_with_its_certificate_and_variables(tmp_path: Path) -> None:
@@ -632,6 +657,31 @@ def test_comparison_pairs_points_and_replications(tmp_path: Path) -> None:
     assert {round(row["mean"], 12) for row in own} == {1.0}
     assert {row["half"] for row in own} == {0.0}
     assert found["studies"] == [[]]
+
+
+# the pages' modules
+
+
+def test_modules_of_pages_write_text_as_text() -> None:
+    for path in WEB.rglob("*.js"):
+        assert not re.search(r"innerHTML|insertAdjacentHTML|\beval\(|new Function", path.read_text()), path
+
+
+@pytest.mark.slow
+def test_types_of_pages_are_consistent(tmp_path: Path) -> None:
+    """The modules are laid out as the server serves them: those of the figures are below `living`."""
+    compiler = shutil.which("tsc") or shutil.which("tsc", path=str(MODULES / ".bin"))
+    if compiler is None:
+        pytest.skip("the TypeScript compiler is neither on PATH nor below NODE_PATH")
+    shutil.copytree(WEB, tmp_path / "static")
+    shutil.copytree(LIVING, tmp_path / "static" / "living")
+    options = (
+        "--noEmit --checkJs --allowJs --strict --target es2022 --module es2022 --lib es2022,dom,dom.iterable"
+    )
+    pages = sorted((tmp_path / "static" / "pages").glob("*.js"))
+    command = [compiler, *options.split(), "--moduleResolution", "bundler", *map(str, pages)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 # the command

@@ -87,10 +87,10 @@ def build(
             if figure.why and figure.kind in PLOTS and not elsewhere:
                 tell(f"{name}: plots[{k}] ({figure.kind}) was not drawn: {figure.why}")
     figures_by_part = figures_of_parts(run, known, games=False)
-    living = page_parts([one for figures in figures_by_part for one in figures])
+    living = page_parts([one for group in figures_by_part for one in group])
     rooms = iter(living.rooms)
-    for section, figures in zip(sections, figures_by_part, strict=True):
-        section["living"] = [next(rooms) for _ in figures]
+    for section, group in zip(sections, figures_by_part, strict=True):
+        section["living"] = [next(rooms) for _ in group]
     counts = {key: sum(one["counts"][key] for one in sections) for key in sections[0]["counts"]}
     content = {
         "name": run.name,

@@ -77,7 +77,7 @@ export function table(head, rows, name, caption) {
     el("table", { class: "data" },
       caption ? el("caption", {}, caption) : null,
       el("thead", {}, el("tr", {}, head.map((word) => el("th", { scope: "col" }, word)))),
-      el("tbody", {}, rows.map((row) => el("tr", {}, row.map((entry) => el("td", { class: typeof entry === "string" && entry.length > 44 ? "wrap" : null }, entry ?? "–")))))));
+      el("tbody", {}, rows.map((row) => el("tr", {}, row.map((entry) => el("td", { class: (entry?.textContent ?? entry ?? "").length > 44 ? "wrap" : null }, entry ?? "–")))))));
 }
 
 /** @param {string} title @param {...any} content */

@@ -71,6 +71,8 @@ export default {
     const steps = () => (count ? count : agent >= 0 ? routeOf().length : 0);
     const time = slider({ label: count ? "Step" : "Position on the route", low: 0, high: Math.max(count - 1, 1), step: 1, value: step,
       change: (value, settled) => { stop(); step = value; save(settled); } });
+    const number = time.node.querySelector("output");
+    if (number && !count) number.hidden = true; // what is said of the agent has the position on its path
     const controls = el("div", { class: "rv-row" }, start, speed);
     main.append(colour, key, map, el("p", { class: "rv-note" }, count ? `${count} simulated steps: Play shows them one by one.`
       : "The run stores means over its steps, not the steps. Choose an agent: Play follows its route lane by lane, while the colours stay."),
@@ -177,6 +179,7 @@ export default {
         : [`${many ? `Path ${on.path + 1} of ${followed.routes.length}, position` : "Position"} ${on.position + 1} of ${on.length}: lane ${lanes[on.on]}${on.bid === null ? "" : `, mean bid ${format(on.bid, 3)}`}.`,
           `Mean demand ${format(means.lane_wanted[on.on], 3)} and queue ${format(means.lane_queue[on.on], 3)} agents per step.`];
       if (frames) lines.push(`${followed.routes.length} path${many ? "s" : ""}, ${route_now.length} lanes in all.`);
+      time.input.setAttribute("aria-valuetext", lines[0]);
       about.append(...lines.map((line) => el("p", {}, line)));
     };
     return begin(() => {

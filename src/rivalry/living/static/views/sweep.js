@@ -88,7 +88,9 @@ export default {
       const options = [["claim", "claim"], ["state", "state of the cell"], ["regret", "largest regret"],
         ...data.values.map((/** @type {any} */ one) => [`value ${one.name}`, one.label])];
       // an open list of choices closes where it is made again
-      if (options.length !== colour.options.length) colour.replaceChildren(...options.map(([value, label]) => el("option", { value }, label)));
+      if (Array.from(colour.options, (one) => one.value).join() !== options.map(([value]) => value).join()) {
+        colour.replaceChildren(...options.map(([value, label]) => el("option", { value }, label)));
+      }
       const usual = data.cells.claim.some(Boolean) || !data.values.length ? "claim" : `value ${data.values[0].name}`;
       colour.value = Array.from(colour.options).some((one) => one.value === before) ? before : usual;
       const { total, done, failed, left } = data.counts;
