@@ -231,6 +231,22 @@ def test_the_best_strategy_of_a_player_alone_may_be_at_a_kink_but_not_at_a_jump(
         assert "no exact equilibrium is proved" in found.method or found.claim == "not an equilibrium"
 
 
+class Wide(eqx.Module):
+    """Choices on more axes than are searched with outward rounding."""
+
+    space: rv.Box
+
+    def payoffs(self, x: Any) -> Any:
+        return -jnp.sum(jnp.square(x - 0.3), axis=1)
+
+
+@pytest.mark.slow
+def test_choices_on_many_axes_have_a_reason_at_once() -> None:
+    found = rv.certificate(Wide(rv.Box(jnp.zeros((1, 4)), jnp.ones((1, 4)))), [[0.3] * 4], proof=True)
+    assert (found.claim, found.radius) == ("no deviation found", None)
+    assert found.method.endswith("; no outward bound: more than 3 axes")
+
+
 class Switched(eqx.Module):
     """The payoffs of each player are those of the case with its number."""
 
