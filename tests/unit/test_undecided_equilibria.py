@@ -214,8 +214,8 @@ class Alone(eqx.Module):
         (peaks, 0.3 + 1e-8, 0.3),
         (peaks, 0.8, None),
         (peaks, 0.31, None),
-        (two_sided, 0.4, 0.4),
-        (closed, 0.5, None),
+        pytest.param(two_sided, 0.4, 0.4, marks=pytest.mark.slow),
+        pytest.param(closed, 0.5, None, marks=pytest.mark.slow),
         (open_, 0.5 + 1e-9, None),
     ],
 )
