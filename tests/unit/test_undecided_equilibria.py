@@ -214,8 +214,8 @@ class Alone(eqx.Module):
         (peaks, 0.3 + 1e-8, 0.3),
         (peaks, 0.8, None),
         (peaks, 0.31, None),
-        (two_sided, 0.4, 0.4),
-        (closed, 0.5, None),
+        pytest.param(two_sided, 0.4, 0.4, marks=pytest.mark.slow),
+        pytest.param(closed, 0.5, None, marks=pytest.mark.slow),
         (open_, 0.5 + 1e-9, None),
     ],
 )
@@ -229,6 +229,22 @@ def test_the_best_strategy_of_a_player_alone_may_be_at_a_kink_but_not_at_a_jump(
         assert abs(at - best) <= found.radius <= 1e-3
     else:
         assert "no exact equilibrium is proved" in found.method or found.claim == "not an equilibrium"
+
+
+class Wide(eqx.Module):
+    """Choices on more axes than are searched with outward rounding."""
+
+    space: rv.Box
+
+    def payoffs(self, x: Any) -> Any:
+        return -jnp.sum(jnp.square(x - 0.3), axis=1)
+
+
+@pytest.mark.slow
+def test_choices_on_many_axes_have_a_reason_at_once() -> None:
+    found = rv.certificate(Wide(rv.Box(jnp.zeros((1, 4)), jnp.ones((1, 4)))), [[0.3] * 4], proof=True)
+    assert (found.claim, found.radius) == ("no deviation found", None)
+    assert found.method.endswith("; no outward bound: more than 3 axes")
 
 
 class Switched(eqx.Module):

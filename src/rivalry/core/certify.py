@@ -122,7 +122,8 @@ def _with_proof(game: Game, x: Any, found: Certificate) -> Certificate:
     from rivalry.core.maxima import maximum_near  # loads JAX
     from rivalry.core.proof import equilibrium_near
 
-    if found.claim == "not an equilibrium":
+    # of more axes no bound is computed with outward rounding, and a proof would search just as many boxes
+    if found.claim == "not an equilibrium" or not all(_few_axes(game, player) for player in range(len(x))):
         return found
     try:
         radius, reason = equilibrium_near(game, np.asarray(x))
