@@ -76,7 +76,7 @@ class InLogs(Tree):
 
     def original(self, y: Any) -> np.ndarray:
         """Return the amounts whose logarithms are ``y``."""
-        return np.exp(y)
+        return np.asarray(np.exp(y))
 
     def bounds(self, low: Any, high: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return bounds on the amounts whose logarithms are between ``low`` and ``high``."""
@@ -156,7 +156,7 @@ def amounts(low: Any, high: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def original_profile(game: Any, y: np.ndarray) -> np.ndarray:
     """Return profiles ``[.. player axis]`` of the game whose equilibria are searched in coordinates ``y``."""
-    return np.asarray(game.original(y)) if isinstance(game, InLogs | InFractions) else y
+    return game.original(y) if isinstance(game, InLogs | InFractions) else y
 
 
 def profile_bounds(game: Any, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
