@@ -111,6 +111,21 @@ CASES: dict[str, tuple[Callable[[], Any], list[list[float]] | None]] = {
         lambda: influencer(reach=[0.2, 0.2], third_party="0.5+0*b", resource="unimodal"),
         [[0.5, 0.5]],
     ),
+    "custom kernel": (
+        lambda: influencer(
+            influence="1/(s + (b - x)**2)", kernel="custom", parameters={"s": [0.1, 0.05]}, resource="bimodal"
+        ),
+        [[0.5, 0.5]],
+    ),
+    "plane": (
+        lambda: influencer(
+            space="box",
+            bounds=[[0, 1], [0, 1]],
+            covariance=[[0.3, 0.1], [0.1, 0.2]],
+            resource_points={"kind": "grid", "num": 6},
+        ),
+        [[0.5] * 4],
+    ),
     "Cournot": (lambda: market(), [[30.0, 30.0]]),
     "Cournot, three costs": (lambda: market(unit_cost=[10.0, 20.0, 30.0]), [[30.0, 20.0, 10.0]]),
     "Cournot, convex costs": (lambda: market(players=3, convex_cost=1.0), [[18.0] * 3]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from inspect import unwrap
 from itertools import product
 
@@ -359,3 +360,30 @@ def test_names_of_actions_and_players_are_printed_in_place_of_numbers() -> None:
     assert {"action_name", "player_name"}.isdisjoint(plain.data)
     labels = [text.get_text() for text in rv.plots.strategies(found).get_xticklabels()]
     assert labels == ["up / left", "down / right"]
+
+
+def test_bounds_with_proof_are_never_below_exact_gains() -> None:
+    rng = np.random.default_rng(5)
+    table = rng.normal(size=(3, 3, 2, 4)) * 1e3
+    game = rv.games.matrix(payoffs=table)
+    weights = [rng.dirichlet(np.ones(size)) for size in table.shape[1:]]
+    x = np.zeros((3, 4))
+    for player, own in enumerate(weights):
+        x[player, : len(own)] = own
+    found = rv.certificate(game, x, proof=True)
+    assert found.rounding == "outward"
+    for player in range(3):
+        rest = np.vectorize(Fraction)(np.moveaxis(table[player], player, 0))
+        for other in [k for k in (2, 1, 0) if k != player]:
+            axis = 1 + other - (other > player)
+            rest = (
+                rest
+                * np.array([Fraction(p) for p in weights[other]]).reshape(
+                    [-1 if k == axis else 1 for k in range(rest.ndim)]
+                )
+            ).sum(axis=axis)
+        here = sum(Fraction(p) * pay for p, pay in zip(weights[player], rest, strict=True))
+        assert Fraction(float(found.bound[player])) >= max(rest) - here
+        assert found.bound[player] <= float(max(rest) - here) + 1e-9
+    pure = rv.certificate(rv.games.matrix("prisoners_dilemma"), [[0.0, 1.0]] * 2, proof=True)
+    assert (pure.bound.tolist(), pure.rounding) == ([0.0, 0.0], "outward")

@@ -199,3 +199,18 @@ def test_lists_are_complete_and_equal_closed_forms(name: str) -> None:
     assert np.all(np.max(np.abs(at[:, None] - found.equilibria), axis=(2, 3)).min(axis=1) <= 2.1 * step)
     for x in found.equilibria:
         assert np.all(rv.certificate(game, x).regret <= 1e-7)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("best", [0, 2])
+def test_an_equilibrium_where_nothing_is_left_to_divide_is_listed_or_undecided(best: int) -> None:
+    """The first corner has no unique fractions, the last one has."""
+    game = Shares(lambda x: jnp.sum(x[:, best, None] * (3 - x[::-1]), axis=1) - x[:, 1] ** 2, Simplex((3, 3)))
+    found = rv.enumerate(game, max_seconds=60)
+    corner = np.repeat(np.eye(3)[best][None], 2, axis=0)
+    assert np.all(rv.certificate(game, corner).regret == 0)
+    listed = [np.all(np.abs(x - corner) <= 1e-9) for x in found.equilibria]
+    ends = found.undecided
+    possible = [np.all((end[..., 0] <= corner) & (corner <= end[..., 1])) for end in ends]
+    assert any(listed) or any(possible)
+    assert (any(listed), found.complete) == ((True, True) if best == 2 else (False, False))

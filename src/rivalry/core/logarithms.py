@@ -156,7 +156,7 @@ def amounts(low: Any, high: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def original_profile(game: Any, y: np.ndarray) -> np.ndarray:
     """Return profiles ``[.. player axis]`` of the game whose equilibria are searched in coordinates ``y``."""
-    return np.asarray(game.original(y)) if isinstance(game, InLogs | InFractions) else y
+    return game.original(y) if isinstance(game, InLogs | InFractions) else y
 
 
 def profile_bounds(game: Any, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -76,8 +76,8 @@ METHODS |= {
             "rivalry.methods.continuous.all_equilibria:AllEquilibria",
             "rivalry.methods.finite.finite_equilibria:FiniteEquilibria",
         ),
-        "all equilibria, each with a proof, and whether the list is complete: pure ones on boxes, mixed ones "
-        "of finite games",
+        "all equilibria, each with a proof, and whether the list is complete: pure ones on boxes and "
+        "simplices, mixed ones of finite games",
     ),
     "bayesian_design": Entry(
         ("rivalry.integrations.optuna:BayesianDesign",),

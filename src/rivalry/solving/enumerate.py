@@ -65,15 +65,16 @@ def enumerate(
 ) -> EquilibriumList:
     """Return all equilibria of a game with proofs, and whether the list is complete.
 
-    On intervals these are all pure equilibria (`rivalry.methods.AllEquilibria`), in finite games pure and
-    mixed ones.
+    On intervals and simplices these are all pure equilibria (`rivalry.methods.AllEquilibria`), in finite
+    games pure and mixed ones.
 
     Parameters
     ----------
     game
-        A game on a box whose payoffs JAX can trace, or a finite game.
+        A game on a box or a simplex, of up to 12 choices, whose payoffs JAX can trace; or a finite game.
     max_seconds
-        Limit of time, after which the list is returned as far as it is proved; None for no limit.
+        Limit of time, after which the list is returned as far as it is proved; None for no limit. The
+        compilation of a program is not interrupted.
     progress
         As for `rivalry.solve`.
     **options
