@@ -16,6 +16,7 @@ from rivalry.lab.report.answers import heading, metric_names
 from rivalry.lab.report.commands import changes_of, run_command, sweep_option
 from rivalry.lab.report.findings import Findings
 from rivalry.lab.report.judge import REFERENCES, JudgedCell, JudgedExpectation, results, tally
+from rivalry.lab.store.cells import KEPT
 from rivalry.lab.study.points import Grid, batch_points, short_names
 from rivalry.living.figure import Figure, figures_of_record, plain
 from rivalry.plots.select import format_value
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from rivalry.lab.store import Run
     from rivalry.lab.store.cells import StoredCell
 
-FIGURES, SEARCHED = 6, 40  # most figures of cells, and most cells that are read for them
+FIGURES = 6  # most figures of cells
 PER_VIEW = 2  # most figures of one view
 ENTRIES = 24  # most policies in one figure
 VALUES = 12  # most metrics by which cells can be coloured
@@ -82,7 +83,7 @@ def figures_of_cells(run: Run, games: bool = True) -> list[Figure]:
     # other families have no figure that a study's tables give
     tasks = _tasks(run) if games or run.head["study"]["game"]["family"] == "influencer" else {}
     most = PER_VIEW if games else 1
-    for cell in (one for one in run.cells[:SEARCHED] if not one.replication):
+    for cell in (one for one in run.cells[:KEPT] if not one.replication):
         try:
             record = run.read_cell(cell.id)
         except (DamagedFile, OSError):  # not computed yet, or left out by name elsewhere

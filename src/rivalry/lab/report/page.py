@@ -49,7 +49,8 @@ def build(
 ) -> Path:
     """Build or rebuild the figures and ``report.html`` of a run from its stored files.
 
-    The page is one self-contained file. No game is built and no user's file is run.
+    The page is one self-contained file. No user's file is run; of a study without plots, the game of one cell
+    may be built for the default figures.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,6 +30,7 @@ _WORDS = {"claim": ("", *CLAIMS), "coverage": ("", *COVERAGES)}
 _PER_PLAYER = ("regret", "bound")
 _NUMBERS = ("profile", "payoff", "tolerance", *_PER_PLAYER)
 _OWN = ("cell", "distance", "nearest_method")  # variables of the dataset, not of a cell
+KEPT, SMALL = 40, 2**20  # most cells whose contents stay in memory, and their bytes
 SAME = 9  # decimals to which profiles of one equilibrium agree
 
 Row = tuple[Mapping[str, Any], Record]
@@ -302,8 +304,9 @@ class CellFiles:
         return stored
 
     def forget(self) -> None:
-        """Forget the contents of all files."""
-        self._known = {}
+        """Forget the contents of all files but the first ones, of which reports have figures."""
+        first = islice(self._known.items(), KEPT)
+        self._known = {id: one for id, one in first if one.cell and _size(one.cell.record) < SMALL}
 
     def _read(self, id: str, stamps: Stamps) -> ReadCell:
         known = self._known.get(id)
@@ -356,6 +359,10 @@ def _digest_of(cells: Mapping[str, ReadCell]) -> str:
         for id, read in cells.items()
     ]
     return sha256(repr(digests).encode()).hexdigest()
+
+
+def _size(record: Record) -> int:
+    return sum(array.nbytes for _, array in record.values())
 
 
 def leads_out(path: Path, folder: Path) -> bool:
