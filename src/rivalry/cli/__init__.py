@@ -29,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if arguments is None:  # own process: an orderly shutdown of JAX would take a second
                 os._exit(130)
             return 130
+        finally:
+            if arguments is None:
+                gc.freeze()  # collections at the end of the process would go through all that is left
 
 
 __all__ = ["main"]

@@ -180,7 +180,7 @@ def _carry_out(
             carry_out(run, workers=workers, progress=receive, accept_version=accept_version, executor=hire)
     findings = findings_of(run)
     if not any(part.plot_files for part in studies) and run.is_reported():
-        _note_left_out(run)
+        _note_texts(run) if run.status == "done" else _note_left_out(run)
         path = run.folder / "report.html"
     else:
         output.note(f"{run.folder}: drawing the figures and the report")

@@ -506,13 +506,18 @@ def _pad_cells(
     """Return the other dimensions, and one padded array with the leading ``lengths``."""
     dims, arrays = _align(name, [value for _, value in cells])
     shape = tuple(max(sizes) for sizes in zip(*(array.shape for array in arrays), strict=True))
-    complete = len(arrays) == prod(lengths) and all(array.shape == shape for array in arrays)
+    equal = all(array.shape == shape for array in arrays)
+    complete = equal and len(arrays) == prod(lengths)
     blank, dtype = _blank(arrays, complete=complete)
     size, stored = prod(lengths + shape) * dtype.itemsize, sum(array.nbytes for array in arrays)
     # one cell with a very large array would enlarge the rows of all others
     if size > LARGE and size * len(arrays) > SPARSE * stored * prod(lengths):
         raise ValueError(f"{name}: {stored} bytes in {len(arrays)} cells would be padded to {size}")
     whole = np.full(lengths + shape, blank, dtype)
+    if equal and lengths:
+        rows = np.ravel_multi_index(tuple(np.transpose([index for index, _ in cells])), lengths)
+        whole.reshape(prod(lengths), *shape)[rows] = np.stack(arrays)
+        return dims, whole
     for (index, _), array in zip(cells, arrays, strict=True):
         corner: tuple[int | slice, ...] = (*index, *map(slice, array.shape))
         whole[corner] = array

@@ -180,7 +180,10 @@ def _distances(record: Record, results: Sequence[_Result], known: Equilibria) ->
     for found in results:
         every = known[found.point].values()
         fitting = [(y, method) for y, method in every if y.shape == found.profile.shape]
-        distance, which = nearest(found.profile, [y for y, _ in fitting], found.exchangeable)
+        if len(fitting) == 1 and fitting[0][0] is found.profile:  # as in most cells of most runs
+            distance, which = 0.0, 0
+        else:
+            distance, which = nearest(found.profile, [y for y, _ in fitting], found.exchangeable)
         if which >= 0:
             apart[found.batch], methods[found.batch] = distance, fitting[which][1]
     return {"distance": (dims[:-2], apart), "nearest_method": (dims[:-2], methods.astype(str))}
@@ -193,9 +196,10 @@ def _results(at: Mapping[str, Any], record: Record, game_keys: Collection[str]) 
     # by `repr`, since values may be lists
     swept = tuple(sorted((name, repr(value)) for name, value in at.items() if name in game_keys))
     lead, players = profiles.shape[:-2], profiles.shape[-2]
-    claims = np.broadcast_to(record["claim"][1], lead) if "claim" in record else np.full(lead, "")
+    claims = record["claim"][1] if "claim" in record else np.asarray("")
     labels = record["exchangeable"][1] if "exchangeable" in record else np.arange(players)
-    labels = np.broadcast_to(labels, (*lead, players))
+    if lead:
+        claims, labels = np.broadcast_to(claims, lead), np.broadcast_to(labels, (*lead, players))
     for index in np.ndindex(*lead):
         batched = ((dim, k) for dim, k in zip(dims, index, strict=False) if dim in game_keys)
         certified = str(claims[index]) in UNREFUTED

@@ -516,7 +516,8 @@ class Run:
 
     def source(self) -> str:
         """Return the digest of all that the dataset, the figures and the report are made from."""
-        self._damaged_cells()  # reads the cells
+        if not self.head["parts"]:
+            self.collect()  # reads the cells
         states, _ = read_index(self.folder / "index.sqlite")
         aside = sorted(path.name for path in (self.folder / "damaged").glob("*"))
         # which cells there are follows from the study
