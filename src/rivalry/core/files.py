@@ -180,15 +180,15 @@ def _members(data: bytes) -> dict[str, bytes]:
 
 
 def _named_dims(name: str, dims: Any) -> tuple[str, ...]:
-    if not isinstance(dims, list) or not all(isinstance(word, str) for word in dims):
+    if not isinstance(dims, list):
         raise _Crafted(f"the dimensions of {name[:60]!r} are not a list of names")
     return _checked_dims(name, tuple(dims))
 
 
 @lru_cache(maxsize=4096)  # the cells of a run have the same variables
-def _checked_dims(name: str, dims: tuple[str, ...]) -> tuple[str, ...]:
+def _checked_dims(name: str, dims: tuple[Any, ...]) -> tuple[str, ...]:
     words = [name, *dims]
-    if not all(word.isprintable() and word for word in words):
+    if not all(isinstance(word, str) and word.isprintable() and word for word in words):
         raise _Crafted(f"the dimensions of {name[:60]!r} are not a list of names")
     if len(set(dims)) < len(dims) or any("/" in word for word in words):
         raise _Crafted(f"{name[:60]!r} has dimensions {', '.join(dims)[:60]!r}, which no variable can have")
@@ -377,7 +377,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 def json_bytes(value: Mapping[str, Any]) -> bytes:
     """Return the content of the file that `write_json` writes."""
-    whole = {**value, "digest": _digest_of(value)}
+    whole = {**value, "digest": digest_of(value)}
     return (json.dumps(whole, indent=1, ensure_ascii=False) + "\n").encode()
 
 
@@ -396,7 +396,7 @@ def read_json(path: Path) -> dict[str, Any]:
         _check_depth(found)
         schema, digest = found["schema"], found.pop("digest", None)
         _readable(path, schema)
-        known = _digest_of(found)
+        known = digest_of(found)
     if digest is None and schema >= DIGESTS:
         raise DamagedFile(path, "has no digest")
     if digest is not None and digest != known:
@@ -404,7 +404,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _digest_of(value: Mapping[str, Any]) -> str:
+def digest_of(value: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a table's JSON, independent of its layout.
 
     Raises `UnicodeEncodeError` for text that cannot be encoded.
