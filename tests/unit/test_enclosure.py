@@ -176,7 +176,10 @@ def check_family(family: str, count: int, effort: int | None) -> None:
     assert np.isfinite(pay_low).mean() > 0.95
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family",
+    [pytest.param(name, marks=pytest.mark.slow) if name == "race" else name for name in FAMILIES],
+)
 def test_true_values_are_inside_the_bounds_of_a_few_boxes(family: str) -> None:
     check_family(family, 60, 0)
 

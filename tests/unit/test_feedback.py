@@ -117,7 +117,7 @@ def test_no_deviation_on_the_equilibrium_path_gains_in_numpy(found: rv.Solution)
         assert total(other)[player] <= here[player] + error
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_prohibitive_investment_prices_give_the_race_without_investment() -> None:
     """Every period is the one-period equilibrium in efforts, as play does not end early."""
     game = invest_race(price=1e4)

@@ -117,7 +117,7 @@ def test_derivatives_in_fractions_follow_the_chain_rule() -> None:
     np.testing.assert_allclose(rv.oracles.gradients(game, t), own, rtol=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("exponent", [1.0, 0.6])
 def test_lottery_contests_are_proved_equilibria(exponent: float) -> None:
     game = blotto(PRIZES, exponent)
@@ -177,7 +177,10 @@ LISTS: dict[str, tuple[Callable[[], Any], list[Any]]] = {
 
 @pytest.mark.parametrize(
     "name",
-    [name if name == "coordination" else pytest.param(name, marks=pytest.mark.nightly) for name in LISTS],
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "coordination" else pytest.mark.nightly)
+        for name in LISTS
+    ],
 )
 def test_lists_are_complete_and_equal_closed_forms(name: str) -> None:
     make, known = LISTS[name]

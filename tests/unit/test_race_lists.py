@@ -230,7 +230,7 @@ def test_no_equilibrium_of_a_grid_in_logs_is_missing() -> None:
     assert np.max(np.abs(logs[near - 1] - np.log(found.equilibria[0]).ravel())) < logs[1] - logs[0]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_list_of_a_symmetric_race_is_its_closed_form() -> None:
     game = race()
     found = rv.enumerate(game, max_seconds=None)

@@ -116,7 +116,7 @@ CASES: dict[Any, tuple[list[list[float]], bool, str]] = {
     flat_at_a_bound: ([[0.0, 0.0]], False, "undecided"),
     false_derivative: ([[0.4, 0.4]], True, "every box is decided"),
 }
-COST = {tied: (), undefined: pytest.mark.slow, nearly_tied: pytest.mark.slow}
+COST = {tied: pytest.mark.slow, undefined: pytest.mark.slow, nearly_tied: pytest.mark.slow}
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ class Alone(eqx.Module):
         (peaks, 0.31, None),
         pytest.param(two_sided, 0.4, 0.4, marks=pytest.mark.slow),
         pytest.param(closed, 0.5, None, marks=pytest.mark.slow),
-        (open_, 0.5 + 1e-9, None),
+        pytest.param(open_, 0.5 + 1e-9, None, marks=pytest.mark.slow),
     ],
 )
 def test_the_best_strategy_of_a_player_alone_may_be_at_a_kink_but_not_at_a_jump(

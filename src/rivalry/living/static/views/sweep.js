@@ -113,8 +113,8 @@ export default {
         return (/** @type {number} */ k) => solid[word(k)] ?? solid.done;
       }
       const numbers = name === "regret" ? regret : data.values.find((/** @type {any} */ one) => `value ${one.name}` === name).data;
-      const known = numbers.filter((/** @type {any} */ one) => one !== null);
-      const [low, high] = [Math.min(...known), Math.max(...known)];
+      let low = Infinity, high = -Infinity;
+      for (const one of numbers.filter((/** @type {any} */ one) => one !== null)) [low, high] = [Math.min(low, one), Math.max(high, one)];
       key.replaceChildren(el("li", {}, format(low, 4), el("span", { class: "rv-scale", "aria-hidden": "true" }), format(high, 4)));
       const blank = resolve(root, "--rv-line");
       return (/** @type {number} */ k) => (numbers[k] === null ? blank : shade((numbers[k] - low) / (high - low || 1)));
@@ -143,7 +143,7 @@ export default {
       under.style.setProperty("padding-inline-start", `${label}px`);
       under.style.setProperty("max-width", `${label + columns * tile}px`);
       const ends = [0, columns - 1].map((k) => named({ ...across, name: "algorithm" }, across.values[k]));
-      under.append(el("span", {}, ends[0]), el("span", {}, `${across.name} →${rows ? `, rows: ${rows}` : ""}`), el("span", {}, ends[1]));
+      under.append(el("span", {}, ends[0]), el("span", {}, ends[1]), el("span", {}, `${across.name} →${rows ? `, rows: ${rows}` : ""}`));
     };
 
     /** Draw the visible rows; only they are ever drawn. */
