@@ -348,7 +348,7 @@ def test_cells_fill_in_while_they_are_watched(open_view: Any) -> None:
     view.get_by_label("Colour").select_option(label="threshold")
     view.locator(".rv-cells").focus()
     page.keyboard.press("ArrowRight")
-    assert "Cell left" in view.locator(".rv-card").inner_text()
+    assert "Not computed" in view.locator(".rv-card").inner_text()
     figure = {"view": "sweep", "title": "Cells", "text": "2 of 3 cells are computed.", "data": content(2)}
     page.evaluate("(figure) => { model.set('figure', figure); model.save_changes(); }", figure)
     assert "2 of 3 cells are computed." in view.inner_text()

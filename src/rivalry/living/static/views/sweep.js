@@ -194,16 +194,18 @@ export default {
       const rows = [["state", state[k]], ["status", status[k]], ["largest regret", format(regret[k], 4)],
         ["bound", bound[k] === null ? (regret[k] === null ? "–" : "∞") : format(bound[k], 4)], ["coverage", coverage[k]],
         ...data.values.map((/** @type {any} */ one) => [one.label, format(one.data[k])])];
+      /** @type {Record<string, string>} */
+      const words = { done: "no certificate", left: "not computed" };
       const says = JSON.stringify([id[k], claim[k], rows]);
       if (said !== says) detail.replaceChildren( // it is read aloud, and holds a button that may be in use
         el("div", { class: "rv-heading" }, places.map((/** @type {any} */ [axis, value]) => named(axis, value)).join(", ") || "the only cell"),
-        el("div", { class: "rv-claim-word" }, claim[k] ?? (state[k] === "done" ? "no certificate" : `cell ${state[k]}`)),
+        el("div", { class: "rv-claim-word" }, claim[k] ?? (words[state[k]] ?? `cell ${state[k]}`)),
         el("table", { class: "rv-table" }, el("tbody", {}, rows.filter(([, value]) => value && value !== "–")
           .map(([name, value]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, value))))),
         el("div", { class: "rv-note" }, "cell ", el("code", {}, id[k])),
         el("div", { class: "rv-heading" }, "Repeat it"),
         el("code", { class: "rv-command" }, [data.command, ...options].join(" ")));
-      if (said !== says && model.get("host") === "workbench") detail.append(button("Open the cell", () => remember(k, true)));
+      if (said !== says && model.get("host") === "workbench" && state[k] !== "left") detail.append(button("Open the cell", () => remember(k, true)));
       said = says;
       if (save) remember(k, false);
       if (plan) draw();
