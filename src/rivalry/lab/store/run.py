@@ -524,7 +524,8 @@ class Run:
         head = {key: value for key, value in self.head.items() if key != "cells"}
         parts = [part.source() for part in self.parts().values()]
         cells = [sorted(states.items()), self._cell_files.digest, aside]
-        return files.digest_of({"head": [head, self.text, version("rivalry")], "cells": cells, "parts": parts})
+        seen = {"head": [head, self.text, version("rivalry")], "cells": cells, "parts": parts}
+        return files.digest_of(seen)
 
     def is_reported(self) -> bool:
         """Return whether the report, the figures and the dataset are those of the stored cells."""
