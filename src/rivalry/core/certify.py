@@ -113,6 +113,8 @@ def certificate(
     rounding: Rounding = (
         (every.pop() if len(every) == 1 else "floating point") if np.isfinite(bound).any() else ""
     )
+    if rounding == "outward":  # the difference is rounded too
+        bound = np.where(bound > 0, np.nextafter(bound, np.inf), bound)
     result = Certificate(regret, bound, weakest, weak.method, allowed, at_stake, rounding)
     return _with_proof(game, x, result) if proof else result
 

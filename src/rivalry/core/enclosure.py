@@ -362,6 +362,10 @@ def _cond(run: Comparisons, operands: list[Any], params: Any) -> list[Any]:
     return [choose(run, which, [interval(case) for case in cases]) for cases in zip(*found, strict=True)]
 
 
+GUIDES = ("stop_gradient", "custom_jvp", "custom_vjp")
+"""Operations whose derivatives may be other than those of their values."""
+
+
 class Traced(NamedTuple):
     """A function with everything that only guides differentiation made explicit."""
 
@@ -434,7 +438,7 @@ def _replay(
             found = [jnp.where(a > b if name == "max" else a < b, a, b)]
         elif name in ("reduce_max", "reduce_min") and any(each):
             found = [_fold(operands[0], params["axes"], name == "reduce_max")]
-        elif name == "cond" and not each[0] and "stop_gradient" in str(params):
+        elif name == "cond" and not each[0] and any(word in str(params) for word in GUIDES):
             # every branch, of which the index takes one
             branches = [
                 _replay(one.jaxpr, one.consts, operands[1:], each[1:], seen, shifts)
@@ -442,8 +446,9 @@ def _replay(
             ]
             found = [jax.lax.select_n(operands[0], *cases) for cases in zip(*branches, strict=True)]
         else:
-            if name in ("scan", "cond", "while") and "stop_gradient" in str(params):
-                raise Unsupported(f"no bound: stop_gradient within {name}")
+            if name in ("scan", "cond", "while"):
+                for word in (word for word in GUIDES if word in str(params)):
+                    raise Unsupported(f"no bound: {word} within {name}")
             result = equation.primitive.bind(*operands, **params)
             found = list(result) if equation.primitive.multiple_results else [result]
         values.update(zip(equation.outvars, found, strict=True))

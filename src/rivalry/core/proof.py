@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 BATCH = 256  # boxes per call of a compiled program
 INFLATE = 0.1  # of the range: the first box in which uniqueness is tried
 NEAR = 1e-3  # of the range: a longer step of Newton's method leads to another place
+SAMPLED = 0.6180339887  # of a box: the place inside at which shifts are tried
 THICK = 1e-12  # of the range: depth of the layer along a bound whose derivatives count as those at the bound
 
 
@@ -138,7 +139,11 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
     inside = THICK * (at.high - at.low)
     thick = Interval(jnp.where(side > 0, low - inside, low), jnp.where(side < 0, high + inside, high))
     (slope, jacobian, _), decided = enclose(every, shifts, mid)(shifts, thick)
-    decided = decided & payoffs.cancels(shifts[0], low) & gradients.cancels(shifts[1], high)
+    for traced, held in zip((payoffs, gradients), shifts, strict=True):
+        if held:  # at corners some factors vanish, and in a small box shifts hardly move
+            ends = jnp.stack([low, at.low]), jnp.stack([high, at.high])
+            points = jnp.concatenate([*ends, ends[0] + SAMPLED * (ends[1] - ends[0])])
+            decided = decided & jnp.all(jax.vmap(partial(traced.cancels, held))(points))
     (residual,), _ = enclose(slopes, shifts, mid)(shifts, Interval(mid, mid))
     # moves from the midpoint to the ends of the box
     away = intervals.subtract(box, centre)
