@@ -342,3 +342,39 @@ def own_gains(rule: Any, x: np.ndarray) -> np.ndarray:
 
 def best_gain(rule: Any, x: np.ndarray) -> float:
     return float(np.max(own_gains(rule, x)))
+
+
+@jax.custom_jvp
+def hidden_peak(x: jax.Array) -> jax.Array:
+    """A narrow peak whose derivative is said to be zero."""
+    return 2 * jnp.exp(-(((x - 0.3033) / 1e-4) ** 2))
+
+
+hidden_peak.defjvp(lambda at, moved: (hidden_peak(*at), 0.0 * moved[0]))
+
+
+def repeated_peak(own: jax.Array) -> jax.Array:
+    added = jax.lax.scan(lambda sum_, _: (sum_ + hidden_peak(own), None), 0.0 * own, None, length=2)
+    return -((own - 0.5) ** 2) + added[0]
+
+
+@pytest.mark.slow
+def test_false_derivatives_within_loops_are_refused() -> None:
+    game = Alone(repeated_peak)
+    found = rv.certificate(game, jnp.array([[0.5]]), proof=True)
+    assert found.coverage == "lower bound"
+    assert found.method.endswith("no bound: custom_jvp within scan")
+
+
+@pytest.mark.slow
+def test_shifts_that_matter_are_not_taken_to_cancel() -> None:
+    """The payoff vanishes at the lower bounds, and its derivative at the upper ones."""
+
+    def rule(own: Any, other: Any) -> Any:
+        return -0.1 * own + (own - own * own / 2) * jax.lax.stop_gradient(other)
+
+    found = rv.enumerate(Duopoly(rule), max_seconds=10.0)
+    assert not found.complete
+    assert len(found.equilibria) == 0
+    boxes = found.undecided.reshape(-1, 2, 2)  # [box choice end]
+    assert any((box[:, 0] <= 0.1127).all() and (box[:, 1] >= 0.1127).all() for box in boxes)
