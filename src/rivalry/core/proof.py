@@ -139,11 +139,11 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
     inside = THICK * (at.high - at.low)
     thick = Interval(jnp.where(side > 0, low - inside, low), jnp.where(side < 0, high + inside, high))
     (slope, jacobian, _), decided = enclose(every, shifts, mid)(shifts, thick)
-    for traced, held in zip((payoffs, gradients), shifts, strict=True):
-        if held:  # at corners some factors vanish, and in a small box shifts hardly move
+    for traced, fixed_shifts in zip((payoffs, gradients), shifts, strict=True):
+        if fixed_shifts:  # at corners some factors vanish, and in a small box shifts hardly move
             ends = jnp.stack([low, at.low]), jnp.stack([high, at.high])
             points = jnp.concatenate([*ends, ends[0] + SAMPLED * (ends[1] - ends[0])])
-            decided = decided & jnp.all(jax.vmap(partial(traced.cancels, held))(points))
+            decided = decided & jnp.all(jax.vmap(partial(traced.cancels, fixed_shifts))(points))
     (residual,), _ = enclose(slopes, shifts, mid)(shifts, Interval(mid, mid))
     # moves from the midpoint to the ends of the box
     away = intervals.subtract(box, centre)
