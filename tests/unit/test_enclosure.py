@@ -10,9 +10,10 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.core.enclosure import enclose, without_shifts
+from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
 from rivalry.core.jax import compiled, jax
+from rivalry.core.shifts import shifted
 from tests.unit.test_interval_arithmetic import outside, samples
 
 flint = pytest.importorskip("flint")
@@ -94,6 +95,7 @@ def cournot() -> tuple[Any, Payoffs]:
     return game, payoffs
 
 
+COSTS = {"logit": pytest.mark.slow, "race": pytest.mark.nightly}
 FAMILIES: dict[str, tuple[Callable[[], tuple[Any, Payoffs]], float, float]] = {
     "gaussian": (gaussian, 0.0, 1.0),
     "race": (race, 0.05, 5.0),
@@ -108,8 +110,8 @@ def bounds(game: Any, low: np.ndarray, high: np.ndarray, effort: int | None) -> 
 
     def one(low: Any, high: Any) -> list[Any]:
         mid = low / 2 + high / 2
-        pay = without_shifts(lambda y: game.payoffs(y.reshape(shape)), mid)
-        slope = without_shifts(lambda y: oracles.gradients(game, y.reshape(shape)).ravel(), mid)
+        pay = shifted(lambda y: game.payoffs(y.reshape(shape)), mid)
+        slope = shifted(lambda y: oracles.gradients(game, y.reshape(shape)).ravel(), mid)
         shifts = pay.shifts(mid), slope.shifts(mid)
 
         def every(shifts: Any, y: Any) -> Any:
@@ -178,7 +180,7 @@ def check_family(family: str, count: int, effort: int | None) -> None:
 
 @pytest.mark.parametrize(
     "family",
-    [pytest.param(name, marks=pytest.mark.slow) if name == "race" else name for name in FAMILIES],
+    [pytest.param(name, marks=COSTS[name]) if name in COSTS else name for name in FAMILIES],
 )
 def test_true_values_are_inside_the_bounds_of_a_few_boxes(family: str) -> None:
     check_family(family, 60, 0)

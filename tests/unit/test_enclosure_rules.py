@@ -53,10 +53,11 @@ def test_a_jump_or_kink_in_the_box_is_reported_and_all_values_are_inside(name: s
     assert not decided
     inside = LOW + (HIGH - LOW) * np.random.default_rng(0).random((200, 2))
     values = np.asarray(jax.vmap(function)(jnp.asarray(inside)))
-    assert np.all(values >= low)
-    assert np.all(values <= high)
-    assert np.all(np.isfinite(low))
-    assert np.all(np.isfinite(high))
+    if name == "derivative of the largest":  # divided by their number, which the intervals let be zero
+        assert np.all(np.isnan(low) & np.isnan(high))
+        return
+    assert np.all((values >= low) & (values <= high))
+    assert np.all(np.isfinite(low) & np.isfinite(high))
 
 
 @pytest.mark.parametrize("name", JUMPS)
@@ -119,7 +120,15 @@ UNKNOWN: dict[str, Callable[[Any], Any]] = {
     "difference of infinite numbers": lambda x: jnp.exp(1e4 * x[0]) - jnp.exp(1e4 * x[1]),
     "a number that is none": lambda x: x[0] + jnp.nan,
     "sorted numbers": lambda x: jnp.sort(jnp.log(x - 0.3))[0],
+    "quotients by a constant zero": lambda x: (x[0] + 1) / jnp.zeros(()) - (x[0] + 2) / jnp.zeros(()),
+    "difference of a guarded number": lambda x: difference_if_above_two(1 / (x[0] - 0.3)),
 }
+
+
+def difference_if_above_two(y: Any) -> Any:
+    """Return 0, or none at all where a number is infinite: no bound depends on its size."""
+    chosen = jnp.where(y > 2, y, 1.0)
+    return jnp.tanh(chosen - chosen)
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
@@ -129,6 +138,15 @@ def test_nothing_is_claimed_where_a_payoff_may_not_be_a_number(name: str) -> Non
     assert not np.isfinite(high)
     assert not low > 0
     assert not high < 0
+
+
+def test_a_number_above_minus_infinity_is_finite() -> None:
+    def failure(x: Any) -> Any:
+        own, other = 0.5 * jnp.log(x)
+        return jax.nn.sigmoid(own - 1.5 * jnp.where(other > -jnp.inf, other, 0.0))
+
+    low, high, _ = bounds(failure, [0.0, 0.0], [1.0, 1.0])
+    assert 0 <= low <= high <= 1
 
 
 def test_products_and_quotients_of_zero_have_roots() -> None:
@@ -149,7 +167,52 @@ def test_an_infinite_payoff_has_no_finite_bound_and_an_overflow_none_that_is_too
     assert high == np.inf
 
 
+def test_integers_that_wrap_have_all_their_values() -> None:
+    def wrapped(x: Any) -> Any:
+        return ((x[0] > 0.31).astype(jnp.uint8) - (x[0] > 0.3).astype(jnp.uint8)).astype(float)
+
+    low, high, decided = bounds(wrapped)  # 255 between 0.3 and 0.31
+    assert (low, high, decided) == (0, 255, False)
+    low, high, _ = bounds(lambda x: jnp.where(x[0] > 0.3, -56, 0).astype(jnp.uint8).astype(float))
+    assert low <= 0
+    assert high >= 200
+
+
+def test_one_entry_stands_for_several_in_products() -> None:
+    def several(x: Any) -> Any:
+        one = x[:1]
+        return jnp.stack([jnp.sum((jnp.ones(3) - one) * one), jnp.sum(2 * one * one * (jnp.ones(3) - one))])
+
+    low, high, _ = bounds(several, [0.2, 0.0], [0.3, 0.0])
+    for at in (0.2, 0.25, 0.3):
+        values = 3 * at * (1 - at) * np.array([1, 2 * at])
+        assert np.all((low <= values) & (values <= high))
+
+
+def test_a_number_that_is_none_equals_no_other() -> None:
+    def equal(x: Any) -> Any:
+        maybe = jnp.log(x[0] - 0.3)
+        return jnp.where(jnp.where(x[1] > 0, maybe, 0.0) == maybe, 1.0, 0.0)
+
+    assert bounds(equal)[0] == 0
+    low, high, _ = bounds(lambda x: jnp.max(shifted_maximum(jnp.log(x[:1] - 0.3), x)))
+    assert np.isnan(low)
+    assert np.isnan(high)
+
+
+def shifted_maximum(one: Any, several: Any) -> Any:
+    return jnp.maximum(one - 9.0, several)
+
+
 REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "truth value of a branch": (
+        lambda x: jax.lax.cond(x[1] > 0, lambda s: s >= 0.3, lambda s: s < 0.3, x[0]).astype(float),
+        "a choice between truth values",
+    ),
+    "system given as a function": (
+        lambda x: jax.scipy.sparse.linalg.cg(lambda v: (0.5 + x[0]) * v, jnp.ones(2))[0][0],
+        "a linear system that is given as a function",
+    ),
     "index": (lambda x: x[(2 * x[0]).astype(int)], "an index of"),
     "argmax": (lambda x: x[jnp.argmax(x)], "argmax has no interval form"),
     "order": (lambda x: x[jnp.argsort(x)][0], "the order of numbers"),
@@ -189,6 +252,7 @@ def test_the_solution_of_linear_equations_is_verified() -> None:
     assert np.all(np.isnan(bounds(solved, [0.5, 1.0], [1.0, 2.0])[0]))  # singular inside
 
 
+@pytest.mark.slow
 def test_products_over_choices_and_running_sums_and_products() -> None:
     inside = LOW + (HIGH - LOW) * np.random.default_rng(1).random((100, 2))
 

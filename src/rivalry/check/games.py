@@ -43,7 +43,7 @@ Strategies = Float[Array, "point axis"]
 def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     """Check all members of a game that solvers and certificates rely on, at random profiles.
 
-    A `PopulationGame` is checked by `check_population`. Of an `AgentGame` the world and metrics are checked.
+    A `PopulationGame` is checked by `check_population`. For an `AgentGame` the world and metrics are checked.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     Raises
     ------
     Unfit
-        If a check fails. One line: the call, what it returned, and what is required.
+        If a check fails. The message is one line: the call, what it returned, and what is required.
 
     Examples
     --------

@@ -28,7 +28,7 @@ def check_method(method: Any, game: Any = None, *, seed: int = 0) -> tuple[str, 
     method : Method or Learner
         The method.
     game : Game, optional
-        A game that the method is for. Default: a Cournot duopoly; for learners rock, paper, scissors.
+        A game that the method can take. Default: a Cournot duopoly; for learners, rock-paper-scissors.
     seed : int
         Seed of the run.
 
@@ -40,7 +40,7 @@ def check_method(method: Any, game: Any = None, *, seed: int = 0) -> tuple[str, 
     Raises
     ------
     Unfit
-        If a check fails. One line: the call, what it returned, and what is required.
+        If a check fails. The message is one line: the call, what it returned, and what is required.
 
     Examples
     --------

@@ -56,7 +56,7 @@ def check_population(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     Raises
     ------
     Unfit
-        If a check fails. One line: the call, what it returned, and what is required.
+        If a check fails. The message is one line: the call, what it returned, and what is required.
 
     Examples
     --------

@@ -21,7 +21,7 @@ from rivalry.core.reparametrisation import (
     unconstrained_game,
 )
 from rivalry.core.results import COVERAGES, ROUNDING, Certificate, Rounding
-from rivalry.core.space import Simplex
+from rivalry.core.space import Box, Simplex
 from rivalry.core.validate import check_keywords
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def certificate(
     Returns
     -------
     Certificate
-        Regrets are searched over the player's whole strategy space; without a proof the bound is infinite.
+        Regrets are searched over each player's whole strategy space; where nothing is proved the bound is
+        infinite.
 
     Raises
     ------
@@ -269,6 +270,8 @@ def unproved_response(game: Game, x: Profile, player: int, points: int) -> Respo
 def _with_bound(game: Game, x: Profile, player: int, found: Response) -> Response:
     """Return a searched response with a bound by branch and bound, where boxes of few choices are bounded."""
     assert found.tried is not None
+    if not _free_axes(game, player):
+        return found._replace(bound=found.payoff, coverage="exact", method="one strategy", rounding="outward")
     stake = payoff_at_stake(found.tried[np.isfinite(found.tried)], found.payoff)
     if payoff_bound.knows(game):
         strategy, payoff, bound = _branch_and_bound(game, x, player, found, stake, enclosed=False)
@@ -319,10 +322,20 @@ def _enclosed_response(game: Game, x: Any, player: int, found: Response) -> Resp
     return enclosed
 
 
+def _free_axes(game: Game, player: int) -> int:
+    """Return on how many axes a player chooses; the last share is what the others leave."""
+    space: Any = game.space
+    if isinstance(space, Simplex):
+        return space.sizes[player] - 1
+    if not isinstance(space, Box):
+        return int(np.sum(np.asarray(space.mask)[player]))
+    free = np.asarray(space.low)[player] < np.asarray(space.high)[player]
+    return int(np.sum(np.asarray(space.mask)[player] & free))
+
+
 def _few_axes(game: Game, player: int) -> bool:
     """Return whether a player has so few choices that boxes of them can be searched."""
-    fixed = isinstance(game.space, Simplex)  # the last share is what the others leave
-    return int(np.sum(np.asarray(game.space.mask)[player])) - fixed <= ENCLOSED_AXES
+    return _free_axes(game, player) <= ENCLOSED_AXES
 
 
 def search_grid(game: Game, player: int, points: int) -> Array:
@@ -341,8 +354,8 @@ def search_grid(game: Game, player: int, points: int) -> Array:
 def concrete_profile(game: Game, x: Any) -> Any:
     """Return a concrete profile as the array type that `payoffs` and the oracles of a game take.
 
-    The array is NumPy's for games with `numpy_payoffs`, otherwise JAX's. Arrays of the right shape are not
-    checked; lists, labelled arrays and arrays of another shape are.
+    The array is NumPy's for games with `numpy_payoffs`, otherwise JAX's. Arrays may be outside the space by
+    rounding, and contain NaN, of which nothing is claimed.
 
     Raises
     ------
@@ -352,9 +365,22 @@ def concrete_profile(game: Game, x: Any) -> Any:
     register_plain(game)
     if not (is_jax_array(x) or isinstance(x, np.ndarray)) or x.shape != game.space.shape:
         x = game.space.check(x, "profile")
+    elif _is_outside(game.space, np.asarray(x, dtype=float)):
+        game.space.check(x, "profile")
     if numpy_payoffs.knows(game):
         return np.asarray(x, dtype=float)
-    return x if is_jax_array(x) else put(np.asarray(x, dtype=float))
+    return x if is_jax_array(x) and x.dtype == float else put(np.asarray(x, dtype=float))
+
+
+def _is_outside(space: Any, x: np.ndarray) -> bool:
+    """Return whether numbers are outside a space by more than rounding."""
+    if not np.all(np.isfinite(x)):
+        return False
+    slack = 1e-9 * np.maximum(1.0, np.abs(x))
+    if isinstance(space, Simplex):
+        return bool(np.any(x < -slack) or np.any(np.abs(x.sum(axis=1) - 1) > 1e-6))
+    low, high = np.asarray(space.low), np.asarray(space.high)
+    return bool(np.any((x < low - slack) | (x > high + slack)))
 
 
 def _nearest_best(strategies: np.ndarray, payoffs: np.ndarray, here: np.ndarray, tie: float) -> np.ndarray:

@@ -8,7 +8,7 @@ the intervals leave undecided gives the hull of both branches and is reported: d
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, SupportsIndex
+from typing import Any, NamedTuple
 
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
@@ -18,6 +18,7 @@ from rivalry.core.dispatch import Unsupported
 from rivalry.core.interval_rules import (
     ENDS,
     FEW,
+    FINITE,
     INTEGER,
     RULES,
     Comparisons,
@@ -29,7 +30,6 @@ from rivalry.core.intervals import Interval, interval
 from rivalry.core.jax import jax, jnp
 
 STEPS = 1000  # of a loop that is unrolled
-CANCELLED = 1e-9  # relative difference of payoffs with other shifts, from rounding alone
 UNKNOWNS = 64  # of a system of linear equations
 ORDERS = (1.0, 2.0, 3.0)  # of derivatives of `digamma` whose error is measured
 
@@ -110,9 +110,18 @@ def enclose(function: Callable[..., Any], *examples: Any) -> Callable[..., tuple
             if isinstance(one, Interval) and one.low.dtype == bool:
                 run.moves = one.moves
                 run.note(one)
-        return [interval(one) for one in found], run.decided
+        return [_numbers(interval(one)) for one in found], run.decided
 
     return evaluate
+
+
+def _numbers(one: Interval) -> Interval:
+    """Return an interval of which nothing is known where one end is NaN: it may contain NaN."""
+    if one.low.dtype == bool:
+        return one
+    unknown = jnp.isnan(one.low) | jnp.isnan(one.high)
+    low, high = (jnp.where(unknown, jnp.nan, end) for end in (one.low, one.high))
+    return Interval(low, high, one.positive)
 
 
 class _Rough(NamedTuple):
@@ -137,9 +146,13 @@ def _evaluate(run: Comparisons, jaxpr: Any, consts: Sequence[Any], given: Sequen
         operands = [read(atom) for atom in equation.invars]
         moves = run.moves = any(one.moves for one in operands if isinstance(one, Interval))
         found = _apply(run, equation, operands)
+        infinite = intervals.signs(*(one for one in operands if isinstance(one, Interval)))
         for one in found:
             if isinstance(one, Interval):
                 one.moves = moves
+                if one.infinite is None:
+                    finite = not infinite or equation.primitive.name in FINITE
+                    one.infinite = intervals.NONE if finite else intervals.BOTH
         values.update(zip(equation.outvars, found, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
 
@@ -196,7 +209,19 @@ def _apply(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
         operands = [interval(one) for one in operands]
         operands = [operands[0]] * 2 if same else operands
     found = RULES[name](run, *operands, **params)
-    return found if isinstance(found, list) else [found]
+    each = found if isinstance(found, list) else [found]
+    return [_wrapped(one, of.aval.dtype) for one, of in zip(each, equation.outvars, strict=True)]
+
+
+def _wrapped(one: Interval, dtype: Any) -> Interval:
+    """Return integers; where they may exceed the largest of their kind, any of these."""
+    if not jnp.issubdtype(dtype, jnp.integer):
+        return one
+    smallest, largest = float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
+    fits = (one.low >= smallest) & (one.high <= largest)
+    found = Interval(jnp.where(fits, one.low, smallest), jnp.where(fits, one.high, largest))
+    found.infinite = intervals.NONE
+    return found
 
 
 def _bind(primitive: Any, operands: Sequence[Any], params: Any) -> list[Any]:
@@ -253,10 +278,13 @@ def _move(primitive: Any, operands: list[Any], params: Any) -> list[Any]:
             **params,
         )
         ends.append(list(found) if primitive.multiple_results else [found])
-    positive = all(one.positive for one in shifted if isinstance(one, Interval))
+    ranges = [one for one in shifted if isinstance(one, Interval)]
+    positive = all(one.positive for one in ranges)
     found = [Interval(low, high, positive) for low, high in zip(*ends, strict=True)]
     if len(shifted) == 1 and shifted[0].low is shifted[0].high:
         found = [Interval(one.low, one.low, positive) for one in found]
+    for one in found:
+        one.infinite = intervals.signs(*ranges)
     origin = shifted[0].origin
     if primitive.name in ("broadcast_in_dim", "reshape") and origin:
         found[0].origin = origin if is_repeated(origin, primitive.name, params) else None
@@ -274,6 +302,19 @@ def _polygamma(order: Any, a: Any) -> Interval:
     return intervals.polygamma(order, interval(a))
 
 
+def _multiplies(called: ClosedJaxpr) -> bool:
+    """Return whether operations multiply numbers by the entries of one matrix, as they are."""
+    names = [one.primitive.name for one in called.jaxpr.eqns]
+    products = names.count("dot_general")
+    bodies = [
+        one.params[CALLS[one.primitive.name]] for one in called.jaxpr.eqns if one.primitive.name in CALLS
+    ]
+    known = {"dot_general", "transpose", "squeeze", "reshape", "broadcast_in_dim", *CALLS}
+    if not set(names) <= known or products + len(bodies) != 1:
+        return False
+    return all(isinstance(one, ClosedJaxpr) and _multiplies(one) for one in bodies)
+
+
 def _solve(run: Comparisons, operands: list[Any], params: Any) -> Interval:
     """Return the solution of a few linear equations ``A x = b``, verified.
 
@@ -283,6 +324,8 @@ def _solve(run: Comparisons, operands: list[Any], params: Any) -> Interval:
     counts, jaxpr = params["const_lengths"], params["jaxprs"].matvec
     *consts, b = [*operands[: counts.matvec], interval(operands[-1])]
     size = int(np.prod(b.shape))
+    if not _multiplies(jaxpr) or any(word in str(params["jaxprs"].solve) for word in ("while", "scan")):
+        raise Unsupported("no bound: a linear system that is given as a function, or solved by iteration")
     if len(operands) != sum(counts) + 1 or size > UNKNOWNS:
         raise Unsupported(f"no bound: a system of {size} linear equations; at most {UNKNOWNS} are solved")
     for one in consts:
@@ -335,7 +378,9 @@ def _scan(run: Comparisons, operands: list[Any], params: Any) -> list[Any]:
     for column in zip(*rows, strict=True):
         each = [interval(one) for one in column]
         low, high = (jnp.stack([getattr(one, end) for one in each]) for end in ENDS)
-        stacked.append(Interval(low, high, all(one.positive for one in each)))
+        whole = Interval(low, high, all(one.positive for one in each))
+        whole.infinite = intervals.signs(*each)
+        stacked.append(whole)
     return [*carry, *stacked]
 
 
@@ -343,7 +388,7 @@ def _entry(one: Any, k: int) -> Any:
     """Return row k; a known number stays known."""
     if isinstance(one, Interval):
         found = Interval(one.low[k], one.high[k], one.positive)
-        found.moves = one.moves
+        found.moves, found.infinite = one.moves, one.infinite
         return found
     return one[k] if isinstance(one, jax.core.Tracer) else np.asarray(one)[k]
 
@@ -360,115 +405,3 @@ def _cond(run: Comparisons, operands: list[Any], params: Any) -> list[Any]:
     if which.low.dtype == bool:
         which = Interval(which.low.astype(float), which.high.astype(float))
     return [choose(run, which, [interval(case) for case in cases]) for cases in zip(*found, strict=True)]
-
-
-GUIDES = ("stop_gradient", "custom_jvp", "custom_vjp")
-"""Operations whose derivatives may be other than those of their values."""
-
-
-class Traced(NamedTuple):
-    """A function with everything that only guides differentiation made explicit."""
-
-    call: Callable[..., Any]  # of the arguments and the shifts
-    shifts: Callable[..., list[Any]]  # of the arguments
-
-    def cancels(self, shifts: Any, *given: Any) -> Any:
-        """Return whether the function at given arguments is the same with these shifts as with its own.
-
-        A payoff in which `jax.lax.stop_gradient` is no shift has no bound.
-        """
-        if not jax.tree.leaves(shifts):
-            return jnp.asarray(True)
-        here, own = self.call(shifts, *given)[0], self.call(self.shifts(*given), *given)[0]
-        same = jnp.abs(here - own) <= CANCELLED * (1 + jnp.abs(own))
-        return jnp.all(same | ~jnp.isfinite(own) | ~jnp.isfinite(here))
-
-
-def without_shifts(function: Callable[..., Any], *examples: Any, about: int = 0) -> Traced:
-    """Return a function whose arguments of `jax.lax.stop_gradient` are arguments of its own.
-
-    Such numbers cancel: those that logarithms are shifted by. Derivatives that JAX computes are those of the
-    function with the shifts held fixed. They are taken in argument ``about``.
-    """
-    traced = jax.make_jaxpr(function)(*examples)
-    moving = [k == about for k in range(len(examples))]
-
-    def run(given: Sequence[Any], shifts: Sequence[Any] | None) -> tuple[list[Any], list[Any]]:
-        seen: list[Any] = []
-        found = _replay(traced.jaxpr, traced.consts, given, moving, seen, shifts)
-        return found, seen
-
-    return Traced(lambda shifts, *given: run(given, shifts)[0], lambda *given: run(given, None)[1])
-
-
-def _replay(
-    jaxpr: Any, consts: Any, given: Any, moving: Any, seen: list[Any], shifts: Sequence[Any] | None
-) -> list[Any]:
-    """Evaluate operations with every custom derivative replaced by the function's own.
-
-    A maximum of numbers that are ``moving`` is a choice by a comparison: where the comparison is decided, the
-    derivative is that of one side.
-    """
-    values: dict[Any, Any] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *given], strict=True))
-    depends = {one for one, moves in zip(jaxpr.invars, moving, strict=True) if moves}
-
-    def read(atom: Any) -> Any:
-        return values[atom] if _is_variable(atom) else atom.val
-
-    for equation in jaxpr.eqns:
-        operands = [read(atom) for atom in equation.invars]
-        name, params = equation.primitive.name, equation.params
-        each = [_is_variable(atom) and atom in depends for atom in equation.invars]
-        if any(each):
-            depends.update(equation.outvars)
-        if name in CALLS:
-            called = params[CALLS[name]]
-            closed = isinstance(called, ClosedJaxpr)
-            body, own = (called.jaxpr, called.consts) if closed else (called, ())
-            if name == "custom_jvp_call" and body.debug_info.func_name == "logaddexp" and len(operands) == 2:
-                # smooth, unlike the larger of the two that JAX takes out of it
-                top = _shift(jnp.maximum(*operands), seen, shifts)
-                found = [top + jnp.log(jnp.exp(operands[0] - top) + jnp.exp(operands[1] - top))]
-            else:
-                found = _replay(body, own, operands, each, seen, shifts)
-        elif name == "stop_gradient":
-            found = [_shift(operands[0], seen, shifts)]
-        elif name in ("max", "min") and any(each):
-            a, b = operands
-            found = [jnp.where(a > b if name == "max" else a < b, a, b)]
-        elif name in ("reduce_max", "reduce_min") and any(each):
-            found = [_fold(operands[0], params["axes"], name == "reduce_max")]
-        elif name == "cond" and not each[0] and any(word in str(params) for word in GUIDES):
-            # every branch, of which the index takes one
-            branches = [
-                _replay(one.jaxpr, one.consts, operands[1:], each[1:], seen, shifts)
-                for one in params["branches"]
-            ]
-            found = [jax.lax.select_n(operands[0], *cases) for cases in zip(*branches, strict=True)]
-        else:
-            if name in ("scan", "cond", "while"):
-                for word in (word for word in GUIDES if word in str(params)):
-                    raise Unsupported(f"no bound: {word} within {name}")
-            result = equation.primitive.bind(*operands, **params)
-            found = list(result) if equation.primitive.multiple_results else [result]
-        values.update(zip(equation.outvars, found, strict=True))
-    return [read(atom) for atom in jaxpr.outvars]
-
-
-def _shift(value: Any, seen: list[Any], shifts: Sequence[Any] | None) -> Any:
-    """Return a number that cancels: its own value, which is remembered, or the next of the given ones."""
-    seen.append(value)
-    return value if shifts is None else shifts[len(seen) - 1]
-
-
-def _fold(a: Any, axes: tuple[SupportsIndex, ...], largest: bool) -> Any:
-    """Return the largest or smallest of the numbers along axes, by comparisons of halves."""
-    for axis in sorted(map(int, axes), reverse=True):
-        while a.shape[axis] > 1:
-            half = a.shape[axis] // 2
-            one, other = (jax.lax.slice_in_dim(a, k, k + half, axis=axis) for k in (0, half))
-            rest = jax.lax.slice_in_dim(a, 2 * half, a.shape[axis], axis=axis)
-            chosen = jnp.where(one > other if largest else one < other, one, other)
-            a = jnp.concatenate([chosen, rest], axis=axis)
-        a = jnp.squeeze(a, axis)
-    return a

@@ -39,13 +39,18 @@ class Comparisons:
 
 def _less(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     # negated: a comparison with NaN is possible, never certain
-    found = Interval(a.high < b.low, ~(a.low >= b.high))
+    found = Interval((a.high < b.low) & _is_known(a.low, b.high), ~(a.low >= b.high))
     found.origin = ("less", a, b)
     return found
 
 
 def _less_equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
-    return Interval(a.high <= b.low, ~(a.low > b.high))
+    return Interval((a.high <= b.low) & _is_known(a.low, b.high), ~(a.low > b.high))
+
+
+def _is_known(a: Any, b: Any) -> Any:
+    """Return whether neither of two endpoints is NaN."""
+    return (a == a) & (b == b)
 
 
 def _equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
@@ -66,8 +71,15 @@ def _equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
             if one is yes or one is no:
                 certain, possible = _overlap(one, no if one is yes else yes)
                 low, high = (which.low, which.high) if one is yes else (~which.high, ~which.low)
-                return Interval(low | (~high & certain), high | possible)
+                number = ~jnp.isnan(one.low + one.high)
+                return Interval(number & (low | (~high & certain)), high | possible)
     return Interval(*_overlap(a, b))
+
+
+def _is_finite(run: Comparisons, a: Interval) -> Interval:
+    found = Interval(jnp.isfinite(a.low) & jnp.isfinite(a.high), jnp.full(a.shape, True))
+    found.origin = ("finite", a)
+    return found
 
 
 def _is_largest(a: Interval, axis: int, largest: bool) -> tuple[Any, Any]:
@@ -108,31 +120,56 @@ def _stairs(run: Comparisons, a: Interval, step: Callable[[Any], Any]) -> Interv
 
 def _select(run: Comparisons, which: Any, *cases: Any, **_: Any) -> Any:
     every = [interval(case) for case in cases]
-    positive = all(case.positive for case in every)
     if not isinstance(which, Interval):
         low, high = (jax.lax.select_n(which, *(getattr(case, end) for case in every)) for end in ENDS)
-        return Interval(low, high, positive)
+        found = Interval(low, high, all(case.positive for case in every))
+        found.infinite = intervals.signs(*every)
+        return found
     if which.low.dtype != bool:
         raise Unsupported("no bound: a choice between several cases depends on choices of players")
-    other, chosen = every
     run.moves = which.moves
-    run.note(which, _is_one_number(other, chosen))
+    run.note(which, _is_one_number(*every))
+    other, chosen = every
     if which.origin and which.origin[0] == "less":
         smaller, larger = which.origin[1:]
         if _same(smaller, other) and _same(larger, chosen):
             return _maximum(run, other, chosen)
         if _same(smaller, chosen) and _same(larger, other):
             return _minimum(run, other, chosen)
-    both = intervals.hull(every)
-    low, high = (
+    chosen = _guarded(which, chosen)
+    both = intervals.hull([other, chosen])
+    both.low, both.high = (
         jnp.where(which.low, chosen_end, jnp.where(which.high, both_end, other_end))
         for chosen_end, both_end, other_end in (
             (chosen.low, both.low, other.low),
             (chosen.high, both.high, other.high),
         )
     )
-    found = Interval(low, high, positive)
-    found.origin = ("either", which, other, chosen)
+    both.origin = ("either", which, *every)
+    return both
+
+
+def _guarded(which: Interval, chosen: Interval) -> Interval:
+    """Return what is chosen by a comparison: if it is compared itself, the finite numbers for which it holds.
+
+    Nothing is known where it may be infinite, as a number above another may be.
+    """
+    name, *sides = which.origin or ("",)
+    above, below = (name == "less" and sides[k] is chosen for k in (1, 0))
+    if not (above or below or (name == "finite" and sides[0] is chosen)):
+        return chosen
+    largest = np.finfo(float).max
+    low = -np.inf if below else jnp.maximum(sides[0].low, -largest) if above else -largest
+    high = np.inf if above else jnp.minimum(sides[1].high, largest) if below else largest
+    low = jnp.maximum(low, 0.0) if chosen.positive else low
+    found = Interval(jnp.fmax(chosen.low, low), jnp.fmin(chosen.high, high), chosen.positive)
+    if above or below:
+        unknown = jnp.isnan(chosen.low) | jnp.isnan(chosen.high)
+        sign, end = ("+", found.high) if above else ("-", found.low)
+        if sign in intervals.signs(chosen):
+            unknown |= jnp.isinf(end)
+        found.low, found.high = (jnp.where(unknown, jnp.nan, end) for end in (found.low, found.high))
+    found.infinite = intervals.NONE
     return found
 
 
@@ -143,6 +180,8 @@ def _is_one_number(a: Interval, b: Interval) -> Any:
 
 def choose(run: Comparisons, which: Interval, cases: list[Interval]) -> Interval:
     """Return the hull of the cases that an interval of indices contains."""
+    if any(case.low.dtype == bool for case in cases):
+        raise Unsupported("no bound: a choice between truth values")
     first, last = (jnp.clip(end, 0, len(cases) - 1) for end in (which.low, which.high))
     found = run.note(Interval(first, last))
     low, high = cases[0].low * jnp.nan, cases[0].high * jnp.nan
@@ -151,18 +190,20 @@ def choose(run: Comparisons, which: Interval, cases: list[Interval]) -> Interval
         fresh = ~(found.low < k)
         low = jnp.where(inside, jnp.where(fresh, case.low, jnp.minimum(low, case.low)), low)
         high = jnp.where(inside, jnp.where(fresh, case.high, jnp.maximum(high, case.high)), high)
-    return Interval(low, high)
+    whole = Interval(low, high)
+    whole.infinite = intervals.signs(*cases)
+    return whole
 
 
 def _maximum(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     found = Interval(jnp.maximum(a.low, b.low), jnp.maximum(a.high, b.high), a.positive or b.positive)
-    found.origin = ("max", a, b)
+    found.origin, found.infinite = ("max", a, b), intervals.signs(a, b)
     return found
 
 
 def _minimum(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     found = Interval(jnp.minimum(a.low, b.low), jnp.minimum(a.high, b.high), a.positive and b.positive)
-    found.origin = ("min", a, b)
+    found.origin, found.infinite = ("min", a, b), intervals.signs(a, b)
     return found
 
 
@@ -179,28 +220,36 @@ def _remainder(run: Comparisons, a: Interval, b: Interval) -> Interval:
     low = jnp.where(certain, found.low, jnp.where(a.low < 0, -most, 0.0))
     high = jnp.where(certain, found.high, jnp.where(a.high > 0, most, 0.0))
     unknown = jnp.isnan(steps.low + steps.high)
+    unknown |= ((b.low <= 0) & (b.high >= 0)) | jnp.isinf(a.low) | jnp.isinf(a.high)
     return Interval(jnp.where(unknown, jnp.nan, low), jnp.where(unknown, jnp.nan, high))
 
 
 def _multiply(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     if a is b:
         return intervals.square(a)
+    shape, special = np.broadcast_shapes(a.shape, b.shape), None
     for one, other in ((a, b), (b, a)):
         if other.origin and other.origin[0] == "complement":
             if other.origin[1] is one:
-                return intervals.parabola(one)
-            if one.origin and one.origin[0] == "product" and other.origin[1] in one.origin[1:]:
+                special = intervals.parabola(one)
+            elif (
+                one.origin
+                and one.origin[0] == "product"
+                and any(other.origin[1] is factor for factor in one.origin[1:])
+            ):
                 rest = one.origin[1] if one.origin[2] is other.origin[1] else one.origin[2]
-                return intervals.multiply(rest, intervals.parabola(other.origin[1]))
-        if other.origin and other.origin[0] == "reciprocal" and _is_sum(one, other.origin[1]):
-            return intervals.share(one, other.origin[1].origin[2])
+                special = intervals.multiply(rest, intervals.parabola(other.origin[1]))
+        elif other.origin and other.origin[0] == "reciprocal" and _is_sum(one, other.origin[1]):
+            special = intervals.share(one, other.origin[1].origin[2])
+        if special is not None and special.shape == shape:  # a single entry may stand for several
+            return special
     found = intervals.multiply(a, b)
     found.origin = ("product", a, b)
     return found
 
 
 def _divide(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
-    if _is_sum(a, b):
+    if _is_sum(a, b) and a.shape == np.broadcast_shapes(a.shape, b.shape):
         return intervals.share(a, b.origin[2])  # type: ignore[index]
     found = intervals.divide(a, b)
     if _is_one(a):
@@ -254,7 +303,12 @@ def _convert(run: Comparisons, a: Interval, new_dtype: Any, **_: Any) -> Interva
         return Interval(a.low.astype(float), a.high.astype(float), True)
     if jnp.issubdtype(new_dtype, jnp.integer):
         limits = np.iinfo(new_dtype)
-        return _stairs(run, a, lambda x: jnp.clip(jnp.trunc(x), float(limits.min), float(limits.max)))
+        within = (a.low > float(limits.min) - 1) & (a.high < float(limits.max) + 1)
+        low, high = (
+            jnp.where(within, jnp.trunc(end), float(limit))
+            for end, limit in ((a.low, limits.min), (a.high, limits.max))
+        )
+        return run.note(Interval(low, high, a.positive and limits.min == 0))
     return a
 
 
@@ -275,7 +329,9 @@ def _along(a: Interval, axis: int) -> list[Interval]:
 
     def entry(k: int) -> Interval:
         low, high = (jax.lax.index_in_dim(end, k, axis, keepdims=False) for end in (a.low, a.high))
-        return Interval(low, high, a.positive)
+        found = Interval(low, high, a.positive)
+        found.infinite = a.infinite
+        return found
 
     return [entry(k) for k in range(a.shape[axis])]
 
@@ -305,7 +361,16 @@ def _running_sum(run: Comparisons, a: Interval, **params: Any) -> Interval:
     if a.positive:
         return intervals.widen(low, high, relative, positive=True)
     error = jax.lax.cumsum(intervals.absolute(a).high, **params) * relative + intervals.TINY
-    return Interval(low - error, high + error)
+    return _finite(a, Interval(low - error, high + error))
+
+
+def _finite(a: Interval, found: Interval) -> Interval:
+    """Return sums, of which nothing is known where terms of both signs may be infinite."""
+    if not a.infinite:
+        return found
+    known = jnp.isfinite(found.low) | jnp.isfinite(found.high)
+    low, high = (jnp.where(known, end, jnp.nan) for end in (found.low, found.high))
+    return Interval(low, high, found.positive)
 
 
 def scatter_add(primitive: Any, operands: list[Any], params: Any) -> Interval:
@@ -317,7 +382,8 @@ def scatter_add(primitive: Any, operands: list[Any], params: Any) -> Interval:
     size = primitive.bind(intervals.absolute(into).high, where, intervals.absolute(added).high, **params)
     error = size * ((int(np.prod(added.shape)) + 3) * intervals.EPS) + intervals.TINY
     positive = into.positive and added.positive
-    return Interval(jnp.maximum(low - error, 0.0) if positive else low - error, high + error, positive)
+    found = Interval(jnp.maximum(low - error, 0.0) if positive else low - error, high + error, positive)
+    return _finite(added if added.infinite else into, found)
 
 
 def _sort(run: Comparisons, *operands: Any, num_keys: int, **params: Any) -> list[Interval]:
@@ -394,7 +460,7 @@ RULES: dict[str, Callable[..., Any]] = {
         (a.low & ~b.high) | (b.low & ~a.high), (a.high & ~b.low) | (b.high & ~a.low)
     ),
     "not": _not,
-    "is_finite": lambda run, a: Interval(jnp.isfinite(a.low) & jnp.isfinite(a.high), jnp.full(a.shape, True)),
+    "is_finite": _is_finite,
     "select_n": _select,
     "convert_element_type": _convert,
     "reduce_precision": _precision,
@@ -406,6 +472,9 @@ RULES: dict[str, Callable[..., Any]] = {
     "sort": _sort,
 }
 """Rules ``(run, *operands, **params)`` of operations that compute, by their names in JAX."""
+
+FINITE = frozenset(("tanh", "logistic", "sin", "cos", "atan", "erf", "erfc", "sign"))
+"""Operations whose results are finite."""
 
 INTEGER = frozenset(
     [

@@ -10,7 +10,8 @@ of a function are what XLA takes them for. Endpoints that rules compute are zero
 NaN stands for an endpoint of which nothing is known: its comparisons are false, and nothing is proved from
 it. Where a function is not defined on a part of an interval, both ends are NaN. Infinite numbers are exact:
 the logarithm of zero, and those that were given. An endpoint that overflows to the wrong side, a lower one to
-infinity, stays at `HUGE`.
+infinity, stays at `HUGE`. A quotient 0/0, a product of zero and an infinite number and the difference of two
+infinite numbers are no numbers: where one is possible, both ends are NaN, also of a bounded function of it.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class Interval:
         self.low, self.high, self.positive = low, high, positive
         self.origin: tuple[Any, ...] | None = None  # the operation that computed it, and on what
         self.moves = True  # whether it depends on what derivatives are taken in
+        # signs of infinite numbers that may be in it, apart from overflow; None: any, if any is in an operand
+        self.infinite: frozenset[str] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -84,7 +87,34 @@ def interval(x: Any) -> Interval:
             high = np.where(
                 large, np.where(x > 0, np.inf, -HUGE), np.where(small, np.where(x > 0, TINY, 0), x)
             )
-    return Interval(low, high, bool(np.all(x >= 0)))
+    found = Interval(low, high, bool(np.all(x >= 0)))
+    if np.issubdtype(x.dtype, np.floating):
+        found.infinite = frozenset("+" * bool(np.any(x == np.inf)) + "-" * bool(np.any(x == -np.inf)))
+    return found
+
+
+def _has_zero(a: Interval) -> Any:
+    zero = (a.low <= 0) & (a.high >= 0)
+    known = not isinstance(zero, jax.core.Tracer)
+    return np.False_ if known and not np.any(zero) else zero
+
+
+def _has_infinity(a: Interval) -> Any:
+    return jnp.isinf(a.low) | jnp.isinf(a.high)
+
+
+NONE: frozenset[str] = frozenset()
+PLUS, MINUS = frozenset("+"), frozenset("-")
+BOTH = PLUS | MINUS
+
+
+def signs(*given: Interval) -> frozenset[str]:
+    """Return the signs of infinite numbers that may be in any of several intervals."""
+    return NONE.union(*(one.infinite for one in given if one.infinite))
+
+
+def _opposite(some: frozenset[str]) -> frozenset[str]:
+    return BOTH - some if len(some) == 1 else some
 
 
 ONE = interval(1.0)
@@ -102,17 +132,27 @@ def widen(low: Any, high: Any, relative: float = WIDEN, positive: bool = False) 
 
 def add(a: Interval, b: Interval) -> Interval:
     """Return sums."""
-    return _rounded_sum(a.low + b.low, a.high + b.high, a.positive and b.positive)
+    found = _rounded_sum(a.low + b.low, a.high + b.high, a.positive and b.positive)
+    if signs(a) & _opposite(signs(b)):
+        found = _defined(~jnp.isnan(a.low + b.high) & ~jnp.isnan(a.high + b.low), found)
+    found.infinite = signs(a, b)
+    return found
 
 
 def negate(a: Interval) -> Interval:
     """Return negative numbers."""
-    return Interval(-a.high, -a.low)
+    found = Interval(-a.high, -a.low)
+    found.infinite = _opposite(signs(a))
+    return found
 
 
 def subtract(a: Interval, b: Interval) -> Interval:
     """Return differences."""
-    return _rounded_sum(a.low - b.high, a.high - b.low, False)
+    found = _rounded_sum(a.low - b.high, a.high - b.low, False)
+    if signs(a) & signs(b):
+        found = _defined(~jnp.isnan(a.low - b.low) & ~jnp.isnan(a.high - b.high), found)
+    found.infinite = signs(a) | _opposite(signs(b))
+    return found
 
 
 def _rounded_sum(low: Any, high: Any, positive: bool) -> Interval:
@@ -131,12 +171,19 @@ def _rounded_sum(low: Any, high: Any, positive: bool) -> Interval:
 def multiply(a: Interval, b: Interval) -> Interval:
     """Return products."""
     found = _product(a, b)
+    for x, y in ((a, b), (b, a)):
+        if x.infinite and y.low is not y.high:  # zero times an infinite end is NaN already
+            found = _defined(~(_has_infinity(x) & _has_zero(y)), found)
+    if signs(a, b):
+        found.infinite = PLUS if a.positive and b.positive else BOTH
     for number, other in ((a, b), (b, a)):
         if number.low is number.high and not other.positive:
             # an infinite number, such as the logarithm of 0, times another than 0 is infinite
             whole = number.low * other.low
             infinite = (other.low == other.high) & jnp.isinf(other.low) & jnp.isinf(whole)
-            return Interval(jnp.where(infinite, whole, found.low), jnp.where(infinite, whole, found.high))
+            found.low, found.high = (jnp.where(infinite, whole, end) for end in (found.low, found.high))
+            found.positive = False
+            break
     return found
 
 
@@ -164,6 +211,14 @@ def _product(a: Interval, b: Interval) -> Interval:
 
 def divide(a: Interval, b: Interval) -> Interval:
     """Return quotients; nothing is known where the divisor may be zero."""
+    by_zero = b.positive and b.low is not b.high
+    zero = _has_zero(a) if by_zero else np.False_
+    unknown = zero if zero is np.False_ else zero & (b.low <= 0)
+    if b.positive and b.low is b.high:  # one number, which is rarely zero
+        unknown = b.low == 0 if isinstance(b.low, jax.core.Tracer) else np.asarray(b.low) == 0
+    if a.infinite and b.infinite:
+        unknown |= _has_infinity(a) & _has_infinity(b)
+    infinite = NONE if not (by_zero or a.infinite) else PLUS if a.positive and b.positive else BOTH
     if not b.positive:
         turn = b.high < 0
         near, far = jnp.where(turn, -b.high, b.low), jnp.where(turn, -b.low, b.high)
@@ -174,7 +229,11 @@ def divide(a: Interval, b: Interval) -> Interval:
     low = a.low / far if a.positive else a.low / jnp.where(a.low >= 0, far, near)
     high = a.high / near if a.positive else a.high / jnp.where(a.high >= 0, near, far)
     found = widen(low, high, positive=a.positive and b.positive)
-    return found if a.positive else _not_below_zero(a.low, found)
+    found = found if a.positive else _not_below_zero(a.low, found)
+    if isinstance(unknown, jax.core.Tracer) or np.any(unknown):
+        found = _defined(~unknown, found)
+    found.infinite = infinite
+    return found
 
 
 def _not_below_zero(low: Any, found: Interval) -> Interval:
@@ -239,20 +298,27 @@ def total(a: Interval, axes: tuple[int, ...]) -> Interval:
         return widen(low, high, (terms + 3) * EPS, positive=True)
     # each end by its own sizes: an infinite lower end, the logarithm of 0, says nothing of the upper one
     below, above = (jnp.sum(jnp.abs(end), axes) * ((terms + 3) * EPS) + TINY for end in (a.low, a.high))
-    return Interval(low - below, high + above)
+    found = Interval(low - below, high + above)
+    if signs(a) == BOTH:
+        found = _defined((low > -jnp.inf) | (high < jnp.inf), found)
+    found.infinite = signs(a)
+    return found
 
 
 def contract(a: Interval, b: Interval, dot: Callable[[Any, Any], Any], terms: int) -> Interval:
     """Return sums of ``terms`` products, ``dot`` of midpoints and radii."""
+    finite = not (a.infinite or b.infinite)
     if a.positive and b.positive:
-        return widen(dot(a.low, b.low), dot(a.high, b.high), (terms + 3) * WIDEN, positive=True)
-    (mid, radius), (other, wide) = _ball(a), _ball(b)
-    middle = dot(mid, other)
-    size = dot(jnp.abs(mid) + radius, jnp.abs(other) + wide)
-    spread = (
-        dot(jnp.abs(mid), wide) + dot(radius, jnp.abs(other) + wide) + ((terms + 3) * WIDEN * size + TINY)
-    )
-    return widen(middle - spread, middle + spread)
+        found = widen(dot(a.low, b.low), dot(a.high, b.high), (terms + 3) * WIDEN, positive=True)
+    else:
+        (mid, radius), (other, wide) = _ball(a), _ball(b)
+        middle = dot(mid, other)
+        size = dot(jnp.abs(mid) + radius, jnp.abs(other) + wide)
+        spread = (
+            dot(jnp.abs(mid), wide) + dot(radius, jnp.abs(other) + wide) + ((terms + 3) * WIDEN * size + TINY)
+        )
+        found = widen(middle - spread, middle + spread)
+    return found if finite else _defined(jnp.isfinite(found.low) & jnp.isfinite(found.high), found)
 
 
 def _ball(a: Interval) -> tuple[Any, Any]:
@@ -273,7 +339,12 @@ def share(a: Interval, axis: int) -> Interval:
     near, far = _divisor(a)
     # five operations round, besides the sum
     found = widen(1 / (1 + high / near), 1 / (1 + low / far), (a.shape[axis] + 8) * EPS, True)
-    return Interval(found.low, jnp.minimum(found.high, 1.0), True)
+    low, high = jnp.where(a.low > 0, found.low, 0.0), jnp.minimum(found.high, 1.0)
+    found = Interval(low, jnp.where(a.high > 0, high, 0.0), True)
+    known = (jnp.sum(a.low, axis, keepdims=True) > 0) & jnp.all(a.high < jnp.inf, axis, keepdims=True)
+    found = _defined(known, found)
+    found.infinite = NONE
+    return found
 
 
 def reduce_others(reduce: Callable[..., Any], end: Any, axis: int, nothing: float) -> Any:
@@ -320,6 +391,7 @@ def exp(a: Interval) -> Interval:
     found = widen(low, high, 2 * WIDEN, positive=True)
     found.low = jnp.where(a.low < LOW_EXPONENT, 0.0, found.low)
     found.high = jnp.where(a.high > HIGH_EXPONENT, jnp.inf, found.high)
+    found.infinite = signs(a) & PLUS
     return found
 
 
@@ -376,7 +448,9 @@ def log(a: Interval) -> Interval:
     """Return logarithms."""
     found = widen(_log(a.low), _log(a.high), 4 * WIDEN)
     found.high = jnp.where(a.high < SMALLEST, -jnp.inf, found.high)  # of zero: no other end is so small
-    return found if a.positive else _defined(a.low >= 0, found)
+    found = found if a.positive else _defined(a.low >= 0, found)
+    found.infinite = MINUS | signs(a)
+    return found
 
 
 def _log1p(x: Any) -> Any:
@@ -389,7 +463,9 @@ def _log1p(x: Any) -> Any:
 def log1p(a: Interval) -> Interval:
     """Return ``log(1 + x)``."""
     found = widen(_log1p(a.low), _log1p(a.high), 8 * WIDEN, a.positive)
-    return found if a.positive else _defined(a.low >= -1, found)
+    found = found if a.positive else _defined(a.low >= -1, found)
+    found.infinite = MINUS | signs(a)
+    return found
 
 
 def tanh(a: Interval) -> Interval:
@@ -443,7 +519,9 @@ def real_power(a: Interval, b: Interval) -> Interval:
                 return power(a, int(exponent))
             if exponent == 0.5:
                 return root(a)
-    return exp(multiply(b, log(a)))
+    found = exp(multiply(b, log(a)))
+    found.positive = a.positive  # whole powers of negative numbers may be negative, and are not known
+    return found
 
 
 def _cosine_like(a: Interval, function: Callable[[Any], Any], shift: float) -> Interval:
@@ -459,7 +537,8 @@ def _cosine_like(a: Interval, function: Callable[[Any], Any], shift: float) -> I
     far = jnp.maximum(jnp.abs(a.low), jnp.abs(a.high)) > 1e4
     known = ~jnp.isnan(a.low + a.high)
     low = jnp.where(known & (bottom | far), -1.0, jnp.maximum(low, -1.0))
-    return Interval(low, jnp.where(known & (top | far), 1.0, jnp.minimum(high, 1.0)))
+    found = Interval(low, jnp.where(known & (top | far), 1.0, jnp.minimum(high, 1.0)))
+    return _defined(~_has_infinity(a), found) if a.infinite else found
 
 
 def cosine(a: Interval) -> Interval:
@@ -548,7 +627,9 @@ def hull(intervals: list[Interval]) -> Interval:
     low, high = intervals[0].low, intervals[0].high
     for other in intervals[1:]:
         low, high = jnp.minimum(low, other.low), jnp.maximum(high, other.high)
-    return Interval(low, high, all(other.positive for other in intervals))
+    found = Interval(low, high, all(other.positive for other in intervals))
+    found.infinite = signs(*intervals)
+    return found
 
 
 def from_array(low: Array | np.ndarray, high: Array | np.ndarray) -> Interval:

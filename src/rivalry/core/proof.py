@@ -16,11 +16,12 @@ import numpy as np
 from rivalry.core import intervals, oracles
 from rivalry.core.boxes import boxes_around, halves, widths_and_middles
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.enclosure import Traced, enclose, without_shifts
+from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
 from rivalry.core.jax import compiled, jax, jnp
 from rivalry.core.logarithms import MOST_SHARES, InLogs, amounts, at_profile, profile_bounds
 from rivalry.core.ranges import meet, value_range
+from rivalry.core.shifts import shifted
 from rivalry.core.space import Box
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 BATCH = 256  # boxes per call of a compiled program
 INFLATE = 0.1  # of the range: the first box in which uniqueness is tried
 NEAR = 1e-3  # of the range: a longer step of Newton's method leads to another place
-SAMPLED = 0.6180339887  # of a box: the place inside at which shifts are tried
 THICK = 1e-12  # of the range: depth of the layer along a bound whose derivatives count as those at the bound
 
 
@@ -79,6 +79,8 @@ def coordinates(game: Game) -> Coordinates:
         )
     low, high = np.asarray(space.low, dtype=float), np.asarray(space.high, dtype=float)
     player, axis = np.nonzero(np.asarray(space.mask) & (high > low))
+    if not len(player):
+        raise Unsupported("proofs: no player has a choice; must be at least one")
     return Coordinates(player, axis, low[player, axis], high[player, axis], low)
 
 
@@ -115,14 +117,13 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
     """Apply Krawczyk's operator to the own derivatives on one box; coordinates at a bound stay there."""
     fixed = side != 0
     mid = jnp.clip(low / 2 + high / 2, low, high)
-    payoffs = without_shifts(lambda y: game.payoffs(at.profile(y)), mid)
+    payoffs = shifted(lambda y: game.payoffs(at.profile(y)), mid)
     own = np.arange(len(mid))
     if oracles.gradients.knows(game):
-        gradients = without_shifts(lambda y: oracles.gradients(game, at.profile(y))[at.place], mid)
+        gradients = shifted(lambda y: oracles.gradients(game, at.profile(y))[at.place], mid)
     else:  # of the function in which maxima are choices, so that their derivatives are decided
-        gradients = Traced(
-            lambda shifts, y: [jax.jacfwd(lambda z: payoffs.call(shifts, z)[0])(y)[at.player, own]],
-            payoffs.shifts,
+        gradients = payoffs._replace(
+            call=lambda shifts, y: [jax.jacfwd(lambda z: payoffs.call(shifts, z)[0])(y)[at.player, own]]
         )
     shifts = payoffs.shifts(mid), gradients.shifts(mid)
 
@@ -138,12 +139,10 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
     # at a bound derivatives are those of the payoffs inside it, which may have a jump or a kink there
     inside = THICK * (at.high - at.low)
     thick = Interval(jnp.where(side > 0, low - inside, low), jnp.where(side < 0, high + inside, high))
-    (slope, jacobian, _), decided = enclose(every, shifts, mid)(shifts, thick)
-    for traced, fixed_shifts in zip((payoffs, gradients), shifts, strict=True):
-        if fixed_shifts:  # at corners some factors vanish, and in a small box shifts hardly move
-            ends = jnp.stack([low, at.low]), jnp.stack([high, at.high])
-            points = jnp.concatenate([*ends, ends[0] + SAMPLED * (ends[1] - ends[0])])
-            decided = decided & jnp.all(jax.vmap(partial(traced.cancels, fixed_shifts))(points))
+    (slope, jacobian, pays), decided = enclose(every, shifts, mid)(shifts, thick)
+    decided = decided & ~jnp.any(jnp.isnan(pays.low)) & payoffs.are_finite(thick)
+    if gradients.shifts is not payoffs.shifts:
+        decided = decided & gradients.are_finite(thick)
     (residual,), _ = enclose(slopes, shifts, mid)(shifts, Interval(mid, mid))
     # moves from the midpoint to the ends of the box
     away = intervals.subtract(box, centre)
@@ -233,7 +232,7 @@ def _gain(
     def pay(y: Array, strategy: Array) -> Array:
         return oracles.deviation_payoff(game, at.profile(y), player)(strategy)
 
-    traced = without_shifts(pay, middle, mid, about=1)
+    traced = shifted(pay, middle, mid, about=1)
     shifts = traced.shifts(middle, mid)
 
     def value(shifts: Any, y: Array, strategy: Array) -> Array:
@@ -253,11 +252,11 @@ def _gain(
     (here,), _ = one(shifts, others, Interval(*profile))
     row = partial(intervals.contract, dot=jnp.matmul, terms=len(mid))
     linear = intervals.add(at_mid, row(slope, intervals.subtract(own, Interval(mid, mid))))
-    honest = traced.cancels(shifts, low, own_low) & traced.cancels(shifts, high, own_high)
-    decided = decided & honest
+    known = traced.are_finite(others, own) & traced.are_finite(others, Interval(*profile))
+    decided = decided & known & ~jnp.isnan(pays.low)
     upper = jnp.where(decided, jnp.fmin(pays.high, linear.high), pays.high)
-    most = jnp.where(honest, intervals.subtract(Interval(upper, upper), here).high, jnp.inf)
-    lower = jnp.where(honest, intervals.subtract(at_mid, here).low, -jnp.inf)
+    most = jnp.where(known, intervals.subtract(Interval(upper, upper), here).high, jnp.inf)
+    lower = jnp.where(known, intervals.subtract(at_mid, here).low, -jnp.inf)
     return DeviationBounds(lower, most, slope.low, slope.high, bend.low, bend.high, decided)
 
 

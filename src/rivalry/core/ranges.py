@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from rivalry.core import intervals, oracles
 from rivalry.core.boxes import middle_shares
-from rivalry.core.enclosure import enclose, without_shifts
+from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
 from rivalry.core.jax import jax, jnp
+from rivalry.core.shifts import shifted
 from rivalry.core.space import Simplex
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def value_range(
     on the box. Of ``shares`` only those that sum to one count.
     """
     mid = middle_shares(low, high) if shares else jnp.clip(low / 2 + high / 2, low, high)
-    traced = without_shifts(function, mid)
+    traced = shifted(function, mid)
     shifts = traced.shifts(mid)
 
     def value(shifts: Any, y: Array) -> Array:
@@ -48,10 +49,10 @@ def value_range(
     (at_mid,), _ = enclose(value, shifts, mid)(shifts, centre)
     change = (_change_of_shares if shares else _change)(slope, box, centre)
     linear = meet(whole, intervals.add(at_mid, change))
-    honest = traced.cancels(shifts, low) & traced.cancels(shifts, high)
+    known = traced.are_finite(box) & ~jnp.isnan(whole.low)
     return (
-        jnp.where(honest, jnp.where(decided, linear.low, whole.low), -jnp.inf),
-        jnp.where(honest, jnp.where(decided, linear.high, whole.high), jnp.inf),
+        jnp.where(known, jnp.where(decided, linear.low, whole.low), -jnp.inf),
+        jnp.where(known, jnp.where(decided, linear.high, whole.high), jnp.inf),
     )
 
 

@@ -105,11 +105,13 @@ class Certificate(NamedTuple):
     at_stake
         Payoff that each player can win or lose by its own choice while the others stay; None where unknown.
     rounding
-        Of ``bound``: ``exact`` (rational), ``outward`` or ``floating point``; empty without a bound.
+        Of ``bound``: ``exact`` (rational arithmetic), ``outward`` (rounding errors included) or ``floating
+        point``; empty without a bound.
     concept, residual
-        Solution concept of the solver, and the residual of its equations if it is not Nash equilibrium.
+        Solution concept of the method, and the residual of its equations if it is not Nash equilibrium.
     radius
-        An exact equilibrium is proved at most this far from the profile, in every choice; None without proof.
+        An exact equilibrium is proved to exist at most this far from the profile, in every choice; None
+        without a proof.
     """
 
     regret: np.ndarray
@@ -248,7 +250,7 @@ class Solution:
 
     ``record`` holds all results as plain arrays; the properties return them with labels. ``names`` are those
     of the players and of the axes of a strategy, where the game has any. ``plot_record`` computes the data
-    of a plot; ``game`` is what was solved, and ``world`` what a learner made of it.
+    of a plot; ``game`` is what was solved, and ``world`` what a learner built from it to learn in.
     """
 
     record: Record
@@ -312,14 +314,14 @@ class Solution:
         return dataset(self.record, self.names)
 
     def plot_data(self, plot: str, **options: Any) -> Dataset:
-        """Return all results with what a plot draws of the game, as ``rv.plots.cycle(found)`` does itself.
+        """Return all results with the data of a plot; ``rv.plots.cycle(found)`` computes these itself.
 
         Parameters
         ----------
         plot
             The name of the plot, one of those that `rivalry list plots` shows.
         **options
-            Options of the plot, of which some need further data.
+            Options of the plot, some of which need further data.
 
         Raises
         ------
@@ -330,7 +332,7 @@ class Solution:
         return dataset(self.record | more, self.names)
 
     def explore(self) -> Any:
-        """Return living figures for a notebook (extra ``notebook``), to drag, see and certify."""
+        """Return living figures, which can be dragged, for a notebook (extra ``notebook``)."""
         return load("rivalry.living.widget:explore_solution")(self)
 
     def _label(self, name: str) -> DataArray:

@@ -286,11 +286,13 @@ def _signed_sum(tree: Expression, values: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return the logarithm of a sum: from its value, or from the terms' logarithms where both vanish."""
     terms = [jnp.asarray(_value(part, values), dtype=float) for part in tree.parts]
     (a, a_sign), (b, b_sign) = (_signed_log(part, values) for part in tree.parts)
-    top = jax.lax.stop_gradient(jnp.maximum(a, b))
+    top = jnp.maximum(a, b)
     # both terms are 0: no difference of two infinities
-    top = jnp.where(jnp.isfinite(top), top, 0.0)
+    top = jax.lax.stop_gradient(jnp.where(jnp.isfinite(top), top, 0.0))
     minus = tree.kind == "-"
-    size, sign = _log_of(a_sign * jnp.exp(a - top) + (-b_sign if minus else b_sign) * jnp.exp(b - top))
+    size, sign = _log_of(
+        a_sign * jnp.exp(a - top) + (-b_sign if minus else b_sign) * jnp.exp(b - top), jnp.exp(-top)
+    )
     own, own_sign = _log_of(terms[0] - terms[1] if minus else terms[0] + terms[1])
     tiny = jnp.maximum(jnp.abs(terms[0]), jnp.abs(terms[1])) < TINY
     return jnp.where(tiny, top + size, own), jnp.where(tiny, sign, own_sign)
@@ -300,7 +302,7 @@ def _has_exp(tree: Expression) -> bool:
     return (tree.kind == "call" and tree.value == "exp") or any(map(_has_exp, tree.parts))
 
 
-def _log_of(value: Any) -> tuple[Any, Any]:
-    # jnp.where computes both branches: log 0 would have an infinite derivative
-    size = jnp.abs(jnp.where(value == 0, 1.0, value))
+def _log_of(value: Any, unit: Any = 1.0) -> tuple[Any, Any]:
+    # jnp.where computes both branches: log 0 would have an infinite derivative, that of a unit has none
+    size = jnp.abs(jnp.where(value == 0, unit, value))
     return jnp.where(value == 0, -jnp.inf, jnp.log(size)), jnp.sign(value)

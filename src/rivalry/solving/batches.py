@@ -215,12 +215,12 @@ def sweep(
         ``method.OPTION``, where ``start``, ``tol`` and ``max_steps`` are options too. As in a study, names of
         the game may begin with ``game.``.
     start
-        Start of every point; by default one sampled start.
+        Start at every point. By default solvers sample one, with the same seed at every point.
     progress
         Receives `Progress` events that count points, or ``True`` for a bar, as in `solve`.
     zip
-        Whether the values belong together in their order, as with ``zip = true`` in a study, rather than
-        being combined.
+        Whether the values are paired in their order, as with ``zip = true`` in a study, instead of taken in
+        all combinations.
 
     Returns
     -------

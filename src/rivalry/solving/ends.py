@@ -169,8 +169,8 @@ def same(x: Profile, y: Profile) -> bool:
 def certify(game: object, record: Record, tolerance: float | None) -> Solution:
     """Return the solution of a record: payoffs, metrics of the game and certificate are added.
 
-    One-shot games have payoffs at a profile ``[player axis]``, populations at a policy ``[state action]``
-    that all agents follow. For other records the method's own values are kept.
+    Payoffs of one-shot games are those at a profile ``[player axis]``, payoffs of populations those at a
+    policy ``[state action]`` that all agents follow. For other records the method's own values are kept.
 
     Further variables are ``unconstrained_profile`` and ``unconstrained_equilibria``, in the coordinates in
     which a reparametrised box is searched and distances are measured; ``gamma_channels``, how the discount

@@ -26,7 +26,7 @@ class EquilibriumList:
     radius : ndarray
         Largest distance in any choice from an entry of the list to the exact equilibrium, ``[equilibrium]``.
     complete : bool
-        Whether it is proved that there is no other equilibrium of the kind that was searched.
+        Whether it is proved that there is no other equilibrium of the kind that was searched for.
     reason : str
         Why the list is complete, or what is missing.
     undecided : ndarray
@@ -63,17 +63,18 @@ def enumerate(
     progress: ProgressCallback | bool | None = None,
     **options: Any,
 ) -> EquilibriumList:
-    """Return all equilibria of a game with proofs, and whether the list is complete.
+    """Return the equilibria of a game, each with a proof, and whether the list is complete.
 
-    On intervals and simplices these are all pure equilibria (`rivalry.methods.AllEquilibria`), in finite
-    games pure and mixed ones.
+    On intervals and simplices all pure equilibria are searched for (`rivalry.methods.AllEquilibria`), in
+    finite games pure and mixed ones.
 
     Parameters
     ----------
     game
-        A game on a box or a simplex, of up to 12 choices, whose payoffs JAX can trace; or a finite game.
+        A game on a box or a simplex whose payoffs JAX can trace, with up to 12 choices (coordinates of the
+        strategies of all players); or a finite game.
     max_seconds
-        Limit of time, after which the list is returned as far as it is proved; None for no limit. The
+        Time limit, after which the equilibria proved so far are returned; None for no limit. The
         compilation of a program is not interrupted.
     progress
         As for `rivalry.solve`.
@@ -83,7 +84,7 @@ def enumerate(
     Raises
     ------
     ValueError
-        For a game that no enumeration takes, and for payoffs with jumps or without an interval form.
+        For a game that cannot be enumerated, and for payoffs with jumps or without an interval form.
 
     Examples
     --------

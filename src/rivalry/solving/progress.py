@@ -45,7 +45,7 @@ class Bar:
     Parameters
     ----------
     title, unit
-        Words before the bar, and the noun of what the events count.
+        Words before the bar, and the noun for what the events count.
     console
         Where it is drawn; by default the standard error of a terminal, or the notebook.
     """

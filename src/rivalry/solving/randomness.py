@@ -1,4 +1,4 @@
-"""Seed sequences, the only source of randomness, and the JAX keys made of them."""
+"""Seed sequences, the only source of randomness, and the JAX keys made from them."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def sequence_of(
 ) -> np.random.SeedSequence:
     """Return the seed sequence of a run: of ``rng`` as in SPEC 7 where it is given, else of ``seed``.
 
-    An integer, its `SeedSequence` and a fresh `Generator` made of either give the same sequence. A generator
-    is advanced, so that a second run differs; one that was used before gives a sequence of numbers drawn from
-    it.
+    An integer, its `SeedSequence` and a fresh `Generator` made from either give the same sequence. A
+    generator is advanced, so that a second run differs; one that was used before gives a sequence of numbers
+    drawn from it.
 
     Raises
     ------

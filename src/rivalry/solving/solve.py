@@ -78,7 +78,7 @@ def solve(
     rng
         In place of ``seed``, as in other scientific libraries (SPEC 7): an integer, which is a seed, a
         `numpy.random.SeedSequence` or a `numpy.random.Generator`. A generator is advanced; a fresh one gives
-        the results of the seed that it was made of.
+        the results of the seed that it was made from.
     tol
         A solver or a dynamic has converged if its residual is at most this.
     max_steps
@@ -98,13 +98,13 @@ def solve(
     Returns
     -------
     Solution
-        Profile, status, certificate and all recorded variables.
+        The profile, the status, the certificate and all recorded variables.
 
     Raises
     ------
     ValueError
         For an argument of the wrong kind, options out of range, a start outside the space, and a game that
-        the method cannot take. One line.
+        the method cannot take. The message is one line.
 
     Examples
     --------

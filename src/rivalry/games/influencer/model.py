@@ -122,10 +122,12 @@ class InfluencerGame(OneLineRepr, eqx.Module):
         """Return the shares and the logarithm of total influence, from the kernel's logarithms ``own``."""
         logs = self._rows(own, x)
         # shares do not depend on what is subtracted from all logarithms, so neither do derivatives
-        top = jax.lax.stop_gradient(jnp.max(logs, axis=0))
+        top = jnp.max(logs, axis=0)
+        nobody = jnp.isneginf(top)
+        top = jax.lax.stop_gradient(jnp.where(jnp.isfinite(top), top, 0.0))
         if self.zero_influence != "error":
-            nobody = jnp.isneginf(top)
-            top = jnp.where(nobody, 0.0, top)
+            # no 0 / 0 in the branch not chosen: its derivative would be NaN, and NaN times 0 is NaN
+            logs = jnp.where(nobody, 0.0, logs)
         parts = jnp.exp(logs - top)
         total = jnp.sum(parts, axis=0)
         if self.zero_influence != "error":
@@ -133,9 +135,7 @@ class InfluencerGame(OneLineRepr, eqx.Module):
             each = 1.0 / players if self.zero_influence == "share" else 0.0
             # outside rows, after the players, get nothing
             fill = jnp.where(jnp.arange(len(logs)) < players, each, 0.0)[:, None]
-            # no 0 / 0 in the branch not chosen: its derivative would be NaN, and NaN times 0 is NaN
-            total = jnp.where(nobody, 1.0, total)
-            return jnp.where(nobody, fill, parts / total), top + jnp.log(total)
+            return jnp.where(nobody, fill, parts / total), jnp.where(nobody, 0.0, top + jnp.log(total))
         return parts * (1 / total), top + jnp.log(total)
 
     def check_shares(self, shares: Float[Array, "row point"]) -> None:

@@ -182,12 +182,13 @@ def log_nobody(numbers: Numbers) -> Float[Array, ""]:
 def _probabilities(logs: PerPlayer, numbers: Numbers) -> Float[Array, "row"]:
     """Return the probabilities that each player and nobody wins; nobody wins where all weights are 0."""
     rows = jnp.append(logs, log_nobody(numbers))
-    top = jax.lax.stop_gradient(jnp.max(rows))
-    top = jnp.where(top > -jnp.inf, top, 0.0)
+    top = jnp.max(rows)
+    top = jax.lax.stop_gradient(jnp.where(jnp.isfinite(top), top, 0.0))
     there = rows > -jnp.inf
     parts = jnp.where(there, jnp.exp(rows - top), 0.0)
-    # a weight of nobody and not another divisor: intervals then know shares, which are between 0 and 1
-    nothing = jnp.zeros(len(rows)).at[-1].set(1.0)
+    # a weight of nobody and not another divisor: intervals then know shares, which are between 0 and 1; it is
+    # 1, as the exponential of a shift of 0, so that shares can be seen not to depend on the shift
+    nothing = jnp.where(jnp.arange(len(rows)) == len(rows) - 1, jnp.exp(-top), 0.0)
     parts = jnp.where(jnp.any(there), parts, nothing)
     return parts / jnp.sum(parts, keepdims=True)
 

@@ -1,0 +1,352 @@
+"""The functions whose derivatives JAX computes, with shifts that cancel held fixed.
+
+`jax.lax.stop_gradient` marks numbers that are subtracted so that nothing overflows, such as the largest
+term of the logarithm of a sum. Whether such a shift cancels is decided from the operations alone: every
+number is a rest plus a multiple of the shift, or a rest times the exponential of a multiple, and the results
+have the multiple zero. Any other number under `stop_gradient` is what it is in the payoffs: a number that
+depends on choices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, SupportsIndex
+
+import numpy as np
+from jax.extend.core import ClosedJaxpr, Literal
+
+from rivalry.core.dispatch import Unsupported
+from rivalry.core.enclosure import CALLS, enclose
+from rivalry.core.jax import jax, jnp
+
+GUIDES = ("stop_gradient", "custom_jvp", "custom_vjp")
+"""Operations whose derivatives may be other than those of their values."""
+
+
+class Shifted(NamedTuple):
+    """A function with its shifts as arguments: any finite numbers give the same values."""
+
+    call: Callable[..., Any]  # of the shifts and the arguments
+    shifts: Callable[..., list[Any]]  # of the arguments
+    examples: tuple[Any, ...]
+
+    def are_finite(self, *given: Any) -> Any:
+        """Return whether the function's own shifts certainly are finite, for arguments in intervals."""
+        found, _ = enclose(self.shifts, *self.examples)(*given)
+        finite = [jnp.all(jnp.isfinite(one.low) & jnp.isfinite(one.high)) for one in found]
+        return jnp.all(jnp.asarray(finite, dtype=bool))
+
+
+def shifted(function: Callable[..., Any], *examples: Any, about: int = 0) -> Shifted:
+    """Return a function with the derivatives of its values, in argument ``about``.
+
+    Custom derivatives are replaced by those of the operations, shifts that cancel are arguments, and no other
+    number under `jax.lax.stop_gradient` is fixed.
+    """
+    traced = jax.make_jaxpr(function)(*examples)
+    moving = [k == about for k in range(len(examples))]
+
+    def run(marked: _Marked, *given: Any) -> list[Any]:
+        return _replay(traced.jaxpr, traced.consts, given, moving, marked)
+
+    def holding(fixed: list[int] | None) -> Shifted:
+        def shifts(*given: Any) -> list[Any]:
+            marked = _Marked(fixed)
+            run(marked, *given)
+            return marked.values
+
+        return Shifted(lambda own, *given: run(_Marked(fixed, own), *given), shifts, examples)
+
+    fixed, found = None, holding(None)
+    while shapes := jax.eval_shape(found.shifts, *examples):
+        whole = jax.make_jaxpr(found.call)(shapes, *examples)
+        cancels = [_cancels(whole, k) for k in range(len(shapes))]
+        if all(cancels):
+            return found
+        fixed = [k for k, does in zip(fixed or range(len(shapes)), cancels, strict=True) if does]
+        found = holding(fixed)
+    return found._replace(shifts=lambda *given: [])
+
+
+class _Marked:
+    """Numbers under `stop_gradient` in the order in which they are met; some are ``fixed``, or all."""
+
+    def __init__(self, fixed: Sequence[int] | None, given: Sequence[Any] | None = None) -> None:
+        self.fixed, self.given = fixed, given
+        self.count = 0
+        self.values: list[Any] = []
+
+    def meet(self, value: Any) -> Any:
+        """Return the number itself, or the next of the given ones."""
+        self.count += 1
+        if self.fixed is not None and self.count - 1 not in self.fixed:
+            return value
+        self.values.append(value)
+        return value if self.given is None else self.given[len(self.values) - 1]
+
+
+def _replay(jaxpr: Any, consts: Any, given: Any, moving: Any, marked: _Marked) -> list[Any]:
+    """Evaluate operations with every custom derivative replaced by the function's own.
+
+    A maximum of numbers that are ``moving`` is a choice by a comparison: where the comparison is decided, the
+    derivative is that of one side.
+    """
+    values: dict[Any, Any] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *given], strict=True))
+    depends = {one for one, moves in zip(jaxpr.invars, moving, strict=True) if moves}
+
+    def read(atom: Any) -> Any:
+        return atom.val if isinstance(atom, Literal) else values[atom]
+
+    for equation in jaxpr.eqns:
+        operands = [read(atom) for atom in equation.invars]
+        name, params = equation.primitive.name, equation.params
+        each = [not isinstance(atom, Literal) and atom in depends for atom in equation.invars]
+        if any(each):
+            depends.update(equation.outvars)
+        if name in CALLS:
+            body, own = _called(equation)
+            if name == "custom_jvp_call" and _is_logaddexp(body, own):
+                # smooth, unlike the larger of the two that JAX takes out of it
+                top = marked.meet(jnp.maximum(*operands))
+                found = [top + jnp.log(jnp.exp(operands[0] - top) + jnp.exp(operands[1] - top))]
+            else:
+                found = _replay(body, own, operands, each, marked)
+        elif name == "stop_gradient":
+            found = [marked.meet(operands[0])]
+        elif name in ("max", "min") and any(each):
+            a, b = jnp.broadcast_arrays(*operands)  # a choice shows what is compared only if it is the same
+            found = [jnp.where(a > b if name == "max" else a < b, a, b)]
+        elif name in ("reduce_max", "reduce_min") and any(each):
+            found = [_fold(operands[0], params["axes"], name == "reduce_max")]
+        elif name == "cond" and not each[0] and any(word in str(params) for word in GUIDES):
+            # every branch, of which the index takes one
+            branches = [
+                _replay(one.jaxpr, one.consts, operands[1:], each[1:], marked) for one in params["branches"]
+            ]
+            found = [jax.lax.select_n(operands[0], *cases) for cases in zip(*branches, strict=True)]
+        else:
+            if name in ("scan", "cond", "while"):
+                for word in (word for word in GUIDES if word in str(params)):
+                    raise Unsupported(f"no bound: {word} within {name}")
+            result = equation.primitive.bind(*operands, **params)
+            found = list(result) if equation.primitive.multiple_results else [result]
+        values.update(zip(equation.outvars, found, strict=True))
+    return [read(atom) for atom in jaxpr.outvars]
+
+
+def _called(equation: Any) -> tuple[Any, Any]:
+    """Return the operations that an operation calls, and their constants."""
+    called = equation.params[CALLS[equation.primitive.name]]
+    return (called.jaxpr, called.consts) if isinstance(called, ClosedJaxpr) else (called, ())
+
+
+def _is_logaddexp(body: Any, consts: Any) -> bool:
+    """Return whether operations are those of `jax.numpy.logaddexp`, whoever wrote them."""
+    shapes = tuple((one.aval.shape, one.aval.dtype) for one in body.invars)
+    return len(shapes) == 2 and not len(consts) and str(body) == _logaddexp(shapes)
+
+
+@lru_cache(maxsize=256)
+def _logaddexp(shapes: Any) -> str:
+    whole = jax.make_jaxpr(jnp.logaddexp)(*(jax.ShapeDtypeStruct(*one) for one in shapes))
+    calls = [one for one in whole.jaxpr.eqns if one.primitive.name == "custom_jvp_call"]
+    return str(_called(calls[0])[0]) if len(calls) == 1 else ""
+
+
+def _fold(a: Any, axes: tuple[SupportsIndex, ...], largest: bool) -> Any:
+    """Return the largest or smallest of the numbers along axes, by comparisons of halves."""
+    for axis in sorted(map(int, axes), reverse=True):
+        while a.shape[axis] > 1:
+            half = a.shape[axis] // 2
+            one, other = (jax.lax.slice_in_dim(a, k, k + half, axis=axis) for k in (0, half))
+            rest = jax.lax.slice_in_dim(a, 2 * half, a.shape[axis], axis=axis)
+            chosen = jnp.where(one > other if largest else one < other, one, other)
+            a = jnp.concatenate([chosen, rest], axis=axis)
+        a = jnp.squeeze(a, axis)
+    return a
+
+
+class _Form(NamedTuple):
+    """How numbers depend on the entries of a shift.
+
+    Each is ``rest + degree * entry``, or ``rest * exp(degree * entry)`` if it is a ``product``.
+    """
+
+    product: bool
+    degree: np.ndarray
+    entry: np.ndarray
+
+
+class _Formless(Exception):
+    """Numbers depend on a shift in another way."""
+
+
+def _cancels(whole: ClosedJaxpr, position: int) -> bool:
+    """Return whether no result of a function depends on the argument at a position."""
+    variable = whole.jaxpr.invars[position]
+    shape = variable.aval.shape
+    form = _Form(False, np.ones(shape), np.arange(np.prod(shape, dtype=int)).reshape(shape))
+    given = [form if one is variable else None for one in whole.jaxpr.invars]
+    try:
+        return not any(isinstance(one, _Form) for one in _forms(whole.jaxpr, whole.consts, given))
+    except _Formless:
+        return False
+
+
+def _forms(jaxpr: Any, consts: Any, given: Sequence[Any]) -> list[Any]:
+    """Return the forms of the results: a form, the number that all entries are, or None for others."""
+    own = [None if isinstance(one, jax.core.Tracer) else _number(one) for one in consts]
+    values: dict[Any, Any] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*own, *given], strict=True))
+
+    def read(atom: Any) -> Any:
+        return _number(atom.val) if isinstance(atom, Literal) else values[atom]
+
+    for equation in jaxpr.eqns:
+        operands = [read(atom) for atom in equation.invars]
+        name = equation.primitive.name
+        atoms = (*equation.invars, *equation.outvars)
+        real = [jnp.issubdtype(one.aval.dtype, jnp.floating) for one in atoms]
+        if not any(isinstance(one, _Form) for one in operands):
+            repeated = name in ("broadcast_in_dim", "reshape", "convert_element_type") and real[-1]
+            found = [operands[0] if repeated else None] * len(equation.outvars)
+        elif name in CALLS:
+            found = _forms(*_called(equation), operands)
+        elif name in _RULES and (all(real) or name != "convert_element_type"):
+            one = _RULES[name](operands, equation.params, equation.outvars[0].aval.shape)
+            found = [one if isinstance(one, _Form) and np.any(one.degree) else None]
+        else:
+            raise _Formless
+        values.update(zip(equation.outvars, found, strict=True))
+    return [read(atom) for atom in jaxpr.outvars]
+
+
+def _number(value: Any) -> float | None:
+    """Return a number; None for an array of several."""
+    return float(value) if np.ndim(value) == 0 else None
+
+
+def _combined(a: Any, b: Any, sign: int, product: bool, shape: Any) -> _Form:
+    """Return the form of a sum or difference, or of a product or quotient."""
+    degrees, entries = [], []
+    for one in (a, b):
+        form = one if isinstance(one, _Form) else _Form(product, np.zeros(()), np.zeros((), dtype=int))
+        if form.product != product:
+            raise _Formless
+        degrees.append(np.broadcast_to(form.degree, shape))
+        entries.append(np.broadcast_to(form.entry, shape))
+    if np.any((degrees[0] != 0) & (degrees[1] != 0) & (entries[0] != entries[1])):
+        raise _Formless
+    return _Form(product, degrees[0] + sign * degrees[1], np.where(degrees[0] != 0, *entries))
+
+
+def _same(cases: Sequence[Any], shape: Any) -> _Form:
+    """Return the one form of all cases; infinite numbers have every form, and zero any of a product."""
+    forms = [one for one in cases if isinstance(one, _Form)]
+    first = forms[0]
+    for one in cases:
+        if one is None or isinstance(one, float):
+            if one is None or (np.isfinite(one) and not (first.product and one == 0)):
+                raise _Formless
+        elif one.product != first.product or np.any(_combined(one, first, -1, first.product, shape).degree):
+            raise _Formless
+    return _Form(first.product, np.broadcast_to(first.degree, shape), np.broadcast_to(first.entry, shape))
+
+
+def _sum(operands: Sequence[Any], shape: Any, sign: int = 1) -> _Form:
+    if any(isinstance(one, _Form) and one.product for one in operands):
+        return _same(operands, shape)
+    return _combined(operands[0], operands[1], sign, False, shape)
+
+
+def _compared(operands: Sequence[Any], shape: Any) -> None:
+    """Return no form: the same numbers are added to both sides, or multiply both."""
+    _same(operands, shape)
+
+
+def _along(form: _Form, axes: Sequence[Any]) -> _Form:
+    """Return the form of entries that have one form along axes."""
+    first_ones = tuple(slice(0, 1) if k in axes else slice(None) for k in range(form.degree.ndim))
+    first = _Form(form.product, form.degree[first_ones], form.entry[first_ones])
+    if not form.degree.size:
+        raise _Formless
+    _same([form, first], form.degree.shape)
+    return _Form(form.product, *(np.squeeze(part, tuple(axes)) for part in first[1:]))
+
+
+def _reduced(operands: Sequence[Any], params: Any, product: bool) -> _Form:
+    if product and not operands[0].product:
+        raise _Formless
+    return _along(operands[0], [int(axis) for axis in params["axes"]])
+
+
+def _of(form: _Form, product: bool, becomes: bool, factor: float = 1.0) -> _Form:
+    """Return the form of a function that takes products to products, sums to products, or the like."""
+    if form.product != product:
+        raise _Formless
+    return _Form(becomes, factor * form.degree, form.entry)
+
+
+def _rearranged(move: Callable[..., np.ndarray]) -> Callable[..., _Form]:
+    """Return the rule of an operation that moves entries."""
+
+    def rule(operands: Sequence[Any], params: Any, shape: Any) -> _Form:
+        (form,) = operands
+        return _Form(form.product, move(form.degree, params, shape), move(form.entry, params, shape))
+
+    return rule
+
+
+def _repeat(a: np.ndarray, params: Any, shape: Any) -> np.ndarray:
+    sizes = [1] * len(shape)
+    for k, at in enumerate(params["broadcast_dimensions"]):
+        sizes[at] = a.shape[k]
+    return np.broadcast_to(a.reshape(sizes), shape)
+
+
+def _slice(a: np.ndarray, params: Any, shape: Any) -> np.ndarray:
+    steps = params["strides"] or [None] * a.ndim
+    return a[tuple(map(slice, params["start_indices"], params["limit_indices"], steps))]
+
+
+def _select(operands: Sequence[Any], params: Any, shape: Any) -> _Form:
+    which, *cases = operands
+    if isinstance(which, _Form):
+        raise _Formless
+    return _same(cases, shape)
+
+
+_reshaped = _rearranged(lambda a, params, shape: a.reshape(shape))
+
+_RULES: dict[str, Callable[[Sequence[Any], Any, Any], _Form | None]] = {
+    "add": lambda operands, params, shape: _sum(operands, shape),
+    "add_any": lambda operands, params, shape: _sum(operands, shape),
+    "sub": lambda operands, params, shape: _sum(operands, shape, -1),
+    "mul": lambda operands, params, shape: _combined(operands[0], operands[1], 1, True, shape),
+    "div": lambda operands, params, shape: _combined(operands[0], operands[1], -1, True, shape),
+    "neg": lambda operands, params, shape: _of(
+        operands[0], operands[0].product, operands[0].product, 1.0 if operands[0].product else -1.0
+    ),
+    "abs": lambda operands, params, shape: _of(operands[0], True, True),
+    "exp": lambda operands, params, shape: _of(operands[0], False, True),
+    "log": lambda operands, params, shape: _of(operands[0], True, False),
+    "sqrt": lambda operands, params, shape: _of(operands[0], True, True, 0.5),
+    "square": lambda operands, params, shape: _of(operands[0], True, True, 2.0),
+    "integer_pow": lambda operands, params, shape: _of(operands[0], True, True, params["y"]),
+    "sign": lambda operands, params, shape: _compared([*operands, 0.0], shape),
+    "is_finite": lambda operands, params, shape: None,
+    **dict.fromkeys(
+        ("lt", "le", "gt", "ge", "eq", "ne"), lambda operands, params, shape: _compared(operands, shape)
+    ),
+    **dict.fromkeys(("max", "min"), lambda operands, params, shape: _same(operands, shape)),
+    "select_n": _select,
+    "reduce_sum": lambda operands, params, shape: _reduced(operands, params, True),
+    **dict.fromkeys(
+        ("reduce_max", "reduce_min"), lambda operands, params, shape: _reduced(operands, params, False)
+    ),
+    **dict.fromkeys(("reshape", "squeeze", "expand_dims", "copy", "convert_element_type"), _reshaped),
+    "broadcast_in_dim": _rearranged(_repeat),
+    "slice": _rearranged(_slice),
+    "transpose": _rearranged(lambda a, params, shape: a.transpose(params["permutation"])),
+}
+"""Forms of the results of operations on forms, ``(operands, params, shape)``."""

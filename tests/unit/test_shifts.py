@@ -1,0 +1,115 @@
+"""Shifts that cancel are recognised by the operations, and whatever is not recognised is differentiated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rivalry.core.intervals import Interval
+from rivalry.core.shifts import shifted
+
+X = jnp.array([[0.1, 0.2], [0.3, 0.5], [1.0, 2.0]])
+stop = jax.lax.stop_gradient
+
+
+def guarded(x: jax.Array) -> jax.Array:
+    """Shares with a guard against sums of zero, the guard in the unit of the parts."""
+    top = jnp.max(x, axis=0)
+    top = stop(jnp.where(jnp.isfinite(top), top, 0.0))
+    parts = jnp.where(x > -jnp.inf, jnp.exp(x - top), 0.0)
+    parts = jnp.where(jnp.any(x > -jnp.inf, axis=0), parts, jnp.exp(-top))
+    return parts / jnp.sum(parts, axis=0)
+
+
+def norm(x: jax.Array) -> jax.Array:
+    top = stop(jnp.max(x, axis=0))
+    return jnp.sqrt(jnp.sum(jnp.square(jnp.exp(x - top)), axis=0)) * jnp.exp(top)
+
+
+def converted(x: jax.Array) -> jax.Array:
+    top = stop(x)
+    return jnp.exp(-top).astype(bool) * jnp.exp(top)
+
+
+CANCEL = {
+    "logarithm of a sum": (lambda x: jax.nn.logsumexp(x, axis=1), 1),
+    "with weights": (lambda x: jax.nn.logsumexp(x, axis=1, b=x), 1),
+    "of all entries": (lambda x: jax.nn.logsumexp(x), 1),
+    "softmax": (lambda x: jax.nn.softmax(x, axis=1), 1),
+    "softmax of some": (lambda x: jax.nn.softmax(x, axis=1, where=x > 0.15), 1),
+    "logarithms of softmax": (lambda x: jax.nn.log_softmax(x, axis=0), 1),
+    "of two": (lambda x: jnp.logaddexp(x[0], x[1]), 1),
+    "softplus": (jax.nn.softplus, 1),
+    "derivative": (jax.grad(lambda x: jnp.sum(jax.nn.logsumexp(x, axis=0))), 1),
+    "derivatives of shares": (jax.jacfwd(lambda x: jax.nn.softmax(x, axis=1)), 1),
+    "nest": (lambda x: 0.5 * jax.nn.logsumexp(2 * jax.nn.logsumexp(x, axis=1)), 2),
+    "guard": (guarded, 1),
+    "norm": (norm, 1),
+    "one of two": (lambda x: jax.nn.logsumexp(x * stop(x), axis=1), 1),
+    "in a call": (jax.jit(lambda x: jax.nn.logsumexp(x, axis=1)), 1),
+}
+
+MATTER = {
+    "factor": lambda x: x * stop(x),
+    "small term": lambda x: x + 1e-12 * stop(x),
+    "needle": lambda x: x + jnp.exp(-jnp.square((stop(x) - 0.3033) / 1e-4)),
+    "half of a shift": lambda x: jnp.log(jnp.sum(jnp.exp(x - stop(x[0])), axis=0)) + 0.5 * stop(x[0]),
+    "another row's shift": lambda x: jnp.log(jnp.sum(jnp.exp(x - stop(x[:1])), axis=1)) + stop(x[0])[0],
+    "shifts of two columns": lambda x: jnp.log(jnp.sum(jnp.exp(x - stop(x[0])))) + stop(x[0, 0]),
+    "unit guard": lambda x: jnp.log(jnp.where(x > 0.2, jnp.exp(x - stop(x)), 1.0)) + stop(x),
+    "comparison": lambda x: jnp.where(stop(x) > 0.25, x, 0.0),
+    "whole number": lambda x: jnp.exp(x - stop(x)).astype(int) * jnp.exp(stop(x)),
+    "truth value": converted,
+    "sum of logarithms": lambda x: jnp.sum(jnp.exp(x - stop(x)) + 1) + jnp.sum(stop(x)),
+    "steps": lambda x: jnp.floor(x - stop(x)) + stop(x),
+    "product of shifted": lambda x: (x - stop(x)) * (x + stop(x)),
+}
+
+
+@pytest.mark.parametrize("name", CANCEL)
+def test_shifts_that_cancel_are_held(name: str) -> None:
+    function, count = CANCEL[name]
+    found = shifted(function, X)
+    own = found.shifts(X)
+    assert len(own) == count
+    for moved in (0.0, 1.7, -0.4):
+        np.testing.assert_allclose(found.call([one + moved for one in own], X)[0], function(X), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", MATTER)
+def test_numbers_that_matter_are_differentiated(name: str) -> None:
+    function: Any = MATTER[name]
+    found = shifted(function, X)
+    assert found.shifts(X) == []
+    np.testing.assert_allclose(found.call([], X)[0], function(X))
+    # by differences of values, which no rule of differentiation hides
+    step = 1e-6
+    moved = np.random.default_rng(0).random(X.shape)
+    slope = jax.jvp(lambda x: found.call([], x)[0], (X,), (jnp.asarray(moved),))[1]
+    rise = (function(X + step * moved) - function(X - step * moved)) / (2 * step)
+    np.testing.assert_allclose(slope, rise, atol=1e-6)
+
+
+def test_shifts_that_may_be_infinite_are_named() -> None:
+    def total(x: Any) -> Any:
+        return jax.nn.logsumexp(jnp.log(x), axis=1)
+
+    def undone(x: Any) -> Any:
+        return x + stop(1 / x) - stop(1 / x)
+
+    low, high = jnp.zeros_like(X), jnp.ones_like(X)
+    assert shifted(total, X).are_finite(Interval(low, high))  # JAX takes 0 for infinite shifts
+    assert shifted(undone, X).shifts(X) == []  # two shifts, of which neither cancels alone
+
+    def undone_once(x: Any) -> Any:
+        shift = stop(1 / x)
+        return (x + shift) - shift
+
+    found = shifted(undone_once, X)
+    assert len(found.shifts(X)) == 1
+    assert found.are_finite(Interval(low + 0.5, high))
+    assert not found.are_finite(Interval(low, high))
