@@ -112,6 +112,20 @@ def test_a_figure_uses_the_nearest_point_and_says_so(tmp_path: Path, at: dict[st
         assert "reach = 0.3" in figure.caption
 
 
+def test_a_figure_that_several_missing_points_have_in_common_is_drawn_once(tmp_path: Path) -> None:
+    asked = (0.3, 0.5, 0.6, 0.2)
+    plots = [{"kind": "end_positions", "at": {"reach": reach}} for reach in asked]
+    figures = draw(
+        {"game": {"family": "influencer", "players": 2}, "plots": plots}, data_of(), tmp_path, tmp_path, "f"
+    )
+    assert [one.file for one in figures] == ["01-end_positions.svg", "04-end_positions.svg"]
+    words = (
+        "The study asks for reach = 0.5 and for reach = 0.6, which this run lacks: this is the nearest point."
+    )
+    assert [words in one.caption for one in figures] == [True, False]
+    assert sorted(path.name for path in tmp_path.glob("*.svg")) == [one.file for one in figures]
+
+
 def test_a_figure_of_a_sweep_is_left_out_of_a_single_point(tmp_path: Path) -> None:
     made = study(plots=[{"kind": "scenario", "over": "reach"}]).with_changes({"game.reach": 0.25})
     text = build(stored(tmp_path / "run", made).folder).read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
-"""Living figures of games and of results: data for a view, and certified answers to what a person sets.
+"""Living figures of games and of results: data for a view, and certificates of what a person sets.
 
-A view is a module of JavaScript (`static/views`) that draws a figure and changes its *state*. Payoffs have
-twins in JavaScript; everything with a proof is an *answer*, computed here.
+A view is a module of JavaScript (`static/views`) that draws a figure and changes its *state*. Payoffs are
+also implemented in JavaScript (*twins*); everything with a proof is an *answer*, computed here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ VIEWS = ("branches", "triangle", "responses", "line", "policy", "streets")
 """Views of games and records, the most telling first.
 
 Each has a module of its name here, with the functions `view_of` and `view_of_record`, which return None for
-games and records that it does not take. The view ``impulse`` takes what a learner learned in.
+games and records that it does not take. The view ``impulse`` takes the world that a learner learned in.
 """
 
 STORED = ("branches", "policy", "streets")
@@ -39,8 +39,8 @@ STORED = ("branches", "policy", "streets")
 class Figure:
     """A living figure: the name of its view, a title, a text alternative, its data and its first state.
 
-    ``data`` and ``state`` are plain: they can be written as JSON. ``text`` says in a sentence or two what is
-    to be seen, with the numbers. ``game`` is the game whose profiles `answer` certifies, if there is one.
+    ``data`` and ``state`` are plain: they can be written as JSON. ``text`` describes in a sentence or two
+    what is shown, with the numbers. ``game`` is the game whose profiles `answer` certifies, if there is one.
     """
 
     view: str
@@ -62,10 +62,10 @@ def figure_of(game: Any, profile: object = None) -> Figure:
     Parameters
     ----------
     game
-        A game, of whichever family.
+        A game of any family.
     profile
-        Profile ``[player axis]``, or a policy ``[state action]`` of a population. Default: players apart from
-        one another, and even mixtures.
+        Profile ``[player axis]``, or a policy ``[state action]`` of a population. By default players choose
+        different points of a box, and uniform mixtures on a simplex.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def figures_of_record(
     names
         Names of players and axes by dimension.
     world
-        What a learner learned in, for those that learn in tables made from the game.
+        The world of a learner that learns in tables made from the game.
     table
         The game's table in a study, from which the view ``line`` draws some games that are not built.
     """
@@ -155,7 +155,7 @@ def _profile_of(game: Any, record: Record) -> np.ndarray | None:
 
 
 def answer(game: Any, state: State) -> dict[str, Any]:
-    """Return what is certified of the profile in a figure's state.
+    """Return the certificate of the profile in a figure's state.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def answer(game: Any, state: State) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``profile`` and ``parameters`` as given; ``claim``; ``sentence``, what stands behind it; ``regret``
+        ``profile`` and ``parameters`` as given; ``claim``; ``sentence``, the evidence for it; ``regret``
         and ``bound`` per player, with None for what is infinite or unknown; ``coverage``; ``rounding``, None
         without a bound; ``payoffs``.
 
@@ -233,7 +233,7 @@ def _answer_of(
 
 
 def sentence_of(proof: Certificate) -> str:
-    """Return what stands behind a certificate's claim, in one sentence.
+    """Return the evidence for a certificate's claim, in one sentence.
 
     >>> sentence_of(Certificate(np.array([1e-3]), np.array([np.inf]), "lower bound", "grid", 1e-6))
     'A gain of 0.001 was found; no bound is proved.'
@@ -248,7 +248,7 @@ def sentence_of(proof: Certificate) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return a value in numbers, words, lists and tables that JSON holds; None for NaN and infinity.
+    """Return a value in numbers, text, lists and tables that JSON can hold; None for NaN and infinity.
 
     >>> plain({"a": np.array([1.0, np.nan]), "b": (np.int64(2), float("inf"))})
     {'a': [1.0, None], 'b': [2, None]}

@@ -14,19 +14,19 @@ MISSING = "explore: needs anywidget; install it with `pip install 'rivalry[noteb
 
 
 def explore(game: Any, profile: object = None) -> Any:
-    """Return a living figure of a game for a notebook, to drag, see and certify.
+    """Return a living figure of a game for a notebook, in which players can be dragged.
 
     Parameters
     ----------
     game
-        A game, of whichever family.
+        A game of any family.
     profile
         The profile to begin with, ``[player axis]``.
 
     Returns
     -------
     anywidget.AnyWidget
-        The figure. Its ``state`` is what a person sets, and its ``answer`` what is certified of that.
+        The figure. Its ``state`` is what a person sets, and its ``answer`` the certificate of that.
 
     Raises
     ------

@@ -37,6 +37,16 @@ class StaticFigure(NamedTuple):
     why: str = ""
     marked: bool = False  # it has hollow marks, which are not certified
     absent: bool = False  # the run has no such point; the study's full form may
+    lacks: tuple[str, ...] = ()  # points that the study asks for; of the run's, this is the nearest to each
+
+    @property
+    def substitution(self) -> str:
+        """Which points the study asks for instead of the one that is drawn."""
+        if not self.lacks:
+            return ""
+        *others, last = self.lacks
+        asked = f"{', for '.join(others)} and for {last}" if others else last
+        return f" The study asks for {asked}, which this run lacks: this is the nearest point."
 
 
 def draw(
@@ -49,22 +59,40 @@ def draw(
 ) -> list[StaticFigure]:
     """Draw every entry of a study's ``plots`` as ``folder/NN-kind.svg``, or its family's default figures.
 
-    A plot that fails is returned with the reason. Plots from outside the package are read from ``stored``,
-    the run's figures, where `draw_own` wrote them. If ``folder`` is ``stored``, older files named in this
-    way are removed. Identifiers inside figures begin with ``prefix``. Default figures that draw more of
-    the game than the data hold are drawn of the first cell of ``run``.
+    A plot that fails is returned with the reason. Points that are missing in a changed or reduced run are
+    replaced by the nearest one, and a figure that several entries then have in common is drawn once. Plots
+    from outside the package are read from ``stored``, the run's figures, where `draw_own` wrote them. If
+    ``folder`` is ``stored``, older files named in this way are removed. Identifiers inside figures begin with
+    ``prefix``. Default figures that draw more of the game than the data hold are drawn of the first cell of
+    ``run``.
     """
     folder_for(folder)
     game, wanted = study["game"], study["plots"]
-    panels = [_draw(k, entry, game, data, folder, stored) for k, entry in enumerate(wanted, start=1)]
+    panels = _once([_draw(k, entry, game, data, folder, stored) for k, entry in enumerate(wanted, start=1)])
     panels = panels or _draw_defaults(game, data, folder, stored, run)
-    figures = [one._replace(svg=inline(one.svg, f"{prefix}f{k}")) for k, one in enumerate(panels, start=1)]
+    figures = [
+        one._replace(svg=inline(one.svg, f"{prefix}f{k}"), caption=one.caption + one.substitution)
+        for k, one in enumerate(panels, start=1)
+    ]
     if folder == stored:
         current = {figure.file for figure in figures if not figure.why}
         for old in folder.glob("[0-9][0-9]-*.svg"):
             if old.name not in current:
                 old.unlink()
     return figures
+
+
+def _once(panels: Sequence[StaticFigure]) -> list[StaticFigure]:
+    """Return figures without those that equal an earlier one, at a nearest point; its caption says so."""
+    found: list[StaticFigure] = []
+    for one in panels:
+        equal = (k for k, known in enumerate(found) if (known.kind, known.svg) == (one.kind, one.svg))
+        earlier = next(equal, None) if one.lacks else None
+        if earlier is None:
+            found.append(one)
+        else:
+            found[earlier] = found[earlier]._replace(lacks=found[earlier].lacks + one.lacks)
+    return found
 
 
 def _draw_defaults(
@@ -170,23 +198,22 @@ def _draw(
     file = _file(number, kind)
     if kind not in plots.PLOTS:
         return _as_image(kind, stored / file)
-    function, substitution = getattr(plots, kind), ""
+    lacks: tuple[str, ...] = ()
     if at := options.get("at"):
         options["at"] = _nearest(data, at)
         asked = {name: value for name, value in at.items() if not is_fixed(game, name, value)}
         if any(name not in options["at"] or options["at"][name] != asked[name] for name in asked):
-            words = ", ".join(f"{name} = {value}" for name, value in asked.items())
-            substitution = f" The study asks for {words}, which this run lacks: this is the nearest point."
+            lacks = (", ".join(f"{name} = {value}" for name, value in asked.items()),)
     try:
-        svg, where, hollow = picture(function, data, **options)
+        svg, where, hollow = picture(getattr(plots, kind), data, **options)
     except NoSuchPoint as error:
         return StaticFigure(kind, file, why=str(error), absent=True)
     except Exception as error:  # a plot may fail on unusual data; the report still needs the others
         return StaticFigure(kind, file, why=f"{type(error).__name__}: {error}")
     write(folder / file, svg)
     title = plots.PLOTS[kind].caption_of(options)
-    caption = f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".") + substitution
-    return StaticFigure(kind, file, caption, svg.decode(), marked=hollow)
+    caption = f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".")
+    return StaticFigure(kind, file, caption, svg.decode(), marked=hollow, lacks=lacks)
 
 
 def _nearest(data: Dataset, at: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,10 +83,11 @@ def build(
         home = target / part.folder.relative_to(run.folder)
         own = known[name if included else ""]
         sections.append(_section(name, part, home / "figures", f"s{count}", own))
-        for k, figure in enumerate(sections[-1]["figures"]):
+        for figure in sections[-1]["figures"]:
             elsewhere = figure.absent and sections[-1]["reduced"]  # the study's full form has the point
             if figure.why and figure.kind in PLOTS and not elsewhere:
-                tell(f"{name}: plots[{k}] ({figure.kind}) was not drawn: {figure.why}")
+                entry = int(figure.file.partition("-")[0]) - 1
+                tell(f"{name}: plots[{entry}] ({figure.kind}) was not drawn: {figure.why}")
     figures_by_part = figures_of_parts(run, known, games=False)
     living = page_parts([one for group in figures_by_part for one in group])
     rooms = iter(living.rooms)
