@@ -140,9 +140,10 @@ def boxes(count: int) -> tuple[np.ndarray, np.ndarray]:
 def test_enclosure(race: Callable[..., Any]) -> None:
     import rivalry as rv
     from rivalry.core import oracles
-    from rivalry.core.enclosure import enclose, without_shifts
+    from rivalry.core.enclosure import enclose
     from rivalry.core.intervals import Interval
     from rivalry.core.jax import compiled, jax, jnp
+    from rivalry.core.shifts import shifted
 
     game = rv.games.influencer(reach=[REACH] * 3, resource="bimodal")
 
@@ -150,7 +151,7 @@ def test_enclosure(race: Callable[..., Any]) -> None:
     def bounds(game: Any, low: Any, high: Any) -> Any:
         def one(low: Any, high: Any) -> Any:
             mid = low / 2 + high / 2
-            slope = without_shifts(lambda y: oracles.gradients(game, y[:, None])[:, 0], mid)
+            slope = shifted(lambda y: oracles.gradients(game, y[:, None])[:, 0], mid)
             shifts = slope.shifts(mid)
 
             def every(shifts: Any, y: Any) -> Any:

@@ -6,6 +6,7 @@ before the first module of the package is imported.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -39,6 +40,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         for target in entry.targets:
             if not target.startswith("rivalry.integrations"):  # these need libraries of extras
                 load(target)
+    gc.freeze()  # modules and tests stay: collections need not look at them
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -191,7 +191,9 @@ def at_work(process: subprocess.Popen[str], workers: int) -> Callable[[], bool]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("workers", "to_all"), [(1, True), (2, True), (2, False)])
+@pytest.mark.parametrize(
+    ("workers", "to_all"), [(1, True), (2, True), pytest.param(2, False, marks=pytest.mark.nightly)]
+)
 def test_an_interrupt_stops_endless_cells(
     tmp_path: Path, start: Callable[..., subprocess.Popen[str]], workers: int, to_all: bool
 ) -> None:

@@ -71,6 +71,7 @@ def test_on_a_box(reach: Any, resource: Any) -> None:
     agrees(game, tabulate(game, PLACES))
 
 
+@pytest.mark.slow
 @FEW
 @given(some(POINTS), st.permutations(range(PLAYERS)))
 def test_swapping_equal_players_swaps_payoffs(resource: Any, order: Any) -> None:

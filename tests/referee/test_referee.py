@@ -7,9 +7,16 @@ import pytest
 from tests.referee.draws import FAMILIES, cases
 from tests.referee.judge import faults
 
+DEAR = ("blotto8", "dirichlet")  # compiling takes ten seconds each
 
-@pytest.mark.slow
-@pytest.mark.parametrize("family", FAMILIES)
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        pytest.param(name, marks=pytest.mark.nightly if name in DEAR else pytest.mark.slow)
+        for name in FAMILIES
+    ],
+)
 def test_no_deviation_contradicts_a_certificate(family: str) -> None:
     for case in cases(seed=1, count=8, families=[family]):
         assert faults(case) == [], case.name

@@ -16,16 +16,15 @@ from tests.reference.__main__ import choose, judge, read
 
 FILES = [Path(__file__).with_name(name) for name in ("karma.json", "karma_small.json")]
 CASES = [case for file in FILES for case in choose(read(file), cost="full")]
-BY_DAY = ("mfe_PBP_g0.98_beta1000_eps0.0",)
 DEAR = ("mean_field_equilibrium", "mean_field_equilibrium_types", "scaling_law", "learning_run")
 SLOW = ("baseline_simulation", "policy_evaluation", "two_agents")  # compiling their kernels takes seconds
 
 
 def marks(case: Mapping[str, Any]) -> Any:
     cost = str(case.get("cost", "test"))
-    if cost == "test" and case["kind"] in DEAR and case["id"] not in BY_DAY:
+    if cost == "test" and case["kind"] in DEAR:
         cost = "nightly"
-    elif cost == "test" and case["kind"] in (*DEAR, *SLOW):
+    elif cost == "test" and case["kind"] in SLOW:
         cost = "slow"
     found = [] if cost == "test" else [getattr(pytest.mark, cost)]
     return pytest.param(case, id=case["id"], marks=found)

@@ -87,6 +87,7 @@ def test_tables_agree_with_plain_python(name: str, streets: Any, more: dict[str,
             assert not law[i][state][count:].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streets", [paths, ways])
 @pytest.mark.parametrize("name", RULES)
 def test_results_do_not_depend_on_chunks_copies_or_lazy_updates(name: str, streets: Any) -> None:

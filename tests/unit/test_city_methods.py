@@ -255,6 +255,7 @@ def test_metrics_are_computed_from_tallies() -> None:
 # rules
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("planning", ["start", "nodes"])
 def test_agents_learn_to_choose_routes(planning: str) -> None:
     """Learned policies are more efficient than uniformly random routes and bids."""

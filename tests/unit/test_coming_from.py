@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nashpy
 import numpy as np
+import pytest
 from quantecon.game_theory import NormalFormGame, Player, pure_nash_brute, vertex_enumeration
 
 import rivalry as rv
@@ -44,6 +45,7 @@ def test_payoffs_and_best_responses_agree_with_nashpy() -> None:
         assert rv.certificate(game, profile(*sigma)).regret.max() < 1e-9
 
 
+@pytest.mark.slow
 def test_lists_of_equilibria_agree_with_nashpy_and_quantecon() -> None:
     assert agree([profile(*x) for x in nashpy.Game(A, B).support_enumeration()])
     assert agree([profile(*x) for x in nashpy.Game(A, B).vertex_enumeration()])

@@ -146,6 +146,7 @@ def test_policy_values_agree_with_a_linear_system(delta: float, charge: bool) ->
     assert found.status == "converged"
 
 
+@pytest.mark.slow
 def test_charging_the_threshold_lowers_the_value_but_not_the_policy() -> None:
     tables = firms([0.4, 0.5], [4.0, 30.0])  # every plan of the leader overshoots, so it switches for ever
     one, other = (
@@ -166,6 +167,7 @@ def test_charging_the_threshold_lowers_the_value_but_not_the_policy() -> None:
     assert paid > 0
 
 
+@pytest.mark.slow
 def test_regrets_agree_with_dynamic_programs_by_hand() -> None:
     """Random policies, which are not best responses, evaluated at all nodes."""
     tables, rng = calm(), np.random.default_rng(3)

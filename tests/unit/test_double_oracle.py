@@ -124,6 +124,7 @@ def test_results_do_not_depend_on_chunks_and_atoms_are_dropped() -> None:
     assert method.read(world, whole)["status"][1] == "converged"
 
 
+@pytest.mark.slow
 def test_finite_games_in_mixed_strategies() -> None:
     """The unique equilibrium of Shapley's game is 1/3 each; of Jordan's three-player game 1/2 each."""
     first, second = np.eye(3), np.roll(np.eye(3), 1, axis=1)
@@ -138,6 +139,7 @@ def test_finite_games_in_mixed_strategies() -> None:
     np.testing.assert_allclose(mixed, 0.5, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_game_s_own_best_response_is_used() -> None:
     class WithBestResponse(Quadratic):
         def respond_to_mixture(self, positions: Any, weights: Any, player: int) -> Any:

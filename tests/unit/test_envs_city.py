@@ -175,6 +175,7 @@ def test_a_policy_given_as_a_function_becomes_a_table(planning: str) -> None:
     assert found.gain.max() > 0
 
 
+@pytest.mark.slow
 def test_single_agent_env_with_named_tabular_and_functional_rivals() -> None:
     """A deterministic policy gives the same course by name, as a table and as a function."""
     game = city()

@@ -128,7 +128,7 @@ def test_sampled_learners_find_dominant_strategies() -> None:
 @pytest.mark.parametrize(
     "learner",
     [
-        Hedge(action_grid=5, eta=0.2, rounds=400),
+        pytest.param(Hedge(action_grid=5, eta=0.2, rounds=400), marks=pytest.mark.nightly),
         FictitiousPlay(action_grid=5),
     ],
     ids=["hedge", "fictitious_play"],

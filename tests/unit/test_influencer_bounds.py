@@ -14,8 +14,9 @@ import pytest
 import rivalry as rv
 from rivalry import oracles
 from rivalry.core import certify
-from rivalry.core.enclosure import enclose, without_shifts
+from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
+from rivalry.core.shifts import shifted
 from rivalry.games.influencer import kernels
 from rivalry.games.influencer.kernels import ChosenReach
 
@@ -242,7 +243,7 @@ def test_influence_of_a_chosen_reach_matches_its_formula(normalised: bool) -> No
     assert np.all(bends >= np.abs(np.diagonal(hessian, axis1=2, axis2=3)).max(axis=0))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_derivatives_with_abstention_are_bounded_up_to_rounding_at_a_profile() -> None:
     places = [0.1, 0.35, 0.6, 0.9]
     game = rv.games.influencer(
@@ -254,9 +255,9 @@ def test_derivatives_with_abstention_are_bounded_up_to_rounding_at_a_profile() -
         resource_points=places,
     )
     x = jnp.array([[0.25], [0.75]])
-    shifted = without_shifts(lambda y: oracles.gradients(game, y), x)
-    shifts = shifted.shifts(x)
-    form = enclose(lambda shifts, y: shifted.call(shifts, y)[0], shifts, x)
+    traced = shifted(lambda y: oracles.gradients(game, y), x)
+    shifts = traced.shifts(x)
+    form = enclose(lambda shifts, y: traced.call(shifts, y)[0], shifts, x)
     (point,), decided = form(shifts, Interval(x, x))
     assert decided
     assert np.max(point.high - point.low) < 1e-11

@@ -198,7 +198,7 @@ def test_symmetric_spectrum_matches_the_tangential_jacobian() -> None:
     assert "symmetric_stable" not in oracles.metrics(game, x)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_certificates_and_plot_data() -> None:
     game = rv.games.influencer(**CASES["dirichlet"])
     x = game.space.check(X)

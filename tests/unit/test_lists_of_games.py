@@ -155,7 +155,7 @@ QUICK = ("contest",)
 
 
 def of_cost(name: str) -> Any:
-    return name if name in QUICK else pytest.param(name, marks=pytest.mark.nightly)
+    return pytest.param(name, marks=pytest.mark.slow if name in QUICK else pytest.mark.nightly)
 
 
 @pytest.mark.parametrize("name", [of_cost(name) for name in CASES])

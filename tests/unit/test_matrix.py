@@ -362,28 +362,35 @@ def test_names_of_actions_and_players_are_printed_in_place_of_numbers() -> None:
     assert labels == ["up / left", "down / right"]
 
 
+def exact_gains(table: np.ndarray, weights: list[np.ndarray]) -> list[Fraction]:
+    """Return every player's largest gain, in fractions."""
+    gains = []
+    for player in range(len(weights)):
+        rest = np.vectorize(Fraction)(np.moveaxis(table[player], player, 0))
+        for other in [k for k in reversed(range(len(weights))) if k != player]:
+            axis = 1 + other - (other > player)
+            shape = [-1 if k == axis else 1 for k in range(rest.ndim)]
+            rest = (rest * np.array([Fraction(p) for p in weights[other]]).reshape(shape)).sum(axis=axis)
+        here = sum(Fraction(p) * pay for p, pay in zip(weights[player], rest, strict=True))
+        gains.append(max(rest) - here)
+    return gains
+
+
 def test_bounds_with_proof_are_never_below_exact_gains() -> None:
     rng = np.random.default_rng(5)
-    table = rng.normal(size=(3, 3, 2, 4)) * 1e3
-    game = rv.games.matrix(payoffs=table)
-    weights = [rng.dirichlet(np.ones(size)) for size in table.shape[1:]]
-    x = np.zeros((3, 4))
-    for player, own in enumerate(weights):
-        x[player, : len(own)] = own
-    found = rv.certificate(game, x, proof=True)
-    assert found.rounding == "outward"
-    for player in range(3):
-        rest = np.vectorize(Fraction)(np.moveaxis(table[player], player, 0))
-        for other in [k for k in (2, 1, 0) if k != player]:
-            axis = 1 + other - (other > player)
-            rest = (
-                rest
-                * np.array([Fraction(p) for p in weights[other]]).reshape(
-                    [-1 if k == axis else 1 for k in range(rest.ndim)]
-                )
-            ).sum(axis=axis)
-        here = sum(Fraction(p) * pay for p, pay in zip(weights[player], rest, strict=True))
-        assert Fraction(float(found.bound[player])) >= max(rest) - here
-        assert found.bound[player] <= float(max(rest) - here) + 1e-9
+    for trial in range(120):
+        sizes = (3, 2, 4) if trial == 0 else tuple(rng.integers(2, 4, size=2))
+        table = rng.normal(size=(len(sizes), *sizes)) * 10.0 ** rng.integers(-3, 4)
+        weights = [
+            np.eye(size)[rng.integers(size)] if trial % 2 else rng.dirichlet(np.ones(size)) for size in sizes
+        ]
+        x = np.zeros((len(sizes), max(sizes)))
+        for player, own in enumerate(weights):
+            x[player, : len(own)] = own
+        found = rv.certificate(rv.games.matrix(payoffs=table), x, proof=True)
+        assert found.rounding == "outward"
+        for bound, gain in zip(found.bound, exact_gains(table, weights), strict=True):
+            assert Fraction(float(bound)) >= gain
+            assert bound <= float(gain) + 1e-12 * np.abs(table).max()
     pure = rv.certificate(rv.games.matrix("prisoners_dilemma"), [[0.0, 1.0]] * 2, proof=True)
     assert (pure.bound.tolist(), pure.rounding) == ([0.0, 0.0], "outward")

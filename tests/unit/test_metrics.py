@@ -154,3 +154,10 @@ def test_a_nan_payoff_bound_proves_nothing() -> None:
     found = certificate(Unproved(), jnp.full((2, 1), 1 / 3))
     assert np.all(np.isinf(found.bound))
     assert (found.claim, found.coverage) == ("no deviation found", "bounded")
+
+
+def test_arrays_outside_the_space_are_refused() -> None:
+    game = Cournot()
+    for profile in (np.array([[5.0], [0.5]]), jnp.array([[5.0], [0.5]])):
+        with pytest.raises(ValueError, match=r"player 0 is at 5; must be in \[0, 1\]"):
+            certificate(game, profile)

@@ -76,6 +76,7 @@ def test_action_payoffs_are_sums_over_joint_actions_of_others() -> None:
     assert whole == pytest.approx(float(weights[1] @ np.nan_to_num(found[1])), abs=1e-14)
 
 
+@pytest.mark.slow
 def test_a_record_contains_expected_values(board: mixtures.TabulatedGame) -> None:
     weights = RNG.dirichlet(np.ones(6), size=2)
     record = mixtures.mixture_record(TUG, board.action_grid, weights, board.tables, board.measures)
@@ -91,6 +92,7 @@ def test_a_record_contains_expected_values(board: mixtures.TabulatedGame) -> Non
     assert record["action_grid"][0] == ("player", "action", "axis")
 
 
+@pytest.mark.slow
 def test_regret_is_evaluated_in_the_continuous_game(board: mixtures.TabulatedGame) -> None:
     """Compare with a scan of the expected payoff on a grid finer than that of the search."""
     weights = RNG.dirichlet(np.ones(6), size=2)

@@ -39,7 +39,7 @@ SLOW = {  # these compile programs
     ("mean-field games", "rivalry"): pytest.mark.nightly,
     ("studies with provenance", "rivalry"): pytest.mark.slow,
     ("certificates", "rivalry"): pytest.mark.slow,
-    ("proofs", "rivalry"): pytest.mark.slow,
+    ("proofs", "rivalry"): pytest.mark.nightly,
 }
 
 

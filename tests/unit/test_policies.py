@@ -165,6 +165,7 @@ def test_recorded_metrics() -> None:
     assert rv.solve(GAME, learner, max_steps=50, seed=2).status == "iteration limit"
 
 
+@pytest.mark.slow
 def test_epochs_begin_at_a_given_start() -> None:
     learner = QLearning(epochs=5, episodes=2, epsilon=1.0)
     world = learner.world(GAME)

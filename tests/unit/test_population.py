@@ -252,7 +252,7 @@ def test_stationary_distribution_depends_on_the_initial_one(mean_karma: float, l
     )
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_karma_is_constant_if_nobody_bids() -> None:
     game = small()
     proof = population_certificate(game, rv.oracles.named_start(game, "zero"))

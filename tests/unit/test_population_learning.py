@@ -288,8 +288,8 @@ def test_sampled_exploitability_converges_to_the_exact_one() -> None:
     assert found["rarely_visited"] == 0
 
 
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore:.*visited fewer than")
-@pytest.mark.slow
 def test_regularised_metrics_are_added_to_the_plain_ones() -> None:
     options: dict[str, Any] = {"compare": True, "monitor_every": 5, "monitor": SAMPLED}
     plain, with_it = (ran(quick(**options, regularised=how)) for how in (False, "once"))

@@ -71,6 +71,7 @@ def test_halves_of_a_simplex_cover_it() -> None:
         assert np.all(np.any(np.all((some[:, None] >= low) & (some[:, None] <= high), axis=2), axis=1))
 
 
+@pytest.mark.slow
 def test_bounds_on_a_part_of_a_simplex_hold_and_are_of_second_order() -> None:
     def rule(s: jax.Array) -> jax.Array:
         return 100 * jnp.sum(s) + s[0] * s[1] - jnp.exp(s[2]) * s[0] + jnp.sqrt(0.1 + s[1])
@@ -94,6 +95,7 @@ def test_bounds_on_a_part_of_a_simplex_hold_and_are_of_second_order() -> None:
     assert widths[2] < widths[0]
 
 
+@pytest.mark.slow
 def test_fractions_are_one_to_one_with_shares() -> None:
     for space in (Simplex((3, 3)), Simplex((4, 2), 1e-3)):
         game = InFractions(Shares(coordination, space))

@@ -70,6 +70,7 @@ def test_derivatives_in_logs_are_those_of_the_payoffs(keys: dict[str, Any], risk
     np.testing.assert_allclose(slopes_in_logs(game, y), log_derivatives(game, y), rtol=1e-11, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_equilibria_lie_between_the_bounds() -> None:
     generator, compared_points = np.random.default_rng(3), 0
     for _ in range(20):
@@ -132,6 +133,7 @@ def test_a_list_within_bounds_is_searched_within_both() -> None:
     assert np.all((whole_low <= bounds.low) & (whole_high >= bounds.high))
 
 
+@pytest.mark.slow
 def test_win_probabilities_at_no_performance_have_intervals() -> None:
     numbers = race().numbers_at(0)
 
@@ -149,9 +151,12 @@ def test_win_probabilities_at_no_performance_have_intervals() -> None:
     q, nobody = chances(nothing)
     assert (q.tolist(), float(nobody)) == ([0.0, 0.0], 1.0)
     evaluate = enclose(chances, nothing)
+    # where it is not known that somebody performs, a share may be 0/0 for all that intervals know
     (q, nobody), _ = evaluate(Interval(nothing, jnp.array([-5.0, -6.0])))
-    assert np.all((q.low == 0) & (q.high == 1))
-    assert (float(nobody.low), float(nobody.high)) == (0.0, 1.0)
+    assert np.all(np.isnan([*q.low, *q.high, nobody.low, nobody.high]))
+    (q, nobody), _ = evaluate(Interval(nothing.at[1].set(-60.0), jnp.array([-5.0, -6.0])))
+    assert np.all((q.low >= 0) & (q.low < 1e-20) & (q.high == 1))
+    assert (float(nobody.low), float(nobody.high)) == (0.0, 0.0)
     (q, nobody), _ = evaluate(Interval(jnp.array([-jnp.inf, 0.0]), jnp.array([-50.0, 0.0])))
     assert float(q.high[0]) < 1e-20
     assert float(q.low[1]) > 1 - 1e-14
@@ -248,6 +253,6 @@ def test_the_list_of_a_symmetric_race_is_its_closed_form() -> None:
     assert idle.claim == "not an equilibrium"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_bundled_study_reproduces_its_reference_values(tmp_path: Any) -> None:
     compared("all_equilibria_race", tmp_path / "run")

@@ -34,7 +34,7 @@ def test_rock_paper_scissors_conserves_the_product() -> None:
     assert np.ptp(path[:, 0, 0]) > 0.2  # the orbit is not a point
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_rock_paper_scissors_cycles_with_the_linearised_period() -> None:
     game = rv.games.matrix("rock_paper_scissors")
     near = np.full((2, 3), 1 / 3) + 1e-3 * np.array([1.0, -1.0, 0.0])
