@@ -198,6 +198,8 @@ def opened(
 
 def centre(node: Any) -> tuple[float, float]:
     node.scroll_into_view_if_needed()
+    # a touch goes to what the last frame showed at its place, and that may be from before the page scrolled
+    node.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     box = node.bounding_box()
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 

@@ -195,13 +195,9 @@ def test_a_number_that_is_none_equals_no_other() -> None:
         return jnp.where(jnp.where(x[1] > 0, maybe, 0.0) == maybe, 1.0, 0.0)
 
     assert bounds(equal)[0] == 0
-    low, high, _ = bounds(lambda x: jnp.max(shifted_maximum(jnp.log(x[:1] - 0.3), x)))
+    low, high, _ = bounds(lambda x: jnp.max(jnp.maximum(jnp.log(x[:1] - 0.3) - 9.0, x)))
     assert np.isnan(low)
     assert np.isnan(high)
-
-
-def shifted_maximum(one: Any, several: Any) -> Any:
-    return jnp.maximum(one - 9.0, several)
 
 
 REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {

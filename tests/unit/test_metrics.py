@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from jaxtyping import Array, Float
 
+import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.certify import best_response, certificate
 from rivalry.core.game import Game
-from rivalry.core.jax import jnp
+from rivalry.core.jax import jax, jnp
 from rivalry.core.profiles import distance
 from rivalry.core.space import Box, Strategy
 
@@ -156,8 +157,73 @@ def test_a_nan_payoff_bound_proves_nothing() -> None:
     assert (found.claim, found.coverage) == ("no deviation found", "bounded")
 
 
-def test_arrays_outside_the_space_are_refused() -> None:
-    game = Cournot()
-    for profile in (np.array([[5.0], [0.5]]), jnp.array([[5.0], [0.5]])):
-        with pytest.raises(ValueError, match=r"player 0 is at 5; must be in \[0, 1\]"):
-            certificate(game, profile)
+class Custom(eqx.Module):
+    """The space of `Cournot` as a class of its own."""
+
+    box: Box = Box.interval(0.0, 1.0, players=2)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.box.shape
+
+    @property
+    def mask(self) -> Array:
+        return self.box.mask
+
+    def project(self, x: Array) -> Array:
+        return self.box.project(x)
+
+    def sample(self, key: Array) -> Array:
+        return self.box.sample(key)
+
+    def grid(self, player: int, points: int) -> Array:
+        return self.box.grid(player, points)
+
+    def check(self, x: object, name: str = "start") -> Array:
+        return self.box.check(x, name)
+
+
+class CustomCournot(Cournot):
+    @property
+    def space(self) -> Custom:
+        return Custom()
+
+
+DILEMMA = rv.games.matrix("prisoners_dilemma")
+WHOLE = r"player 0 is at 5; must be in \[0, 1\]"
+SHARES = "player 0 sums to 1.1; must sum to 1"
+OUTSIDE = {
+    "box": (Cournot(), [[5.0], [0.5]], WHOLE),
+    "class of its own": (CustomCournot(), [[5.0], [0.5]], WHOLE),
+    "simplex": (DILEMMA, [[0.6, 0.5], [0.5, 0.5]], SHARES),
+    "fixed players": (rv.transforms.freeze(DILEMMA, {1: [0.5, 0.5]}), [[0.6, 0.5]], SHARES),
+    "schedules": (rv.transforms.open_loop(DILEMMA, 2), [[1, 0, 0.6, 0.5]] * 2, f"period 1: {SHARES}"),
+}
+
+
+@pytest.mark.parametrize("where", OUTSIDE)
+def test_arrays_outside_the_space_are_refused(where: str) -> None:
+    game, profile, message = OUTSIDE[where]
+    for array in (np.array(profile, dtype=float), jnp.array(profile)):
+        with pytest.raises(ValueError, match=message):
+            certificate(game, array)
+
+
+@pytest.mark.parametrize("where", OUTSIDE)
+def test_arrays_outside_the_space_by_rounding_are_taken(where: str) -> None:
+    game, _, _ = OUTSIDE[where]
+    inside = np.asarray(game.space.sample(jax.random.key(2)))
+    found = certificate(game, inside * (1 + 1e-15))
+    np.testing.assert_allclose(found.regret, certificate(game, inside).regret, atol=1e-12)
+
+
+def test_spaces_of_other_classes_have_regrets_and_no_bounds() -> None:
+    game = CustomCournot()
+    for proof in (False, True):
+        found = certificate(game, [[1 / 3], [1 / 3]], proof=proof)
+        assert found.regret.max() < 1e-9
+        assert np.all(np.isinf(found.bound))
+        assert found.claim == "no deviation found"
+        assert "strategies are in a Custom, not a Box or a Simplex" in found.method
+    with pytest.raises(ValueError, match="cannot be enumerated"):
+        rv.enumerate(game)

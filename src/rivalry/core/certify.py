@@ -21,7 +21,7 @@ from rivalry.core.reparametrisation import (
     unconstrained_game,
 )
 from rivalry.core.results import COVERAGES, ROUNDING, Certificate, Rounding
-from rivalry.core.space import Box, Simplex
+from rivalry.core.space import Box, Simplex, Space
 from rivalry.core.validate import check_keywords
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ def _with_bound(game: Game, x: Profile, player: int, found: Response) -> Respons
     if not _free_axes(game, player):
         return found._replace(bound=found.payoff, coverage="exact", method="one strategy", rounding="outward")
     stake = payoff_at_stake(found.tried[np.isfinite(found.tried)], found.payoff)
-    if payoff_bound.knows(game):
+    if payoff_bound.knows(game) and isinstance(game.space, Box | Simplex):
         strategy, payoff, bound = _branch_and_bound(game, x, player, found, stake, enclosed=False)
         method = f"{found.method}, branch and bound"
         return Response(strategy, payoff, bound, "bounded", method, found.tried)
@@ -372,15 +372,16 @@ def concrete_profile(game: Game, x: Any) -> Any:
     return x if is_jax_array(x) and x.dtype == float else put(np.asarray(x, dtype=float))
 
 
-def _is_outside(space: Any, x: np.ndarray) -> bool:
+def _is_outside(space: Space, x: np.ndarray) -> bool:
     """Return whether numbers are outside a space by more than rounding."""
     if not np.all(np.isfinite(x)):
         return False
     slack = 1e-9 * np.maximum(1.0, np.abs(x))
     if isinstance(space, Simplex):
-        return bool(np.any(x < -slack) or np.any(np.abs(x.sum(axis=1) - 1) > 1e-6))
-    low, high = np.asarray(space.low), np.asarray(space.high)
-    return bool(np.any((x < low - slack) | (x > high + slack)))
+        return bool(np.any(x < -slack) or np.any(np.abs(x.sum(axis=1) - 1) > 1e-8))
+    if isinstance(space, Box):
+        return bool(np.any((x < np.asarray(space.low) - slack) | (x > np.asarray(space.high) + slack)))
+    return bool(np.any(np.abs(np.asarray(space.project(put(x))) - x) > slack))
 
 
 def _nearest_best(strategies: np.ndarray, payoffs: np.ndarray, here: np.ndarray, tie: float) -> np.ndarray:
@@ -564,7 +565,7 @@ def _branch_and_bound(
     # below what `certificate` allows, so that a finished search certifies; not below rounding errors
     enough = PROVED * stake + ROUNDING * abs(payoff) / 4
     batch = BATCH if space.shape[1] > 1 else BATCH // 4
-    low, high = (end[None] for end in whole_box(space, player))  # type: ignore[arg-type]
+    low, high = (end[None] for end in whole_box(space, player))
     ceilings = np.array([np.inf])
     seen = 0
     while ceilings.max() > payoff + enough and seen < most:

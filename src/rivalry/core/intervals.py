@@ -217,7 +217,7 @@ def divide(a: Interval, b: Interval) -> Interval:
     if b.positive and b.low is b.high:  # one number, which is rarely zero
         unknown = b.low == 0 if isinstance(b.low, jax.core.Tracer) else np.asarray(b.low) == 0
     if a.infinite and b.infinite:
-        unknown |= _has_infinity(a) & _has_infinity(b)
+        unknown = unknown | (_has_infinity(a) & _has_infinity(b))
     infinite = NONE if not (by_zero or a.infinite) else PLUS if a.positive and b.positive else BOTH
     if not b.positive:
         turn = b.high < 0

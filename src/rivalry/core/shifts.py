@@ -115,7 +115,7 @@ def _replay(jaxpr: Any, consts: Any, given: Any, moving: Any, marked: _Marked) -
         elif name == "stop_gradient":
             found = [marked.meet(operands[0])]
         elif name in ("max", "min") and any(each):
-            a, b = jnp.broadcast_arrays(*operands)  # a choice shows what is compared only if it is the same
+            a, b = jnp.broadcast_arrays(*operands)  # what is chosen must be exactly what is compared
             found = [jnp.where(a > b if name == "max" else a < b, a, b)]
         elif name in ("reduce_max", "reduce_min") and any(each):
             found = [_fold(operands[0], params["axes"], name == "reduce_max")]
