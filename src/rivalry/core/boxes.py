@@ -6,25 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.dispatch import Unsupported
 from rivalry.core.jax import jnp
-from rivalry.core.space import Box, Simplex, Space
+from rivalry.core.space import Box, Simplex
 
 SLACK = 1e-14  # more than the rounding of a sum of a few shares
 
 
-def whole_box(space: Space, player: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the smallest box ``[axis]`` around a player's strategies.
-
-    Raises
-    ------
-    Unsupported
-        For other spaces.
-    """
+def whole_box(space: Box | Simplex, player: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smallest box ``[axis]`` around a player's strategies."""
     if isinstance(space, Box):
         return np.asarray(space.low)[player], np.asarray(space.high)[player]
-    if not isinstance(space, Simplex):
-        raise Unsupported(f"no bound: strategies are in a {type(space).__name__}, not a Box or a Simplex")
     own = space.entries[player]
     top = 1.0 - space.min_share * (space.sizes[player] - 1)
     return np.where(own, space.min_share, 0.0), np.where(own, np.nextafter(top, 2.0), 0.0)

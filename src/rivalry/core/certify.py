@@ -562,6 +562,8 @@ def _branch_and_bound(
 ) -> tuple[np.ndarray, float, float]:
     """Split the boxes of largest bound until no payoff can exceed the best by `PROVED` times the stake."""
     space, strategy, payoff = game.space, found.strategy, found.payoff
+    if not isinstance(space, Box | Simplex):
+        raise Unsupported(f"no bound: strategies are in a {type(space).__name__}, not a Box or a Simplex")
     # below what `certificate` allows, so that a finished search certifies; not below rounding errors
     enough = PROVED * stake + ROUNDING * abs(payoff) / 4
     batch = BATCH if space.shape[1] > 1 else BATCH // 4
@@ -574,7 +576,7 @@ def _branch_and_bound(
         # stable, since the order of ties in NumPy's default sort depends on the processor
         worst = np.argsort(-ceilings, kind="stable")[: batch // 2]
         worst = worst[ceilings[worst] > payoff + enough]
-        new_low, new_high, of = halves(space, player, low[worst], high[worst])  # type: ignore[arg-type]
+        new_low, new_high, of = halves(space, player, low[worst], high[worst])
         fresh, _, points, values = _cells_of(game, x, player, new_low, new_high, enclosed=enclosed)
         if np.any(np.isnan(values)):
             return strategy, float("nan"), np.inf  # without a payoff there is no best response
