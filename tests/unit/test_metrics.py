@@ -189,6 +189,12 @@ class CustomCournot(Cournot):
         return Custom()
 
 
+class Shares(Cournot):
+    @property
+    def space(self) -> rv.Simplex:
+        return rv.Simplex(sizes=(3, 2), min_share=0.1)
+
+
 DILEMMA = rv.games.matrix("prisoners_dilemma")
 WHOLE = r"player 0 is at 5; must be in \[0, 1\]"
 SHARES = "player 0 sums to 1.1; must sum to 1"
@@ -196,6 +202,12 @@ OUTSIDE = {
     "box": (Cournot(), [[5.0], [0.5]], WHOLE),
     "class of its own": (CustomCournot(), [[5.0], [0.5]], WHOLE),
     "simplex": (DILEMMA, [[0.6, 0.5], [0.5, 0.5]], SHARES),
+    "no such share": (Shares(), [[0.2, 0.3, 0.5], [0.4, 0.3, 0.3]], "player 1, entry 2 is 0.3; must be 0"),
+    "smallest share": (
+        Shares(),
+        [[0.2, 0.3, 0.5], [0.01, 0.99, 0.0]],
+        "entry 0 is 0.01; must be at least 0.1",
+    ),
     "fixed players": (rv.transforms.freeze(DILEMMA, {1: [0.5, 0.5]}), [[0.6, 0.5]], SHARES),
     "schedules": (rv.transforms.open_loop(DILEMMA, 2), [[1, 0, 0.6, 0.5]] * 2, f"period 1: {SHARES}"),
 }

@@ -378,7 +378,10 @@ def _is_outside(space: Space, x: np.ndarray) -> bool:
         return False
     slack = 1e-9 * np.maximum(1.0, np.abs(x))
     if isinstance(space, Simplex):
-        return bool(np.any(x < -slack) or np.any(np.abs(x.sum(axis=1) - 1) > 1e-8))
+        low, high = (np.where(space.entries, end, 0.0) for end in (space.min_share, 1.0))
+        return bool(
+            np.any((x < low - slack) | (x > high + slack)) or np.any(np.abs(x.sum(axis=1) - 1) > 1e-8)
+        )
     if isinstance(space, Box):
         return bool(np.any((x < np.asarray(space.low) - slack) | (x > np.asarray(space.high) + slack)))
     return bool(np.any(np.abs(np.asarray(space.project(put(x))) - x) > slack))
