@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.certify import payoffs
+from rivalry.core.payoffs import payoffs
 from rivalry.core.game import view
 from rivalry.core.jax import jnp
 from rivalry.core.oracles import closed_form

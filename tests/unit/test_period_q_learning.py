@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core import certify
+from rivalry.core.payoffs import payoffs
 from rivalry.core.needs import fits
 from rivalry.methods import METHODS, PeriodQLearning, QLearning
 from rivalry.tables import equilibria, tabulate, tabulate_periods
@@ -78,7 +78,7 @@ def test_play_that_ends_on_a_win_matches_backward_induction() -> None:
     found = _learned(game, learner, seed=2)
     np.testing.assert_array_equal(found["policy"][:, :, :2], np.repeat(expected.T[None], 3, axis=0))
     np.testing.assert_allclose(found["grid_regret"], 0.0, atol=1e-12)
-    paid = certify.payoffs(game, game.space.check(found["profile"]))
+    paid = payoffs(game, game.space.check(found["profile"]))
     np.testing.assert_allclose(found["policy_value"], np.repeat(paid[None], 3, axis=0), rtol=1e-12)
     assert found["state_period"].tolist() == [0, 1, 2]
     assert found["learning_reward"].shape[1] == 2

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.certify import payoffs
+from rivalry.core.payoffs import payoffs
 from rivalry.core.game import own_gradients
 from rivalry.core.jax import jax, jnp
 from rivalry.games.race.period import best, log, spillover_gain

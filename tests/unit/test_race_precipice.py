@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import quad
 
 import rivalry as rv
-from rivalry.core.certify import payoffs
+from rivalry.core.payoffs import payoffs
 from rivalry.core.jax import jnp
 from rivalry.games.precipice import INFORMATION, solution
 

@@ -10,7 +10,8 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.core.certify import certificate, payoffs
+from rivalry.core.certify import certificate
+from rivalry.core.payoffs import payoffs
 from rivalry.core.game import own_payoff
 from rivalry.core.jax import jax, jnp
 from rivalry.core.reparametrisation import unconstrained_game

@@ -14,14 +14,15 @@ from rivalry.core.dispatch import Unsupported, oracle, unknown
 from rivalry.core.game import Game, payoff_against, scale
 from rivalry.core.jax import compiled, is_jax_array, jax, jnp, put
 from rivalry.core.oracles import Response, payoff_bound, proved_response, search_points
+from rivalry.core.payoffs import numpy_payoffs, payoffs
 from rivalry.core.plain import register_plain
 from rivalry.core.reparametrisation import (
-    Unconstrained,
     is_reparametrised,
     unconstrained_game,
 )
 from rivalry.core.results import COVERAGES, ROUNDING, Certificate, Rounding
 from rivalry.core.space import Box, Simplex, Space
+from rivalry.core.stake import stake_at
 from rivalry.core.validate import check_keywords
 
 if TYPE_CHECKING:
@@ -29,10 +30,8 @@ if TYPE_CHECKING:
 
     from rivalry.core.space import Profile, Strategy
 
-TOLERANCE = 1e-6  # relative to the payoff at stake
+TOLERANCE = 1e-6  # relative to what is at stake
 SMALL = 1e-2  # of the payoff scale: a player with a smaller payoff range is judged by that range
-RUIN = 30.0  # the payoff at stake is at most this many times the cost of an ordinary mistake
-FEW = 9  # strategies that determine the payoff at stake where the best response needs no search
 CLIMBS, CLIMB_STEPS = 8, 200
 GROWTH = 20  # with several axes, at most this many times the grid points of one axis
 PAIRS = 12  # up to this many corners, a search drops every pair of them
@@ -58,8 +57,8 @@ def certificate(
     x : array_like
         Profile ``[player axis]``.
     tolerance : float
-        Relative to each player's payoff at stake (`payoff_at_stake`); `ROUNDING` times the size of its payoff
-        is added.
+        Relative to what is at stake for each player (`rivalry.core.stake`); `ROUNDING` times the size of its
+        payoffs is added.
     points : int
         Number of points of the search grid where a strategy has one axis.
     proof : bool
@@ -89,18 +88,18 @@ def certificate(
     responses = [best_response(game, x, player, points=points) for player in range(x.shape[0])]
     if proof:
         responses = [_enclosed_response(game, x, player, one) for player, one in enumerate(responses)]
-    tried = [payoffs_tried(game, x, player, one) for player, one in enumerate(responses)]
-    # strategies tried for the payoff at stake may pay more than the response: they count as deviations too
-    found = np.array([np.max(part, initial=one.payoff) for part, one in zip(tried, responses, strict=True)])
+    stakes = [stake_at(game, x, player, one) for player, one in enumerate(responses)]
+    # strategies moved to for the stake may pay more than the response: they are deviations too
+    found = np.array([max(part.best, one.payoff) for part, one in zip(stakes, responses, strict=True)])
     with np.errstate(invalid="ignore"):  # infinite payoffs, whose differences are replaced below
         regret = np.maximum(found - here, 0.0)
         # fmax: where no payoff was found (NaN) an infinite bound remains infinite
         bound = np.maximum(np.fmax([one.bound for one in responses], found) - here, 0.0)
-    at_stake = np.array([payoff_at_stake(*pair) for pair in zip(tried, found, strict=True)])
-    # expectations of mixed strategies may cancel to 0: they are rounded like the payoffs that are summed
-    summed = scale(game) if isinstance(game.space, Simplex) else 0.0
-    size = np.array([np.max(np.abs(part), initial=summed) for part in tried])
-    allowed = tolerance * at_stake + ROUNDING * np.maximum(size, np.abs(here))
+    at_stake, play = (np.array([getattr(one, name) for one in stakes]) for name in ("own", "play"))
+    rounded = ROUNDING * (np.maximum(np.abs(found), np.abs(here)) + at_stake + play)
+    if rounding_error.knows(game):
+        rounded = np.array([rounding_error(game, np.asarray(x), player) for player in range(len(x))])
+    allowed = tolerance * np.array([one.unit for one in stakes]) + rounded
     # without payoffs at x no gain is defined, and none is excluded
     if not np.all(np.isfinite(here)):
         regret, bound = np.full_like(here, np.nan), np.full_like(here, np.inf)
@@ -140,21 +139,6 @@ def _with_proof(game: Game, x: Any, found: Certificate) -> Certificate:
     return found._replace(radius=radius, coverage="proved" if proved else found.coverage)
 
 
-def payoff_at_stake(tried: np.ndarray, best: float) -> float:
-    """Return a player's payoff at stake: its best payoff minus the smallest payoff tried.
-
-    It is at most `RUIN` times the cost of an ordinary mistake, the lower quartile of the losses, so that a
-    few ruinous strategies do not make gains look small.
-
-    >>> round(payoff_at_stake(np.array([0.0, 0.7, 1.0, -2e6]), 1.0), 6)
-    9.0
-    """
-    losses = np.sort(best - tried)
-    # strategies as good as the best are no mistakes: counted, they could make the quartile 0
-    losses = losses[losses > ROUNDING * np.max(np.abs(tried), initial=abs(best))]
-    return float(min(losses[-1], RUIN * losses[(len(losses) - 1) // 4])) if len(losses) else 0.0
-
-
 def payoff_units(game: Game, x: Profile) -> np.ndarray:
     """Return the unit ``[player]`` in which each player's gradients are measured.
 
@@ -162,43 +146,10 @@ def payoff_units(game: Game, x: Profile) -> np.ndarray:
     that range, but at least 1e-4 of its payoff, below which gradients may be rounding errors.
     """
     whole, here = scale(game), np.abs(np.asarray(payoffs(game, x)))
-    best = [Response(row, -np.inf, np.inf, "lower bound", "") for row in np.asarray(x)]
-    ranges = [np.ptp(payoffs_tried(game, x, player, one)) for player, one in enumerate(best)]
-    found: np.ndarray = np.where(np.array(ranges) >= SMALL * whole, whole, np.maximum(ranges, 1e-4 * here))
+    own = [Response(row, -np.inf, np.inf, "lower bound", "") for row in np.asarray(x)]
+    ranges = np.array([stake_at(game, x, player, one).own for player, one in enumerate(own)])
+    found: np.ndarray = np.where(ranges >= SMALL * whole, whole, np.maximum(ranges, 1e-4 * here))
     return np.where(found > 0, found, whole)
-
-
-def payoffs_tried(game: Game, x: Profile | np.ndarray, player: int, response: Response) -> np.ndarray:
-    """Return finite payoffs of a player's strategies against the others at ``x``.
-
-    The strategies are those of the search, or a coarse grid where there was no search.
-    """
-    found = response.tried
-    if found is None:
-        rows = _ordinary(game, player, response.strategy)
-        if len(rows) > 4 * FEW and not numpy_payoffs.knows(game):
-            found = np.asarray(_values(game, put(x), put(player), put(rows)))
-        else:  # payoffs of a profile are already compiled
-            each = np.repeat(np.asarray(x)[None], len(rows), axis=0)
-            each[:, player] = rows
-            found = np.array([np.asarray(payoffs(game, one))[player] for one in each])
-    finite: np.ndarray = found[np.isfinite(found)]
-    return finite
-
-
-def _ordinary(game: Game, player: int, best: np.ndarray) -> np.ndarray:
-    """Return strategies ``[candidate axis]`` for the payoff at stake: a coarse grid and ``best``."""
-    space: Any = game.space
-    if not is_reparametrised(game):
-        few = space.lattice if isinstance(space, Simplex) else space.grid  # a lattice needs no JAX
-        # a coarse grid of a simplex has faces alone, where all payoffs may vanish
-        return np.concatenate([np.asarray(few(player, FEW)), best[None]])
-    # play is far from the bounds of a reparametrised box: use a grid of its usual part, and the best response
-    # with every amount set to zero, halved and doubled
-    low, high = np.asarray(space.low)[player], np.asarray(space.high)[player]
-    parts = np.concatenate([np.eye(len(low)), np.ones((1, len(low)))])
-    changed = [np.where(part > 0, factor * best, best) for part in parts for factor in (0.0, 0.5, 2.0)]
-    return np.concatenate([space.usual.grid(player, FEW), np.clip(changed, low, high)])
 
 
 @check_keywords
@@ -260,11 +211,12 @@ def unproved_response(game: Game, x: Profile, player: int, points: int) -> Respo
     """Return the best strategy found by search, without a bound."""
     grid = search_grid(game, player, points)
     strategies, values, tried = (np.asarray(part) for part in _search(game, x, put(player), grid))
-    payoff = float(np.max(values))
-    stake = payoff_at_stake(tried[np.isfinite(tried)], payoff)
-    strategy = _nearest_best(strategies, values, np.asarray(x)[player], TIE * stake)
     method = f"{len(tried)} grid points, {len(values)} climbs"
-    return Response(strategy, payoff, np.inf, "lower bound", method, tried)
+    best = Response(
+        strategies[np.argmax(values)], float(np.max(values)), np.inf, "lower bound", method, tried
+    )
+    tie = TIE * stake_at(game, x, player, best).own
+    return best._replace(strategy=_nearest_best(strategies, values, np.asarray(x)[player], tie))
 
 
 def _with_bound(game: Game, x: Profile, player: int, found: Response) -> Response:
@@ -272,7 +224,7 @@ def _with_bound(game: Game, x: Profile, player: int, found: Response) -> Respons
     assert found.tried is not None
     if not _free_axes(game, player):
         return found._replace(bound=found.payoff, coverage="exact", method="one strategy", rounding="outward")
-    stake = payoff_at_stake(found.tried[np.isfinite(found.tried)], found.payoff)
+    stake = stake_at(game, x, player, found).unit
     if payoff_bound.knows(game) and isinstance(game.space, Box | Simplex):
         strategy, payoff, bound = _branch_and_bound(game, x, player, found, stake, enclosed=False)
         method = f"{found.method}, branch and bound"
@@ -312,8 +264,7 @@ def _enclosed_response(game: Game, x: Any, player: int, found: Response) -> Resp
         return found._replace(method=f"{found.method}; no outward bound: more than {ENCLOSED_AXES} axes")
     if not any(one.knows(game) for one in (proved_response, oracles.best_response, payoff_bound)):
         return found  # the search has tried
-    tried = payoffs_tried(game, x, player, found)
-    stake = payoff_at_stake(tried, max(found.payoff, tried.max(initial=-np.inf)))
+    stake = stake_at(game, x, player, found).unit
     enclosed = _outward(game, put(np.asarray(x)), player, found, stake, CELLS)
     if enclosed.rounding != "outward":
         return found._replace(method=enclosed.method)
@@ -398,34 +349,12 @@ def _nearest_best(strategies: np.ndarray, payoffs: np.ndarray, here: np.ndarray,
 
 
 @oracle()
-def numpy_payoffs(game: Any, x: np.ndarray) -> np.ndarray:
-    """Return the payoffs ``[player]`` of a finite game at a concrete profile, computed without JAX.
-
-    A class that registers this oracle also registers `proved_response`, which then takes NumPy arrays. The
-    generic answer raises `Unsupported`.
-    """
-    raise unknown(game, "payoffs in NumPy")
-
-
-@oracle()
 def rounding_error(game: Any, x: np.ndarray, player: int) -> float:
     """Return a bound on the rounding error of the largest gain of a player from a registered best response.
 
     The generic answer raises `Unsupported`.
     """
     raise unknown(game, "bound on rounding errors")
-
-
-def payoffs(game: Game, x: Profile | np.ndarray) -> Array | np.ndarray:
-    """Return the payoffs ``[player]`` at a concrete profile, by `numpy_payoffs` or else compiled by JAX."""
-    if isinstance(game, Unconstrained):  # so that one program serves both coordinates
-        return payoffs(game.game, game.constrain(x))
-    return numpy_payoffs(game, np.asarray(x)) if numpy_payoffs.knows(game) else _payoffs(game, x)
-
-
-@partial(compiled, effort=1)
-def _payoffs(game: Game, x: Any) -> Array:
-    return game.payoffs(x)
 
 
 def search(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, Array]:
@@ -488,13 +417,6 @@ def faces(own: Any, xp: Any = jnp) -> Any:
 
 
 _search = compiled(_searching, effort=1)
-
-
-@partial(compiled, effort=1)
-def _values(game: Game, x: Profile, player: Array, strategies: Array) -> Array:
-    """Return the payoffs of many own strategies ``[candidate axis]``."""
-    found: Array = jax.lax.map(payoff_against(game, x, player), strategies, batch_size=256)
-    return found
 
 
 def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]

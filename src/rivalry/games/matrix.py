@@ -9,9 +9,10 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.core import oracles
-from rivalry.core.certify import numpy_payoffs, rounding_error
+from rivalry.core.certify import rounding_error
 from rivalry.core.display import OneLineRepr
 from rivalry.core.jax import array_module, is_jax_array, jnp
+from rivalry.core.payoffs import numpy_payoffs, pure_payoffs
 from rivalry.core.registry import near
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Simplex
@@ -210,7 +211,12 @@ def _(game: Matrix, x: Profile | np.ndarray, player: int) -> oracles.Response:
     best = int(np.argmax(values))
     payoff = float(values[best])
     strategy = np.eye(game.space.shape[1])[best]
-    return oracles.Response(strategy, payoff, payoff, "exact", "registered best response")
+    return oracles.Response(strategy, payoff, payoff, "exact", "registered best response", values)
+
+
+@pure_payoffs.register(Matrix)
+def _(game: Matrix, actions: np.ndarray) -> np.ndarray:
+    return np.asarray(game.table)[(slice(None), *actions.T)].T
 
 
 @rounding_error.register(Matrix)

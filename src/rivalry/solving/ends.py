@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.core.certify import certificate, concrete_profile, payoffs
+from rivalry.core.certify import certificate, concrete_profile
 from rivalry.core.game import (
     Game,
     Playable,
@@ -20,6 +20,7 @@ from rivalry.core.game import (
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.oracles import discounting_channels, exchangeable, labels
+from rivalry.core.payoffs import payoffs
 from rivalry.core.profiles import basins, most_first
 from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
 from rivalry.core.results import Certificate, Record, Solution

@@ -14,11 +14,13 @@ from typing import NamedTuple
 import equinox as eqx
 import numpy as np
 
-from rivalry.core.certify import PROVED, TIE, payoff_at_stake, payoffs, unproved_response
+from rivalry.core.certify import PROVED, TIE, unproved_response
 from rivalry.core.jax import jnp, put
 from rivalry.core.oracles import Response
+from rivalry.core.payoffs import payoffs
 from rivalry.core.results import ROUNDING
 from rivalry.core.space import Profile, Simplex
+from rivalry.core.stake import stake_at
 from rivalry.games.influencer.deviations import rival_influence
 from rivalry.games.influencer.kernels import Blotto
 from rivalry.games.influencer.model import InfluencerGame
@@ -91,8 +93,7 @@ def best_response(game: InfluencerGame, x: Profile, player: int, points: int = 2
     field, problem, spare = _problem(game, x, player)
     if not len(field):
         return found
-    assert found.tried is not None
-    enough = PROVED * payoff_at_stake(found.tried, found.payoff) + ROUNDING * abs(found.payoff) / 4
+    enough = PROVED * stake_at(game, x, player, found).unit + ROUNDING * abs(found.payoff) / 4
     start = np.maximum(found.strategy[field], floor)
     # bounds leave abstention out, so they stay above what is paid however small the boxes
     rounds = 0 if game.abstention is not None else BOXES // (2 * TOGETHER)

@@ -13,9 +13,9 @@ import equinox as eqx
 import numpy as np
 
 from rivalry.core import certify
-from rivalry.core.certify import payoffs
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import best_response, discontinuity, metrics, payoff_scale
+from rivalry.core.payoffs import payoffs
 from rivalry.core.results import Record
 from rivalry.core.validate import check_word
 from rivalry.games.market import closed_forms

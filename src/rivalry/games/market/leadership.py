@@ -17,9 +17,9 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.certify import payoffs
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import Response, discontinuity, payoff_scale
+from rivalry.core.payoffs import payoffs
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Profile
 from rivalry.games.market.equilibria import aggregate, broadcast_parameters

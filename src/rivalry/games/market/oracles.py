@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Array
 
 from rivalry.core import oracles
-from rivalry.core.certify import payoffs
 from rivalry.core.dispatch import forward
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.payoffs import payoffs
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Profile
 from rivalry.games.market import closed_forms, tables

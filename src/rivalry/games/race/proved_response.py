@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array
 
-from rivalry.core.certify import payoffs
 from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.oracles import Response, payoff_scale
+from rivalry.core.payoffs import payoffs
 from rivalry.core.space import Profile
 from rivalry.games.race import period
 from rivalry.games.race.model import Race

@@ -10,7 +10,6 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from rivalry.core.certify import payoffs
 from rivalry.core.display import count_text, strategy_in_words
 from rivalry.core.game import exchangeable_labels, refuse_jumps
 from rivalry.core.jax import compiled, jax, jnp, put
@@ -18,6 +17,7 @@ from rivalry.core.logarithms import InLogs, amounts, original_profile, original_
 from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, SHARES, Need
 from rivalry.core.oracles import deviation_payoff
+from rivalry.core.payoffs import payoffs
 from rivalry.core.proof import (
     BATCH,
     Coordinates,

@@ -12,7 +12,7 @@ from annotated_types import Ge, Le
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.certify import TOLERANCE, best_response, payoff_at_stake, payoffs_tried, search
+from rivalry.core.certify import TOLERANCE, best_response, search
 from rivalry.core.game import (
     Game,
     is_agents,
@@ -376,17 +376,14 @@ def certificate(
     regret, bound = np.maximum(found.T - payoff, 0.0)
     exact = all(response.coverage == "exact" for response in responses)
     method = f"{responses[0].method} against mixtures"
-    tried = []
+    stakes = []
     for player, response in enumerate(responses):
         against = _opponents(game, action_grid, weights, player)
-        each = payoffs_tried(against, against.profiles[0], player, response)
-        # all strategies evaluated: the atoms alone may all pay the same
-        every = np.concatenate([pays[player], each, [response.payoff]])
-        tried.append(every[np.isfinite(every)])
-    at_stake = np.array([payoff_at_stake(each, each.max()) for each in tried])
+        stakes.append(stake_at(against, against.profiles[0], player, response))
+    at_stake, play = (np.array([getattr(one, name) for one in stakes]) for name in ("own", "play"))
     # expectations may cancel to 0: their rounding error is that of the payoffs in the sum
-    size = np.array([max(np.abs(each).max(), float(scale_of(game))) for each in tried])
-    allowed = tolerance * at_stake + ROUNDING * size
+    size = np.maximum(np.abs(found[:, 0]), float(scale_of(game))) + at_stake + play
+    allowed = tolerance * np.array([one.unit for one in stakes]) + ROUNDING * size
     coverage: Coverage = "exact" if exact else "lower bound"
     rounding: Rounding = "floating point" if exact else ""
     return Certificate(regret, bound, coverage, method, allowed, at_stake, rounding)

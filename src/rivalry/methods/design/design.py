@@ -10,11 +10,11 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from annotated_types import Ge, Le
 
-from rivalry.core import certify
 from rivalry.core.game import Record, measures
 from rivalry.core.jax import put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
+from rivalry.core.payoffs import payoffs
 from rivalry.core.results import CLAIMS, UNREFUTED
 from rivalry.methods.continuation.parameters import VariedEntries, entries_of, precise
 from rivalry.methods.design.rule_choices import check_weights, choices_of
@@ -233,7 +233,7 @@ class Design(BaseLearner):
         if not isinstance(self.objective, str):
             gained = float(self.objective(game, profile))
         elif self.objective == WELFARE and WELFARE not in known:
-            gained = float(np.sum(np.asarray(certify.payoffs(game, profile))))
+            gained = float(np.sum(np.asarray(payoffs(game, profile))))
         else:
             gained = float(np.sum(known[self.objective][1]))
         spent = (weight * float(np.sum(known[name][1])) for name, weight in (self.spending or {}).items())

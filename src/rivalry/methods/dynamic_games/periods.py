@@ -7,12 +7,12 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from annotated_types import Ge, Le
 
-from rivalry.core import certify
 from rivalry.core.game import Game, Record, scale
 from rivalry.core.jax import put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need, knows
 from rivalry.core.oracles import discount_factors, stage_game, to_stages
+from rivalry.core.payoffs import payoffs
 from rivalry.core.results import UNREFUTED
 from rivalry.methods.limit_sets.nearby_equilibria import ends_from, random_starts
 
@@ -107,7 +107,7 @@ class Periods(BaseLearner):
         stage = stage_game(world, t, put(session["value"][t + 1]))
         # the solution of the next period is near; in the last period the slice is empty
         self._solve(stage, session, t, _starts(session["profile"][t + 1 :][:1], session))
-        session["value"][t] = np.asarray(certify.payoffs(stage, put(session["profile"][t])))
+        session["value"][t] = np.asarray(payoffs(stage, put(session["profile"][t])))
 
     def _pass(self, world: Any, session: Session) -> None:
         """Run one pass of policy iteration."""
@@ -115,7 +115,7 @@ class Periods(BaseLearner):
         stage = stage_game(world, 0, put(gamma * before))
         self._solve(stage, session, 0, _starts(session["profile"], session))
         # the exact value of playing this profile forever: policy iteration, not value iteration
-        after = np.asarray(certify.payoffs(world, put(session["profile"][0])))
+        after = np.asarray(payoffs(world, put(session["profile"][0])))
         session["value"][0] = after
         # `not >`: NaN ends the iteration, too, and `read` reports an unsolved period by its count
         session["rests"][0] = not np.max(np.abs(after - before)) > REST * scale(world)
