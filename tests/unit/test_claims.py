@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.certify import TOLERANCE, certificate, payoff_at_stake
+from rivalry.core.certify import TOLERANCE, certificate
 from rivalry.core.jax import jnp
 from rivalry.core.results import CERTIFIED, CLAIMS, Certificate, gain_in_words
 from rivalry.core.space import Box
@@ -54,15 +54,6 @@ def test_a_ruinous_strategy_does_not_hide_gains() -> None:
     game = rv.games.matrix(payoffs=table)
     assert certificate(game, game.pure(1, 0)).claim == "not an equilibrium"  # each forgoes 0.69
     assert certificate(game, game.pure(0, 0)).claim == "equilibrium"
-
-
-def test_payoff_at_stake_is_the_payoff_range_without_outliers() -> None:
-    line = np.linspace(0.0, 1.0, 201)
-    assert payoff_at_stake(-((line - 0.5) ** 2), 0.0) == pytest.approx(0.25)
-    assert payoff_at_stake(line, 1.0) == pytest.approx(1.0)
-    assert payoff_at_stake(np.append(line, -1e9), 1.0) < 10.0
-    assert payoff_at_stake(np.full(5, 3.0), 3.0) == 0.0
-    assert payoff_at_stake(np.empty(0), 1.0) == 0.0
 
 
 def test_a_race_with_a_large_disaster_cost() -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.payoffs import payoffs
 from rivalry.core.game import view
 from rivalry.core.jax import jnp
 from rivalry.core.oracles import closed_form
+from rivalry.core.payoffs import payoffs
 from rivalry.games.market.benchmarks import (
     ascent_starts,
     benchmark,

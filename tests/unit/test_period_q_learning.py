@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.payoffs import payoffs
 from rivalry.core.needs import fits
+from rivalry.core.payoffs import payoffs
 from rivalry.methods import METHODS, PeriodQLearning, QLearning
 from rivalry.tables import equilibria, tabulate, tabulate_periods
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.payoffs import payoffs
 from rivalry.core.game import own_gradients
 from rivalry.core.jax import jax, jnp
+from rivalry.core.payoffs import payoffs
 from rivalry.games.race.period import best, log, spillover_gain
 from tests.race_keys import race
 

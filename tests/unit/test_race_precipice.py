@@ -7,8 +7,8 @@ import pytest
 from scipy.integrate import quad
 
 import rivalry as rv
-from rivalry.core.payoffs import payoffs
 from rivalry.core.jax import jnp
+from rivalry.core.payoffs import payoffs
 from rivalry.games.precipice import INFORMATION, solution
 
 

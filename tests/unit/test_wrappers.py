@@ -11,9 +11,9 @@ import pytest
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.certify import certificate
-from rivalry.core.payoffs import payoffs
 from rivalry.core.game import own_payoff
 from rivalry.core.jax import jax, jnp
+from rivalry.core.payoffs import payoffs
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.space import Box
 from rivalry.transforms import Followers, discretise, freeze, in_stages, open_loop, repeat, stackelberg, walks

@@ -419,6 +419,10 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     ends[:, *at.place] = point[:2]
     low, high = profile_bounds(game, *ends)
     apart = np.maximum(np.abs(here - low), np.abs(here - high))
+    if np.any(np.abs(point[0] / 2 + point[1] / 2 - y) > NEAR * (at.high - at.low)):
+        # a proof of another profile says nothing of this one
+        there = np.round(low / 2 + high / 2, 6).tolist()
+        return None, f"no exact equilibrium is proved here: the nearest one is at {there}"
     return float(np.nextafter(apart.max(initial=0.0), np.inf)), ""
 
 

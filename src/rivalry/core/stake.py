@@ -1,14 +1,14 @@
 """What players can win or lose: the units in which certificates measure gains.
 
 A tolerance needs a unit. The range of payoffs is none: one ruinous strategy, a penalty that states a budget
-a forbidden action would stretch it until any gain is small beside it. Two units are measured instead. Adding a
-constant to payoffs does not change them, and both are proportional to the unit of payoffs.
+or a forbidden action would stretch it until any gain is small beside it. Two units are measured instead.
+Adding a constant to payoffs does not change them, and both are proportional to the unit of payoffs.
 
-What is at stake for a player by its own choice is measured around its best response, in boxes that double in
-width, one choice at a time. An ordinary mistake costs the lower quartile of the losses in a box. Boxes grow as
-long as that quartile grows steadily: by at most `STEEPER` times its last growth. Where good choices end it
-leaps, and the last box before the leap counts. The effect of play is measured in the same way, with all players
-moving around the profile. It matters where own choice changes next to nothing.
+What is at stake for a player by its own choice is measured around its best response, in boxes that double
+in width, one choice at a time. An ordinary mistake costs the lower quartile of the losses in a box. Boxes
+grow as long as that quartile grows steadily: by at most `STEEPER` times its last growth. Where good choices
+end it leaps, and the last box before the leap counts. The effect of play is measured in the same way, with
+all players moving around the profile. It matters where own choice changes next to nothing.
 """
 
 from __future__ import annotations
@@ -30,9 +30,12 @@ WIDTHS = 2.0 ** np.arange(-9, 1)  # of boxes, as fractions of the space: a good 
 POINTS = 12  # per box and choice
 DRAWN = 32  # profiles per box, or of finitely many
 STEEPER = 2.0  # a quartile that grows this many times faster than before has reached ruinous choices
-SMOOTH = 4.0  # growth per doubling around a quadratic peak: slower growth counts as this
-FIRST = 256.0  # growth that is accepted between the first two boxes: that of losses of the eighth power
-GAP = 4.0  # between consecutive losses of a box: a wider one separates mistakes from ruin
+SMOOTH = (
+    4.0,
+    256.0,
+)  # growth per doubling of losses of the second and eighth powers: the range of usual growth
+CALM = 12.0  # times the quartile: losses up to this count whatever lies between them
+GAP = 4.0  # between consecutive larger losses of a box: a wider one separates mistakes from ruin
 RUIN = 30.0  # times the cost of an ordinary mistake: larger losses do not count
 CHOICES = 8  # of a player with more, only this many are moved
 FLOOR = 0.01  # of the effect of play: where own choice matters less, gains are measured in this part
@@ -231,21 +234,21 @@ def _steady(boxes: Sequence[np.ndarray] | np.ndarray, part: float, *, climb: boo
     With ``climb``, the largest loss of that box which no gap separates from smaller ones, and which is at
     most `RUIN` times the quantile.
     """
-    last, allowed, found = 0.0, FIRST, 0.0
+    last, allowed, found = 0.0, np.inf, 0.0
     for losses in boxes:
         some = np.sort(losses[losses > 0])
         if not len(some):
             continue
-        middle = float(np.quantile(some, part, method="hazen"))
-        if not middle <= (allowed * last if last else np.finfo(float).max):
-            break  # ruinous, or infinite
+        middle = float(some[int(part * len(some))])
+        if not np.isfinite(middle) or (last and middle > allowed * last):
+            break  # ruinous
         if last:
-            allowed = STEEPER * max(middle / last, SMOOTH)
+            allowed = STEEPER * float(np.clip(middle / last, *SMOOTH))
         last, found = middle, max(found, _before_gap(some, middle) if climb else middle)
     return found
 
 
 def _before_gap(losses: np.ndarray, quartile: float) -> float:
     mild = losses[losses <= RUIN * quartile]
-    gaps = np.flatnonzero((mild[1:] > GAP * mild[:-1]) & (mild[1:] > GAP * quartile))
+    gaps = np.flatnonzero(mild[1:] > np.maximum(GAP * mild[:-1], CALM * quartile))
     return float(mild[gaps[0]] if len(gaps) else mild[-1])

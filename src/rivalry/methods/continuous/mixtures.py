@@ -30,6 +30,7 @@ from rivalry.core.oracles import Response
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.results import ROUNDING, Certificate, Coverage, Record, Rounding
 from rivalry.core.space import Box, Profile, Space, Strategy
+from rivalry.core.stake import stake_at
 from rivalry.methods.q_learning.exploration import Table, check_whole
 from rivalry.tables import tabulate
 from rivalry.tables.action_grid import ActionGrid, are_levels, check_levels

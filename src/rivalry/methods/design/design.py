@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from annotated_types import Ge, Le
 
+from rivalry.core.certify import certificate
 from rivalry.core.game import Record, measures
 from rivalry.core.jax import put
 from rivalry.core.method import BaseLearner, Session
@@ -210,7 +211,7 @@ class Design(BaseLearner):
         before = session["profile"][max(k - 1, 0) : k]
         starts = np.concatenate([before[np.isfinite(before).all(axis=(1, 2))], session["starts"]])
         profiles = ends_from(game, starts, rounds=self.rounds, points=self.points)
-        proofs = [certify.certificate(game, put(x)) for x in profiles]
+        proofs = [certificate(game, put(x)) for x in profiles]
         certified = [end for end, proof in enumerate(proofs) if proof.claim in UNREFUTED]
         counted = certified or list(range(len(proofs)))
         session["parameters"][k], session["equilibria"][k] = values, len(certified)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from annotated_types import Ge, Le
 
+from rivalry.core.certify import certificate
 from rivalry.core.game import Game, Record, scale
 from rivalry.core.jax import put
 from rivalry.core.method import BaseLearner, Session
@@ -124,7 +125,7 @@ class Periods(BaseLearner):
         """Write the stage game's equilibrium, if one is found, into the session's row ``t``."""
         ends: list[tuple[bool, np.ndarray, np.ndarray]] = []  # certified, profile, regret
         for x in ends_from(stage, starts[: self.tries], rounds=self.rounds, points=self.points):
-            proof = certify.certificate(stage, put(x))
+            proof = certificate(stage, put(x))
             ends.append((proof.claim in UNREFUTED, x, proof.regret))
         ends.sort(key=lambda end: not end[0])  # certified ends first, in the order of the starts
         if ends:

@@ -1,0 +1,312 @@
+"""What is at stake: words do not follow the unit of payoffs, penalties, or what a player does not choose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.core.certify import certificate
+from rivalry.core.jax import jax, jnp
+from rivalry.core.space import Box
+
+
+class Penalised(eqx.Module):
+    """Two players with one choice each: single peaks and waves, less penalties of ruinous choices.
+
+    ``payoff_i = h (-k |z_i - a - b (z_j - 1/2)|^p + wave sin(9 z_i + 3 z_j)) + other cos(2 z_j) + level``,
+    less ``penalty`` outside ``[low, high]`` (kind 1), times the distance to it (kind 2), or times what the
+    sum of choices exceeds ``cap`` by (kind 3). All fields but the last six are ``[player]``.
+    """
+
+    height: Any
+    curvature: Any
+    peak: Any
+    slope: Any
+    power: Any
+    wave: Any
+    other: Any
+    level: Any
+    penalty: Any
+    low: Any
+    high: Any
+    cap: Any
+    kind: Any
+    width: Any
+
+    @property
+    def space(self) -> Box:
+        return Box.interval(0.0, 1.0, players=2)
+
+    def ordinary(self, x: Any) -> Any:
+        z = x[:, 0]
+        rival = z[::-1]
+        peak = jnp.abs(z - self.peak - self.slope * (rival - 0.5)) ** self.power
+        moved = self.wave * jnp.sin(9 * z + 3 * rival) - self.curvature * peak
+        return self.height * moved + self.other * jnp.cos(2 * rival) + self.level
+
+    def ruin(self, x: Any) -> Any:
+        z = x[:, 0]
+        outside = jnp.maximum(self.low - z, 0.0) + jnp.maximum(z - self.high, 0.0)
+        excess = jnp.maximum(z.sum() - self.cap, 0.0) * jnp.ones(2)
+        each = [(outside > 0).astype(float), outside, excess]
+        return self.penalty * jnp.select([self.kind == 1, self.kind == 2, self.kind == 3], each, 0.0)
+
+    def payoffs(self, x: Any) -> Any:
+        return self.ordinary(x) - self.ruin(x)
+
+
+GRID = jnp.linspace(0.0, 1.0, 20_001)
+
+
+@eqx.filter_jit
+def pays(game: Penalised, x: Any, player: Any, own: Any) -> tuple[Any, Any]:
+    """Return ordinary payoffs and ruin of a player's choices ``[choice]``."""
+
+    def one(choice: Any) -> tuple[Any, Any]:
+        there = x.at[player, 0].set(choice)
+        return game.ordinary(there)[player], game.ruin(there)[player]
+
+    return jax.vmap(one)(own)  # type: ignore[no-any-return]
+
+
+def best(game: Penalised, x: Any, player: int) -> tuple[float, float]:
+    """Return a best choice and its payoff, by brute force on a grid and two finer ones."""
+    middle, half, rows = 0.5, 0.5, GRID
+    for _ in range(3):
+        good, ruin = pays(game, x, player, rows)
+        k = int(jnp.argmax(good - ruin))
+        middle, payoff, half = float(rows[k]), float((good - ruin)[k]), half * 1e-4
+        rows = jnp.clip(middle + half * jnp.linspace(-1.0, 1.0, 20_001), 0.0, 1.0)
+    return middle, payoff
+
+
+def drawn(rng: np.random.Generator) -> Penalised:
+    width = rng.choice([0.5, 0.25, 0.1, 0.05, 0.02, 0.01])
+    low = rng.uniform(0, 1 - width)
+    height = 10 ** rng.uniform(-3, 3) * np.array(
+        [1.0, 10 ** -rng.uniform(5, 9) if rng.random() < 0.15 else 1]
+    )
+    fields = (
+        height,
+        10 ** rng.uniform(-1, 0.5, 2),
+        rng.uniform(0, 1, 2),
+        rng.uniform(-0.5, 0.5, 2),
+        rng.choice([1.5, 2.0, 4.0], 2),
+        rng.choice([0.0, 0.05, 0.3]) * np.ones(2),
+        height[0] * rng.uniform(0, 2, 2),
+        rng.choice([0.0, 1.0, 1e3]) * rng.normal(size=2),
+        height[0] * 10 ** rng.uniform(1.5, 9),
+        low,
+        low + width,
+        rng.uniform(0.2, 1.5),
+        float(rng.integers(0, 4)),
+        width,
+    )
+    return Penalised(*(jnp.asarray(field, dtype=float) for field in fields))
+
+
+def profile(game: Penalised, rng: np.random.Generator) -> Any:
+    """Return a random profile without ruin, where best responses lead from it, or one nearby."""
+    low, high = (game.low, game.high) if game.kind in (1, 2) else (0.0, jnp.minimum(1.0, game.cap / 2))
+    x = low + (high - low) * jnp.asarray(rng.random((2, 1)))
+    kind = rng.integers(0, 3)
+    for _ in range(40 if kind else 0):
+        for player in (0, 1):
+            x = x.at[player, 0].set(best(game, x, player)[0])
+    moved = 10 ** rng.uniform(-9, -1) * rng.choice([-1, 1], (2, 1))
+    return jnp.clip(x + moved, 0.0, 1.0) if kind == 2 else x
+
+
+def wrong_word(game: Penalised, x: Any) -> str:
+    """Return the claim if the gains found by brute force refute it, or if it is weaker than they allow."""
+    found = certificate(game, x)
+    here = np.asarray(game.payoffs(x))
+    gains = np.array([max(best(game, x, player)[1] - here[player], 0.0) for player in (0, 1)])
+    ranges = []
+    for player in (0, 1):
+        good, ruin = (np.asarray(part) for part in pays(game, x, player, GRID))
+        fine = good[ruin <= 0] if np.any(ruin <= 0) else good
+        ranges.append(np.ptp(fine))
+    # what good choices, or all players together, can win or lose
+    unit = np.maximum(ranges, 0.02 * float(game.height[0]))
+    rounded = 1e-13 * np.abs(here)
+    if found.claim == "equilibrium" and np.any(gains > 1e-5 * unit + rounded):
+        return "false: equilibrium"
+    if found.claim == "approximate equilibrium" and np.any(gains > 0.1 * unit + rounded):
+        return "false: approximate equilibrium"
+    if found.claim == "not an equilibrium" and np.all(gains <= 1e-9 * unit + rounded):
+        return "understated: not an equilibrium"
+    return ""
+
+
+def wrong_words(seed: int, count: int) -> dict[int, str]:
+    found = {}
+    for number in range(count):
+        rng = np.random.default_rng([seed, number])
+        game = drawn(rng)
+        if word := wrong_word(game, profile(game, rng)):
+            found[number] = word
+    return found
+
+
+@pytest.mark.slow
+def test_no_penalty_makes_a_word_false() -> None:
+    assert wrong_words(seed=1, count=5) == {}
+
+
+@pytest.mark.nightly
+def test_no_penalty_makes_a_word_false_in_a_thousand_games() -> None:
+    assert wrong_words(seed=2, count=1000) == {}
+
+
+@pytest.mark.slow
+def test_worse_penalties_change_no_word() -> None:
+    """Ruinous choices fill 50 to 99 %; the best response is also at their edge."""
+    rng = np.random.default_rng(3)
+    for width in (0.5, 0.01):
+        for kind in (1.0, 3.0):
+            first = drawn(rng)
+            low = 0.3 if kind == 1.0 else 0.0
+            first = eqx.tree_at(
+                lambda g: (g.low, g.high, g.cap, g.kind, g.height, g.wave, g.level),
+                first,
+                (low, low + width, 2 * width, kind, jnp.ones(2), jnp.zeros(2), jnp.zeros(2)),
+                is_leaf=lambda leaf: leaf is None,
+            )
+            first = jax.tree.map(jnp.asarray, first)
+            for x in (low + width * jnp.array([[0.3], [0.6]]), low + width * jnp.array([[0.99], [0.999]])):
+                words = {
+                    certificate(eqx.tree_at(lambda g: g.penalty, first, jnp.asarray(size)), x).claim
+                    for size in (1e3, 1e5, 1e7, 1e9)
+                }
+                assert len(words) == 1, (width, kind, words)
+
+
+class Shared(eqx.Module):
+    """Cournot's game with a penalty on outputs that exceed a cap together."""
+
+    penalty: Any
+    intercept: Any = 3.0
+
+    @property
+    def space(self) -> Box:
+        return Box.interval(0.0, 10.0, players=2)
+
+    def payoffs(self, x: Any) -> Any:
+        total = x.sum()
+        return x[:, 0] * (self.intercept - total) - self.penalty * jnp.maximum(total - 3.0, 0.0)
+
+
+def test_a_penalty_does_not_stretch_the_tolerance() -> None:
+    """Each firm gains 0.36 by an output of 0.8; it earns 0.28."""
+    x = jnp.array([[1.4], [1.4]])
+    for penalty in (1e3, 1e7, 1e9):
+        found = certificate(Shared(jnp.asarray(penalty)), x)
+        np.testing.assert_allclose(found.regret, 0.36, atol=1e-9)
+        assert found.claim == "not an equilibrium", penalty
+        assert certificate(Shared(jnp.asarray(penalty)), jnp.ones((2, 1))).claim == "equilibrium"
+
+
+@pytest.mark.slow
+def test_a_proof_is_of_an_equilibrium_near_the_profile() -> None:
+    class Indifferent(eqx.Module):
+        @property
+        def space(self) -> Box:
+            return Box.interval(0.0, 1.0, players=2)
+
+        def payoffs(self, x: Any) -> Any:
+            z = x[:, 0]
+            return -1e-9 * (z - 0.5) ** 2 + z[::-1]
+
+    far = certificate(Indifferent(), jnp.array([[0.3], [0.5]]), proof=True)
+    assert (far.coverage, far.radius) == ("exact", None)
+    assert "the nearest one is at [[0.5], [0.5]]" in far.method
+    near = certificate(Indifferent(), jnp.array([[0.5001], [0.5]]), proof=True)
+    assert (near.claim, near.coverage) == ("equilibrium", "proved")
+
+
+class Loss(eqx.Module):
+    """Every player loses a power of the distance from its peak, times a height, and more from a level."""
+
+    peak: Any
+    power: Any
+    height: Any
+    level: Any
+
+    @property
+    def space(self) -> Box:
+        return Box.interval(0.0, 1.0, players=2)
+
+    def payoffs(self, x: Any) -> Any:
+        return self.level - self.height * jnp.abs(x[:, 0] - self.peak) ** self.power
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("power", [1.0, 1.5, 2.0, 3.0, 4.0, 8.0])
+def test_all_losses_of_a_smooth_peak_count(power: float) -> None:
+    """Up to thirty times the lower quartile of the losses on a grid, within a factor of ten."""
+    # a box of eighth powers that reaches one bound only grows too steeply: less counts there
+    for peak in (0.0, 0.1, 0.37, 0.5, 1.0) if power < 8 else (0.0, 0.5, 1.0):
+        game = Loss(*(jnp.full(2, value) for value in (peak, power, 1.0, 0.0)))
+        own = certificate(game, jnp.full((2, 1), peak)).at_stake
+        losses = np.sort(np.abs(np.linspace(0.0, 1.0, 201) - peak) ** power)
+        assert own is not None
+        expected = min(losses[-1], 30 * losses[50])
+        assert expected / 10 <= own[0] <= expected * 10, peak
+
+
+@pytest.mark.slow
+def test_units_and_constants_of_payoffs_change_no_stake() -> None:
+    x = jnp.array([[0.4], [0.3]])
+    plain = certificate(Loss(*map(jnp.asarray, ([0.4, 0.6], [2.0, 2.0], [1.0, 3.0], [0.0, 0.0]))), x)
+    moved = certificate(Loss(*map(jnp.asarray, ([0.4, 0.6], [2.0, 2.0], [8.0, 3.0], [64.0, -5.0]))), x)
+    np.testing.assert_allclose(moved.at_stake, plain.at_stake * np.array([8.0, 1.0]), rtol=1e-9)
+    assert moved.claim == plain.claim == "not an equilibrium"
+
+
+def test_a_forbidden_action_does_not_stretch_the_tolerance() -> None:
+    """Any number of forbidden actions, of any cost."""
+    for forbidden, cost in ((1, 100.0), (1, 1e13), (9, 1e6)):
+        table = np.full((2, 2 + forbidden, 2 + forbidden), -cost)
+        table[0, :2, :2], table[1, :2, :2] = [[3, 0], [5, 1]], [[3, 5], [0, 1]]
+        game = rv.games.matrix(payoffs=table)
+        assert certificate(game, game.pure(0, 0)).claim == "not an equilibrium"
+        found = certificate(game, game.pure(1, 1))
+        assert found.claim == "equilibrium"
+        np.testing.assert_allclose(found.at_stake, 1.0)
+
+
+def test_a_player_whose_choice_hardly_matters() -> None:
+    """Gains are small beside what the players together do to a payoff."""
+    pennies = rv.games.matrix("matching_pennies")
+    assert certificate(pennies, np.array([[0.5, 0.5], [0.5 + 1e-9, 0.5 - 1e-9]])).claim == "equilibrium"
+    assert certificate(pennies, np.array([[0.5, 0.5], [0.51, 0.49]])).claim == "not an equilibrium"
+
+
+def test_nothing_is_at_stake_where_price_equals_cost() -> None:
+    """In Bertrand's game a firm that sells nothing wins and loses nothing by any higher price."""
+    found = rv.solve(rv.games.market(choice="price"), rv.methods.ClosedForm())
+    assert found.certificate is not None
+    assert found.claim == "equilibrium"
+
+
+@pytest.mark.slow
+def test_idle_teams_of_a_race_are_in_equilibrium() -> None:
+    """One team's inputs are worth 1e-9, those of the others nothing; usual ones would cost 7 and 16."""
+    race = rv.games.race(
+        safety_productivity=[1.14, 1.2, 2.48],
+        performance_productivity=[8.9, 5.2, 2.2],
+        safety_exponent=[0.44, 0.57, 0.84],
+        performance_exponent=[0.72, 0.23, 0.58],
+        scale_penalty=[0.22, 1.03, 1.06],
+        contest={"kind": "logit", "decisiveness": 0.18},
+        reward={"prize": [1.35, 1.87, 1.71], "loser_prize": [0.25, 0.08, 0.07]},
+        disaster_cost=[2.6, 2.3, 1.6],
+        cost={"safety_price": [0.15, 0.27, 0.04], "performance_price": [0.09, 0.09, 0.06]},
+        risk={"kind": "additive", "safety_weight": [0.33, 0.76, 0.86]},
+    )
+    assert rv.solve(race, rv.methods.BestResponse(), start="moderate").claim == "equilibrium"
