@@ -263,3 +263,17 @@ def test_a_cell_is_certified_again_in_the_designed_game(tmp_path: Path) -> None:
 def test_weights_that_are_not_finite_are_refused(weight: float) -> None:
     with pytest.raises(ValueError, match=rf"^spending.welfare: {weight!r} must be a finite number$"):
         Design(choices={"prize": [1.0]}, spending={"welfare": weight})
+
+
+@pytest.mark.slow
+def test_a_capacity_bounds_the_choices_of_every_trial() -> None:
+    """The other firm's best response to sales q at a demand of 100 - Q and a cost of 10 is (90 - q)/2."""
+    game = rv.games.market(capacity=[20.0, 100.0])
+    found = rv.solve(game, Design(choices={"capacity[0]": [10, 20, 29]}, tries=1))
+    np.testing.assert_allclose(found.data.trial_profile.values[:, :, 0], [[10, 40], [20, 35], [29, 30.5]])
+    assert (found.data.trial_claim == "equilibrium").all()
+    slopes = rv.solve(game, rv.methods.ComparativeStatics("capacity[0]"), start=[20.0, 30.0]).data
+    np.testing.assert_allclose(slopes.slope.values.ravel(), [1.0, -0.5], atol=1e-9)
+    np.testing.assert_allclose(slopes.slope_difference, 0.0, atol=1e-6)
+    swept = rv.sweep(game, {"capacity": [10.0, 20.0]}, rv.methods.BestResponse(), start=[5.0, 5.0])
+    np.testing.assert_allclose(swept.profile.values[:, :, 0], [[10.0, 10.0], [20.0, 20.0]])

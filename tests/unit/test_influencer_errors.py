@@ -37,6 +37,7 @@ NAN, INF = float("nan"), float("inf")
         ({"budgets": [1, 0]}, r"budgets\[1\]: 0 must be above 0"),
         ({"kernel": "power_law", "exponent": [1, -2]}, r"exponent\[1\]: -2 must be above 0"),
         ({"kernel": "power_law", "distance_floor": 0.0}, r"distance_floor: 0 must be above 0"),
+        ({"distance_floor": 0.1}, r"distance_floor: is no parameter of the gaussian kernel; it has reach"),
         ({"kernel": "power_law", "reach": 0.1}, r"reach: is no parameter of the power_law kernel; it has exponent"),
         ({"exponent": 1.0}, r"exponent: is no parameter of the gaussian kernel"),
         ({"kernel": "power_law", **BOX}, r"kernel: power_law is for an interval; a box takes gaussian, custom"),

@@ -54,12 +54,29 @@ def test_games_of_equal_structure_share_compiled_programs() -> None:
 
 def test_a_modified_game_has_no_recipe() -> None:
     game = rv.games.karma(**SMALL)
-    for other in (with_(game, mean_karma=2.0), game.with_mean_karma(2.0), game.continuum()):
+    for other in (with_(game, stakes=[[1.0, 3.0]]), game.with_mean_karma(2.0), game.continuum()):
         assert recipe_of(other) is None
         with pytest.raises(ValueError, match=r"^game: this KarmaEconomy does not know how it was made"):
             variant(other, mean_karma=1.0)
     for same in (copy.deepcopy(game), pickle.loads(pickle.dumps(game))):
         assert float(variant(same, mean_karma=2.0).mean_karma) == 2.0
+
+
+def test_keywords_are_changed_by_the_factory_with_all_that_follows_from_them() -> None:
+    small = with_(rv.games.market(capacity=[20.0, 100.0]), capacity=[10.0, 100.0])
+    assert eqx.tree_equal(small, rv.games.market(capacity=[10.0, 100.0]))
+    assert eqx.tree_equal(with_(small, tax=0.1), rv.games.market(capacity=[10.0, 100.0], tax=0.1))
+    assert with_(rv.games.race(no_winner="disaster"), no_winner=0.5).rules.no_winner == "value"
+    # a tax per unit of karma, as the factory understands the number
+    assert with_(rv.games.karma(**SMALL), tax=0.5).tax.tolist() == [0.0, 0.5, 1.0, 1.5]
+    with pytest.raises(ValueError, match=r"^capacity: -1 must be at least 0"):
+        with_(small, capacity=-1.0)
+
+
+def test_a_game_with_a_function_is_pickled_without_its_recipe() -> None:
+    game = rv.games.influencer(resource=lambda b: 1 + b)
+    assert eqx.tree_equal(with_(game, reach=0.1), rv.games.influencer(resource=lambda b: 1 + b, reach=0.1))
+    assert recipe_of(pickle.loads(pickle.dumps(game))) is None
 
 
 def test_variants_report_the_errors_of_the_factory() -> None:

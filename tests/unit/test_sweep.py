@@ -57,7 +57,7 @@ def test_invalid_sweeps_are_refused(over: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         rv.sweep(game, over, *_RUN)
     with pytest.raises(ValueError, match="reach2: no array of this game"):
-        rv.sweep(rv.with_(game, reach=0.3), {"reach2": [0.1]}, *_RUN)
+        rv.sweep(rv.with_(game, weights=game.weights), {"reach2": [0.1]}, *_RUN)
 
 
 GAME = rv.games.influencer(reach=0.25, players=3)

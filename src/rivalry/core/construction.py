@@ -1,8 +1,8 @@
 """Recipes of games: their factory and its arguments, to construct variants of a game.
 
-A factory that `rivalry.core.validate.checked` decorates attaches a recipe to its games, unless an argument is
-or holds a function. The recipe is not a field: compiled programs serve all games with equal static fields and
-arrays of equal shape. A copy changed by `rivalry.core.game.with_` has no recipe.
+A factory that `rivalry.core.validate.checked` decorates attaches a recipe to its games. The recipe is not a
+field: compiled programs serve all games with equal static fields and arrays of equal shape. A pickled copy
+has none if an argument is or holds a function.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from rivalry.core.annotations import keywords
+from rivalry.core.annotations import keys_notes, keywords, signature_of
 from rivalry.core.registry import near
 from rivalry.core.validate import HELD, GameRecipe
 
@@ -55,6 +55,29 @@ def variant(game: G, **changes: Any) -> G:
             raise ValueError(f"{key}: is no keyword of {recipe.make.__name__}; {near(str(name), known)}")
         given[str(name)] = _change(given.get(str(name)), rest, value, key, given.get("players"))
     return recipe.make(**given)  # type: ignore[no-any-return]
+
+
+def keyword_of(game: object, name: str) -> str | None:
+    """Return the keyword of a game's factory that gives its array ``name``, as `variant` takes it, or None.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> keyword_of(rv.games.race(), "prize"), keyword_of(rv.games.race(), "weights")
+    ('reward.prize', None)
+    """
+    recipe = recipe_of(game)
+    if recipe is None:
+        return None
+    known, hints = signature_of(recipe.make)
+    if name in known:
+        return name
+    for key in known:
+        table = recipe.given.get(key)
+        keys = [keywords(note.target) for note in keys_notes(hints[key])]
+        if any(name in one for one in keys) or (isinstance(table, Mapping) and name in table):
+            return f"{key}.{name}"
+    return None
 
 
 def _change(old: Any, path: list[str | int], value: Any, key: str, players: int | None) -> Any:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_che
 import numpy as np
 
 from rivalry.core import oracles
+from rivalry.core.construction import keyword_of, variant
 from rivalry.core.jax import eqx, jax, jnp
 from rivalry.core.plain import attributes, is_plain, replace_array
 from rivalry.core.results import Record as Record
@@ -268,24 +269,43 @@ def arrays(game: Any) -> dict[str, Array | np.ndarray]:
 
 
 def with_(game: G, **changes: object) -> G:
-    """Return a copy of a game with some array fields replaced.
+    """Return a copy of a game with some arrays replaced.
 
-    Values are broadcast to the shape of the field and take its dtype.
+    A keyword of the factory that made the game is given to the factory, so that all that follows from it
+    changes too, such as the bounds of the space. Other arrays, arrays of other games, and traced values
+    replace the array alone; these values are broadcast to the shape of the array and take its dtype.
 
     Raises
     ------
     ValueError
-        For an unknown field, a field that is not an array, and a value that does not fit the shape.
+        For an unknown array, a value that does not fit its shape, and a value that the factory refuses.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> small = with_(rv.games.market(), capacity=[20.0, 100.0])
+    >>> small.space.high.ravel().tolist()
+    [20.0, 100.0]
     """
     plain = is_plain(game)
+    keys, new = {}, {}
     for name, value in changes.items():
         old = getattr(game, name, None)
         if not isinstance(old, jax.Array | np.ndarray):
             raise ValueError(f"{name}: no array of this game; it has {', '.join(sorted(arrays(game)))}")
         try:
             # equal dtype and shape: the programs compiled for the game also serve the copy
-            new = jnp.broadcast_to(jnp.asarray(value, dtype=old.dtype), old.shape)
+            new[name] = jnp.broadcast_to(jnp.asarray(value, dtype=old.dtype), old.shape)
         except (TypeError, ValueError):
             raise ValueError(f"{name}: {value!r} does not fit the shape {old.shape}") from None
-        game = replace_array(game, name, new) if plain else eqx.tree_at(attrgetter(name), game, new)
+        if not isinstance(new[name], jax.core.Tracer) and (key := keyword_of(game, name)):
+            given = np.asarray(value, dtype=old.dtype)
+            keys[name] = key, given.item() if given.size == 1 else given.tolist()
+    if keys:
+        game = variant(game, **dict(keys.values()))
+    for name, value in new.items():
+        if name not in keys:
+            game = replace_array(game, name, value) if plain else eqx.tree_at(attrgetter(name), game, value)
+        elif np.asarray(changes[name]).shape == value.shape and not np.array_equal(getattr(game, name), value):
+            raise ValueError(f"{name}: follows from other keywords of this game; change those")
     return game

@@ -104,6 +104,12 @@ class GameRecipe(NamedTuple):
     make: Callable[..., Any]
     given: Mapping[str, Any]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # a game must remain picklable: a copy in another process forgets functions, such as a lambda
+        if any(map(_holds_function, self.given.values())):
+            return type(None), ()
+        return type(self), tuple(self)
+
 
 HELD = "_recipe"  # the attribute of a game that holds its recipe; not a field
 
@@ -167,8 +173,6 @@ def checked(factory: F) -> F:
         with _named_errors(given, known):
             found = factory(*args, **kwargs)
             check(factory, args, kwargs)
-            if any(map(_holds_function, given.values())):  # the game must remain picklable
-                return found
             if HELD not in vars(found) or vars(found)[HELD].make is not call:  # else it called itself
                 usual = {name: one.default for name, one in known.items()}
                 object.__setattr__(found, HELD, GameRecipe(call, usual | given))  # values are frozen

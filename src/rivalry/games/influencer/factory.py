@@ -98,8 +98,8 @@ def influencer(
         "dirichlet: the corner whose parameter is alpha itself, counted from 0 (default 0)",
     ] = None,
     distance_floor: Annotated[
-        Positive, Symbol("epsilon"), "power_law: the smallest distance that counts"
-    ] = 1e-10,
+        Positive | None, Symbol("epsilon"), "power_law: the smallest distance that counts (default 1e-10)"
+    ] = None,
     influence: Annotated[
         str | Callable[..., Any] | None,
         Symbol("f"),

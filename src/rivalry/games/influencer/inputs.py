@@ -176,9 +176,10 @@ def abstention(spec: object) -> Any:
 
 
 REACH = 0.25  # the default, in units of the space
+FLOOR = 1e-10  # the default, likewise
 PARAMETERS = {
     "gaussian": ("reach", "variance", "covariance", "choose_reach"),
-    "power_law": ("exponent",),
+    "power_law": ("exponent", "distance_floor"),
     "exponential": (),
     "dirichlet": ("alpha", "reference_corner"),
     "blotto": ("exponent",),
@@ -215,7 +216,7 @@ def kernel_of(given: Mapping[str, Any], players: int, points: np.ndarray, domain
     if kind == "blotto":
         return _blotto(given, players, points)
     if kind == "power_law":
-        floor = per_player("distance_floor", given["distance_floor"], 1)[0]
+        floor = per_player("distance_floor", given["distance_floor"] or FLOOR, 1)[0]
         return PowerLaw(_per_player_or(1.0, "exponent", given, players), floor)
     low = np.flatnonzero(points[:, 0] <= 0)
     if low.size:

@@ -231,7 +231,7 @@ class Tracer:
     ) -> tuple[CurvePoint | None, int]:
         """Return the point, or the earlier point where the branch with rows ``own`` ends, and the ending."""
         x = system.profile(point.y)
-        if self.family.margin(x) < MARGIN:
+        if self._margin(system, point) < MARGIN:
             return self._at_bound(system, y, point), known.BOUND
         before, after = (system.nearest_pair(z, self.session["alike"])[1] for z in (system.profile(y), x))
         # a difference of two groups that turned round: their players met between the two points
@@ -250,6 +250,9 @@ class Tracer:
         closed = len(own) > 5 and back and departure @ chord > 0
         return point, known.CLOSED if closed else known.GROWING
 
+    def _margin(self, system: System, point: CurvePoint) -> float:
+        return self.family.margin(system.value(point.y), system.profile(point.y))
+
     def _at_bound(self, system: System, y: np.ndarray, point: CurvePoint) -> CurvePoint | None:
         """Return the point between ``y`` and the next one where the profile reaches a bound."""
         from scipy.optimize import brentq
@@ -260,7 +263,7 @@ class Tracer:
         def height(part: float) -> float:
             found = correct(system, y + part * chord, normal)
             # a point that is lost counts as beyond the bound
-            return -1.0 if found is None else self.family.margin(system.profile(found.y)) - MARGIN
+            return -1.0 if found is None else self._margin(system, found) - MARGIN
 
         if height(0.0) <= 0 or height(1.0) >= 0:
             return None
@@ -364,7 +367,7 @@ class Tracer:
         for x in self._search_starts(rng):
             # end 0 is the upper end of the range; branches begin towards the other end
             point = search(system, np.append(system.of(x, self.family.low)[:-1], 1.0 - end))
-            if point is None or self.family.margin(system.profile(point.y)) < MARGIN:
+            if point is None or self._margin(system, point) < MARGIN:
                 continue
             if all(np.max(np.abs(point.y - other)) > 1e-6 for other in found):
                 found.append(point.y)

@@ -18,7 +18,7 @@ from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.oracles import traced_metrics
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.space import Profile
-from rivalry.methods.continuation.parameters import VariedEntries, entries_of, precise
+from rivalry.methods.continuation.parameters import VariedEntries, entries_of, moved, precise
 from rivalry.methods.dynamics.tangent_cone import SLACK, free, newton_system, projector
 from rivalry.methods.limit_sets.end_state import at_rest
 from rivalry.methods.limit_sets.nearby_equilibria import equilibrium_from, root_near
@@ -111,7 +111,9 @@ class ComparativeStatics(BaseLearner):
         if not fits(type(self), game):
             raise ValueError(f"game: its space must be a Box, not {type(game.space).__name__}")
         refuse_jumps(game)
-        return Statics(precise(game), entries_of(game, self.parameter, "parameter"))
+        entries = entries_of(game, self.parameter, "parameter")
+        # unchanged, but with the varied numbers as leaves
+        return Statics(entries.shift(precise(game), 0.0), entries)
 
     def length(self, world: Statics) -> int:
         """Return the number of stages: the equilibrium and the check."""
@@ -163,7 +165,8 @@ class ComparativeStatics(BaseLearner):
         if session["done"][0] < STAGES:
             record["status"] = ((), np.asarray("iteration limit"))
         game, profile = world.game, session["profile"]
-        found = slopes(game, world.entries, profile)
+        derivative = world.entries.derivative(game)
+        found = slopes(game, derivative, profile)
         record |= {
             "slope": (("player", "axis"), found.slope),
             "slope_inner": (("player", "axis"), found.unconstrained),
@@ -174,20 +177,23 @@ class ComparativeStatics(BaseLearner):
         end = at_rest(unconstrained_game(game), reparametrisation.unconstrain(game, put(profile)))
         if end is not None:
             record |= {name: end.measures[name] for name in ("max_real_eigenvalue", "best_response_radius")}
-        return record | _metric_slopes(world, profile, found.slope, self.difference)
+        return record | _metric_slopes(world, derivative, profile, found.slope, self.difference)
 
 
-def slopes(game: Game, entries: VariedEntries, profile: np.ndarray) -> ProfileSlopes:
-    """Return derivatives in the parameter at a profile [player axis] where first-order conditions hold."""
-    return ProfileSlopes(*map(np.asarray, _slopes(game, entries, put(np.asarray(profile, dtype=float)))))
+def slopes(game: Game, derivative: Any, profile: np.ndarray) -> ProfileSlopes:
+    """Return derivatives in a parameter at a profile [player axis] where first-order conditions hold.
+
+    ``derivative`` is that of the game's arrays, `VariedEntries.derivative`.
+    """
+    return ProfileSlopes(*map(np.asarray, _slopes(game, derivative, put(np.asarray(profile, dtype=float)))))
 
 
 @eqx.filter_jit
-def _slopes(game: Game, entries: VariedEntries, x: Profile) -> tuple[Array, ...]:
+def _slopes(game: Game, derivative: Any, x: Profile) -> tuple[Array, ...]:
     zero, one = jnp.zeros(()), jnp.ones(())
 
     def at(amount: Array) -> Any:
-        return entries.shift(game, amount)
+        return moved(game, derivative, amount)
 
     def slope(function: Callable[[Array], Array]) -> tuple[Array, Array]:
         return jax.jvp(function, (zero,), (one,))
@@ -203,10 +209,10 @@ def _slopes(game: Game, entries: VariedEntries, x: Profile) -> tuple[Array, ...]
         return jnp.where(low, space.low, space.high)
 
     drift = jnp.where(free_entries, 0.0, slope(edge)[1])
-    derivative = jacobian(flat, y)
+    jacobi = jacobian(flat, y)
     # the implicit function theorem: Newton's system with the change of the gradients in place of gradients
-    force = change.ravel() + derivative @ drift.ravel()
-    system = newton_system(derivative, projector(flat.space, free_entries), force)
+    force = change.ravel() + jacobi @ drift.ravel()
+    system = newton_system(jacobi, projector(flat.space, free_entries), force)
     unconstrained = jnp.linalg.solve(*system).reshape(x.shape) + drift
     _, constrained = jax.jvp(lambda k, y: at(k).space.constrain(y), (zero, y), (one, unconstrained))
     _, payoff = jax.jvp(lambda k, x: at(k).payoffs(x), (zero, x), (one, constrained))
@@ -215,7 +221,7 @@ def _slopes(game: Game, entries: VariedEntries, x: Profile) -> tuple[Array, ...]
 
 def _solve_neighbours(world: Statics, session: Session, difference: float) -> None:
     """Find the equilibria on both sides by Newton's method from the linear prediction."""
-    unconstrained = slopes(world.game, world.entries, session["profile"]).unconstrained
+    unconstrained = slopes(world.game, world.entries.derivative(world.game), session["profile"]).unconstrained
     here = np.asarray(world.game.space.unconstrain(put(session["profile"])))
     if not np.all(np.isfinite(unconstrained)):
         return
@@ -249,13 +255,15 @@ def _difference_check(session: Session, found: ProfileSlopes) -> Record:
     }
 
 
-def _metric_slopes(world: Statics, profile: np.ndarray, slope: np.ndarray, difference: float) -> Record:
+def _metric_slopes(
+    world: Statics, derivative: Any, profile: np.ndarray, slope: np.ndarray, difference: float
+) -> Record:
     """Return derivatives of the game's metrics that are one number, or one per player."""
     x, along, step = put(profile), put(slope), difference * world.size
     found: Record = {}
     if traced_metrics.knows(world.game):
         form = {name: dims for name, (dims, _) in traced_metrics(world.game, x).items()}
-        traced = _traced_slopes(*world, x, along)
+        traced = _traced_slopes(world.game, derivative, x, along)
         found = {name: (form[name], np.asarray(value)) for name, value in traced.items()}
     exact = set(found)
     # total derivatives: the profile moves along its slope
@@ -275,9 +283,9 @@ def _metric_slopes(world: Statics, profile: np.ndarray, slope: np.ndarray, diffe
 
 
 @eqx.filter_jit
-def _traced_slopes(game: Any, entries: VariedEntries, x: Profile, along: Profile) -> dict[str, Array]:
+def _traced_slopes(game: Any, derivative: Any, x: Profile, along: Profile) -> dict[str, Array]:
     def at(amount: Array, x: Profile) -> dict[str, Array]:
-        known = traced_metrics(entries.shift(game, amount), x).items()
+        known = traced_metrics(moved(game, derivative, amount), x).items()
         return {name: value for name, (dims, value) in known if _has_slope(dims, value)}
 
     return dict(jax.jvp(at, (jnp.zeros(()), x), (jnp.ones(()), along))[1])

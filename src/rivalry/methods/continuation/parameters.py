@@ -6,14 +6,17 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
+from rivalry.core.construction import recipe_of
 from rivalry.core.game import with_
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import validate_parameter
 
 ArrayEntry = tuple[str, tuple[int, ...]]
+NEAR = 1e-5  # of a parameter: step of the differences of what follows from it
 
 _WRITTEN = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\[([^\]]*)\])?\s*")
 
@@ -40,21 +43,60 @@ class VariedEntries(NamedTuple):
         return float(np.mean(np.concatenate(values)))
 
     def shift(self, game: Any, amount: float | Array) -> Any:
-        """Return the game with ``amount`` added to every varied entry; may be traced."""
+        """Return the game with ``amount`` added to every varied entry."""
         return self._update(game, lambda entry: entry.add(amount))
 
     def set(self, game: Any, value: float | Array) -> Any:
-        """Return the game with every varied entry equal to ``value``; may be traced."""
+        """Return the game with every varied entry equal to ``value``."""
         return self._update(game, lambda entry: entry.set(value))
 
     def _update(self, game: Any, change: Callable[[Any], Array]) -> Any:
+        changed: dict[str, Any] = {}
         for name, at in self.parts:
-            game = with_(game, **{name: change(jnp.asarray(getattr(game, name)).at[at])})
-        return game
+            changed[name] = change(jnp.asarray(changed.get(name, getattr(game, name))).at[at])
+        return with_(game, **changed)
+
+    def derivative(self, game: Any) -> Any:
+        """Return the derivative of the game's real arrays in the parameter, for `moved`.
+
+        Arrays that follow from the varied entries, such as bounds of the space, are differentiated by central
+        differences of games made anew.
+
+        Raises
+        ------
+        ValueError
+            If arrays of other sizes, or other options, follow from the parameter near its value.
+        """
+        still = jax.tree.map(jnp.zeros_like, eqx.filter(game, eqx.is_inexact_array))
+        alone = self.set(still, 1.0)  # a game without a recipe: nothing else changes
+        if recipe_of(game) is None:
+            return alone
+        step, sides = NEAR * (abs(self.value(game)) or 1.0), []
+        for amount in (step, -step):
+            # an end of the parameter's range has one side
+            there = game if self.refusal(game, self.value(game) + amount) else self.shift(game, amount)
+            if _form(there) != _form(game):
+                raise ValueError(f"{self.name}: no derivative: the form of this game changes at this value")
+            sides.append((there, 0.0 if there is game else amount))
+        (above, high), (below, low) = sides
+
+        def follows(own: Array | None, up: Any, down: Any) -> Any:
+            if own is None:
+                return None
+            # an infinite bound stays
+            change = jnp.where(up == down, 0.0, up - down) / (high - low)
+            return jnp.where(own != 0, own, change)
+
+        return jax.tree.map(follows, alone, above, below, is_leaf=lambda leaf: leaf is None)
 
     def refusal(self, game: Any, value: float) -> str:
         """Return the reason why the game refuses ``value``, or an empty string."""
         return next((why for name, _ in self.parts if (why := validate_parameter(game, name, value))), "")
+
+
+def moved(game: Any, derivative: Any, amount: float | Array) -> Any:
+    """Return the game with its arrays moved along a `VariedEntries.derivative`; ``amount`` may be traced."""
+    return eqx.apply_updates(game, jax.tree.map(lambda change: amount * change, derivative))
 
 
 def entries_of(game: Any, names: Any, option: str) -> VariedEntries:
@@ -106,6 +148,8 @@ def precise(game: Any) -> Any:
 
     Arrays created before the package was first used have single precision, which is too coarse for curves.
     """
+    if recipe_of(game) is not None:  # factories make such arrays, and the copy could not be made anew
+        return game
 
     def double(leaf: Any) -> Any:
         array = isinstance(leaf, jax.Array | np.ndarray | np.generic)
@@ -113,6 +157,11 @@ def precise(game: Any) -> Any:
         return put(np.asarray(leaf, dtype=float)) if real else leaf
 
     return jax.tree.map(double, game)
+
+
+def _form(game: Any) -> Any:
+    leaves, structure = jax.tree.flatten(game)
+    return structure, [np.shape(leaf) for leaf in leaves]
 
 
 def _entry(game: Any, written: object, option: str) -> ArrayEntry:

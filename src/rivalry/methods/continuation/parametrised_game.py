@@ -14,7 +14,7 @@ from rivalry.core.game import Game, exchangeable_labels, jacobian, own_gradients
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import exchangeable, validate_parameter
 from rivalry.core.space import Box, Profile, Simplex, directions, width
-from rivalry.methods.continuation.parameters import precise, real_array
+from rivalry.methods.continuation.parameters import entries_of, moved, precise, real_array
 
 APART = 1e-6  # of the parameter's range: step of finite differences where the parameter is a function
 DRAWS = 3  # profiles at which players are exchanged to test whether they are exchangeable
@@ -79,8 +79,9 @@ class ParametrisedGame:
         Without ``slope`` that may be zero.
         """
         if not callable(self.parameter):
-            found = _by_name(self.game, self.parameter, put(float(value)), put(x))
-            return Local(*map(np.asarray, found))
+            game = self.at(value)
+            derivative = entries_of(game, self.parameter, "parameter").derivative(game)
+            return Local(*map(np.asarray, _along(game, derivative, put(x))))
         gradient, derivative = map(np.asarray, _gradients(self.at(value), put(x)))
         if not slope:
             return Local(gradient, derivative, np.zeros(x.shape))
@@ -132,21 +133,25 @@ class ParametrisedGame:
                 return False
         return True
 
-    def margin(self, x: np.ndarray) -> float:
-        """Return the distance of a profile from the bounds of the space, in widths; negative outside."""
+    def margin(self, value: float, x: np.ndarray) -> float:
+        """Return the distance of a profile from the bounds of the space at one value of the parameter.
+
+        In widths of the space; negative outside.
+        """
         if isinstance(self.space, Simplex):
             return float(np.min(np.asarray(x)[np.asarray(self.space.mask)])) - self.space.min_share
-        low, high = np.asarray(self.space.low), np.asarray(self.space.high)
+        space = self.at(value).space
+        low, high = np.asarray(space.low), np.asarray(space.high)
         return float(np.min(np.minimum(x - low, high - x) / self.width))
 
 
 @eqx.filter_jit
-def _by_name(game: Game, name: str, value: Array, x: Profile) -> tuple[Array, Array, Array]:
-    def own(v: Array) -> Array:
-        return own_gradients(with_(game, **{name: v}), x)
+def _along(game: Game, derivative: Any, x: Profile) -> tuple[Array, Array, Array]:
+    def own(amount: Array) -> Array:
+        return own_gradients(moved(game, derivative, amount), x)
 
-    gradient, slope = jax.jvp(own, (value,), (jnp.ones_like(value),))
-    return gradient, jacobian(with_(game, **{name: value}), x), slope
+    gradient, slope = jax.jvp(own, (jnp.zeros(()),), (jnp.ones(()),))
+    return gradient, jacobian(game, x), slope
 
 
 @eqx.filter_jit
