@@ -273,6 +273,39 @@ def test_taxes_subsidies_and_liability_change_prices_and_revenue() -> None:
     np.testing.assert_allclose(found["revenue"], expected, rtol=1e-12)
 
 
+def test_nobody_is_liable_where_nobody_wins() -> None:
+    game = race(ease_of_winning=1.0, no_winner="disaster", liability=0.5)
+    idle = game.inputs(safety_input=[0.0, 0.0], performance_input=[0.0, 0.0])
+    assert payoffs(game, idle).tolist() == [-1.0, -1.0]
+    assert float(rv.oracles.metrics(game, idle)["revenue"][1]) == 0.0
+
+
+@pytest.mark.parametrize("words", [*VARIANTS, {"cost": "penalty", "price": 0.1, "minimum": 2.0}])
+def test_transfers_change_no_sum_of_payoffs_and_revenue(words: dict[str, Any]) -> None:
+    """What players pay is revenue: without transfers they have what they and the treasury have with them."""
+    numbers = {
+        k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in random_parameters(**words).items()
+    }
+    fined = words.get("cost") == "penalty"
+    paid: dict[str, Any] = {"fine": [0.1, 0.2, 0.3]} if fined else {"performance_tax": [0.1, 0.0, 0.2]}
+    paid |= {"liability": [0.5, 0.0, 1.0]} | ({} if fined else {"safety_subsidy": 0.01})
+    with_transfers, without = race(**numbers, **paid), race(**numbers)
+    for _ in range(3):
+        xs, xp = RNG.uniform(0.01, 3.0, (2, N))
+        x = without.inputs(safety_input=xs, performance_input=xp)
+        revenue = float(rv.oracles.metrics(with_transfers, x)["revenue"][1])
+        both = np.sum(payoffs(with_transfers, x)) + revenue
+        np.testing.assert_allclose(both, np.sum(payoffs(without, x)), rtol=1e-11)
+        assert revenue != 0.0
+
+
+def test_taxes_of_a_cost_without_prices_per_input_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"^cost.performance_tax: is for linear and quadratic cost, not for cert"
+    ):
+        race(cost="certification", performance_tax=0.1)
+
+
 def test_spillovers_of_one_player_agree_and_a_union_never_overtakes() -> None:
     rng = np.random.default_rng(3)
     for _ in range(3):

@@ -306,6 +306,8 @@ def with_(game: G, **changes: object) -> G:
     for name, value in new.items():
         if name not in keys:
             game = replace_array(game, name, value) if plain else eqx.tree_at(attrgetter(name), game, value)
-        elif np.asarray(changes[name]).shape == value.shape and not np.array_equal(getattr(game, name), value):
+        elif np.asarray(changes[name]).shape == value.shape and not np.array_equal(
+            getattr(game, name), value
+        ):
             raise ValueError(f"{name}: follows from other keywords of this game; change those")
     return game

@@ -63,7 +63,7 @@ def slopes_in_logs(race: Race, y: Profile) -> Profile:
     keep = numbers["prize_survives"][:, None]
     stake = (1 - keep) * rho + d  # what safety adds to the value of a win
     value = keep * rho - d + safe * stake
-    alone = -jnp.diagonal(d) if rules.no_winner == "disaster" else numbers["no_winner"]
+    alone = period.without_winner(rules, numbers)
     difference = rules.contest is period.logit
     logs = numbers["decisiveness"] * (p if difference else log_p)
     own_basis = rules.loser_prize_basis == "own"
@@ -212,8 +212,7 @@ def _numbers(race: Race) -> dict[str, np.ndarray]:
         "harm_win": np.diagonal(harm).copy(),
         "harm_loss": harm[[0, 1], [1, 0]],
         "liability": given["liability"],
-        "alone": np.zeros(2) if race.rules.no_winner == "disaster" else given["no_winner"],
-        "ruin": np.full(2, float(race.rules.no_winner == "disaster")),
+        "alone": np.asarray(period.without_winner(race.rules, given)),
         "price_s": given["safety_price"],
         "subsidy": given["safety_subsidy"],
         "price_p": given["performance_price"],
@@ -232,8 +231,7 @@ def _sure_payoffs(at: dict[str, Any], trial: Any, beaten: Any) -> tuple[Any, Any
     stake = (1 - at["keep"]) * at["win"] + harm
     worst = jnp.minimum(at["lose"], unsafe_loss)
     sums = [at["win"] + at["lose"][::-1], unsafe_win + unsafe_loss[::-1]]
-    nobody = jnp.sum(at["alone"] - at["ruin"] * harm)
-    total = jnp.maximum(jnp.maximum(jnp.max(sums[0]), jnp.max(sums[1])), nobody)
+    total = jnp.maximum(jnp.maximum(jnp.max(sums[0]), jnp.max(sums[1])), jnp.sum(at["alone"]))
     log_p = jnp.log(at["B"]) + at["beta"] * trial[..., 1]
     rival = (jnp.log(at["B"]) + at["beta"] * beaten)[::-1]
     sigma = jax.nn.sigmoid(jnp.log(at["A"]) + at["alpha"] * trial[..., 0] - at["theta"] * log_p)

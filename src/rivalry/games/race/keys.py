@@ -258,6 +258,10 @@ def check_conflicts(given: dict[str, Any]) -> None:
                 raise ValueError(
                     f"price: stands for safety_price and performance_price; leave out price, or {name}"
                 )
+    if given["cost"] in ("certification", "relative_certification", "penalty"):
+        for name in ("performance_tax", "safety_subsidy"):
+            if np.any(np.asarray(given[name], dtype=object) != 0.0):
+                raise ValueError(f"{name}: is for linear and quadratic cost, not for {given['cost']}")
     lists = [n for n, v in given.items() if n != "gamma" and isinstance(v, list | tuple | np.ndarray)]
     count = np.size(np.asarray(given["gamma"], dtype=object))
     if given["players"] is None and not lists and count > 2 and count == given["horizon"]:

@@ -111,8 +111,8 @@ def metrics(race: Race, x: Profile) -> Record:
 
     Per player: the inputs, ``performance``, ``technology_safety`` (sigma, the probability that the own
     technology is safe), ``win_probability`` (q), ``p_safe_given_win`` (S, the probability of no disaster if
-    this player wins) and ``cost``. In all: ``p_safe``, ``p_disaster``, ``p_no_winner`` and ``revenue``, taxes
-    and expected liabilities less subsidies.
+    this player wins) and ``cost``. In all: ``p_safe``, ``p_disaster``, ``p_no_winner`` and ``revenue``:
+    taxes, fines and expected liabilities less subsidies.
 
     Over several periods the arrays per player have the period in front, with ``period_payoff`` (period,
     player), ``period_p_safe`` and so on (period), the paths ``safety_stock`` and ``performance_stock``
@@ -167,10 +167,12 @@ def _compute(race: Race, x: Profile) -> tuple[tuple[str, tuple[str, ...], Array]
 
 
 def _revenue(race: Race, rows: Array, outcome: Outcome) -> Array:
-    """Return taxes and expected liabilities less subsidies, ``[period]``."""
+    """Return taxes, fines and expected liabilities less subsidies, ``[period]``."""
     numbers = race.numbers
-    inputs = numbers["performance_tax"] * rows[..., 1] - numbers["safety_subsidy"] * rows[..., 0]
-    return jnp.sum(inputs + numbers["liability"] * outcome.q * (1 - outcome.S), axis=1)
+    paid = numbers["performance_tax"] * rows[..., 1] - numbers["safety_subsidy"] * rows[..., 0]
+    if race.rules.cost is period.penalty:  # what is not the price of inputs
+        paid = paid + outcome.cost - numbers["price"] * (rows[..., 0] + rows[..., 1])
+    return jnp.sum(paid + numbers["liability"] * outcome.q * (1 - outcome.S), axis=1)
 
 
 def _where_relevant(race: Race, found: Record) -> np.ndarray:

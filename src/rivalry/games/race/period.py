@@ -107,8 +107,15 @@ def gains(
     each = safe * rho + unsafe * (numbers["prize_survives"][:, None] * rho - d)
     # 0 times an infinite prize would be NaN
     won = jnp.sum(jnp.where(q > 0, q * jnp.where(q > 0, each, 0.0), 0.0), axis=1)
-    alone = -jnp.diagonal(d) if rules.no_winner == "disaster" else numbers["no_winner"]
-    return won + nobody * alone
+    return won + nobody * without_winner(rules, numbers)
+
+
+def without_winner(rules: Rules, numbers: Numbers) -> PerPlayer:
+    """Return each player's payoff if nobody wins; nobody is liable then."""
+    if rules.no_winner != "disaster":
+        return numbers["no_winner"]
+    d = numbers["disaster_cost"]
+    return -(jnp.diagonal(d) if d.ndim == 2 else d)
 
 
 def rewards(rules: Rules, numbers: Numbers, p: PerPlayer) -> Float[Array, "player winner"]:

@@ -420,7 +420,7 @@ def _stage(stage: Race, row: Array, player: Array) -> dict[str, Array]:
     better = jnp.stack([(1 - keep) * rho0 + harm, (1 - keep) * rho1])
     paid = own.weight * (unsafe + safe * better)
     going = {"none": 1.0 + 0 * safe, "win": 0 * safe, "disaster": safe}[stage.end_on]
-    alone = -harm[player] if rules.no_winner == "disaster" else numbers["no_winner"][player]
+    alone = period.without_winner(rules, numbers)[player]
     on = 1.0 if stage.end_on == "disaster" else 0.0
     first = jnp.array([1.0, 0.0])
     there = shares[:-1]
