@@ -154,6 +154,49 @@ def test_isoelastic_consumer_surplus_is_the_area_under_demand(eta):
     assert measured(game, [0.7, 1.0])["consumer_surplus"] == pytest.approx(area - price * total, rel=1e-8)
 
 
+def test_buyers_beyond_a_capacity_have_no_surplus():
+    """Against a draw of consumers with Gumbel tastes, of whom a firm serves a random part."""
+    quality, price, spread, most = np.array([2.0, 2.5]), np.array([1.4, 1.6]), 0.5, np.array([0.2, 0.9])
+    draws = np.random.default_rng(1)
+    utility = spread * draws.gumbel(size=(400_000, 3)) + np.append(quality - price, 0.3)
+    choice = utility.argmax(axis=1)
+    wanted = np.bincount(choice, minlength=3)[:2] / len(choice)
+    served = draws.random(len(choice)) < np.append(np.minimum(1.0, most / wanted), 1.0)[choice]
+    gained = (utility.max(axis=1) - utility[:, 2]) * served
+    game = rv.games.market(
+        demand="logit", quality=quality, taste_spread=spread, outside_option=0.3, capacity=most
+    )
+    found = measured(game, price)
+    assert found["quantity"][0] == 0.2 < wanted[0]
+    error = gained.std() / np.sqrt(len(gained))
+    assert abs(found["consumer_surplus"] - gained.mean()) < 5 * error
+
+
+@pytest.mark.parametrize(
+    ("demand", "choice"),
+    [("linear", "quantity"), ("linear", "price"), ("isoelastic", "quantity"), ("differentiated", "quantity")],
+)
+def test_payoffs_taxes_and_surplus_add_up_to_what_trade_is_worth(demand, choice):
+    """The value of the goods is the integral of prices on the way to the quantities that are sold."""
+    rng = np.random.default_rng(3)
+    for _ in range(3):
+        game, own = random_market(demand, choice, 2, rng)
+        found = measured(game, x := rng.uniform(0.3, 2.0, 2))
+        sold = found["quantity"]
+        priced = rv.games.market(demand=demand, **own)
+
+        def price(part, sold=sold, priced=priced):
+            return sold @ np.asarray(priced.clear(np.asarray(part * sold)[:, None]).p)
+
+        worth = quad(price, 0.0, 1.0, epsabs=1e-12, limit=200)[0]
+        cost = own["unit_cost"] * sold + own["convex_cost"] * sold**2 / 2
+        taxes = own["tax"] @ (found["price"] * sold - cost)
+        assert paid(game, x).sum() + taxes + found["consumer_surplus"] == pytest.approx(
+            worth - cost.sum(), rel=1e-6
+        )
+        assert found["welfare"] == pytest.approx(worth - cost.sum(), rel=1e-6)
+
+
 @pytest.mark.parametrize("demand", ["differentiated", "logit"])
 def test_the_derivative_of_consumer_surplus_is_minus_the_quantity(demand):
     game = rv.games.market(demand=demand, choice="price")

@@ -133,7 +133,10 @@ def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
     spent, total = jnp.sum(p * q), jnp.sum(q)
     if rule.demand == "logit":  # Small and Rosen 1981: the log-sum, less the value of the outside good
         logsum = jax.nn.logsumexp(_logit_values(numbers, p))
-        return numbers["taste_spread"] * logsum - numbers["outside_option"]
+        gain = numbers["taste_spread"] * logsum - numbers["outside_option"]
+        # buyers beyond a capacity, random ones, buy nothing and lose the mean gain of all who wanted to buy
+        wanted = jnp.sum(shares(numbers, p))
+        return gain * jnp.where(wanted > 0, total / jnp.where(wanted > 0, wanted, 1.0), 1.0)
     if rule.demand == "differentiated":
         cross = (total**2 - jnp.sum(q**2)) * numbers["substitution"]
         return numbers["intercept"] * total - (numbers["slope"] * jnp.sum(q**2) + cross) / 2 - spent
