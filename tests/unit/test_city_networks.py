@@ -163,6 +163,22 @@ def test_undirected_edges_are_lanes_in_both_directions(tmp_path: Path) -> None:
     assert network_of(at(tmp_path / "road.graphml")).lane_names == ("a>b", "b>a")
 
 
+@pytest.mark.parametrize("name", ["length", "weight"])
+def test_links_of_different_lengths_are_refused(tmp_path: Path, name: str) -> None:
+    graph = networkx.DiGraph(RING["lanes"])
+    networkx.set_edge_attributes(graph, 120.0, name)
+    networkx.write_graphml(graph, tmp_path / "ring.graphml")
+    assert len(network_of(at(tmp_path / "ring.graphml")).lane_names) == 4
+    graph.edges["a", "b"][name] = 60.0
+    networkx.write_graphml(graph, tmp_path / "ring.graphml")
+    (tmp_path / "ring.json").write_text(json.dumps(networkx.node_link_data(graph, edges="links")))
+    for file in ("ring.graphml", "ring.json"):
+        with pytest.raises(
+            ValueError, match=rf"^network: links differ in {name} \(60.0, 120.0 ..\), but every lane"
+        ):
+            network_of(at(tmp_path / file))
+
+
 WRONG: dict[str, tuple[Any, str]] = {
     "no network": (3, "network: 3 must be a name or a table"),
     "a word": (

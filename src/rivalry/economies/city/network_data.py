@@ -16,6 +16,7 @@ from rivalry.economies.karma.checks import check_keys
 KEYS = ("nodes", "lanes", "terminals", "origins", "destinations", "name", "kind", "path")
 FORMS = {"stubs": stubs, "plain": plain}
 LARGEST = 100  # rows or columns of a grid
+LENGTHS = ("length", "distance", "travel_time", "free_flow_time", "weight")  # what files call them
 
 
 def network_of(given: object) -> Network:
@@ -83,7 +84,8 @@ def read(path: object) -> dict[str, Any]:
 
     A ``.json`` file holds the table itself or node-link data; a ``.graphml`` file holds a graph whose nodes
     may have the attributes ``x``, ``y`` and ``terminal``; a ``.csv`` file has the header ``from,to`` and one
-    line per lane. An undirected graph has lanes in both directions. Raises `ValueError`.
+    line per lane. An undirected graph has lanes in both directions. Every lane takes one step: a graph whose
+    links differ in length is refused. Raises `ValueError`.
     """
     file = Path(str(path))
     if file.suffix not in READERS:
@@ -142,8 +144,15 @@ READERS = {".json": _json, ".graphml": _graphml, ".csv": _csv}
 
 
 def _of_graph(graph: Any) -> dict[str, Any]:
-    """Return a networkx graph as a table."""
+    """Return a networkx graph as a table. Raises `ValueError` for links of different lengths."""
     directed = graph if graph.is_directed() else graph.to_directed()
+    for name in LENGTHS:
+        lengths = {str(data[name]): None for _, _, data in directed.edges(data=True) if name in data}
+        if len(lengths) > 1:
+            raise ValueError(
+                f"network: links differ in {name} ({', '.join([*lengths][:2])} ..), but every lane takes one "
+                f"step; divide long links into lanes of one length, or leave out {name} to count lanes"
+            )
     nodes = dict(directed.nodes(data=True))
     table: dict[str, Any] = {
         "nodes": {str(name): [data.get("x"), data.get("y")] for name, data in nodes.items()},
