@@ -31,6 +31,9 @@ AT = {"a": 1.7, "b": 0.4, "x": -1.3}
         ("sinh(b) + cosh(b) - tanh(b)", math.sinh(0.4) + math.cosh(0.4) - math.tanh(0.4)),
         ("sin(a)^2 + cos(a)^2", 1.0),
         ("x^3", (-1.3) ** 3),
+        ("lgamma(a + 2)", math.lgamma(3.7)),
+        ("digamma(2) - digamma(1)", 1.0),
+        ("max(1, b, a, x) - min(b, a)", 1.7 - 0.4),
     ],
 )
 def test_values(text: str, value: float) -> None:
@@ -47,6 +50,8 @@ def test_values(text: str, value: float) -> None:
         "sqrt(a)*a^1.5",
         "cosh(b) - x",
         "-x",
+        "max(exp(x), b, x)",
+        "-min(x - 2, x, exp(b))",
     ],
 )
 def test_logarithm_equals_the_logarithm_of_the_value(text: str) -> None:
@@ -89,6 +94,15 @@ def test_the_logarithm_of_a_vanishing_difference_keeps_its_size_and_its_sign() -
     assert np.isnan(parse("exp(-2*b) - exp(-b)", ["b"]).log(values))
 
 
+def test_extremes_do_not_underflow_and_have_the_derivative_of_the_larger_part() -> None:
+    formula = parse("max(exp(-b^2), exp(-b^2 - 1))", ["b"])
+    assert float(formula.log({"b": 100.0})) == -1e4
+    assert float(jax.grad(lambda b: formula.log({"b": b}))(100.0)) == -200.0
+    smaller = parse("min(b, lgamma(b))", ["b"])
+    assert float(jax.grad(lambda b: smaller({"b": b}))(3.5)) == pytest.approx(1.1031566406452432, rel=1e-14)
+    assert float(jax.grad(lambda b: smaller({"b": b}))(9.0)) == 1.0
+
+
 def test_formulas_evaluate_arrays() -> None:
     b = np.linspace(0, 1, 5)
     np.testing.assert_allclose(parse("b^2 + 1", ["b"])({"b": b}), b**2 + 1, rtol=1e-15)
@@ -117,6 +131,9 @@ def test_formulas_with_equal_texts_are_equal() -> None:
         ("b.real", "unexpected"),
         ("b[0]", "unexpected"),
         ("1;2", "unexpected ';'"),
+        ("1, 2", r"unexpected ',' at character 2"),
+        ("min(b)", r"min takes several arguments at character 6"),
+        ("exp(b, x)", r"exp takes one argument at character 9"),
         ("(" * (DEEPEST + 1), "brackets within each other"),
         ("2^" * (DEEPEST + 1) + "2", "powers within each other"),
         ("1+" * 200 + "1", "more than 100 operations"),

@@ -33,6 +33,7 @@ GAMES: dict[str, tuple[dict[str, Any], Any]] = {
     ),
     "power_law": ({"kernel": "power_law", "exponent": [1, 2]}, [0.3, 0.6]),
     "exponential": ({"kernel": "exponential", "players": 2, "resource": "bimodal"}, [0.3, 0.6]),
+    "beta": ({"kernel": "beta", "reach": [0.1, 0.03], "resource": "bimodal"}, [0.3, 0.6]),
     "box": ({**SQUARE, "reach": [1.0, 2.0], "normalised": True}, [[1, 1], [3, 2]]),
     "matrix": ({**SQUARE, "covariance": [[2, 0.5], [0.5, 1]], "variance": [1, 0.5]}, [[1, 1], [3, 2]]),
 }
@@ -76,6 +77,7 @@ KERNELS: dict[str, Any] = {
     "chosen_reach": kernels.ChosenReach(),
     "chosen_normalised_reach": kernels.ChosenReach(True),
     "exponential": kernels.Exponential(),
+    "beta": kernels.Beta(jnp.array([0.3, 0.05])),
 }
 
 
@@ -86,11 +88,12 @@ def test_log_influence_and_its_derivatives_are_within_their_bounds(name: str) ->
     kernel, rng = KERNELS[name], np.random.default_rng(3)
     axes = 2 if name == "matrix" else 1
     size = axes + name.startswith("chosen")
-    points = jnp.asarray(rng.uniform(0.1, 2.0, (5, axes)))
+    unit = 3.0 if name == "beta" else 1.0  # its positions and points are below 1
+    points = jnp.asarray(rng.uniform(0.1, 2.0, (5, axes))) / unit
     each = kernels.copies(kernel, 1, 40)
     for width in (0.01, 0.3, 1.5):
-        low = rng.uniform(0.1, 1.0, size)
-        high = low + width * rng.uniform(0.5, 1.0, size)
+        low = rng.uniform(0.1, 1.0, size) / unit
+        high = low + width / unit * rng.uniform(0.5, 1.0, size)
         x = jnp.asarray(np.concatenate([[low, high], rng.uniform(low, high, (38, size))]))
         box = (1, jnp.asarray(low), jnp.asarray(high), points)
         logs, near = each.logs(x, points), 1e-12
@@ -108,7 +111,7 @@ def test_the_vector_jacobian_product_of_a_kernel_is_the_weighted_sum_of_gradient
     kernel, rng = KERNELS[name], np.random.default_rng(4)
     axes = 2 if name == "matrix" else 1
     x = jnp.asarray(rng.uniform(0.2, 1.0, (2, axes + name.startswith("chosen"))))
-    points, weights = jnp.asarray(rng.uniform(0.1, 2.0, (5, axes))), jnp.asarray(rng.random((2, 5)))
+    points, weights = jnp.asarray(rng.uniform(0.1, 0.9, (5, axes))), jnp.asarray(rng.random((2, 5)))
     summed = np.einsum("pk,pka->pa", weights, kernel.gradients(x, points))
     np.testing.assert_allclose(kernel.vjp(x, points, weights), summed, rtol=1e-12)
 

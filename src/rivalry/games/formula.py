@@ -9,7 +9,7 @@ Grammar, with ``^`` the power, which binds tighter than a leading minus and asso
     term   = sign  (("*" | "/") sign)*
     sign   = ("-" | "+") sign | power
     power  = atom ["^" sign]
-    atom   = number | name | function "(" sum ")" | "(" sum ")"
+    atom   = number | name | function "(" sum ("," sum)* ")" | "(" sum ")"
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ from typing import Any, NamedTuple
 from rivalry.core.jax import jax, jnp
 from rivalry.core.registry import near
 
-FUNCTIONS = ("exp", "log", "sqrt", "abs", "sin", "cos", "sinh", "cosh", "tanh")
+SINGLE = ("exp", "log", "sqrt", "abs", "sin", "cos", "sinh", "cosh", "tanh", "lgamma", "digamma")
+EXTREMES = ("min", "max")  # of two or more arguments
+FUNCTIONS = (*SINGLE, *EXTREMES)
 # Limits on characters, nested brackets and powers, and nested operations (a sum of n terms has n - 1):
 # both parsing and evaluation recurse.
 LONGEST, DEEPEST, TALLEST = 2_000, 30, 100
 TINY = 1e-280  # smaller numbers lose digits before they underflow
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>[A-Za-z_]\w*)|(?P<sign>\*\*|[-+*/^()]))"
+    r"|(?P<name>[A-Za-z_]\w*)|(?P<sign>\*\*|[-+*/^(),]))"
 )
 
 
@@ -186,7 +188,7 @@ class _Parser:
         if kind == "name":
             called = self._take("(") is not None
             if value in FUNCTIONS and called:
-                return Expression("call", value, (self._close(),))
+                return self._call(str(value))
             if called or value in FUNCTIONS:
                 raise self._error(
                     f"{value!r} is no function; {near(value, FUNCTIONS)}" if called else f"{value} needs ("
@@ -197,8 +199,23 @@ class _Parser:
         self.at -= 1
         raise self._error(f"unexpected {value!r}")
 
+    def _call(self, function: str) -> Expression:
+        parts = [self.sum()]
+        while self._take(",") is not None:
+            parts.append(self.sum())
+        if (len(parts) > 1) != (function in EXTREMES):
+            raise self._error(
+                f"{function} takes {'several arguments' if len(parts) == 1 else 'one argument'}"
+            )
+        tree = self._closed(parts[0])
+        for part in parts[1:]:
+            tree = Expression("call", function, (tree, part))
+        return tree if len(parts) > 1 else Expression("call", function, (tree,))
+
     def _close(self) -> Expression:
-        tree = self.sum()
+        return self._closed(self.sum())
+
+    def _closed(self, tree: Expression) -> Expression:
         if self._take(")") is None:
             raise self._error("a bracket is not closed")
         return tree
@@ -233,7 +250,7 @@ def _value(tree: Expression, values: Mapping[str, Any]) -> Any:
         return values[tree.value]
     parts = [_value(part, values) for part in tree.parts]
     if tree.kind == "call":
-        return _root(parts[0]) if tree.value == "sqrt" else getattr(jnp, tree.value)(parts[0])
+        return _CALLS[tree.value](*parts) if tree.value in _CALLS else getattr(jnp, tree.value)(parts[0])
     return _OPERATIONS[tree.kind](*parts)
 
 
@@ -247,6 +264,13 @@ def _power(base: Any, power: Any) -> Any:
     return jnp.power(base, int(power) if isinstance(power, float) and power.is_integer() else power)
 
 
+_CALLS: Mapping[str, Callable[..., Any]] = {
+    "sqrt": _root,
+    "lgamma": lambda value: jax.scipy.special.gammaln(value),
+    "digamma": lambda value: jax.scipy.special.digamma(value),
+    "min": jnp.minimum,
+    "max": jnp.maximum,
+}
 _OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "negative": operator.neg,
     "+": operator.add,
@@ -265,6 +289,14 @@ def _signed_log(tree: Expression, values: Mapping[str, Any]) -> tuple[Any, Any]:
     if tree.kind == "call" and tree.value == "sqrt":
         size, sign = _signed_log(tree.parts[0], values)
         return size / 2, jnp.where(sign < 0, jnp.nan, sign)
+    if tree.kind == "call" and tree.value in EXTREMES:
+        (left, left_sign), (right, right_sign) = (_signed_log(part, values) for part in tree.parts)
+        # of two negative values the larger one is the smaller in size
+        below = jnp.where(
+            left_sign == right_sign, left_sign * left < right_sign * right, left_sign < right_sign
+        )
+        first = below if tree.value == "min" else ~below
+        return jnp.where(first, left, right), jnp.where(first, left_sign, right_sign)
     if tree.kind == "negative":
         size, sign = _signed_log(tree.parts[0], values)
         return size, -sign

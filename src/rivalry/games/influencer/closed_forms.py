@@ -5,20 +5,30 @@ For equal players without outside rows, the profile with every player at ``x*`` 
 definite, on a simplex along the directions that sum to zero; d and h are the first and second derivative of
 log-influence in the player's own position. With moments of the resource this gives the conditions below.
 Points are ``[point axis]``, weights ``[point]``.
+
+For densities with their mode at the position, ``a_l = x_l / s`` with the reach s, ``s d_l = log b_l - psi(1 +
+a_l)`` and ``s^2 h = -diag psi'(1 + a_l)``. So the position solves ``psi(1 + a_l) = E[log b_l] - c`` with one
+number c for all corners, and it is stable where ``diag psi'(1 + a) - (N-2)/(N-1) Cov(log b)`` is positive
+definite along the directions that sum to zero. Both sides depend on c alone: as c falls every ``a_l`` grows,
+so the reach ``1 / sum a`` and ``psi'`` fall, and there is one threshold.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from rivalry.core import symmetric
-from rivalry.core.space import Box, directions
+from rivalry.core.space import Box, Simplex, directions
 from rivalry.games.influencer.kernels import (
+    Beta,
     Blotto,
     ChosenReach,
+    Custom,
     Dirichlet,
+    DirichletMode,
     Exponential,
     Gaussian,
     GaussianMatrix,
@@ -35,6 +45,80 @@ class GroupLevel(NamedTuple):
     groups: list[int]
     means: list[float]
     thresholds: list[float | None]
+
+
+class Modes(NamedTuple):
+    """The family of symmetric positions of densities with their mode at the position, by the number c."""
+
+    mean: np.ndarray  # of the logarithms of shares, [corner]
+    covariance: np.ndarray  # [corner corner]
+
+    @classmethod
+    def of(cls, game: InfluencerGame) -> Modes:
+        """Return that of a game with the kernel `Beta` or `DirichletMode`."""
+        shares = np.asarray(game.points)
+        if isinstance(game.kernel, Beta):
+            shares = np.concatenate([shares, 1 - shares], axis=1)
+        return cls(*moments(np.log(shares), game.weights))
+
+    @property
+    def edge(self) -> float:
+        """Return the largest c with a position in the space, where a share is 0."""
+        from scipy.special import digamma
+
+        return float(self.mean.min() - digamma(1.0))
+
+    def concentrations(self, c: float) -> np.ndarray:
+        """Return ``a [corner]``, the shares over the reach."""
+        return inverse_digamma(self.mean - c) - 1
+
+    def stability(self, players: int, c: float) -> float:
+        """Return the smallest eigenvalue of the matrix that is positive definite in a stable position."""
+        from scipy.special import polygamma
+
+        along = directions(Simplex((len(self.mean),)))[0]
+        matrix = np.diag(polygamma(1, 1 + self.concentrations(c))) - _weight(players) * self.covariance
+        return float(np.linalg.eigvalsh(along.T @ matrix @ along)[0])
+
+    def shares(self, reach: float) -> np.ndarray | None:
+        """Return the position ``[corner]`` at a reach; None where it would be outside the space."""
+        c = self._solve(lambda c: float(self.concentrations(c).sum() * reach - 1))
+        return None if c is None else self.concentrations(c) * reach
+
+    def threshold(self, players: int) -> float:
+        """Return the reach above which the position is stable; infinite where it never is in the space."""
+        if players == 2:  # the covariance has no weight
+            return 0.0
+        c = self._solve(lambda c: -self.stability(players, c))
+        return float("inf") if c is None else float(1 / self.concentrations(c).sum())
+
+    def _solve(self, rising: Callable[[float], float]) -> float | None:
+        """Return the c at which a function that rises as c falls is 0; None if it is above the edge."""
+        from scipy.optimize import brentq
+
+        edge = self.edge
+        if rising(edge) >= 0:
+            return None
+        far = 1.0
+        while rising(edge - far) < 0:
+            far *= 2
+        return float(brentq(rising, edge - far, edge, xtol=1e-14, rtol=1e-14))
+
+
+def inverse_digamma(value: np.ndarray) -> np.ndarray:
+    """Return the positive argument at which the digamma function has a value.
+
+    Newton's method from the start of Minka (2000), *Estimating a Dirichlet distribution*.
+
+    >>> inverse_digamma(np.array([-0.5772156649015329, 10.0])).round(6).tolist()
+    [1.0, 22026.966146]
+    """
+    from scipy.special import digamma, polygamma
+
+    found = np.where(value >= -2.22, np.exp(value) + 0.5, -1 / (np.minimum(value, -2.22) - digamma(1.0)))
+    for _ in range(6):
+        found = found - (digamma(found) - value) / polygamma(1, found)
+    return np.asarray(found)
 
 
 class SymmetricEquilibrium(NamedTuple):
@@ -187,9 +271,9 @@ def symmetric_equilibrium(game: InfluencerGame) -> SymmetricEquilibrium:
     """Return the equilibrium with all players at one position, its stability and its threshold.
 
     With Gaussian kernels it is the mean of the resource, stable above `threshold_reach` or
-    `threshold_variance`. With the exponential kernel it is the mean (see `exponential_is_stable`). In Blotto
-    contests it is each corner's share of the resource, stable below `threshold_exponent`. With the power law
-    it is never stable.
+    `threshold_variance`. With densities whose mode is the position it is stable above one reach (`Modes`).
+    With the exponential kernel it is the mean (see `exponential_is_stable`). In Blotto contests it is each
+    corner's share of the resource, stable below `threshold_exponent`. With the power law it is never stable.
 
     Parameters
     ----------
@@ -225,6 +309,12 @@ def symmetric_equilibrium(game: InfluencerGame) -> SymmetricEquilibrium:
     if isinstance(kernel, Blotto):
         exponent = threshold_exponent(players)
         return SymmetricEquilibrium(mean, bool(np.asarray(kernel.exponent)[0] < exponent), exponent)
+    if isinstance(kernel, Beta | DirichletMode):
+        modes, reach = Modes.of(game), float(np.asarray(kernel.reach)[0])
+        shares, threshold = modes.shares(reach), modes.threshold(players)
+        assert shares is not None  # in the domain
+        position = shares[:1] if isinstance(kernel, Beta) else shares
+        return SymmetricEquilibrium(position, reach > threshold, threshold)
     if isinstance(kernel, Exponential):
         return SymmetricEquilibrium(mean, exponential_is_stable(points, weights, players), None)
     if isinstance(kernel, Gaussian):
@@ -267,10 +357,13 @@ def _outside_domain(game: InfluencerGame) -> str:
         return "players who choose their reach"
     if isinstance(game.kernel, Dirichlet):
         return "Dirichlet kernels"
-    if not isinstance(game.kernel, Gaussian | GaussianMatrix | Exponential | PowerLaw | Blotto):
+    if isinstance(game.kernel, Custom):
         return "custom kernels"
     if _unequal(game):
         return "unequal players"
+    if isinstance(game.kernel, Beta | DirichletMode):
+        outside = Modes.of(game).shares(float(np.asarray(game.kernel.reach)[0])) is None
+        return "a position outside the space" if outside else ""
     mean, _ = moments(game.points, game.weights)
     if isinstance(game.space, Box):
         low, high = np.asarray(game.space.low)[0], np.asarray(game.space.high)[0]

@@ -26,6 +26,7 @@ from rivalry.games.influencer.kernels import (
     ChosenReach,
     Custom,
     Dirichlet,
+    DirichletMode,
     PowerLaw,
     copies,
     displacement,
@@ -43,7 +44,7 @@ def payoff_bound(
     game: InfluencerGame, x: Profile, player: int | Array, low: Strategy, high: Strategy
 ) -> Float[Array, ""]:
     """Return an upper bound on the player's payoff at positions in ``[low, high]``, the others at ``x``."""
-    assert not isinstance(game.kernel, Custom | Dirichlet | Blotto)
+    assert not isinstance(game.kernel, Custom | Dirichlet | DirichletMode | Blotto)
     rest = at_least = rival_influence(game, x, player)
     if game.abstention is not None:
         near = nearest(low, high, game.points)
@@ -117,7 +118,7 @@ def _curvature_bound(
 ) -> Float[Array, ""]:
     """Return the payoff at the best corner plus the largest error of interpolation between corners."""
     kernel = game.kernel
-    assert not isinstance(kernel, Custom | PowerLaw | Dirichlet | Blotto)
+    assert not isinstance(kernel, Custom | PowerLaw | Dirichlet | DirichletMode | Blotto)
     ends = [(low[axis], high[axis]) for axis in range(low.shape[0])]
     corners = jnp.stack([jnp.stack(corner) for corner in product(*ends)])
     logs = copies(kernel, player, len(corners)).logs(corners, game.points)

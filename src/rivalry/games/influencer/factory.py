@@ -52,14 +52,17 @@ def influencer(
         "[low, high] of the interval, or one per axis of the box (default 0 to 1)",
     ] = None,
     kernel: Annotated[
-        Literal["gaussian", "power_law", "exponential", "dirichlet", "blotto", "custom"],
+        Literal[
+            "gaussian", "power_law", "exponential", "beta", "dirichlet", "dirichlet_mode", "blotto", "custom"
+        ],
         "how influence decreases with distance; a box takes gaussian and custom, a simplex these, "
-        "dirichlet and blotto",
+        "dirichlet, dirichlet_mode and blotto",
     ] = "gaussian",
     reach: Annotated[
         PerPlayer | None,
         Symbol("sigma"),
-        "gaussian: standard deviation of each player's influence, in units of the space (default 0.25)",
+        "gaussian: standard deviation of each player's influence, in units of the space (default 0.25); "
+        "beta, dirichlet_mode: inverse of the concentration of its density",
     ] = None,
     variance: Annotated[
         PerPlayer | None,
@@ -176,7 +179,7 @@ def _build(**given: Any) -> InfluencerGame:
     space = _space(given, domain, players)
     spec = given["resource_points"]
     if isinstance(spec, Mapping) and spec.get("kind") == "continuous":
-        rule = GaussRule.of(spec, given["resource"], domain, graded=given["kernel"] == "dirichlet")
+        rule = GaussRule.of(spec, given["resource"], domain, graded=given["kernel"].startswith("dirichlet"))
         third = given["third_party"]
         if third is not None and not (isinstance(third, str | Mapping) or callable(third)):
             raise ValueError(

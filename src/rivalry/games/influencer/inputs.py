@@ -11,10 +11,12 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.validate import as_numbers, number_of, whole_number
 from rivalry.games.formula import Formula, coordinate_values, coordinates, parse
 from rivalry.games.influencer.kernels import (
+    Beta,
     Blotto,
     ChosenReach,
     Custom,
     Dirichlet,
+    DirichletMode,
     Exponential,
     Gaussian,
     GaussianMatrix,
@@ -181,14 +183,16 @@ PARAMETERS = {
     "gaussian": ("reach", "variance", "covariance", "choose_reach"),
     "power_law": ("exponent", "distance_floor"),
     "exponential": (),
+    "beta": ("reach",),
     "dirichlet": ("alpha", "reference_corner"),
+    "dirichlet_mode": ("reach",),
     "blotto": ("exponent",),
     "custom": ("influence", "parameters"),
 }
 TAKES = {
-    "interval": ("gaussian", "power_law", "exponential", "custom"),
+    "interval": ("gaussian", "power_law", "exponential", "beta", "custom"),
     "box": ("gaussian", "custom"),
-    "simplex": ("gaussian", "dirichlet", "blotto", "custom"),
+    "simplex": ("gaussian", "dirichlet", "dirichlet_mode", "blotto", "custom"),
 }
 ARTICLE = {"interval": "an interval", "box": "a box", "simplex": "a simplex"}
 
@@ -213,6 +217,14 @@ def kernel_of(given: Mapping[str, Any], players: int, points: np.ndarray, domain
         return _custom(given, players, points, domain)
     if kind == "dirichlet":
         return _dirichlet(given, players, points)
+    if kind == "beta":
+        if domain.edges != [[0.0, 1.0]]:
+            raise ValueError(f"bounds: {domain.edges[0]} must be [0, 1] for the beta kernel")
+        _refuse_edges(kind, np.concatenate([points, 1 - points], axis=1))
+        return Beta(_per_player_or(REACH, "reach", given, players))
+    if kind == "dirichlet_mode":
+        _refuse_edges(kind, points)
+        return DirichletMode(_per_player_or(REACH, "reach", given, players))
     if kind == "blotto":
         return _blotto(given, players, points)
     if kind == "power_law":
@@ -228,14 +240,23 @@ def kernel_of(given: Mapping[str, Any], players: int, points: np.ndarray, domain
 def _dirichlet(given: Mapping[str, Any], players: int, points: np.ndarray) -> Dirichlet:
     corner = 0 if given["reference_corner"] is None else given["reference_corner"]
     number_of("reference_corner", corner, points.shape[1])
-    edge = np.argwhere(points <= 0)
+    _refuse_edges("dirichlet", points)
+    return Dirichlet(_per_player_or(1.0, "alpha", given, players), int(corner))
+
+
+def _refuse_edges(kind: str, shares: np.ndarray) -> None:
+    """Raise `ValueError` that names the first point at which a density of the kernel has no logarithm."""
+    edge = np.argwhere(shares <= 0)
     if edge.size:
         point, axis = edge[0]
+        if kind == "beta":
+            raise ValueError(
+                f"resource_points[{point}]: {float(axis):g} must be above 0 and below 1 for the beta kernel"
+            )
         raise ValueError(
-            f"resource_points[{point}]: coordinate {axis} is {points[point, axis]:g}; must be above 0 for "
-            "the dirichlet kernel (inset = 0.001 moves such points inside)"
+            f"resource_points[{point}]: coordinate {axis} is {shares[point, axis]:g}; must be above 0 for "
+            f"the {kind} kernel (inset = 0.001 moves such points inside)"
         )
-    return Dirichlet(_per_player_or(1.0, "alpha", given, players), int(corner))
 
 
 def _blotto(given: Mapping[str, Any], players: int, points: np.ndarray) -> Blotto:

@@ -375,6 +375,92 @@ class Dirichlet(_Kernel):
         return slopes.at[:, c].set(-jnp.sum(x * slopes, axis=1) / x[:, c])
 
 
+class DirichletMode(_Kernel):
+    """Influence on a simplex by the density of a Dirichlet distribution whose mode is the position.
+
+    Its parameters are ``a_l = 1 + x_l / s`` with the reach s. On the simplex ``sum a = L + 1/s``, so that the
+    mode ``(a_l - 1) / (sum a - L)`` is x. Log-influence is concave in the position, with the same second
+    derivative at every point. Derivatives are ambient, with the sum of parameters held.
+    """
+
+    reach: Float[Array, "player"]
+
+    def logs(self, x: Profile, points: Points) -> Logs:
+        from jax.scipy.special import gammaln
+
+        above = x / self.reach[:, None]
+        normaliser = gammaln(points.shape[1] + 1 / self.reach) - gammaln(1 + above).sum(axis=1)
+        return above @ jnp.log(points).T + normaliser[:, None]
+
+    def vjp(self, x: Profile, points: Points, weights: Logs) -> Profile:
+        level = jnp.sum(weights, axis=1, keepdims=True) * self._level(x)
+        return (weights @ jnp.log(points) - level) / self.reach[:, None]
+
+    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+        return (jnp.log(points)[None] - self._level(x)[:, None]) / self.reach[:, None, None]
+
+    def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+        from jax.scipy.special import polygamma
+
+        bend = -polygamma(1, 1 + x / self.reach[:, None]) / self.reach[:, None] ** 2
+        each = bend[..., None] * jnp.eye(x.shape[1])
+        return jnp.broadcast_to(each[:, None], (x.shape[0], *points.shape, x.shape[1]))
+
+    def _level(self, x: Profile) -> Profile:
+        from jax.scipy.special import digamma
+
+        return digamma(1 + x / self.reach[:, None])
+
+
+class Beta(_Kernel):
+    """Influence on [0, 1] by the density of a Beta distribution whose mode is the position.
+
+    Its parameters are ``1 + x/s`` and ``1 + (1 - x)/s`` with the reach s: `DirichletMode` with two corners,
+    whose shares are x and 1 - x.
+    """
+
+    reach: Float[Array, "player"]
+
+    def logs(self, x: Profile, points: Points) -> Logs:
+        return DirichletMode(self.reach).logs(corners_of(x), corners_of(points))
+
+    def vjp(self, x: Profile, points: Points, weights: Logs) -> Profile:
+        slopes = DirichletMode(self.reach).vjp(corners_of(x), corners_of(points), weights)
+        return slopes[:, :1] - slopes[:, 1:]
+
+    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+        slopes = DirichletMode(self.reach).gradients(corners_of(x), corners_of(points))
+        return slopes[..., :1] - slopes[..., 1:]
+
+    def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+        bends = DirichletMode(self.reach).hessians(corners_of(x), corners_of(points))
+        return jnp.trace(bends, axis1=-2, axis2=-1)[..., None, None]
+
+    def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+        # a concave function is below its tangents at both ends
+        logs, slopes, _ = self._ends(player, low, high, points)
+        rise = jnp.maximum(slopes * jnp.stack([high - low, low - high]), 0.0)
+        return jnp.min(logs + rise, axis=0)
+
+    def lower_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+        return jnp.min(self._ends(player, low, high, points)[0], axis=0)
+
+    def derivative_bounds(self, player: Player, low: Strategy, high: Strategy, points: Points) -> Pair:
+        # the slope falls, and the size of the second derivative is convex: both are largest at an end
+        _, slopes, bends = self._ends(player, low, high, points)
+        return tuple(jnp.max(jnp.abs(part), axis=0)[:, None] for part in (slopes, bends))  # type: ignore[return-value]
+
+    def _ends(self, player: Player, low: Strategy, high: Strategy, points: Points) -> tuple[Array, ...]:
+        """Return log-influence and its derivatives at both ends of a box, ``[end point]`` each."""
+        own, at = copies(self, player, 2), jnp.stack([low, high])
+        return own.logs(at, points), own.gradients(at, points)[..., 0], own.hessians(at, points)[..., 0, 0]
+
+
+def corners_of(at: Array) -> Array:
+    """Return the shares ``[.. 2]`` of two corners at positions or points of [0, 1], ``[.. 1]``."""
+    return jnp.concatenate([at, 1 - at], axis=-1)
+
+
 class Blotto(_Kernel):
     """Blotto contest, ``log f = p log x_k`` at corner k: a battlefield is won in proportion to ``x_k^p``."""
 
@@ -427,7 +513,18 @@ class Custom(eqx.Module):
         return jax.vmap(lambda b: self.log_influence(x, b, parameters))(points)
 
 
-Kernel = Gaussian | GaussianMatrix | PowerLaw | Exponential | Dirichlet | Blotto | ChosenReach | Custom
+Kernel = (
+    Gaussian
+    | GaussianMatrix
+    | PowerLaw
+    | Exponential
+    | Dirichlet
+    | DirichletMode
+    | Beta
+    | Blotto
+    | ChosenReach
+    | Custom
+)
 
 
 def copies(kernel: K, player: Player, rows: int) -> K:
