@@ -213,7 +213,7 @@ def test_a_start_is_continued_in_both_directions() -> None:
 
 def test_results_do_not_depend_on_chunks_or_copies() -> None:
     learner = Branches(parameter="growth", low=-1.4, high=-0.6, certify="none", searches=2)
-    game, stream = cubic(apart=-0.5), np.random.SeedSequence(3)
+    game, stream = learner.world(cubic(apart=-0.5)), np.random.SeedSequence(3)
     whole, parts = learner.begin(game, stream), learner.begin(game, stream)
     while learner.advance(game, whole, 50):
         pass

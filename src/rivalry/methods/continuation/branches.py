@@ -111,28 +111,27 @@ class Branches(BaseLearner):
         Need("a box or a simplex as strategy space", lambda game: isinstance(game.space, Box | Simplex)),
     )
 
-    def world(self, game: Any) -> Any:
-        """Return the game."""
-        return game
+    def world(self, game: Any) -> ParametrisedGame:
+        """Return the game as a function of the parameter."""
+        return ParametrisedGame(game, self.parameter, self.low, self.high)
 
-    def expected_steps(self, world: Any) -> int:
+    def expected_steps(self, world: ParametrisedGame) -> int:
         """Return 0: the number of points is not known in advance."""
         return 0
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: ParametrisedGame, stream: np.random.SeedSequence) -> Session:
         """Return an empty session; ``stream`` seeds the starting points of searches."""
-        refuse_jumps(world)
+        refuse_jumps(world.game)
         if len(self.step) != 2 or not self.step[0] < self.step[1]:
             raise ValueError(f"step: {list(self.step)} must be two lengths, the first below the second")
         if not isinstance(self.cycles, list | tuple) and self.cycles < 0:
             raise ValueError(f"cycles: {self.cycles} must be at least 0")
-        family = self._family(world)
-        players, axes = family.space.shape
-        session = empty(players, axes, sum(basis.shape[1] for basis in family.directions))
+        players, axes = world.space.shape
+        session = empty(players, axes, sum(basis.shape[1] for basis in world.directions))
         session["seed"] = stream.generate_state(1, dtype=np.uint32).astype(np.int64)
         return session
 
-    def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Profile) -> Session:
+    def begin_at(self, world: ParametrisedGame, stream: np.random.SeedSequence, start: Profile) -> Session:
         """Return a session for the branches through the equilibrium near ``start``, at the game's own
         parameter value.
         """
@@ -140,17 +139,14 @@ class Branches(BaseLearner):
         session["start"] = np.asarray(start, dtype=float)
         return session
 
-    def advance(self, world: Any, session: Session, steps: int) -> int:
+    def advance(self, world: ParametrisedGame, session: Session, steps: int) -> int:
         """Compute up to ``steps`` points, events or cycles; return 0 when the trace is complete."""
-        tracer = Tracer(self, self._family(world), session)
+        tracer = Tracer(self, world, session)
         return next((done for done in range(steps) if not tracer.take_step()), steps)
 
-    def read(self, world: Any, session: Session) -> Record:
+    def read(self, world: ParametrisedGame, session: Session) -> Record:
         """Return the rows, events and cycles found so far."""
-        return record(self._family(world), session)
-
-    def _family(self, world: Any) -> ParametrisedGame:
-        return ParametrisedGame(world, self.parameter, self.low, self.high)
+        return record(world, session)
 
 
 class Tracer:

@@ -14,9 +14,10 @@ from rivalry.core.game import Game, exchangeable_labels, jacobian, own_gradients
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import exchangeable, validate_parameter
 from rivalry.core.space import Box, Profile, Simplex, directions, width
-from rivalry.methods.continuation.parameters import entries_of, moved, precise, real_array
+from rivalry.methods.continuation.parameters import VariedEntries, moved, precise, real_array
 
 APART = 1e-6  # of the parameter's range: step of finite differences where the parameter is a function
+PROBES = 9  # values at which it is tested whether other arrays follow from the parameter
 DRAWS = 3  # profiles at which players are exchanged to test whether they are exchangeable
 SAME = 1e-9  # of the payoff scale: payoffs that differ by less are equal
 
@@ -51,6 +52,14 @@ class ParametrisedGame:
             for end, value in (("low", self.low), ("high", self.high)):
                 if why := validate_parameter(game, parameter, value):
                     raise ValueError(f"{end}: {value:g} {why}, as a value of {parameter}")
+            alone = jax.tree.map(lambda leaf: leaf, self.game)  # without a recipe: `with_` replaces the array
+            self._entries = VariedEntries(((parameter, ()),))
+            self._fixed: Any = None  # the derivative of the game's arrays, where it is that array's alone
+            each = np.linspace(self.low, self.high, PROBES)
+            if all(eqx.tree_equal(self.at(v), with_(alone, **{parameter: v})) for v in each):
+                # making the game anew takes milliseconds, and curves evaluate thousands
+                self.game = alone
+                self._fixed = self._entries.derivative(self.at(self.low))
         if not isinstance(game.space, Box | Simplex):
             raise ValueError(f"game: its space must be a Box or a Simplex, not {type(game.space).__name__}")
         self.space = game.space
@@ -80,7 +89,7 @@ class ParametrisedGame:
         """
         if not callable(self.parameter):
             game = self.at(value)
-            derivative = entries_of(game, self.parameter, "parameter").derivative(game)
+            derivative = self._entries.derivative(game) if self._fixed is None else self._fixed
             return Local(*map(np.asarray, _along(game, derivative, put(x))))
         gradient, derivative = map(np.asarray, _gradients(self.at(value), put(x)))
         if not slope:
