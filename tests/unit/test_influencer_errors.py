@@ -73,7 +73,7 @@ NAN, INF = float("nan"), float("inf")
         ({"third_party": {"kind": "array", "formula": "b"}}, r"third_party.formula: unknown key; known: values"),
         ({"abstention": -1.0}, r"abstention: Q = -1 must be finite and at least 0"),
         ({"abstention": {"q": 1.0}}, r"abstention: \{'q': 1.0\} must be \{Q = number\}"),
-        ({**SIMPLEX, "kernel": "power_law"}, r"kernel: power_law is for an interval; a simplex takes gaussian, dirichlet, blotto, custom"),
+        ({**SIMPLEX, "kernel": "power_law"}, r"kernel: power_law is for an interval; a simplex takes gaussian, dirichlet, dirichlet_mode, blotto, custom"),
         ({"kernel": "dirichlet"}, r"kernel: dirichlet is for a simplex; an interval takes gaussian, power_law, exponential, beta, custom"),
         ({"kernel": "blotto", **BOX}, r"kernel: blotto is for a simplex; a box takes gaussian, custom"),
         ({"kernel": "blotto"}, r"kernel: blotto is for a simplex; an interval takes gaussian"),

@@ -69,7 +69,7 @@ def test_keywords_are_changed_by_the_factory_with_all_that_follows_from_them() -
     assert with_(rv.games.race(no_winner="disaster"), no_winner=0.5).rules.no_winner == "value"
     # a tax per unit of karma, as the factory understands the number
     assert with_(rv.games.karma(**SMALL), tax=0.5).tax.tolist() == [0.0, 0.5, 1.0, 1.5]
-    with pytest.raises(ValueError, match=r"^capacity: -1 must be at least 0"):
+    with pytest.raises(ValueError, match=r"^capacity\[0\]: -1 must be at least 0"):
         with_(small, capacity=-1.0)
 
 
