@@ -66,13 +66,19 @@ def parameter_text(value: Any) -> str:
     return f"{numbers.min():.6g} to {numbers.max():.6g}"
 
 
-def list_in_words(numbers: Iterable[float]) -> str:
-    """Return numbers as text, each to six digits.
+def list_in_words(numbers: Iterable[float], in_full: bool = False) -> str:
+    """Return numbers as text, each to six digits, or ``in_full``.
 
     >>> list_in_words([1.0, 0.25]), list_in_words([-0.0, 1e-9, 1234567.0])
     ('[1 0.25]', '[0 1e-09 1.23457e+06]')
     """
-    return f"[{' '.join(f'{number + 0.0:.6g}' for number in numbers)}]"
+    return f"[{' '.join(_number(number + 0.0, in_full) for number in numbers)}]"
+
+
+def _number(value: float, in_full: bool) -> str:
+    """Return a number to six digits; ``in_full`` with the fewest digits that stand for this number alone."""
+    text = f"{value:.6g}"
+    return repr(float(value)) if in_full and float(text) != value else text
 
 
 def typeset(text: str) -> str:
@@ -127,9 +133,9 @@ def solution_rows(record: Mapping[str, Any], claim: str) -> dict[str, str]:
 
 
 def player_rows(
-    record: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]
+    record: Mapping[str, Any], names: Mapping[str, tuple[str, ...]], in_full: bool = False
 ) -> list[tuple[str, str, str]]:
-    """Return name, payoff and strategy of every player, as text."""
+    """Return name, payoff and strategy of every player, as text; choices to six digits or ``in_full``."""
     mixed = "profile" not in record and "mixture" in record
     played = _of_players(record, "mixture" if mixed else "profile", "end_action")
     if played.ndim == 1:  # one number per player, as in the final play of sessions
@@ -140,7 +146,7 @@ def player_rows(
     elif mixed:
         strategies = [_mixture(row, grid) for row, grid in zip(played, record["action_grid"][1], strict=True)]
     else:
-        strategies = [_strategy(row, axes) for row in played]
+        strategies = [_strategy(row, axes, in_full) for row in played]
     payoffs = [f"{payoff:.6g}" for payoff in _of_players(record, "payoff", "end_payoff")]
     count = max(len(strategies), len(payoffs))
     known = names.get("player", ())
@@ -161,12 +167,14 @@ def _of_players(record: Mapping[str, Any], name: str, of_sessions: str) -> np.nd
     return np.asarray(array.mean(axis=0))
 
 
-def _strategy(row: np.ndarray, axes: Sequence[str]) -> str:
+def _strategy(row: np.ndarray, axes: Sequence[str], in_full: bool) -> str:
     """Return a strategy with the names of its axes."""
     if len(axes) != len(row) or all(name == str(k) for k, name in enumerate(axes)):
-        return strategy_in_words(row)
+        return list_in_words(row, True) if in_full and len(row) <= SHORT else strategy_in_words(row)
     pairs = zip(axes, row, strict=True)
-    return ", ".join(f"{name} {value:.6g}" for name, value in pairs if len(row) <= SHORT or value)
+    return ", ".join(
+        f"{name} {_number(value, in_full)}" for name, value in pairs if len(row) <= SHORT or value
+    )
 
 
 def _mixture(weights: np.ndarray, action_grid: np.ndarray) -> str:
