@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from itertools import pairwise
 
 import equinox as eqx
@@ -207,3 +211,26 @@ def test_a_certificate_with_proof_states_the_distance() -> None:
     assert all(a < b for a, b in pairwise(radii))
     assert radii[1] >= 1e-8 * (1 - 1e-6)
     assert rv.certificate(game, [[0.4], [0.3]], proof=True).radius is None
+
+
+@pytest.mark.slow
+def test_a_limit_of_time_says_how_long_programs_were_compiled() -> None:
+    found = rv.enumerate(Duopoly(cournot), max_seconds=1e-9)
+    assert not found.complete
+    assert re.search(r"not yet searched.*; 1e-09 s of search are over, and \d+ s of compiling$", found.reason)
+
+
+COLD = """
+import rivalry as rv
+from tests.unit.test_all_equilibria import Duopoly, cournot
+print(rv.enumerate(Duopoly(cournot), max_seconds=2).reason)
+"""
+
+
+@pytest.mark.nightly
+def test_a_list_is_complete_within_its_limit_before_anything_is_compiled() -> None:
+    environment = os.environ | {"RIVALRY_NO_CACHE": "1"}
+    ran = subprocess.run(
+        [sys.executable, "-c", COLD], env=environment, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.startswith("every box is decided")

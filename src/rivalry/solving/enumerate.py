@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.display import equilibrium_lines, html_table
+from rivalry.core.jax import compiling_seconds
 from rivalry.core.needs import fits, needs_of
 from rivalry.core.registry import load
 from rivalry.core.results import Solution
@@ -74,8 +75,8 @@ def enumerate(
         A game on a box or a simplex whose payoffs JAX can trace, with up to 12 choices (coordinates of the
         strategies of all players); or a finite game.
     max_seconds
-        Time limit, after which the equilibria proved so far are returned; None for no limit. The
-        compilation of a program is not interrupted.
+        Time limit of the search, after which the equilibria proved so far are returned; None for no limit.
+        The time of compiling programs, up to a minute for a new game, does not count.
     progress
         As for `rivalry.solve`.
     **options
@@ -104,7 +105,12 @@ def enumerate(
         raise ValueError(f"game: {type(game).__name__} cannot be enumerated; needed are {needed}")
     if fitting[0] is FiniteEquilibria:  # one limit of time, not the smaller of two
         options.setdefault("seconds", np.inf if max_seconds is None else max_seconds)
+    before = compiling_seconds()
     found = solve(game, fitting[0](**options), max_seconds=max_seconds, progress=progress)
+    if "stopped_by" in found.record:
+        reason, compiling = found.record["complete_reason"][1], compiling_seconds() - before
+        times = f"{max_seconds:g} s of search are over, and {compiling:.0f} s of compiling"
+        found.record["complete_reason"] = ((), np.asarray(f"{reason}; {times}"))
     record = {name: value for name, (_, value) in found.record.items()}
     return EquilibriumList(
         record["equilibria"],

@@ -85,7 +85,8 @@ def solve(
     max_steps
         Limit of steps. By default 10 000, or the length that a learner's options determine.
     max_seconds
-        Limit of time, checked between calls of a compiled program and reported as ``stopped_by``.
+        Limit of time, checked between calls of a compiled program and reported as ``stopped_by``. The time of
+        compiling programs does not count.
     progress
         Receives `Progress` events; stops the computation by returning True. ``True`` in place of a function
         draws a bar in terminals and notebooks, if the computation takes more than two seconds.
