@@ -207,7 +207,9 @@ def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str
         lines.append(f"  {k}: {strategies}  payoff {list_in_words(payoff)}{where}")
     if len(found) > most:
         lines.append(f"  ... and {len(found) - most} more, in data.equilibria")
-    hulls = undecided_in_words(record)
+    sets = sets_in_words(record)
+    lines += [f"  a set of equilibria, at least one, lies within {words}" for words in sets]
+    hulls = [words for words in undecided_in_words(record) if words not in sets]
     lines += [f"  undecided: {words}" for words in hulls[:SHORT]]
     if len(hulls) > SHORT:
         lines.append(f"  ... and {len(hulls) - SHORT} more places, in data.undecided")
@@ -257,6 +259,8 @@ def count_in_words(record: Mapping[str, Any]) -> str:
 def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, more: str) -> str:
     complete = record["complete"][1] == 1
     points = int(np.sum(record["verdict"][1] != "")) if "verdict" in record else 0
+    sets = 0 if points else len(sets_in_words(record))
+    count, noun = count + sets, "equilibrium" if count + sets == 1 else "equilibria"
     how = "exactly" if complete else "at least"
     if points:
         them = f"{count or 'none'} of them {noun if count > 1 else 'an equilibrium'}"
@@ -269,10 +273,16 @@ def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, more: str
         text = "no equilibrium in pure strategies" if complete else "no equilibrium found"
     if complete:
         return f"{text}, proved"
-    places = len(undecided_in_words(record))
-    if not places:
-        return f"{text}; the list may lack some"
-    return f"{text}; {count_text(places, 'place')} {'is' if places == 1 else 'are'} undecided"
+    places = len(undecided_in_words(record)) - sets
+    text += f"; {count_text(sets, 'place has', 'places have')} a set of equilibria" if sets else ""
+    if places:
+        return f"{text}; {count_text(places, 'place')} {'is' if places == 1 else 'are'} undecided"
+    return text if sets else f"{text}; the list may lack some"
+
+
+def sets_in_words(record: Mapping[str, Any]) -> list[str]:
+    """Return the hulls of places that are proved to hold an equilibrium, and too wide for the list."""
+    return undecided_in_words({"undecided": record.get("equilibrium_set", ((), np.empty((0, 1, 1, 2))))})
 
 
 def undecided_in_words(record: Mapping[str, Any]) -> list[str]:

@@ -32,6 +32,8 @@ class EquilibriumList:
         Why the list is complete, or what is missing.
     undecided : ndarray
         Boxes that may hold further equilibria, ``[undecided player axis end]``.
+    sets : ndarray
+        Those of them that are proved to hold at least one, ``[set player axis end]``; perhaps a continuum.
     payoffs : ndarray
         ``[equilibrium player]``.
     solution : Solution
@@ -43,6 +45,7 @@ class EquilibriumList:
     complete: bool
     reason: str
     undecided: np.ndarray
+    sets: np.ndarray
     payoffs: np.ndarray
     solution: Solution
 
@@ -118,6 +121,7 @@ def enumerate(
         bool(record["complete"]),
         str(record["complete_reason"]),
         record["undecided"],
+        record.get("equilibrium_set", record["undecided"][:0]),
         record["equilibrium_payoff"],
         found,
     )
