@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from itertools import pairwise
 
 import equinox as eqx
@@ -110,10 +114,13 @@ def test_a_game_without_pure_equilibrium() -> None:
     ("rule", "low", "place"),
     [pytest.param(tangent, -1.0, 0.0, marks=pytest.mark.nightly), (kinked, 0.0, 0.375)],
 )
-def test_a_fold_and_a_kink_stay_undecided(rule: object, low: float, place: float) -> None:
+def test_folds_and_kinks_have_an_equilibrium_and_stay_undecided(
+    rule: object, low: float, place: float
+) -> None:
     data = listed(rule, low).data
     assert not bool(data.complete)
-    assert int(data.equilibrium_count) == 0
+    (point,), (radius,) = data.equilibria.values[:, :, 0], data.radius.values
+    assert np.max(np.abs(point - place)) <= radius < 1e-4
     hull = data.undecided.values[0, :, 0]
     assert np.all(hull[:, 0] <= place)
     assert np.all(place <= hull[:, 1])
@@ -207,3 +214,26 @@ def test_a_certificate_with_proof_states_the_distance() -> None:
     assert all(a < b for a, b in pairwise(radii))
     assert radii[1] >= 1e-8 * (1 - 1e-6)
     assert rv.certificate(game, [[0.4], [0.3]], proof=True).radius is None
+
+
+@pytest.mark.slow
+def test_a_limit_of_time_says_how_long_programs_were_compiled() -> None:
+    found = rv.enumerate(Duopoly(cournot), max_seconds=1e-9)
+    assert not found.complete
+    assert re.search(r"not yet searched.*; 1e-09 s of search are over, and \d+ s of compiling$", found.reason)
+
+
+COLD = """
+import rivalry as rv
+from tests.unit.test_all_equilibria import Duopoly, cournot
+print(rv.enumerate(Duopoly(cournot), max_seconds=2).reason)
+"""
+
+
+@pytest.mark.nightly
+def test_a_list_is_complete_within_its_limit_before_anything_is_compiled() -> None:
+    environment = os.environ | {"RIVALRY_NO_CACHE": "1"}
+    ran = subprocess.run(
+        [sys.executable, "-c", COLD], env=environment, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.startswith("every box is decided")

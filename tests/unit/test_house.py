@@ -65,7 +65,7 @@ LAYERS: list[set[str]] = [
     {"core.method", "core.reparametrisation", "core.shifts", "core.simplices"},
     {"core.logarithms", "core.ranges"},
     {"core.needs", "core.proof", "economies.figures", "games.figures"},
-    {"core.maxima"},
+    {"core.concave", "core.maxima"},
     {"core.certify", "core.symmetric", "population", "tables"},
     {"transforms"},
     {"games", "methods"},

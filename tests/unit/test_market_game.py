@@ -446,3 +446,29 @@ def test_parameters_are_attributes_and_others_are_not():
         game.elasticity  # noqa: B018
     assert repr(game).startswith("Market of 2 firms, linear demand, each chooses a quantity, in stages [[1]")
     assert "in turns" in repr(rv.games.market(timing="alternating"))
+
+
+def test_price_wars_name_the_closed_form() -> None:
+    with pytest.warns(UserWarning, match=r"9 steps: payoffs are discontinuous .* use closed_form$"):
+        rv.solve(rv.games.market(choice="price"), rv.methods.BestResponse(), max_steps=9, tolerance=None)
+    with pytest.raises(ValueError, match=r"use closed_form$"):
+        rv.enumerate(rv.games.market(choice="price"))
+    # expected profit of two demands has no closed form here
+    shock = {"kind": "iid", "levels": [-5.0, 5.0]}
+    with pytest.raises(ValueError, match=r"use best_response or double_oracle$"):
+        rv.enumerate(rv.games.market(choice="price", shock=shock))
+
+
+@pytest.mark.parametrize("cost", [20.0, 1e-3, 37.1])
+def test_printed_prices_keep_their_claim(cost: float) -> None:
+    """The limit price of the cheaper firm is the cost of the other, which must not share the market."""
+    game = rv.games.market(choice="price", unit_cost=[cost / 2, cost])
+    found = rv.solve(game, rv.methods.ClosedForm())
+    printed = [[float(line.split("price ")[1])] for line in str(found).splitlines()[-2:]]
+    assert found.claim == rv.certificate(game, printed).claim == "equilibrium"
+    assert printed[0] < printed[1]
+
+
+def test_ordinary_choices_are_printed_to_six_digits() -> None:
+    found = rv.solve(rv.games.market(unit_cost=[10.0, 30.0]), rv.methods.ClosedForm())
+    assert [line.split("quantity ")[1] for line in str(found).splitlines()[-2:]] == ["36.6667", "16.6667"]

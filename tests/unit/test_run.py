@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -10,7 +11,7 @@ import pytest
 
 import rivalry as rv
 from rivalry import solving
-from rivalry.core.jax import jax, jnp
+from rivalry.core.jax import compiling_seconds, jax, jnp
 from rivalry.core.method import BaseMethod
 from rivalry.methods.finite.regret_matching import RegretMatching
 from rivalry.solving.path_data import snapshot_rows
@@ -277,6 +278,19 @@ def test_limits_of_time_stop_a_run_and_pass_events_on(seconds: float | None, sto
     event = rv.Progress(1, 2)
     assert watch(event) is (stop or over)
     assert (events, watch.over) == ([event], over)
+
+
+def test_compiling_does_not_count_for_limits_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rivalry.core.jax._compiling", [])
+    began, limits = perf_counter(), [Limited(None, seconds) for seconds in (1e-9, 3600.0)]
+    jax.jit(lambda x: jnp.sort(jnp.sin(x) + 0.123))(jnp.arange(7.0))
+    took = perf_counter() - began
+    assert 0.2 * took < compiling_seconds() <= took
+    for seconds in (1.0, 2.0, 7000.0):  # each contains those before
+        jax.monitoring.record_event_duration_secs("/jax/core/compile/backend_compile_duration", seconds)
+    assert 7000.0 <= compiling_seconds() <= 7001.0
+    limits += [Limited(None, seconds) for seconds in (1e-9, 3600.0)]
+    assert [limit(rv.Progress(1, 2)) for limit in limits] == [False, False, True, False]
 
 
 def test_snapshots_are_at_growing_distances_along_the_path() -> None:

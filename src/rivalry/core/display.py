@@ -66,13 +66,19 @@ def parameter_text(value: Any) -> str:
     return f"{numbers.min():.6g} to {numbers.max():.6g}"
 
 
-def list_in_words(numbers: Iterable[float]) -> str:
-    """Return numbers as text, each to six digits.
+def list_in_words(numbers: Iterable[float], in_full: bool = False) -> str:
+    """Return numbers as text, each to six digits, or ``in_full``.
 
     >>> list_in_words([1.0, 0.25]), list_in_words([-0.0, 1e-9, 1234567.0])
     ('[1 0.25]', '[0 1e-09 1.23457e+06]')
     """
-    return f"[{' '.join(f'{number + 0.0:.6g}' for number in numbers)}]"
+    return f"[{' '.join(_number(number + 0.0, in_full) for number in numbers)}]"
+
+
+def _number(value: float, in_full: bool) -> str:
+    """Return a number to six digits; ``in_full`` with the fewest digits that stand for this number alone."""
+    text = f"{value:.6g}"
+    return repr(float(value)) if in_full and float(text) != value else text
 
 
 def typeset(text: str) -> str:
@@ -127,9 +133,9 @@ def solution_rows(record: Mapping[str, Any], claim: str) -> dict[str, str]:
 
 
 def player_rows(
-    record: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]
+    record: Mapping[str, Any], names: Mapping[str, tuple[str, ...]], in_full: bool = False
 ) -> list[tuple[str, str, str]]:
-    """Return name, payoff and strategy of every player, as text."""
+    """Return name, payoff and strategy of every player, as text; choices to six digits or ``in_full``."""
     mixed = "profile" not in record and "mixture" in record
     played = _of_players(record, "mixture" if mixed else "profile", "end_action")
     if played.ndim == 1:  # one number per player, as in the final play of sessions
@@ -140,7 +146,7 @@ def player_rows(
     elif mixed:
         strategies = [_mixture(row, grid) for row, grid in zip(played, record["action_grid"][1], strict=True)]
     else:
-        strategies = [_strategy(row, axes) for row in played]
+        strategies = [_strategy(row, axes, in_full) for row in played]
     payoffs = [f"{payoff:.6g}" for payoff in _of_players(record, "payoff", "end_payoff")]
     count = max(len(strategies), len(payoffs))
     known = names.get("player", ())
@@ -161,12 +167,14 @@ def _of_players(record: Mapping[str, Any], name: str, of_sessions: str) -> np.nd
     return np.asarray(array.mean(axis=0))
 
 
-def _strategy(row: np.ndarray, axes: Sequence[str]) -> str:
+def _strategy(row: np.ndarray, axes: Sequence[str], in_full: bool) -> str:
     """Return a strategy with the names of its axes."""
     if len(axes) != len(row) or all(name == str(k) for k, name in enumerate(axes)):
-        return strategy_in_words(row)
+        return list_in_words(row, True) if in_full and len(row) <= SHORT else strategy_in_words(row)
     pairs = zip(axes, row, strict=True)
-    return ", ".join(f"{name} {value:.6g}" for name, value in pairs if len(row) <= SHORT or value)
+    return ", ".join(
+        f"{name} {_number(value, in_full)}" for name, value in pairs if len(row) <= SHORT or value
+    )
 
 
 def _mixture(weights: np.ndarray, action_grid: np.ndarray) -> str:
@@ -199,7 +207,9 @@ def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str
         lines.append(f"  {k}: {strategies}  payoff {list_in_words(payoff)}{where}")
     if len(found) > most:
         lines.append(f"  ... and {len(found) - most} more, in data.equilibria")
-    hulls = undecided_in_words(record)
+    sets = sets_in_words(record)
+    lines += [f"  a set of equilibria, at least one, lies within {words}" for words in sets]
+    hulls = [words for words in undecided_in_words(record) if words not in sets]
     lines += [f"  undecided: {words}" for words in hulls[:SHORT]]
     if len(hulls) > SHORT:
         lines.append(f"  ... and {len(hulls) - SHORT} more places, in data.undecided")
@@ -249,6 +259,8 @@ def count_in_words(record: Mapping[str, Any]) -> str:
 def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, more: str) -> str:
     complete = record["complete"][1] == 1
     points = int(np.sum(record["verdict"][1] != "")) if "verdict" in record else 0
+    sets = 0 if points else len(sets_in_words(record))
+    count, noun = count + sets, "equilibrium" if count + sets == 1 else "equilibria"
     how = "exactly" if complete else "at least"
     if points:
         them = f"{count or 'none'} of them {noun if count > 1 else 'an equilibrium'}"
@@ -261,10 +273,16 @@ def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, more: str
         text = "no equilibrium in pure strategies" if complete else "no equilibrium found"
     if complete:
         return f"{text}, proved"
-    places = len(undecided_in_words(record))
-    if not places:
-        return f"{text}; the list may lack some"
-    return f"{text}; {count_text(places, 'place')} {'is' if places == 1 else 'are'} undecided"
+    places = len(undecided_in_words(record)) - sets
+    text += f"; {count_text(sets, 'place has', 'places have')} a set of equilibria" if sets else ""
+    if places:
+        return f"{text}; {count_text(places, 'place')} {'is' if places == 1 else 'are'} undecided"
+    return text if sets else f"{text}; the list may lack some"
+
+
+def sets_in_words(record: Mapping[str, Any]) -> list[str]:
+    """Return the hulls of places that are proved to hold an equilibrium, and too wide for the list."""
+    return undecided_in_words({"undecided": record.get("equilibrium_set", ((), np.empty((0, 1, 1, 2))))})
 
 
 def undecided_in_words(record: Mapping[str, Any]) -> list[str]:

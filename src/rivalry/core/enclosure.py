@@ -8,6 +8,7 @@ the intervals leave undecided gives the hull of both branches and is reported: d
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,7 +60,7 @@ DATA = {"gather": (0,), "scatter": (0, 2), "dynamic_slice": (0,), "dynamic_updat
 EXACT = frozenset(
     [
         *("neg", "abs", "sign", "max", "min", "floor", "ceil", "round", "iota", "clamp", "select_n"),
-        "convert_element_type",
+        *("convert_element_type", "bitcast_convert_type"),
     ]
 )
 """Operations that compute without rounding."""
@@ -146,6 +147,12 @@ def _evaluate(run: Comparisons, jaxpr: Any, consts: Sequence[Any], given: Sequen
         operands = [read(atom) for atom in equation.invars]
         moves = run.moves = any(one.moves for one in operands if isinstance(one, Interval))
         found = _apply(run, equation, operands)
+        programs = _programs(operands)
+        if equation.primitive.name not in CALLS and programs is not None:
+            whole = cache(partial(_bound, equation, programs))
+            for k, one in enumerate(found):
+                if isinstance(one, Interval):
+                    one.program = partial(_nth, whole, k)
         infinite = intervals.signs(*(one for one in operands if isinstance(one, Interval)))
         for one in found:
             if isinstance(one, Interval):
@@ -185,6 +192,9 @@ def _apply(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
     known = not any(isinstance(one, Interval | _Rough) for one in operands)
     if known and (name in MOVES or not _rounds(equation)):
         return _bind(primitive, operands, params)
+    # without a rule numbers that no choice changes, such as draws under a fixed key, are those of the program
+    if not _is_ruled(equation) and (programs := _programs(operands)) is not None:
+        return _bound(equation, programs)
     if name == "lu" or (name in MOVES and any(isinstance(one, _Rough) for one in operands)):
         found = _bind(primitive, [_middle(one) for one in operands], params)
         return [_Rough(one, "lu") for one in found]
@@ -211,6 +221,37 @@ def _apply(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
     found = RULES[name](run, *operands, **params)
     each = found if isinstance(found, list) else [found]
     return [_wrapped(one, of.aval.dtype) for one, of in zip(each, equation.outvars, strict=True)]
+
+
+def _is_ruled(equation: Any) -> bool:
+    """Return whether an operation has a rule, for numbers of the precision of all rules."""
+    floats = [
+        one.aval.dtype
+        for one in (*equation.invars, *equation.outvars)
+        if jnp.issubdtype(one.aval.dtype, jnp.inexact)
+    ]
+    others = {*CALLS, "custom_linear_solve", "scan", "cond", "lu", "polygamma", "scatter-add", "scatter_add"}
+    name = equation.primitive.name
+    return name in {*MOVES, *RULES, *others} and all(dtype == jnp.float64 for dtype in floats)
+
+
+def _programs(operands: Sequence[Any]) -> list[Callable[[], Any]] | None:
+    """Return functions that compute numbers as the program does; None where any depends on choices."""
+    found = []
+    for one in operands:
+        program = one.program if isinstance(one, Interval) else partial(_middle, one)
+        if program is None or isinstance(one, _Rough):
+            return None
+        found.append(program)
+    return found
+
+
+def _bound(equation: Any, operands: Sequence[Callable[[], Any]]) -> list[Any]:
+    return _bind(equation.primitive, [one() for one in operands], equation.params)
+
+
+def _nth(whole: Callable[[], list[Any]], k: int) -> Any:
+    return whole()[k]
 
 
 def _wrapped(one: Interval, dtype: Any) -> Interval:

@@ -228,9 +228,16 @@ def refuse_jumps(game: Any) -> None:
     """Raise `ValueError` for a game with discontinuous payoffs; for methods that follow gradients."""
     why = oracles.discontinuity(game)
     if why:
-        raise ValueError(
-            f"{why}: payoffs are discontinuous, so gradients mislead; use best_response or double_oracle"
-        )
+        use = "closed_form" if has_closed_form(game) else "best_response or double_oracle"
+        raise ValueError(f"{why}: payoffs are discontinuous, so gradients mislead; use {use}")
+
+
+def has_closed_form(game: Any) -> bool:
+    """Return whether a game has its equilibria in closed form, also with its present parameters."""
+    try:
+        return len(oracles.closed_form(game)) > 0
+    except (ValueError, jax.errors.JAXTypeError):  # not with these numbers, or they are traced
+        return False
 
 
 def own_gradients(

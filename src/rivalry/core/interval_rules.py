@@ -211,6 +211,12 @@ def _clamp(run: Comparisons, low: Interval, x: Interval, high: Interval, **_: An
     return _minimum(run, _maximum(run, x, low), high)
 
 
+def _angle(run: Comparisons, y: Interval, x: Interval) -> Interval:
+    cut = intervals.is_cut(y, x)
+    run.note(Interval(jnp.zeros_like(cut), cut))
+    return intervals.arc_tangent_of(y, x)
+
+
 def _remainder(run: Comparisons, a: Interval, b: Interval) -> Interval:
     """Return ``a - b trunc(a / b)``, of the sign of a, smaller than b."""
     steps = _stairs(run, intervals.divide(a, b), jnp.trunc)
@@ -436,6 +442,15 @@ RULES: dict[str, Callable[..., Any]] = {
     "sin": _unary(intervals.sine),
     "cos": _unary(intervals.cosine),
     "atan": _unary(intervals.arc_tangent),
+    "atan2": _angle,
+    "asin": _unary(intervals.arc_sine),
+    "acos": _unary(intervals.arc_cosine),
+    "asinh": _unary(intervals.area_sine),
+    "acosh": _unary(intervals.area_cosine),
+    "atanh": _unary(intervals.area_tangent),
+    "tan": _unary(intervals.tangent),
+    "bessel_i0e": _unary(intervals.bessel_i0e),
+    "bessel_i1e": _unary(intervals.bessel_i1e),
     "erf": _unary(intervals.error_function),
     "erfc": _unary(intervals.error_complement),
     "lgamma": _unary(intervals.log_gamma),
@@ -473,7 +488,12 @@ RULES: dict[str, Callable[..., Any]] = {
 }
 """Rules ``(run, *operands, **params)`` of operations that compute, by their names in JAX."""
 
-FINITE = frozenset(("tanh", "logistic", "sin", "cos", "atan", "erf", "erfc", "sign"))
+FINITE = frozenset(
+    (
+        *("tanh", "logistic", "sin", "cos", "atan", "atan2", "asin", "acos", "erf", "erfc", "sign"),
+        *("bessel_i0e", "bessel_i1e", "tan"),
+    )
+)
 """Operations whose results are finite."""
 
 INTEGER = frozenset(

@@ -56,6 +56,8 @@ class Interval:
         self.low, self.high, self.positive = low, high, positive
         self.origin: tuple[Any, ...] | None = None  # the operation that computed it, and on what
         self.moves = True  # whether it depends on what derivatives are taken in
+        # computes the number as the program does, without bounds, if it depends on no choice
+        self.program: Callable[[], Any] | None = None
         # signs of infinite numbers that may be in it, apart from overflow; None: any, if any is in an operand
         self.infinite: frozenset[str] | None = None
 
@@ -615,6 +617,109 @@ def _atan(x: Any) -> Any:
 def arc_tangent(a: Interval) -> Interval:
     """Return arc tangents."""
     return widen(*_ends(_atan, a), 8 * WIDEN, a.positive)
+
+
+def arc_tangent_of(y: Interval, x: Interval) -> Interval:
+    """Return angles of points; on the cut, where ``y`` is zero and ``x`` is not above it, any."""
+
+    def point(y: Any, x: Any) -> Any:
+        steep = jnp.abs(y) > jnp.abs(x)
+        part = _atan(jnp.where(steep, x, y) / jnp.where(steep, y, x))
+        return jnp.where(steep, jnp.sign(y) * np.pi / 2 - part, part + (x < 0) * jnp.sign(y) * np.pi)
+
+    # on a box without the cut the angle is largest and smallest at corners
+    corners = [point(one, other) for one in (y.low, y.high) for other in (x.low, x.high)]
+    found = widen(
+        jnp.minimum(jnp.minimum(*corners[:2]), jnp.minimum(*corners[2:])),
+        jnp.maximum(jnp.maximum(*corners[:2]), jnp.maximum(*corners[2:])),
+        8 * WIDEN,
+    )
+    cut = is_cut(y, x)
+    most = np.nextafter(np.pi, 4.0)
+    low, high = jnp.where(cut, -most, found.low), jnp.where(cut, most, found.high)
+    return _defined(jnp.isfinite(y.low + y.high) & jnp.isfinite(x.low + x.high), Interval(low, high))
+
+
+def is_cut(y: Interval, x: Interval) -> Any:
+    """Return whether points may be where their angle jumps."""
+    return (y.low <= 0) & (y.high >= 0) & (x.low <= 0)
+
+
+def arc_sine(a: Interval) -> Interval:
+    """Return arc sines, ``2 atan(x / (1 + sqrt((1 - x) (1 + x))))``."""
+    found = widen(
+        *_ends(lambda x: 2 * _atan(x / (1 + jnp.sqrt((1 - x) * (1 + x)))), a), 8 * WIDEN, a.positive
+    )
+    return _defined((a.low >= -1) & (a.high <= 1), found)
+
+
+def arc_cosine(a: Interval) -> Interval:
+    """Return arc cosines, ``2 atan(sqrt((1 - x) / (1 + x)))``, which decrease."""
+    high, low = _ends(lambda x: 2 * _atan(jnp.sqrt((1 - x) / (1 + x))), a)
+    return _defined((a.low >= -1) & (a.high <= 1), widen(low, high, 8 * WIDEN, positive=True))
+
+
+def area_sine(a: Interval) -> Interval:
+    """Return inverse hyperbolic sines, ``log(1 + t)`` with ``t = |x| + x^2 / (1 + sqrt(1 + x^2))``."""
+
+    def point(x: Any) -> Any:
+        size = jnp.abs(x)
+        near = jnp.minimum(size, 1e8)
+        t = near + near * near / (1 + jnp.sqrt(1 + near * near))
+        return jnp.sign(x) * jnp.where(size < 1e8, _log1p(t), _log(size) + LOG2)
+
+    return widen(*_ends(point, a), 8 * WIDEN, a.positive)
+
+
+def area_cosine(a: Interval) -> Interval:
+    """Return inverse hyperbolic cosines, ``log(1 + t)`` with ``t = x - 1 + sqrt((x - 1) (x + 1))``."""
+
+    def point(x: Any) -> Any:
+        near = jnp.clip(x, 1.0, 1e8)
+        t = near - 1 + jnp.sqrt((near - 1) * (near + 1))
+        return jnp.where(x < 1e8, _log1p(t), _log(jnp.maximum(x, 1.0)) + LOG2)
+
+    return _defined(a.low >= 1, widen(*_ends(point, a), 8 * WIDEN, positive=True))
+
+
+def area_tangent(a: Interval) -> Interval:
+    """Return inverse hyperbolic tangents, ``log(1 + 2 x / (1 - x)) / 2`` for positive numbers."""
+
+    def point(x: Any) -> Any:
+        size = jnp.minimum(jnp.abs(x), 1.0)
+        return jnp.sign(x) * 0.5 * _log1p(2 * size / (1 - size))
+
+    found = _defined((a.low >= -1) & (a.high <= 1), widen(*_ends(point, a), 16 * WIDEN, a.positive))
+    found.infinite = PLUS if a.positive else BOTH
+    return found
+
+
+def tangent(a: Interval) -> Interval:
+    """Return tangents, which increase between poles; beyond 1e4 radians, or with a pole, nothing is known."""
+    found = widen(*_ends(jnp.tan, a), STATED)
+    slack = 1e-9
+    first, last = (jnp.floor(end / np.pi + 0.5 + room) for end, room in ((a.low, -slack), (a.high, slack)))
+    near = jnp.maximum(jnp.abs(a.low), jnp.abs(a.high)) <= 1e4
+    return _defined(near & (first == last), found)
+
+
+def bessel_i0e(a: Interval) -> Interval:
+    """Return ``exp(-|x|) I_0(x)``, which falls in size."""
+    a = absolute(a)
+    high, low = _ends(jax.lax.bessel_i0e, a)
+    return widen(low, high, STATED, positive=True)
+
+
+def bessel_i1e(a: Interval) -> Interval:
+    """Return ``exp(-|x|) I_1(x)``, largest at 1.5451."""
+    most, place = 0.219091975, 1.5451
+    ends = _ends(jax.lax.bessel_i1e, a)
+    slack = 1e-3
+    low, high = jnp.minimum(*ends), jnp.maximum(*ends)
+    above, below = (
+        (a.low <= sign * place + slack) & (a.high >= sign * place - slack) for sign in (1.0, -1.0)
+    )
+    return widen(jnp.where(below, -most, low), jnp.where(above, most, high), STATED, a.positive)
 
 
 def cube_root(a: Interval) -> Interval:

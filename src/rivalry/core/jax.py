@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import wraps
 from importlib import import_module
+from time import monotonic
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeGuard, TypeVar
 
@@ -64,6 +65,7 @@ def _cache_folder() -> str:
 
 def _configure() -> None:
     jax.config.update("jax_enable_x64", True)
+    jax.monitoring.register_event_duration_secs_listener(_note_compilation)
     # dispatch in the calling thread: on the only thread of the pool, a program that needs the pool may
     # deadlock
     jax.config.update("jax_cpu_enable_async_dispatch", False)
@@ -76,6 +78,24 @@ def _configure() -> None:
         jax.config.update("jax_compilation_cache_dir", os.environ.get("RIVALRY_CACHE") or _cache_folder())
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+_compiling: list[tuple[float, float]] = []  # when programs were traced and compiled; disjoint, in order
+
+
+def _note_compilation(event: str, duration_secs: float, **_: str | int) -> None:
+    """Note a time that has just ended; tracing one program may contain the compilation of another."""
+    if event.startswith("/jax/core/compile/"):
+        end = monotonic()
+        began = end - duration_secs
+        while _compiling and _compiling[-1][1] > began:
+            began = min(began, _compiling.pop()[0])
+        _compiling.append((began, end))
+
+
+def compiling_seconds() -> float:
+    """Return for how long this process has traced and compiled programs."""
+    return sum(end - began for began, end in _compiling)
 
 
 # A damaged entry only costs time, and `mend_cache` removes it. The filter is set here because a cell may load

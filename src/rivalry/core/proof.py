@@ -189,7 +189,7 @@ def first_order(
 
     ``side`` is -1 or 1 where a coordinate stays at its lower or upper bound, else 0.
     """
-    found: FirstOrder = _in_batches(partial(_first_orders, game, at), batch, low, high, side)
+    found: FirstOrder = in_batches(partial(_first_orders, game, at), batch, low, high, side)
     return found
 
 
@@ -288,13 +288,13 @@ def gains(
     own_low, own_high
         Boxes of its strategies, ``[box axis]``.
     """
-    found: DeviationBounds = _in_batches(
+    found: DeviationBounds = in_batches(
         partial(_gains, game, at), batch, low, high, player, own_low, own_high
     )
     return found
 
 
-def _in_batches(function: Callable[..., Any], batch: int, *rows: np.ndarray) -> Any:
+def in_batches(function: Callable[..., Any], batch: int, *rows: np.ndarray) -> Any:
     """Call a function of rows ``[box ..]`` on one number of rows at a time, so that it is compiled once."""
     parts = []
     for begin in range(0, len(rows[0]), batch):
@@ -389,7 +389,7 @@ def refutation(
     game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, player: np.ndarray, strategy: np.ndarray
 ) -> np.ndarray:
     """Return for which boxes ``[box coordinate]`` a player gains by one strategy at every profile in them."""
-    found = _in_batches(partial(_refuted, game, at), BATCH, low, high, player, strategy)
+    found = in_batches(partial(_refuted, game, at), BATCH, low, high, player, strategy)
     return np.asarray(found.lower > 0)
 
 

@@ -250,7 +250,8 @@ class Solution:
 
     ``record`` holds all results as plain arrays; the properties return them with labels. ``names`` are those
     of the players and of the axes of a strategy, where the game has any. ``plot_record`` computes the data
-    of a plot; ``game`` is what was solved, and ``world`` what a learner built from it to learn in.
+    of a plot; ``game`` is what was solved, and ``world`` what a learner built from it to learn in. Choices
+    are printed to six digits, or ``in_full`` where these have other payoffs.
     """
 
     record: Record
@@ -261,6 +262,7 @@ class Solution:
     )
     game: Any = field(default=None, repr=False, compare=False)
     world: Any = field(default=None, repr=False, compare=False)
+    in_full: bool = field(default=False, repr=False, compare=False)
 
     @property
     def profile(self) -> DataArray:
@@ -339,7 +341,7 @@ class Solution:
         return dataset({name: self.record[name]}, self.names)[name]
 
     def __repr__(self) -> str:
-        rows, players = self._rows(), player_rows(self.record, self.names)
+        rows, players = self._rows(), player_rows(self.record, self.names, self.in_full)
         wide = max(map(len, rows))
         lines = [f"Solution: {self.status} after {count_text(self.steps, 'step')}"]
         lines += [f"  {name:<{wide}}  {text}" for name, text in rows.items()]
@@ -354,7 +356,8 @@ class Solution:
         rows = {"status": f"{self.status} after {count_text(self.steps, 'step')}", **self._rows()}
         if lines := self._equilibria():
             rows["equilibria"] = "; ".join(line.strip() for line in lines)
-        return html_table("Solution", rows, PLAYER_COLUMNS, player_rows(self.record, self.names))
+        players = player_rows(self.record, self.names, self.in_full)
+        return html_table("Solution", rows, PLAYER_COLUMNS, players)
 
     def _rows(self) -> dict[str, str]:
         proof = self.certificate

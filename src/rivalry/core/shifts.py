@@ -25,11 +25,17 @@ GUIDES = ("stop_gradient", "custom_jvp", "custom_vjp")
 
 
 class Shifted(NamedTuple):
-    """A function with its shifts as arguments: any finite numbers give the same values."""
+    """A function with its shifts as arguments: any finite numbers give the same values.
+
+    In its ``weighted`` form every larger of two numbers is a mean of both with given weights of the first,
+    raised by given numbers. Weights are 1 or 0 where the differences ``sides`` are above or below zero.
+    """
 
     call: Callable[..., Any]  # of the shifts and the arguments
     shifts: Callable[..., list[Any]]  # of the arguments
     examples: tuple[Any, ...]
+    weighted: Callable[..., Any]  # of the shifts, the weights, what maxima are raised by, and the arguments
+    sides: Callable[..., list[Any]]  # of the arguments
 
     def are_finite(self, *given: Any) -> Any:
         """Return whether the function's own shifts certainly are finite, for arguments in intervals."""
@@ -56,7 +62,17 @@ def shifted(function: Callable[..., Any], *examples: Any, about: int = 0) -> Shi
             run(marked, *given)
             return marked.values
 
-        return Shifted(lambda own, *given: run(_Marked(fixed, own), *given), shifts, examples)
+        def sides(*given: Any) -> list[Any]:
+            marked = _Marked(fixed, kinks=[])
+            run(marked, *given)
+            return marked.sides
+
+        def weighted(own: Any, weights: Any, raised: Any, *given: Any) -> list[Any]:
+            return run(_Marked(fixed, own, list(zip(weights, raised, strict=True))), *given)
+
+        return Shifted(
+            lambda own, *given: run(_Marked(fixed, own), *given), shifts, examples, weighted, sides
+        )
 
     fixed, found = None, holding(None)
     while shapes := jax.eval_shape(found.shifts, *examples):
@@ -70,12 +86,33 @@ def shifted(function: Callable[..., Any], *examples: Any, about: int = 0) -> Shi
 
 
 class _Marked:
-    """Numbers under `stop_gradient` in the order in which they are met; some are ``fixed``, or all."""
+    """Numbers under `stop_gradient` in the order in which they are met; some are ``fixed``, or all.
 
-    def __init__(self, fixed: Sequence[int] | None, given: Sequence[Any] | None = None) -> None:
-        self.fixed, self.given = fixed, given
+    With ``kinks``, the differences of numbers of which the larger is taken are noted too; it is then their
+    mean with the next of these weights, raised by the number beside it, as long as there are any.
+    """
+
+    def __init__(
+        self, fixed: Sequence[int] | None, given: Sequence[Any] | None = None, kinks: Any = None
+    ) -> None:
+        self.fixed, self.given, self.kinks = fixed, given, kinks
         self.count = 0
         self.values: list[Any] = []
+        self.sides: list[Any] = []
+
+    def larger(self, a: Any, b: Any) -> Any:
+        """Return the larger of numbers by a comparison, or as a mean with given weights."""
+        if self.kinks is None:
+            return jnp.where(a > b, a, b)
+        self.sides.append(a - b)
+        if not self.kinks:
+            return jnp.maximum(a, b)
+        weight, raised = self.kinks[len(self.sides) - 1]
+        return weight * a + (1 - weight) * b + raised
+
+    def smaller(self, a: Any, b: Any) -> Any:
+        """Return the smaller of numbers in the same ways."""
+        return jnp.where(a < b, a, b) if self.kinks is None else -self.larger(-a, -b)
 
     def meet(self, value: Any) -> Any:
         """Return the number itself, or the next of the given ones."""
@@ -116,9 +153,16 @@ def _replay(jaxpr: Any, consts: Any, given: Any, moving: Any, marked: _Marked) -
             found = [marked.meet(operands[0])]
         elif name in ("max", "min") and any(each):
             a, b = jnp.broadcast_arrays(*operands)  # what is chosen must be exactly what is compared
-            found = [jnp.where(a > b if name == "max" else a < b, a, b)]
+            found = [marked.larger(a, b) if name == "max" else marked.smaller(a, b)]
         elif name in ("reduce_max", "reduce_min") and any(each):
-            found = [_fold(operands[0], params["axes"], name == "reduce_max")]
+            found = [
+                _fold(operands[0], params["axes"], marked.larger if name == "reduce_max" else marked.smaller)
+            ]
+        elif name == "abs" and any(each) and marked.kinks is not None:
+            found = [marked.larger(operands[0], -operands[0])]
+        elif name == "clamp" and any(each) and marked.kinks is not None:
+            low, a, high = jnp.broadcast_arrays(*operands)
+            found = [marked.smaller(marked.larger(a, low), high)]
         elif name == "cond" and not each[0] and any(word in str(params) for word in GUIDES):
             # every branch, of which the index takes one
             branches = [
@@ -154,15 +198,14 @@ def _logaddexp(shapes: Any) -> str:
     return str(_called(calls[0])[0]) if len(calls) == 1 else ""
 
 
-def _fold(a: Any, axes: tuple[SupportsIndex, ...], largest: bool) -> Any:
+def _fold(a: Any, axes: tuple[SupportsIndex, ...], choose: Callable[[Any, Any], Any]) -> Any:
     """Return the largest or smallest of the numbers along axes, by comparisons of halves."""
     for axis in sorted(map(int, axes), reverse=True):
         while a.shape[axis] > 1:
             half = a.shape[axis] // 2
             one, other = (jax.lax.slice_in_dim(a, k, k + half, axis=axis) for k in (0, half))
             rest = jax.lax.slice_in_dim(a, 2 * half, a.shape[axis], axis=axis)
-            chosen = jnp.where(one > other if largest else one < other, one, other)
-            a = jnp.concatenate([chosen, rest], axis=axis)
+            a = jnp.concatenate([choose(one, other), rest], axis=axis)
         a = jnp.squeeze(a, axis)
     return a
 

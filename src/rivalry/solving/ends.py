@@ -23,7 +23,7 @@ from rivalry.core.oracles import discounting_channels, exchangeable, labels
 from rivalry.core.payoffs import payoffs
 from rivalry.core.profiles import basins, most_first
 from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
-from rivalry.core.results import Certificate, Record, Solution
+from rivalry.core.results import APPROXIMATE, Certificate, Record, Solution
 from rivalry.core.space import width
 from rivalry.solving.path_data import has_answer, record_of_plot
 from rivalry.solving.steps import Carry
@@ -177,7 +177,7 @@ def certify(game: object, record: Record, tolerance: float | None) -> Solution:
     which a reparametrised box is searched and distances are measured; ``gamma_channels``, how the discount
     factor affects outcomes, if the game declares it; ``player_name`` and ``action_name``, if any.
     """
-    proof = Certificate.from_record(record)
+    proof, in_full = Certificate.from_record(record), False
     if discounting_channels.knows(game):
         record.setdefault("gamma_channels", ((), np.asarray(discounting_channels(game).text)))
     if is_population(game):
@@ -195,7 +195,17 @@ def certify(game: object, record: Record, tolerance: float | None) -> Solution:
         if tolerance is not None:
             proof = _of_concept(record, certificate(game, profile, tolerance=tolerance))
             record |= proof.record()
-    return Solution(record, proof, names_of(game), partial(record_of_plot, game, record), game)
+            in_full = _is_at_jump(game, profile, proof)
+    plot_record = partial(record_of_plot, game, record)
+    return Solution(record, proof, names_of(game), plot_record, game, in_full=in_full)
+
+
+def _is_at_jump(game: Game, profile: Profile | np.ndarray, proof: Certificate) -> bool:
+    """Return whether payoffs at the profile, each choice rounded to six digits, differ by much at stake."""
+    exact = np.asarray(profile)
+    rounded = np.reshape([float(f"{value:.6g}") for value in exact.flat], exact.shape)
+    moved = np.abs(np.asarray(payoffs(game, put(rounded))) - np.asarray(payoffs(game, profile)))
+    return proof.at_stake is not None and bool(np.any(moved > APPROXIMATE * proof.at_stake))
 
 
 def _certified_population(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.display import equilibrium_lines, html_table
+from rivalry.core.jax import compiling_seconds
 from rivalry.core.needs import fits, needs_of
 from rivalry.core.registry import load
 from rivalry.core.results import Solution
@@ -31,6 +32,8 @@ class EquilibriumList:
         Why the list is complete, or what is missing.
     undecided : ndarray
         Boxes that may hold further equilibria, ``[undecided player axis end]``.
+    sets : ndarray
+        Those of them that are proved to hold at least one, ``[set player axis end]``; perhaps a continuum.
     payoffs : ndarray
         ``[equilibrium player]``.
     solution : Solution
@@ -42,6 +45,7 @@ class EquilibriumList:
     complete: bool
     reason: str
     undecided: np.ndarray
+    sets: np.ndarray
     payoffs: np.ndarray
     solution: Solution
 
@@ -74,8 +78,8 @@ def enumerate(
         A game on a box or a simplex whose payoffs JAX can trace, with up to 12 choices (coordinates of the
         strategies of all players); or a finite game.
     max_seconds
-        Time limit, after which the equilibria proved so far are returned; None for no limit. The
-        compilation of a program is not interrupted.
+        Time limit of the search, after which the equilibria proved so far are returned; None for no limit.
+        The time of compiling programs, up to a minute for a new game, does not count.
     progress
         As for `rivalry.solve`.
     **options
@@ -104,7 +108,12 @@ def enumerate(
         raise ValueError(f"game: {type(game).__name__} cannot be enumerated; needed are {needed}")
     if fitting[0] is FiniteEquilibria:  # one limit of time, not the smaller of two
         options.setdefault("seconds", np.inf if max_seconds is None else max_seconds)
+    before = compiling_seconds()
     found = solve(game, fitting[0](**options), max_seconds=max_seconds, progress=progress)
+    if "stopped_by" in found.record:
+        reason, compiling = found.record["complete_reason"][1], compiling_seconds() - before
+        times = f"{max_seconds:g} s of search are over, and {compiling:.0f} s of compiling"
+        found.record["complete_reason"] = ((), np.asarray(f"{reason}; {times}"))
     record = {name: value for name, (_, value) in found.record.items()}
     return EquilibriumList(
         record["equilibria"],
@@ -112,6 +121,7 @@ def enumerate(
         bool(record["complete"]),
         str(record["complete_reason"]),
         record["undecided"],
+        record.get("equilibrium_set", record["undecided"][:0]),
         record["equilibrium_payoff"],
         found,
     )

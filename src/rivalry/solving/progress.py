@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_ch
 
 import numpy as np
 
+from rivalry.core.jax import compiling_seconds
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -162,16 +164,17 @@ def draw_progress(unit: str, place: int) -> Callable[[F], F]:
 class Limited:
     """A callback that forwards events to ``progress`` and also stops after ``seconds``.
 
-    Time counts from the construction of the callback. ``over`` is whether it had elapsed at the last event.
+    Time counts from the construction of the callback, without that of compiling programs, which depends on
+    what was compiled before. ``over`` is whether it had elapsed at the last event.
     """
 
     def __init__(self, progress: ProgressCallback | bool | None, seconds: float | None) -> None:
         self.progress = progress if callable(progress) else None
-        self.end = float("inf") if seconds is None else monotonic() + seconds
+        self.end = float("inf") if seconds is None else monotonic() - compiling_seconds() + seconds
         self.over = False
 
     def __call__(self, event: Progress) -> bool:
-        self.over = monotonic() >= self.end
+        self.over = monotonic() - compiling_seconds() >= self.end
         return (self.progress is not None and self.progress(event) is True) or self.over
 
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from rivalry.core.blas import one_blas_thread
 from rivalry.core.certify import TOLERANCE
-from rivalry.core.game import Playable, initial_profile, is_population, profile_dims
+from rivalry.core.game import Playable, has_closed_form, initial_profile, is_population, profile_dims
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import STEPS, BaseMethod, Learner, Method, as_learner, read_session, run_session
+from rivalry.core.oracles import discontinuity
 from rivalry.core.plain import register_plain
 from rivalry.core.results import Record, Solution, dataset
 from rivalry.core.validate import check, check_keywords, whole_number
@@ -84,7 +85,8 @@ def solve(
     max_steps
         Limit of steps. By default 10 000, or the length that a learner's options determine.
     max_seconds
-        Limit of time, checked between calls of a compiled program and reported as ``stopped_by``.
+        Limit of time, checked between calls of a compiled program and reported as ``stopped_by``. The time of
+        compiling programs does not count.
     progress
         Receives `Progress` events; stops the computation by returning True. ``True`` in place of a function
         draws a bar in terminals and notebooks, if the computation takes more than two seconds.
@@ -142,13 +144,21 @@ def solve(
     in_vain = limited and (found.steps >= max_steps or watch.over)  # otherwise the caller stopped it
     if "remedy" in record and (in_vain or not limited):
         warn(f"not converged: {record['remedy'][1]}", stacklevel=CALLER)
-    elif in_vain and found.steps >= max_steps:
-        warn(f"not converged after {found.steps} steps: raise max_steps or loosen tol", stacklevel=CALLER)
     elif in_vain:
-        warn(
-            f"not converged after {max_seconds:g} seconds: raise max_seconds or loosen tol", stacklevel=CALLER
-        )
+        enough = found.steps >= max_steps
+        spent = f"{found.steps} steps" if enough else f"{max_seconds:g} seconds"
+        ways = _ways(game, "max_steps" if enough else "max_seconds")
+        warn(f"not converged after {spent}: {ways}", stacklevel=CALLER)
     return found
+
+
+def _ways(game: Any, limit: str) -> str:
+    """Return what to do where a limit was reached: where payoffs jump, steps may shrink without end."""
+    why = discontinuity(game)
+    if not why:
+        return f"raise {limit} or loosen tol"
+    use = "closed_form" if has_closed_form(game) else "double_oracle"
+    return f"payoffs are discontinuous ({why}), so steps may shrink without end; use {use}"
 
 
 def _solve_record(

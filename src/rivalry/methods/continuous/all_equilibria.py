@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
+from rivalry.core.concave import equilibrium_near
 from rivalry.core.display import count_text, strategy_in_words
 from rivalry.core.game import exchangeable_labels, refuse_jumps
 from rivalry.core.jax import compiled, jax, jnp, put
@@ -46,6 +47,8 @@ REASONS = ("kept", "derivatives", "a better strategy", "order of players", "arou
 VERDICTS = ("undecided", "equilibrium", "not an equilibrium")
 COMPARED = 10_000  # undecided boxes that are joined where they touch
 SAMPLED = 64  # undecided boxes at which payoffs are computed, to say why
+PLACES = 32  # undecided places at which existence is asked for, at most
+NARROW = 1e-3  # of the range: a place that holds an equilibrium is one of the list up to this width
 DRAWN = 20_000  # boxes kept for a picture
 
 
@@ -57,7 +60,9 @@ class AllEquilibria(BaseLearner):
     out of the box, or some player has one strategy that is better for every profile in it. A point is listed
     where Krawczyk's operator maps a box into itself, which proves that the box has exactly one first-order
     point; it is an equilibrium if no strategy of any player pays more, which is proved near the point by
-    concavity and elsewhere by bounds on payoffs. Everything is computed with outward rounding.
+    concavity and elsewhere by bounds on payoffs. Where derivatives do not decide, at kinks or where they are
+    zero at a bound, Kakutani's theorem may prove that a place has at least one equilibrium. Everything is
+    computed with outward rounding.
 
     Of exchangeable players only profiles in one order are searched; the list has all orders. On simplices
     boxes are of fractions: each share is a fraction of what those before it leave. An equilibrium at which
@@ -66,8 +71,10 @@ class AllEquilibria(BaseLearner):
     The record holds ``equilibria`` (equilibrium, player, axis), ``equilibrium_payoff``, ``radius``
     (equilibrium), ``equilibrium_count``, ``complete`` and ``complete_reason``, the number of ``boxes`` and
     how many were ``discarded`` for which reason, and ``undecided`` boxes (place, player, axis, end) that
-    contain all other equilibria. Where equilibria are not isolated the undecided boxes become wider, so that
-    the search ends. A list of the equilibria ``within`` bounds is never complete.
+    contain all other equilibria. A narrow place that is proved to hold an equilibrium is in the list, with
+    its width as radius; wider ones are in ``equilibrium_set`` (set, player, axis, end). Where equilibria are
+    not isolated the undecided boxes become wider, so that the search ends. A list of the equilibria
+    ``within`` bounds is never complete.
 
     With the option ``first_order``, the record also holds all first-order points, ``first_order``
     (first_order_point, player, axis), ``first_order_count`` and the ``verdict`` on each. The profile is the
@@ -98,8 +105,16 @@ class AllEquilibria(BaseLearner):
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, SHARES)
 
     def world(self, game: Any) -> Any:
-        """Return the game in which boxes are searched. Raises `ValueError` for payoffs with jumps."""
+        """Return the game in which boxes are searched.
+
+        Raises `ValueError` for payoffs that are known to jump, and for those that JAX cannot trace.
+        """
         refuse_jumps(game)
+        try:
+            jax.eval_shape(game.payoffs, jnp.zeros(game.space.shape))
+        except jax.errors.JAXTypeError as error:
+            why = "a function of NumPy, or of numbers, is applied to choices; use those of jax.numpy"
+            raise ValueError(f"payoffs: {why}") from error
         return searched(game, self.within)
 
     def length(self, world: Any) -> int:
@@ -142,6 +157,9 @@ class AllEquilibria(BaseLearner):
             "drawn": np.zeros((0, 2, count)),
             "drawn_reason": np.zeros(0, dtype=np.int64),
             "started": np.zeros(1, dtype=bool),
+            "places": np.zeros((0, 2, count)),  # hulls of undecided boxes in which existence is asked for
+            "placed": np.zeros(1, dtype=bool),
+            "sets": np.zeros((0, 2, count)),
         }
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
@@ -153,9 +171,12 @@ class AllEquilibria(BaseLearner):
                 self._start(world, at, session)
             # points first: a limit of time shall not leave the equilibria that are known without a proof
             elif not self._judge(world, at, session):
-                if not len(session["low"]) or session["boxes"][0] >= self.max_boxes:
+                if session["boxes"][0] >= self.max_boxes and len(session["low"]):
                     break
-                self._search(world, at, session)
+                if len(session["low"]):
+                    self._search(world, at, session)
+                elif not self._exist(world, at, session):
+                    break
             taken += 1
         return taken
 
@@ -284,6 +305,41 @@ class AllEquilibria(BaseLearner):
         session["verdict"][waiting[0]] = VERDICTS.index(word)
         return True
 
+    def _exist(self, game: Any, at: Coordinates, session: Session) -> bool:
+        """Ask whether an undecided place holds an equilibrium; return False once there is none left."""
+        labels = exchangeable_labels(game)
+        if not session["placed"][0]:
+            session["placed"] = np.ones(1, dtype=bool)
+            places = np.stack(_places(at, labels, session), axis=1)
+            known = isinstance(game, InLogs) or self.within is not None or len(places) > PLACES
+            # of places that an exchange of players makes of one another, one
+            session["places"] = places[~_out_of_order(at, labels, *[places.mean(axis=1)] * 2) & (not known)]
+        if not len(session["places"]):
+            return False
+        (low, high), session["places"] = session["places"][0], session["places"][1:]
+        every = _places(at, labels, session)
+        apart = np.any((every[0] > high) | (every[1] < low), axis=1)
+        points, _ = _all_orders(at, labels, _points(session), session["verdict"])
+        first, last = (
+            np.concatenate([end[apart], np.reshape([point[k] for point in points], (-1, len(low)))])
+            for k, end in enumerate(every)
+        )
+        holds, unique = equilibrium_near(game, at, low, high, (first, last))
+        narrow = bool(np.all(high - low <= NARROW * (at.high - at.low)))
+        if holds and narrow:
+            point = FirstOrderPoint(low, high, low, high, np.zeros(len(low)))
+            session["points"] = np.concatenate([session["points"], np.stack(point)[None]])
+            session["verdict"] = np.append(session["verdict"], VERDICTS.index("equilibrium"))
+        elif holds:
+            session["sets"] = np.concatenate([session["sets"], np.stack([low, high])[None]])
+        if unique and narrow:
+            ends = session["undecided_low"], session["undecided_high"]
+            gone = np.zeros(len(ends[0]), dtype=bool)
+            for index in _orders(at, labels):
+                gone |= np.all((ends[0][:, index] >= low) & (ends[1][:, index] <= high), axis=1)
+            session["undecided_low"], session["undecided_high"] = (end[~gone] for end in ends)
+        return True
+
     def read(self, world: Any, session: Session) -> Record:
         """Return the list, what is undecided, and the first equilibrium as the profile."""
         at = coordinates(world)
@@ -294,6 +350,8 @@ class AllEquilibria(BaseLearner):
         searched = not len(session["low"])
         places, boxes = _undecided(at, labels, session, unjudged)
         complete = searched and not len(boxes[0]) and not self._unsearched(world)
+        turned = [session["sets"][:, :, index] for index in _orders(at, labels)]
+        sets = np.unique(np.concatenate(turned), axis=0)
         found = np.array([_profile(at, point.centre) for point in chosen])
         profiles = np.reshape(found, (len(chosen), *at.start.shape))
         record: Record = {
@@ -308,6 +366,10 @@ class AllEquilibria(BaseLearner):
             "undecided": (
                 ("place", "player", "axis", "end"),
                 np.stack([_profiles(at, end) for end in boxes], axis=-1),
+            ),
+            "equilibrium_set": (
+                ("set", "player", "axis", "end"),
+                np.stack([_profiles(at, sets[:, k]) for k in range(2)], axis=-1),
             ),
             "status": ((), np.asarray(self._status(session, searched, chosen))),
         }
@@ -529,6 +591,13 @@ def _gains_at(game: Any, at: Coordinates, rows: Any, grids: Any) -> tuple[Any, A
     return found
 
 
+def _places(at: Coordinates, labels: np.ndarray, session: Session) -> tuple[np.ndarray, np.ndarray]:
+    """Return hulls of undecided boxes that touch, in every order of exchangeable players."""
+    places = _clusters(session["undecided_low"], session["undecided_high"])
+    low, high = (np.concatenate([end[:, index] for index in _orders(at, labels)]) for end in places)
+    return _clusters(low, high)
+
+
 def _undecided(
     at: Coordinates, labels: np.ndarray, session: Session, unjudged: list[FirstOrderPoint]
 ) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
@@ -538,10 +607,9 @@ def _undecided(
     around all that is not searched.
     """
     places = _clusters(session["undecided_low"], session["undecided_high"])
-    several = [np.concatenate([end[:, index] for index in _orders(at, labels)]) for end in places]
     low, high = (
         np.concatenate([end, *(point[k][None] for point in unjudged)])
-        for k, end in enumerate(_clusters(*several))
+        for k, end in enumerate(_places(at, labels, session))
     )
     if len(session["low"]):
         turned = [session[name][:, index] for index in _orders(at, labels) for name in ("low", "high")]

@@ -1,0 +1,252 @@
+"""Proofs that an equilibrium exists where payoffs have kinks, or derivatives of zero at a bound.
+
+A maximum of two numbers is the largest of their means with weights between 0 and 1. A payoff that falls as
+the maximum rises is therefore the smallest of functions without a kink, one for each weight, and concave if
+all of them are. Where every player's payoff is continuous and concave in its own strategy, the game on a box
+has an equilibrium (Debreu, Glicksberg, Fan: by Kakutani's theorem). It is one of the whole game if it is not
+at an end of the box inside the space, and if no strategy outside pays more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core.boxes import boxes_around
+from rivalry.core.dispatch import Unsupported
+from rivalry.core.enclosure import enclose
+from rivalry.core.intervals import Interval
+from rivalry.core.jax import compiled, jax, jnp
+from rivalry.core.proof import (
+    Coordinates,
+    FirstOrderPoint,
+    in_batches,
+    judge_player,
+    negative_definite,
+)
+from rivalry.core.shifts import shifted
+
+if TYPE_CHECKING:
+    from jaxtyping import Array
+
+    from rivalry.core.game import Game
+
+BATCH = 32  # boxes per call of a compiled program
+KINKS = 32  # maxima in the payoffs, at most
+SIZES = 4.0 ** -np.arange(0.0, 9.0)  # by which a box is inflated, of the range
+BOXES = 500  # into which a box, or an end of it, is split
+NARROW = 1e-9  # of the range: boxes that are not split
+LIMIT = 1000  # boxes of strategies outside
+
+
+class Bends(NamedTuple):
+    """What is known of own payoffs in a box of profiles, whichever side of a kink is taken.
+
+    Attributes
+    ----------
+    slope_low, slope_high
+        Every player's derivatives of its own payoff, ``[coordinate]``.
+    bend_low, bend_high
+        Derivatives of these, ``[coordinate coordinate]``.
+    falls
+        Whether a payoff falls with every maximum of which the larger side is not known, ``[player]``.
+    smooth
+        Whether the larger side of every maximum is known.
+    known
+        Whether payoffs are continuous there, and these numbers are bounds.
+    """
+
+    slope_low: Any
+    slope_high: Any
+    bend_low: Any
+    bend_high: Any
+    falls: Any
+    smooth: Any
+    known: Any
+
+
+def _bend(game: Game, at: Coordinates, low: Array, high: Array) -> Bends:
+    mid = jnp.clip(low / 2 + high / 2, low, high)
+    payoffs = shifted(lambda y: game.payoffs(at.profile(y)), mid)
+    shapes = [one.shape for one in jax.eval_shape(payoffs.sides, mid)]
+    ends = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)])
+
+    def parts(flat: Array) -> list[Array]:
+        each = zip(ends[:-1], ends[1:], shapes, strict=True)
+        return [flat[a:b].reshape(shape) for a, b, shape in each]
+
+    count = int(ends[-1])
+    if count > KINKS:
+        raise Unsupported(f"proofs: payoffs have {count} maxima; must be at most {KINKS}")
+
+    def pay(shifts: Any, weights: Array, raised: Array, y: Array) -> Array:
+        found: Array = payoffs.weighted(shifts, parts(weights), parts(raised), y)[0]
+        return found
+
+    def slopes(shifts: Any, weights: Array, raised: Array, y: Array) -> Array:
+        every: Array = jax.jacfwd(lambda z: pay(shifts, weights, raised, z))(y)
+        return every[at.player, np.arange(len(y))]
+
+    def every(shifts: Any, weights: Array, y: Array) -> tuple[Array, ...]:
+        level = jnp.zeros(count)
+        bend = jax.jacfwd(partial(slopes, shifts, weights, level))(y)
+        raises = jax.jacfwd(lambda raised: pay(shifts, weights, raised, y))(level)
+        return slopes(shifts, weights, level, y), bend, raises, pay(shifts, weights, level, y)
+
+    box, shifts = Interval(low, high), payoffs.shifts(mid)
+    sides, compared = enclose(payoffs.sides, mid)(box)
+    least, most = (
+        jnp.concatenate([jnp.ravel(getattr(one, end)) for one in sides]) if sides else jnp.zeros(0)
+        for end in ("low", "high")
+    )
+    first, second = least > 0, most < 0
+    weights = Interval(jnp.where(first, 1.0, 0.0), jnp.where(second, 0.0, 1.0))
+    half = jnp.full(count, 0.5)
+    (slope, bend, raises, pays), decided = enclose(every, shifts, half, mid)(shifts, weights, box)
+    # a payoff in which a maximum does not occur has a derivative also where that of the maximum is none
+    occurs = jax.vmap(
+        lambda row: jnp.isnan(
+            jax.jvp(lambda raised: pay(shifts, half, raised, mid), (jnp.zeros(count),), (row,))[1]
+        ),
+        out_axes=1,
+    )(jnp.where(jnp.eye(count, dtype=bool), jnp.nan, 0.0))
+    falls = first | second | ~occurs | (raises.high <= 0)
+    finite = jnp.isfinite(pays.low) & jnp.isfinite(pays.high)
+    known = decided & compared & jnp.all(finite) & payoffs.are_finite(box)
+    return Bends(
+        slope.low, slope.high, bend.low, bend.high, jnp.all(falls, axis=1), jnp.all(first | second), known
+    )
+
+
+@compiled
+def _bends(game: Game, at: Coordinates, low: Array, high: Array) -> Bends:
+    return jax.vmap(partial(_bend, game, at))(low, high)
+
+
+def bends(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> Bends:
+    """Return what is known of boxes ``[box coordinate]``; see `Bends`."""
+    found: Bends = in_batches(partial(_bends, game, at), BATCH, low, high)
+    return found
+
+
+def is_concave(at: Coordinates, found: Bends, k: int) -> bool:
+    """Return whether in box k every player's payoff is certainly continuous, and concave in its strategy."""
+    if not (found.known[k] and found.falls[k].all()):
+        return False
+    return all(_bends_down(found.bend_low[k], found.bend_high[k], at.player == p) for p in set(at.player))
+
+
+def _bends_down(low: np.ndarray, high: np.ndarray, own: np.ndarray) -> bool:
+    low, high = low[np.ix_(own, own)], high[np.ix_(own, own)]
+    return bool(high[0, 0] <= 0) if len(high) == 1 else negative_definite(low, high)
+
+
+def is_unique(found: Bends, k: int) -> bool:
+    """Return whether box k has at most one equilibrium: derivatives of slopes are dominated by own ones.
+
+    Then slopes are a one-to-one function in the sense of variational inequalities on a box (a P-function).
+    """
+    size = np.maximum(np.abs(found.bend_low[k]), np.abs(found.bend_high[k]))
+    own = -np.diag(found.bend_high[k])
+    rest = (size.sum(axis=1) - np.diag(size)) * (1 + 1e-12)
+    return bool(found.known[k] and found.smooth[k] and np.all(own > rest))
+
+
+def equilibrium_near(
+    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, others: tuple[np.ndarray, np.ndarray]
+) -> tuple[bool, bool]:
+    """Return whether a box around the given one is proved to hold an equilibrium, and whether just one.
+
+    Parameters
+    ----------
+    low, high
+        The box, ``[coordinate]``.
+    others
+        Ends of boxes that the box around it must not overlap, ``[box coordinate]``.
+    """
+    reach = SIZES[:, None] * (at.high - at.low)
+    lower, upper = np.maximum(low - reach, at.low), np.minimum(high + reach, at.high)
+    try:
+        found = bends(game, at, lower, upper)
+    except Unsupported:
+        return False, False
+    best = partial(_is_best, game, at)
+    for k, (first, last) in enumerate(zip(lower, upper, strict=True)):
+        if np.any(np.all((others[0] <= last) & (others[1] >= first), axis=1)) or not is_concave(at, found, k):
+            continue
+        if _settled(game, at, (first, last), *_inner_ends(at, first, last), lambda a, b: False):
+            holds = _settled(game, at, (first, last), first[None], last[None], best)
+            return holds, holds and any(is_unique(found, j) for j in range(k, len(SIZES)))
+    return False, False
+
+
+def _inner_ends(at: Coordinates, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of a box that are no bounds of the space, as boxes ``[end coordinate]``."""
+    low, high = [first[None][:0]], [last[None][:0]]
+    for k in range(len(first)):
+        for end, bound in ((first, at.low), (last, at.high)):
+            if end[k] != bound[k]:
+                for ends, whole in ((low, first), (high, last)):
+                    ends.append(np.where(np.arange(len(first)) == k, end, whole)[None])
+    return np.concatenate(low), np.concatenate(high)
+
+
+def _settled(
+    game: Game,
+    at: Coordinates,
+    whole: tuple[np.ndarray, np.ndarray],
+    low: np.ndarray,
+    high: np.ndarray,
+    settles: Callable[[np.ndarray, np.ndarray], bool],
+) -> bool:
+    """Return whether each equilibrium of the game on a box in the parts ``[part coordinate]`` is settled."""
+    seen = 0
+    while len(low):
+        seen += len(low)
+        found = bends(game, at, low, high)
+        rises = (found.slope_low > 0) & found.known[:, None]
+        falls = (found.slope_high < 0) & found.known[:, None]
+        some = ~np.any((rises & (high < whole[1])) | (falls & (low > whole[0])), axis=1)
+        # whose payoff rises is at the upper end
+        low, high = np.where(rises, high, low)[some], np.where(falls, low, high)[some]
+        left = [not settles(a, b) for a, b in zip(low, high, strict=True)]
+        low, high = low[left], high[left]
+        wide = (high - low) / (at.high - at.low)
+        if len(low) and (seen > BOXES or wide.max(axis=1).min() < NARROW):
+            return False
+        row, axis = np.arange(len(low)), wide.argmax(axis=1)
+        a, b = high.copy(), low.copy()
+        a[row, axis] = b[row, axis] = (low[row, axis] + high[row, axis]) / 2
+        low, high = np.concatenate([low, b]), np.concatenate([a, high])
+    return True
+
+
+def _is_best(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> bool:
+    """Return whether a best strategy near every profile of a box pays more than all others.
+
+    Near it payoffs are concave, the others' strategies being in the box; farther away they are bounded.
+    """
+    point = FirstOrderPoint(low, high, low, high, np.zeros(len(low)))
+    for player in sorted(set(at.player)):
+        mine = at.player == player
+        rows = at.axis[mine]
+        space = np.stack([at.start[player]] * 2)
+        here = space.copy()
+        space[:, rows] = at.low[mine], at.high[mine]
+        here[:, rows] = low[mine], high[mine]
+        near_low, near_high = boxes_around(game.space, player, here, space, SIZES[:, None])  # type: ignore[arg-type]
+        whole = [np.repeat(end[None], len(SIZES), axis=0) for end in (low, high)]
+        whole[0][:, mine], whole[1][:, mine] = near_low[:, rows], near_high[:, rows]
+        found = bends(game, at, *whole)
+        for k in range(len(SIZES)):
+            bent = _bends_down(found.bend_low[k], found.bend_high[k], mine)
+            if found.known[k] and found.falls[k, player] and bent:
+                break
+        else:
+            return False
+        if judge_player(game, at, point, player, LIMIT, (near_low[k], near_high[k])) != "equilibrium":
+            return False
+    return True

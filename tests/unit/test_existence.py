@@ -1,0 +1,196 @@
+"""Equilibria where derivatives do not decide: kinks, derivatives of zero at a bound, continua."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.core.concave import bends, equilibrium_near, is_concave
+from rivalry.core.proof import coordinates
+from tests.unit.test_all_equilibria import Duopoly, kinked
+
+NONE = (np.zeros((0, 2)), np.zeros((0, 2)))
+
+
+def tied_prices(own: Any, other: Any) -> Any:
+    """Demand has a kink where prices are equal: every common price from 1/2 to 2/3 is an equilibrium."""
+    return own * jnp.maximum(0, 1 - own + other / 2 - jnp.maximum(0, own - other) / 2)
+
+
+def flat_at_the_bound(own: Any, other: Any) -> Any:
+    return -jnp.square(own - 1)
+
+
+@pytest.mark.slow
+def test_an_equilibrium_at_a_bound_with_derivative_zero_is_listed() -> None:
+    found = rv.enumerate(Duopoly(flat_at_the_bound))
+    assert (found.complete, len(found)) == (True, 1)
+    assert np.max(np.abs(found.equilibria - 1.0)) <= found.radius[0] < 1e-6
+
+
+@pytest.mark.slow
+def test_an_equilibrium_at_kinks_is_listed() -> None:
+    found = rv.enumerate(Duopoly(kinked))
+    assert (found.complete, len(found)) == (False, 1)
+    assert np.max(np.abs(found.equilibria - 0.375)) <= found.radius[0] < 1e-5
+    assert str(found).startswith("at least 1 equilibrium; 1 place is undecided")
+
+
+@pytest.mark.nightly
+def test_a_continuum_is_a_set_of_equilibria() -> None:
+    found = rv.enumerate(Duopoly(tied_prices, 0.0, 2.0))
+    assert not found.complete
+    assert "a set of equilibria, at least one, lies within" in str(found)
+    assert str(found).startswith("at least 1 equilibrium; 1 place has a set of equilibria")
+    ((low, high),) = found.sets[:, 0, 0]
+    assert low <= 0.5 < 2 / 3 <= high
+
+
+CONCAVE: dict[str, tuple[Callable[..., Any], bool]] = {
+    "falls with a maximum": (lambda own, other: -jnp.maximum(own - other, 2 * own), True),
+    "rises with a maximum": (lambda own, other: jnp.maximum(own - other, 2 * own - 1), False),
+    "a minimum": (lambda own, other: jnp.minimum(own, other), True),
+    "a size": (lambda own, other: -jnp.abs(own - other), True),
+    "a size with the other sign": (lambda own, other: jnp.abs(own - other) - own, False),
+    # concave, but rounding hides that a derivative that may be zero is not above it
+    "nested": (lambda own, other: jnp.minimum(own - jnp.maximum(own - other, 0), 0.5), False),
+    "nested, of both signs": (lambda own, other: jnp.minimum(jnp.maximum(own - other, 0), 0.5), False),
+    "more curved than the kink": (lambda own, other: jnp.maximum(own, other) - 9 * jnp.square(own), False),
+    "times a choice": (tied_prices, True),
+    "a comparison": (lambda own, other: jnp.where(own > other, -own, -other), False),
+    "a largest of three": (lambda own, other: -jnp.max(jnp.stack([own, other, 1 - own]), axis=0), False),
+    "a clip": (lambda own, other: jnp.clip(own, 0.4, 0.6), False),
+    "hidden in a comparison": (
+        lambda own, other: jnp.where(jnp.maximum(own, other) > 0, jnp.maximum(own, other), 0.0),
+        False,
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CONCAVE)
+def test_concavity_across_kinks(name: str) -> None:
+    rule, expected = CONCAVE[name]
+    game = Duopoly(rule)
+    at = coordinates(game)
+    found = bends(game, at, np.full((1, 2), 0.3), np.full((1, 2), 0.7))
+    assert is_concave(at, found, 0) == expected
+    grid = np.linspace(0.3, 0.7, 41)
+    pays = np.array([np.asarray(rule(jnp.asarray(grid), jnp.full(41, other))) for other in grid])
+    if expected:  # by second differences, against every choice of the other
+        assert np.all(np.diff(pays, 2, axis=1) <= 1e-12)
+    slopes = np.diff(pays, axis=1) / np.diff(grid)
+    if found.known[0]:
+        assert np.all(slopes >= found.slope_low[0, 0] - 1e-9)
+        assert np.all(slopes <= found.slope_high[0, 0] + 1e-9)
+
+
+@pytest.mark.slow
+def test_no_existence_is_claimed_where_there_is_no_equilibrium() -> None:
+    """Matching and avoiding: payoffs are concave for one player only, and then for neither of two kinks."""
+
+    def pursuit(own: Any, other: Any) -> Any:
+        return jnp.array([-1.0, 1.0]) * jnp.abs(own - other)
+
+    low, high = np.array([0.4, 0.4]), np.array([0.6, 0.6])
+    assert equilibrium_near(Duopoly(pursuit), coordinates(Duopoly(pursuit)), low, high, NONE) == (
+        False,
+        False,
+    )
+    # a better strategy far away, at 0.9
+    far = Duopoly(lambda own, other: jnp.maximum(-jnp.abs(own - 0.3), 0.1 - 5 * jnp.abs(own - 0.9)))
+    assert equilibrium_near(far, coordinates(far), low * 0.7, high * 0.55, NONE) == (False, False)
+    near = Duopoly(lambda own, other: jnp.maximum(-jnp.abs(own - 0.3), -0.1 - 5 * jnp.abs(own - 0.9)))
+    assert equilibrium_near(near, coordinates(near), low * 0.7, high * 0.55, NONE) == (True, False)
+
+
+def test_payoffs_of_numpy_are_refused_in_one_line() -> None:
+    game = Duopoly(lambda own, other: np.maximum(own, 0.5))
+    with pytest.raises(ValueError, match=r"^payoffs: .* use those of jax.numpy$"):
+        rv.enumerate(game)
+
+
+class Random:
+    """Payoffs of two players on a unit interval from random parts: smooth, kinked, flat or with jumps."""
+
+    def __init__(self, seed: int) -> None:
+        random = np.random.default_rng(seed)
+        self.kind = ("kinks", "bounds", "continua", "jumps", "smooth")[seed % 5]
+        self.a, self.b, self.c = (
+            random.uniform(0, 1, 2),
+            random.uniform(-0.9, 0.9, 2),
+            random.uniform(0.2, 2, 2),
+        )
+        self.d, self.e = random.uniform(-0.5, 0.5, 2), random.uniform(0.1, 0.9, 2)
+        self.space = rv.Box.interval(0.0, 1.0, players=2)
+
+    def payoffs(self, x: Any) -> Any:
+        own, other = x[:, 0], x[::-1, 0]
+        away = own - self.a - self.b * (other - 0.5)
+        if self.kind == "kinks":
+            return -self.c * jnp.abs(away) - jnp.maximum(own - self.e, 0) * self.d + 0.3 * self.d * own
+        if self.kind == "bounds":  # the best response to a rival at its bound has derivative zero there
+            return -self.c * jnp.square(own - jnp.round(self.a)) * (1 + self.e * other)
+        if self.kind == "continua":
+            return -self.c * jnp.square(jnp.maximum(jnp.abs(away) - 0.2 * self.e, 0))
+        if self.kind == "jumps":
+            return -self.c * jnp.square(away) + 0.1 * self.d * (own > self.e)
+        return -self.c * jnp.square(away) + self.d * own**3
+
+
+GRID = np.linspace(0.0, 1.0, 1001)
+
+
+def own_payoffs(game: Random, x: np.ndarray, player: int, own: np.ndarray) -> np.ndarray:
+    """Return the payoffs of a player's strategies ``[strategy]`` against the other at ``x [player]``."""
+    rows = np.repeat(x[None, :, None], len(own), axis=0)
+    rows[:, player, 0] = own
+    return np.asarray(jax.vmap(game.payoffs)(jnp.asarray(rows)))[:, player]
+
+
+def gains(game: Random, x: np.ndarray) -> np.ndarray:
+    """Return what each player gains by the best strategy of a grid."""
+    own = [np.append(GRID, x[player]) for player in range(2)]
+    pays = [own_payoffs(game, x, player, own[player]) for player in range(2)]
+    return np.array([np.max(pay) - pay[-1] for pay in pays])
+
+
+def from_best_responses(game: Random) -> list[np.ndarray]:
+    """Return profiles at which best responses from several starts come to rest."""
+    found = []
+    for x in np.random.default_rng(0).random((6, 2)):
+        for _ in range(40):
+            for player in range(2):
+                own, width = GRID, 1e-3
+                for _ in range(4):
+                    best = own[np.argmax(own_payoffs(game, x, player, own))]
+                    own, width = np.clip(np.linspace(best - width, best + width, 101), 0, 1), width / 25
+                x[player] = best
+        if np.max(gains(game, x)) < 1e-9:
+            found.append(x.copy())
+    return found
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(10))
+def test_lists_of_random_games_miss_nothing_and_hold_nothing_false(seed: int) -> None:
+    check_list(seed)
+
+
+def check_list(seed: int) -> str:
+    game = Random(seed)
+    found = rv.enumerate(game, max_seconds=20, max_boxes=20_000)
+    listed, radius = found.equilibria[:, :, 0], found.radius
+    for x, within in zip(listed, radius, strict=True):
+        assert np.all(gains(game, x) <= 1e-9 + 10 * within)
+    low = np.concatenate([listed - radius[:, None], found.undecided[:, :, 0, 0]])
+    high = np.concatenate([listed + radius[:, None], found.undecided[:, :, 0, 1]])
+    for x in from_best_responses(game):
+        assert np.any(np.all((low <= x + 1e-4) & (x - 1e-4 <= high), axis=1)), x
+    return str(found).splitlines()[0]
