@@ -105,8 +105,11 @@ def test_defaults() -> None:
     "rules",
     [
         {},
-        {"payment": "PBS", "tax": 0.3, "tie": "highest_urgency"},
-        {"overflow": "winner_pays_room", "payment": "highest_losing_bid", "tie": "nobody"},
+        pytest.param({"payment": "PBS", "tax": 0.3, "tie": "highest_urgency"}, marks=pytest.mark.slow),
+        pytest.param(
+            {"overflow": "winner_pays_room", "payment": "highest_losing_bid", "tie": "nobody"},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_an_odd_number_of_agents_has_a_mean_field_with_idle_agents(rules: dict[str, Any]) -> None:
