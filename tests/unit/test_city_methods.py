@@ -187,6 +187,33 @@ def test_each_agent_may_have_its_own_policy() -> None:
     assert np.delete(bids, 5).max() == 0
 
 
+def test_the_table_of_a_fixed_policy_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes as long as hundreds of steps; and it is not stored, since it follows from the options."""
+    made: list[int] = []
+
+    def counted(*arguments: Any) -> np.ndarray:
+        made.append(1)
+        return policy_rows(*arguments)
+
+    monkeypatch.setattr("rivalry.economies.kernels.city_learning.policy_rows", counted)
+    learner = CitySimulation(plays="uniform", evaluation=60, warm_up=10)
+    world = learner.world(small())
+    whole = learner.begin(world, np.random.SeedSequence(2))
+    single = learner.begin(world, np.random.SeedSequence(2))
+    learner.advance(world, whole, 70)
+    for _ in range(30):
+        learner.advance(world, single, 1)
+    assert len(made) == 2
+    stored = learner.pack(single)
+    assert "policy" not in stored
+    resumed = learner.unpack(stored)
+    for _ in range(40):
+        learner.advance(world, resumed, 1)
+    assert len(made) == 3
+    for name, array in learner.pack(whole).items():
+        assert np.array_equal(array, resumed[name]), name
+
+
 @pytest.mark.parametrize(
     ("at", "number", "message"),
     [

@@ -101,6 +101,47 @@ def test_defaults() -> None:
     assert mean_field_refusal(game) == ""
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {},
+        pytest.param({"payment": "PBS", "tax": 0.3, "tie": "highest_urgency"}, marks=pytest.mark.slow),
+        pytest.param(
+            {"overflow": "winner_pays_room", "payment": "highest_losing_bid", "tie": "nobody"},
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_an_odd_number_of_agents_has_a_mean_field_with_idle_agents(rules: dict[str, Any]) -> None:
+    """Rewards, transitions and conservation of karma are consistent, and those of one idle agent in three."""
+    game = rv.games.karma(max_karma=3, mean_karma=1, agents=3, idle="random", gamma=0.9, **rules)
+    assert mean_field_refusal(game) == ""
+    assert "stationary population" in rv.check_game(game)
+    # who is idle, bids nothing against nobody, and is neither paid nor charged
+    even = rv.games.karma(max_karma=3, mean_karma=1, agents=4, gamma=0.9, **rules)
+    pi = rv.oracles.named_start(game, "all_in")
+    mu = first_distribution(game)
+    around, values = even.environment(mu, pi), np.random.default_rng(0).normal(size=len(pi))
+    around = around._replace(level=0.0 * around.level)
+    expected = (2 / 3) * np.asarray(even.expect(around)(values)) + (1 / 3) * np.asarray(
+        game.chain[0] @ game.after_redistribution(values.reshape(2, 4), around.level)
+    ).reshape(-1, 1)
+    mask = np.asarray(game.legal)
+    np.testing.assert_allclose(np.asarray(game.expect(around)(values))[mask], expected[mask], rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("error")
+def test_payoffs_and_gains_of_an_odd_number_of_agents() -> None:
+    game = rv.games.karma(max_karma=4, mean_karma=2, agents=25, gamma=0.9, idle="random")
+    found = rv.solve(game, rv.methods.Simulation(plays="zero", evaluation=4000)).data
+    # of 25 agents 24 meet and a coin decides; later urgencies are 1 or 5 with equal probability
+    values = -(24 / 25) * 0.5 * (np.array([1.0, 5.0]) + 0.9 / (1 - 0.9) * 3)
+    measured = found.karma_distribution.sum("karma").values[0]
+    np.testing.assert_allclose(found.payoff, [measured @ values], rtol=1e-9)
+    assert found.exploitability.item() > 0
+    assert str(found.coverage.values) == "estimated"
+
+
 def test_types_of_agents_by_counts_and_by_shares() -> None:
     """Counts and shares give the same agents; types with fewer urgencies are padded; types are contiguous."""
     tables = [

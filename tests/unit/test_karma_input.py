@@ -246,7 +246,6 @@ def test_wrong_policies_are_refused() -> None:
 MEAN_FIELD = {
     "burnt": ({"overflow": "burn"}, "overflow: 'burn' loses karma in every step, .*; use 'surplus'"),
     "now and then": ({"redistribute_every": 5}, "redistribute_every: 5 makes populations .*; use 1"),
-    "odd": ({"agents": 101, "idle": "random"}, "agents: 101 leave one idle in every step, .* even number"),
 }
 
 

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.method import GENERATORS, BaseLearner, generator_from_array, generator_to_array
+from rivalry.core.method import (
+    GENERATORS,
+    PACE,
+    BaseLearner,
+    generator_from_array,
+    generator_to_array,
+    run_session,
+)
 from rivalry.core.results import Record
 
 
@@ -96,6 +103,65 @@ def test_a_resumed_run_equals_an_uninterrupted_one(learner: Any, game: Any) -> N
     assert whole.record.keys() == parts.record.keys()
     for name, (_, array) in whole.record.items():
         np.testing.assert_array_equal(array, parts.record[name][1])
+
+
+class Timed(BaseLearner):
+    """A learner whose calls take the seconds that ``cost(call, steps)`` gives, by a clock of its own."""
+
+    cost: Any = None
+    calls: Any = None  # the steps of every call
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> dict[str, np.ndarray]:
+        return {"clock": np.zeros(())}
+
+    def advance(self, world: Any, session: dict[str, np.ndarray], steps: int) -> int:
+        session["clock"] += self.cost(len(self.calls), steps)
+        self.calls.append(steps)
+        return steps
+
+    def read(self, world: Any, session: dict[str, np.ndarray]) -> Record:
+        return {}
+
+
+def calls_of(monkeypatch: pytest.MonkeyPatch, cost: Any, steps: int) -> tuple[list[int], float]:
+    """Return the steps of every call of a learner in a run with progress, and the seconds that it takes."""
+    learner = Timed(cost=cost, calls=[])
+    session = learner.begin(None, np.random.SeedSequence(0))
+    monkeypatch.setattr("rivalry.core.method.perf_counter", lambda: float(session["clock"]))
+    run_session(learner, None, session, steps, after=lambda done: False)
+    assert sum(learner.calls) == steps
+    return learner.calls, float(session["clock"])
+
+
+@pytest.mark.parametrize("fixed", [0.0, 0.2, 0.8, 5.0])
+@pytest.mark.parametrize("step", [1e-6, 6e-4, 0.01])
+def test_the_fixed_time_of_a_call_is_at_most_doubled_by_the_pace(
+    monkeypatch: pytest.MonkeyPatch, fixed: float, step: float
+) -> None:
+    """Steps in one call take ``fixed + steps * step``: all of a long run at most about twice as long."""
+    steps = int(60 / step)
+    calls, took = calls_of(monkeypatch, lambda _, n: fixed + n * step, steps)
+    begins = 2 * 20 * fixed  # the pace is found in 20 doublings
+    assert took < 2.2 * steps * step + begins + 5 * fixed
+    assert max(n * step for n in calls) < 4 * max(PACE, fixed)
+
+
+@pytest.mark.parametrize("compiling", [0.0, 8.0])
+@pytest.mark.parametrize("step", [0.2, 1.0, 10.0])
+def test_long_steps_are_taken_one_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, compiling: float, step: float
+) -> None:
+    """Time to compile in the first call is not taken for the time of a step, nor for that of a call."""
+    calls, _ = calls_of(monkeypatch, lambda call, n: compiling * (call == 0) + n * step, 30)
+    assert max(calls) <= 4
+    assert calls[-15:] == [1] * 15
+
+
+def test_the_pace_follows_the_load_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps that take ten times as long from some call on are taken a tenth at a time, with the same pace."""
+    calls, _ = calls_of(monkeypatch, lambda call, n: 0.001 * n * (10 if call > 20 else 1), 20_000)
+    assert calls[19] == pytest.approx(PACE / 0.001, rel=0.05)
+    assert calls[-2] == pytest.approx(PACE / 0.01, rel=0.05)
 
 
 @pytest.mark.parametrize("kind", GENERATORS)

@@ -135,8 +135,24 @@ def _fitting(entry: Any) -> list[str]:
 def _study_words(one: study.Study) -> str:
     """Return the file of a study after a summary in comments: all of it is TOML."""
     said = [repr(one), *(f"  {name}: {part!r}".replace("\n", "\n    ") for name, part in one.parts().items())]
-    comments = [f"# {line}" for text in said for line in text.splitlines()]
+    said += _full_run_words(one)
+    comments = [f"# {line}".rstrip() for text in said for line in text.splitlines()]
     return "\n".join([*comments, "", one.text.rstrip()]).rstrip()
+
+
+def _full_run_words(one: study.Study) -> list[str]:
+    """Return our values from the stored full run of a bundled study; none for other studies."""
+    from rivalry.cli.summary import reference_table
+    from rivalry.lab.report.full_runs import full_run
+
+    bundled = study.studies().get(one.name)
+    full = full_run(one.name) if bundled and bundled.read_text(encoding="utf-8") == one.text else None
+    if full is None:
+        return []
+    resolved = one.resolved()
+    rows = [judged.row for judged in full.judged(resolved)]
+    head = f"The {full.about()}: {full.tally(resolved)}"
+    return [head, reference_table(rows, parts=False)] if rows else [head]
 
 
 def _parameter_table(parameters: list[study.Parameter]) -> str:

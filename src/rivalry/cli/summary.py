@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -42,7 +42,11 @@ def text(run: Run, findings: Mapping[str, Findings], report: Path) -> str:
     for name, part in parts.items():
         lines += _results(name, part, findings[name])
     expectations = [judged.row for own in findings.values() for judged in own.judged]
-    lines += [*references(expectations, parts=len(findings) > 1), *claims(findings)]
+    lines += [
+        *references(expectations, parts=len(findings) > 1),
+        *full_runs(parts.values()),
+        *claims(findings),
+    ]
     # over all parts: a warning of several parts is one line
     rows = warnings_of([notes for part in parts.values() for notes in part.warnings().values()])
     lines += [f"warning: {line}" for line in warning_lines(rows)]
@@ -123,13 +127,9 @@ def references(rows: Sequence[Mapping[str, Any]], *, parts: bool) -> list[str]:
         return []
     words = ("published_verdict", "expected_verdict")
     compared = [row for row in rows if any(row[key] not in (None, NOT_COMPARED) for key in words)]
-    head = ["quantity", "ours", "published", "verdict", "expected", "verdict", "certificate"]
     lines = [f"reference values: {tally(rows)}"]
     if compared:
-        columns = list(zip(head, *(_reference(row, parts) for row in compared), strict=True))
-        used = [column for column in columns if any(entry is not None for entry in column[1:])]
-        names, *entries = zip(*used, strict=True)
-        lines += ["", output.table(names, entries), ""]
+        lines += ["", reference_table(compared, parts=parts), ""]
     for row in compared:
         if row["published_verdict"] == "differs":
             why = row["why"] or "the study gives no explanation"
@@ -137,6 +137,26 @@ def references(rows: Sequence[Mapping[str, Any]], *, parts: bool) -> list[str]:
     reasons = [str(row["reason"]) for row in rows if row not in compared]
     counted = [f"{reasons.count(reason)} ({reason})" for reason in dict.fromkeys(reasons)]
     return lines + [f"not compared: {', '.join(counted)}"] * bool(counted)
+
+
+def reference_table(rows: Sequence[Mapping[str, Any]], *, parts: bool) -> str:
+    """Return our values beside published and independent ones as a table, without empty columns."""
+    head = ["quantity", "ours", "published", "verdict", "expected", "verdict", "certificate"]
+    columns = list(zip(head, *(_reference(row, parts) for row in rows), strict=True))
+    used = [column for column in columns if any(entry is not None for entry in column[1:])]
+    names, *entries = zip(*used, strict=True)
+    return output.table(names, entries)
+
+
+def full_runs(parts: Iterable[Run]) -> list[str]:
+    """Return the verdicts of the stored full runs of studies, where these runs are others."""
+    from rivalry.lab.report.full_runs import full_run_of
+
+    found = [(known, run.name) for run in parts if (known := full_run_of(run)) is not None]
+    return [
+        f"{full.about()}: {full.tally(study)}; `rivalry show {name}` lists it"
+        for (full, study), name in found
+    ]
 
 
 def _reference(row: Mapping[str, Any], parts: bool) -> list[Any]:

@@ -338,18 +338,44 @@ def run_session(
     tuple of int and bool
         The steps done, and whether the learner finished by itself.
     """
-    # the time of a step is unknown before the first
-    chunk, finished, stopped = 1 if after else steps, False, False
+    pace, finished, stopped = _Pace(), False, False
     while done < steps and not finished and not stopped:
         began = perf_counter()
-        taken = learner.advance(world, session, min(chunk, steps - done))
+        taken = learner.advance(world, session, min(pace.chunk, steps - done) if after else steps - done)
         took = perf_counter() - began
         finished = taken == 0
         done += taken
         if after is not None:
-            chunk = max(1, min(int(chunk * min(8.0, PACE / max(took, 1e-9))), 2**40))
+            pace.follow(took)
             stopped = after(done)
     return done, finished
+
+
+class _Pace:
+    """Number of steps per call, such that a call takes `PACE` seconds and what it takes without any step.
+
+    Where a call without steps takes longer than `PACE`, the steps take as long as it, so that no run takes
+    more than about twice as long as in one call.
+    """
+
+    def __init__(self) -> None:
+        self.chunk = 1
+        self.fixed = 0.0  # estimated seconds of a call without steps
+        self.before: tuple[int, float] | None = None  # steps and seconds of the last call of another size
+
+    def follow(self, took: float) -> None:
+        """Choose the steps of the next call by the seconds of the last."""
+        steps, known = self.chunk, self.before
+        if known is None or not steps / 2 < known[0] < steps * 2:  # closer sizes tell only noise
+            if known is not None:
+                per_step = max((took - known[1]) / (steps - known[0]), 0.0)
+                self.fixed = max(took - steps * per_step, 0.0)
+            self.before = steps, took
+        wanted = max(PACE, self.fixed) / max(took - self.fixed, 1e-9)
+        # twice only where calls are long: that they take no longer with more steps may be chance
+        chunk = int(steps * min(wanted, 8.0 if took < PACE else 2.0))
+        # from one size alone the time of a step is unknown, so the second differs from the first
+        self.chunk = min(max(chunk, 2 if known is None else 1), 2**40)
 
 
 def read_session(learner: BaseLearner, world: Any, session: Any, finished: bool) -> Record:

@@ -78,7 +78,7 @@ def world(game: KarmaEconomy) -> Economy:
         tax=np.array(game.tax),
         every=game.every,
         award=BIDS,
-        idle=game.idle,
+        idle=int(game.idle > 0),
         signal=np.array(game.signal, dtype=np.int64),
     )
 

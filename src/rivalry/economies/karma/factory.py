@@ -158,7 +158,7 @@ def karma(
         own_bid=bool(np.all(table == charge_of("PBP", None, None, max_karma))),
         agents=count,
         every=whole_number("redistribute_every", redistribute_every, 1),
-        idle=int(idle == "random"),
+        idle=1 / count if count % 2 == 1 else 0.0,
     )
 
 

@@ -133,7 +133,7 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
     private_names: tuple[tuple[str, ...], ...] = eqx.field(static=True)  # [type private], or none
     agents: int = eqx.field(static=True)  # number of agents, where they are finitely many
     every: int = eqx.field(static=True)  # steps between redistributions
-    idle: int = eqx.field(static=True)  # 1: with an odd number of agents a random one is idle in each step
+    idle: float = eqx.field(static=True)  # share of agents that meet nobody in a step: 1/agents if odd
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         who = count_text(self.agents, "agent") if self.agents else "a continuum of agents"
@@ -169,7 +169,7 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
     def continuum(self) -> KarmaEconomy:
         """Return the economy without what describes finitely many agents only."""
         unseen = np.zeros((0, 0), dtype=np.int64)
-        return replace(self, agents=0, initial=self.initial[:0], idle=0, signal=unseen)
+        return replace(self, agents=0, initial=self.initial[:0], signal=unseen)
 
     def environment(self, mu: Distribution, pi: Policy) -> Around:
         """Return the rivals' bids and the level at which the population absorbs the surplus of this step.
@@ -200,7 +200,8 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
 
     def reward(self, around: Around) -> Policy:
         """Return minus the urgency times the probability of losing, ``[state action]``."""
-        lost = (1 - self.win_probabilities(around).win)[self.tie_classes()]  # [type private bid]
+        met = 1 - self.idle
+        lost = met * (1 - self.win_probabilities(around).win)[self.tie_classes()]  # [type private bid]
         cost = jnp.broadcast_to((self.stakes[:, :, None] * lost)[:, :, None, :], (*self.shape, self.most + 1))
         return -cost.reshape(-1, self.most + 1)
 
@@ -220,11 +221,15 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
     # analyses
 
     def win_probabilities(self, around: Around) -> transitions.WinProbabilities:
-        """Return the probabilities of winning and of ties of every bid, ``[class bid]``."""
+        """Return the probabilities of winning and of ties of bids that meet another, ``[class bid]``."""
         return transitions.win_probabilities(self._bids(around), *self._ties())
 
     def outcomes(self, around: Around) -> transitions.Outcomes:
         """Return the payments at every bid; as tails of sums where the winner pays its own bid."""
+        met = self._outcomes_of_meeting(around)
+        return transitions.WithIdle(met, self.idle) if self.idle else met
+
+    def _outcomes_of_meeting(self, around: Around) -> transitions.OwnBid | transitions.ByTable:
         bids, chances, to_peer = (
             self._bids(around),
             self.win_probabilities(around),

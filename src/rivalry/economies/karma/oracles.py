@@ -61,11 +61,9 @@ def _(game: KarmaEconomy) -> Int[np.ndarray, "state"]:
 @populations.mean_field_refusal.register(KarmaEconomy)
 def _(game: KarmaEconomy) -> str:
     every = f"redistribute_every: {game.every} makes populations that return only so many steps later"
-    idle = f"agents: {game.agents} leave one idle in every step, and of a continuum everybody meets somebody"
     for refused, why in (
         (game.overflow == BURN, f"{NOT_STATIONARY}; use 'surplus'"),
         (game.every > 1, f"{every}; use 1"),
-        (game.agents % 2 == 1, f"{idle}; use an even number"),
         (game.signal.size > 0, f"{PEERS_SEEN}; use 'none'"),
     ):
         if refused:
@@ -155,7 +153,7 @@ def _metrics(game: KarmaEconomy, around: Around, mu: Distribution, pi: Policy) -
         "efficiency": game.share @ efficiency,
         "type_efficiency": efficiency,
         "mean_karma": (karma * levels).sum(axis=(1, 2)) / game.share,
-        "win_rate": (weights * won).sum(axis=(1, 2, 3)) / game.share,
+        "win_rate": (1 - game.idle) * (weights * won).sum(axis=(1, 2, 3)) / game.share,
         "level": around.level,
         "paid_to_society": flows.paid,
         "overflow": flows.overflow,

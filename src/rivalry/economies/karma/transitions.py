@@ -264,7 +264,29 @@ class ByTable(NamedTuple):
         return self.pays @ jnp.arange(self.pays.shape[-1])
 
 
-Outcomes = OwnBid | ByTable
+class WithIdle(NamedTuple):
+    """Outcomes where a share ``idle`` of agents, drawn at random, meets nobody: these keep their karma."""
+
+    met: OwnBid | ByTable
+    idle: float
+
+    def means(self, later: Float[Array, "row karma"], own: Array) -> Float[Array, "row karma bid"]:
+        """As in `OwnBid`."""
+        return (1 - self.idle) * self.met.means(later, own) + self.idle * later[:, :, None]
+
+    def distribution(
+        self, weights: Float[Array, "row karma bid"], own: Array
+    ) -> Float[Array, "row karma after"]:
+        """As in `OwnBid`."""
+        kept = _diagonal(weights.sum(axis=-1))
+        return (1 - self.idle) * self.met.distribution(weights, own) + self.idle * kept
+
+    def paid(self) -> Bids:
+        """As in `OwnBid`."""
+        return (1 - self.idle) * self.met.paid()
+
+
+Outcomes = OwnBid | ByTable | WithIdle
 
 
 def _expected_receipt(anybody: Array, chances: WinProbabilities, charge: Array, to_peer: bool) -> Array:

@@ -179,7 +179,7 @@ def probe(
     Returns
     -------
     won : array, [type private karma bid]
-        Number of trials that the agent won.
+        Number of trials in which the agent lost nothing: it won, or met nobody.
     transitions : array, [type private karma bid karma]
         Number of trials that led from one amount of karma to another.
     """
@@ -204,6 +204,8 @@ def _probe(economy, agents, trial, policy, choice, owner, none, steps, won, tran
         draws.words(agents.stream, buffers.words)
         match_agents(economy, agents, buffers)
         _choose(economy, agents, flat, index, owner, buffers, policy.shape[1], choice.shape[1])
+        # with an odd number the last of the order meets nobody
+        idle = agents.order[owner.shape[0] - 1] if owner.shape[0] % 2 == 1 else -1
         for i in range(owner.shape[0]):
             kind, z, k = economy.type_of[i], agents.private[i], agents.karma[i]
             for bid in range(k + 1):
@@ -211,7 +213,7 @@ def _probe(economy, agents, trial, policy, choice, owner, none, steps, won, tran
                 other.words[:], other.bids[:] = buffers.words, buffers.bids
                 other.bids[i] = bid
                 step(economy, trial, other, none)
-                won[kind, z, k, bid] += trial.wins[i] - agents.wins[i]
+                won[kind, z, k, bid] += trial.wins[i] - agents.wins[i] + (i == idle)
                 transitions[kind, z, k, bid, trial.karma[i]] += 1
         step(economy, agents, buffers, none)
 

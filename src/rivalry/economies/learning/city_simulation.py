@@ -66,24 +66,26 @@ class CitySimulation(FixedPolicies):
 
     def begin(self, world: Streets, stream: np.random.SeedSequence) -> Session:
         """Return the initial agents and the policy. Raises `ValueError` for an invalid policy."""
-        if self.bids:
-            policy_of_all(world.city, self.plays)
+        policy = self._rows(world.city)
         sums = kernels.city.tallies(world.city, each=self.bids)._asdict()
         agents = kernels.city.fresh(world.city, stream)._asdict()
-        return agents | {f"{SUMS}{name}": array for name, array in sums.items()}
+        return agents | {f"{SUMS}{name}": array for name, array in sums.items()} | {"policy": policy}
+
+    def pack(self, session: Session) -> Session:
+        """Return a session as arrays, without the policy: it is large and follows from the options."""
+        return {name: array for name, array in session.items() if name != "policy"}
 
     def advance(self, world: Streets, session: Session, steps: int) -> int:
         """Simulate the given number of steps."""
         city, kernel = world.city, kernels.city
         drivers, sums = parts(kernel.Drivers, session), parts(kernel.CityTallies, session, SUMS)
-        policy = np.zeros((0, 0, 0, kernel.stride(city)), dtype=np.float32)
-        if self.bids:
-            policy = kernels.city_learning.policy_rows(city, policy_of_all(city, self.plays))
+        if "policy" not in session:  # of a stored session
+            session["policy"] = self._rows(city)
         taken = 0
         for until, tallied in ((self.warm_up, kernel.no_tallies()), (self.length(world), sums)):
             part = min(steps - taken, until - int(drivers.clock[0]))
             if part > 0:
-                kernel.play(city, drivers, policy, tallied, part)
+                kernel.play(city, drivers, session["policy"], tallied, part)
                 taken += part
         check_balance(drivers.status)
         return taken
@@ -95,6 +97,12 @@ class CitySimulation(FixedPolicies):
         if self.bids and not refusal(world.city):
             found |= gains_record(world, gains(world, sums, policy_of_all(world.city, self.plays)))
         return found
+
+    def _rows(self, city: CityArrays) -> np.ndarray:
+        """Return the policy of all agents as the kernel takes it, of length 0 for a rule without bids."""
+        if not self.bids:
+            return np.zeros((0, 0, 0, kernels.city.stride(city)), dtype=np.float32)
+        return kernels.city_learning.policy_rows(city, policy_of_all(city, self.plays))
 
 
 def policy_of_all(city: CityArrays, plays: Any) -> np.ndarray:

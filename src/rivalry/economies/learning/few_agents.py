@@ -2,13 +2,15 @@
 
 Karma is conserved: the more one agent holds, the less the others hold. This matters with few agents and is
 negligible with many. With two agents an agent's karma determines its rival's, so each agent faces a Markov
-decision process that is known exactly. With up to `FEW` agents the process is estimated by trying every legal
-bid in simulated steps.
+decision process that is known exactly. With three it is known given one rival's karma, which the agent does
+not observe: payoffs are exact and gains bounded. With up to `FEW` agents the process is estimated by trying
+every legal bid in simulated steps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -28,6 +30,7 @@ LARGEST = 30_000_000  # maximum of entries of an exact decision process
 TIE = 1e-12  # gains below this part of the largest value do not replace an action
 ROUNDS = 200  # maximum of policy iterations
 DOUBLINGS = 60  # 2**60 steps of a chain
+SAME = 1e-15  # probabilities that change no more in a doubling of the steps have converged
 
 JOINT = "policy iteration in the decision process of one agent against the other's policy"
 TRIED = "policy iteration where every bid was tried in steps of play, valued in a second run"
@@ -58,9 +61,11 @@ class Decisions(NamedTuple):
         """
         power = 0.5 * (np.eye(len(self.first)) + self.chain(policy))
         for _ in range(DOUBLINGS):
-            power = power @ power
+            before, power = power, power @ power
             # otherwise rounding errors of row sums would double in every squaring
             power /= power.sum(axis=1, keepdims=True)
+            if np.abs(power - before).max() <= SAME:
+                break
         found: np.ndarray = self.first @ power
         return found
 
@@ -131,8 +136,8 @@ def evaluate_few_agents(
     """
     types, private, levels = crowd.shape
     targets = targets.reshape(len(targets), types, private * levels, levels)
-    if len(owner) == 2 and private**2 * levels**3 <= LARGEST:
-        return [_pair_gains(crowd, policies, owner, kinds, targets, paid) for paid in bonuses]
+    if len(owner) <= 3 and _entries(crowd.economy) <= LARGEST:
+        return [_joint_gains(crowd, policies, owner, kinds, targets, paid) for paid in bonuses]
     prior = [np.asarray(part) for part in _tables(crowd.game, env)]
     halves = []
     for number in range(2):
@@ -157,10 +162,10 @@ def _policy_values(process: Decisions, policy: np.ndarray, paid: Paid) -> np.nda
     return found
 
 
-# two agents: exact
+# two and three agents: exact payoffs
 
 
-def _pair_gains(
+def _joint_gains(
     crowd: Crowd,
     policies: np.ndarray,
     owner: np.ndarray,
@@ -168,11 +173,11 @@ def _pair_gains(
     targets: np.ndarray,  # [target type own bid]
     paid: Paid,
 ) -> AgentGains:
-    """Return gains of both agents, each against the other's policy; a common owner gets the mean."""
+    """Return gains of two or three agents against the others' policies; a common owner gets the mean."""
     legal, exact = _legal(crowd.shape), True
     found = []
-    for agent in range(2):
-        process, memory = against(crowd.economy, agent, policies[owner[1 - agent]])
+    for agent in range(len(owner)):
+        process, memory = against(crowd.economy, agent, policies[np.delete(owner, agent)])
         exact = exact and memory == 1
 
         def spread(policy: np.ndarray, memory: int = memory) -> np.ndarray:
@@ -183,7 +188,7 @@ def _pair_gains(
         top, best, slack = process.best(pi, spread(legal))
         # an agent that observes the hidden state gains at least as much: the bound holds with memory too
         bound = float(mu @ (top - values)) + slack
-        if memory > 1:  # a best response that ignores the rival's hidden private state
+        if memory > 1:  # a best response that ignores the hidden state
             best = spread(_average_over_memory(process, mu, memory).best(policies[owner[agent]], legal)[1])
             top = process.values(best)
         aims = targets[:, kinds[owner[agent]]]
@@ -196,110 +201,166 @@ def _pair_gains(
     return AgentGains(payoff, gain, most, gaps, "exact" if exact else "bounded", JOINT)
 
 
-def against(economy: Economy, agent: int, rival: np.ndarray) -> tuple[Decisions, int]:
-    """Return the decision process of one of two agents against a policy ``[own bid]`` of the other.
+def _entries(economy: Economy) -> int:
+    """Return the number of transitions in the decision process of one agent (`against`)."""
+    count, (_, private), levels = len(economy.type_of), economy.stakes.shape, economy.most + 1
+    hidden = 1 if all(map(_independent, _chains(economy))) else private ** (count - 1)
+    return int((private * levels ** (count - 1) * hidden) ** 2 * levels)
 
-    A state is (private state, karma, memory), row-major. Where the rival's private states are drawn
-    independently in every step, memory has one value; otherwise memory is the rival's private state, which
-    the agent does not observe. The second value returned is the number of values of memory.
+
+def _chains(economy: Economy) -> np.ndarray:
+    found: np.ndarray = np.diff(economy.chain, axis=-1, prepend=0.0)
+    return found
+
+
+def _independent(chain: np.ndarray) -> bool:
+    return bool(np.all(chain == chain[0]))
+
+
+def against(economy: Economy, agent: int, rivals: np.ndarray) -> tuple[Decisions, int]:
+    """Return the decision process of one of two or three agents against policies ``[rival own bid]``.
+
+    A state is (private state, karma, memory), row-major. Memory is what the agent does not observe: of two
+    rivals the karma of the first, since all karma is conserved; and the rivals' private states, unless all
+    are drawn independently in every step. The second value returned is the number of values of memory. Of
+    three agents one, drawn at random, meets nobody.
     """
-    kind, other = int(economy.type_of[agent]), int(economy.type_of[1 - agent])
+    who = [agent, *(other for other in range(len(economy.type_of)) if other != agent)]
+    kinds = economy.type_of[who]
     private, levels = economy.stakes.shape[1], economy.most + 1
-    own_chain, chain = (np.diff(economy.chain[t], axis=-1, prepend=0.0) for t in (kind, other))
-    independent = bool(np.all(chain == chain[0]))
-    hidden, chain = (chain[:1], np.ones((1, 1))) if independent else (np.eye(private), chain)
-    rival_karma = economy.karma.sum() - np.arange(levels)  # held by the rival
-    real = (rival_karma >= 0) & (rival_karma < levels)
-    bids = rival.reshape(private, levels, levels)[:, np.where(real, rival_karma, 0)] * real[:, None]
-    bids = hidden[:, :, None, None] * bids  # [memory private karma bid]
-    bid, other_bid = np.arange(levels)[:, None], np.arange(levels)
-    ties = _ties(economy, agent, kind, other)  # [outcome private private]
-    moves = np.zeros((private, len(chain), levels, levels, levels))
-    lost = np.zeros((private, len(chain), levels, levels))
-    # -1, neither wins, happens only at ties: its last condition holds for no pair of bids
-    for outcome, clear in ((1, other_bid < bid), (0, other_bid > bid), (-1, other_bid < -bid - 1)):
-        # [private memory karma bid rival's bid]
-        weights = np.einsum("mykc,bc->mkbc", bids, clear.astype(float))[None]
-        weights = weights + np.einsum("zy,mykc,bc->zmkbc", ties[outcome], bids, np.eye(levels))
-        lost += weights.sum(axis=-1) * (outcome != 1)
-        for after, chance in _karma_after(economy, outcome):
-            place = (np.arange(levels)[:, None, None] * levels + bid) * levels + after
-            for z, m in np.ndindex(private, len(chain)):
-                mass = (weights[z, m] * chance).ravel()
-                moves[z, m] += np.bincount(place.ravel(), mass, levels**3).reshape((levels,) * 3)
-    # amounts that cannot occur, as the rival would hold less than 0 or more than all: absorbing, so that
+    chains, first = _chains(economy)[kinds], np.diff(economy.first, axis=-1, prepend=0.0)[kinds]
+    # [agent holding]: karma of all; a holding is a tuple of all amounts but the last
+    held = np.indices((levels,) * (len(who) - 1)).reshape(len(who) - 1, -1)
+    held = np.vstack([held, economy.karma.sum() - held.sum(axis=0)])
+    real = np.all((held >= 0) & (held < levels), axis=0)
+    independent = all(map(_independent, chains[1:]))
+    hidden, moved = np.ones((1, 1)), np.ones((1, 1))
+    given = []  # per rival [memory private]: its private state, given memory
+    for k, chain in enumerate(chains[1:]):
+        rest = private ** (len(rivals) - 1 - k)
+        eye = np.kron(np.ones((private**k, 1)), np.kron(np.eye(private), np.ones((rest, 1))))
+        given.append(chain[:1] if independent else eye)
+        if not independent:
+            hidden, moved = np.kron(hidden, first[1 + k][None]), np.kron(moved, chain)
+    # per rival [memory private holding bid]
+    bids = [
+        part[:, :, None, None]
+        * policy.reshape(private, levels, levels)[:, np.where(real, karma, 0)]
+        * real[:, None]
+        for part, policy, karma in zip(given, rivals, held[1:], strict=True)
+    ]
+    holdings, memory = held.shape[1], len(moved)
+    moves = np.zeros((private, memory, holdings, levels, holdings))
+    lost = np.zeros((private, memory, holdings, levels))
+    bid, other = np.arange(levels)[:, None], np.arange(levels)
+    pairs = list(combinations(range(len(who)), 2))
+    for one, two in pairs:
+        ties = _ties(economy, who[one], who[two])  # [outcome private private]
+        # -1, neither wins, happens only at ties: its last condition holds for no pair of bids
+        for outcome, clear in ((1, other < bid), (0, other > bid), (-1, other < -bid - 1)):
+            decided = clear + ties[outcome][:, :, None, None] * np.eye(levels)  # [private private bid bid]
+            if not decided.any():
+                continue
+            if one == 0:
+                weights = np.einsum("zybc,mygc->zmgbc", decided, bids[two - 1]) / len(pairs)
+                lost += weights.sum(axis=-1) * (outcome != 1)
+            else:  # the agent is idle, and its own private state and bid matter to nobody
+                both = np.einsum("xybc,mxgb,mygc->mgbc", decided, bids[0], bids[1]) / len(pairs)
+                weights = np.broadcast_to(both, (private, *both.shape))
+            for after, chance in _karma_after(economy, held, one, two, outcome):
+                place = np.ravel_multi_index(tuple(after[:-1]), (levels,) * (len(who) - 1))
+                _add(moves, weights * chance, place, own=one == 0)
+    # amounts that cannot occur, as a rival would hold less than 0 or more than all: absorbing, so that
     # the linear system for the values stays regular
     stay = np.flatnonzero(~real)
     moves[:, :, stay, :, stay] = 1.0
-    full = np.einsum("zmkbl,zy,mn->zkmbyln", moves, own_chain, chain)
-    size = private * levels * len(chain)
-    start = np.zeros((private, levels, len(chain)))
-    first, hidden_first = (np.diff(economy.first[t], prepend=0.0) for t in (kind, other))
-    start[:, economy.karma[agent]] = np.outer(first, [1.0] if independent else hidden_first)
-    reward = -economy.stakes[kind][:, None, None, None] * lost.transpose(0, 2, 1, 3)
+    full = np.einsum("zmgbh,zy,mn->zgmbyhn", moves, chains[0], moved)
+    size = private * holdings * memory
+    start = np.zeros((private, holdings, memory))
+    now = np.ravel_multi_index(tuple(economy.karma[who][:-1]), (levels,) * (len(who) - 1))
+    start[:, now] = np.outer(first[0], hidden)
+    reward = -economy.stakes[kinds[0]][:, None, None, None] * lost.transpose(0, 2, 1, 3)
     reward[:, stay] = 0.0
-    discount = float(economy.discount[kind])
+    discount = float(economy.discount[kinds[0]])
     shaped = reward.reshape(size, levels), full.reshape(size, levels, size)
-    return Decisions(*shaped, discount, start.ravel()), len(chain)
+    return Decisions(*shaped, discount, start.ravel()), size // (private * levels)
 
 
-def _ties(economy: Economy, agent: int, kind: int, other: int) -> dict[int, np.ndarray]:
-    """Return probabilities ``[own private, rival's private]`` that ties win (1), lose (0) or neither (-1)."""
-    own, rival = economy.stakes[kind][:, None], economy.stakes[other]
+def _add(moves: np.ndarray, mass: np.ndarray, place: np.ndarray, *, own: bool) -> None:
+    """Add ``mass [private memory holding bid bid]`` to ``moves [private memory holding bid holding]``.
+
+    ``place`` is the holding after a meeting; the first bid is the agent's own, unless it is idle (``own``).
+    """
+    holdings, levels = moves.shape[2:4]
+    bid = np.arange(levels)[:, None] if own else 0
+    width = levels if own else 1
+    where = (np.arange(holdings)[:, None, None] * width + bid) * holdings + place
+    for z, m in np.ndindex(moves.shape[:2]):
+        sums = np.bincount(where.ravel(), mass[z, m].ravel(), holdings * width * holdings)
+        moves[z, m] += sums.reshape(holdings, width, holdings)
+
+
+def _ties(economy: Economy, one: int, two: int) -> dict[int, np.ndarray]:
+    """Return probabilities ``[private private]`` that ``one`` wins a tie with ``two``, loses, or neither."""
+    own, rival = (economy.stakes[economy.type_of[who]] for who in (one, two))
     won = np.zeros((own.size, rival.size))
     if economy.tie == COIN:
         won += 0.5
     elif economy.tie == LOWEST_INDEX:
-        won += float(agent == 0)
+        won += float(one < two)
     elif economy.tie == HIGHEST_STAKE:
-        won = 0.5 * (1 + np.sign(own - rival))
+        won = 0.5 * (1 + np.sign(own[:, None] - rival))
     decided = economy.tie in (COIN, LOWEST_INDEX, HIGHEST_STAKE)
     return {1: won, 0: decided * (1 - won), -1: np.full(won.shape, float(not decided))}
 
 
-def _karma_after(economy: Economy, outcome: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield own karma after payment, tax and redistribution, with its probability.
+def _karma_after(
+    economy: Economy, held: np.ndarray, one: int, two: int, outcome: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield karma ``[agent holding bid bid]`` after payment, tax and redistribution, with its probability.
 
-    Both arrays are ``[karma, own bid, rival's bid]``; impossible entries hold arbitrary legal values.
+    ``one`` and ``two`` meet, and the bids are theirs; impossible entries hold arbitrary legal values.
     """
     most, levels = economy.most, economy.most + 1
-    own, bid, other = np.indices((levels, levels, levels))
-    rival = np.clip(economy.karma.sum() - own, 0, most)
-    bid, other = np.minimum(bid, own), np.minimum(other, rival)
+    after = np.broadcast_to(np.clip(held, 0, most)[:, :, None, None], (*held.shape, levels, levels)).copy()
+    bid, other = np.arange(levels)[:, None], np.arange(levels)
+    bid, other = np.minimum(bid, after[one]), np.minimum(other, after[two])
     price = economy.charge[bid, other] if outcome == 1 else economy.charge[other, bid] * (outcome == 0)
-    payer, payee = (own, rival) if outcome == 1 else (rival, own)
+    payer, payee = (one, two) if outcome == 1 else (two, one)
     if economy.receiver == PEER:
-        price = np.minimum(price, most - payee) if economy.overflow == ROOM else price
-        pool = np.maximum(payee + price - most, 0)
-        payee = payee + price - pool
+        price = np.minimum(price, most - after[payee]) if economy.overflow == ROOM else price
+        pool = np.maximum(after[payee] + price - most, 0)
+        after[payee] += price - pool
     else:
         pool = price
-    payer = payer - price
-    own, rival = (payer, payee) if outcome == 1 else (payee, payer)
+    after[payer] -= price
     whole = np.floor(economy.tax).astype(int)
-    for mine, its in np.ndindex(2, 2):
-        chance = np.ones(own.shape)
-        # a tax with a fraction is rounded up or down, independently for both agents
-        for karma, more in ((own, mine), (rival, its)):
-            part = (economy.tax - whole)[karma]
-            chance = chance * (part if more else 1 - part)
+    for more in np.ndindex((2,) * len(held)):
+        # a tax with a fraction is rounded up or down, independently for all agents
+        part = (economy.tax - whole)[after]
+        chance = np.prod([p if up else 1 - p for p, up in zip(part, more, strict=True)], axis=0)
         if chance.any():
-            due, dues = np.minimum(whole[own] + mine, own), np.minimum(whole[rival] + its, rival)
-            yield from _divisions(own - due, rival - dues, pool + due + dues, chance, most)
+            due = np.minimum(whole[after] + np.reshape(more, (-1, 1, 1, 1)), after)
+            yield from _divisions(after - due, pool + due.sum(axis=0), chance, most)
 
 
 def _divisions(
-    own: np.ndarray, rival: np.ndarray, pool: np.ndarray, chance: np.ndarray, most: int
+    karma: np.ndarray, pool: np.ndarray, chance: np.ndarray, most: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield divisions of a surplus between two: equal integer parts, then the last unit to one with room."""
-    while True:
-        gain, gains = (np.minimum(pool // 2, most - karma) for karma in (own, rival))
-        if not (gain + gains).any():
-            break
-        own, rival, pool = own + gain, rival + gains, pool - gain - gains
-    more = chance * (pool > 0) * (own < most) * np.where(rival < most, 0.5, 1.0)
-    yield own, chance - more
-    yield np.minimum(own + 1, most), more
+    """Yield divisions of a surplus: equal integer parts, then single units to random agents with room."""
+    while (gain := np.minimum(pool // len(karma), most - karma)).any():
+        karma, pool = karma + gain, pool - gain.sum(axis=0)
+    room = karma < most
+    units = np.minimum(pool, room.sum(axis=0))
+    if not (units * chance).any():
+        yield karma, chance
+        return
+    # every set of as many agents with room as there are units is as likely
+    sets = [np.reshape(lucky, (-1, 1, 1, 1)) for lucky in np.ndindex((2,) * len(karma))]
+    fits = [np.all(lucky <= room, axis=0) & (lucky.sum() == units) for lucky in sets]
+    for lucky, fit in zip(sets, fits, strict=True):
+        if (part := chance * fit / np.sum(fits, axis=0)).any():
+            yield from _divisions(np.minimum(karma + lucky, most), pool - units * fit, part, most)
 
 
 def _average_over_memory(process: Decisions, mu: np.ndarray, memory: int) -> Decisions:

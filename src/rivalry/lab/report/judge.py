@@ -69,20 +69,26 @@ def judge(study: Mapping[str, Any], data: Dataset, name: str | None = None) -> l
         value, claim, why = _ours(study, {**row, "at": at}, data)
         if not reason and is_reduced(study) and not row.get("quick"):
             reason = REDUCED
-        reason = reason or why
-        published, why_not = _verdict(row.get("published"), row.get("published_tolerance"), value)
-        expected, why_not_either = _verdict(row.get("expected"), row.get("tolerance"), value)
-        if row.get("within") is not None:
-            expected, why_not_either = _within(row["within"], value)
-        verdicts = [verdict and NOT_COMPARED if reason else verdict for verdict in (published, expected)]
-        known = row | {"study": called, "at": dict(row.get("at", {})), "ours": value, "certificate": claim}
-        known |= dict(zip(("published_verdict", "expected_verdict"), verdicts, strict=True))
-        known["reason"] = reason or why_not or why_not_either
-        judged = {key: known.get(key) for key in COLUMNS}
-        for key in ("published_tolerance_reason", "locator", "why", "reason"):
-            judged[key] = judged[key] or None  # no text is null for scripts
-        found.append(JudgedExpectation(judged, row.get("note", "")))
+        found.append(compare(row | {"study": called}, value, claim, reason or why))
     return found
+
+
+def compare(
+    row: Mapping[str, Any], value: bool | float | str | None, claim: str | None, reason: str | None
+) -> JudgedExpectation:
+    """Compare our value with the references of an ``[[expect]]`` entry, unless there is a reason not to."""
+    published, why_not = _verdict(row.get("published"), row.get("published_tolerance"), value)
+    expected, why_not_either = _verdict(row.get("expected"), row.get("tolerance"), value)
+    if row.get("within") is not None:
+        expected, why_not_either = _within(row["within"], value)
+    verdicts = [verdict and NOT_COMPARED if reason else verdict for verdict in (published, expected)]
+    known = {**row, "at": dict(row.get("at", {})), "ours": value, "certificate": claim}
+    known |= dict(zip(("published_verdict", "expected_verdict"), verdicts, strict=True))
+    known["reason"] = reason or why_not or why_not_either
+    judged = {key: known.get(key) for key in COLUMNS}
+    for key in ("published_tolerance_reason", "locator", "why", "reason"):
+        judged[key] = judged[key] or None  # no text is null for scripts
+    return JudgedExpectation(judged, row.get("note", ""))
 
 
 def tally(rows: Sequence[Mapping[str, Any]]) -> str:

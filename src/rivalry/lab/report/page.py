@@ -20,6 +20,7 @@ from rivalry.lab.report.answers import AnswerTable, answer_table
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.figures import draw, inline
 from rivalry.lab.report.findings import Findings
+from rivalry.lab.report.full_runs import full_run_of
 from rivalry.lab.report.judge import JudgedCell, tally, unproved
 from rivalry.lab.report.living import figures_of_parts
 from rivalry.lab.report.sentences import headline, sentences
@@ -161,6 +162,7 @@ def _section(name: str, run: Run, figures: Path, prefix: str, findings: Findings
         "sentences": [(method, [typeset(line) for line in own]) for method, own in sentences(study, found)],
         "headline": typeset(headline(study, found)),
         "judged": judged,
+        "full_run": _full_run(run),
         "tally": tally([one.row for one in judged]),
         "changed": differences(study),
         "reduced": is_reduced(study),
@@ -184,6 +186,14 @@ def _section(name: str, run: Run, figures: Path, prefix: str, findings: Findings
         "edited": run.text_fault.removeprefix(f"{run.folder}{os.sep}"),
         "text": json.dumps(study, indent=1) if run.text is None else run.text,
     }
+
+
+def _full_run(run: Run) -> dict[str, Any] | None:
+    """Return the stored full run of the study of another run: its description, verdicts and values."""
+    if (known := full_run_of(run)) is None:
+        return None
+    full, study = known
+    return {"about": full.about(), "tally": full.tally(study), "judged": full.judged(study)}
 
 
 def _left_out(table: AnswerTable | None) -> str:
