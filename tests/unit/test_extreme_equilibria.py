@@ -89,7 +89,10 @@ def wide_game(seed: int, largest: int = 3) -> np.ndarray:
     if seed % 4 == 0:
         return rng.choice([0.0, 1.0, 2.0, 3.0, -1e13], size=shape)
     if seed % 4 == 1:
-        return np.round(rng.normal(size=shape), 1) * 10.0 ** rng.integers(0, 14, size=shape)
+        scaled = np.round(rng.normal(size=shape), 1) * 10.0 ** rng.integers(0, 14, size=shape)
+        return np.vectorize(lambda payoff: float(f"{payoff:.12g}"))(
+            scaled
+        )  # products are not always decimals
     if seed % 4 == 2:
         return np.ldexp(rng.integers(1, 2**53, size=shape).astype(float), rng.integers(-70, -30, size=shape))
     table = rng.integers(-2, 3, size=shape).astype(float)

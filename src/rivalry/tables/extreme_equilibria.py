@@ -313,7 +313,7 @@ def _by_kernel(polytope: _Polytope, most: int) -> tuple[np.ndarray, np.ndarray]:
         hard: set[int] = set()
         for root in roots:
             bases, more = vertices.explore(arrays, _words(root, width), bases, most + 1)
-            _refuse(int(bases.count[0]), most)
+            _refuse(int(bases.filled[0]), most)
             hard.update(map(_whole_number, more))
         roots = []
         for basis in sorted(hard):

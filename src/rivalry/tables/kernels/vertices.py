@@ -50,7 +50,7 @@ class Bases(NamedTuple):
 
     free: np.ndarray  # [slot word], uint64; 0 for an empty slot
     zero: np.ndarray  # [slot word], uint64
-    count: np.ndarray  # [1], int64
+    filled: np.ndarray  # [1], int64
 
 
 @njit(cache=True, nogil=True, _nrt=False)
@@ -79,10 +79,10 @@ def insert(bases, free, zero):  # type: ignore[no-untyped-def]
     for word in range(free.shape[0]):
         if bases.free[slot, word] != 0:
             return bases, False
-    if 4 * bases.count[0] >= 3 * bases.free.shape[0]:
+    if 4 * bases.filled[0] >= 3 * bases.free.shape[0]:
         old = bases
         shape = (2 * old.free.shape[0], old.free.shape[1])
-        bases = Bases(np.zeros(shape, dtype=np.uint64), np.zeros(shape, dtype=np.uint64), old.count)
+        bases = Bases(np.zeros(shape, dtype=np.uint64), np.zeros(shape, dtype=np.uint64), old.filled)
         for k in range(old.free.shape[0]):
             place = _slot(bases.free, old.free[k])  # for an empty slot, an empty one
             for word in range(free.shape[0]):
@@ -90,7 +90,7 @@ def insert(bases, free, zero):  # type: ignore[no-untyped-def]
         slot = _slot(bases.free, free)
     for word in range(free.shape[0]):
         bases.free[slot, word], bases.zero[slot, word] = free[word], zero[word]
-    bases.count[0] += 1
+    bases.filled[0] += 1
     return bases, True
 
 
@@ -123,7 +123,7 @@ def explore(polytope, root, bases, most):  # type: ignore[no-untyped-def]
         if not sound:
             hard, count = _append(hard, count, key)
             entering = variables
-        while entering < variables and bases.count[0] < most:
+        while entering < variables and bases.filled[0] < most:
             if place[entering] < 0:
                 entering += 1
                 continue
@@ -156,7 +156,7 @@ def explore(polytope, root, bases, most):  # type: ignore[no-untyped-def]
             entering = entering + 1 if sound else variables
         if moved:
             continue
-        if depth == 0 or bases.count[0] >= most:
+        if depth == 0 or bases.filled[0] >= most:
             return bases, hard[:count]
         depth -= 1
         entering, leaving = int(path[depth, 0]), int(path[depth, 1])
