@@ -22,6 +22,7 @@ Theory 42, 2010.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache, reduce
 from math import gcd, lcm
@@ -51,7 +52,7 @@ class ExtremeEquilibria(NamedTuple):
     second: list[tuple[Fraction, ...]]  # of player 1
     pairs: np.ndarray  # [equilibrium 2]: indices into ``first`` and ``second``
     component: np.ndarray  # [equilibrium]: the connected component of the set of equilibria, from 0 on
-    degenerate: bool  # whether some strategy has more pure best responses than actions played
+    degenerate: bool  # whether a strategy of undominated actions has more pure best responses than actions
 
 
 def equal_within(payoffs: np.ndarray) -> np.ndarray:
@@ -117,6 +118,24 @@ def _fractions(values: np.ndarray) -> list[Fraction] | None:
     return None
 
 
+def undominated(tables: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the actions of every player that survive iterated strict dominance by pure actions.
+
+    >>> undominated([np.array([[3, 0], [5, 1]]), np.array([[3, 5], [0, 1]])])
+    [array([1]), array([1])]
+    """
+    ranks = [np.unique(table, return_inverse=True)[1].reshape(table.shape) for table in tables]
+    left: list[np.ndarray] = [np.arange(size) for size in tables[0].shape]
+    while True:
+        before = sum(map(len, left))
+        for player, rank in enumerate(ranks):
+            own = np.moveaxis(rank[np.ix_(*left)], player, 0).reshape(len(left[player]), -1)
+            worse = np.any(np.all(own[:, None] < own[None], axis=2), axis=1)
+            left[player] = left[player][~worse]
+        if sum(map(len, left)) == before:
+            return left
+
+
 def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES) -> ExtremeEquilibria:
     """Return all extreme equilibria of the two-player game ``tables [player action_0 action_1]``.
 
@@ -126,7 +145,10 @@ def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES) -> Extreme
     >>> len(found.pairs), int(found.component.max()) + 1, found.degenerate
     (2, 1, True)
     """
-    own, other = (_positive(whole_payoffs(table)) for table in tables)
+    whole = [whole_payoffs(table) for table in tables]
+    # strictly dominated actions, such as ruinous ones, are never played, and would cost floats their digits
+    left = undominated(whole)
+    own, other = (_positive(table[np.ix_(*left)]) for table in whole)
     rows, columns = own.shape
     # player 0's strategies x with B'x <= 1, and player 1's y with A y <= 1, in units of the best payoff;
     # labels are player 0's actions, then player 1's
@@ -136,10 +158,12 @@ def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES) -> Extreme
     found = [_vertices(polytope, most) for polytope in polytopes]
     pairs = _complementary(found[0].labels, found[1].labels, rows + columns)
     used = [sorted(set(pairs[:, side].tolist())) for side in (0, 1)]
-    strategies = [
-        [polytope.strategy(_whole_number(vertices.free[k]), _whole_number(vertices.labels[k])) for k in some]
-        for polytope, vertices, some in zip(polytopes, found, used, strict=True)
-    ]
+    strategies = []
+    for side, (polytope, vertices) in enumerate(zip(polytopes, found, strict=True)):
+        bases = [(_whole_number(vertices.free[k]), _whole_number(vertices.labels[k])) for k in used[side]]
+        known = [dict(zip(left[side].tolist(), polytope.strategy(*one), strict=True)) for one in bases]
+        every = range(whole[0].shape[side])
+        strategies.append([tuple(one.get(action, Fraction(0)) for action in every) for one in known])
     return ExtremeEquilibria(
         first=strategies[0],
         second=strategies[1],
@@ -151,7 +175,8 @@ def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES) -> Extreme
 
 def _positive(table: np.ndarray) -> np.ndarray:
     """Return payoffs shifted to be positive: from 1 to 2 in units of their range."""
-    return table + max(int(table.max()), 1)
+    low, high = int(table.min()), int(table.max())
+    return table + (max(high - low, 1) - low)
 
 
 class _Dictionary(NamedTuple):

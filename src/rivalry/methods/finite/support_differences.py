@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.tables.extreme_equilibria import whole_payoffs
+from rivalry.tables.extreme_equilibria import undominated, whole_payoffs
 
 EPS = float(np.finfo(float).eps)
 TINY = 1e-290  # more than any number that underflows
@@ -61,24 +61,10 @@ def differences(tables: np.ndarray) -> Differences:
         own = np.moveaxis(table, player, 0)
         # division of Python ints is correctly rounded, so signs and equality are kept
         gains.append(((own[:, None] - own[None]) / max(int(table.max()), 1)).astype(float))
-    left = _undominated(gains)
+    left = undominated(whole)
     every = product(*(range(1, len(own) + 1) for own in left))
     groups = sorted(every, key=lambda sizes: (sum(sizes), sizes))[1:]
     return Differences(tables, whole, gains, left, groups)
-
-
-def _undominated(gains: list[np.ndarray]) -> list[np.ndarray]:
-    """Return the actions of every player that survive iterated strict dominance by pure actions."""
-    left = [np.arange(len(gain)) for gain in gains]
-    while True:
-        before = sum(map(len, left))
-        for player, gain in enumerate(gains):
-            others = left[:player] + left[player + 1 :]
-            some = gain[np.ix_(left[player], left[player], *others)]
-            worse = some.reshape(*some.shape[:2], prod(some.shape[2:])).min(axis=2).max(axis=0) > 0
-            left[player] = left[player][~worse]
-        if sum(map(len, left)) == before:
-            return left
 
 
 class Supports(NamedTuple):
