@@ -108,7 +108,7 @@ def explore(polytope, root, bases, most):  # type: ignore[no-untyped-def]
     place = np.empty(variables, dtype=np.int64)  # [variable]: its column, or -1 - its row
     key, zero = root.copy(), np.zeros(words, dtype=np.uint64)
     small = min(rows, columns)
-    work = _Work(
+    work = _ProofArrays(
         np.empty((small, small)), np.empty((small, small)), np.empty(small, dtype=np.int64),
         np.empty(small, dtype=np.int64), np.empty(small), np.empty(small), np.empty(rows), np.empty(rows),
         np.empty(rows), np.empty(rows), np.empty((small, small + 1), dtype=np.int64),
@@ -185,7 +185,7 @@ def _append(rows, count, row):  # type: ignore[no-untyped-def]
     return rows, count + 1
 
 
-class _Work(NamedTuple):
+class _ProofArrays(NamedTuple):
     """Working memory of a proof."""
 
     matrix: np.ndarray  # M [tight row, positive z]
