@@ -13,6 +13,7 @@ import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Box
+from rivalry.methods.continuous.double_oracle import DoubleOracle
 from rivalry.methods.dynamics.best_response import BestResponse, nearest_best_response
 from tests.small_games import Linear, cournot, linear
 
@@ -87,7 +88,8 @@ def test_axes_without_effect_are_left_out_of_the_eigenvalues() -> None:
 
 @pytest.mark.slow
 def test_four_simultaneous_firms_cycle_between_two_outputs() -> None:
-    found = rv.solve(cournot(4), BestResponse(update="simultaneous"), [2.0, 2.0, 2.0, 2.0], tolerance=None)
+    with pytest.warns(UserWarning, match="repeat every 2 rounds: take update='sequential'"):
+        found = rv.solve(cournot(4), BestResponse(update="simultaneous"), [2.0] * 4, tolerance=None)
     assert found.status == "cycling"
     assert int(found.data.cycle_rounds) == 2
     rows = found.record["path"][1][-2:, :, 0]
@@ -96,11 +98,27 @@ def test_four_simultaneous_firms_cycle_between_two_outputs() -> None:
 
 def test_the_best_response_registered_for_the_game_is_used() -> None:
     game = rv.games.matrix("matching_pennies")
-    found = rv.solve(game, BestResponse(), [[1.0, 0.0], [0.0, 1.0]], tolerance=None)
+    with pytest.warns(UserWarning, match=r"repeat every 2 rounds: MixedEquilibria\(\) lists"):
+        found = rv.solve(game, BestResponse(), [[1.0, 0.0], [0.0, 1.0]], tolerance=None)
     assert found.status == "cycling"
     assert int(found.data.cycle_rounds) == 2
     agreed = rv.solve(rv.games.matrix("prisoners_dilemma"), BestResponse(), [[1.0, 0.0], [1.0, 0.0]])
     assert (agreed.status, agreed.claim) == ("converged", "equilibrium")
+
+
+@pytest.mark.slow
+def test_where_best_responses_cycle_the_method_named_finds_an_equilibrium() -> None:
+    """Matching pennies on intervals, x y + x^2/20 and -x y + y^2/20: both ends with probability 1/2."""
+    game = linear(np.array([[0.1, 1.0], [-1.0, 0.1]]), [0.0, 0.0], low=-1.0, high=1.0)
+    with pytest.warns(
+        UserWarning, match=r"DoubleOracle\(\) seeks a mixed equilibrium, in some 5 to 50 rounds"
+    ):
+        found = rv.solve(game, BestResponse(), [[1.0], [1.0]], tolerance=None)
+    assert found.status == "cycling"
+    mixed = rv.solve(game, DoubleOracle(), [[1.0], [1.0]])
+    assert mixed.status == "converged"
+    np.testing.assert_allclose(np.sort(mixed.data.action_grid.values[:, :, 0], axis=1), [[-1.0, 1.0]] * 2)
+    np.testing.assert_allclose(mixed.data.mixture.values, 0.5)
 
 
 @pytest.mark.slow

@@ -10,7 +10,9 @@ import pytest
 
 import rivalry as rv
 from rivalry.games.matrix import matrix
+from rivalry.methods.finite.finite_equilibria import FiniteEquilibria
 from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
+from rivalry.methods.finite.pure_equilibria import PureEquilibria
 from rivalry.tables.extreme_equilibria import TooMany, extreme_equilibria, whole_payoffs
 
 SHAPES = [(1, 3), (2, 2), (2, 4), (3, 2), (3, 3), (4, 2), (3, 4)]
@@ -38,24 +40,30 @@ def brute_vertices(payoffs: np.ndarray) -> set[Strategy]:
     size, others = payoffs.shape
     one, zero = Fraction(1), Fraction(0)
     limits = [[one if k == i else zero for k in range(size)] + [zero, zero] for i in range(size)]
-    limits += [[Fraction(int(p)) for p in payoffs[:, j]] + [-one, zero] for j in range(others)]
+    limits += [[Fraction(p) for p in payoffs[:, j].tolist()] + [-one, zero] for j in range(others)]
     found = set()
     for binding in combinations(range(size + others), size):
         point = solved([[one] * size + [zero, one]] + [limits[k] for k in binding])
         if point is None or min(point[:size]) < 0:
             continue
-        pays = [sum(x * int(p) for x, p in zip(point, payoffs[:, j], strict=False)) for j in range(others)]
+        pays = [sum(x * p for x, p in zip(point, limits[size + j], strict=False)) for j in range(others)]
+        pays = [pay + point[size] for pay in pays]
         if max(pays) <= point[size]:
             found.add(tuple(point[:size]))
     return found
 
 
 def is_equilibrium(table: np.ndarray, x: Strategy, y: Strategy) -> bool:
-    rows = [sum(int(a) * q for a, q in zip(row, y, strict=True)) for row in table[0]]
-    columns = [sum(int(b) * p for b, p in zip(column, x, strict=True)) for column in table[1].T]
+    rows = [sum(Fraction(a) * q for a, q in zip(row, y, strict=True)) for row in table[0].tolist()]
+    columns = [sum(Fraction(b) * p for b, p in zip(column, x, strict=True)) for column in table[1].T.tolist()]
     return all(r == max(rows) for r, p in zip(rows, x, strict=True) if p) and all(
         c == max(columns) for c, q in zip(columns, y, strict=True) if q
     )
+
+
+def brute(table: np.ndarray) -> set[tuple[Strategy, Strategy]]:
+    xs, ys = brute_vertices(table[1]), brute_vertices(table[0].T)
+    return {(x, y) for x in xs for y in ys if is_equilibrium(table, x, y)}
 
 
 def listed(table: np.ndarray) -> set[tuple[Strategy, Strategy]]:
@@ -71,9 +79,100 @@ def test_games_with_few_integer_payoffs_match_enumeration_of_all_bases(
     rng = np.random.default_rng([span, *shape])
     for _ in range(12):
         table = rng.integers(-span, span + 1, size=(2, *shape))
-        xs, ys = brute_vertices(table[1]), brute_vertices(table[0].T)
-        want = {(x, y) for x in xs for y in ys if is_equilibrium(table, x, y)}
-        assert listed(table) == want
+        assert listed(table) == brute(table)
+
+
+def wide_game(seed: int, largest: int = 3) -> np.ndarray:
+    """A game whose payoffs span up to 13 orders, half of them with ties and duplicates."""
+    rng = np.random.default_rng(seed)
+    shape = (2, *rng.integers(2, largest + 1, size=2))
+    if seed % 4 == 0:
+        return rng.choice([0.0, 1.0, 2.0, 3.0, -1e13], size=shape)
+    if seed % 4 == 1:
+        scaled = np.round(rng.normal(size=shape), 1) * 10.0 ** rng.integers(0, 14, size=shape)
+        return np.vectorize(lambda payoff: float(f"{payoff:.12g}"))(
+            scaled
+        )  # products are not always decimals
+    if seed % 4 == 2:
+        return np.ldexp(rng.integers(1, 2**53, size=shape).astype(float), rng.integers(-70, -30, size=shape))
+    table = rng.integers(-2, 3, size=shape).astype(float)
+    table[0, -1], table[1, :, 0] = table[0, 0], table[1, :, -1]
+    table[0, 0, 0] -= 10.0 ** rng.integers(0, 14)
+    return table
+
+
+def decimals(table: np.ndarray) -> np.ndarray:
+    """The decimals that floats print as; floats that print with more than 15 digits as they are."""
+    texts = [(p, repr(p)) for p in table.ravel().tolist()]
+    digits = [len(text.split("e")[0].strip("-0.").replace(".", "")) for _, text in texts]
+    read = [Fraction(t) if n <= 15 else Fraction(p) for (p, t), n in zip(texts, digits, strict=True)]
+    return np.array(read, dtype=object).reshape(table.shape)
+
+
+def test_payoffs_of_very_different_size_match_enumeration_of_all_bases() -> None:
+    for seed in range(24):
+        table = wide_game(seed)
+        assert listed(table) == brute(decimals(table))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("small", [0, 64])
+def test_300_wide_and_degenerate_games_match_enumeration_of_all_bases(
+    small: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rivalry.tables.extreme_equilibria.SMALL", small)
+    for seed in range(300):
+        table = wide_game(seed, 5)
+        assert listed(table) == brute(decimals(table))
+
+
+def test_a_forbidden_action_does_not_make_the_others_equal() -> None:
+    """A prisoner's dilemma whose third action is ruinous has one equilibrium; nobody cooperates."""
+    ruin = -1e13
+    first = [[3, 0, ruin], [5, 1, ruin], [2 * ruin] * 3]
+    game = matrix(payoffs=[first, np.transpose(first).tolist()])
+    for method in (MixedEquilibria(), PureEquilibria()):
+        assert rv.solve(game, method).record["equilibria"][1].tolist() == [[[0, 1, 0], [0, 1, 0]]]
+    solution = rv.solve(game, FiniteEquilibria())
+    assert solution.record["equilibria"][1].tolist() == [[[0, 1, 0], [0, 1, 0]]]
+    assert bool(solution.record["complete"][1])
+
+
+@pytest.mark.slow
+def test_bases_in_floating_point_are_those_in_integers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proofs that fail, zeros modulo primes and more than 64 labels included."""
+    rng = np.random.default_rng(3)
+    games = [rng.normal(size=(2, 7, 7)), rng.integers(0, 3, size=(2, 6, 6)).astype(float)]
+    games += [
+        np.zeros((2, 4, 4)),
+        np.stack([np.eye(6)] * 2),
+        rng.normal(size=(2, 2, 70)),
+        rng.integers(0, 2, (2, 70, 2)),
+    ]
+    for table in games + [wide_game(seed, 5) for seed in range(40)]:
+        found = []
+        for small in (0, 10_000):
+            monkeypatch.setattr("rivalry.tables.extreme_equilibria.SMALL", small)
+            found.append((listed(table), extreme_equilibria(table).degenerate))
+        assert found[0] == found[1]
+
+
+@pytest.mark.slow
+def test_coordination_on_10_actions_has_1023_equilibria() -> None:
+    """One per set of actions played."""
+    assert len(extreme_equilibria(np.stack([np.eye(10)] * 2)).pairs) == 1023
+
+
+def test_dominated_actions_have_probability_zero() -> None:
+    """Actions worse than another one by 1, or by 1e13, change nothing but the length of strategies."""
+    rng = np.random.default_rng(4)
+    for loss in (1.0, 1e13):
+        table = rng.integers(0, 4, size=(2, 3, 3)).astype(float)
+        wide = np.insert(np.insert(table, 1, table[:, 0], axis=1), 2, table[:, :, 0][:, [0, 0, 1, 2]], axis=2)
+        wide[0, 1] -= loss
+        wide[1, :, 2] -= loss
+        there = {((x[0], 0, *x[1:]), (*y[:2], 0, y[2])) for x, y in brute(table)}
+        assert listed(wide) == there
 
 
 def test_components_are_joined_by_convex_combinations() -> None:
@@ -110,7 +209,6 @@ def test_games_in_general_position_have_an_odd_number_without_regret(size: int) 
     found = extreme_equilibria(table)
     assert len(found.pairs) % 2 == 1
     assert not found.degenerate
-    assert not found.near_tie
     for one, other in found.pairs:
         x, y = (np.array(s, dtype=float) for s in (found.first[one], found.second[other]))
         assert max((table[0] @ y).max() - x @ table[0] @ y, (x @ table[1]).max() - x @ table[1] @ y) < 1e-12
@@ -124,7 +222,7 @@ def test_number_of_equilibria_of_a_12_by_12_game() -> None:
 
 def test_games_with_too_many_bases_are_refused() -> None:
     with pytest.raises(TooMany, match="a best-response polytope has more than 5 bases"):
-        extreme_equilibria(np.random.default_rng(0).normal(size=(2, 4, 4)), most=5)
+        extreme_equilibria(np.stack([np.eye(4)] * 2), most=5)
 
 
 @pytest.mark.parametrize(
@@ -148,17 +246,17 @@ def test_rounded_combinations_of_rows_are_ties() -> None:
     assert [(a + b) / 2 for a, b in zip(exact[0], exact[1], strict=True)] == exact[2]
     found = extreme_equilibria(np.array([rows, [[1, 0], [0, 1], [0.5, 0.5]]], dtype=float))
     assert found.degenerate
-    assert found.exact
 
 
-def test_a_tie_lost_to_rounding_makes_the_list_incomplete() -> None:
+def test_a_payoff_above_a_tie_by_more_than_rounding_is_no_tie() -> None:
+    """The list is that of the payoffs as they are stored."""
     first = np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]) * np.pi
     first[2] += [3e-13, 1e-13 * np.pi]
     table = np.stack([first, np.array([[1.0, 0.0], [0.0, 1.0], [0.5, np.sqrt(0.3)]])])
-    found = extreme_equilibria(table)
-    assert found.near_tie
+    assert listed(table) == brute(table)
+    assert not extreme_equilibria(table).degenerate
     solution = rv.solve(matrix(payoffs=table.tolist()), MixedEquilibria())
-    assert not bool(solution.record["complete"][1])
+    assert bool(solution.record["complete"][1])
 
 
 def test_conversion_of_payoffs_to_integers() -> None:
@@ -169,10 +267,37 @@ def test_conversion_of_payoffs_to_integers() -> None:
         [1e9 + 1, 1e9 + 2, 1e9 + 4],
         [1 / 3, 1, 0],
     ):
-        whole, exact = whole_payoffs(np.array(table))
-        assert exact
+        whole = whole_payoffs(np.array(table))
         steps = np.diff(np.array(table) - min(table))
         np.testing.assert_allclose(
             np.diff(whole.astype(float)) * steps[0], steps * float(whole[1] - whole[0])
         )
-    assert not whole_payoffs(np.array([0.1234567890123456, np.sqrt(2), np.pi])).exact
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        [0.1234567890123456, np.sqrt(2), np.pi],
+        [-1e13, 0.0, np.pi],
+        [0.3, 0.3 + 2.0**-40],
+        [2.0**53, 2.0**53 - 1, 1.0],
+        [1e300, 1e-300, np.pi],
+    ],
+)
+def test_other_payoffs_are_the_floats_stored(table: list[float]) -> None:
+    whole = whole_payoffs(np.array(table))
+    exact = [Fraction(p) for p in table]
+    one, other = np.argsort(table)[:2]
+    for p, n in zip(exact, whole, strict=True):
+        # decimals of 15 digits are within half a unit in the last place
+        unit = (exact[other] - exact[one]) / (whole[other] - whole[one])
+        assert abs((p - exact[one]) / unit - n) <= Fraction(max(n, 1), 2**52)
+
+
+def test_sums_of_decimals_are_decimals() -> None:
+    """0.1 + 0.2 and 0.3 are one unit in the last place apart, 1e-40 is no rounding of zero."""
+    assert (
+        whole_payoffs(np.array([0.1 + 0.2, 0.3, 0.1, np.pi]))[:2].tolist()
+        == [whole_payoffs(np.array([0.3, 0.1, np.pi]))[0]] * 2
+    )
+    assert len(set(whole_payoffs(np.array([0.0, 1e-40, 1.0, np.pi])).tolist())) == 4

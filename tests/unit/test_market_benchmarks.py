@@ -145,7 +145,8 @@ def test_sequential_best_responses_converge_for_any_number_of_firms() -> None:
 def test_simultaneous_best_responses_cycle_with_three_or_more_firms() -> None:
     """With three firms oscillations persist; with four they grow until the bounds are active."""
     for n in (3, 4):
-        found = respond(n, "simultaneous")
+        with pytest.warns(UserWarning, match="take update='sequential', or damping"):
+            found = respond(n, "simultaneous")
         assert found.status == "cycling"
         assert int(found.data.cycle_rounds) == 2
     assert respond(4, "simultaneous", damping=0.4).status == "converged"

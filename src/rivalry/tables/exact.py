@@ -100,8 +100,9 @@ def pure_equilibria(tables: np.ndarray) -> np.ndarray:
 def best_responses(tables: np.ndarray, player: int) -> np.ndarray:
     """Return whether the player's own action is a best response, for every joint action."""
     own = tables[player]
+    top = own.max(axis=player, keepdims=True)
     # payoffs that differ by rounding alone are ties: strict comparison would lose equilibria of scaled games
-    return np.asarray(own >= own.max(axis=player, keepdims=True) - equal_within(own))
+    return np.asarray(own >= top - equal_within(top))
 
 
 def largest_payoff(tabulated: Tabulated, *, most: int = MOST_JOINT) -> float:

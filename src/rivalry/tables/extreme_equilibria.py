@@ -3,8 +3,14 @@
 The equilibria of a bimatrix game form finitely many maximal Nash subsets, products of two polytopes whose
 vertices are *extreme* equilibria. The list of these therefore describes all equilibria, also of degenerate
 games. An extreme equilibrium is a pair of vertices, one of each best-response polytope, that together carry
-all labels: every action is either not played or a best response. Vertices are enumerated by integer pivoting
-(Edmonds 1967, Bareiss 1968) with a lexicographic rule, so results do not depend on rounding.
+all labels: every action is either not played or a best response.
+
+Vertices are those of the bases of a nearby simple polytope, on whose graph a search goes from basis to basis.
+In small games all pivots are in integers (Edmonds 1967, Bareiss 1968). In others neighbours are guessed in
+floating point and each basis is proved feasible by bounds on all rounding errors, with zeros decided modulo
+primes (`rivalry.tables.kernels.vertices`); the neighbours of a basis where some proof fails are computed in
+integers. The search is complete when every basis has a proved one at the end of each of its edges. So no
+result depends on rounding.
 
 References
 ----------
@@ -16,30 +22,27 @@ Theory 42, 2010.
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
 from fractions import Fraction
-from math import lcm
+from functools import cache, reduce
+from math import gcd, lcm
+from operator import or_
 from typing import NamedTuple
 
 import numpy as np
 
-TIES = 1e-12  # payoffs this close, relative to the player's range of payoffs, are equal
-ROUNDING = 4 * float(np.finfo(float).eps)  # relative error of a payoff that was computed in floating point
+ULPS = 4  # units in the last place by which rounding may have changed a payoff
+ROUNDING = ULPS * float(np.finfo(float).eps)  # at least as much, relative to the payoff
+DIGITS = 15  # every decimal with so many significant digits is the only one nearest to its float
+SHORT = 12  # digits of a decimal that stands for all floats within `ULPS`
 DENOMINATOR = 10_000  # largest denominator of a payoff, relative to the range, that is read as a fraction
-WHOLE = 10**12  # payoffs that are at most this many multiples of a unit are exact
-BITS = 60  # binary digits, relative to a player's range, to which other payoffs are rounded
-MOST_BASES = 30_000  # per polytope, about 20 s; no game with 12 actions per player has more
+MOST_BASES = 12_000_000  # per polytope: about a minute and 1 GB; two players with 20 actions have fewer
+SMALL = 64  # entries of a table up to which all pivots are in integers: nothing is compiled or loaded
+LEAF = 100_000  # pairs of vertices compared at once
 
 
 class TooMany(Exception):
     """Raised where the enumeration of equilibria would take too long."""
-
-
-class WholePayoffs(NamedTuple):
-    """A player's payoffs as whole numbers, equal to the given ones up to a positive affine transformation."""
-
-    table: np.ndarray  # Python ints; same shape as the payoffs, smallest entry 0
-    exact: bool  # whether they equal the given payoffs, or the fractions that these represent
 
 
 class ExtremeEquilibria(NamedTuple):
@@ -49,65 +52,88 @@ class ExtremeEquilibria(NamedTuple):
     second: list[tuple[Fraction, ...]]  # of player 1
     pairs: np.ndarray  # [equilibrium 2]: indices into ``first`` and ``second``
     component: np.ndarray  # [equilibrium]: the connected component of the set of equilibria, from 0 on
-    degenerate: bool  # whether some strategy has more pure best responses than actions played
-    exact: bool  # whether the arithmetic was exact for the payoffs given
-    near_tie: bool  # whether a tie is missed by less than the rounding of the payoffs
+    degenerate: bool  # whether a strategy of undominated actions has more pure best responses than actions
 
 
-def equal_within(table: np.ndarray) -> float:
-    """Return the difference below which two payoffs in a player's ``table`` count as equal.
+def equal_within(payoffs: np.ndarray) -> np.ndarray:
+    """Return the differences up to which other payoffs are equal to these, but for rounding.
 
-    It is `TIES` times the player's range of payoffs, plus the rounding error of the largest absolute payoff.
-
-    >>> equal_within(np.array([0.0, 1e-12])) < 1e-20, equal_within(np.array([1e9, 1e9 + 1])) < 1e-5
-    (True, True)
+    >>> equal_within(np.array([0.0, 1.0, -1e13])).tolist() == [0.0, 2.0**-50, 1e13 * 2.0**-50]
+    True
     """
-    return TIES * float(np.ptp(table)) + ROUNDING * float(np.max(np.abs(table)))
+    return np.asarray(ROUNDING * np.abs(payoffs))
 
 
-def whole_payoffs(table: np.ndarray) -> WholePayoffs:
-    """Return a player's payoffs as whole numbers.
+def whole_payoffs(table: np.ndarray) -> np.ndarray:
+    """Return a player's payoffs as Python ints, smallest 0: the same up to a positive affine transformation.
 
-    Whole multiples of a decimal or binary unit are exact. If all others, relative to the player's range, are
-    fractions of small denominator up to rounding, they are read as these fractions; so equilibria do not
-    change when payoffs are scaled or shifted. Otherwise payoffs are rounded to `BITS` binary digits.
+    A payoff is a decimal if it is a whole number or one of at most `DIGITS` significant digits, or within
+    `ULPS` units in its own last place of one of at most `SHORT`; so 0.1 + 0.2 is 0.3. If these do not cover
+    all payoffs of the player, but fractions of the player's largest payoff or range of small denominator do,
+    each within `ULPS` units in its own last place, then payoffs are these fractions, so thirds keep their
+    ties. Any other payoff is the number that is stored, a multiple of a power of two.
 
-    >>> whole_payoffs(np.array([0.1, 0.2, 0.4])).table.tolist()
+    >>> whole_payoffs(np.array([0.1 + 0.2, 0.1, 0.3])).tolist()
+    [1, 0, 1]
+    >>> whole_payoffs(np.array([1 / 3, 2 / 3, 4 / 3]) * 1e-12).tolist()
     [0, 1, 3]
-    >>> whole_payoffs(np.array([1 / 3, 2 / 3, 4 / 3]) * 1e-12).table.tolist()
-    [0, 1, 3]
+    >>> whole_payoffs(np.array([-1e13, 3.0, 5.0])).tolist()
+    [0, 10000000000003, 10000000000005]
     """
     values, place = np.unique(np.asarray(table, dtype=float), return_inverse=True)
-    place = place.reshape(np.shape(table))
-    low, span = Fraction(float(values[0])), Fraction(float(values[-1])) - Fraction(float(values[0]))
-    if len(values) == 1:
-        return WholePayoffs(np.zeros(place.shape, dtype=int).astype(object), True)
-    for read in (lambda v: Fraction(repr(v)), Fraction):
-        fractions = [read(float(v)) for v in values]
-        unit = lcm(*(f.denominator for f in fractions))
-        if max(abs(f) * unit for f in fractions) <= WHOLE:
-            return WholePayoffs(_whole(fractions)[place], True)
-    parts = [(Fraction(float(v)) - low) / span for v in values]
-    error = Fraction(ROUNDING) * max(abs(Fraction(float(v))) for v in (values[0], values[-1])) / span
-    # a random number is within ``error`` of such a fraction with probability below 2 error denominator^2
-    denominator = min(DENOMINATOR, int((1e-3 / float(error)) ** 0.5))
-    simple = [part.limit_denominator(max(denominator, 1)) for part in parts]
-    if all(abs(s - p) <= error for s, p in zip(simple, parts, strict=True)):
-        return WholePayoffs(_whole(simple)[place], True)
-    # a chain of values, each within TIES of the one before, is one value
-    first = np.flatnonzero(np.diff(values, prepend=-np.inf) > equal_within(values))
-    chain = np.searchsorted(first, np.arange(len(values)), side="right") - 1
-    rounded = np.array([round(parts[k] * 2**BITS) for k in first[chain]], dtype=object)
-    return WholePayoffs(rounded[place], False)
+    decimals = [_decimal(value) for value in values.tolist()]
+    read = [Fraction(v) if d is None else d for v, d in zip(values.tolist(), decimals, strict=True)]
+    if any(d is None for d in decimals):
+        read = _fractions(values) or read
+    low = min(read)
+    unit = lcm(*(r.denominator for r in read))
+    whole = [int((r - low) * unit) for r in read]
+    common = gcd(*whole) or 1
+    return np.array([n // common for n in whole], dtype=object)[place.reshape(np.shape(table))]
 
 
-def _whole(fractions: list[Fraction]) -> np.ndarray:
-    """Return fractions, minus the smallest, as whole multiples of a common unit."""
-    low = min(fractions)
-    unit = lcm(*((f - low).denominator for f in fractions))
-    found = [int((f - low) * unit) for f in fractions]
-    common = int(np.gcd.reduce(np.array(found, dtype=object)))
-    return np.array([f // common for f in found], dtype=object)
+def _decimal(value: float) -> Fraction | None:
+    """Return the decimal that a float stands for, if there is one."""
+    if value.is_integer() and abs(value) < 2**53:
+        return Fraction(value)
+    for digits, ulps in ((DIGITS, 0), (SHORT, ULPS)):
+        text = f"{value:.{digits}g}"
+        if abs(float(text) - value) <= ulps * np.spacing(abs(value)):
+            return Fraction(text)
+    return None
+
+
+def _fractions(values: np.ndarray) -> list[Fraction] | None:
+    """Return sorted values as fractions of the largest or of their range, if all are within rounding."""
+    exact = [Fraction(v) for v in values.tolist()]
+    for origin in (Fraction(0), exact[0]):  # payoffs in other units, and shifted ones
+        unit = max(abs(e - origin) for e in exact)
+        errors = [ULPS * Fraction(float(np.spacing(abs(v)))) / unit for v in values.tolist()]
+        # a random number is within ``error`` of such a fraction with probability below 2 error denominator^2
+        denominator = max(min(DENOMINATOR, int((1e-3 / float(max(errors))) ** 0.5)), 1)
+        parts = [(e - origin) / unit for e in exact]
+        simple = [part.limit_denominator(denominator) for part in parts]
+        if all(abs(s - p) <= error for s, p, error in zip(simple, parts, errors, strict=True)):
+            return simple
+    return None
+
+
+def undominated(tables: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the actions of every player that survive iterated strict dominance by pure actions.
+
+    >>> undominated([np.array([[3, 0], [5, 1]]), np.array([[3, 5], [0, 1]])])
+    [array([1]), array([1])]
+    """
+    ranks = [np.unique(table, return_inverse=True)[1].reshape(table.shape) for table in tables]
+    left: list[np.ndarray] = [np.arange(size) for size in tables[0].shape]
+    while True:
+        before = sum(map(len, left))
+        for player, rank in enumerate(ranks):
+            own = np.moveaxis(rank[np.ix_(*left)], player, 0).reshape(len(left[player]), -1)
+            worse = np.any(np.all(own[:, None] < own[None], axis=2), axis=1)
+            left[player] = left[player][~worse]
+        if sum(map(len, left)) == before:
+            return left
 
 
 def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES) -> ExtremeEquilibria:
@@ -119,136 +145,275 @@ def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES) -> Extreme
     >>> len(found.pairs), int(found.component.max()) + 1, found.degenerate
     (2, 1, True)
     """
-    own, other = (whole_payoffs(table) for table in tables)
-    rows, columns = own.table.shape
-    # player 0's strategies x with B'x <= 1, and player 1's y with A y <= 1, in units of the best payoff
-    xs = _vertices(_positive(other.table).T, most)
-    ys = _vertices(_positive(own.table), most)
-    x_labels = xs.labels  # own actions not played, then the other's best responses
-    y_labels = np.concatenate([ys.labels[:, columns:], ys.labels[:, :columns]], axis=1)
-    pairs = _complementary(x_labels, y_labels)
-    used = [np.unique(pairs[:, side]) for side in (0, 1)]
-    component = _components(pairs)
+    whole = [whole_payoffs(table) for table in tables]
+    # strictly dominated actions, such as ruinous ones, are never played, and would cost floats their digits
+    left = undominated(whole)
+    own, other = (_positive(table[np.ix_(*left)]) for table in whole)
+    rows, columns = own.shape
+    # player 0's strategies x with B'x <= 1, and player 1's y with A y <= 1, in units of the best payoff;
+    # labels are player 0's actions, then player 1's
+    labels = list(range(rows + columns))
+    sides = (other.T, labels), (own, labels[rows:] + labels[:rows])
+    polytopes = [_Polytope(matrix, bits) for matrix, bits in sides]
+    found = [_vertices(polytope, most) for polytope in polytopes]
+    pairs = _complementary(found[0].labels, found[1].labels, rows + columns)
+    used = [sorted(set(pairs[:, side].tolist())) for side in (0, 1)]
+    strategies = []
+    for side, (polytope, vertices) in enumerate(zip(polytopes, found, strict=True)):
+        bases = [(_whole_number(vertices.free[k]), _whole_number(vertices.labels[k])) for k in used[side]]
+        known = [dict(zip(left[side].tolist(), polytope.strategy(*one), strict=True)) for one in bases]
+        every = range(whole[0].shape[side])
+        strategies.append([tuple(one.get(action, Fraction(0)) for action in every) for one in known])
     return ExtremeEquilibria(
-        first=[xs.strategies[k] for k in used[0]],
-        second=[ys.strategies[k] for k in used[1]],
+        first=strategies[0],
+        second=strategies[1],
         pairs=np.stack([np.searchsorted(used[side], pairs[:, side]) for side in (0, 1)], axis=1),
-        component=component,
-        degenerate=bool(np.any(x_labels.sum(axis=1) > rows) or np.any(y_labels.sum(axis=1) > columns)),
-        exact=own.exact and other.exact,
-        near_tie=not (own.exact and other.exact) and min(xs.smallest, ys.smallest) < TIES,
+        component=_components(pairs),
+        degenerate=bool(found[0].degenerate or found[1].degenerate),
     )
 
 
 def _positive(table: np.ndarray) -> np.ndarray:
     """Return payoffs shifted to be positive: from 1 to 2 in units of their range."""
-    return table + max(int(table.max()), 1)
-
-
-class _Vertices(NamedTuple):
-    strategies: list[tuple[Fraction, ...]]  # normalised to sum 1
-    labels: np.ndarray  # [vertex label], bool: the constraints that bind
-    smallest: float  # the smallest number above 0 among probabilities and slacks
+    low, high = int(table.min()), int(table.max())
+    return table + (max(high - low, 1) - low)
 
 
 class _Dictionary(NamedTuple):
-    """A basis of ``C z + s = 1``: basic variables as functions of the others, times ``scale``."""
+    """A basis of ``C z + s = 1 + e g``: basic variables as functions of the others, times ``scale``."""
 
-    table: np.ndarray  # [row column]; the last column is the basic variables' value
-    basic: tuple[int, ...]  # [row]: variable; z come first, then slacks
-    free: tuple[int, ...]  # [column]
-    scale: int
+    table: list[list[int]]  # [row column]; the last two columns are ``v`` and ``w``
+    basic: list[int]  # [row]: variable; z come first, then slacks
+    free: list[int]  # [column]
+    scale: int  # positive
 
 
-def _vertices(matrix: np.ndarray, most: int) -> _Vertices:
-    """Return all vertices but 0 of ``{z >= 0, matrix z <= 1}`` for a positive matrix, by a search over bases.
+class _Polytope:
+    """The polytope ``{z >= 0, C z <= 1}`` of a positive integer matrix ``C``, with sets of variables as bits.
 
-    Neighbours are found by a lexicographic ratio test: the bases visited are those of a nearby simple
-    polytope, and every vertex belongs to at least one of them.
+    ``bits [variable]`` are their places in a set. Right sides are perturbed by an infinitesimal ``e``, which
+    makes the polytope simple: see `rivalry.tables.kernels.vertices`.
     """
-    slacks, size = matrix.shape
-    table = np.concatenate([matrix, np.ones((slacks, 1), dtype=int)], axis=1).astype(object)
-    begin = _Dictionary(table, tuple(range(size, size + slacks)), tuple(range(size)), 1)
-    seen = {frozenset(begin.basic)}
-    waiting = deque([begin])
-    found: dict[bytes, tuple[Fraction, ...]] = {}
-    smallest = 1.0
-    while waiting:
-        here = waiting.popleft()
-        values = [0] * (size + slacks)
-        for variable, value in zip(here.basic, here.table[:, -1], strict=True):
-            values[variable] = value
-        binding = np.array([value == 0 for value in values]).tobytes()
-        total = sum(values[:size])
-        if total and binding not in found:
-            found[binding] = tuple(Fraction(value, total) for value in values[:size])
-            positive = [value / unit for part, unit in ((values[:size], total), (values[size:], here.scale))
-                        for value in part if value]  # fmt: skip
-            smallest = min(smallest, *positive)
-        for column, row in enumerate(_leaving(here)):
-            basis = frozenset(here.basic) - {here.basic[row]} | {here.free[column]}
-            if basis not in seen:
-                seen.add(basis)
-                if len(seen) > most:
-                    raise TooMany(f"a best-response polytope has more than {most} bases")
-                waiting.append(_pivot(here, row, column))
-    labels = np.frombuffer(b"".join(found), dtype=bool).reshape(len(found), size + slacks)
-    return _Vertices(list(found.values()), labels, smallest)
+
+    def __init__(self, matrix: np.ndarray, bits: list[int]) -> None:
+        self.matrix = matrix
+        self.perturbation = np.random.default_rng(0).integers(1 << 52, 1 << 53, len(matrix)).tolist()
+        self.bits = [1 << bit for bit in bits]
+        ends = zip(matrix.tolist(), self.perturbation, strict=True)
+        self.rows = [[*row, 1, more] for row, more in ends]
+        self.origin = reduce(or_, self.bits[: matrix.shape[1]])
+
+    def dictionary(self, free: int) -> _Dictionary:
+        """Return the dictionary of a basis, given by its set of free variables."""
+        slacks, size = self.matrix.shape
+        here = _Dictionary(self.rows, list(range(size, size + slacks)), list(range(size)), 1)
+        for column in range(size):
+            if not free & self.bits[column]:
+                row = next(
+                    i for i, v in enumerate(here.basic) if here.table[i][column] and free & self.bits[v]
+                )
+                here = _pivot(here, row, column)
+        return here
+
+    def neighbours(self, free: int) -> list[tuple[int, int]]:
+        """Return the bases at the ends of all edges from a feasible basis: free variables, and zero ones."""
+        here = self.dictionary(free)
+        found = []
+        for column, entering in enumerate(here.free):
+            row, rest = -1, here.table
+            for i, line in enumerate(rest):
+                if line[column] > 0 and (row < 0 or _ratio_is_less(line, rest[row], column)):
+                    row = i
+            after = free ^ self.bits[entering] ^ self.bits[here.basic[row]]
+            up, value = rest[row][column], rest[row][-2]
+            zero = after
+            for line, variable in zip(rest, here.basic, strict=True):
+                if line[-2] * up == value * line[column] and variable != here.basic[row]:
+                    zero |= self.bits[variable]
+            if not value:
+                zero |= self.bits[entering]
+            found.append((after, zero))
+        return found
+
+    def strategy(self, free: int, zero: int) -> tuple[Fraction, ...]:
+        """Return a vertex, normalised to sum 1; ``zero`` are the variables that must be zero."""
+        here = self.dictionary(free)
+        value = dict(zip(here.basic, (line[-2] for line in here.table), strict=True))
+        signs = {bit: value.get(variable, 0) for variable, bit in enumerate(self.bits)}
+        if any(v < 0 or (v == 0) != bool(zero & bit) for bit, v in signs.items()):
+            raise ArithmeticError("an equilibrium failed its check in integers; please report this game")
+        weights = [value.get(variable, 0) for variable in range(self.matrix.shape[1])]
+        total = sum(weights)
+        return tuple(Fraction(weight, total) for weight in weights)
 
 
-def _leaving(here: _Dictionary) -> list[int]:
-    """Return the row that leaves the basis for each column: the lexicographically smallest ratio."""
-    approximate = (here.table / here.scale).astype(float)  # correctly rounded, whatever the size
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(approximate[:, :-1] > 0, approximate[:, -1:] / approximate[:, :-1], np.inf)
-    smallest = ratio.min(axis=0)
-    # ratios of floats this close may be ties: these are compared in integers
-    near = ratio <= smallest * (1 + 1e-12)
-    rows: list[int] = ratio.argmin(axis=0).tolist()
-    for column in np.flatnonzero(near.sum(axis=0) > 1).tolist():
-        tied = np.flatnonzero(near[:, column]).tolist()
-        rows[column] = min((_ratios(here, row, column), row) for row in tied)[1]
-    return rows
-
-
-def _ratios(here: _Dictionary, row: int, column: int) -> list[Fraction]:
-    """Return a row's value and its coefficients of the slacks, in units of its pivot in ``column``."""
-    values = here.table[row].tolist()
-    known = dict(zip(here.free, values, strict=False)) | {here.basic[row]: here.scale}
-    # rows of the inverse basis are independent, so some slack decides; the first has the number of z
-    slacks = range(len(here.free), len(here.free) + len(here.basic))
-    return [Fraction(entry, values[column]) for entry in (values[-1], *(known.get(k, 0) for k in slacks))]
+def _ratio_is_less(one: list[int], other: list[int], column: int) -> bool:
+    """Return whether a row's ratio of ``v``, or else of ``w``, to its positive entry is below another's."""
+    for k in (-2, -1):
+        ours, theirs = one[k] * other[column], other[k] * one[column]
+        if ours != theirs:
+            return ours < theirs
+    raise ArithmeticError("the perturbation of this game is not generic; please report it")
 
 
 def _pivot(here: _Dictionary, row: int, column: int) -> _Dictionary:
     """Return the dictionary after an exchange; every division is exact."""
-    old, pivot = here.table, here.table[row, column]
-    table = (old * pivot - np.outer(old[:, column], old[row])) // here.scale
-    table[:, column] = -old[:, column]
-    table[row] = old[row]
-    table[row, column] = here.scale
-    basic, free = list(here.basic), list(here.free)
+    chosen, scale = here.table[row], here.scale
+    pivot = chosen[column]
+    sign = 1 if pivot > 0 else -1
+    table = []
+    for line in here.table:
+        if line is chosen:
+            new = [sign * entry for entry in line]
+            new[column] = sign * scale
+        else:
+            factor = line[column]
+            new = [sign * (a * pivot - factor * b) // scale for a, b in zip(line, chosen, strict=True)]
+            new[column] = -sign * factor
+        table.append(new)
+    basic, free = here.basic.copy(), here.free.copy()
     basic[row], free[column] = free[column], basic[row]
-    return _Dictionary(table, tuple(basic), tuple(free), int(pivot))
+    return _Dictionary(table, basic, free, sign * pivot)
 
 
-def _complementary(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return pairs ``[pair 2]`` of rows that together have every label."""
-    # matrix products count labels that both lack: exact in float32, and fast; in chunks to bound memory
-    missing = (~second).astype(np.float32).T
+class _Vertices(NamedTuple):
+    """All vertices but 0: a basis of each, its free variables, and its labels, variables that are zero."""
+
+    free: np.ndarray  # [vertex word], uint64
+    labels: np.ndarray  # [vertex word], uint64
+    degenerate: bool  # whether a vertex has more labels than a simple one
+
+
+def _vertices(polytope: _Polytope, most: int) -> _Vertices:
+    """Return all vertices, by a search over bases: neighbours of neighbours, from 0 on."""
+    if polytope.matrix.size > SMALL:
+        free, labels = _by_kernel(polytope, most)
+    else:
+        known, waiting = {polytope.origin: polytope.origin}, [polytope.origin]
+        while waiting:
+            for basis, zero in polytope.neighbours(waiting.pop()):
+                if basis not in known:
+                    known[basis] = zero
+                    waiting.append(basis)
+                    _refuse(len(known), most)
+        del known[polytope.origin]
+        width = len(polytope.bits)
+        free, labels = (np.array([_words(n, width) for n in some]) for some in (known, known.values()))
+    simple = np.all(free == labels, axis=1)
+    if simple.all():
+        return _Vertices(free, labels, False)
+    _, first = np.unique(labels, axis=0, return_index=True)
+    return _Vertices(free[first], labels[first], True)
+
+
+def _refuse(count: int, most: int) -> None:
+    if count > most:
+        raise TooMany(f"a best-response polytope has more than {most} bases")
+
+
+def _by_kernel(polytope: _Polytope, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return all bases but that of 0, ``[basis word]``: free variables, and variables that are zero."""
+    from rivalry.tables.kernels import vertices
+
+    exponent = int(polytope.matrix.max()).bit_length() - 1
+    # numerators are below this many bits: Hadamard's bound, with entries of at most 2
+    size = min(polytope.matrix.shape)
+    primes = _primes(int(size * (exponent + 2 + size.bit_length() / 2)) // 30 + 2)
+    arrays = vertices.Polytope(
+        # every division is correctly rounded, whatever the size
+        matrix=(polytope.matrix / (1 << exponent)).astype(float, order="C"),
+        perturbation=np.array(polytope.perturbation) / (1 << 52),
+        bit=np.array([bit.bit_length() - 1 for bit in polytope.bits]),
+        residues=np.array([(polytope.matrix % prime).astype(np.int64, order="C") for prime in primes]),
+        primes=np.array(primes),
+        exponent=exponent,
+    )
+    width = len(polytope.bits)
+    origin = _words(polytope.origin, width)
+    empty = np.zeros((1 << 12, len(origin)), dtype=np.uint64)
+    bases = vertices.Bases(empty, empty.copy(), np.zeros(1, dtype=np.int64))
+    bases, _ = vertices.insert(bases, origin, origin)
+    roots = [polytope.origin]
+    while roots:
+        hard: set[int] = set()
+        for root in roots:
+            bases, more = vertices.explore(arrays, _words(root, width), bases, most + 1)
+            _refuse(int(bases.filled[0]), most)
+            hard.update(map(_whole_number, more))
+        roots = []
+        for basis in sorted(hard):
+            for free, zero in polytope.neighbours(basis):
+                bases, new = vertices.insert(bases, _words(free, width), _words(zero, width))
+                roots.extend([free] * new)
+    found = np.any(bases.free != 0, axis=1) & np.any(bases.free != origin, axis=1)
+    return bases.free[found], bases.zero[found]
+
+
+@cache
+def _primes(count: int) -> list[int]:
+    """Return the largest primes below 2^31."""
+    found: list[int] = []
+    candidate = (1 << 31) - 1
+    while len(found) < count:
+        # Miller and Rabin's test, which these four bases make exact below 3 215 031 751
+        odd = (candidate - 1) // 2
+        twos = 1
+        while odd % 2 == 0:
+            odd, twos = odd // 2, twos + 1
+        powers = (pow(base, odd, candidate) for base in (2, 3, 5, 7))
+        if all(p == 1 or candidate - 1 in (pow(p, 1 << k, candidate) for k in range(twos)) for p in powers):
+            found.append(candidate)
+        candidate -= 2
+    return found
+
+
+def _words(number: int, width: int) -> np.ndarray:
+    """Return a set of ``width`` variables as words."""
+    return np.frombuffer(number.to_bytes(8 * ((width + 63) // 64), "little"), dtype="<u8").astype(np.uint64)
+
+
+def _whole_number(words: np.ndarray) -> int:
+    return int.from_bytes(words.tobytes(), "little")
+
+
+def _complementary(first: np.ndarray, second: np.ndarray, width: int) -> np.ndarray:
+    """Return pairs ``[pair 2]`` of rows that together have every label of ``width``, in order."""
+    lacking = _words((1 << width) - 1, width) & ~first
+    # labels that both can have; their number bounds a search that splits both lists label by label
+    spare = int(np.bitwise_count(second).sum(axis=1).max()) - int(np.bitwise_count(lacking).sum(axis=1).min())
     found = []
-    for start in range(0, len(first), 1024):
-        lacking = (~first[start : start + 1024]).astype(np.float32) @ missing
-        found.append(np.argwhere(lacking == 0) + np.array([start, 0]))
-    return np.concatenate(found)
+    waiting = [(np.arange(len(first)), np.arange(len(second)), 0, spare)]
+    while waiting:
+        xs, ys, label, spare = waiting.pop()
+        if label == width or len(xs) * len(ys) <= LEAF:
+            covered = np.ones((len(xs), len(ys)), dtype=bool)
+            for word in range(first.shape[1]):
+                covered &= (lacking[xs, word][:, None] & ~second[ys, word]) == 0
+            one, other = np.nonzero(covered)
+            found.append(np.stack([xs[one], ys[other]], axis=1))
+            continue
+        word, bit = label // 64, np.uint64(label % 64)
+        need, have = (
+            (some >> bit & np.uint64(1)).astype(bool) for some in (lacking[xs, word], second[ys, word])
+        )
+        waiting += [(xs[need], ys[have], label + 1, spare), (xs[~need], ys[~have], label + 1, spare)]
+        if spare:
+            waiting.append((xs[~need], ys[have], label + 1, spare - 1))
+    pairs = np.concatenate(found)
+    return pairs[np.lexsort(pairs.T[::-1])]
 
 
 def _components(pairs: np.ndarray) -> np.ndarray:
     """Return the connected component of every pair, the pairs being edges; numbered in order."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+    first, second = pairs[:, 0].tolist(), (-1 - pairs[:, 1]).tolist()
+    parent = {end: end for end in first + second}
 
-    first, second = pairs[:, 0], pairs[:, 1] + pairs[:, 0].max() + 1
-    links = coo_array((np.ones(len(pairs)), (first, second)), shape=(second.max() + 1,) * 2)
-    label = connected_components(links, directed=False)[1]
-    return np.unique(label[first], return_inverse=True)[1]
+    def root(end: int) -> int:
+        while parent[end] != end:
+            parent[end] = end = parent[parent[end]]
+        return end
+
+    for one, other in zip(first, second, strict=True):
+        parent[root(one)] = root(other)
+    names: dict[int, int] = {}
+    return np.array([names.setdefault(root(one), len(names)) for one in first])

@@ -9,7 +9,7 @@ from annotated_types import Gt, Interval, Le
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry.core.certify import search, search_grid, traceable_best_response
-from rivalry.core.game import Game, Record, own_payoff, scale, scale_of
+from rivalry.core.game import Game, Record, kernel_conversion, own_payoff, scale, scale_of
 from rivalry.core.jax import concrete_module, jax, jnp, put
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.oracles import compiled_response
@@ -41,7 +41,7 @@ class BestResponse(BaseMethod):
     ``best_response`` where it has one that JAX can trace. Of equally good responses the nearest is taken. One
     step is a round of all players. The method converges when no player gains more than ``tol`` times the
     payoff scale, and is ``cycling`` when a profile of the last 64 rounds recurs: ``cycle_rounds`` is the
-    period.
+    period, and a warning names a method that may find an equilibrium.
 
     Examples
     --------
@@ -134,8 +134,27 @@ class BestResponse(BaseMethod):
         return concrete_module(state.period).where(state.period > 0, ENDINGS.index("cycling"), 0)
 
     def report(self, game: Game, state: ResponseRounds, status: str) -> Record:
-        """Return ``cycle_rounds``: rounds until the profile recurred, 0 where it did not."""
-        return {} if status == "iteration limit" else {"cycle_rounds": ((), np.asarray(state.period))}
+        """Return ``cycle_rounds``: rounds until the profile recurred, 0 where it did not.
+
+        Where it did, a text ``remedy`` names a method that may find an equilibrium, and its cost.
+        """
+        if status == "iteration limit":
+            return {}
+        found: Record = {"cycle_rounds": ((), np.asarray(state.period))}
+        if status == "cycling":
+            found["remedy"] = ((), np.asarray(self._remedy(game, int(state.period))))
+        return found
+
+    def _remedy(self, game: Game, period: int) -> str:
+        said = f"best responses repeat every {period} rounds"
+        if self.update == "simultaneous":
+            return f"{said}: take update='sequential', or damping=0.5; neither takes longer"
+        if kernel_conversion(game) is not None:
+            return f"{said}: MixedEquilibria() lists mixed equilibria, within a second up to 15 actions each"
+        return (
+            f"{said}: DoubleOracle() seeks a mixed equilibrium, in some 5 to 50 rounds of searches like "
+            "these; damping=0.5 may reach a pure one"
+        )
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish | None:
         """Return the root of the first-order conditions near the end, and its spectrum.

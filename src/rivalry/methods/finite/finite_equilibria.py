@@ -16,7 +16,6 @@ from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
 from rivalry.methods.finite.pure_equilibria import equilibria_record, profiles_of, support_order
 from rivalry.methods.finite.support_differences import SUPPORTS, Differences, Supports, differences, supports
 from rivalry.methods.finite.support_solutions import EQUILIBRIUM, TIE, Solutions
-from rivalry.tables.extreme_equilibria import BITS, TIES
 from rivalry.tables.kernels.shapes import stateless_tables
 
 NEAREST = 2.0**-54  # largest distance of a probability to the nearest float
@@ -148,7 +147,7 @@ class FiniteEquilibria(BaseLearner):
                 undecided = np.concatenate([undecided, _boxes(some, hull, undecided)])
                 left -= min(SUPPORTS, world.supports(world.groups[group]) - begin)
         count = len(undecided)
-        complete = bool(session["over"][0]) and not count and not world.merged
+        complete = bool(session["over"][0]) and not count
         if complete:
             words = "equilibrium" if len(order) == 1 else "equilibria"
             reason = f"every support was decided: {len(order)} {words}, {session['boxes'][0]} boxes"
@@ -161,11 +160,8 @@ class FiniteEquilibria(BaseLearner):
                     f"near each other, or more than {self.max_boxes} boxes",
                 ),
                 (left, f"{left} of {total} supports not tried{late}"),
-                (world.merged, f"payoffs that differ by less than {TIES:g} of their range taken as equal"),
             )
             reason = "; ".join(words for known, words in causes if known)
-        if not world.exact:
-            reason += f"; payoffs of {BITS} binary digits"
         if left:
             whole = np.zeros((1, *undecided.shape[1:]))
             for player, own in enumerate(world.actions):

@@ -19,7 +19,7 @@ from rivalry.methods.finite.pure_equilibria import (
 )
 from rivalry.methods.finite.support_enumeration import PATHS, candidates
 from rivalry.tables.exact import best_responses
-from rivalry.tables.extreme_equilibria import BITS, MOST_BASES, TIES, TooMany, extreme_equilibria
+from rivalry.tables.extreme_equilibria import MOST_BASES, TooMany, extreme_equilibria
 from rivalry.tables.kernels.shapes import stateless_tables
 
 SAME = 1e-6  # approximate equilibria this close in every probability are the same
@@ -37,8 +37,8 @@ class MixedEquilibria(BaseLearner):
     of every support's equations. ``lemke_howson`` (two players) starts once from every label,
     ``mclennan_tourky`` from ``searches`` profiles; Newton's method on the support refines their results. All
     but the first also list every pure equilibrium. ``auto`` uses vertices or supports, and the last two where
-    a game is too large: above 30 000 bases of a polytope (12 actions each never have as many) or 10 000 paths
-    (4 players with 3 actions have fewer, 3 players with 5 more).
+    a game is too large: above 12 million bases of a polytope (more than random games with 20 actions each
+    have, after about a minute) or 10 000 paths (4 players with 3 actions have fewer, 3 players with 5 more).
 
     The record holds ``equilibria`` (equilibrium, player, action), smallest supports first,
     ``equilibrium_payoff``, ``equilibrium_count``, ``pure_count``, ``degenerate`` (whether ties were found
@@ -46,10 +46,11 @@ class MixedEquilibria(BaseLearner):
     first. For two players' vertices also ``extreme_count``, ``component`` (equilibrium), the connected
     component of the set of equilibria that each belongs to, and ``component_count``.
 
-    ``complete`` is true where the list describes all equilibria: for two players by their vertices, unless a
-    tie is missed by less than the rounding of the payoffs. For three and more players it is always false:
-    there is no proof that a numerical search of polynomial systems missed no solution. For these games the
-    method ``all_equilibria`` (`FiniteEquilibria`) proves completeness.
+    ``complete`` is true where the list describes all equilibria: for two players by their vertices, with
+    payoffs as `rivalry.tables.extreme_equilibria.whole_payoffs` reads them: decimals and thirds as such,
+    other floats as they are. For three and more players it is always false: there is no proof that a
+    numerical search of polynomial systems missed no solution. For these games the method ``all_equilibria``
+    (`FiniteEquilibria`) proves completeness.
 
     Examples
     --------
@@ -195,15 +196,10 @@ def _vertex_list(tables: np.ndarray, most: int = MOST_BASES) -> Session:
     for k, (one, other) in enumerate(extremes.pairs):
         for player, strategy in enumerate((extremes.first[one], extremes.second[other])):
             found[k, player, : len(strategy)] = [float(p) for p in strategy]
-    reason = "all extreme equilibria, in exact arithmetic"
-    if not extremes.exact:
-        reason = f"all extreme equilibria, in exact arithmetic on payoffs of {BITS} binary digits"
-    if extremes.near_tie:
-        reason = f"extreme equilibria; a tie is missed by less than {TIES:g} of the payoffs' range"
-    return _result(found, reason) | {
+    return _result(found, "all extreme equilibria, in exact arithmetic") | {
         "component": extremes.component,
         "degenerate": np.array([extremes.degenerate]),
-        "complete": np.array([not extremes.near_tie]),
+        "complete": np.array([True]),
     }
 
 

@@ -15,8 +15,8 @@ from rivalry.tables.kernels.shapes import stateless_tables
 class PureEquilibria(BaseLearner):
     """All pure equilibria of a finite game: joint actions at which no player gains by another action.
 
-    One step checks one player on all joint actions. Payoffs within 1e-12 of the player's range of payoffs are
-    equal. The record holds ``equilibria`` (equilibrium, player, action), row-major by joint action,
+    One step checks one player on all joint actions. Payoffs that differ by four units in the last place at
+    most are equal. The record holds ``equilibria`` (equilibrium, player, action), row-major by joint action,
     ``equilibrium_payoff``, ``equilibrium_count`` and ``complete``, false since mixed ones are not searched;
     the profile is the first. If there is none, the status is ``not found``.
 

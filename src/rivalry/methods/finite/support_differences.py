@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.tables.extreme_equilibria import whole_payoffs
+from rivalry.tables.extreme_equilibria import undominated, whole_payoffs
 
 EPS = float(np.finfo(float).eps)
 TINY = 1e-290  # more than any number that underflows
@@ -29,10 +29,6 @@ class Differences(NamedTuple):
         Per player, ``[to from other ..]``: the gain from one action by another, in units of the range.
     actions
         Per player, the actions left.
-    exact
-        Whether the whole numbers represent the payoffs given exactly.
-    merged
-        Whether payoffs that differ were taken as equal.
     groups
         Sizes of supports, the smallest first, without those of pure profiles.
     """
@@ -41,8 +37,6 @@ class Differences(NamedTuple):
     whole: list[np.ndarray]
     gains: list[np.ndarray]
     actions: list[np.ndarray]
-    exact: bool
-    merged: bool
     groups: list[tuple[int, ...]]
 
     def supports(self, sizes: tuple[int, ...]) -> int:
@@ -61,36 +55,16 @@ def differences(tables: np.ndarray) -> Differences:
     sizes = tables.shape[1:]
     if (count := sum(n * tables[0].size for n in sizes)) > MOST:
         raise ValueError(f"game: has {count} differences of payoffs; a proof takes at most {MOST}")
-    found = [whole_payoffs(table) for table in tables]
+    whole = [whole_payoffs(table) for table in tables]
     gains = []
-    for player, (table, _) in enumerate(found):
+    for player, table in enumerate(whole):
         own = np.moveaxis(table, player, 0)
         # division of Python ints is correctly rounded, so signs and equality are kept
         gains.append(((own[:, None] - own[None]) / max(int(table.max()), 1)).astype(float))
-    merged = any(
-        len(np.unique(table)) > len(set(own.table.ravel().tolist()))
-        for table, own in zip(tables, found, strict=True)
-    )
-    exact = all(own.exact for own in found)
-    left = _undominated(gains)
+    left = undominated(whole)
     every = product(*(range(1, len(own) + 1) for own in left))
     groups = sorted(every, key=lambda sizes: (sum(sizes), sizes))[1:]
-    whole = [own.table for own in found]
-    return Differences(tables, whole, gains, left, exact, merged and not exact, groups)
-
-
-def _undominated(gains: list[np.ndarray]) -> list[np.ndarray]:
-    """Return the actions of every player that survive iterated strict dominance by pure actions."""
-    left = [np.arange(len(gain)) for gain in gains]
-    while True:
-        before = sum(map(len, left))
-        for player, gain in enumerate(gains):
-            others = left[:player] + left[player + 1 :]
-            some = gain[np.ix_(left[player], left[player], *others)]
-            worse = some.reshape(*some.shape[:2], prod(some.shape[2:])).min(axis=2).max(axis=0) > 0
-            left[player] = left[player][~worse]
-        if sum(map(len, left)) == before:
-            return left
+    return Differences(tables, whole, gains, left, groups)
 
 
 class Supports(NamedTuple):
