@@ -174,6 +174,21 @@ def test_scipy_is_imported_inside_functions() -> None:
     assert not early, early
 
 
+def test_files_are_written_by_one_function() -> None:
+    """Others would follow links that a stranger's folder holds; see `rivalry.core.files.write`."""
+    found = set()
+    for module, path in MODULES.items():
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call):
+                words = ast.unparse(call)
+                opens = re.match(r"[\w.]*\bopen\(.*('[wax]b?\+?'|'[ra]b?\+'|O_WRONLY|O_RDWR|O_CREAT)", words)
+                if (opens and "devnull" not in words) or re.search(
+                    r"\.(write_text|write_bytes|touch)\([^()]*\)$", words
+                ):
+                    found.add(f"{module}: {words.partition('(')[0]}")
+    assert found == {"rivalry.core.files: open", "rivalry.core.files: os.open"}
+
+
 def test_every_library_is_declared() -> None:
     """Imported libraries are in pyproject.toml by name, not only as dependencies of others."""
     project = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -191,6 +191,8 @@ def new(
 
     A game or method comes with a study that uses it. Comments say what to replace.
     """
+    from rivalry.core.files import write
+
     if what not in TEMPLATES:
         raise values.OptionError(f"new {what}: {near(what, list(TEMPLATES))}")
     if not (name.isidentifier() and name.isascii() and name == name.lower()) or iskeyword(name):
@@ -206,7 +208,7 @@ def new(
         raise values.OptionError(f"NAME: {there[0]} exists already; choose another name, or remove it")
     for path, template in written.items():
         text = Template(template.read_text(encoding="utf-8")).substitute(words)
-        (folder / path).write_text(text, encoding="utf-8")
+        write(folder / path, text.encode())
     paths = [str(folder / path) for path in written]
     return _print_result(json, {"files": paths}, "\n".join([*paths, f"next: rivalry run {name}.toml"]))
 

@@ -66,7 +66,7 @@ class CheckpointFile:
     def save(self, arrays: dict[str, np.ndarray]) -> None:
         """Save arrays. Raises `files.DiskFull`."""
         record = {name: (tuple(map(str, range(np.ndim(a)))), a) for name, a in arrays.items()}
-        self.path.parent.mkdir(exist_ok=True)
+        files.folder_for(self.path.parent)
         meta = {"kind": "checkpoint", "name": self.path.stem, "made_by": self.made_by}
         files.write(self.path, files.pack(record, **meta), durable=True)
         self._saved = time.monotonic()

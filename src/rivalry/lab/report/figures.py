@@ -154,7 +154,7 @@ def draw_own(run: Run) -> list[str]:
     if not own:
         return []
     data = run.dataset()
-    folder.mkdir(exist_ok=True)
+    folder_for(folder)
     for number, kind, options in own:
         path = folder / _file(number, kind)
         try:

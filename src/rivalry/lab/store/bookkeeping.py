@@ -19,7 +19,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from rivalry.core.files import DamagedFile, DiskFull, read_bytes, write
+from rivalry.core.files import DamagedFile, DiskFull, open_own, read_bytes, write
 
 SUMS = "SHA256SUMS"
 _FILES = ("dataset.nc", "index.sqlite", "log.txt")
@@ -35,6 +35,10 @@ class Index:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        # ours has no journal; SQLite would apply that of a stranger, and write through links of these names
+        for journal in path.parent.glob(f"{path.name}-*"):
+            journal.unlink()
+        open_own(path).close()
         try:
             self._db = self._connect()
         except sqlite3.DatabaseError:  # damaged: the files hold what matters

@@ -114,7 +114,7 @@ class Run:
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Run:
         """Return an existing run; warn if it has no digest. Raises `StoreError`, `DamagedFile`."""
-        run = cls._read(Path(folder))
+        run = cls._read(files.followed(Path(folder)))
         if run.head["schema"] < files.DIGESTS:
             older = "was written by an older version: its content is not protected by a digest"
             warnings.warn(f"{run.folder / NAME} {older}", stacklevel=1)  # constant location: reported once
@@ -131,10 +131,11 @@ class Run:
         return run
 
     def _check_links(self) -> None:
-        """Raise `StoreError` for a link out of the folder."""
+        """Raise `StoreError` for a link in the folder, through which another file would be written."""
         for name in (*FILES, *self.head["parts"]):
-            if leads_out(self.folder / name, self.folder):
-                raise StoreError(f"{self.folder / name}: leads out of the run's folder; must be in it")
+            if (path := self.folder / name).is_symlink():
+                where = "leads out of the run's folder" if leads_out(path, self.folder) else "is a link"
+                raise StoreError(f"{path}: {where}; a run has no links, remove it")
 
     @classmethod
     def create_or_open(cls, folder: str | os.PathLike[str], study: Study, *, same_name: bool = False) -> Run:
@@ -154,12 +155,7 @@ class Run:
         DiskFull
             If there is no space for the folder.
         """
-        folder = Path(folder)
-        if folder.is_symlink():
-            try:
-                folder = folder.resolve(strict=True)
-            except (OSError, RuntimeError):  # broken or circular
-                raise StoreError(f"{folder}: a link that leads nowhere; choose another folder") from None
+        folder = files.followed(Path(folder))
         head = head_of(study)
         if wrong := head_fault(head):
             raise StoreError(f"{study.name}: cannot be stored, {wrong}")
@@ -415,7 +411,7 @@ class Run:
                 raise StoreError(f"{self.folder}: its study was changed by another process; open it again")
             self._head_stamp = stamp
         for name in FOLDERS:
-            (self.folder / name).mkdir(exist_ok=True)
+            files.folder_for(self.folder / name)
             # left by a killed process: nobody else writes while the folder is locked
             for part in (self.folder / name).glob(".*.part"):
                 part.unlink()
@@ -462,8 +458,7 @@ class Run:
         """Move a damaged file to ``damaged/``, and return the line written to the log."""
         line = f"{error}; made anew"
         if os.path.lexists(error.path):
-            aside = self.folder / "damaged"
-            aside.mkdir(exist_ok=True)
+            aside = files.folder_for(self.folder / "damaged")
             kind = kind or _KINDS.get(error.path.parent.name, "file")
             name = f"{time.strftime('%Y%m%dT%H%M%S')}-{kind}-{error.path.name}"
             error.path.replace(aside / name)
@@ -478,7 +473,7 @@ class Run:
     def log(self, line: str) -> None:
         """Add to the run's log. Raises `DiskFull`."""
         path = self.folder / "log.txt"
-        with files.room_for(path), path.open("a", encoding="utf-8") as log:
+        with files.room_for(path), files.open_own(path) as log:
             log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
 
     def collect(self) -> Collected:
