@@ -492,3 +492,18 @@ def test_a_name_is_no_study() -> None:
     message = "study: 'hopf_n3' must be a Study, such as rv.load_study('hopf_n3')"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         run_study("hopf_n3")  # type: ignore[arg-type]
+
+
+def test_a_worker_imports_nothing_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python starts it by ``-c``, which puts the current folder first on the path of modules."""
+    mark = tmp_path / "imported"
+    for name in sorted(sys.stdlib_module_names):
+        (tmp_path / f"{name}.py").write_text(f"open({str(mark)!r}, 'a').write(__name__)\n")
+    monkeypatch.chdir(tmp_path)
+    process, pipe = pool.spawn(pool._serve)
+    pipe.close()
+    process.join(60)
+    assert process.exitcode == 0
+    assert not mark.exists()

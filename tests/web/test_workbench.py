@@ -29,6 +29,7 @@ from fastapi import Request  # noqa: E402
 
 from rivalry.web.app import STATIC as WEB  # noqa: E402
 from rivalry.web.app import Workbench, create_app  # noqa: E402
+from rivalry.web.processes import Jobs  # noqa: E402
 from rivalry.web.safety import BODY, BURST  # noqa: E402
 
 TOKEN = "a-token-of-this-test"
@@ -262,6 +263,58 @@ def test_own_code_runs_only_when_it_is_trusted_as_it_is(client: Client, tmp_path
     assert shown[0]["digest"] == found["files"][str(code)]
     assert not mark.exists()
     assert not (tmp_path / "runs").exists()
+
+
+def test_replications_run_no_code_that_is_not_trusted(client: Client, tmp_path: Path) -> None:
+    """The command runs the study beside the run, which may have changed since the run was made."""
+    run = many_cells.stored(tmp_path / "runs" / "mine", many_cells.study(2))
+    code, mark = tmp_path / "contest.py", tmp_path / "ran"
+    code.write_text(f"open({str(mark)!r}, 'w')\ndef contest(): ...\n")
+    text = STUDY.replace('"matrix"', '"contest.py:contest"').replace('name = "chicken"\n', "")
+    (tmp_path / f"{run.name}.toml").write_text(text)
+    refused = client.post("/api/runs/mine/replications", json={"count": 3})
+    assert refused.status_code == 403
+    assert "contest.py" in one_line(refused)
+    (row,) = client.get(f"/api/files/{run.name}").json()["files"]
+    assert (row["path"], row["text"]) == (str(code), code.read_text())
+    assert not mark.exists()
+
+
+def test_a_command_runs_a_file_only_as_it_was_trusted(tmp_path: Path) -> None:
+    """The process that runs the file compares it: it may change after the click."""
+    code, mark = tmp_path / "contest.py", tmp_path / "ran"
+    code.write_text(f"open({str(mark)!r}, 'w')\ndef contest(): ...\n")
+    (tmp_path / "mine.toml").write_text(
+        STUDY.replace('"matrix"', '"contest.py:contest"').replace('name = "chicken"\n', "")
+    )
+    fault = fault_of(tmp_path, ["run", "mine.toml"], {str(code): "0" * 64})
+    assert "contest.py: was not trusted in its present form" in fault
+    assert not mark.exists()
+
+
+def test_commands_import_nothing_from_the_folder_of_the_workbench(tmp_path: Path) -> None:
+    mark = tmp_path / "imported"
+    for name in sorted(sys.stdlib_module_names):
+        (tmp_path / f"{name}.py").write_text(f"open({str(mark)!r}, 'a').write(__name__)\n")
+    assert fault_of(tmp_path, ["list", "games"], {}) == ""
+    assert not mark.exists()
+
+
+def fault_of(home: Path, arguments: list[str], trusted: dict[str, str]) -> str:
+    """Return why a command that the workbench starts fails."""
+    jobs, folder = Jobs(home), home / "runs" / "mine"
+    jobs.begin(folder, arguments, trusted)
+    assert wait_for(lambda: not jobs.is_working(folder))
+    found = jobs.fault(folder)
+    jobs._jobs[folder].messages.close()
+    return found
+
+
+def wait_for(is_done: Any, seconds: float = 60.0) -> bool:
+    end = time.monotonic() + seconds
+    while not (done := is_done()) and time.monotonic() < end:
+        time.sleep(0.02)
+    return bool(done)
 
 
 def test_figures_of_a_strangers_run_are_pictures_that_cannot_run_code(client: Client, tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Mapping
 from functools import partial
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -98,6 +101,23 @@ def from_file(target: str, folder: Path) -> Any:
     return getattr(module, attribute)
 
 
+TRUSTED = "RIVALRY_TRUSTED"
+
+
+def is_trusted(path: Path, digest: str) -> bool:
+    """Return whether a file may be run: by the table of digests that a program gave which started this one.
+
+    Without a table any may: a person gave the command, which names the files that it runs.
+    """
+    table = os.environ.get(TRUSTED)
+    return table is None or json.loads(table).get(str(path.resolve())) == digest
+
+
+def trusting(digests: Mapping[str, str]) -> dict[str, str]:
+    """Return what to set in the environment so that only files of these digests, by path, are run."""
+    return {TRUSTED: json.dumps({str(Path(path).resolve()): one for path, one in digests.items()})}
+
+
 _modules: dict[tuple[str, int, int], Any] = {}
 
 
@@ -113,13 +133,16 @@ def _module_of(path: Path) -> Any:
     if key not in _modules:
         name = f"rivalry_user_{path.stem}"
         spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
+        if spec is None:
             raise ValueError(f"{path}: is not a Python file")
-        module = importlib.util.module_from_spec(spec)
+        module, code = importlib.util.module_from_spec(spec), path.read_bytes()
+        if not is_trusted(path, sha256(code).hexdigest()):
+            raise ValueError(f"{path}: was not trusted in its present form; look at it and trust it first")
         # before execution: dataclasses and pickle look a class's module up by name
         sys.modules[name] = module
         try:
-            spec.loader.exec_module(module)
+            # these bytes, not Python's cache of compiled files, in which a stranger may leave others
+            exec(compile(code, str(path), "exec", dont_inherit=True), vars(module))
         except (Exception, SystemExit) as error:  # report as an error of the user's file, in one line
             raise ValueError(f"{path}:{line_of(error, path)}: {type(error).__name__}: {error}") from error
         _modules[key] = module

@@ -213,14 +213,22 @@ def _add_studies(app: FastAPI, bench: Workbench) -> None:
     @app.get("/api/files/{study}")
     async def code(study: str) -> Any:
         """Return the files that a study runs, to be looked at before they are trusted."""
-        found = studies.own_files(load_study(bench.argument_of_study(study)))
-        texts = {path: _beginning(Path(path)) for path in found}
-        return {"files": [{"path": path, "digest": found[path], "text": texts[path]} for path in found]}
+        return _shown(studies.own_files(load_study(bench.argument_of_study(study))))
+
+
+def _shown(files: Mapping[str, str]) -> dict[str, Any]:
+    """Return files with their digests and how they begin."""
+    return {
+        "files": [
+            {"path": path, "digest": one, "text": _beginning(Path(path))} for path, one in files.items()
+        ]
+    }
 
 
 def _beginning(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")[:100_000]
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(100_000)
     except OSError:
         return ""
 
@@ -238,12 +246,12 @@ def _add_runs(app: FastAPI, bench: Workbench) -> None:
         name = _typed(body, "study", str, "")
         argument, quick = bench.argument_of_study(name), bool(body.get("quick"))
         study = await _aside(load_study, argument)
-        studies.require_trust(study, _typed(body, "trusted", dict, {}))
         made = study.quick_form() if quick else study
         run = _typed(body, "run", str, "") or made.default_folder.name
         folder = runs.new_folder(run)
         options = ["--quick"] * quick + ["--out", str(folder.resolve())]
-        bench.jobs.begin(folder, ["run", argument, *options])
+        trusted = _typed(body, "trusted", dict, {})
+        await _aside(runs.start, folder, study, ["run", argument, *options], trusted)
         return {"run": run}
 
     @app.get("/api/runs/{name}")
@@ -268,6 +276,11 @@ def _add_runs(app: FastAPI, bench: Workbench) -> None:
     async def stop(name: str) -> Any:
         bench.jobs.stop(runs.path(name))
         return {"run": name}
+
+    @app.get("/api/runs/{name}/files")
+    async def code_of_run(name: str) -> Any:
+        """Return the files that continuing a run runs."""
+        return _shown(await _aside(runs.own_files, name))
 
     @app.post("/api/runs/{name}/resume")
     async def resume(name: str, request: Request) -> Any:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -24,6 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from rivalry.core.registry import trusting
 from rivalry.lab.executor.pool import end_with_parent
 from rivalry.web.safety import Refused
 
@@ -45,8 +46,11 @@ class Jobs:
         self._jobs: dict[Path, StartedCommand] = {}
         self._lock = threading.Lock()
 
-    def begin(self, folder: Path, arguments: Sequence[str]) -> None:
-        """Start a command of ``rivalry`` that computes a run. Raises `Refused`."""
+    def begin(self, folder: Path, arguments: Sequence[str], trusted: Mapping[str, str]) -> None:
+        """Start a command of ``rivalry`` that computes a run. Raises `Refused`.
+
+        The process runs and unpickles only the files in ``trusted``, by path, that have these digests.
+        """
         with self._lock:
             if self.is_working(folder):
                 raise Refused(409, f"{folder.name}: is being computed already")
@@ -54,8 +58,9 @@ class Jobs:
                 raise Refused(409, f"{MOST} runs are being computed; pause one, or wait")
             messages = tempfile.TemporaryFile()  # noqa: SIM115
             process = subprocess.Popen(
-                [sys.executable, "-m", "rivalry", *arguments],
+                [sys.executable, "-P", "-m", "rivalry", *arguments],  # imports nothing from ``home``
                 cwd=self.home,
+                env={**os.environ, **trusting(trusted)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=messages,
@@ -182,7 +187,8 @@ class SingleProcess:
 
 
 def _begin() -> None:
-    """Leave Ctrl-C to the server, and end with it however it ends."""
+    """Leave Ctrl-C to the server, end with it however it ends, and run no files of users unless told to."""
+    os.environ.update(trusting({}))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(OSError):
         os.nice(5)  # runs and pages come first

@@ -7,6 +7,7 @@ says, so the two cannot differ.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import time
 from collections import Counter
@@ -20,7 +21,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from rivalry.core.files import write
-from rivalry.core.registry import load
+from rivalry.core.registry import load, trusting
 from rivalry.lab.study import Study, StudyError, games, json_schema, methods, parameters, studies
 from rivalry.lab.study.document import CertificateTable, Document, Replications, RunKeys, read
 from rivalry.lab.study.errors import unknown
@@ -139,11 +140,16 @@ def own_files(study: Study) -> dict[str, str]:
     return found
 
 
-def require_trust(study: Study, trusted: Mapping[str, Any]) -> None:
-    """Refuse a study that runs a file which the user has not looked at in its present form."""
-    for path, digest in own_files(study).items():
+def require_trust(study: Study, trusted: Mapping[str, Any]) -> dict[str, str]:
+    """Return the digests of the files that a study runs.
+
+    Raises `Refused` where it runs a file that the user has not looked at in its present form.
+    """
+    found = own_files(study)
+    for path, digest in found.items():
         if trusted.get(path) != digest:
             raise Refused(403, f"{path}: the study runs this file; look at it and trust it first")
+    return found
 
 
 def parse(name: str, text: str, folder: Path, without: Sequence[str] = ()) -> Study:
@@ -261,7 +267,7 @@ def check(
         found["cells"] = {"full": len(study.cells()), "quick": len(quick.cells())}
         found["summary"] = repr(study).splitlines()[0].partition(": ")[2]
         if build:
-            require_trust(study, trusted)
+            os.environ.update(trusting(require_trust(study, trusted)))
             try:
                 study.check(_patience(time.monotonic() + PATIENCE))
             except Enough:

@@ -61,7 +61,8 @@ export default async function run({ root, query: given, title }) {
       watch();
     } catch (error) {
       message.replaceChildren(notice(String(/** @type {any} */ (error).message), "bad"));
-      if (about.files?.length && about.study) message.append(await trustBox(about.study, () => act(what, body)).catch(() => ""));
+      const files = what === "resume" ? `${path}/files` : `/api/files/${encodeURIComponent(about.study)}`;
+      if (/** @type {any} */ (error).status === 403) message.append(await trustBox(files, () => act(what, body)).catch(() => ""));
     }
     pause.disabled = resume.disabled = false;
   }
