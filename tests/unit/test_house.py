@@ -70,7 +70,7 @@ LAYERS: list[set[str]] = [
     {"transforms"},
     {"games", "methods"},
     {"economies"},
-    {"solving", "lab.study"},
+    {"solving", "lab.study", "lab.trust"},
     {"check", "envs", "interop", "living", "lab.worker", "lab.store"},
     {"lab.executor", "lab.export", "lab.report"},
     {"lab.freeze"},

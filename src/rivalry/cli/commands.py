@@ -37,6 +37,10 @@ Address = Annotated[
         "--address", metavar="HOST:PORT", help="Address of a running Ray cluster; default: start one here."
     ),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Continue from pickles that others stored; these can run any code."),
+]
 AcceptVersion = Annotated[
     bool, typer.Option("--accept-version", help="Continue with cells computed by another version.")
 ]
@@ -236,6 +240,7 @@ def run(
     executor: ExecutorName = "local",
     address: Address = None,
     accept_version: AcceptVersion = False,
+    trust: Trust = False,
     json: Json = False,
 ) -> int:
     """Run a study, or continue its run."""
@@ -244,7 +249,7 @@ def run(
     repeated = values.whole(replications, "--replications", most=10**6)
     with output.reserve_stdout():
         chosen = work.study(study, set_ or [], sweep or [], repeated, quick)
-        done = work.run(chosen, out, count, hire, accept_version=accept_version)
+        done = work.run(chosen, out, count, hire, accept_version=accept_version, trusted=trust)
     return _print_run(json, done)
 
 
@@ -255,13 +260,14 @@ def resume(
     executor: ExecutorName = "local",
     address: Address = None,
     accept_version: AcceptVersion = False,
+    trust: Trust = False,
     json: Json = False,
 ) -> int:
     """Continue a run where it stopped, to the same bits."""
     hire = work.executor(executor, address)
     count = values.whole(workers, "--workers", most=1024)
     with output.reserve_stdout():
-        done = work.resume(run, count, hire, accept_version=accept_version)
+        done = work.resume(run, count, hire, accept_version=accept_version, trusted=trust)
     return _print_run(json, done)
 
 

@@ -118,10 +118,8 @@ class Reported(NamedTuple):
     path: Path
 
 
-def run(
-    chosen: Study, out: Path | None, workers: int | None, hire: Hire | None, *, accept_version: bool
-) -> Reported:
-    """Run a study, or continue its run."""
+def run(chosen: Study, out: Path | None, workers: int | None, hire: Hire | None, **rights: bool) -> Reported:
+    """Run a study, or continue its run; ``rights`` as in `_carry_out`."""
     from rivalry.lab.store import Run, finished_cells
 
     folder = chosen.default_folder if out is None else out
@@ -132,10 +130,10 @@ def run(
     def open_run() -> Run:
         return Run.create_or_open(folder, chosen, same_name=True)
 
-    return _carry_out(studies, studies, done, open_run, workers, hire, accept_version)
+    return _carry_out(studies, studies, done, open_run, workers, hire, rights)
 
 
-def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_version: bool) -> Reported:
+def resume(folder: Path, workers: int | None, hire: Hire | None, **rights: bool) -> Reported:
     """Continue a run."""
     from rivalry.lab.store import Run, finished_cells
 
@@ -145,7 +143,7 @@ def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_versi
     studies = [part.study for part in parts]
     # a stored study was checked before its first cell ran: without cells to compute there is nothing to check
     left = [one for one, part in zip(studies, parts, strict=True) if not done >= {c.id for c in part.cells}]
-    return _carry_out(studies, left, done, lambda: there, workers, hire, accept_version)
+    return _carry_out(studies, left, done, lambda: there, workers, hire, rights)
 
 
 def _note_files(studies: Sequence[Study], *, plots: bool = False) -> None:
@@ -166,9 +164,12 @@ def _carry_out(
     open_run: Callable[[], Run],
     workers: int | None,
     hire: Hire | None,
-    accept_version: bool,
+    rights: Mapping[str, bool],
 ) -> Reported:
-    """Check the studies that may need it, compute the remaining cells, and build figures and report."""
+    """Check the studies that may need it, compute the remaining cells, and build figures and report.
+
+    ``rights`` are ``accept_version`` and ``trusted`` of `rivalry.lab.executor.carry_out`.
+    """
     from rivalry.lab.executor import as_context, carry_out
 
     _note_files(studies, plots=True)
@@ -177,7 +178,7 @@ def _carry_out(
             one.check(output.check_progress(), done)
         run = open_run()
         with output.progress(str(run.folder)) as receive:
-            carry_out(run, workers=workers, progress=receive, accept_version=accept_version, executor=hire)
+            carry_out(run, workers=workers, progress=receive, executor=hire, **rights)
     findings = findings_of(run)
     if not any(part.plot_files for part in studies) and run.is_reported():
         _note_texts(run) if run.status == "done" else _note_left_out(run)

@@ -329,7 +329,7 @@ def followed(path: Path) -> Path:
         raise StoreError(f"{path}: is a link that leads nowhere; choose another folder") from None
 
 
-def write(path: Path, data: bytes, *, durable: bool = False) -> None:
+def write(path: Path, data: bytes, *, durable: bool = False, mode: int = 0o666) -> None:
     """Write a file atomically: a reader of ``path`` sees the old file or the new one, never a part.
 
     A link at ``path``, or a file that has other names too, is replaced and never written through.
@@ -342,6 +342,8 @@ def write(path: Path, data: bytes, *, durable: bool = False) -> None:
         Its contents.
     durable : bool
         Wait until the data are on disk.
+    mode : int
+        Permissions, less those that the process never gives.
 
     Raises
     ------
@@ -358,7 +360,7 @@ def write(path: Path, data: bytes, *, durable: bool = False) -> None:
     # the file must be new: a folder of a stranger may hold links under any name
     aside = path.with_name(f".{secrets.token_hex(8)}.part")
     with room_for(path):
-        number = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, 0o666)
+        number = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, mode)
         try:
             with open(number, "wb") as file:
                 file.write(data)

@@ -21,6 +21,7 @@ from rivalry.core.method import Learner, as_learner
 from rivalry.core.oracles import named_start
 from rivalry.core.results import Record, stack_records, unstack_records
 from rivalry.core.space import lattice
+from rivalry.lab import trust
 from rivalry.lab.study import batch_points, build_game, build_method
 from rivalry.lab.study.points import Grid, short_names
 from rivalry.solving import Progress, ProgressCallback
@@ -43,20 +44,31 @@ class BatchPoints(NamedTuple):
 
 
 class CheckpointFile:
-    """Checkpoint file of a long cell, saved every ``every`` seconds."""
+    """Checkpoint file of a long cell, saved every ``every`` seconds.
 
-    def __init__(self, path: Path, every: float = CHECKPOINT) -> None:
-        self.path, self.every = path, every
+    Pickles in it are signed with ``key``, by default the user's; others are refused unless ``trusted``.
+    """
+
+    def __init__(
+        self, path: Path, every: float = CHECKPOINT, key: str = "", *, trusted: bool = False
+    ) -> None:
+        self.path, self.every, self.key, self.trusted = path, every, key, trusted
         # checkpoints hold a state's arrays by number, so only the versions that wrote them can read them
         self.made_by = _versions()
         self._saved = time.monotonic()
 
     def load(self) -> dict[str, np.ndarray] | None:
-        """Return the arrays saved last; None if missing, damaged, or written by other versions."""
+        """Return the arrays saved last; None if missing, damaged, or written by other versions.
+
+        Raises `files.StoreError` for a pickle that somebody else wrote.
+        """
         try:
             stored = files.read(self.path, kind="checkpoint", name=self.path.stem, made_by=self.made_by)
         except files.DamagedFile:
             return None
+        if not self.trusted and not trust.is_own(self.path, stored, self.key):
+            why = "continues from a pickle that was not written here, which can run any code"
+            raise files.StoreError(f"{self.path}: {why}; --trust reads it all the same, or remove it")
         return {name: array for name, (_, array) in stored.record.items()}
 
     def due(self) -> bool:
@@ -67,7 +79,9 @@ class CheckpointFile:
         """Save arrays. Raises `files.DiskFull`."""
         record = {name: (tuple(map(str, range(np.ndim(a)))), a) for name, a in arrays.items()}
         files.folder_for(self.path.parent)
-        meta = {"kind": "checkpoint", "name": self.path.stem, "made_by": self.made_by}
+        meta: dict[str, Any] = {"kind": "checkpoint", "name": self.path.stem, "made_by": self.made_by}
+        if any(name.endswith(trust.PICKLE) for name in arrays):
+            meta["signature"] = trust.signature(arrays, self.key or trust.cell_key(self.path.stem))
         files.write(self.path, files.pack(record, **meta), durable=True)
         self._saved = time.monotonic()
 
@@ -289,6 +303,8 @@ class Job(NamedTuple):
     folder: str  # folder of the study
     out: str  # folder of the run
     every: float = CHECKPOINT
+    trusted: bool = False  # whether pickles of others are read
+    key: str = ""  # with which pickles are signed; by default that of the user of the process
 
     @property
     def cell_path(self) -> Path:
@@ -300,11 +316,15 @@ class Job(NamedTuple):
         """The file of the cell's checkpoint."""
         return Path(self.out, "checkpoints", f"{self.id}.npz")
 
+    def checkpoint(self, kind: type[CheckpointFile] = CheckpointFile) -> CheckpointFile:
+        """Return the cell's checkpoint."""
+        return kind(self.checkpoint_path, self.every, self.key, trusted=self.trusted)
+
 
 def carry_out(
     job: Job,
     progress: Callable[[Progress], object] | None = None,
-    open_checkpoint: Callable[[Path, float], CheckpointFile] = CheckpointFile,
+    kind: type[CheckpointFile] = CheckpointFile,
 ) -> float:
     """Compute a cell, write its file, and return the wall time in seconds.
 
@@ -312,8 +332,8 @@ def carry_out(
 
     Parameters
     ----------
-    open_checkpoint
-        Constructor of the checkpoint from its path and the seconds between saves, as `CheckpointFile`.
+    kind
+        Class of the checkpoint.
 
     Raises
     ------
@@ -325,7 +345,7 @@ def carry_out(
         Any error of the cell.
     """
     began = time.perf_counter()
-    checkpoint = open_checkpoint(job.checkpoint_path, job.every)
+    checkpoint = job.checkpoint(kind)
     record = run_cell(job.task, Path(job.folder), progress=progress, checkpoint=checkpoint)
     seconds = time.perf_counter() - began
     # waiting for the disk takes longer than to compute a quick cell again

@@ -185,15 +185,19 @@ class Runs:
         trusted
             Digests of files that the user trusts, by path.
         """
-        from rivalry.web.studies import require_trust
+        from rivalry.web.studies import own_files, require_trust
 
-        self.jobs.begin(folder, arguments, require_trust(study, trusted))
+        found = own_files(study)
+        if (folder / NAME).exists():
+            found |= _foreign(Run.open(folder))
+        self.jobs.begin(folder, arguments, require_trust(found, trusted))
 
     def own_files(self, name: str) -> dict[str, str]:
-        """Return the files that continuing a run runs, with their digests. Raises `Refused`."""
+        """Return the files that continuing a run runs or unpickles, with their digests. Raises `Refused`."""
         from rivalry.web.studies import own_files
 
-        return own_files(self.run(name).study)
+        run = self.run(name)
+        return own_files(run.study) | _foreign(run)
 
     def resume(self, name: str, trusted: Mapping[str, Any]) -> None:
         """Continue a run where it stopped. Raises `Refused`."""
@@ -215,6 +219,14 @@ class Runs:
         options = _without(options, "replications.count=")
         more = ["--replications", str(replications), "--out", str(run.folder.resolve())]
         self.start(run.folder, load_study(study), ["run", study, *options, *more], trusted)
+
+
+def _foreign(run: Run) -> dict[str, str]:
+    """Return the states of learners that somebody else pickled, with their digests."""
+    from rivalry.lab.trust import foreign_checkpoints
+
+    parts = run.parts().values() or [run]
+    return {str(path): digest for part in parts for path, digest in foreign_checkpoints(part.folder)}
 
 
 def _without(options: list[str], setting: str) -> list[str]:

@@ -140,16 +140,15 @@ def own_files(study: Study) -> dict[str, str]:
     return found
 
 
-def require_trust(study: Study, trusted: Mapping[str, Any]) -> dict[str, str]:
-    """Return the digests of the files that a study runs.
+def require_trust(files: Mapping[str, str], trusted: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the digests of files that will be run, by path.
 
-    Raises `Refused` where it runs a file that the user has not looked at in its present form.
+    Raises `Refused` for a file that the user has not looked at in its present form.
     """
-    found = own_files(study)
-    for path, digest in found.items():
+    for path, digest in files.items():
         if trusted.get(path) != digest:
-            raise Refused(403, f"{path}: the study runs this file; look at it and trust it first")
-    return found
+            raise Refused(403, f"{path}: this runs code in the file; look at it and trust it first")
+    return files
 
 
 def parse(name: str, text: str, folder: Path, without: Sequence[str] = ()) -> Study:
@@ -267,7 +266,7 @@ def check(
         found["cells"] = {"full": len(study.cells()), "quick": len(quick.cells())}
         found["summary"] = repr(study).splitlines()[0].partition(": ")[2]
         if build:
-            os.environ.update(trusting(require_trust(study, trusted)))
+            os.environ.update(trusting(require_trust(found["files"], trusted)))
             try:
                 study.check(_patience(time.monotonic() + PATIENCE))
             except Enough:

@@ -123,6 +123,7 @@ def carry_out(
     workers: int | None = None,
     progress: EventCallback | None = None,
     accept_version: bool = False,
+    trusted: bool = False,
     checkpoint_every: float | None = None,
     executor: Hire | None = None,
 ) -> RunStatus:
@@ -140,6 +141,8 @@ def carry_out(
         Callback that receives `RunEvent` objects; returning True stops the work.
     accept_version
         Continue a run that another version of the package made.
+    trusted
+        Unpickle states of learners that somebody else stored; these can run any code.
     checkpoint_every
         Seconds between saves within a long cell.
     executor
@@ -148,7 +151,8 @@ def carry_out(
     Raises
     ------
     StoreError
-        If another process uses the folder, or another version made it and ``accept_version`` is not set.
+        If another process uses the folder, or another version made it and ``accept_version`` is not set, or
+        a learner would continue from somebody else's pickle and ``trusted`` is not set.
     DiskFull, KeyboardInterrupt
         Finished cells are kept.
     """
@@ -156,7 +160,9 @@ def carry_out(
         total, before = run.counts()["total"], 0
         for name, part in (run.parts() or {"": run}).items():
             with part.locking():
-                work = _Work(part, workers, executor, progress, checkpoint_every, name, before, total)
+                work = _Work(
+                    part, workers, executor, progress, trusted, checkpoint_every, name, before, total
+                )
                 work.all(accept_version)
             before += work.done
             if work.stopped:
@@ -177,6 +183,7 @@ class _Work:
     workers: int | None
     hire: Hire | None
     progress: EventCallback | None
+    trusted: bool  # whether pickles of others are read
     every: float | None  # seconds between checkpoints
     part: str  # name among the parts of a study of studies, else empty
     before: int  # cells of earlier parts that are done
@@ -210,7 +217,11 @@ class _Work:
 
         tasks, every = self.run.tasks(), CHECKPOINT if self.every is None else self.every
         folder, out = str(self.run.head["folder"]), str(self.run.folder)
-        executor, jobs = self._executor({id: Job(id, tasks[id], folder, out, every) for id in left})
+        todo = {id: Job(id, tasks[id], folder, out, every, self.trusted) for id in left}
+        for job in todo.values():
+            if job.checkpoint_path.exists():
+                job.checkpoint().load()  # refused before any cell is computed
+        executor, jobs = self._executor(todo)
         if jobs and not self.stopped:
             for outcome in executor.run(list(jobs.values())):
                 self._note(outcome)
