@@ -114,6 +114,40 @@ def test_token_is_exchanged_for_a_cookie_that_scripts_and_other_sites_do_not_get
     assert "SameSite=Strict" in cookie
     assert TOKEN not in cookie
     assert stranger.get("/api/choices").status_code == 200
+    stranger.cookies.clear()
+    again = stranger.get(f"/study?name=tour&token={TOKEN}")
+    assert again.status_code == 401
+    assert "used already" in one_line(again)
+
+
+@pytest.mark.parametrize("how", ["form", "query"])
+def test_token_is_exchanged_once_by_post(stranger: Client, how: str) -> None:
+    """As the page does which the browser is started with; its origin is ``null``."""
+    token, form = stranger.app.new_token(), {"origin": "null", "content-type": FORM}
+    where, data = ("/run?name=x%22", f"token={token}") if how == "form" else (f"/?token={token}", "")
+    for path in ("/api/runs", "/static/app.js"):
+        assert stranger.post(path, content=f"token={token}", headers=form).status_code in (401, 403)
+    answer = stranger.post(where, content=data, headers=form)
+    assert answer.status_code == 200
+    assert "HttpOnly" in answer.headers["set-cookie"]
+    assert token not in answer.text
+    assert f'url={"/run?name=x%22" if how == "form" else "/"}"' in answer.text
+    assert stranger.get("/api/choices").status_code == 200
+    stranger.cookies.clear()
+    assert stranger.post(where, content=data, headers=form).status_code == 401
+    assert stranger.post("/", content="token=", headers=form).status_code == 401
+    assert stranger.get(f"/?token={TOKEN}").status_code == 200  # the other one is not used up
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def test_the_cookie_cannot_be_made_from_a_token(stranger: Client) -> None:
+    from hashlib import sha256
+
+    secret = sha256(f"cookie {TOKEN}".encode()).hexdigest()
+    stranger.cookies.set("rivalry_8765", secret)
+    assert stranger.get("/api/choices").status_code == 401
 
 
 def test_tokens_differ_per_start_and_cookies_per_port(tmp_path: Path) -> None:
@@ -199,6 +233,75 @@ def test_requests_have_a_rate(client: Client, monkeypatch: pytest.MonkeyPatch) -
     seen = [client.get("/api/nothing").status_code for _ in range(BURST)]
     assert seen[0] == 404
     assert 429 in seen
+
+
+def test_requests_without_the_cookie_do_not_lock_the_owner_out(client: Client) -> None:
+    kept = client.cookies
+    client.cookies = httpx.Cookies()
+    assert {client.get("/api/nothing").status_code for _ in range(BURST + 50)} == {401}
+    client.cookies = kept
+    assert client.get("/api/choices").status_code == 200
+
+
+def test_slow_questions_do_not_hold_up_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers to questions that take minutes are waited for in no thread that others need."""
+    client, bench = client_of(tmp_path)
+    client.get(f"/?token={TOKEN}")
+    asked = list[str]()
+
+    async def forever(call: Any, *arguments: Any) -> Any:
+        asked.append(call.__name__)
+        await asyncio.sleep(3600)
+
+    monkeypatch.setattr(bench.prover, "ask", forever)
+
+    async def flood() -> float:
+        door = httpx.ASGITransport(client.app)
+        kept = {"cookies": client.cookies, "base_url": HOME, "transport": door, "headers": {"origin": HOME}}
+        async with httpx.AsyncClient(**kept) as one:
+            slow = [
+                asyncio.create_task(one.post("/api/games/matrix/answer", json={"state": {}}))
+                for _ in range(40)
+            ]
+            while len(asked) < len(slow):
+                await asyncio.sleep(0.01)
+            begun = time.monotonic()
+            for path in ("/api/studies", "/api/runs", "/api/choices"):
+                assert (await one.get(path)).status_code == 200
+            taken = time.monotonic() - begun
+            for task in slow:
+                task.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
+            return taken
+
+    assert asyncio.run(flood()) < 10
+    assert set(asked) == {"certified"}
+    bench.close()
+
+
+@pytest.mark.slow
+def test_questions_wait_in_a_queue_and_each_has_its_whole_time() -> None:
+    """The second waits for longer than it may take; one that takes too long ends alone."""
+    from rivalry.web.processes import QUEUE, Questions
+    from rivalry.web.safety import Refused
+
+    async def ask() -> list[Any]:
+        line = Questions(4.0)
+        try:
+            await line.ask(os.getpid)  # the process is started
+            first = [line.ask(time.sleep, seconds) for seconds in (2.5, 2.5, 60.0)]
+            rest = [line.ask(os.getpid) for _ in range(QUEUE)]
+            return await asyncio.gather(*first, *rest, return_exceptions=True)
+        finally:
+            line.close()
+
+    short, long, endless, *rest = asyncio.run(ask())
+    assert short is None
+    assert long is None
+    assert isinstance(endless, Refused)
+    assert endless.status == 504
+    assert [one.status for one in rest if isinstance(one, Refused)] == [503] * 3
+    assert len({one for one in rest if isinstance(one, int)}) == 1
 
 
 @pytest.mark.parametrize(
@@ -546,7 +649,11 @@ def test_events_report_states_and_cells_that_the_page_lacks(
     monkeypatch.setattr("rivalry.web.app.IDLE", 0.0)
     run = many_cells.stored(tmp_path / "runs" / "many", many_cells.study(3))
     bench = Workbench(tmp_path)
-    bench.reader.ask = lambda call, *arguments: call(*arguments)  # type: ignore[method-assign]
+
+    async def ask(call: Any, *arguments: Any) -> Any:
+        return call(*arguments)
+
+    bench.reader.ask = ask  # type: ignore[method-assign]
     routes = create_app(bench, TOKEN, "127.0.0.1", 8765).application.routes  # type: ignore[attr-defined]
     watch = next(one.endpoint for one in routes if one.path.endswith("/events"))
 

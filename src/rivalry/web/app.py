@@ -20,7 +20,7 @@ from rivalry.core.files import DamagedFile
 from rivalry.lab.store import finished_cells
 from rivalry.lab.study import StudyError, load_study
 from rivalry.web import explore, results, studies
-from rivalry.web.processes import Jobs, SingleProcess
+from rivalry.web.processes import Jobs, Questions
 from rivalry.web.runs import Runs
 from rivalry.web.safety import ASIDE, Guard, Refused
 
@@ -46,15 +46,16 @@ class Workbench:
         self.opened_study = opened if opened is not None and opened_run is None else None
         self.jobs = Jobs(home)
         self.runs = Runs(home, self.jobs, opened_run)
-        self.reader, self.artist = SingleProcess(120.0), SingleProcess(120.0)  # cells; results and figures
-        self.player = SingleProcess(60.0)  # games
+        self.reader, self.artist = Questions(120.0), Questions(120.0)  # cells; results and figures
+        self.player = Questions(60.0)  # keys of families and methods
+        self.prover = Questions(60.0, count=2)  # what may be slow: games built, drawn and certified
         self.closed = False
         self.scratch = Path(tempfile.mkdtemp(prefix="rivalry-"))
 
     def close(self) -> None:
         """End what belongs to the server; runs go on."""
         self.closed = True
-        for process in (self.reader, self.artist, self.player):
+        for process in (self.reader, self.artist, self.player, self.prover):
             process.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
@@ -182,7 +183,7 @@ def _add_studies(app: FastAPI, bench: Workbench) -> None:
     @app.get("/api/schema")
     async def schema(family: str = "", kinds: str = "") -> Any:
         wanted = tuple(kind for kind in kinds.split(",") if kind)
-        return await _aside(bench.player.ask, studies.schema, family, wanted)
+        return await bench.player.ask(studies.schema, family, wanted)
 
     @app.post("/api/check")
     async def check(request: Request) -> Any:
@@ -198,7 +199,7 @@ def _add_studies(app: FastAPI, bench: Workbench) -> None:
             bench.original(name),
         )
         if body.get("build"):
-            return await _aside(bench.player.ask, studies.check, *arguments)
+            return await bench.prover.ask(studies.check, *arguments)
         return await _aside(studies.check, *arguments)
 
     @app.post("/api/studies/{name}")
@@ -323,7 +324,7 @@ def _watchers(bench: Workbench, request: Request, name: str, part: str, known: i
             have.update(new)
             folder = bench.results_folder(name)
             wanted = "cells", folder, part, new
-            return await _aside(bench.reader.ask, results.jsonable, *wanted) if new else None
+            return await bench.reader.ask(results.jsonable, *wanted) if new else None
         except (Refused, DamagedFile):  # the run is not made yet, or the state says why
             return None
 
@@ -337,29 +338,29 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
     @app.get("/api/runs/{name}/results")
     async def found(name: str, part: str = "") -> Any:
         folder = await _aside(bench.results_folder, name)
-        return await _aside(bench.artist.ask, results.jsonable, "results", folder, part)
+        return await bench.artist.ask(results.jsonable, "results", folder, part)
 
     @app.get("/api/runs/{name}/cells")
     async def tiles(name: str, part: str = "") -> Any:
         folder = await _aside(bench.results_folder, name)
-        return {"figure": await _aside(bench.reader.ask, results.jsonable, "tiles", folder, part)}
+        return {"figure": await bench.reader.ask(results.jsonable, "tiles", folder, part)}
 
     @app.get("/api/runs/{name}/cells/{id}")
     async def cell(name: str, id: str, part: str = "") -> Any:
         folder = await _aside(bench.results_folder, name)
-        return await _aside(bench.reader.ask, results.jsonable, "cell", folder, part, id)
+        return await bench.reader.ask(results.jsonable, "cell", folder, part, id)
 
     @app.get("/api/runs/{name}/figures")
     async def figures(name: str, part: str = "") -> Any:
         folder = await _aside(bench.results_folder, name)
         out = bench.new_set()
-        found = await _aside(bench.artist.ask, results.figures, folder, part, str(out))
+        found = await bench.artist.ask(results.figures, folder, part, str(out))
         return {"set": out.name, "figures": found}
 
     @app.get("/api/runs/{name}/living")
     async def living(name: str, part: str = "") -> Any:
         folder = await _aside(bench.results_folder, name)
-        return {"figures": await _aside(bench.player.ask, results.jsonable, "living", folder, part)}
+        return {"figures": await bench.prover.ask(results.jsonable, "living", folder, part)}
 
     @app.post("/api/runs/{name}/answer")
     async def answer(name: str, request: Request) -> Any:
@@ -367,9 +368,7 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
         body = await _body(request)
         folder = await _aside(bench.results_folder, name)
         words = _typed(body, "part", str, ""), _typed(body, "title", str, "")
-        return await _aside(
-            bench.player.ask, results.answered, folder, *words, _typed(body, "state", dict, {})
-        )
+        return await bench.prover.ask(results.answered, folder, *words, _typed(body, "state", dict, {}))
 
     @app.get("/api/figures/{folder}/{file}")
     async def figure(folder: str, file: str) -> Response:
@@ -389,7 +388,7 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
             raise Refused(400, f"to: {to[:20]!r} must be one of {', '.join(FORMATS)}")
         folder = await _aside(bench.results_folder, name)
         out = tempfile.mkdtemp(prefix="download-", dir=bench.scratch)
-        path = Path(await _aside(bench.artist.ask, results.download, folder, to, out))
+        path = Path(await bench.artist.ask(results.download, folder, to, out))
         kind = "application/zip" if path.suffix == ".zip" else FORMATS[to]
         called = f"{name}{path.suffix}" if to in ("page", "netcdf") else path.name
         called = re.sub(r"[^A-Za-z0-9._-]", "_", called)
@@ -405,7 +404,7 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
             raise Refused(400, f"runs: {len(wanted)} of them; must be 2 to {MOST_COMPARED}")
         pairs = [(one, *one.partition(":")[::2]) for one in wanted]
         folders = [(label, await _aside(bench.results_folder, name), part) for label, name, part in pairs]
-        return await _aside(bench.reader.ask, results.jsonable, "compare", folders)
+        return await bench.reader.ask(results.jsonable, "compare", folders)
 
 
 def _picture(home: Path, folder: str, file: str) -> Response:
@@ -421,19 +420,19 @@ def _picture(home: Path, folder: str, file: str) -> Response:
 def _add_games(app: FastAPI, bench: Workbench) -> None:
     @app.get("/api/games/{name}")
     async def family(name: str) -> Any:
-        return await _aside(bench.player.ask, explore.family, name)
+        return await bench.player.ask(explore.family, name)
 
     @app.post("/api/games/{name}/figures")
     async def figures(name: str, request: Request) -> Any:
         body = await _body(request)
         parameters = _typed(body, "parameters", dict, {})
-        return await _aside(bench.player.ask, explore.figures, name, parameters, body.get("profile"))
+        return await bench.prover.ask(explore.figures, name, parameters, body.get("profile"))
 
     @app.post("/api/games/{name}/answer")
     async def answer(name: str, request: Request) -> Any:
         body = await _body(request)
         parameters, state = _typed(body, "parameters", dict, {}), _typed(body, "state", dict, {})
-        return await _aside(bench.player.ask, explore.certified, name, parameters, state)
+        return await bench.prover.ask(explore.certified, name, parameters, state)
 
     @app.post("/api/games/{name}/study")
     async def study(name: str, request: Request) -> Any:
