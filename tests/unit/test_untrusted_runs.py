@@ -11,8 +11,10 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import sqlite3
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -27,6 +29,7 @@ from rivalry.core import files
 from rivalry.core.files import DamagedFile, StoreError, write_json
 from rivalry.lab.export import export
 from rivalry.lab.freeze import freeze
+from rivalry.lab.report.commands import commands
 from rivalry.lab.report.page import build
 from rivalry.lab.store import Run, load_run
 from tests.cli.conftest import Command, rivalry
@@ -471,6 +474,64 @@ def test_a_crafted_cell_is_reported_left_out_and_moved_aside(run: Run, tmp_path:
         left, damaged = run.reconcile()
     assert (left, [one.path for one in damaged]) == ([path.stem], [path])
     assert not path.exists()
+
+
+SPARSE = 40 * 2**30
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sparse files")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cells/{}.npz",
+        "checkpoints/{}.npz",
+        "study.toml",
+        "index.sqlite",
+        "dataset.nc",
+        "log.txt",
+        "SHA256SUMS",
+    ],
+)
+def test_files_of_40_gb_are_not_read(run: Run, name: str, rivalry: Command) -> None:
+    """They take no space on the disk of whoever sends them, and all memory of who reads them."""
+    path = run.folder / name.format(run.cells[0].id)
+    with path.open("ab") as file:
+        file.truncate(SPARSE)
+    begun = time.monotonic()
+    answer = rivalry("status", str(run.folder))
+    assert time.monotonic() - begun < 5
+    assert answer.status == 0
+    assert re.search(
+        rf"{re.escape(str(path))}: .*(has {SPARSE} bytes|has more than|do not match)", answer.err
+    )
+
+
+def test_a_head_of_40_gb_is_not_read(run: Run, rivalry: Command) -> None:
+    os.truncate(run.folder / "study.json", SPARSE)
+    answer = rivalry("status", str(run.folder))
+    assert answer.status == 1
+    assert f"has {SPARSE} bytes; must be at most" in answer.err
+
+
+def test_nothing_is_stored_that_is_too_large_to_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "LARGEST", 5000)
+    with pytest.raises(StoreError, match="a file of a run has at most 5000, store fewer variables"):
+        files.pack({"x": (("a",), np.zeros(700))}, kind="cell", name="a")
+
+
+def test_commands_for_a_strangers_run_are_quoted(run: Run, rivalry: Command) -> None:
+    """Its name may be that of a folder in which the shell finds a command."""
+    name = "a$(touch hacked);b"
+    write_json(run.folder / "study.json", {**run.head, "name": name, "toml": ""})
+    other = run.folder.rename(run.folder.with_name(name))
+    (other / "study.toml").unlink(missing_ok=True)
+    (other / "cells" / f"{run.cells[0].id}.npz").write_bytes(b"x" * 100)
+    found = load_run(other)
+    for command, _ in commands(found):
+        assert "$(" not in command or shlex.split(command)[2] == name
+    offered = re.findall(r"`(rivalry [^`]*)`", rivalry("status", str(other)).err)
+    assert offered
+    assert all(shlex.split(command)[2] == str(other) for command in offered)
 
 
 def test_a_decompression_bomb_is_refused_without_unpacking(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -464,6 +464,27 @@ def test_malformed_request_is_one_line(client: Client, body: bytes) -> None:
     assert one_line(answer)
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/check", '{"text": "\\ud800"}'),
+        ("/api/check", '{"text": "", "changes": [1]}'),
+        ("/api/check", '{"text": "", "changes": [{"key": 3}]}'),
+        ("/api/check", f'{{"text": "", "changes": [{{"key": "game.x", "value": 1{"0" * 400}}}]}}'),
+        ("/api/studies/mine", '{"text": "\\ud800"}'),
+        ("/api/games/matrix/answer", f'{{"state": {{"profile": [[1{"0" * 400}]]}}}}'),
+        ("/api/games/matrix/answer", '{"parameters": {"\\ud800": 1}}'),
+        ("/api/games/matrix/study", '{"profile": [null]}'),
+        ("/api/games/matrix/study", '{"title": "\\udfff"}'),
+        ("/api/games/matrix/study", '{"profile": NaN}'),
+    ],
+)
+def test_odd_json_is_refused_as_a_request(client: Client, path: str, body: str) -> None:
+    answer = client.post(path, content=body.encode(), headers=JSON)
+    assert answer.status_code == 400
+    assert one_line(answer)
+
+
 def test_a_named_process_is_not_stopped_unless_it_holds_the_lock(client: Client, tmp_path: Path) -> None:
     """A stranger's folder may name any process as its owner."""
     run = many_cells.stored(tmp_path / "runs" / "theirs", many_cells.study(2))

@@ -74,6 +74,11 @@ def carry_out(arguments: list[str]) -> int:
         if error.filename is None:
             return output.report_internal_error(error)
         return output.report_mistake(f"{error.filename}: {error.strerror}")
+    except SystemExit as error:  # none of the package's: status 0 would hide that nothing was done
+        from rivalry.core.registry import place_of
+
+        output.note(f"rivalry: a file of the study called sys.exit({error.code!r}){place_of(error)}")
+        return FAILED
     except MemoryError as error:
         output.note(f"rivalry: not enough memory: {str(error).strip() or 'take fewer or smaller cells'}")
         return FAILED

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.cli import output, summary, values
@@ -265,7 +266,7 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
     run = Run.open(folder)
     damaged = [error for part in _by_part(run).values() for error in part.damaged()]
     for error in damaged:
-        output.note(f"{error}; `rivalry resume {folder}` sets it aside and computes it again")
+        output.note(f"{error}; `rivalry resume {quote(str(folder))}` sets it aside and computes it again")
     _note_texts(run)
     counts = run.counts(damaged)
     found = {"run": str(folder), "status": status_of(counts), "cells": counts}
@@ -368,5 +369,5 @@ def certify(folder: Path, proof: bool = False) -> tuple[dict[str, Any], str]:
     head = ["cell", "algorithm", "claim", "coverage", "regret", "bound"]
     head += ["rounding", "radius", "reason"] * proof
     lines = [output.table(head, [[row[key] for key in head] for row in found]), *summary.claims(findings)]
-    lines.append(f"{count} certificates recomputed; `rivalry report {folder}` shows them")
+    lines.append(f"{count} certificates recomputed; `rivalry report {quote(str(folder))}` shows them")
     return {"run": str(folder), "certificates": found}, "\n".join(lines)

@@ -43,6 +43,7 @@ _EMPTY = 1_000_000  # most entries of an array without bytes
 _PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NO_FILE = {errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENOTDIR}
 DEEPEST = 64  # nesting of a JSON file
+LARGEST = 2**31  # bytes of a file of a run; a longer one, which may be sparse, is not read
 DIGESTS = 2  # the first schema whose JSON files have a digest
 
 
@@ -77,6 +78,8 @@ def pack(record: Mapping[str, tuple[tuple[str, ...], Any]], **meta: Any) -> byte
     ------
     ValueError
         For an array of objects: stored files hold no pickles.
+    StoreError
+        For more bytes than are read again.
 
     Examples
     --------
@@ -100,6 +103,8 @@ def pack(record: Mapping[str, tuple[tuple[str, ...], Any]], **meta: Any) -> byte
         # replaced by the digest below; the length of the comment is stored before it and must be right
         archive.comment = b"0" * _DIGEST
     body = buffer.getvalue()[:-_DIGEST]
+    if len(body) > LARGEST - _DIGEST:
+        raise StoreError(f"{len(body)} bytes; a file of a run has at most {LARGEST}, store fewer variables")
     return body + sha256(body).hexdigest().encode()
 
 
@@ -288,8 +293,8 @@ def stamps_in(folder: Path) -> dict[str, Stamp]:
     return found
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return the bytes of a regular file; raise `DamagedFile` where there is none."""
+def read_bytes(path: Path, most: int = LARGEST) -> bytes:
+    """Return the bytes of a regular file; raise `DamagedFile` where there is none, or one too large."""
     try:
         # O_NONBLOCK: opening a named pipe would wait for a writer
         file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -300,9 +305,11 @@ def read_bytes(path: Path) -> bytes:
             raise
         raise DamagedFile(path, "is no plain file") from None
     # of the open file, since the path may lead elsewhere by now
-    if not stat.S_ISREG(os.fstat(file).st_mode):
+    status = os.fstat(file)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > most:
         os.close(file)
-        raise DamagedFile(path, "is no plain file")
+        large = f"has {status.st_size} bytes; must be at most {most}"
+        raise DamagedFile(path, large if stat.S_ISREG(status.st_mode) else "is no plain file")
     with open(file, "rb", buffering=0) as stream:
         try:
             return stream.readall()

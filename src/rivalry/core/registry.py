@@ -102,6 +102,7 @@ def from_file(target: str, folder: Path) -> Any:
 
 
 TRUSTED = "RIVALRY_TRUSTED"
+PREFIX = "rivalry_user_"  # of the names of modules from users' files
 
 
 def is_trusted(path: Path, digest: str) -> bool:
@@ -131,7 +132,7 @@ def _module_of(path: Path) -> Any:
     # an edited file is run anew
     key = (str(path.resolve()), stamp.st_mtime_ns, stamp.st_size)
     if key not in _modules:
-        name = f"rivalry_user_{path.stem}"
+        name = f"{PREFIX}{path.stem}"
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None:
             raise ValueError(f"{path}: is not a Python file")
@@ -147,6 +148,19 @@ def _module_of(path: Path) -> Any:
             raise ValueError(f"{path}:{line_of(error, path)}: {type(error).__name__}: {error}") from error
         _modules[key] = module
     return _modules[key]
+
+
+def place_of(error: BaseException) -> str:
+    """Return the innermost line of a user's file in the traceback of an error, in brackets."""
+    import traceback
+
+    frames = traceback.walk_tb(error.__traceback__)
+    own = [(frame.f_code.co_filename, line) for frame, line in frames if _is_own(frame.f_globals)]
+    return f" ({own[-1][0]}, line {own[-1][1]})" if own else ""
+
+
+def _is_own(names: Mapping[str, Any]) -> bool:
+    return str(names.get("__name__")).startswith(PREFIX)
 
 
 def line_of(error: BaseException, path: Path) -> int | str:

@@ -94,12 +94,21 @@ async def _aside(call: Any, *arguments: Any) -> Any:
 async def _body(request: Request) -> dict[str, Any]:
     """Return a request's table. Raises `Refused`."""
     try:
-        found = json.loads(await request.body() or b"{}")
+        found = json.loads(await request.body() or b"{}", parse_int=_whole, parse_constant=_whole)
+        json.dumps(found, ensure_ascii=False).encode()  # fails for halves of characters
     except (ValueError, RecursionError):
-        raise Refused(400, "the body is not JSON") from None
+        raise Refused(400, "the body is not JSON of text and of numbers below 2**63") from None
     if not isinstance(found, dict):
         raise Refused(400, "the body must be a table")
     return found
+
+
+def _whole(text: str) -> int:
+    """Return a whole number of a request. Raises `ValueError` beyond 64 bits, and for what is no number."""
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(text)
+    return number
 
 
 def _typed(body: Mapping[str, Any], key: str, kind: type | tuple[type, ...], usual: Any) -> Any:
@@ -107,6 +116,13 @@ def _typed(body: Mapping[str, Any], key: str, kind: type | tuple[type, ...], usu
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise Refused(400, f"{key}: {str(value)[:60]!r} is of the wrong type")
     return value
+
+
+def _changes_of(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    changes = _typed(body, "changes", list, [])
+    if not all(isinstance(change, dict) and isinstance(change.get("key"), str) for change in changes):
+        raise Refused(400, "changes: each must be a table with a key")
+    return list(changes)
 
 
 def create_app(bench: Workbench, token: str, host: str = "127.0.0.1", port: int = 0) -> Guard:
@@ -193,7 +209,7 @@ def _add_studies(app: FastAPI, bench: Workbench) -> None:
             name if studies.NAME.fullmatch(name) else "study",
             _typed(body, "text", str, ""),
             str(bench.folder_of_study(name)),
-            _typed(body, "changes", list, []),
+            _changes_of(body),
             bool(body.get("build")),
             _typed(body, "trusted", dict, {}),
             bench.original(name),

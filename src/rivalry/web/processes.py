@@ -25,6 +25,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from rivalry.core.files import DamagedFile, read_bytes
 from rivalry.core.registry import trusting
 from rivalry.lab.executor.pool import end_with_parent, worker_environment
 from rivalry.web.safety import Refused
@@ -119,8 +120,8 @@ def owner(folder: Path) -> int | None:
     """
     try:
         status = (folder / "lock").stat()
-        said = (folder / "lock").read_text(encoding="utf-8", errors="replace")[:40]
-    except OSError:
+        said = read_bytes(folder / "lock", most=100).decode(errors="replace")
+    except (OSError, DamagedFile):
         return None
     named = re.fullmatch(r"process (\d{1,9})\s*", said)
     if named is None:  # a process that ends the work empties the file
@@ -227,5 +228,5 @@ def _carefully(call: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[An
         return None, (refused.status, refused.why)
     except ValueError as error:  # wrong input, by the package's rule of one line each
         return None, (400, " ".join(str(error).split())[:500])
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return None, (500, f"{type(error).__name__}: {' '.join(str(error).split())[:400]}")

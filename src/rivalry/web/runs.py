@@ -117,6 +117,7 @@ class Runs:
         return {
             "name": name,
             "folder": str(folder),
+            "argument": shlex.quote(str(folder)),
             "study": run.name,
             "title": run.title,
             "question": run.head["study"].get("question", ""),

@@ -103,6 +103,8 @@ def text_of(name: str, folder: Path, opened: Path | None) -> tuple[str, Path]:
     if name not in files:
         raise Refused(404, f"no study of the name {name[:60]!r}")
     try:
+        if files[name].stat().st_size > 4 * LONGEST:
+            raise Refused(413, f"{name}: has {files[name].stat().st_size} bytes, too many to be shown")
         return files[name].read_text(encoding="utf-8"), files[name]
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(400, f"{name}: cannot be read: {error}") from None
@@ -136,7 +138,10 @@ def own_files(study: Study) -> dict[str, str]:
         for name in sorted({*part.own_files, *part.plot_files}):
             if name.endswith(".py"):
                 path = part.folder / name
-                found[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+                found |= {str(path): ""}
+                if path.is_file():
+                    with path.open("rb") as file:
+                        found[str(path)] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
 
 
@@ -406,20 +411,23 @@ def keys_of(target: Any) -> list[dict[str, Any]]:
 
 
 def new_text(family: str, parameters: Mapping[str, Any], profile: Any, title: str) -> str:
-    """Return the study of a game that was explored, at the profile where it was left."""
+    """Return the study of a game that was explored, at the profile where it was left. Raises `Refused`."""
     document = tomlkit.document()
     document["title"] = title or f"An exploration of {family}"
     document["question"] = "Is the chosen profile an equilibrium?"
     game = tomlkit.table()
     game["family"] = family
-    for key, value in parameters.items():
-        if value is not None:
-            game[key] = value
-    document["game"] = game
     method = tomlkit.table()
     method["kind"] = "evaluate"
-    if profile:
-        method["start"] = profile
+    try:
+        for key, value in parameters.items():
+            if value is not None:
+                game[key] = value
+        if profile:
+            method["start"] = profile
+    except (TOMLKitError, ValueError) as error:
+        raise Refused(400, f"no TOML can hold this: {error}") from None
+    document["game"] = game
     table = tomlkit.aot()
     table.append(method)
     document["method"] = table

@@ -314,7 +314,10 @@ def work(job: Job, report: Callable[[CellOutcome], object], carry: Carry | None 
             outcome = CellOutcome("slow", job.id)
         except DiskFull as error:
             outcome = CellOutcome("full", job.id, message=str(error))
-        except Exception as error:  # a game, a method or a plug-in may raise anything: record it
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # a game, a method or a plug-in may raise anything: record it
             outcome = CellOutcome(
                 "failed", job.id, message=_one_line(error, job), trace=traceback.format_exc()
             )
@@ -327,13 +330,13 @@ def work(job: Job, report: Callable[[CellOutcome], object], carry: Carry | None 
     return outcome._replace(notes=own)
 
 
-def _one_line(error: Exception, job: Job) -> str:
+def _one_line(error: BaseException, job: Job) -> str:
     """Return an error in one line, with the last line of a user's file that led to it."""
     from rivalry.core.game import BrokenInvariant
 
     lines = str(error).strip().splitlines()
     text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-    text += _last_line(error, [Path(job.folder, name) for name in job.task.get("files") or ()])
+    text += _last_line(error, [Path(job.folder, name).resolve() for name in job.task.get("files") or ()])
     return f"internal error, please report: {text}" if isinstance(error, BrokenInvariant) else text
 
 
@@ -342,7 +345,7 @@ def _last_line(error: BaseException, paths: Sequence[Path]) -> str:
     whole: BaseException | None = error
     while whole is not None:
         for frame in reversed(traceback.extract_tb(whole.__traceback__)):
-            if Path(frame.filename) in paths:
+            if Path(frame.filename).resolve() in paths:
                 return f" ({Path(frame.filename).name}, line {frame.lineno}: {frame.line})"
         whole = whole.__cause__ or whole.__context__
     return ""

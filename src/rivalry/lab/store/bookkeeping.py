@@ -19,7 +19,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from rivalry.core.files import DamagedFile, DiskFull, open_own, read_bytes, write
+from rivalry.core.files import LARGEST, DamagedFile, DiskFull, open_own, read_bytes, write
 
 SUMS = "SHA256SUMS"
 _FILES = ("dataset.nc", "index.sqlite", "log.txt")
@@ -150,7 +150,7 @@ class _Sums(NamedTuple):
 
 def write_sums(folder: Path, made_from: str) -> None:
     """Write the digests of a run's files. Raises `rivalry.core.files.DiskFull`."""
-    known = {name: _digest(folder / name) for name in _FILES if (folder / name).is_file()}
+    known = {name: _digest(folder / name) for name in _FILES if _is_summed(folder / name)}
     _write(folder, _Sums(known, made_from))
 
 
@@ -170,7 +170,7 @@ def made_from(folder: Path) -> str:
 
 def _write(folder: Path, known: _Sums) -> None:
     made = [folder / "report.html", *sorted((folder / "figures").glob("*.svg"))]
-    figures = {path.relative_to(folder).as_posix(): _digest(path) for path in made if path.is_file()}
+    figures = {path.relative_to(folder).as_posix(): _digest(path) for path in made if _is_summed(path)}
     body = "".join(f"{digest}  {name}\n" for name, digest in {**known.files, **figures}.items())
     body += f"# made from {known.made_from}\n" * bool(known.made_from)
     write(folder / SUMS, f"{body}# {sha256(body.encode()).hexdigest()}\n".encode())
@@ -199,8 +199,15 @@ def altered_files(folder: Path) -> Iterator[DamagedFile]:
     for name, digest in (known.files if known else {}).items():
         if not (folder / name).is_file():
             yield DamagedFile(folder / name, "missing")
+        elif not _is_summed(folder / name):
+            yield DamagedFile(folder / name, f"has more than {LARGEST} bytes, too many for {SUMS}")
         elif _digest(folder / name) != digest:
             yield DamagedFile(folder / name, f"its bytes do not match its digest in {SUMS}")
+
+
+def _is_summed(path: Path) -> bool:
+    """Return whether a file is there and short enough to be read whenever its run is."""
+    return path.is_file() and path.stat().st_size <= LARGEST
 
 
 def _digest(path: Path) -> str:
