@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from rivalry.core.files import write_json
+from rivalry.core.files import pack, write, write_json
 from rivalry.core.game import BrokenInvariant
 from rivalry.lab import executor
 from rivalry.lab.executor import RunEvent, carry_out, certify, pool, run_study
@@ -284,6 +284,21 @@ def test_cells_of_included_studies_run_under_their_names(tmp_path: Path) -> None
     assert {event.cell.split("/")[0] for event in events} == {"duel"}
     assert (events[-1].done, events[-1].total) == (3, 3)
     assert (run.folder / "duel" / "dataset.nc").exists()
+
+
+def test_certify_reports_every_certificate_that_differs(tmp_path: Path) -> None:
+    made = study(tmp_path, sweep={"game.prize": [0.5, 1.0]}, replications={"count": 1})
+    run = run_study(made, tmp_path / "run")
+    wrong = run.cells[1].id
+    stored = run.read_cell(wrong)
+    claim = {"claim": ((), np.asarray("not an equilibrium")), "regret": (("player",), np.asarray([5.0, 5.0]))}
+    write(run.cell_path(wrong), pack({**stored, **claim}, kind="cell", name=wrong))
+    events: list[RunEvent] = []
+    certify(run, progress=events.append)
+    ((cell, message),) = [(one.cell, one.message) for one in events if one.kind == "changed"]
+    assert cell == wrong
+    assert message.startswith(f"claim was 'not an equilibrium', is '{stored['claim'][1]}'; regret was 5, is ")
+    assert f"cell {wrong}: {message}" in (run.folder / "log.txt").read_text()
 
 
 @pytest.mark.slow

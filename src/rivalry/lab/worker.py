@@ -19,7 +19,7 @@ from rivalry.core.game import Game, is_population
 from rivalry.core.jax import forget_programs, jax
 from rivalry.core.method import Learner, as_learner
 from rivalry.core.oracles import named_start
-from rivalry.core.results import Record, stack_records, unstack_records
+from rivalry.core.results import Certificate, Record, stack_records, unstack_records
 from rivalry.core.space import lattice
 from rivalry.lab import trust
 from rivalry.lab.study import batch_points, build_game, build_method
@@ -31,6 +31,7 @@ from rivalry.solving.path_data import plot_record
 Task = Mapping[str, Any]
 
 CHECKPOINT = 10.0  # seconds between two saves of a long cell
+SAME = 1e-9  # relative difference of numbers of two certificates that is none
 COMPILED = 0.1  # seconds: a faster cell compiled nothing
 
 
@@ -171,19 +172,44 @@ def recertify(task: Task, folder: Path, record: Record, proof: bool = False) -> 
     if dims[len(lead) :] != ("player", "axis") or not isinstance(points.games[0], Game):
         return _without_profile(points.games[0], record) if proof else {}
     profiles = stored.reshape(prod(lead), *stored.shape[len(lead) :])
-    proofs = [
-        certificate(
-            _played_game(game, method, one), profile, tolerance=task["tolerance"], proof=proof
-        ).record()
-        if np.all(np.isfinite(profile))
-        else Record()  # a batch index without a solution
-        for game, method, one, profile in zip(
-            points.games, points.methods, unstack_records(record, len(lead)), profiles, strict=True
-        )
-    ]
+    proofs = []
+    for game, method, one, profile in zip(
+        points.games, points.methods, unstack_records(record, len(lead)), profiles, strict=True
+    ):
+        found, known = Record(), Certificate.from_record(one)
+        if np.all(np.isfinite(profile)):  # else a batch index without a solution
+            played = _played_game(game, method, one)
+            new = certificate(played, profile, tolerance=task["tolerance"], proof=proof)
+            if known is not None:  # only the method knows its concept, and the residual of its equations
+                new = new._replace(concept=known.concept, residual=known.residual)
+            found = new.record()
+        proofs.append(found)
     if not any(proofs):
         return {}
     return stack_records(proofs, points.shape) if points.shape else proofs[0]
+
+
+def certificate_changes(stored: Record, new: Record, proof: bool) -> str:
+    """Return in one line what a recomputed certificate says differently; empty if nothing.
+
+    With ``proof`` bounds are expected to change, and are left out.
+    """
+    said = []
+    for name in ("claim", "coverage", "concept", "rounding", "tolerance", "regret", "bound"):
+        if name not in stored or name not in new or (proof and name in ("bound", "rounding")):
+            continue
+        (_, old), (_, now) = stored[name], new[name]
+        if old.shape != now.shape:
+            said.append(f"{name} had the shape {old.shape}, has {now.shape}")
+            continue
+        text = old.dtype.kind == "U"
+        same = old == now if text else np.isclose(old, now, rtol=SAME, atol=0.0, equal_nan=True)
+        if not np.all(same):
+            first = tuple(np.argwhere(np.atleast_1d(~same))[0][: old.ndim])
+            words = [repr(str(one[first])) if text else f"{float(one[first]):.6g}" for one in (old, now)]
+            more = int(np.sum(~same)) - 1
+            said.append(f"{name} was {words[0]}, is {words[1]}" + f" (and {more} more)" * (more > 0))
+    return "; ".join(said)
 
 
 COMPUTED = {

@@ -36,7 +36,7 @@ __all__ = [
 
 QUICK = 3.0  # seconds of work; below, starting workers costs more than they save
 
-Kind = Literal["started", "progress", "done", "failed", "damaged", "worker_died", "waiting"]
+Kind = Literal["started", "progress", "done", "failed", "damaged", "changed", "worker_died", "waiting"]
 
 
 class RunEvent(NamedTuple):
@@ -296,7 +296,9 @@ def certify(run: Run, *, proof: bool = False, progress: EventCallback | None = N
     """Recompute the certificates of all stored profiles and return their number; cells stay unchanged.
 
     The games are rebuilt from the resolved study, which runs the user files that it names. With ``proof``,
-    bounds are computed with outward rounding, and exact equilibria near the profiles are proved.
+    bounds are computed with outward rounding, and exact equilibria near the profiles are proved. The solution
+    concept of the method is kept. What a certificate says differently from that of its cell is logged, and
+    reported as an event ``changed``.
 
     Raises
     ------
@@ -305,7 +307,7 @@ def certify(run: Run, *, proof: bool = False, progress: EventCallback | None = N
     DiskFull
         If there is no space for a certificate.
     """
-    from rivalry.lab.worker import recertify
+    from rivalry.lab.worker import certificate_changes, recertify
 
     with run.locking():
         if parts := run.parts():
@@ -315,10 +317,15 @@ def certify(run: Run, *, proof: bool = False, progress: EventCallback | None = N
         done = [place.id for place in run.cells if place.id not in left]
         with one_thread():
             for k, id in enumerate(done):
-                record: Any = recertify(tasks[id], folder, run.read_cell(id), proof)
+                stored = run.read_cell(id)
+                record: Any = recertify(tasks[id], folder, stored, proof)
                 if record:
                     run.write_certificate(id, record)
                     count += "regret" in record  # else only the reason why there is no proof
+                    if changes := certificate_changes(stored, record, proof):
+                        run.log(f"cell {id}: {changes}")
+                        if progress is not None:
+                            progress(RunEvent("changed", id, k, len(done), changes))
                 if progress is not None and progress(RunEvent("done", id, k + 1, len(done))) is True:
                     break
         if done:
