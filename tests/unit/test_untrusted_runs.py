@@ -594,6 +594,29 @@ def test_damage_in_other_files_is_reported_and_repaired(run: Run, name: str, riv
     assert [aside.name for aside in (run.folder / "damaged").glob(f"*{name}")]
 
 
+def test_a_deleted_certificate_is_named(run: Run, rivalry: Command) -> None:
+    """Without it the dataset has the certificate of the cell, which may say something else."""
+    id = run.cells[0].id
+    with run.locking():
+        run.write_certificate(id, {"tolerance": ((), np.asarray(0.5))})
+    path = run.folder / "certificates" / f"{id}.npz"
+    assert load_run(run.folder).damaged() == []
+    assert "certificates" not in rivalry("status", str(run.folder)).err
+    path.unlink()
+    again = load_run(run.folder)
+    assert [(error.path, error.why) for error in again.damaged()] == [(path, "missing")]
+    with pytest.warns(UserWarning, match=rf"{path}: damaged \(missing\).*`rivalry certify` redoes it"):
+        again.dataset()
+    answer = rivalry("status", str(run.folder))
+    assert f"{path}: damaged (missing); `rivalry certify {run.folder}` " in answer.err
+    for line in (["export", "--to", "csv", "--out", "out"], ["report", "--out", "page"]):
+        assert f"{path}: damaged (missing)" in rivalry(line[0], str(run.folder), *line[1:]).err
+    with pytest.warns(UserWarning, match=rf"{path}: .*; as computed with its cell"), again.locking():
+        again.reconcile()
+    assert f"{path}: damaged (missing)" in (run.folder / "log.txt").read_text()
+    assert load_run(run.folder).damaged() == []
+
+
 def test_damaged_checkpoints_are_reported_and_moved_aside(run: Run) -> None:
     path = run.folder / "checkpoints" / f"{run.cells[0].id}.npz"
     path.write_bytes(b"x" * 200)

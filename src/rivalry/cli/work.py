@@ -261,12 +261,13 @@ def _in_part(part: str, cell: str) -> str:
 
 def status(folder: Path) -> tuple[dict[str, Any], str]:
     """Return a run's progress as JSON and as text; report damaged files on stderr."""
-    from rivalry.lab.store import Run, status_of
+    from rivalry.lab.store import Run, redo, status_of
 
     run = Run.open(folder)
     damaged = [error for part in _by_part(run).values() for error in part.damaged()]
     for error in damaged:
-        output.note(f"{error}; `rivalry resume {quote(str(folder))}` sets it aside and computes it again")
+        command = f"rivalry {redo(error)} {quote(str(folder))}"
+        output.note(f"{error}; `{command}` sets it aside and computes it again")
     _note_texts(run)
     counts = run.counts(damaged)
     found = {"run": str(folder), "status": status_of(counts), "cells": counts}
@@ -303,10 +304,12 @@ def results_as_text(reported: Reported) -> str:
 
 def _note_left_out(run: Run) -> None:
     """Report damaged files, cells that an output lacks, and edits of study.toml."""
+    from rivalry.lab.store import redo
+
     for part in _by_part(run).values():
         damaged = part.damaged()
         for error in damaged:
-            output.note(f"{error}; left out, `rivalry resume` computes it again")
+            output.note(f"{error}; left out, `rivalry {redo(error)}` computes it again")
         if left_out := part.missing_cells(damaged):
             counted = Counter(row.reason.partition(" (")[0] for row in left_out)
             kinds = ", ".join(f"{count} {kind}" for kind, count in counted.items())

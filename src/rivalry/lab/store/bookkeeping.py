@@ -1,7 +1,8 @@
 """The index of a run, and the digests of its files between periods of work.
 
 ``index.sqlite`` holds wall times, warnings and failures; it can be rebuilt from the other files.
-``SHA256SUMS`` holds the digests of files that do not contain one, in the format of the program
+``SHA256SUMS`` holds the digests of files that do not contain one, and of recomputed certificates, whose
+absence would not show otherwise, in the format of the program
 ``sha256sum``, which checks it with ``-c``. It is written when work on a run ends and removed when work
 begins; its last line is the digest of the lines before, as a comment. A comment before it is the digest of
 what the dataset, the figures and the report were made from: while both hold, none need be made again.
@@ -23,7 +24,7 @@ from rivalry.core.files import LARGEST, DamagedFile, DiskFull, open_own, read_by
 
 SUMS = "SHA256SUMS"
 _FILES = ("dataset.nc", "index.sqlite", "log.txt")
-_LINE = re.compile(r"([0-9a-f]{64})  ((?:figures/)?[^/\n]+)")
+_LINE = re.compile(r"([0-9a-f]{64})  ((?:(?:figures|certificates)/)?[^/\n]+)")
 _MADE_FROM = re.compile(r"# made from ([0-9a-f]{64})")
 
 
@@ -150,7 +151,8 @@ class _Sums(NamedTuple):
 
 def write_sums(folder: Path, made_from: str) -> None:
     """Write the digests of a run's files. Raises `rivalry.core.files.DiskFull`."""
-    known = {name: _digest(folder / name) for name in _FILES if _is_summed(folder / name)}
+    newer = [f"certificates/{path.name}" for path in sorted((folder / "certificates").glob("*.npz"))]
+    known = {name: _digest(folder / name) for name in [*_FILES, *newer] if _is_summed(folder / name)}
     _write(folder, _Sums(known, made_from))
 
 
@@ -158,7 +160,8 @@ def update_sums(folder: Path, made_from: str) -> None:
     """Update the digests of the report and the figures, if there are sums."""
     known = _read(folder)
     if known is not None:
-        files = {name: digest for name, digest in known.files.items() if name in _FILES}
+        stays = (*_FILES, "certificates/")
+        files = {name: digest for name, digest in known.files.items() if name.startswith(stays)}
         _write(folder, _Sums(files, made_from))
 
 
@@ -196,13 +199,24 @@ def altered_files(folder: Path) -> Iterator[DamagedFile]:
     known = _read(folder)
     if known is None and os.path.lexists(folder / SUMS):
         yield DamagedFile(folder / SUMS, "its lines do not match its digest")
+    yield from missing_certificates(folder)
     for name, digest in (known.files if known else {}).items():
+        if name.startswith("certificates/"):  # these hold a digest of their own
+            continue
         if not (folder / name).is_file():
             yield DamagedFile(folder / name, "missing")
         elif not _is_summed(folder / name):
             yield DamagedFile(folder / name, f"has more than {LARGEST} bytes, too many for {SUMS}")
         elif _digest(folder / name) != digest:
             yield DamagedFile(folder / name, f"its bytes do not match its digest in {SUMS}")
+
+
+def missing_certificates(folder: Path) -> Iterator[DamagedFile]:
+    """Yield recomputed certificates that were removed: the dataset has others without them."""
+    known = _read(folder)
+    for name in known.files if known else ():
+        if name.startswith("certificates/") and not (folder / name).exists():
+            yield DamagedFile(folder / name, "missing")
 
 
 def _is_summed(path: Path) -> bool:

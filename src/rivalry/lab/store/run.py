@@ -23,6 +23,7 @@ from rivalry.lab.store.bookkeeping import (
     Index,
     altered_files,
     made_from,
+    missing_certificates,
     read_index,
     read_seconds,
     update_sums,
@@ -425,6 +426,7 @@ class Run:
     def damaged(self) -> list[DamagedFile]:
         """Return every file of the run that is not what was written, cells first, without writing."""
         found = [*self._damaged_cells(), *self._damaged_checkpoints(), *altered_files(self.folder)]
+        found = list({error.path: error for error in found}.values())
         index = self.folder / "index.sqlite"
         if index not in {error.path for error in found} and (why := read_index(index)[1]):
             found.append(DamagedFile(index, why))
@@ -456,7 +458,7 @@ class Run:
 
     def _set_aside(self, error: DamagedFile, kind: str = "") -> str:
         """Move a damaged file to ``damaged/``, and return the line written to the log."""
-        line = f"{error}; made anew"
+        line = f"{error}; {'as computed with its cell' if redo(error) == 'certify' else 'made anew'}"
         if os.path.lexists(error.path):
             aside = files.folder_for(self.folder / "damaged")
             kind = kind or _KINDS.get(error.path.parent.name, "file")
@@ -498,6 +500,7 @@ class Run:
             raise DamagedFile(self.folder / "cells", " ".join(why.split())) from None
         data.attrs = {"title": self.title, "rivalry": self.made_by["rivalry"], "schema": SCHEMA}
         self._cell_files.forget()
+        damaged += missing_certificates(self.folder)
         self._collected = stamps, Collected(data, damaged)
         return self._collected[1]
 
@@ -505,8 +508,7 @@ class Run:
         """Return all finished cells as one labelled dataset, see `collect`; warn of every damaged file."""
         data, damaged = self.collect()
         for error in damaged:
-            redo = "certify" if error.path.parent.name == "certificates" else "resume"
-            warnings.warn(f"{error}; left out, `rivalry {redo}` redoes it", stacklevel=2)
+            warnings.warn(f"{error}; left out, `rivalry {redo(error)}` redoes it", stacklevel=2)
         return data.copy(deep=True)  # the caller may change it
 
     def source(self) -> str:
@@ -552,6 +554,11 @@ class Run:
     def _repr_html_(self) -> str:
         said, *_ = repr(self).split("\n")
         return html_table(said, {"title": self.title})
+
+
+def redo(error: DamagedFile) -> str:
+    """Return the command that computes a damaged file again."""
+    return "certify" if error.path.parent.name == "certificates" else "resume"
 
 
 def finished_cells(folder: Path, parts: Iterable[str] = ()) -> set[str]:
