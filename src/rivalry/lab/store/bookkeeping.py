@@ -14,6 +14,7 @@ import os
 import re
 import sqlite3
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from hashlib import file_digest, sha256
@@ -47,6 +48,8 @@ class Index:
             for old in path.parent.glob(f"{path.name}*"):
                 old.unlink()
             self._db = self._connect()
+        # where it is left open: from Python 3.13 on a connection warns when it is collected
+        weakref.finalize(self, self._db.close)
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, isolation_level=None, timeout=30)
