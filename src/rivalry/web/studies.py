@@ -133,7 +133,7 @@ def _require_short(text: str) -> None:
 
 def own_files(study: Study) -> dict[str, str]:
     """Return the ``.py`` files that a run of the study would execute, with their SHA-256."""
-    found = {}
+    found: dict[str, str] = {}
     for part in [study, *study.parts().values()]:
         for name in sorted({*part.own_files, *part.plot_files}):
             if name.endswith(".py"):
