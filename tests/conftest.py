@@ -23,6 +23,7 @@ _CACHE = Path(tempfile.gettempdir()) / f"rivalry-tests-{os.getuid() if hasattr(o
 os.environ.setdefault("RIVALRY_CACHE", str(_CACHE / "jax"))
 os.environ.setdefault("NUMBA_CACHE_DIR", str(_CACHE / "numba"))
 os.environ.setdefault("MPLBACKEND", "agg")
+os.environ["XDG_DATA_HOME"] = str(_CACHE / "data")  # the key of the user who runs the tests stays as it is
 if typed.AT_WORK:
     typed.install()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -10,6 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
+from rivalry.core.registry import from_file
+from rivalry.lab.study import StudyError, load_study
 from tests.cli.conftest import Command
 
 GOOD = """
@@ -410,3 +413,82 @@ def test_in_a_separate_process(tmp_path: Path, line: list[str]) -> None:
         [sys.executable, "-m", "rivalry", *line], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert_refusal((done.returncode, done.stdout, done.stderr))
+
+
+QUITS = """
+import sys
+import equinox as eqx
+from jax import numpy as jnp
+from rivalry import Box
+
+times = 0
+
+def leave(where, when):
+    global times
+    times += where == "payoffs"
+    if where == when or (where, when, times > 1) == ("payoffs", "run", True):
+        sys.exit(0)
+
+class Contest(eqx.Module):
+    space: Box
+    when: str
+    def payoffs(self, x):
+        leave("payoffs", self.when)
+        return -(x[:, 0] - jnp.sum(x) / 3) ** 2
+
+def contest(*, when: str = "never"):
+    leave("factory", when)
+    return Contest(Box.interval(0.0, 1.0, players=2), when)
+
+def ends(data, ax=None):
+    sys.exit(0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("when", "status", "says"),
+    [
+        ("factory", 2, r"quits\.py:\d+: SystemExit: 0"),
+        ("payoffs", 2, r"payoffs of quits\.py:contest raised SystemExit: 0"),
+        ("run", 1, r"SystemExit: 0 \(quits\.py, line \d+: sys\.exit\(0\)\)"),
+        ("plot", 0, r"quits\.py:ends\) was not drawn: SystemExit: 0"),
+    ],
+)
+def test_a_file_that_ends_the_program_is_named(rivalry: Command, when: str, status: int, says: str) -> None:
+    """`sys.exit(0)` in it would end the command with success."""
+    plots = 'plots = ["quits.py:ends"]\n' * (when == "plot")
+    method = '[[method]]\nkind = "best_response"\nmax_steps = 5\n'
+    Path("quits.py").write_text(QUITS)
+    Path("mine.toml").write_text(f'{plots}[game]\nfamily = "quits.py:contest"\nwhen = "{when}"\n{method}')
+    answer = rivalry("run", "mine.toml", "--workers", "1")
+    assert answer.status == status
+    assert re.search(says, answer.err + answer.out), answer
+    assert Path("runs/mine/study.json").exists() == (status < 2)
+    assert len(list(Path("runs").glob("mine/cells/*"))) == (status == 0)
+
+
+def test_a_file_that_ends_the_program_while_it_certifies_is_named(
+    rivalry: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever command runs it, and wherever."""
+    Path("quits.py").write_text(QUITS)
+    Path("mine.toml").write_text('[game]\nfamily = "quits.py:contest"\n[[method]]\nkind = "best_response"\n')
+    assert rivalry("run", "mine.toml", "--workers", "1").status == 0
+    leaves = from_file("quits.py:ends", Path.cwd())
+    monkeypatch.setattr("rivalry.lab.worker.recertify", lambda *_: leaves(None))
+    answer = rivalry("certify", "runs/mine")
+    assert answer.status == 1
+    last = QUITS.rstrip().count("\n") + 1
+    assert f"a file of the study called sys.exit(0) (quits.py, line {last})" in answer.err
+
+
+@pytest.mark.parametrize("key", ["expect", "method", "game", "sweep", "batch", "plots", "quick", "include"])
+@pytest.mark.parametrize("value", ["3", "true", '"a"', "[1]", "[[1]]", "{ a = 1 }", "[{ a = 1 }]", "nan"])
+def test_a_key_of_any_type_gives_one_line(key: str, value: str, tmp_path: Path) -> None:
+    head = f"{key} = {value}\n"
+    rest = {"game": '[game]\nfamily = "matrix"\n', "method": '[[method]]\nkind = "evaluate"\n'}
+    path = tmp_path / "odd.toml"
+    path.write_text(head + "".join(text for name, text in rest.items() if name != key))
+    with pytest.raises(StudyError) as caught:
+        load_study(path).check()
+    assert re.fullmatch(r"[^\n]+", str(caught.value))

@@ -181,6 +181,7 @@ def test_the_death_of_a_node_loses_no_cells(tmp_path: Path, nodes: Nodes, cluste
     assert not after or after[0] > 0.05
 
 
+@pytest.mark.brief
 def test_a_stopped_cell_is_resumed_from_its_checkpoint(
     tmp_path: Path, nodes: Nodes, cluster: Cluster
 ) -> None:
@@ -285,6 +286,7 @@ def test_a_full_disk_stops_the_run_and_keeps_finished_cells(
     assert carry_out(run, executor=cluster) == "done"
 
 
+@pytest.mark.brief
 def test_files_outside_the_study_folder_are_sent(tmp_path: Path, cluster: Cluster) -> None:
     duel_study.write(tmp_path / "games")
     (tmp_path / "studies").mkdir()
@@ -319,6 +321,7 @@ class Nested(Climb):
 """
 
 
+@pytest.mark.brief
 def test_a_cell_may_use_ray(tmp_path: Path, cluster: Cluster) -> None:
     (tmp_path / "duel.py").write_text(duel_study.GAME + NESTED)
     method = [{"kind": "duel.py:Nested", "max_steps": 10}]

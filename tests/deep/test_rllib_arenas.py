@@ -149,6 +149,7 @@ def test_steps_stop_before_the_boundary() -> None:
 # levels
 
 
+@pytest.mark.brief
 def test_mixtures_of_levels_by_hand() -> None:
     game = rv.games.influencer(reach=[0.2, 0.4])
     arena: Any = PPO(moves="levels", action_grid=3).world(game)
@@ -166,6 +167,7 @@ def test_mixtures_of_levels_by_hand() -> None:
     np.testing.assert_array_equal(record["profile"][1], [[0.5], [0.0]])
 
 
+@pytest.mark.brief
 def test_only_exchangeable_players_share_a_policy() -> None:
     alike = PPO(policies="shared").world(rv.games.market())
     apart = PPO(policies="shared").world(rv.games.market(unit_cost=[10.0, 20.0]))
@@ -174,6 +176,7 @@ def test_only_exchangeable_players_share_a_policy() -> None:
     assert PPO().world(rv.games.market()).groups == ("player_0", "player_1")
 
 
+@pytest.mark.brief
 def test_matrix_games_by_hand() -> None:
     game = rv.games.matrix("prisoners_dilemma")  # 3 3, 0 5, 5 0, 1 1
     record = PPO().world(game).read({f"player_{k}": always(0.9, 0.1) for k in (0, 1)}, WORDS, READ)
@@ -186,6 +189,7 @@ def test_matrix_games_by_hand() -> None:
 # native play
 
 
+@pytest.mark.brief
 def test_discounted_returns_by_hand() -> None:
     game = repeat(rv.games.matrix("prisoners_dilemma"), periods=4)
     arena: Any = PPO(gamma=0.5, periods=4).world(game)

@@ -49,6 +49,7 @@ def whole(parts: list[Any]) -> dict[str, dict[str, list[Any]]]:
     return {key: rows for key, rows in found.items() if key in done}
 
 
+@pytest.mark.brief
 def test_rewards_of_a_staged_market_by_hand() -> None:
     game = rv.games.market(stages=[[1], [0]])
     learner = PPO(**SHORT)
@@ -85,6 +86,7 @@ def test_a_horizon_truncates_without_terminating(make: Any) -> None:
             assert len(own) == 5
 
 
+@pytest.mark.brief
 def test_a_race_terminates() -> None:
     game = rv.games.race(horizon=3)
     parts = played(game, PPO(**SHORT | {"moves": "native", "periods": 50}), (30,))
@@ -108,6 +110,7 @@ def test_bankrupt_firms_terminate_while_the_others_continue() -> None:
         assert rows["player_0"]["cut"]
 
 
+@pytest.mark.brief
 def test_rewards_in_a_karma_economy_are_the_urgencies_of_losers() -> None:
     game = rv.games.karma(agents=4)
     rows = whole(played(game, PPO(**SHORT | {"policies": "shared"}), (24,)))
@@ -155,6 +158,7 @@ def test_continuous_actions_are_distributed_as_in_rllib(kind: Any) -> None:
     np.testing.assert_allclose(ours.std(axis=1), other.std(axis=1), atol=0.02)
 
 
+@pytest.mark.brief
 def test_discrete_action_probabilities_equal_those_of_rllib() -> None:
     network, width = trained(PPO(moves="grid", action_grid=5, **SHORT), rv.games.influencer())
     rows = np.random.default_rng(0).normal(size=(3, width)).astype(np.float32)
@@ -198,6 +202,7 @@ class Fixed(PolicyNetwork):
         return np.full(len(seen), 3)
 
 
+@pytest.mark.brief
 def test_illegal_actions_are_clipped_to_the_largest_legal_action() -> None:
     masks = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0]])
     network = Fixed(None, "logits")

@@ -21,6 +21,7 @@ pytest.importorskip("torch")
 SHORT: dict[str, Any] = {"iterations": 1, "batch": 20, "envs": 2, "periods": 5, "rounds": 5, "evaluation": 10}
 
 
+@pytest.mark.brief
 @pytest.mark.parametrize(
     ("kind", "options", "words"),
     [
@@ -141,6 +142,7 @@ def test_unusual_batch_sizes_are_accepted(kind: Any, options: dict[str, Any]) ->
     assert str(found.data.status.values) in ("converged", "cycling")
 
 
+@pytest.mark.brief
 def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     from rivalry.integrations.rllib import libraries
 
@@ -168,6 +170,7 @@ for kind, options in (
 """
 
 
+@pytest.mark.brief
 def test_options_of_the_wrong_type_are_refused() -> None:
     found = subprocess.run([sys.executable, "-c", MISTYPED], capture_output=True, text=True, check=True)
     told = found.stdout.splitlines()

@@ -87,6 +87,7 @@ def test_seeds_differ_and_global_generators_are_unchanged() -> None:
     np.testing.assert_array_equal(found(LEARNERS["ppo"], 1).learning_reward, one.learning_reward)
 
 
+@pytest.mark.brief
 @pytest.mark.parametrize("name", LEARNERS)
 def test_a_checkpoint_restores_weights_and_progress(name: str) -> None:
     game, learner = rv.games.influencer(), LEARNERS[name]
@@ -205,6 +206,7 @@ def of_ray(before: set[int]) -> list[str]:
     return found
 
 
+@pytest.mark.brief
 def test_a_killed_run_is_resumed(tmp_path: Path) -> None:
     (tmp_path / "short.toml").write_text(STUDY.format(iterations=40))
     before = {process.pid for process in psutil.process_iter()}
@@ -227,5 +229,5 @@ def test_a_killed_run_is_resumed(tmp_path: Path) -> None:
         json.loads(line)
     assert of_ray(before) == []
     data = rv.load_run(tmp_path / "run").dataset()
-    assert bool(np.asarray(data.continued).all())
+    assert bool(np.asarray(data.resumed).all())
     assert data.learning_reward.sizes["sample"] == 40

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from rivalry.core.files import write_json
+from rivalry.core.files import pack, write, write_json
 from rivalry.core.game import BrokenInvariant
 from rivalry.lab import executor
 from rivalry.lab.executor import RunEvent, carry_out, certify, pool, run_study
@@ -286,6 +286,21 @@ def test_cells_of_included_studies_run_under_their_names(tmp_path: Path) -> None
     assert (run.folder / "duel" / "dataset.nc").exists()
 
 
+def test_certify_reports_every_certificate_that_differs(tmp_path: Path) -> None:
+    made = study(tmp_path, sweep={"game.prize": [0.5, 1.0]}, replications={"count": 1})
+    run = run_study(made, tmp_path / "run")
+    wrong = run.cells[1].id
+    stored = run.read_cell(wrong)
+    claim = {"claim": ((), np.asarray("not an equilibrium")), "regret": (("player",), np.asarray([5.0, 5.0]))}
+    write(run.cell_path(wrong), pack({**stored, **claim}, kind="cell", name=wrong))
+    events: list[RunEvent] = []
+    certify(run, progress=events.append)
+    ((cell, message),) = [(one.cell, one.message) for one in events if one.kind == "changed"]
+    assert cell == wrong
+    assert message.startswith(f"claim was 'not an equilibrium', is '{stored['claim'][1]}'; regret was 5, is ")
+    assert f"cell {wrong}: {message}" in (run.folder / "log.txt").read_text()
+
+
 @pytest.mark.slow
 def test_certify_writes_certificates_and_leaves_cells_unchanged(tmp_path: Path) -> None:
     run = run_study(study(tmp_path), tmp_path / "run")
@@ -492,3 +507,18 @@ def test_a_name_is_no_study() -> None:
     message = "study: 'hopf_n3' must be a Study, such as rv.load_study('hopf_n3')"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         run_study("hopf_n3")  # type: ignore[arg-type]
+
+
+def test_a_worker_imports_nothing_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python starts it by ``-c``, which puts the current folder first on the path of modules."""
+    mark = tmp_path / "imported"
+    for name in sorted(sys.stdlib_module_names):
+        (tmp_path / f"{name}.py").write_text(f"open({str(mark)!r}, 'a').write(__name__)\n")
+    monkeypatch.chdir(tmp_path)
+    process, pipe = pool.spawn(pool._serve)
+    pipe.close()
+    process.join(60)
+    assert process.exitcode == 0
+    assert not mark.exists()

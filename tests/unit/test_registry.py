@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
+import py_compile
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 import rivalry as rv
-from rivalry.core.registry import from_file, lazy, load, near
+from rivalry.core.registry import TRUSTED, from_file, lazy, load, near, trusting
 
 
 def test_a_hint_gives_the_nearest_name_or_all_names() -> None:
@@ -54,3 +57,24 @@ def test_errors_in_a_user_file_are_reported_with_the_line(tmp_path: Path, text: 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"gone\.py: no such file$"):
         from_file("gone.py:made", tmp_path)
+
+
+def test_a_file_is_run_from_its_source_and_only_as_it_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python would run compiled code beside it that has the time and size of the file, whatever it does."""
+    code, text = tmp_path / "own.py", "value = 'the source'\n"
+    code.write_text(text.replace("source", "secret"))
+    py_compile.compile(str(code))
+    stamp = code.stat()
+    code.write_text(text)
+    os.utime(code, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    monkeypatch.setenv(TRUSTED, "{}")
+    with pytest.raises(ValueError, match=r"own\.py: was not trusted in its present form; look at it"):
+        from_file("own.py:value", tmp_path)
+    for name, value in trusting({str(code): sha256(text.encode()).hexdigest()}).items():
+        monkeypatch.setenv(name, value)
+    assert from_file("own.py:value", tmp_path) == "the source"
+    code.write_text(text + "more = 1\n")
+    with pytest.raises(ValueError, match="was not trusted"):
+        from_file("own.py:more", tmp_path)

@@ -79,3 +79,17 @@ def test_a_folder_made_first_by_another_process_is_used(
     monkeypatch.setattr(Path, "rename", late)
     assert Run.create_or_open(beside / "run", made).counts()["total"] == 6
     assert [path.name for path in beside.iterdir()] == ["run"]
+
+
+def test_the_current_folder_is_not_replaced_by_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder is, and commands would go on in one that is no more."""
+    made = study(tmp_path)
+    for name in (".", "../here", "link"):
+        here = tmp_path / "here"
+        here.mkdir(exist_ok=True)
+        (tmp_path / "link").unlink(missing_ok=True)
+        (tmp_path / "link").symlink_to(here)
+        monkeypatch.chdir(here)
+        with pytest.raises(StoreError, match="is the current folder; choose one in it, such as runs/"):
+            Run.create_or_open("../link" if name == "link" else name, made)
+        assert list(Path.cwd().iterdir()) == []

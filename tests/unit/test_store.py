@@ -377,7 +377,7 @@ def test_a_damaged_index_is_made_anew(tmp_path: Path) -> None:
 def test_another_version_continues_a_run_if_accepted(run: Run) -> None:
     write_json(run.folder / "study.json", {**run.head, "made_by": {**run.made_by, "rivalry": "0.0.9"}})
     fill(run, skip=5)
-    work = _Work(load_run(run.folder), None, None, None, None, "", 0, 6)
+    work = _Work(load_run(run.folder), None, None, None, False, None, "", 0, 6)
     with work.run.locking():
         words = r"made by rivalry 0\.0\.9; resume with --accept-version to go on with .*, or choose another f"
         with pytest.raises(StoreError, match=words):

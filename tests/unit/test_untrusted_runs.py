@@ -11,9 +11,13 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
+import sqlite3
+import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -24,6 +28,8 @@ import pytest
 from rivalry.core import files
 from rivalry.core.files import DamagedFile, StoreError, write_json
 from rivalry.lab.export import export
+from rivalry.lab.freeze import freeze
+from rivalry.lab.report.commands import commands
 from rivalry.lab.report.page import build
 from rivalry.lab.store import Run, load_run
 from tests.cli.conftest import Command, rivalry
@@ -211,6 +217,108 @@ def test_links_out_of_the_folder_are_refused(run: Run, tmp_path: Path) -> None:
     assert load_run(run.folder).status == "done"
 
 
+SECRET = "ssh-ed25519 the key of its owner"
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    """A file of the reader outside the run."""
+    path = tmp_path / "authorized_keys"
+    path.write_text(SECRET)
+    return path
+
+
+def write_everything(run: Path) -> None:
+    """Continue, certify, report, export and freeze a run."""
+    found = load_run(run)
+    with found.locking():
+        found.reconcile()
+        found.log("more")
+        found.note(found.cells[0].id, "done")
+        found.write_certificate(found.cells[0].id, {"tolerance": ((), np.asarray(1.0))})
+        found.write_dataset()
+    build(run)
+    for to in ("csv", "netcdf"):
+        export(load_run(run), to)
+    freeze(run, run / "export" / "page.html")
+
+
+WRITTEN = (
+    *("dataset.nc", "report.html", "SHA256SUMS", "log.txt", "lock", "index.sqlite", "study.toml"),
+    *("export/cells.csv", "export/duel.nc", "export/page.html", "certificates/{}.npz"),
+)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+def test_links_under_names_of_temporary_files_are_not_followed(run: Run, victim: Path) -> None:
+    (run.folder / "export").mkdir()
+    for name in WRITTEN:
+        path = run.folder / name.format(run.cells[0].id)
+        path.with_name(f".{path.name}.{os.getpid()}.part").symlink_to(victim)
+    write_everything(run.folder)
+    assert victim.read_text() == SECRET
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+@pytest.mark.parametrize("kind", ["symbolic", "hard"])
+@pytest.mark.parametrize("name", WRITTEN)
+def test_no_file_is_written_through_a_planted_link(run: Run, victim: Path, name: str, kind: str) -> None:
+    """A link under the name of a file that is written is replaced, or refused by name."""
+    path = run.folder / name.format(run.cells[0].id)
+    path.parent.mkdir(exist_ok=True)
+    (run.folder / "SHA256SUMS").unlink()  # a stranger leaves out what would show the change
+    path.unlink(missing_ok=True)
+    path.symlink_to(victim) if kind == "symbolic" else path.hardlink_to(victim)
+    said = f"{path}: "
+    try:
+        write_everything(run.folder)
+    except StoreError as error:
+        said = str(error)
+    assert re.fullmatch(rf"{path}: [^\n]*", said)
+    assert victim.read_text() == SECRET
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+@pytest.mark.parametrize("name", ["figures", "export", "cells", "certificates", "checkpoints", "damaged"])
+def test_a_folder_that_is_a_link_within_the_run_is_refused_by_name(run: Run, name: str) -> None:
+    path = run.folder / name
+    (run.folder / "other").mkdir()
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.symlink_to(run.folder / "other")
+    with pytest.raises(StoreError, match=rf"{name}: is a link; a run has no links, remove it"):
+        load_run(run.folder)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+def test_journals_of_a_planted_index_are_not_written(run: Run, victim: Path) -> None:
+    """SQLite opens the journals that the header of a database asks for, through links."""
+    with closing(sqlite3.connect(run.folder / "index.sqlite")) as db:
+        db.execute("pragma journal_mode=wal")
+    for ending in ("wal", "shm", "journal"):
+        path = run.folder / f"index.sqlite-{ending}"
+        path.unlink(missing_ok=True)
+        path.symlink_to(victim)
+    (run.folder / "SHA256SUMS").unlink()
+    write_everything(run.folder)
+    assert victim.read_text() == SECRET
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+def test_a_named_folder_may_be_a_link_but_none_below_it(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "disk" / "run").parent.mkdir()
+    run.folder.rename(tmp_path / "disk" / "run")
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    (tmp_path / "run").symlink_to(tmp_path / "disk" / "run")
+    write_everything(tmp_path / "run")
+    assert build(tmp_path / "run", out=tmp_path / "link").parent == tmp_path / "disk"
+    assert (tmp_path / "disk" / "report.html").is_file()
+    shutil.rmtree(tmp_path / "disk" / "figures")
+    (tmp_path / "disk" / "figures").symlink_to(tmp_path)
+    with pytest.raises(StoreError, match="figures: is a link; must be a folder"):
+        build(tmp_path / "run", out=tmp_path / "link")
+
+
 def test_a_cell_that_links_out_of_the_folder_is_reported_as_damaged(run: Run, tmp_path: Path) -> None:
     cell = run.cell_path(run.cells[0].id)
     cell.rename(tmp_path / "kept.npz")
@@ -368,6 +476,64 @@ def test_a_crafted_cell_is_reported_left_out_and_moved_aside(run: Run, tmp_path:
     assert not path.exists()
 
 
+SPARSE = 40 * 2**30
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sparse files")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cells/{}.npz",
+        "checkpoints/{}.npz",
+        "study.toml",
+        "index.sqlite",
+        "dataset.nc",
+        "log.txt",
+        "SHA256SUMS",
+    ],
+)
+def test_files_of_40_gb_are_not_read(run: Run, name: str, rivalry: Command) -> None:
+    """They take no space on the disk of whoever sends them, and all memory of who reads them."""
+    path = run.folder / name.format(run.cells[0].id)
+    with path.open("ab") as file:
+        file.truncate(SPARSE)
+    begun = time.monotonic()
+    answer = rivalry("status", str(run.folder))
+    assert time.monotonic() - begun < 5
+    assert answer.status == 0
+    assert re.search(
+        rf"{re.escape(str(path))}: .*(has {SPARSE} bytes|has more than|do not match)", answer.err
+    )
+
+
+def test_a_head_of_40_gb_is_not_read(run: Run, rivalry: Command) -> None:
+    os.truncate(run.folder / "study.json", SPARSE)
+    answer = rivalry("status", str(run.folder))
+    assert answer.status == 1
+    assert f"has {SPARSE} bytes; must be at most" in answer.err
+
+
+def test_nothing_is_stored_that_is_too_large_to_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "LARGEST", 5000)
+    with pytest.raises(StoreError, match="a file of a run has at most 5000, store fewer variables"):
+        files.pack({"x": (("a",), np.zeros(700))}, kind="cell", name="a")
+
+
+def test_commands_for_a_strangers_run_are_quoted(run: Run, rivalry: Command) -> None:
+    """Its name may be that of a folder in which the shell finds a command."""
+    name = "a$(touch hacked);b"
+    write_json(run.folder / "study.json", {**run.head, "name": name, "toml": ""})
+    other = run.folder.rename(run.folder.with_name(name))
+    (other / "study.toml").unlink(missing_ok=True)
+    (other / "cells" / f"{run.cells[0].id}.npz").write_bytes(b"x" * 100)
+    found = load_run(other)
+    for command, _ in commands(found):
+        assert "$(" not in command or shlex.split(command)[2] == name
+    offered = re.findall(r"`(rivalry [^`]*)`", rivalry("status", str(other)).err)
+    assert offered
+    assert all(shlex.split(command)[2] == str(other) for command in offered)
+
+
 def test_a_decompression_bomb_is_refused_without_unpacking(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     path = run.cell_path(run.cells[0].id)
     path.write_bytes(CELLS["a bomb"](path.stem))
@@ -426,6 +592,29 @@ def test_damage_in_other_files_is_reported_and_repaired(run: Run, name: str, riv
     assert run.damaged() == []
     assert len(list((run.folder / "damaged").iterdir())) == 1
     assert [aside.name for aside in (run.folder / "damaged").glob(f"*{name}")]
+
+
+def test_a_deleted_certificate_is_named(run: Run, rivalry: Command) -> None:
+    """Without it the dataset has the certificate of the cell, which may say something else."""
+    id = run.cells[0].id
+    with run.locking():
+        run.write_certificate(id, {"tolerance": ((), np.asarray(0.5))})
+    path = run.folder / "certificates" / f"{id}.npz"
+    assert load_run(run.folder).damaged() == []
+    assert "certificates" not in rivalry("status", str(run.folder)).err
+    path.unlink()
+    again = load_run(run.folder)
+    assert [(error.path, error.why) for error in again.damaged()] == [(path, "missing")]
+    with pytest.warns(UserWarning, match=rf"{path}: damaged \(missing\).*`rivalry certify` redoes it"):
+        again.dataset()
+    answer = rivalry("status", str(run.folder))
+    assert f"{path}: damaged (missing); `rivalry certify {run.folder}` " in answer.err
+    for line in (["export", "--to", "csv", "--out", "out"], ["report", "--out", "page"]):
+        assert f"{path}: damaged (missing)" in rivalry(line[0], str(run.folder), *line[1:]).err
+    with pytest.warns(UserWarning, match=rf"{path}: .*; as computed with its cell"), again.locking():
+        again.reconcile()
+    assert f"{path}: damaged (missing)" in (run.folder / "log.txt").read_text()
+    assert load_run(run.folder).damaged() == []
 
 
 def test_damaged_checkpoints_are_reported_and_moved_aside(run: Run) -> None:
@@ -534,7 +723,7 @@ def test_links_as_run_folders(tmp_path: Path) -> None:
     assert Run.create_or_open(link, study(tmp_path)).folder == run.folder
     for wrong in ("nothing", "self"):
         (tmp_path / wrong).symlink_to(tmp_path / {"nothing": "gone", "self": "self"}[wrong])
-        with pytest.raises(StoreError, match="a link that leads nowhere; choose another folder"):
+        with pytest.raises(StoreError, match="is a link that leads nowhere; choose another folder"):
             Run.create_or_open(tmp_path / wrong, study(tmp_path))
 
 

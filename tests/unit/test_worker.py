@@ -14,7 +14,15 @@ from rivalry import solving
 from rivalry.core.method import BaseMethod
 from rivalry.core.results import Certificate, Record
 from rivalry.lab.study import Cell, build_game
-from rivalry.lab.worker import CheckpointFile, Job, Stopped, carry_out, recertify, run_cell
+from rivalry.lab.worker import (
+    CheckpointFile,
+    Job,
+    Stopped,
+    carry_out,
+    certificate_changes,
+    recertify,
+    run_cell,
+)
 from tests.duel_study import study
 
 # step limits are deliberately small; the warning is tested separately
@@ -283,6 +291,41 @@ def test_a_claim_without_a_profile_says_what_it_is_about(tmp_path: Path) -> None
         assert str(method) == f"dynamic programming; {reason}floating point"
         refuted = more | claim._replace(regret=np.ones(2)).record()
         assert str(recertify(task, tmp_path, refuted, proof=True)[name][1]) == "dynamic programming"
+
+
+@pytest.mark.parametrize(
+    ("regrets", "concept"), [("unconditional", "coarse correlated"), ("conditional", "correlated")]
+)
+def test_recomputed_certificates_keep_the_concept_of_the_method(
+    tmp_path: Path, regrets: str, concept: str
+) -> None:
+    task = task_of(
+        tmp_path, game=MATRIX, method=[{"kind": "regret_matching", "steps": 500, "regrets": regrets}]
+    )
+    record = run_cell(task, tmp_path)
+    assert str(record["concept"][1]) == concept
+    for proof in (False, True):
+        new = recertify(task, tmp_path, record, proof)
+        for name in ("concept", "concept_residual"):
+            assert new[name][1] == record[name][1]
+        assert certificate_changes(record, new, proof) == ""
+
+
+def test_a_recomputed_certificate_that_differs_is_described() -> None:
+    stored = {
+        "claim": ((), np.asarray("equilibrium")),
+        "regret": (("player",), np.asarray([0.0, 0.25])),
+        "bound": (("player",), np.asarray([1.0, np.inf])),
+    }
+    new = stored | {
+        "claim": ((), np.asarray("not an equilibrium")),
+        "regret": (("player",), np.asarray([0.0, 0.5])),
+        "bound": (("player",), np.asarray([2.0, 1.0])),
+    }
+    said = "claim was 'equilibrium', is 'not an equilibrium'; regret was 0.25, is 0.5"
+    assert certificate_changes(stored, new, True) == said
+    assert certificate_changes(stored, new, False) == f"{said}; bound was 1, is 2 (and 1 more)"
+    assert certificate_changes(stored, stored, False) == ""
 
 
 @pytest.mark.slow

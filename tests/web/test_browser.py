@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,12 @@ class Server:
         self.address = json.loads(self.process.stdout.readline())["url"]
         self.process.stdout.close()
         self.base = self.address.partition("/?")[0]
+        with urllib.request.urlopen(self.address) as answer:  # the token is good for one cookie
+            self.cookie = answer.headers["set-cookie"].partition(";")[0].partition("=")
+
+    def admit(self, context: Any) -> None:
+        """Give the cookie to a browser."""
+        context.add_cookies([{"name": self.cookie[0], "value": self.cookie[2], "url": self.base}])
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +144,7 @@ class Tab:
 @pytest.fixture
 def tab(server: Server, browser: Any) -> Iterator[Tab]:
     context = browser.new_context(viewport={"width": 1400, "height": 900})
-    context.new_page().goto(server.address)
+    server.admit(context)
     one = Tab(context, server.base)
     yield one
     context.close()
@@ -219,7 +226,7 @@ def test_run_survives_reload_two_tabs_and_a_killed_server(server: Server, browse
     with subprocess.Popen(command, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as once:
         paused = _pause_after_a_kill(server, browser, home)
         context = browser.new_context()
-        context.new_page().goto(server.address)
+        server.admit(context)
         tab = Tab(context, server.base)
         page = tab.open("/run?name=slow")
         assert "rivalry resume" in page.locator(".progress").inner_text()
@@ -241,7 +248,7 @@ def test_run_survives_reload_two_tabs_and_a_killed_server(server: Server, browse
 def _pause_after_a_kill(server: Server, browser: Any, home: Path) -> dict[str, bytes]:
     """Start a run, look at it in two tabs, kill the server, and pause it by another; return its cells."""
     context = browser.new_context()
-    context.new_page().goto(server.address)
+    server.admit(context)
     first, other = Tab(context, server.base), Tab(context, server.base)
     page = first.open("/study?name=slow")
     page.get_by_role("button", name="Run in full").click()
@@ -261,7 +268,7 @@ def _pause_after_a_kill(server: Server, browser: Any, home: Path) -> dict[str, b
     server.process.kill()
     server.process.wait(10)
     server.start()
-    context.new_page().goto(server.address)
+    server.admit(context)
     third = Tab(context, server.base)
     page = third.open("/run?name=slow")
     page.wait_for_selector('.pill[data-status="running"]')
@@ -379,3 +386,43 @@ def test_explored_game_becomes_a_study(tab: Tab) -> None:
     page.wait_for_selector("textarea")
     until(page, "document.querySelector('textarea').value.includes('stag_hunt')")
     assert 'family = "matrix"' in text_of(page)
+
+
+def test_a_browser_is_started_with_a_page_that_no_other_user_can_read(browser: Any, tmp_path: Path) -> None:
+    """The page on the disk sends a token that is in no command line, once."""
+    started = tmp_path / "started"
+    program = tmp_path / "browser"
+    program.write_text(f'#!/bin/sh\nprintf %s "$*" > {started}.new\nmv {started}.new {started}\n')
+    program.chmod(0o700)
+    command = [sys.executable, "-m", "rivalry", "open", "tour", "--port", "0", "--json"]
+    env = os.environ | {"BROWSER": f"{program} %s"}
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=env) as server:
+        assert server.stdout is not None
+        token = json.loads(server.stdout.readline())["url"].partition("token=")[2]
+        end = time.monotonic() + 60
+        while not started.exists() and time.monotonic() < end:
+            time.sleep(0.02)
+        address = started.read_text()
+        page_file = Path(address.removeprefix("file://"))
+        assert page_file.stat().st_mode & 0o777 == 0o600
+        assert page_file.parent.stat().st_mode & 0o777 == 0o700
+        text = page_file.read_text()
+        secret = text.partition('name="token" value="')[2].partition('"')[0]
+        assert secret
+        assert token
+        assert secret != token
+        for word in (secret, token):
+            assert word not in address
+        for context in (browser.new_context(), browser.new_context()):
+            page = context.new_page()
+            page.goto(address)
+            if context is browser.contexts[0]:
+                page.wait_for_selector("#page[data-ready]")
+                assert page.url.endswith("/study?name=tour")
+                page.get_by_text("tour").first.wait_for()
+            else:
+                page.get_by_text("its token was used already").wait_for()
+        for context in list(browser.contexts):
+            context.close()
+        server.send_signal(signal.SIGINT)
+        assert server.wait(15) == 0

@@ -29,6 +29,7 @@ from fastapi import Request  # noqa: E402
 
 from rivalry.web.app import STATIC as WEB  # noqa: E402
 from rivalry.web.app import Workbench, create_app  # noqa: E402
+from rivalry.web.processes import Jobs  # noqa: E402
 from rivalry.web.safety import BODY, BURST  # noqa: E402
 
 TOKEN = "a-token-of-this-test"
@@ -113,6 +114,40 @@ def test_token_is_exchanged_for_a_cookie_that_scripts_and_other_sites_do_not_get
     assert "SameSite=Strict" in cookie
     assert TOKEN not in cookie
     assert stranger.get("/api/choices").status_code == 200
+    stranger.cookies.clear()
+    again = stranger.get(f"/study?name=tour&token={TOKEN}")
+    assert again.status_code == 401
+    assert "used already" in one_line(again)
+
+
+@pytest.mark.parametrize("how", ["form", "query"])
+def test_token_is_exchanged_once_by_post(stranger: Client, how: str) -> None:
+    """As the page does which the browser is started with; its origin is ``null``."""
+    token, form = stranger.app.new_token(), {"origin": "null", "content-type": FORM}
+    where, data = ("/run?name=x%22", f"token={token}") if how == "form" else (f"/?token={token}", "")
+    for path in ("/api/runs", "/static/app.js"):
+        assert stranger.post(path, content=f"token={token}", headers=form).status_code in (401, 403)
+    answer = stranger.post(where, content=data, headers=form)
+    assert answer.status_code == 200
+    assert "HttpOnly" in answer.headers["set-cookie"]
+    assert token not in answer.text
+    assert f'url={"/run?name=x%22" if how == "form" else "/"}"' in answer.text
+    assert stranger.get("/api/choices").status_code == 200
+    stranger.cookies.clear()
+    assert stranger.post(where, content=data, headers=form).status_code == 401
+    assert stranger.post("/", content="token=", headers=form).status_code == 401
+    assert stranger.get(f"/?token={TOKEN}").status_code == 200  # the other one is not used up
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def test_the_cookie_cannot_be_made_from_a_token(stranger: Client) -> None:
+    from hashlib import sha256
+
+    secret = sha256(f"cookie {TOKEN}".encode()).hexdigest()
+    stranger.cookies.set("rivalry_8765", secret)
+    assert stranger.get("/api/choices").status_code == 401
 
 
 def test_tokens_differ_per_start_and_cookies_per_port(tmp_path: Path) -> None:
@@ -200,6 +235,75 @@ def test_requests_have_a_rate(client: Client, monkeypatch: pytest.MonkeyPatch) -
     assert 429 in seen
 
 
+def test_requests_without_the_cookie_do_not_lock_the_owner_out(client: Client) -> None:
+    kept = client.cookies
+    client.cookies = httpx.Cookies()
+    assert {client.get("/api/nothing").status_code for _ in range(BURST + 50)} == {401}
+    client.cookies = kept
+    assert client.get("/api/choices").status_code == 200
+
+
+def test_slow_questions_do_not_hold_up_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers to questions that take minutes are waited for in no thread that others need."""
+    client, bench = client_of(tmp_path)
+    client.get(f"/?token={TOKEN}")
+    asked = list[str]()
+
+    async def forever(call: Any, *arguments: Any) -> Any:
+        asked.append(call.__name__)
+        await asyncio.sleep(3600)
+
+    monkeypatch.setattr(bench.prover, "ask", forever)
+
+    async def flood() -> float:
+        door = httpx.ASGITransport(client.app)
+        kept = {"cookies": client.cookies, "base_url": HOME, "transport": door, "headers": {"origin": HOME}}
+        async with httpx.AsyncClient(**kept) as one:
+            slow = [
+                asyncio.create_task(one.post("/api/games/matrix/answer", json={"state": {}}))
+                for _ in range(40)
+            ]
+            while len(asked) < len(slow):
+                await asyncio.sleep(0.01)
+            begun = time.monotonic()
+            for path in ("/api/studies", "/api/runs", "/api/choices"):
+                assert (await one.get(path)).status_code == 200
+            taken = time.monotonic() - begun
+            for task in slow:
+                task.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
+            return taken
+
+    assert asyncio.run(flood()) < 10
+    assert set(asked) == {"certified"}
+    bench.close()
+
+
+@pytest.mark.slow
+def test_questions_wait_in_a_queue_and_each_has_its_whole_time() -> None:
+    """The second waits for longer than it may take; one that takes too long ends alone."""
+    from rivalry.web.processes import QUEUE, Questions
+    from rivalry.web.safety import Refused
+
+    async def ask() -> list[Any]:
+        line = Questions(4.0)
+        try:
+            await line.ask(os.getpid)  # the process is started
+            first = [line.ask(time.sleep, seconds) for seconds in (2.5, 2.5, 60.0)]
+            rest = [line.ask(os.getpid) for _ in range(QUEUE)]
+            return await asyncio.gather(*first, *rest, return_exceptions=True)
+        finally:
+            line.close()
+
+    short, long, endless, *rest = asyncio.run(ask())
+    assert short is None
+    assert long is None
+    assert isinstance(endless, Refused)
+    assert endless.status == 504
+    assert [one.status for one in rest if isinstance(one, Refused)] == [503] * 3
+    assert len({one for one in rest if isinstance(one, int)}) == 1
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -264,6 +368,58 @@ def test_own_code_runs_only_when_it_is_trusted_as_it_is(client: Client, tmp_path
     assert not (tmp_path / "runs").exists()
 
 
+def test_replications_run_no_code_that_is_not_trusted(client: Client, tmp_path: Path) -> None:
+    """The command runs the study beside the run, which may have changed since the run was made."""
+    run = many_cells.stored(tmp_path / "runs" / "mine", many_cells.study(2))
+    code, mark = tmp_path / "contest.py", tmp_path / "ran"
+    code.write_text(f"open({str(mark)!r}, 'w')\ndef contest(): ...\n")
+    text = STUDY.replace('"matrix"', '"contest.py:contest"').replace('name = "chicken"\n', "")
+    (tmp_path / f"{run.name}.toml").write_text(text)
+    refused = client.post("/api/runs/mine/replications", json={"count": 3})
+    assert refused.status_code == 403
+    assert "contest.py" in one_line(refused)
+    (row,) = client.get(f"/api/files/{run.name}").json()["files"]
+    assert (row["path"], row["text"]) == (str(code), code.read_text())
+    assert not mark.exists()
+
+
+def test_a_command_runs_a_file_only_as_it_was_trusted(tmp_path: Path) -> None:
+    """The process that runs the file compares it: it may change after the click."""
+    code, mark = tmp_path / "contest.py", tmp_path / "ran"
+    code.write_text(f"open({str(mark)!r}, 'w')\ndef contest(): ...\n")
+    (tmp_path / "mine.toml").write_text(
+        STUDY.replace('"matrix"', '"contest.py:contest"').replace('name = "chicken"\n', "")
+    )
+    fault = fault_of(tmp_path, ["run", "mine.toml"], {str(code): "0" * 64})
+    assert "contest.py: was not trusted in its present form" in fault
+    assert not mark.exists()
+
+
+def test_commands_import_nothing_from_the_folder_of_the_workbench(tmp_path: Path) -> None:
+    mark = tmp_path / "imported"
+    for name in sorted(sys.stdlib_module_names):
+        (tmp_path / f"{name}.py").write_text(f"open({str(mark)!r}, 'a').write(__name__)\n")
+    assert fault_of(tmp_path, ["list", "games"], {}) == ""
+    assert not mark.exists()
+
+
+def fault_of(home: Path, arguments: list[str], trusted: dict[str, str]) -> str:
+    """Return why a command that the workbench starts fails."""
+    jobs, folder = Jobs(home), home / "runs" / "mine"
+    jobs.begin(folder, arguments, trusted)
+    assert wait_for(lambda: not jobs.is_working(folder))
+    found = jobs.fault(folder)
+    jobs._jobs[folder].messages.close()
+    return found
+
+
+def wait_for(is_done: Any, seconds: float = 60.0) -> bool:
+    end = time.monotonic() + seconds
+    while not (done := is_done()) and time.monotonic() < end:
+        time.sleep(0.02)
+    return bool(done)
+
+
 def test_figures_of_a_strangers_run_are_pictures_that_cannot_run_code(client: Client, tmp_path: Path) -> None:
     run = many_cells.stored(tmp_path / "runs" / "theirs", many_cells.study(2))
     picture = run.folder / "figures" / "01-x.svg"
@@ -304,6 +460,27 @@ def test_malformed_study_is_one_line_and_changes_nothing(client: Client, tmp_pat
 @pytest.mark.parametrize("body", [b"[1]", b"{", b'{"text": 3}', b'{"changes": 1}', b"[" * 100_000])
 def test_malformed_request_is_one_line(client: Client, body: bytes) -> None:
     answer = client.post("/api/check", content=body, headers=JSON)
+    assert answer.status_code == 400
+    assert one_line(answer)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/check", '{"text": "\\ud800"}'),
+        ("/api/check", '{"text": "", "changes": [1]}'),
+        ("/api/check", '{"text": "", "changes": [{"key": 3}]}'),
+        ("/api/check", f'{{"text": "", "changes": [{{"key": "game.x", "value": 1{"0" * 400}}}]}}'),
+        ("/api/studies/mine", '{"text": "\\ud800"}'),
+        ("/api/games/matrix/answer", f'{{"state": {{"profile": [[1{"0" * 400}]]}}}}'),
+        ("/api/games/matrix/answer", '{"parameters": {"\\ud800": 1}}'),
+        ("/api/games/matrix/study", '{"profile": [null]}'),
+        ("/api/games/matrix/study", '{"title": "\\udfff"}'),
+        ("/api/games/matrix/study", '{"profile": NaN}'),
+    ],
+)
+def test_odd_json_is_refused_as_a_request(client: Client, path: str, body: str) -> None:
+    answer = client.post(path, content=body.encode(), headers=JSON)
     assert answer.status_code == 400
     assert one_line(answer)
 
@@ -493,7 +670,11 @@ def test_events_report_states_and_cells_that_the_page_lacks(
     monkeypatch.setattr("rivalry.web.app.IDLE", 0.0)
     run = many_cells.stored(tmp_path / "runs" / "many", many_cells.study(3))
     bench = Workbench(tmp_path)
-    bench.reader.ask = lambda call, *arguments: call(*arguments)  # type: ignore[method-assign]
+
+    async def ask(call: Any, *arguments: Any) -> Any:
+        return call(*arguments)
+
+    bench.reader.ask = ask  # type: ignore[method-assign]
     routes = create_app(bench, TOKEN, "127.0.0.1", 8765).application.routes  # type: ignore[attr-defined]
     watch = next(one.endpoint for one in routes if one.path.endswith("/events"))
 

@@ -37,6 +37,10 @@ Address = Annotated[
         "--address", metavar="HOST:PORT", help="Address of a running Ray cluster; default: start one here."
     ),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Continue from pickles that others stored; these can run any code."),
+]
 AcceptVersion = Annotated[
     bool, typer.Option("--accept-version", help="Continue with cells computed by another version.")
 ]
@@ -70,6 +74,11 @@ def carry_out(arguments: list[str]) -> int:
         if error.filename is None:
             return output.report_internal_error(error)
         return output.report_mistake(f"{error.filename}: {error.strerror}")
+    except SystemExit as error:  # none of the package's: status 0 would hide that nothing was done
+        from rivalry.core.registry import place_of
+
+        output.note(f"rivalry: a file of the study called sys.exit({error.code!r}){place_of(error)}")
+        return FAILED
     except MemoryError as error:
         output.note(f"rivalry: not enough memory: {str(error).strip() or 'take fewer or smaller cells'}")
         return FAILED
@@ -191,6 +200,8 @@ def new(
 
     A game or method comes with a study that uses it. Comments say what to replace.
     """
+    from rivalry.core.files import write
+
     if what not in TEMPLATES:
         raise values.OptionError(f"new {what}: {near(what, list(TEMPLATES))}")
     if not (name.isidentifier() and name.isascii() and name == name.lower()) or iskeyword(name):
@@ -206,7 +217,7 @@ def new(
         raise values.OptionError(f"NAME: {there[0]} exists already; choose another name, or remove it")
     for path, template in written.items():
         text = Template(template.read_text(encoding="utf-8")).substitute(words)
-        (folder / path).write_text(text, encoding="utf-8")
+        write(folder / path, text.encode())
     paths = [str(folder / path) for path in written]
     return _print_result(json, {"files": paths}, "\n".join([*paths, f"next: rivalry run {name}.toml"]))
 
@@ -234,6 +245,7 @@ def run(
     executor: ExecutorName = "local",
     address: Address = None,
     accept_version: AcceptVersion = False,
+    trust: Trust = False,
     json: Json = False,
 ) -> int:
     """Run a study, or continue its run."""
@@ -242,7 +254,7 @@ def run(
     repeated = values.whole(replications, "--replications", most=10**6)
     with output.reserve_stdout():
         chosen = work.study(study, set_ or [], sweep or [], repeated, quick)
-        done = work.run(chosen, out, count, hire, accept_version=accept_version)
+        done = work.run(chosen, out, count, hire, accept_version=accept_version, trusted=trust)
     return _print_run(json, done)
 
 
@@ -253,13 +265,14 @@ def resume(
     executor: ExecutorName = "local",
     address: Address = None,
     accept_version: AcceptVersion = False,
+    trust: Trust = False,
     json: Json = False,
 ) -> int:
     """Continue a run where it stopped, to the same bits."""
     hire = work.executor(executor, address)
     count = values.whole(workers, "--workers", most=1024)
     with output.reserve_stdout():
-        done = work.resume(run, count, hire, accept_version=accept_version)
+        done = work.resume(run, count, hire, accept_version=accept_version, trusted=trust)
     return _print_run(json, done)
 
 

@@ -228,6 +228,7 @@ def progress(title: str) -> Iterator[EventCallback]:
             "failed": f"cell {event.cell} failed: {event.message}",
             "worker_died": f"cell {event.cell}: {event.message}; begun again",
             "waiting": f"cell {event.cell}: {event.message}",
+            "changed": f"cell {event.cell}: {event.message}",
             "damaged": event.message,
         }
         if event.kind in lines:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.cli import output
@@ -76,7 +77,9 @@ def _results(name: str, part: Run, findings: Findings) -> list[str]:
         names |= dict.fromkeys(block.metrics_left_out)
     left = [f"{left_out} more points"] * bool(left_out) + list(names)[:3]
     if left:
-        lines.append(f"not shown: {', '.join(left)}; `rivalry export {part.folder} --to csv` lists all")
+        lines.append(
+            f"not shown: {', '.join(left)}; `rivalry export {quote(str(part.folder))} --to csv` lists all"
+        )
     return [*lines, *said, ""]
 
 

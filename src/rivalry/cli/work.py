@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.cli import output, summary, values
@@ -118,10 +119,8 @@ class Reported(NamedTuple):
     path: Path
 
 
-def run(
-    chosen: Study, out: Path | None, workers: int | None, hire: Hire | None, *, accept_version: bool
-) -> Reported:
-    """Run a study, or continue its run."""
+def run(chosen: Study, out: Path | None, workers: int | None, hire: Hire | None, **rights: bool) -> Reported:
+    """Run a study, or continue its run; ``rights`` as in `_carry_out`."""
     from rivalry.lab.store import Run, finished_cells
 
     folder = chosen.default_folder if out is None else out
@@ -132,10 +131,10 @@ def run(
     def open_run() -> Run:
         return Run.create_or_open(folder, chosen, same_name=True)
 
-    return _carry_out(studies, studies, done, open_run, workers, hire, accept_version)
+    return _carry_out(studies, studies, done, open_run, workers, hire, rights)
 
 
-def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_version: bool) -> Reported:
+def resume(folder: Path, workers: int | None, hire: Hire | None, **rights: bool) -> Reported:
     """Continue a run."""
     from rivalry.lab.store import Run, finished_cells
 
@@ -145,7 +144,7 @@ def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_versi
     studies = [part.study for part in parts]
     # a stored study was checked before its first cell ran: without cells to compute there is nothing to check
     left = [one for one, part in zip(studies, parts, strict=True) if not done >= {c.id for c in part.cells}]
-    return _carry_out(studies, left, done, lambda: there, workers, hire, accept_version)
+    return _carry_out(studies, left, done, lambda: there, workers, hire, rights)
 
 
 def _note_files(studies: Sequence[Study], *, plots: bool = False) -> None:
@@ -166,9 +165,12 @@ def _carry_out(
     open_run: Callable[[], Run],
     workers: int | None,
     hire: Hire | None,
-    accept_version: bool,
+    rights: Mapping[str, bool],
 ) -> Reported:
-    """Check the studies that may need it, compute the remaining cells, and build figures and report."""
+    """Check the studies that may need it, compute the remaining cells, and build figures and report.
+
+    ``rights`` are ``accept_version`` and ``trusted`` of `rivalry.lab.executor.carry_out`.
+    """
     from rivalry.lab.executor import as_context, carry_out
 
     _note_files(studies, plots=True)
@@ -177,7 +179,7 @@ def _carry_out(
             one.check(output.check_progress(), done)
         run = open_run()
         with output.progress(str(run.folder)) as receive:
-            carry_out(run, workers=workers, progress=receive, accept_version=accept_version, executor=hire)
+            carry_out(run, workers=workers, progress=receive, executor=hire, **rights)
     findings = findings_of(run)
     if not any(part.plot_files for part in studies) and run.is_reported():
         _note_texts(run) if run.status == "done" else _note_left_out(run)
@@ -259,12 +261,13 @@ def _in_part(part: str, cell: str) -> str:
 
 def status(folder: Path) -> tuple[dict[str, Any], str]:
     """Return a run's progress as JSON and as text; report damaged files on stderr."""
-    from rivalry.lab.store import Run, status_of
+    from rivalry.lab.store import Run, redo, status_of
 
     run = Run.open(folder)
     damaged = [error for part in _by_part(run).values() for error in part.damaged()]
     for error in damaged:
-        output.note(f"{error}; `rivalry resume {folder}` sets it aside and computes it again")
+        command = f"rivalry {redo(error)} {quote(str(folder))}"
+        output.note(f"{error}; `{command}` sets it aside and computes it again")
     _note_texts(run)
     counts = run.counts(damaged)
     found = {"run": str(folder), "status": status_of(counts), "cells": counts}
@@ -301,10 +304,12 @@ def results_as_text(reported: Reported) -> str:
 
 def _note_left_out(run: Run) -> None:
     """Report damaged files, cells that an output lacks, and edits of study.toml."""
+    from rivalry.lab.store import redo
+
     for part in _by_part(run).values():
         damaged = part.damaged()
         for error in damaged:
-            output.note(f"{error}; left out, `rivalry resume` computes it again")
+            output.note(f"{error}; left out, `rivalry {redo(error)}` computes it again")
         if left_out := part.missing_cells(damaged):
             counted = Counter(row.reason.partition(" (")[0] for row in left_out)
             kinds = ", ".join(f"{count} {kind}" for kind, count in counted.items())
@@ -367,5 +372,5 @@ def certify(folder: Path, proof: bool = False) -> tuple[dict[str, Any], str]:
     head = ["cell", "algorithm", "claim", "coverage", "regret", "bound"]
     head += ["rounding", "radius", "reason"] * proof
     lines = [output.table(head, [[row[key] for key in head] for row in found]), *summary.claims(findings)]
-    lines.append(f"{count} certificates recomputed; `rivalry report {folder}` shows them")
+    lines.append(f"{count} certificates recomputed; `rivalry report {quote(str(folder))}` shows them")
     return {"run": str(folder), "certificates": found}, "\n".join(lines)

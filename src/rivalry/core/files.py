@@ -11,6 +11,7 @@ import errno
 import io
 import json
 import os
+import secrets
 import stat
 import struct
 import time
@@ -38,7 +39,11 @@ _DIGEST = 64
 _TICK = 20_000_000  # nanoseconds: files written within less may have the same time
 _WORD = 512  # bytes of an array of text that is looked up among those checked before
 _EMPTY = 1_000_000  # most entries of an array without bytes
+# flags of every file that is opened: no link is followed, and no pipe is waited for
+_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_NO_FILE = {errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENOTDIR}
 DEEPEST = 64  # nesting of a JSON file
+LARGEST = 2**31  # bytes of a file of a run; a longer one, which may be sparse, is not read
 DIGESTS = 2  # the first schema whose JSON files have a digest
 
 
@@ -73,6 +78,8 @@ def pack(record: Mapping[str, tuple[tuple[str, ...], Any]], **meta: Any) -> byte
     ------
     ValueError
         For an array of objects: stored files hold no pickles.
+    StoreError
+        For more bytes than are read again.
 
     Examples
     --------
@@ -96,6 +103,8 @@ def pack(record: Mapping[str, tuple[tuple[str, ...], Any]], **meta: Any) -> byte
         # replaced by the digest below; the length of the comment is stored before it and must be right
         archive.comment = b"0" * _DIGEST
     body = buffer.getvalue()[:-_DIGEST]
+    if len(body) > LARGEST - _DIGEST:
+        raise StoreError(f"{len(body)} bytes; a file of a run has at most {LARGEST}, store fewer variables")
     return body + sha256(body).hexdigest().encode()
 
 
@@ -284,21 +293,23 @@ def stamps_in(folder: Path) -> dict[str, Stamp]:
     return found
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return the bytes of a regular file; raise `DamagedFile` where there is none."""
+def read_bytes(path: Path, most: int = LARGEST) -> bytes:
+    """Return the bytes of a regular file; raise `DamagedFile` where there is none, or one too large."""
     try:
         # O_NONBLOCK: opening a named pipe would wait for a writer
         file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
         raise DamagedFile(path, "missing") from None
     except OSError as error:
-        if error.errno not in (errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENOTDIR):
+        if error.errno not in _NO_FILE:
             raise
         raise DamagedFile(path, "is no plain file") from None
     # of the open file, since the path may lead elsewhere by now
-    if not stat.S_ISREG(os.fstat(file).st_mode):
+    status = os.fstat(file)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > most:
         os.close(file)
-        raise DamagedFile(path, "is no plain file")
+        large = f"has {status.st_size} bytes; must be at most {most}"
+        raise DamagedFile(path, large if stat.S_ISREG(status.st_mode) else "is no plain file")
     with open(file, "rb", buffering=0) as stream:
         try:
             return stream.readall()
@@ -307,18 +318,28 @@ def read_bytes(path: Path) -> bytes:
 
 
 def folder_for(path: Path) -> Path:
-    """Return a folder, created if missing; raise `StoreError` where it cannot be created."""
+    """Return a folder, created if missing; raise `StoreError` for a link, and where it cannot be created."""
+    if path.is_symlink():
+        raise StoreError(f"{path}: is a link; must be a folder, remove it")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        dangling = path.is_symlink() and not path.exists()
-        what = "a link that leads nowhere" if dangling else "a file, or in one"
-        raise StoreError(f"{path}: is {what}; choose a folder") from None
+        raise StoreError(f"{path}: is a file, or in one; choose a folder") from None
     return path
 
 
-def write(path: Path, data: bytes, *, durable: bool = False) -> None:
+def followed(path: Path) -> Path:
+    """Return a folder that a person named, which may be a link, by a path that is none."""
+    try:
+        return path.resolve(strict=True) if path.is_symlink() else path
+    except (OSError, RuntimeError):  # broken or circular
+        raise StoreError(f"{path}: is a link that leads nowhere; choose another folder") from None
+
+
+def write(path: Path, data: bytes, *, durable: bool = False, mode: int = 0o666) -> None:
     """Write a file atomically: a reader of ``path`` sees the old file or the new one, never a part.
+
+    A link at ``path``, or a file that has other names too, is replaced and never written through.
 
     Parameters
     ----------
@@ -328,17 +349,27 @@ def write(path: Path, data: bytes, *, durable: bool = False) -> None:
         Its contents.
     durable : bool
         Wait until the data are on disk.
+    mode : int
+        Permissions, less those that the process never gives.
 
     Raises
     ------
     DiskFull
         If no space is left.
+    StoreError
+        If the folder is a link, or a folder has this name.
     """
-    # in the same folder, since renaming is atomic only within a file system
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    if path.parent.is_symlink() or (path.is_dir() and not path.is_symlink()):
+        wrong = path.parent if path.parent.is_symlink() else path
+        what = "is a link; must be a folder" if wrong != path else "is a folder; must be a file"
+        raise StoreError(f"{wrong}: {what}, remove it")
+    # in the same folder, since renaming is atomic only within a file system; the name cannot be guessed, and
+    # the file must be new: a folder of a stranger may hold links under any name
+    aside = path.with_name(f".{secrets.token_hex(8)}.part")
     with room_for(path):
+        number = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, mode)
         try:
-            with aside.open("wb") as file:
+            with open(number, "wb") as file:
                 file.write(data)
                 if durable:
                     file.flush()
@@ -355,6 +386,28 @@ def write(path: Path, data: bytes, *, durable: bool = False) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def open_own(path: Path) -> IO[str]:
+    """Return a file of a run, opened to be read and extended, created if missing.
+
+    Raises
+    ------
+    StoreError
+        For a link, a file with a second name elsewhere, and what is no file: writing would change another.
+    """
+    fault = f"{path}: is a link, or no file of its own; remove it, or copy the folder's files to another one"
+    try:
+        number = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _PLAIN, 0o666)
+    except OSError as error:
+        if error.errno not in _NO_FILE:
+            raise
+        raise StoreError(fault) from None
+    status = os.fstat(number)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        os.close(number)
+        raise StoreError(fault)
+    return open(number, "a+", encoding="utf-8")
 
 
 @contextmanager
@@ -452,7 +505,7 @@ class Lock:
         """Acquire the lock; raise `StoreError` that names the process holding it."""
         with room_for(self.path):
             # append mode, since the text of a process that holds the lock must survive the attempt
-            file = self.path.open("a+", encoding="utf-8")
+            file = open_own(self.path)
             try:
                 _lock(file)
             except OSError:

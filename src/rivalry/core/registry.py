@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Mapping
 from functools import partial
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -98,6 +101,24 @@ def from_file(target: str, folder: Path) -> Any:
     return getattr(module, attribute)
 
 
+TRUSTED = "RIVALRY_TRUSTED"
+PREFIX = "rivalry_user_"  # of the names of modules from users' files
+
+
+def is_trusted(path: Path, digest: str) -> bool:
+    """Return whether a file may be run: by the table of digests that a program gave which started this one.
+
+    Without a table any may: a person gave the command, which names the files that it runs.
+    """
+    table = os.environ.get(TRUSTED)
+    return table is None or json.loads(table).get(str(path.resolve())) == digest
+
+
+def trusting(digests: Mapping[str, str]) -> dict[str, str]:
+    """Return what to set in the environment so that only files of these digests, by path, are run."""
+    return {TRUSTED: json.dumps({str(Path(path).resolve()): one for path, one in digests.items()})}
+
+
 _modules: dict[tuple[str, int, int], Any] = {}
 
 
@@ -111,19 +132,35 @@ def _module_of(path: Path) -> Any:
     # an edited file is run anew
     key = (str(path.resolve()), stamp.st_mtime_ns, stamp.st_size)
     if key not in _modules:
-        name = f"rivalry_user_{path.stem}"
+        name = f"{PREFIX}{path.stem}"
         spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
+        if spec is None:
             raise ValueError(f"{path}: is not a Python file")
-        module = importlib.util.module_from_spec(spec)
+        module, code = importlib.util.module_from_spec(spec), path.read_bytes()
+        if not is_trusted(path, sha256(code).hexdigest()):
+            raise ValueError(f"{path}: was not trusted in its present form; look at it and trust it first")
         # before execution: dataclasses and pickle look a class's module up by name
         sys.modules[name] = module
         try:
-            spec.loader.exec_module(module)
+            # these bytes, not Python's cache of compiled files, in which a stranger may leave others
+            exec(compile(code, str(path), "exec", dont_inherit=True), vars(module))
         except (Exception, SystemExit) as error:  # report as an error of the user's file, in one line
             raise ValueError(f"{path}:{line_of(error, path)}: {type(error).__name__}: {error}") from error
         _modules[key] = module
     return _modules[key]
+
+
+def place_of(error: BaseException) -> str:
+    """Return the innermost line of a user's file in the traceback of an error, in brackets."""
+    import traceback
+
+    frames = traceback.walk_tb(error.__traceback__)
+    own = [(frame.f_code.co_filename, line) for frame, line in frames if _is_own(frame.f_globals)]
+    return f" ({own[-1][0]}, line {own[-1][1]})" if own else ""
+
+
+def _is_own(names: Mapping[str, Any]) -> bool:
+    return str(names.get("__name__")).startswith(PREFIX)
 
 
 def line_of(error: BaseException, path: Path) -> int | str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from pandas import DataFrame, Series
 
-from rivalry.core.files import StoreError, folder_for, write
+from rivalry.core.files import StoreError, folder_for, followed, write
 from rivalry.core.results import is_truth, netcdf
 from rivalry.lab.store import LeftOut
 
@@ -72,7 +72,7 @@ def export(run: Run, to: str, out: str | os.PathLike[str] | None = None) -> Expo
         raise StoreError(f"--to {to}: must be one of {', '.join(FORMATS)}")
     if to == "parquet" and find_spec("pyarrow") is None:
         raise StoreError("--to parquet: needs PyArrow; pip install 'rivalry[parquet]'")
-    done = _export(run, to, run.folder / "export" if out is None else Path(out))
+    done = _export(run, to, run.folder / "export" if out is None else followed(Path(out)))
     if long := [row.name for row in done.left_out if row.name.endswith(".tex")]:
         names = ", ".join(long[:FEW]) + (f" and {len(long) - FEW} more" if len(long) > FEW else "")
         rule = f"above the {LATEX_ROWS} rows of a LaTeX table; export to csv, which has no limit"
@@ -83,6 +83,7 @@ def export(run: Run, to: str, out: str | os.PathLike[str] | None = None) -> Expo
 def _export(run: Run, to: str, folder: Path) -> Exported:
     """Write a run's results to a folder, each part to its own; see `export`."""
     if parts := run.parts():
+        folder_for(folder)
         return _join({name: _export(part, to, folder / name) for name, part in parts.items()})
     data, damaged = run.collect()
     left_out = run.missing_cells(damaged)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rivalry.core.display import typeset
-from rivalry.core.files import folder_for, write
+from rivalry.core.files import folder_for, followed, write
 from rivalry.lab.report.answers import answer_table
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.findings import Findings
@@ -58,7 +58,7 @@ def freeze(run: Run | str | os.PathLike[str], out: str | os.PathLike[str]) -> Fr
         sections += _sections(part, findings[name], prefix)
         missing = part.missing_cells(part.damaged())
         left_out += [LeftOut(f"{name}/{one.name}" if name else one.name, one.reason) for one in missing]
-    path = Path(out)
+    path = followed(Path(out).parent) / Path(out).name
     folder_for(path.parent)
     page = frozen_page(run.title, lead, figures_of_run(run, findings), [*sections, *_about(run)])
     write(path, page.encode())

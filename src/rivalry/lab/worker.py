@@ -19,8 +19,9 @@ from rivalry.core.game import Game, is_population
 from rivalry.core.jax import forget_programs, jax
 from rivalry.core.method import Learner, as_learner
 from rivalry.core.oracles import named_start
-from rivalry.core.results import Record, stack_records, unstack_records
+from rivalry.core.results import Certificate, Record, stack_records, unstack_records
 from rivalry.core.space import lattice
+from rivalry.lab import trust
 from rivalry.lab.study import batch_points, build_game, build_method
 from rivalry.lab.study.points import Grid, short_names
 from rivalry.solving import Progress, ProgressCallback
@@ -30,6 +31,7 @@ from rivalry.solving.path_data import plot_record
 Task = Mapping[str, Any]
 
 CHECKPOINT = 10.0  # seconds between two saves of a long cell
+SAME = 1e-9  # relative difference of numbers of two certificates that is none
 COMPILED = 0.1  # seconds: a faster cell compiled nothing
 
 
@@ -43,20 +45,31 @@ class BatchPoints(NamedTuple):
 
 
 class CheckpointFile:
-    """Checkpoint file of a long cell, saved every ``every`` seconds."""
+    """Checkpoint file of a long cell, saved every ``every`` seconds.
 
-    def __init__(self, path: Path, every: float = CHECKPOINT) -> None:
-        self.path, self.every = path, every
+    Pickles in it are signed with ``key``, by default the user's; others are refused unless ``trusted``.
+    """
+
+    def __init__(
+        self, path: Path, every: float = CHECKPOINT, key: str = "", *, trusted: bool = False
+    ) -> None:
+        self.path, self.every, self.key, self.trusted = path, every, key, trusted
         # checkpoints hold a state's arrays by number, so only the versions that wrote them can read them
         self.made_by = _versions()
         self._saved = time.monotonic()
 
     def load(self) -> dict[str, np.ndarray] | None:
-        """Return the arrays saved last; None if missing, damaged, or written by other versions."""
+        """Return the arrays saved last; None if missing, damaged, or written by other versions.
+
+        Raises `files.StoreError` for a pickle that somebody else wrote.
+        """
         try:
             stored = files.read(self.path, kind="checkpoint", name=self.path.stem, made_by=self.made_by)
         except files.DamagedFile:
             return None
+        if not self.trusted and not trust.is_own(self.path, stored, self.key):
+            why = "continues from a pickle that was not written here, which can run any code"
+            raise files.StoreError(f"{self.path}: {why}; --trust reads it all the same, or remove it")
         return {name: array for name, (_, array) in stored.record.items()}
 
     def due(self) -> bool:
@@ -66,8 +79,10 @@ class CheckpointFile:
     def save(self, arrays: dict[str, np.ndarray]) -> None:
         """Save arrays. Raises `files.DiskFull`."""
         record = {name: (tuple(map(str, range(np.ndim(a)))), a) for name, a in arrays.items()}
-        self.path.parent.mkdir(exist_ok=True)
-        meta = {"kind": "checkpoint", "name": self.path.stem, "made_by": self.made_by}
+        files.folder_for(self.path.parent)
+        meta: dict[str, Any] = {"kind": "checkpoint", "name": self.path.stem, "made_by": self.made_by}
+        if any(name.endswith(trust.PICKLE) for name in arrays):
+            meta["signature"] = trust.signature(arrays, self.key or trust.cell_key(self.path.stem))
         files.write(self.path, files.pack(record, **meta), durable=True)
         self._saved = time.monotonic()
 
@@ -157,19 +172,44 @@ def recertify(task: Task, folder: Path, record: Record, proof: bool = False) -> 
     if dims[len(lead) :] != ("player", "axis") or not isinstance(points.games[0], Game):
         return _without_profile(points.games[0], record) if proof else {}
     profiles = stored.reshape(prod(lead), *stored.shape[len(lead) :])
-    proofs = [
-        certificate(
-            _played_game(game, method, one), profile, tolerance=task["tolerance"], proof=proof
-        ).record()
-        if np.all(np.isfinite(profile))
-        else Record()  # a batch index without a solution
-        for game, method, one, profile in zip(
-            points.games, points.methods, unstack_records(record, len(lead)), profiles, strict=True
-        )
-    ]
+    proofs = []
+    for game, method, one, profile in zip(
+        points.games, points.methods, unstack_records(record, len(lead)), profiles, strict=True
+    ):
+        found, known = Record(), Certificate.from_record(one)
+        if np.all(np.isfinite(profile)):  # else a batch index without a solution
+            played = _played_game(game, method, one)
+            new = certificate(played, profile, tolerance=task["tolerance"], proof=proof)
+            if known is not None:  # only the method knows its concept, and the residual of its equations
+                new = new._replace(concept=known.concept, residual=known.residual)
+            found = new.record()
+        proofs.append(found)
     if not any(proofs):
         return {}
     return stack_records(proofs, points.shape) if points.shape else proofs[0]
+
+
+def certificate_changes(stored: Record, new: Record, proof: bool) -> str:
+    """Return in one line what a recomputed certificate says differently; empty if nothing.
+
+    With ``proof`` bounds are expected to change, and are left out.
+    """
+    said = []
+    for name in ("claim", "coverage", "concept", "rounding", "tolerance", "regret", "bound"):
+        if name not in stored or name not in new or (proof and name in ("bound", "rounding")):
+            continue
+        (_, old), (_, now) = stored[name], new[name]
+        if old.shape != now.shape:
+            said.append(f"{name} had the shape {old.shape}, has {now.shape}")
+            continue
+        text = old.dtype.kind == "U"
+        same = old == now if text else np.isclose(old, now, rtol=SAME, atol=0.0, equal_nan=True)
+        if not np.all(same):
+            first = tuple(np.argwhere(np.atleast_1d(~same))[0][: old.ndim])
+            words = [repr(str(one[first])) if text else f"{float(one[first]):.6g}" for one in (old, now)]
+            more = int(np.sum(~same)) - 1
+            said.append(f"{name} was {words[0]}, is {words[1]}" + f" (and {more} more)" * (more > 0))
+    return "; ".join(said)
 
 
 COMPUTED = {
@@ -289,6 +329,8 @@ class Job(NamedTuple):
     folder: str  # folder of the study
     out: str  # folder of the run
     every: float = CHECKPOINT
+    trusted: bool = False  # whether pickles of others are read
+    key: str = ""  # with which pickles are signed; by default that of the user of the process
 
     @property
     def cell_path(self) -> Path:
@@ -300,11 +342,15 @@ class Job(NamedTuple):
         """The file of the cell's checkpoint."""
         return Path(self.out, "checkpoints", f"{self.id}.npz")
 
+    def checkpoint(self, kind: type[CheckpointFile] = CheckpointFile) -> CheckpointFile:
+        """Return the cell's checkpoint."""
+        return kind(self.checkpoint_path, self.every, self.key, trusted=self.trusted)
+
 
 def carry_out(
     job: Job,
     progress: Callable[[Progress], object] | None = None,
-    open_checkpoint: Callable[[Path, float], CheckpointFile] = CheckpointFile,
+    kind: type[CheckpointFile] = CheckpointFile,
 ) -> float:
     """Compute a cell, write its file, and return the wall time in seconds.
 
@@ -312,8 +358,8 @@ def carry_out(
 
     Parameters
     ----------
-    open_checkpoint
-        Constructor of the checkpoint from its path and the seconds between saves, as `CheckpointFile`.
+    kind
+        Class of the checkpoint.
 
     Raises
     ------
@@ -325,7 +371,7 @@ def carry_out(
         Any error of the cell.
     """
     began = time.perf_counter()
-    checkpoint = open_checkpoint(job.checkpoint_path, job.every)
+    checkpoint = job.checkpoint(kind)
     record = run_cell(job.task, Path(job.folder), progress=progress, checkpoint=checkpoint)
     seconds = time.perf_counter() - began
     # waiting for the disk takes longer than to compute a quick cell again

@@ -20,7 +20,7 @@ from rivalry.core.files import DamagedFile
 from rivalry.lab.store import finished_cells
 from rivalry.lab.study import StudyError, load_study
 from rivalry.web import explore, results, studies
-from rivalry.web.processes import Jobs, SingleProcess
+from rivalry.web.processes import Jobs, Questions
 from rivalry.web.runs import Runs
 from rivalry.web.safety import ASIDE, Guard, Refused
 
@@ -46,15 +46,16 @@ class Workbench:
         self.opened_study = opened if opened is not None and opened_run is None else None
         self.jobs = Jobs(home)
         self.runs = Runs(home, self.jobs, opened_run)
-        self.reader, self.artist = SingleProcess(120.0), SingleProcess(120.0)  # cells; results and figures
-        self.player = SingleProcess(60.0)  # games
+        self.reader, self.artist = Questions(120.0), Questions(120.0)  # cells; results and figures
+        self.player = Questions(60.0)  # keys of families and methods
+        self.prover = Questions(60.0, count=2)  # what may be slow: games built, drawn and certified
         self.closed = False
         self.scratch = Path(tempfile.mkdtemp(prefix="rivalry-"))
 
     def close(self) -> None:
         """End what belongs to the server; runs go on."""
         self.closed = True
-        for process in (self.reader, self.artist, self.player):
+        for process in (self.reader, self.artist, self.player, self.prover):
             process.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
@@ -93,12 +94,21 @@ async def _aside(call: Any, *arguments: Any) -> Any:
 async def _body(request: Request) -> dict[str, Any]:
     """Return a request's table. Raises `Refused`."""
     try:
-        found = json.loads(await request.body() or b"{}")
+        found = json.loads(await request.body() or b"{}", parse_int=_whole, parse_constant=_whole)
+        json.dumps(found, ensure_ascii=False).encode()  # fails for halves of characters
     except (ValueError, RecursionError):
-        raise Refused(400, "the body is not JSON") from None
+        raise Refused(400, "the body is not JSON of text and of numbers below 2**63") from None
     if not isinstance(found, dict):
         raise Refused(400, "the body must be a table")
     return found
+
+
+def _whole(text: str) -> int:
+    """Return a whole number of a request. Raises `ValueError` beyond 64 bits, and for what is no number."""
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(text)
+    return number
 
 
 def _typed(body: Mapping[str, Any], key: str, kind: type | tuple[type, ...], usual: Any) -> Any:
@@ -106,6 +116,13 @@ def _typed(body: Mapping[str, Any], key: str, kind: type | tuple[type, ...], usu
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise Refused(400, f"{key}: {str(value)[:60]!r} is of the wrong type")
     return value
+
+
+def _changes_of(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    changes = _typed(body, "changes", list, [])
+    if not all(isinstance(change, dict) and isinstance(change.get("key"), str) for change in changes):
+        raise Refused(400, "changes: each must be a table with a key")
+    return list(changes)
 
 
 def create_app(bench: Workbench, token: str, host: str = "127.0.0.1", port: int = 0) -> Guard:
@@ -182,7 +199,7 @@ def _add_studies(app: FastAPI, bench: Workbench) -> None:
     @app.get("/api/schema")
     async def schema(family: str = "", kinds: str = "") -> Any:
         wanted = tuple(kind for kind in kinds.split(",") if kind)
-        return await _aside(bench.player.ask, studies.schema, family, wanted)
+        return await bench.player.ask(studies.schema, family, wanted)
 
     @app.post("/api/check")
     async def check(request: Request) -> Any:
@@ -192,13 +209,13 @@ def _add_studies(app: FastAPI, bench: Workbench) -> None:
             name if studies.NAME.fullmatch(name) else "study",
             _typed(body, "text", str, ""),
             str(bench.folder_of_study(name)),
-            _typed(body, "changes", list, []),
+            _changes_of(body),
             bool(body.get("build")),
             _typed(body, "trusted", dict, {}),
             bench.original(name),
         )
         if body.get("build"):
-            return await _aside(bench.player.ask, studies.check, *arguments)
+            return await bench.prover.ask(studies.check, *arguments)
         return await _aside(studies.check, *arguments)
 
     @app.post("/api/studies/{name}")
@@ -213,14 +230,24 @@ def _add_studies(app: FastAPI, bench: Workbench) -> None:
     @app.get("/api/files/{study}")
     async def code(study: str) -> Any:
         """Return the files that a study runs, to be looked at before they are trusted."""
-        found = studies.own_files(load_study(bench.argument_of_study(study)))
-        texts = {path: _beginning(Path(path)) for path in found}
-        return {"files": [{"path": path, "digest": found[path], "text": texts[path]} for path in found]}
+        return _shown(studies.own_files(load_study(bench.argument_of_study(study))))
+
+
+def _shown(files: Mapping[str, str]) -> dict[str, Any]:
+    """Return files with their digests and how they begin."""
+    return {
+        "files": [
+            {"path": path, "digest": one, "text": _beginning(Path(path))} for path, one in files.items()
+        ]
+    }
 
 
 def _beginning(path: Path) -> str:
+    if path.suffix == ".npz":
+        return "A state of a learner that was not stored here. It is a pickle: reading it can run any code."
     try:
-        return path.read_text(encoding="utf-8", errors="replace")[:100_000]
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(100_000)
     except OSError:
         return ""
 
@@ -238,12 +265,12 @@ def _add_runs(app: FastAPI, bench: Workbench) -> None:
         name = _typed(body, "study", str, "")
         argument, quick = bench.argument_of_study(name), bool(body.get("quick"))
         study = await _aside(load_study, argument)
-        studies.require_trust(study, _typed(body, "trusted", dict, {}))
         made = study.quick_form() if quick else study
         run = _typed(body, "run", str, "") or made.default_folder.name
         folder = runs.new_folder(run)
         options = ["--quick"] * quick + ["--out", str(folder.resolve())]
-        bench.jobs.begin(folder, ["run", argument, *options])
+        trusted = _typed(body, "trusted", dict, {})
+        await _aside(runs.start, folder, study, ["run", argument, *options], trusted)
         return {"run": run}
 
     @app.get("/api/runs/{name}")
@@ -268,6 +295,11 @@ def _add_runs(app: FastAPI, bench: Workbench) -> None:
     async def stop(name: str) -> Any:
         bench.jobs.stop(runs.path(name))
         return {"run": name}
+
+    @app.get("/api/runs/{name}/files")
+    async def code_of_run(name: str) -> Any:
+        """Return the files that continuing a run runs."""
+        return _shown(await _aside(runs.own_files, name))
 
     @app.post("/api/runs/{name}/resume")
     async def resume(name: str, request: Request) -> Any:
@@ -308,7 +340,7 @@ def _watchers(bench: Workbench, request: Request, name: str, part: str, known: i
             have.update(new)
             folder = bench.results_folder(name)
             wanted = "cells", folder, part, new
-            return await _aside(bench.reader.ask, results.jsonable, *wanted) if new else None
+            return await bench.reader.ask(results.jsonable, *wanted) if new else None
         except (Refused, DamagedFile):  # the run is not made yet, or the state says why
             return None
 
@@ -322,29 +354,29 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
     @app.get("/api/runs/{name}/results")
     async def found(name: str, part: str = "") -> Any:
         folder = await _aside(bench.results_folder, name)
-        return await _aside(bench.artist.ask, results.jsonable, "results", folder, part)
+        return await bench.artist.ask(results.jsonable, "results", folder, part)
 
     @app.get("/api/runs/{name}/cells")
     async def tiles(name: str, part: str = "") -> Any:
         folder = await _aside(bench.results_folder, name)
-        return {"figure": await _aside(bench.reader.ask, results.jsonable, "tiles", folder, part)}
+        return {"figure": await bench.reader.ask(results.jsonable, "tiles", folder, part)}
 
     @app.get("/api/runs/{name}/cells/{id}")
     async def cell(name: str, id: str, part: str = "") -> Any:
         folder = await _aside(bench.results_folder, name)
-        return await _aside(bench.reader.ask, results.jsonable, "cell", folder, part, id)
+        return await bench.reader.ask(results.jsonable, "cell", folder, part, id)
 
     @app.get("/api/runs/{name}/figures")
     async def figures(name: str, part: str = "") -> Any:
         folder = await _aside(bench.results_folder, name)
         out = bench.new_set()
-        found = await _aside(bench.artist.ask, results.figures, folder, part, str(out))
+        found = await bench.artist.ask(results.figures, folder, part, str(out))
         return {"set": out.name, "figures": found}
 
     @app.get("/api/runs/{name}/living")
     async def living(name: str, part: str = "") -> Any:
         folder = await _aside(bench.results_folder, name)
-        return {"figures": await _aside(bench.player.ask, results.jsonable, "living", folder, part)}
+        return {"figures": await bench.prover.ask(results.jsonable, "living", folder, part)}
 
     @app.post("/api/runs/{name}/answer")
     async def answer(name: str, request: Request) -> Any:
@@ -352,9 +384,7 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
         body = await _body(request)
         folder = await _aside(bench.results_folder, name)
         words = _typed(body, "part", str, ""), _typed(body, "title", str, "")
-        return await _aside(
-            bench.player.ask, results.answered, folder, *words, _typed(body, "state", dict, {})
-        )
+        return await bench.prover.ask(results.answered, folder, *words, _typed(body, "state", dict, {}))
 
     @app.get("/api/figures/{folder}/{file}")
     async def figure(folder: str, file: str) -> Response:
@@ -374,7 +404,7 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
             raise Refused(400, f"to: {to[:20]!r} must be one of {', '.join(FORMATS)}")
         folder = await _aside(bench.results_folder, name)
         out = tempfile.mkdtemp(prefix="download-", dir=bench.scratch)
-        path = Path(await _aside(bench.artist.ask, results.download, folder, to, out))
+        path = Path(await bench.artist.ask(results.download, folder, to, out))
         kind = "application/zip" if path.suffix == ".zip" else FORMATS[to]
         called = f"{name}{path.suffix}" if to in ("page", "netcdf") else path.name
         called = re.sub(r"[^A-Za-z0-9._-]", "_", called)
@@ -390,7 +420,7 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
             raise Refused(400, f"runs: {len(wanted)} of them; must be 2 to {MOST_COMPARED}")
         pairs = [(one, *one.partition(":")[::2]) for one in wanted]
         folders = [(label, await _aside(bench.results_folder, name), part) for label, name, part in pairs]
-        return await _aside(bench.reader.ask, results.jsonable, "compare", folders)
+        return await bench.reader.ask(results.jsonable, "compare", folders)
 
 
 def _picture(home: Path, folder: str, file: str) -> Response:
@@ -406,19 +436,19 @@ def _picture(home: Path, folder: str, file: str) -> Response:
 def _add_games(app: FastAPI, bench: Workbench) -> None:
     @app.get("/api/games/{name}")
     async def family(name: str) -> Any:
-        return await _aside(bench.player.ask, explore.family, name)
+        return await bench.player.ask(explore.family, name)
 
     @app.post("/api/games/{name}/figures")
     async def figures(name: str, request: Request) -> Any:
         body = await _body(request)
         parameters = _typed(body, "parameters", dict, {})
-        return await _aside(bench.player.ask, explore.figures, name, parameters, body.get("profile"))
+        return await bench.prover.ask(explore.figures, name, parameters, body.get("profile"))
 
     @app.post("/api/games/{name}/answer")
     async def answer(name: str, request: Request) -> Any:
         body = await _body(request)
         parameters, state = _typed(body, "parameters", dict, {}), _typed(body, "state", dict, {})
-        return await _aside(bench.player.ask, explore.certified, name, parameters, state)
+        return await bench.prover.ask(explore.certified, name, parameters, state)
 
     @app.post("/api/games/{name}/study")
     async def study(name: str, request: Request) -> Any:

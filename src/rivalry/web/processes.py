@@ -1,14 +1,15 @@
-"""Processes beside the server: commands that compute runs, and one that answers questions.
+"""Processes beside the server: commands that compute runs, and those that answer questions.
 
 Runs are computed by the same commands as on a terminal, each in a session of its own. A run goes on without
 the server, and the server finds it again by the lock on its folder. Nothing is known here that is not in the
 folders, except the last line of a command that failed.
 
-All that loads JAX, xarray or Matplotlib is asked of a `SingleProcess`, so that pages do not wait for it.
+All that loads JAX, xarray or Matplotlib is asked of `Questions`, so that pages do not wait for it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -16,18 +17,21 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, ProcessPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from rivalry.lab.executor.pool import end_with_parent
+from rivalry.core.files import DamagedFile, read_bytes
+from rivalry.core.registry import trusting
+from rivalry.lab.executor.pool import end_with_parent, worker_environment
 from rivalry.web.safety import Refused
 
 MOST = 4  # runs at a time
+QUEUE = 20  # questions that wait or are answered, of one kind
 
 
 class StartedCommand(NamedTuple):
@@ -45,8 +49,11 @@ class Jobs:
         self._jobs: dict[Path, StartedCommand] = {}
         self._lock = threading.Lock()
 
-    def begin(self, folder: Path, arguments: Sequence[str]) -> None:
-        """Start a command of ``rivalry`` that computes a run. Raises `Refused`."""
+    def begin(self, folder: Path, arguments: Sequence[str], trusted: Mapping[str, str]) -> None:
+        """Start a command of ``rivalry`` that computes a run. Raises `Refused`.
+
+        The process runs and unpickles only the files in ``trusted``, by path, that have these digests.
+        """
         with self._lock:
             if self.is_working(folder):
                 raise Refused(409, f"{folder.name}: is being computed already")
@@ -54,8 +61,9 @@ class Jobs:
                 raise Refused(409, f"{MOST} runs are being computed; pause one, or wait")
             messages = tempfile.TemporaryFile()  # noqa: SIM115
             process = subprocess.Popen(
-                [sys.executable, "-m", "rivalry", *arguments],
+                [sys.executable, "-P", "-m", "rivalry", *arguments],  # imports nothing from ``home``
                 cwd=self.home,
+                env={**os.environ, **trusting(trusted)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=messages,
@@ -112,8 +120,8 @@ def owner(folder: Path) -> int | None:
     """
     try:
         status = (folder / "lock").stat()
-        said = (folder / "lock").read_text(encoding="utf-8", errors="replace")[:40]
-    except OSError:
+        said = read_bytes(folder / "lock", most=100).decode(errors="replace")
+    except (OSError, DamagedFile):
         return None
     named = re.fullmatch(r"process (\d{1,9})\s*", said)
     if named is None:  # a process that ends the work empties the file
@@ -140,49 +148,72 @@ def _is_alive(number: int) -> bool:
     return True
 
 
-class SingleProcess:
-    """One process, started at the first question and ended with the server; questions wait in line.
+class Questions:
+    """Up to ``count`` processes, started when needed and ended with the server; questions wait in a queue.
 
-    A question that takes longer than ``seconds`` is given up, and the process is started again.
+    A question that takes longer than ``seconds`` is given up, and its process ends; others are not affected.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, count: int = 1) -> None:
         self.seconds = seconds
-        self._pool: ProcessPoolExecutor | None = None
-        self._lock = threading.Lock()
+        self._turns, self._waiting = asyncio.Semaphore(count), 0
+        self._idle: list[ProcessPoolExecutor] = []  # of one process each; the last one worked last
+        self._all: set[ProcessPoolExecutor] = set()
 
-    def ask(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        """Return what a function returns in the process. Raises `Refused` with the function's error."""
-        with self._lock:
-            if self._pool is None:
-                spawn = get_context("spawn")
-                self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=_begin)
-            pool = self._pool
+    async def ask(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what a function returns in a process. Raises `Refused` with the function's error."""
+        if self._waiting >= QUEUE:
+            raise Refused(503, f"{QUEUE} such questions wait for an answer; ask again when they have it")
+        self._waiting += 1
         try:
-            found, fault = pool.submit(_carefully, call, arguments).result(self.seconds)
+            async with self._turns:  # a question's time begins with its turn
+                return await self._answer(call, arguments)
+        finally:
+            self._waiting -= 1
+
+    async def _answer(self, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        pool = self._idle.pop() if self._idle else self._begin()
+        try:
+            # the first question starts the process, which takes a while
+            future = await asyncio.to_thread(_submit, pool, call, arguments)
+            found, fault = await asyncio.wait_for(asyncio.wrap_future(future), self.seconds)
         except TimeoutError:
-            self.close(pool)
+            self._end(pool)
             raise Refused(504, f"took longer than {self.seconds:g} seconds and was given up") from None
-        except (BrokenProcessPool, CancelledError, RuntimeError):
-            self.close(pool)
+        except (BrokenProcessPool, CancelledError, asyncio.CancelledError, RuntimeError):
+            self._end(pool)
             raise Refused(500, "the process that computes this ended; try again") from None
+        self._idle.append(pool)
         if fault:
             raise Refused(*fault)
         return found
 
-    def close(self, pool: ProcessPoolExecutor | None = None) -> None:
-        """End the process, even while it computes."""
-        with self._lock:
-            if self._pool is None or pool not in (None, self._pool):
-                return
-            pool, self._pool = self._pool, None
+    def _begin(self) -> ProcessPoolExecutor:
+        pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin)
+        self._all.add(pool)
+        return pool
+
+    def _end(self, pool: ProcessPoolExecutor) -> None:
+        self._all.discard(pool)
         for process in list((pool._processes or {}).values()):
             process.kill()  # a computation does not notice anything else
         pool.shutdown(wait=False, cancel_futures=True)
 
+    def close(self) -> None:
+        """End the processes, even while they compute."""
+        self._idle.clear()
+        for pool in list(self._all):
+            self._end(pool)
+
+
+def _submit(pool: ProcessPoolExecutor, call: Callable[..., Any], arguments: tuple[Any, ...]) -> Future[Any]:
+    with worker_environment():
+        return pool.submit(_carefully, call, arguments)
+
 
 def _begin() -> None:
-    """Leave Ctrl-C to the server, and end with it however it ends."""
+    """Leave Ctrl-C to the server, end with it however it ends, and run no files of users unless told to."""
+    os.environ.update(trusting({}))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(OSError):
         os.nice(5)  # runs and pages come first
@@ -197,5 +228,5 @@ def _carefully(call: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[An
         return None, (refused.status, refused.why)
     except ValueError as error:  # wrong input, by the package's rule of one line each
         return None, (400, " ".join(str(error).split())[:500])
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return None, (500, f"{type(error).__name__}: {' '.join(str(error).split())[:400]}")

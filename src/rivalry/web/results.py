@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.core.display import attributes_of, typeset
+from rivalry.core.files import read_bytes, write
 from rivalry.core.results import Certificate
 from rivalry.core.statistics import format_interval, half_width
 from rivalry.lab.export import export
@@ -83,7 +85,7 @@ def figures(folder: str, part: str, out: str) -> list[dict[str, str]]:
     found = draw(run.head["study"], run.collect().data, Path(out), run.folder / "figures", "w", run)
     there = [one for one in found if not one.why and not (Path(out) / one.file).exists()]
     for one in there:  # drawn by a user's file: a picture that only the run holds
-        (Path(out) / one.file).write_bytes((run.folder / "figures" / one.file).read_bytes())
+        write(Path(out) / one.file, read_bytes(run.folder / "figures" / one.file))
     return [{"kind": one.kind, "file": one.file, "caption": one.caption, "why": one.why} for one in found]
 
 
@@ -178,10 +180,11 @@ def download(folder: str, to: str, out: str) -> str:
         raise Refused(409, "there is nothing to download yet")
     if len(files) == 1:
         return str(files[0])
-    path = home / f"{run.name}-{to}.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    path, packed = home / f"{run.name}-{to}.zip", io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
             archive.write(file, file.relative_to(home))
+    write(path, packed.getvalue())
     return str(path)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rivalry.core.files import DamagedFile, StoreError
 from rivalry.lab.executor import cores
@@ -16,6 +16,9 @@ from rivalry.lab.store.head import is_file_name
 from rivalry.lab.study.expect import is_reduced
 from rivalry.web.processes import Jobs
 from rivalry.web.safety import Refused
+
+if TYPE_CHECKING:
+    from rivalry.lab.study import Study
 
 NAME = "study.json"
 KEEP = 200  # runs of which the head stays in memory
@@ -114,6 +117,7 @@ class Runs:
         return {
             "name": name,
             "folder": str(folder),
+            "argument": shlex.quote(str(folder)),
             "study": run.name,
             "title": run.title,
             "question": run.head["study"].get("question", ""),
@@ -172,31 +176,58 @@ class Runs:
             raise Refused(404, f"no part of the name {part[:60]!r}")
         return run.parts()[part]
 
+    def start(self, folder: Path, study: Study, arguments: Sequence[str], trusted: Mapping[str, Any]) -> None:
+        """Start the command that computes a study in a folder; all runs are started here. Raises `Refused`.
+
+        Parameters
+        ----------
+        study
+            The study that the command will compute.
+        trusted
+            Digests of files that the user trusts, by path.
+        """
+        from rivalry.web.studies import own_files, require_trust
+
+        found = own_files(study)
+        if (folder / NAME).exists():
+            found |= _foreign(Run.open(folder))
+        self.jobs.begin(folder, arguments, require_trust(found, trusted))
+
+    def own_files(self, name: str) -> dict[str, str]:
+        """Return the files that continuing a run runs or unpickles, with their digests. Raises `Refused`."""
+        from rivalry.web.studies import own_files
+
+        run = self.run(name)
+        return own_files(run.study) | _foreign(run)
+
     def resume(self, name: str, trusted: Mapping[str, Any]) -> None:
         """Continue a run where it stopped. Raises `Refused`."""
         run = self.run(name)
-        self._require_trust(run, trusted)
-        self.jobs.begin(run.folder, ["resume", str(run.folder.resolve())])
+        self.start(run.folder, run.study, ["resume", str(run.folder.resolve())], trusted)
 
     def repeat(self, name: str, replications: int, study: str, trusted: Mapping[str, Any]) -> None:
-        """Compute more replications in a run's folder; finished cells are kept. Raises `Refused`."""
+        """Compute more replications of a study, given as to a command, in a run's folder. Raises `Refused`.
+
+        Finished cells are kept.
+        """
         from rivalry.lab.report.commands import commands
+        from rivalry.lab.study import load_study
 
         run = self.run(name)
-        self._require_trust(run, trusted)
         if run.parts():
             raise Refused(400, "a run of several studies has replications per study; run one of them")
         _, _, _, *options = shlex.split(commands(run)[0][0])
         options = _without(options, "replications.count=")
         more = ["--replications", str(replications), "--out", str(run.folder.resolve())]
-        self.jobs.begin(run.folder, ["run", study, *options, *more])
+        self.start(run.folder, load_study(study), ["run", study, *options, *more], trusted)
 
-    def _require_trust(self, run: Run, trusted: Mapping[str, Any]) -> None:
-        """Refuse a run whose study runs files that the user does not trust in their present form."""
-        from rivalry.web.studies import require_trust
 
-        if any(_code(part) for part in run.parts().values() or [run]):
-            require_trust(run.study, trusted)
+def _foreign(run: Run) -> dict[str, str]:
+    """Return the states of learners that somebody else pickled, with their digests."""
+    from rivalry.lab.trust import foreign_checkpoints
+
+    parts = run.parts().values() or [run]
+    return {str(path): digest for part in parts for path, digest in foreign_checkpoints(part.folder)}
 
 
 def _without(options: list[str], setting: str) -> list[str]:

@@ -2,22 +2,24 @@
 
 The server answers this machine only, unless it was given another address. A page of another site can make
 a browser send requests here, and a name of another site can be made to mean this machine, so each request
-must name this server as its host, come from its own pages, and carry the cookie that the address printed at
-the start was exchanged for.
+must name this server as its host, come from its own pages, and carry the cookie. It is given once for the
+token in the address printed at the start, and once for that in the page which a browser is started with:
+other users of the machine see the command line of a browser, and no token is in it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from hashlib import sha256
 from hmac import compare_digest
+from html import escape
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl, quote, urlencode
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -27,8 +29,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY = 1_000_000  # bytes of the largest request
 PATIENCE = 15.0  # seconds in which a request's body must arrive
-BURST, RATE = 400, 60.0  # requests at once, and per second, of one client
-CLIENTS = 1000  # whose rates are remembered
+BURST, RATE = 400, 60.0  # requests with the cookie at once, and per second
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 POLICY = (
@@ -63,7 +64,7 @@ class Guard:
     Parameters
     ----------
     token
-        The secret in the address printed at the start.
+        The secret in the address printed at the start, exchanged for the cookie once.
     host
         Address on which the server listens.
     port
@@ -71,11 +72,12 @@ class Guard:
     """
 
     def __init__(self, application: Application, token: str, host: str, port: int) -> None:
-        self.application, self.token, self.host, self.port = application, token, host, port
+        self.application, self.host, self.port = application, host, port
         self.cookie = f"rivalry_{port}"  # cookies do not tell ports apart
-        self.secret = sha256(f"cookie {token}".encode()).hexdigest()
+        self.secret = secrets.token_urlsafe(32)
+        self._tokens = {token}  # not yet exchanged
         self._names = {*LOOPBACK, host.lower(), socket.gethostname().lower()}
-        self._rates: dict[str, tuple[float, float]] = {}  # requests left, and when, by client
+        self._left, self._since = float(BURST), time.monotonic()  # requests left, and when
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -94,9 +96,14 @@ class Guard:
 
         try:
             self._check_host(headers)
-            self._check_rate(scope)
+            if scope["method"] == "POST" and _is_page(scope):
+                form = (await _body(receive, headers)).decode("latin-1")
+                fresh = self._exchange(scope["query_string"].decode("latin-1"), form)
+                await _lead_on(scope, answer)
+                return
             self._check_origin(scope["method"], headers)
             fresh = self._admit(scope, headers)
+            self._check_rate()
             body = await _body(receive, headers) if scope["method"] not in ("GET", "HEAD") else b""
             await self.application(scope, _replay(body, receive), answer)
         except Refused as refused:
@@ -123,15 +130,29 @@ class Guard:
         if not known or port not in (None, self.port):
             raise Refused(421, f"Host {given[:60]!r} is not this server's; open the address that it printed")
 
-    def _check_rate(self, scope: Scope) -> None:
-        client, now = (scope.get("client") or ("",))[0], time.monotonic()
-        left, since = self._rates.get(client, (float(BURST), now))
-        left = min(BURST, left + (now - since) * RATE)
-        if len(self._rates) >= CLIENTS and client not in self._rates:
-            self._rates.clear()
-        self._rates[client] = max(left - 1, 0.0), now
+    def _check_rate(self) -> None:
+        """Refuse floods of requests; those without the cookie were refused before and do not count."""
+        now = time.monotonic()
+        left = min(BURST, self._left + (now - self._since) * RATE)
+        self._left, self._since = max(left - 1, 0.0), now
         if left < 1:
             raise Refused(429, "too many requests; wait a second")
+
+    def new_token(self) -> str:
+        """Return a further token that is exchanged for the cookie once."""
+        token = secrets.token_urlsafe(24)
+        self._tokens.add(token)
+        return token
+
+    def _exchange(self, *queries: str) -> bool:
+        """Use up a token, and return whether the answer is to have the cookie. Raises `Refused`."""
+        given = [token for query in queries for token in parse_qs(query).get("token", ())]
+        for known in list(self._tokens):
+            if any(compare_digest(token.encode(), known.encode()) for token in given):
+                self._tokens.discard(known)
+                return True
+        why = "its token was used already, or is of another start" if given else "it holds the token"
+        raise Refused(401, f"open the address that `rivalry open` printed; {why}")
 
     def _check_origin(self, method: str, headers: Mapping[str, str]) -> None:
         """Refuse what another site's page makes a browser send."""
@@ -153,13 +174,40 @@ class Guard:
         # other programs on this machine set cookies too, of whatever form
         cookies = dict(part.strip().partition("=")[::2] for part in headers.get("cookie", "").split(";"))
         has_cookie = compare_digest(cookies.get(self.cookie, "").encode(), self.secret.encode())
-        page = scope["method"] == "GET" and not scope["path"].startswith(("/api/", "/static/"))
-        token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0] if page else ""
-        if token and compare_digest(token.encode(), self.token.encode()):
-            return True
-        if not has_cookie:
-            raise Refused(401, "open the address that `rivalry open` printed; it holds the token")
+        page = scope["method"] == "GET" and _is_page(scope)
+        query = scope["query_string"].decode("latin-1") if page else ""
+        try:
+            return self._exchange(query)
+        except Refused:
+            if not has_cookie:
+                raise
         return False
+
+
+def _is_page(scope: Scope) -> bool:
+    return not scope["path"].startswith(("/api/", "/static/"))
+
+
+def opening_page(address: str, token: str) -> str:
+    """Return a page for the disk that opens an address and sends a token with it."""
+    return (
+        f'<!doctype html><meta charset="utf-8"><title>rivalry</title>'
+        f'<form method="post" action="{escape(address)}">'
+        f'<input type="hidden" name="token" value="{escape(token)}"><button>Open the workbench</button>'
+        "</form><script>document.forms[0].submit()</script>"
+    )
+
+
+async def _lead_on(scope: Scope, send: Send) -> None:
+    """Answer a form by a page that goes on to the same address, now as one of this server's own pages."""
+    # a redirection would still count as a request of the page with the form, and not be sent the cookie
+    query = parse_qsl(scope["query_string"].decode("latin-1"))
+    rest = urlencode([(name, value) for name, value in query if name != "token"])
+    address = "/" + quote(scope["path"].lstrip("/")) + "?" * bool(rest) + rest
+    text = f'<!doctype html><meta http-equiv="refresh" content="0;url={escape(address)}">'
+    headers = [(b"content-type", b"text/html"), (b"content-length", str(len(text.encode())).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": text.encode()})
 
 
 def _split_host(text: str) -> tuple[str, int | None]:

@@ -58,12 +58,16 @@ def serve(
     name = host or "127.0.0.1"
     visible = socket.gethostname() if name in ("0.0.0.0", "::") else f"[{name}]" if ":" in name else name
     mark = "&" if "?" in page else "?"
-    address = f"http://{visible}:{number}{page}{mark}token={token}"
+    plain = f"http://{visible}:{number}{page}"
+    address = f"{plain}{mark}token={token}"
     import uvicorn
 
+    from rivalry.core.files import write
     from rivalry.web.app import Workbench, create_app
+    from rivalry.web.safety import opening_page
 
     bench = Workbench(home, opened)
+    guard = create_app(bench, token, name, number)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -73,14 +77,17 @@ def serve(
             if host not in (None, "127.0.0.1", "localhost", "::1"):
                 note("other machines can reach this server: whoever has the address can run studies here")
             if browse:
-                webbrowser.open(address)
+                # other users see a browser's command line: it names a page that only this one can read
+                path = bench.scratch / "open.html"
+                write(path, opening_page(plain, guard.new_token()).encode(), mode=0o600)
+                webbrowser.open(path.as_uri())
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             bench.close()  # first, so that no request waits for what it computes
             await super().shutdown(sockets=sockets)
 
     settings = uvicorn.Config(
-        create_app(bench, token, name, number),
+        guard,
         log_level="critical",
         access_log=False,
         server_header=False,

@@ -7,6 +7,7 @@ says, so the two cannot differ.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import time
 from collections import Counter
@@ -20,7 +21,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from rivalry.core.files import write
-from rivalry.core.registry import load
+from rivalry.core.registry import load, trusting
 from rivalry.lab.study import Study, StudyError, games, json_schema, methods, parameters, studies
 from rivalry.lab.study.document import CertificateTable, Document, Replications, RunKeys, read
 from rivalry.lab.study.errors import unknown
@@ -102,6 +103,8 @@ def text_of(name: str, folder: Path, opened: Path | None) -> tuple[str, Path]:
     if name not in files:
         raise Refused(404, f"no study of the name {name[:60]!r}")
     try:
+        if files[name].stat().st_size > 4 * LONGEST:
+            raise Refused(413, f"{name}: has {files[name].stat().st_size} bytes, too many to be shown")
         return files[name].read_text(encoding="utf-8"), files[name]
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(400, f"{name}: cannot be read: {error}") from None
@@ -130,20 +133,27 @@ def _require_short(text: str) -> None:
 
 def own_files(study: Study) -> dict[str, str]:
     """Return the ``.py`` files that a run of the study would execute, with their SHA-256."""
-    found = {}
+    found: dict[str, str] = {}
     for part in [study, *study.parts().values()]:
         for name in sorted({*part.own_files, *part.plot_files}):
             if name.endswith(".py"):
                 path = part.folder / name
-                found[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+                found |= {str(path): ""}
+                if path.is_file():
+                    with path.open("rb") as file:
+                        found[str(path)] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
 
 
-def require_trust(study: Study, trusted: Mapping[str, Any]) -> None:
-    """Refuse a study that runs a file which the user has not looked at in its present form."""
-    for path, digest in own_files(study).items():
+def require_trust(files: Mapping[str, str], trusted: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the digests of files that will be run, by path.
+
+    Raises `Refused` for a file that the user has not looked at in its present form.
+    """
+    for path, digest in files.items():
         if trusted.get(path) != digest:
-            raise Refused(403, f"{path}: the study runs this file; look at it and trust it first")
+            raise Refused(403, f"{path}: this runs code in the file; look at it and trust it first")
+    return files
 
 
 def parse(name: str, text: str, folder: Path, without: Sequence[str] = ()) -> Study:
@@ -261,7 +271,7 @@ def check(
         found["cells"] = {"full": len(study.cells()), "quick": len(quick.cells())}
         found["summary"] = repr(study).splitlines()[0].partition(": ")[2]
         if build:
-            require_trust(study, trusted)
+            os.environ.update(trusting(require_trust(found["files"], trusted)))
             try:
                 study.check(_patience(time.monotonic() + PATIENCE))
             except Enough:
@@ -401,20 +411,23 @@ def keys_of(target: Any) -> list[dict[str, Any]]:
 
 
 def new_text(family: str, parameters: Mapping[str, Any], profile: Any, title: str) -> str:
-    """Return the study of a game that was explored, at the profile where it was left."""
+    """Return the study of a game that was explored, at the profile where it was left. Raises `Refused`."""
     document = tomlkit.document()
     document["title"] = title or f"An exploration of {family}"
     document["question"] = "Is the chosen profile an equilibrium?"
     game = tomlkit.table()
     game["family"] = family
-    for key, value in parameters.items():
-        if value is not None:
-            game[key] = value
-    document["game"] = game
     method = tomlkit.table()
     method["kind"] = "evaluate"
-    if profile:
-        method["start"] = profile
+    try:
+        for key, value in parameters.items():
+            if value is not None:
+                game[key] = value
+        if profile:
+            method["start"] = profile
+    except (TOMLKitError, ValueError) as error:
+        raise Refused(400, f"no TOML can hold this: {error}") from None
+    document["game"] = game
     table = tomlkit.aot()
     table.append(method)
     document["method"] = table

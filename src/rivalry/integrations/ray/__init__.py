@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rivalry.core import files
 from rivalry.lab.executor import cores
 from rivalry.lab.executor.pool import CellOutcome, Executor, ProgressOutcome, retry_or_fail, spawn
+from rivalry.lab.trust import cell_key
 
 if TYPE_CHECKING:
     from rivalry.integrations.ray.cell import Message
@@ -202,6 +203,8 @@ class _Cells:
                 while (waiting or self._running) and not self._stop:
                     if waiting and len(self._running) < (self.count or max(1, line.room)):
                         job, ticket = waiting.popleft(), next(line.tickets)
+                        # nodes sign states as this user, whose key they do not have
+                        job = job._replace(key=cell_key(job.id))
                         self._running[ticket] = job
                         order = pickle.dumps(Order(ticket, job, _last_checkpoint(job), made_by))
                         line.send("order", (ticket, job.id, order))

@@ -21,7 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rivalry.core.files import Lock, StoreError
+from rivalry.core.files import Lock, StoreError, write
 from rivalry.lab.executor.pool import CellOutcome, one_thread, work
 
 if TYPE_CHECKING:
@@ -135,13 +135,13 @@ def _unpack(order: Order, files: Mapping[str, bytes], own: Path) -> Job:
     for name, data in needs.items():
         path = study / places[name]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        write(path, data)
         os.utime(path, (0, 0))  # equal times, so that all cells of this process share one module
     for folder in ("cells", "checkpoints"):
         (own / folder).mkdir()
     job = job._replace(task=relocate(job.task, places), folder=str(study), out=str(own))
     if order.saved is not None:
-        job.checkpoint_path.write_bytes(order.saved)
+        write(job.checkpoint_path, order.saved)
     return job
 
 

@@ -36,7 +36,7 @@ __all__ = [
 
 QUICK = 3.0  # seconds of work; below, starting workers costs more than they save
 
-Kind = Literal["started", "progress", "done", "failed", "damaged", "worker_died", "waiting"]
+Kind = Literal["started", "progress", "done", "failed", "damaged", "changed", "worker_died", "waiting"]
 
 
 class RunEvent(NamedTuple):
@@ -123,6 +123,7 @@ def carry_out(
     workers: int | None = None,
     progress: EventCallback | None = None,
     accept_version: bool = False,
+    trusted: bool = False,
     checkpoint_every: float | None = None,
     executor: Hire | None = None,
 ) -> RunStatus:
@@ -140,6 +141,8 @@ def carry_out(
         Callback that receives `RunEvent` objects; returning True stops the work.
     accept_version
         Continue a run that another version of the package made.
+    trusted
+        Unpickle states of learners that somebody else stored; these can run any code.
     checkpoint_every
         Seconds between saves within a long cell.
     executor
@@ -148,7 +151,8 @@ def carry_out(
     Raises
     ------
     StoreError
-        If another process uses the folder, or another version made it and ``accept_version`` is not set.
+        If another process uses the folder, or another version made it and ``accept_version`` is not set, or
+        a learner would continue from somebody else's pickle and ``trusted`` is not set.
     DiskFull, KeyboardInterrupt
         Finished cells are kept.
     """
@@ -156,7 +160,9 @@ def carry_out(
         total, before = run.counts()["total"], 0
         for name, part in (run.parts() or {"": run}).items():
             with part.locking():
-                work = _Work(part, workers, executor, progress, checkpoint_every, name, before, total)
+                work = _Work(
+                    part, workers, executor, progress, trusted, checkpoint_every, name, before, total
+                )
                 work.all(accept_version)
             before += work.done
             if work.stopped:
@@ -177,6 +183,7 @@ class _Work:
     workers: int | None
     hire: Hire | None
     progress: EventCallback | None
+    trusted: bool  # whether pickles of others are read
     every: float | None  # seconds between checkpoints
     part: str  # name among the parts of a study of studies, else empty
     before: int  # cells of earlier parts that are done
@@ -210,7 +217,11 @@ class _Work:
 
         tasks, every = self.run.tasks(), CHECKPOINT if self.every is None else self.every
         folder, out = str(self.run.head["folder"]), str(self.run.folder)
-        executor, jobs = self._executor({id: Job(id, tasks[id], folder, out, every) for id in left})
+        todo = {id: Job(id, tasks[id], folder, out, every, self.trusted) for id in left}
+        for job in todo.values():
+            if job.checkpoint_path.exists():
+                job.checkpoint().load()  # refused before any cell is computed
+        executor, jobs = self._executor(todo)
         if jobs and not self.stopped:
             for outcome in executor.run(list(jobs.values())):
                 self._note(outcome)
@@ -285,7 +296,9 @@ def certify(run: Run, *, proof: bool = False, progress: EventCallback | None = N
     """Recompute the certificates of all stored profiles and return their number; cells stay unchanged.
 
     The games are rebuilt from the resolved study, which runs the user files that it names. With ``proof``,
-    bounds are computed with outward rounding, and exact equilibria near the profiles are proved.
+    bounds are computed with outward rounding, and exact equilibria near the profiles are proved. The solution
+    concept of the method is kept. What a certificate says differently from that of its cell is logged, and
+    reported as an event ``changed``.
 
     Raises
     ------
@@ -294,7 +307,7 @@ def certify(run: Run, *, proof: bool = False, progress: EventCallback | None = N
     DiskFull
         If there is no space for a certificate.
     """
-    from rivalry.lab.worker import recertify
+    from rivalry.lab.worker import certificate_changes, recertify
 
     with run.locking():
         if parts := run.parts():
@@ -304,10 +317,15 @@ def certify(run: Run, *, proof: bool = False, progress: EventCallback | None = N
         done = [place.id for place in run.cells if place.id not in left]
         with one_thread():
             for k, id in enumerate(done):
-                record: Any = recertify(tasks[id], folder, run.read_cell(id), proof)
+                stored = run.read_cell(id)
+                record: Any = recertify(tasks[id], folder, stored, proof)
                 if record:
                     run.write_certificate(id, record)
                     count += "regret" in record  # else only the reason why there is no proof
+                    if changes := certificate_changes(stored, record, proof):
+                        run.log(f"cell {id}: {changes}")
+                        if progress is not None:
+                            progress(RunEvent("changed", id, k, len(done), changes))
                 if progress is not None and progress(RunEvent("done", id, k + 1, len(done))) is True:
                     break
         if done:

@@ -234,14 +234,15 @@ def spawn(target: Callable[..., object], *args: Any) -> tuple[SpawnProcess, Conn
 def worker_environment() -> Iterator[None]:
     """Set what a new process inherits: one linear-algebra thread, no Ctrl-C, not the user's main script.
 
-    Otherwise every worker would run that script again. Scripts and notebooks need no ``__main__`` guard.
+    Otherwise every worker would run that script again. Scripts and notebooks need no ``__main__`` guard. The
+    current folder is not on its module path while it starts: a file ``random.py`` there would be imported.
     """
     main, blank = sys.modules["__main__"], types.ModuleType("__main__")
     # blocked here and inherited: the new process must not end by Ctrl-C before `_serve` ignores it
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if os.name == "posix" else None
     sys.modules["__main__"] = blank
     try:
-        with _threads_env():
+        with _env([*_THREADS, "PYTHONSAFEPATH"]):
             yield
     finally:
         sys.modules["__main__"] = main
@@ -250,9 +251,10 @@ def worker_environment() -> Iterator[None]:
 
 
 @contextmanager
-def _threads_env() -> Iterator[None]:
-    old = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
+def _env(names: Sequence[str]) -> Iterator[None]:
+    """Set environment variables to 1 meanwhile."""
+    old = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
     try:
         yield
     finally:
@@ -266,7 +268,7 @@ def _threads_env() -> Iterator[None]:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Use one thread, as workers do, so that results are identical bit for bit."""
-    with _threads_env(), one_blas_thread:
+    with _env(_THREADS), one_blas_thread:
         yield
 
 
@@ -312,7 +314,10 @@ def work(job: Job, report: Callable[[CellOutcome], object], carry: Carry | None 
             outcome = CellOutcome("slow", job.id)
         except DiskFull as error:
             outcome = CellOutcome("full", job.id, message=str(error))
-        except Exception as error:  # a game, a method or a plug-in may raise anything: record it
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # a game, a method or a plug-in may raise anything: record it
             outcome = CellOutcome(
                 "failed", job.id, message=_one_line(error, job), trace=traceback.format_exc()
             )
@@ -325,13 +330,13 @@ def work(job: Job, report: Callable[[CellOutcome], object], carry: Carry | None 
     return outcome._replace(notes=own)
 
 
-def _one_line(error: Exception, job: Job) -> str:
+def _one_line(error: BaseException, job: Job) -> str:
     """Return an error in one line, with the last line of a user's file that led to it."""
     from rivalry.core.game import BrokenInvariant
 
     lines = str(error).strip().splitlines()
     text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-    text += _last_line(error, [Path(job.folder, name) for name in job.task.get("files") or ()])
+    text += _last_line(error, [Path(job.folder, name).resolve() for name in job.task.get("files") or ()])
     return f"internal error, please report: {text}" if isinstance(error, BrokenInvariant) else text
 
 
@@ -340,7 +345,7 @@ def _last_line(error: BaseException, paths: Sequence[Path]) -> str:
     whole: BaseException | None = error
     while whole is not None:
         for frame in reversed(traceback.extract_tb(whole.__traceback__)):
-            if Path(frame.filename) in paths:
+            if Path(frame.filename).resolve() in paths:
                 return f" ({Path(frame.filename).name}, line {frame.lineno}: {frame.line})"
         whole = whole.__cause__ or whole.__context__
     return ""

@@ -37,7 +37,7 @@ def run_command(run: Run) -> str:
     """Return the command that runs the study of a run as written."""
     stored = run.name not in studies() and (run.folder / "study.toml").exists()
     quick = " --quick" if run.head["study"].get("quick_form") else ""
-    return f"rivalry run {'study.toml' if stored else run.name}{quick}"
+    return f"rivalry run {'study.toml' if stored else shlex.quote(run.name)}{quick}"
 
 
 def changes_of(run: Run, without: Collection[str] = ()) -> str:

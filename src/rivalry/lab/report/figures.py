@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rivalry.lab.store import Run
 
 
+PICTURE = 2**24  # bytes of the largest picture that a page holds
 FIRST = 3  # cells of which the first with a profile has figures of its game
 MOST_DEFAULTS = 4  # figures of a study that names no plots
 
@@ -154,12 +155,12 @@ def draw_own(run: Run) -> list[str]:
     if not own:
         return []
     data = run.dataset()
-    folder.mkdir(exist_ok=True)
+    folder_for(folder)
     for number, kind, options in own:
         path = folder / _file(number, kind)
         try:
             write(path, picture(build_plot(kind, study.folder), data, **options).svg)
-        except Exception as error:  # a user's plot may raise anything; the results are stored
+        except (Exception, SystemExit) as error:  # a user's plot may raise anything; the results are stored
             path.unlink(missing_ok=True)
             failed.append(f"plots[{number - 1}] ({kind}) was not drawn: {type(error).__name__}: {error}")
     return failed
@@ -177,7 +178,8 @@ def _file(number: int, kind: str) -> str:
 
 def _as_image(kind: str, path: Path) -> StaticFigure:
     """Return a stored figure as an image, which cannot run scripts or affect the page."""
-    if path.is_symlink() or not path.is_file():  # the page shows no file from outside the run
+    # the page shows no file from outside the run, and none too large for a page
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > PICTURE:
         why = "`rivalry resume RUN`, which runs its file, tries again; log.txt tells of the last time"
         return StaticFigure(kind, path.name, why=why)
     image = f'<img alt="" src="data:image/svg+xml;base64,{b64encode(path.read_bytes()).decode()}">'

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rivalry.core.display import typeset
-from rivalry.core.files import folder_for, write
+from rivalry.core.files import folder_for, followed, write
 from rivalry.core.results import CLAIMS, gain_in_words, radius_in_words
 from rivalry.economies.report import travellers
 from rivalry.games import GAMES
@@ -78,10 +78,10 @@ def build(
     included = run.parts()
     sources = {one: one.source() for one in (run, *included.values())} if out is None else {}
     known = {name: _findings(part, findings.get(name)) for name, part in (included or {"": run}).items()}
-    target = run.folder if out is None else folder_for(Path(out))
+    target = run.folder if out is None else folder_for(followed(Path(out)))
     sections = []
     for count, (name, part) in enumerate((included or {run.name: run}).items(), start=1):
-        home = target / part.folder.relative_to(run.folder)
+        home = folder_for(target / part.folder.relative_to(run.folder))
         own = known[name if included else ""]
         sections.append(_section(name, part, home / "figures", f"s{count}", own))
         for figure in sections[-1]["figures"]:

@@ -18,6 +18,7 @@ from rivalry.lab.store.run import (
     RunStatus,
     finished_cells,
     load_run,
+    redo,
     status_of,
 )
 
@@ -32,5 +33,6 @@ __all__ = [
     "StoreError",
     "finished_cells",
     "load_run",
+    "redo",
     "status_of",
 ]

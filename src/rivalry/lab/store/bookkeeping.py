@@ -1,7 +1,8 @@
 """The index of a run, and the digests of its files between periods of work.
 
 ``index.sqlite`` holds wall times, warnings and failures; it can be rebuilt from the other files.
-``SHA256SUMS`` holds the digests of files that do not contain one, in the format of the program
+``SHA256SUMS`` holds the digests of files that do not contain one, and of recomputed certificates, whose
+absence would not show otherwise, in the format of the program
 ``sha256sum``, which checks it with ``-c``. It is written when work on a run ends and removed when work
 begins; its last line is the digest of the lines before, as a comment. A comment before it is the digest of
 what the dataset, the figures and the report were made from: while both hold, none need be made again.
@@ -13,17 +14,18 @@ import os
 import re
 import sqlite3
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from rivalry.core.files import DamagedFile, DiskFull, read_bytes, write
+from rivalry.core.files import LARGEST, DamagedFile, DiskFull, open_own, read_bytes, write
 
 SUMS = "SHA256SUMS"
 _FILES = ("dataset.nc", "index.sqlite", "log.txt")
-_LINE = re.compile(r"([0-9a-f]{64})  ((?:figures/)?[^/\n]+)")
+_LINE = re.compile(r"([0-9a-f]{64})  ((?:(?:figures|certificates)/)?[^/\n]+)")
 _MADE_FROM = re.compile(r"# made from ([0-9a-f]{64})")
 
 
@@ -35,6 +37,10 @@ class Index:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        # ours has no journal; SQLite would apply that of a stranger, and write through links of these names
+        for journal in path.parent.glob(f"{path.name}-*"):
+            journal.unlink()
+        open_own(path).close()
         try:
             self._db = self._connect()
         except sqlite3.DatabaseError:  # damaged: the files hold what matters
@@ -42,6 +48,8 @@ class Index:
             for old in path.parent.glob(f"{path.name}*"):
                 old.unlink()
             self._db = self._connect()
+        # where it is left open: from Python 3.13 on a connection warns when it is collected
+        weakref.finalize(self, self._db.close)
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, isolation_level=None, timeout=30)
@@ -146,7 +154,8 @@ class _Sums(NamedTuple):
 
 def write_sums(folder: Path, made_from: str) -> None:
     """Write the digests of a run's files. Raises `rivalry.core.files.DiskFull`."""
-    known = {name: _digest(folder / name) for name in _FILES if (folder / name).is_file()}
+    newer = [f"certificates/{path.name}" for path in sorted((folder / "certificates").glob("*.npz"))]
+    known = {name: _digest(folder / name) for name in [*_FILES, *newer] if _is_summed(folder / name)}
     _write(folder, _Sums(known, made_from))
 
 
@@ -154,7 +163,8 @@ def update_sums(folder: Path, made_from: str) -> None:
     """Update the digests of the report and the figures, if there are sums."""
     known = _read(folder)
     if known is not None:
-        files = {name: digest for name, digest in known.files.items() if name in _FILES}
+        stays = (*_FILES, "certificates/")
+        files = {name: digest for name, digest in known.files.items() if name.startswith(stays)}
         _write(folder, _Sums(files, made_from))
 
 
@@ -166,7 +176,7 @@ def made_from(folder: Path) -> str:
 
 def _write(folder: Path, known: _Sums) -> None:
     made = [folder / "report.html", *sorted((folder / "figures").glob("*.svg"))]
-    figures = {path.relative_to(folder).as_posix(): _digest(path) for path in made if path.is_file()}
+    figures = {path.relative_to(folder).as_posix(): _digest(path) for path in made if _is_summed(path)}
     body = "".join(f"{digest}  {name}\n" for name, digest in {**known.files, **figures}.items())
     body += f"# made from {known.made_from}\n" * bool(known.made_from)
     write(folder / SUMS, f"{body}# {sha256(body.encode()).hexdigest()}\n".encode())
@@ -192,11 +202,29 @@ def altered_files(folder: Path) -> Iterator[DamagedFile]:
     known = _read(folder)
     if known is None and os.path.lexists(folder / SUMS):
         yield DamagedFile(folder / SUMS, "its lines do not match its digest")
+    yield from missing_certificates(folder)
     for name, digest in (known.files if known else {}).items():
+        if name.startswith("certificates/"):  # these hold a digest of their own
+            continue
         if not (folder / name).is_file():
             yield DamagedFile(folder / name, "missing")
+        elif not _is_summed(folder / name):
+            yield DamagedFile(folder / name, f"has more than {LARGEST} bytes, too many for {SUMS}")
         elif _digest(folder / name) != digest:
             yield DamagedFile(folder / name, f"its bytes do not match its digest in {SUMS}")
+
+
+def missing_certificates(folder: Path) -> Iterator[DamagedFile]:
+    """Yield recomputed certificates that were removed: the dataset has others without them."""
+    known = _read(folder)
+    for name in known.files if known else ():
+        if name.startswith("certificates/") and not (folder / name).exists():
+            yield DamagedFile(folder / name, "missing")
+
+
+def _is_summed(path: Path) -> bool:
+    """Return whether a file is there and short enough to be read whenever its run is."""
+    return path.is_file() and path.stat().st_size <= LARGEST
 
 
 def _digest(path: Path) -> str:

@@ -342,7 +342,7 @@ class CellFiles:
     def write_certificate(self, id: str, record: Record) -> None:
         """Store a recomputed certificate beside its cell, which stays unchanged. Raises `DiskFull`."""
         path = self._certificate_path(id)
-        path.parent.mkdir(exist_ok=True)
+        files.folder_for(path.parent)
         # the cell's digest ties the certificate to this result: a cell computed again outdates it
         files.write(path, files.pack(record, kind="certificate", name=id, of=self.read(id).digest))
 

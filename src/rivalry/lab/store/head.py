@@ -85,6 +85,8 @@ def make_folder(folder: Path, head: Mapping[str, Any], study: Study) -> files.St
         Stamp of its ``study.json``; None where another process made the folder meanwhile.
     """
     check_length(folder)
+    if folder.resolve() == Path.cwd():  # an empty one would be replaced, and be none any more
+        raise StoreError(f"{folder}: is the current folder; choose one in it, such as runs/{study.name}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StoreError(f"{folder}: exists and is not a run folder; choose another")
     with files.room_for(folder):

@@ -23,6 +23,7 @@ from rivalry.lab.store.bookkeeping import (
     Index,
     altered_files,
     made_from,
+    missing_certificates,
     read_index,
     read_seconds,
     update_sums,
@@ -114,7 +115,7 @@ class Run:
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Run:
         """Return an existing run; warn if it has no digest. Raises `StoreError`, `DamagedFile`."""
-        run = cls._read(Path(folder))
+        run = cls._read(files.followed(Path(folder)))
         if run.head["schema"] < files.DIGESTS:
             older = "was written by an older version: its content is not protected by a digest"
             warnings.warn(f"{run.folder / NAME} {older}", stacklevel=1)  # constant location: reported once
@@ -131,10 +132,11 @@ class Run:
         return run
 
     def _check_links(self) -> None:
-        """Raise `StoreError` for a link out of the folder."""
+        """Raise `StoreError` for a link in the folder, through which another file would be written."""
         for name in (*FILES, *self.head["parts"]):
-            if leads_out(self.folder / name, self.folder):
-                raise StoreError(f"{self.folder / name}: leads out of the run's folder; must be in it")
+            if (path := self.folder / name).is_symlink():
+                where = "leads out of the run's folder" if leads_out(path, self.folder) else "is a link"
+                raise StoreError(f"{path}: {where}; a run has no links, remove it")
 
     @classmethod
     def create_or_open(cls, folder: str | os.PathLike[str], study: Study, *, same_name: bool = False) -> Run:
@@ -154,12 +156,7 @@ class Run:
         DiskFull
             If there is no space for the folder.
         """
-        folder = Path(folder)
-        if folder.is_symlink():
-            try:
-                folder = folder.resolve(strict=True)
-            except (OSError, RuntimeError):  # broken or circular
-                raise StoreError(f"{folder}: a link that leads nowhere; choose another folder") from None
+        folder = files.followed(Path(folder))
         head = head_of(study)
         if wrong := head_fault(head):
             raise StoreError(f"{study.name}: cannot be stored, {wrong}")
@@ -415,7 +412,7 @@ class Run:
                 raise StoreError(f"{self.folder}: its study was changed by another process; open it again")
             self._head_stamp = stamp
         for name in FOLDERS:
-            (self.folder / name).mkdir(exist_ok=True)
+            files.folder_for(self.folder / name)
             # left by a killed process: nobody else writes while the folder is locked
             for part in (self.folder / name).glob(".*.part"):
                 part.unlink()
@@ -429,6 +426,7 @@ class Run:
     def damaged(self) -> list[DamagedFile]:
         """Return every file of the run that is not what was written, cells first, without writing."""
         found = [*self._damaged_cells(), *self._damaged_checkpoints(), *altered_files(self.folder)]
+        found = list({error.path: error for error in found}.values())
         index = self.folder / "index.sqlite"
         if index not in {error.path for error in found} and (why := read_index(index)[1]):
             found.append(DamagedFile(index, why))
@@ -460,10 +458,9 @@ class Run:
 
     def _set_aside(self, error: DamagedFile, kind: str = "") -> str:
         """Move a damaged file to ``damaged/``, and return the line written to the log."""
-        line = f"{error}; made anew"
+        line = f"{error}; {'as computed with its cell' if redo(error) == 'certify' else 'made anew'}"
         if os.path.lexists(error.path):
-            aside = self.folder / "damaged"
-            aside.mkdir(exist_ok=True)
+            aside = files.folder_for(self.folder / "damaged")
             kind = kind or _KINDS.get(error.path.parent.name, "file")
             name = f"{time.strftime('%Y%m%dT%H%M%S')}-{kind}-{error.path.name}"
             error.path.replace(aside / name)
@@ -478,7 +475,7 @@ class Run:
     def log(self, line: str) -> None:
         """Add to the run's log. Raises `DiskFull`."""
         path = self.folder / "log.txt"
-        with files.room_for(path), path.open("a", encoding="utf-8") as log:
+        with files.room_for(path), files.open_own(path) as log:
             log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
 
     def collect(self) -> Collected:
@@ -503,6 +500,7 @@ class Run:
             raise DamagedFile(self.folder / "cells", " ".join(why.split())) from None
         data.attrs = {"title": self.title, "rivalry": self.made_by["rivalry"], "schema": SCHEMA}
         self._cell_files.forget()
+        damaged += missing_certificates(self.folder)
         self._collected = stamps, Collected(data, damaged)
         return self._collected[1]
 
@@ -510,8 +508,7 @@ class Run:
         """Return all finished cells as one labelled dataset, see `collect`; warn of every damaged file."""
         data, damaged = self.collect()
         for error in damaged:
-            redo = "certify" if error.path.parent.name == "certificates" else "resume"
-            warnings.warn(f"{error}; left out, `rivalry {redo}` redoes it", stacklevel=2)
+            warnings.warn(f"{error}; left out, `rivalry {redo(error)}` redoes it", stacklevel=2)
         return data.copy(deep=True)  # the caller may change it
 
     def source(self) -> str:
@@ -557,6 +554,11 @@ class Run:
     def _repr_html_(self) -> str:
         said, *_ = repr(self).split("\n")
         return html_table(said, {"title": self.title})
+
+
+def redo(error: DamagedFile) -> str:
+    """Return the command that computes a damaged file again."""
+    return "certify" if error.path.parent.name == "certificates" else "resume"
 
 
 def finished_cells(folder: Path, parts: Iterable[str] = ()) -> set[str]:

@@ -139,7 +139,7 @@ def _construct(
         return target(**options)
     except ValueError as error:
         raise in_study(error, target, prefix) from None
-    except Exception as error:  # a user's file may raise anything: name the file, in one line
+    except (Exception, SystemExit) as error:  # a user's file may raise anything: name the file, in one line
         if not names.is_file(own):
             raise
         file = folder / own.rpartition(":")[0]

@@ -263,7 +263,7 @@ def _begin(game: Any, method: Any, name: str, given: tuple[Any, Any] | None, *, 
             eqx.filter_eval_shape(method.init, game, start, jax.random.key(0))
     except ValueError as error:
         raise in_study(error, type(method), ("method", name)) from None
-    except Exception as error:  # a user's file may raise anything: report it in one line
+    except (Exception, SystemExit) as error:  # a user's file may raise anything: report it in one line
         if not own:
             raise
         raise StudyError(f"cannot begin: {_first_line(error)}", key=f"method.{name}") from None
@@ -285,7 +285,7 @@ def _check_payoffs(game: Any, family: str) -> None:
     shape = game.space.shape
     try:
         found = jax.eval_shape(game.payoffs, jax.ShapeDtypeStruct(shape, float))
-    except Exception as error:  # a user's file may raise anything
+    except (Exception, SystemExit) as error:  # a user's file may raise anything
         raise StudyError(f"payoffs of {family} raised {_first_line(error)}", key="game") from None
     got = found.shape if isinstance(found, jax.ShapeDtypeStruct) else type(found).__name__
     if got != shape[:1]:
@@ -293,7 +293,7 @@ def _check_payoffs(game: Any, family: str) -> None:
         raise StudyError(rule, key="game")
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {''.join(str(error).strip().splitlines()[:1])}"
 
 

@@ -104,7 +104,8 @@ def read(data: Mapping[str, Any]) -> Document:
     for key in ("method", "expect"):
         if isinstance(data.get(key), Mapping):
             raise StudyError(f"is one table; must be a list of them, each headed [[{key}]]", key=key)
-    for k, row in enumerate(data.get("expect") or ()):
+    expected = data.get("expect")
+    for k, row in enumerate(expected if isinstance(expected, list | tuple) else ()):
         if isinstance(row, Mapping) and "over" in row:
             raise StudyError("is called reduce", key=f"expect[{k}].over")
     document = Document(**check_table(Document, data, ()))

@@ -25,6 +25,7 @@ from rivalry.methods import METHODS, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
 from rivalry.plots import FORMER, PLOTS, present_form
 
 _FILE = re.compile(r"[^\s:]+\.py:[A-Za-z_]\w*")
+LONGEST = 2**24  # bytes of a study file
 CONTROLS = "negative_controls"  # a key of a method's table
 
 
@@ -112,6 +113,8 @@ def find_study(name: str | Path, beside: Path) -> tuple[Traversable | Path, str,
 
 def read_toml(path: Traversable | Path, where: str) -> tuple[dict[str, Any], str]:
     """Return a file's tables and text; ``where`` is its name in messages. Raises `StudyError`."""
+    if isinstance(path, Path) and path.is_file() and path.stat().st_size > LONGEST:
+        raise StudyError(f"has {path.stat().st_size} bytes; must be at most {LONGEST}", where=where)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -185,7 +188,8 @@ def file_digests(names: Iterable[str], folder: Path) -> dict[str, str]:
     for name in names:
         path = folder / name
         try:
-            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+            with path.open("rb") as file:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError:
             raise StudyError(f"no such file beside the study ({path})", key=name) from None
     return found

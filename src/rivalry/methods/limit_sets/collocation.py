@@ -180,16 +180,18 @@ def _newton(field: Any, state: _State, size: float) -> _State | None:
 
 def _newton_step(linear: _Linear) -> tuple[np.ndarray, float] | None:
     """Return Newton's displacement of the starts ``[interval direction]`` and of an interval's length."""
-    from scipy.sparse import block_diag, bmat, csc_matrix, identity, kron
+    from scipy.sparse import block_array, block_diag, csc_array, eye_array, kron
     from scipy.sparse.linalg import splu
 
     count, n = linear.slope.shape
     # the last interval ends at the first start: the orbit closes
-    following = csc_matrix(np.roll(np.eye(count), 1, axis=1))
-    steps = block_diag(list(np.asarray(linear.passed)), format="csc") - kron(following, identity(n))
+    following = csc_array(np.roll(np.eye(count), 1, axis=1))
+    passed = [csc_array(one) for one in np.asarray(linear.passed)]
+    steps = block_diag(passed, format="csc") - kron(following, eye_array(n))
     # phase condition: no displacement along the orbit
-    phase = np.asarray(linear.slope).reshape(1, -1)
-    system = bmat([[steps, np.asarray(linear.longer).reshape(-1, 1)], [phase, None]], format="csc")
+    phase = csc_array(np.asarray(linear.slope).reshape(1, -1))
+    longer = csc_array(np.asarray(linear.longer).reshape(-1, 1))
+    system = block_array([[steps, longer], [phase, None]], format="csc")
     try:
         found = splu(system).solve(np.append(-np.asarray(linear.gap).ravel(), 0.0))
     except RuntimeError:  # exactly singular

@@ -14,7 +14,7 @@ export async function ask(path, body) {
     throw new Error("The server does not answer. Start it again with `rivalry open`; runs and files are not affected.");
   }
   const found = await answer.json().catch(() => ({ error: `status ${answer.status}` }));
-  if (!answer.ok) throw new Error(found.error ?? `status ${answer.status}`);
+  if (!answer.ok) throw Object.assign(new Error(found.error ?? `status ${answer.status}`), { status: answer.status });
   return found;
 }
 
@@ -135,9 +135,9 @@ export function certifier(prove, refuse = () => {}) {
 /** Trust given in this tab: digests of files by path. @type {Record<string, string>} */
 export const trusted = {};
 
-/** A box that names the files a study runs; each needs a click. @param {string} study @param {() => void} done */
-export async function trustBox(study, done) {
-  const { files } = await ask(`/api/files/${encodeURIComponent(study)}`);
+/** A box that names the files a study runs; each needs a click. @param {string} address @param {() => void} done */
+export async function trustBox(address, done) {
+  const { files } = await ask(address);
   return el("div", { class: "notice fair" },
     el("p", {}, el("strong", {}, "This study runs code of its own. "), "Look at it before you trust it: it can do whatever you can do on this computer."),
     files.map((/** @type {any} */ file) => el("details", {}, el("summary", {}, file.path), el("pre", { class: "code", tabindex: "0" }, file.text))),

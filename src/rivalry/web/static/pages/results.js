@@ -43,7 +43,7 @@ async function living(root, about, part, { go }, end) {
   }
   const own = about.files?.length && !found.some((/** @type {any} */ one) => one.live);
   const why = own ? `The study runs code of its own (${about.files.join(", ")}). No figure runs it, so figures` : "Figures whose game is not built again here";
-  if (own || stored) root.prepend(notice(`${why} hold the certificates of the run only. \`rivalry certify ${about.folder}\` computes these again.`, "fair"));
+  if (own || stored) root.prepend(notice(`${why} hold the certificates of the run only. \`rivalry certify ${about.argument}\` computes these again.`, "fair"));
 }
 
 /** @param {any} place */

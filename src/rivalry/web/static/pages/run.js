@@ -61,7 +61,8 @@ export default async function run({ root, query: given, title }) {
       watch();
     } catch (error) {
       message.replaceChildren(notice(String(/** @type {any} */ (error).message), "bad"));
-      if (about.files?.length && about.study) message.append(await trustBox(about.study, () => act(what, body)).catch(() => ""));
+      const files = what === "resume" ? `${path}/files` : `/api/files/${encodeURIComponent(about.study)}`;
+      if (/** @type {any} */ (error).status === 403) message.append(await trustBox(files, () => act(what, body)).catch(() => ""));
     }
     pause.disabled = resume.disabled = false;
   }
@@ -93,7 +94,7 @@ export default async function run({ root, query: given, title }) {
     resume.hidden = running() || !rest;
     more.hidden = running() || !counts.total || several();
     link.hidden = !counts.done;
-    note.replaceChildren(...pauseWords(running(), counts, about.folder));
+    note.replaceChildren(...pauseWords(running(), counts, about.argument));
     note.hidden = !note.childNodes.length;
     if (now.fault) message.replaceChildren(notice(now.fault, "bad"));
     room.hidden = !about.parts && !running();
@@ -205,7 +206,7 @@ export default async function run({ root, query: given, title }) {
     detail.hidden = false;
     try {
       const one = await ask(`${path}/cells/${encodeURIComponent(id)}${query({ part })}`);
-      const facts = [["Point", one.where], ["Certificate", one.certificate || "none"], ["Stored in", one.file], ["Compute again", `remove this file, then: rivalry resume ${about.folder}`]];
+      const facts = [["Point", one.where], ["Certificate", one.certificate || "none"], ["Stored in", one.file], ["Compute again", `remove this file, then: rivalry resume ${about.argument}`]];
       detail.replaceChildren(el("div", { class: "row between" }, el("h2", {}, `Cell ${id}`), button("Close", () => { detail.hidden = true; }, { class: "quiet" })),
         el("dl", { class: "facts" }, facts.filter(([, text]) => text).flatMap(([term, text]) => [el("dt", {}, term), el("dd", {}, text)])),
         table(["variable", "value", "meaning"], one.variables, "variables of the cell"));
@@ -227,11 +228,11 @@ export default async function run({ root, query: given, title }) {
   };
 }
 
-/** What pausing means. @param {boolean} running @param {any} counts @param {string} folder @returns {any[]} */
-function pauseWords(running, counts, folder) {
+/** What pausing means. @param {boolean} running @param {any} counts @param {string} run @returns {any[]} */
+function pauseWords(running, counts, run) {
   const left = counts.total - counts.done - counts.failed;
   if (running) return ["Pause ends the process, as Ctrl-C does, and keeps its state: it is also how to stop for good."];
-  const command = el("code", {}, `rivalry resume ${folder}`);
+  const command = el("code", {}, `rivalry resume ${run}`);
   if (left) return ["Stopped with its state kept: finished cells, and long ones from their last checkpoint. Resume goes on to the same bits, and so does ", command, "."];
   return counts.failed ? ["Resume computes the failed cells again, and so does ", command, "."] : [];
 }

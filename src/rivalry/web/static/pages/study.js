@@ -111,7 +111,7 @@ export default async function study({ root, query: given, go, title }) {
     const files = Object.keys(found.files ?? {});
     const unseen = files.filter((path) => trusted[path] !== found.files[path]);
     trust.replaceChildren();
-    if (unseen.length && name) trust.append(await trustBox(name, () => check([], true)));
+    if (unseen.length && name) trust.append(await trustBox(`/api/files/${encodeURIComponent(name)}`, () => check([], true)));
   }
 
   /** Draw the form again from the data, with errors at their fields. @param {any[]} errors */
