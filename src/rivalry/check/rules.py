@@ -89,7 +89,7 @@ def check_record(found: Any, what: str) -> None:
         require(known, f"{what}[{name!r}]: dtype {array.dtype} must be numbers or text")
 
 
-PROFILES, GRID = 8, 33  # profiles, and strategies per player, about
+PROFILES, GRID = 8, 201  # profiles, and strategies per player, about
 
 
 def check_space(space: Space, seed: int) -> list[Profile]:
