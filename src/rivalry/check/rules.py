@@ -130,4 +130,4 @@ def check_oracles(checks: Mapping[Oracle[..., Any], Callable[..., None]], game: 
     known = [oracle for oracle in checks if oracle.knows(game)]
     for oracle in known:
         checks[oracle](game, *args)
-    return [str(oracle.__name__) for oracle in known]  # type: ignore[attr-defined]
+    return [str(oracle.__name__) for oracle in known]
