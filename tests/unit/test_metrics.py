@@ -329,6 +329,22 @@ def test_a_payoff_above_a_registered_bound_is_an_error(kind: type[Peak]) -> None
         rv.check_game(kind())
 
 
+class Rising(Cournot):
+    """A payoff that increases to the upper bound of the own choice, with a registered best response."""
+
+    def payoffs(self, x: Float[Array, "player axis"]) -> Float[Array, "player"]:
+        return x[:, 0]
+
+
+@oracles.best_response.register(Rising)
+def _(game: Rising, x: Array, player: int) -> tuple[Array, Array, str]:
+    return jnp.ones(1), jnp.asarray(1.0), "exact"
+
+
+def test_a_profile_outside_the_space_by_rounding_contradicts_nothing() -> None:
+    assert certificate(Rising(), np.full((2, 1), 1 + 9e-10)).claim == "equilibrium"
+
+
 class RoundedResponse(Told):
     """Firms whose profits are computed as differences of large numbers."""
 

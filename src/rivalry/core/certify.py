@@ -93,7 +93,12 @@ def certificate(
     # strategies moved to for the stake may pay more than the response: they are deviations too
     found = np.array([max(part.best, one.payoff) for part, one in zip(stakes, responses, strict=True)])
     for player, one in enumerate(responses):
-        top = max(here[player], found[player])
+        top = found[player]
+        if here[player] - one.bound > ROUNDING * abs(
+            one.bound
+        ):  # at a profile that may be outside by rounding
+            inside = concrete_profile(game, np.asarray(game.space.project(put(np.asarray(x)))))
+            top = max(top, np.asarray(payoffs(game, inside))[player])
         source = "" if proof and one.rounding == "outward" else _registered(game)
         _refuse_above(game, x, player, top, one.strategy, one.bound, source)
     with np.errstate(invalid="ignore"):  # infinite payoffs, whose differences are replaced below
