@@ -13,6 +13,7 @@ from rivalry.core import certify
 from rivalry.core.certify import ENCLOSED_CELLS, PROVED
 from rivalry.core.jax import put
 from rivalry.core.results import ROUNDING
+from rivalry.core.stake import stake_at
 from tests.referee.models import Case
 
 CLOSE = 1e-9  # relative rounding of payoffs written out: sums of exponentials in another order
@@ -54,8 +55,7 @@ def bounds(case: Case, player: int, cells: int = ENCLOSED_CELLS) -> Bounds:
         values = case.payoff(case.profile, player, candidates)
     sampled = float(np.max(values[np.isfinite(values)], initial=-np.inf))
     begin = own or certify.unproved_response(game, x, player, 201)
-    tried = certify.payoffs_tried(game, x, player, begin)
-    stake = certify.payoff_at_stake(tried, max(begin.payoff, tried.max(initial=-np.inf)))
+    stake = stake_at(game, x, player, begin).unit
     found: Any = begin._replace(rounding="floating point", bound=np.inf)
     found = certify._outward(game, put(np.asarray(x)), player, found, stake, cells)
     known = own is not None and np.isfinite(own.bound)
