@@ -60,6 +60,26 @@ def test_a_jump_or_kink_in_the_box_is_reported_and_all_values_are_inside(name: s
     assert np.all(np.isfinite(low) & np.isfinite(high))
 
 
+AT_A_POINT: dict[str, Callable[[Any], Any]] = {
+    "size": lambda x: jnp.abs(x[0] - 0.5),
+    "rectified": lambda x: jax.nn.relu(x[0] - 0.5),
+    "maximum": lambda x: jnp.maximum(x[0], 1 - x[0]),
+    "smallest": lambda x: jnp.min(jnp.stack([x[0], 1 - x[0]])),
+    "clip": lambda x: jnp.clip(x[0], 0.5, 2.0),
+    "choice": lambda x: jnp.where(x[0] >= 0.5, x[0], 1 - x[0]),
+    "choice by two comparisons": lambda x: jnp.where((x[0] >= 0.5) & ~(x[1] < 0), x[0], 1 - x[0]),
+    "choice of several": lambda x: jnp.where((x >= 0.5)[:, None], x[:, None], 1 - x[:, None])[0, 0],
+    "whole number": lambda x: x[0] * jnp.floor(2 * x[0]),
+}
+
+
+@pytest.mark.parametrize("name", AT_A_POINT)
+def test_a_slope_at_a_kink_is_not_decided_at_the_point_itself(name: str) -> None:
+    slope = jax.grad(AT_A_POINT[name])
+    assert not bounds(slope, [0.5, 0.1], [0.5, 0.1])[2]
+    assert bounds(slope, [0.6, 0.1], [0.6, 0.1])[2]
+
+
 @pytest.mark.parametrize("name", JUMPS)
 def test_away_from_jumps_the_bounds_are_narrow(name: str) -> None:
     at = np.array([0.31, 0.7])
@@ -200,7 +220,76 @@ def test_a_number_that_is_none_equals_no_other() -> None:
     assert np.isnan(high)
 
 
+def solved(x: Any, matrix: Any, by: Callable[[Any], Any]) -> Any:
+    """Return the sum of what a program by hand returns as the solution of linear equations."""
+    known = jnp.stack([x[0], jnp.asarray(1.0)])
+    return jax.lax.custom_linear_solve(
+        lambda y: matrix @ y, known, lambda _, b: by(b), transpose_solve=lambda _, b: b
+    ).sum()
+
+
+def solved_by_factors(x: Any, matrix: Any, other: Any, trans: int) -> Any:
+    factors = jax.scipy.linalg.lu_factor(other)
+    return solved(x, matrix, lambda b: jax.scipy.linalg.lu_solve(factors, b, trans=trans))
+
+
+def with_slope(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a function with derivatives by hand: without them no search takes it."""
+    whole = jax.custom_jvp(function)
+    whole.defjvp(lambda primals, tangents: (whole(*primals), tangents[0][0]))
+    return whole
+
+
+@jax.custom_batching.custom_vmap
+def batched_by_hand(x: Any) -> Any:
+    return 2.0 * x[0]
+
+
+batched_by_hand.def_vmap(lambda size, batched, x: (x[:, 0], True))
+
+
+def outside(x: Any) -> Any:
+    kind = jax.ShapeDtypeStruct((), float)
+    return jax.pure_callback(lambda y: np.asarray(y[0]), kind, x, vmap_method="sequential")
+
+
+def by_pallas(x: Any) -> Any:
+    from jax.experimental import pallas
+
+    def double(given: Any, found: Any) -> None:
+        found[...] = 2.0 * given[...]
+
+    kind = jax.ShapeDtypeStruct(x.shape, float)
+    return pallas.pallas_call(double, out_shape=kind, interpret=True)(x)[0]
+
+
+UPPER = np.array([[1.0, 0.5], [0.0, 1.0]])
+
 REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "solution by hand": (
+        lambda x: solved(x, np.eye(2), lambda b: b + jnp.exp(-(((x[0] - 0.4) / 0.01) ** 2))),
+        "a linear system that is solved by .* a rule of its own",
+    ),
+    "factors of another matrix": (
+        lambda x: solved_by_factors(x, jnp.eye(2) * x[1], jnp.eye(2) * (1 + x[1]), 0),
+        "a rule of its own",
+    ),
+    "factors of the transposed matrix": (
+        lambda x: solved_by_factors(x, UPPER * x[1], UPPER * x[1], 1),
+        "a rule of its own",
+    ),
+    "root by hand": (
+        lambda x: jax.lax.custom_root(
+            lambda y: y - x[0],
+            0.0,
+            lambda f, start: jax.lax.while_loop(lambda y: y < x[0], lambda y: y + x[1], start),
+            lambda g, y: y / g(1.0),
+        ),
+        "while has no interval form",
+    ),
+    "callback": (with_slope(outside), "pure_callback has no interval form"),
+    "batches by hand": (with_slope(batched_by_hand), "custom_vmap_call has no interval form"),
+    "kernel by hand": (with_slope(by_pallas), "pallas_call has no interval form"),
     "truth value of a branch": (
         lambda x: jax.lax.cond(x[1] > 0, lambda s: s >= 0.3, lambda s: s < 0.3, x[0]).astype(float),
         "a choice between truth values",

@@ -70,6 +70,57 @@ def test_no_payoff_in_a_box_exceeds_its_bound(name: str) -> None:
     assert np.all(np.asarray(bounds - best)[small] < 0.02 * float(oracles.payoff_scale(game)))
 
 
+@eqx.filter_jit
+def _own_payoffs(game: Any, x: Any, strategies: Any) -> Any:
+    return jax.vmap(lambda y: game.payoffs(x.at[1].set(y))[1])(strategies)
+
+
+def own_payoffs(game: Any, x: Any, strategies: Any) -> np.ndarray:
+    return np.asarray(_own_payoffs(game, x, jnp.asarray(strategies)))
+
+
+FEW_POINTS: dict[str, dict[str, Any]] = {
+    "gaussian": {"reach": [0.2, 0.3]},
+    "abstention": {"reach": [0.2, 0.3], "abstention": 0.3},
+    "normalised": {"reach": [0.2, 0.3], "normalised": True},
+    "exponential": {"kernel": "exponential", "players": 2},
+    "plane": {"reach": [0.3, 0.4], "space": "box", "bounds": [[0, 1], [0, 1]]},
+    "matrix": {
+        "space": "box",
+        "bounds": [[0, 1], [0, 1]],
+        "covariance": [[0.2, 0.05], [0.05, 0.1]],
+        "variance": [1, 0.5],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["gaussian", *(pytest.param(name, marks=pytest.mark.slow) for name in [*FEW_POINTS][1:])]
+)
+def test_bounds_hold_and_are_tight_around_the_peaks_of_payoffs(name: str) -> None:
+    """With few resource points the bound on a box around a peak is nearly the payoff at the peak."""
+    rng, share = np.random.default_rng(8), []
+    axes = 2 if "bounds" in FEW_POINTS[name] else 1
+    for _ in range(12):
+        points = rng.random((2, axes))
+        game = rv.games.influencer(
+            **FEW_POINTS[name], resource_points=points if axes > 1 else points[:, 0], resource=rng.random(2)
+        )
+        x = jnp.asarray(rng.random((2, axes)))
+        grid = jnp.asarray(rng.random((2000, axes)))
+        values = own_payoffs(game, x, grid)
+        peak = np.asarray(grid)[np.argmax(values)]
+        half = 10.0 ** rng.uniform(-2, -0.7, (12, 1)) * rng.uniform(0.5, 1.0, (12, axes))
+        low, high = np.clip(peak - half, 0, 1), np.clip(peak + half, 0, 1)
+        parts = np.concatenate([rng.random((300, axes)), np.full((1, axes), 0.5)])
+        bounds, best = (np.asarray(one) for one in inside(game, x, low, high, jnp.asarray(parts)))
+        assert np.all(best <= bounds * (1 + 1e-12))
+        ends = own_payoffs(game, x, np.concatenate([low, high])).reshape(2, -1).max(axis=0)
+        share.append((best - ends) / (bounds - ends))
+    # a bound of half the error would be broken: the test can fail
+    assert np.max(share) > 0.6
+
+
 KERNELS: dict[str, Any] = {
     "gaussian": kernels.Gaussian(jnp.array([0.3, 0.8])),
     "normalised": kernels.Gaussian(jnp.array([0.3, 0.8]), True),

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from rivalry.core import intervals
+from rivalry.core.enclosure import enclose
 from rivalry.core.interval_rules import RULES, Comparisons
 from rivalry.core.intervals import Interval
-from rivalry.core.jax import compiled, jnp
+from rivalry.core.jax import compiled, jax, jnp
 
 flint = pytest.importorskip("flint")
 Real = Any  # a ball of flint
@@ -193,3 +194,25 @@ def test_no_value_is_outside_the_interval_of_a_rule() -> None:
 
 def test_no_value_is_outside_the_interval_of_a_rule_for_few_intervals() -> None:
     check_rules(SIZE, 0)
+
+
+def test_derivatives_of_digamma_of_huge_numbers_are_inside() -> None:
+    places = np.array([1e50, 9e59, 1.1e60, 8.2e76, 8.4e76, 1e103, 1e155, 1e160, 1e300])
+    for order in (1, 2, 3):
+        found = intervals.polygamma(np.full(len(places), float(order)), Interval(places, places))
+        for k, place in enumerate(places):
+            exact = (-1) ** (order + 1) * flint.arb(order).gamma() / flint.arb(place) ** order
+            assert not outside(exact, float(found.low[k]), float(found.high[k])), (order, place)
+        assert np.all(np.abs(np.asarray(found.low)) < 1e-49)
+        assert np.all(np.abs(np.asarray(found.high)) < 1e-49)
+
+
+@pytest.mark.parametrize("place", [-5.0, -19.9, -20.1, -25.0, -37.0, 0.5, 6.0])
+def test_functions_that_jax_composes_are_taken_as_programs(place: float) -> None:
+    def program(x: Any) -> Any:
+        return jax.scipy.special.log_ndtr(x)
+
+    x = jnp.asarray(place)
+    (found,), _ = enclose(program, x)(Interval(x - 1e-9, x + 1e-9))
+    # below -20 the program sums three terms of a series: a payoff is what it returns
+    assert float(found.low) <= float(program(x)) <= float(found.high)

@@ -8,9 +8,10 @@ import pytest
 from jaxtyping import Array, Float
 
 import rivalry as rv
-from rivalry.core import oracles
+from rivalry.check import Unfit
+from rivalry.core import interval_rules, intervals, oracles
 from rivalry.core.certify import best_response, certificate
-from rivalry.core.game import Game
+from rivalry.core.game import BrokenInvariant, Game
 from rivalry.core.jax import jax, jnp
 from rivalry.core.profiles import distance
 from rivalry.core.space import Box, Strategy
@@ -25,6 +26,38 @@ class Cournot(eqx.Module):
 
     def payoffs(self, x: Float[Array, "player axis"]) -> Float[Array, "player"]:
         return x[:, 0] * (1 - x.sum())
+
+
+class Custom(eqx.Module):
+    """The space of `Cournot` as a class of its own."""
+
+    box: Box = Box.interval(0.0, 1.0, players=2)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.box.shape
+
+    @property
+    def mask(self) -> Array:
+        return self.box.mask
+
+    def project(self, x: Array) -> Array:
+        return self.box.project(x)
+
+    def sample(self, key: Array) -> Array:
+        return self.box.sample(key)
+
+    def grid(self, player: int, points: int) -> Array:
+        return self.box.grid(player, points)
+
+    def check(self, x: object, name: str = "start") -> Array:
+        return self.box.check(x, name)
+
+
+class CustomCournot(Cournot):
+    @property
+    def space(self) -> Custom:
+        return Custom()
 
 
 class Bounded(Cournot):
@@ -95,11 +128,12 @@ def test_regret_is_the_gain_of_the_best_response(game: Game) -> None:
 @pytest.mark.parametrize(
     ("game", "claim", "coverage"),
     [
-        (Cournot(), "no deviation found", "lower bound"),
+        (CustomCournot(), "no deviation found", "lower bound"),
+        (Cournot(), "equilibrium", "exact"),
         (Bounded(), "equilibrium", "exact"),
         (Told(), "equilibrium", "exact"),
     ],
-    ids=["searched", "bounded", "told"],
+    ids=["no bound", "intervals", "bounded", "told"],
 )
 def test_claim_and_coverage_match_the_available_proof(game: Game, claim: str, coverage: str) -> None:
     third = jnp.full((2, 1), 1 / 3)  # the equilibrium
@@ -157,38 +191,6 @@ def test_a_nan_payoff_bound_proves_nothing() -> None:
     assert (found.claim, found.coverage) == ("no deviation found", "bounded")
 
 
-class Custom(eqx.Module):
-    """The space of `Cournot` as a class of its own."""
-
-    box: Box = Box.interval(0.0, 1.0, players=2)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.box.shape
-
-    @property
-    def mask(self) -> Array:
-        return self.box.mask
-
-    def project(self, x: Array) -> Array:
-        return self.box.project(x)
-
-    def sample(self, key: Array) -> Array:
-        return self.box.sample(key)
-
-    def grid(self, player: int, points: int) -> Array:
-        return self.box.grid(player, points)
-
-    def check(self, x: object, name: str = "start") -> Array:
-        return self.box.check(x, name)
-
-
-class CustomCournot(Cournot):
-    @property
-    def space(self) -> Custom:
-        return Custom()
-
-
 class Shares(Cournot):
     @property
     def space(self) -> rv.Simplex:
@@ -239,3 +241,146 @@ def test_spaces_of_other_classes_have_regrets_and_no_bounds() -> None:
         assert "strategies are in a Custom, not a Box or a Simplex" in found.method
     with pytest.raises(ValueError, match="cannot be enumerated"):
         rv.enumerate(game)
+
+
+class Peak(eqx.Module):
+    """The own choice s pays s / 20, and 1 more on a narrow peak: 1 pays .05, and the peak .97 more."""
+
+    at: float = eqx.field(static=True, default=0.4375)
+
+    @property
+    def space(self) -> Box:
+        return Box.interval(0.0, 1.0, players=2)
+
+    def payoffs(self, x: Float[Array, "player axis"]) -> Float[Array, "player"]:
+        s = x[:, 0]
+        return s / 20 + jnp.exp(-(((s - self.at) / 0.01) ** 2))
+
+
+class WrongProof(Peak):
+    """The same, with a proved response that has not seen the peak."""
+
+
+@oracles.proved_response.register(WrongProof)
+def _(game: WrongProof, x: Array, player: int) -> oracles.Response:
+    return oracles.Response(np.array([1.0]), 0.05, 0.05, "exact", "a guess")
+
+
+class WrongOutwardProof(Peak):
+    """The same, which claims to be rounded outward."""
+
+
+@oracles.proved_response.register(WrongOutwardProof)
+def _(game: WrongOutwardProof, x: Array, player: int) -> oracles.Response:
+    return oracles.Response(np.array([1.0]), 0.05, 0.05, "exact", "a guess", rounding="outward")
+
+
+class WrongResponse(Peak):
+    """The same, with a registered best response that has not seen the peak."""
+
+
+@oracles.best_response.register(WrongResponse)
+def _(game: WrongResponse, x: Array, player: int) -> tuple[Array, Array, str]:
+    return jnp.ones(1), jnp.asarray(0.05), "exact"
+
+
+class WrongBound(Peak):
+    """The same, with a payoff upper bound that has not seen the peak."""
+
+
+@oracles.payoff_bound.register(WrongBound)
+def _(game: WrongBound, x: Array, player: int, low: Array, high: Array) -> Array:
+    return high[0] / 20
+
+
+class BoastfulResponse(Peak):
+    """The same, with a best response to which a payoff is ascribed that no choice has."""
+
+
+@oracles.best_response.register(BoastfulResponse)
+def _(game: BoastfulResponse, x: Array, player: int) -> tuple[Array, Array, str]:
+    return jnp.array([game.at]), jnp.asarray(3.0), "exact"
+
+
+WRONG = {
+    WrongProof: "proved_response",
+    WrongOutwardProof: "proved_response",
+    WrongResponse: "best_response",
+    WrongBound: "payoff_bound",
+}
+
+
+@pytest.mark.parametrize("kind", [*WRONG, BoastfulResponse], ids=lambda kind: kind.__name__)
+def test_a_proof_finds_what_a_registered_bound_has_not_seen(kind: type[Peak]) -> None:
+    name = WRONG.get(kind, "best_response")
+    with pytest.raises(ValueError, match=rf"{name} of {kind.__name__}: payoff .* of player 0 is above the"):
+        certificate(kind(), [[1.0], [1.0]], proof=True)
+
+
+@pytest.mark.parametrize("kind", WRONG, ids=lambda kind: kind.__name__)
+def test_a_payoff_above_a_registered_bound_is_an_error(kind: type[Peak]) -> None:
+    # at the profile itself, or at one of the strategies by which the payoff at stake is measured
+    for game, x in ((kind(), [[0.4375], [1.0]]), (kind(at=0.5), [[1.0], [1.0]])):
+        with pytest.raises(
+            ValueError, match=f"{WRONG[kind]} of {kind.__name__}: payoff 1.02.* the bound 0.0"
+        ):
+            certificate(game, x)
+    with pytest.raises(Unfit, match=f"{WRONG[kind]}.* pays .* more"):
+        rv.check_game(kind())
+
+
+class Rising(Cournot):
+    """A payoff that increases to the upper bound of the own choice, with a registered best response."""
+
+    def payoffs(self, x: Float[Array, "player axis"]) -> Float[Array, "player"]:
+        return x[:, 0]
+
+
+@oracles.best_response.register(Rising)
+def _(game: Rising, x: Array, player: int) -> tuple[Array, Array, str]:
+    return jnp.ones(1), jnp.asarray(1.0), "exact"
+
+
+def test_a_profile_outside_the_space_by_rounding_contradicts_nothing() -> None:
+    assert certificate(Rising(), np.full((2, 1), 1 + 9e-10)).claim == "equilibrium"
+
+
+class RoundedResponse(Told):
+    """Firms whose profits are computed as differences of large numbers."""
+
+    def payoffs(self, x: Float[Array, "player axis"]) -> Float[Array, "player"]:
+        large = 1e9 * (1 + x[:, 0])
+        return (large + super().payoffs(x)) - large  # errors of 1e-7, a millionth of the payoff
+
+    def best_response(self, x: Float[Array, "player axis"], player: int) -> tuple[Array, float, str]:
+        strategy, payoff, coverage = super().best_response(x, player)
+        return strategy, payoff * (1 - 1e-7), coverage
+
+
+oracles.best_response.register(RoundedResponse)(RoundedResponse.best_response)
+
+
+def test_a_payoff_above_a_registered_bound_by_rounding_is_none() -> None:
+    game, above = RoundedResponse(), []
+    for s in np.linspace(0.2, 0.5, 7):
+        x = jnp.array([[(1 - s) / 2], [s]])
+        above.append(float(game.payoffs(x)[0] - best_response(game, x, 0).bound))
+        certificate(game, x)
+    assert max(above) > 1e-9  # far above the rounding of numbers of this size
+
+
+class Sine(Cournot):
+    """Every player's payoff is the sine of three times its own choice."""
+
+    def payoffs(self, x: Float[Array, "player axis"]) -> Float[Array, "player"]:
+        return jnp.sin(3 * x[:, 0])
+
+
+def test_a_payoff_above_an_outward_bound_stops_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_low(run: object, a: intervals.Interval, **_: object) -> intervals.Interval:
+        found = intervals.sine(a)
+        return intervals.Interval(0.9 * found.low, 0.9 * found.high)
+
+    monkeypatch.setitem(interval_rules.RULES, "sin", too_low)
+    with pytest.raises(BrokenInvariant, match="interval arithmetic of Sine: payoff 1 of player 0 is above"):
+        certificate(Sine(), [[0.5], [0.5]], proof=True)

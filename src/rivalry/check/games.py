@@ -192,6 +192,9 @@ def _check_proved_response(game: Any, profiles: list[Profile]) -> None:
         _check_own_payoff(game, x, player, found.strategy, found.payoff, what)
         below = float(found.payoff - found.bound)
         _require_small(game, below, f"{what}: its payoff is above its bound, by {below:.3g}")
+        above = float(jnp.max(_payoffs_at(game, x, player, game.space.grid(player, GRID))) - found.bound)
+        rule = f"a strategy of the grid pays {above:.3g} more than its bound; must be above all"
+        _require_small(game, above, f"{what}: {rule}, or be left out")
 
 
 def _check_own_payoff(game: Any, x: Profile, player: int, strategy: Any, payoff: Any, what: str) -> None:
@@ -210,13 +213,14 @@ def _check_payoff_bound(game: Any, profiles: list[Profile]) -> None:
     for x, player in _each_player(profiles):
         low, high = np.asarray(space.low[player]), np.asarray(space.high[player])
         cuts = np.sort(low + (high - low) * draw.random((2, len(low))), axis=0)
-        what = f"payoff_bound(game, x, {player}, {cuts[0]}, {cuts[1]})"
-        remedy = "must take the ends [axis] of a box and be written with jax.numpy"
-        top = attempt(what, remedy, bound, game, x, jnp.asarray(player), *map(jnp.asarray, cuts))
-        within = jnp.asarray(cuts[0] + (cuts[1] - cuts[0]) * draw.random((GRID, len(low))))
-        above = float(jnp.max(_payoffs_at(game, x, player, within)) - top)
-        rule = f"a strategy in it pays {above:.3g} more; must be above all, or be left out"
-        _require_small(game, above, f"{what}: {rule}")
+        within = cuts[0] + (cuts[1] - cuts[0]) * draw.random((GRID, len(low)))
+        for box, points in (((low, high), space.grid(player, GRID)), (cuts, jnp.asarray(within))):
+            what = f"payoff_bound(game, x, {player}, {box[0]}, {box[1]})"
+            remedy = "must take the ends [axis] of a box and be written with jax.numpy"
+            top = attempt(what, remedy, bound, game, x, jnp.asarray(player), *map(jnp.asarray, box))
+            above = float(jnp.max(_payoffs_at(game, x, player, points)) - top)
+            rule = f"a strategy in it pays {above:.3g} more; must be above all, or be left out"
+            _require_small(game, above, f"{what}: {rule}")
 
 
 def _check_metrics(game: Any, profiles: list[Profile]) -> None:

@@ -89,7 +89,7 @@ def check_record(found: Any, what: str) -> None:
         require(known, f"{what}[{name!r}]: dtype {array.dtype} must be numbers or text")
 
 
-PROFILES, GRID = 8, 33  # profiles, and strategies per player, about
+PROFILES, GRID = 8, 201  # profiles, and strategies per player, about
 
 
 def check_space(space: Space, seed: int) -> list[Profile]:
@@ -130,4 +130,4 @@ def check_oracles(checks: Mapping[Oracle[..., Any], Callable[..., None]], game: 
     known = [oracle for oracle in checks if oracle.knows(game)]
     for oracle in known:
         checks[oracle](game, *args)
-    return [str(oracle.__name__) for oracle in known]  # type: ignore[attr-defined]
+    return [str(oracle.__name__) for oracle in known]

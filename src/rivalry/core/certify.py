@@ -11,12 +11,13 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.boxes import halves, middle_shares, whole_box
 from rivalry.core.dispatch import Unsupported, oracle, unknown
-from rivalry.core.game import Game, payoff_against, scale
+from rivalry.core.game import BrokenInvariant, Game, payoff_against, scale
 from rivalry.core.jax import compiled, is_jax_array, jax, jnp, put
-from rivalry.core.oracles import Response, payoff_bound, proved_response, search_points
+from rivalry.core.oracles import Response, payoff_bound, payoff_scale, proved_response, search_points
 from rivalry.core.payoffs import numpy_payoffs, payoffs
 from rivalry.core.plain import register_plain
 from rivalry.core.reparametrisation import (
+    Unconstrained,
     is_reparametrised,
     unconstrained_game,
 )
@@ -74,7 +75,7 @@ def certificate(
     Raises
     ------
     ValueError
-        For a profile outside the space.
+        For a profile outside the space, and for a registered bound that a payoff contradicts.
 
     Examples
     --------
@@ -91,6 +92,15 @@ def certificate(
     stakes = [stake_at(game, x, player, one) for player, one in enumerate(responses)]
     # strategies moved to for the stake may pay more than the response: they are deviations too
     found = np.array([max(part.best, one.payoff) for part, one in zip(stakes, responses, strict=True)])
+    for player, one in enumerate(responses):
+        top = found[player]
+        if here[player] - one.bound > ROUNDING * abs(
+            one.bound
+        ):  # at a profile that may be outside by rounding
+            inside = concrete_profile(game, np.asarray(game.space.project(put(np.asarray(x)))))
+            top = max(top, np.asarray(payoffs(game, inside))[player])
+        source = "" if proof and one.rounding == "outward" else _registered(game)
+        _refuse_above(game, x, player, top, one.strategy, one.bound, source)
     with np.errstate(invalid="ignore"):  # infinite payoffs, whose differences are replaced below
         regret = np.maximum(found - here, 0.0)
         # fmax: where no payoff was found (NaN) an infinite bound remains infinite
@@ -178,7 +188,7 @@ def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Resp
     x = concrete_profile(game, x)
     if isinstance(player, bool | str) or not 0 <= player < len(x):
         raise ValueError(f"player: {player!r} must be a whole number in 0..{len(x) - 1}")
-    if proved_response.knows(game) or oracles.best_response.knows(game):
+    if any(one.knows(game) for one in REGISTERED):
         return proved_response(game, x, player)
     if not is_reparametrised(game):
         return search_response(game, x, player, points)
@@ -255,22 +265,65 @@ def _outward(
 
 def _enclosed_response(game: Game, x: Any, player: int, found: Response) -> Response:
     """Return a best response with a bound that is computed with outward rounding, where there is one."""
-    if found.rounding == "outward" and np.isfinite(found.bound):
-        return found
+    if not _registered(game):
+        return found  # the search has tried
     if rounding_error.knows(game):
         bound = found.bound + rounding_error(game, np.asarray(x), player)
         return found._replace(bound=bound, rounding="outward")
     if not _few_axes(game, player):
         return found._replace(method=f"{found.method}; no outward bound: more than {ENCLOSED_AXES} axes")
-    if not any(one.knows(game) for one in (proved_response, oracles.best_response, payoff_bound)):
-        return found  # the search has tried
     stake = stake_at(game, x, player, found).unit
-    enclosed = _outward(game, put(np.asarray(x)), player, found, stake, CELLS)
+    begin = found._replace(rounding="floating point")
+    if np.isfinite(found.bound):  # from what the strategy pays, whatever the oracle says of it
+        there = np.array(x, dtype=float)
+        there[player] = found.strategy
+        paid = float(np.asarray(payoffs(game, put(there)))[player])
+        begin = begin._replace(payoff=paid) if np.isfinite(paid) else begin
+    enclosed = _outward(game, put(np.asarray(x)), player, begin, stake, CELLS)
+    refuse = partial(_refuse_above, game, x, player)
+    refuse(enclosed.payoff, enclosed.strategy, found.bound, _registered(game))
     if enclosed.rounding != "outward":
         return found._replace(method=enclosed.method)
-    if np.isfinite(found.bound) and enclosed.bound > found.bound + TOLERANCE * stake:
-        return found._replace(method=f"{found.method}; no outward bound as tight as its own")
+    if np.isfinite(found.bound):
+        refuse(found.payoff, found.strategy, enclosed.bound, _registered(game))
     return enclosed
+
+
+REGISTERED = (proved_response, oracles.best_response)
+
+
+def _registered(game: Game) -> str:
+    """Return the name of the oracle that bounds payoffs; empty where interval arithmetic does."""
+    return next((one.__name__ for one in (*REGISTERED, payoff_bound) if one.knows(game)), "")
+
+
+def _refuse_above(
+    game: Game, x: Any, player: int, payoff: float, strategy: np.ndarray, bound: float, source: str
+) -> None:
+    """Raise where a payoff is above a bound on all payoffs by more than rounding explains.
+
+    Rounding explains `ROUNDING` times the size of a payoff. Where payoffs cancel, it explains as much as
+    interval arithmetic allows for at ``strategy`` and at ``x``, once for the payoff and once for the bound.
+    """
+    known = scale(game) if payoff_scale.knows(game) or isinstance(game.space, Simplex) else 0.0
+    slack = ROUNDING * max(abs(payoff), abs(bound), known)
+    if not payoff > bound + slack:
+        return
+    if rounding_error.knows(game):
+        slack += 2 * rounding_error(game, np.asarray(x), player)
+    elif isinstance(game.space, Box | Simplex):
+        points = np.stack([np.asarray(strategy), np.asarray(x)[player]])
+        try:
+            highest, lowest, *_ = _cells_of(game, put(np.asarray(x)), player, points, points, enclosed=True)
+            slack += 2 * float(np.max(highest - lowest))
+        except Unsupported:
+            pass  # payoffs without an interval form
+    if payoff > bound + slack:
+        name = type(game.game if isinstance(game, Unconstrained) else game).__name__
+        text = f"payoff {payoff:.9g} of player {player} is above the bound {bound:.9g} on all its payoffs"
+        if not source:
+            raise BrokenInvariant(f"interval arithmetic of {name}: {text}")
+        raise ValueError(f"{source} of {name}: {text}; correct it, or leave it out")
 
 
 def _free_axes(game: Game, player: int) -> int:
@@ -494,6 +547,7 @@ def _branch_and_bound(
     batch = BATCH if space.shape[1] > 1 else BATCH // 4
     low, high = (end[None] for end in whole_box(space, player))
     ceilings = np.array([np.inf])
+    paid = payoff - TIE * stake  # at the strategy, which may be one of several that tie
     seen = 0
     while ceilings.max() > payoff + enough and seen < most:
         if seen > HOPELESS and np.isposinf(ceilings).any():
@@ -506,11 +560,16 @@ def _branch_and_bound(
         if np.any(np.isnan(values)):
             return strategy, float("nan"), np.inf  # without a payoff there is no best response
         fresh = np.where(np.isnan(fresh), np.inf, fresh)  # nothing is proved there
-        if values.max() > payoff + TIE * stake:  # a rounding difference is no better response
-            strategy = points[np.argmax(values)]
-        payoff = max(payoff, float(values.max()))
         # an upper bound of a box also holds for its parts
         fresh = np.minimum(fresh, ceilings[worst][of])
+        inside = np.all((new_low <= strategy) & (strategy <= new_high), axis=1)
+        seen_there = np.where(inside, np.maximum(values, paid), values)
+        k = np.argmax(np.where(seen_there > fresh, seen_there - fresh, 0.0))
+        source = "" if enclosed else _registered(game)
+        _refuse_above(game, x, player, float(seen_there[k]), points[k], float(fresh[k]), source)
+        if values.max() > payoff + TIE * stake:  # a rounding difference is no better response
+            strategy, paid = points[np.argmax(values)], float(values.max())
+        payoff = max(payoff, float(values.max()))
         keep = np.setdiff1d(np.arange(len(ceilings)), worst)
         low, high = np.concatenate([low[keep], new_low]), np.concatenate([high[keep], new_high])
         ceilings = np.concatenate([ceilings[keep], fresh])

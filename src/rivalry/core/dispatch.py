@@ -67,6 +67,12 @@ def _import_home(kind: type) -> None:
     _homes.pop(kind, None)
 
 
+def registered(kind: type) -> list[Callable[..., Any]]:
+    """Return the answers of all oracles that are registered for a class or its superclasses."""
+    every = [(one, above) for one in _declared for above in kind.__mro__ if above in one._answers]
+    return [one._answers[above][1] for one, above in every]
+
+
 class Oracle(Generic[P, R]):
     """A function of a game, dispatched on the game's class.
 
@@ -77,6 +83,8 @@ class Oracle(Generic[P, R]):
     inherited : bool
         Whether an answer holds for subclasses that change payoffs or space, as descriptions do.
     """
+
+    __name__: str  # of the generic answer
 
     def __init__(self, generic: Callable[Concatenate[Any, P], R], inherited: bool = False) -> None:
         self._generic = generic
@@ -146,7 +154,7 @@ class Oracle(Generic[P, R]):
 
     def __reduce__(self) -> str:
         # pickled by name: a worker must use its own oracle, with the answers registered there
-        return self.__name__  # type: ignore[attr-defined, no-any-return]
+        return self.__name__
 
 
 def inner_knows(oracle: Oracle[..., Any]) -> Callable[[Any], bool]:

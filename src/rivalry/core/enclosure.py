@@ -26,6 +26,7 @@ from rivalry.core.interval_rules import (
     choose,
     is_repeated,
     scatter_add,
+    tied,
 )
 from rivalry.core.intervals import Interval, interval
 from rivalry.core.jax import jax, jnp
@@ -48,7 +49,7 @@ MOVES = frozenset(
             "scatter",
             "split",
         ),
-        *("stack", "unstack", "tile", "real", "stop_gradient", "device_put", "optimization_barrier"),
+        *("stack", "unstack", "tile", "real", "device_put", "optimization_barrier"),
         *("reduce_max", "reduce_min", "cummax", "cummin", "reduce_and", "reduce_or"),
     ]
 )
@@ -126,10 +127,11 @@ def _numbers(one: Interval) -> Interval:
 
 
 class _Rough(NamedTuple):
-    """Numbers without bounds, of an operation; only a verified solution may use them."""
+    """Numbers without bounds, of an operation on ``of``; only a verified solution may use them."""
 
     value: Any
     name: str
+    of: Any
 
 
 def _refuse(one: Any) -> None:
@@ -187,6 +189,8 @@ def _apply(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
         called = params[CALLS[name]]
         closed = isinstance(called, ClosedJaxpr)
         return _evaluate(run, called.jaxpr if closed else called, called.consts if closed else (), operands)
+    if name == "stop_gradient":
+        return operands  # the same numbers, by which factors are known to be those of a matrix
     if name == "custom_linear_solve":
         return [_solve(run, operands, params)]
     known = not any(isinstance(one, Interval | _Rough) for one in operands)
@@ -197,7 +201,7 @@ def _apply(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
         return _bound(equation, programs)
     if name == "lu" or (name in MOVES and any(isinstance(one, _Rough) for one in operands)):
         found = _bind(primitive, [_middle(one) for one in operands], params)
-        return [_Rough(one, "lu") for one in found]
+        return [_Rough(one, "lu", operands[0] if name == "lu" else None) for one in found]
     for one in operands:
         _refuse(one)
     if name == "scan":
@@ -326,6 +330,16 @@ def _move(primitive: Any, operands: list[Any], params: Any) -> list[Any]:
         found = [Interval(one.low, one.low, positive) for one in found]
     for one in found:
         one.infinite = intervals.signs(*ranges)
+    if any(one.tied is not None for one in ranges):
+        parts = [
+            jnp.broadcast_to(tied(one), one.shape) if isinstance(one, Interval) else one for one in shifted
+        ]
+        if primitive.name in ("reduce_and", "reduce_or"):
+            found[0].tied = jnp.any(parts[0], params["axes"])
+        else:
+            moved = primitive.bind(*map(jnp.asarray, parts), **params)
+            for one, part in zip(found, moved if primitive.multiple_results else [moved], strict=True):
+                one.tied = part
     origin = shifted[0].origin
     if primitive.name in ("broadcast_in_dim", "reshape") and origin:
         found[0].origin = origin if is_repeated(origin, primitive.name, params) else None
@@ -356,6 +370,28 @@ def _multiplies(called: ClosedJaxpr) -> bool:
     return all(isinstance(one, ClosedJaxpr) and _multiplies(one) for one in bodies)
 
 
+def _is_solved_by_factors(operands: list[Any], params: Any) -> bool:
+    """Return whether the solution is that of `jax.numpy.linalg.solve`, from the factors of the same matrix.
+
+    A payoff is what a program computes: the solution of the equations only where the program solves them.
+    """
+    counts, (matvec, _, solve, _) = params["const_lengths"], params["jaxprs"]
+    begin = counts.matvec + counts.vecmat
+    factors = operands[begin : begin + counts.solve]
+    names = [one.params.get("name") for one in solve.jaxpr.eqns]
+    if counts.matvec != 1 or names != ["_lu_solve"] or "transpose_a=True" in str(solve):
+        return False
+    if not factors or not all(isinstance(one, _Rough) and one.of is operands[0] for one in factors):
+        return False
+    # the products, which may be those of the transposed matrix, with numbers that tell every entry
+    entries, places = (one.aval.shape for one in matvec.jaxpr.invars)
+    matrix = np.arange(1.0, 1 + np.prod(entries)).reshape(entries)
+    numbers = np.arange(1.0, 1 + np.prod(places)).reshape(places) ** 2
+    with jax.ensure_compile_time_eval():
+        products = jax.core.eval_jaxpr(matvec.jaxpr, matvec.consts, matrix, numbers)[0]
+        return bool(np.all(products == (matrix @ numbers[..., None])[..., 0]))
+
+
 def _solve(run: Comparisons, operands: list[Any], params: Any) -> Interval:
     """Return the solution of a few linear equations ``A x = b``, verified.
 
@@ -365,8 +401,10 @@ def _solve(run: Comparisons, operands: list[Any], params: Any) -> Interval:
     counts, jaxpr = params["const_lengths"], params["jaxprs"].matvec
     *consts, b = [*operands[: counts.matvec], interval(operands[-1])]
     size = int(np.prod(b.shape))
-    if not _multiplies(jaxpr) or any(word in str(params["jaxprs"].solve) for word in ("while", "scan")):
-        raise Unsupported("no bound: a linear system that is given as a function, or solved by iteration")
+    if not _multiplies(jaxpr):
+        raise Unsupported("no bound: a linear system that is given as a function")
+    if not _is_solved_by_factors(operands, params):
+        raise Unsupported("no bound: a linear system that is solved by iteration, or by a rule of its own")
     if len(operands) != sum(counts) + 1 or size > UNKNOWNS:
         raise Unsupported(f"no bound: a system of {size} linear equations; at most {UNKNOWNS} are solved")
     for one in consts:

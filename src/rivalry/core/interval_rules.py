@@ -8,6 +8,7 @@ functions with steps, and what uses comparisons.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -33,19 +34,31 @@ class Comparisons:
         Where it is ``harmless``, all outcomes are one number.
         """
         if self.moves:
-            self.decided = self.decided & jnp.all((found.low == found.high) | harmless)
+            certain = (found.low == found.high) & ~tied(found)
+            self.decided = self.decided & jnp.all(certain | harmless)
         return found
+
+
+def tied(*given: Interval) -> Any:
+    """Return where a truth value compares one number with itself: a kink or a jump may be there."""
+    each = [one.tied for one in given if one.tied is not None]
+    return reduce(jnp.logical_or, each) if each else np.False_
+
+
+def _compared(found: Interval, a: Interval, b: Interval) -> Interval:
+    found.tied = tied(a, b) if a.low.dtype == bool else _is_one_number(a, b)
+    return found
 
 
 def _less(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     # negated: a comparison with NaN is possible, never certain
     found = Interval((a.high < b.low) & _is_known(a.low, b.high), ~(a.low >= b.high))
     found.origin = ("less", a, b)
-    return found
+    return _compared(found, a, b)
 
 
 def _less_equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
-    return Interval((a.high <= b.low) & _is_known(a.low, b.high), ~(a.low > b.high))
+    return _compared(Interval((a.high <= b.low) & _is_known(a.low, b.high), ~(a.low > b.high)), a, b)
 
 
 def _is_known(a: Any, b: Any) -> Any:
@@ -63,7 +76,7 @@ def _equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
             if _same(one, x) or _same(one, y):
                 rest = y if _same(one, x) else x
                 low, high = (rest, one) if name == "max" else (one, rest)
-                return Interval(low.high <= high.low, ~(low.low > high.high))
+                return _compared(Interval(low.high <= high.low, ~(low.low > high.high)), x, y)
         if other.origin and other.origin[0] in ("reduce_max", "reduce_min") and other.origin[1] is one:
             return Interval(*_is_largest(one, other.origin[2], other.origin[0] == "reduce_max"))
         if other.origin and other.origin[0] == "either":
@@ -73,7 +86,7 @@ def _equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
                 low, high = (which.low, which.high) if one is yes else (~which.high, ~which.low)
                 number = ~jnp.isnan(one.low + one.high)
                 return Interval(number & (low | (~high & certain)), high | possible)
-    return Interval(*_overlap(a, b))
+    return _compared(Interval(*_overlap(a, b)), a, b)
 
 
 def _is_finite(run: Comparisons, a: Interval) -> Interval:
@@ -109,13 +122,26 @@ def _unequal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     return _not(run, _equal(run, a, b))
 
 
-def _not(run: Comparisons, a: Interval) -> Interval:
-    return Interval(~a.high, ~a.low)
+def _logic(rule: Callable[..., tuple[Any, Any]]) -> Callable[..., Interval]:
+    """Return the rule of an operation on truth values."""
+
+    def apply(run: Comparisons, *given: Interval) -> Interval:
+        found = Interval(*rule(*given))
+        found.tied = tied(*given)
+        return found
+
+    return apply
+
+
+_not = _logic(lambda a: (~a.high, ~a.low))
 
 
 def _stairs(run: Comparisons, a: Interval, step: Callable[[Any], Any]) -> Interval:
     """Return an increasing function with steps, zero at zero."""
-    return run.note(Interval(step(a.low), step(a.high), a.positive))
+    found = Interval(step(a.low), step(a.high), a.positive)
+    little = jnp.abs(a.low) * intervals.EPS + intervals.TINY
+    found.tied = (a.low == a.high) & (step(a.low - little) < step(a.high + little))
+    return run.note(found)
 
 
 def _select(run: Comparisons, which: Any, *cases: Any, **_: Any) -> Any:
@@ -469,10 +495,10 @@ RULES: dict[str, Callable[..., Any]] = {
     "ge": lambda run, a, b, **_: _less_equal(run, b, a),
     "eq": _equal,
     "ne": _unequal,
-    "and": lambda run, a, b: Interval(a.low & b.low, a.high & b.high),
-    "or": lambda run, a, b: Interval(a.low | b.low, a.high | b.high),
-    "xor": lambda run, a, b: Interval(
-        (a.low & ~b.high) | (b.low & ~a.high), (a.high & ~b.low) | (b.high & ~a.low)
+    "and": _logic(lambda a, b: (a.low & b.low, a.high & b.high)),
+    "or": _logic(lambda a, b: (a.low | b.low, a.high | b.high)),
+    "xor": _logic(
+        lambda a, b: ((a.low & ~b.high) | (b.low & ~a.high), (a.high & ~b.low) | (b.high & ~a.low))
     ),
     "not": _not,
     "is_finite": _is_finite,

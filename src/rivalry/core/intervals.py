@@ -58,6 +58,7 @@ class Interval:
         self.moves = True  # whether it depends on what derivatives are taken in
         # computes the number as the program does, without bounds, if it depends on no choice
         self.program: Callable[[], Any] | None = None
+        self.tied: Any = None  # of a truth value: where the numbers compared are one, beside which it changes
         # signs of infinite numbers that may be in it, apart from overflow; None: any, if any is in an operand
         self.infinite: frozenset[str] | None = None
 
@@ -572,9 +573,16 @@ def digamma(a: Interval) -> Interval:
 
 
 def polygamma(order: Any, a: Interval) -> Interval:
-    """Return derivatives of `digamma` of a whole order: monotone, falling in size."""
-    ends = jax.lax.polygamma(order, a.low), jax.lax.polygamma(order, a.high)
-    return _defined(a.low > 0, widen(jnp.minimum(*ends), jnp.maximum(*ends), STATED))
+    """Return derivatives of `digamma` of a whole order: monotone, falling in size.
+
+    Beyond 1e60, where powers overflow in the library, they are between zero and their value there.
+    """
+    far = a.high > 1e60
+    ends = [jax.lax.polygamma(order, jnp.minimum(end, 1e60)) for end in (a.low, a.high)]
+    found = widen(jnp.minimum(*ends), jnp.maximum(*ends), STATED)
+    found.low = jnp.where(far, jnp.minimum(found.low, 0.0), found.low)
+    found.high = jnp.where(far, jnp.maximum(found.high, 0.0), found.high)
+    return _defined(a.low > 0, found)
 
 
 def error_function(a: Interval) -> Interval:

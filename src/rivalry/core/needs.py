@@ -45,7 +45,7 @@ def knows(oracle: Oracle[..., Any]) -> Need:
     >>> knows(best_response).words
     'best_response'
     """
-    return Need(str(oracle.__name__), oracle.knows)  # type: ignore[attr-defined]
+    return Need(str(oracle.__name__), oracle.knows)
 
 
 def stated_needs(kind: Any) -> tuple[Need, ...] | None:

@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from rivalry.core.jax import jax, jnp
+from rivalry.core.outside import forget_changed
 from rivalry.core.tree import is_array_tree
 
 G = TypeVar("G")
@@ -54,6 +55,7 @@ def register_plain(game: G) -> G:
     """
     if is_array_tree(game):
         return game
+    forget_changed(game)
     for leaf in jax.tree.leaves(game):
         kind = type(leaf)
         if not isinstance(leaf, jax.Array | np.ndarray | type) and (

@@ -23,6 +23,9 @@ from rivalry.core.jax import jax, jnp
 GUIDES = ("stop_gradient", "custom_jvp", "custom_vjp")
 """Operations whose derivatives may be other than those of their values."""
 
+FOREIGN = ("pure_callback", "io_callback", "ffi_call", "pallas_call", "custom_vmap_call", "linear_call")
+"""Operations that are no JAX programs, or have rules of their own, and may have no derivatives."""
+
 
 class Shifted(NamedTuple):
     """A function with its shifts as arguments: any finite numbers give the same values.
@@ -169,6 +172,8 @@ def _replay(jaxpr: Any, consts: Any, given: Any, moving: Any, marked: _Marked) -
                 _replay(one.jaxpr, one.consts, operands[1:], each[1:], marked) for one in params["branches"]
             ]
             found = [jax.lax.select_n(operands[0], *cases) for cases in zip(*branches, strict=True)]
+        elif name in FOREIGN:
+            raise Unsupported(f"no bound: {name} has no interval form")
         else:
             if name in ("scan", "cond", "while"):
                 for word in (word for word in GUIDES if word in str(params)):

@@ -1,0 +1,69 @@
+"""Two engines, one truth: a family's own bound and interval arithmetic bound the same payoffs.
+
+Both are compared with each other and with payoffs written out in NumPy at dense strategies, from below.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core import certify
+from rivalry.core.certify import ENCLOSED_CELLS, PROVED
+from rivalry.core.jax import put
+from rivalry.core.results import ROUNDING
+from rivalry.core.stake import stake_at
+from tests.referee.models import Case
+
+CLOSE = 1e-9  # relative rounding of payoffs written out: sums of exponentials in another order
+
+
+class Bounds(NamedTuple):
+    """Bounds on one player's payoffs, and the best payoffs found; NaN where an engine has none."""
+
+    own: float
+    own_payoff: float
+    interval: float
+    interval_payoff: float
+    sampled: float
+    stake: float
+
+    def disagreement(self) -> str:
+        """Return what contradicts what; empty where all agree within their roundings and gaps."""
+        size = max(abs(part) for part in self if np.isfinite(part))
+        slack = CLOSE * size
+        for name, bound in (("own", self.own), ("interval", self.interval)):
+            for other in ("own_payoff", "interval_payoff", "sampled"):
+                if getattr(self, other) > bound + slack:
+                    return f"{other} {getattr(self, other):.12g} is above the {name} bound {bound:.12g}"
+        # engines that have finished are no farther above the best payoff than this, each
+        gap = 2 * (PROVED * self.stake + ROUNDING * size) + slack
+        done = self.own - self.own_payoff <= gap and self.interval - self.interval_payoff <= gap
+        if done and abs(self.own - self.interval) > 2 * gap:
+            return f"the own bound {self.own:.12g} and the interval bound {self.interval:.12g} differ"
+        return ""
+
+
+def bounds(case: Case, player: int, cells: int = ENCLOSED_CELLS) -> Bounds:
+    """Return the bounds of both engines on the payoffs of one player of a case."""
+    game = case.make()
+    x = certify.concrete_profile(game, case.place(game, case.profile))
+    own = certify.best_response(game, x, player) if certify._registered(game) else None
+    candidates = case.candidates(np.random.default_rng(0), player)
+    with np.errstate(all="ignore"):
+        values = case.payoff(case.profile, player, candidates)
+    sampled = float(np.max(values[np.isfinite(values)], initial=-np.inf))
+    begin = own or certify.unproved_response(game, x, player, 201)
+    stake = stake_at(game, x, player, begin).unit
+    found: Any = begin._replace(rounding="floating point", bound=np.inf)
+    found = certify._outward(game, put(np.asarray(x)), player, found, stake, cells)
+    known = own is not None and np.isfinite(own.bound)
+    return Bounds(
+        own.bound if own is not None and known else np.nan,
+        own.payoff if own is not None else np.nan,
+        found.bound if found.rounding == "outward" else np.nan,
+        found.payoff,
+        sampled,
+        stake,
+    )

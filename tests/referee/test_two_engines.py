@@ -1,0 +1,76 @@
+"""Every family's own bound, interval arithmetic and dense sampling agree on random games."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rivalry.core.jax import compiled, jax, jnp
+from rivalry.core.ranges import payoff_range
+from tests.referee.draws import FAMILIES, Bumps, cases
+from tests.referee.engines import Bounds, bounds
+
+SLOW = ["line", "plane", "blotto5", "cournot", "logit", "differentiated", "bimatrix", "custom"]
+
+
+@pytest.mark.parametrize(
+    ("count", "families"),
+    [
+        pytest.param(20, SLOW, marks=pytest.mark.slow),
+        pytest.param(200, list(FAMILIES), marks=pytest.mark.nightly),
+    ],
+)
+def test_own_bounds_and_interval_arithmetic_agree(count: int, families: list[str]) -> None:
+    found = {
+        case.name: bounds(case, number % len(case.profile))
+        for number, case in enumerate(cases(5, count, families))
+    }
+    assert {name: why for name, one in found.items() if (why := one.disagreement())} == {}
+    both = sum(np.isfinite(one.own) and np.isfinite(one.interval) for one in found.values())
+    assert both >= count / 3  # something was compared
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({}, ""),
+        ({"sampled": 1.1}, "sampled 1.1 is above the own bound"),
+        ({"own_payoff": 1.01, "own": 1.01}, "own_payoff 1.01 is above the interval bound"),
+        ({"own": 1.001, "own_payoff": 1.0}, ""),  # one that has not finished says less
+        ({"interval_payoff": 0.9, "interval": 0.9}, "own_payoff 1 is above the interval bound 0.9"),
+        ({"own": np.nan, "own_payoff": np.nan}, ""),
+    ],
+)
+def test_disagreements_are_named(change: dict[str, float], message: str) -> None:
+    agreed = Bounds(own=1.0, own_payoff=1.0, interval=1.0, interval_payoff=1.0, sampled=0.99, stake=0.5)
+    why = agreed._replace(**change).disagreement()
+    assert message in why
+    assert bool(message) == bool(why)
+
+
+@compiled
+def _ranges(game: Any, x: Any, low: Any, high: Any) -> Any:
+    return jax.vmap(lambda a, c: payoff_range(game, x, jnp.asarray(0), a, c))(low, high)
+
+
+def test_ranges_of_payoffs_in_random_boxes_contain_those_of_arb() -> None:
+    flint = pytest.importorskip("flint")
+    rng = np.random.default_rng(3)
+    height, centre, width = rng.normal(size=(2, 5)), rng.random((2, 5)), rng.uniform(0.01, 0.3, (2, 5))
+    x = rng.random((2, 1))
+    low = rng.random((200, 1))
+    high = np.minimum(low + 10.0 ** rng.uniform(-12, -0.5, (200, 1)), 1.0)
+    found = _ranges(Bumps(height, centre, width, 0.7), jnp.asarray(x), jnp.asarray(low), jnp.asarray(high))
+    floors, ceilings = (np.asarray(part) for part in found)
+    for k in range(len(low)):
+        for own in low[k, 0] + (high[k, 0] - low[k, 0]) * np.array([0.0, rng.random(), 1.0]):
+            s = flint.arb(min(float(own), float(high[k, 0])))
+            bumps = zip(height[0], centre[0], width[0], strict=True)
+            parts = [h * (-(((s - c) / w) ** 2)).exp() for h, c, w in (map(flint.arb, one) for one in bumps)]
+            pays = sum(parts, flint.arb(0)) - flint.arb(0.7) * (s - flint.arb(float(x[1, 0]))) ** 2
+            assert floors[k] <= float(pays.upper())
+            assert float(pays.lower()) <= ceilings[k]
+    narrow = (high - low)[:, 0] < 1e-6
+    assert np.max((ceilings - floors)[narrow]) < 1e-3
