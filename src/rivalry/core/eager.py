@@ -247,7 +247,9 @@ def _broadcast(a: Any, params: Any, first: int, shape: tuple[int, ...]) -> Any:
     sizes = [1] * len(shape)
     for k, at in enumerate(params["broadcast_dimensions"]):
         sizes[at] = a.shape[first + k]
-    return np.broadcast_to(_behind(a, first, sizes), (*a.shape[:first], *shape))
+    whole = np.empty((*a.shape[:first], *shape), a.dtype)  # faster than a view, which NumPy makes in Python
+    whole[...] = _behind(a, first, sizes)
+    return whole
 
 
 def _transposed(a: Any, params: Any, first: int, shape: Any) -> Any:
@@ -924,15 +926,12 @@ def _traced(
 
 
 def _is_number(leaf: Any) -> bool:
-    """Return whether an array may differ between calls of one program; integers are indices."""
-    return isinstance(leaf, np.ndarray | jax.Array) and not jax.numpy.issubdtype(leaf.dtype, np.integer)
+    """Return whether a leaf may differ between calls of one program; integers of NumPy are fixed indices."""
+    return isinstance(leaf, jax.Array) or (isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f")
 
 
 def _fixed(leaf: Any) -> Any:
-    if isinstance(leaf, np.ndarray | jax.Array):
-        leaf = np.asarray(leaf)
-        return leaf.dtype.str, leaf.shape, leaf.tobytes()
-    return leaf
+    return (leaf.dtype.str, leaf.shape, leaf.tobytes()) if isinstance(leaf, np.ndarray) else leaf
 
 
 def over_rows(function: Callable[..., Any], shared: int = 2, effort: int | None = None) -> Callable[..., Any]:

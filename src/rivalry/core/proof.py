@@ -19,7 +19,7 @@ from rivalry.core.dispatch import Unsupported
 from rivalry.core.eager import over_rows
 from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
-from rivalry.core.jax import jax, jnp
+from rivalry.core.jax import jax, jnp, put
 from rivalry.core.logarithms import MOST_SHARES, InLogs, amounts, at_profile, profile_bounds
 from rivalry.core.ranges import meet, value_range
 from rivalry.core.shifts import shifted
@@ -223,7 +223,7 @@ class DeviationBounds(NamedTuple):
 
 
 def _gain(
-    game: Game, at: Coordinates, player: int, low: Array, high: Array, own_low: Array, own_high: Array
+    game: Game, at: Coordinates, player: Array, low: Array, high: Array, own_low: Array, own_high: Array
 ) -> DeviationBounds:
     """Bound the gains of strategies from ``own_low`` to ``own_high`` over the play in a box of profiles."""
     middle, mid = low / 2 + high / 2, jnp.clip(own_low / 2 + own_high / 2, own_low, own_high)
@@ -283,7 +283,7 @@ def gains(
     own_low, own_high
         Boxes of its strategies, ``[box axis]``.
     """
-    found: DeviationBounds = _gains(game, at, player, low, high, own_low, own_high, batch=64, seen=seen)
+    found: DeviationBounds = _gains(game, at, put(player), low, high, own_low, own_high, batch=64, seen=seen)
     return found
 
 
@@ -363,7 +363,7 @@ class _Refutation(NamedTuple):
     lower: Any  # gain over a box of profiles
 
 
-def _refuted(game: Game, at: Coordinates, player: int, low: Array, high: Array, own: Array) -> _Refutation:
+def _refuted(game: Game, at: Coordinates, player: Array, low: Array, high: Array, own: Array) -> _Refutation:
     def gain(y: Array) -> Array:
         x = at.profile(y)
         pay = oracles.deviation_payoff(game, x, player)
@@ -385,7 +385,7 @@ def refutation(
     seen: int = 0,
 ) -> np.ndarray:
     """Return for which boxes ``[box coordinate]`` a player gains by one strategy at every profile in them."""
-    found = _refutations(game, at, player, low, high, strategy, batch=BATCH, seen=seen)
+    found = _refutations(game, at, put(player), low, high, strategy, batch=BATCH, seen=seen)
     return np.asarray(found.lower > 0)
 
 
