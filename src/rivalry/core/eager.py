@@ -357,14 +357,11 @@ def _convert(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callab
 
 
 def _select(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    def pick(which: Any, *cases: Any) -> Any:
-        if len(cases) == 2:
-            return np.where(which, cases[1], cases[0])
-        return np.choose(which, cases)
-
+    if len(kinds) == 3:
+        return _each(lambda which, no, yes: np.where(which, yes, no))(params, kinds, outs)
     if len(kinds) > 31:  # of `numpy.choose`
         raise Unknown("a choice between many cases")
-    return _each(pick)(params, kinds, outs)
+    return _each(lambda which, *cases: np.choose(which, cases))(params, kinds, outs)
 
 
 def _dot(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:

@@ -69,9 +69,21 @@ class Believing(OneLineRepr, eqx.Module):
         """Return the races that the players believe in, one each."""
         return [self.perceived_race(player) for player in range(self.players)]
 
+    def stacked_races(self) -> Race | None:
+        """Return the believed races as one with arrays ``[believer ..]``; None unless only numbers differ."""
+        races = self.believed_races()
+        forms = {(jax.tree.structure(race), *map(jnp.shape, jax.tree.leaves(race))) for race in races}
+        if len(forms) > 1:
+            return None
+        found: Race = jax.tree.map(lambda *each: jnp.stack(each), *races)
+        return found
+
     @HashableMethod
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return every player's believed payoff."""
+        if (minds := self.stacked_races()) is not None:  # one program for all players
+            each: Array = jax.vmap(lambda race, i: race.payoffs(x)[i])(minds, jnp.arange(self.players))
+            return each
         return jnp.stack([race.payoffs(x)[i] for i, race in enumerate(self.believed_races())])
 
 
@@ -123,6 +135,9 @@ def _(game: Believing, x: Profile, player: int | Array) -> Callable[[Strategy], 
 
     if isinstance(player, int):
         return of(player)
+    if (minds := game.stacked_races()) is not None:
+        mind = jax.tree.map(lambda each: each[player], minds)
+        return oracles.deviation_payoff(mind, x, player)
     # branches, not a batch: believed races may differ in their static parts
     each = [of(i) for i in range(game.players)]
     return lambda strategy: jax.lax.switch(player, each, strategy)
@@ -131,6 +146,8 @@ def _(game: Believing, x: Profile, player: int | Array) -> Callable[[Strategy], 
 @oracles.gradients.register(Believing)
 def _(game: Believing, x: Profile) -> Profile:
     """Return every player's own gradient in the race that it believes in."""
+    if game.stacked_races() is not None:
+        return oracles.gradients_of(game, x, jnp.arange(game.players))
     return jnp.stack([oracles.gradients(race, x)[i] for i, race in enumerate(game.believed_races())])
 
 
