@@ -154,6 +154,8 @@ def _(game: Believing, x: Profile) -> Profile:
 @oracles.best_response.register(Believing)
 def _(game: Believing, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
     """Return the best response in the race that the player believes in."""
+    if not isinstance(player, int) and (minds := game.stacked_races()) is not None:
+        return oracles.best_response(jax.tree.map(lambda each: each[player], minds), x, player)
     return _of_one(game.believed_races(), [(x, i) for i in range(game.players)], player)
 
 
