@@ -159,6 +159,12 @@ def _(game: Believing, x: Profile, player: int | Array) -> tuple[Strategy, Any, 
     return _of_one(game.believed_races(), [(x, i) for i in range(game.players)], player)
 
 
+@oracles.compiled_response.register(Believing)
+def _(game: Believing, x: Profile, player: int) -> tuple[Strategy | np.ndarray, Any]:
+    """Return the best response by the program of one race, which serves all that differ in numbers alone."""
+    return oracles.compiled_response(game.perceived_race(player), x, player)
+
+
 @oracles.proved_response.register(Believing)
 def _(game: Believing, x: Profile, player: int) -> oracles.Response:
     return oracles.proved_response(game.perceived_race(player), x, player)
@@ -271,6 +277,12 @@ def _(game: SubjectiveRace, x: Profile, player: int | Array) -> tuple[Strategy, 
     # rows are ordered by believer, then player; the player may be traced
     mind, own = divmod(player, len(races))
     return _of_one(races, [(part, own) for part in game.by_believer(x)], mind)
+
+
+@oracles.compiled_response.register(SubjectiveRace)
+def _(game: SubjectiveRace, x: Profile, player: int) -> tuple[Strategy | np.ndarray, Any]:
+    mind, own = divmod(player, game.believing.players)
+    return oracles.compiled_response(game.believing.perceived_race(mind), game.by_believer(x)[mind], own)
 
 
 @oracles.proved_response.register(SubjectiveRace)
