@@ -56,7 +56,7 @@ LAYERS: list[set[str]] = [
     {"core.blas", "core.validate"},
     {"core.display", "core.precision"},
     {"core.registry", "core.intervals", "core.jax", "tables.kernels"},
-    {"core.dispatch", "core.tree"},
+    {"core.dispatch", "core.eager", "core.tree"},
     {"core.outside", "economies.kernels"},
     {"core.space", "core.results", "core.profiles", "core.statistics", "core.plain", "core.construction"},
     {"core.boxes"},

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import builtins
 import io
+import os
 import pickle
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -93,3 +95,28 @@ def test_without_jaxs_private_function_the_cache_is_left_alone(
         assert (tmp_path / "jit_cut-cache").exists()
     assert configured.mend_cache(str(tmp_path)) == 1
     assert not list(tmp_path.iterdir())
+
+
+LOUD = """
+import {}
+import jax, rivalry as rv
+print(rv.games.race().payoffs(jax.numpy.ones((2, 2))).shape)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("first", "level"), [("jax", None), ("rivalry.core.jax", None), ("jax", "0")])
+def test_no_message_of_xla_reaches_a_user_that_did_not_ask_for_them(first: str, level: str | None) -> None:
+    """XLA complains of each program that it cannot write to a folder that cannot be made."""
+    asked = {} if level is None else {"TF_CPP_MIN_LOG_LEVEL": level}
+    unset = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    run = subprocess.run(
+        [sys.executable, "-c", LOUD.format(first)],
+        env=unset | asked | {"XLA_FLAGS": "--xla_dump_to=/proc/none/x", "RIVALRY_NO_CACHE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == "(2,)\n"
+    assert ("/proc/none/x" in run.stderr) == (level is not None)
+    assert level is not None or run.stderr == ""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.jax import jnp
+from rivalry.core.jax import jax, jnp
 from rivalry.games.race.closed_forms import symmetric_equilibria
 from rivalry.lab.study.points import apply_changes
 
@@ -147,3 +147,22 @@ def test_equilibria_of_believed_payoffs_are_proved_and_those_of_true_ones_are_no
         wrong = rv.certificate(other, x, proof=True)
         assert wrong.claim in ("approximate equilibrium", "not an equilibrium")
         assert wrong.radius is None or wrong.radius >= apart - 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("beliefs", [CAUTIOUS, [{"cost": {"kind": "quadratic"}}, {}]])
+def test_every_form_of_a_believed_payoff_is_that_of_the_believed_race(beliefs: list[dict[str, Any]]) -> None:
+    """Beliefs about numbers, which are one program for all players, and about the kind of a cost."""
+    game = rv.games.race(beliefs=beliefs)
+    x = game.inputs(safety_input=[1.0, 0.4], performance_input=[2.0, 0.6])
+    assert (game.stacked_races() is not None) == (beliefs is CAUTIOUS)
+    traced = jax.jit(lambda player, own: rv.oracles.deviation_payoff(game, x, player)(own))
+    program = jax.jit(lambda player: rv.oracles.best_response(game, x, player)[:2])
+    for player, race in enumerate(game.believed_races()):
+        right = float(race.payoffs(x)[player])
+        assert float(game.payoffs(x)[player]) == pytest.approx(right, rel=1e-12)
+        assert float(traced(player, x[player])) == pytest.approx(right, rel=1e-12)
+        strategy, payoff, _ = rv.oracles.best_response(race, x, player)
+        for found, paid in (program(player), rv.oracles.compiled_response(game, x, player)):
+            np.testing.assert_allclose(found, strategy, rtol=1e-6)
+            assert float(paid) == pytest.approx(float(payoff), rel=1e-10)

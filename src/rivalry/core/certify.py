@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.boxes import halves, middle_shares, whole_box
 from rivalry.core.dispatch import Unsupported, oracle, unknown
+from rivalry.core.eager import over_rows
 from rivalry.core.game import BrokenInvariant, Game, payoff_against, scale
 from rivalry.core.jax import compiled, is_jax_array, jax, jnp, put
 from rivalry.core.oracles import Response, payoff_bound, payoff_scale, proved_response, search_points
@@ -498,34 +499,39 @@ def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
     return strategy, value
 
 
-@partial(compiled, effort=1)
-def _cells(
-    game: Game, x: Profile, player: Array, low: Array | np.ndarray, high: Array | np.ndarray, enclosed: bool
-) -> tuple[Array, Array, Array, Array]:
-    """Return bounds above and below payoffs in boxes ``[box axis]``, their midpoints, and payoffs there."""
+class _Cell(NamedTuple):
+    """Bounds on payoffs in a box of strategies, its midpoint, and the payoff there."""
+
+    ceiling: Any
+    floor: Any
+    middle: Any
+    payoff: Any
+
+
+def _cell(game: Game, x: Profile, player: Array, enclosed: bool, low: Array, high: Array) -> _Cell:
     middle = jnp.divide(low + high, 2)
     if not enclosed:
-        ceilings = jax.vmap(lambda a, c: payoff_bound(game, x, player, a, c))(low, high)
-        floors = jnp.full_like(ceilings, -jnp.inf)
+        ceiling = payoff_bound(game, x, player, low, high)
+        floor = jnp.full_like(ceiling, -jnp.inf)
     else:
         from rivalry.core.ranges import payoff_range
 
         middle = middle_shares(low, high) if isinstance(game.space, Simplex) else middle
-        floors, ceilings = jax.vmap(partial(payoff_range, game, x, player))(low, high)
-    return ceilings, floors, middle, jax.vmap(payoff_against(game, x, player))(middle)
+        floor, ceiling = payoff_range(game, x, player, low, high)
+    return _Cell(ceiling, floor, middle, payoff_against(game, x, player)(middle))
+
+
+_cells = over_rows(_cell, shared=4, effort=1)
 
 
 def _cells_of(
-    game: Game, x: Profile, player: int, low: np.ndarray, high: np.ndarray, *, enclosed: bool
-) -> list[np.ndarray]:
-    """Return the answer of `_cells` on any number of boxes up to a batch."""
+    game: Game, x: Profile, player: int, low: np.ndarray, high: np.ndarray, *, enclosed: bool, seen: int = 0
+) -> _Cell:
+    """Return what is known of boxes ``[box axis]`` of strategies, after ``seen`` others."""
     # with one axis few boxes are undecided at a time
     batch = BATCH if game.space.shape[1] > 1 else BATCH // 4
-    pad = ((0, batch - len(low)), (0, 0))  # one shape, one compilation
-    found = _cells(
-        game, x, put(player), np.pad(low, pad, mode="edge"), np.pad(high, pad, mode="edge"), enclosed
-    )
-    return [np.asarray(part)[: len(low)] for part in found]
+    found: _Cell = _cells(game, x, put(player), enclosed, low, high, batch=batch, seen=seen)
+    return found
 
 
 def _branch_and_bound(
@@ -556,7 +562,7 @@ def _branch_and_bound(
         worst = np.argsort(-ceilings, kind="stable")[: batch // 2]
         worst = worst[ceilings[worst] > payoff + enough]
         new_low, new_high, of = halves(space, player, low[worst], high[worst])
-        fresh, _, points, values = _cells_of(game, x, player, new_low, new_high, enclosed=enclosed)
+        fresh, _, points, values = _cells_of(game, x, player, new_low, new_high, enclosed=enclosed, seen=seen)
         if np.any(np.isnan(values)):
             return strategy, float("nan"), np.inf  # without a payoff there is no best response
         fresh = np.where(np.isnan(fresh), np.inf, fresh)  # nothing is proved there

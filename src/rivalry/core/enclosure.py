@@ -16,6 +16,7 @@ from jax.extend.core import ClosedJaxpr, Literal
 
 from rivalry.core import intervals
 from rivalry.core.dispatch import Unsupported
+from rivalry.core.eager import CALLS, on_numbers
 from rivalry.core.interval_rules import (
     ENDS,
     FEW,
@@ -65,20 +66,6 @@ EXACT = frozenset(
     ]
 )
 """Operations that compute without rounding."""
-
-CALLS = {
-    "jit": "jaxpr",
-    "pjit": "jaxpr",
-    "closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
-    "remat2": "jaxpr",
-    "checkpoint": "jaxpr",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
-    "custom_vjp_call_jaxpr": "fun_jaxpr",
-    "custom_lin": "call_jaxpr",
-}
-"""Operations that call others, and where these are."""
 
 
 def enclose(function: Callable[..., Any], *examples: Any) -> Callable[..., tuple[list[Interval], Any]]:
@@ -147,6 +134,11 @@ def _evaluate(run: Comparisons, jaxpr: Any, consts: Sequence[Any], given: Sequen
 
     for equation in _needed(jaxpr):
         operands = [read(atom) for atom in equation.invars]
+        # derivatives repeat the operations of the function: each is evaluated once
+        key = _key(equation, operands)
+        if key in run.results:
+            values.update(zip(equation.outvars, run.results[key][1], strict=True))
+            continue
         moves = run.moves = any(one.moves for one in operands if isinstance(one, Interval))
         found = _apply(run, equation, operands)
         programs = _programs(operands)
@@ -163,7 +155,30 @@ def _evaluate(run: Comparisons, jaxpr: Any, consts: Sequence[Any], given: Sequen
                     finite = not infinite or equation.primitive.name in FINITE
                     one.infinite = intervals.NONE if finite else intervals.BOTH
         values.update(zip(equation.outvars, found, strict=True))
+        if key is not None:
+            run.results[key] = operands, found  # operands too: no other may take the place of one in memory
     return [read(atom) for atom in jaxpr.outvars]
+
+
+def _key(equation: Any, operands: list[Any]) -> Any:
+    """Return what identifies an operation on the same operands; None for one that calls others."""
+    if equation.primitive.name in CALLS:
+        return None
+    each = map(_identity, operands)
+    try:
+        key = (equation.primitive, tuple(sorted(equation.params.items())), tuple(each))
+        hash(key)
+    except TypeError:
+        return None
+    return key
+
+
+def _identity(operand: Any) -> Any:
+    """Return what identifies an operand: of known numbers their values."""
+    if isinstance(operand, Interval | _Rough | jax.core.Tracer):
+        return id(operand)
+    known = np.asarray(operand)
+    return known.dtype.name, known.shape, known.tobytes()
 
 
 def _needed(jaxpr: Any) -> list[Any]:
@@ -195,7 +210,9 @@ def _apply(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
         return [_solve(run, operands, params)]
     known = not any(isinstance(one, Interval | _Rough) for one in operands)
     if known and (name in MOVES or not _rounds(equation)):
-        return _bind(primitive, operands, params)
+        traced = any(isinstance(one, jax.core.Tracer) for one in operands)
+        found = None if traced else on_numbers(equation, operands)  # to compile each takes longer
+        return _bind(primitive, operands, params) if found is None else found
     # without a rule numbers that no choice changes, such as draws under a fixed key, are those of the program
     if not _is_ruled(equation) and (programs := _programs(operands)) is not None:
         return _bound(equation, programs)

@@ -27,6 +27,7 @@ class Comparisons:
     def __init__(self) -> None:
         self.decided = jnp.asarray(True)
         self.moves = True  # whether the present operation depends on what derivatives are taken in
+        self.results: dict[Any, tuple[list[Any], list[Any]]] = {}  # of operations, with their operands
 
     def note(self, found: Interval, harmless: Any = False) -> Interval:
         """Return steps, or a truth value that is used, and remember whether it is decided: NaN is not.

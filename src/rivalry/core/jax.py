@@ -66,6 +66,11 @@ def _cache_folder() -> str:
 def _configure() -> None:
     jax.config.update("jax_enable_x64", True)
     jax.monitoring.register_event_duration_secs_listener(_note_compilation)
+    # XLA writes to the terminal, past Python, such as that compiling is slow; "1" is what JAX itself sets
+    loggers = getattr(jax.config, "jax_logging_level", "")
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "1" and loggers == "NOTSET":
+        jax.config.update("jax_logging_level", "CRITICAL")  # of XLA too, which stays so
+        jax.config.update("jax_logging_level", "NOTSET")  # loggers of Python are as before
     # dispatch in the calling thread: on the only thread of the pool, a program that needs the pool may
     # deadlock
     jax.config.update("jax_cpu_enable_async_dispatch", False)

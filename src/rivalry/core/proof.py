@@ -16,9 +16,10 @@ import numpy as np
 from rivalry.core import intervals, oracles
 from rivalry.core.boxes import boxes_around, halves, widths_and_middles
 from rivalry.core.dispatch import Unsupported
+from rivalry.core.eager import over_rows
 from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
-from rivalry.core.jax import compiled, jax, jnp
+from rivalry.core.jax import jax, jnp, put
 from rivalry.core.logarithms import MOST_SHARES, InLogs, amounts, at_profile, profile_bounds
 from rivalry.core.ranges import meet, value_range
 from rivalry.core.shifts import shifted
@@ -177,19 +178,17 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
     )
 
 
-@compiled
-def _first_orders(game: Game, at: Coordinates, low: Array, high: Array, side: Array) -> FirstOrder:
-    return jax.vmap(partial(_first_order, game, at))(low, high, side)
+_first_orders = over_rows(_first_order)
 
 
 def first_order(
-    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, batch: int = BATCH
+    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, seen: int = 0
 ) -> FirstOrder:
-    """Return what is known of boxes ``[box coordinate]``; see `FirstOrder`.
+    """Return what is known of boxes ``[box coordinate]``, after ``seen`` others; see `FirstOrder`.
 
     ``side`` is -1 or 1 where a coordinate stays at its lower or upper bound, else 0.
     """
-    found: FirstOrder = in_batches(partial(_first_orders, game, at), batch, low, high, side)
+    found: FirstOrder = _first_orders(game, at, low, high, side, batch=BATCH, seen=seen)
     return found
 
 
@@ -224,7 +223,7 @@ class DeviationBounds(NamedTuple):
 
 
 def _gain(
-    game: Game, at: Coordinates, low: Array, high: Array, player: Array, own_low: Array, own_high: Array
+    game: Game, at: Coordinates, player: Array, low: Array, high: Array, own_low: Array, own_high: Array
 ) -> DeviationBounds:
     """Bound the gains of strategies from ``own_low`` to ``own_high`` over the play in a box of profiles."""
     middle, mid = low / 2 + high / 2, jnp.clip(own_low / 2 + own_high / 2, own_low, own_high)
@@ -260,37 +259,31 @@ def _gain(
     return DeviationBounds(lower, most, slope.low, slope.high, bend.low, bend.high, decided)
 
 
-@compiled
-def _gains(
-    game: Game, at: Coordinates, low: Array, high: Array, player: Array, own_low: Array, own_high: Array
-) -> DeviationBounds:
-    return jax.vmap(partial(_gain, game, at))(low, high, player, own_low, own_high)
+_gains = over_rows(_gain, shared=3)
 
 
 def gains(
     game: Game,
     at: Coordinates,
+    player: int,
     low: np.ndarray,
     high: np.ndarray,
-    player: np.ndarray,
     own_low: np.ndarray,
     own_high: np.ndarray,
-    batch: int = 64,
+    seen: int = 0,
 ) -> DeviationBounds:
-    """Return what is known of gains in boxes; see `DeviationBounds`.
+    """Return what is known of gains in boxes, after ``seen`` others; see `DeviationBounds`.
 
     Parameters
     ----------
+    player
+        Who deviates.
     low, high
         Boxes of profiles, ``[box coordinate]``.
-    player
-        Who deviates, ``[box]``.
     own_low, own_high
         Boxes of its strategies, ``[box axis]``.
     """
-    found: DeviationBounds = in_batches(
-        partial(_gains, game, at), batch, low, high, player, own_low, own_high
-    )
+    found: DeviationBounds = _gains(game, at, put(player), low, high, own_low, own_high, batch=64, seen=seen)
     return found
 
 
@@ -370,26 +363,29 @@ class _Refutation(NamedTuple):
     lower: Any  # gain over a box of profiles
 
 
-@compiled
-def _refuted(
-    game: Game, at: Coordinates, low: Array, high: Array, player: Array, strategy: Array
-) -> _Refutation:
-    def one(low: Array, high: Array, player: Array, strategy: Array) -> Array:
-        def gain(y: Array) -> Array:
-            x = at.profile(y)
-            pay = oracles.deviation_payoff(game, x, player)
-            return pay(strategy) - pay(x[player])
+def _refuted(game: Game, at: Coordinates, player: Array, low: Array, high: Array, own: Array) -> _Refutation:
+    def gain(y: Array) -> Array:
+        x = at.profile(y)
+        pay = oracles.deviation_payoff(game, x, player)
+        return pay(own) - pay(x[player])
 
-        return value_range(gain, low, high)[0]
+    return _Refutation(value_range(gain, low, high)[0])
 
-    return _Refutation(jax.vmap(one)(low, high, player, strategy))
+
+_refutations = over_rows(_refuted, shared=3)
 
 
 def refutation(
-    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, player: np.ndarray, strategy: np.ndarray
+    game: Game,
+    at: Coordinates,
+    player: int,
+    low: np.ndarray,
+    high: np.ndarray,
+    strategy: np.ndarray,
+    seen: int = 0,
 ) -> np.ndarray:
     """Return for which boxes ``[box coordinate]`` a player gains by one strategy at every profile in them."""
-    found = in_batches(partial(_refuted, game, at), BATCH, low, high, player, strategy)
+    found = _refutations(game, at, put(player), low, high, strategy, batch=BATCH, seen=seen)
     return np.asarray(found.lower > 0)
 
 
@@ -479,7 +475,7 @@ def judge_player(
     seen = 0
     while len(low):
         low, high, _ = halves(game.space, player, low, high, span)  # type: ignore[arg-type]
-        found = ask(low, high)
+        found = ask(low, high, seen)
         seen += len(low)
         inside = np.all((low >= near[0]) & (high <= near[1]), axis=1)
         if np.any((found.lower > 0) & ~inside):
@@ -493,11 +489,17 @@ def judge_player(
 
 
 def _ask(
-    game: Game, at: Coordinates, point: FirstOrderPoint, player: int, low: np.ndarray, high: np.ndarray
+    game: Game,
+    at: Coordinates,
+    point: FirstOrderPoint,
+    player: int,
+    low: np.ndarray,
+    high: np.ndarray,
+    seen: int = 0,
 ) -> DeviationBounds:
     count = len(low)
     at_low, at_high = (np.repeat(end[None], count, axis=0) for end in (point.low, point.high))
-    return gains(game, at, at_low, at_high, np.full(count, player), low, high)
+    return gains(game, at, player, at_low, at_high, low, high, seen)
 
 
 def _nearby(

@@ -17,7 +17,8 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.enclosure import CALLS, enclose
+from rivalry.core.eager import CALLS
+from rivalry.core.enclosure import enclose
 from rivalry.core.jax import jax, jnp
 
 GUIDES = ("stop_gradient", "custom_jvp", "custom_vjp")

@@ -69,9 +69,21 @@ class Believing(OneLineRepr, eqx.Module):
         """Return the races that the players believe in, one each."""
         return [self.perceived_race(player) for player in range(self.players)]
 
+    def stacked_races(self) -> Race | None:
+        """Return the believed races as one with arrays ``[believer ..]``; None unless only numbers differ."""
+        races = self.believed_races()
+        forms = {(jax.tree.structure(race), *map(jnp.shape, jax.tree.leaves(race))) for race in races}
+        if len(forms) > 1:
+            return None
+        found: Race = jax.tree.map(lambda *each: jnp.stack(each), *races)
+        return found
+
     @HashableMethod
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return every player's believed payoff."""
+        if (minds := self.stacked_races()) is not None:  # one program for all players
+            each: Array = jax.vmap(lambda race, i: race.payoffs(x)[i])(minds, jnp.arange(self.players))
+            return each
         return jnp.stack([race.payoffs(x)[i] for i, race in enumerate(self.believed_races())])
 
 
@@ -123,6 +135,9 @@ def _(game: Believing, x: Profile, player: int | Array) -> Callable[[Strategy], 
 
     if isinstance(player, int):
         return of(player)
+    if (minds := game.stacked_races()) is not None:
+        mind = jax.tree.map(lambda each: each[player], minds)
+        return oracles.deviation_payoff(mind, x, player)
     # branches, not a batch: believed races may differ in their static parts
     each = [of(i) for i in range(game.players)]
     return lambda strategy: jax.lax.switch(player, each, strategy)
@@ -131,13 +146,23 @@ def _(game: Believing, x: Profile, player: int | Array) -> Callable[[Strategy], 
 @oracles.gradients.register(Believing)
 def _(game: Believing, x: Profile) -> Profile:
     """Return every player's own gradient in the race that it believes in."""
+    if game.stacked_races() is not None:
+        return oracles.gradients_of(game, x, jnp.arange(game.players))
     return jnp.stack([oracles.gradients(race, x)[i] for i, race in enumerate(game.believed_races())])
 
 
 @oracles.best_response.register(Believing)
 def _(game: Believing, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
     """Return the best response in the race that the player believes in."""
+    if not isinstance(player, int) and (minds := game.stacked_races()) is not None:
+        return oracles.best_response(jax.tree.map(lambda each: each[player], minds), x, player)
     return _of_one(game.believed_races(), [(x, i) for i in range(game.players)], player)
+
+
+@oracles.compiled_response.register(Believing)
+def _(game: Believing, x: Profile, player: int) -> tuple[Strategy | np.ndarray, Any]:
+    """Return the best response by the program of one race, which serves all that differ in numbers alone."""
+    return oracles.compiled_response(game.perceived_race(player), x, player)
 
 
 @oracles.proved_response.register(Believing)
@@ -252,6 +277,12 @@ def _(game: SubjectiveRace, x: Profile, player: int | Array) -> tuple[Strategy, 
     # rows are ordered by believer, then player; the player may be traced
     mind, own = divmod(player, len(races))
     return _of_one(races, [(part, own) for part in game.by_believer(x)], mind)
+
+
+@oracles.compiled_response.register(SubjectiveRace)
+def _(game: SubjectiveRace, x: Profile, player: int) -> tuple[Strategy | np.ndarray, Any]:
+    mind, own = divmod(player, game.believing.players)
+    return oracles.compiled_response(game.believing.perceived_race(mind), game.by_believer(x)[mind], own)
 
 
 @oracles.proved_response.register(SubjectiveRace)

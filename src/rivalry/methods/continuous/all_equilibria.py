@@ -12,8 +12,9 @@ from annotated_types import Ge, Gt, Le
 
 from rivalry.core.concave import equilibrium_near
 from rivalry.core.display import count_text, strategy_in_words
+from rivalry.core.eager import over_rows
 from rivalry.core.game import exchangeable_labels, refuse_jumps
-from rivalry.core.jax import compiled, jax, jnp, put
+from rivalry.core.jax import jax, jnp, put
 from rivalry.core.logarithms import InLogs, amounts, original_profile, original_record, searched
 from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, SHARES, Need
@@ -226,7 +227,7 @@ class AllEquilibria(BaseLearner):
         if not len(left):
             self._note(session, low, high, reason)
             return
-        found = first_order(game, at, low[left], high[left], side[left])
+        found = first_order(game, at, low[left], high[left], side[left], int(session["boxes"][0]))
         reason[left[excluded(found, side[left])]] = REASONS.index("derivatives")
         if not self.first_order:
             # derivatives say nothing of kinks, and little of payoffs that are flat
@@ -234,7 +235,7 @@ class AllEquilibria(BaseLearner):
             narrow = _width(game, at, found.low, found.high).max(axis=1, initial=0.0) < flat
             doubtful = left[(reason[left] == 0) & (~found.smooth | narrow)]
             if len(doubtful):
-                better = _better(game, at, low[doubtful], high[doubtful])
+                better = _better(game, at, low[doubtful], high[doubtful], int(session["boxes"][0]))
                 reason[doubtful[better]] = REASONS.index("a better strategy")
         self._split(game, at, session, (low, high, side), left, found, reason)
 
@@ -542,27 +543,24 @@ def _halves(
     return np.concatenate([low, right]), np.concatenate([left, high]), np.concatenate([side, side])
 
 
-def _better(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _better(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray, seen: int) -> np.ndarray:
     """Return the boxes for which some player has one strategy that is better for every profile in them."""
     axes = game.space.shape[1]
     size = CANDIDATES**axes if axes < 3 else 4 * CANDIDATES**2
     grids = np.stack([np.asarray(game.space.grid(player, size)) for player in range(len(at.start))])
     middle = (low + high) / 2
-    full = np.concatenate([middle, np.repeat(middle[-1:], BATCH - len(middle), axis=0)])
-    gain, strategy = (np.asarray(part)[: len(middle)] for part in _gains_at(game, at, full, grids))
+    gain, strategy = _gains_at(game, at, put(grids), middle, batch=BATCH, seen=seen)
     found = np.zeros(len(low), dtype=bool)
     # every player: where one gains most by leaving a jump, another may gain throughout
     for player in range(len(grids)):
         left = np.flatnonzero(~found & (gain[:, player] > 0))
         if len(left):
-            who = np.full(len(left), player)
-            found[left] = refutation(game, at, low[left], high[left], who, strategy[left, player])
+            found[left] = refutation(game, at, player, low[left], high[left], strategy[left, player], seen)
     return found
 
 
-@compiled
-def _gains_at(game: Any, at: Coordinates, rows: Any, grids: Any) -> tuple[Any, Any]:
-    """Return each player's gain ``[box player]`` at profiles by a good strategy, in floating point."""
+def _gain_at(game: Any, at: Coordinates, grids: Any, y: Any) -> tuple[Any, Any]:
+    """Return each player's gain ``[player]`` at a profile by a good strategy, in floating point."""
     axes = grids.shape[2]
     unit = np.concatenate([np.zeros((1, axes)), np.eye(axes), -np.eye(axes)])
 
@@ -571,24 +569,23 @@ def _gains_at(game: Any, at: Coordinates, rows: Any, grids: Any) -> tuple[Any, A
         k = jnp.nanargmax(payoffs)
         return candidates[k], payoffs[k]
 
-    def one(y: Any) -> tuple[Any, Any]:
-        x = at.profile(y)
-        gains, strategies = [], []
-        for player, grid in enumerate(grids):
-            pay = deviation_payoff(game, x, player)
-            low, high = jnp.min(grid, axis=0), jnp.max(grid, axis=0)
+    x = at.profile(y)
+    gains, strategies = [], []
+    for player, grid in enumerate(grids):
+        pay = deviation_payoff(game, x, player)
+        low, high = jnp.min(grid, axis=0), jnp.max(grid, axis=0)
 
-            def closer(k: Any, found: Any, pay: Any = pay, low: Any = low, high: Any = high) -> Any:
-                step = (high - low) / CANDIDATES * 0.5**k
-                return best(pay, jnp.clip(found[0] + step * unit, low, high))
+        def closer(k: Any, found: Any, pay: Any = pay, low: Any = low, high: Any = high) -> Any:
+            step = (high - low) / CANDIDATES * 0.5**k
+            return best(pay, jnp.clip(found[0] + step * unit, low, high))
 
-            strategy, payoff = jax.lax.fori_loop(0, CLOSER, closer, best(pay, grid))
-            gains.append(payoff - pay(x[player]))
-            strategies.append(strategy)
-        return jnp.stack(gains), jnp.stack(strategies)
+        strategy, payoff = jax.lax.fori_loop(0, CLOSER, closer, best(pay, grid))
+        gains.append(payoff - pay(x[player]))
+        strategies.append(strategy)
+    return jnp.stack(gains), jnp.stack(strategies)
 
-    found: tuple[Any, Any] = jax.lax.map(one, rows, batch_size=32)
-    return found
+
+_gains_at = over_rows(_gain_at, shared=3)
 
 
 def _places(at: Coordinates, labels: np.ndarray, session: Session) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,983 @@
+"""Programs of JAX evaluated by NumPy: a proof of a small game takes less time than compiling it.
+
+A function is traced once, for one row of arguments; calls of other programs are inlined, and what is known or
+computed twice is computed once. The operations are then applied to all rows at a time. They are those that
+XLA would compile, interval rules included, so that there is one set of rules; NumPy rounds every operation
+once, which is within what the rules allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core.imports import pause_collection
+from rivalry.core.jax import compiled, jax
+
+CALLS = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "remat2": "jaxpr",
+    "checkpoint": "jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+    "custom_vjp_call_jaxpr": "fun_jaxpr",
+    "custom_lin": "call_jaxpr",
+}
+"""Operations that call others, and where these are."""
+
+LONGEST = 100_000  # operations of a program: more take longer to trace than users wait
+COMPILING = 1e-3  # seconds that XLA takes per operation, about
+CALLING = 3e-8  # seconds that NumPy takes per operation and row beyond its numbers, in batches of about 100
+COUNTING = 1e-9  # seconds that NumPy takes per number
+
+
+class Unknown(Exception):
+    """An operation that NumPy does not evaluate here."""
+
+
+class Kind(NamedTuple):
+    """An array: its shape and type for one row, and whether rows differ."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    rows: bool
+
+    @property
+    def first(self) -> int:
+        """The first axis, behind rows."""
+        return int(self.rows)
+
+
+Rule = Callable[[dict[str, Any], Sequence[Kind], Sequence[Kind]], Callable[..., Any]]
+
+
+class Step(NamedTuple):
+    """One operation: a function, and the indices of its operands and results."""
+
+    call: Callable[..., Any]
+    given: tuple[int, ...]
+    found: tuple[int, ...]
+
+
+class Program:
+    """A traced function as operations of NumPy on rows.
+
+    Parameters
+    ----------
+    traced : jax.extend.core.ClosedJaxpr
+        The function, of one row.
+    rows : sequence of bool
+        Which arguments have rows; the others are the same in all.
+
+    Raises
+    ------
+    Unknown
+        For an operation without a rule.
+    """
+
+    def __init__(self, traced: Any, rows: Sequence[bool]) -> None:
+        self._kinds: list[Kind] = []
+        self._known: dict[int, Any] = {}
+        self._index: dict[Any, int] = {}  # of known numbers, and of results by operation and operands
+        self._steps: list[Step] = []
+        given = [self._add(_kind(one.aval, has)) for one, has in zip(traced.jaxpr.invars, rows, strict=True)]
+        self.given = tuple(given)
+        self.found = tuple(self._inline(traced.jaxpr, traced.consts, given))
+        self.rows = tuple(self._kinds[k].rows for k in self.found)
+        self._finish()
+
+    def _add(self, kind: Kind) -> int:
+        self._kinds.append(kind)
+        return len(self._kinds) - 1
+
+    def _constant(self, value: Any) -> int:
+        value = np.asarray(value)
+        key = (value.dtype.str, value.shape, value.tobytes())
+        if key not in self._index:
+            self._index[key] = self._add(Kind(value.shape, value.dtype, False))
+            self._known[self._index[key]] = value
+        return self._index[key]
+
+    def _inline(self, jaxpr: Any, consts: Sequence[Any], given: Sequence[int]) -> list[int]:
+        """Add the operations of a program, and return where its results are."""
+        own = [self._constant(one) for one in consts]
+        at: dict[Any, int] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*own, *given], strict=True))
+
+        def index(atom: Any) -> int:
+            return self._constant(np.asarray(atom.val, atom.aval.dtype)) if _literal(atom) else at[atom]
+
+        for equation in jaxpr.eqns:
+            operands = [index(atom) for atom in equation.invars]
+            name, params = equation.primitive.name, equation.params
+            if name in CALLS:
+                called = params[CALLS[name]]
+                closed = hasattr(called, "consts")
+                found = self._inline(
+                    called.jaxpr if closed else called, called.consts if closed else (), operands
+                )
+            elif name == "custom_linear_solve":
+                counts, solve = params["const_lengths"], params["jaxprs"].solve
+                begin = counts.matvec + counts.vecmat
+                found = self._inline(
+                    solve.jaxpr,
+                    solve.consts,
+                    [*operands[begin : begin + counts.solve], *operands[sum(counts) :]],
+                )
+            else:
+                found = self._apply(name, params, operands, [one.aval for one in equation.outvars])
+            at.update(zip(equation.outvars, found, strict=True))
+        return [index(atom) for atom in jaxpr.outvars]
+
+    def _apply(self, name: str, params: dict[str, Any], operands: list[int], avals: list[Any]) -> list[int]:
+        if name in SAME:
+            return operands
+        key: Any = (name, tuple(sorted(params.items(), key=lambda one: one[0])), tuple(operands))
+        try:
+            if key in self._index:
+                first = self._index[key]
+                return list(range(first, first + len(avals)))
+        except TypeError:
+            key = None  # a parameter that has no hash
+        if name not in RULES or len(self._steps) > LONGEST:
+            raise Unknown(name)
+        kinds = [self._kinds[k] for k in operands]
+        outs = [_kind(aval, any(kind.rows for kind in kinds)) for aval in avals]
+        call = RULES[name](params, kinds, outs)
+        found = [self._add(kind) for kind in outs]
+        if key is not None and found:
+            self._index[key] = found[0]
+        if all(k in self._known for k in operands):
+            with np.errstate(all="ignore"):
+                values = call(*(self._known[k] for k in operands))
+            self._known.update(zip(found, values if isinstance(values, list) else [values], strict=True))
+        else:
+            self._steps.append(Step(call, tuple(operands), tuple(found)))
+        return found
+
+    def _finish(self) -> None:
+        """Leave out what no result needs, and note when every value is used for the last time."""
+        wanted, steps = set(self.found), []
+        for step in reversed(self._steps):
+            if wanted.isdisjoint(step.found):
+                continue
+            last = tuple(k for k in {*step.given, *step.found} if k not in wanted)
+            wanted.update(step.given)
+            steps.append((step.call, step.given, step.found, tuple(k for k in last if k not in self._known)))
+        self._plan = steps[::-1]
+        self._numbers = sum(prod(self._kinds[k].shape) for _, _, found, _ in self._plan for k in found)
+        self._size = len(self._kinds)
+        self._known = {k: value for k, value in self._known.items() if k in wanted}
+        self._index = {}
+        self._steps = []
+
+    def is_slow(self, rows: int) -> bool:
+        """Return whether so many rows take longer here than to compile."""
+        count = len(self._plan)
+        return bool(rows * (count * CALLING + self._numbers * COUNTING) > count * COMPILING)
+
+    def __call__(self, *given: Any) -> list[Any]:
+        """Return the results for arguments, those of rows ``[row ..]``."""
+        values: list[Any] = [None] * self._size
+        for k, value in self._known.items():
+            values[k] = value
+        for k, value in zip(self.given, given, strict=True):
+            values[k] = value
+        for call, operands, found, last in self._plan:
+            results = call(*[values[k] for k in operands])
+            if len(found) == 1:
+                values[found[0]] = results[0] if type(results) is list else results
+            else:
+                for k, value in zip(found, results, strict=True):
+                    values[k] = value
+            for k in last:
+                values[k] = None
+        return [values[k] for k in self.found]
+
+
+def _literal(atom: Any) -> bool:
+    return hasattr(atom, "val")  # without loading JAX for its class
+
+
+def _kind(aval: Any, rows: bool) -> Kind:
+    if not isinstance(aval.dtype, np.dtype) or aval.dtype.kind not in "fiub":
+        raise Unknown(str(aval.dtype))
+    return Kind(tuple(aval.shape), aval.dtype, rows)
+
+
+def _lifted(value: Any, kind: Kind, rank: int) -> Any:
+    """Return an array with axes of one entry behind its rows, up to a rank for one row."""
+    if not kind.rows or len(kind.shape) == rank:
+        return value
+    return value.reshape((len(value), *(1,) * (rank - len(kind.shape)), *kind.shape))
+
+
+def _each(function: Callable[..., Any]) -> Rule:
+    """Return the rule of an operation on entries."""
+
+    def rule(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+        rank = len(outs[0].shape)
+        if all(len(kind.shape) == rank for kind in kinds if kind.rows):
+            return function
+        return lambda *values: function(*map(_lifted, values, kinds, [rank] * len(kinds)))
+
+    return rule
+
+
+def _moved(move: Callable[..., Any]) -> Rule:
+    """Return the rule of an operation ``(array, params, axis of the first entry, shape)`` on one array."""
+
+    def rule(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+        return lambda a, *_: move(a, params, kinds[0].first, outs[0].shape)
+
+    return rule
+
+
+def _behind(a: Any, first: int, shape: Sequence[int]) -> Any:
+    return a.reshape((*a.shape[:first], *shape))
+
+
+def _broadcast(a: Any, params: Any, first: int, shape: tuple[int, ...]) -> Any:
+    sizes = [1] * len(shape)
+    for k, at in enumerate(params["broadcast_dimensions"]):
+        sizes[at] = a.shape[first + k]
+    whole = np.empty((*a.shape[:first], *shape), a.dtype)  # faster than a view, which NumPy makes in Python
+    whole[...] = _behind(a, first, sizes)
+    return whole
+
+
+def _transposed(a: Any, params: Any, first: int, shape: Any) -> Any:
+    return a.transpose((*range(first), *(first + k for k in params["permutation"])))
+
+
+def _sliced(a: Any, params: Any, first: int, shape: Any) -> Any:
+    steps = params["strides"] or [None] * len(shape)
+    each = map(slice, params["start_indices"], params["limit_indices"], steps)
+    return a[(*(slice(None),) * first, *each)]
+
+
+def _reversed(a: Any, params: Any, first: int, shape: Any) -> Any:
+    return np.flip(a, tuple(first + k for k in params["dimensions"]))
+
+
+def _reduced(reduce: Callable[..., Any]) -> Rule:
+    return _moved(
+        lambda a, params, first, shape: reduce(a, axis=tuple(first + int(k) for k in params["axes"]))
+    )
+
+
+def _argument(find: Callable[..., Any]) -> Rule:
+    return _moved(
+        lambda a, params, first, shape: find(a, axis=first + int(params["axes"][0])).astype(
+            params["index_dtype"]
+        )
+    )
+
+
+def _running(accumulate: Callable[..., Any]) -> Rule:
+    def move(a: Any, params: Any, first: int, shape: Any) -> Any:
+        axis = first + params["axis"]
+        if not params["reverse"]:
+            return accumulate(a, axis=axis)
+        return np.flip(accumulate(np.flip(a, axis), axis=axis), axis)
+
+    return _moved(move)
+
+
+def _with_rows(values: Sequence[Any], kinds: Sequence[Kind]) -> list[Any]:
+    """Return arrays with rows each, if any has."""
+    counts = [len(value) for value, kind in zip(values, kinds, strict=True) if kind.rows]
+    if not counts:
+        return list(values)
+    return [
+        value if kind.rows else np.broadcast_to(value, (counts[0], *kind.shape))
+        for value, kind in zip(values, kinds, strict=True)
+    ]
+
+
+def _concatenate(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    axis = params["dimension"] + outs[0].first
+    return lambda *values: np.concatenate(_with_rows(values, kinds), axis=axis)
+
+
+def _stack(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    axis = params.get("axis", 0) + outs[0].first
+    return lambda *values: np.stack(_with_rows(values, kinds), axis=axis)
+
+
+def _split(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    axis, ends = params["axis"] + kinds[0].first, np.cumsum(params["sizes"])[:-1]
+    return lambda a: list(np.split(a, ends, axis=axis))
+
+
+def _unstack(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    axis = params.get("axis", 0) + kinds[0].first
+    return lambda a: list(np.moveaxis(a, axis, 0))
+
+
+def _pad(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    if any(low < 0 or high < 0 for low, high, _ in params["padding_config"]) or kinds[1].rows:
+        raise Unknown("pad by rows, or by less than nothing")
+    first = kinds[0].first
+    shape, where = outs[0].shape, [slice(None)] * first
+    for (low, _, between), size in zip(params["padding_config"], kinds[0].shape, strict=True):
+        where.append(slice(low, low + (size - 1) * (between + 1) + 1 if size else low, between + 1))
+
+    def pad(a: Any, value: Any) -> Any:
+        whole = np.full((*a.shape[:first], *shape), value, a.dtype)
+        whole[tuple(where)] = a
+        return whole
+
+    return pad
+
+
+def _convert(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    dtype = outs[0].dtype
+    if kinds[0].dtype == dtype:
+        return lambda a: a
+    if dtype.kind in "iu" and kinds[0].dtype.kind == "f":  # XLA takes the nearest, and 0 for NaN
+        limits = np.iinfo(dtype)
+        low, high = float(limits.min), float(limits.max)
+
+        def convert(a: Any) -> Any:
+            within = (a > low) & (a < high)
+            ends = np.where(a >= high, limits.max, np.where(a <= low, limits.min, 0)).astype(dtype)
+            return np.where(within, np.where(within, a, 0.0).astype(dtype), ends)
+
+        return convert
+    if dtype.kind == "b":
+        return lambda a: np.not_equal(a, 0)
+    return lambda a: a.astype(dtype)
+
+
+def _select(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    if len(kinds) == 3:
+        return _each(lambda which, no, yes: np.where(which, yes, no))(params, kinds, outs)
+    if len(kinds) > 31:  # of `numpy.choose`
+        raise Unknown("a choice between many cases")
+    return _each(lambda which, *cases: np.choose(which, cases))(params, kinds, outs)
+
+
+def _dot(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    (contract_a, contract_b), (batch_a, batch_b) = params["dimension_numbers"]
+    ranks = [len(kind.shape) for kind in kinds[:2]]
+    # letters: 0 for rows, then the axes of the first operand, then those of the second
+    a, b = list(range(1, 1 + ranks[0])), list(range(1 + ranks[0], 1 + sum(ranks)))
+    for mine, other in (*zip(contract_a, contract_b, strict=True), *zip(batch_a, batch_b, strict=True)):
+        b[other] = a[mine]
+    rest_a = [a[k] for k in range(ranks[0]) if k not in (*contract_a, *batch_a)]
+    rest_b = [b[k] for k in range(ranks[1]) if k not in (*contract_b, *batch_b)]
+    whole = [a[k] for k in batch_a] + rest_a + rest_b
+    a, b = [0] * kinds[0].first + a, [0] * kinds[1].first + b
+    whole = [0] * outs[0].first + whole
+    return lambda x, y: np.einsum(x, a, y, b, whole)
+
+
+def _iota(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    shape, along = outs[0].shape, params["dimension"]
+    sizes = [size if k == along else 1 for k, size in enumerate(shape)]
+    whole = np.broadcast_to(np.arange(shape[along], dtype=outs[0].dtype).reshape(sizes), shape)
+    return lambda *_: whole
+
+
+def _empty(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    whole = np.zeros(outs[0].shape, outs[0].dtype)
+    return lambda *_: whole
+
+
+def _bits(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    dtype = outs[0].dtype
+    if dtype.itemsize != kinds[0].dtype.itemsize:
+        raise Unknown("bits of another size")
+    return lambda a: np.ascontiguousarray(a).view(dtype).reshape(np.shape(a))
+
+
+def _places(
+    sizes: Sequence[int], window: Sequence[int], numbers: Any, shape: tuple[int, ...], kind: Kind
+) -> Callable[[Any, bool], tuple[list[Any], Any]]:
+    """Return where the entries of a result are in an operand, and which starts are inside it.
+
+    ``numbers`` are the window's axes in the result, the operand's axes that are not in it, those of the
+    starts, and those of batches in the operand and in the indices; ``window`` has a size per axis of the
+    operand.
+    """
+    in_result, dropped, starts, batched, of_indices = numbers
+    rest = [k for k in range(len(shape)) if k not in in_result]  # axes of the indices
+    kept = [k for k in range(len(sizes)) if k not in (*dropped, *batched)]
+    rank = len(shape)
+
+    def along(array: Any, axis: int) -> Any:
+        where = [1] * rank
+        where[axis] = len(array)
+        return array.reshape(where)
+
+    fixed: list[Any] = [0] * len(sizes)
+    for axis, k in zip(in_result, kept, strict=True):
+        fixed[k] = along(np.arange(window[k]), axis)
+    for k, axis in zip(batched, of_indices, strict=True):
+        fixed[k] = along(np.arange(sizes[k]), rest[axis])
+    widths = [1] * rank
+    for axis, size in zip(rest, kind.shape[:-1], strict=True):
+        widths[axis] = size
+
+    def find(indices: Any, clipped: bool) -> tuple[list[Any], Any]:
+        found, inside = list(fixed), np.True_
+        for j, k in enumerate(starts):
+            start = indices[..., j].astype(np.int64)
+            start = start.reshape((*start.shape[: kind.first], *widths))
+            most = sizes[k] - window[k]
+            inside = inside & (start >= 0) & (start <= most)
+            found[k] = found[k] + np.clip(start, 0, most)
+        return found, np.True_ if clipped else inside
+
+    return find
+
+
+def _outside(dtype: np.dtype) -> Any:
+    """Return what JAX takes from outside an array."""
+    if dtype.kind in "fb":
+        return np.nan if dtype.kind == "f" else True
+    limits = np.iinfo(dtype)
+    return limits.min if dtype.kind == "i" else limits.max
+
+
+def _row_index(count: int, rank: int) -> Any:
+    return np.arange(count).reshape((count, *(1,) * rank))
+
+
+def _gather(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    numbers, out = params["dimension_numbers"], outs[0]
+    find = _places(
+        kinds[0].shape,
+        params["slice_sizes"],
+        (
+            *(numbers.offset_dims, numbers.collapsed_slice_dims, numbers.start_index_map),
+            *(numbers.operand_batching_dims, numbers.start_indices_batching_dims),
+        ),
+        out.shape,
+        kinds[1],
+    )
+    fills = "FILL" in str(params["mode"])
+    fill = params["fill_value"]
+    if fill is None:
+        fill = _outside(out.dtype)
+
+    def gather(a: Any, indices: Any) -> Any:
+        where, inside = find(indices, not fills)
+        if kinds[0].rows:
+            where = [_row_index(len(a), len(out.shape)), *where]
+        # a new axis for rows of indices, where the operand has none
+        count = (len(a),) if kinds[0].rows else (len(indices),) if kinds[1].rows else ()
+        found = np.broadcast_to(a[tuple(where)] if where else a, (*count, *out.shape))
+        return found if np.all(inside) else np.where(inside, found, fill)
+
+    return gather
+
+
+def _scatter(adds: bool) -> Rule:
+    def rule(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+        numbers, out = params["dimension_numbers"], outs[0]
+        update = kinds[2]
+        kept = [
+            k
+            for k in range(len(out.shape))
+            if k not in (*numbers.inserted_window_dims, *numbers.operand_batching_dims)
+        ]
+        window = [1] * len(out.shape)
+        for axis, k in zip(numbers.update_window_dims, kept, strict=True):
+            window[k] = update.shape[axis]
+        find = _places(
+            out.shape,
+            window,
+            (
+                *(numbers.update_window_dims, numbers.inserted_window_dims),
+                *(numbers.scatter_dims_to_operand_dims, numbers.operand_batching_dims),
+                numbers.scatter_indices_batching_dims,
+            ),
+            update.shape,
+            kinds[1],
+        )
+        clips = "CLIP" in str(params["mode"])
+
+        def scatter(a: Any, indices: Any, new: Any) -> Any:
+            where, inside = find(indices, clips)
+            count: tuple[int, ...] = ()
+            if out.rows:
+                a, new, _ = _with_rows([a, new, indices], [kinds[0], kinds[2], kinds[1]])
+                count = (len(a),)
+                where = [_row_index(len(a), len(update.shape)), *where]
+            whole = np.array(a)
+            new = np.broadcast_to(new, (*count, *update.shape))
+            place = tuple(np.broadcast_arrays(*where, new)[:-1]) if where else ()
+            if not np.all(inside):
+                good = np.broadcast_to(inside, new.shape)
+                place, new = tuple(part[good] for part in place), new[good]
+            if adds:
+                np.add.at(whole, place, new)
+            else:
+                whole[place] = new
+            return whole
+
+        return scatter
+
+    return rule
+
+
+def _window(sizes: Sequence[int], window: Sequence[int], kinds: Sequence[Kind]) -> Callable[..., list[Any]]:
+    """Return the indices of a window at starts, one operand each."""
+    rank = len(sizes)
+
+    def find(*starts: Any) -> list[Any]:
+        found = []
+        for k, start in enumerate(starts):
+            offsets = np.arange(window[k]).reshape([-1 if j == k else 1 for j in range(rank)])
+            start = np.clip(start, 0, sizes[k] - window[k])
+            found.append(offsets + (start.reshape((-1, *(1,) * rank)) if kinds[k].rows else start))
+        return found
+
+    return find
+
+
+def _dynamic_slice(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    shape = outs[0].shape
+    find = _window(kinds[0].shape, shape, kinds[1:])
+
+    def cut(a: Any, *starts: Any) -> Any:
+        where = find(*starts)
+        return a[(_row_index(len(a), len(shape)), *where) if kinds[0].rows else tuple(where)]
+
+    return cut
+
+
+def _dynamic_update(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    find = _window(kinds[0].shape, kinds[1].shape, kinds[2:])
+    rank = len(kinds[0].shape)
+
+    def update(a: Any, new: Any, *starts: Any) -> Any:
+        where = find(*starts)
+        if outs[0].rows:
+            a, new, *_ = _with_rows([a, new, *starts], kinds)
+            where = [_row_index(len(a), rank), *where]
+        whole = np.array(a)
+        whole[tuple(where)] = new
+        return whole
+
+    return update
+
+
+def _sort(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    axis, keys = params["dimension"] + outs[0].first, params["num_keys"]
+
+    def sort(*values: Any) -> list[Any]:
+        values = tuple(_with_rows(values, kinds))
+        order = np.lexsort(values[:keys][::-1], axis=axis) if len(values) > 1 else None
+        if order is None:
+            return [np.sort(values[0], axis=axis)]
+        return [np.take_along_axis(value, order, axis=axis) for value in values]
+
+    return sort
+
+
+def _top(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    count, axis = params["k"], params.get("axis", len(kinds[0].shape) - 1)
+
+    def top(a: Any) -> list[Any]:
+        at = axis + kinds[0].first
+        order = np.argsort(np.where(np.isnan(a), -np.inf, -a), axis=at, kind="stable")  # XLA: NaN is largest
+        order = np.take(order, np.arange(count), axis=at)
+        return [np.take_along_axis(a, order, axis=at), order.astype(outs[1].dtype)]
+
+    return top
+
+
+def _lu(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    def factor(a: Any) -> list[Any]:
+        a = np.array(a)
+        size, batch = min(a.shape[-2:]), a.shape[:-2]
+        permutation = np.broadcast_to(np.arange(a.shape[-2]), (*batch, a.shape[-2])).copy()
+        pivots = np.zeros((*batch, size), dtype=np.int32)
+        for k in range(size):
+            best = k + np.argmax(np.abs(a[..., k:, k]), axis=-1)
+            pivots[..., k] = best
+            for array in (a, permutation[..., None]):
+                row = np.take_along_axis(array, best[..., None, None], axis=-2)
+                np.put_along_axis(array, best[..., None, None], array[..., k : k + 1, :].copy(), axis=-2)
+                array[..., k : k + 1, :] = row
+            a[..., k + 1 :, k] /= a[..., k, k][..., None]
+            a[..., k + 1 :, k + 1 :] -= a[..., k + 1 :, k, None] * a[..., k, None, k + 1 :]
+        return [a, pivots, permutation.astype(np.int32)]
+
+    return factor
+
+
+def _triangular(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    left, lower, unit = params["left_side"], params["lower"], params["unit_diagonal"]
+    transposed = params["transpose_a"]
+
+    def solve(a: Any, b: Any) -> Any:
+        a, b = _with_rows([a, b], kinds)
+        if transposed:
+            a = np.swapaxes(a, -1, -2)
+        if not left:
+            a, b = np.swapaxes(a, -1, -2), np.swapaxes(b, -1, -2)
+        size, x = a.shape[-1], np.array(b)
+        first = lower != (transposed != (not left))  # transposing turns a lower one into an upper one
+        for k in range(size) if first else range(size)[::-1]:
+            done = slice(0, k) if first else slice(k + 1, size)
+            x[..., k, :] -= np.einsum("...j,...jm->...m", a[..., k, done], x[..., done, :])
+            if not unit:
+                x[..., k, :] /= a[..., k, k][..., None]
+        return x if left else np.swapaxes(x, -1, -2)
+
+    return solve
+
+
+def _cond(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    branches = [Program(one, [kind.rows for kind in kinds[1:]]) for one in params["branches"]]
+    most = len(branches) - 1
+
+    def results(k: int, given: Sequence[Any], count: int) -> list[Any]:
+        each = zip(branches[k](*given), branches[k].rows, outs, strict=True)
+        return [
+            value if rows or not out.rows else np.broadcast_to(value, (count, *out.shape))
+            for value, rows, out in each
+        ]
+
+    def choose(which: Any, *given: Any) -> list[Any]:
+        count = next((len(one) for one, kind in zip((which, *given), kinds, strict=True) if kind.rows), 0)
+        which = np.clip(np.asarray(which).astype(int), 0, most)
+        if not kinds[0].rows:
+            return results(int(which), given, count)
+        each = [results(k, given, count) for k in range(most + 1)]
+        shape = [which.reshape((count, *(1,) * len(out.shape))) for out in outs]
+        return [np.choose(at, [np.asarray(one[j]) for one in each]) for j, at in enumerate(shape)]
+
+    return choose
+
+
+def _while(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    if any(kind.rows for kind in kinds):
+        raise Unknown("a loop that ends at different times for different rows")
+    first, second = params["cond_nconsts"], params["body_nconsts"]
+    goes = Program(params["cond_jaxpr"], [False] * (first + len(outs)))
+    body = Program(params["body_jaxpr"], [False] * (second + len(outs)))
+
+    def loop(*given: Any) -> list[Any]:
+        ahead, inside, carry = given[:first], given[first : first + second], list(given[first + second :])
+        while goes(*ahead, *carry)[0]:
+            carry = body(*inside, *carry)
+        return carry
+
+    return loop
+
+
+def _scan(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    fixed, carried, length = params["num_consts"], params["num_carry"], params["length"]
+    rows = outs[0].rows if outs else False
+    # what is carried has rows if anything has
+    own = [kind.rows for kind in kinds]
+    has = [*own[:fixed], *(rows,) * carried, *own[fixed + carried :]]
+    body = Program(params["jaxpr"], has)
+    order = range(length)[:: -1 if params["reverse"] else 1]
+
+    def loop(*given: Any) -> list[Any]:
+        count = next((len(one) for one, kind in zip(given, kinds, strict=True) if kind.rows), 0)
+
+        def whole(value: Any, is_rows: bool, shape: Any) -> Any:
+            return value if is_rows == rows else np.broadcast_to(value, (count, *shape))
+
+        carry = [
+            whole(one, kind.rows, kind.shape)
+            for one, kind in zip(given[fixed : fixed + carried], kinds[fixed : fixed + carried], strict=True)
+        ]
+        each = list(zip(given[fixed + carried :], kinds[fixed + carried :], strict=True))
+        stacked: list[list[Any]] = []
+        for k in order:
+            at = [one[:, k] if kind.rows else one[k] for one, kind in each]
+            found = body(*given[:fixed], *carry, *at)
+            shapes = [out.shape for out in outs[:carried]] + [out.shape[1:] for out in outs[carried:]]
+            found = list(map(whole, found, body.rows, shapes))
+            carry = found[:carried]
+            stacked.append(found[carried:])
+        stacked = stacked[:: -1 if params["reverse"] else 1]
+        if not length:
+            return [
+                *carry,
+                *(np.zeros((*((count,) * rows), *out.shape), out.dtype) for out in outs[carried:]),
+            ]
+        return [*carry, *(np.stack(column, axis=int(rows)) for column in zip(*stacked, strict=True))]
+
+    return loop
+
+
+def _power(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    exponent = params["y"]
+    return lambda a: np.power(a, exponent) if exponent >= 0 else 1.0 / np.power(a, -exponent)
+
+
+def _quotient(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    if outs[0].dtype.kind != "f":
+        raise Unknown("a quotient of integers")
+    return _each(np.divide)(params, kinds, outs)
+
+
+def _round(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    if "EVEN" in str(params["rounding_method"]):
+        return np.rint
+    return lambda a: np.trunc(a + np.copysign(0.49999999999999994, a))
+
+
+def _logical(of_truth: Callable[..., Any], of_bits: Callable[..., Any]) -> Rule:
+    def rule(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+        return _each(of_truth if outs[0].dtype == bool else of_bits)(params, kinds, outs)
+
+    return rule
+
+
+def _special(name: str) -> Rule:
+    """Return the rule of a function of SciPy, which is loaded when it is met."""
+
+    def rule(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+        from scipy import special
+
+        return _each(getattr(special, name))(params, kinds, outs)
+
+    return rule
+
+
+SAME = frozenset(("stop_gradient", "optimization_barrier", "copy", "copy_p", "device_put"))
+"""Operations whose results are their operands."""
+
+_reshape = _moved(lambda a, params, first, shape: _behind(a, first, shape))
+
+ENTRIES: dict[str, Callable[..., Any]] = {
+    "add": np.add,
+    "add_any": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "neg": np.negative,
+    "max": np.maximum,
+    "min": np.minimum,
+    "clamp": lambda low, x, high: np.minimum(np.maximum(x, low), high),
+    "abs": np.abs,
+    "sign": np.sign,
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "rem": np.fmod,
+    "square": np.square,
+    "sqrt": np.sqrt,
+    "rsqrt": lambda x: 1.0 / np.sqrt(x),
+    "cbrt": np.cbrt,
+    "pow": np.power,
+    "exp": np.exp,
+    "exp2": np.exp2,
+    "expm1": np.expm1,
+    "log": np.log,
+    "log1p": np.log1p,
+    "logistic": lambda x: 1.0 / (1.0 + np.exp(-x)),
+    "tanh": np.tanh,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "atan2": np.arctan2,
+    "is_finite": np.isfinite,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "shift_left": np.left_shift,
+    "shift_right_arithmetic": np.right_shift,
+}
+"""Operations on entries, by their names in JAX."""
+
+RULES: dict[str, Rule] = {
+    **{name: _each(function) for name, function in ENTRIES.items()},
+    "erf": _special("erf"),
+    "erfc": _special("erfc"),
+    "lgamma": _special("gammaln"),
+    "digamma": _special("psi"),
+    "and": _logical(np.logical_and, np.bitwise_and),
+    "or": _logical(np.logical_or, np.bitwise_or),
+    "xor": _logical(np.logical_xor, np.bitwise_xor),
+    "not": _logical(np.logical_not, np.invert),
+    "div": _quotient,
+    "integer_pow": _power,
+    "round": _round,
+    "select_n": _select,
+    "convert_element_type": _convert,
+    "bitcast_convert_type": _bits,
+    "iota": _iota,
+    "empty": _empty,
+    "empty2": _empty,
+    "broadcast_in_dim": _moved(_broadcast),
+    **dict.fromkeys(("reshape", "squeeze", "expand_dims"), _reshape),
+    "transpose": _moved(_transposed),
+    "slice": _moved(_sliced),
+    "rev": _moved(_reversed),
+    "concatenate": _concatenate,
+    "stack": _stack,
+    "split": _split,
+    "unstack": _unstack,
+    "pad": _pad,
+    "gather": _gather,
+    "scatter": _scatter(False),
+    **dict.fromkeys(("scatter-add", "scatter_add"), _scatter(True)),
+    "dynamic_slice": _dynamic_slice,
+    "dynamic_update_slice": _dynamic_update,
+    "reduce_sum": _reduced(np.sum),
+    "reduce_prod": _reduced(np.prod),
+    "reduce_max": _reduced(np.max),
+    "reduce_min": _reduced(np.min),
+    "reduce_and": _reduced(np.all),
+    "reduce_or": _reduced(np.any),
+    "argmax": _argument(np.argmax),
+    "argmin": _argument(np.argmin),
+    "cumsum": _running(np.cumsum),
+    "cumprod": _running(np.cumprod),
+    "cummax": _running(np.maximum.accumulate),
+    "cummin": _running(np.minimum.accumulate),
+    "dot_general": _dot,
+    "sort": _sort,
+    "top_k": _top,
+    "lu": _lu,
+    "triangular_solve": _triangular,
+    "cond": _cond,
+    "while": _while,
+    "scan": _scan,
+}
+"""Rules ``(params, kinds, kinds of results)``, by the names of operations in JAX: functions of arrays."""
+
+
+def on_numbers(equation: Any, operands: Sequence[Any]) -> list[Any] | None:
+    """Return the results of one operation on numbers that are known; None where NumPy has no rule."""
+    try:
+        kinds = [Kind(np.shape(one), np.asarray(one).dtype, False) for one in operands]
+        outs = [_kind(one.aval, False) for one in equation.outvars]
+        if equation.primitive.name in SAME:
+            return list(operands)
+        rule = RULES[equation.primitive.name](equation.params, kinds, outs)
+    except (KeyError, Unknown):
+        return None
+    with np.errstate(all="ignore"):
+        found = rule(*map(np.asarray, operands))
+    return found if isinstance(found, list) else [found]
+
+
+class _Traced(NamedTuple):
+    """A program, None if NumPy does not evaluate it, and the form of its results."""
+
+    program: Program | None
+    form: Any
+
+
+_programs: dict[Any, _Traced] = {}
+MOST = 64  # programs kept
+
+
+def _traced(
+    function: Callable[..., Any], shared: tuple[Any, ...], rows: Sequence[np.ndarray]
+) -> tuple[_Traced, list[Any]]:
+    """Return the program of a function, and its numbers in arguments that are the same for all rows."""
+    leaves, tree = jax.tree.flatten(shared)
+    numbers = [leaf for leaf in leaves if _is_number(leaf)]
+    fixed = tuple(None if _is_number(leaf) else _fixed(leaf) for leaf in leaves)
+    every = [*numbers, *(row[0] for row in rows)]
+    key = (function, tree, fixed, tuple((np.shape(one), str(one.dtype)) for one in every))
+    if key in _programs:
+        _programs[key] = _programs.pop(key)  # the one used last is forgotten last
+        return _programs[key], numbers
+    forms: list[Any] = []
+
+    def flat(*given: Any) -> list[Any]:
+        rest = iter(given)
+        whole = [next(rest) if _is_number(leaf) else leaf for leaf in leaves]
+        results, form = jax.tree.flatten(function(*jax.tree.unflatten(tree, whole), *rest))
+        forms.append(form)
+        return results
+
+    shapes = [jax.ShapeDtypeStruct(np.shape(one), one.dtype) for one in every]
+    has = [False] * len(numbers) + [True] * len(rows)
+    with pause_collection():
+        whole = jax.make_jaxpr(flat)(*shapes)
+        try:
+            found = Program(whole, has)
+        except Unknown:
+            found = None
+    if len(_programs) >= MOST:
+        del _programs[next(iter(_programs))]
+    _programs[key] = _Traced(found, forms[0])
+    return _programs[key], numbers
+
+
+def _is_number(leaf: Any) -> bool:
+    """Return whether a leaf may differ between calls of one program; integers of NumPy are fixed indices."""
+    return isinstance(leaf, jax.Array) or (isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f")
+
+
+def _fixed(leaf: Any) -> Any:
+    return (leaf.dtype.str, leaf.shape, leaf.tobytes()) if isinstance(leaf, np.ndarray) else leaf
+
+
+def over_rows(function: Callable[..., Any], shared: int = 2, effort: int | None = None) -> Callable[..., Any]:
+    """Return a function of one row of arguments, applied to many: by NumPy, or compiled where they are many.
+
+    Parameters
+    ----------
+    function : callable
+        Of ``shared`` arguments, and of one row of each other, to a named tuple of arrays.
+    shared : int
+        How many arguments are the same for all rows.
+    effort : int or None
+        Of compiling; see `rivalry.core.jax.compiled`.
+
+    Returns
+    -------
+    callable
+        ``(*shared, *rows, batch, seen)``. It takes at most ``batch`` rows at a time; ``seen`` is how many
+        rows the search has asked for so far.
+    """
+    whole = compiled(
+        lambda *given: jax.vmap(partial(function, *given[:shared]))(*given[shared:]), effort=effort
+    )
+
+    def call(*given: Any, batch: int, seen: int = 0) -> Any:
+        rows = [np.asarray(row) for row in given[shared:]]
+        (program, form), numbers = _traced(function, given[:shared], rows)
+        if program is not None and program.is_slow(seen):
+            program = None
+        parts = []
+        for begin in range(0, len(rows[0]), batch):
+            some = [row[begin : begin + batch] for row in rows]
+            if program is not None:
+                with np.errstate(all="ignore"):
+                    found = program(*map(np.asarray, numbers), *some)
+                found = _with_all_rows(found, program.rows, len(some[0]))
+            else:
+                missing = batch - len(some[0])  # so that one number of rows is compiled
+                some = [np.concatenate([row, np.repeat(row[-1:], missing, axis=0)]) for row in some]
+                results, form = jax.tree.flatten(whole(*given[:shared], *some))
+                found = [np.asarray(part)[: batch - missing] for part in results]
+            parts.append(found)
+        return jax.tree.unflatten(form, [np.concatenate(column) for column in zip(*parts, strict=True)])
+
+    return wraps(function)(call)
+
+
+def _with_all_rows(found: Sequence[Any], rows: Sequence[bool], count: int) -> list[Any]:
+    return [
+        one if has else np.broadcast_to(one, (count, *np.shape(one)))
+        for one, has in zip(found, rows, strict=True)
+    ]

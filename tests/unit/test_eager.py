@@ -1,0 +1,244 @@
+"""Programs evaluated by NumPy: numbers of JAX, bounds of compiled programs, small proofs uncompiled."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rivalry.core.eager import Program, Unknown, over_rows
+from rivalry.core.enclosure import enclose
+from rivalry.core.intervals import Interval
+from rivalry.core.ranges import value_range
+
+flint = pytest.importorskip("flint")
+
+VECTOR, MATRIX = (4,), (4, 3)
+INDEX = jnp.array([2, 0, -1, 3])
+
+
+def _window(x: Any, y: Any) -> Any:
+    start = jnp.asarray(jnp.round(y[0]), int)  # rows choose their own, some of them beyond the end
+    return jax.lax.dynamic_update_slice(x, jax.lax.dynamic_slice(x, (start, 0), (2, 2)), (0, start))
+
+
+OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "arithmetic": lambda x, y: (x - y[:, None]) * x / (1 + x**2) + 3 * x - x**-2,
+    "functions": lambda x, y: jnp.exp(-x) + jnp.log(jnp.abs(x)) + jnp.sqrt(jnp.abs(x)) + jnp.tanh(x),
+    "more functions": lambda x, y: (
+        jnp.cos(x) + jnp.arctan(x) + jnp.cbrt(x) + jnp.expm1(x) + jax.nn.sigmoid(x)
+    ),
+    "of SciPy": lambda x, y: (
+        jax.scipy.special.erf(x) + jax.scipy.special.erfc(x) + jax.scipy.special.gammaln(jnp.abs(x))
+    ),
+    "digamma": lambda x, y: jax.scipy.special.digamma(1 + jnp.abs(x)),
+    "comparisons": lambda x, y: jnp.where(x > y[:, None], x, jnp.sign(y)[:, None]) + jnp.clip(x, -1.0, 1.0),
+    "steps": lambda x, y: jnp.floor(x) + jnp.ceil(x) + jnp.round(x) + jnp.trunc(x) + x % 0.7,
+    "shapes": lambda x, y: jnp.concatenate([x.T.reshape(2, 6)[:, ::-1][:, 1::2], jnp.ones((2, 1))], axis=1),
+    "pad": lambda x, y: jnp.pad(x, ((1, 2), (0, 1)), constant_values=2.0),
+    "reductions": lambda x, y: jnp.stack([x.sum(0), x.max(0), x.min(0), x.prod(0), x.cumsum(0)[1]]),
+    "running": lambda x, y: jnp.cumprod(x, axis=1) + jax.lax.cummax(x, reverse=True),
+    "truth": lambda x, y: jnp.any(x > 0, axis=1) & ~jnp.all(x > 1, axis=1) | jnp.isfinite(y),
+    "arguments": lambda x, y: (jnp.argmax(x, axis=0), jnp.argmin(x, axis=1), jnp.sort(x, axis=0)),
+    "pairs in order": lambda x, y: jax.lax.sort((y, x[:, 0]), num_keys=1),
+    "largest": lambda x, y: jax.lax.top_k(x, 2),
+    "products": lambda x, y: (x.T @ y, jnp.outer(y, x[0]), jnp.einsum("ij,kj->ik", x, x), y @ y),
+    "indices": lambda x, y: x[INDEX] + y[INDEX][:, None] + x[jnp.array([5, -7, 0, 1])],
+    "own indices": lambda x, y: x[jnp.asarray(jnp.round(2 * y), int)],
+    "filled": lambda x, y: x.at[jnp.asarray(jnp.round(2 * y), int)].get(mode="fill"),
+    "scatter": lambda x, y: x.at[INDEX, 1].set(y).at[:, 0].add(y).at[jnp.array([0, 0, 9])].add(x[:3]),
+    "own scatter": lambda x, y: x.at[jnp.asarray(jnp.round(2 * y), int), 2].add(y),
+    "window": _window,
+    "inverse": lambda x, y: jnp.linalg.inv(x[:3]),
+    "solution": lambda x, y: jnp.linalg.solve(x[:3], y[:3]),
+    "bits": lambda x, y: jax.lax.bitcast_convert_type(jax.lax.bitcast_convert_type(x, jnp.int64) >> 3, float),
+    "whole numbers": lambda x, y: (x * 1e30).astype(jnp.int32) + jnp.asarray(y, int)[:, None],
+    "branches": lambda x, y: jax.lax.switch(jnp.asarray(y[0] > 0, int), [jnp.sin, jnp.cos], x),
+    "loop": lambda x, y: jax.lax.fori_loop(0, 5, lambda k, z: z * 0.5 + k * y, y),
+    "scan": lambda x, y: jax.lax.scan(lambda z, row: (z + row, z * row), y[:3], x, reverse=True),
+    "derivative": lambda x, y: jax.jacfwd(jax.grad(lambda z: jnp.sum(jnp.exp(z) * z * y)))(y),
+}
+
+
+def _assert_close(found: Any, right: Any) -> None:
+    right = np.asarray(right)
+    assert found.dtype == right.dtype
+    assert found.shape == right.shape
+    if right.dtype.kind == "f":
+        np.testing.assert_allclose(found, right, rtol=1e-12, atol=1e-13)
+    else:
+        np.testing.assert_array_equal(found, right)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_operations_give_the_numbers_of_jax(name: str) -> None:
+    """With rows in both arguments, in either and in none, and with numbers that are infinite or none."""
+    function, rng = OPERATIONS[name], np.random.default_rng(0)
+    x, y = rng.normal(size=(6, *MATRIX)), rng.normal(size=(6, *VECTOR))
+    if name not in ("inverse", "solution", "own indices", "own scatter", "window"):
+        x[4, 1, 2], x[5, 0, 0], y[3, 1] = np.inf, np.nan, -np.inf
+    if name in ("shapes", "whole numbers"):
+        x, y = np.nan_to_num(x, posinf=1.0), np.nan_to_num(y, neginf=-1.0)
+    traced = jax.make_jaxpr(lambda *given: jax.tree.leaves(function(*given)))(x[0], y[0])
+    for rows in ((True, True), (True, False), (False, True), (False, False)):
+        given = [whole if has else whole[1] for whole, has in zip((x, y), rows, strict=True)]
+        program = Program(traced, rows)
+        with np.errstate(all="ignore"):
+            found = program(*given)
+        whole = jax.vmap(function, in_axes=[0 if has else None for has in rows]) if any(rows) else function
+        right = jax.tree.leaves(jax.jit(whole)(*given))
+        for one, has, other in zip(found, program.rows, right, strict=True):
+            _assert_close(one if has or not any(rows) else np.broadcast_to(one, (6, *np.shape(one))), other)
+
+
+def test_a_loop_that_ends_by_itself_is_left_to_the_compiler() -> None:
+    def halve(y: Any) -> Any:
+        return jax.lax.while_loop(lambda z: z > 1, lambda z: z / 2, y)
+
+    traced = jax.make_jaxpr(halve)(3.0)
+    assert float(Program(traced, [False])(np.asarray(3.0))[0]) == 0.75
+    with pytest.raises(Unknown, match="different times"):
+        Program(traced, [True])
+
+
+class _Range(NamedTuple):
+    low: Any
+    high: Any
+
+
+ENDS = {
+    "exp": (jnp.exp, lambda a: a.exp(), (-30.0, 30.0)),
+    "log": (jnp.log, lambda a: a.log(), (1e-6, 1e6)),
+    "log1p": (jnp.log1p, lambda a: a.log1p(), (-0.99, 10.0)),
+    "expm1": (jnp.expm1, lambda a: a.expm1(), (-5.0, 5.0)),
+    "tanh": (jnp.tanh, lambda a: a.tanh(), (-15.0, 15.0)),
+    "sin": (jnp.sin, lambda a: a.sin(), (-100.0, 100.0)),
+    "cos": (jnp.cos, lambda a: a.cos(), (-100.0, 100.0)),
+    "atan": (jnp.arctan, lambda a: a.atan(), (-50.0, 50.0)),
+    "cbrt": (jnp.cbrt, lambda a: a.root(3), (1e-6, 1e6)),
+    "erf": (jax.scipy.special.erf, lambda a: a.erf(), (-5.0, 5.0)),
+    "erfc": (jax.scipy.special.erfc, lambda a: a.erfc(), (-5.0, 24.0)),
+    "lgamma": (jax.scipy.special.gammaln, lambda a: a.lgamma(), (1e-3, 300.0)),
+    "digamma": (jax.scipy.special.digamma, lambda a: a.digamma(), (1e-3, 300.0)),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_functions_are_within_the_stated_errors(name: str) -> None:
+    """At single numbers, where bounds are as narrow as the errors that are stated of the functions."""
+    function, exact, (low, high) = ENDS[name]
+
+    def bounds(x: Any) -> _Range:
+        (found,), _ = enclose(function, x)(Interval(x, x))
+        return _Range(found.low, found.high)
+
+    at = np.concatenate([np.random.default_rng(1).uniform(low, high, 1500), [1.0, 2.0, 1.4616321449683623]])
+    found = over_rows(bounds, shared=0)(at, batch=len(at))
+    flint.ctx.prec = 160
+    for x, below, above in zip(at, found.low, found.high, strict=True):
+        ball = exact(flint.arb(float(x)))
+        assert flint.arb(float(below)) <= ball <= flint.arb(float(above)), x
+
+
+def _expression(rng: np.random.Generator, depth: int) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """Return a random function of two numbers in JAX, and the same of two balls."""
+    if depth == 0:
+        kind = rng.integers(3)
+        if kind < 2:
+            return (lambda y: y[kind]), (lambda a: a[kind])
+        number = float(np.round(rng.uniform(-2, 2), 3))
+        return (lambda y: jnp.asarray(number)), (lambda a: flint.arb(number))
+    one, exact = _expression(rng, depth - 1)
+    other, also = _expression(rng, int(rng.integers(depth)))
+    return [
+        (lambda y: one(y) + other(y), lambda a: exact(a) + also(a)),
+        (lambda y: one(y) - other(y), lambda a: exact(a) - also(a)),
+        (lambda y: one(y) * other(y), lambda a: exact(a) * also(a)),
+        (lambda y: one(y) / (1 + other(y) ** 2), lambda a: exact(a) / (1 + also(a) ** 2)),
+        (lambda y: jnp.exp(-jnp.tanh(one(y))), lambda a: (-exact(a).tanh()).exp()),
+        (lambda y: jnp.log(1 + one(y) ** 2), lambda a: (1 + exact(a) ** 2).log()),
+        (lambda y: jnp.sqrt(2 + jnp.cos(one(y))), lambda a: (2 + exact(a).cos()).sqrt()),
+        (lambda y: jnp.maximum(one(y), other(y)), lambda a: exact(a).max(also(a))),
+    ][rng.integers(8)]
+
+
+def _ranges(function: Callable[[Any], Any], low: Any, high: Any) -> _Range:
+    return _Range(*value_range(function, low, high))
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.nightly) for k in range(1, 40))])
+def test_bounds_are_those_of_the_compiled_program_and_hold(seed: int) -> None:
+    """On random expressions, with derivatives: each end within 100 ulp, and true values inside both."""
+    rng = np.random.default_rng(seed)
+    function, exact = _expression(rng, 4)
+    low = rng.uniform(-2, 2, (40, 2))
+    high = low + 10.0 ** rng.uniform(-9, 0.3, (40, 2))
+    ask = over_rows(_ranges, shared=1)
+    found, compiled = (ask(function, low, high, batch=40, seen=seen) for seen in (0, 10**9))
+    size = np.maximum(np.abs(compiled.low), np.abs(compiled.high))
+    for one, other in zip(found, compiled, strict=True):
+        np.testing.assert_array_less(np.abs(one - other), 100 * np.finfo(float).eps * (size + 1))
+    flint.ctx.prec = 120
+    for k in range(40):
+        for share in (0.0, 0.3, 1.0):
+            y = low[k] + share * (high[k] - low[k])
+            value = exact([flint.arb(float(part)) for part in np.clip(y, low[k], high[k])])
+            for bounds in (found, compiled):
+                assert flint.arb(float(bounds.low[k])) <= value.upper()
+                assert value.lower() <= flint.arb(float(bounds.high[k]))
+
+
+FIRST = """
+import jax, jax.numpy as jnp, equinox as eqx, rivalry as rv
+from rivalry.core.space import Box
+
+class Coordination(eqx.Module):
+    space: Box
+    def payoffs(self, x):
+        a, b = x[:, 0]
+        return -jnp.stack([(a - 1 - jnp.tanh(2 * b - 2)) ** 2, (b - 1 - jnp.tanh(2 * a - 2)) ** 2])
+
+game = Coordination(Box(jnp.zeros((2, 1)), jnp.full((2, 1), 2.0)))
+names = []
+def listen(name, seconds, **kwargs):
+    if "backend_compile" in name:
+        names.append(kwargs.get("fun_name", ""))
+jax.monitoring.register_event_duration_secs_listener(listen)
+found = rv.enumerate(game)
+print(len(found.equilibria), found.complete, len(names))
+"""
+
+
+@pytest.mark.slow
+def test_the_first_list_of_a_small_game_compiles_hardly_anything(tmp_path: Any) -> None:
+    """Three equilibria, 1 + t each with t = tanh(2 t); payoffs and their search alone are compiled."""
+    run = subprocess.run(
+        [sys.executable, "-c", FIRST], capture_output=True, text=True, check=True,
+        env={"PATH": "", "RIVALRY_CACHE": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert run.stderr == ""
+    count, complete, compiled = run.stdout.split()
+    assert (int(count), complete) == (3, "True")
+    assert int(compiled) <= 5
+
+
+def test_many_boxes_are_compiled() -> None:
+    """The same bounds from either side of the limit, and every row once."""
+    ask = over_rows(_ranges, shared=1)
+    low = np.linspace(0.1, 1.0, 700).reshape(-1, 2)
+    function = partial(_smooth, 3.0)
+    whole, parts = ask(function, low, low + 0.1, batch=512), ask(function, low, low + 0.1, batch=64)
+    for one, other in zip(whole, parts, strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_allclose(ask(function, low, low + 0.1, batch=64, seen=10**9), whole, rtol=1e-14)
+
+
+def _smooth(factor: float, y: Any) -> Any:
+    return factor * y[0] * jnp.exp(-y[1])
