@@ -107,10 +107,11 @@ def gains(
     each = safe * rho + unsafe * (numbers["prize_survives"][:, None] * rho - d)
     # 0 times an infinite prize would be NaN
     won = jnp.sum(jnp.where(q > 0, q * jnp.where(q > 0, each, 0.0), 0.0), axis=1)
-    return won + nobody * without_winner(rules, numbers)
+    found: PerPlayer = won + nobody * without_winner(rules, numbers)
+    return found
 
 
-def without_winner(rules: Rules, numbers: Numbers) -> PerPlayer:
+def without_winner(rules: Rules, numbers: Mapping[str, Any]) -> Any:
     """Return each player's payoff if nobody wins; nobody is liable then."""
     if rules.no_winner != "disaster":
         return numbers["no_winner"]
