@@ -199,7 +199,7 @@ def test_stop_gradient_is_the_identity_of_payoffs() -> None:
 
 def test_games_that_no_enumeration_takes_are_refused() -> None:
     with pytest.raises(ValueError, match="cannot be enumerated"):
-        rv.enumerate(rv.games.karma())
+        rv.enumerate(rv.games.city())
     with pytest.raises(ValueError, match="discontinuous"):
         rv.enumerate(rv.games.market(fixed_cost=5.0))
 

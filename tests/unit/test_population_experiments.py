@@ -130,6 +130,20 @@ def test_violations_count_policies_whose_distance_increases() -> None:
         assert np.all((found["largest_ratio"][1] > 1) == worse)
 
 
+@pytest.mark.slow
+def test_distances_to_an_inexact_equilibrium_rise_from_every_policy() -> None:
+    """Steps end at the equilibrium, which is as far from the reference as the reference is wrong."""
+    exact, inexact = (
+        solve(game(), Contractivity(policies=6, reference_error=error), seed=2, tolerance=None).record
+        for error in (0.0, 0.01)
+    )
+    assert not exact["violated"][1].any()
+    assert inexact["violated"][1].all()
+    pi = exact["equilibrium"][1]
+    even = np.tile(np.tri(LEVELS) / np.arange(1, LEVELS + 1)[:, None], (2, 1))
+    np.testing.assert_allclose(inexact["distances"][1][:, -1], 0.01 * apart(even, pi), rtol=1e-6)
+
+
 def test_ratios_end_when_a_policy_has_converged() -> None:
     far = np.array([[1.0, 0.5, 0.2, 0.4], [1.0, 1e-9, 1e-3, 5.0], [0.0, 1.0, 1.0, 1.0]])
     expected = [[0.5, 0.4, 2.0], [1e-9, np.nan, np.nan], [np.nan] * 3]

@@ -193,6 +193,9 @@ def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str
     named = actions.shape == np.shape(found)[1:]
     components = record["component"][1] if "component" in record else None
     radius = record["radius"][1] if has_proofs(record) else None
+    claims = record["equilibrium_claim"][1] if "equilibrium_claim" in record else None
+    if claims is not None:  # policies of populations are too large for a line
+        found = found[:, :0]
     lines = [f"{count_in_words(record)}{boxes_in_words([record.get('boxes', ((), -1))[1]])}"]
     if radius is None or not record["complete"][1]:
         complete = "true" if record["complete"][1] else "false"
@@ -204,6 +207,7 @@ def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str
         strategies = (" | " if named else "  ").join(rows)
         where = "" if components is None else f"  component {components[k]}"
         where += "" if radius is None else f"  within {radius_in_words(radius[k])}"
+        where += "" if claims is None else f"  {claims[k]}"
         lines.append(f"  {k}: {strategies}  payoff {list_in_words(payoff)}{where}")
     if len(found) > most:
         lines.append(f"  ... and {len(found) - most} more, in data.equilibria")

@@ -75,9 +75,10 @@ METHODS |= {
         (
             "rivalry.methods.continuous.all_equilibria:AllEquilibria",
             "rivalry.methods.finite.finite_equilibria:FiniteEquilibria",
+            "rivalry.methods.populations.population_equilibria:PopulationEquilibria",
         ),
         "all equilibria, each with a proof, and whether the list is complete: pure ones on boxes and "
-        "simplices, mixed ones of finite games",
+        "simplices, mixed ones of finite games; in populations, several logit equilibria, each certified",
     ),
     "bayesian_design": Entry(
         ("rivalry.integrations.optuna:BayesianDesign",),

@@ -48,9 +48,10 @@ def softmax(game: PopulationGame, q: Policy, beta: Array, exploration: Array) ->
 
 def logit(game: PopulationGame, q: Policy, beta: Array) -> Policy:
     """Return ``softmax(beta q)`` over the legal actions of every state."""
-    masked = jnp.where(game.legal, q, -jnp.inf)
-    # the maximum is subtracted first: at high beta, products would lose the digits of small differences
-    return jax.nn.softmax(beta * (masked - jnp.max(masked, axis=1, keepdims=True)), axis=1)
+    best = jnp.max(jnp.where(game.legal, q, -jnp.inf), axis=1, keepdims=True)
+    # the maximum is subtracted first: at high beta, products would lose the digits of small differences;
+    # masked last: the derivative of beta times infinity is no number
+    return jax.nn.softmax(jnp.where(game.legal, beta * (q - best), -jnp.inf), axis=1)
 
 
 def flow(game: PopulationGame, mu: Distribution, pi: Policy) -> Distribution:

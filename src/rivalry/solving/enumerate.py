@@ -25,7 +25,8 @@ class EquilibriumList:
     equilibria : ndarray
         ``[equilibrium player axis]``; the mixed strategies of a finite game.
     radius : ndarray
-        Largest distance in any choice from an entry of the list to the exact equilibrium, ``[equilibrium]``.
+        Largest distance in any choice from an entry of the list to the exact equilibrium, ``[equilibrium]``;
+        NaN in populations.
     complete : bool
         Whether it is proved that there is no other equilibrium of the kind that was searched for.
     reason : str
@@ -70,13 +71,15 @@ def enumerate(
     """Return the equilibria of a game, each with a proof, and whether the list is complete.
 
     On intervals and simplices all pure equilibria are searched for (`rivalry.methods.AllEquilibria`), in
-    finite games pure and mixed ones.
+    finite games pure and mixed ones. In populations several logit equilibria are searched for
+    (`rivalry.methods.PopulationEquilibria`), each with a certificate but none with a radius; the list is
+    never complete.
 
     Parameters
     ----------
     game
         A game on a box or a simplex whose payoffs JAX can trace, with up to 12 choices (coordinates of the
-        strategies of all players); or a finite game.
+        strategies of all players); a finite game; or a population.
     max_seconds
         Time limit of the search, after which the equilibria proved so far are returned; None for no limit.
         The time of compiling programs, up to a minute for a new game, does not count.

@@ -48,6 +48,9 @@ class RandomPolicyExperiment(BaseLearner):
         "admissible: at least the equilibrium's entropy, on average over states or in every state",
     ] = "mean"
     draws: Annotated[int, Ge(1), "maximum number of draws"] = 100_000
+    reference_error: Annotated[
+        float, Ge(0), Le(1), "share of uniform play in the policy that takes the equilibrium's place"
+    ] = 0.0
 
     def __check_init__(self) -> None:
         if not 0 < self.beta < np.inf:
@@ -74,6 +77,7 @@ class RandomPolicyExperiment(BaseLearner):
         return {
             "words": stream.generate_state(4, np.uint32),
             "equilibrium": policy,
+            "reference": policy + self.reference_error * (np.asarray(uniform(world)) - policy),
             "law": mu,
             "residual": np.array([residual]),
             "drawn": np.zeros(1, dtype=np.int64),
@@ -145,6 +149,7 @@ class RandomPolicyExperiment(BaseLearner):
             "entropy_rule": ((), np.asarray(self.entropy_rule)),
             "beta": ((), np.asarray(float(self.beta))),
             "equilibrium": (("state", "action"), session["equilibrium"]),
+            "reference_error": ((), np.asarray(float(self.reference_error))),
             "equilibrium_residual": ((), session["residual"][0]),
             "equilibrium_entropy": ((), np.asarray(entropies(put(shaped))).mean()),
             # signed, because datasets pad integers with -1
@@ -179,6 +184,10 @@ class Contractivity(RandomPolicyExperiment):
     are taken from each. A policy is a violation if ``d(next, pi*) / d(now, pi*)`` exceeds 1 at any step
     before ``d`` is below ``stop_below``. One step of the loop is one policy.
 
+    Steps end at the equilibrium, so where ``pi*`` is known only roughly the distance to it increases at last,
+    whatever the policies. ``reference_error`` shows this: distances are to a mixture of the equilibrium and
+    uniform play.
+
     The record has ``violation_share`` with its 95 % ``violation_interval`` (low, high), ``violated``
     (policy), ``largest_ratio`` (policy), ``distances`` (policy, map_step) from the draw on, the equilibrium,
     its mean entropy over states, the numbers of policies drawn and admissible, and the random numbers of each
@@ -208,7 +217,7 @@ class Contractivity(RandomPolicyExperiment):
     stop_below: Annotated[float, Ge(0), "distance below which a policy counts as converged"] = 1e-8
 
     def measure(self, world: PopulationGame, session: Session, policies: Many) -> dict[str, Any]:
-        target, mu = put(session["equilibrium"]), put(session["law"])
+        target, mu = put(session["reference"]), put(session["law"])
         beta = jnp.asarray(float(self.beta))
         far, residual = _distances_along(world, policies, target, mu, beta, self.map_steps, self.distance)
         return {"distances": far, "population_residual": residual}
@@ -237,7 +246,7 @@ class Monotonicity(RandomPolicyExperiment):
     agent's payoff from the logit equilibrium ``pi*`` is at least its payoff from ``pi``. Both are means under
     the stationary distribution ``mu_pi``. ``J_h`` adds the entropy of the agent's own policy over ``beta`` at
     every step. Of the policies drawn, those with at least the entropy of ``pi*`` are admissible. One step of
-    the loop is one policy.
+    the loop is one policy. With a ``reference_error``, a mixture with uniform play replaces ``pi*``.
 
     The record has ``payoff_equilibrium``, ``payoff_own`` (policy), and ``.._h``; ``violated`` (policy) with
     ``violation_share`` and its 95 % ``violation_interval`` (low, high), and ``.._h``; the rest as in
@@ -265,7 +274,7 @@ class Monotonicity(RandomPolicyExperiment):
 
     def measure(self, world: PopulationGame, session: Session, policies: Many) -> dict[str, Any]:
         payoffs, residual = _payoff_pairs(
-            world, policies, put(session["equilibrium"]), jnp.asarray(float(self.beta))
+            world, policies, put(session["reference"]), jnp.asarray(float(self.beta))
         )
         return {"payoffs": payoffs, "population_residual": residual}
 

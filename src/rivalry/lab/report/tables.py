@@ -225,6 +225,9 @@ def _equilibrium_table(where: str, cell: Any) -> ListedEquilibria:
         about = [str(component) for component in cell["component"].values]
     elif "radius" in cell and np.isfinite(cell["radius"].values[:count]).all():
         heading, about = "Within", [radius_in_words(radius) for radius in cell["radius"].values[:count]]
+    elif "equilibrium_claim" in cell:  # policies of populations are too large for a table
+        heading, about = "Certificate", [str(claim) for claim in cell["equilibrium_claim"].values[:count]]
+        profiles = profiles[:, :0]
     names = np.full(profiles.shape[1:], "", dtype=object)
     if "action_name" in cell:  # padded less than equilibria that other cells have
         known_names = cell["action_name"].values[: names.shape[0], : names.shape[1]]

@@ -73,10 +73,11 @@ class PopulationNewton(BaseMethod):
     the time of a path is its beta. The method converges only if all equations hold to 1e-11 (values in units
     of the payoff scale) at the full ``beta``.
 
-    There may be several equilibria. Short stages follow the branch of the lowest beta, whatever the start;
-    longer stages, with a ``factor`` of 3 or 4, may reach others. With ``begin`` at ``beta`` the first stage
-    begins at the values and the population of the start, and finds an equilibrium near them. If there is
-    none, beta is lowered first and then raised again.
+    There may be several equilibria, which `PopulationEquilibria` searches for. Short stages follow the branch
+    of the lowest beta, whatever the start; longer stages, with a ``factor`` of 3 or 4, may reach others. With
+    ``begin`` at ``beta`` the first stage begins at the values and the population of the start, and finds an
+    equilibrium near them. If there is none, beta is lowered first and then raised again. Stages end where the
+    branch turns back (a fold).
 
     If no first stage succeeds from the population of the start, for example if no agent bids, stages begin at
     the population of uniform play, the limit of the policy as beta goes to 0. ``restarted`` reports this.
@@ -112,7 +113,7 @@ class PopulationNewton(BaseMethod):
 
     def init(self, game: PopulationGame, start: Policy, key: PRNGKeyArray) -> PopulationNewtonState:
         """Return the population and the values of the start; the key is not used."""
-        point, even = (_point_of(game, policy) for policy in (start, uniform(game)))
+        point, even = (point_of(game, policy) for policy in (start, uniform(game)))
         first = jnp.minimum(jnp.asarray(self.begin), self.beta)
         zero, none = jnp.zeros(()), jnp.asarray(0)
         far, no = jnp.asarray(jnp.inf), jnp.asarray(False)
@@ -191,11 +192,12 @@ class PopulationNewton(BaseMethod):
             )
         return (
             f"residual {float(state.residual):.2g} at beta={float(state.beta):g} of {float(self.beta):g}: "
-            f"raise max_steps or factor, or set begin to beta: no small step may lead on from there{cause}"
+            "all_equilibria follows the branch where it turns back; or raise max_steps or factor, or set "
+            f"begin to beta{cause}"
         )
 
 
-def _point_of(game: PopulationGame, policy: Policy) -> MeanFieldPoint:
+def point_of(game: PopulationGame, policy: Policy) -> MeanFieldPoint:
     """Return the stationary population of a policy and its values there."""
     mu, env, _ = stationary_population(game, policy)
     return MeanFieldPoint(policy_values(game, env, policy), mu, env)
@@ -232,7 +234,7 @@ def newton(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Solved
         stale = now.stale & ~now.anew
         left, whole = direction(game, now.here, slopes, by)
         there = jax.tree.map(lambda x, d: x + now.length * d, now.here, whole)
-        new = _size(game, there, equations(game, there, by))
+        new = largest_residual(game, there, equations(game, there, by))
         better, much = new < left, new < REUSED * left
         return _Search(
             now.steps + 1,
@@ -269,7 +271,7 @@ def equations(
     return values, stays, ravel_pytree(game.balance(point.env, point.mu, pi))[0]
 
 
-def _size(
+def largest_residual(
     game: PopulationGame, point: MeanFieldPoint, left: tuple[Values, Distribution, Array]
 ) -> Float[Array, ""]:
     """Return the largest residual, values over the payoff scale; infinite for an infeasible population."""
@@ -327,7 +329,7 @@ def direction(
     env = -slopes.undo_env @ (left[2] + change[2] + along(no_values, distribution, no_env)[2])
     unflat = ravel_pytree(point.env)[1]
     step = MeanFieldPoint(values + env @ slopes.values, distribution + env @ slopes.distribution, unflat(env))
-    return _size(game, point, left), step
+    return largest_residual(game, point, left), step
 
 
 def _linear(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple[Any, Any, Any]:

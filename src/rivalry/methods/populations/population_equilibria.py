@@ -1,0 +1,380 @@
+"""Logit equilibria of a population, several of them: continuation by arc length, and deflation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array
+
+from rivalry.core.game import PopulationGame, scale_of
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.method import BaseLearner, Session
+from rivalry.core.needs import POPULATION, Need
+from rivalry.core.results import Record
+from rivalry.methods.continuation.pseudo_arclength import CurvePoint, Evaluation, at_value, step, tangent
+from rivalry.methods.populations.newton import (
+    ENOUGH,
+    MeanFieldPoint,
+    equations,
+    largest_residual,
+    newton,
+    point_of,
+)
+from rivalry.methods.populations.response import LogitRule, rule
+from rivalry.population import operators, uniform
+from rivalry.population.certificate import certificate_of, evaluate_policy
+from rivalry.population.oracles import type_shares
+
+FIRST, SHORTEST, LONGEST = 0.01, 1e-7, 0.05  # steps along a branch; the range of ln beta has length 1
+SAME = 1e-6  # closer points are one point
+ITERATIONS, FARTHEST, HALVINGS = 40, 0.2, 6  # of a deflated search
+NEVER = "other equilibria may exist: branches and starts are searched, not the whole space"
+
+
+class PopulationEquilibria(BaseLearner):
+    """Logit equilibria of a population at ``beta``, along several branches; the list is never complete.
+
+    Equilibria for all inverse temperatures form curves. The one from the equilibrium at ``lowest_beta``,
+    found from uniform play, is followed by pseudo-arclength continuation, so it may turn back (a fold) and
+    pass ``beta`` several times. Other curves are searched for at ``levels`` values of beta: Newton's method,
+    with the known equilibria there deflated, starts at the known equilibria of all other values and at
+    ``starts`` random policies. Each point found this way is followed in both directions. A curve is followed
+    up to ``beyond`` times ``beta``, since it may return.
+
+    Each equilibrium is solved to a residual of 1e-11 and has a certificate of its own in the game: the
+    largest gain of one agent. The record has ``equilibria`` (equilibrium, state, action), from the highest
+    mean payoff down, with ``equilibrium_payoff``, ``equilibrium_regret`` and ``equilibrium_bound``
+    (equilibrium, player),
+    ``equilibrium_claim``, ``equilibrium_residual`` and ``equilibrium_branch`` (equilibrium); ``fold_beta``,
+    the inverse temperatures at which branches turn back; and ``complete``, which is always false. The profile
+    is the first equilibrium. One step of the loop is a point of a branch or a search.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> game = rv.games.karma(max_karma=3, mean_karma=1.0)
+    >>> found = rv.solve(game, PopulationEquilibria(beta=20.0, levels=2, starts=0))
+    >>> found.status, bool(found.data.complete), found.data.equilibria.shape[1:]
+    ('completed', False, (8, 4))
+
+    References
+    ----------
+    Keller 1977; Farrell, Birkisson and Funke, SIAM Journal on Scientific Computing 37, 2015.
+    """
+
+    beta: Annotated[float, Gt(0), Lt(np.inf), "inverse temperature of the softmax, per unit of payoff"] = (
+        1000.0
+    )
+    exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
+    lowest_beta: Annotated[float, Gt(0), "inverse temperature where the first branch begins"] = 5.0
+    beyond: Annotated[float, Gt(1), Lt(np.inf), "curves are followed up to this times beta"] = 2.0
+    levels: Annotated[int, Ge(2), Le(1000), "inverse temperatures at which branches are searched for"] = 8
+    starts: Annotated[int, Ge(0), Le(1000), "random policies per level from which to search"] = 2
+    max_points: Annotated[int, Ge(1), Le(1_000_000), "maximum number of points and searches"] = 5000
+
+    needs: ClassVar[tuple[Need, ...]] = (POPULATION,)
+
+    def __check_init__(self) -> None:
+        if not self.lowest_beta < self.beta:
+            raise ValueError(f"lowest_beta: {self.lowest_beta:g} must be below beta = {self.beta:g}")
+
+    def world(self, game: Any) -> Any:
+        return game
+
+    def length(self, world: Any) -> int:
+        return self.max_points
+
+    def expected_steps(self, world: Any) -> int:
+        """Return 0: the number of points is not known in advance."""
+        return 0
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        """Return a session with the first point of the first branch, if there is one."""
+        curve = self._curve(world)
+        first = curve.solved(np.append(curve.flat(point_of(world, uniform(world))), 0.0))
+        heads = np.zeros((0, curve.unknowns + 1)) if first is None else first[None]
+        up = np.eye(curve.unknowns + 1)[-1:]
+        return {
+            "words": stream.generate_state(4, np.uint32),
+            "known": heads,  # points at the levels
+            "branch": np.arange(len(heads)),  # of each known point
+            "heads": heads,  # ends of branches that are to be followed
+            "directions": up[: len(heads)],
+            "head_branch": np.arange(len(heads)),
+            "length": np.array(
+                [FIRST]
+            ),  # of the next step of the first head; NaN before its tangent is known
+            "folds": np.zeros(0),
+            "searches": np.zeros(1, dtype=np.int64),  # made since the last point was found
+            "over": np.array([len(heads) == 0]),
+        }
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        """Add points to branches; search for another branch whenever all have ended."""
+        curve, taken = self._curve(world), 0
+        while taken < steps and not session["over"][0]:
+            if len(session["heads"]):
+                self._follow(curve, session)
+            else:
+                self._search(curve, session)
+            taken += 1
+        return taken
+
+    def _curve(self, world: Any) -> LogitCurve:
+        return LogitCurve(world, self.lowest_beta, self.beta, self.exploration)
+
+    def _levels(self) -> np.ndarray:
+        return np.linspace(0.0, 1.0, self.levels)
+
+    def _follow(self, curve: LogitCurve, session: Session) -> None:
+        """Add a point to the branch of the first head; end it where it leaves the range or is lost."""
+        y, along = session["heads"][0], session["directions"][0]
+        length, branch = float(session["length"][0]), int(session["head_branch"][0])
+        if length == FIRST:  # the direction is only a side until now
+            along = tangent(curve.evaluate(y), along)
+        point, session["length"][0] = step(curve, y, along, length, SHORTEST, LONGEST)
+        ended = point is None or not curve.is_population(point)
+        if point is not None and not ended:
+            ahead = tangent(point.at, along)
+            if ahead[-1] * along[-1] < 0:
+                fold = (max if along[-1] > 0 else min)(y[-1], point.y[-1])
+                session["folds"] = np.append(session["folds"], curve.beta_at(fold))
+            ended = self._cross_levels(curve, session, y, point.y, branch)
+            ended |= not 0 <= point.y[-1] <= 1 + np.log(self.beyond) / curve.span
+            session["heads"][0], session["directions"][0] = point.y, ahead
+        if ended:
+            for name in ("heads", "directions", "head_branch"):
+                session[name] = session[name][1:]
+            session["length"][0] = FIRST
+
+    def _cross_levels(
+        self, curve: LogitCurve, session: Session, y: np.ndarray, there: np.ndarray, branch: int
+    ) -> bool:
+        """Add the points of a step at the levels; return whether one is known, so that the branch is too."""
+        low, high = sorted((y[-1], there[-1]))
+        for part in self._levels()[(self._levels() > low) & (self._levels() < high)]:
+            between = y + (part - y[-1]) / (there[-1] - y[-1]) * (there - y)
+            near = (at_value(curve, begin, part) for begin in (between, y, there))
+            at = next((point for point in near if point is not None), None)
+            if at is None:
+                continue
+            if self._is_known(session, at.y):
+                return True
+            self._add(session, at.y, branch)
+        return False
+
+    @staticmethod
+    def _is_known(session: Session, y: np.ndarray) -> bool:
+        return bool(np.any(np.max(np.abs(session["known"] - y), axis=1, initial=0.0) < SAME))
+
+    @staticmethod
+    def _add(session: Session, y: np.ndarray, branch: int) -> None:
+        session["known"] = np.concatenate([session["known"], y[None]])
+        session["branch"] = np.append(session["branch"], branch)
+        session["searches"][0] = 0
+
+    def _search(self, curve: LogitCurve, session: Session) -> None:
+        """Search at a level for a point of another branch, and begin to follow it in both directions."""
+        known, parts, number = session["known"], self._levels(), int(session["searches"][0])
+        tasks = [(part, y) for part in parts for y in known if y[-1] != part]
+        if number >= len(tasks) + self.starts * len(parts):
+            session["over"][0] = True
+            return
+        session["searches"][0] += 1
+        if number < len(tasks):
+            part, begin = tasks[number]
+        else:
+            number -= len(tasks)
+            part = parts[number % len(parts)]
+            begin = curve.sampled(session["words"], number)
+        y = np.append(begin[:-1], part)
+        found = curve.deflated_search(y, known[known[:, -1] == part])
+        if found is None or not curve.is_population(found) or self._is_known(session, found.y):
+            return
+        branch = int(session["branch"].max()) + 1
+        self._add(session, found.y, branch)
+        session["heads"] = np.stack([found.y] * 2)
+        session["directions"] = np.eye(len(y))[-1] * np.array([[1.0], [-1.0]])
+        session["head_branch"] = np.array([branch] * 2)
+
+    def read(self, world: Any, session: Session) -> Record:
+        curve = self._curve(world)
+        at_end = session["known"][:, -1] == 1.0
+        branches = session["branch"][at_end]
+        solved = [curve.solved(y) for y in session["known"][at_end]]
+        rows = []
+        for y, branch in zip(solved, branches.tolist(), strict=True):
+            if y is not None:
+                point, residual = curve.point(y), curve.residual(y)
+                policy = curve.policy(y)
+                proof = certificate_of(world, judged := evaluate_policy(world, policy, point.mu))
+                rows.append((np.asarray(policy), np.asarray(judged.payoff), proof, residual, branch))
+        rows.sort(key=lambda row: -float(np.mean(row[1])))
+        policies = [row[0] for row in rows]
+        players = len(np.asarray(type_shares(world)))
+        proofs = [row[2] for row in rows]
+        status = "completed" if rows else "not found"
+        record: Record = {
+            "profile": (("state", "action"), policies[0] if rows else np.asarray(uniform(world))),
+            "status": ((), np.asarray(status if session["over"][0] else "iteration limit")),
+            "concept": ((), np.asarray(f"logit at beta {self.beta:.6g}")),
+            "beta": ((), np.asarray(float(self.beta))),
+            "exploration": ((), np.asarray(float(self.exploration))),
+            "equilibria": (
+                ("equilibrium", "state", "action"),
+                np.reshape(policies, (len(rows), *world.space.shape)),
+            ),
+            "equilibrium_payoff": (("equilibrium", "player"), _stack([row[1] for row in rows], players)),
+            "equilibrium_regret": (("equilibrium", "player"), _stack([p.regret for p in proofs], players)),
+            "equilibrium_bound": (("equilibrium", "player"), _stack([p.bound for p in proofs], players)),
+            "equilibrium_claim": (("equilibrium",), np.array([p.claim for p in proofs], dtype=str)),
+            "equilibrium_residual": (("equilibrium",), np.array([row[3] for row in rows])),
+            "equilibrium_branch": (("equilibrium",), np.array([row[4] for row in rows], dtype=np.int64)),
+            "equilibrium_count": ((), np.asarray(len(rows))),
+            "radius": (("equilibrium",), np.full(len(rows), np.nan)),  # no exact equilibrium is proved
+            "undecided": (("place", "state", "action", "end"), np.zeros((0, *world.space.shape, 2))),
+            "complete": ((), np.asarray(False)),
+            "complete_reason": ((), np.asarray(NEVER)),
+            "fold_beta": (("fold",), session["folds"]),
+        }
+        return record
+
+
+def _stack(rows: list[Any], players: int) -> np.ndarray:
+    return np.reshape(np.array(rows, dtype=float), (len(rows), players))
+
+
+class LogitCurve:
+    """Logit equilibria of a population as a curve of `pseudo_arclength`.
+
+    ``y`` holds values in units of the payoff scale, distribution, environment, and the logarithm of beta
+    between those of ``low`` (0) and ``high`` (1).
+    """
+
+    def __init__(self, game: PopulationGame, low: float, high: float, exploration: float) -> None:
+        self.game, self.low, self.exploration = game, low, exploration
+        self.span = float(np.log(high / low))
+        self.scale = float(scale_of(game))
+        zero, self._unflat = ravel_pytree(_zeros(game))
+        self.unknowns = len(zero)
+
+    def beta_at(self, part: float) -> float:
+        """Return the inverse temperature at the last unknown."""
+        return self.low * float(np.exp(self.span * part))
+
+    def _rule(self, y: np.ndarray) -> LogitRule:
+        return rule(self.beta_at(y[-1]), self.exploration)
+
+    def flat(self, point: MeanFieldPoint) -> np.ndarray:
+        """Return the unknowns of a point without beta."""
+        return np.asarray(ravel_pytree(point._replace(values=point.values / self.scale))[0])
+
+    def point(self, y: np.ndarray) -> MeanFieldPoint:
+        """Return values, distribution and environment at ``y``."""
+        point: MeanFieldPoint = self._unflat(put(y[:-1]))
+        return point._replace(values=point.values * self.scale)
+
+    def policy(self, y: np.ndarray) -> Array:
+        """Return the logit response at ``y``."""
+        point, by = self.point(y), self._rule(y)
+        q = operators.action_values(self.game, point.env, point.values)
+        return operators.softmax(self.game, q, by.beta, by.exploration)
+
+    def evaluate(self, y: np.ndarray, *, slope: bool = True) -> Evaluation:
+        """Return the equations of an equilibrium at ``y`` and their derivative."""
+        low, span, exploration = map(put, (self.low, self.span, self.exploration))
+        found = _linearised(self.game, put(y), low, span, exploration)
+        return Evaluation(*map(np.asarray, found))
+
+    def is_population(self, point: CurvePoint) -> bool:
+        """Return whether a solution is a population: its equations also have others."""
+        return bool(np.isfinite(_largest(self.game, self.point(point.y), self._rule(point.y))))
+
+    def solved(self, y: np.ndarray) -> np.ndarray | None:
+        """Return the equilibrium near ``y`` at the same beta to full precision; or None."""
+        found = _solved(self.game, self.point(y), self._rule(y))
+        if not float(found.residual) <= ENOUGH:
+            return None
+        return np.append(self.flat(found.point), y[-1])
+
+    def residual(self, y: np.ndarray) -> float:
+        """Return the largest residual of the equations."""
+        return float(_largest(self.game, self.point(y), self._rule(y)))
+
+    def sampled(self, words: np.ndarray, number: int) -> np.ndarray:
+        """Return the population and the values of a random policy, with a last unknown of 0."""
+        key = jax.random.fold_in(jax.random.key(int(words[0])), number)
+        return np.append(self.flat(_population(self.game, self.game.space.sample(key))), 0.0)
+
+    def deflated_search(self, y: np.ndarray, known: np.ndarray) -> CurvePoint | None:
+        """Return an equilibrium at the beta of ``y`` other than the ``known`` ones; or None.
+
+        Newton's method solves the equations times the product of ``1 + 1 / |y - known|^2``, of which no known
+        point is a zero. Its step is that of the equations times a number (Sherman and Morrison).
+        """
+        here, at = np.array(y), self.evaluate(y)
+        for _ in range(ITERATIONS):
+            if np.max(np.abs(at.value)) <= 1e-9:
+                return at_value(self, here, here[-1])
+            try:
+                move = -np.linalg.solve(at.derivative[:, :-1], at.value)
+            except np.linalg.LinAlgError:
+                return None
+            factor, slope = _deflation(here, known)
+            move = np.append(move / (1 - slope[:-1] @ move), 0.0)
+            if not np.all(np.isfinite(move)):
+                return None
+            move *= min(1.0, FARTHEST / max(float(np.max(np.abs(move))), 1e-300))
+            size = factor * np.linalg.norm(at.value)
+            for _ in range(HALVINGS):
+                ahead = self.evaluate(here + move)
+                if _deflation(here + move, known)[0] * np.linalg.norm(ahead.value) < size:
+                    break
+                move = move / 2
+            here, at = here + move, ahead  # uphill where no length goes down: deflation has ridges
+        return None
+
+
+def _zeros(game: PopulationGame) -> MeanFieldPoint:
+    shapes = jax.eval_shape(lambda: point_of(game, uniform(game)))
+    zeros: MeanFieldPoint = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    return zeros
+
+
+def _deflation(y: np.ndarray, known: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the product of ``1 + 1 / |y - known|^2``, and the derivative of its logarithm."""
+    away = y - known
+    square = np.maximum(np.sum(away**2, axis=1), 1e-300)
+    slope = -2 * away / (square * (square + 1))[:, None]
+    return float(np.prod(1 + 1 / square)), slope.sum(axis=0)
+
+
+@eqx.filter_jit
+def _linearised(
+    game: PopulationGame, y: Array, low: Array, span: Array, exploration: Array
+) -> tuple[Array, Array]:
+    """Return the residuals of an equilibrium at ``y``, and their derivatives."""
+    scale = scale_of(game)
+    unflat = ravel_pytree(_zeros(game))[1]
+
+    def residuals(y: Array) -> Array:
+        point = unflat(y[:-1])
+        by = rule(low * jnp.exp(span * y[-1]), exploration)
+        left = equations(game, point._replace(values=scale * point.values), by)
+        return jnp.concatenate([left[0] / scale, left[1], left[2]])
+
+    value, along = jax.linearize(residuals, y)
+    return value, jax.vmap(along, out_axes=1)(jnp.eye(len(y)))
+
+
+@eqx.filter_jit
+def _largest(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Array:
+    return largest_residual(game, point, equations(game, point, by))
+
+
+_solved = eqx.filter_jit(newton)
+_population = eqx.filter_jit(point_of)
