@@ -95,9 +95,8 @@ def certificate(
     found = np.array([max(part.best, one.payoff) for part, one in zip(stakes, responses, strict=True)])
     for player, one in enumerate(responses):
         top = found[player]
-        if here[player] - one.bound > ROUNDING * abs(
-            one.bound
-        ):  # at a profile that may be outside by rounding
+        # a profile that is outside the space by rounding contradicts no bound
+        if here[player] - one.bound > ROUNDING * abs(one.bound):
             inside = concrete_profile(game, np.asarray(game.space.project(put(np.asarray(x)))))
             top = max(top, np.asarray(payoffs(game, inside))[player])
         source = "" if proof and one.rounding == "outward" else _registered(game)

@@ -107,7 +107,7 @@ def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:
     """Return the game with movers in stages; players observe the actions of earlier stages of the round.
 
     >>> import rivalry as rv
-    >>> led = rv.transforms.stackelberg(rv.games.matrix("chicken"), [1], rv.transforms.Followers())
+    >>> led = rv.transforms.stackelberg(rv.games.matrix("chicken"), [1])
     >>> repeated_form(led, memory=0).tables.observation_slots.tolist()
     [[[1, 0]], [[-1, -1]]]
     """

@@ -35,7 +35,7 @@ class Respond(Protocol):
 
 
 @check_keywords
-def stackelberg(game: Game, leaders: Iterable[int], respond: Respond) -> Leadership:
+def stackelberg(game: Game, leaders: Iterable[int], respond: Respond | None = None) -> Leadership:
     """Return the game of the leaders, who anticipate that the others respond by ``respond``.
 
     The follower policy need not be differentiable: derivatives of the responses follow from the followers'
@@ -52,9 +52,9 @@ def stackelberg(game: Game, leaders: Iterable[int], respond: Respond) -> Leaders
         The base game.
     leaders : iterable of int
         The players that move first.
-    respond : Respond
-        ``respond(game, x, followers)`` returns ``x`` with the followers' rows replaced;
-        `transforms.Followers` searches for mutual best responses.
+    respond : Respond, optional
+        ``respond(game, x, followers)`` returns ``x`` with the followers' rows replaced. By default
+        `transforms.Followers`, which searches for mutual best responses.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def stackelberg(game: Game, leaders: Iterable[int], respond: Respond) -> Leaders
     Examples
     --------
     >>> import rivalry as rv
-    >>> game = stackelberg(rv.games.matrix("battle_of_the_sexes"), [0], rv.transforms.Followers())
+    >>> game = stackelberg(rv.games.matrix("battle_of_the_sexes"), [0])
     >>> game.payoffs(game.space.check([[1.0, 0.0]])).tolist()  # the leader goes to the opera, and is joined
     [3.0]
     """
@@ -77,6 +77,7 @@ def stackelberg(game: Game, leaders: Iterable[int], respond: Respond) -> Leaders
     chosen = player_indices(leaders, players, "leaders")
     if len(chosen) == players:
         raise ValueError(f"leaders: all {players} players; must leave at least one follower")
+    respond = Followers() if respond is None else respond
     if not callable(respond):
         raise ValueError(f"respond: {respond!r} must be callable: respond(game, x, followers) -> x")
     return Leadership(game, interior_profile(game.space), chosen, respond)
@@ -300,7 +301,7 @@ def _newton_polish(game: Game, x: Profile, followers: tuple[int, ...]) -> Profil
 
 
 @check_keywords
-def hierarchy(game: Game, stages: Sequence[Sequence[int]], respond: Respond) -> Leadership:
+def hierarchy(game: Game, stages: Sequence[Sequence[int]], respond: Respond | None = None) -> Leadership:
     """Return the game of the first of several stages, which anticipates the responses of all later ones.
 
     With two stages this is `stackelberg`; with more, the responses of the last stage are part of the game in
@@ -312,8 +313,8 @@ def hierarchy(game: Game, stages: Sequence[Sequence[int]], respond: Respond) -> 
         The base game.
     stages : sequence of sequence of int
         An ordered partition of the players; those of one stage choose simultaneously, knowing earlier stages.
-    respond : Respond
-        The follower policy.
+    respond : Respond, optional
+        The follower policy, as for `stackelberg`.
 
     Returns
     -------
@@ -329,7 +330,7 @@ def hierarchy(game: Game, stages: Sequence[Sequence[int]], respond: Respond) -> 
     --------
     >>> import rivalry as rv
     >>> game = rv.games.race(players=3)
-    >>> hierarchy(game, [[1], [0, 2]], rv.transforms.Followers()).followers
+    >>> hierarchy(game, [[1], [0, 2]]).followers
     (0, 2)
     """
     check_stages(stages, game.space.shape[0])
