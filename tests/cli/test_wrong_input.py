@@ -87,7 +87,7 @@ STUDIES = {
     "kernel on the wrong space": Wrong(
         "reach = [0.25, 0.25, 0.25]",
         'kernel = "dirichlet"\nalpha = [1.0, 1.0, 1.0]',
-        ("game.kernel", "dirichlet", "an interval takes gaussian, power_law, exponential, custom"),
+        ("game.kernel", "dirichlet", "an interval takes gaussian, power_law, exponential, beta, custom"),
     ),
     "another kernel's parameter": Wrong("reach = [0", "alpha = 1.0\nreach = [0", ("game.alpha", "gaussian")),
     "a word for an interval": Wrong(

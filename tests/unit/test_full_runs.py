@@ -67,7 +67,8 @@ def test_a_file_holds_the_numbers_of_the_run_and_how_they_came_about(whole: Run,
     assert {row["certificate"] for row in found.values} <= {None, *CLAIMS}
 
 
-def test_show_lists_the_values_of_the_full_run(whole: Run) -> None:
+def test_show_lists_the_values_of_the_full_run(whole: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")  # rows are cut to the width of the terminal
     assert "full run" not in describe(NAME)[1]
     store(whole)
     words = describe(NAME)[1]

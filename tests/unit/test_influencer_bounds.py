@@ -180,9 +180,9 @@ def counted(game: Any, x: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, in
     cells, most = certify._cells, [0]
     search = certify._branch_and_bound
 
-    def counting(game: Any, x: Any, player: Any, low: Any, high: Any, enclosed: bool) -> Any:
+    def counting(game: Any, x: Any, player: Any, enclosed: bool, low: Any, high: Any, **options: Any) -> Any:
         most[-1] += len(np.unique(np.concatenate([np.asarray(low), np.asarray(high)], axis=1), axis=0))
-        return cells(game, x, player, low, high, enclosed)
+        return cells(game, x, player, enclosed, low, high, **options)
 
     def starting(*args: Any, **options: Any) -> Any:
         most.append(0)

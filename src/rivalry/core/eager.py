@@ -922,6 +922,11 @@ def _traced(
     return _programs[key], numbers
 
 
+def forget_programs() -> None:
+    """Forget all programs, so that functions are traced again."""
+    _programs.clear()
+
+
 def _is_number(leaf: Any) -> bool:
     """Return whether a leaf may differ between calls of one program; integers of NumPy are fixed indices."""
     return isinstance(leaf, jax.Array) or (isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f")

@@ -99,7 +99,8 @@ class PopulationEquilibria(BaseLearner):
         heads = np.zeros((0, curve.unknowns + 1)) if first is None else first[None]
         up = np.eye(curve.unknowns + 1)[-1:]
         return {
-            "words": stream.generate_state(4, np.uint32),
+            # the same for all seeds: a list is a property of the game
+            "words": np.random.SeedSequence(0).generate_state(4, np.uint32),
             "known": heads,  # points at the levels
             "branch": np.arange(len(heads)),  # of each known point
             "heads": heads,  # ends of branches that are to be followed
