@@ -246,11 +246,10 @@ class Loss(eqx.Module):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("power", [1.0, 1.5, 2.0, 3.0, 4.0, 8.0])
+@pytest.mark.parametrize("power", [1.0, 1.5, 2.0, 3.0, 4.0])
 def test_all_losses_of_a_smooth_peak_count(power: float) -> None:
     """Up to thirty times the lower quartile of the losses on a grid, within a factor of ten."""
-    # a box of eighth powers that reaches one bound only grows too steeply: less counts there
-    for peak in (0.0, 0.1, 0.37, 0.5, 1.0) if power < 8 else (0.0, 0.5, 1.0):
+    for peak in (0.0, 0.1, 0.37, 0.5, 1.0):
         game = Loss(*(jnp.full(2, value) for value in (peak, power, 1.0, 0.0)))
         own = certificate(game, jnp.full((2, 1), peak)).at_stake
         losses = np.sort(np.abs(np.linspace(0.0, 1.0, 201) - peak) ** power)

@@ -92,7 +92,7 @@ def certificate(
         responses = [_enclosed_response(game, x, player, one) for player, one in enumerate(responses)]
     stakes = [stake_at(game, x, player, one) for player, one in enumerate(responses)]
     # strategies moved to for the stake may pay more than the response: they are deviations too
-    found = np.array([max(part.best, one.payoff) for part, one in zip(stakes, responses, strict=True)])
+    found = np.maximum([one.best for one in stakes], [one.payoff for one in responses])
     for player, one in enumerate(responses):
         top = found[player]
         # a profile that is outside the space by rounding contradicts no bound
@@ -265,13 +265,13 @@ def _outward(
 
 def _enclosed_response(game: Game, x: Any, player: int, found: Response) -> Response:
     """Return a best response with a bound that is computed with outward rounding, where there is one."""
-    if not _registered(game):
-        return found  # the search has tried
     if rounding_error.knows(game):
         bound = found.bound + rounding_error(game, np.asarray(x), player)
         return found._replace(bound=bound, rounding="outward")
     if not _few_axes(game, player):
         return found._replace(method=f"{found.method}; no outward bound: more than {ENCLOSED_AXES} axes")
+    if not _registered(game):
+        return found  # the search has tried
     stake = stake_at(game, x, player, found).unit
     begin = found._replace(rounding="floating point")
     if np.isfinite(found.bound):  # from what the strategy pays, whatever the oracle says of it

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core.imports import pause_collection
-from rivalry.core.jax import compiled, jax
+from rivalry.core.jax import compiled, is_jax_array, jax, jnp
 
 CALLS = {
     "jit": "jaxpr",
@@ -98,6 +98,8 @@ class Program:
         return len(self._kinds) - 1
 
     def _constant(self, value: Any) -> int:
+        if _is_key(value):
+            raise Unknown("a key of random numbers")
         value = np.asarray(value)
         key = (value.dtype.str, value.shape, value.tobytes())
         if key not in self._index:
@@ -863,6 +865,8 @@ RULES: dict[str, Rule] = {
 
 def on_numbers(equation: Any, operands: Sequence[Any]) -> list[Any] | None:
     """Return the results of one operation on numbers that are known; None where NumPy has no rule."""
+    if any(map(_is_key, operands)):
+        return None
     try:
         kinds = [Kind(np.shape(one), np.asarray(one).dtype, False) for one in operands]
         outs = [_kind(one.aval, False) for one in equation.outvars]
@@ -920,6 +924,11 @@ def _traced(
         del _programs[next(iter(_programs))]
     _programs[key] = _Traced(found, forms[0])
     return _programs[key], numbers
+
+
+def _is_key(value: Any) -> bool:
+    """Return whether a value is a key of random numbers, which NumPy does not hold."""
+    return is_jax_array(value) and jnp.issubdtype(value.dtype, jax.dtypes.extended)
 
 
 def forget_programs() -> None:
