@@ -95,7 +95,8 @@ def test_implicit_differentiation_matches_the_closed_form_slope() -> None:
     game = race()
     (point,) = symmetric_equilibria(game)
     profile = np.tile([point.safety_input, point.performance_input], (2, 1))
-    xs, xp = slopes(game, entries_of(game, ["safety_price", "performance_price"], "wrt"), profile).slope[0]
+    prices = entries_of(game, ["safety_price", "performance_price"], "wrt")
+    xs, xp = slopes(game, prices.derivative(game), profile).slope[0]
     odds = 0.5 * xs / point.safety_input - 0.5 * 0.5 * xp / point.performance_input
     assert dsigma(game, "price").dsigma == pytest.approx(
         point.technology_safety * (1 - point.technology_safety) * odds, rel=1e-8

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.certify import certificate
+from rivalry.core.certify import certificate, payoff_units
 from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Box
 
@@ -284,6 +284,15 @@ def test_a_player_whose_choice_hardly_matters() -> None:
     pennies = rv.games.matrix("matching_pennies")
     assert certificate(pennies, np.array([[0.5, 0.5], [0.5 + 1e-9, 0.5 - 1e-9]])).claim == "equilibrium"
     assert certificate(pennies, np.array([[0.5, 0.5], [0.51, 0.49]])).claim == "not an equilibrium"
+
+
+def test_gradients_of_finite_games_have_a_unit() -> None:
+    """It is the payoff scale, or where own choice changes far less, what it changes."""
+    pennies = rv.games.matrix("matching_pennies")
+    np.testing.assert_array_equal(payoff_units(pennies, np.array([[0.6, 0.4], [0.6, 0.4]])), [2.0, 2.0])
+    table = np.array([[[1.0, 1.0], [1.001, 1.001]], [[1.0, 0.0], [1.0, 0.0]]])
+    units = payoff_units(rv.games.matrix(payoffs=table), np.full((2, 2), 0.5))
+    np.testing.assert_allclose(units, [0.001, 1.0], rtol=1e-9)
 
 
 def test_nothing_is_at_stake_where_price_equals_cost() -> None:

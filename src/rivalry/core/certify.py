@@ -15,7 +15,7 @@ from rivalry.core.eager import over_rows
 from rivalry.core.game import BrokenInvariant, Game, payoff_against, scale
 from rivalry.core.jax import compiled, is_jax_array, jax, jnp, put
 from rivalry.core.oracles import Response, payoff_bound, payoff_scale, proved_response, search_points
-from rivalry.core.payoffs import numpy_payoffs, payoffs
+from rivalry.core.payoffs import numpy_payoffs, payoffs, pure_payoffs
 from rivalry.core.plain import register_plain
 from rivalry.core.reparametrisation import (
     Unconstrained,
@@ -156,7 +156,10 @@ def payoff_units(game: Game, x: Profile) -> np.ndarray:
     that range, but at least 1e-4 of its payoff, below which gradients may be rounding errors.
     """
     whole, here = scale(game), np.abs(np.asarray(payoffs(game, x)))
-    own = [Response(row, -np.inf, np.inf, "lower bound", "") for row in np.asarray(x)]
+    if pure_payoffs.knows(game):
+        own = [proved_response(game, np.asarray(x), player) for player in range(len(x))]
+    else:
+        own = [Response(row, -np.inf, np.inf, "lower bound", "") for row in np.asarray(x)]
     ranges = np.array([stake_at(game, x, player, one).own for player, one in enumerate(own)])
     found: np.ndarray = np.where(ranges >= SMALL * whole, whole, np.maximum(ranges, 1e-4 * here))
     return np.where(found > 0, found, whole)
