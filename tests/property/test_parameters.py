@@ -20,7 +20,7 @@ import rivalry as rv
 from rivalry.core.annotations import keys_notes, signature_of
 from rivalry.core.game import arrays
 from rivalry.core.validate import fault_of
-from rivalry.methods.continuation.parameters import entries_of, moved
+from rivalry.methods.continuation.parameters import entries_of, move_along
 from rivalry.solving.batches import _vary
 
 GAMES = rv.games
@@ -137,7 +137,7 @@ def test_every_numeric_key_is_taken_by_some_case(family: str) -> None:
 @eqx.filter_jit
 def _slope(game: Any, derivative: Any, x: Any) -> Any:
     def paid(amount: Any) -> Any:
-        return moved(game, derivative, amount).payoffs(x)
+        return move_along(game, derivative, amount).payoffs(x)
 
     return jax.jvp(paid, (0.0,), (1.0,))[1]
 

@@ -157,7 +157,7 @@ def payoff_units(game: Game, x: Profile) -> np.ndarray:
     """
     whole, here = scale(game), np.abs(np.asarray(payoffs(game, x)))
     if pure_payoffs.knows(game):
-        own = [proved_response(game, np.asarray(x), player) for player in range(len(x))]
+        own = [proved_response(game, x, player) for player in range(len(x))]
     else:
         own = [Response(row, -np.inf, np.inf, "lower bound", "") for row in np.asarray(x)]
     ranges = np.array([stake_at(game, x, player, one).own for player, one in enumerate(own)])
@@ -504,7 +504,7 @@ def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
 class _Cell(NamedTuple):
     """Bounds on payoffs in a box of strategies, its midpoint, and the payoff there."""
 
-    ceiling: Any
+    above: Any
     floor: Any
     middle: Any
     payoff: Any
@@ -513,14 +513,14 @@ class _Cell(NamedTuple):
 def _cell(game: Game, x: Profile, player: Array, enclosed: bool, low: Array, high: Array) -> _Cell:
     middle = jnp.divide(low + high, 2)
     if not enclosed:
-        ceiling = payoff_bound(game, x, player, low, high)
-        floor = jnp.full_like(ceiling, -jnp.inf)
+        above = payoff_bound(game, x, player, low, high)
+        floor = jnp.full_like(above, -jnp.inf)
     else:
         from rivalry.core.ranges import payoff_range
 
         middle = middle_shares(low, high) if isinstance(game.space, Simplex) else middle
-        floor, ceiling = payoff_range(game, x, player, low, high)
-    return _Cell(ceiling, floor, middle, payoff_against(game, x, player)(middle))
+        floor, above = payoff_range(game, x, player, low, high)
+    return _Cell(above, floor, middle, payoff_against(game, x, player)(middle))
 
 
 _cells = over_rows(_cell, shared=4, effort=1)

@@ -98,11 +98,11 @@ def _bend(game: Game, at: Coordinates, low: Array, high: Array) -> Bends:
 
     box, shifts = Interval(low, high), payoffs.shifts(mid)
     sides, compared = enclose(payoffs.sides, mid)(box)
-    least, most = (
+    smallest, most = (
         jnp.concatenate([jnp.ravel(getattr(one, end)) for one in sides]) if sides else jnp.zeros(0)
         for end in ("low", "high")
     )
-    first, second = least > 0, most < 0
+    first, second = smallest > 0, most < 0
     weights = Interval(jnp.where(first, 1.0, 0.0), jnp.where(second, 0.0, 1.0))
     half = jnp.full(count, 0.5)
     (slope, bend, raises, pays), decided = enclose(every, shifts, half, mid)(shifts, weights, box)
@@ -177,8 +177,8 @@ def equilibrium_near(
     for k, (first, last) in enumerate(zip(lower, upper, strict=True)):
         if np.any(np.all((others[0] <= last) & (others[1] >= first), axis=1)) or not is_concave(at, found, k):
             continue
-        if _settled(game, at, (first, last), *_inner_ends(at, first, last), lambda a, b: False):
-            holds = _settled(game, at, (first, last), first[None], last[None], best)
+        if _is_decided(game, at, (first, last), *_inner_ends(at, first, last), lambda a, b: False):
+            holds = _is_decided(game, at, (first, last), first[None], last[None], best)
             return holds, holds and any(is_unique(found, j) for j in range(k, len(SIZES)))
     return False, False
 
@@ -194,7 +194,7 @@ def _inner_ends(at: Coordinates, first: np.ndarray, last: np.ndarray) -> tuple[n
     return np.concatenate(low), np.concatenate(high)
 
 
-def _settled(
+def _is_decided(
     game: Game,
     at: Coordinates,
     whole: tuple[np.ndarray, np.ndarray],

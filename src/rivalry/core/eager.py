@@ -58,7 +58,7 @@ class Kind(NamedTuple):
 Rule = Callable[[dict[str, Any], Sequence[Kind], Sequence[Kind]], Callable[..., Any]]
 
 
-class Step(NamedTuple):
+class Operation(NamedTuple):
     """One operation: a function, and the indices of its operands and results."""
 
     call: Callable[..., Any]
@@ -86,7 +86,7 @@ class Program:
         self._kinds: list[Kind] = []
         self._known: dict[int, Any] = {}
         self._index: dict[Any, int] = {}  # of known numbers, and of results by operation and operands
-        self._steps: list[Step] = []
+        self._steps: list[Operation] = []
         given = [self._add(_kind(one.aval, has)) for one, has in zip(traced.jaxpr.invars, rows, strict=True)]
         self.given = tuple(given)
         self.found = tuple(self._inline(traced.jaxpr, traced.consts, given))
@@ -160,7 +160,7 @@ class Program:
                 values = call(*(self._known[k] for k in operands))
             self._known.update(zip(found, values if isinstance(values, list) else [values], strict=True))
         else:
-            self._steps.append(Step(call, tuple(operands), tuple(found)))
+            self._steps.append(Operation(call, tuple(operands), tuple(found)))
         return found
 
     def _finish(self) -> None:
@@ -232,7 +232,7 @@ def _each(function: Callable[..., Any]) -> Rule:
     return rule
 
 
-def _moved(move: Callable[..., Any]) -> Rule:
+def _displacing(move: Callable[..., Any]) -> Rule:
     """Return the rule of an operation ``(array, params, axis of the first entry, shape)`` on one array."""
 
     def rule(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
@@ -269,13 +269,13 @@ def _reversed(a: Any, params: Any, first: int, shape: Any) -> Any:
 
 
 def _reduced(reduce: Callable[..., Any]) -> Rule:
-    return _moved(
+    return _displacing(
         lambda a, params, first, shape: reduce(a, axis=tuple(first + int(k) for k in params["axes"]))
     )
 
 
 def _argument(find: Callable[..., Any]) -> Rule:
-    return _moved(
+    return _displacing(
         lambda a, params, first, shape: find(a, axis=first + int(params["axes"][0])).astype(
             params["index_dtype"]
         )
@@ -289,7 +289,7 @@ def _running(accumulate: Callable[..., Any]) -> Rule:
             return accumulate(a, axis=axis)
         return np.flip(accumulate(np.flip(a, axis), axis=axis), axis)
 
-    return _moved(move)
+    return _displacing(move)
 
 
 def _with_rows(values: Sequence[Any], kinds: Sequence[Kind]) -> list[Any]:
@@ -411,7 +411,7 @@ def _places(
     """
     in_result, dropped, starts, batched, of_indices = numbers
     rest = [k for k in range(len(shape)) if k not in in_result]  # axes of the indices
-    kept = [k for k in range(len(sizes)) if k not in (*dropped, *batched)]
+    remaining = [k for k in range(len(sizes)) if k not in (*dropped, *batched)]
     rank = len(shape)
 
     def along(array: Any, axis: int) -> Any:
@@ -420,7 +420,7 @@ def _places(
         return array.reshape(where)
 
     fixed: list[Any] = [0] * len(sizes)
-    for axis, k in zip(in_result, kept, strict=True):
+    for axis, k in zip(in_result, remaining, strict=True):
         fixed[k] = along(np.arange(window[k]), axis)
     for k, axis in zip(batched, of_indices, strict=True):
         fixed[k] = along(np.arange(sizes[k]), rest[axis])
@@ -486,13 +486,13 @@ def _scatter(adds: bool) -> Rule:
     def rule(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
         numbers, out = params["dimension_numbers"], outs[0]
         update = kinds[2]
-        kept = [
+        remaining = [
             k
             for k in range(len(out.shape))
             if k not in (*numbers.inserted_window_dims, *numbers.operand_batching_dims)
         ]
         window = [1] * len(out.shape)
-        for axis, k in zip(numbers.update_window_dims, kept, strict=True):
+        for axis, k in zip(numbers.update_window_dims, remaining, strict=True):
             window[k] = update.shape[axis]
         find = _places(
             out.shape,
@@ -667,12 +667,12 @@ def _while(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable
     if any(kind.rows for kind in kinds):
         raise Unknown("a loop that ends at different times for different rows")
     first, second = params["cond_nconsts"], params["body_nconsts"]
-    goes = Program(params["cond_jaxpr"], [False] * (first + len(outs)))
+    condition = Program(params["cond_jaxpr"], [False] * (first + len(outs)))
     body = Program(params["body_jaxpr"], [False] * (second + len(outs)))
 
     def loop(*given: Any) -> list[Any]:
         ahead, inside, carry = given[:first], given[first : first + second], list(given[first + second :])
-        while goes(*ahead, *carry)[0]:
+        while condition(*ahead, *carry)[0]:
             carry = body(*inside, *carry)
         return carry
 
@@ -756,7 +756,7 @@ def _special(name: str) -> Rule:
 SAME = frozenset(("stop_gradient", "optimization_barrier", "copy", "copy_p", "device_put"))
 """Operations whose results are their operands."""
 
-_reshape = _moved(lambda a, params, first, shape: _behind(a, first, shape))
+_reshape = _displacing(lambda a, params, first, shape: _behind(a, first, shape))
 
 ENTRIES: dict[str, Callable[..., Any]] = {
     "add": np.add,
@@ -824,11 +824,11 @@ RULES: dict[str, Rule] = {
     "iota": _iota,
     "empty": _empty,
     "empty2": _empty,
-    "broadcast_in_dim": _moved(_broadcast),
+    "broadcast_in_dim": _displacing(_broadcast),
     **dict.fromkeys(("reshape", "squeeze", "expand_dims"), _reshape),
-    "transpose": _moved(_transposed),
-    "slice": _moved(_sliced),
-    "rev": _moved(_reversed),
+    "transpose": _displacing(_transposed),
+    "slice": _displacing(_sliced),
+    "rev": _displacing(_reversed),
     "concatenate": _concatenate,
     "stack": _stack,
     "split": _split,

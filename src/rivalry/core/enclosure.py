@@ -354,8 +354,8 @@ def _move(primitive: Any, operands: list[Any], params: Any) -> list[Any]:
         if primitive.name in ("reduce_and", "reduce_or"):
             found[0].tied = jnp.any(parts[0], params["axes"])
         else:
-            moved = primitive.bind(*map(jnp.asarray, parts), **params)
-            for one, part in zip(found, moved if primitive.multiple_results else [moved], strict=True):
+            results = primitive.bind(*map(jnp.asarray, parts), **params)
+            for one, part in zip(found, results if primitive.multiple_results else [results], strict=True):
                 one.tied = part
     origin = shifted[0].origin
     if primitive.name in ("broadcast_in_dim", "reshape") and origin:

@@ -161,8 +161,8 @@ class _Reads:
         for _ in WRAPPED:
             if isinstance(value, FunctionType | ModuleType | type):
                 break
-            inner = [part for name in WRAPPED if callable(part := getattr(value, name, None))]
-            value = inner[0] if inner else value
+            parts = [part for name in WRAPPED if callable(part := getattr(value, name, None))]
+            value = parts[0] if parts else value
         kind = value if isinstance(value, FunctionType | ModuleType | type) else type(value)
         if not _is_own(kind):
             return
@@ -192,8 +192,8 @@ class _Reads:
         codes = list(_codes(function.__code__))
         names = frozenset(name for code in codes for name in code.co_names)
         for of, step in ((code, step) for code in codes for step in get_instructions(code)):
-            outer = step.opname == "STORE_DEREF" and step.argval in of.co_freevars
-            if outer or step.opname in ("STORE_GLOBAL", "STORE_ATTR"):
+            shared = step.opname == "STORE_DEREF" and step.argval in of.co_freevars
+            if shared or step.opname in ("STORE_GLOBAL", "STORE_ATTR"):
                 self.stored.add(step.argval)
             self.mutates |= step.opname in ("STORE_ATTR", "STORE_SUBSCR")
         self.mutates |= bool(names & MUTATORS)
@@ -206,6 +206,6 @@ class _Reads:
 def _codes(code: CodeType) -> Iterator[CodeType]:
     """Yield the code of a function and of those within it."""
     yield code
-    for inner in code.co_consts:
-        if isinstance(inner, CodeType):
-            yield from _codes(inner)
+    for part in code.co_consts:
+        if isinstance(part, CodeType):
+            yield from _codes(part)

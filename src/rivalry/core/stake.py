@@ -79,9 +79,9 @@ def stake_at(game: Game, x: Any, player: int, response: Response) -> Stake:
         mild = np.flatnonzero(losses <= own)
         return Stake(own, _effect_of_pure_play(game, x, player, mild), response.payoff)
     rows, choices = _own_moves(game.space, player, there)
-    moved = np.repeat(there[None], len(rows) + 1, axis=0)
-    moved[1:, player] = rows
-    pays = payoffs_of(game, moved, player)
+    profiles = np.repeat(there[None], len(rows) + 1, axis=0)
+    profiles[1:, player] = rows
+    pays = payoffs_of(game, profiles, player)
     best = float(np.max(pays[np.isfinite(pays)], initial=-np.inf))
     losses = _changes(pays[1:], pays[0])
     if not choices:
@@ -117,23 +117,23 @@ def _own_moves(space: Any, player: int, there: np.ndarray) -> tuple[np.ndarray, 
         first, last = (end[player] for end in scales.boxes(there))
         free = np.flatnonzero(np.asarray(space.mask)[player] & np.asarray(space.low < space.high)[player])
         for axis in free[:: -(-len(free) // CHOICES)] if len(free) else free:
-            moved = scales.amounts(first[:, None] + (last - first)[:, None] * steps[:, None])
-            found.append(np.where(np.arange(len(own)) == axis, moved, own))
+            amounts = scales.amounts(first[:, None] + (last - first)[:, None] * steps[:, None])
+            found.append(np.where(np.arange(len(own)) == axis, amounts, own))
         share = draws.random((POINTS, len(own)))
         found.append(scales.amounts(first[:, None] + (last - first)[:, None] * share))
     else:
-        size, least = space.sizes[player], space.min_share
+        size, smallest = space.sizes[player], space.min_share
         for corner in range(size):
-            towards = np.where(np.arange(len(own)) == corner, 1.0 - least * (size - 1), least)
+            towards = np.where(np.arange(len(own)) == corner, 1.0 - smallest * (size - 1), smallest)
             towards[size:] = 0.0
-            # away from the corner too, until its share is the least
-            back = min((own[corner] - least) / max(towards[corner] - own[corner], 1e-300), 1.0)
+            # away from the corner too, until its share is the smallest
+            back = min((own[corner] - smallest) / max(towards[corner] - own[corner], 1e-300), 1.0)
             first, last = np.maximum(-WIDTHS, -back), WIDTHS
             share = first[:, None] + (last - first)[:, None] * steps
             found.append(own + share[..., None] * (towards - own))
-        drawn = draws.dirichlet(np.ones(size), POINTS) * (1.0 - least * size) + least
-        drawn = np.pad(drawn, ((0, 0), (0, len(own) - size)))
-        found.append(own + WIDTHS[:, None, None] * (drawn - own))
+        shares = draws.dirichlet(np.ones(size), POINTS) * (1.0 - smallest * size) + smallest
+        shares = np.pad(shares, ((0, 0), (0, len(own) - size)))
+        found.append(own + WIDTHS[:, None, None] * (shares - own))
     return np.stack(found).reshape(-1, len(own)), len(found)
 
 
@@ -190,17 +190,17 @@ def _effect_of_play(game: Game, x: np.ndarray, player: int) -> float:
     if isinstance(space, Box):
         scales = _scales(space)
         first, last = (np.moveaxis(end, 1, 0)[:, None] for end in scales.boxes(x))
-        moved = scales.amounts(first + (last - first) * draws.random((DRAWN, *x.shape)))
+        profiles = scales.amounts(first + (last - first) * draws.random((DRAWN, *x.shape)))
     elif isinstance(space, Simplex):
         weight = np.where(space.entries, draws.exponential(size=(DRAWN, *x.shape)), 0.0)
         share = weight / weight.sum(axis=-1, keepdims=True)
         share = np.where(space.entries, space.min_share + space.spare * share, 0.0)
-        moved = x + WIDTHS[:, None, None, None] * (share - x)
+        profiles = x + WIDTHS[:, None, None, None] * (share - x)
     else:
         rows = [np.asarray(space.grid(one, DRAWN)) for one in range(len(x))]
-        moved = np.stack([row[draws.integers(len(row), size=DRAWN)] for row in rows], axis=1)[None]
-    pays = payoffs_of(game, np.concatenate([x[None], moved.reshape(-1, *x.shape)]), player)
-    return _steady(_changes(pays[1:], pays[0]).reshape(len(moved), -1), 0.1, climb=False)
+        profiles = np.stack([row[draws.integers(len(row), size=DRAWN)] for row in rows], axis=1)[None]
+    pays = payoffs_of(game, np.concatenate([x[None], profiles.reshape(-1, *x.shape)]), player)
+    return _steady(_changes(pays[1:], pays[0]).reshape(len(profiles), -1), 0.1, climb=False)
 
 
 def _effect_of_pure_play(game: Any, x: np.ndarray, player: int, own: np.ndarray) -> float:

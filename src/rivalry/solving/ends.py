@@ -206,8 +206,8 @@ def _is_at_jump(game: Game, profile: Profile | np.ndarray, proof: Certificate) -
         return False
     exact = np.asarray(profile)
     rounded = np.reshape([float(f"{value:.6g}") for value in exact.flat], exact.shape)
-    moved = np.abs(np.asarray(payoffs(game, put(rounded))) - np.asarray(payoffs(game, profile)))
-    return proof.at_stake is not None and bool(np.any(moved > APPROXIMATE * proof.at_stake))
+    change = np.abs(np.asarray(payoffs(game, put(rounded))) - np.asarray(payoffs(game, profile)))
+    return proof.at_stake is not None and bool(np.any(change > APPROXIMATE * proof.at_stake))
 
 
 def _certified_population(

@@ -230,10 +230,10 @@ def _add_studies(app: FastAPI, bench: Workbench) -> None:
     @app.get("/api/files/{study}")
     async def code(study: str) -> Any:
         """Return the files that a study runs, to be looked at before they are trusted."""
-        return _shown(studies.own_files(load_study(bench.argument_of_study(study))))
+        return _previews(studies.own_files(load_study(bench.argument_of_study(study))))
 
 
-def _shown(files: Mapping[str, str]) -> dict[str, Any]:
+def _previews(files: Mapping[str, str]) -> dict[str, Any]:
     """Return files with their digests and how they begin."""
     return {
         "files": [
@@ -299,7 +299,7 @@ def _add_runs(app: FastAPI, bench: Workbench) -> None:
     @app.get("/api/runs/{name}/files")
     async def code_of_run(name: str) -> Any:
         """Return the files that continuing a run runs."""
-        return _shown(await _aside(runs.own_files, name))
+        return _previews(await _aside(runs.own_files, name))
 
     @app.post("/api/runs/{name}/resume")
     async def resume(name: str, request: Request) -> Any:

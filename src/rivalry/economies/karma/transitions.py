@@ -278,8 +278,8 @@ class WithIdle(NamedTuple):
         self, weights: Float[Array, "row karma bid"], own: Array
     ) -> Float[Array, "row karma after"]:
         """As in `OwnBid`."""
-        kept = _diagonal(weights.sum(axis=-1))
-        return (1 - self.idle) * self.met.distribution(weights, own) + self.idle * kept
+        retained = _diagonal(weights.sum(axis=-1))
+        return (1 - self.idle) * self.met.distribution(weights, own) + self.idle * retained
 
     def paid(self) -> Bids:
         """As in `OwnBid`."""

@@ -230,26 +230,26 @@ def against(economy: Economy, agent: int, rivals: np.ndarray) -> tuple[Decisions
     private, levels = economy.stakes.shape[1], economy.most + 1
     chains, first = _chains(economy)[kinds], np.diff(economy.first, axis=-1, prepend=0.0)[kinds]
     # [agent holding]: karma of all; a holding is a tuple of all amounts but the last
-    held = np.indices((levels,) * (len(who) - 1)).reshape(len(who) - 1, -1)
-    held = np.vstack([held, economy.karma.sum() - held.sum(axis=0)])
-    real = np.all((held >= 0) & (held < levels), axis=0)
+    split = np.indices((levels,) * (len(who) - 1)).reshape(len(who) - 1, -1)
+    split = np.vstack([split, economy.karma.sum() - split.sum(axis=0)])
+    real = np.all((split >= 0) & (split < levels), axis=0)
     independent = all(map(_independent, chains[1:]))
-    hidden, moved = np.ones((1, 1)), np.ones((1, 1))
+    hidden, chains_of_all = np.ones((1, 1)), np.ones((1, 1))
     given = []  # per rival [memory private]: its private state, given memory
     for k, chain in enumerate(chains[1:]):
         rest = private ** (len(rivals) - 1 - k)
         eye = np.kron(np.ones((private**k, 1)), np.kron(np.eye(private), np.ones((rest, 1))))
         given.append(chain[:1] if independent else eye)
         if not independent:
-            hidden, moved = np.kron(hidden, first[1 + k][None]), np.kron(moved, chain)
+            hidden, chains_of_all = np.kron(hidden, first[1 + k][None]), np.kron(chains_of_all, chain)
     # per rival [memory private holding bid]
     bids = [
         part[:, :, None, None]
         * policy.reshape(private, levels, levels)[:, np.where(real, karma, 0)]
         * real[:, None]
-        for part, policy, karma in zip(given, rivals, held[1:], strict=True)
+        for part, policy, karma in zip(given, rivals, split[1:], strict=True)
     ]
-    holdings, memory = held.shape[1], len(moved)
+    holdings, memory = split.shape[1], len(chains_of_all)
     moves = np.zeros((private, memory, holdings, levels, holdings))
     lost = np.zeros((private, memory, holdings, levels))
     bid, other = np.arange(levels)[:, None], np.arange(levels)
@@ -267,14 +267,14 @@ def against(economy: Economy, agent: int, rivals: np.ndarray) -> tuple[Decisions
             else:  # the agent is idle, and its own private state and bid matter to nobody
                 both = np.einsum("xybc,mxgb,mygc->mgbc", decided, bids[0], bids[1]) / len(pairs)
                 weights = np.broadcast_to(both, (private, *both.shape))
-            for after, chance in _karma_after(economy, held, one, two, outcome):
+            for after, chance in _karma_after(economy, split, one, two, outcome):
                 place = np.ravel_multi_index(tuple(after[:-1]), (levels,) * (len(who) - 1))
                 _add(moves, weights * chance, place, own=one == 0)
     # amounts that cannot occur, as a rival would hold less than 0 or more than all: absorbing, so that
     # the linear system for the values stays regular
     stay = np.flatnonzero(~real)
     moves[:, :, stay, :, stay] = 1.0
-    full = np.einsum("zmgbh,zy,mn->zgmbyhn", moves, chains[0], moved)
+    full = np.einsum("zmgbh,zy,mn->zgmbyhn", moves, chains[0], chains_of_all)
     size = private * holdings * memory
     start = np.zeros((private, holdings, memory))
     now = np.ravel_multi_index(tuple(economy.karma[who][:-1]), (levels,) * (len(who) - 1))
@@ -315,14 +315,14 @@ def _ties(economy: Economy, one: int, two: int) -> dict[int, np.ndarray]:
 
 
 def _karma_after(
-    economy: Economy, held: np.ndarray, one: int, two: int, outcome: int
+    economy: Economy, split: np.ndarray, one: int, two: int, outcome: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield karma ``[agent holding bid bid]`` after payment, tax and redistribution, with its probability.
 
     ``one`` and ``two`` meet, and the bids are theirs; impossible entries hold arbitrary legal values.
     """
     most, levels = economy.most, economy.most + 1
-    after = np.broadcast_to(np.clip(held, 0, most)[:, :, None, None], (*held.shape, levels, levels)).copy()
+    after = np.broadcast_to(np.clip(split, 0, most)[:, :, None, None], (*split.shape, levels, levels)).copy()
     bid, other = np.arange(levels)[:, None], np.arange(levels)
     bid, other = np.minimum(bid, after[one]), np.minimum(other, after[two])
     price = economy.charge[bid, other] if outcome == 1 else economy.charge[other, bid] * (outcome == 0)
@@ -335,7 +335,7 @@ def _karma_after(
         pool = price
     after[payer] -= price
     whole = np.floor(economy.tax).astype(int)
-    for more in np.ndindex((2,) * len(held)):
+    for more in np.ndindex((2,) * len(split)):
         # a tax with a fraction is rounded up or down, independently for all agents
         part = (economy.tax - whole)[after]
         chance = np.prod([p if up else 1 - p for p, up in zip(part, more, strict=True)], axis=0)

@@ -18,7 +18,7 @@ from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.oracles import traced_metrics
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.space import Profile
-from rivalry.methods.continuation.parameters import VariedEntries, entries_of, moved, precise
+from rivalry.methods.continuation.parameters import VariedEntries, entries_of, move_along, precise
 from rivalry.methods.dynamics.tangent_cone import SLACK, free, newton_system, projector
 from rivalry.methods.limit_sets.end_state import at_rest
 from rivalry.methods.limit_sets.nearby_equilibria import equilibrium_from, root_near
@@ -193,7 +193,7 @@ def _slopes(game: Game, derivative: Any, x: Profile) -> tuple[Array, ...]:
     zero, one = jnp.zeros(()), jnp.ones(())
 
     def at(amount: Array) -> Any:
-        return moved(game, derivative, amount)
+        return move_along(game, derivative, amount)
 
     def slope(function: Callable[[Array], Array]) -> tuple[Array, Array]:
         return jax.jvp(function, (zero,), (one,))
@@ -285,7 +285,7 @@ def _metric_slopes(
 @eqx.filter_jit
 def _traced_slopes(game: Any, derivative: Any, x: Profile, along: Profile) -> dict[str, Array]:
     def at(amount: Array, x: Profile) -> dict[str, Array]:
-        known = traced_metrics(moved(game, derivative, amount), x).items()
+        known = traced_metrics(move_along(game, derivative, amount), x).items()
         return {name: value for name, (dims, value) in known if _has_slope(dims, value)}
 
     return dict(jax.jvp(at, (jnp.zeros(()), x), (jnp.ones(()), along))[1])

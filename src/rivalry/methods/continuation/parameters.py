@@ -57,7 +57,7 @@ class VariedEntries(NamedTuple):
         return with_(game, **changed)
 
     def derivative(self, game: Any) -> Any:
-        """Return the derivative of the game's real arrays in the parameter, for `moved`.
+        """Return the derivative of the game's real arrays in the parameter, for `move_along`.
 
         Arrays that follow from the varied entries, such as bounds of the space, are differentiated by central
         differences of games made anew.
@@ -94,7 +94,7 @@ class VariedEntries(NamedTuple):
         return next((why for name, _ in self.parts if (why := validate_parameter(game, name, value))), "")
 
 
-def moved(game: Any, derivative: Any, amount: float | Array) -> Any:
+def move_along(game: Any, derivative: Any, amount: float | Array) -> Any:
     """Return the game with its arrays moved along a `VariedEntries.derivative`; ``amount`` may be traced."""
     return eqx.apply_updates(game, jax.tree.map(lambda change: amount * change, derivative))
 

@@ -14,7 +14,7 @@ from rivalry.core.game import Game, exchangeable_labels, jacobian, own_gradients
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import exchangeable, validate_parameter
 from rivalry.core.space import Box, Profile, Simplex, directions, width
-from rivalry.methods.continuation.parameters import VariedEntries, moved, precise, real_array
+from rivalry.methods.continuation.parameters import VariedEntries, move_along, precise, real_array
 
 APART = 1e-6  # of the parameter's range: step of finite differences where the parameter is a function
 PROBES = 9  # values at which it is tested whether other arrays follow from the parameter
@@ -157,7 +157,7 @@ class ParametrisedGame:
 @eqx.filter_jit
 def _along(game: Game, derivative: Any, x: Profile) -> tuple[Array, Array, Array]:
     def own(amount: Array) -> Array:
-        return own_gradients(moved(game, derivative, amount), x)
+        return own_gradients(move_along(game, derivative, amount), x)
 
     gradient, slope = jax.jvp(own, (jnp.zeros(()),), (jnp.ones(()),))
     return gradient, jacobian(game, x), slope

@@ -119,7 +119,7 @@ def explore(polytope, root, bases, most):  # type: ignore[no-untyped-def]
     path, step = np.empty((1024, 2), dtype=np.int16), np.empty(2, dtype=np.int16)
     sound = _rebuild(polytope, key, table, basic, free, place)
     while True:
-        moved = False
+        changed = False
         if not sound:
             hard, count = _append(hard, count, key)
             entering = variables
@@ -143,7 +143,7 @@ def explore(polytope, root, bases, most):  # type: ignore[no-untyped-def]
                         bases, _ = insert(bases, key, zero)
                         step[0], step[1] = entering, leaving
                         path, depth = _append(path, depth, step)
-                        entering, whole, moved = 0, True, True
+                        entering, whole, changed = 0, True, True
                         break
                     _swap(polytope.bit, key, leaving, entering)
                     sound = _rebuild(polytope, key, table, basic, free, place)
@@ -154,7 +154,7 @@ def explore(polytope, root, bases, most):  # type: ignore[no-untyped-def]
                 whole = False
                 hard, count = _append(hard, count, key)
             entering = entering + 1 if sound else variables
-        if moved:
+        if changed:
             continue
         if depth == 0 or bases.filled[0] >= most:
             return bases, hard[:count]
