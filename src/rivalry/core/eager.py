@@ -414,7 +414,7 @@ def _places(
     remaining = [k for k in range(len(sizes)) if k not in (*dropped, *batched)]
     rank = len(shape)
 
-    def along(array: Any, axis: int) -> Any:
+    def along(array: Any, axis: Any) -> Any:
         where = [1] * rank
         where[axis] = len(array)
         return array.reshape(where)
