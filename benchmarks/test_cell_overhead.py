@@ -78,6 +78,7 @@ def test_cell_overhead(
                 workers=None,
                 hire=lambda *_: staff,
                 progress=None,
+                trusted=False,
                 every=None,
                 part="",
                 before=0,
