@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import equinox as eqx
 from jaxtyping import Array, Float
 
 from rivalry.core.jax import jnp
 from rivalry.core.space import Box
+
+
+class Ruled(eqx.Module):
+    """Payoffs ``[player]`` by any rule of the profile."""
+
+    rule: Callable[[Array], Array] = eqx.field(static=True)
+    space: Box
+
+    def payoffs(self, x: Array) -> Array:
+        return self.rule(x)
 
 
 class Linear(eqx.Module):

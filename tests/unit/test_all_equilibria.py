@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.proof import coordinates, first_order_points
 from rivalry.methods.continuous.all_equilibria import REASONS, AllEquilibria
+from tests.small_games import Ruled
 
 
 class Duopoly(eqx.Module):
@@ -237,3 +239,28 @@ def test_a_list_is_complete_within_its_limit_before_anything_is_compiled() -> No
         [sys.executable, "-c", COLD], env=environment, capture_output=True, text=True, check=True
     )
     assert ran.stdout.startswith("every box is decided")
+
+
+def test_first_order_points_are_proved_only_where_they_are() -> None:
+    """Payoffs -(x - .25)^2 and -(y - .5)^2: one point, alone in a large box; none next to other places."""
+    planted = jnp.array([0.25, 0.5])
+    game = Ruled(lambda x: -((x[:, 0] - planted) ** 2), rv.Box.interval(0.0, 1.0, players=2))
+    at, inside = coordinates(game), np.zeros((2, 2), dtype=int)
+    point, none = first_order_points(game, at, np.array([[0.25, 0.5], [0.6, 0.7]]), inside)
+    assert point is not None
+    np.testing.assert_allclose(point.centre, planted, atol=1e-12)
+    assert np.all(point.alone_high - point.alone_low > 0.1)
+    assert none is None
+
+
+def test_a_system_without_a_point_has_no_proof() -> None:
+    """Slopes 1 + y^2 and 1 + x^2 vanish nowhere, and Newton's image leaves every box."""
+
+    def payoffs(x: jax.Array) -> jax.Array:
+        own, other = x[:, 0], x[::-1, 0]
+        return own * (1.1 + other**2) - own**2 / 2
+
+    game = Ruled(payoffs, rv.Box.interval(0.0, 1.0, players=2))
+    at, inside = coordinates(game), np.zeros((9, 2), dtype=int)
+    places = np.stack(np.meshgrid([0.2, 0.5, 0.8], [0.2, 0.5, 0.8]), axis=-1).reshape(-1, 2)
+    assert first_order_points(game, at, places, inside) == [None] * 9

@@ -195,3 +195,18 @@ def test_unplayed_rounds_are_not_mistaken_for_a_cycle_in_a_batch() -> None:
         return method.step(game, method.init(game, start, key), key).period
 
     assert not np.asarray(one(starts, keys)).any()
+
+
+@pytest.mark.slow
+def test_damped_rounds_of_registered_responses() -> None:
+    """A race registers best responses: each team moves half the way to its own."""
+    game = rv.games.race()
+    method = BestResponse(damping=0.5)
+    x = np.asarray(oracles.named_start(game, "moderate"))
+    moved = method.step(game, method.init(game, x, KEY), KEY)
+    seen = x.copy()
+    for player in range(len(x)):
+        strategy, _, _ = oracles.best_response(game, jnp.asarray(seen), player)
+        seen[player] += 0.5 * (np.asarray(strategy) - seen[player])
+    assert not np.allclose(seen, x)
+    np.testing.assert_allclose(moved.profile, seen, rtol=1e-6)

@@ -8,11 +8,12 @@ import pytest
 import rivalry as rv
 from rivalry import oracles
 from rivalry.core.jax import jax, jnp
+from rivalry.core.space import Box
 from rivalry.methods.dynamics.gradient_ascent import GradientAscent
 from rivalry.methods.dynamics.gradient_flow import GradientFlow
 from rivalry.methods.dynamics.integrate import closed_orbit
 from rivalry.methods.limit_sets import end_state
-from tests.small_games import linear, repelling, turning
+from tests.small_games import Ruled, linear, repelling, turning
 
 KEY = jax.random.key(0)
 
@@ -183,3 +184,11 @@ def test_a_player_with_two_entries_responds_with_both() -> None:
 )
 def test_without_unique_best_responses_there_is_no_radius(derivative: np.ndarray) -> None:
     assert np.isnan(end_state.response_radius(derivative, np.arange(len(derivative))))
+
+
+def test_an_axis_without_effect_is_not_free() -> None:
+    """The second axis changes nothing and no derivative depends on it: it is held where it is."""
+    game = Ruled(lambda x: -((x[:, 0] - 0.5) ** 2), Box(jnp.zeros((2, 2)), jnp.ones((2, 2))))
+    end = end_state.analyse(game, jnp.array([[0.5 + 1e-6, 0.3], [0.5, 0.7]]), KEY)
+    np.testing.assert_allclose(end.profile, [[0.5, 0.3], [0.5, 0.7]], atol=1e-12)
+    np.testing.assert_allclose(end.measures["eigenvalues_real"][1], [-2.0, -2.0], atol=1e-12)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from fractions import Fraction
+from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -216,3 +219,21 @@ def test_functions_that_jax_composes_are_taken_as_programs(place: float) -> None
     (found,), _ = enclose(program, x)(Interval(x - 1e-9, x + 1e-9))
     # below -20 the program sums three terms of a series: a payoff is what it returns
     assert float(found.low) <= float(program(x)) <= float(found.high)
+
+
+@pytest.mark.parametrize("positive", [True, False])
+@pytest.mark.parametrize("count", [3, 100, 1000])
+def test_sums_of_points_contain_the_exact_sum(count: int, positive: bool) -> None:
+    """Adding rounds as often as there are terms, in an order that is not known."""
+    rng = np.random.default_rng(count)
+    terms = rng.random((4, count)) * 10.0 ** rng.integers(-3, 4, (4, count))
+    if not positive:
+        terms *= rng.choice([-1.0, 1.0], terms.shape)
+    rows = Interval(jnp.asarray(terms), jnp.asarray(terms), positive)
+    found = intervals.total(rows, (1,))
+    (running,), _ = enclose(partial(jnp.cumsum, axis=1), terms)(rows)
+    for row, *ends in zip(terms, found.low, found.high, running.low, running.high, strict=True):
+        whole, parts = sum(map(Fraction, row)), list(accumulate(map(Fraction, row)))
+        assert Fraction(float(ends[0])) <= whole <= Fraction(float(ends[1]))
+        for low, part, high in zip(ends[2], parts, ends[3], strict=True):
+            assert Fraction(float(low)) <= part <= Fraction(float(high))

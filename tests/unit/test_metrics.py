@@ -15,6 +15,7 @@ from rivalry.core.game import BrokenInvariant, Game
 from rivalry.core.jax import jax, jnp
 from rivalry.core.profiles import distance
 from rivalry.core.space import Box, Strategy
+from tests.small_games import Ruled
 
 
 class Cournot(eqx.Module):
@@ -384,3 +385,19 @@ def test_a_payoff_above_an_outward_bound_stops_the_proof(monkeypatch: pytest.Mon
     monkeypatch.setitem(interval_rules.RULES, "sin", too_low)
     with pytest.raises(BrokenInvariant, match="interval arithmetic of Sine: payoff 1 of player 0 is above"):
         certificate(Sine(), [[0.5], [0.5]], proof=True)
+
+
+def test_a_box_of_which_nothing_is_known_is_not_ruled_out() -> None:
+    """The root of a product that intervals see as negative has no range near a needle at .61."""
+
+    def payoffs(x: jax.Array) -> jax.Array:
+        root = jnp.sqrt((x[:, 0] - 0.61) * (x[:, 0] - 0.61 + 1e-9) + 1e-12)
+        return 1 / (1 + 1e5 * root)
+
+    game = Ruled(payoffs, rv.Box.interval(0.0, 1.0, players=2))
+    found = rv.certificate(game, np.array([[0.2], [0.2]]), proof=True)
+    paid = np.asarray(game.payoffs(jnp.array([[0.61], [0.61]]))) - np.asarray(
+        game.payoffs(jnp.full((2, 1), 0.2))
+    )
+    assert np.all(found.bound >= paid)
+    assert found.claim == "not an equilibrium" or not np.all(found.bound <= found.tolerance)

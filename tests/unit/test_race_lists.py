@@ -256,3 +256,11 @@ def test_the_list_of_a_symmetric_race_is_its_closed_form() -> None:
 @pytest.mark.nightly
 def test_the_bundled_study_reproduces_its_reference_values(tmp_path: Any) -> None:
     compared("all_equilibria_race", tmp_path / "run")
+
+
+def test_shares_of_several_players_leave_the_rest_to_nobody() -> None:
+    rules = period.Rules(period.power, period.best, *[period.linear] * 2)
+    numbers = race().numbers_at(0)
+    for shares, rest in (([0.25, 0.5], 0.25), ([0.5, 0.5], 0.0), ([0.0, 0.0], 1.0)):
+        q = jnp.array(shares)
+        assert float(period.no_winner(rules, numbers, jnp.log(q), q, q)) == rest

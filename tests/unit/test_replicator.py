@@ -232,3 +232,13 @@ def test_one_population_needs_a_symmetric_game() -> None:
     study = {"game": {"family": "matrix", "name": "jordan"}}
     with pytest.raises(StudyError, match="must be symmetric"):
         rv.Study(**study, method={"kind": "replicator", "populations": "one"}).check()
+
+
+def test_a_nearly_absent_entry_that_grows_is_not_at_rest() -> None:
+    """Defectors of share 1e-12 hardly move but gain 2 per unit of time over cooperators."""
+    game = rv.games.matrix(payoffs=np.array([[[3.0, 0.0], [5.0, 1.0]], [[3.0, 5.0], [0.0, 1.0]]]))
+    method = Replicator(form="mirror")
+    x = jnp.array([[1 - 1e-12, 1e-12]] * 2)
+    assert float(method.residual(game, method.init(game, x, jax.random.key(0)))) > 0.1
+    gone = jnp.array([[1.0, 0.0]] * 2)
+    assert float(method.residual(game, method.init(game, gone, jax.random.key(0)))) == 0.0

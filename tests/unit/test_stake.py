@@ -11,7 +11,10 @@ import pytest
 import rivalry as rv
 from rivalry.core.certify import certificate, payoff_units
 from rivalry.core.jax import jax, jnp
+from rivalry.core.oracles import Response
 from rivalry.core.space import Box
+from rivalry.core.stake import stake_at
+from tests.small_games import Ruled
 
 
 class Penalised(eqx.Module):
@@ -318,3 +321,20 @@ def test_idle_teams_of_a_race_are_in_equilibrium() -> None:
         risk={"kind": "additive", "safety_weight": [0.33, 0.76, 0.86]},
     )
     assert rv.solve(race, rv.methods.BestResponse(), start="moderate").claim == "equilibrium"
+
+
+def test_the_effect_of_play_counts_for_a_hundredth() -> None:
+    """Own choice moves a payoff by a few units, the rival by tens: a gain of 1e-5 remains a gain."""
+
+    def payoffs(x: jax.Array) -> jax.Array:
+        own, rival = x[:, 0], x[::-1, 0]
+        return -((own - 0.5) ** 2) + 20.0 * rival
+
+    game = Ruled(payoffs, rv.Box.interval(0.0, 1.0, players=2))
+    stated = stake_at(
+        game, np.full((2, 1), 0.5), 0, Response(np.array([0.5]), 10.0, 10.0, "exact", "closed form")
+    )
+    assert 0.01 * stated.play < stated.own < stated.play
+    near = certificate(game, np.array([[0.5], [0.5 + 1e-5**0.5]]))
+    assert near.regret[1] == pytest.approx(1e-5, rel=1e-3)
+    assert near.claim != "equilibrium"
