@@ -324,7 +324,7 @@ def test_idle_teams_of_a_race_are_in_equilibrium() -> None:
 
 
 def test_the_effect_of_play_counts_for_a_hundredth() -> None:
-    """Own choice moves a payoff by a few units, the rival by tens: a gain of 1e-5 remains a gain."""
+    """Own choice moves a payoff by a few units, the rival by tens: a gain of 2e-6 remains a gain."""
 
     def payoffs(x: jax.Array) -> jax.Array:
         own, rival = x[:, 0], x[::-1, 0]
@@ -335,6 +335,6 @@ def test_the_effect_of_play_counts_for_a_hundredth() -> None:
         game, np.full((2, 1), 0.5), 0, Response(np.array([0.5]), 10.0, 10.0, "exact", "closed form")
     )
     assert 0.01 * stated.play < stated.own < stated.play
-    near = certificate(game, np.array([[0.5], [0.5 + 1e-5**0.5]]))
-    assert near.regret[1] == pytest.approx(1e-5, rel=1e-3)
+    near = certificate(game, np.array([[0.5], [0.5 + 2e-6**0.5]]))
+    assert near.regret[1] == pytest.approx(2e-6, rel=1e-3)
     assert near.claim != "equilibrium"
