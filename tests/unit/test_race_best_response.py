@@ -12,6 +12,7 @@ import pytest
 from scipy.special import expit
 
 import rivalry as rv
+from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp, put
 from rivalry.games.race.proved_response import Problem, best_inputs, bound, provable
 from rivalry.games.race.schedule_response import STOCK_NODES, _best_from, compiled_response
@@ -265,3 +266,25 @@ def test_without_productivity_idling_is_the_best_response() -> None:
 )
 def test_bounds_need_unique_best_safety(changes: dict[str, Any], proved: bool) -> None:
     assert provable(problem(np.random.default_rng(1), **changes)) == proved
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [3.0, 8.0])
+def test_best_responses_just_above_the_amounts_that_count_as_zero(times: float) -> None:
+    """A price of performance at which the best amount is a few times the smallest; grid in logarithms."""
+    least = 1e-25
+    game = rv.games.race(
+        performance_exponent=0.5,
+        performance_productivity=1.0,
+        disaster_cost=0.0,
+        contest={"ease_of_winning": 1.0},
+        cost={"performance_price": 0.5 / np.sqrt(times * least)},
+    )
+    np.testing.assert_array_equal(game.space.zero_threshold, least)
+    idle = jnp.zeros((2, 2))
+    _, payoff, _ = oracles.best_response(game, idle, 0)
+    safety, performance = np.meshgrid(np.geomspace(1e-14, 1e-11, 200), np.geomspace(least, 40 * least, 200))
+    tried = jnp.asarray(np.stack([safety.ravel(), performance.ravel()], axis=1))
+    best = float(jnp.max(jax.vmap(lambda own: game.payoffs(idle.at[0].set(own))[0])(tried)))
+    assert best > 1e-13
+    assert float(payoff) >= best
