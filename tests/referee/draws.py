@@ -206,21 +206,28 @@ def racing(rng: np.random.Generator) -> Case:
     def make() -> Any:
         return race(players=n, **{KEYS[name].split(".")[-1]: value for name, value in par.items()})
 
+    most = float(np.min(make().space.high))
+
     def candidates(rng: np.random.Generator, player: int) -> np.ndarray:
-        lines = np.concatenate([[0.0], np.geomspace(1e-12, 1e5, 90)])
+        lines = np.concatenate([[0.0], np.geomspace(1e-12, most, 90)])
         grid = np.stack(np.meshgrid(lines, lines), axis=-1).reshape(-1, 2)
         return np.concatenate([grid, wide(rng, 1e-6, 1e3, (400, 2))])
 
     return _finished(
-        rng, make, models.race(par), n, (candidates, lambda own: np.maximum(own, 0.0)),
+        rng, make, models.race(par), n, (candidates, lambda own: np.clip(own, 0.0, most)),
         place=lambda game, x: game.inputs(safety_input=x[:, 0], performance_input=x[:, 1]), attained=False,
     )  # fmt: skip
+
+
+def _some_below(rng: np.random.Generator, firms: int) -> np.ndarray:
+    """Return costs as parts of the highest price: that of one firm, at least, is below it."""
+    return rng.uniform(0, 1.1, firms) * np.where(np.arange(firms) == rng.integers(firms), 0.9, 1.0)
 
 
 def outputs(rng: np.random.Generator) -> Case:
     """Three firms choose quantities, with convex and fixed costs."""
     a, b = wide(rng, 1, 1e4), wide(rng, 1e-2, 1e2)
-    c, d = a * rng.uniform(0, 1.1, 3), wide(rng, 1e-3, 10, 3) * b * rng.integers(0, 2, 3)
+    c, d = a * _some_below(rng, 3), wide(rng, 1e-3, 10, 3) * b * rng.integers(0, 2, 3)
     fixed = a**2 / b * rng.choice([0, 1e-6, 0.01, 0.05], 3)
 
     def make() -> Any:
@@ -233,7 +240,7 @@ def outputs(rng: np.random.Generator) -> Case:
 def prices(rng: np.random.Generator) -> Case:
     """Two firms undercut each other: the best payoff is a supremum that no price attains."""
     a, b = wide(rng, 1, 1e4), wide(rng, 1e-2, 1e2)
-    c = a * rng.uniform(0, 1.1, 2)
+    c = a * _some_below(rng, 2)
 
     def make() -> Any:
         return rv.games.market(choice="price", intercept=a, slope=b, unit_cost=c)
@@ -338,6 +345,76 @@ def custom(rng: np.random.Generator) -> Case:
     return _finished(rng, make, payoff, 2, box(np.zeros(1), np.ones(1)))
 
 
+class Rugged:
+    """A plain class with needles, kinks, jumps, and a penalty on choices that exceed a cap together."""
+
+    def __init__(self, **parts: np.ndarray) -> None:
+        self.parts = parts
+        self.space = rv.Box(jnp.zeros((2, 1)), jnp.ones((2, 1)))
+
+    def payoffs(self, x: Any) -> Any:
+        """Return the payoffs at ``x`` [player axis]."""
+        return models.ruggedness(self.parts, x[:, 0], x[::-1, 0], jnp)
+
+
+class Misled(Rugged):
+    """A game whose registered best response is given by numbers, right or wrong."""
+
+
+@rv.oracles.best_response.register(Misled)
+def _(game: Misled, x: Any, player: Any) -> Any:
+    own = jnp.clip(game.parts["believed"][player], 0.0, 1.0)[None]
+    return own, game.payoffs(x.at[player].set(own))[player], "exact"
+
+
+def rugged(kind: type[Rugged]) -> Callable[[np.random.Generator], Case]:
+    """Return the draw of games of a plain class, by numbers alone: one program serves all of them."""
+
+    def draw(rng: np.random.Generator) -> Case:
+        scale = wide(rng, 1e-6, 1e6)
+        parts = {
+            "height": scale * wide(rng, 1e-2, 1, (2, 3)) * rng.integers(0, 2, (2, 3)),
+            "centre": rng.random((2, 3)),
+            "width": wide(rng, 1e-5, 0.3, (2, 3)),
+            "curve": scale * wide(rng, 1e-2, 1, 2) * rng.integers(0, 2, 2),
+            "peak": rng.random((2, 1)),
+            "kink": scale * wide(rng, 1e-2, 1, 2) * rng.integers(0, 2, 2),
+            "jump": scale * rng.normal(size=2) * (rng.random(2) < 0.3),
+            "step": rng.random(2),
+            "pull": rng.uniform(-0.5, 0.5, 2),
+            "cap": rng.uniform(0.3, 2.0, 2),
+            "penalty": scale * wide(rng, 10, 1e9, 2) * (rng.random(2) < 0.5),
+            "level": scale * rng.normal(size=2) * rng.choice([0.0, 1.0, 1e3]),
+            "believed": rng.random(2),
+        }
+        grid, project = box(np.zeros(1), np.ones(1))
+
+        def candidates(rng: np.random.Generator, player: int) -> np.ndarray:
+            own = grid(rng, player)
+            around = 10.0 ** -np.arange(1.0, 17.0)
+            places = np.concatenate([parts["centre"][player], parts["peak"][player], parts["step"][[player]]])
+            near = places[:, None] + np.concatenate([-around, [0.0], around])
+            return np.concatenate([own, np.clip(near.reshape(-1, 1), 0.0, 1.0)])
+
+        def payoff(x: np.ndarray, player: int, own: np.ndarray) -> np.ndarray:
+            mine = {name: part[player] for name, part in parts.items()}
+            return models.ruggedness(mine, own[:, 0], x[1 - player, 0], np)
+
+        case = _finished(
+            rng, lambda: kind(**{name: jnp.asarray(part) for name, part in parts.items()}), payoff, 2,
+            (candidates, project), attained=False, misled=kind is Misled,
+        )  # fmt: skip
+        if rng.random() < 0.7:  # right, or nearly so
+            tops = []
+            for player in range(2):
+                own = candidates(rng, player)
+                tops.append(own[np.argmax(payoff(case.profile, player, own)), 0])
+            parts["believed"] = np.array(tops) + rng.choice([0.0, 1.0]) * 10.0 ** rng.uniform(-12, -1, 2)
+        return case
+
+    return draw
+
+
 FAMILIES: dict[str, Callable[[np.random.Generator], Case]] = {
     "line": line,
     "plane": plane,
@@ -352,4 +429,6 @@ FAMILIES: dict[str, Callable[[np.random.Generator], Case]] = {
     "bimatrix": finite(4, 4),
     "trimatrix": finite(3, 3, 3),
     "custom": custom,
+    "rugged": rugged(Rugged),
+    "misled": rugged(Misled),
 }

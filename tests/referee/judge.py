@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,10 +18,38 @@ ROUNDING = 1e-9  # of a payoff's size: two ways of adding up the same numbers
 
 def faults(case: Case, seed: int = 0) -> list[str]:
     """Return what is wrong with the package's certificate at a case's profile; no line where nothing is."""
+    return verdict(case, seed).faults
+
+
+class Verdict(NamedTuple):
+    """What the referee says of a certificate.
+
+    Attributes
+    ----------
+    faults
+        Where it claims too much, one line each.
+    claim
+        The claim; "refused" where the package refused a wrong oracle by its name.
+    understated
+        Whether no player gains, and the claim is weaker than an equilibrium.
+    """
+
+    faults: list[str]
+    claim: str
+    understated: bool = False
+
+
+def verdict(case: Case, seed: int = 0) -> Verdict:
+    """Judge the package's certificate at a case's profile."""
     rng = np.random.default_rng(seed)
     game = case.make()
     x = case.place(game, case.profile)
-    proof = rv.certificate(game, x)
+    try:
+        proof = rv.certificate(game, x, proof=case.misled)
+    except ValueError as error:
+        if case.misled and str(error).startswith(f"best_response of {type(game).__name__}: "):
+            return Verdict([], "refused")
+        raise
     theirs = np.asarray(game.payoffs(x))
     found = []
     gains, stakes = np.zeros(len(theirs)), np.zeros(len(theirs))
@@ -45,7 +74,12 @@ def faults(case: Case, seed: int = 0) -> list[str]:
             )
         if case.attained and not np.isfinite(proof.regret[player]):
             found.append(f"player {player}: regret {proof.regret[player]!r}")
-    return found + _claims(proof.claim, gains, stakes, theirs)
+    tiny = np.all(gains <= 1e-3 * TOLERANCE * stakes + 2 * np.finfo(float).eps * np.abs(theirs))
+    return Verdict(
+        found + _claims(proof.claim, gains, stakes, theirs),
+        proof.claim,
+        bool(tiny) and proof.claim != "equilibrium",
+    )
 
 
 def _claims(claim: str, gains: np.ndarray, stakes: np.ndarray, payoffs: np.ndarray) -> Sequence[str]:

@@ -25,6 +25,7 @@ class Case(NamedTuple):
     candidates: Callable[[np.random.Generator, int], np.ndarray]  # [candidate axis], dense
     project: Callable[[np.ndarray], np.ndarray]  # strategies back into the space
     attained: bool = True  # whether the best payoff is a maximum, not only a supremum
+    misled: bool = False  # whether an oracle of the game is wrong: a proof must say so, or not rely on it
 
 
 def contest(log_influence: Callable[[int, np.ndarray], np.ndarray], weights: np.ndarray,
@@ -196,3 +197,20 @@ def bumps(height: np.ndarray, centre: np.ndarray, width: np.ndarray, pull: float
         return value - pull * (y - others) ** 2
 
     return payoff
+
+
+def ruggedness(part: Any, own: Any, rival: Any, xp: Any) -> Any:
+    """Payoffs with bumps and needles, a curved and a kinked peak, a jump, and a penalty above a cap.
+
+    In NumPy and in JAX: of one player's choices, ``part`` being its numbers, or of both players at once.
+    """
+    bumps = part["height"] * xp.exp(-(((own[:, None] - part["centre"]) / part["width"]) ** 2))
+    apart = own - part["peak"][..., 0] - part["pull"] * (rival - 0.5)
+    return (
+        bumps.sum(axis=-1)
+        - part["curve"] * apart**2
+        - part["kink"] * abs(apart)
+        + xp.where(own > part["step"], part["jump"], 0.0)
+        - part["penalty"] * xp.maximum(own + rival - part["cap"], 0.0)
+        + part["level"]
+    )

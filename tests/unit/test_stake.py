@@ -158,7 +158,7 @@ def wrong_words(seed: int, count: int) -> dict[int, str]:
 
 @pytest.mark.slow
 def test_no_penalty_makes_a_word_false() -> None:
-    assert wrong_words(seed=1, count=5) == {}
+    assert wrong_words(seed=1, count=20) == {}
 
 
 @pytest.mark.nightly
@@ -249,24 +249,26 @@ class Loss(eqx.Module):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("power", [1.0, 1.5, 2.0, 3.0, 4.0])
+@pytest.mark.parametrize("power", [1.0, 1.5, 2.0, 3.0, 4.0, 8.0])
 def test_all_losses_of_a_smooth_peak_count(power: float) -> None:
-    """Up to thirty times the lower quartile of the losses on a grid, within a factor of ten."""
+    """Within a factor of ten of the range of payoffs, and never above it."""
     for peak in (0.0, 0.1, 0.37, 0.5, 1.0):
         game = Loss(*(jnp.full(2, value) for value in (peak, power, 1.0, 0.0)))
         own = certificate(game, jnp.full((2, 1), peak)).at_stake
-        losses = np.sort(np.abs(np.linspace(0.0, 1.0, 201) - peak) ** power)
+        range_of_payoffs = max(peak, 1.0 - peak) ** power
         assert own is not None
-        expected = min(losses[-1], 30 * losses[50])
-        assert expected / 10 <= own[0] <= expected * 10, peak
+        assert range_of_payoffs / 10 <= own[0] <= range_of_payoffs * 1.001, peak
 
 
 @pytest.mark.slow
 def test_units_and_constants_of_payoffs_change_no_stake() -> None:
     x = jnp.array([[0.4], [0.3]])
     plain = certificate(Loss(*map(jnp.asarray, ([0.4, 0.6], [2.0, 2.0], [1.0, 3.0], [0.0, 0.0]))), x)
+    # best responses have half the digits of payoffs
     moved = certificate(Loss(*map(jnp.asarray, ([0.4, 0.6], [2.0, 2.0], [8.0, 3.0], [64.0, -5.0]))), x)
-    np.testing.assert_allclose(moved.at_stake, plain.at_stake * np.array([8.0, 1.0]), rtol=1e-9)
+    np.testing.assert_allclose(
+        moved.at_stake, plain.at_stake * np.array([8.0, 1.0]), rtol=1e-7
+    )  # best responses: half the digits
     assert moved.claim == plain.claim == "not an equilibrium"
 
 

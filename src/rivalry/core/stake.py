@@ -4,16 +4,17 @@ A tolerance needs a unit. The range of payoffs is none: one ruinous strategy, a 
 or a forbidden action would stretch it until any gain is small beside it. Two units are measured instead.
 Adding a constant to payoffs does not change them, and both are proportional to the unit of payoffs.
 
-What is at stake for a player by its own choice is measured around its best response, in boxes that double
-in width, one choice at a time. An ordinary mistake costs the lower quartile of the losses in a box. Boxes
-grow as long as that quartile grows steadily: by at most `STEEPER` times its last growth. Where good choices
-end it leaps, and the last box before the leap counts. The effect of play is measured in the same way, with
-all players moving around the profile. It matters where own choice changes next to nothing.
+What is at stake for a player by its own choice is measured away from its best response, one choice at a
+time, down and up, at distances that double, by the largest ordinary loss at each: at most `CALM` times the
+median. Moves go on while that loss grows steadily: by at most `STEEPER` times its last growth. Where good
+choices end it leaps, and the largest before the leap counts. A best response may lie where good choices end:
+of two sides with unlike losses at the same distance the milder one counts. The effect of play is measured in
+boxes that double in width, by a low quantile of changes, with all players moving around the profile. It
+matters where own choice changes next to nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,16 +27,16 @@ from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.results import ROUNDING
 from rivalry.core.space import Box, Simplex
 
-WIDTHS = 2.0 ** np.arange(-9, 1)  # of boxes, as fractions of the space: a good part of 1 % has three of them
-POINTS = 12  # per box and choice
+WIDTHS = 2.0 ** np.arange(-9, 1)  # as fractions of the space: a good part of 1 % has three of them
+POINTS = 6  # per distance, side and choice
 DRAWN = 32  # profiles per box, or of finitely many
-STEEPER = 2.0  # a quartile that grows this many times faster than before has reached ruinous choices
+STEEPER = 2.0  # losses that grow this many times faster than before have reached ruinous choices
 SMOOTH = (
     4.0,
     256.0,
 )  # growth per doubling of losses of the second and eighth powers: the range of usual growth
-CALM = 12.0  # times the quartile: losses up to this count whatever lies between them
-GAP = 4.0  # between consecutive larger losses of a box: a wider one separates mistakes from ruin
+CALM = 4.0  # times the median at a distance: losses of the eighth power stay below it
+UNLIKE = 10.0  # times the losses on the other side, at the same distance: that side is ruinous
 RUIN = 30.0  # times the cost of an ordinary mistake: larger losses do not count
 CHOICES = 8  # of a player with more, only this many are moved
 FLOOR = 0.01  # of the effect of play: where own choice matters less, gains are measured in this part
@@ -78,18 +79,22 @@ def stake_at(game: Game, x: Any, player: int, response: Response) -> Stake:
         own = _of_ranks(losses)
         mild = np.flatnonzero(losses <= own)
         return Stake(own, _effect_of_pure_play(game, x, player, mild), response.payoff)
-    rows, choices = _own_moves(game.space, player, there)
+    rows, moved = _own_moves(game.space, player, there)
     profiles = np.repeat(there[None], len(rows) + 1, axis=0)
     profiles[1:, player] = rows
     pays = payoffs_of(game, profiles, player)
     best = float(np.max(pays[np.isfinite(pays)], initial=-np.inf))
     losses = _changes(pays[1:], pays[0])
-    if not choices:
+    if moved is None:
         return Stake(_of_ranks(losses), _effect_of_play(game, x, player), best)
-    boxes = losses.reshape(choices, len(WIDTHS), -1)
-    single = [_steady(each, 0.25, climb=True) for each in boxes[:-1]]
+    noise = 2 * ROUNDING * abs(pays[0])
+    together = losses[moved.size * POINTS :].reshape(len(WIDTHS), -1)
+    single = [
+        _milder(*(_steady(side[moves], noise) for side, moves in zip(*pair, strict=True)))
+        for pair in zip(losses[: moved.size * POINTS].reshape(*moved.shape, POINTS), moved, strict=True)
+    ]
     # where changes of single choices cost nothing, all choices change together
-    own = _of_ranks(np.array(single)) or _steady(boxes[-1], 0.25, climb=True)
+    own = _of_ranks(np.array(single)) or _steady(together, noise)[-1]
     return Stake(own, _effect_of_play(game, x, player), best)
 
 
@@ -101,25 +106,28 @@ def _changes(pays: np.ndarray, here: float) -> np.ndarray:
     return np.where(np.isfinite(pays), apart, np.inf)
 
 
-def _own_moves(space: Any, player: int, there: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return strategies ``[move axis]`` of a player and of how many choices they are, each with all `WIDTHS`.
+def _own_moves(space: Any, player: int, there: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return strategies ``[move axis]`` of a player, and which moves there are ``[choice side width]``.
 
-    The last choice stands for all together. Finitely many choices have no boxes: the number is 0.
+    There are `POINTS` strategies per move; the last ones move all choices together. Finitely many choices
+    have no distances.
     """
     own = there[player]
     if not isinstance(space, Box | Simplex):
-        return np.asarray(space.grid(player, DRAWN)), 0
+        return np.asarray(space.grid(player, DRAWN)), None
     draws = np.random.default_rng(0)
-    steps = np.linspace(0.0, 1.0, POINTS)
-    found = []
+    found, moves = [], []
     if isinstance(space, Box):
         scales = _scales(space)
-        first, last = (end[player] for end in scales.boxes(there))
+        y, low = (end[player] for end in scales.places(there))
+        high, width = scales.high[player], scales.range[player]
         free = np.flatnonzero(np.asarray(space.mask)[player] & np.asarray(space.low < space.high)[player])
         for axis in free[:: -(-len(free) // CHOICES)] if len(free) else free:
-            amounts = scales.amounts(first[:, None] + (last - first)[:, None] * steps[:, None])
+            moves.append(_moves((y - low)[axis] / width[axis], (high - y)[axis] / width[axis]))
+            amounts = scales.amounts(y + width[axis] * moves[-1][..., None])
             found.append(np.where(np.arange(len(own)) == axis, amounts, own))
-        share = draws.random((POINTS, len(own)))
+        first, last = (end[player] for end in scales.boxes(there))
+        share = draws.random((2 * POINTS, len(own)))
         found.append(scales.amounts(first[:, None] + (last - first)[:, None] * share))
     else:
         size, smallest = space.sizes[player], space.min_share
@@ -128,13 +136,24 @@ def _own_moves(space: Any, player: int, there: np.ndarray) -> tuple[np.ndarray, 
             towards[size:] = 0.0
             # away from the corner too, until its share is the smallest
             back = min((own[corner] - smallest) / max(towards[corner] - own[corner], 1e-300), 1.0)
-            first, last = np.maximum(-WIDTHS, -back), WIDTHS
-            share = first[:, None] + (last - first)[:, None] * steps
-            found.append(own + share[..., None] * (towards - own))
-        shares = draws.dirichlet(np.ones(size), POINTS) * (1.0 - smallest * size) + smallest
+            moves.append(_moves(back, 1.0))
+            found.append(own + moves[-1][..., None] * (towards - own))
+        shares = draws.dirichlet(np.ones(size), 2 * POINTS) * (1.0 - smallest * size) + smallest
         shares = np.pad(shares, ((0, 0), (0, len(own) - size)))
         found.append(own + WIDTHS[:, None, None] * (shares - own))
-    return np.stack(found).reshape(-1, len(own)), len(found)
+    moved = np.reshape(moves, (-1, 2, len(WIDTHS), POINTS))[..., 0] != 0
+    return np.concatenate([rows.reshape(-1, len(own)) for rows in found]), moved
+
+
+def _moves(down: float, up: float) -> np.ndarray:
+    """Return moves ``[side width point]`` from half a width to a whole one, up to the ends of the space.
+
+    Where the space ends before half a width the move is 0, which loses nothing.
+    """
+    ends = np.minimum(WIDTHS, np.array([down, up])[:, None])[..., None]
+    half = WIDTHS[:, None] / 2
+    moves = half + (ends - half) * np.linspace(0.0, 1.0, POINTS + 1)[1:]
+    return np.where(ends > half, moves, 0.0) * np.array([-1.0, 1.0])[:, None, None]
 
 
 class Scales(NamedTuple):
@@ -160,12 +179,16 @@ class Scales(NamedTuple):
         """Return the amounts of numbers on these scales, ``[.. axis]``."""
         return np.where(self.logs[0], np.exp(np.where(self.logs[0], y, 0.0)), y)
 
-    def boxes(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ends of boxes of all `WIDTHS` around amounts, ``[player width axis]``."""
+    def places(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers of amounts on these scales, and where moves down from them end."""
         y = np.where(self.logs, np.log(np.where(x > 0, x, 1e-300)), x)
         zero = self.logs & (y <= self.low)
         # zero is infinitely far from all other amounts: moves from there begin at the least usual one
-        y, low = np.where(zero, self.start, y)[:, None], np.where(zero, self.start, self.low)[:, None]
+        return np.where(zero, self.start, y), np.where(zero, self.start, self.low)
+
+    def boxes(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of boxes of all `WIDTHS` around amounts, ``[player width axis]``."""
+        y, low = (part[:, None] for part in self.places(x))
         half = WIDTHS[:, None] * self.range[:, None]
         return np.maximum(low, y - half), np.minimum(self.high[:, None], y + half)
 
@@ -200,7 +223,8 @@ def _effect_of_play(game: Game, x: np.ndarray, player: int) -> float:
         rows = [np.asarray(space.grid(one, DRAWN)) for one in range(len(x))]
         profiles = np.stack([row[draws.integers(len(row), size=DRAWN)] for row in rows], axis=1)[None]
     pays = payoffs_of(game, np.concatenate([x[None], profiles.reshape(-1, *x.shape)]), player)
-    return _steady(_changes(pays[1:], pays[0]).reshape(len(profiles), -1), 0.1, climb=False)
+    changes = _changes(pays[1:], pays[0]).reshape(len(profiles), -1)
+    return float(_steady(changes, 2 * ROUNDING * abs(pays[0]), 0.1, 1.0)[-1])
 
 
 def _effect_of_pure_play(game: Any, x: np.ndarray, player: int, own: np.ndarray) -> float:
@@ -210,7 +234,8 @@ def _effect_of_pure_play(game: Any, x: np.ndarray, player: int, own: np.ndarray)
     actions = np.stack([draws.integers(size, size=DRAWN) for size in sizes], axis=1)
     actions[:, player] = own[draws.integers(len(own), size=DRAWN)]
     here = float(numpy_payoffs(game, x)[player])
-    return _steady(_changes(pure_payoffs(game, actions)[:, player], here)[None], 0.1, climb=False)
+    changes = _changes(pure_payoffs(game, actions)[:, player], here)
+    return float(_steady(changes[None], 2 * ROUNDING * abs(here), 0.1, 1.0)[-1])
 
 
 def _of_ranks(losses: np.ndarray) -> float:
@@ -228,27 +253,34 @@ def _of_ranks(losses: np.ndarray) -> float:
     return found
 
 
-def _steady(boxes: Sequence[np.ndarray] | np.ndarray, part: float, *, climb: bool) -> float:
-    """Return the quantile of the positive losses in a box, in the last to which it grows steadily.
+def _steady(losses: np.ndarray, noise: float, part: float = 0.5, most: float = CALM) -> np.ndarray:
+    """Return the largest loss per width up to ``most`` times a quantile, while it grows steadily.
 
-    With ``climb``, the largest loss of that box which no gap separates from smaller ones, and which is at
-    most `RUIN` times the quantile.
+    ``losses`` is ``[width point]``, known up to ``noise``; zeros do not count. The result starts with 0 and
+    never falls.
     """
-    last, allowed, found = 0.0, np.inf, 0.0
-    for losses in boxes:
-        some = np.sort(losses[losses > 0])
+    found, allowed = np.zeros(len(losses) + 1), np.inf
+    for k, row in enumerate(losses):
+        some, last = np.sort(row[row > 0]), found[k]
+        found[k + 1] = last
         if not len(some):
             continue
-        middle = float(some[int(part * len(some))])
-        if not np.isfinite(middle) or (last and middle > allowed * last):
-            break  # ruinous
+        middle = some[int(part * len(some))]
+        loss = float(some[some <= most * middle][-1])
+        if not np.isfinite(loss) or (last and loss > allowed * last):
+            return found[: k + 1]  # ruinous
+        found[k + 1] = max(loss, last)
         if last:
-            allowed = STEEPER * float(np.clip(middle / last, *SMOOTH))
-        last, found = middle, max(found, _before_gap(some, middle) if climb else middle)
+            growth = (found[k + 1] + noise) / max(last - noise, 1e-3 * last)
+            allowed = STEEPER * float(np.clip(growth, *SMOOTH))
     return found
 
 
-def _before_gap(losses: np.ndarray, quartile: float) -> float:
-    mild = losses[losses <= RUIN * quartile]
-    gaps = np.flatnonzero(mild[1:] > np.maximum(GAP * mild[:-1], CALM * quartile))
-    return float(mild[gaps[0]] if len(gaps) else mild[-1])
+def _milder(down: np.ndarray, up: np.ndarray) -> float:
+    """Return the larger of the last steady losses of two sides; of unlike sides, those of the milder one."""
+    both = min(len(down), len(up))
+    sides = np.stack([down[:both], up[:both]])[:, :-1]  # the last distance may be cut by the end of the space
+    met = np.flatnonzero(sides.min(axis=0) > 0)
+    if len(met) and sides[:, met[-1]].max() > UNLIKE * sides[:, met[-1]].min():
+        return float((down, up)[sides[:, met[-1]].argmin()][-1])
+    return float(max(down[-1], up[-1]))

@@ -174,9 +174,12 @@ def _safety_input(problem: Problem, log_xp: float) -> float:
 
 def _lowest_log_input(problem: Problem) -> float:
     """Return the ``ln xp`` below which performance is negligible, or the smallest input if lower."""
-    if problem.difference or not np.isfinite(problem.rivals):
+    if problem.difference:  # there the weight is that of no performance
+        level = -NEGLIGIBLE
+    elif np.isfinite(problem.rivals):
+        level = (problem.rivals - NEGLIGIBLE) / problem.m
+    else:
         return problem.low
-    level = (problem.rivals - NEGLIGIBLE) / problem.m
     return float(min(problem.low, (level - problem.log_b) / problem.beta))
 
 
