@@ -153,7 +153,8 @@ def _moves(down: float, up: float) -> np.ndarray:
     ends = np.minimum(WIDTHS, np.array([down, up])[:, None])[..., None]
     half = WIDTHS[:, None] / 2
     moves = half + (ends - half) * np.linspace(0.0, 1.0, POINTS + 1)[1:]
-    return np.where(ends > half, moves, 0.0) * np.array([-1.0, 1.0])[:, None, None]
+    found: np.ndarray = np.where(ends > half, moves, 0.0) * np.array([-1.0, 1.0])[:, None, None]
+    return found
 
 
 class Scales(NamedTuple):

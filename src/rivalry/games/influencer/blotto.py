@@ -106,7 +106,7 @@ def best_response(game: InfluencerGame, x: Profile, player: int, points: int = 2
     if payoff < found.payoff:
         strategy, payoff = found.strategy, found.payoff
     # the sums of the bound and of the payoff are rounded differently
-    bound = max(bound + spare + ROUNDING * abs(payoff) / 8, payoff)
+    bound += spare + ROUNDING * abs(payoff) / 8
     return Response(strategy, payoff, bound, "bounded", f"{found.method}, branch and bound", found.tried)
 
 

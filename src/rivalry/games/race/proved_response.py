@@ -342,7 +342,7 @@ def proved_response(race: Race, x: Profile, player: int) -> Response:
     bound = _stationary_bound(race, x, player, payoff) if proved and race.infinite_horizon else np.inf
     if not np.isfinite(bound):
         return Response(strategy, payoff, np.inf, "lower bound", method)
-    return Response(strategy, payoff, max(bound, payoff), "bounded", f"{method}; {METHOD}")
+    return Response(strategy, payoff, bound, "bounded", f"{method}; {METHOD}")
 
 
 def _response_by_bounds(race: Race, x: Profile, player: int) -> Response | None:
@@ -371,7 +371,7 @@ def _response_by_bounds(race: Race, x: Profile, player: int) -> Response | None:
     paid = float(np.asarray(payoffs(race, put(there)))[player])
     if not np.isfinite(most) or not np.isfinite(paid):
         return None
-    return Response(strategy, paid, max(most, paid), "bounded", METHOD)
+    return Response(strategy, paid, most, "bounded", METHOD)
 
 
 def _stationary_bound(race: Race, x: Profile, player: int, payoff: float) -> float:
