@@ -260,6 +260,19 @@ def test_all_losses_of_a_smooth_peak_count(power: float) -> None:
         assert range_of_payoffs / 10 <= own[0] <= range_of_payoffs * 1.001, peak
 
 
+def test_a_gap_of_ruinous_choices_does_not_hide_the_good_ones_beyond() -> None:
+    class Gap(eqx.Module):
+        @property
+        def space(self) -> Box:
+            return Box.interval(0.0, 1.0, players=1)
+
+        def payoffs(self, x: Any) -> Any:
+            z = x[:, 0]
+            return -((z - 0.3) ** 2) - jnp.where((z > 0.62) & (z < 0.64), 1e6, 0.0)
+
+    np.testing.assert_allclose(certificate(Gap(), [[0.3]]).at_stake, 0.49, rtol=1e-3)
+
+
 @pytest.mark.slow
 def test_units_and_constants_of_payoffs_change_no_stake() -> None:
     x = jnp.array([[0.4], [0.3]])
