@@ -33,6 +33,21 @@ def quadratic(height: float, level: float = 0.0) -> Quadratic:
     return Quadratic(jnp.array([height, 1.0]), jnp.array([level, 0.0]))
 
 
+def test_an_infinite_gain_is_within_no_tolerance() -> None:
+    class Reward(eqx.Module):
+        @property
+        def space(self) -> Box:
+            return Box.interval(0.0, 1.0, players=1)
+
+        def payoffs(self, x: Any) -> Any:
+            return -jnp.log(x[:, 0])
+
+    found = certificate(Reward(), [[0.5]])
+    assert (found.claim, found.regret[0]) == ("not an equilibrium", np.inf)
+    assert np.isfinite(found.tolerance)
+    assert found._replace(tolerance=np.inf).claim == "not an equilibrium"
+
+
 @pytest.mark.parametrize("height", [1e-9, 1.0, 1e9])
 def test_the_tolerance_scales_with_the_payoff_at_stake(height: float) -> None:
     proof = certificate(quadratic(height), jnp.array([[0.5 + 1e-4], [0.5]]))

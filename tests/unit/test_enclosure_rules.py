@@ -233,6 +233,19 @@ def solved_by_factors(x: Any, matrix: Any, other: Any, trans: int) -> Any:
     return solved(x, matrix, lambda b: jax.scipy.linalg.lu_solve(factors, b, trans=trans))
 
 
+def test_inverses_of_one_and_of_several_matrices_have_bounds() -> None:
+    """Of [[2 + x, 1], [1, 3]], and of it and its double, which have right sides in rows."""
+
+    def inverse(x: Any) -> Any:
+        matrix = jnp.array([[2.0, 1.0], [1.0, 3.0]]).at[0, 0].add(x[0])
+        return jnp.linalg.inv(matrix)[0, 0] + jnp.linalg.inv(jnp.stack([matrix, 2 * matrix]))[1, 0, 0]
+
+    low, high, _ = bounds(inverse, [0.2, 0.0], [0.21, 0.0])
+    for x in (0.2, 0.205, 0.21):
+        assert low <= 1.5 * 3 / (3 * (2 + x) - 1) <= high
+    assert high - low < 0.02
+
+
 def with_slope(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Return a function with derivatives by hand: without them no search takes it."""
     whole = jax.custom_jvp(function)

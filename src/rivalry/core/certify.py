@@ -96,7 +96,7 @@ def certificate(
     for player, one in enumerate(responses):
         top = found[player]
         # a profile that is outside the space by rounding contradicts no bound
-        if here[player] - one.bound > ROUNDING * abs(one.bound):
+        if here[player] > one.bound + ROUNDING * abs(one.bound):
             inside = concrete_profile(game, np.asarray(game.space.project(put(np.asarray(x)))))
             top = max(top, np.asarray(payoffs(game, inside))[player])
         source = "" if proof and one.rounding == "outward" else _registered(game)
@@ -107,6 +107,7 @@ def certificate(
         bound = np.maximum(np.fmax([one.bound for one in responses], found) - here, 0.0)
     at_stake, play = (np.array([getattr(one, name) for one in stakes]) for name in ("own", "play"))
     rounded = ROUNDING * (np.maximum(np.abs(found), np.abs(here)) + at_stake + play)
+    rounded = np.where(np.isfinite(rounded), rounded, 0.0)
     if rounding_error.knows(game):
         rounded = np.array([rounding_error(game, np.asarray(x), player) for player in range(len(x))])
     allowed = tolerance * np.array([one.unit for one in stakes]) + rounded

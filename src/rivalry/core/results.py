@@ -132,13 +132,15 @@ class Certificate(NamedTuple):
         >>> Certificate(np.array([0.0]), np.array([1e-9]), "exact", "vertices", 1e-6).claim
         'equilibrium'
         """
-        within = bool(np.all(self.regret <= self.tolerance))
+        # an infinite gain is within no tolerance, not even an infinite one
+        tolerance = np.minimum(self.tolerance, np.finfo(float).max)
+        within = bool(np.all(self.regret <= tolerance))
         # a regret that is not a number refutes nothing
-        refuted: Claim = "not an equilibrium" if np.any(self.regret > self.tolerance) else "not decided"
+        refuted: Claim = "not an equilibrium" if np.any(self.regret > tolerance) else "not decided"
         # a local search says nothing of distant deviations, however small its regret
         if self.coverage == "local":
             return "local equilibrium" if within else refuted
-        if within and np.all(self.bound <= self.tolerance):
+        if within and np.all(self.bound <= tolerance):
             return "equilibrium"
         if self.largest_gain <= APPROXIMATE and np.all(np.isfinite(self.regret)):
             return "approximate equilibrium"

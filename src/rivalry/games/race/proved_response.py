@@ -32,7 +32,7 @@ from rivalry.games.race.static_response import (
 )
 
 FIRST_BOXES, MAX_BOXES, ROUNDS = 96, 200_000, 80
-ENOUGH = 1e-9  # times the scale: intervals that cannot gain more are discarded
+ENOUGH = 1e-11  # times the scale: intervals that cannot gain more are discarded
 ROUNDING = 1e-12  # relative to the amounts that are added
 LINES = 7  # rounds of 33 points, each on a twelfth of the one before, or less
 NEGLIGIBLE = 37.0  # in logs: that much less performance than the rivals' wins with probability 1e-16
