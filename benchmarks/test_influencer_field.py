@@ -32,7 +32,7 @@ def in_numpy(game: Any) -> Callable[[], np.ndarray]:
 
 def test_influencer_field(race: Callable[..., Any]) -> None:
     import rivalry as rv
-    from rivalry.games.influencer.oracles import _fields
+    from rivalry.families.influencer.oracles import _fields
 
     game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
     x = rv.oracles.named_start(game, "paper_default")

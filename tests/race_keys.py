@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import rivalry as rv
-from rivalry.games.race.keys import PATHS
+from rivalry.families.race.keys import PATHS
 
 
 def nested(keys: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 import rivalry as rv
 from rivalry.core.jax import jnp
-from rivalry.games.matrix import Matrix, matrix
+from rivalry.families.matrix import Matrix, matrix
 
 TABLES = arrays(np.float64, (2, 3, 3), elements=st.integers(-5, 5).map(float))
 WEIGHTS = arrays(np.float64, (2, 3), elements=st.floats(0.01, 1.0))

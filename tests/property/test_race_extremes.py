@@ -12,7 +12,7 @@ import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.jax import put
 from rivalry.core.reparametrisation import unconstrained_game
-from rivalry.games.race.schedule_response import compiled_response
+from rivalry.families.race.schedule_response import compiled_response
 from tests.race_keys import race
 from tests.selection import slow_except
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import rivalry as rv
-from rivalry.games.influencer import InfluencerGame
+from rivalry.families.influencer import InfluencerGame
 
 Inputs = Mapping[str, Any]
 SWEPT = "swept"

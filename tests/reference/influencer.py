@@ -13,14 +13,14 @@ import numpy as np
 import rivalry as rv
 from rivalry import tables
 from rivalry.core.game import jacobian, own_gradients, with_
-from rivalry.games.influencer import (
+from rivalry.families.influencer import (
     InfluencerGame,
     group_levels,
     moments,
     threshold_reach,
     threshold_variance,
 )
-from rivalry.games.resources import resource_points, resource_weights
+from rivalry.families.resources import resource_points, resource_weights
 from rivalry.methods.dynamics import step_sizes
 from rivalry.methods.q_learning import exploration
 from tests.reference.games import Inputs, NotAnswered, axes_of, game_of, is_swept, points_of, resource_of

@@ -9,9 +9,9 @@ import numpy as np
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.games.market import valuation as worth
-from rivalry.games.market.benchmarks import Benchmark, benchmarks
-from rivalry.games.market.benchmarks import critical_discount as critical
+from rivalry.families.market import valuation as worth
+from rivalry.families.market.benchmarks import Benchmark, benchmarks
+from rivalry.families.market.benchmarks import critical_discount as critical
 
 Inputs = Mapping[str, Any]
 

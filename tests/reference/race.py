@@ -12,8 +12,8 @@ import numpy as np
 import rivalry as rv
 from rivalry.core.game import own_gradients
 from rivalry.core.reparametrisation import unconstrained_game
-from rivalry.games.race.closed_forms import dsigma, symmetric_equilibria
-from rivalry.games.race.static_response import response_details
+from rivalry.families.race.closed_forms import dsigma, symmetric_equilibria
+from rivalry.families.race.static_response import response_details
 from rivalry.lab.store.schema_1 import GAME_KEYS, VARIABLES
 from rivalry.tables import tabulate
 from tests.race_keys import nested

@@ -10,7 +10,7 @@ import pytest
 import rivalry as rv
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.needs import fits
-from rivalry.games.matrix import matrix
+from rivalry.families.matrix import matrix
 from rivalry.methods import ActorCritic
 from rivalry.methods.continuous import rollouts
 from tests.small_games import cournot

@@ -11,7 +11,7 @@ import pytest
 import rivalry as rv
 from rivalry.core.certify import best_response, certificate
 from rivalry.core.space import simplex_lattice
-from rivalry.games.influencer import blotto
+from rivalry.families.influencer import blotto
 
 PRIZES = np.arange(1.0, 9.0)
 

@@ -11,7 +11,7 @@ import pytest
 
 import rivalry as rv
 from rivalry import oracles
-from rivalry.games.resources import read_numbers
+from rivalry.families.resources import read_numbers
 from rivalry.lab.study import load_study
 
 POINTS, DEMAND = [[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]], [1.0, 2.5]

@@ -9,7 +9,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.needs import fits
-from rivalry.games.matrix import matrix
+from rivalry.families.matrix import matrix
 from rivalry.methods import Directional
 from rivalry.methods.q_learning.seating import discounts, seating
 from rivalry.transforms import Followers, hierarchy, stackelberg

@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from rivalry.games.matrix import matrix
+from rivalry.families.matrix import matrix
 from rivalry.tables import equilibria, exact, largest_payoff, payoffs, regrets, tabulate
 from tests.contests import every, shared
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.games.matrix import matrix
+from rivalry.families.matrix import matrix
 from rivalry.methods.finite import branch_and_prune as pruning
 from rivalry.methods.finite import support_solutions as proofs
 from rivalry.methods.finite.finite_equilibria import FiniteEquilibria

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from rivalry.games.formula import DEEPEST, parse
+from rivalry.families.formula import DEEPEST, parse
 
 AT = {"a": 1.7, "b": 0.4, "x": -1.3}
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rivalry as rv
-from rivalry.games.matrix import CLASSICS, Matrix, matrix
+from rivalry.families.matrix import CLASSICS, Matrix, matrix
 from rivalry.interop import gambit, read_efg, read_nfg, write_nfg
 
 DATA = Path(__file__).parents[1] / "gambit"

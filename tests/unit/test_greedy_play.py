@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.games.matrix import matrix
+from rivalry.families.matrix import matrix
 from rivalry.tables import best_response, in_turn, payoffs, rollout, tabulate
 from rivalry.tables.kernels.shapes import FiniteGame
 from tests.contests import shared

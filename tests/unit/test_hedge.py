@@ -10,7 +10,7 @@ import pytest
 import rivalry as rv
 from rivalry.core.needs import fits
 from rivalry.core.oracles import to_finite
-from rivalry.games.matrix import Matrix, matrix
+from rivalry.families.matrix import Matrix, matrix
 from rivalry.methods import FictitiousPlay, Hedge, SoftmaxPolicyGradient
 from rivalry.methods.finite.hedge import softmax
 

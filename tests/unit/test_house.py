@@ -23,11 +23,11 @@ SOURCE = Path(__file__).parents[2] / "src" / "rivalry"
 HOMES = {
     "numba": {"tables.kernels", "economies.kernels"},
     "llvmlite": {"tables.kernels"},
-    "xarray": {"core.results", "plots", "economies.figures", "games.figures"},
+    "xarray": {"core.results", "plots", "economies.figures", "families.figures"},
     "h5netcdf": {"core.results", "plots"},
     "pandas": {"core.results", "lab.export", "plots"},
-    "matplotlib": {"plots", "economies.figures", "games.figures"},
-    "mpltern": {"plots", "games.figures"},
+    "matplotlib": {"plots", "economies.figures", "families.figures"},
+    "mpltern": {"plots", "families.figures"},
     "quantecon": {"methods", "interop"},
     "nashpy": {"interop"},
     "optax": {"methods"},
@@ -64,11 +64,11 @@ LAYERS: list[set[str]] = [
     {"core.compare", "core.enclosure", "core.files", "core.game", "plots"},
     {"core.method", "core.reparametrisation", "core.shifts", "core.simplices"},
     {"core.logarithms", "core.payoffs", "core.ranges"},
-    {"core.needs", "core.proof", "core.stake", "economies.figures", "games.figures"},
+    {"core.needs", "core.proof", "core.stake", "economies.figures", "families.figures"},
     {"core.concave", "core.maxima"},
     {"core.certify", "core.symmetric", "population", "tables"},
     {"transforms"},
-    {"games", "methods"},
+    {"families", "games", "methods"},
     {"economies"},
     {"solving", "lab.study", "lab.trust"},
     {"check", "envs", "interop", "living", "lab.worker", "lab.store"},
@@ -122,8 +122,8 @@ MODULES = {module_of(path): path for path in sources()}
 def subpackage_of(module: str) -> str:
     """The subpackage of a module; the module itself in core and lab; "" for the top-level package."""
     first, second, *rest = [*module.split(".")[1:], "", ""]
-    if first == "games" and rest[:1] == ["figures"]:  # plots of datasets, which import no game
-        return "games.figures"
+    if first == "families" and rest[:1] == ["figures"]:  # plots of datasets, which import no game
+        return "families.figures"
     both = f"{first}.{second}".strip(".")
     return both if first in APART or both in APART else first
 

@@ -17,8 +17,8 @@ from rivalry.core import certify
 from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
 from rivalry.core.shifts import shifted
-from rivalry.games.influencer import kernels
-from rivalry.games.influencer.kernels import ChosenReach
+from rivalry.families.influencer import kernels
+from rivalry.families.influencer.kernels import ChosenReach
 
 SQUARE: dict[str, Any] = {
     "space": "box",

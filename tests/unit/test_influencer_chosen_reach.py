@@ -12,7 +12,7 @@ import pytest
 
 import rivalry as rv
 from rivalry import oracles
-from rivalry.games.influencer import symmetric_equilibrium, symmetric_positions, symmetric_spectrum
+from rivalry.families.influencer import symmetric_equilibrium, symmetric_positions, symmetric_spectrum
 
 LINE: dict[str, Any] = {
     "choose_reach": [0.05, 0.5],

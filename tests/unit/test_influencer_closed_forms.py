@@ -10,7 +10,7 @@ import pytest
 import rivalry as rv
 from rivalry import oracles
 from rivalry.core.game import jacobian
-from rivalry.games.influencer import (
+from rivalry.families.influencer import (
     group_levels,
     moments,
     symmetric_equilibrium,

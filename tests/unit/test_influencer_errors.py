@@ -11,7 +11,7 @@ import pytest
 
 import rivalry as rv
 from rivalry import oracles
-from rivalry.games.influencer import (
+from rivalry.families.influencer import (
     symmetric_equilibrium,
     threshold_exponent,
     threshold_reach,

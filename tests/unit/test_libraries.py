@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.games.matrix import Matrix, matrix
+from rivalry.families.matrix import Matrix, matrix
 from rivalry.interop import (
     from_nashpy,
     from_openspiel,

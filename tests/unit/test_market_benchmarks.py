@@ -12,7 +12,7 @@ from rivalry.core.game import view
 from rivalry.core.jax import jnp
 from rivalry.core.oracles import closed_form
 from rivalry.core.payoffs import payoffs
-from rivalry.games.market.benchmarks import (
+from rivalry.families.market.benchmarks import (
     ascent_starts,
     benchmark,
     benchmarks,

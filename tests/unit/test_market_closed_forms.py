@@ -12,8 +12,8 @@ from scipy.optimize import minimize, minimize_scalar
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.games.market import closed_forms, equilibria
-from rivalry.games.market.benchmarks import benchmark, critical_discount
+from rivalry.families.market import closed_forms, equilibria
+from rivalry.families.market.benchmarks import benchmark, critical_discount
 
 CASES = json.loads((Path(__file__).parents[1] / "reference" / "market.json").read_text(encoding="utf-8"))[
     "cases"

@@ -12,7 +12,7 @@ import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.game import own_gradients
 from rivalry.core.jax import jnp
-from rivalry.games.market import leadership
+from rivalry.families.market import leadership
 from rivalry.transforms import Followers, hierarchy
 
 

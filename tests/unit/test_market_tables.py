@@ -12,8 +12,8 @@ import pytest
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
-from rivalry.games.market.native_play import simulate
-from rivalry.games.market.tables import (
+from rivalry.families.market.native_play import simulate
+from rivalry.families.market.tables import (
     Channels,
     adjustment_tables,
     gamma_channels,

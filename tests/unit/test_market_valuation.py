@@ -11,8 +11,8 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.games.market.native_play import value_cash_flows
-from rivalry.games.market.valuation import (
+from rivalry.families.market.native_play import value_cash_flows
+from rivalry.families.market.valuation import (
     gordon,
     missing_share,
     one_ahead,

@@ -15,7 +15,7 @@ from rivalry.core.construction import variant
 from rivalry.core.game import own_gradients
 from rivalry.core.jax import jax, jnp
 from rivalry.core.validate import LONGEST
-from rivalry.games.matrix import CLASSICS, Matrix, matrix
+from rivalry.families.matrix import CLASSICS, Matrix, matrix
 from rivalry.lab.report.answers import answer_table, answers
 from rivalry.lab.study import parameters
 from rivalry.tables.kernels.shapes import FiniteGame, one_state, stateless_tables

@@ -13,7 +13,7 @@ import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.results import Certificate
 from rivalry.core.space import Box
-from rivalry.games.matrix import matrix
+from rivalry.families.matrix import matrix
 from rivalry.methods.continuous import mixtures
 
 RNG = np.random.default_rng(12)

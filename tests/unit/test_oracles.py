@@ -344,7 +344,7 @@ def test_an_oracle_module_without_registrations_is_an_error() -> None:
             oracles.payoff_scale(game)
 
 
-HOME = "rivalry.games.market.oracles"
+HOME = "rivalry.families.market.oracles"
 ASK = f"""[
     {HOME!r} in __import__("sys").modules,
     __import__("rivalry").oracles.best_response.knows(game),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, special
 
-from rivalry.games.influencer.continuous import on_box, on_simplex
+from rivalry.families.influencer.continuous import on_box, on_simplex
 
 
 @pytest.mark.parametrize("ends", [(0.0, 0.0), (-0.5, -0.5), (-0.7, 2.0), (1.5, -0.2), (0.3, -1 + 1e-3)])

@@ -9,7 +9,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.jax import jax, jnp
-from rivalry.games.race.closed_forms import symmetric_equilibria
+from rivalry.families.race.closed_forms import symmetric_equilibria
 from rivalry.lab.study.points import apply_changes
 
 CAUTIOUS = [{"safety_productivity": 5.0}, {}]

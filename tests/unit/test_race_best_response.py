@@ -14,9 +14,9 @@ from scipy.special import expit
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp, put
-from rivalry.games.race.proved_response import Problem, best_inputs, bound, provable
-from rivalry.games.race.schedule_response import STOCK_NODES, _best_from, compiled_response
-from rivalry.games.race.static_response import at_performance, best_safety, own_problem, response_details
+from rivalry.families.race.proved_response import Problem, best_inputs, bound, provable
+from rivalry.families.race.schedule_response import STOCK_NODES, _best_from, compiled_response
+from rivalry.families.race.static_response import at_performance, best_safety, own_problem, response_details
 from rivalry.lab.store.schema_1 import GAME_KEYS
 from tests.race_keys import race
 

@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from rivalry.core.game import own_gradients
 from rivalry.core.jax import jax, jnp
-from rivalry.games.race.closed_forms import Point, symmetric_equilibria
+from rivalry.families.race.closed_forms import Point, symmetric_equilibria
 from tests.race_keys import race
 
 RISKS = ("winner_only", "multiplicative", "additive")

@@ -22,8 +22,8 @@ from rivalry.core.logarithms import (
     slopes_in_logs,
 )
 from rivalry.core.proof import negative_definite
-from rivalry.games.race import period
-from rivalry.games.race.closed_forms import symmetric_equilibria
+from rivalry.families.race import period
+from rivalry.families.race.closed_forms import symmetric_equilibria
 from rivalry.methods.continuous.all_equilibria import AllEquilibria
 from tests.race_keys import race
 from tests.unit.test_reference_values import compared

@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.special import logit
 
-from rivalry.games.race.closed_forms import PARAMETERS, dsigma, symmetric_equilibria
+from rivalry.families.race.closed_forms import PARAMETERS, dsigma, symmetric_equilibria
 from rivalry.methods.continuation.comparative_statics import slopes
 from rivalry.methods.continuation.parameters import entries_of
 from tests.race_keys import race

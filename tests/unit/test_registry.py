@@ -26,7 +26,7 @@ def test_a_registered_name_loads_its_object() -> None:
 
 
 def test_importing_a_module_does_not_shadow_the_function_of_its_name() -> None:
-    importlib.import_module("rivalry.games.matrix")
+    importlib.import_module("rivalry.families.matrix")
     assert callable(rv.games.matrix)
 
 

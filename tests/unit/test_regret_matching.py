@@ -13,7 +13,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.oracles import to_finite
-from rivalry.games.matrix import Matrix, matrix
+from rivalry.families.matrix import Matrix, matrix
 from rivalry.methods.finite.fictitious_play import FictitiousPlay
 from rivalry.methods.finite.regret_matching import RegretMatching
 from rivalry.tables.kernels import draws, sampled_play

@@ -13,7 +13,7 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import Response
 from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
 from rivalry.core.space import Box
-from rivalry.games.matrix import matrix
+from rivalry.families.matrix import matrix
 from rivalry.transforms import Followers, freeze, open_loop, stackelberg
 from tests.small_games import Prize, cournot, prize
 

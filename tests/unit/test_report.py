@@ -637,7 +637,7 @@ def test_neither_game_nor_jax_nor_user_file_is_loaded(tmp_path: Path) -> None:
         "import sys; from rivalry.lab.report.page import build; build(sys.argv[1]); "
         "print(*sorted(name for name in sys.modules if name.split('.')[0] in ('jax', 'mine', 'equinox') "
         "or name.startswith('rivalry_user') "
-        "or name.startswith('rivalry.games.') and name.count('.') > 2 and not name.endswith('.figures')))"
+        "or name.startswith('rivalry.families.') and name.count('.') > 2 and not name.endswith('.figures')))"
     )
     done = subprocess.run([sys.executable, "-c", code, folder], check=True, capture_output=True, text=True)
     assert done.stdout.split() == []

@@ -6,7 +6,7 @@ import numpy as np
 
 import rivalry as rv
 from rivalry.core.results import collect
-from rivalry.games.matrix import matrix
+from rivalry.families.matrix import matrix
 from rivalry.lab.report.tables import equilibria
 
 

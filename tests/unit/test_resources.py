@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta, multivariate_normal
 
-from rivalry.games.resources import resource_points, resource_weights
+from rivalry.families.resources import resource_points, resource_weights
 
 LINE, SQUARE = [[0.0, 1.0]], [[0.0, 5.0], [0.0, 5.0]]
 POINTS = np.linspace(0.001, 0.999, 100)[:, None]

@@ -329,7 +329,7 @@ def test_families_of_plugins_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     from rivalry.lab.study import names
 
-    point = EntryPoint("duopoly", "rivalry.games.matrix:matrix", "rivalry.games")
+    point = EntryPoint("duopoly", "rivalry.families.matrix:matrix", "rivalry.games")
     monkeypatch.setattr(names, "entry_points", lambda group: EntryPoints([point] if "games" in group else []))
     names._plugins.cache_clear()
     try:

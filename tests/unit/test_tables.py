@@ -10,7 +10,7 @@ import pytest
 import rivalry as rv
 from rivalry.core.oracles import to_finite
 from rivalry.core.space import Choices
-from rivalry.games.matrix import matrix
+from rivalry.families.matrix import matrix
 from rivalry.tables import discretize, in_turn, largest_payoff, normalise, payoffs, tabulate
 from rivalry.tables.kernels.shapes import FiniteGame
 from tests.contests import Offering, Shared, by_rule, every, shared

@@ -19,7 +19,7 @@ from rivalry.core.game import arrays, with_
 from rivalry.core.jax import jnp, put
 from rivalry.core.results import collect, netcdf
 from rivalry.core.space import Box, Simplex, Space
-from rivalry.games.influencer import threshold_reach, threshold_variance
+from rivalry.families.influencer import threshold_reach, threshold_variance
 from rivalry.methods import Thresholds
 
 BIMODAL = np.exp(-((np.linspace(0.001, 0.999, 100) - 0.25) ** 2) / 0.02) + np.exp(

@@ -120,7 +120,7 @@ def _same_form(old: Any, new: Any) -> None:
 
 def _check_learner(learner: BaseLearner, game: Any, seed: int) -> tuple[str, ...]:
     if game is None:
-        from rivalry.games.matrix import matrix
+        from rivalry.families.matrix import matrix
 
         game = matrix("rock_paper_scissors")
     world = attempt("world", "must return the problem of the learner", learner.world, game)

@@ -51,7 +51,7 @@ def at_home(kind: type, module: str) -> None:
     kind : type
         A class of games. It also covers subclasses.
     module : str
-        The full name of the module, ``"rivalry.games.market.oracles"``.
+        The full name of the module, ``"rivalry.families.market.oracles"``.
     """
     _homes[kind] = module
 

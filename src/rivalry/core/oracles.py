@@ -23,10 +23,10 @@ Attributes and methods of a game are never read as answers, whatever their names
 The modules of a family depend on each other in the order model, analyses, oracles, factory. ``model.py``
 holds the class, its data and its payoffs, and imports nothing of the family. ``oracles.py`` registers every
 answer (``@oracles.best_response.register(Market, when=...)``) and may import model and analyses. The last
-line of ``model.py`` names it as a string: ``at_home(Market, "rivalry.games.market.oracles")``. That module is
-imported when an oracle first meets the class or a subclass, also in a spawned worker, since a process with a
-game has imported its model. A family in one file, or a wrapper, registers beside the class and does not call
-`at_home`.
+line of ``model.py`` names it as a string: ``at_home(Market, "rivalry.families.market.oracles")``. That module
+is imported when an oracle first meets the class or a subclass, also in a spawned worker, since a process with
+a game has imported its model. A family in one file, or a wrapper, registers beside the class and does not
+call `at_home`.
 """
 
 from __future__ import annotations

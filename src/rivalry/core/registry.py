@@ -70,7 +70,7 @@ class LazyPackage(ModuleType):
     """A package in which a registered name never refers to the submodule of the same name."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        # importing games/matrix.py would set `games.matrix` to that module, and hide the factory
+        # importing plots/paths.py would set `plots.paths` to that module, and hide the plot
         if not (isinstance(value, ModuleType) and name in dir(self)):
             super().__setattr__(name, value)
 

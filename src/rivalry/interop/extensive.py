@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.games.matrix import Matrix
+from rivalry.families.matrix import Matrix
 from rivalry.interop.gambit import Scanner, distinct
 
 STRATEGIES = 100_000  # most strategies of one player in reduced normal form

@@ -15,11 +15,11 @@ import numpy as np
 
 from rivalry.core.files import write
 from rivalry.core.validate import format_value, one_line
-from rivalry.games.matrix import Matrix
+from rivalry.families.matrix import Matrix
 from rivalry.interop.libraries import as_matrix
 
 ENTRIES = 10_000_000  # most payoffs in a table that is read: 80 MB
-PLAYERS = 25  # as in `rivalry.games.matrix`
+PLAYERS = 25  # as in `rivalry.families.matrix`
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{},]|[^\s{},"]+|"', re.DOTALL)
 _NUMBER = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?)(?:/([0-9]+))?")

@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.games.matrix import Matrix, matrix
+from rivalry.families.matrix import Matrix, matrix
 from rivalry.tables.kernels.shapes import Tabulated, stateless_tables
 
 

@@ -94,7 +94,8 @@ def figures_of(game: Any, profile: object = None) -> list[Figure]:
 
 def _ordered(game: Any) -> Sequence[str]:
     """Return the views of games and records, a line before the others where players choose positions."""
-    from rivalry.games.influencer.model import InfluencerGame  # loads JAX, which figures of runs do not need
+    # loads JAX, which figures of runs do not need
+    from rivalry.families.influencer.model import InfluencerGame
 
     return list(dict.fromkeys(("branches", "line", *VIEWS))) if isinstance(game, InfluencerGame) else VIEWS
 

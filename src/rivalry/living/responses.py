@@ -25,7 +25,7 @@ from rivalry.core.jax import jax
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Simplex
-from rivalry.games.matrix import Matrix
+from rivalry.families.matrix import Matrix
 from rivalry.living.line import Found, is_profile, spread
 from rivalry.living.twins import axis_names, numbers, player_names, sliders, twin_data
 

@@ -22,8 +22,8 @@ from rivalry.core.game import Game
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import Record
 from rivalry.core.space import Simplex
-from rivalry.games.influencer.model import InfluencerGame
-from rivalry.games.matrix import Matrix
+from rivalry.families.influencer.model import InfluencerGame
+from rivalry.families.matrix import Matrix
 from rivalry.living.line import MOST_PLAYERS, Found, is_profile, paths_of, with_paths
 from rivalry.living.twins import numbers, player_names, sliders, twin_data
 

@@ -15,14 +15,14 @@ from rivalry.core import oracles
 from rivalry.core.construction import recipe_of
 
 if TYPE_CHECKING:
-    from rivalry.games.influencer.model import InfluencerGame
-    from rivalry.games.market.model import Market
-    from rivalry.games.race.model import Race
+    from rivalry.families.influencer.model import InfluencerGame
+    from rivalry.families.market.model import Market
+    from rivalry.families.race.model import Race
 
 MOST_SLIDERS = 8
 MOST_ENTRIES = 20_000  # of a payoff table that is sent to a page
 
-HOME = "rivalry.games.influencer.kernels"
+HOME = "rivalry.families.influencer.kernels"
 KERNELS = {
     "Gaussian": "gaussian",
     "GaussianMatrix": "gaussian_matrix",
@@ -83,10 +83,10 @@ def twin_data(game: Any) -> dict[str, Any] | None:
     'linear'
     """
     # all of these load JAX, which figures of stored records do not need
-    from rivalry.games.influencer.model import InfluencerGame
-    from rivalry.games.market.model import Market
-    from rivalry.games.matrix import Matrix
-    from rivalry.games.race.model import Race
+    from rivalry.families.influencer.model import InfluencerGame
+    from rivalry.families.market.model import Market
+    from rivalry.families.matrix import Matrix
+    from rivalry.families.race.model import Race
 
     if type(game) is InfluencerGame:
         return _influencer(game)
@@ -101,7 +101,7 @@ def twin_data(game: Any) -> dict[str, Any] | None:
 
 
 def _influencer(game: InfluencerGame) -> dict[str, Any] | None:
-    from rivalry.games.influencer.kernels import Dirichlet, Gaussian, GaussianMatrix, PowerLaw
+    from rivalry.families.influencer.kernels import Dirichlet, Gaussian, GaussianMatrix, PowerLaw
 
     kernel = game.kernel
     kind = KERNELS.get(type(kernel).__name__) if type(kernel).__module__ == HOME else None
@@ -145,7 +145,7 @@ def _market(game: Market) -> dict[str, Any]:
 
 
 def _race(game: Race) -> dict[str, Any] | None:
-    from rivalry.games.race.period import BUILT_IN
+    from rivalry.families.race.period import BUILT_IN
 
     rules = game.rules
     parts = {name: getattr(rules, name) for name in ("production", "contest", "risk", "cost")}
@@ -211,7 +211,7 @@ def twin_of_table(table: Mapping[str, Any], players: int) -> dict[str, Any] | No
     fits = table.get("family") == "influencer" and table.get("kernel", "gaussian") == "gaussian"
     if not fits or not PLAIN_KEYS.issuperset(table) or word not in PLAIN_RESOURCES:
         return None
-    from rivalry.games.resources import resource_points, resource_weights
+    from rivalry.families.resources import resource_points, resource_weights
 
     points = resource_points(None, [[0.0, 1.0]])
     try:

@@ -40,7 +40,7 @@ class PlotEntry(NamedTuple):
     def family(self) -> str | None:
         """The family whose recipe it is; None for a chart of any game."""
         package, name, *_ = self.target.removeprefix("rivalry.").split(".")
-        return {"games": name, "economies": "karma, city"}.get(package)
+        return {"families": name, "economies": "karma, city"}.get(package)
 
 
 PATH_VIEWS = ("path_gradients", "path_moves", "path_payoffs", "snapshots")
@@ -129,18 +129,18 @@ _TITLES = {
     "rivalry.economies.figures.violations": {
         "violations": "frequency of violations of contractivity or monotonicity by random policies"
     },
-    "rivalry.games.influencer.figures": {
+    "rivalry.families.influencer.figures": {
         "influence": "influence of every player over the space",
         "resource": "distribution of the resource over the space",
         "shares": "share of the resource of every player over the space",
         "snapshots": "influence and positions at selected steps",
     },
-    "rivalry.games.market.figures": {
+    "rivalry.families.market.figures": {
         "commitment": "value of a leader against the cost of revising its plans, with benchmarks",
         "dcf_sensitivity": "value of a firm by discount rate and growth rate",
         "valuation_path": "cumulated discounted cash flows per period, and the terminal value",
     },
-    "rivalry.games.race.figures": {
+    "rivalry.families.race.figures": {
         "deviation": "gain from another investment in period 0",
         "payoff_landscape": "own payoff by two own inputs on logarithmic axes, and the best response",
         "schedule": "inputs of every player per period",
@@ -232,7 +232,7 @@ def __getattr__(name: str) -> Any:
         options = ", ".join(f"{key}={value!r}" for key, value in FORMER[name].items() if key != "kind")
         raise AttributeError(f"rivalry.plots.{name} is now rivalry.plots.{FORMER[name]['kind']}({options})")
     targets = {kind: entry.target for kind, entry in PLOTS.items()}
-    return lazy(__name__, targets | {"animate": "rivalry.games.influencer.figures:animate"}, name)
+    return lazy(__name__, targets | {"animate": "rivalry.families.influencer.figures:animate"}, name)
 
 
 def __dir__() -> list[str]:

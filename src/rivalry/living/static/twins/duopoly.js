@@ -1,4 +1,4 @@
-/** Profits of markets, the twin of rivalry.games.market.model: Cournot, Bertrand and logit demand. */
+/** Profits of markets, the twin of rivalry.families.market.model: Cournot, Bertrand and logit demand. */
 
 /** @param {any} game @param {Record<string, any>} n @param {number[]} x @returns {{q: number[], p: number[]}} */
 function clearMarket(game, n, x) {

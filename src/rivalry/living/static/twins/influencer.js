@@ -1,4 +1,4 @@
-/** Payoffs of influencer games, the twin of rivalry.games.influencer.model and of its kernels. */
+/** Payoffs of influencer games, the twin of rivalry.families.influencer.model and of its kernels. */
 
 /** The logarithm of the gamma function above 0, by Stirling's series. @param {number} z */
 export function logGamma(z) {

@@ -1,4 +1,4 @@
-/** Payoffs of finite games in mixed strategies, the twin of rivalry.games.matrix. */
+/** Payoffs of finite games in mixed strategies, the twin of rivalry.families.matrix. */
 
 /** The payoff of every action of a player, or of its mixture, against the others.
  * @param {any} table @param {ArrayLike<number>[]} x @param {number} player @param {number} depth @returns {any} */

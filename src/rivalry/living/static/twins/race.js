@@ -1,4 +1,4 @@
-/** Payoffs of one period of a race, the twin of rivalry.games.race.period with the built-in rules. */
+/** Payoffs of one period of a race, the twin of rivalry.families.race.period with the built-in rules. */
 
 import { deviationFrom } from "./duopoly.js";
 

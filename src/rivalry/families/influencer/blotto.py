@@ -1,0 +1,329 @@
+"""Best responses in Blotto contests: the division of a budget over battlefields, with fixed rivals.
+
+The payoff is a sum over battlefields, ``sum_k B_k s_k^p / (s_k^p + R_k)`` with ``sum_k s_k = 1``. For every
+price t per unit of budget, ``t + sum_k max_s (f_k(s) - t s)`` is an upper bound (Lagrangian duality); the
+smallest such bound is the maximum of the sum of concave envelopes. For exponents above 1 each ``f_k`` is
+first convex and then concave, so envelope and payoff differ where a battlefield gets an amount below its
+inflection. Branch and bound over ranges of such amounts proves the best response.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import numpy as np
+
+from rivalry.core.certify import PROVED, TIE, unproved_response
+from rivalry.core.jax import jnp, put
+from rivalry.core.oracles import Response
+from rivalry.core.payoffs import payoffs
+from rivalry.core.results import ROUNDING
+from rivalry.core.space import Profile, Simplex
+from rivalry.core.stake import stake_at
+from rivalry.families.influencer.deviations import rival_influence
+from rivalry.families.influencer.kernels import Blotto
+from rivalry.families.influencer.model import InfluencerGame
+
+BOXES, TOGETHER = 1_000, 32  # boxes of the branch and bound, in all and per round
+FIELDS = 11  # largest number of battlefields for which all faces of the simplex are tried
+LIKELY, BETWEEN = 32, 3  # best faces: solved again exactly; tried with a small amount elsewhere
+AMOUNTS, ZOOMS = 16, 9  # small amounts per round, and rounds, each between the best amount's neighbours
+HALVINGS, NEWTON = 60, 40  # bisection steps of the price; Newton steps of a battlefield's amount
+CLOSE = 1e-15  # tolerance of Newton's method, in a logarithm
+
+
+class BudgetProblem(NamedTuple):
+    """One player's problem on the contested battlefields; arrays ``[field]``."""
+
+    weight: np.ndarray
+    ease: np.ndarray  # log-influence of the whole budget less that of the rivals
+    power: float
+    budget: float
+
+    def payoff(self, s: np.ndarray) -> np.ndarray:
+        """Return the payoff of each battlefield at the amounts ``s [.. field]``."""
+        with np.errstate(over="ignore"):
+            return np.asarray(self.weight / (1 + np.exp(-(self.power * np.log(s) + self.ease))))
+
+    def log_slope(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the logarithm of the marginal payoff at log amounts ``t [.. field]``, and its derivative."""
+        z = self.power * t + self.ease
+        slope = np.log(self.weight * self.power) - np.logaddexp(0, z) - np.logaddexp(0, -z) - t
+        return slope, self.power * np.tanh(-z / 2) - 1
+
+    @property
+    def inflection(self) -> np.ndarray:
+        """The amounts ``[field]`` up to which payoffs are convex; 0 where they are concave throughout."""
+        p = self.power
+        if p <= 1:
+            return np.zeros(len(self.weight))
+        return np.asarray(np.exp((np.log((p - 1) / (p + 1)) - self.ease) / p))
+
+
+class Boxes(NamedTuple):
+    """Ranges of amounts ``[box field]`` and upper bounds on the payoffs within each, ``[box]``."""
+
+    low: np.ndarray
+    high: np.ndarray
+    bound: np.ndarray
+    amounts: np.ndarray  # [box field], where the sum of the envelopes is largest
+    gap: np.ndarray  # [box field], envelope less payoff there
+
+    def select(self, which: np.ndarray) -> Boxes:
+        return Boxes(*(part[which] for part in self))
+
+
+def has_best_response(game: InfluencerGame) -> bool:
+    """Return whether every battlefield is one resource point, so that the payoff is a sum over amounts."""
+    if not isinstance(game.kernel, Blotto):
+        return False
+    points = np.asarray(game.points)
+    return len(np.unique(points.argmax(axis=1))) == len(points)
+
+
+def best_response(game: InfluencerGame, x: Profile, player: int, points: int = 201) -> Response:
+    """Return the best response of ``player`` to the others at ``x``, with an upper bound on its payoff.
+
+    Abstention only lowers payoffs and is left out of the bound.
+    """
+    assert isinstance(game.space, Simplex)
+    floor = game.space.min_share
+    found = unproved_response(game, x, player, points)
+    field, problem, spare = _problem(game, x, player)
+    if not len(field):
+        return found
+    enough = PROVED * stake_at(game, x, player, found).unit + ROUNDING * abs(found.payoff) / 4
+    start = np.maximum(found.strategy[field], floor)
+    # bounds leave abstention out, so they stay above what is paid however small the boxes
+    rounds = 0 if game.abstention is not None else BOXES // (2 * TOGETHER)
+    s, bound = _branch_and_bound(problem, start, floor, enough, rounds)
+    strategy = np.full(x.shape[1], floor)
+    strategy[field] = s
+    there = np.array(x)
+    there[player] = strategy
+    payoff = float(payoffs(game, put(there))[player])
+    if payoff < found.payoff:
+        strategy, payoff = found.strategy, found.payoff
+    # the sums of the bound and of the payoff are rounded differently
+    bound += spare + ROUNDING * abs(payoff) / 8
+    return Response(strategy, payoff, bound, "bounded", f"{found.method}, branch and bound", found.tried)
+
+
+def slopes_in_shares(game: InfluencerGame, x: Profile) -> Profile:
+    """Return derivatives of own payoffs in shares, ``B_k p s_k^(p-1) R_k / (s_k^p + R_k)^2``.
+
+    As a product of a share of influence and its complement over ``s_k``, bounds would be far apart where an
+    amount may be almost zero.
+    """
+    assert isinstance(game.kernel, Blotto)
+    field = jnp.argmax(game.points, axis=1)
+    s, p = x[:, field], game.kernel.exponent[:, None]
+    influence = game.budgets[:, None] * s**p
+    outside = 0.0 if game.third_party is None else game.third_party
+    players = np.arange(len(x))
+    rest = jnp.stack([jnp.sum(influence[players != k], axis=0) + outside for k in players])
+    slopes = game.weights * p * game.budgets[:, None] * s ** (p - 1) * (rest / (influence + rest) ** 2)
+    return jnp.zeros_like(x).at[:, field].add(slopes)
+
+
+def _problem(game: InfluencerGame, x: Profile, player: int) -> tuple[np.ndarray, BudgetProblem, float]:
+    """Return the contested corners ``[field]``, the problem there, and the payoff of uncontested corners."""
+    assert isinstance(game.kernel, Blotto)
+    weight, rest = np.asarray(game.weights, dtype=float), np.asarray(_rest(game, x, put(player)))
+    corner = np.asarray(game.points).argmax(axis=1)
+    contested = (weight > 0) & np.isfinite(rest)
+    alone = float(weight[(weight > 0) & ~contested].sum())
+    assert isinstance(game.space, Simplex)
+    floor = game.space.min_share
+    budget = 1 - floor * (x.shape[1] - contested.sum())
+    power = float(game.kernel.exponent[player])
+    return corner[contested], BudgetProblem(weight[contested], -rest[contested], power, budget), alone
+
+
+_rest = eqx.filter_jit(rival_influence)
+
+
+def _branch_and_bound(
+    problem: BudgetProblem, s: np.ndarray, floor: float, enough: float, rounds: int
+) -> tuple[np.ndarray, float]:
+    """Return the best amounts ``[field]`` and an upper bound, within ``enough`` if ``rounds`` suffice."""
+    fields = len(s)
+    top = problem.budget - floor * (fields - 1)
+    open_ = _bound(problem, np.full((1, fields), floor), np.full((1, fields), top))
+    s, best = _improve(problem, open_, *_local_best(problem, s, floor), floor)
+    given_up = -np.inf
+    for _ in range(rounds):
+        alive = open_.bound > best + enough
+        given_up = max(given_up, open_.bound[~alive].max(initial=-np.inf))
+        open_ = open_.select(np.flatnonzero(alive))
+        if not len(open_.bound):
+            return s, float(max(best, given_up))
+        order = np.argsort(-open_.bound, kind="stable")
+        worst, others = open_.select(order[:TOGETHER]), open_.select(order[TOGETHER:])
+        parts = _split_boxes(problem, worst)
+        s, best = _improve(problem, parts, s, best, floor)
+        open_ = Boxes(*(np.concatenate(pair) for pair in zip(others, parts, strict=True)))
+    return s, float(max(best, given_up, open_.bound.max(initial=-np.inf)))
+
+
+def _split_boxes(problem: BudgetProblem, boxes: Boxes) -> Boxes:
+    """Return every box in two halves, split where an envelope is farthest above its payoff."""
+    rows = np.arange(len(boxes.bound))
+    # no envelope is above its payoff: split the widest range
+    tight = boxes.gap.max(axis=1, keepdims=True) <= 0
+    field = np.argmax(np.where(tight, boxes.high - boxes.low, boxes.gap), axis=1)
+    at = boxes.amounts[rows, field]
+    low, high = boxes.low[rows, field], boxes.high[rows, field]
+    margin = 1e-3 * (high - low)
+    at = np.where((at - low > margin) & (high - at > margin), at, (low + high) / 2)
+    below, above = boxes.high.copy(), boxes.low.copy()
+    below[rows, field] = above[rows, field] = at
+    parts = _bound(problem, np.concatenate([boxes.low, above]), np.concatenate([below, boxes.high]))
+    # a half cannot pay more than the whole
+    return parts._replace(bound=np.minimum(parts.bound, np.tile(boxes.bound, 2)))
+
+
+def _bound(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, halvings: int = HALVINGS) -> Boxes:
+    """Return boxes with upper bounds: the dual at the price at which the budget is spent."""
+    budget = problem.budget
+    feasible = (low.sum(axis=1) <= budget * (1 + 1e-12)) & (high.sum(axis=1) >= budget * (1 - 1e-12))
+    # marginal payoffs w p G (1 - G)/s are below the first price; the other, e^-120 of it, is almost none
+    steepest = np.log(problem.power * problem.weight.max() / low.min())
+    cheap, dear = np.full((len(low), 1), steepest - 120.0), np.full((len(low), 1), steepest)
+    for _ in range(halvings):
+        middle = (cheap + dear) / 2
+        over = _demand(problem, low, high, middle).sum(axis=1, keepdims=True) > budget
+        cheap, dear = np.where(over, middle, cheap), np.where(over, dear, middle)
+    both = [_demand(problem, low, high, price) for price in (cheap, dear)]
+    duals = [
+        # weak duality: every price gives an upper bound, however exact the bisection
+        np.exp(price[:, 0]) * budget + (problem.payoff(s) - np.exp(price) * s).sum(axis=1)
+        for price, s in zip((cheap, dear), both, strict=True)
+    ]
+    many, few = (s.sum(axis=1, keepdims=True) for s in both)
+    part = np.clip((budget - few) / np.maximum(many - few, 1e-300), 0.0, 1.0)
+    amounts = part * both[0] + (1 - part) * both[1]
+    room = np.maximum(high - amounts, 0.0)
+    left = budget - amounts.sum(axis=1, keepdims=True)  # above 0 if budget is left even at almost no price
+    amounts = amounts + np.maximum(left, 0.0) * room / np.maximum(room.sum(axis=1, keepdims=True), 1e-300)
+    ends = [problem.payoff(s) for s in both]
+    gap = np.where(left > 0, 0.0, part * ends[0] + (1 - part) * ends[1] - problem.payoff(amounts))
+    return Boxes(low, high, np.where(feasible, np.minimum(*duals), -np.inf), amounts, gap)
+
+
+def _demand(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, log_price: np.ndarray) -> np.ndarray:
+    """Return the amounts ``[box field]`` within the ranges that are optimal at the prices ``[box 1]``.
+
+    Each is an end of the range, or the amount beyond the inflection whose marginal payoff is the price. That
+    is found by Newton's method in logarithms, which converges monotonically: the log slope is concave.
+    """
+    p = problem.power
+    first, last = np.log(np.maximum(low, problem.inflection)), np.log(high)
+    begin = (np.log(problem.weight * p) - problem.ease - log_price) / (p + 1)
+    # the inflection may be above the range: then only its ends count
+    t = np.clip(begin, np.minimum(first, last), last)
+    for _ in range(NEWTON):
+        value, slope = problem.log_slope(t)
+        new = np.clip(t - (value - log_price) / np.minimum(slope, -1e-9), np.minimum(first, last), last)
+        change = np.max(np.abs(new - t))
+        t = new
+        if change <= CLOSE * 64:
+            break
+    interior = np.clip(np.exp(t), low, high)
+    choices = np.stack([low, interior, high])
+    values = problem.payoff(choices) - np.exp(log_price) * choices
+    return np.asarray(np.take_along_axis(choices, np.argmax(values, axis=0)[None], axis=0)[0])
+
+
+def _improve(
+    problem: BudgetProblem, boxes: Boxes, s: np.ndarray, best: float, floor: float
+) -> tuple[np.ndarray, float]:
+    """Return the best known amounts, or better ones from a box or its active fields."""
+    boxes = boxes.select(np.flatnonzero(np.isfinite(boxes.bound)))
+    if not len(boxes.bound):
+        return s, best
+    row = boxes.amounts[np.argmax(problem.payoff(boxes.amounts).sum(axis=1))]
+    active = np.stack([row > 4 * floor, row > problem.budget / len(row) / 2])
+    return _best_of(problem, _on_faces(problem, active, floor), *_best_of(problem, boxes, s, best))
+
+
+def _local_best(problem: BudgetProblem, s: np.ndarray, floor: float) -> tuple[np.ndarray, float]:
+    """Return the best amounts on faces: all faces if there are few fields, else those near the face of ``s``.
+
+    At an optimum at most one field gets an amount below its inflection; such amounts are tried for every
+    field.
+    """
+    best = problem.payoff(s).sum()
+    fields = len(s)
+    if fields <= FIELDS:
+        every = (np.arange(1, 2**fields)[:, None] >> np.arange(fields)) % 2 == 1
+        # on a face every active field gets at least its inflection
+        every = every[(every * problem.inflection).sum(axis=1) <= problem.budget]
+        likely = every[np.argsort(-_totals(problem, _on_faces(problem, every, floor, halvings=24)))[:LIKELY]]
+        s, best = _best_of(problem, _on_faces(problem, likely, floor), s, best)
+    else:
+        likely = (s > 4 * floor)[None]
+        single = np.eye(fields, dtype=bool)
+        # faces that differ from the best one in one or two fields
+        flips = np.concatenate([single, *(single[:, None] | single[None, :])])
+        for _ in range(2 * fields):
+            before = best
+            s, best = _best_of(problem, _on_faces(problem, (s > 4 * floor) ^ flips, floor), s, best)
+            if not best > before + TIE * before:
+                break
+    for active in [*likely[:BETWEEN], s > problem.inflection] if problem.power > 1 else []:
+        s, best = _best_of(problem, _with_small_amount(problem, active, floor), s, best)
+    return s, best
+
+
+def _with_small_amount(problem: BudgetProblem, active: np.ndarray, floor: float) -> Boxes:
+    """Return boxes on the face ``active`` with one more field, which gets an amount below its inflection."""
+    fields = len(active)
+    bend = np.clip(problem.inflection, floor, problem.budget)
+    low, high, which = np.full(fields, floor), bend, np.arange(fields)
+    without = active[None] & ~np.eye(fields, dtype=bool)
+    for _ in range(ZOOMS):
+        amount = np.linspace(low, high, AMOUNTS, axis=1).ravel()
+        boxes = _on_faces(
+            problem, np.repeat(without[which], AMOUNTS, axis=0), floor, (np.repeat(which, AMOUNTS), amount)
+        )
+        k = int(np.argmax(_totals(problem, boxes)))
+        row = k // AMOUNTS
+        step = (high[row] - low[row]) / (AMOUNTS - 1)
+        low, high = np.array([max(amount[k] - step, floor)]), np.array([amount[k] + step])
+        which = which[row : row + 1]
+    return boxes
+
+
+def _on_faces(
+    problem: BudgetProblem,
+    active: np.ndarray,
+    floor: float,
+    given: tuple[np.ndarray, np.ndarray] | None = None,
+    halvings: int = HALVINGS,
+) -> Boxes:
+    """Return boxes that give up all fields except ``active [face field]``.
+
+    Payoffs are concave there, so the amounts of the dual are optimal. In each box one field may have a
+    ``given`` amount: which field, and how much.
+    """
+    low = np.where(active, np.clip(problem.inflection, floor, problem.budget), floor)
+    high = np.where(active, problem.budget, floor)
+    if given is not None:
+        rows = np.arange(len(active))
+        low[rows, given[0]] = high[rows, given[0]] = given[1]
+    return _bound(problem, low, high, halvings)
+
+
+def _totals(problem: BudgetProblem, boxes: Boxes) -> np.ndarray:
+    """Return the payoffs of the boxes' amounts, ``[box]``; minus infinity if the budget is not spent."""
+    spent = np.abs(boxes.amounts.sum(axis=1) - problem.budget) <= 1e-12
+    return np.where(spent & np.isfinite(boxes.bound), problem.payoff(boxes.amounts).sum(axis=1), -np.inf)
+
+
+def _best_of(problem: BudgetProblem, boxes: Boxes, s: np.ndarray, best: float) -> tuple[np.ndarray, float]:
+    """Return the best amounts of the boxes, or the known ones if they are better."""
+    values = _totals(problem, boxes)
+    k = int(np.argmax(values)) if len(values) else 0
+    return (boxes.amounts[k], float(values[k])) if len(values) and values[k] > best else (s, best)

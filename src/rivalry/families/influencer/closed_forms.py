@@ -1,0 +1,534 @@
+"""Symmetric equilibria in closed form, their stability, and levels of groups.
+
+For equal players without outside rows, the profile with every player at ``x*`` is stationary if
+``sum_k B_k d(b_k) = 0``. It is stable if and only if ``sum B h + (N-2)/(N-1) sum B d d'`` is negative
+definite, on a simplex along the directions that sum to zero; d and h are the first and second derivative of
+log-influence in the player's own position. With moments of the resource this gives the conditions below.
+Points are ``[point axis]``, weights ``[point]``.
+
+For densities with their mode at the position, ``a_l = x_l / s`` with the reach s, ``s d_l = log b_l - psi(1 +
+a_l)`` and ``s^2 h = -diag psi'(1 + a_l)``. So the position solves ``psi(1 + a_l) = E[log b_l] - c`` with one
+number c for all corners, and it is stable where ``diag psi'(1 + a) - (N-2)/(N-1) Cov(log b)`` is positive
+definite along the directions that sum to zero. Both sides depend on c alone: as c falls every ``a_l`` grows,
+so the reach ``1 / sum a`` and ``psi'`` fall, and there is one threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.core import symmetric
+from rivalry.core.space import Box, Simplex, directions
+from rivalry.families.influencer.kernels import (
+    Beta,
+    Blotto,
+    ChosenReach,
+    Custom,
+    Dirichlet,
+    DirichletMode,
+    Exponential,
+    Gaussian,
+    GaussianMatrix,
+    PowerLaw,
+)
+from rivalry.families.influencer.model import InfluencerGame
+
+NUMERIC = "use symmetric_positions(game) and symmetric_spectrum(game, position), which compute it numerically"
+
+
+class GroupLevel(NamedTuple):
+    """One level of the group heuristic: sizes, means and thresholds (None: no threshold) of its groups."""
+
+    groups: list[int]
+    means: list[float]
+    thresholds: list[float | None]
+
+
+class Modes(NamedTuple):
+    """The family of symmetric positions of densities with their mode at the position, by the number c."""
+
+    mean: np.ndarray  # of the logarithms of shares, [corner]
+    covariance: np.ndarray  # [corner corner]
+
+    @classmethod
+    def of(cls, game: InfluencerGame) -> Modes:
+        """Return that of a game with the kernel `Beta` or `DirichletMode`."""
+        shares = np.asarray(game.points)
+        if isinstance(game.kernel, Beta):
+            shares = np.concatenate([shares, 1 - shares], axis=1)
+        return cls(*moments(np.log(shares), game.weights))
+
+    @property
+    def edge(self) -> float:
+        """Return the largest c with a position in the space, where a share is 0."""
+        from scipy.special import digamma
+
+        return float(self.mean.min() - digamma(1.0))
+
+    def concentrations(self, c: float) -> np.ndarray:
+        """Return ``a [corner]``, the shares over the reach."""
+        return inverse_digamma(self.mean - c) - 1
+
+    def stability(self, players: int, c: float) -> float:
+        """Return the smallest eigenvalue of the matrix that is positive definite in a stable position."""
+        from scipy.special import polygamma
+
+        along = directions(Simplex((len(self.mean),)))[0]
+        matrix = np.diag(polygamma(1, 1 + self.concentrations(c))) - _weight(players) * self.covariance
+        return float(np.linalg.eigvalsh(along.T @ matrix @ along)[0])
+
+    def shares(self, reach: float) -> np.ndarray | None:
+        """Return the position ``[corner]`` at a reach; None where it would be outside the space."""
+        c = self._solve(lambda c: float(self.concentrations(c).sum() * reach - 1))
+        return None if c is None else self.concentrations(c) * reach
+
+    def threshold(self, players: int) -> float:
+        """Return the reach above which the position is stable; infinite where it never is in the space."""
+        if players == 2:  # the covariance has no weight
+            return 0.0
+        c = self._solve(lambda c: -self.stability(players, c))
+        return float("inf") if c is None else float(1 / self.concentrations(c).sum())
+
+    def _solve(self, rising: Callable[[float], float]) -> float | None:
+        """Return the c at which a function that rises as c falls is 0; None if it is above the edge."""
+        from scipy.optimize import brentq
+
+        edge = self.edge
+        if rising(edge) >= 0:
+            return None
+        far = 1.0
+        while rising(edge - far) < 0:
+            far *= 2
+        return float(brentq(rising, edge - far, edge, xtol=1e-14, rtol=1e-14))
+
+
+def inverse_digamma(value: np.ndarray) -> np.ndarray:
+    """Return the positive argument at which the digamma function has a value.
+
+    Newton's method from the start of Minka (2000), *Estimating a Dirichlet distribution*.
+
+    >>> inverse_digamma(np.array([-0.5772156649015329, 10.0])).round(6).tolist()
+    [1.0, 22026.965793]
+    """
+    from scipy.special import digamma, polygamma
+
+    found = np.where(value >= -2.22, np.exp(value) + 0.5, -1 / (np.minimum(value, -2.22) - digamma(1.0)))
+    for _ in range(6):
+        found = found - (digamma(found) - value) / polygamma(1, found)
+    return np.asarray(found)
+
+
+class SymmetricEquilibrium(NamedTuple):
+    """The equilibrium with all players at one position, in closed form."""
+
+    position: np.ndarray | None  # [axis]; None without a closed form
+    stable: bool
+    threshold: float | None  # in the kernel's own parameter: reach, variance, or exponent
+
+
+def moments(points: object, weights: object) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean ``[axis]`` and the covariance ``[axis axis]`` of the resource.
+
+    Parameters
+    ----------
+    points : array_like
+        Resource points, ``[point axis]`` or ``[point]``.
+    weights : array_like
+        The resource at each point, ``[point]``.
+
+    Examples
+    --------
+    >>> mean, covariance = moments([[0.0], [2.0]], [1.0, 1.0])
+    >>> mean.tolist(), covariance.tolist()
+    ([1.0], [[1.0]])
+    """
+    b, w = np.asarray(points, dtype=float), np.asarray(weights, dtype=float)
+    b = b[:, None] if b.ndim == 1 else b
+    share = w / w.sum()
+    mean = share @ b
+    centred = b - mean
+    return mean, (share[:, None] * centred).T @ centred
+
+
+def threshold_reach(points: object, weights: object, players: int) -> float:
+    """Return the reach above which all players at the mean are stable, for Gaussians on an interval.
+
+    The threshold is ``sqrt((N-2)/(N-1)) sd(B)``; two players are stable at every reach.
+
+    Parameters
+    ----------
+    points : array_like
+        Resource points, ``[point 1]`` or ``[point]``.
+    weights : array_like
+        The resource at each point, ``[point]``.
+    players : int
+        The number of players N, at least 2.
+
+    Returns
+    -------
+    float
+        The threshold, in units of the space; 0 for two players.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two players or more than one axis.
+
+    Examples
+    --------
+    >>> threshold_reach([0.0, 2.0], [1.0, 1.0], players=2)
+    0.0
+    """
+    _, covariance = moments(points, weights)
+    if covariance.shape != (1, 1):
+        raise ValueError(f"points: {len(covariance)} axes; must be 1 (threshold_variance is for more)")
+    return float(np.sqrt(_weight(players) * covariance[0, 0]))
+
+
+def threshold_variance(points: object, weights: object, players: int, shape: object = None) -> float:
+    """Return the variance above which all players at the mean are stable, for Gaussian kernels.
+
+    For the covariance ``s * shape`` the threshold of s is ``(N-2)/(N-1)`` times the largest eigenvalue of
+    ``shape^-1 Cov(B)``.
+
+    Parameters
+    ----------
+    points : array_like
+        Resource points, ``[point axis]``.
+    weights : array_like
+        The resource at each point, ``[point]``.
+    players : int
+        The number of players N, at least 2.
+    shape : array_like, optional
+        Symmetric and positive definite, ``[axis axis]``; the identity by default.
+
+    Returns
+    -------
+    float
+        The threshold, a variance; 0 for two players.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two players, or a shape of another size or not positive definite.
+
+    Examples
+    --------
+    >>> threshold_variance([[0.0, 0.0], [2.0, 0.0]], [1.0, 1.0], players=3)
+    0.5
+    """
+    from scipy.linalg import eigvalsh
+
+    from rivalry.families.resources import check_covariance
+
+    _, covariance = moments(points, weights)
+    matrix = np.eye(len(covariance)) if shape is None else np.asarray(shape, dtype=float)
+    if matrix.shape != covariance.shape:
+        raise ValueError(f"shape: {matrix.shape} must be {covariance.shape}")
+    check_covariance(matrix, "shape")
+    return float(_weight(players) * eigvalsh(covariance, matrix)[-1])
+
+
+def exponential_is_stable(points: object, weights: object, players: int) -> bool:
+    """Return whether all players at the mean are stable, for the exponential kernel.
+
+    They are if and only if ``E[B] > sqrt((N-2)/(N-1)) sd(B)``; no parameter of the kernel matters. Arguments
+    are those of `threshold_reach`.
+
+    Examples
+    --------
+    >>> exponential_is_stable([1.0, 2.0], [1.0, 1.0], players=5)
+    True
+    """
+    mean, covariance = moments(points, weights)
+    return bool(mean[0] > np.sqrt(_weight(players) * covariance[0, 0]))
+
+
+def threshold_exponent(players: int) -> float:
+    """Return the exponent below which all players at ``B / sum B`` are stable in a Blotto contest.
+
+    The threshold is ``(N-1)/(N-2)``, infinite for two players. Raises `ValueError` for fewer than two.
+
+    Examples
+    --------
+    >>> threshold_exponent(3)
+    2.0
+    """
+    weight = _weight(players)
+    return 1 / weight if weight else float("inf")
+
+
+def _weight(players: int) -> float:
+    if players < 2:
+        raise ValueError(f"players: {players} must be at least 2")
+    return (players - 2) / (players - 1)
+
+
+def symmetric_equilibrium(game: InfluencerGame) -> SymmetricEquilibrium:
+    """Return the equilibrium with all players at one position, its stability and its threshold.
+
+    With Gaussian kernels it is the mean of the resource, stable above `threshold_reach` or
+    `threshold_variance`. With densities whose mode is the position it is stable above one reach (`Modes`).
+    With the exponential kernel it is the mean (see `exponential_is_stable`). In Blotto contests it is each
+    corner's share of the resource, stable below `threshold_exponent`. With the power law it is never stable.
+
+    Parameters
+    ----------
+    game : InfluencerGame
+        A game of equal players without outside rows.
+
+    Returns
+    -------
+    SymmetricEquilibrium
+        ``position [axis]`` (None without a closed form), ``stable``, and ``threshold`` in the kernel's
+        parameter (None if there is none).
+
+    Raises
+    ------
+    ValueError
+        Outside the domain of the closed forms; the message names the numerical functions.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> known = symmetric_equilibrium(rv.games.influencer(reach=[0.2] * 3, resource="bimodal"))
+    >>> known.stable, round(known.threshold, 6)
+    (True, 0.188815)
+    """
+    reason = _outside_domain(game)
+    if reason:
+        raise ValueError(f"symmetric_equilibrium: no closed form for {reason}; {NUMERIC}")
+    points, weights, players = np.asarray(game.points), np.asarray(game.weights), game.players
+    mean, _ = moments(points, weights)
+    kernel = game.kernel
+    if isinstance(kernel, PowerLaw):
+        return SymmetricEquilibrium(None, False, None)
+    if isinstance(kernel, Blotto):
+        exponent = threshold_exponent(players)
+        return SymmetricEquilibrium(mean, bool(np.asarray(kernel.exponent)[0] < exponent), exponent)
+    if isinstance(kernel, Beta | DirichletMode):
+        modes, reach = Modes.of(game), float(np.asarray(kernel.reach)[0])
+        shares, threshold = modes.shares(reach), modes.threshold(players)
+        assert shares is not None  # in the domain
+        position = shares[:1] if isinstance(kernel, Beta) else shares
+        return SymmetricEquilibrium(position, reach > threshold, threshold)
+    if isinstance(kernel, Exponential):
+        return SymmetricEquilibrium(mean, exponential_is_stable(points, weights, players), None)
+    if isinstance(kernel, Gaussian):
+        if points.shape[1] == 1:
+            reach = threshold_reach(points, weights, players)
+        else:
+            reach = float(np.sqrt(threshold_variance(points, weights, players)))
+        return SymmetricEquilibrium(mean, bool(np.asarray(kernel.reach)[0] > reach), reach)
+    assert isinstance(kernel, GaussianMatrix)
+    shape = np.asarray(kernel.covariance[0])
+    shape = (shape + shape.T) / 2
+    if isinstance(game.space, Box):
+        variance = threshold_variance(points, weights, players, shape)
+    else:
+        variance = _variance_along(points, weights, players, shape, directions(game.space)[0])
+    return SymmetricEquilibrium(mean, bool(np.asarray(kernel.variance)[0] > variance), variance)
+
+
+def _variance_along(
+    points: np.ndarray, weights: np.ndarray, players: int, shape: np.ndarray, along: np.ndarray
+) -> float:
+    """Return `threshold_variance` restricted to the directions ``along [axis direction]``."""
+    from scipy.linalg import eigvalsh
+
+    _, covariance = moments(points, weights)
+    precise = np.linalg.solve(shape, along)
+    return float(_weight(players) * eigvalsh(precise.T @ covariance @ precise, along.T @ precise)[-1])
+
+
+def known_threshold(game: InfluencerGame) -> SymmetricEquilibrium | None:
+    """Return `symmetric_equilibrium`, or None outside the domain of the closed forms."""
+    return None if _outside_domain(game) else symmetric_equilibrium(game)
+
+
+def _outside_domain(game: InfluencerGame) -> str:
+    """Return why there is no closed form, or an empty text."""
+    if game.third_party is not None or game.abstention is not None:
+        return "games with outside rows"
+    if isinstance(game.kernel, ChosenReach):
+        return "players who choose their reach"
+    if isinstance(game.kernel, Dirichlet):
+        return "Dirichlet kernels"
+    if isinstance(game.kernel, Custom):
+        return "custom kernels"
+    if _unequal(game):
+        return "unequal players"
+    if isinstance(game.kernel, Beta | DirichletMode):
+        outside = Modes.of(game).shares(float(np.asarray(game.kernel.reach)[0])) is None
+        return "a position outside the space" if outside else ""
+    mean, _ = moments(game.points, game.weights)
+    if isinstance(game.space, Box):
+        low, high = np.asarray(game.space.low)[0], np.asarray(game.space.high)[0]
+    else:
+        low, high = np.full(mean.shape, game.space.min_share), np.ones(mean.shape)
+    inside = isinstance(game.kernel, PowerLaw) or np.all((mean >= low) & (mean <= high))
+    return "" if inside else "a mean of the resource outside the space"
+
+
+def symmetric_positions(game: InfluencerGame, starts: int = 41) -> np.ndarray:
+    """Return the positions at which the gradient vanishes with all players there, ``[position axis]``.
+
+    Found by Newton's method (`rivalry.core.symmetric.roots`). On a simplex only the gradient along it counts.
+
+    Parameters
+    ----------
+    game : InfluencerGame
+        A game of equal players; outside rows are allowed.
+    starts : int
+        About how many grid points Newton's method starts from.
+
+    Raises
+    ------
+    ValueError
+        For unequal players.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> symmetric_positions(rv.games.influencer(reach=[0.2] * 3, resource="bimodal")).round(6).tolist()
+    [[0.5]]
+    """
+    _refuse_unequal(game, "symmetric_positions")
+    return symmetric.roots(game, directions(game.space)[0], symmetric.starts(game.space, starts))
+
+
+class SymmetricSpectrum(NamedTuple):
+    """Eigenvalues of the Jacobian with all players at one position, largest real part first."""
+
+    split: np.ndarray  # of A - C, each N - 1 times: players move apart
+    together: np.ndarray  # of A + (N - 1) C: all players move together
+
+    @property
+    def stable(self) -> bool:
+        """True where every eigenvalue has a negative real part."""
+        return bool(np.all(np.concatenate([self.split, self.together]).real < 0))
+
+
+def symmetric_spectrum(game: InfluencerGame, position: object) -> SymmetricSpectrum:
+    """Return the eigenvalues of the Jacobian with all players at one position, from its two blocks.
+
+    With A the diagonal block and C the others they are those of ``A - C`` (players move apart) and of
+    ``A + (N-1) C`` (all move together); on a simplex those of ``T'AT`` and ``T'CT``, where T is an
+    orthonormal basis of the directions that keep the sum.
+
+    Parameters
+    ----------
+    game : InfluencerGame
+        A game of equal players; outside rows are allowed.
+    position : array_like
+        The position of all players, ``[axis]``.
+
+    Returns
+    -------
+    SymmetricSpectrum
+        ``split`` and ``together``, eigenvalues with the largest real part first, and ``stable``.
+
+    Raises
+    ------
+    ValueError
+        For unequal players, or a position outside the space.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> game = rv.games.influencer(reach=[0.17] * 3, resource="bimodal")
+    >>> symmetric_spectrum(game, [0.5]).stable
+    False
+    """
+    _refuse_unequal(game, "symmetric_spectrum")
+    own = np.atleast_1d(np.asarray(position, dtype=float))
+    x = game.space.check(np.broadcast_to(own, game.space.shape), "position")
+    there = symmetric.follow_root([game], directions(game.space)[0], np.asarray(x)[0], fixed=True)
+    each = (values[0] for values in symmetric.eigenvalues(there, game.players))
+    return SymmetricSpectrum(*(values[np.argsort(-values.real, kind="stable")] for values in each))
+
+
+def _unequal(game: InfluencerGame) -> list[str]:
+    """Return the parameters in which players differ, with their values."""
+    costs = {} if game.reach_cost is None else {"reach_cost": game.reach_cost}
+    parts = {"budgets": game.budgets, **costs, **game.kernel.parameters}
+    rows = {key: np.asarray(leaf) for key, leaf in parts.items()}
+    return [f"{key} is {row.tolist()}" for key, row in rows.items() if np.any(row != row[:1])]
+
+
+def _refuse_unequal(game: InfluencerGame, name: str) -> None:
+    if unequal := _unequal(game):
+        raise ValueError(f"{name}: needs equal players, but {unequal[0]}")
+
+
+def group_levels(points: object, weights: object, players: int, iterations: int = 10) -> list[GroupLevel]:
+    """Return heuristic levels of groups that form as the reach shrinks, from 0 to ``ceil(log2 N) - 1``.
+
+    Level 0 is one group on the whole interval. At each further level every group splits into halves, the
+    larger one lower, and every group has a cell of the interval. Cells start between the sorted boundaries
+    and means of the level above and are refined as in Lloyd's algorithm; a point on a boundary belongs to
+    the lower cell. A group of n > 2 players has the threshold ``sqrt((n-2)/(n-1)) sd`` of the resource in
+    its cell.
+
+    Parameters
+    ----------
+    points : array_like
+        Resource points, ``[point 1]`` or ``[point]``.
+    weights : array_like
+        The resource at each point, ``[point]``.
+    players : int
+        The number of players, at least 2.
+    iterations : int
+        Steps of Lloyd's algorithm per level.
+
+    Returns
+    -------
+    list of GroupLevel
+        Sizes, means and thresholds of the groups, level by level.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two players or more than one axis.
+
+    Examples
+    --------
+    >>> [level.groups for level in group_levels([0.0, 1.0, 2.0, 3.0], [1, 1, 1, 1], players=5)]
+    [[5], [3, 2], [2, 1, 1, 1]]
+    """
+    _weight(players)
+    b, w = np.asarray(points, dtype=float), np.asarray(weights, dtype=float)
+    b = b[:, 0] if b.ndim == 2 and b.shape[1] == 1 else b
+    if b.ndim != 1:
+        raise ValueError(f"points: shape {b.shape} must be on an interval")
+    groups, boundaries = [players], np.empty(0)
+    levels = [_level(groups, boundaries, b, w)]
+    while len(levels) < int(players - 1).bit_length():  # ceil(log2 N)
+        groups = [half for n in groups for half in ((n + 1) // 2, n // 2) if half]
+        boundaries = np.sort(np.concatenate([boundaries, levels[-1].means]))
+        for _ in range(iterations):
+            means = np.asarray(_level([0] * (len(boundaries) + 1), boundaries, b, w).means)
+            boundaries = (means[1:] + means[:-1]) / 2
+        levels.append(_level(groups, boundaries, b, w))
+    return levels
+
+
+def _level(groups: list[int], boundaries: np.ndarray, b: np.ndarray, w: np.ndarray) -> GroupLevel:
+    cell = np.searchsorted(boundaries, b, side="left")  # a point on a boundary: the lower cell
+    means: list[float] = []
+    thresholds: list[float | None] = []
+    for k, size in enumerate(groups):
+        inside = cell == k
+        total = w[inside].sum()
+        if total == 0:  # no resource in the cell: use its middle for the mean
+            edges = np.concatenate([[b.min()], boundaries, [b.max()]])
+            means.append(float((edges[k] + edges[k + 1]) / 2))
+            thresholds.append(None)
+            continue
+        mean, covariance = moments(b[inside], w[inside])
+        means.append(float(mean[0]))
+        thresholds.append(float(np.sqrt(_weight(size) * covariance[0, 0])) if size > 2 else None)
+    return GroupLevel(groups, means, thresholds)

@@ -1,0 +1,321 @@
+"""Continuous resources: a density, with the nodes of a Gauss rule as resource points.
+
+The weights of the rule multiply the density, so the game has finitely many points like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array
+
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.space import Box
+from rivalry.core.validate import as_numbers, whole_number
+from rivalry.families.influencer.deviations import own_gradients
+from rivalry.families.influencer.inputs import Domain
+from rivalry.families.influencer.model import InfluencerGame
+from rivalry.families.resources import (
+    DENSITIES,
+    beta_shapes,
+    dirichlet_alphas,
+    named_resource,
+    optional,
+    resource_weights,
+)
+
+Ends = tuple[float, float]
+
+FLAT, STEEPEST = 3.0, 20.0  # smallest and largest powers of graded rules at their ends
+
+
+def on_box(
+    bounds: Sequence[Sequence[float]], count: int, ends: Sequence[Ends] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the product Gauss rule on a box.
+
+    Parameters
+    ----------
+    bounds : Sequence
+        [low, high] per axis.
+    count : int
+        Nodes per axis.
+    ends : Sequence, optional
+        Powers (p, q) per axis, both above -1: the integrand is multiplied by ``(b - low)^p (high - b)^q``
+        (Gauss-Jacobi). The default, 0 and 0, is Gauss-Legendre.
+
+    Returns
+    -------
+    tuple of np.ndarray
+        Nodes ``[node axis]`` and weights ``[node]``.
+
+    Examples
+    --------
+    >>> nodes, weights = on_box([[0, 2]], 3)
+    >>> round(float(weights @ nodes[:, 0] ** 2), 12)
+    2.666666666667
+    """
+    powers = [(0.0, 0.0)] * len(bounds) if ends is None else ends
+    lines, shares = [], []
+    for (low, high), (p, q) in zip(bounds, powers, strict=True):
+        t, _, w = _unit(count, p, q)
+        lines.append(low + (high - low) * t)
+        shares.append(w * (high - low) ** (p + q + 1))
+    return _product(lines), np.prod(_product(shares), axis=1)
+
+
+def on_simplex(
+    corners: int, count: int, alphas: object = None, *, graded: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the conical product rule on a simplex, with respect to all coordinates but the last.
+
+    Parameters
+    ----------
+    corners : int
+        Coordinates of a node, which sum to 1.
+    count : int
+        Nodes per direction.
+    alphas : array_like, optional
+        The integrand is multiplied by ``prod b_l^(alpha_l - 1)``; all above 0, default 1.
+    graded : bool
+        Whether nodes are dense at the boundary, for other singularities there: a logarithm, a broken power.
+
+    Returns
+    -------
+    tuple of np.ndarray
+        Nodes ``[node corner]`` and weights ``[node]``.
+
+    References
+    ----------
+    A. H. Stroud, Approximate Calculation of Multiple Integrals, 1971.
+
+    Examples
+    --------
+    >>> nodes, weights = on_simplex(3, 4)
+    >>> round(float(weights.sum()), 12)
+    0.5
+    """
+    a = np.ones(corners) if alphas is None else np.asarray(alphas, dtype=float)
+    # b_1 = t_1, b_2 = (1 - t_1) t_2, ..: each t_i is beta distributed
+    make = _graded_quadrature if graded else _unit
+    rules = [make(count, a[i] - 1, a[i + 1 :].sum() - 1) for i in range(corners - 1)]
+    t, rest, weights = (_product(part) for part in zip(*rules, strict=True))
+    left = np.cumprod(np.concatenate([np.ones((len(t), 1)), rest], axis=1), axis=1)
+    nodes = left * np.concatenate([t, np.ones((len(t), 1))], axis=1)
+    return nodes, np.prod(weights, axis=1)
+
+
+def _unit(count: int, p: float, q: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return nodes t, ``1 - t`` and weights on [0, 1], the integrand multiplied by ``t^p (1 - t)^q``."""
+    # Gauss-Jacobi by the eigenvalues of the recurrence (Golub and Welsch 1969): with powers, the nodes of
+    # SciPy lose digits as the count grows
+    from scipy.linalg import eigh_tridiagonal
+    from scipy.special import beta, roots_legendre
+
+    if p == q == 0:
+        x, w = roots_legendre(count)
+        return (1 + x) / 2, (1 - x) / 2, w / 2
+    k, s = np.arange(1.0, count), p + q
+    middle = np.concatenate([[(p - q) / (s + 2)], (p**2 - q**2) / ((2 * k + s) * (2 * k + s + 2))])
+    square = 4 * k * (k + q) * (k + p) / ((2 * k + s) ** 2 * (2 * k + s + 1))
+    square[1:] *= (k[1:] + s) / (2 * k[1:] + s - 1)  # where k is 1 this is 1, even where it is 0 / 0
+    x, vectors = eigh_tridiagonal(middle, np.sqrt(square))
+    # 1 - t is computed apart, since it loses digits near 1; logarithms of both must be finite
+    t, rest = np.clip((1 + x) / 2, 1e-300, 1 - 2**-53), np.clip((1 - x) / 2, 1e-300, 1.0)
+    # weights: squared first entries of the eigenvectors, times the integral of the weight function
+    return t, rest, vectors[0] ** 2 * beta(p + 1, q + 1)
+
+
+def _graded_quadrature(count: int, p: float, q: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the same by Gauss-Legendre in u, where ``t = I_u(m, n)`` is flat at its ends.
+
+    m is such that ``t^p dt`` is an integer power of u at 0, and n such that it is one of ``1 - u`` at 1.
+    """
+    from scipy.special import beta, betainc
+
+    m, n = (min(np.ceil(FLAT * max(power + 1, 1.0)) / (power + 1), STEEPEST) for power in (p, q))
+    u, v, w = _unit(count, 0.0, 0.0)
+    t, rest = (np.maximum(betainc(*part), 1e-300) for part in ((m, n, u), (n, m, v)))
+    return t, rest, w * u ** (m - 1) * v ** (n - 1) / beta(m, n) * t**p * rest**q
+
+
+def _product(lines: Sequence[np.ndarray]) -> np.ndarray:
+    return np.stack([part.ravel() for part in np.meshgrid(*lines, indexing="ij")], axis=-1)
+
+
+TOLERANCE = 1e-10  # relative change of payoffs and gradients, when the number of nodes is doubled
+FIRST = {1: 64, 2: 16}  # nodes in each direction at first; 8 in more than two
+MOST, LONGEST = 2**17, 2**12  # largest numbers of nodes, in all and in one direction
+CHUNK = 256  # nodes evaluated at once, so that one compiled program serves every number
+PROFILES = 4  # at which payoffs and gradients are compared
+INSIDE = 0.4  # fraction by which these profiles are moved towards the middle of a simplex
+
+
+class GaussRule(NamedTuple):
+    """A density, and a family of Gauss rules suited to its singularities.
+
+    ``density`` is an argument of `resource_weights`. ``ends`` are the powers that the rule itself contains:
+    (p, q) per axis, or the parameters of a Dirichlet density.
+    """
+
+    space: Domain
+    density: Any
+    domain: list[list[float]]
+    ends: Any
+    tolerance: float
+    graded: bool  # nodes are dense at the boundary of a simplex
+    fixed: int | None  # nodes in each direction, if given
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any], density: Any, space: Domain, *, graded: bool) -> GaussRule:
+        """Return the rule of the factory's ``resource_points`` and ``resource``. Raises `ValueError`."""
+        _, given, domain, fixed = optional(spec, "resource_points", "kind", "tolerance", "domain", "nodes")
+        tolerance = TOLERANCE if given is None else given
+        if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 < tolerance < 1:
+            raise ValueError(f"resource_points.tolerance: {tolerance!r} must be above 0 and below 1")
+        if fixed is not None:
+            whole_number("resource_points.nodes", fixed, 2)
+        if isinstance(density, str):
+            density = named_resource(density, space.axes)
+        kind = density.get("kind") if isinstance(density, Mapping) else None
+        if not callable(density) and (not isinstance(density, Mapping) or kind in ("array", "file")):
+            raise ValueError(
+                "resource: numbers have no value between points; a continuous game takes a function, a word, "
+                f"or a table of kind {', '.join(DENSITIES)}"
+            )
+        edges = _domain(domain, space)
+        ends: Any = None
+        if kind in ("beta", "beta_pdf") and space.axes == 1:
+            edges, ends = _beta_ends(density, edges)
+        elif kind in ("dirichlet", "dirichlet_pdf") and space.simplex:
+            rest = {key: value for key, value in density.items() if key != "kind"}
+            ends = dirichlet_alphas(rest, space.axes)
+        return cls(space, density, edges, ends, float(tolerance), graded, fixed)
+
+    def nodes(self, step: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return points and resource after ``step`` doublings, or None if there would be too many points."""
+        directions = self.space.axes - self.space.simplex
+        count = (self.fixed or FIRST.get(directions, 8)) * 2**step
+        if count**directions > MOST or count > LONGEST:
+            return None
+        if self.space.simplex:
+            points, weights = on_simplex(self.space.axes, count, self.ends, graded=self.graded)
+        else:
+            points, weights = on_box(self.domain, count, self.ends)
+        return points, weights * self._smooth(points)
+
+    def _smooth(self, points: np.ndarray) -> np.ndarray:
+        """Return the density without the powers that the rule contains."""
+        density = resource_weights(self.density, points)
+        if self.ends is None:
+            return density
+        if self.space.simplex:
+            return np.asarray(density * np.prod(points ** (1 - self.ends), axis=1))
+        ((p, q),), ((low, high),) = self.ends, self.domain
+        b = points[:, 0]
+        return np.asarray(density * (b - low) ** -p * (high - b) ** -q)
+
+
+def _domain(given: Any, space: Domain) -> list[list[float]]:
+    """Return the domain of the resource, [low, high] per axis."""
+    if given is None:
+        return space.edges
+    if space.simplex:
+        raise ValueError("resource_points.domain: on a simplex the resource is on all of it")
+    edges = as_numbers(given, "resource_points.domain")
+    edges = edges[None] if edges.ndim == 1 else edges
+    if edges.shape != (space.axes, 2):
+        raise ValueError(f"resource_points.domain: {given!r} must be [low, high], or one per axis of a box")
+    for axis, (low, high) in enumerate(edges):
+        if not (np.isfinite(low) and np.isfinite(high) and low < high):
+            raise ValueError(f"resource_points.domain[{axis}]: [{low:g}, {high:g}] must have low below high")
+    return edges.tolist()  # type: ignore[no-any-return]
+
+
+def _beta_ends(
+    density: Mapping[str, Any], domain: Sequence[Sequence[float]]
+) -> tuple[list[list[float]], Any]:
+    """Return the part of the domain inside [0, 1], and the beta density's powers at its ends."""
+    a, b = beta_shapes({key: value for key, value in density.items() if key != "kind"})
+    ((low, high),) = domain
+    low, high = max(low, 0.0), min(high, 1.0)
+    if low >= high:
+        raise ValueError(f"resource_points.domain: {list(domain[0])} holds none of a beta density's [0, 1]")
+    return [[low, high]], [(a - 1 if low == 0 else 0.0, b - 1 if high == 1 else 0.0)]
+
+
+def refine_rule(game_at: Callable[[int], InfluencerGame | None], rule: GaussRule) -> InfluencerGame:
+    """Return the game with enough nodes: doubling them changes payoffs and gradients within the tolerance.
+
+    Changes are relative to the largest payoff and the largest gradient, at a few profiles across the space.
+    A given number of nodes is not doubled. Raises `ValueError` if the largest number is not enough.
+    """
+    game, apart, step = game_at(0), np.inf, 1
+    if game is None:
+        raise ValueError(
+            f"resource_points.nodes: {rule.fixed} in each direction are more than {LONGEST}, or {MOST} in all"
+        )
+    if rule.fixed is not None:
+        return game
+    before = _payoffs_and_gradients(game)
+    while (finer := game_at(step)) is not None:
+        now = _payoffs_and_gradients(finer)
+        apart = max(_relative_change(old, new) for old, new in zip(before, now, strict=True))
+        # the coarser game is already within the tolerance; the finer one only confirms it
+        if apart < rule.tolerance:
+            return game
+        game, before, step = finer, now, step + 1
+    raise ValueError(
+        f"resource_points: payoffs or gradients still move by {apart:.2g} at the largest number of nodes; "
+        f"must be below {rule.tolerance:g} (raise resource_points.tolerance, or set resource_points.nodes)"
+    )
+
+
+def _relative_change(old: np.ndarray, new: np.ndarray) -> float:
+    known = np.isfinite(old) & np.isfinite(new)
+    largest = np.max(np.abs(new[known]), initial=1e-300)
+    return float(np.max(np.abs(new - old)[known], initial=0.0) / largest)
+
+
+def _payoffs_and_gradients(game: InfluencerGame) -> tuple[np.ndarray, np.ndarray]:
+    """Return payoffs and gradients at some profiles, summed over chunks of nodes."""
+    profiles = put(_profiles(game))
+    # costs do not depend on nodes, and would be counted in every chunk
+    plain = replace(game, reach_cost=None)
+    count = len(game.points)
+    parts = []
+    for start in range(0, count, CHUNK):
+        rows = np.minimum(np.arange(start, start + CHUNK), count - 1)
+        # the last chunk is filled with nodes of weight 0: one shape, one compilation
+        own = np.where(np.arange(start, start + CHUNK) < count, np.asarray(game.weights)[rows], 0.0)
+        third = None if game.third_party is None else put(np.asarray(game.third_party)[rows])
+        chunk = replace(plain, points=put(np.asarray(game.points)[rows]), weights=put(own), third_party=third)
+        parts.append([np.asarray(part) for part in _sums(chunk, profiles)])
+    payoffs, gradients = (np.sum(part, axis=0) for part in zip(*parts, strict=True))
+    return payoffs, gradients
+
+
+@eqx.filter_jit
+def _sums(game: InfluencerGame, profiles: Array) -> tuple[Array, Array]:
+    return jax.vmap(game.all_payoffs)(profiles), jax.vmap(partial(own_gradients, game))(jnp.asarray(profiles))
+
+
+def _profiles(game: InfluencerGame) -> np.ndarray:
+    """Return profiles with all players in the middle, on a box also far apart, and at random (same seed).
+
+    On a simplex they keep away from the boundary, where influence may be narrower than any rule resolves.
+    """
+    rng = np.random.default_rng(0)
+    space = game.space
+    players, axes = space.shape
+    if isinstance(space, Box):
+        line = np.broadcast_to(np.linspace(0.1, 0.9, players)[:, None], (players, axes))
+        parts = [np.full((players, axes), 0.5), line, *rng.random((PROFILES - 2, players, axes))]
+        return np.asarray(space.low + (space.high - space.low) * np.stack(parts))
+    shares = np.stack([np.ones((players, axes)), *rng.exponential(size=(PROFILES - 1, players, axes))])
+    return np.asarray(INSIDE / axes + (1 - INSIDE) * shares / shares.sum(axis=-1, keepdims=True))

@@ -1,0 +1,264 @@
+"""One player's deviations against fixed rivals: their payoff, an upper bound on it, and starts of a search.
+
+Branch and bound over boxes of positions proves bounds on regret from the smaller of two bounds, which need a
+kernel whose log-influence is bounded on a box:
+
+- *shares*: at every point the player's influence is the largest on the box, the rivals' is as it is, and
+  abstention's is the smallest;
+- *curvature* (smooth kernels): linear interpolation between the corners of the box errs by at most
+  ``sum_a M_a (high_a - low_a)^2 / 8``, with ``M_a`` a bound on the second derivative along axis a.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry.core.certify import faces
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.space import Box, Profile, Simplex, Strategy
+from rivalry.families.influencer.kernels import (
+    Blotto,
+    ChosenReach,
+    Custom,
+    Dirichlet,
+    DirichletMode,
+    PowerLaw,
+    copies,
+    displacement,
+    farthest,
+    nearest,
+    squared_distance,
+)
+from rivalry.families.influencer.model import InfluencerGame
+
+MAX_AXES = 4  # for the second bound: the corners of a box double with every axis
+MAX_POINTS = 1024  # resource points to search from, heaviest first
+
+
+def payoff_bound(
+    game: InfluencerGame, x: Profile, player: int | Array, low: Strategy, high: Strategy
+) -> Float[Array, ""]:
+    """Return an upper bound on the player's payoff at positions in ``[low, high]``, the others at ``x``."""
+    assert not isinstance(game.kernel, Custom | Dirichlet | DirichletMode | Blotto)
+    rest = at_least = rival_influence(game, x, player)
+    if game.abstention is not None:
+        near = nearest(low, high, game.points)
+        at_least = jnp.logaddexp(rest, _abstention(game, x, player, near))
+    largest = jax.lax.logistic(game.kernel.upper_bound(player, low, high, game.points) - at_least)
+    bound = game.weights @ largest - _cost(game, player, low)
+    if not isinstance(game.kernel, PowerLaw) and low.shape[0] <= MAX_AXES:
+        bound = jnp.minimum(bound, _curvature_bound(game, x, player, low, high, largest, rest))
+    return bound
+
+
+def deviation_payoff(
+    game: InfluencerGame, x: Profile, player: int | Array
+) -> Callable[[Strategy], Float[Array, ""]]:
+    """Return the player's payoff as a function of its own strategy; rival influence is computed once."""
+    rest = rival_influence(game, x, player)
+    kernel = copies(game.kernel, player, 1)
+
+    def payoff(strategy: Strategy) -> Float[Array, ""]:
+        own = kernel.logs(strategy[None], game.points)[0]
+        if game.zero_influence == "error":
+            # a share f/(f + R) is the logistic function of ln f - ln R
+            return jax.lax.logistic(own - rest) @ game.weights - _cost(game, player, strategy)
+        nobody = jnp.isneginf(own) & jnp.isneginf(rest)
+        shares = jax.lax.logistic(jnp.where(nobody, 0.0, own - rest))
+        each = 1 / x.shape[0] if game.zero_influence == "share" else 0.0
+        return jnp.where(nobody, each, shares) @ game.weights - _cost(game, player, strategy)
+
+    return payoff
+
+
+def _cost(game: InfluencerGame, player: int | Array, strategy: Array) -> Array | float:
+    """Return the cost of the reach, which is the last axis of ``strategy [.. axis]``."""
+    return 0.0 if game.reach_cost is None else game.reach_cost[player] * strategy[..., -1]
+
+
+def rival_influence(game: InfluencerGame, x: Profile, player: int | Array) -> Float[Array, "point"]:
+    """Return the logarithm of the rivals' and the third party's influence at every point, per own budget.
+
+    It is minus infinity at points without influence.
+    """
+    logs = game.kernel.logs(x, game.points) + jnp.log(game.budgets)[:, None]
+    logs = logs.at[player].set(-jnp.inf)
+    if game.third_party is not None:
+        logs = jnp.concatenate([logs, jnp.log(game.third_party)[None]])
+    top = jnp.max(logs, axis=0)
+    top = jnp.where(jnp.isneginf(top), 0.0, top)
+    return top + jnp.log(jnp.sum(jnp.exp(logs - top), axis=0)) - jnp.log(game.budgets[player])
+
+
+def _abstention(game: InfluencerGame, x: Profile, player: int | Array, own: Array) -> Array:
+    """Return the logarithm of abstention's influence at every point, per own budget.
+
+    ``own [.. point axis]`` is the displacement from the player to every point.
+    """
+    # 1 drops out of the product; the player's own factor is added below
+    squares = jnp.sum(displacement(x, game.points) ** 2, axis=-1).at[player].set(1.0)
+    assert game.abstention is not None
+    others = jnp.log(game.abstention) + jnp.sum(jnp.log(squares), axis=0) - jnp.log(game.budgets[player])
+    return others + jnp.log(jnp.sum(own**2, axis=-1))
+
+
+def _curvature_bound(
+    game: InfluencerGame,
+    x: Profile,
+    player: int | Array,
+    low: Strategy,
+    high: Strategy,
+    largest: Array,
+    rest: Array,
+) -> Float[Array, ""]:
+    """Return the payoff at the best corner plus the largest error of interpolation between corners."""
+    kernel = game.kernel
+    assert not isinstance(kernel, Custom | PowerLaw | Dirichlet | DirichletMode | Blotto)
+    ends = [(low[axis], high[axis]) for axis in range(low.shape[0])]
+    corners = jnp.stack([jnp.stack(corner) for corner in product(*ends)])
+    logs = copies(kernel, player, len(corners)).logs(corners, game.points)
+    at_corners, at_most = rest, rest
+    if game.abstention is not None:
+        away, far = displacement(corners, game.points), farthest(low, high, game.points)
+        at_corners = jnp.logaddexp(rest, _abstention(game, x, player, away))
+        at_most = jnp.logaddexp(rest, _abstention(game, x, player, far))
+    # the cost of a reach is linear: interpolation has no error in it
+    best = jnp.max(jax.lax.logistic(logs - at_corners) @ game.weights - _cost(game, player, corners))
+    smallest = jax.lax.logistic(kernel.lower_bound(player, low, high, game.points) - at_most)
+    # G(1-G) is largest at one half, or at the extreme nearest to it
+    middle = jnp.clip(0.5, smallest, largest)
+    slope, bend = kernel.derivative_bounds(player, low, high, game.points)
+    if game.abstention is not None:
+        more = _abstention_derivatives(game, x, player, low, high, rest)
+        axes = more[0].shape[1]
+        slope, bend = slope.at[:, :axes].add(more[0]), bend.at[:, :axes].add(more[1])
+    # G'' = G (1 - G) [h + d^2 (1 - 2G)] with |1 - 2G| <= 1
+    curvature = (game.weights * middle * (1 - middle)) @ (slope**2 + bend)
+    # linear interpolation over a length h errs by at most h^2/8 times the largest second derivative
+    return best + jnp.sum(curvature * (high - low) ** 2) / 8
+
+
+def _abstention_derivatives(
+    game: InfluencerGame, x: Profile, player: int | Array, low: Array, high: Array, rest: Array
+) -> tuple[Array, Array]:
+    """Return bounds ``[point axis]`` on the derivatives of the log-influence of all rows but the player's.
+
+    That is ``log(R + A |q|^2)``, with first derivative ``2 t q_a`` and second ``2 t - (2 t q_a)^2``, where
+    ``t = A / (R + A |q|^2)`` is largest at the position nearest to the point.
+    """
+    unit = jnp.zeros_like(game.points).at[:, 0].set(1.0)  # |q| = 1 leaves A
+    near = _abstention(game, x, player, nearest(low, high, game.points))
+    t = jnp.exp(_abstention(game, x, player, unit) - jnp.logaddexp(rest, near))[:, None]
+    slope = 2 * t * farthest(low, high, game.points)
+    return slope, jnp.maximum(2 * t, slope**2)
+
+
+def has_payoff_bound(game: InfluencerGame) -> bool:
+    """Return whether the kernel's log-influence is bounded on boxes of positions."""
+    return isinstance(game.space, Box) and not isinstance(game.kernel, Custom)
+
+
+def search_points(game: InfluencerGame, player: int) -> Float[Array, "point axis"]:
+    """Return the resource points, heaviest first; on a simplex also the mean resource and faces next to it.
+
+    A grid misses influence narrower than its steps, and divisions that give up some of many corners. If
+    players choose their reach, each point is combined with the smallest, the largest and a middle reach.
+    """
+    xp: Any = jnp if isinstance(game.weights, jax.core.Tracer) else np  # outside jit, nothing to compile
+    points, weights = xp.asarray(game.points), xp.asarray(game.weights)
+    rows = points[xp.argsort(-weights)[:MAX_POINTS]]
+    space = game.space
+    if isinstance(space, Simplex):
+        mean = weights @ points / weights.sum()
+        rows = xp.concatenate([rows, mean[None], faces(mean, xp)])
+        rows = space.min_share + space.spare[player] * rows
+    else:
+        low, high = xp.asarray(space.low)[player], xp.asarray(space.high)[player]
+        if isinstance(game.kernel, ChosenReach):
+            reaches = xp.stack([low[-1], (low[-1] * high[-1]) ** 0.5, high[-1]])
+            own = xp.repeat(reaches, len(rows))[:, None]
+            rows = xp.concatenate([xp.tile(rows, (len(reaches), 1)), own], axis=1)
+        rows = xp.clip(rows, low, high)
+    return rows if xp is not np else put(rows)
+
+
+# --- gradients and their Jacobian, in closed form -----------------------------------------------------------
+
+
+def own_gradients(game: InfluencerGame, x: Profile) -> Profile:
+    """Return every player's gradient in its own strategy, ``sum_k B G_i [(1 - G_i) d_i - G_a e_ai]``."""
+    shares, total = game.divide(game.kernel.logs(x, game.points), x)
+    mine = shares[: x.shape[0]]
+    slopes = game.kernel.vjp(x, game.points, game.weights * mine * (1 - mine))
+    if game.reach_cost is not None:
+        slopes = slopes.at[:, -1].add(-game.reach_cost)
+    if game.abstention is None:
+        return slopes
+    pushed = game.weights * mine * _abstention_without(game, x, total, 1)
+    return slopes + 2 * jnp.sum(pushed[..., None] * _displacement(game, x), axis=1)
+
+
+def gradient_jacobian(game: InfluencerGame, x: Profile) -> Float[Array, "row column"]:
+    """Return the derivative of the stacked gradients in the stacked profile, player-major.
+
+    Without abstention the diagonal blocks are ``sum B G (1-G) [h + d d' (1-2G)]`` and the others
+    ``-sum B G_i G_j (1-2G_i) d_i d_j'``.
+    """
+    players, axes = x.shape
+    own = game.kernel.logs(x, game.points)
+    shares, total = game.divide(own, x)
+    g = shares[:players]
+    d, h = game.kernel.gradients(x, game.points), game.kernel.hessians(x, game.points)
+    push = jnp.zeros_like(d)  # G_a e_ai
+    if game.abstention is not None:
+        push = -2 * _abstention_without(game, x, total, 1)[..., None] * _displacement(game, x)
+    bar = g[..., None] * d + push
+    same = jnp.eye(players)[:, :, None, None, None]
+    own_part = d - bar
+    cross = same * d[:, None, :, None, :] - bar[None, :, :, None, :]  # [i j point 1 axis]
+    terms = g[:, None, :, None, None] * (d[:, None, :, :, None] * cross + same * h[:, None])
+    terms = terms - push[:, None, :, :, None] * bar[None, :, :, None, :]
+    if game.abstention is not None:
+        terms = terms + _abstention_hessian(game, x, total)
+    blocks = own_part[:, None, :, :, None] * cross + same * h[:, None] - terms
+    summed = jnp.einsum("ik,ijkab->iajb", game.weights * g, blocks)
+    return summed.reshape(players * axes, players * axes)
+
+
+def _abstention_without(game: InfluencerGame, x: Profile, total: Float[Array, "point"], order: int) -> Array:
+    """Return abstention's share with one (or, ``order`` 2, two) of its factors ``|b - x_j|^2`` left out.
+
+    ``[player point]`` or ``[player player point]``; computed as a product, hence finite where a factor is 0.
+    """
+    players = x.shape[0]
+    keep = ~np.eye(players, dtype=bool)
+    if order == 2:
+        keep = keep[:, None] & keep[None, :]
+    factors = jnp.where(keep[..., None], squared_distance(x, game.points), 1.0)
+    assert game.abstention is not None
+    return game.abstention * jnp.prod(factors, axis=-2) * jnp.exp(-total)
+
+
+def _abstention_hessian(
+    game: InfluencerGame, x: Profile, total: Float[Array, "point"]
+) -> Float[Array, "i j point axis axis"]:
+    """Return the second derivatives of abstention's influence, divided by total influence."""
+    players, axes = x.shape
+    q = _displacement(game, x)
+    same = jnp.eye(players)[:, :, None, None, None]
+    place = jnp.diag(jnp.arange(axes) < game.points.shape[1])  # a reach changes no distance
+    diagonal = 2 * _abstention_without(game, x, total, 1)[:, None, :, None, None] * place
+    without = _abstention_without(game, x, total, 2)
+    pairs = 4 * without[..., None, None] * q[:, None, :, :, None] * q[None, :, :, None, :]
+    return same * diagonal + (1 - same) * pairs
+
+
+def _displacement(game: InfluencerGame, x: Profile) -> Float[Array, "player point axis"]:
+    """Return ``b - x``, with 0 along the axis of a chosen reach."""
+    more = x.shape[1] - game.points.shape[1]
+    return jnp.pad(displacement(x, game.points), ((0, 0), (0, 0), (0, more)))

@@ -1,0 +1,252 @@
+"""The factory of influencer games: its keywords are the keys of a study's ``[game]`` table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
+from warnings import warn
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+
+from rivalry.core.annotations import Symbol
+from rivalry.core.jax import put
+from rivalry.core.space import Box, Simplex
+from rivalry.core.validate import checked, limit
+from rivalry.families.influencer.continuous import GaussRule, refine_rule
+from rivalry.families.influencer.inputs import EDGE, Domain, domain_of, kernel_of, per_player, players_of
+from rivalry.families.influencer.inputs import abstention as abstention_of
+from rivalry.families.influencer.inputs import third_party as third_party_of
+from rivalry.families.influencer.model import InfluencerGame
+from rivalry.families.resources import resource_points as points_of
+from rivalry.families.resources import resource_weights as weights_of
+
+Positive = Annotated[float, Gt(0)]
+NotNegative = Annotated[float, Ge(0)]
+PerPlayer = Positive | list[Positive] | np.ndarray
+Matrices = list[list[float]] | list[list[list[float]]] | np.ndarray
+
+
+@checked
+def influencer(
+    *,
+    players: Annotated[
+        int | None,
+        Ge(2),
+        Le(100_000),
+        Symbol("N"),
+        "number of players; by default the length of the lists, else 2",
+    ] = None,
+    space: Annotated[
+        Literal["interval", "box", "simplex"], "space of the positions and of the resource"
+    ] = "interval",
+    corners: Annotated[
+        int | None,
+        Ge(2),
+        Le(10_000),
+        Symbol("L"),
+        "simplex: number of coordinates, which sum to 1 (default 3)",
+    ] = None,
+    bounds: Annotated[
+        list[float] | list[list[float]] | np.ndarray | None,
+        "[low, high] of the interval, or one per axis of the box (default 0 to 1)",
+    ] = None,
+    kernel: Annotated[
+        Literal[
+            "gaussian", "power_law", "exponential", "beta", "dirichlet", "dirichlet_mode", "blotto", "custom"
+        ],
+        "how influence decreases with distance; a box takes gaussian and custom, a simplex these, "
+        "dirichlet, dirichlet_mode and blotto",
+    ] = "gaussian",
+    reach: Annotated[
+        PerPlayer | None,
+        Symbol("sigma"),
+        "gaussian: standard deviation of each player's influence, in units of the space (default 0.25); "
+        "beta, dirichlet_mode: inverse of the concentration of its density",
+    ] = None,
+    variance: Annotated[
+        PerPlayer | None,
+        Symbol("s"),
+        "gaussian, instead of reach: factor of each player's covariance (default 1)",
+    ] = None,
+    covariance: Annotated[
+        Matrices | None,
+        Symbol("Sigma"),
+        "gaussian, instead of reach: covariance of influence, one matrix or one per player",
+    ] = None,
+    normalised: Annotated[
+        bool,
+        "gaussian: multiply influence by the prefactor of a density, so that a wider reach is a weaker one",
+    ] = False,
+    choose_reach: Annotated[
+        list[Positive] | np.ndarray | None,
+        "gaussian: bounds [low, high] of the reach, which the players choose as the last axis of a strategy",
+    ] = None,
+    reach_cost: Annotated[
+        NotNegative | list[NotNegative] | np.ndarray | None,
+        "cost per unit of a chosen reach, subtracted from the payoff (default 0)",
+    ] = None,
+    exponent: Annotated[
+        PerPlayer | None,
+        Symbol("P p"),
+        "power_law: power of the inverse distance; blotto: power of a player's amount (default 1)",
+    ] = None,
+    alpha: Annotated[
+        PerPlayer | None, "dirichlet: concentration of each player's influence (default 1)"
+    ] = None,
+    reference_corner: Annotated[
+        int | None,
+        Ge(0),
+        Symbol("phi"),
+        "dirichlet: the corner whose parameter is alpha itself, counted from 0 (default 0)",
+    ] = None,
+    distance_floor: Annotated[
+        Positive | None, Symbol("epsilon"), "power_law: the smallest distance that counts (default 1e-10)"
+    ] = None,
+    influence: Annotated[
+        str | Callable[..., Any] | None,
+        Symbol("f"),
+        "custom: a formula of b and x (b1, b2, x1, x2 for several coordinates); in Python also a function "
+        "of (x, b, parameters) that returns the logarithm of influence",
+    ] = None,
+    parameters: Annotated[
+        dict[str, float | list[float] | np.ndarray] | None,
+        "custom: parameters of the formula, each a number or one per player",
+    ] = None,
+    resource_points: Annotated[
+        dict[str, Any] | list[float] | list[list[float]] | np.ndarray | None,
+        Symbol("b"),
+        "where the resource is: {kind = linspace, grid, points, corners, file, mesh (of a simplex) or "
+        "continuous} (default 100 points on an interval, 20 per axis on a box, a mesh of a simplex)",
+    ] = None,
+    resource: Annotated[
+        str | dict[str, Any] | list[float] | np.ndarray | Callable[..., Any],
+        Symbol("B"),
+        "resource at each point: bimodal, unimodal, uniform, a formula of b, {kind = mixture, beta, "
+        "dirichlet, formula, array or file}, or a list",
+    ] = "uniform",
+    normalise: Annotated[bool, "scale the resource to a sum of 1"] = False,
+    budgets: Annotated[PerPlayer, Symbol("w"), "factor of each player's influence"] = 1.0,
+    third_party: Annotated[
+        str | dict[str, Any] | list[float] | np.ndarray | Callable[..., Any] | None,
+        "influence of a party that does not move: a formula of b, or one number per point",
+    ] = None,
+    abstention: Annotated[
+        NotNegative | dict[str, float] | None,
+        Symbol("Q"),
+        "abstention has influence Q times the product of all squared distances",
+    ] = None,
+    zero_influence: Annotated[
+        Literal["error", "share", "lost"], "what happens to the resource where no row has influence"
+    ] = "error",
+) -> InfluencerGame:
+    """Return a game in which players choose positions and share a resource in proportion to influence.
+
+    Parameters
+    ----------
+    **keywords
+        The keys of a study's ``[game]`` table, described at each argument; ``rivalry show influencer`` lists
+        them with units, defaults and bounds. One number holds for all players.
+
+    Returns
+    -------
+    InfluencerGame
+        The game, with its resource at finitely many points.
+
+    Raises
+    ------
+    ValueError
+        For numbers out of range, lists of unequal lengths, and keywords that do not fit the space or the
+        kernel. The message begins with the key.
+
+    Examples
+    --------
+    >>> influencer(reach=[0.2, 0.3], resource="bimodal", normalise=True)
+    Influencer game of 2 players on [0, 1]: kernel Gaussian, reach [0.2 0.3], resource 1 at 100 points
+
+    References
+    ----------
+    D. Lovett, F. Fu and A. McAvoy, InflGame. H. Hotelling, Stability in competition, Economic Journal 39
+    (1929). G. Tullock, Efficient rent seeking (1980).
+    """
+    return _build(**locals())
+
+
+def _build(**given: Any) -> InfluencerGame:
+    domain = domain_of(given)
+    players = players_of(given)
+    limit("players", players, domain.axes)
+    space = _space(given, domain, players)
+    spec = given["resource_points"]
+    if isinstance(spec, Mapping) and spec.get("kind") == "continuous":
+        rule = GaussRule.of(spec, given["resource"], domain, graded=given["kernel"].startswith("dirichlet"))
+        third = given["third_party"]
+        if third is not None and not (isinstance(third, str | Mapping) or callable(third)):
+            raise ValueError(
+                "third_party: numbers have no value between points; give a formula or a function"
+            )
+
+        def game_at(step: int) -> InfluencerGame | None:
+            nodes = rule.nodes(step)
+            return None if nodes is None else _at(given, domain, space, *nodes)
+
+        return refine_rule(game_at, rule)
+    if spec is None and given["kernel"] == "blotto" and domain.simplex:
+        spec = {"kind": "corners"}
+    points = points_of(spec, domain.edges, simplex=domain.simplex)
+    return _at(given, domain, space, points, weights_of(given["resource"], points))
+
+
+def _at(
+    given: Mapping[str, Any], domain: Domain, space: Box | Simplex, points: np.ndarray, weights: np.ndarray
+) -> InfluencerGame:
+    """Return the game with its resource at ``points [point axis]``."""
+    players = space.shape[0]
+    limit("resource_points", players, len(points))
+    kernel = kernel_of(given, players, points, domain)
+    chosen = given["choose_reach"] is not None
+    return InfluencerGame(
+        space=space,
+        points=put(points),
+        weights=put(weights / weights.sum() if given["normalise"] else weights),
+        kernel=kernel,
+        budgets=per_player("budgets", given["budgets"], players),
+        third_party=third_party_of(given["third_party"], points),
+        abstention=abstention_of(given["abstention"]),
+        zero_influence=given["zero_influence"],
+        reach_cost=_reach_cost(given, players) if chosen else None,
+    )
+
+
+def _space(given: Mapping[str, Any], domain: Domain, players: int) -> Box | Simplex:
+    chosen = given["choose_reach"]
+    if chosen is None:
+        if given["reach_cost"] is not None:
+            raise ValueError("reach_cost: is what a chosen reach costs; set choose_reach = [low, high]")
+        if not domain.simplex:
+            return Box.of(domain.edges, players=players)
+        nowhere = given["kernel"] in ("dirichlet", "blotto")  # influence is 0 where a coordinate is 0
+        return Simplex((domain.axes,) * players, EDGE if nowhere else 0.0)
+    if domain.simplex:
+        raise ValueError("choose_reach: is for an interval or a box, not for a simplex")
+    try:
+        low, high = (float(end) for end in chosen)
+    except (TypeError, ValueError):
+        raise ValueError(f"choose_reach: {chosen!r} must be [least, largest] reach") from None
+    if not (np.isfinite(high) and 0 < low < high):
+        raise ValueError(f"choose_reach: [{low:g}, {high:g}] must be finite, above 0, with low below high")
+    return Box.of([*domain.edges, [low, high]], players=players)
+
+
+def _reach_cost(given: Mapping[str, Any], players: int) -> Any:
+    """Return the cost per unit of reach of each player; warn if it is 0."""
+    spec = 0.0 if given["reach_cost"] is None else given["reach_cost"]
+    cost = per_player("reach_cost", spec, players, minimum=0.0)
+    free = np.flatnonzero(np.asarray(cost) == 0)
+    if free.size and not given["normalised"]:
+        warn(
+            f"choose_reach: player {free[0]}'s reach costs nothing, so the widest always wins; "
+            "set reach_cost, or normalised = true",
+            stacklevel=6,
+        )
+    return cost

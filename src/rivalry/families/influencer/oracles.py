@@ -1,0 +1,265 @@
+"""Registered properties of influencer games beyond their payoffs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import combinations
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry.core import oracles
+from rivalry.core.certify import best_response
+from rivalry.core.jax import compiled, jax, jnp, put
+from rivalry.core.results import Record
+from rivalry.core.simplices import slopes_in_shares
+from rivalry.core.space import Box, Profile
+from rivalry.core.validate import near
+from rivalry.families.influencer import blotto
+from rivalry.families.influencer.closed_forms import known_threshold
+from rivalry.families.influencer.deviations import (
+    deviation_payoff,
+    gradient_jacobian,
+    has_payoff_bound,
+    own_gradients,
+    payoff_bound,
+    search_points,
+)
+from rivalry.families.influencer.kernels import Blotto, Custom
+from rivalry.families.influencer.model import InfluencerGame
+from rivalry.tables.kernels.shapes import Contest, contest
+
+# Starts on [0, 1] of Lovett, Fu and McAvoy, by the number of players.
+STARTS = {
+    2: [0.1, 0.9],
+    3: [0.1, 0.4, 0.9],
+    4: [0.1, 0.4, 0.7, 0.9],
+    5: [0.1, 0.3, 0.4, 0.7, 0.9],
+    6: [0.1, 0.3, 0.4, 0.6, 0.7, 0.9],
+    7: [0.1, 0.3, 0.4, 0.2, 0.6, 0.7, 0.9],
+    8: [0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9],
+    9: [0.1, 0.25, 0.3, 0.35, 0.45, 0.65, 0.75, 0.7, 0.9],
+    10: [0.1, 0.25, 0.3, 0.35, 0.45, 0.6, 0.65, 0.75, 0.7, 0.9],
+    11: [0.1, 0.2, 0.25, 0.3, 0.35, 0.45, 0.6, 0.65, 0.75, 0.7, 0.9],
+    12: [0.1, 0.2, 0.25, 0.3, 0.35, 0.45, 0.6, 0.65, 0.75, 0.7, 0.8, 0.9],
+    16: [p for p in (0.115, 0.21, 0.29, 0.391, 0.609, 0.71, 0.79, 0.885) for _ in range(2)],  # eight pairs
+}
+
+
+@oracles.payoff_scale.register(InfluencerGame)
+def _(game: InfluencerGame) -> Array | np.ndarray | float:
+    if isinstance(game.weights, jax.core.Tracer):
+        return game.weights.sum()
+    return put(np.asarray(game.weights).sum())  # NumPy, to avoid a compilation for one sum
+
+
+@oracles.exchangeable.register(InfluencerGame)
+def _(game: InfluencerGame) -> np.ndarray:
+    own = [game.budgets, *game.kernel.parameters.values()]
+    own += [game.reach_cost] if game.reach_cost is not None else []
+    own += [game.space.low, game.space.high] if isinstance(game.space, Box) else []
+    rows = np.concatenate([np.reshape(np.asarray(part), (game.players, -1)) for part in own], axis=1)
+    # players with equal rows get the number of the first of them
+    return np.array([np.flatnonzero((rows == row).all(axis=1))[0] for row in rows])
+
+
+@oracles.validate_parameter.register(InfluencerGame)
+def _(game: InfluencerGame, name: str, value: float) -> str:
+    if name == "covariance":
+        return "is no matrix (its size is the variance)"
+    positive = {"budgets"} | (set() if isinstance(game.kernel, Custom) else set(game.kernel.parameters))
+    if name in positive and not value > 0:
+        return "must be above 0"
+    return "must be at least 0" if name == "abstention" and not value >= 0 else ""
+
+
+@oracles.named_start.register(InfluencerGame)
+def _(game: InfluencerGame, name: str) -> Profile:
+    """Return ``paper_default``: the source's starts (2 to 12, 16 players), else evenly spaced positions.
+
+    Chosen reaches start in the middle of their range.
+    """
+    if name != "paper_default":
+        raise ValueError(f"start: {name!r} is no named start; {near(name, ['paper_default'])}")
+    if not isinstance(game.space, Box) or game.points.shape[1] != 1:
+        raise ValueError("start: paper_default is for an interval; give positions, or 'random'")
+    at = STARTS.get(game.players, np.linspace(0.1, 0.9, game.players).tolist())
+    low, high = game.space.low, game.space.high
+    parts = jnp.full(low.shape, 0.5).at[:, 0].set(jnp.asarray(at))
+    return low + (high - low) * parts
+
+
+@oracles.plot_data.register(InfluencerGame)
+def _(game: InfluencerGame) -> Mapping[str, Callable[[Profile], Record]]:
+    found = dict(PLOT_DATA)
+    if game.space.shape[1] > 1:
+        del found["vector_field"]  # drawn on an interval only
+    return {name: partial(make, game) for name, make in found.items()}
+
+
+oracles.gradients.register(InfluencerGame)(own_gradients)
+oracles.jacobian.register(InfluencerGame)(gradient_jacobian)
+oracles.payoff_bound.register(InfluencerGame, when=has_payoff_bound)(payoff_bound)
+oracles.proved_response.register(InfluencerGame, when=blotto.has_best_response)(blotto.best_response)
+slopes_in_shares.register(
+    InfluencerGame, when=lambda game: isinstance(game.kernel, Blotto) and game.abstention is None
+)(blotto.slopes_in_shares)
+# the influence of rivals stays as it is when a player moves; abstention's does not
+oracles.deviation_payoff.register(InfluencerGame, when=lambda game: game.abstention is None)(deviation_payoff)
+# on an interval branch and bound is better than starts of a search
+oracles.search_points.register(
+    InfluencerGame, when=lambda game: not has_payoff_bound(game) or game.space.shape[1] > 1
+)(search_points)
+
+
+@oracles.to_contest.register(InfluencerGame)
+def _(game: InfluencerGame, grid: np.ndarray) -> Contest:
+    rows = np.asarray(_log_influence(game, put(grid)))
+    points, players = np.asarray(game.points), len(grid)
+    away = None
+    if game.abstention is not None:
+        apart = points - grid[:, :, None, : points.shape[1]]
+        with np.errstate(divide="ignore"):
+            away = np.log(np.sum(apart**2, axis=-1))
+    return contest(
+        np.asarray(game.weights),
+        rows[:players],
+        None if game.third_party is None else rows[players, 0],
+        None if game.abstention is None else float(game.abstention),
+        away,
+        None if game.reach_cost is None else np.asarray(game.reach_cost)[:, None] * grid[:, :, -1],
+        game.zero_influence,
+    )
+
+
+@eqx.filter_jit
+def _log_influence(
+    game: InfluencerGame, grid: Float[Array, "player action axis"]
+) -> Float[Array, "row action point"]:
+    """Return log-influence ``[row action point]`` with all players at their grid point of the same number."""
+    return jax.vmap(game.log_influence, in_axes=1, out_axes=1)(grid)
+
+
+# --- metrics and plot data ----------------------------------------------------------------------------------
+
+
+LINE, SQUARE = 201, 41 * 41  # grid points of a landscape on an interval, and elsewhere
+FIELD = 40  # grid points per axis of a vector field
+PAIRED = 6  # players of whom every pair has a vector field
+
+
+@oracles.metrics.register(InfluencerGame)
+def _(game: InfluencerGame, x: Profile) -> Record:
+    """Return the metrics that are stored with every result.
+
+    These are ``gradient_norm``, the largest entry of the players' own gradients; ``resource_total``;
+    ``outside_payoffs [outside]`` of the third party and abstention, if any; ``axis_name [axis]`` for chosen
+    reaches; and, where a closed form is known, ``threshold``, ``symmetric_position [axis]`` and
+    ``symmetric_stable`` (see `symmetric_equilibrium`).
+    """
+    payoffs, norm, shares = _payoffs_norm_shares(game, x)
+    game.check_shares(shares)
+    found: Record = {
+        "gradient_norm": ((), np.asarray(norm)),
+        "resource_total": ((), np.asarray(oracles.payoff_scale(game))),
+    }
+    if len(payoffs) > x.shape[0]:
+        found["outside_payoffs"] = (("outside",), np.asarray(payoffs[x.shape[0] :]))
+    if (axes := game.points.shape[1]) < x.shape[1]:  # the players choose their reach
+        names = ["position"] if axes == 1 else [f"position {k}" for k in range(axes)]
+        found["axis_name"] = (("axis",), np.asarray([*names, "reach"]))
+    known = known_threshold(game)
+    if known is not None:
+        if known.position is not None:
+            found["symmetric_position"] = (("axis",), known.position)
+        found["symmetric_stable"] = ((), np.asarray(known.stable))
+        if known.threshold is not None:
+            found["threshold"] = ((), np.asarray(known.threshold))
+    return found
+
+
+@partial(compiled, effort=0)
+def _payoffs_norm_shares(game: InfluencerGame, x: Profile) -> tuple[Array, Array, Array]:
+    shares = game.shares(x)
+    return shares @ game.weights, jnp.max(jnp.abs(own_gradients(game, x))), shares
+
+
+def _resource(game: InfluencerGame, x: Profile) -> Record:
+    labels = [f"player {player}" for player in range(game.players)]
+    labels += ["third party"] * (game.third_party is not None)
+    labels += ["abstention"] * (game.abstention is not None)
+    return {
+        "resource": (("point",), np.asarray(game.weights)),
+        "resource_points": (("point", "coordinate"), np.asarray(game.points)),
+        "row_label": (("row",), np.asarray(labels)),
+    }
+
+
+def _influence(game: InfluencerGame, x: Profile) -> Record:
+    return {"influence": (("row", "point"), np.exp(np.asarray(game.log_influence(x)))), **_resource(game, x)}
+
+
+def _shares(game: InfluencerGame, x: Profile) -> Record:
+    return {"shares": (("row", "point"), np.asarray(game.shares(x))), **_resource(game, x)}
+
+
+def _landscape(game: InfluencerGame, x: Profile) -> Record:
+    axes = x.shape[1]
+    places = game.space.grid(0, LINE if axes == 1 else SQUARE)
+    responses = [best_response(game, x, player) for player in range(game.players)]
+    at = np.asarray(places)
+    return {
+        "landscape": (("player", "grid_point"), np.asarray(_own_payoffs(game, x, places))),
+        "landscape_at": (("grid_point",), at[:, 0]) if axes == 1 else (("grid_point", "coordinate"), at),
+        "landscape_best": (("player", "axis"), np.stack([response.strategy for response in responses])),
+        "landscape_best_payoff": (("player",), np.asarray([response.payoff for response in responses])),
+    }
+
+
+@eqx.filter_jit
+def _own_payoffs(game: InfluencerGame, x: Profile, places: Array) -> Array:
+    """Return every player's payoff at every grid point, the others at ``x``, ``[player place]``."""
+
+    def row(player: Array) -> Array:
+        return jnp.asarray(jax.lax.map(oracles.deviation_payoff(game, x, player), places, batch_size=256))
+
+    return jnp.stack([row(jnp.asarray(player)) for player in range(x.shape[0])])
+
+
+def _vector_field(game: InfluencerGame, x: Profile) -> Record:
+    first, second = game.space.grid(0, FIELD)[:, 0], game.space.grid(1, FIELD)[:, 0]
+    pairs = np.array(list(combinations(range(min(game.players, PAIRED)), 2)))
+    fields = np.asarray(_fields(game, x, first, second, put(pairs)))
+    found: Record = {
+        "field": (("i_place", "j_place", "component"), fields[0]),  # of players 0 and 1
+        "field_at_i": (("i_place",), np.asarray(first)),
+        "field_at_j": (("j_place",), np.asarray(second)),
+    }
+    if len(pairs) > 1:
+        found["field_of_pair"] = (("pair", "i_place", "j_place", "component"), fields)
+        found["field_pair"] = (("pair", "component"), pairs)
+    return found
+
+
+@eqx.filter_jit
+def _fields(game: InfluencerGame, x: Profile, first: Array, second: Array, pairs: Array) -> Array:
+    """Return the gradients of two players at all pairs of positions, ``[pair i_place j_place component]``."""
+
+    def at(pair: Array, y: Array, z: Array) -> Array:
+        return own_gradients(game, x.at[pair[0], 0].set(y).at[pair[1], 0].set(z))[pair, 0]
+
+    def of(pair: Array) -> Array:
+        return jax.vmap(lambda y: jax.vmap(lambda z: at(pair, y, z))(second))(first)
+
+    return jnp.asarray(jax.lax.map(of, pairs))
+
+
+PLOT_DATA: Mapping[str, Callable[[InfluencerGame, Profile], Record]] = {
+    "influence": _influence,
+    "shares": _shares,
+    "landscape": _landscape,
+    "resource": _resource,
+    "vector_field": _vector_field,
+}

@@ -1,0 +1,442 @@
+"""Benchmarks of a market for learners: Nash, Stackelberg, cartel and competitive outcomes.
+
+From them follow critical discount factors for the cartel (Friedman 1971).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+
+from rivalry.core import certify
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import best_response, discontinuity, metrics, payoff_scale
+from rivalry.core.payoffs import payoffs
+from rivalry.core.results import Record
+from rivalry.core.validate import check_word
+from rivalry.families.market import closed_forms
+from rivalry.families.market.equilibria import closure_sets
+from rivalry.families.market.leadership import StagedMarket, StageResponses, all_choices, whole_market
+from rivalry.families.market.model import Market
+from rivalry.tables import SubgamePerfect, equilibria, regrets, staged_values, tabulate
+from rivalry.tables import payoffs as table_payoffs
+from rivalry.transforms import hierarchy
+
+EQUAL = 1e-9  # relative to the payoff scale: profits that differ by less are equal
+
+
+class Benchmark(NamedTuple):
+    """The outcome of one period at a benchmark, ``[player]``, averaged over the levels of the shock."""
+
+    choice: np.ndarray
+    q: np.ndarray
+    p: np.ndarray
+    profit: np.ndarray  # before tax
+    payoff: np.ndarray  # after tax
+    measures: Record  # metrics of the profile: surplus, welfare, concentration
+    numerical: bool  # found by search, without a closed form
+    equilibrium: bool = True  # False: leaders have no pure equilibrium; regrets are the smallest found
+
+
+def benchmark(game: Market | StagedMarket, name: str) -> Benchmark:
+    """Return one benchmark outcome of a period.
+
+    Closed forms are used if they exist. Otherwise ``nash`` is found by iterated best responses,
+    ``stackelberg`` by the leaders' search over the followers' responses, and ``cartel`` by ascent of joint
+    profit. With an observed shock the benchmark is evaluated at every level and averaged.
+
+    Parameters
+    ----------
+    game : Market or StagedMarket
+        A market; for a staged one, the whole market is used.
+    name : {"nash", "stackelberg", "cartel", "competitive"}
+        ``stackelberg`` uses the market's own stages; without stages, firm 0 leads.
+
+    Returns
+    -------
+    Benchmark
+        Choices and their results, ``[player]``; ``numerical`` is True if the choices were found by search.
+
+    Raises
+    ------
+    ValueError
+        If the market has no such benchmark.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> found = benchmark(rv.games.market(), "cartel")
+    >>> found.q.tolist(), found.profit.tolist()
+    ([22.5, 22.5], [1012.5, 1012.5])
+    """
+    check_word("benchmark", name, BENCHMARKS)
+    market = whole_market(game)
+    if market.shock is None or not market.shock.observed:
+        return _evaluate(market, *BENCHMARKS[name](market))
+    levels, probabilities = np.asarray(market.shock.levels), np.asarray(market.shock.probabilities)
+    return _mean([benchmark(_at_level(market, float(level)), name) for level in levels], probabilities)
+
+
+def benchmarks(game: Market | StagedMarket) -> dict[str, Benchmark]:
+    """Return all benchmarks that a market has, by name; see `benchmark`."""
+    found = {}
+    for name in BENCHMARKS:
+        try:
+            found[name] = benchmark(game, name)
+        except ValueError:
+            continue
+    return found
+
+
+def gain_bounds(market: Market) -> tuple[np.ndarray, np.ndarray]:
+    """Return the payoffs ``[player]`` of the Nash equilibrium and of the joint maximum.
+
+    The profit gain is ``(payoff - nash)/(joint - nash)`` (Calvano et al. 2020, Delta).
+
+    Raises
+    ------
+    ValueError
+        If the two are equal for a firm.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> [part.tolist() for part in gain_bounds(rv.games.market())]
+    [[900.0, 900.0], [1012.5, 1012.5]]
+    """
+    nash, joint = (benchmark(market, name).payoff for name in ("nash", "cartel"))
+    for firm, (low, high) in enumerate(zip(nash, joint, strict=True)):
+        if abs(high - low) <= EQUAL * float(payoff_scale(market)):
+            raise ValueError(
+                f"profit gain: firm {firm} earns {low:g} in equilibrium and at the joint maximum: undefined"
+            )
+    return nash, joint
+
+
+Choice = tuple[np.ndarray, bool, bool]  # choices ``[player]``, whether searched, whether an equilibrium
+
+
+def _nash(market: Market) -> Choice:
+    try:
+        return _first_root(closed_forms.nash(market)), False, True
+    except ValueError:
+        if market.rule.winner_takes_all:
+            raise
+    return iterate_best_responses(market, _guess(market)), True, True
+
+
+def _cartel(market: Market) -> Choice:
+    try:
+        return closed_forms.joint(market), False, True
+    except ValueError:
+        unbounded = market.rule.demand == "isoelastic" and float(market.numbers["elasticity"]) <= 1
+        if market.rule.winner_takes_all or unbounded:
+            raise
+    begins = ascent_starts(market, _guess(market))
+    # profit jumps where a plant closes, but is smooth for every set of closed plants
+    if not discontinuity(market):
+        return maximize_joint(market, begins), True, True
+    saves = (np.asarray(market.numbers["fixed_cost"]) > 0) & (np.asarray(market.space.low)[:, 0] == 0)
+    shut = closure_sets(np.flatnonzero(saves), market.players)
+    found = [maximize_joint(market, begins, closed) for closed in shut]
+    return max(found, key=lambda x: float(np.sum(np.asarray(payoffs(market, put(x[:, None])))))), True, True
+
+
+def _competitive(market: Market) -> Choice:
+    """Return the choices of price takers; without observing a shock they expect its mean."""
+    return closed_forms.competitive(_at_mean(market)), market.shock is not None, True
+
+
+def _stackelberg(market: Market) -> Choice:
+    stages = _stages_of(market)
+    try:
+        found = closed_forms.stackelberg(market, stages)
+        return found.q, False, found.equilibrium
+    except ValueError:
+        if market.rule.winner_takes_all:
+            raise
+    game = hierarchy(market, stages, StageResponses(searched=bool(discontinuity(market))))
+    leaders = iterate_best_responses(game, _guess(market)[list(game.stages[0])])
+    return np.asarray(all_choices(game, put(leaders[:, None])))[:, 0], True, True
+
+
+def _stages_of(market: Market) -> tuple[tuple[int, ...], ...]:
+    """Return the market's own stages; without stages, firm 0 leads."""
+    if market.players == 1:
+        raise ValueError("stages: one firm has nobody to lead")
+    return market.stages if len(market.stages) > 1 else ((0,), tuple(range(1, market.players)))
+
+
+BENCHMARKS: dict[str, Callable[[Any], Choice]] = {
+    "nash": _nash,
+    "stackelberg": _stackelberg,
+    "cartel": _cartel,
+    "competitive": _competitive,
+}
+
+
+def _first_root(roots: np.ndarray) -> np.ndarray:
+    if not len(roots):
+        raise ValueError("fixed_cost: fixed costs leave no pure equilibrium; use double_oracle")
+    return np.asarray(roots[0, :, 0])
+
+
+def _evaluate(market: Market, choice: np.ndarray, searched: bool, equilibrium: bool = True) -> Benchmark:
+    x = put(np.asarray(choice, dtype=float)[:, None])
+    found = metrics(market, x)
+    q, p, profit = (found[name][1] for name in ("quantity", "price", "profit"))
+    paid = np.asarray(payoffs(market, x))
+    return Benchmark(np.asarray(choice), q, p, profit, paid, found, searched, equilibrium)
+
+
+def _at_level(market: Market, level: float) -> Market:
+    """Return the market at one level of its shock."""
+    return replace(market, numbers=market.shift_demand(level), shock=None)
+
+
+def _at_mean(market: Market) -> Market:
+    """Return the market with its shock at its mean."""
+    if market.shock is None:
+        return market
+    return _at_level(market, float(np.asarray(market.shock.probabilities) @ np.asarray(market.shock.levels)))
+
+
+def _guess(market: Market) -> np.ndarray:
+    """Return the start of a search: the equilibrium without the shock, or a point inside the box."""
+    try:
+        return _first_root(closed_forms.nash(_at_mean(market)))
+    except ValueError:
+        low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
+        return np.asarray(low + (high - low) / (1 + market.players))
+
+
+def _mean(found: list[Benchmark], probabilities: np.ndarray) -> Benchmark:
+    """Return the average of benchmarks at the levels of a shock."""
+
+    def mean(rows: Sequence[np.ndarray]) -> np.ndarray:
+        return np.asarray(np.tensordot(probabilities, np.stack(rows), 1))
+
+    choice, q, p, profit, payoff, records, numerical, equilibrium = zip(*found, strict=True)
+    each: dict[str, Any] = {
+        name: (dims, mean([one[name][1] for one in records])) for name, (dims, _) in records[0].items()
+    }
+    money = mean(profit), mean(payoff)
+    return Benchmark(mean(choice), mean(q), mean(p), *money, each, any(numerical), all(equilibrium))
+
+
+ROUNDS, STILL = 500, 1e-11  # of best responses in turn; tolerance of their movement, relative to the box
+POINTS, ZOOMS = 201, 9  # grid points and refinements of a line search
+JOINT_STARTS = 8
+
+
+@eqx.filter_jit
+def _payoffs_along(game: Any, x: Any, player: Any, own: Any) -> Any:
+    """Return the payoff of ``player`` at each of its own choices."""
+    return jax.vmap(lambda choice: game.payoffs(x.at[player, 0].set(choice))[player])(own)
+
+
+@eqx.filter_jit
+def _exact_response(game: Any, x: Any, player: Any) -> Any:
+    return best_response(game, x, player)[0][0]
+
+
+def search_response(game: Any, x: np.ndarray, player: int) -> float:
+    """Return a player's best response, from its closed form or by refined grid search.
+
+    The peak must be wider than a step of the first grid, a two-hundredth of the box.
+    """
+    if best_response.knows(game):
+        return float(_exact_response(game, jnp.asarray(x), jnp.asarray(player)))
+    ends = float(game.space.low[player, 0]), float(game.space.high[player, 0])
+    for _ in range(ZOOMS):
+        own = np.linspace(*ends, POINTS)
+        paid = _payoffs_along(game, jnp.asarray(x), jnp.asarray(player), jnp.asarray(own))
+        best = int(np.argmax(np.asarray(paid)))
+        ends = float(own[max(best - 1, 0)]), float(own[min(best + 1, POINTS - 1)])
+    return float(own[best])
+
+
+def iterate_best_responses(game: Any, start: np.ndarray) -> np.ndarray:
+    """Return the fixed point ``[player]`` of best responses in turn, damped after 100 rounds.
+
+    Raises `ValueError` if they do not converge.
+    """
+    x = np.array(start, dtype=float)[:, None]
+    wide = np.asarray(game.space.high - game.space.low)[:, 0]
+    # a search compares payoffs, which are flat at their peak to the square root of rounding
+    tolerance = STILL if best_response.knows(game) else 1e-7
+    for turn in range(ROUNDS):
+        before = x.copy()
+        # damped after a while: without damping responses in turn may go round in a cycle
+        for player in range(len(x)):
+            there = search_response(game, x, player)
+            x[player, 0] += (there - x[player, 0]) * (1.0 if turn < ROUNDS // 5 else 0.5)
+        if np.all(np.abs(x - before)[:, 0] <= tolerance * wide):
+            return np.asarray(x[:, 0])
+    raise ValueError("market: iterated best responses do not converge, so that no equilibrium is known")
+
+
+def maximize_joint(game: Any, starts: np.ndarray, shut: np.ndarray | None = None) -> np.ndarray:
+    """Return the choices ``[player]`` of largest total payoff: the best of L-BFGS-B from several starts.
+
+    Parameters
+    ----------
+    game : Game
+        A game with one axis per player.
+    starts : ndarray
+        Starting points of the ascents, ``[start player]``.
+    shut : ndarray of bool, optional
+        Players that stay at their lowest choice, ``[player]``.
+    """
+    from scipy.optimize import minimize
+
+    low, high = np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
+    wide = high - low
+    tops = np.ones(len(wide)) if shut is None else np.where(shut, 0.0, 1.0)
+
+    def loss(y: np.ndarray) -> tuple[float, np.ndarray]:
+        # in shares of the box, so that the tolerances of L-BFGS-B do not depend on units
+        total, slope = _total(game, jnp.asarray((low + wide * y)[:, None]))
+        return -float(total), -np.nan_to_num(np.asarray(slope)[:, 0]) * wide
+
+    ends, options = [(0.0, top) for top in tops], {"ftol": 1e-16, "gtol": 1e-14, "maxiter": 2000}
+    found = [
+        minimize(loss, y, jac=True, bounds=ends, method="L-BFGS-B", options=options)
+        for y in tops * (np.clip(starts, low, high) - low) / wide
+    ]
+    best = min(found, key=lambda result: float(result.fun))
+    return np.asarray(low + wide * best.x)
+
+
+@eqx.filter_jit
+def _total(game: Any, x: Any) -> Any:
+    return jax.value_and_grad(lambda there: jnp.sum(game.payoffs(there)))(x)
+
+
+def ascent_starts(game: Any, guess: np.ndarray) -> np.ndarray:
+    """Return starts of ascents ``[start player]``: a guess, multiples of it, and each firm nearly alone."""
+    low, high = np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
+    alone = np.where(np.eye(len(guess), dtype=bool), guess, guess * 0.1)[:JOINT_STARTS]
+    return np.asarray(np.clip([guess, *(guess * part for part in (0.5, 0.75, 1.25)), *alone], low, high))
+
+
+class Critical(NamedTuple):
+    """Critical discount factors and the payoffs that they follow from, ``[player]``."""
+
+    delta: np.ndarray  # (deviation - joint)/(deviation - nash); 0: no deviation pays; above 1: never stable
+    nash: np.ndarray
+    joint: np.ndarray
+    deviation: np.ndarray  # payoff of the one-period best response to the others' cartel choices
+
+
+class OnGrid(NamedTuple):
+    """Critical discount factors for every pure Nash punishment on a grid."""
+
+    delta: np.ndarray  # [punishment player]
+    punishment: np.ndarray  # [punishment player]: actions
+    joint: np.ndarray  # [player]: actions of largest total payoff, the most equal ones if tied
+    deviation: np.ndarray  # [player]: the largest payoff of a deviation
+
+
+def critical_discount(game: Market | StagedMarket) -> Critical:
+    """Return the discount factors from which reversion to Nash play supports the cartel.
+
+    ``delta* = (piD - piC)/(piD - piN)`` for every firm, where ``piD`` is the best response to the cartel
+    and ``piC`` is earned by the firm's own sales. It is ``(n+1)^2/((n+1)^2 + 4n)`` in symmetric linear
+    Cournot and ``(n-1)/n`` in homogeneous Bertrand competition.
+
+    Raises
+    ------
+    ValueError
+        If there is no equilibrium or no joint maximum.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> critical_discount(rv.games.market()).delta.round(9).tolist()
+    [0.529411765, 0.529411765]
+
+    References
+    ----------
+    Friedman (1971), Review of Economic Studies 38.
+    """
+    market = whole_market(game)
+    nash, joint = benchmark(market, "nash").payoff, benchmark(market, "cartel")
+    x = put(joint.choice[:, None])
+    best = np.array([certify.best_response(market, x, firm).payoff for firm in range(market.players)])
+    delta = _critical(best, joint.payoff, nash, float(payoff_scale(market)))
+    return Critical(delta, nash, joint.payoff, best)
+
+
+def _critical(deviation: np.ndarray, joint: np.ndarray, nash: np.ndarray, scale: float) -> np.ndarray:
+    """Return the thresholds: 0 where no deviation pays, infinity where punishment does not hurt."""
+    gain, harm = np.maximum(deviation - joint, 0.0), deviation - nash
+    ratio = np.divide(gain, harm, out=np.full(gain.shape, np.inf), where=harm > EQUAL * scale)
+    return np.asarray(np.where(gain > EQUAL * scale, ratio, 0.0))
+
+
+def on_grid(market: Market, action_grid: Any) -> OnGrid:
+    """Return critical discount factors, exactly, for firms that choose among grid points.
+
+    The cartel is the joint action of largest total payoff, deviations are to other grid points, and every
+    pure Nash equilibrium of the grid is a punishment; those that differ by swaps of equal firms count once.
+
+    Parameters
+    ----------
+    market : Market
+        A market without stages.
+    action_grid : array_like
+        Grid points, as in `rivalry.tables.tabulate`.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> found = on_grid(rv.games.market(), [22.5, 30.0, 33.75])
+    >>> found.punishment.tolist(), found.joint.tolist(), found.delta.round(9).tolist()
+    ([[1, 1]], [0, 0], [[0.529411765, 0.529411765]])
+    """
+    tabulated = tabulate(market, action_grid, walk=False)
+    tables = tabulated.tables
+    total = tables.payoff[0].sum(axis=0)
+    spread = np.ptp(tables.payoff[0], axis=0)
+    scale = float(payoff_scale(market))
+    best = np.flatnonzero(total >= total.max() - EQUAL * scale)
+    joint = np.array(np.unravel_index(best[np.argmin(spread[best])], tuple(tables.sizes)))
+    earned = table_payoffs(tabulated, joint)
+    deviation = earned + regrets(tabulated, joint)
+    punishment = equilibria(tabulated)
+    rows = [_critical(deviation, earned, table_payoffs(tabulated, row), scale) for row in punishment]
+    return OnGrid(np.array(rows).reshape(len(rows), len(joint)), punishment, joint, deviation)
+
+
+def stackelberg_on_grid(game: Market | StagedMarket, action_grid: Any, stages: Any = None) -> SubgamePerfect:
+    """Return subgame-perfect play of the stages when firms choose among grid points.
+
+    A follower's grid with the leader's step has ties at every other choice of the leader; ``strong`` and
+    ``weak`` are the leaders' values with ties broken in their favour and against them.
+
+    Parameters
+    ----------
+    game : Market or StagedMarket
+        A market.
+    action_grid : array_like
+        Grid points, as in `rivalry.tables.tabulate`.
+    stages : list of list of int, optional
+        By default the market's own; without stages, firm 0 leads.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> market = rv.games.market(intercept=10.0, unit_cost=1.0)
+    >>> found = stackelberg_on_grid(market, [1.5, 2.25, 3.0, 3.75, 4.5, 5.25, 6.0])
+    >>> found.strong[0].item(), found.weak[0].item()
+    (11.8125, 10.125)
+    """
+    market = whole_market(game)
+    order = _stages_of(market) if stages is None else stages
+    tables = tabulate(market, action_grid, walk=False).tables
+    return staged_values(tables.payoff[0], tables.sizes.tolist(), order)

@@ -1,0 +1,416 @@
+"""Closed forms of a market: Nash, Stackelberg, joint-profit and competitive choices, and best responses.
+
+Functions of a market return choices of one period, quantities or prices, as NumPy arrays, or raise
+`ValueError` that names the obstacle and the numerical solver to use. JAX can trace best responses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import Response
+from rivalry.families.market import equilibria, leadership
+from rivalry.families.market.model import Market, plain_numbers
+
+SLACK = 1e-12  # tolerance of choices beyond a bound, relative to the largest bound
+HALVINGS = 200  # of a bracket, down to neighbouring floats
+Numbers = dict[str, Any]
+Rows = Callable[[Numbers], np.ndarray]
+
+
+def profitable_choices(demand: str, choice: str, numbers: dict[str, Any]) -> np.ndarray:
+    """Return the choices above which no choice is profitable, ``[player]``."""
+    plain = {name: np.asarray(value, dtype=float) for name, value in numbers.items()}
+    cost = plain["unit_cost"]
+    if demand == "logit":
+        # above quality - outside_option a firm sells less than half as much as the outside option: its
+        # margin is below 2 mu
+        quality, outside, mu = (plain[name] for name in ("quality", "outside_option", "taste_spread"))
+        best = quality - outside + mu * np.log(len(cost) + 1)
+        joint = equilibria.logit_joint(quality, float(outside), float(mu), cost) + plain["convex_cost"]
+        return np.asarray(np.maximum(np.maximum(best, cost + 2 * mu), joint) + mu)
+    if demand == "isoelastic":
+        return np.asarray((plain["market_size"] / cost) ** plain["elasticity"])
+    top = np.broadcast_to(plain["intercept"], cost.shape)
+    if choice == "quantity":
+        return np.asarray(top / plain["slope"])
+    if demand == "linear" or plain["substitution"] >= 0:
+        return top
+    others = -plain["substitution"] * (len(cost) - 1)  # added to a price by complements sold at a price of 0
+    return np.asarray(top * (1 + others / (plain["slope"] - others)))
+
+
+def refuse(parameter: str, what: str) -> ValueError:
+    """Return the error of a closed form outside its domain."""
+    return ValueError(f"{parameter}: closed forms are for {what}; use best_response")
+
+
+def nash(market: Market) -> np.ndarray:
+    """Return the equilibria of one period of simultaneous play, ``[root player axis]``.
+
+    With fixed costs there may be several, or none.
+
+    Raises
+    ------
+    ValueError
+        Without a closed form: for shocks to demand, capacities and fixed costs that change choices, and
+        corners. The message names the parameter.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> nash(rv.games.market()).tolist()
+    [[[30.0], [30.0]]]
+    """
+    numbers = covered_numbers(market)
+    if market.rule == ("linear", "quantity") and market.has("fixed_cost"):
+        if np.any(numbers["low"] > 0):
+            raise refuse("low", "bounds of 0 where there are fixed costs")
+        a, b, c, d = _linear(numbers)
+        roots = equilibria.with_fixed_costs(a, b, c, d, numbers["fixed_cost"], high=numbers["high"])
+        return roots[:, :, None]
+    choice = clip_choice(market, numbers, NASH[market.rule](numbers))
+    _check_fixed_costs(market, choice)
+    return choice[None, :, None]
+
+
+def covered_numbers(market: Market) -> Numbers:
+    """Return the parameters of a market that closed forms may cover. Raises `ValueError`."""
+    numbers = plain_numbers(market)
+    if market.shock is not None:
+        raise refuse("shock", "certain demand")
+    if np.any(np.isfinite(numbers["capacity"])) and market.rule.choice == "price":
+        raise refuse("capacity", "prices without capacities")
+    if market.rule.demand == "isoelastic" or market.rule.winner_takes_all:
+        if market.has("convex_cost"):
+            raise refuse("convex_cost", "constant unit costs with this demand")
+        if np.any(np.isfinite(numbers["capacity"])):
+            raise refuse("capacity", "constant unit costs with this demand")
+    return numbers
+
+
+def clip_choice(market: Market, numbers: Numbers, choice: np.ndarray) -> np.ndarray:
+    """Return choices within bounds.
+
+    Raises `ValueError` if a bound changes sales, naming the firm, and where isoelastic demand is constant.
+    """
+    if market.rule.demand == "isoelastic" and choice.sum() <= numbers["price_flat_below"]:
+        raise refuse("price_flat_below", f"totals above it, and here {choice.sum():g} would be sold")
+    inside = np.clip(choice, numbers["low"], numbers["high"])
+    bound = np.abs(inside - choice) > SLACK * np.max(np.abs(numbers["high"]))
+    for firm in np.flatnonzero(bound).tolist():
+        # a price above its bound changes nothing for a firm without sales
+        below = market.rule.choice == "quantity" or choice[firm] < numbers["low"][firm]
+        if below or np.asarray(market.clear(put(choice[:, None])).q)[firm] > 0:
+            name = "low" if choice[firm] < inside[firm] else "high"
+            rule = f"bounds that do not bind, and {choice[firm]:g} is what firm {firm} would choose"
+            raise refuse(name, rule)
+    return np.asarray(inside)
+
+
+def _check_fixed_costs(market: Market, choice: np.ndarray) -> None:
+    """Raise `ValueError`, naming the firm, if fixed costs are not covered and can be saved."""
+    if market.rule.demand == "logit" or not market.has("fixed_cost"):
+        return  # every logit firm sells something at any price
+    profit = np.asarray(market.profits(put(choice[:, None])))
+    for firm in np.flatnonzero(profit < 0):
+        why = f"fixed costs that are earned, and firm {firm} earns {profit[firm]:g}"
+        raise refuse(f"fixed_cost[{firm}]", why)
+
+
+def _linear(n: Numbers) -> list[Any]:
+    return [n["intercept"], n["slope"], n["unit_cost"], n["convex_cost"]]
+
+
+def _isoelastic(n: Numbers) -> list[Any]:
+    return [n["market_size"], n["elasticity"], n["unit_cost"]]
+
+
+def _differentiated_roots(n: Numbers) -> list[Any]:
+    return [n["intercept"], n["slope"], n["substitution"], n["unit_cost"], n["convex_cost"]]
+
+
+def _logit(n: Numbers) -> list[Any]:
+    return [n["quality"], n["outside_option"], n["taste_spread"], n["unit_cost"], n["convex_cost"]]
+
+
+def _bounds(n: Numbers) -> Numbers:
+    return {"low": n["low"], "high": n["high"]}
+
+
+def _above_zero(n: Numbers, q: np.ndarray) -> np.ndarray:
+    """Return outputs if the price that they leave is at least 0."""
+    if n["intercept"] - n["slope"] * q.sum() < 0:
+        raise refuse("low", "bounds at which the price is above 0")
+    return q
+
+
+NASH: dict[tuple[str, str], Rows] = {
+    ("linear", "quantity"): lambda n: _above_zero(n, equilibria.cournot(*_linear(n), **_bounds(n))),
+    ("linear", "price"): lambda n: equilibria.bertrand(*_linear(n)[:3]),
+    ("isoelastic", "quantity"): lambda n: equilibria.isoelastic_cournot(*_isoelastic(n)),
+    ("differentiated", "quantity"): lambda n: _outputs(n, **_bounds(n)),
+    ("differentiated", "price"): lambda n: equilibria.differentiated_bertrand(*_differentiated_roots(n)),
+    ("logit", "price"): lambda n: equilibria.logit_bertrand(*_logit(n)),
+}
+
+
+def joint(market: Market) -> np.ndarray:
+    """Return the choices ``[player]`` of largest joint profit. Raises `ValueError` as `nash` does.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> joint(rv.games.market()).tolist()
+    [22.5, 22.5]
+    """
+    numbers, rule = covered_numbers(market), market.rule
+    if market.has("fixed_cost") and rule.demand != "logit":
+        raise refuse("fixed_cost", "joint profit without fixed costs")
+    if market.has("convex_cost") and rule.demand == "logit":
+        raise refuse("convex_cost", "constant unit costs with this demand")
+    if rule.choice == "quantity" and rule.demand != "differentiated" and np.any(numbers["low"] > 0):
+        raise refuse("low", "bounds of 0")
+    return clip_choice(market, numbers, JOINT[rule](numbers))
+
+
+def _outputs(n: Numbers, **options: Any) -> np.ndarray:
+    """Return outputs of differentiated firms: Cournot, or with a ``weight`` of 2 of largest joint profit."""
+    return equilibria.differentiated_cournot(*_differentiated_roots(n), **options)
+
+
+def _takers(n: Numbers, low: Any = 0.0, high: Any = np.inf) -> np.ndarray:
+    """Return outputs of differentiated firms whose price is their marginal cost."""
+    A, b, g_s, c, d = _differentiated_roots(n)
+    return np.asarray(equilibria.aggregate(A, g_s, c, b - g_s + d, low, high))
+
+
+def _prices_at(n: Numbers, q: np.ndarray) -> np.ndarray:
+    """Return the prices at which differentiated firms sell ``q``."""
+    A, b, g_s, *_ = _differentiated_roots(n)
+    return np.asarray(A - (b - g_s) * q - g_s * q.sum())
+
+
+def _in_order(n: Numbers, slope: float) -> np.ndarray:
+    return equilibria.merit_order(n["intercept"], slope, n["unit_cost"], n["convex_cost"], n["high"])
+
+
+JOINT: dict[tuple[str, str], Rows] = {
+    ("linear", "quantity"): lambda n: _in_order(n, 2 * n["slope"]),
+    ("linear", "price"): lambda n: equilibria.bertrand(*_linear(n)[:3], joint=True),
+    ("isoelastic", "quantity"): lambda n: equilibria.isoelastic_total(*_isoelastic(n), joint=True),
+    ("differentiated", "quantity"): lambda n: _outputs(n, weight=2.0, **_bounds(n)),
+    ("differentiated", "price"): lambda n: _prices_at(n, _outputs(n, weight=2.0)),
+    ("logit", "price"): lambda n: equilibria.logit_joint(*_logit(n)[:4]),
+}
+
+
+def competitive(market: Market) -> np.ndarray:
+    """Return the choices ``[player]`` at which price equals marginal cost.
+
+    Raises `ValueError` as `nash` does.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> competitive(rv.games.market()).tolist()
+    [45.0, 45.0]
+    """
+    numbers = covered_numbers(market)
+    if market.rule.choice == "quantity" and np.any(numbers["low"] > 0):
+        raise refuse("low", "bounds of 0")
+    return clip_choice(market, numbers, COMPETITIVE[market.rule](numbers))
+
+
+COMPETITIVE: dict[tuple[str, str], Rows] = {
+    ("linear", "quantity"): lambda n: _in_order(n, n["slope"]),
+    ("linear", "price"): lambda n: n["unit_cost"],
+    ("isoelastic", "quantity"): lambda n: equilibria.isoelastic_total(*_isoelastic(n), joint=False),
+    ("differentiated", "quantity"): lambda n: _takers(n, **_bounds(n)),
+    ("differentiated", "price"): lambda n: _prices_at(n, _takers(n)),
+    ("logit", "price"): lambda n: equilibria.logit_bertrand(*_logit(n), margin=0.0),
+}
+
+
+def stackelberg(market: Market, stages: Sequence[Sequence[int]] | None = None) -> leadership.StagedOutputs:
+    """Return the choices of all firms when the stages move in order.
+
+    With linear demand and quantities, for any stages. Otherwise for one leader: of all others with
+    differentiated quantities and logit prices, of one follower with isoelastic quantities and
+    differentiated prices.
+
+    Parameters
+    ----------
+    market : Market
+        A market with all its firms.
+    stages : sequence of sequence of int, optional
+        By default the market's own.
+
+    Raises
+    ------
+    ValueError
+        For other stages, for followers with fixed costs, and as `nash` does.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> stackelberg(rv.games.market(), [[0], [1]]).q.tolist()
+    [45.0, 22.5]
+    """
+    order = [list(stage) for stage in (market.stages if stages is None else stages)]
+    numbers = covered_numbers(market)
+    after = [firm for stage in order[1:] for firm in stage]
+    if np.any(numbers["fixed_cost"][after] > 0) and market.rule.demand != "logit":
+        raise refuse("fixed_cost", "followers without fixed costs")
+    if market.rule == ("linear", "quantity"):
+        a, b, *costs = _linear(numbers)
+        found = leadership.linear(a, b, order, *costs, **_bounds(numbers))
+        _above_zero(numbers, found.q)
+    else:
+        found = _one_leader(market, numbers, order)
+    _check_fixed_costs(market, found.q)
+    return found
+
+
+def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> leadership.StagedOutputs:
+    """Return the outcome with one leader, followed by all others."""
+    rule = market.rule
+    alone = rule.demand == "isoelastic" or rule == ("differentiated", "price")
+    if len(order) != 2 or len(order[0]) != 1 or (alone and len(order[1]) != 1) or rule.winner_takes_all:
+        what = "one leader and one follower" if alone else "one leader, and one stage of followers"
+        raise refuse("stages", f"{'quantities' if rule.winner_takes_all else what} with this demand")
+    firms = np.array(order[0] + order[1])
+    own = {name: value[firms] if np.ndim(value) else value for name, value in numbers.items()}
+    choice = clip_choice(market, numbers, LEADER[rule](own)[np.argsort(firms)])
+    return leadership.StagedOutputs(choice, np.zeros(1), True, choice[None, order[0]])
+
+
+LEADER: dict[tuple[str, str], Rows] = {
+    ("isoelastic", "quantity"): lambda n: leadership.isoelastic(*_isoelastic(n)),
+    ("differentiated", "quantity"): lambda n: leadership.differentiated_leader(
+        *_differentiated_roots(n), **_bounds(n)
+    ),
+    ("differentiated", "price"): lambda n: equilibria.price_leader(*_differentiated_roots(n)),
+    ("logit", "price"): lambda n: equilibria.logit_leader(*_logit(n)),
+}
+
+
+# --- best responses, the rivals' choices fixed -------------------------------------------------------------
+
+
+def best_choice(market: Market, x: Float[Array, "firm axis"], firm: int | Array) -> Array:
+    """Return the most profitable choice ``[axis]`` of a firm; never a supremum that no choice attains."""
+    rule, low, high = market.rule, market.space.low[firm, 0], market.space.high[firm, 0]
+    if rule.demand == "logit":
+        peaks = _bisect(lambda p: _logit_slope(market, x, firm, p), low, high)[None]
+    elif rule.choice == "price":
+        peaks = _differentiated_prices(market, x, firm)
+    else:  # also zero output, which saves the fixed cost
+        peaks = jnp.append(_quantity(market, x, firm), 0.0)
+    candidates = jnp.clip(peaks, low, high)
+    # candidates may lie outside the piece for which they were computed: their true payoffs decide
+    profits = jax.vmap(lambda own: market.payoffs(x.at[firm, 0].set(own))[firm])(candidates)
+    return candidates[jnp.argmax(profits)][None]
+
+
+def has_exact_response(market: Market) -> bool:
+    """Return whether the best response of a firm is known exactly."""
+    known = market.shock is None and not market.rule.winner_takes_all
+    return known and not (market.rule.demand == "logit" and market.dynamics.limited)
+
+
+def _quantity(market: Market, x: Array, firm: int | Array) -> Array:
+    """Return the quantity at which marginal revenue equals marginal cost."""
+    n, demand = market.numbers, market.rule.demand
+    rest = jnp.sum(x[:, 0]) - x[firm, 0]
+    if demand == "isoelastic":
+        ends = market.space.low[firm, 0], market.space.high[firm, 0]
+        return _bisect(lambda own: _isoelastic_slope(market, rest, firm, own), *ends)
+    cross = n["slope" if demand == "linear" else "substitution"]
+    return (n["intercept"] - cross * rest - n["unit_cost"][firm]) / (2 * n["slope"] + n["convex_cost"][firm])
+
+
+def _differentiated_prices(market: Market, x: Array, firm: int | Array) -> Float[Array, "candidate"]:
+    """Return the candidates for the best price.
+
+    These are the peaks of profit with the k cheapest rivals selling, where own demand is ``alpha_k - beta_k
+    p``, and the prices at which a rival stops selling or a capacity binds.
+    """
+    numbers, players = market.numbers, x.shape[0]
+    A, b, g = numbers["intercept"], numbers["slope"], numbers["substitution"]
+    c, d = numbers["unit_cost"][firm], numbers["convex_cost"][firm]
+    rivals = jnp.sort(jnp.where(jnp.arange(players) == firm, jnp.inf, x[:, 0]))[:-1]
+    willing = jnp.append(0.0, jnp.cumsum(A - rivals))  # of the k cheapest
+    wide = b - g + (jnp.arange(players) + 1) * g
+    beta = (1.0 - g / wide) / (b - g)
+    alpha = beta * A - g * willing / (wide * (b - g))
+    peaks = (alpha * (1.0 + d * beta) + beta * c) / (beta * (2.0 + d * beta))
+    full = jnp.where(jnp.isfinite(numbers["capacity"][firm]), (alpha - numbers["capacity"][firm]) / beta, A)
+    stops = willing[:-1] + A - (A - rivals) * wide[:-1] / jnp.where(g == 0, 1.0, g)
+    return jnp.concatenate([peaks, full, stops])
+
+
+def _logit_slope(market: Market, x: Array, firm: int | Array, p: Array) -> Array:
+    """Return a number with the sign of the slope of profit: ``mu/(1 - s) + C'(s) - p``, decreasing in p."""
+    numbers = market.numbers
+    share = market.clear(x.at[firm, 0].set(p)).q[firm]
+    marginal = numbers["unit_cost"][firm] + numbers["convex_cost"][firm] * share
+    return numbers["taste_spread"] / (1.0 - share) + marginal - p
+
+
+def _isoelastic_slope(market: Market, rest: Array, firm: int | Array, own: Array) -> Array:
+    """Return marginal revenue less marginal cost, which decreases where revenue increases."""
+    numbers = market.numbers
+    total = jnp.maximum(own + rest, numbers["price_flat_below"])
+    price = numbers["market_size"] * total ** (-1.0 / numbers["elasticity"])
+    falls = jnp.where(own + rest > numbers["price_flat_below"], own / (numbers["elasticity"] * total), 0.0)
+    return price * (1.0 - falls) - numbers["unit_cost"][firm] - numbers["convex_cost"][firm] * own
+
+
+def _bisect(slope: Callable[[Array], Array], low: Array, high: Array) -> Array:
+    """Return the zero of a decreasing slope by bisection, or the end of the interval without one."""
+
+    def halve(_: int | Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = ends
+        middle = (low + high) / 2
+        rising = slope(middle) > 0
+        return jnp.where(rising, middle, low), jnp.where(rising, high, middle)
+
+    low, high = jax.lax.fori_loop(0, HALVINGS, halve, (low, high))
+    return (low + high) / 2
+
+
+def undercutting(market: Market, x: np.ndarray, firm: int) -> Response:
+    """Return the best price against the rivals' lowest one: just below it, or the monopoly price.
+
+    For one good, where the cheapest firm serves the whole market. The profit from undercutting is a supremum
+    that no price attains.
+    """
+    n = plain_numbers(market)
+    a, b = n["intercept"], n["slope"]
+    c, d, fixed, low, high = (
+        float(n[name][firm]) for name in ("unit_cost", "convex_cost", "fixed_cost", "low", "high")
+    )
+    below = float(np.min(np.delete(x[:, 0], firm), initial=np.inf))
+    alone = (a * (b + d) + b * c) / (2 * b + d)  # the monopoly price
+
+    def paid(price: float) -> float:
+        return float(np.asarray(market.payoffs(jnp.asarray(x).at[firm, 0].set(price)))[firm])
+
+    found = {own: paid(own) for own in (float(x[firm, 0]), high)}  # above the others sales are 0
+    if low <= below <= high:
+        found[below] = paid(below)  # sharing the market costs less than serving all of it if d is above 0
+    if low < below:
+        price = min(max(min(alone, below), low), high)
+        sold = max(a - price, 0.0) / b
+        profit = price * sold - c * sold - d * sold**2 / 2 - fixed * (sold > 0)
+        # the profit is a supremum: the price reported is the next float below the rivals' lowest
+        at = np.nextafter(price, 0.0) if price >= below else price
+        found[float(at)] = float(market.after_tax(jnp.full(len(x), profit))[firm])
+    at = max(found, key=lambda price: found[price])
+    return Response(np.array([at]), found[at], found[at], "exact", "undercutting")

@@ -1,0 +1,366 @@
+"""The factory of markets: its keywords are the keys of a study's ``[game]`` table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
+
+from rivalry.core.annotations import Symbol
+from rivalry.core.jax import put
+from rivalry.core.space import Box
+from rivalry.core.validate import checked, limit, whole_number
+from rivalry.families.market.closed_forms import profitable_choices
+from rivalry.families.market.equilibria import check_interior
+from rivalry.families.market.leadership import StagedMarket, staged_market
+from rivalry.families.market.model import CHOICES, Accounts, Dynamics, Market, Rule, shock_of
+from rivalry.families.market.valuation import check_rates
+from rivalry.tables.stages import check_stages
+
+Numbers = float | list[float] | np.ndarray
+NotNegative = Annotated[float, Ge(0)]
+Amounts = NotNegative | list[NotNegative] | np.ndarray
+Share = Annotated[float, Ge(0), Le(1)]
+Shares = Share | list[Share] | np.ndarray
+Positive = Annotated[float, Gt(0)]
+
+USUAL: dict[str, dict[str, float]] = {
+    "linear": {"intercept": 100.0, "slope": 1.0, "unit_cost": 10.0},
+    "isoelastic": {"market_size": 100.0, "elasticity": 2.0, "price_flat_below": 1e-9, "unit_cost": 1.0},
+    "differentiated": {"intercept": 10.0, "slope": 1.0, "substitution": 0.5, "unit_cost": 1.0},
+    "logit": {"quality": 2.0, "outside_option": 0.0, "taste_spread": 0.25, "unit_cost": 1.0},
+}
+"""The parameters of each demand system, with the textbook numbers that are their defaults."""
+
+FOR_ALL = "growth sticky grid_margin terminal_growth multiple"
+PER_FIRM = "convex_cost fixed_cost capacity adjustment_cost tax cash_min capex_convex depreciation"
+
+# Annotations have most of these bounds, too, but are checked after the factory, and never in a sweep.
+RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
+    "above 0": (
+        "intercept quality market_size slope elasticity price_flat_below taste_spread",
+        lambda value: value > 0,
+    ),
+    "at least 0": (
+        "unit_cost convex_cost fixed_cost capacity adjustment_cost capex capex_convex grid_margin wacc",
+        lambda value: value >= 0,
+    ),
+    "in [0, 1]": ("tax depreciation survival gamma", lambda value: 0 <= value <= 1),
+    "in [0, 1)": ("sticky", lambda value: 0 <= value < 1),
+}
+"""The parameters with a range, and whether a number is inside, by the rule in words."""
+
+
+@checked
+def market(
+    *,
+    players: Annotated[
+        int | None, Ge(1), Le(10_000), "number of firms (default: the length of a list, or 2)"
+    ] = None,
+    demand: Annotated[Literal["linear", "isoelastic", "differentiated", "logit"], "demand system"] = "linear",
+    choice: Annotated[
+        Literal["quantity", "price"] | None, "what firms choose (default: quantity; with logit demand: price)"
+    ] = None,
+    intercept: Annotated[
+        float | None,
+        Symbol("a A"),
+        "linear: price at which nothing is sold (100); differentiated: likewise (10)",
+    ] = None,
+    slope: Annotated[
+        Positive | None, Symbol("b"), "linear, differentiated: price decrease per unit of output (1)"
+    ] = None,
+    substitution: Annotated[
+        float | None, Symbol("g_s"), "differentiated: price decrease per unit of the others' output (0.5)"
+    ] = None,
+    market_size: Annotated[Positive | None, Symbol("A"), "isoelastic: price at an output of 1 (100)"] = None,
+    elasticity: Annotated[Positive | None, Symbol("eta"), "isoelastic: elasticity of demand (2)"] = None,
+    price_flat_below: Annotated[
+        Positive | None, Symbol("Qmin"), "isoelastic: total output below which the price is constant (1e-9)"
+    ] = None,
+    quality: Annotated[Numbers | None, Symbol("a"), "logit: quality of the goods, one per firm (2)"] = None,
+    outside_option: Annotated[float | None, Symbol("a0"), "logit: quality of buying nothing (0)"] = None,
+    taste_spread: Annotated[
+        Positive | None, Symbol("mu"), "logit: scale of differences in taste, units of price (0.25)"
+    ] = None,
+    unit_cost: Annotated[Amounts | None, Symbol("c"), "cost per unit (linear 10, else 1)"] = None,
+    convex_cost: Annotated[
+        Amounts, Symbol("d"), "increase of the marginal cost per unit: C(q) = c q + d q^2/2"
+    ] = 0.0,
+    fixed_cost: Annotated[Amounts, Symbol("F"), "cost of producing at all; saved at zero output"] = 0.0,
+    capacity: Annotated[Amounts, Symbol("K"), "largest sales of a firm per period"] = float("inf"),
+    low: Annotated[Amounts | None, "smallest choice of a firm (default 0)"] = None,
+    high: Annotated[
+        Amounts | None, "largest choice of a firm (default: above it no choice is profitable)"
+    ] = None,
+    grid_margin: Annotated[
+        float,
+        Ge(0),
+        Symbol("xi"),
+        "action grids extend beyond the Nash and cartel choices by this fraction of their distance",
+    ] = 0.1,
+    stages: Annotated[
+        list[list[int]] | None,
+        "order of moves: [[0], [1]] is a leader and a follower (default: all at once)",
+    ] = None,
+    timing: Annotated[
+        Literal["simultaneous", "staged", "alternating"] | None,
+        "simultaneous; staged: by stages; alternating: one firm per period moves, the others' choices stay",
+    ] = None,
+    shock: Annotated[
+        dict[str, Any] | None,
+        "additive shock of the intercept: {kind = 'iid', levels, probabilities}, "
+        "{kind = 'ar1', rho, sd, count} or {kind = 'markov', levels, transitions}",
+    ] = None,
+    shock_observed: Annotated[bool, "firms observe the shock of a period before they choose"] = False,
+    growth: Annotated[float, Gt(-1), "growth rate of the market per period"] = 0.0,
+    adjustment: Annotated[
+        Literal["none", "spot", "predetermined"],
+        "adjustment cost is paid on the change to this period's output (spot) or to the next one's "
+        "(predetermined)",
+    ] = "none",
+    adjustment_cost: Annotated[Amounts, Symbol("phi"), "cost per squared change of output"] = 0.0,
+    initial: Annotated[Amounts | None, "outputs or prices before the first period"] = None,
+    sticky: Annotated[float, Ge(0), Lt(1), "weight of the previous price in the current one"] = 0.0,
+    cash: Annotated[
+        Numbers | None, "initial cash; a firm whose cash falls below cash_min exits for good"
+    ] = None,
+    cash_min: Annotated[Numbers, "minimum cash of an active firm"] = 0.0,
+    capex: Annotated[
+        Amounts | None, Symbol("k"), "price per unit of new capacity; enables investment"
+    ] = None,
+    capex_convex: Annotated[
+        Amounts, Symbol("kappa"), "convexity of the investment cost: k I + kappa I^2/2"
+    ] = 0.0,
+    depreciation: Annotated[Shares, Symbol("dep"), "fraction of capacity lost per period"] = 0.0,
+    reversible: Annotated[bool, "capacity can be sold"] = False,
+    gamma: Annotated[Shares | None, "discount factor per period (default 0.95)"] = None,
+    wacc: Annotated[
+        Amounts | None, "cost of capital per period, instead of gamma: gamma = survival/(1 + wacc)"
+    ] = None,
+    survival: Annotated[Shares, "probability of surviving a period, with wacc"] = 1.0,
+    tax: Annotated[Shares, "tax rate on profits"] = 0.0,
+    tax_losses: Annotated[Literal["refunded", "none"], "whether losses are refunded"] = "refunded",
+    horizon: Annotated[
+        int | None, Ge(1), Le(1_000_000), "periods valued explicitly (default: infinite horizon)"
+    ] = None,
+    convention: Annotated[
+        Literal["period0", "mid", "end"], "time of a cash flow within its period"
+    ] = "period0",
+    terminal: Annotated[
+        Literal["none", "gordon", "perpetuity", "multiple"], "terminal value, from the last cash flow"
+    ] = "none",
+    terminal_growth: Annotated[float, "gordon: growth rate of cash flows after the horizon"] = 0.0,
+    multiple: Annotated[float, Ge(0), "multiple: terminal value in units of the last cash flow"] = 10.0,
+) -> Market | StagedMarket:
+    """Return a market in which firms compete in quantities or prices.
+
+    Firms move simultaneously, in stages or in turns, and are valued by their discounted cash flow. Every
+    keyword is a key of a study's ``[game]``; `rivalry show market` lists them with their symbols and
+    bounds. One number holds for all firms; a list has one entry per firm.
+
+    Returns
+    -------
+    Market or StagedMarket
+        With two or more ``stages``, the game of the firms of the first stage, to which the others respond.
+
+    Raises
+    ------
+    ValueError
+        For numbers out of range, lists of unequal lengths, and options that exclude each other.
+
+    Examples
+    --------
+    >>> game = market()
+    >>> game.payoffs(game.space.check([30.0, 30.0])).tolist()
+    [900.0, 900.0]
+    >>> market(stages=[[0], [1]]).payoffs(game.space.check([45.0, 0.0])[:1]).round(6).tolist()
+    [1012.5]
+    """
+    given, known = dict(locals()), CHOICES[demand]
+    chosen = given["choice"] = choice or known[0]
+    if chosen not in known:
+        raise ValueError(
+            f"choice: {chosen!r} clashes with demand = {demand!r}, where firms choose a {known[0]}"
+        )
+    for name in sorted({name for own in USUAL.values() for name in own} - set(USUAL[demand])):
+        if given[name] is not None:
+            takes = ", ".join(own for own in USUAL[demand] if own != "unit_cost")
+            raise ValueError(f"{name}: is no number of {demand} demand, which takes {takes}")
+    count = _players_of(given)
+    limit("players", count, count)
+    numbers = _numbers(given, count)
+    order, moves = _order(given, count)
+    box = _space(given, numbers, count)
+    if demand == "isoelastic" and not np.any(np.asarray(box.low) > 0):
+        check_interior(float(numbers["elasticity"]), count)
+    demand_shock = shock_of(shock, shock_observed)
+    accounts = Accounts(tax_losses, convention, terminal, horizon or 0)
+    dynamics = _dynamics(given, numbers)
+    found = Market(box, numbers, Rule(demand, chosen), order, moves, demand_shock, dynamics, accounts)
+    if initial is not None:
+        box.check(np.asarray(numbers["initial"])[:, None], "initial")
+    return staged_market(found) if len(order) > 1 else found
+
+
+def refusal(name: str, value: float) -> str:
+    """Return why a parameter may not take a value, or an empty text.
+
+    >>> refusal("slope", 0.0), refusal("tax", 1.5), refusal("outside_option", -1.0)
+    ('must be above 0', 'must be in [0, 1]', '')
+    """
+    # infinite ones mean no bound
+    if np.isnan(value) or (np.isinf(value) and name not in ("capacity", "high", "low")):
+        return "must be finite"
+    if name == "gamma" and value > 1:
+        return f"must be in [0, 1]: with r = {1 / value - 1:.3g} below growth g = 0 the sum diverges"
+    broken = (rule for rule, (names, holds) in RANGES.items() if name in names.split() and not holds(value))
+    return "".join(f"must be {rule}" for rule in broken)
+
+
+def _players_of(given: Mapping[str, Any]) -> int:
+    """Return the number of firms: as given, by a list or the stages, or 2. Raises `ValueError`."""
+    if given["players"] is not None:
+        return whole_number("players", given["players"], 1)
+    stages = given["stages"]
+    for name, value in given.items():
+        if name != "stages" and isinstance(value, list | tuple | np.ndarray) and np.ndim(value):
+            return len(value) or 2
+    return max([1, *(player + 1 for stage in stages for player in stage)]) if stages else 2
+
+
+def _checked_numbers(name: str, value: Any) -> np.ndarray:
+    """Return the values of a parameter. Raises `ValueError` that names the first invalid entry."""
+    found = np.asarray(value, dtype=float)
+    for index, entry in np.ndenumerate(found):
+        if why := refusal(name, float(entry)):
+            raise ValueError(f"{name}{''.join(f'[{k}]' for k in index)}: {entry:g} {why}")
+    return found
+
+
+def _per_firm(name: str, value: Any, players: int) -> Any:
+    """Return ``value`` as ``[player]``. Raises `ValueError`."""
+    found = _checked_numbers(name, value)
+    if found.shape not in ((), (players,)):
+        raise ValueError(f"{name}: {found.size} numbers for {players} firms; give one, or {players}")
+    return put(np.full(players, found))
+
+
+def _numbers(given: Mapping[str, Any], players: int) -> dict[str, Any]:
+    """Return all parameters by key. Raises `ValueError`."""
+    demand = given["demand"]
+    own = {name: usual if given[name] is None else given[name] for name, usual in USUAL[demand].items()}
+    own |= {name: given[name] for name in f"{PER_FIRM} {FOR_ALL}".split()}
+    each = {*PER_FIRM.split(), "unit_cost", "quality"}
+    numbers: dict[str, Any] = {
+        name: _per_firm(name, value, players) if name in each else put(_checked_numbers(name, value))
+        for name, value in own.items()
+    }
+    numbers["gamma"] = _gamma(given, players)
+    cost = np.asarray(numbers["unit_cost"])
+    if demand == "differentiated":  # the matrix of slopes must be positive definite
+        # its eigenvalues are b - g_s, for n - 1 directions, and b + (n - 1) g_s
+        b, g_s = float(numbers["slope"]), float(numbers["substitution"])
+        lowest = -b / (players - 1) if players > 1 else -np.inf
+        if not lowest < g_s < b:
+            raise ValueError(
+                f"substitution: {g_s:g} must be above -slope/(n-1) = {lowest:g} and below slope = {b:g}"
+            )
+    if demand in ("linear", "differentiated"):
+        top = float(numbers["intercept"])
+        if np.all(cost >= top):
+            raise ValueError(
+                f"unit_cost: {cost.min():g} must be below intercept = {top:g} for one firm at least: no trade"
+            )
+    if demand == "isoelastic" and np.any(cost <= 0):
+        raise ValueError("unit_cost: 0 must be above 0 with isoelastic demand, or output has no bound")
+    return numbers
+
+
+def _gamma(given: Mapping[str, Any], players: int) -> Any:
+    """Return the discount factors: as given, or ``survival/(1 + wacc)``.
+
+    Raises `ValueError` unless sums are finite or converge.
+    """
+    gamma = 0.95 if given["gamma"] is None else given["gamma"]
+    if given["wacc"] is not None:
+        if given["gamma"] is not None:
+            raise ValueError("gamma: clashes with wacc, which takes its place")
+        wacc, survival = (np.asarray(_per_firm(name, given[name], players)) for name in ("wacc", "survival"))
+        # a firm that survives a period with probability p values the next by p/(1 + wacc)
+        gamma = survival / (1 + wacc)
+    elif np.any(np.asarray(given["survival"]) != 1.0):
+        raise ValueError("survival: goes with wacc; without it give gamma alone")
+    found = _per_firm("gamma", gamma, players)
+    if given["horizon"] is None:
+        check_rates(found, given["growth"], infinite_horizon=True)
+    growth = given["terminal_growth"] if given["terminal"] == "gordon" else 0.0
+    check_rates(found, growth, infinite_horizon=given["terminal"] in ("gordon", "perpetuity"))
+    return found
+
+
+def _order(given: Mapping[str, Any], players: int) -> tuple[tuple[tuple[int, ...], ...], str]:
+    """Return the stages and the timing. Raises `ValueError`."""
+    stages, timing = given["stages"], given["timing"]
+    if stages is None:
+        if timing == "staged":
+            raise ValueError("stages: is missing; timing = 'staged' takes a list of stages, as in [[0], [1]]")
+        return (tuple(range(players)),), timing or "simultaneous"
+    check_stages(stages, players)
+    # firms of one stage choose at once: one order for equal stages, which are compared as static fields
+    order = tuple(tuple(sorted(stage)) for stage in stages)
+    if len(order) > 1 and timing in ("alternating", "simultaneous"):
+        raise ValueError(
+            f"timing: {timing!r} clashes with {len(order)} stages; must be 'staged', or one stage"
+        )
+    return order, "staged" if len(order) > 1 else timing or "simultaneous"
+
+
+def _dynamics(given: Mapping[str, Any], numbers: dict[str, Any]) -> Dynamics:
+    """Return the states that the market carries over, and add their numbers. Raises `ValueError`."""
+    if np.any(np.asarray(numbers["adjustment_cost"]) > 0) and given["adjustment"] == "none":
+        raise ValueError(
+            "adjustment: is missing; with adjustment_cost > 0 it must be 'spot' or 'predetermined'"
+        )
+    if given["adjustment"] != "none" and given["choice"] == "price":
+        raise ValueError("adjustment: is a cost of changing quantities; clashes with choice = 'price'")
+    one_price = given["choice"] == "quantity" and given["demand"] in ("linear", "isoelastic")
+    if given["sticky"] > 0 and not one_price:
+        raise ValueError("sticky: is for quantities of one good; clashes with this demand or choice")
+    for name in ("initial", "cash", "capex"):
+        if given[name] is not None:
+            numbers[name] = _per_firm(name, given[name], len(numbers["unit_cost"]))
+    if given["cash"] is not None:
+        own, minimum = np.asarray(numbers["cash"]), np.asarray(numbers["cash_min"])
+        for firm in np.flatnonzero(own < minimum):
+            raise ValueError(
+                f"cash[{firm}]: {own[firm]:g} is below cash_min = {minimum[firm]:g} (firm {firm})"
+            )
+    limited = np.isfinite(np.asarray(numbers["capacity"]))
+    # investment would add nothing to an infinite capacity
+    if given["capex"] is not None and not np.all(limited):
+        raise ValueError("capacity: must be finite where capex lets firms invest in it")
+    sticky, cash, invest = given["sticky"] > 0, given["cash"] is not None, given["capex"] is not None
+    flags = map(bool, (sticky, cash, invest, given["reversible"], np.any(limited)))
+    return Dynamics(given["adjustment"], *flags)
+
+
+def _space(given: Mapping[str, Any], numbers: dict[str, Any], players: int) -> Box:
+    """Return the box of choices. Raises `ValueError`."""
+    low = np.asarray(_per_firm("low", 0.0 if given["low"] is None else given["low"], players))
+    high = profitable_choices(given["demand"], given["choice"], numbers)
+    if given["high"] is not None:
+        high = np.asarray(_per_firm("high", given["high"], players))
+    if given["choice"] == "quantity":
+        high = np.minimum(high, np.asarray(numbers["capacity"]))
+    elif given["demand"] == "linear" and np.any(np.isfinite(np.asarray(numbers["capacity"]))):
+        raise ValueError(
+            "capacity: clashes with price choice of one good, which would need a rule for rationing buyers"
+        )
+    for firm, (first, last) in enumerate(zip(low, high, strict=True)):
+        if first < 0:
+            raise ValueError(f"low[{firm}]: {first:g} must be at least 0 (firm {firm})")
+        if not first < last:
+            raise ValueError(f"low[{firm}]: {first:g} must be below high[{firm}] = {last:g} (firm {firm})")
+    return Box(put(low)[:, None], put(high)[:, None])

@@ -1,0 +1,568 @@
+"""Leaders and followers: outputs in closed form, every corner included, and the game of a first stage.
+
+With linear demand the price is a piecewise linear function of the output before a stage, and so is every
+response. Stages are folded into it from the last to the first: on each piece of the next stage's line, the
+firms of a stage play Cournot against that piece's slope. At a kink where the line becomes steeper (a later
+firm leaves) total output may stay constant while the stage's own falls; where it becomes flatter (a later
+firm reaches its capacity) there are two solutions, and the better one is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise, product
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import Response, discontinuity, payoff_scale
+from rivalry.core.payoffs import payoffs
+from rivalry.core.results import Coverage, Record
+from rivalry.core.space import Profile
+from rivalry.families.market.equilibria import aggregate, broadcast_parameters
+from rivalry.families.market.model import Market, plain_numbers
+from rivalry.transforms import Followers, Leadership, stackelberg
+from rivalry.transforms.stackelberg import leaders_of_stages
+
+HALVINGS = 60  # to find where one solution replaces another
+STEP, AT_BOUND = 1e-4, 1e-9  # of the width of the box
+AGREE = 1e-9  # relative to the payoff scale: tolerance of payoffs of responses found in two ways
+
+
+class Stage(NamedTuple):
+    """The firms of one stage, ``[firm]``."""
+
+    c: np.ndarray
+    d: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+class PriceLine(NamedTuple):
+    """The price as a function of the output before a stage, with the stage's responses, by pieces."""
+
+    start: np.ndarray  # [piece]: output before the stage
+    stop: np.ndarray
+    price: np.ndarray  # [piece 2]: at the two ends
+    response: np.ndarray  # [piece 2 firm]
+
+    @property
+    def slope(self) -> np.ndarray:
+        """Return the decrease of the price per unit of output, ``[piece]``."""
+        found: np.ndarray = (self.price[:, 0] - self.price[:, 1]) / (self.stop - self.start)
+        return found
+
+    def at(self, output: float) -> tuple[float, np.ndarray]:
+        """Return the price and the responses ``[firm]``; at a discontinuity, of the piece that ends there."""
+        return at_output(self, min(int(np.searchsorted(self.stop, output)), len(self.stop) - 1), output)
+
+
+def best_output(
+    line: PriceLine, rest: Any, c: float, d: float, low: float, high: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the most profitable output on a line and its profit, at outputs ``rest [..]`` of the others.
+
+    The result is exact: profit is quadratic on every piece, so the best output is a peak or an end of a
+    piece.
+    """
+    rest = np.asarray(rest, dtype=float)[..., None]
+    slope = line.slope
+    intercept = line.price[:, 0] + slope * (line.start - rest)  # the piece's price at an own output of 0
+    # slope and d of 0: the peak is infinite, and an end of the piece is best
+    peak = (intercept - c) / np.maximum(2 * slope + d, 1e-300)
+    first, last = np.maximum(line.start - rest, low), np.minimum(line.stop - rest, high)
+    q = np.minimum(np.maximum(peak, first), last)
+    profit = np.where(last >= first, (intercept - slope * q - c) * q - d * q**2 / 2, -np.inf)
+    best = np.argmax(profit, axis=-1)[..., None]
+    return np.take_along_axis(q, best, -1)[..., 0], np.take_along_axis(profit, best, -1)[..., 0]
+
+
+def regrets(line: PriceLine, q: np.ndarray, stage: Stage, before: float = 0.0) -> np.ndarray:
+    """Return each firm's gain from its best deviation, with later stages responding, ``[firm]``."""
+    total = float(before + q.sum())
+    price = line.at(total)[0]
+    here = (price - stage.c) * q - stage.d * q**2 / 2
+    firms = zip(total - q, stage.c, stage.d, stage.low, stage.high, strict=True)
+    best = np.array([best_output(line, *firm)[1] for firm in firms])
+    return np.asarray(np.maximum(best - here, 0.0))
+
+
+def fold(line: PriceLine, stage: Stage) -> PriceLine:
+    """Return the price line before a stage, whose firms play Cournot on ``line``."""
+    return _single_valued(line, first_order_solutions(line, stage), stage)
+
+
+def first_order_solutions(line: PriceLine, stage: Stage) -> PriceLine:
+    """Return all first-order solutions of a stage as pieces, which may overlap."""
+    pieces = [_piece(line, k, stage) for k in range(len(line.start))]
+    found = [part for piece in pieces for part in piece]
+    for before, after in pairwise(pieces):
+        (low, price, response), (high, _, other) = before[-1][1], after[0][0]
+        if high > low:  # total output stays at the kink while the stage's own falls
+            found.append(((low, price, response), (high, price, other)))
+    # pieces without length would divide by 0 in `slope`; outputs below 0 do not occur
+    return _line([(a, b) for a, b in found if b[0] > max(a[0], 0.0) + 1e-15 * abs(b[0])])
+
+
+End = tuple[float, float, np.ndarray]  # output before the stage, price, responses
+
+
+def _line(ends: Sequence[tuple[End, End]]) -> PriceLine:
+    """Return the line of pieces between two ends each."""
+    output, price, response = (np.array([[a[k], b[k]] for a, b in ends]) for k in range(3))
+    return PriceLine(output[:, 0], output[:, 1], price, response)
+
+
+def _piece(line: PriceLine, k: int, stage: Stage) -> list[tuple[End, End]]:
+    """Return a stage's responses along one piece, between the totals at which a firm meets a bound."""
+    (t0, t1), (p0, p1), slope = (line.start[k], line.stop[k]), line.price[k], line.slope[k]
+    steep = slope + stage.d
+
+    def responses(price: float) -> np.ndarray:
+        wants = np.where(price > stage.c, np.inf, -np.inf)  # at a constant price: all or nothing
+        interior = (price - stage.c) / np.where(steep > 0, steep, 1.0)
+        return np.asarray(np.clip(np.where(steep > 0, interior, wants), stage.low, stage.high))
+
+    prices = [p0, p1]
+    if slope > 0:
+        ends = np.concatenate([stage.c + steep * stage.low, stage.c + steep * stage.high])
+        prices[1:1] = np.sort(ends[(ends < p0) & (ends > p1)])[::-1].tolist()
+    totals = [t0, *((t0 + (p0 - p) / slope) for p in prices[1:-1]), t1]
+    nodes = zip(totals, prices, map(responses, prices), strict=True)
+    return list(pairwise((float(t - r.sum()), float(p), r) for t, p, r in nodes))
+
+
+def _single_valued(line: PriceLine, folded: PriceLine, stage: Stage) -> PriceLine:
+    """Return one solution for every output: of several, that of smallest regret of the stage's firms."""
+    order = np.lexsort((folded.stop, folded.start))
+    folded = PriceLine(*(part[order] for part in folded))
+    if np.all(folded.start[1:] >= folded.stop[:-1] - 1e-13 * np.abs(folded.stop[:-1])):
+        return folded
+    cuts = np.unique(np.concatenate([folded.start, folded.stop]))
+    cuts = cuts[cuts >= 0] if cuts[0] >= 0 else np.append(0.0, cuts[cuts > 0])
+    pieces: list[tuple[int, float, float]] = []
+    for low, high in pairwise(cuts):
+        if high - low > 1e-13 * abs(high):
+            there = np.flatnonzero((folded.start <= low) & (folded.stop >= high))
+            pieces += _best_pieces(line, folded, stage, there, float(low), float(high))
+    return _line([((a, *at_output(folded, k, a)), (b, *at_output(folded, k, b))) for k, a, b in pieces])
+
+
+def _best_pieces(
+    line: PriceLine, folded: PriceLine, stage: Stage, there: np.ndarray, low: float, high: float
+) -> list[tuple[int, float, float]]:
+    """Return which of several pieces is chosen between two outputs, and where one replaces another."""
+    if len(there) == 1:
+        return [(int(there[0]), low, high)]
+
+    def best(output: float) -> int:
+        gains = [regrets(line, at_output(folded, int(k), output)[1], stage, output).max() for k in there]
+        return int(there[int(np.argmin(gains))])
+
+    # just inside: at the ends pieces touch, and their regrets are equal
+    interior = 1e-9 * (high - low)
+    first, last = best(low + interior), best(high - interior)
+    if first == last:
+        return [(first, low, high)]
+    left, right = low, high
+    for _ in range(HALVINGS):
+        middle = (left + right) / 2
+        left, right = (middle, right) if best(middle) == first else (left, middle)
+    return [(first, low, right), (last, right, high)]
+
+
+def at_output(folded: PriceLine, k: int, output: float) -> tuple[float, np.ndarray]:
+    """Return the price and the responses ``[firm]`` on one piece."""
+    part = (output - folded.start[k]) / (folded.stop[k] - folded.start[k])
+    price, response = folded.price[k], folded.response[k]
+    return float(price[0] + part * (price[1] - price[0])), response[0] + part * (response[1] - response[0])
+
+
+EXACT = 1e-11  # relative to the market's size: a gain below this is rounding
+SIDES, ZOOMS = {2: 21, 3: 9}, 16  # of the grid search: points per leader, refinements
+
+
+class StagedOutputs(NamedTuple):
+    """Outputs of all firms, with those of the first stage leading."""
+
+    q: np.ndarray  # [player]
+    regret: np.ndarray  # [leader]: gain from its best deviation, with later stages responding
+    equilibrium: bool  # False: the leaders have no pure equilibrium; the regrets are the smallest found
+    roots: np.ndarray  # [root leader]: all equilibria of the leaders found, the first of them in q
+
+
+def linear(
+    a: float,
+    b: float,
+    stages: Sequence[Sequence[int]],
+    c: Any,
+    d: Any = 0.0,
+    *,
+    low: Any = 0.0,
+    high: Any = np.inf,
+) -> StagedOutputs:
+    """Return the outputs of stages that choose one after the other, for ``P = a - b Q``.
+
+    Firms of one stage choose simultaneously, at costs ``c_i q + d_i q^2/2``. Later firms may leave the market
+    or reach their capacity: a single leader chooses the best of all pieces of its price line. Several leaders
+    are checked against all their deviations. If they have no pure equilibrium, ``equilibrium`` is False and
+    the outputs minimise the largest regret.
+
+    Parameters
+    ----------
+    a, b : float
+        Intercept and slope of inverse demand.
+    stages : sequence of sequence of int
+        The firms of each stage, in the order of moves.
+    c, d, low, high : array_like
+        Unit cost, convex cost and bounds, ``[player]``.
+
+    Examples
+    --------
+    >>> linear(100.0, 1.0, [[0], [1]], [10.0, 10.0]).q.tolist()
+    [45.0, 22.5]
+    >>> linear(100.0, 1.0, [[0], [1]], [10.0, 60.0]).q.tolist()  # the follower stays out
+    [45.0, 0.0]
+
+    References
+    ----------
+    H. von Stackelberg, Marktform und Gleichgewicht (1934).
+    """
+    lines, of_stage = price_lines(a, b, stages, c, d, low, high)
+    roots, regret = _leaders(lines[0], of_stage[0], EXACT * a**2 / b)
+    q, total, own = np.zeros(len(broadcast_parameters(c, d, low, high)[0])), 0.0, roots[0]
+    for members, line in zip(stages, lines, strict=True):
+        q[list(members)] = own
+        total += own.sum()
+        own = line.at(total)[1]
+    return StagedOutputs(q, regret, bool(regret.max() <= EXACT * a**2 / b), roots)
+
+
+def price_lines(
+    a: float, b: float, stages: Sequence[Sequence[int]], c: Any, d: Any, low: Any, high: Any
+) -> tuple[list[PriceLine], list[Stage]]:
+    """Return the price lines of all stages, the first stage's first, and the stages.
+
+    A line contains the responses of the next stage.
+    """
+    c, d, low, high = broadcast_parameters(c, d, low, high)
+    high = np.minimum(high, np.maximum(a / b, low))  # beyond, the price is 0
+    of_stage = [Stage(*(part[list(members)] for part in (c, d, low, high))) for members in stages]
+    top = a / b
+    ends = np.array([0.0, top]), np.array([top, max(float(high.sum()), top) + top])
+    lines = [PriceLine(*ends, np.array([[a, 0.0], [0.0, 0.0]]), np.zeros((2, 2, 0)))]  # without responses
+    # from the last stage back to the second: the firms of the first one are the leaders
+    for stage in of_stage[:0:-1]:
+        lines.insert(0, fold(lines[0], stage))
+    return lines, of_stage
+
+
+def _leaders(line: PriceLine, stage: Stage, enough: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the outputs of the first stage ``[root leader]``, and the regrets at the first root."""
+    if len(stage.c) == 1:
+        q, _ = best_output(line, 0.0, *(float(part[0]) for part in stage))
+        return q[None, None], np.zeros(1)
+    found = first_order_solutions(line, stage)
+    there = np.flatnonzero((found.start <= 0) & (found.stop >= 0))
+    tried = [at_output(found, int(k), 0.0)[1] for k in there]
+    # first-order solutions need not be equilibria: profit is not concave where the line has kinks
+    gains = [regrets(line, q, stage) for q in tried]
+    stable = [k for k, gain in enumerate(gains) if gain.max() <= enough]
+    if stable:
+        return np.array([tried[k] for k in stable]), gains[stable[0]]
+    q = _smallest_regret(line, stage, tried)
+    return q[None], regrets(line, q, stage)
+
+
+def _smallest_regret(line: PriceLine, stage: Stage, tried: list[np.ndarray]) -> np.ndarray:
+    """Return minimax-regret outputs of the leaders, by successively refined grid search."""
+    count = len(stage.c)
+
+    def worst(q: np.ndarray) -> float:
+        return float(regrets(line, q, stage).max())
+
+    best = min(tried or [(stage.low + stage.high) / 2], key=worst)
+    low, high = stage.low, stage.high
+    for _ in range(ZOOMS if count in SIDES else 0):
+        lines = [np.linspace(*ends, SIDES[count]) for ends in zip(low, high, strict=True)]
+        best = min([best, *(np.array(q) for q in product(*lines))], key=worst)
+        wide = (high - low) / 8
+        low, high = np.maximum(best - wide, stage.low), np.minimum(best + wide, stage.high)
+    return best
+
+
+def differentiated_leader(
+    A: float, b: float, g_s: float, c: Any, d: Any = 0.0, *, low: Any = 0.0, high: Any = np.inf
+) -> np.ndarray:
+    """Return outputs ``[player]`` if firm 0 leads in quantities, ``p_i = A - b q_i - g_s sum_{j != i} q_j``.
+
+    With one follower and equal costs, ``q_L = (A - c)(2b - g_s)/(2(2b^2 - g_s^2))``. Followers that leave or
+    reach their capacity are exact, as with one good.
+
+    Examples
+    --------
+    >>> differentiated_leader(12.0, 1.5, 0.9, [2.0, 2.0]).round(9).tolist()
+    [2.845528455, 2.479674797]
+    """
+    c, d, low, high = broadcast_parameters(c, d, low, high)
+    most = min(float(high[0]), A / b)
+    supply = cost, steep, first, last = c[1:], 2 * b + d[1:] - g_s, low[1:], high[1:]
+    ends = np.concatenate([cost + steep * first, cost + steep * last])
+    ends = ends[np.isfinite(ends)]
+    there = np.clip((ends[:, None] - cost) / steep, first, last).sum(axis=1)
+    kinks = (A - ends - g_s * there) / g_s if g_s else np.zeros(0)
+    cuts = np.unique(np.concatenate([[low[0], most], kinks[(kinks > low[0]) & (kinks < most)]]))
+    response = np.array([aggregate(A - g_s * q, g_s, *supply) for q in cuts])
+    price = A - b * cuts - g_s * response.sum(axis=1)
+    pairs = (np.stack([part[:-1], part[1:]], axis=1) for part in (price, response))
+    line = PriceLine(cuts[:-1], cuts[1:], *pairs)
+    q, _ = best_output(line, 0.0, c[0], d[0], low[0], most)
+    return np.append(q, aggregate(A - g_s * float(q), g_s, *supply))
+
+
+def isoelastic(A: float, eta: float, c: Any) -> np.ndarray:
+    """Return outputs ``[2]`` if firm 0 leads and firm 1 follows, for ``P = A Q^(-1/eta)`` and constant costs.
+
+    The follower sells ``q_F = eta Q (1 - c_F/P)``, so the leader's first-order condition is quadratic in P:
+    ``(1-eta)^2 P^2 - eta (eta c_F - (1-eta) c_L) P + eta (1+eta) c_L c_F = 0``; with ``eta = 1`` it is ``P =
+    2 c_L``.
+
+    Raises
+    ------
+    ValueError
+        For ``eta < 1``, where the leader always gains by producing less, and if either firm would not
+        produce.
+
+    Examples
+    --------
+    >>> isoelastic(100.0, 1.0, [1.0, 1.0]).tolist()
+    [25.0, 25.0]
+    """
+    leader, follower = (float(cost) for cost in broadcast_parameters(c)[0])
+    if eta < 1:
+        raise ValueError(f"elasticity: {eta:g} must be at least 1 for a leader: no interior equilibrium")
+    roots = np.roots(
+        [(1 - eta) ** 2, -eta * (eta * follower - (1 - eta) * leader), eta * (1 + eta) * leader * follower]
+    )
+    real = roots[np.isreal(roots)].real
+
+    def sold(price: float) -> tuple[float, float]:
+        total, share = (A / price) ** eta, eta * (1 - follower / price)
+        return total * (1 - share), total * share
+
+    interior = [p for p in real if p > max(leader, follower) and min(sold(p)) > 0]
+    if not interior:
+        idle = "the follower (firm 1)" if eta == 1 or follower >= leader else "the leader (firm 0)"
+        if eta == 1:
+            idle += f", as c_F = {follower:g} is at least 2 c_L = {2 * leader:g}"
+        raise ValueError(
+            f"unit_cost: with a leader's cost of {leader:g} and a follower's of {follower:g} one is idle: "
+            f"{idle}, which has no closed form; use best_response"
+        )
+    return np.array(sold(max(interior, key=lambda p: (p - leader) * sold(p)[0])))
+
+
+# --- markets in stages --------------------------------------------------------------------------------------
+
+
+class StageResponses(eqx.Module):
+    """Responses of a later stage to earlier ones.
+
+    The outputs of the last stage depend on the leaders through their total alone, so firms that are absent or
+    at capacity are found exactly (`rivalry.families.market.equilibria.aggregate`); a follower that sells
+    nothing in a best response stays out. Otherwise, and in earlier stages, `rivalry.transforms.Followers`
+    searches.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> game = rv.games.market(players=3)
+    >>> StageResponses()(game, game.space.check([45.0, 0.0, 0.0]), (1, 2)).ravel().tolist()
+    [45.0, 15.0, 15.0]
+    """
+
+    search: Followers = Followers()
+    # whether to search always: fixed costs are unknown inside JAX
+    searched: bool = eqx.field(static=True, default=False)
+
+    def __call__(self, game: Any, x: Profile, followers: tuple[int, ...]) -> Profile:
+        """Return ``x`` with the followers' rows replaced by their responses."""
+        if self.searched or not has_linear_responses(game):
+            return self.search(game, x, followers)
+        rows = jnp.asarray(followers)
+        rest = jnp.sum(x[:, 0]) - jnp.sum(x[rows, 0])
+        return x.at[rows, 0].set(_outputs(game, rest, followers), unique_indices=True)
+
+
+def has_linear_responses(game: Any) -> bool:
+    """Return whether the last stage responds exactly: quantities, linear demand, no fixed costs."""
+    if not isinstance(game, Market) or game.shock is not None:
+        return False
+    linear = game.rule in (("linear", "quantity"), ("differentiated", "quantity"))
+    return linear and not discontinuity(game)
+
+
+def _outputs(market: Market, rest: Array, firms: tuple[int, ...]) -> Float[Array, "firm"]:
+    """Return the Cournot outputs of some firms, the others producing ``rest`` in total."""
+    cross, c, steep, low, high = _supply(market, firms)
+    top = market.numbers["intercept"] - cross * rest
+    if len(firms) == 1:  # without the cases of `aggregate`, which intervals do not tell apart
+        return jnp.clip((top - c) / (steep + cross), low, high)
+    found: Array = aggregate(top, cross, c, steep, low, high, xp=jnp)
+    return found
+
+
+def _supply(market: Market, firms: tuple[int, ...]) -> list[Array]:
+    """Return the arguments of `aggregate` after ``top``: the slope in others' output, and ``[firm]`` each."""
+    n, rows = market.numbers, jnp.asarray(firms)
+    d, linear = n["convex_cost"][rows], market.rule.demand == "linear"
+    cross = n["slope" if linear else "substitution"]
+    steep = cross + d if linear else 2 * n["slope"] + d - cross
+    return [cross, n["unit_cost"][rows], steep, market.space.low[rows, 0], market.space.high[rows, 0]]
+
+
+def leader_choice(market: Market, x: Profile, leader: int | Array, followers: tuple[int, ...]) -> Array:
+    """Return a leader's most profitable output against other leaders, with one stage of followers.
+
+    For one good. The price falls linearly between the outputs at which a follower leaves or is at capacity:
+    the peak on every such piece, and the pieces' ends, are compared.
+    """
+    n, a = market.numbers, market.numbers["intercept"]
+    b, c, steep, low, high = _supply(market, followers)
+    rest = jnp.sum(x[:, 0]) - jnp.sum(x[jnp.asarray(followers), 0]) - x[leader, 0]
+    prices = jnp.sort(jnp.concatenate([c + steep * low, c + steep * high]))  # prices at the kinks
+    sold = jnp.sum(jnp.clip((prices[:, None] - c) / steep, low, high), axis=1)
+    kinks = (a - prices) / b - sold - rest
+    # a price inside every piece shows which followers respond there
+    middle = jnp.concatenate([prices[:1] - 1.0, (prices[1:] + prices[:-1]) / 2, prices[-1:] + 1.0])
+    between = (middle[:, None] > c + steep * low) & (middle[:, None] < c + steep * high)
+    slopes = b / (1.0 + jnp.sum(jnp.where(between, b / steep, 0.0), axis=1))
+    ends = jnp.append(prices, prices[-1]), jnp.append(kinks, kinks[-1])
+    intercepts = ends[0] + slopes * ends[1]  # of the line through a kink on each piece
+    peaks = (intercepts - n["unit_cost"][leader]) / (2 * slopes + n["convex_cost"][leader])
+    bounds = market.space.low[leader, 0], market.space.high[leader, 0]
+    choices = jnp.clip(jnp.concatenate([peaks, kinks, jnp.zeros(1)]), *bounds)
+
+    def payoff_at(own: Array) -> Array:
+        price = a - b * (rest + own + jnp.sum(_outputs(market, rest + own, followers)))
+        variable = n["unit_cost"][leader] * own + n["convex_cost"][leader] * own**2 / 2
+        return jnp.maximum(price, 0.0) * own - (variable + n["fixed_cost"][leader] * (own > 0))
+
+    return choices[jnp.argmax(jax.vmap(payoff_at)(choices))][None]
+
+
+class StagedMarket(Leadership):
+    """The game of the firms of a market's first stage, to which the later stages respond.
+
+    ``market`` is the market itself, in which all firms choose; see `rivalry.transforms.stackelberg`.
+    """
+
+    @property
+    def market(self) -> Market:
+        """The market with all its firms and stages."""
+        found: Market = self.whole_game
+        return found
+
+    def whole(self, x: Profile) -> Float[Array, "seat column"]:
+        """Return the choices of all players of ``game``; exact responses are differentiated directly."""
+        if not self.exact:
+            return super().whole(x)
+        found: Array = self.respond(self.game, self.put(x), self.followers)
+        return found
+
+    def choices(self, x: Profile) -> Float[Array, "seat axis"]:
+        """Return the choices of all firms ``[player axis]`` when the first stage chooses ``x``."""
+        found: Array = all_choices(self, x)
+        return found
+
+    @property
+    def exact(self) -> bool:
+        """True where the responses of the last stage are exact, without search."""
+        return has_linear_responses(self.game) and not self.respond.searched
+
+
+def whole_market(game: Market | StagedMarket) -> Market:
+    """Return the market with all its firms and stages."""
+    return game.market if isinstance(game, StagedMarket) else game
+
+
+@eqx.filter_jit
+def all_choices(game: Leadership, x: Any) -> Any:
+    """Return the choices of all players when leaders choose ``x [leader axis]`` and the others respond."""
+    x = game.whole(x)
+    while isinstance(game.game, Leadership):
+        game = game.game
+        x = game.whole(x)
+    return x
+
+
+def proved_leader_response(game: StagedMarket, x: np.ndarray, player: int) -> Response:
+    """Return a leader's best output on the price line given by the responses of the later stages."""
+    market = game.market
+    n = plain_numbers(market)
+    firm = game.stages[0][player]
+    own = [n[name] for name in ("unit_cost", "convex_cost", "low", "high")]
+    lines, _ = price_lines(n["intercept"], n["slope"], game.stages, *own)
+    rest = float(x.sum() - x[player, 0])
+    q, profit = best_output(lines[0], rest, *(float(part[firm]) for part in own))
+    there = x.copy()
+    there[player, 0] = float(q)
+    paid = float(np.asarray(payoffs(game, put(there)))[player])
+    best = float(np.asarray(market.after_tax(put(np.full(market.players, float(profit)))))[firm])
+    # two ways to the followers' responses: where they disagree, nothing is proved
+    agreed = abs(best - paid) <= AGREE * float(payoff_scale(market))
+    coverage: Coverage = "exact" if agreed else "lower bound"
+    method = "peaks and kinks of the price that the later stages leave"
+    return Response(there[player], paid, max(best, paid) if agreed else np.inf, coverage, method)
+
+
+def staged_market(market: Market) -> StagedMarket:
+    """Return the game of a market's first stage."""
+    here: Any = market
+    respond = StageResponses(searched=bool(discontinuity(market)))
+    for leaders in leaders_of_stages(market.stages):
+        led = stackelberg(here, leaders, respond)
+        here = StagedMarket(led.game, led.base, led.players, led.respond)
+    found: StagedMarket = here
+    return found
+
+
+def second_order(game: StagedMarket, x: Profile) -> Record:
+    """Return the second-order conditions of leaders and followers, and which choices are at a bound.
+
+    ``leader_second_order [player]`` and ``follower_second_order [seat]`` are second derivatives of payoffs
+    in the own choice, below 0 at a peak: a leader's with the later stages responding, a follower's with the
+    choices of all others fixed. They are second differences over a ten-thousandth of the box, so a kink
+    appears as a large value. They are NaN at a bound, and for leaders among the seats. ``at_bound [seat]``
+    is 1 at a bound.
+    """
+    market = game.market
+    play = np.asarray(game.choices(put(np.asarray(x))))
+    low, high = np.asarray(market.space.low), np.asarray(market.space.high)
+    bound = np.minimum(play - low, high - play)[:, 0] <= AT_BOUND * (high - low)[:, 0]
+    led = [firm for firm in range(market.players) if firm not in game.stages[0]]
+    leaders = np.array([_second_difference(game, np.asarray(x), k) for k in range(len(game.players))])
+    followers = np.full(market.players, np.nan)
+    followers[led] = [_second_difference(market, play, firm) for firm in led]
+    return {
+        "leader_second_order": (("player",), leaders),
+        "follower_second_order": (("seat",), followers),
+        "at_bound": (("seat",), bound.astype(np.int64)),
+    }
+
+
+def _second_difference(game: Any, x: np.ndarray, player: int) -> float:
+    """Return the second difference of a player's payoff in its own choice; NaN near a bound."""
+    low, high = float(game.space.low[player, 0]), float(game.space.high[player, 0])
+    step = STEP * (high - low)
+    if not low + step <= x[player, 0] <= high - step:
+        return float("nan")
+    found = []
+    for move in (-step, 0.0, step):
+        there = x.copy()
+        there[player, 0] += move
+        found.append(float(np.asarray(payoffs(game, put(there)))[player]))
+    return (found[0] - 2 * found[1] + found[2]) / step**2

@@ -1,0 +1,396 @@
+"""The market model: firms, their choices, and the profit of one period."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from rivalry.core.display import OneLineRepr
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import at_home
+from rivalry.core.space import Box, Profile
+from rivalry.core.tree import HashableMethod
+from rivalry.core.validate import check_word, limit, whole_number
+
+Numbers = dict[str, Array]
+
+CHOICES = {
+    "linear": ("quantity", "price"),
+    "isoelastic": ("quantity",),
+    "differentiated": ("quantity", "price"),
+    "logit": ("price",),
+}
+"""The variables that firms may choose, by demand system; the first one is the default."""
+
+INTERCEPT = {
+    "linear": "intercept",
+    "isoelastic": "market_size",
+    "differentiated": "intercept",
+    "logit": "quality",
+}
+"""The parameter that a shock moves, by demand system."""
+
+
+FEW = 6  # firms whose sets are all listed
+
+
+class Cleared(NamedTuple):
+    """Quantities and prices of a cleared market."""
+
+    q: Float[Array, "firm"]  # sold
+    p: Float[Array, "firm"]  # price per unit
+
+
+class Rule(NamedTuple):
+    """A demand system and the variable that firms choose."""
+
+    demand: str
+    choice: str
+
+    @property
+    def homogeneous(self) -> bool:
+        """True where all firms sell one good at one price."""
+        return self.demand in ("linear", "isoelastic")
+
+    @property
+    def winner_takes_all(self) -> bool:
+        """True where the cheapest firm serves the whole market."""
+        return self.homogeneous and self.choice == "price"
+
+
+def clear(rule: Rule, numbers: Numbers, x: Float[Array, "firm"]) -> Cleared:
+    """Return quantities and prices when firms choose ``x``; prices are at least zero."""
+    if rule.choice == "quantity":
+        return Cleared(x, inverse_demand(rule, numbers, x))
+    sold = {"logit": shares, "differentiated": differentiated_demand, "linear": cheapest}[rule.demand]
+    return Cleared(jnp.minimum(sold(numbers, x), numbers["capacity"]), x)
+
+
+def inverse_demand(rule: Rule, numbers: Numbers, q: Float[Array, "firm"]) -> Float[Array, "firm"]:
+    """Return the prices at which quantities sell.
+
+    linear ``P = max(a - b Q, 0)``; isoelastic ``P = A max(Q, Qmin)^(-1/eta)``; differentiated
+    ``p_i = max(A - b q_i - g_s sum_{j != i} q_j, 0)`` (Singh and Vives 1984, eq. 2).
+    """
+    total = jnp.sum(q)
+    if rule.demand == "linear":
+        price = jnp.maximum(numbers["intercept"] - numbers["slope"] * total, 0.0)
+    elif rule.demand == "isoelastic":
+        sloping = jnp.maximum(total, numbers["price_flat_below"])
+        price = numbers["market_size"] * sloping ** (-1.0 / numbers["elasticity"])
+    else:
+        own = (numbers["slope"] - numbers["substitution"]) * q
+        return jnp.maximum(numbers["intercept"] - own - numbers["substitution"] * total, 0.0)
+    return jnp.broadcast_to(price, q.shape)
+
+
+def shares(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
+    """Return logit demand, ``s_i = exp((a_i - p_i)/mu) / (sum_j exp((a_j - p_j)/mu) + exp(a0/mu))``."""
+    # softmax subtracts the largest value: with a small `taste_spread` exponentials would overflow
+    return jax.nn.softmax(_logit_values(numbers, p))[:-1]
+
+
+def _logit_values(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "option"]:
+    """Return the mean value of every good, and of buying nothing, in units of ``taste_spread``."""
+    mu = numbers["taste_spread"]
+    return jnp.append((numbers["quality"] - p) / mu, numbers["outside_option"] / mu)
+
+
+def differentiated_demand(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
+    """Return differentiated linear demand at prices, over the firms with positive sales.
+
+    If k firms sell, ``(b - g_s) q_i = A - p_i - g_s Q`` and ``Q = sum (A - p_i) / (b - g_s + k g_s)``. Those
+    sell for which Q is largest: a firm adds to it as long as ``A - p_i`` is above ``g_s Q``.
+    """
+    A, b, g = numbers["intercept"], numbers["slope"], numbers["substitution"]
+    willing = A - p
+    if len(p) <= FEW:
+        # every set of firms, without an order, so that proofs know derivatives where prices are equal
+        sets = np.array(list(product((0.0, 1.0), repeat=len(p))))
+        sums: Any = sets @ willing
+        count: Any = sets.sum(axis=1)
+    else:
+        sums, count = jnp.cumsum(-jnp.sort(p) + A), jnp.arange(1, len(p) + 1)
+    sold = jnp.maximum(jnp.max(sums / (b - g + count * g)), 0.0)
+    return jnp.maximum((willing - g * sold) / (b - g), 0.0)
+
+
+def cheapest(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
+    """Return the sales of one good: the cheapest firms serve linear demand ``(a - p)/b`` in equal parts."""
+    lowest = jnp.min(p)
+    first: Bool[Array, "firm"] = p <= lowest
+    return first / jnp.sum(first) * jnp.maximum(numbers["intercept"] - lowest, 0.0) / numbers["slope"]
+
+
+def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
+    """Return the consumer surplus, in units of profit."""
+    q, p = cleared
+    spent, total = jnp.sum(p * q), jnp.sum(q)
+    if rule.demand == "logit":  # Small and Rosen 1981: the log-sum, less the value of the outside good
+        logsum = jax.nn.logsumexp(_logit_values(numbers, p))
+        gain = numbers["taste_spread"] * logsum - numbers["outside_option"]
+        # buyers beyond a capacity, random ones, buy nothing and lose the mean gain of all who wanted to buy
+        wanted = jnp.sum(shares(numbers, p))
+        return gain * jnp.where(wanted > 0, total / jnp.where(wanted > 0, wanted, 1.0), 1.0)
+    if rule.demand == "differentiated":
+        cross = (total**2 - jnp.sum(q**2)) * numbers["substitution"]
+        return numbers["intercept"] * total - (numbers["slope"] * jnp.sum(q**2) + cross) / 2 - spent
+    if rule.demand == "linear":
+        wanted = jnp.minimum(total, numbers["intercept"] / numbers["slope"])  # the rest is not consumed
+        return numbers["intercept"] * wanted - numbers["slope"] * wanted**2 / 2 - spent
+    return _isoelastic_area(numbers, total) - spent
+
+
+def _isoelastic_area(numbers: Numbers, total: Any) -> Any:
+    """Return the area under isoelastic inverse demand, constant below ``price_flat_below``."""
+    A, lowest, power = numbers["market_size"], numbers["price_flat_below"], 1.0 - 1.0 / numbers["elasticity"]
+    beyond, flat = jnp.maximum(total, lowest), jnp.minimum(total, lowest) * A * lowest ** (power - 1.0)
+    # elasticity 1: the limit of the formula is a logarithm
+    unit = jnp.abs(power) < 1e-12
+    safe = jnp.where(unit, 1.0, power)
+    grown = jnp.where(unit, jnp.log(beyond / lowest), (beyond**safe - lowest**safe) / safe)
+    return flat + A * grown
+
+
+SHOCKS = {
+    "iid": ("levels", "probabilities"),
+    "ar1": ("rho", "sd", "count"),
+    "markov": ("levels", "transitions"),
+}
+OTHER_WORDS = {"odds": "probabilities", "chain": "transitions"}
+SUMS = 1e-9  # tolerance of sums of probabilities
+
+
+class Shock(eqx.Module):
+    """A finite Markov chain that moves the intercept of demand."""
+
+    levels: Float[Array, "level"]  # added to the intercept
+    transitions: Float[Array, "level level"]  # probabilities from row to column
+    probabilities: Float[Array, "level"]  # stationary, also those of the first period
+    observed: bool = eqx.field(static=True)
+
+
+def shock_of(table: Any, observed: bool) -> Shock | None:
+    """Return the shock that a table describes, None without a table. Raises `ValueError`.
+
+    ``ar1`` is the chain of Rouwenhorst (1995) with ``count`` levels, whose persistence ``rho`` and standard
+    deviation ``sd`` are exact.
+
+    >>> found = shock_of({"kind": "ar1", "rho": 0.9, "sd": 2.0, "count": 3}, True)
+    >>> found.levels.round(6).tolist(), found.probabilities.round(6).tolist()
+    ([-2.828427, 0.0, 2.828427], [0.25, 0.5, 0.25])
+    """
+    if table is None:
+        if observed:
+            raise ValueError("shock_observed: there is no shock to observe; give one, or leave this out")
+        return None
+    check_word("shock.kind", table.get("kind"), SHOCKS)
+    kind = table["kind"]
+    for key in table:
+        if key not in (*SHOCKS[kind], "kind"):
+            why = f"is called {OTHER_WORDS[key]} here" if key in OTHER_WORDS else "is not known"
+            raise ValueError(f"shock.{key}: {why}; {kind} takes {', '.join(SHOCKS[kind])}")
+    for key in SHOCKS[kind]:
+        if key not in table and not (kind == "iid" and key == "probabilities"):
+            raise ValueError(f"shock.{key}: is missing; {kind} takes {', '.join(SHOCKS[kind])}")
+    levels, chain = {"iid": _iid, "ar1": _ar1, "markov": _markov}[kind](table)
+    return Shock(put(levels), put(chain), put(_stationary(chain)), bool(observed))
+
+
+def _row(name: str, value: Any) -> np.ndarray:
+    found = np.asarray(value, dtype=float)
+    if found.ndim != 1 or not found.size or not np.all(np.isfinite(found)):
+        raise ValueError(f"shock.{name}: {value!r} must be a list of finite numbers")
+    return found
+
+
+def _iid(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    levels = _row("levels", table["levels"])
+    stationary = _row("probabilities", table.get("probabilities", np.full(len(levels), 1 / len(levels))))
+    if len(stationary) != len(levels) or np.any(stationary < 0) or abs(stationary.sum() - 1) > SUMS:
+        rule = f"must be {len(levels)} numbers that sum to 1"
+        raise ValueError(f"shock.probabilities: {stationary.tolist()} {rule}")
+    return levels, np.tile(stationary / stationary.sum(), (len(levels), 1))
+
+
+def _markov(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    levels = _row("levels", table["levels"])
+    chain, size = np.asarray(table["transitions"], dtype=float), len(levels)
+    # the shape first: rows of another array need not have sums
+    if chain.shape != (size, size) or np.any(chain < 0) or np.any(np.abs(chain.sum(axis=1) - 1) > SUMS):
+        raise ValueError(f"shock.transitions: must be {size} rows of {size} probabilities that sum to 1")
+    return levels, chain / chain.sum(axis=1, keepdims=True)
+
+
+def _ar1(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    rho, sd, count = table["rho"], table["sd"], table["count"]
+    whole_number("shock.count", count, 2)
+    limit("shock.count", count, count)
+    if not -1 < rho < 1:
+        raise ValueError(f"shock.rho: {rho!r} must be above -1 and below 1")
+    if not sd > 0:
+        raise ValueError(f"shock.sd: {sd!r} must be above 0")
+    stay = (1 + rho) / 2
+    chain = np.array([[stay, 1 - stay], [1 - stay, stay]])
+    for _ in range(count - 2):
+        corners = product(((0, 1), (1, 0)), repeat=2)
+        chain = np.sum([(stay if r == c else 1 - stay) * np.pad(chain, (r, c)) for r, c in corners], axis=0)
+        # all rows but the first and the last have received two distributions
+        chain[1:-1] /= 2
+    # the stationary distribution is binomial: this spacing gives it the standard deviation sd
+    return np.linspace(-1.0, 1.0, count) * sd * np.sqrt(count - 1), chain
+
+
+def _stationary(chain: np.ndarray) -> np.ndarray:
+    """Return the stationary distribution. Raises `ValueError` if there are several."""
+    size = len(chain)
+    system = np.concatenate([chain.T - np.eye(size), np.ones((1, size))])
+    if np.linalg.matrix_rank(system) < size:
+        raise ValueError("shock.transitions: is reducible; every level must lead to every other")
+    # one equation more than unknowns, because the balances add up to 0 and the sum must be 1
+    found, *_ = np.linalg.lstsq(system, np.append(np.zeros(size), 1.0), rcond=None)
+    stationary = np.where(np.abs(found) < 1e-15, 0.0, found)
+    return np.asarray(stationary / stationary.sum())
+
+
+STAGES = tuple[tuple[int, ...], ...]
+DESCRIBED = """intercept slope substitution market_size elasticity quality outside_option taste_spread
+unit_cost convex_cost fixed_cost"""
+
+
+class Dynamics(NamedTuple):
+    """The states that a market carries from period to period; words and flags only."""
+
+    adjustment: str = "none"  # spot, predetermined: when a change of output takes effect
+    sticky: bool = False
+    cash: bool = False
+    invest: bool = False
+    reversible: bool = False
+    limited: bool = False  # some firm has a capacity
+
+
+class Accounts(NamedTuple):
+    """How cash flows are taxed and valued; words and flags only."""
+
+    tax_losses: str = "refunded"  # or none
+    convention: str = "period0"  # end, mid: time of a cash flow within its period
+    terminal: str = "none"  # gordon, perpetuity, multiple: value at the horizon
+    horizon: int = 0  # periods; 0: infinite
+
+
+class Market(OneLineRepr, eqx.Module):
+    """Firms choose quantities or prices, demand clears the market, and each firm earns its profit.
+
+    Made by `rivalry.games.market`. A profile is ``[player axis]`` with one axis, the quantity or the price.
+    ``payoffs`` are those of one period of simultaneous play, averaged over the levels of the shock;
+    ``stages`` and ``timing`` give the order of moves in repeated play. Further properties are registered in
+    `rivalry.families.market.oracles`.
+
+    Parameters
+    ----------
+    space : Box
+        Choices between their bounds, ``[player axis]``.
+    numbers : dict of str to Array
+        The parameters by key, ``[player]`` or one number. They are attributes too: ``market.unit_cost``.
+    rule : Rule
+        The demand system and the variable that firms choose.
+    stages : tuple of tuple of int
+        The firms of each stage, in the order of moves.
+    timing : str
+        ``simultaneous``, ``staged`` or ``alternating``.
+    shock : Shock, optional
+        Moves the intercept of demand.
+    dynamics : Dynamics
+        States that are carried from period to period.
+    accounts : Accounts
+        Taxation and valuation of cash flows.
+    """
+
+    space: Box
+    numbers: dict[str, Array]
+    rule: Rule = eqx.field(static=True)
+    stages: STAGES = eqx.field(static=True)
+    timing: str = eqx.field(static=True, default="simultaneous")
+    shock: Shock | None = None
+    dynamics: Dynamics = eqx.field(static=True, default=Dynamics())
+    accounts: Accounts = eqx.field(static=True, default=Accounts())
+
+    def __getattr__(self, name: str) -> Any:
+        # the parameters are attributes: with_(game, unit_cost=3.0) replaces one
+        if not name.startswith("_") and name in self.__dict__.get("numbers", {}):
+            return self.numbers[name]
+        raise AttributeError(f"this market has no {name!r}")
+
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        order = "at once" if len(self.stages) == 1 else f"in stages {[list(s) for s in self.stages]}"
+        order = "in turns" if self.timing == "alternating" else order
+        choice = f"{self.rule.demand} demand, each chooses a {self.rule.choice}, {order}"
+        numbers = {name: np.asarray(self.numbers[name]) for name in DESCRIBED.split() if name in self.numbers}
+        return f"Market of {self.players} firms, {choice}", numbers
+
+    @property
+    def players(self) -> int:
+        """The number of firms."""
+        return self.space.shape[0]
+
+    def has(self, name: str) -> bool:
+        """Return whether a parameter is above 0, for one firm at least."""
+        return bool(np.any(np.asarray(self.numbers[name]) > 0))
+
+    def shift_demand(self, shift: float | Array) -> Numbers:
+        """Return the parameters with the intercept of demand moved by ``shift``."""
+        name = INTERCEPT[self.rule.demand]
+        return self.numbers | {name: self.numbers[name] + shift}
+
+    def clear(self, x: Profile, shift: float | Array = 0.0) -> Cleared:
+        """Return quantities and prices at the choices ``x``, with the intercept moved by ``shift``."""
+        return clear(self.rule, self.shift_demand(shift), x[:, 0])
+
+    def cost(self, q: Float[Array, "player"]) -> Float[Array, "player"]:
+        """Return ``F 1[q > 0] + c q + d q^2/2``."""
+        numbers = self.numbers
+        fixed = jnp.where(q > 0, numbers["fixed_cost"], 0.0)  # intervals see that a cost of 0 is no jump
+        return fixed + numbers["unit_cost"] * q + numbers["convex_cost"] * q**2 / 2
+
+    def profits(self, x: Profile, shift: float | Array = 0.0) -> Float[Array, "player"]:
+        """Return revenue less cost, before tax, at one level of the shock."""
+        sold = self.clear(x, shift)
+        return sold.p * sold.q - self.cost(sold.q)
+
+    @HashableMethod
+    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+        """Return profits after tax, averaged over the levels of the shock."""
+        if self.shock is None:
+            return self.after_tax(self.profits(x))
+        each = jax.vmap(lambda shift: self.after_tax(self.profits(x, shift)))(self.shock.levels)
+        return self.shock.probabilities @ each
+
+    def valuation_rule(self) -> dict[str, Any]:
+        """Return the time of cash flows and the terminal value, as the functions of valuation take them."""
+        rule = {"convention": self.accounts.convention, "terminal": self.accounts.terminal}
+        numbers = {"growth": self.numbers["terminal_growth"], "multiple": self.numbers["multiple"]}
+        return rule | {name: float(value) for name, value in numbers.items()}
+
+    def after_tax(self, profit: Float[Array, "player"]) -> Float[Array, "player"]:
+        """Return profits after tax; the tax on losses is refunded, unless ``tax_losses`` is ``none``."""
+        taxed = jnp.maximum(profit, 0.0) if self.accounts.tax_losses == "none" else profit
+        return profit - self.numbers["tax"] * taxed
+
+
+def plain_numbers(market: Market) -> dict[str, Any]:
+    """Return the market's parameters and bounds as NumPy floats and arrays ``[player]``."""
+    found: dict[str, Any] = {
+        name: np.asarray(value, dtype=float) if np.ndim(value) else float(value)
+        for name, value in market.numbers.items()
+    }
+    found["low"] = np.asarray(market.space.low, dtype=float)[:, 0]
+    found["high"] = np.asarray(market.space.high, dtype=float)[:, 0]
+    return found
+
+
+at_home(Market, "rivalry.families.market.oracles")

@@ -1,0 +1,427 @@
+"""Native play of a market, period by period in the order of moves, and simulation of given policies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from rivalry.core import oracles
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.space import Box, Profile
+from rivalry.core.validate import check_word, whole_number
+from rivalry.families.market.closed_forms import profitable_choices
+from rivalry.families.market.leadership import StagedMarket, whole_market
+from rivalry.families.market.model import INTERCEPT, Market, clear
+from rivalry.families.market.valuation import Valuation, valuation
+
+ABSENT = 1e9  # in intercepts: the price of a firm that has exited, at which it sells nothing
+
+
+class PeriodState(NamedTuple):
+    """The state at the beginning of a period.
+
+    Outputs are per unit of market size. If a change takes effect at once (``spot``), ``choice`` is the last
+    choice; if it takes a period (``predetermined``), it is the output sold now.
+    """
+
+    choice: Float[Array, "firm"]  # outputs or prices
+    capacity: Float[Array, "firm"]
+    price: Float[Array, ""]  # the last one of one good, or the mean over firms
+    cash: Float[Array, "firm"]
+    active: Bool[Array, "firm"]  # firms that have not exited
+    period: Int[Array, ""]
+
+
+class Flow(NamedTuple):
+    """The results of a period, ``[firm]``; quantities and money of the whole market, not per unit of size."""
+
+    q: Float[Array, "firm"]  # sold
+    p: Float[Array, "firm"]
+    profit: Float[Array, "firm"]  # revenue less cost, before tax and adjustment
+    cash_flow: Float[Array, "firm"]
+
+
+def initial_state(market: Market, choice: Float[Array, "firm"]) -> PeriodState:
+    """Return the state at the beginning of the first period, with previous choices ``choice``."""
+    firms, price = jnp.ones(market.players), jnp.mean(market.clear(choice[:, None]).p)
+    cash = market.numbers["cash"] * firms if market.dynamics.cash else jnp.zeros(market.players)
+    active = jnp.ones(market.players, dtype=bool)
+    return PeriodState(choice, market.numbers["capacity"] * firms, price, cash, active, jnp.asarray(0))
+
+
+def market_size(market: Market, period: int | Int[Array, ""]) -> Float[Array, ""]:
+    """Return ``N_t = (1 + growth)^t``, the number of buyers relative to the first period."""
+    size: Array = (1.0 + market.numbers["growth"]) ** period
+    return size
+
+
+def settle(
+    market: Market,
+    before: PeriodState,
+    x: Float[Array, "firm axis"],
+    shift: float | Float[Array, ""] = 0.0,
+    most: Float[Array, "firm"] | None = None,
+) -> tuple[Flow, PeriodState]:
+    """Clear the market at ``x``, with its intercept moved by ``shift``; return cash flows and the next state.
+
+    ``x[:, 0]`` is the output or the price, or the change of output if that is ``predetermined``; ``x[:, 1]``
+    is the investment, if firms invest. Outputs and investments are per unit of market size N_t.
+    ``CF = (1 - tax)(p q - C(q) - phi (change of q)^2) - k I - kappa I^2/2``. With a sticky price
+    ``P_t = w P_(t-1) + (1-w) P(Q_t)``; capacity is ``K' = (1 - dep) K + I``, and no more than K is sold. A
+    firm with cash below ``cash_min`` after that exits from the next period on: it sells and earns nothing.
+
+    ``most [firm]`` is the largest output (default: that of the market's space). The result is differentiable
+    wherever the market's own payoffs are.
+    """
+    numbers, size = market.numbers, market_size(market, before.period)
+    later = market_size(market, before.period + 1)
+    ahead = market.dynamics.adjustment == "predetermined"
+    asked = before.choice if ahead else x[:, 0]
+    q, p = _sold(market, before, jnp.where(before.active, asked, 0.0), shift, size)
+    stands = asked
+    if ahead:
+        low, high = market.space.low[:, 0], market.space.high[:, 0] if most is None else most
+        stands = jnp.where(before.active, jnp.clip((asked + x[:, 0]) * size / later, low, high), 0.0)
+    elif market.rule.choice == "quantity":
+        stands = q / size
+    profit = p * q - market.cost(q)
+    taxed = profit - _adjustment(market, before, stands, size)
+    invested, capex = _investment(market, before, x, size)
+    flow = jnp.where(before.active, market.after_tax(taxed) - capex, 0.0)
+    cash = before.cash + flow
+    stays = cash >= numbers["cash_min"] if market.dynamics.cash else jnp.ones_like(before.active)
+    # an infinite capacity does not wear out: at a rate of 1 it would be 0 times infinity
+    capacity, left = before.capacity, (1.0 - numbers["depreciation"]) * before.capacity
+    capacity = jnp.where(jnp.isfinite(capacity), left, capacity) + invested
+    following = PeriodState(stands, capacity, jnp.mean(p), cash, before.active & stays, before.period + 1)
+    return Flow(q, p, jnp.where(before.active, profit, 0.0), flow), following
+
+
+def _sold(
+    market: Market, before: PeriodState, asked: Array, shift: float | Array, size: Array
+) -> tuple[Array, Array]:
+    """Return quantities of the whole market, and prices."""
+    most = before.capacity / size
+    numbers = market.shift_demand(shift) | {"capacity": most}
+    if market.rule.choice == "price":
+        # beyond every intercept demand is 0, and the others sell as if the firm did not exist
+        away = ABSENT * (1.0 + jnp.max(jnp.abs(numbers[INTERCEPT[market.rule.demand]])))
+        sold = clear(market.rule, numbers, jnp.where(before.active, asked, away))
+        return jnp.where(before.active, sold.q, 0.0) * size, asked
+    q, price = clear(market.rule, numbers, jnp.minimum(asked, most))
+    if market.dynamics.sticky:
+        w = numbers["sticky"]
+        price = w * before.price + (1.0 - w) * price
+    return q * size, price
+
+
+def _adjustment(market: Market, before: PeriodState, stands: Array, size: Array) -> Array:
+    """Return the cost of changing output, now (``spot``) or for the next period (``predetermined``)."""
+    if market.dynamics.adjustment == "none":
+        return jnp.zeros(market.players)
+    grown = market_size(market, 1)
+    change = stands * size - before.choice * size / grown
+    if market.dynamics.adjustment == "predetermined":
+        change = stands * size * grown - before.choice * size
+    cost: Array = market.numbers["adjustment_cost"] * change**2
+    return cost
+
+
+def _investment(market: Market, before: PeriodState, x: Array, size: Array) -> tuple[Array, Array]:
+    """Return the capacity bought, or sold where that is allowed (at most all of it), and its cost."""
+    if not market.dynamics.invest:
+        return jnp.zeros(market.players), jnp.zeros(market.players)
+    n = market.numbers
+    lowest = -(1.0 - n["depreciation"]) * before.capacity if market.dynamics.reversible else 0.0
+    invested = jnp.where(before.active, jnp.maximum(x[:, 1] * size, lowest), 0.0)
+    return invested, n["capex"] * invested + n["capex_convex"] * invested**2 / 2
+
+
+OBSERVATIONS: dict[str, Callable[[Flow], list[Array]]] = {
+    "last_q": lambda last: [last.q],
+    "last_p": lambda last: [last.p],
+    "own_q_price": lambda last: [last.q[:, None], last.p[:, None]],
+    "price": lambda last: [last.p[:, None]],
+    "none": lambda last: [],
+}
+"""What firms observe of the last period: rows for all firms, or columns of each firm's own."""
+
+LARGEST = 1e12  # bound on observations
+
+
+class PlayState(NamedTuple):
+    """The state of a market between two decisions."""
+
+    carried: PeriodState
+    now: Float[Array, "firm axis"]  # choices made in this period, else those that stay
+    stage: Int[Array, ""]
+    shock: Int[Array, ""]  # the level in this period
+    last: Flow  # results of the last period
+
+
+class MarketPlay(eqx.Module):
+    """A market played period by period; a `MarkovGame`, made by `market_play`.
+
+    In a period the shock is drawn, the stages act, the market clears once, all firms receive their cash flows
+    (the rewards), and states are updated. A step is a period; in a market with stages it is a stage, and
+    rewards are paid in the last stage. ``active_players`` returns the firms that choose; in alternating play
+    this is firm ``t mod n``, while the others' choices stay. Rows of firms that do not choose are ignored.
+
+    A choice is a quantity or a price. If a change of output takes effect a period later (``predetermined``),
+    the choice is that change: output moves from ``q`` to ``q + u``, clipped to the market's box. If firms
+    invest, investment is a second axis, and outputs reach up to where the price is zero. With growth,
+    outputs, changes and investments are per unit of market size, and rewards are money.
+
+    Firms observe (``observation``) all quantities sold last, ``last_q``, all prices, ``last_p``, their own
+    quantity and price, ``own_q_price``, the ``price`` of one good, or ``none``. They also observe, where they
+    matter, the choices that stay, an observed shock, a sticky price, which firms have exited, their own
+    capacity and cash, the market size, and the choices of earlier stages. The horizon truncates play. A firm
+    that runs out of cash exits for good, and play ends when the last firm exits.
+    """
+
+    market: Market
+    space: Box  # of the choices of a period
+    reach: Float[Array, "firm"]  # the largest output
+    periods: int | None = eqx.field(static=True)
+    observation: str = eqx.field(static=True)
+    grows: bool = eqx.field(static=True)
+
+    def reset(self, key: PRNGKeyArray) -> PlayState:
+        """Return the initial state, with a drawn shock; choices are ``initial``, or else lowest or drawn."""
+        market = self.market
+        draw, falls = jax.random.split(key)
+        if "initial" in market.numbers:
+            choice = market.numbers["initial"]
+        elif market.dynamics.adjustment != "none":
+            # not drawn: the cost of the first change would be random, and differ between runs
+            choice = market.space.low[:, 0]
+        else:
+            choice = market.space.sample(draw)[:, 0]
+        carried = initial_state(market, choice)
+        shock = jnp.asarray(0) if market.shock is None else _draw_level(market.shock.probabilities, falls)
+        still = jnp.zeros(market.players)
+        before = Flow(*market.clear(choice[:, None]), still, still)
+        return PlayState(carried, self._inactive_choices(carried), jnp.asarray(0), shock, before)
+
+    def step(
+        self, state: PlayState, x: Profile, key: PRNGKeyArray
+    ) -> tuple[PlayState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
+        market, shock, shift = self.market, state.shock, jnp.asarray(0.0)
+        now = jnp.where(self.active_players(state)[:, None], x, state.now)
+        period_ends = state.stage == len(market.stages) - 1
+        if market.shock is not None:
+            shift = market.shock.levels[state.shock]
+            shock = _draw_level(market.shock.transitions[state.shock], key)
+        flow, carried = settle(market, state.carried, now, shift, self.reach)
+        after = PlayState(carried, self._inactive_choices(carried), jnp.asarray(0), shock, flow)
+        between = state._replace(now=now, stage=state.stage + 1)
+        following: PlayState = jax.tree.map(lambda a, b: jnp.where(period_ends, a, b), after, between)
+        cut = jnp.asarray(False) if self.periods is None else following.carried.period >= self.periods
+        gone = ~jnp.any(following.carried.active)
+        return following, jnp.where(period_ends, flow.cash_flow, 0.0), gone, cut & ~gone
+
+    def active_players(self, state: PlayState) -> Bool[Array, "player"]:
+        """Return which firms choose."""
+        market, carried = self.market, state.carried
+        if market.timing == "alternating":
+            return (jnp.arange(market.players) == carried.period % market.players) & carried.active
+        return put(_stage_rows(market))[state.stage] & carried.active
+
+    def observe(self, state: PlayState) -> Float[Array, "player feature"]:
+        """Return each firm's observation, in the order of the description."""
+        firms = self.market.players
+        parts = [*OBSERVATIONS[self.observation](state.last), *self._states(state)]
+        each = [part if part.ndim == 2 else jnp.broadcast_to(part, (firms, part.size)) for part in parts]
+        seen = jnp.concatenate(each or [jnp.zeros((firms, 1))], axis=1)
+        # networks and spaces of environments need finite observations; a capacity may be infinite
+        return jnp.clip(seen, -LARGEST, LARGEST)
+
+    def _states(self, state: PlayState) -> list[Array]:
+        """Return the observed states: rows for all firms, or columns of each firm's own."""
+        market, carried = self.market, state.carried
+        states = market.dynamics
+        found: list[Array] = []
+        if states.adjustment != "none" or market.timing == "alternating":
+            found.append(carried.choice)
+        if market.shock is not None and market.shock.observed:
+            found.append(market.shock.levels[state.shock][None])
+        if states.sticky:
+            found.append(carried.price[None])
+        if states.cash:
+            found += [carried.active.astype(float), carried.cash[:, None]]
+        if states.invest:
+            found.append(carried.capacity[:, None])
+        if self.grows:
+            found.append(market_size(market, carried.period)[None])
+        if len(market.stages) > 1:
+            earlier = jnp.arange(len(market.stages)) < state.stage
+            has_chosen = jnp.any(put(_stage_rows(market)) & earlier[:, None], axis=0)
+            found += [jnp.where(has_chosen[:, None], state.now, 0.0).ravel(), has_chosen.astype(float)]
+        return found
+
+    def _inactive_choices(self, carried: PeriodState) -> Float[Array, "firm axis"]:
+        """Return the choices of inactive firms: choices stay, nothing is invested."""
+        still, market = jnp.zeros(self.space.shape), self.market
+        stays = market.timing == "alternating" and market.dynamics.adjustment != "predetermined"
+        return still.at[:, 0].set(carried.choice) if stays else still
+
+
+oracles.active_players.register(MarketPlay)(MarketPlay.active_players)
+oracles.present_players.register(MarketPlay)(lambda game, state: state.carried.active)
+
+
+def market_play(market: Market, periods: int | None = None, observation: str = "last_q") -> MarketPlay:
+    """Return native play of a market, period by period.
+
+    Parameters
+    ----------
+    market : Market
+        A market with all its firms.
+    periods : int, optional
+        Number of periods after which play is truncated; by default never.
+    observation : {"last_q", "last_p", "own_q_price", "price", "none"}
+        The observation of the last period; see `MarketPlay`.
+
+    Raises
+    ------
+    ValueError
+        For unknown words, ``price`` with several goods, and ``periods`` below 1.
+    """
+    if periods is not None:
+        whole_number("periods", periods, 1)
+    check_word("observation", observation, OBSERVATIONS)
+    if observation == "price" and not market.rule.homogeneous:
+        raise ValueError("observation: 'price' is that of one good; with several take 'last_p'")
+    low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
+    rule, dynamics, reach = market.rule, market.dynamics, high
+    most = np.ones_like(high)  # logit quantities are shares
+    if rule.demand != "logit":
+        most = profitable_choices(rule.demand, "quantity", market.numbers)
+    if dynamics.invest and rule.choice == "quantity":  # capacity may grow beyond the box
+        reach = np.maximum(high, most)
+    ends = [(low - reach, reach - low) if dynamics.adjustment == "predetermined" else (low, reach)]
+    if dynamics.invest:
+        ends.append((-most if dynamics.reversible else 0.0 * most, most))
+    lowest, largest = (put(np.stack(edge, axis=1)) for edge in zip(*ends, strict=True))
+    grows = bool(np.asarray(market.numbers["growth"]) != 0)
+    return MarketPlay(market, Box(lowest, largest), put(reach), periods, observation, grows)
+
+
+def _stage_rows(market: Market) -> np.ndarray:
+    """Return which firms choose in every stage, ``[stage firm]``."""
+    return np.array([[firm in stage for firm in range(market.players)] for stage in market.stages])
+
+
+def _draw_level(probabilities: Float[Array, "level"], key: PRNGKeyArray) -> Int[Array, ""]:
+    """Draw a level with these probabilities."""
+    at = jnp.searchsorted(jnp.cumsum(probabilities), jax.random.uniform(key), side="right")
+    # the probabilities may sum to less than a draw by rounding
+    return jnp.minimum(at, probabilities.shape[0] - 1)
+
+
+Policy = Callable[[Array, PRNGKeyArray], Array]
+
+
+class MarketSimulation(NamedTuple):
+    """Simulated runs of a market."""
+
+    q: np.ndarray  # [run period firm]: sold
+    p: np.ndarray  # [run period firm]
+    profit: np.ndarray  # [run period firm]: before tax and adjustment
+    cash_flow: np.ndarray  # [run period firm]
+    valuation: Valuation  # [run firm]: at the market's own gamma, convention and terminal value
+
+
+def simulate(
+    market: Market | StagedMarket,
+    policy: object,
+    periods: int,
+    *,
+    runs: int = 1,
+    seed: int = 0,
+    observation: str = "last_q",
+) -> MarketSimulation:
+    """Simulate a market under given policies.
+
+    Parameters
+    ----------
+    market : Market or StagedMarket
+        A market; for a staged one, the whole market is simulated.
+    policy : array_like or callable
+        The choices of all firms, ``[firm axis]`` or ``[period firm axis]`` in the space of `market_play`,
+        or a function that JAX can trace, ``policy(observation [firm feature], key) -> [firm axis]``. In a
+        market with stages it is called before every stage.
+    periods : int
+        Periods per run.
+    runs : int
+        Independent runs.
+    seed : int
+        Seed of the random numbers.
+    observation : str
+        As in `market_play`.
+
+    Raises
+    ------
+    ValueError
+        For choices outside the space.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> found = simulate(rv.games.market(gamma=[0.95, 0.8]), [[45.0], [22.5]], 3)
+    >>> found.p[0, :, 0].tolist(), found.cash_flow[0, 0].tolist()
+    ([32.5, 32.5, 32.5], [1012.5, 506.25])
+    """
+    whole = whole_market(market)
+    whole_number("runs", runs, 1)
+    game = market_play(whole, periods, observation)
+    rule = policy if callable(policy) else None
+    rows = np.zeros((periods, 0)) if callable(policy) else _choices_by_period(game, policy, periods)
+    flows = _play(game, rule, put(rows), jax.random.split(jax.random.key(seed), runs))
+    q, p, profit, cash_flow = map(np.asarray, flows)
+    return MarketSimulation(q, p, profit, cash_flow, value_cash_flows(whole, cash_flow))
+
+
+def value_cash_flows(market: Market, cash_flows: np.ndarray) -> Valuation:
+    """Return the valuation of ``cash_flows [.. period firm]`` by the firms of a market, ``[.. firm]``.
+
+    It uses every firm's own discount factor, and the market's convention and terminal value.
+    """
+    gamma = np.asarray(market.numbers["gamma"])
+    return valuation(np.moveaxis(cash_flows, -2, -1), gamma, **market.valuation_rule())
+
+
+def _choices_by_period(game: MarketPlay, policy: object, periods: int) -> np.ndarray:
+    """Return the choices of every period, ``[period firm axis]``. Raises `ValueError`."""
+    given = np.asarray(policy, dtype=float)
+    shape = (periods, *game.space.shape)
+    if given.ndim == 2:
+        return np.broadcast_to(game.space.check(given, "policy"), shape)
+    if given.ndim != 3 or len(given) != periods:
+        raise ValueError(f"policy: shape {given.shape} must be {shape[1:]} or {shape}")
+    return np.stack([game.space.check(row, f"policy, period {t}") for t, row in enumerate(given)])
+
+
+@eqx.filter_jit
+def _play(game: MarketPlay, policy: Policy | None, rows: Float[Array, "period ..."], keys: Array) -> Flow:
+    """Simulate all runs, each ``[run period firm]``."""
+
+    def period(state: PlayState, inputs: tuple[Array, Any]) -> tuple[PlayState, Flow]:
+        row, key = inputs
+        for stage in range(len(game.market.stages)):
+            # a key per stage: every decision draws its own random numbers
+            choose, fall = jax.random.split(jax.random.fold_in(key, stage))
+            x = row if policy is None else policy(game.observe(state), choose)
+            state, *_ = game.step(state, x, fall)
+        return state, state.last
+
+    def run(key: PRNGKeyArray) -> Any:
+        first, rest = jax.random.split(key)
+        return jax.lax.scan(period, game.reset(first), (rows, jax.random.split(rest, len(rows))))[1]
+
+    found: Flow = jax.vmap(run)(keys)
+    return found

@@ -1,0 +1,351 @@
+"""Registered properties of markets beyond their space and payoffs; see `rivalry.core.oracles`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array
+
+from rivalry.core import oracles
+from rivalry.core.dispatch import forward
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.payoffs import payoffs
+from rivalry.core.results import Coverage, Record
+from rivalry.core.space import Profile
+from rivalry.families.market import closed_forms, tables
+from rivalry.families.market.benchmarks import benchmarks, critical_discount, gain_bounds, search_response
+from rivalry.families.market.closed_forms import best_choice, has_exact_response, undercutting
+from rivalry.families.market.factory import refusal
+from rivalry.families.market.leadership import (
+    StagedMarket,
+    has_linear_responses,
+    leader_choice,
+    proved_leader_response,
+    second_order,
+    whole_market,
+)
+from rivalry.families.market.model import Market, consumer_surplus
+from rivalry.families.market.native_play import market_play
+from rivalry.families.market.valuation import recurring_value, sensitivity
+from rivalry.transforms import Leadership
+
+Traced = dict[str, tuple[tuple[str, ...], Array]]
+
+# Descriptions.
+
+
+@oracles.payoff_scale.register(Market)
+def _(game: Market) -> Array:
+    """Return the approximate profit of the firm of lowest cost as a monopolist."""
+    numbers, cost = game.numbers, jnp.min(game.numbers["unit_cost"])
+    if game.rule.demand == "logit":
+        most = numbers["taste_spread"]
+    elif game.rule.demand == "isoelastic":
+        eta = numbers["elasticity"]
+        most = (numbers["market_size"] / cost) ** eta * cost / eta
+    else:
+        most = (numbers["intercept"] - cost) ** 2 / (4 * numbers["slope"])
+    return jnp.maximum(most, 1e-300)
+
+
+@oracles.discontinuity.register(Market)
+def _(game: Market) -> str:
+    if game.rule.winner_takes_all:
+        return "choice: the cheapest takes all"
+    traced = isinstance(game.numbers["fixed_cost"], jax.core.Tracer)
+    saved = game.rule.choice == "quantity" and not traced and game.has("fixed_cost")
+    return "fixed_cost: is saved at zero output" if saved else ""
+
+
+oracles.labels.register(Market)(lambda game: oracles.Labels(axes=(game.rule.choice,)))
+oracles.validate_parameter.register(Market)(lambda game, name, value: refusal(name, value))
+
+
+@oracles.exchangeable.register(Market)
+def _(game: Market) -> np.ndarray:
+    """Return equal numbers for firms with the same parameters that choose at the same stage."""
+    own = [np.asarray(v, dtype=float) for v in game.numbers.values() if np.ndim(v) == 1]
+    stage = np.array([next(k for k, s in enumerate(game.stages) if i in s) for i in range(game.players)])
+    ends = [np.asarray(game.space.low[:, 0]), np.asarray(game.space.high[:, 0])]
+    rows = np.stack([*own, stage, *ends], axis=1)
+    return np.array([np.flatnonzero((rows == row).all(axis=1))[0] for row in rows])
+
+
+@oracles.traced_metrics.register(Market)
+def _(game: Market, x: Profile) -> Traced:
+    """Return the metrics of one period, averaged over the levels of the shock."""
+    shifts, probabilities = jnp.zeros(1), jnp.ones(1)
+    if game.shock is not None:
+        shifts, probabilities = game.shock.levels, game.shock.probabilities
+    each = jax.vmap(lambda shift: _period(game, x, shift))(shifts)
+    return {
+        name: ((("player",) if array.ndim == 2 else ()), jnp.tensordot(probabilities, array, axes=1))
+        for name, array in each.items()
+    }
+
+
+@oracles.metrics.register(Market)
+def _(game: Market, x: Profile) -> Record:
+    return {name: (dims, np.asarray(array)) for name, (dims, array) in _compiled_metrics(game, x).items()}
+
+
+_compiled_metrics = eqx.filter_jit(oracles.traced_metrics)
+
+
+def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:
+    """Return the metrics of one period at one level of the shock."""
+    sold = market.clear(x, shift)
+    profit = sold.p * sold.q - market.cost(sold.q)
+    total = jnp.sum(sold.q)
+    surplus = consumer_surplus(market.rule, market.shift_demand(shift), sold)
+    share = sold.q / jnp.where(total > 0, total, 1.0)
+    own = {"quantity": sold.q, "price": sold.p, "profit": profit, "market_share": share}
+    whole = {
+        "total_quantity": total,
+        "mean_price": jnp.where(total > 0, jnp.sum(sold.p * share), jnp.mean(sold.p)),
+        "industry_profit": jnp.sum(profit),
+        "consumer_surplus": surplus,
+        "welfare": jnp.sum(profit) + surplus,
+        "hhi": 1e4 * jnp.sum(share**2),
+    }
+    return own | whole
+
+
+@oracles.metrics.register(StagedMarket)
+def _(game: StagedMarket, x: Profile) -> Record:
+    """Return the metrics of all firms, and the second-order conditions of leaders and followers."""
+    return Leadership.measures(game, x) | second_order(game, x)
+
+
+# Responses and closed forms.
+
+
+@oracles.best_response.register(Market, when=has_exact_response)
+def _(game: Market, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
+    own = best_choice(game, x, player)
+    return own, game.payoffs(x.at[player].set(own))[player], "exact"
+
+
+@oracles.proved_response.register(Market, when=lambda game: game.rule.winner_takes_all and game.shock is None)
+def _(game: Market, x: Profile, player: int) -> oracles.Response:
+    return undercutting(game, np.asarray(x, dtype=float), player)
+
+
+oracles.closed_form.register(Market)(closed_forms.nash)
+
+
+@oracles.best_response.register(
+    StagedMarket,
+    when=lambda game: isinstance(game.game, Market) and game.exact and game.game.rule.homogeneous,
+)
+def _(game: StagedMarket, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
+    """Return a leader's response to the other leaders: one good, quantities, one stage of followers."""
+    firm = game.players[player] if isinstance(player, int) else jnp.asarray(game.players)[player]
+    own = leader_choice(game.game, game.put(x), firm, game.followers)
+    return own, game.payoffs(x.at[player].set(own))[player], "exact"
+
+
+@oracles.proved_response.register(
+    StagedMarket,
+    when=lambda game: has_linear_responses(game.market) and game.market.rule.homogeneous,
+)
+def _(game: StagedMarket, x: Profile, player: int) -> oracles.Response:
+    return proved_leader_response(game, np.asarray(x, dtype=float), player)
+
+
+@oracles.closed_form.register(StagedMarket)
+def _(game: StagedMarket) -> np.ndarray:
+    """Return the first stage's choices; leaders without a pure equilibrium get those of smallest regret."""
+    return np.asarray(closed_forms.stackelberg(game.market, game.stages).roots[:, :, None])
+
+
+# Play over periods.
+
+oracles.to_markov.register(Market)(market_play)
+oracles.to_repeated.register(Market)(tables.repeated_tables)
+oracles.action_levels.register(Market)(tables.levels)
+oracles.to_linear_quadratic.register(Market)(tables.linear_quadratic)
+oracles.outside_linear.register(Market)(tables.outside_linear)
+oracles.to_adjustment_tables.register(Market)(tables.adjustment_tables)
+oracles.discounting_channels.register(Market)(tables.gamma_channels)
+oracles.discount_factors.register(Market)(lambda game: game.numbers["gamma"])
+oracles.payoff_growth.register(Market)(lambda game: game.numbers["growth"])
+oracles.move_order.register(Market)(lambda game: game.stages)
+oracles.alternating.register(Market)(lambda game: game.timing == "alternating")
+
+
+@oracles.profit_gain_bounds.register(Market)
+def _(game: Market) -> oracles.GainBounds:
+    return oracles.GainBounds(*gain_bounds(game), critical_discount(game).delta)
+
+
+@oracles.cycle_value.register(Market)
+def _(game: Market, cash_flow: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the value of cash flows per unit of market size; ``gamma`` includes growth, as in the tables.
+
+    The terminal value depends only on money and the discount factor.
+    """
+    growth = float(game.numbers["growth"])
+    own = np.asarray(gamma) / (1 + growth)
+    return recurring_value(cash_flow, own, game.accounts.horizon, grows=growth, **game.valuation_rule())
+
+
+@oracles.action_levels.register(StagedMarket)
+def _(game: StagedMarket, count: int) -> list[np.ndarray]:
+    every = tables.levels(game.market, count)
+    return [every[firm] for firm in game.market.stages[0]]
+
+
+# A staged market is played, tabulated and valued as the whole market.
+forward(
+    StagedMarket,
+    oracles.to_markov,
+    oracles.to_linear_quadratic,
+    oracles.outside_linear,
+    oracles.to_adjustment_tables,
+    oracles.profit_gain_bounds,
+    oracles.discounting_channels,
+)
+
+
+# --- plot data ----------------------------------------------------------------------------------------------
+
+
+BENCHMARK_PARTS = """choice q p profit payoff numerical equilibrium industry_profit consumer_surplus welfare
+hhi"""
+PLACES = 121
+REACH = 1.25  # range of drawn responses, relative to the largest choice shown
+
+
+def _plot_data(game: Market | StagedMarket) -> Mapping[str, Callable[[Profile], Record]]:
+    """Return the functions that compute plot data, by name; reactions only of two firms.
+
+    Those of a staged market are of the whole market, with the responses to the first stage's choices.
+    """
+    market, found = whole_market(game), {"benchmarks": _benchmarks, "dcf_sensitivity": _sensitivity}
+    if market.players == 2:
+        found["reaction"] = _reaction
+
+    def of_all_firms(make: Callable[[Market, Profile], Record], x: Profile) -> Record:
+        return make(market, game.choices(x) if isinstance(game, StagedMarket) else x)
+
+    return {name: partial(of_all_firms, make) for name, make in found.items()}
+
+
+oracles.plot_data.register(Market)(_plot_data)
+oracles.plot_data.register(StagedMarket)(_plot_data)
+
+
+def _benchmarks(market: Market, x: Profile) -> Record:
+    """Return choices and payoffs at the benchmarks, ``[benchmark player]``, by ``benchmark_name``."""
+    found = benchmarks(market)
+    table: Record = {"benchmark_name": (("benchmark",), np.array(list(found)))}
+    for part in BENCHMARK_PARTS.split():
+        own = [getattr(one, part) if part in one._fields else one.measures[part][1] for one in found.values()]
+        values = np.array(own) * 1  # flags as whole numbers
+        table[f"benchmark_{part}"] = (("benchmark", "player")[: values.ndim], values)
+    return table
+
+
+def _reaction(market: Market, x: Profile) -> Record:
+    """Return the reaction curves of two firms, and the benchmarks among them.
+
+    ``reaction_point [point duellist]`` with ``reaction_point_name [point]``.
+    """
+    found = benchmarks(market)
+    points = np.array([one.choice for one in found.values()]).reshape(-1, 2)
+    line = _places(market, np.concatenate([points, np.asarray(x).reshape(1, 2)]))
+    return {
+        "reaction": (("duellist", "grid_point"), _responses(market, np.asarray(x), line)),
+        "reaction_at": (("duellist", "grid_point"), np.stack([line[1], line[0]])),
+        "reaction_here": (("duellist",), np.asarray(x)[:, 0]),
+        "reaction_player": (("duellist",), np.arange(2)),
+        "reaction_column": ((), np.asarray(market.rule.choice)),
+        "reaction_point": (("point", "duellist"), points),
+        "reaction_point_name": (("point",), np.array(list(found))),
+    }
+
+
+def _places(market: Market, points: np.ndarray) -> np.ndarray:
+    """Return the choices of each firm to which the other's responses are drawn, ``[duellist grid_point]``."""
+    low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
+    if market.rule.choice == "price":  # responses matter near the points, where the other firm sells
+        first, last = points.min(axis=0), points.max(axis=0)
+        wide = np.maximum(last - first, 1e-3 * (high - low))
+        low, high = np.maximum(low, first - wide / 2), np.minimum(high, last + wide / 2)
+    else:
+        high = np.minimum(high, np.maximum(REACH * points.max(axis=0), 1e-3 * (high - low)))
+    return np.linspace(low, high, PLACES, axis=-1)
+
+
+def _responses(market: Market, x: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """Return each firm's best response to the other's choices ``line [duellist grid_point]``."""
+    if oracles.best_response.knows(market):
+        return np.asarray(_exact_responses(market, put(x), put(line)))
+    rows, proved = np.zeros_like(line), oracles.proved_response.knows(market)
+    for player, k in np.ndindex(line.shape):
+        there = x.copy()
+        there[1 - player, 0] = line[1 - player, k]
+        if proved:
+            rows[player, k] = oracles.proved_response(market, put(there), player).strategy[0]
+        else:
+            rows[player, k] = search_response(market, there, player)
+    return rows
+
+
+@eqx.filter_jit
+def _exact_responses(market: Market, x: Any, line: Any) -> Any:
+    def one(player: Any, rival: Any) -> Any:
+        return oracles.best_response(market, x.at[1 - player, 0].set(rival), player)[0][0]
+
+    return jax.vmap(jax.vmap(one, (None, 0)))(jnp.arange(2), line[::-1])
+
+
+STEPS = 5  # number of steps between 0 and the largest own rate
+RATE_BOUNDS = 0.005, 1.0  # bounds on the own rates from which the grid is made
+
+
+def _sensitivity(market: Market, x: Profile) -> Record:
+    """Return the value of the cash flow at ``x`` for rates r around the firms' own and growth g.
+
+    ``dcf_value [player rate_level growth_level]`` is given at ``dcf_rate [rate_level]`` and ``dcf_growth
+    [growth_level]``, and is NaN where ``r <= g``. The cash flow of one period recurs up to the market's
+    horizon, for at least one period, followed by Gordon's formula. ``dcf_here [player own]`` are the firms'
+    own rate and growth; growth is 0 unless the market's terminal value is Gordon's.
+
+    >>> import rivalry as rv
+    >>> found = _sensitivity(rv.games.market(gamma=0.95), rv.games.market().space.check([30.0, 30.0]))
+    >>> found["dcf_value"][1].shape, found["dcf_rate"][1][:3].tolist()
+    ((2, 10, 6), [0.02, 0.03, 0.04])
+    """
+    gamma = np.asarray(market.gamma, dtype=float)
+    with np.errstate(divide="ignore"):
+        own = 1 / gamma - 1
+    usual = np.clip(own, *RATE_BOUNDS)
+    rates, growths = _grid(float(usual.min()), float(usual.max()))
+    flows = np.repeat(np.asarray(payoffs(market, x))[:, None], max(market.accounts.horizon, 1), axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a recurring loss is a valid value of the profile
+        value = sensitivity(flows, rates, growths, convention=market.accounts.convention)
+    grows = float(market.numbers["terminal_growth"]) if market.accounts.terminal == "gordon" else 0.0
+    return {
+        "dcf_value": (("player", "rate_level", "growth_level"), value),
+        "dcf_rate": (("rate_level",), rates),
+        "dcf_growth": (("growth_level",), growths),
+        "dcf_here": (("player", "own"), np.stack([own, np.full(len(own), grows)], axis=1)),
+    }
+
+
+def _grid(lowest: float, most: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return round rates from half the lowest own rate to twice the highest, and growth up to the highest."""
+    rough = most / STEPS
+    ten = 10.0 ** np.floor(np.log10(rough))
+    step = float(ten * min((1.0, 2.0, 2.5, 5.0, 10.0), key=lambda part: abs(part - rough / ten)))
+    first = max(1, int(np.floor(lowest / 2 / step)))
+    rates = step * np.arange(first, int(np.ceil(2 * most / step)) + 1)
+    return rates.round(12), (step * np.arange(int(np.ceil(most / step)))).round(12)

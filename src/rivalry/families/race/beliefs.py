@@ -1,0 +1,291 @@
+"""Players that believe in different races: one believed game each, none ever updated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry.core import oracles
+from rivalry.core.display import OneLineRepr
+from rivalry.core.jax import jax, jnp
+from rivalry.core.results import COVERAGES, Coverage, Record
+from rivalry.core.space import Box, Profile, Strategy
+from rivalry.core.tree import HashableMethod
+from rivalry.families.race.model import Race
+
+FIXED = (
+    *("players", "horizon", "technology.invest", "technology.share", "technology.sharing_unit"),
+    *("beliefs", "beliefs_play"),
+)
+SHARED = ("players", "periods", "columns", "inputs", "schedule")  # attributes that no belief changes
+
+
+class Believing(OneLineRepr, eqx.Module):
+    """A race in which every player maximises its believed payoff, given the rivals' actual actions.
+
+    ``payoffs`` are the believed ones, and so are best responses, certificates and all learning from payoffs;
+    metrics are those of the true race, with ``believed`` and ``realised`` payoffs (player), and, over several
+    periods, the technology that all players expect, ``believed_safety_stock`` and
+    ``believed_performance_stock`` (believer, stage, player). ``players``, ``periods``, ``columns``,
+    ``inputs``, ``schedule`` and the parameters of the true race are attributes of the game:
+    ``with_(game, scale_penalty=0.7)`` changes one for every player without another belief. Made by `race`
+    where ``beliefs`` is given.
+    """
+
+    space: Box
+    true: Race
+    beliefs: tuple[Race, ...]  # of their numbers only those that the player believes to differ
+    # names of true numbers that a believed race lacks, by player
+    without: tuple[tuple[str, ...], ...] = eqx.field(static=True)
+
+    def __getattr__(self, name: str) -> Any:
+        # by __dict__: while an object is copied or unpickled `self.true` would recurse
+        if "true" in self.__dict__ and (name in SHARED or name in self.true.numbers):
+            return getattr(self.true, name)
+        raise AttributeError(f"this race has no {name!r}")
+
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        title, numbers = self.true._title_and_parameters()
+        beliefs = {
+            f"player {i} believes otherwise of": " and ".join([*race.numbers, *lost]) or "nothing"
+            for i, (race, lost) in enumerate(zip(self.beliefs, self.without, strict=True))
+        }
+        return title, {**beliefs, **numbers}
+
+    def perceived_race(self, player: int) -> Race:
+        """Return the race that ``player`` believes in."""
+        mind, without = self.beliefs[player], self.without[player]
+        shared = {name: value for name, value in self.true.numbers.items() if name not in without}
+        # true numbers are read here and not stored, so that changing one of them reaches every belief
+        return replace(mind, space=self.space, numbers=shared | mind.numbers)
+
+    def believed_races(self) -> list[Race]:
+        """Return the races that the players believe in, one each."""
+        return [self.perceived_race(player) for player in range(self.players)]
+
+    def stacked_races(self) -> Race | None:
+        """Return the believed races as one with arrays ``[believer ..]``; None unless only numbers differ."""
+        races = self.believed_races()
+        forms = {(jax.tree.structure(race), *map(jnp.shape, jax.tree.leaves(race))) for race in races}
+        if len(forms) > 1:
+            return None
+        found: Race = jax.tree.map(lambda *each: jnp.stack(each), *races)
+        return found
+
+    @HashableMethod
+    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+        """Return every player's believed payoff."""
+        if (minds := self.stacked_races()) is not None:  # one program for all players
+            each: Array = jax.vmap(lambda race, i: race.payoffs(x)[i])(minds, jnp.arange(self.players))
+            return each
+        return jnp.stack([race.payoffs(x)[i] for i, race in enumerate(self.believed_races())])
+
+
+@oracles.payoff_scale.register(Believing)
+def _(game: Believing) -> Float[Array, ""]:
+    """Return the largest prize and disaster together in any race that a player believes in."""
+    return jnp.max(jnp.stack([jnp.asarray(oracles.payoff_scale(race)) for race in game.believed_races()]))
+
+
+@oracles.discontinuity.register(Believing)
+def _(game: Believing) -> str:
+    """Return the part of a believed race that makes its payoffs discontinuous, or an empty text."""
+    return next(filter(None, map(oracles.discontinuity, game.beliefs)), "")
+
+
+oracles.labels.register(Believing)(lambda game: oracles.labels(game.true))
+oracles.named_start.register(Believing)(lambda game, name: oracles.named_start(game.true, name))
+oracles.validate_parameter.register(Believing)(
+    lambda game, name, value: oracles.validate_parameter(game.true, name, value)
+)
+
+
+@oracles.metrics.register(Believing)
+def _(game: Believing, x: Profile) -> Record:
+    """Return those of the true race, and the players' beliefs about it."""
+    found = oracles.metrics(game.true, x)
+    found["believed"] = (("player",), np.asarray(game.payoffs(x)))
+    found["realised"] = (("player",), np.asarray(game.true.payoffs(x)))
+    if game.periods > 1:
+        paths = [oracles.metrics(race, x) for race in game.believed_races()]
+        for name in ("safety_stock", "performance_stock"):
+            rows = np.stack([path[name][1] for path in paths])
+            found[f"believed_{name}"] = (("believer", "stage", "player"), rows)
+    return found
+
+
+@oracles.traced_metrics.register(Believing)
+def _(game: Believing, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
+    both = {"believed": game.payoffs(x), "realised": game.true.payoffs(x)}
+    return oracles.traced_metrics(game.true, x) | {name: (("player",), array) for name, array in both.items()}
+
+
+@oracles.deviation_payoff.register(Believing)
+def _(game: Believing, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
+    """Return the believed payoff of ``player`` as a function of its own strategy."""
+
+    def of(i: int) -> Callable[[Strategy], Array]:
+        return lambda strategy: game.perceived_race(i).payoffs(x.at[i].set(strategy))[i]
+
+    if isinstance(player, int):
+        return of(player)
+    if (minds := game.stacked_races()) is not None:
+        mind = jax.tree.map(lambda each: each[player], minds)
+        return oracles.deviation_payoff(mind, x, player)
+    # branches, not a batch: believed races may differ in their static parts
+    each = [of(i) for i in range(game.players)]
+    return lambda strategy: jax.lax.switch(player, each, strategy)
+
+
+@oracles.gradients.register(Believing)
+def _(game: Believing, x: Profile) -> Profile:
+    """Return every player's own gradient in the race that it believes in."""
+    if game.stacked_races() is not None:
+        return oracles.gradients_of(game, x, jnp.arange(game.players))
+    return jnp.stack([oracles.gradients(race, x)[i] for i, race in enumerate(game.believed_races())])
+
+
+@oracles.best_response.register(Believing)
+def _(game: Believing, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
+    """Return the best response in the race that the player believes in."""
+    if not isinstance(player, int) and (minds := game.stacked_races()) is not None:
+        return oracles.best_response(jax.tree.map(lambda each: each[player], minds), x, player)
+    return _of_one(game.believed_races(), [(x, i) for i in range(game.players)], player)
+
+
+@oracles.compiled_response.register(Believing)
+def _(game: Believing, x: Profile, player: int) -> tuple[Strategy | np.ndarray, Any]:
+    """Return the best response by the program of one race, which serves all that differ in numbers alone."""
+    return oracles.compiled_response(game.perceived_race(player), x, player)
+
+
+@oracles.proved_response.register(Believing)
+def _(game: Believing, x: Profile, player: int) -> oracles.Response:
+    return oracles.proved_response(game.perceived_race(player), x, player)
+
+
+def _of_one(
+    races: Sequence[Race], given: Sequence[tuple[Any, Any]], which: int | Array
+) -> tuple[Strategy, Array, Coverage]:
+    """Return the best response in the race with index ``which``, which may be traced."""
+    if isinstance(which, int):
+        return oracles.best_response(races[which], *given[which])
+    # filled while the branches are traced: JAX cannot return text
+    seen: list[Coverage] = []
+
+    def respond(race: Race, x: Profile, player: Any) -> tuple[Array, Array]:
+        strategy, payoff, coverage = oracles.best_response(race, x, player)
+        seen.append(coverage)
+        return jnp.asarray(strategy, dtype=float), jnp.asarray(payoff, dtype=float)
+
+    each = [partial(respond, race, *args) for race, args in zip(races, given, strict=True)]
+    strategy, payoff = jax.lax.switch(which, each)
+    # which branch runs is not known here, so the weakest coverage holds
+    return strategy, payoff, min(seen, key=COVERAGES.index)
+
+
+class SubjectiveRace(OneLineRepr, eqx.Module):
+    """Every player solves the race that it believes in, and plays its own part of the solution.
+
+    A profile has one row for each player in each believed race, ``[believer * players + player axis]``: an
+    equilibrium is one of every believed race. Metrics are those of the true race at the actual play, the row
+    of each player in its own belief: ``played`` (actor, axis), ``expected`` (actor), the believed payoff of
+    each, and ``realised`` (actor); the true race's own have ``actor`` for ``player``. Made by `race` with
+    ``beliefs_play = "subjective"``.
+    """
+
+    believing: Believing
+
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        title, found = self.believing._title_and_parameters()
+        return f"{title}, each player solving the race that it believes in", found
+
+    @property
+    def players(self) -> int:
+        """Return the rows of a profile: players times believed races."""
+        return len(self.believing.beliefs) ** 2
+
+    @property
+    def space(self) -> Box:
+        """Return the race's box, once for every believed race."""
+        n = self.believing.players
+        every: Box = jax.tree.map(lambda edge: jnp.tile(edge, (n, 1)), self.believing.space)
+        return every
+
+    def by_believer(self, x: Profile) -> Float[Array, "mind own axis"]:
+        """Return a profile by believed race."""
+        n = self.believing.players
+        return x.reshape(n, n, -1)
+
+    def played(self, x: Profile) -> Float[Array, "actor axis"]:
+        """Return the actual play: every player's row in its own belief."""
+        rows = jnp.arange(self.believing.players)
+        return self.by_believer(x)[rows, rows]
+
+    @HashableMethod
+    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+        """Return the payoff of each player in each believed race."""
+        races = self.believing.believed_races()
+        return jnp.concatenate(
+            [race.payoffs(part) for race, part in zip(races, self.by_believer(x), strict=True)]
+        )
+
+
+oracles.payoff_scale.register(SubjectiveRace)(lambda game: oracles.payoff_scale(game.believing))
+oracles.discontinuity.register(SubjectiveRace)(lambda game: oracles.discontinuity(game.believing))
+
+
+@oracles.labels.register(SubjectiveRace)
+def _(game: SubjectiveRace) -> oracles.Labels:
+    """Return ``0 in mind 1`` and so on for players."""
+    n = game.believing.players
+    names = tuple(f"{player} in mind {mind}" for mind in range(n) for player in range(n))
+    return oracles.Labels(names, oracles.labels(game.believing).axes)
+
+
+@oracles.named_start.register(SubjectiveRace)
+def _(game: SubjectiveRace, name: str) -> Profile:
+    return jnp.tile(oracles.named_start(game.believing, name), (game.believing.players, 1))
+
+
+@oracles.metrics.register(SubjectiveRace)
+def _(game: SubjectiveRace, x: Profile) -> Record:
+    """Return those of the true race at the actual play; see `SubjectiveRace`."""
+    actual = game.played(x)
+    renamed = {"player": "actor"}
+    found: Record = {
+        name: (tuple(renamed.get(dim, dim) for dim in dims), array)
+        for name, (dims, array) in oracles.metrics(game.believing.true, actual).items()
+    }
+    found["played"] = (("actor", "axis"), np.asarray(actual))
+    expected = np.asarray(game.payoffs(x)).reshape(len(actual), -1)
+    found["expected"] = (("actor",), np.diag(expected))
+    found["realised"] = (("actor",), np.asarray(game.believing.true.payoffs(actual)))
+    return found
+
+
+@oracles.best_response.register(SubjectiveRace)
+def _(game: SubjectiveRace, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
+    """Return the best response within the believed race that the row ``player`` belongs to."""
+    races = game.believing.believed_races()
+    # rows are ordered by believer, then player; the player may be traced
+    mind, own = divmod(player, len(races))
+    return _of_one(races, [(part, own) for part in game.by_believer(x)], mind)
+
+
+@oracles.compiled_response.register(SubjectiveRace)
+def _(game: SubjectiveRace, x: Profile, player: int) -> tuple[Strategy | np.ndarray, Any]:
+    mind, own = divmod(player, game.believing.players)
+    return oracles.compiled_response(game.believing.perceived_race(mind), game.by_believer(x)[mind], own)
+
+
+@oracles.proved_response.register(SubjectiveRace)
+def _(game: SubjectiveRace, x: Profile, player: int) -> oracles.Response:
+    mind, own = divmod(player, game.believing.players)
+    return oracles.proved_response(game.believing.perceived_race(mind), game.by_believer(x)[mind], own)

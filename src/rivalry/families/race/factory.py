@@ -1,0 +1,367 @@
+"""The factory of races: its keywords are the keys of a study's ``[game]`` table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+from warnings import warn
+
+import numpy as np
+from annotated_types import Ge, Le
+
+from rivalry.core.annotations import Keys, Symbol
+from rivalry.core.jax import jnp, put
+from rivalry.core.space import Box
+from rivalry.core.validate import check, checked, limit
+from rivalry.families.race import keys
+from rivalry.families.race.beliefs import FIXED, Believing, SubjectiveRace
+from rivalry.families.race.keys import (
+    NAMES,
+    Amounts,
+    Numbers,
+    Positives,
+    Shares,
+    Table,
+    check_conflicts,
+    check_custom_parts,
+    common_number,
+    count_players,
+    disaster_costs,
+    flatten_parts,
+    locate_key,
+    number,
+    per_player,
+)
+from rivalry.families.race.model import COLUMNS, COMMON, Race
+from rivalry.families.race.period import KINDS, Rules
+
+RARE = 1e-4  # of the largest input that could pay: starts are drawn above it
+SMALLEST = 1e-25  # the smallest input above 0
+MOST, FARTHEST = 1e4, 1e12  # inputs are searched at least up to the first, and never beyond the second
+
+
+@checked
+def race(
+    *,
+    players: Annotated[
+        int | None, Ge(2), Le(2_000), Symbol("n"), "number of players; needed without lists (default 2)"
+    ] = None,
+    safety_productivity: Annotated[
+        Amounts, Symbol("A"), "effort safety per unit of safety input to the power safety_exponent"
+    ] = 10.0,
+    performance_productivity: Annotated[
+        Amounts, Symbol("B"), "performance per unit of performance input to the power performance_exponent"
+    ] = 10.0,
+    safety_exponent: Annotated[
+        Positives, Symbol("alpha"), "exponent of the safety input; above 1 nothing is proved"
+    ] = 0.5,
+    performance_exponent: Annotated[Positives, Symbol("beta"), "exponent of the performance input"] = 0.5,
+    scale_penalty: Annotated[
+        Amounts, Symbol("theta"), "power of performance by which the odds of safety decrease"
+    ] = 0.5,
+    production: Annotated[
+        Literal["power"] | Callable[..., Any],
+        "power, or a custom function (xs, xp, numbers) -> (ln s, ln p)",
+    ] = "power",
+    contest: Annotated[
+        Literal["ratio", "logit", "best"] | Table | Callable[..., Any],
+        Symbol("csf"),
+        Keys(keys.contest),
+        "who wins: a kind, or a table with a kind and its keys",
+    ] = "ratio",
+    risk: Annotated[
+        Literal["winner_only", "multiplicative", "additive", "mixed"] | Table | Callable[..., Any],
+        Keys(keys.risk),
+        "whose safety counts: a kind, or a table with a kind and its keys",
+    ] = "winner_only",
+    reward: Annotated[Table | None, Keys(keys.reward), "payoffs of winning and losing"] = None,
+    disaster_cost: Annotated[
+        Numbers | list[list[list[float]]],
+        Symbol("d"),
+        "cost of a disaster: per player, or a matrix [player][winner]",
+    ] = 1.0,
+    liability: Annotated[Amounts, "paid by the winner of an unsafe win, beside the disaster's cost"] = 0.0,
+    no_winner: Annotated[
+        Literal["harmless", "disaster"] | float | list[float] | np.ndarray,
+        Symbol("no_win"),
+        "payoff if nobody wins: 0, minus the cost of a disaster, or a number",
+    ] = "harmless",
+    cost: Annotated[
+        Literal["linear", "quadratic", "certification", "relative_certification", "penalty"]
+        | Table
+        | Callable[..., Any],
+        Keys(keys.cost),
+        "cost of inputs: a kind, or a table with a kind and its keys",
+    ] = "linear",
+    horizon: Annotated[
+        int | Literal["inf"] | float, Symbol("T"), 'number of periods, at least 1; "inf": infinite'
+    ] = 1,
+    gamma: Annotated[Shares, "discount factor per period"] = 1.0,
+    period_weights: Annotated[
+        list[float] | list[list[float]] | np.ndarray | None,
+        Symbol("discount"),
+        "in place of gamma: one weight per period",
+    ] = None,
+    discount_offset: Annotated[
+        Literal[0, 1], "whether the first period counts fully, or is discounted once"
+    ] = 0,
+    end_on: Annotated[
+        Literal["none", "win", "disaster"], "what ends play: nothing, a first win, an unsafe win"
+    ] = "none",
+    technology: Annotated[
+        Table | None,
+        Keys(keys.technology),
+        "investment in productivity and sharing of it, over several periods",
+    ] = None,
+    transition: Annotated[
+        Callable[..., Any] | None,
+        "a custom function (numbers, inputs [player column], period) -> numbers of the next period",
+    ] = None,
+    beliefs: Annotated[
+        list[dict[str, Any]] | None,
+        "one table per player: keys of the race as that player believes them to be; {} is the truth",
+    ] = None,
+    beliefs_play: Annotated[
+        Literal["actual", "subjective"],
+        "with beliefs: best responses to the actual rivals, or an equilibrium of the own believed race",
+    ] = "actual",
+) -> Race | Believing | SubjectiveRace:
+    """Make a race for a risky technology: performance wins, safety makes the win end well.
+
+    Every keyword is a key of a study's ``[game]``; `rivalry show race` lists them with symbols, defaults and
+    bounds. A number holds for all players; a list has one entry per player; a list of lists one row per
+    period. ``contest``, ``risk`` and ``cost`` are a word, or a table of a kind and its keys; the arrays of
+    the game have the names of the keys in these tables.
+
+    Returns
+    -------
+    Race or Believing or SubjectiveRace
+        The game; with ``beliefs`` one in which players believe in different races.
+
+    Raises
+    ------
+    ValueError
+        For numbers out of range, lists of unequal lengths, and parts that do not go together.
+
+    Examples
+    --------
+    >>> game = race(scale_penalty=[0.5, 0.7], cost={"kind": "certification", "minimum": 1.0})
+    >>> x = game.inputs(safety_input=[1.0, 1.0], performance_input=[2.0, 2.0])
+    >>> race(scale_penalty=[0.5, 0.7]).payoffs(x).round(4).tolist()
+    [-0.2682, -0.3264]
+    """
+    return _with_beliefs(dict(locals()))
+
+
+def _with_beliefs(given: dict[str, Any]) -> Race | Believing | SubjectiveRace:
+    """Return the race, with its players' beliefs about it. Raises `ValueError`."""
+    beliefs, play = given.pop("beliefs"), given.pop("beliefs_play")
+    true = _make(given)
+    if beliefs is None:
+        return true
+    if len(beliefs) != true.players:
+        raise ValueError(
+            f"beliefs: {len(beliefs)} tables for {true.players} players; give one table per player"
+        )
+    # a belief with fewer lists must not be read as a race of two players
+    given = given | {"players": true.players}
+    races = [_believed_race(given, k, table) for k, table in enumerate(beliefs)]
+    # one box for all: a response in a believed race must be a strategy of the game
+    highest = jnp.max(jnp.stack([race.space.high for race in (true, *races)]), axis=0)
+    box = replace(true.space, high=highest)
+    minds = tuple(_differing(true, mind, _keys(table)) for mind, table in zip(races, beliefs, strict=True))
+    lost = tuple(tuple(sorted(true.numbers.keys() - mind.numbers.keys())) for mind in races)
+    found = Believing(box, replace(true, space=box), minds, lost)
+    return found if play == "actual" else SubjectiveRace(found)
+
+
+def _believed_race(given: dict[str, Any], k: int, table: Mapping[str, Any]) -> Race:
+    """Return the race that player ``k`` believes in. Raises `ValueError`."""
+    for name in [*table, *map(locate_key, _keys(table))]:
+        if name in FIXED:
+            raise ValueError(f"beliefs[{k}].{name}: is the same for all players; no belief may change it")
+    changed = {name: _merge_belief(given.get(name), value) for name, value in table.items()}
+    try:
+        check(race, (), changed, bounds=False)
+        return _make(given | changed)
+    except ValueError as error:
+        raise ValueError(f"beliefs[{k}].{error}") from None
+
+
+def _differing(true: Race, believed: Race, keys: list[str]) -> Race:
+    """Return the believed race with those numbers alone that are named in a belief, or follow from it."""
+    numbers = {
+        name: value
+        for name, value in believed.numbers.items()
+        if name in keys or not np.array_equal(value, true.numbers.get(name, np.nan))
+    }
+    return replace(believed, numbers=numbers)
+
+
+def _keys(table: Mapping[str, Any]) -> list[str]:
+    """Return the keys of a table and of the tables in it."""
+    return [key for name, value in table.items() for key in (value if isinstance(value, Mapping) else [name])]
+
+
+def _merge_belief(old: Any, new: Any) -> Any:
+    """Return a player's belief about one key; of a table only the given keys differ."""
+    if not isinstance(new, Mapping):
+        return old if new is None else new
+    return {**(old if isinstance(old, Mapping) else {} if old is None else {"kind": old}), **new}
+
+
+def _make(given: dict[str, Any]) -> Race:
+    """Return the race with the keys of a study. Raises `ValueError` that names a key with its table."""
+    try:
+        return _build(flatten_parts(given))
+    except ValueError as error:
+        raise ValueError(locate_key(str(error))) from None
+
+
+def _build(given: dict[str, Any]) -> Race:
+    players = count_players(given, [*NAMES, "disaster_cost", "gamma"])
+    check_conflicts(given)
+    infinite = _is_infinite(given)
+    periods = 1 if infinite else given["horizon"]
+    if not isinstance(periods, int) or periods < 1:
+        raise ValueError(f'horizon: {periods!r} must be a whole number, at least 1, or "inf"')
+    limit("players", players, players)
+    limit("horizon", periods, players, len(COLUMNS))
+    numbers, damage = _numbers(given, players, periods)
+    if given["share"] and given["spillover"] == "sum" and players > 2:
+        warn("spillover: with three or more players a sum can lift a laggard above the leader", stacklevel=6)
+    weights = put(_weights(given, players, periods))
+    columns = COLUMNS[: 6 if given["share"] else 4 if given["invest"] else 2]
+    found = Race(
+        space=_space(numbers, np.asarray(weights), columns, given["sharing_unit"]),
+        numbers=numbers,
+        weights=weights,
+        ahead=put(np.zeros(players)),
+        rules=_rules(given),
+        columns=columns,
+        damage=damage,
+        **{name: given[name] for name in ("end_on", "spillover", "sharing_unit", "transition")},
+        gamma=per_player("gamma", given["gamma"], players, 1) if infinite else None,
+    )
+    # last, since custom functions are called with the finished parameters
+    check_custom_parts(found)
+    return found
+
+
+def _is_infinite(given: dict[str, Any]) -> bool:
+    """Return whether the horizon is infinite. Raises `ValueError` for options that vary over time."""
+    if given["horizon"] not in ("inf", float("inf")):
+        return False
+    gamma = number("gamma", given["gamma"])
+    if np.any(gamma >= 1):
+        raise ValueError(f"gamma: {np.max(gamma):g} must be below 1 where horizon = inf")
+    if given["ease_of_winning"] is None:
+        raise ValueError(
+            "ease_of_winning: must be given where horizon = inf, or the first period ends the race"
+        )
+    for name in ("invest", "share"):
+        if given[name]:
+            raise ValueError(
+                f"horizon: inf is for effort only (technology.{name} = true lets stocks grow without bound)"
+            )
+    if given["transition"] is not None:
+        raise ValueError("transition: goes with a finite horizon, not with inf")
+    return True
+
+
+def _numbers(given: dict[str, Any], players: int, periods: int) -> tuple[dict[str, Any], str]:
+    """Return the parameters as arrays, and whether costs of a disaster are by victim or by pair."""
+    if given["cost"] not in ("linear", "quadratic"):  # one price for both inputs
+        given = {**given, "price": 0.1 if given["price"] is None else given["price"]}
+    elif given["price"] is not None:
+        prices = dict.fromkeys(("safety_price", "performance_price"), given["price"])
+        given = {**given, **prices, "price": None}
+    if isinstance(given["no_winner"], str):  # the payoff of a disaster follows from its cost
+        given = {**given, "no_winner": 0.0}
+    names, present = (*NAMES, "no_winner"), {n: value for n, value in given.items() if value is not None}
+    found = {name: per_player(name, present[name], players, periods) for name in names if name in present}
+    found |= {name: common_number(name, present[name], periods) for name in COMMON if name in present}
+    found["disaster_cost"], damage = disaster_costs(given["disaster_cost"], players, periods)
+    if not np.all(np.asarray(found["safety_weight"]).sum(axis=-1) > 0):
+        raise ValueError("safety_weight: sums to 0; at least one weight must be above 0")
+    if np.any(np.asarray(found["safety_exponent"]) > 1):
+        warn(
+            "safety_exponent: above 1 returns to safety increase; best responses are then searched",
+            stacklevel=6,
+        )
+    return found, damage
+
+
+def _rules(given: dict[str, Any]) -> Rules:
+    parts = {p: given[p] if callable(given[p]) else kinds[given[p]] for p, kinds in KINDS.items()}
+    return Rules(
+        **parts,
+        loser_prize_basis=given["loser_prize_basis"],
+        no_winner="disaster" if given["no_winner"] == "disaster" else "value",
+        measured_by=given["measured_by"],
+    )
+
+
+def _weights(given: dict[str, Any], players: int, periods: int) -> np.ndarray:
+    """Return the weights of payoffs, ``[period player]``."""
+    if given["period_weights"] is not None:
+        found = number("period_weights", given["period_weights"])
+        found = found[:, None] if found.ndim == 1 else found
+        if len(found) != periods or found.shape[1] not in (1, players):
+            raise ValueError(
+                f"period_weights: {len(found)} weights for a horizon of {periods} periods; one per period"
+            )
+        return np.broadcast_to(found, (periods, players)).copy()
+    gamma = np.asarray(per_player("gamma", given["gamma"], players, 1))
+    return np.asarray(gamma ** (np.arange(periods)[:, None] + given["discount_offset"]))
+
+
+def _by_performance(numbers: dict[str, Any], stake: float, often: float) -> float:
+    """Return an upper bound on rewards that grow with performance, from the most that pays for itself."""
+    largest = {name: np.max(np.abs(np.asarray(value))) for name, value in numbers.items()}
+    each = max(largest["prize_per_performance"], largest["loser_prize_per_performance"])
+    each *= largest["performance_productivity"]
+    if each == 0:
+        return 0.0
+    beta = largest["performance_exponent"]
+    price = max(np.min(np.asarray(numbers["performance_price"])), 1e-12)
+    bought = FARTHEST  # from above: the largest input that pays for itself, or the limit of the search
+    for _ in range(200):
+        bought = min((stake + often * each * bought**beta) / price, FARTHEST)
+    return float(each * bought**beta)
+
+
+def _space(numbers: dict[str, Any], weights: np.ndarray, columns: tuple[str, ...], units: str) -> Box:
+    """Return the box: inputs in logarithms from 0, investments and rates from 0, shares from 0 to 1.
+
+    No input pays for itself above the largest gain that all periods together can bring.
+    """
+    periods, players = weights.shape
+    stake = max(
+        np.max(np.abs(np.asarray(numbers[n]))) for n in ("prize", "loser_prize", "disaster_cost", "no_winner")
+    )
+    # a factor of 4 as a margin; periods count by their weight relative to the first
+    often = 4 * max(weights.sum(axis=0).max() / max(weights[0].max(), 1e-12), 1.0)
+    stake = often * max(stake, 1e-12)
+    stake += often * _by_performance(numbers, stake, often)
+    box = []
+    for column in columns:
+        if column.endswith("input"):
+            price = np.min(np.asarray(numbers[column.replace("input", "price")]))
+            top = min(stake / max(price, 1e-12), FARTHEST)
+            box.append((max(MOST, top), "log", SMALLEST, RARE * top, top))
+        elif column.endswith("investment"):
+            price = np.min(np.asarray(numbers[f"{column}_price"]))
+            stock = np.max(np.asarray(numbers[column.replace("investment", "productivity")]))
+            top = min(stake / max(price, 1e-12), 1e9)
+            box.append((top, "shifted", max(0.1 * stock, 1e-3), 0.0, top))
+        elif units == "fraction":
+            box.append((1.0, "linear", 1.0, 0.0, 1.0))
+        else:
+            box.append((50.0, "shifted", 0.1, 0.0, 5.0))
+    tops, kinds, *edges = zip(*(box * periods), strict=True)
+    high, smallest, usual_low, usual_high = (
+        put(np.broadcast_to(np.asarray(edge), (players, len(kinds))).copy()) for edge in (tops, *edges)
+    )
+    return Box(put(np.zeros(high.shape)), high, tuple(kinds), smallest, usual_low, usual_high)

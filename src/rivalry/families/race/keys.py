@@ -1,0 +1,413 @@
+"""The keys of a race, and the checks of their values.
+
+The functions `contest`, `risk`, `reward`, `cost` and `technology` declare the keys of the parts of a race;
+they are never called. Checks return arrays per player and period, or raise `ValueError` that names the key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+
+from rivalry.core.annotations import Symbol, keywords
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.validate import as_numbers
+from rivalry.families.race import period
+from rivalry.families.race.model import Race
+from rivalry.families.race.period import BUILT_IN, rule_name
+
+Numbers = float | list[float] | list[list[float]] | np.ndarray
+NotNegative = Annotated[float, Ge(0)]
+Amounts = NotNegative | list[NotNegative] | list[list[NotNegative]] | np.ndarray
+Positive = Annotated[float, Gt(0)]
+Positives = Positive | list[Positive] | list[list[Positive]] | np.ndarray
+Share = Annotated[float, Ge(0), Le(1)]
+Shares = Share | list[Share] | list[list[Share]] | np.ndarray
+Table = dict[str, Any]
+
+
+def contest(
+    *,
+    kind: Annotated[
+        Literal["ratio", "logit", "best"] | Callable[..., Any],
+        "who wins: ratio or logit of performance, best, or a function (ln p, p, numbers) -> probabilities",
+    ] = "ratio",
+    decisiveness: Annotated[
+        Positive | list[Positive], Symbol("m"), "exponent (ratio) or slope (logit) of performance"
+    ] = 1.0,
+    ease_of_winning: Annotated[
+        Positive | list[Positive] | None,
+        Symbol("kappa"),
+        "1/kappa is the weight of the no-winner outcome (default: somebody wins)",
+    ] = None,
+) -> None:
+    """Declare the keys of ``contest``."""
+
+
+def risk(
+    *,
+    kind: Annotated[
+        Literal["winner_only", "multiplicative", "additive", "mixed"] | Callable[..., Any],
+        "whose safety counts: a word, or a function (z, sigma, numbers) -> probabilities by winner",
+    ] = "winner_only",
+    safety_weight: Annotated[
+        Amounts, Symbol("w"), "multiplicative, additive: weight of each player's safety"
+    ] = 1.0,
+    loser_weight: Annotated[
+        Share | list[Share], Symbol("lam"), "mixed: weight of the losers' mean safety"
+    ] = 0.0,
+) -> None:
+    """Declare the keys of ``risk``."""
+
+
+def reward(
+    *,
+    prize: Annotated[Numbers, Symbol("win_a"), "payoff of winning, the unit of payoffs"] = 1.0,
+    prize_per_performance: Annotated[
+        Numbers, Symbol("win_b"), "added to the prize per unit of own performance"
+    ] = 0.0,
+    loser_prize: Annotated[Numbers, Symbol("lose_a"), "payoff of losing"] = 0.0,
+    loser_prize_per_performance: Annotated[
+        Numbers, Symbol("lose_b"), "added to the loser's prize per unit of performance"
+    ] = 0.0,
+    loser_prize_basis: Annotated[
+        Literal["own", "winner"],
+        Symbol("lose_index"),
+        "whose parameters and performance determine a loser's prize",
+    ] = "own",
+    prize_survives: Annotated[
+        bool | list[bool] | np.ndarray, Symbol("keep_prize"), "prizes are kept after a disaster"
+    ] = False,
+) -> None:
+    """Declare the keys of ``reward``."""
+
+
+def cost(
+    *,
+    kind: Annotated[
+        Literal["linear", "quadratic", "certification", "relative_certification", "penalty"]
+        | Callable[..., Any],
+        "cost of inputs: a word, or a function (xs, xp, ln of safety, numbers) -> costs",
+    ] = "linear",
+    safety_price: Annotated[Amounts, Symbol("r_s"), "price per unit of safety input"] = 0.1,
+    performance_price: Annotated[Amounts, Symbol("r_p"), "price per unit of performance input"] = 0.1,
+    price: Annotated[
+        Amounts | None,
+        Symbol("r"),
+        "price per unit of either input, in place of both (certification, penalty: default 0.1)",
+    ] = None,
+    safety_price_slope: Annotated[
+        Amounts, Symbol("r2_s"), "quadratic: rise of that price per unit of safety input"
+    ] = 0.0,
+    performance_price_slope: Annotated[
+        Amounts, Symbol("r2_p"), "quadratic: rise of that price per unit of performance input"
+    ] = 0.0,
+    certified_price: Annotated[
+        Amounts, Symbol("r_certified"), "certification: the price for players that are safe enough"
+    ] = 0.05,
+    minimum: Annotated[
+        Amounts, Symbol("s_min"), "certification, penalty: the safety required, in the unit of measured_by"
+    ] = 1.0,
+    margin: Annotated[
+        Numbers, "relative_certification: by how much to exceed the mean safety of the others"
+    ] = 0.0,
+    fine: Annotated[Amounts, "penalty: paid by players below the minimum"] = 0.0,
+    measured_by: Annotated[
+        Literal["odds", "effort"],
+        Symbol("on"),
+        "what the minimum applies to: the odds of safety, or s itself",
+    ] = "odds",
+    performance_tax: Annotated[
+        Amounts, Symbol("tax"), "per unit of performance input (linear and quadratic cost)"
+    ] = 0.0,
+    safety_subsidy: Annotated[
+        Amounts, Symbol("subsidy"), "per unit of safety input (linear and quadratic cost)"
+    ] = 0.0,
+) -> None:
+    """Declare the keys of ``cost``."""
+
+
+def technology(
+    *,
+    invest: Annotated[bool, "players may invest in their productivities"] = False,
+    share: Annotated[bool, "players may give away part of their lead; implies invest"] = False,
+    safety_investment_price: Annotated[
+        Amounts, Symbol("r_inv_s"), "price per unit of productivity in safety"
+    ] = 0.01,
+    performance_investment_price: Annotated[
+        Amounts, Symbol("r_inv_p"), "price per unit of productivity in performance"
+    ] = 0.01,
+    safety_sharing_price: Annotated[
+        Amounts, Symbol("r_share_s"), "price per unit of sharing of safety productivity"
+    ] = 0.0,
+    performance_sharing_price: Annotated[
+        Amounts, Symbol("r_share_p"), "price per unit of sharing of performance productivity"
+    ] = 0.0,
+    safety_depreciation: Annotated[
+        Shares, Symbol("dep_s"), "fraction of safety productivity lost per period"
+    ] = 0.0,
+    performance_depreciation: Annotated[
+        Shares, Symbol("dep_p"), "fraction of performance productivity lost per period"
+    ] = 0.0,
+    spillover: Annotated[
+        Literal["sum", "max", "union"], Symbol("spill"), "how leads that several players share add up"
+    ] = "sum",
+    sharing_unit: Annotated[
+        Literal["fraction", "rate"],
+        Symbol("share_units"),
+        "sharing is a fraction, or a rate x that shares the fraction 1-exp(-x)",
+    ] = "fraction",
+) -> None:
+    """Declare the keys of ``technology``."""
+
+
+PARTS: dict[str, Callable[..., Any]] = {
+    keys.__name__: keys for keys in (contest, risk, reward, cost, technology)
+}
+PATHS = {key: f"{part}.{key}" for part, keys in PARTS.items() for key in keywords(keys) if key != "kind"}
+"""The place of every key of a part."""
+NAMES = (
+    *("safety_productivity", "performance_productivity", "safety_exponent", "performance_exponent"),
+    *("scale_penalty", "liability", "safety_weight"),
+    *(key for key in keywords(reward) if key != "loser_prize_basis"),
+    *(key for key in keywords(cost) if key not in ("kind", "measured_by")),
+    *(key for key in keywords(technology) if key.endswith(("price", "depreciation"))),
+)
+"""Parameters with a number per player."""
+
+
+def flatten_parts(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of all parts in one table, with defaults; a part itself is its kind.
+
+    Examples
+    --------
+    >>> found = flatten_parts({"risk": {"kind": "mixed", "loser_weight": 0.3}})
+    >>> found["risk"], found["loser_weight"], found["prize"]
+    ('mixed', 0.3, 1.0)
+    """
+    found = dict(given)
+    for part, keys in PARTS.items():
+        table = {key: one.default for key, one in keywords(keys).items()}
+        # popped first: a part and its kind have the same name
+        value = found.pop(part, None)
+        if value is not None:
+            table |= value if isinstance(value, Mapping) else {"kind": value}
+        if "kind" in table:
+            found[part] = table.pop("kind")
+        found |= table
+    return found
+
+
+def locate_key(message: str) -> str:
+    """Return a message that begins with a key as one that begins with the key's place, ``cost.fine: ..``."""
+    name = re.split(r"\W", message, maxsplit=1)[0]
+    return PATHS.get(name, name) + message[len(name) :]
+
+
+POSITIVE = ("safety_exponent", "performance_exponent", "decisiveness", "ease_of_winning")
+SHARES = ("loser_weight", "safety_depreciation", "performance_depreciation", "gamma")
+OF_ANY_SIGN = ("margin", "no_winner", "period_weights", *keywords(reward))  # all others: at least 0
+ROUNDING = 1e-6
+
+
+def bound_violation(name: str, value: float) -> str:
+    """Return why a parameter may not take a value, or an empty text.
+
+    Examples
+    --------
+    >>> bound_violation("scale_penalty", -0.2), bound_violation("prize", -1.0)
+    ('must be at least 0', '')
+    """
+    if not np.isfinite(value):
+        return "must be finite"
+    if name in POSITIVE:
+        return "" if value > 0 else "must be above 0"
+    if name in SHARES:
+        return "" if 0 <= value <= 1 else "must be in [0, 1]"
+    return "" if value >= 0 or name in OF_ANY_SIGN else "must be at least 0"
+
+
+def count_players(given: dict[str, Any], names: Iterable[str]) -> int:
+    """Return the number of players: as given, by the first list of numbers, or 2. Raises `ValueError`."""
+    said = given["players"]
+    if said is not None:
+        if said < 2:
+            raise ValueError(f"players: {said!r} must be at least 2")
+        return int(said)
+    for name in names:
+        # as objects: rows of different lengths are refused later, with the name of the key
+        shape: tuple[int, ...] = np.shape(np.asarray(given[name], dtype=object))
+        if shape and shape[-1] < 2:
+            raise ValueError(f"{name}: names {shape[-1]} player; a race needs at least 2")
+        if shape:
+            return shape[-1]
+    return 2
+
+
+def check_conflicts(given: dict[str, Any]) -> None:
+    """Raise `ValueError` if one thing is given in two ways."""
+    if given["period_weights"] is not None and np.any(np.asarray(given["gamma"], dtype=object) != 1.0):
+        raise ValueError("gamma: clashes with period_weights, which take its place")
+    if given["price"] is not None and given["cost"] in ("linear", "quadratic"):
+        for name in ("safety_price", "performance_price"):
+            if np.any(np.asarray(given[name], dtype=object) != 0.1):
+                raise ValueError(
+                    f"price: stands for safety_price and performance_price; leave out price, or {name}"
+                )
+    if given["cost"] in ("certification", "relative_certification", "penalty"):
+        for name in ("performance_tax", "safety_subsidy"):
+            if np.any(np.asarray(given[name], dtype=object) != 0.0):
+                raise ValueError(f"{name}: is for linear and quadratic cost, not for {given['cost']}")
+    lists = [n for n, v in given.items() if n != "gamma" and isinstance(v, list | tuple | np.ndarray)]
+    count = np.size(np.asarray(given["gamma"], dtype=object))
+    if given["players"] is None and not lists and count > 2 and count == given["horizon"]:
+        raise ValueError(
+            f"gamma: {count} numbers may be players or periods; say players = {count}, or give one weight "
+            "per period as period_weights"
+        )
+
+
+def number(name: str, value: Any) -> Any:
+    """Return ``value`` as an array of valid numbers. Raises `ValueError` for the first invalid entry."""
+    found = as_numbers(value, name)
+    for index, entry in np.ndenumerate(found):
+        why = bound_violation(name, entry)
+        if why:
+            where = "".join(f"[{k}]" for k in index)
+            raise ValueError(f"{name}{where}: {entry:g} {why}")
+    return found
+
+
+def per_player(name: str, value: Any, players: int, periods: int) -> Any:
+    """Return ``value`` as ``[player]``, or ``[period player]`` if it varies. Raises `ValueError`."""
+    found = number(name, value)
+    if found.ndim == 0:
+        return put(np.broadcast_to(found, (players,)).copy())
+    if found.shape in ((players,), (periods, players)):
+        return put(found)
+    if found.ndim == 1:
+        raise ValueError(f"{name}: {len(found)} numbers for {players} players; give one, or {players}")
+    raise ValueError(
+        f"{name}: shape {found.shape} must be ({players},), or ({periods}, {players}): one row per period"
+    )
+
+
+def common_number(name: str, value: Any, periods: int) -> Any:
+    """Return ``value`` as one number, or ``[period]``. Raises `ValueError`."""
+    found = number(name, value)
+    if found.ndim == 0 or found.shape == (periods,):
+        return put(found)
+    raise ValueError(f"{name}: shape {found.shape} must be one number, or {periods}, one per period")
+
+
+def disaster_costs(value: Any, players: int, periods: int) -> tuple[Any, str]:
+    """Return the costs of a disaster, and whether they are by victim or by pair. Raises `ValueError`."""
+    found = number("disaster_cost", value)
+    pair = (players, players)
+    if found.shape == pair and periods == players:
+        raise ValueError(
+            f"disaster_cost: shape {pair} may be one row per period or a matrix; give the matrix as "
+            f"({periods}, {players}, {players})"
+        )
+    if found.shape in (pair, (periods, *pair)):
+        return put(found), "pair"
+    if found.ndim == 3:
+        raise ValueError(f"disaster_cost: shape {found.shape} must be ({periods}, {players}, {players})")
+    return per_player("disaster_cost", value, players, periods), "victim"
+
+
+# --- custom functions: called once, before anything is computed with them ----------------------------------
+
+
+def check_custom_parts(race: Race) -> None:
+    """Call every custom part once, at inputs of 1. Raises `ValueError` that names the part and the function.
+
+    A part must be traceable by JAX and return one number per player (production: two), which must be finite
+    costs or probabilities in [0, 1], for a contest with a sum of at most 1. Built-in parts are not called.
+    """
+    numbers, rules = race.numbers_at(0), race.rules
+    built_in = BUILT_IN.issuperset((rules.production, rules.contest, rules.risk, rules.cost))
+    if built_in and race.transition is None:
+        return
+    one = jnp.ones(race.players)
+    log_s, log_p = period.power(one, one, numbers)
+    if rules.production not in BUILT_IN:
+        found = _call("production", rules.production, one, one, numbers)
+        if not isinstance(found, tuple | list) or len(found) != 2:
+            raise _fault("production", rules.production, "must answer two arrays, ln s and ln p")
+        for each in found:
+            _check_numbers("production", rules.production, each, race.players)
+        log_s, log_p = found
+    z = log_s - jnp.where(numbers["scale_penalty"] > 0, numbers["scale_penalty"] * log_p, 0.0)
+    # a custom production may make nothing of both: minus infinity less minus infinity
+    z = jnp.where(jnp.isnan(z), 0.0, z)
+    parts: dict[str, tuple[Any, ...]] = {
+        "contest": (rules.contest, log_p, jnp.exp(log_p), numbers),
+        "risk": (rules.risk, z, jax.nn.sigmoid(z), numbers),
+        "cost": (rules.cost, one, one, z if rules.measured_by == "odds" else log_s, numbers),
+    }
+    for name, (part, *arguments) in parts.items():
+        if part not in BUILT_IN:
+            _check_numbers(name, part, _call(name, part, *arguments), race.players)
+    if race.transition is not None:
+        _check_transition(race, race.transition)
+
+
+def _fault(name: str, part: Callable[..., Any], why: str) -> ValueError:
+    return ValueError(f"{name}: {rule_name(part)} {why}")
+
+
+def _call(name: str, part: Callable[..., Any], *given: Any) -> Any:
+    """Return the result of a part, traced first.
+
+    What only concrete numbers can pass through would fail later.
+    """
+    try:
+        # traced without numbers: `if` on a value fails here and not in the middle of a search
+        jax.eval_shape(part, *given)
+        return part(*given)
+    except Exception as error:  # a custom function may raise anything; the message names it
+        first = "".join(str(error).strip().splitlines()[:1])
+        hint = "; write it with jax.numpy, without if on values" if isinstance(error, _UNTRACED) else ""
+        raise _fault(name, part, f"raised {type(error).__name__}: {first}{hint}") from None
+
+
+_UNTRACED = (jax.errors.TracerBoolConversionError, jax.errors.TracerArrayConversionError)
+
+
+def _check_numbers(name: str, part: Callable[..., Any], found: Any, players: int) -> None:
+    """Raise `ValueError` unless a part returned one valid number per player."""
+    shape = found.shape if isinstance(found, jax.Array | np.ndarray) else None
+    if shape != (players,):
+        got = type(found).__name__ if shape is None else f"shape {shape}"
+        raise _fault(name, part, f"answers {got}; must be one number per player, ({players},)")
+    values, why = np.asarray(found, dtype=float), ""
+    if name == "production":  # minus infinity is the logarithm of nothing produced
+        why = "must be numbers" if np.isnan(values).any() else ""
+    elif not np.isfinite(values).all():
+        why = "must be finite"
+    elif name != "cost" and (values.min() < -ROUNDING or values.max() > 1 + ROUNDING):
+        why = "must be probabilities, in [0, 1]"
+    elif name == "contest" and values.sum() > 1 + ROUNDING:
+        why = "probabilities of winning must sum to at most 1"
+    if why:
+        raise _fault(name, part, f"answers {values.tolist()} where all inputs are 1; {why}")
+
+
+def _check_transition(race: Race, transition: Callable[..., Any]) -> None:
+    """Raise `ValueError` unless a transition returns every parameter that it is given."""
+    numbers = race.numbers_at(0)
+    row = jnp.zeros((race.players, len(race.columns))).at[:, :2].set(1.0)
+    after = _call("transition", transition, numbers, row, jnp.asarray(0))
+    lost = [name for name in numbers if not isinstance(after, dict) or name not in after]
+    if lost:
+        others = " and others" if len(lost) > 3 else ""
+        hint = "begin its answer with {**numbers, ...}"
+        raise _fault("transition", transition, f"leaves out {', '.join(lost[:3])}{others}; {hint}")
+    for name in numbers:
+        if np.isnan(np.asarray(after[name], dtype=float)).any():
+            raise _fault("transition", transition, f"makes {name} no number")

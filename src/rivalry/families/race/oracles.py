@@ -1,0 +1,595 @@
+"""The oracles of races: best responses, bounds, metrics, closed forms, plot data, play over periods.
+
+Play over periods includes the game at a state of technology, native play, and action grids for tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from rivalry.core import oracles
+from rivalry.core.jax import compiled, concrete_module, jax, jnp, put
+from rivalry.core.logarithms import equilibrium_bounds, slopes_in_logs
+from rivalry.core.oracles import Labels, Stages, labels
+from rivalry.core.registry import near
+from rivalry.core.reparametrisation import unconstrained_game
+from rivalry.core.results import Coverage, Record
+from rivalry.core.space import Box, Profile, Strategy
+from rivalry.core.tree import HashableMethod
+from rivalry.families.race import bounds, period
+from rivalry.families.race.closed_forms import profiles
+from rivalry.families.race.keys import bound_violation
+from rivalry.families.race.model import COMMON, STOCKS, Race, productivities
+from rivalry.families.race.period import BUILT_IN, Outcome
+from rivalry.families.race.proved_response import proved_response
+from rivalry.families.race.schedule_response import best_response, compiled_response, with_best_inputs
+from rivalry.families.race.static_response import THRESHOLDS, has_built_in_parts
+
+
+@oracles.payoff_scale.register(Race)
+def _(game: Race) -> Float[Array, ""] | Float[np.ndarray, ""] | float:
+    """Return the largest prize plus the largest cost of a disaster, over the players."""
+    names = ("prize", "loser_prize", "disaster_cost")
+    xp = concrete_module(*(game.numbers[name] for name in names))
+    prize, lost, cost = (xp.abs(xp.asarray(game.numbers[name])) for name in names)
+    found: Array = xp.maximum(xp.max(xp.maximum(prize, lost)) + xp.max(cost), 1e-300)
+    return found
+
+
+@oracles.discontinuity.register(Race)
+def _(game: Race) -> str:
+    if game.rules.contest is period.best:
+        return "contest = 'best'"
+    cost = game.rules.cost
+    return f"cost = {period.rule_name(cost)!r}" if cost in THRESHOLDS else ""
+
+
+@oracles.labels.register(Race)
+def _(game: Race) -> Labels:
+    """Return the columns of one period, with the period's number behind where there are several."""
+    if game.periods == 1:
+        return Labels(axes=game.columns)
+    return Labels(axes=tuple(f"{column} {t}" for t in range(game.periods) for column in game.columns))
+
+
+@oracles.named_start.register(Race)
+def _(game: Race, name: str) -> Profile:
+    """Return ``moderate``: every effort 1, nothing invested or shared."""
+    if name != "moderate":
+        raise ValueError(f"start: {name!r} is no named start; {near(name, ['moderate'])}")
+    rows = np.zeros((game.periods, game.players, len(game.columns)))
+    rows[..., :2] = 1.0
+    return game.profile(rows)
+
+
+@oracles.exchangeable.register(Race)
+def _(game: Race) -> np.ndarray:
+    """Return equal numbers for players with the same parameters in every period."""
+    rules = game.rules
+    built_in = BUILT_IN.issuperset((rules.production, rules.contest, rules.risk, rules.cost))
+    if not (built_in and game.transition is None and game.damage == "victim"):
+        return np.arange(game.players)  # a custom function, or a matrix of costs, may tell players apart
+    own = [np.asarray(value) for name, value in game.numbers.items() if name not in COMMON]
+    own += [np.asarray(game.weights), np.asarray(game.ahead)]
+    own += [np.zeros(game.players) if game.gamma is None else np.asarray(game.gamma)]
+    rows = np.concatenate([np.reshape(part, (-1, game.players)) for part in own]).T
+    return np.array([np.flatnonzero((rows == row).all(axis=1))[0] for row in rows])
+
+
+@oracles.gradients.register(Race)
+@eqx.filter_jit  # traced once, although the analysis of an end needs gradients three times
+def _(game: Race, x: Profile) -> Profile:
+    """Return every player's own gradient by one reverse sweep through all payoffs."""
+    _, pull = jax.vjp(game.payoffs, x)
+    each = jax.vmap(lambda unit: pull(unit)[0])(jnp.eye(game.players))
+    rows = jnp.arange(game.players)
+    own: Profile = each[rows, rows]
+    return own
+
+
+oracles.validate_parameter.register(Race)(lambda game, name, value: bound_violation(name, value))
+oracles.best_response.register(Race)(best_response)
+oracles.proved_response.register(Race)(proved_response)
+oracles.compiled_response.register(Race)(lambda game, x, player: compiled_response(game, x, put(player)))
+oracles.closed_form.register(Race)(profiles)
+slopes_in_logs.register(Race, when=bounds.has_slopes_in_logs)(bounds.slopes_in_logs)
+equilibrium_bounds.register(Race, when=lambda race: len(race.columns) == 2)(bounds.equilibrium_bounds)
+
+
+# --- metrics ------------------------------------------------------------------------------------------------
+
+
+@oracles.metrics.register(Race)
+def metrics(race: Race, x: Profile) -> Record:
+    """Return the arrays that are stored with every result.
+
+    Per player: the inputs, ``performance``, ``technology_safety`` (sigma, the probability that the own
+    technology is safe), ``win_probability`` (q), ``p_safe_given_win`` (S, the probability of no disaster if
+    this player wins) and ``cost``. In all: ``p_safe``, ``p_disaster``, ``p_no_winner`` and ``revenue``:
+    taxes, fines and expected liabilities less subsidies.
+
+    Over several periods the arrays per player have the period in front, with ``period_payoff`` (period,
+    player), ``period_p_safe`` and so on (period), the paths ``safety_stock`` and ``performance_stock``
+    (stage, player) of A and B, and ``alive`` (stage), the probability that a period is reached; ``p_safe``
+    and so on are then means over periods with these weights. ``p_safe_last_win`` is the probability that the
+    win that ends the race is safe. An infinite horizon has ``period_win_probability``, that of a win in a
+    period, and ``expected_periods``.
+    """
+    found = {name: (dims, np.asarray(array)) for name, dims, array in _compute(race, x)}
+    return found | {"identified": (("player", "axis"), _where_relevant(race, found))}
+
+
+@oracles.traced_metrics.register(Race)
+def traced_metrics(race: Race, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
+    """Return the same as arrays that JAX can trace, without ``identified``."""
+    outcome, paid, stocks = race.periodic(x)
+    alive = jnp.append(1.0, jnp.cumprod(race.p_continue(outcome)))
+    reached = alive[:-1]
+    total = jnp.maximum(jnp.sum(reached), 1e-300)
+    rows, several = race.schedule(x), race.periods > 1
+    by_player = {name: rows[..., k] for k, name in enumerate(race.columns)}
+    by_player |= {"performance": jnp.exp(outcome.log_p), "technology_safety": outcome.sigma}
+    by_player |= {"win_probability": outcome.q, "p_safe_given_win": outcome.S}
+    by_player["cost"] = outcome.cost + outcome.u - paid  # investment and sharing included
+    sums = {"p_safe": outcome.safe, "p_disaster": outcome.disaster, "p_no_winner": outcome.nobody}
+    means = {name: jnp.sum(reached * array) / total for name, array in sums.items()}
+    means["revenue"] = jnp.sum(reached * _revenue(race, rows, outcome)) / total
+    dims = ("period", "player") if several else ("player",)
+    found: dict[str, tuple[tuple[str, ...], Array]]
+    found = {name: (dims, array if several else array[0]) for name, array in by_player.items()}
+    found |= {name: ((), mean) for name, mean in means.items()}
+    if several:
+        found["period_payoff"] = ("period", "player"), paid
+        found |= {f"period_{name}": (("period",), array) for name, array in sums.items()}
+        found["alive"] = ("stage",), alive
+        found["safety_stock"] = ("stage", "player"), stocks[:, 0]
+        found["performance_stock"] = ("stage", "player"), stocks[:, 1]
+    if race.end_on == "win" and (several or race.infinite_horizon):
+        wins = jnp.sum(reached * (1 - outcome.nobody))
+        last = jnp.sum(reached * outcome.safe) / jnp.where(wins > 0, wins, 1.0)
+        found["p_safe_last_win"] = (), last
+        if race.infinite_horizon:
+            p_win = 1 - outcome.nobody[0]
+            found |= {"period_win_probability": ((), p_win), "expected_periods": ((), 1 / p_win)}
+    return found
+
+
+@partial(compiled, effort=0)
+def _compute(race: Race, x: Profile) -> tuple[tuple[str, tuple[str, ...], Array], ...]:
+    # no table: a compiled program sorts its keys
+    return tuple((name, *entry) for name, entry in traced_metrics(race, x).items())
+
+
+def _revenue(race: Race, rows: Array, outcome: Outcome) -> Array:
+    """Return taxes, fines and expected liabilities less subsidies, ``[period]``."""
+    numbers = race.numbers
+    paid = numbers["performance_tax"] * rows[..., 1] - numbers["safety_subsidy"] * rows[..., 0]
+    if race.rules.cost is period.penalty:  # what is not the price of inputs
+        paid = paid + outcome.cost - numbers["price"] * (rows[..., 0] + rows[..., 1])
+    return jnp.sum(paid + numbers["liability"] * outcome.q * (1 - outcome.S), axis=1)
+
+
+def _where_relevant(race: Race, found: Record) -> np.ndarray:
+    """Return False where a coordinate cannot matter and is not compared, ``[player axis]``.
+
+    Such are inputs of periods that are never reached or have no weight, sharing without a lead, and sharing
+    in the last period where it is free.
+    """
+    periods, players = race.periods, race.players
+    matters = np.ones((periods, players, len(race.columns)), dtype=bool)
+    if periods > 1:
+        matters &= (found["alive"][1][:-1] > 0)[:, None, None]
+    matters &= (np.asarray(race.weights) > 0)[:, :, None]
+    for k, column in enumerate(race.columns[4:], start=4):
+        leads = np.zeros((periods, players), dtype=bool)
+        if periods > 1:  # what is shared in the last period comes too late
+            level = found[column.replace("sharing", "stock")][1][:-2]
+            leads[:-1] = level > level.min(axis=1, keepdims=True)
+        matters[..., k] &= leads | (np.asarray(race.numbers[f"{column}_price"]) > 0)
+    return np.asarray(np.moveaxis(matters, 1, 0).reshape(players, -1))
+
+
+# --- plot data ----------------------------------------------------------------------------------------------
+
+
+LANDSCAPE, POINTS, AMOUNTS = 61, 121, 25  # levels of an input on each axis
+NEAR = 1e3  # inputs are shown from a thousandth of the largest at the profile to a thousand times it
+
+
+@oracles.plot_data.register(Race)
+def _(game: Race) -> Mapping[str, Callable[[Profile], Record]]:
+    """Return the landscape of payoffs; responses of two players only, deviations with investment only."""
+    found: dict[str, Callable[[Race, Profile], Record]] = {"payoff_landscape": _landscape}
+    if game.players == 2:
+        found["reaction"] = _reaction
+    if len(game.columns) > 2 and game.transition is None and has_built_in_parts(game):
+        found["deviation"] = _deviation
+    return {name: partial(compute, game) for name, compute in found.items()}
+
+
+def _line(race: Race, x: Profile, column: int, points: int) -> np.ndarray:
+    """Return inputs around those of the first period, evenly in logarithms."""
+    top = float(np.max(np.asarray(race.schedule(x))[0, :, column]))
+    top = top if top > 0 else 1.0
+    return np.exp(np.linspace(np.log(top / NEAR), np.log(top * NEAR), points))
+
+
+def _landscape(race: Race, x: Profile) -> Record:
+    """Return own payoffs by both own inputs of the first period, the rest of the profile being fixed."""
+    xs, xp = (_line(race, x, column, LANDSCAPE) for column in (0, 1))
+    best = [np.asarray(compiled_response(race, x, jnp.asarray(player))[0]) for player in range(race.players)]
+    return {
+        "landscape_payoff": (
+            ("player", "safety_level", "performance_level"),
+            np.asarray(_payoffs(race, x, jnp.asarray(xs), jnp.asarray(xp))),
+        ),
+        "landscape_safety_input": (("safety_level",), xs),
+        "landscape_performance_input": (("performance_level",), xp),
+        "landscape_best": (("player", "axis"), np.stack(best)),
+    }
+
+
+@eqx.filter_jit
+def _payoffs(
+    race: Race, x: Profile, xs: Array, xp: Array
+) -> Float[Array, "player safety_level performance_level"]:
+    def one(player: Array, a: Array, b: Array) -> Array:
+        return race.payoffs(x.at[player, 0].set(a).at[player, 1].set(b))[player]
+
+    across = jax.vmap(jax.vmap(one, (None, None, 0)), (None, 0, None))
+    return jax.vmap(across, (0, None, None))(jnp.arange(race.players), xs, xp)
+
+
+def _reaction(race: Race, x: Profile) -> Record:
+    """Return the best performance input of the first period against the rival's, all else being fixed."""
+    line = _line(race, x, 1, POINTS)
+    return {
+        "reaction": (("duellist", "grid_point"), np.asarray(_responses(race, x, jnp.asarray(line)))),
+        "reaction_at": (("duellist", "grid_point"), np.stack([line, line])),
+        "reaction_here": (("duellist",), np.asarray(x)[:, 1]),
+        "reaction_player": (("duellist",), np.arange(2)),
+        "reaction_column": ((), np.asarray(labels(race).axes[1])),
+    }
+
+
+@eqx.filter_jit
+def _responses(race: Race, x: Profile, line: Array) -> Float[Array, "player place"]:
+    logs = jnp.linspace(jnp.log(line[0]), jnp.log(line[-1]), 8 * POINTS)
+
+    def response(player: Array, rival: Array) -> Array:
+        there = x.at[1 - player, 1].set(rival)
+
+        def paid(own: Array) -> Array:
+            return race.payoffs(there.at[player, 1].set(own))[player]
+
+        worth = jax.vmap(paid)(jnp.exp(logs))
+        best = jnp.argmax(worth)
+        k = jnp.clip(best, 1, len(logs) - 2)
+        low, middle, high = worth[k - 1], worth[k], worth[k + 1]
+        bend = low - 2 * middle + high
+        part = jnp.where((best == k) & (bend < 0), (low - high) / jnp.where(bend < 0, 2 * bend, 1.0), 0.0)
+        peak = jnp.exp(logs[best] + part * (logs[1] - logs[0]))  # of the parabola through three points
+        return jnp.where(paid(jnp.zeros(())) >= worth[best], 0.0, peak)
+
+    found: Array = jax.vmap(lambda player: jax.lax.map(partial(response, player), line))(jnp.arange(2))
+    return found
+
+
+def _deviation(race: Race, x: Profile) -> Record:
+    """Return the gain from another first investment in B, with the best inputs of every period."""
+    here = np.asarray(race.schedule(x))[0, :, 3]
+    top = np.maximum(3 * here, 10 * np.asarray(race.numbers_at(0)["performance_productivity"]))
+    amounts = np.stack([np.append(0.0, np.geomspace(most / 1e3, most, AMOUNTS - 1)) for most in top])
+    paid = np.asarray(_with_investment(race, x, jnp.asarray(amounts)))
+    return {
+        "deviation_gain": (("player", "level"), paid - np.asarray(race.payoffs(x))[:, None]),
+        "deviation_at": (("player", "level"), amounts),
+        "deviation_here": (("player",), here),
+        "deviation_column": ((), np.asarray(labels(race).axes[3])),
+    }
+
+
+@eqx.filter_jit
+def _with_investment(
+    race: Race, x: Profile, amounts: Float[Array, "player level"]
+) -> Float[Array, "player level"]:
+    rows = race.schedule(x)
+
+    def one(player: Array, amount: Array, later: Array) -> Array:
+        others = jnp.where(later, rows, rows.at[:, player, 2:4].set(0.0))
+        there = race.profile(others.at[0, player, 3].set(amount))
+        return race.payoffs(there.at[player].set(with_best_inputs(race, there, player)))[player]
+
+    def best(player: Array, amount: Array) -> Array:
+        return jnp.max(jax.lax.map(lambda later: one(player, amount, later), jnp.array([True, False])))
+
+    players = jnp.arange(race.players)
+    found: Array = jax.vmap(lambda player, row: jax.lax.map(partial(best, player), row))(players, amounts)
+    return found
+
+
+# --- play over periods ------------------------------------------------------------------------------------
+
+
+oracles.discount_factors.register(Race, when=lambda game: game.infinite_horizon)(lambda game: game.gamma)
+
+
+@oracles.to_stages.register(Race)
+def _(game: Race) -> Stages:
+    return Stages(game.periods, game.period_space, game.weights, game.infinite_horizon, game.coupled)
+
+
+oracles.initial_state.register(Race)(Race.initial_state)
+oracles.transition.register(Race)(Race.play_period)
+oracles.stage_game.register(Race)(Race.stage)
+
+DEEP, LEVELS = 20.0, 21  # scan of an input: lowest level, in logs below the highest, and number of levels
+INVESTED, SHARED = {2: 15, 4: 7}, 3  # levels per investment, by the number of further columns; per share
+ROUNDS, SIDE, SHRINK = 14, 5, 0.5
+IDLE = 0.1  # in logs, above the smallest amount: the smallest input tried
+SMALLEST_STOCK = 1e-12  # stocks are observed as logarithms, smaller ones as this one
+# Spending on either input, as a fraction of the prize: at the default prices 0.09 to 4.95, and 0.05 to 2.72.
+SPENT = {
+    "safety_input": (np.exp(-2.4) / 10, np.exp(1.6) / 10),
+    "performance_input": (np.exp(-3.0) / 10, np.exp(1.0) / 10),
+}
+INVESTMENT = 0.05  # of the prize
+GIVEN = {"fraction": 1.0, "rate": 3.0}
+
+
+class RaceState(eqx.Module):
+    """A period in all columns at a ``state [stock player]``; a game like any other.
+
+    It pays the period's weight times its payoff, and ``ahead(next state) [player]`` if play continues.
+    ``ahead.against(state, player)`` is the player's value as a function of its own stocks. Made by the oracle
+    `rivalry.oracles.state_game`.
+    """
+
+    race: Race
+    t: Array
+    state: Float[Array, "stock player"]
+    ahead: Any
+
+    @property
+    def space(self) -> Box:
+        return self.race.period_space
+
+    @HashableMethod
+    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+        paid, p_continue, later = self.race.play_period(self.t, self.state, x)
+        found: Array = self.race.weights[self.t] * paid + p_continue * self.ahead(later)
+        return found
+
+    def after(self, x: Profile) -> Float[Array, "stock player"]:
+        """Return the state after ``x``."""
+        return self.race.play_period(self.t, self.state, x)[2]
+
+
+oracles.payoff_scale.register(RaceState)(lambda game: oracles.payoff_scale(game.race))
+
+
+@oracles.best_response.register(RaceState)
+def _(game: RaceState, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
+    """Return the best of all own inputs.
+
+    Safety and performance inputs determine the period's payoff and whether play continues, the other inputs
+    the value ahead and their cost: ``w u(inputs) + P(inputs) a(others) - c(others)``. Both parts are scanned,
+    all pairs are compared, and the best pair is refined alternately.
+    """
+    own = _OwnProblem(game, x, jnp.asarray(player))
+    strategy = own.constrain(_refine(own, *_scan(own)))
+    payoff = game.payoffs(x.at[player].set(strategy))[player]
+    return strategy, payoff, "lower bound"
+
+
+class _OwnProblem:
+    """A player's problem at a state, in unconstrained coordinates: inputs first, then all else."""
+
+    def __init__(self, game: RaceState, x: Profile, player: Array) -> None:
+        self.game, self.x, self.player = game, x, player
+        self.flat: Any = unconstrained_game(game)
+        self.low, self.high = self.flat.space.low[player], self.flat.space.high[player]
+        self.weight = game.race.weights[game.t][player]
+        shares = len(game.race.columns) > 4
+        # without sharing the others' next stocks do not depend on own inputs: values ahead are found once
+        self.value = None if shares else game.ahead.against(game.after(x), player)
+
+    def constrain(self, y: Array) -> Array:
+        """Return the own inputs at unconstrained coordinates."""
+        space = self.game.space
+        whole: Array = space.project(
+            self.flat.constrain(self.flat.unconstrain(self.x).at[self.player].set(y))
+        )
+        return whole[self.player]
+
+    def effort(self, y: Array) -> tuple[Array, Array]:
+        """Return the payment of inputs with nothing else bought, and the probability of continuing."""
+        row = self.constrain(jnp.concatenate([y, self.low[2:]]))
+        there = self.x.at[self.player].set(row)
+        paid, p_continue, _ = self.game.race.play_period(self.game.t, self.game.state, there)
+        return self.weight * paid[self.player], p_continue
+
+    def rest(self, y: Array) -> tuple[Array, Array]:
+        """Return the value ahead once the other inputs are bought, and their cost."""
+        race, player = self.game.race, self.player
+        row = self.constrain(jnp.concatenate([self.low[:2], y]))
+        there = self.x.at[player].set(row)
+        numbers = race.numbers_at(self.game.t)
+        cost = self.weight * race.upkeep(numbers, there)[player]
+        later = self.game.after(there)
+        value = self.game.ahead(later)[player] if self.value is None else self.value(later[:, player])
+        return value, cost
+
+
+def _lattice(lines: list[Array]) -> Array:
+    """Return all combinations of levels, ``[point axis]``."""
+    if not lines:
+        return jnp.zeros((1, 0))
+    return jnp.stack([mesh.ravel() for mesh in jnp.meshgrid(*lines, indexing="ij")], axis=-1)
+
+
+def _scan(own: _OwnProblem) -> tuple[Array, Array]:
+    """Return the best pair of inputs and other inputs on a lattice, and the lattice's steps."""
+    low, high = own.low, own.high
+    count = len(own.game.race.columns) - 2
+    efforts = []
+    for axis in (0, 1):
+        top = jnp.linspace(jnp.maximum(high[axis] - DEEP, low[axis] + IDLE), high[axis], LEVELS)
+        efforts.append(jnp.concatenate([low[axis][None], low[axis][None] + IDLE, top]))
+    others = [
+        jnp.linspace(low[2 + k], high[2 + k], INVESTED[count] if k < 2 else SHARED) for k in range(count)
+    ]
+    first, second = _lattice(efforts), _lattice(others)
+    paid, p_continue = jax.vmap(own.effort)(first)
+    ahead, cost = jax.vmap(own.rest)(second)
+    paid = jnp.where(jnp.isnan(paid), -jnp.inf, paid)
+    if own.game.race.end_on == "none":
+        best, other = jnp.argmax(paid), jnp.argmax(ahead - cost)
+    else:
+        # the effort that suits every value ahead, then the best of these
+        each = jax.vmap(lambda a: jnp.argmax(paid + p_continue * a))(ahead)
+        other = jnp.argmax(paid[each] + p_continue[each] * ahead - cost)
+        best = each[other]
+    steps = [efforts[axis][-1] - efforts[axis][-2] for axis in (0, 1)]
+    steps += [line[1] - line[0] for line in others]
+    return jnp.concatenate([first[best], second[other]]), jnp.stack(steps)
+
+
+def _refine(own: _OwnProblem, y: Array, width: Array) -> Array:
+    """Return the best point near ``y``, refining inputs and other inputs alternately."""
+    count = len(own.game.race.columns) - 2
+    near = jnp.linspace(-1, 1, SIDE)
+    around = _lattice([near, near])
+    sides = _lattice([near if count == 2 else jnp.array([-1.0, 0.0, 1.0])] * count)
+
+    def closer(_: int | Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        y, width = carry
+        ahead, _ = own.rest(y[2:])
+        tried = jnp.clip(y[:2] + width[:2] * around, own.low[:2], own.high[:2])
+        paid, p_continue = jax.vmap(own.effort)(jnp.concatenate([y[None, :2], tried]))
+        best = jnp.argmax(jnp.where(jnp.isnan(paid), -jnp.inf, paid) + p_continue * ahead)
+        effort = jnp.concatenate([y[None, :2], tried])[best]
+        others = jnp.clip(y[2:] + width[2:] * sides, own.low[2:], own.high[2:])
+        others = jnp.concatenate([y[None, 2:], others])
+        ahead, cost = jax.vmap(own.rest)(others)
+        other = others[jnp.argmax(p_continue[best] * ahead - cost)]
+        return jnp.concatenate([effort, other]), SHRINK * width
+
+    found: Array = jax.lax.fori_loop(0, ROUNDS, closer, (y, width))[0]
+    return found
+
+
+@oracles.state_bounds.register(Race)
+def _(race: Race, t: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smallest and the largest A and B at the start of period ``t``, ``[stock player]`` each."""
+    start = np.asarray(race.initial_state())
+    low, high = start.copy(), start.copy()
+    bounds = np.asarray(race.period_space.high)
+    for k in range(t) if len(start) else ():
+        remaining = 1 - np.stack([np.asarray(race.numbers_at(k)[loss]) for _, loss in STOCKS])
+        low = remaining * low
+        before = high
+        high = remaining * high + bounds[:, 2:4].T
+        if len(race.columns) > 4:
+            lead = np.maximum(before[:, None, :] - low[:, :, None], 0.0)
+            # at most all of every lead is shared
+            high = high + (lead.sum(axis=-1) if race.spillover == "sum" else lead.max(axis=-1))
+    return low, high
+
+
+@oracles.state_game.register(Race)
+def _(game: Race, t: int | Array, state: Float[Array, "stock player"], ahead: Any) -> RaceState:
+    return RaceState(game, jnp.asarray(t), state, ahead)
+
+
+class RacePlayState(NamedTuple):
+    """The next period, and the technology in it; empty where technology never changes."""
+
+    period: Int[Array, ""]
+    state: Float[Array, "stock player"]
+
+
+class RacePlay(eqx.Module):
+    """A race played period by period; a `MarkovGame`. Made by `rivalry.oracles.to_markov`.
+
+    A reward is the payoff of a period before the winner is known; whether play continues is random. A win (an
+    unsafe win, where ``end_on`` says so) and the last period end play; an infinite horizon is truncated after
+    ``periods``. All players observe the period, ``ln A`` and ``ln B`` of all.
+    """
+
+    race: Race
+    periods: int | None = eqx.field(static=True, default=None)
+
+    @property
+    def space(self) -> Box:
+        """Return the inputs of one period."""
+        return self.race.period_space
+
+    def reset(self, key: PRNGKeyArray) -> RacePlayState:
+        """Return the first period; nothing is random in it."""
+        state = jnp.zeros((0, self.race.players)) if self.race.infinite_horizon else self.race.initial_state()
+        return RacePlayState(jnp.asarray(0), state)
+
+    def step(
+        self, state: RacePlayState, x: Profile, key: PRNGKeyArray
+    ) -> tuple[RacePlayState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
+        t = jnp.asarray(0) if self.race.infinite_horizon else state.period
+        paid, p_continue, later = self.race.play_period(t, state.state, x)
+        # draws are below 1: where the probability is 1, play never ends
+        over = jax.random.uniform(key) >= p_continue
+        following = RacePlayState(state.period + 1, later)
+        if self.race.infinite_horizon:
+            cut = jnp.asarray(False) if self.periods is None else following.period >= self.periods
+            return following, paid, over, cut & ~over
+        return following, paid, over | (following.period >= self.race.periods), jnp.asarray(False)
+
+    def observe(self, state: RacePlayState) -> Float[Array, "player feature"]:
+        """Return the period, then ``ln A`` of all players, then ``ln B``."""
+        race = self.race
+        t = jnp.asarray(0) if race.infinite_horizon else jnp.minimum(state.period, race.periods - 1)
+        numbers = race.numbers_at(t)
+        stocks = state.state if state.state.size else productivities(numbers)
+        logs = jnp.log(jnp.maximum(stocks, SMALLEST_STOCK)).ravel()
+        seen = jnp.append(state.period.astype(float), logs)
+        return jnp.broadcast_to(seen, (race.players, seen.size))
+
+
+oracles.to_markov.register(Race)(RacePlay)
+
+
+@oracles.action_levels.register(Race)
+def levels(race: Race, count: int) -> list[dict[str, Any]]:
+    """Return ``count`` levels of either input, evenly spaced in logarithms, in the form that tables take.
+
+    Their costs range from 0.9 % (safety) and 0.5 % (performance) of the prize to 50 % and 27 %, at the first
+    period's prices; investments are 0 or 5 % of the prize, sharing is nothing or all (a rate: 3).
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> found = levels(rv.games.race(), 9)
+    >>> [[round(float(table[end][0]), 6) for end in ("from", "to")] for table in found]
+    [[0.090718, 4.953032], [0.049787, 2.718282]]
+    """
+    numbers = {name: np.asarray(value, dtype=float) for name, value in race.numbers_at(0).items()}
+    stake = np.maximum(np.abs(numbers["prize"]), 1e-12)
+    found: list[dict[str, Any]] = []
+    for column in race.columns:
+        if column in SPENT:
+            price = numbers["price"] if "price" in numbers else numbers[column.replace("input", "price")]
+            unit = stake / np.where(price > 0, price, 0.1)
+            low, high = SPENT[column]
+            found.append({"kind": "log", "from": low * unit, "to": high * unit, "count": count})
+        elif column.endswith("investment"):
+            price = numbers[f"{column}_price"]
+            most = float(np.max(INVESTMENT * stake / np.where(price > 0, price, 0.01)))
+            found.append({"kind": "levels", "levels": [0.0, most]})
+        else:
+            found.append({"kind": "levels", "levels": [0.0, GIVEN[race.sharing_unit]]})
+    return found * race.periods

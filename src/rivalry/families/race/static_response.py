@@ -1,0 +1,525 @@
+"""Best responses in one period of a race.
+
+With built-in production, risk and cost the payoff at a fixed performance is ``base + C sigma^g - cost``, a
+function of the own safety ``sigma`` alone. It rises with ``l = ln xs`` where marginal gain exceeds marginal
+cost, and the logarithm of their ratio is concave in ``l``: the largest root is the only interior peak, and
+the few other candidates, the ends and thresholds of the cost, are known. So the response is a scan of
+performance with the best safety at each. What a scan cannot find, the corner of idling and limits that no
+input attains, is tested separately. Custom parts are searched on a grid of both inputs.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.oracles import payoff_scale
+from rivalry.core.space import Profile
+from rivalry.families.race import period
+from rivalry.families.race.model import Race
+from rivalry.families.race.period import BUILT_IN, Numbers, Rules, log
+
+THRESHOLDS = (period.certification, period.relative_certification, period.penalty)
+TINY = 1e-200
+NUDGE = 1e-12  # in logs: distance from a threshold at which rounding decides nothing
+
+
+class Own(NamedTuple):
+    """The problem of ``player`` in one period; arrays are ``[player]``, those of the rivals fixed."""
+
+    rules: Rules
+    numbers: Numbers
+    end_on: str
+    weight: Array  # of the period's payoff
+    ahead: Array  # value of continuing after the period
+    player: Array | int
+    xs: Float[Array, "player"]
+    xp: Float[Array, "player"]
+    log_p: Float[Array, "player"]
+    z: Float[Array, "player"]
+    log_s: Float[Array, "player"]
+    top: Float[Array, "2"]  # logarithms of the largest inputs
+    smallest: Float[Array, "2"]  # logarithms of the smallest amounts above 0
+
+    def of(self, name: str) -> Array:
+        """Return the player's own entry of a parameter."""
+        return self.numbers[name][self.player]
+
+
+class AtPerformance(NamedTuple):
+    """What the player's performance alone determines."""
+
+    log_xp: Array
+    base: Array  # payoff at own safety 0, before costs
+    gain: Array  # C of ``C sigma^g``, the gain from safety
+    spoil: Array  # theta ln p, by which performance lowers the log odds of safety
+
+
+def has_built_in_parts(race: Race) -> bool:
+    """Return whether the best safety at a fixed performance is known for the race's parts."""
+    rules = race.rules
+    return rules.production is period.power and BUILT_IN.issuperset((rules.risk, rules.cost))
+
+
+def own_problem(race: Race, x: Profile, player: Array | int) -> Own:
+    """Return the problem of ``player`` in a race of one period against the rivals' inputs at ``x``."""
+    numbers = race.numbers_at(0)
+    xs, xp = x[:, 0], x[:, 1]
+    found = period.outcome(race.rules, numbers, xs, xp)
+    space = race.space
+    smallest = space.zero_threshold if space.zero_threshold is not None else jnp.full(space.low.shape, 1e-25)
+    return Own(
+        rules=race.rules,
+        numbers=numbers,
+        end_on=race.end_on,
+        weight=race.weights[0, player],
+        ahead=race.ahead[player],
+        player=player,
+        xs=xs,
+        xp=xp,
+        log_p=found.log_p,
+        z=found.z,
+        log_s=found.log_s,
+        top=jnp.log(space.high[player, :2]),
+        smallest=jnp.log(smallest[player, :2]),
+    )
+
+
+def at_performance(own: Own, log_xp: Array, log_p: Array, p: Array) -> AtPerformance:
+    """Return what follows from own performance ``p = exp(log_p)`` and its input ``exp(log_xp)``."""
+    i, numbers, rules = own.player, own.numbers, own.rules
+    logs = own.log_p.at[i].set(log_p)
+    all_p = jnp.exp(own.log_p).at[i].set(p)
+    q = rules.contest(logs, all_p, numbers)
+    nobody = jnp.maximum(1 - jnp.sum(q), 0.0)
+    # at own safety 0: what safety adds is the separate term `gain`
+    z = own.z.at[i].set(-jnp.inf)
+    safe = rules.risk(z, jax.nn.sigmoid(z), numbers)
+    unsafe = period.complement(rules, z, safe)
+    won = period.gains(rules, numbers, all_p, q, nobody, safe, unsafe)[i]
+    base = own.weight * won + own.ahead * _p_continue(own, q, nobody, unsafe)
+    return AtPerformance(log_xp, base, _gain(own, q, all_p, z), spoil_of(own, log_p))
+
+
+def spoil_of(own: Own, log_p: Array) -> Array:
+    """Return by how much performance ``exp(log_p)`` lowers the log odds of own safety."""
+    theta = own.of("scale_penalty")
+    return jnp.where(theta > 0, theta * log_p, 0.0)
+
+
+def _p_continue(own: Own, q: Array, nobody: Array, unsafe: Array) -> Array:
+    """Return the probability that play continues, the same for every player."""
+    if own.end_on == "win":
+        return nobody
+    return 1 - jnp.sum(q * unsafe) if own.end_on == "disaster" else jnp.ones_like(nobody)
+
+
+def _gain(own: Own, q: Array, p: Array, z: Array) -> Array:
+    """Return ``C``: the value of safe over unsafe wins, weighted by the effect of own safety on each."""
+    i, numbers, rules = own.player, own.numbers, own.rules
+    rho = period.rewards(rules, numbers, p)[i]
+    harm = period.damages(numbers, len(p))[i]
+    worth = own.weight * ((1 - numbers["prize_survives"][i]) * rho + harm)
+    if own.end_on == "disaster":
+        worth = worth + own.ahead
+    each = jnp.where(q > 0, q * jnp.where(q > 0, worth, 0.0), 0.0)
+    return jnp.sum(each * safety_sensitivity(own, z))
+
+
+def safety_sensitivity(own: Own, z: Array) -> Float[Array, "player"]:
+    """Return the slope of every winner's safety in the own ``sigma^g``."""
+    numbers, rules, players = own.numbers, own.rules, len(z)
+    mine = jnp.arange(players) == own.player
+    if rules.risk is period.winner_only:
+        return mine * 1.0
+    if rules.risk is period.mixed:
+        lam = numbers["loser_weight"]
+        return jnp.where(mine, 1 - lam, lam / (players - 1))
+    w = numbers["safety_weight"]
+    if rules.risk is period.additive:
+        return jnp.full(players, own.of("safety_weight") / jnp.sum(w))
+    others = z.at[own.player].set(jnp.inf)
+    together = period.multiplicative(others, others, numbers)
+    return jnp.where(own.of("safety_weight") > 0, together, 0.0)
+
+
+def power_of_safety(own: Own) -> Array:
+    """Return ``g``: 1, or under multiplicative risk the weight of the own safety."""
+    if own.rules.risk is not period.multiplicative:
+        return jnp.asarray(1.0)
+    w = own.numbers["safety_weight"]
+    return len(w) * own.of("safety_weight") / jnp.sum(w)
+
+
+def log_odds(own: Own, at: AtPerformance, log_xs: Array) -> Array:
+    """Return the log odds of own safety; without performance the technology is safe."""
+    built = at.spoil > -jnp.inf
+    log_s = log(own.of("safety_productivity")) + own.of("safety_exponent") * log_xs
+    return jnp.where(built, log_s - jnp.where(built, at.spoil, 0.0), jnp.inf)
+
+
+def effect_of_safety(own: Own, z: Array) -> Array:
+    """Return ``sigma^g`` at log odds ``z`` of own safety."""
+    g = power_of_safety(own)
+    return jnp.exp(jnp.where(g > 0, -g * jax.nn.softplus(-z), 0.0))
+
+
+def value(own: Own, at: AtPerformance, log_xs: Array) -> Array:
+    """Return the payoff of inputs ``exp(log_xs)`` and ``exp(at.log_xp)``."""
+    i, z = own.player, log_odds(own, at, log_xs)
+    log_s = log(own.of("safety_productivity")) + own.of("safety_exponent") * log_xs
+    xs, xp = jnp.exp(log_xs), jnp.exp(at.log_xp)
+    safety = own.z.at[i].set(z) if own.rules.measured_by == "odds" else own.log_s.at[i].set(log_s)
+    cost = own.rules.cost(own.xs.at[i].set(xs), own.xp.at[i].set(xp), safety, own.numbers)[i]
+    return at.base + at.gain * effect_of_safety(own, z) - own.weight * cost
+
+
+def best_safety(own: Own, at: AtPerformance, steps: int) -> tuple[Array, Array]:
+    """Return the best payoff at a performance, and the logarithm of its safety input.
+
+    Derivatives of the payoff in performance are right: interior safety inputs are optimal (envelope theorem),
+    and those at thresholds move with them.
+    """
+    tried = candidates(own, at, steps)
+    paid = jax.vmap(lambda log_xs: value(own, at, log_xs))(tried)
+    first = jnp.argmax(paid)  # ties go to the smallest input, which is 0
+    return paid[first], tried[first]
+
+
+def candidates(own: Own, at: AtPerformance, steps: int) -> Float[Array, "candidate"]:
+    """Return logarithms of the safety inputs among which the best is; no input comes first."""
+    top, none = own.top[0], jnp.asarray(-jnp.inf)
+    price, slope = safety_price(own)
+    found = [none]
+    if own.rules.cost in THRESHOLDS:
+        edge = _threshold(own, at)
+        slack = NUDGE * (1 + jnp.abs(jnp.where(jnp.isfinite(edge), edge, 0.0)))
+        # players treated as safe may pay another price, with a peak of its own on that side of the threshold
+        outside = inside = peak(own, at, price, slope, steps)
+        if own.rules.cost is not period.penalty:
+            inside = peak(own, at, own.of("certified_price"), slope, steps)
+        found += [jnp.minimum(outside, edge - slack), jnp.maximum(inside, edge + slack), top]
+    else:
+        found += [peak(own, at, price, slope, steps), top]
+        if own.rules.cost is period.quadratic:  # a subsidy above the price pays up to here
+            found.append(log(jnp.maximum(-price, 0.0) / jnp.where(slope > 0, slope, jnp.inf)))
+    return jnp.stack([jnp.minimum(each, top) for each in found])
+
+
+def safety_price(own: Own) -> tuple[Array, Array]:
+    """Return the price of safety, and its rise per unit of input; thresholds of the cost are ignored."""
+    if own.rules.cost in THRESHOLDS:
+        return own.of("price"), jnp.asarray(0.0)
+    slope = own.of("safety_price_slope") if own.rules.cost is period.quadratic else jnp.asarray(0.0)
+    return own.of("safety_price") - own.of("safety_subsidy"), slope
+
+
+def _threshold(own: Own, at: AtPerformance) -> Array:
+    """Return the logarithm of the safety input from which the cost treats a player as safe."""
+    i, numbers, on_odds = own.player, own.numbers, own.rules.measured_by == "odds"
+    if own.rules.cost is period.relative_certification:
+        level = jnp.exp(own.z if on_odds else own.log_s).at[i].set(0.0)
+        wanted = log(jnp.maximum(jnp.sum(level) / (len(level) - 1) + numbers["margin"][i], 0.0))
+    else:
+        wanted = log(own.of("minimum"))
+    built = at.spoil > -jnp.inf
+    spoil = jnp.where(built, at.spoil, 0.0) if on_odds else 0.0
+    stock, alpha = own.of("safety_productivity"), own.of("safety_exponent")
+    able = stock > 0
+    edge = (wanted + spoil - jnp.where(able, log(stock), 0.0)) / alpha
+    edge = jnp.where(able | (wanted == -jnp.inf), edge, jnp.inf)
+    return jnp.where(~built, -jnp.inf, edge) if on_odds else edge
+
+
+def peak(own: Own, at: AtPerformance, price: Array, second: Array, steps: int) -> Array:
+    """Return the larger ``ln xs`` at which marginal gain equals marginal cost, ``price + second xs``.
+
+    Newton's method from above on a convex function, whose steps fall to the largest root. Without a root they
+    end where the slope turns, or at the smallest input.
+    """
+    alpha, g, top = own.of("safety_exponent"), power_of_safety(own), own.top[0]
+    shift = log(own.of("safety_productivity")) - at.spoil
+    paying = (at.gain > 0) & (g > 0) & jnp.isfinite(shift)
+    shift = jax.lax.stop_gradient(jnp.where(paying, shift, 0.0))
+    gain = jax.lax.stop_gradient(jnp.where(paying, alpha * g * at.gain, 1.0))
+    unit = jnp.where(price > 0, price, TINY)
+    level = jnp.log(gain) - jnp.log(jnp.maximum(own.weight * unit, TINY))
+    rise = second / unit
+    kink = -shift / alpha
+    left = 1 - alpha * g
+    far = jnp.where(left > 1e-12, kink - (kink - level) / jnp.maximum(left, 1e-12), kink)
+    start = jnp.where(kink <= level, (level + alpha * kink) / (1 + alpha), far)
+    turn = (alpha * g - 1) / (alpha * (1 + g))  # there is no peak at a sigma below this
+    turn = kink + jnp.where(turn > 0, jnp.log(jnp.maximum(turn, TINY)) - jnp.log1p(-turn), -jnp.inf) / alpha
+    low = jnp.minimum(jnp.maximum(turn + 1e-9, own.smallest[0]), top)
+
+    def step(_: Array, here: Array) -> Array:
+        z, steep = shift + alpha * here, rise * jnp.exp(here)
+        excess = here + jnp.log1p(steep) - level + jax.nn.softplus(z) + g * jax.nn.softplus(-z)
+        sigma = jax.nn.sigmoid(z)
+        slope = 1 + steep / (1 + steep) + alpha * (sigma - g * (1 - sigma))
+        return jnp.clip(here - excess / jnp.maximum(slope, 1e-12), low, top)
+
+    found = jax.lax.fori_loop(0, steps, step, jnp.clip(start, low, top))
+    return jax.lax.stop_gradient(jnp.where(paying, found, -jnp.inf))
+
+
+REFINED, FINER, PEAKS, SCANS = 33, 4, 4, 5
+POINTS = SCANS * PEAKS * REFINED  # batches of equal size in every round
+SAFETY_STEPS = 14  # Newton's, for the best safety
+TRACE = 1e-6  # in logs
+MARGIN = 1e-9  # in logs: margin over a rival where the highest performance wins
+SCAN = f"{POINTS}-point scan of ln xp, {FINER} refinements, best xs at each, idle corner"
+
+EACH, SUMMITS, ROUNDS, SIDE = 97, 6, 26, 7  # of the search of both inputs
+SHRINK = 0.4
+GRID = f"{EACH} x {EACH} scan of ln xs and ln xp and both edges of nothing, {ROUNDS} refinements"
+
+
+class Best(NamedTuple):
+    """A best response in one period; ``limit`` exceeds ``payoff`` if no input attains the supremum."""
+
+    strategy: Float[Array, "2"]
+    payoff: Array
+    limit: Array  # supremum of the payoffs, at least ``payoff``
+
+
+class Batch(NamedTuple):
+    """Performances that are evaluated together, ``[candidate]`` each."""
+
+    log_xp: Array
+    log_p: Array  # ln of performance; NaN where it follows from ``log_xp``
+    trace: Array  # True for the limit of payoffs as performance tends to 0
+
+
+def static_response(race: Race, x: Profile, player: Array | int) -> Best:
+    """Return the best ``(xs, xp)`` of ``player`` in a race of one period; ``player`` may be traced."""
+    if not has_built_in_parts(race):
+        return grid_response(race, x, player)
+    own = own_problem(race, x, player)
+    batch, payoffs, log_xs = _scan(own)
+    attained = ~batch.trace & jnp.isnan(batch.log_p)
+    first = jnp.argmax(jnp.where(attained, payoffs, -jnp.inf))  # ties go to idling
+    strategy = jnp.exp(jnp.stack([log_xs[first], batch.log_xp[first]]))
+    payoff = race.payoffs(x.at[player].set(strategy))[player]
+    return Best(strategy, payoff, jnp.maximum(payoff, jnp.max(payoffs)))
+
+
+def _scan(own: Own) -> tuple[Batch, Array, Array]:
+    """Return the last batch, its payoffs, and the logarithms of the best safety inputs.
+
+    The rounds of the scan, a part of the grid each, and those around its peaks are one loop over batches of
+    equal size, so that its body is compiled once.
+    """
+    # above the amounts that the space treats as 0
+    low, high = own.smallest[1] + TRACE, own.top[1]
+    width = (high - low) / (POINTS - 1)
+    fixed, one = _isolated_candidates(own), jnp.ones(())
+    many = len(fixed.log_xp)
+    grid = jnp.arange(PEAKS * REFINED).reshape(PEAKS, REFINED)
+
+    def scanned(number: Array) -> Array:
+        return low + width * jnp.minimum(number * grid.size + grid, POINTS - 1)
+
+    def batch_at(lines: Array) -> Batch:
+        flat = lines.ravel()
+        free = (flat, jnp.full(len(flat), jnp.nan), jnp.zeros(len(flat), dtype=bool))
+        return Batch(*map(jnp.append, fixed, free))
+
+    def slope(log_xp: Array, log_p: Array, trace: Array) -> tuple[Array, Array, Array]:
+        def there(log_xp: Array) -> tuple[Array, Array]:
+            return _best_payoff(own, log_xp, log_p, trace)
+
+        paid, rise, log_xs = jax.jvp(there, (log_xp,), (one,), has_aux=True)
+        return paid, rise, log_xs
+
+    def round_of(number: Array, carry: Any) -> Any:
+        lines, _, _, seen, _ = carry
+        paid, rise, log_xs = jax.vmap(slope)(*batch_at(lines))
+        near, slopes = paid[many:].reshape(lines.shape), rise[many:].reshape(lines.shape)
+        seen = jnp.where(number < SCANS, jax.lax.dynamic_update_index_in_dim(seen, near, number, 0), seen)
+        peaks = low + width * _peaks(seen.ravel()[:POINTS])
+        finer = jnp.clip(_refine(lines, near, slopes, number - SCANS), low, high)
+        first = jnp.clip(_lines_around(peaks, width), low, high)
+        after = jnp.where(number == SCANS - 1, first, finer)
+        return jnp.where(number < SCANS - 1, scanned(number + 1), after), paid, log_xs, seen, lines
+
+    empty = jnp.zeros(many + grid.size)
+    start = (scanned(jnp.asarray(0)), empty, empty, jnp.full((SCANS, *grid.shape), -jnp.inf), grid * 1.0)
+    _, paid, log_xs, _, lines = jax.lax.fori_loop(0, SCANS + FINER + 1, round_of, start)
+    return batch_at(lines), paid, log_xs
+
+
+def _best_payoff(own: Own, log_xp: Array, log_p: Any, trace: Array) -> tuple[Array, Array]:
+    """Return the best payoff of one candidate, and the logarithm of the safety input that attains it."""
+    made = period.log(own.of("performance_productivity")) + own.of("performance_exponent") * log_xp
+    log_p = jnp.where(jnp.isnan(log_p), made, log_p)
+    at = at_performance(own, log_xp, log_p, jnp.where(trace, 1e-300, jnp.exp(log_p)))
+    harmless = jnp.where(own.of("scale_penalty") > 0, -jnp.inf, 0.0)
+    spoil, hopeless = jnp.where(trace, harmless, at.spoil), trace & ~(own.of("safety_productivity") > 0)
+    return best_safety(own, at._replace(spoil=spoil, gain=jnp.where(hopeless, 0.0, at.gain)), SAFETY_STEPS)
+
+
+def _peaks(paid: Array) -> Array:
+    """Return the indices of the best few peaks on the grid, ends included."""
+    beside = jnp.pad(paid, 1, constant_values=-jnp.inf)
+    left = jnp.where((paid >= beside[:-2]) & (paid >= beside[2:]), paid, -jnp.inf)
+    index, found = jnp.arange(len(paid)), []
+    for _ in range(PEAKS):
+        found.append(jnp.min(jnp.where(left == jnp.max(left), index, len(paid) - 1)))
+        left = jnp.where(index == found[-1], -jnp.inf, left)
+    return jnp.stack(found)
+
+
+def _lines_around(middle: Array, width: Array) -> Array:
+    """Return lines of `REFINED` points around each middle, ``width`` to either side."""
+    return middle[:, None] + width * jnp.linspace(-1, 1, REFINED)
+
+
+def _refine(lines: Array, paid: Array, rise: Array, number: Array) -> Array:
+    """Return finer lines around the best point of each; at last that point and the zero of the slope."""
+    index = jnp.arange(REFINED)
+
+    def at(k: Array, values: Array) -> Array:
+        return jnp.sum(jnp.where(index == k, values, 0.0), axis=1, keepdims=True)  # cheaper to compile
+
+    top = jnp.max(paid, axis=1, keepdims=True)
+    k = jnp.min(jnp.where(paid == top, index, REFINED - 1), axis=1, keepdims=True)
+    here, up = at(k, lines), at(k, rise)
+    other = jnp.clip(jnp.where(up > 0, k + 1, k - 1), 0, REFINED - 1)
+    there, down = at(other, lines), at(other, rise)
+    gap = up - down
+    # the zero of the slope between the two points, by linear interpolation
+    part = jnp.where(up * down < 0, up / jnp.where(gap == 0, 1.0, gap), 0.0)
+    last = jnp.where(index == 0, here, here + part * (there - here))
+    finer = _lines_around(here[:, 0], (lines[:, 1:2] - lines[:, :1]))
+    return jnp.where(number < FINER - 1, finer, last)
+
+
+def _isolated_candidates(own: Own) -> Batch:
+    """Return candidates off the grid: idling, limits that no input attains, performance equal to rivals'.
+
+    Against idle rivals an arbitrarily small performance may win, at no cost.
+    """
+    none, able = jnp.asarray(-jnp.inf), own.of("performance_productivity") > 0
+    tiny = jnp.where(able, -1e300, -jnp.inf)
+    found = Batch(jnp.stack([none, none]), jnp.stack([jnp.nan, tiny]), jnp.array([False, True]))
+    if own.rules.contest is not period.best:
+        return found
+    able &= jnp.isfinite(own.log_p) & (jnp.arange(len(own.log_p)) != own.player)
+    log_b = jnp.where(able, period.log(own.of("performance_productivity")), 0.0)
+    level = (own.log_p - log_b) / own.of("performance_exponent")
+    level = jnp.where(able & (level + MARGIN < own.top[1]), level, -jnp.inf)
+    over = jnp.where(level > -jnp.inf, own.log_p + MARGIN, -jnp.inf)
+    free = jnp.full(len(level), jnp.nan)
+    log_xp, log_p = jnp.concatenate([level, level + MARGIN, level]), jnp.concatenate([free, free, over])
+    return Batch(*map(jnp.append, found, (log_xp, log_p, jnp.zeros(len(log_p), dtype=bool))))
+
+
+_compiled = eqx.filter_jit(static_response)  # once for all players and numbers
+
+
+def response_details(race: Race, x: Profile, player: int) -> dict[str, Any]:
+    """Return the best response in one period, and whether any input attains its value.
+
+    Against idle rivals an arbitrarily small performance may win: then no input attains ``value``, and the
+    payoff of ``strategy`` is only close to it.
+
+    Parameters
+    ----------
+    race : Race
+        A race of one period.
+    x : Profile
+        The inputs of all players.
+    player : int
+        The player that responds.
+
+    Returns
+    -------
+    dict
+        ``value`` (the supremum), ``strategy [axis]``, ``payoff``, ``attained`` and ``resolution`` (the
+        search).
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> game = rv.games.race()
+    >>> found = response_details(game, game.inputs(safety_input=[0.5, 0.0], performance_input=[0.5, 0.0]), 0)
+    >>> found["value"], found["attained"]
+    (1.0, False)
+    """
+    found = _compiled(race, x, put(player))
+    payoff, limit = float(found.payoff), float(found.limit)
+    attained = not limit > payoff + 1e-12 * float(payoff_scale(race))
+    return {
+        "value": limit,
+        "strategy": np.asarray(found.strategy),
+        "payoff": payoff,
+        "attained": attained,
+        "resolution": SCAN if has_built_in_parts(race) else GRID,
+    }
+
+
+# --- both inputs searched: for custom production, risk or cost ----------------------------------------------
+
+
+def grid_response(race: Race, x: Profile, player: Array | int) -> Best:
+    """Return the best strategy on a refined grid."""
+    space = race.space
+    assert space.zero_threshold is not None
+    low, high = jnp.log(space.zero_threshold[player, :2]), jnp.log(space.high[player, :2])
+    step = (high - low) / (EACH - 1)
+
+    def paid(logs: Array) -> Array:
+        found = race.payoffs(x.at[player].set(jnp.exp(logs)))[player]
+        return jnp.where(jnp.isnan(found), -jnp.inf, found)
+
+    xs = jnp.linspace(low[0], high[0], EACH)
+    xp = jnp.concatenate([jnp.linspace(low[1], high[1], EACH), _levels_of_rivals(race, x, player)])
+    none = jnp.array([-jnp.inf])
+    rows, columns = jnp.concatenate([none, xs]), jnp.concatenate([none, jnp.clip(xp, None, high[1])])
+    lattice = jnp.stack(jnp.meshgrid(rows, columns, indexing="ij"), axis=-1)
+    values = jax.lax.map(jax.vmap(paid), lattice)
+    flat = values.ravel()
+    _, best = jax.lax.top_k(jnp.where(_local_maxima(values).ravel(), flat, -jnp.inf), SUMMITS)
+    starts = lattice.reshape(-1, 2)[best]
+    around = jnp.linspace(-1, 1, SIDE)
+    offsets = jnp.stack(jnp.meshgrid(around, around, indexing="ij"), axis=-1).reshape(-1, 2)
+
+    def refine(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        middle, width = carry
+        near = jnp.where(jnp.isfinite(middle), jnp.clip(middle + width * offsets, low, high), middle)
+        near = jnp.concatenate([middle[None], near])
+        first = jnp.argmax(jax.vmap(paid)(near))
+        # the width stays where the best point is at the rim: the peak may be beyond it
+        inside = jnp.all(jnp.abs(jnp.where(jnp.isfinite(middle), near[first] - middle, 0.0)) < 0.9 * width)
+        return near[first], jnp.where(inside, SHRINK * width, width)
+
+    ends, _ = jax.vmap(lambda start: jax.lax.fori_loop(0, ROUNDS, refine, (start, step)))(starts)
+    tried = jnp.concatenate([jnp.full((1, 2), -jnp.inf), ends])
+    final = jax.vmap(paid)(tried)
+    first = jnp.argmax(final)
+    return Best(jnp.exp(tried[first]), final[first], final[first])
+
+
+def _local_maxima(values: Array) -> Array:
+    """Return where a lattice is at least as high as its four neighbours."""
+    padded = jnp.pad(values, 1, constant_values=-jnp.inf)
+    beside = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
+    return jnp.all(values >= jnp.stack(beside), axis=0)
+
+
+def _levels_of_rivals(race: Race, x: Profile, player: Array | int) -> Array:
+    """Return logarithms of performance inputs equal to the rivals' and just above, if the highest wins."""
+    if race.rules.contest is not period.best or race.rules.production is not period.power:
+        return jnp.zeros(0)
+    numbers = race.numbers_at(0)
+    _, log_p = period.power(x[:, 0], x[:, 1], numbers)
+    log_b = period.log(numbers["performance_productivity"][player])
+    level = (log_p - log_b) / numbers["performance_exponent"][player]
+    level = jnp.where(jnp.isfinite(level), level, -jnp.inf)
+    return jnp.concatenate([level, level + MARGIN])

@@ -1,0 +1,101 @@
+"""Game families: name, factory and summary of each. A factory's signature is its schema."""
+
+from typing import TYPE_CHECKING, Any
+
+from rivalry.core.registry import Entry, lazy_package
+
+
+def _beside(names: str, *others: str) -> dict[str, tuple[str, ...]]:
+    """Return for each name the parameters beside which it is not an interval."""
+    return dict.fromkeys(names.split(), others)
+
+
+GAMES = {
+    "city": Entry(
+        ("rivalry.economies.city:city",),
+        "agents travel through a city and bid karma for admission to its lanes",
+        "reward -u per step in which an agent is refused, 0 otherwise: of the agents that request lane l the "
+        "W(l) highest bidders are admitted, pay their bids, and continue along their path, where u is the "
+        "urgency of the trip; payments are redistributed among all agents",
+        # mean_karma is none of them: times the agents it must be a whole number
+        intervals=_beside("gamma local subsidy toll urgencies")
+        | {"p_dormant": ("coalition", "subsidy", "toll")},
+    ),
+    "influencer": Entry(
+        ("rivalry.families.influencer:influencer",),
+        "players choose positions; the resource at every point is shared in proportion to influence",
+        "uᵢ(x) = Σₖ Bₖ fᵢ(xᵢ, bₖ) / Σᵣ fᵣ(xᵣ, bₖ), where Bₖ is the resource at the point bₖ and fᵢ(xᵢ, bₖ) "
+        "the influence of player i there from position xᵢ; r runs over all players and outside rows",
+        # adaptive resource points depend on every number
+        intervals=_beside(
+            "alpha budgets choose_reach distance_floor exponent reach reach_cost variance", "resource_points"
+        ),
+    ),
+    "karma": Entry(
+        ("rivalry.economies.karma:karma",),
+        "agents bid repeatedly for a resource with a currency that has no other use",
+        "reward -u for losing, 0 for winning: of two randomly matched agents the higher bidder wins, with "
+        "probability θ(b) = Σ_{c<b} ν(c) + ν(b)/2 against the bid distribution ν; V(u,k) = Σ_b π(b|u,k) "
+        "[-u (1-θ(b)) + γ E V(u',k')], summed over bids b, where karma k' follows from the payment and the "
+        "redistribution of the surplus at level s",
+        intervals=_beside("gamma tax urgencies") | {"mean_karma": ("agents", "initial_karma", "types")},
+    ),
+    "market": Entry(
+        ("rivalry.families.market:market",),
+        "competition in quantities or prices, simultaneous, in stages or in turns; firms valued by cash flow",
+        "πᵢ = (1-τᵢ)[pᵢ qᵢ - Fᵢ 1(qᵢ > 0) - cᵢ qᵢ - dᵢ qᵢ²/2] with linear demand P = max(a - b Q, 0), "
+        "isoelastic P = A Q^(-1/η), differentiated pᵢ = A - b qᵢ - gₛ Σⱼ qⱼ, or logit shares "
+        "qᵢ = exp((aᵢ-pᵢ)/μ) / (Σⱼ exp((aⱼ-pⱼ)/μ) + exp(a₀/μ)); over periods Vᵢ = Σₜ γᵢᵗ CFᵢₜ",
+        intervals=_beside(
+            "adjustment_cost capacity capex capex_convex cash cash_min convex_cost depreciation elasticity "
+            "fixed_cost gamma grid_margin growth high initial intercept low market_size multiple "
+            "outside_option price_flat_below quality slope sticky substitution survival tax terminal_growth "
+            "unit_cost wacc",
+            "stages",
+        )
+        # the joint price of unlike firms may fall and rise with it
+        | {"taste_spread": ("convex_cost", "quality", "stages", "unit_cost")},
+    ),
+    "matrix": Entry(
+        ("rivalry.families.matrix:matrix",),
+        "finite games given by payoff tables, in mixed strategies; named classics",
+        "uᵢ(x) = Σₐ Tᵢ(a) Πⱼ xⱼ(aⱼ), where Tᵢ(a) is the payoff of player i at the joint action a and "
+        "xⱼ(aⱼ) the probability that player j plays its part of a",
+        example={"name": "prisoners_dilemma"},
+        intervals=_beside("cost multiplier payoffs win"),
+    ),
+    "precipice": Entry(
+        ("rivalry.families.precipice:precipice",),
+        "unequal teams race; the team that spends least on safety wins but may cause a disaster",
+        "uᵢ = E[s_w (1 if w = i else 1 - e)], where w is the team of highest capability less safety, c - s, "
+        "with c uniform on [0, μ], s the chosen safety and e the enmity",
+        intervals=_beside("enmity max_capability"),
+    ),
+    "race": Entry(
+        ("rivalry.families.race:race",),
+        "players invest in performance, which wins, and in safety, which prevents a disaster",
+        "uᵢ = Σⱼ qⱼ [Sⱼ ρᵢⱼ + (1-Sⱼ)(keepᵢ ρᵢⱼ - dᵢⱼ)] + q₀ vᵢ - cᵢ, where qⱼ is the probability that j wins "
+        "with performance pⱼ = Bⱼ xpⱼ^βⱼ, Sⱼ the probability of no disaster if j wins, from the odds "
+        "Aⱼ xsⱼ^αⱼ pⱼ^-θⱼ, ρ the rewards, d the cost of a disaster and q₀ the probability that nobody wins; "
+        "over periods Uᵢ = Σₜ γᵢᵗ Wₜ uᵢ(t), where Wₜ is the probability that period t is reached",
+        intervals=_beside(
+            "contest.decisiveness contest.ease_of_winning cost.certified_price cost.fine cost.margin "
+            "cost.minimum cost.performance_price cost.performance_price_slope cost.performance_tax "
+            "cost.price cost.safety_price cost.safety_price_slope cost.safety_subsidy disaster_cost gamma "
+            "liability no_winner performance_exponent performance_productivity reward.loser_prize "
+            "reward.loser_prize_per_performance reward.prize reward.prize_per_performance "
+            "risk.loser_weight risk.safety_weight safety_exponent safety_productivity scale_penalty "
+            "technology.performance_depreciation technology.performance_investment_price "
+            "technology.performance_sharing_price technology.safety_depreciation "
+            "technology.safety_investment_price technology.safety_sharing_price",
+            "beliefs",
+        ),
+    ),
+}
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...
+
+
+lazy_package(__name__, {kind: entry.targets[0] for kind, entry in GAMES.items()}, "GAMES")
