@@ -13,12 +13,13 @@ from rivalry.core.precision import configure as _configure
 
 _NAMES = {
     "check": ("check_game", "check_method"),
-    "core.certify": ("best_response", "certificate"),
+    "core.certify": ("certificate",),
     "core.compare": ("compare",),
     "core.game": ("Game", "MarkovGame", "PopulationGame", "view", "with_"),
     "core.method": ("BaseLearner", "BaseMethod", "Finish", "Learner", "Method"),
     "core.profiles": ("basins", "distance", "nearest"),
     "core.results": ("Certificate", "Solution"),
+    "core.search": ("best_response",),
     "core.space": ("Box", "Choices", "Simplex"),
     "interop": ("read_efg", "read_nfg", "write_nfg"),
     "lab.executor": ("run_study",),
@@ -48,7 +49,6 @@ if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
     from rivalry.check import check_game as check_game
     from rivalry.check import check_method as check_method
     from rivalry.core import oracles as oracles
-    from rivalry.core.certify import best_response as best_response
     from rivalry.core.certify import certificate as certificate
     from rivalry.core.compare import compare as compare
     from rivalry.core.game import Game as Game
@@ -66,6 +66,7 @@ if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
     from rivalry.core.profiles import nearest as nearest
     from rivalry.core.results import Certificate as Certificate
     from rivalry.core.results import Solution as Solution
+    from rivalry.core.search import best_response as best_response
     from rivalry.core.space import Box as Box
     from rivalry.core.space import Choices as Choices
     from rivalry.core.space import Simplex as Simplex

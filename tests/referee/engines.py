@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core import certify
-from rivalry.core.certify import ENCLOSED_CELLS, PROVED
+from rivalry.core import search
 from rivalry.core.jax import put
+from rivalry.core.payoffs import concrete_profile
 from rivalry.core.results import ROUNDING
+from rivalry.core.search import ENCLOSED_CELLS, PROVED
 from rivalry.core.stake import stake_at
 from tests.referee.models import Case
 
@@ -48,16 +49,16 @@ class Bounds(NamedTuple):
 def bounds(case: Case, player: int, cells: int = ENCLOSED_CELLS) -> Bounds:
     """Return the bounds of both engines on the payoffs of one player of a case."""
     game = case.make()
-    x = certify.concrete_profile(game, case.place(game, case.profile))
-    own = certify.best_response(game, x, player) if certify._registered(game) else None
+    x = concrete_profile(game, case.place(game, case.profile))
+    own = search.best_response(game, x, player) if search.source_of_bound(game) else None
     candidates = case.candidates(np.random.default_rng(0), player)
     with np.errstate(all="ignore"):
         values = case.payoff(case.profile, player, candidates)
     sampled = float(np.max(values[np.isfinite(values)], initial=-np.inf))
-    begin = own or certify.unproved_response(game, x, player, 201)
+    begin = own or search.unproved_response(game, x, player, 201)
     stake = stake_at(game, x, player, begin).unit
     found: Any = begin._replace(rounding="floating point", bound=np.inf)
-    found = certify._outward(game, put(np.asarray(x)), player, found, stake, cells)
+    found = search._outward(game, put(np.asarray(x)), player, found, stake, cells)
     known = own is not None and np.isfinite(own.bound)
     return Bounds(
         own.bound if own is not None and known else np.nan,

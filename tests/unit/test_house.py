@@ -65,7 +65,7 @@ LAYERS: list[set[str]] = [
     {"core.method", "core.reparametrisation", "core.shifts", "core.simplices"},
     {"core.logarithms", "core.payoffs", "core.ranges"},
     {"core.needs", "core.proof", "core.stake", "economies.figures", "families.figures"},
-    {"core.concave", "core.maxima"},
+    {"core.concave", "core.maxima", "core.search"},
     {"core.certify", "core.symmetric", "population", "tables"},
     {"transforms"},
     {"families", "games", "methods"},

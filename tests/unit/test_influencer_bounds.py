@@ -13,7 +13,8 @@ import pytest
 
 import rivalry as rv
 from rivalry import oracles
-from rivalry.core import certify
+from rivalry.core import search
+from rivalry.core.certify import certificate
 from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
 from rivalry.core.shifts import shifted
@@ -177,8 +178,8 @@ def test_only_arrays_with_one_entry_per_player_are_parameters_of_a_kernel() -> N
 
 def counted(game: Any, x: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, int]:
     """A certificate with tolerance 1e-8, and the largest number of boxes in the proof for one player."""
-    cells, most = certify._cells, [0]
-    search = certify._branch_and_bound
+    cells, most = search._cells, [0]
+    branch_and_bound = search._branch_and_bound
 
     def counting(game: Any, x: Any, player: Any, enclosed: bool, low: Any, high: Any, **options: Any) -> Any:
         most[-1] += len(np.unique(np.concatenate([np.asarray(low), np.asarray(high)], axis=1), axis=0))
@@ -186,11 +187,11 @@ def counted(game: Any, x: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, in
 
     def starting(*args: Any, **options: Any) -> Any:
         most.append(0)
-        return search(*args, **options)
+        return branch_and_bound(*args, **options)
 
-    monkeypatch.setattr(certify, "_cells", counting)
-    monkeypatch.setattr(certify, "_branch_and_bound", starting)
-    return certify.certificate(game, game.space.check(x), tolerance=1e-8), max(most)
+    monkeypatch.setattr(search, "_cells", counting)
+    monkeypatch.setattr(search, "_branch_and_bound", starting)
+    return certificate(game, game.space.check(x), tolerance=1e-8), max(most)
 
 
 def test_proofs_on_the_interval_take_few_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:

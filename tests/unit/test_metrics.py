@@ -10,10 +10,11 @@ from jaxtyping import Array, Float
 import rivalry as rv
 from rivalry.check import Unfit
 from rivalry.core import interval_rules, intervals, oracles
-from rivalry.core.certify import best_response, certificate
+from rivalry.core.certify import certificate
 from rivalry.core.game import BrokenInvariant, Game
 from rivalry.core.jax import jax, jnp
 from rivalry.core.profiles import distance
+from rivalry.core.search import best_response
 from rivalry.core.space import Box, Strategy
 
 

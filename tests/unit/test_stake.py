@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.certify import certificate, payoff_units
+from rivalry.core.certify import certificate
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import Response
 from rivalry.core.space import Box
-from rivalry.core.stake import stake_at
+from rivalry.core.stake import payoff_units, stake_at
 from tests.small_games import Ruled
 
 

@@ -9,8 +9,10 @@ import numpy as np
 
 from rivalry.core.dispatch import oracle, unknown
 from rivalry.core.game import Game, own_payoff
-from rivalry.core.jax import compiled, jax, put
+from rivalry.core.jax import compiled, is_jax_array, jax, put
+from rivalry.core.plain import register_plain
 from rivalry.core.reparametrisation import Unconstrained
+from rivalry.core.space import Box, Simplex, Space
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -54,6 +56,42 @@ def payoffs_of(game: Game, profiles: np.ndarray, player: int) -> np.ndarray:
         pad = np.pad(some, ((0, BATCH - len(some)), (0, 0), (0, 0)), mode="edge")  # one shape, one program
         found.append(np.asarray(_payoffs_of(game, pad, put(player)))[: len(some)])
     return np.concatenate(found)
+
+
+def concrete_profile(game: Game, x: Any) -> Any:
+    """Return a concrete profile as the array type that `payoffs` and the oracles of a game take.
+
+    The array is NumPy's for games with `numpy_payoffs`, otherwise JAX's. Arrays may be outside the space by
+    rounding, and contain NaN, of which nothing is claimed.
+
+    Raises
+    ------
+    ValueError
+        For a value that is not a profile of the game.
+    """
+    register_plain(game)
+    if not (is_jax_array(x) or isinstance(x, np.ndarray)) or x.shape != game.space.shape:
+        x = game.space.check(x, "profile")
+    elif _is_outside(game.space, np.asarray(x, dtype=float)):
+        game.space.check(x, "profile")
+    if numpy_payoffs.knows(game):
+        return np.asarray(x, dtype=float)
+    return x if is_jax_array(x) and x.dtype == float else put(np.asarray(x, dtype=float))
+
+
+def _is_outside(space: Space, x: np.ndarray) -> bool:
+    """Return whether numbers are outside a space by more than rounding."""
+    if not np.all(np.isfinite(x)):
+        return False
+    slack = 1e-9 * np.maximum(1.0, np.abs(x))
+    if isinstance(space, Simplex):
+        low, high = (np.where(space.entries, end, 0.0) for end in (space.min_share, 1.0))
+        return bool(
+            np.any((x < low - slack) | (x > high + slack)) or np.any(np.abs(x.sum(axis=1) - 1) > 1e-8)
+        )
+    if isinstance(space, Box):
+        return bool(np.any((x < np.asarray(space.low) - slack) | (x > np.asarray(space.high) + slack)))
+    return bool(np.any(np.abs(np.asarray(space.project(put(x))) - x) > slack))
 
 
 @partial(compiled, effort=1)

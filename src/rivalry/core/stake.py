@@ -15,17 +15,20 @@ matters where own choice changes next to nothing.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.game import Game
+from rivalry.core.game import Game, scale
 from rivalry.core.jax import put
-from rivalry.core.oracles import Response
-from rivalry.core.payoffs import numpy_payoffs, payoffs_of, pure_payoffs
+from rivalry.core.oracles import Response, proved_response
+from rivalry.core.payoffs import numpy_payoffs, payoffs, payoffs_of, pure_payoffs
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.results import ROUNDING
 from rivalry.core.space import Box, Simplex
+
+if TYPE_CHECKING:
+    from rivalry.core.space import Profile
 
 WIDTHS = 2.0 ** np.arange(-9, 1)  # as fractions of the space: a good part of 1 % has three of them
 POINTS = 6  # per distance, side and choice
@@ -39,6 +42,7 @@ CALM = 4.0  # times the median at a distance: losses of the eighth power stay be
 UNLIKE = 10.0  # times the losses on the other side, at the same distance: that side is ruinous
 RUIN = 30.0  # times the cost of an ordinary mistake: larger losses do not count
 CHOICES = 8  # of a player with more, only this many are moved
+SMALL = 1e-2  # of the payoff scale: a player with a smaller payoff range is judged by that range
 FLOOR = 0.01  # of the effect of play: where own choice matters less, gains are measured in this part
 
 
@@ -96,6 +100,22 @@ def stake_at(game: Game, x: Any, player: int, response: Response) -> Stake:
     # where changes of single choices cost nothing, all choices change together
     own = _of_ranks(np.array(single)) or _steady(together, noise)[-1]
     return Stake(own, _effect_of_play(game, x, player), best)
+
+
+def payoff_units(game: Game, x: Profile) -> np.ndarray:
+    """Return the unit ``[player]`` in which each player's gradients are measured.
+
+    The unit is the payoff scale. For a player whose payoff range is below a hundredth of the scale, it is
+    that range, but at least 1e-4 of its payoff, below which gradients may be rounding errors.
+    """
+    whole, here = scale(game), np.abs(np.asarray(payoffs(game, x)))
+    if pure_payoffs.knows(game):
+        own = [proved_response(game, x, player) for player in range(len(x))]
+    else:
+        own = [Response(row, -np.inf, np.inf, "lower bound", "") for row in np.asarray(x)]
+    ranges = np.array([stake_at(game, x, player, one).own for player, one in enumerate(own)])
+    found: np.ndarray = np.where(ranges >= SMALL * whole, whole, np.maximum(ranges, 1e-4 * here))
+    return np.where(found > 0, found, whole)
 
 
 def _changes(pays: np.ndarray, here: float) -> np.ndarray:

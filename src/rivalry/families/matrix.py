@@ -9,12 +9,12 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.core import oracles
-from rivalry.core.certify import rounding_error
 from rivalry.core.display import OneLineRepr
 from rivalry.core.jax import array_module, is_jax_array, jnp
 from rivalry.core.payoffs import numpy_payoffs, pure_payoffs
 from rivalry.core.registry import near
 from rivalry.core.results import Coverage, Record
+from rivalry.core.search import rounding_error
 from rivalry.core.space import Simplex
 from rivalry.core.tree import Tree, static
 from rivalry.core.validate import checked, format_value, limit

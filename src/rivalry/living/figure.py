@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.certify import certificate, concrete_profile
+from rivalry.core.certify import certificate
 from rivalry.core.construction import variant
 from rivalry.core.display import typeset
 from rivalry.core.game import Game, is_population
-from rivalry.core.payoffs import payoffs
+from rivalry.core.payoffs import concrete_profile, payoffs
 from rivalry.core.registry import load
 from rivalry.core.results import Certificate, Record, Solution, gain_in_words
 from rivalry.core.space import Box, Simplex

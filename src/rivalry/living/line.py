@@ -17,9 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.certify import concrete_profile
 from rivalry.core.game import Game
-from rivalry.core.payoffs import payoffs
+from rivalry.core.payoffs import concrete_profile, payoffs
 from rivalry.core.results import Record
 from rivalry.core.space import Box
 from rivalry.living.twins import (

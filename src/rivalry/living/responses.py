@@ -18,11 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.certify import concrete_profile
 from rivalry.core.display import radius_in_words, typeset
 from rivalry.core.game import Game
 from rivalry.core.jax import jax
-from rivalry.core.payoffs import payoffs
+from rivalry.core.payoffs import concrete_profile, payoffs
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Simplex
 from rivalry.families.matrix import Matrix

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.core.certify import certificate, concrete_profile
+from rivalry.core.certify import certificate
 from rivalry.core.game import (
     Game,
     Playable,
@@ -20,7 +20,7 @@ from rivalry.core.game import (
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.oracles import discounting_channels, exchangeable, labels
-from rivalry.core.payoffs import numpy_payoffs, payoffs
+from rivalry.core.payoffs import concrete_profile, numpy_payoffs, payoffs
 from rivalry.core.profiles import basins, most_first
 from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
 from rivalry.core.results import APPROXIMATE, Certificate, Record, Solution

@@ -11,10 +11,10 @@ from annotated_types import Ge
 from jaxtyping import Array, Bool, Float
 
 from rivalry.core import oracles
-from rivalry.core.certify import search, traceable_best_response
 from rivalry.core.game import Game, own_gradients
 from rivalry.core.jax import jax, jnp
 from rivalry.core.reparametrisation import is_reparametrised, unconstrain, unconstrained_game
+from rivalry.core.search import search, traceable_best_response
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import static
 from rivalry.core.validate import check_keywords

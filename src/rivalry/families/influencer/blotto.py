@@ -14,11 +14,11 @@ from typing import NamedTuple
 import equinox as eqx
 import numpy as np
 
-from rivalry.core.certify import PROVED, TIE, unproved_response
 from rivalry.core.jax import jnp, put
 from rivalry.core.oracles import Response
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import ROUNDING
+from rivalry.core.search import PROVED, TIE, unproved_response
 from rivalry.core.space import Profile, Simplex
 from rivalry.core.stake import stake_at
 from rivalry.families.influencer.deviations import rival_influence

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.certify import faces
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.search import faces
 from rivalry.core.space import Box, Profile, Simplex, Strategy
 from rivalry.families.influencer.kernels import (
     Blotto,

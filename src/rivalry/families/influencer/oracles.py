@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.certify import best_response
 from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.results import Record
+from rivalry.core.search import best_response
 from rivalry.core.simplices import slopes_in_shares
 from rivalry.core.space import Box, Profile
 from rivalry.core.validate import near

@@ -9,10 +9,10 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.certify import search
 from rivalry.core.game import Game, exchangeable_labels, jacobian, own_gradients, scale, with_
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import exchangeable, validate_parameter
+from rivalry.core.search import search
 from rivalry.core.space import Box, Profile, Simplex, directions, width
 from rivalry.methods.continuation.parameters import VariedEntries, move_along, precise, real_array
 

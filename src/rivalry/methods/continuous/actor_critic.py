@@ -10,13 +10,13 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.core.certify import best_response
 from rivalry.core.game import scale_of
 from rivalry.core.jax import jax, put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.registry import near
 from rivalry.core.results import Record
+from rivalry.core.search import best_response
 from rivalry.core.validate import limit
 from rivalry.methods.continuous import rollouts
 from rivalry.methods.continuous.rollouts import LearningState, Networks, Play, RolloutPlan

@@ -12,7 +12,7 @@ from annotated_types import Ge, Le
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.certify import TOLERANCE, best_response, search
+from rivalry.core.certify import TOLERANCE
 from rivalry.core.game import (
     Game,
     is_agents,
@@ -29,6 +29,7 @@ from rivalry.core.needs import Need
 from rivalry.core.oracles import Response
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.results import ROUNDING, Certificate, Coverage, Record, Rounding
+from rivalry.core.search import best_response, search
 from rivalry.core.space import Box, Profile, Space, Strategy
 from rivalry.core.stake import stake_at
 from rivalry.methods.q_learning.exploration import Table, check_whole

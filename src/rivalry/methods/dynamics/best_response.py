@@ -8,12 +8,12 @@ import numpy as np
 from annotated_types import Gt, Interval, Le
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry.core.certify import search, search_grid, traceable_best_response
 from rivalry.core.game import Game, Record, kernel_conversion, own_payoff, scale, scale_of
 from rivalry.core.jax import concrete_module, jax, jnp, put
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.oracles import compiled_response
 from rivalry.core.payoffs import payoffs
+from rivalry.core.search import search, search_grid, traceable_best_response
 from rivalry.core.space import Profile, Strategy, width
 from rivalry.core.tree import static
 from rivalry.methods.limit_sets import end_state

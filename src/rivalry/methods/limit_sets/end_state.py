@@ -16,11 +16,11 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
-from rivalry.core.certify import payoff_units
 from rivalry.core.game import Game, Record, jacobian, own_gradients, scale
 from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.method import Finish
 from rivalry.core.space import Box, Profile, Simplex, Space, width
+from rivalry.core.stake import payoff_units
 from rivalry.methods.dynamics.tangent_cone import (
     CLIMB,
     SLACK,

@@ -1,0 +1,427 @@
+"""Search of the best deviation of a player, and proven upper bounds on what deviations pay."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core import oracles
+from rivalry.core.boxes import halves, middle_shares, whole_box
+from rivalry.core.dispatch import Unsupported, oracle, unknown
+from rivalry.core.eager import over_rows
+from rivalry.core.game import BrokenInvariant, Game, payoff_against, scale
+from rivalry.core.jax import compiled, jax, jnp, put
+from rivalry.core.oracles import Response, payoff_bound, payoff_scale, proved_response, search_points
+from rivalry.core.payoffs import concrete_profile, payoffs
+from rivalry.core.reparametrisation import Unconstrained, is_reparametrised, unconstrained_game
+from rivalry.core.results import ROUNDING
+from rivalry.core.space import Box, Simplex
+from rivalry.core.stake import stake_at
+from rivalry.core.validate import check_keywords
+
+if TYPE_CHECKING:
+    from jaxtyping import Array
+
+    from rivalry.core.space import Profile, Strategy
+
+CLIMBS, CLIMB_STEPS = 8, 200
+GROWTH = 20  # with several axes, at most this many times the grid points of one axis
+PAIRS = 12  # up to this many corners, a search drops every pair of them
+SHORT = 1e-12  # of a climb's first step: a shorter step ends the climb
+BATCH, CELLS = 64, 40_000
+HOPELESS = 500  # boxes after which a bound that is still infinite is given up
+ENCLOSED_CELLS = 6000  # in interval arithmetic, unless a proof is asked for
+ENCLOSED_AXES = 3  # of a player: boxes of more axes are not searched where the game has no bound of its own
+TIE = 1e-10  # times the payoff at stake: strategies whose payoffs differ by less are equally good
+PROVED = 1e-8  # times the payoff at stake: a bound this close to the best payoff is not refined further
+
+
+@check_keywords
+def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Response:
+    """Return a best response of ``player`` to the others at ``x``, over its whole strategy space.
+
+    It is the answer of the oracle `proved_response` or `best_response` if registered. Otherwise it is
+    searched in the coordinates of the game's box.
+
+    Parameters
+    ----------
+    game : Game
+        A game with payoffs.
+    x : array_like
+        Profile ``[player axis]``.
+    player : int
+        Index of the player.
+    points : int
+        Number of points of the search grid where a strategy has one axis.
+
+    Raises
+    ------
+    ValueError
+        For a profile outside the space, and for an index without a player.
+    """
+    x = concrete_profile(game, x)
+    if isinstance(player, bool | str) or not 0 <= player < len(x):
+        raise ValueError(f"player: {player!r} must be a whole number in 0..{len(x) - 1}")
+    if any(one.knows(game) for one in REGISTERED):
+        return proved_response(game, x, player)
+    if not is_reparametrised(game):
+        return search_response(game, x, player, points)
+    flat = unconstrained_game(game)
+    found = search_response(flat, flat.unconstrain(x), player, points)
+    there = np.array(flat.unconstrain(x))
+    there[player] = found.strategy
+    there = flat.constrain(there)
+    # projected: amounts may leave the box by rounding of the coordinate change
+    return found._replace(strategy=np.asarray(game.space.project(there)[player]))
+
+
+def traceable_best_response(game: Any, x: Profile, player: Array) -> tuple[Strategy, Array] | None:
+    """Return the registered best response and its payoff; None unless JAX can trace it for any ``player``."""
+    if not oracles.best_response.knows(game):
+        return None
+    try:
+        strategy, payoff, _ = oracles.best_response(game, x, player)
+        return jnp.asarray(strategy, dtype=float), jnp.asarray(payoff, dtype=float)
+    except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):  # the oracle needs concrete numbers
+        return None
+
+
+def search_response(game: Game, x: Profile, player: int, points: int) -> Response:
+    """Return the best strategy found by search, with a proven bound where there is one for few choices."""
+    return _with_bound(game, x, player, unproved_response(game, x, player, points))
+
+
+def unproved_response(game: Game, x: Profile, player: int, points: int) -> Response:
+    """Return the best strategy found by search, without a bound."""
+    grid = search_grid(game, player, points)
+    strategies, values, tried = (np.asarray(part) for part in _search(game, x, put(player), grid))
+    method = f"{len(tried)} grid points, {len(values)} climbs"
+    best = Response(
+        strategies[np.argmax(values)], float(np.max(values)), np.inf, "lower bound", method, tried
+    )
+    tie = TIE * stake_at(game, x, player, best).own
+    return best._replace(strategy=_nearest_best(strategies, values, np.asarray(x)[player], tie))
+
+
+def _with_bound(game: Game, x: Profile, player: int, found: Response) -> Response:
+    """Return a searched response with a bound by branch and bound, where boxes of few choices are bounded."""
+    assert found.tried is not None
+    if not _free_axes(game, player):
+        return found._replace(bound=found.payoff, coverage="exact", method="one strategy", rounding="outward")
+    stake = stake_at(game, x, player, found).unit
+    if payoff_bound.knows(game) and isinstance(game.space, Box | Simplex):
+        strategy, payoff, bound = _branch_and_bound(game, x, player, found, stake, enclosed=False)
+        method = f"{found.method}, branch and bound"
+        return Response(strategy, payoff, bound, "bounded", method, found.tried)
+    return _outward(game, x, player, found, stake) if few_axes(game, player) else found
+
+
+def _outward(
+    game: Game, x: Profile, player: int, found: Response, stake: float, most: int = ENCLOSED_CELLS
+) -> Response:
+    """Return a response with a bound from interval arithmetic, or with why there is none."""
+    try:
+        strategy, payoff, bound = _branch_and_bound(game, x, player, found, stake, enclosed=True, most=most)
+    except Unsupported as reason:
+        return found._replace(method=f"{found.method}; {reason}")
+    found = found._replace(strategy=strategy, payoff=payoff)
+    if not np.isfinite(bound):
+        undefined = found.tried is not None and not np.all(np.isfinite(found.tried))
+        why = ": some payoffs are not finite" if undefined else ""
+        return found._replace(method=f"{found.method}; no finite bound was found{why}")
+    here = np.asarray(x)[player][None]
+    floor, value = (float(part[0]) for part in _cells_of(game, x, player, here, here, enclosed=True)[1::2])
+    # gains are differences to the payoff at x, which was rounded: the bound is raised by as much
+    bound = float(np.nextafter(bound + 2 * max(value - floor, 0.0), np.inf))
+    method = found.method if "branch and bound" in found.method else f"{found.method}, branch and bound"
+    return found._replace(bound=bound, coverage="bounded", method=method, rounding="outward")
+
+
+def outward_response(game: Game, x: Any, player: int, found: Response) -> Response:
+    """Return a best response with a bound that is computed with outward rounding, where there is one."""
+    if rounding_error.knows(game):
+        bound = found.bound + rounding_error(game, np.asarray(x), player)
+        return found._replace(bound=bound, rounding="outward")
+    if not few_axes(game, player):
+        return found._replace(method=f"{found.method}; no outward bound: more than {ENCLOSED_AXES} axes")
+    if not source_of_bound(game):
+        return found  # the search has tried
+    stake = stake_at(game, x, player, found).unit
+    begin = found._replace(rounding="floating point")
+    if np.isfinite(found.bound):  # from what the strategy pays, whatever the oracle says of it
+        there = np.array(x, dtype=float)
+        there[player] = found.strategy
+        paid = float(np.asarray(payoffs(game, put(there)))[player])
+        begin = begin._replace(payoff=paid) if np.isfinite(paid) else begin
+    enclosed = _outward(game, put(np.asarray(x)), player, begin, stake, CELLS)
+    refuse = partial(refuse_above, game, x, player)
+    refuse(enclosed.payoff, enclosed.strategy, found.bound, source_of_bound(game))
+    if enclosed.rounding != "outward":
+        return found._replace(method=enclosed.method)
+    if np.isfinite(found.bound):
+        refuse(found.payoff, found.strategy, enclosed.bound, source_of_bound(game))
+    return enclosed
+
+
+REGISTERED = (proved_response, oracles.best_response)
+
+
+def source_of_bound(game: Game) -> str:
+    """Return the name of the oracle that bounds payoffs; empty where interval arithmetic does."""
+    return next((one.__name__ for one in (*REGISTERED, payoff_bound) if one.knows(game)), "")
+
+
+def refuse_above(
+    game: Game, x: Any, player: int, payoff: float, strategy: np.ndarray, bound: float, source: str
+) -> None:
+    """Raise where a payoff is above a bound on all payoffs by more than rounding explains.
+
+    Rounding explains `ROUNDING` times the size of a payoff. Where payoffs cancel, it explains as much as
+    interval arithmetic allows for at ``strategy`` and at ``x``, once for the payoff and once for the bound.
+    """
+    known = scale(game) if payoff_scale.knows(game) or isinstance(game.space, Simplex) else 0.0
+    slack = ROUNDING * max(abs(payoff), abs(bound), known)
+    if not payoff > bound + slack:
+        return
+    if rounding_error.knows(game):
+        slack += 2 * rounding_error(game, np.asarray(x), player)
+    elif isinstance(game.space, Box | Simplex):
+        points = np.stack([np.asarray(strategy), np.asarray(x)[player]])
+        try:
+            highest, lowest, *_ = _cells_of(game, put(np.asarray(x)), player, points, points, enclosed=True)
+            slack += 2 * float(np.max(highest - lowest))
+        except Unsupported:
+            pass  # payoffs without an interval form
+    if payoff > bound + slack:
+        name = type(game.game if isinstance(game, Unconstrained) else game).__name__
+        text = f"payoff {payoff:.9g} of player {player} is above the bound {bound:.9g} on all its payoffs"
+        if not source:
+            raise BrokenInvariant(f"interval arithmetic of {name}: {text}")
+        raise ValueError(f"{source} of {name}: {text}; correct it, or leave it out")
+
+
+def _free_axes(game: Game, player: int) -> int:
+    """Return on how many axes a player chooses; the last share is what the others leave."""
+    space: Any = game.space
+    if isinstance(space, Simplex):
+        return space.sizes[player] - 1
+    if not isinstance(space, Box):
+        return int(np.sum(np.asarray(space.mask)[player]))
+    free = np.asarray(space.low)[player] < np.asarray(space.high)[player]
+    return int(np.sum(np.asarray(space.mask)[player] & free))
+
+
+def few_axes(game: Game, player: int) -> bool:
+    """Return whether a player has so few choices that boxes of them can be searched."""
+    return _free_axes(game, player) <= ENCLOSED_AXES
+
+
+def search_grid(game: Game, player: int, points: int) -> Array:
+    """Return the strategies ``[point axis]`` from which a search starts, independent of the profile.
+
+    There are about ``points`` of them on one axis and more on several. The oracle `search_points` adds
+    strategies that may be good responses.
+    """
+    space = game.space
+    axes = space.sizes[player] - 1 if isinstance(space, Simplex) else space.shape[1]
+    # 201 points in all are steps of a third on a simplex with 8 corners, which missed gains
+    grid = space.grid(player, points * min(max(axes, 1) ** 2, GROWTH))
+    return jnp.concatenate([grid, search_points(game, player)]) if search_points.knows(game) else grid
+
+
+def _nearest_best(strategies: np.ndarray, payoffs: np.ndarray, here: np.ndarray, tie: float) -> np.ndarray:
+    """Return the best strategy nearest to ``here``; among equally near ones, the lexicographically first."""
+    good = strategies[~(payoffs < np.max(payoffs) - tie)]  # all strategies where a payoff is NaN
+    apart = np.max(np.abs(good - here), axis=1)
+    # up to rounding: the last bit must not choose between mirror images
+    near = good[~(apart > np.min(apart) + 1e-6 * np.max(apart))]
+    first: np.ndarray = near[np.lexsort(near.T[::-1])[0]]
+    return first
+
+
+@oracle()
+def rounding_error(game: Any, x: np.ndarray, player: int) -> float:
+    """Return a bound on the rounding error of the largest gain of a player from a registered best response.
+
+    The generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "bound on rounding errors")
+
+
+def search(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, Array]:
+    """Search strategies of ``player`` by projected gradient ascent; may be used inside ``jit``.
+
+    The ascent starts at the best points of ``grid`` ``[point axis]`` and at the player's own strategy. On a
+    simplex the faces adjacent to the own strategy are tried too.
+
+    Returns
+    -------
+    tuple of Array
+        Strategies ``[candidate axis]`` and their payoffs ``[candidate]``.
+    """
+    return _searching(game, x, player, grid)[:2]
+
+
+def _searching(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, Array, Array]:
+    """Return the answer of `search` and the payoffs of all starting points."""
+    payoff = payoff_against(game, x, player)
+
+    def project(strategy: Strategy) -> Strategy:
+        return game.space.project(x.at[player].set(strategy))[player]
+
+    reach = jnp.max(grid, axis=0) - jnp.min(grid, axis=0)
+    first = jnp.max(reach) / jnp.sqrt(len(grid))
+    if isinstance(game.space, Simplex):
+        near = jax.vmap(project)(faces(x[player]))
+        grid = jnp.concatenate([grid, near])
+    # in batches: all points at once would hold every intermediate array of every point
+    values = jax.lax.map(payoff, grid, batch_size=256)
+    _, best = jax.lax.top_k(values, min(CLIMBS, len(grid)))
+    if grid.shape[1] > 1:  # the best points may share one maximum: add the best of every part
+        parts = -(-len(grid) // CLIMBS)
+        padded = jnp.pad(values, (0, CLIMBS * parts - len(grid)), constant_values=-jnp.inf)
+        regional = jnp.argmax(padded.reshape(CLIMBS, parts), axis=1) + parts * jnp.arange(CLIMBS)
+        # the best of a part that is all padding may lie beyond the grid
+        best = jnp.concatenate([best, jnp.minimum(regional, len(grid) - 1)])
+    begin = jnp.concatenate([grid[best], x[player][None]])
+    strategies, found = jax.vmap(partial(_climb, payoff, project, first))(begin)
+    return strategies, found, values
+
+
+def faces(own: Any, xp: Any = jnp) -> Any:
+    """Return ``own`` with some entries set to 0 and the rest rescaled, ``[face corner]``.
+
+    Dropped are every single entry, every pair where there are at most `PAIRS` entries, and all but the
+    ``k`` largest for every ``k``.
+    """
+    size = own.shape[0]
+    rank = xp.argsort(xp.argsort(-own))
+    gone = [np.eye(size, dtype=bool)]
+    if size <= PAIRS:
+        gone.append(np.array([np.isin(np.arange(size), pair) for pair in combinations(range(size), 2)]))
+    present = xp.concatenate([~np.concatenate(gone), rank[None] < xp.arange(1, size)[:, None]])
+    rest = xp.where(present, own, 0.0)
+    total = xp.sum(rest, axis=1, keepdims=True)
+    # where no share is left to rescale, the centre of the face
+    even = present / xp.maximum(xp.sum(present, axis=1, keepdims=True), 1)
+    return xp.where(total > 0, rest / xp.where(total > 0, total, 1.0), even)
+
+
+_search = compiled(_searching, effort=1)
+
+
+def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
+    """Run projected gradient ascent; the step length grows by half on success and halves on failure."""
+    slope = jax.value_and_grad(payoff)
+
+    def going(carry):  # type: ignore[no-untyped-def]
+        number, _, _, _, length = carry
+        return (number <= CLIMB_STEPS) & (length > SHORT * first)
+
+    def step(carry):  # type: ignore[no-untyped-def]
+        number, here, value, gradient, length = carry
+        size = jnp.max(jnp.abs(gradient))
+        # normalised: step lengths are in units of strategy, whatever the unit of payoffs
+        there = project(here + length * gradient / jnp.where(size > 0, size, 1.0))
+        new, new_gradient = slope(there)
+        # step 0 only evaluates: a single call of the payoff in the program halves the compilation
+        # a payoff that is NaN compares as no improvement, so the step is taken back
+        better = (new > value) | (number == 0)
+        pick = partial(jnp.where, better)
+        length = jnp.where(number == 0, length, length * pick(1.5, 0.5))
+        return number + 1, pick(there, here), pick(new, value), pick(new_gradient, gradient), length
+
+    begin = (jnp.asarray(0), strategy, jnp.asarray(-jnp.inf), jnp.zeros_like(strategy), first)
+    _, strategy, value, _, _ = jax.lax.while_loop(going, step, begin)
+    return strategy, value
+
+
+class _Cell(NamedTuple):
+    """Bounds on payoffs in a box of strategies, its midpoint, and the payoff there."""
+
+    above: Any
+    floor: Any
+    middle: Any
+    payoff: Any
+
+
+def _cell(game: Game, x: Profile, player: Array, enclosed: bool, low: Array, high: Array) -> _Cell:
+    middle = jnp.divide(low + high, 2)
+    if not enclosed:
+        above = payoff_bound(game, x, player, low, high)
+        floor = jnp.full_like(above, -jnp.inf)
+    else:
+        from rivalry.core.ranges import payoff_range
+
+        middle = middle_shares(low, high) if isinstance(game.space, Simplex) else middle
+        floor, above = payoff_range(game, x, player, low, high)
+    return _Cell(above, floor, middle, payoff_against(game, x, player)(middle))
+
+
+_cells = over_rows(_cell, shared=4, effort=1)
+
+
+def _cells_of(
+    game: Game, x: Profile, player: int, low: np.ndarray, high: np.ndarray, *, enclosed: bool, seen: int = 0
+) -> _Cell:
+    """Return what is known of boxes ``[box axis]`` of strategies, after ``seen`` others."""
+    # with one axis few boxes are undecided at a time
+    batch = BATCH if game.space.shape[1] > 1 else BATCH // 4
+    found: _Cell = _cells(game, x, put(player), enclosed, low, high, batch=batch, seen=seen)
+    return found
+
+
+def _branch_and_bound(
+    game: Game,
+    x: Profile,
+    player: int,
+    found: Response,
+    stake: float,
+    *,
+    enclosed: bool,
+    most: int = CELLS,
+) -> tuple[np.ndarray, float, float]:
+    """Split the boxes of largest bound until no payoff can exceed the best by `PROVED` times the stake."""
+    space, strategy, payoff = game.space, found.strategy, found.payoff
+    if not isinstance(space, Box | Simplex):
+        raise Unsupported(f"no bound: strategies are in a {type(space).__name__}, not a Box or a Simplex")
+    # below what `certificate` allows, so that a finished search certifies; not below rounding errors
+    enough = PROVED * stake + ROUNDING * abs(payoff) / 4
+    batch = BATCH if space.shape[1] > 1 else BATCH // 4
+    low, high = (end[None] for end in whole_box(space, player))
+    ceilings = np.array([np.inf])
+    paid = payoff - TIE * stake  # at the strategy, which may be one of several that tie
+    seen = 0
+    while ceilings.max() > payoff + enough and seen < most:
+        if seen > HOPELESS and np.isposinf(ceilings).any():
+            break  # where payoffs are infinite or have no bound, smaller boxes have none either
+        # stable, since the order of ties in NumPy's default sort depends on the processor
+        worst = np.argsort(-ceilings, kind="stable")[: batch // 2]
+        worst = worst[ceilings[worst] > payoff + enough]
+        new_low, new_high, of = halves(space, player, low[worst], high[worst])
+        fresh, _, points, values = _cells_of(game, x, player, new_low, new_high, enclosed=enclosed, seen=seen)
+        if np.any(np.isnan(values)):
+            return strategy, float("nan"), np.inf  # without a payoff there is no best response
+        fresh = np.where(np.isnan(fresh), np.inf, fresh)  # nothing is proved there
+        # an upper bound of a box also holds for its parts
+        fresh = np.minimum(fresh, ceilings[worst][of])
+        inside = np.all((new_low <= strategy) & (strategy <= new_high), axis=1)
+        seen_there = np.where(inside, np.maximum(values, paid), values)
+        k = np.argmax(np.where(seen_there > fresh, seen_there - fresh, 0.0))
+        source = "" if enclosed else source_of_bound(game)
+        refuse_above(game, x, player, float(seen_there[k]), points[k], float(fresh[k]), source)
+        if values.max() > payoff + TIE * stake:  # a rounding difference is no better response
+            strategy, paid = points[np.argmax(values)], float(values.max())
+        payoff = max(payoff, float(values.max()))
+        keep = np.setdiff1d(np.arange(len(ceilings)), worst)
+        low, high = np.concatenate([low[keep], new_low]), np.concatenate([high[keep], new_high])
+        ceilings = np.concatenate([ceilings[keep], fresh])
+        alive = ceilings > payoff
+        low, high, ceilings = low[alive], high[alive], ceilings[alive]
+        seen += len(fresh)
+        if not len(ceilings):
+            break
+    return strategy, payoff, float(ceilings.max(initial=payoff))
