@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.conftest import size
+from rivalry.core.forms import FiniteGame, one_state
 from rivalry.tables import gaps, limit_cycles, response_values
-from rivalry.tables.kernels.shapes import FiniteGame, one_state
 
 PRICES, GAMMA, SESSIONS = 15, 0.95, size(100, 3)
 STATES = PRICES**2

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from benchmarks.conftest import size
+from rivalry.core.forms import FiniteGame
 from rivalry.methods.q_learning.repeated_q_learning import RepeatedQLearning
-from rivalry.tables.kernels.shapes import FiniteGame
 from rivalry.tables.repeated import RepeatedWorld
 
 SEED = np.random.SeedSequence(1)

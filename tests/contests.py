@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
+from rivalry.core.forms import Contest, contest
 from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Box
-from rivalry.tables.kernels.shapes import Contest, contest
 
 
 class Shared(eqx.Module):

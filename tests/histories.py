@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from rivalry.core.forms import FiniteGame
 from rivalry.tables.greedy_play import states
-from rivalry.tables.kernels.shapes import FiniteGame
 
 DEPTH = 4  # rounds of the past that are kept
 

@@ -11,10 +11,10 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from rivalry.core.forms import FiniteGame
 from rivalry.core.jax import jnp
 from rivalry.core.oracles import discount_factors, to_repeated
 from rivalry.core.space import Box
-from rivalry.tables.kernels.shapes import FiniteGame
 from tests.plain_q_learning import Words
 
 

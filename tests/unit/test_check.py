@@ -12,12 +12,12 @@ import pytest
 import rivalry as rv
 from rivalry.check import Unfit, check_game, check_method, rules
 from rivalry.core import oracles
+from rivalry.core.forms import contest
 from rivalry.core.game import AgentGame, PopulationGame
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import Response
 from rivalry.games import GAMES
 from rivalry.methods import METHODS
-from rivalry.tables.kernels import shapes
 from rivalry.tables.plans import adjustment_tables
 from tests.selection import slow_except
 from tests.unit.test_linear_quadratic import Firms
@@ -191,7 +191,7 @@ oracles.deviation_payoff.register(WrongDeviation)(WrongDeviation.deviation_payof
 
 class WrongTables(Contest):
     def contest(self, positions: np.ndarray) -> Any:
-        return shapes.contest(np.ones(1), np.zeros((*positions.shape[:2], 1)))
+        return contest(np.ones(1), np.zeros((*positions.shape[:2], 1)))
 
 
 oracles.to_contest.register(WrongTables)(WrongTables.contest)

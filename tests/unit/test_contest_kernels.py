@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from rivalry.core.forms import contest
 from rivalry.tables.kernels import contests
-from rivalry.tables.kernels.shapes import contest
 from tests.contests import every, shared
 
 

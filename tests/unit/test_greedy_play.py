@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.forms import FiniteGame
 from rivalry.families.matrix import matrix
 from rivalry.tables import best_response, in_turn, payoffs, rollout, tabulate
-from rivalry.tables.kernels.shapes import FiniteGame
 from tests.contests import shared
 from tests.small_games import cournot
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.forms import FiniteGame
 from rivalry.tables import tabulate
 from rivalry.tables.history import limit_cycles, whole_states
-from rivalry.tables.kernels.shapes import FiniteGame
 from tests.histories import CERTAIN, GAMES, a_past, drawn_policies, one_round, past_of
 
 SESSIONS = 12

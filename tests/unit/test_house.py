@@ -52,7 +52,7 @@ HOMES = {
 
 # Layers of subpackages from the lowest: one may import only from lower layers.
 LAYERS: list[set[str]] = [
-    {"core.annotations", "core.imports"},
+    {"core.annotations", "core.forms", "core.imports"},
     {"core.blas", "core.validate"},
     {"core.display", "core.precision"},
     {"core.registry", "core.intervals", "core.jax", "tables.kernels"},
@@ -216,6 +216,17 @@ def test_imports_go_to_lower_layers_only() -> None:
         if LAYER[other] >= LAYER[subpackage]
     ]
     assert not wrong, wrong
+
+
+def test_core_imports_nothing_but_core() -> None:
+    above = [
+        f"{path.relative_to(SOURCE)}:{found.line} imports {found.module}"
+        for module, path in MODULES.items()
+        if module.startswith("rivalry.core")
+        for found in imports(path)
+        if found.module.startswith("rivalry.") and not found.module.startswith("rivalry.core")
+    ]
+    assert not above, above
 
 
 def test_the_top_level_package_is_not_imported_from_within() -> None:

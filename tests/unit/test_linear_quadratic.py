@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rivalry as rv
+from rivalry.core.forms import LinearQuadraticGame
 from rivalry.core.needs import fits
 from rivalry.core.oracles import to_linear_quadratic
 from rivalry.methods.dynamic_games.linear_quadratic import LinearQuadratic
-from rivalry.tables.kernels.shapes import LinearQuadraticGame
 from tests.unit.test_riccati import firms
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "market.json").read_text(encoding="utf-8"))

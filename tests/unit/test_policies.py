@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.forms import FiniteGame
 from rivalry.methods.q_learning import policies
 from rivalry.methods.q_learning.q_learning import QLearning
 from rivalry.tables import regrets
-from rivalry.tables.kernels.shapes import FiniteGame
 from tests.plain_q_learning import walk
 
 PAY = np.array([[0.3, -0.2, 0.5, 0.1, 0.9]])  # [player place]: a single walker

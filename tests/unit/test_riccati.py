@@ -9,9 +9,9 @@ import pytest
 import quantecon as qe
 from scipy.linalg import solve_discrete_lyapunov
 
+from rivalry.core.forms import LinearQuadraticGame
 from rivalry.methods.dynamic_games import riccati
 from rivalry.methods.dynamic_games.riccati import commitment, implementability
-from rivalry.tables.kernels.shapes import LinearQuadraticGame
 
 
 def firms(

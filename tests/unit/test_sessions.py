@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rivalry.core.forms import FiniteGame
 from rivalry.methods.q_learning import sessions
 from rivalry.methods.q_learning.repeated_q_learning import RepeatedQLearning
-from rivalry.tables.kernels.shapes import FiniteGame
 from rivalry.tables.repeated import RepeatedWorld
 from tests.repeated_play import Options, Plain, by_player, tables
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.forms import FiniteGame
 from rivalry.core.oracles import to_finite
 from rivalry.core.space import Choices
 from rivalry.families.matrix import matrix
 from rivalry.tables import discretize, in_turn, largest_payoff, normalise, payoffs, tabulate
-from rivalry.tables.kernels.shapes import FiniteGame
 from tests.contests import Offering, Shared, by_rule, every, shared
 from tests.small_games import cournot
 

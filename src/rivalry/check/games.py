@@ -27,6 +27,7 @@ from rivalry.check.rules import (
     require_shape,
 )
 from rivalry.core import oracles
+from rivalry.core.forms import Contest
 from rivalry.core.game import AgentGame, Game, is_agents, is_population, own_gradients, own_payoff
 from rivalry.core.game import scale as scale_of
 from rivalry.core.jax import jax, jnp
@@ -34,7 +35,6 @@ from rivalry.core.plain import register_plain
 from rivalry.core.precision import imprecise
 from rivalry.core.space import Box, Profile
 from rivalry.core.validate import check_keywords
-from rivalry.tables.kernels.shapes import Contest
 
 Strategies = Float[Array, "point axis"]
 

@@ -43,9 +43,9 @@ from rivalry.core.dispatch import forward as forward
 from rivalry.core.dispatch import inner_knows as inner_knows
 from rivalry.core.dispatch import oracle as oracle
 from rivalry.core.dispatch import unknown as unknown
+from rivalry.core.forms import Contest, FiniteGame, LinearQuadraticGame
 from rivalry.core.jax import jax, jnp
 from rivalry.core.results import Coverage, Record, Rounding
-from rivalry.tables.kernels.shapes import Contest, FiniteGame, LinearQuadraticGame
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float

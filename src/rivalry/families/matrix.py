@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt, Le
 
 from rivalry.core import oracles
 from rivalry.core.display import OneLineRepr
+from rivalry.core.forms import FiniteGame, one_state
 from rivalry.core.jax import array_module, is_jax_array, jnp
 from rivalry.core.payoffs import numpy_payoffs, pure_payoffs
 from rivalry.core.registry import near
@@ -18,7 +19,6 @@ from rivalry.core.search import rounding_error
 from rivalry.core.space import Simplex
 from rivalry.core.tree import Tree, static
 from rivalry.core.validate import checked, format_value, limit
-from rivalry.tables.kernels.shapes import FiniteGame, one_state
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float

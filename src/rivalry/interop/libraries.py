@@ -7,8 +7,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from rivalry.core import oracles
+from rivalry.core.forms import stateless_tables
 from rivalry.families.matrix import Matrix, matrix
-from rivalry.tables.kernels.shapes import Tabulated, stateless_tables
+from rivalry.tables.kernels.shapes import Tabulated
 
 
 @runtime_checkable

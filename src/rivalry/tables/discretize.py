@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from rivalry.core import oracles
+from rivalry.core.forms import NO_CONTEST, Contest, FiniteGame
 from rivalry.core.game import Game, exchangeable_labels
 from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.plain import register_plain
 from rivalry.core.validate import check_keywords, check_word
 from rivalry.tables.action_grid import ActionGrid, action_counts, grid_points, moves_between
-from rivalry.tables.kernels.shapes import NO_CONTEST, Contest, FiniteGame, Tabulated
+from rivalry.tables.kernels.shapes import Tabulated
 
 TABLE_BYTES = 2**28
 CHUNK = 4096  # joint actions whose payoffs are computed together

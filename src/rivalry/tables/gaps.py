@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rivalry.core.forms import FiniteGame
 from rivalry.core.validate import number_of
 from rivalry.tables.greedy_play import checked_policies
 from rivalry.tables.history import Cycles, Whole, check_cycles, seen_slots, whole_states
-from rivalry.tables.kernels.shapes import FiniteGame
 
 TIE = 1e-13  # of the largest possible value: another action must pay more than the current one by this
 MOST_DECISIONS = 40_000_000  # whole states times actions times nature's branches

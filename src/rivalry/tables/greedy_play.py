@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rivalry.core.forms import FiniteGame
 from rivalry.core.validate import check_keywords, number_of
 from rivalry.tables.exact import joint_actions, one_nature, payoffs
-from rivalry.tables.kernels.shapes import FiniteGame, Tabulated
+from rivalry.tables.kernels.shapes import Tabulated
 
 MOST_COUNTED = 2**62  # states, so that numbers fit in 64 bits
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rivalry.core.forms import FiniteGame
 from rivalry.tables.greedy_play import checked_policies, observed_sizes, slots_of
-from rivalry.tables.kernels.shapes import FiniteGame
 
 MOST_STATES = 4_000_000
 MOST_LINKED = 3000  # states of a Markov chain whose stationary distribution is solved for

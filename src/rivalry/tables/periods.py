@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry.core import oracles
+from rivalry.core.forms import FiniteGame
 from rivalry.core.jax import put
 from rivalry.core.tree import Tree
 from rivalry.tables.action_grid import ActionGrid, action_counts, are_levels, grid_points
 from rivalry.tables.discretize import TABLE_BYTES, own_levels, values_at
 from rivalry.tables.greedy_play import checked_policies
-from rivalry.tables.kernels.shapes import FiniteGame, Tabulated
+from rivalry.tables.kernels.shapes import Tabulated
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core import oracles
+from rivalry.core.forms import FiniteGame
 from rivalry.core.game import scale
 from rivalry.core.space import Choices
 from rivalry.core.validate import check_word, whole_number
 from rivalry.tables.action_grid import ActionGrid, action_counts, check_rising, grid_points
 from rivalry.tables.discretize import TABLE_BYTES, own_levels, tabulate
 from rivalry.tables.greedy_play import slots_of, states
-from rivalry.tables.kernels.shapes import FiniteGame
 
 OBSERVATIONS = ("none", "actions", "own", "others", "price", "own_and_price")
 

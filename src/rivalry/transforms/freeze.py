@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from rivalry.core import oracles
 from rivalry.core.display import OneLineRepr
+from rivalry.core.forms import FiniteGame, one_state, stateless_tables
 from rivalry.core.game import Game, Record
 from rivalry.core.game import measures as measures_of
 from rivalry.core.jax import jax, jnp
@@ -19,7 +20,6 @@ from rivalry.core.results import Coverage
 from rivalry.core.space import Box, Choices, Profile, Simplex, Space, as_profile
 from rivalry.core.tree import HashableMethod
 from rivalry.core.validate import as_numbers, check_keywords, number_of
-from rivalry.tables.kernels.shapes import FiniteGame, one_state, stateless_tables
 
 
 @check_keywords

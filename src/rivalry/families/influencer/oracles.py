@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
+from rivalry.core.forms import Contest, contest
 from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.results import Record
 from rivalry.core.search import best_response
@@ -29,7 +30,6 @@ from rivalry.families.influencer.deviations import (
 )
 from rivalry.families.influencer.kernels import Blotto, Custom
 from rivalry.families.influencer.model import InfluencerGame
-from rivalry.tables.kernels.shapes import Contest, contest
 
 # Starts on [0, 1] of Lovett, Fu and McAvoy, by the number of players.
 STARTS = {

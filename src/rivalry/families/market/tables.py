@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rivalry.core.forms import FiniteGame, LinearQuadraticGame
 from rivalry.core.jax import jax, put
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.space import Profile
@@ -15,7 +16,6 @@ from rivalry.families.market.leadership import StagedMarket, whole_market
 from rivalry.families.market.model import Market
 from rivalry.families.market.native_play import initial_state, settle
 from rivalry.tables.discretize import TABLE_BYTES, values_at
-from rivalry.tables.kernels.shapes import FiniteGame, LinearQuadraticGame
 from rivalry.tables.plans import AdjustmentTables
 
 SAME = 1e-9  # prices that differ by less, relatively, are one level

@@ -8,12 +8,12 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
+from rivalry.core.forms import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.methods.continuation.pseudo_arclength import Evaluation, at_value, correct, step, tangent
 from rivalry.methods.finite.mixed_equilibria import normalise, refine
 from rivalry.methods.finite.pure_equilibria import expected_over
-from rivalry.tables.kernels.shapes import stateless_tables
 
 GROWING, RANGE, LOST = 0, 1, 2
 FIRST, SHORTEST = 0.2, 1e-6  # first and shortest step, as parts of the longest

@@ -9,6 +9,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
+from rivalry.core.forms import one_state
 from rivalry.core.game import Game, scale
 from rivalry.core.jax import jax, put
 from rivalry.core.method import BaseLearner, Session
@@ -24,7 +25,6 @@ from rivalry.methods.continuous.mixtures import (
     mixture_record,
 )
 from rivalry.methods.finite.mixed_equilibria import one_mixed
-from rivalry.tables.kernels.shapes import one_state
 
 BATCH = 64  # joint atoms whose payoffs are computed by one call of a compiled program
 SAME = 1e-12  # of the largest entry: closer strategies are one atom

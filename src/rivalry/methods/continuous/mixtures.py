@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core import oracles
 from rivalry.core.certify import TOLERANCE
+from rivalry.core.forms import FiniteGame, stateless_tables
 from rivalry.core.game import (
     Game,
     is_agents,
@@ -36,7 +37,6 @@ from rivalry.methods.q_learning.exploration import Table, check_whole
 from rivalry.tables import tabulate
 from rivalry.tables.action_grid import ActionGrid, are_levels, check_levels
 from rivalry.tables.discretize import TABLE_BYTES, values_at
-from rivalry.tables.kernels.shapes import FiniteGame, stateless_tables
 
 ATOM = 1e-12  # joint atoms of smaller weight are left out of searches
 TOGETHER = 1024  # atoms whose payoffs are computed at once

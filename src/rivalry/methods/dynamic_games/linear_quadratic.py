@@ -11,6 +11,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from rivalry.core.certify import TOLERANCE
+from rivalry.core.forms import LinearQuadraticGame
 from rivalry.core.game import scale
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need, knows
@@ -18,7 +19,6 @@ from rivalry.core.oracles import outside_linear, to_linear_quadratic
 from rivalry.core.results import Certificate, Record
 from rivalry.methods.dynamic_games import riccati
 from rivalry.methods.dynamic_games.riccati import Commitment, commitment, follower_problem, plan_costs
-from rivalry.tables.kernels.shapes import LinearQuadraticGame
 
 RESTS, WAITS = 1e-9, 20  # strategies that move less, without improvement in so many passes, are at rest
 ROUNDED = 8 * np.finfo(float).eps  # and those whose movement may be rounding are so at once
@@ -42,7 +42,7 @@ class LinearQuadraticWorld(NamedTuple):
 class LinearQuadratic(BaseLearner):
     """Linear strategies of infinite-horizon games with linear motion and quadratic costs.
 
-    For games with `rivalry.oracles.to_linear_quadratic`, a `tables.kernels.shapes.LinearQuadraticGame`: ``x'
+    For games with `rivalry.oracles.to_linear_quadratic`, a `core.forms.LinearQuadraticGame`: ``x'
     = A x + sum_i B_i u_i``, and player ``i`` receives ``-(x'R_i x + u_i'Q_i u_i)`` per period, discounted by
     its own ``gamma_i``. A strategy is ``u_i = -F_i x``. The ``solution`` is
 

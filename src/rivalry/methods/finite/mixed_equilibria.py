@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Gt
 
+from rivalry.core.forms import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.methods.finite.pure_equilibria import (
@@ -20,7 +21,6 @@ from rivalry.methods.finite.pure_equilibria import (
 from rivalry.methods.finite.support_enumeration import PATHS, candidates
 from rivalry.tables.exact import best_responses
 from rivalry.tables.extreme_equilibria import MOST_BASES, TooMany, extreme_equilibria
-from rivalry.tables.kernels.shapes import stateless_tables
 
 SAME = 1e-6  # approximate equilibria this close in every probability are the same
 FEW = 2_000  # bases or paths, where enumeration is the last resort

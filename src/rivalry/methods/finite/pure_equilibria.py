@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from rivalry.core.forms import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.tables.exact import best_responses, pure_equilibria
-from rivalry.tables.kernels.shapes import stateless_tables
 
 
 class PureEquilibria(BaseLearner):

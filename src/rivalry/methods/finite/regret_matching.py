@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Gt
 
+from rivalry.core.forms import stateless_tables
 from rivalry.core.method import Session
 from rivalry.core.results import Record
 from rivalry.methods.continuous import mixtures
 from rivalry.methods.continuous.mixtures import TableLearner, largest_gains, tables_of
-from rivalry.tables.kernels.shapes import stateless_tables
 
 
 class RepeatedPlay(TableLearner):

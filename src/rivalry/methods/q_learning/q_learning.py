@@ -10,6 +10,7 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
+from rivalry.core.forms import FiniteGame
 from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
@@ -21,14 +22,7 @@ from rivalry.methods.q_learning.threads import map_in_threads
 from rivalry.tables import largest_payoff, over_periods, tabulate
 from rivalry.tables.action_grid import grid_points
 from rivalry.tables.greedy_play import choices, refuse_slots, states
-from rivalry.tables.kernels.shapes import (
-    EXPLORATIONS,
-    TARGETS,
-    FiniteGame,
-    Learners,
-    LearningRule,
-    Tabulated,
-)
+from rivalry.tables.kernels.shapes import EXPLORATIONS, TARGETS, Learners, LearningRule, Tabulated
 
 Session = dict[str, np.ndarray]
 

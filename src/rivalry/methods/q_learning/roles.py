@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rivalry.core.forms import FiniteGame
 from rivalry.core.registry import near
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.tables.greedy_play import observed_sizes, slots_of, states
-from rivalry.tables.kernels.shapes import FiniteGame
 
 LEARNS, RANDOM, FIXED = "learns", "random", "fixed"
 KEYS: dict[str, tuple[str, ...]] = {

@@ -11,6 +11,7 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.certify import TOLERANCE
+from rivalry.core.forms import FiniteGame
 from rivalry.core.oracles import traced_metrics
 from rivalry.core.results import Certificate, Record
 from rivalry.core.statistics import half_width
@@ -20,7 +21,6 @@ from rivalry.tables.deviations import deviations
 from rivalry.tables.discretize import values_at
 from rivalry.tables.gaps import gaps
 from rivalry.tables.history import Cycles, Whole, by_chance, limit_cycles, whole_states
-from rivalry.tables.kernels.shapes import FiniteGame
 from rivalry.tables.repeated import RepeatedWorld
 from rivalry.tables.stages import followers_gap, leader_regret, staged_values
 

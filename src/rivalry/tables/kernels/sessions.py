@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rivalry.core.forms import FiniteGame
 from rivalry.tables.kernels.cache import inline, njit
 from rivalry.tables.kernels.draws import uniform, unit, word
 from rivalry.tables.kernels.learn import choose, expected_value
@@ -28,7 +29,6 @@ from rivalry.tables.kernels.shapes import (
     ON_POLICY,
     RUNNING,
     STOPPED,
-    FiniteGame,
     Pair,
     SessionArrays,
     SessionRule,

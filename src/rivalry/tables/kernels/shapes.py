@@ -1,7 +1,4 @@
-"""Tuples of arrays that kernels take: data only, without rules or compiled functions.
-
-This is the one file of the subpackage that a game may import; it needs only NumPy.
-"""
+"""Tuples of arrays that kernels take: data without rules or compiled functions. Only NumPy is needed."""
 
 from __future__ import annotations
 
@@ -9,36 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-
-class FiniteGame(NamedTuple):
-    """An infinitely repeated finite game: payoff tables, the order of moves, and what players observe.
-
-    ``joint`` numbers the joint actions row-major, player 0 slowest. An absent table has length 0.
-
-    Every player has a *standing* action. Rounds follow the rows of ``order`` in turn. A mover of a round
-    observes the actions that stood before it (slots one round back) or that were already chosen in it (slots
-    zero rounds back) and chooses a move; the resulting action then stands. Players absent from the row keep
-    their actions. ``action_map[player, standing, move]`` is the action that a move leads to; an impossible
-    move, and the padding of players with fewer actions, leads to the standing action itself. Without
-    ``action_map`` a move is an action. With it a player has ``action_map.shape[2]`` moves, otherwise
-    ``sizes[player]``.
-
-    A player's *state* is one number: the actions in its ``observation_slots``, row-major, the first slot
-    slowest. A policy or a table of values has the shape ``[state]`` or ``[state move]`` per player. A slot
-    may also name nature (the number after the last player) or the public signal of a round, such as a price
-    (the number after nature).
-    """
-
-    payoff: np.ndarray  # [nature player joint], float64
-    sizes: np.ndarray  # [player]: number of actions
-    order: np.ndarray  # [round mover]: movers, in order; -1 ends; actions of absent players stand
-    observation_slots: np.ndarray  # [player slot 2]: whose action, rounds ago (0: this); -1 ends
-    # a single joint stands for all: nature does not depend on actions
-    next_nature: np.ndarray = np.zeros((1, 1, 1), dtype=np.int64)  # [nature joint branch]
-    nature_cdf: np.ndarray = np.ones((1, 1, 1))  # [nature joint branch]: cumulative probabilities
-    action_map: np.ndarray = np.zeros((0, 0, 0), dtype=np.int64)  # [player standing move]; see above
-    signal: np.ndarray = np.zeros((0, 0), dtype=np.int64)  # [nature joint]: public signal of a round
-
+from rivalry.core.forms import NO_CONTEST, Contest, FiniteGame
 
 PEER, SOCIETY = 0, 1
 """Recipient of the winner's payment: the loser, or all agents by redistribution."""
@@ -141,36 +109,6 @@ def views_of(economy: Economy) -> int:
     return private * (int(economy.signal.max()) + 1) if economy.signal.size else private
 
 
-class Contest(NamedTuple):
-    """Payoffs as sums over points shared in proportion to influence; the source of a joint table.
-
-    At point ``k`` the rows are the players, each with the influence of its action there, a third party whose
-    influence is independent of actions, and abstention, a product of one factor per player. A player's payoff
-    is ``sum_k weights[k] * share[k] - cost``. Influence is stored twice: as logarithms and, for speed, as
-    plain numbers in units of the largest that a row can have at the point. Where the plain numbers of all
-    rows underflow, the logarithms are used. Made by `contest`.
-    """
-
-    weights: np.ndarray  # [point]
-    logs: np.ndarray  # [player action point]; -inf: no influence
-    plain: np.ndarray  # [player action point]
-    third_log: np.ndarray  # [point]; -inf: no third party
-    third: np.ndarray  # [point]
-    away_log: np.ndarray  # [player action point]: logarithms of abstention's factors; absent: no abstention
-    away: np.ndarray  # [player action point], each at most 1 at every point
-    abstention_log: np.ndarray  # [point]: logarithm of abstention's influence without the factors
-    abstention: np.ndarray  # [point]: the same in units of the point, times the factors' largest values
-    cost: np.ndarray  # [player action]
-    nobody: float  # the share of every player where no row has influence; NaN where that is an error
-
-
-_LINE, _CUBE = np.zeros(0), np.zeros((0, 0, 0))
-NO_CONTEST = Contest(
-    _LINE, _CUBE, _CUBE, _LINE, _LINE, _CUBE, _CUBE, _LINE, _LINE, cost=np.zeros((0, 0)), nobody=0.0
-)
-"""The absent contest, for payoffs in a table."""
-
-
 class Tabulated(NamedTuple):
     """A game whose players choose among finitely many grid points: its tables and the points.
 
@@ -184,59 +122,6 @@ class Tabulated(NamedTuple):
     action_grid: np.ndarray  # float64
     exchangeable: np.ndarray  # int64
     contest: Contest = NO_CONTEST
-
-
-def contest(
-    weights: np.ndarray,  # [point]
-    logs: np.ndarray,  # [player action point]
-    third_log: np.ndarray | None = None,  # [point]
-    abstention: float | None = None,
-    away_log: np.ndarray | None = None,  # [player action point]: logs of the squared distances
-    cost: np.ndarray | None = None,  # [player action]
-    zero_influence: str = "error",
-) -> Contest:
-    """Return a `Contest` from logarithms of influence, in plain NumPy.
-
-    >>> made = contest(np.ones(2), np.log([[[1.0, 2.0]], [[3.0, 2.0]]]))
-    >>> made.plain.round(6).tolist()
-    [[[0.333333, 1.0]], [[1.0, 1.0]]]
-    """
-    none, empty = np.full(len(weights), -np.inf), np.zeros((0, 0, 0))
-    third_log = none if third_log is None else third_log
-    top = np.maximum(logs.max(axis=(0, 1)), third_log)
-    abstention_log, factors, away = none, np.zeros(len(weights)), empty
-    if abstention is not None and away_log is not None and abstention > 0:
-        most = away_log.max(axis=1, keepdims=True)
-        most = np.where(np.isneginf(most), 0.0, most)
-        away, factors = np.exp(away_log - most), most.sum(axis=(0, 1))
-        abstention_log = np.full(len(weights), np.log(abstention))
-        top = np.maximum(top, abstention_log + factors)
-    else:
-        away_log = empty
-    top = np.where(np.isneginf(top), 0.0, top)
-    plain, third, left = (np.exp(part - top) for part in (logs, third_log, abstention_log + factors))
-    cost = np.zeros(logs.shape[:2]) if cost is None else cost
-    nobody = {"error": np.nan, "share": 1.0 / len(logs), "lost": 0.0}[zero_influence]
-    arrays = (weights, logs, plain, third_log, third, away_log, away, abstention_log, left, cost)
-    # kernels are compiled for arrays that may be written
-    return Contest._make([*(np.array(array, dtype=np.float64, order="C") for array in arrays), nobody])
-
-
-class LinearQuadraticGame(NamedTuple):
-    """An infinite-horizon game with linear dynamics and quadratic costs (`methods.LinearQuadratic`).
-
-    The state follows ``x' = A x + sum_i B_i u_i`` from ``first`` on, and player ``i`` minimises the sum over
-    ``t`` of ``gamma_i^t (x' R_i x + u_i' Q_i u_i)``. Minus that is its value: an ``R_i`` that is minus the
-    quadratic form of cash flow, with a 1 as the state's first entry for terms linear in quantities, and an
-    adjustment cost as ``Q_i``. Every ``R_i`` and ``Q_i`` is symmetric.
-    """
-
-    A: np.ndarray  # [state state]
-    B: np.ndarray  # [player state control]
-    R: np.ndarray  # [player state state]
-    Q: np.ndarray  # [player control control]
-    gamma: np.ndarray  # [player], in [0, 1)
-    first: np.ndarray  # [state]
 
 
 EXPLORATIONS = ("fixed", "cosine", "log")
@@ -334,38 +219,3 @@ class Pair(NamedTuple):
     turns: int  # 1: they move in turns; 0: both in every round
     staged: int  # 1: the second mover's state also has, last, the first mover's action of the round
     first: int  # the player that decides first
-
-
-def one_state(tables: np.ndarray) -> FiniteGame:
-    """Return the world of a game without states, from ``tables [player action_0 action_1 ...]``.
-
-    Moves are simultaneous and players observe nothing.
-
-    >>> world = one_state(np.array([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]))
-    >>> world.payoff.shape, world.sizes.tolist()
-    ((1, 2, 4), [2, 2])
-    """
-    players = tables.shape[0]
-    return FiniteGame(
-        # a copy: kernels are compiled for arrays that may be written
-        payoff=np.array(tables.reshape(1, players, -1), dtype=np.float64),
-        sizes=np.asarray(tables.shape[1:], dtype=np.int64),
-        order=np.arange(players, dtype=np.int64)[None, :],
-        observation_slots=np.full((players, 1, 2), -1, dtype=np.int64),
-    )
-
-
-def stateless_tables(world: object) -> np.ndarray:
-    """Return the tables ``[player action_0 action_1 ...]`` of a world with one state.
-
-    Raises
-    ------
-    ValueError
-        For anything else.
-    """
-    if not isinstance(world, FiniteGame):
-        raise ValueError(f"game: {type(world).__name__} must be finite, with a world() that is a FiniteGame")
-    if world.payoff.shape[0] != 1:
-        raise ValueError(f"game: has {world.payoff.shape[0]} states of nature; must have one for this method")
-    tables: np.ndarray = world.payoff[0].reshape(-1, *world.sizes.tolist())
-    return tables
