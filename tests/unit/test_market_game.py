@@ -469,6 +469,13 @@ def test_printed_prices_keep_their_claim(cost: float) -> None:
     assert printed[0] < printed[1]
 
 
+def test_no_line_names_an_end_state_that_was_not_found() -> None:
+    with pytest.warns(UserWarning, match="not converged"):
+        found = rv.solve(rv.games.market(choice="price"), rv.methods.BestResponse(), max_steps=3)
+    assert found.end_state == ""
+    assert "ends in" not in str(found)
+
+
 def test_ordinary_choices_are_printed_to_six_digits() -> None:
     found = rv.solve(rv.games.market(unit_cost=[10.0, 30.0]), rv.methods.ClosedForm())
     assert [line.split("quantity ")[1] for line in str(found).splitlines()[-2:]] == ["36.6667", "16.6667"]

@@ -121,8 +121,8 @@ def html_table(
 def solution_rows(record: Mapping[str, Any], claim: str) -> dict[str, str]:
     """Return the claim, the end state, and what no row per player shows, as text by name."""
     found = {"claim": claim}
-    if "end_state" in record:
-        found["ends in"] = str(record["end_state"][1]).replace("_", " ")
+    if ended := str(record.get("end_state", ((), ""))[1]):
+        found["ends in"] = ended.replace("_", " ")
     dims, array = record.get("profile", ((), np.zeros(())))
     if dims[:1] == ("state",):
         states, actions = array.shape
