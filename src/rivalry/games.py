@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from rivalry.core.optional import collect
 from rivalry.core.registry import Entry, lazy_package
 
 
@@ -10,17 +11,7 @@ def _beside(names: str, *others: str) -> dict[str, tuple[str, ...]]:
     return dict.fromkeys(names.split(), others)
 
 
-GAMES = {
-    "city": Entry(
-        ("rivalry.economies.city:city",),
-        "agents travel through a city and bid karma for admission to its lanes",
-        "reward -u per step in which an agent is refused, 0 otherwise: of the agents that request lane l the "
-        "W(l) highest bidders are admitted, pay their bids, and continue along their path, where u is the "
-        "urgency of the trip; payments are redistributed among all agents",
-        # mean_karma is none of them: times the agents it must be a whole number
-        intervals=_beside("gamma local subsidy toll urgencies")
-        | {"p_dormant": ("coalition", "subsidy", "toll")},
-    ),
+_OWN = {
     "influencer": Entry(
         ("rivalry.families.influencer:influencer",),
         "players choose positions; the resource at every point is shared in proportion to influence",
@@ -30,15 +21,6 @@ GAMES = {
         intervals=_beside(
             "alpha budgets choose_reach distance_floor exponent reach reach_cost variance", "resource_points"
         ),
-    ),
-    "karma": Entry(
-        ("rivalry.economies.karma:karma",),
-        "agents bid repeatedly for a resource with a currency that has no other use",
-        "reward -u for losing, 0 for winning: of two randomly matched agents the higher bidder wins, with "
-        "probability θ(b) = Σ_{c<b} ν(c) + ν(b)/2 against the bid distribution ν; V(u,k) = Σ_b π(b|u,k) "
-        "[-u (1-θ(b)) + γ E V(u',k')], summed over bids b, where karma k' follows from the payment and the "
-        "redistribution of the surplus at level s",
-        intervals=_beside("gamma tax urgencies") | {"mean_karma": ("agents", "initial_karma", "types")},
     ),
     "market": Entry(
         ("rivalry.families.market:market",),
@@ -92,6 +74,8 @@ GAMES = {
         ),
     ),
 }
+
+GAMES = collect("GAMES", _OWN)
 
 if TYPE_CHECKING:
 

@@ -15,10 +15,10 @@ from rivalry.lab.report.figures import MOST_DEFAULTS, draw
 from rivalry.lab.report.page import build
 from rivalry.lab.study import load_study
 from rivalry.plots import PLOTS, scenario
-from rivalry.plots.families import FAMILIES, OTHER, default_figures
+from rivalry.plots.families import DEFAULTS, OTHER, default_figures
 from tests.unit.stored_run import stored, study
 
-EVERY = [(name, figure) for name, one in FAMILIES.items() for figure in one.figures]
+EVERY = [(name, figure) for name, one in DEFAULTS.items() for figure in one.figures]
 EVERY += [("other", figure) for figure in OTHER.figures]
 
 
@@ -28,7 +28,7 @@ def test_default_figures_are_plots_of_what_cells_or_their_games_hold(family: str
     # cells store plot data of a game only for plots that a study names; a report computes others for one cell
     offered = {"influencer": {"landscape", "influence"}}.get(family, set())
     assert set(entry.views_of(figure.options)) <= offered
-    assert entry.family is None or family in entry.family.split(", ") or family == "precipice"
+    assert not entry.families or family in entry.families or family == "precipice"
 
 
 def data_of(runs: int = 1) -> xr.Dataset:

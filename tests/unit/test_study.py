@@ -324,22 +324,6 @@ def test_a_custom_resource_is_listed_among_the_files(tmp_path: Path) -> None:
     assert list(study.files or {}) == ["shape.py"]
 
 
-def test_families_of_plugins_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    from importlib.metadata import EntryPoint, EntryPoints
-
-    from rivalry.lab.study import names
-
-    point = EntryPoint("duopoly", "rivalry.families.matrix:matrix", "rivalry.games")
-    monkeypatch.setattr(names, "entry_points", lambda group: EntryPoints([point] if "games" in group else []))
-    names._plugins.cache_clear()
-    try:
-        assert "duopoly" in names.games()
-        study = Study("p", game={"family": "duopoly", "name": "chicken"}, method={"kind": "pure_equilibria"})
-        study.check()
-    finally:
-        names._plugins.cache_clear()
-
-
 def test_a_study_has_text_and_html_representations() -> None:
     study = one(sweep={"game.reach": [0.1, 0.2]}, title="<Three>")
     assert repr(study).startswith("Study one: game influencer, method gradient_ascent, reach × 2, 2 cells")

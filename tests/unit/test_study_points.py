@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from importlib.metadata import EntryPoint
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -190,11 +189,8 @@ def test_arrays_become_lists_and_other_objects_are_refused() -> None:
 
 
 def test_a_broken_package_does_not_hide_other_studies(monkeypatch: pytest.MonkeyPatch) -> None:
-    points = {
-        name: EntryPoint(name, value, "rivalry.studies")
-        for name, value in {"gone": "no_such_package_here", "tables": "rivalry:studies/tour"}.items()
-    }
-    monkeypatch.setattr(studied, "_plugins", lambda group: points)
+    places = {"gone": "no_such_package_here", "tables": "rivalry:studies/tour"}
+    monkeypatch.setattr(studied, "collect", lambda table, own: places)
     found = studied.studies()
     assert "gone" not in found
     assert str(found["tables"]).endswith("studies/tour.toml")

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
 from textwrap import fill
 from typing import Any
 
 from rivalry.cli import output
 from rivalry.cli.values import OptionError
+from rivalry.core.optional import absent
 from rivalry.core.registry import load, near
+from rivalry.games import GAMES
 from rivalry.lab import study
+from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
 
 DEVELOPERS = ("test", "dev", "docs")  # extras listed only where installed
@@ -24,10 +27,10 @@ def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:
     if kind == "studies":
         found = [study.summary(name, path) for name, path in study.studies().items()]
     else:
-        entries = {"games": study.games, "methods": study.methods, "plots": study.plots}[kind]()
+        tables: dict[str, Mapping[str, Any]] = {"games": GAMES, "methods": METHODS, "plots": PLOTS}
         found = [
             {"name": n, "title": e.title, "family": _family(kind, n), "cost": None}
-            for n, e in entries.items()
+            for n, e in tables[kind].items()
         ]
     found.sort(key=lambda row: str(row["name"]))
     return [{"kind": kind, **row} for row in found] if with_kind else found
@@ -43,24 +46,24 @@ def rows_of_family(kind: str, found: list[dict[str, Any]], family: str) -> list[
     OptionError
         For an unknown family.
     """
-    if family not in study.games():
-        raise OptionError(f"list {kind} {family}: is no family of games; {near(family, study.games())}")
+    if family not in GAMES:
+        raise OptionError(f"list {kind} {family}: is no family of games; {near(family, GAMES)}{absent()}")
     if kind == "methods":
-        names = _fitting(study.games()[family])
+        names = _fitting(GAMES[family])
         return [row for row in found if row["name"] in names]
     if kind == "plots":
-        from rivalry.plots.families import FAMILIES, OTHER
+        from rivalry.plots.families import DEFAULTS, OTHER
 
-        usual = {figure.kind for figure in FAMILIES.get(family, OTHER).figures}
-        return [row for row in found if row["name"] in usual or family in str(row["family"]).split(", ")]
-    return [row for row in found if family in str(row["family"]).split(", ")]
+        usual = {figure.kind for figure in DEFAULTS.get(family, OTHER).figures}
+        return [row for row in found if row["name"] in usual or family in PLOTS[row["name"]].families]
+    return [row for row in found if row["family"] == family]
 
 
 def _family(kind: str, name: str) -> str | None:
     """Return the family of a game, or of a plot specific to one; else None."""
     if kind == "games":
         return name
-    return PLOTS[name].family if kind == "plots" and name in PLOTS else None
+    return ", ".join(PLOTS[name].families) or None if kind == "plots" else None
 
 
 def table(found: list[dict[str, Any]], columns: Sequence[str] = ()) -> str:
@@ -83,15 +86,16 @@ def describe(name: str) -> tuple[Any, str]:
     if name in study.studies() or name.endswith(".toml") or "/" in name:
         one = study.load_study(name)
         return one.resolved(), _study_words(one)
-    if name in study.games():
-        rows, words = _parameters(name, study.games()[name])
-        return rows, words + _methods_for(study.games()[name])
-    if name in study.methods():
-        return _parameters(name, study.methods()[name])
-    known = [*study.studies(), *study.games(), *study.methods()]
-    hint = near(name, known)
+    if name in GAMES:
+        rows, words = _parameters(name, GAMES[name])
+        return rows, words + _methods_for(GAMES[name])
+    if name in METHODS:
+        return _parameters(name, METHODS[name])
+    known = [*study.studies(), *GAMES, *METHODS]
+    close = near(name, known)
+    hint = close if "did you mean" in close else "see `rivalry list`"
     raise study.StudyError(
-        f"no study, game or method of that name; {hint if 'mean' in hint else 'see `rivalry list`'}",
+        f"no study, game or method of that name; {hint}{absent()}",
         where=name,
     )
 
@@ -129,7 +133,7 @@ def _fitting(entry: Any) -> list[str]:
         game = load(entry.targets[0])(**entry.example)
     except (TypeError, ValueError):  # a plug-in's factory without defaults
         return []
-    return fitting(game, study.methods())
+    return fitting(game, METHODS)
 
 
 def _study_words(one: study.Study) -> str:

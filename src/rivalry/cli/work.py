@@ -68,8 +68,9 @@ def study(
 
 def _check_table(parts: Sequence[Study], key: str) -> None:
     """Raise `OptionError` for a key without its table, such as ``reach`` for ``game.reach``."""
-    from rivalry.lab.study import games, methods
+    from rivalry.games import GAMES
     from rivalry.lab.study.expect import TABLES
+    from rivalry.methods import METHODS
 
     option, plain = ("--sweep", key.removeprefix("sweep.")) if key.startswith("sweep.") else ("--set", key)
     name, rest = re.fullmatch(r"([^.\[]*)(.*)", plain).groups()  # type: ignore[union-attr]
@@ -77,9 +78,9 @@ def _check_table(parts: Sequence[Study], key: str) -> None:
         return
     belongs: dict[str, str] = {}
     for one in parts:
-        belongs |= {f"game.{key}": key for key in _keys(one.game or {}, "family", games())}
+        belongs |= {f"game.{key}": key for key in _keys(one.game or {}, "family", GAMES)}
         for table in one.method:
-            own = _keys(table, "kind", methods())
+            own = _keys(table, "kind", METHODS)
             belongs |= {f"method.{table['name']}.{key}": key for key in own}
     close = get_close_matches(name, sorted(set(belongs.values())), n=1, cutoff=NEAR)
     if full := [path + rest for path, key in belongs.items() if key in close]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
+from rivalry.core.optional import absent
 from rivalry.core.validate import check_options
 from rivalry.core.validate import near as near
 
@@ -50,10 +51,70 @@ class Entry(NamedTuple):
     intervals: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
+class PlotEntry(NamedTuple):
+    """A plot's function, a noun phrase that titles it, and the plot data it draws, stored in cells.
+
+    ``families`` are those whose recipe it is; none for a chart of any game. ``by_quantity`` are the plot data
+    that its option ``quantity`` asks for. ``captions`` title it where an option has a value, by
+    ``option=value``, and under ``""`` where none has. ``spare``: it draws the plot data where the game has
+    them, and something without.
+    """
+
+    target: str
+    title: str
+    families: tuple[str, ...] = ()
+    views: tuple[str, ...] = ()
+    spare: bool = False
+    by_quantity: Mapping[str, str] = MappingProxyType({})
+    captions: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def targets(self) -> tuple[str]:
+        """The function, as the targets of other registered names are written."""
+        return (self.target,)
+
+    def views_of(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the plot data that the plot draws with these options."""
+        quantity = options.get("quantity")
+        extra = self.by_quantity.get(quantity) if isinstance(quantity, str) else None
+        return self.views if extra is None else (*self.views, extra)
+
+    def caption_of(self, options: Mapping[str, Any]) -> str:
+        """Return a noun phrase for what the plot draws with these options."""
+        found = (self.captions.get(f"{name}={value}") for name, value in options.items())
+        if title := next(filter(None, found), ""):
+            return title
+        return self.title if "quantity" in options else self.captions.get("", self.title)
+
+
+class DefaultFigure(NamedTuple):
+    """A plot with its options, and how it shows several methods.
+
+    ``methods`` is ``all`` (the plot draws them all), ``compare`` (with its option ``compare``), ``series``
+    (as values of its option ``series``), or ``each`` (a figure per method). ``values``: the plot draws the
+    values of a swept coordinate as a ``series``. ``swept``: it needs a parameter swept over numbers. A figure
+    without ``needs`` among the data is left out.
+    """
+
+    kind: str
+    needs: str
+    methods: str = "all"
+    values: bool = False
+    swept: bool = False
+    options: Mapping[str, Any] = MappingProxyType({})
+
+
+class FamilyDefaults(NamedTuple):
+    """Metrics of a family from the most important one, and its figures in order."""
+
+    metrics: tuple[str, ...] = ()
+    figures: tuple[DefaultFigure, ...] = ()
+
+
 def lazy(module: str, targets: Mapping[str, str], name: str) -> Any:
     """Return the object registered as ``name``; for a module's ``__getattr__``."""
     if name not in targets:
-        hint = "" if name.startswith("_") else f"; {near(name, targets)}"
+        hint = "" if name.startswith("_") else f"; {near(name, targets)}{absent()}"
         raise AttributeError(f"module {module!r} has no attribute {name!r}{hint}")
     return load(targets[name])
 

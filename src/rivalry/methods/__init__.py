@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from rivalry.core.optional import collect
 from rivalry.core.registry import Entry, lazy_package
 
 # One algorithm, one file: the module has the name of the kind, and so has the class, `ActorCritic`.
@@ -65,12 +66,12 @@ _TITLES = {
         ),
     },
 }
-METHODS = {
+_OWN = {
     kind: Entry((f"{package}.{kind}:{kind.title().replace('_', '')}",), title)
     for package, titles in _TITLES.items()
     for kind, title in titles.items()
 }
-METHODS |= {
+_OWN |= {
     "all_equilibria": Entry(
         (
             "rivalry.methods.continuous.all_equilibria:AllEquilibria",
@@ -79,14 +80,6 @@ METHODS |= {
         ),
         "all equilibria, each with a proof, and whether the list is complete: pure ones on boxes and "
         "simplices, mixed ones of finite games; in populations, several logit equilibria, each certified",
-    ),
-    "bayesian_design": Entry(
-        ("rivalry.integrations.optuna:BayesianDesign",),
-        "populations: a planner's rule by Bayesian optimisation of what agents then learn, by Optuna",
-    ),
-    "contractivity": Entry(
-        ("rivalry.economies.learning.experiments:Contractivity",),
-        "populations: how often steps of mirror ascent move random policies closer to the equilibrium",
     ),
     "design": Entry(
         ("rivalry.methods.design.design:Design", "rivalry.methods.design.rule_design:RuleDesign"),
@@ -98,10 +91,6 @@ METHODS |= {
             "rivalry.methods.populations.fictitious_play:PopulationFictitiousPlay",
         ),
         "best responses to the empirical play of the others; in populations, to the average policy",
-    ),
-    "monotonicity": Entry(
-        ("rivalry.economies.learning.experiments:Monotonicity",),
-        "populations: how often the equilibrium outperforms random policies in their own populations",
     ),
     "newton": Entry(
         ("rivalry.methods.limit_sets.newton:Newton", "rivalry.methods.populations.newton:PopulationNewton"),
@@ -115,9 +104,6 @@ METHODS |= {
         (
             "rivalry.methods.q_learning.q_learning:QLearning",
             "rivalry.methods.q_learning.period_q_learning:PeriodQLearning",
-            "rivalry.economies.learning.q_learning:PopulationQLearning",
-            "rivalry.economies.learning.city_q_learning:CityQLearning",
-            "rivalry.interop.environment_q_learning:EnvironmentQLearning",
         ),
         "independent Q-learning: every player learns the values of its actions by trial",
     ),
@@ -126,38 +112,8 @@ METHODS |= {
         "Q-learning in the infinitely repeated game with bounded memory, until greedy policies are stable",
         controls=("gamma_zero", "memoryless", "myopic_follower", "random"),
     ),
-    "rllib.dqn": Entry(
-        ("rivalry.integrations.rllib.algorithms:DQN",),
-        "deep Q-networks of numbered actions, by RLlib (extra deep)",
-        uses=("ray", "torch"),
-    ),
-    "rllib.ppo": Entry(
-        ("rivalry.integrations.rllib.algorithms:PPO",),
-        "proximal policy optimisation, of any choices, by RLlib (extra deep)",
-        uses=("ray", "torch"),
-    ),
-    "rllib.sac": Entry(
-        ("rivalry.integrations.rllib.algorithms:SAC",),
-        "soft actor-critic of choices in a box, by RLlib (extra deep)",
-        uses=("ray", "torch"),
-    ),
-    "scaling_law": Entry(
-        ("rivalry.economies.learning.scaling_laws:ScalingLaw",),
-        "populations: whether bids scale with karma, at the logit equilibria of two economies",
-    ),
-    "simulation": Entry(
-        (
-            "rivalry.economies.learning.simulation:Simulation",
-            "rivalry.economies.learning.city_simulation:CitySimulation",
-        ),
-        "finitely many agents with fixed policies, or an allocation rule without karma",
-    ),
-    "sublinearity": Entry(
-        ("rivalry.economies.learning.scaling_laws:Sublinearity",),
-        "populations: whether bids rise with mean karma, and less than proportionally with own karma",
-    ),
 }
-METHODS = dict(sorted(METHODS.items()))
+METHODS = collect("METHODS", _OWN, lambda known, more: known._replace(targets=known.targets + more.targets))
 
 WITHOUT_DRAWS = frozenset(
     (

@@ -3,45 +3,10 @@
 import json
 import sys
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from rivalry.core.registry import LazyPackage, lazy
-
-
-class PlotEntry(NamedTuple):
-    """A plot's function, a noun phrase that titles it, and the plot data it draws, stored in cells.
-
-    ``by_quantity`` are the plot data that its option ``quantity`` asks for. ``captions`` title it where an
-    option has a value, by ``option=value``, and under ``""`` where none has. ``spare``: it draws the plot
-    data where the game has them, and something without.
-    """
-
-    target: str
-    title: str
-    views: tuple[str, ...]
-    spare: bool
-    by_quantity: Mapping[str, str]
-    captions: Mapping[str, str]
-
-    def views_of(self, options: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the plot data that the plot draws with these options."""
-        quantity = options.get("quantity")
-        extra = self.by_quantity.get(quantity) if isinstance(quantity, str) else None
-        return self.views if extra is None else (*self.views, extra)
-
-    def caption_of(self, options: Mapping[str, Any]) -> str:
-        """Return a noun phrase for what the plot draws with these options."""
-        found = (self.captions.get(f"{name}={value}") for name, value in options.items())
-        if title := next(filter(None, found), ""):
-            return title
-        return self.title if "quantity" in options else self.captions.get("", self.title)
-
-    @property
-    def family(self) -> str | None:
-        """The family whose recipe it is; None for a chart of any game."""
-        package, name, *_ = self.target.removeprefix("rivalry.").split(".")
-        return {"families": name, "economies": "karma, city"}.get(package)
-
+from rivalry.core.optional import collect
+from rivalry.core.registry import LazyPackage, PlotEntry, lazy
 
 PATH_VIEWS = ("path_gradients", "path_moves", "path_payoffs", "snapshots")
 """Plot data computed from a recorded path for games that do not provide them."""
@@ -94,40 +59,6 @@ _TITLES = {
     },
     "rivalry.plots.triangle": {
         "ternary": "one player on a simplex of three corners: path, branches, gradients"
-    },
-    "rivalry.economies.figures.bidding": {
-        "bid_distribution": "frequency of each bid, and its probability of winning",
-        "karma_histogram": "distribution of karma over agents",
-        "mean_bids": "mean bid against karma, by urgency, for several methods or cells",
-        "policy_map": "bid probabilities by karma and urgency, learned beside equilibrium",
-        "scaling_check": "mean bids of economies of several sizes, rescaled",
-    },
-    "rivalry.economies.figures.congestion": {
-        "bid_congestion": "mean bid per lane against the number of agents that demand it",
-        "lane_load": "demand per lane in free flow against its capacity",
-    },
-    "rivalry.economies.figures.design_search": {
-        "design_search": "objective and exploitability of the rules tried by a planner, by seed"
-    },
-    "rivalry.economies.figures.example_agents": {
-        "class_table": "bids and outcomes of lucky, average and unlucky agents of a city",
-        "example_bids": "bids of a lucky, an average and an unlucky agent of a city",
-    },
-    "rivalry.economies.figures.fairness": {
-        "fairness_plane": "efficiency against fairness over a swept parameter, with rules without karma"
-    },
-    "rivalry.economies.figures.learning": {
-        "agent_histogram": "distribution over agents of best-response gains, or of rewards",
-        "exploitability_curve": "exploitability during learning, by dynamic programming and sampled, and"
-        " distance to equilibrium",
-        "social_traces": "efficiency, fairness and changes of policies during learning",
-    },
-    "rivalry.economies.figures.streets": {
-        "example_routes": "routes of a lucky, an average and an unlucky agent of a city",
-        "street_map": "one metric per lane on the map of a city",
-    },
-    "rivalry.economies.figures.violations": {
-        "violations": "frequency of violations of contractivity or monotonicity by random policies"
     },
     "rivalry.families.influencer.figures": {
         "influence": "influence of every player over the space",
@@ -182,10 +113,11 @@ _CAPTIONS = {
     },
 }
 
-PLOTS = {
+_OWN = {
     kind: PlotEntry(
         f"{module}:{kind}",
         title,
+        families=tuple(module.split(".")[2:3]) if ".families." in module else (),
         views=(_VIEWS[kind],) if kind in _VIEWS else (),
         spare=kind == "ternary",
         by_quantity={"gradient": "path_gradients", "payoff": "path_payoffs"} if kind == "paths" else {},
@@ -193,6 +125,7 @@ PLOTS = {
     )
     for kind, title, module in sorted((*row, module) for module in _TITLES for row in _TITLES[module].items())
 }
+PLOTS = collect("PLOTS", _OWN)
 
 
 FORMER: Mapping[str, Mapping[str, Any]] = {

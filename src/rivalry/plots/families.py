@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from rivalry.core.optional import collect
+from rivalry.core.registry import DefaultFigure, FamilyDefaults
 from rivalry.plots.select import is_blank
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
 MOST = 6  # values of a swept coordinate that are drawn side by side
-
-
-class DefaultFigure(NamedTuple):
-    """A plot with its options, and how it shows several methods.
-
-    ``methods`` is ``all`` (the plot draws them all), ``compare`` (with its option ``compare``), ``series``
-    (as values of its option ``series``), or ``each`` (a figure per method). ``values``: the plot draws the
-    values of a swept coordinate as a ``series``. ``swept``: it needs a parameter swept over numbers. A figure
-    without ``needs`` among the data is left out.
-    """
-
-    kind: str
-    needs: str
-    methods: str = "all"
-    values: bool = False
-    swept: bool = False
-    options: Mapping[str, Any] = {}
-
-
-class FamilyDefaults(NamedTuple):
-    """Metrics of a family from the most important one, and its figures in order."""
-
-    metrics: tuple[str, ...] = ()
-    figures: tuple[DefaultFigure, ...] = ()
 
 
 _ENDS = DefaultFigure("bifurcation", "profile", "compare", swept=True)
@@ -45,30 +22,16 @@ _PAYOFFS = DefaultFigure("scenario", "payoff", "series", swept=True, options={"q
 _REWARDS = DefaultFigure("learning_curve", "learning_reward", options={"compare": True})
 _REGRETS = DefaultFigure("learning_curve", "regret_curve", options={"compare": True, "quantity": "regret"})
 _GAINS = DefaultFigure("histogram", "pooled_gain")
-_WELFARE = DefaultFigure(
-    "scenario", "efficiency", "series", swept=True, options={"quantities": ["efficiency", "payoff"]}
-)
-_FAIRNESS = DefaultFigure("fairness_plane", "access_fairness", swept=True)
-_LEARNING = DefaultFigure("exploitability_curve", "monitor_step")
-_ECONOMY = ("efficiency", "access_fairness", "reward_fairness", "mean_relative_exploitability")
 
 OTHER = FamilyDefaults((), (_BRANCHES, _PAYOFFS, _REWARDS, _REGRETS, _PATHS))
 """What is shown of a family that is not listed here, such as a user's own."""
 
-FAMILIES: Mapping[str, FamilyDefaults] = {
-    "city": FamilyDefaults(_ECONOMY, (_WELFARE, _FAIRNESS, _LEARNING)),
+_OWN = {
     "influencer": FamilyDefaults(
         ("threshold", "crossing", "end_mean", "basin_count"),
         (
             *(_BRANCHES, _ENDS, DefaultFigure("basins", "start_profile", "each"), _REWARDS, _PATHS),
             *(DefaultFigure("landscape", "profile"), DefaultFigure("influence", "profile")),
-        ),
-    ),
-    "karma": FamilyDefaults(
-        (*_ECONOMY, "relative_exploitability", "entropy", "level"),
-        (
-            *(_WELFARE, _FAIRNESS, _LEARNING, DefaultFigure("mean_bids", "mean_bid", values=True)),
-            DefaultFigure("karma_histogram", "karma_distribution", values=True),
         ),
     ),
     "market": FamilyDefaults(
@@ -92,6 +55,7 @@ FAMILIES: Mapping[str, FamilyDefaults] = {
         ),
     ),
 }
+DEFAULTS = collect("DEFAULTS", _OWN)
 
 
 def default_figures(family: str, data: Dataset) -> list[dict[str, Any]]:
@@ -100,7 +64,7 @@ def default_figures(family: str, data: Dataset) -> list[dict[str, Any]]:
     They show all methods. Whether one can be drawn is known only when it is drawn.
     """
     found = []
-    for figure in (_ENUMERATION, *FAMILIES.get(family, OTHER).figures):
+    for figure in (_ENUMERATION, *DEFAULTS.get(family, OTHER).figures):
         if figure.needs not in data or (figure.swept and not _has_sweep(data)):
             continue
         own = data[figure.needs]

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from rivalry.core.optional import absent
 from rivalry.core.registry import load, near
-from rivalry.lab.study import games
+from rivalry.games import GAMES
 from rivalry.living.figure import answer, figures_of, plain
 from rivalry.web.safety import Refused
 from rivalry.web.studies import keys_of
@@ -78,7 +79,6 @@ def _made(name: str, key: str, box: _Box) -> Any:
 
 
 def _entry(name: str) -> Any:
-    known = games()
-    if name not in known:
-        raise Refused(404, f"{name[:60]!r} is no family of games; {near(name, known)}")
-    return known[name]
+    if name not in GAMES:
+        raise Refused(404, f"{name[:60]!r} is no family of games; {near(name, GAMES)}{absent()}")
+    return GAMES[name]

@@ -21,13 +21,16 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from rivalry.core.files import write
+from rivalry.core.optional import absent
 from rivalry.core.registry import load, trusting
-from rivalry.lab.study import Study, StudyError, games, json_schema, methods, parameters, studies
+from rivalry.games import GAMES
+from rivalry.lab.study import Study, StudyError, json_schema, parameters, studies
 from rivalry.lab.study.document import CertificateTable, Document, Replications, RunKeys, read
 from rivalry.lab.study.errors import unknown
 from rivalry.lab.study.expect import applicable, differences, is_fixed
 from rivalry.lab.study.names import defaults, is_file, read_toml
 from rivalry.lab.study.points import split_key
+from rivalry.methods import METHODS
 from rivalry.web.safety import Refused
 
 LONGEST = 200_000  # characters of a study
@@ -285,14 +288,14 @@ def check(
 
 def _check_names(study: Study) -> None:
     """Raise `StudyError` for a family or a kind of method that does not exist; nothing is imported for it."""
-    named = [(study.family, games(), "a family", "game.family")]
+    named = [(study.family, GAMES, "a family", "game.family")]
     named += [
-        (table["kind"], methods(), "a kind of method", f"method[{k}].kind")
+        (table["kind"], METHODS, "a kind of method", f"method[{k}].kind")
         for k, table in enumerate(study.method)
     ]
     for name, entries, what, key in named:
         if name not in entries and not is_file(name):
-            raise StudyError(unknown(name, entries, what), key=key)
+            raise StudyError(unknown(name, entries, what) + absent(), key=key)
 
 
 def _patience(end: float) -> Any:
@@ -377,10 +380,10 @@ def schema(family: str, kinds: Sequence[str]) -> dict[str, Any]:
     tables = {"document": Document, "replications": Replications, "certificate": CertificateTable}
     found: dict[str, Any] = {name: keys_of(target) for name, target in tables.items()}
     found["run"] = [row for row in keys_of(RunKeys) if row["name"] not in ("name", "kind")]
-    entry = games().get(family)
+    entry = GAMES.get(family)
     found["game"] = keys_of(load(entry.targets[0])) if entry else []
     found["symbols"] = entry.symbols if entry else ""
-    chosen = {kind: methods()[kind] for kind in kinds if kind in methods()}
+    chosen = {kind: METHODS[kind] for kind in kinds if kind in METHODS}
     found["methods"] = {
         kind: {"title": one.title, "keys": _joined([keys_of(load(target)) for target in one.targets])}
         for kind, one in chosen.items()
@@ -391,8 +394,8 @@ def schema(family: str, kinds: Sequence[str]) -> dict[str, Any]:
 def choices() -> dict[str, Any]:
     """Return the names and titles of all families and kinds of methods; nothing is imported for it."""
     return {
-        "families": {name: entry.title for name, entry in sorted(games().items())},
-        "kinds": {name: entry.title for name, entry in sorted(methods().items())},
+        "families": {name: entry.title for name, entry in GAMES.items()},
+        "kinds": {name: entry.title for name, entry in METHODS.items()},
     }
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rivalry.core.registry import FamilyDefaults
 from rivalry.core.results import (
     count_in_words,
     gain_in_words,
@@ -20,7 +21,7 @@ from rivalry.core.results import (
 )
 from rivalry.core.statistics import format_interval, half_width, share_interval
 from rivalry.lab.report.tables import PROOFS
-from rivalry.plots.families import FAMILIES, FamilyDefaults
+from rivalry.plots.families import DEFAULTS
 from rivalry.plots.metrics import metric_label
 from rivalry.plots.select import EVENTS, format_value, is_blank
 
@@ -297,7 +298,7 @@ def metric_names(study: Mapping[str, Any], data: Dataset) -> list[str]:
         named += [several] if isinstance(several, str) else list(several)
         named += [options["quantity"]] if isinstance(options.get("quantity"), str) else []
     family = str((study.get("game") or {}).get("family"))
-    named += FAMILIES.get(family, FamilyDefaults()).metrics
+    named += DEFAULTS.get(family, FamilyDefaults()).metrics
     named += ["equilibrium_count", "complete"] if "boxes" in data else []
     return [name for name in dict.fromkeys(named) if name in data and name not in _OWN]
 

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from rivalry.core.registry import line_of
+from rivalry.games import GAMES
 from rivalry.lab.study import names
 from rivalry.lab.study.document import RUN_KEYS
 from rivalry.lab.study.errors import StudyError, dotted_key, format_value
 from rivalry.lab.study.schema import check_table, keys_of
+from rivalry.methods import METHODS
+from rivalry.plots import PLOTS
 
 LEADERS = "leaders"  # a key of every family's table: the players that move first
 
@@ -35,7 +38,7 @@ def build_game(table: Mapping[str, Any], folder: Path | str = ".") -> Any:
     """
     options = {key: value for key, value in table.items() if key != "family"}
     family = table.get("family")
-    (factory, *_) = names.targets(family, names.games(), "a family", "game.family", Path(folder))
+    (factory, *_) = names.targets(family, GAMES, "a family", "game.family", Path(folder))
     if not callable(factory):
         raise StudyError(f"{format_value(family)} is not a function that makes a game", key="game.family")
     ordered = LEADERS in options and LEADERS not in keys_of(factory)
@@ -84,10 +87,10 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any =
     kind = table.get("kind")
     prefix = ("method", str(table.get("name", kind)))
     key = dotted_key([*prefix, "kind"])
-    found = names.targets(kind, names.methods(), "a kind of method", key, Path(folder))
+    found = names.targets(kind, METHODS, "a kind of method", key, Path(folder))
     target = next((t for t in found if game is None or names.is_file(kind) or fits(t, game)), None)
     if target is None:
-        known = fitting(game, names.methods())
+        known = fitting(game, METHODS)
         more = f" and {len(known) - 8} more" if len(known) > 8 else ""
         raise StudyError(
             f"{format_value(kind)} does not fit this game; these do: {', '.join(known[:8])}{more}", key=key
@@ -114,7 +117,7 @@ def build_plot(kind: str, folder: Path | str = ".", key: str = "plots") -> Calla
     >>> build_plot("paths").__name__
     'paths'
     """
-    (function,) = names.targets(kind, names.plots(), "a plot", key, Path(folder))
+    (function,) = names.targets(kind, PLOTS, "a plot", key, Path(folder))
     if not callable(function):
         raise StudyError(f"{format_value(kind)} is not a function that draws a dataset", key=key)
     return cast(Callable[..., Any], function)

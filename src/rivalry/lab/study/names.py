@@ -1,7 +1,7 @@
 """Names in a study: families, methods, plots, studies, and files beside the study.
 
-Names of the package take precedence over those of installed plug-ins. Looking up a name imports nothing;
-`targets` and `objects` import, and only they run a user's file.
+Looking up a name imports no more than the registers; `targets` and `objects` import what it names, and only
+they run a user's file.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from importlib.metadata import entry_points
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from rivalry.core.registry import Entry, from_file, load, near
+from rivalry.core.optional import absent, collect
+from rivalry.core.registry import Entry, PlotEntry, from_file, load, near
 from rivalry.games import GAMES
 from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.methods import METHODS, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
@@ -26,25 +25,8 @@ from rivalry.plots import FORMER, PLOTS, present_form
 
 _FILE = re.compile(r"[^\s:]+\.py:[A-Za-z_]\w*")
 LONGEST = 2**24  # bytes of a study file
+E = TypeVar("E", bound=Entry | PlotEntry)
 CONTROLS = "negative_controls"  # a key of a method's table
-
-
-@cache  # reads the metadata of every installed package: 20 ms
-def _plugins(group: str) -> dict[str, Any]:
-    return {point.name: point for point in entry_points(group=group)}
-
-
-def _with_plugins(own: Mapping[str, Entry], group: str) -> dict[str, Entry]:
-    found = {
-        name: Entry((p.value,), f"from the package {p.dist.name if p.dist else '?'}")
-        for name, p in _plugins(group).items()
-    }
-    return found | dict(own)
-
-
-def games() -> dict[str, Entry]:
-    """Return all families by name."""
-    return _with_plugins(GAMES, "rivalry.games")
 
 
 def defaults(family: str, changes: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,22 +45,12 @@ def defaults(family: str, changes: Iterable[str], given: Mapping[str, Any]) -> d
     return {name: value for name, value in found.items() if isinstance(value, bool | int | float | str)}
 
 
-def methods() -> dict[str, Entry]:
-    """Return all kinds of methods by name."""
-    return _with_plugins(METHODS, "rivalry.methods")
-
-
-def plots() -> dict[str, Entry]:
-    """Return all kinds of plots by name."""
-    own = {name: Entry((e.target,), e.title) for name, e in PLOTS.items()}
-    return _with_plugins(own, "rivalry.plots")
-
-
 def studies() -> dict[str, Traversable]:
     """Return files of bundled and installed packages' studies by name (``package:file``, without .toml)."""
     found: dict[str, Traversable] = {}
-    for name, point in _plugins("rivalry.studies").items():
-        package, _, file = point.value.partition(":")
+    registered: dict[str, str] = {}
+    for name, place in collect("STUDIES", registered).items():
+        package, _, file = place.partition(":")
         try:
             found[name] = files(package) / f"{file or name}.toml"
         except ModuleNotFoundError:
@@ -139,7 +111,6 @@ def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
 
     A plot in a user's file, which is not run here, draws the variables of the dataset.
     """
-    known = plots()
     found: list[str] = []
     for k, row in enumerate(rows):
         options = {"kind": row} if isinstance(row, str) else row
@@ -152,9 +123,7 @@ def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
             raise StudyError(f"{format_value(kind)} must be text", key=key)
         if kind in FORMER:
             raise StudyError(f"{kind!r} is now written {present_form(kind)}", key=key)
-        entry = _entry(kind, known, "a plot", key)
-        own = PLOTS[kind].views_of(options) if kind in PLOTS else None
-        found += getattr(load(entry.targets[0]), "views", ()) if own is None else own
+        found += _entry(kind, PLOTS, "a plot", key).views_of(options)
     return sorted(set(found))
 
 
@@ -217,7 +186,9 @@ def objects(value: Any, folder: Path) -> Any:
     return from_file(value, folder) if is_file(value) else value
 
 
-def targets(name: Any, known: Mapping[str, Entry], what: str, key: str, folder: Path) -> list[Any]:
+def targets(
+    name: Any, known: Mapping[str, Entry | PlotEntry], what: str, key: str, folder: Path
+) -> list[Any]:
     """Return the factories or classes of a name; run a user's file. Raises `StudyError`."""
     if is_file(name):
         try:
@@ -230,10 +201,10 @@ def targets(name: Any, known: Mapping[str, Entry], what: str, key: str, folder: 
         raise StudyError(f"{format_value(name)} cannot be loaded: {error}", key=key) from None
 
 
-def _entry(name: Any, known: Mapping[str, Entry], what: str, key: str) -> Entry:
+def _entry(name: Any, known: Mapping[str, E], what: str, key: str) -> E:
     if name not in known:
         hint = "; a file of your own is written my_file.py:name" if ".py" in str(name) else ""
-        raise StudyError(unknown(name, known, what) + hint, key=key)
+        raise StudyError(unknown(name, known, what) + hint + absent(), key=key)
     return known[name]
 
 
@@ -279,7 +250,7 @@ def with_controls(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _controls(table: Mapping[str, Any], k: int) -> tuple[str, ...]:
     """Return the names of one method's controls."""
-    entry = methods().get(str(table["kind"]))
+    entry = METHODS.get(str(table["kind"]))
     known = entry.controls if entry is not None else ()
     wanted = table.get(CONTROLS, True)
     if not known and CONTROLS in table and wanted is not False:

@@ -1,0 +1,121 @@
+"""What the economies register: families, methods, plots, and what reports show of the families."""
+
+from rivalry.core.registry import DefaultFigure, Entry, FamilyDefaults, PlotEntry
+
+GAMES = {
+    "city": Entry(
+        ("rivalry.economies.city:city",),
+        "agents travel through a city and bid karma for admission to its lanes",
+        "reward -u per step in which an agent is refused, 0 otherwise: of the agents that request lane l the "
+        "W(l) highest bidders are admitted, pay their bids, and continue along their path, where u is the "
+        "urgency of the trip; payments are redistributed among all agents",
+        # mean_karma is none of them: times the agents it must be a whole number
+        intervals={
+            **dict.fromkeys(("gamma", "local", "subsidy", "toll", "urgencies"), ()),
+            "p_dormant": ("coalition", "subsidy", "toll"),
+        },
+    ),
+    "karma": Entry(
+        ("rivalry.economies.karma:karma",),
+        "agents bid repeatedly for a resource with a currency that has no other use",
+        "reward -u for losing, 0 for winning: of two randomly matched agents the higher bidder wins, with "
+        "probability θ(b) = Σ_{c<b} ν(c) + ν(b)/2 against the bid distribution ν; V(u,k) = Σ_b π(b|u,k) "
+        "[-u (1-θ(b)) + γ E V(u',k')], summed over bids b, where karma k' follows from the payment and the "
+        "redistribution of the surplus at level s",
+        intervals=dict.fromkeys(("gamma", "tax", "urgencies"), ())
+        | {"mean_karma": ("agents", "initial_karma", "types")},
+    ),
+}
+
+METHODS = {
+    "contractivity": Entry(
+        ("rivalry.economies.learning.experiments:Contractivity",),
+        "populations: how often steps of mirror ascent move random policies closer to the equilibrium",
+    ),
+    "monotonicity": Entry(
+        ("rivalry.economies.learning.experiments:Monotonicity",),
+        "populations: how often the equilibrium outperforms random policies in their own populations",
+    ),
+    "q_learning": Entry(
+        (
+            "rivalry.economies.learning.q_learning:PopulationQLearning",
+            "rivalry.economies.learning.city_q_learning:CityQLearning",
+        ),
+        "",
+    ),
+    "scaling_law": Entry(
+        ("rivalry.economies.learning.scaling_laws:ScalingLaw",),
+        "populations: whether bids scale with karma, at the logit equilibria of two economies",
+    ),
+    "simulation": Entry(
+        (
+            "rivalry.economies.learning.simulation:Simulation",
+            "rivalry.economies.learning.city_simulation:CitySimulation",
+        ),
+        "finitely many agents with fixed policies, or an allocation rule without karma",
+    ),
+    "sublinearity": Entry(
+        ("rivalry.economies.learning.scaling_laws:Sublinearity",),
+        "populations: whether bids rise with mean karma, and less than proportionally with own karma",
+    ),
+}
+
+_TITLES = {
+    "rivalry.economies.figures.bidding": {
+        "bid_distribution": "frequency of each bid, and its probability of winning",
+        "karma_histogram": "distribution of karma over agents",
+        "mean_bids": "mean bid against karma, by urgency, for several methods or cells",
+        "policy_map": "bid probabilities by karma and urgency, learned beside equilibrium",
+        "scaling_check": "mean bids of economies of several sizes, rescaled",
+    },
+    "rivalry.economies.figures.congestion": {
+        "bid_congestion": "mean bid per lane against the number of agents that demand it",
+        "lane_load": "demand per lane in free flow against its capacity",
+    },
+    "rivalry.economies.figures.design_search": {
+        "design_search": "objective and exploitability of the rules tried by a planner, by seed"
+    },
+    "rivalry.economies.figures.example_agents": {
+        "class_table": "bids and outcomes of lucky, average and unlucky agents of a city",
+        "example_bids": "bids of a lucky, an average and an unlucky agent of a city",
+    },
+    "rivalry.economies.figures.fairness": {
+        "fairness_plane": "efficiency against fairness over a swept parameter, with rules without karma"
+    },
+    "rivalry.economies.figures.learning": {
+        "agent_histogram": "distribution over agents of best-response gains, or of rewards",
+        "exploitability_curve": "exploitability during learning, by dynamic programming and sampled, and"
+        " distance to equilibrium",
+        "social_traces": "efficiency, fairness and changes of policies during learning",
+    },
+    "rivalry.economies.figures.streets": {
+        "example_routes": "routes of a lucky, an average and an unlucky agent of a city",
+        "street_map": "one metric per lane on the map of a city",
+    },
+    "rivalry.economies.figures.violations": {
+        "violations": "frequency of violations of contractivity or monotonicity by random policies"
+    },
+}
+PLOTS = {
+    kind: PlotEntry(f"{module}:{kind}", title, families=("karma", "city"))
+    for module, titles in _TITLES.items()
+    for kind, title in titles.items()
+}
+
+_WELFARE = DefaultFigure(
+    "scenario", "efficiency", "series", swept=True, options={"quantities": ["efficiency", "payoff"]}
+)
+_FAIRNESS = DefaultFigure("fairness_plane", "access_fairness", swept=True)
+_LEARNING = DefaultFigure("exploitability_curve", "monitor_step")
+_ECONOMY = ("efficiency", "access_fairness", "reward_fairness", "mean_relative_exploitability")
+
+DEFAULTS = {
+    "city": FamilyDefaults(_ECONOMY, (_WELFARE, _FAIRNESS, _LEARNING)),
+    "karma": FamilyDefaults(
+        (*_ECONOMY, "relative_exploitability", "entropy", "level"),
+        (
+            *(_WELFARE, _FAIRNESS, _LEARNING, DefaultFigure("mean_bids", "mean_bid", values=True)),
+            DefaultFigure("karma_histogram", "karma_distribution", values=True),
+        ),
+    ),
+}

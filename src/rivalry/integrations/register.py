@@ -1,0 +1,25 @@
+"""What the adapters to optional libraries register: methods."""
+
+from rivalry.core.registry import Entry
+
+METHODS = {
+    "bayesian_design": Entry(
+        ("rivalry.integrations.optuna:BayesianDesign",),
+        "populations: a planner's rule by Bayesian optimisation of what agents then learn, by Optuna",
+    ),
+    "rllib.dqn": Entry(
+        ("rivalry.integrations.rllib.algorithms:DQN",),
+        "deep Q-networks of numbered actions, by RLlib (extra deep)",
+        uses=("ray", "torch"),
+    ),
+    "rllib.ppo": Entry(
+        ("rivalry.integrations.rllib.algorithms:PPO",),
+        "proximal policy optimisation, of any choices, by RLlib (extra deep)",
+        uses=("ray", "torch"),
+    ),
+    "rllib.sac": Entry(
+        ("rivalry.integrations.rllib.algorithms:SAC",),
+        "soft actor-critic of choices in a box, by RLlib (extra deep)",
+        uses=("ray", "torch"),
+    ),
+}

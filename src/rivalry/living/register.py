@@ -1,0 +1,1 @@
+"""What living figures register."""
