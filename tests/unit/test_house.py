@@ -30,7 +30,6 @@ HOMES = {
     "mpltern": {"plots", "families.figures"},
     "quantecon": {"methods", "interop"},
     "nashpy": {"interop"},
-    "optax": {"methods"},
     "diffrax": {"methods"},
     "networkx": {"economies"},
     "typer": {"cli"},
@@ -94,7 +93,6 @@ HEAVY = (
     "quantecon",
     "equinox",
     "diffrax",
-    "optax",
 )
 
 

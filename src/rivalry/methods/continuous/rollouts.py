@@ -13,6 +13,8 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Box, Profile
 from rivalry.transforms import Followers
 
+DECAYS = 0.9, 0.999  # of Adam's moments, per update
+
 Row = Float[Array, "weight"]
 
 
@@ -175,8 +177,6 @@ def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningS
 
     One further period is played for its observations.
     """
-    import optax  # here: `rivalry show` does not need it
-
     # by the number of the update: the same bits however a run is divided into calls
     key = jax.random.fold_in(jax.random.wrap_key_data(learning.key), learning.clock)
 
@@ -195,8 +195,7 @@ def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningS
         learning.weights, seen.features, seen.sampled[:-1], seen.payoff[:-1], play.discount
     )
     rate = plan.rate * (1.0 - learning.clock / plan.updates)
-    moments = optax.ScaleByAdamState(learning.clock, learning.first, learning.second)
-    steps, moments = optax.scale_by_adam().update(slopes, moments)
+    steps, first, second = _adam(slopes, learning.first, learning.second, learning.clock + 1)
     sample = learning.clock * plan.samples // plan.updates
     mean = jnp.mean(seen.payoff[:-1], axis=(0, 1)) * play.scale
     return LearningState(
@@ -205,11 +204,20 @@ def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningS
         # the further period served its observations only: the next roll-out starts before it
         seen.choice[-2],
         learning.weights - rate * steps,
-        moments.mu,
-        moments.nu,
+        first,
+        second,
         learning.reward_curve.at[sample].add(mean),
         learning.choice_curve.at[sample].add(jnp.mean(seen.choice[:-1], axis=(0, 1))),
     )
+
+
+def _adam(slopes: Array, first: Array, second: Array, count: Array) -> tuple[Array, Array, Array]:
+    """Return the steps of update ``count``, from 1 on, and both moments (Kingma & Ba, 2015)."""
+    one, two = DECAYS
+    first, second = (1 - one) * slopes + one * first, (1 - two) * slopes**2 + two * second
+    # what the moments lack since they began at 0
+    mean, square = (m / (1 - decay**count).astype(m.dtype) for m, decay in ((first, one), (second, two)))
+    return mean / (jnp.sqrt(square) + 1e-8), first, second
 
 
 def _loss(
