@@ -81,7 +81,17 @@ def test_a_tree_is_frozen_and_compared_by_its_fields() -> None:
     assert Line(np.array([1.0, 3.0])) != LINE
     assert Line(np.array([1.0, 2.0]), "other") != LINE
     assert hash(LINE) == hash(Line(np.array([5.0])))
-    assert repr(LINE) == "Line(slope=array([1., 2.]), name='line')"
+
+
+def test_a_tree_is_one_line_of_its_fields() -> None:
+    assert repr(LINE) == "Line: slope [1 2], name line"
+    assert repr(Line(np.arange(50) / 10)) == "Line: slope 0 to 4.9, name line"
+    assert repr(rv.Box.interval(0.0, 1.0, players=2)) == "Box: low 0, high 1, coordinates linear"
+    assert repr(rv.methods.PureEquilibria()) == "PureEquilibria"
+    assert len(repr(rv.methods.QLearning())) <= 160
+    said: list[str] = []
+    jax.jit(lambda line: said.append(repr(line)))(LINE)
+    assert said == ["Line without numbers, as inside a transformation of JAX"]
 
 
 def test_jax_flattens_named_leaves_and_keeps_settings_static() -> None:

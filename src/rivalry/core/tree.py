@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar, dataclass_transform
 
 import numpy as np
 
+from rivalry.core.display import OneLineRepr
 from rivalry.core.imports import when_imported
 from rivalry.core.jax import is_jax_array, jax
 
@@ -21,7 +22,7 @@ def static(*, default: Any = dataclasses.MISSING) -> Any:
 
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(static, dataclasses.field))
-class Tree:
+class Tree(OneLineRepr):
     """A frozen dataclass that is a pytree, like `equinox.Module`, but usable without JAX.
 
     Fields hold arrays or trees of arrays, except for `static` ones. Values are equal where their fields are.
@@ -31,7 +32,7 @@ class Tree:
     ...     slope: np.ndarray
     ...     name: str = static(default="line")
     >>> jax.tree.map(lambda leaf: 2 * leaf, Line(np.array([1.0, 2.0])))
-    Line(slope=array([2., 4.]), name='line')
+    Line: slope [2 4], name line
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -56,9 +57,9 @@ class Tree:
         # arrays have no hash; equal trees have equal settings
         return hash((type(self), *(getattr(self, name) for name in settings)))
 
-    def __repr__(self) -> str:
-        values = (f"{name}={value!r}" for name, value in vars(self).items() if not name.startswith("_"))
-        return f"{type(self).__name__}({', '.join(values)})"
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        given = {name: v for name, v in vars(self).items() if v is not None and not name.startswith("_")}
+        return type(self).__name__, {name: v if _is_numeric(v) else str(v) for name, v in given.items()}
 
 
 class HashableMethod(Generic[R]):
@@ -92,6 +93,11 @@ def is_array_tree(value: object) -> bool:
         return False
     parts = (getattr(value, name) for name in field_names(type(value))[0])
     return all(p is None or isinstance(p, np.ndarray) or is_jax_array(p) or is_array_tree(p) for p in parts)
+
+
+def _is_numeric(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number or isinstance(value, np.ndarray) or is_jax_array(value)
 
 
 def _same(one: Any, other: Any) -> bool:

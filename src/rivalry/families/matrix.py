@@ -9,7 +9,6 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.core import oracles
-from rivalry.core.display import OneLineRepr
 from rivalry.core.forms import FiniteGame, one_state
 from rivalry.core.jax import array_module, is_jax_array, jnp
 from rivalry.core.payoffs import numpy_payoffs, pure_payoffs
@@ -43,7 +42,7 @@ Classic = Literal[
 SUPPORT = 1e-9  # actions with a probability above this are in the support
 
 
-class Matrix(OneLineRepr, Tree):
+class Matrix(Tree):
     """A finite game in mixed strategies, with payoffs multilinear in the players' probabilities.
 
     A profile holds one row of probabilities per player, padded with zeros for players with fewer actions.

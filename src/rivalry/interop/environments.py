@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.display import OneLineRepr, count_text
+from rivalry.core.display import count_text
 from rivalry.core.tree import Tree, static
 
 MASK = "action_mask"
@@ -69,7 +69,7 @@ class Transitions(NamedTuple):
         return values, float(np.max(q.max(axis=1) - values, initial=0.0)) / (1 - gamma)
 
 
-class EnvironmentGame(OneLineRepr, Tree):
+class EnvironmentGame(Tree):
     """An environment of another library as a game of its agents, with numbered observations and actions.
 
     `from_pettingzoo` and `from_gymnasium` make it. ``reproducible`` states whether two episodes with the same
