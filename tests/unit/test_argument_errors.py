@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
 import rivalry as rv
+from rivalry.core import validate
 
 SLIPS = {
     "rv.solve(game, rv.methods.GradientAscent, start)": "is a class; write GradientAscent()",
@@ -90,3 +92,18 @@ def test_wrong_arguments_give_one_line_with_the_rule(slip: str, told: dict[str, 
 def test_an_unknown_name_is_reported_with_the_nearest_one(room: object, slip: str, meant: str) -> None:
     with pytest.raises(AttributeError, match=f"did you mean '{meant}'"):
         getattr(room, slip)
+
+
+def test_only_the_message_that_is_raised_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def count(value: Any) -> str:
+        written.append(value)
+        return repr(value)
+
+    written: list[Any] = []
+    monkeypatch.setattr(validate, "format_value", count)
+    hint = Literal["uniform", "bimodal"] | float | list[float]
+    validate.refuse("resource", hint, [0.5, 1.0])
+    assert written == []
+    with pytest.raises(ValueError, match=r"^resource: 'bimodel' must be one of 'uniform', 'bimodal' or"):
+        validate.refuse("resource", hint, "bimodel")
+    assert written == ["bimodel"]

@@ -14,7 +14,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import is_dataclass
-from functools import wraps
+from functools import partial, wraps
 from numbers import Integral, Real
 from typing import (
     TYPE_CHECKING,
@@ -117,12 +117,13 @@ HELD = "_recipe"  # the attribute of a game that holds its recipe; not a field
 class Fault(NamedTuple):
     """A violation of an annotation: the position in the value, the rule, and the kind of rule.
 
+    The rule is put into words where the fault is raised: most alternatives of a union fail in silence.
     Kinds are ``type``, ``entry`` (of a list or table), ``bound`` and ``size`` (an upper bound of an integer).
     For a number out of bounds, ``value`` is the number and ``rule`` does not repeat it.
     """
 
     where: str
-    rule: str
+    rule: Callable[[], str]
     kind: Literal["type", "entry", "bound", "size"]
     value: Any = None
 
@@ -132,7 +133,7 @@ class Fault(NamedTuple):
 
     def message(self, number: Callable[[Any], str] = "{:g}".format) -> str:
         """Return the rule with the value, which ``number`` formats."""
-        return self.rule if self.value is None else f"{number(self.value)} {self.rule}"
+        return self.rule() if self.value is None else f"{number(self.value)} {self.rule()}"
 
 
 @runtime_checkable
@@ -464,21 +465,21 @@ def fault_of(hint: Any, value: Any, notes: tuple[Any, ...] = ()) -> Fault | None
     if _has_fields(hint) and isinstance(value, Mapping):
         return _table_fault((), value, (Keys(hint),))
     if origin is Callable:
-        return None if callable(value) else _type_fault("a function", value)
+        return None if callable(value) else _type_fault(lambda: "a function", value)
     if hint in (bool, int, float):
         return _number_fault(hint, value, notes)
     if hint is str:
-        return None if isinstance(value, str) else _type_fault("text", value)
+        return None if isinstance(value, str) else _type_fault(lambda: "text", value)
     if hint is type(None) or hint is None:
-        return None if value is None else _type_fault("left out", value)
+        return None if value is None else _type_fault(lambda: "left out", value)
     if is_object(hint) and hint.__name__ in ("ndarray", "Array"):
         good = _is_array(value) and value.ndim > 0 and _numeric(value)
-        return None if good else _type_fault("an array of numbers", value)
+        return None if good else _type_fault(lambda: "an array of numbers", value)
     return None  # any other object: its user checks it
 
 
-def _type_fault(rule: str, value: Any) -> Fault:
-    return Fault("", f"{format_value(value)} must be {rule}", "type")
+def _type_fault(rule: Callable[[], str], value: Any) -> Fault:
+    return Fault("", lambda: f"{format_value(value)} must be {rule()}", "type")
 
 
 def _union_fault(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault | None:
@@ -494,6 +495,11 @@ def _union_fault(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> 
     alternatives = [fault for m, fault in zip(members, faults, strict=True) if m is not type(None)]
     if len(alternatives) == 1:
         return alternatives[0]
+    return _type_fault(lambda: _alternatives(members, value), value)
+
+
+def _alternatives(members: Sequence[Any], value: Any) -> str:
+    """Return what a union allows, in words."""
     known = [word for member in members if get_origin(member) is Literal for word in get_args(member)]
     rest = [m for m in members if get_origin(m) is not Literal and m is not type(None) and not is_object(m)]
     words = dict.fromkeys("function" if get_origin(one) is Callable else type_name(one) for one in rest)
@@ -501,7 +507,7 @@ def _union_fault(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> 
         words.pop("whole number", None)
     rules = [_one_of(known)] if known else []
     rules += [with_article(word) for word in words]
-    return _type_fault(" or ".join(rules) + _word_hint(value, known), value)
+    return " or ".join(rules) + _word_hint(value, known)
 
 
 def _one_of(known: Iterable[Any]) -> str:
@@ -519,7 +525,7 @@ def _choice_fault(known: Sequence[Any], value: Any) -> Fault | None:
     # equal types too, since 1 == True
     if any(type(one) is type(plain) and one == plain for one in known):
         return None
-    return _type_fault(_one_of(known) + _word_hint(value, known), value)
+    return _type_fault(lambda: _one_of(known) + _word_hint(value, known), value)
 
 
 def _list_fault(hint: Any, members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault | None:
@@ -529,15 +535,15 @@ def _list_fault(hint: Any, members: Sequence[Any], value: Any, notes: tuple[Any,
             return None  # the factory checks the entries of arrays
         value = value.tolist()  # type: ignore[attr-defined]
     if not isinstance(value, list | tuple | range):
-        return _type_fault(with_article(type_name(hint)), value)
+        return _type_fault(lambda: with_article(type_name(hint)), value)
     fewest, most = length_of(notes)
     if len(value) < fewest:
-        return Fault("", f"{format_value(value)} must have at least {fewest} entries", "bound")
+        return Fault("", lambda: f"{format_value(value)} must have at least {fewest} entries", "bound")
     if most is not None and len(value) > most:
-        return Fault("", f"{format_value(value)} must have at most {most} entries", "bound")
+        return Fault("", lambda: f"{format_value(value)} must have at most {most} entries", "bound")
     pair = get_origin(hint) is tuple and Ellipsis not in members  # one annotation per entry
     if pair and len(value) != len(members):
-        return Fault("", f"{format_value(value)} must have {len(members)} entries", "bound")
+        return Fault("", lambda: f"{format_value(value)} must have {len(members)} entries", "bound")
     notes = tuple(note for note in notes if not isinstance(note, Len | MinLen | MaxLen))
     for k, entry in enumerate(value):
         fault = fault_of(members[k if pair else 0], entry, notes) if members else None
@@ -548,10 +554,10 @@ def _list_fault(hint: Any, members: Sequence[Any], value: Any, notes: tuple[Any,
 
 def _table_fault(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault | None:
     if not isinstance(value, Mapping):
-        return _type_fault("a table", value)
+        return _type_fault(lambda: "a table", value)
     for key, entry in value.items():
         if not isinstance(key, str):
-            return Fault("", f"{format_value(value)} must have text as keys", "entry")
+            return Fault("", lambda: f"{format_value(value)} must have text as keys", "entry")
         fault = fault_of(members[1], entry, notes) if len(members) > 1 else None
         for note in notes:
             fault = _key_fault(note.target, key, entry) if isinstance(note, Keys) else fault
@@ -566,31 +572,34 @@ def _key_fault(target: Callable[..., Any], key: str, entry: Any) -> Fault | None
     if key in known:
         return fault_of(hints[key], entry)
     other = keys_with_symbol(key, hints)
-    return Fault("", f"is called {other} here" if other else f"is no key; {near(key, known)}", "entry")
+    return Fault(
+        "", lambda: f"is called {other} here" if other else f"is no key; {near(key, known)}", "entry"
+    )
 
 
 def _number_fault(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None:
-    words = with_article(NAMES[hint])
     if _is_array(value) and value.ndim == 0:  # also a traced one
         kinds = {bool: "b", int: "iu", float: "iuf"}[hint]
         if value.dtype.kind not in kinds:
-            return _type_fault(words, value)
+            return _type_fault(lambda: with_article(NAMES[hint]), value)
         if type(value).__module__.split(".")[0] != "numpy":
             return None
         value = value.item()  # type: ignore[attr-defined]
     if hint is bool:
-        return None if isinstance(value, bool) else _type_fault(words, value)
+        return None if isinstance(value, bool) else _type_fault(lambda: with_article(NAMES[hint]), value)
     if isinstance(value, bool) or not isinstance(value, Integral if hint is int else Real):
         whole = hint is int and isinstance(value, float) and value.is_integer()
-        return _type_fault(words + (f"; write {value:.0f}" if whole else ""), value)
+        return _type_fault(
+            lambda: with_article(NAMES[hint]) + (f"; write {value:.0f}" if whole else ""), value
+        )
     if isinstance(value, Integral) and abs(int(value)) >= 2**63:
-        return Fault("", f"{format_value(value)} must be below 2**63", "size")
+        return Fault("", lambda: f"{format_value(value)} must be below 2**63", "size")
     for kind, edge in bounds_of(notes):
         rule, holds = _RULES[kind]
         if not holds(value, edge):
             size = hint is int and kind in (Lt, Le)
-            rule = "finite" if math.isinf(edge) else f"{rule} {edge:g}"
-            return Fault("", f"must be {rule}", "size" if size else "bound", value)
+            said = "must be finite" if math.isinf(edge) else f"must be {rule} {edge:g}"
+            return Fault("", partial(str, said), "size" if size else "bound", value)
     return None
 
 
