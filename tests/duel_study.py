@@ -22,7 +22,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
-from rivalry import BaseMethod, Box
+from rivalry import Box
+from rivalry.extend import BaseMethod
 
 
 class Duel(eqx.Module):

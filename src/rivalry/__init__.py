@@ -15,22 +15,20 @@ _NAMES = {
     "check": ("check_game", "check_method"),
     "core.certify": ("certificate",),
     "core.compare": ("compare",),
-    "core.game": ("Game", "MarkovGame", "PopulationGame", "view", "with_"),
-    "core.method": ("BaseLearner", "BaseMethod", "Finish", "Learner", "Method"),
-    "core.profiles": ("basins", "distance", "nearest"),
+    "core.game": ("Game", "view", "with_"),
     "core.results": ("Certificate", "Solution"),
     "core.search": ("best_response",),
     "core.space": ("Box", "Choices", "Simplex"),
-    "interop": ("read_efg", "read_nfg", "write_nfg"),
+    "interop": ("read_nfg",),
     "lab.executor": ("run_study",),
     "lab.store": ("load_run",),
     "lab.study": ("Study", "load_study"),
     "living.widget": ("explore",),
-    "solving": ("Progress", "enumerate", "solve", "sweep", "trace"),
+    "solving": ("all_equilibria", "solve", "sweep", "trace"),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 _SUBPACKAGES = {
-    name: name for name in ("envs", "games", "interop", "methods", "plots", "tables", "transforms")
+    name: name for name in ("envs", "extend", "games", "interop", "methods", "plots", "tables", "transforms")
 } | {"oracles": "core.oracles"}
 
 _configure()
@@ -40,6 +38,7 @@ __all__ = sorted([*_MODULES, *_SUBPACKAGES, "__version__"])
 
 if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
     from rivalry import envs as envs
+    from rivalry import extend as extend
     from rivalry import games as games
     from rivalry import interop as interop
     from rivalry import methods as methods
@@ -52,34 +51,21 @@ if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
     from rivalry.core.certify import certificate as certificate
     from rivalry.core.compare import compare as compare
     from rivalry.core.game import Game as Game
-    from rivalry.core.game import MarkovGame as MarkovGame
-    from rivalry.core.game import PopulationGame as PopulationGame
     from rivalry.core.game import view as view
     from rivalry.core.game import with_ as with_
-    from rivalry.core.method import BaseLearner as BaseLearner
-    from rivalry.core.method import BaseMethod as BaseMethod
-    from rivalry.core.method import Finish as Finish
-    from rivalry.core.method import Learner as Learner
-    from rivalry.core.method import Method as Method
-    from rivalry.core.profiles import basins as basins
-    from rivalry.core.profiles import distance as distance
-    from rivalry.core.profiles import nearest as nearest
     from rivalry.core.results import Certificate as Certificate
     from rivalry.core.results import Solution as Solution
     from rivalry.core.search import best_response as best_response
     from rivalry.core.space import Box as Box
     from rivalry.core.space import Choices as Choices
     from rivalry.core.space import Simplex as Simplex
-    from rivalry.interop import read_efg as read_efg
     from rivalry.interop import read_nfg as read_nfg
-    from rivalry.interop import write_nfg as write_nfg
     from rivalry.lab.executor import run_study as run_study
     from rivalry.lab.store import load_run as load_run
     from rivalry.lab.study import Study as Study
     from rivalry.lab.study import load_study as load_study
     from rivalry.living.widget import explore as explore
-    from rivalry.solving import Progress as Progress
-    from rivalry.solving import enumerate as enumerate
+    from rivalry.solving import all_equilibria as all_equilibria
     from rivalry.solving import solve as solve
     from rivalry.solving import sweep as sweep
     from rivalry.solving import trace as trace

@@ -171,7 +171,7 @@ def tables() -> list[Step]:
         "print(three.table[:, 0, 1, 1].tolist(), three.table[:, 0, 0, 1].tolist())\n"
         "for name in ('payoffs', 'outcomes', 'decimals', 'three'):\n"
         "    game = rv.read_nfg(f'{name}.nfg')\n"
-        "    rv.write_nfg(game, f'{name}_back.nfg')\n"
+        "    rv.interop.write_nfg(game, f'{name}_back.nfg')\n"
         "    print(name, rv.read_nfg(f'{name}_back.nfg') == game)"
     )
     return [

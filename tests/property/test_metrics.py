@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 import rivalry as rv
 from rivalry.core.jax import jnp
+from rivalry.core.profiles import basins, nearest
 from rivalry.families.matrix import Matrix, matrix
 
 TABLES = arrays(np.float64, (2, 3, 3), elements=st.integers(-5, 5).map(float))
@@ -70,8 +71,8 @@ PROFILES = arrays(np.float64, (6, 3, 2), elements=st.integers(0, 3).map(float))
 def test_basins_do_not_depend_on_the_order_of_profiles_or_players(
     profiles: np.ndarray, lanes: list[int], players: list[int]
 ) -> None:
-    label = rv.basins(profiles, within=0.3)
-    moved = rv.basins(profiles[lanes][:, players], within=0.3)
+    label = basins(profiles, within=0.3)
+    moved = basins(profiles[lanes][:, players], within=0.3)
     together = label[:, None] == label[None, :]
     np.testing.assert_array_equal(together[np.ix_(lanes, lanes)], moved[:, None] == moved[None, :])
     counts = np.bincount(label)
@@ -90,5 +91,5 @@ def test_nearest_minimises_over_all_permutations_of_exchangeable_players(
     x, others = profiles[0], profiles[1:]
     swaps = [list(p) for p in permutations(range(3)) if np.array_equal(labels[list(p)], labels)]
     each = [min(np.sqrt(np.sum((x - y[swap]) ** 2) / 3) for swap in swaps) for y in others]
-    least, which = rv.nearest(x, others, None if exchangeable is None else labels)
+    least, which = nearest(x, others, None if exchangeable is None else labels)
     np.testing.assert_allclose([least, each[which]], min(each), atol=1e-12)

@@ -78,7 +78,7 @@ def listed(rule: object, low: float = 0.0, high: float = 1.0, **options: object)
 
 @pytest.mark.slow
 def test_cournot_with_a_price_floor_has_one_equilibrium() -> None:
-    found = rv.enumerate(Duopoly(cournot))
+    found = rv.all_equilibria(Duopoly(cournot))
     assert (found.complete, len(found), len(found.undecided)) == (True, 1, 0)
     assert np.max(np.abs(found.equilibria - 0.3)) <= found.radius[0] < 1e-12
     np.testing.assert_allclose(found.payoffs, 0.09, rtol=1e-12)
@@ -140,7 +140,7 @@ def test_a_jump_is_never_taken_for_smooth() -> None:
 
 @pytest.mark.nightly
 def test_a_narrow_peak_refutes_the_interior_point() -> None:
-    found = rv.enumerate(Duopoly(hidden_peak))
+    found = rv.all_equilibria(Duopoly(hidden_peak))
     assert found.complete
     assert np.all(np.abs(found.equilibria - 0.91337) < 1e-3)
     claim = rv.certificate(Duopoly(hidden_peak), [[0.5], [0.5]])
@@ -200,10 +200,10 @@ def test_stop_gradient_is_the_identity_of_payoffs() -> None:
 
 
 def test_games_that_no_enumeration_takes_are_refused() -> None:
-    with pytest.raises(ValueError, match="cannot be enumerated"):
-        rv.enumerate(rv.games.city())
+    with pytest.raises(ValueError, match="has no list of equilibria"):
+        rv.all_equilibria(rv.games.city())
     with pytest.raises(ValueError, match="discontinuous"):
-        rv.enumerate(rv.games.market(fixed_cost=5.0))
+        rv.all_equilibria(rv.games.market(fixed_cost=5.0))
 
 
 def test_a_certificate_with_proof_states_the_distance() -> None:
@@ -220,7 +220,7 @@ def test_a_certificate_with_proof_states_the_distance() -> None:
 
 @pytest.mark.slow
 def test_a_limit_of_time_says_how_long_programs_were_compiled() -> None:
-    found = rv.enumerate(Duopoly(cournot), max_seconds=1e-9)
+    found = rv.all_equilibria(Duopoly(cournot), max_seconds=1e-9)
     assert not found.complete
     assert re.search(r"not yet searched.*; 1e-09 s of search are over, and \d+ s of compiling$", found.reason)
 
@@ -228,7 +228,7 @@ def test_a_limit_of_time_says_how_long_programs_were_compiled() -> None:
 COLD = """
 import rivalry as rv
 from tests.unit.test_all_equilibria import Duopoly, cournot
-print(rv.enumerate(Duopoly(cournot), max_seconds=2).reason)
+print(rv.all_equilibria(Duopoly(cournot), max_seconds=2).reason)
 """
 
 

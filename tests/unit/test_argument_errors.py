@@ -39,7 +39,7 @@ SLIPS = {
     "rv.certificate(game, [0.1, 0.2, 3])": "profile: player 2 is at 3; must be in [0, 1]",
     "rv.best_response(game, start, 7)": "player: 7 must be a whole number in 0..2",
     "rv.best_response(game, start, 'first')": "player: 'first' must be",
-    "rv.distance([0.1], [0.2, 0.3])": "y: shape (2,) must be that of x, (1,)",
+    "profiles.distance([0.1], [0.2, 0.3])": "y: shape (2,) must be that of x, (1,)",
     "rv.plots.paths(game)": "data: InfluencerGame must be a solution, a run or a dataset",
     "rv.plots.bifurcation(game)": "data: InfluencerGame must be a solution, a run or a dataset",
     "rv.plots.shares(rv.view(game, 'shares', start), 3)": "ax: 3 must be Matplotlib axes",
@@ -50,6 +50,7 @@ SLIPS = {
 SCRIPT = """
 import json, sys
 import rivalry as rv
+from rivalry.core import profiles
 game, chicken, start = rv.games.influencer(reach=[0.25] * 3), rv.games.matrix("chicken"), [0.1, 0.4, 0.9]
 ascent, matching = rv.methods.GradientAscent(), rv.methods.RegretMatching()
 found = {}

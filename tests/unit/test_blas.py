@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import rivalry as rv
 from rivalry.core.blas import one_blas_thread
+from rivalry.core.method import BaseLearner
 from rivalry.methods.q_learning.threads import threads
 from tests import typed
 
@@ -33,7 +34,7 @@ def _two_threads() -> Iterator[None]:
         yield
 
 
-class Counting(rv.BaseLearner):
+class Counting(BaseLearner):
     """A learner that notes the threads it may use, plays the second action, and may fail."""
 
     fails: bool = False

@@ -211,7 +211,7 @@ def listen(name, seconds, **kwargs):
     if "backend_compile" in name:
         names.append(kwargs.get("fun_name", ""))
 jax.monitoring.register_event_duration_secs_listener(listen)
-found = rv.enumerate(game)
+found = rv.all_equilibria(game)
 print(len(found.equilibria), found.complete, len(names))
 """
 

@@ -29,14 +29,14 @@ def flat_at_the_bound(own: Any, other: Any) -> Any:
 
 @pytest.mark.slow
 def test_an_equilibrium_at_a_bound_with_derivative_zero_is_listed() -> None:
-    found = rv.enumerate(Duopoly(flat_at_the_bound))
+    found = rv.all_equilibria(Duopoly(flat_at_the_bound))
     assert (found.complete, len(found)) == (True, 1)
     assert np.max(np.abs(found.equilibria - 1.0)) <= found.radius[0] < 1e-6
 
 
 @pytest.mark.slow
 def test_an_equilibrium_at_kinks_is_listed() -> None:
-    found = rv.enumerate(Duopoly(kinked))
+    found = rv.all_equilibria(Duopoly(kinked))
     assert (found.complete, len(found)) == (False, 1)
     assert np.max(np.abs(found.equilibria - 0.375)) <= found.radius[0] < 1e-5
     assert str(found).startswith("at least 1 equilibrium; 1 place is undecided")
@@ -44,7 +44,7 @@ def test_an_equilibrium_at_kinks_is_listed() -> None:
 
 @pytest.mark.nightly
 def test_a_continuum_is_a_set_of_equilibria() -> None:
-    found = rv.enumerate(Duopoly(tied_prices, 0.0, 2.0))
+    found = rv.all_equilibria(Duopoly(tied_prices, 0.0, 2.0))
     assert not found.complete
     assert "a set of equilibria, at least one, lies within" in str(found)
     assert str(found).startswith("at least 1 equilibrium; 1 place has a set of equilibria")
@@ -113,7 +113,7 @@ def test_no_existence_is_claimed_where_there_is_no_equilibrium() -> None:
 def test_payoffs_of_numpy_are_refused_in_one_line() -> None:
     game = Duopoly(lambda own, other: np.maximum(own, 0.5))
     with pytest.raises(ValueError, match=r"^payoffs: .* use those of jax.numpy$"):
-        rv.enumerate(game)
+        rv.all_equilibria(game)
 
 
 class Random:
@@ -185,7 +185,7 @@ def test_lists_of_random_games_miss_nothing_and_hold_nothing_false(seed: int) ->
 
 def check_list(seed: int) -> str:
     game = Random(seed)
-    found = rv.enumerate(game, max_seconds=20, max_boxes=20_000)
+    found = rv.all_equilibria(game, max_seconds=20, max_boxes=20_000)
     listed, radius = found.equilibria[:, :, 0], found.radius
     for x, within in zip(listed, radius, strict=True):
         assert np.all(gains(game, x) <= 1e-9 + 10 * within)

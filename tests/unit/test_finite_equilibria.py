@@ -421,7 +421,7 @@ def test_limits_return_what_is_proved_so_far() -> None:
     assert int(short.data.equilibrium_count) >= 2  # pure ones are found before
     assert not bool(short.data.complete)
     assert "supports not tried within 1e-09 s" in str(short.data.complete_reason.values)
-    assert "within 1e-09 s" in rv.enumerate(game, max_seconds=1e-9).reason
+    assert "within 1e-09 s" in rv.all_equilibria(game, max_seconds=1e-9).reason
     few = rv.solve(game, FiniteEquilibria(max_boxes=1))
     assert few.status == "converged"
     assert not bool(few.data.complete)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import rivalry as rv
+from rivalry.core.profiles import basins
 
 GAME, CLIMB = rv.games.influencer(reach=[0.25] * 3), rv.methods.GradientAscent()
 CHICKEN, START = rv.games.matrix("chicken"), [0.1, 0.4, 0.9]
@@ -57,7 +58,7 @@ MISSPELT: dict[str, Callable[[], Any]] = {
     "relaton: is no argument of compare; did you mean 'relation'? known: claims, left, margin, quantity, "
     "relation, right": lambda: rv.compare(None, relaton="<"),
     "widht: is no argument of basins; did you mean 'width'? known: exchangeable, profiles, width, within": (
-        lambda: rv.basins([], widht=1.0)
+        lambda: basins([], widht=1.0)
     ),
     "playres: is no argument of Box.of; did you mean 'players'? known: bounds, coordinates, players, "
     "zero_threshold": lambda: rv.Box.of([[0, 1]], playres=2),

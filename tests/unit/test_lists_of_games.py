@@ -162,7 +162,7 @@ def of_cost(name: str) -> Any:
 def test_lists_are_complete_and_what_many_starts_find(name: str) -> None:
     make, known = CASES[name]
     game = make()
-    found = rv.enumerate(game, max_seconds=None, max_boxes=200_000)
+    found = rv.all_equilibria(game, max_seconds=None, max_boxes=200_000)
     assert found.complete, found.reason
     listed = found.equilibria.reshape(len(found), int(np.prod(game.space.shape)))
     assert np.all(found.radius < 1e-9)
@@ -178,7 +178,7 @@ def test_lists_are_complete_and_what_many_starts_find(name: str) -> None:
 
 
 def test_three_firms_that_may_enter_have_seven_equilibria() -> None:
-    found = rv.enumerate(entry_of_three())
+    found = rv.all_equilibria(entry_of_three())
     enters = 0.3 * (5 - 5**0.5)  # of 6 - 10 p + 10 p^2 / 3 = 0
     rows = [[1.0, 1.0, 0.0], [1.0, 0.6, 0.6]]
     rows = [np.roll(row, k).tolist() for row in rows for k in range(3)] + [[enters] * 3]

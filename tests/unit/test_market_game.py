@@ -452,11 +452,11 @@ def test_price_wars_name_the_closed_form() -> None:
     with pytest.warns(UserWarning, match=r"9 steps: payoffs are discontinuous .* use closed_form$"):
         rv.solve(rv.games.market(choice="price"), rv.methods.BestResponse(), max_steps=9, tolerance=None)
     with pytest.raises(ValueError, match=r"use closed_form$"):
-        rv.enumerate(rv.games.market(choice="price"))
+        rv.all_equilibria(rv.games.market(choice="price"))
     # expected profit of two demands has no closed form here
     shock = {"kind": "iid", "levels": [-5.0, 5.0]}
     with pytest.raises(ValueError, match=r"use best_response or double_oracle$"):
-        rv.enumerate(rv.games.market(choice="price", shock=shock))
+        rv.all_equilibria(rv.games.market(choice="price", shock=shock))
 
 
 @pytest.mark.parametrize("cost", [20.0, 1e-3, 37.1])

@@ -240,8 +240,8 @@ def test_spaces_of_other_classes_have_regrets_and_no_bounds() -> None:
         assert np.all(np.isinf(found.bound))
         assert found.claim == "no deviation found"
         assert "strategies are in a Custom, not a Box or a Simplex" in found.method
-    with pytest.raises(ValueError, match="cannot be enumerated"):
-        rv.enumerate(game)
+    with pytest.raises(ValueError, match="has no list of equilibria"):
+        rv.all_equilibria(game)
 
 
 class Peak(eqx.Module):

@@ -102,7 +102,7 @@ def _(folder: Path) -> None:
 def gambit(folder: Path, game: Any) -> Any:
     import pygambit
 
-    rv.write_nfg(game, folder / "game.nfg")
+    rv.interop.write_nfg(game, folder / "game.nfg")
     return pygambit.read_nfg(str(folder / "game.nfg"))
 
 
@@ -143,7 +143,7 @@ def _(folder: Path) -> None:
 
 @check("extensive form", "rivalry")
 def _(folder: Path) -> None:
-    game = rv.read_efg(TREES / "poker.efg")
+    game = rv.interop.read_efg(TREES / "poker.efg")
     found = rv.solve(game, rv.methods.MixedEquilibria())
     np.testing.assert_allclose(found.profile[1][:2], [2 / 3, 1 / 3])
 
@@ -356,7 +356,7 @@ def _(folder: Path) -> None:
     assert bool(found.data.complete)
     assert "exact arithmetic" in str(found.data.complete_reason.values)
     assert found.certificate.rounding == "floating point"
-    three = rv.enumerate(rv.games.matrix("jordan"))
+    three = rv.all_equilibria(rv.games.matrix("jordan"))
     assert (three.complete, len(three)) == (True, 1)
     line = rv.games.influencer(reach=[0.25, 0.25], resource="bimodal")
     assert rv.certificate(line, [[0.5], [0.5]], proof=True).rounding == "outward"

@@ -141,7 +141,7 @@ def test_a_branch_is_followed_through_its_folds_and_its_equilibrium_certified(
     """Stages in beta end at 48.002 here; by arc length the branch turns back and reaches beta."""
     monkeypatch.setitem(globals(), "MOST", 12)
     game = rv.games.karma(max_karma=12, mean_karma=5)
-    listed = rv.enumerate(game, max_seconds=None, beta=BETA, levels=2, starts=0)
+    listed = rv.all_equilibria(game, max_seconds=None, beta=BETA, levels=2, starts=0)
     assert not listed.complete
     found = listed.solution.data
     np.testing.assert_allclose(found.fold_beta.values[:2], [48.002, 37.142], rtol=1e-4)

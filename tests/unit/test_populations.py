@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.game import PopulationGame
 from rivalry.core.registry import Entry
 from rivalry.core.results import Certificate, Record
 from rivalry.games import GAMES
@@ -34,9 +35,9 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_populations_satisfy_the_population_protocol() -> None:
-    assert isinstance(commute(), rv.PopulationGame)
+    assert isinstance(commute(), PopulationGame)
     assert not isinstance(commute(), rv.Game)
-    assert not isinstance(cournot(2), rv.PopulationGame)
+    assert not isinstance(cournot(2), PopulationGame)
 
 
 @pytest.mark.usefixtures("registered")

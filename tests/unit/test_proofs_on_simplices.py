@@ -187,7 +187,7 @@ LISTS: dict[str, tuple[Callable[[], Any], list[Any]]] = {
 def test_lists_are_complete_and_equal_closed_forms(name: str) -> None:
     make, known = LISTS[name]
     game = make()
-    found = rv.enumerate(game, max_seconds=None)
+    found = rv.all_equilibria(game, max_seconds=None)
     assert found.complete, found.reason
     listed = found.equilibria[:, :, :-1].reshape(len(found), -1)
     assert np.all(found.radius < 1e-9)
@@ -211,7 +211,7 @@ def test_lists_are_complete_and_equal_closed_forms(name: str) -> None:
 def test_an_equilibrium_where_nothing_is_left_to_divide_is_listed_or_undecided(best: int) -> None:
     """The first corner has no unique fractions, the last one has."""
     game = Shares(lambda x: jnp.sum(x[:, best, None] * (3 - x[::-1]), axis=1) - x[:, 1] ** 2, Simplex((3, 3)))
-    found = rv.enumerate(game, max_seconds=60)
+    found = rv.all_equilibria(game, max_seconds=60)
     corner = np.repeat(np.eye(3)[best][None], 2, axis=0)
     assert np.all(rv.certificate(game, corner).regret == 0)
     listed = [np.all(np.abs(x - corner) <= 1e-9) for x in found.equilibria]

@@ -196,7 +196,7 @@ def test_points_agree_with_pygambit(seed: int, tmp_path: Path) -> None:
     rng = np.random.default_rng(seed)
     sizes = ((2, 2), (3, 3), (2, 2, 2))[seed]
     game = rv.games.matrix(payoffs=rng.integers(0, 10, (len(sizes), *sizes)).astype(float))
-    rv.write_nfg(game, tmp_path / "game.nfg")
+    rv.interop.write_nfg(game, tmp_path / "game.nfg")
     theirs = pygambit.read_nfg(str(tmp_path / "game.nfg"))
     for wanted in (0.1, 1.0):
         (point,) = pygambit.qre.logit_solve_lambda(theirs, [wanted])

@@ -224,7 +224,7 @@ def grid_regrets(game: Any, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.nightly
 def test_no_equilibrium_of_a_grid_in_logs_is_missing() -> None:
     game = race(**UNEQUAL)
-    found = rv.enumerate(game, max_seconds=None)
+    found = rv.all_equilibria(game, max_seconds=None)
     assert (found.complete, len(found)) == (True, 1)
     assert rv.certificate(game, found.equilibria[0]).claim == "equilibrium"
     logs = np.linspace(np.log(1e-6), np.log(10.0), 41)
@@ -238,7 +238,7 @@ def test_no_equilibrium_of_a_grid_in_logs_is_missing() -> None:
 @pytest.mark.nightly
 def test_the_list_of_a_symmetric_race_is_its_closed_form() -> None:
     game = race()
-    found = rv.enumerate(game, max_seconds=None)
+    found = rv.all_equilibria(game, max_seconds=None)
     (point,) = symmetric_equilibria(game)
     assert (found.complete, len(found), len(found.undecided)) == (True, 1, 0)
     x = np.tile([point.safety_input, point.performance_input], (2, 1))

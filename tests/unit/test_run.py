@@ -12,10 +12,10 @@ import pytest
 import rivalry as rv
 from rivalry import solving
 from rivalry.core.jax import compiling_seconds, jax, jnp
-from rivalry.core.method import BaseMethod
+from rivalry.core.method import BaseMethod, Finish
 from rivalry.methods.finite.regret_matching import RegretMatching
 from rivalry.solving.path_data import snapshot_rows
-from rivalry.solving.progress import Limited
+from rivalry.solving.progress import Limited, Progress
 from rivalry.solving.steps import from_leaves, leaves_of
 
 # step limits are deliberately small; the warning is tested separately
@@ -67,9 +67,9 @@ class Ends(Halve):
 class Polish(Halve):
     """Continue from end points below 2.5."""
 
-    def finish(self, game: Any, profile: Any, key: Any) -> rv.Finish:
+    def finish(self, game: Any, profile: Any, key: Any) -> Finish:
         onward = profile + 1.0 if float(profile[0, 0]) < 2.5 else None
-        return rv.Finish(profile + 0.25, "moving", {"seen": ((), np.asarray(7.0))}, onward)
+        return Finish(profile + 0.25, "moving", {"seen": ((), np.asarray(7.0))}, onward)
 
 
 GOAL = Bowl(jnp.asarray(1.0))
@@ -169,9 +169,9 @@ def test_paths_contain_start_and_end_and_are_thinned() -> None:
 
 
 def test_progress_can_stop_a_run_and_its_result_is_kept() -> None:
-    events: list[rv.Progress] = []
+    events: list[Progress] = []
 
-    def stop(event: rv.Progress) -> bool:
+    def stop(event: Progress) -> bool:
         events.append(event)
         return len(events) == 2
 
@@ -268,14 +268,14 @@ def test_saved_states_are_restored_with_their_types() -> None:
     ("seconds", "stop", "over"), [(None, False, False), (None, True, False), (0.0, False, True)]
 )
 def test_limits_of_time_stop_a_run_and_pass_events_on(seconds: float | None, stop: bool, over: bool) -> None:
-    events: list[rv.Progress] = []
+    events: list[Progress] = []
 
-    def note(event: rv.Progress) -> bool:
+    def note(event: Progress) -> bool:
         events.append(event)
         return stop
 
     watch = Limited(note, seconds)
-    event = rv.Progress(1, 2)
+    event = Progress(1, 2)
     assert watch(event) is (stop or over)
     assert (events, watch.over) == ([event], over)
 
@@ -290,7 +290,7 @@ def test_compiling_does_not_count_for_limits_of_time(monkeypatch: pytest.MonkeyP
         jax.monitoring.record_event_duration_secs("/jax/core/compile/backend_compile_duration", seconds)
     assert 7000.0 <= compiling_seconds() <= 7001.0
     limits += [Limited(None, seconds) for seconds in (1e-9, 3600.0)]
-    assert [limit(rv.Progress(1, 2)) for limit in limits] == [False, False, True, False]
+    assert [limit(Progress(1, 2)) for limit in limits] == [False, False, True, False]
 
 
 def test_snapshots_are_at_growing_distances_along_the_path() -> None:
@@ -416,5 +416,5 @@ def test_optional_members_require_a_base_class() -> None:
     with pytest.raises(ValueError, match="takes none; leave it out"):
         rv.solve(GOAL, Draw(), START)
     for kind, member in ((PlainEnds, "ending"), (LongDraw, "length")):
-        with pytest.raises(ValueError, match=f"{kind.__name__} has {member}; it must derive from rv.Base"):
+        with pytest.raises(ValueError, match=rf"{kind.__name__} has {member}; .* from rivalry\.extend"):
             rv.solve(GOAL, kind(), START if kind is PlainEnds else None)

@@ -21,7 +21,7 @@ __all__ = ["rivalry"]
 LEARNER = """
 import pickle
 import numpy as np
-from rivalry import BaseLearner
+from rivalry.extend import BaseLearner
 import time
 
 class Counter(BaseLearner):

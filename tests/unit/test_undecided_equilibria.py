@@ -125,7 +125,7 @@ COST = {tied: pytest.mark.slow, undefined: pytest.mark.slow, nearly_tied: pytest
 def test_lists_hold_every_equilibrium_or_say_where_it_may_be(rule: Any) -> None:
     known, complete, words = CASES[rule]
     game = Duopoly(rule)
-    found = rv.enumerate(game)
+    found = rv.all_equilibria(game)
     assert (found.complete, not len(found.undecided)) == (complete, complete)
     assert words in found.reason
     for x in found.equilibria:
@@ -384,7 +384,7 @@ def test_stop_gradient_changes_no_list(scale: float) -> None:
     def rule(own: Any, other: Any) -> Any:
         return scale * (-0.1 * own + (own - own * own / 2) * jax.lax.stop_gradient(other))
 
-    found = rv.enumerate(Duopoly(rule), max_seconds=20.0)
+    found = rv.all_equilibria(Duopoly(rule), max_seconds=20.0)
     inside = (1 + np.array([-1.0, 1.0]) * np.sqrt(0.6)) / 2  # x (1 - x) = 0.1
     np.testing.assert_allclose(
         found.equilibria[:, :, 0], np.repeat([0.0, *inside], 2).reshape(3, 2), atol=1e-12
@@ -471,7 +471,7 @@ class Fixed(eqx.Module):
 def test_games_without_a_choice_are_refused_in_one_line() -> None:
     game = Fixed(rv.Box(jnp.zeros((2, 1)), jnp.zeros((2, 1))))
     with pytest.raises(ValueError, match="no player has a choice"):
-        rv.enumerate(game)
+        rv.all_equilibria(game)
     found = rv.certificate(game, [[0.0], [0.0]], proof=True)
     assert (found.claim, found.bound.tolist()) == ("equilibrium", [0.0, 0.0])
 

@@ -11,7 +11,7 @@ import pytest
 
 import rivalry as rv
 from rivalry import solving
-from rivalry.core.method import BaseMethod
+from rivalry.core.method import BaseMethod, Finish
 from rivalry.core.results import Certificate, Record
 from rivalry.lab.study import Cell, build_game
 from rivalry.lab.worker import (
@@ -207,10 +207,10 @@ class Restless(BaseMethod):
     def step(self, game: Any, state: Any, key: Any) -> Any:
         return Here(state.goal + 0.9 * (state.profile - state.goal), state.goal)
 
-    def finish(self, game: Any, profile: Any, key: Any) -> rv.Finish:
+    def finish(self, game: Any, profile: Any, key: Any) -> Finish:
         first = float(profile[0, 0])
         onward = profile.at[0, 0].add(0.25) if first < 1.0 else None
-        return rv.Finish(profile, "unstable_point" if first < 1.0 else "stable_point", {}, onward)
+        return Finish(profile, "unstable_point" if first < 1.0 else "stable_point", {}, onward)
 
 
 class Here(eqx.Module):

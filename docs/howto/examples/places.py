@@ -8,8 +8,7 @@ import jax.numpy as jnp
 from annotated_types import Ge, Lt
 from jax import Array
 
-from rivalry.core.oracles import payoff_scale
-from rivalry.core.space import Simplex
+import rivalry as rv
 
 
 class Places(eqx.Module):
@@ -20,8 +19,8 @@ class Places(eqx.Module):
     gamma: Array
 
     @property
-    def space(self) -> Simplex:  # a state is the present place, an action the next
-        return Simplex((len(self.worth),) * len(self.worth))
+    def space(self) -> rv.Simplex:  # a state is the present place, an action the next
+        return rv.Simplex((len(self.worth),) * len(self.worth))
 
     @property
     def legal(self) -> Array:
@@ -50,7 +49,7 @@ class Places(eqx.Module):
         return mu - env
 
 
-@payoff_scale.register(Places)
+@rv.oracles.payoff_scale.register(Places)
 def _(game: Places) -> Array:  # tolerances are relative to this value
     return jnp.max(game.worth) / (1 - game.gamma)
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from annotated_types import Gt, Interval
 
 import rivalry as rv
-from rivalry.core.tree import Tree, static
+from rivalry.extend import Tree, static
 
 
 class Contest(Tree):

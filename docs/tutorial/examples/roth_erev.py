@@ -2,7 +2,7 @@ from typing import Annotated
 
 import numpy as np
 
-from rivalry.methods.continuous.mixtures import TableLearner, played, tables_of
+from rivalry.extend import TableLearner, played, tables_of
 
 
 class RothErev(TableLearner):

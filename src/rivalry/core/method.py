@@ -389,5 +389,5 @@ def _refuse_members(value: Any, base: type) -> None:
     """Raise `ValueError` for members that are only read in classes that derive from ``base``."""
     optional = [name for name in vars(base) if not name.startswith("_")]
     if found := [name for name in optional if name in dir(type(value))]:
-        kind = type(value).__name__
-        raise ValueError(f"method: {kind} has {found[0]}; it must derive from rv.{base.__name__} for that")
+        kind, needed = type(value).__name__, f"rivalry.extend.{base.__name__}"
+        raise ValueError(f"method: {kind} has {found[0]}; it must derive from {needed} for that")

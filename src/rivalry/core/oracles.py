@@ -413,7 +413,7 @@ def outside_linear(game: Any, states: np.ndarray) -> str:
 
 @oracle()
 def to_markov(game: Any, periods: int | None = None) -> Any:
-    """Return native play, period by period, as a `rivalry.MarkovGame` truncated after ``periods``.
+    """Return native play, period by period, as a `rivalry.core.game.MarkovGame` truncated after ``periods``.
 
     The generic answer raises `Unsupported`: the game is only played by repetition.
     """
@@ -500,7 +500,7 @@ def discounting_channels(game: Any, tables: Any = None, learns: Any = None, disc
     raise unknown(game, "channels of discounting")
 
 
-# Oracles of a `rivalry.MarkovGame`, with states of its own type.
+# Oracles of a `rivalry.core.game.MarkovGame`, with states of its own type.
 
 
 @oracle(inherited=True)

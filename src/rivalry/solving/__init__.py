@@ -1,10 +1,10 @@
 """All loops over steps: `solve`, `trace` and the batched `sweep`."""
 
 from rivalry.solving.batches import solve_batch, sweep
-from rivalry.solving.enumerate import enumerate
+from rivalry.solving.equilibrium_list import all_equilibria
 from rivalry.solving.progress import Checkpoint, Progress, ProgressCallback
 from rivalry.solving.randomness import key_of, keys_of, stream
-from rivalry.solving.solve import PATH, solve, trace
+from rivalry.solving.single import PATH, solve, trace
 from rivalry.solving.steps import ROWS, as_arrays
 
 __all__ = [
@@ -13,8 +13,8 @@ __all__ = [
     "Checkpoint",
     "Progress",
     "ProgressCallback",
+    "all_equilibria",
     "as_arrays",
-    "enumerate",
     "key_of",
     "keys_of",
     "solve",

@@ -25,7 +25,7 @@ from rivalry.solving import ends, inputs
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress
 from rivalry.solving.randomness import Rng, key_of, keys_of, sequence_of
 from rivalry.solving.reparametrised import reparametrise
-from rivalry.solving.solve import solve
+from rivalry.solving.single import solve
 from rivalry.solving.steps import (
     Carry,
     as_arrays,

@@ -1,6 +1,6 @@
 """Where the equilibria of a race of one period can be, and its derivatives in logarithms of inputs.
 
-Both serve complete lists of equilibria (`rivalry.enumerate`).
+Both serve complete lists of equilibria (`rivalry.all_equilibria`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Complete lists of equilibria with proofs: `enumerate`."""
+"""Complete lists of equilibria with proofs: `all_equilibria`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rivalry.core.needs import fits, needs_of
 from rivalry.core.registry import load
 from rivalry.core.results import Solution
 from rivalry.solving.progress import ProgressCallback
-from rivalry.solving.solve import solve
+from rivalry.solving.single import solve
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class EquilibriumList:
         return html_table(title, {}, ("equilibria",), [(line.strip(),) for line in lines])
 
 
-def enumerate(
+def all_equilibria(
     game: Any,
     *,
     max_seconds: float | None = 60.0,
@@ -91,12 +91,12 @@ def enumerate(
     Raises
     ------
     ValueError
-        For a game that cannot be enumerated, and for payoffs with jumps or without an interval form.
+        For a game that no method lists equilibria of, and for payoffs with jumps or without an interval form.
 
     Examples
     --------
     >>> import rivalry as rv
-    >>> found = rv.enumerate(rv.games.influencer(reach=[0.25, 0.25], resource="bimodal"))
+    >>> found = rv.all_equilibria(rv.games.influencer(reach=[0.25, 0.25], resource="bimodal"))
     >>> found.complete, found.equilibria.round(6).tolist()
     (True, [[[0.5], [0.5]]])
     >>> print(str(found).split(" (")[0])
@@ -108,7 +108,7 @@ def enumerate(
     fitting = [kind for kind in kinds if fits(kind, game)]
     if not fitting:
         needed = " or ".join(", ".join(need.words for need in needs_of(kind)) for kind in kinds)
-        raise ValueError(f"game: {type(game).__name__} cannot be enumerated; needed are {needed}")
+        raise ValueError(f"game: {type(game).__name__} has no list of equilibria; needed are {needed}")
     if fitting[0] is FiniteEquilibria:  # one limit of time, not the smaller of two
         options.setdefault("seconds", np.inf if max_seconds is None else max_seconds)
     before = compiling_seconds()

@@ -1,0 +1,54 @@
+"""Public names for extensions: few, documented, and all that templates and tutorials import."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import rivalry as rv
+
+ROOT = Path(__file__).parents[2]
+CELL = re.compile(r"^```(?:\{code-cell\} ipython3|python)\n(.*?)^```", re.M | re.S)
+
+
+def test_few_names_each_explained() -> None:
+    names = [name for name in vars(rv.extend) if not name.startswith("_")]
+    assert 8 <= len(names) <= 12
+    for name in names:
+        assert (getattr(rv.extend, name).__doc__ or "").strip(), name
+
+
+def imported(code: str) -> set[tuple[str, str]]:
+    """Return the modules of the package that code imports from, each with a name."""
+    found = set()
+    for node in ast.walk(ast.parse(code.replace("$", ""))):  # $Class and $name of a template are no names yet
+        if isinstance(node, ast.ImportFrom):
+            found |= {(str(node.module), name.name) for name in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {(name.name, "") for name in node.names}
+    return {(module, name) for module, name in found if module.split(".")[0] == "rivalry"}
+
+
+def imported_by(page: Path) -> set[tuple[str, str]]:
+    text = re.sub(r"^[!%:].*$", "", page.read_text(encoding="utf-8"), flags=re.M)
+    return set().union(*(imported(match[1]) for match in CELL.finditer(text)))
+
+
+def test_what_extends_the_package_imports_public_names_only() -> None:
+    """A stranger's file that was begun from one of these depends on nothing that may move."""
+    files = [*ROOT.glob("src/rivalry/cli/templates/*.py.txt"), *ROOT.glob("docs/*/examples/*.py")]
+    assert len(files) == 8
+    found = set().union(*(imported(file.read_text(encoding="utf-8")) for file in files))
+    for page in ("tutorial/2_own_game", "tutorial/own_learner", "howto/extend"):
+        found |= imported_by(ROOT / f"docs/{page}.md")
+    assert {module for module, _ in found} == {"rivalry", "rivalry.extend"}
+
+
+def test_tutorials_import_documented_names_only() -> None:
+    public = {"rivalry", *(f"rivalry.{name}" for name in rv.__all__)}
+    found = set().union(*map(imported_by, ROOT.glob("docs/tutorial/*.md")))
+    reference = (ROOT / "docs/reference/modules.md").read_text(encoding="utf-8")
+    for module, name in found:
+        documented = re.search(rf"^% entries {re.escape(module)}:.* {name}\b", reference, re.M)
+        assert module in public or documented, f"{module}: {name}"
