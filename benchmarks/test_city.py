@@ -18,7 +18,7 @@ from rivalry.economies.kernels import city as kernel
 from rivalry.economies.kernels.city_learning import CityLearning, begin, learn
 from rivalry.economies.kernels.economy import RUNNING
 from rivalry.economies.kernels.economy_learning import SARSA, EpochRule
-from rivalry.tables.kernels.shapes import CityArrays
+from rivalry.economies.kernels.shapes import CityArrays
 
 ALPHA, BETA, EPOCH = 0.01, 10.0, 100
 SEED = np.random.SeedSequence(1)

@@ -16,7 +16,7 @@ from benchmarks.conftest import size
 from rivalry.economies.kernels import economy as kernel
 from rivalry.economies.kernels.choices import probabilities
 from rivalry.economies.kernels.economy_learning import SARSA, EpochRule, Learning, begin, learn
-from rivalry.tables.kernels.shapes import BIDS, COIN, PEER, SOCIETY, SURPLUS, Economy
+from rivalry.economies.kernels.shapes import BIDS, COIN, PEER, SOCIETY, SURPLUS, Economy
 
 MOST, GAMMA, ALPHA, BETA, EPSILON, EPOCH = 20, 0.98, 0.01, 1000.0, 0.05, 1000
 STAKES = np.array([1.0, 5.0])

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from rivalry.economies.kernels import shapes
 from rivalry.economies.kernels.city import Drivers, rows, trips
 from rivalry.economies.kernels.city_learning import entry_counts
 from rivalry.economies.kernels.economy_learning import EXPECTED, SARSA, EpochRule
-from rivalry.tables.kernels import shapes
 from tests.economies import Row, at_stage, share_out, soft, word
 
 

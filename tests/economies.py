@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from rivalry.economies.kernels import shapes
 from rivalry.economies.kernels.economy import Agents
 from rivalry.economies.kernels.economy_learning import DOUBLE, EXPECTED, SARSA, EpochRule
 from rivalry.economies.kernels.economy_monitor import MonitorRule
-from rivalry.tables.kernels import shapes
 
 FOREVER = np.array([2**62])
 

@@ -13,8 +13,8 @@ from rivalry.economies.city.free_flow import of_agents, slot_shares
 from rivalry.economies.city.journeys import fixed_journeys
 from rivalry.economies.city.model import City
 from rivalry.economies.city.shortest_paths import distances, shortest
+from rivalry.economies.kernels import shapes
 from rivalry.population.oracles import mean_field_refusal
-from rivalry.tables.kernels import shapes
 
 PLANNING: dict[str, dict[str, Any]] = {
     "none": {},

@@ -14,9 +14,9 @@ import pytest
 from scipy import stats
 
 from rivalry.economies.kernels import city as kernel
+from rivalry.economies.kernels import shapes
 from rivalry.economies.kernels.city_learning import chances, entry_counts, policy_rows
 from rivalry.economies.kernels.economy import RUNNING, UNBALANCED, copy_agents
-from rivalry.tables.kernels import shapes
 from tests.cities import PlainCity, city, paths, ways
 from tests.economies import Row
 
@@ -224,7 +224,7 @@ import numpy as np
 from tests.cities import city, paths, ways
 from tests.economies import rule
 from rivalry.economies.kernels import city as kernel, city_learning
-from rivalry.tables.kernels import shapes
+from rivalry.economies.kernels import shapes
 sums = {"toll": np.array([0.4, 1.0, 0.0, 1.7, 3.0]), "local": 0.5}
 sums |= {"subsidy": np.array([0.0, 0.3, 1.0, 2.5, 0.0])}
 alike = {"coalition": np.array([1, 1, 1, 0, 0, 0]), "transfer": shapes.URGENT, "dormant_share": 0}

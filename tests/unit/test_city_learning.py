@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from rivalry.economies.kernels import city as kernel
+from rivalry.economies.kernels import shapes
 from rivalry.economies.kernels.city_learning import CityLearning, begin, chances, learn
 from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING, copy_agents
 from rivalry.economies.kernels.economy_learning import EXPECTED, GREEDY, SARSA, EpochRule
-from rivalry.tables.kernels import shapes
 from tests.cities import PlainDrivers, city, paths, ways
 from tests.economies import rule
 

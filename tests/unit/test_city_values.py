@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.economies.kernels import shapes
 from rivalry.economies.kernels.city import tallies
 from rivalry.economies.kernels.city_learning import entry_counts
 from rivalry.economies.kernels.city_values import LaneEnvironment, evaluate
 from rivalry.economies.learning.city_drivers import Streets
 from rivalry.economies.learning.city_gains import Gains, gains_record, measured_environment, refusal
 from rivalry.economies.learning.city_simulation import CitySimulation
-from rivalry.tables.kernels import shapes
 from tests.cities import city, paths, ways
 from tests.unit.test_city_kernels import random_chances
 

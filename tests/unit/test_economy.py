@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rivalry.economies.kernels import choices
+from rivalry.economies.kernels import choices, shapes
 from rivalry.economies.kernels import economy as kernel
-from rivalry.tables.kernels import shapes
 from tests.economies import Plain, Row, economy, two_types
 
 SEED = np.random.SeedSequence(5)
@@ -258,7 +257,7 @@ SCRIPT = """
 import numpy as np
 from tests.economies import economy, seeing, rule, monitor_rule
 from rivalry.economies.kernels import choices, economy as kernel, economy_learning, economy_monitor
-from rivalry.tables.kernels import shapes
+from rivalry.economies.kernels import shapes
 for world in (economy(6, 4), seeing(6, 4, receiver=1)):
     agents = kernel.fresh(world, np.random.SeedSequence(2))
     kinds, views = len(world.stakes), shapes.views_of(world)

@@ -13,7 +13,7 @@ from rivalry.economies.kernels import economy as kernel
 from rivalry.economies.kernels import economy_learning as learning_kernel
 from rivalry.economies.kernels import economy_monitor as monitor_kernel
 from rivalry.economies.kernels.economy_learning import DOUBLE, EXPECTED, GREEDY, SARSA, EpochRule, Learning
-from rivalry.tables.kernels.shapes import HIGHEST_STAKE, SOCIETY, Economy, views_of
+from rivalry.economies.kernels.shapes import HIGHEST_STAKE, SOCIETY, Economy, views_of
 from tests.economies import Plain, PlainLearner, Row, economy, monitor_rule, rule, seeing, soft, two_types
 
 SEED = np.random.SeedSequence(11)

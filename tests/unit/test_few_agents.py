@@ -11,12 +11,12 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.oracles import to_agents
+from rivalry.economies.kernels import shapes
 from rivalry.economies.kernels.choices import cumulative, probabilities
 from rivalry.economies.kernels.economy import fresh
 from rivalry.economies.learning import few_agents
 from rivalry.economies.learning.crowds import crowd_of
 from rivalry.economies.learning.few_agents import AgentGains, Decisions, against, evaluate_few_agents
-from rivalry.tables.kernels import shapes
 from tests.selection import slow_except
 
 Law = dict[tuple[int, ...], float]

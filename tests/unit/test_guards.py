@@ -30,7 +30,7 @@ RETIRED = re.compile(
     "proved_reply|q0|refuses|repl(y|ies)|seats|sees|settled|shown|stock_range|told|trained_gain"
 )
 # where a lane is a road lane
-ROADS = re.compile(r"\.economies|\.envs\.cities|kernels\.shapes|living\.streets")
+ROADS = re.compile(r"\.economies|\.envs\.cities|living\.streets")
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:

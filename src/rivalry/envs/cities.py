@@ -11,8 +11,8 @@ from rivalry.core.game import kernel_arrays
 from rivalry.core.validate import check_word
 from rivalry.economies.kernels.city import bid, buffers_of, fresh, no_tallies, ready, rows, take, trips
 from rivalry.economies.kernels.city_learning import entry_counts
+from rivalry.economies.kernels.shapes import CityArrays
 from rivalry.envs.agents import AgentsEnv, Views, draw
-from rivalry.tables.kernels.shapes import CityArrays
 
 COORDINATES = ("from x", "from y", "to x", "to y", "goal x", "goal y")
 FEATURES = ("urgency", "karma", "type", "trip", "spot", "lane", *COORDINATES)

@@ -9,8 +9,8 @@ import numpy as np
 
 from rivalry.core.game import kernel_arrays
 from rivalry.economies.kernels.economy import act, fresh, no_tallies
+from rivalry.economies.kernels.shapes import Economy
 from rivalry.envs.agents import AgentsEnv, Views, draw
-from rivalry.tables.kernels.shapes import Economy
 
 
 class EconomyEnv(AgentsEnv):

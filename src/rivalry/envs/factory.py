@@ -12,13 +12,13 @@ from rivalry import games
 from rivalry.core.game import kernel_arrays
 from rivalry.core.registry import near
 from rivalry.core.validate import check_keywords, check_word, number_of
+from rivalry.economies.kernels.shapes import CityArrays, Economy
 from rivalry.envs.agents import PERIODS, AgentsEnv, Illegal
 from rivalry.envs.cities import CityEnv
 from rivalry.envs.economies import EconomyEnv
 from rivalry.envs.games import GameEnv, OnSimplex
 from rivalry.envs.turns import TurnEnv
 from rivalry.games import GAMES
-from rivalry.tables.kernels.shapes import CityArrays, Economy
 
 
 @check_keywords

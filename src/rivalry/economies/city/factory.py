@@ -24,7 +24,7 @@ from rivalry.economies.city.travellers import (
 )
 from rivalry.economies.karma.agents import agents_per_type, initial_amounts
 from rivalry.economies.karma.checks import check_keys, numbers
-from rivalry.tables.kernels import shapes
+from rivalry.economies.kernels import shapes
 
 PRICES = {
     "PBS": shapes.OWN_BID,

@@ -1,4 +1,4 @@
-"""Journeys of trips as arrays for the kernels (`tables.kernels.shapes.City`)."""
+"""Journeys of trips as arrays for the kernels (`economies.kernels.shapes.CityArrays`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Journeys(NamedTuple):
     """Positions with the lanes wanted there, and junctions where a position is chosen.
 
     A location is a position, the junction ``j`` as ``-2 - j``, or the end, -1. Padding is -1. See
-    `tables.kernels.shapes.City`.
+    `economies.kernels.shapes.CityArrays`.
     """
 
     begins: np.ndarray  # [journey]: a location

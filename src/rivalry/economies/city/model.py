@@ -19,7 +19,7 @@ from rivalry.economies.city.free_flow import FreeFlow, of_agents
 from rivalry.economies.city.journeys import Journeys
 from rivalry.economies.city.networks import KINDS, Network
 from rivalry.economies.karma.agents import cumulative
-from rivalry.tables.kernels import shapes
+from rivalry.economies.kernels import shapes
 
 INDEPENDENT = -1
 """Transfer rule of a coalition whose members are only marked, as a control, and act independently."""
@@ -29,7 +29,7 @@ KERNEL_FIELDS = (
     *("type_of", "stakes", "karma", "most", "capacity", "price", "uncontended", "toll", "subsidy"),
     *("dormant_share", "tie"),
 )
-"""Fields that kernels take as they are, under the same name (`tables.kernels.shapes.City`)."""
+"""Fields that kernels take as they are, under the same name (`economies.kernels.shapes.CityArrays`)."""
 RULE = "lucky, average, unlucky: none, one or all of an agent's paths lead through the centre"
 PLANNED = ", whatever way is chosen; the first way is drawn"
 EXAMPLES = (
@@ -42,7 +42,7 @@ class City(OneLineRepr, eqx.Module):
     """Finitely many agents with repeated trips that bid for admission to the lanes of their paths.
 
     An agent has a journey in each of its slots. A trip is a slot and an urgency, or dormancy
-    (`tables.kernels.shapes.City`). The state of an agent is (trip, position on the trip, karma).
+    (`economies.kernels.shapes.CityArrays`). The state of an agent is (trip, position on the trip, karma).
 
     >>> import rivalry as rv
     >>> city = rv.games.city()

@@ -8,7 +8,7 @@ import numpy as np
 
 from rivalry.economies.karma.chains import ROUNDING, stationary
 from rivalry.economies.karma.checks import numbers
-from rivalry.tables.kernels.shapes import BIDS, Economy
+from rivalry.economies.kernels.shapes import BIDS, Economy
 
 if TYPE_CHECKING:
     from rivalry.economies.karma.model import KarmaEconomy

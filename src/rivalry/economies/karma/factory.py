@@ -14,7 +14,7 @@ from rivalry.core.validate import check_word, checked, limit, whole_number
 from rivalry.economies.karma.agents import agents_per_type, equal_karma, initial_amounts
 from rivalry.economies.karma.checks import AGENTS, Types, numbers, tax_of, types_of
 from rivalry.economies.karma.model import KarmaEconomy
-from rivalry.tables.kernels import shapes
+from rivalry.economies.kernels import shapes
 
 TIES = {
     "coin": shapes.COIN,

@@ -19,7 +19,7 @@ from rivalry.core.space import Profile, Simplex
 from rivalry.economies.karma import transitions
 from rivalry.economies.karma.chains import ROUNDING
 from rivalry.economies.karma.transitions import expect_after, level_of, randomly_rounded
-from rivalry.tables.kernels import shapes
+from rivalry.economies.kernels import shapes
 
 
 class Policies(Simplex):
@@ -105,7 +105,7 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
 
     A private state has an urgency, ``stakes [type private]``, the cost of losing. It follows the Markov chain
     ``chain [type private private]``, independently of karma. In each random pair the higher bid wins;
-    ``charge [bid bid]`` is the winner's payment (`tables.kernels.shapes.Economy`). Finitely many agents may
+    ``charge [bid bid]`` is the winner's payment (`kernels.shapes.Economy`). Finitely many agents may
     observe a signal of their peers, ``signal [own peer]``; a continuum may not. The surplus, karma paid to
     society or in excess of what agents can hold, is redistributed among all agents, up to the ``level``.
 

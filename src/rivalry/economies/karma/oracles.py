@@ -16,9 +16,9 @@ from rivalry.economies.karma.checks import refusal
 from rivalry.economies.karma.model import Around, Distribution, KarmaEconomy, Policy
 from rivalry.economies.karma.theory import analytic_constants
 from rivalry.economies.karma.transitions import expect_after, level_of, randomly_rounded
+from rivalry.economies.kernels.shapes import BURN, PEER, ROOM
 from rivalry.population import oracles as populations
 from rivalry.population.distances import entropies
-from rivalry.tables.kernels.shapes import BURN, PEER, ROOM
 
 BESIDE = 0.1  # how far below 0 a level of 0 may be during the search
 STARTS = ("uniform", "all_in", "zero")

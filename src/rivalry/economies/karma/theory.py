@@ -33,8 +33,8 @@ from rivalry.core.results import Record
 from rivalry.core.validate import check_word, whole_number
 from rivalry.economies.karma.chains import stationary
 from rivalry.economies.karma.lipschitz import constants, kernel_constant
+from rivalry.economies.kernels.shapes import COIN, NOBODY, SOCIETY
 from rivalry.population.random_policies import rows
-from rivalry.tables.kernels.shapes import COIN, NOBODY, SOCIETY
 
 if TYPE_CHECKING:
     from rivalry.economies.karma.model import KarmaEconomy

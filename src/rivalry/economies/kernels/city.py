@@ -17,13 +17,14 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.economies.kernels import city_rules as rules
+from rivalry.economies.kernels import shapes
 from rivalry.economies.kernels.choices import sample_rest
 from rivalry.economies.kernels.currency import at, high, total
 from rivalry.economies.kernels.economy import RUNNING, UNBALANCED
-from rivalry.tables.kernels import draws, shapes
+from rivalry.economies.kernels.shapes import CityArrays
+from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import inline, njit
 from rivalry.tables.kernels.memory import LINE, prefetch
-from rivalry.tables.kernels.shapes import CityArrays
 
 AHEAD = 12
 """Number of agents ahead for which memory is prefetched."""

@@ -21,10 +21,10 @@ from rivalry.economies.kernels.city import AHEAD, CityTallies, Drivers, rows, st
 from rivalry.economies.kernels.currency import at
 from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING
 from rivalry.economies.kernels.economy_learning import SARSA, EpochRule
+from rivalry.economies.kernels.shapes import CityArrays
 from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import inline, njit
 from rivalry.tables.kernels.memory import align, prefetch
-from rivalry.tables.kernels.shapes import CityArrays
 
 BLOCK = 32
 """Rows whose softmax is computed together."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from rivalry.economies.kernels import shapes
 from rivalry.economies.kernels.currency import at, high, low, share_out
-from rivalry.tables.kernels import draws, shapes
+from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import inline
 
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.economies.kernels.city import width
+from rivalry.economies.kernels.shapes import CityArrays
 from rivalry.tables.kernels.cache import inline, njit
-from rivalry.tables.kernels.shapes import CityArrays
 
 
 class LaneEnvironment(NamedTuple):

@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rivalry.economies.kernels import shapes
 from rivalry.economies.kernels.choices import choices, sample
 from rivalry.economies.kernels.currency import at, high, low, pair_up, share_out, total
-from rivalry.tables.kernels import draws, shapes
+from rivalry.economies.kernels.shapes import Economy, views_of
+from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import inline, njit
-from rivalry.tables.kernels.shapes import Economy, views_of
 
 RUNNING, UNBALANCED, NOT_FINITE = 0, 1, 2
 """Status of a run: no error; karma not conserved; a learned value is not finite."""

@@ -18,9 +18,9 @@ from rivalry.economies.kernels import economy as kernel
 from rivalry.economies.kernels.choices import renew, sample, softmax_buffers, start_of
 from rivalry.economies.kernels.currency import at, high
 from rivalry.economies.kernels.economy import Agents, EconomyTallies
+from rivalry.economies.kernels.shapes import Economy, views_of
 from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import inline, njit
-from rivalry.tables.kernels.shapes import Economy, views_of
 
 SARSA, GREEDY, EXPECTED, DOUBLE = 0, 1, 2, 3
 """Value of the next state: of the executed choice, the best, the mean, the best by two tables."""

@@ -26,9 +26,9 @@ from rivalry.economies.kernels.economy_learning import (
     next_value,
     visit_factor,
 )
+from rivalry.economies.kernels.shapes import Economy
 from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import inline, njit
-from rivalry.tables.kernels.shapes import Economy
 
 
 class MonitorRule(NamedTuple):

@@ -10,8 +10,8 @@ from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.economies import kernels
 from rivalry.economies.city.model import City
+from rivalry.economies.kernels.shapes import PAID, CityArrays
 from rivalry.economies.learning.sessions import check_balance
-from rivalry.tables.kernels.shapes import PAID, CityArrays
 
 CITY = Need("a city that agents travel through", lambda game: isinstance(game, City))
 

@@ -9,8 +9,8 @@ import numpy as np
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.results import Certificate, Record
 from rivalry.economies import kernels
+from rivalry.economies.kernels.shapes import COIN, NO_TRANSFER, OWN_BID, CityArrays
 from rivalry.economies.learning.city_drivers import Streets
-from rivalry.tables.kernels.shapes import COIN, NO_TRANSFER, OWN_BID, CityArrays
 
 HOW = "dynamic programming against the admission odds and the sharing out that were measured"
 

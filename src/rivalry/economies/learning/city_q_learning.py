@@ -12,12 +12,12 @@ from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.core.validate import limit
 from rivalry.economies import kernels
+from rivalry.economies.kernels.shapes import CityArrays
 from rivalry.economies.learning import city_drivers
 from rivalry.economies.learning.city_drivers import CITY, Streets
 from rivalry.economies.learning.city_gains import gains, gains_record, refusal
 from rivalry.economies.learning.epoch_learner import CHANGES, DIMENSIONS, EpochLearner
 from rivalry.economies.learning.sessions import Session, parts, sequence_of
-from rivalry.tables.kernels.shapes import CityArrays
 
 SOCIAL = (
     "efficiency",

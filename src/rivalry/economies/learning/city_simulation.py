@@ -10,10 +10,10 @@ from annotated_types import Ge
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.economies import kernels
+from rivalry.economies.kernels.shapes import CityArrays
 from rivalry.economies.learning.city_drivers import CITY, Streets, city_record, streets_of
 from rivalry.economies.learning.city_gains import gains, gains_record, refusal
 from rivalry.economies.learning.sessions import AWARDS, SUMS, FixedPolicies, Session, check_balance, parts
-from rivalry.tables.kernels.shapes import CityArrays
 
 SURE = 1e-6  # tolerance of sums of probabilities
 

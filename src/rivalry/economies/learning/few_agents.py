@@ -18,10 +18,10 @@ import numpy as np
 
 from rivalry.core.jax import jax, jnp
 from rivalry.economies import kernels
+from rivalry.economies.kernels.shapes import COIN, HIGHEST_STAKE, LOWEST_INDEX, PEER, ROOM, Economy
 from rivalry.economies.learning.crowds import POOLED, Crowd
 from rivalry.economies.learning.sessions import check_balance
 from rivalry.population.agents import NOTHING, Paid
-from rivalry.tables.kernels.shapes import COIN, HIGHEST_STAKE, LOWEST_INDEX, PEER, ROOM, Economy
 
 FEW = 20  # agents; with more, the dependence on own karma is below the noise of usual simulations
 PRIOR = 10.0  # weight of the measured population in every state and bid, in trials

@@ -11,7 +11,7 @@ from annotated_types import Ge
 from rivalry.core.game import BrokenInvariant
 from rivalry.core.method import BaseLearner
 from rivalry.economies import kernels
-from rivalry.tables.kernels.shapes import BY_COIN, BY_STAKE, BY_TURN
+from rivalry.economies.kernels.shapes import BY_COIN, BY_STAKE, BY_TURN
 
 Session = dict[str, np.ndarray]
 

@@ -15,6 +15,7 @@ from rivalry.core.needs import Need
 from rivalry.core.oracles import named_start
 from rivalry.core.results import Record
 from rivalry.economies import kernels
+from rivalry.economies.kernels.shapes import BIDS
 from rivalry.economies.learning import crowds
 from rivalry.economies.learning.crowds import BATCHES, PLAYED_BY_AGENTS, Crowd, Measured, batch_ends
 from rivalry.economies.learning.few_agents import evaluate_few_agents, has_few_agents, pooled_gains
@@ -24,7 +25,6 @@ from rivalry.methods.populations.newton import ENOUGH
 from rivalry.methods.q_learning.exploration import check_numbers
 from rivalry.population import best_response, policy_values
 from rivalry.population.operators import Policy, Values
-from rivalry.tables.kernels.shapes import BIDS
 
 
 class Simulation(FixedPolicies):

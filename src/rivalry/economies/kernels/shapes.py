@@ -1,0 +1,110 @@
+"""Tuples of arrays that kernels of economies take: data without rules or compiled functions.
+
+Only NumPy is needed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+PEER, SOCIETY = 0, 1
+"""Recipient of the winner's payment: the loser, or all agents by redistribution."""
+
+COIN, LOWEST_INDEX, HIGHEST_STAKE, NOBODY = 0, 1, 2, 3
+"""Winner among equal bids: random, the lowest index, the highest stake (then random), or nobody."""
+
+SURPLUS, ROOM, BURN = 0, 1, 2
+"""Karma that a loser cannot hold: added to the surplus, not charged to the winner, or lost."""
+
+OVERFLOW, PAID, TAXED, SHARED, BURNT = range(5)
+"""Flows of karma: what losers could not hold; charges and taxes to the surplus; redistributed; lost."""
+
+BIDS, BY_COIN, BY_STAKE, BY_TURN = 0, 1, 2, 3
+"""Award rule of a pair: bids or, without karma, random, the higher stake, fewer wins so far (then random)."""
+
+
+UNSEEN = np.zeros((0, 0), dtype=np.int64)
+
+
+class Economy(NamedTuple):
+    """Agents with whole amounts of karma, repeatedly matched in random pairs to bid for one resource.
+
+    A *type* of agents has private states: its urgency, possibly with further information. In private state
+    ``z`` losing costs ``stakes[type, z]``; private states follow an exogenous Markov chain. ``charge[b, c]``
+    is the payment of a winner with bid ``b`` against the losing bid ``c``, at most ``b``. Karma is always in
+    ``0..most``. Types with fewer private states are padded with stakes 0 and states that are never reached.
+
+    An agent observes ``signal[own karma, peer's karma]`` before it bids. A policy has a row for each private
+    state, signal and karma. In policies, tables and tallies the first two are one index, ``z * signals +
+    signal``.
+    """
+
+    type_of: np.ndarray  # [agent], int64
+    stakes: np.ndarray  # [type private], at least 0
+    chain: np.ndarray  # [type private private], cumulative along the last axis
+    first: np.ndarray  # [type private], cumulative: initial distribution of private states
+    discount: np.ndarray  # [type]
+    karma: np.ndarray  # [agent], int64: at the start
+    most: int  # karma that an agent can hold
+    charge: np.ndarray  # [bid bid], int64
+    receiver: int  # PEER or SOCIETY
+    tie: int  # COIN, LOWEST_INDEX, HIGHEST_STAKE or NOBODY
+    overflow: int  # SURPLUS, ROOM or BURN
+    tax: np.ndarray  # [karma]: expected tax before a redistribution; the fractional part is drawn
+    every: int  # steps between redistributions of the surplus
+    award: int  # BIDS, BY_COIN, BY_STAKE or BY_TURN
+    idle: int  # 1: with an odd number of agents a random one is unmatched in a step, with reward 0
+    signal: np.ndarray = UNSEEN  # [karma karma], int64, from 0 on; absent: no observation
+
+
+OWN_BID, HIGHEST_REFUSED, LOWEST_ADMITTED = 0, 1, 2
+"""Price of admission to a lane: the own bid, or a uniform price."""
+
+NO_TRANSFER, EVEN, URGENT = 0, 1, 2
+"""Karma transfers within a coalition: none, equal shares, or members of higher stake first."""
+
+
+class CityArrays(NamedTuple):
+    """Agents with whole amounts of karma that travel through a city and bid for admission to its lanes.
+
+    A *journey* has *places*, each with a requested lane, and *junctions*, at which a place is chosen. A
+    location is a place, or junction ``j`` as ``-2 - j``; ``-1`` is the end of the trip. A fixed path is a
+    journey without junctions. Shorter journeys are padded.
+
+    An agent may travel along several journeys. A *trip* is a journey and an urgency: journey number ``slot``
+    of an agent at urgency ``u`` is trip ``slot * urgencies + u``. The last number is dormancy: a step without
+    bid, loss or lane. A trip ends with the admission to its last lane; then the next trip is drawn.
+    """
+
+    type_of: np.ndarray  # [agent], int64
+    stakes: np.ndarray  # [type urgency], at least 0: cost of refusal per step
+    trip_chain: np.ndarray  # [type trip trip], cumulative along the last axis: transitions between trips
+    first: np.ndarray  # [type trip], cumulative: distribution of the first trip
+    discount: np.ndarray  # [type]
+    karma: np.ndarray  # [agent], int64: at the start
+    most: int  # karma that an agent can hold
+    journeys: np.ndarray  # [agent slot], int64
+    begins: np.ndarray  # [journey], int64: initial location
+    lane: np.ndarray  # [journey place], int64
+    after: np.ndarray  # [journey place], int64: the location after admission
+    back: np.ndarray  # [journey place], int64: the location after refusal
+    options: np.ndarray  # [journey junction option], int64: the places at a junction; -1: none
+    capacity: np.ndarray  # [lane], int64: admissions per step
+    price: int  # OWN_BID, HIGHEST_REFUSED or LOWEST_ADMITTED
+    uncontended: int  # 1: admitted agents pay also where capacity suffices for all requests
+    toll: np.ndarray  # [lane]: expected karma due on admission, besides the bid; the fractional part is drawn
+    subsidy: np.ndarray  # [lane]: karma per agent that requests the lane, while the surplus lasts, likewise
+    local: float  # share of a lane's payments paid to the agents that request the lane
+    dormant_share: int  # 1: dormant agents, too, receive a share of the surplus
+    tie: int  # COIN or LOWEST_INDEX
+    award: int  # BIDS, BY_COIN, BY_STAKE or BY_TURN (fewest admissions for an attempt so far)
+    coalition: np.ndarray  # [agent], int64: 1 for members of a coalition, which learn from their mean reward
+    transfer: int  # NO_TRANSFER, EVEN or URGENT
+
+
+def views_of(economy: Economy) -> int:
+    """Return the number of pairs of a private state and a signal that policies distinguish."""
+    private: int = economy.stakes.shape[1]
+    return private * (int(economy.signal.max()) + 1) if economy.signal.size else private
