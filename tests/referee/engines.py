@@ -12,9 +12,9 @@ import numpy as np
 from rivalry.core import search
 from rivalry.core.jax import put
 from rivalry.core.payoffs import concrete_profile
-from rivalry.core.results import ROUNDING
 from rivalry.core.search import ENCLOSED_CELLS, PROVED
 from rivalry.core.stake import stake_at
+from rivalry.core.tolerances import ROUNDING
 from tests.referee.models import Case
 
 CLOSE = 1e-9  # relative rounding of payoffs written out: sums of exponentials in another order

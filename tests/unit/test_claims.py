@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.certify import TOLERANCE, certificate
+from rivalry.core.certify import certificate
 from rivalry.core.jax import jnp
 from rivalry.core.results import CERTIFIED, CLAIMS, Certificate, gain_in_words
 from rivalry.core.space import Box
+from rivalry.core.tolerances import TOLERANCE
 
 
 class Quadratic(eqx.Module):

@@ -8,8 +8,7 @@ import numpy as np
 
 from rivalry.core.jax import jnp
 from rivalry.core.space import Box, Simplex
-
-SLACK = 1e-14  # more than the rounding of a sum of a few shares
+from rivalry.core.tolerances import SHARES_SLACK
 
 
 def whole_box(space: Box | Simplex, player: int) -> tuple[np.ndarray, np.ndarray]:
@@ -82,8 +81,8 @@ def tight_boxes(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """Return the smallest boxes ``[box axis]`` around the shares in boxes; ``low > high`` where none are."""
     smallest, largest = low.sum(axis=1, keepdims=True), high.sum(axis=1, keepdims=True)
     return (
-        np.maximum(low, 1.0 - (largest - high) - SLACK),
-        np.minimum(high, 1.0 - (smallest - low) + SLACK),
+        np.maximum(low, 1.0 - (largest - high) - SHARES_SLACK),
+        np.minimum(high, 1.0 - (smallest - low) + SHARES_SLACK),
     )
 
 

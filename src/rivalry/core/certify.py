@@ -10,7 +10,7 @@ from rivalry.core.dispatch import Unsupported
 from rivalry.core.game import Game
 from rivalry.core.jax import put
 from rivalry.core.payoffs import concrete_profile, payoffs
-from rivalry.core.results import COVERAGES, ROUNDING, Certificate, Rounding
+from rivalry.core.results import COVERAGES, Certificate, Rounding
 from rivalry.core.search import (
     best_response,
     few_axes,
@@ -20,9 +20,8 @@ from rivalry.core.search import (
     source_of_bound,
 )
 from rivalry.core.stake import stake_at
+from rivalry.core.tolerances import ROUNDING, TOLERANCE
 from rivalry.core.validate import check_keywords
-
-TOLERANCE = 1e-6  # relative to what is at stake
 
 
 @check_keywords

@@ -28,6 +28,7 @@ from rivalry.core.proof import (
     negative_definite,
 )
 from rivalry.core.shifts import shifted
+from rivalry.core.tolerances import DOMINANCE
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -151,7 +152,7 @@ def is_unique(found: Bends, k: int) -> bool:
     """
     size = np.maximum(np.abs(found.bend_low[k]), np.abs(found.bend_high[k]))
     own = -np.diag(found.bend_high[k])
-    rest = (size.sum(axis=1) - np.diag(size)) * (1 + 1e-12)
+    rest = (size.sum(axis=1) - np.diag(size)) * (1 + DOMINANCE)
     return bool(found.known[k] and found.smooth[k] and np.all(own > rest))
 
 

@@ -17,6 +17,7 @@ from rivalry.core import intervals
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.intervals import Interval, interval
 from rivalry.core.jax import jax, jnp
+from rivalry.core.tolerances import EPS, TINY
 
 FEW = 8  # terms of a sum whose parts have a rule of their own, which needs the square of operations
 
@@ -140,7 +141,7 @@ _not = _logic(lambda a: (~a.high, ~a.low))
 def _stairs(run: Comparisons, a: Interval, step: Callable[[Any], Any]) -> Interval:
     """Return an increasing function with steps, zero at zero."""
     found = Interval(step(a.low), step(a.high), a.positive)
-    little = jnp.abs(a.low) * intervals.EPS + intervals.TINY
+    little = jnp.abs(a.low) * EPS + TINY
     found.tied = (a.low == a.high) & (step(a.low - little) < step(a.high + little))
     return run.note(found)
 
@@ -390,10 +391,10 @@ def _running_product(run: Comparisons, a: Interval, axis: int, reverse: bool) ->
 
 def _running_sum(run: Comparisons, a: Interval, **params: Any) -> Interval:
     low, high = (jax.lax.cumsum(end, **params) for end in (a.low, a.high))
-    relative = (a.shape[params["axis"]] + 3) * intervals.EPS
+    relative = (a.shape[params["axis"]] + 3) * EPS
     if a.positive:
         return intervals.widen(low, high, relative, positive=True)
-    error = jax.lax.cumsum(intervals.absolute(a).high, **params) * relative + intervals.TINY
+    error = jax.lax.cumsum(intervals.absolute(a).high, **params) * relative + TINY
     return _finite(a, Interval(low - error, high + error))
 
 
@@ -413,7 +414,7 @@ def scatter_add(primitive: Any, operands: list[Any], params: Any) -> Interval:
         primitive.bind(a, where, b, **params) for a, b in ((into.low, added.low), (into.high, added.high))
     )
     size = primitive.bind(intervals.absolute(into).high, where, intervals.absolute(added).high, **params)
-    error = size * ((int(np.prod(added.shape)) + 3) * intervals.EPS) + intervals.TINY
+    error = size * ((int(np.prod(added.shape)) + 3) * EPS) + TINY
     positive = into.positive and added.positive
     found = Interval(jnp.maximum(low - error, 0.0) if positive else low - error, high + error, positive)
     return _finite(added if added.infinite else into, found)

@@ -26,18 +26,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-EPS = float(np.finfo(float).eps)
-WIDEN = 4 * EPS
-TINY = 1e-290  # sums with it are zero or at least 1e-307: no endpoint is flushed to zero
-HUGE = 1e300  # reciprocals of larger numbers may be flushed to zero
-STATED = 128 * EPS  # of the library functions used here; at least eight times the largest error seen
+from rivalry.core.tolerances import EPS, HIGH_EXPONENT, HUGE, LOW_EXPONENT, SMALLEST, STATED, TINY, WIDEN
+
 LOG2 = float(np.log(2.0))
 # the leading 32 bits of log 2, whose products with an exponent are exact, and the rest
 LOG2_HIGH = 2977044471 * 2.0**-32
 LOG2_LOW = 1.9082149292705877e-10
 ROOT_HALF = 0.7071067811865476
-SMALLEST = 2.3e-308  # a normal number
-LOW_EXPONENT, HIGH_EXPONENT = -660.0, 708.0  # exp is a normal number well above `TINY` between them
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=("low", "high"), meta_fields=("positive",))

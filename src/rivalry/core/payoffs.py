@@ -13,6 +13,7 @@ from rivalry.core.jax import compiled, is_jax_array, jax, put
 from rivalry.core.plain import register_plain
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import Box, Simplex, Space
+from rivalry.core.tolerances import OUTSIDE, SHARES_SUM
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -83,11 +84,11 @@ def _is_outside(space: Space, x: np.ndarray) -> bool:
     """Return whether numbers are outside a space by more than rounding."""
     if not np.all(np.isfinite(x)):
         return False
-    slack = 1e-9 * np.maximum(1.0, np.abs(x))
+    slack = OUTSIDE * np.maximum(1.0, np.abs(x))
     if isinstance(space, Simplex):
         low, high = (np.where(space.entries, end, 0.0) for end in (space.min_share, 1.0))
         return bool(
-            np.any((x < low - slack) | (x > high + slack)) or np.any(np.abs(x.sum(axis=1) - 1) > 1e-8)
+            np.any((x < low - slack) | (x > high + slack)) or np.any(np.abs(x.sum(axis=1) - 1) > SHARES_SUM)
         )
     if isinstance(space, Box):
         return bool(np.any((x < np.asarray(space.low) - slack) | (x > np.asarray(space.high) + slack)))

@@ -24,6 +24,7 @@ from rivalry.core.logarithms import MOST_SHARES, InLogs, amounts, at_profile, pr
 from rivalry.core.ranges import meet, value_range
 from rivalry.core.shifts import shifted
 from rivalry.core.space import Box
+from rivalry.core.tolerances import EIGENVALUES, LAYER
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 BATCH = 256  # boxes per call of a compiled program
 INFLATE = 0.1  # of the range: the first box in which uniqueness is tried
 NEAR = 1e-3  # of the range: a longer step of Newton's method leads to another place
-THICK = 1e-12  # of the range: depth of the layer along a bound whose derivatives count as those at the bound
 
 
 class Coordinates(NamedTuple):
@@ -138,7 +138,7 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
 
     box, centre = Interval(low, high), Interval(mid, mid)
     # at a bound derivatives are those of the payoffs inside it, which may have a jump or a kink there
-    inside = THICK * (at.high - at.low)
+    inside = LAYER * (at.high - at.low)
     thick = Interval(jnp.where(side > 0, low - inside, low), jnp.where(side < 0, high + inside, high))
     (slope, jacobian, pays), decided = enclose(every, shifts, mid)(shifts, thick)
     decided = decided & ~jnp.any(jnp.isnan(pays.low)) & payoffs.are_finite(thick)
@@ -552,4 +552,4 @@ def negative_definite(low: np.ndarray, high: np.ndarray) -> bool:
     size = np.abs(middle).sum() + radius.sum()
     largest = np.linalg.eigvalsh(middle)[-1] + np.abs(radius).sum(axis=1).max()
     # eigenvalues of a symmetric matrix are computed to a small multiple of its norm times the rounding unit
-    return bool(largest + 1e-12 * size * len(low) < 0)
+    return bool(largest + EIGENVALUES * size * len(low) < 0)

@@ -31,6 +31,7 @@ from rivalry.core.display import strategy_by_name as strategy_by_name
 from rivalry.core.display import strategy_in_words as strategy_in_words
 from rivalry.core.display import undecided_in_words as undecided_in_words
 from rivalry.core.registry import load
+from rivalry.core.tolerances import APPROXIMATE
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -65,8 +66,6 @@ CERTIFIED: tuple[Claim, ...] = ("equilibrium",)
 UNREFUTED: tuple[Claim, ...] = ("no deviation found", "equilibrium")
 """The claims that hold at the tolerance by a proof or a search of the whole strategy space."""
 
-ROUNDING = 64 * float(np.finfo(float).eps)  # times a payoff's size: the rounding error allowed in a sum
-APPROXIMATE = 0.01  # of the payoff at stake: a proved bound within it makes an approximate equilibrium
 SMALL_STAKE = 0.1  # of the payoff: with no more at stake, a gain that is small beside the payoff is explained
 
 

@@ -17,9 +17,9 @@ from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.oracles import Response, payoff_bound, payoff_scale, proved_response, search_points
 from rivalry.core.payoffs import concrete_profile, payoffs
 from rivalry.core.reparametrisation import Unconstrained, is_reparametrised, unconstrained_game
-from rivalry.core.results import ROUNDING
 from rivalry.core.space import Box, Simplex
 from rivalry.core.stake import stake_at
+from rivalry.core.tolerances import ROUNDING, SEARCH_TIE
 from rivalry.core.validate import check_keywords
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ BATCH, CELLS = 64, 40_000
 HOPELESS = 500  # boxes after which a bound that is still infinite is given up
 ENCLOSED_CELLS = 6000  # in interval arithmetic, unless a proof is asked for
 ENCLOSED_AXES = 3  # of a player: boxes of more axes are not searched where the game has no bound of its own
-TIE = 1e-10  # times the payoff at stake: strategies whose payoffs differ by less are equally good
 PROVED = 1e-8  # times the payoff at stake: a bound this close to the best payoff is not refined further
 
 
@@ -102,7 +101,7 @@ def unproved_response(game: Game, x: Profile, player: int, points: int) -> Respo
     best = Response(
         strategies[np.argmax(values)], float(np.max(values)), np.inf, "lower bound", method, tried
     )
-    tie = TIE * stake_at(game, x, player, best).own
+    tie = SEARCH_TIE * stake_at(game, x, player, best).own
     return best._replace(strategy=_nearest_best(strategies, values, np.asarray(x)[player], tie))
 
 
@@ -393,7 +392,7 @@ def _branch_and_bound(
     batch = BATCH if space.shape[1] > 1 else BATCH // 4
     low, high = (end[None] for end in whole_box(space, player))
     ceilings = np.array([np.inf])
-    paid = payoff - TIE * stake  # at the strategy, which may be one of several that tie
+    paid = payoff - SEARCH_TIE * stake  # at the strategy, which may be one of several that tie
     seen = 0
     while ceilings.max() > payoff + enough and seen < most:
         if seen > HOPELESS and np.isposinf(ceilings).any():
@@ -413,7 +412,7 @@ def _branch_and_bound(
         k = np.argmax(np.where(seen_there > fresh, seen_there - fresh, 0.0))
         source = "" if enclosed else source_of_bound(game)
         refuse_above(game, x, player, float(seen_there[k]), points[k], float(fresh[k]), source)
-        if values.max() > payoff + TIE * stake:  # a rounding difference is no better response
+        if values.max() > payoff + SEARCH_TIE * stake:  # a rounding difference is no better response
             strategy, paid = points[np.argmax(values)], float(values.max())
         payoff = max(payoff, float(values.max()))
         keep = np.setdiff1d(np.arange(len(ceilings)), worst)

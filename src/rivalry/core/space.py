@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_chec
 import numpy as np
 
 from rivalry.core.jax import concrete_module, jax, jnp, put
+from rivalry.core.tolerances import SHARES_SUM
 from rivalry.core.tree import Tree, static
 from rivalry.core.validate import as_numbers, check_keywords, check_word
 
@@ -447,7 +448,7 @@ class Simplex(Tree):
             )
             raise ValueError(f"{name}: player {player}, entry {axis} is {full[player, axis]:g}; {rule}")
         for player, total in enumerate(full.sum(axis=1)):
-            if abs(total - 1) > 1e-8:
+            if abs(total - 1) > SHARES_SUM:
                 raise ValueError(f"{name}: player {player} sums to {total:.10g}; must sum to 1")
         # shares written as decimals sum to 1 only up to rounding
         return put(full / full.sum(axis=1, keepdims=True))

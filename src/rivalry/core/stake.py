@@ -24,8 +24,8 @@ from rivalry.core.jax import put
 from rivalry.core.oracles import Response, proved_response
 from rivalry.core.payoffs import numpy_payoffs, payoffs, payoffs_of, pure_payoffs
 from rivalry.core.reparametrisation import Unconstrained
-from rivalry.core.results import ROUNDING
 from rivalry.core.space import Box, Simplex
+from rivalry.core.tolerances import CALM, PLAY, ROUNDING, RUIN, STEEPER, UNLIKE, USUAL_GROWTH
 
 if TYPE_CHECKING:
     from rivalry.core.space import Profile
@@ -33,17 +33,8 @@ if TYPE_CHECKING:
 WIDTHS = 2.0 ** np.arange(-9, 1)  # as fractions of the space: a good part of 1 % has three of them
 POINTS = 6  # per distance, side and choice
 DRAWN = 32  # profiles per box, or of finitely many
-STEEPER = 2.0  # losses that grow this many times faster than before have reached ruinous choices
-SMOOTH = (
-    4.0,
-    256.0,
-)  # growth per doubling of losses of the second and eighth powers: the range of usual growth
-CALM = 4.0  # times the median at a distance: losses of the eighth power stay below it
-UNLIKE = 10.0  # times the losses on the other side, at the same distance: that side is ruinous
-RUIN = 30.0  # times the cost of an ordinary mistake: larger losses do not count
 CHOICES = 8  # of a player with more, only this many are moved
 SMALL = 1e-2  # of the payoff scale: a player with a smaller payoff range is judged by that range
-FLOOR = 0.01  # of the effect of play: where own choice matters less, gains are measured in this part
 
 
 class Stake(NamedTuple):
@@ -66,7 +57,7 @@ class Stake(NamedTuple):
     @property
     def unit(self) -> float:
         """The unit of the tolerance of an equilibrium."""
-        return max(self.own, FLOOR * self.play)
+        return max(self.own, PLAY * self.play)
 
 
 def stake_at(game: Game, x: Any, player: int, response: Response) -> Stake:
@@ -293,7 +284,7 @@ def _steady(losses: np.ndarray, noise: float, part: float = 0.5, most: float = C
         found[k + 1] = max(loss, last)
         if last:
             growth = (found[k + 1] + noise) / max(last - noise, 1e-3 * last)
-            allowed = STEEPER * float(np.clip(growth, *SMOOTH))
+            allowed = STEEPER * float(np.clip(growth, *USUAL_GROWTH))
     return found
 
 

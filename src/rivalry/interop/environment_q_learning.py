@@ -8,11 +8,11 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.core.certify import TOLERANCE
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
-from rivalry.core.results import ROUNDING, Certificate, Record
+from rivalry.core.results import Certificate, Record
 from rivalry.core.statistics import half_width
+from rivalry.core.tolerances import ROUNDING, TOLERANCE
 from rivalry.interop.environments import EnvironmentGame
 from rivalry.methods.q_learning.exploration import Fading, each_player, fading
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.display import count_text
+from rivalry.core.tolerances import TIE
 from rivalry.core.tree import Tree, static
 
 MASK = "action_mask"
@@ -62,7 +63,7 @@ class Transitions(NamedTuple):
             q = self.reward + gamma * self.next @ values
             best = q.argmax(axis=1)
             # only strict improvements: ties in rounding would alternate
-            better = q.max(axis=1) > values + 1e-12 * max(1.0, float(np.abs(values).max()))
+            better = q.max(axis=1) > values + TIE * max(1.0, float(np.abs(values).max()))
             if not better.any():
                 break
             policy = np.where(better, best, policy)

@@ -21,6 +21,7 @@ from rivalry.core.method import Learner, as_learner
 from rivalry.core.oracles import named_start
 from rivalry.core.results import Certificate, Record, stack_records, unstack_records
 from rivalry.core.space import lattice
+from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.lab import trust
 from rivalry.lab.study import batch_points, build_game, build_method
 from rivalry.lab.study.points import Grid, short_names
@@ -31,7 +32,6 @@ from rivalry.solving.path_data import plot_record
 Task = Mapping[str, Any]
 
 CHECKPOINT = 10.0  # seconds between two saves of a long cell
-SAME = 1e-9  # relative difference of numbers of two certificates that is none
 COMPILED = 0.1  # seconds: a faster cell compiled nothing
 
 
@@ -203,7 +203,7 @@ def certificate_changes(stored: Record, new: Record, proof: bool) -> str:
             said.append(f"{name} had the shape {old.shape}, has {now.shape}")
             continue
         text = old.dtype.kind == "U"
-        same = old == now if text else np.isclose(old, now, rtol=SAME, atol=0.0, equal_nan=True)
+        same = old == now if text else np.isclose(old, now, rtol=SAME_NUMBER, atol=0.0, equal_nan=True)
         if not np.all(same):
             first = tuple(np.argwhere(np.atleast_1d(~same))[0][: old.ndim])
             words = [repr(str(one[first])) if text else f"{float(one[first]):.6g}" for one in (old, now)]

@@ -15,15 +15,12 @@ from jaxtyping import Array, Float
 from rivalry.core.game import BrokenInvariant, PopulationGame
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.plain import register_plain
-from rivalry.core.results import ROUNDING, Certificate, Record
+from rivalry.core.results import Certificate, Record
+from rivalry.core.tolerances import CONSERVED, CONSISTENT, FLAT, ROUNDING, TOLERANCE
 from rivalry.population.consistent import StationaryPopulation, stationary_population
 from rivalry.population.operators import Distribution, Policy, Values, action_values, by_type, uniform
 from rivalry.population.oracles import conservation_error, population_metrics, type_shares
 from rivalry.population.values import best_response, policy_values
-
-TOLERANCE = 1e-6  # relative to what an agent of a type can win or lose
-FLAT = 1e-6  # of the payoff: a smaller effect of own actions is no scale for gains
-CONSERVED = 1e-9  # largest change per step of a conserved quantity
 
 
 class PolicyEvaluation(NamedTuple):
@@ -101,7 +98,7 @@ def certificate_of(
     allowed = tolerance * at_stake + ROUNDING * np.abs(payoff)
     regret, bound = np.asarray(found.regret), np.asarray(found.bound)
     # in an environment other than the policy's own a gain says nothing about an equilibrium
-    if not (np.all(np.isfinite(regret)) and float(found.population.residual) <= 1e-8):
+    if not (np.all(np.isfinite(regret)) and float(found.population.residual) <= CONSISTENT):
         regret, bound = np.full_like(regret, np.nan), np.full_like(bound, np.inf)
     coverage: Any = "exact" if np.all(bound - regret <= allowed) else "bounded"
     method = "policy iteration in the policy's own population"

@@ -8,10 +8,10 @@ from jaxtyping import Array, Bool, Int
 
 from rivalry.core.game import PopulationGame, scale_of
 from rivalry.core.jax import jax, jnp
+from rivalry.core.tolerances import TIE
 from rivalry.population.operators import Policy, Values, action_values
 from rivalry.population.oracles import transition_matrix
 
-TIE = 1e-12  # times the payoff scale: smaller gains do not replace an action
 ROUNDS = 200  # most rounds of policy iteration
 
 

@@ -13,13 +13,13 @@ import numpy as np
 
 from rivalry.core.annotations import meaning_of, signature_of
 from rivalry.core.blas import one_blas_thread
-from rivalry.core.certify import TOLERANCE
 from rivalry.core.construction import recipe_of, variant
 from rivalry.core.game import Game, Playable, arrays, initial_profile, with_
 from rivalry.core.jax import compiled, eqx, jax, jnp, stack_trees
 from rivalry.core.method import STEPS, BaseMethod, Finish, Learner, Method, as_method
 from rivalry.core.plain import is_plain, register_plain
 from rivalry.core.results import Record, Solution, collect
+from rivalry.core.tolerances import TOLERANCE
 from rivalry.core.validate import check, check_keywords, near, whole_number
 from rivalry.solving import ends, inputs
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress

@@ -23,8 +23,9 @@ from rivalry.core.oracles import discounting_channels, exchangeable, labels
 from rivalry.core.payoffs import concrete_profile, numpy_payoffs, payoffs
 from rivalry.core.profiles import basins, most_first
 from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
-from rivalry.core.results import APPROXIMATE, Certificate, Record, Solution
+from rivalry.core.results import Certificate, Record, Solution
 from rivalry.core.space import width
+from rivalry.core.tolerances import APPROXIMATE
 from rivalry.solving.path_data import has_answer, record_of_plot
 from rivalry.solving.steps import Carry
 

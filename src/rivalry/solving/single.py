@@ -10,13 +10,13 @@ from warnings import warn
 import numpy as np
 
 from rivalry.core.blas import one_blas_thread
-from rivalry.core.certify import TOLERANCE
 from rivalry.core.game import Playable, has_closed_form, initial_profile, is_population, profile_dims
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import STEPS, BaseMethod, Learner, Method, as_learner, read_session, run_session
 from rivalry.core.oracles import discontinuity
 from rivalry.core.plain import register_plain
 from rivalry.core.results import Record, Solution, dataset
+from rivalry.core.tolerances import TOLERANCE
 from rivalry.core.validate import check, check_keywords, whole_number
 from rivalry.solving import ends, inputs
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress

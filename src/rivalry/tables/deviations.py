@@ -7,13 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.core.forms import FiniteGame
+from rivalry.core.tolerances import PROFITABLE, TIE
 from rivalry.core.validate import number_of, whole_number
 from rivalry.tables.gaps import response_values
 from rivalry.tables.greedy_play import checked_policies
 from rivalry.tables.history import Cycles, by_chance, check_cycles, whole_states
-
-TIE = 1e-12  # of the largest payoff: gains below this are rounding
-PROFITABLE = 1e-9  # of the value: a gain below this counts as none
 
 
 class Deviation(NamedTuple):

@@ -11,10 +11,10 @@ from math import comb, prod
 import numpy as np
 
 from rivalry.core.forms import FiniteGame, stateless_tables
+from rivalry.core.tolerances import TIE
 from rivalry.tables.extreme_equilibria import equal_within
 from rivalry.tables.kernels.shapes import Tabulated
 
-TIE = 1e-12  # of the total resource: gains below this are rounding
 MOST_JOINT = 5_000_000  # joint actions enumerated without a table
 
 

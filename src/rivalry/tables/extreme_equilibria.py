@@ -31,8 +31,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-ULPS = 4  # units in the last place by which rounding may have changed a payoff
-ROUNDING = ULPS * float(np.finfo(float).eps)  # at least as much, relative to the payoff
+from rivalry.core.tolerances import EPS, ULPS
+
 DIGITS = 15  # every decimal with so many significant digits is the only one nearest to its float
 SHORT = 12  # digits of a decimal that stands for all floats within `ULPS`
 DENOMINATOR = 10_000  # largest denominator of a payoff, relative to the range, that is read as a fraction
@@ -61,7 +61,7 @@ def equal_within(payoffs: np.ndarray) -> np.ndarray:
     >>> equal_within(np.array([0.0, 1.0, -1e13])).tolist() == [0.0, 2.0**-50, 1e13 * 2.0**-50]
     True
     """
-    return np.asarray(ROUNDING * np.abs(payoffs))
+    return np.asarray(ULPS * EPS * np.abs(payoffs))
 
 
 def whole_payoffs(table: np.ndarray) -> np.ndarray:

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.core.forms import FiniteGame
+from rivalry.core.tolerances import IMPROVEMENT
 from rivalry.core.validate import number_of
 from rivalry.tables.greedy_play import checked_policies
 from rivalry.tables.history import Cycles, Whole, check_cycles, seen_slots, whole_states
 
-TIE = 1e-13  # of the largest possible value: another action must pay more than the current one by this
 MOST_DECISIONS = 40_000_000  # whole states times actions times nature's branches
 
 
@@ -176,7 +176,7 @@ def _response_values(
     need = whole.size * int(tables.sizes[player]) * tables.next_nature.shape[2]
     if need > MOST_DECISIONS:
         raise ValueError(f"game: {need} decisions to go through; must be at most {MOST_DECISIONS}")
-    tie = TIE * float(np.abs(tables.payoff[:, player]).max()) / (1 - gamma)
+    tie = IMPROVEMENT * float(np.abs(tables.payoff[:, player]).max()) / (1 - gamma)
     own, once, best = np.zeros((3, len(policies), whole.size))
     action = np.zeros((len(policies), whole.size), dtype=np.int64)
     history.best_responses(tables, whole, policies, player, gamma, tie, own, once, best, action)

@@ -7,11 +7,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from rivalry.core.forms import FiniteGame
+from rivalry.core.tolerances import TIE
 from rivalry.core.validate import number_of
 from rivalry.tables.greedy_play import checked_policies, choices, refuse_slots, slots_of, states
 from rivalry.tables.kernels.shapes import Tabulated
 
-TIE = 1e-12  # of the largest value: another move must pay more than the current one by this
 DENSE = 1200  # most unknowns of a linear solve; larger systems are solved by sweeps
 MOST_STATES = 4_000_000
 SWEEPS = 8  # of policy evaluation between two policy improvements

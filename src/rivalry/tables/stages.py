@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core.forms import FiniteGame
-from rivalry.tables.exact import TIE
+from rivalry.core.tolerances import TIE
 from rivalry.tables.greedy_play import checked_policies
 from rivalry.tables.history import whole_states
 

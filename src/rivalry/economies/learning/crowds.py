@@ -13,11 +13,11 @@ from rivalry.core.jax import put
 from rivalry.core.needs import Need
 from rivalry.core.oracles import to_agents
 from rivalry.core.results import Certificate, Record
+from rivalry.core.tolerances import TOLERANCE
 from rivalry.economies import kernels
 from rivalry.economies.kernels.shapes import BURNT, OVERFLOW, PAID, TAXED, Economy, views_of
 from rivalry.economies.learning.sessions import check_balance
 from rivalry.population import oracles
-from rivalry.population.certificate import TOLERANCE
 
 BATCHES = 20  # batches of steps for the standard error of the mean reward
 FAR = 4.0 * 2**0.5  # difference of two estimates beyond noise, in standard errors of one

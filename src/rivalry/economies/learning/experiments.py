@@ -20,6 +20,7 @@ from rivalry.core.method import BaseLearner
 from rivalry.core.needs import POPULATION, Need, fits
 from rivalry.core.results import Record
 from rivalry.core.statistics import share_interval
+from rivalry.core.tolerances import TIE
 from rivalry.economies.learning.sessions import Session
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.methods.populations.newton import ENOUGH
@@ -34,7 +35,6 @@ Here = tuple[Policy, Distribution]
 
 BATCH = 32  # policies per call of a compiled program
 AGREES = 1e-8  # tolerance of a policy's stationary population
-TIE = 1e-12  # times the payoff scale: closer payoffs count as equal
 
 
 class RandomPolicyExperiment(BaseLearner):

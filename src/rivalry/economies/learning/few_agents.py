@@ -17,6 +17,7 @@ import equinox as eqx
 import numpy as np
 
 from rivalry.core.jax import jax, jnp
+from rivalry.core.tolerances import TIE
 from rivalry.economies import kernels
 from rivalry.economies.kernels.shapes import COIN, HIGHEST_STAKE, LOWEST_INDEX, PEER, ROOM, Economy
 from rivalry.economies.learning.crowds import POOLED, Crowd
@@ -27,7 +28,6 @@ FEW = 20  # agents; with more, the dependence on own karma is below the noise of
 PRIOR = 10.0  # weight of the measured population in every state and bid, in trials
 TRIALS = 200_000  # maximum of agent-steps per estimate
 LARGEST = 30_000_000  # maximum of entries of an exact decision process
-TIE = 1e-12  # gains below this part of the largest value do not replace an action
 ROUNDS = 200  # maximum of policy iterations
 DOUBLINGS = 60  # 2**60 steps of a chain
 SAME = 1e-15  # probabilities that change no more in a doubling of the steps have converged

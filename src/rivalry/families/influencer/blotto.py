@@ -17,10 +17,10 @@ import numpy as np
 from rivalry.core.jax import jnp, put
 from rivalry.core.oracles import Response
 from rivalry.core.payoffs import payoffs
-from rivalry.core.results import ROUNDING
-from rivalry.core.search import PROVED, TIE, unproved_response
+from rivalry.core.search import PROVED, unproved_response
 from rivalry.core.space import Profile, Simplex
 from rivalry.core.stake import stake_at
+from rivalry.core.tolerances import ROUNDING, SEARCH_TIE
 from rivalry.families.influencer.deviations import rival_influence
 from rivalry.families.influencer.kernels import Blotto
 from rivalry.families.influencer.model import InfluencerGame
@@ -270,7 +270,7 @@ def _local_best(problem: BudgetProblem, s: np.ndarray, floor: float) -> tuple[np
         for _ in range(2 * fields):
             before = best
             s, best = _best_of(problem, _on_faces(problem, (s > 4 * floor) ^ flips, floor), s, best)
-            if not best > before + TIE * before:
+            if not best > before + SEARCH_TIE * before:
                 break
     for active in [*likely[:BETWEEN], s > problem.inflection] if problem.power > 1 else []:
         s, best = _best_of(problem, _with_small_amount(problem, active, floor), s, best)

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.certify import TOLERANCE
 from rivalry.core.game import exchangeable_labels, is_markov
 from rivalry.core.oracles import move_order, to_markov
 from rivalry.core.results import Certificate, Record
 from rivalry.core.statistics import half_width
+from rivalry.core.tolerances import TOLERANCE
 from rivalry.envs import CityEnv, EconomyEnv, city_policy, parallel_env, policy_table
 from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, choose_actions, policy_names
 from rivalry.integrations.rllib.networks import clip_to_masks

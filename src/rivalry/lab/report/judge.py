@@ -12,6 +12,7 @@ import numpy as np
 
 from rivalry.core.registry import near
 from rivalry.core.results import CLAIMS, COVERAGES, is_truth, split_method
+from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.lab.study.expect import applicable, differences, is_fixed, is_reduced
 from rivalry.plots.select import NoSuchPoint, dimension, in_step, position
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
 ROUNDINGS = ("floating point", "outward", "exact")  # of bounds, from the weakest
-ROUNDING = 1e-9  # relative difference below which numbers count as equal
 NOT_COMPARED = "not compared"
 REDUCED = "not valid in a reduced run"
 
@@ -330,7 +330,7 @@ def _verdict(
         return ("agrees" if ours == value else "differs"), ""
     # slightly more, so that rounding does not decide a difference of exactly the tolerance
     # without our value the caller has a reason, and does not use this verdict
-    allowed = ROUNDING * abs(value) if tolerance is None else tolerance + ROUNDING * tolerance
+    allowed = SAME_NUMBER * abs(value) if tolerance is None else tolerance + SAME_NUMBER * tolerance
     return ("agrees" if abs(float(ours or 0) - float(value)) <= allowed else "differs"), ""
 
 
@@ -407,7 +407,7 @@ def _equal(values: np.ndarray, wanted: bool | float | str) -> np.ndarray:
     """Return which values equal the one wanted; padding stays."""
     if values.dtype.kind == "U" or isinstance(wanted, str):
         return np.asarray(values.astype(str) == str(wanted))
-    return np.where(np.isnan(values), np.nan, np.isclose(values, wanted, rtol=ROUNDING, atol=0.0))
+    return np.where(np.isnan(values), np.nan, np.isclose(values, wanted, rtol=SAME_NUMBER, atol=0.0))
 
 
 def _reduce(rows: np.ndarray, reduce: str | None) -> tuple[bool | float | str | None, str]:
@@ -425,7 +425,7 @@ def _reduce(rows: np.ndarray, reduce: str | None) -> tuple[bool | float | str | 
         return _finite(_REDUCE[reduce](values))
     same = values == values[0]
     if values.dtype.kind == "f":
-        same = np.isclose(values, values[0], rtol=ROUNDING, atol=0.0)
+        same = np.isclose(values, values[0], rtol=SAME_NUMBER, atol=0.0)
     if not same.all():
         return None, f"{len(values)} values that differ: pick one with at, or give reduce"
     return _finite(values[0])

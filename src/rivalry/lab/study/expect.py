@@ -9,6 +9,7 @@ from math import isclose
 from operator import getitem
 from typing import Any, NamedTuple
 
+from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.lab.study.points import Grid, short_names, split_key
 
@@ -254,7 +255,7 @@ def _among(value: Any, known: Sequence[Any], key: str) -> None:
 
 def _same(a: Any, b: Any) -> bool:
     if isinstance(a, int | float) and isinstance(b, int | float):
-        return isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
+        return isclose(a, b, rel_tol=SAME_NUMBER, abs_tol=1e-12)
     if isinstance(a, list) != isinstance(b, list):  # the dataset stores a list as text
         return str(a) == str(b)
     return bool(a == b)

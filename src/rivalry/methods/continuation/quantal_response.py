@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from rivalry.core.forms import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
+from rivalry.core.tolerances import LISTED_REGRET
 from rivalry.methods.continuation.pseudo_arclength import Evaluation, at_value, correct, step, tangent
 from rivalry.methods.finite.mixed_equilibria import normalise, refine
 from rivalry.methods.finite.pure_equilibria import expected_over
@@ -21,7 +22,6 @@ WIDEN = 5.0  # log odds beyond which steps are proportional to them
 MARGINAL = 1e-9  # real parts of eigenvalues within this of zero have no sign
 UNPLAYED = 1e-6  # probabilities below this are zero in the limit, if that is an equilibrium
 NEAR = 0.1  # largest difference of a probability between the last point and the limit
-REGRET = 1e-9  # of a player's payoff range: largest regret of the limit
 
 
 class QuantalResponse(BaseLearner):
@@ -263,7 +263,7 @@ def _limit(system: LogitSystem, last: np.ndarray) -> Record:
         [own.max() - own @ found[k, : len(own)] for k, own in enumerate(system.action_payoffs(found))]
     )
     distance = float(np.max(np.abs(found - last)))
-    if distance > NEAR or np.any(regret > REGRET * np.ptp(scaled.reshape(len(scaled), -1), axis=1)):
+    if distance > NEAR or np.any(regret > LISTED_REGRET * np.ptp(scaled.reshape(len(scaled), -1), axis=1)):
         found, regret, distance = np.full_like(found, np.nan), np.full_like(regret, np.nan), np.nan
     return {
         "limit": (("player", "axis"), found),

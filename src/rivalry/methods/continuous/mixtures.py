@@ -12,7 +12,6 @@ from annotated_types import Ge, Le
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.certify import TOLERANCE
 from rivalry.core.forms import FiniteGame, stateless_tables
 from rivalry.core.game import (
     Game,
@@ -29,10 +28,11 @@ from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.oracles import Response
 from rivalry.core.reparametrisation import unconstrained_game
-from rivalry.core.results import ROUNDING, Certificate, Coverage, Record, Rounding
+from rivalry.core.results import Certificate, Coverage, Record, Rounding
 from rivalry.core.search import best_response, search
 from rivalry.core.space import Box, Profile, Space, Strategy
 from rivalry.core.stake import stake_at
+from rivalry.core.tolerances import ROUNDING, TOLERANCE
 from rivalry.methods.q_learning.exploration import Table, check_whole
 from rivalry.tables import tabulate
 from rivalry.tables.action_grid import ActionGrid, are_levels, check_levels

@@ -9,11 +9,11 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.core.certify import TOLERANCE
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
 from rivalry.core.oracles import to_adjustment_tables
 from rivalry.core.results import Certificate, Coverage, Record
+from rivalry.core.tolerances import TOLERANCE
 from rivalry.tables.plans import AdjustmentTables, Duel, with_plans
 
 FIRST, LATER = 64, 1.5  # sweeps before the first look at regrets, and how much later every further look is

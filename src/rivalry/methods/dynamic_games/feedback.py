@@ -13,7 +13,6 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
-from rivalry.core.certify import TOLERANCE
 from rivalry.core.game import Record, scale
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import BaseLearner, Session
@@ -28,6 +27,7 @@ from rivalry.core.oracles import (
 )
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.space import Profile, width
+from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.dynamics.tangent_cone import SLACK
 from rivalry.methods.limit_sets.nearby_equilibria import random_starts
 

@@ -10,13 +10,13 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from annotated_types import Ge, Le
 
-from rivalry.core.certify import TOLERANCE
 from rivalry.core.forms import LinearQuadraticGame
 from rivalry.core.game import scale
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need, knows
 from rivalry.core.oracles import outside_linear, to_linear_quadratic
 from rivalry.core.results import Certificate, Record
+from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.dynamic_games import riccati
 from rivalry.methods.dynamic_games.riccati import Commitment, commitment, follower_problem, plan_costs
 

@@ -15,13 +15,13 @@ from rivalry.core.oracles import compiled_response
 from rivalry.core.payoffs import payoffs
 from rivalry.core.search import search, search_grid, traceable_best_response
 from rivalry.core.space import Profile, Strategy, width
+from rivalry.core.tolerances import SEARCH_TIE
 from rivalry.core.tree import static
 from rivalry.methods.limit_sets import end_state
 
 REMEMBERED = 64  # past profiles: the longest cycle, in rounds, that is detected
 SAME, MOVED = 1e-7, 1e-4  # of the width: equal profiles; players who still move
 NEAR = 1e-3  # of the width: largest distance to the root of best responses with negligible gain
-TIE = 1e-10  # of the payoff scale: closer payoffs are equal
 
 
 class ResponseRounds(NamedTuple):
@@ -195,7 +195,7 @@ def _nearest(xp: Any, strategies: Any, paid: Any, here: Any, own: Any, scale: An
     strategies = xp.vstack([strategies, here])
     paid = xp.append(paid, own)
     best = xp.max(paid)
-    tied = paid >= best - TIE * scale
+    tied = paid >= best - SEARCH_TIE * scale
     far = xp.sum((strategies - here) ** 2, axis=-1)
     chosen = xp.argmin(xp.where(tied, far, xp.inf))
     return strategies[chosen], xp.maximum(best - own, 0.0)

@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.methods.finite.support_differences import EPS, TINY, Differences, Supports
+from rivalry.core.tolerances import EPS, TINY
+from rivalry.methods.finite.support_differences import Differences, Supports
 from rivalry.methods.finite.support_solutions import (
     TIE,
     Solutions,

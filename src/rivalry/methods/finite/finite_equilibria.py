@@ -12,13 +12,12 @@ from rivalry.core.forms import stateless_tables
 from rivalry.core.game import kernel_arrays
 from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.results import Record
+from rivalry.core.tolerances import NEAREST
 from rivalry.methods.finite.branch_and_prune import Parts, branch_and_prune, parts_at_once, whole_parts
 from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
 from rivalry.methods.finite.pure_equilibria import equilibria_record, profiles_of, support_order
 from rivalry.methods.finite.support_differences import SUPPORTS, Differences, Supports, differences, supports
 from rivalry.methods.finite.support_solutions import EQUILIBRIUM, TIE, Solutions
-
-NEAREST = 2.0**-54  # largest distance of a probability to the nearest float
 
 
 class FiniteEquilibria(BaseLearner):

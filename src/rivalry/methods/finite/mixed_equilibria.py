@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt
 from rivalry.core.forms import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
+from rivalry.core.tolerances import LISTED_REGRET
 from rivalry.methods.finite.pure_equilibria import (
     equilibria_record,
     expected_over,
@@ -24,7 +25,6 @@ from rivalry.tables.extreme_equilibria import MOST_BASES, TooMany, extreme_equil
 
 SAME = 1e-6  # approximate equilibria this close in every probability are the same
 FEW = 2_000  # bases or paths, where enumeration is the last resort
-REGRET = 1e-9  # of a player's payoff range: largest regret of an equilibrium listed in inexact arithmetic
 
 
 class MixedEquilibria(BaseLearner):
@@ -180,7 +180,7 @@ def one_mixed(tables: np.ndarray) -> np.ndarray | None:
         tries = [("mclennan_tourky", start) for start in MixedEquilibria()._starts(sizes)]
     for algorithm, start in tries:
         found = _by_quantecon(tables, algorithm, start)[0]
-        if _regret(scaled, found) <= REGRET:
+        if _regret(scaled, found) <= LISTED_REGRET:
             return found
     try:  # these fail in degenerate games
         extremes = (_vertex_list if len(tables) == 2 else _support_list)(tables, FEW)["found"]
@@ -220,7 +220,7 @@ def _add_verified(tables: np.ndarray, found: np.ndarray, more: Sequence[np.ndarr
     scaled = normalise(tables)
     for profile in more:
         known = any(np.max(np.abs(other - profile)) < SAME for other in found)
-        if not known and _regret(scaled, profile) <= REGRET:
+        if not known and _regret(scaled, profile) <= LISTED_REGRET:
             found = np.concatenate([found, profile[None]])
     return found
 

@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rivalry.core.tolerances import EPS
 from rivalry.tables.extreme_equilibria import undominated, whole_payoffs
 
-EPS = float(np.finfo(float).eps)
-TINY = 1e-290  # more than any number that underflows
 SUPPORTS = 256  # tried together
 MOST = 4_000_000  # differences of payoffs
 

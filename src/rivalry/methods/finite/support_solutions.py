@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rivalry.core.tolerances import EPS, TINY
 from rivalry.methods.finite.pure_equilibria import expected_over
-from rivalry.methods.finite.support_differences import EPS, TINY, Differences, Supports
+from rivalry.methods.finite.support_differences import Differences, Supports
 
 NEWTON = 4  # steps of Newton's method before a proof is tried
 SMALL = 2.0**-20  # radius of the box in which the curvature is estimated

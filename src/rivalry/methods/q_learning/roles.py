@@ -10,6 +10,7 @@ import numpy as np
 
 from rivalry.core.forms import FiniteGame
 from rivalry.core.registry import near
+from rivalry.core.tolerances import TIE
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.tables.greedy_play import observed_sizes, slots_of, states
 
@@ -22,7 +23,6 @@ KEYS: dict[str, tuple[str, ...]] = {
     "policy": ("table",),
 }
 TIES = ("optimistic", "pessimistic")
-TIED = 1e-12  # relative to the largest payoff
 
 
 class Role(NamedTuple):
@@ -138,7 +138,7 @@ def myopic_best_responses(tables: FiniteGame, player: int, ties: str = "optimist
     if players not in seen:  # nature is not observed: weight its states by their frequency
         pays = pays * (len(pays) * nature_at_random(tables))[:, None, None]
     mine, theirs = (observed_payoff(tables, player, pays[:, who], seen) for who in (player, leader))
-    close = mine >= mine.max(axis=-1, keepdims=True) - TIED * np.abs(tables.payoff[:, player]).max()
+    close = mine >= mine.max(axis=-1, keepdims=True) - TIE * np.abs(tables.payoff[:, player]).max()
     theirs = theirs if ties == "optimistic" else -theirs
     response = np.where(close, theirs, -np.inf).argmax(axis=-1)  # [seen..]
     sizes = observed_sizes(tables)

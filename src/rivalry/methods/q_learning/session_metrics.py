@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.certify import TOLERANCE
 from rivalry.core.forms import FiniteGame
 from rivalry.core.oracles import traced_metrics
 from rivalry.core.results import Certificate, Record
 from rivalry.core.statistics import half_width
+from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.q_learning.roles import FIXED, RANDOM, Role, nature_at_random
 from rivalry.methods.q_learning.sessions import Session, policies
 from rivalry.tables.deviations import deviations
