@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import re
+
 import pytest
 
 from tests.faults import ROOT, Fault, faults
@@ -11,4 +14,12 @@ from tests.faults import ROOT, Fault, faults
 def test_a_planted_fault_changes_its_file(fault: Fault) -> None:
     compile(fault.text(), fault.file, "exec")
     assert fault.tests
-    assert all((ROOT / "tests" / name).exists() for name in fault.tests)
+    assert all((ROOT / "tests" / name.partition("::")[0]).exists() for name in fault.tests)
+
+
+def test_every_number_that_decides_has_a_planted_fault() -> None:
+    tree = ast.parse((ROOT / "src" / "rivalry" / "core" / "tolerances.py").read_text(encoding="utf-8"))
+    names = {name.id for node in tree.body for name in ast.walk(node) if isinstance(name, ast.Name)}
+    planted = "\n".join(fault.find for fault in faults() if fault.file == "core/tolerances.py")
+    missing = {name for name in names if not re.search(rf"\b{name} = |\b{name}, [A-Z_]+ = ", planted)}
+    assert not missing - {"HIGH_EXPONENT"}, missing

@@ -1,0 +1,401 @@
+"""Numbers that decide what is true, on both sides: a little less than each holds, a little more does not.
+
+References are closed forms, exact fractions and Arb; `tests/faults` plants an unsafe value of every number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.core import boxes, concave, intervals, proof, tolerances
+from rivalry.core.certify import certificate
+from rivalry.core.forms import one_state
+from rivalry.core.game import BrokenInvariant
+from rivalry.core.intervals import Interval
+from rivalry.core.jax import jax, jnp, put
+from rivalry.core.results import Certificate
+from rivalry.core.search import unproved_response
+from rivalry.core.space import Box
+from rivalry.core.stake import _milder, _of_ranks, _steady, stake_at
+from rivalry.lab.report.judge import _verdict
+from rivalry.lab.study.expect import _same
+from rivalry.lab.worker import certificate_changes
+from rivalry.methods.finite.mixed_equilibria import _add_verified
+from rivalry.population import certificate as population
+from rivalry.tables import deviations, limit_cycles, response_values, tabulate
+from rivalry.tables.deviations import static_best_response
+from rivalry.tables.extreme_equilibria import equal_within, whole_payoffs
+
+EPS = 2.0**-52
+
+
+class Alone(eqx.Module):
+    """One player on the unit interval, with any payoff."""
+
+    payoff: Callable[[Any], Any] = eqx.field(static=True)
+
+    @property
+    def space(self) -> Box:
+        return Box.interval(0.0, 1.0, players=1)
+
+    def payoffs(self, x: Any) -> Any:
+        return self.payoff(x[:, 0])
+
+
+def hill(x: Any) -> Any:
+    return 1 - (x - 0.5) ** 2
+
+
+# Claims
+
+
+@pytest.mark.parametrize(("gain", "claim"), [(0.75e-6, "equilibrium"), (1.5e-6, "approximate equilibrium")])
+def test_gains_at_an_equilibrium_are_below_a_millionth_of_what_is_at_stake(gain: float, claim: str) -> None:
+    # a choice at distance d forgoes d^2, and at most 1/4
+    assert certificate(Alone(hill), [[0.5 + (gain / 4) ** 0.5]]).claim == claim
+
+
+@pytest.mark.parametrize(
+    ("gain", "claim"), [(0.0075, "approximate equilibrium"), (0.015, "not an equilibrium")]
+)
+def test_gains_at_an_approximate_equilibrium_are_below_a_hundredth(gain: float, claim: str) -> None:
+    assert certificate(Alone(hill), [[0.5 + (gain / 4) ** 0.5]]).claim == claim
+    assert Certificate(np.array([gain]), np.array([gain]), "exact", "", 1e-6, np.ones(1)).claim == claim
+
+
+def lost(x: Any) -> Any:
+    """1 and a hundred parts below half of the last place, which are lost one by one and not together."""
+    parts = jnp.full(100, 0.49 * EPS)
+    one_by_one, _ = jax.lax.scan(lambda total, part: (total + part, None), 1.0, parts)
+    return jnp.where(x < 0.5, one_by_one, 1.0 + jnp.sum(parts))
+
+
+@pytest.mark.parametrize(
+    ("payoff", "claim"), [(lost, True), (lambda x: jnp.where(x < 0.5, 1.0, 1.0 + 100 * EPS), False)]
+)
+def test_sums_of_a_hundred_terms_round_by_less_than_gains(payoff: Any, claim: bool) -> None:
+    game = Alone(payoff)
+    low, high = (float(game.payoffs(jnp.array([[x]]))[0]) for x in (0.25, 0.75))
+    assert (high - low) / EPS == pytest.approx(49 if claim else 100, abs=1)
+    assert (certificate(game, [[0.25]]).claim != "not an equilibrium") == claim
+
+
+@pytest.mark.parametrize(("over", "good"), [(0.75e-9, True), (1.5e-9, False)])
+def test_profiles_outside_by_more_than_rounding_are_refused(over: float, good: bool) -> None:
+    for end in (1.0 + over, -over):
+        if good:
+            certificate(Alone(hill), np.array([[end]]))
+        else:
+            with pytest.raises(ValueError, match=r"profile: player 0 .*must be"):
+                certificate(Alone(hill), np.array([[end]]))
+
+
+@pytest.mark.parametrize(("over", "good"), [(0.75e-8, True), (1.5e-8, False)])
+@pytest.mark.parametrize("form", [np.array, list])
+def test_shares_that_sum_to_more_than_rounding_are_refused(over: float, good: bool, form: Any) -> None:
+    game = rv.games.matrix("prisoners_dilemma")
+    x = [[0.25, 0.75 + over], [0.5, 0.5]]
+    if good:
+        certificate(game, form(x))
+    else:
+        with pytest.raises(ValueError, match="must sum to 1"):
+            certificate(game, form(x))
+
+
+@pytest.mark.parametrize(("more", "best"), [(0.75e-10, 0.2), (1.5e-10, 0.8)])
+def test_the_nearest_of_peaks_that_a_search_cannot_tell_apart_counts(more: float, best: float) -> None:
+    def peaks(x: Any, more: float) -> Any:
+        return jnp.where(x < 0.5, -((x - 0.2) ** 2), more - (x - 0.8) ** 2)
+
+    # a loss of .04 at the ends, .09 in the middle
+    x = jnp.array([[0.3]])
+    level = Alone(lambda x: peaks(x, 0.0))
+    stake = stake_at(level, x, 0, unproved_response(level, x, 0, 201)).own
+    found = unproved_response(Alone(lambda x: peaks(x, more * stake)), x, 0, 201)
+    assert found.strategy[0] == pytest.approx(best, abs=1e-4)
+
+
+# Units of gains
+
+
+@pytest.mark.parametrize(("leap", "ruinous"), [(7.0, False), (9.0, True)])
+def test_losses_that_grow_twice_as_fast_as_losses_of_second_powers_are_ruinous(
+    leap: float, ruinous: bool
+) -> None:
+    for power in (1.0, 2.0):  # linear losses may grow as those of second powers
+        losses = 2.0 ** (power * np.arange(4.0))
+        losses = np.append(losses, leap * losses[-1])
+        assert _steady(losses[:, None], 0.0)[-1] == losses[-2 if ruinous else -1]
+
+
+@pytest.mark.parametrize(("leap", "ruinous"), [(400.0, False), (600.0, True)])
+def test_losses_that_grow_twice_as_fast_as_those_of_eighth_powers_are_ruinous(
+    leap: float, ruinous: bool
+) -> None:
+    losses = np.array([1.0, 1000.0, 1000.0 * leap])
+    assert _steady(losses[:, None], 0.0)[-1] == losses[-2 if ruinous else -1]
+
+
+@pytest.mark.parametrize(("loss", "counts"), [(3.5, True), (6.0, False)])
+def test_losses_above_four_times_the_median_do_not_count(loss: float, counts: bool) -> None:
+    assert _steady(np.array([[1.0, 1.0, 1.0, loss]]), 0.0)[-1] == (loss if counts else 1.0)
+
+
+@pytest.mark.parametrize(("loss", "unlike"), [(7.5, False), (15.0, True)])
+def test_a_side_with_losses_above_ten_times_the_other_is_ruinous(loss: float, unlike: bool) -> None:
+    mild, other = np.array([0.0, 1.0, 1.0]), np.array([0.0, loss, loss])
+    assert _milder(mild, other) == _milder(other, mild) == (1.0 if unlike else loss)
+
+
+@pytest.mark.parametrize(("loss", "ruinous"), [(22.0, False), (45.0, True)])
+def test_a_mistake_that_costs_thirty_ordinary_ones_does_not_count(loss: float, ruinous: bool) -> None:
+    assert _of_ranks(np.array([1.0, 0.0, loss])) == (1.0 if ruinous else loss)
+    game = rv.games.matrix(payoffs=[[[loss, loss], [loss - 1.0, loss - 1.0], [0.0, 0.0]], np.zeros((3, 2))])
+    assert certificate(game, game.pure(0, 0)).at_stake[0] == (1.0 if ruinous else loss)
+
+
+@pytest.mark.parametrize(("gain", "good"), [(0.75e-8, True), (1.5e-8, False)])
+def test_a_player_whose_choice_hardly_matters_is_judged_by_a_hundredth_of_play(
+    gain: float, good: bool
+) -> None:
+    # own choice moves the payoff by `gain`, all but one of the other's by 1
+    table = (np.arange(20) > 0) + np.array([[0.0], [gain]])
+    game = rv.games.matrix(payoffs=[table, np.zeros((2, 20))])
+    assert (certificate(game, game.pure(0, 0)).claim == "equilibrium") == good
+
+
+# Interval arithmetic
+
+SIZES = np.exp(np.random.default_rng(0).uniform(-12.0, 6.5, 2000))
+SIGNED = SIZES * np.random.default_rng(1).choice([-1.0, 1.0], len(SIZES))
+UNIT = np.random.default_rng(2).uniform(-1.0, 1.0, len(SIZES))
+POINTS: dict[str, tuple[Any, np.ndarray, Any]] = {
+    "root": (intervals.root, SIZES, lambda x: x.sqrt()),
+    "reciprocal": (lambda a: intervals.divide(intervals.ONE, a), SIGNED, lambda x: 1 / x),
+    "exp": (intervals.exp, SIGNED, lambda x: x.exp()),
+    "expm1": (intervals.expm1, SIGNED, lambda x: x.expm1()),
+    "log": (intervals.log, SIZES, lambda x: x.log()),
+    "log1p": (intervals.log1p, SIZES, lambda x: x.log1p()),
+    "tanh": (intervals.tanh, SIGNED, lambda x: x.tanh()),
+    "sinh": (intervals.hyperbolic_sine, SIGNED, lambda x: x.sinh()),
+    "cosh": (intervals.hyperbolic_cosine, SIGNED, lambda x: x.cosh()),
+    "atan": (intervals.arc_tangent, SIGNED, lambda x: x.atan()),
+    "asin": (intervals.arc_sine, UNIT, lambda x: x.asin()),
+    "acos": (intervals.arc_cosine, UNIT, lambda x: x.acos()),
+    "asinh": (intervals.area_sine, SIGNED, lambda x: x.asinh()),
+    "acosh": (intervals.area_cosine, 1 + SIZES, lambda x: x.acosh()),
+    "atanh": (intervals.area_tangent, UNIT, lambda x: x.atanh()),
+    "cos": (intervals.cosine, 10 * SIGNED, lambda x: x.cos()),
+    "sin": (intervals.sine, 10 * SIGNED, lambda x: x.sin()),
+    "tan": (intervals.tangent, 10 * SIGNED, lambda x: x.tan()),
+    "log_gamma": (intervals.log_gamma, SIZES, lambda x: x.lgamma()),
+    "digamma": (intervals.digamma, SIZES, lambda x: x.digamma()),
+    "erf": (intervals.error_function, SIGNED, lambda x: x.erf()),
+    "erfc": (intervals.error_complement, SIGNED, lambda x: x.erfc()),
+}
+
+
+def test_margins_of_functions_are_eight_times_the_largest_error_seen() -> None:
+    flint = pytest.importorskip("flint")
+    rules = jax.jit(lambda x: {name: POINTS[name][0](Interval(x[name], x[name])) for name in POINTS})
+    found = rules({name: jnp.asarray(x) for name, (_, x, _) in POINTS.items()})
+    before, flint.ctx.prec = flint.ctx.prec, 128
+    try:
+        for name, (_, x, value) in POINTS.items():
+            largest = 0.0
+            for point, *ends in zip(x, found[name].low, found[name].high, strict=True):
+                low, high = map(float, ends)
+                # ends that are known exactly have no margin
+                if np.isfinite(low + high) and not {low, high} & {-1.0, 0.0, 1.0, 2.0} and high > 1e-280:
+                    low, high, exact = flint.arb(low), flint.arb(high), value(flint.arb(float(point)))
+                    largest = max(largest, abs(float(((2 * exact - low - high) / (high - low)).mid())))
+            assert 0 < largest <= 1 / 8 + 1e-9, name
+    finally:
+        flint.ctx.prec = before
+
+
+def test_endpoints_near_zero_are_zero_or_normal_numbers() -> None:
+    x = tolerances.TINY * (1 + EPS * np.arange(1.0, 100.0))
+    ends = [np.asarray(end) for end in jax.jit(lambda x: (x - (x * 4 * EPS + tolerances.TINY), -x))(x)]
+    found = intervals.widen(jnp.asarray(x), jnp.asarray(x))
+    for end in (*ends, np.asarray(found.low), np.asarray(found.high)):
+        assert np.all((end == 0) | (np.abs(end) >= np.finfo(float).tiny))
+
+
+def test_reciprocals_of_the_largest_divisor_are_normal_numbers() -> None:
+    assert 1 / Fraction(tolerances.HUGE) >= Fraction(np.finfo(float).tiny)
+
+
+def test_logarithms_and_exponentials_hold_to_the_ends_of_the_normal_numbers() -> None:
+    flint = pytest.importorskip("flint")
+    smallest = np.finfo(float).tiny
+    x = smallest * np.array([0.6, 0.9, 0.999, 1.04, 1.5, 2.0])
+    found = intervals.log(Interval(x, x))
+    for point, low, high in zip(x, found.low, found.high, strict=True):
+        exact = flint.arb(float(point)).log()
+        # numbers that are not normal are zero, whose logarithm is infinite
+        assert (flint.arb(float(low)) <= exact <= flint.arb(float(high))) if low > -np.inf else high == low
+    x = np.concatenate([np.arange(-790.0, -600.0, 0.37), np.arange(690.0, 720.0, 0.13)])
+    found = intervals.exp(Interval(x, x))
+    for point, low, high in zip(x, found.low, found.high, strict=True):
+        exact = flint.arb(float(point)).exp()
+        assert 0 <= low <= high
+        assert flint.arb(float(low)) <= exact
+        assert high == np.inf or exact <= flint.arb(float(high))
+
+
+# Proofs
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 8])
+def test_tight_boxes_hold_all_shares_of_a_box(size: int) -> None:
+    """Shares are multiples of 2^-50 that sum to 1 exactly, and so are ends of boxes around them."""
+    rng, unit = np.random.default_rng(size), 2**50
+    for _ in range(300):
+        cuts = np.sort(rng.integers(0, unit, size - 1))
+        x = np.diff(np.concatenate([[0], cuts, [unit]]))
+        low, high = x - rng.integers(0, x + 1), x + rng.integers(0, unit - x + 1)
+        one = rng.integers(size)  # one share at the end that the others leave
+        low[one] = high[one] = x[one]
+        low[rng.integers(size)] = high[rng.integers(size)] = 0
+        low, high = np.minimum(low, x), np.maximum(high, x)
+        high[one], low[one] = x[one], x[one]
+        first, last = boxes.tight_boxes(low[None] / unit, high[None] / unit)
+        assert np.all(first <= x / unit)
+        assert np.all(x / unit <= last)
+
+
+@pytest.mark.parametrize("size", [2, 3, 5, 8])
+def test_no_matrix_with_an_eigenvalue_of_zero_is_negative_definite(size: int) -> None:
+    rng = np.random.default_rng(size)
+    for _ in range(200):
+        part = rng.integers(-999, 1000, (size, size - 1)).astype(float)
+        singular = -part @ part.T  # whole numbers, exact
+        assert not proof.negative_definite(singular, singular)
+        shifted = singular - 1e-9 * np.abs(singular).sum() * np.eye(size)
+        assert proof.negative_definite(shifted, shifted)
+
+
+def test_a_derivative_that_equals_the_sum_of_the_others_does_not_dominate() -> None:
+    """The sum of a number and many small ones is rounded down, to just what the own derivative is."""
+    small = 0.45 * EPS
+    rows = np.full((9, 9), small)
+    rows[:, 0], rows[0] = 1.0, small
+    for own, good in ((1.0, False), (1.0 + 4 * EPS, False), (1.0 + 1e-9, True)):
+        bend = rows.copy()
+        np.fill_diagonal(bend, -own)
+        found = concave.Bends(*(np.zeros((1, 9)),) * 2, bend[None], bend[None], None, [True], [True])
+        exact = all(
+            Fraction(own) > sum(map(Fraction, map(abs, np.delete(row, k)))) for k, row in enumerate(bend)
+        )
+        assert concave.is_unique(found, 0) == good
+        assert exact or not good
+
+
+# Finite games
+
+
+@pytest.mark.parametrize(("less", "tie"), [(0.75e-12, True), (1.5e-12, False)])
+def test_payoffs_closer_than_rounding_are_equal(less: float, tie: bool) -> None:
+    world = one_state(np.array([[[1.0 - less, 0.0], [1.0, 0.0]], np.zeros((2, 2))]))
+    # the own action stays unless another is better
+    assert static_best_response(world, [[[0], [0]]], 0)[0, 0] == (0 if tie else 1)
+
+
+@pytest.mark.parametrize(("less", "stays"), [(0.75e-13, True), (1.5e-13, False)])
+def test_an_action_is_replaced_by_one_that_pays_more_than_rounding(less: float, stays: bool) -> None:
+    world = one_state(np.array([[[1.0 - less, 0.0], [1.0, 0.0]], np.zeros((2, 2))]))
+    found = response_values(world, [[[0], [0]]], 0, 0.0)
+    assert (found.best[0, 0] == found.own[0, 0]) == stays
+
+
+@pytest.mark.parametrize(("gain", "pays"), [(0.75e-9, 0.0), (1.5e-9, 1.0)])
+def test_deviations_that_gain_more_than_their_error_pay(gain: float, pays: float) -> None:
+    table = np.array([[[1.0, 0.0], [1.0 + gain, 0.0]], np.ones((2, 2))])
+    world = tabulate(rv.games.matrix(payoffs=table), observation="joint").tables
+    stay = [[[0] * 4, [0] * 4]]
+    found = deviations(world, stay, limit_cycles(world, stay, [0]), player=0, gamma=0.0)
+    assert found.profitable.tolist() == [pays]
+
+
+@pytest.mark.parametrize(("gain", "listed"), [(0.75e-9, 1), (1.5e-9, 0)])
+def test_equilibria_in_floating_point_are_listed_with_negligible_regret(gain: float, listed: int) -> None:
+    table = np.array([[[1.0 - gain, 0.0], [1.0, 0.0]], [[1.0, 0.0], [1.0, 0.0]]])
+    found = _add_verified(table, np.zeros((0, 2, 2)), [np.array([[1.0, 0.0], [1.0, 0.0]])])
+    assert len(found) == listed
+
+
+@pytest.mark.parametrize(("ulps", "equal"), [(3, True), (6, False)])
+def test_payoffs_a_few_units_in_the_last_place_apart_are_equal(ulps: int, equal: bool) -> None:
+    moved = 0.3 + ulps * np.spacing(0.3)
+    assert (len(set(whole_payoffs(np.array([0.1, 0.3, moved])).tolist())) == 2) == equal
+    assert (moved - 0.3 <= equal_within(np.array([0.3]))[0]) == equal
+
+
+def test_floats_are_within_half_of_their_spacing_of_probabilities() -> None:
+    rng = np.random.default_rng(0)
+    parts = [Fraction(int(a), int(a + b)) for a, b in rng.integers(1, 10**9, (5000, 2))]
+    largest = max(abs(Fraction(float(part)) - part) for part in parts)
+    assert Fraction(tolerances.NEAREST) / 2 < largest <= Fraction(tolerances.NEAREST)
+
+
+# Populations
+
+
+@pytest.fixture(scope="module")
+def economy() -> tuple[Any, population.PolicyEvaluation]:
+    game = rv.games.karma(max_karma=3, mean_karma=1)
+    return game, population.evaluate_policy(game, rv.oracles.named_start(game, "uniform"))
+
+
+@pytest.mark.parametrize(("added", "good"), [(0.75e-9, True), (1.5e-9, False)])
+def test_a_step_that_adds_more_than_rounding_conserves_nothing(
+    added: float, good: bool, economy: Any
+) -> None:
+    found = economy[1]._replace(added=put(added))
+    if good:
+        population.check_conservation(found)
+    else:
+        with pytest.raises(BrokenInvariant):
+            population.check_conservation(found)
+
+
+@pytest.mark.parametrize(("residual", "known"), [(0.75e-8, True), (1.5e-8, False)])
+def test_gains_in_an_inconsistent_population_say_nothing(residual: float, known: bool, economy: Any) -> None:
+    game, found = economy
+    found = found._replace(population=found.population._replace(residual=put(residual)))
+    assert bool(np.isfinite(population.certificate_of(game, found).regret).all()) == known
+
+
+@pytest.mark.parametrize(("stake", "flat"), [(0.75e-6, True), (1.5e-6, False)])
+def test_an_effect_of_actions_within_rounding_is_no_unit(stake: float, flat: bool, economy: Any) -> None:
+    game, found = economy
+    small = stake * np.abs(np.asarray(found.payoff))
+    at_stake = population.certificate_of(game, found._replace(at_stake=put(small))).at_stake
+    assert np.all((np.asarray(at_stake) > small) == flat)
+
+
+@pytest.mark.parametrize(("gain", "claim"), [(0.75e-6, True), (1.5e-6, False)])
+def test_gains_of_agents_are_judged_by_the_same_millionth(gain: float, claim: bool, economy: Any) -> None:
+    game, found = economy
+    gains = put(gain * np.asarray(found.at_stake))
+    made = population.certificate_of(game, found._replace(regret=gains, bound=gains))
+    assert (made.claim == "equilibrium") == claim
+
+
+# Verdicts
+
+
+@pytest.mark.parametrize(("apart", "same"), [(0.75e-9, True), (1.5e-9, False)])
+def test_numbers_that_differ_in_the_tenth_digit_are_the_same(apart: float, same: bool) -> None:
+    assert _verdict(2.0, None, 2.0 * (1 + apart))[0] == ("agrees" if same else "differs")
+    assert _same(2.0, 2.0 * (1 + apart)) == same
+    stored, new = ({"regret": (("player",), np.array([x]))} for x in (2.0, 2.0 * (1 + apart)))
+    assert (certificate_changes(stored, new, proof=False) == "") == same
