@@ -12,8 +12,8 @@ import rivalry as rv
 from rivalry.core.results import Record
 from rivalry.living import impulse
 from rivalry.living.figure import plain
-from rivalry.tables.deviations import deviations
 from rivalry.tables.history import limit_cycles, whole_states
+from rivalry.tables.one_deviation import deviations
 from rivalry.tables.repeated import RepeatedWorld, repeated_form
 from tests.living.javascript import run_module
 

@@ -16,6 +16,7 @@ from rivalry.core.forms import contest
 from rivalry.core.game import AgentGame, PopulationGame
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import Response
+from rivalry.core.registry import load
 from rivalry.games import GAMES
 from rivalry.methods import METHODS
 from rivalry.tables.plans import adjustment_tables
@@ -125,7 +126,7 @@ def test_every_registered_method_conforms(name: str) -> None:
     for library in ("optuna",) if name == "bayesian_design" else METHODS[name].uses:
         pytest.importorskip(library)
     game = PLAYED[name]() if name in PLAYED else None
-    method = getattr(rv.methods, name)(**OPTIONS.get(name, {}))
+    method = load(METHODS[name].targets[0])(**OPTIONS.get(name, {}))
     assert check_method(method, game)[0] == "protocol"
 
 

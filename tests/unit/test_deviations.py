@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry.tables.deviations import deviations, static_best_response
-from rivalry.tables.gaps import response_values
 from rivalry.tables.history import limit_cycles, whole_states
+from rivalry.tables.one_deviation import deviations, static_best_response
+from rivalry.tables.response_gaps import response_values
 from tests.histories import CERTAIN, GAMES, drawn_policies, one_round, past_of
 from tests.unit.test_history import dilemma
 

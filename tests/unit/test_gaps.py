@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from rivalry.tables import best_response
-from rivalry.tables.gaps import gaps, observes_enough, response_values
 from rivalry.tables.history import limit_cycles, whole_states
+from rivalry.tables.response_gaps import gaps, observes_enough, response_values
 from tests.histories import GAMES, chances, drawn_policies, every_policy, value_iteration
 from tests.unit.test_history import dilemma
 

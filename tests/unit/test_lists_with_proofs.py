@@ -20,7 +20,7 @@ from rivalry.lab.report.judge import certificates, unproved
 from rivalry.lab.report.sentences import sentences
 from rivalry.lab.report.tables import equilibria
 from rivalry.methods.continuous.all_equilibria import REASONS
-from rivalry.plots.enumeration import DERIVATIVES, KINDS, UNDECIDED
+from rivalry.plots.charts.enumeration import DERIVATIVES, KINDS, UNDECIDED
 from rivalry.plots.families import default_figures
 from tests.figure_elements import labels, lines
 

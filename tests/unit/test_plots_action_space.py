@@ -15,8 +15,8 @@ from PIL import Image
 import rivalry as rv
 from rivalry.core.results import Record, dataset
 from rivalry.lab.report.figures import draw
+from rivalry.plots.charts.triangle import slopes
 from rivalry.plots.style import picture
-from rivalry.plots.triangle import slopes
 from tests.figure_elements import labels, lines
 
 HIGH = np.sqrt(3) / 2

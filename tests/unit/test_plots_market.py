@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from scipy import stats
 
 import rivalry as rv
-from rivalry.plots.histogram import base_of, samples
+from rivalry.plots.charts.histogram import base_of, samples
 from rivalry.plots.select import NoSuchPoint
 from tests.figure_elements import half_width, labels, lines
 

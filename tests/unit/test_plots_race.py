@@ -15,7 +15,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import rivalry as rv
-from rivalry.plots.best_responses import crossings
+from rivalry.plots.charts.best_responses import crossings
 from rivalry.plots.style import PALETTE, SIZE, STYLE, colours, picture
 from rivalry.solving.path_data import path_view
 from tests.figure_elements import labels, lines

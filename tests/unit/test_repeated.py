@@ -360,7 +360,6 @@ def test_long_run_payoffs_average_over_states_of_nature() -> None:
 def test_the_learner_passes_check_method() -> None:
     tried = rv.check_method(quick(sessions=2, window=50))
     assert "protocol" in tried
-    assert rv.methods.RepeatedQLearning is rv.methods.repeated_q_learning
 
 
 # Reference bands

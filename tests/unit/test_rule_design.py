@@ -228,7 +228,7 @@ def test_rule_design_in_a_city() -> None:
 
 def bayesian(**options: Any) -> Any:
     pytest.importorskip("optuna")
-    return rv.methods.bayesian_design(**{"response_method": NEWTON, "trials": 10, "first": 4} | options)
+    return rv.methods.BayesianDesign(**{"response_method": NEWTON, "trials": 10, "first": 4} | options)
 
 
 @pytest.mark.nightly
@@ -254,7 +254,7 @@ def test_bayesian_search_is_reproducible_and_resumes_exactly(trials: int) -> Non
 
 def test_a_missing_library_gives_one_line_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    method = rv.methods.bayesian_design(choices=KBAR, response_method=COIN)
+    method = rv.methods.BayesianDesign(choices=KBAR, response_method=COIN)
     with pytest.raises(ValueError, match=r"^bayesian_design: needs optuna; pip install 'rivalry\[tune\]'$"):
         rv.solve(rv.games.karma(**TINY), method)
 

@@ -10,7 +10,7 @@ from functools import partial
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from rivalry.core.optional import absent
@@ -120,20 +120,12 @@ def lazy(module: str, targets: Mapping[str, str], name: str) -> Any:
 
 
 def lazy_package(name: str, targets: Mapping[str, str], *others: str) -> None:
-    """Let a package load ``targets`` by name when they are first used; ``others`` are its own names."""
-    package = sys.modules[name]
+    """Let a package load ``targets`` by name when they are first used; ``others`` are its own names.
+
+    No module of the package has one of these names: its import would hide the target.
+    """
     names = sorted([*targets, *others])
-    vars(package).update(__getattr__=partial(lazy, name, targets), __dir__=lambda: names)
-    package.__class__ = LazyPackage
-
-
-class LazyPackage(ModuleType):
-    """A package in which a registered name never refers to the submodule of the same name."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        # importing plots/paths.py would set `plots.paths` to that module, and hide the plot
-        if not (isinstance(value, ModuleType) and name in dir(self)):
-            super().__setattr__(name, value)
+    vars(sys.modules[name]).update(__getattr__=partial(lazy, name, targets), __dir__=lambda: names)
 
 
 def load(target: str) -> Any:

@@ -142,12 +142,11 @@ OTHERS = {
 
 # by text: a method's module is imported when it is used, so that `import rivalry` stays fast
 _CLASSES = {target.split(":")[1]: target for entry in METHODS.values() for target in entry.targets}
-_KINDS = {kind: entry.targets[0] for kind, entry in METHODS.items()}
 
 if TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        """Return a class by its name, `GradientAscent`, or the first of a kind, `gradient_ascent`."""
+        """Return a class by its name, `GradientAscent`."""
 
 
-lazy_package(__name__, _CLASSES | _KINDS | OTHERS, "METHODS")
+lazy_package(__name__, _CLASSES | OTHERS, "METHODS")

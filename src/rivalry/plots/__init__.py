@@ -1,63 +1,62 @@
 """Charts, and the recipes of families that are drawn with them: labelled data in, Matplotlib axes out."""
 
 import json
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 from rivalry.core.optional import collect
-from rivalry.core.registry import LazyPackage, PlotEntry, lazy
+from rivalry.core.registry import PlotEntry, lazy
 
 PATH_VIEWS = ("path_gradients", "path_moves", "path_payoffs", "snapshots")
 """Plot data computed from a recorded path for games that do not provide them."""
 
 _TITLES = {
-    "rivalry.plots.best_responses": {
+    "rivalry.plots.charts.best_responses": {
         "cycle": "payoffs and gains along sequential best responses",
         "reaction": "best responses of two players and their intersections",
     },
-    "rivalry.plots.bifurcation": {
+    "rivalry.plots.charts.bifurcation": {
         "bifurcation": "branches of equilibria, and end points of one method or several, against a parameter"
     },
-    "rivalry.plots.ends": {
+    "rivalry.plots.charts.ends": {
         "basins": "initial profiles, coloured by the end point that each led to",
         "end_positions": "distribution of each player's end position",
     },
-    "rivalry.plots.enumeration": {
+    "rivalry.plots.charts.enumeration": {
         "enumeration": "boxes of a search for all equilibria of two choices, by why each holds none"
     },
-    "rivalry.plots.histogram": {
+    "rivalry.plots.charts.histogram": {
         "histogram": "distribution of profit gains, payoffs or another metric over sessions, with negative"
         " controls"
     },
-    "rivalry.plots.learning_curve": {
+    "rivalry.plots.charts.learning_curve": {
         "learning_curve": "rewards, choices, regret or another metric during learning, by player or by method"
     },
-    "rivalry.plots.logit_branch": {
+    "rivalry.plots.charts.logit_branch": {
         "logit_branch": "probability of each action against lambda along a branch of logit equilibria"
     },
-    "rivalry.plots.paths": {
+    "rivalry.plots.charts.paths": {
         "paths": "positions, payoffs or gradients from the start to the end of a run, or greedy play of"
         " policies"
     },
-    "rivalry.plots.phase": {
+    "rivalry.plots.charts.phase": {
         "landscape": "own payoff against own position, the others' positions fixed",
         "vector_field": "gradients of two players, and their zeros",
     },
-    "rivalry.plots.scenario": {
+    "rivalry.plots.charts.scenario": {
         "heat": "one metric over two parameters; cells without a certificate are hatched",
         "scenario": "metrics against one parameter, one series per value of another",
     },
-    "rivalry.plots.spectra": {
+    "rivalry.plots.charts.spectra": {
         "spectrum": "eigenvalues of the dynamics; stable where all real parts are negative",
         "stability_window": "region of two parameters in which the symmetric equilibrium is stable",
     },
-    "rivalry.plots.strategies": {
+    "rivalry.plots.charts.strategies": {
         "impulse_response": "play after one deviation of a learner",
         "policy": "probability of each action in each state under learned policies",
         "strategies": "mixed strategies as bars",
     },
-    "rivalry.plots.triangle": {
+    "rivalry.plots.charts.triangle": {
         "ternary": "one player on a simplex of three corners: path, branches, gradients"
     },
     "rivalry.families.influencer.figures": {
@@ -170,6 +169,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(["PLOTS", "animate", *PLOTS])
-
-
-sys.modules[__name__].__class__ = LazyPackage

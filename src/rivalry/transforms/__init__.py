@@ -3,9 +3,9 @@
 Every transform returns a game that `solve`, `certificate` and further transforms take like any other.
 """
 
-from rivalry.transforms.freeze import freeze
+from rivalry.transforms.frozen import freeze
+from rivalry.transforms.leadership import Followers, Leadership, Respond, hierarchy, stackelberg
 from rivalry.transforms.over_periods import in_stages, open_loop, repeat
-from rivalry.transforms.stackelberg import Followers, Leadership, Respond, hierarchy, stackelberg
 from rivalry.transforms.units import discretise
 from rivalry.transforms.walk import walks
 

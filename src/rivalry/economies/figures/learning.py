@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, MaxNLocator
 from xarray import Dataset
 
+from rivalry.plots.charts.paths import DrawnPath, on_one_clock
 from rivalry.plots.metrics import is_log, set_log_scale
-from rivalry.plots.paths import DrawnPath, on_one_clock
 from rivalry.plots.select import At, Names, NoSuchPoint, band, filled_variables, is_blank, pick_names
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of, type_labels
 from rivalry.plots.style import (

@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from rivalry.plots import style
+from rivalry.plots.charts.triangle import BESIDE, check_simplex, triangle, triangulate
 from rivalry.plots.select import At, DrawnPoint, StoredResults, check_count, dataset_of, point
 from rivalry.plots.style import BESIDE as RIGHT
 from rivalry.plots.style import INK, PALETTE, RESOURCE, SIZE, STYLE, chart
-from rivalry.plots.triangle import BESIDE, check_simplex, triangle, triangulate
 
 if TYPE_CHECKING:
     from matplotlib.animation import Animation

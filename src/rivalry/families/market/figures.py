@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
 from rivalry.plots import select, style
-from rivalry.plots.scenario import family
+from rivalry.plots.charts.scenario import family
 from rivalry.plots.select import At, DrawnPoint, NoSuchPoint
 from rivalry.plots.style import INK, PALE, PALETTE, chart
 

@@ -25,7 +25,7 @@ from rivalry.core.space import Profile
 from rivalry.families.market.equilibria import aggregate, broadcast_parameters
 from rivalry.families.market.model import Market, plain_numbers
 from rivalry.transforms import Followers, Leadership, stackelberg
-from rivalry.transforms.stackelberg import leaders_of_stages
+from rivalry.transforms.leadership import leaders_of_stages
 
 HALVINGS = 60  # to find where one solution replaces another
 STEP, AT_BOUND = 1e-4, 1e-9  # of the width of the box
@@ -457,7 +457,7 @@ def leader_choice(market: Market, x: Profile, leader: int | Array, followers: tu
 class StagedMarket(Leadership):
     """The game of the firms of a market's first stage, to which the later stages respond.
 
-    ``market`` is the market itself, in which all firms choose; see `rivalry.transforms.stackelberg`.
+    ``market`` is the market itself, in which all firms choose; see `rivalry.transforms.leadership`.
     """
 
     @property

@@ -14,8 +14,8 @@ from xarray import Dataset
 
 from rivalry.core.registry import near
 from rivalry.plots import select, style
+from rivalry.plots.charts.scenario import draw_family, family, family_legend
 from rivalry.plots.metrics import is_certified, metric_label, per_player, set_log_scale
-from rivalry.plots.scenario import draw_family, family, family_legend
 from rivalry.plots.select import At, DrawnPoint, Names, check_index, check_variable, own_rank, point
 from rivalry.plots.style import INK, PALETTE, caption, chart, end_marker, explain_hollow, player_lines
 

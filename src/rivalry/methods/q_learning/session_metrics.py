@@ -17,11 +17,11 @@ from rivalry.core.statistics import half_width
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.q_learning.roles import FIXED, RANDOM, Role, nature_at_random
 from rivalry.methods.q_learning.sessions import Session, policies
-from rivalry.tables.deviations import deviations
 from rivalry.tables.discretize import values_at
-from rivalry.tables.gaps import gaps
 from rivalry.tables.history import Cycles, Whole, by_chance, limit_cycles, whole_states
+from rivalry.tables.one_deviation import deviations
 from rivalry.tables.repeated import RepeatedWorld
+from rivalry.tables.response_gaps import gaps
 from rivalry.tables.stages import followers_gap, leader_regret, staged_values
 
 MOST_JOINT = 200_000  # most joint actions whose outcomes are computed
@@ -177,7 +177,7 @@ def greedy_play(world: RepeatedWorld, roles: list[Role], session: Session, gamma
 
     ``policy`` (session, player, state), where these are few; ``end_payoff`` (session, player) and
     ``end_action`` (session, player), means over the limit cycle, actions as grid points (with ``axis`` where
-    these have several); ``cycle_length`` (session); the gaps of `rivalry.tables.gaps.gaps`, and the
+    these have several); ``cycle_length`` (session); the gaps of `rivalry.tables.gaps`, and the
     certificate: the largest discounted full gain of any session on its cycle, as a payment per period. If
     some player chooses at random there are no such entries, except the payoffs of all players if all do.
     """

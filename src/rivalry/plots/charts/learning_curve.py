@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from xarray import Dataset
 
 from rivalry.plots import select, style
+from rivalry.plots.charts.paths import DrawnPath, on_one_clock, walks_of
 from rivalry.plots.metrics import metric_label
-from rivalry.plots.paths import DrawnPath, on_one_clock, walks_of
 from rivalry.plots.select import At, DrawnPoint, Names, NoSuchPoint
 from rivalry.plots.series import method_names
 from rivalry.plots.style import INK, PALETTE, chart

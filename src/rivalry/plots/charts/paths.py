@@ -12,9 +12,9 @@ from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
 from rivalry.plots import select, style
+from rivalry.plots.charts.triangle import triangle
 from rivalry.plots.select import At, DrawnPoint
 from rivalry.plots.style import DASHES, INK, PALETTE, chart
-from rivalry.plots.triangle import triangle
 
 QUANTITIES = {
     "position": ("path", "position (units of the space)"),

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from xarray import Dataset
 
 from rivalry.plots import style
+from rivalry.plots.charts.triangle import BESIDE, check_simplex, triangle, triangulate
 from rivalry.plots.select import At, DrawnPoint, axis_labels, check_index, point
 from rivalry.plots.style import INK, PALETTE, chart
-from rivalry.plots.triangle import BESIDE, check_simplex, triangle, triangulate
 
 ARROWS = 20  # per side
 PROFILE = "present profile"

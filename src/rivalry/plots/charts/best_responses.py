@@ -12,7 +12,7 @@ from xarray import Dataset
 
 from rivalry.core.results import count_in_words
 from rivalry.plots import style
-from rivalry.plots.enumeration import LISTS, profiles_in_plane
+from rivalry.plots.charts.enumeration import LISTS, profiles_in_plane
 from rivalry.plots.metrics import is_log, metric_label, set_log_scale
 from rivalry.plots.select import At, DrawnPoint, check_count, point
 from rivalry.plots.style import INK, MARKERS, PALETTE, chart

@@ -19,7 +19,7 @@ from rivalry.core.space import Box, Profile
 from rivalry.core.tree import static
 from rivalry.core.validate import check_keywords
 from rivalry.tables.stages import check_stages
-from rivalry.transforms.freeze import Restricted, interior_profile, player_indices
+from rivalry.transforms.frozen import Restricted, interior_profile, player_indices
 
 AT_BOUND = 1e-9  # of a box's width: nearer to a bound than this is on it
 SINGULAR = 1e-10  # a slope with a smaller ratio of singular values has no implicit derivative

@@ -1,0 +1,1 @@
+"""The charts: functions from labelled data to Matplotlib axes, in files named after what they draw."""
