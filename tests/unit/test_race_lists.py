@@ -264,3 +264,20 @@ def test_shares_of_several_players_leave_the_rest_to_nobody() -> None:
     for shares, rest in (([0.25, 0.5], 0.25), ([0.5, 0.5], 0.0), ([0.0, 0.0], 1.0)):
         q = jnp.array(shares)
         assert float(period.no_winner(rules, numbers, jnp.log(q), q, q)) == rest
+
+
+@pytest.mark.parametrize("numbers", [{}, {"ease_of_winning": jnp.asarray(2.0)}])
+@pytest.mark.parametrize("contest", [period.ratio, period.logit])
+def test_probabilities_to_win_have_decided_derivatives(contest: Any, numbers: dict[str, Any]) -> None:
+    """Where somebody always wins, the weight of nobody is no kink, which would stop every proof."""
+    given = {"decisiveness": jnp.asarray(1.5), **numbers}
+    log_p = jnp.array([0.2, -0.5])
+
+    def chances(log_p: Any) -> Any:
+        return contest(log_p, jnp.exp(log_p), given)
+
+    near = Interval(log_p - 1e-4, log_p + 1e-4)
+    (found,), decided = enclose(jax.jacfwd(chances), log_p)(near)
+    assert decided
+    assert np.all((found.low <= jax.jacfwd(chances)(log_p)) & (jax.jacfwd(chances)(log_p) <= found.high))
+    assert np.max(found.high - found.low) < 0.01

@@ -192,7 +192,8 @@ def _probabilities(logs: PerPlayer, numbers: Numbers) -> Float[Array, "row"]:
     rows = jnp.append(logs, log_nobody(numbers))
     top = jnp.max(rows)
     top = jax.lax.stop_gradient(jnp.where(jnp.isfinite(top), top, 0.0))
-    there = rows > -jnp.inf
+    # nobody's weight apart: a comparison of minus infinity with itself counts as a kink in proofs
+    there = jnp.append(logs > -jnp.inf, log_nobody(numbers) > -jnp.inf)
     parts = jnp.where(there, jnp.exp(rows - top), 0.0)
     # a weight of nobody and not another divisor: intervals then know shares, which are between 0 and 1; it is
     # 1, as the exponential of a shift of 0, so that shares can be seen not to depend on the shift
