@@ -30,8 +30,8 @@ from rivalry.lab.worker import certificate_changes
 from rivalry.methods.finite.mixed_equilibria import _add_verified
 from rivalry.population import certificate as population
 from rivalry.tables import deviations, limit_cycles, response_values, tabulate
-from rivalry.tables.deviations import static_best_response
 from rivalry.tables.extreme_equilibria import equal_within, whole_payoffs
+from rivalry.tables.one_deviation import static_best_response
 
 EPS = 2.0**-52
 
