@@ -9,6 +9,8 @@ configuration, with a warning where JAX has computed before.
 import typing as _typing
 from importlib import import_module as _import_module
 
+from rivalry.core.optional import OPTIONAL as _OPTIONAL
+from rivalry.core.optional import is_there as _is_there
 from rivalry.core.precision import configure as _configure
 
 _NAMES = {
@@ -33,7 +35,10 @@ _SUBPACKAGES = {
 
 _configure()
 
-__all__ = sorted([*_MODULES, *_SUBPACKAGES, "__version__"])
+_HOMES = {name: module.partition(".")[0] for name, module in (_MODULES | _SUBPACKAGES).items()}
+_ABSENT = {name: home for name, home in _HOMES.items() if home in _OPTIONAL and not _is_there(home)}
+
+__all__ = sorted({*_MODULES, *_SUBPACKAGES, "__version__"} - set(_ABSENT))
 
 
 if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
@@ -72,6 +77,8 @@ if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
 
 
 def __getattr__(name: str) -> _typing.Any:
+    if name in _ABSENT:
+        raise ImportError(f"rivalry.{name} needs rivalry.{_ABSENT[name]}, which is not installed")
     if name in _MODULES:
         return getattr(_import_module(f"rivalry.{_MODULES[name]}"), name)
     if name in _SUBPACKAGES:

@@ -10,7 +10,8 @@ import pytest
 import rivalry as rv
 from rivalry.core.jax import jax, put
 from rivalry.core.oracles import normalized_observation
-from rivalry.envs import city_policy, policy_table, single_agent_env
+from rivalry.economies.envs import city_policy, policy_table
+from rivalry.envs import single_agent_env
 from rivalry.integrations.rllib import PPO, training
 from rivalry.integrations.rllib.arenas import Reading
 from rivalry.integrations.rllib.networks import PolicyNetwork

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from rivalry.cli.values import settings, sweeps
-from rivalry.lab.freeze import freeze
-from rivalry.lab.report import living
 from rivalry.lab.report.findings import Findings
-from rivalry.lab.report.living import figures_of_run
 from rivalry.lab.store import Run, load_run
+from rivalry.living import runs
 from rivalry.living.figure import Figure
+from rivalry.living.freeze import freeze
+from rivalry.living.runs import figures_of_run
 from tests import duel_study
 from tests.unit.stored_run import THRESHOLD, stored, study
 
@@ -141,7 +141,7 @@ def test_no_file_of_a_user_is_run(tmp_path: Path, hidden: bool) -> None:
 def test_figures_of_a_run_have_titles_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Titles name regions of a page; two of one name could not be told apart."""
     same = [Figure("line", "A line", "", {}), Figure("line", "A line", "", {})]
-    monkeypatch.setattr(living, "figures_of_cells", lambda run, games: same)
+    monkeypatch.setattr(runs, "figures_of_cells", lambda run, games: same)
     run = stored(tmp_path / "run")
     findings = {"": Findings(run.head["study"], run.collect().data)}
     titles = [one.title for one in figures_of_run(run, findings)]

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from rivalry.lab.freeze import freeze
 from rivalry.lab.report.page import build
 from rivalry.living.figure import Figure
+from rivalry.living.freeze import freeze
 from rivalry.living.page import frozen_page
 from tests.living.samples import every_figure
 from tests.unit.stored_run import stored, study

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.living import branches, line, responses, streets, triangle
+from rivalry.economies import streets
+from rivalry.living import branches, line, responses, triangle
 from rivalry.living.figure import plain
 from tests.living.pages import serve
 from tests.living.samples import branch_record, lanes_record, orbit_record

@@ -210,12 +210,7 @@ OF_ONE_NUMBER: dict[str, tuple[Callable[[Any], Any], Callable[[float], Real], fl
     "atanh": (jnp.arctanh, lambda x: flint.arb(x).atanh(), -1.0, 1.0),
     "i0e": (jax.scipy.special.i0e, _bessel(0), -700.0, 700.0),
     "i1e": (jax.scipy.special.i1e, _bessel(1), -700.0, 700.0),
-    "i0": (jax.scipy.special.i0, lambda x: flint.arb(x).bessel_i(0), -600.0, 600.0),
-    "i1": (jax.scipy.special.i1, lambda x: flint.arb(x).bessel_i(1), -600.0, 600.0),
-    "gamma": (jax.scipy.special.gamma, lambda x: flint.arb(x).gamma(), 1e-6, 150.0),
 }
-BROAD = {"gamma": 2e-10, "i0": 4e-12, "i1": 4e-12}
-"""Relative widths at points above 1e-13: exponentials of numbers with relative errors."""
 
 
 @pytest.mark.slow
@@ -243,7 +238,7 @@ def test_functions_of_one_number_contain_exact_values(name: str) -> None:
             value = exact(float(x))
             assert (not value.is_finite() and np.isinf([a, b]).any()) or flint.arb(a) <= value <= flint.arb(b)
     narrow = known & (width == 0) & np.isfinite(above)
-    assert np.all(above[narrow] - below[narrow] <= BROAD.get(name, 1e-13) * np.abs(below[narrow]) + 1e-280)
+    assert np.all(above[narrow] - below[narrow] <= 1e-13 * np.abs(below[narrow]) + 1e-280)
 
 
 @pytest.mark.slow
@@ -273,11 +268,10 @@ def test_angles_contain_exact_values_and_jump_at_the_cut() -> None:
 @pytest.mark.slow
 def test_draws_under_a_fixed_key_are_numbers() -> None:
     def payoff(x: Any) -> Any:
-        order = jax.random.permutation(jax.random.key(2), jnp.arange(5.0))
         drawn = jax.random.normal(jax.random.key(3), (5,)) + jax.random.beta(
             jax.random.key(1), 2.0, 3.0, (5,)
         )
-        return jnp.mean(jnp.tanh(x * drawn * order))
+        return jnp.mean(jnp.tanh(x * drawn))
 
     (found,), decided = enclose(payoff, jnp.asarray(0.5))(Interval(jnp.asarray(0.5), jnp.asarray(0.6)))
     values = np.asarray(jax.vmap(payoff)(jnp.linspace(0.5, 0.6, 11)))

@@ -13,13 +13,14 @@ import rivalry as rv
 pytest.importorskip("pettingzoo")
 pytest.importorskip("gymnasium")
 
+from rivalry.economies.envs import CityEnv, city_policy
+from rivalry.economies.envs.city import FEATURES
 from rivalry.economies.kernels.city import fresh, no_tallies, play, rows
 from rivalry.economies.kernels.city_learning import entry_counts, policy_rows
 from rivalry.economies.learning.city_drivers import simulate_copies, streets_of
 from rivalry.economies.learning.city_gains import gains
 from rivalry.economies.learning.city_simulation import policy_of_all
-from rivalry.envs import CityEnv, aec_env, city_policy, single_agent_env
-from rivalry.envs.cities import FEATURES
+from rivalry.envs import aec_env, single_agent_env
 from tests.unit.env_families import city
 
 RULES: dict[str, dict[str, Any]] = {

@@ -15,9 +15,10 @@ pytest.importorskip("pettingzoo")
 pytest.importorskip("gymnasium")
 
 from rivalry.core.oracles import to_agents
+from rivalry.economies.envs import EconomyEnv, policy_table
 from rivalry.economies.kernels.choices import cumulative
 from rivalry.economies.kernels.economy import act
-from rivalry.envs import EconomyEnv, GameEnv, policy_table
+from rivalry.envs import GameEnv
 
 SMALL = {"agents": 6, "max_karma": 4, "mean_karma": 2.0}
 
@@ -135,7 +136,7 @@ def test_wrong_input() -> None:
         EconomyEnv(small(), periods=0)
     with pytest.raises(ValueError, match="must be an economy of agents; others are for GameEnv"):
         EconomyEnv(rv.games.matrix("chicken"))
-    with pytest.raises(ValueError, match="populations are for EconomyEnv"):
+    with pytest.raises(ValueError, match="populations are for parallel_env"):
         GameEnv(small())
 
 

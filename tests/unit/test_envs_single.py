@@ -12,7 +12,8 @@ import rivalry as rv
 pytest.importorskip("pettingzoo")
 pytest.importorskip("gymnasium")
 
-from rivalry.envs import EconomyEnv, aec_env, course, parallel_env, single_agent_env
+from rivalry.economies.envs import EconomyEnv
+from rivalry.envs import aec_env, course, parallel_env, single_agent_env
 from rivalry.envs.agents import Views
 from rivalry.envs.games import ActionConverter
 from rivalry.transforms import walks

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from rivalry.core.optional import collect
 from rivalry.games import GAMES
 from rivalry.methods import METHODS
 from tests.unit.test_house import MODULES, imports
@@ -30,7 +31,7 @@ RETIRED = re.compile(
     "proved_reply|q0|refuses|repl(y|ies)|seats|sees|settled|shown|stock_range|told|trained_gain"
 )
 # where a lane is a road lane
-ROADS = re.compile(r"\.economies|\.envs\.cities|living\.streets")
+ROADS = re.compile(r"\.economies|living\.streets")
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:
@@ -76,8 +77,9 @@ def homonyms() -> list[str]:
 
 def one_importer() -> list[str]:
     """Modules under 200 lines that exactly one other module imports, and that no name is registered for."""
-    targets = {target for entry in (GAMES | METHODS).values() for target in entry.targets}
-    registered = {target.partition(":")[0] for target in targets}
+    named = {target for entry in (GAMES | METHODS).values() for target in entry.targets}
+    plain = (target for table in ("COMMANDS", "ENVIRONMENTS", "HOOKS") for target in collect(table).values())
+    registered = {target.partition(":")[0] for target in (*named, *plain)}
     importers: dict[str, set[str]] = defaultdict(set)
     for module, path in MODULES.items():
         for found in imports(path):

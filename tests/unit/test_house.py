@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pytest
 
 import rivalry
+from rivalry.core.optional import OPTIONAL
 from rivalry.core.registry import load
 
 SOURCE = Path(__file__).parents[2] / "src" / "rivalry"
@@ -33,7 +34,7 @@ HOMES = {
     "nashpy": {"interop"},
     "diffrax": {"methods"},
     "networkx": {"economies"},
-    "typer": {"cli"},
+    "typer": {"cli", "living", "web"},
     "click": {"cli"},
     "rich": {"cli", "solving"},
     "jinja2": {"lab.report"},
@@ -70,14 +71,14 @@ LAYERS: list[set[str]] = [
     {"transforms"},
     {"families", "games", "methods"},
     {"extend"},
+    {"envs"},
     {"economies"},
     {"solving", "lab.study", "lab.trust"},
-    {"check", "envs", "interop", "living", "lab.worker", "lab.store"},
+    {"check", "interop", "lab.worker", "lab.store"},
     {"lab.executor", "lab.export", "lab.report"},
-    {"lab.freeze"},
-    {"integrations"},
-    {"web"},
     {"cli"},
+    {"integrations", "living"},
+    {"web"},
     {"__main__"},
 ]
 APART = ("core", "lab", "tables.kernels", "economies.kernels", "economies.figures")
@@ -227,6 +228,29 @@ def test_core_imports_nothing_but_core() -> None:
         if found.module.startswith("rivalry.") and not found.module.startswith("rivalry.core")
     ]
     assert not above, above
+
+
+# Optional subpackages that are one: the workbench shows living figures.
+TOGETHER = {("web", "living")}
+PLACE = re.compile(rf"rivalry\.({'|'.join(OPTIONAL)})\b[\w.]*(:\w+)?")
+
+
+def test_optional_subpackages_are_reached_through_tables_only() -> None:
+    """Each can be removed: others name nothing of it, whether by an import or as text to import."""
+    wrong = []
+    for module, path in MODULES.items():
+        first = module.partition(".")[2].partition(".")[0]
+        found = [(one.module, one.line) for one in imports(path) if not (one.for_types and not first)]
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        texts = (
+            node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        )
+        found += [(node.value, node.lineno) for node in texts]
+        for name, line in found:
+            match = PLACE.fullmatch(name)
+            if match and match[1] != first and (first, match[1]) not in TOGETHER:
+                wrong.append(f"{path.relative_to(SOURCE)}:{line} names {name}")
+    assert not wrong, wrong
 
 
 def test_the_top_level_package_is_not_imported_from_within() -> None:

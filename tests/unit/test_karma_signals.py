@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.economies.envs.karma import EconomyEnv
 from rivalry.economies.karma.factory import signal_of
-from rivalry.envs.economies import EconomyEnv
 from rivalry.lab.study import StudyError, build_game, build_method
 from rivalry.methods import PopulationQLearning, Simulation
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
 
+import pytest
+
+from rivalry.core.optional import OPTIONAL
 from tests.unit.test_house import SOURCE
+
+PARTS = (("economies",), ("web", "living"), ("integrations",), ("interop",))  # what is removed together
 
 REGISTER = """
 from rivalry.core.registry import Entry, FamilyDefaults, PlotEntry
@@ -94,3 +101,131 @@ def test_a_broken_register_hides_nothing_else(tmp_path: Path) -> None:
     assert "matrix" in done.stdout
     (line,) = done.stderr.splitlines()
     assert "auction.register registers nothing: ModuleNotFoundError" in line
+
+
+def without(names: tuple[str, ...], folder: Path) -> Path:
+    """Copy the package without some subpackages; return the folder that holds the copy."""
+
+    def left_out(place: str, found: list[str]) -> set[str]:
+        return {name for name in found if name == "__pycache__" or (Path(place) == SOURCE and name in names)}
+
+    shutil.copytree(SOURCE, folder / "rivalry", ignore=left_out)
+    return folder
+
+
+REST = """
+import contextlib, io, sys
+import rivalry as rv
+from rivalry.cli import main
+from rivalry.games import GAMES
+
+assert rv.__file__.startswith(sys.argv[1]), rv.__file__
+gone = sys.argv[2:]
+
+
+def said(words):
+    # the exit status, and the lines on standard error
+    with contextlib.redirect_stderr(io.StringIO()) as notes, contextlib.redirect_stdout(io.StringIO()):
+        status = main(words.split())
+    return status, notes.getvalue().splitlines()
+
+
+def refuses(words, *names):
+    status, lines = said(words)
+    assert (status, len(lines)) == (2, 1), (words, status, lines)
+    assert all(f"rivalry.{name}" in lines[0] for name in names), lines
+
+
+for kind in ("games", "methods", "studies", "plots"):
+    status, lines = said(f"list {kind}")
+    assert status == 0 and len(lines) == (kind == "studies" and "economies" in gone), (kind, lines)
+assert set(dir(rv)) <= {*rv.__all__} and all(hasattr(rv, name) for name in rv.__all__)
+assert said("show race")[0] == said("show lovett_fig2")[0] == 0
+for name in set(GAMES) - {"city"}:
+    getattr(rv.games, name)(**GAMES[name].example)
+
+if "economies" in gone:
+    refuses("run karma_theory", "economies")
+    refuses("show karma", "economies")
+    refuses("list methods city", "economies")
+    refuses("warm karma", "economies")
+if "web" in gone:
+    refuses("open", "web", "living")
+    refuses("freeze runs/none", "living")
+    found = rv.solve(rv.games.matrix("chicken"), rv.methods.PureEquilibria())
+    try:
+        found.explore()
+    except ValueError as error:
+        assert "rivalry.living" in str(error)
+    else:
+        raise AssertionError
+    try:
+        rv.explore
+    except ImportError as error:
+        assert str(error) == "rivalry.explore needs rivalry.living, which is not installed"
+if "integrations" in gone:
+    refuses("run hopf_n3 --executor ray", "integrations")
+    refuses("show rllib.ppo", "integrations")
+if "interop" in gone:
+    try:
+        rv.read_nfg
+    except ImportError as error:
+        assert str(error) == "rivalry.read_nfg needs rivalry.interop, which is not installed"
+    else:
+        raise AssertionError
+"""
+
+
+def check_rest(names: tuple[str, ...], path: Path) -> None:
+    """Check in a process what is there without some subpackages, and that what is gone says so."""
+    command = [sys.executable, "-c", REST, str(path), *names]
+    environment = os.environ | {"PYTHONPATH": str(path)}
+    done = subprocess.run(command, env=environment, cwd=path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_all_optional_subpackages_what_is_gone_says_so(tmp_path: Path) -> None:
+    check_rest(OPTIONAL, without(OPTIONAL, tmp_path))
+
+
+@pytest.mark.parametrize("pair", [sum(two, ()) for two in combinations(PARTS, 2)], ids="-".join)
+@pytest.mark.slow
+def test_without_two_of_them(pair: tuple[str, ...], tmp_path: Path) -> None:
+    check_rest(pair, without(pair, tmp_path))
+
+
+OTHERS = (
+    "unit/test_matrix.py",
+    "unit/test_market_game.py",
+    "unit/test_race_payoffs.py",
+    "unit/test_space.py",
+)
+
+
+@pytest.mark.parametrize("names", PARTS, ids="-".join)
+@pytest.mark.slow
+def test_without_one_of_them_a_study_and_tests_of_other_families_run(
+    names: tuple[str, ...], tmp_path: Path
+) -> None:
+    path = without(names, tmp_path)
+    check_rest(names, path)
+    done = rivalry("run", "matrix_classics", path=path, home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "runs" / "matrix_classics" / "report.html").read_text(encoding="utf-8")
+    assert ("data-living" in page) == ("living" not in names)
+    tests = [str(Path(__file__).parents[1] / name) for name in OTHERS]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *tests]
+    environment = os.environ | {"PYTHONPATH": str(path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+TOUR = ("matrix_classics", "lovett_fig2", "lovett_fig6", "lovett_fig6e", "race_readme")
+
+
+@pytest.mark.slow
+def test_the_core_alone_runs_studies_of_the_tour(tmp_path: Path) -> None:
+    path = without(OPTIONAL, tmp_path)
+    for study in TOUR:
+        done = rivalry("run", study, path=path, home=tmp_path)
+        assert done.returncode == 0, (study, done.stderr)

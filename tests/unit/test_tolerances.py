@@ -12,6 +12,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 import pytest
+from rivalry.tables.deviations import static_best_response
 
 import rivalry as rv
 from rivalry.core import boxes, concave, intervals, proof, tolerances
@@ -31,7 +32,6 @@ from rivalry.methods.finite.mixed_equilibria import _add_verified
 from rivalry.population import certificate as population
 from rivalry.tables import deviations, limit_cycles, response_values, tabulate
 from rivalry.tables.extreme_equilibria import equal_within, whole_payoffs
-from rivalry.tables.one_deviation import static_best_response
 
 EPS = 2.0**-52
 

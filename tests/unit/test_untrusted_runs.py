@@ -28,10 +28,10 @@ import pytest
 from rivalry.core import files
 from rivalry.core.files import DamagedFile, StoreError, write_json
 from rivalry.lab.export import export
-from rivalry.lab.freeze import freeze
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.page import build
 from rivalry.lab.store import Run, load_run
+from rivalry.living.freeze import freeze
 from tests.cli.conftest import Command, rivalry
 from tests.duel_study import record, store, study
 

@@ -21,7 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         gc.set_threshold(100_000, 20, 20)
     with interrupt.watch():
         try:
-            from rivalry.cli.commands import carry_out
+            with output.warnings_in_a_line():  # of registers that cannot be read
+                from rivalry.cli.commands import carry_out
 
             return carry_out(sys.argv[1:] if arguments is None else list(arguments))
         except KeyboardInterrupt:

@@ -14,36 +14,14 @@ from typing import Annotated, Any
 import typer
 
 from rivalry.cli import output, values, work
-from rivalry.core.registry import near
+from rivalry.cli.options import AcceptVersion, Address, ExecutorName, Json, RunFolder, Trust, WorkerCount
+from rivalry.core.optional import absent, collect
+from rivalry.core.registry import load, near
 
 UsageError: Any = typer.BadParameter.__base__  # typer's own, or click's
 Abort: Any = typer.Abort
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-
-Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON value on stdout.")]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
-WorkerCount = Annotated[
-    str | None,
-    typer.Option("--workers", metavar="N", help="Cells computed at a time; default: one per processor."),
-]
-ExecutorName = Annotated[
-    str,
-    typer.Option("--executor", metavar="local|ray", help="Run cells in local workers or on a Ray cluster."),
-]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        "--address", metavar="HOST:PORT", help="Address of a running Ray cluster; default: start one here."
-    ),
-]
-Trust = Annotated[
-    bool,
-    typer.Option("--trust", help="Continue from pickles that others stored; these can run any code."),
-]
-AcceptVersion = Annotated[
-    bool, typer.Option("--accept-version", help="Continue with cells computed by another version.")
-]
 
 INTERRUPTED, FAILED = 130, 1
 KINDS = ("games", "methods", "studies", "plots")
@@ -129,7 +107,7 @@ def _command_meant(wrong: str) -> str:
     if wrong in studies() or wrong.endswith(".toml"):
         return f"a study is run by `rivalry run {wrong}`"
     known = [command.callback.__name__ for command in app.registered_commands if command.callback]
-    return near(wrong, [name.strip("_") for name in known])
+    return near(wrong, [name.strip("_") for name in known]) + absent()
 
 
 def _print_version(wanted: bool) -> bool:
@@ -173,7 +151,7 @@ def list_(
         rows = show.rows_of_family(kind, rows, family)
         if not rows:
             output.note(f"no {kind} of the family {family}; `rivalry list {kind}` lists all")
-    return _print_result(json, rows, show.table(rows))
+    return output.print_result(json, rows, show.table(rows))
 
 
 @app.command()
@@ -187,7 +165,7 @@ def show(
     """
     from rivalry.cli.show import describe
 
-    return _print_result(json, *describe(name))
+    return output.print_result(json, *describe(name))
 
 
 @app.command()
@@ -219,7 +197,7 @@ def new(
         text = Template(template.read_text(encoding="utf-8")).substitute(words)
         write(folder / path, text.encode())
     paths = [str(folder / path) for path in written]
-    return _print_result(json, {"files": paths}, "\n".join([*paths, f"next: rivalry run {name}.toml"]))
+    return output.print_result(json, {"files": paths}, "\n".join([*paths, f"next: rivalry run {name}.toml"]))
 
 
 @app.command()
@@ -282,16 +260,10 @@ def _print_run(json: bool, done: work.Reported) -> int:
     return int(done.run.status != "done")
 
 
-def _print_result(json: bool, data: Any, words: str) -> int:
-    """Print a command's result, as data or as text, and return the exit status."""
-    output.print_json(data) if json else output.print_text(words)
-    return 0
-
-
 @app.command()
 def status(run: RunFolder, json: Json = False) -> int:
     """Report how many cells are done, left and failed."""
-    return _print_result(json, *work.status(run))
+    return output.print_result(json, *work.status(run))
 
 
 @app.command()
@@ -305,8 +277,8 @@ def report(
     """Rebuild figures and report.html, and print the results."""
     done = work.report(run, out)
     if json:
-        return _print_result(json, {"run": str(run), "report": str(done.path)}, "")
-    return _print_result(json, None, work.results_as_text(done))
+        return output.print_result(json, {"run": str(run), "report": str(done.path)}, "")
+    return output.print_result(json, None, work.results_as_text(done))
 
 
 @app.command()
@@ -320,20 +292,7 @@ def export(
 ) -> int:
     """Export results (CSV, Parquet, NetCDF, LaTeX)."""
     done = work.export(run, to, out)
-    return _print_result(json, done, "\n".join(done["files"]))
-
-
-@app.command()
-def freeze(
-    run: RunFolder,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="The file; default RUN/export/page.html.")
-    ] = None,
-    json: Json = False,
-) -> int:
-    """Write a run as one offline page with living figures."""
-    done = work.freeze(run, out)
-    return _print_result(json, done, "\n".join(done["files"]))
+    return output.print_result(json, done, "\n".join(done["files"]))
 
 
 @app.command()
@@ -350,36 +309,7 @@ def certify(
     """
     with output.reserve_stdout():
         done = work.certify(run, proof)
-    return _print_result(json, *done)
-
-
-@app.command("open")
-def open_(
-    target: Annotated[
-        str | None, typer.Argument(metavar="[RUN|STUDY]", help="A run's folder, or a study, to open.")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option("--port", metavar="P", min=0, max=65535, help="Port; 0 takes a free one.")
-    ] = None,
-    host: Annotated[
-        str | None,
-        typer.Option("--host", metavar="H", help="Address to listen on; default: this machine only."),
-    ] = None,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
-    json: Json = False,
-) -> int:
-    """Open the workbench in a browser, until Ctrl-C.
-
-    Runs that it starts go on when it ends. The address holds a token: whoever has it can run studies here.
-    """
-    from rivalry.web.serve import serve
-
-    def tell(address: str) -> None:
-        output.print_json({"url": address}) if json else output.print_text(address)
-        sys.stdout.flush()
-
-    serve(target, host, port, browse=not no_browser, tell=tell, note=output.note)
-    return 0
+    return output.print_result(json, *done)
 
 
 @app.command()
@@ -395,7 +325,7 @@ def warm(
 
     with output.reserve_stdout():
         found = first_results.warm(first_results.chosen(families or []))
-    return _print_result(json, found, show_table(found, ["family", "fills", "seconds"]))
+    return output.print_result(json, found, show_table(found, ["family", "fills", "seconds"]))
 
 
 @app.command()
@@ -404,7 +334,12 @@ def doctor(json: Json = False) -> int:
     from rivalry.cli import show
 
     rows = show.installation()
-    return _print_result(json, rows, show.table(rows, ["name", "version", "state", "remedy"]))
+    return output.print_result(json, rows, show.table(rows, ["name", "version", "state", "remedy"]))
+
+
+REGISTERED: dict[str, str] = collect("COMMANDS")
+for _name, _target in REGISTERED.items():
+    app.command(_name)(load(_target))
 
 
 if __name__ == "__main__":

@@ -82,6 +82,12 @@ def print_text(words: str) -> None:
         _print(without_control_characters(words))
 
 
+def print_result(json: bool, data: Any, words: str) -> int:
+    """Print a command's result, as data or as text, and return the exit status."""
+    print_json(data) if json else print_text(words)
+    return 0
+
+
 def without_control_characters(words: str) -> str:
     """Return text without terminal control characters: names and messages may come from a foreign run.
 

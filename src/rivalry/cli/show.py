@@ -16,6 +16,7 @@ from rivalry.core.optional import absent
 from rivalry.core.registry import load, near
 from rivalry.games import GAMES
 from rivalry.lab import study
+from rivalry.lab.study.names import is_file
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
 
@@ -25,7 +26,10 @@ DEVELOPERS = ("test", "dev", "docs")  # extras listed only where installed
 def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:
     """Return ``{name, title, family, cost}`` of all games, methods, studies or plots, sorted by name."""
     if kind == "studies":
-        found = [study.summary(name, path) for name, path in study.studies().items()]
+        every = [study.summary(name, path) for name, path in study.studies().items()]
+        found = [row for row in every if row["family"] in (None, *GAMES) or is_file(row["family"])]
+        if absent_families := sorted({row["family"] for row in every} - {row["family"] for row in found}):
+            output.note(f"studies of {', '.join(absent_families)} are left out{absent()}")
     else:
         tables: dict[str, Mapping[str, Any]] = {"games": GAMES, "methods": METHODS, "plots": PLOTS}
         found = [

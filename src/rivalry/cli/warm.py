@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from rivalry.cli import output
 from rivalry.cli.values import OptionError
+from rivalry.core.optional import absent, collect
 from rivalry.core.registry import near
 
 
@@ -34,8 +35,7 @@ INVESTING = {
 }
 LINE = {"reach": [0.25] * 3, "resource": "bimodal"}
 LOGIT = {"demand": "logit"}
-SMALL = {"max_karma": 8, "mean_karma": 4.0}
-STREETS = {"network": "stubs_2x2", "agents": 40, "max_karma": 8, "mean_karma": 4}
+REGISTERED: dict[str, list[tuple[Any, ...]]] = collect("WARM")
 # sizes are those of the documentation: a program serves all numbers of one size
 PARTS = (
     Part("matrix", "kernels of regret matching", {"name": "matching_pennies"}, "RegretMatching"),
@@ -49,10 +49,7 @@ PARTS = (
     Part("market", "programs of best responses", {}, "BestResponse"),
     Part("market", "kernels of Q-learning", LOGIT, "RepeatedQLearning", {"sessions": 1, "periods": 1000}),
     Part("precipice", "programs of best responses", {}, "BestResponse"),
-    Part("karma", "programs of equilibria", SMALL, "PopulationNewton", {"beta": 100.0}, "uniform"),
-    Part(
-        "city", "kernels of a simulation", STREETS, "CitySimulation", {"plays": "uniform", "evaluation": 100}
-    ),
+    *(Part(family, *row) for family, rows in REGISTERED.items() for row in rows),
 )
 
 
@@ -61,7 +58,7 @@ def chosen(families: Sequence[str]) -> list[Part]:
     known = list(dict.fromkeys(part.family for part in PARTS))
     for family in families:
         if family not in known:
-            raise OptionError(f"warm {family}: {near(family, known)}")
+            raise OptionError(f"warm {family}: {near(family, known)}{absent()}")
     return [part for part in PARTS if not families or part.family in families]
 
 

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
-from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rivalry.cli import output, summary, values
 from rivalry.cli.values import OptionError
 from rivalry.core.annotations import keywords
+from rivalry.core.optional import absent, collect
 from rivalry.core.registry import Entry, load, near
 from rivalry.core.validate import NEAR
 
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 def executor(name: str, address: str | None) -> Hire | None:
     """Return the executor factory, or None for this machine's workers. Raises `OptionError`."""
-    if name not in ("local", "ray"):
-        raise OptionError(f"--executor {name}: {near(name, ('local', 'ray'))}")
     if name == "local":
         if address is not None:
             raise OptionError(f"--address {address}: is for --executor ray")
         return None
-    # without importing Ray, which takes seconds
-    if find_spec("ray") is None or find_spec("rivalry.integrations") is None:
-        raise OptionError("--executor ray: needs the `deep` extra: pip install 'rivalry[deep]'")
-    from rivalry.integrations.ray import Cluster
-
-    return Cluster(address)
+    registered: dict[str, str] = collect("EXECUTORS")
+    if name not in registered:
+        raise OptionError(f"--executor {name}: {near(name, ('local', *registered))}{absent()}")
+    try:
+        found: Hire = load(registered[name])(address)
+    except ValueError as error:  # its library is missing
+        raise OptionError(f"--{error}") from None
+    return found
 
 
 def study(
@@ -183,7 +183,7 @@ def _carry_out(
             carry_out(run, workers=workers, progress=receive, executor=hire, **rights)
     findings = findings_of(run)
     if not any(part.plot_files for part in studies) and run.is_reported():
-        _note_texts(run) if run.status == "done" else _note_left_out(run)
+        _note_texts(run) if run.status == "done" else note_left_out(run)
         path = run.folder / "report.html"
     else:
         output.note(f"{run.folder}: drawing the figures and the report")
@@ -294,7 +294,7 @@ def report(folder: Path, out: Path | None = None) -> Reported:
 def _report(run: Run, findings: Mapping[str, Findings], out: Path | None = None) -> Path:
     from rivalry.lab.report.page import build
 
-    _note_left_out(run)
+    note_left_out(run)
     return build(run, output.note, out, findings)
 
 
@@ -303,7 +303,7 @@ def results_as_text(reported: Reported) -> str:
     return summary.text(*reported)
 
 
-def _note_left_out(run: Run) -> None:
+def note_left_out(run: Run) -> None:
     """Report damaged files, cells that an output lacks, and edits of study.toml."""
     from rivalry.lab.store import redo
 
@@ -337,25 +337,11 @@ def export(folder: Path, to: str, out: Path | None) -> dict[str, Any]:
     if out is not None and out.exists() and not out.is_dir():
         raise OptionError(f"--out {out}: is a file; must be a folder")
     done = write(run, to, out)
-    _note_left_out(run)
+    note_left_out(run)
     return {
         "files": [str(path) for path in done.files],
         "left_out": [row._asdict() for row in done.left_out],
     }
-
-
-def freeze(folder: Path, out: Path | None) -> dict[str, Any]:
-    """Write a run as one page; return the file and what it lacks. Raises `OptionError`."""
-    from rivalry.lab.freeze import freeze as write
-    from rivalry.lab.store import Run
-
-    run = Run.open(folder)
-    path = run.folder / "export" / "page.html" if out is None else out
-    if path.is_dir() or path.suffix not in (".html", ".htm"):
-        raise OptionError(f"--out {path}: must be a file that ends in .html")
-    done = write(run, path)
-    _note_left_out(run)
-    return {"files": [str(done.file)], "left_out": [row._asdict() for row in done.left_out]}
 
 
 def certify(folder: Path, proof: bool = False) -> tuple[dict[str, Any], str]:
@@ -367,7 +353,7 @@ def certify(folder: Path, proof: bool = False) -> tuple[dict[str, Any], str]:
     _note_files([part.study for part in _by_part(run).values()])
     with output.progress(str(folder)) as receive:
         count = recompute(run, proof=proof, progress=receive)
-    _note_left_out(run)
+    note_left_out(run)
     findings = findings_of(run)
     found = _certificates(run, findings)
     head = ["cell", "algorithm", "claim", "coverage", "regret", "bound"]

@@ -25,7 +25,6 @@ from rivalry.core.interval_rules import (
     RULES,
     Comparisons,
     choose,
-    gamma_sign,
     is_repeated,
     scatter_add,
     tied,
@@ -59,14 +58,6 @@ MOVES = frozenset(
 
 DATA = {"gather": (0,), "scatter": (0, 2), "dynamic_slice": (0,), "dynamic_update_slice": (0, 1)}
 """Operands that are moved; the others are indices."""
-
-STEPS_OF = frozenset(
-    [
-        *("floor", "ceil", "round", "sign", "sort", "argmax", "argmin", "convert_element_type"),
-        *("lt", "le", "gt", "ge", "eq", "ne"),
-    ]
-)
-"""Operations with steps: of numbers that no choice changes, the program decides on which side they are."""
 
 EXACT = frozenset(
     [
@@ -157,9 +148,9 @@ def _evaluate(run: Comparisons, jaxpr: Any, consts: Sequence[Any], given: Sequen
                 if isinstance(one, Interval):
                     one.program = partial(_nth, whole, k)
         infinite = intervals.signs(*(one for one in operands if isinstance(one, Interval)))
-        for one, of in zip(found, equation.outvars, strict=True):
+        for one in found:
             if isinstance(one, Interval):
-                one.moves, one.whole = moves, jnp.issubdtype(of.aval.dtype, jnp.integer)
+                one.moves = moves
                 if one.infinite is None:
                     finite = not infinite or equation.primitive.name in FINITE
                     one.infinite = intervals.NONE if finite else intervals.BOTH
@@ -212,8 +203,6 @@ def _apply(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
     if name in CALLS:
         called = params[CALLS[name]]
         closed = isinstance(called, ClosedJaxpr)
-        if params.get("name") == "gammasgn" and str(called) == _sign_of_gamma(called.in_avals[0]):
-            return [gamma_sign(interval(operands[0]))]  # of which the steps at other numbers hide no kink
         return _evaluate(run, called.jaxpr if closed else called, called.consts if closed else (), operands)
     if name == "stop_gradient":
         return operands  # the same numbers, by which factors are known to be those of a matrix
@@ -225,8 +214,7 @@ def _apply(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
         found = None if traced else on_numbers(equation, operands)  # to compile each takes longer
         return _bind(primitive, operands, params) if found is None else found
     # without a rule numbers that no choice changes, such as draws under a fixed key, are those of the program
-    stepped = name in STEPS_OF
-    if (stepped or not _is_ruled(equation)) and (programs := _programs(operands)) is not None:
+    if not _is_ruled(equation) and (programs := _programs(operands)) is not None:
         return _bound(equation, programs)
     if name == "lu" or (name in MOVES and any(isinstance(one, _Rough) for one in operands)):
         found = _bind(primitive, [_middle(one) for one in operands], params)
@@ -254,12 +242,6 @@ def _apply(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
     found = RULES[name](run, *operands, **params)
     each = found if isinstance(found, list) else [found]
     return [_wrapped(one, of.aval.dtype) for one, of in zip(each, equation.outvars, strict=True)]
-
-
-@cache
-def _sign_of_gamma(kind: Any) -> str:
-    """Return the program by which JAX computes the sign of the gamma function."""
-    return str(jax.make_jaxpr(jax.scipy.special.gammasgn)(kind).eqns[0].params["jaxpr"])
 
 
 def _is_ruled(equation: Any) -> bool:
@@ -297,7 +279,6 @@ def _wrapped(one: Interval, dtype: Any) -> Interval:
     """Return integers; where they may exceed the largest of their kind, any of these."""
     if not jnp.issubdtype(dtype, jnp.integer):
         return one
-    one = Interval(jnp.ceil(one.low), jnp.floor(one.high), one.positive)
     smallest, largest = float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
     fits = (one.low >= smallest) & (one.high <= largest)
     found = Interval(jnp.where(fits, one.low, smallest), jnp.where(fits, one.high, largest))

@@ -48,31 +48,8 @@ def tied(*given: Interval) -> Any:
 
 
 def _compared(found: Interval, a: Interval, b: Interval) -> Interval:
-    if a.low.dtype == bool:
-        found.tied = tied(a, b)
-    elif not (a.whole or b.whole):
-        found.tied = _is_one_number(a, b)
+    found.tied = tied(a, b) if a.low.dtype == bool else _is_one_number(a, b)
     return found
-
-
-def _first_largest(run: Comparisons, a: Interval, axes: tuple[int], **_: Any) -> Interval:
-    """Return indices of the first largest numbers along an axis; a number that is not known may be one."""
-    low, high = (jnp.moveaxis(end.astype(float), axes[0], 0) for end in (a.low, a.high))
-    size = len(low)
-
-    def beaten(k: int) -> Any:
-        others = [low[j] >= high[k] if j < k else low[j] > high[k] for j in range(size) if j != k]
-        return reduce(jnp.logical_or, others, jnp.zeros(low.shape[1:], bool))
-
-    possible = ~jnp.stack([beaten(k) for k in range(size)])
-    index = jnp.arange(float(size)).reshape(-1, *[1] * (low.ndim - 1))
-    first, last = jnp.min(jnp.where(possible, index, size), 0), jnp.max(jnp.where(possible, index, 0.0), 0)
-    found = Interval(first, last, True)
-    if a.low.dtype == bool:
-        found.tied = jnp.any(jnp.broadcast_to(tied(a), a.shape), axes)
-    elif not a.whole:  # of equal numbers another may be the largest nearby
-        found.tied = jnp.sum(~(high < jnp.max(low, axis=0)), axis=0) > 1
-    return run.note(found)
 
 
 def _less(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
@@ -164,14 +141,9 @@ _not = _logic(lambda a: (~a.high, ~a.low))
 def _stairs(run: Comparisons, a: Interval, step: Callable[[Any], Any]) -> Interval:
     """Return an increasing function with steps, zero at zero."""
     found = Interval(step(a.low), step(a.high), a.positive)
-    found.tied = _is_at_step(a, step)
-    return run.note(found)
-
-
-def _is_at_step(a: Interval, step: Callable[[Any], Any]) -> Any:
-    """Return where a single number is at a step, beside which an increasing function changes."""
     little = jnp.abs(a.low) * EPS + TINY
-    return (a.low == a.high) & (step(a.low - little) < step(a.high + little))
+    found.tied = (a.low == a.high) & (step(a.low - little) < step(a.high + little))
+    return run.note(found)
 
 
 def _select(run: Comparisons, which: Any, *cases: Any, **_: Any) -> Any:
@@ -181,9 +153,9 @@ def _select(run: Comparisons, which: Any, *cases: Any, **_: Any) -> Any:
         found = Interval(low, high, all(case.positive for case in every))
         found.infinite = intervals.signs(*every)
         return found
-    run.moves = which.moves
     if which.low.dtype != bool:
-        return choose(run, which, every)
+        raise Unsupported("no bound: a choice between several cases depends on choices of players")
+    run.moves = which.moves
     run.note(which, _is_one_number(*every))
     other, chosen = every
     if which.origin and which.origin[0] == "less":
@@ -356,12 +328,6 @@ def is_repeated(origin: tuple[Any, ...], name: str, params: Any) -> bool:
     return bool(whole[axis] == 1 if name == "reshape" else tuple(params["broadcast_dimensions"]) == others)
 
 
-def gamma_sign(a: Interval) -> Interval:
-    """Return the sign of the gamma function, known of positive numbers."""
-    one = jnp.where(a.low > 0, 1.0, jnp.nan)
-    return Interval(one, one, True)
-
-
 def _convert(run: Comparisons, a: Interval, new_dtype: Any, **_: Any) -> Interval:
     truth = a.low.dtype == bool
     if jnp.issubdtype(new_dtype, jnp.bool_):
@@ -376,9 +342,7 @@ def _convert(run: Comparisons, a: Interval, new_dtype: Any, **_: Any) -> Interva
             jnp.where(within, jnp.trunc(end), float(limit))
             for end, limit in ((a.low, limits.min), (a.high, limits.max))
         )
-        found = Interval(low, high, a.positive and limits.min == 0)
-        found.tied = None if a.whole else _is_at_step(a, jnp.trunc)
-        return run.note(found)
+        return run.note(Interval(low, high, a.positive and limits.min == 0))
     return a
 
 
@@ -540,8 +504,6 @@ RULES: dict[str, Callable[..., Any]] = {
     ),
     "not": _not,
     "is_finite": _is_finite,
-    "argmax": _first_largest,
-    "argmin": lambda run, a, **params: _first_largest(run, intervals.negate(a), **params),
     "select_n": _select,
     "convert_element_type": _convert,
     "reduce_precision": _precision,
@@ -565,7 +527,7 @@ FINITE = frozenset(
 INTEGER = frozenset(
     [
         *("add", "sub", "neg", "max", "min", "clamp", "abs", "sign", "select_n", "convert_element_type"),
-        *("reduce_sum", "cumsum", "lt", "le", "gt", "ge", "eq", "ne", "sort", "argmax", "argmin"),
+        *("reduce_sum", "cumsum", "lt", "le", "gt", "ge", "eq", "ne", "sort"),
     ]
 )
 """Operations whose rules also hold for integers, which are counts: small enough not to overflow."""

@@ -53,7 +53,6 @@ class Interval:
         self.moves = True  # whether it depends on what derivatives are taken in
         # computes the number as the program does, without bounds, if it depends on no choice
         self.program: Callable[[], Any] | None = None
-        self.whole = False  # whether it is an integer, of whose steps it is noted whether they are decided
         self.tied: Any = None  # of a truth value: where the numbers compared are one, beside which it changes
         # signs of infinite numbers that may be in it, apart from overflow; None: any, if any is in an operand
         self.infinite: frozenset[str] | None = None

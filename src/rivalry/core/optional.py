@@ -10,6 +10,15 @@ has any of these tables:
 ``PLOTS``           a `PlotEntry` by name
 ``DEFAULTS``        what a report shows of a family where a study names nothing: `FamilyDefaults`
 ``STUDIES``         files of studies by name, ``package:file`` without ``.toml``
+``REPORT_SECTIONS`` tables of a report: functions of the dataset that return a `ReportSection` or None
+``LABELS``          capital letters that studies use as labels, with what they mean, for a report
+``ENVIRONMENTS``    environments of agents, by the name of the type of their kernels' arrays
+``VIEWS``           modules that make data of living figures, by the name of the view that draws them
+``COMMANDS``        functions of the command line by name, with annotations as Typer reads them
+``EXECUTORS``       executors of cells by their names on the command line, made from an address
+``WARM``            first results by family that ``rivalry warm`` computes: what each fills, keywords of the
+                    game, the class of the method, its options, the start
+``HOOKS``           functions that the package calls where they are there
 ==================  ====================================================================================
 
 Everything that code of the package asks of an optional subpackage goes through these tables, so that a
@@ -22,7 +31,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 OPTIONAL = ("economies", "integrations", "interop", "living", "web")
@@ -31,23 +41,16 @@ GROUP = "rivalry.register"
 T = TypeVar("T")
 
 
-@cache
-def _own() -> dict[str, Mapping[str, Any]]:
-    """Return the registers of the optional subpackages that are there."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for name in OPTIONAL:
-        home = f"rivalry.{name}"
-        try:
-            found[home] = vars(import_module(f"{home}.register"))
-        except ModuleNotFoundError as error:
-            if error.name not in (home, f"{home}.register"):
-                raise
-    return found
+def is_there(name: str) -> bool:
+    """Return whether an optional subpackage is installed."""
+    return (Path(__file__).parents[1] / name / "register.py").is_file()
 
 
 @cache  # reads the metadata of every installed package: 20 ms
 def _registers() -> tuple[Mapping[str, Any], ...]:
-    found = [*_own().values()]
+    from importlib.metadata import entry_points
+
+    found = [vars(import_module(f"rivalry.{name}.register")) for name in filter(is_there, OPTIONAL)]
     for point in entry_points(group=GROUP):
         try:
             found.append(vars(point.load()))
@@ -57,7 +60,9 @@ def _registers() -> tuple[Mapping[str, Any], ...]:
 
 
 def collect(
-    table: str, own: Mapping[str, T], join: Callable[[T, T], T] = lambda known, more: known
+    table: str,
+    own: Mapping[str, T] = MappingProxyType({}),
+    join: Callable[[T, T], T] = lambda known, more: known,
 ) -> dict[str, T]:
     """Return a table of the package with the entries of all registers, sorted by name.
 
@@ -76,5 +81,5 @@ def absent() -> str:
     >>> absent()  # where all are there
     ''
     """
-    missing = ", ".join(f"rivalry.{name}" for name in OPTIONAL if f"rivalry.{name}" not in _own())
+    missing = ", ".join(f"rivalry.{name}" for name in OPTIONAL if not is_there(name))
     return f"; not installed here: {missing}" if missing else ""

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from rivalry.core.optional import absent
+from rivalry.core.optional import absent, collect
 from rivalry.core.validate import check_options
 from rivalry.core.validate import near as near
 
@@ -111,6 +111,23 @@ class FamilyDefaults(NamedTuple):
     figures: tuple[DefaultFigure, ...] = ()
 
 
+class ReportTable(NamedTuple):
+    """A table of a report: what it is about, its columns, and a label and a text per column of every row."""
+
+    where: str
+    columns: list[str]
+    rows: list[tuple[str, list[str]]]
+
+
+class ReportSection(NamedTuple):
+    """Tables of a family in a report, a sentence below them, and what they mean, for the page's glossary."""
+
+    heading: str
+    tables: list[ReportTable]
+    reading: str
+    meaning: str
+
+
 def lazy(module: str, targets: Mapping[str, str], name: str) -> Any:
     """Return the object registered as ``name``; for a module's ``__getattr__``."""
     if name not in targets:
@@ -135,6 +152,20 @@ def load(target: str) -> Any:
     if isinstance(found, type) and module.startswith("rivalry.") and hasattr(found, "__dataclass_fields__"):
         check_options(found)
     return found
+
+
+def hook(name: str) -> Any:
+    """Return the function that an optional subpackage registers for the package to call.
+
+    Raises
+    ------
+    ValueError
+        Without the subpackage.
+    """
+    hooks: dict[str, str] = collect("HOOKS")
+    if name not in hooks:
+        raise ValueError(f"{name}: nothing here does this{absent()}")
+    return load(hooks[name])
 
 
 def from_file(target: str, folder: Path) -> Any:

@@ -30,7 +30,7 @@ from rivalry.core.display import radius_in_words as radius_in_words
 from rivalry.core.display import strategy_by_name as strategy_by_name
 from rivalry.core.display import strategy_in_words as strategy_in_words
 from rivalry.core.display import undecided_in_words as undecided_in_words
-from rivalry.core.registry import load
+from rivalry.core.registry import hook
 from rivalry.core.tolerances import APPROXIMATE
 
 if TYPE_CHECKING:
@@ -336,7 +336,7 @@ class Solution:
 
     def explore(self) -> Any:
         """Return living figures, which can be dragged, for a notebook (extra ``notebook``)."""
-        return load("rivalry.living.widget:explore_solution")(self)
+        return hook("Solution.explore")(self)
 
     def _label(self, name: str) -> DataArray:
         return dataset({name: self.record[name]}, self.names)[name]

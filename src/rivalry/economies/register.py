@@ -119,3 +119,27 @@ DEFAULTS = {
         ),
     ),
 }
+
+REPORT_SECTIONS = {"travellers": "rivalry.economies.report:section"}
+
+LABELS = {
+    "COIN": "resources assigned at random",
+    "DICT": "resources assigned by true urgency",
+    "TURN": "resources assigned by turn-taking",
+}
+
+ENVIRONMENTS = {
+    "CityArrays": "rivalry.economies.envs.city:CityEnv",
+    "Economy": "rivalry.economies.envs.karma:EconomyEnv",
+}
+
+VIEWS = {"streets": "rivalry.economies.streets"}
+
+# sizes are those of the documentation: a program serves all numbers of one size
+_SMALL = {"max_karma": 8, "mean_karma": 4.0}
+_STREETS = {"network": "stubs_2x2", "agents": 40, "max_karma": 8, "mean_karma": 4}
+_PLAY = {"plays": "uniform", "evaluation": 100}
+WARM = {
+    "karma": [("programs of equilibria", _SMALL, "PopulationNewton", {"beta": 100.0}, "uniform")],
+    "city": [("kernels of a simulation", _STREETS, "CitySimulation", _PLAY, None)],
+}

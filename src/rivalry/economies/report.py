@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from rivalry.core.registry import ReportSection, ReportTable
 from rivalry.economies.figures.example_agents import MAIN, TABLE, table_of, words_of
 from rivalry.economies.figures.streets import RULES
 from rivalry.plots.select import NoSuchPoint, is_own
@@ -24,6 +25,21 @@ class TravellersTable(NamedTuple):
     columns: list[str]
     rows: list[tuple[str, list[str]]]
     rules: str
+
+
+def section(data: Dataset) -> ReportSection | None:
+    """Return the tables of `travellers` as a section of a report; None without any."""
+    if not (found := travellers(data)):
+        return None
+    rules = found[0].rules
+    return ReportSection(
+        "Lucky, average and unlucky agents",
+        [ReportTable(one.where, one.columns, one.rows) for one in found],
+        rules and f"{rules[0].upper()}{rules[1:]}.",
+        "Means over the agents of a class; ± is half the width of the 95 % interval (Student's t) over "
+        "replications, where there are several. Agents without a trip have no bid; |J| is the absolute value "
+        "of the mean payoff.",
+    )
 
 
 def travellers(data: Dataset) -> list[TravellersTable]:

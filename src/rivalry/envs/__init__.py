@@ -5,10 +5,6 @@ from importlib.util import find_spec as _find_spec
 if _missing := [name for name in ("gymnasium", "pettingzoo") if _find_spec(name) is None]:
     raise ImportError(f"rivalry.envs needs {' and '.join(_missing)}: pip install 'rivalry[envs]'")
 
-from rivalry.envs.cities import CityEnv as CityEnv
-from rivalry.envs.cities import city_policy as city_policy
-from rivalry.envs.economies import EconomyEnv as EconomyEnv
-from rivalry.envs.economies import policy_table as policy_table
 from rivalry.envs.factory import PlayerEnv as PlayerEnv
 from rivalry.envs.factory import aec_env as aec_env
 from rivalry.envs.factory import parallel_env as parallel_env

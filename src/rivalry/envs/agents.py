@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -12,11 +12,14 @@ from gymnasium import spaces
 
 from rivalry.core.game import BrokenInvariant
 from rivalry.core.validate import check_word, whole_number
-from rivalry.economies.kernels.economy import RUNNING
 from rivalry.envs.games import Infos, Results, Seen, SimultaneousEnv
 
 PERIODS = 1000
 Illegal = Literal["warn", "clip", "raise"]  # clip with one warning, clip silently, raise
+
+
+Learned = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""A policy: from observations ``[state feature]`` and masks ``[state entry]``, probabilities of entries."""
 
 
 class Views(NamedTuple):
@@ -51,15 +54,19 @@ class AgentsEnv(SimultaneousEnv):
     (`_prepare`), starts an episode (`_begin`), applies the entries of all agents and returns their rewards
     (`_go`), and returns the features, the number of legal entries per agent and the agents that act
     (`_report`). It converts the policies of others, a table or a name (`table`), and draws the entries of all
-    agents from them (`draw`).
+    agents from them (`draw`); and it makes the table that simulations take of a learned policy per agent
+    (`policy_of`).
 
     Making the dictionaries of PettingZoo takes most of a step of many agents. Learners that choose for all
     agents at once can avoid it: `restart`, `advance` and `observations` exchange arrays with agents in order.
     """
 
     metadata = {"name": "rivalry_agents_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
+    types: np.ndarray  # [agent]
+    discounts: np.ndarray  # [type]
+    stake: float  # the largest loss in a step, in which rewards are measured
     views: Views
-    now: Any  # the kernels' agents; they are changed in place
+    now: Any  # the kernels' agents, changed in place; the first entry of status is 0 until an error
     counts: np.ndarray  # [agent]: number of legal entries, 1 for agents that do not act
 
     def __init__(
@@ -131,7 +138,7 @@ class AgentsEnv(SimultaneousEnv):
         """
         # a copy, since the kernels change their arrays in place
         paid = self._go(entries).copy()
-        if self.now.status[0] != RUNNING:
+        if self.now.status[0]:
             raise BrokenInvariant(f"karma is not conserved at step {int(self.now.status[1])}")
         cut = int(self.now.clock[0]) >= self.periods
         self.features, self.counts, self.acting = self._report()

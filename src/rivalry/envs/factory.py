@@ -10,15 +10,16 @@ import numpy as np
 
 from rivalry import games
 from rivalry.core.game import kernel_arrays
-from rivalry.core.registry import near
+from rivalry.core.optional import absent, collect
+from rivalry.core.registry import load, near
 from rivalry.core.validate import check_keywords, check_word, number_of
-from rivalry.economies.kernels.shapes import CityArrays, Economy
 from rivalry.envs.agents import PERIODS, AgentsEnv, Illegal
-from rivalry.envs.cities import CityEnv
-from rivalry.envs.economies import EconomyEnv
 from rivalry.envs.games import GameEnv, OnSimplex
 from rivalry.envs.turns import TurnEnv
 from rivalry.games import GAMES
+
+ENVIRONMENTS: dict[str, str] = collect("ENVIRONMENTS")
+"""Environments of agents by the name of the type of their kernels' arrays."""
 
 
 @check_keywords
@@ -29,11 +30,11 @@ def parallel_env(
     illegal: Illegal = "warn",
     normalize_spaces: bool = False,
     simplex: OnSimplex = "corners",
-) -> GameEnv | EconomyEnv | CityEnv:
+) -> GameEnv | AgentsEnv:
     """Return a game as a parallel environment of PettingZoo, in which all agents act at once.
 
-    Games of players are played as in `GameEnv`, economies of agents as in `EconomyEnv`, cities as in
-    `CityEnv`.
+    Games of players are played as in `GameEnv`; games of agents, such as karma economies and cities, as in
+    the environment that is registered for the arrays of their kernels.
 
     Parameters
     ----------
@@ -65,15 +66,15 @@ def parallel_env(
     found = game_of(game)
     check_word("illegal", illegal, get_args(Illegal))
     check_word("simplex", simplex, get_args(OnSimplex))
-    world = kernel_arrays(found)
-    if not isinstance(world, Economy | CityArrays):
+    target = ENVIRONMENTS.get(type(kernel_arrays(found)).__name__)
+    if target is None:
         return GameEnv(found, periods=periods, normalize_spaces=normalize_spaces, simplex=simplex)
     if simplex != "corners":
         who = type(found).__name__
         raise ValueError(f"simplex: {simplex!r} must be 'corners': agents of {who} bid whole numbers")
-    kind = EconomyEnv if isinstance(world, Economy) else CityEnv
     steps = PERIODS if periods is None else periods
-    return kind(found, periods=steps, illegal=illegal, normalize_spaces=normalize_spaces)
+    made: AgentsEnv = load(target)(found, periods=steps, illegal=illegal, normalize_spaces=normalize_spaces)
+    return made
 
 
 class EnvOptions(TypedDict, total=False):
@@ -111,7 +112,7 @@ def game_of(game: Any) -> Any:
     if not isinstance(game, str):
         return game
     if game not in GAMES:
-        raise ValueError(f"game: {game!r} is not a family; {near(game, GAMES)}")
+        raise ValueError(f"game: {game!r} is not a family; {near(game, GAMES)}{absent()}")
     try:
         return getattr(games, game)()
     except ValueError as error:

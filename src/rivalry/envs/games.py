@@ -292,6 +292,6 @@ def markov(game: Any, periods: int) -> Any:
     if is_markov(game):
         return game
     if not isinstance(game, Game):
-        hint = "; populations are for EconomyEnv" if is_population(game) else ""
+        hint = "; populations are for parallel_env" if is_population(game) else ""
         raise ValueError(f"game: {type(game).__name__} has neither payoffs nor steps{hint}")
     return repeat(game, periods=periods)

@@ -1,4 +1,4 @@
-"""What the adapters to optional libraries register: methods."""
+"""What the adapters to optional libraries register: methods, and Ray as an executor."""
 
 from rivalry.core.registry import Entry
 
@@ -23,3 +23,5 @@ METHODS = {
         uses=("ray", "torch"),
     ),
 }
+
+EXECUTORS = {"ray": "rivalry.integrations.ray:Cluster"}

@@ -17,6 +17,7 @@ from rivalry.core.certify import certificate
 from rivalry.core.construction import variant
 from rivalry.core.display import typeset
 from rivalry.core.game import Game, is_population
+from rivalry.core.optional import collect
 from rivalry.core.payoffs import concrete_profile, payoffs
 from rivalry.core.registry import load
 from rivalry.core.results import Certificate, Record, Solution, gain_in_words
@@ -25,14 +26,17 @@ from rivalry.core.space import Box, Simplex
 State = Mapping[str, Any]
 Found = tuple[str, str, dict[str, Any]]
 
-VIEWS = ("branches", "triangle", "responses", "line", "policy", "streets")
+REGISTERED: dict[str, str] = collect("VIEWS")
+"""Modules of views elsewhere, by the name of the view."""
+
+VIEWS = ("branches", "triangle", "responses", "line", "policy", *REGISTERED)
 """Views of games and records, the most telling first.
 
-Each has a module of its name here, with the functions `view_of` and `view_of_record`, which return None for
+Each has a module, here of its name, with the functions `view_of` and `view_of_record`, which return None for
 games and records that it does not take. The view ``impulse`` takes the world that a learner learned in.
 """
 
-STORED = ("branches", "policy", "streets")
+STORED = ("branches", "policy", *REGISTERED)
 """Views of records whose game is not known."""
 
 
@@ -101,7 +105,7 @@ def _ordered(game: Any) -> Sequence[str]:
 
 
 def _load(view: str, name: str) -> Any:
-    return load(f"rivalry.living.{view}:{name}")
+    return load(f"{REGISTERED.get(view, f'rivalry.living.{view}')}:{name}")
 
 
 def no_figure(what: str) -> str:

@@ -1,1 +1,9 @@
-"""What living figures register."""
+"""What living figures register: a command, and figures of results, of runs and of their reports."""
+
+COMMANDS = {"freeze": "rivalry.living.command:freeze"}
+
+HOOKS = {
+    "Run.explore": "rivalry.living.runs:explore_run",
+    "Solution.explore": "rivalry.living.widget:explore_solution",
+    "figures_of_report": "rivalry.living.runs:parts_of_report",
+}

@@ -1,1 +1,3 @@
-"""What the workbench registers."""
+"""What the workbench registers: a command."""
+
+COMMANDS = {"open": "rivalry.web.command:open_"}

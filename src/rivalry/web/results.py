@@ -18,12 +18,10 @@ from rivalry.core.files import read_bytes, write
 from rivalry.core.results import Certificate
 from rivalry.core.statistics import format_interval, half_width
 from rivalry.lab.export import export
-from rivalry.lab.freeze import freeze
 from rivalry.lab.report.answers import REPEATED, answer_table, heading, metric_names
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.figures import draw
 from rivalry.lab.report.findings import Findings
-from rivalry.lab.report.living import figures_of_run, place_in_words, reference_figure, sweep_figure
 from rivalry.lab.report.page import build, certificate_groups
 from rivalry.lab.report.sentences import headline, sentences
 from rivalry.lab.report.warned import failures_of, lines, warnings_of
@@ -31,6 +29,8 @@ from rivalry.lab.store import Run, finished_cells
 from rivalry.lab.store.cells import label_cells
 from rivalry.lab.study.expect import TABLES
 from rivalry.living.figure import Figure, plain
+from rivalry.living.freeze import freeze
+from rivalry.living.runs import figures_of_run, place_in_words, reference_figure, sweep_figure
 from rivalry.web.explore import proved
 from rivalry.web.safety import Refused
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,16 +9,19 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.game import exchangeable_labels, is_markov
+from rivalry.core.needs import fits
 from rivalry.core.oracles import move_order, to_markov
+from rivalry.core.registry import load
 from rivalry.core.results import Certificate, Record
 from rivalry.core.statistics import half_width
 from rivalry.core.tolerances import TOLERANCE
-from rivalry.envs import CityEnv, EconomyEnv, city_policy, parallel_env, policy_table
+from rivalry.envs import parallel_env
+from rivalry.envs.agents import AgentsEnv, Learned
 from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, choose_actions, policy_names
 from rivalry.integrations.rllib.networks import clip_to_masks
 from rivalry.integrations.rllib.one_shot import discount, one_for_all
 from rivalry.integrations.rllib.options import LearnerOptions
-from rivalry.methods import CitySimulation, Simulation
+from rivalry.methods import METHODS
 from rivalry.solving import solve
 from rivalry.transforms.over_periods import Staged
 
@@ -117,7 +119,6 @@ def _stages(game: Any) -> int:
 class AgentsArena(Arena):
     """Agents with discrete actions; out-of-range entries are clipped to the largest legal one."""
 
-    city: bool
     types: tuple[int, ...]
     urgency: float  # the largest
 
@@ -135,17 +136,15 @@ class AgentsArena(Arena):
     def of(cls, game: Any, learner: LearnerOptions) -> AgentsArena:
         """Return the arena of a game. Raises `ValueError` for a game without agents."""
         env = parallel_env(game, periods=1)
-        if not isinstance(env, EconomyEnv | CityEnv):
+        if not isinstance(env, AgentsEnv):
             raise ValueError(f"game: {type(game).__name__} has no agents who could learn")
-        world = env.city if isinstance(env, CityEnv) else env.economy
-        names, kinds = tuple(env.possible_agents), tuple(np.asarray(world.type_of).tolist())
+        names, kinds = tuple(env.possible_agents), tuple(env.types.tolist())
         groups = policy_names(names, kinds, learner.policies == "shared")
-        worth = one_for_all(world.discount if isinstance(env, CityEnv) else game.discount, learner.gamma)
-        city, urgency = isinstance(env, CityEnv), float(world.stakes.max())
-        return cls(game, names, groups, learner.periods, worth, city, kinds, urgency)
+        worth = one_for_all(env.discounts, learner.gamma)
+        return cls(game, names, groups, learner.periods, worth, kinds, env.stake)
 
     def env(self) -> Any:
-        """Return the economy or the city as an environment."""
+        """Return the game as an environment."""
         return parallel_env(self.given, periods=self.periods, illegal="clip", normalize_spaces=True)
 
     def look(self, name: str, seen: Any) -> np.ndarray:
@@ -165,29 +164,12 @@ class AgentsArena(Arena):
     def _evaluate(
         self, networks: Networks, explore: bool, seed: np.random.SeedSequence, options: Reading
     ) -> Record:
-        policy = (self._of_agents if self.city else self._of_types)(networks, explore)
-        kind: Any = CitySimulation if self.city else Simulation
+        of: dict[int, Learned] = {
+            id(network.module): partial(clip_to_masks, network, explore=explore)
+            for network in networks.values()
+        }
+        policy = self.env().policy_of([of[id(networks[name].module)] for name in self.names])
+        kinds = [load(target) for target in METHODS["simulation"].targets]
+        kind = next(one for one in kinds if fits(one, self.given))
         method = kind(plays=policy, warm_up=WARM_UP, evaluation=options.evaluation)
         return solve(self.given, method, seed=seed).record
-
-    def _of_agents(self, networks: Networks, explore: bool) -> np.ndarray:
-        """Return the policy of every agent, ``[agent row karma entry]``."""
-
-        def probabilities(agent: int, seen: np.ndarray, masks: np.ndarray) -> np.ndarray:
-            return clip_to_masks(networks[self.names[agent]], seen, masks, explore)
-
-        return city_policy(self.given, probabilities, normalize_spaces=True)
-
-    def _of_types(self, networks: Networks, explore: bool) -> np.ndarray:
-        """Return the mean policy of the agents of a type, ``[type private karma bid]``."""
-        kinds = np.array(self.players)
-        tables = []
-        for kind in range(kinds.max() + 1):
-            members = [networks[self.names[k]] for k in np.flatnonzero(kinds == kind)]
-            distinct = {id(network.module): network for network in members}
-            # one table per network, not per agent: agents may share theirs
-            policies = [partial(clip_to_masks, network, explore=explore) for network in distinct.values()]
-            each = [policy_table(self.given, policy, normalize_spaces=True)[kind] for policy in policies]
-            agents = Counter(id(network.module) for network in members)
-            tables.append(np.average(each, axis=0, weights=[agents[key] for key in distinct]))
-        return np.stack(tables)

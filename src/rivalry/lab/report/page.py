@@ -13,8 +13,9 @@ from typing import Any
 
 from rivalry.core.display import typeset
 from rivalry.core.files import folder_for, followed, write
+from rivalry.core.optional import collect
+from rivalry.core.registry import hook, load
 from rivalry.core.results import CLAIMS, gain_in_words, radius_in_words
-from rivalry.economies.report import travellers
 from rivalry.games import GAMES
 from rivalry.lab.report.answers import AnswerTable, answer_table
 from rivalry.lab.report.commands import commands
@@ -22,24 +23,20 @@ from rivalry.lab.report.figures import draw, inline
 from rivalry.lab.report.findings import Findings
 from rivalry.lab.report.full_runs import full_run_of
 from rivalry.lab.report.judge import JudgedCell, tally, unproved
-from rivalry.lab.report.living import figures_of_parts
 from rivalry.lab.report.sentences import headline, sentences
 from rivalry.lab.report.tables import channels, equilibria, networks, sessions
 from rivalry.lab.report.warned import failures_of, lines, warnings_of
 from rivalry.lab.store import Run, status_of
 from rivalry.lab.study.expect import differences, is_reduced
-from rivalry.living.page import page_parts
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
 
 RUN_KEYS = ("name", "kind")
+LIVING = "figures_of_report"  # the hook of living figures
 ROWS, METRICS = 30, 5  # most points and metrics in the table of results
 UNCERTIFIED = "no certificate"
-LABELS = {
-    "COIN": "resources assigned at random",
-    "DICT": "resources assigned by true urgency",
-    "TURN": "resources assigned by turn-taking",
-}
+LABELS: dict[str, str] = collect("LABELS")
+SECTIONS: dict[str, str] = collect("REPORT_SECTIONS")
 
 
 def build(
@@ -89,11 +86,9 @@ def build(
             if figure.why and figure.kind in PLOTS and not elsewhere:
                 entry = int(figure.file.partition("-")[0]) - 1
                 tell(f"{name}: plots[{entry}] ({figure.kind}) was not drawn: {figure.why}")
-    figures_by_part = figures_of_parts(run, known, games=False)
-    living = page_parts([one for group in figures_by_part for one in group])
-    rooms = iter(living.rooms)
-    for section, group in zip(sections, figures_by_part, strict=True):
-        section["living"] = [next(rooms) for _ in group]
+    living = hook(LIVING)(run, known) if LIVING in collect("HOOKS") else None
+    for k, section in enumerate(sections):
+        section["living"] = living.rooms[k] if living else []
     counts = {key: sum(one["counts"][key] for one in sections) for key in sections[0]["counts"]}
     content = {
         "name": run.name,
@@ -110,6 +105,7 @@ def build(
         "schema": run.head["schema"],
         "labels": _labels([section["study"] for section in sections]),
         "living": living,
+        "meanings": {one.heading: one.meaning for part in sections for one in part["registered"]}.items(),
         "tolerances": " or ".join(
             sorted({number(float(s["study"]["certificate"]["tolerance"]), 3) for s in sections})
         ),
@@ -122,7 +118,7 @@ def build(
 
 
 def _labels(studies: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the labels of rules without karma that the studies use, spelled out."""
+    """Return the labels that the studies use, spelled out."""
     used = set(re.findall(r"[A-Z]+", json.dumps(studies)))
     return [f"{label}: {words}" for label, words in LABELS.items() if label in used]
 
@@ -173,7 +169,7 @@ def _section(name: str, run: Run, figures: Path, prefix: str, findings: Findings
         "sessions": sessions(data),
         "networks": networks(data, run.made_by),
         "equilibria": equilibria(data),
-        "travellers": travellers(data),
+        "registered": [own for target in SECTIONS.values() if (own := load(target)(data))],
         "channels": channels(data),
         "monitored": "monitor_step" in data,
         "softmax": "beta" in data.variables and "policy" in data,

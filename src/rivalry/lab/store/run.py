@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from rivalry.core import files
 from rivalry.core.display import html_table
 from rivalry.core.files import DamagedFile, DiskFull, Lock, StoreError
-from rivalry.core.registry import load
+from rivalry.core.registry import hook
 from rivalry.core.results import SCHEMA, Record, netcdf, provenance
 from rivalry.lab.store.bookkeeping import (
     SUMS,
@@ -543,7 +543,7 @@ class Run:
         ValueError
             Without the packages of the extra ``notebook``.
         """
-        return load("rivalry.lab.report.living:explore_run")(self)
+        return hook("Run.explore")(self)
 
     def __repr__(self) -> str:
         counts = self.counts()

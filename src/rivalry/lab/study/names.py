@@ -48,8 +48,8 @@ def defaults(family: str, changes: Iterable[str], given: Mapping[str, Any]) -> d
 def studies() -> dict[str, Traversable]:
     """Return files of bundled and installed packages' studies by name (``package:file``, without .toml)."""
     found: dict[str, Traversable] = {}
-    registered: dict[str, str] = {}
-    for name, place in collect("STUDIES", registered).items():
+    registered: dict[str, str] = collect("STUDIES")
+    for name, place in registered.items():
         package, _, file = place.partition(":")
         try:
             found[name] = files(package) / f"{file or name}.toml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from rivalry.lab.report.judge import REFERENCES, JudgedCell, JudgedExpectation, 
 from rivalry.lab.store.cells import KEPT
 from rivalry.lab.study.points import Grid, batch_points, short_names
 from rivalry.living.figure import Figure, figures_of_record, plain
+from rivalry.living.page import page_parts
 from rivalry.plots.select import format_value
 
 if TYPE_CHECKING:
@@ -64,6 +65,24 @@ def figures_of_parts(run: Run, findings: Mapping[str, Findings], *, games: bool 
 def figures_of_run(run: Run, findings: Mapping[str, Findings], *, games: bool = True) -> list[Figure]:
     """Return the living figures of all parts of a run; see `figures_of_parts`."""
     return [one for own in figures_of_parts(run, findings, games=games) for one in own]
+
+
+class ReportFigures(NamedTuple):
+    """Living figures in the page of a report: the rooms of figures by part, and parts of the page."""
+
+    rooms: list[list[str]]
+    data: str
+    script: str
+    source: str
+    style: str
+
+
+def parts_of_report(run: Run, findings: Mapping[str, Findings]) -> ReportFigures:
+    """Return the living figures of a run's report; see `figures_of_parts`."""
+    by_part = figures_of_parts(run, findings, games=False)
+    rooms, *rest = page_parts([one for group in by_part for one in group])
+    left = iter(rooms)
+    return ReportFigures([[next(left) for _ in group] for group in by_part], *rest)
 
 
 def explore_run(run: Run) -> Any:

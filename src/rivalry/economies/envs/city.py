@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from rivalry.core.validate import check_word
 from rivalry.economies.kernels.city import bid, buffers_of, fresh, no_tallies, ready, rows, take, trips
 from rivalry.economies.kernels.city_learning import entry_counts
 from rivalry.economies.kernels.shapes import CityArrays
-from rivalry.envs.agents import AgentsEnv, Views, draw
+from rivalry.envs.agents import AgentsEnv, Learned, Views, draw
 
 COORDINATES = ("from x", "from y", "to x", "to y", "goal x", "goal y")
 FEATURES = ("urgency", "karma", "type", "trip", "spot", "lane", *COORDINATES)
@@ -63,8 +63,10 @@ class CityEnv(AgentsEnv):
     def _prepare(self, normalized: bool) -> tuple[int, Views]:
         self.city = city_of(self.game)
         self._map, self._desk = _map_of(self.game, self.city), buffers_of(self.city)
+        self.types, self.discounts = self.city.type_of, self.city.discount
+        self.stake = float(self.city.stakes.max())
         entries = max(self.city.most + 1, self.city.options.shape[2])
-        return len(self.city.type_of), Views(*self._map.bounds, entries, normalized)
+        return len(self.types), Views(*self._map.bounds, entries, normalized)
 
     def _begin(self, sequence: np.random.SeedSequence) -> None:
         self.now = fresh(self.city, sequence)
@@ -102,6 +104,12 @@ class CityEnv(AgentsEnv):
             check_word("others", others, POLICIES)
             return others
         return np.cumsum(check_policy(self.city, others, "others"), axis=-1, dtype=np.float32)
+
+    def policy_of(self, each: Sequence[Learned]) -> np.ndarray:
+        """Return the policy of every agent, ``[agent row karma entry]``."""
+        return city_policy(
+            self.game, lambda agent, *seen: each[agent](*seen), normalize_spaces=self.views.normalized
+        )
 
     def draw(self, table: Any, rng: np.random.Generator) -> np.ndarray:
         """Draw the entries of all agents ``[agent]`` from the table or the named policy."""

@@ -14,11 +14,11 @@ from rivalry.lab.report.answers import answer_table
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.findings import Findings
 from rivalry.lab.report.judge import tally
-from rivalry.lab.report.living import figures_of_run
 from rivalry.lab.report.page import number
 from rivalry.lab.report.sentences import headline
 from rivalry.lab.store import LeftOut, Run
 from rivalry.living.page import Section, frozen_page
+from rivalry.living.runs import figures_of_run
 
 ROWS = 200  # most rows of a table
 

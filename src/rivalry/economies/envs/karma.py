@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from rivalry.core.game import kernel_arrays
 from rivalry.economies.kernels.economy import act, fresh, no_tallies
 from rivalry.economies.kernels.shapes import Economy
-from rivalry.envs.agents import AgentsEnv, Views, draw
+from rivalry.envs.agents import AgentsEnv, Learned, Views, draw
 
 
 class EconomyEnv(AgentsEnv):
@@ -43,7 +44,9 @@ class EconomyEnv(AgentsEnv):
 
     def _prepare(self, normalized: bool) -> tuple[int, Views]:
         self.economy = economy_of(self.game)
-        return len(self.economy.type_of), _views(self.economy, normalized)
+        self.types, self.discounts = self.economy.type_of, np.asarray(self.game.discount)
+        self.stake = float(self.economy.stakes.max())
+        return len(self.types), _views(self.economy, normalized)
 
     def _begin(self, sequence: np.random.SeedSequence) -> None:
         self.now = fresh(self.economy, sequence)
@@ -71,6 +74,20 @@ class EconomyEnv(AgentsEnv):
             raise ValueError(f"others: {type(others).__name__} must be {kinds}")
         rows = given.reshape(-1, levels) if given.size % levels == 0 else given
         return np.cumsum(np.asarray(self.game.space.check(rows, "others")), axis=1)
+
+    def policy_of(self, each: Sequence[Learned]) -> np.ndarray:
+        """Return the mean policy of the agents of a type, ``[type private karma bid]``."""
+        tables = []
+        for kind in range(self.types.max() + 1):
+            members = [one for one, own in zip(each, self.types, strict=True) if own == kind]
+            distinct, agents = {id(one): one for one in members}, Counter(map(id, members))
+            # one table per policy, not per agent: agents may share theirs
+            found = [
+                policy_table(self.game, one, normalize_spaces=self.views.normalized)[kind]
+                for one in distinct.values()
+            ]
+            tables.append(np.average(found, axis=0, weights=[agents[key] for key in distinct]))
+        return np.stack(tables)
 
     def draw(self, table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw the bids of all agents ``[agent]`` from the table."""

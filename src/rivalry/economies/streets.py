@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.core.results import Record
-from rivalry.living.twins import numbers
 
 if TYPE_CHECKING:
     from rivalry.economies.city.model import City
@@ -33,7 +32,7 @@ def view_of(game: Any, profile: np.ndarray | None) -> tuple[str, str, dict[str, 
     for k, name in enumerate(METRICS):
         known[name] = (("lane",), _mean(frames[k]))
     data = _data(known)
-    data["frames"] = {name: [numbers(row) for row in frames[k]] for k, name in enumerate(METRICS)}
+    data["frames"] = {name: frames[k] for k, name in enumerate(METRICS)}
     data["agents"] = [{**one, **more} for one, more in zip(data["agents"], agents, strict=True)]
     lanes, count = len(game.network.lanes), game.agents
     text = f"{count} agents on {lanes} lanes bid uniformly from the karma they hold, for {STEPS} steps. "

@@ -1,0 +1,32 @@
+"""Arguments and options that several commands take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON value on stdout.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
+WorkerCount = Annotated[
+    str | None,
+    typer.Option("--workers", metavar="N", help="Cells computed at a time; default: one per processor."),
+]
+ExecutorName = Annotated[
+    str,
+    typer.Option("--executor", metavar="local|ray", help="Run cells in local workers or on a Ray cluster."),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address", metavar="HOST:PORT", help="Address of a running Ray cluster; default: start one here."
+    ),
+]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Continue from pickles that others stored; these can run any code."),
+]
+AcceptVersion = Annotated[
+    bool, typer.Option("--accept-version", help="Continue with cells computed by another version.")
+]

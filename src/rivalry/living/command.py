@@ -1,0 +1,33 @@
+"""The command ``freeze``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rivalry.cli import output, work
+from rivalry.cli.options import Json, RunFolder
+from rivalry.cli.values import OptionError
+
+
+def freeze(
+    run: RunFolder,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The file; default RUN/export/page.html.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Write a run as one offline page with living figures."""
+    from rivalry.lab.store import Run
+    from rivalry.living.freeze import freeze as write
+
+    found = Run.open(run)
+    path = found.folder / "export" / "page.html" if out is None else out
+    if path.is_dir() or path.suffix not in (".html", ".htm"):
+        raise OptionError(f"--out {path}: must be a file that ends in .html")
+    done = write(found, path)
+    work.note_left_out(found)
+    left_out = [row._asdict() for row in done.left_out]
+    return output.print_result(json, {"files": [str(done.file)], "left_out": left_out}, str(done.file))

@@ -1,0 +1,39 @@
+"""The command ``open``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from rivalry.cli import output
+from rivalry.cli.options import Json
+
+
+def open_(
+    target: Annotated[
+        str | None, typer.Argument(metavar="[RUN|STUDY]", help="A run's folder, or a study, to open.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", metavar="P", min=0, max=65535, help="Port; 0 takes a free one.")
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option("--host", metavar="H", help="Address to listen on; default: this machine only."),
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
+    json: Json = False,
+) -> int:
+    """Open the workbench in a browser, until Ctrl-C.
+
+    Runs that it starts go on when it ends. The address holds a token: whoever has it can run studies here.
+    """
+    from rivalry.web.serve import serve
+
+    def tell(address: str) -> None:
+        output.print_json({"url": address}) if json else output.print_text(address)
+        sys.stdout.flush()
+
+    serve(target, host, port, browse=not no_browser, tell=tell, note=output.note)
+    return 0
