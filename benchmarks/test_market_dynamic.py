@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import quantecon as qe
 
 import rivalry as rv
 from rivalry.methods.dynamic_games.linear_quadratic import LinearQuadratic
@@ -18,6 +17,7 @@ from tests.unit.test_riccati import firms
 @pytest.mark.parametrize("phi", [12.0, 120.0])
 def test_lq_markov_perfect(race: Callable[..., Any], phi: float) -> None:
     """Strategies, exact values, the path and the certificate; the rival gives strategies. Aim: below 1 s."""
+    qe = pytest.importorskip("quantecon")
     game = firms(phi=(phi, phi))
     root, none, cross = np.sqrt(0.96), np.zeros((1, 1)), np.zeros((3, 1))
     given = (root * game.A, *(root * game.B), *game.R, *game.Q, none, none, cross, cross, none, none)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-import nashpy
 import numpy as np
 import pytest
-from quantecon.game_theory import NormalFormGame, Player, pure_nash_brute, vertex_enumeration
 
 import rivalry as rv
+
+nashpy = pytest.importorskip("nashpy")
+game_theory = pytest.importorskip("quantecon.game_theory")
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "coming_from.md"
 RNG = np.random.default_rng(2)
@@ -27,6 +29,10 @@ def ours() -> np.ndarray:
     found = rv.solve(rv.games.matrix(A, B), rv.methods.MixedEquilibria())
     assert bool(found.data.complete)
     return found.data.equilibria.values
+
+
+def quantecon_game(first: np.ndarray, second: np.ndarray) -> Any:
+    return game_theory.NormalFormGame((game_theory.Player(first), game_theory.Player(second.T)))
 
 
 def agree(profiles: list[np.ndarray]) -> bool:
@@ -49,7 +55,7 @@ def test_payoffs_and_best_responses_agree_with_nashpy() -> None:
 def test_lists_of_equilibria_agree_with_nashpy_and_quantecon() -> None:
     assert agree([profile(*x) for x in nashpy.Game(A, B).support_enumeration()])
     assert agree([profile(*x) for x in nashpy.Game(A, B).vertex_enumeration()])
-    assert agree([profile(*x) for x in vertex_enumeration(NormalFormGame((Player(A), Player(B.T))))])
+    assert agree([profile(*x) for x in game_theory.vertex_enumeration(quantecon_game(A, B))])
 
 
 def test_zero_sum_games_agree_with_nashpy() -> None:
@@ -63,7 +69,7 @@ def test_pure_equilibria_agree_with_quantecon() -> None:
     coordination = np.diag([1.0, 2.0, 3.0])
     game = rv.games.matrix(coordination, coordination)
     found = rv.solve(game, rv.methods.PureEquilibria()).data.equilibria.values
-    theirs = pure_nash_brute(NormalFormGame((Player(coordination), Player(coordination.T))))
+    theirs = game_theory.pure_nash_brute(quantecon_game(coordination, coordination))
     assert [tuple(int(k) for k in x.argmax(axis=1)) for x in found] == theirs
 
 

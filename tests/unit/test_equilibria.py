@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from fractions import Fraction
 from itertools import combinations, product
 from typing import Any
@@ -291,6 +292,22 @@ def test_equilibria_are_sorted_by_size_of_support() -> None:
     ours = found(matrix("chicken"), MixedEquilibria())
     played = (ours > 1e-9).sum(axis=(1, 2))
     assert played.tolist() == sorted(played)
+
+
+@pytest.mark.slow
+def test_mclennan_and_tourky_find_the_only_equilibrium_of_three_players() -> None:
+    pytest.importorskip("quantecon")
+    solution = rv.solve(matrix("jordan"), MixedEquilibria(algorithm="mclennan_tourky", searches=3))
+    np.testing.assert_allclose(solution.data.equilibria[0], 0.5, atol=1e-9)
+    assert solution.claim == "equilibrium"
+
+
+def test_mclennan_and_tourky_name_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "quantecon", None)
+    with pytest.raises(
+        ValueError, match=r"^algorithm: mclennan_tourky .* pip install 'rivalry\[quantecon\]'$"
+    ):
+        rv.solve(matrix("jordan"), MixedEquilibria(algorithm="mclennan_tourky"))
 
 
 def test_lemke_howson_is_refused_for_three_players() -> None:

@@ -13,7 +13,8 @@ from rivalry.families.matrix import matrix
 from rivalry.methods.finite.finite_equilibria import FiniteEquilibria
 from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
 from rivalry.methods.finite.pure_equilibria import PureEquilibria
-from rivalry.tables.extreme_equilibria import TooMany, extreme_equilibria, whole_payoffs
+from rivalry.tables import extreme_equilibria as vertices
+from rivalry.tables.extreme_equilibria import TooMany, extreme_equilibria, lemke_howson, whole_payoffs
 
 SHAPES = [(1, 3), (2, 2), (2, 4), (3, 2), (3, 3), (4, 2), (3, 4)]
 
@@ -301,3 +302,63 @@ def test_sums_of_decimals_are_decimals() -> None:
         == [whole_payoffs(np.array([0.3, 0.1, np.pi]))[0]] * 2
     )
     assert len(set(whole_payoffs(np.array([0.0, 1e-40, 1.0, np.pi])).tolist())) == 4
+
+
+def follow_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no end be guessed, so that integers follow every path."""
+    monkeypatch.setattr(vertices, "_guess_end", lambda polytopes, missing: (missing, 0))
+
+
+@pytest.mark.parametrize("guess", [True, False], ids=["guessed", "followed"])
+def test_paths_end_at_equilibria_also_of_degenerate_games(
+    guess: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not guess:
+        follow_all(monkeypatch)
+    rng = np.random.default_rng(4)
+    for shape in SHAPES * 3:
+        table = rng.integers(-1, 2, size=(2, *shape))
+        every = listed(table)
+        ends = list(lemke_howson(table))
+        assert ends
+        for x, y in ends:
+            assert is_equilibrium(table, x, y)
+            assert (x, y) in every
+
+
+@pytest.mark.parametrize("size", [4, 8, 11])
+def test_a_path_in_floats_ends_where_that_in_integers_does(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = np.random.default_rng(size).normal(size=(2, size, size + 1))
+    guessed = set(lemke_howson(table))
+    follow_all(monkeypatch)
+    assert set(lemke_howson(table)) == guessed
+
+
+def test_long_paths_end_too() -> None:
+    """All lead to the only equilibrium, which plays every action (Savani and von Stengel 2006)."""
+    first = [
+        [-180, 72, -333, 297, -153, 270], [-30, 17, -33, 42, -3, 20], [-81, 36, -126, 126, -36, 90],
+        [90, -36, 126, -126, 36, -81], [20, -3, 42, -33, 17, -30], [270, -153, 297, -333, 72, -180],
+    ]  # fmt: skip
+    second = [
+        [72, 36, 17, -3, -36, -153], [-180, -81, -30, 20, 90, 270], [297, 126, 42, -33, -126, -333],
+        [-333, -126, -33, 42, 126, 297], [270, 90, 20, -30, -81, -180], [-153, -36, -3, 17, 36, 72],
+    ]  # fmt: skip
+    table = np.array([first, second])
+    ((x, y),) = set(lemke_howson(table)) | listed(table)
+    assert is_equilibrium(table, x, y)
+    assert min(x) > 0
+    assert min(y) > 0
+
+
+def test_ends_agree_with_quantecon() -> None:
+    game_theory = pytest.importorskip("quantecon.game_theory")
+    table = np.random.default_rng(2).normal(size=(2, 5, 7))
+    game = rv.interop.to_quantecon(matrix(*table))
+    theirs = [game_theory.lemke_howson(game, init_pivot=label) for label in range(12)]
+    ours = [[np.array(s, dtype=float) for s in pair] for pair in lemke_howson(table)]
+    for one, others in ((ours, theirs), (theirs, ours)):
+        for x, y in one:
+            assert min(max(np.abs(x - a).max(), np.abs(y - b).max()) for a, b in others) < 1e-12

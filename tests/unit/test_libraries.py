@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
+import sys
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ def random_game(*sizes: int) -> Matrix:
 
 @pytest.mark.parametrize("sizes", [(2, 3), (3, 1), (2, 3, 4), (2, 2, 3, 2)])
 def test_quantecon_pays_every_player_the_same(sizes: tuple[int, ...]) -> None:
+    pytest.importorskip("quantecon")
     game = random_game(*sizes)
     theirs = to_quantecon(game)
     for profile in np.ndindex(*sizes):
@@ -49,9 +50,8 @@ def test_quantecon_finds_the_same_equilibria() -> None:
 
 
 def test_whole_number_payoffs_of_quantecon_become_floats() -> None:
-    from quantecon.game_theory import NormalFormGame
-
-    game = from_quantecon(NormalFormGame([[(1, 2), (3, 4)], [(5, 6), (7, 8)]]))
+    game_theory = pytest.importorskip("quantecon.game_theory")
+    game = from_quantecon(game_theory.NormalFormGame([[(1, 2), (3, 4)], [(5, 6), (7, 8)]]))
     assert game.table.dtype == float
     assert game.table.tolist() == [[[1, 3], [5, 7]], [[2, 4], [6, 8]]]
 
@@ -147,18 +147,23 @@ def test_games_of_openspiel() -> None:
     ],
 )
 def test_other_objects_are_refused(convert: Any, message: str) -> None:
+    if "QuantEcon" in message:
+        pytest.importorskip("quantecon")
     with pytest.raises(ValueError, match=message):
         convert(3)
 
 
-def test_an_absent_library_is_named_with_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name == "nashpy":
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ImportError, match=r"Nashpy is not installed: pip install \"nashpy"):
-        to_nashpy(matrix("chicken"))
+@pytest.mark.parametrize(
+    ("library", "convert", "message"),
+    [
+        ("nashpy", to_nashpy, 'Nashpy is not installed: pip install "nashpy'),
+        ("quantecon", to_quantecon, r"QuantEcon is not installed: pip install 'rivalry\[quantecon\]'$"),
+        ("quantecon", from_quantecon, r"QuantEcon is not installed: pip install 'rivalry\[quantecon\]'$"),
+    ],
+)
+def test_an_absent_library_is_named_with_how_to_install_it(
+    library: str, convert: Any, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ImportError, match=message):
+        convert(matrix("chicken"))

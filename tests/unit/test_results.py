@@ -21,6 +21,7 @@ from rivalry.core.results import (
     is_truth,
     netcdf,
     place_key,
+    provenance,
     stack_records,
     unstack_records,
 )
@@ -301,3 +302,9 @@ def test_final_play_of_sessions_is_printed_as_mean_actions() -> None:
     }
     assert player_rows(final, {}) == [("0", "0.5", "[1.5]"), ("1", "2", "[3]")]
     assert player_rows(final, {"axis": ("price",)})[1] == ("1", "2", "price 3")
+
+
+def test_packages_that_are_not_installed_have_no_version() -> None:
+    known = provenance(["no_such_package"])
+    assert {"python", "machine", "rivalry", "jax"} <= known.keys()
+    assert "no_such_package" not in known

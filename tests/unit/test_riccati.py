@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-import quantecon as qe
 from scipy.linalg import solve_discrete_lyapunov
 
 from rivalry.core.forms import LinearQuadraticGame
@@ -60,6 +59,7 @@ def test_discounted_costs_match_scipy_lyapunov_solutions() -> None:
 
 def test_the_regulator_matches_quantecon() -> None:
     """Holds for an indefinite state cost too, as when a rival's output lowers revenue."""
+    qe = pytest.importorskip("quantecon")
     game = firms(phi=(12.0, 40.0), mc=(0.5, 1.0))
     feedback, _ = backwards(game, 300)
     A = riccati.against(game, feedback, 0)
@@ -97,6 +97,7 @@ def test_problems_without_an_optimal_plan_return_none() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_two_player_equilibrium_matches_quantecon_nnash(seed: int) -> None:
+    qe = pytest.importorskip("quantecon")
     rng = np.random.default_rng(seed)
     game = firms(phi=rng.uniform(5, 100, 2), mc=rng.uniform(0, 3, 2), b=float(rng.uniform(0.5, 3)))
     root, none = np.sqrt(0.96), np.zeros((1, 1))
@@ -109,6 +110,7 @@ def test_the_two_player_equilibrium_matches_quantecon_nnash(seed: int) -> None:
 
 def test_three_player_equilibria_match_best_response_iteration() -> None:
     """Backward induction with each period's equilibrium from best responses, not from one system."""
+    qe = pytest.importorskip("quantecon")
     game = firms(gamma=(0.9, 0.96, 0.8), phi=(5.0, 12.0, 20.0), mc=(0.0, 1.0, 0.5))
     F, P = np.zeros((3, 1, 4)), game.R.copy()
     for _ in range(150):

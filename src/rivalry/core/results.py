@@ -7,6 +7,7 @@ to make labelled datasets.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import prod
 from types import MappingProxyType
@@ -593,15 +594,13 @@ def netcdf(data: Dataset) -> bytes:
 
 
 def provenance(also: Iterable[str] = ()) -> dict[str, str]:
-    """Return the platform and package versions stored with every run; ``also`` adds packages."""
+    """Return the platform and the versions of installed packages stored with every run, also of ``also``."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
     system = platform.python_version(), platform.platform(), platform.machine()
     found = dict(zip(("python", "platform", "machine"), system, strict=True))
     for name in ("rivalry", *PACKAGES, *sorted(also)):
-        try:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "absent"
     return found

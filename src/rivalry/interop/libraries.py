@@ -89,9 +89,7 @@ def from_quantecon(game: Any) -> Matrix:
     >>> from_quantecon(NormalFormGame([[(1, 2), (3, 4)]])).table.tolist()
     [[[1.0, 3.0]], [[2.0, 4.0]]]
     """
-    from quantecon.game_theory import NormalFormGame
-
-    if not isinstance(game, NormalFormGame):
+    if not isinstance(game, _quantecon().NormalFormGame):
         raise ValueError(f"game: {type(game).__name__} must be a NormalFormGame of QuantEcon")
     return matrix(payoffs=np.moveaxis(game.payoff_profile_array, -1, 0).tolist())
 
@@ -121,9 +119,16 @@ def to_quantecon(game: Any) -> Any:
     >>> pure_nash_brute(to_quantecon(rv.games.matrix("prisoners_dilemma")))
     [(1, 1)]
     """
-    from quantecon.game_theory import NormalFormGame
+    table = np.asarray(as_matrix(game).table)
+    return _quantecon().NormalFormGame(np.stack(list(table), axis=-1))
 
-    return NormalFormGame(np.stack(list(np.asarray(as_matrix(game).table)), axis=-1))
+
+def _quantecon() -> Any:
+    try:
+        from quantecon import game_theory
+    except ImportError:
+        raise ImportError("QuantEcon is not installed: pip install 'rivalry[quantecon]'") from None
+    return game_theory
 
 
 def from_nashpy(game: Any) -> Matrix:

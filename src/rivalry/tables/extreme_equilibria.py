@@ -1,4 +1,6 @@
-"""All extreme equilibria of a two-player game: vertices of both best-response polytopes, in exact arithmetic.
+"""Equilibria of a two-player game by vertices of both best-response polytopes, in exact arithmetic.
+
+`extreme_equilibria` lists all extreme ones, `lemke_howson` one at the end of every path.
 
 The equilibria of a bimatrix game form finitely many maximal Nash subsets, products of two polytopes whose
 vertices are *extreme* equilibria. The list of these therefore describes all equilibria, also of degenerate
@@ -22,7 +24,7 @@ Theory 42, 2010.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import cache, reduce
 from math import gcd, lcm
@@ -38,6 +40,8 @@ SHORT = 12  # digits of a decimal that stands for all floats within `ULPS`
 DENOMINATOR = 10_000  # largest denominator of a payoff, relative to the range, that is read as a fraction
 MOST_BASES = 12_000_000  # per polytope: about a minute and 1 GB; two players with 20 actions have fewer
 SMALL = 64  # entries of a table up to which all pivots are in integers: nothing is compiled or loaded
+PIVOT = 1e-9  # smallest pivot in floats, and relative difference below which ratios are equal
+LONG = 100  # steps per label of a path that is followed in floats
 LEAF = 100_000  # pairs of vertices compared at once
 
 
@@ -45,11 +49,15 @@ class TooMany(Exception):
     """Raised where the enumeration of equilibria would take too long."""
 
 
+Strategy = tuple[Fraction, ...]
+"""Probabilities of a player's actions."""
+
+
 class ExtremeEquilibria(NamedTuple):
     """All extreme equilibria of a two-player game."""
 
-    first: list[tuple[Fraction, ...]]  # mixed strategies of player 0 that occur in an equilibrium
-    second: list[tuple[Fraction, ...]]  # of player 1
+    first: list[Strategy]  # mixed strategies of player 0 that occur in an equilibrium
+    second: list[Strategy]  # of player 1
     pairs: np.ndarray  # [equilibrium 2]: indices into ``first`` and ``second``
     component: np.ndarray  # [equilibrium]: the connected component of the set of equilibria, from 0 on
     degenerate: bool  # whether a strategy of undominated actions has more pure best responses than actions
@@ -145,25 +153,14 @@ def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES) -> Extreme
     >>> len(found.pairs), int(found.component.max()) + 1, found.degenerate
     (2, 1, True)
     """
-    whole = [whole_payoffs(table) for table in tables]
-    # strictly dominated actions, such as ruinous ones, are never played, and would cost floats their digits
-    left = undominated(whole)
-    own, other = (_positive(table[np.ix_(*left)]) for table in whole)
-    rows, columns = own.shape
-    # player 0's strategies x with B'x <= 1, and player 1's y with A y <= 1, in units of the best payoff;
-    # labels are player 0's actions, then player 1's
-    labels = list(range(rows + columns))
-    sides = (other.T, labels), (own, labels[rows:] + labels[:rows])
-    polytopes = [_Polytope(matrix, bits) for matrix, bits in sides]
+    polytopes = _best_response_polytopes(tables)
     found = [_vertices(polytope, most) for polytope in polytopes]
-    pairs = _complementary(found[0].labels, found[1].labels, rows + columns)
+    pairs = _complementary(found[0].labels, found[1].labels, len(polytopes[0].bits))
     used = [sorted(set(pairs[:, side].tolist())) for side in (0, 1)]
     strategies = []
-    for side, (polytope, vertices) in enumerate(zip(polytopes, found, strict=True)):
-        bases = [(_whole_number(vertices.free[k]), _whole_number(vertices.labels[k])) for k in used[side]]
-        known = [dict(zip(left[side].tolist(), polytope.strategy(*one), strict=True)) for one in bases]
-        every = range(whole[0].shape[side])
-        strategies.append([tuple(one.get(action, Fraction(0)) for action in every) for one in known])
+    for polytope, vertices, rows in zip(polytopes, found, used, strict=True):
+        bases = [(_whole_number(vertices.free[k]), _whole_number(vertices.labels[k])) for k in rows]
+        strategies.append([polytope.proved_strategy(*one) for one in bases])
     return ExtremeEquilibria(
         first=strategies[0],
         second=strategies[1],
@@ -171,6 +168,96 @@ def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES) -> Extreme
         component=_components(pairs),
         degenerate=bool(found[0].degenerate or found[1].degenerate),
     )
+
+
+def lemke_howson(tables: np.ndarray) -> Iterator[tuple[Strategy, Strategy]]:
+    """Yield the equilibria of ``tables [player action_0 action_1]`` at the ends of Lemke and Howson's paths.
+
+    A path begins at 0, without one label, and there is one per undominated action. Floats guess where it
+    ends. Integers prove that this is an equilibrium, or else follow the path: perturbed polytopes are simple,
+    so it returns to no pair of bases.
+
+    >>> pennies = np.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]])
+    >>> [[[float(p) for p in strategy] for strategy in pair] for pair in lemke_howson(pennies)]
+    [[[0.5, 0.5], [0.5, 0.5]]]
+    """
+    polytopes = _best_response_polytopes(tables)
+    known = set()
+    for missing in polytopes[0].bits:
+        guessed = _guess_end(polytopes, missing)
+        if guessed not in known:
+            ends = _feasible(polytopes, guessed) or _follow(polytopes, missing)
+            first, second = (polytope.strategy(end) for polytope, end in zip(polytopes, ends, strict=True))
+            yield first, second
+        known.add(guessed)
+
+
+def _follow(polytopes: Sequence[_Polytope], missing: int) -> list[_Dictionary]:
+    """Return the ends of the path from 0 without a label."""
+    here = [polytope.dictionary(polytope.origin) for polytope in polytopes]
+    side, label = int(not missing & polytopes[0].origin), missing
+    while True:
+        # both points have the label: one of them leaves where it is zero
+        bits = polytopes[side].bits
+        column = [bits[variable] for variable in here[side].free].index(label)
+        row = _leaving(here[side].table, column)
+        label = bits[here[side].basic[row]]
+        here[side] = _pivot(here[side], row, column)
+        if label == missing:
+            return here
+        side = 1 - side
+
+
+def _guess_end(polytopes: Sequence[_Polytope], missing: int) -> tuple[int, ...]:
+    """Return the free variables at the ends of a path in floats, or of a long path where it is left."""
+    tables = [polytope.floats() for polytope in polytopes]
+    bits = [np.array(polytope.bits, dtype=object) for polytope in polytopes]
+    free = [own[: polytope.matrix.shape[1]] for own, polytope in zip(bits, polytopes, strict=True)]
+    basic = [own[len(zero) :] for own, zero in zip(bits, free, strict=True)]
+    side, label = int(not missing & polytopes[0].origin), missing
+    with np.errstate(all="ignore"):  # a guess that fails is refused later
+        for _ in range(LONG * len(bits[0])):
+            table, column = tables[side], free[side].tolist().index(label)
+            entry = table[:, column].copy()
+            ratio, more = (np.where(entry > PIVOT, table[:, k] / entry, np.inf) for k in (-2, -1))
+            row = int(np.argmin(np.where(ratio <= ratio.min() * (1 + PIVOT) + PIVOT**2, more, np.inf)))
+            line = table[row] / entry[row]
+            table -= np.outer(entry, line)
+            table[row], table[:, column] = line, -entry / entry[row]
+            table[row, column] = 1 / entry[row]
+            label = basic[side][row]
+            basic[side][row], free[side][column] = free[side][column], label
+            if label == missing:
+                break
+            side = 1 - side
+    return tuple(reduce(or_, own) for own in free)
+
+
+def _feasible(polytopes: Sequence[_Polytope], free: tuple[int, ...]) -> list[_Dictionary]:
+    """Return the dictionaries of bases that are feasible and together have every label; else none."""
+    every = reduce(or_, polytopes[0].bits)
+    if free[0] ^ free[1] != every or free[0] == polytopes[0].origin:
+        return []
+    try:
+        here = [polytope.dictionary(own) for polytope, own in zip(polytopes, free, strict=True)]
+    except StopIteration:  # singular
+        return []
+    return here if all((line[-2], line[-1]) > (0, 0) for one in here for line in one.table) else []
+
+
+def _best_response_polytopes(tables: np.ndarray) -> tuple[_Polytope, _Polytope]:
+    """Return player 0's strategies x with B'x <= 1, and player 1's y with A y <= 1, of undominated actions.
+
+    Payoffs are in units of the best one; labels are player 0's actions, then player 1's.
+    """
+    whole = [whole_payoffs(table) for table in tables]
+    # strictly dominated actions, such as ruinous ones, are never played, and would cost floats their digits
+    left = undominated(whole)
+    own, other = (_positive(table[np.ix_(*left)]) for table in whole)
+    labels = list(range(sum(own.shape)))
+    turned = labels[len(own) :] + labels[: len(own)]
+    rows, columns = tables.shape[1:]
+    return _Polytope(other.T, labels, left[0], rows), _Polytope(own, turned, left[1], columns)
 
 
 def _positive(table: np.ndarray) -> np.ndarray:
@@ -195,13 +282,25 @@ class _Polytope:
     makes the polytope simple: see `rivalry.tables.kernels.vertices`.
     """
 
-    def __init__(self, matrix: np.ndarray, bits: list[int]) -> None:
+    def __init__(self, matrix: np.ndarray, bits: list[int], actions: np.ndarray, every: int) -> None:
         self.matrix = matrix
+        self.actions, self.every = actions.tolist(), every  # of the player: undominated, and how many in all
         self.perturbation = np.random.default_rng(0).integers(1 << 52, 1 << 53, len(matrix)).tolist()
         self.bits = [1 << bit for bit in bits]
         ends = zip(matrix.tolist(), self.perturbation, strict=True)
         self.rows = [[*row, 1, more] for row, more in ends]
         self.origin = reduce(or_, self.bits[: matrix.shape[1]])
+
+    @property
+    def exponent(self) -> int:
+        """The power of two in units of which entries are at most 2."""
+        return int(self.matrix.max()).bit_length() - 1
+
+    def floats(self) -> np.ndarray:
+        """Return the rows in floats, entries in units of ``2^exponent``."""
+        # every division is correctly rounded, whatever the size
+        ends = np.ones(len(self.matrix)), np.array(self.perturbation) / (1 << 52)
+        return np.column_stack([(self.matrix / (1 << self.exponent)).astype(float), *ends])
 
     def dictionary(self, free: int) -> _Dictionary:
         """Return the dictionary of a basis, given by its set of free variables."""
@@ -220,10 +319,7 @@ class _Polytope:
         here = self.dictionary(free)
         found = []
         for column, entering in enumerate(here.free):
-            row, rest = -1, here.table
-            for i, line in enumerate(rest):
-                if line[column] > 0 and (row < 0 or _ratio_is_less(line, rest[row], column)):
-                    row = i
+            row, rest = _leaving(here.table, column), here.table
             after = free ^ self.bits[entering] ^ self.bits[here.basic[row]]
             up, value = rest[row][column], rest[row][-2]
             zero = after
@@ -235,16 +331,30 @@ class _Polytope:
             found.append((after, zero))
         return found
 
-    def strategy(self, free: int, zero: int) -> tuple[Fraction, ...]:
-        """Return a vertex, normalised to sum 1; ``zero`` are the variables that must be zero."""
+    def proved_strategy(self, free: int, zero: int) -> Strategy:
+        """Return the strategy at a vertex; ``zero`` are the variables that must be zero there."""
         here = self.dictionary(free)
         value = dict(zip(here.basic, (line[-2] for line in here.table), strict=True))
         signs = {bit: value.get(variable, 0) for variable, bit in enumerate(self.bits)}
         if any(v < 0 or (v == 0) != bool(zero & bit) for bit, v in signs.items()):
             raise ArithmeticError("an equilibrium failed its check in integers; please report this game")
-        weights = [value.get(variable, 0) for variable in range(self.matrix.shape[1])]
-        total = sum(weights)
-        return tuple(Fraction(weight, total) for weight in weights)
+        return self.strategy(here)
+
+    def strategy(self, here: _Dictionary) -> Strategy:
+        """Return the vertex of a dictionary, normalised to sum 1, among all actions of the player."""
+        value = {variable: line[-2] for variable, line in zip(here.basic, here.table, strict=True)}
+        weights = {action: value.get(variable, 0) for variable, action in enumerate(self.actions)}
+        total = sum(weights.values())
+        return tuple(Fraction(weights.get(action, 0), total) for action in range(self.every))
+
+
+def _leaving(table: list[list[int]], column: int) -> int:
+    """Return the row of the smallest ratio to the positive entries of a column."""
+    row = -1
+    for i, line in enumerate(table):
+        if line[column] > 0 and (row < 0 or _ratio_is_less(line, table[row], column)):
+            row = i
+    return row
 
 
 def _ratio_is_less(one: list[int], other: list[int], column: int) -> bool:
@@ -315,14 +425,14 @@ def _by_kernel(polytope: _Polytope, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Return all bases but that of 0, ``[basis word]``: free variables, and variables that are zero."""
     from rivalry.tables.kernels import vertices
 
-    exponent = int(polytope.matrix.max()).bit_length() - 1
+    exponent = polytope.exponent
     # numerators are below this many bits: Hadamard's bound, with entries of at most 2
     size = min(polytope.matrix.shape)
     primes = _primes(int(size * (exponent + 2 + size.bit_length() / 2)) // 30 + 2)
+    floats = polytope.floats()
     arrays = vertices.Polytope(
-        # every division is correctly rounded, whatever the size
-        matrix=(polytope.matrix / (1 << exponent)).astype(float, order="C"),
-        perturbation=np.array(polytope.perturbation) / (1 << 52),
+        matrix=np.ascontiguousarray(floats[:, :-2]),
+        perturbation=floats[:, -1].copy(),
         bit=np.array([bit.bit_length() - 1 for bit in polytope.bits]),
         residues=np.array([(polytope.matrix % prime).astype(np.int64, order="C") for prime in primes]),
         primes=np.array(primes),

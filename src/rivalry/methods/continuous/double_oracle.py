@@ -36,8 +36,8 @@ class DoubleOracle(BaseLearner):
     """A mixed equilibrium of a continuous game, also where best responses cycle.
 
     Players mix over finitely many strategies, the atoms. One step is a round. A round solves the finite game
-    on the atoms: a pure equilibrium where it has one, else a mixed one by QuantEcon (two players: Lemke and
-    Howson's method; more: McLennan and Tourky's, refined by Newton's). Then it searches the whole space for
+    on the atoms: a pure equilibrium where it has one, else a mixed one (two players: by Lemke and Howson's
+    method; more: the first that is found by supports). Then it searches the whole space for
     every player's best response to the others' mixtures, which becomes an atom. The method converges when no
     player gains more than ``gain_tolerance`` times the payoff scale, and returns ``not found`` if the finite
     game cannot be solved well enough to continue.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import Annotated, Any, Literal
 
@@ -19,12 +19,12 @@ from rivalry.methods.finite.pure_equilibria import (
     pure_profiles,
     support_order,
 )
-from rivalry.methods.finite.support_enumeration import PATHS, candidates
+from rivalry.methods.finite.support_enumeration import candidates
 from rivalry.tables.exact import best_responses
-from rivalry.tables.extreme_equilibria import MOST_BASES, TooMany, extreme_equilibria
+from rivalry.tables.extreme_equilibria import Strategy, TooMany, extreme_equilibria, lemke_howson
 
 SAME = 1e-6  # approximate equilibria this close in every probability are the same
-FEW = 2_000  # bases or paths, where enumeration is the last resort
+DIGITS = 52  # binary digits of payoffs in units of their range, where one equilibrium is sought
 
 
 class MixedEquilibria(BaseLearner):
@@ -34,11 +34,12 @@ class MixedEquilibria(BaseLearner):
     degenerate games: the pairs of vertices of the best-response polytopes that have every label. Every
     equilibrium lies in a product of two polytopes whose vertices are extreme equilibria.
     ``support_enumeration``, the default for three and more players, follows paths to the isolated solutions
-    of every support's equations. ``lemke_howson`` (two players) starts once from every label,
-    ``mclennan_tourky`` from ``searches`` profiles; Newton's method on the support refines their results. All
-    but the first also list every pure equilibrium. ``auto`` uses vertices or supports, and the last two where
-    a game is too large: above 12 million bases of a polytope (more than random games with 20 actions each
-    have, after about a minute) or 10 000 paths (4 players with 3 actions have fewer, 3 players with 5 more).
+    of every support's equations. ``lemke_howson`` (two players) follows a path from every label, in exact
+    arithmetic. ``mclennan_tourky``, which needs the extra ``quantecon``, starts from ``searches`` profiles;
+    Newton's method on the support refines its results. All but the first also list every pure equilibrium.
+    ``auto`` uses vertices or supports, and the last two where a game is too large: above 12 million bases of
+    a polytope (more than random games with 20 actions each have, after about a minute) or 10 000 paths (4
+    players with 3 actions have fewer, 3 players with 5 more).
 
     The record holds ``equilibria`` (equilibrium, player, action), smallest supports first,
     ``equilibrium_payoff``, ``equilibrium_count``, ``pure_count``, ``degenerate`` (whether ties were found
@@ -62,7 +63,8 @@ class MixedEquilibria(BaseLearner):
     References
     ----------
     Avis, Rosenberg, Savani and von Stengel, Economic Theory 42, 2010; Datta, ibid.; McLennan and Tourky,
-    "From imitation games to Kakutani", 2006; QuantEcon.py (for the last two algorithms).
+    "From imitation games to Kakutani", 2006 (computed by QuantEcon.py); Lemke and Howson, SIAM Journal 12,
+    1964.
     """
 
     algorithm: Literal[
@@ -111,7 +113,8 @@ class MixedEquilibria(BaseLearner):
                     raise ValueError(f"algorithm: {self.algorithm}: {error}; use {instead}") from None
                 why = f"; {error}"
         if instead == "lemke_howson" and self.algorithm != "mclennan_tourky":
-            found = _add_verified(tables, pure_profiles(tables), _by_quantecon(tables, "lemke_howson"))
+            ends = [_padded(tables, pair) for pair in lemke_howson(tables)]
+            found = _add_verified(tables, pure_profiles(tables), ends)
             return _result(found, f"all pure equilibria, and one from every label by Lemke and Howson{why}")
         return self._from_start(tables, session | {"found": pure_profiles(tables)}, why)
 
@@ -119,8 +122,8 @@ class MixedEquilibria(BaseLearner):
         """Run McLennan and Tourky's method from one start."""
         starts = self._starts(tables.shape[1:])
         number = int(session["taken"][0])
-        more = _by_quantecon(tables, "mclennan_tourky", starts[number], self.epsilon)
-        changed = {"found": _add_verified(tables, session["found"], more)}
+        more = _mclennan_tourky(tables, starts[number], self.epsilon)
+        changed = {"found": _add_verified(tables, session["found"], [more])}
         changed["over"] = np.array([number + 1 == len(starts)])
         if number == 0:
             changed["reason"] = np.array(
@@ -161,9 +164,8 @@ def one_mixed(tables: np.ndarray) -> np.ndarray | None:
 
     None where none is found.
 
-    A pure one, if there is any; else the result of Lemke and Howson's method (two players), from successive
-    labels, or of McLennan and Tourky's, from the uniform profile and then from pure ones. Where these fail
-    it is the first of all extreme equilibria, or of those found by supports.
+    A pure one, if there is any; else the end of a path of Lemke and Howson (two players), or the first that
+    is found by supports.
 
     Examples
     --------
@@ -174,28 +176,25 @@ def one_mixed(tables: np.ndarray) -> np.ndarray | None:
     pure = pure_profiles(tables)
     if len(pure):
         return np.asarray(pure[0])
-    scaled, sizes = normalise(tables), tables.shape[1:]
-    tries: list[tuple[str, Any]] = [("lemke_howson", label) for label in range(sum(sizes))]
-    if len(tables) > 2:
-        tries = [("mclennan_tourky", start) for start in MixedEquilibria()._starts(sizes)]
-    for algorithm, start in tries:
-        found = _by_quantecon(tables, algorithm, start)[0]
-        if _regret(scaled, found) <= LISTED_REGRET:
-            return found
-    try:  # these fail in degenerate games
-        extremes = (_vertex_list if len(tables) == 2 else _support_list)(tables, FEW)["found"]
+    scaled = normalise(tables)
+    if len(tables) == 2:
+        # as many digits as a float has, whatever the sizes of payoffs: exact ones could cost thousands
+        ends = lemke_howson(np.rint(scaled * 2.0**DIGITS))
+        tries: Iterator[np.ndarray] = (refine(scaled, _padded(tables, pair)) for pair in ends)
+    else:
+        tries = _by_supports(scaled)
+    try:
+        return next((x for x in tries if _regret(scaled, x) <= LISTED_REGRET), None)
     except TooMany:
         return None
-    return extremes[0] if len(extremes) else None
 
 
-def _vertex_list(tables: np.ndarray, most: int = MOST_BASES) -> Session:
+def _vertex_list(tables: np.ndarray) -> Session:
     """Return all extreme equilibria of two players."""
-    extremes = extreme_equilibria(tables, most=most)
+    extremes = extreme_equilibria(tables)
     found = np.zeros((len(extremes.pairs), 2, max(tables.shape[1:])))
     for k, (one, other) in enumerate(extremes.pairs):
-        for player, strategy in enumerate((extremes.first[one], extremes.second[other])):
-            found[k, player, : len(strategy)] = [float(p) for p in strategy]
+        found[k] = _padded(tables, (extremes.first[one], extremes.second[other]))
     return _result(found, "all extreme equilibria, in exact arithmetic") | {
         "component": extremes.component,
         "degenerate": np.array([extremes.degenerate]),
@@ -203,11 +202,23 @@ def _vertex_list(tables: np.ndarray, most: int = MOST_BASES) -> Session:
     }
 
 
-def _support_list(tables: np.ndarray, most: int = PATHS) -> Session:
+def _padded(tables: np.ndarray, pair: tuple[Strategy, Strategy]) -> np.ndarray:
+    """Return two players' strategies as a profile ``[player action]``."""
+    found = np.zeros((2, max(tables.shape[1:])))
+    for player, strategy in enumerate(pair):
+        found[player, : len(strategy)] = [float(p) for p in strategy]
+    return found
+
+
+def _by_supports(scaled: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield profiles that solve the equations of some support. Raises `TooMany`."""
+    solved = (_newton(scaled, np.maximum(x, 0.0), x != 0) for x in candidates(scaled))
+    return (x for x in solved if x is not None)
+
+
+def _support_list(tables: np.ndarray) -> Session:
     """Return pure equilibria and those found by supports."""
-    scaled = normalise(tables)
-    more = [_newton(scaled, np.maximum(x, 0.0), x != 0) for x in candidates(scaled, most=most)]
-    found = _add_verified(tables, pure_profiles(tables), [x for x in more if x is not None])
+    found = _add_verified(tables, pure_profiles(tables), _by_supports(normalise(tables)))
     return _result(found, "all pure equilibria; mixed ones by supports, without a proof that none is missing")
 
 
@@ -215,7 +226,7 @@ def _result(found: np.ndarray, reason: str) -> Session:
     return {"found": found, "over": np.array([True]), "reason": np.array(reason)}
 
 
-def _add_verified(tables: np.ndarray, found: np.ndarray, more: Sequence[np.ndarray]) -> np.ndarray:
+def _add_verified(tables: np.ndarray, found: np.ndarray, more: Iterable[np.ndarray]) -> np.ndarray:
     """Return ``found`` and those of ``more`` that are new and have negligible regret."""
     scaled = normalise(tables)
     for profile in more:
@@ -246,25 +257,23 @@ def _degenerate(tables: np.ndarray, found: np.ndarray) -> bool:
     return False
 
 
-def _by_quantecon(
-    tables: np.ndarray, algorithm: str, start: Any = None, epsilon: float = 1e-4
-) -> list[np.ndarray]:
-    """Return refined profiles [player action] found by QuantEcon's algorithm."""
-    import rivalry.tables.kernels.cache  # noqa: F401, I001 (first: QuantEcon's loops are kept there too)
-    from quantecon import game_theory as qe
+def _mclennan_tourky(tables: np.ndarray, start: Any, epsilon: float) -> np.ndarray:
+    """Return the refined profile [player action] that QuantEcon's program finds from a start."""
+    try:
+        import rivalry.tables.kernels.cache  # noqa: F401, I001 (first: QuantEcon's loops are kept there too)
+        from quantecon import game_theory as qe
+    except ImportError:
+        raise ValueError(
+            "algorithm: mclennan_tourky needs QuantEcon: pip install 'rivalry[quantecon]'"
+        ) from None
 
     tables = normalise(tables)
     players, longest = len(tables), max(tables.shape[1:])
     # QuantEcon's tables have the own action first, then the others' in cyclic order
     turned = [np.transpose(tables[p], [*range(p, players), *range(p)]) for p in range(players)]
     game = qe.NormalFormGame([qe.Player(np.ascontiguousarray(table)) for table in turned])
-    if algorithm == "mclennan_tourky":
-        raw = [qe.mclennan_tourky(game, init=start, epsilon=epsilon)]
-    else:
-        labels = range(sum(tables.shape[1:])) if start is None else [start]
-        raw = [qe.lemke_howson(game, init_pivot=label) for label in labels]
-    padded = [np.stack([np.pad(row, (0, longest - len(row))) for row in profile]) for profile in raw]
-    return [refine(tables, profile.astype(float)) for profile in padded]
+    found = qe.mclennan_tourky(game, init=start, epsilon=epsilon)
+    return refine(tables, np.stack([np.pad(row, (0, longest - len(row))) for row in found]).astype(float))
 
 
 def _regret(tables: np.ndarray, x: np.ndarray) -> float:
