@@ -9,9 +9,9 @@ configuration, with a warning where JAX has computed before.
 import typing as _typing
 from importlib import import_module as _import_module
 
-from rivalry.core.optional import OPTIONAL as _OPTIONAL
-from rivalry.core.optional import is_there as _is_there
 from rivalry.core.precision import configure as _configure
+from rivalry.core.register import OPTIONAL as _OPTIONAL
+from rivalry.core.register import is_there as _is_there
 
 _NAMES = {
     "check": ("check_game", "check_method"),

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from rivalry.core.optional import collect
-from rivalry.core.registry import Entry, lazy_package
+from rivalry.core.register import Entry, collect
+from rivalry.core.registry import lazy_package
 
 
 def _beside(names: str, *others: str) -> dict[str, tuple[str, ...]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from rivalry.core.optional import collect
+from rivalry.core.register import collect
 from rivalry.games import GAMES
 from rivalry.methods import METHODS
 from tests.unit.test_house import MODULES, imports

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 import rivalry
-from rivalry.core.optional import OPTIONAL
+from rivalry.core.register import OPTIONAL
 from rivalry.core.registry import load
 
 SOURCE = Path(__file__).parents[2] / "src" / "rivalry"
@@ -53,7 +53,7 @@ HOMES = {
 
 # Layers of subpackages from the lowest: one may import only from lower layers.
 LAYERS: list[set[str]] = [
-    {"core.annotations", "core.forms", "core.imports", "core.optional", "core.tolerances"},
+    {"core.annotations", "core.forms", "core.imports", "core.register", "core.tolerances"},
     {"core.blas", "core.validate"},
     {"core.display", "core.precision"},
     {"core.registry", "core.intervals", "core.jax", "tables.kernels"},

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from rivalry.core.optional import OPTIONAL
+from rivalry.core.register import OPTIONAL
 from tests.unit.test_house import SOURCE
 
 PARTS = (("economies",), ("web", "living"), ("integrations",), ("interop",))  # what is removed together
 
 REGISTER = """
-from rivalry.core.registry import Entry, FamilyDefaults, PlotEntry
+from rivalry.core.register import Entry, FamilyDefaults, PlotEntry
 
 GAMES = {"auction": Entry(("auction:first_price",), "sealed bids"), "matrix": Entry(("auction:no",), "other")}
 METHODS = {"q_learning": Entry(("auction:Bidder",), "")}

@@ -10,7 +10,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.game import PopulationGame
-from rivalry.core.registry import Entry
+from rivalry.core.register import Entry
 from rivalry.core.results import Certificate, Record
 from rivalry.games import GAMES
 from rivalry.lab.executor import certify, run_study

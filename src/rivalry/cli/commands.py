@@ -15,7 +15,7 @@ import typer
 
 from rivalry.cli import output, values, work
 from rivalry.cli.options import AcceptVersion, Address, ExecutorName, Json, RunFolder, Trust, WorkerCount
-from rivalry.core.optional import absent, collect
+from rivalry.core.register import absent, collect
 from rivalry.core.registry import load, near
 
 UsageError: Any = typer.BadParameter.__base__  # typer's own, or click's

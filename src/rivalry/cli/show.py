@@ -12,7 +12,7 @@ from typing import Any
 
 from rivalry.cli import output
 from rivalry.cli.values import OptionError
-from rivalry.core.optional import absent
+from rivalry.core.register import absent
 from rivalry.core.registry import load, near
 from rivalry.games import GAMES
 from rivalry.lab import study

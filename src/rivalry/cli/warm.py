@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from rivalry.cli import output
 from rivalry.cli.values import OptionError
-from rivalry.core.optional import absent, collect
+from rivalry.core.register import absent, collect
 from rivalry.core.registry import near
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rivalry.cli import output, summary, values
 from rivalry.cli.values import OptionError
 from rivalry.core.annotations import keywords
-from rivalry.core.optional import absent, collect
-from rivalry.core.registry import Entry, load, near
+from rivalry.core.register import Entry, absent, collect
+from rivalry.core.registry import load, near
 from rivalry.core.validate import NEAR
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from rivalry.core.game import Game, is_agents, is_population, kernel_conversion
 from rivalry.core.oracles import Oracle
-from rivalry.core.registry import Entry, load
+from rivalry.core.register import Entry
+from rivalry.core.registry import load
 from rivalry.core.space import Box, Simplex
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rivalry.core.registry import ReportSection, ReportTable
+from rivalry.core.register import ReportSection, ReportTable
 from rivalry.economies.figures.example_agents import MAIN, TABLE, table_of, words_of
 from rivalry.economies.figures.streets import RULES
 from rivalry.plots.select import NoSuchPoint, is_own

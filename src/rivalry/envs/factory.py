@@ -10,7 +10,7 @@ import numpy as np
 
 from rivalry import games
 from rivalry.core.game import kernel_arrays
-from rivalry.core.optional import absent, collect
+from rivalry.core.register import absent, collect
 from rivalry.core.registry import load, near
 from rivalry.core.validate import check_keywords, check_word, number_of
 from rivalry.envs.agents import PERIODS, AgentsEnv, Illegal

@@ -1,6 +1,6 @@
 """What the adapters to optional libraries register: methods, and Ray as an executor."""
 
-from rivalry.core.registry import Entry
+from rivalry.core.register import Entry
 
 METHODS = {
     "bayesian_design": Entry(

@@ -17,8 +17,8 @@ from rivalry.core.certify import certificate
 from rivalry.core.construction import variant
 from rivalry.core.display import typeset
 from rivalry.core.game import Game, is_population
-from rivalry.core.optional import collect
 from rivalry.core.payoffs import concrete_profile, payoffs
+from rivalry.core.register import collect
 from rivalry.core.registry import load
 from rivalry.core.results import Certificate, Record, Solution, gain_in_words
 from rivalry.core.space import Box, Simplex

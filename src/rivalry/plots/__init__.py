@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rivalry.core.optional import collect
-from rivalry.core.registry import PlotEntry, lazy
+from rivalry.core.register import PlotEntry, collect
+from rivalry.core.registry import lazy
 
 PATH_VIEWS = ("path_gradients", "path_moves", "path_payoffs", "snapshots")
 """Plot data computed from a recorded path for games that do not provide them."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rivalry.core.optional import collect
-from rivalry.core.registry import DefaultFigure, FamilyDefaults
+from rivalry.core.register import DefaultFigure, FamilyDefaults, collect
 from rivalry.plots.select import is_blank
 
 if TYPE_CHECKING:

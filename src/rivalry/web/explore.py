@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from rivalry.core.optional import absent
+from rivalry.core.register import absent
 from rivalry.core.registry import load, near
 from rivalry.games import GAMES
 from rivalry.living.figure import answer, figures_of, plain

@@ -21,7 +21,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from rivalry.core.files import write
-from rivalry.core.optional import absent
+from rivalry.core.register import absent
 from rivalry.core.registry import load, trusting
 from rivalry.games import GAMES
 from rivalry.lab.study import Study, StudyError, json_schema, parameters, studies

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.registry import FamilyDefaults
+from rivalry.core.register import FamilyDefaults
 from rivalry.core.results import (
     count_in_words,
     gain_in_words,

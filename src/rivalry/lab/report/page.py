@@ -13,7 +13,7 @@ from typing import Any
 
 from rivalry.core.display import typeset
 from rivalry.core.files import folder_for, followed, write
-from rivalry.core.optional import collect
+from rivalry.core.register import collect
 from rivalry.core.registry import hook, load
 from rivalry.core.results import CLAIMS, gain_in_words, radius_in_words
 from rivalry.games import GAMES

@@ -16,8 +16,8 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rivalry.core.optional import absent, collect
-from rivalry.core.registry import Entry, PlotEntry, from_file, load, near
+from rivalry.core.register import Entry, PlotEntry, absent, collect
+from rivalry.core.registry import from_file, load, near
 from rivalry.games import GAMES
 from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.methods import METHODS, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START

@@ -1,0 +1,195 @@
+"""Optional subpackages and other distributions: the tables in which they register what they add.
+
+A *register* is a module of plain data, ``rivalry.NAME.register`` in an optional subpackage, or the module
+that another distribution names in the entry-point group ``rivalry.register``. It imports nothing heavy and
+has any of these tables:
+
+==================  ====================================================================================
+``GAMES``           families: an `Entry` by name
+``METHODS``         kinds of methods: an `Entry` by name; of a kind that is there, its classes are added
+``PLOTS``           a `PlotEntry` by name
+``DEFAULTS``        what a report shows of a family where a study names nothing: `FamilyDefaults`
+``STUDIES``         files of studies by name, ``package:file`` without ``.toml``
+``REPORT_SECTIONS`` tables of a report: functions of the dataset that return a `ReportSection` or None
+``LABELS``          capital letters that studies use as labels, with what they mean, for a report
+``ENVIRONMENTS``    environments of agents, by the name of the type of their kernels' arrays
+``VIEWS``           modules that make data of living figures, by the name of the view that draws them
+``COMMANDS``        functions of the command line by name, with annotations as Typer reads them
+``EXECUTORS``       executors of cells by their names on the command line, made from an address
+``WARM``            first results by family that ``rivalry warm`` computes: what each fills, keywords of the
+                    game, the class of the method, its options, the start
+``HOOKS``           functions that the package calls where they are there
+==================  ====================================================================================
+
+Everything that code of the package asks of an optional subpackage goes through these tables, so that a
+subpackage whose folder is removed leaves the rest at work.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
+
+OPTIONAL = ("economies", "integrations", "interop", "living", "web")
+GROUP = "rivalry.register"
+
+T = TypeVar("T")
+
+
+class Entry(NamedTuple):
+    """A registered name.
+
+    Parameters
+    ----------
+    targets
+        ``module:attribute`` of each class or factory.
+    title
+        One sentence.
+    symbols
+        Payoffs of a family, as a formula in plain text for reports.
+    controls
+        Negative controls of a method: values of its option ``control``.
+    uses
+        Packages whose versions are stored with a method's results, besides those of every run.
+    example
+        Arguments that make an example game of a family, where its defaults do not.
+    intervals
+        Numbers of a family, or entries of lists, of which a study need try only the ends: where the others
+        are fixed, the accepted values below 0 form an interval, so do those from 0 on, and in each the type
+        of the game is the same and the bounds of its strategies are monotone. Each as a dotted key with the
+        parameters beside which this is not claimed.
+    """
+
+    targets: tuple[str, ...]
+    title: str
+    symbols: str = ""
+    controls: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+    example: Mapping[str, Any] = MappingProxyType({})
+    intervals: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+
+
+class PlotEntry(NamedTuple):
+    """A plot's function, a noun phrase that titles it, and the plot data it draws, stored in cells.
+
+    ``families`` are those whose recipe it is; none for a chart of any game. ``by_quantity`` are the plot data
+    that its option ``quantity`` asks for. ``captions`` title it where an option has a value, by
+    ``option=value``, and under ``""`` where none has. ``spare``: it draws the plot data where the game has
+    them, and something without.
+    """
+
+    target: str
+    title: str
+    families: tuple[str, ...] = ()
+    views: tuple[str, ...] = ()
+    spare: bool = False
+    by_quantity: Mapping[str, str] = MappingProxyType({})
+    captions: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def targets(self) -> tuple[str]:
+        """The function, as the targets of other registered names are written."""
+        return (self.target,)
+
+    def views_of(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the plot data that the plot draws with these options."""
+        quantity = options.get("quantity")
+        extra = self.by_quantity.get(quantity) if isinstance(quantity, str) else None
+        return self.views if extra is None else (*self.views, extra)
+
+    def caption_of(self, options: Mapping[str, Any]) -> str:
+        """Return a noun phrase for what the plot draws with these options."""
+        found = (self.captions.get(f"{name}={value}") for name, value in options.items())
+        if title := next(filter(None, found), ""):
+            return title
+        return self.title if "quantity" in options else self.captions.get("", self.title)
+
+
+class DefaultFigure(NamedTuple):
+    """A plot with its options, and how it shows several methods.
+
+    ``methods`` is ``all`` (the plot draws them all), ``compare`` (with its option ``compare``), ``series``
+    (as values of its option ``series``), or ``each`` (a figure per method). ``values``: the plot draws the
+    values of a swept coordinate as a ``series``. ``swept``: it needs a parameter swept over numbers. A figure
+    without ``needs`` among the data is left out.
+    """
+
+    kind: str
+    needs: str
+    methods: str = "all"
+    values: bool = False
+    swept: bool = False
+    options: Mapping[str, Any] = MappingProxyType({})
+
+
+class FamilyDefaults(NamedTuple):
+    """Metrics of a family from the most important one, and its figures in order."""
+
+    metrics: tuple[str, ...] = ()
+    figures: tuple[DefaultFigure, ...] = ()
+
+
+class ReportTable(NamedTuple):
+    """A table of a report: what it is about, its columns, and a label and a text per column of every row."""
+
+    where: str
+    columns: list[str]
+    rows: list[tuple[str, list[str]]]
+
+
+class ReportSection(NamedTuple):
+    """Tables of a family in a report, a sentence below them, and what they mean, for the page's glossary."""
+
+    heading: str
+    tables: list[ReportTable]
+    reading: str
+    meaning: str
+
+
+def is_there(name: str) -> bool:
+    """Return whether an optional subpackage is installed."""
+    return (Path(__file__).parents[1] / name / "register.py").is_file()
+
+
+@cache  # reads the metadata of every installed package: 20 ms
+def _registers() -> tuple[Mapping[str, Any], ...]:
+    from importlib.metadata import entry_points
+
+    found = [vars(import_module(f"rivalry.{name}.register")) for name in filter(is_there, OPTIONAL)]
+    for point in entry_points(group=GROUP):
+        try:
+            found.append(vars(point.load()))
+        except Exception as error:  # a broken distribution must not hide the others
+            warnings.warn(f"{point.value} registers nothing: {type(error).__name__}: {error}", stacklevel=2)
+    return tuple(found)
+
+
+def collect(
+    table: str,
+    own: Mapping[str, T] = MappingProxyType({}),
+    join: Callable[[T, T], T] = lambda known, more: known,
+) -> dict[str, T]:
+    """Return a table of the package with the entries of all registers, sorted by name.
+
+    Of two entries of a name, ``join`` makes one; by default the earlier stays, the package's before all.
+    """
+    found = dict(own)
+    for register in _registers():
+        for name, entry in register.get(table, {}).items():
+            found[name] = join(found[name], entry) if name in found else entry
+    return dict(sorted(found.items()))
+
+
+def absent() -> str:
+    """Return which optional subpackages are missing, to end a message on an unknown name.
+
+    >>> absent()  # where all are there
+    ''
+    """
+    missing = ", ".join(f"rivalry.{name}" for name in OPTIONAL if not is_there(name))
+    return f"; not installed here: {missing}" if missing else ""
