@@ -7,6 +7,10 @@ from typing import Any
 
 import rivalry as rv
 from rivalry.families.race.keys import PATHS
+from rivalry.lab.study import parameters
+
+KEYS = {row.symbol: row.name for row in parameters(rv.games.race) if row.symbol}
+"""Keys of races by their symbols, which reference cases use; a dotted key is in a table."""
 
 
 def nested(keys: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Write the kept datasets anew, after a change that is meant to change them: ``python -m tests.golden``.
 
-Look at what differs before committing. The old run, ``run-1``, is never written anew.
+Look at what differs before committing.
 """
 
 from __future__ import annotations

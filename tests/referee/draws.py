@@ -12,8 +12,7 @@ import numpy as np
 
 import rivalry as rv
 from rivalry.core.jax import jnp
-from rivalry.lab.store.schema_1 import GAME_KEYS
-from tests.race_keys import race
+from tests.race_keys import KEYS, race
 from tests.referee import models
 from tests.referee.models import Case, Payoff
 from tests.referee.search import settle
@@ -189,9 +188,6 @@ def opinions(rng: np.random.Generator) -> Case:
 
     payoff = models.contest(models.dirichlet(points, alpha, 0), weights, lambda positions: [], "error")
     return _finished(rng, make, payoff, 3, inside(simplex(3, points.mean(axis=0))), attained=False)
-
-
-KEYS = GAME_KEYS["race"]
 
 
 def racing(rng: np.random.Generator) -> Case:

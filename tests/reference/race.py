@@ -14,16 +14,37 @@ from rivalry.core.game import own_gradients
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.families.race.closed_forms import dsigma, symmetric_equilibria
 from rivalry.families.race.static_response import response_details
-from rivalry.lab.store.schema_1 import GAME_KEYS, VARIABLES
 from rivalry.tables import tabulate
-from tests.race_keys import nested
+from tests.race_keys import KEYS, nested
 
 Inputs = Mapping[str, Any]
 
 NULL_IS_ANY = True  # of coordinates that cannot matter
-KEYS = GAME_KEYS["race"]
-COLUMNS = {name: VARIABLES["race"][name] for name in ("xs", "xp")}
-BEFORE = {new: old for old, new in VARIABLES["race"].items()}
+COLUMNS = {"xs": "safety_input", "xp": "performance_input"}
+VARIABLES = COLUMNS | {
+    "inv_s": "safety_investment",
+    "inv_p": "performance_investment",
+    "share_s": "safety_sharing",
+    "share_p": "performance_sharing",
+    "p": "performance",
+    "sigma": "technology_safety",
+    "q": "win_probability",
+    "S": "p_safe_given_win",
+    "safe": "p_safe",
+    "disaster": "p_disaster",
+    "no_win": "p_no_winner",
+    "win_safe": "p_safe_last_win",
+    "period_safe": "period_p_safe",
+    "period_disaster": "period_p_disaster",
+    "period_no_win": "period_p_no_winner",
+    "win_probability": "period_win_probability",
+    "A": "safety_stock",
+    "B": "performance_stock",
+    "believed_A": "believed_safety_stock",
+    "believed_B": "believed_performance_stock",
+}
+"""Variables of the package by their names in the files."""
+IN_FILES = {ours: theirs for theirs, ours in VARIABLES.items()}
 NESTED = ("csf", "risk", "cost")  # the files write a rule as a table with its numbers
 
 
@@ -60,7 +81,7 @@ def renamed(keys: Inputs) -> dict[str, Any]:
 
 def named_as_before(found: Inputs) -> dict[str, Any]:
     """Metrics by the names that the reference files use."""
-    return {BEFORE.get(name, name): value for name, value in found.items()}
+    return {IN_FILES.get(name, name): value for name, value in found.items()}
 
 
 def _numbers(value: Any) -> Any:
@@ -338,8 +359,8 @@ def error(inputs: Inputs, case: Inputs) -> dict[str, Any]:
         if "xs" in inputs or "strategies" in inputs:
             game.payoffs(_profile(game, inputs))
     except ValueError as error:
-        before = {new.split(".")[-1]: old for old, new in (KEYS | VARIABLES["race"]).items()}
-        words = re.sub(r"\w+", lambda word: before.get(word[0], word[0]), str(error))
+        theirs = {ours.split(".")[-1]: name for name, ours in (KEYS | VARIABLES).items()}
+        words = re.sub(r"\w+", lambda word: theirs.get(word[0], word[0]), str(error))
         raise ValueError(words) from error
     return {}
 

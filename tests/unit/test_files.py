@@ -18,6 +18,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from rivalry.core import files
 from rivalry.core.files import DamagedFile, DiskFull, Lock, StoreError
+from rivalry.core.results import SCHEMA
 from tests.duel_study import record
 
 DATA = files.pack(record(3), kind="cell", name="a1")
@@ -77,10 +78,16 @@ def test_object_arrays_are_refused() -> None:
         files.pack({"x": ((), np.asarray(None))})
 
 
-def test_a_newer_schema_is_not_reported_as_damage() -> None:
-    with pytest.raises(StoreError, match="schema 99") as caught:
-        files.unpack(files.pack({}, schema=99))
-    assert not isinstance(caught.value, DamagedFile)
+@pytest.mark.parametrize("schema", [1, 99])
+def test_a_file_of_another_version_is_refused_in_one_line(schema: int, tmp_path: Path) -> None:
+    path = tmp_path / "study.json"
+    path.write_text(f'{{"schema": {schema}}}')
+    for read in (lambda: files.unpack(files.pack({}, schema=schema), path), lambda: files.read_json(path)):
+        with pytest.raises(StoreError) as caught:
+            read()
+        assert not isinstance(caught.value, DamagedFile)
+        said = f"schema {schema}; this rivalry reads {SCHEMA}, another version reads it"
+        assert str(caught.value) == f"{path}: {said}"
 
 
 def test_a_renamed_or_missing_file_is_reported_as_damaged(tmp_path: Path) -> None:
@@ -115,15 +122,12 @@ def test_a_failed_write_leaves_the_old_file_only(tmp_path: Path, monkeypatch: py
 
 def test_damaged_json_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "study.json"
-    files.write_json(path, {"schema": 1, "name": "é"})
+    files.write_json(path, {"schema": SCHEMA, "name": "é"})
     assert files.read_json(path)["name"] == "é"
     for text in ("{", "[]", '{"name": 1}'):
         path.write_text(text)
         with pytest.raises(DamagedFile):
             files.read_json(path)
-    path.write_text('{"schema": 99}')
-    with pytest.raises(StoreError, match="schema 99"):
-        files.read_json(path)
 
 
 def test_a_lock_excludes_other_processes_and_ends_with_its_process(tmp_path: Path) -> None:

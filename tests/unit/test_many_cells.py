@@ -319,17 +319,6 @@ def test_the_report_and_the_terminal_say_what_was_computed_once(tmp_path: Path, 
     assert stored(tmp_path / "other", study(2)).computed_once == []
 
 
-def test_a_run_with_every_replication_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = study(2, replications={"count": 3})
-    with monkeypatch.context() as earlier:
-        earlier.setattr(names, "draws", lambda table: True)
-        run = stored(tmp_path / "run", Study.from_resolved(made.resolved()))
-    assert len(run.cells) == 6
-    again = load_run(run.folder)
-    assert set(again.tasks()) == {place.id for place in run.cells}
-    assert again.computed_once == []
-
-
 # -- failures -----------------------------------------------------------------------------------------------
 
 

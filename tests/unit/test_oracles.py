@@ -27,7 +27,7 @@ from tests.unit.test_metrics import HERE, REGRETS
 
 ALL = [known for known in vars(oracles).values() if isinstance(known, Oracle)]
 
-# names that older versions read, required members of the other protocols, and names of the oracles
+# words of families and protocols, required members of the other protocols, and names of the oracles
 _WORDS = """adjustment_tables alike alive axis_names balance best_reply candidates ceiling closed_form contest
 discount endless endowed environment everybody expect gain_between gamma gamma_channels gradients growth
 jacobian jumps legal levels linear_quadratic linked measures movers named_start node observe opening outcomes

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 from inspect import signature
 from pathlib import Path
@@ -134,19 +132,6 @@ def test_a_study_stores_plot_data_for_every_kind() -> None:
     assert study(plots=["paths"]).views == []
 
 
-@pytest.mark.parametrize("kind", rv.plots.FORMER)
-def test_retired_kinds_are_refused_with_their_replacement(kind: str) -> None:
-    row = rv.plots.FORMER[kind]
-    assert kind not in rv.plots.PLOTS
-    written = "{ " + ", ".join(f"{key} = {json.dumps(value)}" for key, value in row.items()) + " }"
-    with pytest.raises(ValueError, match=rf"plots\[1\]: '{kind}' is now written {re.escape(written)}"):
-        study(plots=["paths", kind])
-    options = list(signature(getattr(rv.plots, row["kind"])).parameters)
-    assert set(row) - {"kind"} <= set(options)
-    with pytest.raises(AttributeError, match=rf"plots\.{kind} is now rivalry\.plots\.{row['kind']}\("):
-        getattr(rv.plots, kind)
-
-
 def test_captions_depend_on_the_options() -> None:
     for kind, entry in rv.plots.PLOTS.items():
         options = signature(getattr(rv.plots, kind)).parameters
@@ -243,7 +228,7 @@ def test_own_dimensions_are_recognised_by_name_without_a_rank() -> None:
     assert point(data, "reward", 2, at={"gamma": 0.9}).words == found.words == "gamma = 0.9"
 
 
-def test_the_former_name_of_the_algorithm_is_refused_in_a_point(run: xr.Dataset) -> None:
+def test_the_key_of_a_study_is_refused_in_a_point(run: xr.Dataset) -> None:
     with pytest.raises(ValueError, match=r"^at.method: is called algorithm: write at="):
         rv.plots.paths(run, at={"method": "climb"})
 

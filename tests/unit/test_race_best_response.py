@@ -17,8 +17,7 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.families.race.proved_response import Problem, best_inputs, bound, provable
 from rivalry.families.race.schedule_response import STOCK_NODES, _best_from, compiled_response
 from rivalry.families.race.static_response import at_performance, best_safety, own_problem, response_details
-from rivalry.lab.store.schema_1 import GAME_KEYS
-from tests.race_keys import race
+from tests.race_keys import KEYS, race
 
 CASES = json.loads((Path(__file__).parents[1] / "reference" / "race.json").read_text())["cases"]
 SYMMETRIC = (0.8707895489271279, 0.5338482588141955)
@@ -86,7 +85,7 @@ def test_the_symmetric_equilibrium_is_a_proved_best_response_to_itself() -> None
 def test_best_responses_match_reference_values(name: str) -> None:
     case = next(case for case in CASES if case["id"] == name)
     given, expected = case["inputs"]["game"], case["expected"]
-    numbers = {GAME_KEYS["race"][k]: given[k] for k in ("A", "alpha", "B", "beta", "theta", "d")}
+    numbers = {KEYS[k]: given[k] for k in ("A", "alpha", "B", "beta", "theta", "d")}
     game = race(safety_price=given["cost"]["r_s"], performance_price=given["cost"]["r_p"], **numbers)
     x = game.inputs(safety_input=case["inputs"]["xs"], performance_input=case["inputs"]["xp"])
     found = response_details(game, x, case["inputs"]["player"])

@@ -1,4 +1,4 @@
-"""Keys of races: tables of parts, retired keys refused with their replacement, symbols of keys."""
+"""Keys of races: tables of parts, and symbols, which are refused with the keys that they stand for."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ import pytest
 
 import rivalry as rv
 from rivalry.cli import show
-from rivalry.lab.store.schema_1 import GAME_KEYS, upgrade_study
-from tests.race_keys import nested
-
-OLD = GAME_KEYS["race"]
+from tests.race_keys import KEYS, nested
 
 
-@pytest.mark.parametrize(("old", "new"), OLD.items(), ids=OLD)
-def test_errors_for_retired_keys_name_the_replacement(old: str, new: str) -> None:
-    with pytest.raises(ValueError, match=f"^{old}: is called {new} here$"):
-        rv.games.race(**{old: 1.0})
-    study = rv.Study(game={"family": "race", old: 1.0}, method={"kind": "best_response", "start": "moderate"})
-    with pytest.raises(ValueError, match=f"game.{old}: is called {new} here"):
+@pytest.mark.parametrize(("symbol", "key"), KEYS.items(), ids=KEYS)
+def test_errors_for_symbols_name_the_key(symbol: str, key: str) -> None:
+    with pytest.raises(ValueError, match=f"^{symbol}: is called {key} here$"):
+        rv.games.race(**{symbol: 1.0})
+    method = {"kind": "best_response", "start": "moderate"}
+    study = rv.Study(game={"family": "race", symbol: 1.0}, method=method)
+    with pytest.raises(ValueError, match=f"game.{symbol}: is called {key} here"):
         study.check()
 
 
@@ -57,26 +55,6 @@ def test_a_belief_about_one_key_of_a_part_keeps_the_others() -> None:
     assert game.perceived_race(0).safety_price.tolist() == [0.1, 0.1]
     assert game.perceived_race(0).safety_price_slope.tolist() == [0.3, 0.3]
     assert game.perceived_race(1).safety_price.tolist() == [0.2, 0.2]
-
-
-def test_stored_studies_with_retired_keys_are_upgraded() -> None:
-    old = {
-        "game": {"family": "race", "csf": "logit", "m": 2.0, "r": 0.2, "cost": "linear", "A": [5.0, 9.0]},
-        "sweep": {"game.kappa": [1.0, 2.0], "game.A[0]": [1.0]},
-        "cost": "test",
-        "expect": [{"quantity": "safe", "at": {"kappa": 1.0}, "expected": 0.5}],
-    }
-    new = upgrade_study(old)
-    assert new["game"] == {
-        "family": "race",
-        "contest": {"kind": "logit", "decisiveness": 2.0},
-        "cost": {"price": 0.2, "kind": "linear"},
-        "safety_productivity": [5.0, 9.0],
-    }
-    assert list(new["sweep"]) == ["game.contest.ease_of_winning", "game.safety_productivity[0]"]
-    (row,) = new["expect"]
-    assert (row["quantity"], row["at"]) == ("p_safe", {"contest.ease_of_winning": 1.0})
-    assert rv.games.race(**{key: value for key, value in new["game"].items() if key != "family"}).players == 2
 
 
 def test_flat_keys_are_nested_into_tables() -> None:

@@ -102,10 +102,11 @@ def test_published_values_of_bundled_studies_cite_their_source(name: str) -> Non
             assert row["within"][0] < row["within"][1], row
 
 
-def test_a_newer_stored_study_is_refused() -> None:
+def test_a_stored_study_of_another_version_is_refused() -> None:
     stored = one().resolved()
-    with pytest.raises(StudyError, match="newer rivalry"):
-        Study.from_resolved(stored | {"schema": 99})
+    for schema in (0, 99):
+        with pytest.raises(StudyError, match=rf"^schema: {schema} must be 1: another rivalry wrote this$"):
+            Study.from_resolved(stored | {"schema": schema})
     with pytest.raises(StudyError, match="unknown key in a stored study"):
         Study.from_resolved(stored | {"colour": "red"})
 

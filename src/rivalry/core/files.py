@@ -44,7 +44,6 @@ _PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(o
 _NO_FILE = {errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENOTDIR}
 DEEPEST = 64  # nesting of a JSON file
 LARGEST = 2**31  # bytes of a file of a run; a longer one, which may be sparse, is not read
-DIGESTS = 2  # the first schema whose JSON files have a digest
 
 
 class StoreError(ValueError):
@@ -131,7 +130,7 @@ def unpack(data: bytes, path: Path = Path("bytes")) -> Stored:
     DamagedFile
         For bytes that `pack` does not make.
     StoreError
-        For a newer schema.
+        For another schema.
     """
     body, digest = data[:-_DIGEST], data[-_DIGEST:]
     # a file cut short ends in bytes of an array, an altered one still in a digest
@@ -144,7 +143,7 @@ def unpack(data: bytes, path: Path = Path("bytes")) -> Stored:
         if "meta.json" not in members:
             raise _Crafted("no archive of arrays")
         meta = json.loads(members["meta.json"])
-        _readable(path, meta["schema"])
+        _check_schema(path, meta["schema"])
         dims = {name: _named_dims(name, own) for name, own in meta.pop("dims").items()}
         if lacking := [name for name in dims if f"{name}.npy" not in members]:
             raise _Crafted(f"no array {lacking[0][:60]!r}")
@@ -255,7 +254,7 @@ def read(path: Path, **expected: Any) -> Stored:
     DamagedFile
         For a file that is missing, cut short, altered or not the expected one.
     StoreError
-        For a newer schema.
+        For another schema.
     """
     stored = unpack(read_bytes(path), path)
     for key, value in expected.items():
@@ -435,22 +434,22 @@ def json_bytes(value: Mapping[str, Any]) -> bytes:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return a table that `write_json` wrote; in schema 1 it may have no digest.
+    """Return a table that `write_json` wrote.
 
     Raises
     ------
     DamagedFile
         For a file that differs from what was written.
     StoreError
-        For a newer schema.
+        For another schema.
     """
     with _foreign_bytes(path):
         found: dict[str, Any] = json.loads(read_bytes(path).decode())
         _check_depth(found)
         schema, digest = found["schema"], found.pop("digest", None)
-        _readable(path, schema)
+        _check_schema(path, schema)
         known = digest_of(found)
-    if digest is None and schema >= DIGESTS:
+    if digest is None:
         raise DamagedFile(path, "has no digest")
     if digest is not None and digest != known:
         raise DamagedFile(path, "its content does not match its digest")
@@ -481,12 +480,12 @@ def _check_depth(value: Any) -> None:
     raise ValueError(f"nested more than {DEEPEST} deep")
 
 
-def _readable(path: Path, schema: Any) -> None:
-    # `true` equals 1, the schema without a digest: an altered number would turn the check off
+def _check_schema(path: Path, schema: Any) -> None:
+    """Raise `DamagedFile` for what is no schema, and `StoreError` for that of another version."""
     if isinstance(schema, bool) or not isinstance(schema, int) or schema < 1:
         raise DamagedFile(path, f"schema {schema!r} is not a whole number above 0")
-    if schema > SCHEMA:
-        raise StoreError(f"{path}: schema {schema}, above this rivalry's {SCHEMA}; a newer rivalry reads it")
+    if schema != SCHEMA:
+        raise StoreError(f"{path}: schema {schema}; this rivalry reads {SCHEMA}, another version reads it")
 
 
 class Lock:

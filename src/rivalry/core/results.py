@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
 
-SCHEMA = 2  # of every stored file; a newer package reads older ones (1: study.json without a digest)
+SCHEMA = 2  # of every stored file: from version 0.1.0 on, later packages read what earlier ones wrote
 
 Coverage = Literal["estimated", "local", "lower bound", "bounded", "exact", "proved"]
 Status = Literal["converged", "completed", "iteration limit", "cycling", "not found"]

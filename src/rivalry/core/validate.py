@@ -64,40 +64,6 @@ _RULES: dict[type, tuple[str, Callable[[Any, Any], bool]]] = {
 }
 
 
-RENAMED: Mapping[str, str] = {
-    "bid_law": "bid_distribution",
-    "cap": "max_periods",
-    "carry_on": "resume_from",
-    "controls": "negative_controls",
-    "enough": "gain_tolerance",
-    "eps": "exploration",
-    "given": "evaluate",
-    "inner": "response_method",
-    "karma_law": "karma_distribution",
-    "kbar": "mean_karma",
-    "keep": "store_tables",
-    "kmax": "max_karma",
-    "last": "average_last",
-    "least_deviation": "min_deviation",
-    "mirror": "mirror_ascent",
-    "most": "max_atoms",
-    "most_branches": "max_branches",
-    "most_points": "max_points",
-    "notes": "checkpoints",
-    "omd": "online_mirror_descent",
-    "p_update": "update_probability",
-    "places": "action_grid",
-    "plan_options": "commitment_with_switching_cost",
-    "q0": "initial_q",
-    "reply_iterations": "best_response_iterations",
-    "smoothing": "damped_fixed_point",
-    "theory": "analytic_constants",
-    "trip_law": "trip_distribution",
-    "urgency_law": "urgency_distribution",
-}
-"""Former names of arguments, options, kinds and variables, with their present names."""
-
-
 class GameRecipe(NamedTuple):
     """The factory of a game, and its keywords with their values; see `rivalry.core.construction`."""
 
@@ -407,12 +373,10 @@ def as_numbers(value: Any, name: str, rule: str = "numbers") -> np.ndarray:
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """Return a hint for an unknown name: its present name, ``did you mean 'x'?``, or the known names."""
+    """Return a hint for an unknown name: ``did you mean 'x'?``, or the known names."""
     import difflib
 
     known = list(known)
-    if RENAMED.get(name) in known:
-        return f"it is now called {RENAMED[name]!r}"
     plain = {word.lower(): word for word in known}
     cutoff = NEAR_SHORT if len(name) <= SHORT_WORD else NEAR
     close = difflib.get_close_matches(name[:100].lower(), plain, n=1, cutoff=cutoff)

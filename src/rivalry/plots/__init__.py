@@ -1,7 +1,5 @@
 """Charts, and the recipes of families that are drawn with them: labelled data in, Matplotlib axes out."""
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
 from rivalry.core.register import PlotEntry, collect
@@ -127,42 +125,7 @@ _OWN = {
 PLOTS = collect("PLOTS", _OWN)
 
 
-FORMER: Mapping[str, Mapping[str, Any]] = {
-    "bid_law": {"kind": "bid_distribution"},
-    "control_panel": {"kind": "histogram", "form": "means"},
-    "cube": {"kind": "paths", "space": "cube"},
-    "dynamics_vs_learning": {"kind": "bifurcation", "compare": True},
-    "gradients": {"kind": "paths", "quantity": "gradient"},
-    "learners": {"kind": "learning_curve", "compare": True},
-    "learning": {"kind": "learning_curve", "quantity": "p_safe", "compare": True},
-    "payoffs": {"kind": "paths", "quantity": "payoff"},
-    "profit_gain": {"kind": "histogram", "quantity": "pooled_gain"},
-    "profit_histogram": {"kind": "histogram", "quantity": "payoff"},
-    "regret_curve": {"kind": "learning_curve", "quantity": "regret"},
-    "rollout": {"kind": "paths", "quantity": "greedy"},
-}
-"""Kinds that another kind draws now, and how they are written since."""
-
-FORMER_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "along_diagonal": {"space": "diagonal"},  # of cube
-    "cumulative": {"form": "cumulative"},  # of profit_gain and profit_histogram
-}
-"""Options of former kinds that were true or false, and what stands for true now."""
-
-
-def present_form(kind: str) -> str:
-    """Return how a study writes a former kind now.
-
-    >>> present_form("payoffs")
-    '{ kind = "paths", quantity = "payoff" }'
-    """
-    return "{ " + ", ".join(f"{key} = {json.dumps(value)}" for key, value in FORMER[kind].items()) + " }"
-
-
 def __getattr__(name: str) -> Any:
-    if name in FORMER:
-        options = ", ".join(f"{key}={value!r}" for key, value in FORMER[name].items() if key != "kind")
-        raise AttributeError(f"rivalry.plots.{name} is now rivalry.plots.{FORMER[name]['kind']}({options})")
     targets = {kind: entry.target for kind, entry in PLOTS.items()}
     return lazy(__name__, targets | {"animate": "rivalry.families.influencer.figures:animate"}, name)
 

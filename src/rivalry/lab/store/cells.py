@@ -20,7 +20,6 @@ from rivalry.core.files import DamagedFile
 from rivalry.core.imports import pause_collection
 from rivalry.core.profiles import nearest
 from rivalry.core.results import CLAIMS, COVERAGES, UNREFUTED, Record
-from rivalry.lab.store.schema_1 import upgrade_record
 from rivalry.lab.study.points import flat, short_names
 
 if TYPE_CHECKING:
@@ -263,8 +262,8 @@ class ReadCell(NamedTuple):
 class CellFiles:
     """Files of the cells in a run folder; a file is read again only after it has changed."""
 
-    def __init__(self, folder: Path, family: str) -> None:
-        self.folder, self.family = folder, family
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._known: dict[str, ReadCell] = {}
         self.digest = ""  # of all cells and certificates, as last read
 
@@ -350,10 +349,7 @@ class CellFiles:
         """Return the contents of a file that must be in the run's folder. Raises `DamagedFile`."""
         if leads_out(path, self.folder):
             raise DamagedFile(path, "leads out of the run's folder")
-        stored = files.read(path, **expected)
-        if stored.meta["schema"] >= files.DIGESTS or expected.get("kind") == "checkpoint":
-            return stored
-        return stored._replace(record=upgrade_record(stored.record, self.family))
+        return files.read(path, **expected)
 
 
 def _digest_of(cells: Mapping[str, ReadCell]) -> str:

@@ -19,7 +19,6 @@ from rivalry.core import files
 from rivalry.core.files import DamagedFile, StoreError
 from rivalry.core.results import SCHEMA, place_key, provenance
 from rivalry.lab.store.bookkeeping import SUMS
-from rivalry.lab.store.schema_1 import upgrade_head
 from rivalry.lab.study.document import check_stored
 from rivalry.lab.study.errors import StudyError
 from rivalry.methods import METHODS
@@ -41,6 +40,7 @@ _TYPES: dict[str, type] = {
     "name": str,
     "folder": str,
     "study": dict,
+    "toml": str,
     "axes": dict,
     "companions": dict,
     "cells": list,
@@ -141,16 +141,12 @@ def read_head(folder: Path) -> dict[str, Any]:
     Raises
     ------
     DamagedFile
-        If it is not what was written, or not what any version writes.
+        If it is not what was written, or not the head of a run.
     StoreError
-        For a newer schema.
+        For another schema.
     """
     path = folder / NAME
-    stored = files.read_json(path)
-    try:
-        head = upgrade_head(stored) if stored["schema"] < files.DIGESTS else stored
-    except Exception as error:  # earlier forms have no check of their own: a wrong one fails to upgrade
-        raise DamagedFile(path, f"not the form of a run: {type(error).__name__}: {error}") from None
+    head = files.read_json(path)
     if wrong := head_fault(head):
         raise DamagedFile(path, wrong)
     return head
@@ -162,8 +158,7 @@ def head_fault(head: Mapping[str, Any]) -> str:
 
 
 def _faults(head: Mapping[str, Any]) -> Iterator[str]:
-    types = _TYPES if head["schema"] < files.DIGESTS else {**_TYPES, "toml": str}
-    for key, kind in types.items():
+    for key, kind in _TYPES.items():
         if not isinstance(head.get(key), kind):
             yield f"{key}: {_short(head[key])} must be a {kind.__name__}" if key in head else f"no {key}"
             return

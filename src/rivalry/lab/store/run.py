@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 import warnings
@@ -109,17 +108,13 @@ class Run:
         self.name: str = head["name"]
         self.axes: dict[str, list[Any]] = head["axes"]
         self.cells = [StoredCell(*entry) for entry in head["cells"]]
-        self._cell_files = CellFiles(self.folder, str((head["study"].get("game") or {}).get("family")))
+        self._cell_files = CellFiles(self.folder)
         self._collected = None
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Run:
-        """Return an existing run; warn if it has no digest. Raises `StoreError`, `DamagedFile`."""
-        run = cls._read(files.followed(Path(folder)))
-        if run.head["schema"] < files.DIGESTS:
-            older = "was written by an older version: its content is not protected by a digest"
-            warnings.warn(f"{run.folder / NAME} {older}", stacklevel=1)  # constant location: reported once
-        return run
+        """Return an existing run. Raises `StoreError`, `DamagedFile`."""
+        return cls._read(files.followed(Path(folder)))
 
     @classmethod
     def _read(cls, folder: Path) -> Run:
@@ -245,15 +240,14 @@ class Run:
     @property
     def text_fault(self) -> str:
         """How ``study.toml`` differs from the source of ``study.json``, in one line; empty if it does not."""
-        path, known = self.folder / "study.toml", self.head.get("toml")
+        path, known = self.folder / "study.toml", self.head["toml"]
         why = "missing" if known else ""
         if os.path.lexists(path):
             try:
                 text = files.read_bytes(path)
             except DamagedFile as error:
                 return str(error)
-            # schema 1 stored no digest of it
-            why = "" if known in (None, sha256(text).hexdigest()) else "was edited after the run was made"
+            why = "" if known == sha256(text).hexdigest() else "was edited after the run was made"
             if self.text is None:
                 why = "is not UTF-8"
         return f"{path}: {why}; the run is of what study.json says" if why else ""
@@ -271,21 +265,11 @@ class Run:
         from rivalry.lab.study import verify
 
         verify(self.head["study"].get("files") or {}, Path(self.head["folder"]))
-        source = self._source or self.study
-        cells = source.cells()
-        if len(cells) < len(self.cells):  # an earlier version listed every replication
-            cells = source.cells(every=True)
-        if self.head.get("cell_schema") == 1:
-            # identifiers of schema 1 digest the old names: match by point, method and replication
-            known = {json.dumps(cell[1:4], sort_keys=True): cell.task for cell in cells}
-            found = {place.id: known.get(json.dumps(place[1:4], sort_keys=True)) for place in self.cells}
-        else:
-            known = {cell.id: cell.task for cell in cells}
-            found = {place.id: known.get(place.id) for place in self.cells}
-        tasks = {id: task for id, task in found.items() if task is not None}
-        if missing := found.keys() - tasks.keys():
+        tasks = {cell.id: cell.task for cell in (self._source or self.study).cells()}
+        ids = [place.id for place in self.cells]
+        if missing := set(ids) - tasks.keys():
             raise StoreError(f"{self.folder}: {min(missing)} is not a cell of its study; run the study again")
-        return tasks
+        return {id: tasks[id] for id in ids}
 
     @property
     def computed_once(self) -> list[str]:
@@ -308,10 +292,8 @@ class Run:
     def accept_version(self) -> None:
         """Continue under this version, and record the earlier one."""
         history = [*self.head["history"], self.head["made_by"]]
-        head = {**self.head, "made_by": provenance(packages_of(self.study)), "history": history}
-        # a run of schema 1 has no digest of its text: store that of the present one
-        digest = self.head.get("toml", sha256(self.text.encode()).hexdigest() if self.text else "")
-        self._write_head({**head, "schema": SCHEMA, "toml": digest})
+        made_by = provenance(packages_of(self.study))
+        self._write_head({**self.head, "made_by": made_by, "history": history})
 
     def counts(self, damaged: Iterable[DamagedFile] = ()) -> dict[str, int]:
         """Return the numbers of cells ``total``, ``done``, ``failed`` and ``left``, summed over parts.

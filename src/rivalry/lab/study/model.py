@@ -286,8 +286,8 @@ class Study:
         """Return the study of `resolved` data; ``folder`` holds its ``.py`` files. Raises `StudyError`."""
         rest = dict(data)
         schema = rest.pop("schema", None)
-        if not isinstance(schema, int) or schema > SCHEMA:
-            raise StudyError(f"{schema!r} must be at most {SCHEMA}: a newer rivalry wrote this", key="schema")
+        if schema != SCHEMA:
+            raise StudyError(f"{schema!r} must be {SCHEMA}: another rivalry wrote this", key="schema")
         rest["is_quick"] = rest.pop("quick_form", False)
         for key in rest:
             if key not in cls.__dataclass_fields__:
@@ -295,19 +295,16 @@ class Study:
         included = {name: cls.from_resolved(part, folder) for name, part in rest.pop("included", {}).items()}
         return cls(**rest, included=included, folder=folder or Path("."), as_written=False)
 
-    def cells(self, *, every: bool = False) -> list[Cell]:
+    def cells(self) -> list[Cell]:
         """Return every cell in the order of the sweep, without building a game; none for a study of studies.
 
         A method that a swept key does not affect is computed once, at the key's first value. A method without
-        random draws has one replication, or with ``every`` all of them, as earlier versions computed it.
+        random draws has one replication.
         """
-        return list(self._list_cells(every=True) if every else self._cells)
+        return list(self._cells)
 
     @cached_property
     def _cells(self) -> tuple[Cell, ...]:
-        return self._list_cells(every=False)
-
-    def _list_cells(self, *, every: bool) -> tuple[Cell, ...]:
         if self.include:
             return ()
         found: dict[str, Cell] = {}
@@ -320,7 +317,7 @@ class Study:
                 at["point"] = k
             if any(key.startswith("method.") for key in point):
                 tables = names.with_controls(methods)
-            for cell in tasks.cells(at, game, tables, every):
+            for cell in tasks.cells(at, game, tables):
                 found.setdefault(cell.id, cell)
         return tuple(found.values())
 
@@ -493,7 +490,7 @@ class _Tasks:
         self.methods: dict[int, _MethodText] = {}  # by the identity of the table
 
     def cells(
-        self, at: dict[str, Any], game: dict[str, Any], tables: Sequence[dict[str, Any]], every: bool
+        self, at: dict[str, Any], game: dict[str, Any], tables: Sequence[dict[str, Any]]
     ) -> Iterator[Cell]:
         """Yield the cells at one point of the sweep."""
         of_game = canonical(game)
@@ -506,7 +503,7 @@ class _Tasks:
             point = [] if self.replications["paired"] else words(join({**texts, "method": one.unnamed}))
             texts |= {**one.texts, "point": canonical(point)}
             shared = {"game": game, "method": table, "batch": one.batch, "point": point, **self.fixed}
-            for replication in range(self.replications["count"] if every or one.draws else 1):
+            for replication in range(self.replications["count"] if one.draws else 1):
                 own = digest(join({**texts, "replication": str(replication)})).hex()[:16]
                 yield Cell(own, at, one.name, replication, {**shared, "replication": replication})
 

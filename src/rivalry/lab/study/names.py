@@ -21,7 +21,7 @@ from rivalry.core.registry import from_file, load, near
 from rivalry.games import GAMES
 from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.methods import METHODS, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
-from rivalry.plots import FORMER, PLOTS, present_form
+from rivalry.plots import PLOTS
 
 _FILE = re.compile(r"[^\s:]+\.py:[A-Za-z_]\w*")
 LONGEST = 2**24  # bytes of a study file
@@ -121,8 +121,6 @@ def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
             continue
         if not isinstance(kind, str):
             raise StudyError(f"{format_value(kind)} must be text", key=key)
-        if kind in FORMER:
-            raise StudyError(f"{kind!r} is now written {present_form(kind)}", key=key)
         found += _entry(kind, PLOTS, "a plot", key).views_of(options)
     return sorted(set(found))
 
