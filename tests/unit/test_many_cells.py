@@ -328,7 +328,7 @@ def test_a_failure_names_the_last_line_of_the_users_file(tmp_path: Path) -> None
     (tmp_path / "run").mkdir()
     job = Job(cell.id, cell.task, str(tmp_path), str(tmp_path / "run"))
     message = pool.work(job, lambda outcome: None).message
-    assert message.endswith('(duel.py, line 27: raise RuntimeError("the duel was called off"))')
+    assert message.endswith('(duel.py, line 28: raise RuntimeError("the duel was called off"))')
     assert "\n" not in message
 
 
