@@ -219,6 +219,25 @@ def test_imports_go_to_lower_layers_only() -> None:
     assert not wrong, wrong
 
 
+def test_numbers_that_decide_have_one_name_and_one_home() -> None:
+    """No other module gives a name of `rivalry.core.tolerances` another meaning."""
+    names = {
+        module: {
+            name.id
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            for name in ast.walk(target)
+            if isinstance(name, ast.Name)
+        }
+        for module, path in MODULES.items()
+    }
+    deciding = names.pop("rivalry.core.tolerances")
+    assert deciding
+    again = {module: deciding & own for module, own in names.items() if deciding & own}
+    assert not again, again
+
+
 def test_core_imports_nothing_but_core() -> None:
     above = [
         f"{path.relative_to(SOURCE)}:{found.line} imports {found.module}"

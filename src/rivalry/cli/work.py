@@ -15,7 +15,7 @@ from rivalry.cli.values import OptionError
 from rivalry.core.annotations import keywords
 from rivalry.core.register import Entry, absent, collect
 from rivalry.core.registry import load, near
-from rivalry.core.validate import NEAR
+from rivalry.core.validate import SIMILAR
 
 if TYPE_CHECKING:
     from rivalry.lab.executor import Hire
@@ -82,7 +82,7 @@ def _check_table(parts: Sequence[Study], key: str) -> None:
         for table in one.method:
             own = _keys(table, "kind", METHODS)
             belongs |= {f"method.{table['name']}.{key}": key for key in own}
-    close = get_close_matches(name, sorted(set(belongs.values())), n=1, cutoff=NEAR)
+    close = get_close_matches(name, sorted(set(belongs.values())), n=1, cutoff=SIMILAR)
     if full := [path + rest for path, key in belongs.items() if key in close]:
         raise OptionError(f"{option} {plain}: needs its table; did you mean {' or '.join(full)}?")
 

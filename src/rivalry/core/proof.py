@@ -24,7 +24,7 @@ from rivalry.core.logarithms import MOST_SHARES, InLogs, amounts, at_profile, pr
 from rivalry.core.ranges import meet, value_range
 from rivalry.core.shifts import shifted
 from rivalry.core.space import Box
-from rivalry.core.tolerances import EIGENVALUES, LAYER
+from rivalry.core.tolerances import EIGENVALUE_ERROR, LAYER
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 BATCH = 256  # boxes per call of a compiled program
 INFLATE = 0.1  # of the range: the first box in which uniqueness is tried
-NEAR = 1e-3  # of the range: a longer step of Newton's method leads to another place
+SAME_PLACE = 1e-3  # of the range: a longer step of Newton's method leads to another place
 
 
 class Coordinates(NamedTuple):
@@ -415,7 +415,7 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     ends[:, *at.place] = point[:2]
     low, high = profile_bounds(game, *ends)
     apart = np.maximum(np.abs(here - low), np.abs(here - high))
-    if np.any(np.abs(point[0] / 2 + point[1] / 2 - y) > NEAR * (at.high - at.low)):
+    if np.any(np.abs(point[0] / 2 + point[1] / 2 - y) > SAME_PLACE * (at.high - at.low)):
         # a proof of another profile says nothing of this one
         there = np.round(low / 2 + high / 2, 6).tolist()
         return None, f"no exact equilibrium is proved here: the nearest one is at {there}"
@@ -432,7 +432,7 @@ def _missing(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray) -> st
         return "payoffs have a kink or a jump there, or no finite derivatives"
     if np.any((side < 0) & (found.slope_high >= 0) | (side > 0) & (found.slope_low <= 0)):
         return "the derivative at a bound is zero or points inside"
-    if np.any((side == 0) & (np.abs(found.newton - y) > NEAR * (at.high - at.low))):
+    if np.any((side == 0) & (np.abs(found.newton - y) > SAME_PLACE * (at.high - at.low))):
         return "no first-order point is near"
     return "the first-order conditions are degenerate there"
 
@@ -552,4 +552,4 @@ def negative_definite(low: np.ndarray, high: np.ndarray) -> bool:
     size = np.abs(middle).sum() + radius.sum()
     largest = np.linalg.eigvalsh(middle)[-1] + np.abs(radius).sum(axis=1).max()
     # eigenvalues of a symmetric matrix are computed to a small multiple of its norm times the rounding unit
-    return bool(largest + EIGENVALUES * size * len(low) < 0)
+    return bool(largest + EIGENVALUE_ERROR * size * len(low) < 0)

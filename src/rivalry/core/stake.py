@@ -25,7 +25,7 @@ from rivalry.core.oracles import Response, proved_response
 from rivalry.core.payoffs import numpy_payoffs, payoffs, payoffs_of, pure_payoffs
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import Box, Simplex
-from rivalry.core.tolerances import CALM, PLAY, ROUNDING, RUIN, STEEPER, UNLIKE, USUAL_GROWTH
+from rivalry.core.tolerances import CALM, PLAY_SHARE, ROUNDING, RUIN, STEEPER, UNLIKE, USUAL_GROWTH
 
 if TYPE_CHECKING:
     from rivalry.core.space import Profile
@@ -57,7 +57,7 @@ class Stake(NamedTuple):
     @property
     def unit(self) -> float:
         """The unit of the tolerance of an equilibrium."""
-        return max(self.own, PLAY * self.play)
+        return max(self.own, PLAY_SHARE * self.play)
 
 
 def stake_at(game: Game, x: Any, player: int, response: Response) -> Stake:

@@ -25,7 +25,7 @@ ITERATIONS = 60  # of Newton's method
 LONGEST = 0.1  # of the width: the longest Newton step
 MOVED = 1e-11  # of the width: a shorter step is the last
 LEFT = 1e-9  # of the payoff scale: the largest gradient at a root
-SAME = 1e-7  # of the width: roots this close are equal
+ONE_ROOT = 1e-7  # of the width: roots this close are equal
 CHUNK = 64  # games per call of the compiled program
 
 
@@ -93,7 +93,7 @@ def roots(game: Game, basis: np.ndarray, starts: np.ndarray) -> np.ndarray:
         _positions(games, basis, len(p), rows, False, True) for p, rows in zip(parts, padded, strict=True)
     ]
     positions = np.concatenate([one.position[one.root] for one in found])
-    size = SAME * float(np.min(width(game.space)[0]))
+    size = ONE_ROOT * float(np.min(width(game.space)[0]))
     distinct: list[np.ndarray] = []
     # sorted, so that the order of roots does not depend on that of the starts
     for position in positions[np.lexsort(positions.T[::-1])]:
@@ -172,7 +172,8 @@ def _root(game: Game, start: Strategy, basis: Array, fixed: Array) -> tuple[_Loo
         return jnp.asarray((tries == 0) | (~fixed & far & (tries < ITERATIONS)))
 
     at, _ = jax.lax.while_loop(going, step, (begin, jnp.asarray(0)))
-    still = (jnp.max(jnp.abs(at.move)) <= SAME * size) & (jnp.max(jnp.abs(at.slope)) <= LEFT * scale_of(game))
+    still = jnp.max(jnp.abs(at.move)) <= ONE_ROOT * size
+    still = still & (jnp.max(jnp.abs(at.slope)) <= LEFT * scale_of(game))
     return at, fixed | still
 
 

@@ -20,7 +20,7 @@ USUAL_GROWTH = (4.0, 256.0)  # per doubled distance: of losses of the second and
 CALM = 4.0  # times the median loss at a distance: losses of the eighth power stay below it
 UNLIKE = 10.0  # times the losses on the other side, at the same distance: that side is ruinous
 RUIN = 30.0  # times the cost of an ordinary mistake: larger losses do not count
-PLAY = 0.01  # of the effect of play: where own choice matters less, gains are measured in this part
+PLAY_SHARE = 0.01  # of the effect of play: where own choice matters less, gains are measured in this part
 
 # Interval arithmetic: bounds of errors are at least eight times the largest one seen against Arb
 WIDEN = 4 * EPS  # of one operation: it rounds by half of `EPS`, contracted by a compiler by up to 1.5
@@ -33,8 +33,9 @@ LOW_EXPONENT, HIGH_EXPONENT = -660.0, 708.0  # between them exp is above `TINY` 
 # Proofs
 SHARES_SLACK = 1e-14  # of a sum of up to 45 shares, which round by half of `EPS` each
 LAYER = 1e-12  # of the range: depth of the layer along a bound whose derivatives count as those at the bound
-EIGENVALUES = 1e-12  # of a norm, per row: symmetric eigenvalues round by a small multiple of `EPS` times it
+EIGENVALUE_ERROR = 1e-12  # of a norm, per row: symmetric eigenvalues round by a few `EPS` times it
 DOMINANCE = 1e-12  # of a sum of up to 4,000 sizes, which round by half of `EPS` each
+PRODUCTS = 0.75 * EPS  # of each term of a sum of products, `EPS` / 2, with room for powers of such factors
 
 # Finite games
 TIE = 1e-12  # of the largest payoff or value: closer ones are equal; 4,000 operations round by less

@@ -53,7 +53,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 LONGEST = 280  # characters of a message
 SHORT_LIST = 60  # characters of known names that a message lists beside the nearest one
-NEAR, NEAR_SHORT = 0.7, 0.6  # similarity, of 1 for equal words, from which a known word is suggested
+SIMILAR, SIMILAR_SHORT = 0.7, 0.6  # similarity, of 1 for equal words, from which a known word is suggested
 SHORT_WORD = 4  # letters of a word that counts as short: two of them in the wrong order are much of it
 ROOM = 100_000_000  # most numbers in one array: 800 MB
 _RULES: dict[type, tuple[str, Callable[[Any, Any], bool]]] = {
@@ -378,7 +378,7 @@ def near(name: str, known: Iterable[str]) -> str:
 
     known = list(known)
     plain = {word.lower(): word for word in known}
-    cutoff = NEAR_SHORT if len(name) <= SHORT_WORD else NEAR
+    cutoff = SIMILAR_SHORT if len(name) <= SHORT_WORD else SIMILAR
     close = difflib.get_close_matches(name[:100].lower(), plain, n=1, cutoff=cutoff)
     if name.lower() == name.upper():  # another number is no misspelling
         close = []

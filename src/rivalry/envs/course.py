@@ -15,7 +15,7 @@ from rivalry.core.space import Choices, Simplex
 from rivalry.transforms.units import strategies
 
 FAR = 1e12  # bound on observations
-NEAR = 10.0  # bound on normalized observations
+NORMALIZED_FAR = 10.0  # bound on normalized observations
 
 COURSES, STEPS, MOSTLY = 32, 64, 90.0  # random play for normalization: runs, steps, percentile
 
@@ -143,9 +143,9 @@ def _seen(game: Any, middle: Any, state: Any) -> Any:
     if middle is None:
         return jnp.clip(game.observe(state), -FAR, FAR)
     if oracles.normalized_observation.knows(game):
-        return jnp.clip(oracles.normalized_observation(game, state), -NEAR, NEAR)
+        return jnp.clip(oracles.normalized_observation(game, state), -NORMALIZED_FAR, NORMALIZED_FAR)
     centre, reach = middle
-    return jnp.clip((game.observe(state) - centre) / reach, -NEAR, NEAR)
+    return jnp.clip((game.observe(state) - centre) / reach, -NORMALIZED_FAR, NORMALIZED_FAR)
 
 
 def _middle(game: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from rivalry.core.game import Game, is_markov, is_population
 from rivalry.core.plain import register_plain
 from rivalry.core.space import Box, Choices, Simplex
 from rivalry.core.validate import check_word, whole_number
-from rivalry.envs.course import FAR, NEAR, Course
+from rivalry.envs.course import FAR, NORMALIZED_FAR, Course
 from rivalry.transforms import repeat
 
 Seen = dict[str, Any]
@@ -24,7 +24,7 @@ Results = tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], Infos]
 """Observations, rewards, terminations, truncations and infos by agent, as in PettingZoo."""
 PERIODS = 100
 OnSimplex = Literal["corners", "points"]
-ROUNDING = 1e-6  # tolerance of action bounds: actions are in single precision
+SINGLE_PRECISION = 1e-6  # tolerance of action bounds: actions are in single precision
 
 
 class Unrendered:
@@ -126,7 +126,7 @@ class GameEnv(SimultaneousEnv):
         self._converter = ActionConverter(self.game, normalize_spaces, simplex)
         self._actions = dict(zip(self.possible_agents, self._converter.spaces, strict=True))
         self._course = Course(self.game, limit=limit, normalized=normalize_spaces)
-        kind, most = (np.float32, NEAR) if normalize_spaces else (np.float64, FAR)
+        kind, most = (np.float32, NORMALIZED_FAR) if normalize_spaces else (np.float64, FAR)
         self._kind = kind
         everywhere = spaces.Box(-most, most, self._course.now.seen.shape[1:], kind)
         self._masked = self._course.actions > 0
@@ -232,7 +232,7 @@ class ActionConverter:
                 given = np.zeros(0)
             if given.shape == self.shape:
                 shares: np.ndarray = (given - self.middle) / self.half
-                if shares.min() >= self.lowest - ROUNDING and shares.max() <= 1 + ROUNDING:
+                if shares.min() >= self.lowest - SINGLE_PRECISION and shares.max() <= 1 + SINGLE_PRECISION:
                     found[:] = np.clip(shares, self.lowest, 1)
                     return found
         for k, name in enumerate(names):
@@ -253,7 +253,7 @@ class ActionConverter:
         inside = given.shape == low.shape
         if inside:
             share = (given - middle) / half
-            inside = bool(((share >= self.lowest - ROUNDING) & (share <= 1 + ROUNDING)).all())
+            inside = bool(((share >= self.lowest - SINGLE_PRECISION) & (share <= 1 + SINGLE_PRECISION)).all())
         if not inside:
             given_as = action.tolist() if isinstance(action, np.ndarray) else action
             rule = f"must be in the box [{low[0]:g}, {high[0]:g}], {count} number{'s' * (count > 1)}"

@@ -28,7 +28,7 @@ FUNCTIONS = (*SINGLE, *EXTREMES)
 # Limits on characters, nested brackets and powers, and nested operations (a sum of n terms has n - 1):
 # both parsing and evaluation recurse.
 LONGEST, DEEPEST, TALLEST = 2_000, 30, 100
-TINY = 1e-280  # smaller numbers lose digits before they underflow
+UNDERFLOWING = 1e-280  # smaller numbers lose digits before they underflow
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)"
     r"|(?P<name>[A-Za-z_]\w*)|(?P<sign>\*\*|[-+*/^(),]))"
@@ -326,7 +326,7 @@ def _signed_sum(tree: Expression, values: Mapping[str, Any]) -> tuple[Any, Any]:
         a_sign * jnp.exp(a - top) + (-b_sign if minus else b_sign) * jnp.exp(b - top), jnp.exp(-top)
     )
     own, own_sign = _log_of(terms[0] - terms[1] if minus else terms[0] + terms[1])
-    tiny = jnp.maximum(jnp.abs(terms[0]), jnp.abs(terms[1])) < TINY
+    tiny = jnp.maximum(jnp.abs(terms[0]), jnp.abs(terms[1])) < UNDERFLOWING
     return jnp.where(tiny, top + size, own), jnp.where(tiny, sign, own_sign)
 
 

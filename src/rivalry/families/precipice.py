@@ -28,7 +28,7 @@ from rivalry.core.validate import checked
 
 INFORMATION = ("none", "private", "public")
 STEEPEST = 0.999  # slope of safety in capability: at 1 all scores of weak teams would be equal
-SAME = 1e-12  # a difference below which a safety is not undercut
+NOT_UNDERCUT = 1e-12  # a difference below which a safety is not undercut
 GRID = (51, 401)  # capabilities and safeties at which free deviations are looked for
 
 
@@ -117,7 +117,7 @@ class Precipice(OneLineRepr, eqx.Module):
         def one(own: Array) -> Array:
             def integrand(lead: Array) -> Array:
                 safe = jnp.minimum(own * lead, 1.0)
-                bold = safe * self.enmity > lead * (1 + SAME)
+                bold = safe * self.enmity > lead * (1 + NOT_UNDERCUT)
                 # the density of a lead, and of being ahead
                 return paid(lead, safe, bold) * (1 - lead / mu) ** (n - 1) / mu
 

@@ -12,7 +12,7 @@ from xarray import Dataset
 from rivalry.plots.select import EVENTS, At, DrawnPoint, NoSuchPoint, is_blank, point
 from rivalry.plots.style import INK, PALETTE, colours, name_colours
 
-TOLERANCE = 1e-6  # of all payoffs together: largest regret of an equilibrium
+BRANCH_REGRET = 1e-6  # of all payoffs together: largest regret of an equilibrium
 NAMED = 4  # most events of one kind whose values are listed
 GREY = "#888888"  # of branches beside ends, where colours have another meaning
 BRANCHES = (
@@ -95,7 +95,7 @@ def certified_rows(found: DrawnPoint) -> np.ndarray:
     total = np.nansum(np.abs(payoff), axis=1)
     if np.isfinite(known := found.get("resource_total", np.asarray(np.nan))).all():
         total = np.broadcast_to(known, rows)
-    worth = np.nanmax(found["branch_regret"], axis=1) <= TOLERANCE * total
+    worth = np.nanmax(found["branch_regret"], axis=1) <= BRANCH_REGRET * total
     return np.asarray(worth & (found.get("branch_coverage", np.full(rows, "exact")) != "local"))
 
 

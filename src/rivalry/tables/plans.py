@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-NEAR = 1e-9  # of the range: outputs closer than this are one level
+SAME_LEVEL = 1e-9  # of the range: outputs closer than this are one level
 REACH = 4.0  # standard deviations at which a disturbance is truncated
 
 
@@ -100,7 +100,7 @@ def _with_level(levels: Sequence[float] | np.ndarray, output: float, player: int
         raise ValueError(f"levels[{player}]: must be at least 2 finite numbers that rise")
     if not line[0] <= output <= line[-1]:
         raise ValueError(f"first[{player}]: {output:g} must be in [{line[0]:g}, {line[-1]:g}], the levels")
-    known = np.min(np.abs(line - output)) <= NEAR * (line[-1] - line[0])
+    known = np.min(np.abs(line - output)) <= SAME_LEVEL * (line[-1] - line[0])
     return line if known else np.sort(np.append(line, output))
 
 
@@ -156,7 +156,7 @@ def with_plans(
 
 def _lottery(levels: np.ndarray, aim: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the level at or below every aim, and the probability of the one above."""
-    near = NEAR * (levels[-1] - levels[0])
+    near = SAME_LEVEL * (levels[-1] - levels[0])
     low = np.clip(np.searchsorted(levels, aim + near, side="right") - 1, 0, len(levels) - 1)
     above = np.minimum(low + 1, len(levels) - 1)
     apart = np.where(above > low, levels[above] - levels[low], 1.0)
@@ -170,6 +170,6 @@ def _spread(levels: np.ndarray, noise: float) -> np.ndarray:
         return np.zeros((0, 0))
     apart = (levels[None, :] - levels[:, None]) / noise
     half = np.diff(levels, append=levels[-1]) + np.diff(levels, prepend=levels[0])  # levels may be uneven
-    weight = np.where(np.abs(apart) <= REACH + NEAR, half * np.exp(-(apart**2) / 2), 0.0)
+    weight = np.where(np.abs(apart) <= REACH + SAME_LEVEL, half * np.exp(-(apart**2) / 2), 0.0)
     spread: np.ndarray = weight / weight.sum(axis=1, keepdims=True)
     return spread

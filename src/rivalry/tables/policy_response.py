@@ -15,7 +15,7 @@ from rivalry.tables.kernels.shapes import Tabulated
 DENSE = 1200  # most unknowns of a linear solve; larger systems are solved by sweeps
 MOST_STATES = 4_000_000
 SWEEPS = 8  # of policy evaluation between two policy improvements
-ROUNDING = 1e-14  # of the largest value: a sweep that changes no more has converged
+SWEEP_CONVERGED = 1e-14  # of the largest value: a sweep that changes no more has converged
 
 
 class PolicyBestResponse(NamedTuple):
@@ -302,7 +302,7 @@ def _sweep(
                 ahead, movers[other] = _average(model, other, ahead), False
         here = (policy[round_], value[round_])
         kernels.back_up(ahead, player, movers, *given, tie or 0.0, tie is not None, *here, model.room)
-    return bool(np.abs(value - before).max() <= ROUNDING * np.abs(value).max())
+    return bool(np.abs(value - before).max() <= SWEEP_CONVERGED * np.abs(value).max())
 
 
 def _average(model: _Model, other: int, ahead: np.ndarray) -> np.ndarray:

@@ -23,7 +23,10 @@ from rivalry.transforms.frozen import Restricted, interior_profile, player_indic
 
 AT_BOUND = 1e-9  # of a box's width: nearer to a bound than this is on it
 SINGULAR = 1e-10  # a slope with a smaller ratio of singular values has no implicit derivative
-POLISH, NEAR = 2, 1e-6  # Newton steps after the search, and how far each may go, in widths of the box
+POLISH, POLISHED_WITHIN = (
+    2,
+    1e-6,
+)  # Newton steps after the search, and how far each may go, in widths of the box
 
 
 @runtime_checkable
@@ -290,7 +293,7 @@ def _newton_polish(game: Game, x: Profile, followers: tuple[int, ...]) -> Profil
     """
     rows, space = jnp.asarray(followers), game.space
     free = inside(space, x)[rows]  # type: ignore[arg-type]
-    near = NEAR * jnp.max(space.high - space.low)  # type: ignore[attr-defined]
+    near = POLISHED_WITHIN * jnp.max(space.high - space.low)  # type: ignore[attr-defined]
 
     def step(x: Profile, _: None) -> tuple[Profile, None]:
         move = newton_step(game, x, followers, free)

@@ -22,7 +22,7 @@ from rivalry.transforms.units import numbers_for_each, units
 MOVES = ("discrete", "continuous")
 OBSERVATIONS = ("own", "joint")
 
-NEAR = 1e-6  # tolerance in steps: of a start off the grid, and of a box narrower than a step
+OFF_GRID = 1e-6  # tolerance in steps: of a start off the grid, and of a box narrower than a step
 
 
 class Walking(NamedTuple):
@@ -196,7 +196,7 @@ def walks(
     if isinstance(space, Box):
         origin, unit, most = _grid(space, _steps(step, space.shape[1]))
         # a width of whole steps may be computed as slightly less
-        most = np.floor(most + NEAR) if discrete else most
+        most = np.floor(most + OFF_GRID) if discrete else most
         ways = box_moves(space.shape[1]).astype(float)
         directions = np.broadcast_to(ways, (len(origin), *ways.shape))
         where = Choices((len(ways),) * len(origin)) if discrete else Box(put(-unit), put(unit))
@@ -241,7 +241,7 @@ def _grid(space: Box, each: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
     flat = space.unconstrained()
     low, high = np.asarray(flat.low), np.asarray(flat.high)
     unit = np.broadcast_to(each, low.shape)
-    short = np.argwhere(high - low < unit * (1 - NEAR))
+    short = np.argwhere(high - low < unit * (1 - OFF_GRID))
     if short.size:
         player, axis = short[0]
         wide = f"{high[player, axis] - low[player, axis]:g}, the width of player {player}'s space"
@@ -253,7 +253,7 @@ def _edge(step: object) -> int:
     """Return the number of steps along the edge of a simplex. Raises `ValueError`."""
     size = float(_steps(step, 1)[0])
     edge = round(1 / size)
-    if size > 1 or abs(1 / size - edge) > NEAR:
+    if size > 1 or abs(1 / size - edge) > OFF_GRID:
         raise ValueError(f"step: {size:g} must be 1 over a whole number, on a simplex")
     return edge
 
@@ -264,7 +264,7 @@ def _start(game: Any, start: object, discrete: bool, origin: np.ndarray, unit: n
     if not discrete:
         return found
     counts = np.asarray(_count_steps(unconstrain(game, found), origin, unit))
-    off = np.argwhere(np.abs(counts - np.round(counts)) > NEAR)
+    off = np.argwhere(np.abs(counts - np.round(counts)) > OFF_GRID)
     if off.size:
         player, axis = off[0]
         place = f"player {player} is at {found[player, axis]:g}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rivalry.economies.karma.chains import ROUNDING, stationary
+from rivalry.economies.karma.chains import SHARES_ROUNDING, stationary
 from rivalry.economies.karma.checks import numbers
 from rivalry.economies.kernels.shapes import BIDS, Economy
 
@@ -18,7 +18,7 @@ def agents_per_type(agents: int, share: np.ndarray, names: tuple[str, ...]) -> n
     """Return the number of agents per type, ``[type]``. Raises `ValueError` where it is not an integer."""
     exact = agents * share
     found: np.ndarray = np.rint(exact).astype(np.int64)
-    for kind in np.flatnonzero((np.abs(exact - found) > ROUNDING * agents) | (found < 1)):
+    for kind in np.flatnonzero((np.abs(exact - found) > SHARES_ROUNDING * agents) | (found < 1)):
         what = f"{agents} with a share of {share[kind]:.6g} make {exact[kind]:.6g} of {names[kind]!r}"
         raise ValueError(f"agents: {what}; must be a whole number, at least 1")
     return found
@@ -33,7 +33,7 @@ def equal_karma(agents: int, mean_karma: float) -> np.ndarray:
     [2, 3, 2, 3]
     """
     supply = round(agents * mean_karma)
-    if abs(agents * mean_karma - supply) > ROUNDING * max(supply, 1):
+    if abs(agents * mean_karma - supply) > SHARES_ROUNDING * max(supply, 1):
         total = f"{mean_karma:g} times {agents} agents is {agents * mean_karma:g}"
         raise ValueError(f"mean_karma: {total}; must be a whole number")
     # differences of rounded multiples: integers that sum to the supply

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core.jax import jnp
 
-ROUNDING = 1e-8  # tolerance of sums and products of shares: they come from files with few digits
+SHARES_ROUNDING = 1e-8  # tolerance of sums and products of shares: they come from files with few digits
 
 
 def stationary(chain: object, name: str = "chain") -> tuple[np.ndarray, np.ndarray]:
@@ -25,7 +25,7 @@ def stationary(chain: object, name: str = "chain") -> tuple[np.ndarray, np.ndarr
     if table.ndim != 2 or table.shape[0] != table.shape[1] or not table.size:
         raise ValueError(f"{name}: shape {given.shape} must be square, or one distribution")
     sums = table.sum(axis=1)
-    for row in np.flatnonzero(~(table.min(axis=1) >= 0) | ~(np.abs(sums - 1) <= ROUNDING)):
+    for row in np.flatnonzero(~(table.min(axis=1) >= 0) | ~(np.abs(sums - 1) <= SHARES_ROUNDING)):
         entries = table[row].tolist()
         raise ValueError(f"{name}[{row}]: {entries} must be probabilities that sum to 1")
     table = table / sums[:, None]

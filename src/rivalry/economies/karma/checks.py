@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.core.registry import near
 from rivalry.core.validate import as_numbers, whole_number
-from rivalry.economies.karma.chains import ROUNDING, stationary
+from rivalry.economies.karma.chains import SHARES_ROUNDING, stationary
 
 AGENTS = 100
 OWN = ("urgencies", "chain", "private_names", "gamma")  # keys of the game that a type may have of its own
@@ -162,6 +162,6 @@ def shares_of(tables: Sequence[Mapping[str, Any]]) -> tuple[list[float], int | N
         counts = [whole_number(f"types[{k}].count", table["count"], 1) for k, table in enumerate(tables)]
         return [count / sum(counts) for count in counts], sum(counts)
     shares = [float(numbers(f"types[{k}].share", table["share"])) for k, table in enumerate(tables)]
-    if abs(sum(shares) - 1) > ROUNDING:
+    if abs(sum(shares) - 1) > SHARES_ROUNDING:
         raise ValueError(f"types: shares {shares} sum to {sum(shares):.10g}; must sum to 1")
     return [share / sum(shares) for share in shares], None

@@ -17,7 +17,7 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Profile, Simplex
 from rivalry.economies.karma import transitions
-from rivalry.economies.karma.chains import ROUNDING
+from rivalry.economies.karma.chains import SHARES_ROUNDING
 from rivalry.economies.karma.transitions import expect_after, level_of, randomly_rounded
 from rivalry.economies.kernels import shapes
 
@@ -49,7 +49,7 @@ class Policies(Simplex):
                 where = f"{head} puts {full[state, bid]:g} on bid {bid} at {self._state(state)}"
                 raise ValueError(f"{where}; {rule}")
         sums = full.sum(axis=1)
-        for state in np.flatnonzero(np.abs(sums - 1) > ROUNDING):
+        for state in np.flatnonzero(np.abs(sums - 1) > SHARES_ROUNDING):
             raise ValueError(f"{head} sums to {sums[state]:.10g} at {self._state(state)}; must sum to 1")
         return put(full / sums[:, None])
 

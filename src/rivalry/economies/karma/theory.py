@@ -44,7 +44,7 @@ MECHANISMS = ("COIN", "DICT", "ROTATION", "TURN")
 WIDTH = 40  # tracked numbers of wins around half the steps: probabilities beyond are below 1e-300
 STEADY = 1e-15  # of the largest urgency: convergence tolerance
 Tie = Literal["coin", "nobody"]
-ROUNDING = 1e-12  # smaller sums may be 0
+ZERO_SUM = 1e-12  # smaller sums may be 0
 STEPS = 10_000  # of the baselines: length of the simulations in the thesis
 CONSTANTS = ("L_vs", "L_vpi", "L_vrho", "L_qpi", "L_qrho", "L")
 
@@ -341,7 +341,7 @@ def find_counterexample(
         S = float((u * p) @ A @ p)
         if best is None or best.S < S:
             best = Counterexample(u, p, mean_karma, karma, policies, bids, A, S, tie)
-    return best if best is not None and best.S > ROUNDING else None
+    return best if best is not None and best.S > ZERO_SUM else None
 
 
 def _karma_distribution(mean: float, most: int) -> np.ndarray:

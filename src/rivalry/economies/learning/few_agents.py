@@ -30,7 +30,7 @@ TRIALS = 200_000  # maximum of agent-steps per estimate
 LARGEST = 30_000_000  # maximum of entries of an exact decision process
 ROUNDS = 200  # maximum of policy iterations
 DOUBLINGS = 60  # 2**60 steps of a chain
-SAME = 1e-15  # probabilities that change no more in a doubling of the steps have converged
+CHAIN_CONVERGED = 1e-15  # probabilities that change no more in a doubling of the steps have converged
 
 JOINT = "policy iteration in the decision process of one agent against the other's policy"
 TRIED = "policy iteration where every bid was tried in steps of play, valued in a second run"
@@ -64,7 +64,7 @@ class Decisions(NamedTuple):
             before, power = power, power @ power
             # otherwise rounding errors of row sums would double in every squaring
             power /= power.sum(axis=1, keepdims=True)
-            if np.abs(power - before).max() <= SAME:
+            if np.abs(power - before).max() <= CHAIN_CONVERGED:
                 break
         found: np.ndarray = self.first @ power
         return found

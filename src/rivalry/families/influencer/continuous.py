@@ -31,7 +31,7 @@ from rivalry.families.resources import (
 
 Ends = tuple[float, float]
 
-FLAT, STEEPEST = 3.0, 20.0  # smallest and largest powers of graded rules at their ends
+FLATTEST, STEEPEST = 3.0, 20.0  # smallest and largest powers of graded rules at their ends
 
 
 def on_box(
@@ -138,7 +138,7 @@ def _graded_quadrature(count: int, p: float, q: float) -> tuple[np.ndarray, np.n
     """
     from scipy.special import beta, betainc
 
-    m, n = (min(np.ceil(FLAT * max(power + 1, 1.0)) / (power + 1), STEEPEST) for power in (p, q))
+    m, n = (min(np.ceil(FLATTEST * max(power + 1, 1.0)) / (power + 1), STEEPEST) for power in (p, q))
     u, v, w = _unit(count, 0.0, 0.0)
     t, rest = (np.maximum(betainc(*part), 1e-300) for part in ((m, n, u), (n, m, v)))
     return t, rest, w * u ** (m - 1) * v ** (n - 1) / beta(m, n) * t**p * rest**q
@@ -148,7 +148,7 @@ def _product(lines: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack([part.ravel() for part in np.meshgrid(*lines, indexing="ij")], axis=-1)
 
 
-TOLERANCE = 1e-10  # relative change of payoffs and gradients, when the number of nodes is doubled
+QUADRATURE = 1e-10  # relative change of payoffs and gradients, when the number of nodes is doubled
 FIRST = {1: 64, 2: 16}  # nodes in each direction at first; 8 in more than two
 MOST, LONGEST = 2**17, 2**12  # largest numbers of nodes, in all and in one direction
 CHUNK = 256  # nodes evaluated at once, so that one compiled program serves every number
@@ -175,7 +175,7 @@ class GaussRule(NamedTuple):
     def of(cls, spec: Mapping[str, Any], density: Any, space: Domain, *, graded: bool) -> GaussRule:
         """Return the rule of the factory's ``resource_points`` and ``resource``. Raises `ValueError`."""
         _, given, domain, fixed = optional(spec, "resource_points", "kind", "tolerance", "domain", "nodes")
-        tolerance = TOLERANCE if given is None else given
+        tolerance = QUADRATURE if given is None else given
         if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 < tolerance < 1:
             raise ValueError(f"resource_points.tolerance: {tolerance!r} must be above 0 and below 1")
         if fixed is not None:

@@ -18,8 +18,8 @@ from rivalry.families.market.native_play import initial_state, settle
 from rivalry.tables.discretize import TABLE_BYTES, values_at
 from rivalry.tables.plans import AdjustmentTables
 
-SAME = 1e-9  # prices that differ by less, relatively, are one level
-ROUNDING = 1e-13  # the same, relative to the largest price
+SAME_PRICE = 1e-9  # prices that differ by less, relatively, are one level
+PRICE_ROUNDING = 1e-13  # the same, relative to the largest price
 PLAY = "play it period by period: rivalry.oracles.to_markov(market, periods)"
 
 
@@ -99,7 +99,7 @@ def levels(market: Market, count: int) -> list[np.ndarray]:
     beyond = float(market.numbers["grid_margin"]) * (ends[1] - ends[0])
     first, last = np.maximum(ends[0] - beyond, low), np.minimum(ends[1] + beyond, high)
     for firm in range(market.players):
-        if not ends[1, firm] - ends[0, firm] > SAME * (high[firm] - low[firm]):
+        if not ends[1, firm] - ends[0, firm] > SAME_PRICE * (high[firm] - low[firm]):
             where = f"{ends[0, firm]:g} in equilibrium and in the cartel"
             raise ValueError(f"action_grid: firm {firm} chooses {where}; give levels")
     return list(np.linspace(first, last, count, axis=1))
@@ -188,7 +188,7 @@ def adjustment_tables(market: Market, levels: int | list[float]) -> AdjustmentTa
         if not line[0] <= begins <= line[-1]:
             range_ = f"[{line[0]:g}, {line[-1]:g}], the levels"
             raise ValueError(f"initial[{firm}]: {begins:g} must be in {range_}")
-        near = np.min(np.abs(line - begins)) <= SAME * (line[-1] - line[0])
+        near = np.min(np.abs(line - begins)) <= SAME_PRICE * (line[-1] - line[0])
         lines.append(line if near else np.sort(np.append(line, begins)))
     sizes = np.array([len(line) for line in lines])
     grid = np.stack([np.pad(line, (0, sizes.max() - len(line)))[:, None] for line in lines])
@@ -301,7 +301,7 @@ def _price_levels(p: np.ndarray) -> np.ndarray:
     """Return the index of the lowest price among all its values, increasing, ``[nature joint]``."""
     price = p.min(axis=2).T
     values = np.sort(price, axis=None)
-    new = np.diff(values, prepend=values[0]) > SAME * values + ROUNDING * values[-1]
+    new = np.diff(values, prepend=values[0]) > SAME_PRICE * values + PRICE_ROUNDING * values[-1]
     found: np.ndarray = np.cumsum(new)[np.searchsorted(values, price)]
     return np.array(found, dtype=np.int64, order="C")
 

@@ -37,7 +37,7 @@ from rivalry.families.race.model import COLUMNS, COMMON, Race
 from rivalry.families.race.period import KINDS, Rules
 
 RARE = 1e-4  # of the largest input that could pay: starts are drawn above it
-SMALLEST = 1e-25  # the smallest input above 0
+SMALLEST_INPUT = 1e-25  # the smallest input above 0
 MOST, FARTHEST = 1e4, 1e12  # inputs are searched at least up to the first, and never beyond the second
 
 
@@ -350,7 +350,7 @@ def _space(numbers: dict[str, Any], weights: np.ndarray, columns: tuple[str, ...
         if column.endswith("input"):
             price = np.min(np.asarray(numbers[column.replace("input", "price")]))
             top = min(stake / max(price, 1e-12), FARTHEST)
-            box.append((max(MOST, top), "log", SMALLEST, RARE * top, top))
+            box.append((max(MOST, top), "log", SMALLEST_INPUT, RARE * top, top))
         elif column.endswith("investment"):
             price = np.min(np.asarray(numbers[f"{column}_price"]))
             stock = np.max(np.asarray(numbers[column.replace("investment", "productivity")]))

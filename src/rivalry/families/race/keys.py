@@ -211,7 +211,7 @@ def locate_key(message: str) -> str:
 POSITIVE = ("safety_exponent", "performance_exponent", "decisiveness", "ease_of_winning")
 SHARES = ("loser_weight", "safety_depreciation", "performance_depreciation", "gamma")
 OF_ANY_SIGN = ("margin", "no_winner", "period_weights", *keywords(reward))  # all others: at least 0
-ROUNDING = 1e-6
+SHARE_SLACK = 1e-6
 
 
 def bound_violation(name: str, value: float) -> str:
@@ -390,9 +390,9 @@ def _check_numbers(name: str, part: Callable[..., Any], found: Any, players: int
         why = "must be numbers" if np.isnan(values).any() else ""
     elif not np.isfinite(values).all():
         why = "must be finite"
-    elif name != "cost" and (values.min() < -ROUNDING or values.max() > 1 + ROUNDING):
+    elif name != "cost" and (values.min() < -SHARE_SLACK or values.max() > 1 + SHARE_SLACK):
         why = "must be probabilities, in [0, 1]"
-    elif name == "contest" and values.sum() > 1 + ROUNDING:
+    elif name == "contest" and values.sum() > 1 + SHARE_SLACK:
         why = "probabilities of winning must sum to at most 1"
     if why:
         raise _fault(name, part, f"answers {values.tolist()} where all inputs are 1; {why}")

@@ -199,7 +199,7 @@ def _where_relevant(race: Race, found: Record) -> np.ndarray:
 
 
 LANDSCAPE, POINTS, AMOUNTS = 61, 121, 25  # levels of an input on each axis
-NEAR = 1e3  # inputs are shown from a thousandth of the largest at the profile to a thousand times it
+SHOWN = 1e3  # inputs are shown from a thousandth of the largest at the profile to a thousand times it
 
 
 @oracles.plot_data.register(Race)
@@ -217,7 +217,7 @@ def _line(race: Race, x: Profile, column: int, points: int) -> np.ndarray:
     """Return inputs around those of the first period, evenly in logarithms."""
     top = float(np.max(np.asarray(race.schedule(x))[0, :, column]))
     top = top if top > 0 else 1.0
-    return np.exp(np.linspace(np.log(top / NEAR), np.log(top * NEAR), points))
+    return np.exp(np.linspace(np.log(top / SHOWN), np.log(top * SHOWN), points))
 
 
 def _landscape(race: Race, x: Profile) -> Record:

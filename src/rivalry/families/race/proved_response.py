@@ -33,7 +33,7 @@ from rivalry.families.race.static_response import (
 
 FIRST_BOXES, MAX_BOXES, ROUNDS = 96, 200_000, 80
 ENOUGH = 1e-11  # times the scale: intervals that cannot gain more are discarded
-ROUNDING = 1e-12  # relative to the amounts that are added
+SUM_ROUNDING = 1e-12  # relative to the amounts that are added
 LINES = 7  # rounds of 33 points, each on a twelfth of the one before, or less
 NEGLIGIBLE = 37.0  # in logs: that much less performance than the rivals' wins with probability 1e-16
 
@@ -143,7 +143,7 @@ def best_inputs(problem: Problem, idle: float, near: float) -> tuple[float, floa
             near, width = float(line[np.nanargmax(paid)]), width / 12
         root = _slope_root(problem, near - 12 * width, near + 12 * width)
         values = _payoff(problem, np.array([near, root]))
-        log_xp = root if values[1] >= values[0] - ROUNDING * abs(values[0]) else near
+        log_xp = root if values[1] >= values[0] - SUM_ROUNDING * abs(values[0]) else near
         payoff = float(np.nanmax(values))
         return (_safety_input(problem, log_xp), log_xp, payoff) if payoff > idle else nothing
 
@@ -197,7 +197,7 @@ def _bound_near_zero(problem: Problem, log_xp: float) -> float:
         best = np.zeros(1)
     ends = [affine(problem.lose, p).high * (1 - q) + affine(problem.win, p).high * q for q in chance]
     size = _size(problem, p)
-    return float((np.maximum(*ends) + best + ROUNDING * size)[0])
+    return float((np.maximum(*ends) + best + SUM_ROUNDING * size)[0])
 
 
 def _chances(problem: Problem, low: Any, high: Any) -> tuple[Span, Span]:
@@ -277,7 +277,7 @@ def _box_bounds(problem: Problem, boxes: np.ndarray) -> tuple[Any, Any]:
     p = Span(*np.exp(problem.log_b + problem.beta * boxes).T)
     size = _size(problem, p) + problem.price_p * np.exp(boxes[:, 1])
     ends = _payoff(problem, boxes)
-    left, right = (ends + (ROUNDING * size)[:, None]).T
+    left, right = (ends + (SUM_ROUNDING * size)[:, None]).T
     above = _bound_between(left, right, slope, boxes[:, 1] - boxes[:, 0])
     # NaN proves nothing
     return np.where(np.isnan(above), np.inf, above), ends

@@ -24,7 +24,7 @@ from rivalry.families.race.model import Race
 from rivalry.families.race.period import BUILT_IN, Numbers, Rules, log
 
 THRESHOLDS = (period.certification, period.relative_certification, period.penalty)
-TINY = 1e-200
+LEAST = 1e-200
 NUDGE = 1e-12  # in logs: distance from a threshold at which rounding decides nothing
 
 
@@ -246,15 +246,15 @@ def peak(own: Own, at: AtPerformance, price: Array, second: Array, steps: int) -
     paying = (at.gain > 0) & (g > 0) & jnp.isfinite(shift)
     shift = jax.lax.stop_gradient(jnp.where(paying, shift, 0.0))
     gain = jax.lax.stop_gradient(jnp.where(paying, alpha * g * at.gain, 1.0))
-    unit = jnp.where(price > 0, price, TINY)
-    level = jnp.log(gain) - jnp.log(jnp.maximum(own.weight * unit, TINY))
+    unit = jnp.where(price > 0, price, LEAST)
+    level = jnp.log(gain) - jnp.log(jnp.maximum(own.weight * unit, LEAST))
     rise = second / unit
     kink = -shift / alpha
     left = 1 - alpha * g
     far = jnp.where(left > 1e-12, kink - (kink - level) / jnp.maximum(left, 1e-12), kink)
     start = jnp.where(kink <= level, (level + alpha * kink) / (1 + alpha), far)
     turn = (alpha * g - 1) / (alpha * (1 + g))  # there is no peak at a sigma below this
-    turn = kink + jnp.where(turn > 0, jnp.log(jnp.maximum(turn, TINY)) - jnp.log1p(-turn), -jnp.inf) / alpha
+    turn = kink + jnp.where(turn > 0, jnp.log(jnp.maximum(turn, LEAST)) - jnp.log1p(-turn), -jnp.inf) / alpha
     low = jnp.minimum(jnp.maximum(turn + 1e-9, own.smallest[0]), top)
 
     def step(_: Array, here: Array) -> Array:

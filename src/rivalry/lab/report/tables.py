@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MOST_TABLES = 24  # points of a sweep with a table of equilibria
 PROOFS = ("boxes", "complete", "undecided", "verdict")  # what a list of equilibria proves of itself
-ROUNDING = 1e-12  # narrower bands come from the order of summation
+SUMMATION = 1e-12  # narrower bands come from the order of summation
 MARK = "resumed"  # only trained networks report whether they resumed from a checkpoint
 TRAINED = "trained_best_response_gain"
 NETWORK_COLUMNS = {
@@ -187,7 +187,7 @@ def _largest(name: str, cell: Dataset) -> str:
     band = f"{name}_band"
     if len(most) == 1 and band in cell:
         half = float(np.ravel(cell[band].values)[int(np.nanargmax(table))])
-    return format_interval(float(most.mean()), half if half > ROUNDING else np.nan)
+    return format_interval(float(most.mean()), half if half > SUMMATION else np.nan)
 
 
 class ListedEquilibria(NamedTuple):

@@ -30,7 +30,7 @@ _PER_PLAYER = ("regret", "bound")
 _NUMBERS = ("profile", "payoff", "tolerance", *_PER_PLAYER)
 _OWN = ("cell", "distance", "nearest_method")  # variables of the dataset, not of a cell
 KEPT, SMALL = 40, 2**20  # most cells whose contents stay in memory, and their bytes
-SAME = 9  # decimals to which profiles of one equilibrium agree
+SAME_DECIMALS = 9  # decimals to which profiles of one equilibrium agree
 
 Row = tuple[Mapping[str, Any], Record]
 Equilibria = dict[tuple[Any, ...], dict[bytes, tuple[np.ndarray, str]]]  # by point and rounded profile
@@ -162,7 +162,7 @@ def with_distances(rows: Sequence[Row], game_keys: Collection[str]) -> list[Row]
         for found in own:
             for profile in _equilibria(record, found):
                 # + 0.0 turns -0.0 into 0.0, which has other bytes
-                mark = (np.round(profile, SAME) + 0.0).tobytes()
+                mark = (np.round(profile, SAME_DECIMALS) + 0.0).tobytes()
                 known[found.point].setdefault(mark, (profile, str(at.get("algorithm", ""))))
     return [
         (at, record | _distances(record, own, known)) for (at, record), own in zip(rows, results, strict=True)

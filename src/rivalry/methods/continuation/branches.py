@@ -35,7 +35,7 @@ from rivalry.methods.limit_sets.periodic_orbits import hopf_coefficient
 FIRST = 0.3  # first step, as a share of the longest
 SWITCHING = tuple(KINDS.index(kind) for kind in ("symmetric_loss", "split"))
 FOLD, HOPF = KINDS.index("fold"), KINDS.index("hopf")
-SAME = 1e-9  # of the range: closer events of one label are the same
+SAME_EVENT = 1e-9  # of the range: closer events of one label are the same
 MARGIN = 1e-9  # widths: closer points are on the bound
 
 
@@ -325,7 +325,7 @@ class Tracer:
         s, x, value = self.session, system.profile(event.point.y), system.value(event.point.y)
         same = (s["event_branch"] == branch) & (s["event_label"] == event.label)
         same &= s["event_kind"] == event.kind
-        near = np.abs(s["event_value"] - value) <= SAME * (self.family.high - self.family.low)
+        near = np.abs(s["event_value"] - value) <= SAME_EVENT * (self.family.high - self.family.low)
         there = np.max(np.abs(s["event_x"] - x), axis=(1, 2), initial=0.0) <= 1e-5 * np.max(self.family.width)
         return bool(np.any(same & near & there))
 

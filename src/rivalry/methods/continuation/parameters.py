@@ -16,7 +16,7 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import validate_parameter
 
 ArrayEntry = tuple[str, tuple[int, ...]]
-NEAR = 1e-5  # of a parameter: step of the differences of what follows from it
+DIFFERENCE_STEP = 1e-5  # of a parameter: step of the differences of what follows from it
 
 _WRITTEN = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\[([^\]]*)\])?\s*")
 
@@ -71,7 +71,7 @@ class VariedEntries(NamedTuple):
         alone = self.set(still, 1.0)  # a game without a recipe: nothing else changes
         if recipe_of(game) is None:
             return alone
-        step, sides = NEAR * (abs(self.value(game)) or 1.0), []
+        step, sides = DIFFERENCE_STEP * (abs(self.value(game)) or 1.0), []
         for amount in (step, -step):
             # an end of the parameter's range has one side
             there = game if self.refusal(game, self.value(game) + amount) else self.shift(game, amount)

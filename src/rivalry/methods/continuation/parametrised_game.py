@@ -19,7 +19,7 @@ from rivalry.methods.continuation.parameters import VariedEntries, move_along, p
 APART = 1e-6  # of the parameter's range: step of finite differences where the parameter is a function
 PROBES = 9  # values at which it is tested whether other arrays follow from the parameter
 DRAWS = 3  # profiles at which players are exchanged to test whether they are exchangeable
-SAME = 1e-9  # of the payoff scale: payoffs that differ by less are equal
+SAME_PAYOFF = 1e-9  # of the payoff scale: payoffs that differ by less are equal
 
 
 class Local(NamedTuple):
@@ -138,7 +138,7 @@ class ParametrisedGame:
         swap[[earlier, later]] = later, earlier
         for game, x in cases:
             here, there = (np.asarray(_payoffs(game, put(y))) for y in (x, x[swap]))
-            if not np.allclose(here[swap], there, rtol=0.0, atol=SAME * self.scale):
+            if not np.allclose(here[swap], there, rtol=0.0, atol=SAME_PAYOFF * self.scale):
                 return False
         return True
 

@@ -18,10 +18,10 @@ from rivalry.methods.finite.pure_equilibria import expected_over
 
 GROWING, RANGE, LOST = 0, 1, 2
 FIRST, SHORTEST = 0.2, 1e-6  # first and shortest step, as parts of the longest
-WIDEN = 5.0  # log odds beyond which steps are proportional to them
+LARGE_ODDS = 5.0  # log odds beyond which steps are proportional to them
 MARGINAL = 1e-9  # real parts of eigenvalues within this of zero have no sign
 UNPLAYED = 1e-6  # probabilities below this are zero in the limit, if that is an equilibrium
-NEAR = 0.1  # largest difference of a probability between the last point and the limit
+LIMIT_WITHIN = 0.1  # largest difference of a probability between the last point and the limit
 
 
 class QuantalResponse(BaseLearner):
@@ -95,7 +95,7 @@ class QuantalResponse(BaseLearner):
     def _extend(self, system: LogitSystem, session: Session) -> None:
         """Add the next point, with the events before it, or the ending."""
         y, along = session["points"][-1], session["tangents"][-1]
-        longest = self.step * max(1.0, float(np.max(np.abs(y))) / WIDEN)
+        longest = self.step * max(1.0, float(np.max(np.abs(y))) / LARGE_ODDS)
         length = min(float(session["length"][0]), longest)
         point, session["length"][0] = step(system, y, along, length, SHORTEST * longest, longest)
         end = self.max_lambda * system.scale
@@ -263,7 +263,9 @@ def _limit(system: LogitSystem, last: np.ndarray) -> Record:
         [own.max() - own @ found[k, : len(own)] for k, own in enumerate(system.action_payoffs(found))]
     )
     distance = float(np.max(np.abs(found - last)))
-    if distance > NEAR or np.any(regret > LISTED_REGRET * np.ptp(scaled.reshape(len(scaled), -1), axis=1)):
+    if distance > LIMIT_WITHIN or np.any(
+        regret > LISTED_REGRET * np.ptp(scaled.reshape(len(scaled), -1), axis=1)
+    ):
         found, regret, distance = np.full_like(found, np.nan), np.full_like(regret, np.nan), np.nan
     return {
         "limit": (("player", "axis"), found),

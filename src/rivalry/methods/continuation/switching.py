@@ -14,9 +14,9 @@ from rivalry.methods.continuation.pseudo_arclength import CurvePoint, correct
 from rivalry.methods.limit_sets.periodic_orbits import PeriodicOrbit, orbits_beyond
 
 OFFSETS = (1e-3, 3e-3, 1e-2)  # distances from an event at which new branches are searched, in widths
-NEAR = 20.0  # offsets: a more distant point belongs to another branch
+BRANCH_WITHIN = 20.0  # offsets: a more distant point belongs to another branch
 SINGULAR = 1e-6  # of the Jacobian's size: smaller eigenvalues count as crossing zero
-SAME = 1e-6  # of a unit: nearer points belong to one branch
+SAME_BRANCH = 1e-6  # of a unit: nearer points belong to one branch
 
 
 class NewBranch(NamedTuple):
@@ -103,7 +103,7 @@ def _first_point(
 ) -> CurvePoint | None:
     for offset in OFFSETS:
         point = correct(system, start + offset * direction, direction)
-        if point is None or np.linalg.norm(point.y - start) > NEAR * offset:
+        if point is None or np.linalg.norm(point.y - start) > BRANCH_WITHIN * offset:
             continue
         gap, _ = system.nearest_pair(system.profile(point.y), classes)
         # smaller gap: the corrector has returned to the branch of the event
@@ -143,10 +143,10 @@ def lies_on(system: System, y: np.ndarray, curve: BranchCurve, classes: np.ndarr
             continue
         along = float((here - ends[0]) @ chord / length**2)
         foot = ends[0] + along * chord
-        if not -0.1 <= along <= 1.1 or float(np.linalg.norm(here - foot)) > max(0.2 * length, SAME):
+        if not -0.1 <= along <= 1.1 or float(np.linalg.norm(here - foot)) > max(0.2 * length, SAME_BRANCH):
             continue
         there = correct(own, foot, chord / length)
-        if there is not None and float(np.linalg.norm(there.y - here)) <= SAME:
+        if there is not None and float(np.linalg.norm(there.y - here)) <= SAME_BRANCH:
             return True
     return False
 

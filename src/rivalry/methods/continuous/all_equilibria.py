@@ -38,7 +38,7 @@ from rivalry.core.results import Record
 CHOICES = 12  # each of which triples the combinations of bounds with which a search begins
 CANDIDATES = 9  # strategies per axis of which one may be better for every profile in a box
 CLOSER = 16  # halvings of the distance of further strategies around the best of them
-FLAT = 0.01  # relative width below which a better strategy is looked for also where derivatives are known
+FLAT_BOX = 0.01  # relative width below which a better strategy is looked for also where derivatives are known
 SLIVER = 0.02  # of the widest coordinate: narrower ones are not split
 CROWD = 256  # undecided boxes after which those that remain undecided are twice as wide
 WIDEST = 1 / 32  # relative width of undecided boxes, at most
@@ -231,7 +231,7 @@ class AllEquilibria(BaseLearner):
         reason[left[excluded(found, side[left])]] = REASONS.index("derivatives")
         if not self.first_order:
             # derivatives say nothing of kinks, and little of payoffs that are flat
-            flat = max(FLAT, 2 * self._narrow(session))
+            flat = max(FLAT_BOX, 2 * self._narrow(session))
             narrow = _width(game, at, found.low, found.high).max(axis=1, initial=0.0) < flat
             doubtful = left[(reason[left] == 0) & (~found.smooth | narrow)]
             if len(doubtful):

@@ -27,9 +27,9 @@ from rivalry.methods.continuous.mixtures import (
 from rivalry.methods.finite.mixed_equilibria import one_mixed
 
 BATCH = 64  # joint atoms whose payoffs are computed by one call of a compiled program
-SAME = 1e-12  # of the largest entry: closer strategies are one atom
+SAME_ATOM = 1e-12  # of the largest entry: closer strategies are one atom
 JUMPS = "payoffs are discontinuous; best responses are approached but not attained"
-NEAR = 1e-9  # of the space: a gaining best response this close to an atom is beyond a discontinuity
+BESIDE_ATOM = 1e-9  # of the space: a gaining best response this close to an atom is beyond a discontinuity
 
 
 class DoubleOracle(BaseLearner):
@@ -199,7 +199,7 @@ def _beyond_jump(
     corners = np.asarray(game.space.grid(player, 2))
     span = float(np.max(np.ptp(corners, axis=0)))
     apart = np.max(np.abs(session["atoms"][player] - response), axis=1)
-    if not np.nanmin(apart) <= NEAR * span:
+    if not np.nanmin(apart) <= BESIDE_ATOM * span:
         return None
     step, axes = span / (points - 1), np.eye(len(response))
     near = np.repeat(session["atoms"][None, :, 0], 2 * len(response), axis=0)
@@ -261,7 +261,7 @@ def _spread(game: Any, session: Session, count: int) -> None:
 
 def _contains(atoms: np.ndarray, response: np.ndarray) -> bool:
     apart = np.max(np.abs(atoms - response), axis=1)  # NaN where there is no atom
-    return bool(np.any(apart <= SAME * np.max(np.abs(response))))
+    return bool(np.any(apart <= SAME_ATOM * np.max(np.abs(response))))
 
 
 def _drop(session: Session, most: int) -> None:

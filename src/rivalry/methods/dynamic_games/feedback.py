@@ -34,7 +34,7 @@ from rivalry.methods.limit_sets.nearby_equilibria import random_starts
 CHUNK = 64  # nodes per call of the compiled program
 QUICK = 4  # rounds of best responses before Newton's method, initially
 GAIN, ROOT = 1e-9, 1e-9  # of the payoff scale: tolerances of best responses and of roots
-NEAR = 2e-2  # of the width: a more distant root is another point
+NODE_WITHIN = 2e-2  # of the width: a more distant root is another point
 NEWTON_STEPS, LONGEST = 10, 0.5  # and the longest of them, in the coordinates of the search
 DEGREE = 3  # of the splines
 FLOOR = 1e-4  # of the largest level: lowest positive level of stocks that may be 0
@@ -397,7 +397,9 @@ def _root(node: Any, x: Profile) -> Profile:
         return space.project(y + jnp.clip(move, -LONGEST, LONGEST)), best, lowest
 
     _, y, left = jax.lax.fori_loop(0, NEWTON_STEPS, step, (begin, begin, jnp.asarray(jnp.inf)))
-    good: Array = (left <= ROOT * payoff_scale(node)) & (jnp.max(jnp.abs(y - begin) / width(space)) <= NEAR)
+    good: Array = (left <= ROOT * payoff_scale(node)) & (
+        jnp.max(jnp.abs(y - begin) / width(space)) <= NODE_WITHIN
+    )
     return jnp.where(good, node.space.project(flat.constrain(y)), x)
 
 

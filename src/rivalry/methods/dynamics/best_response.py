@@ -20,8 +20,8 @@ from rivalry.core.tree import static
 from rivalry.methods.limit_sets import end_state
 
 REMEMBERED = 64  # past profiles: the longest cycle, in rounds, that is detected
-SAME, MOVED = 1e-7, 1e-4  # of the width: equal profiles; players who still move
-NEAR = 1e-3  # of the width: largest distance to the root of best responses with negligible gain
+SAME_PROFILE, MOVED = 1e-7, 1e-4  # of the width: equal profiles; players who still move
+REST_WITHIN = 1e-3  # of the width: largest distance to the root of best responses with negligible gain
 
 
 class ResponseRounds(NamedTuple):
@@ -161,14 +161,14 @@ class BestResponse(BaseMethod):
 
         The key is not used.
         """
-        return end_state.at_rest(game, profile, near=NEAR) if self.polish else None
+        return end_state.at_rest(game, profile, near=REST_WITHIN) if self.polish else None
 
 
 def _period(game: Game, x: Any, past: Any) -> Any:
     xp = concrete_module(past)
     gaps = xp.max(xp.abs(past - x) / xp.asarray(width(game.space)), axis=(1, 2))
     # gaps[0] is the movement of this round: where it is small players come to rest, and do not cycle
-    again = (gaps <= SAME) & (gaps[0] > MOVED)
+    again = (gaps <= SAME_PROFILE) & (gaps[0] > MOVED)
     return xp.where(xp.any(again), xp.argmax(again) + 1, 0)
 
 

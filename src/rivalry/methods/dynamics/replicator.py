@@ -19,7 +19,7 @@ from rivalry.methods.dynamics import boundaries, integrate, step_sizes
 from rivalry.methods.dynamics.step_sizes import Rate
 from rivalry.methods.dynamics.tangent_cone import Motion
 from rivalry.methods.limit_sets import end_state
-from rivalry.methods.limit_sets.end_state import NEAR
+from rivalry.methods.limit_sets.end_state import END_WITHIN
 
 
 class Multiplied(NamedTuple):
@@ -230,7 +230,7 @@ def _field(game: Game, y: Profile) -> Profile:
 def _present(space: Space, x: Profile, gradient: Profile, slack: float) -> Bool[Array, "player axis"]:
     """Return the entries that are present where the motion rests: neither absent nor vanishing."""
     absent = x <= _lower_bound(space) + slack
-    leaving = (x <= NEAR) & (_relative_growth(space, x, gradient) < 0)
+    leaving = (x <= END_WITHIN) & (_relative_growth(space, x, gradient) < 0)
     return space.mask & ~(absent | leaving)
 
 

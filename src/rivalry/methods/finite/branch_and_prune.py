@@ -21,7 +21,7 @@ import numpy as np
 from rivalry.core.tolerances import EPS, TINY
 from rivalry.methods.finite.support_differences import Differences, Supports
 from rivalry.methods.finite.support_solutions import (
-    TIE,
+    TIED,
     Solutions,
     inverses,
     judge,
@@ -204,7 +204,7 @@ def branch_and_prune(game: Differences, some: Supports, parts: Parts, known: Sol
     tried = np.isfinite(guess).all(axis=(1, 2))
     found = solutions(some, parts.support[tried], guess[tried], known)
     verdict = judge(some, found)
-    for k in np.flatnonzero(verdict == TIE).tolist():
+    for k in np.flatnonzero(verdict == TIED).tolist():
         actions = [own[found.support[k]] for own in some.actions]
         verdict[k] = judge_fractions(game, actions, found.x[k], found.radius[k])
     inside = _inside(some, parts, found)

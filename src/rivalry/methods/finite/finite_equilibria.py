@@ -17,7 +17,7 @@ from rivalry.methods.finite.branch_and_prune import Parts, branch_and_prune, par
 from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
 from rivalry.methods.finite.pure_equilibria import equilibria_record, profiles_of, support_order
 from rivalry.methods.finite.support_differences import SUPPORTS, Differences, Supports, differences, supports
-from rivalry.methods.finite.support_solutions import EQUILIBRIUM, TIE, Solutions
+from rivalry.methods.finite.support_solutions import EQUILIBRIUM, TIED, Solutions
 
 
 class FiniteEquilibria(BaseLearner):
@@ -125,7 +125,7 @@ class FiniteEquilibria(BaseLearner):
         hull = session["hull"].copy()
         for left in (waiting.take(beyond), done.stuck):
             _extend(hull, left)
-        ties = done.solutions.take(done.verdict == TIE)
+        ties = done.solutions.take(done.verdict == TIED)
         for k, x, radius in zip(ties.support, ties.x, ties.radius, strict=True):
             hull[k, ..., 0] = np.minimum(hull[k, ..., 0], np.maximum(x - radius, 0.0))
             hull[k, ..., 1] = np.maximum(hull[k, ..., 1], np.minimum(x + radius, 1.0))

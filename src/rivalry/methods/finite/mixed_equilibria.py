@@ -23,7 +23,7 @@ from rivalry.methods.finite.support_enumeration import candidates
 from rivalry.tables.exact import best_responses
 from rivalry.tables.extreme_equilibria import Strategy, TooMany, extreme_equilibria, lemke_howson
 
-SAME = 1e-6  # approximate equilibria this close in every probability are the same
+SAME_EQUILIBRIUM = 1e-6  # approximate equilibria this close in every probability are the same
 DIGITS = 52  # binary digits of payoffs in units of their range, where one equilibrium is sought
 
 
@@ -230,7 +230,7 @@ def _add_verified(tables: np.ndarray, found: np.ndarray, more: Iterable[np.ndarr
     """Return ``found`` and those of ``more`` that are new and have negligible regret."""
     scaled = normalise(tables)
     for profile in more:
-        known = any(np.max(np.abs(other - profile)) < SAME for other in found)
+        known = any(np.max(np.abs(other - profile)) < SAME_EQUILIBRIUM for other in found)
         if not known and _regret(scaled, profile) <= LISTED_REGRET:
             found = np.concatenate([found, profile[None]])
     return found
@@ -252,7 +252,7 @@ def _degenerate(tables: np.ndarray, found: np.ndarray) -> bool:
     scaled = normalise(tables)
     for x, (player, size) in product(found, enumerate(tables.shape[1:])):
         values = expected_over(scaled[player], x, (player,))
-        if np.any((values >= values.max() - 1e-7) & (x[player, :size] <= SAME)):
+        if np.any((values >= values.max() - 1e-7) & (x[player, :size] <= SAME_EQUILIBRIUM)):
             return True
     return False
 

@@ -17,9 +17,9 @@ from rivalry.methods.finite.support_differences import Differences, Supports
 NEWTON = 4  # steps of Newton's method before a proof is tried
 SMALL = 2.0**-20  # radius of the box in which the curvature is estimated
 FACTORS = (0.7, 0.1, 0.001)  # of the estimated radius of uniqueness, that are tried
-SAME = 1e-9  # approximate solutions this close to a proved one, or to each other, are tried once
+SAME_SOLUTION = 1e-9  # approximate solutions this close to a proved one, or to each other, are tried once
 DENOMINATOR = 10_000  # largest one of probabilities that are tried as fractions
-EQUILIBRIUM, NONE, TIE = 1, 0, 2  # what is proved of a solution
+EQUILIBRIUM, NONE, TIED = 1, 0, 2  # what is proved of a solution
 
 
 class Bounds(NamedTuple):
@@ -118,7 +118,7 @@ class Solutions(NamedTuple):
 def solutions(some: Supports, support: np.ndarray, x: np.ndarray, known: Solutions) -> Solutions:
     """Return the solutions near ``x [case player place]``, without known ones, that are proved to exist."""
     support, x = _newton(some, support, x)
-    found = Solutions(support, x, np.full_like(x, SAME), np.zeros(len(x)))
+    found = Solutions(support, x, np.full_like(x, SAME_SOLUTION), np.zeros(len(x)))
     support, x = (part[_new(found, known)] for part in (support, x))
     if not len(x):
         return known.take(np.zeros(0, dtype=np.int64))
@@ -207,7 +207,7 @@ class _Proof:
 
 
 def judge(some: Supports, found: Solutions) -> np.ndarray:
-    """Return what is proved of solutions: `EQUILIBRIUM`, `NONE` or `TIE`."""
+    """Return what is proved of solutions: `EQUILIBRIUM`, `NONE` or `TIED`."""
     x = Bounds(found.x, found.radius)
     played = np.zeros((len(some.sizes), max(some.sizes)), dtype=bool)
     for player, k in enumerate(some.sizes):
@@ -221,7 +221,7 @@ def judge(some: Supports, found: Solutions) -> np.ndarray:
         always = ~rows.any(axis=tuple(range(2, rows.ndim)))  # never a gain, never a loss
         none |= (mid - radius > 0).any(axis=1)
         sure &= ((mid + radius < 0) | always).all(axis=1)
-    return np.where(none, NONE, np.where(sure, EQUILIBRIUM, TIE))
+    return np.where(none, NONE, np.where(sure, EQUILIBRIUM, TIED))
 
 
 def judge_fractions(game: Differences, actions: list[np.ndarray], x: np.ndarray, radius: np.ndarray) -> int:
@@ -232,13 +232,13 @@ def judge_fractions(game: Differences, actions: list[np.ndarray], x: np.ndarray,
         exact.append(1 - sum(exact, Fraction(0)))
         near = zip(exact, x[player], radius[player], strict=False)
         if any(abs(p - Fraction(float(mid))) > Fraction(float(wide)) for p, mid, wide in near):
-            return TIE
+            return TIED
         profile[player, own] = exact
     best = []
     for player, own in enumerate(actions):
         pays = expected_over(game.whole[player], profile, (player,))
         if len(set(pays[own].tolist())) > 1:  # not the solution
-            return TIE
+            return TIED
         best.append(pays[own[0]] == max(pays[game.actions[player]].tolist()))
     inside = all(p > 0 for player, own in enumerate(actions) for p in profile[player, own].tolist())
     return EQUILIBRIUM if inside and all(best) else NONE

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rivalry.methods.dynamics.integrate import Orbit
 
 POLISHED = 1e-11  # of the unit of payoff: the largest projected gradient of a polished point
-NEAR = 1e-4  # of the width: a more distant root is another point, not this end
+END_WITHIN = 1e-4  # of the width: a more distant root is another point, not this end
 APART = 1e-6  # of the width: displacement that separates coincident players
 PERIODIC = 1e-5  # of the width: largest closing error of a cycle
 PASSING = 1e-6  # of the payoff scale: with a larger pull, the motion may only be passing a repelling point
@@ -68,7 +68,7 @@ def analyse(
     unit = payoff_units(game, profile)
     end = _polish(game, profile, motion, unit)
     point = end.profile
-    near = np.max(np.abs(np.asarray(point) - np.asarray(profile)) / np.asarray(end.width)) <= NEAR
+    near = np.max(np.abs(np.asarray(point) - np.asarray(profile)) / np.asarray(end.width)) <= END_WITHIN
     if not (near and _largest_gradient(end, unit) <= POLISHED):
         orbit = _orbit(game, profile, key, motion) if cycles else None
         return Finish(profile, "cycle" if orbit else "moving", _measures(profile.shape, _NONE, orbit))
@@ -88,7 +88,7 @@ def analyse(
     return Finish(point, word, _measures(point.shape, values), onward)
 
 
-def at_rest(game: Game, profile: Profile, *, near: float = NEAR) -> Finish | None:
+def at_rest(game: Game, profile: Profile, *, near: float = END_WITHIN) -> Finish | None:
     """Return the root of all own gradients near ``profile``, where best responses came to rest.
 
     None on no `Box`.

@@ -17,8 +17,8 @@ from rivalry.methods.dynamics.best_response import BestResponse
 from rivalry.methods.limit_sets import end_state
 
 GAIN = 1e-8  # of the payoff scale: best responses that gain no more are at rest
-SAME = 1e-4  # of the width, in the coordinates of the search: closer ends are the same
-NEAR = 1e-2  # of the width: a more distant root is another point
+SAME_END = 1e-4  # of the width, in the coordinates of the search: closer ends are the same
+ROOT_WITHIN = 1e-2  # of the width: a more distant root is another point
 
 
 class Reached(NamedTuple):
@@ -82,7 +82,7 @@ def ends_from(game: Game, starts: np.ndarray, *, rounds: int, points: int) -> li
         begin = flat.space.project(unconstrain(game, put(start)))
         end = np.asarray(equilibrium_from(flat, begin, rounds=rounds, points=points).profile)
         # in the coordinates of the search, where amounts of different orders of magnitude are comparable
-        known = any(np.max(np.abs(end - other) / wide) <= SAME for other in ends)
+        known = any(np.max(np.abs(end - other) / wide) <= SAME_END for other in ends)
         if np.all(np.isfinite(end)) and not known:
             ends.append(end)
     return [np.asarray(constrain(game, put(end))) for end in ends]
@@ -100,6 +100,6 @@ def random_starts(
 
 
 def root_near(game: Game, start: Profile) -> Profile | None:
-    """Return the root of all own gradients within `NEAR` widths of ``start``, or None."""
-    end = end_state.at_rest(game, start, near=NEAR)
+    """Return the root of all own gradients within `ROOT_WITHIN` widths of ``start``, or None."""
+    end = end_state.at_rest(game, start, near=ROOT_WITHIN)
     return end.profile if end is not None and end.end_state else None

@@ -18,7 +18,7 @@ from rivalry.methods.limit_sets import end_state
 HALVINGS = 30
 STEPS = 20  # of Newton's method, undamped
 MOVED = 1e-12  # of the width: a shorter step is the last
-NEAR = 0.1  # of the width: a more distant point is another one
+START_WITHIN = 0.1  # of the width: a more distant point is another one
 
 
 class NewtonState(NamedTuple):
@@ -99,7 +99,7 @@ def rest_point(game: Game, x: Profile) -> Profile | None:
         if not np.all(np.isfinite(move)):
             return None
         x = game.space.project(x + put(move))
-        if np.max(np.abs(np.asarray(x) - begin) / wide) > NEAR:
+        if np.max(np.abs(np.asarray(x) - begin) / wide) > START_WITHIN:
             return None
         if np.max(np.abs(move) / wide) <= MOVED:
             return x

@@ -30,7 +30,7 @@ from rivalry.population.certificate import certificate_of, evaluate_policy
 from rivalry.population.oracles import type_shares
 
 FIRST, SHORTEST, LONGEST = 0.01, 1e-7, 0.05  # steps along a branch; the range of ln beta has length 1
-SAME = 1e-6  # closer points are one point
+SAME_POINT = 1e-6  # closer points are one point
 ITERATIONS, FARTHEST, HALVINGS = 40, 0.2, 6  # of a deflated search
 NEVER = "other equilibria may exist: branches and starts are searched, not the whole space"
 
@@ -170,7 +170,7 @@ class PopulationEquilibria(BaseLearner):
 
     @staticmethod
     def _is_known(session: Session, y: np.ndarray) -> bool:
-        return bool(np.any(np.max(np.abs(session["known"] - y), axis=1, initial=0.0) < SAME))
+        return bool(np.any(np.max(np.abs(session["known"] - y), axis=1, initial=0.0) < SAME_POINT))
 
     @staticmethod
     def _add(session: Session, y: np.ndarray, branch: int) -> None:

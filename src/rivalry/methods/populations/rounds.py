@@ -17,7 +17,7 @@ from rivalry.methods.populations.response import LogitRule, PolicyResponse, rule
 from rivalry.methods.q_learning import annealing
 from rivalry.population.operators import Distribution, Policy
 
-SAME, AWAY = 1e-9, 1e-6  # a cycle returns to within the first after having been away by the second
+RETURNED, AWAY = 1e-9, 1e-6  # a cycle returns to within the first after having been away by the second
 NEARER = 0.9  # part of the earlier residual below which an iteration makes progress
 
 
@@ -162,7 +162,7 @@ def _update_memory(memory: Memory, profile: Policy, result: RoundResult, over: A
     )
     age = memory.age + 1
     # a slow iteration is near its memory too, but was never away from it
-    back = over & (apart <= SAME) & (memory.away >= AWAY)
+    back = over & (apart <= RETURNED) & (memory.away >= AWAY)
     renewed = (age >= memory.power) | ~over
     smallest = jnp.minimum(memory.smallest, result.residual)
     far = jnp.asarray(jnp.inf)

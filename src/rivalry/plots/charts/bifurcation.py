@@ -19,7 +19,7 @@ from rivalry.plots.style import INK, MARKERS, PALETTE, chart
 JUMP = 0.12  # of the vertical range: ends farther apart are not joined
 JOINED = 10  # fewest parameter values at which neighbouring ends are joined
 BINS = 60  # of a density
-SAME = 1e-6  # smaller distances count as zero
+ZERO_DISTANCE = 1e-6  # smaller distances count as zero
 END = "end position (units of the space)"
 WORDS = {
     "stable_point": "stable point",
@@ -357,6 +357,6 @@ def _distances(ax: Axes, data: Dataset, at: At, over: str, x: np.ndarray, names:
         mean, half = select.band(values.T)
         line: dict[str, Any] = {"marker": MARKERS[k % len(MARKERS)], "markersize": 3, "linewidth": 1.2}
         style.draw_band(low, x[order], mean[order], half[order], color=colour, **line)
-    low.set_ylim(0.0, max(low.get_ylim()[1], SAME))
+    low.set_ylim(0.0, max(low.get_ylim()[1], ZERO_DISTANCE))
     low.set_ylabel("distance to the\nnearest equilibrium")
     return low

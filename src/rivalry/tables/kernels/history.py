@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from rivalry.core.tolerances import EPS
 from rivalry.tables.kernels.cache import inline, njit
 
-EPS = 2.220446049250313e-16
 STILL = 4 * EPS  # of the largest value: a sweep that changes no more has converged
 
 

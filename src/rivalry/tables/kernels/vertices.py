@@ -24,10 +24,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rivalry.core.tolerances import PRODUCTS
 from rivalry.tables.kernels.cache import njit
 
-UNIT = 2.0**-53
-ROUNDING = 1.5 * UNIT  # of an operation, with room for products of such factors
 ZERO = 1e-12  # smaller numbers are noise when a neighbour is guessed
 PIVOT = 1e-9  # smallest pivot
 DRIFT = 1e-6  # of the approximate inverse, above which it is computed again
@@ -37,7 +36,7 @@ REFRESH = 200  # pivots after which it is
 class Polytope(NamedTuple):
     """``C z <= 1``, in floats and modulo primes."""
 
-    matrix: np.ndarray  # [row column], at most 2; each entry within a relative `UNIT` of the exact one
+    matrix: np.ndarray  # [row column], at most 2; each entry within a relative `EPS` / 2 of the exact one
     perturbation: np.ndarray  # [row]: exact
     bit: np.ndarray  # [variable]: its bit in a set
     residues: np.ndarray  # [prime row column], int64: the matrix in units of 2^-exponent, whole numbers
@@ -352,7 +351,7 @@ def _contraction(polytope, table, basic, free, work):  # type: ignore[no-untyped
                 work.point[c] += entry * work.matrix[a, c]
         for c in range(size):
             total += abs(work.point[c])
-        norm = max(norm, total + (size + 6) * ROUNDING * weight)
+        norm = max(norm, total + (size + 6) * PRODUCTS * weight)
     return 1.01 * norm if size else np.inf
 
 
@@ -372,7 +371,7 @@ def _solve(polytope, guess, basic, free, work, right, drift, value, bound):  # t
             for b in range(size):
                 total -= work.matrix[a, b] * work.point[b]
                 weight += work.matrix[a, b] * abs(work.point[b])
-            work.spread[a] = total if refined == 0 else abs(total) + (size + 6) * ROUNDING * weight
+            work.spread[a] = total if refined == 0 else abs(total) + (size + 6) * PRODUCTS * weight
         for b in range(size):
             total = 0.0
             for a in range(size):
@@ -403,7 +402,7 @@ def _solve(polytope, guess, basic, free, work, right, drift, value, bound):  # t
                 total -= entry * work.point[c]
                 weight += entry * abs(work.point[c])
                 error += entry * work.spread[c]
-            value[i], bound[i] = total, 1.01 * (error + (size + 6) * ROUNDING * weight)
+            value[i], bound[i] = total, 1.01 * (error + (size + 6) * PRODUCTS * weight)
 
 
 @njit(cache=True, nogil=True, _nrt=False)
