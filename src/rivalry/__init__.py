@@ -6,8 +6,8 @@ precision and to the same bits whatever is imported first; where JAX is imported
 configuration, with a warning where JAX has computed before.
 """
 
-import typing as _typing
 from importlib import import_module as _import_module
+from typing import Any as _Any
 
 from rivalry.core.precision import configure as _configure
 from rivalry.core.register import OPTIONAL as _OPTIONAL
@@ -41,42 +41,7 @@ _ABSENT = {name: home for name, home in _HOMES.items() if home in _OPTIONAL and 
 __all__ = sorted({*_MODULES, *_SUBPACKAGES, "__version__"} - set(_ABSENT))
 
 
-if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
-    from rivalry import envs as envs
-    from rivalry import extend as extend
-    from rivalry import games as games
-    from rivalry import interop as interop
-    from rivalry import methods as methods
-    from rivalry import plots as plots
-    from rivalry import tables as tables
-    from rivalry import transforms as transforms
-    from rivalry.check import check_game as check_game
-    from rivalry.check import check_method as check_method
-    from rivalry.core import oracles as oracles
-    from rivalry.core.certify import certificate as certificate
-    from rivalry.core.compare import compare as compare
-    from rivalry.core.game import Game as Game
-    from rivalry.core.game import view as view
-    from rivalry.core.game import with_ as with_
-    from rivalry.core.results import Certificate as Certificate
-    from rivalry.core.results import Solution as Solution
-    from rivalry.core.search import best_response as best_response
-    from rivalry.core.space import Box as Box
-    from rivalry.core.space import Choices as Choices
-    from rivalry.core.space import Simplex as Simplex
-    from rivalry.interop import read_nfg as read_nfg
-    from rivalry.lab.executor import run_study as run_study
-    from rivalry.lab.store import load_run as load_run
-    from rivalry.lab.study import Study as Study
-    from rivalry.lab.study import load_study as load_study
-    from rivalry.living.widget import explore as explore
-    from rivalry.solving import all_equilibria as all_equilibria
-    from rivalry.solving import solve as solve
-    from rivalry.solving import sweep as sweep
-    from rivalry.solving import trace as trace
-
-
-def __getattr__(name: str) -> _typing.Any:
+def __getattr__(name: str) -> _Any:
     if name in _ABSENT:
         raise ImportError(f"rivalry.{name} needs rivalry.{_ABSENT[name]}, which is not installed")
     if name in _MODULES:

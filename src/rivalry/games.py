@@ -1,7 +1,5 @@
 """Game families: name, factory and summary of each. A factory's signature is its schema."""
 
-from typing import TYPE_CHECKING, Any
-
 from rivalry.core.register import Entry, collect
 from rivalry.core.registry import lazy_package
 
@@ -76,10 +74,5 @@ _OWN = {
 }
 
 GAMES = collect("GAMES", _OWN)
-
-if TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any: ...
-
 
 lazy_package(__name__, {kind: entry.targets[0] for kind, entry in GAMES.items()}, "GAMES")

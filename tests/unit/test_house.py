@@ -315,19 +315,6 @@ def test_every_public_name_resolves_to_its_module(name: str) -> None:
     assert (found.__doc__ or "").strip(), f"{name} has no docstring"
 
 
-def test_type_checkers_see_the_same_public_names() -> None:
-    named = {
-        name.asname: node.module
-        for branch in ast.walk(ast.parse((SOURCE / "__init__.py").read_text(encoding="utf-8")))
-        if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.unparse(branch.test)
-        for node in branch.body
-        if isinstance(node, ast.ImportFrom)
-        for name in node.names
-    }
-    subpackages = {name: f"rivalry.{home}".rpartition(".")[0] for name, home in rivalry._SUBPACKAGES.items()}
-    assert named == {name: f"rivalry.{home}" for name, home in rivalry._MODULES.items()} | subpackages
-
-
 def test_version_matches_the_installed_package() -> None:
     from importlib.metadata import version
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Generic, TypeVar, dataclass_transform
+from typing import Any, TypeVar, dataclass_transform
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from rivalry.core.display import OneLineRepr
 from rivalry.core.imports import when_imported
 from rivalry.core.jax import is_jax_array, jax
 
-R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def static(*, default: Any = dataclasses.MISSING) -> Any:
@@ -62,22 +62,25 @@ class Tree(OneLineRepr):
         return type(self).__name__, {name: v if _is_numeric(v) else str(v) for name, v in given.items()}
 
 
-class HashableMethod(Generic[R]):
+class _HashableMethod:
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function, self.__doc__ = function, function.__doc__
+
+    def __get__(self, module: Any, kind: type | None = None) -> Callable[..., Any]:
+        if module is None:
+            return self.function
+        bound: Callable[..., Any] = jax.tree_util.Partial(self.function, module)
+        bound.__doc__ = self.function.__doc__
+        return bound
+
+
+def hashable_method(function: F) -> F:
     """Decorate a method of an `equinox.Module` that `jax.jit` shall take as it takes any other function.
 
     Equinox hashes a bound method by the arrays of its module, which have no hash. This one is hashed by its
     own identity. It remains a pytree whose leaves are the module's arrays, as `equinox.filter_jit` expects.
     """
-
-    def __init__(self, function: Callable[..., R]) -> None:
-        self.function, self.__doc__ = function, function.__doc__
-
-    def __get__(self, module: Any, kind: type | None = None) -> Callable[..., R]:
-        if module is None:
-            return self.function
-        bound: Callable[..., R] = jax.tree_util.Partial(self.function, module)
-        bound.__doc__ = self.function.__doc__
-        return bound
+    return _HashableMethod(function)  # type: ignore[return-value]  # type checkers see an ordinary method
 
 
 def field_names(kind: type[Tree]) -> tuple[tuple[str, ...], tuple[str, ...]]:

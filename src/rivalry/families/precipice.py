@@ -23,7 +23,7 @@ from rivalry.core.display import OneLineRepr
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
-from rivalry.core.tree import HashableMethod
+from rivalry.core.tree import hashable_method
 from rivalry.core.validate import checked
 
 INFORMATION = ("none", "private", "public")
@@ -53,7 +53,7 @@ class Precipice(OneLineRepr, eqx.Module):
         """Return the number of teams."""
         return self.space.shape[0]
 
-    @HashableMethod
+    @hashable_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return expected payoffs before capabilities are known."""
         own, anyone = self._wins(x)

@@ -1,7 +1,5 @@
 """Solvers, dynamics and learners: a kind, its class (one per protocol), one sentence."""
 
-from typing import TYPE_CHECKING, Any
-
 from rivalry.core.register import Entry, collect
 from rivalry.core.registry import lazy_package
 
@@ -142,11 +140,5 @@ OTHERS = {
 
 # by text: a method's module is imported when it is used, so that `import rivalry` stays fast
 _CLASSES = {target.split(":")[1]: target for entry in METHODS.values() for target in entry.targets}
-
-if TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any:
-        """Return a class by its name, `GradientAscent`."""
-
 
 lazy_package(__name__, _CLASSES | OTHERS, "METHODS")

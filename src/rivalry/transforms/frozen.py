@@ -18,7 +18,7 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import forward, inner_knows
 from rivalry.core.results import Coverage
 from rivalry.core.space import Box, Choices, Profile, Simplex, Space, as_profile
-from rivalry.core.tree import HashableMethod
+from rivalry.core.tree import hashable_method
 from rivalry.core.validate import as_numbers, check_keywords, number_of
 
 
@@ -97,7 +97,7 @@ class Restricted(OneLineRepr, eqx.Module):
         """Return the strategies of all players when these players choose ``x``."""
         raise NotImplementedError
 
-    @HashableMethod
+    @hashable_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         everyone: Array = self.game.payoffs(self.whole(x))
         return everyone[jnp.asarray(self.players)]

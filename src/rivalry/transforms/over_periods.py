@@ -18,7 +18,7 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import forward
 from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Box, Profile, Space, as_profile
-from rivalry.core.tree import HashableMethod
+from rivalry.core.tree import hashable_method
 from rivalry.core.validate import check_keywords, whole_number
 from rivalry.tables.stages import check_stages
 from rivalry.transforms.units import numbers_for_each, units
@@ -253,7 +253,7 @@ class OpenLoop(OneLineRepr, eqx.Module):
             return replace(longer, coordinates=kinds)
         return Schedules(stage, self.periods)
 
-    @HashableMethod
+    @hashable_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return discounted sums of payoffs until play ends."""
         rows, weights = self.rows(x), self.weights

@@ -14,7 +14,7 @@ from rivalry.core.game import Game
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import forward, forward_at
 from rivalry.core.space import Box, Choices, Profile, Simplex
-from rivalry.core.tree import HashableMethod
+from rivalry.core.tree import hashable_method
 from rivalry.tables.action_grid import ActionGrid, grid_points
 from rivalry.tables.discretize import own_levels
 
@@ -100,7 +100,7 @@ class Discretised(OneLineRepr, eqx.Module):
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         return f"Game on grids of {' × '.join(map(str, self.space.sizes))} points", {"of": repr(self.game)}
 
-    @HashableMethod
+    @hashable_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return the payoffs of the strategies with these indices."""
         found: Array = self.game.payoffs(self.profile(x))

@@ -14,7 +14,7 @@ from rivalry.core.display import OneLineRepr
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, Profile
-from rivalry.core.tree import HashableMethod
+from rivalry.core.tree import hashable_method
 from rivalry.core.validate import check_word, limit, whole_number
 
 Numbers = dict[str, Array]
@@ -362,7 +362,7 @@ class Market(OneLineRepr, eqx.Module):
         sold = self.clear(x, shift)
         return sold.p * sold.q - self.cost(sold.q)
 
-    @HashableMethod
+    @hashable_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return profits after tax, averaged over the levels of the shock."""
         if self.shock is None:

@@ -16,7 +16,7 @@ from rivalry.core.display import OneLineRepr
 from rivalry.core.jax import jax, jnp
 from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Box, Profile, Strategy
-from rivalry.core.tree import HashableMethod
+from rivalry.core.tree import hashable_method
 from rivalry.families.race.model import Race
 
 FIXED = (
@@ -78,7 +78,7 @@ class Believing(OneLineRepr, eqx.Module):
         found: Race = jax.tree.map(lambda *each: jnp.stack(each), *races)
         return found
 
-    @HashableMethod
+    @hashable_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return every player's believed payoff."""
         if (minds := self.stacked_races()) is not None:  # one program for all players
@@ -228,7 +228,7 @@ class SubjectiveRace(OneLineRepr, eqx.Module):
         rows = jnp.arange(self.believing.players)
         return self.by_believer(x)[rows, rows]
 
-    @HashableMethod
+    @hashable_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return the payoff of each player in each believed race."""
         races = self.believing.believed_races()

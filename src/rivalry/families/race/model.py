@@ -14,7 +14,7 @@ from rivalry.core.display import OneLineRepr, count_text
 from rivalry.core.jax import concrete_module, jax, jnp, put
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, Profile
-from rivalry.core.tree import HashableMethod
+from rivalry.core.tree import hashable_method
 from rivalry.families.race import period
 from rivalry.families.race.period import Numbers, Outcome, PerPlayer, Row, Rules, Stocks
 
@@ -241,7 +241,7 @@ class Race(OneLineRepr, eqx.Module):
             return 1 - unsafe
         return jnp.ones_like(found.nobody)
 
-    @HashableMethod
+    @hashable_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return the weighted sums over the periods that are reached, in units of the prize."""
         found, paid, _ = self.periodic(x)

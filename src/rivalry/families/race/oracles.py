@@ -21,7 +21,7 @@ from rivalry.core.registry import near
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Box, Profile, Strategy
-from rivalry.core.tree import HashableMethod
+from rivalry.core.tree import hashable_method
 from rivalry.families.race import bounds, period
 from rivalry.families.race.closed_forms import profiles
 from rivalry.families.race.keys import bound_violation
@@ -360,7 +360,7 @@ class RaceState(eqx.Module):
     def space(self) -> Box:
         return self.race.period_space
 
-    @HashableMethod
+    @hashable_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         paid, p_continue, later = self.race.play_period(self.t, self.state, x)
         found: Array = self.race.weights[self.t] * paid + p_continue * self.ahead(later)

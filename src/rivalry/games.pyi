@@ -1,0 +1,12 @@
+"""Game families: name, factory and summary of each. A factory's signature is its schema."""
+
+from rivalry.core.register import Entry
+from rivalry.economies.city import city as city
+from rivalry.economies.karma import karma as karma
+from rivalry.families.influencer import influencer as influencer
+from rivalry.families.market import market as market
+from rivalry.families.matrix import matrix as matrix
+from rivalry.families.precipice import precipice as precipice
+from rivalry.families.race import race as race
+
+GAMES: dict[str, Entry]

@@ -1,0 +1,64 @@
+"""Solvers, dynamics and learners: a kind, its class (one per protocol), one sentence."""
+
+from rivalry.core.register import Entry
+from rivalry.economies.learning.city_q_learning import CityQLearning as CityQLearning
+from rivalry.economies.learning.city_simulation import CitySimulation as CitySimulation
+from rivalry.economies.learning.experiments import Contractivity as Contractivity
+from rivalry.economies.learning.experiments import Monotonicity as Monotonicity
+from rivalry.economies.learning.q_learning import PopulationQLearning as PopulationQLearning
+from rivalry.economies.learning.scaling_laws import ScalingLaw as ScalingLaw
+from rivalry.economies.learning.scaling_laws import Sublinearity as Sublinearity
+from rivalry.economies.learning.simulation import Simulation as Simulation
+from rivalry.integrations.optuna import BayesianDesign as BayesianDesign
+from rivalry.integrations.rllib.algorithms import DQN as DQN
+from rivalry.integrations.rllib.algorithms import PPO as PPO
+from rivalry.integrations.rllib.algorithms import SAC as SAC
+from rivalry.interop.environment_q_learning import EnvironmentQLearning as EnvironmentQLearning
+from rivalry.methods.analytic_constants import AnalyticConstants as AnalyticConstants
+from rivalry.methods.closed_form import ClosedForm as ClosedForm
+from rivalry.methods.continuation.branches import Branches as Branches
+from rivalry.methods.continuation.comparative_statics import ComparativeStatics as ComparativeStatics
+from rivalry.methods.continuation.quantal_response import QuantalResponse as QuantalResponse
+from rivalry.methods.continuation.thresholds import Thresholds as Thresholds
+from rivalry.methods.continuous.actor_critic import ActorCritic as ActorCritic
+from rivalry.methods.continuous.all_equilibria import AllEquilibria as AllEquilibria
+from rivalry.methods.continuous.double_oracle import DoubleOracle as DoubleOracle
+from rivalry.methods.design.design import Design as Design
+from rivalry.methods.design.rule_design import RuleDesign as RuleDesign
+from rivalry.methods.dynamic_games.commitment_with_switching_cost import (
+    CommitmentWithSwitchingCost as CommitmentWithSwitchingCost,
+)
+from rivalry.methods.dynamic_games.feedback import Feedback as Feedback
+from rivalry.methods.dynamic_games.linear_quadratic import LinearQuadratic as LinearQuadratic
+from rivalry.methods.dynamic_games.periods import Periods as Periods
+from rivalry.methods.dynamics.best_response import BestResponse as BestResponse
+from rivalry.methods.dynamics.directional import Directional as Directional
+from rivalry.methods.dynamics.extragradient import Extragradient as Extragradient
+from rivalry.methods.dynamics.gradient_ascent import GradientAscent as GradientAscent
+from rivalry.methods.dynamics.gradient_flow import GradientFlow as GradientFlow
+from rivalry.methods.dynamics.replicator import Replicator as Replicator
+from rivalry.methods.evaluate import Evaluate as Evaluate
+from rivalry.methods.finite.fictitious_play import FictitiousPlay as FictitiousPlay
+from rivalry.methods.finite.finite_equilibria import FiniteEquilibria as FiniteEquilibria
+from rivalry.methods.finite.hedge import Hedge as Hedge
+from rivalry.methods.finite.mixed_equilibria import MixedEquilibria as MixedEquilibria
+from rivalry.methods.finite.pure_equilibria import PureEquilibria as PureEquilibria
+from rivalry.methods.finite.regret_matching import RegretMatching as RegretMatching
+from rivalry.methods.finite.softmax_policy_gradient import SoftmaxPolicyGradient as SoftmaxPolicyGradient
+from rivalry.methods.limit_sets.eigenvalues import spectra as spectra
+from rivalry.methods.limit_sets.end_state import spectrum as spectrum
+from rivalry.methods.limit_sets.newton import Newton as Newton
+from rivalry.methods.populations.damped_fixed_point import DampedFixedPoint as DampedFixedPoint
+from rivalry.methods.populations.fictitious_play import PopulationFictitiousPlay as PopulationFictitiousPlay
+from rivalry.methods.populations.mirror_ascent import MirrorAscent as MirrorAscent
+from rivalry.methods.populations.mirror_ascent import OnlineMirrorDescent as OnlineMirrorDescent
+from rivalry.methods.populations.newton import PopulationNewton as PopulationNewton
+from rivalry.methods.populations.population_equilibria import PopulationEquilibria as PopulationEquilibria
+from rivalry.methods.q_learning.period_q_learning import PeriodQLearning as PeriodQLearning
+from rivalry.methods.q_learning.q_learning import QLearning as QLearning
+from rivalry.methods.q_learning.repeated_q_learning import RepeatedQLearning as RepeatedQLearning
+
+METHODS: dict[str, Entry]
+WITHOUT_DRAWS: frozenset[str]
+WITHOUT_DRAWS_FROM_A_START: frozenset[str]
+OTHERS: dict[str, str]

@@ -1,0 +1,76 @@
+"""Declarations of lazy names for type checkers and editors: `python -m tests.declarations` writes them.
+
+A module whose names are loaded on first use has a stub beside it, which imports each name from its home.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from subprocess import run
+from types import ModuleType
+
+SOURCE = Path(__file__).parents[1] / "src" / "rivalry"
+REGISTERED = {"games": "GAMES", "methods": "METHODS", "plots": "PLOTS"}
+TYPES: dict[type, str] = {frozenset: "frozenset[str]", tuple: "tuple[str, ...]", dict: "dict[str, {}]"}
+
+
+def homes(name: str) -> dict[str, str]:
+    """Return where each lazy name of a module is defined; "" is the package itself."""
+    module = import_module(f"rivalry.{name}".rstrip("."))
+    if not name:  # a subpackage is imported from the package that holds it
+        packages = vars(module)["_SUBPACKAGES"]
+        found = {one: home.rpartition(".")[0] for one, home in packages.items()} | vars(module)["_MODULES"]
+        return {one: f"rivalry.{home}".rstrip(".") for one, home in found.items()}
+    if name == "tables":
+        targets = list(module._MODULES.values())
+    else:
+        targets = [one for entry in vars(module)[REGISTERED[name]].values() for one in entry.targets]
+    found = {target.partition(":")[2]: target.partition(":")[0] for target in targets}
+    others = (one for one in dir(module) if one not in found and not one.isupper())
+    return found | {one: getattr(module, one).__module__ for one in others}
+
+
+def own(module: ModuleType, imports: set[str]) -> Iterator[str]:
+    """Yield the declarations of what a module defines itself, and add what they import."""
+    for node in ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")).body:
+        match node:
+            case ast.FunctionDef(name=name) if not name.startswith("_"):
+                yield f"def {name}({ast.unparse(node.args)}) -> {ast.unparse(node.returns or node)}: ..."
+            case ast.Assign(targets=[ast.Name(id=name)]) if name.isupper() and not name.startswith("_"):
+                value = vars(module)[name]
+                kind = type(next(iter(value.values()))) if isinstance(value, dict) else str
+                if kind is not str:
+                    imports.add(f"from {kind.__module__} import {kind.__name__}")
+                yield f"{name}: {TYPES[type(value)].format(kind.__name__)}"
+            case ast.AnnAssign(target=ast.Name(id=name)) if not name.startswith("_"):
+                imports |= {"from collections.abc import Mapping", "from typing import Any"}
+                yield f"{name}: {ast.unparse(node.annotation)}"
+
+
+def declaration(name: str) -> str:
+    """Return the stub of a module with lazy names."""
+    module = import_module(f"rivalry.{name}".rstrip("."))
+    imports = {f"from {home} import {one} as {one}" for one, home in homes(name).items()}
+    lines = [f'"""{(module.__doc__ or "").splitlines()[0]}"""', ""]
+    rest = [*own(module, imports), *(["__version__: str"] if not name else [])]
+    text = "\n".join([*lines, *sorted(imports), "", *rest, ""])
+    for action in (["check", "--fix-only", "--select=I"], ["format"]):
+        command = [sys.executable, "-m", "ruff", *action, "--quiet", "--stdin-filename=x.pyi", "-"]
+        text = run(command, input=text, capture_output=True, text=True, check=True).stdout
+    return text
+
+
+def stub_of(name: str) -> Path:
+    """Return the path of a module's stub."""
+    return Path(str(import_module(f"rivalry.{name}".rstrip(".")).__file__)).with_suffix(".pyi")
+
+
+NAMES = ("", *REGISTERED, "tables")
+
+if __name__ == "__main__":
+    for each in NAMES:
+        stub_of(each).write_text(declaration(each), encoding="utf-8")

@@ -1,0 +1,66 @@
+"""What type checkers and editors see of lazy names: stubs that are current, and a user's mistakes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.declarations import NAMES, declaration, stub_of
+
+ROOT = Path(__file__).parents[2]
+WRONG = """
+import rivalry as rv
+
+game = rv.games.market()
+rv.games.market(plyers=3)
+rv.games.race(contst={})
+rv.games.karma(gamma="high")
+rv.games.markt()
+rv.methods.BestResponse(tl=3)
+rv.methods.RegretMatching(inertai=2.0)
+rv.solve(game, rv.methods.BestResponse(), sed=3)
+rv.sweep(game, {"intercept": [90.0]}, rv.methods.BestResponse(), starts=3)
+rv.certificate(game)
+rv.plots.pahts(game)
+rv.tables.tabulat(game)
+rv.enumerate(game)
+"""
+CHECKERS = {
+    "mypy": ("-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", "cache"),
+    "pyright": ("-m", "pyright", "--pythonpath", sys.executable),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stubs_are_current(name: str) -> None:
+    pytest.importorskip("ruff")
+    written = stub_of(name).read_text(encoding="utf-8")
+    assert written == declaration(name), "run: python -m tests.declarations"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_type_checkers_see_mistakes_and_none_in_the_readme(checker: str, tmp_path: Path) -> None:
+    pytest.importorskip(checker)
+    if checker == "pyright" and not shutil.which("node"):
+        pytest.skip("pyright needs Node.js")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    examples = "".join(re.findall(r"^```python\n(.*?)^```", readme, re.M | re.S))
+    (tmp_path / "readme.py").write_text(examples, encoding="utf-8")
+    (tmp_path / "wrong.py").write_text(WRONG, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, *CHECKERS[checker], "readme.py", "wrong.py"],
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": str(ROOT / "src"), "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+    )
+    found = re.findall(r"(\w+)\.py:(\d+)(?::\d+)?\W+error", done.stdout)
+    slips = range(5, len(WRONG.splitlines()) + 1)
+    assert {("wrong", str(line)) for line in slips} == set(found), done.stdout + done.stderr
