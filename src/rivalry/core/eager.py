@@ -34,7 +34,7 @@ CALLS = {
 
 LONGEST = 100_000  # operations of a program: more take longer to trace than users wait
 COMPILING = 1e-3  # seconds that XLA takes per operation, about
-CALLING = 3e-8  # seconds that NumPy takes per operation and row beyond its numbers, in batches of about 100
+CALLING = 2e-8  # seconds that NumPy takes per operation and row beyond its numbers, in batches of about 100
 COUNTING = 1e-9  # seconds that NumPy takes per number
 
 
@@ -59,11 +59,12 @@ Rule = Callable[[dict[str, Any], Sequence[Kind], Sequence[Kind]], Callable[..., 
 
 
 class Operation(NamedTuple):
-    """One operation: a function, and the indices of its operands and results."""
+    """One operation: a function, the indices of its operands and results, and whether these are a list."""
 
     call: Callable[..., Any]
     given: tuple[int, ...]
     found: tuple[int, ...]
+    listed: bool
 
 
 class Program:
@@ -160,47 +161,49 @@ class Program:
                 values = call(*(self._known[k] for k in operands))
             self._known.update(zip(found, values if isinstance(values, list) else [values], strict=True))
         else:
-            self._steps.append(Operation(call, tuple(operands), tuple(found)))
+            self._steps.append(Operation(call, tuple(operands), tuple(found), name in LISTED))
         return found
 
     def _finish(self) -> None:
-        """Leave out what no result needs, and note when every value is used for the last time."""
+        """Write what results need as one function of Python, which calls operations at the least cost."""
         wanted, steps = set(self.found), []
         for step in reversed(self._steps):
             if wanted.isdisjoint(step.found):
                 continue
-            last = tuple(k for k in {*step.given, *step.found} if k not in wanted)
+            last = [k for k in {*step.given, *step.found} if k not in wanted]
             wanted.update(step.given)
-            steps.append((step.call, step.given, step.found, tuple(k for k in last if k not in self._known)))
-        self._plan = steps[::-1]
-        self._numbers = sum(prod(self._kinds[k].shape) for _, _, found, _ in self._plan for k in found)
-        self._size = len(self._kinds)
-        self._known = {k: value for k, value in self._known.items() if k in wanted}
-        self._index = {}
-        self._steps = []
+            steps.append((step, last))
+        known = {k: value for k, value in self._known.items() if k in wanted}
+        names = {k: f"a{j}" for j, k in enumerate(self.given)} | {k: f"n{k}" for k in known}
+        calls: dict[Callable[..., Any], str] = {}
+        free: list[str] = []  # of results that are not used again: memory is given back, too
+        lines = [f"def run({', '.join(names[k] for k in self.given)}):"]
+        for step, last in reversed(steps):
+            call = calls.setdefault(step.call, f"f{len(calls)}")
+            operands = ", ".join(names[k] for k in step.given)
+            free += [names[k] for k in last if k in names and names[k][0] == "v"]
+            for k in step.found:
+                names[k] = free.pop() if free else f"v{len(names)}"
+            free += [names[k] for k in last if k in step.found]
+            results = ", ".join(names[k] for k in step.found)
+            lines.append(f" {results}{',' * step.listed} = {call}({operands})")
+        lines.append(f" return [{', '.join(names[k] for k in self.found)}]")
+        space: dict[str, Any] = {name: call for call, name in calls.items()}
+        space |= {names[k]: value for k, value in known.items()}
+        exec(compile("\n".join(lines), "<program>", "exec"), space)
+        self._run: Callable[..., list[Any]] = space["run"]
+        self._count = len(steps)
+        self._numbers = sum(prod(self._kinds[k].shape) for step, _ in steps for k in step.found)
+        self._index, self._known, self._steps = {}, {}, []
 
     def is_slow(self, rows: int) -> bool:
         """Return whether so many rows take longer here than to compile."""
-        count = len(self._plan)
+        count = self._count
         return bool(rows * (count * CALLING + self._numbers * COUNTING) > count * COMPILING)
 
     def __call__(self, *given: Any) -> list[Any]:
         """Return the results for arguments, those of rows ``[row ..]``."""
-        values: list[Any] = [None] * self._size
-        for k, value in self._known.items():
-            values[k] = value
-        for k, value in zip(self.given, given, strict=True):
-            values[k] = value
-        for call, operands, found, last in self._plan:
-            results = call(*[values[k] for k in operands])
-            if len(found) == 1:
-                values[found[0]] = results[0] if type(results) is list else results
-            else:
-                for k, value in zip(found, results, strict=True):
-                    values[k] = value
-            for k in last:
-                values[k] = None
-        return [values[k] for k in self.found]
+        return self._run(*given)
 
 
 def _literal(atom: Any) -> bool:
@@ -861,6 +864,9 @@ RULES: dict[str, Rule] = {
     "scan": _scan,
 }
 """Rules ``(params, kinds, kinds of results)``, by the names of operations in JAX: functions of arrays."""
+
+LISTED = frozenset(("split", "unstack", "sort", "top_k", "lu", "cond", "while", "scan"))
+"""Operations whose functions return lists of results."""
 
 
 def on_numbers(equation: Any, operands: Sequence[Any]) -> list[Any] | None:
