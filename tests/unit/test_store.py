@@ -8,9 +8,11 @@ import re
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -186,6 +188,42 @@ def test_failures_are_reported_until_the_cell_is_done(run: Run) -> None:
     fill(run)
     assert run.failures() == {}
     assert run.status == "done"
+
+
+def test_the_folder_of_cells_is_scanned_again_only_after_a_change(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scandir(path: str | Path) -> Any:
+        scans.append(Path(path).name)
+        return scan(path)
+
+    def asked() -> int:
+        """Return how many cells are done, of all ways to ask, and check that these agree."""
+        scans.clear()
+        done = opened.counts()["done"]
+        left = {place.id for place in opened.cells} - {one.name for one in opened.missing_cells([])}
+        assert len(left) == done
+        assert opened.failures() == opened.warnings() == {}
+        assert f"{done} of 6 cells done" in repr(opened)
+        return done
+
+    scan, scans = os.scandir, list[str]()
+    fill(run, skip=2)
+    opened = load_run(run.folder)
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert asked() == 4  # perhaps so early that each question looks again
+    time.sleep(0.03)
+    assert asked() == 4
+    assert scans.count("cells") <= 1
+    assert asked() == 4
+    assert "cells" not in scans
+    store(run, run.cells[4].id, record(4))
+    assert asked() == 5  # at once
+    run.cell_path(run.cells[0].id).unlink()
+    assert asked() == 4
+    time.sleep(0.03)
+    assert asked() == 4
+    assert scans.count("cells") <= 1
 
 
 def test_a_changed_study_keeps_its_matching_cells(run: Run) -> None:

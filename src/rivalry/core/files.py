@@ -272,6 +272,19 @@ def stamp_of(status: os.stat_result) -> Stamp:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
+def entries_stamp(folder: Path) -> Stamp | None:
+    """Return what differs once an entry of a folder is added, replaced or removed.
+
+    None without a folder, and after a change so late that a further one might not show.
+    """
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    age = time.time_ns() - status.st_mtime_ns
+    return stamp_of(status) if age >= _TICK else None
+
+
 def stamps_in(folder: Path) -> dict[str, Stamp]:
     """Return the stamp of every ``.npz`` file of a folder by its name without ending; empty without one.
 

@@ -16,6 +16,7 @@ import sqlite3
 import time
 import weakref
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import closing, contextmanager
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -79,7 +80,7 @@ class Index:
         with self._room():
             self._db.execute(self._INSERT, (id, state, seconds, message))
 
-    def align(self, on_disk: set[str]) -> None:
+    def align(self, on_disk: AbstractSet[str]) -> None:
         """Add rows for all files, and delete rows of finished cells without a file."""
         with self._room():
             known = self.known()

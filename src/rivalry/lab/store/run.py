@@ -96,6 +96,7 @@ class Run:
         self._index: Index | None = None
         self._parts: dict[str, Run] | None = None
         self._source: Study | None = None  # the study, where the run was made of one
+        self._scanned: tuple[files.Stamp | None, frozenset[str]] = (None, frozenset())  # finished cells
         self._collected: tuple[dict[str, Stamps], Collected] | None = None
         self._made_from = (
             ""  # while locked: what the stored outputs were made from, if nothing of them changed
@@ -341,8 +342,11 @@ class Run:
         """Return the wall time of every finished cell that the index has a time of."""
         return read_seconds(self.folder / "index.sqlite")
 
-    def _on_disk(self) -> set[str]:
-        return finished_cells(self.folder)
+    def _on_disk(self) -> frozenset[str]:
+        stamp = files.entries_stamp(self.folder / "cells")  # before the scan: a change in between then shows
+        if stamp is None or stamp != self._scanned[0]:
+            self._scanned = stamp, frozenset(finished_cells(self.folder))
+        return self._scanned[1]
 
     @contextmanager
     def locking(self) -> Iterator[None]:
