@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from rivalry.cli.commands import app
+
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PAGES = sorted(path.name for path in ROOT.glob("*.md"))
@@ -33,19 +35,28 @@ def test_the_badges_state_the_licence_and_the_versions_of_python() -> None:
 def test_the_changelog_keeps_its_form() -> None:
     """Sections per version, the newest first; entries in the groups of Keep a Changelog."""
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    versions = re.findall(r"^## (.*)$", text, re.MULTILINE)
-    assert versions[0] == "[Unreleased]"
+    versions = re.findall(r"^## (?!\[Unreleased\])(.*)$", text, re.MULTILINE)
     assert all(
-        re.fullmatch(r"\[\d+\.\d+\.\d+\] - (\d{4}-\d\d-\d\d|not yet released)", one) for one in versions[1:]
+        re.fullmatch(r"\[\d+\.\d+\.\d+\] - (\d{4}-\d\d-\d\d|not yet released)", one) for one in versions
     )
-    numbers = [tuple(map(int, re.findall(r"\d+", one)[:3])) for one in versions[1:]]
+    numbers = [tuple(map(int, re.findall(r"\d+", one)[:3])) for one in versions]
     assert numbers == sorted(set(numbers), reverse=True)
     assert ".".join(map(str, numbers[0])) == PROJECT["version"]
     for section in text.split("\n## ")[1:]:
         groups = re.findall(r"^### (.*)$", section, re.MULTILINE)
         assert len(groups) == len(set(groups))
         assert set(groups) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+        assert groups
         assert not re.search(r"^- (Added|Changed|Removed|Fixed): ", section, re.MULTILINE)
+
+
+def test_the_changelog_names_commands_and_extras_that_exist() -> None:
+    words = " ".join((ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split())
+    extras = set(re.findall(r"extra `(\w+)`", words))
+    assert extras <= set(PROJECT["optional-dependencies"])
+    listed = words.partition("**The command** `rivalry`: ")[2].partition("each with")[0]
+    commands = {one.callback.__name__ for one in app.registered_commands if one.callback}
+    assert set(re.findall(r"`(\w+)`", listed)) == {name.rstrip("_") for name in commands}
 
 
 @pytest.mark.parametrize("name", PAGES)
