@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import rivalry as rv
 from rivalry.core.concave import bends, equilibrium_near, is_concave
 from rivalry.core.proof import coordinates
+from rivalry.methods.continuous.all_equilibria import _jump
 from tests.unit.test_all_equilibria import Duopoly, kinked
 
 NONE = (np.zeros((0, 2)), np.zeros((0, 2)))
@@ -50,6 +52,53 @@ def test_a_continuum_is_a_set_of_equilibria() -> None:
     assert str(found).startswith("at least 1 equilibrium; 1 place has a set of equilibria")
     ((low, high),) = found.sets[:, 0, 0]
     assert low <= 0.5 < 2 / 3 <= high
+    np.testing.assert_allclose(np.sort(found.certified[:, :, 0].mean(axis=1)), [0.5, 2 / 3], atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_certified_equilibrium_is_printed_though_the_search_is_cut_off() -> None:
+    found = rv.all_equilibria(Duopoly(tied_prices, 0.0, 2.0), max_boxes=2000)
+    assert str(found).startswith("no exact equilibrium is proved; 2 profiles are certified equilibria")
+    assert "  certified: [0.666667]  [0.666667]  no gain above " in str(found)
+    assert found.solution.status == "iteration limit"
+    np.testing.assert_array_equal(found.solution.profile, found.certified[0])
+    np.testing.assert_array_equal(found.solution.data.certified, found.certified)
+    for x in found.certified[:, :, 0]:
+        own = np.linspace(0, 2, 2001)
+        pays = np.array([np.asarray(tied_prices(jnp.asarray(own), other)) for other in x[::-1]])
+        assert np.all(pays.max(axis=1) - np.asarray(tied_prices(x, x[::-1])) <= 1e-8)
+
+
+def undercut(own: Any, other: Any) -> Any:
+    """The lowest of two prices sells all, at a cost of 1/5; equal prices divide the market."""
+    profit = (own - 0.2) * (1 - own)
+    return jnp.where(own < other, profit, jnp.where(own == other, profit / 2, 0.0))
+
+
+@pytest.mark.slow
+def test_prices_of_one_good_jump_and_have_a_certified_equilibrium_at_cost() -> None:
+    found = rv.all_equilibria(Duopoly(undercut))
+    np.testing.assert_allclose(found.certified, [[[0.2], [0.2]]], atol=1e-6)
+    assert re.search(r"payoffs jump at \[(0\.\d+) \1", found.reason)
+    with pytest.raises(ValueError, match=r"payoffs are discontinuous.* use closed_form$"):
+        rv.all_equilibria(rv.games.market(choice="price"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "jumps"),
+    [
+        (lambda own, other: jnp.floor(4 * own), True),
+        (lambda own, other: jnp.where(own < 0.41 + other / 3, 1.0, other), True),
+        (lambda own, other: jnp.abs(own - other), False),
+        (lambda own, other: jnp.sqrt(jnp.abs(own - 0.41)), False),
+        (lambda own, other: jnp.tanh((own - 0.41) / 1e-9), False),
+        (lambda own, other: 1.0 + 0.0 * own, False),
+    ],
+)
+def test_a_jump_is_told_from_a_kink_and_from_a_steep_payoff(rule: Any, jumps: bool) -> None:
+    game = Duopoly(rule)
+    found = _jump(game, coordinates(game), np.full((1, 2), 0.3), np.full((1, 2), 0.9))
+    assert (found is not None) == jumps
 
 
 CONCAVE: dict[str, tuple[Callable[..., Any], bool]] = {

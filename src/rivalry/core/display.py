@@ -211,6 +211,10 @@ def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str
         lines.append(f"  {k}: {strategies}  payoff {list_in_words(payoff)}{where}")
     if len(found) > most:
         lines.append(f"  ... and {len(found) - most} more, in data.equilibria")
+    bounds = record.get("certified_bound", ((), []))[1]
+    for profile, bound in zip(record.get("certified", ((), []))[1], bounds, strict=True):
+        strategies = "  ".join(map(strategy_in_words, profile))
+        lines.append(f"  certified: {strategies}  no gain above {bound:.2g}")
     sets = sets_in_words(record)
     lines += [f"  a set of equilibria, at least one, lies within {words}" for words in sets]
     hulls = [words for words in undecided_in_words(record) if words not in sets]
@@ -273,6 +277,11 @@ def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, more: str
         text = f"{how} {count_text(points, 'first-order point')}, {them}"
     elif count:
         text = f"{how} {count} {noun}{more}"
+    elif certified := int(np.sum(~np.isnan(record.get("certified_bound", ((), []))[1]))):  # without padding
+        profiles = count_text(
+            certified, "profile is a certified equilibrium", "profiles are certified equilibria"
+        )
+        text = f"no exact equilibrium is proved; {profiles}"
     else:
         text = "no equilibrium in pure strategies" if complete else "no equilibrium found"
     if complete:
@@ -376,6 +385,8 @@ DESCRIBED: dict[str, tuple[str, str]] = {
         "strategy",
         "an exact equilibrium is at most this far from the profile, in every choice",
     ),
+    "certified": ("strategy", "a certificate calls it an equilibrium; no exact one is proved there"),
+    "certified_bound": (PAYOFF, "no player can gain more at the profile that is certified"),
     "claim": ("", "the strongest statement that the certificate supports"),
     "complete": (ONE, "whether it is proved that no equilibrium is missing"),
     "complete_reason": ("", "why the list of equilibria is complete or not"),
@@ -420,6 +431,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "equilibria": (ONE, "strategies of all equilibria that were found"),
     "equilibrium_count": (ONE, "number of equilibria that were found"),
     "equilibrium_payoff": (PAYOFF, "payoffs at all equilibria that were found"),
+    "equilibrium_set": ("strategy", "ends of boxes that are proved to hold at least one equilibrium each"),
     "exchangeable": (ONE, "players with equal numbers are exchangeable"),
     "exploitability": (PAYOFF, "gain of a best response against the population"),
     "exploration": (ONE, "probability of a random action"),

@@ -35,6 +35,8 @@ class EquilibriumList:
         Boxes that may hold further equilibria, ``[undecided player axis end]``.
     sets : ndarray
         Those of them that are proved to hold at least one, ``[set player axis end]``; perhaps a continuum.
+    certified : ndarray
+        Other profiles that a certificate calls equilibria, ``[profile player axis]``; no exact one is proved.
     payoffs : ndarray
         ``[equilibrium player]``.
     solution : Solution
@@ -47,6 +49,7 @@ class EquilibriumList:
     reason: str
     undecided: np.ndarray
     sets: np.ndarray
+    certified: np.ndarray
     payoffs: np.ndarray
     solution: Solution
 
@@ -125,6 +128,7 @@ def all_equilibria(
         str(record["complete_reason"]),
         record["undecided"],
         record.get("equilibrium_set", record["undecided"][:0]),
+        record.get("certified", record["equilibria"][:0]),
         record["equilibrium_payoff"],
         found,
     )

@@ -397,6 +397,7 @@ def _largest_radius(own: Mapping[str, np.ndarray]) -> float:
 
 _LISTS = (
     *("equilibrium_count", "pure_count", "component_count", "complete", "boxes", "undecided", "verdict"),
+    *("equilibrium_set", "certified_bound"),
     *("branch_ending", "parameter_name", "event_kind", "event_parameter"),
 )
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
 MOST_TABLES = 24  # points of a sweep with a table of equilibria
-PROOFS = ("boxes", "complete", "undecided", "verdict")  # what a list of equilibria proves of itself
+PROOFS = ("boxes", "complete", "undecided", "verdict", "equilibrium_set", "certified_bound")
+"""What a list of equilibria proves of itself."""
 SUMMATION = 1e-12  # narrower bands come from the order of summation
 MARK = "resumed"  # only trained networks report whether they resumed from a checkpoint
 TRAINED = "trained_best_response_gain"

@@ -10,10 +10,12 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
+from rivalry.core import oracles
+from rivalry.core.certify import certificate
 from rivalry.core.concave import equilibrium_near
 from rivalry.core.display import count_text, strategy_in_words
 from rivalry.core.eager import over_rows
-from rivalry.core.game import exchangeable_labels, refuse_jumps
+from rivalry.core.game import exchangeable_labels, has_closed_form, refuse_jumps
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.logarithms import InLogs, amounts, original_profile, original_record, searched
 from rivalry.core.method import PACE, BaseLearner, Session
@@ -34,6 +36,7 @@ from rivalry.core.proof import (
 )
 from rivalry.core.reparametrisation import is_reparametrised
 from rivalry.core.results import Record
+from rivalry.core.search import REGISTERED, best_response, unproved_response
 
 CHOICES = 12  # each of which triples the combinations of bounds with which a search begins
 CANDIDATES = 9  # strategies per axis of which one may be better for every profile in a box
@@ -50,6 +53,10 @@ COMPARED = 10_000  # undecided boxes that are joined where they touch
 SAMPLED = 64  # undecided boxes at which payoffs are computed, to say why
 PLACES = 32  # undecided places at which existence is asked for, at most
 NARROW = 1e-3  # of the range: a place that holds an equilibrium is one of the list up to this width
+LONG = 1024  # boxes after which a list without an equilibrium asks for certificates
+ROUNDS = 30  # of best responses, for the profiles that certificates are asked about
+APART = 1e-6  # of the range: profiles that are closer in every choice are listed once
+JUMP = 0.1  # of the difference of payoffs over a box: as much between two adjacent numbers is a jump
 DRAWN = 20_000  # boxes kept for a picture
 
 
@@ -73,9 +80,12 @@ class AllEquilibria(BaseLearner):
     (equilibrium), ``equilibrium_count``, ``complete`` and ``complete_reason``, the number of ``boxes`` and
     how many were ``discarded`` for which reason, and ``undecided`` boxes (place, player, axis, end) that
     contain all other equilibria. A narrow place that is proved to hold an equilibrium is in the list, with
-    its width as radius; wider ones are in ``equilibrium_set`` (set, player, axis, end). Where equilibria are
-    not isolated the undecided boxes become wider, so that the search ends. A list of the equilibria
-    ``within`` bounds is never complete.
+    its width as radius; wider ones are in ``equilibrium_set`` (set, player, axis, end). Once a box is
+    undecided, or where many are searched in vain, profiles at which best responses rest and closed forms are
+    given to `rivalry.certificate`: what it calls an equilibrium, and is not in the list, is in ``certified``
+    (certified_profile, player, axis), with the largest gain that it leaves possible, ``certified_bound``
+    (certified_profile). Where equilibria are not isolated the undecided boxes become wider, so that the
+    search ends. A list of the equilibria ``within`` bounds is never complete.
 
     With the option ``first_order``, the record also holds all first-order points, ``first_order``
     (first_order_point, player, axis), ``first_order_count`` and the ``verdict`` on each. The profile is the
@@ -160,6 +170,9 @@ class AllEquilibria(BaseLearner):
             "started": np.zeros(1, dtype=bool),
             "places": np.zeros((0, 2, count)),  # hulls of undecided boxes in which existence is asked for
             "placed": np.zeros(1, dtype=bool),
+            "responded": np.zeros(1, dtype=bool),
+            "certified": np.zeros((0, *at.start.shape)),
+            "certified_bound": np.zeros(0),
             "sets": np.zeros((0, 2, count)),
         }
 
@@ -171,7 +184,7 @@ class AllEquilibria(BaseLearner):
             if not session["started"][0]:
                 self._start(world, at, session)
             # points first: a limit of time shall not leave the equilibria that are known without a proof
-            elif not self._judge(world, at, session):
+            elif not (self._judge(world, at, session) or self._certify(world, at, session)):
                 if session["boxes"][0] >= self.max_boxes and len(session["low"]):
                     break
                 if len(session["low"]):
@@ -306,6 +319,26 @@ class AllEquilibria(BaseLearner):
         session["verdict"][waiting[0]] = VERDICTS.index(word)
         return True
 
+    def _certify(self, game: Any, at: Coordinates, session: Session) -> bool:
+        """Ask for certificates of rest points of best responses; return False if not now, or not again."""
+        known = session["responded"][0] or isinstance(game, InLogs) or self.within is not None
+        long = session["boxes"][0] >= LONG and not np.any(session["verdict"] == VERDICTS.index("equilibrium"))
+        if known or not (long or len(session["undecided_low"])):
+            return False
+        session["responded"] = np.ones(1, dtype=bool)
+        ends = (at.low / 2 + at.high / 2, at.low, at.high)
+        found = [] if not has_closed_form(game) else list(map(np.asarray, oracles.closed_form(game)))
+        found += [rest for y in ends if (rest := _rest(game, _profile(at, y), at)) is not None]
+        for x in found:
+            y = x[at.place]
+            apart = np.abs(session["certified"][:, *at.place] - y) > APART * (at.high - at.low)
+            if np.all((at.low <= y) & (y <= at.high)) and np.all(apart.any(axis=1)):
+                claimed = certificate(game, x)
+                if claimed.claim == "equilibrium":
+                    session["certified"] = np.concatenate([session["certified"], x[None]])
+                    session["certified_bound"] = np.append(session["certified_bound"], np.max(claimed.bound))
+        return True
+
     def _exist(self, game: Any, at: Coordinates, session: Session) -> bool:
         """Ask whether an undecided place holds an equilibrium; return False once there is none left."""
         labels = exchangeable_labels(game)
@@ -355,6 +388,13 @@ class AllEquilibria(BaseLearner):
         sets = np.unique(np.concatenate(turned), axis=0)
         found = np.array([_profile(at, point.centre) for point in chosen])
         profiles = np.reshape(found, (len(chosen), *at.start.shape))
+        # what is around an entry of the list is that entry
+        slack = APART * (at.high - at.low)
+        rest = session["certified"][:, *at.place]
+        new = np.ones(len(rest), dtype=bool)
+        for point in chosen:
+            new &= np.any((rest < point.low - slack) | (rest > point.high + slack), axis=1)
+        certified = session["certified"][new]
         record: Record = {
             "equilibria": (("equilibrium", "player", "axis"), profiles),
             "equilibrium_payoff": (("equilibrium", "player"), _payoffs(world, profiles)),
@@ -372,7 +412,9 @@ class AllEquilibria(BaseLearner):
                 ("set", "player", "axis", "end"),
                 np.stack([_profiles(at, sets[:, k]) for k in range(2)], axis=-1),
             ),
-            "status": ((), np.asarray(self._status(session, searched, chosen))),
+            "certified": (("certified_profile", "player", "axis"), certified),
+            "certified_bound": (("certified_profile",), session["certified_bound"][new]),
+            "status": ((), np.asarray(self._status(session, searched, len(chosen) + len(certified)))),
         }
         if self.first_order:
             every = np.array([_profile(at, point.centre) for point in points]).reshape(-1, *at.start.shape)
@@ -389,12 +431,14 @@ class AllEquilibria(BaseLearner):
             }
         if len(chosen):
             record["profile"] = (("player", "axis"), profiles[0])
+        elif len(certified):
+            record["profile"] = (("player", "axis"), certified[0])
         return original_record(world, record)
 
-    def _status(self, session: Session, searched: bool, chosen: list[FirstOrderPoint]) -> str:
+    def _status(self, session: Session, searched: bool, found: int) -> str:
         if not searched or np.any(session["verdict"] < 0):
             return "iteration limit"
-        return "converged" if chosen else "not found"
+        return "converged" if found or len(session["sets"]) else "not found"
 
     def _unsearched(self, game: Any) -> str:
         """Return which profiles were not searched; empty where it is proved that they hold no equilibrium."""
@@ -421,6 +465,8 @@ class AllEquilibria(BaseLearner):
             parts.append(f"undecided: {boxes} in {where}, up to {wide:.2g} of the range wide")
             if (undefined := _undefined(game, at, low, high)) is not None:
                 parts.append(f"payoffs are not finite at {strategy_in_words(undefined)}")
+            elif (jump := _jump(game, at, low, high)) is not None:
+                parts.append(f"payoffs jump at {strategy_in_words(jump)}")
         if unjudged:
             parts.append(f"neither proved nor refuted: {count_text(len(unjudged), 'first-order point')}")
         if unsearched := self._unsearched(game):
@@ -622,6 +668,50 @@ def _undefined(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray) ->
         x = _profile(at, y)
         if not np.all(np.isfinite(payoffs(game, put(x)))):
             return original_profile(game, x).ravel()
+    return None
+
+
+def _jump(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray | None:
+    """Return a profile in some boxes at which payoffs jump in a choice, ``[choice]``; None if unseen."""
+
+    def pay(y: np.ndarray) -> np.ndarray:
+        return np.asarray(payoffs(game, put(_profile(at, y))))
+
+    some = np.unique(np.linspace(0, len(low) - 1, SAMPLED // 4).astype(int))
+    edges = []
+    for first, last in zip(low[some], high[some], strict=True):
+        begin, middle = pay(first), first / 2 + last / 2
+        for k in range(len(first)):
+            for start in (first, middle):
+                a, b = start.copy(), start.copy()
+                a[k], b[k] = first[k], last[k]
+                edges.append((float(np.max(np.abs(pay(b) - (begin if start is first else pay(a))))), a, b))
+    whole, a, b = max(edges, key=lambda edge: edge[0])
+    (k,) = np.flatnonzero(a != b)[:1] if np.any(a != b) else (0,)
+    while True:
+        middle = a.copy()
+        middle[k] = a[k] / 2 + b[k] / 2
+        if middle[k] in (a[k], b[k]):
+            break
+        at_a, at_middle, at_b = pay(a), pay(middle), pay(b)
+        near = np.max(np.abs(at_middle - at_a)) >= np.max(np.abs(at_b - at_middle))
+        a, b = (a, middle) if near else (middle, b)
+    jumps = whole > 0 and np.max(np.abs(pay(b) - pay(a))) > JUMP * whole
+    return original_profile(game, _profile(at, b)).ravel() if jumps else None
+
+
+def _rest(game: Any, x: np.ndarray, at: Coordinates) -> np.ndarray | None:
+    """Return the profile at which best responses in turn come to rest; None where they do not."""
+    known = any(one.knows(game) for one in REGISTERED) or is_reparametrised(game)
+    for _ in range(ROUNDS):
+        before = x.copy()
+        for player in range(len(x)):
+            if known:
+                x[player] = best_response(game, put(x), player).strategy
+            else:
+                x[player] = unproved_response(game, put(x), player, 201).strategy
+        if np.all(np.abs(x - before)[at.place] <= 1e-3 * APART * (at.high - at.low)):
+            return x
     return None
 
 
