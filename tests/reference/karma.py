@@ -11,11 +11,10 @@ import numpy as np
 
 import rivalry as rv
 from rivalry.core.jax import jax, put
-from rivalry.economies.karma.lipschitz import constants
-from rivalry.economies.karma.theory import exact_baseline, lasry_lions_sum
 from rivalry.economies.karma.transitions import redistribution_level
-from rivalry.economies.learning.scaling_laws import scaling_gap
 from rivalry.population import best_response, policy_values, push
+from rivalry.studies import karma_theory
+from rivalry.studies.karma_theory import constants, exact_baseline, lasry_lions_sum, scaling_gap
 from tests.reference import city
 
 Inputs = Mapping[str, Any]
@@ -298,14 +297,13 @@ def _learning(inputs: Inputs) -> dict[str, Any]:
 
 def _contractivity(inputs: Inputs) -> dict[str, Any]:
     how = inputs["experiment"]
-    method = rv.methods.Contractivity(
+    assert (how["distance"], how["steps"]) == ("mean", karma_theory.MAP_STEPS)
+    assert how["stop_below"] == karma_theory.CONVERGED
+    method = karma_theory.Contractivity(
         beta=inputs["beta"],
         policies=how["policies"],
         generator=how["generator"],
         entropy_rule=how["entropy_rule"],
-        distance=how["distance"],
-        map_steps=how["steps"],
-        stop_below=how["stop_below"],
     )
     found = _plain(rv.solve(economy(inputs), method).record)
     return {
@@ -316,7 +314,7 @@ def _contractivity(inputs: Inputs) -> dict[str, Any]:
 
 def _monotonicity(inputs: Inputs) -> dict[str, Any]:
     how = inputs["experiment"]
-    method = rv.methods.Monotonicity(
+    method = karma_theory.Monotonicity(
         beta=inputs["beta"],
         policies=how["policies"],
         generator=how["generator"],

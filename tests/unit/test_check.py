@@ -66,7 +66,6 @@ PLAYED: dict[str, Callable[[], Any]] = {
     "design": lambda: rv.games.influencer(players=2, resource="bimodal"),
     "replicator": lambda: rv.games.matrix("rock_paper_scissors"),
     "rllib.sac": rv.games.market,
-    "analytic_constants": lambda: rv.games.karma(max_karma=4, mean_karma=2.0),
     "thresholds": lambda: rv.games.influencer(players=3, resource="bimodal"),
 }
 

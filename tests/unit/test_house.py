@@ -25,10 +25,10 @@ SOURCE = Path(__file__).parents[2] / "src" / "rivalry"
 HOMES = {
     "numba": {"tables.kernels", "economies.kernels"},
     "llvmlite": {"tables.kernels"},
-    "xarray": {"core.results", "plots", "economies.figures", "families.figures"},
+    "xarray": {"core.results", "plots", "economies.figures", "families.figures", "studies"},
     "h5netcdf": {"core.results", "plots"},
     "pandas": {"core.results", "lab.export", "plots"},
-    "matplotlib": {"plots", "economies.figures", "families.figures"},
+    "matplotlib": {"plots", "economies.figures", "families.figures", "studies"},
     "mpltern": {"plots", "families.figures"},
     "quantecon": {"methods", "interop"},
     "nashpy": {"interop"},
@@ -73,7 +73,7 @@ LAYERS: list[set[str]] = [
     {"extend"},
     {"envs"},
     {"economies"},
-    {"solving", "lab.study", "lab.trust"},
+    {"solving", "studies", "lab.study", "lab.trust"},
     {"check", "interop", "lab.worker", "lab.store"},
     {"lab.executor", "lab.export", "lab.report"},
     {"cli"},
@@ -249,8 +249,9 @@ def test_core_imports_nothing_but_core() -> None:
     assert not above, above
 
 
-# Optional subpackages that are one: the workbench shows living figures.
-TOGETHER = {("web", "living")}
+# Subpackages that are one: the workbench shows living figures, and the methods of studies of economies are
+# loaded only where such a study names them.
+TOGETHER = {("web", "living"), ("studies", "economies")}
 PLACE = re.compile(rf"rivalry\.({'|'.join(OPTIONAL)})\b[\w.]*(:\w+)?")
 
 

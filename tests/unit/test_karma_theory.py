@@ -7,18 +7,23 @@ from itertools import product
 import numpy as np
 import pytest
 
-from rivalry.economies.karma import karma, theory
+from rivalry.economies.karma import karma
 from rivalry.economies.karma.chains import stationary
-from rivalry.economies.karma.lipschitz import constants, kernel_constant, ratios, tables_of
-from rivalry.economies.karma.theory import (
+from rivalry.studies import karma_theory
+from rivalry.studies.karma_theory import (
     MECHANISMS,
     change_matrix,
+    constants,
     exact_baseline,
     find_counterexample,
+    kernel_constant,
     lasry_lions_sum,
+    ratios,
+    scaling_gap,
+    sublinearity,
+    tables_of,
     theta_matrix,
 )
-from rivalry.economies.learning.scaling_laws import scaling_gap, sublinearity
 
 CHAINS = {
     "independent": ([1.0, 5.0], [0.5, 0.5]),
@@ -103,7 +108,7 @@ def test_turn_taking_approaches_rotation_in_the_long_run() -> None:
 def test_extrapolated_steps_match_single_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     u, chain = CHAINS["sticky"]
     quick = [exact_baseline("TURN", u, chain, steps) for steps in (600, 601)]
-    monkeypatch.setattr(theory, "STEADY", -1.0)
+    monkeypatch.setattr(karma_theory, "STEADY", -1.0)
     slow = [exact_baseline("TURN", u, chain, steps) for steps in (600, 601)]
     np.testing.assert_allclose(quick, slow, rtol=1e-12)
 
@@ -400,11 +405,11 @@ def test_scaling_gap_of_two_economies() -> None:
         scaling_gap([[0.0, -1.0]], large)
 
 
-def test_sublinearity_of_bids() -> None:
+def test_sublinearity_of_bids(monkeypatch: pytest.MonkeyPatch) -> None:
     k = np.arange(13.0)
     means = [1.0, 2.0, 4.0]
     roots = np.stack([np.sqrt(mean * k) for mean in means])[:, None]
-    found = sublinearity(roots, means, slack=0.0)
+    found = sublinearity(roots, means)
     assert found == (0.0, 0.0, True, True)
     squares = np.stack([k**2 / mean for mean in means])
     found = sublinearity(squares, means)
@@ -414,6 +419,7 @@ def test_sublinearity_of_bids() -> None:
     whole = np.round(np.stack([0.1 * mean * k for mean in means]))  # they exceed only by rounding
     assert sublinearity(whole, means).exceeds > 0
     assert sublinearity(whole, means)[2:] == (True, True)
-    assert not sublinearity(whole, means, slack=0.1).sublinear
+    monkeypatch.setattr(karma_theory, "SLACK", 0.1)
+    assert not sublinearity(whole, means).sublinear
     with pytest.raises(ValueError, match=r"means: \[1.0, 1.0\] must rise, one for each of 3 economies"):
         sublinearity(roots, [1.0, 1.0])

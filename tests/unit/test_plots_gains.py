@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from scipy import stats
 
 import rivalry as rv
 from rivalry.plots.style import PALETTE, picture
+from rivalry.studies.karma_violations import violations
 from tests.figure_elements import caption, half_width, labels, lines
 
 RANDOM = np.random.default_rng(5)
@@ -246,7 +248,7 @@ def counted() -> xr.Dataset:
 
 def test_violations_are_pooled_over_replications() -> None:
     data = counted()
-    ax = rv.plots.violations(data, series="payment")
+    ax = violations(data, series="payment")
     count = (data.admissible - data.excluded).values
     times = np.rint(data.violation_share.values * count).sum(axis=-1)
     for k, bars in enumerate(ax.containers):
@@ -261,22 +263,21 @@ def test_violations_are_pooled_over_replications() -> None:
         assert part in caption(ax)
 
 
-def test_unknown_or_missing_violation_shares_are_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"^quantity: 'violated' must be one of violation_share, violation_sh"
-    ):
-        rv.plots.violations(counted(), quantity="violated")
-    with pytest.raises(ValueError, match=r"^data: no variable 'violation_share_h'"):
-        rv.plots.violations(counted(), quantity="violation_share_h")
+def test_missing_violation_shares_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^data: no variable 'violation_share'"):
+        violations(counted().drop_vars("violation_share"))
 
 
 @pytest.mark.parametrize(
-    ("kind", "data"),
-    [("exploitability_curve", monitored()), ("fairness_plane", fair()), ("violations", counted())],
+    ("plot", "data"),
+    [
+        (rv.plots.exploitability_curve, monitored()),
+        (rv.plots.fairness_plane, fair()),
+        (violations, counted()),
+    ],
     ids=["exploitability_curve", "fairness_plane", "violations"],
 )
-def test_pictures_are_reproducible_and_axes_are_labelled(kind: str, data: xr.Dataset) -> None:
-    plot = getattr(rv.plots, kind)
+def test_pictures_are_reproducible_and_axes_are_labelled(plot: Any, data: xr.Dataset) -> None:
     assert picture(plot, data) == picture(plot, data)
     ax = plot(data)
     assert ax.get_ylabel()

@@ -12,14 +12,22 @@ from scipy import stats
 import rivalry as rv
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.needs import fits
+from rivalry.core.registry import load
 from rivalry.core.statistics import share_interval
-from rivalry.economies.learning import experiments
-from rivalry.economies.learning.experiments import Contractivity, Monotonicity
 from rivalry.methods.populations import logit_equilibrium as continuation
 from rivalry.population import flow
 from rivalry.population.oracles import first_distribution
-from rivalry.population.random_policies import draw_policies
 from rivalry.solving import solve
+from rivalry.studies import karma_theory
+from rivalry.studies.karma_theory import (
+    MAP_STEPS,
+    AnalyticConstants,
+    Contractivity,
+    Monotonicity,
+    ScalingLaw,
+    Sublinearity,
+    draw_policies,
+)
 
 LEVELS = 5
 PAYMENTS = ["PBP", pytest.param("PBS", marks=pytest.mark.nightly)]  # each compiles a program of its own
@@ -79,7 +87,7 @@ def apart(pi: np.ndarray, other: np.ndarray) -> float:
 @pytest.mark.parametrize("payment", PAYMENTS)
 def test_contractivity_distances_match_plain_iteration(payment: str) -> None:
     economy, beta = game(payment), 4.0
-    found = solve(economy, Contractivity(beta=beta, policies=2, map_steps=3), seed=3).record
+    found = solve(economy, Contractivity(beta=beta, policies=2), seed=3).record
     plain = Slowly(economy)
     target = found["equilibrium"][1]
     _, env = plain.population(target)
@@ -119,7 +127,7 @@ def test_monotonicity_payoffs_match_plain_iteration(payment: str) -> None:
 def test_violations_count_policies_whose_distance_increases() -> None:
     """Steps overshoot at high beta and contract at low beta."""
     for beta, some in ((1.0, False), (500.0, True)):
-        found = solve(game(gamma=0.95), Contractivity(beta=beta, policies=40, map_steps=3), seed=2).record
+        found = solve(game(gamma=0.95), Contractivity(beta=beta, policies=40), seed=2).record
         far = found["distances"][1]
         going = np.logical_and.accumulate(far[:, :-1] >= 1e-8, axis=1)
         worse = np.any(going & (far[:, 1:] > far[:, :-1]), axis=1)
@@ -147,16 +155,14 @@ def test_distances_to_an_inexact_equilibrium_rise_from_every_policy() -> None:
 def test_ratios_end_when_a_policy_has_converged() -> None:
     far = np.array([[1.0, 0.5, 0.2, 0.4], [1.0, 1e-9, 1e-3, 5.0], [0.0, 1.0, 1.0, 1.0]])
     expected = [[0.5, 0.4, 2.0], [1e-9, np.nan, np.nan], [np.nan] * 3]
-    np.testing.assert_allclose(experiments._ratios(far, 1e-8), expected)
-    np.testing.assert_allclose(experiments._ratios(far, 0.0)[1], [1e-9, 1e6, 5e3])
+    np.testing.assert_allclose(karma_theory._ratios(far), expected)
 
 
 @pytest.mark.nightly
-def test_admissible_policies_have_at_least_the_equilibrium_entropy() -> None:
+def test_admissible_policies_have_at_least_the_equilibrium_entropy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(karma_theory, "DRAWS", 2000)
     for rule in ("mean", "every"):
-        record = solve(
-            game(), Monotonicity(beta=30.0, policies=5, entropy_rule=rule, draws=2000), seed=4
-        ).record
+        record = solve(game(), Monotonicity(beta=30.0, policies=5, entropy_rule=rule), seed=4).record
         words = np.random.SeedSequence(record["words"][1].tolist())
         drawn = draw_policies("smooth_gaussian", 60, 2, LEVELS - 1, words).policies
         each = stats.entropy(drawn, axis=-1)
@@ -170,7 +176,7 @@ def test_admissible_policies_have_at_least_the_equilibrium_entropy() -> None:
 
 @pytest.mark.nightly
 def test_results_do_not_depend_on_chunks() -> None:
-    economy, method = game(), Contractivity(beta=4.0, policies=40, map_steps=3)
+    economy, method = game(), Contractivity(beta=4.0, policies=40)
     whole = solve(economy, method, seed=7).record
     session = method.begin(economy, np.random.SeedSequence(0, spawn_key=(1, 0)))
     begun = {name: array.copy() for name, array in session.items()}
@@ -185,7 +191,7 @@ def test_results_do_not_depend_on_chunks() -> None:
     for name, (_, array) in ends[0].items():
         np.testing.assert_array_equal(array, ends[1][name][1], err_msg=name)
     assert str(whole["status"][1]) == "completed"
-    assert whole["distances"][1].shape == (40, 4)
+    assert whole["distances"][1].shape == (40, 1 + MAP_STEPS)
     half = method.begin(economy, np.random.SeedSequence(0, spawn_key=(1, 0)))
     method.advance(economy, half, 10)
     early = method.read(economy, half)
@@ -194,9 +200,10 @@ def test_results_do_not_depend_on_chunks() -> None:
 
 
 @pytest.mark.nightly
-def test_too_few_policies_with_enough_entropy() -> None:
+def test_too_few_policies_with_enough_entropy(monkeypatch: pytest.MonkeyPatch) -> None:
     """At beta near 0 the equilibrium is almost uniform: hardly any policy has as much entropy."""
-    found = solve(game(), Monotonicity(beta=1e-4, policies=3, draws=200)).record
+    monkeypatch.setattr(karma_theory, "DRAWS", 200)
+    found = solve(game(), Monotonicity(beta=1e-4, policies=3)).record
     assert str(found["status"][1]) == "completed"
     assert int(found["drawn"][1]) == 200
     assert int(found["admissible"][1]) == 0
@@ -214,7 +221,7 @@ def test_without_an_equilibrium_the_status_is_not_found(monkeypatch: pytest.Monk
 
 def test_policies_without_a_stationary_population_are_not_counted() -> None:
     session = {"population_residual": np.array([0.0, 1.0, 1e-12, np.nan])}
-    record = experiments._violations(session, "", np.array([True, True, False, True]))
+    record = karma_theory._violations(session, "", np.array([True, True, False, True]))
     assert float(record["violation_share"][1]) == 0.5
     assert record["violated"][1].tolist() == [True, False, False, False]
     assert int(record["excluded"][1]) == 2
@@ -225,7 +232,7 @@ def replace_equilibrium(economy: Any, monkeypatch: pytest.MonkeyPatch, residual:
     policy = np.asarray(economy.legal) / 3.0 ** np.arange(LEVELS)
     policy /= policy.sum(axis=1, keepdims=True)
     law = np.full(len(policy), 1 / len(policy))
-    monkeypatch.setattr(experiments, "equilibrium", lambda world, beta: (policy, law, residual))
+    monkeypatch.setattr(karma_theory, "equilibrium", lambda world, beta: (policy, law, residual))
     return policy
 
 
@@ -241,7 +248,7 @@ def replace_payoffs(monkeypatch: pytest.MonkeyPatch) -> None:
         there = np.full_like(own, 0.5)
         return np.stack([there, own], axis=1), np.where(pi[:, 2, 0] > 0.8, 1.0, 0.0)
 
-    monkeypatch.setattr(experiments, "_payoff_pairs", pairs)
+    monkeypatch.setattr(karma_theory, "_payoff_pairs", pairs)
 
 
 @pytest.mark.parametrize("entropy_rule", ["mean", "every"])
@@ -249,7 +256,7 @@ def test_admissible_draws_are_measured_in_order(entropy_rule: Any, monkeypatch: 
     economy = game()
     target = replace_equilibrium(economy, monkeypatch).reshape(-1, LEVELS, LEVELS)
     replace_payoffs(monkeypatch)
-    method = Monotonicity(policies=20, generator="logit_noise", entropy_rule=entropy_rule, draws=9000)
+    method = Monotonicity(policies=20, generator="logit_noise", entropy_rule=entropy_rule)
     session = method.begin(economy, np.random.SeedSequence(5))
     for steps, taken in ((1, 1), (15, 15), (9, 4), (3, 0)):  # also beyond the last
         assert method.advance(economy, session, steps) == taken
@@ -277,10 +284,9 @@ def test_an_experiment_ends_when_its_draws_are_used_up(monkeypatch: pytest.Monke
     economy = game()
     uniform = np.asarray(economy.legal) / np.asarray(economy.legal).sum(axis=1, keepdims=True)
     replace_payoffs(monkeypatch)
-    monkeypatch.setattr(experiments, "equilibrium", lambda *_: (uniform, uniform[:, 0], 0.0))
-    method = Monotonicity(
-        policies=3, draws=8 * experiments.BATCH
-    )  # no policy has more entropy than the uniform one
+    monkeypatch.setattr(karma_theory, "equilibrium", lambda *_: (uniform, uniform[:, 0], 0.0))
+    monkeypatch.setattr(karma_theory, "DRAWS", 8 * karma_theory.BATCH)
+    method = Monotonicity(policies=3)  # no policy has more entropy than the uniform one
     session = method.begin(economy, np.random.SeedSequence(5))
     assert str(method.read(economy, session)["status"][1]) == "iteration limit"
     assert method.advance(economy, session, 3) == 0
@@ -314,15 +320,14 @@ def test_the_largest_ratio_of_distances_decides(monkeypatch: pytest.MonkeyPatch)
     def along(world: Any, policies: Any, *_: Any) -> tuple[np.ndarray, np.ndarray]:
         return np.resize(paths, (len(policies), 3)), np.zeros(len(policies))
 
-    monkeypatch.setattr(experiments, "_distances_along", along)
-    method = Contractivity(policies=3, map_steps=2, stop_below=1e-8, distance="l1")
+    monkeypatch.setattr(karma_theory, "_distances_along", along)
+    method = Contractivity(policies=3)
     session = method.begin(economy, np.random.SeedSequence(5))
     assert method.advance(economy, session, 3) == 3
     found = method.read(economy, session)
     np.testing.assert_array_equal(found["distances"][1], paths)
     np.testing.assert_allclose(found["largest_ratio"][1], [0.5, 1.5, 1e-9])
     assert found["violated"][1].tolist() == [False, True, False]
-    assert (str(found["distance_rule"][1]), float(found["stop_below"][1])) == ("l1", 1e-8)
 
 
 @pytest.mark.slow
@@ -356,9 +361,15 @@ def test_experiments_require_a_population_of_bidding_agents() -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("learner", [Contractivity(policies=3, map_steps=3), Monotonicity(policies=3)])
+@pytest.mark.parametrize("learner", [Contractivity(policies=3), Monotonicity(policies=3)])
 def test_experiments_pass_check_method(learner: Any) -> None:
     rv.check_method(learner, game())
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("learner", [AnalyticConstants(), ScalingLaw(beta=5.0), Sublinearity(beta=5.0)])
+def test_comparisons_pass_check_method(learner: Any) -> None:
+    rv.check_method(learner, rv.games.karma(max_karma=4, mean_karma=2.0))
 
 
 @pytest.mark.parametrize(
@@ -367,21 +378,18 @@ def test_experiments_pass_check_method(learner: Any) -> None:
         ({"beta": 0.0}, "beta: 0.0 must be above 0 and finite"),
         ({"beta": np.inf}, "beta: inf must be above 0 and finite"),
         ({"policies": 0}, "policies: 0 must be at least 1"),
-        ({"draws": 0}, "draws: 0 must be at least 1"),
-        ({"map_steps": 0}, "map_steps: 0 must be at least 1"),
-        ({"stop_below": -1.0}, "stop_below: -1 must be at least 0"),
     ],
     ids=lambda each: next(iter(each)) if isinstance(each, dict) else "",
 )
 def test_errors_name_the_wrong_option(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        rv.methods.Contractivity(**options)
+        load("rivalry.studies.karma_theory:Contractivity")(**options)
 
 
-@pytest.mark.parametrize("name", ["generator", "entropy_rule", "distance"])
+@pytest.mark.parametrize("name", ["generator", "entropy_rule"])
 def test_errors_name_the_wrong_choice(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}: 'else' must be one of "):
-        rv.methods.Contractivity(**{name: "else"})
+        load("rivalry.studies.karma_theory:Contractivity")(**{name: "else"})
 
 
 @pytest.mark.parametrize(("times", "count"), [(0, 10), (3, 100), (40, 40), (9, 20)])
@@ -393,18 +401,3 @@ def test_share_interval_is_the_wilson_interval(times: int, count: int) -> None:
         assert off == pytest.approx(stats.norm.ppf(0.975) ** 2 * chance * (1 - chance) / count, abs=1e-12)
     assert 0 <= low <= times / count <= high <= 1
     assert np.all(np.isnan(share_interval(0, 0)))
-
-
-@pytest.mark.nightly  # compiles another program
-def test_distance_weighted_by_the_stationary_distribution() -> None:
-    economy = game()
-    found = solve(economy, Contractivity(beta=2.0, policies=3, map_steps=3, distance="mu_weighted")).record
-    assert str(found["distance_rule"][1]) == "mu_weighted"
-    target = found["equilibrium"][1]
-    mu = np.asarray(flowed(economy, put(target))[0])
-    words = np.random.SeedSequence(found["words"][1].tolist())
-    for number, far in zip(found["number"][1], found["distances"][1], strict=True):
-        pi = draw_policies("dirichlet_state", 1, 2, LEVELS - 1, words, first=int(number)).policies[0]
-        moved = np.abs(np.cumsum(pi.reshape(-1, LEVELS) - target, axis=1)).sum(axis=1)
-        part = moved / np.maximum(np.tile(np.arange(LEVELS), 2), 1)
-        assert far[0] == pytest.approx(float(mu @ part), abs=1e-10)

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.economies.learning import scaling_laws
-from rivalry.economies.learning.scaling_laws import ScalingLaw, Sublinearity
-from rivalry.lab.study import StudyError, build_method
+from rivalry.studies import karma_theory
+from rivalry.studies.karma_theory import ScalingLaw, Sublinearity
 
 M = rv.methods
 SMALL = {"max_karma": 4, "mean_karma": 2.0, "gamma": 0.9}
@@ -25,8 +24,9 @@ def mean_bids(**changes: float) -> np.ndarray:
 
 
 @pytest.mark.nightly  # compiles three equilibria
-def test_sublinearity_matches_damped_fixed_points() -> None:
-    found = rv.solve(rv.games.karma(**SMALL), Sublinearity(beta=10.0, fill=(0.25, 0.5))).data
+def test_sublinearity_matches_damped_fixed_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(karma_theory, "FILL", (0.25, 0.5))
+    found = rv.solve(rv.games.karma(**SMALL), Sublinearity(beta=10.0)).data
     poor, rich = mean_bids(mean_karma=1.0), mean_bids(mean_karma=2.0)
     assert found.mean_karma.values.tolist() == [1.0, 2.0]
     np.testing.assert_allclose(found.mean_bid, [poor, rich], atol=1e-6)
@@ -46,14 +46,8 @@ def test_scaling_gap_matches_damped_fixed_points() -> None:
     np.testing.assert_allclose(found.scaling_gap, gaps, atol=1e-6)
 
 
-def test_options_and_games_of_scaling_methods() -> None:
+def test_games_of_scaling_methods() -> None:
     game = rv.games.karma(**SMALL)
-    assert isinstance(build_method({"kind": "sublinearity", "fill": [0.1, 0.2]}, game=game), Sublinearity)
-    for fill in ([0.5], [0.5, 0.5], [0.5, 0.25]):
-        with pytest.raises(ValueError, match=r"fill: .* must be two numbers or more that rise"):
-            Sublinearity(fill=tuple(fill))
-    with pytest.raises(StudyError, match="fill"):
-        build_method({"kind": "sublinearity", "fill": [0.5, 1.5]}, game=game)
     with pytest.raises(ValueError, match=r"mean_karma: 5.0 must be in \[0, 4\]"):
         game.with_mean_karma(5.0)
     unequal = rv.games.karma(**SMALL, agents=2, initial_karma=[4, 0])
@@ -72,12 +66,13 @@ def replace_equilibria(monkeypatch: pytest.MonkeyPatch, residual: float = 0.0) -
         policy[np.arange(len(policy)), np.resize(bids, len(policy))] = 1.0
         return policy, np.full(len(policy), 1 / len(policy)), residual
 
-    monkeypatch.setattr(scaling_laws, "equilibrium", equilibrium)
+    monkeypatch.setattr(karma_theory, "equilibrium", equilibrium)
 
 
 def test_economies_are_compared_once_all_equilibria_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     replace_equilibria(monkeypatch)
-    game, method = rv.games.karma(**SMALL), Sublinearity(fill=(0.25, 0.5, 0.75))
+    monkeypatch.setattr(karma_theory, "FILL", (0.25, 0.5, 0.75))
+    game, method = rv.games.karma(**SMALL), Sublinearity()
     session = method.begin(game, np.random.SeedSequence(1))
     assert method.length(game) == 3
     for _ in range(3):
@@ -95,7 +90,7 @@ def test_economies_are_compared_once_all_equilibria_are_known(monkeypatch: pytes
 
 def test_bids_that_scale_with_karma_have_no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     replace_equilibria(monkeypatch)
-    game, method = rv.games.karma(**SMALL), ScalingLaw(factor=2)
+    game, method = rv.games.karma(**SMALL), ScalingLaw()
     session = method.begin(game, np.random.SeedSequence(1))
     while method.advance(game, session, 1):
         pass

@@ -8,7 +8,7 @@ from scipy import stats
 
 from rivalry.core.jax import jnp
 from rivalry.population.distances import DISTANCES, entropies, mean_entropy, policy_distance, transport
-from rivalry.population.random_policies import GENERATORS, at_least_as_random, draw_policies
+from rivalry.studies.karma_theory import GENERATORS, at_least_as_random, draw_policies
 
 SEED = np.random.SeedSequence(11)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from rivalry.cli import output
 from rivalry.cli.values import OptionError
-from rivalry.core.register import absent
+from rivalry.core.register import absent, entry_of
 from rivalry.core.registry import load, near
 from rivalry.games import GAMES
 from rivalry.lab import study
@@ -93,8 +93,8 @@ def describe(name: str) -> tuple[Any, str]:
     if name in GAMES:
         rows, words = _parameters(name, GAMES[name])
         return rows, words + _methods_for(GAMES[name])
-    if name in METHODS:
-        return _parameters(name, METHODS[name])
+    if entry := entry_of(name, METHODS):
+        return _parameters(name, entry)
     known = [*study.studies(), *GAMES, *METHODS]
     close = near(name, known)
     hint = close if "did you mean" in close else "see `rivalry list`"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rivalry.cli import output, summary, values
 from rivalry.cli.values import OptionError
 from rivalry.core.annotations import keywords
-from rivalry.core.register import Entry, absent, collect
+from rivalry.core.register import Entry, absent, collect, entry_of
 from rivalry.core.registry import load, near
 from rivalry.core.validate import SIMILAR
 
@@ -89,7 +89,7 @@ def _check_table(parts: Sequence[Study], key: str) -> None:
 
 def _keys(table: Mapping[str, Any], key: str, known: Mapping[str, Entry]) -> set[str]:
     """Return the keys of a family's or a method's table; of a user's file, which is not run, those given."""
-    entry = known.get(str(table.get(key)))
+    entry = entry_of(str(table.get(key)), known)
     own = {name for target in entry.targets for name in keywords(load(target))} if entry else set()
     return own | set(table) - {"name", "kind", "family"}
 

@@ -27,6 +27,7 @@ subpackage whose folder is removed leaves the rest at work.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -149,6 +150,26 @@ class ReportSection(NamedTuple):
     tables: list[ReportTable]
     reading: str
     meaning: str
+
+
+E = TypeVar("E", bound=Entry | PlotEntry)
+_BESIDE_STUDIES = re.compile(r"rivalry\.studies\.\w+:[A-Za-z]\w*")
+
+
+def is_beside_studies(name: object) -> bool:
+    """Return whether a name is that of a method or plot in a module beside the bundled studies.
+
+    It works from any folder, so that a copy of a bundled study runs.
+
+    >>> is_beside_studies("rivalry.studies.karma_theory:Contractivity"), is_beside_studies("newton")
+    (True, False)
+    """
+    return isinstance(name, str) and _BESIDE_STUDIES.fullmatch(name) is not None
+
+
+def entry_of(name: Any, known: Mapping[str, E]) -> Entry | E | None:
+    """Return the entry of a name that is known or beside the bundled studies; None for another."""
+    return Entry((name,), "defined beside the study") if is_beside_studies(name) else known.get(name)
 
 
 def is_there(name: str) -> bool:

@@ -28,14 +28,6 @@ GAMES = {
 }
 
 METHODS = {
-    "contractivity": Entry(
-        ("rivalry.economies.learning.experiments:Contractivity",),
-        "populations: how often steps of mirror ascent move random policies closer to the equilibrium",
-    ),
-    "monotonicity": Entry(
-        ("rivalry.economies.learning.experiments:Monotonicity",),
-        "populations: how often the equilibrium outperforms random policies in their own populations",
-    ),
     "q_learning": Entry(
         (
             "rivalry.economies.learning.q_learning:PopulationQLearning",
@@ -43,20 +35,12 @@ METHODS = {
         ),
         "",
     ),
-    "scaling_law": Entry(
-        ("rivalry.economies.learning.scaling_laws:ScalingLaw",),
-        "populations: whether bids scale with karma, at the logit equilibria of two economies",
-    ),
     "simulation": Entry(
         (
             "rivalry.economies.learning.simulation:Simulation",
             "rivalry.economies.learning.city_simulation:CitySimulation",
         ),
         "finitely many agents with fixed policies, or an allocation rule without karma",
-    ),
-    "sublinearity": Entry(
-        ("rivalry.economies.learning.scaling_laws:Sublinearity",),
-        "populations: whether bids rise with mean karma, and less than proportionally with own karma",
     ),
 }
 
@@ -91,9 +75,6 @@ _TITLES = {
     "rivalry.economies.figures.streets": {
         "example_routes": "routes of a lucky, an average and an unlucky agent of a city",
         "street_map": "one metric per lane on the map of a city",
-    },
-    "rivalry.economies.figures.violations": {
-        "violations": "frequency of violations of contractivity or monotonicity by random policies"
     },
 }
 PLOTS = {

@@ -6,9 +6,6 @@ from rivalry.core.registry import lazy_package
 # One algorithm, one file: the module has the name of the kind, and so has the class, `ActorCritic`.
 _TITLES = {
     "rivalry.methods": {
-        "analytic_constants": (
-            "a family's analytic results: constants, exact benchmarks, counterexamples; no search"
-        ),
         "closed_form": "closed-form solutions that the game provides, with certificates",
         "evaluate": "the start itself, with a certificate; no search",
     },
@@ -115,15 +112,8 @@ METHODS = collect("METHODS", _OWN, lambda known, more: known._replace(targets=kn
 
 WITHOUT_DRAWS = frozenset(
     (
-        *("all_equilibria", "analytic_constants", "closed_form", "commitment_with_switching_cost"),
-        *(
-            "linear_quadratic",
-            "mixed_equilibria",
-            "pure_equilibria",
-            "scaling_law",
-            "sublinearity",
-            "thresholds",
-        ),
+        *("all_equilibria", "closed_form", "commitment_with_switching_cost", "linear_quadratic"),
+        *("mixed_equilibria", "pure_equilibria", "thresholds"),
     )
 )
 """Kinds whose results depend on no random draws, as long as no start is given."""

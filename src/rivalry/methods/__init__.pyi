@@ -3,18 +3,13 @@
 from rivalry.core.register import Entry
 from rivalry.economies.learning.city_q_learning import CityQLearning as CityQLearning
 from rivalry.economies.learning.city_simulation import CitySimulation as CitySimulation
-from rivalry.economies.learning.experiments import Contractivity as Contractivity
-from rivalry.economies.learning.experiments import Monotonicity as Monotonicity
 from rivalry.economies.learning.q_learning import PopulationQLearning as PopulationQLearning
-from rivalry.economies.learning.scaling_laws import ScalingLaw as ScalingLaw
-from rivalry.economies.learning.scaling_laws import Sublinearity as Sublinearity
 from rivalry.economies.learning.simulation import Simulation as Simulation
 from rivalry.integrations.optuna import BayesianDesign as BayesianDesign
 from rivalry.integrations.rllib.algorithms import DQN as DQN
 from rivalry.integrations.rllib.algorithms import PPO as PPO
 from rivalry.integrations.rllib.algorithms import SAC as SAC
 from rivalry.interop.environment_q_learning import EnvironmentQLearning as EnvironmentQLearning
-from rivalry.methods.analytic_constants import AnalyticConstants as AnalyticConstants
 from rivalry.methods.closed_form import ClosedForm as ClosedForm
 from rivalry.methods.continuation.branches import Branches as Branches
 from rivalry.methods.continuation.comparative_statics import ComparativeStatics as ComparativeStatics

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rivalry.core.register import PlotEntry, collect
+from rivalry.core.register import PlotEntry, collect, is_beside_studies
 from rivalry.core.registry import lazy
 
 PATH_VIEWS = ("path_gradients", "path_moves", "path_payoffs", "snapshots")
@@ -123,6 +123,11 @@ _OWN = {
     for kind, title, module in sorted((*row, module) for module in _TITLES for row in _TITLES[module].items())
 }
 PLOTS = collect("PLOTS", _OWN)
+
+
+def entry_of(kind: str) -> PlotEntry | None:
+    """Return the entry of a plot of the package, which is without a title beside the bundled studies."""
+    return PlotEntry(kind, "") if is_beside_studies(kind) else PLOTS.get(kind)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,5 @@
 """Charts, and the recipes of families that are drawn with them: labelled data in, Matplotlib axes out."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from rivalry.core.register import PlotEntry
 from rivalry.economies.figures.bidding import bid_distribution as bid_distribution
 from rivalry.economies.figures.bidding import karma_histogram as karma_histogram
@@ -20,7 +17,6 @@ from rivalry.economies.figures.learning import exploitability_curve as exploitab
 from rivalry.economies.figures.learning import social_traces as social_traces
 from rivalry.economies.figures.streets import example_routes as example_routes
 from rivalry.economies.figures.streets import street_map as street_map
-from rivalry.economies.figures.violations import violations as violations
 from rivalry.families.influencer.figures import animate as animate
 from rivalry.families.influencer.figures import influence as influence
 from rivalry.families.influencer.figures import resource as resource
@@ -59,7 +55,5 @@ from rivalry.plots.charts.triangle import ternary as ternary
 
 PATH_VIEWS: tuple[str, ...]
 PLOTS: dict[str, PlotEntry]
-FORMER: Mapping[str, Mapping[str, Any]]
-FORMER_OPTIONS: Mapping[str, Mapping[str, Any]]
 
-def present_form(kind: str) -> str: ...
+def entry_of(kind: str) -> PlotEntry | None: ...

@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from rivalry.core.jax import jax, jnp
-from rivalry.core.oracles import oracle, unknown
+from rivalry.core.oracles import oracle
 from rivalry.core.results import Record
 
 Distribution = Float[Array, "state"]
@@ -130,15 +130,6 @@ def measured_environment(
 def population_metrics(game: Any, env: Any, mu: Distribution, pi: Policy) -> Record:
     """Return named arrays to store with every result, ``{name: (dimensions, array)}``. Generic: none."""
     return {}
-
-
-@oracle()
-def analytic_constants(game: Any) -> Record:
-    """Return analytic results: constants, exact benchmarks, counterexamples.
-
-    Raises `Unsupported` if there are none (generic).
-    """
-    raise unknown(game, "analytic constants")
 
 
 def refuse_mean_field(game: Any) -> None:

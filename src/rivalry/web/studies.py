@@ -21,7 +21,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from rivalry.core.files import write
-from rivalry.core.register import absent
+from rivalry.core.register import absent, entry_of
 from rivalry.core.registry import load, trusting
 from rivalry.games import GAMES
 from rivalry.lab.study import Study, StudyError, json_schema, parameters, studies
@@ -294,7 +294,7 @@ def _check_names(study: Study) -> None:
         for k, table in enumerate(study.method)
     ]
     for name, entries, what, key in named:
-        if name not in entries and not is_file(name):
+        if entry_of(name, entries) is None and not is_file(name):
             raise StudyError(unknown(name, entries, what) + absent(), key=key)
 
 
@@ -383,7 +383,7 @@ def schema(family: str, kinds: Sequence[str]) -> dict[str, Any]:
     entry = GAMES.get(family)
     found["game"] = keys_of(load(entry.targets[0])) if entry else []
     found["symbols"] = entry.symbols if entry else ""
-    chosen = {kind: METHODS[kind] for kind in kinds if kind in METHODS}
+    chosen = {kind: one for kind in kinds if (one := entry_of(kind, METHODS))}
     found["methods"] = {
         kind: {"title": one.title, "keys": _joined([keys_of(load(target)) for target in one.targets])}
         for kind, one in chosen.items()

@@ -14,7 +14,6 @@ from rivalry.economies.karma.agents import world
 from rivalry.economies.karma.chains import stationary_distribution
 from rivalry.economies.karma.checks import refusal
 from rivalry.economies.karma.model import Around, Distribution, KarmaEconomy, Policy
-from rivalry.economies.karma.theory import analytic_constants
 from rivalry.economies.karma.transitions import expect_after, level_of, randomly_rounded
 from rivalry.economies.kernels.shapes import BURN, PEER, ROOM
 from rivalry.population import oracles as populations
@@ -49,7 +48,6 @@ oracles.validate_parameter.register(KarmaEconomy)(lambda game, name, value: refu
 oracles.to_agents.register(KarmaEconomy)(world)
 populations.type_shares.register(KarmaEconomy)(lambda game: game.share)
 populations.continuum_limit.register(KarmaEconomy)(KarmaEconomy.continuum)
-populations.analytic_constants.register(KarmaEconomy)(analytic_constants)
 
 
 @populations.state_types.register(KarmaEconomy)

@@ -151,7 +151,7 @@ def draw_own(run: Run) -> list[str]:
 
     study, folder, failed = run.study, run.folder / "figures", []
     wanted = [(number, *_kind_and_options(entry)) for number, entry in enumerate(study.plots, start=1)]
-    own = [row for row in wanted if row[1] not in plots.PLOTS]
+    own = [row for row in wanted if plots.entry_of(row[1]) is None]
     if not own:
         return []
     data = run.dataset()
@@ -194,11 +194,13 @@ def _draw(
     folder: Path,
     stored: Path,
 ) -> StaticFigure:
+    from rivalry.lab.study import build_plot
     from rivalry.plots.style import picture
 
     kind, options = _kind_and_options(entry)
     file = _file(number, kind)
-    if kind not in plots.PLOTS:
+    known = plots.entry_of(kind)
+    if known is None:
         return _as_image(kind, stored / file)
     lacks: tuple[str, ...] = ()
     if at := options.get("at"):
@@ -207,13 +209,14 @@ def _draw(
         if any(name not in options["at"] or options["at"][name] != asked[name] for name in asked):
             lacks = (", ".join(f"{name} = {value}" for name, value in asked.items()),)
     try:
-        svg, where, hollow = picture(getattr(plots, kind), data, **options)
+        plot = build_plot(kind)
+        svg, where, hollow = picture(plot, data, **options)
     except NoSuchPoint as error:
         return StaticFigure(kind, file, why=str(error), absent=True)
     except Exception as error:  # a plot may fail on unusual data; the report still needs the others
         return StaticFigure(kind, file, why=f"{type(error).__name__}: {error}")
     write(folder / file, svg)
-    title = plots.PLOTS[kind].caption_of(options)
+    title = known.caption_of(options) or str(plot.__doc__).partition(".\n")[0].removeprefix("Draw ")
     caption = f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".")
     return StaticFigure(kind, file, caption, svg.decode(), marked=hollow, lacks=lacks)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from rivalry.core.display import typeset
 from rivalry.core.files import folder_for, followed, write
-from rivalry.core.register import collect
+from rivalry.core.register import collect, entry_of
 from rivalry.core.registry import hook, load
 from rivalry.core.results import CLAIMS, gain_in_words, radius_in_words
 from rivalry.games import GAMES
@@ -29,7 +29,7 @@ from rivalry.lab.report.warned import failures_of, lines, warnings_of
 from rivalry.lab.store import Run, status_of
 from rivalry.lab.study.expect import differences, is_reduced
 from rivalry.methods import METHODS
-from rivalry.plots import PLOTS
+from rivalry.plots import entry_of as plot_entry_of
 
 RUN_KEYS = ("name", "kind")
 LIVING = "figures_of_report"  # the hook of living figures
@@ -83,7 +83,7 @@ def build(
         sections.append(_section(name, part, home / "figures", f"s{count}", own))
         for figure in sections[-1]["figures"]:
             elsewhere = figure.absent and sections[-1]["reduced"]  # the study's full form has the point
-            if figure.why and figure.kind in PLOTS and not elsewhere:
+            if figure.why and plot_entry_of(figure.kind) and not elsewhere:
                 entry = int(figure.file.partition("-")[0]) - 1
                 tell(f"{name}: plots[{entry}] ({figure.kind}) was not drawn: {figure.why}")
     living = hook(LIVING)(run, known) if LIVING in collect("HOOKS") else None
@@ -213,7 +213,7 @@ def _parameters(study: Mapping[str, Any]) -> dict[str, str]:
 def _method(table: Mapping[str, Any]) -> tuple[str, str, str, str]:
     """Return a method's name, kind, title and options."""
     options = ", ".join(f"{key} = {in_words(value)}" for key, value in table.items() if key not in RUN_KEYS)
-    entry = METHODS.get(str(table["kind"]))
+    entry = entry_of(str(table["kind"]), METHODS)
     return str(table["name"]), str(table["kind"]), entry.title if entry else "the user's own", options
 
 

@@ -23,7 +23,6 @@ from rivalry.plots.select import format_value
 
 MOST = 6  # ranges of one method that have a sentence each; more are counted
 LONG = 90  # characters of a profile that a sentence does not repeat from the table
-GIVEN = ("closed_form", "analytic_constants")  # methods that do not iterate
 DYNAMICS = "rivalry.methods.dynamics."
 
 _PLAYERS = {
@@ -153,7 +152,7 @@ def _outcome(part: Sequence[Answer], kind: str) -> str:
     entry = METHODS.get(kind)
     dynamic = entry is not None and entry.targets[0].startswith(DYNAMICS)
     words = (_PLAYERS if dynamic else _SEARCH).get(status, status)
-    if status == "converged" and kind in GIVEN:
+    if status == "converged" and kind == "closed_form":
         return f"the solution is {place}" if place else "a solution is given"
     if status == "not found" and place and _certified(part):  # the last profile has a certificate
         return f"{'the players do' if dynamic else 'it does'} not converge, last {place}"

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Len, Lt
 
 from rivalry.lab.study.errors import StudyError, dotted_key, format_value
+from rivalry.lab.study.names import plain_kind
 from rivalry.lab.study.points import Grid, is_number
 from rivalry.lab.study.schema import check_table, keys_of
 
@@ -250,7 +251,7 @@ def _with_names(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 else f"{format_value(kind)} must be text"
             )
             raise StudyError(rule, key=f"method[{k}].kind")
-        default = kind.rpartition(":")[2] if ".py:" in kind else kind.replace(".", "_")
+        default = kind.rpartition(":")[2] if ".py:" in kind else plain_kind(kind).replace(".", "_")
         row = {"name": table.get("name", default), **{n: v for n, v in table.items() if n != "name"}}
         run_keys(row, ("method", k))
         if any(row["name"] == other["name"] for other in named):

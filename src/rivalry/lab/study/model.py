@@ -512,8 +512,9 @@ class _Tasks:
         own = {k: v for k, v in self.batch.items() if _concerns(k, table["name"])}
         batch = own if set(own) - {"zip"} else None
         texts = {**self.texts, "batch": canonical(batch), "method": canonical(table)}
-        # without the method's name: renaming a method changes no random numbers
-        unnamed = canonical({k: v for k, v in table.items() if k != "name"})
+        # neither a method's name nor where its class is defined changes random numbers
+        plain = {k: v for k, v in table.items() if k != "name"} | {"kind": names.plain_kind(table["kind"])}
+        unnamed = canonical(plain)
         return _MethodText(table, str(table["name"]), batch, texts, unnamed, names.draws(table))
 
 

@@ -14,18 +14,18 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from inspect import signature
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from rivalry.core.register import Entry, PlotEntry, absent, collect
+from rivalry.core.register import Entry, PlotEntry, absent, collect, entry_of, is_beside_studies
 from rivalry.core.registry import from_file, load, near
 from rivalry.games import GAMES
 from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.methods import METHODS, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
 from rivalry.plots import PLOTS
+from rivalry.plots import entry_of as plot_entry_of
 
 _FILE = re.compile(r"[^\s:]+\.py:[A-Za-z_]\w*")
 LONGEST = 2**24  # bytes of a study file
-E = TypeVar("E", bound=Entry | PlotEntry)
 CONTROLS = "negative_controls"  # a key of a method's table
 
 
@@ -121,7 +121,9 @@ def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
             continue
         if not isinstance(kind, str):
             raise StudyError(f"{format_value(kind)} must be text", key=key)
-        found += _entry(kind, PLOTS, "a plot", key).views_of(options)
+        if (entry := plot_entry_of(kind)) is None:
+            raise StudyError(unknown(kind, PLOTS, "a plot") + absent(), key=key)
+        found += entry.views_of(options)
     return sorted(set(found))
 
 
@@ -199,11 +201,22 @@ def targets(
         raise StudyError(f"{format_value(name)} cannot be loaded: {error}", key=key) from None
 
 
-def _entry(name: Any, known: Mapping[str, E], what: str, key: str) -> E:
-    if name not in known:
+def _entry(name: Any, known: Mapping[str, Entry | PlotEntry], what: str, key: str) -> Entry | PlotEntry:
+    if (found := entry_of(name, known)) is None:
         hint = "; a file of your own is written my_file.py:name" if ".py" in str(name) else ""
         raise StudyError(unknown(name, known, what) + hint + absent(), key=key)
-    return known[name]
+    return found
+
+
+def plain_kind(kind: str) -> str:
+    """Return a kind of methods as it is where the class is registered, also of a class beside the studies.
+
+    >>> plain_kind("rivalry.studies.karma_theory:ScalingLaw"), plain_kind("newton")
+    ('scaling_law', 'newton')
+    """
+    if not is_beside_studies(kind):
+        return kind
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.partition(":")[2]).lower()
 
 
 def draws(table: Mapping[str, Any]) -> bool:

@@ -11,28 +11,16 @@ from xarray import Dataset
 
 from rivalry.core.statistics import share_interval
 from rivalry.plots.metrics import is_log, set_log_scale
-from rivalry.plots.select import At, Names, find_sweep, pick_names, swept_values
+from rivalry.plots.select import find_sweep, swept_values
 from rivalry.plots.series import CellSeries, series_of
 from rivalry.plots.style import MARKERS, caption, chart, colours
 
-SHARES = {
-    "violation_share": "share of policies that violate it",
-    "violation_share_h": "share of policies that violate it, with the entropy bonus (J_h)",
-}
+SHARE = "violation_share"
 ENTROPY = {"mean": "in the mean over states", "every": "in every state"}
 
 
 @chart
-def violations(
-    data: Dataset,
-    ax: Axes,
-    *,
-    quantity: str = "violation_share",
-    over: str | None = None,
-    series: str | None = None,
-    methods: Names = None,
-    at: At = None,
-) -> Axes:
+def violations(data: Dataset, ax: Axes, *, over: str | None = None, series: str | None = None) -> Axes:
     """Draw the share of sampled policies that violate contractivity or monotonicity, with 95 % intervals.
 
     The caption states the number of policies and how they were sampled and selected. Replications are more
@@ -44,16 +32,10 @@ def violations(
         Holds ``violation_share`` and ``admissible`` over a swept parameter.
     ax
         Axes to draw on; those of a new figure otherwise.
-    quantity
-        ``violation_share``, or ``violation_share_h`` of payoffs with the entropy bonus.
     over
         The swept parameter; the first swept number otherwise.
     series
         A second coordinate, with a line per value.
-    methods
-        The methods, in this order; all otherwise.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
 
     Returns
     -------
@@ -63,7 +45,7 @@ def violations(
     Raises
     ------
     ValueError
-        If there is no such quantity, parameter or method.
+        If there is no such quantity or parameter.
 
     References
     ----------
@@ -77,14 +59,13 @@ def violations(
     >>> violations(data).containers[0].lines[0].get_ydata().tolist()
     [0.0, 0.5]
     """
-    pick_names("quantity", [quantity], SHARES, (), f"must be one of {', '.join(SHARES)}")
-    over = find_sweep(data, quantity, 0, at, over)
+    over = find_sweep(data, SHARE, 0, None, over)
     also = ("admissible", "excluded", "generator", "entropy_rule")
     dim, x, order = swept_values(data, over)
-    every = series_of(data, quantity, also, at=at, methods=methods, series=series, keep=(dim,))
+    every = series_of(data, SHARE, also, series=series, keep=(dim,))
     log = is_log(x)
     for k, (one, shade) in enumerate(zip(every, colours(len(every)), strict=True)):
-        times, count = _counts(one, quantity)
+        times, count = _counts(one)
         rows = order[count[order] > 0]
         share = times[rows] / count[rows]
         pairs = zip(times[rows].astype(int).tolist(), count[rows].astype(int).tolist(), strict=True)
@@ -96,25 +77,25 @@ def violations(
         look |= {"capsize": 2.5, "elinewidth": 1.0, "linewidth": 1.2, "label": one.name or "_share"}
         ax.errorbar(where, share, reach, **look)
     ax.set_xlabel(over.rpartition(".")[2])
-    ax.set_ylabel(SHARES[quantity])
+    ax.set_ylabel("share of policies that violate it")
     set_log_scale(ax, "x", log)
     ax.set_ylim(bottom=0.0)
-    caption(ax, every[0].words, _sampling(every, quantity))
+    caption(ax, every[0].words, _sampling(every))
     return ax
 
 
-def _counts(one: CellSeries, quantity: str) -> tuple[np.ndarray, np.ndarray]:
+def _counts(one: CellSeries) -> tuple[np.ndarray, np.ndarray]:
     """Return the numbers of violations and of policies tested, over all replications."""
-    share = one[quantity].astype(float)
+    share = one[SHARE].astype(float)
     count = np.maximum(one["admissible"], 0) - np.maximum(one.get("excluded", 0), 0)
     count = np.where(np.isfinite(share), count, 0)
     times = np.rint(np.nan_to_num(share) * count)
     return times.sum(axis=0), count.sum(axis=0)
 
 
-def _sampling(every: Sequence[CellSeries], quantity: str) -> str:
+def _sampling(every: Sequence[CellSeries]) -> str:
     """Return in words how many policies each point has, how they were drawn, and which are admissible."""
-    counts = np.concatenate([_counts(one, quantity)[1] for one in every])
+    counts = np.concatenate([_counts(one)[1] for one in every])
     low, high = int(counts[counts > 0].min()), int(counts.max())
     words = [f"n = {low}{f' to {high}' if high > low else ''} policies per value, 95 % intervals"]
     rules, samples = (

@@ -1,0 +1,1 @@
+"""Bundled studies, and beside them the methods and plots that only these name."""
