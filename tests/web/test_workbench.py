@@ -524,6 +524,31 @@ def test_form_writes_into_the_text_and_keeps_comments(client: Client) -> None:
     assert not back["data"]["sweep"]
 
 
+def test_form_writes_into_tables_of_a_method(client: Client) -> None:
+    study = STUDY.replace("mixed_equilibria", "repeated_q_learning")
+    shown = client.get("/api/schema?family=matrix&kinds=repeated_q_learning").json()
+    keys = {row["name"]: row for row in shown["methods"]["repeated_q_learning"]["keys"]}
+    assert keys["exploration.kind"]["schema"]["enum"] == ["greedy", "softmax"]
+    assert keys["stopping.max_periods"]["schema"]["minimum"] == 1
+    assert "exploration.end" not in keys
+    changes = [
+        {"key": "method[0].exploration.decay", "value": 1e-4},
+        {"key": "method[0].exploration.start", "value": 0.5},
+        {"key": "method[0].stopping.max_periods", "value": 1000},
+    ]
+    found = client.post("/api/check", json={"text": study, "changes": changes}).json()
+    assert found["errors"] == []
+    assert found["data"]["method"][0]["exploration"] == {"decay": 1e-4, "start": 0.5}
+    assert "stopping = {max_periods = 1000}" in found["text"]
+    wrong = [{"key": "method[0].exploration.start", "value": 1.5}]
+    built = {"text": found["text"], "changes": wrong, "build": True}
+    (error,) = client.post("/api/check", json=built).json()["errors"]
+    assert error["key"].endswith("exploration.start")
+    cleared = [{"key": change["key"]} for change in changes]
+    back = client.post("/api/check", json={"text": found["text"], "changes": cleared}).json()
+    assert back["text"] == study
+
+
 def test_every_bundled_study_passes_unchanged_through_the_form(client: Client) -> None:
     """Setting a title to what it is changes no other line of any study."""
     from rivalry.lab.study import studies

@@ -42,21 +42,26 @@ class Keys(NamedTuple):
     """The permitted keys of a table, given by the keywords of a function, as a note in an annotation.
 
     ``cost: Annotated[str | dict[str, Any], Keys(cost_keys), "cost of inputs"]``, where ``cost_keys`` is a
-    function whose keywords are annotated like a factory's.
+    function whose keywords are annotated like a factory's, or a typed dictionary. Of several tables of one
+    kind each may permit other keys: ``names``, all if empty.
     """
 
     target: Callable[..., Any]
+    names: tuple[str, ...] = ()
 
 
 @cache
 def signature_of(target: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], dict[str, Any]]:
     """Return the parameters of a function or a class that have a keyword, and their annotations, by name."""
+    if is_typeddict(target):
+        hints = get_type_hints(target, include_extras=True)
+        return {name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in hints}, hints
     known = {
         name: one
         for name, one in inspect.signature(target).parameters.items()
         if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
     }
-    hints: dict[str, Any] = {}
+    hints = {}
     if isinstance(target, type):
         return known, get_type_hints(target, include_extras=True)
     for name, one in known.items():

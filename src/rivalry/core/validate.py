@@ -28,6 +28,7 @@ from typing import (
     Union,
     get_args,
     get_origin,
+    is_typeddict,
     runtime_checkable,
 )
 
@@ -319,8 +320,8 @@ def convert(hint: Any, value: Any) -> Any:
 
 
 def _has_fields(hint: Any) -> bool:
-    """Return whether an annotation is a dataclass, whose fields a table can specify."""
-    return isinstance(hint, type) and is_dataclass(hint)
+    """Return whether an annotation is a dataclass or typed dictionary, whose fields a table can specify."""
+    return isinstance(hint, type) and (is_dataclass(hint) or is_typeddict(hint))
 
 
 def _is_opaque(hint: Any) -> bool:
@@ -426,8 +427,9 @@ def fault_of(hint: Any, value: Any, notes: tuple[Any, ...] = ()) -> Fault | None
         return _list_fault(hint, members, value, notes)
     if origin in (dict, Mapping) or hint is dict:
         return _table_fault(members, value, notes)
-    if _has_fields(hint) and isinstance(value, Mapping):
-        return _table_fault((), value, (Keys(hint),))
+    if is_typeddict(hint) or (_has_fields(hint) and isinstance(value, Mapping)):
+        keys = tuple(note for note in notes if isinstance(note, Keys))
+        return _table_fault((), value, keys or (Keys(hint),))
     if origin is Callable:
         return None if callable(value) else _type_fault(lambda: "a function", value)
     if hint in (bool, int, float):
@@ -524,20 +526,23 @@ def _table_fault(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> 
             return Fault("", lambda: f"{format_value(value)} must have text as keys", "entry")
         fault = fault_of(members[1], entry, notes) if len(members) > 1 else None
         for note in notes:
-            fault = _key_fault(note.target, key, entry) if isinstance(note, Keys) else fault
+            fault = _key_fault(note, key, entry) if isinstance(note, Keys) else fault
         if fault is not None:
             return fault.within(f".{key}")
     return None
 
 
-def _key_fault(target: Callable[..., Any], key: str, entry: Any) -> Fault | None:
+def _key_fault(note: Keys, key: str, entry: Any) -> Fault | None:
     """Return the fault of a key of a table or of its value, or None."""
-    known, hints = signature_of(target)
-    if key in known:
+    known, hints = signature_of(note.target)
+    allowed = note.names or tuple(known)
+    if key in allowed:
         return fault_of(hints[key], entry)
+    if key in known:
+        return Fault("", lambda: f"has no meaning here; possible are {', '.join(allowed)}", "entry")
     other = keys_with_symbol(key, hints)
     return Fault(
-        "", lambda: f"is called {other} here" if other else f"is no key; {near(key, known)}", "entry"
+        "", lambda: f"is called {other} here" if other else f"is no key; {near(key, allowed)}", "entry"
     )
 
 

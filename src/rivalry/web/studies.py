@@ -333,8 +333,9 @@ def _with_changes(text: str, changes: Sequence[Mapping[str, Any]]) -> tuple[str,
 def _change(document: Any, key: str, change: Mapping[str, Any]) -> None:
     """Set or remove one key of a document; tables on the way are made."""
     *path, last = _path(key)
-    place = document
+    place = above = document
     for part, following in zip(path, [*path, last][1:], strict=True):
+        above = place
         try:
             place = place[part]
         except (KeyError, IndexError):
@@ -342,8 +343,10 @@ def _change(document: Any, key: str, change: Mapping[str, Any]) -> None:
                 return
             if isinstance(part, int):
                 place.append(tomlkit.table())
+            elif isinstance(following, int):
+                place[part] = tomlkit.aot()
             else:
-                place[part] = tomlkit.aot() if isinstance(following, int) else tomlkit.table()
+                place[part] = tomlkit.table() if place is document else tomlkit.inline_table()
             place = place[part]
         except TypeError:
             raise StudyError("has no such entry", key=key) from None
@@ -359,6 +362,8 @@ def _change(document: Any, key: str, change: Mapping[str, Any]) -> None:
                 place[last] = value
         elif isinstance(last, int) or last in place:
             del place[last]
+            if isinstance(place, tomlkit.items.InlineTable) and not place:  # all at its defaults
+                del above[path[-1]]
     except (TypeError, ValueError, KeyError, IndexError) as error:
         raise StudyError(f"cannot be changed here: {error}", key=key) from None
 
@@ -410,7 +415,15 @@ def _joined(tables: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
 def keys_of(target: Any) -> list[dict[str, Any]]:
     """Return the keys of a table, each with its row of ``rivalry show`` and its JSON Schema."""
     shapes = json_schema(target)["properties"]
-    return [row.as_json() | {"schema": shapes.get(row.name, {})} for row in parameters(target)]
+    return [row.as_json() | {"schema": _shape(shapes, row.name)} for row in parameters(target)]
+
+
+def _shape(shapes: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the JSON Schema of a key, or of a key of a table, ``exploration.start``."""
+    head, dot, rest = name.partition(".")
+    shape: dict[str, Any] = shapes.get(head, {})
+    tables = [one["properties"] for one in shape.get("anyOf", [shape]) if "properties" in one]
+    return _shape(tables[0] if tables else {}, rest) if dot else shape
 
 
 def new_text(family: str, parameters: Mapping[str, Any], profile: Any, title: str) -> str:

@@ -86,7 +86,9 @@ def parameters(target: Callable[..., Any]) -> list[Parameter]:
         found.append(Parameter(name, kind, usual, required, _bounds(notes), meaning, symbol_of(hint)))
         for note in notes:
             if isinstance(note, Keys):
-                found += [row._replace(name=f"{name}.{row.name}") for row in parameters(note.target)]
+                rows = parameters(note.target)
+                rows = [row for row in rows if not note.names or row.name in note.names]
+                found += [row._replace(name=f"{name}.{row.name}") for row in rows]
     return found
 
 
@@ -139,6 +141,15 @@ def _json_type(hint: Any, notes: tuple[Any, ...]) -> dict[str, Any]:
         found |= {"items": _json_type(members[0], notes)} if members else {}
         found |= {"minItems": fewest} if fewest else {}
         found |= {"maxItems": most} if most is not None else {}
+    if kind == "object" or is_typeddict(hint):
+        tables = [(note.names, json_schema(note.target)) for note in notes if isinstance(note, Keys)]
+        inner = {
+            key: shape
+            for names, table in tables
+            for key, shape in table["properties"].items()
+            if not names or key in names
+        }
+        found |= {"type": "object"} | ({"properties": inner} if inner else {})
     return found
 
 
@@ -200,10 +211,9 @@ def _keywords(target: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
         label = f"{target.__module__}.{target.__qualname__}" if known else str(target)
         raise StudyError(f"{label}: an annotation cannot be read: {error}") from None
     if is_typeddict(target):
-        return [
-            (name, get_args(hint)[0], None) if get_origin(hint) is NotRequired else (name, hint, empty)
-            for name, hint in hints.items()
-        ]
+        plain = {n: get_args(h)[0] if get_origin(h) is NotRequired else h for n, h in hints.items()}
+        required: frozenset[str] = vars(target)["__required_keys__"]
+        return [(name, hint, empty if name in required else None) for name, hint in plain.items()]
     made = {}  # defaults that the signature of a dataclass does not show
     if inspect.isclass(target) and dataclasses.is_dataclass(target):
         factories = {field.name: field.default_factory for field in dataclasses.fields(target)}

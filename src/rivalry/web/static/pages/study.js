@@ -118,9 +118,9 @@ export default async function study({ root, query: given, go, title }) {
   function fill(errors) {
     const focused = document.activeElement instanceof HTMLElement && form.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     const placed = new Set();
-    /** @param {any} row @param {string} key @param {any} value */
-    const field = (row, key, value) => {
-      const wrong = errors.filter((error) => error.key === key || error.key.startsWith(`${key}[`) || error.key.startsWith(`${key}.`) || alias(error.key) === key);
+    /** @param {any} row @param {string} key @param {any} value @param {boolean} nested whether its keys have fields of their own */
+    const field = (row, key, value, nested = false) => {
+      const wrong = errors.filter((error) => error.key === key || error.key.startsWith(`${key}[`) || (!nested && (error.key.startsWith(`${key}.`) || alias(error.key).startsWith(`${key}.`))) || alias(error.key) === key);
       for (const one of wrong) placed.add(one);
       const input = control(row, value, (/** @type {any} */ given) => check([{ key, value: given }], false));
       input.dataset.key = key;
@@ -141,7 +141,12 @@ export default async function study({ root, query: given, go, title }) {
       const usual = rows.filter((row) => !row.name.includes("."));
       const set = usual.filter((row) => values?.[row.name] !== undefined || row.required);
       const rest = usual.filter((row) => !set.includes(row));
-      const make = (/** @type {any} */ row) => field(row, `${prefix}.${row.name}`, values?.[row.name]);
+      const make = (/** @type {any} */ row) => {
+        const key = `${prefix}.${row.name}`, value = values?.[row.name];
+        const inner = rows.filter((one) => one.name.startsWith(`${row.name}.`)).map((one) => ({ ...one, name: one.name.slice(row.name.length + 1) }));
+        if (!inner.length || (value !== undefined && (typeof value !== "object" || Array.isArray(value)))) return field(row, key, value);
+        return el("div", { class: "nested" }, field(row, key, value, true), fields(inner, value, key, `${id}.${row.name}`));
+      };
       const wrongInside = rest.some((row) => errors.some((error) => alias(error.key).startsWith(`${prefix}.${row.name}`)));
       return [...set.map(make), rest.length ? el("details", { open: open.has(id) || wrongInside, ontoggle: (/** @type {any} */ event) => {
         if (event.target.open) open.add(id); else open.delete(id);
