@@ -50,10 +50,10 @@ def variant(game: G, **changes: Any) -> G:
         raise ValueError(f"game: {what}; must come from a factory, and not be changed since")
     known, given = keywords(recipe.make), dict(recipe.given)
     for key, value in changes.items():
-        name, *rest = [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", key)]
+        name, *rest = parts_of(key)
         if name not in known:
             raise ValueError(f"{key}: is no keyword of {recipe.make.__name__}; {near(str(name), known)}")
-        given[str(name)] = _change(given.get(str(name)), rest, value, key, given.get("players"))
+        given[str(name)] = replace_entry(given.get(str(name)), rest, value, key, given.get("players"))
     return recipe.make(**given)  # type: ignore[no-any-return]
 
 
@@ -80,7 +80,16 @@ def keyword_of(game: object, name: str) -> str | None:
     return None
 
 
-def _change(old: Any, path: list[str | int], value: Any, key: str, players: int | None) -> Any:
+def parts_of(key: str) -> list[str | int]:
+    """Return the parts of a dotted key.
+
+    >>> parts_of("types[0].count")
+    ['types', 0, 'count']
+    """
+    return [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", key)]
+
+
+def replace_entry(old: Any, path: list[str | int], value: Any, key: str, players: int | None) -> Any:
     """Return a copy of nested tables and lists with one entry changed, as in a study."""
     if not path:
         numbers = isinstance(old, list | tuple) and bool(old) and all(map(_is_number, old))
@@ -93,11 +102,11 @@ def _change(old: Any, path: list[str | int], value: Any, key: str, players: int 
     if isinstance(step, str) and (old is None or isinstance(old, str)):
         old = {} if old is None else {"kind": old}  # a word instead of a table is its kind
     if isinstance(step, str) and isinstance(old, Mapping):
-        return {**old, step: _change(old.get(step), rest, value, key, players)}
+        return {**old, step: replace_entry(old.get(step), rest, value, key, players)}
     if isinstance(step, int) and isinstance(old, list | tuple) and step < len(old):
         # of the type that it had: in a payoff table tuples are cells, lists are rows
         return type(old)(
-            _change(one, rest, value, key, players) if k == step else one for k, one in enumerate(old)
+            replace_entry(one, rest, value, key, players) if k == step else one for k, one in enumerate(old)
         )
     raise ValueError(f"{key}: there is no {step!r} in {old!r}")
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from rivalry.core.annotations import meaning_of, signature_of
 from rivalry.core.blas import one_blas_thread
-from rivalry.core.construction import recipe_of, variant
+from rivalry.core.construction import parts_of, recipe_of, replace_entry, variant
 from rivalry.core.game import Game, Playable, arrays, initial_profile, with_
 from rivalry.core.jax import compiled, eqx, jax, jnp, stack_trees
 from rivalry.core.method import STEPS, BaseMethod, Finish, Learner, Method, as_method
@@ -341,10 +341,14 @@ def _vary(game: Any, method: Any, settings: Settings, point: Mapping[str, Any]) 
     options = {name.removeprefix("method."): v for name, v in plain.items() if name.startswith("method.")}
     own = {name: options.pop(name) for name in settings if name in options}
     known = [field.name for field in fields(method)] if is_dataclass(method) else []
-    for name in options:
-        if name not in known:
+    changed: dict[str, Any] = {}
+    for name, value in options.items():
+        head, *rest = parts_of(name)
+        if head not in known:
             hint = near(name, [*known, *settings])
             raise ValueError(f"over: method.{name} is no option of {type(method).__name__}; {hint}")
+        old = changed.get(head, getattr(method, head))
+        changed[head] = replace_entry(old, rest, value, f"over: method.{name}", None)
     given = {name: value for name, value in plain.items() if not name.startswith("method.")}
     direct = {name: value for name, value in given.items() if name in arrays(game)}
     if others := {name: value for name, value in given.items() if name not in direct}:
@@ -352,7 +356,7 @@ def _vary(game: Any, method: Any, settings: Settings, point: Mapping[str, Any]) 
             with_(game, **others)
         game = variant(game, **others)
     game = with_(game, **direct) if direct else game
-    return game, replace(method, **options) if options else method, {**settings, **own}
+    return game, replace(method, **changed) if changed else method, {**settings, **own}
 
 
 def _batches(members: Sequence[tuple[Any, Any, Settings]]) -> list[list[int]]:
