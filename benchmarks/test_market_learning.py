@@ -16,6 +16,7 @@ import pytest
 
 from benchmarks.conftest import size
 from rivalry.core.forms import FiniteGame
+from rivalry.methods.q_learning.options import Exploration
 from rivalry.methods.q_learning.repeated_q_learning import RepeatedQLearning
 from rivalry.tables.repeated import RepeatedWorld
 
@@ -61,27 +62,27 @@ def cournot() -> np.ndarray:
     return (9.0 - output[:, None] - output) * output[:, None]
 
 
-def fast(beta: float) -> dict[str, Any]:
-    return {"kind": "exponential", "beta": beta}
+def fast(decay: float) -> Exploration:
+    return {"kind": "greedy", "start": 1.0, "decay": decay}
 
 
 # without looking at greedy play on the way, which the floors do not
 CALVANO = RepeatedQLearning(
-    sessions=SESSIONS, alpha=ALPHA, gamma=GAMMA, epsilon=fast(4e-6 * SHORT), checkpoints=0
+    sessions=SESSIONS, step_size=ALPHA, gamma=GAMMA, exploration=fast(4e-6 * SHORT), checkpoints=0
 )
 KLEIN = RepeatedQLearning(
     sessions=SESSIONS,
-    alpha=ALPHA,
+    step_size=ALPHA,
     gamma=GAMMA,
-    epsilon=fast(2.8e-5),
+    exploration=fast(2.8e-5),
     observation="others",
-    initial={"kind": "uniform", "min": 0.0, "max": 1e-6},
-    periods=size(500_000, 20_000),
+    initial_q={"kind": "uniform", "min": 0.0, "max": 1e-6},
+    stopping={"stable_periods": 0, "max_periods": size(500_000, 20_000)},
     average_last=1000,
     checkpoints=0,
 )
 STAGED = RepeatedQLearning(
-    sessions=SESSIONS, alpha=ALPHA, gamma=GAMMA, epsilon=fast(1e-5 * SHORT), checkpoints=0
+    sessions=SESSIONS, step_size=ALPHA, gamma=GAMMA, exploration=fast(1e-5 * SHORT), checkpoints=0
 )
 
 CASES: dict[str, tuple[RepeatedQLearning, FiniteGame]] = {
@@ -112,23 +113,23 @@ def learned(learner: RepeatedQLearning, world: RepeatedWorld) -> Answer:
 
 def in_c(library: ctypes.CDLL, learner: RepeatedQLearning, world: RepeatedWorld) -> Answer:
     session, size = learner.begin(world, SEED), int(world.tables.sizes[0])
-    beta = float(learner.epsilon["beta"])  # type: ignore[call-overload, index]
+    beta = float(learner.exploration["decay"])  # type: ignore[arg-type, call-overload, index]
+    stable, most = learner.stopping["stable_periods"], learner.stopping["max_periods"]
     periods = np.zeros(learner.sessions, dtype=np.int64)
     library.learn.restype = WHOLE
     for k in range(learner.sessions):
         held = [session[name][k] for name in ("values", "greedy", "runner")]
         standing = session["recent"][k, 0, :2].copy()
         numbers = [NUMBER(v) for v in (ALPHA, GAMMA, beta, np.exp(-beta))]
-        rest: list[Any] = [WHOLE(int(standing[0]) * size + int(standing[1])), WHOLE(learner.window)]
-        rest += [WHOLE(learner.max_periods)]
-        if learner.periods is not None:
-            rest = [_address(standing), WHOLE(learner.periods - 1000), WHOLE(learner.periods)]
+        rest: list[Any] = [WHOLE(int(standing[0]) * size + int(standing[1])), WHOLE(stable), WHOLE(most)]
+        if not stable:
+            rest = [_address(standing), WHOLE(most - 1000), WHOLE(most)]
             rest += [_address(session["tally"][k])]
         payoff = _address(world.tables.payoff)
         first = [*map(_address, held), payoff, WHOLE(size), *numbers, _address(session["stream"][k])]
         periods[k] = library.learn(*first, *rest)
-    if learner.periods is not None:
-        periods[:] = learner.periods
+    if not stable:
+        periods[:] = most
     return session["values"], session["greedy"], periods
 
 
@@ -162,7 +163,7 @@ def test_period(race: Callable[..., Any], floor: Callable[..., ctypes.CDLL], nam
 def test_sessions_in_two_threads(race: Callable[..., Any]) -> None:
     """Wall time beside one thread: a little above a half, on idle cores."""
     learner, game = CASES["calvano"]
-    learner = RepeatedQLearning(sessions=SIXTEEN, gamma=GAMMA, epsilon=fast(1e-5 * SHORT), checkpoints=0)
+    learner = RepeatedQLearning(sessions=SIXTEEN, gamma=GAMMA, exploration=fast(1e-5 * SHORT), checkpoints=0)
     world = learner.world(game)
 
     def over(count: int) -> Callable[[], Answer]:

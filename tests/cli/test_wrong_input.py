@@ -287,7 +287,7 @@ def test_an_error_in_a_user_file_gives_one_line(rivalry: Command, case: str) -> 
 
 
 LEARNERS = {  # options of a learner in a game of three players
-    "a learner's list of another length": ("alpha = [0.1, 0.2]", ("q_learning.alpha", "2", "3")),
+    "a learner's list of another length": ("step_size = [0.1, 0.2]", ("q_learning.step_size", "2", "3")),
     "a learner's start off its grid": (
         "start = [0.1, 0.42, 0.9]",
         ("q_learning.start[1]", "0.42", "0.4"),

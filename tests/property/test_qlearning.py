@@ -15,13 +15,16 @@ from tests.plain_q_learning import walk
 chance = st.floats(0.0, 1.0)
 options = st.fixed_dictionaries(
     {
-        "alpha": st.floats(0.01, 1.0),
+        "step_size": st.floats(0.01, 1.0),
         "gamma": st.floats(0.0, 0.95),
-        "epsilon": chance,
-        "temperature": st.floats(0.05, 5.0),
+        "exploration": st.one_of(
+            chance,
+            st.fixed_dictionaries(
+                {"kind": st.just("softmax"), "start": chance, "temperature": st.floats(0.05, 5.0)}
+            ),
+        ),
         "target": st.sampled_from(["max", "on_policy", "expected"]),
         "updates": st.sampled_from(["synchronous", "asynchronous"]),
-        "action_choice": st.sampled_from(["softmax", "greedy"]),
         "reward": st.just("raw"),
         "epochs": st.integers(1, 4),
         "episodes": st.integers(1, 30),

@@ -123,7 +123,7 @@ def _learning(inputs: Inputs) -> dict[str, Any]:
     assert how["algorithm"] == "decentralised"
     method = rv.methods.CityQLearning(
         update=how["update"],
-        alpha=how["alpha"],
+        step_size=how["alpha"],
         exploration=how["eps"],
         beta=how["beta"],
         epoch=how["epoch"],

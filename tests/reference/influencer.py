@@ -23,6 +23,7 @@ from rivalry.families.influencer import (
 from rivalry.families.resources import resource_points, resource_weights
 from rivalry.methods.dynamics import step_sizes
 from rivalry.methods.q_learning import exploration
+from rivalry.tables.kernels import learn, shapes
 from tests.reference.games import Inputs, NotAnswered, axes_of, game_of, is_swept, points_of, resource_of
 
 VALUES = 301  # looked at in a scan: two crossings nearer than that are not told apart
@@ -190,14 +191,23 @@ def _step(low: float, high: float, steps: int, taken: int) -> float:
     return float(step_sizes.at(rate, taken))
 
 
+def _explored(code: int, low: float, high: float, step: int, steps: int, players: int) -> float:
+    """The probability of exploring, as learners take it."""
+    found = np.zeros(players)
+    learn.explore(code, np.full(players, low), np.full(players, high), step, steps, found)
+    return float(found[0])
+
+
 def schedule_values(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """Rates, exploration, temperatures and lengths over time."""
     makers: dict[str, Callable[[Inputs], Any]] = {
         "step_cosine": lambda s: [_step(s["min"], s["max"], s["T"], t) for t in s["t"]],
-        "epsilon_cosine": lambda s: exploration.cosine_epsilon(
-            s["min"], s["max"], s["episodes"], s["episode"]
-        ),
-        "epsilon_log": lambda s: exploration.log_epsilon(s["scale"], s["min"], s["num_players"], s["t"]),
+        "epsilon_cosine": lambda s: [
+            _explored(shapes.COSINE, s["min"], s["max"], at, s["episodes"], 1) for at in s["episode"]
+        ],
+        "epsilon_log": lambda s: [
+            _explored(shapes.LOG, s["min"], s["scale"], at, 1, s["num_players"]) for at in s["t"]
+        ],
         "temperature_distance": lambda s: exploration.temperature_at(
             s["min"], s["max"], np.abs(2 * np.asarray(s["state"]) / (s["num_states"] - 1) - 1)
         ),
@@ -274,8 +284,16 @@ def q_learning(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     expected, places = case["expected"], inputs["grid_states"]
     reaches = inputs["game"]["kernel"]["sigma"]
     game = game_of(inputs["game"], case["folder"], players=len(reaches))
-    options = ("observation", "updates", "alpha", "gamma", "epochs", "episodes", "epsilon", "temperature")
-    rest = {key: inputs[key] for key in (*options, "action_choice", "reward")}
+    rest = {key: inputs[key] for key in ("observation", "updates", "gamma", "epochs", "episodes", "reward")}
+    assert (inputs["epsilon"]["kind"], inputs["temperature"]["kind"]) == ("cosine", "cosine_distance")
+    rest["step_size"] = inputs["alpha"]
+    rest["exploration"] = {
+        "kind": inputs["action_choice"],
+        "start": inputs["epsilon"]["max"],
+        "end": inputs["epsilon"]["min"],
+        "temperature": inputs["temperature"]["max"],
+        "edge_temperature": inputs["temperature"]["min"],
+    }
     learner = rv.methods.QLearning(action_grid=places, trials=inputs["seeds"], **rest)
     found = rv.solve(game, learner, tolerance=None).data
     policies = found.policy.values.reshape(-1, places)  # [run and player, state]

@@ -262,11 +262,11 @@ def _baseline_simulation(inputs: Inputs) -> dict[str, Any]:
 def _learning(inputs: Inputs) -> dict[str, Any]:
     how = inputs["learning"]
     stages = how["alpha_stages"]
-    alpha = {"kind": "stages", "stages": stages} if stages else how["alpha"]
+    step_size = {"stages": stages} if stages else how["alpha"]
     method = rv.methods.PopulationQLearning(
         algorithm=how["algorithm"],
         update=how["update"],
-        alpha=alpha,
+        step_size=step_size,
         exploration=how["eps"],
         beta=how["beta"],
         epoch=how["epoch"],

@@ -384,9 +384,9 @@ def _calvano(inputs: Inputs) -> dict[str, Any]:
         inputs,
         action_grid=places,
         memory=inputs["memory"],
-        alpha=inputs["alpha"],
+        step_size=inputs["alpha"],
         gamma=inputs["discount"],
-        epsilon={"kind": "exponential", "beta": inputs["beta"]},
+        exploration={"decay": inputs["beta"]},
     )
     return {"Delta_mean": float(found.pooled_gain.mean()), "periods_mean": float(found.periods.mean())}
 
@@ -402,12 +402,12 @@ def _klein(inputs: Inputs) -> dict[str, Any]:
             inputs,
             action_grid={"kind": "linear", "from": 0.0, "to": 1.0, "count": k + 1},
             observation="others",
-            alpha=inputs["alpha"],
+            step_size=inputs["alpha"],
             gamma=inputs["discount"],
-            periods=inputs["T"],
+            stopping={"stable_periods": 0, "max_periods": inputs["T"]},
             average_last=1000,
-            epsilon={"kind": "exponential", "value": 1e-3, "at": inputs["T"] // 2},
-            initial={"kind": "uniform", "min": 0.0, "max": 1e-6},
+            exploration={"decay": -np.log(1e-3) / (inputs["T"] // 2)},
+            initial_q={"kind": "uniform", "min": 0.0, "max": 1e-6},
         )
         means[str(k)] = float(found.last_payoff.mean())
     return {"mean_profit": means}
@@ -424,10 +424,10 @@ def _staged(inputs: Inputs) -> dict[str, Any]:
             inputs,
             action_grid=[inputs["leader_grid"], inputs["follower_grid"]],
             memory=row["memory"],
-            alpha=row["alpha"],
+            step_size=row["alpha"],
             gamma=[row["gamma_L"], row["gamma_F"]],
-            epsilon={"kind": "exponential", "beta": row["beta"]},
-            max_periods=20_000_000,
+            exploration={"decay": row["beta"]},
+            stopping={"max_periods": 20_000_000},
         )
         rows[row["name"]] = {
             "share_runs_at_SPE": float(found.at_equilibrium.mean()),

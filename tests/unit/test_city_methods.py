@@ -34,7 +34,7 @@ QUICK: dict[str, Any] = {
     "evaluation": 200,
     "monitor_every": 0,
     "monitor_steps": 50,
-    "alpha": 0.1,
+    "step_size": 0.1,
     "exploit": False,
 }
 
@@ -99,14 +99,14 @@ def test_a_run_is_resumed() -> None:
 
 def test_training_stops_when_policies_change_little() -> None:
     stop = {"metric": "policy_change", "delta": 1.0, "times": 2}
-    found = ran(quick(training=4000, monitor_every=2, stop_when=stop))
+    found = ran(quick(training=4000, monitor_every=2, stopping=stop))
     assert str(found["status"]) == "converged"
     assert int(found["steps"]) == 120  # the first monitor has no earlier policy to compare with
-    endless = ran(quick(monitor_every=2, stop_when=stop | {"delta": 0.0}))
+    endless = ran(quick(monitor_every=2, stopping=stop | {"delta": 0.0}))
     assert str(endless["status"]) == "iteration limit"
     first = float(endless["monitor_policy_change"][1])  # the largest change, at the second monitor
     just = {"metric": "policy_change", "delta": first * (1 - 1e-6), "tolerated_agents": 1}
-    assert int(ran(quick(monitor_every=2, stop_when=just))["steps"]) == 80
+    assert int(ran(quick(monitor_every=2, stopping=just))["steps"]) == 80
 
 
 # consistency of metrics
@@ -329,10 +329,10 @@ def test_ties_by_lowest_index_have_no_exploitability() -> None:
     [
         ({"exploration": 1.5}, "exploration: 1.5 must be at most 1"),
         ({"training": 0}, "training: 0 must be"),
-        ({"alpha": 0.0}, r"alpha: 0 must be in \(0, 1\]"),
-        ({"beta": -1.0}, "beta: -1 must be above 0"),
-        ({"stop_when": {"metric": "policy_change", "delta": 0.1}}, "stop_when: needs monitors"),
-        ({"stop_when": {"metric": "x", "delta": 0.1}, "monitor_every": 1}, "stop_when.metric: 'x' must be"),
+        ({"step_size": 0.0}, "step_size: 0 must be above 0"),
+        ({"beta": -1.0}, "beta: -1.0 must be above 0"),
+        ({"stopping": {"metric": "policy_change", "delta": 0.1}}, "stopping: needs monitors"),
+        ({"stopping": {"metric": "x", "delta": 0.1}, "monitor_every": 1}, "stopping.metric: 'x' must be"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:

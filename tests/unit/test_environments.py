@@ -17,7 +17,11 @@ from rivalry.envs import parallel_env
 from rivalry.interop import EnvironmentGame, from_gymnasium, from_pettingzoo
 from rivalry.methods import EnvironmentQLearning, QLearning
 
-EXPLORE: dict[str, Any] = {"alpha": 1.0, "epsilon": 1.0, "evaluation": 2}  # exact where nothing is random
+EXPLORE: dict[str, Any] = {
+    "step_size": 1.0,
+    "exploration": 1.0,
+    "evaluation": 2,
+}  # exact where nothing is random
 
 
 class Grid(gymnasium.Env[Any, Any]):
@@ -263,7 +267,7 @@ def test_values_in_turn_are_those_of_backward_induction(perfect: bool) -> None:
 
 def test_both_learn_in_turn_and_no_response_gains() -> None:
     """From five stones the first player wins by taking two, then one or two of the last three."""
-    learner = EnvironmentQLearning(episodes=600, gamma=1.0, responses=200, **EXPLORE | {"alpha": 0.5})
+    learner = EnvironmentQLearning(episodes=600, gamma=1.0, responses=200, **EXPLORE | {"step_size": 0.5})
     found = rv.solve(from_pettingzoo(Nim()), learner, seed=2)
     assert found.payoff.values.tolist() == [1.0, -1.0]
     assert found.data.trained_best_response_gain.values.tolist() == [0.0, 0.0]
@@ -296,10 +300,10 @@ class Numbered(BaseParallelWrapper):  # type: ignore[misc]
 def test_a_game_of_ours_teaches_what_it_teaches_the_native_learner(episodes: int) -> None:
     """Under random play cooperation pays 1.5 and defection 3 per period: values 1.5 + 3 and 3 + 3."""
     game = rv.games.matrix("prisoners_dilemma")
-    shared: dict[str, Any] = {"alpha": 0.005 if episodes > 100 else 0.1, "gamma": 0.5, "epsilon": 1.0}
+    shared: dict[str, Any] = {"step_size": 0.005 if episodes > 100 else 0.1, "gamma": 0.5, "exploration": 1.0}
     world = from_pettingzoo(Numbered(parallel_env(game, periods=20)))
     found = rv.solve(
-        world, EnvironmentQLearning(episodes=episodes, evaluation=2, initial=5.0, **shared), seed=1
+        world, EnvironmentQLearning(episodes=episodes, evaluation=2, initial_q=5.0, **shared), seed=1
     )
     assert found.data.policy.values.tolist() == np.ones((2, 4), dtype=int).tolist()
     assert found.data.truncated_share == 1
@@ -307,7 +311,7 @@ def test_a_game_of_ours_teaches_what_it_teaches_the_native_learner(episodes: int
     if episodes < 100:
         return
     native = QLearning(
-        epochs=episodes, episodes=20, reward="raw", observation="joint", walk=False, initial=5.0, **shared
+        epochs=episodes, episodes=20, reward="raw", observation="joint", walk=False, initial_q=5.0, **shared
     )
     session = native.begin(native.world(game), np.random.SeedSequence(1))
     native.advance(native.world(game), session, native.length(native.world(game)))
@@ -362,7 +366,13 @@ def test_gains_of_best_responses_to_fixed_policies() -> None:
 def test_nobody_gains_against_mixed_matching_pennies_and_somebody_against_a_bias() -> None:
     game = from_pettingzoo(Repeated([[1, -1], [-1, 1]], [[-1, 1], [1, -1]]))
     even, biased = np.array([[0.5, 0.5]]), np.array([[0.8, 0.2]])
-    learn: dict[str, Any] = {"responses": 100, "gamma": 0.5, "epsilon": 0.5, "alpha": 0.05, "evaluation": 200}
+    learn: dict[str, Any] = {
+        "responses": 100,
+        "gamma": 0.5,
+        "exploration": 0.5,
+        "step_size": 0.05,
+        "evaluation": 200,
+    }
     fixed = {"player_0": even, "player_1": even}
     fair = rv.solve(game, EnvironmentQLearning(fixed=fixed, **learn), seed=4)
     assert np.all(
@@ -434,7 +444,7 @@ def test_exact_regrets_of_a_policy_on_slippery_ice() -> None:
 @pytest.mark.slow
 def test_slippery_ice_is_learned_nearly() -> None:
     game, _ = lake(True)
-    learner = EnvironmentQLearning(episodes=6000, alpha=1.0, decay=0.7, epsilon=0.3, initial=1.0)
+    learner = EnvironmentQLearning(episodes=6000, step_size={"power": 0.7}, exploration=0.3, initial_q=1.0)
     found = rv.solve(game, learner, seed=1)
     assert found.certificate.regret[0] <= 0.05 * found.certificate.at_stake[0]
 
@@ -451,7 +461,7 @@ class Unseeded(Endless):
 
 
 def test_a_session_is_resumed_in_a_new_environment_to_the_same_bits() -> None:
-    learner = EnvironmentQLearning(episodes=30, evaluation=5, responses=10, epsilon=0.5)
+    learner = EnvironmentQLearning(episodes=30, evaluation=5, responses=10, exploration=0.5)
     one, other = (from_pettingzoo(Nim()) for _ in range(2))
     whole = learner.begin(one, np.random.SeedSequence(7))
     learner.advance(one, whole, learner.length(one))
@@ -481,7 +491,7 @@ class Memory:
 
 
 def test_a_run_goes_on_from_its_checkpoint() -> None:
-    learner, memory = EnvironmentQLearning(episodes=40, evaluation=5, epsilon=0.5), Memory()
+    learner, memory = EnvironmentQLearning(episodes=40, evaluation=5, exploration=0.5), Memory()
     early = rv.solve(from_pettingzoo(Nim()), learner, seed=3, max_steps=20, checkpoint=memory)
     assert (early.status, early.steps) == ("iteration limit", 20)
     later = rv.solve(from_pettingzoo(Nim()), learner, seed=3, checkpoint=memory)

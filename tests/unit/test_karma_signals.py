@@ -99,7 +99,7 @@ def test_learners_have_a_row_for_every_signal() -> None:
         monitor_steps=50,
         payoff_steps=30,
         beta=5.0,
-        alpha=0.1,
+        step_size=0.1,
         monitor=how,
     )
     assert "whole = parts, saved between" in rv.check_method(learner, game)
@@ -120,7 +120,7 @@ def test_learned_values_depend_on_the_signal() -> None:
     game = rv.games.karma(max_karma=1, mean_karma=0.5, agents=20, gamma=0.0, urgencies=[1.0], signal="karma")
     learner = PopulationQLearning(
         training=4000, epoch=4000, evaluation=10, monitor_every=0, compare=False, exploration=1.0,
-        alpha={"kind": "visits"},
+        step_size={"power": 1.0},
     )  # fmt: skip
     with pytest.warns(UserWarning, match="exploitability is not worked out: signal"):
         q = ran(game, learner)["last_q"][0].mean(axis=0).reshape(2, 3)  # [signal, entries (0,0) (1,0) (1,1)]

@@ -43,8 +43,8 @@ def test_a_learner_cooperates_with_tit_for_tat_if_it_is_patient() -> None:
         learner = rv.methods.RepeatedQLearning(
             sessions=4,
             gamma=gamma,
-            epsilon={"kind": "exponential", "beta": 1e-3},
-            window=10_000,
+            exploration={"decay": 1e-3},
+            stopping={"stable_periods": 10_000},
             roles=["learns", opponent],
         )
         found = rv.solve(DILEMMA, learner, seed=1)

@@ -30,11 +30,21 @@ def test_a_study_may_select_negative_controls_or_none():
 
 
 def test_sweeps_apply_to_negative_controls():
-    study = Study(game=GAME, method=LEARNING, sweep={"method.play.alpha": [0.1, 0.2]})
-    found = [(cell.method, cell.task["method"]["alpha"]) for cell in study.cells()]
+    study = Study(game=GAME, method=LEARNING, sweep={"method.play.step_size": [0.1, 0.2]})
+    found = [(cell.method, cell.task["method"]["step_size"]) for cell in study.cells()]
     assert ("play-gamma_zero", 0.1) in found
     assert ("play-gamma_zero", 0.2) in found
     assert len(found) == 10
+
+
+def test_sweeps_reach_into_tables_of_options():
+    swept = {"method.play.exploration.decay": [1e-3, 2e-3]}
+    table = LEARNING | {"exploration": {"start": 0.5, "decay": 1e-4}}
+    found = [cell.task["method"] for cell in Study(game=GAME, method=table, sweep=swept).cells()]
+    assert [row["exploration"] for row in found if row.get("control") == "random"] == [
+        {"start": 0.5, "decay": 1e-3},
+        {"start": 0.5, "decay": 2e-3},
+    ]
 
 
 def test_a_stored_study_has_the_same_cells():

@@ -178,7 +178,9 @@ def _(folder: Path) -> None:
     played = rv.solve(game, rv.methods.FictitiousPlay(), max_steps=2000, seed=1)
     np.testing.assert_allclose(played.profile, 0.5, atol=0.1)
     dilemma = rv.games.matrix("prisoners_dilemma")
-    learned = rv.solve(dilemma, rv.methods.RepeatedQLearning(sessions=2, max_periods=1000), seed=1)
+    learned = rv.solve(
+        dilemma, rv.methods.RepeatedQLearning(sessions=2, stopping={"max_periods": 1000}), seed=1
+    )
     assert learned.data.full_gap.size > 0
 
 

@@ -20,9 +20,8 @@ PLACES = [
 EFFORTS = [{"kind": "levels", "levels": [0.2]}, {"kind": "levels", "levels": [0.02, 0.3, 3.0]}]
 OPTIONS: dict[str, Any] = {
     "action_grid": PLACES,
-    "epsilon": 0.3,
-    "action_choice": "greedy",
-    "alpha": 0.02,
+    "exploration": 0.3,
+    "step_size": 0.02,
     "reward": "raw",
 }
 
@@ -74,7 +73,9 @@ def test_play_that_ends_on_a_win_matches_backward_induction() -> None:
     expected = _induced(game)
     assert expected.tolist() == [[0, 0], [2, 2]]
     assert _induced(replayed).tolist() == [[1, 1], [2, 2]]
-    learner = PeriodQLearning(**OPTIONS | {"action_grid": EFFORTS, "alpha": 0.01}, epochs=60_000, trials=3)
+    learner = PeriodQLearning(
+        **OPTIONS | {"action_grid": EFFORTS, "step_size": 0.01}, epochs=60_000, trials=3
+    )
     found = _learned(game, learner, seed=2)
     np.testing.assert_array_equal(found["policy"][:, :, :2], np.repeat(expected.T[None], 3, axis=0))
     np.testing.assert_allclose(found["grid_regret"], 0.0, atol=1e-12)
@@ -87,7 +88,7 @@ def test_play_that_ends_on_a_win_matches_backward_induction() -> None:
 @pytest.mark.slow
 def test_terminal_states_have_zero_value() -> None:
     begun = {"kind": "uniform", "min": 1.0, "max": 2.0}
-    learner = PeriodQLearning(**OPTIONS | {"action_grid": EFFORTS}, epochs=50, initial=begun)
+    learner = PeriodQLearning(**OPTIONS | {"action_grid": EFFORTS}, epochs=50, initial_q=begun)
     world = learner.world(rv.games.race(horizon=2, contest={"ease_of_winning": 1.0}, end_on="win"))
     session = learner.begin(world, np.random.SeedSequence(0))
     assert learner.length(world) == 100

@@ -40,7 +40,7 @@ def fixed_point(weigh: Any) -> np.ndarray:
 @pytest.mark.slow
 def test_a_single_walker_learns_its_exact_values(target: str, weigh: Any) -> None:
     learner = QLearning(
-        alpha=1.0, gamma=GAMMA, epsilon=1.0, target=target, epochs=200, episodes=50, reward="raw"
+        step_size=1.0, gamma=GAMMA, exploration=1.0, target=target, epochs=200, episodes=50, reward="raw"
     )
     np.testing.assert_allclose(values(learner, walk(PAY))[0], fixed_point(weigh), atol=1e-9)
 
@@ -49,7 +49,13 @@ def test_a_single_walker_learns_its_exact_values(target: str, weigh: Any) -> Non
 def test_on_policy_values_match_the_behaviour_policy() -> None:
     """SARSA with epsilon 1 estimates the values of the random walk, not the optimal ones."""
     learner = QLearning(
-        alpha=0.002, gamma=GAMMA, epsilon=1.0, target="on_policy", epochs=1, episodes=300_000, reward="raw"
+        step_size=0.002,
+        gamma=GAMMA,
+        exploration=1.0,
+        target="on_policy",
+        epochs=1,
+        episodes=300_000,
+        reward="raw",
     )
     found = values(learner, walk(PAY))[0]
     np.testing.assert_allclose(found, fixed_point(lambda q: q.mean(axis=1)), atol=0.05)
@@ -69,9 +75,7 @@ def test_values_follow_the_mean_dynamics_for_small_steps() -> None:
         order=np.array([[0]]),
         observation_slots=np.full((1, 1, 2), -1),
     )
-    learner = QLearning(
-        alpha=1e-3, gamma=0.0, epsilon=1.0, epochs=1, episodes=3000, reward="raw", temperature=1.0
-    )
+    learner = QLearning(step_size=1e-3, gamma=0.0, exploration=1.0, epochs=1, episodes=3000, reward="raw")
     found = values(learner, bandit)[0, 0]
     np.testing.assert_allclose(found, table[0] * (1 - np.exp(-1.0)), rtol=0.06)
 
@@ -79,8 +83,10 @@ def test_values_follow_the_mean_dynamics_for_small_steps() -> None:
 def test_alternating_players_collect_rewards_until_they_move_again() -> None:
     """With two players moving in turn, the target of a decision is the discounted payoff of both rounds."""
     world = walk(np.random.default_rng(1).random((2, 3, 3)), "joint", order=[[0], [1]])
-    made = QLearning(alpha=1.0, gamma=0.5, epsilon=1.0, epochs=1, episodes=2, reward="raw").world(world)
-    learner = QLearning(alpha=1.0, gamma=0.5, epsilon=1.0, epochs=1, episodes=2, reward="raw")
+    made = QLearning(step_size=1.0, gamma=0.5, exploration=1.0, epochs=1, episodes=2, reward="raw").world(
+        world
+    )
+    learner = QLearning(step_size=1.0, gamma=0.5, exploration=1.0, epochs=1, episodes=2, reward="raw")
     session = learner.begin_at(made, np.random.SeedSequence(4), [[1.0], [1.0]])
     learner.advance(made, session, 1)
     first, middle = session["pending"][0].copy(), session["recent"][0, 0, :2].copy()
@@ -106,7 +112,7 @@ def test_a_follower_observes_the_leader_in_the_same_round() -> None:
         order=np.array([[0, 1]]),
         observation_slots=np.array([[[-1, -1]], [[0, 0]]]),
     )
-    learner = QLearning(alpha=0.5, gamma=0.0, epsilon=1.0, epochs=1, episodes=500, temperature=1.0)
+    learner = QLearning(step_size=0.5, gamma=0.0, exploration=1.0, epochs=1, episodes=500)
     made = learner.world(world)
     np.testing.assert_allclose(values(learner, world)[1], np.eye(3), atol=1e-3)
     assert policies.greedy(made, values(learner, world))[1].tolist() == [0, 1, 2]
@@ -124,9 +130,7 @@ def test_nature_follows_its_transition_probabilities_and_is_observed() -> None:
         order=np.array([[0]]),
         observation_slots=np.array([[[1, 0]]]),
     )
-    learner = QLearning(
-        alpha=0.5, gamma=0.0, epsilon=1.0, epochs=1, episodes=20_000, reward="raw", temperature=1.0
-    )
+    learner = QLearning(step_size=0.5, gamma=0.0, exploration=1.0, epochs=1, episodes=20_000, reward="raw")
     found = rv.solve(world, learner, seed=3, tolerance=None).record
     visits = found["visits"][1][0, 0]
     assert visits.sum() == 20_000
@@ -167,7 +171,7 @@ def test_recorded_metrics() -> None:
 
 @pytest.mark.slow
 def test_epochs_begin_at_a_given_start() -> None:
-    learner = QLearning(epochs=5, episodes=2, epsilon=1.0)
+    learner = QLearning(epochs=5, episodes=2, exploration=1.0)
     world = learner.world(GAME)
     session = learner.begin_at(world, np.random.SeedSequence(0), np.array([[0.1], [0.9]]))
     learner.advance(world, session, 10)
@@ -190,7 +194,8 @@ def test_payoffs_can_be_summed_without_a_table() -> None:
 
 def test_dominant_actions_are_learned_in_matrix_games() -> None:
     game = rv.games.matrix("prisoners_dilemma")
-    learner = QLearning(alpha=0.1, gamma=0.0, epochs=50, temperature=0.1, trials=4)
+    exploration = {"kind": "softmax", "start": 0.8, "end": 0.3, "temperature": 0.1}
+    learner = QLearning(step_size=0.1, gamma=0.0, epochs=50, exploration=exploration, trials=4)
     found = rv.solve(game, learner, seed=0)
     assert found.profile.values.tolist() == [[0.0, 1.0], [0.0, 1.0]]
     assert found.claim == "equilibrium"
@@ -198,10 +203,9 @@ def test_dominant_actions_are_learned_in_matrix_games() -> None:
 
 
 FIG11 = {
-    "alpha": 0.05,
+    "step_size": 0.05,
     "gamma": 0.5,
-    "epsilon": 0.1,
-    "action_choice": "greedy",
+    "exploration": 0.1,
     "epochs": 1,
     "episodes": 4000,
 }
@@ -223,7 +227,7 @@ def test_end_positions_of_short_trials_with_and_without_carried_tables(
 ) -> None:
     """Compare with means over trials from an independent implementation, for greedy play."""
     game = rv.games.influencer(reach=[0.25] * len(start), resource="bimodal")
-    learner = QLearning(**FIG11, initial=initial, trials=500, carry_tables=carried)
+    learner = QLearning(**FIG11, initial_q=initial, trials=500, carry_tables=carried)
     found = rv.solve(game, learner, start=start, seed=0, tolerance=None).record["end_positions"][1]
     np.testing.assert_allclose(found[-100 if carried else 0 :, :, 0].mean(axis=0), ends, atol=0.03)
 

@@ -31,7 +31,7 @@ QUICK: dict[str, Any] = {
     "monitor_steps": 50,
     "payoff_steps": 30,
     "beta": 5.0,
-    "alpha": 0.1,
+    "step_size": 0.1,
 }
 SAMPLED = {"kind": "parallel", "t_monitor": 60, "t_burn": 20, "sample_every": 4}
 
@@ -65,10 +65,10 @@ HOWS: dict[str, dict[str, Any]] = {
     },
     "power": {
         "update": "expected_sarsa",
-        "alpha": {"kind": "power", "value": 0.5, "power": 0.6},
+        "step_size": {"value": 0.5, "power": 0.6},
         "exploration": 0.0,
     },
-    "geometric": {"update": "greedy", "beta": {"kind": "geometric", "first": 0.1, "last": 5.0, "epochs": 10}},
+    "geometric": {"update": "greedy", "beta": {"kind": "geometric", "first": 0.1, "last": 5.0, "steps": 10}},
 }
 
 
@@ -97,7 +97,7 @@ def test_monitoring_does_not_change_learning() -> None:
 
 @pytest.mark.parametrize(
     "how",
-    [{}, {"update": "double_q", "update_probability": 0.5, "alpha": {"kind": "visits"}}],
+    [{}, {"update": "double_q", "update_probability": 0.5, "step_size": {"power": 1.0}}],
     ids=["plain", "all"],
 )
 @pytest.mark.slow
@@ -265,7 +265,7 @@ def test_sampled_exploitability_converges_to_the_exact_one() -> None:
     # with fixed policies, long-trained tables match dynamic programming up to sampling error
     game = rv.games.karma(**(SMALL | {"agents": 40, "gamma": 0.5}))
     how = {"kind": "parallel", "t_monitor": 60_000, "t_burn": 30_000, "sample_every": 3}
-    how |= {"alpha": {"kind": "power", "value": 1.0, "power": 0.7}, "expected": True, "tables": "zero"}
+    how |= {"step_size": {"power": 0.7}, "expected": True, "tables": "zero"}
     learner = quick(
         update_probability=0.0,
         training=20,
@@ -309,10 +309,10 @@ def test_regularised_metrics_are_added_to_the_plain_ones() -> None:
 
 def test_stopping_rule_on_regularised_payoffs() -> None:
     stop = {"metric": "payoff_change_regularised", "delta": 1e9}
-    found = ran(quick(monitor_every=2, stop_when=stop, regularised=True))
+    found = ran(quick(monitor_every=2, stopping=stop, regularised=True))
     assert found["steps"] == 80
-    with pytest.raises(ValueError, match=r"stop_when.metric: 'payoff_change_regularised' must be one of"):
-        quick(monitor_every=2, stop_when=stop)
+    with pytest.raises(ValueError, match=r"stopping.metric: 'payoff_change_regularised' must be one of"):
+        quick(monitor_every=2, stopping=stop)
 
 
 @pytest.mark.slow
@@ -330,17 +330,17 @@ def test_monitoring_of_single_agents() -> None:
 
 def test_training_stops_when_a_metric_stays_small() -> None:
     stop = {"metric": "policy_change", "delta": 1.0, "times": 2}
-    found = ran(quick(monitor_every=2, stop_when=stop))
+    found = ran(quick(monitor_every=2, stopping=stop))
     # the change is undefined at the first monitor
     assert found["status"] == "converged"
     assert found["steps"] == 120
     assert len(found["monitor_policy_change"]) == 3
     assert np.isnan(found["monitor_policy_change"][0])
     assert np.isfinite(found["monitor_payoff_change"][1:]).all()
-    never = ran(quick(monitor_every=2, stop_when=stop | {"metric": "exploitability", "delta": 0.0}))
+    never = ran(quick(monitor_every=2, stopping=stop | {"metric": "exploitability", "delta": 0.0}))
     assert never["status"] == "iteration limit"
     assert never["steps"] == 400
-    more = ran(quick(monitor_every=2, stop_when=stop, resume_from={k: ((), v) for k, v in found.items()}))
+    more = ran(quick(monitor_every=2, stopping=stop, resume_from={k: ((), v) for k, v in found.items()}))
     assert more["last_clock"][0] == 240
 
 
@@ -349,14 +349,14 @@ def test_stopping_rule_with_tolerated_agents() -> None:
     largest = ran(quick(monitor_every=2))["monitor_largest_exploitability"][0]
     stop = {"metric": "exploitability", "delta": largest * (1 - 1e-9)}
     tolerant, strict = (
-        ran(quick(monitor_every=2, stop_when=stop | {"tolerated_agents": count})) for count in (1, 0)
+        ran(quick(monitor_every=2, stopping=stop | {"tolerated_agents": count})) for count in (1, 0)
     )
     assert tolerant["status"] == "converged"
     assert tolerant["steps"] == 40 < strict["steps"]
     with pytest.raises(
-        ValueError, match=r"stop_when.tolerated_agents: 8 must be below the number of agents, 8"
+        ValueError, match=r"stopping.tolerated_agents: 8 must be below the number of agents, 8"
     ):
-        ran(quick(monitor_every=2, stop_when=stop | {"tolerated_agents": 8}))
+        ran(quick(monitor_every=2, stopping=stop | {"tolerated_agents": 8}))
 
 
 def test_non_finite_values_stop_a_run() -> None:
@@ -380,8 +380,8 @@ def test_rules_without_a_mean_field_have_no_exploitability() -> None:
     assert np.isfinite(found["efficiency"])
     assert len(found["monitor_efficiency"]) == 2
     stop = {"metric": "exploitability", "delta": 0.1}
-    with pytest.raises(ValueError, match=r"stop_when.metric: 'exploitability' has no meaning: overflow"):
-        ran(quick(monitor_every=10, stop_when=stop), game)
+    with pytest.raises(ValueError, match=r"stopping.metric: 'exploitability' has no meaning: overflow"):
+        ran(quick(monitor_every=10, stopping=stop), game)
 
 
 # studies and options
@@ -417,9 +417,9 @@ def test_a_metric_without_a_value_cannot_end_training() -> None:
     """Without exploration there is no equilibrium with exploration to sample a gap to."""
     options = {"compare": True, "monitor_every": 1, "monitor": SAMPLED}
     stop = {"metric": "sampled_gap_to_equilibrium_eps", "delta": 1.0}
-    assert quick(**options, exploration=0.1, stop_when=stop).stop == Stop(stop["metric"], 1.0, 1)
+    assert quick(**options, exploration=0.1, stopping=stop).stop == Stop(stop["metric"], 1.0, 1)
     with pytest.raises(ValueError, match="'sampled_gap_to_equilibrium_eps' must be one of"):
-        quick(**options, exploration=0.0, stop_when=stop)
+        quick(**options, exploration=0.0, stopping=stop)
 
 
 def test_unknown_values_do_not_satisfy_a_stopping_rule() -> None:
@@ -446,35 +446,35 @@ def test_checkpoints_restore_all_bits(dtype: type) -> None:
     np.testing.assert_array_equal(restored["stream"], array)
 
 
-def test_a_step_size_of_one_over_visits_is_a_power() -> None:
-    visits, power = (
-        step_sizes(table) for table in ({"kind": "visits"}, {"kind": "power", "value": 1.0, "power": 1.0})
-    )
-    assert visits.power == power.power == 1.0
-    assert visits.values.tolist() == power.values.tolist() == [1.0]
-
-
 def test_schedules_of_step_sizes_and_temperatures() -> None:
-    stages = step_sizes({"kind": "stages", "stages": [[10, 0.5], [5, 0.1]]})
+    stages = step_sizes({"stages": [(10, 0.5), (5, 0.1)]})
     assert stages.until.tolist() == [10, 15]
-    assert step_sizes({"kind": "visits"}).power == 1.0
-    falling = temperatures({"kind": "geometric", "first": 1.0, "last": 16.0, "epochs": 5})
+    assert step_sizes({"power": 1.0}) == step_sizes({"value": 1.0, "power": 1.0})
+    falling = temperatures({"kind": "geometric", "first": 1.0, "last": 16.0, "steps": 5})
     np.testing.assert_allclose(falling.values, [1, 2, 4, 8, 16])
     assert falling.until.tolist() == [1, 2, 3, 4, 5]
-    assert temperatures({"kind": "geometric", "first": 1.0, "last": 16.0, "epochs": 1}).values == [16.0]
+    assert temperatures({"kind": "geometric", "first": 1.0, "last": 16.0, "steps": 1}).values == [16.0]
     assert stop_of(None, ()) is None
-    assert sampling("parallel", {"kind": "stages", "stages": [[10, 0.5], [5, 0.1]]}).alpha == 0.5
+    assert sampling("parallel", {"stages": [(10, 0.5), (5, 0.1)]}).step_size == 0.5
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"alpha": 0.0}, r"alpha: 0 must be in \(0, 1\]"),
-        ({"alpha": {"kind": "power", "value": 1.0, "power": 2.0}}, r"alpha.power: 2 must be in \(0, 1\]"),
-        ({"alpha": {"kind": "log"}}, "alpha.kind: 'log' must be one of visits, power, stages"),
-        ({"alpha": {"kind": "stages", "stages": [1]}}, "alpha.stages: .* must be a list of pairs"),
-        ({"alpha": {"kind": "stages", "stages": [[0, 0.1]]}}, r"alpha.stages\[0\]: 0 must be a whole number"),
-        ({"beta": -1.0}, "beta: -1 must be above 0 and finite"),
+        ({"step_size": 0.0}, "step_size: 0 must be above 0"),
+        ({"step_size": [0.1, 0.2]}, "step_size: .* must be a number or a table"),
+        ({"step_size": {"power": 2.0}}, "step_size.power: 2 must be at most 1"),
+        ({"step_size": {"value": [0.1, 0.2]}}, "step_size.value: .* must be one number, for all agents"),
+        ({"step_size": {"kind": "log"}}, "step_size.kind: is no key; known: power, stages, value"),
+        ({"step_size": {"stages": [1]}}, r"step_size.stages\[0\]: 1 must be a list"),
+        ({"step_size": {"stages": []}}, "step_size.stages: .* must have at least 1 entries"),
+        ({"step_size": {"stages": [[0, 0.1]]}}, r"step_size.stages\[0\]\[0\]: 0 must be at least 1"),
+        ({"step_size": {"stages": [[5, 0.1]], "power": 1.0}}, "step_size.stages: stands in place of value"),
+        (
+            {"exploration": {"start": 0.1, "decay": 1.0}},
+            "exploration.decay: has no meaning here; possible are",
+        ),
+        ({"beta": -1.0}, "beta: -1.0 must be above 0 and finite"),
         ({"beta": np.inf}, "beta: inf must be above 0 and finite"),
         ({"beta": {"kind": "geometric", "first": 1.0}}, "beta.last: is missing"),
         ({"exploration": 1.5}, "exploration: 1.5 must be at most 1"),
@@ -488,19 +488,19 @@ def test_schedules_of_step_sizes_and_temperatures() -> None:
         ({"monitor": SAMPLED | {"sample_every": 40}}, "monitor.sample_every: 40 must leave at least two"),
         ({"monitor": SAMPLED | {"tables": "best"}}, "monitor.tables: 'best' must be one of learner, zero"),
         ({"monitor": SAMPLED | {"explore": 0.0}}, r"monitor.explore: 0 must be in \(0, 1\]"),
-        ({"stop_when": {"metric": "luck", "delta": 1.0}}, "stop_when.metric: 'luck' must be one of"),
-        ({"stop_when": {"metric": "policy_change"}}, "stop_when.delta: "),
+        ({"stopping": {"metric": "luck", "delta": 1.0}}, "stopping.metric: 'luck' must be one of"),
+        ({"stopping": {"metric": "policy_change"}}, "stopping.delta: "),
         (
-            {"stop_when": {"metric": "policy_change", "delta": 1.0, "often": 1}},
-            "stop_when.often: is not known",
+            {"stopping": {"metric": "policy_change", "delta": 1.0, "often": 1}},
+            "stopping.often: is no key",
         ),
         (
-            {"stop_when": {"metric": "policy_change", "delta": 1.0, "tolerated_agents": -1}},
-            "stop_when.tolerated_agents: -1 must be a whole number of at least 0",
+            {"stopping": {"metric": "policy_change", "delta": 1.0, "tolerated_agents": -1}},
+            "stopping.tolerated_agents: -1 must be at least 0",
         ),
         (
-            {"stop_when": {"metric": "policy_change", "delta": 1.0}, "monitor_every": 0},
-            "stop_when: needs monitors",
+            {"stopping": {"metric": "policy_change", "delta": 1.0}, "monitor_every": 0},
+            "stopping: needs monitors",
         ),
     ],
 )

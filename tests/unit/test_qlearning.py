@@ -14,7 +14,6 @@ import pytest
 
 import rivalry as rv
 from rivalry.methods import QLearning
-from rivalry.methods.q_learning import exploration
 from rivalry.tables import tabulate
 from rivalry.tables.kernels import learn, shapes
 from tests.plain_q_learning import Plain, walk
@@ -22,6 +21,7 @@ from tests.plain_q_learning import Plain, walk
 RNG = np.random.default_rng(3)
 DUEL, TRIO = RNG.random((2, 5, 5)), RNG.random((3, 4, 4, 4))
 FIXED: dict[str, Any] = {"alpha": 0.3, "gamma": 0.6, "epsilon": 0.25, "temperature": 0.4}
+SOFT = {"kind": "softmax", "start": 0.25, "temperature": 0.4}
 SEED = np.random.SeedSequence(8)
 
 
@@ -42,13 +42,14 @@ def test_tables_match_a_plain_learner_bitwise(
 ) -> None:
     payoff = TRIO if observation == "own" else DUEL
     learner = QLearning(
-        **FIXED,
+        step_size=0.3,
+        gamma=0.6,
+        exploration=0.25 if greedy else SOFT,
         epochs=3,
         episodes=60,
         target=target,
         updates=updates,
         reward="raw",
-        action_choice="greedy" if greedy else "softmax",
     )
     world = walk(payoff, observation)
     begun = learner.begin(learner.world(world), SEED)["stream"][0].copy()
@@ -68,10 +69,13 @@ def test_tables_match_a_plain_learner_bitwise(
 LEARNERS = {
     "usual": QLearning(epochs=40, trials=3),
     "asynchronous": QLearning(
-        epochs=40, trials=2, updates="asynchronous", epsilon={"kind": "log", "scale": 0.2, "min": 0.1}
+        epochs=40,
+        trials=2,
+        updates="asynchronous",
+        exploration={"kind": "softmax", "start": 0.2, "end": 0.1, "schedule": "log", "temperature": 1.0},
     ),
     "carried": QLearning(
-        epochs=20, trials=3, carry_tables=True, initial={"kind": "uniform", "min": 0, "max": 0.3}
+        epochs=20, trials=3, carry_tables=True, initial_q={"kind": "uniform", "min": 0, "max": 0.3}
     ),
 }
 
@@ -135,8 +139,8 @@ def test_results_do_not_depend_on_threads(threads: str, monkeypatch: pytest.Monk
 def test_a_trial_does_not_depend_on_other_trials() -> None:
     world = walk(DUEL)
     start = {"kind": "uniform", "min": 0.0, "max": 0.3}
-    together = played(QLearning(epochs=30, trials=4, initial=start), world)
-    alone = played(QLearning(epochs=30, first_trial=2, initial=start), world)
+    together = played(QLearning(epochs=30, trials=4, initial_q=start), world)
+    alone = played(QLearning(epochs=30, first_trial=2, initial_q=start), world)
     for key in ("values", "stream", "recent", "visits", "reward_curve"):
         assert np.array_equal(together[key][2], alone[key][0]), key
         assert not np.array_equal(together[key][1], alone[key][0]), key
@@ -175,10 +179,12 @@ def test_exploration_in_the_loop_follows_the_schedules(kind: str, low: float, hi
         code = getattr(shapes, kind)
         learn.explore(code, np.full(3, low), np.full(3, high), step, 100, found)
         wanted = {
-            "COSINE": lambda t=step: exploration.cosine_epsilon(low, high, 100, [t]),
-            "LOG": lambda t=step: exploration.log_epsilon(high, low, 3, [t]),
-            "FIXED": lambda: low,
-        }[kind]()
+            "COSINE": low + (high - low) / 2 * (1 + np.cos(np.pi * step / 100)),
+            "LOG": np.clip(high * (np.log(30) / np.log(step + 1) + 3 / np.log2(step + 1)), low, 1.0)
+            if step
+            else 1.0,
+            "FIXED": low,
+        }[kind]
         np.testing.assert_allclose(found, np.broadcast_to(wanted, 3), rtol=1e-14)
 
 
@@ -198,28 +204,41 @@ def test_choices_follow_their_probabilities() -> None:
 
 GAME = rv.games.influencer(reach=[0.25, 0.25], resource="bimodal")
 BAD = [
-    ({"alpha": 0.0}, r"^alpha: 0 must be above 0$"),
-    ({"alpha": [0.1, 1.5]}, r"^alpha\[1\]: 1.5 must be at most 1$"),
+    ({"step_size": 0.0}, r"^step_size: 0 must be above 0$"),
+    ({"step_size": [0.1, 1.5]}, r"^step_size\[1\]: 1.5 must be at most 1$"),
     ({"gamma": 1.0}, r"^gamma: 1 must be below 1$"),
-    ({"epsilon": 1.2}, r"^epsilon: 1.2 must be in \[0, 1\]$"),
-    ({"epsilon": {"kind": "cosine", "min": 0.8, "max": 0.3}}, r"^epsilon: min 0.8, max 0.3 must keep"),
-    ({"epsilon": {"kind": "cosine", "min": 0.1}}, r"^epsilon.max: is missing; cosine takes min, max$"),
-    ({"epsilon": {"kind": "sine"}}, r"^epsilon.kind: 'sine' must be one of fixed, cosine, log$"),
-    ({"epsilon": {"kind": "log", "scale": 0.0, "min": 0.0}}, r"scale: 0 must be above 0"),
+    ({"exploration": 1.2}, r"^exploration: 1.2 must be at most 1$"),
+    ({"exploration": {"start": 0.3, "end": 0.8}}, r"^exploration.end: 0.8 must not exceed start = 0.3$"),
+    ({"exploration": {"kind": "greedy"}}, r"^exploration.start: is missing; only with decay it is 1$"),
+    ({"exploration": {"kind": "sine"}}, r"^exploration.kind: 'sine' must be one of 'greedy', 'softmax'$"),
     (
-        {"epsilon": {"kind": "fixed", "value": 0.1, "max": 1}},
-        r"^epsilon.max: is not known; fixed takes value$",
+        {"exploration": {"start": 0.5, "schedule": "log"}},
+        r"^exploration.schedule: needs an end that exploration falls to$",
     ),
-    ({"temperature": 0.0}, r"^temperature: 0 must be above 0$"),
-    ({"temperature": {"kind": "cosine_distance", "min": 0.0, "max": 1.0}}, r"^temperature.min: 0 must be"),
-    ({"temperature": {"kind": "cosine_distance", "min": 2.0, "max": 1.0}}, r"^temperature: min 2, max 1"),
+    (
+        {"exploration": {"start": 0.5, "decay": 1e-3}},
+        r"^exploration.decay: has no meaning here; possible are kind, start, end, schedule, temperature, ",
+    ),
+    ({"exploration": {"strat": 0.5}}, r"^exploration.strat: is no key; did you mean 'start'\?$"),
+    ({"exploration": {"kind": "softmax"}}, r"^exploration.temperature: is missing; softmax needs it$"),
+    ({"exploration": SOFT | {"temperature": 0.0}}, r"^exploration.temperature: 0 must be above 0$"),
+    (
+        {"exploration": {"start": 0.5, "temperature": 1.0}},
+        r"^exploration.temperature: is for kind = 'softmax'$",
+    ),
+    (
+        {"exploration": SOFT | {"edge_temperature": 0.5}},
+        r"^exploration.edge_temperature: 0.5 must not exceed temperature = 0.4$",
+    ),
+    ({"step_size": {}}, r"^step_size: is an empty table; must be a number, or hold one$"),
+    ({"step_size": {"power": 0.5}}, r"^step_size.power: has no meaning here; possible are value$"),
     ({"episodes": {"kind": "reverse_cosine", "min": 9, "max": 3}}, r"^episodes.min: 9 must not exceed"),
     ({"episodes": 0}, r"^episodes: 0 must be a whole number of at least 1$"),
     ({"epochs": 0}, r"^epochs: 0 must be a whole number of at least 1$"),
     ({"trials": 0}, r"^trials: 0 must be at least 1$"),
     (
-        {"initial": {"kind": "uniform", "min": 1, "max": 0}},
-        r"^initial: .* must be finite numbers, min <= max$",
+        {"initial_q": {"kind": "uniform", "min": 1, "max": 0}},
+        r"^initial_q: .* must be finite numbers, min <= max$",
     ),
 ]
 
@@ -235,8 +254,8 @@ def test_options_that_do_not_fit_the_game_are_refused() -> None:
         ValueError, match=r"^start\[1\]: \[0.83\] is off the grid; the nearest grid point is \[0.8\]$"
     ):
         rv.solve(GAME, QLearning(), start=[0.1, 0.83])
-    with pytest.raises(ValueError, match=r"^alpha: 3 numbers must be 2, one per player$"):
-        rv.solve(GAME, QLearning(alpha=[0.1, 0.1, 0.1]))
+    with pytest.raises(ValueError, match=r"^step_size: 3 numbers must be 2, one per player$"):
+        rv.solve(GAME, QLearning(step_size=[0.1, 0.1, 0.1]))
     with pytest.raises(ValueError, match=r"^reward: the largest payoff is 0; must be above 0"):
         rv.solve(walk(np.zeros((2, 3, 3))), QLearning(epochs=1), tolerance=None)
     with pytest.raises(ValueError, match=r"^updates: 'asynchronous' needs a game in which all move in one"):
@@ -261,10 +280,9 @@ def test_without_states_and_discounting_it_is_a_bandit() -> None:
     learner = QLearning(
         epochs=1,
         episodes=400,
-        alpha=0.2,
+        step_size=0.2,
         gamma=0.0,
-        epsilon=0.3,
-        action_choice="greedy",
+        exploration=0.3,
         walk=False,
         observation="none",
         reward="raw",

@@ -12,7 +12,7 @@ import pytest
 import rivalry as rv
 from rivalry.methods import RepeatedQLearning
 from rivalry.methods.q_learning import session_metrics
-from rivalry.methods.q_learning.exploration import fading
+from rivalry.methods.q_learning.options import exploration_of, falling
 from rivalry.methods.q_learning.roles import myopic_best_responses, nature_at_random, roles_of
 from rivalry.methods.q_learning.sessions import mean_payoffs
 from rivalry.tables.repeated import OBSERVATIONS, RepeatedWorld, followers, in_stages, repeated_form
@@ -21,14 +21,19 @@ from tests.repeated_play import Duopoly, tables
 DICE = np.random.default_rng(5)
 PAIR = DICE.normal(size=(1, 2, 12))  # 3 and 4 actions
 LEVEL = np.arange(12).reshape(1, 12) % 5
-QUICK = {"kind": "exponential", "beta": 1e-3}
+QUICK = {"decay": 1e-3}
 LEADS = [1.5 + 0.75 * k for k in range(7)]
 FOLLOWS = [1.5 + 0.375 * k for k in range(7)]
 BANDS = json.loads((Path(__file__).parents[1] / "reference" / "market.json").read_text())["cases"]
 
 
 def quick(**options: Any) -> RepeatedQLearning:
-    return RepeatedQLearning(**({"sessions": 4, "epsilon": QUICK, "window": 2000, "gamma": 0.5} | options))
+    usual = {"sessions": 4, "exploration": QUICK, "stopping": {"stable_periods": 2000}, "gamma": 0.5}
+    return RepeatedQLearning(**(usual | options))
+
+
+def played(periods: int) -> dict[str, int]:
+    return {"stable_periods": 0, "max_periods": periods}
 
 
 def slots(world: RepeatedWorld, player: int) -> list[list[int]]:
@@ -133,8 +138,8 @@ def test_initial_values_use_the_observed_state_of_nature() -> None:
 def test_initial_values_may_be_constant_or_random() -> None:
     world = repeated_form(tables(PAIR, (3, 4)))
     seed = np.random.SeedSequence(2)
-    assert np.all(quick(initial=7.0).begin(world, seed)["values"] == 7.0)
-    drawn = quick(initial={"kind": "uniform", "min": -1.0, "max": 3.0}).begin(world, seed)["values"]
+    assert np.all(quick(initial_q=7.0).begin(world, seed)["values"] == 7.0)
+    drawn = quick(initial_q={"kind": "uniform", "min": -1.0, "max": 3.0}).begin(world, seed)["values"]
     assert drawn.min() >= -1.0
     assert drawn.max() < 3.0
     assert abs(drawn.mean() - 1.0) < 4 * (4 / np.sqrt(12)) / np.sqrt(drawn.size)
@@ -154,29 +159,38 @@ def test_a_session_can_begin_at_a_profile() -> None:
 # Exploration schedules and options
 
 
-def test_exploration_decays_to_a_value_at_a_given_period() -> None:
-    falls = fading("epsilon", {"kind": "exponential", "value": [1e-3, 1e-2], "at": 1000}, 2)
-    np.testing.assert_allclose(falls.scale * np.exp(-falls.beta * 1000), [1e-3, 1e-2])
-    cools = fading("temperature", {"kind": "exponential", "initial": 1000.0, "factor": 0.99}, 2)
-    np.testing.assert_allclose(cools.scale * np.exp(-cools.beta * 50), 1000 * 0.99**50)
+def test_start_or_temperature_decays() -> None:
+    falls = falling(exploration_of({"start": 0.5, "decay": [1e-3, 1e-2]}), 2)
+    assert (falls.scale.tolist(), falls.beta.tolist()) == ([0.5, 0.5], [1e-3, 1e-2])
+    cools = falling(exploration_of({"kind": "softmax", "temperature": [9.0, 8.0], "decay": 1e-3}), 2)
+    assert (cools.scale.tolist(), cools.beta.tolist()) == ([9.0, 8.0], [1e-3, 1e-3])
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"alpha": [0.1, 1.5]}, r"alpha\[1\]: 1.5 must be at most 1"),
+        ({"step_size": [0.1, 1.5]}, r"step_size\[1\]: 1.5 must be at most 1"),
         ({"gamma": 1.0}, "gamma: 1 must be below 1"),
-        ({"epsilon": 1.5}, r"epsilon: 1.5 must be in \[0, 1\]"),
-        ({"epsilon": {"kind": "cosine"}}, "epsilon.kind: 'cosine' must be 'exponential'"),
-        ({"epsilon": {"kind": "exponential"}}, "epsilon.beta: is missing"),
-        ({"epsilon": {"kind": "exponential", "value": 0.1}}, "epsilon.at: is missing"),
-        ({"epsilon": {"kind": "exponential", "beta": -1.0}}, "epsilon.beta: -1 must be at least 0"),
-        ({"temperature": 0.0}, "temperature: 0 must be above 0"),
-        ({"initial": "zero"}, "initial: 'zero' must be 'mean_payoff', a number or a table"),
-        ({"initial": {"kind": "uniform", "min": 1.0, "max": 0.0}}, "min <= max"),
+        ({"exploration": 1.5}, "exploration: 1.5 must be at most 1"),
+        ({"exploration": {"end": 0.1}}, "end: has no meaning here; possible are kind, start, decay, temper"),
+        ({"exploration": {}}, "exploration.start: is missing"),
+        ({"exploration": {"decay": -1.0}}, "exploration.decay: -1 must be at least 0"),
+        (
+            {"exploration": {"kind": "softmax", "temperature": 0.0}},
+            "exploration.temperature: 0 must be above",
+        ),
+        (
+            {"exploration": {"kind": "softmax", "temperature": 1.0, "start": 0.1}},
+            "exploration.start: is for kind = 'greedy'",
+        ),
+        ({"initial_q": "zero"}, "initial_q: 'zero' must be 'mean_payoff', a number or a table"),
+        ({"initial_q": {"kind": "uniform", "min": 1.0, "max": 0.0}}, "min <= max"),
         ({"updates": "counterfactual", "target": "expected"}, "target: 'expected' must be 'max'"),
-        ({"average_last": 10}, "average_last: 10 must be at most periods, which must be given"),
-        ({"window": 0}, "window: 0 must be at least 1"),
+        (
+            {"average_last": 10},
+            "average_last: 10 must be at most stopping.max_periods, with stopping.stable_periods = 0",
+        ),
+        ({"stopping": {"stable_periods": -1}}, "stopping.stable_periods: -1 must be at least 0"),
         ({"roles": "learnt"}, "roles: 'learnt' is unknown; did you mean 'learns'"),
         ({"roles": ["learns", {"kind": "fixed"}]}, r"roles\[1\].action: is missing"),
         ({"roles": {"kind": "oracle", "ties": "hopeful"}}, "roles.ties: 'hopeful' is unknown"),
@@ -190,7 +204,7 @@ def test_options_out_of_range_are_refused(options: dict[str, Any], says: str) ->
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"alpha": [0.1] * 3}, "alpha: 3 numbers must be 2"),
+        ({"step_size": [0.1] * 3}, "step_size: 3 numbers must be 2"),
         ({"roles": ["learns"] * 3}, "roles: 3 given"),
         ({"roles": {"kind": "fixed", "action": 4}}, r"roles.action: actions of player 0 must be in 0..2"),
         ({"roles": {"kind": "policy", "table": [0, 1]}}, "roles.table: must be 12 whole numbers"),
@@ -265,9 +279,11 @@ def test_a_player_with_a_fixed_policy_does_not_learn() -> None:
 
 @pytest.mark.slow
 def test_random_play_reports_the_exact_mean_payoff() -> None:
-    record = rv.solve(tables(PAIR, (3, 4)), quick(roles="random", window=10), seed=3).record
+    record = rv.solve(
+        tables(PAIR, (3, 4)), quick(roles="random", stopping={"stable_periods": 10}), seed=3
+    ).record
     np.testing.assert_allclose(record["end_payoff"][1], np.tile(PAIR[0].mean(axis=1), (4, 1)))
-    made = quick(roles=["random", "random"], periods=40_000, average_last=40_000)
+    made = quick(roles=["random", "random"], stopping=played(40_000), average_last=40_000)
     drawn = rv.solve(tables(PAIR, (3, 4)), made, seed=3).record["last_payoff"][1]
     np.testing.assert_allclose(drawn, np.tile(PAIR[0].mean(axis=1), (4, 1)), atol=5 * PAIR.std() / 200)
 
@@ -320,7 +336,9 @@ def test_memoryless_myopic_regret_equals_stage_game_regret() -> None:
 
 def test_sessions_at_the_period_limit_are_reported_and_kept() -> None:
     with pytest.warns(UserWarning, match="4 of 4 sessions did not converge"):
-        found = rv.solve(tables(PAIR, (3, 4)), quick(max_periods=500), seed=5)
+        found = rv.solve(
+            tables(PAIR, (3, 4)), quick(stopping={"stable_periods": 2000, "max_periods": 500}), seed=5
+        )
     record = found.record
     assert found.status == "iteration limit"
     assert not record["converged"][1].any()
@@ -329,7 +347,7 @@ def test_sessions_at_the_period_limit_are_reported_and_kept() -> None:
 
 
 def test_a_fixed_number_of_periods_is_completed() -> None:
-    found = rv.solve(tables(PAIR, (3, 4)), quick(periods=700, average_last=100), seed=5)
+    found = rv.solve(tables(PAIR, (3, 4)), quick(stopping=played(700), average_last=100), seed=5)
     assert (found.status, found.steps) == ("completed", 700)
     assert found.record["last_payoff"][1].shape == (4, 2)
 
@@ -348,7 +366,7 @@ def test_policies_of_many_states_are_not_stored(monkeypatch: pytest.MonkeyPatch)
 def test_long_run_payoffs_average_over_states_of_nature() -> None:
     payoff = DICE.normal(size=(2, 2, 12))
     game = tables(payoff, (3, 4), shows=[[[2, 0]], [[2, 0]]], chain=np.array([[0.25, 0.75], [0.75, 0.25]]))
-    made = quick(gamma=0.0, memory=0, sessions=2, alpha=0.05)
+    made = quick(gamma=0.0, memory=0, sessions=2, step_size=0.05)
     record = rv.solve(game, made, seed=5).record
     joints = np.array(
         [[np.ravel_multi_index(tuple(p[:, w]), (3, 4)) for w in (0, 1)] for p in record["policy"][1]]
@@ -358,7 +376,7 @@ def test_long_run_payoffs_average_over_states_of_nature() -> None:
 
 
 def test_the_learner_passes_check_method() -> None:
-    tried = rv.check_method(quick(sessions=2, window=50))
+    tried = rv.check_method(quick(sessions=2, stopping={"stable_periods": 50}))
     assert "protocol" in tried
 
 
@@ -389,9 +407,9 @@ def test_logit_duopolies_are_within_reference_bands(name: str) -> None:
     one = (price[:, None] - 1) * weight[:, None] / (weight[:, None] + weight + 1)
     made = RepeatedQLearning(
         sessions=given["runs_for_test"],
-        alpha=given["alpha"],
+        step_size=given["alpha"],
         gamma=given["discount"],
-        epsilon={"kind": "exponential", "beta": given["beta"]},
+        exploration={"decay": given["beta"]},
     )
     record = rv.solve(tables(np.stack([one.ravel(), one.T.ravel()])[None], (15, 15)), made, seed=1).record
     low, high = ((p - 1) * _share(p) for p in (nash, top))
@@ -414,12 +432,12 @@ def test_alternating_price_setting_is_within_reference_bands(k: int) -> None:
     game = tables(np.stack([one.ravel(), one.T.ravel()])[None], (k + 1, k + 1), [[0], [1]])
     made = RepeatedQLearning(
         sessions=given["runs_for_test"],
-        alpha=given["alpha"],
+        step_size=given["alpha"],
         gamma=given["discount"],
-        epsilon={"kind": "exponential", "value": 1e-3, "at": given["T"] // 2},
+        exploration={"decay": -np.log(1e-3) / (given["T"] // 2)},
         observation="others",
-        initial={"kind": "uniform", "min": 0.0, "max": 1e-6},
-        periods=given["T"],
+        initial_q={"kind": "uniform", "min": 0.0, "max": 1e-6},
+        stopping=played(given["T"]),
         average_last=1000,
     )
     record = rv.solve(game, made, seed=2).record
@@ -434,12 +452,12 @@ def test_staged_quantity_setting_is_within_reference_bands(row: int) -> None:
     want = case["expected"]["rows"][given["name"]]
     made = RepeatedQLearning(
         sessions=60,
-        alpha=given["alpha"],
+        step_size=given["alpha"],
         gamma=[given["gamma_L"], given["gamma_F"]],
-        epsilon={"kind": "exponential", "beta": given["beta"]},
+        exploration={"decay": given["beta"]},
         memory=given["memory"],
         action_grid=[LEADS, FOLLOWS],
-        max_periods=20_000_000,
+        stopping={"max_periods": 20_000_000},
     )
     record = rv.solve(Duopoly("staged"), made, seed=3).record
     share = np.mean(np.all(record["end_action"][1] == [4.5, 2.25], axis=1))
@@ -452,7 +470,9 @@ def test_shocks_are_weighted_by_their_probabilities() -> None:
     levels, odds, outputs = np.array([-30.0, 30.0]), np.array([0.9, 0.1]), np.array([20.0, 30.0, 40.0])
     shock = {"kind": "iid", "levels": levels.tolist(), "probabilities": odds.tolist()}
     game = rv.games.market(shock=shock, shock_observed=True)
-    at_random = RepeatedQLearning(sessions=2, control="random", action_grid=outputs.tolist(), periods=10)
+    at_random = RepeatedQLearning(
+        sessions=2, control="random", action_grid=outputs.tolist(), stopping=played(10)
+    )
     both = outputs[:, None] + outputs
     price = np.maximum(100 + levels[:, None, None] - both, 0)
     mean = odds @ ((price - 10) * outputs[:, None]).mean(axis=(1, 2))
@@ -466,7 +486,7 @@ def test_shocks_are_weighted_by_their_probabilities() -> None:
 @pytest.mark.nightly
 def test_alternating_random_play_with_adjustment_costs_has_no_mean() -> None:
     game = rv.games.market(timing="alternating", adjustment="spot", adjustment_cost=1.0)
-    at_random = RepeatedQLearning(sessions=2, control="random", action_grid=[20.0, 30.0], periods=10)
+    at_random = RepeatedQLearning(sessions=2, control="random", action_grid=[20.0, 30.0], stopping=played(10))
     assert "end_payoff" not in rv.solve(game, at_random).data
 
 
@@ -478,7 +498,7 @@ def test_the_memoryless_control_needs_the_game_itself() -> None:
 
 def test_random_players_open_no_channel_for_the_discount_factor() -> None:
     game = rv.games.market(intercept=10.0, slope=1.0, unit_cost=1.0)
-    play = {"sessions": 2, "action_grid": 3, "periods": 50, "memory": 1, "gamma": 0.9}
+    play = {"sessions": 2, "action_grid": 3, "stopping": played(50), "memory": 1, "gamma": 0.9}
     told = rv.solve(game, RepeatedQLearning(roles=["learns", "random"], **play), seed=1).data
     assert "memory (0 sees 1)" in str(told.gamma_channels.values)
     told = rv.solve(game, RepeatedQLearning(roles="random", **play), seed=1).data

@@ -23,7 +23,7 @@ LEARN = {
     "training": 300,
     "epoch": 20,
     "beta": 5.0,
-    "alpha": 0.1,
+    "step_size": 0.1,
     "evaluation": 200,
     "evaluation_warm_up": 0,
     "monitor_every": 0,

@@ -7,11 +7,16 @@ import numpy as np
 import rivalry as rv
 
 GAME = rv.games.matrix("prisoners_dilemma")
-FADING = {"kind": "exponential", "beta": 1e-3}
+FADING = {"decay": 1e-3}
 
 
 def learner(**more):
-    return rv.methods.RepeatedQLearning(sessions=5, gamma=0.9, epsilon=FADING, window=2000, **more)
+    usual = {"stopping": {"stable_periods": 2000}}
+    return rv.methods.RepeatedQLearning(sessions=5, gamma=0.9, exploration=FADING, **(usual | more))
+
+
+def just(periods):
+    return {"stable_periods": 0, "max_periods": periods}
 
 
 def in_chunks(one, sizes):
@@ -30,12 +35,12 @@ def test_learning_curves_do_not_depend_on_chunks():
 
 
 def test_the_last_point_of_the_curve_is_the_final_payoff():
-    one = learner(periods=40_000)
+    one = learner(stopping=just(40_000))
     record = in_chunks(one, [10**6])
     assert record["learning_step"][1][-1] == 40_000
     np.testing.assert_allclose(record["learning_reward"][1][-1], record["end_payoff"][1].mean(axis=0))
 
 
 def test_random_or_short_play_has_no_learning_curve():
-    assert "learning_step" not in in_chunks(learner(roles="random", periods=5000), [10**6])
-    assert "learning_step" not in in_chunks(learner(periods=500), [10**6])
+    assert "learning_step" not in in_chunks(learner(roles="random", stopping=just(5000)), [10**6])
+    assert "learning_step" not in in_chunks(learner(stopping=just(500)), [10**6])

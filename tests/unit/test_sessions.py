@@ -21,7 +21,8 @@ WEATHER = DICE.normal(size=(2, 2, 6))  # 2 states of nature; 2 and 3 actions
 CHAIN = np.array([[0.7, 0.3], [0.4, 0.6]])
 LEVEL = DICE.integers(0, 5, size=(1, 12))
 LEVELS = DICE.integers(0, 3, size=(2, 6))
-FALLING = {"kind": "exponential", "beta": 2e-3}
+FALLING = {"decay": 2e-3}
+CALM = {"stable_periods": 300, "max_periods": 100_000}
 
 GAMES: dict[str, tuple[FiniteGame, dict[str, Any]]] = {
     "at once": (tables(PAIR, (3, 4)), {}),
@@ -46,8 +47,12 @@ FAST = ["at once", "at once, second first", "others", "memory 0", "price", "stag
 FAST += ["in turns", "in turns, second first"]
 
 
+def just(periods: int) -> dict[str, int]:
+    return {"stable_periods": 0, "max_periods": periods}
+
+
 def learner(**options: Any) -> RepeatedQLearning:
-    chosen = {"sessions": 3, "alpha": 0.2, "gamma": 0.8, "epsilon": FALLING, "periods": 2500}
+    chosen = {"sessions": 3, "step_size": 0.2, "gamma": 0.8, "exploration": FALLING, "stopping": just(2500)}
     return RepeatedQLearning(**(chosen | options))
 
 
@@ -119,8 +124,8 @@ def test_other_targets_match_the_reference_learner(name: str, target: str) -> No
 @pytest.mark.slow
 def test_softmax_with_a_decaying_temperature(target: str) -> None:
     game, options = GAMES["others"]
-    falls = {"kind": "exponential", "initial": 5.0, "factor": 0.999}
-    made = learner(**options, temperature=falls, target=target)
+    falls = {"kind": "softmax", "temperature": 5.0, "decay": -np.log(0.999)}
+    made = learner(**options, exploration=falls, target=target)
     agree(made, made.world(game), Options(0.2, (0.8, 0.8), target=target, heat=(5.0, 0.999)), 1e-9)
 
 
@@ -128,7 +133,7 @@ def test_softmax_with_a_decaying_temperature(target: str) -> None:
 @pytest.mark.slow
 def test_counterfactual_updates(name: str) -> None:
     game, options = GAMES[name]
-    made = learner(**options, updates="counterfactual", periods=400)
+    made = learner(**options, updates="counterfactual", stopping=just(400))
     agree(made, made.world(game), Options(0.2, (0.8,) * 3, 2e-3, counterfactual=True))
 
 
@@ -143,7 +148,7 @@ def test_only_supported_games_use_the_fast_kernel(name: str) -> None:
 @pytest.mark.parametrize("name", FAST)
 def test_both_kernels_agree_bitwise(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     game, options = GAMES[name]
-    made = learner(**options, alpha=[0.1, 0.3], gamma=[0.9, 0.5], average_last=700)
+    made = learner(**options, step_size=[0.1, 0.3], gamma=[0.9, 0.5], average_last=700)
     world = made.world(game)
     fast = played(made, world)
     monkeypatch.setattr(sessions, "pair_of", lambda *_: None)
@@ -177,7 +182,7 @@ def test_a_session_does_not_depend_on_the_other_sessions() -> None:
 def test_a_session_ends_when_its_policy_is_stable_for_a_window(name: str) -> None:
     """The reference learner's longest stable stretch has the length of the window and ends the session."""
     game, options = GAMES[name]
-    made = learner(**options, sessions=4, periods=None, window=300, max_periods=100_000)
+    made = learner(**options, sessions=4, stopping=CALM)
     world = made.world(game)
     session = played(made, world)
     assert np.all(session["clock"][:, 2] == 1)
@@ -190,7 +195,7 @@ def test_a_session_ends_when_its_policy_is_stable_for_a_window(name: str) -> Non
 
 def test_finished_sessions_do_not_change() -> None:
     game, options = GAMES["at once"]
-    made = learner(**options, periods=None, window=300, max_periods=100_000)
+    made = learner(**options, stopping=CALM)
     world = made.world(game)
     session = played(made, world)
     kept = {name: array.copy() for name, array in session.items()}
@@ -213,7 +218,7 @@ def test_payoffs_and_play_are_recorded_over_the_last_periods(name: str) -> None:
 
 
 def test_initial_actions_and_initial_memory_are_uniform() -> None:
-    made = learner(sessions=4000, epsilon=1.0, periods=1)
+    made = learner(sessions=4000, exploration=1.0, stopping=just(1))
     world = made.world(GAMES["at once"][0])
     begun = made.begin(world, SEED)
     before = begun["recent"][:, 0, :2].copy()

@@ -8,13 +8,23 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
+from rivalry.core.annotations import Keys
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Certificate, Record
 from rivalry.core.statistics import half_width
 from rivalry.core.tolerances import ROUNDING, TOLERANCE
 from rivalry.interop.environments import EnvironmentGame
-from rivalry.methods.q_learning.exploration import Fading, each_player, fading
+from rivalry.methods.q_learning.exploration import each_player
+from rivalry.methods.q_learning.options import (
+    Exploration,
+    Fading,
+    Numbers,
+    StepSize,
+    exploration_of,
+    falling,
+    step_size_of,
+)
 
 SAMPLES = 64  # of the learning curve
 STORED = 10**7  # action values that a record may hold
@@ -34,10 +44,10 @@ class Episode(NamedTuple):
 class _Rates(NamedTuple):
     """Step sizes and discount factors ``[player]``, exploration, and the power by which steps fall."""
 
-    alpha: np.ndarray
+    size: np.ndarray
     gamma: np.ndarray
-    epsilon: Fading
-    decay: float
+    exploration: Fading
+    power: float
 
 
 class _Agent:
@@ -56,8 +66,8 @@ class _Agent:
         self.actions = world.actions[player]
         self.values = session[f"{tables}values"][player, :, : self.actions.size]
         self.updates = session[f"{tables}updates"][player]
-        self.alpha, self.gamma = float(rates.alpha[player]), float(rates.gamma[player])
-        self.decay, self.learns, self.epsilon = rates.decay, False, 0.0
+        self.size, self.gamma = float(rates.size[player]), float(rates.gamma[player])
+        self.power, self.learns, self.epsilon = rates.power, False, 0.0
         self.before: tuple[int, int] | None = None  # state and action of the last turn
         self.total, self.weight, self.truncated = 0.0, 1.0, False
 
@@ -87,7 +97,7 @@ class _Agent:
     def _learn(self, target: float) -> None:
         assert self.before is not None
         self.updates[self.before] += 1
-        size = self.alpha / int(self.updates[self.before]) ** self.decay
+        size = self.size / int(self.updates[self.before]) ** self.power
         self.values[self.before] += size * (target - self.values[self.before])
 
     def _choose(self, state: int, legal: np.ndarray | None, rng: np.random.Generator) -> int:
@@ -110,11 +120,11 @@ class EnvironmentQLearning(BaseLearner):
     """Independent Q-learning in an environment of PettingZoo or Gymnasium with finite spaces.
 
     The game is that of `rivalry.interop.from_pettingzoo` or `from_gymnasium`. Every agent learns values of
-    its actions in its own observations, from its own rewards: ``Q += alpha (r + gamma max Q' - Q)`` at its
-    next turn, with the maximum over legal actions. Terminated episodes have no next value. Truncated episodes
-    are not terminal: the value of the last observation is bootstrapped. With probability ``epsilon`` an
-    action is uniform, else greedy, ties random; ``{kind = "exponential", beta}`` is ``exp(-beta t)`` in
-    episode ``t``. With ``decay`` an entry's step is ``alpha`` over the number of its updates to that power.
+    its actions in its own observations, from its own rewards: ``Q += step_size (r + gamma max Q' - Q)`` at
+    its next turn, with the maximum over legal actions. Terminated episodes have no next value. Truncated
+    episodes are not terminal: the value of the last observation is bootstrapped. ``exploration`` and
+    ``step_size`` are the tables of all Q-learners (`Exploration`, `StepSize`), with episodes as periods; of
+    equally good actions one is drawn.
 
     ``fixed`` gives policies to agents by name, which then do not learn: ``[state]`` actions, ``[state
     action]`` probabilities, or a function from an observation to an action. After learning, ``evaluation``
@@ -150,7 +160,7 @@ class EnvironmentQLearning(BaseLearner):
     >>> lake = gymnasium.make("FrozenLake-v1", is_slippery=False)
     >>> known = {"transitions": lake.unwrapped.P, "initial": lake.unwrapped.initial_state_distrib}
     >>> game = rv.interop.from_gymnasium(lake, **known)
-    >>> options = {"episodes": 400, "alpha": 1.0, "gamma": 0.9, "epsilon": 1.0, "evaluation": 2}
+    >>> options = {"episodes": 400, "step_size": 1.0, "gamma": 0.9, "exploration": 1.0, "evaluation": 2}
     >>> found = rv.solve(game, rv.methods.EnvironmentQLearning(**options), seed=1)
     >>> round(float(found.payoff[0]), 6), found.claim
     (0.59049, 'equilibrium')
@@ -161,16 +171,20 @@ class EnvironmentQLearning(BaseLearner):
     """
 
     episodes: Annotated[int, Ge(1), "episodes of learning"] = 10_000
-    alpha: Annotated[float | list[float], Gt(0), Le(1), "step size, for all or one per player"] = 0.1
+    step_size: Annotated[
+        Numbers | StepSize, Gt(0), Le(1), Keys(StepSize, ("value", "power")), "step size of the updates"
+    ] = 0.1
     gamma: Annotated[
         float | list[float], Ge(0), Le(1), "discount factor per own turn, for all or one per player"
     ] = 0.95
-    epsilon: Annotated[
-        float | list[float] | dict[str, Any],
-        "probability of a random action: numbers, or {kind = 'exponential', beta} or {.., value, at}",
+    exploration: Annotated[
+        Numbers | Exploration,
+        Ge(0),
+        Le(1),
+        Keys(Exploration, ("start", "decay")),
+        "how actions are tried; it decays per episode",
     ] = 0.1
-    initial: Annotated[float, Gt(-np.inf), Lt(np.inf), "initial values of all actions"] = 0.0
-    decay: Annotated[float, Ge(0), Le(1), "power of the updates of an entry by which its step falls"] = 0.0
+    initial_q: Annotated[float, Gt(-np.inf), Lt(np.inf), "initial values of all actions"] = 0.0
     evaluation: Annotated[int, Ge(2), Le(10_000_000), "episodes of each evaluation"] = 200
     responses: Annotated[int, Ge(0), "episodes of training of each best response; 0: none"] = 0
     episode_limit: Annotated[int, Ge(1), "steps after which an episode is truncated"] = 10_000
@@ -206,7 +220,7 @@ class EnvironmentQLearning(BaseLearner):
         session: Session = {
             "seed": stream.generate_state(4, np.uint32).astype(np.int64),
             "clock": np.zeros(1, dtype=np.int64),
-            "values": np.full(shape, self.initial),
+            "values": np.full(shape, self.initial_q),
             "updates": np.zeros(shape, dtype=np.int64),
             "returns": np.zeros((evaluation, players)),
             "truncated": np.zeros(evaluation, dtype=bool),
@@ -214,7 +228,7 @@ class EnvironmentQLearning(BaseLearner):
             "reproducible": np.array([world.reproducible]),
         }
         if self.responses:
-            session["response_values"] = np.full(shape, self.initial)
+            session["response_values"] = np.full(shape, self.initial_q)
             session["response_updates"] = np.zeros(shape, dtype=np.int64)
             session["response_returns"] = np.zeros((evaluation, players))
         return session
@@ -263,7 +277,7 @@ class EnvironmentQLearning(BaseLearner):
         own = (phase, number) if phase != RESPOND else (phase, number, responder)
         sequence = np.random.SeedSequence(session["seed"].tolist(), spawn_key=own)
         seed, rng = int(sequence.generate_state(1)[0] >> 1), np.random.default_rng(sequence)
-        epsilon = rates.epsilon.scale * np.exp(-rates.epsilon.beta * number)
+        epsilon = rates.exploration.scale * np.exp(-rates.exploration.beta * number)
         agents = [
             _Agent(world, player, session, rates, policies[player])
             if player != responder
@@ -358,12 +372,12 @@ class EnvironmentQLearning(BaseLearner):
         return {"payoff": (("player",), np.array([own])), **proof.record()}
 
     def _rates(self, world: EnvironmentGame) -> _Rates:
-        players = len(world.agents)
+        players, size = len(world.agents), step_size_of(self.step_size)
         return _Rates(
-            each_player("alpha", self.alpha, players),
+            each_player("step_size", size["value"], players),
             each_player("gamma", self.gamma, players),
-            fading("epsilon", self.epsilon, players),
-            self.decay,
+            falling(exploration_of(self.exploration), players),
+            size["power"],
         )
 
 

@@ -122,8 +122,11 @@ WITHOUT_DRAWS_FROM_A_START = frozenset(
 )
 """Kinds whose results depend on no random draws from a given start, unless ``order = "random"``."""
 
-# Functions on profiles that are no methods, loaded by their own names like these.
+# What is no method, loaded by its own name like these: functions on profiles, and tables of options.
 OTHERS = {
+    **{
+        name: f"rivalry.methods.q_learning.options:{name}" for name in ("Exploration", "StepSize", "Stopping")
+    },
     "spectra": "rivalry.methods.limit_sets.eigenvalues:spectra",
     "spectrum": "rivalry.methods.limit_sets.end_state:spectrum",
 }

@@ -49,6 +49,9 @@ from rivalry.methods.populations.mirror_ascent import MirrorAscent as MirrorAsce
 from rivalry.methods.populations.mirror_ascent import OnlineMirrorDescent as OnlineMirrorDescent
 from rivalry.methods.populations.newton import PopulationNewton as PopulationNewton
 from rivalry.methods.populations.population_equilibria import PopulationEquilibria as PopulationEquilibria
+from rivalry.methods.q_learning.options import Exploration as Exploration
+from rivalry.methods.q_learning.options import StepSize as StepSize
+from rivalry.methods.q_learning.options import Stopping as Stopping
 from rivalry.methods.q_learning.period_q_learning import PeriodQLearning as PeriodQLearning
 from rivalry.methods.q_learning.q_learning import QLearning as QLearning
 from rivalry.methods.q_learning.repeated_q_learning import RepeatedQLearning as RepeatedQLearning

@@ -44,8 +44,7 @@ class CityQLearning(EpochLearner):
     with a separate random stream, so that monitoring does not change the run. A monitor stores the social
     metrics, ``monitor_policy_change`` (the largest over agents of the mean of W1/k over rows and karma k) and
     ``monitor_payoff_change`` (the largest change of the value that an agent's own table assigns to the states
-    it visited). ``stop_when = {metric, delta, times, tolerated_agents}`` ends training once a change is at
-    most ``delta`` for all agents but ``tolerated_agents`` (default: 0) at ``times`` consecutive monitors.
+    it visited).
 
     At the end ``evaluation`` steps are simulated with fixed policies. The record has the contents of that of
     `CitySimulation`; ``class_..`` (means over lucky, average and unlucky agents); ``example_policy`` of one
@@ -150,7 +149,7 @@ class CityQLearning(EpochLearner):
             "example_trip_bid": (axes[:2], record["agent_trip_bid"][1][examples]),
             "example_reward": (axes[:1], record["agent_reward"][1][examples]),
             "beta": ((), np.asarray(self.final_beta)),
-            "exploration": ((), np.asarray(float(self.exploration))),
+            "exploration": ((), np.asarray(self.share)),
         }
         record |= _class_means(record)
         reason = refusal(city)

@@ -10,14 +10,16 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from annotated_types import Ge, Le
 
+from rivalry.core.annotations import Keys
 from rivalry.core.method import BaseLearner
 from rivalry.core.results import Record
 from rivalry.core.validate import limit
 from rivalry.economies import kernels
 from rivalry.economies.learning import epochs
-from rivalry.economies.learning.epochs import Stop
+from rivalry.economies.learning.epochs import AgentStepSize, Stop
 from rivalry.economies.learning.sessions import Session, check_balance
 from rivalry.methods.q_learning.exploration import Table, check_numbers
+from rivalry.methods.q_learning.options import Exploration, Stopping
 
 UPDATES = ("sarsa", "greedy", "expected_sarsa", "double_q")  # in the kernel's order
 CHANGES = ("payoff_change", "policy_change")
@@ -32,6 +34,9 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
 InverseTemperature = Annotated[
     float | Table, "inverse temperature of the softmax: a number, {kind = 'stages' | 'geometric', ..}"
 ]
+RandomShare = Annotated[
+    float | Exploration, Ge(0), Le(1), Keys(Exploration, ("start",)), "share of uniformly random choices"
+]
 
 
 class EpochLearner(BaseLearner):
@@ -44,9 +49,9 @@ class EpochLearner(BaseLearner):
     update: Annotated[
         Literal["sarsa", "greedy", "expected_sarsa", "double_q"], "target: the value of the next state"
     ] = "sarsa"
-    alpha: Annotated[float | Table, "step size: a number, {kind = 'visits' | 'power' | 'stages', ..}"] = 0.01
+    step_size: AgentStepSize = 0.01
     beta: InverseTemperature = 10.0
-    exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random choices"] = 0.0
+    exploration: RandomShare = 0.0
     epoch: Annotated[int, Ge(1), "steps during which policies are frozen"] = 100
     initial_q: Annotated[float, "initial values; 0 is optimistic, since losing costs"] = 0.0
     update_probability: Annotated[
@@ -57,7 +62,11 @@ class EpochLearner(BaseLearner):
     evaluation_warm_up: Annotated[int, Ge(0), "steps before the evaluation"] = 0
     monitor_every: Annotated[int, Ge(0), "epochs between two monitors; 0: none"] = 500
     monitor_steps: Annotated[int, Ge(1), "steps over which a monitor measures"] = 2000
-    stop_when: Annotated[Table | None, "end training early: {metric, delta, times, tolerated_agents}"] = None
+    stopping: Annotated[
+        Stopping | None,
+        Keys(Stopping, ("metric", "delta", "times", "tolerated_agents")),
+        "end training early, by what monitors measure",
+    ] = None
     store_tables: Annotated[bool, "store tables, states and stream, to resume from"] = False
     resume_from: Annotated[Any, "a run to resume: a stored cell's file, or in Python a solution"] = None
 
@@ -65,15 +74,20 @@ class EpochLearner(BaseLearner):
 
     def __check_init__(self) -> None:
         check_numbers("initial_q", self.initial_q, "a finite number", np.isfinite)
-        epochs.step_sizes(self.alpha)
+        epochs.step_sizes(self.step_size)
         epochs.temperatures(self.beta)
         if self.stop is not None and not self.monitor_every:
-            raise ValueError("stop_when: needs monitors; monitor_every must be at least 1")
+            raise ValueError("stopping: needs monitors; monitor_every must be at least 1")
+
+    @property
+    def share(self) -> float:
+        """Return the share of uniformly random choices."""
+        return epochs.random_share(self.exploration)
 
     @property
     def stop(self) -> Stop | None:
         """Return the stopping rule, if any."""
-        return epochs.stop_of(self.stop_when, CHANGES)
+        return epochs.stop_of(self.stopping, CHANGES)
 
     @property
     def period(self) -> int:
@@ -87,14 +101,14 @@ class EpochLearner(BaseLearner):
 
     def rule(self) -> kernels.economy_learning.EpochRule:
         """Return the learning rule for the kernels."""
-        sizes, beta = epochs.step_sizes(self.alpha), epochs.temperatures(self.beta)
+        sizes, beta = epochs.step_sizes(self.step_size), epochs.temperatures(self.beta)
         return kernels.economy_learning.EpochRule(
             alpha=sizes.values,
             alpha_until=sizes.until,
             power=sizes.power,
             beta=beta.values,
             beta_until=beta.until,
-            epsilon=np.array([float(self.exploration)]),
+            epsilon=np.array([self.share]),
             epsilon_until=np.zeros(1, dtype=np.int64),
             epoch=self.epoch,
             target=UPDATES.index(self.update),
@@ -144,7 +158,7 @@ class EpochLearner(BaseLearner):
             "begun": np.array([start]),
             "curve": np.full((monitors, len(names)), np.nan),
             "looked": np.zeros(1, dtype=np.int64),
-            "met": np.zeros(1, dtype=np.int64),  # consecutive monitors at which stop_when held
+            "met": np.zeros(1, dtype=np.int64),  # consecutive monitors at which the rule of stopping held
             "stopped": np.zeros(1, dtype=np.int64),
         }
 
@@ -177,7 +191,7 @@ class EpochLearner(BaseLearner):
     def _store_monitor(
         self, world: Any, session: Session, values: Mapping[str, float], of_agent: Mapping[str, np.ndarray]
     ) -> None:
-        """Add a monitor's row to the curves, and stop after enough monitors at which ``stop_when`` holds.
+        """Add a monitor's row to the curves, and stop after enough monitors at which ``stopping`` holds.
 
         Metrics without a value are NaN; the condition is on metrics ``[agent]``.
         """

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from annotated_types import Gt, Le
 
+from rivalry.core.annotations import Keys
 from rivalry.core.files import read
 from rivalry.core.results import Record, Solution
 from rivalry.economies.learning.sessions import Session
-from rivalry.methods.dynamics.step_sizes import check_keys
-from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole
+from rivalry.methods.q_learning import annealing
+from rivalry.methods.q_learning.exploration import Table
+from rivalry.methods.q_learning.options import (
+    Exploration,
+    Numbers,
+    StepSize,
+    Stopping,
+    exploration_of,
+    step_size_of,
+)
 
 LAST = "last_"  # prefix in records of arrays that a run is resumed from
 STAGES = 40  # stages of a geometric schedule
 
-SIZES = {"visits": (), "power": ("value", "power"), "stages": ("stages",)}
-TEMPERATURES = {"stages": ("stages",), "geometric": ("first", "last", "epochs")}
+AgentStepSize = Annotated[float | StepSize, Gt(0), Le(1), Keys(StepSize), "step size of the updates"]
 
 
 class StagedSchedule(NamedTuple):
@@ -29,75 +38,57 @@ class StagedSchedule(NamedTuple):
     power: float = 0.0
 
 
-def step_sizes(value: Any) -> StagedSchedule:
-    """Return ``alpha`` as a schedule in steps.
+def step_sizes(given: Numbers | StepSize) -> StagedSchedule:
+    """Return the option ``step_size`` as a schedule in steps.
 
-    ``alpha`` is a number, ``{kind = "visits"}`` (one over the visits of an entry), ``{kind = "power", value,
-    power}`` (``value n^-power`` at the n-th visit), or ``{kind = "stages", stages = [[steps, value], ..]}``,
-    whose last stage is permanent. Raises `ValueError` for other forms and for step sizes outside (0, 1].
-
-    >>> step_sizes({"kind": "stages", "stages": [[1000, 0.1], [500, 0.01]]}).until.tolist()
+    >>> step_sizes({"stages": [(1000, 0.1), (500, 0.01)]}).until.tolist()
     [1000, 1500]
     """
-    rule, good = "in (0, 1]", lambda v: (v > 0) & (v <= 1)
-    if (found := _number_or_stages("alpha", value, rule, good, SIZES)) is not None:
-        return found
-    table = {"value": 1.0, "power": 1.0} | dict(value)
-    for key in ("value", "power"):
-        check_numbers(f"alpha.{key}", table[key], rule, good)
-    return _constant(float(table["value"]), float(table["power"]))
+    table = step_size_of(given)
+    if "stages" in table:
+        return _in_stages(table["stages"])
+    return _constant(_one_number("step_size.value", table["value"]), table["power"])
 
 
-def temperatures(value: Any) -> StagedSchedule:
+def random_share(given: Numbers | Exploration) -> float:
+    """Return the probability of a uniformly random choice, which the option ``exploration`` gives."""
+    return _one_number("exploration.start", exploration_of(given)["start"])
+
+
+def _one_number(name: str, value: Numbers) -> float:
+    if isinstance(value, list):
+        raise ValueError(f"{name}: {value} must be one number, for all agents")
+    return float(value)
+
+
+def temperatures(beta: float | Table) -> StagedSchedule:
     """Return ``beta`` as a schedule in epochs.
 
-    ``beta`` is a number, ``{kind = "stages", stages = [[epochs, value], ..]}``, or ``{kind = "geometric",
-    first, last, epochs}``, a geometric sequence from ``first`` to ``last`` in 40 stages. Raises `ValueError`
-    for other forms and for values that are not positive.
+    ``beta`` is a number, or ``{kind = "stages" | "geometric", ..}`` of `rivalry.methods.q_learning.annealing`
+    with epochs as steps; a geometric sequence has 40 stages. Raises `ValueError` for other forms.
 
-    >>> falling = temperatures({"kind": "geometric", "first": 1.0, "last": 100.0, "epochs": 80})
+    >>> falling = temperatures({"kind": "geometric", "first": 1.0, "last": 100.0, "steps": 80})
     >>> falling.values[[0, -1]].tolist(), falling.until[[0, -1]].tolist()
     ([1.0, 100.0], [2, 80])
     """
-    rule, good = "above 0 and finite", lambda v: v > 0
-    if (found := _number_or_stages("beta", value, rule, good, TEMPERATURES)) is not None:
-        return found
-    for key in ("first", "last"):
-        check_numbers(f"beta.{key}", value[key], rule, good)
-    check_whole("beta.epochs", value["epochs"])
-    count = min(STAGES, int(value["epochs"]))
-    # the last stage begins one stage before the last epoch: `last` is reached within `epochs`
-    until = np.ceil(np.arange(1, count + 1) * value["epochs"] / count).astype(np.int64)
-    values = np.geomspace(value["first"], value["last"], count) if count > 1 else np.array([value["last"]])
+    annealing.check(beta, kinds=("stages", "geometric"))
+    if not isinstance(beta, Mapping):
+        return _constant(beta)
+    if beta["kind"] == "stages":
+        return _in_stages(beta["stages"])
+    count = min(STAGES, int(beta["steps"]))
+    # the last stage begins one stage before the last epoch: `last` is reached within the steps
+    until = np.ceil(np.arange(1, count + 1) * beta["steps"] / count).astype(np.int64)
+    values = np.geomspace(beta["first"], beta["last"], count) if count > 1 else np.array([beta["last"]])
     return StagedSchedule(values.astype(float), until)
 
 
 def _constant(value: float, power: float = 0.0) -> StagedSchedule:
-    return StagedSchedule(np.array([value]), np.zeros(1, dtype=np.int64), power)
+    return StagedSchedule(np.array([float(value)]), np.zeros(1, dtype=np.int64), float(power))
 
 
-def _number_or_stages(
-    name: str, value: Any, rule: str, good: Any, known: dict[str, tuple[str, ...]]
-) -> StagedSchedule | None:
-    """Return the schedule of a number or of a table of stages; None for a table of another known kind."""
-    if not isinstance(value, Mapping):
-        check_numbers(name, value, rule, good)
-        return _constant(float(value))
-    kind = value.get("kind")
-    if kind not in known:
-        raise ValueError(f"{name}.kind: {kind!r} must be one of {', '.join(known)}")
-    check_keys(name, value, known[kind])
-    if kind != "stages":
-        return None
-    rows = value["stages"] if isinstance(value["stages"], list | tuple) else []
-    if not rows or any(not isinstance(row, list | tuple) or len(row) != 2 for row in rows):
-        raise ValueError(
-            f"{name}.stages: {value['stages']!r} must be a list of pairs: how long, and the value"
-        )
-    lengths, values = zip(*rows, strict=True)
-    for k, length in enumerate(lengths):
-        check_whole(f"{name}.stages[{k}]", length)
-    check_numbers(f"{name}.stages", list(values), rule, good)
+def _in_stages(stages: Sequence[Sequence[float]]) -> StagedSchedule:
+    lengths, values = [length for length, _ in stages], [value for _, value in stages]
     return StagedSchedule(np.array(values, dtype=float), np.cumsum(lengths, dtype=np.int64))
 
 
@@ -125,29 +116,23 @@ class Stop(NamedTuple):
         """Raise `ValueError` where ``tolerated_agents`` is at least the number of agents."""
         if self.tolerated_agents >= agents:
             what = f"{self.tolerated_agents} must be below the number of agents, {agents}"
-            raise ValueError(f"stop_when.tolerated_agents: {what}")
+            raise ValueError(f"stopping.tolerated_agents: {what}")
 
 
-def stop_of(value: Table | None, known: tuple[str, ...]) -> Stop | None:
-    """Return the rule of the table ``stop_when``. Raises `ValueError` for unknown keys and metrics.
+def stop_of(given: Stopping | None, known: tuple[str, ...]) -> Stop | None:
+    """Return the rule of the option ``stopping``. Raises `ValueError` for unknown metrics.
 
     >>> stop_of({"metric": "policy_change", "delta": 0.01}, ("policy_change",))
     Stop(metric='policy_change', delta=0.01, times=1, tolerated_agents=0)
     """
-    if value is None:
+    if given is None:
         return None
-    if not isinstance(value, Mapping):
-        raise ValueError(f"stop_when: {value!r} must be a table {{metric, delta, times, tolerated_agents}}")
-    for key in value:
-        if key not in Stop._fields:
-            raise ValueError(f"stop_when.{key}: is not known; it takes {', '.join(Stop._fields)}")
-    if value.get("metric") not in known:
-        raise ValueError(f"stop_when.metric: {value.get('metric')!r} must be one of {', '.join(known)}")
-    delta, times, tolerated = value.get("delta"), value.get("times", 1), value.get("tolerated_agents", 0)
-    check_numbers("stop_when.delta", delta, "at least 0", lambda v: v >= 0)
-    check_whole("stop_when.times", times)
-    check_whole("stop_when.tolerated_agents", tolerated, 0)
-    return Stop(str(value["metric"]), float(delta), int(times), int(tolerated))  # type: ignore[arg-type]
+    for key in ("metric", "delta"):
+        if key not in given:
+            raise ValueError(f"stopping.{key}: is missing")
+    if given["metric"] not in known:
+        raise ValueError(f"stopping.metric: {given['metric']!r} must be one of {', '.join(known)}")
+    return Stop(**{"times": 1, **given})  # type: ignore[arg-type]
 
 
 def checkpoint(session: Session, dimensions: Mapping[str, tuple[str, ...]]) -> Record:

@@ -12,12 +12,14 @@ import equinox as eqx
 import numpy as np
 
 from rivalry.core.jax import put
+from rivalry.core.validate import refuse
 from rivalry.economies import kernels
 from rivalry.economies.learning import crowds, few_agents
 from rivalry.economies.learning.crowds import Crowd, Measured
-from rivalry.economies.learning.epochs import step_sizes
+from rivalry.economies.learning.epochs import AgentStepSize, step_sizes
 from rivalry.economies.learning.sessions import check_balance
 from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole
+from rivalry.methods.q_learning.options import StepSize
 from rivalry.population.agents import NOTHING, Paid, evaluate_agents
 from rivalry.population.distances import entropies, policy_distance
 
@@ -41,19 +43,19 @@ class Sampling(NamedTuple):
     t_burn: int = 100_000  # steps of these before the first sample
     sample_every: int = 100
     tables: str = "learner"  # initial values: the learner's, or zero
-    alpha: Any = None  # step size: that of the learner's first stage, a number, {kind = "visits" | "power"}
+    step_size: Any = None  # as a learner's; left out: the learner's own, of its first stage
     expected: bool = False  # update values of policies by means over the next choice
     double: bool = False  # learn the best response by two tables
     agents: int = 1  # alone: number of monitored agents, one after the other
     explore: float = 1.0  # alone: share of uniform bids in the agent's policy during updates
 
 
-def sampling(value: str | Table, alpha: Any = 0.01) -> Sampling:
+def sampling(value: str | Table, step_size: float | StepSize = 0.01) -> Sampling:
     """Return the option ``monitor``: a string, or a table with ``kind`` and the fields of `Sampling`.
 
-    ``alpha`` is the learner's. Raises `ValueError` for unknown keys or values and numbers out of range.
+    ``step_size`` is the learner's. Raises `ValueError` for unknown keys or values and numbers out of range.
 
-    >>> sampling({"kind": "parallel", "t_monitor": 2000, "t_burn": 1000}).alpha
+    >>> sampling({"kind": "parallel", "t_monitor": 2000, "t_burn": 1000}).step_size
     0.01
     """
     table = value if isinstance(value, Mapping) else {"kind": value}
@@ -71,11 +73,10 @@ def sampling(value: str | Table, alpha: Any = 0.01) -> Sampling:
     if found.t_monitor - found.t_burn <= found.sample_every:
         raise ValueError(f"monitor.sample_every: {found.sample_every} must leave at least two samples")
     check_numbers("monitor.explore", found.explore, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
-    given = alpha if found.alpha is None else found.alpha
-    if isinstance(given, Mapping) and given.get("kind") == "stages":
-        given = float(step_sizes(given).values[0])
-    step_sizes(given)
-    return found._replace(alpha=given)
+    given = step_size if found.step_size is None else found.step_size
+    refuse("monitor.step_size", AgentStepSize, given)
+    schedule = step_sizes(given)
+    return found._replace(step_size=given if len(schedule.values) == 1 else float(schedule.values[0]))
 
 
 class Snapshot(NamedTuple):
@@ -245,7 +246,7 @@ def sample_gains(
     # Algorithm 4 samples after the updates, when the agent no longer explores; Algorithm 3 during them
     length = how.t_monitor + (how.t_monitor - how.t_burn if alone else 0)
     sizes, tables = (
-        step_sizes(how.alpha),
+        step_sizes(how.step_size),
         q[owner] if how.tables == "learner" else np.zeros((count, q.shape[1])),
     )
     targets = np.zeros((0, crowd.shape[0], q.shape[1]))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Ge, Le
+from annotated_types import Ge
 
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
@@ -15,7 +15,13 @@ from rivalry.core.validate import limit
 from rivalry.economies import kernels
 from rivalry.economies.learning import crowds, monitors
 from rivalry.economies.learning.crowds import PLAYED_BY_AGENTS, Crowd
-from rivalry.economies.learning.epoch_learner import CHANGES, DIMENSIONS, EpochLearner, InverseTemperature
+from rivalry.economies.learning.epoch_learner import (
+    CHANGES,
+    DIMENSIONS,
+    EpochLearner,
+    InverseTemperature,
+    RandomShare,
+)
 from rivalry.economies.learning.epochs import Stop, stop_of
 from rivalry.economies.learning.monitors import RARELY, REGULARISED, SAMPLED, Sampling, Snapshot
 from rivalry.economies.learning.sessions import Session, parts, sequence_of
@@ -34,17 +40,16 @@ STATE = ("player", "private", "karma")
 class PopulationQLearning(EpochLearner):
     """Independent Q-learning by all agents of an economy, in one long simulation.
 
-    Policies are fixed for an ``epoch``. At every step each agent updates its own table, ``Q -= alpha
+    Policies are fixed for an ``epoch``. At every step each agent updates its own table, ``Q -= step_size
     (Q - r - gamma B)``, where ``B`` is the value of the next state: of the bid executed there (``sarsa``), of
     the best bid (``greedy``), the mean over the policy (``expected_sarsa``), or of the best bid by a second
     table (``double_q``). At the end of the epoch its policy becomes ``(1-ε) softmax(beta Q) + ε
     uniform{0..k}`` with probability ``update_probability`` and stays unchanged otherwise. With
     ``centralised``, one agent per type trains one table, and all agents of the type adopt its policy.
 
-    - ``alpha``: a number, ``{kind = "visits"}`` (one over the visits of an entry), ``{kind = "power", value,
-      power}``, ``{kind = "stages", stages = [[steps, value], ..]}``;
-    - ``beta``: a number, ``{kind = "stages", stages = [[epochs, value], ..]}``, ``{kind = "geometric", first,
-      last, epochs}``.
+    ``exploration``, ``step_size`` and ``stopping`` are the tables of all Q-learners (`Exploration`,
+    `StepSize`, `Stopping`); ``beta`` is that of the solvers of populations, a number, ``{kind = "stages",
+    stages = [[epochs, value], ..]}`` or ``{kind = "geometric", first, last, steps}`` with epochs as steps.
 
     Every ``monitor_every`` epochs, copies of the agents continue with fixed policies and a separate random
     stream, so that monitoring does not change the run. Bid distribution and redistribution level are measured
@@ -52,7 +57,7 @@ class PopulationQLearning(EpochLearner):
     programming: for up to 20 agents with rivals' bids conditional on the agent's own karma, for two agents
     exactly, for three bounded (`Simulation`). In addition, ``monitor = "parallel"`` samples gains by
     Algorithm 3 and ``"alone"`` by Algorithm 4; as a table ``{kind, t_monitor, t_burn, sample_every, tables,
-    alpha, expected, double, agents, explore}`` (`rivalry.economies.learning.monitors.Sampling`). Sampled
+    step_size, expected, double, agents, explore}`` (`rivalry.economies.learning.monitors.Sampling`). Sampled
     gains need far longer monitoring than is usual.
 
     ``regularised`` reports all payoffs, gains and payoff estimates a second time, named ``.._regularised``,
@@ -60,8 +65,7 @@ class PopulationQLearning(EpochLearner):
     solvers of populations, or ``once``, where a value is read, as printed in (4.1) to (4.4). Learning does
     not use it. Best responses are deterministic and earn no bonus, so these gains may be negative.
 
-    ``stop_when = {metric, delta, times, tolerated_agents}`` ends training once a metric is at most ``delta``
-    for all agents but ``tolerated_agents`` (default: 0) at ``times`` consecutive monitors. The record of a
+    The record of a
     run holds its tables, states and stream, ``last_..``. ``resume_from``, a solution, its record or a stored
     cell's file, continues that run bit for bit for ``training`` further steps. ``last_policy`` (owner, entry)
     is cumulative: in every state the sums of the probabilities of bids 0 to b, for b = 0 .. karma, the last
@@ -88,7 +92,7 @@ class PopulationQLearning(EpochLearner):
     - the metrics of the measured population, and ``monitor_..``, curves against ``monitor_step``.
 
     The certificate is the largest gain of any agent of a type; it does not certify the mean policy. With a
-    constant ``alpha`` policies converge to a neighbourhood only, not to a point. For rules without a mean
+    constant ``step_size`` policies converge to a neighbourhood only, not to a point. For rules without a mean
     field (karma burnt, or redistributed less than every step) these results are omitted with a warning.
 
     Raises
@@ -114,7 +118,7 @@ class PopulationQLearning(EpochLearner):
         "decentralised"
     )
     beta: InverseTemperature = 1000.0
-    exploration: Annotated[float, Ge(0), Le(1), "probability of a uniformly random bid"] = 0.05
+    exploration: RandomShare = 0.05
     epoch: Annotated[int, Ge(1), "steps during which policies are frozen"] = 1000
     training: Annotated[int, Ge(1), "steps of learning"] = 32_000_000
     evaluation: Annotated[int, Ge(1), "steps in which frozen policies are evaluated"] = 20_000
@@ -149,7 +153,7 @@ class PopulationQLearning(EpochLearner):
     @property
     def sampling(self) -> Sampling:
         """Return the sampling options of the monitor."""
-        return monitors.sampling(self.monitor, self.alpha)
+        return monitors.sampling(self.monitor, self.step_size)
 
     @property
     def stop(self) -> Stop | None:
@@ -157,7 +161,7 @@ class PopulationQLearning(EpochLearner):
         exact, sampled = self._agent_metrics()
         plain = tuple(name for name in sampled if not name.endswith(REGULARISED))
         paid = (PAID_CHANGE, *sampled[len(plain) :]) if self.regularised else ()
-        return stop_of(self.stop_when, (*exact, *CHANGES, *plain, *paid))
+        return stop_of(self.stopping, (*exact, *CHANGES, *plain, *paid))
 
     @property
     def bonuses(self) -> tuple[Paid, ...]:
@@ -168,10 +172,10 @@ class PopulationQLearning(EpochLearner):
     def _agent_metrics(self, refused: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the names of exact and of sampled metrics per agent; ``refused``: without a mean field."""
         paid, compared = bool(self.regularised), self.compare and not refused
-        exact = () if refused else monitors.names_of(self.exploration, self.compare, paid)
+        exact = () if refused else monitors.names_of(self.share, self.compare, paid)
         if self.sampling.kind == "exact":
             return exact, ()
-        count = 1 if not compared else 3 if self.exploration > 0 else 2
+        count = 1 if not compared else 3 if self.share > 0 else 2
         return exact, monitors.sampled_names(count, paid)
 
     def world(self, game: Any) -> Crowd:
@@ -184,14 +188,14 @@ class PopulationQLearning(EpochLearner):
         return (
             *("efficiency", "reward_fairness", "access_fairness", *CHANGES),
             *((PAID_CHANGE,) if self.regularised else ()),
-            *((BARE,) if 0 < self.exploration < 1 and not world.refusal else ()),
+            *((BARE,) if 0 < self.share < 1 and not world.refusal else ()),
             *(f"{how}_{name}" for name in exact + sampled for how in ("mean", "largest")),
         )
 
     def _begin(self, world: Crowd, stream: np.random.SeedSequence) -> Session:
         stop = self.stop
         if stop is not None and world.refusal and stop.metric not in self.monitored(world):
-            raise ValueError(f"stop_when.metric: {stop.metric!r} has no meaning: {world.refusal}")
+            raise ValueError(f"stopping.metric: {stop.metric!r} has no meaning: {world.refusal}")
         _, private, levels = world.shape
         entries = private * levels * (levels + 1) // 2
         limit("agents", world.agents, entries)
@@ -214,7 +218,7 @@ class PopulationQLearning(EpochLearner):
         if not self.compare or world.refusal:
             return np.zeros(shape)
         found = []
-        for exploration in (0.0, self.exploration) if self.exploration > 0 else (0.0,):
+        for exploration in (0.0, self.share) if self.share > 0 else (0.0,):
             policy, _, residual = equilibrium(world.game, self.final_beta, exploration)
             # not `>`: a residual of NaN counts as not found
             if not residual <= ENOUGH:
@@ -239,7 +243,7 @@ class PopulationQLearning(EpochLearner):
             parts(kernels.economy.Agents, session),
             session["policy"],
             session["owner"],
-            self.exploration,
+            self.share,
             session["equilibria"],
             [sequence_of(session, which) for which in streams],
             self.evaluation_warm_up,
@@ -311,7 +315,7 @@ class PopulationQLearning(EpochLearner):
         record["mean_bid"] = (STATE, policy @ bids)
         record["distance_rule"] = ((), np.asarray(self.distance))
         record["beta"] = ((), np.asarray(self.final_beta))
-        record["exploration"] = ((), np.asarray(float(self.exploration)))
+        record["exploration"] = ((), np.asarray(self.share))
         for name, other in zip(("equilibrium", "equilibrium_eps"), session["equilibria"], strict=False):
             shaped = other.reshape(*world.shape, -1)
             record[name] = ((*STATE, "bid"), shaped)

@@ -8,7 +8,7 @@ first to last; ``{"kind": "geometric", ..}``, the same in equal ratios; ``{"kind
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,10 @@ KINDS = {
 }
 
 
-def check(beta: Any, name: str = "beta") -> None:
+def check(beta: Any, name: str = "beta", kinds: Collection[str] = tuple(KINDS)) -> None:
     """Raise `ValueError`, one line, for values that `at` cannot read; numbers must be above 0 and finite.
+
+    ``kinds`` are those of the tables that are permitted.
 
     Examples
     --------
@@ -40,8 +42,8 @@ def check(beta: Any, name: str = "beta") -> None:
     if not isinstance(beta, Mapping):
         return _positive(name, beta)
     kind = beta.get("kind")
-    if not (isinstance(kind, str) and kind in KINDS):
-        raise ValueError(f"{name}.kind: {kind!r} must be one of {', '.join(KINDS)}")
+    if not (isinstance(kind, str) and kind in kinds):
+        raise ValueError(f"{name}.kind: {kind!r} must be one of {', '.join(kinds)}")
     check_keys(name, beta, KINDS[kind])
     if kind == "stages":
         return _check_stages(f"{name}.stages", beta["stages"])

@@ -42,7 +42,7 @@ class PeriodQLearning(QLearning):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.race(horizon=2, contest={"ease_of_winning": 1.0}, end_on="win")
-    >>> options = {"epsilon": 0.3, "action_choice": "greedy", "alpha": 0.1}
+    >>> options = {"exploration": 0.3, "step_size": 0.1}
     >>> learner = PeriodQLearning(action_grid=2, epochs=2000, **options)
     >>> found = rv.solve(game, learner, seed=1, tolerance=None)
     >>> found.profile.shape, found.data.grid_regret.shape

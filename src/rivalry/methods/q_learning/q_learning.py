@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 from math import prod
 from typing import Annotated, Any, ClassVar, Literal
 
-import equinox as eqx
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Le, Lt
 
+from rivalry.core.annotations import Keys
 from rivalry.core.forms import FiniteGame
 from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.core.space import Choices
 from rivalry.methods.continuous.mixtures import PLAYABLE, check_action_grid
-from rivalry.methods.q_learning import exploration, policies
-from rivalry.methods.q_learning.exploration import Table, check_whole, each_player, table_of
+from rivalry.methods.q_learning import policies
+from rivalry.methods.q_learning.exploration import (
+    Table,
+    check_whole,
+    each_player,
+    initial_bounds,
+    reverse_cosine_steps,
+    table_of,
+    temperature_at,
+)
+from rivalry.methods.q_learning.options import (
+    Exploration,
+    Numbers,
+    PlainStepSize,
+    exploration_of,
+    step_size_of,
+)
 from rivalry.methods.q_learning.threads import map_in_threads
 from rivalry.tables import largest_payoff, over_periods, tabulate
 from rivalry.tables.action_grid import grid_points
@@ -30,10 +46,6 @@ SAMPLES = 64  # of the histories
 MOST_BYTES = 2**34  # of the tables of values
 
 
-def _table(kind: str, **rest: float) -> Any:
-    return eqx.field(default_factory=lambda: {"kind": kind, **rest})
-
-
 class QLearning(BaseLearner):
     """Independent tabular Q-learning: every player updates values of its own moves from its own payoffs.
 
@@ -42,25 +54,19 @@ class QLearning(BaseLearner):
     finite game. A player's state is its own grid point, ``observation = "own"``, those of all players,
     ``"joint"``, or nothing, ``"none"``: with ``gamma = 0`` a bandit over the player's choices.
 
-    After every step ``Q += alpha (r + gamma value - Q)`` with the payoff ``r`` at the new joint state,
+    After every step ``Q += step_size (r + gamma value - Q)`` with the payoff ``r`` at the new joint state,
     ``normalised`` by the largest payoff of any player at any joint state or ``raw``, and the ``target``'s
     value of the new state: ``max`` (Watkins and Dayan 1992), that of the next choice, ``on_policy`` (SARSA),
     or its mean, ``expected``.
 
-    With probability ``epsilon`` a choice is uniform, else ``softmax(Q/temperature)`` or ``greedy``, ties
-    random. Updates are ``synchronous``, or ``asynchronous``: in each round the players, in a new random
-    order, observe, move, receive the payoff at the current joint state and update, one after the other; with
-    ``on_policy`` a player updates at its next turn, with the choice made there.
+    ``exploration`` and ``step_size`` are the tables of all Q-learners (`Exploration`, `StepSize`): the best
+    choice or the softmax of values, ties random, and with some probability any choice. Updates are
+    ``synchronous``, or ``asynchronous``: in each round the players, in a new random order, observe, move,
+    receive the payoff at the current joint state and update, one after the other; with ``on_policy`` a player
+    updates at its next turn, with the choice made there.
 
-    An epoch begins at a uniform random joint state, or at the given start, and has ``episodes`` steps.
-    Schedules (``t`` = step of an epoch of ``E`` steps, in the notation of study files):
-
-    - ``epsilon``: a number, one per player, ``{kind = "cosine", min, max}`` (falls from max to min over an
-      epoch), ``{kind = "log", scale, min}``;
-    - ``temperature``: a number, per player, ``{kind = "cosine_distance", min, max}``: max in the middle of
-      the grid, min at its ends;
-    - ``episodes``: an integer, ``{kind = "reverse_cosine", min, max}``: grows over the epochs;
-    - ``initial``: a value for every entry of the tables, or ``{kind = "uniform", min, max}``.
+    An epoch begins at a uniform random joint state, or at the given start, and has ``episodes`` steps: a
+    whole number, or ``{kind = "reverse_cosine", min, max}``, which grows over the epochs.
 
     ``trials`` are independent: each has its own tables and its own stream, from the seed and its number
     (``first_trial`` + k), so its result does not depend on the other trials. ``carry_tables`` passes the
@@ -100,24 +106,26 @@ class QLearning(BaseLearner):
     Watkins and Dayan, Machine Learning 8, 1992; Tan, ICML 1993; schedules of Lovett, Fu & McAvoy.
     """
 
-    alpha: Annotated[float | list[float], Gt(0), Le(1), "step size, for all or one per player"] = 0.005
+    step_size: PlainStepSize = 0.005
     gamma: Annotated[
         float | list[float], Ge(0), Lt(1), "discount factor per step, for all or one per player"
     ] = 0.3
     epochs: Annotated[int, Ge(1), Le(100_000_000), "number of epochs"] = 5000
     episodes: Annotated[
         int | Table, "steps per epoch: a whole number, or {kind = 'reverse_cosine', min, max}"
-    ] = _table("reverse_cosine", min=10, max=100)
-    epsilon: Annotated[
-        float | list[float] | Table,
-        "probability of a random choice: numbers, {kind = 'cosine', min, max} or {kind = 'log', scale, min}",
-    ] = _table("cosine", min=0.3, max=0.8)
-    temperature: Annotated[
-        float | list[float] | Table,
-        "temperature of the softmax: numbers, or {kind = 'cosine_distance', min, max}",
-    ] = _table("cosine_distance", min=0.5, max=1.0)
-    initial: Annotated[float | Table, "initial values: a number, or {kind = 'uniform', min, max}"] = 0.0
-    action_choice: Annotated[Literal["softmax", "greedy"], "choice without exploration"] = "softmax"
+    ] = field(default_factory=lambda: {"kind": "reverse_cosine", "min": 10, "max": 100})
+    exploration: Annotated[
+        Numbers | Exploration,
+        Ge(0),
+        Le(1),
+        Keys(Exploration, ("kind", "start", "end", "schedule", "temperature", "edge_temperature")),
+        "how choices are tried; start and end of an epoch",
+    ] = field(
+        default_factory=lambda: Exploration(
+            kind="softmax", start=0.8, end=0.3, temperature=1.0, edge_temperature=0.5
+        )
+    )
+    initial_q: Annotated[float | Table, "initial values: a number, or {kind = 'uniform', min, max}"] = 0.0
     target: Annotated[Literal["max", "on_policy", "expected"], "target: the value of the next state"] = "max"
     updates: Annotated[Literal["synchronous", "asynchronous"], "simultaneous, or in a random order"] = (
         "synchronous"
@@ -140,16 +148,18 @@ class QLearning(BaseLearner):
 
     def __check_init__(self) -> None:
         check_action_grid(self.action_grid)
-        epsilon = table_of("epsilon", self.epsilon)
-        if epsilon["kind"] == "cosine":
-            exploration.cosine_epsilon(epsilon["min"], epsilon["max"], 1, [0])
-        elif epsilon["kind"] == "log":
-            exploration.log_epsilon(epsilon["scale"], epsilon["min"], 2, [0])
-        heat = table_of("temperature", self.temperature)
-        if heat["kind"] == "cosine_distance":
-            exploration.temperature_at(heat["min"], heat["max"], [0])
+        table = exploration_of(self.exploration)
+        if "end" not in table and "schedule" in table:
+            raise ValueError("exploration.schedule: needs an end that exploration falls to")
+        at_end = np.asarray(table.get("end", 0.0))
+        if table.get("schedule") != "log" and np.any(np.asarray(table["start"]) < at_end):
+            raise ValueError(f"exploration.end: {table['end']} must not exceed start = {table['start']}")
+        edge, heat = table.get("edge_temperature", 0.0), table.get("temperature", np.inf)
+        if np.any(np.asarray(heat) < edge):
+            raise ValueError(f"exploration.edge_temperature: {edge} must not exceed temperature = {heat}")
+        step_size_of(self.step_size)
         self._lengths()
-        exploration.initial_bounds(self.initial)
+        initial_bounds(self.initial_q)
 
     needs: ClassVar[tuple[Need, ...]] = (
         PLAYABLE,
@@ -233,9 +243,9 @@ class QLearning(BaseLearner):
             need = f"{shape[2]} states per player make tables of {size:.3g} bytes"
             raise ValueError(f"action_grid: {need}; {rule}")
         streams = draws.streams(stream, self.first_trial, trials)
-        low, high = exploration.initial_bounds(self.initial)
+        low, high = initial_bounds(self.initial_q)
         values = np.full(shape, low)
-        if isinstance(self.initial, Mapping) and self.initial["kind"] == "uniform":
+        if isinstance(self.initial_q, Mapping) and self.initial_q["kind"] == "uniform":
             values = low + (high - low) * draws.uniforms(streams, prod(shape[1:])).reshape(shape)
         samples, ago = len(self._marks()), int(max(tables.observation_slots[:, :, 1].max(initial=0), 0)) + 1
         session = {
@@ -258,24 +268,22 @@ class QLearning(BaseLearner):
 
     def _rule(self, world: Tabulated, session: Session) -> LearningRule:
         players = len(world.tables.sizes)
-        epsilon, heat = table_of("epsilon", self.epsilon), table_of("temperature", self.temperature)
-        low = epsilon.get("min", epsilon.get("value"))
-        high = epsilon.get("max", epsilon.get("scale", low))
-        if heat["kind"] == "fixed":
-            each = each_player("temperature", heat["value"], players)
-            warmth = np.repeat(each[:, None], session["values"].shape[2], axis=1)
-        else:
-            warmth = exploration.temperature_at(heat["min"], heat["max"], policies.off_centre(world))
+        table = exploration_of(self.exploration)
+        end, heat = table.get("end", table["start"]), table.get("temperature", 1.0)
+        warmth = each_player("exploration.temperature", heat, players)[:, None]
+        if "edge_temperature" in table:
+            warmth = temperature_at(table["edge_temperature"], warmth, policies.off_centre(world))
+        seen = session["values"].shape[2]
         return LearningRule(
-            alpha=each_player("alpha", self.alpha, players),
+            alpha=each_player("step_size", step_size_of(self.step_size)["value"], players),
             gamma=each_player("gamma", self._discount(), players),
-            epsilon_low=each_player("epsilon", low, players),
-            epsilon_high=each_player("epsilon", high, players),
-            temperature=warmth,
+            epsilon_low=each_player("exploration.end", end, players),
+            epsilon_high=each_player("exploration.start", table["start"], players),
+            temperature=np.array(np.broadcast_to(warmth, (players, seen))),
             unit=float(session["unit"][0]),
-            exploration=EXPLORATIONS.index(epsilon["kind"]),
+            exploration=EXPLORATIONS.index(table.get("schedule", "cosine") if "end" in table else "fixed"),
             target=TARGETS.index(self.target),
-            greedy=int(self.action_choice == "greedy"),
+            greedy=int(table["kind"] == "greedy"),
             asynchronous=int(self.updates == "asynchronous"),
             begin=session["begin"],
             lengths=self._lengths(),
@@ -294,9 +302,7 @@ class QLearning(BaseLearner):
         low, high = spec["min"], spec["max"]
         check_whole("episodes.min", low, 1)
         check_whole("episodes.max", high, 1)
-        if low > high:
-            raise ValueError(f"episodes.min: {low} must not exceed episodes.max = {high}")
-        return exploration.reverse_cosine_steps(low, high, self.epochs, np.arange(self.epochs))
+        return reverse_cosine_steps(low, high, self.epochs, np.arange(self.epochs))
 
     def _marks(self) -> np.ndarray:
         """Return the times at which histories are sampled: evenly spaced ends of epochs.

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import field
 from typing import Annotated, Any, ClassVar, Literal
 
-import equinox as eqx
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Le, Lt
 
+from rivalry.core.annotations import Keys
 from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.oracles import to_repeated, to_stages
 from rivalry.core.results import Record
 from rivalry.methods.continuous.mixtures import check_action_grid, playable
 from rivalry.methods.q_learning import sessions
-from rivalry.methods.q_learning.exploration import Table, check_numbers, each_player, fading, initial_bounds
+from rivalry.methods.q_learning.exploration import Table, check_numbers, each_player, initial_bounds
+from rivalry.methods.q_learning.options import (
+    Exploration,
+    Numbers,
+    PlainStepSize,
+    Stopping,
+    exploration_of,
+    falling,
+    step_size_of,
+)
 from rivalry.methods.q_learning.policies import nearest_grid_points
 from rivalry.methods.q_learning.roles import LEARNS, RANDOM, Role, check_roles, roles_of
 from rivalry.methods.q_learning.session_metrics import (
@@ -36,6 +46,7 @@ from rivalry.tables.repeated import RepeatedWorld, followers, repeated_form
 Session = dict[str, np.ndarray]
 
 USUAL_GAMMA = 0.95
+USUAL_STOPPING: Stopping = {"stable_periods": 100_000, "max_periods": 1_000_000_000}
 FADED = 10.0  # minus log exploration at which the last of a hundred sessions has mostly converged
 
 
@@ -50,27 +61,25 @@ class RepeatedQLearning(BaseLearner):
     """Independent Q-learning in an infinitely repeated game by players who remember past rounds.
 
     In each state a player stores a value for every action. It updates the value of a decision when it decides
-    again, ``Q += alpha (r + gamma r' + .. + gamma^k B - Q)``, from the payoffs since then and the value ``B``
-    of the new state: its best value (``target = "max"``), that of the action chosen (``on_policy``) or the
-    mean over the choice (``expected``). The same rule applies to simultaneous, staged and alternating moves;
-    the game determines the order of moves. With ``updates = "counterfactual"`` all own actions are updated,
-    with the payoffs that each would have brought.
+    again, ``Q += step_size (r + gamma r' + .. + gamma^k B - Q)``, from the payoffs since then and the value
+    ``B`` of the new state: its best value (``target = "max"``), that of the action chosen (``on_policy``) or
+    the mean over the choice (``expected``). The same rule applies to simultaneous, staged and alternating
+    moves; the game determines the order of moves. With ``updates = "counterfactual"`` all own actions are
+    updated, with the payoffs that each would have brought.
 
-    With probability ``epsilon`` an action is uniform, else the greedy one, which changes only when another is
-    strictly better, initially the lowest of the best. With ``temperature`` it is drawn from
-    ``softmax(Q/temperature)``. Both may fall, in period t from 0: ``epsilon = {kind = "exponential", beta}``
-    is ``exp(-beta t)``, ``{kind = "exponential", value, at}`` the same falling to ``value`` at period ``at``;
-    ``temperature = {kind = "exponential", initial, factor}`` is ``initial factor^t``.
+    ``exploration``, ``step_size`` and ``stopping`` are the tables of all Q-learners (`Exploration`,
+    `StepSize`, `Stopping`). The greedy action changes only when another is strictly better; initially it is
+    the lowest of the best.
 
     Each of ``sessions`` starts from uniform random past rounds with its own stream, from the seed and its
-    number (``first_session`` + k). It ends when no player's greedy action has changed for ``window`` periods,
-    a period being a round of the game's order, or after ``max_periods``. With ``periods``, it ends after this
-    number of periods, and ``average_last`` requests mean payoffs over the last of them, with exploration as
+    number (``first_session`` + k). It ends when no player's greedy action has changed for ``stable_periods``,
+    a period being a round of the game's order, or after ``max_periods``; with ``stable_periods = 0`` after
+    exactly these, and ``average_last`` requests mean payoffs over the last of them, with exploration as
     scheduled. A step is a period of every active session. Sessions share the processor's cores, or
     ``OMP_NUM_THREADS`` threads; results do not depend on their number.
 
     ``observation`` and ``memory`` determine the remembered state (`rivalry.tables.repeated`), ``action_grid``
-    the actions (`rivalry.tables.tabulate`). ``initial`` are the initial values: a number, ``{kind =
+    the actions (`rivalry.tables.tabulate`). ``initial_q`` are the initial values: a number, ``{kind =
     "uniform", min, max}``, or ``mean_payoff``, the perpetual value of an action's payoff averaged over all
     actions of the others; a player that observes part of the round expects the conditional mean once, and the
     overall mean afterwards. ``roles``, one or one per player: ``learns``; ``random``; ``{kind = "fixed",
@@ -97,7 +106,7 @@ class RepeatedQLearning(BaseLearner):
     --------
     >>> import rivalry as rv
     >>> game = rv.games.matrix("prisoners_dilemma")
-    >>> learner = RepeatedQLearning(sessions=4, gamma=0.0, epsilon={"kind": "exponential", "beta": 1e-3})
+    >>> learner = RepeatedQLearning(sessions=4, gamma=0.0, exploration={"decay": 1e-3})
     >>> found = rv.solve(game, learner, seed=1)
     >>> found.status, found.data.end_payoff.values.tolist()
     ('converged', [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]])
@@ -111,18 +120,17 @@ class RepeatedQLearning(BaseLearner):
 
     sessions: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 100
     first_session: Annotated[int, Ge(0), "index of the first"] = 0
-    alpha: Annotated[float | list[float], Gt(0), Le(1), "step size, for all or one per player"] = 0.15
+    step_size: PlainStepSize = 0.15
     gamma: Annotated[
         float | list[float] | None, Ge(0), Lt(1), "discount factor per period (default: the game's, or 0.95)"
     ] = None
-    epsilon: Annotated[
-        float | list[float] | Table,
-        "probability of a random action: numbers, {kind = 'exponential', beta} or {.., value, at}",
-    ] = eqx.field(default_factory=lambda: {"kind": "exponential", "beta": 4e-6})
-    temperature: Annotated[
-        float | list[float] | Table | None,
-        "temperature of a softmax instead: numbers, or {kind = 'exponential', initial, factor}",
-    ] = None
+    exploration: Annotated[
+        Numbers | Exploration,
+        Ge(0),
+        Le(1),
+        Keys(Exploration, ("kind", "start", "decay", "temperature")),
+        "how actions are tried; softmax takes temperature in place of start",
+    ] = field(default_factory=lambda: Exploration(kind="greedy", start=1.0, decay=4e-6))
     observation: Annotated[
         str | list[str], "none, actions, own, others, price or own_and_price; one, or one per player"
     ] = "actions"
@@ -130,7 +138,7 @@ class RepeatedQLearning(BaseLearner):
     action_grid: Annotated[
         int | Table | list[Any], Ge(2), Le(100_000), "grid points per axis, or the levels of the axes"
     ] = 15
-    initial: Annotated[
+    initial_q: Annotated[
         str | float | Table, "initial values: mean_payoff, a number, or {kind = 'uniform', min, max}"
     ] = "mean_payoff"
     target: Annotated[Literal["max", "on_policy", "expected"], "target: the value of the next state"] = "max"
@@ -141,9 +149,11 @@ class RepeatedQLearning(BaseLearner):
         str | Table | list[Any],
         "learns, random, {kind = 'fixed' | 'policy' | 'oracle', ..}, or one per player",
     ] = "learns"
-    window: Annotated[int, Ge(1), "periods without a change after which a session ends"] = 100_000
-    max_periods: Annotated[int, Ge(1), "periods after which a session ends unconverged"] = 1_000_000_000
-    periods: Annotated[int | None, Ge(1), "fixed number of periods instead"] = None
+    stopping: Annotated[
+        Stopping,
+        Keys(Stopping, ("stable_periods", "max_periods")),
+        "when a session ends",
+    ] = field(default_factory=USUAL_STOPPING.copy)
     average_last: Annotated[int | None, Ge(1), "number of last periods over which payoffs are averaged"] = (
         None
     )
@@ -159,19 +169,27 @@ class RepeatedQLearning(BaseLearner):
     def __check_init__(self) -> None:
         check_action_grid(self.action_grid)
         check_roles(self.roles)
-        for name in ("epsilon", "temperature"):
-            if (value := getattr(self, name)) is not None:
-                fading(name, value, len(value) if isinstance(value, list | tuple) else 1)
-        if not isinstance(self.initial, str):
-            initial_bounds(self.initial)
-        elif self.initial != "mean_payoff":
-            raise ValueError(f"initial: {self.initial!r} must be 'mean_payoff', a number or a table")
+        table = exploration_of(self.exploration)
+        if table["kind"] == "softmax" and table["start"] != 0:
+            raise ValueError("exploration.start: is for kind = 'greedy'; softmax starts at temperature")
+        step_size_of(self.step_size)
+        if not isinstance(self.initial_q, str):
+            initial_bounds(self.initial_q)
+        elif self.initial_q != "mean_payoff":
+            raise ValueError(f"initial_q: {self.initial_q!r} must be 'mean_payoff', a number or a table")
         if self.updates == "counterfactual" and self.target != "max":
             raise ValueError(f"target: {self.target!r} must be 'max' with counterfactual updates")
-        if self.average_last is not None and (self.periods is None or self.average_last > self.periods):
-            raise ValueError(
-                f"average_last: {self.average_last} must be at most periods, which must be given"
-            )
+        if self.average_last is not None and (self._stable or self.average_last > self._most):
+            rule = "must be at most stopping.max_periods, with stopping.stable_periods = 0"
+            raise ValueError(f"average_last: {self.average_last} {rule}")
+
+    @property
+    def _stable(self) -> int:
+        return self.stopping.get("stable_periods", USUAL_STOPPING["stable_periods"])
+
+    @property
+    def _most(self) -> int:
+        return self.stopping.get("max_periods", USUAL_STOPPING["max_periods"])
 
     needs: ClassVar[tuple[Need, ...]] = (
         Need("finitely many actions or payoffs, in one period or in periods that repeat", _repeatable),
@@ -199,14 +217,15 @@ class RepeatedQLearning(BaseLearner):
 
     def length(self, world: RepeatedWorld) -> int:
         """Return the largest number of periods of a session."""
-        return self.max_periods if self.periods is None else self.periods
+        return self._most
 
     def expected_steps(self, world: RepeatedWorld) -> int:
         """Return a guess: sessions tend to converge when exploration has nearly vanished; 0 without decay."""
-        if self.periods is not None:
-            return self.periods
-        slowest = float(np.min(fading("epsilon", self.epsilon, len(world.tables.sizes)).beta))
-        return int(FADED / slowest) + self.window if self.temperature is None and slowest > 0 else 0
+        if not self._stable:
+            return self._most
+        table = exploration_of(self.exploration)
+        slowest = float(np.min(falling(table, len(world.tables.sizes)).beta))
+        return int(FADED / slowest) + self._stable if table["kind"] == "greedy" and slowest > 0 else 0
 
     def begin(self, world: RepeatedWorld, stream: np.random.SeedSequence) -> Session:
         return self._begin(world, stream, None)
@@ -237,7 +256,7 @@ class RepeatedQLearning(BaseLearner):
         converged = clock[:, 2] == CONVERGED
         over = bool(np.all(clock[:, 2] != RUNNING))
         word = "converged" if over and converged.all() else "iteration limit"
-        word = "completed" if over and self.periods is not None else word
+        word = "completed" if over and not self._stable else word
         record: Record = {
             "periods": (("session",), clock[:, 0].copy()),
             "converged": (("session",), converged),
@@ -245,14 +264,14 @@ class RepeatedQLearning(BaseLearner):
             "status": ((), np.asarray(word)),
         }
         capped = int(np.sum(clock[:, 2] == STOPPED))
-        if self.periods is None and capped:
+        if self._stable and capped:
             warnings.warn(
                 f"{capped} of {self.sessions} sessions did not converge; they count as the others do "
-                f"(raise max_periods, or look at `converged`)",
+                f"(raise stopping.max_periods, or look at `converged`)",
                 stacklevel=2,
             )
         if self.average_last is not None:
-            over_last = np.maximum(clock[:, :1] - (self.length(world) - self.average_last), 1)
+            over_last = np.maximum(clock[:, :1] - (self._most - self.average_last), 1)
             record["last_payoff"] = (("session", "player"), session["tally"] / over_last)
             joints = np.arange(session["counts"].shape[1])[None]
             record |= outcomes(world, "last", joints, session["counts"] / over_last)
@@ -283,10 +302,10 @@ class RepeatedQLearning(BaseLearner):
     def _initial(self, world: RepeatedWorld) -> np.ndarray | tuple[float, float]:
         """Return the initial values of a session, ``[entry]``, or the bounds of uniform draws."""
         tables = world.tables
-        if isinstance(self.initial, str):
+        if isinstance(self.initial_q, str):
             means = [sessions.mean_payoffs(tables, *one) for one in enumerate(self._gamma(world).tolist())]
             return np.concatenate([rows.ravel() for rows in means])
-        low, high = initial_bounds(self.initial)
+        low, high = initial_bounds(self.initial_q)
         return (low, high) if low < high else np.full(int(states(tables) @ tables.sizes), low)
 
     def _gamma(self, world: RepeatedWorld) -> np.ndarray:
@@ -307,12 +326,12 @@ class RepeatedQLearning(BaseLearner):
     def _rule(self, world: RepeatedWorld) -> SessionRule:
         """Return the kernel's rule; players that do not learn follow a policy, or are random: epsilon 1."""
         tables, players, roles = world.tables, len(world.tables.sizes), self._roles(world)
-        schedule = "epsilon" if self.temperature is None else "temperature"
-        falls = fading(schedule, getattr(self, schedule), players)
+        table = exploration_of(self.exploration)
+        falls = falling(table, players)
         learns = np.array([role.kind == LEARNS for role in roles])
         beta, seen = np.where(learns, falls.beta, 0.0), states(tables)
         return SessionRule(
-            alpha=each_player("alpha", self.alpha, players),
+            alpha=each_player("step_size", step_size_of(self.step_size)["value"], players),
             gamma=self._gamma(world),
             scale=np.where(learns, falls.scale, [float(role.kind == RANDOM) for role in roles]),
             beta=beta,
@@ -321,9 +340,9 @@ class RepeatedQLearning(BaseLearner):
             value_from=sessions.offsets(tables.sizes * seen),
             state_from=sessions.offsets(seen),
             target=TARGETS.index(self.target),
-            soft=int(schedule == "temperature"),
+            soft=int(table["kind"] == "softmax"),
             counterfactual=int(self.updates == "counterfactual"),
-            window=self.window if self.periods is None else 0,
-            limit=self.length(world),
-            tally_from=self.length(world) - self.average_last if self.average_last else 2**62,
+            window=self._stable,
+            limit=self._most,
+            tally_from=self._most - self.average_last if self.average_last else 2**62,
         )

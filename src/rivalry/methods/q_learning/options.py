@@ -1,0 +1,143 @@
+"""The three tables of options that all Q-learners share: exploration, step size and stopping.
+
+A learner takes those fields that mean something for it: its annotations name them (`Keys`), and any other is
+refused. ``docs/howto/choose_a_learner.md`` explains the tables and says which learner takes what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict, cast
+
+import numpy as np
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+
+from rivalry.core.annotations import Keys
+from rivalry.methods.q_learning.exploration import each_player
+
+Numbers = float | list[float]
+
+
+class Exploration(TypedDict, total=False):
+    """How a learner tries actions; a number in its place, or one per player, is ``start``.
+
+    Examples
+    --------
+    >>> Exploration(kind="greedy", start=1.0, decay=4e-6)
+    {'kind': 'greedy', 'start': 1.0, 'decay': 4e-06}
+    """
+
+    kind: Annotated[
+        Literal["greedy", "softmax"], "choice that is not uniform: the best action, or softmax of the values"
+    ]
+    start: Annotated[
+        Numbers, Ge(0), Le(1), "probability of a uniformly random action, at first; left out: 1, softmax: 0"
+    ]
+    end: Annotated[Numbers, Ge(0), Le(1), "the same at the end of an epoch (cosine), or at least (log)"]
+    schedule: Annotated[Literal["cosine", "log"], "how it falls within an epoch; left out: cosine"]
+    decay: Annotated[
+        Numbers, Ge(0), Lt(np.inf), "rate per period or episode at which start falls; softmax: temperature"
+    ]
+    temperature: Annotated[Numbers, Gt(0), Lt(np.inf), "temperature of the softmax, in units of the values"]
+    edge_temperature: Annotated[
+        float, Gt(0), Lt(np.inf), "the same at the ends of the grid, if it falls towards them"
+    ]
+
+
+class StepSize(TypedDict, total=False):
+    """The size of a learner's updates; a number in its place, or one per player, is ``value``."""
+
+    value: Annotated[Numbers, Gt(0), Le(1), "step size of the first update; left out: 1"]
+    power: Annotated[float, Ge(0), Le(1), "the n-th update of an entry has the size value / n^power"]
+    stages: Annotated[
+        list[tuple[Annotated[int, Ge(1)], Annotated[float, Gt(0), Le(1)]]],
+        MinLen(1),
+        "instead: pairs of a number of steps and their size; the last is permanent",
+    ]
+
+
+class Stopping(TypedDict, total=False):
+    """When a learner stops by itself."""
+
+    stable_periods: Annotated[
+        int, Ge(0), "periods without a change of a greedy action; 0: all max_periods are played"
+    ]
+    max_periods: Annotated[int, Ge(1), "periods after which a session ends in any case"]
+    metric: Annotated[str, "metric per agent that a monitor compares with delta"]
+    delta: Annotated[float, Ge(0), "largest value of the metric at which training may end"]
+    times: Annotated[int, Ge(1), "consecutive monitors at which this must hold; left out: 1"]
+    tolerated_agents: Annotated[int, Ge(0), "agents for which it need not hold; left out: 0"]
+
+
+PlainStepSize = Annotated[
+    Numbers | StepSize, Gt(0), Le(1), Keys(StepSize, ("value",)), "step size of the updates"
+]
+
+
+class Fading(NamedTuple):
+    """Scale and decay rate of a schedule, one number per player."""
+
+    scale: np.ndarray  # [player]: at the first period
+    beta: np.ndarray  # [player]: decay rate per period
+
+
+def exploration_of(given: Numbers | Exploration) -> Exploration:
+    """Return the table with its ``kind`` and ``start``.
+
+    Raises
+    ------
+    ValueError
+        For fields that are missing, or that go with the other kind.
+
+    Examples
+    --------
+    >>> exploration_of({"decay": 4e-6})
+    {'kind': 'greedy', 'start': 1.0, 'decay': 4e-06}
+    """
+    table: dict[str, Any] = dict(given) if isinstance(given, Mapping) else {"start": given}
+    kind = table.get("kind", "greedy")
+    if kind == "softmax":
+        if "temperature" not in table:
+            raise ValueError("exploration.temperature: is missing; softmax needs it")
+    else:
+        for key in ("temperature", "edge_temperature"):
+            if key in table:
+                raise ValueError(f"exploration.{key}: is for kind = 'softmax'")
+        if "start" not in table and "decay" not in table:
+            raise ValueError("exploration.start: is missing; only with decay it is 1")
+    start = 0.0 if kind == "softmax" else 1.0
+    return cast(Exploration, {"kind": kind, "start": start} | table)
+
+
+def falling(table: Exploration, players: int) -> Fading:
+    """Return start (greedy) or temperature (softmax) and its decay, ``[player]``.
+
+    Raises
+    ------
+    ValueError
+        For a list of another length.
+    """
+    key: Literal["start", "temperature"] = "temperature" if table["kind"] == "softmax" else "start"
+    scale = each_player(f"exploration.{key}", table[key], players)
+    return Fading(scale, each_player("exploration.decay", table.get("decay", 0.0), players))
+
+
+def step_size_of(given: Numbers | StepSize) -> StepSize:
+    """Return the table with its ``value`` and ``power``.
+
+    Raises
+    ------
+    ValueError
+        For an empty table, and for stages beside other fields.
+
+    Examples
+    --------
+    >>> step_size_of(0.1), step_size_of({"power": 1.0})
+    ({'value': 0.1, 'power': 0.0}, {'value': 1.0, 'power': 1.0})
+    """
+    table: dict[str, Any] = dict(given) if isinstance(given, Mapping) else {"value": given}
+    if not table:
+        raise ValueError("step_size: is an empty table; must be a number, or hold one")
+    if "stages" in table and len(table) > 1:
+        raise ValueError("step_size.stages: stands in place of value and power; give one")
+    return cast(StepSize, {"value": 1.0, "power": 0.0} | table)
