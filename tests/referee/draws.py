@@ -149,6 +149,23 @@ def plane(rng: np.random.Generator) -> Case:
     return _finished(rng, make, payoff, 2, (lambda r, i: np.concatenate([candidates(r, i), points]), project))
 
 
+def square(rng: np.random.Generator) -> Case:
+    """Two players in a square with Gaussian influence."""
+    points = rng.random((30, 2))
+    weights = wide(rng, 1e-2, 1e2) * rng.random(30) ** rng.integers(1, 8)
+    reach, budgets = wide(rng, 0.03, 1.0, 2), wide(rng, 0.1, 10, 2)
+
+    def make() -> Any:
+        return rv.games.influencer(
+            space="box", bounds=[[0, 1], [0, 1]], reach=reach, budgets=budgets,
+            resource_points=points, resource=weights,
+        )  # fmt: skip
+
+    payoff = models.contest(models.gaussian(points, reach, budgets), weights, lambda positions: [], "error")
+    candidates, project = box(np.zeros(2), np.ones(2))
+    return _finished(rng, make, payoff, 2, (lambda r, i: np.concatenate([candidates(r, i), points]), project))
+
+
 def battlefields(corners: int) -> Callable[[np.random.Generator], Case]:
     """Return the draw of Blotto games of so many battlefields."""
 
@@ -220,6 +237,28 @@ def _some_below(rng: np.random.Generator, firms: int) -> np.ndarray:
     return rng.uniform(0, 1.1, firms) * np.where(np.arange(firms) == rng.integers(firms), 0.9, 1.0)
 
 
+def two_periods(rng: np.random.Generator) -> Case:
+    """Two competitors in two periods."""
+    par = {
+        "A": wide(rng, 0.1, 1e3, 2), "B": wide(rng, 0.1, 1e3, 2), "alpha": rng.uniform(0.2, 1, 2),
+        "beta": rng.uniform(0.2, 1, 2), "theta": rng.uniform(0, 1.5, 2), "win_a": wide(rng, 0.1, 10, 2),
+        "d": wide(rng, 1e-2, 1e3, 2), "r_s": wide(rng, 1e-2, 10, 2), "r_p": wide(rng, 1e-2, 10, 2),
+    }  # fmt: skip
+    gamma = float(rng.uniform(0.1, 1))
+
+    def make() -> Any:
+        named = {KEYS[name].split(".")[-1]: value for name, value in par.items()}
+        return race(players=2, horizon=2, gamma=gamma, **named)
+
+    def candidates(rng: np.random.Generator, player: int) -> np.ndarray:
+        lines = np.concatenate([[0.0], np.geomspace(1e-6, 1e2, 12)])
+        grid = np.stack(np.meshgrid(*[lines] * 4), axis=-1).reshape(-1, 4)
+        return np.concatenate([grid, wide(rng, 1e-6, 1e2, (400, 4))])
+
+    payoff = models.repeated(models.race(par), models.race(par), gamma)
+    return _finished(rng, make, payoff, 2, (candidates, lambda own: np.clip(own, 0.0, 1e2)), attained=False)
+
+
 def outputs(rng: np.random.Generator) -> Case:
     """Three firms choose quantities, with convex and fixed costs."""
     a, b = wide(rng, 1, 1e4), wide(rng, 1e-2, 1e2)
@@ -271,6 +310,18 @@ def varieties(rng: np.random.Generator) -> Case:
 
     return _finished(
         rng, make, models.differentiated(float(size), float(b), g, c), 2, _amounts(make, size / b)
+    )
+
+
+def elastic(rng: np.random.Generator) -> Case:
+    """Two firms choose quantities at a constant elasticity of demand."""
+    size, eta, c = wide(rng, 0.1, 1e3), float(rng.uniform(1.1, 4)), wide(rng, 0.1, 10, 2)
+
+    def make() -> Any:
+        return rv.games.market(demand="isoelastic", market_size=size, elasticity=eta, unit_cost=c)
+
+    return _finished(
+        rng, make, models.isoelastic(float(size), eta, c), 2, _amounts(make, (size / c.min()) ** eta)
     )
 
 
@@ -414,14 +465,17 @@ def rugged(kind: type[Rugged]) -> Callable[[np.random.Generator], Case]:
 FAMILIES: dict[str, Callable[[np.random.Generator], Case]] = {
     "line": line,
     "plane": plane,
+    "square": square,
     "blotto5": battlefields(5),
     "blotto8": battlefields(8),
     "dirichlet": opinions,
     "race": racing,
+    "periods": two_periods,
     "cournot": outputs,
     "bertrand": prices,
     "logit": tastes,
     "differentiated": varieties,
+    "isoelastic": elastic,
     "bimatrix": finite(4, 4),
     "trimatrix": finite(3, 3, 3),
     "custom": custom,

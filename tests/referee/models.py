@@ -124,6 +124,15 @@ def race(par: dict[str, np.ndarray]) -> Payoff:
     return payoff
 
 
+def repeated(first: Payoff, then: Payoff, gamma: float) -> Payoff:
+    """Two periods of two inputs each, the second weighted by ``gamma``."""
+
+    def payoff(x: np.ndarray, player: int, own: np.ndarray) -> np.ndarray:
+        return first(x[:, :2], player, own[:, :2]) + gamma * then(x[:, 2:], player, own[:, 2:])
+
+    return payoff
+
+
 def cournot(a: float, b: float, c: np.ndarray, d: np.ndarray, fixed: np.ndarray) -> Payoff:
     """Profit at the price ``max(a - b Q, 0)``."""
 
@@ -171,6 +180,17 @@ def differentiated(size: float, b: float, g: float, c: np.ndarray) -> Payoff:
         q = own[:, 0]
         price = np.maximum(size - b * q - g * (x[:, 0].sum() - x[player, 0]), 0.0)
         return (price - c[player]) * q
+
+    return payoff
+
+
+def isoelastic(size: float, eta: float, c: np.ndarray) -> Payoff:
+    """Profit at the price ``A Q^(-1/eta)``, the same below an output of 1e-9."""
+
+    def payoff(x: np.ndarray, player: int, own: np.ndarray) -> np.ndarray:
+        q = own[:, 0]
+        total = np.maximum(x[:, 0].sum() - x[player, 0] + q, 1e-9)
+        return (size * total ** (-1 / eta) - c[player]) * q
 
     return payoff
 
