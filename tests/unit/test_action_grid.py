@@ -111,7 +111,9 @@ def test_wrong_grid_points_are_refused(action_grid: object, message: str) -> Non
 
 @pytest.mark.parametrize("second", [[0.1, 0.9, 0.5], [0.1, 0.5, 0.5]])
 def test_grid_points_of_firms_must_increase(second: list[float]) -> None:
-    learner = rv.methods.RepeatedQLearning(sessions=1, periods=10, action_grid=[[0.1, 0.5, 0.9], second])
+    learner = rv.methods.RepeatedQLearning(
+        sessions=1, stopping={"stable_periods": 0, "max_periods": 10}, action_grid=[[0.1, 0.5, 0.9], second]
+    )
     with pytest.raises(ValueError, match=r"action_grid\[1\]: .* must rise, none named twice"):
         rv.solve(rv.games.market(), learner)
 
