@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from inspect import signature
 from pathlib import Path
@@ -43,6 +44,17 @@ def labels(ax: Axes) -> list[str]:
 
 def line(ax: Axes, label: str) -> Any:
     return next(found for found in ax.get_lines() if found.get_label() == label)
+
+
+@pytest.mark.parametrize("kind", rv.plots.PLOTS)
+def test_docstrings_describe_every_option_once(kind: str) -> None:
+    """Also those that mean the same in most charts, and are written only in `rivalry.plots.style`."""
+    plot = getattr(rv.plots, kind)
+    text = inspect.getdoc(plot) or ""
+    section = text.partition("Parameters\n----------\n")[2].partition("\n\n")[0]
+    named = [name for line in section.splitlines() if line[0] != " " for name in line.split(", ")]
+    assert sorted(named) == sorted(inspect.signature(plot).parameters)
+    assert text.count("\nReturns\n-------\n") == 1
 
 
 @pytest.mark.parametrize("kind", rv.plots.PLOTS)

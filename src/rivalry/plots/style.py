@@ -6,9 +6,10 @@ more lines than that palette has, steps of viridis.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
-from inspect import signature
+from inspect import cleandoc, signature
 from io import BytesIO
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Protocol, runtime_checkable
@@ -104,12 +105,35 @@ class Chart(Protocol[Options]):
     ) -> Axes: ...
 
 
+SHARED = {
+    "ax": "Axes to draw on; those of a new figure otherwise.",
+    "methods": "The methods, in this order; all otherwise.",
+    "series": "A swept coordinate whose values are laid over each other.",
+    "at": "The point of a sweep, by its coordinates; the first otherwise.",
+}
+"""Parameters that mean the same in most charts; where one means something else, the chart describes it."""
+
+
+def _documented(text: str, names: Iterable[str]) -> str:
+    """Return a docstring with the `SHARED` parameters among ``names``, and what every chart returns."""
+    head, section, rest = cleandoc(text).partition("Parameters\n----------\n")
+    if not section:
+        return text
+    own, _, tail = rest.partition("\n\n")
+    known = {name: f"{name}\n    {words}" for name, words in SHARED.items()}
+    for entry in re.split(r"\n(?=\S)", own):
+        known |= dict.fromkeys(entry.partition("\n")[0].split(", "), entry)
+    described = "\n".join(dict.fromkeys(known[name] for name in names if name in known))
+    returned = "" if tail.startswith("Returns") else "Returns\n-------\nAxes\n    The axes drawn on.\n\n"
+    return f"{head}{section}{described}\n\n{returned}{tail}"
+
+
 def chart(draw: Callable[Concatenate[Dataset, Axes, Options], Axes]) -> Chart[Options]:
     """Return the plot that a function draws on given axes.
 
     The plot takes a solution, a run or a dataset, of which the function gets the dataset. It makes a figure
     where it is given no axes and closes it where drawing fails, has the style in force while it draws, and
-    adds a legend where the function added none.
+    adds a legend where the function added none. Its docstring also describes the `SHARED` parameters.
     """
 
     @wraps(draw)
@@ -141,6 +165,7 @@ def chart(draw: Callable[Concatenate[Dataset, Axes, Options], Axes]) -> Chart[Op
 
     own = signature(draw)
     known = [one.replace(default=None) if name == "ax" else one for name, one in own.parameters.items()]
+    plot.__doc__ = _documented(draw.__doc__ or "", own.parameters)
     plot.__signature__ = own.replace(parameters=known)  # type: ignore[attr-defined]  # axes are optional
     return plot
 

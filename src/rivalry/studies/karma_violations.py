@@ -30,17 +30,10 @@ def violations(data: Dataset, ax: Axes, *, over: str | None = None, series: str 
     ----------
     data
         Holds ``violation_share`` and ``admissible`` over a swept parameter.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     over
         The swept parameter; the first swept number otherwise.
     series
         A second coordinate, with a line per value.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------

@@ -46,19 +46,6 @@ def mean_bids(
     ----------
     data
         Holds ``mean_bid [player private karma]``; ``mean_bid_equilibrium`` and ``urgency`` where stored.
-    ax
-        Axes to draw on; those of a new figure otherwise.
-    methods
-        The methods, in this order; all otherwise.
-    series
-        A swept coordinate whose values are laid over each other.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -96,19 +83,6 @@ def karma_histogram(
     ----------
     data
         Holds ``karma_distribution [player private karma]``, or ``[karma]``.
-    ax
-        Axes to draw on; those of a new figure otherwise.
-    methods
-        The methods, in this order; all otherwise.
-    series
-        A swept coordinate whose values are laid over each other.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -159,19 +133,6 @@ def bid_distribution(
     ----------
     data
         Holds ``bid_distribution [bid]`` and ``win_probability [rank bid]``.
-    ax
-        Axes to draw on; those of a new figure otherwise.
-    methods
-        The methods, in this order; all otherwise.
-    series
-        A swept coordinate whose values are laid over each other.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -226,19 +187,8 @@ def scaling_check(
     data
         Holds ``mean_bid [player private karma]`` over the swept size, with ``mean_karma`` in step (``zip =
         true``).
-    ax
-        Axes to draw on; those of a new figure otherwise.
     series
         The swept size.
-    methods
-        The methods, in this order; all otherwise.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -394,22 +344,9 @@ def policy_map(
     ----------
     data
         Holds policies ``[player private karma bid]`` or ``[state action]``.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     quantities
         The policies; by default ``policy`` or ``profile``, of learners also the means over agents at the
         first monitor and the equilibrium, where stored.
-    methods
-        The methods, in this order; all otherwise.
-    series
-        A swept coordinate whose values are laid over each other.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------

@@ -37,19 +37,8 @@ def lane_load(
     ----------
     data
         Holds ``lane_free_flow [lane]``, ``lane_free_flow_expected`` and ``lane_capacity``.
-    ax
-        Axes to draw on; those of a new figure otherwise.
-    methods
-        The methods, in this order; all otherwise.
     series
         A swept coordinate; its values with other trips, networks or capacities have panels of their own.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -160,21 +149,8 @@ def bid_congestion(
     data
         Holds ``lane_bid [lane]`` and the metric ``across``; ``lane_kind`` and ``lane_capacity`` where
         stored.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     across
         Another metric of congestion, such as ``lane_queue``.
-    methods
-        The methods, in this order; all otherwise.
-    series
-        A swept coordinate whose values are laid over each other.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------

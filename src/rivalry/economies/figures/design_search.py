@@ -48,19 +48,8 @@ def design_search(
     ----------
     data
         Holds ``trial_objective [trial seed]``, ``parameters [trial choice]``, ``choice_name [choice]``.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     over
         The parameter across; each method's first otherwise.
-    methods
-        The methods, in this order; all otherwise.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------

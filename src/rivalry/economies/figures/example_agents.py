@@ -60,22 +60,9 @@ def example_bids(
     ----------
     data
         Holds ``example_mean_bid [example trip place karma]``; ``karma_distribution`` for ``over = "place"``.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     over
         ``karma``: against karma, in the mean over the positions of a path; ``place``: along the path, in
         the mean over karma, weighted by its distribution over all agents.
-    methods
-        The methods, in this order; all otherwise.
-    series
-        A swept coordinate whose values are laid over each other.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -244,19 +231,10 @@ def class_table(
     data
         Holds ``agent_reward [agent]`` and others of each agent, ``agent_trip_bid [agent trip]``,
         ``agent_class`` and ``example_agent``.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     methods
         The methods, a table each, in this order; all otherwise.
     series
         A swept coordinate, a table per value.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------

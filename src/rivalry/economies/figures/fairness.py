@@ -69,28 +69,17 @@ def fairness_plane(
     ----------
     data
         Holds the two metrics.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     across
         The metric across; ``"over"`` or its name for the parameter itself.
     up
         The metric upwards.
     over
         The parameter; the first swept number otherwise. Where none is swept, a method is a point.
-    methods
-        The methods, in this order; all otherwise.
     baselines
         Methods whose rule does not depend on the parameter, drawn as one point each, the mean over all
         cells; by default those without a policy. Against the parameter they are horizontal lines.
     exact
         Points by name, as in ``{ COIN = { efficiency = -1.5, access_fairness = -0.005 } }``.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------

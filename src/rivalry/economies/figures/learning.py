@@ -78,8 +78,6 @@ def exploitability_curve(
     ----------
     data
         Holds ``monitor_mean_NAME [monitor]`` or ``monitor_NAME`` at ``monitor_step``.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     quantities
         The names; by default exploitability with exploration and without, sampled exploitability, and the
         gain over the equilibrium policy, where stored.
@@ -87,17 +85,6 @@ def exploitability_curve(
         Whether payoffs are divided by ``|J|``, the absolute mean payoff at that monitor.
     largest
         Whether to draw the largest over agents.
-    methods
-        The methods, in this order; all otherwise.
-    series
-        A swept coordinate whose values are laid over each other.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -277,25 +264,12 @@ def agent_histogram(
     ----------
     data
         Holds the metric ``[agent]``, with ``agent_type`` or ``agent_class``.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     quantity
         The metric; exploitability otherwise, relative to the mean payoff where stored.
     by
         ``type``, or ``class``: a city's classes of agents.
-    methods
-        The methods, in this order; all otherwise.
-    series
-        A swept coordinate whose values are laid over each other.
     bins
         The number of bars.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -396,23 +370,10 @@ def social_traces(
     ----------
     data
         Holds ``monitor_NAME [monitor]`` at ``monitor_step``.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     quantities
         The names; by default those of efficiency, fairness, trips and changes that are stored.
     log
         Whether changes are on logarithmic scales; by default where they span several orders of magnitude.
-    methods
-        The methods, in this order; all otherwise.
-    series
-        A swept coordinate whose values are laid over each other.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------

@@ -81,8 +81,6 @@ def street_map(
         The metric, such as ``lane_wanted``, ``lane_queue``, ``lane_bid`` or ``lane_free_flow``.
     limits
         The ends of the scale of colours, which all maps share.
-    methods
-        The methods, in this order; all otherwise.
     series
         A swept coordinate, each value of which has a map.
     at

@@ -38,15 +38,6 @@ def resource(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     ----------
     data
         Holds ``resource [point]`` at ``resource_points``.
-    ax
-        Axes to draw on; those of a new figure otherwise.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -100,17 +91,8 @@ def influence(data: Dataset, ax: Axes, *, at: At = None, separate: bool = False)
     data
         Holds ``influence [row point]`` at ``resource_points``; ``resource``, ``profile`` and ``claim``
         where stored.
-    ax
-        Axes to draw on; those of a new figure otherwise.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
     separate
         Draw a heat map per row.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -131,17 +113,8 @@ def shares(data: Dataset, ax: Axes, *, at: At = None, separate: bool = False) ->
     data
         Holds ``shares [row point]`` at ``resource_points``; ``resource``, ``profile`` and ``claim`` where
         stored.
-    ax
-        Axes to draw on; those of a new figure otherwise.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
     separate
         Draw a heat map per row.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -343,15 +316,6 @@ def snapshots(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     data
         Holds ``snapshot_influence [snapshot row point]``; ``snapshot_profile`` and ``snapshot_step`` where
         stored.
-    ax
-        Axes to draw on; those of a new figure otherwise.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------

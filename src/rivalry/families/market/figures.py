@@ -40,8 +40,6 @@ def valuation_path(
     data
         Holds ``cash_flow_path [period player]`` with ``value [player]``, or ``end_payoff [session
         player]``, whose mean over sessions is the cash flow of every period; ``discount [player]``.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     gamma
         The discount factor, one for all or one per player; as stored otherwise. The cash flow of period 0
         is not discounted.
@@ -49,13 +47,6 @@ def valuation_path(
         The growth rate of later cash flows.
     periods
         The number of periods drawn; all that are stored otherwise, or 40.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -146,17 +137,8 @@ def dcf_sensitivity(data: Dataset, ax: Axes, *, player: int = 0, at: At = None) 
         Holds ``dcf_value [player rate_level growth_level]`` at ``dcf_rate [rate_level]`` and ``dcf_growth
         [growth_level]``. The firm's own rate and growth, ``dcf_here [player own]``, are triangles on the
         edges.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     player
         The firm.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -235,21 +217,12 @@ def commitment(
     ----------
     data
         Holds ``value [player]`` and ``claim`` over a swept cost.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     over
         The swept cost; the first swept number otherwise.
     lines
         Reference values by name.
     leader
         The player whose value is drawn.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------

@@ -38,17 +38,8 @@ def payoff_landscape(data: Dataset, ax: Axes, *, at: At = None, player: int = 0)
         inputs, the first two columns of ``profile [player axis]``, are a circle, filled where the ``claim``
         is certified; the best response, ``landscape_best [player axis]``, is a star. Inputs of 0 lie on the
         edge.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     player
         The player whose payoff is drawn.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Examples
     --------
@@ -112,15 +103,6 @@ def deviation(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
         amount of ``deviation_column`` in period 0, minus the payoff of the profile. The present amount,
         ``deviation_here [player]``, is a circle, filled where the ``claim`` is certified; the star is the
         largest gain.
-    ax
-        Axes to draw on; those of a new figure otherwise.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Examples
     --------
@@ -173,17 +155,8 @@ def schedule(data: Dataset, ax: Axes, *, at: At = None, columns: Names = None) -
     data
         Holds ``safety_input [period player]`` and the like. Of ``identified [player axis]``, where stored,
         the axis is period * inputs + input; it is false where an input has no effect.
-    ax
-        Axes to draw on; those of a new figure otherwise.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
     columns
         The inputs, in this order; all otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -262,15 +235,6 @@ def technology(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     ----------
     data
         Holds ``safety_stock`` and ``performance_stock [stage player]``, and ``alive [stage]``.
-    ax
-        Axes to draw on; those of a new figure otherwise.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -313,18 +277,9 @@ def safety_frontier(data: Dataset, ax: Axes, *, over: str = "algorithm", at: At 
     ----------
     data
         Holds ``p_disaster`` and ``performance [... player]``.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     over
         The coordinate whose values have a colour and a shape of mark each; any other sweep makes several
         marks per value, joined in its order.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -403,8 +358,6 @@ def subsidy(
     data
         Holds ``slope_QUANTITY`` by ``parameter_name``, whose negative is the effect of a small subsidy; or
         the metric over a swept coordinate.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     quantity
         The metric.
     over
@@ -413,13 +366,6 @@ def subsidy(
         The number of the value of ``over`` that the others are compared with.
     series
         A second coordinate, with a bar per value.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -549,23 +495,14 @@ def precipice(
     ----------
     data
         Holds ``risk`` or ``p_disaster`` over the enmity and the information.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     quantity
         The metric; ``risk`` where stored, ``p_disaster`` otherwise.
     over
         The coordinate of the enmity; the first swept number otherwise.
     series
         The coordinate of the information.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
     log
         Whether the enmity is on a logarithmic scale.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------

@@ -38,15 +38,6 @@ def reaction(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
         [duellist]``; the variable's name ``reaction_column``; benchmarks ``reaction_point [point duellist]``,
         called ``reaction_point_name [point]``; the list ``equilibria [equilibrium player axis]`` of a game of
         these two variables alone.
-    ax
-        Axes to draw on; those of a new figure otherwise.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Examples
     --------
@@ -166,12 +157,8 @@ def cycle(data: Dataset, ax: Axes, *, at: At = None, last: int = CYCLE) -> Axes:
     data
         Holds ``move_payoff [move player]``, ``move_gain [move]`` and ``move_player [move]``. Where
         ``cycle_rounds`` is above 0, the moves repeat after so many rounds, and one period is shaded.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     last
         The number of moves that are drawn, up to the last.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
 
     Returns
     -------

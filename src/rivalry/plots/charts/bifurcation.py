@@ -58,8 +58,6 @@ def bifurcation(
         Holds ``branch_position``, or ``profile [player axis]`` over a swept number with ``end_state`` and
         ``claim``. Learners may have ``end_mean``, ``end_interval`` and ``end_positions [trial ...]``, methods
         the ``distance`` of their ends to the nearest certified profile.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     over
         The parameter; the first swept number otherwise, or that of the branches.
     axis

@@ -25,19 +25,10 @@ def end_positions(data: Dataset, ax: Axes, *, at: At = None, axis: int = 0, bins
         Holds ``end_positions [trial player axis]``, or ``profile [player axis]`` over replications and
         batches. Equilibria are those of the grid that learners play on (``grid_equilibria``), or else every
         method's certified profile at this point.
-    ax
-        Axes to draw on; those of a new figure otherwise.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
     axis
         The axis of the positions.
     bins
         The number of bars; where positions lie on a grid, there is one per grid point.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -122,18 +113,9 @@ def basins(data: Dataset, ax: Axes, *, at: At = None, entries: Sequence[Sequence
     data
         Holds ``start_profile [batch player axis]``, the ends ``basin [batch]`` and their profiles
         ``basin_profile [basin player axis]``, up to permutations of exchangeable players.
-    ax
-        Axes to draw on; those of a new figure otherwise.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
     entries
         What the two axes show, a player and an axis each: by default axis 0 of players 0 and 1, or both axes
         of a single player.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------

@@ -46,15 +46,6 @@ def enumeration(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
         stored: ``equilibria [equilibrium player axis]``; ``first_order [point player axis]``, with
         ``verdict [point]``; ``undecided [undecided player axis end]``; ``discarded [reason]``, from which it
         is known that all boxes are drawn.
-    ax
-        Axes to draw on; those of a new figure otherwise.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------

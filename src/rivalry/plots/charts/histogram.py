@@ -89,8 +89,6 @@ def histogram(
     ----------
     data
         Holds the metric ``[session]`` or ``[session player]``; over players the mean is taken.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     quantity
         The metric: any variable of sessions, or ``payoff``: ``last_payoff``, the mean over the last periods,
         where that is stored, else ``end_payoff``, that of greedy play. By default ``pooled_gain``, the profit
@@ -111,13 +109,6 @@ def histogram(
         joint maximum; payoffs have ``nash_payoff`` and ``joint_payoff`` where they are stored.
     bins
         The number of bars.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------

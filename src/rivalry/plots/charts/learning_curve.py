@@ -52,8 +52,6 @@ def learning_curve(
         Holds ``learning_QUANTITY [sample player ...]`` at ``learning_step``, or ``QUANTITY_curve [sample]``
         at ``regret_step``. Half the widths of stored bands have the same names and ``_band``. Where the data
         hold them, ``distance`` and ``regret`` are drawn below rewards, and the regret below another metric.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     quantity
         ``reward``, ``choice``, ``regret``, or a metric whose history is stored, such as ``p_safe``.
     compare
@@ -71,8 +69,6 @@ def learning_curve(
         Further horizontal lines by name, such as benchmarks.
     floor
         The lower end of the vertical axis.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
 
     Returns
     -------

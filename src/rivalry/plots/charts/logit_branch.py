@@ -26,17 +26,8 @@ def logit_branch(data: Dataset, ax: Axes, *, log: bool = True, at: At = None) ->
     ----------
     data
         Holds ``logit_profile [row player axis]`` and ``logit_lambda [row]`` of `QuantalResponse`.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     log
         Whether lambda is on a logarithmic scale, without uniform play at 0.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------

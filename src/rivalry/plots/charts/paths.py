@@ -67,13 +67,6 @@ def paths(
         Whether the steps are on a logarithmic scale; by default where they were recorded so.
     label
         What a position is.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------

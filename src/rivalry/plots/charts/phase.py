@@ -32,15 +32,8 @@ def landscape(data: Dataset, ax: Axes, *, at: At = None, player: int | None = No
         ``landscape_best``, is a star.
     ax
         Axes to draw on; those of a new figure otherwise. A triangle takes their place.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
     player
         The only player to draw; where one is drawn in any case, the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -79,17 +72,8 @@ def vector_field(data: Dataset, ax: Axes, *, at: At = None, players: Sequence[in
     data
         Holds ``field [i_place j_place component]`` at ``field_at_i`` and ``field_at_j``, of players 0 and 1;
         of other pairs ``field_of_pair [pair i_place j_place component]``, whose players are ``field_pair``.
-    ax
-        Axes to draw on; those of a new figure otherwise.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
     players
         The two players.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------

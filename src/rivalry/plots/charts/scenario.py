@@ -263,8 +263,6 @@ def heat(
     ----------
     data
         Holds the metric over two swept parameters, and the ``claim``.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     quantity
         The metric.
     over
@@ -276,11 +274,6 @@ def heat(
     log
         Whether the parameters are on logarithmic scales; by default where their values are in equal ratios or
         far apart.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------

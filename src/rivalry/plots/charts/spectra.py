@@ -41,20 +41,11 @@ def spectrum(
     data
         Holds eigenvalues ``..._real`` and ``..._imag [row eigenvalue]``, in payoff per squared unit of
         position.
-    ax
-        Axes to draw on; those of a new figure otherwise.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
     plane
         Draw in the complex plane.
     source
         Whose eigenvalues: ``branch``, ``scan`` along the symmetric point, or ``end`` points of runs; the
         first of these that the data hold otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -192,19 +183,10 @@ def stability_window(
     data
         Holds ``scan_stable`` or ``scan_eigenvalues_real`` along ``scan_parameter``, over a swept number;
         ``crossing`` and ``crossing_direction`` where refined.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     over
         The swept parameter; the first swept number otherwise.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
     threshold
         The metric of a closed form, drawn as a dashed line; None for no line.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------

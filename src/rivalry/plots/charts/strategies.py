@@ -37,12 +37,8 @@ def strategies(
     ----------
     data
         Holds ``profile [player axis]`` of probabilities.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     compare
         Draw a panel per method that found a profile.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
     actions
         The names of the actions; by default those of the game, ``action_name [player axis]``.
 
@@ -135,17 +131,8 @@ def policy(data: Dataset, ax: Axes, *, at: At = None, softmax: bool = False) -> 
         Holds ``policy [trial player state]``, the greedy actions, or ``modal_policy [player state]`` alone;
         for ``softmax`` ``policy_softmax [trial player state action]``. Own states are labelled by their
         ``action_grid``.
-    ax
-        Axes to draw on; those of a new figure otherwise.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
     softmax
         Draw mean probabilities over trials, instead of the share of trials in which an action is greedy.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------
@@ -226,8 +213,6 @@ def impulse_response(
         Holds ``impulse [deviator turn player]``, whose turn 0 is the period of the deviation, in which the
         deviator plays its best response for that period alone, and ``impulse_base`` of the same shape,
         drawn dashed: the choices without the deviation.
-    ax
-        Axes to draw on; those of a new figure otherwise.
     deviator
         The player that deviates.
     each
@@ -236,13 +221,6 @@ def impulse_response(
         The number of periods that are drawn.
     lines
         Reference values by name.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
-
-    Returns
-    -------
-    Axes
-        The axes drawn on.
 
     Raises
     ------

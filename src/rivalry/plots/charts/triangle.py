@@ -61,8 +61,6 @@ def ternary(data: Dataset, ax: Axes, *, at: At = None, player: int = 0) -> Axes:
         fixed. Arrows give its direction and, by colour, its size.
     ax
         Axes that the triangle takes the place of; those of a new figure otherwise.
-    at
-        The point of a sweep, by its coordinates; the first otherwise.
     player
         The player.
 
