@@ -12,7 +12,6 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 import pytest
-from rivalry.tables.deviations import static_best_response
 
 import rivalry as rv
 from rivalry.core import boxes, concave, intervals, proof, tolerances
@@ -30,7 +29,7 @@ from rivalry.lab.study.expect import _same
 from rivalry.lab.worker import certificate_changes
 from rivalry.methods.finite.mixed_equilibria import _add_verified
 from rivalry.population import certificate as population
-from rivalry.tables import deviations, limit_cycles, response_values, tabulate
+from rivalry.tables import deviations, limit_cycles, response_values, static_best_response, tabulate
 from rivalry.tables.extreme_equilibria import equal_within, whole_payoffs
 
 EPS = 2.0**-52

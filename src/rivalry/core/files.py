@@ -39,8 +39,9 @@ _DIGEST = 64
 _TICK = 20_000_000  # nanoseconds: files written within less may have the same time
 _WORD = 512  # bytes of an array of text that is looked up among those checked before
 _EMPTY = 1_000_000  # most entries of an array without bytes
-# flags of every file that is opened: no link is followed, and no pipe is waited for
-_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+# flags of files that are opened, as far as a system has them: no pipe is waited for, and no link is followed
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_PLAIN = _READ | getattr(os, "O_NOFOLLOW", 0)
 _NO_FILE = {errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENOTDIR}
 DEEPEST = 64  # nesting of a JSON file
 LARGEST = 2**31  # bytes of a file of a run; a longer one, which may be sparse, is not read
@@ -308,8 +309,7 @@ def stamps_in(folder: Path) -> dict[str, Stamp]:
 def read_bytes(path: Path, most: int = LARGEST) -> bytes:
     """Return the bytes of a regular file; raise `DamagedFile` where there is none, or one too large."""
     try:
-        # O_NONBLOCK: opening a named pipe would wait for a writer
-        file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        file = os.open(path, _READ)
     except FileNotFoundError:
         raise DamagedFile(path, "missing") from None
     except OSError as error:

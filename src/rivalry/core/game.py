@@ -268,7 +268,9 @@ def arrays(game: Any) -> dict[str, Array | np.ndarray]:
         name: value for name, value in attributes(game).items() if isinstance(value, kinds)
     }
     for path, leaf in jax.tree_util.tree_flatten_with_path(game)[0]:
-        name = str(getattr(path[-1], "name", getattr(path[-1], "key", ""))) if path else ""
+        last = path[-1] if path else None
+        name = last.name if isinstance(last, jax.tree_util.GetAttrKey) else ""
+        name = str(last.key) if isinstance(last, jax.tree_util.DictKey) else name
         # an array of a part counts where the game exposes it by its name: `with_` finds it by that name only
         if isinstance(leaf, kinds) and getattr(game, name, None) is leaf:
             found[name] = leaf

@@ -196,7 +196,7 @@ def mend_cache(folder: str | None = None) -> int:
     except ImportError:  # a private function, which other versions of JAX may lack
         return 0
     removed = 0
-    home = folder or getattr(jax.config, "jax_compilation_cache_dir", None)
+    home = folder or jax.config.values.get("jax_compilation_cache_dir")
     for entry in Path(home or os.devnull).glob("*-cache"):
         try:
             decompress_executable(entry.read_bytes())

@@ -21,6 +21,7 @@ import numpy as np
 from rivalry.core.dispatch import registered
 from rivalry.core.eager import forget_programs
 from rivalry.core.jax import is_jax_array, jax
+from rivalry.core.precision import stored
 
 FIXED = (bool, int, float, complex, str, bytes, type(None), np.generic)
 VALUES = (*FIXED, np.ndarray, tuple, list, dict)
@@ -89,7 +90,7 @@ def _mark(value: Any, depth: int) -> Any:
         return type(value), tuple(_mark(part, depth - 1) for part in value)
     if isinstance(value, dict) and len(value) <= MANY:
         return tuple((_mark(name, depth - 1), _mark(part, depth - 1)) for name, part in value.items())
-    if isinstance(value, SimpleNamespace) or (_is_own(type(value)) and hasattr(value, "__dict__")):
+    if isinstance(value, SimpleNamespace) or (_is_own(type(value)) and stored(value) is not None):
         return type(value), _mark(vars(value), depth - 1)
     return id(value)
 
@@ -125,7 +126,7 @@ def _roots(value: Any, depth: int) -> Iterator[Any]:
     elif isinstance(value, list | tuple):
         for part in value[:MANY] if depth else ():
             yield from _roots(part, depth - 1)
-    elif hasattr(value, "__dict__"):
+    elif stored(value) is not None:
         if _is_own(kind):
             yield kind
         for part in vars(value).values() if depth else ():

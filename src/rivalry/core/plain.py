@@ -17,6 +17,7 @@ import numpy as np
 
 from rivalry.core.jax import jax, jnp
 from rivalry.core.outside import forget_changed
+from rivalry.core.precision import stored
 from rivalry.core.tree import is_array_tree
 
 G = TypeVar("G")
@@ -83,7 +84,7 @@ def replace_array(game: G, name: str, value: Any) -> G:
     ValueError
         For a class with ``__slots__``.
     """
-    if not hasattr(game, "__dict__"):
+    if stored(game) is None:
         kind = type(game).__name__
         raise ValueError(f"{name}: cannot be changed in a {kind} with __slots__; must be of a class without")
     names = tuple(sorted({*vars(game).get(LEAVES, ()), name}))
@@ -92,7 +93,7 @@ def replace_array(game: G, name: str, value: Any) -> G:
 
 def attributes(game: object) -> dict[str, Any]:
     """Return the attributes of an object by name, including those in slots."""
-    found = dict(getattr(game, "__dict__", {}))
+    found = dict(stored(game) or {})
     for kind in type(game).__mro__:
         slots = kind.__dict__.get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
@@ -107,7 +108,7 @@ def _copy(game: G, changes: dict[str, Any]) -> G:
     for name, value in (attributes(game) | changes).items():
         # a program's constants must not change when the game's own array does
         part = value.copy() if isinstance(value, np.ndarray) else value
-        if name in getattr(game, "__dict__", ()) or name in changes:
+        if name in (stored(game) or ()) or name in changes:
             made.__dict__[name] = part
         else:
             object.__setattr__(made, name, part)  # in a slot

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 # Without Eigen's threads, since the last bit of reductions over threads depends on the number of cores.
@@ -34,6 +35,12 @@ def configure() -> None:
         warnings.warn(f"{problem}; import rivalry first", stacklevel=3)
 
 
+def stored(value: Any) -> Mapping[str, Any] | None:
+    """Return the attributes that an object or a class stores by name; None for one without a dictionary."""
+    found: Mapping[str, Any] | None = getattr(value, "__dict__", None)
+    return found
+
+
 def imprecise(game: Any) -> str:
     """Return which array of a game or its space lacks double precision, with the remedy; empty if none."""
     found = _single(game, "", DEPTH) or _single(getattr(game, "space", None), "space", DEPTH)
@@ -49,7 +56,7 @@ def _single(tree: Any, name: str, depth: int) -> str:
 
     def plain(node: Any) -> bool:
         """Return whether JAX sees no arrays in an object, as in a registered game of a plain class."""
-        return hasattr(node, "__dict__") and not jax.tree.leaves(node)
+        return stored(node) is not None and not jax.tree.leaves(node)
 
     for path, leaf in jax.tree_util.tree_flatten_with_path(tree, is_leaf=plain)[0]:
         where = name + jax.tree_util.keystr(path)
@@ -57,7 +64,7 @@ def _single(tree: Any, name: str, depth: int) -> str:
             double = 16 if jax.numpy.issubdtype(leaf.dtype, np.complexfloating) else 8
             if jax.numpy.issubdtype(leaf.dtype, np.inexact) and leaf.dtype.itemsize < double:
                 return f"game: {where.lstrip('.')} is {leaf.dtype}"
-        elif depth and hasattr(leaf, "__dict__") and not callable(leaf):
+        elif depth and stored(leaf) is not None and not callable(leaf):
             for key, value in {**vars(type(leaf)), **vars(leaf)}.items():
                 if found := _single(value, f"{where}.{key}", depth - 1):
                     return found

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from functools import partial
 from hashlib import sha256
 from importlib import import_module
@@ -38,7 +39,7 @@ def load(target: str) -> Any:
     """Return the object ``module:attribute``; let classes of the package check their options."""
     module, _, attribute = target.partition(":")
     found = getattr(import_module(module), attribute)
-    if isinstance(found, type) and module.startswith("rivalry.") and hasattr(found, "__dataclass_fields__"):
+    if isinstance(found, type) and module.startswith("rivalry.") and is_dataclass(found):
         check_options(found)
     return found
 

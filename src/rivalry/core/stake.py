@@ -74,19 +74,19 @@ def stake_at(game: Game, x: Any, player: int, response: Response) -> Stake:
         own = _of_ranks(losses)
         mild = np.flatnonzero(losses <= own)
         return Stake(own, _effect_of_pure_play(game, x, player, mild), response.payoff)
-    rows, moved = _own_moves(game.space, player, there)
+    rows, moving = _own_moves(game.space, player, there)
     profiles = np.repeat(there[None], len(rows) + 1, axis=0)
     profiles[1:, player] = rows
     pays = payoffs_of(game, profiles, player)
     best = float(np.max(pays[np.isfinite(pays)], initial=-np.inf))
     losses = _changes(pays[1:], pays[0])
-    if moved is None:
+    if moving is None:
         return Stake(_of_ranks(losses), _effect_of_play(game, x, player), best)
     noise = 2 * ROUNDING * abs(pays[0])
-    together = losses[moved.size * POINTS :].reshape(len(WIDTHS), -1)
+    together = losses[moving.size * POINTS :].reshape(len(WIDTHS), -1)
     single = [
         _milder(*(_steady(side[moves], noise) for side, moves in zip(*pair, strict=True)))
-        for pair in zip(losses[: moved.size * POINTS].reshape(*moved.shape, POINTS), moved, strict=True)
+        for pair in zip(losses[: moving.size * POINTS].reshape(*moving.shape, POINTS), moving, strict=True)
     ]
     # where changes of single choices cost nothing, all choices change together
     own = _of_ranks(np.array(single)) or _steady(together, noise)[-1]
@@ -152,8 +152,8 @@ def _own_moves(space: Any, player: int, there: np.ndarray) -> tuple[np.ndarray, 
         shares = draws.dirichlet(np.ones(size), 2 * POINTS) * (1.0 - smallest * size) + smallest
         shares = np.pad(shares, ((0, 0), (0, len(own) - size)))
         found.append(own + WIDTHS[:, None, None] * (shares - own))
-    moved = np.reshape(moves, (-1, 2, len(WIDTHS), POINTS))[..., 0] != 0
-    return np.concatenate([rows.reshape(-1, len(own)) for rows in found]), moved
+    moving = np.reshape(moves, (-1, 2, len(WIDTHS), POINTS))[..., 0] != 0
+    return np.concatenate([rows.reshape(-1, len(own)) for rows in found]), moving
 
 
 def _moves(down: float, up: float) -> np.ndarray:

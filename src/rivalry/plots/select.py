@@ -148,15 +148,19 @@ def dataset_of(data: object, plot: str, options: Mapping[str, Any]) -> Dataset:
     """
     if isinstance(data, Solution):
         return data.plot_data(plot, **options)
-    if not hasattr(data, "data_vars") and isinstance(data, StoredResults):
+    from xarray import Dataset
+
+    if not isinstance(data, Dataset) and isinstance(data, StoredResults):
         data = data.dataset()
     check_data(data)
-    return cast("Dataset", data)
+    return cast(Dataset, data)
 
 
 def check_data(data: object) -> None:
     """Raise `ValueError` for anything but a dataset."""
-    if not hasattr(data, "data_vars"):
+    from xarray import Dataset
+
+    if not isinstance(data, Dataset):
         what = type(data).__name__
         rule = "must be a solution, a run or a dataset, such as found, found.path, rv.view(...) or run"
         raise ValueError(f"data: {what} {rule}")
