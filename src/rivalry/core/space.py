@@ -199,7 +199,7 @@ class Box(Tree):
 
     @property
     def mask(self) -> Bool[Array, "player axis"]:
-        return jnp.ones(self.shape, dtype=bool)
+        return put(np.ones(self.shape, dtype=bool))
 
     @property
     def kinds(self) -> tuple[Coordinate, ...]:
@@ -486,7 +486,7 @@ class Choices(Tree):
 
     @property
     def mask(self) -> Bool[Array, "player axis"]:
-        return jnp.ones(self.shape, dtype=bool)
+        return put(np.ones(self.shape, dtype=bool))
 
     def project(self, x: Profile) -> Profile:
         return jnp.clip(jnp.round(x), 0, jnp.asarray(self.sizes)[:, None] - 1)

@@ -132,7 +132,9 @@ def _own_moves(space: Any, player: int, there: np.ndarray) -> tuple[np.ndarray, 
         scales = _scales(space)
         y, low = (end[player] for end in scales.places(there))
         high, width = scales.high[player], scales.range[player]
-        free = np.flatnonzero(np.asarray(space.mask)[player] & np.asarray(space.low < space.high)[player])
+        free = np.flatnonzero(
+            np.asarray(space.mask)[player] & (np.asarray(space.low) < np.asarray(space.high))[player]
+        )
         for axis in free[:: -(-len(free) // CHOICES)] if len(free) else free:
             moves.append(_moves((y - low)[axis] / width[axis], (high - y)[axis] / width[axis]))
             amounts = scales.amounts(y + width[axis] * moves[-1][..., None])

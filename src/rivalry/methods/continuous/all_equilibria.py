@@ -122,7 +122,8 @@ class AllEquilibria(BaseLearner):
         """
         refuse_jumps(game)
         try:
-            jax.eval_shape(game.payoffs, jnp.zeros(game.space.shape))
+            # a function of its own: methods of two games are compared by the arrays of the games
+            jax.eval_shape(lambda x: game.payoffs(x), jax.ShapeDtypeStruct(game.space.shape, float))
         except jax.errors.JAXTypeError as error:
             why = "a function of NumPy, or of numbers, is applied to choices; use those of jax.numpy"
             raise ValueError(f"payoffs: {why}") from error
