@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -221,7 +222,10 @@ def test_the_first_list_of_a_small_game_compiles_hardly_anything(tmp_path: Any) 
     """Three equilibria, 1 + t with t = tanh(2 t). Payoffs of one and of many profiles, a search."""
     run = subprocess.run(
         [sys.executable, "-c", FIRST], capture_output=True, text=True, check=True,
-        env={"PATH": "", "RIVALRY_CACHE": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)},
+        env={
+            "PATH": "", "RIVALRY_CACHE": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path),
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        },
     )  # fmt: skip
     assert run.stderr == ""
     count, complete, compiled = run.stdout.split()
