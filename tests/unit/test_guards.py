@@ -146,7 +146,6 @@ def more_than(recorded: list[str], found: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", GUARDS)
-@pytest.mark.slow
 def test_guarded_counts_do_not_rise(name: str) -> None:
     recorded = json.loads(RECORD.read_text(encoding="utf-8"))[name]
     found = GUARDS[name]()

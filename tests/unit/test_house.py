@@ -295,8 +295,8 @@ def test_imports_have_no_cycles_including_lazy_ones() -> None:
 
 
 def test_no_module_has_a_catch_all_name() -> None:
-    words = ("util", "common", "helper", "manager", "misc")
-    assert not [str(path) for path in sources() if any(word in path.stem.lower() for word in words)]
+    words = ("util", "utils", "common", "helper", "helpers", "manager", "misc")
+    assert not [str(path) for path in sources() if set(words) & set(path.stem.lower().split("_"))]
 
 
 def test_public_names_are_sorted_few_and_complete() -> None:

@@ -112,9 +112,10 @@ def numeric(target: Any, prefix: str = "") -> Iterator[str]:
             yield prefix + name
 
 
-@pytest.mark.parametrize("family", GAMES)
+# a family that claims no intervals has every number of a sweep tried
+@pytest.mark.parametrize("family", [name for name in GAMES if name in NOT_LISTED or GAMES[name].intervals])
 def test_every_number_of_a_family_is_an_interval_or_known_not_to_be(family: str) -> None:
-    listed = {*GAMES[family].intervals, *NOT_LISTED[family].split()}
+    listed = {*GAMES[family].intervals, *NOT_LISTED.get(family, "").split()}
     assert set(numeric(load(GAMES[family].targets[0]))) == listed
 
 

@@ -1,0 +1,285 @@
+"""A contributor's first hour: a family, a learner, a plot and a study, added as CONTRIBUTING.md says."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+FAMILY = '''"""The commons: fishers share a stock whose yield falls as it is used (Gordon 1954)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from annotated_types import Gt, Interval
+from jaxtyping import Array, Float
+
+from rivalry.core.jax import jnp
+from rivalry.core.space import Box, Profile
+from rivalry.core.tree import Tree, hashable_method, static
+from rivalry.core.validate import checked
+
+
+class Commons(Tree):
+    """Fishers choose efforts on a common stock."""
+
+    stock: Float[Array, ""]
+    wage: Float[Array, ""]
+    players: int = static()
+
+    @property
+    def space(self) -> Box:
+        return Box.of([[0.0, 1.0]], players=self.players)
+
+    @hashable_method
+    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+        """Return each fisher's catch less the cost of its effort."""
+        effort = x[:, 0]
+        return effort * (self.stock - effort.sum()) - self.wage * effort
+
+
+@checked
+def commons(
+    *,
+    players: Annotated[int, Interval(ge=2), "number of fishers"] = 2,
+    stock: Annotated[float, Gt(0), "catch per effort of the first fisher"] = 1.0,
+    wage: Annotated[float, Gt(0), "cost per effort"] = 0.1,
+) -> Commons:
+    """Return a game of fishers who share a stock.
+
+    Examples
+    --------
+    >>> commons(players=3).space.shape
+    (3, 1)
+    """
+    return Commons(jnp.asarray(stock), jnp.asarray(wage), players)
+'''
+LEARNER = '''"""Imitation of the best paid action of the last round (Vega-Redondo 1997)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge, Le
+
+from rivalry.core.results import Record
+from rivalry.methods.continuous.mixtures import TableLearner, played, tables_of
+
+Session = dict[str, np.ndarray]
+
+
+class Imitation(TableLearner):
+    """Every player takes the action that paid most, or with probability ``mistakes`` any other."""
+
+    mistakes: Annotated[float, Ge(0), Le(1), "probability of a random action per round"] = 0.05
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        sizes = tables_of(world).sizes
+        counts = np.zeros((len(sizes), int(sizes.max())))
+        return {"counts": counts, "played": np.zeros(len(sizes), np.int64), "seed": stream.generate_state(4)}
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        tables, players = tables_of(world), np.arange(len(session["played"]))
+        for _ in range(steps):
+            rng = np.random.default_rng([*session["seed"], int(session["counts"].sum())])
+            payoff = tables.payoff[0][:, np.ravel_multi_index(tuple(session["played"]), tables.sizes)]
+            best = np.minimum(session["played"][np.argmax(payoff)], tables.sizes - 1)
+            random = rng.random(len(players)) < self.mistakes
+            session["played"][:] = np.where(random, rng.integers(tables.sizes), best)
+            session["counts"][players, session["played"]] += 1
+        return steps
+
+    def read(self, world: Any, session: Session) -> Record:
+        counts = session["counts"]
+        return played(world, counts / max(counts[0].sum(), 1.0))
+'''
+PLOT = '''"""Efforts of all players at the end of a run."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from xarray import Dataset
+
+from rivalry.plots import select
+from rivalry.plots.select import At
+from rivalry.plots.style import chart
+
+
+@chart
+def efforts(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
+    """Draw the first choice of every player as a bar.
+
+    Parameters
+    ----------
+    data
+        Holds ``profile``.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+    """
+    heights = select.point(data, "profile", 2, at=at)["profile"][:, 0]
+    ax.bar(range(len(heights)), heights)
+    ax.set_xlabel("player")
+    ax.set_ylabel("effort")
+    return ax
+'''
+STUDY = """title = "Effort on a common stock"
+question = "How much more do fishers use a stock than is best for all?"
+source = "Gordon 1954, Journal of Political Economy 62(2)"
+cost = "seconds"
+plots = ["efforts"]
+
+[game]
+family = "commons"
+players = 3
+
+[[method]]
+kind = "best_response"
+start = [0.1, 0.2, 0.3]
+
+[[method]]
+kind = "imitation"
+steps = 500
+
+[[expect]]
+quantity = "profile"
+at = { algorithm = "best_response" }
+reduce = "mean"
+expected = 0.225
+tolerance = 1e-4
+note = "closed form: (stock - wage) / (players + 1)"
+"""
+PAGE = """# The commons
+
+Fishers $i$ choose efforts $x_i$ in $[0, 1]$; a common stock yields
+$u_i = x_i (s - X) - w x_i$, with $X$ the total effort.
+
+| symbol | key | meaning | unit | default |
+|---|---|---|---|---|
+| $n$ | `players` | number of fishers | | 2 |
+| $s$ | `stock` | catch per effort of the first fisher | fish per effort | 1 |
+| $w$ | `wage` | cost per effort | fish per effort | 0.1 |
+
+In equilibrium $x_i = (s - w)/(n + 1)$.
+"""
+GALLERY = """### `efforts`
+
+First choice of every player as a bar.
+
+```{image} gallery/efforts.png
+:alt: first choice of every player as a bar
+:width: 460px
+```
+
+```python
+found = rv.solve(rv.games.market(), rv.methods.BestResponse())
+rv.plots.efforts(found)
+```
+
+## Learners"""
+NEW = {
+    "src/rivalry/families/commons.py": FAMILY,
+    "src/rivalry/methods/finite/imitation.py": LEARNER,
+    "src/rivalry/plots/charts/efforts.py": PLOT,
+    "src/rivalry/studies/commons.toml": STUDY,
+    "docs/textbook/commons.md": PAGE,
+}
+# file: a text there, and what takes its place
+LINES = {
+    "src/rivalry/games.py": (
+        '_OWN = {\n    "influencer"',
+        '_OWN = {\n    "commons": Entry(("rivalry.families.commons:commons",), "fishers share a stock"),\n'
+        '    "influencer"',
+    ),
+    "src/rivalry/methods/__init__.py": (
+        '        "pure_equilibria":',
+        '        "imitation": "imitation of the action that paid most",\n        "pure_equilibria":',
+    ),
+    "src/rivalry/plots/__init__.py": (
+        '    "rivalry.plots.charts.ends": {',
+        '    "rivalry.plots.charts.efforts": {"efforts": "first choice of every player as a bar"},\n'
+        '    "rivalry.plots.charts.ends": {',
+    ),
+    "src/rivalry/cli/warm.py": (
+        '    Part("precipice",',
+        '    Part("commons", "programs of best responses", {}, "BestResponse"),\n    Part("precipice",',
+    ),
+    "docs/reference/games.md": (
+        "| [influencer](#influencer)",
+        "| [commons](#commons) | efforts on a common stock |\n| [influencer](#influencer)",
+    ),
+    "docs/howto/gallery.md": ("## Learners", GALLERY),
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Run Python in a copy of the tree to which the four are added."""
+    copy = tmp_path_factory.mktemp("first_hour") / "rivalry"
+    left_out = shutil.ignore_patterns(".git", "__pycache__", ".*_cache", "_build", "outputs", "runs")
+    shutil.copytree(ROOT, copy, ignore=left_out)
+    for name, text in NEW.items():
+        (copy / name).write_text(text, encoding="utf-8")
+    for name, (old, new) in LINES.items():
+        text = (copy / name).read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{name}: {old}"
+        (copy / name).write_text(text.replace(old, new), encoding="utf-8")
+    with (copy / "docs/reference/games.md").open("a", encoding="utf-8") as page:
+        page.write("\n## commons\n\n% family commons textbook/commons\n")
+
+    def call(*words: str) -> str:
+        environment = {**os.environ, "PYTHONPATH": str(copy / "src"), "MPLBACKEND": "agg"}
+        done = subprocess.run(
+            [sys.executable, *words], cwd=copy, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    pytest.importorskip("ruff")  # lays out the stubs
+    call("-m", "tests.declarations")
+    call("docs/gallery.py", "efforts")
+    return call
+
+
+PYTHON = [name for name in (*NEW, *LINES) if name.endswith(".py")]
+SUITES = {
+    "house": ("tests/unit/test_house.py", "tests/unit/test_guards.py", "tests/unit/test_declarations.py"),
+    "docs": ("tests/unit/test_docs.py", "-k", "family or gallery or entry"),
+    "numbers": ("tests/unit/test_interval_keys.py", "tests/cli/test_warm.py", "-k", "commons or family"),
+    "conformance": ("tests/unit/test_check.py", "-m", "slow or not slow", "-k", "commons or imitation"),
+}
+
+
+@pytest.mark.slow
+def test_lint_and_types_of_the_added_files(run: Callable[..., str]) -> None:
+    run("-m", "ruff", "check", *PYTHON)
+    run("-m", "ruff", "format", "--check", *PYTHON)
+    pytest.importorskip("mypy")
+    run("-m", "mypy", *PYTHON)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suite", SUITES)
+def test_the_tests_of_the_tree_pass_with_them(suite: str, run: Callable[..., str]) -> None:
+    run("-m", "pytest", "-q", "-n", "0", *SUITES[suite])
+
+
+@pytest.mark.slow
+def test_the_study_runs_and_agrees_with_the_closed_form(run: Callable[..., str]) -> None:
+    told = run("-m", "rivalry", "run", "commons", "--out", "runs/commons")
+    assert "1 of 1" in told or "agrees" in told, told
