@@ -64,7 +64,7 @@ class Operation(NamedTuple):
     call: Callable[..., Any]
     given: tuple[int, ...]
     found: tuple[int, ...]
-    listed: bool
+    several: bool
 
 
 class Program:
@@ -186,7 +186,7 @@ class Program:
                 names[k] = free.pop() if free else f"v{len(names)}"
             free += [names[k] for k in last if k in step.found]
             results = ", ".join(names[k] for k in step.found)
-            lines.append(f" {results}{',' * step.listed} = {call}({operands})")
+            lines.append(f" {results}{',' * step.several} = {call}({operands})")
         lines.append(f" return [{', '.join(names[k] for k in self.found)}]")
         space: dict[str, Any] = {name: call for call, name in calls.items()}
         space |= {names[k]: value for k, value in known.items()}
