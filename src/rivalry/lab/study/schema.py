@@ -143,13 +143,13 @@ def _json_type(hint: Any, notes: tuple[Any, ...]) -> dict[str, Any]:
         found |= {"maxItems": most} if most is not None else {}
     if kind == "object" or is_typeddict(hint):
         tables = [(note.names, json_schema(note.target)) for note in notes if isinstance(note, Keys)]
-        inner = {
+        properties = {
             key: shape
             for names, table in tables
             for key, shape in table["properties"].items()
             if not names or key in names
         }
-        found |= {"type": "object"} | ({"properties": inner} if inner else {})
+        found |= {"type": "object"} | ({"properties": properties} if properties else {})
     return found
 
 

@@ -697,8 +697,8 @@ def _jump(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.n
         at_a, at_middle, at_b = pay(a), pay(middle), pay(b)
         near = np.max(np.abs(at_middle - at_a)) >= np.max(np.abs(at_b - at_middle))
         a, b = (a, middle) if near else (middle, b)
-    jumps = whole > 0 and np.max(np.abs(pay(b) - pay(a))) > JUMP * whole
-    return original_profile(game, _profile(at, b)).ravel() if jumps else None
+    discontinuous = whole > 0 and np.max(np.abs(pay(b) - pay(a))) > JUMP * whole
+    return original_profile(game, _profile(at, b)).ravel() if discontinuous else None
 
 
 def _rest(game: Any, x: np.ndarray, at: Coordinates) -> np.ndarray | None:
