@@ -13,8 +13,14 @@ from rivalry.core.certify import certificate
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import Response
 from rivalry.core.space import Box
-from rivalry.core.stake import payoff_units, stake_at
+from rivalry.core.stake import Scales, payoff_units, stake_at
 from tests.small_games import Ruled
+
+
+def test_moves_beyond_the_largest_number_are_infinite_without_a_warning() -> None:
+    each = np.zeros((1, 2))
+    scales = Scales(each, each, each, each, np.array([[True, False]]))
+    assert scales.amounts(np.array([710.0, 710.0])).tolist() == [np.inf, 710.0]
 
 
 class Penalised(eqx.Module):

@@ -191,7 +191,8 @@ class Scales(NamedTuple):
 
     def amounts(self, y: np.ndarray) -> np.ndarray:
         """Return the amounts of numbers on these scales, ``[.. axis]``."""
-        return np.where(self.logs[0], np.exp(np.where(self.logs[0], y, 0.0)), y)
+        with np.errstate(over="ignore"):  # without a bound moves end at the largest number, up to rounding
+            return np.where(self.logs[0], np.exp(np.where(self.logs[0], y, 0.0)), y)
 
     def places(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers of amounts on these scales, and where moves down from them end."""
