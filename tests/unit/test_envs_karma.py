@@ -159,3 +159,20 @@ def test_a_policy_given_as_a_function_becomes_a_table() -> None:
     np.testing.assert_array_equal(played.policy, table)
     with pytest.raises(ValueError, match=r"policy puts 1 on bid 1 at type 'type 0', u=1, k=0; must be 0"):
         policy_table(game, lambda seen, mask: np.eye(5)[np.ones(len(seen), dtype=int)])
+
+
+def test_the_table_of_learned_policies_is_the_mean_over_the_agents_of_a_type() -> None:
+    game = rv.games.karma(agents=4, mean_karma=2.0, max_karma=4)
+
+    def nothing(seen: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        return np.eye(mask.shape[1])[np.zeros(len(seen), dtype=int)]
+
+    def everything(seen: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        return np.eye(mask.shape[1])[mask.sum(axis=1) - 1]
+
+    env = EconomyEnv(game, normalize_spaces=True)
+    found = env.policy_of([nothing, everything, everything, everything])
+    each = [policy_table(game, one, normalize_spaces=True) for one in (nothing, everything)]
+    np.testing.assert_allclose(found, 0.25 * each[0] + 0.75 * each[1])
+    assert (env.discounts == game.discount).all()
+    assert env.stake == game.stakes.max()
