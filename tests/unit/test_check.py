@@ -19,7 +19,6 @@ from rivalry.core.oracles import Response
 from rivalry.core.registry import load
 from rivalry.games import GAMES
 from rivalry.methods import METHODS
-from rivalry.tables.plans import adjustment_tables
 from tests.selection import slow_except
 from tests.unit.test_linear_quadratic import Firms
 from tests.unit.test_periods import selling
@@ -58,9 +57,6 @@ PLAYED: dict[str, Callable[[], Any]] = {
     "feedback": lambda: rv.games.race(horizon=2),
     "linear_quadratic": Firms,
     "periods": lambda: selling(0.1, 1.0),
-    "commitment_with_switching_cost": lambda: adjustment_tables(
-        10.0, 2.0, 0.5, 40.0, 0.5, np.linspace(0.5, 2.5, 5)
-    ),
     "branches": lambda: rv.games.influencer(players=3, resource="bimodal"),
     "comparative_statics": lambda: rv.games.influencer(players=2, resource="bimodal"),
     "design": lambda: rv.games.influencer(players=2, resource="bimodal"),

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.methods import CommitmentWithSwitchingCost
-from rivalry.methods.dynamic_games.commitment_with_switching_cost import plan_gains
-from rivalry.tables.plans import AdjustmentTables, adjustment_tables, with_plans
+from rivalry.core.registry import load
+from rivalry.families.market.tables import AdjustmentTables
+from rivalry.studies.commitment_dial import CommitmentWithSwitchingCost, plan_gains, with_plans
+from tests.adjustment import adjustment_tables
 
 INF = float("inf")
 TARGETS, RAMPS = [0.5, 1.5, 2.0, 2.5], [0.25, 0.5]
@@ -278,17 +279,4 @@ def test_disturbances_have_mean_zero_and_the_given_standard_deviation() -> None:
 )
 def test_options_out_of_range_are_named(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        rv.solve(firms(), CommitmentWithSwitchingCost(**options))
-
-
-def test_tables_out_of_range_are_named() -> None:
-    for change, message in (
-        ({"b": 0.0}, "b: 0 must be above 0"),
-        ({"gamma": [0.9, 1.0]}, r"gamma\[1\]: 1 must be in \[0, 1\).*diverges"),
-        ({"phi": [-1.0, 0.0]}, r"phi\[0\]: -1 must be at least 0"),
-        ({"levels": [1.0, 1.0]}, r"levels\[0\]: must be at least 2 finite numbers that rise"),
-        ({"first": (1.0, 7.0)}, r"first\[1\]: 7 must be in \[0.5, 2.5\]"),
-    ):
-        settings = {"a": 10.0, "b": 2.0, "c": 0.0, "phi": 1.0, "gamma": 0.9, "levels": [0.5, 1.0, 2.5]}
-        with pytest.raises(ValueError, match=message):
-            adjustment_tables(**settings | change)
+        rv.solve(firms(), load("rivalry.studies.commitment_dial:CommitmentWithSwitchingCost")(**options))

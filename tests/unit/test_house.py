@@ -23,7 +23,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "rivalry"
 
 # For each library, the subpackages and modules that may import it, lazily or not.
 HOMES = {
-    "numba": {"tables.kernels", "economies.kernels"},
+    "numba": {"tables.kernels", "economies.kernels", "studies"},
     "llvmlite": {"tables.kernels"},
     "xarray": {"core.results", "plots", "economies.figures", "families.figures", "studies"},
     "h5netcdf": {"core.results", "plots"},

@@ -22,8 +22,8 @@ from rivalry.families.market.tables import (
     memory_pairs,
     repeated_tables,
 )
-from rivalry.tables import plans
 from rivalry.tables.repeated import repeated_form as remembering
+from tests.adjustment import adjustment_tables as by_formula
 
 CASES = json.loads((Path(__file__).parents[1] / "reference" / "market.json").read_text())["cases"]
 BEFORE: dict[str, Any] = {
@@ -263,11 +263,11 @@ def test_markets_that_are_not_linear_quadratic_are_refused(options: dict[str, An
         linear_quadratic(rv.games.market(**options))
 
 
-def test_adjustment_tables_match_those_of_plans() -> None:
+def test_adjustment_tables_match_their_formula() -> None:
     market = rv.games.market(**(BEFORE | {"unit_cost": [0.5, 0.7]}), initial=[1.1, 2.0])
     lines = [0.5, 1.0, 1.5, 2.0]
     found = adjustment_tables(market, lines)
-    wanted = plans.adjustment_tables(10.0, 2.0, [0.5, 0.7], 12.0, 0.96, lines, first=[1.1, 2.0])
+    wanted = by_formula(10.0, 2.0, [0.5, 0.7], 12.0, 0.96, lines, first=[1.1, 2.0])
     for name in ("flow", "phi", "gamma", "first"):
         np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-12, atol=1e-14)
     assert [line.tolist() for line in found.levels] == [[0.5, 1.0, 1.1, 1.5, 2.0], lines]
@@ -342,7 +342,6 @@ def test_channels_of_the_discount_factor_through_learning() -> None:
 def test_conversions_are_registered_for_the_market() -> None:
     game = rv.games.market(**BEFORE, stages=[[0], [1]], initial=1.0)
     assert oracles.to_linear_quadratic(game).R.shape == (2, 3, 3)
-    assert oracles.to_adjustment_tables(game, [0.5, 1.0, 2.0]).flow.shape == (2, 3, 3)
     assert len(oracles.action_levels(rv.games.market(stages=[[1], [0]]), 3)) == 1
     assert gamma_channels(game).state == ["adjustment cost"]
     play = oracles.to_markov(game, 3)

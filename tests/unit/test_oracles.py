@@ -367,7 +367,6 @@ WITHOUT_GENERIC_ANSWER = {
     "to_finite": ((), "finite form"),
     "to_contest": ((X[:, None],), "payoffs that are shares of a contest"),
     "to_repeated": ((X[:, None], np.ones(2, int)), "repeated form of its own"),
-    "to_adjustment_tables": ((3,), "adjustment tables"),
     "to_stages": ((), "periods to go through"),
     "initial_state": ((), "initial state"),
     "transition": ((0, jnp.asarray(X.T), jnp.asarray(X)), "transition from period to period"),

@@ -322,15 +322,6 @@ def to_repeated(game: Any, grid: np.ndarray, sizes: np.ndarray) -> FiniteGame:
     raise unknown(game, "repeated form of its own")
 
 
-@oracle()
-def to_adjustment_tables(game: Any, levels: int | list[float]) -> Any:
-    """Return a duopoly with adjustment costs, at levels, as `rivalry.tables.plans.AdjustmentTables`.
-
-    The generic answer raises `Unsupported`.
-    """
-    raise unknown(game, "adjustment tables")
-
-
 class Stages(NamedTuple):
     """Play over finitely many periods, or one period that represents all of an infinite horizon."""
 

@@ -24,9 +24,6 @@ _TITLES = {
         "double_oracle": "mixed equilibrium of a continuous game: a finite game extended by best responses",
     },
     "rivalry.methods.dynamic_games": {
-        "commitment_with_switching_cost": (
-            "a leader announces plans and may change them at a cost; the follower observes the plan"
-        ),
         "feedback": "Markov-perfect equilibrium of a game over periods, on a grid of states",
         "linear_quadratic": (
             "infinite-horizon linear-quadratic games: Markov-perfect, with a leader, or one common plan"
@@ -112,7 +109,7 @@ METHODS = collect("METHODS", _OWN, lambda known, more: known._replace(targets=kn
 
 WITHOUT_DRAWS = frozenset(
     (
-        *("all_equilibria", "closed_form", "commitment_with_switching_cost", "linear_quadratic"),
+        *("all_equilibria", "closed_form", "linear_quadratic"),
         *("mixed_equilibria", "pure_equilibria", "thresholds"),
     )
 )

@@ -20,9 +20,6 @@ from rivalry.methods.continuous.all_equilibria import AllEquilibria as AllEquili
 from rivalry.methods.continuous.double_oracle import DoubleOracle as DoubleOracle
 from rivalry.methods.design.design import Design as Design
 from rivalry.methods.design.rule_design import RuleDesign as RuleDesign
-from rivalry.methods.dynamic_games.commitment_with_switching_cost import (
-    CommitmentWithSwitchingCost as CommitmentWithSwitchingCost,
-)
 from rivalry.methods.dynamic_games.feedback import Feedback as Feedback
 from rivalry.methods.dynamic_games.linear_quadratic import LinearQuadratic as LinearQuadratic
 from rivalry.methods.dynamic_games.periods import Periods as Periods

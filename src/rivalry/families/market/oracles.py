@@ -171,7 +171,6 @@ oracles.to_repeated.register(Market)(tables.repeated_tables)
 oracles.action_levels.register(Market)(tables.levels)
 oracles.to_linear_quadratic.register(Market)(tables.linear_quadratic)
 oracles.outside_linear.register(Market)(tables.outside_linear)
-oracles.to_adjustment_tables.register(Market)(tables.adjustment_tables)
 oracles.discounting_channels.register(Market)(tables.gamma_channels)
 oracles.discount_factors.register(Market)(lambda game: game.numbers["gamma"])
 oracles.payoff_growth.register(Market)(lambda game: game.numbers["growth"])
@@ -207,7 +206,6 @@ forward(
     oracles.to_markov,
     oracles.to_linear_quadratic,
     oracles.outside_linear,
-    oracles.to_adjustment_tables,
     oracles.profit_gain_bounds,
     oracles.discounting_channels,
 )

@@ -16,11 +16,23 @@ from rivalry.families.market.leadership import StagedMarket, whole_market
 from rivalry.families.market.model import Market
 from rivalry.families.market.native_play import initial_state, settle
 from rivalry.tables.discretize import TABLE_BYTES, values_at
-from rivalry.tables.plans import AdjustmentTables
 
 SAME_PRICE = 1e-9  # prices that differ by less, relatively, are one level
 PRICE_ROUNDING = 1e-13  # the same, relative to the largest price
 PLAY = "play it period by period: rivalry.oracles.to_markov(market, periods)"
+
+
+class AdjustmentTables(NamedTuple):
+    """A duopoly with outputs as states: ``q' = q + u``, at the cost ``phi u**2``.
+
+    The adjustment rule is `predetermined`: current profit depends on the outputs before the adjustment.
+    """
+
+    levels: tuple[np.ndarray, np.ndarray]  # each firm's outputs, increasing
+    flow: np.ndarray  # [player level_0 level_1]: cash flow before adjustment costs
+    phi: np.ndarray  # [player]
+    gamma: np.ndarray  # [player]
+    first: np.ndarray  # [player]: the initial level, int64
 
 
 def repeated_tables(
@@ -176,7 +188,7 @@ def adjustment_tables(market: Market, levels: int | list[float]) -> AdjustmentTa
     ValueError
         For markets that carry over anything else, and levels outside the box.
     """
-    _check_adjusted(market, "commitment_with_switching_cost")
+    _check_adjusted(market, "announced plans")
     if market.players != 2:
         raise ValueError(f"players: {market.players} firms; plans are for two")
     first, lines = _first_outputs(market), []

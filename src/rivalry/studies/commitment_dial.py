@@ -1,4 +1,9 @@
-"""Announced plans that the leader may change at a cost: between feedback play and full commitment."""
+"""Announced plans that the leader may change at a cost: between feedback play and full commitment.
+
+Of two firms the leader is the first (`Duel`). A *node* is a plan in force and both levels of output, ``[plan
+level_L level_F]``. An aim between two levels is a lottery over them with the aim as its mean, so that
+continuation values are interpolated linearly. The compiled loops stand at the end.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +16,11 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
-from rivalry.core.oracles import to_adjustment_tables
 from rivalry.core.results import Certificate, Coverage, Record
 from rivalry.core.tolerances import TOLERANCE
-from rivalry.tables.plans import AdjustmentTables, Duel, with_plans
+from rivalry.families.market.model import Market
+from rivalry.families.market.tables import AdjustmentTables, adjustment_tables
+from rivalry.tables.kernels.cache import njit
 
 FIRST, LATER = 64, 1.5  # sweeps before the first look at regrets, and how much later every further look is
 SETTLED = 1e-10  # of the scale: negligible regrets; values change to first order with the other's play
@@ -23,11 +29,14 @@ APART = 1e3  # ratio of differences within a cycle to those between equal sweeps
 EXACT = 1e-12  # of the largest sum of cash flows: accuracy of policy values
 MORE = 20  # evaluation sweeps after each policy improvement
 
+SAME_LEVEL = 1e-9  # of the range: outputs closer than this are one level
+REACH = 4.0  # standard deviations at which a disturbance is truncated
+
 
 class CommitmentWithSwitchingCost(BaseLearner):
     """A leader announces plans and may change them at a threshold ``delta``; the follower observes the plan.
 
-    For two firms whose outputs stay constant until they are changed (`tables.plans.AdjustmentTables`). A plan
+    For two firms whose outputs stay constant until they are changed (`AdjustmentTables`). A plan
     ``o`` is a target and a ramp: the leader's output moves towards the target by at most the ramp per period.
     Every period the leader keeps the plan in force or changes it. The follower then observes both
     outputs ``s`` and that plan, hence the leader's move, and sets its own change of output, of any size. With
@@ -67,9 +76,10 @@ class CommitmentWithSwitchingCost(BaseLearner):
     Examples
     --------
     >>> import rivalry as rv
-    >>> from rivalry.tables.plans import adjustment_tables
-    >>> game = adjustment_tables(10.0, 2.0, 0.0, 12.0, 0.9, np.linspace(0.5, 3.0, 11))
-    >>> once = CommitmentWithSwitchingCost(delta=float("inf"), targets=[1.5, 2.0, 2.5], ramps=[0.25])
+    >>> game = rv.games.market(
+    ...     slope=2.0, unit_cost=0.0, gamma=0.9, adjustment="predetermined", adjustment_cost=12.0
+    ... )
+    >>> once = CommitmentWithSwitchingCost(delta=float("inf"), targets=[1.5, 2.0], ramps=[0.25], levels=11)
     >>> found = rv.solve(game, once)
     >>> found.status, found.claim, found.data.switches.item()
     ('converged', 'equilibrium', 0.0)
@@ -101,16 +111,13 @@ class CommitmentWithSwitchingCost(BaseLearner):
     periods: Annotated[int, Ge(1), Le(10_000_000), "periods of the reported path"] = 60
 
     needs: ClassVar[tuple[Need, ...]] = (
-        Need(
-            "to_adjustment_tables",
-            lambda game: isinstance(game, AdjustmentTables) or to_adjustment_tables.knows(game),
-        ),
+        Need("a market of outputs", lambda game: isinstance(game, AdjustmentTables | Market)),
     )
 
     def world(self, game: Any) -> Announced:
         """Return the tables with the plans. Raise `ValueError` for targets outside the leader's levels."""
         made = isinstance(game, AdjustmentTables)
-        tables = game if made else to_adjustment_tables(game, self.levels)
+        tables = game if made else adjustment_tables(game, self.levels)
         own = tables.levels[self.leader]
         low, high = float(own[0]), float(own[-1])
         if isinstance(self.targets, int):
@@ -156,14 +163,12 @@ class CommitmentWithSwitchingCost(BaseLearner):
         return taken
 
     def _sweep(self, world: Announced, session: Session) -> float:
-        from rivalry.tables.kernels import plans
-
         worth, follower, switch = session["worth"], session["follower"], session["in_force"]
-        plans.choose_plans(worth, self.delta, switch)
+        choose_plans(worth, self.delta, switch)
         after = continuation(world.duel, follower, switch, 0.0)
-        change = plans.best_aims(world.duel, after, session["aim"], follower)
+        change = best_aims(world.duel, after, session["aim"], follower)
         after = continuation(world.duel, worth, switch, self.delta)
-        change = max(change, plans.back_up(world.duel, 0, after, session["aim"], worth))
+        change = max(change, back_up(world.duel, 0, after, session["aim"], worth))
         session["clock"][0] += 1
         return float(change)
 
@@ -237,8 +242,6 @@ def _remedy(session: Session, proof: Certificate, at_start: np.ndarray, noise: f
 
 def _output_paths(world: Announced, switch: np.ndarray, aim: np.ndarray, first: int, periods: int) -> Record:
     """Return the exact distribution over time of outputs and plans from the start."""
-    from rivalry.tables.kernels import plans
-
     mass, fresh, room = np.zeros(world.shape), np.zeros(world.shape), np.zeros(world.shape[1:])
     mass[(first, *world.begin)] = 1.0
     outputs = (world.tables.levels[world.leader], world.tables.levels[1 - world.leader])
@@ -250,7 +253,7 @@ def _output_paths(world: Announced, switch: np.ndarray, aim: np.ndarray, first: 
             means[t, firm] = mean = float(chance @ outputs[firm])
             spreads[t, firm] = np.sqrt(chance @ (outputs[firm] - mean) ** 2)
         plan[t] = np.argmax(mass.sum(axis=(1, 2)))
-        changes[t] = plans.go_on(world.duel, aim, switch, room, mass, fresh)
+        changes[t] = go_on(world.duel, aim, switch, room, mass, fresh)
         # arrays are swapped, not copied; the kernel overwrites `fresh`
         mass, fresh = fresh, mass
     turn = [world.leader, 1 - world.leader]
@@ -305,22 +308,20 @@ def plan_gains(
     """Evaluate the leader's rule ``switch`` and the follower's policy ``aim``, both ``[plan level_L
     level_F]``.
     """
-    from rivalry.tables.kernels import plans
-
     duel, zero = world.duel, np.zeros(world.shape)
     close = EXACT * np.abs(duel.flow).max(axis=(1, 2)) / (1 - duel.gamma)
 
     def evaluating(firm: int, cost: float, aim: np.ndarray = aim) -> Callable[[np.ndarray], float]:
         """Back up a firm's values under both policies; a change of plan costs ``cost``."""
-        return lambda value: plans.back_up(duel, firm, continuation(duel, value, switch, cost), aim, value)
+        return lambda value: back_up(duel, firm, continuation(duel, value, switch, cost), aim, value)
 
     def best_switching(cost: float) -> Callable[[np.ndarray], float]:
         """Back up the leader's values under its best rule against the follower's policy."""
         choice = switch.copy()
 
         def sweep(value: np.ndarray) -> float:
-            plans.choose_plans(value, cost, choice)
-            return float(plans.back_up(duel, 0, continuation(duel, value, choice, cost), aim, value))
+            choose_plans(value, cost, choice)
+            return float(back_up(duel, 0, continuation(duel, value, choice, cost), aim, value))
 
         return sweep
 
@@ -328,7 +329,7 @@ def plan_gains(
 
     def best_following(value: np.ndarray) -> float:
         """Back up the follower's values under its best policy against the leader's rule."""
-        return float(plans.best_aims(duel, continuation(duel, value, switch, 0.0), best_aim, value))
+        return float(best_aims(duel, continuation(duel, value, switch, 0.0), best_aim, value))
 
     decision, off_led = _iterate(duel, 0, evaluating(0, delta), zero, close)
     # without a charge, delta decides on changes but is not paid
@@ -356,10 +357,8 @@ def plan_gains(
 
 def continuation(duel: Duel, worth: np.ndarray, switch: np.ndarray, charge: float) -> np.ndarray:
     """Return continuation values, including disturbances and the choice of the next plan."""
-    from rivalry.tables.kernels import plans
-
     after = np.empty_like(worth)
-    plans.arrive(duel, worth, switch, charge, np.zeros(worth.shape[1:]), after)
+    arrive(duel, worth, switch, charge, np.zeros(worth.shape[1:]), after)
     return after
 
 
@@ -395,3 +394,255 @@ def _iterate(
         change = sweep(value)
     # the distance from the fixed point of a contraction by gamma
     return value, change * gamma / (1 - gamma)
+
+
+class Duel(NamedTuple):
+    """The duopoly with plans, the leader first."""
+
+    flow: np.ndarray  # [firm level_L level_F]
+    gamma: np.ndarray  # [firm]
+    phi: np.ndarray  # [firm]
+    levels: np.ndarray  # [level_F]: the follower's outputs
+    low: np.ndarray  # [plan level_L]: the leader's level below the plan's aim
+    part: np.ndarray  # [plan level_L]: the probability of the level above
+    cost: np.ndarray  # [plan level_L]
+    spread_leader: np.ndarray  # [level_L level_L]: transition probabilities of a disturbance; absent: none
+    spread_follower: np.ndarray  # [level_F level_F]
+
+
+def with_plans(
+    tables: AdjustmentTables, leader: int, targets: np.ndarray, ramps: np.ndarray, noise: float = 0.0
+) -> Duel:
+    """Return the tables with announced plans: adjustment to a target at a bounded rate per period.
+
+    A plan aims at ``q + clip(target - q, -ramp, ramp)``. Where that lies between two levels, a lottery with
+    that mean selects one of them.
+
+    Parameters
+    ----------
+    tables : AdjustmentTables
+        The duopoly.
+    leader : int
+        The firm that announces plans.
+    targets, ramps : np.ndarray
+        Target output and largest change per period of each plan, ``[plan]``.
+    noise : float
+        Standard deviation of a disturbance of both outputs after the adjustment, in units of output: normal,
+        truncated at four deviations and at the ends of the levels.
+
+    Returns
+    -------
+    Duel
+        The tables.
+
+    Examples
+    --------
+    >>> made = adjustment_tables(10.0, 2.0, 0.0, 120.0, 0.96, [1.0, 1.5, 2.0])
+    >>> duel = with_plans(made, 0, np.array([2.0]), np.array([0.75]))
+    >>> duel.low[0].tolist(), duel.part[0].tolist(), duel.cost[0].tolist()
+    ([1, 2, 2], [0.5, 0.0, 0.0], [67.5, 30.0, 0.0])
+    """
+    own, other = tables.levels[leader], tables.levels[1 - leader]
+    change = np.clip(targets[:, None] - own, -ramps[:, None], ramps[:, None])
+    low, part = _lottery(own, own + change)
+    flow = tables.flow if leader == 0 else tables.flow[::-1].swapaxes(1, 2)
+    turn = [leader, 1 - leader]
+    return Duel(
+        flow=np.array(flow, order="C"),
+        gamma=tables.gamma[turn],
+        phi=tables.phi[turn],
+        levels=np.array(other),
+        low=low,
+        part=part,
+        cost=tables.phi[leader] * change**2,
+        spread_leader=_spread(own, noise),
+        spread_follower=_spread(other, noise),
+    )
+
+
+def _lottery(levels: np.ndarray, aim: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the level at or below every aim, and the probability of the one above."""
+    near = SAME_LEVEL * (levels[-1] - levels[0])
+    low = np.clip(np.searchsorted(levels, aim + near, side="right") - 1, 0, len(levels) - 1)
+    above = np.minimum(low + 1, len(levels) - 1)
+    apart = np.where(above > low, levels[above] - levels[low], 1.0)
+    # an aim that is nearly a level counts as that level
+    part = np.where(np.abs(aim - levels[low]) <= near, 0.0, (aim - levels[low]) / apart)
+    return low, part
+
+
+def _spread(levels: np.ndarray, noise: float) -> np.ndarray:
+    if noise == 0:
+        return np.zeros((0, 0))
+    apart = (levels[None, :] - levels[:, None]) / noise
+    half = np.diff(levels, append=levels[-1]) + np.diff(levels, prepend=levels[0])  # levels may be uneven
+    weight = np.where(np.abs(apart) <= REACH + SAME_LEVEL, half * np.exp(-(apart**2) / 2), 0.0)
+    spread: np.ndarray = weight / weight.sum(axis=1, keepdims=True)
+    return spread
+
+
+@njit(cache=True, nogil=True)
+def choose_plans(worth, delta, switch):  # type: ignore[no-untyped-def]
+    """Write the plan in force from now on to ``switch [plan level_L level_F]``.
+
+    The plan in force changes only where the value of the best plan (the lowest of the best) exceeds its value
+    by more than ``delta``.
+    """
+    for i in range(worth.shape[1]):
+        for j in range(worth.shape[2]):
+            best = 0
+            for plan in range(1, worth.shape[0]):
+                if worth[plan, i, j] > worth[best, i, j]:
+                    best = plan
+            for plan in range(worth.shape[0]):
+                leaves = worth[best, i, j] - delta > worth[plan, i, j]
+                switch[plan, i, j] = best if leaves else plan
+
+
+@njit(cache=True, nogil=True)
+def arrive(duel, worth, switch, charge, room, after):  # type: ignore[no-untyped-def]
+    """Write the value of arriving at a node to ``after``.
+
+    It is taken before disturbances and the leader's choice of a plan. ``worth`` are the values of nodes with
+    the plan in force; ``charge`` is subtracted where the plan changes.
+    """
+    for plan in range(worth.shape[0]):
+        for i in range(worth.shape[1]):
+            for j in range(worth.shape[2]):
+                now = switch[plan, i, j]
+                after[plan, i, j] = worth[now, i, j] - (0.0 if now == plan else charge)
+        if duel.spread_leader.shape[0] > 0:
+            _mean(duel.spread_leader, duel.spread_follower, room, after[plan])
+
+
+@njit(cache=True, nogil=True)
+def _mean(first, second, room, after):  # type: ignore[no-untyped-def]
+    """Compute ``first @ after @ second.T`` in place, in an order independent of any library."""
+    room[:] = 0.0
+    for i in range(room.shape[0]):
+        for k in range(room.shape[0]):
+            if first[i, k] > 0.0:
+                for j in range(room.shape[1]):
+                    room[i, j] += first[i, k] * after[k, j]
+    for i in range(room.shape[0]):
+        for j in range(room.shape[1]):
+            total = 0.0
+            for k in range(room.shape[1]):
+                total += second[j, k] * room[i, k]
+            after[i, j] = total
+
+
+@njit(cache=True, nogil=True)
+def _write_expected(after, low, part, row):  # type: ignore[no-untyped-def]
+    """Write the value per level of the follower: the leader's lottery over ``after [level_L level_F]``."""
+    for j in range(row.shape[0]):
+        row[j] = after[low, j]
+        if part > 0.0:
+            row[j] += part * (after[low + 1, j] - after[low, j])
+
+
+@njit(cache=True, nogil=True)
+def _best_aim(row, levels, gamma, phi, at):  # type: ignore[no-untyped-def]
+    """Return the aim that maximises ``gamma row - phi u**2`` from level ``at``, and the maximum.
+
+    The result is exact: between two levels the row is linear and the objective a parabola. Intervals whose
+    cost alone exceeds the largest possible gain are skipped.
+    """
+    here = levels[at]
+    aim, best, top = here, gamma * row[at], gamma * row.max()
+    for way in (1, -1):
+        k = at if way == 1 else at - 1
+        while 0 <= k < row.shape[0] - 1:
+            left, right = levels[k] - here, levels[k + 1] - here
+            near = left if way == 1 else right
+            if top - phi * near * near <= best:
+                break
+            slope = gamma * (row[k + 1] - row[k]) / (right - left)
+            # the vertex of the parabola or, without a cost, the better end of the interval
+            u = slope / (2.0 * phi) if phi > 0.0 else (right if slope > 0.0 else left)
+            u = min(max(u, left), right)
+            pays = gamma * row[k] + slope * (u - left) - phi * u * u
+            if pays > best:
+                aim, best = here + u, pays
+            k += way
+    return aim, best
+
+
+@njit(cache=True, nogil=True)
+def best_aims(duel, after, aim, value):  # type: ignore[no-untyped-def]
+    """Write the follower's optimal ``aim`` and its ``value`` at every node; return the largest change.
+
+    ``after`` is the follower's value of arriving at a node.
+    """
+    row = np.zeros(after.shape[2])
+    change = 0.0
+    for plan in range(after.shape[0]):
+        for i in range(after.shape[1]):
+            _write_expected(after[plan], duel.low[plan, i], duel.part[plan, i], row)
+            for j in range(after.shape[2]):
+                chosen, best = _best_aim(row, duel.levels, duel.gamma[1], duel.phi[1], j)
+                best += duel.flow[1, i, j]
+                change = max(change, abs(best - value[plan, i, j]))
+                aim[plan, i, j], value[plan, i, j] = chosen, best
+    return change
+
+
+@njit(cache=True, nogil=True)
+def _between(levels, at, aim):  # type: ignore[no-untyped-def]
+    """Return the level below ``aim``, searched from level ``at``, and the probability of the one above."""
+    # an aim at the highest level is the upper end of the last interval
+    k = min(at, levels.shape[0] - 2)
+    while k < levels.shape[0] - 2 and levels[k + 1] <= aim:
+        k += 1
+    while k > 0 and levels[k] > aim:
+        k -= 1
+    return k, (aim - levels[k]) / (levels[k + 1] - levels[k])
+
+
+@njit(cache=True, nogil=True)
+def back_up(duel, firm, after, aim, value):  # type: ignore[no-untyped-def]
+    """Write a firm's value of every node while the follower aims at ``aim``; return the largest change."""
+    row = np.zeros(after.shape[2])
+    change = 0.0
+    for plan in range(after.shape[0]):
+        for i in range(after.shape[1]):
+            _write_expected(after[plan], duel.low[plan, i], duel.part[plan, i], row)
+            for j in range(after.shape[2]):
+                k, part = _between(duel.levels, j, aim[plan, i, j])
+                fresh = duel.gamma[firm] * (row[k] + part * (row[k + 1] - row[k])) + duel.flow[firm, i, j]
+                u = aim[plan, i, j] - duel.levels[j]
+                fresh -= duel.cost[plan, i] if firm == 0 else duel.phi[1] * u * u
+                change = max(change, abs(fresh - value[plan, i, j]))
+                value[plan, i, j] = fresh
+    return change
+
+
+@njit(cache=True, nogil=True)
+def go_on(duel, aim, switch, room, mass, fresh):  # type: ignore[no-untyped-def]
+    """Write the next period's distribution over nodes to ``fresh``.
+
+    Returns the probability of a change of plan.
+    """
+    fresh[:] = 0.0
+    changes = 0.0
+    there = np.zeros(room.shape)
+    for plan in range(mass.shape[0]):
+        there[:] = 0.0
+        for i in range(mass.shape[1]):
+            low, part = duel.low[plan, i], duel.part[plan, i]
+            for j in range(mass.shape[2]):
+                if mass[plan, i, j] > 0.0:
+                    k, upper = _between(duel.levels, j, aim[plan, i, j])
+                    # without a share of the level above, the level may be the highest
+                    for step in range(2 if part > 0.0 else 1):
+                        chance = mass[plan, i, j] * (part if step else 1.0 - part)
+                        there[low + step, k] += chance * (1.0 - upper)
+                        there[low + step, k + 1] += chance * upper
+        if duel.spread_leader.shape[0] > 0:
+            _mean(duel.spread_leader.T, duel.spread_follower.T, room, there)
+        for i in range(mass.shape[1]):
+            for j in range(mass.shape[2]):
+                now = switch[plan, i, j]
+                fresh[now, i, j] += there[i, j]
+                changes += there[i, j] if now != plan else 0.0
+    return changes
