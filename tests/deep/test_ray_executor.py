@@ -212,7 +212,7 @@ def test_failures_and_warnings_are_recorded(tmp_path: Path, cluster: Cluster) ->
     assert "RuntimeError: the duel was called off" in next(e for e in events if e.kind == "failed").message
     log = (run.folder / "log.txt").read_text()
     assert "Traceback" in log
-    assert f"{tmp_path}/duel.py:27: RuntimeError" in log
+    assert f"{tmp_path}/duel.py:28: RuntimeError" in log
     run = make(tmp_path, "warn", game={"family": "duel.py:duel", "trouble": "warn"})
     assert carry_out(run, executor=cluster) == "done"
     assert len(run.warnings()) == 4

@@ -146,7 +146,7 @@ def test_a_failing_cell_is_recorded_and_the_others_are_computed(tmp_path: Path) 
     assert "\n" not in failed[0].message
     log = (run.folder / "log.txt").read_text()
     assert "Traceback" in log
-    assert "duel.py:27: RuntimeError" in log
+    assert "duel.py:28: RuntimeError" in log
     assert np.isnan(xr.load_dataset(run.folder / "dataset.nc", engine="h5netcdf").payoff.sel(prize=1.5)).all()
 
 

@@ -113,7 +113,7 @@ def test_a_failure_names_the_original_user_file(tmp_path: Path, apart: Path) -> 
     one = study(tmp_path, game={"family": "duel.py:duel", "trouble": "raise"}, sweep={"game.prize": [2.0]})
     _, outcome, data = computed(job_of(one, tmp_path), Mailbox())
     assert (outcome.kind, data) == ("failed", None)
-    assert f"{tmp_path}/duel.py:27: RuntimeError: the duel was called off" in outcome.message
+    assert f"{tmp_path}/duel.py:28: RuntimeError: the duel was called off" in outcome.message
     assert str(apart) not in outcome.trace
 
 

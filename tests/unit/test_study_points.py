@@ -190,7 +190,7 @@ def test_arrays_become_lists_and_other_objects_are_refused() -> None:
 
 def test_a_broken_package_does_not_hide_other_studies(monkeypatch: pytest.MonkeyPatch) -> None:
     places = {"gone": "no_such_package_here", "tables": "rivalry:studies/tour"}
-    monkeypatch.setattr(studied, "collect", lambda table, own: places)
+    monkeypatch.setattr(studied, "collect", lambda table: places)
     found = studied.studies()
     assert "gone" not in found
     assert str(found["tables"]).endswith("studies/tour.toml")

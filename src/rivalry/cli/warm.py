@@ -35,6 +35,7 @@ INVESTING = {
 }
 LINE = {"reach": [0.25] * 3, "resource": "bimodal"}
 LOGIT = {"demand": "logit"}
+BRIEFLY = {"stable_periods": 0, "max_periods": 1000}
 REGISTERED: dict[str, list[tuple[Any, ...]]] = collect("WARM")
 # sizes are those of the documentation: a program serves all numbers of one size
 PARTS = (
@@ -47,7 +48,7 @@ PARTS = (
     Part("race", "programs of one period, 2 players", {}, "BestResponse", None, "moderate"),
     Part("race", "programs of investment over 5 periods", INVESTING, "BestResponse", None, "moderate"),
     Part("market", "programs of best responses", {}, "BestResponse"),
-    Part("market", "kernels of Q-learning", LOGIT, "RepeatedQLearning", {"sessions": 1, "periods": 1000}),
+    Part("market", "kernels of Q-learning", LOGIT, "RepeatedQLearning", {"sessions": 1, "stopping": BRIEFLY}),
     Part("precipice", "programs of best responses", {}, "BestResponse"),
     *(Part(family, *row) for family, rows in REGISTERED.items() for row in rows),
 )

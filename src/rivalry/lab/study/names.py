@@ -122,7 +122,7 @@ def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
         if not isinstance(kind, str):
             raise StudyError(f"{format_value(kind)} must be text", key=key)
         if (entry := plot_entry_of(kind)) is None:
-            raise StudyError(unknown(kind, PLOTS, "a plot") + absent(), key=key)
+            raise _unknown(kind, PLOTS, "a plot", key)
         found += entry.views_of(options)
     return sorted(set(found))
 
@@ -203,9 +203,13 @@ def targets(
 
 def _entry(name: Any, known: Mapping[str, Entry | PlotEntry], what: str, key: str) -> Entry | PlotEntry:
     if (found := entry_of(name, known)) is None:
-        hint = "; a file of your own is written my_file.py:name" if ".py" in str(name) else ""
-        raise StudyError(unknown(name, known, what) + hint + absent(), key=key)
+        raise _unknown(name, known, what, key)
     return found
+
+
+def _unknown(name: Any, known: Iterable[str], what: str, key: str) -> StudyError:
+    hint = "; a file of your own is written my_file.py:name" if ".py" in str(name) else ""
+    return StudyError(unknown(name, known, what) + hint + absent(), key=key)
 
 
 def plain_kind(kind: str) -> str:
