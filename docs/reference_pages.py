@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, is_typeddict
 
 DOCS = Path(__file__).parent
 ORACLES = "rivalry.core.oracles"
@@ -76,6 +76,8 @@ def entries(module: str, names: str = "") -> str:
 def entry(module: str, name: str, value: Any) -> str:
     """Return the entry of a name in reStructuredText."""
     target = f"{module}::{name}"  # a function may have the name of its module
+    if is_typeddict(value):  # autodoc finds no signature of one
+        return f".. autoclass:: {target}(**keys)"
     if isinstance(value, type):
         return f".. autoclass:: {target}\n   :members:"
     return f".. autofunction:: {target}"
