@@ -24,7 +24,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from rivalry.core.tolerances import EPS, HIGH_EXPONENT, HUGE, LOW_EXPONENT, SMALLEST, STATED, TINY, WIDEN
 
@@ -738,8 +737,3 @@ def hull(intervals: list[Interval]) -> Interval:
     found = Interval(low, high, all(other.positive for other in intervals))
     found.infinite = signs(*intervals)
     return found
-
-
-def from_array(low: Array | np.ndarray, high: Array | np.ndarray) -> Interval:
-    """Return an interval of given endpoints, which are taken as exact."""
-    return Interval(jnp.asarray(low), jnp.asarray(high))
