@@ -16,8 +16,12 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.registry import load
+from rivalry.lab.study import parameters
+from rivalry.methods import METHODS
 
 DOCS = Path(__file__).parents[2] / "docs"
+STUDIES = Path(rv.__file__).parent / "studies"
 SUBPACKAGES = ("games", "methods", "plots", "tables", "transforms", "envs", "interop")
 
 
@@ -40,7 +44,7 @@ def reference(helper: Any) -> dict[str, str]:
 
 
 def entries(text: str) -> list[str]:
-    return re.findall(r"^\.\. auto\w+:: ([\w.]+::[\w.]+)$", text, re.M)
+    return re.findall(r"^\.\. auto\w+:: ([\w.]+::[\w.]+)(?:\(.*\))?$", text, re.M)
 
 
 def test_every_name_has_one_entry(reference: dict[str, str]) -> None:
@@ -80,8 +84,6 @@ def test_every_public_name_is_on_the_page_of_the_package(reference: dict[str, st
 
 
 def test_every_key_of_a_family_is_in_its_table(reference: dict[str, str]) -> None:
-    from rivalry.lab.study import parameters
-
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", reference["games"], re.M | re.S))
     assert set(sections) == set(rv.games.GAMES)
     for family, text in sections.items():
@@ -89,6 +91,16 @@ def test_every_key_of_a_family_is_in_its_table(reference: dict[str, str]) -> Non
         keys = {key for row in rows for key in re.findall(r"`([\w.]+)`", row[1])}
         parts = {key.partition(".")[0] for key in keys}  # tables of keys, in races
         assert {row.name for row in parameters(getattr(rv.games, family))} <= keys | parts, family
+
+
+def test_options_that_no_study_sets_are_explained() -> None:
+    studies = "".join(path.read_text(encoding="utf-8") for path in STUDIES.glob("*.toml"))
+    page = (DOCS / "howto" / "choosing_a_method.md").read_text(encoding="utf-8")
+    for kind, entry in METHODS.items():
+        for target in entry.targets if not kind.startswith("rllib.") else ():
+            for option in (row.name for row in parameters(load(target)) if "." not in row.name):
+                given = re.search(rf"\b{option}\b", studies) is not None
+                assert given or re.search(rf"`{option}\b", page), f"{target}: {option}"
 
 
 # -- outputs of code cells -----------------------------------------------------------------------------
