@@ -216,7 +216,7 @@ def test_without_one_of_them_a_study_and_tests_of_other_families_run(
     assert done.returncode == 0, done.stdout[-2000:]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_core_alone_runs_the_other_studies_of_the_tour(tmp_path: Path) -> None:
     path = without(OPTIONAL, tmp_path)
     tour = tomllib.loads((SOURCE / "studies" / "tour.toml").read_text(encoding="utf-8"))["include"]

@@ -138,7 +138,7 @@ def test_violations_count_policies_whose_distance_increases() -> None:
         assert np.all((found["largest_ratio"][1] > 1) == worse)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_distances_to_an_inexact_equilibrium_rise_from_every_policy() -> None:
     """Steps end at the equilibrium, which is as far from the reference as the reference is wrong."""
     exact, inexact = (
