@@ -60,7 +60,7 @@ def certificate(
     --------
     >>> import rivalry as rv
     >>> game = rv.games.matrix("prisoners_dilemma")
-    >>> certificate(game, jnp.array([[0.0, 1.0], [0.0, 1.0]])).claim
+    >>> certificate(game, [[0.0, 1.0], [0.0, 1.0]]).claim
     'equilibrium'
     """
     x = concrete_profile(game, x)

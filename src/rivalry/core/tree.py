@@ -66,6 +66,9 @@ class _HashableMethod:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function, self.__doc__ = function, function.__doc__
 
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return self.function(*args, **options)
+
     def __get__(self, module: Any, kind: type | None = None) -> Callable[..., Any]:
         if module is None:
             return self.function
