@@ -109,7 +109,7 @@ def _check_payoffs(game: Game, profiles: list[Profile]) -> None:
     _require_close(game, batched, each, "payoffs under vmap: differ from those one by one")
 
 
-def _require_close(game: Game, found: Any, wanted: Any, message: str) -> None:
+def _require_close(game: Game, found: object, wanted: object, message: str) -> None:
     require_close(found, wanted, message, CLOSE * scale_of(game))
 
 
@@ -223,16 +223,16 @@ def _check_payoff_bound(game: Any, profiles: list[Profile]) -> None:
             _require_small(game, above, f"{what}: {rule}")
 
 
-def _check_metrics(game: Any, profiles: list[Profile]) -> None:
+def _check_metrics(game: object, profiles: list[Profile]) -> None:
     attempt_record("metrics(game, x)", oracles.metrics, game, profiles[0])
 
 
-def _check_plot_data(game: Any, profiles: list[Profile]) -> None:
+def _check_plot_data(game: object, profiles: list[Profile]) -> None:
     for name, draw in oracles.plot_data(game).items():
         attempt_record(f"plot_data(game)[{name!r}]", draw, profiles[0], remedy="must return a record")
 
 
-def _check_finite(game: Any, profiles: list[Profile]) -> None:
+def _check_finite(game: object, profiles: list[Profile]) -> None:
     what, remedy = "to_finite(game)", "must return a tuple of arrays, or be left out"
     check_tables(attempt(what, remedy, oracles.to_finite, game), what)
 

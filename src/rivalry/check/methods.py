@@ -98,7 +98,7 @@ def _check_stepwise(method: Any, game: Any, seed: int) -> tuple[str, ...]:
     return ("protocol", "init", "step", "same key, same bits", "solve")
 
 
-def _numbers(tree: Any) -> list[np.ndarray]:
+def _numbers(tree: object) -> list[np.ndarray]:
     leaves = jax.tree.leaves(eqx.filter(tree, eqx.is_array))
     return [
         np.asarray(jax.random.key_data(a) if jnp.issubdtype(a.dtype, jax.dtypes.prng_key) else a)
@@ -106,7 +106,7 @@ def _numbers(tree: Any) -> list[np.ndarray]:
     ]
 
 
-def _same_form(old: Any, new: Any) -> None:
+def _same_form(old: object, new: object) -> None:
     forms: list[Any] = [jax.tree.structure(state) for state in (old, new)]
     rule = "must have the fields that init returned"
     require(forms[0] == forms[1], f"step: the state changes its structure; {rule}")
@@ -118,7 +118,7 @@ def _same_form(old: Any, new: Any) -> None:
         )
 
 
-def _check_learner(learner: BaseLearner, game: Any, seed: int) -> tuple[str, ...]:
+def _check_learner(learner: BaseLearner, game: object, seed: int) -> tuple[str, ...]:
     if game is None:
         from rivalry.families.matrix import matrix
 
@@ -157,11 +157,11 @@ def _is_resumed(record: Any) -> bool:
     return bool(record.get("resumed", ((), False))[1])
 
 
-def _fresh(learner: BaseLearner, world: Any, seed: int) -> Any:
+def _fresh(learner: BaseLearner, world: object, seed: int) -> Any:
     return learner.begin(world, np.random.SeedSequence(seed))
 
 
-def _store_and_read(learner: BaseLearner, session: Any) -> Any:
+def _store_and_read(learner: BaseLearner, session: object) -> Any:
     """Return the session after storing it as a checkpoint does and reading it again."""
     arrays = learner.pack(session)
     record = {name: (tuple(map(str, range(array.ndim))), array) for name, array in arrays.items()}

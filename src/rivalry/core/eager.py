@@ -98,7 +98,7 @@ class Program:
         self._kinds.append(kind)
         return len(self._kinds) - 1
 
-    def _constant(self, value: Any) -> int:
+    def _constant(self, value: object) -> int:
         if _is_key(value):
             raise Unknown("a key of random numbers")
         value = np.asarray(value)
@@ -201,12 +201,12 @@ class Program:
         count = self._count
         return bool(rows * (count * CALLING + self._numbers * COUNTING) > count * COMPILING)
 
-    def __call__(self, *given: Any) -> list[Any]:
+    def __call__(self, *given: object) -> list[Any]:
         """Return the results for arguments, those of rows ``[row ..]``."""
         return self._run(*given)
 
 
-def _literal(atom: Any) -> bool:
+def _literal(atom: object) -> bool:
     return hasattr(atom, "val")  # without loading JAX for its class
 
 
@@ -226,7 +226,7 @@ def _lifted(value: Any, kind: Kind, rank: int) -> Any:
 def _each(function: Callable[..., Any]) -> Rule:
     """Return the rule of an operation on entries."""
 
-    def rule(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    def rule(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
         rank = len(outs[0].shape)
         if all(len(kind.shape) == rank for kind in kinds if kind.rows):
             return function
@@ -238,7 +238,7 @@ def _each(function: Callable[..., Any]) -> Rule:
 def _displacing(move: Callable[..., Any]) -> Rule:
     """Return the rule of an operation ``(array, params, axis of the first entry, shape)`` on one array."""
 
-    def rule(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    def rule(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
         return lambda a, *_: move(a, params, kinds[0].first, outs[0].shape)
 
     return rule
@@ -257,7 +257,7 @@ def _broadcast(a: Any, params: Any, first: int, shape: tuple[int, ...]) -> Any:
     return whole
 
 
-def _transposed(a: Any, params: Any, first: int, shape: Any) -> Any:
+def _transposed(a: Any, params: Any, first: int, shape: object) -> Any:
     return a.transpose((*range(first), *(first + k for k in params["permutation"])))
 
 
@@ -267,7 +267,7 @@ def _sliced(a: Any, params: Any, first: int, shape: Any) -> Any:
     return a[(*(slice(None),) * first, *each)]
 
 
-def _reversed(a: Any, params: Any, first: int, shape: Any) -> Any:
+def _reversed(a: Any, params: Any, first: int, shape: object) -> Any:
     return np.flip(a, tuple(first + k for k in params["dimensions"]))
 
 
@@ -286,7 +286,7 @@ def _argument(find: Callable[..., Any]) -> Rule:
 
 
 def _running(accumulate: Callable[..., Any]) -> Rule:
-    def move(a: Any, params: Any, first: int, shape: Any) -> Any:
+    def move(a: Any, params: Any, first: int, shape: object) -> Any:
         axis = first + params["axis"]
         if not params["reverse"]:
             return accumulate(a, axis=axis)
@@ -342,7 +342,7 @@ def _pad(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[.
     return pad
 
 
-def _convert(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _convert(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     dtype = outs[0].dtype
     if kinds[0].dtype == dtype:
         return lambda a: a
@@ -391,12 +391,12 @@ def _iota(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[
     return lambda *_: whole
 
 
-def _empty(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _empty(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     whole = np.zeros(outs[0].shape, outs[0].dtype)
     return lambda *_: whole
 
 
-def _bits(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _bits(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     dtype = outs[0].dtype
     if dtype.itemsize != kinds[0].dtype.itemsize:
         raise Unknown("bits of another size")
@@ -510,7 +510,7 @@ def _scatter(adds: bool) -> Rule:
         )
         clips = "CLIP" in str(params["mode"])
 
-        def scatter(a: Any, indices: Any, new: Any) -> Any:
+        def scatter(a: Any, indices: object, new: Any) -> Any:
             where, inside = find(indices, clips)
             count: tuple[int, ...] = ()
             if out.rows:
@@ -549,22 +549,22 @@ def _window(sizes: Sequence[int], window: Sequence[int], kinds: Sequence[Kind]) 
     return find
 
 
-def _dynamic_slice(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _dynamic_slice(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     shape = outs[0].shape
     find = _window(kinds[0].shape, shape, kinds[1:])
 
-    def cut(a: Any, *starts: Any) -> Any:
+    def cut(a: Any, *starts: object) -> Any:
         where = find(*starts)
         return a[(_row_index(len(a), len(shape)), *where) if kinds[0].rows else tuple(where)]
 
     return cut
 
 
-def _dynamic_update(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _dynamic_update(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     find = _window(kinds[0].shape, kinds[1].shape, kinds[2:])
     rank = len(kinds[0].shape)
 
-    def update(a: Any, new: Any, *starts: Any) -> Any:
+    def update(a: Any, new: object, *starts: object) -> Any:
         where = find(*starts)
         if outs[0].rows:
             a, new, *_ = _with_rows([a, new, *starts], kinds)
@@ -601,8 +601,8 @@ def _top(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[.
     return top
 
 
-def _lu(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    def factor(a: Any) -> list[Any]:
+def _lu(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    def factor(a: object) -> list[Any]:
         a = np.array(a)
         size, batch = min(a.shape[-2:]), a.shape[:-2]
         permutation = np.broadcast_to(np.arange(a.shape[-2]), (*batch, a.shape[-2])).copy()
@@ -673,7 +673,7 @@ def _while(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable
     condition = Program(params["cond_jaxpr"], [False] * (first + len(outs)))
     body = Program(params["body_jaxpr"], [False] * (second + len(outs)))
 
-    def loop(*given: Any) -> list[Any]:
+    def loop(*given: object) -> list[Any]:
         ahead, inside, carry = given[:first], given[first : first + second], list(given[first + second :])
         while condition(*ahead, *carry)[0]:
             carry = body(*inside, *carry)
@@ -911,7 +911,7 @@ def _traced(
         return _programs[key], numbers
     forms: list[Any] = []
 
-    def flat(*given: Any) -> list[Any]:
+    def flat(*given: object) -> list[Any]:
         rest = iter(given)
         whole = [next(rest) if _is_number(leaf) else leaf for leaf in leaves]
         results, form = jax.tree.flatten(function(*jax.tree.unflatten(tree, whole), *rest))
@@ -932,7 +932,7 @@ def _traced(
     return _programs[key], numbers
 
 
-def _is_key(value: Any) -> bool:
+def _is_key(value: object) -> bool:
     """Return whether a value is a key of random numbers, which NumPy does not hold."""
     return is_jax_array(value) and jnp.issubdtype(value.dtype, jax.dtypes.extended)
 
@@ -942,12 +942,12 @@ def forget_programs() -> None:
     _programs.clear()
 
 
-def _is_number(leaf: Any) -> bool:
+def _is_number(leaf: object) -> bool:
     """Return whether a leaf may differ between calls of one program; integers of NumPy are fixed indices."""
     return isinstance(leaf, jax.Array) or (isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f")
 
 
-def _fixed(leaf: Any) -> Any:
+def _fixed(leaf: object) -> Any:
     return (leaf.dtype.str, leaf.shape, leaf.tobytes()) if isinstance(leaf, np.ndarray) else leaf
 
 
@@ -973,7 +973,7 @@ def over_rows(function: Callable[..., Any], shared: int = 2, effort: int | None 
         lambda *given: jax.vmap(partial(function, *given[:shared]))(*given[shared:]), effort=effort
     )
 
-    def call(*given: Any, batch: int, seen: int = 0) -> Any:
+    def call(*given: object, batch: int, seen: int = 0) -> Any:
         rows = [np.asarray(row) for row in given[shared:]]
         (program, form), numbers = _traced(function, given[:shared], rows)
         if program is not None and program.is_slow(seen):

@@ -264,7 +264,7 @@ class Box(Tree):
         if not self.reparametrised:
             return x
 
-        def coordinates(xp: Any, kind: str, part: Any, axes: np.ndarray) -> Any:
+        def coordinates(xp: object, kind: str, part: object, axes: np.ndarray) -> Any:
             return _to_coordinates(xp, kind, part, self._floor(xp, kind, axes))
 
         return self._by_kind(x, coordinates)

@@ -75,7 +75,7 @@ class Course:
         self.now = self._read(row)
         return self.now
 
-    def _read(self, row: Any) -> StepResult:
+    def _read(self, row: object) -> StepResult:
         row = np.array(row)  # a copy, because learners may write to it
         flat = row[:-1].reshape(self._nobody[0].size, -1)
         wide = self.actions + 3
@@ -128,7 +128,7 @@ def _next(form: Hashed, leaves: list[Any], state: Any, key: Any, actions: Any, w
     return state, jax.random.key_data(key), _row(game, middle, state, *came)
 
 
-def _row(game: Any, middle: Any, state: Any, rewards: Any, ended: Any, cut: Any) -> Any:
+def _row(game: Any, middle: object, state: Any, rewards: Any, ended: Any, cut: object) -> Any:
     """Return the results of a step as one row: per player its columns, then the truncation flag."""
     players = game.space.shape[0]
     over = jnp.broadcast_to(ended | ~oracles.present_players(game, state), (players,))
@@ -148,7 +148,7 @@ def _seen(game: Any, middle: Any, state: Any) -> Any:
     return jnp.clip((game.observe(state) - centre) / reach, -NORMALIZED_FAR, NORMALIZED_FAR)
 
 
-def _middle(game: Any) -> tuple[np.ndarray, np.ndarray]:
+def _middle(game: object) -> tuple[np.ndarray, np.ndarray]:
     """Return the median and spread of the observations, ``[player feature]``."""
     if oracles.normalized_observation.knows(game):
         return np.zeros(()), np.ones(())
@@ -165,7 +165,7 @@ def _middle(game: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 @eqx.filter_jit
-def _by_chance(game: Any, keys: Any) -> Any:
+def _by_chance(game: Any, keys: object) -> Any:
     """Return observations ``[course step player feature]`` under random actions of all players."""
 
     def course(key: Any) -> Any:
@@ -182,7 +182,7 @@ def _by_chance(game: Any, keys: Any) -> Any:
     return jax.vmap(course)(keys)
 
 
-def _any_strategies(game: Any, state: Any, key: Any) -> Any:
+def _any_strategies(game: Any, state: object, key: Any) -> Any:
     """Draw actions uniformly from the legal ones."""
     space = game.space
     if not isinstance(space, Simplex | Choices):

@@ -111,7 +111,7 @@ class GameEnv(SimultaneousEnv):
 
     def __init__(
         self,
-        game: Any,
+        game: object,
         *,
         periods: int | None = None,
         normalize_spaces: bool = False,
@@ -172,7 +172,7 @@ class GameEnv(SimultaneousEnv):
         turn, left = self._course.now.movers.tolist(), self.agents
         return [name for name, own in zip(self.possible_agents, turn, strict=True) if own and name in left]
 
-    def check(self, agent: str, action: Any) -> None:
+    def check(self, agent: str, action: object) -> None:
         """Raise `ValueError` for an invalid action of an agent."""
         self._converter.read(self.possible_agents, {agent: action}, self._course.now.legal)
 
@@ -240,7 +240,7 @@ class ActionConverter:
                 found[k, : self.columns[k]] = self._within(actions[name], k, name)
         return found
 
-    def _within(self, action: Any, player: int, name: str) -> np.ndarray:
+    def _within(self, action: object, player: int, name: str) -> np.ndarray:
         """Return an action scaled from its box for the course. Raises `ValueError`."""
         count = self.columns[player]
         low, high, middle, half = (
@@ -284,7 +284,7 @@ def _number(action: Any, size: int, name: str) -> int:
     return number
 
 
-def markov(game: Any, periods: int) -> Any:
+def markov(game: object, periods: int) -> Any:
     """Return a game as a `MarkovGame`: itself, its native form, or repeated. Raises `ValueError`."""
     register_plain(game)
     if oracles.to_markov.knows(game):

@@ -262,7 +262,7 @@ def sweep(
     return data
 
 
-def _meanings(game: Any, method: Any, over: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _meanings(game: object, method: object, over: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield the meanings of swept names, from the annotations of the game's factory and of the method."""
     recipe = recipe_of(game)
     of_game = signature_of(recipe.make)[1] if recipe else {}

@@ -129,7 +129,7 @@ def _(game: Walks) -> oracles.Labels:
 
 @check_keywords
 def walks(
-    game: Any,
+    game: object,
     *,
     step: object,
     moves: str = "discrete",
@@ -277,7 +277,7 @@ def _count_steps(here: Any, origin: Any, unit: Any) -> Array:
     return jnp.where(unit > 0, (here - origin) / jnp.where(unit > 0, unit, 1.0), 0.0)
 
 
-def _constrain(space: Any, there: Array) -> Array:
+def _constrain(space: object, there: Array) -> Array:
     """Return positions in units of the game."""
     found: Array = space.project(space.constrain(there)) if isinstance(space, Box) else there
     return found

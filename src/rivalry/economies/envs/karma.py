@@ -136,7 +136,7 @@ def policy_table(
     return np.asarray(chances).reshape(*economy.stakes.shape, levels, levels)
 
 
-def economy_of(game: Any) -> Economy:
+def economy_of(game: object) -> Economy:
     """Return the kernel arrays of an economy. Raises `ValueError` for another game."""
     found = kernel_arrays(game)
     if not isinstance(found, Economy):

@@ -118,7 +118,7 @@ def has_few_agents(crowd: Crowd) -> bool:
 
 def evaluate_few_agents(
     crowd: Crowd,
-    env: Any,
+    env: object,
     agents: kernels.economy.Agents,
     rows: np.ndarray,  # [owner entry]: cumulative
     policies: np.ndarray,  # [owner own bid]

@@ -130,7 +130,7 @@ class Thresholds(BaseLearner):
             "jumped": np.zeros(count, dtype=bool),
         }
 
-    def begin_at(self, world: Sweep, stream: np.random.SeedSequence, start: Any) -> Session:
+    def begin_at(self, world: Sweep, stream: np.random.SeedSequence, start: object) -> Session:
         """Return a scan that begins at ``low``, with the root nearest to the mean of ``start``."""
         return self.begin(world, stream) | {"near": np.asarray(start, dtype=float).mean(axis=0)}
 

@@ -129,11 +129,11 @@ class AllEquilibria(BaseLearner):
             raise ValueError(f"payoffs: {why}") from error
         return searched(game, self.within)
 
-    def length(self, world: Any) -> int:
+    def length(self, world: object) -> int:
         """Return the largest number of steps: a step takes a batch of boxes, or judges a point."""
         return self.max_boxes // BATCH + 10_000
 
-    def expected_steps(self, world: Any) -> int:
+    def expected_steps(self, world: object) -> int:
         """Return 0: the number of boxes is not known before."""
         return 0
 
@@ -441,7 +441,7 @@ class AllEquilibria(BaseLearner):
             return "iteration limit"
         return "converged" if found or len(session["sets"]) else "not found"
 
-    def _unsearched(self, game: Any) -> str:
+    def _unsearched(self, game: object) -> str:
         """Return which profiles were not searched; empty where it is proved that they hold no equilibrium."""
         if self.within is not None:
             return f"only choices in [{self.within[0]:g}, {self.within[1]:g}] were searched"
@@ -556,7 +556,7 @@ def _search_coordinates(game: Any, at: Coordinates, rows: np.ndarray) -> np.ndar
     return np.asarray(game.space.unconstrain(_profiles(at, rows)))[:, at.player, at.axis]
 
 
-def _width(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _width(game: object, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Return widths relative to the range, or to the size of far smaller numbers that are not near zero."""
     ends = np.stack([at.low, at.high])
     if is_reparametrised(game):
@@ -606,7 +606,7 @@ def _better(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray, seen:
     return found
 
 
-def _gain_at(game: Any, at: Coordinates, grids: Any, y: Any) -> tuple[Any, Any]:
+def _gain_at(game: object, at: Coordinates, grids: Any, y: object) -> tuple[Any, Any]:
     """Return each player's gain ``[player]`` at a profile by a good strategy, in floating point."""
     axes = grids.shape[2]
     unit = np.concatenate([np.zeros((1, axes)), np.eye(axes), -np.eye(axes)])

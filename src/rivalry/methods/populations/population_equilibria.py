@@ -82,13 +82,13 @@ class PopulationEquilibria(BaseLearner):
         if not self.lowest_beta < self.beta:
             raise ValueError(f"lowest_beta: {self.lowest_beta:g} must be below beta = {self.beta:g}")
 
-    def world(self, game: Any) -> Any:
+    def world(self, game: object) -> Any:
         return game
 
-    def length(self, world: Any) -> int:
+    def length(self, world: object) -> int:
         return self.max_points
 
-    def expected_steps(self, world: Any) -> int:
+    def expected_steps(self, world: object) -> int:
         """Return 0: the number of points is not known in advance."""
         return 0
 
@@ -114,7 +114,7 @@ class PopulationEquilibria(BaseLearner):
             "over": np.array([len(heads) == 0]),
         }
 
-    def advance(self, world: Any, session: Session, steps: int) -> int:
+    def advance(self, world: object, session: Session, steps: int) -> int:
         """Add points to branches; search for another branch whenever all have ended."""
         curve, taken = self._curve(world), 0
         while taken < steps and not session["over"][0]:

@@ -105,7 +105,7 @@ def vector_field(data: Dataset, ax: Axes, *, at: At = None, players: Sequence[in
     return ax
 
 
-def _pair(players: Any) -> tuple[int, int]:
+def _pair(players: object) -> tuple[int, int]:
     """Return two players by number. Raises `ValueError`."""
     pair = list(players) if isinstance(players, list | tuple | np.ndarray) else []
     whole = all(isinstance(one, int | np.integer) and not isinstance(one, bool) for one in pair)
