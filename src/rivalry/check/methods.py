@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import numpy as np
@@ -15,6 +15,9 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.method import BaseLearner, Learner, Method, as_learner, as_method
 from rivalry.core.space import Box, Profile
 from rivalry.core.validate import check_keywords
+
+if TYPE_CHECKING:
+    from rivalry.core.game import Game
 
 STEPS = 5
 
@@ -69,7 +72,7 @@ class _Duopoly(eqx.Module):
         return x[:, 0] * (1.0 - x.sum())
 
 
-def _check_stepwise(method: Any, game: Any, seed: int) -> tuple[str, ...]:
+def _check_stepwise(method: Any, game: Game, seed: int) -> tuple[str, ...]:
     key = jax.random.key(seed)
     start = game.space.sample(key)
     begin = attempt_compiled("init", method.init, game, start, key)

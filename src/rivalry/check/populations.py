@@ -24,7 +24,7 @@ from rivalry.check.rules import (
     require_close,
     require_shape,
 )
-from rivalry.core.game import is_population
+from rivalry.core.game import PopulationGame, is_population
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import Oracle, payoff_scale, to_agents
 from rivalry.core.plain import register_plain
@@ -91,7 +91,7 @@ def check_population(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     return (*done, *check_oracles(_OPTIONAL, game, env, mu, pi))
 
 
-def _check_shapes(game: Any) -> None:
+def _check_shapes(game: PopulationGame) -> None:
     """Check shapes and values of discount factors, legal actions, types and shares."""
     states, actions = game.space.shape
     legal, discount = jnp.asarray(game.legal), jnp.asarray(game.discount)
@@ -111,7 +111,7 @@ def _check_shapes(game: Any) -> None:
         require(equal, f"discount: differs between states of type {kind}; must be one number per type")
 
 
-def _check_first_distribution(game: Any) -> Distribution:
+def _check_first_distribution(game: PopulationGame) -> Distribution:
     """Return the checked initial distribution; uniform by type if there is no stationary population."""
     if oracles.mean_field_refusal(game):
         return spread_evenly(game, type_shares(game))
@@ -131,7 +131,7 @@ def _check_environment(game: object, mu: Distribution, pi: Policy) -> Any:
     return env
 
 
-def _check_reward(game: Any, env: object) -> None:
+def _check_reward(game: PopulationGame, env: object) -> None:
     found = jnp.asarray(attempt_compiled("reward", lambda g, e: g.reward(e), game, env))
     require_shape("reward", found, game.space.shape, ", [state action]")
     require(found.dtype == jnp.float64, f"reward: dtype {found.dtype} must be float64")
@@ -139,7 +139,7 @@ def _check_reward(game: Any, env: object) -> None:
     require(np.all(finite), "reward: must be finite wherever an action is legal")
 
 
-def _check_expect(game: Any, env: object, seed: int) -> None:
+def _check_expect(game: PopulationGame, env: object, seed: int) -> None:
     """Check that expectations over next states preserve constants, bounds and types, and are linear."""
     states, actions = game.space.shape
     legal = np.asarray(game.legal)

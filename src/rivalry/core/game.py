@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, PRNGKeyArray
     from xarray import Dataset
 
-    from rivalry.core.space import Profile, Space, Strategy
+    from rivalry.core.space import Box, Profile, Space, Strategy
 
     State = Any
     Values = Array
@@ -46,6 +46,15 @@ class Game(Protocol):
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return each player's payoff at the profile ``x``."""
+
+
+@runtime_checkable
+class BoxGame(Game, Protocol):
+    """A one-shot game whose strategies are numbers between bounds."""
+
+    @property
+    def space(self) -> Box:
+        """The bounds of all players' strategies."""
 
 
 @runtime_checkable
@@ -197,7 +206,7 @@ def measures(game: object, x: Any) -> Record:
     return dict(oracles.metrics(game, x))
 
 
-def view(game: Any, name: str, x: Profile) -> Dataset:
+def view(game: Playable, name: str, x: Profile) -> Dataset:
     """Return the plot data that a game registers as ``name``, at a profile.
 
     Raises

@@ -14,7 +14,7 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.dispatch import inner_knows, oracle, unknown
-from rivalry.core.game import kernel_conversion
+from rivalry.core.game import Playable, kernel_conversion
 from rivalry.core.interval_rules import ENDS
 from rivalry.core.intervals import Interval, exp, log
 from rivalry.core.jax import jnp, put
@@ -105,7 +105,7 @@ def _(game: InLogs, x: Profile, player: int | Array) -> Callable[[Strategy], Flo
     return lambda strategy: known(jnp.exp(strategy))
 
 
-def at_profile(game: Any, x: np.ndarray) -> tuple[Any, np.ndarray]:
+def at_profile(game: Playable, x: np.ndarray) -> tuple[Any, np.ndarray]:
     """Return a game and a profile in the coordinates of a proof.
 
     These are logarithms where they are the search coordinates and no amount is zero or the largest, and
@@ -129,7 +129,7 @@ def in_logs(game: object, bounds: BoundsOfEquilibria) -> InLogs:
     return InLogs(game, Box(put(found.low), put(found.high)), bounds.beyond)
 
 
-def searched(game: Any, within: tuple[float, float] | None) -> Any:
+def searched(game: Playable, within: tuple[float, float] | None) -> Any:
     """Return the game in whose boxes all equilibria are searched.
 
     It is in logarithms where bounds are known, and in fractions on simplices.

@@ -23,6 +23,8 @@ from rivalry.core.tolerances import ROUNDING, SEARCH_TIE
 from rivalry.core.validate import check_keywords
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from jaxtyping import Array
 
     from rivalry.core.space import Profile, Strategy
@@ -290,7 +292,7 @@ def _searching(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Arra
     return strategies, found, values
 
 
-def faces(own: Any, xp: Any = jnp) -> Any:
+def faces(own: Any, xp: ModuleType = jnp) -> Any:
     """Return ``own`` with some entries set to 0 and the rest rescaled, ``[face corner]``.
 
     Dropped are every single entry, every pair where there are at most `PAIRS` entries, and all but the

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -13,6 +13,9 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.plain import Hashed, Same
 from rivalry.core.space import Choices, Simplex
 from rivalry.transforms.units import strategies
+
+if TYPE_CHECKING:
+    from rivalry.core.game import MarkovGame, Playable
 
 FAR = 1e12  # bound on observations
 NORMALIZED_FAR = 10.0  # bound on normalized observations
@@ -139,7 +142,7 @@ def _row(game: Any, middle: object, state: Any, rewards: Any, ended: Any, cut: o
     return jnp.append(rows.ravel(), jnp.asarray(cut, dtype=float))
 
 
-def _seen(game: Any, middle: Any, state: Any) -> Any:
+def _seen(game: MarkovGame, middle: Any, state: Any) -> Any:
     if middle is None:
         return jnp.clip(game.observe(state), -FAR, FAR)
     if oracles.normalized_observation.knows(game):
@@ -182,7 +185,7 @@ def _by_chance(game: Any, keys: object) -> Any:
     return jax.vmap(course)(keys)
 
 
-def _any_strategies(game: Any, state: object, key: Any) -> Any:
+def _any_strategies(game: Playable, state: object, key: Any) -> Any:
     """Draw actions uniformly from the legal ones."""
     space = game.space
     if not isinstance(space, Simplex | Choices):
@@ -193,6 +196,6 @@ def _any_strategies(game: Any, state: object, key: Any) -> Any:
     return strategies(space, numbers[:, None].astype(float))
 
 
-def _limits(game: Any) -> bool:
+def _limits(game: Playable) -> bool:
     """Return whether the game is finite and limits the legal actions."""
     return oracles.legal_actions.knows(game) and isinstance(game.space, Simplex | Choices)

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
 from rivalry.core import oracles
-from rivalry.core.game import Game, is_markov, is_population
+from rivalry.core.game import Game, Playable, is_markov, is_population
 from rivalry.core.plain import register_plain
 from rivalry.core.space import Box, Choices, Simplex
 from rivalry.core.validate import check_word, whole_number
@@ -195,7 +195,7 @@ class GameEnv(SimultaneousEnv):
 class ActionConverter:
     """Action spaces of the players in Gymnasium, and the conversion of actions. Raises `ValueError`."""
 
-    def __init__(self, game: Any, normalized: bool, simplex: OnSimplex) -> None:
+    def __init__(self, game: Playable, normalized: bool, simplex: OnSimplex) -> None:
         space = game.space
         if not isinstance(space, Box | Simplex | Choices):
             raise ValueError(f"space: {type(space).__name__} must be a Box, a Simplex or Choices")
@@ -261,7 +261,7 @@ class ActionConverter:
         return np.clip(share, self.lowest, 1)  # type: ignore[no-any-return]
 
 
-def _as_points(game: Any, simplex: OnSimplex) -> bool:
+def _as_points(game: Playable, simplex: OnSimplex) -> bool:
     """Return whether actions are points of a simplex. Raises `ValueError` if they cannot be."""
     check_word("simplex", simplex, get_args(OnSimplex))
     if simplex == "corners":

@@ -328,7 +328,7 @@ def _points(over: Mapping[str, Sequence[Any]], zipped: bool) -> list[dict[str, A
     return [dict(zip(over, values, strict=True)) for values in rows]
 
 
-def _start(game: Any, start: object, sequence: np.random.SeedSequence) -> Profile:
+def _start(game: Playable, start: object, sequence: np.random.SeedSequence) -> Profile:
     if start is not None:
         return initial_profile(game, start)
     first: Profile = game.space.sample(keys_of(sequence, 2)[1])  # as in `solve`

@@ -164,7 +164,7 @@ def _by_contest(contest: object, sizes: np.ndarray) -> np.ndarray:
     return payoff
 
 
-def _payoffs_at(game: Any, x: Any) -> Any:
+def _payoffs_at(game: Game, x: Any) -> Any:
     return game.payoffs(x)
 
 
@@ -199,7 +199,7 @@ def _chunk(answer: Any, game: Any, action_grid: Any, sizes: tuple[int, ...], chu
     return jax.lax.map(one, at, batch_size=256)
 
 
-def _refuse_nan(game: Any, payoff: np.ndarray, action_grid: np.ndarray, sizes: np.ndarray) -> None:
+def _refuse_nan(game: Game, payoff: np.ndarray, action_grid: np.ndarray, sizes: np.ndarray) -> None:
     bad = np.argwhere(~np.isfinite(payoff))
     if not bad.size:
         return
@@ -212,7 +212,7 @@ def _refuse_nan(game: Any, payoff: np.ndarray, action_grid: np.ndarray, sizes: n
     )
 
 
-def _refuse_nobody(game: Any, contest: Contest, action_grid: np.ndarray) -> None:
+def _refuse_nobody(game: Game, contest: Contest, action_grid: np.ndarray) -> None:
     """Raise `ValueError` for a point of a contest on which no player may have influence."""
     if not np.isnan(contest.nobody) or contest.away.size:
         return

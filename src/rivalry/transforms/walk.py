@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry.core import oracles
 from rivalry.core.display import OneLineRepr, count_text
-from rivalry.core.game import Game, initial_profile
+from rivalry.core.game import Game, Playable, initial_profile
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import forward
 from rivalry.core.reparametrisation import unconstrain
@@ -258,7 +258,7 @@ def _edge(step: object) -> int:
     return edge
 
 
-def _start(game: Any, start: object, discrete: bool, origin: np.ndarray, unit: np.ndarray) -> Array:
+def _start(game: Playable, start: object, discrete: bool, origin: np.ndarray, unit: np.ndarray) -> Array:
     """Return the start as a profile, rounded to the grid if there is one. Raises `ValueError`."""
     found = initial_profile(game, start)
     if not discrete:

@@ -8,9 +8,12 @@ from one line, and firms that are absent or at capacity are found exactly.
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 MOST_SUBSETS = 12  # largest number of firms with fixed costs, because all sets of them are tried
 NEWTON_STEPS, ENOUGH = 100, 1e-9
@@ -18,7 +21,7 @@ MAX_LOG_ODDS = 500.0  # a share of 1
 LEADER_GRID = 33  # grid prices of a logit leader, of which the best is polished
 
 
-def aggregate(top: Any, slope: Any, c: Any, steep: Any, low: Any, high: Any, xp: Any = np) -> Any:
+def aggregate(top: Any, slope: Any, c: Any, steep: Any, low: Any, high: Any, xp: ModuleType = np) -> Any:
     """Return outputs ``q_i = clip((z - c_i)/steep_i, low_i, high_i)`` for ``z = top - slope sum q``.
 
     ``z`` is the price, or what a rival's output leaves of it. The firms strictly between their bounds are

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.game import exchangeable_labels, scale
+from rivalry.core.game import Playable, exchangeable_labels, scale
 from rivalry.core.jax import put
 from rivalry.core.oracles import discount_factors, to_finite, to_markov, to_stages
 from rivalry.core.results import Record
@@ -45,7 +45,7 @@ class RoundsArena(Arena):
     seen: str
 
     @classmethod
-    def of(cls, game: Any, learner: LearnerOptions) -> RoundsArena:
+    def of(cls, game: Playable, learner: LearnerOptions) -> RoundsArena:
         """Return the arena of a game. Raises `ValueError` where players move in turns."""
         order = seating(game)
         if order.alternating:
@@ -223,7 +223,7 @@ class WalksArena(Arena):
     joint: bool
 
     @classmethod
-    def of(cls, game: Any, learner: LearnerOptions) -> WalksArena:
+    def of(cls, game: Playable, learner: LearnerOptions) -> WalksArena:
         """Return the arena of a game. Raises `ValueError` for finite games and boxes of several widths."""
         if learner.observation == "none":
             raise ValueError("observation: 'none' must be 'own' or 'joint' for players who walk")

@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le
 from jaxtyping import Array
 
 from rivalry.core import reparametrisation
-from rivalry.core.game import Game, Record, jacobian, measures, own_gradients, refuse_jumps
+from rivalry.core.game import Game, Playable, Record, jacobian, measures, own_gradients, refuse_jumps
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
@@ -103,7 +103,7 @@ class ComparativeStatics(BaseLearner):
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
 
-    def world(self, game: Any) -> Statics:
+    def world(self, game: Playable) -> Statics:
         """Return the game with its numbers as arrays, and the varied parameter.
 
         Raise `ValueError` if it is invalid.

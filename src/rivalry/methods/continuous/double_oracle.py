@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
 from rivalry.core.forms import one_state
-from rivalry.core.game import Game, scale
+from rivalry.core.game import Game, Playable, scale
 from rivalry.core.jax import jax, put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
@@ -86,7 +86,7 @@ class DoubleOracle(BaseLearner):
         """Return the number of rounds."""
         return self.rounds
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: Playable, stream: np.random.SeedSequence) -> Session:
         """Return a session with one random atom per player."""
         key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
         return self.begin_at(world, stream, world.space.sample(key))

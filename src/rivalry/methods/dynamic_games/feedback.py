@@ -13,7 +13,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
-from rivalry.core.game import Record, scale
+from rivalry.core.game import Playable, Record, scale
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need, knows
@@ -283,7 +283,7 @@ class Feedback(BaseLearner):
             ahead = fit_surface(refine_grid(coarse, grids), grids)
         session["coarse"][:] = self._solve_nodes(world, session, 0, first_state[None], ahead).payoff[0]
 
-    def read(self, world: Any, session: Session) -> Record:
+    def read(self, world: Playable, session: Session) -> Record:
         """Return the realised schedule, and the solution status of the nodes; NaN where not yet solved."""
         enough = TOLERANCE * scale(world)
         regrets, node = session["regret"], ("layer", "node")

@@ -8,7 +8,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from rivalry.core.certify import certificate
-from rivalry.core.game import Game, Record, scale
+from rivalry.core.game import Game, Playable, Record, scale
 from rivalry.core.jax import put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need, knows
@@ -132,7 +132,7 @@ class Periods(BaseLearner):
             _, session["profile"][t], session["regret"][t] = ends[0]
         session["count"][t] = sum(certified for certified, _, _ in ends)
 
-    def read(self, world: Any, session: Session) -> Record:
+    def read(self, world: Playable, session: Session) -> Record:
         """Return the profile of all periods; NaN in unsolved ones."""
         profile = np.moveaxis(session["profile"], 1, 0).reshape(world.space.shape[0], -1)
         found: Record = {

@@ -202,7 +202,7 @@ class PopulationEquilibria(BaseLearner):
         session["directions"] = np.eye(len(y))[-1] * np.array([[1.0], [-1.0]])
         session["head_branch"] = np.array([branch] * 2)
 
-    def read(self, world: Any, session: Session) -> Record:
+    def read(self, world: PopulationGame, session: Session) -> Record:
         curve = self._curve(world)
         at_end = session["known"][:, -1] == 1.0
         branches = session["branch"][at_end]

@@ -175,7 +175,7 @@ def _draw_triangle(ax: Any, found: DrawnPoint, player: int) -> None:
     _mark_places(ax, found, player, 3)
 
 
-def _mark_places(ax: Any, found: DrawnPoint, player: int, coordinates: int) -> None:
+def _mark_places(ax: Axes, found: DrawnPoint, player: int, coordinates: int) -> None:
     """Mark the best response of a player, its position, and the others'."""
     certified, profile = found.is_certified(), found.get("profile", np.empty((0, coordinates)))
     if "landscape_best" in found:
