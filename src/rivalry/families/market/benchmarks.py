@@ -243,7 +243,7 @@ def _payoffs_along(game: Game, x: Any, player: Any, own: Any) -> Any:
 
 
 @eqx.filter_jit
-def _exact_response(game: Any, x: Any, player: Any) -> Any:
+def _exact_response(game: Game, x: Any, player: Any) -> Any:
     return best_response(game, x, player)[0][0]
 
 

@@ -137,7 +137,7 @@ class AllEquilibria(BaseLearner):
         """Return 0: the number of boxes is not known before."""
         return 0
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: Game, stream: np.random.SeedSequence) -> Session:
         """Return a session with a box for every combination of bounds; the stream is not used."""
         at = coordinates(world)
         count = len(at.player)
@@ -177,7 +177,7 @@ class AllEquilibria(BaseLearner):
             "sets": np.zeros((0, 2, count)),
         }
 
-    def advance(self, world: Any, session: Session, steps: int) -> int:
+    def advance(self, world: Game, session: Session, steps: int) -> int:
         """Run up to ``steps`` steps, as many as begin within a quarter of a second."""
         at, taken, began = coordinates(world), 0, perf_counter()
         # the time of a step varies too much to be known from those before
@@ -375,7 +375,7 @@ class AllEquilibria(BaseLearner):
             session["undecided_low"], session["undecided_high"] = (end[~gone] for end in ends)
         return True
 
-    def read(self, world: Any, session: Session) -> Record:
+    def read(self, world: Game, session: Session) -> Record:
         """Return the list, what is undecided, and the first equilibrium as the profile."""
         at = coordinates(world)
         labels = exchangeable_labels(world)
