@@ -84,7 +84,7 @@ LAYERS: list[set[str]] = [
 APART = ("core", "lab", "tables.kernels", "economies.kernels", "economies.figures")
 LAYER = {subpackage: layer for layer, subpackages in enumerate(LAYERS) for subpackage in subpackages}
 
-MOST_ANY = 0.133  # share of parameters
+MOST_ANY = 0.054  # share of parameters
 
 # Libraries that `import rivalry` and `rivalry --help` must not load.
 HEAVY = (

@@ -109,7 +109,7 @@ def _check_payoffs(game: Game, profiles: list[Profile]) -> None:
     _require_close(game, batched, each, "payoffs under vmap: differ from those one by one")
 
 
-def _require_close(game: Game, found: Any, wanted: Any, message: str) -> None:
+def _require_close(game: Game, found: object, wanted: object, message: str) -> None:
     require_close(found, wanted, message, CLOSE * scale_of(game))
 
 
@@ -150,7 +150,7 @@ def _payoffs_at(game: Game, x: Profile, player: int, strategies: Strategies) -> 
     return found
 
 
-def _check_deviation_payoff(game: Any, profiles: list[Profile]) -> None:
+def _check_deviation_payoff(game: Game, profiles: list[Profile]) -> None:
     remedy = "must return a function of the own strategy, written with jax.numpy"
     for x, player in _each_player(profiles[:3]):
         what = f"deviation_payoff(game, x, {player})"
@@ -161,7 +161,7 @@ def _check_deviation_payoff(game: Any, profiles: list[Profile]) -> None:
         _require_close(game, found, wanted, f"{what}: differs from payoffs")
 
 
-def _check_jacobian(game: Any, profiles: list[Profile]) -> None:
+def _check_jacobian(game: Game, profiles: list[Profile]) -> None:
     """Check that the Jacobian is the derivative of the own gradients."""
     x, what = profiles[0], "jacobian(game, x)"
     found = attempt(what, "must be the derivative of the own gradients", oracles.jacobian, game, x)
@@ -170,7 +170,7 @@ def _check_jacobian(game: Any, profiles: list[Profile]) -> None:
     _require_derivative(jnp.asarray(found), right, f"{what}:", "the derivative of own gradients")
 
 
-def _check_best_response(game: Any, profiles: list[Profile]) -> None:
+def _check_best_response(game: Game, profiles: list[Profile]) -> None:
     for x, player in _each_player(profiles[:3]):
         what = f"best_response(game, x, {player})"
         remedy = "must return (strategy, payoff, coverage)"
@@ -184,7 +184,7 @@ def _check_best_response(game: Any, profiles: list[Profile]) -> None:
         _require_small(game, better, f"{what}: {rule}")
 
 
-def _check_proved_response(game: Any, profiles: list[Profile]) -> None:
+def _check_proved_response(game: Game, profiles: list[Profile]) -> None:
     for x, player in _each_player(profiles[:1]):
         what = f"proved_response(game, x, {player})"
         found = attempt(what, "must return a Response", oracles.proved_response, game, x, player)
@@ -197,7 +197,7 @@ def _check_proved_response(game: Any, profiles: list[Profile]) -> None:
         _require_small(game, above, f"{what}: {rule}, or be left out")
 
 
-def _check_own_payoff(game: Any, x: Profile, player: int, strategy: Any, payoff: Any, what: str) -> None:
+def _check_own_payoff(game: Game, x: Profile, player: int, strategy: Any, payoff: Any, what: str) -> None:
     """Check that a response is in the space and has its payoff."""
     response = x.at[player].set(jnp.asarray(strategy))
     inside(game.space, response, what)
@@ -223,21 +223,21 @@ def _check_payoff_bound(game: Any, profiles: list[Profile]) -> None:
             _require_small(game, above, f"{what}: {rule}")
 
 
-def _check_metrics(game: Any, profiles: list[Profile]) -> None:
+def _check_metrics(game: object, profiles: list[Profile]) -> None:
     attempt_record("metrics(game, x)", oracles.metrics, game, profiles[0])
 
 
-def _check_plot_data(game: Any, profiles: list[Profile]) -> None:
+def _check_plot_data(game: object, profiles: list[Profile]) -> None:
     for name, draw in oracles.plot_data(game).items():
         attempt_record(f"plot_data(game)[{name!r}]", draw, profiles[0], remedy="must return a record")
 
 
-def _check_finite(game: Any, profiles: list[Profile]) -> None:
+def _check_finite(game: object, profiles: list[Profile]) -> None:
     what, remedy = "to_finite(game)", "must return a tuple of arrays, or be left out"
     check_tables(attempt(what, remedy, oracles.to_finite, game), what)
 
 
-def _check_contest(game: Any, profiles: list[Profile]) -> None:
+def _check_contest(game: Game, profiles: list[Profile]) -> None:
     """Check that payoffs summed from the tables of a contest are those of the game."""
     from rivalry.tables.kernels import contests
 

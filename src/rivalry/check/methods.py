@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import numpy as np
@@ -15,6 +15,9 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.method import BaseLearner, Learner, Method, as_learner, as_method
 from rivalry.core.space import Box, Profile
 from rivalry.core.validate import check_keywords
+
+if TYPE_CHECKING:
+    from rivalry.core.game import Game
 
 STEPS = 5
 
@@ -69,7 +72,7 @@ class _Duopoly(eqx.Module):
         return x[:, 0] * (1.0 - x.sum())
 
 
-def _check_stepwise(method: Any, game: Any, seed: int) -> tuple[str, ...]:
+def _check_stepwise(method: Any, game: Game, seed: int) -> tuple[str, ...]:
     key = jax.random.key(seed)
     start = game.space.sample(key)
     begin = attempt_compiled("init", method.init, game, start, key)
@@ -98,7 +101,7 @@ def _check_stepwise(method: Any, game: Any, seed: int) -> tuple[str, ...]:
     return ("protocol", "init", "step", "same key, same bits", "solve")
 
 
-def _numbers(tree: Any) -> list[np.ndarray]:
+def _numbers(tree: object) -> list[np.ndarray]:
     leaves = jax.tree.leaves(eqx.filter(tree, eqx.is_array))
     return [
         np.asarray(jax.random.key_data(a) if jnp.issubdtype(a.dtype, jax.dtypes.prng_key) else a)
@@ -106,7 +109,7 @@ def _numbers(tree: Any) -> list[np.ndarray]:
     ]
 
 
-def _same_form(old: Any, new: Any) -> None:
+def _same_form(old: object, new: object) -> None:
     forms: list[Any] = [jax.tree.structure(state) for state in (old, new)]
     rule = "must have the fields that init returned"
     require(forms[0] == forms[1], f"step: the state changes its structure; {rule}")
@@ -118,7 +121,7 @@ def _same_form(old: Any, new: Any) -> None:
         )
 
 
-def _check_learner(learner: BaseLearner, game: Any, seed: int) -> tuple[str, ...]:
+def _check_learner(learner: BaseLearner, game: object, seed: int) -> tuple[str, ...]:
     if game is None:
         from rivalry.families.matrix import matrix
 
@@ -157,11 +160,11 @@ def _is_resumed(record: Any) -> bool:
     return bool(record.get("resumed", ((), False))[1])
 
 
-def _fresh(learner: BaseLearner, world: Any, seed: int) -> Any:
+def _fresh(learner: BaseLearner, world: object, seed: int) -> Any:
     return learner.begin(world, np.random.SeedSequence(seed))
 
 
-def _store_and_read(learner: BaseLearner, session: Any) -> Any:
+def _store_and_read(learner: BaseLearner, session: object) -> Any:
     """Return the session after storing it as a checkpoint does and reading it again."""
     arrays = learner.pack(session)
     record = {name: (tuple(map(str, range(array.ndim))), array) for name, array in arrays.items()}

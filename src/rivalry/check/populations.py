@@ -24,7 +24,7 @@ from rivalry.check.rules import (
     require_close,
     require_shape,
 )
-from rivalry.core.game import is_population
+from rivalry.core.game import PopulationGame, is_population
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import Oracle, payoff_scale, to_agents
 from rivalry.core.plain import register_plain
@@ -91,7 +91,7 @@ def check_population(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     return (*done, *check_oracles(_OPTIONAL, game, env, mu, pi))
 
 
-def _check_shapes(game: Any) -> None:
+def _check_shapes(game: PopulationGame) -> None:
     """Check shapes and values of discount factors, legal actions, types and shares."""
     states, actions = game.space.shape
     legal, discount = jnp.asarray(game.legal), jnp.asarray(game.discount)
@@ -111,7 +111,7 @@ def _check_shapes(game: Any) -> None:
         require(equal, f"discount: differs between states of type {kind}; must be one number per type")
 
 
-def _check_first_distribution(game: Any) -> Distribution:
+def _check_first_distribution(game: PopulationGame) -> Distribution:
     """Return the checked initial distribution; uniform by type if there is no stationary population."""
     if oracles.mean_field_refusal(game):
         return spread_evenly(game, type_shares(game))
@@ -124,14 +124,14 @@ def _check_first_distribution(game: Any) -> Distribution:
     return mu
 
 
-def _check_environment(game: Any, mu: Distribution, pi: Policy) -> Any:
+def _check_environment(game: object, mu: Distribution, pi: Policy) -> Any:
     env = attempt_compiled("environment", lambda g, m, p: g.environment(m, p), game, mu, pi)
     flat = ravel_pytree(env)[0]
     require(jnp.all(jnp.isfinite(flat)), f"environment: {np.asarray(flat).tolist()} must be finite")
     return env
 
 
-def _check_reward(game: Any, env: Any) -> None:
+def _check_reward(game: PopulationGame, env: object) -> None:
     found = jnp.asarray(attempt_compiled("reward", lambda g, e: g.reward(e), game, env))
     require_shape("reward", found, game.space.shape, ", [state action]")
     require(found.dtype == jnp.float64, f"reward: dtype {found.dtype} must be float64")
@@ -139,7 +139,7 @@ def _check_reward(game: Any, env: Any) -> None:
     require(np.all(finite), "reward: must be finite wherever an action is legal")
 
 
-def _check_expect(game: Any, env: Any, seed: int) -> None:
+def _check_expect(game: PopulationGame, env: object, seed: int) -> None:
     """Check that expectations over next states preserve constants, bounds and types, and are linear."""
     states, actions = game.space.shape
     legal = np.asarray(game.legal)
@@ -169,11 +169,11 @@ def _check_expect(game: Any, env: Any, seed: int) -> None:
         )
 
 
-def _check_transitions(game: Any, env: Any, pi: Policy) -> None:
+def _check_transitions(game: object, env: object, pi: Policy) -> None:
     """Check that each row of the transition matrix is mass pushed from one state."""
     states = len(pi)
 
-    def both(g: Any, e: Any, p: Policy) -> Any:
+    def both(g: object, e: object, p: Policy) -> Any:
         rows = jax.vmap(lambda row: push(g, e, row[:, None] * p))(jnp.eye(states))
         return oracles.transition_matrix(g, e, p), rows
 
@@ -184,7 +184,7 @@ def _check_transitions(game: Any, env: Any, pi: Policy) -> None:
     require_close(np.asarray(found).sum(axis=1), 1.0, f"{what}: rows of a policy must sum to 1, and are off")
 
 
-def _check_balance(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
+def _check_balance(game: object, env: object, mu: Distribution, pi: Policy) -> None:
     """Check that the residual has the structure of an environment, and finite derivatives."""
     flat, unflat = ravel_pytree(env)
 
@@ -201,7 +201,7 @@ def _check_balance(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
     require(finite, "balance: its derivatives must be finite")
 
 
-def _check_stationary(game: Any, pi: Policy) -> tuple[Distribution, Any]:
+def _check_stationary(game: object, pi: Policy) -> tuple[Distribution, Any]:
     """Check that all members agree in the stationary population of a policy, and return it."""
     what = "the stationary population of a policy"
 
@@ -220,25 +220,25 @@ def _check_stationary(game: Any, pi: Policy) -> tuple[Distribution, Any]:
     return there.mu, there.env
 
 
-def _check_feasible(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
+def _check_feasible(game: object, env: object, mu: Distribution, pi: Policy) -> None:
     what = "is_feasible(game, env)"
     good = attempt(what, "must return true or false", oracles.is_feasible, game, env)
     require(jnp.shape(good) == () and bool(good), f"{what}: is false for the environment of a policy")
 
 
-def _check_metrics(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
+def _check_metrics(game: object, env: object, mu: Distribution, pi: Policy) -> None:
     what = "population_metrics(game, env, mu, pi)"
     attempt_record(what, oracles.population_metrics, game, env, mu, pi)
 
 
-def _check_agents(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
+def _check_agents(game: object, env: object, mu: Distribution, pi: Policy) -> None:
     """Check the input of kernels: a tuple of arrays and integers."""
     what = "to_agents(game)"
     world = attempt(what, "must return a tuple of arrays, or be left out", to_agents, game)
     check_tables(world, what, np.ndarray | int, "NumPy arrays and whole numbers")
 
 
-def _check_conservation(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
+def _check_conservation(game: object, env: object, mu: Distribution, pi: Policy) -> None:
     what = "conservation_error(game, mu, pi)"
     error, remedy = lambda g, m, p: oracles.conservation_error(g, m, p), "must return a number"
     found = attempt_compiled(what, error, game, mu, pi, remedy=remedy)

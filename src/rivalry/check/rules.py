@@ -20,7 +20,7 @@ class Unfit(ValueError):
     """A game or a method that the package cannot use as it is; the message says what to change."""
 
 
-def require(good: Any, message: str) -> None:
+def require(good: object, message: str) -> None:
     """Raise `Unfit` with ``message`` unless ``good``."""
     if not bool(good):
         raise Unfit(message)
@@ -31,14 +31,14 @@ def require_shape(what: str, found: Any, shape: tuple[int, ...], note: str = "")
     require(found.shape == shape, f"{what}: shape {found.shape} must be {shape}{note}")
 
 
-def require_close(found: Any, wanted: Any, message: str, tolerance: float = CLOSE) -> None:
+def require_close(found: object, wanted: object, message: str, tolerance: float = CLOSE) -> None:
     """Raise `Unfit` with ``message`` and the largest difference where it is above ``tolerance``."""
     gap = float(np.max(np.abs(np.asarray(found) - np.asarray(wanted)), initial=0.0))
     # a difference that is not a number is no agreement either
     require(gap <= tolerance, f"{message}, by {gap:.3g}")
 
 
-def attempt(what: str, remedy: str, call: Callable[..., Any], *args: Any) -> Any:
+def attempt(what: str, remedy: str, call: Callable[..., Any], *args: object) -> Any:
     """Return the result of a call of user code; any error in it becomes `Unfit`."""
     try:
         return call(*args)
@@ -49,7 +49,7 @@ def attempt(what: str, remedy: str, call: Callable[..., Any], *args: Any) -> Any
         raise Unfit(f"{what}: raised {type(error).__name__}: {first}; {remedy}") from error
 
 
-def attempt_compiled(what: str, call: Callable[..., Any], *args: Any, remedy: str = TRACED) -> Any:
+def attempt_compiled(what: str, call: Callable[..., Any], *args: object, remedy: str = TRACED) -> Any:
     """Return the result of a compiled call of user code; any error in it becomes `Unfit`."""
     return attempt(what, remedy, eqx.filter_jit(call), *args)
 
@@ -70,7 +70,10 @@ def check_tables(found: Any, what: str, kinds: Any = np.ndarray, rule: str = "Nu
 
 
 def attempt_record(
-    what: str, call: Callable[..., Any], *args: Any, remedy: str = "must return {name: (dimensions, array)}"
+    what: str,
+    call: Callable[..., Any],
+    *args: object,
+    remedy: str = "must return {name: (dimensions, array)}",
 ) -> None:
     """Raise `Unfit` unless a call of user code returns a record."""
     check_record(attempt(what, remedy, call, *args), what)
@@ -119,13 +122,15 @@ def check_space(space: Space, seed: int) -> list[Profile]:
     return profiles
 
 
-def check_scale(game: Any) -> None:
+def check_scale(game: object) -> None:
     """Check that the payoff scale is a number above 0."""
     found = attempt("payoff_scale", "must be a number", lambda: float(payoff_scale(game)))
     require(np.isfinite(found) and found > 0, f"payoff_scale: {found} must be above 0")
 
 
-def check_oracles(checks: Mapping[Oracle[..., Any], Callable[..., None]], game: Any, *args: Any) -> list[str]:
+def check_oracles(
+    checks: Mapping[Oracle[..., Any], Callable[..., None]], game: object, *args: object
+) -> list[str]:
     """Check the oracles that are registered for a game, and return their names."""
     known = [oracle for oracle in checks if oracle.knows(game)]
     for oracle in known:

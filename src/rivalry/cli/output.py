@@ -30,12 +30,12 @@ _widths: list[int] = []  # width of stdout while `reserve_stdout` redirects it
 _COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def print_json(data: Any) -> None:
+def print_json(data: object) -> None:
     """Print exactly one JSON value; numbers that are not finite become null."""
     _print(json.dumps(finite(data), ensure_ascii=False, allow_nan=False, default=str))
 
 
-def finite(data: Any) -> Any:
+def finite(data: object) -> Any:
     """Return the data with every infinite or undefined number as None.
 
     >>> finite({"bound": float("inf"), "regret": [0.5]})
@@ -82,7 +82,7 @@ def print_text(words: str) -> None:
         _print(without_control_characters(words))
 
 
-def print_result(json: bool, data: Any, words: str) -> int:
+def print_result(json: bool, data: object, words: str) -> int:
     """Print a command's result, as data or as text, and return the exit status."""
     print_json(data) if json else print_text(words)
     return 0
@@ -202,7 +202,7 @@ def _width() -> int:
     return shutil.get_terminal_size().columns if limited else UNLIMITED
 
 
-def _cell(entry: Any) -> str:
+def _cell(entry: object) -> str:
     if entry is None:
         return "-"
     if isinstance(entry, bool):

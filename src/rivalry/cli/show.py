@@ -123,7 +123,7 @@ def _requirements(kind: Any) -> str:
     return f"{kind.__name__} needs {', '.join(need.words for need in needs_of(kind))}:"
 
 
-def _methods_for(entry: Any) -> str:
+def _methods_for(entry: object) -> str:
     """Return the methods that fit a family's default game; empty if it cannot be built."""
     names = _fitting(entry)
     words = f"Methods: {', '.join(names)}"

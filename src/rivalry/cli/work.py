@@ -104,7 +104,7 @@ def _takers(whole: Study, changes: Mapping[str, Any]) -> str:
     return f"{given}: {whole.name} is a study of studies; {rule}"
 
 
-def _takes(part: Study, key: str, value: Any) -> bool:
+def _takes(part: Study, key: str, value: object) -> bool:
     try:
         part.with_changes({key: value}).check()
     except ValueError:

@@ -75,7 +75,7 @@ def signature_of(target: Callable[..., Any]) -> tuple[dict[str, inspect.Paramete
 class _OneAnnotation:
     """A stand-in for a function with a single parameter, for `get_type_hints`."""
 
-    def __init__(self, target: Callable[..., Any], name: str, annotation: Any) -> None:
+    def __init__(self, target: Callable[..., Any], name: str, annotation: object) -> None:
         home = inspect.unwrap(target)
         self.__globals__ = vars(sys.modules[home.__module__])
         self.__annotations__ = {name: annotation}
@@ -101,19 +101,19 @@ def keywords(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return signature_of(target)[0]
 
 
-def keys_notes(hint: Any) -> list[Keys]:
+def keys_notes(hint: object) -> list[Keys]:
     """Return the notes of an annotation that give the keys of a table."""
     notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
     return [note for note in notes if isinstance(note, Keys)]
 
 
-def symbol_of(hint: Any) -> str:
+def symbol_of(hint: object) -> str:
     """Return the `Symbol` of an annotation, or an empty string."""
     notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
     return next((str(note) for note in notes if isinstance(note, Symbol)), "")
 
 
-def meaning_of(hint: Any) -> str:
+def meaning_of(hint: object) -> str:
     """Return the meaning that an annotation states, or an empty string.
 
     >>> meaning_of(Annotated[float, Symbol("sigma"), Gt(0), "standard deviation, units of space"] | None)
@@ -196,17 +196,17 @@ def type_name(hint: Any) -> str:
     return NAMES.get(hint, getattr(hint, "__name__", "value") if hint is not Any else "value")
 
 
-def storable_members(union: Any) -> tuple[Any, ...]:
+def storable_members(union: object) -> tuple[Any, ...]:
     """Return the members of a union that a file can hold: all but arrays and functions, if there are any."""
     members = get_args(union)
     return tuple(one for one in members if not (is_object(one) or get_origin(one) is Callable)) or members
 
 
-def is_table(hint: Any) -> bool:
+def is_table(hint: object) -> bool:
     """Return whether an annotation is a class that a table can specify."""
     return is_typeddict(hint) or (isinstance(hint, type) and dataclasses.is_dataclass(hint))
 
 
-def is_object(hint: Any) -> bool:
+def is_object(hint: object) -> bool:
     """Return whether an annotation is a class of NumPy or JAX, which no file can hold."""
     return isinstance(hint, type) and hint.__module__.split(".")[0] in ("numpy", "jax", "jaxlib")

@@ -21,7 +21,7 @@ def whole_box(space: Box | Simplex, player: int) -> tuple[np.ndarray, np.ndarray
 
 
 def halves(
-    space: Box | Simplex, player: int, low: np.ndarray, high: np.ndarray, unit: Any = 1.0
+    space: Box | Simplex, player: int, low: np.ndarray, high: np.ndarray, unit: object = 1.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the halves of boxes ``[box axis]`` that are not empty, and of which box each is one.
 

@@ -83,15 +83,15 @@ def _bend(game: Game, at: Coordinates, low: Array, high: Array) -> Bends:
     if count > KINKS:
         raise Unsupported(f"proofs: payoffs have {count} maxima; must be at most {KINKS}")
 
-    def pay(shifts: Any, weights: Array, raised: Array, y: Array) -> Array:
+    def pay(shifts: object, weights: Array, raised: Array, y: Array) -> Array:
         found: Array = payoffs.weighted(shifts, parts(weights), parts(raised), y)[0]
         return found
 
-    def slopes(shifts: Any, weights: Array, raised: Array, y: Array) -> Array:
+    def slopes(shifts: object, weights: Array, raised: Array, y: Array) -> Array:
         every: Array = jax.jacfwd(lambda z: pay(shifts, weights, raised, z))(y)
         return every[at.player, np.arange(len(y))]
 
-    def every(shifts: Any, weights: Array, y: Array) -> tuple[Array, ...]:
+    def every(shifts: object, weights: Array, y: Array) -> tuple[Array, ...]:
         level = jnp.zeros(count)
         bend = jax.jacfwd(partial(slopes, shifts, weights, level))(y)
         raises = jax.jacfwd(lambda raised: pay(shifts, weights, raised, y))(level)

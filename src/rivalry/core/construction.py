@@ -26,7 +26,7 @@ def recipe_of(game: object) -> GameRecipe | None:
     return found if isinstance(found, GameRecipe) else None
 
 
-def variant(game: G, **changes: Any) -> G:
+def variant(game: G, **changes: object) -> G:
     """Construct a game anew by its factory, with some arguments changed.
 
     Dots and indices in a keyword select entries of tables and lists, as in the keys of a study:

@@ -94,11 +94,11 @@ class Oracle(Generic[P, R]):
         update_wrapper(self, generic)
         _declared.append(self)
 
-    def __call__(self, game: Any, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, game: object, *args: P.args, **kwargs: P.kwargs) -> R:
         found: R = (self._find(game) or self._generic)(game, *args, **kwargs)
         return found
 
-    def knows(self, game: Any) -> bool:
+    def knows(self, game: object) -> bool:
         """Return whether an answer is registered for this game; nothing is computed."""
         return self._find(game) is not None
 
@@ -133,7 +133,7 @@ class Oracle(Generic[P, R]):
 
         return add
 
-    def _find(self, game: Any) -> Callable[..., Any] | None:
+    def _find(self, game: object) -> Callable[..., Any] | None:
         kind = type(game)
         line = self._lines.get(kind)
         for when, answer in self._line(kind) if line is None else line:
@@ -181,6 +181,6 @@ class Unsupported(ValueError):
     """An error for a game that a method or a conversion does not support; one line states the reason."""
 
 
-def unknown(game: Any, what: str) -> Unsupported:
+def unknown(game: object, what: str) -> Unsupported:
     """Return the error of a generic answer without knowledge of the game."""
     return Unsupported(f"game: {type(game).__name__} has no {what}; register one with rivalry.core.oracles")

@@ -98,7 +98,7 @@ class Program:
         self._kinds.append(kind)
         return len(self._kinds) - 1
 
-    def _constant(self, value: Any) -> int:
+    def _constant(self, value: object) -> int:
         if _is_key(value):
             raise Unknown("a key of random numbers")
         value = np.asarray(value)
@@ -201,12 +201,12 @@ class Program:
         count = self._count
         return bool(rows * (count * CALLING + self._numbers * COUNTING) > count * COMPILING)
 
-    def __call__(self, *given: Any) -> list[Any]:
+    def __call__(self, *given: object) -> list[Any]:
         """Return the results for arguments, those of rows ``[row ..]``."""
         return self._run(*given)
 
 
-def _literal(atom: Any) -> bool:
+def _literal(atom: object) -> bool:
     return hasattr(atom, "val")  # without loading JAX for its class
 
 
@@ -226,7 +226,7 @@ def _lifted(value: Any, kind: Kind, rank: int) -> Any:
 def _each(function: Callable[..., Any]) -> Rule:
     """Return the rule of an operation on entries."""
 
-    def rule(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    def rule(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
         rank = len(outs[0].shape)
         if all(len(kind.shape) == rank for kind in kinds if kind.rows):
             return function
@@ -238,7 +238,7 @@ def _each(function: Callable[..., Any]) -> Rule:
 def _displacing(move: Callable[..., Any]) -> Rule:
     """Return the rule of an operation ``(array, params, axis of the first entry, shape)`` on one array."""
 
-    def rule(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    def rule(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
         return lambda a, *_: move(a, params, kinds[0].first, outs[0].shape)
 
     return rule
@@ -248,7 +248,7 @@ def _behind(a: Any, first: int, shape: Sequence[int]) -> Any:
     return a.reshape((*a.shape[:first], *shape))
 
 
-def _broadcast(a: Any, params: Any, first: int, shape: tuple[int, ...]) -> Any:
+def _broadcast(a: Any, params: dict[str, Any], first: int, shape: tuple[int, ...]) -> Any:
     sizes = [1] * len(shape)
     for k, at in enumerate(params["broadcast_dimensions"]):
         sizes[at] = a.shape[first + k]
@@ -257,17 +257,17 @@ def _broadcast(a: Any, params: Any, first: int, shape: tuple[int, ...]) -> Any:
     return whole
 
 
-def _transposed(a: Any, params: Any, first: int, shape: Any) -> Any:
+def _transposed(a: Any, params: dict[str, Any], first: int, shape: object) -> Any:
     return a.transpose((*range(first), *(first + k for k in params["permutation"])))
 
 
-def _sliced(a: Any, params: Any, first: int, shape: Any) -> Any:
+def _sliced(a: Any, params: dict[str, Any], first: int, shape: Any) -> Any:
     steps = params["strides"] or [None] * len(shape)
     each = map(slice, params["start_indices"], params["limit_indices"], steps)
     return a[(*(slice(None),) * first, *each)]
 
 
-def _reversed(a: Any, params: Any, first: int, shape: Any) -> Any:
+def _reversed(a: Any, params: dict[str, Any], first: int, shape: object) -> Any:
     return np.flip(a, tuple(first + k for k in params["dimensions"]))
 
 
@@ -286,7 +286,7 @@ def _argument(find: Callable[..., Any]) -> Rule:
 
 
 def _running(accumulate: Callable[..., Any]) -> Rule:
-    def move(a: Any, params: Any, first: int, shape: Any) -> Any:
+    def move(a: Any, params: dict[str, Any], first: int, shape: object) -> Any:
         axis = first + params["axis"]
         if not params["reverse"]:
             return accumulate(a, axis=axis)
@@ -306,27 +306,27 @@ def _with_rows(values: Sequence[Any], kinds: Sequence[Kind]) -> list[Any]:
     ]
 
 
-def _concatenate(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _concatenate(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     axis = params["dimension"] + outs[0].first
     return lambda *values: np.concatenate(_with_rows(values, kinds), axis=axis)
 
 
-def _stack(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _stack(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     axis = params.get("axis", 0) + outs[0].first
     return lambda *values: np.stack(_with_rows(values, kinds), axis=axis)
 
 
-def _split(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _split(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     axis, ends = params["axis"] + kinds[0].first, np.cumsum(params["sizes"])[:-1]
     return lambda a: list(np.split(a, ends, axis=axis))
 
 
-def _unstack(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _unstack(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     axis = params.get("axis", 0) + kinds[0].first
     return lambda a: list(np.moveaxis(a, axis, 0))
 
 
-def _pad(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _pad(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     if any(low < 0 or high < 0 for low, high, _ in params["padding_config"]) or kinds[1].rows:
         raise Unknown("pad by rows, or by less than nothing")
     first = kinds[0].first
@@ -342,7 +342,7 @@ def _pad(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[.
     return pad
 
 
-def _convert(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _convert(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     dtype = outs[0].dtype
     if kinds[0].dtype == dtype:
         return lambda a: a
@@ -361,7 +361,7 @@ def _convert(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callab
     return lambda a: a.astype(dtype)
 
 
-def _select(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _select(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     if len(kinds) == 3:
         return _each(lambda which, no, yes: np.where(which, yes, no))(params, kinds, outs)
     if len(kinds) > 31:  # of `numpy.choose`
@@ -369,7 +369,7 @@ def _select(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callabl
     return _each(lambda which, *cases: np.choose(which, cases))(params, kinds, outs)
 
 
-def _dot(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _dot(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     (contract_a, contract_b), (batch_a, batch_b) = params["dimension_numbers"]
     ranks = [len(kind.shape) for kind in kinds[:2]]
     # letters: 0 for rows, then the axes of the first operand, then those of the second
@@ -384,19 +384,19 @@ def _dot(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[.
     return lambda x, y: np.einsum(x, a, y, b, whole)
 
 
-def _iota(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _iota(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     shape, along = outs[0].shape, params["dimension"]
     sizes = [size if k == along else 1 for k, size in enumerate(shape)]
     whole = np.broadcast_to(np.arange(shape[along], dtype=outs[0].dtype).reshape(sizes), shape)
     return lambda *_: whole
 
 
-def _empty(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _empty(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     whole = np.zeros(outs[0].shape, outs[0].dtype)
     return lambda *_: whole
 
 
-def _bits(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _bits(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     dtype = outs[0].dtype
     if dtype.itemsize != kinds[0].dtype.itemsize:
         raise Unknown("bits of another size")
@@ -456,7 +456,7 @@ def _row_index(count: int, rank: int) -> Any:
     return np.arange(count).reshape((count, *(1,) * rank))
 
 
-def _gather(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _gather(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     numbers, out = params["dimension_numbers"], outs[0]
     find = _places(
         kinds[0].shape,
@@ -486,7 +486,7 @@ def _gather(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callabl
 
 
 def _scatter(adds: bool) -> Rule:
-    def rule(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    def rule(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
         numbers, out = params["dimension_numbers"], outs[0]
         update = kinds[2]
         remaining = [
@@ -510,7 +510,7 @@ def _scatter(adds: bool) -> Rule:
         )
         clips = "CLIP" in str(params["mode"])
 
-        def scatter(a: Any, indices: Any, new: Any) -> Any:
+        def scatter(a: Any, indices: object, new: Any) -> Any:
             where, inside = find(indices, clips)
             count: tuple[int, ...] = ()
             if out.rows:
@@ -549,22 +549,22 @@ def _window(sizes: Sequence[int], window: Sequence[int], kinds: Sequence[Kind]) 
     return find
 
 
-def _dynamic_slice(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _dynamic_slice(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     shape = outs[0].shape
     find = _window(kinds[0].shape, shape, kinds[1:])
 
-    def cut(a: Any, *starts: Any) -> Any:
+    def cut(a: Any, *starts: object) -> Any:
         where = find(*starts)
         return a[(_row_index(len(a), len(shape)), *where) if kinds[0].rows else tuple(where)]
 
     return cut
 
 
-def _dynamic_update(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _dynamic_update(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     find = _window(kinds[0].shape, kinds[1].shape, kinds[2:])
     rank = len(kinds[0].shape)
 
-    def update(a: Any, new: Any, *starts: Any) -> Any:
+    def update(a: Any, new: object, *starts: object) -> Any:
         where = find(*starts)
         if outs[0].rows:
             a, new, *_ = _with_rows([a, new, *starts], kinds)
@@ -576,7 +576,7 @@ def _dynamic_update(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) ->
     return update
 
 
-def _sort(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _sort(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     axis, keys = params["dimension"] + outs[0].first, params["num_keys"]
 
     def sort(*values: Any) -> list[Any]:
@@ -589,7 +589,7 @@ def _sort(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[
     return sort
 
 
-def _top(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _top(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     count, axis = params["k"], params.get("axis", len(kinds[0].shape) - 1)
 
     def top(a: Any) -> list[Any]:
@@ -601,8 +601,8 @@ def _top(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[.
     return top
 
 
-def _lu(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    def factor(a: Any) -> list[Any]:
+def _lu(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    def factor(a: object) -> list[Any]:
         a = np.array(a)
         size, batch = min(a.shape[-2:]), a.shape[:-2]
         permutation = np.broadcast_to(np.arange(a.shape[-2]), (*batch, a.shape[-2])).copy()
@@ -621,7 +621,7 @@ def _lu(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..
     return factor
 
 
-def _triangular(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _triangular(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     left, lower, unit = params["left_side"], params["lower"], params["unit_diagonal"]
     transposed = params["transpose_a"]
 
@@ -643,7 +643,7 @@ def _triangular(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Cal
     return solve
 
 
-def _cond(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _cond(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     branches = [Program(one, [kind.rows for kind in kinds[1:]]) for one in params["branches"]]
     most = len(branches) - 1
 
@@ -666,14 +666,14 @@ def _cond(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[
     return choose
 
 
-def _while(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _while(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     if any(kind.rows for kind in kinds):
         raise Unknown("a loop that ends at different times for different rows")
     first, second = params["cond_nconsts"], params["body_nconsts"]
     condition = Program(params["cond_jaxpr"], [False] * (first + len(outs)))
     body = Program(params["body_jaxpr"], [False] * (second + len(outs)))
 
-    def loop(*given: Any) -> list[Any]:
+    def loop(*given: object) -> list[Any]:
         ahead, inside, carry = given[:first], given[first : first + second], list(given[first + second :])
         while condition(*ahead, *carry)[0]:
             carry = body(*inside, *carry)
@@ -682,7 +682,7 @@ def _while(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable
     return loop
 
 
-def _scan(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _scan(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     fixed, carried, length = params["num_consts"], params["num_carry"], params["length"]
     rows = outs[0].rows if outs else False
     # what is carried has rows if anything has
@@ -721,25 +721,25 @@ def _scan(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[
     return loop
 
 
-def _power(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _power(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     exponent = params["y"]
     return lambda a: np.power(a, exponent) if exponent >= 0 else 1.0 / np.power(a, -exponent)
 
 
-def _quotient(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _quotient(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     if outs[0].dtype.kind != "f":
         raise Unknown("a quotient of integers")
     return _each(np.divide)(params, kinds, outs)
 
 
-def _round(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _round(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
     if "EVEN" in str(params["rounding_method"]):
         return np.rint
     return lambda a: np.trunc(a + np.copysign(0.49999999999999994, a))
 
 
 def _logical(of_truth: Callable[..., Any], of_bits: Callable[..., Any]) -> Rule:
-    def rule(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    def rule(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
         return _each(of_truth if outs[0].dtype == bool else of_bits)(params, kinds, outs)
 
     return rule
@@ -748,7 +748,7 @@ def _logical(of_truth: Callable[..., Any], of_bits: Callable[..., Any]) -> Rule:
 def _special(name: str) -> Rule:
     """Return the rule of a function of SciPy, which is loaded when it is met."""
 
-    def rule(params: Any, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    def rule(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
         from scipy import special
 
         return _each(getattr(special, name))(params, kinds, outs)
@@ -911,7 +911,7 @@ def _traced(
         return _programs[key], numbers
     forms: list[Any] = []
 
-    def flat(*given: Any) -> list[Any]:
+    def flat(*given: object) -> list[Any]:
         rest = iter(given)
         whole = [next(rest) if _is_number(leaf) else leaf for leaf in leaves]
         results, form = jax.tree.flatten(function(*jax.tree.unflatten(tree, whole), *rest))
@@ -932,7 +932,7 @@ def _traced(
     return _programs[key], numbers
 
 
-def _is_key(value: Any) -> bool:
+def _is_key(value: object) -> bool:
     """Return whether a value is a key of random numbers, which NumPy does not hold."""
     return is_jax_array(value) and jnp.issubdtype(value.dtype, jax.dtypes.extended)
 
@@ -942,12 +942,12 @@ def forget_programs() -> None:
     _programs.clear()
 
 
-def _is_number(leaf: Any) -> bool:
+def _is_number(leaf: object) -> bool:
     """Return whether a leaf may differ between calls of one program; integers of NumPy are fixed indices."""
     return isinstance(leaf, jax.Array) or (isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f")
 
 
-def _fixed(leaf: Any) -> Any:
+def _fixed(leaf: object) -> Any:
     return (leaf.dtype.str, leaf.shape, leaf.tobytes()) if isinstance(leaf, np.ndarray) else leaf
 
 
@@ -973,7 +973,7 @@ def over_rows(function: Callable[..., Any], shared: int = 2, effort: int | None 
         lambda *given: jax.vmap(partial(function, *given[:shared]))(*given[shared:]), effort=effort
     )
 
-    def call(*given: Any, batch: int, seen: int = 0) -> Any:
+    def call(*given: object, batch: int, seen: int = 0) -> Any:
         rows = [np.asarray(row) for row in given[shared:]]
         (program, form), numbers = _traced(function, given[:shared], rows)
         if program is not None and program.is_slow(seen):

@@ -121,7 +121,7 @@ class _Rough(NamedTuple):
     of: Any
 
 
-def _refuse(one: Any) -> None:
+def _refuse(one: object) -> None:
     if isinstance(one, _Rough):
         raise Unsupported(f"no bound: {one.name} has no interval form")
 
@@ -173,7 +173,7 @@ def _key(equation: Any, operands: list[Any]) -> Any:
     return key
 
 
-def _identity(operand: Any) -> Any:
+def _identity(operand: object) -> Any:
     """Return what identifies an operand: of known numbers their values."""
     if isinstance(operand, Interval | _Rough | jax.core.Tracer):
         return id(operand)
@@ -192,7 +192,7 @@ def _needed(jaxpr: Any) -> list[Any]:
     return needed[::-1]
 
 
-def _is_variable(atom: Any) -> bool:
+def _is_variable(atom: object) -> bool:
     return not isinstance(atom, Literal)
 
 
@@ -314,7 +314,7 @@ def _check_kinds(equation: Any) -> None:
             raise Unsupported(f"no bound: {name} of integers that depend on choices of players")
 
 
-def _check_index(name: str, index: Any) -> None:
+def _check_index(name: str, index: object) -> None:
     if isinstance(index, Interval):
         raise Unsupported(f"no bound: an index of {name} depends on choices of players")
 
@@ -367,7 +367,7 @@ def _move(primitive: Any, operands: list[Any], params: Any) -> list[Any]:
     return found
 
 
-def _polygamma(order: Any, a: Any) -> Interval:
+def _polygamma(order: Any, a: object) -> Interval:
     known = not isinstance(order, Interval | jax.core.Tracer) and bool(np.all(np.isin(order, ORDERS)))
     if not known:
         raise Unsupported(f"no bound: polygamma of an order other than {ORDERS}")
@@ -433,7 +433,7 @@ def _solve(run: Comparisons, operands: list[Any], params: Any) -> Interval:
         _refuse(one)
     unit = jnp.eye(size)
 
-    def row(*given: Any) -> Any:
+    def row(*given: object) -> Any:
         return jax.core.eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *given)[0].ravel()
 
     def matrix(end: str) -> Any:

@@ -71,7 +71,7 @@ class Stored(NamedTuple):
     digest: str
 
 
-def pack(record: Mapping[str, tuple[tuple[str, ...], Any]], **meta: Any) -> bytes:
+def pack(record: Mapping[str, tuple[tuple[str, ...], Any]], **meta: object) -> bytes:
     """Return a record and ``meta`` as the bytes of a file; equal records give equal bytes.
 
     Raises
@@ -188,7 +188,7 @@ def _members(data: bytes) -> dict[str, bytes]:
     return found
 
 
-def _named_dims(name: str, dims: Any) -> tuple[str, ...]:
+def _named_dims(name: str, dims: object) -> tuple[str, ...]:
     if not isinstance(dims, list):
         raise _Crafted(f"the dimensions of {name[:60]!r} are not a list of names")
     return _checked_dims(name, tuple(dims))
@@ -247,7 +247,7 @@ def _readable_text(data: bytes, dtype: np.dtype[Any]) -> None:
             raise _Crafted("text with characters that are none")
 
 
-def read(path: Path, **expected: Any) -> Stored:
+def read(path: Path, **expected: object) -> Stored:
     """Return the contents of a file; ``expected`` are required entries of its ``meta``.
 
     Raises
@@ -478,7 +478,7 @@ def digest_of(value: Mapping[str, Any]) -> str:
     return sha256(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
 
 
-def _check_depth(value: Any) -> None:
+def _check_depth(value: object) -> None:
     """Raise `ValueError` for nesting deep enough to exhaust the stack of a recursive reader."""
     level = [value]
     for _ in range(DEEPEST):
@@ -493,7 +493,7 @@ def _check_depth(value: Any) -> None:
     raise ValueError(f"nested more than {DEEPEST} deep")
 
 
-def _check_schema(path: Path, schema: Any) -> None:
+def _check_schema(path: Path, schema: object) -> None:
     """Raise `DamagedFile` for what is no schema, and `StoreError` for that of another version."""
     if isinstance(schema, bool) or not isinstance(schema, int) or schema < 1:
         raise DamagedFile(path, f"schema {schema!r} is not a whole number above 0")

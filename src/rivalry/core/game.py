@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, PRNGKeyArray
     from xarray import Dataset
 
-    from rivalry.core.space import Profile, Space, Strategy
+    from rivalry.core.space import Box, Profile, Space, Strategy
 
     State = Any
     Values = Array
@@ -46,6 +46,15 @@ class Game(Protocol):
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return each player's payoff at the profile ``x``."""
+
+
+@runtime_checkable
+class BoxGame(Game, Protocol):
+    """A one-shot game whose strategies are numbers between bounds."""
+
+    @property
+    def space(self) -> Box:
+        """The bounds of all players' strategies."""
 
 
 @runtime_checkable
@@ -154,12 +163,12 @@ def scale_of(game: object) -> Float[Array, ""]:
     return jnp.asarray(oracles.payoff_scale(game), dtype=float)
 
 
-def exchangeable_labels(game: Any) -> np.ndarray:
+def exchangeable_labels(game: object) -> np.ndarray:
     """Return one integer per player, equal for exchangeable players; by default all differ."""
     return np.asarray(oracles.exchangeable(game))
 
 
-def kernel_conversion(game: Any) -> Callable[[], Any] | None:
+def kernel_conversion(game: object) -> Callable[[], Any] | None:
     """Return the function that makes the arrays that kernels take; None for a game without one."""
     for conversion in (oracles.to_finite, oracles.to_agents):
         if conversion.knows(game):
@@ -167,7 +176,7 @@ def kernel_conversion(game: Any) -> Callable[[], Any] | None:
     return game.world if is_agents(game) else None
 
 
-def kernel_arrays(game: Any) -> Any:
+def kernel_arrays(game: object) -> Any:
     """Return the arrays that kernels take, or the game itself where no kernel takes it."""
     conversion = kernel_conversion(game)
     return game if conversion is None else conversion()
@@ -197,7 +206,7 @@ def measures(game: object, x: Any) -> Record:
     return dict(oracles.metrics(game, x))
 
 
-def view(game: Any, name: str, x: Profile) -> Dataset:
+def view(game: Playable, name: str, x: Profile) -> Dataset:
     """Return the plot data that a game registers as ``name``, at a profile.
 
     Raises
@@ -224,7 +233,7 @@ def payoff_against(game: Game, x: Profile, player: int | Array) -> Callable[[Str
     return oracles.deviation_payoff(game, x, player)
 
 
-def refuse_jumps(game: Any) -> None:
+def refuse_jumps(game: object) -> None:
     """Raise `ValueError` for a game with discontinuous payoffs; for methods that follow gradients."""
     why = oracles.discontinuity(game)
     if why:
@@ -232,7 +241,7 @@ def refuse_jumps(game: Any) -> None:
         raise ValueError(f"{why}: payoffs are discontinuous, so gradients mislead; use {use}")
 
 
-def has_closed_form(game: Any) -> bool:
+def has_closed_form(game: object) -> bool:
     """Return whether a game has its equilibria in closed form, also with its present parameters."""
     try:
         return len(oracles.closed_form(game)) > 0
@@ -261,7 +270,7 @@ def jacobian(game: Game, x: Profile) -> Float[Array, "row column"]:
     return oracles.jacobian(game, x)
 
 
-def arrays(game: Any) -> dict[str, Array | np.ndarray]:
+def arrays(game: object) -> dict[str, Array | np.ndarray]:
     """Return a game's arrays by the names that `with_` takes, with those of its parts that it exposes."""
     kinds = jax.Array | np.ndarray
     found: dict[str, Any] = {

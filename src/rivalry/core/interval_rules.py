@@ -30,7 +30,7 @@ class Comparisons:
         self.moves = True  # whether the present operation depends on what derivatives are taken in
         self.results: dict[Any, tuple[list[Any], list[Any]]] = {}  # of operations, with their operands
 
-    def note(self, found: Interval, harmless: Any = False) -> Interval:
+    def note(self, found: Interval, harmless: object = False) -> Interval:
         """Return steps, or a truth value that is used, and remember whether it is decided: NaN is not.
 
         Where it is ``harmless``, all outcomes are one number.
@@ -63,7 +63,7 @@ def _less_equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interva
     return _compared(Interval((a.high <= b.low) & _is_known(a.low, b.high), ~(a.low > b.high)), a, b)
 
 
-def _is_known(a: Any, b: Any) -> Any:
+def _is_known(a: object, b: object) -> Any:
     """Return whether neither of two endpoints is NaN."""
     return (a == a) & (b == b)
 
@@ -120,7 +120,7 @@ def _same(a: Interval, b: Interval) -> bool:
     return numbers and all(bool(np.all(a.low == end)) for end in ends)
 
 
-def _unequal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
+def _unequal(run: Comparisons, a: Interval, b: Interval, **_: object) -> Interval:
     return _not(run, _equal(run, a, b))
 
 
@@ -146,7 +146,7 @@ def _stairs(run: Comparisons, a: Interval, step: Callable[[Any], Any]) -> Interv
     return run.note(found)
 
 
-def _select(run: Comparisons, which: Any, *cases: Any, **_: Any) -> Any:
+def _select(run: Comparisons, which: Any, *cases: object, **_: object) -> Any:
     every = [interval(case) for case in cases]
     if not isinstance(which, Interval):
         low, high = (jax.lax.select_n(which, *(getattr(case, end) for case in every)) for end in ENDS)
@@ -235,7 +235,7 @@ def _minimum(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     return found
 
 
-def _clamp(run: Comparisons, low: Interval, x: Interval, high: Interval, **_: Any) -> Interval:
+def _clamp(run: Comparisons, low: Interval, x: Interval, high: Interval, **_: object) -> Interval:
     return _minimum(run, _maximum(run, x, low), high)
 
 
@@ -258,7 +258,7 @@ def _remainder(run: Comparisons, a: Interval, b: Interval) -> Interval:
     return Interval(jnp.where(unknown, jnp.nan, low), jnp.where(unknown, jnp.nan, high))
 
 
-def _multiply(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
+def _multiply(run: Comparisons, a: Interval, b: Interval, **_: object) -> Interval:
     if a is b:
         return intervals.square(a)
     shape, special = np.broadcast_shapes(a.shape, b.shape), None
@@ -282,7 +282,7 @@ def _multiply(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     return found
 
 
-def _divide(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
+def _divide(run: Comparisons, a: Interval, b: Interval, **_: object) -> Interval:
     if _is_sum(a, b) and a.shape == np.broadcast_shapes(a.shape, b.shape):
         return intervals.share(a, b.origin[2])  # type: ignore[index]
     found = intervals.divide(a, b)
@@ -300,14 +300,14 @@ def _is_one(a: Interval) -> bool:
     return a.low is a.high and not isinstance(a.low, jax.core.Tracer) and bool(np.all(np.asarray(a.low) == 1))
 
 
-def _subtract(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
+def _subtract(run: Comparisons, a: Interval, b: Interval, **_: object) -> Interval:
     found = intervals.subtract(a, b)
     if _is_one(a):
         found.origin = ("complement", b)
     return found
 
 
-def _sum(run: Comparisons, a: Interval, axes: tuple[SupportsIndex, ...], **_: Any) -> Interval:
+def _sum(run: Comparisons, a: Interval, axes: tuple[SupportsIndex, ...], **_: object) -> Interval:
     found = intervals.total(a, tuple(map(int, axes)))
     if len(axes) == 1 and 1 < a.shape[axes[0]] <= FEW:
         found.origin = ("sum", a, int(axes[0]))
@@ -370,7 +370,7 @@ def _along(a: Interval, axis: int) -> list[Interval]:
     return [entry(k) for k in range(a.shape[axis])]
 
 
-def _product(run: Comparisons, a: Interval, axes: tuple[SupportsIndex, ...], **_: Any) -> Interval:
+def _product(run: Comparisons, a: Interval, axes: tuple[SupportsIndex, ...], **_: object) -> Interval:
     for axis in sorted(map(int, axes), reverse=True):
         if not a.shape[axis]:
             raise Unsupported("no bound: a product of no numbers")

@@ -62,7 +62,7 @@ class Interval:
         return tuple(self.low.shape)
 
 
-def interval(x: Any) -> Interval:
+def interval(x: object) -> Interval:
     """Return ``x`` as an interval: itself, or the interval of one number."""
     if isinstance(x, Interval):
         return x
@@ -260,7 +260,7 @@ def power(a: Interval, exponent: int) -> Interval:
     return widen(_raised(a.low, exponent), _raised(a.high, exponent), exponent * WIDEN, a.positive)
 
 
-def _raised(x: Any, exponent: int) -> Any:
+def _raised(x: object, exponent: int) -> Any:
     if exponent == 1:
         return x
     half = _raised(x, exponent // 2)

@@ -14,7 +14,7 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.dispatch import inner_knows, oracle, unknown
-from rivalry.core.game import kernel_conversion
+from rivalry.core.game import Playable, kernel_conversion
 from rivalry.core.interval_rules import ENDS
 from rivalry.core.intervals import Interval, exp, log
 from rivalry.core.jax import jnp, put
@@ -50,13 +50,13 @@ class BoundsOfEquilibria(NamedTuple):
 
 
 @oracle()
-def equilibrium_bounds(game: Any) -> BoundsOfEquilibria:
+def equilibrium_bounds(game: object) -> BoundsOfEquilibria:
     """Return amounts between which all equilibria lie. The generic answer raises `Unsupported`."""
     raise unknown(game, "bounds on its equilibria")
 
 
 @oracle()
-def slopes_in_logs(game: Any, y: Profile) -> Profile:
+def slopes_in_logs(game: object, y: Profile) -> Profile:
     """Return every player's derivatives of its own payoff in logarithms of its amounts, ``[player axis]``.
 
     The generic answer raises `Unsupported`.
@@ -78,7 +78,7 @@ class InLogs(Tree):
         """Return the amounts whose logarithms are ``y``."""
         return np.asarray(np.exp(y))
 
-    def bounds(self, low: Any, high: Any) -> tuple[np.ndarray, np.ndarray]:
+    def bounds(self, low: object, high: object) -> tuple[np.ndarray, np.ndarray]:
         """Return bounds on the amounts whose logarithms are between ``low`` and ``high``."""
         return amounts(low, high)
 
@@ -105,7 +105,7 @@ def _(game: InLogs, x: Profile, player: int | Array) -> Callable[[Strategy], Flo
     return lambda strategy: known(jnp.exp(strategy))
 
 
-def at_profile(game: Any, x: np.ndarray) -> tuple[Any, np.ndarray]:
+def at_profile(game: Playable, x: np.ndarray) -> tuple[Any, np.ndarray]:
     """Return a game and a profile in the coordinates of a proof.
 
     These are logarithms where they are the search coordinates and no amount is zero or the largest, and
@@ -123,13 +123,13 @@ def at_profile(game: Any, x: np.ndarray) -> tuple[Any, np.ndarray]:
     return in_logs(game, BoundsOfEquilibria(low, high, "")), np.log(x)
 
 
-def in_logs(game: Any, bounds: BoundsOfEquilibria) -> InLogs:
+def in_logs(game: object, bounds: BoundsOfEquilibria) -> InLogs:
     """Return a game in logarithms of the amounts between bounds, or a little more."""
     found = log(Interval(jnp.asarray(bounds.low), jnp.asarray(bounds.high)))
     return InLogs(game, Box(put(found.low), put(found.high)), bounds.beyond)
 
 
-def searched(game: Any, within: tuple[float, float] | None) -> Any:
+def searched(game: Playable, within: tuple[float, float] | None) -> Any:
     """Return the game in whose boxes all equilibria are searched.
 
     It is in logarithms where bounds are known, and in fractions on simplices.
@@ -147,24 +147,24 @@ def searched(game: Any, within: tuple[float, float] | None) -> Any:
     return in_logs(game, BoundsOfEquilibria(np.minimum(low, high), high, bounds.beyond))
 
 
-def amounts(low: Any, high: Any) -> tuple[np.ndarray, np.ndarray]:
+def amounts(low: object, high: object) -> tuple[np.ndarray, np.ndarray]:
     """Return bounds on the amounts whose logarithms are between ``low`` and ``high``."""
     found = exp(Interval(jnp.asarray(low), jnp.asarray(high)))
     below, above = (np.asarray(getattr(found, end)) for end in ENDS)
     return below, above
 
 
-def original_profile(game: Any, y: np.ndarray) -> np.ndarray:
+def original_profile(game: object, y: np.ndarray) -> np.ndarray:
     """Return profiles ``[.. player axis]`` of the game whose equilibria are searched in coordinates ``y``."""
     return game.original(y) if isinstance(game, InLogs | InFractions) else y
 
 
-def profile_bounds(game: Any, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def profile_bounds(game: object, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return bounds on profiles of coordinates between ``low`` and ``high``; see `original_profile`."""
     return game.bounds(low, high) if isinstance(game, InLogs | InFractions) else (low, high)
 
 
-def original_record(game: Any, record: Record) -> Record:
+def original_record(game: object, record: Record) -> Record:
     """Return a list of equilibria in a game's coordinates as one of profiles; radii are rounded up."""
     if not isinstance(game, InLogs | InFractions):
         return record

@@ -66,7 +66,7 @@ def needs_of(kind: Any) -> tuple[Need, ...]:
     return found
 
 
-def fits(kind: Any, game: Any) -> bool:
+def fits(kind: object, game: object) -> bool:
     """Return whether a game meets all needs of a class of methods, without evaluating payoffs.
 
     >>> import rivalry as rv
@@ -78,7 +78,7 @@ def fits(kind: Any, game: Any) -> bool:
     return all(need.met(game) for need in needs_of(kind))
 
 
-def fitting(game: Any, methods: Mapping[str, Entry]) -> list[str]:
+def fitting(game: object, methods: Mapping[str, Entry]) -> list[str]:
     """Return the names of registered methods of which at least one class fits a game, sorted.
 
     >>> import rivalry as rv

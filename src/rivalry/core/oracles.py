@@ -31,7 +31,7 @@ call `at_home`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -68,13 +68,13 @@ class Labels(NamedTuple):
 
 
 @oracle(inherited=True)
-def payoff_scale(game: Any) -> Array | np.ndarray | float:
+def payoff_scale(game: object) -> Array | np.ndarray | float:
     """Return the scale of payoffs, a number above 0 that JAX may trace. Generic: 1."""
     return 1.0
 
 
 @oracle(inherited=True)
-def discontinuity(game: Any) -> str:
+def discontinuity(game: object) -> str:
     """Return the cause of discontinuous payoffs; empty where gradients may be followed (generic).
 
     Methods that follow gradients reject a game with a discontinuity and quote the text.
@@ -83,19 +83,19 @@ def discontinuity(game: Any) -> str:
 
 
 @oracle(inherited=True)
-def labels(game: Any) -> Labels:
+def labels(game: object) -> Labels:
     """Return the names of players and of the axes of a strategy. Generic: none."""
     return Labels()
 
 
 @oracle(inherited=True)
-def metrics(game: Any, x: Profile) -> Record:
+def metrics(game: object, x: Profile) -> Record:
     """Return named arrays to store with every result, ``{name: (dimensions, array)}``. Generic: none."""
     return {}
 
 
 @oracle(inherited=True)
-def traced_metrics(game: Any, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
+def traced_metrics(game: object, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
     """Return `metrics` as arrays that JAX can trace, for expectations over mixtures and for derivatives.
 
     The generic answer raises `Unsupported`.
@@ -104,13 +104,13 @@ def traced_metrics(game: Any, x: Profile) -> dict[str, tuple[tuple[str, ...], Ar
 
 
 @oracle(inherited=True)
-def named_start(game: Any, name: str) -> Profile:
+def named_start(game: object, name: str) -> Profile:
     """Return the initial profile of this name; raise `ValueError` for an unknown name (generic: for any)."""
     raise ValueError(f"start: {name!r} must be a profile; this game has no named starts")
 
 
 @oracle(inherited=True)
-def validate_parameter(game: Any, name: str, value: float) -> str:
+def validate_parameter(game: object, name: str, value: float) -> str:
     """Return why the array ``name`` may not take ``value``; empty where it may (generic)."""
     return ""
 
@@ -146,7 +146,7 @@ def deviation_payoff(game: Any, x: Profile, player: int | Array) -> Callable[[St
 
 
 @oracle()
-def gradients(game: Any, x: Profile) -> Profile:
+def gradients(game: object, x: Profile) -> Profile:
     """Return every player's gradient of its own payoff in its own strategy, ``[player axis]``.
 
     Generic: by differentiating `deviation_payoff`.
@@ -154,7 +154,7 @@ def gradients(game: Any, x: Profile) -> Profile:
     return gradients_of(game, x, jnp.arange(x.shape[0]))
 
 
-def gradients_of(game: Any, x: Profile, rows: Array) -> Float[Array, "row axis"]:
+def gradients_of(game: object, x: Profile, rows: Array) -> Float[Array, "row axis"]:
     """Return the gradients of the players ``rows``, by differentiation."""
 
     def own(player: Array) -> Array:
@@ -166,7 +166,7 @@ def gradients_of(game: Any, x: Profile, rows: Array) -> Float[Array, "row axis"]
 
 
 @oracle()
-def jacobian(game: Any, x: Profile) -> Float[Array, "row column"]:
+def jacobian(game: object, x: Profile) -> Float[Array, "row column"]:
     """Return the derivative of the stacked `gradients` in the stacked profile, player-major.
 
     Generic: by differentiation.
@@ -180,7 +180,7 @@ def jacobian(game: Any, x: Profile) -> Float[Array, "row column"]:
 
 
 @oracle()
-def best_response(game: Any, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
+def best_response(game: object, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
     """Return a best response of ``player`` to the others at ``x``, its payoff, and the coverage.
 
     The coverage ``exact`` claims that no strategy pays more. An answer that JAX can trace for a traced
@@ -192,7 +192,7 @@ def best_response(game: Any, x: Profile, player: int | Array) -> tuple[Strategy,
 
 
 @oracle()
-def proved_response(game: Any, x: Profile, player: int) -> Response:
+def proved_response(game: object, x: Profile, player: int) -> Response:
     """Return a best response with an upper bound on every payoff of ``player``, for certificates.
 
     Answers compute with concrete numbers. Generic: the answer of `best_response`, whose payoff is the bound
@@ -204,7 +204,7 @@ def proved_response(game: Any, x: Profile, player: int) -> Response:
 
 
 @oracle()
-def compiled_response(game: Any, x: Profile, player: int) -> tuple[Strategy | np.ndarray, Any]:
+def compiled_response(game: object, x: Profile, player: int) -> tuple[Strategy | np.ndarray, Any]:
     """Return the answer of `best_response` at a concrete profile, without coverage, by a program of its own.
 
     It is for best responses that take seconds to compile: best-response dynamics then take their rounds one
@@ -216,7 +216,7 @@ def compiled_response(game: Any, x: Profile, player: int) -> tuple[Strategy | np
 
 @oracle()
 def mixed_best_response(
-    game: Any, support: np.ndarray, weights: np.ndarray, player: int
+    game: object, support: np.ndarray, weights: np.ndarray, player: int
 ) -> tuple[Strategy | np.ndarray, Any, Coverage]:
     """Return a best response to independent mixtures of the others, in the form of `best_response`.
 
@@ -228,7 +228,7 @@ def mixed_best_response(
 
 @oracle()
 def payoff_bound(
-    game: Any, x: Profile, player: int | Array, low: Strategy, high: Strategy
+    game: object, x: Profile, player: int | Array, low: Strategy, high: Strategy
 ) -> Float[Array, ""]:
     """Return an upper bound on the payoffs of own strategies from ``low [axis]`` to ``high [axis]``.
 
@@ -245,7 +245,7 @@ def search_points(game: Any, player: int) -> Float[Array, "point axis"]:
 
 
 @oracle()
-def closed_form(game: Any) -> np.ndarray:
+def closed_form(game: object) -> np.ndarray:
     """Return first-order points in closed form, ``[root player axis]``, the most plausible first.
 
     The generic answer raises `Unsupported`.
@@ -254,7 +254,7 @@ def closed_form(game: Any) -> np.ndarray:
 
 
 @oracle()
-def plot_data(game: Any) -> Mapping[str, Callable[[Profile], Record]]:
+def plot_data(game: object) -> Mapping[str, Callable[[Profile], Record]]:
     """Return functions of a profile that compute arrays for plots, by name. Generic: none."""
     return {}
 
@@ -265,7 +265,7 @@ def forward_at(kind: type, inside: Callable[[Any, Any], Any]) -> None:
     ``inside(wrapper, x)`` is the profile of ``game`` at the wrapper's profile ``x``.
     """
 
-    def at(wrapper: Any, compute: Callable[[Any], Record]) -> Callable[[Any], Record]:
+    def at(wrapper: object, compute: Callable[[Any], Record]) -> Callable[[Any], Record]:
         return lambda x: compute(inside(wrapper, x))
 
     def answer(known: Oracle[..., Any]) -> Callable[..., Any]:
@@ -283,7 +283,7 @@ def forward_at(kind: type, inside: Callable[[Any, Any], Any]) -> None:
 
 
 @oracle()
-def to_finite(game: Any) -> FiniteGame:
+def to_finite(game: object) -> FiniteGame:
     """Return the payoff tables of a game in which the players choose among finitely many actions.
 
     Profiles of such a game are mixed strategies, or indices of actions. The generic answer raises
@@ -293,7 +293,7 @@ def to_finite(game: Any) -> FiniteGame:
 
 
 @oracle()
-def to_contest(game: Any, grid: np.ndarray) -> Contest:
+def to_contest(game: object, grid: np.ndarray) -> Contest:
     """Return the terms of which payoffs at grid points ``[player action axis]`` are sums.
 
     `rivalry.tables.tabulate` then fills tables by a compiled loop, or computes payoffs on demand where a
@@ -303,7 +303,7 @@ def to_contest(game: Any, grid: np.ndarray) -> Contest:
 
 
 @oracle()
-def action_levels(game: Any, count: int) -> Any:
+def action_levels(game: object, count: int) -> Any:
     """Return ``count`` levels per axis, in one of the forms that `rivalry.tables.tabulate` takes.
 
     Generic: ``count`` itself, for an even grid.
@@ -312,7 +312,7 @@ def action_levels(game: Any, count: int) -> Any:
 
 
 @oracle()
-def to_repeated(game: Any, grid: np.ndarray, sizes: np.ndarray) -> FiniteGame:
+def to_repeated(game: object, grid: np.ndarray, sizes: np.ndarray) -> FiniteGame:
     """Return the tables of the infinitely repeated game at grid points ``[player action axis]``.
 
     ``sizes [player]`` are the numbers of actions. The tables include the order of moves;
@@ -333,13 +333,13 @@ class Stages(NamedTuple):
 
 
 @oracle()
-def to_stages(game: Any) -> Stages:
+def to_stages(game: object) -> Stages:
     """Return the periods of a game that is played over several. Generic: raises `Unsupported`."""
     raise unknown(game, "periods to go through")
 
 
 @oracle()
-def initial_state(game: Any) -> Float[Array, "stock player"]:
+def initial_state(game: object) -> Float[Array, "stock player"]:
     """Return the state at the first period; shape ``[0 player]`` for a game without state.
 
     Raises `ValueError` for an infinite horizon. The generic answer raises `Unsupported`.
@@ -349,7 +349,7 @@ def initial_state(game: Any) -> Float[Array, "stock player"]:
 
 @oracle()
 def transition(
-    game: Any, t: int | Array, state: Float[Array, "stock player"], row: Float[Array, "player axis"]
+    game: object, t: int | Array, state: Float[Array, "stock player"], row: Float[Array, "player axis"]
 ) -> tuple[Array, Array, Array]:
     """Return the payoffs ``[player]`` of period ``t``, the continuation probability and the next state.
 
@@ -360,7 +360,7 @@ def transition(
 
 
 @oracle()
-def stage_game(game: Any, t: int | Array, ahead: Float[Array, "player"]) -> Any:
+def stage_game(game: object, t: int | Array, ahead: Float[Array, "player"]) -> Any:
     """Return period ``t`` as a one-shot game with continuation values ``ahead``, for backward induction.
 
     The generic answer raises `Unsupported`.
@@ -369,7 +369,7 @@ def stage_game(game: Any, t: int | Array, ahead: Float[Array, "player"]) -> Any:
 
 
 @oracle()
-def state_game(game: Any, t: int | Array, state: Float[Array, "stock player"], ahead: Any) -> Any:
+def state_game(game: object, t: int | Array, state: Float[Array, "stock player"], ahead: object) -> Any:
     """Return period ``t`` in a state as a game with a registered best response and ``after(x)``.
 
     It serves feedback equilibria; ``ahead`` holds the values of the next period's states. The generic answer
@@ -379,7 +379,7 @@ def state_game(game: Any, t: int | Array, state: Float[Array, "stock player"], a
 
 
 @oracle()
-def state_bounds(game: Any, t: int) -> tuple[np.ndarray, np.ndarray]:
+def state_bounds(game: object, t: int) -> tuple[np.ndarray, np.ndarray]:
     """Return lower and upper bounds of the states of period ``t``, ``[stock player]`` each.
 
     The generic answer raises `Unsupported`.
@@ -388,7 +388,7 @@ def state_bounds(game: Any, t: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @oracle()
-def to_linear_quadratic(game: Any) -> LinearQuadraticGame:
+def to_linear_quadratic(game: object) -> LinearQuadraticGame:
     """Return the infinite-horizon game with linear dynamics and quadratic costs.
 
     The generic answer raises `Unsupported`.
@@ -397,13 +397,13 @@ def to_linear_quadratic(game: Any) -> LinearQuadraticGame:
 
 
 @oracle()
-def outside_linear(game: Any, states: np.ndarray) -> str:
+def outside_linear(game: object, states: np.ndarray) -> str:
     """Return why the linear-quadratic form fails on a path of states. Generic: empty, it does not fail."""
     return ""
 
 
 @oracle()
-def to_markov(game: Any, periods: int | None = None) -> Any:
+def to_markov(game: object, periods: int | None = None) -> Any:
     """Return native play, period by period, as a `rivalry.core.game.MarkovGame` truncated after ``periods``.
 
     The generic answer raises `Unsupported`: the game is only played by repetition.
@@ -412,7 +412,7 @@ def to_markov(game: Any, periods: int | None = None) -> Any:
 
 
 @oracle()
-def to_agents(game: Any) -> Any:
+def to_agents(game: object) -> Any:
     """Return the tuple of arrays that compiled kernels take to simulate finitely many agents.
 
     The generic answer raises `Unsupported`.
@@ -424,13 +424,13 @@ def to_agents(game: Any) -> Any:
 
 
 @oracle(inherited=True)
-def discount_factors(game: Any) -> Any:
+def discount_factors(game: object) -> Any:
     """Return the players' discount factors, ``[player]`` or one for all. Generic: NaN."""
     return np.nan
 
 
 @oracle(inherited=True)
-def payoff_growth(game: Any) -> Any:
+def payoff_growth(game: object) -> Any:
     """Return the growth rate of payoffs per period. Generic: 0."""
     return 0.0
 
@@ -445,13 +445,13 @@ def move_order(game: Any) -> tuple[tuple[int, ...], ...]:
 
 
 @oracle(inherited=True)
-def alternating(game: Any) -> bool:
+def alternating(game: object) -> bool:
     """Return whether players revise their choices in turn, one per period. Generic: False."""
     return False
 
 
 @oracle(inherited=True)
-def base_game(game: Any) -> Any:
+def base_game(game: object) -> Any:
     """Return the game in which all players choose, for a game of leaders. Generic: the game itself."""
     return game
 
@@ -465,7 +465,7 @@ class GainBounds(NamedTuple):
 
 
 @oracle()
-def profit_gain_bounds(game: Any) -> GainBounds:
+def profit_gain_bounds(game: object) -> GainBounds:
     """Return the payoffs at which the profit gain is 0 and 1, with the critical discount factors.
 
     Raises `ValueError` for a game without such payoffs. The generic answer raises `Unsupported`.
@@ -474,7 +474,7 @@ def profit_gain_bounds(game: Any) -> GainBounds:
 
 
 @oracle()
-def cycle_value(game: Any, cash_flow: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def cycle_value(game: object, cash_flow: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the values of perpetual cash flows, and the share of the terminal value in each.
 
     ``cash_flow`` is ``[session player]``, ``gamma`` ``[player]``. The generic answer raises `Unsupported`.
@@ -483,7 +483,12 @@ def cycle_value(game: Any, cash_flow: np.ndarray, gamma: np.ndarray) -> tuple[np
 
 
 @oracle()
-def discounting_channels(game: Any, tables: Any = None, learns: Any = None, discounts: Any = None) -> Any:
+def discounting_channels(
+    game: object,
+    tables: FiniteGame | None = None,
+    learns: Sequence[bool] | None = None,
+    discounts: Sequence[float] | np.ndarray | None = None,
+) -> Any:
     """Return the channels by which discount factors can affect results, with a one-line ``text``.
 
     The generic answer raises `Unsupported`.
@@ -507,7 +512,7 @@ def present_players(game: Any, state: Any) -> Bool[Array, "player"]:
 
 
 @oracle(inherited=True)
-def legal_actions(game: Any, state: Any) -> Bool[Array, "player action"]:
+def legal_actions(game: object, state: Any) -> Bool[Array, "player action"]:
     """Return a mask of the legal actions in a state. Generic: raises `Unsupported`, all are legal."""
     raise unknown(game, "mask of legal actions")
 
@@ -520,6 +525,6 @@ def normalized_observation(game: Any, state: Any) -> Float[Array, "player featur
 
 
 @oracle(inherited=True)
-def own_units(game: Any) -> bool:
+def own_units(game: object) -> bool:
     """Return whether environments take actions in the game's units by default. Generic: False, -1 to 1."""
     return False

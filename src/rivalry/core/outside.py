@@ -70,14 +70,14 @@ def _values(variables: list[_Variable]) -> list[tuple[_Variable, Any, Any]]:
     return [(one, value := one.value(), _mark(value, DEPTH)) for one in variables]
 
 
-def _has_changed(variable: _Variable, before: Any, mark: Any) -> bool:
+def _has_changed(variable: _Variable, before: object, mark: object) -> bool:
     value = variable.value()
     if value is before and isinstance(value, FIXED):
         return False
     return bool(_mark(value, DEPTH) != mark)
 
 
-def _mark(value: Any, depth: int) -> Any:
+def _mark(value: object, depth: int) -> Any:
     """Return what is compared of a value: numbers by value, others by identity."""
     if isinstance(value, FIXED):
         return type(value), repr(value) if isinstance(value, float) else value  # NaN is NaN, -0.0 is not 0.0
@@ -103,7 +103,7 @@ def _is_own_module(name: str) -> bool:
     return name.split(".")[0] not in ("rivalry", "builtins") and not any(part in file for part in installed)
 
 
-def _is_own(thing: Any) -> bool:
+def _is_own(thing: object) -> bool:
     name = thing.__name__ if isinstance(thing, ModuleType) else getattr(thing, "__module__", None)
     return name is None or (isinstance(name, str) and _is_own_module(name))
 
@@ -113,7 +113,7 @@ def _is_leaf(kind: type) -> bool:
     return issubclass(kind, (*FIXED, np.ndarray, type, jax.Array))
 
 
-def _roots(value: Any, depth: int) -> Iterator[Any]:
+def _roots(value: object, depth: int) -> Iterator[Any]:
     """Yield the user's classes and functions within a game: its own class, and those of its attributes."""
     kind: Any = type(value)
     if _is_leaf(kind):
@@ -133,7 +133,7 @@ def _roots(value: Any, depth: int) -> Iterator[Any]:
             yield from _roots(part, depth - 1)
 
 
-def _read_by(root: Any) -> list[_Variable]:
+def _read_by(root: object) -> list[_Variable]:
     """Return the variables that a function reads, or the methods and registered answers of a class."""
     reads = _Reads()
     reads.follow(root)
@@ -157,7 +157,7 @@ class _Reads:
         inside = not isinstance(one.value(), (*FIXED, tuple, FunctionType, type))
         return one.name in self.stored or (self.mutates and inside)
 
-    def follow(self, value: Any, names: frozenset[str] = frozenset()) -> None:
+    def follow(self, value: object, names: frozenset[str] = frozenset()) -> None:
         """Follow a function or a class, or what a function with these names in its code reads."""
         for _ in WRAPPED:
             if isinstance(value, FunctionType | ModuleType | type):

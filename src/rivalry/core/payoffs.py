@@ -24,7 +24,7 @@ BATCH = 256  # profiles per call of a compiled program
 
 
 @oracle()
-def numpy_payoffs(game: Any, x: np.ndarray) -> np.ndarray:
+def numpy_payoffs(game: object, x: np.ndarray) -> np.ndarray:
     """Return the payoffs ``[player]`` of a finite game at a concrete profile, computed without JAX.
 
     A class that registers this oracle also registers `pure_payoffs`, and `proved_response`, which then takes
@@ -34,7 +34,7 @@ def numpy_payoffs(game: Any, x: np.ndarray) -> np.ndarray:
 
 
 @oracle()
-def pure_payoffs(game: Any, actions: np.ndarray) -> np.ndarray:
+def pure_payoffs(game: object, actions: np.ndarray) -> np.ndarray:
     """Return the payoffs ``[profile player]`` of pure actions ``[profile player]`` of a finite game.
 
     The generic answer raises `Unsupported`.
@@ -59,7 +59,7 @@ def payoffs_of(game: Game, profiles: np.ndarray, player: int) -> np.ndarray:
     return np.concatenate(found)
 
 
-def concrete_profile(game: Game, x: Any) -> Any:
+def concrete_profile(game: Game, x: object) -> Any:
     """Return a concrete profile as the array type that `payoffs` and the oracles of a game take.
 
     The array is NumPy's for games with `numpy_payoffs`, otherwise JAX's. Arrays may be outside the space by

@@ -29,7 +29,7 @@ BY_IDENTITY = types.FunctionType | types.BuiltinFunctionType | types.ModuleType 
 class Hashed:
     """The static part of a compiled program, equal where its key is; the key is hashed once."""
 
-    def __init__(self, key: Any, value: Any = None) -> None:
+    def __init__(self, key: Any, value: object = None) -> None:
         self.key, self.value, self._hash = key, value, hash(key)
 
     def __hash__(self) -> int:
@@ -76,7 +76,7 @@ def is_plain(game: object) -> bool:
     return type(register_plain(game)) in _REGISTERED
 
 
-def replace_array(game: G, name: str, value: Any) -> G:
+def replace_array(game: G, name: str, value: object) -> G:
     """Return a copy of a plain game with an array replaced; the new array is a leaf.
 
     Raises
@@ -115,7 +115,7 @@ def _copy(game: G, changes: dict[str, Any]) -> G:
     return made
 
 
-def _flatten(game: Any) -> tuple[list[Any], tuple[tuple[str, ...], Hashed]]:
+def _flatten(game: object) -> tuple[list[Any], tuple[tuple[str, ...], Hashed]]:
     names = attributes(game).get(LEAVES, ())
     rest = {name: None if name in names else value for name, value in attributes(game).items()}
     key = (type(game), names, _key(rest, ()))
@@ -131,7 +131,7 @@ def _unflatten(rest: tuple[tuple[str, ...], Hashed], leaves: Any) -> Any:
     return _copy(rest[1].value, dict(zip(rest[0], leaves, strict=True)))
 
 
-def _key(value: Any, within: tuple[int, ...]) -> Any:
+def _key(value: object, within: tuple[int, ...]) -> Any:
     """Return a hashable key, equal for equal values; ``within`` holds the ids of the enclosing objects."""
     kind = type(value)
     if value is None or isinstance(value, bool | int | str | bytes | BY_IDENTITY):
@@ -168,7 +168,7 @@ def _key(value: Any, within: tuple[int, ...]) -> Any:
 class Same:
     """A hashable wrapper, equal to wrappers of the same object or of an equal one."""
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: object) -> None:
         self.value = value
 
     def __hash__(self) -> int:

@@ -35,13 +35,13 @@ def configure() -> None:
         warnings.warn(f"{problem}; import rivalry first", stacklevel=3)
 
 
-def stored(value: Any) -> Mapping[str, Any] | None:
+def stored(value: object) -> Mapping[str, Any] | None:
     """Return the attributes that an object or a class stores by name; None for one without a dictionary."""
     found: Mapping[str, Any] | None = getattr(value, "__dict__", None)
     return found
 
 
-def imprecise(game: Any) -> str:
+def imprecise(game: object) -> str:
     """Return which array of a game or its space lacks double precision, with the remedy; empty if none."""
     found = _single(game, "", DEPTH) or _single(getattr(game, "space", None), "space", DEPTH)
     if not found:
@@ -49,12 +49,12 @@ def imprecise(game: Any) -> str:
     return f"{found}; must be float64: import rivalry before arrays are made, or make it with dtype=float"
 
 
-def _single(tree: Any, name: str, depth: int) -> str:
+def _single(tree: object, name: str, depth: int) -> str:
     """Return the path and dtype of the first array without double precision; empty if none."""
     import jax
     import numpy as np
 
-    def plain(node: Any) -> bool:
+    def plain(node: object) -> bool:
         """Return whether JAX sees no arrays in an object, as in a registered game of a plain class."""
         return stored(node) is not None and not jax.tree.leaves(node)
 

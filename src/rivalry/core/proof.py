@@ -60,7 +60,7 @@ class Coordinates(NamedTuple):
         """The entries, as an index of profiles."""
         return self.player, self.axis
 
-    def profile(self, y: Any) -> Any:
+    def profile(self, y: object) -> Any:
         """Return the profile ``[player axis]`` of a row of choices."""
         return jnp.asarray(self.start).at[self.place].set(y)
 
@@ -234,11 +234,11 @@ def _gain(
     traced = shifted(pay, middle, mid, about=1)
     shifts = traced.shifts(middle, mid)
 
-    def value(shifts: Any, y: Array, strategy: Array) -> Array:
+    def value(shifts: object, y: Array, strategy: Array) -> Array:
         found: Array = traced.call(shifts, y, strategy)[0]
         return found
 
-    def every(shifts: Any, y: Array, strategy: Array) -> tuple[Array, Array, Array]:
+    def every(shifts: object, y: Array, strategy: Array) -> tuple[Array, Array, Array]:
         slope = jax.jacfwd(partial(value, shifts, y))
         return value(shifts, y, strategy), slope(strategy), jax.jacfwd(slope)(strategy)
 

@@ -37,11 +37,11 @@ def value_range(
     traced = shifted(function, mid)
     shifts = traced.shifts(mid)
 
-    def value(shifts: Any, y: Array) -> Array:
+    def value(shifts: object, y: Array) -> Array:
         found: Array = traced.call(shifts, y)[0]
         return found
 
-    def every(shifts: Any, y: Array) -> tuple[Array, Array]:
+    def every(shifts: object, y: Array) -> tuple[Array, Array]:
         return value(shifts, y), jax.jacfwd(partial(value, shifts))(y)
 
     box, centre = Interval(low, high), Interval(mid, mid)
@@ -78,7 +78,7 @@ def _change_of_shares(slope: Interval, box: Interval, centre: Interval) -> Inter
     return Interval(jnp.nanmax(every.low), jnp.nanmin(every.high))
 
 
-def payoff_range(game: Game, x: Any, player: Array, low: Any, high: Any) -> tuple[Array, Array]:
+def payoff_range(game: Game, x: Any, player: Array, low: object, high: object) -> tuple[Array, Array]:
     """Return bounds on payoffs of own strategies from ``low [axis]`` to ``high [axis]``, the others at ``x``.
 
     For use while JAX traces. On a simplex they hold for strategies that sum to one.

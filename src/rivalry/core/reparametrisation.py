@@ -34,7 +34,7 @@ def is_reparametrised(game: object) -> bool:
     return isinstance(space, Box) and space.reparametrised and isinstance(game, Game)
 
 
-def unconstrained_game(game: Any) -> Any:
+def unconstrained_game(game: object) -> Any:
     """Return the game on the linear box of its search coordinates, or itself where these are the amounts.
 
     Payoffs are unchanged, strategies are mapped by ``game.space.unconstrain``, and derivatives follow by the

@@ -317,7 +317,7 @@ class Solution:
         """All results as one labelled dataset."""
         return dataset(self.record, self.names)
 
-    def plot_data(self, plot: str, **options: Any) -> Dataset:
+    def plot_data(self, plot: str, **options: object) -> Dataset:
         """Return all results with the data of a plot; ``rv.plots.cycle(found)`` computes these itself.
 
         Parameters
@@ -558,7 +558,7 @@ def _unique_dims(
     return lead + tuple(d if known.get(d, n) == n and d not in lead else f"{name}_{d}" for d, n in sizes)
 
 
-def place_key(value: Any) -> Any:
+def place_key(value: object) -> Any:
     """Return a hashable key of a coordinate's value; equal lists of numbers have equal keys."""
     if not isinstance(value, list | tuple | np.ndarray | dict):
         return value

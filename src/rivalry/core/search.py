@@ -23,6 +23,8 @@ from rivalry.core.tolerances import ROUNDING, SEARCH_TIE
 from rivalry.core.validate import check_keywords
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from jaxtyping import Array
 
     from rivalry.core.space import Profile, Strategy
@@ -77,7 +79,7 @@ def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Resp
     return found._replace(strategy=np.asarray(game.space.project(there)[player]))
 
 
-def traceable_best_response(game: Any, x: Profile, player: Array) -> tuple[Strategy, Array] | None:
+def traceable_best_response(game: object, x: Profile, player: Array) -> tuple[Strategy, Array] | None:
     """Return the registered best response and its payoff; None unless JAX can trace it for any ``player``."""
     if not oracles.best_response.knows(game):
         return None
@@ -139,7 +141,7 @@ def _outward(
     return found._replace(bound=bound, coverage="bounded", method=method, rounding="outward")
 
 
-def outward_response(game: Game, x: Any, player: int, found: Response) -> Response:
+def outward_response(game: Game, x: object, player: int, found: Response) -> Response:
     """Return a best response with a bound that is computed with outward rounding, where there is one."""
     if rounding_error.knows(game):
         bound = found.bound + rounding_error(game, np.asarray(x), player)
@@ -174,7 +176,7 @@ def source_of_bound(game: Game) -> str:
 
 
 def refuse_above(
-    game: Game, x: Any, player: int, payoff: float, strategy: np.ndarray, bound: float, source: str
+    game: Game, x: object, player: int, payoff: float, strategy: np.ndarray, bound: float, source: str
 ) -> None:
     """Raise where a payoff is above a bound on all payoffs by more than rounding explains.
 
@@ -242,7 +244,7 @@ def _nearest_best(strategies: np.ndarray, payoffs: np.ndarray, here: np.ndarray,
 
 
 @oracle()
-def rounding_error(game: Any, x: np.ndarray, player: int) -> float:
+def rounding_error(game: object, x: np.ndarray, player: int) -> float:
     """Return a bound on the rounding error of the largest gain of a player from a registered best response.
 
     The generic answer raises `Unsupported`.
@@ -290,7 +292,7 @@ def _searching(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Arra
     return strategies, found, values
 
 
-def faces(own: Any, xp: Any = jnp) -> Any:
+def faces(own: Any, xp: ModuleType = jnp) -> Any:
     """Return ``own`` with some entries set to 0 and the rest rescaled, ``[face corner]``.
 
     Dropped are every single entry, every pair where there are at most `PAIRS` entries, and all but the

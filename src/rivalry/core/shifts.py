@@ -48,7 +48,7 @@ class Shifted(NamedTuple):
         return jnp.all(jnp.asarray(finite, dtype=bool))
 
 
-def shifted(function: Callable[..., Any], *examples: Any, about: int = 0) -> Shifted:
+def shifted(function: Callable[..., Any], *examples: object, about: int = 0) -> Shifted:
     """Return a function with the derivatives of its values, in argument ``about``.
 
     Custom derivatives are replaced by those of the operations, shifts that cancel are arguments, and no other
@@ -57,16 +57,16 @@ def shifted(function: Callable[..., Any], *examples: Any, about: int = 0) -> Shi
     traced = jax.make_jaxpr(function)(*examples)
     moving = [k == about for k in range(len(examples))]
 
-    def run(marked: _Marked, *given: Any) -> list[Any]:
+    def run(marked: _Marked, *given: object) -> list[Any]:
         return _replay(traced.jaxpr, traced.consts, given, moving, marked)
 
     def holding(fixed: list[int] | None) -> Shifted:
-        def shifts(*given: Any) -> list[Any]:
+        def shifts(*given: object) -> list[Any]:
             marked = _Marked(fixed)
             run(marked, *given)
             return marked.values
 
-        def sides(*given: Any) -> list[Any]:
+        def sides(*given: object) -> list[Any]:
             marked = _Marked(fixed, kinks=[])
             run(marked, *given)
             return marked.sides
@@ -97,7 +97,10 @@ class _Marked:
     """
 
     def __init__(
-        self, fixed: Sequence[int] | None, given: Sequence[Any] | None = None, kinks: Any = None
+        self,
+        fixed: Sequence[int] | None,
+        given: Sequence[Any] | None = None,
+        kinks: Sequence[Any] | None = None,
     ) -> None:
         self.fixed, self.given, self.kinks = fixed, given, kinks
         self.count = 0
@@ -118,7 +121,7 @@ class _Marked:
         """Return the smaller of numbers in the same ways."""
         return jnp.where(a < b, a, b) if self.kinks is None else -self.larger(-a, -b)
 
-    def meet(self, value: Any) -> Any:
+    def meet(self, value: object) -> Any:
         """Return the number itself, or the next of the given ones."""
         self.count += 1
         if self.fixed is not None and self.count - 1 not in self.fixed:
@@ -136,7 +139,7 @@ def _replay(jaxpr: Any, consts: Any, given: Any, moving: Any, marked: _Marked) -
     values: dict[Any, Any] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *given], strict=True))
     depends = {one for one, moves in zip(jaxpr.invars, moving, strict=True) if moves}
 
-    def read(atom: Any) -> Any:
+    def read(atom: object) -> Any:
         return atom.val if isinstance(atom, Literal) else values[atom]
 
     for equation in jaxpr.eqns:
@@ -248,7 +251,7 @@ def _forms(jaxpr: Any, consts: Any, given: Sequence[Any]) -> list[Any]:
     own = [None if isinstance(one, jax.core.Tracer) else _number(one) for one in consts]
     values: dict[Any, Any] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*own, *given], strict=True))
 
-    def read(atom: Any) -> Any:
+    def read(atom: object) -> Any:
         return _number(atom.val) if isinstance(atom, Literal) else values[atom]
 
     for equation in jaxpr.eqns:
@@ -275,7 +278,7 @@ def _number(value: Any) -> float | None:
     return float(value) if np.ndim(value) == 0 else None
 
 
-def _combined(a: Any, b: Any, sign: int, product: bool, shape: Any) -> _Form:
+def _combined(a: object, b: object, sign: int, product: bool, shape: Any) -> _Form:
     """Return the form of a sum or difference, or of a product or quotient."""
     degrees, entries = [], []
     for one in (a, b):
@@ -302,13 +305,13 @@ def _same(cases: Sequence[Any], shape: Any) -> _Form:
     return _Form(first.product, np.broadcast_to(first.degree, shape), np.broadcast_to(first.entry, shape))
 
 
-def _sum(operands: Sequence[Any], shape: Any, sign: int = 1) -> _Form:
+def _sum(operands: Sequence[Any], shape: object, sign: int = 1) -> _Form:
     if any(isinstance(one, _Form) and one.product for one in operands):
         return _same(operands, shape)
     return _combined(operands[0], operands[1], sign, False, shape)
 
 
-def _compared(operands: Sequence[Any], shape: Any) -> None:
+def _compared(operands: Sequence[Any], shape: object) -> None:
     """Return no form: the same numbers are added to both sides, or multiply both."""
     _same(operands, shape)
 
@@ -339,7 +342,7 @@ def _of(form: _Form, product: bool, becomes: bool, factor: float = 1.0) -> _Form
 def _rearranged(move: Callable[..., np.ndarray]) -> Callable[..., _Form]:
     """Return the rule of an operation that moves entries."""
 
-    def rule(operands: Sequence[Any], params: Any, shape: Any) -> _Form:
+    def rule(operands: Sequence[Any], params: object, shape: object) -> _Form:
         (form,) = operands
         return _Form(form.product, move(form.degree, params, shape), move(form.entry, params, shape))
 
@@ -353,12 +356,12 @@ def _repeat(a: np.ndarray, params: Any, shape: Any) -> np.ndarray:
     return np.broadcast_to(a.reshape(sizes), shape)
 
 
-def _slice(a: np.ndarray, params: Any, shape: Any) -> np.ndarray:
+def _slice(a: np.ndarray, params: Any, shape: object) -> np.ndarray:
     steps = params["strides"] or [None] * a.ndim
     return a[tuple(map(slice, params["start_indices"], params["limit_indices"], steps))]
 
 
-def _select(operands: Sequence[Any], params: Any, shape: Any) -> _Form:
+def _select(operands: Sequence[Any], params: object, shape: object) -> _Form:
     which, *cases = operands
     if isinstance(which, _Form):
         raise _Formless

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @oracle()
-def slopes_in_shares(game: Any, x: Profile) -> Profile:
+def slopes_in_shares(game: object, x: Profile) -> Profile:
     """Return every player's derivatives of its own payoff in its shares, ``[player entry]``.
 
     Families answer in forms that intervals bound well. Generic: `oracles.gradients`.
@@ -48,7 +48,7 @@ class InFractions(Tree):
         last = axis[None] >= np.asarray(simplices.sizes)[:, None] - 1
         return Box(put(last.astype(float)), put(np.ones(last.shape)))
 
-    def shares(self, t: Any, player: Any = slice(None)) -> Any:
+    def shares(self, t: Any, player: object = slice(None)) -> Any:
         """Return the shares of fractions ``[.. player axis]``, or of those of one player, ``[axis]``."""
         left, parts = jnp.ones_like(t[..., 0]), []
         for axis in range(t.shape[-1]):
@@ -69,7 +69,7 @@ class InFractions(Tree):
         found = np.divide(share[:, :-1], left, out=np.zeros_like(left), where=left > 0)
         return np.asarray(np.clip(found, self.space.low, 1.0))
 
-    def original(self, t: Any) -> np.ndarray:
+    def original(self, t: object) -> np.ndarray:
         """Return the profiles of shares at fractions ``[.. player axis]``."""
         return np.asarray(self.shares(jnp.asarray(t)))
 

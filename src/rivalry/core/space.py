@@ -19,6 +19,8 @@ from rivalry.core.tree import Tree, static
 from rivalry.core.validate import as_numbers, check_keywords, check_word
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
     Profile = Float[Array, "player axis"]
@@ -264,7 +266,7 @@ class Box(Tree):
         if not self.reparametrised:
             return x
 
-        def coordinates(xp: Any, kind: str, part: Any, axes: np.ndarray) -> Any:
+        def coordinates(xp: ModuleType, kind: str, part: object, axes: np.ndarray) -> Any:
             return _to_coordinates(xp, kind, part, self._floor(xp, kind, axes))
 
         return self._by_kind(x, coordinates)
@@ -275,7 +277,7 @@ class Box(Tree):
             return y
         rows = slice(None) if player is None else slice(player, player + 1)
 
-        def amounts(xp: Any, kind: str, part: Any, axes: np.ndarray) -> Any:
+        def amounts(xp: ModuleType, kind: str, part: Any, axes: np.ndarray) -> Any:
             floor = self._floor(xp, kind, axes)
             found = _to_amounts(xp, kind, part, None if floor is None else floor[rows])
             if kind != "log" or self.zero_threshold is None:
@@ -305,7 +307,7 @@ class Box(Tree):
         """Return the linear box of the search coordinates."""
         return Box(self.unconstrain(self.low), self.unconstrain(self.high)) if self.reparametrised else self
 
-    def _floor(self, xp: Any, kind: str, axes: np.ndarray) -> Any:
+    def _floor(self, xp: ModuleType, kind: str, axes: np.ndarray) -> Any:
         """Return the floor of ``log``, or the shift of ``shifted`` coordinates, ``[player axis]``."""
         if self.zero_threshold is None:
             return None
@@ -330,7 +332,7 @@ def _checked_axis(axis: int, low: float, high: float, kind: str, zero_threshold:
         raise ValueError(f"bounds[{axis}]: [{low}, {high}] is outside the range of {kind} coordinates")
 
 
-def _to_coordinates(xp: Any, kind: str, x: Any, floor: Any) -> Any:
+def _to_coordinates(xp: ModuleType, kind: str, x: Any, floor: Any) -> Any:
     if kind == "log":
         return xp.log(x if floor is None else xp.maximum(x, floor))
     if kind == "shifted":
@@ -339,7 +341,7 @@ def _to_coordinates(xp: Any, kind: str, x: Any, floor: Any) -> Any:
     return xp.log(x) - xp.log1p(-x) if kind == "logit" else x
 
 
-def _to_amounts(xp: Any, kind: str, y: Any, floor: Any) -> Any:
+def _to_amounts(xp: ModuleType, kind: str, y: Any, floor: Any) -> Any:
     if kind == "log":
         return xp.exp(y)
     if kind == "shifted":

@@ -60,7 +60,7 @@ class Stake(NamedTuple):
         return max(self.own, PLAY_SHARE * self.play)
 
 
-def stake_at(game: Game, x: Any, player: int, response: Response) -> Stake:
+def stake_at(game: Game, x: object, player: int, response: Response) -> Stake:
     """Return what is at stake for ``player`` around its best response to the others at ``x``."""
     x = np.asarray(x, dtype=float)
     there = np.array(x)

@@ -16,7 +16,7 @@ from rivalry.core.jax import is_jax_array, jax
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def static(*, default: Any = dataclasses.MISSING) -> Any:
+def static(*, default: object = dataclasses.MISSING) -> Any:
     """Return a field of a `Tree` that holds a setting; programs are compiled per value."""
     return dataclasses.field(default=default, metadata={"static": True})
 
@@ -35,7 +35,7 @@ class Tree(OneLineRepr):
     Line: slope [2 4], name line
     """
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
         # not now: finite games are defined and computed without JAX
@@ -69,7 +69,7 @@ class _HashableMethod:
     def __call__(self, *args: Any, **options: Any) -> Any:
         return self.function(*args, **options)
 
-    def __get__(self, module: Any, kind: type | None = None) -> Callable[..., Any]:
+    def __get__(self, module: object, kind: type | None = None) -> Callable[..., Any]:
         if module is None:
             return self.function
         bound: Callable[..., Any] = jax.tree_util.Partial(self.function, module)

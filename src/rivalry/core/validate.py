@@ -135,7 +135,7 @@ def checked(factory: F) -> F:
     """
 
     @wraps(factory)
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: object, **kwargs: object) -> Any:
         # bounds come after the factory, whose own messages give reasons; sizes must be checked before it runs
         given, known = check(factory, args, kwargs, bounds=False), signature_of(factory)[0]
         with _named_errors(given, known):
@@ -156,7 +156,7 @@ def check_keywords(function: F) -> F:
         plain = kind.__init__  # type: ignore[misc]
 
         @wraps(plain)
-        def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        def init(self: object, *args: object, **kwargs: object) -> None:
             if type(self) is kind:  # a subclass may have other fields
                 refuse_unknown(plain, kwargs, kind.__name__)
             plain(self, *args, **kwargs)
@@ -165,7 +165,7 @@ def check_keywords(function: F) -> F:
         return function
 
     @wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: object, **kwargs: object) -> Any:
         refuse_unknown(function, kwargs)
         return function(*args, **kwargs)
 
@@ -211,7 +211,7 @@ def check_options(method: type) -> None:
         return
 
     @wraps(plain)
-    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+    def init(self: object, *args: object, **kwargs: object) -> None:
         check(method, args, kwargs, bounds=False)
         plain(self, *args, **kwargs)
 
@@ -220,7 +220,7 @@ def check_options(method: type) -> None:
     # equinox calls the class's own first; here those of the bases, too, precede the annotations' bounds
     looks = [vars(base)["__check_init__"] for base in method.__mro__ if "__check_init__" in vars(base)]
 
-    def check_init(self: Any) -> None:
+    def check_init(self: object) -> None:
         kind: type = type(self)  # a subclass may allow more
         known, hints = signature_of(kind)
         given = {name: getattr(self, name) for name in known}
@@ -287,7 +287,7 @@ def _takes_any_number(target: Callable[..., Any]) -> bool:
     return any(one.kind is one.VAR_POSITIONAL for one in known)
 
 
-def refuse(name: str, hint: Any, value: Any, *, bounds: bool = True) -> None:
+def refuse(name: str, hint: object, value: object, *, bounds: bool = True) -> None:
     """Raise `ValueError` if an annotation does not allow a value."""
     fault = fault_of(hint, value)
     if fault is not None and (bounds or fault.kind != "bound"):
@@ -319,12 +319,12 @@ def convert(hint: Any, value: Any) -> Any:
     return float(value) if hint is float and type(value) is int else value
 
 
-def _has_fields(hint: Any) -> bool:
+def _has_fields(hint: object) -> bool:
     """Return whether an annotation is a dataclass or typed dictionary, whose fields a table can specify."""
     return isinstance(hint, type) and (is_dataclass(hint) or is_typeddict(hint))
 
 
-def _is_opaque(hint: Any) -> bool:
+def _is_opaque(hint: object) -> bool:
     """Return whether an annotation says nothing about a value."""
     plain = (bool, int, float, str, list, tuple, dict, type(None), None)
     return hint not in plain and get_origin(hint) is None
@@ -349,21 +349,21 @@ def check_word(name: str, value: object, known: Iterable[str]) -> None:
         raise ValueError(f"{name}: {value!r} is unknown; {near(str(value), known)}")
 
 
-def whole_number(name: str, value: Any, low: int = 0) -> int:
+def whole_number(name: str, value: object, low: int = 0) -> int:
     """Return an integer of at least ``low``; raise `ValueError` for anything else."""
     if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < low:
         raise ValueError(f"{name}: {format_value(value)} must be a whole number of at least {low}")
     return int(value)
 
 
-def number_of(name: str, value: Any, count: int) -> int:
+def number_of(name: str, value: object, count: int) -> int:
     """Return the number of one of ``count`` things, such as players; raise `ValueError` for anything else."""
     if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= int(value) < count:
         raise ValueError(f"{name}: {value!r} must be a whole number in 0..{count - 1}")
     return int(value)
 
 
-def as_numbers(value: Any, name: str, rule: str = "numbers") -> np.ndarray:
+def as_numbers(value: object, name: str, rule: str = "numbers") -> np.ndarray:
     """Return a value as an array of floats; raise `ValueError` that it must be ``rule`` for anything else."""
     import numpy as np  # the command line starts without it
 
@@ -386,7 +386,7 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"did you mean {plain[close[0]]!r}?" if close else f"known: {', '.join(sorted(known))}"
 
 
-def format_value(value: Any) -> str:
+def format_value(value: object) -> str:
     """Return a value as text for an error message: short, on one line.
 
     >>> format_value("gausian"), format_value([0.1] * 100)
@@ -444,11 +444,11 @@ def fault_of(hint: Any, value: Any, notes: tuple[Any, ...] = ()) -> Fault | None
     return None  # any other object: its user checks it
 
 
-def _type_fault(rule: Callable[[], str], value: Any) -> Fault:
+def _type_fault(rule: Callable[[], str], value: object) -> Fault:
     return Fault("", lambda: f"{format_value(value)} must be {rule()}", "type")
 
 
-def _union_fault(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault | None:
+def _union_fault(members: Sequence[Any], value: object, notes: tuple[Any, ...]) -> Fault | None:
     faults = []
     for member in members:
         fault = fault_of(member, value, notes)
@@ -464,7 +464,7 @@ def _union_fault(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> 
     return _type_fault(lambda: _alternatives(members, value), value)
 
 
-def _alternatives(members: Sequence[Any], value: Any) -> str:
+def _alternatives(members: Sequence[Any], value: object) -> str:
     """Return what a union allows, in words."""
     known = [word for member in members if get_origin(member) is Literal for word in get_args(member)]
     rest = [m for m in members if get_origin(m) is not Literal and m is not type(None) and not is_object(m)]
@@ -480,13 +480,13 @@ def _one_of(known: Iterable[Any]) -> str:
     return f"one of {', '.join(map(repr, known))}"
 
 
-def _word_hint(value: Any, known: Iterable[Any]) -> str:
+def _word_hint(value: object, known: Iterable[Any]) -> str:
     """Return a hint at the nearest of some words, where one is near."""
     hint = near(value, [one for one in known if isinstance(one, str)]) if isinstance(value, str) else ""
     return f"; {hint}" if hint.startswith("did") else ""
 
 
-def _choice_fault(known: Sequence[Any], value: Any) -> Fault | None:
+def _choice_fault(known: Sequence[Any], value: object) -> Fault | None:
     plain = value.item() if _is_array(value) and value.ndim == 0 else value  # type: ignore[attr-defined]
     # equal types too, since 1 == True
     if any(type(one) is type(plain) and one == plain for one in known):
@@ -494,7 +494,7 @@ def _choice_fault(known: Sequence[Any], value: Any) -> Fault | None:
     return _type_fault(lambda: _one_of(known) + _word_hint(value, known), value)
 
 
-def _list_fault(hint: Any, members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault | None:
+def _list_fault(hint: object, members: Sequence[Any], value: object, notes: tuple[Any, ...]) -> Fault | None:
     if _is_array(value) and value.ndim > 0:
         numpy = type(value).__module__ == "numpy"
         if _numeric(value) and not (numpy and value.size <= 1000):  # type: ignore[attr-defined]
@@ -518,7 +518,7 @@ def _list_fault(hint: Any, members: Sequence[Any], value: Any, notes: tuple[Any,
     return None
 
 
-def _table_fault(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault | None:
+def _table_fault(members: Sequence[Any], value: object, notes: tuple[Any, ...]) -> Fault | None:
     if not isinstance(value, Mapping):
         return _type_fault(lambda: "a table", value)
     for key, entry in value.items():
@@ -532,7 +532,7 @@ def _table_fault(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> 
     return None
 
 
-def _key_fault(note: Keys, key: str, entry: Any) -> Fault | None:
+def _key_fault(note: Keys, key: str, entry: object) -> Fault | None:
     """Return the fault of a key of a table or of its value, or None."""
     known, hints = signature_of(note.target)
     allowed = note.names or tuple(known)
@@ -576,14 +576,14 @@ def _numeric(value: Any) -> bool:
     return getattr(value.dtype, "kind", "f") in "biuf"  # JAX's extended dtypes may have no `kind`
 
 
-def _open(value: Any) -> bool:
+def _open(value: object) -> bool:
     """Return whether a value holds tables, functions or nested lists, which annotations describe in part."""
     if isinstance(value, list | tuple):
         return any(map(_open, value)) or any(isinstance(entry, list | tuple) for entry in value)
     return isinstance(value, Mapping) or callable(value)
 
 
-def _holds_function(value: Any) -> bool:
+def _holds_function(value: object) -> bool:
     if isinstance(value, Mapping):
         return any(map(_holds_function, value.values()))
     return any(map(_holds_function, value)) if isinstance(value, list | tuple) else callable(value)

@@ -21,7 +21,7 @@ LANES = 3000  # most lanes of a figure
 METRICS = ("lane_wanted", "lane_queue", "lane_bid")
 
 
-def view_of(game: Any, profile: np.ndarray | None) -> tuple[str, str, dict[str, Any]] | None:
+def view_of(game: object, profile: np.ndarray | None) -> tuple[str, str, dict[str, Any]] | None:
     """Return title, text and data of a city whose agents bid uniformly; None for other games."""
     from rivalry.economies.city.model import City  # compiled loops, which stored records do not need
 
@@ -40,7 +40,7 @@ def view_of(game: Any, profile: np.ndarray | None) -> tuple[str, str, dict[str, 
 
 
 def view_of_record(
-    game: Any, record: Record, names: Mapping[str, tuple[str, ...]]
+    game: object, record: Record, names: Mapping[str, tuple[str, ...]]
 ) -> tuple[str, str, dict[str, Any]] | None:
     """Return title, text and data of a record with means per lane; None for other records.
 

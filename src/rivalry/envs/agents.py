@@ -156,7 +156,7 @@ class AgentsEnv(SimultaneousEnv):
             return list(self.agents)
         return [self.possible_agents[k] for k in np.flatnonzero(self.acting)] if self.agents else []
 
-    def check(self, agent: str, action: Any) -> None:
+    def check(self, agent: str, action: object) -> None:
         """Raise `ValueError` for an action that the agent cannot choose."""
         self.entry(agent, action)
 

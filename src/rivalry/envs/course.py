@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -13,6 +13,9 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.plain import Hashed, Same
 from rivalry.core.space import Choices, Simplex
 from rivalry.transforms.units import strategies
+
+if TYPE_CHECKING:
+    from rivalry.core.game import MarkovGame, Playable
 
 FAR = 1e12  # bound on observations
 NORMALIZED_FAR = 10.0  # bound on normalized observations
@@ -75,7 +78,7 @@ class Course:
         self.now = self._read(row)
         return self.now
 
-    def _read(self, row: Any) -> StepResult:
+    def _read(self, row: object) -> StepResult:
         row = np.array(row)  # a copy, because learners may write to it
         flat = row[:-1].reshape(self._nobody[0].size, -1)
         wide = self.actions + 3
@@ -128,7 +131,7 @@ def _next(form: Hashed, leaves: list[Any], state: Any, key: Any, actions: Any, w
     return state, jax.random.key_data(key), _row(game, middle, state, *came)
 
 
-def _row(game: Any, middle: Any, state: Any, rewards: Any, ended: Any, cut: Any) -> Any:
+def _row(game: Any, middle: object, state: Any, rewards: Any, ended: Any, cut: object) -> Any:
     """Return the results of a step as one row: per player its columns, then the truncation flag."""
     players = game.space.shape[0]
     over = jnp.broadcast_to(ended | ~oracles.present_players(game, state), (players,))
@@ -139,7 +142,7 @@ def _row(game: Any, middle: Any, state: Any, rewards: Any, ended: Any, cut: Any)
     return jnp.append(rows.ravel(), jnp.asarray(cut, dtype=float))
 
 
-def _seen(game: Any, middle: Any, state: Any) -> Any:
+def _seen(game: MarkovGame, middle: Any, state: Any) -> Any:
     if middle is None:
         return jnp.clip(game.observe(state), -FAR, FAR)
     if oracles.normalized_observation.knows(game):
@@ -148,7 +151,7 @@ def _seen(game: Any, middle: Any, state: Any) -> Any:
     return jnp.clip((game.observe(state) - centre) / reach, -NORMALIZED_FAR, NORMALIZED_FAR)
 
 
-def _middle(game: Any) -> tuple[np.ndarray, np.ndarray]:
+def _middle(game: object) -> tuple[np.ndarray, np.ndarray]:
     """Return the median and spread of the observations, ``[player feature]``."""
     if oracles.normalized_observation.knows(game):
         return np.zeros(()), np.ones(())
@@ -165,7 +168,7 @@ def _middle(game: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 @eqx.filter_jit
-def _by_chance(game: Any, keys: Any) -> Any:
+def _by_chance(game: Any, keys: object) -> Any:
     """Return observations ``[course step player feature]`` under random actions of all players."""
 
     def course(key: Any) -> Any:
@@ -182,7 +185,7 @@ def _by_chance(game: Any, keys: Any) -> Any:
     return jax.vmap(course)(keys)
 
 
-def _any_strategies(game: Any, state: Any, key: Any) -> Any:
+def _any_strategies(game: Playable, state: object, key: Any) -> Any:
     """Draw actions uniformly from the legal ones."""
     space = game.space
     if not isinstance(space, Simplex | Choices):
@@ -193,6 +196,6 @@ def _any_strategies(game: Any, state: Any, key: Any) -> Any:
     return strategies(space, numbers[:, None].astype(float))
 
 
-def _limits(game: Any) -> bool:
+def _limits(game: Playable) -> bool:
     """Return whether the game is finite and limits the legal actions."""
     return oracles.legal_actions.knows(game) and isinstance(game.space, Simplex | Choices)

@@ -24,7 +24,7 @@ ENVIRONMENTS: dict[str, str] = collect("ENVIRONMENTS")
 
 @check_keywords
 def parallel_env(
-    game: Any,
+    game: object,
     *,
     periods: int | None = None,
     illegal: Illegal = "warn",
@@ -86,7 +86,7 @@ class EnvOptions(TypedDict, total=False):
     simplex: OnSimplex
 
 
-def aec_env(game: Any, **options: Unpack[EnvOptions]) -> TurnEnv:
+def aec_env(game: object, **options: Unpack[EnvOptions]) -> TurnEnv:
     """Return a game as an environment of PettingZoo in which agents act one at a time.
 
     Parameters are those of `parallel_env`. Agents that act at once act in the order of their numbers, without
@@ -107,7 +107,7 @@ def aec_env(game: Any, **options: Unpack[EnvOptions]) -> TurnEnv:
     return TurnEnv(parallel_env(game, **options))
 
 
-def game_of(game: Any) -> Any:
+def game_of(game: object) -> Any:
     """Return the game, or the default game of the family of that name. Raises `ValueError`."""
     if not isinstance(game, str):
         return game
@@ -156,7 +156,7 @@ class PlayerEnv(gym.Env[Any, Any]):
 
     metadata = {"render_modes": []}  # noqa: RUF012  (as Gymnasium has it)
 
-    def __init__(self, game: Any, player: int, others: Any, **options: Unpack[EnvOptions]) -> None:
+    def __init__(self, game: object, player: int, others: object, **options: Unpack[EnvOptions]) -> None:
         self.parallel: Any = parallel_env(game, **options)
         names = self.parallel.possible_agents
         self.player = number_of("player", player, len(names))
@@ -185,7 +185,7 @@ class PlayerEnv(gym.Env[Any, Any]):
             self._play(None)
         return self._seen(), {}
 
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+    def step(self, action: object) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Apply the player's action, and play until the player acts again. Raises `ValueError`."""
         self.parallel.check(self.name, action)
         if not (self._over or self._cut):
@@ -204,7 +204,7 @@ class PlayerEnv(gym.Env[Any, Any]):
     def _seen(self) -> Any:
         return self._views[self.name] if self._table is None else self.parallel.observation_of(self.player)
 
-    def _play(self, action: Any) -> None:
+    def _play(self, action: object) -> None:
         """Play one step of the parallel environment; ``action`` is None if it is not the player's turn."""
         if self._table is not None:
             entries = self.parallel.draw(self._table, self.np_random)

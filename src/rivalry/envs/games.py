@@ -11,7 +11,7 @@ from gymnasium import spaces
 from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
 from rivalry.core import oracles
-from rivalry.core.game import Game, is_markov, is_population
+from rivalry.core.game import Game, Playable, is_markov, is_population
 from rivalry.core.plain import register_plain
 from rivalry.core.space import Box, Choices, Simplex
 from rivalry.core.validate import check_word, whole_number
@@ -111,7 +111,7 @@ class GameEnv(SimultaneousEnv):
 
     def __init__(
         self,
-        game: Any,
+        game: object,
         *,
         periods: int | None = None,
         normalize_spaces: bool = False,
@@ -172,7 +172,7 @@ class GameEnv(SimultaneousEnv):
         turn, left = self._course.now.movers.tolist(), self.agents
         return [name for name, own in zip(self.possible_agents, turn, strict=True) if own and name in left]
 
-    def check(self, agent: str, action: Any) -> None:
+    def check(self, agent: str, action: object) -> None:
         """Raise `ValueError` for an invalid action of an agent."""
         self._converter.read(self.possible_agents, {agent: action}, self._course.now.legal)
 
@@ -195,7 +195,7 @@ class GameEnv(SimultaneousEnv):
 class ActionConverter:
     """Action spaces of the players in Gymnasium, and the conversion of actions. Raises `ValueError`."""
 
-    def __init__(self, game: Any, normalized: bool, simplex: OnSimplex) -> None:
+    def __init__(self, game: Playable, normalized: bool, simplex: OnSimplex) -> None:
         space = game.space
         if not isinstance(space, Box | Simplex | Choices):
             raise ValueError(f"space: {type(space).__name__} must be a Box, a Simplex or Choices")
@@ -240,7 +240,7 @@ class ActionConverter:
                 found[k, : self.columns[k]] = self._within(actions[name], k, name)
         return found
 
-    def _within(self, action: Any, player: int, name: str) -> np.ndarray:
+    def _within(self, action: object, player: int, name: str) -> np.ndarray:
         """Return an action scaled from its box for the course. Raises `ValueError`."""
         count = self.columns[player]
         low, high, middle, half = (
@@ -261,7 +261,7 @@ class ActionConverter:
         return np.clip(share, self.lowest, 1)  # type: ignore[no-any-return]
 
 
-def _as_points(game: Any, simplex: OnSimplex) -> bool:
+def _as_points(game: Playable, simplex: OnSimplex) -> bool:
     """Return whether actions are points of a simplex. Raises `ValueError` if they cannot be."""
     check_word("simplex", simplex, get_args(OnSimplex))
     if simplex == "corners":
@@ -284,7 +284,7 @@ def _number(action: Any, size: int, name: str) -> int:
     return number
 
 
-def markov(game: Any, periods: int) -> Any:
+def markov(game: object, periods: int) -> Any:
     """Return a game as a `MarkovGame`: itself, its native form, or repeated. Raises `ValueError`."""
     register_plain(game)
     if oracles.to_markov.knows(game):

@@ -62,7 +62,7 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
         self._paid = False
         self._next()
 
-    def step(self, action: Any) -> None:
+    def step(self, action: object) -> None:
         """Apply the action of the selected agent, None for one that has ended. Raises `ValueError`."""
         agent: str = self.agent_selection
         if self.terminations[agent] or self.truncations[agent]:

@@ -250,7 +250,7 @@ def _(
 
 @checked
 def matrix(
-    *tables: Any,
+    *tables: object,
     name: Annotated[Classic | None, "a classic; this or payoffs"] = None,
     payoffs: Annotated[
         list[Any] | np.ndarray | None,
@@ -399,7 +399,7 @@ def _numbers(payoffs: object, where: str = "payoffs", per_cell: bool = True) -> 
     return np.ascontiguousarray(np.moveaxis(table, -1, 0)) if tuples else table
 
 
-def _short_row(rows: Any, where: str) -> str:
+def _short_row(rows: object, where: str) -> str:
     """Return in one line the first row with fewer entries than the longest beside it; empty without one."""
     if not isinstance(rows, list | tuple):
         return ""

@@ -480,7 +480,7 @@ def read_numbers(spec: Mapping[str, Any], name: str) -> np.ndarray:
         raise ValueError(f"{name}.path: {path} does not hold numbers in equal rows") from None
 
 
-def _json(text: str, key: Any, name: str, file: Path) -> Any:
+def _json(text: str, key: object, name: str, file: Path) -> Any:
     try:
         whole = json.loads(text)
     except ValueError as error:

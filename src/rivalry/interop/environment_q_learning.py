@@ -72,7 +72,7 @@ class _Agent:
         self.total, self.weight, self.truncated = 0.0, 1.0, False
 
     def take_turn(
-        self, observation: Any, reward: float, terminated: bool, truncated: bool, rng: np.random.Generator
+        self, observation: object, reward: float, terminated: bool, truncated: bool, rng: np.random.Generator
     ) -> Any:
         """Learn from the last action, and return the next one; None at the end."""
         self.total += self.weight * reward
@@ -194,7 +194,7 @@ class EnvironmentQLearning(BaseLearner):
         Need("an environment of another library", lambda game: isinstance(game, EnvironmentGame)),
     )
 
-    def world(self, game: Any) -> EnvironmentGame:
+    def world(self, game: object) -> EnvironmentGame:
         """Return the environment."""
         if not isinstance(game, EnvironmentGame):
             what = type(game).__name__
@@ -288,7 +288,7 @@ class EnvironmentQLearning(BaseLearner):
             agent.learns = agent.policy is None and phase != EVALUATE and responder in (-1, player)
             agent.epsilon = float(epsilon[player]) if agent.learns else 0.0
 
-        def turn(player: int, observation: Any, reward: float, terminated: bool, truncated: bool) -> Any:
+        def turn(player: int, observation: object, reward: float, terminated: bool, truncated: bool) -> Any:
             return agents[player].take_turn(observation, reward, terminated, truncated, rng)
 
         world.play(seed, self.episode_limit, turn)

@@ -26,7 +26,7 @@ class Turn(Protocol):
     """What an agent does when it is its turn, and what it learns at its end."""
 
     def __call__(
-        self, player: int, observation: Any, reward: float, terminated: bool, truncated: bool
+        self, player: int, observation: object, reward: float, terminated: bool, truncated: bool
     ) -> Any:
         """Return an action; ``reward`` is what was received since the agent's last action.
 
@@ -149,7 +149,7 @@ def _(game: EnvironmentGame) -> oracles.Labels:
     return oracles.Labels(game.agents)
 
 
-def from_pettingzoo(env: Any) -> EnvironmentGame:
+def from_pettingzoo(env: object) -> EnvironmentGame:
     """Return an environment of PettingZoo, parallel or in turn, as a game for `EnvironmentQLearning`.
 
     Observations and actions are numbered: ``Discrete``, ``MultiDiscrete`` and ``MultiBinary`` spaces, and
@@ -187,7 +187,7 @@ def from_pettingzoo(env: Any) -> EnvironmentGame:
     return _game_of(env, name, agents, spaces, isinstance(env, AECEnv))
 
 
-def from_gymnasium(env: Any, *, transitions: Any = None, initial: Any = None) -> EnvironmentGame:
+def from_gymnasium(env: object, *, transitions: object = None, initial: object = None) -> EnvironmentGame:
     """Return an environment of Gymnasium as a game of one agent for `EnvironmentQLearning`.
 
     Spaces are those of `from_pettingzoo`.
@@ -249,7 +249,7 @@ class _OneAgent:
 
 
 def _game_of(
-    env: Any, name: str, agents: tuple[str, ...], spaces: list[tuple[Any, Any]], sequential: bool
+    env: object, name: str, agents: tuple[str, ...], spaces: list[tuple[Any, Any]], sequential: bool
 ) -> EnvironmentGame:
     from gymnasium.spaces import Dict
 
@@ -275,7 +275,7 @@ def _trace(game: EnvironmentGame) -> list[tuple[Any, ...]]:
     """Return all that agents observe in one episode of random actions."""
     rng, found = np.random.default_rng(0), []
 
-    def turn(player: int, observation: Any, reward: float, terminated: bool, truncated: bool) -> Any:
+    def turn(player: int, observation: object, reward: float, terminated: bool, truncated: bool) -> Any:
         state, legal = (-1, None) if terminated else game.read(player, observation)
         found.append((player, state, reward, terminated, truncated))
         actions = game.actions[player]
@@ -285,7 +285,7 @@ def _trace(game: EnvironmentGame) -> list[tuple[Any, ...]]:
     return found
 
 
-def _numbering(space: Any, what: str) -> Numbering:
+def _numbering(space: object, what: str) -> Numbering:
     """Return the numbers of the elements of a finite space. Raises `ValueError` for others."""
     from gymnasium import spaces
 
@@ -342,7 +342,7 @@ def _product(parts: dict[Any, Any], what: str, build: Callable[[dict[Any, Any]],
     return Numbering(prod(part.size for part in known.values()), encode, decode)
 
 
-def _transitions(given: Any, initial: Any, states: int, actions: int) -> Transitions:
+def _transitions(given: Any, initial: object, states: int, actions: int) -> Transitions:
     """Return transitions as arrays. Raises `ValueError` unless all are probabilities of known states."""
     if states * states * actions > MOST_ENTRIES:
         raise ValueError(f"transitions: {states} states are too many for exact values")

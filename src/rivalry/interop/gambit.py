@@ -9,7 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 from math import prod
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
@@ -253,7 +253,7 @@ def _outcomes(file: Scanner, sizes: Sequence[int]) -> np.ndarray:
     return np.array(rows)[chosen]
 
 
-def write_nfg(game: Any, path: str | os.PathLike[str], *, title: str = "", comment: str = "") -> None:
+def write_nfg(game: object, path: str | os.PathLike[str], *, title: str = "", comment: str = "") -> None:
     """Write a finite game as a file of Gambit in strategic form (``.nfg``), in the payoff version.
 
     `read_nfg` reads an equal game from it, except that players without names are then called ``player 0``,

@@ -36,7 +36,7 @@ class TensorUtilities(Protocol):
     def action_name(self, player: int, action: int, /) -> str: ...
 
 
-def as_matrix(game: Any) -> Matrix:
+def as_matrix(game: object) -> Matrix:
     """Return a finite game as a `Matrix`: itself, its finite form, or tables by `rivalry.tables.tabulate`.
 
     Actions of tables are named after their grid points, where these have different names.
@@ -65,7 +65,7 @@ def _point_names(places: np.ndarray, size: int) -> tuple[str, ...]:
     return names if len(set(names)) == size else tuple(map(str, range(size)))
 
 
-def from_quantecon(game: Any) -> Matrix:
+def from_quantecon(game: object) -> Matrix:
     """Return a ``quantecon.game_theory.NormalFormGame`` as a finite game.
 
     Parameters
@@ -94,7 +94,7 @@ def from_quantecon(game: Any) -> Matrix:
     return matrix(payoffs=np.moveaxis(game.payoff_profile_array, -1, 0).tolist())
 
 
-def to_quantecon(game: Any) -> Any:
+def to_quantecon(game: object) -> Any:
     """Return a finite game as a ``quantecon.game_theory.NormalFormGame``; names of actions are dropped.
 
     Parameters
@@ -131,7 +131,7 @@ def _quantecon() -> Any:
     return game_theory
 
 
-def from_nashpy(game: Any) -> Matrix:
+def from_nashpy(game: object) -> Matrix:
     """Return a ``nashpy.Game`` of two players as a finite game; actions are numbered from 0.
 
     Raises `ValueError` for any other object.
@@ -148,7 +148,7 @@ def from_nashpy(game: Any) -> Matrix:
     return matrix(payoffs=np.array(game.payoff_matrices, dtype=float).tolist())
 
 
-def to_nashpy(game: Any) -> Any:
+def to_nashpy(game: object) -> Any:
     """Return a finite game of two players as a ``nashpy.Game``; names of actions are dropped.
 
     Parameters
@@ -186,7 +186,7 @@ def _nashpy() -> Any:
     return nashpy
 
 
-def from_openspiel(game: Any) -> Matrix:
+def from_openspiel(game: object) -> Matrix:
     """Return a matrix or tensor game of OpenSpiel as a finite game, with the names of the actions.
 
     The methods of the object are used and OpenSpiel is not imported, so that any object with these methods

@@ -213,7 +213,7 @@ def to_parquet(frame: DataFrame, data: Dataset) -> bytes:
     return file.getvalue()
 
 
-def _harmless(value: Any) -> Any:
+def _harmless(value: object) -> Any:
     if not isinstance(value, str):
         return value
     quoted = f"'{value}" if value.startswith(_FORMULA) else value
@@ -230,7 +230,7 @@ def to_latex(frame: DataFrame, keys: int) -> str:
     return str(frame.to_latex(index=False, column_format=columns))
 
 
-def _tex(value: Any) -> str:
+def _tex(value: object) -> str:
     """Return an entry of a LaTeX table."""
     if isinstance(value, float | None):
         if value is None or np.isnan(value):

@@ -153,7 +153,7 @@ def views_of(task: Task, folder: Path, record: Record, names: Sequence[str]) -> 
     return plot_record(_played_game(points.games[0], points.methods[0], record), record, names)
 
 
-def _played_game(game: Any, method: Any, record: Record) -> Any:
+def _played_game(game: object, method: object, record: Record) -> Any:
     """Return the game to which a record's profile belongs."""
     return as_learner(method).played(game, record) if isinstance(method, Learner) else game
 
@@ -219,7 +219,7 @@ COMPUTED = {
 """How the gains of a claim without a profile are computed, by coverage; others are estimates."""
 
 
-def _without_profile(game: Any, record: Record) -> Record:
+def _without_profile(game: object, record: Record) -> Record:
     """Return the methods of certificates, with why a claim that is not about a profile has no proof."""
     about = "mixed strategies" if "mixture" in record else "policies over periods"
     about = "a policy of a population" if is_population(game) else about

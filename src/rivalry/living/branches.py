@@ -29,7 +29,7 @@ from rivalry.plots.select import EVENTS
 ROWS = 400  # most rows of a branch that are sent
 
 
-def view_of(game: Any, profile: np.ndarray | None) -> Found | None:
+def view_of(game: object, profile: np.ndarray | None) -> Found | None:
     """Return None: branches are those of a record."""
     return None
 

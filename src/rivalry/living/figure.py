@@ -61,7 +61,7 @@ class Figure:
         return {"view": self.view, "title": self.title, "text": self.text, "data": self.data}
 
 
-def figure_of(game: Any, profile: object = None) -> Figure:
+def figure_of(game: object, profile: object = None) -> Figure:
     """Return the living figure of a game at a profile.
 
     Parameters
@@ -89,14 +89,14 @@ def figure_of(game: Any, profile: object = None) -> Figure:
     return found[0]
 
 
-def figures_of(game: Any, profile: object = None) -> list[Figure]:
+def figures_of(game: object, profile: object = None) -> list[Figure]:
     """Return all living figures of a game at a profile, the most telling one first; see `figure_of`."""
     start = _checked_profile(game, profile)
     made = {name: _load(name, "view_of")(game, start) for name in _ordered(game)}
     return [_figure(name, one, None, game) for name, one in made.items() if one is not None]
 
 
-def _ordered(game: Any) -> Sequence[str]:
+def _ordered(game: object) -> Sequence[str]:
     """Return the views of games and records, a line before the others where players choose positions."""
     # loads JAX, which figures of runs do not need
     from rivalry.families.influencer.model import InfluencerGame
@@ -119,10 +119,10 @@ def figures_of_solution(found: Solution) -> list[Figure]:
 
 
 def figures_of_record(
-    game: Any,
+    game: object,
     record: Record,
     names: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
-    world: Any = None,
+    world: object = None,
     table: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Figure]:
     """Return the living figures of a record.
@@ -153,14 +153,14 @@ def figures_of_record(
     return [_figure(name, one, known, game) for name, one in made.items() if one is not None]
 
 
-def _profile_of(game: Any, record: Record) -> np.ndarray | None:
+def _profile_of(game: object, record: Record) -> np.ndarray | None:
     """Return the profile of a record where it is one of the game."""
     dims, profile = record.get("profile", ((), np.zeros(0)))
     fits = dims == ("player", "axis") and isinstance(game, Game) and profile.shape == game.space.shape
     return np.asarray(profile) if fits and np.all(np.isfinite(profile)) else None
 
 
-def answer(game: Any, state: State) -> dict[str, Any]:
+def answer(game: object, state: State) -> dict[str, Any]:
     """Return the certificate of the profile in a figure's state.
 
     Parameters
@@ -216,7 +216,7 @@ def stored_answer(record: Record) -> dict[str, Any] | None:
 
 
 def _answer_of(
-    proof: Certificate | None, paid: np.ndarray, profile: Any, parameters: dict[str, Any]
+    proof: Certificate | None, paid: np.ndarray, profile: object, parameters: dict[str, Any]
 ) -> dict[str, Any]:
     found = {"profile": plain(profile), "parameters": plain(parameters), "payoffs": plain(paid)}
     if proof is None:
@@ -253,7 +253,7 @@ def sentence_of(proof: Certificate) -> str:
     return typeset(f"{'; '.join([found, *more])}.")
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """Return a value in numbers, text, lists and tables that JSON can hold; None for NaN and infinity.
 
     >>> plain({"a": np.array([1.0, np.nan]), "b": (np.int64(2), float("inf"))})
@@ -272,7 +272,7 @@ def plain(value: Any) -> Any:
     return plain(np.asarray(value).tolist())  # an array of JAX
 
 
-def _figure(view: str, made: Found, known: dict[str, Any] | None, game: Any) -> Figure:
+def _figure(view: str, made: Found, known: dict[str, Any] | None, game: object) -> Figure:
     """Return a figure of what a module of a view returned, with an answer for its data if there is one."""
     title, text, data = made
     data = plain(data | ({"answers": [known]} if known and "profile" in data else {}))

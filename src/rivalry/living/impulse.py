@@ -26,7 +26,7 @@ CYCLE = 400  # rounds after which play from any start is on its cycle
 
 
 def view_of_record(
-    game: Any, record: Record, names: Mapping[str, tuple[str, ...]], world: Any = None
+    game: object, record: Record, names: Mapping[str, tuple[str, ...]], world: object = None
 ) -> tuple[str, str, dict[str, Any]] | None:
     """Return title, text and data of learned policies; None for other records, and where chance moves.
 

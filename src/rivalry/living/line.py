@@ -40,7 +40,7 @@ UNITS = {"position": "units of the space", "quantity": "units of output", "price
 Found = tuple[str, str, dict[str, Any]]
 
 
-def view_of(game: Any, profile: np.ndarray | None) -> Found | None:
+def view_of(game: object, profile: np.ndarray | None) -> Found | None:
     """Return title, text alternative and data of a game's line; None for a game that is not on one axis.
 
     >>> import rivalry as rv
@@ -109,7 +109,7 @@ def _content(
     return f"{text[:1].upper()}{text[1:]}.", data
 
 
-def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:
+def view_of_record(game: object, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:
     """Return the line of a record with its path, at the profile where it ended; None without either."""
     paths = paths_of(record)
     return with_paths(view_of(game, np.asarray(record["profile"][1])), paths) if paths else None

@@ -19,7 +19,7 @@ DIGITS = 4  # of probabilities
 DIMS = ("player", "private", "karma", "bid")
 
 
-def view_of(game: Any, profile: np.ndarray | None) -> tuple[str, str, dict[str, Any]] | None:
+def view_of(game: object, profile: np.ndarray | None) -> tuple[str, str, dict[str, Any]] | None:
     """Return title, text and data of a policy ``[state action]`` in its own population; None elsewhere."""
     if not is_population(game) or profile is None:
         return None
@@ -32,7 +32,7 @@ def view_of(game: Any, profile: np.ndarray | None) -> tuple[str, str, dict[str, 
 
 
 def view_of_record(
-    game: Any, record: Record, names: Mapping[str, tuple[str, ...]]
+    game: object, record: Record, names: Mapping[str, tuple[str, ...]]
 ) -> tuple[str, str, dict[str, Any]] | None:
     """Return title, text and data of a record with a policy of bids; None for other records.
 

@@ -33,7 +33,7 @@ ROOM = 2.5  # the range drawn of amounts without a usual range, in units of the 
 MOST_LISTED = 40
 
 
-def view_of(game: Any, profile: np.ndarray | None) -> Found | None:
+def view_of(game: object, profile: np.ndarray | None) -> Found | None:
     """Return title, text alternative and data of the plane of two choices; None for other games.
 
     >>> import rivalry as rv
@@ -46,7 +46,7 @@ def view_of(game: Any, profile: np.ndarray | None) -> Found | None:
     return _view(game, profile, [])
 
 
-def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:
+def view_of_record(game: object, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:
     """Return the plane with the equilibria of a record, at its profile or the first equilibrium.
 
     None without a game, and for records without either.
@@ -73,7 +73,7 @@ def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...
     return title, text, data
 
 
-def _view(game: Any, profile: np.ndarray | None, known_equilibria: list[dict[str, Any]]) -> Found | None:
+def _view(game: object, profile: np.ndarray | None, known_equilibria: list[dict[str, Any]]) -> Found | None:
     if not isinstance(game, Game) or not isinstance(game.space, Box | Simplex) or game.space.shape[0] != 2:
         return None
     mixture = isinstance(game.space, Simplex)

@@ -30,7 +30,7 @@ CORNERS = 3
 AWAY = 0.5  # weight of a corner in the first profile: players start apart from one another
 
 
-def view_of(game: Any, profile: np.ndarray | None) -> Found | None:
+def view_of(game: object, profile: np.ndarray | None) -> Found | None:
     """Return title, text alternative and data of a game's triangle; None for games without three corners.
 
     >>> import rivalry as rv
@@ -73,7 +73,7 @@ def view_of(game: Any, profile: np.ndarray | None) -> Found | None:
     return repr(game).split(":")[0], f"{text[:1].upper()}{text[1:]}.", data
 
 
-def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:
+def view_of_record(game: object, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:
     """Return the triangle of a record with its path, at the profile where it ended; None without either."""
     paths = paths_of(record)
     return with_paths(view_of(game, np.asarray(record["profile"][1])), paths) if paths else None
@@ -88,7 +88,7 @@ def _apart(game: Any) -> np.ndarray:
     return np.asarray(short + (1 - short.sum(axis=1, keepdims=True)) / CORNERS)
 
 
-def _corners(game: Any) -> list[str]:
+def _corners(game: object) -> list[str]:
     """Return the names of the corners: shared names of actions, or numbers."""
     if isinstance(game, Matrix) and len(set(game.actions)) == 1:
         return [name if not name.isdigit() else f"action {name}" for name in game.actions[0]]

@@ -49,7 +49,7 @@ SLIDERS: dict[str, tuple[tuple[str, str], ...]] = {
 """Arguments of the factories that figures offer as sliders, with their labels."""
 
 
-def numbers(value: Any) -> Any:
+def numbers(value: object) -> Any:
     """Return arrays and numbers as lists and floats, with None for what is not finite.
 
     >>> numbers([1.0, float("inf")])
@@ -65,7 +65,7 @@ def player_names(game: Any) -> list[str]:
     return list(known) or [f"player {k}" for k in range(game.space.shape[0])]
 
 
-def axis_names(game: Any) -> list[str]:
+def axis_names(game: object) -> list[str]:
     """Return the names of the axes of a strategy in words; empty where they have none.
 
     >>> import rivalry as rv
@@ -75,7 +75,7 @@ def axis_names(game: Any) -> list[str]:
     return [name.replace("_", " ") for name in oracles.labels(game).axes]
 
 
-def twin_data(game: Any) -> dict[str, Any] | None:
+def twin_data(game: object) -> dict[str, Any] | None:
     """Return the data of a game's twin in JavaScript; None for a game without one.
 
     >>> import rivalry as rv
@@ -168,7 +168,7 @@ def _race(game: Race) -> dict[str, Any] | None:
     }
 
 
-def sliders(game: Any) -> list[dict[str, Any]]:
+def sliders(game: object) -> list[dict[str, Any]]:
     """Return the parameters that a figure offers as sliders: argument, label, range and value.
 
     Only games that their factory can make again have any.

@@ -13,7 +13,7 @@ from rivalry.living.figure import Figure, answer, figure_of, figures_of_solution
 MISSING = "explore: needs anywidget; install it with `pip install 'rivalry[notebook]'`"
 
 
-def explore(game: Any, profile: object = None) -> Any:
+def explore(game: object, profile: object = None) -> Any:
     """Return a living figure of a game for a notebook, in which players can be dragged.
 
     Parameters

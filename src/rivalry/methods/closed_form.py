@@ -30,29 +30,29 @@ class ClosedForm(BaseLearner):
 
     needs: ClassVar[tuple[Need, ...]] = (knows(closed_form),)
 
-    def world(self, game: Any) -> Any:
+    def world(self, game: object) -> Any:
         """Return the game. Raises `ValueError` for one without a closed form."""
         if not fits(type(self), game):
             raise ValueError(f"game: {type(game).__name__} has no closed form; those of market and race have")
         return game
 
-    def length(self, world: Any) -> int:
+    def length(self, world: object) -> int:
         """Return 1: a single step."""
         return 1
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         """Return a session with all roots; the stream is not used. Raises the game's `ValueError`."""
         roots = np.asarray(closed_form(world), dtype=float)
         return {"roots": roots, "taken": np.zeros(1, dtype=np.int64)}
 
-    def advance(self, world: Any, session: Session, steps: int) -> int:
+    def advance(self, world: object, session: Session, steps: int) -> int:
         """Return 1 on the first call, then 0: the roots are known."""
         if session["taken"][0]:
             return 0
         session["taken"][0] = 1
         return 1
 
-    def read(self, world: Any, session: Session) -> Record:
+    def read(self, world: object, session: Session) -> Record:
         """Return the roots, and the first of them as the profile."""
         roots = session["roots"]
         record: Record = {

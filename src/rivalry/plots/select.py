@@ -286,7 +286,7 @@ def swept_values(data: Dataset, over: str) -> tuple[str, np.ndarray, np.ndarray]
     return str(dimension(data, over)), values, np.argsort(values, kind="stable")
 
 
-def format_value(value: Any) -> str:
+def format_value(value: object) -> str:
     """Return a coordinate's value in words, numbers to six digits."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
@@ -313,7 +313,7 @@ def in_step(data: Dataset, at: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _choose(data: Dataset, spots: list[str], name: str, value: Any) -> tuple[str, int]:
+def _choose(data: Dataset, spots: list[str], name: str, value: object) -> tuple[str, int]:
     """Return the dimension and the index that ``at`` selects by one coordinate."""
     dim = name if name in spots else dimension(data, name)
     if dim not in spots:

@@ -137,7 +137,7 @@ def chart(draw: Callable[Concatenate[Dataset, Axes, Options], Axes]) -> Chart[Op
     """
 
     @wraps(draw)
-    def plot(data: Any, ax: Any = None, *args: Options.args, **options: Options.kwargs) -> Axes:
+    def plot(data: object, ax: object = None, *args: Options.args, **options: Options.kwargs) -> Axes:
         refuse_unknown(plot, options)
         data = dataset_of(data, draw.__name__, options)
         if ax is None:
@@ -363,7 +363,7 @@ class Picture(NamedTuple):
     hollow: bool  # some marks are hollow because they are not certified
 
 
-def picture(plot: Callable[..., Axes], data: Dataset, **options: Any) -> Picture:
+def picture(plot: Callable[..., Axes], data: Dataset, **options: object) -> Picture:
     """Draw ``plot`` as SVG. The same data give the same bytes: no dates, fixed identifiers."""
     with rc_context(STYLE):
         # not by pyplot, which would keep every figure open

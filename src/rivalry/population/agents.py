@@ -6,7 +6,7 @@ Markov decision problem. Its best values are computed once, those of each agent'
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -59,7 +59,7 @@ class AgentEvaluations(NamedTuple):
 
 def evaluate_agents(
     game: PopulationGame,
-    env: Any,
+    env: object,
     policies: Own,
     types: Int[np.ndarray, "agent"],
     targets: Float[Array, "target state action"] | None = None,
@@ -139,7 +139,7 @@ def _rounds(types: np.ndarray, kinds: int) -> tuple[np.ndarray, np.ndarray]:
 @eqx.filter_jit
 def _evaluate(
     game: PopulationGame,
-    env: Any,
+    env: object,
     policies: Own,
     targets: Array,
     rounds: Array,

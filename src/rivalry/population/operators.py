@@ -5,8 +5,6 @@ Only `environment`, `reward` and `expect` of a game are needed; mass moves by th
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -23,7 +21,7 @@ Values = Float[Array, "state"]
 Policy = Float[Array, "state action"]
 
 
-def by_type(game: Any, of_state: Float[Array, "state"]) -> Float[Array, "type"]:
+def by_type(game: object, of_state: Float[Array, "state"]) -> Float[Array, "type"]:
     """Return sums over the states of each type, ``[type]``."""
     types = state_types(game)
     return jax.ops.segment_sum(of_state, types, num_segments=int(types.max()) + 1)
@@ -35,7 +33,7 @@ def uniform(game: PopulationGame) -> Policy:
     return legal / legal.sum(axis=1, keepdims=True)
 
 
-def action_values(game: PopulationGame, env: Any, values: Values) -> Policy:
+def action_values(game: PopulationGame, env: object, values: Values) -> Policy:
     """Return ``Q(s, a) = r(s, a) + gamma E V(s')``, ``[state action]``; 0 where an action is illegal."""
     ahead = game.reward(env) + game.discount[:, None] * game.expect(env)(values)
     return jnp.where(game.legal, ahead, 0.0)
@@ -61,7 +59,7 @@ def flow(game: PopulationGame, mu: Distribution, pi: Policy) -> Distribution:
     return there * (type_shares(game) / by_type(game, there))[state_types(game)]
 
 
-def balance(game: Any, matrix: Float[Array, "state state"]) -> Float[Array, "state state"]:
+def balance(game: object, matrix: Float[Array, "state state"]) -> Float[Array, "state state"]:
     """Return ``P^T - 1`` of a transition matrix, regularised by the mass of each type.
 
     The columns of a type no longer sum to 0, so the matrix is regular if the stationary distribution is
@@ -73,7 +71,7 @@ def balance(game: Any, matrix: Float[Array, "state state"]) -> Float[Array, "sta
     return found
 
 
-def stationary_distribution(game: PopulationGame, env: Any, pi: Policy) -> Distribution:
+def stationary_distribution(game: PopulationGame, env: object, pi: Policy) -> Distribution:
     """Compute the stationary distribution of a policy in a fixed environment, by a linear solve.
 
     Where a type has several closed classes of states, for example if no agent bids and no karma moves, the
@@ -107,7 +105,7 @@ def stationary_distribution(game: PopulationGame, env: Any, pi: Policy) -> Distr
     return found
 
 
-def has_unique_distribution(game: PopulationGame, env: Any, pi: Policy) -> Array:
+def has_unique_distribution(game: PopulationGame, env: object, pi: Policy) -> Array:
     """Return whether a policy has a unique stationary distribution in a fixed environment."""
     return _regular(jax.scipy.linalg.lu_factor(balance(game, oracles.transition_matrix(game, env, pi)))[0])
 
@@ -117,7 +115,7 @@ def _regular(factors: Float[Array, "state state"]) -> Array:
     return jnp.min(pivots) > SINGULAR * jnp.max(pivots)
 
 
-def _long_run(game: Any, matrix: Float[Array, "state state"], mass: Distribution) -> Distribution:
+def _long_run(game: object, matrix: Float[Array, "state state"], mass: Distribution) -> Distribution:
     """Return the limit of stationary distributions with replacement of agents, as its rate goes to 0."""
     types = state_types(game)
     same_type = jnp.asarray(types[:, None] == types[None, :], dtype=float)

@@ -40,13 +40,13 @@ def state_types(game: Any) -> Int[np.ndarray, "state"]:
 
 
 @oracle(inherited=True)
-def type_shares(game: Any) -> Float[Array, "type"]:
+def type_shares(game: object) -> Float[Array, "type"]:
     """Return each type's share of the population, ``[type]``, summing to 1. Generic: one type."""
     return jnp.ones(1)
 
 
 @oracle(inherited=True)
-def mean_field_refusal(game: Any) -> str:
+def mean_field_refusal(game: object) -> str:
     """Return why a game has no stationary population, with a remedy. Generic: an empty text, as it has one.
 
     Finitely many agents may still play such a game. Functions that need a stationary population raise an
@@ -56,7 +56,7 @@ def mean_field_refusal(game: Any) -> str:
 
 
 @oracle(inherited=True)
-def continuum_limit(game: Any) -> Any:
+def continuum_limit(game: object) -> Any:
     """Return the game without parameters that only affect finitely many agents. Generic: the game itself.
 
     Games that differ in their number of agents then share compiled programs.
@@ -68,13 +68,13 @@ def continuum_limit(game: Any) -> Any:
 
 
 @oracle()
-def first_distribution(game: Any) -> Distribution:
+def first_distribution(game: object) -> Distribution:
     """Return the initial distribution of states, ``[state]``. Generic: uniform over each type's states."""
     return spread_evenly(game, jnp.asarray(type_shares(game)))
 
 
 @oracle()
-def transition_matrix(game: Any, env: Any, weights: Policy) -> Float[Array, "state state"]:
+def transition_matrix(game: object, env: Any, weights: Policy) -> Float[Array, "state state"]:
     """Return the transition matrix, ``[state state]``, with actions weighted by ``weights``.
 
     Row s is the distribution one step after state s. Generic: one unit of mass pushed from each state; an
@@ -85,13 +85,13 @@ def transition_matrix(game: Any, env: Any, weights: Policy) -> Float[Array, "sta
 
 
 @oracle()
-def is_feasible(game: Any, env: Any) -> Bool[Array, ""]:
+def is_feasible(game: object, env: Any) -> Bool[Array, ""]:
     """Return whether an environment is feasible; Newton's method stays at feasible ones. Generic: true."""
     return jnp.asarray(True)
 
 
 @oracle(inherited=True)
-def conservation_error(game: Any, mu: Distribution, pi: Policy) -> Float[Array, ""]:
+def conservation_error(game: object, mu: Distribution, pi: Policy) -> Float[Array, ""]:
     """Return the change per step of a quantity that the population must conserve. Generic: 0.
 
     Certificates raise `BrokenInvariant` if it is not 0.
@@ -127,12 +127,12 @@ def measured_environment(
 
 
 @oracle(inherited=True)
-def population_metrics(game: Any, env: Any, mu: Distribution, pi: Policy) -> Record:
+def population_metrics(game: object, env: Any, mu: Distribution, pi: Policy) -> Record:
     """Return named arrays to store with every result, ``{name: (dimensions, array)}``. Generic: none."""
     return {}
 
 
-def refuse_mean_field(game: Any) -> None:
+def refuse_mean_field(game: object) -> None:
     """Raise `ValueError` if a game has no stationary population; see `mean_field_refusal`."""
     why = mean_field_refusal(game)
     if why:
@@ -150,7 +150,7 @@ def push(game: Any, env: Any, mass: Policy) -> Distribution:
     return found
 
 
-def spread_evenly(game: Any, of_type: Float[Array, "type"]) -> Distribution:
+def spread_evenly(game: object, of_type: Float[Array, "type"]) -> Distribution:
     """Return numbers per type, ``[type]``, spread evenly over the states of each type, ``[state]``."""
     types = state_types(game)
     found: Distribution = of_type[types] / np.bincount(types)[types]

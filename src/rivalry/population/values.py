@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from jaxtyping import Array, Bool, Int
 
@@ -27,7 +27,7 @@ class BestPolicy(NamedTuple):
     bound: Values
 
 
-def policy_values(game: PopulationGame, env: Any, pi: Policy, bonus: Values | None = None) -> Values:
+def policy_values(game: PopulationGame, env: object, pi: Policy, bonus: Values | None = None) -> Values:
     """Compute the values ``V^pi [state]`` of a policy in a fixed environment, by a linear solve.
 
     Parameters
@@ -53,7 +53,7 @@ def policy_values(game: PopulationGame, env: Any, pi: Policy, bonus: Values | No
     return found
 
 
-def best_response(game: PopulationGame, env: Any, pi: Policy) -> BestPolicy:
+def best_response(game: PopulationGame, env: object, pi: Policy) -> BestPolicy:
     """Compute the best response ``V*`` in a fixed environment, by policy iteration.
 
     Policy iteration starts from the most likely actions of ``pi``; at a tie the incumbent action stays.

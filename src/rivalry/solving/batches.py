@@ -262,7 +262,7 @@ def sweep(
     return data
 
 
-def _meanings(game: Any, method: Any, over: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _meanings(game: object, method: object, over: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield the meanings of swept names, from the annotations of the game's factory and of the method."""
     recipe = recipe_of(game)
     of_game = signature_of(recipe.make)[1] if recipe else {}
@@ -328,7 +328,7 @@ def _points(over: Mapping[str, Sequence[Any]], zipped: bool) -> list[dict[str, A
     return [dict(zip(over, values, strict=True)) for values in rows]
 
 
-def _start(game: Any, start: object, sequence: np.random.SeedSequence) -> Profile:
+def _start(game: Playable, start: object, sequence: np.random.SeedSequence) -> Profile:
     if start is not None:
         return initial_profile(game, start)
     first: Profile = game.space.sample(keys_of(sequence, 2)[1])  # as in `solve`

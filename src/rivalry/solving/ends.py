@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -230,7 +230,7 @@ def _certified_population(
     return Solution(whole, proof, names_of(game), partial(record_of_plot, game, whole), game)
 
 
-def names_of(game: Any) -> dict[str, tuple[str, ...]]:
+def names_of(game: object) -> dict[str, tuple[str, ...]]:
     """Return the names of players and axes by dimension, where the game has any."""
     known = labels(game)
     return {dim: names for dim, names in (("player", known.players), ("axis", known.axes)) if names}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -65,11 +64,11 @@ class EquilibriumList:
 
 
 def all_equilibria(
-    game: Any,
+    game: object,
     *,
     max_seconds: float | None = 60.0,
     progress: ProgressCallback | bool | None = None,
-    **options: Any,
+    **options: object,
 ) -> EquilibriumList:
     """Return the equilibria of a game, each with a proof, and whether the list is complete.
 

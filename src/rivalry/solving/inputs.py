@@ -18,7 +18,7 @@ SOLVER, LEARNER = ("init", "step"), ("begin", "advance", "read")
 
 
 def check_run(
-    game: Any, method: Any, seed: Any, tol: Any, progress: Any = None, checkpoint: Any = None
+    game: object, method: Any, seed: object, tol: object, progress: object = None, checkpoint: object = None
 ) -> BaseMethod:
     """Return a solver with all defaults; raise `ValueError` for arguments that do not make a run."""
     check_game(game)
@@ -29,7 +29,7 @@ def check_run(
     return solver
 
 
-def check_method(method: Any, needs: tuple[str, ...] = SOLVER) -> None:
+def check_method(method: object, needs: tuple[str, ...] = SOLVER) -> None:
     """Raise `ValueError` for anything but a method, such as its class or name, and for invalid options.
 
     >>> check_method("gradient_ascent")
@@ -46,7 +46,7 @@ def check_method(method: Any, needs: tuple[str, ...] = SOLVER) -> None:
     _options(method)
 
 
-def check_fit(method: BaseMethod, game: Any) -> None:
+def check_fit(method: BaseMethod, game: object) -> None:
     """Raise `ValueError` for a game that a method refuses, and for a population if it is for players.
 
     >>> import rivalry as rv
@@ -67,7 +67,7 @@ def check_fit(method: BaseMethod, game: Any) -> None:
         )
 
 
-def _options(method: Any) -> None:
+def _options(method: object) -> None:
     """Raise `ValueError` for options outside the literals and bounds that a method's annotations allow."""
     try:
         hints = get_type_hints(type(method), include_extras=True)
@@ -82,7 +82,7 @@ def _options(method: Any) -> None:
                 raise ValueError(f"{name}: {fault.message()}")
 
 
-def check_game(game: Any) -> None:
+def check_game(game: object) -> None:
     """Raise `ValueError` for anything but a game, and for a game with numbers of single precision."""
     if isinstance(game, type) or not hasattr(game, "space"):
         raise ValueError(f"game: {_type_name(game)} must be a game, as in rv.games.matrix('chicken')")
@@ -91,14 +91,14 @@ def check_game(game: Any) -> None:
     register_plain(game)
 
 
-def check_seconds(value: Any) -> float | None:
+def check_seconds(value: object) -> float | None:
     """Return a time limit in seconds, or None; raise `ValueError` for anything else."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, Real) or not float(value) > 0):
         raise ValueError(f"max_seconds: {format_value(value)} must be a number above 0")
     return value  # type: ignore[return-value]
 
 
-def check_settings(seed: Any, tol: Any, progress: Any, checkpoint: Any = None) -> None:
+def check_settings(seed: object, tol: object, progress: object, checkpoint: object = None) -> None:
     """Raise `ValueError` for an invalid seed, tolerance, callback or checkpoint."""
     if checkpoint is not None and not all(hasattr(checkpoint, name) for name in ("load", "save", "due")):
         raise ValueError(f"checkpoint: {format_value(checkpoint)} must have load, save and due")
@@ -110,5 +110,5 @@ def check_settings(seed: Any, tol: Any, progress: Any, checkpoint: Any = None) -
         raise ValueError(f"progress: {format_value(progress)} must be a function of an event")
 
 
-def _type_name(value: Any) -> str:
+def _type_name(value: object) -> str:
     return format_value(value) if isinstance(value, str | int | float | None) else type(value).__name__

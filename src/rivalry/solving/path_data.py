@@ -25,7 +25,7 @@ def has_answer(record: Record) -> bool:
     return dims in (("player", "axis"), ("state", "action")) and bool(np.all(np.isfinite(profile)))
 
 
-def plot_record(game: Any, record: Record, wanted: Sequence[str]) -> Record:
+def plot_record(game: object, record: Record, wanted: Sequence[str]) -> Record:
     """Return plot data by name, of the path or of the game at the profile; empty without a solution."""
     if not has_answer(record):
         return {}
@@ -39,7 +39,7 @@ def plot_record(game: Any, record: Record, wanted: Sequence[str]) -> Record:
     return found
 
 
-def record_of_plot(game: Any, record: Record, plot: str, options: Mapping[str, Any]) -> Record:
+def record_of_plot(game: object, record: Record, plot: str, options: Mapping[str, Any]) -> Record:
     """Return what a plot with these options draws of the game.
 
     Raises `ValueError` for an unknown plot, and for one that the game or the result has no data for.
@@ -55,7 +55,7 @@ def record_of_plot(game: Any, record: Record, plot: str, options: Mapping[str, A
     return found
 
 
-def _why_missing(game: Any, record: Record, name: str) -> str:
+def _why_missing(game: object, record: Record, name: str) -> str:
     """Return in words why there is no plot data of this name."""
     if not has_answer(record):
         return "draws the game around one profile, which this result does not have"
@@ -67,7 +67,7 @@ def _why_missing(game: Any, record: Record, name: str) -> str:
     return "draws every step of a run, of which this path omits some; limit max_steps"
 
 
-def path_view(game: Any, record: Record, name: str) -> Record:
+def path_view(game: object, record: Record, name: str) -> Record:
     """Return the plot data ``name`` of a record's ``path [step player axis]``; empty without such a path.
 
     - ``path_payoffs [step player]`` and ``path_gradients [step player axis]``: payoffs and own gradients at
@@ -88,7 +88,7 @@ def path_view(game: Any, record: Record, name: str) -> Record:
     return {name: (("step", "player", *own), _along(measure, game, record["path"][1]))}
 
 
-def _along(measure: Callable[[Game, jax.Array], jax.Array], game: Any, path: np.ndarray) -> np.ndarray:
+def _along(measure: Callable[[Game, jax.Array], jax.Array], game: object, path: np.ndarray) -> np.ndarray:
     """Return a quantity at every row of ``path [step player axis]``."""
     length = LENGTH
     while length < len(path):
@@ -97,7 +97,7 @@ def _along(measure: Callable[[Game, jax.Array], jax.Array], game: Any, path: np.
     return np.asarray(measure(as_arrays(game), jnp.asarray(padded)))[: len(path)]
 
 
-def _moves(game: Any, record: Record) -> Record:
+def _moves(game: object, record: Record) -> Record:
     """Return every step of the path as moves of players 0, 1, ... in turn."""
     path = record["path"][1]
     players = path.shape[1]
@@ -141,7 +141,7 @@ def snapshot_rows(path: np.ndarray, count: int = SNAPSHOTS) -> np.ndarray:
     return np.unique(np.concatenate([[0], between, [len(path) - 1]]).astype(int))
 
 
-def _snapshots(game: Any, record: Record) -> Record:
+def _snapshots(game: object, record: Record) -> Record:
     path = record["path"][1]
     rows = snapshot_rows(path)
     influence_at = oracles.plot_data(game)["influence"]

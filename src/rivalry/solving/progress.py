@@ -149,7 +149,7 @@ def draw_progress(unit: str, place: int) -> Callable[[F], F]:
 
     def decorate(function: F) -> F:
         @wraps(function)
-        def call(*args: Any, progress: ProgressCallback | bool | None = None, **kwargs: Any) -> Any:
+        def call(*args: object, progress: ProgressCallback | bool | None = None, **kwargs: object) -> Any:
             if progress is not True:
                 return function(*args, progress=progress, **kwargs)
             method = args[place] if len(args) > place else kwargs.get("method")

@@ -152,7 +152,7 @@ def solve(
     return found
 
 
-def _ways(game: Any, limit: str) -> str:
+def _ways(game: object, limit: str) -> str:
     """Return what to do where a limit was reached: where payoffs jump, steps may shrink without end."""
     why = discontinuity(game)
     if not why:
@@ -282,7 +282,7 @@ class _Run:
 
 
 def _run_learner(
-    game: Any,
+    game: object,
     learner: Learner,
     start: object,
     sequence: np.random.SeedSequence,

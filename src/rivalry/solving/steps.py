@@ -108,13 +108,13 @@ def one_step(game: Playable, method: BaseMethod, carry: Carry, key: jax.Array, t
     return as_arrays(after)  # type: ignore[no-any-return]
 
 
-def as_arrays(tree: Any) -> Any:
+def as_arrays(tree: object) -> Any:
     """Return a tree with Python floats as strongly typed arrays.
 
     Otherwise a program would be compiled for every value.
     """
 
-    def strong(leaf: Any) -> Any:
+    def strong(leaf: object) -> Any:
         if isinstance(leaf, float):
             return put(leaf)
         return jnp.asarray(leaf, dtype=leaf.dtype) if isinstance(leaf, jax.Array) else leaf
@@ -122,7 +122,7 @@ def as_arrays(tree: Any) -> Any:
     return jax.tree.map(strong, tree)
 
 
-def leaves_of(tree: Any) -> dict[str, np.ndarray]:
+def leaves_of(tree: object) -> dict[str, np.ndarray]:
     """Return the arrays of a tree by number, random keys as their words."""
     return {
         f"leaf{k}": np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
@@ -130,7 +130,7 @@ def leaves_of(tree: Any) -> dict[str, np.ndarray]:
     }
 
 
-def from_leaves(like: Any, saved: Mapping[str, np.ndarray]) -> Any:
+def from_leaves(like: object, saved: Mapping[str, np.ndarray]) -> Any:
     """Return a tree of the form of ``like`` with the arrays saved by `leaves_of`."""
     leaves, form = jax.tree.flatten(like)
     arrays = [jnp.asarray(saved[f"leaf{k}"]) for k in range(len(leaves))]
@@ -141,6 +141,6 @@ def from_leaves(like: Any, saved: Mapping[str, np.ndarray]) -> Any:
     return jax.tree.unflatten(form, back)
 
 
-def _is_key(leaf: Any) -> bool:
+def _is_key(leaf: object) -> bool:
     # a solver's first state may contain Python numbers
     return isinstance(leaf, jax.Array) and bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))

@@ -242,7 +242,7 @@ class RandomPolicyExperiment(BaseLearner):
         Need("bids of 0 to what is held, which rises in steps of 1", lambda game: _is_bidding(game.legal)),
     )
 
-    def world(self, game: Any) -> Any:
+    def world(self, game: object) -> Any:
         """Return the population. Raises `ValueError` for other games."""
         if not fits(type(self), game):
             raise ValueError(f"game: {type(game).__name__} must be a population of agents who bid")
@@ -345,7 +345,7 @@ class RandomPolicyExperiment(BaseLearner):
         return record
 
 
-def _is_bidding(legal: Any) -> bool:
+def _is_bidding(legal: object) -> bool:
     """Return whether actions are bids 0..k in blocks of states with k increasing by 1."""
     legal = np.asarray(legal)
     states, actions = legal.shape
@@ -614,7 +614,7 @@ def _bids(name: str, given: object) -> np.ndarray:
     return table
 
 
-def _economy(game: Any) -> KarmaEconomy:
+def _economy(game: object) -> KarmaEconomy:
     if not isinstance(game, KarmaEconomy):
         raise ValueError(f"game: {type(game).__name__} must be a karma economy")
     return game
@@ -627,27 +627,27 @@ class EquilibriumComparison(BaseLearner):
 
     needs: ClassVar[tuple[Need, ...]] = (ECONOMY,)
 
-    def economies(self, game: Any) -> list[Any]:
+    def economies(self, game: object) -> list[Any]:
         """Return the economies to compare."""
         raise NotImplementedError
 
-    def comparison(self, game: Any, bids: list[np.ndarray]) -> Record:
+    def comparison(self, game: object, bids: list[np.ndarray]) -> Record:
         """Return the record of their mean bids, each ``[player private karma]``."""
         raise NotImplementedError
 
-    def world(self, game: Any) -> Any:
+    def world(self, game: object) -> Any:
         """Return the game. Raises `ValueError` for other games."""
         return _economy(game)
 
-    def length(self, world: Any) -> int:
+    def length(self, world: object) -> int:
         """Return the number of economies; one step is one equilibrium."""
         return len(self.economies(world))
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> dict[str, np.ndarray]:
+    def begin(self, world: object, stream: np.random.SeedSequence) -> dict[str, np.ndarray]:
         """Return an initial session; nothing is random."""
         return {f"policy{k}": np.zeros(0) for k in range(self.length(world))}
 
-    def advance(self, world: Any, session: dict[str, np.ndarray], steps: int) -> int:
+    def advance(self, world: object, session: dict[str, np.ndarray], steps: int) -> int:
         """Compute further equilibria."""
         for k, game in enumerate(self.economies(world)):
             if session[f"policy{k}"].size:
@@ -659,7 +659,7 @@ class EquilibriumComparison(BaseLearner):
             return 1
         return 0
 
-    def read(self, world: Any, session: dict[str, np.ndarray]) -> Record:
+    def read(self, world: object, session: dict[str, np.ndarray]) -> Record:
         """Return the comparison once all equilibria are known."""
         bids = []
         for k, game in enumerate(self.economies(world)):
@@ -698,7 +698,7 @@ class ScalingLaw(EquilibriumComparison):
         """Return the game and the scaled game."""
         return [game, game.rescale(FACTOR)]
 
-    def comparison(self, game: Any, bids: list[np.ndarray]) -> Record:
+    def comparison(self, game: object, bids: list[np.ndarray]) -> Record:
         """Return the deviations from the scaling law."""
         gap = scaling_gap(*bids)
         return {
@@ -1373,19 +1373,19 @@ class AnalyticConstants(BaseLearner):
 
     needs: ClassVar[tuple[Need, ...]] = (ECONOMY,)
 
-    def world(self, game: Any) -> Any:
+    def world(self, game: object) -> Any:
         """Return the game. Raises `ValueError` for other games."""
         return _economy(game)
 
-    def length(self, world: Any) -> int:
+    def length(self, world: object) -> int:
         """Return 1: a single step, in which nothing happens."""
         return 1
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> dict[str, np.ndarray]:
+    def begin(self, world: object, stream: np.random.SeedSequence) -> dict[str, np.ndarray]:
         """Return an empty session."""
         return {}
 
-    def advance(self, world: Any, session: dict[str, np.ndarray], steps: int) -> int:
+    def advance(self, world: object, session: dict[str, np.ndarray], steps: int) -> int:
         """Return the number of steps, in which nothing happens."""
         return steps
 

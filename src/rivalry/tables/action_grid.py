@@ -70,7 +70,7 @@ def action_counts(action_grid: np.ndarray) -> np.ndarray:
     return np.asarray((~np.isnan(action_grid).any(axis=2)).sum(axis=1), dtype=np.int64)
 
 
-def _grid(space: Any, player: int, count: int) -> np.ndarray:
+def _grid(space: object, player: int, count: int) -> np.ndarray:
     if isinstance(space, Box):
         ends = zip(np.asarray(space.low)[player], np.asarray(space.high)[player], strict=True)
         return span([low + (high - low) * np.arange(count) / (count - 1) for low, high in ends])
@@ -122,7 +122,7 @@ def check_rising(found: np.ndarray) -> None:
             raise ValueError(f"action_grid[{player}]: {there.tolist()} must rise, none named twice")
 
 
-def moves_between(space: Any, action_grid: ActionGrid, found: np.ndarray) -> np.ndarray:
+def moves_between(space: object, action_grid: ActionGrid, found: np.ndarray) -> np.ndarray:
     """Return the action that each move leads to, ``[player standing move]``; an impossible move stays.
 
     On a grid of a `Box` the moves are one step down along each axis, stay, and one step up along each axis;
@@ -190,7 +190,7 @@ def _transfers(corners: int, steps: int) -> np.ndarray:
     return np.array([[number.get(tuple(row), k) for row in rows] for k, rows in enumerate(there)])
 
 
-def are_levels(action_grid: Any) -> bool:
+def are_levels(action_grid: object) -> bool:
     """Return whether ``action_grid`` gives levels: one table for all axes, or a list with one per axis."""
     rows = action_grid if isinstance(action_grid, list | tuple) else [action_grid]
     return bool(rows) and all(isinstance(row, Mapping) for row in rows)
@@ -285,7 +285,7 @@ def _check_ends(name: str, table: Any, kind: str) -> None:
         raise ValueError(f"{name}.from: {table['from']} must be below to = {table['to']}")
 
 
-def _numbers(name: str, value: Any) -> np.ndarray:
+def _numbers(name: str, value: object) -> np.ndarray:
     """Return a finite number, or a list of them, as an array."""
     try:
         found = np.asarray(value, dtype=float)

@@ -24,7 +24,7 @@ PLAYS = ("synchronous", "asynchronous")
 
 @check_keywords
 def tabulate(
-    game: Any,
+    game: object,
     action_grid: ActionGrid = 11,
     *,
     walk: bool = True,
@@ -113,7 +113,7 @@ def tabulate(
     return Tabulated(_turns(payoff, sizes, moves, observation, play), found, _swaps(game, found), contest)
 
 
-def own_levels(game: Any, action_grid: ActionGrid) -> ActionGrid:
+def own_levels(game: object, action_grid: ActionGrid) -> ActionGrid:
     """Return the game's own levels where ``action_grid`` is a whole number and the game provides them."""
     if isinstance(action_grid, int | np.integer) and not isinstance(action_grid, bool):
         if oracles.action_levels.knows(game) and action_grid < 2:
@@ -148,7 +148,7 @@ def _turns(
     return FiniteGame(payoff, sizes, order, slots, action_map=moves)
 
 
-def _swaps(game: Any, action_grid: np.ndarray) -> np.ndarray:
+def _swaps(game: object, action_grid: np.ndarray) -> np.ndarray:
     """Return labels ``[player]``, equal for exchangeable players with the same grid points."""
     first: dict[tuple[int, bytes], int] = {}
     # without -0.0, which has other bytes
@@ -156,7 +156,7 @@ def _swaps(game: Any, action_grid: np.ndarray) -> np.ndarray:
     return np.array([first.setdefault((kind, row.tobytes()), who) for who, (kind, row) in enumerate(rows)])
 
 
-def _by_contest(contest: Any, sizes: np.ndarray) -> np.ndarray:
+def _by_contest(contest: object, sizes: np.ndarray) -> np.ndarray:
     from rivalry.tables.kernels import contests
 
     payoff = np.zeros((1, len(sizes), int(np.prod(sizes))))
@@ -164,11 +164,11 @@ def _by_contest(contest: Any, sizes: np.ndarray) -> np.ndarray:
     return payoff
 
 
-def _payoffs_at(game: Any, x: Any) -> Any:
+def _payoffs_at(game: Game, x: Any) -> Any:
     return game.payoffs(x)
 
 
-def values_at(answer: Any, game: Any, action_grid: np.ndarray, sizes: np.ndarray) -> Any:
+def values_at(answer: object, game: object, action_grid: np.ndarray, sizes: np.ndarray) -> Any:
     """Return ``answer(game, profile)`` at every joint action, ``[joint ..]``.
 
     ``action_grid`` are ``[player action axis]``. An answer of several arrays by name gives as many tables. It
@@ -199,7 +199,7 @@ def _chunk(answer: Any, game: Any, action_grid: Any, sizes: tuple[int, ...], chu
     return jax.lax.map(one, at, batch_size=256)
 
 
-def _refuse_nan(game: Any, payoff: np.ndarray, action_grid: np.ndarray, sizes: np.ndarray) -> None:
+def _refuse_nan(game: Game, payoff: np.ndarray, action_grid: np.ndarray, sizes: np.ndarray) -> None:
     bad = np.argwhere(~np.isfinite(payoff))
     if not bad.size:
         return
@@ -212,7 +212,7 @@ def _refuse_nan(game: Any, payoff: np.ndarray, action_grid: np.ndarray, sizes: n
     )
 
 
-def _refuse_nobody(game: Any, contest: Contest, action_grid: np.ndarray) -> None:
+def _refuse_nobody(game: Game, contest: Contest, action_grid: np.ndarray) -> None:
     """Raise `ValueError` for a point of a contest on which no player may have influence."""
     if not np.isnan(contest.nobody) or contest.away.size:
         return

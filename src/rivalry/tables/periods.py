@@ -35,7 +35,7 @@ class PeriodTables(NamedTuple):
 
 
 def tabulate_periods(
-    game: Any, action_grid: ActionGrid = 9, *, weighted: bool = True, max_table_bytes: int = TABLE_BYTES
+    game: object, action_grid: ActionGrid = 9, *, weighted: bool = True, max_table_bytes: int = TABLE_BYTES
 ) -> PeriodTables:
     """Return the tables of a game over periods, one per reachable state, on a grid per period.
 
@@ -98,7 +98,7 @@ def tabulate_periods(
     return _assemble(stages, weights if weighted else np.ones_like(weights), found, sizes)
 
 
-def over_periods(game: Any) -> bool:
+def over_periods(game: object) -> bool:
     """Return whether a game has periods and a transition between them."""
     return oracles.to_stages.knows(game) and oracles.transition.knows(game)
 
@@ -193,7 +193,7 @@ def _answer(at: _At, row: Any) -> Any:
 
 
 def _stage(
-    game: Any, t: int, now: np.ndarray, action_grid: np.ndarray, sizes: np.ndarray
+    game: object, t: int, now: np.ndarray, action_grid: np.ndarray, sizes: np.ndarray
 ) -> tuple[_Stage, np.ndarray]:
     """Return a period's tables from its states ``now [state stock player]``, and the states that follow."""
     answers = [values_at(_answer, _At(game, put(t), put(state)), action_grid, sizes) for state in now]

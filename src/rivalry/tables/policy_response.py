@@ -203,7 +203,7 @@ class _Model(NamedTuple):
     shape: tuple[int, int]  # rounds, states
 
 
-def _check(tables: FiniteGame, player: Any, discount: Any, paid: str) -> None:
+def _check(tables: FiniteGame, player: object, discount: Any, paid: str) -> None:
     number_of("player", player, len(tables.sizes))
     if not 0 <= discount < 1:
         raise ValueError(f"discount: {discount!r} must be in [0, 1)")

@@ -31,7 +31,7 @@ class RepeatedWorld(NamedTuple):
 
 
 def repeated_form(
-    game: Any,
+    game: object,
     action_grid: ActionGrid = 15,
     *,
     observation: str | list[str] = "actions",

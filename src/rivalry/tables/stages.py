@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -109,7 +109,7 @@ def staged_values(payoff: object, sizes: Sequence[int], stages: Sequence[Sequenc
     return SubgamePerfect(outcomes, values, ends[0], ends[1], order[0], missing)
 
 
-def check_stages(stages: Any, players: int) -> None:
+def check_stages(stages: object, players: int) -> None:
     """Raise `ValueError`, naming the player, unless ``stages`` is an ordered partition of the players."""
     if not isinstance(stages, list | tuple) or not all(isinstance(s, list | tuple) and s for s in stages):
         raise ValueError(f"stages: {stages!r} must be a list of lists of players, as in [[0], [1]]")

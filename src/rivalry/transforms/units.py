@@ -19,7 +19,7 @@ from rivalry.tables.action_grid import ActionGrid, grid_points
 from rivalry.tables.discretize import own_levels
 
 
-def strategies(space: Any, actions: Float[Array, "player column"]) -> Profile:
+def strategies(space: object, actions: Float[Array, "player column"]) -> Profile:
     """Return the profile of all players' actions.
 
     Parameters
@@ -68,7 +68,7 @@ def numbers_for_each(name: str, given: object, count: int, what: str) -> np.ndar
         raise ValueError(f"{name}: {given!r} must be a number, or one for each of {count} {what}") from None
 
 
-def units(space: Any, x: Profile) -> Profile:
+def units(space: object, x: Profile) -> Profile:
     """Return a profile in numbers of order 1: in a `Box` and of `Choices` from -1 to 1, else as it is.
 
     In a `Box` it is the inverse of `strategies`.

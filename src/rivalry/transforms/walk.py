@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry.core import oracles
 from rivalry.core.display import OneLineRepr, count_text
-from rivalry.core.game import Game, initial_profile
+from rivalry.core.game import Game, Playable, initial_profile
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import forward
 from rivalry.core.reparametrisation import unconstrain
@@ -129,7 +129,7 @@ def _(game: Walks) -> oracles.Labels:
 
 @check_keywords
 def walks(
-    game: Any,
+    game: object,
     *,
     step: object,
     moves: str = "discrete",
@@ -258,7 +258,7 @@ def _edge(step: object) -> int:
     return edge
 
 
-def _start(game: Any, start: object, discrete: bool, origin: np.ndarray, unit: np.ndarray) -> Array:
+def _start(game: Playable, start: object, discrete: bool, origin: np.ndarray, unit: np.ndarray) -> Array:
     """Return the start as a profile, rounded to the grid if there is one. Raises `ValueError`."""
     found = initial_profile(game, start)
     if not discrete:
@@ -277,7 +277,7 @@ def _count_steps(here: Any, origin: Any, unit: Any) -> Array:
     return jnp.where(unit > 0, (here - origin) / jnp.where(unit > 0, unit, 1.0), 0.0)
 
 
-def _constrain(space: Any, there: Array) -> Array:
+def _constrain(space: object, there: Array) -> Array:
     """Return positions in units of the game."""
     found: Array = space.project(space.constrain(there)) if isinstance(space, Box) else there
     return found

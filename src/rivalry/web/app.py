@@ -111,7 +111,7 @@ def _whole(text: str) -> int:
     return number
 
 
-def _typed(body: Mapping[str, Any], key: str, kind: type | tuple[type, ...], usual: Any) -> Any:
+def _typed(body: Mapping[str, Any], key: str, kind: type | tuple[type, ...], usual: object) -> Any:
     value = body.get(key, usual)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise Refused(400, f"{key}: {str(value)[:60]!r} is of the wrong type")
@@ -458,7 +458,7 @@ def _add_games(app: FastAPI, bench: Workbench) -> None:
         return {"text": text}
 
 
-def _event(kind: str, value: Any) -> str:
+def _event(kind: str, value: object) -> str:
     r"""Return a server-sent event as text.
 
     >>> _event("state", {"done": 2})

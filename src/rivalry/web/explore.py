@@ -26,7 +26,7 @@ def family(name: str) -> dict[str, Any]:
     }
 
 
-def figures(name: str, parameters: Mapping[str, Any], profile: Any) -> dict[str, Any]:
+def figures(name: str, parameters: Mapping[str, Any], profile: object) -> dict[str, Any]:
     """Return the living figures of a game, the most telling one first, or why there is none."""
     try:
         found = figures_of(_game(name, parameters), profile)
@@ -47,7 +47,7 @@ def certified(name: str, parameters: Mapping[str, Any], state: Mapping[str, Any]
         return {"fault": " ".join(str(error).split())}
 
 
-def proved(game: Any, state: Mapping[str, Any]) -> dict[str, Any]:
+def proved(game: object, state: Mapping[str, Any]) -> dict[str, Any]:
     """Return the certified answer to a state of a game, in plain numbers. Raises `ValueError`."""
     return dict(plain(answer(game, state)))
 

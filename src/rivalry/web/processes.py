@@ -160,7 +160,7 @@ class Questions:
         self._idle: list[ProcessPoolExecutor] = []  # of one process each; the last one worked last
         self._all: set[ProcessPoolExecutor] = set()
 
-    async def ask(self, call: Callable[..., Any], *arguments: Any) -> Any:
+    async def ask(self, call: Callable[..., Any], *arguments: object) -> Any:
         """Return what a function returns in a process. Raises `Refused` with the function's error."""
         if self._waiting >= QUEUE:
             raise Refused(503, f"{QUEUE} such questions wait for an answer; ask again when they have it")

@@ -74,7 +74,7 @@ def results(folder: str, part: str) -> dict[str, Any]:
     }
 
 
-def jsonable(call: str, *arguments: Any) -> Any:
+def jsonable(call: str, *arguments: object) -> Any:
     """Return what a function of this module returns, in numbers, words, lists and tables."""
     return plain(globals()[call](*arguments))
 
@@ -300,7 +300,7 @@ def _tables(run: Run) -> str:
     return tomlkit.dumps(_storable(document))
 
 
-def _storable(value: Any) -> Any:
+def _storable(value: object) -> Any:
     """Return a value without null, which TOML lacks."""
     if isinstance(value, dict):
         return {key: _storable(entry) for key, entry in value.items() if entry is not None}

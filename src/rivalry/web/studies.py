@@ -426,7 +426,7 @@ def _shape(shapes: Mapping[str, Any], name: str) -> dict[str, Any]:
     return _shape(tables[0] if tables else {}, rest) if dot else shape
 
 
-def new_text(family: str, parameters: Mapping[str, Any], profile: Any, title: str) -> str:
+def new_text(family: str, parameters: Mapping[str, Any], profile: object, title: str) -> str:
     """Return the study of a game that was explored, at the profile where it was left. Raises `Refused`."""
     document = tomlkit.document()
     document["title"] = title or f"An exploration of {family}"

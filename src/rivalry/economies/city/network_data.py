@@ -165,7 +165,7 @@ def _of_graph(graph: Any) -> dict[str, Any]:
     return table
 
 
-def _pairs(lanes: Any) -> list[tuple[str, str]]:
+def _pairs(lanes: object) -> list[tuple[str, str]]:
     if not isinstance(lanes, list | tuple) or not lanes:
         raise ValueError(f"network.lanes: {lanes!r} must be a list of pairs [from, to], at least one")
     for number, pair in enumerate(lanes):
@@ -174,7 +174,7 @@ def _pairs(lanes: Any) -> list[tuple[str, str]]:
     return [(a, b) for a, b in lanes]
 
 
-def _nodes(given: Any, pairs: list[tuple[str, str]]) -> tuple[list[str], np.ndarray]:
+def _nodes(given: object, pairs: list[tuple[str, str]]) -> tuple[list[str], np.ndarray]:
     """Return names and positions ``[node 2]``. Raises `ValueError`."""
     if given is None:
         given = list(dict.fromkeys(name for pair in pairs for name in pair))

@@ -108,7 +108,9 @@ def plain(rows: int = 5, cols: int = 5) -> Network:
     return network_of_lists(name, nodes, at, centre, lanes, kinds, ends, ends, own, side)
 
 
-def network_of_lists(name: str, nodes: Sequence[str], at: Any, centre: Any, *integers: Any) -> Network:
+def network_of_lists(
+    name: str, nodes: Sequence[str], at: object, centre: object, *integers: object
+) -> Network:
     """Return the network of lists or arrays; ``integers`` are the fields `INTEGERS`."""
     fields: dict[str, Any] = {"at": np.array(at, dtype=float), "centre": np.array(centre, dtype=bool)}
     fields |= zip(INTEGERS, (np.array(part, dtype=np.int64) for part in integers), strict=True)

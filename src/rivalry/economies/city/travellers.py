@@ -172,7 +172,7 @@ def _routes(network: Network, routes: Any) -> tuple[Paths, np.ndarray]:
     return paths, np.array(numbers, dtype=np.int64)
 
 
-def _route(network: Network, names: Any, where: str) -> tuple[tuple[int, ...], tuple[int, int]]:
+def _route(network: Network, names: object, where: str) -> tuple[tuple[int, ...], tuple[int, int]]:
     """Return the lanes of a path, and its first and last node. Raises `ValueError`."""
     if not isinstance(names, list | tuple) or len(names) < 2:
         raise ValueError(f"{where}: {names!r} must be a list of at least two nodes")

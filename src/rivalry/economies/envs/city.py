@@ -95,7 +95,7 @@ class CityEnv(AgentsEnv):
         dormant = " and is dormant" if self.now.trip[player] == trips(self.city) else ""
         return super()._does(player) + dormant
 
-    def table(self, others: Any) -> Any:
+    def table(self, others: object) -> Any:
         """Return the policies as a name in `POLICIES` or as cumulative sums of ``[agent row karma entry]``.
 
         Raises `ValueError`.
@@ -122,7 +122,7 @@ class CityEnv(AgentsEnv):
 
 
 def city_policy(
-    game: Any, policy: Callable[[int, np.ndarray, np.ndarray], object], *, normalize_spaces: bool = False
+    game: object, policy: Callable[[int, np.ndarray, np.ndarray], object], *, normalize_spaces: bool = False
 ) -> np.ndarray:
     """Return learners' policies as a table ``[agent row karma entry]``, indexed as in the city's kernels.
 
@@ -170,7 +170,7 @@ def city_policy(
     return check_policy(city, found.reshape(agents, -1, levels, entries), "policy")
 
 
-def check_policy(city: CityArrays, given: Any, name: str) -> np.ndarray:
+def check_policy(city: CityArrays, given: object, name: str) -> np.ndarray:
     """Return a policy ``[agent row karma entry]`` with rows normalized to sum to 1. Raises `ValueError`."""
     counts = entry_counts(city)
     shape = (*counts.shape, max(city.most + 1, city.options.shape[2]))
@@ -197,7 +197,7 @@ def check_policy(city: CityArrays, given: Any, name: str) -> np.ndarray:
     return sums
 
 
-def city_of(game: Any) -> CityArrays:
+def city_of(game: object) -> CityArrays:
     """Return the kernel arrays of a city. Raises `ValueError` for another game."""
     found = kernel_arrays(game)
     if not isinstance(found, CityArrays):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.game import kernel_arrays
+from rivalry.core.game import Playable, kernel_arrays
 from rivalry.economies.kernels.economy import act, fresh, no_tallies
 from rivalry.economies.kernels.shapes import Economy
 from rivalry.envs.agents import AgentsEnv, Learned, Views, draw
@@ -97,7 +97,7 @@ class EconomyEnv(AgentsEnv):
 
 
 def policy_table(
-    game: Any, policy: Callable[[np.ndarray, np.ndarray], object], *, normalize_spaces: bool = False
+    game: Playable, policy: Callable[[np.ndarray, np.ndarray], object], *, normalize_spaces: bool = False
 ) -> np.ndarray:
     """Return a learner's policy as a table ``[type private karma bid]``, which all metrics take.
 
@@ -136,7 +136,7 @@ def policy_table(
     return np.asarray(chances).reshape(*economy.stakes.shape, levels, levels)
 
 
-def economy_of(game: Any) -> Economy:
+def economy_of(game: object) -> Economy:
     """Return the kernel arrays of an economy. Raises `ValueError` for another game."""
     found = kernel_arrays(game)
     if not isinstance(found, Economy):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
@@ -89,7 +89,7 @@ class CityQLearning(EpochLearner):
         "made": ("agent", "rate"),
     }
 
-    def world(self, game: Any) -> Streets:
+    def world(self, game: object) -> Streets:
         """Return the game with its kernel arrays."""
         return city_drivers.streets_of(game)
 

@@ -59,7 +59,7 @@ class CitySimulation(FixedPolicies):
 
     needs: ClassVar[tuple[Need, ...]] = (CITY,)
 
-    def world(self, game: Any) -> Streets:
+    def world(self, game: object) -> Streets:
         """Return the game with its kernel arrays."""
         found = streets_of(game)
         return found if self.bids else found._replace(city=found.city._replace(award=AWARDS[self.plays]))
@@ -105,7 +105,7 @@ class CitySimulation(FixedPolicies):
         return kernels.city_learning.policy_rows(city, policy_of_all(city, self.plays))
 
 
-def policy_of_all(city: CityArrays, plays: Any) -> np.ndarray:
+def policy_of_all(city: CityArrays, plays: object) -> np.ndarray:
     """Return a policy by name, the same for all agents, or as given, ``[agent row karma entry]``.
 
     Raises `ValueError` for an array of another shape or whose rows are not distributions.
@@ -126,7 +126,7 @@ def policy_of_all(city: CityArrays, plays: Any) -> np.ndarray:
     return np.where(junction[:, None, None], even, bids)
 
 
-def _check_policy(numbers: Any, legal: np.ndarray) -> np.ndarray:
+def _check_policy(numbers: object, legal: np.ndarray) -> np.ndarray:
     """Return numbers as a policy over ``legal`` choices, ``[agent row karma entry]``. Raises `ValueError`."""
     found = np.asarray(numbers, dtype=float)
     if found.shape != legal.shape:

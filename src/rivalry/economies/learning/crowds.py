@@ -93,7 +93,7 @@ PLAYED_BY_AGENTS = Need(
 )
 
 
-def crowd_of(game: Any) -> Crowd:
+def crowd_of(game: object) -> Crowd:
     """Return a game with its agents. Raises `ValueError` for a game without agents."""
     if not PLAYED_BY_AGENTS.met(game):
         raise ValueError(f"game: {type(game).__name__} must be a population of agents that a kernel knows")
@@ -204,7 +204,7 @@ def _environment(game: Any, mu: Any, pi: Any, after: Any, surplus: Any) -> Any:
     return oracles.measured_environment(game, mu, pi, after, surplus)
 
 
-def measures_of(crowd: Crowd, env: Any, found: Measured) -> Record:
+def measures_of(crowd: Crowd, env: object, found: Measured) -> Record:
     """Return the game's metrics of the measured population."""
     levels = crowd.shape[2]
     mu, pi = put(found.distribution.ravel()), put(found.policy.reshape(-1, levels))

@@ -116,7 +116,7 @@ class EpochLearner(BaseLearner):
             lazy=1,
         )
 
-    def length(self, world: Any) -> int:
+    def length(self, world: object) -> int:
         """Return the number of training steps."""
         return self.training
 
@@ -189,7 +189,7 @@ class EpochLearner(BaseLearner):
         return record | (epochs.checkpoint(session, self.dimensions) if self.store_tables else {})
 
     def _store_monitor(
-        self, world: Any, session: Session, values: Mapping[str, float], of_agent: Mapping[str, np.ndarray]
+        self, world: object, session: Session, values: Mapping[str, float], of_agent: Mapping[str, np.ndarray]
     ) -> None:
         """Add a monitor's row to the curves, and stop after enough monitors at which ``stopping`` holds.
 

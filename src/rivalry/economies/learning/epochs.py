@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from annotated_types import Gt, Le
@@ -147,7 +147,7 @@ def checkpoint(session: Session, dimensions: Mapping[str, tuple[str, ...]]) -> R
     return record
 
 
-def restore(source: Any, session: Session, dimensions: Mapping[str, tuple[str, ...]]) -> Session:
+def restore(source: object, session: Session, dimensions: Mapping[str, tuple[str, ...]]) -> Session:
     """Return a new session with the tables, states and stream of a stored run.
 
     ``source`` is a solution, a record or a stored cell's file. Raises `ValueError` where it holds no such

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -23,6 +23,9 @@ from rivalry.economies.kernels.shapes import COIN, HIGHEST_STAKE, LOWEST_INDEX, 
 from rivalry.economies.learning.crowds import POOLED, Crowd
 from rivalry.economies.learning.sessions import check_balance
 from rivalry.population.agents import NOTHING, Paid
+
+if TYPE_CHECKING:
+    from rivalry.core.game import PopulationGame
 
 FEW = 20  # agents; with more, the dependence on own karma is below the noise of usual simulations
 PRIOR = 10.0  # weight of the measured population in every state and bid, in trials
@@ -118,7 +121,7 @@ def has_few_agents(crowd: Crowd) -> bool:
 
 def evaluate_few_agents(
     crowd: Crowd,
-    env: Any,
+    env: object,
     agents: kernels.economy.Agents,
     rows: np.ndarray,  # [owner entry]: cumulative
     policies: np.ndarray,  # [owner own bid]
@@ -378,7 +381,7 @@ def _average_over_memory(process: Decisions, mu: np.ndarray, memory: int) -> Dec
 
 
 @eqx.filter_jit
-def _tables(game: Any, env: Any) -> tuple[Any, Any]:
+def _tables(game: PopulationGame, env: Any) -> tuple[Any, Any]:
     """Return rewards ``[state action]`` and transitions ``[state action state]`` in an environment."""
     reward = game.reward(env)
     return reward, jnp.moveaxis(jax.vmap(game.expect(env))(jnp.eye(len(reward))), 0, -1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge
@@ -178,7 +178,7 @@ class PopulationQLearning(EpochLearner):
         count = 1 if not compared else 3 if self.share > 0 else 2
         return exact, monitors.sampled_names(count, paid)
 
-    def world(self, game: Any) -> Crowd:
+    def world(self, game: object) -> Crowd:
         """Return the game with its agents."""
         return crowds.crowd_of(game)
 

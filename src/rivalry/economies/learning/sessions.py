@@ -58,6 +58,6 @@ class FixedPolicies(BaseLearner):
         """True where agents bid by a policy."""
         return not (isinstance(self.plays, str) and self.plays in AWARDS)
 
-    def length(self, world: Any) -> int:
+    def length(self, world: object) -> int:
         """Return the number of steps, warm-up included."""
         return self.warm_up + self.evaluation

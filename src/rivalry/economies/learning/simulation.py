@@ -85,7 +85,7 @@ class Simulation(FixedPolicies):
     def __check_init__(self) -> None:
         check_numbers("beta", self.beta, "above 0 and finite", lambda v: v > 0)
 
-    def world(self, game: Any) -> Crowd:
+    def world(self, game: object) -> Crowd:
         """Return the game with its agents."""
         return crowds.crowd_of(game)
 
@@ -202,7 +202,7 @@ def _values(game: Any, env: Any, pi: Policy) -> tuple[Values, Values]:
     return policy_values(game, env, pi), best_response(game, env, pi).values
 
 
-def _pad_rows(numbers: Any, levels: int) -> np.ndarray:
+def _pad_rows(numbers: object, levels: int) -> np.ndarray:
     """Return a policy whose rows may end at the karma held as an array padded with zeros."""
     if isinstance(numbers, list | tuple):
         if numbers and all(isinstance(x, int | float) for x in numbers):

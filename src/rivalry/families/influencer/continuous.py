@@ -221,7 +221,7 @@ class GaussRule(NamedTuple):
         return np.asarray(density * (b - low) ** -p * (high - b) ** -q)
 
 
-def _domain(given: Any, space: Domain) -> list[list[float]]:
+def _domain(given: object, space: Domain) -> list[list[float]]:
     """Return the domain of the resource, [low, high] per axis."""
     if given is None:
         return space.edges

@@ -287,7 +287,7 @@ def _mixture(ax: Any, found: DrawnPoint, where: np.ndarray, rows: np.ndarray, sh
         ax.plot(*empty, "s", color=colour, label=f"share of {text}")
 
 
-def _positions(ax: Any, found: DrawnPoint, shades: list[str]) -> None:
+def _positions(ax: Axes, found: DrawnPoint, shades: list[str]) -> None:
     certified, count = found.is_certified(), coordinates(found).shape[1]
     if "profile" in found:
         for place, colour in zip(found["profile"], shades, strict=False):

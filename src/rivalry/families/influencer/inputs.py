@@ -35,7 +35,7 @@ EDGE = 1e-9  # smallest coordinate for kernels without influence at 0
 
 
 def per_player(
-    name: str, value: Any, players: int, *, above: float | None = 0.0, minimum: float | None = None
+    name: str, value: object, players: int, *, above: float | None = 0.0, minimum: float | None = None
 ) -> Any:
     """Return one number per player, a single one broadcast to all. Raises `ValueError`.
 
@@ -319,7 +319,7 @@ class FormulaKernel(NamedTuple):
     formula: Formula
     axes: int
 
-    def __call__(self, x: Any, b: Any, parameters: Mapping[str, Any]) -> Any:
+    def __call__(self, x: object, b: object, parameters: Mapping[str, Any]) -> Any:
         """Return ``log f`` of one player at one point."""
         return self.formula.log(
             coordinate_values("b", b, self.axes) | coordinate_values("x", x, self.axes) | dict(parameters)

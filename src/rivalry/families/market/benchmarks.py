@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -25,6 +25,9 @@ from rivalry.families.market.model import Market
 from rivalry.tables import SubgamePerfect, equilibria, regrets, staged_values, tabulate
 from rivalry.tables import payoffs as table_payoffs
 from rivalry.transforms import hierarchy
+
+if TYPE_CHECKING:
+    from rivalry.core.game import BoxGame, Game
 
 EQUAL = 1e-9  # relative to the payoff scale: profits that differ by less are equal
 
@@ -234,17 +237,17 @@ JOINT_STARTS = 8
 
 
 @eqx.filter_jit
-def _payoffs_along(game: Any, x: Any, player: Any, own: Any) -> Any:
+def _payoffs_along(game: Game, x: Any, player: Any, own: Any) -> Any:
     """Return the payoff of ``player`` at each of its own choices."""
     return jax.vmap(lambda choice: game.payoffs(x.at[player, 0].set(choice))[player])(own)
 
 
 @eqx.filter_jit
-def _exact_response(game: Any, x: Any, player: Any) -> Any:
+def _exact_response(game: Game, x: Any, player: Any) -> Any:
     return best_response(game, x, player)[0][0]
 
 
-def search_response(game: Any, x: np.ndarray, player: int) -> float:
+def search_response(game: BoxGame, x: np.ndarray, player: int) -> float:
     """Return a player's best response, from its closed form or by refined grid search.
 
     The peak must be wider than a step of the first grid, a two-hundredth of the box.
@@ -280,7 +283,7 @@ def iterate_best_responses(game: Any, start: np.ndarray) -> np.ndarray:
     raise ValueError("market: iterated best responses do not converge, so that no equilibrium is known")
 
 
-def maximize_joint(game: Any, starts: np.ndarray, shut: np.ndarray | None = None) -> np.ndarray:
+def maximize_joint(game: BoxGame, starts: np.ndarray, shut: np.ndarray | None = None) -> np.ndarray:
     """Return the choices ``[player]`` of largest total payoff: the best of L-BFGS-B from several starts.
 
     Parameters
@@ -313,11 +316,11 @@ def maximize_joint(game: Any, starts: np.ndarray, shut: np.ndarray | None = None
 
 
 @eqx.filter_jit
-def _total(game: Any, x: Any) -> Any:
+def _total(game: Game, x: Any) -> Any:
     return jax.value_and_grad(lambda there: jnp.sum(game.payoffs(there)))(x)
 
 
-def ascent_starts(game: Any, guess: np.ndarray) -> np.ndarray:
+def ascent_starts(game: BoxGame, guess: np.ndarray) -> np.ndarray:
     """Return starts of ascents ``[start player]``: a guess, multiples of it, and each firm nearly alone."""
     low, high = np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
     alone = np.where(np.eye(len(guess), dtype=bool), guess, guess * 0.1)[:JOINT_STARTS]

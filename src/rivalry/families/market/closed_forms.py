@@ -184,7 +184,7 @@ def _outputs(n: Numbers, **options: Any) -> np.ndarray:
     return equilibria.differentiated_cournot(*_differentiated_roots(n), **options)
 
 
-def _takers(n: Numbers, low: Any = 0.0, high: Any = np.inf) -> np.ndarray:
+def _takers(n: Numbers, low: object = 0.0, high: object = np.inf) -> np.ndarray:
     """Return outputs of differentiated firms whose price is their marginal cost."""
     A, b, g_s, c, d = _differentiated_roots(n)
     return np.asarray(equilibria.aggregate(A, g_s, c, b - g_s + d, low, high))

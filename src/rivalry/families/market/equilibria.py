@@ -8,9 +8,12 @@ from one line, and firms that are absent or at capacity are found exactly.
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 MOST_SUBSETS = 12  # largest number of firms with fixed costs, because all sets of them are tried
 NEWTON_STEPS, ENOUGH = 100, 1e-9
@@ -18,7 +21,7 @@ MAX_LOG_ODDS = 500.0  # a share of 1
 LEADER_GRID = 33  # grid prices of a logit leader, of which the best is polished
 
 
-def aggregate(top: Any, slope: Any, c: Any, steep: Any, low: Any, high: Any, xp: Any = np) -> Any:
+def aggregate(top: Any, slope: Any, c: Any, steep: Any, low: Any, high: Any, xp: ModuleType = np) -> Any:
     """Return outputs ``q_i = clip((z - c_i)/steep_i, low_i, high_i)`` for ``z = top - slope sum q``.
 
     ``z`` is the price, or what a rival's output leaves of it. The firms strictly between their bounds are
@@ -55,14 +58,16 @@ def aggregate(top: Any, slope: Any, c: Any, steep: Any, low: Any, high: Any, xp:
     return xp.clip((z - c) / steep, low, high)
 
 
-def broadcast_parameters(*values: Any) -> list[np.ndarray]:
+def broadcast_parameters(*values: object) -> list[np.ndarray]:
     """Return numbers as arrays of one length, that of the longest."""
     arrays = [np.atleast_1d(np.asarray(value, dtype=float)) for value in values]
     size = max(map(len, arrays))
     return [np.broadcast_to(array, (size,)) for array in arrays]
 
 
-def cournot(a: float, b: float, c: Any, d: Any = 0.0, *, low: Any = 0.0, high: Any = np.inf) -> np.ndarray:
+def cournot(
+    a: float, b: float, c: object, d: object = 0.0, *, low: object = 0.0, high: object = np.inf
+) -> np.ndarray:
     """Return Cournot outputs ``[player]`` for ``P = a - b Q`` and cost ``c_i q + d_i q^2/2``, between bounds.
 
     ``q_i = (P - c_i)/(b + d_i)`` for firms that produce below their capacity. With unit costs of 0 prices of
@@ -83,11 +88,11 @@ def differentiated_cournot(
     A: float,
     b: float,
     g_s: float,
-    c: Any,
-    d: Any = 0.0,
+    c: object,
+    d: object = 0.0,
     *,
-    low: Any = 0.0,
-    high: Any = np.inf,
+    low: object = 0.0,
+    high: object = np.inf,
     weight: float = 1.0,
 ) -> np.ndarray:
     """Return simultaneous outputs ``[player]`` for ``p_i = A - b q_i - g_s sum_{j != i} q_j``.
@@ -118,7 +123,9 @@ def differentiated_cournot(
     return np.asarray(aggregate(A, slope, c, 2 * b + d - slope, low, high))
 
 
-def with_fixed_costs(a: float, b: float, c: Any, d: Any, F: Any, *, high: Any = np.inf) -> np.ndarray:
+def with_fixed_costs(
+    a: float, b: float, c: object, d: object, F: object, *, high: object = np.inf
+) -> np.ndarray:
     """Return all Cournot equilibria ``[equilibrium player]`` of firms that save ``F_i`` by not producing.
 
     Every set of producers is tried: none of them may make a loss, and no other firm may gain by entering.
@@ -179,7 +186,7 @@ def check_interior(eta: float, players: int) -> None:
         )
 
 
-def isoelastic_cournot(A: float, eta: float, c: Any) -> np.ndarray:
+def isoelastic_cournot(A: float, eta: float, c: object) -> np.ndarray:
     """Return Cournot outputs ``[player]`` for ``P = A Q^(-1/eta)``.
 
     ``P = sum c/(n - 1/eta)``, and market shares are ``eta (P - c_i)/P``.
@@ -206,7 +213,9 @@ def isoelastic_cournot(A: float, eta: float, c: Any) -> np.ndarray:
     return np.asarray(share * (A / price) ** eta)
 
 
-def merit_order(alpha: float, beta: float, c: Any, d: Any = 0.0, capacity: Any = np.inf) -> np.ndarray:
+def merit_order(
+    alpha: float, beta: float, c: object, d: object = 0.0, capacity: object = np.inf
+) -> np.ndarray:
     """Return outputs ``[player]`` at which the marginal cost of every producer is ``m = alpha - beta Q``.
 
     Firm i supplies ``(m - c_i)/d_i`` up to its capacity; with constant marginal cost nothing below ``c_i``,
@@ -253,7 +262,7 @@ def _equal_parts(total: float, capacity: np.ndarray) -> np.ndarray:
     return found
 
 
-def isoelastic_total(A: float, eta: float, c: Any, *, joint: bool) -> np.ndarray:
+def isoelastic_total(A: float, eta: float, c: object, *, joint: bool) -> np.ndarray:
     """Return outputs ``[player]`` for ``P = A Q^(-1/eta)``, shared equally by the firms of lowest cost.
 
     The price is their cost, or, for the largest ``joint`` profit, ``c eta/(eta - 1)``.
@@ -279,7 +288,7 @@ def isoelastic_total(A: float, eta: float, c: Any, *, joint: bool) -> np.ndarray
     return np.asarray(first / first.sum() * (A / price) ** eta)
 
 
-def bertrand(a: float, b: float, c: Any, *, joint: bool = False) -> np.ndarray:
+def bertrand(a: float, b: float, c: object, *, joint: bool = False) -> np.ndarray:
     """Return prices ``[player]`` if the cheapest firm serves all demand, in the limit of undercutting.
 
     Demand is ``Q = (a - P)/b``, and ``P = min(c_2, (a + c_1)/2)`` is the price of the firm of lowest cost or,
@@ -312,7 +321,7 @@ def bertrand(a: float, b: float, c: Any, *, joint: bool = False) -> np.ndarray:
     return np.asarray(np.where(first, price, np.maximum(c, np.nextafter(price, np.inf))))
 
 
-def differentiated_bertrand(A: float, b: float, g_s: float, c: Any, d: Any = 0.0) -> np.ndarray:
+def differentiated_bertrand(A: float, b: float, g_s: float, c: object, d: object = 0.0) -> np.ndarray:
     """Return simultaneous prices ``[player]`` for inverse demand ``p_i = A - b q_i - g_s sum_{j != i} q_j``.
 
     With k firms selling, own demand falls by ``beta_k`` per unit of price, and each sells ``beta_k (p_i -
@@ -358,7 +367,7 @@ def differentiated_bertrand(A: float, b: float, g_s: float, c: Any, d: Any = 0.0
     return np.asarray(prices)
 
 
-def price_leader(A: float, b: float, g_s: float, c: Any, d: Any = 0.0) -> np.ndarray:
+def price_leader(A: float, b: float, g_s: float, c: object, d: object = 0.0) -> np.ndarray:
     """Return prices ``[2]`` if firm 0 leads in prices and both sell.
 
     Demand is as in `differentiated_bertrand`. With ``q_i = al - be p_i + la p_j`` the follower's response is
@@ -397,7 +406,9 @@ def price_leader(A: float, b: float, g_s: float, c: Any, d: Any = 0.0) -> np.nda
     )
 
 
-def logit_bertrand(a: Any, a0: Any, mu: float, c: Any, d: Any = 0.0, *, margin: float = 1.0) -> np.ndarray:
+def logit_bertrand(
+    a: object, a0: object, mu: float, c: object, d: object = 0.0, *, margin: float = 1.0
+) -> np.ndarray:
     """Return Nash prices ``[.. player]`` of logit demand, ``p_i = c_i + d_i s_i + margin mu/(1 - s_i)``.
 
     Newton's method for the log odds ``y_i`` of shares and the inclusive value ``x = ln sum exp``: the
@@ -476,7 +487,7 @@ def _solve_log_odds(
     return y, s, steep
 
 
-def logit_shares(a: Any, a0: Any, mu: float, p: Any) -> np.ndarray:
+def logit_shares(a: object, a0: object, mu: float, p: object) -> np.ndarray:
     """Return logit market shares ``[.. player]`` at prices ``[.. player]``, without the outside option."""
     value, out = (np.asarray(a) - p) / mu, np.asarray(a0, dtype=float)[..., None] / mu
     top = np.maximum(value.max(axis=-1, keepdims=True), out)
@@ -485,7 +496,7 @@ def logit_shares(a: Any, a0: Any, mu: float, p: Any) -> np.ndarray:
     return found
 
 
-def logit_joint(a: Any, a0: float, mu: float, c: Any) -> np.ndarray:
+def logit_joint(a: object, a0: float, mu: float, c: object) -> np.ndarray:
     """Return prices ``[player]`` of largest joint profit; every margin is ``m = mu/(1 - sum s)``.
 
     With ``u = m/mu`` and V the sum of ``exp((a_i - c_i - a0)/mu)``: ``(u - 1) exp(u - 1) = V/e``.
@@ -509,7 +520,7 @@ def logit_joint(a: Any, a0: float, mu: float, c: Any) -> np.ndarray:
     return np.asarray(c + mu * (1 + w))
 
 
-def logit_leader(a: Any, a0: float, mu: float, c: Any, d: Any = 0.0) -> np.ndarray:
+def logit_leader(a: object, a0: float, mu: float, c: object, d: object = 0.0) -> np.ndarray:
     """Return prices ``[player]`` if firm 0 leads in prices and the others respond with their Nash prices.
 
     The best of a grid of the leader's prices, between its cost and a price at which it hardly sells, polished
@@ -524,7 +535,7 @@ def logit_leader(a: Any, a0: float, mu: float, c: Any, d: Any = 0.0) -> np.ndarr
 
     a, c, d = broadcast_parameters(a, c, d)
 
-    def whole(leader: Any) -> np.ndarray:
+    def whole(leader: object) -> np.ndarray:
         own = np.asarray(leader, dtype=float)
         # for the followers the leader's good is a part of the outside option
         outside = mu * np.logaddexp(a0 / mu, (a[0] - own) / mu)
@@ -546,7 +557,7 @@ def logit_leader(a: Any, a0: float, mu: float, c: Any, d: Any = 0.0) -> np.ndarr
     return whole(brentq(slope, *ends, xtol=1e-15, rtol=4 * np.finfo(float).eps))
 
 
-def _leader_slope(p: np.ndarray, a: Any, a0: float, mu: float, c: Any, d: Any) -> np.ndarray:
+def _leader_slope(p: np.ndarray, a: object, a0: float, mu: float, c: Any, d: Any) -> np.ndarray:
     """Return the slope ``[..]`` of the leader's profit in its price, with the others responding."""
     s = logit_shares(a, a0, mu, p)
     eye = np.eye(s.shape[-1])

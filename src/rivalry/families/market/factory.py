@@ -230,7 +230,7 @@ def _players_of(given: Mapping[str, Any]) -> int:
     return max([1, *(player + 1 for stage in stages for player in stage)]) if stages else 2
 
 
-def _checked_numbers(name: str, value: Any) -> np.ndarray:
+def _checked_numbers(name: str, value: object) -> np.ndarray:
     """Return the values of a parameter. Raises `ValueError` that names the first invalid entry."""
     found = np.asarray(value, dtype=float)
     for index, entry in np.ndenumerate(found):
@@ -239,7 +239,7 @@ def _checked_numbers(name: str, value: Any) -> np.ndarray:
     return found
 
 
-def _per_firm(name: str, value: Any, players: int) -> Any:
+def _per_firm(name: str, value: object, players: int) -> Any:
     """Return ``value`` as ``[player]``. Raises `ValueError`."""
     found = _checked_numbers(name, value)
     if found.shape not in ((), (players,)):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise, product
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -26,6 +26,9 @@ from rivalry.families.market.equilibria import aggregate, broadcast_parameters
 from rivalry.families.market.model import Market, plain_numbers
 from rivalry.transforms import Followers, Leadership, stackelberg
 from rivalry.transforms.leadership import leaders_of_stages
+
+if TYPE_CHECKING:
+    pass
 
 HALVINGS = 60  # to find where one solution replaces another
 STEP, AT_BOUND = 1e-4, 1e-9  # of the width of the box
@@ -61,7 +64,7 @@ class PriceLine(NamedTuple):
 
 
 def best_output(
-    line: PriceLine, rest: Any, c: float, d: float, low: float, high: float
+    line: PriceLine, rest: object, c: float, d: float, low: float, high: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the most profitable output on a line and its profit, at outputs ``rest [..]`` of the others.
 
@@ -198,11 +201,11 @@ def linear(
     a: float,
     b: float,
     stages: Sequence[Sequence[int]],
-    c: Any,
-    d: Any = 0.0,
+    c: object,
+    d: object = 0.0,
     *,
-    low: Any = 0.0,
-    high: Any = np.inf,
+    low: object = 0.0,
+    high: object = np.inf,
 ) -> StagedOutputs:
     """Return the outputs of stages that choose one after the other, for ``P = a - b Q``.
 
@@ -295,7 +298,7 @@ def _smallest_regret(line: PriceLine, stage: Stage, tried: list[np.ndarray]) -> 
 
 
 def differentiated_leader(
-    A: float, b: float, g_s: float, c: Any, d: Any = 0.0, *, low: Any = 0.0, high: Any = np.inf
+    A: float, b: float, g_s: float, c: object, d: object = 0.0, *, low: object = 0.0, high: object = np.inf
 ) -> np.ndarray:
     """Return outputs ``[player]`` if firm 0 leads in quantities, ``p_i = A - b q_i - g_s sum_{j != i} q_j``.
 
@@ -323,7 +326,7 @@ def differentiated_leader(
     return np.append(q, aggregate(A - g_s * float(q), g_s, *supply))
 
 
-def isoelastic(A: float, eta: float, c: Any) -> np.ndarray:
+def isoelastic(A: float, eta: float, c: object) -> np.ndarray:
     """Return outputs ``[2]`` if firm 0 leads and firm 1 follows, for ``P = A Q^(-1/eta)`` and constant costs.
 
     The follower sells ``q_F = eta Q (1 - c_F/P)``, so the leader's first-order condition is quadratic in P:
@@ -397,7 +400,7 @@ class StageResponses(eqx.Module):
         return x.at[rows, 0].set(_outputs(game, rest, followers), unique_indices=True)
 
 
-def has_linear_responses(game: Any) -> bool:
+def has_linear_responses(game: object) -> bool:
     """Return whether the last stage responds exactly: quantities, linear demand, no fixed costs."""
     if not isinstance(game, Market) or game.shock is not None:
         return False

@@ -202,7 +202,7 @@ def shock_of(table: Any, observed: bool) -> Shock | None:
     return Shock(put(levels), put(chain), put(_stationary(chain)), bool(observed))
 
 
-def _row(name: str, value: Any) -> np.ndarray:
+def _row(name: str, value: object) -> np.ndarray:
     found = np.asarray(value, dtype=float)
     if found.ndim != 1 or not found.size or not np.all(np.isfinite(found)):
         raise ValueError(f"shock.{name}: {value!r} must be a list of finite numbers")

@@ -112,7 +112,7 @@ def _chances(numbers: Numbers, logs: Array, i: int, others: np.ndarray) -> tuple
 
 
 def _safety_gain(
-    risk: Any, numbers: Numbers, i: int, sigma: Array, z: Array, safe: Array, own: Array, elsewhere: Array
+    risk: object, numbers: Numbers, i: int, sigma: Array, z: Array, safe: Array, own: Array, elsewhere: Array
 ) -> Array:
     """Return the derivative of the payoff in the own log odds of safety.
 
@@ -220,7 +220,7 @@ def _numbers(race: Race) -> dict[str, np.ndarray]:
     }
 
 
-def _sure_payoffs(at: dict[str, Any], trial: Any, beaten: Any) -> tuple[Any, Any, Any, Any]:
+def _sure_payoffs(at: dict[str, Any], trial: Any, beaten: object) -> tuple[Any, Any, Any, Any]:
     """Return sure payoffs, the largest sum of payoffs, stakes ``R`` and spans ``W - l``, ``[.. player]``.
 
     ``trial [player axis]`` holds logarithms of the inputs of a deviation, ``beaten`` that of the largest
@@ -243,7 +243,7 @@ def _sure_payoffs(at: dict[str, Any], trial: Any, beaten: Any) -> tuple[Any, Any
     return sure, total, stake, at["win"] - worst
 
 
-def _bounds(at: dict[str, Any], trial: Any, beaten: Any) -> tuple[Any, Any, Any]:
+def _bounds(at: dict[str, Any], trial: object, beaten: Any) -> tuple[Any, Any, Any]:
     """Return ``v_0 + v_1 - T`` and the logarithms of the bounds, ``[player axis]`` each."""
     sure, total, stake, span = _sure_payoffs(at, trial, beaten)
     price_s, price_p = at["price_s"] - at["subsidy"], at["price_p"] + at["tax"]
@@ -262,11 +262,11 @@ def _bounds(at: dict[str, Any], trial: Any, beaten: Any) -> tuple[Any, Any, Any]
 
 
 @partial(compiled, effort=0)
-def _enclosed_bounds(numbers: dict[str, Any], trial: Any, beaten: Any) -> tuple[Any, Any, Any]:
+def _enclosed_bounds(numbers: dict[str, Any], trial: object, beaten: object) -> tuple[Any, Any, Any]:
     """Return lower bounds on the first two numbers of `_bounds`, and upper bounds on the last."""
     names = list(numbers)
 
-    def flat(*given: Any) -> tuple[Any, Any, Any]:
+    def flat(*given: object) -> tuple[Any, Any, Any]:
         return _bounds(dict(zip(names, given[:-2], strict=True)), *given[-2:])
 
     given = [jnp.asarray(part) for part in (*numbers.values(), trial, beaten)]
@@ -286,7 +286,7 @@ def _best_trial(numbers: dict[str, np.ndarray], high: np.ndarray) -> tuple[np.nd
 
 
 @partial(compiled, effort=0)
-def _surpluses(numbers: dict[str, Any], grid: Any, sizes: Any) -> tuple[Any, Any]:
+def _surpluses(numbers: dict[str, Any], grid: object, sizes: Any) -> tuple[Any, Any]:
     """Return ``v_0 + v_1 - T`` of the best deviations ``[size]``, and their indices ``[size player]``."""
 
     def one(size: Array) -> tuple[Array, Array]:

@@ -286,7 +286,7 @@ class _Terms(NamedTuple):
     behind: Any  # value of another's win over no winner
 
 
-def _terms(numbers: SymmetricRace, y: Any, z: Any) -> _Terms:
+def _terms(numbers: SymmetricRace, y: object, z: Any) -> _Terms:
     q = _win_probability(numbers, y, numbers.n)
     nobody = 0.0 * q if numbers.kappa is None else 1 - numbers.n * q
     safe = np.exp(-numbers.links * _softplus(-z))
@@ -297,7 +297,7 @@ def _terms(numbers: SymmetricRace, y: Any, z: Any) -> _Terms:
     return _Terms(q, nobody, gain, safe, ahead, safe * (other_well - other_ill) + (other_ill - numbers.none))
 
 
-def _excess(numbers: SymmetricRace, y: Any, z: Any) -> Any:
+def _excess(numbers: SymmetricRace, y: Any, z: object) -> Any:
     """Return the second equation: the cost of performance less its gain, divided by ``beta``.
 
     ``(1-q) a - (n-1) q b`` is written as ``(1-q)(a-b) + q_0 b``.
@@ -328,7 +328,7 @@ def _roots(numbers: SymmetricRace) -> list[tuple[float, float]]:
     return found
 
 
-def _excess_at(numbers: SymmetricRace, y: Any, low: bool = False) -> Any:
+def _excess_at(numbers: SymmetricRace, y: object, low: bool = False) -> Any:
     return _excess(numbers, y, _solve_log_odds(numbers, _level(numbers, y), low=low))
 
 
@@ -352,7 +352,7 @@ def _intervals(numbers: SymmetricRace, y: np.ndarray) -> list[np.ndarray]:
     if lowest == -np.inf:
         return [y]
 
-    def above(y: Any) -> Any:
+    def above(y: object) -> Any:
         return _level(numbers, y) - lowest
 
     there = above(y) > 0

@@ -204,7 +204,7 @@ def _keys(table: Mapping[str, Any]) -> list[str]:
     return [key for name, value in table.items() for key in (value if isinstance(value, Mapping) else [name])]
 
 
-def _merge_belief(old: Any, new: Any) -> Any:
+def _merge_belief(old: object, new: object) -> Any:
     """Return a player's belief about one key; of a table only the given keys differ."""
     if not isinstance(new, Mapping):
         return old if new is None else new

@@ -271,7 +271,7 @@ def check_conflicts(given: dict[str, Any]) -> None:
         )
 
 
-def number(name: str, value: Any) -> Any:
+def number(name: str, value: object) -> Any:
     """Return ``value`` as an array of valid numbers. Raises `ValueError` for the first invalid entry."""
     found = as_numbers(value, name)
     for index, entry in np.ndenumerate(found):
@@ -282,7 +282,7 @@ def number(name: str, value: Any) -> Any:
     return found
 
 
-def per_player(name: str, value: Any, players: int, periods: int) -> Any:
+def per_player(name: str, value: object, players: int, periods: int) -> Any:
     """Return ``value`` as ``[player]``, or ``[period player]`` if it varies. Raises `ValueError`."""
     found = number(name, value)
     if found.ndim == 0:
@@ -296,7 +296,7 @@ def per_player(name: str, value: Any, players: int, periods: int) -> Any:
     )
 
 
-def common_number(name: str, value: Any, periods: int) -> Any:
+def common_number(name: str, value: object, periods: int) -> Any:
     """Return ``value`` as one number, or ``[period]``. Raises `ValueError`."""
     found = number(name, value)
     if found.ndim == 0 or found.shape == (periods,):
@@ -304,7 +304,7 @@ def common_number(name: str, value: Any, periods: int) -> Any:
     raise ValueError(f"{name}: shape {found.shape} must be one number, or {periods}, one per period")
 
 
-def disaster_costs(value: Any, players: int, periods: int) -> tuple[Any, str]:
+def disaster_costs(value: object, players: int, periods: int) -> tuple[Any, str]:
     """Return the costs of a disaster, and whether they are by victim or by pair. Raises `ValueError`."""
     found = number("disaster_cost", value)
     pair = (players, players)
@@ -361,7 +361,7 @@ def _fault(name: str, part: Callable[..., Any], why: str) -> ValueError:
     return ValueError(f"{name}: {rule_name(part)} {why}")
 
 
-def _call(name: str, part: Callable[..., Any], *given: Any) -> Any:
+def _call(name: str, part: Callable[..., Any], *given: object) -> Any:
     """Return the result of a part, traced first.
 
     What only concrete numbers can pass through would fail later.
@@ -379,7 +379,7 @@ def _call(name: str, part: Callable[..., Any], *given: Any) -> Any:
 _UNTRACED = (jax.errors.TracerBoolConversionError, jax.errors.TracerArrayConversionError)
 
 
-def _check_numbers(name: str, part: Callable[..., Any], found: Any, players: int) -> None:
+def _check_numbers(name: str, part: Callable[..., Any], found: object, players: int) -> None:
     """Raise `ValueError` unless a part returned one valid number per player."""
     shape = found.shape if isinstance(found, jax.Array | np.ndarray) else None
     if shape != (players,):

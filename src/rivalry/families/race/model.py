@@ -332,7 +332,7 @@ def _by_column(race: Race, columns: Mapping[str, object], wanted: tuple[int, ...
     return found
 
 
-def _array(name: str, value: Any) -> np.ndarray:
+def _array(name: str, value: object) -> np.ndarray:
     try:
         return np.asarray(value, dtype=float)
     except (TypeError, ValueError):

@@ -504,7 +504,7 @@ def _(race: Race, t: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @oracles.state_game.register(Race)
-def _(game: Race, t: int | Array, state: Float[Array, "stock player"], ahead: Any) -> RaceState:
+def _(game: Race, t: int | Array, state: Float[Array, "stock player"], ahead: object) -> RaceState:
     return RaceState(game, jnp.asarray(t), state, ahead)
 
 

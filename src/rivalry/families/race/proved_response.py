@@ -71,11 +71,11 @@ class Span(NamedTuple):
     low: Any
     high: Any
 
-    def __add__(self, other: Any) -> Span:
+    def __add__(self, other: object) -> Span:
         low, high = other if isinstance(other, Span) else (other, other)
         return Span(self.low + low, self.high + high)
 
-    def __mul__(self, other: Any) -> Span:
+    def __mul__(self, other: object) -> Span:
         if not isinstance(other, Span):
             ends = (self.low * other, self.high * other)
             return Span(np.minimum(*ends), np.maximum(*ends))

@@ -142,7 +142,7 @@ class _Line:
     def _target(self) -> str:
         return "Ray on this machine" if self.address is None else f"--address {self.address}"
 
-    def send(self, kind: str, value: Any) -> None:
+    def send(self, kind: str, value: object) -> None:
         """Send an event to the bridge."""
         try:
             self.pipe.send((kind, value))

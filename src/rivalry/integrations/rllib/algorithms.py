@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
@@ -22,7 +22,7 @@ from rivalry.methods.q_learning.exploration import check_numbers, check_whole
 STATE, CURVES = "algorithm.pickle", "curves.npz"
 
 
-def _playable(game: Any) -> bool:
+def _playable(game: object) -> bool:
     """Return whether a game has a strategy space or a world of agents; populations need the latter."""
     profiles = isinstance(game, Game | MarkovGame) and not is_population(game)
     return profiles or kernel_conversion(game) is not None
@@ -73,7 +73,7 @@ class DeepLearner(LearnerOptions):
 
     needs: ClassVar[tuple[Need, ...]] = (Need("a game that agents can play", _playable),)
 
-    def world(self, game: Any) -> Arena:
+    def world(self, game: object) -> Arena:
         """Return the arena of a game. Raises `ValueError`, also without Ray and PyTorch."""
         libraries.require(self.kind)
         found = _arena(game, self)
@@ -140,7 +140,7 @@ class DeepLearner(LearnerOptions):
         }
 
 
-def _arena(game: Any, learner: DeepLearner) -> Arena:
+def _arena(game: object, learner: DeepLearner) -> Arena:
     """Return the arena of a game, by a learner's ``moves``. Raises `ValueError` where there is none."""
     from rivalry.integrations.rllib.native import AgentsArena, NativeArena
     from rivalry.integrations.rllib.one_shot import RoundsArena, WalksArena
@@ -188,7 +188,7 @@ class PPO(DeepLearner):
         check_numbers("trace", self.trace, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
         check_numbers("entropy", self.entropy, "at least 0", lambda v: v >= 0)
 
-    def family(self, space: Any) -> str:
+    def family(self, space: object) -> str:
         """Return the kind of the networks' outputs."""
         return "logits" if is_numbered(space) else "normal"
 
@@ -271,7 +271,7 @@ class DQN(_OffPolicy):
         check_numbers("epsilon", self.epsilon, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
         check_numbers("exploration", self.exploration, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
 
-    def family(self, space: Any) -> str:
+    def family(self, space: object) -> str:
         """Return ``values``. Raises `ValueError` for a box."""
         if not is_numbered(space):
             raise ValueError(
@@ -319,7 +319,7 @@ class SAC(_OffPolicy):
         if self.target_entropy != "auto":
             check_numbers("target_entropy", self.target_entropy, "a number, or auto", np.isfinite)
 
-    def family(self, space: Any) -> str:
+    def family(self, space: object) -> str:
         """Return ``squashed``. Raises `ValueError` for discrete actions."""
         if is_numbered(space):
             raise ValueError("rllib.sac: needs choices in a box; take rllib.ppo or rllib.dqn")

@@ -49,7 +49,7 @@ class Arena(ABC):
         """Return the periods of an episode of so many steps of the environment. Default: all of them."""
         return float(self.periods)
 
-    def look(self, name: str, seen: Any) -> np.ndarray:
+    def look(self, name: str, seen: object) -> np.ndarray:
         """Return what an agent is given of an observation, as a row of numbers. Default: all of it."""
         return np.asarray(seen, dtype=np.float32)
 

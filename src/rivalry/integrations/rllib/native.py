@@ -46,7 +46,7 @@ class NativeArena(Arena):
     stages: int  # of a period, each a step
 
     @classmethod
-    def of(cls, game: Any, learner: LearnerOptions) -> NativeArena:
+    def of(cls, game: object, learner: LearnerOptions) -> NativeArena:
         """Return the arena of a game. Raises `ValueError` for a one-shot game without periods."""
         if not (to_markov.knows(game) or is_markov(game)):
             raise ValueError("moves: 'native' needs a game with periods of its own; take 'any'")
@@ -108,7 +108,7 @@ class NativeArena(Arena):
         return found
 
 
-def _stages(game: Any) -> int:
+def _stages(game: object) -> int:
     """Return the steps per period."""
     if to_markov.knows(game):
         return len(move_order(game))
@@ -133,7 +133,7 @@ class AgentsArena(Arena):
         return self.urgency
 
     @classmethod
-    def of(cls, game: Any, learner: LearnerOptions) -> AgentsArena:
+    def of(cls, game: object, learner: LearnerOptions) -> AgentsArena:
         """Return the arena of a game. Raises `ValueError` for a game without agents."""
         env = parallel_env(game, periods=1)
         if not isinstance(env, AgentsEnv):

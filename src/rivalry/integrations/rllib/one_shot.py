@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.game import exchangeable_labels, scale
+from rivalry.core.game import Playable, exchangeable_labels, scale
 from rivalry.core.jax import put
 from rivalry.core.oracles import discount_factors, to_finite, to_markov, to_stages
 from rivalry.core.results import Record
@@ -45,7 +45,7 @@ class RoundsArena(Arena):
     seen: str
 
     @classmethod
-    def of(cls, game: Any, learner: LearnerOptions) -> RoundsArena:
+    def of(cls, game: Playable, learner: LearnerOptions) -> RoundsArena:
         """Return the arena of a game. Raises `ValueError` where players move in turns."""
         order = seating(game)
         if order.alternating:
@@ -177,7 +177,7 @@ def _exploring(found: Record) -> Record:
     return {f"exploring_{new}": found[old] for old, new in names.items() if old in found}
 
 
-def _finite_record(game: Any, weights: np.ndarray) -> Record:
+def _finite_record(game: object, weights: np.ndarray) -> Record:
     """Return payoffs and exact regrets of mixtures ``[player action]`` of a finite game."""
     pays = action_payoffs(tables_of(to_finite(game)), weights)
     payoff = np.einsum("pa,pa->p", weights, np.nan_to_num(pays))
@@ -189,7 +189,7 @@ def _finite_record(game: Any, weights: np.ndarray) -> Record:
     }
 
 
-def discount(game: Any, given: float | None) -> float:
+def discount(game: object, given: float | None) -> float:
     """Return the discount factor per period: as given, else the game's, else 0.95.
 
     The game's are its `discount_factors`, or follow from the weights of its periods in native play.
@@ -203,7 +203,7 @@ def discount(game: Any, given: float | None) -> float:
     return one_for_all(USUAL_GAMMA if known is None else known, given)
 
 
-def one_for_all(own: Any, given: float | None) -> float:
+def one_for_all(own: object, given: float | None) -> float:
     """Return the discount factor as given, or the game's. Raises `ValueError` where it has several."""
     if given is not None:
         return float(given)
@@ -223,7 +223,7 @@ class WalksArena(Arena):
     joint: bool
 
     @classmethod
-    def of(cls, game: Any, learner: LearnerOptions) -> WalksArena:
+    def of(cls, game: Playable, learner: LearnerOptions) -> WalksArena:
         """Return the arena of a game. Raises `ValueError` for finite games and boxes of several widths."""
         if learner.observation == "none":
             raise ValueError("observation: 'none' must be 'own' or 'joint' for players who walk")
@@ -329,7 +329,7 @@ class WalksArena(Arena):
         return np.array(path), np.array(paid)
 
 
-def _widths(space: Any) -> np.ndarray:
+def _widths(space: object) -> np.ndarray:
     """Return the width of a space along each axis. Raises `ValueError` where players differ."""
     if not isinstance(space, Box):
         return np.ones(1)

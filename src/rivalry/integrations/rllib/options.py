@@ -78,7 +78,7 @@ class LearnerOptions(BaseLearner):
         """Steps per copy between two updates, as RLlib takes them."""
         return "auto"
 
-    def family(self, space: Any) -> str:
+    def family(self, space: object) -> str:
         """Return the kind of outputs of networks for an action space, see `PolicyNetwork`.
 
         Raises `ValueError` for spaces that the algorithm cannot play.
@@ -98,7 +98,7 @@ class LearnerOptions(BaseLearner):
         return 0.0
 
 
-def is_numbered(space: Any) -> bool:
+def is_numbered(space: object) -> bool:
     """Return whether actions of a space are numbers of a list, not choices in a box."""
     # inside: Gymnasium belongs to the extras `deep` and `envs`
     from gymnasium.spaces import Discrete

@@ -35,7 +35,7 @@ class Alone:
         """Return the game with the others in it."""
         return Against(self.arena, self.names[0], self.others)
 
-    def look(self, name: str, seen: Any) -> np.ndarray:
+    def look(self, name: str, seen: object) -> np.ndarray:
         """As in the arena of all agents."""
         return self.arena.look(name, seen)
 
@@ -184,7 +184,7 @@ def _prime(algorithm: Any, prime: Callable[[Any], None]) -> None:
     algorithm.env_runner_group.sync_weights(from_worker_or_learner_group=algorithm.learner_group)
 
 
-def _narrow(algorithm: Any, deviation: float) -> None:
+def _narrow(algorithm: object, deviation: float) -> None:
     """Set the initial standard deviation of policies; RLlib's default, 1, is half the width of a box."""
 
     def prime(learner: Any) -> None:
@@ -196,7 +196,7 @@ def _narrow(algorithm: Any, deviation: float) -> None:
     _prime(algorithm, prime)
 
 
-def _copy_weights(algorithm: Any, first: dict[str, Any]) -> None:
+def _copy_weights(algorithm: object, first: dict[str, Any]) -> None:
     """Initialise policies with the weights of other networks, in all layers that both have."""
 
     def prime(learner: Any) -> None:

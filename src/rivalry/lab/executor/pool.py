@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 from rivalry.core.blas import one_blas_thread
 from rivalry.core.files import DiskFull
@@ -219,7 +219,7 @@ class _Worker:
         return code
 
 
-def spawn(target: Callable[..., object], *args: Any) -> tuple[SpawnProcess, Connection]:
+def spawn(target: Callable[..., object], *args: object) -> tuple[SpawnProcess, Connection]:
     """Start a process; return it and this side of the pipe whose other side is its first argument."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()

@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rivalry.lab.study.expect import Difference, differences
 from rivalry.lab.study.names import studies
@@ -45,7 +45,7 @@ def changes_of(run: Run, without: Collection[str] = ()) -> str:
     return "".join(_option(one) for one in differences(run.head["study"]) if one.key not in without)
 
 
-def sweep_option(key: str, value: Any) -> str:
+def sweep_option(key: str, value: object) -> str:
     """Return the option of the command line that computes one value of a swept key.
 
     >>> sweep_option("game.reach", 0.25), sweep_option("game.cost[1]", [1, 2])
@@ -63,7 +63,7 @@ def _option(one: Difference) -> str:
     return f" --set {shlex.quote(f'{one.key}={_toml(one.after[0])}')}"
 
 
-def _toml(value: Any) -> str:
+def _toml(value: object) -> str:
     """Return a value as TOML writes it inline."""
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(entry)}" for key, entry in value.items()) + " }"

@@ -258,7 +258,7 @@ def _where(at: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} = {in_words(value)}" for name, value in at.items())
 
 
-def in_words(value: Any) -> str:
+def in_words(value: object) -> str:
     """Return a parameter's value as the page shows it: short numbers, truncated lists.
 
     >>> in_words([0.17, 0.17]), in_words({"kind": "mixture"}), in_words(True)
@@ -276,7 +276,7 @@ def in_words(value: Any) -> str:
     return number(value) if isinstance(value, float) else str(value)
 
 
-def number(value: Any, digits: int = 7) -> str:
+def number(value: object, digits: int = 7) -> str:
     """Return a number as tables show it; a dash for None.
 
     >>> number(0.18881512), number(None), number(7.5e-08), number(True)

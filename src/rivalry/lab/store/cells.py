@@ -345,7 +345,7 @@ class CellFiles:
         # the cell's digest ties the certificate to this result: a cell computed again outdates it
         files.write(path, files.pack(record, kind="certificate", name=id, of=self.read(id).digest))
 
-    def read_inside(self, path: Path, **expected: Any) -> files.Stored:
+    def read_inside(self, path: Path, **expected: object) -> files.Stored:
         """Return the contents of a file that must be in the run's folder. Raises `DamagedFile`."""
         if leads_out(path, self.folder):
             raise DamagedFile(path, "leads out of the run's folder")

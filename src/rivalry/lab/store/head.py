@@ -176,7 +176,7 @@ def _faults(head: Mapping[str, Any]) -> Iterator[str]:
     yield from _cells(head)
 
 
-def is_file_name(name: Any) -> bool:
+def is_file_name(name: object) -> bool:
     """Return whether text names one file or folder inside another, not a path.
 
     >>> is_file_name("duel"), is_file_name("../duel"), is_file_name("/duel"), is_file_name("..")
@@ -191,7 +191,7 @@ def is_file_name(name: Any) -> bool:
     )
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: object) -> Iterator[str]:
     """Yield faults of text and numbers that no dataset can hold."""
     left = [value]
     while left:
@@ -277,11 +277,11 @@ def _cells(head: Mapping[str, Any]) -> Iterator[str]:
             seen[mark] = id
 
 
-def _name(value: Any) -> bool:
+def _name(value: object) -> bool:
     """Return whether text can name a dimension or coordinate."""
     return isinstance(value, str) and bool(value) and value.isprintable() and "/" not in value
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = json.dumps(value, ensure_ascii=True, default=str)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -49,7 +49,7 @@ def build_game(table: Mapping[str, Any], folder: Path | str = ".") -> Any:
     return _leaders_game(game, leaders) if ordered else game
 
 
-def _leaders_game(game: Any, leaders: Any) -> Any:
+def _leaders_game(game: object, leaders: object) -> Any:
     """Return the leaders' game, in which they anticipate the followers' responses. Raises `StudyError`."""
     from rivalry.core.game import Game
     from rivalry.transforms import Followers, stackelberg
@@ -67,7 +67,7 @@ def _leaders_game(game: Any, leaders: Any) -> Any:
         raise StudyError(rest, key=f"game.{head}") from None
 
 
-def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any = None) -> Any:
+def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: object = None) -> Any:
     """Return the method or learner of a ``[[method]]`` table.
 
     For a kind with several classes, return the first whose requirements ``game`` meets.

@@ -145,7 +145,7 @@ class Checker:
         self.shapes.add(shape)
         self.pairs.add(key)
 
-    def method(self, table: Table, game: Any) -> Any:
+    def method(self, table: Table, game: object) -> Any:
         """Return the method of a table, for a game."""
         key = (_text(table), type(game))
         if key not in self.methods:
@@ -222,11 +222,11 @@ def _overlap(path: Sequence[str | int], other: Sequence[str | int]) -> bool:
     return path[:shorter] == other[:shorter]
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def _shape(value: Any) -> Any:
+def _shape(value: object) -> Any:
     """Return a table without its numbers: errors in lengths or words are the same for one shape."""
     if isinstance(value, Mapping):
         return {key: _shape(entry) for key, entry in value.items()}
@@ -269,7 +269,7 @@ def _begin(game: Any, method: Any, name: str, given: tuple[Any, Any] | None, *, 
         raise StudyError(f"cannot begin: {_first_line(error)}", key=f"method.{name}") from None
 
 
-def _begin_at(learner: Any, world: Any, stream: np.random.SeedSequence, written: Any, start: Any) -> None:
+def _begin_at(learner: Any, world: Any, stream: np.random.SeedSequence, written: object, start: Any) -> None:
     if not learner.takes_start:
         raise ValueError(f"start: {format_value(written)} is not taken by this learner; leave it out")
     try:
@@ -317,7 +317,7 @@ def _start(game: Any, start: Any, key: str) -> Any:
         raise StudyError(str(error).removeprefix("start: ").removeprefix(f"{key}: "), key=key) from None
 
 
-def check_plots(rows: Sequence[str | Table], game: Any, folder: Path) -> None:
+def check_plots(rows: Sequence[str | Table], game: object, folder: Path) -> None:
     """Raise `StudyError` for plot data that the game does not offer, or invalid options of a plot."""
     offered = set(plot_data(game))
     offered |= {"path_gradients", "path_moves", "path_payoffs"} if isinstance(game, Game) else set()

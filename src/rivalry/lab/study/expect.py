@@ -165,7 +165,7 @@ def _leaves(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
             yield f"{prefix}.{name}", value
 
 
-def _covers(value: Any, given: Any) -> bool:
+def _covers(value: object, given: object) -> bool:
     """Return whether a swept value equals the given one, or every entry of one given per player."""
     if isinstance(given, list) and not isinstance(value, list):
         return bool(given) and all(_same(value, one) for one in given)
@@ -235,14 +235,14 @@ def _check_at(at: Mapping[str, Any], axes: Axes, key: str, own: Sequence[str], *
             raise StudyError(unknown(name, dims, "a coordinate here"), key=place)
 
 
-def is_fixed(game: Mapping[str, Any], name: str, value: Any) -> bool:
+def is_fixed(game: Mapping[str, Any], name: str, value: object) -> bool:
     """Return whether the game has this value throughout, so that no selection is needed."""
     given = game.get(name)
     entries = given if isinstance(given, list) else [given]
     return given is not None and all(_same(value, one) for one in entries)
 
 
-def _among(value: Any, known: Sequence[Any], key: str) -> None:
+def _among(value: object, known: Sequence[Any], key: str) -> None:
     if any(_same(value, other) for other in known):
         return
     numbers = [other for other in known if isinstance(other, int | float)]
@@ -253,7 +253,7 @@ def _among(value: Any, known: Sequence[Any], key: str) -> None:
     raise StudyError(rule, key=key)
 
 
-def _same(a: Any, b: Any) -> bool:
+def _same(a: object, b: object) -> bool:
     if isinstance(a, int | float) and isinstance(b, int | float):
         return isclose(a, b, rel_tol=SAME_NUMBER, abs_tol=1e-12)
     if isinstance(a, list) != isinstance(b, list):  # the dataset stores a list as text

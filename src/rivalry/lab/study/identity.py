@@ -13,7 +13,7 @@ from rivalry.lab.study.errors import StudyError, format_value
 DEEPEST = 30  # nesting of tables and lists; later readers recurse once per level
 
 
-def plain(value: Any, key: str = "", depth: int = 0) -> Any:
+def plain(value: object, key: str = "", depth: int = 0) -> Any:
     """Return a value for TOML as plain dicts and lists; arrays become lists. Raises `StudyError`."""
     if depth > DEEPEST:
         raise StudyError(f"must be at most {DEEPEST} tables and lists deep", key=key[:30])
@@ -36,7 +36,7 @@ def plain(value: Any, key: str = "", depth: int = 0) -> Any:
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
-def canonical(value: Any) -> str:
+def canonical(value: object) -> str:
     """Return a value's canonical JSON, which does not depend on the order of keys."""
     return _ENCODER.encode(value)
 

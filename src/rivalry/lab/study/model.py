@@ -229,7 +229,7 @@ class Study:
         """Tables that determine the results; see `rivalry.lab.study.expect.differences`."""
         return {key: plain(getattr(self, key)) for key in expect.TABLES}
 
-    def _with_one(self, key: str, value: Any) -> Study:
+    def _with_one(self, key: str, value: object) -> Study:
         root, _, rest = key.partition(".")
         known = ("game", "method", "sweep", "batch", "replications", "certificate")
         if root not in known or not rest:
@@ -248,7 +248,7 @@ class Study:
         }
         return replace(self, game=game, method=methods, files=None, as_written=False, **keep)
 
-    def _respace(self, old: Mapping[str, Any], rest: str, value: Any, key: str) -> dict[str, Any]:
+    def _respace(self, old: Mapping[str, Any], rest: str, value: object, key: str) -> dict[str, Any]:
         whole, _, last = rest.rpartition(".")
         if last in ("from", "to", "count", "scale") and isinstance(old.get(whole), Mapping):
             return {**old, whole: {**old[whole], last: value}}
@@ -415,7 +415,7 @@ class Study:
         *,
         workers: int | None = None,
         progress: Callable[[Any], object] | None = None,
-        executor: Any = None,
+        executor: object = None,
     ) -> Any:
         """Run the study, or continue its run, and return the run; see `rivalry.run_study`.
 
@@ -518,7 +518,7 @@ class _Tasks:
         return _MethodText(table, str(table["name"]), batch, texts, unnamed, names.draws(table))
 
 
-def _concerns(key: str, method: Any) -> bool:
+def _concerns(key: str, method: object) -> bool:
     """Return whether a swept or batched key affects a method."""
     return not key.startswith("method.") or split_key(key)[1] == method
 

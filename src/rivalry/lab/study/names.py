@@ -127,7 +127,7 @@ def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
     return sorted(set(found))
 
 
-def is_file(value: Any) -> bool:
+def is_file(value: object) -> bool:
     """Return whether a value names an object in a user's file: ``my_game.py:contest``.
 
     >>> is_file("my_game.py:contest"), is_file("influencer")
@@ -136,7 +136,7 @@ def is_file(value: Any) -> bool:
     return isinstance(value, str) and bool(_FILE.fullmatch(value))
 
 
-def is_data(value: Any) -> bool:
+def is_data(value: object) -> bool:
     """Return whether a table names a data file: ``{ kind = "file", path = "demand.csv" }``."""
     return isinstance(value, Mapping) and value.get("kind") == "file" and isinstance(value.get("path"), str)
 
@@ -201,13 +201,13 @@ def targets(
         raise StudyError(f"{format_value(name)} cannot be loaded: {error}", key=key) from None
 
 
-def _entry(name: Any, known: Mapping[str, Entry | PlotEntry], what: str, key: str) -> Entry | PlotEntry:
+def _entry(name: object, known: Mapping[str, Entry | PlotEntry], what: str, key: str) -> Entry | PlotEntry:
     if (found := entry_of(name, known)) is None:
         raise _unknown(name, known, what, key)
     return found
 
 
-def _unknown(name: Any, known: Iterable[str], what: str, key: str) -> StudyError:
+def _unknown(name: object, known: Iterable[str], what: str, key: str) -> StudyError:
     hint = "; a file of your own is written my_file.py:name" if ".py" in str(name) else ""
     return StudyError(unknown(name, known, what) + hint + absent(), key=key)
 

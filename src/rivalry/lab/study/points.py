@@ -74,7 +74,7 @@ def _parts(key: str) -> tuple[str | int, ...]:
     return tuple(parts)
 
 
-def values(form: Any, key: str, *, repeats: bool = False) -> list[Any]:
+def values(form: object, key: str, *, repeats: bool = False) -> list[Any]:
     """Return the values of a list or ``{ from, to, count, scale }``, or raise `StudyError` if it is invalid.
 
     >>> values({"from": 1, "to": 4, "count": 4}, "game.players")
@@ -98,7 +98,7 @@ def values(form: Any, key: str, *, repeats: bool = False) -> list[Any]:
     return list(form)
 
 
-def _hashable(value: Any) -> Any:
+def _hashable(value: object) -> Any:
     """Return a value, or a list as a tuple: equal values have equal ones."""
     return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
 
@@ -247,5 +247,5 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_numbers(value: Any) -> bool:
+def _is_numbers(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(map(is_number, value))

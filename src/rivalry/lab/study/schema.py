@@ -61,7 +61,7 @@ class Parameter(NamedTuple):
         return row
 
 
-def jsonable(value: Any) -> Any:
+def jsonable(value: object) -> Any:
     """Return a default in a form that JSON can hold, else its ``repr``."""
     try:
         return json.loads(json.dumps(value, default=lambda v: v.tolist(), allow_nan=False))
@@ -122,7 +122,7 @@ _JSON_TYPES: dict[Any, str] = {
 _JSON_BOUNDS = {Gt: "exclusiveMinimum", Ge: "minimum", Lt: "exclusiveMaximum", Le: "maximum"}
 
 
-def _json_type(hint: Any, notes: tuple[Any, ...]) -> dict[str, Any]:
+def _json_type(hint: object, notes: tuple[Any, ...]) -> dict[str, Any]:
     """Return an annotation as JSON Schema; types that no file can hold allow anything."""
     origin, members = get_origin(hint), get_args(hint)
     if origin is Annotated:
@@ -225,7 +225,7 @@ def _keywords(target: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
     ]
 
 
-def _holds_objects(value: Any) -> bool:
+def _holds_objects(value: object) -> bool:
     """Return whether a value contains an object loaded from a user's file, which TOML cannot hold."""
     if isinstance(value, dict):
         return any(map(_holds_objects, value.values()))
@@ -234,7 +234,7 @@ def _holds_objects(value: Any) -> bool:
     return callable(value)
 
 
-def _notes(hint: Any) -> list[Any]:
+def _notes(hint: object) -> list[Any]:
     """Return the notes beside types anywhere in an annotation."""
     if get_origin(hint) is Literal:
         return []

@@ -111,7 +111,7 @@ class Branches(BaseLearner):
         Need("a box or a simplex as strategy space", lambda game: isinstance(game.space, Box | Simplex)),
     )
 
-    def world(self, game: Any) -> ParametrisedGame:
+    def world(self, game: object) -> ParametrisedGame:
         """Return the game as a function of the parameter."""
         return ParametrisedGame(game, self.parameter, self.low, self.high)
 
@@ -187,7 +187,7 @@ class Tracer:
         """Return the unknowns at the stored profile and parameter value of a row, a branch or an event."""
         return system.of(self.session[f"{table}_x"][k], float(self.session[f"{table}_value"][k]))
 
-    def _add(self, table: str, system: System, point: CurvePoint, **columns: Any) -> None:
+    def _add(self, table: str, system: System, point: CurvePoint, **columns: object) -> None:
         """Append a row with the parameter value and the profile of a point."""
         add(self.session, table, value=system.value(point.y), x=system.profile(point.y), **columns)
 

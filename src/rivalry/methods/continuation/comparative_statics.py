@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le
 from jaxtyping import Array
 
 from rivalry.core import reparametrisation
-from rivalry.core.game import Game, Record, jacobian, measures, own_gradients, refuse_jumps
+from rivalry.core.game import Game, Playable, Record, jacobian, measures, own_gradients, refuse_jumps
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
@@ -103,7 +103,7 @@ class ComparativeStatics(BaseLearner):
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
 
-    def world(self, game: Any) -> Statics:
+    def world(self, game: Playable) -> Statics:
         """Return the game with its numbers as arrays, and the varied parameter.
 
         Raise `ValueError` if it is invalid.
@@ -125,7 +125,7 @@ class ComparativeStatics(BaseLearner):
         start = world.game.space.sample(jax.random.wrap_key_data(put(words)))
         return self.begin_at(world, stream, start)
 
-    def begin_at(self, world: Statics, stream: np.random.SeedSequence, start: Any) -> Session:
+    def begin_at(self, world: Statics, stream: np.random.SeedSequence, start: object) -> Session:
         """Return a session whose best responses start from the profile ``start``."""
         start = np.array(start, dtype=float)
         return {
@@ -180,7 +180,7 @@ class ComparativeStatics(BaseLearner):
         return record | _metric_slopes(world, derivative, profile, found.slope, self.difference)
 
 
-def slopes(game: Game, derivative: Any, profile: np.ndarray) -> ProfileSlopes:
+def slopes(game: Game, derivative: object, profile: np.ndarray) -> ProfileSlopes:
     """Return derivatives in a parameter at a profile [player axis] where first-order conditions hold.
 
     ``derivative`` is that of the game's arrays, `VariedEntries.derivative`.
@@ -189,7 +189,7 @@ def slopes(game: Game, derivative: Any, profile: np.ndarray) -> ProfileSlopes:
 
 
 @eqx.filter_jit
-def _slopes(game: Game, derivative: Any, x: Profile) -> tuple[Array, ...]:
+def _slopes(game: Game, derivative: object, x: Profile) -> tuple[Array, ...]:
     zero, one = jnp.zeros(()), jnp.ones(())
 
     def at(amount: Array) -> Any:
@@ -256,7 +256,7 @@ def _difference_check(session: Session, found: ProfileSlopes) -> Record:
 
 
 def _metric_slopes(
-    world: Statics, derivative: Any, profile: np.ndarray, slope: np.ndarray, difference: float
+    world: Statics, derivative: object, profile: np.ndarray, slope: np.ndarray, difference: float
 ) -> Record:
     """Return derivatives of the game's metrics that are one number, or one per player."""
     x, along, step = put(profile), put(slope), difference * world.size
@@ -283,7 +283,7 @@ def _metric_slopes(
 
 
 @eqx.filter_jit
-def _traced_slopes(game: Any, derivative: Any, x: Profile, along: Profile) -> dict[str, Array]:
+def _traced_slopes(game: object, derivative: object, x: Profile, along: Profile) -> dict[str, Array]:
     def at(amount: Array, x: Profile) -> dict[str, Array]:
         known = traced_metrics(move_along(game, derivative, amount), x).items()
         return {name: value for name, (dims, value) in known if _has_slope(dims, value)}

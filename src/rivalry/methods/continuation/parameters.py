@@ -37,26 +37,26 @@ class VariedEntries(NamedTuple):
         """
         return ", ".join(name + (f"[{', '.join(map(str, at))}]" if at else "") for name, at in self.parts)
 
-    def value(self, game: Any) -> float:
+    def value(self, game: object) -> float:
         """Return the mean of the varied entries."""
         values = [np.asarray(getattr(game, name))[at].ravel() for name, at in self.parts]
         return float(np.mean(np.concatenate(values)))
 
-    def shift(self, game: Any, amount: float | Array) -> Any:
+    def shift(self, game: object, amount: float | Array) -> Any:
         """Return the game with ``amount`` added to every varied entry."""
         return self._update(game, lambda entry: entry.add(amount))
 
-    def set(self, game: Any, value: float | Array) -> Any:
+    def set(self, game: object, value: float | Array) -> Any:
         """Return the game with every varied entry equal to ``value``."""
         return self._update(game, lambda entry: entry.set(value))
 
-    def _update(self, game: Any, change: Callable[[Any], Array]) -> Any:
+    def _update(self, game: object, change: Callable[[Any], Array]) -> Any:
         changed: dict[str, Any] = {}
         for name, at in self.parts:
             changed[name] = change(jnp.asarray(changed.get(name, getattr(game, name))).at[at])
         return with_(game, **changed)
 
-    def derivative(self, game: Any) -> Any:
+    def derivative(self, game: object) -> Any:
         """Return the derivative of the game's real arrays in the parameter, for `move_along`.
 
         Arrays that follow from the varied entries, such as bounds of the space, are differentiated by central
@@ -89,17 +89,17 @@ class VariedEntries(NamedTuple):
 
         return jax.tree.map(follows, alone, above, below, is_leaf=lambda leaf: leaf is None)
 
-    def refusal(self, game: Any, value: float) -> str:
+    def refusal(self, game: object, value: float) -> str:
         """Return the reason why the game refuses ``value``, or an empty string."""
         return next((why for name, _ in self.parts if (why := validate_parameter(game, name, value))), "")
 
 
-def move_along(game: Any, derivative: Any, amount: float | Array) -> Any:
+def move_along(game: object, derivative: object, amount: float | Array) -> Any:
     """Return the game with its arrays moved along a `VariedEntries.derivative`; ``amount`` may be traced."""
     return eqx.apply_updates(game, jax.tree.map(lambda change: amount * change, derivative))
 
 
-def entries_of(game: Any, names: Any, option: str) -> VariedEntries:
+def entries_of(game: object, names: Any, option: str) -> VariedEntries:
     """Return the arrays that ``names`` refers to: an array, an entry ``reach[1]``, or several, listed or
     comma-separated.
 
@@ -121,7 +121,7 @@ def entries_of(game: Any, names: Any, option: str) -> VariedEntries:
     return VariedEntries(parts)
 
 
-def real_array(game: Any, name: str, option: str) -> Any:
+def real_array(game: object, name: str, option: str) -> Any:
     """Return the game's array ``name``.
 
     Raise `ValueError`, beginning with ``option``, if it has no such reals.
@@ -143,7 +143,7 @@ def real_array(game: Any, name: str, option: str) -> Any:
     return found
 
 
-def precise(game: Any) -> Any:
+def precise(game: object) -> Any:
     """Return the game with all its real numbers as arrays in double precision, and of strong type.
 
     Arrays created before the package was first used have single precision, which is too coarse for curves.
@@ -159,12 +159,12 @@ def precise(game: Any) -> Any:
     return jax.tree.map(double, game)
 
 
-def _form(game: Any) -> Any:
+def _form(game: object) -> Any:
     leaves, structure = jax.tree.flatten(game)
     return structure, [np.shape(leaf) for leaf in leaves]
 
 
-def _entry(game: Any, written: object, option: str) -> ArrayEntry:
+def _entry(game: object, written: object, option: str) -> ArrayEntry:
     found = _WRITTEN.fullmatch(written) if isinstance(written, str) else None
     if found is None:
         raise ValueError(f"{option}: {written!r} must be an array of the game, as in 'reach' or 'reach[1]'")

@@ -155,7 +155,7 @@ class ParametrisedGame:
 
 
 @eqx.filter_jit
-def _along(game: Game, derivative: Any, x: Profile) -> tuple[Array, Array, Array]:
+def _along(game: Game, derivative: object, x: Profile) -> tuple[Array, Array, Array]:
     def own(amount: Array) -> Array:
         return own_gradients(move_along(game, derivative, amount), x)
 

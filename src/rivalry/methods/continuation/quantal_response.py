@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
@@ -61,14 +61,14 @@ class QuantalResponse(BaseLearner):
     step: Annotated[float, Gt(0), Le(1), "longest step while log odds are below 5"] = 0.1
     max_points: Annotated[int, Ge(2), Le(1_000_000), "maximum number of points"] = 10_000
 
-    def length(self, world: Any) -> int:
+    def length(self, world: object) -> int:
         return self.max_points
 
-    def expected_steps(self, world: Any) -> int:
+    def expected_steps(self, world: object) -> int:
         """Return 0: the number of points is not known in advance."""
         return 0
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         """Return a session with uniform play as its only point; nothing is random."""
         system = LogitSystem(stateless_tables(world))
         if not system.unknowns:
@@ -83,7 +83,7 @@ class QuantalResponse(BaseLearner):
             "ending": np.array([GROWING]),
         }
 
-    def advance(self, world: Any, session: Session, steps: int) -> int:
+    def advance(self, world: object, session: Session, steps: int) -> int:
         """Add up to ``steps`` points."""
         system = LogitSystem(stateless_tables(world))
         taken = 0
@@ -113,7 +113,7 @@ class QuantalResponse(BaseLearner):
         session["points"] = np.concatenate([session["points"], point.y[None]])
         session["tangents"] = np.concatenate([session["tangents"], ahead[None]])
 
-    def read(self, world: Any, session: Session) -> Record:
+    def read(self, world: object, session: Session) -> Record:
         system = LogitSystem(stateless_tables(world))
         points = [system.describe(y) for y in session["points"]]
         stable, profile, payoff, regret, residual = (np.array(part) for part in zip(*points, strict=True))

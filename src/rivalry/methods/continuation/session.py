@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from rivalry.core.method import Session
@@ -59,7 +57,7 @@ def empty(players: int, axes: int, unknowns: int) -> Session:
     return session
 
 
-def add(session: Session, table: str, **values: Any) -> int:
+def add(session: Session, table: str, **values: object) -> int:
     """Append a row to a table and return its index."""
     for name, value in values.items():
         key = f"{table}_{name}"

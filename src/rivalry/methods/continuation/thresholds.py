@@ -10,7 +10,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from rivalry.core import symmetric
-from rivalry.core.game import arrays, measures
+from rivalry.core.game import Playable, arrays, measures
 from rivalry.core.jax import put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
@@ -93,7 +93,7 @@ class Thresholds(BaseLearner):
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS,)
 
-    def world(self, game: Any) -> Sweep:
+    def world(self, game: Playable) -> Sweep:
         """Return the validated game at every parameter value."""
         players = game.space.shape[0]
         if players < 2:
@@ -130,7 +130,7 @@ class Thresholds(BaseLearner):
             "jumped": np.zeros(count, dtype=bool),
         }
 
-    def begin_at(self, world: Sweep, stream: np.random.SeedSequence, start: Any) -> Session:
+    def begin_at(self, world: Sweep, stream: np.random.SeedSequence, start: object) -> Session:
         """Return a scan that begins at ``low``, with the root nearest to the mean of ``start``."""
         return self.begin(world, stream) | {"near": np.asarray(start, dtype=float).mean(axis=0)}
 

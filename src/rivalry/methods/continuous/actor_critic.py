@@ -127,7 +127,7 @@ class ActorCritic(BaseLearner):
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
 
-    def world(self, game: Any) -> World:
+    def world(self, game: object) -> World:
         """Return the base game with all players, and every player's role.
 
         Raise `ValueError` for an unsuitable game.
@@ -160,7 +160,7 @@ class ActorCritic(BaseLearner):
     def begin(self, world: World, stream: np.random.SeedSequence) -> Session:
         return self.begin_at(world, stream, None)
 
-    def begin_at(self, world: World, stream: np.random.SeedSequence, start: Any) -> Session:
+    def begin_at(self, world: World, stream: np.random.SeedSequence, start: object) -> Session:
         """Return a session with policies around the profile ``start`` [player axis].
 
         Followers start at the middle of the box.
@@ -259,7 +259,7 @@ class ActorCritic(BaseLearner):
         return min(SAMPLES, self.updates)
 
 
-def _table(name: str, value: Any) -> dict[str, Any]:
+def _table(name: str, value: object) -> dict[str, Any]:
     """Return a role as a table. Raise `ValueError` for an unknown role."""
     table = dict(value) if isinstance(value, Mapping) else {"kind": value}
     kind = table.get("kind")

@@ -15,7 +15,7 @@ from rivalry.core.certify import certificate
 from rivalry.core.concave import equilibrium_near
 from rivalry.core.display import count_text, strategy_in_words
 from rivalry.core.eager import over_rows
-from rivalry.core.game import exchangeable_labels, has_closed_form, refuse_jumps
+from rivalry.core.game import Game, exchangeable_labels, has_closed_form, refuse_jumps
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.logarithms import InLogs, amounts, original_profile, original_record, searched
 from rivalry.core.method import PACE, BaseLearner, Session
@@ -115,7 +115,7 @@ class AllEquilibria(BaseLearner):
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, SHARES)
 
-    def world(self, game: Any) -> Any:
+    def world(self, game: Game) -> Any:
         """Return the game in which boxes are searched.
 
         Raises `ValueError` for payoffs that are known to jump, and for those that JAX cannot trace.
@@ -129,15 +129,15 @@ class AllEquilibria(BaseLearner):
             raise ValueError(f"payoffs: {why}") from error
         return searched(game, self.within)
 
-    def length(self, world: Any) -> int:
+    def length(self, world: object) -> int:
         """Return the largest number of steps: a step takes a batch of boxes, or judges a point."""
         return self.max_boxes // BATCH + 10_000
 
-    def expected_steps(self, world: Any) -> int:
+    def expected_steps(self, world: object) -> int:
         """Return 0: the number of boxes is not known before."""
         return 0
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: Game, stream: np.random.SeedSequence) -> Session:
         """Return a session with a box for every combination of bounds; the stream is not used."""
         at = coordinates(world)
         count = len(at.player)
@@ -177,7 +177,7 @@ class AllEquilibria(BaseLearner):
             "sets": np.zeros((0, 2, count)),
         }
 
-    def advance(self, world: Any, session: Session, steps: int) -> int:
+    def advance(self, world: Game, session: Session, steps: int) -> int:
         """Run up to ``steps`` steps, as many as begin within a quarter of a second."""
         at, taken, began = coordinates(world), 0, perf_counter()
         # the time of a step varies too much to be known from those before
@@ -200,7 +200,7 @@ class AllEquilibria(BaseLearner):
         doublings = min(len(session["undecided_low"]) // CROWD, 64)
         return max(self.narrow, min(self.narrow * 2.0**doublings, WIDEST))
 
-    def _start(self, game: Any, at: Coordinates, session: Session) -> None:
+    def _start(self, game: Game, at: Coordinates, session: Session) -> None:
         """Add the first-order points inside all bounds that Newton's method finds from spread starts."""
         session["started"] = np.ones(1, dtype=bool)
         golden = 2.0
@@ -211,7 +211,7 @@ class AllEquilibria(BaseLearner):
         side = np.zeros(starts.shape)
         self._add(game, at, session, newton(game, at, starts, side), side)
 
-    def _add(self, game: Any, at: Coordinates, session: Session, y: np.ndarray, side: np.ndarray) -> None:
+    def _add(self, game: Game, at: Coordinates, session: Session, y: np.ndarray, side: np.ndarray) -> None:
         """Add the first-order points near ``y [candidate coordinate]`` that are proved and new."""
         y, side = _sorted(at, exchangeable_labels(game), y, side)
         good = np.all(np.isfinite(y), axis=1) & np.all((y >= at.low) & (y <= at.high), axis=1)
@@ -227,7 +227,7 @@ class AllEquilibria(BaseLearner):
                 session["points"] = np.concatenate([session["points"], np.stack(found)[None]])
                 session["verdict"] = np.append(session["verdict"], -1)
 
-    def _search(self, game: Any, at: Coordinates, session: Session) -> None:
+    def _search(self, game: Game, at: Coordinates, session: Session) -> None:
         """Decide on the last boxes of the list, or split them."""
         low, high, side = (session[name][-BATCH:] for name in ("low", "high", "side"))
         for name in ("low", "high", "side"):
@@ -255,7 +255,7 @@ class AllEquilibria(BaseLearner):
 
     def _split(
         self,
-        game: Any,
+        game: Game,
         at: Coordinates,
         session: Session,
         boxes: Any,
@@ -310,7 +310,7 @@ class AllEquilibria(BaseLearner):
             session["drawn"] = np.concatenate([session["drawn"], np.stack([low[over], high[over]], axis=1)])
             session["drawn_reason"] = np.concatenate([session["drawn_reason"], reason[over]])
 
-    def _judge(self, game: Any, at: Coordinates, session: Session) -> bool:
+    def _judge(self, game: Game, at: Coordinates, session: Session) -> bool:
         """Judge one point; return False once there is none left."""
         waiting = np.flatnonzero(session["verdict"] < 0)
         if not len(waiting):
@@ -320,7 +320,7 @@ class AllEquilibria(BaseLearner):
         session["verdict"][waiting[0]] = VERDICTS.index(word)
         return True
 
-    def _certify(self, game: Any, at: Coordinates, session: Session) -> bool:
+    def _certify(self, game: Game, at: Coordinates, session: Session) -> bool:
         """Ask for certificates of rest points of best responses; return False if not now, or not again."""
         known = session["responded"][0] or isinstance(game, InLogs) or self.within is not None
         long = session["boxes"][0] >= LONG and not np.any(session["verdict"] == VERDICTS.index("equilibrium"))
@@ -340,7 +340,7 @@ class AllEquilibria(BaseLearner):
                     session["certified_bound"] = np.append(session["certified_bound"], np.max(claimed.bound))
         return True
 
-    def _exist(self, game: Any, at: Coordinates, session: Session) -> bool:
+    def _exist(self, game: Game, at: Coordinates, session: Session) -> bool:
         """Ask whether an undecided place holds an equilibrium; return False once there is none left."""
         labels = exchangeable_labels(game)
         if not session["placed"][0]:
@@ -375,7 +375,7 @@ class AllEquilibria(BaseLearner):
             session["undecided_low"], session["undecided_high"] = (end[~gone] for end in ends)
         return True
 
-    def read(self, world: Any, session: Session) -> Record:
+    def read(self, world: Game, session: Session) -> Record:
         """Return the list, what is undecided, and the first equilibrium as the profile."""
         at = coordinates(world)
         labels = exchangeable_labels(world)
@@ -441,7 +441,7 @@ class AllEquilibria(BaseLearner):
             return "iteration limit"
         return "converged" if found or len(session["sets"]) else "not found"
 
-    def _unsearched(self, game: Any) -> str:
+    def _unsearched(self, game: object) -> str:
         """Return which profiles were not searched; empty where it is proved that they hold no equilibrium."""
         if self.within is not None:
             return f"only choices in [{self.within[0]:g}, {self.within[1]:g}] were searched"
@@ -452,7 +452,7 @@ class AllEquilibria(BaseLearner):
             return f"only choices in [{low:.3g}, {high:.3g}] were searched: {game.beyond}"
         return "first-order points beyond the bounds on equilibria were not searched" * self.first_order
 
-    def _reason(self, game: Any, session: Session, places: int, unjudged: list[FirstOrderPoint]) -> str:
+    def _reason(self, game: Game, session: Session, places: int, unjudged: list[FirstOrderPoint]) -> str:
         count, left = int(session["boxes"][0]), len(session["low"])
         parts = []
         if left:
@@ -556,7 +556,7 @@ def _search_coordinates(game: Any, at: Coordinates, rows: np.ndarray) -> np.ndar
     return np.asarray(game.space.unconstrain(_profiles(at, rows)))[:, at.player, at.axis]
 
 
-def _width(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _width(game: object, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Return widths relative to the range, or to the size of far smaller numbers that are not near zero."""
     ends = np.stack([at.low, at.high])
     if is_reparametrised(game):
@@ -590,7 +590,7 @@ def _halves(
     return np.concatenate([low, right]), np.concatenate([left, high]), np.concatenate([side, side])
 
 
-def _better(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray, seen: int) -> np.ndarray:
+def _better(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, seen: int) -> np.ndarray:
     """Return the boxes for which some player has one strategy that is better for every profile in them."""
     axes = game.space.shape[1]
     size = CANDIDATES**axes if axes < 3 else 4 * CANDIDATES**2
@@ -606,7 +606,7 @@ def _better(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray, seen:
     return found
 
 
-def _gain_at(game: Any, at: Coordinates, grids: Any, y: Any) -> tuple[Any, Any]:
+def _gain_at(game: object, at: Coordinates, grids: Any, y: object) -> tuple[Any, Any]:
     """Return each player's gain ``[player]`` at a profile by a good strategy, in floating point."""
     axes = grids.shape[2]
     unit = np.concatenate([np.zeros((1, axes)), np.eye(axes), -np.eye(axes)])
@@ -662,7 +662,7 @@ def _undecided(
     return len(places[0]), (low, high)
 
 
-def _undefined(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray | None:
+def _undefined(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray | None:
     """Return a profile in some of the boxes at which payoffs are not finite, ``[choice]``; None if unseen."""
     some = np.unique(np.linspace(0, len(low) - 1, SAMPLED).astype(int))
     for y in np.concatenate([low[some], low[some] / 2 + high[some] / 2, high[some]]):
@@ -672,7 +672,7 @@ def _undefined(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray) ->
     return None
 
 
-def _jump(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray | None:
+def _jump(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray | None:
     """Return a profile in some boxes at which payoffs jump in a choice, ``[choice]``; None if unseen."""
 
     def pay(y: np.ndarray) -> np.ndarray:
@@ -701,7 +701,7 @@ def _jump(game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.n
     return original_profile(game, _profile(at, b)).ravel() if discontinuous else None
 
 
-def _rest(game: Any, x: np.ndarray, at: Coordinates) -> np.ndarray | None:
+def _rest(game: Game, x: np.ndarray, at: Coordinates) -> np.ndarray | None:
     """Return the profile at which best responses in turn come to rest; None where they do not."""
     known = any(one.knows(game) for one in REGISTERED) or is_reparametrised(game)
     for _ in range(ROUNDS):
@@ -751,6 +751,6 @@ def _radius(point: FirstOrderPoint) -> float:
     )
 
 
-def _payoffs(game: Any, profiles: np.ndarray) -> np.ndarray:
+def _payoffs(game: Game, profiles: np.ndarray) -> np.ndarray:
     found = [np.asarray(payoffs(game, put(x))) for x in profiles]
     return np.reshape(found, (len(profiles), profiles.shape[1]))

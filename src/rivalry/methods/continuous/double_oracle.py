@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
 from rivalry.core.forms import one_state
-from rivalry.core.game import Game, scale
+from rivalry.core.game import Game, Playable, scale
 from rivalry.core.jax import jax, put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
@@ -78,20 +78,20 @@ class DoubleOracle(BaseLearner):
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS,)
 
-    def world(self, game: Any) -> Any:
+    def world(self, game: object) -> Any:
         """Return the game in double precision; atoms are added during the run."""
         return precise(game)
 
-    def length(self, world: Any) -> int:
+    def length(self, world: object) -> int:
         """Return the number of rounds."""
         return self.rounds
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: Playable, stream: np.random.SeedSequence) -> Session:
         """Return a session with one random atom per player."""
         key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
         return self.begin_at(world, stream, world.space.sample(key))
 
-    def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Session:
+    def begin_at(self, world: object, stream: np.random.SeedSequence, start: object) -> Session:
         """Return a session whose first atoms are the strategies in ``start``."""
         atoms = np.array(start, dtype=float)[:, None, :]
         players = len(atoms)
@@ -106,7 +106,7 @@ class DoubleOracle(BaseLearner):
             "jumps": np.zeros(players, dtype=np.int64),
         }
 
-    def advance(self, world: Any, session: Session, steps: int) -> int:
+    def advance(self, world: object, session: Session, steps: int) -> int:
         """Run up to ``steps`` rounds."""
         taken = 0
         while taken < steps and not session["over"][0]:
@@ -114,7 +114,7 @@ class DoubleOracle(BaseLearner):
             taken += 1
         return taken
 
-    def _round(self, game: Any, session: Session) -> None:
+    def _round(self, game: object, session: Session) -> None:
         _fill(game, session)
         weights = one_mixed(session["tables"])
         if weights is None:
@@ -145,7 +145,7 @@ class DoubleOracle(BaseLearner):
             _spread(game, session, self.max_atoms // 2)
         _drop(session, self.max_atoms)
 
-    def _best_responses(self, game: Any, session: Session) -> tuple[np.ndarray, np.ndarray]:
+    def _best_responses(self, game: object, session: Session) -> tuple[np.ndarray, np.ndarray]:
         """Return every player's best response [player axis] to the others' mixtures, and gain [player]."""
         pays = action_payoffs(one_state(session["tables"]), session["weights"])
         mixtures = session["atoms"], session["weights"]
@@ -170,7 +170,7 @@ class DoubleOracle(BaseLearner):
             return f"{gap}: its best response is an atom already; payoffs there are too near to rounding"
         return f"{gap}: raise rounds or loosen gain_tolerance"
 
-    def read(self, world: Any, session: Session) -> Record:
+    def read(self, world: object, session: Session) -> Record:
         """Return the mixtures of the last round, on the atoms with positive weight."""
         over = int(session["over"][0])
         record: Record = {
@@ -223,7 +223,7 @@ def _payoffs_of(game: Any, profiles: np.ndarray) -> np.ndarray:
     return found
 
 
-def _fill(game: Any, session: Session) -> None:
+def _fill(game: object, session: Session) -> None:
     """Compute missing payoffs of joint atoms."""
     tables, atoms = session["tables"], session["atoms"]
     wanted = np.argwhere(np.isnan(tables[0]))

@@ -56,7 +56,7 @@ class TabulatedGame(NamedTuple):
     measures: dict[str, np.ndarray]  # [joint]: scalar metrics; none where the game offers no ``outcomes``
 
 
-def playable(game: Any) -> bool:
+def playable(game: object) -> bool:
     """Return whether learners of mixtures can play a game: it is finite, or has payoffs at a profile."""
     if is_population(game) or is_agents(game):  # these games are simulated by agents, not tables
         return False
@@ -81,14 +81,14 @@ class TableLearner(BaseLearner):
     def __check_init__(self) -> None:
         check_action_grid(self.action_grid)
 
-    def world(self, game: Any) -> Any:
+    def world(self, game: object) -> Any:
         """Return a finite game's tables, or those of any other game at its ``action_grid``."""
         if kernel_conversion(game) is None and playable(game):
             return board(game, self.action_grid)
         return kernel_arrays(game)
 
 
-def check_action_grid(action_grid: Any) -> None:
+def check_action_grid(action_grid: object) -> None:
     """Raise `ValueError`, in one line, for a number or levels that no space accepts."""
     if are_levels(action_grid):
         check_levels(action_grid)
@@ -96,7 +96,7 @@ def check_action_grid(action_grid: Any) -> None:
         check_whole("action_grid", action_grid, 2)
 
 
-def board(game: Any, action_grid: ActionGrid, *, max_table_bytes: int = TABLE_BYTES) -> TabulatedGame:
+def board(game: object, action_grid: ActionGrid, *, max_table_bytes: int = TABLE_BYTES) -> TabulatedGame:
     """Tabulate the payoffs of a game on ``action_grid``, as `rivalry.tables.tabulate` does, without moves.
 
     A game that offers ``outcomes(x)``, its metrics as arrays that JAX can trace, gets tables of the scalar
@@ -122,7 +122,7 @@ def board(game: Any, action_grid: ActionGrid, *, max_table_bytes: int = TABLE_BY
     return TabulatedGame(made.tables, made.action_grid, game, known)
 
 
-def _scalars(game: Any, x: Profile) -> dict[str, Array]:
+def _scalars(game: object, x: Profile) -> dict[str, Array]:
     return {name: value for name, (dims, value) in oracles.traced_metrics(game, x).items() if dims == ()}
 
 
@@ -184,7 +184,7 @@ def mean_play(action_grid: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.asarray(np.einsum("pa,pax->px", weights, np.nan_to_num(action_grid)))
 
 
-def _search_coordinates(space: Any, action_grid: np.ndarray) -> np.ndarray:
+def _search_coordinates(space: object, action_grid: np.ndarray) -> np.ndarray:
     """Return grid points in the search coordinates of their space, in which distances are measured."""
     if not (isinstance(space, Box) and space.reparametrised):
         return action_grid
@@ -235,14 +235,14 @@ def mixture_record(
     return record | expected_metrics(game, action_grid, weights, tables.sizes, known or {}) | proof.record()
 
 
-def played(world: Any, weights: np.ndarray) -> Record:
+def played(world: object, weights: np.ndarray) -> Record:
     """Return the record of learned mixtures: for a finite game the profile alone."""
     if isinstance(world, TabulatedGame):
         return mixture_record(world.game, world.action_grid, weights, world.tables, world.measures)
     return {"profile": (("player", "axis"), weights)}
 
 
-def histories(world: Any, plays: np.ndarray) -> Record:
+def histories(world: object, plays: np.ndarray) -> Record:
     """Return histories of mixtures ``plays [sample player action]`` at `sample_steps`: ``path``, and metric
     means.
 
@@ -274,7 +274,11 @@ def _own_points(action_grid: np.ndarray) -> list[np.ndarray]:
 
 
 def expected_metrics(
-    game: Any, action_grid: np.ndarray, weights: np.ndarray, sizes: np.ndarray, known: dict[str, np.ndarray]
+    game: object,
+    action_grid: np.ndarray,
+    weights: np.ndarray,
+    sizes: np.ndarray,
+    known: dict[str, np.ndarray],
 ) -> Record:
     """Return means of the game's scalar metrics; empty if they are neither ``known`` nor cheap to compute."""
     if known:
@@ -356,7 +360,7 @@ def _(game: MixedOpponents, x: Profile, player: int | Array) -> Callable[[Strate
 
 
 def certificate(
-    game: Any,
+    game: object,
     action_grid: np.ndarray,
     weights: np.ndarray,
     payoff: np.ndarray,
@@ -445,7 +449,7 @@ def _from_many(against: MixedOpponents, x: np.ndarray, action_grid: np.ndarray, 
 _climb = eqx.filter_jit(search)
 
 
-def _opponents(game: Any, action_grid: np.ndarray, weights: np.ndarray, player: int) -> MixedOpponents:
+def _opponents(game: object, action_grid: np.ndarray, weights: np.ndarray, player: int) -> MixedOpponents:
     """Return the game against the others' mixtures.
 
     Atoms of probability 0 pad their number to a power of two: few shapes, few compilations.

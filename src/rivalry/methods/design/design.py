@@ -95,7 +95,7 @@ class Design(BaseLearner):
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS,)
 
-    def world(self, game: Any) -> Trials:
+    def world(self, game: object) -> Trials:
         """Return the grid of trials.
 
         Raise `ValueError` for a parameter, value or metric that the game refuses.
@@ -112,7 +112,7 @@ class Design(BaseLearner):
         refined = not rest and isinstance(first, dict) and self.refine > 0 and len(grids[0]) > 1
         return Trials(game, entries, np.array(list(product(*grids)), dtype=float), refined)
 
-    def _check_measures(self, game: Any) -> None:
+    def _check_measures(self, game: object) -> None:
         wanted = dict.fromkeys(self.spending or {}, "spending")
         if isinstance(self.objective, str) and self.objective != WELFARE:
             wanted[self.objective] = "objective"
@@ -130,7 +130,7 @@ class Design(BaseLearner):
         """Return a session with random starts; the first is the middle of the space."""
         return self.begin_at(world, stream, _middle(world.game))
 
-    def begin_at(self, world: Trials, stream: np.random.SeedSequence, start: Any) -> Session:
+    def begin_at(self, world: Trials, stream: np.random.SeedSequence, start: object) -> Session:
         """Return a session whose first start is ``start``; the others are random."""
         first = np.asarray(start, dtype=float)
         trials, players = self.length(world), len(first)
@@ -278,7 +278,7 @@ class Design(BaseLearner):
             record["status"] = ((), np.asarray("converged"))
         return record
 
-    def played(self, game: Any, record: Record) -> Any:
+    def played(self, game: object, record: Record) -> Any:
         """Return the game of a record's profile: the given game with the chosen parameters."""
         if "chosen_parameters" not in record:
             return game

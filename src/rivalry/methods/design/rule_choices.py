@@ -102,7 +102,7 @@ def choices_of(table: Mapping[str, Any]) -> tuple[Choice, ...]:
     return tuple((_range if isinstance(form, Mapping) else _list)(name, form) for name, form in table.items())
 
 
-def check_weights(**options: Any) -> None:
+def check_weights(**options: object) -> None:
     """Raise `ValueError` for a weight of metrics, in a table, that is not finite."""
     for option, weights in options.items():
         for metric, weight in weights.items() if isinstance(weights, Mapping) else ():
@@ -110,7 +110,7 @@ def check_weights(**options: Any) -> None:
                 raise ValueError(f"{option}.{metric}: {weight!r} must be a finite number")
 
 
-def _list(name: str, form: Any) -> Choice:
+def _list(name: str, form: object) -> Choice:
     form = form.tolist() if isinstance(form, np.ndarray) else form
     if not isinstance(form, Sequence) or isinstance(form, str) or not form:
         raise ValueError(f"choices: {name} is {form!r}; must be a list of values, or {{from, to, count}}")
@@ -152,7 +152,7 @@ def _range(name: str, form: Mapping[str, Any]) -> Choice:
     return Choice(name, (), float(low), float(high), count, scale == "log", whole)
 
 
-def check_values(game: Any, choices: Sequence[Choice]) -> None:
+def check_values(game: object, choices: Sequence[Choice]) -> None:
     """Raise `ValueError` for a value that the game refuses with every combination of the other choices."""
     for one in choices:
         others = [other for other in choices if other is not one]
@@ -164,7 +164,7 @@ def check_values(game: Any, choices: Sequence[Choice]) -> None:
                 raise ValueError(f"choices: {why}")
 
 
-def _refusal(game: Any, changes: dict[str, Any]) -> str:
+def _refusal(game: object, changes: dict[str, Any]) -> str:
     """Return the reason why the game refuses the changes, or an empty string."""
     try:
         variant(game, **changes)

@@ -143,7 +143,7 @@ class RuleDesign(BaseLearner):
         Need("a factory that can rebuild the game", lambda game: recipe_of(game) is not None),
     )
 
-    def world(self, game: Any) -> RuleProblem:
+    def world(self, game: object) -> RuleProblem:
         """Return the design problem. Raise `ValueError` for a keyword or a value that the game refuses."""
         rules = RuleProblem(game, choices_of(self.choices), method_of(self.response_method, game), {})
         check_values(game, rules.choices)
@@ -227,7 +227,7 @@ class RuleDesign(BaseLearner):
         }
         return _load_record(session, BEST) | found
 
-    def played(self, game: Any, record: Record) -> Any:
+    def played(self, game: object, record: Record) -> Any:
         """Return the game under the chosen rule."""
         if "chosen" not in record:
             return game
@@ -309,7 +309,7 @@ def _load_record(session: Session, which: str) -> Record:
     return {name: (tuple(of), session[f"{which}:{name}"]) for name, of in dims.items()}
 
 
-def method_of(given: Any, game: Any) -> Any:
+def method_of(given: object, game: object) -> Any:
     """Return the response method for a game, from a table or as given. Raise `ValueError` if invalid.
 
     By default: Newton's method where the game has a mean field, else Q-learning.
@@ -324,7 +324,7 @@ def method_of(given: Any, game: Any) -> Any:
     return method
 
 
-def _from_table(options: dict[str, Any], game: Any) -> Any:
+def _from_table(options: dict[str, Any], game: object) -> Any:
     """Return the first class of the table's kind that fits the game, with its options."""
     kind = options.pop("kind", None)
     if not (isinstance(kind, str) and kind in METHODS):
@@ -339,7 +339,7 @@ def _from_table(options: dict[str, Any], game: Any) -> Any:
         raise ValueError(f"response_method: {error}") from None
 
 
-def run_players(game: Any, method: Any, sequence: np.random.SeedSequence) -> Record:
+def run_players(game: object, method: Any, sequence: np.random.SeedSequence) -> Record:
     """Return the record of the players' run in a game; ``status`` is its final status."""
     if isinstance(method, PopulationNewton):
         return _solve_population(game, method)

@@ -13,7 +13,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
-from rivalry.core.game import Record, scale
+from rivalry.core.game import Playable, Record, scale
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need, knows
@@ -149,7 +149,7 @@ class Feedback(BaseLearner):
 
     needs: ClassVar[tuple[Need, ...]] = (knows(state_game),)
 
-    def world(self, game: Any) -> Any:
+    def world(self, game: object) -> Any:
         """Return the game. Raise `ValueError` where it has no last period, or too many nodes."""
         dimensions = int(np.asarray(initial_state(game)).size)
         nodes = self.levels**dimensions if to_stages(game).periods > 1 else 1
@@ -159,18 +159,18 @@ class Feedback(BaseLearner):
             )
         return game
 
-    def length(self, world: Any) -> int:
+    def length(self, world: object) -> int:
         """Return the number of periods, and once more for the half grid."""
         return to_stages(world).periods + int(self._halves(world))
 
-    def _halves(self, world: Any) -> bool:
+    def _halves(self, world: object) -> bool:
         return self.halve and to_stages(world).periods > 1 and np.asarray(initial_state(world)).size > 0
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         """Return a session with random starts from one period's space."""
         return self.begin_at(world, stream, None)
 
-    def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Session:
+    def begin_at(self, world: object, stream: np.random.SeedSequence, start: object) -> Session:
         """Return a session whose best responses begin at the start's first period.
 
         Other starts are random.
@@ -192,7 +192,7 @@ class Feedback(BaseLearner):
             "coarse": np.full(players, np.nan),
         }
 
-    def advance(self, world: Any, session: Session, steps: int) -> int:
+    def advance(self, world: object, session: Session, steps: int) -> int:
         """Solve up to ``steps`` periods, the last first.
 
         The first period includes the path from the start.
@@ -211,7 +211,7 @@ class Feedback(BaseLearner):
             session["done"][0] = done + 1
         return steps
 
-    def _grids(self, world: Any, t: int) -> np.ndarray:
+    def _grids(self, world: object, t: int) -> np.ndarray:
         """Return levels of every stock in period ``t``, ``[dimension level]``, grouped by player."""
         low, high = state_bounds(world, t)
         if self.highest is not None and high.size:
@@ -234,14 +234,14 @@ class Feedback(BaseLearner):
         rows = np.stack(np.meshgrid(*grids, indexing="ij"), axis=-1)
         return rows.reshape(-1, shape[1], shape[0]).swapaxes(1, 2)
 
-    def _solve_layer(self, world: Any, session: Session, t: int) -> None:
+    def _solve_layer(self, world: object, session: Session, t: int) -> None:
         states = self._states(self._grids(world, t), initial_state(world).shape)
         found = self._solve_nodes(world, session, t, states, self._ahead(world, session, t))
         session["state"][t - 1], session["value"][t - 1] = states, found.payoff
         session["regret"][t - 1] = found.regret
 
     def _solve_nodes(
-        self, world: Any, session: Session, t: int, states: np.ndarray, ahead: Surface
+        self, world: object, session: Session, t: int, states: np.ndarray, ahead: Surface
     ) -> SolvedNodes:
         """Solve all nodes from the first start; those without an equilibrium from the others too."""
         enough = TOLERANCE * scale(world)
@@ -259,7 +259,7 @@ class Feedback(BaseLearner):
                 old[left[better]] = new[better]
         return found
 
-    def _follow_path(self, world: Any, session: Session) -> None:
+    def _follow_path(self, world: object, session: Session) -> None:
         """Compute the realised schedule: the node of the current state, period by period."""
         state = np.asarray(initial_state(world))[None]
         for t in range(to_stages(world).periods):
@@ -269,7 +269,7 @@ class Feedback(BaseLearner):
                 session["value_start"][:] = found.payoff[0]
             state = found.after
 
-    def _solve_half_grid(self, world: Any, session: Session) -> None:
+    def _solve_half_grid(self, world: object, session: Session) -> None:
         """Compute the value of the start on every second level."""
         first_state = np.asarray(initial_state(world))
         last = to_stages(world).periods - 1
@@ -283,7 +283,7 @@ class Feedback(BaseLearner):
             ahead = fit_surface(refine_grid(coarse, grids), grids)
         session["coarse"][:] = self._solve_nodes(world, session, 0, first_state[None], ahead).payoff[0]
 
-    def read(self, world: Any, session: Session) -> Record:
+    def read(self, world: Playable, session: Session) -> Record:
         """Return the realised schedule, and the solution status of the nodes; NaN where not yet solved."""
         enough = TOLERANCE * scale(world)
         regrets, node = session["regret"], ("layer", "node")
@@ -308,7 +308,7 @@ class Feedback(BaseLearner):
 
 
 def _solve(
-    game: Any, t: int, states: np.ndarray, ahead: Surface, starts: np.ndarray, rounds: int
+    game: object, t: int, states: np.ndarray, ahead: Surface, starts: np.ndarray, rounds: int
 ) -> SolvedNodes:
     """Solve the nodes at ``states`` [node stock player], from one start or one per node."""
     count = len(states)
@@ -340,7 +340,7 @@ def _solve_chunk(nodes: Nodes, x: np.ndarray, rounds: int, enough: float) -> Sol
 
 @eqx.filter_jit
 def _best_responses(
-    game: Any, t: Array, states: Array, ahead: Surface, x: Array, player: Array
+    game: object, t: Array, states: Array, ahead: Surface, x: Array, player: Array
 ) -> tuple[Array, Array]:
     """Return a player's best response at every node, ``[node axis]``, and its gain, ``[node]``."""
 
@@ -353,7 +353,7 @@ def _best_responses(
 
 
 @eqx.filter_jit
-def _refine(game: Any, t: Array, states: Array, ahead: Surface, x: Array) -> tuple[Array, Array, Array]:
+def _refine(game: object, t: Array, states: Array, ahead: Surface, x: Array) -> tuple[Array, Array, Array]:
     """Return the root of the first-order conditions near ``x`` where there is one, and its payoffs."""
 
     def one(state: Array, x: Profile) -> tuple[Array, Array, Array]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Le
@@ -112,7 +112,7 @@ class LinearQuadratic(BaseLearner):
 
     needs: ClassVar[tuple[Need, ...]] = (knows(to_linear_quadratic),)
 
-    def world(self, game: Any) -> LinearQuadraticWorld:
+    def world(self, game: object) -> LinearQuadraticWorld:
         """Return the game's matrices. Raise `ValueError` where they, or the solution for them, do not fit."""
         made = validate(to_linear_quadratic(game))
         rates = made.gamma.tolist()

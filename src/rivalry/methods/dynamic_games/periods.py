@@ -8,7 +8,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from rivalry.core.certify import certificate
-from rivalry.core.game import Game, Record, scale
+from rivalry.core.game import Game, Playable, Record, scale
 from rivalry.core.jax import put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need, knows
@@ -56,22 +56,22 @@ class Periods(BaseLearner):
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, knows(stage_game))
 
-    def world(self, game: Any) -> Any:
+    def world(self, game: object) -> Any:
         """Return the game. Raise `ValueError` where a period depends on more than the continuation values."""
         why = to_stages(game).coupled
         if why:
             raise ValueError(f"periods: {why}; use best_response or feedback")
         return game
 
-    def length(self, world: Any) -> int:
+    def length(self, world: object) -> int:
         """Return the number of steps: one per period."""
         return ITERATIONS if to_stages(world).infinite_horizon else to_stages(world).periods
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         """Return a session with random starts from the last period's space."""
         return self.begin_at(world, stream, None)
 
-    def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Session:
+    def begin_at(self, world: Any, stream: np.random.SeedSequence, start: object) -> Session:
         """Return a session whose last period starts at the last columns of ``start``.
 
         Other starts are random.
@@ -90,7 +90,7 @@ class Periods(BaseLearner):
             "rests": np.zeros(1, dtype=bool),
         }
 
-    def advance(self, world: Any, session: Session, steps: int) -> int:
+    def advance(self, world: object, session: Session, steps: int) -> int:
         """Solve up to ``steps`` periods."""
         solve = self._pass if to_stages(world).infinite_horizon else self._period
         for taken in range(steps):
@@ -100,10 +100,10 @@ class Periods(BaseLearner):
             session["done"][0] += 1
         return steps
 
-    def _over(self, world: Any, session: Session) -> bool:
+    def _over(self, world: object, session: Session) -> bool:
         return bool(session["rests"][0]) or int(session["done"][0]) >= self.length(world)
 
-    def _period(self, world: Any, session: Session) -> None:
+    def _period(self, world: object, session: Session) -> None:
         t = to_stages(world).periods - 1 - int(session["done"][0])
         stage = stage_game(world, t, put(session["value"][t + 1]))
         # the solution of the next period is near; in the last period the slice is empty
@@ -132,7 +132,7 @@ class Periods(BaseLearner):
             _, session["profile"][t], session["regret"][t] = ends[0]
         session["count"][t] = sum(certified for certified, _, _ in ends)
 
-    def read(self, world: Any, session: Session) -> Record:
+    def read(self, world: Playable, session: Session) -> Record:
         """Return the profile of all periods; NaN in unsolved ones."""
         profile = np.moveaxis(session["profile"], 1, 0).reshape(world.space.shape[0], -1)
         found: Record = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Gt, Interval, Le
@@ -18,6 +18,9 @@ from rivalry.core.space import Profile, Strategy, width
 from rivalry.core.tolerances import SEARCH_TIE
 from rivalry.core.tree import static
 from rivalry.methods.limit_sets import end_state
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 REMEMBERED = 64  # past profiles: the longest cycle, in rounds, that is detected
 SAME_PROFILE, MOVED = 1e-7, 1e-4  # of the width: equal profiles; players who still move
@@ -189,7 +192,7 @@ def nearest_best_response(
     return _nearest(jnp, strategies, paid, here, own, scale_of(game))
 
 
-def _nearest(xp: Any, strategies: Any, paid: Any, here: Any, own: Any, scale: Any) -> tuple[Any, Any]:
+def _nearest(xp: ModuleType, strategies: Any, paid: Any, here: Any, own: Any, scale: Any) -> tuple[Any, Any]:
     """Return the strategy nearest to ``here`` among the best, and its gain over ``own``, at least 0."""
     # the present strategy is a candidate, the nearest of all: players who cannot gain do not move
     strategies = xp.vstack([strategies, here])

@@ -156,7 +156,7 @@ class Directional(BaseLearner):
         Need("one number per player", lambda game: game.space.shape[1] == 1),
     )
 
-    def world(self, game: Any) -> Seating:
+    def world(self, game: object) -> Seating:
         """Return the base game with all players. Raise `ValueError` for an unsuitable game."""
         if not fits(type(self), game):
             raise ValueError("game: directional needs payoffs, and choices in a box with one axis")
@@ -175,7 +175,7 @@ class Directional(BaseLearner):
     def begin(self, world: Seating, stream: np.random.SeedSequence) -> Session:
         return self.begin_at(world, stream, None)
 
-    def begin_at(self, world: Seating, stream: np.random.SeedSequence, start: Any) -> Session:
+    def begin_at(self, world: Seating, stream: np.random.SeedSequence, start: object) -> Session:
         """Return a session whose runs begin at the profile ``start`` [player axis].
 
         Followers start at random.
@@ -283,7 +283,7 @@ class Directional(BaseLearner):
         }
 
 
-def _initial_bound(key: str, value: Any, space: Box) -> np.ndarray:
+def _initial_bound(key: str, value: object, space: Box) -> np.ndarray:
     """Return one end of the box of first choices, ``[player axis]``. Raise `ValueError` outside the box."""
     check_numbers(f"initial.{key}", value, "a number", np.isfinite)
     found = each_player(f"initial.{key}", value, space.shape[0])[:, None]

@@ -47,7 +47,7 @@ class FlowState(NamedTuple):
 
 @cache  # one term per motion: a new one would be compiled again
 def _term(motion: Motion) -> diffrax.ODETerm[Any]:
-    def field(time: Any, y: Array, game: Game) -> Array:
+    def field(time: object, y: Array, game: Game) -> Array:
         return motion.field(game, y)
 
     return diffrax.ODETerm(field)

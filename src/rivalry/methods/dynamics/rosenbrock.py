@@ -73,7 +73,7 @@ class Rodas5P:
         """Return the field."""
         return term.vf(time, y, args)
 
-    def init(self, term: diffrax.ODETerm[Any], start: Any, end: Any, y: Profile, args: Any) -> None:
+    def init(self, term: diffrax.ODETerm[Any], start: object, end: object, y: Profile, args: object) -> None:
         """Return no state: nothing is kept from one step to the next."""
 
     def step(
@@ -84,7 +84,7 @@ class Rodas5P:
         y: Profile,
         args: Any,
         state: None,
-        fresh: Any,
+        fresh: object,
     ) -> tuple[Profile, Profile, None, None, None]:
         """Return the profile after a step, and the estimate of its error."""
         length, here = GAMMA * (end - start), y.ravel()

@@ -17,7 +17,7 @@ Rate = float | list[float] | dict[str, Any]
 COSINE = ("min", "max", "steps")
 
 
-def check(rate: Any, name: str = "rate") -> None:
+def check(rate: object, name: str = "rate") -> None:
     """Raise `ValueError`, one line, for a step size that `at` cannot read.
 
     Examples
@@ -53,7 +53,7 @@ def check_keys(name: str, table: Mapping[str, Any], needed: tuple[str, ...]) -> 
         raise ValueError(f"{name}.{key}: is {fault}; {table['kind']} takes {', '.join(needed)}")
 
 
-def _positive(name: str, value: Any, minimum: float | None = None) -> None:
+def _positive(name: str, value: object, minimum: float | None = None) -> None:
     try:
         numbers = np.asarray(value, dtype=float)
         enough = numbers > 0 if minimum is None else numbers >= minimum
@@ -85,7 +85,7 @@ def check_players(rate: Any, players: int, name: str = "rate") -> None:
         raise ValueError(f"{name}: {count} numbers must be {players}, one per player")
 
 
-def at(rate: Any, step: Any) -> Float[Array, "*player"]:
+def at(rate: object, step: object) -> Float[Array, "*player"]:
     """Return the step size at a step counted from 0; one number, or one per player.
 
     ``rate`` is a number, one number per player, ``{"kind": "fixed", "value": ...}`` or ``{"kind": "cosine",
@@ -108,13 +108,13 @@ def at(rate: Any, step: Any) -> Float[Array, "*player"]:
     return jnp.asarray(low + (high - low) / 2 * (1 + jnp.cos(jnp.pi * part)))
 
 
-def each(rate: Any, step: Any, players: int) -> Float[Array, "player 1"]:
+def each(rate: object, step: object, players: int) -> Float[Array, "player 1"]:
     """Return the step size of every player at a step, as a column."""
     # one number becomes [1 1], one per player [player 1]: both broadcast to a column
     return jnp.broadcast_to(at(rate, step).reshape(-1, 1), (players, 1))
 
 
-def last(rate: Any) -> np.ndarray:
+def last(rate: object) -> np.ndarray:
     """Return the final step size of the schedule, which decides whether Euler steps are stable there.
 
     Examples

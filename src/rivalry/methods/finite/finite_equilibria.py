@@ -51,21 +51,21 @@ class FiniteEquilibria(BaseLearner):
     seconds: Annotated[float, Gt(0), "limit of time; what is proved until then is returned"] = 60.0
     max_boxes: Annotated[int, Ge(1), "per support; one that needs more is undecided"] = 20_000
 
-    def world(self, game: Any) -> Any:
+    def world(self, game: object) -> Any:
         """Return differences of payoffs for three and more players, else the arrays that kernels take."""
         arrays = kernel_arrays(game)
         tables = stateless_tables(arrays)
         return differences(tables) if len(tables) > 2 else arrays
 
-    def length(self, world: Any) -> int:
+    def length(self, world: object) -> int:
         """Return more steps than any list takes."""
         return 2**40
 
-    def expected_steps(self, world: Any) -> int:
+    def expected_steps(self, world: object) -> int:
         """Return 0: the number of steps is not known before."""
         return 0
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         if not isinstance(world, Differences):
             return MixedEquilibria().begin(world, np.random.SeedSequence(0))
         best = [own == own.max(axis=player, keepdims=True) for player, own in enumerate(world.whole)]
@@ -82,7 +82,7 @@ class FiniteEquilibria(BaseLearner):
             "support": np.zeros(0, dtype=np.int64),
         }
 
-    def advance(self, world: Any, session: Session, steps: int) -> int:
+    def advance(self, world: object, session: Session, steps: int) -> int:
         """Run up to ``steps`` steps of a few thousand parts of supports, for about a quarter of a second."""
         if not isinstance(world, Differences):
             return MixedEquilibria().advance(world, session, steps)
@@ -131,7 +131,7 @@ class FiniteEquilibria(BaseLearner):
             hull[k, ..., 1] = np.maximum(hull[k, ..., 1], np.minimum(x + radius, 1.0))
         session["hull"] = hull
 
-    def read(self, world: Any, session: Session) -> Record:
+    def read(self, world: object, session: Session) -> Record:
         if not isinstance(world, Differences):
             return _two_players(world, session)
         order = support_order(session["found"])
@@ -233,7 +233,7 @@ def _proof_record(radius: np.ndarray, undecided: np.ndarray) -> Record:
     }
 
 
-def _two_players(world: Any, session: Session) -> Record:
+def _two_players(world: object, session: Session) -> Record:
     """Return the record of vertices: all extreme equilibria, to the nearest floats."""
     record = MixedEquilibria().read(world, session)
     found, tables = record["equilibria"][1], stateless_tables(world)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from math import inf
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
@@ -29,10 +29,10 @@ class SoftmaxLearner(RepeatedPlay):
 
     rate_name: ClassVar[str]
 
-    def length(self, world: Any) -> int:
+    def length(self, world: object) -> int:
         return self.rounds
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         session = super().begin(world, stream)
         self._rates(len(session["would"]))  # checks the number of rates against the number of players
         return session | {
@@ -40,7 +40,7 @@ class SoftmaxLearner(RepeatedPlay):
             "played": np.zeros_like(session["would"]),
         }
 
-    def advance(self, world: Any, session: Session, steps: int) -> int:
+    def advance(self, world: object, session: Session, steps: int) -> int:
         tables, marks = tables_of(world), mixtures.sample_steps()
         rates = self._rates(len(tables.sizes))[:, None]
         for _ in range(steps):
@@ -60,7 +60,7 @@ class SoftmaxLearner(RepeatedPlay):
                 session["noted"] += 1
         return steps
 
-    def read(self, world: Any, session: Session) -> Record:
+    def read(self, world: object, session: Session) -> Record:
         sizes, taken = tables_of(world).sizes, int(session["clock"][0])
         last = softmax(session["logits"], sizes)
         average = session["played"] / taken if taken else last

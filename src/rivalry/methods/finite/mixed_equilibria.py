@@ -75,7 +75,7 @@ class MixedEquilibria(BaseLearner):
     ] = 16
     epsilon: Annotated[float, Gt(0), "mclennan_tourky: accuracy relative to the range of payoffs"] = 1e-4
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         tables = stateless_tables(world)
         if len(tables) > 2 and self.algorithm in ("vertex_enumeration", "lemke_howson"):
             raise ValueError(f"algorithm: {self.algorithm} is for two players; this game has {len(tables)}")
@@ -87,7 +87,7 @@ class MixedEquilibria(BaseLearner):
             "reason": np.array("no step was taken"),
         }
 
-    def advance(self, world: Any, session: Session, steps: int) -> int:
+    def advance(self, world: object, session: Session, steps: int) -> int:
         """Run up to ``steps`` steps; an enumeration is one step, and so is a start of ``mclennan_tourky``."""
         tables = stateless_tables(world)
         taken = 0
@@ -131,7 +131,7 @@ class MixedEquilibria(BaseLearner):
             )
         return changed
 
-    def read(self, world: Any, session: Session) -> Record:
+    def read(self, world: object, session: Session) -> Record:
         tables = stateless_tables(world)
         found = session["found"]
         order = support_order(found)
@@ -257,7 +257,7 @@ def _degenerate(tables: np.ndarray, found: np.ndarray) -> bool:
     return False
 
 
-def _mclennan_tourky(tables: np.ndarray, start: Any, epsilon: float) -> np.ndarray:
+def _mclennan_tourky(tables: np.ndarray, start: object, epsilon: float) -> np.ndarray:
     """Return the refined profile [player action] that QuantEcon's program finds from a start."""
     try:
         import rivalry.tables.kernels.cache  # noqa: F401, I001 (first: QuantEcon's loops are kept there too)

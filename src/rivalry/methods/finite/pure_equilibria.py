@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from rivalry.core.forms import stateless_tables
@@ -28,11 +26,11 @@ class PureEquilibria(BaseLearner):
     (2, 'equilibrium')
     """
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         joint = stateless_tables(world)[0].size
         return {"stable": np.ones(joint, dtype=bool), "checked": np.zeros(1, dtype=np.int64)}
 
-    def advance(self, world: Any, session: Session, steps: int) -> int:
+    def advance(self, world: object, session: Session, steps: int) -> int:
         tables = stateless_tables(world)
         first = int(session["checked"][0])
         last = min(first + steps, len(tables))
@@ -41,7 +39,7 @@ class PureEquilibria(BaseLearner):
         session["checked"][0] = last
         return last - first
 
-    def read(self, world: Any, session: Session) -> Record:
+    def read(self, world: object, session: Session) -> Record:
         tables = stateless_tables(world)
         sizes = tables.shape[1:]
         if session["checked"][0] < len(tables):

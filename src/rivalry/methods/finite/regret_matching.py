@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Gt
@@ -18,7 +18,7 @@ from rivalry.methods.continuous.mixtures import TableLearner, largest_gains, tab
 class RepeatedPlay(TableLearner):
     """Base class of repeated play of a table, with regrets and histories at log-spaced rounds."""
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         from rivalry.tables.kernels import draws
 
         sizes, samples = tables_of(world).sizes, len(mixtures.sample_steps())
@@ -41,7 +41,7 @@ class RepeatedPlay(TableLearner):
         return np.asarray(gains / max(int(session["clock"][0]), 1))
 
     @staticmethod
-    def histories(world: Any, session: Session) -> Record:
+    def histories(world: object, session: Session) -> Record:
         """Return the largest external regret and the play, at the rounds sampled so far."""
         noted = int(session["noted"][0])
         curve: Record = {"regret_curve": (("sample",), session["regret_curve"][:noted].copy())}
@@ -54,7 +54,7 @@ class SampledPlay(RepeatedPlay):
     Regret matching and fictitious play differ only in the rule of choice.
     """
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         session = super().begin(world, stream)
         players, most = session["would"].shape
         return session | {
@@ -64,7 +64,7 @@ class SampledPlay(RepeatedPlay):
             "counts": np.zeros((players, most), dtype=np.int64),
         }
 
-    def advance(self, world: Any, session: Session, steps: int) -> int:
+    def advance(self, world: object, session: Session, steps: int) -> int:
         from rivalry.tables.kernels import draws, sampled_play
 
         tables, marks = tables_of(world), mixtures.sample_steps()
@@ -75,7 +75,7 @@ class SampledPlay(RepeatedPlay):
             sampled_play.match(tables.payoff[0], tables.sizes, rule, inertia, marks, state, steps)
         return steps
 
-    def read(self, world: Any, session: Session) -> Record:
+    def read(self, world: object, session: Session) -> Record:
         clock, sizes = max(int(session["clock"][0]), 1), tables_of(world).sizes
         best = self.external_regrets(sizes, session)
         swaps = largest_gains(session["swaps"], sizes).sum(axis=1) / clock

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
@@ -49,7 +49,7 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
 
     rate_name: ClassVar[str] = "rate"
 
-    def advance(self, world: Any, session: Session, steps: int) -> int:
+    def advance(self, world: object, session: Session, steps: int) -> int:
         if self.gradient == "exact":
             return super().advance(world, session, steps)
         from rivalry.tables.kernels import draws, sampled_play

@@ -35,7 +35,7 @@ class Loop(NamedTuple):
     residual: float  # the largest defect, in units of the size
 
 
-def solve(field: Any, points: np.ndarray, period: float, size: float) -> Loop | None:
+def solve(field: object, points: np.ndarray, period: float, size: float) -> Loop | None:
     """Return the closed solution near ``points [point direction]``, or None where Newton's method fails.
 
     ``field`` is an `equinox.Module` from ``z [direction]`` to its slope; ``points`` cover one period, equally
@@ -98,7 +98,7 @@ def _gauss() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 A, B, C = _gauss()
 
 
-def _start(field: Any, points: np.ndarray, period: float, count: int) -> _State:
+def _start(field: object, points: np.ndarray, period: float, count: int) -> _State:
     """Return the first iterate on ``count`` intervals, by a periodic spline through the points."""
     from scipy.interpolate import CubicSpline
 
@@ -118,7 +118,7 @@ def _slopes(field: Any, points: Array) -> Array:
     return jnp.asarray(jax.vmap(jax.vmap(field))(points))
 
 
-def _linear(field: Any, state: _State) -> _Linear:
+def _linear(field: object, state: _State) -> _Linear:
     """Return the linearisation of all intervals, block by block."""
     length = put(state.period / len(state.points))
     after = np.roll(state.points, -1, axis=0)
@@ -154,7 +154,7 @@ def _block(field: Any, length: Array, starts: Array, after: Array, stages: Array
     return jax.vmap(one)(starts, after, stages)
 
 
-def _newton(field: Any, state: _State, size: float) -> _State | None:
+def _newton(field: object, state: _State, size: float) -> _State | None:
     linear = _linear(field, state)
     for _ in range(STEPS):
         left = float(np.max(linear.defect))
@@ -211,7 +211,7 @@ def _damped_step(state: _State, linear: _Linear, move: tuple[np.ndarray, float],
     )
 
 
-def _loop(field: Any, state: _State, size: float) -> Loop:
+def _loop(field: object, state: _State, size: float) -> Loop:
     linear = _linear(field, state)
     monodromy = np.eye(state.points.shape[1])
     for passed in np.asarray(linear.passed):

@@ -81,7 +81,7 @@ class DampedFixedPoint(ResponseIteration):
         )
 
     def _respond(
-        self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: Any, by: LogitRule
+        self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: object, by: LogitRule
     ) -> RoundResult:
         """Return the response; ``auxiliary`` of the result is the population one step later."""
         env, ahead = game.environment(mu, pi), flow(game, mu, pi)

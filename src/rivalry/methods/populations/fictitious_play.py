@@ -58,7 +58,7 @@ class PopulationFictitiousPlay(ResponseIteration):
         return state.profile + part * (now.answer - state.profile), now.mu, weight
 
     def _respond(
-        self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: Any, by: LogitRule
+        self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: object, by: LogitRule
     ) -> RoundResult:
         """Return the response; ``auxiliary`` is the sum of weights in each state."""
         there = stationary_population(game, pi, mu)
@@ -66,7 +66,7 @@ class PopulationFictitiousPlay(ResponseIteration):
         return RoundResult(now, auxiliary, jnp.maximum(loss(game, now), there.residual))
 
 
-def occupation(game: PopulationGame, env: Any, pi: Policy, mu: Distribution) -> Distribution:
+def occupation(game: PopulationGame, env: object, pi: Policy, mu: Distribution) -> Distribution:
     """Return the discounted occupation ``(1-gamma) sum_t gamma^t mu P^t`` of states, ``[state]``.
 
     It is that of one agent that follows ``pi`` from ``mu`` on, sums to one and is found by a linear solve.

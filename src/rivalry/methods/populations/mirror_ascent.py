@@ -74,7 +74,7 @@ class MirrorAscent(ResponseIteration):
         return scores + self.rate * (q - scores)
 
     def _respond(
-        self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: Any, by: LogitRule
+        self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: object, by: LogitRule
     ) -> RoundResult:
         """Return the response; ``auxiliary`` are the scores ``y``."""
         now, off = mirror_response(game, pi, mu, by)
@@ -121,7 +121,7 @@ class OnlineMirrorDescent(MirrorAscent):
         return super()._update_scores(scores, q) if self.regularised else scores + self.rate * q
 
     def _respond(
-        self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: Any, by: LogitRule
+        self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: object, by: LogitRule
     ) -> RoundResult:
         result = super()._respond(game, pi, mu, auxiliary, by)
         # the rest point is the regularised equilibrium, at which unregularised gains remain

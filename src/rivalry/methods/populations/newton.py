@@ -313,7 +313,7 @@ def slopes_at(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Slo
     return Slopes(undo_values, undo_distribution, values, distribution, jnp.linalg.inv(rest.T))
 
 
-def _each(linear: Any, directions: Any) -> Any:
+def _each(linear: object, directions: object) -> Any:
     """Return a linear map at many directions, in batches whose intermediate results stay in the cache."""
     return jax.lax.map(linear, directions, batch_size=TOGETHER)
 

@@ -82,17 +82,17 @@ class PopulationEquilibria(BaseLearner):
         if not self.lowest_beta < self.beta:
             raise ValueError(f"lowest_beta: {self.lowest_beta:g} must be below beta = {self.beta:g}")
 
-    def world(self, game: Any) -> Any:
+    def world(self, game: object) -> Any:
         return game
 
-    def length(self, world: Any) -> int:
+    def length(self, world: object) -> int:
         return self.max_points
 
-    def expected_steps(self, world: Any) -> int:
+    def expected_steps(self, world: object) -> int:
         """Return 0: the number of points is not known in advance."""
         return 0
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: PopulationGame, stream: np.random.SeedSequence) -> Session:
         """Return a session with the first point of the first branch, if there is one."""
         curve = self._curve(world)
         first = curve.solved(np.append(curve.flat(point_of(world, uniform(world))), 0.0))
@@ -114,7 +114,7 @@ class PopulationEquilibria(BaseLearner):
             "over": np.array([len(heads) == 0]),
         }
 
-    def advance(self, world: Any, session: Session, steps: int) -> int:
+    def advance(self, world: PopulationGame, session: Session, steps: int) -> int:
         """Add points to branches; search for another branch whenever all have ended."""
         curve, taken = self._curve(world), 0
         while taken < steps and not session["over"][0]:
@@ -125,7 +125,7 @@ class PopulationEquilibria(BaseLearner):
             taken += 1
         return taken
 
-    def _curve(self, world: Any) -> LogitCurve:
+    def _curve(self, world: PopulationGame) -> LogitCurve:
         return LogitCurve(world, self.lowest_beta, self.beta, self.exploration)
 
     def _levels(self) -> np.ndarray:
@@ -202,7 +202,7 @@ class PopulationEquilibria(BaseLearner):
         session["directions"] = np.eye(len(y))[-1] * np.array([[1.0], [-1.0]])
         session["head_branch"] = np.array([branch] * 2)
 
-    def read(self, world: Any, session: Session) -> Record:
+    def read(self, world: PopulationGame, session: Session) -> Record:
         curve = self._curve(world)
         at_end = session["known"][:, -1] == 1.0
         branches = session["branch"][at_end]

@@ -39,7 +39,7 @@ class PolicyResponse(NamedTuple):
     answer: Policy
 
 
-def rule(beta: Any, exploration: Any = 0.0, regularised: Any = False) -> LogitRule:
+def rule(beta: object, exploration: object = 0.0, regularised: object = False) -> LogitRule:
     """Return a `LogitRule` of arrays."""
     return LogitRule(*(jnp.asarray(part, dtype=float) for part in (beta, exploration, regularised)))
 
@@ -50,7 +50,7 @@ def bonus(pi: Policy, by: LogitRule) -> Values:
 
 
 def soft_response(
-    game: PopulationGame, pi: Policy, mu: Distribution, env: Any, by: LogitRule
+    game: PopulationGame, pi: Policy, mu: Distribution, env: object, by: LogitRule
 ) -> PolicyResponse:
     """Return the logit response to a policy in a fixed population."""
     values = policy_values(game, env, pi, bonus(pi, by))
@@ -70,7 +70,7 @@ def mirror_response(
 
 
 def greedy_response(
-    game: PopulationGame, pi: Policy, mu: Distribution, env: Any, by: LogitRule
+    game: PopulationGame, pi: Policy, mu: Distribution, env: object, by: LogitRule
 ) -> PolicyResponse:
     """Return the best response mixed with uniform play; ties are broken by the most likely action of ``pi``.
 

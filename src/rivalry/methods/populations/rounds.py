@@ -149,7 +149,7 @@ class ResponseIteration(BaseMethod):
         raise NotImplementedError
 
     def _respond(
-        self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: Any, by: LogitRule
+        self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: object, by: LogitRule
     ) -> RoundResult:
         """Return the response to a policy."""
         raise NotImplementedError

@@ -28,7 +28,7 @@ KINDS = {
 }
 
 
-def check(beta: Any, name: str = "beta", kinds: Collection[str] = tuple(KINDS)) -> None:
+def check(beta: object, name: str = "beta", kinds: Collection[str] = tuple(KINDS)) -> None:
     """Raise `ValueError`, one line, for values that `at` cannot read; numbers must be above 0 and finite.
 
     ``kinds`` are those of the tables that are permitted.
@@ -56,7 +56,7 @@ def check(beta: Any, name: str = "beta", kinds: Collection[str] = tuple(KINDS)) 
         raise ValueError(f"{name}.last: {beta['last']} must not be below {name}.first = {beta['first']}")
 
 
-def _check_stages(name: str, stages: Any) -> None:
+def _check_stages(name: str, stages: object) -> None:
     rows = stages if isinstance(stages, list | tuple) else []
     if not rows or any(not isinstance(row, list | tuple) or len(row) != 2 for row in rows):
         raise ValueError(f"{name}: {stages!r} must be a list of pairs: how many steps, and the value")
@@ -65,7 +65,7 @@ def _check_stages(name: str, stages: Any) -> None:
         _positive(f"{name}[{k}]", value)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     """Return whether the value is a plain number; values traced by JAX are not inspected."""
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
@@ -77,7 +77,7 @@ def _positive(name: str, value: Any) -> None:
         raise ValueError(f"{name}: {value!r} must be above 0 and finite")
 
 
-def at(beta: Any, step: Any) -> Float[Array, ""]:
+def at(beta: object, step: object) -> Float[Array, ""]:
     """Return the inverse temperature at a step counted from 0; JAX can trace it.
 
     Examples
@@ -107,7 +107,7 @@ def _changes(beta: Mapping[str, Any]) -> np.ndarray:
     return np.cumsum([length for length, _ in beta["stages"]])[:-1].astype(float)
 
 
-def last(beta: Any) -> Float[Array, ""]:
+def last(beta: object) -> Float[Array, ""]:
     """Return the final inverse temperature.
 
     Examples
@@ -120,7 +120,7 @@ def last(beta: Any) -> Float[Array, ""]:
     return jnp.asarray(beta["stages"][-1][1] if beta["kind"] == "stages" else beta["last"], dtype=float)
 
 
-def over(beta: Any, step: Any) -> Bool[Array, ""]:
+def over(beta: object, step: object) -> Bool[Array, ""]:
     """Return whether the inverse temperature stays constant from a step on.
 
     Examples

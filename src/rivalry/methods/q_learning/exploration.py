@@ -57,13 +57,13 @@ def reverse_cosine_steps(low: int, high: int, epochs: int, epoch: object) -> np.
     return np.rint(values).astype(int)
 
 
-def check_whole(name: str, value: Any, minimum: int = 1) -> None:
+def check_whole(name: str, value: object, minimum: int = 1) -> None:
     """Raise `ValueError` unless ``value`` is an integer of at least ``minimum``."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
         raise ValueError(f"{name}: {value!r} must be a whole number of at least {minimum}")
 
 
-def each_player(name: str, value: Any, players: int) -> np.ndarray:
+def each_player(name: str, value: object, players: int) -> np.ndarray:
     """Return one number per player, ``[player]``; a single one applies to all.
 
     Raises
@@ -76,7 +76,7 @@ def each_player(name: str, value: Any, players: int) -> np.ndarray:
     return np.array(np.broadcast_to(np.asarray(value, dtype=float), (players,)))
 
 
-def table_of(name: str, value: Any) -> Table:
+def table_of(name: str, value: object) -> Table:
     """Return the table of the schedule ``name``, a key of `KINDS`; a number, or one per player, is constant.
 
     Raises
@@ -102,7 +102,7 @@ def table_of(name: str, value: Any) -> Table:
     return table
 
 
-def check_numbers(name: str, value: Any, rule: str, good: Callable[[np.ndarray], np.ndarray]) -> None:
+def check_numbers(name: str, value: object, rule: str, good: Callable[[np.ndarray], np.ndarray]) -> None:
     """Raise `ValueError`, which states the ``rule``, unless all numbers are finite and ``good``."""
     try:
         numbers = np.atleast_1d(np.asarray(value, dtype=float))
@@ -114,7 +114,7 @@ def check_numbers(name: str, value: Any, rule: str, good: Callable[[np.ndarray],
         raise ValueError(f"{name}{at}: {numbers[wrong[0]]:g} must be {rule}")
 
 
-def initial_bounds(initial: Any) -> tuple[float, float]:
+def initial_bounds(initial: object) -> tuple[float, float]:
     """Return the bounds of initial values, equal for a constant. Raises `ValueError` unless min <= max."""
     table = table_of("initial_q", initial)
     ends = (table["value"],) * 2 if table["kind"] == "fixed" else (table["min"], table["max"])

@@ -61,7 +61,7 @@ class PeriodQLearning(QLearning):
         Need("several periods in states", lambda game: over_periods(game) and int(game.periods) > 1),
     )
 
-    def world(self, game: Any) -> Any:
+    def world(self, game: object) -> Any:
         return tabulate_periods(
             game, self.action_grid, weighted=self.gamma is None, max_table_bytes=self.max_table_bytes
         )
@@ -74,7 +74,7 @@ class PeriodQLearning(QLearning):
         session["values"][:, :, -1] = 0.0  # terminal states have value 0
         return session
 
-    def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Session:
+    def begin_at(self, world: object, stream: np.random.SeedSequence, start: object) -> Session:
         raise ValueError("start: PeriodQLearning takes none; play begins in the first period")
 
     def advance(self, world: Any, session: Session, steps: int) -> int:

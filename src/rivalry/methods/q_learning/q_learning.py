@@ -166,7 +166,7 @@ class QLearning(BaseLearner):
         Need("one period", lambda game: not (over_periods(game) and int(game.periods) > 1)),
     )
 
-    def world(self, game: Any) -> Tabulated:
+    def world(self, game: object) -> Tabulated:
         """Return the game as tables; a `Tabulated` or a `FiniteGame` is returned unchanged."""
         if isinstance(game, Tabulated):
             refuse_slots(game.tables, nature=True)
@@ -190,7 +190,7 @@ class QLearning(BaseLearner):
     def begin(self, world: Tabulated, stream: np.random.SeedSequence) -> Session:
         return self._begin(world, stream, np.full(len(world.tables.sizes), -1, dtype=np.int64))
 
-    def begin_at(self, world: Tabulated, stream: np.random.SeedSequence, start: Any) -> Session:
+    def begin_at(self, world: Tabulated, stream: np.random.SeedSequence, start: object) -> Session:
         """Return a session whose epochs begin at the profile ``start`` [player axis].
 
         Raise `ValueError` off the grid.

@@ -50,7 +50,7 @@ USUAL_STOPPING: Stopping = {"stable_periods": 100_000, "max_periods": 1_000_000_
 FADED = 10.0  # minus log exploration at which the last of a hundred sessions has mostly converged
 
 
-def _repeatable(game: Any) -> bool:
+def _repeatable(game: object) -> bool:
     """Return whether a game is known as a repeated one, or has one period in tables."""
     return to_repeated.knows(game) or (
         playable(game) and not (over_periods(game) and to_stages(game).periods > 1)
@@ -195,7 +195,7 @@ class RepeatedQLearning(BaseLearner):
         Need("finitely many actions or payoffs, in one period or in periods that repeat", _repeatable),
     )
 
-    def world(self, game: Any) -> RepeatedWorld:
+    def world(self, game: object) -> RepeatedWorld:
         """Return the game as tables with each player's memory; a `RepeatedWorld` is returned unchanged.
 
         Raises
@@ -230,7 +230,7 @@ class RepeatedQLearning(BaseLearner):
     def begin(self, world: RepeatedWorld, stream: np.random.SeedSequence) -> Session:
         return self._begin(world, stream, None)
 
-    def begin_at(self, world: RepeatedWorld, stream: np.random.SeedSequence, start: Any) -> Session:
+    def begin_at(self, world: RepeatedWorld, stream: np.random.SeedSequence, start: object) -> Session:
         """Return sessions whose past rounds were all ``start`` [player axis].
 
         Raise `ValueError` off the grid.

@@ -45,7 +45,7 @@ def check_roles(value: Any) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def roles_of(tables: FiniteGame, value: Any) -> list[Role]:
+def roles_of(tables: FiniteGame, value: object) -> list[Role]:
     """Return every player's role.
 
     Raise `ValueError` for a number of roles, actions or tables that do not fit.
@@ -58,7 +58,7 @@ def roles_of(tables: FiniteGame, value: Any) -> list[Role]:
     return [_role(tables, player, *one) for player, one in enumerate(named)]
 
 
-def _table(name: str, value: Any) -> dict[str, Any]:
+def _table(name: str, value: object) -> dict[str, Any]:
     table = dict(value) if isinstance(value, Mapping) else {"kind": value}
     kind = table.get("kind")
     if not isinstance(kind, str) or kind not in KEYS:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from rivalry.core import oracles
 from rivalry.methods.q_learning.exploration import each_player
 from rivalry.transforms import Leadership
+
+if TYPE_CHECKING:
+    from rivalry.core.game import Playable
 
 Stages = tuple[tuple[int, ...], ...]
 
@@ -54,7 +57,7 @@ def seating(game: Any) -> Seating:
     return Seating(base, stages, alternating, stages[0] if led else everyone, led)
 
 
-def discounts(game: Any, gamma: Any) -> np.ndarray:
+def discounts(game: Playable, gamma: Any) -> np.ndarray:
     """Return the present value of a unit of market size in the next period, ``gamma_i (1 + g)``,
     ``[player]``.
 

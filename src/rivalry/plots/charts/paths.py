@@ -226,7 +226,7 @@ def _grid_equilibria(ax: Axes, found: DrawnPoint, chosen: list[int]) -> None:
 
 
 def _track(
-    ax: Any,
+    ax: Axes,
     curve: np.ndarray,
     certified: bool | None,
     colour: str,
@@ -241,7 +241,7 @@ def _track(
     ax.plot(*curve[-1:].T, "o", markersize=7, zorder=5, label="_", **mark)
 
 
-def _tracks(ax: Any, walks: list[DrawnPath], coordinates: int) -> None:
+def _tracks(ax: Axes, walks: list[DrawnPath], coordinates: int) -> None:
     """Draw every player's curve in the plane or in a triangle."""
     for walk in walks:
         players = walk.values.shape[1]

@@ -105,7 +105,7 @@ def vector_field(data: Dataset, ax: Axes, *, at: At = None, players: Sequence[in
     return ax
 
 
-def _pair(players: Any) -> tuple[int, int]:
+def _pair(players: object) -> tuple[int, int]:
     """Return two players by number. Raises `ValueError`."""
     pair = list(players) if isinstance(players, list | tuple | np.ndarray) else []
     whole = all(isinstance(one, int | np.integer) and not isinstance(one, bool) for one in pair)
@@ -175,7 +175,7 @@ def _draw_triangle(ax: Any, found: DrawnPoint, player: int) -> None:
     _mark_places(ax, found, player, 3)
 
 
-def _mark_places(ax: Any, found: DrawnPoint, player: int, coordinates: int) -> None:
+def _mark_places(ax: Axes, found: DrawnPoint, player: int, coordinates: int) -> None:
     """Mark the best response of a player, its position, and the others'."""
     certified, profile = found.is_certified(), found.get("profile", np.empty((0, coordinates)))
     if "landscape_best" in found:

@@ -142,7 +142,7 @@ def family(
     return ScenarioSeries(name, x[order], labels, values[order], worth[order], found.words, half[order], runs)
 
 
-def _label(series: str, value: Any) -> str:
+def _label(series: str, value: object) -> str:
     short = select.format_value(value)
     return short if series in ("algorithm", "information") else f"{series.rpartition('.')[2]} = {short}"
 

@@ -96,7 +96,7 @@ def _check(found: DrawnPoint, player: int) -> None:
     check_index("player", player, profile.shape[-2])
 
 
-def _field(ax: Any, found: DrawnPoint, player: int) -> None:
+def _field(ax: Axes, found: DrawnPoint, player: int) -> None:
     """Draw arrows along the slope of the own payoff, one in each triangle between grid points."""
     if not {"landscape", "landscape_at"} <= set(found):
         return
@@ -132,7 +132,7 @@ def slopes(where: np.ndarray, payoff: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return corner[good].mean(axis=1), slope
 
 
-def _branches(ax: Any, found: DrawnPoint, player: int) -> None:
+def _branches(ax: Axes, found: DrawnPoint, player: int) -> None:
     if "branch_position" not in found:
         return
     place = found["branch_position"][:, player]
@@ -148,7 +148,7 @@ def _branches(ax: Any, found: DrawnPoint, player: int) -> None:
             ax.plot([], [], [], dash, color=PALETTE[2], label=word)
 
 
-def _way(ax: Any, found: DrawnPoint, player: int) -> None:
+def _way(ax: Axes, found: DrawnPoint, player: int) -> None:
     if "path" in found:
         path = found["path"][:, player]
         ax.plot(*path.T, color=PALETTE[0], linewidth=1.2, label="path")
