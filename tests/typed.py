@@ -22,6 +22,7 @@ from typing import Any
 from beartype import BeartypeConf, beartype
 
 PACKAGE = "rivalry"
+COMPILED = ("kernels", "commitment_dial.py")
 AT_WORK = os.environ.get("RIVALRY_TYPED", "") != ""
 
 # A whole number is welcome where a number is, as it is for type checkers.
@@ -83,14 +84,14 @@ def _is_of_arrays(line: ast.stmt) -> bool:
 
 
 def _checked_modules() -> list[str]:
-    """The package's modules except kernels, which Numba compiles as they stand."""
+    """The package's modules except those with loops that Numba compiles as they stand."""
     folder = Path(str(find_spec(PACKAGE).origin)).parent  # type: ignore[union-attr]
-    compiled = {path.parent for path in folder.glob("*/kernels")}
+    compiled = {path.parent for name in COMPILED for path in folder.glob(f"*/{name}")}
     parts = [
         path
         for part in folder.iterdir()
         for path in (part.iterdir() if part in compiled else [part])
-        if not path.name.startswith("__") and path.name != "kernels" and path.suffix in ("", ".py")
+        if not path.name.startswith("__") and path.name not in COMPILED and path.suffix in ("", ".py")
     ]
     return sorted(".".join((PACKAGE, *path.relative_to(folder).with_suffix("").parts)) for path in parts)
 

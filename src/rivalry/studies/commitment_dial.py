@@ -437,7 +437,10 @@ def with_plans(
 
     Examples
     --------
-    >>> made = adjustment_tables(10.0, 2.0, 0.0, 120.0, 0.96, [1.0, 1.5, 2.0])
+    >>> import rivalry as rv
+    >>> numbers = {"intercept": 10.0, "slope": 2.0, "adjustment_cost": 120.0, "initial": [1.0, 1.0]}
+    >>> game = rv.games.market(unit_cost=0.0, gamma=0.96, adjustment="predetermined", **numbers)
+    >>> made = adjustment_tables(game, [1.0, 1.5, 2.0])
     >>> duel = with_plans(made, 0, np.array([2.0]), np.array([0.75]))
     >>> duel.low[0].tolist(), duel.part[0].tolist(), duel.cost[0].tolist()
     ([1, 2, 2], [0.5, 0.0, 0.0], [67.5, 30.0, 0.0])
