@@ -136,7 +136,7 @@ export default async function study({ root, query: given, go, title }) {
       const k = match ? (data.method ?? []).findIndex((/** @type {any} */ one) => (one.name ?? one.kind) === match[1]) : -1;
       return match && k >= 0 ? `method[${k}]${match[2].replace(/\[.*$/, "")}` : key;
     };
-    /** @param {any[]} rows @param {any} values @param {string} prefix @param {string} id */
+    /** @param {any[]} rows @param {any} values @param {string} prefix @param {string} id @returns {any[]} */
     const fields = (rows, values, prefix, id) => {
       const usual = rows.filter((row) => !row.name.includes("."));
       const set = usual.filter((row) => values?.[row.name] !== undefined || row.required);
