@@ -8,7 +8,7 @@ import numpy as np
 
 import rivalry as rv
 from rivalry.core.results import Record
-from rivalry.lab.report.findings import Findings
+from rivalry.lab.answer import Findings
 from rivalry.living.figure import Figure, figure_of, figures_of_record
 from rivalry.living.runs import figures_of_run
 from tests.living.test_impulse import record_of, world_of

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from rivalry.cli.values import settings, sweeps
-from rivalry.lab.report.findings import Findings
+from rivalry.lab.answer import Findings
 from rivalry.lab.store import Run, load_run
 from rivalry.living import runs
 from rivalry.living.figure import Figure

@@ -75,6 +75,7 @@ LAYERS: list[set[str]] = [
     {"economies"},
     {"solving", "studies", "lab.study", "lab.trust"},
     {"check", "interop", "lab.worker", "lab.store"},
+    {"lab.answer"},
     {"lab.executor", "lab.export", "lab.report"},
     {"cli"},
     {"integrations", "living"},

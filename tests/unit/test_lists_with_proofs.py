@@ -14,11 +14,11 @@ import rivalry as rv
 from rivalry.cli.summary import claims
 from rivalry.core.display import count_in_words, equilibrium_lines, undecided_in_words
 from rivalry.core.results import Certificate, Record, Solution, collect, dataset
-from rivalry.lab.report.answers import answer_table, answers
-from rivalry.lab.report.findings import Findings
-from rivalry.lab.report.judge import certificates, unproved
-from rivalry.lab.report.sentences import sentences
-from rivalry.lab.report.tables import equilibria
+from rivalry.lab.answer.points import answer_table, answers
+from rivalry.lab.answer import Findings
+from rivalry.lab.answer.judge import certificates, unproved
+from rivalry.lab.answer.claims import sentences
+from rivalry.lab.answer.details import equilibria
 from rivalry.methods.continuous.all_equilibria import REASONS
 from rivalry.plots.charts.enumeration import DERIVATIVES, KINDS, UNDECIDED
 from rivalry.plots.families import default_figures

@@ -17,7 +17,7 @@ from rivalry.core.game import own_gradients
 from rivalry.core.jax import jax, jnp
 from rivalry.core.validate import LONGEST
 from rivalry.families.matrix import CLASSICS, Matrix, matrix
-from rivalry.lab.report.answers import answer_table, answers
+from rivalry.lab.answer.points import answer_table, answers
 from rivalry.lab.study import parameters
 
 RAGGED = np.random.default_rng(3).normal(size=(3, 2, 3, 4))

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from rivalry.core.results import CLAIMS, Record, collect
-from rivalry.lab.report.answers import (
+from rivalry.lab.answer.points import (
     AnswerTable,
     answer_table,
     answers,
@@ -17,7 +17,7 @@ from rivalry.lab.report.answers import (
     number_in_words,
     profile_in_words,
 )
-from rivalry.lab.report.sentences import headline, sentences
+from rivalry.lab.answer.claims import headline, sentences
 
 REACHES = [0.1, 0.15, 0.2, 0.25]
 

@@ -7,7 +7,7 @@ import numpy as np
 import rivalry as rv
 from rivalry.core.results import collect
 from rivalry.families.matrix import matrix
-from rivalry.lab.report.tables import equilibria
+from rivalry.lab.answer.details import equilibria
 
 
 def test_every_cell_lists_its_equilibria_and_their_completeness():

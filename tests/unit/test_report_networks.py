@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from rivalry.lab.report.tables import networks
+from rivalry.lab.answer.details import networks
 from rivalry.lab.store.head import packages_of
 from rivalry.lab.study import Study
 

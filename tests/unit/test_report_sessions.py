@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from scipy.stats import binomtest
 
-from rivalry.lab.report.tables import channels, sessions
+from rivalry.lab.answer.details import channels, sessions
 
 
 def data(**more):

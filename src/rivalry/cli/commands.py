@@ -14,7 +14,16 @@ from typing import Annotated, Any
 import typer
 
 from rivalry.cli import output, values, work
-from rivalry.cli.options import AcceptVersion, Address, ExecutorName, Json, RunFolder, Trust, WorkerCount
+from rivalry.cli.options import (
+    AcceptVersion,
+    Address,
+    ExecutorName,
+    Json,
+    RunFolder,
+    Trust,
+    Verbose,
+    WorkerCount,
+)
 from rivalry.core.register import absent, collect
 from rivalry.core.registry import load, near
 
@@ -224,6 +233,7 @@ def run(
     address: Address = None,
     accept_version: AcceptVersion = False,
     trust: Trust = False,
+    verbose: Verbose = False,
     json: Json = False,
 ) -> int:
     """Run a study, or continue its run."""
@@ -233,7 +243,7 @@ def run(
     with output.reserve_stdout():
         chosen = work.study(study, set_ or [], sweep or [], repeated, quick)
         done = work.run(chosen, out, count, hire, accept_version=accept_version, trusted=trust)
-    return _print_run(json, done)
+    return _print_run(json, done, verbose)
 
 
 @app.command()
@@ -244,6 +254,7 @@ def resume(
     address: Address = None,
     accept_version: AcceptVersion = False,
     trust: Trust = False,
+    verbose: Verbose = False,
     json: Json = False,
 ) -> int:
     """Continue a run where it stopped, to the same bits."""
@@ -251,12 +262,15 @@ def resume(
     count = values.whole(workers, "--workers", most=1024)
     with output.reserve_stdout():
         done = work.resume(run, count, hire, accept_version=accept_version, trusted=trust)
-    return _print_run(json, done)
+    return _print_run(json, done, verbose)
 
 
-def _print_run(json: bool, done: work.Reported) -> int:
-    """Print the results of a run, and return the exit status: 1 unless all cells are done."""
-    output.print_json(work.result(done)) if json else output.print_text(work.results_as_text(done))
+def _print_run(json: bool, done: work.Reported, verbose: bool) -> int:
+    """Print the answer of a run, and return the exit status: 1 unless all cells are done."""
+    if json:
+        output.print_json(work.result(done))
+    else:
+        output.print_text(work.results_as_text(done, verbose=verbose))
     return int(done.run.status != "done")
 
 
@@ -272,13 +286,15 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Output folder; default RUN.")
     ] = None,
+    verbose: Verbose = False,
     json: Json = False,
 ) -> int:
-    """Rebuild figures and report.html, and print the results."""
+    """Rebuild figures and report.html, and print the answer."""
     done = work.report(run, out)
     if json:
-        return output.print_result(json, {"run": str(run), "report": str(done.path)}, "")
-    return output.print_result(json, None, work.results_as_text(done))
+        found = {"run": str(run), "answer": done.answer.as_json(), "report": str(done.path)}
+        return output.print_result(json, found, "")
+    return output.print_result(json, None, work.results_as_text(done, verbose=verbose))
 
 
 @app.command()

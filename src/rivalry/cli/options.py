@@ -23,6 +23,7 @@ Address = Annotated[
         "--address", metavar="HOST:PORT", help="Address of a running Ray cluster; default: start one here."
     ),
 ]
+Verbose = Annotated[bool, typer.Option("--verbose", help="List reference values and certificates too.")]
 Trust = Annotated[
     bool,
     typer.Option("--trust", help="Continue from pickles that others stored; these can run any code."),

@@ -261,7 +261,7 @@ class _Failures:
 
     def is_new(self, event: RunEvent) -> bool:
         """Return whether no other cell has failed in this way; record the failure."""
-        from rivalry.lab.report.warned import without_numbers
+        from rivalry.lab.answer.caveats import without_numbers
 
         cells = self.kinds.setdefault(without_numbers(event.message), [])
         cells.append(event.cell)

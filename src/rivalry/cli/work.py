@@ -18,8 +18,8 @@ from rivalry.core.registry import load, near
 from rivalry.core.validate import SIMILAR
 
 if TYPE_CHECKING:
+    from rivalry.lab.answer import Answer
     from rivalry.lab.executor import Hire
-    from rivalry.lab.report.findings import Findings
     from rivalry.lab.store import Run
     from rivalry.lab.study import Study
 
@@ -113,10 +113,10 @@ def _takes(part: Study, key: str, value: object) -> bool:
 
 
 class Reported(NamedTuple):
-    """A run, what is found in it, and the path of its report."""
+    """A run, its answer, and the path of its report."""
 
     run: Run
-    findings: Mapping[str, Findings]
+    answer: Answer
     path: Path
 
 
@@ -172,6 +172,7 @@ def _carry_out(
 
     ``rights`` are ``accept_version`` and ``trusted`` of `rivalry.lab.executor.carry_out`.
     """
+    from rivalry.lab.answer import answer_of
     from rivalry.lab.executor import as_context, carry_out
 
     _note_files(studies, plots=True)
@@ -181,15 +182,15 @@ def _carry_out(
         run = open_run()
         with output.progress(str(run.folder)) as receive:
             carry_out(run, workers=workers, progress=receive, executor=hire, **rights)
-    findings = findings_of(run)
+    answer = answer_of(run)
     if not any(part.plot_files for part in studies) and run.is_reported():
         _note_texts(run) if run.status == "done" else note_left_out(run)
         path = run.folder / "report.html"
     else:
         output.note(f"{run.folder}: drawing the figures and the report")
         _draw_own(run)
-        path = _report(run, findings)
-    return Reported(run, findings, path)
+        path = _report(run, answer)
+    return Reported(run, answer, path)
 
 
 def _draw_own(run: Run) -> None:
@@ -208,35 +209,29 @@ def _by_part(run: Run) -> dict[str, Run]:
     return run.parts() or {"": run}
 
 
-def findings_of(run: Run) -> dict[str, Findings]:
-    """Return what is found in a run, by part, or under an empty name."""
-    from rivalry.lab.report.findings import Findings
-
-    parts = _by_part(run).items()
-    return {name: Findings(part.head["study"], part.collect().data) for name, part in parts}
-
-
 def result(reported: Reported) -> dict[str, Any]:
     """Return what ``run --json`` prints; the lists of a study's parts are joined."""
-    from rivalry.lab.report.judge import results
-    from rivalry.lab.report.warned import warnings_of
+    from rivalry.lab.answer.caveats import warnings_of
+    from rivalry.lab.answer.judge import results
     from rivalry.lab.store import status_of
     from rivalry.lab.study.expect import differences
 
-    run, findings, path = reported
+    run, answer, path = reported
+    answers = answer.parts or {"": answer}
     counts, parts = run.counts(), _by_part(run)
     return {
         "run": str(run.folder),
         "study": run.name,
+        "answer": answer.as_json(),
         "status": status_of(counts),
         "cells": {key: counts[key] for key in ("total", "done", "failed")},
         "results": [
             {"study": name or run.name, **row}
-            for name, own in findings.items()
+            for name, own in answers.items()
             for row in results(own.data, own.cells)
         ],
-        "expectations": [judged.row for own in findings.values() for judged in own.judged],
-        "certificates": _certificates(run, findings),
+        "expectations": [judged.row for judged in answer.checks],
+        "certificates": _certificates(run, answer),
         "changed": [one.key for part in parts.values() for one in differences(part.head["study"])],
         "warnings": [
             {"study": part.name, "warning": row.words, "cells": row.cells}
@@ -247,11 +242,11 @@ def result(reported: Reported) -> dict[str, Any]:
     }
 
 
-def _certificates(run: Run, findings: Mapping[str, Findings]) -> list[dict[str, Any]]:
+def _certificates(run: Run, answer: Answer) -> list[dict[str, Any]]:
     """Return the certificates of a run; cells of its parts are named ``PART/CELL``."""
     return [
         {"study": part or run.name, **row, "cell": _in_part(part, row["cell"])}
-        for part, own in findings.items()
+        for part, own in (answer.parts or {"": answer}).items()
         for row, _ in own.cells
     ]
 
@@ -275,7 +270,7 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
     lines = [f"{run.name}: {found['status']}", ", ".join(f"{count} {key}" for key, count in counts.items())]
     for name, part in _by_part(run).items():
         if failures := part.failures():
-            from rivalry.lab.report.warned import failures_of
+            from rivalry.lab.answer.caveats import failures_of
 
             kinds = failures_of(failures).items()
             lines += [f"failed: {_in_part(name, id)}: {one.line()}" for id, one in kinds]
@@ -284,23 +279,24 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
 
 def report(folder: Path, out: Path | None = None) -> Reported:
     """Rebuild the report from stored data, in the run or in the folder ``out``."""
+    from rivalry.lab.answer import answer_of
     from rivalry.lab.store import Run
 
     run = Run.open(folder)
-    findings = findings_of(run)
-    return Reported(run, findings, _report(run, findings, out))
+    answer = answer_of(run)
+    return Reported(run, answer, _report(run, answer, out))
 
 
-def _report(run: Run, findings: Mapping[str, Findings], out: Path | None = None) -> Path:
+def _report(run: Run, answer: Answer, out: Path | None = None) -> Path:
     from rivalry.lab.report.page import build
 
     note_left_out(run)
-    return build(run, output.note, out, findings)
+    return build(run, output.note, out, answer)
 
 
-def results_as_text(reported: Reported) -> str:
-    """Return the results of a run with a report as text."""
-    return summary.text(*reported)
+def results_as_text(reported: Reported, *, verbose: bool = False) -> str:
+    """Return the answer of a run with a report as text."""
+    return summary.text(*reported, verbose=verbose)
 
 
 def note_left_out(run: Run) -> None:
@@ -346,6 +342,7 @@ def export(folder: Path, to: str, out: Path | None) -> dict[str, Any]:
 
 def certify(folder: Path, proof: bool = False) -> tuple[dict[str, Any], str]:
     """Recompute certificates; later reports use them."""
+    from rivalry.lab.answer import answer_of
     from rivalry.lab.executor import certify as recompute
     from rivalry.lab.store import Run
 
@@ -354,10 +351,10 @@ def certify(folder: Path, proof: bool = False) -> tuple[dict[str, Any], str]:
     with output.progress(str(folder)) as receive:
         count = recompute(run, proof=proof, progress=receive)
     note_left_out(run)
-    findings = findings_of(run)
-    found = _certificates(run, findings)
+    answer = answer_of(run)
+    found = _certificates(run, answer)
     head = ["cell", "algorithm", "claim", "coverage", "regret", "bound"]
     head += ["rounding", "radius", "reason"] * proof
-    lines = [output.table(head, [[row[key] for key in head] for row in found]), *summary.claims(findings)]
+    lines = [output.table(head, [[row[key] for key in head] for row in found]), *summary.claims(answer)]
     lines.append(f"{count} certificates recomputed; `rivalry report {quote(str(folder))}` shows them")
     return {"run": str(folder), "certificates": found}, "\n".join(lines)

@@ -527,6 +527,28 @@ DESCRIBED: dict[str, tuple[str, str]] = {
 }
 """Unit and meaning by name; an empty unit for text and for numbers without a fixed unit."""
 
+NAMES = {
+    "alive": "probability that play continues",
+    "at_equilibrium": "limit play at the equilibrium outcome",
+    "basin_count": "starts per basin",
+    "gain_mean": "profit gain, mean over sessions",
+    "hhi": "Herfindahl-Hirschman index",
+    "p_disaster": "probability of a disaster",
+    "p_no_winner": "probability that nobody wins",
+    "p_safe": "probability of a safe win",
+    "p_safe_given_win": "probability of safety given own win",
+    "performance_investment": "investment in performance productivity",
+    "performance_sharing": "share given away, performance",
+    "performance_stock": "performance productivity B",
+    "pooled_gain": "profit gain",
+    "safety_investment": "investment in safety productivity",
+    "safety_sharing": "share given away, safety",
+    "safety_stock": "safety productivity A",
+    "technology_safety": "probability that own technology is safe",
+    "win_probability": "probability of winning",
+}
+"""Names of variables in words, where they are not the variable's own name with spaces."""
+
 PREFIXES = {
     "left_": "at the unstable points that the run left",
     "path_": "along the path",
@@ -542,7 +564,7 @@ def attributes_of(name: str) -> dict[str, str]:
     >>> attributes_of("turnout_rate")
     {'long_name': 'turnout rate'}
     """
-    found = {"long_name": name.replace("_", " ")}
+    found = {"long_name": NAMES.get(name, name.replace("_", " "))}
     if name == "path_step":
         return found | {"units": STEPS, "description": "number of steps taken up to each row of the path"}
     if name == "path_time":

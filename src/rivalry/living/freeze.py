@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 
 from rivalry.core.display import typeset
 from rivalry.core.files import folder_for, followed, write
-from rivalry.lab.report.answers import answer_table
+from rivalry.lab.answer import Answer, answer_of
+from rivalry.lab.answer.caveats import check_name
+from rivalry.lab.answer.judge import tally
 from rivalry.lab.report.commands import commands
-from rivalry.lab.report.findings import Findings
-from rivalry.lab.report.judge import tally
 from rivalry.lab.report.page import number
-from rivalry.lab.report.sentences import headline
 from rivalry.lab.store import LeftOut, Run
 from rivalry.living.page import Section, frozen_page
 from rivalry.living.runs import figures_of_run
@@ -49,50 +48,53 @@ def freeze(run: Run | str | os.PathLike[str], out: str | os.PathLike[str]) -> Fr
         If the folder is not a run.
     """
     run = run if isinstance(run, Run) else Run.open(run)
-    parts = run.parts() or {"": run}
-    findings = {name: Findings(part.head["study"], part.collect().data) for name, part in parts.items()}
+    answer = answer_of(run)
     lead, sections, left_out = [], [], []
-    for name, part in parts.items():
+    for name, part in (run.parts() or {"": run}).items():
+        own = answer.parts.get(name, answer)
         prefix = f"{part.title}: " if name else ""
-        lead += _lead(part, findings[name], prefix)
-        sections += _sections(part, findings[name], prefix)
+        lead += _lead(part, own, prefix)
+        sections += _sections(part, own, prefix)
         missing = part.missing_cells(part.damaged())
         left_out += [LeftOut(f"{name}/{one.name}" if name else one.name, one.reason) for one in missing]
     path = followed(Path(out).parent) / Path(out).name
     folder_for(path.parent)
-    page = frozen_page(run.title, lead, figures_of_run(run, findings), [*sections, *_about(run)])
+    page = frozen_page(run.title, lead, figures_of_run(run, answer), [*sections, *_about(run)])
     write(path, page.encode())
     return FrozenPage(path, left_out)
 
 
-def _lead(run: Run, findings: Findings, prefix: str) -> list[str]:
-    """Return the question, the source and the main result."""
+def _lead(run: Run, answer: Answer, prefix: str) -> list[str]:
+    """Return the question, the source and the sentences of the answer."""
     study = run.head["study"]
     counts = run.counts()
     lines = [study.get("question"), study.get("source") and f"Source: {study['source']}"]
-    lines += [typeset(headline(study, findings.answers))]
+    lines += [typeset(one.text) for one in answer.sentences]
     lines += [f"{counts['done']} of {counts['total']} cells are computed."] * (
         counts["done"] < counts["total"]
     )
     return [f"{prefix}{line}" for line in lines if line]
 
 
-def _sections(run: Run, findings: Findings, prefix: str) -> list[Section]:
+def _sections(run: Run, answer: Answer, prefix: str) -> list[Section]:
     """Return the tables of results, reference values and certificates."""
     study, found = run.head["study"], []
-    if findings.answers:
-        table = answer_table(study, findings.data, findings.answers, ROWS)
-        said = [f"{table.left_out} further points are in the figure of all cells."] * bool(table.left_out)
-        rows = [[typeset(text) for text in row] for row in table.rows]
+    if (table := answer.table_of(ROWS)) is not None:
+        more = table.rows_left_out
+        said = [f"{more} further points are in the figure of all cells."] * bool(more)
+        said += [f"In every row {typeset(note)}." for note in table.notes]
+        rows = [[typeset(text) for text in row] for row in table.texts]
         found.append(Section(f"{prefix}Results", said, table.columns, rows))
-    if findings.judged:
-        columns = ("quantity", "at", "ours", "published", "verdict", "expected", "verdict", "certificate")
-        rows = [_reference(one.row) for one in findings.judged[:ROWS]]
-        said = [f"{tally([one.row for one in findings.judged])}."]
-        found.append(Section(f"{prefix}Published and expected values", said, columns, rows, folded=True))
-    if findings.cells:
+    if answer.caveats:
+        found.append(Section(f"{prefix}Caveats", list(map(typeset, answer.caveats))))
+    if answer.checks:
+        head = ("quantity", "ours", "published", "verdict", "expected", "verdict", "certificate")
+        rows = [_reference(one.row) for one in answer.checks[:ROWS]]
+        said = [f"{tally([one.row for one in answer.checks])}."]
+        found.append(Section(f"{prefix}Published and expected values", said, head, rows, folded=True))
+    if answer.cells:
         columns = ("cell", "method", "at", "claim", "regret", "bound", "coverage", "rounding")
-        cells = [row for row, _ in findings.cells]
+        cells = [row for row, _ in answer.cells]
         rows = [_certificate(row) for row in cells[:ROWS]]
         more = len(cells) - len(rows)
         said = ["Regret is the largest gain found over players, bound a proven upper bound on any gain."]
@@ -107,8 +109,7 @@ def _reference(row: Mapping[str, Any]) -> list[str]:
     within = row["within"]
     expected = row["expected"] if within is None else f"{number(within[0])} to {number(within[1])}"
     return [
-        f"{row['quantity']} {row['reduce'] or ''}".strip(),
-        _places(row["at"]),
+        check_name(row),
         number(row["ours"]),
         number(row["published"]),
         row["published_verdict"] or "–",

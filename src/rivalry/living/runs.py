@@ -12,10 +12,10 @@ import numpy as np
 from rivalry.core.display import typeset
 from rivalry.core.files import DamagedFile
 from rivalry.core.results import Record, unstack_records
-from rivalry.lab.report.answers import heading, metric_names
+from rivalry.lab.answer import Answer, answer_of
+from rivalry.lab.answer.judge import REFERENCES, JudgedCell, JudgedExpectation, results, tally
+from rivalry.lab.answer.words import Words, heading, quantities
 from rivalry.lab.report.commands import changes_of, run_command, sweep_option
-from rivalry.lab.report.findings import Findings
-from rivalry.lab.report.judge import REFERENCES, JudgedCell, JudgedExpectation, results, tally
 from rivalry.lab.store.cells import KEPT
 from rivalry.lab.study.points import Grid, batch_points, short_names
 from rivalry.living.figure import Figure, figures_of_record, plain
@@ -33,7 +33,7 @@ VALUES = 12  # most metrics by which cells can be coloured
 CELLS = 20  # most cells named with a reference value
 
 
-def figures_of_parts(run: Run, findings: Mapping[str, Findings], *, games: bool = True) -> list[list[Figure]]:
+def figures_of_parts(run: Run, answer: Answer, *, games: bool = True) -> list[list[Figure]]:
     """Return the living figures of each part of a run: of its first cells, of all cells, of reference values.
 
     Titles differ from one another.
@@ -42,8 +42,8 @@ def figures_of_parts(run: Run, findings: Mapping[str, Findings], *, games: bool 
     ----------
     run
         The run.
-    findings
-        What is found in it, by the names of its parts, or of a run without parts under "".
+    answer
+        Its answer.
     games
         Whether games of the package are built. Without them there are figures of cells where records and the
         study's tables alone suffice, one of each view. No user's file is run.
@@ -51,7 +51,7 @@ def figures_of_parts(run: Run, findings: Mapping[str, Findings], *, games: bool 
     found: list[list[Figure]] = []
     seen: Counter[str] = Counter()
     for name, part in (run.parts() or {"": run}).items():
-        known = findings[name]
+        known = answer.parts.get(name, answer)
         own = [*figures_of_cells(part, games), sweep_figure(part, known), *_reference(part, known)]
         found.append([])
         for one in own:
@@ -62,9 +62,9 @@ def figures_of_parts(run: Run, findings: Mapping[str, Findings], *, games: bool 
     return found
 
 
-def figures_of_run(run: Run, findings: Mapping[str, Findings], *, games: bool = True) -> list[Figure]:
+def figures_of_run(run: Run, answer: Answer, *, games: bool = True) -> list[Figure]:
     """Return the living figures of all parts of a run; see `figures_of_parts`."""
-    return [one for own in figures_of_parts(run, findings, games=games) for one in own]
+    return [one for own in figures_of_parts(run, answer, games=games) for one in own]
 
 
 class ReportFigures(NamedTuple):
@@ -77,9 +77,9 @@ class ReportFigures(NamedTuple):
     style: str
 
 
-def parts_of_report(run: Run, findings: Mapping[str, Findings]) -> ReportFigures:
+def parts_of_report(run: Run, answer: Answer) -> ReportFigures:
     """Return the living figures of a run's report; see `figures_of_parts`."""
-    by_part = figures_of_parts(run, findings, games=False)
+    by_part = figures_of_parts(run, answer, games=False)
     rooms, *rest = page_parts([one for group in by_part for one in group])
     left = iter(rooms)
     return ReportFigures([[next(left) for _ in group] for group in by_part], *rest)
@@ -89,9 +89,7 @@ def explore_run(run: Run) -> Any:
     """Return the living figures of a run as a widget; see `rivalry.lab.store.Run.explore`."""
     from rivalry.living.widget import widget_of
 
-    parts = run.parts() or {"": run}
-    findings = {name: Findings(part.head["study"], part.collect().data) for name, part in parts.items()}
-    return widget_of(figures_of_run(run, findings))
+    return widget_of(figures_of_run(run, answer_of(run)))
 
 
 def figures_of_cells(run: Run, games: bool = True) -> list[Figure]:
@@ -186,7 +184,7 @@ def place_in_words(run: Run, cell: StoredCell) -> str:
     return ", ".join(word if name == "algorithm" else f"{name} = {word}" for name, word in named)
 
 
-def sweep_figure(run: Run, findings: Findings) -> Figure:
+def sweep_figure(run: Run, answer: Answer) -> Figure:
     """Return the cells of a run with their claims and values, for the view ``sweep``.
 
     Data, by column: ``axes`` with their values and, of swept keys, the option of the command line that gives
@@ -195,9 +193,9 @@ def sweep_figure(run: Run, findings: Findings) -> Figure:
     ``command``, to which the options of a cell are added.
     """
     study, counts, failures = run.head["study"], run.counts(), run.failures()
-    known = {str(row[0]["cell"]): k for k, row in enumerate(findings.cells)}
+    known = {str(row[0]["cell"]): k for k, row in enumerate(answer.cells)}
     rows: list[JudgedCell | None] = [
-        findings.cells[known[cell.id]] if cell.id in known else None for cell in run.cells
+        answer.cells[known[cell.id]] if cell.id in known else None for cell in run.cells
     ]
     grid = Grid(study["sweep"], "sweep")
     axes = [_axis(run, name, grid) for name in run.axes]
@@ -205,7 +203,7 @@ def sweep_figure(run: Run, findings: Findings) -> Figure:
         axis["name"]: {repr(value): k for k, value in enumerate(run.axes[axis["name"]])} for axis in axes
     }
     certificates = [row[0] if row else {} for row in rows]
-    metrics = results(findings.data, findings.cells) if known else []
+    metrics = results(answer.data, answer.cells) if known else []
     claims = Counter(str(row["claim"] or "no certificate") for row in certificates if row)
     said = ", ".join(f"{count} {claim}" for claim, count in claims.most_common())
     text = f"{counts['done']} of {counts['total']} cells are computed" + (f": {said}." if said else ".")
@@ -227,7 +225,7 @@ def sweep_figure(run: Run, findings: Findings) -> Figure:
                 for key in ("claim", "coverage", "regret", "bound")
             },
         },
-        "values": _values(study, findings, metrics, [known.get(cell.id) for cell in run.cells]),
+        "values": _values(answer, metrics, [known.get(cell.id) for cell in run.cells]),
         "command": f"{run_command(run)}{changes_of(run, list(grid.values))}",
         "counts": counts,
     }
@@ -247,8 +245,7 @@ def _axis(run: Run, name: str, grid: Grid) -> dict[str, Any]:
 
 
 def _values(
-    study: Mapping[str, Any],
-    findings: Findings,
+    answer: Answer,
     metrics: Sequence[Mapping[str, Any]],
     place: Sequence[int | None],
 ) -> list[dict[str, Any]]:
@@ -259,20 +256,21 @@ def _values(
         for name, value in row["metrics"].items()
         if isinstance(value, bool | int | float)
     }
-    order = [name for name in metric_names(study, findings.data) if name in numeric]
+    order = [name for name in quantities(answer.study, answer.data) if name in numeric]
+    words = Words(answer.study)
     order += sorted(numeric - set(order) - {"steps", "distance"})
     return [
         {
             "name": name,
-            "label": heading(findings.data, name),
+            "label": heading(answer.data, name, words),
             "data": [None if k is None else metrics[k]["metrics"].get(name) for k in place],
         }
         for name in order[:VALUES]
     ]
 
 
-def _reference(run: Run, findings: Findings) -> list[Figure]:
-    return [reference_figure(run, findings.judged)] if findings.judged else []
+def _reference(run: Run, answer: Answer) -> list[Figure]:
+    return [reference_figure(run, answer.checks)] if answer.checks else []
 
 
 def reference_figure(run: Run, judged: Sequence[JudgedExpectation]) -> Figure:

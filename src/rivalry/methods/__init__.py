@@ -118,6 +118,15 @@ WITHOUT_DRAWS_FROM_A_START = frozenset(
     ("best_response", "damped_fixed_point", "evaluate", "mirror_ascent", "online_mirror_descent")
 )
 """Kinds whose results depend on no random draws from a given start, unless ``order = "random"``."""
+SOLVERS = (
+    WITHOUT_DRAWS
+    | WITHOUT_DRAWS_FROM_A_START
+    | {
+        *("branches", "comparative_statics", "extragradient", "feedback", "gradient_ascent"),
+        *("gradient_flow", "newton", "periods", "quantal_response", "replicator"),
+    }
+)
+"""Kinds that draw at most their start: a single result has no noise."""
 
 # What is no method, loaded by its own name like these: functions on profiles, and tables of options.
 OTHERS = {

@@ -56,4 +56,5 @@ from rivalry.methods.q_learning.repeated_q_learning import RepeatedQLearning as 
 METHODS: dict[str, Entry]
 WITHOUT_DRAWS: frozenset[str]
 WITHOUT_DRAWS_FROM_A_START: frozenset[str]
+SOLVERS: frozenset[str]
 OTHERS: dict[str, str]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rivalry.core.display import attributes_of
 from rivalry.plots.select import At, DrawnPoint, check_index, is_own, point
 
 if TYPE_CHECKING:
@@ -14,30 +15,6 @@ if TYPE_CHECKING:
 
 FACTORS = 20.0  # positive values that span more than this factor are drawn on a logarithmic scale
 
-WORDS = {
-    "safety_input": "safety input",
-    "performance_input": "performance input",
-    "safety_investment": "investment in safety productivity",
-    "performance_investment": "investment in performance productivity",
-    "safety_sharing": "share given away, safety",
-    "performance_sharing": "share given away, performance",
-    "performance": "performance",
-    "win_probability": "probability of winning",
-    "technology_safety": "probability that own technology is safe",
-    "p_safe_given_win": "probability of safety given own win",
-    "cost": "cost",
-    "p_safe": "probability of a safe win",
-    "p_disaster": "probability of a disaster",
-    "p_no_winner": "probability that nobody wins",
-    "payoff": "payoff",
-    "safety_stock": "safety productivity A",
-    "performance_stock": "performance productivity B",
-    "alive": "probability that play continues",
-    "gain_mean": "profit gain, mean over sessions",
-    "at_equilibrium": "limit play at the equilibrium outcome",
-    "basin_count": "starts per basin",
-}
-
 LEARNED = frozenset(
     {"gain_mean", "gain_sd", "gain_interval", "converged_share", "one_shot_share", "full_share", "total_mean"}
 )
@@ -45,12 +22,12 @@ LEARNED = frozenset(
 
 
 def metric_label(name: str) -> str:
-    """Return the name of a metric in words, its own where it has no other.
+    """Return the name of a metric in words.
 
     >>> metric_label("p_safe"), metric_label("turnout")
     ('probability of a safe win', 'turnout')
     """
-    return WORDS.get(name, name)
+    return attributes_of(name)["long_name"]
 
 
 def per_player(

@@ -17,14 +17,14 @@ from rivalry.core.display import attributes_of, typeset
 from rivalry.core.files import read_bytes, write
 from rivalry.core.results import Certificate
 from rivalry.core.statistics import format_interval, half_width
+from rivalry.lab.answer import Answer, answer_of
+from rivalry.lab.answer.caveats import failures_of, lines, warnings_of
+from rivalry.lab.answer.points import REPEATED
+from rivalry.lab.answer.words import Words, heading, quantities
 from rivalry.lab.export import export
-from rivalry.lab.report.answers import REPEATED, answer_table, heading, metric_names
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.figures import draw
-from rivalry.lab.report.findings import Findings
 from rivalry.lab.report.page import build, certificate_groups
-from rivalry.lab.report.sentences import headline, sentences
-from rivalry.lab.report.warned import failures_of, lines, warnings_of
 from rivalry.lab.store import Run, finished_cells
 from rivalry.lab.store.cells import label_cells
 from rivalry.lab.study.expect import TABLES
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
 SHORT = 12  # numbers of a cell's variable that are written out
-ROWS, METRICS = 500, 12  # most points and metrics in the table of results
+ROWS = 500  # most points in the table of results
 CERTIFICATES = 500  # most certificates listed one by one
 SERIES = 12  # most quantities of a comparison
 
@@ -46,24 +46,23 @@ SERIES = 12  # most quantities of a comparison
 def results(folder: str, part: str) -> dict[str, Any]:
     """Return tables, sentences, references and certificates of a run, or of one of its parts."""
     run = _part(folder, part)
-    data, damaged = run.collect()
-    study = run.head["study"]
-    findings = Findings(study, data)
-    found = findings.answers
-    table = answer_table(study, data, found, ROWS, METRICS) if found else None
+    damaged = run.collect().damaged
+    answer = answer_of(run)
+    table = answer.table_of(ROWS)
     failures = failures_of(dict(sorted(run.failures().items())))
-    certificates = [row for row, _ in findings.cells[:CERTIFICATES]]
+    certificates = [row for row, _ in answer.cells[:CERTIFICATES]]
     return {
         "title": run.title,
-        "headline": typeset(headline(study, found)) if found else "",
-        "sentences": [typeset(line) for _, own in sentences(study, found) for line in own],
-        "table": {**table._asdict(), "rows": [list(map(typeset, row)) for row in table.rows]}
+        "question": answer.question,
+        "sentences": [{"text": typeset(one.text), "basis": one.basis} for one in answer.sentences],
+        "caveats": list(map(typeset, answer.caveats)),
+        "table": {**table._asdict(), "rows": [list(map(typeset, row)) for row in table.texts]}
         if table
         else None,
-        "reference": reference_figure(run, findings.judged).content if findings.judged else None,
-        "groups": certificate_groups(findings.cells),
+        "reference": reference_figure(run, answer.checks).content if answer.checks else None,
+        "groups": certificate_groups(answer.cells),
         "certificates": certificates,
-        "more_certificates": len(findings.cells) - len(certificates),
+        "more_certificates": len(answer.cells) - len(certificates),
         "warnings": lines(warnings_of(run.warnings().values())),
         "failures": [{"cell": cell, "why": one.line()} for cell, one in failures.items()],
         "damaged": [str(error) for error in damaged],
@@ -115,22 +114,20 @@ def _figures(folder: str, part: str) -> tuple[Figure, ...]:
 def _figures_of(folder: str, part: str, stamp: int, done: int) -> tuple[Figure, ...]:
     """Return the living figures of a run with so many finished cells. Only games of the package are built."""
     run = _part(folder, part)
-    parts = run.parts() or {"": run}
-    findings = {name: Findings(one.head["study"], one.collect().data) for name, one in parts.items()}
-    return tuple(figures_of_run(run, findings))
+    return tuple(figures_of_run(run, answer_of(run)))
 
 
 def tiles(folder: str, part: str) -> dict[str, Any]:
     """Return the figure of a run's cells, for the view ``sweep``, before any of them is read."""
     run = _part(folder, part)
-    return sweep_figure(run, Findings(run.head["study"], label_cells((), {}, run.head))).content
+    return sweep_figure(run, Answer(run.head["study"], label_cells((), {}, run.head))).content
 
 
 def cells(folder: str, part: str, ids: Sequence[str]) -> dict[str, Any]:
     """Return the columns of some finished cells for that figure, as it has them in the end."""
     run, wanted = _part(folder, part), set(ids)
     some = Run(run.folder, {**run.head, "cells": [list(one) for one in run.cells if one.id in wanted]})
-    data = sweep_figure(some, Findings(some.head["study"], some.collect().data)).data
+    data = sweep_figure(some, Answer(some.head["study"], some.collect().data)).data
     columns = {name: column for name, column in data["cells"].items() if name != "at"}
     columns["state"] = ["damaged" if state == "left" else state for state in columns["state"]]
     # distances are to the equilibria of all cells
@@ -204,7 +201,7 @@ def compare(folders: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
         quantities.append(
             {
                 "name": name,
-                "label": heading(data[0], name),
+                "label": heading(data[0], name, Words(runs[0][1].head["study"])),
                 "series": [_series(table, entries) for table in tables],
                 "differences": [_differences(tables[0], table) for table in tables[1:]],
             }
@@ -226,9 +223,7 @@ Values = dict[Place, np.ndarray]
 def _common(runs: Sequence[tuple[str, Run]], data: Sequence[Dataset]) -> list[str]:
     """Return the numbers that all runs have, those of their reports first."""
     wanted = [
-        name
-        for (_, run), one in zip(runs, data, strict=True)
-        for name in metric_names(run.head["study"], one)
+        name for (_, run), one in zip(runs, data, strict=True) for name in quantities(run.head["study"], one)
     ]
     wanted = [*dict.fromkeys([*wanted, "payoff", "regret", "profile", "steps"])]
     return [name for name in wanted if all(name in one and one[name].dtype.kind in "fiub" for one in data)]

@@ -13,6 +13,7 @@ import numpy as np
 from rivalry import plots
 from rivalry.core.files import folder_for, write
 from rivalry.core.results import dataset
+from rivalry.lab.answer import figure_file, kind_and_options
 from rivalry.lab.study.expect import is_fixed
 from rivalry.plots.families import default_figures
 from rivalry.plots.select import NoSuchPoint, format_value, position
@@ -150,30 +151,20 @@ def draw_own(run: Run) -> list[str]:
     from rivalry.plots.style import picture
 
     study, folder, failed = run.study, run.folder / "figures", []
-    wanted = [(number, *_kind_and_options(entry)) for number, entry in enumerate(study.plots, start=1)]
+    wanted = [(number, *kind_and_options(entry)) for number, entry in enumerate(study.plots, start=1)]
     own = [row for row in wanted if plots.entry_of(row[1]) is None]
     if not own:
         return []
     data = run.dataset()
     folder_for(folder)
     for number, kind, options in own:
-        path = folder / _file(number, kind)
+        path = folder / figure_file(number, kind)
         try:
             write(path, picture(build_plot(kind, study.folder), data, **options).svg)
         except (Exception, SystemExit) as error:  # a user's plot may raise anything; the results are stored
             path.unlink(missing_ok=True)
             failed.append(f"plots[{number - 1}] ({kind}) was not drawn: {type(error).__name__}: {error}")
     return failed
-
-
-def _kind_and_options(entry: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return a plot's kind and options."""
-    options = {"kind": entry} if isinstance(entry, str) else dict(entry)
-    return str(options.pop("kind", "")), options
-
-
-def _file(number: int, kind: str) -> str:
-    return f"{number:02d}-{re.sub(r'[^A-Za-z0-9_]', '-', kind.rpartition(':')[2])}.svg"
 
 
 def _as_image(kind: str, path: Path) -> StaticFigure:
@@ -197,8 +188,8 @@ def _draw(
     from rivalry.lab.study import build_plot
     from rivalry.plots.style import picture
 
-    kind, options = _kind_and_options(entry)
-    file = _file(number, kind)
+    kind, options = kind_and_options(entry)
+    file = figure_file(number, kind)
     known = plots.entry_of(kind)
     if known is None:
         return _as_image(kind, stored / file)

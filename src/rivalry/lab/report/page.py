@@ -8,7 +8,6 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from rivalry.core.display import typeset
@@ -17,15 +16,13 @@ from rivalry.core.register import collect, entry_of
 from rivalry.core.registry import hook, load
 from rivalry.core.results import CLAIMS, gain_in_words, radius_in_words
 from rivalry.games import GAMES
-from rivalry.lab.report.answers import AnswerTable, answer_table
+from rivalry.lab.answer import Answer, answer_of
+from rivalry.lab.answer.caveats import check_name, failures_of, lines, warnings_of
+from rivalry.lab.answer.details import channels, equilibria, networks, sessions
+from rivalry.lab.answer.judge import JudgedCell, tally, unproved
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.figures import draw, inline
-from rivalry.lab.report.findings import Findings
 from rivalry.lab.report.full_runs import full_run_of
-from rivalry.lab.report.judge import JudgedCell, tally, unproved
-from rivalry.lab.report.sentences import headline, sentences
-from rivalry.lab.report.tables import channels, equilibria, networks, sessions
-from rivalry.lab.report.warned import failures_of, lines, warnings_of
 from rivalry.lab.store import Run, status_of
 from rivalry.lab.study.expect import differences, is_reduced
 from rivalry.methods import METHODS
@@ -33,7 +30,7 @@ from rivalry.plots import entry_of as plot_entry_of
 
 RUN_KEYS = ("name", "kind")
 LIVING = "figures_of_report"  # the hook of living figures
-ROWS, METRICS = 30, 5  # most points and metrics in the table of results
+ROWS = 30  # most points in the table of results
 UNCERTIFIED = "no certificate"
 LABELS: dict[str, str] = collect("LABELS")
 SECTIONS: dict[str, str] = collect("REPORT_SECTIONS")
@@ -43,7 +40,7 @@ def build(
     run: Run | str | os.PathLike[str],
     tell: Callable[[str], None] = lambda line: None,
     out: str | os.PathLike[str] | None = None,
-    findings: Mapping[str, Findings] = MappingProxyType({}),
+    answer: Answer | None = None,
 ) -> Path:
     """Build or rebuild the figures and ``report.html`` of a run from its stored files.
 
@@ -58,8 +55,8 @@ def build(
         Callback that receives one line per figure of the package that could not be drawn, with the reason.
     out
         Folder for the page and the figures; nothing is then written into the run. Default: the run.
-    findings
-        Those computed before, by the names of the parts, or that of a run without parts under "".
+    answer
+        The run's answer, if it was computed before.
 
     Returns
     -------
@@ -74,12 +71,12 @@ def build(
     run = run if isinstance(run, Run) else Run.open(run)
     included = run.parts()
     sources = {one: one.source() for one in (run, *included.values())} if out is None else {}
-    known = {name: _findings(part, findings.get(name)) for name, part in (included or {"": run}).items()}
+    known = _current(run, answer)
     target = run.folder if out is None else folder_for(followed(Path(out)))
     sections = []
     for count, (name, part) in enumerate((included or {run.name: run}).items(), start=1):
         home = folder_for(target / part.folder.relative_to(run.folder))
-        own = known[name if included else ""]
+        own = known.parts.get(name, known)
         sections.append(_section(name, part, home / "figures", f"s{count}", own))
         for figure in sections[-1]["figures"]:
             elsewhere = figure.absent and sections[-1]["reduced"]  # the study's full form has the point
@@ -123,13 +120,19 @@ def _labels(studies: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"{label}: {words}" for label, words in LABELS.items() if label in used]
 
 
-def _findings(run: Run, known: Findings | None) -> Findings:
-    """Return what is found in a run: that which is known, unless the run's files have changed since."""
-    data = run.collect().data
-    return known if known is not None and known.data is data else Findings(run.head["study"], data)
+def _current(run: Run, known: Answer | None) -> Answer:
+    """Return the run's answer: that which is known, unless the run's files have changed since."""
+    if known is not None:
+        parts = run.parts()
+        if all(
+            (known.parts[name] if parts else known).data is one.collect().data
+            for name, one in (parts or {"": run}).items()
+        ):
+            return known
+    return answer_of(run)
 
 
-def _section(name: str, run: Run, figures: Path, prefix: str, findings: Findings) -> dict[str, Any]:
+def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) -> dict[str, Any]:
     """Return the content of the page on one study, by the names in the template.
 
     ``prefix`` begins the identifiers in its figures.
@@ -139,8 +142,9 @@ def _section(name: str, run: Run, figures: Path, prefix: str, findings: Findings
     counts = run.counts(damaged)
     family = str(study["game"]["family"])
     entry = GAMES.get(family)
-    judged, groups, found = findings.judged, certificate_groups(findings.cells), findings.answers
-    table = answer_table(study, data, found, ROWS, METRICS) if found else None
+    judged, groups = answer.checks, certificate_groups(answer.cells)
+    table = answer.table_of(ROWS)
+    drawn = draw(study, data, figures, run.folder / "figures", prefix, run)
     failures = failures_of(dict(sorted(run.failures().items())))
     places = {cell.id: _where(cell.at) for cell in run.cells}
     return {
@@ -153,10 +157,13 @@ def _section(name: str, run: Run, figures: Path, prefix: str, findings: Findings
         "methods": [_method(table) for table in study["method"]],
         "counts": counts,
         "status": status_of(counts),
-        "results": table and table._replace(rows=[[typeset(text) for text in row] for row in table.rows]),
-        "left_out": _left_out(table),
-        "sentences": [(method, [typeset(line) for line in own]) for method, own in sentences(study, found)],
-        "headline": typeset(headline(study, found)),
+        "results": table,
+        "left_out": [f"{table.rows_left_out} further points"] * bool(table.rows_left_out)
+        + list(table.columns_left_out)
+        if table
+        else [],
+        "sentences": answer.sentences,
+        "caveats": answer.caveats,
         "judged": judged,
         "full_run": _full_run(run),
         "tally": tally([one.row for one in judged]),
@@ -164,7 +171,7 @@ def _section(name: str, run: Run, figures: Path, prefix: str, findings: Findings
         "reduced": is_reduced(study),
         "groups": groups,
         "distances": any(group["distance"] is not None for group in groups),
-        "unproved": unproved(findings.cells),
+        "unproved": unproved(answer.cells),
         "uncertified": any(group["claim"] == UNCERTIFIED for group in groups),
         "sessions": sessions(data),
         "networks": networks(data, run.made_by),
@@ -173,7 +180,7 @@ def _section(name: str, run: Run, figures: Path, prefix: str, findings: Findings
         "channels": channels(data),
         "monitored": "monitor_step" in data,
         "softmax": "beta" in data.variables and "policy" in data,
-        "figures": draw(study, data, figures, run.folder / "figures", prefix, run),
+        "figures": drawn,
         "warnings": warnings_of(run.warnings().values()),
         "failures": [(cell, places.get(cell, ""), one.line()) for cell, one in failures.items()],
         "computed_once": run.computed_once,
@@ -190,14 +197,6 @@ def _full_run(run: Run) -> dict[str, Any] | None:
         return None
     full, study = known
     return {"about": full.about(), "tally": full.tally(study), "judged": full.judged(study)}
-
-
-def _left_out(table: AnswerTable | None) -> str:
-    """Return what the table of results does not show, in words."""
-    if table is None:
-        return ""
-    more = [f"{table.left_out} further points"] * bool(table.left_out)
-    return ", ".join([*more, *(name.replace("_", " ") for name in table.metrics_left_out)])
 
 
 def _parameters(study: Mapping[str, Any]) -> dict[str, str]:
@@ -295,5 +294,6 @@ def _template() -> Any:
     loader = FileSystemLoader(Path(__file__).parent)
     blocks: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True}
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)
+    environment.filters |= {"typeset": typeset, "check_name": check_name}
     environment.filters |= {"in_words": in_words, "number": number, "warning_lines": lines, "again": inline}
     return environment.get_template("page.html.j2")

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rivalry.core import files
-from rivalry.core.display import html_table
 from rivalry.core.files import DamagedFile, DiskFull, Lock, StoreError
 from rivalry.core.registry import hook
 from rivalry.core.results import SCHEMA, Record, netcdf, provenance
@@ -45,6 +44,7 @@ from rivalry.lab.store.head import (
 if TYPE_CHECKING:
     from xarray import Dataset
 
+    from rivalry.lab.answer import Answer
     from rivalry.lab.study import Study
 
 RunStatus = Literal["done", "partial", "failed"]
@@ -521,6 +521,13 @@ class Run:
         self._made_from = ""
         files.write(self.folder / "dataset.nc", netcdf(self.dataset()))
 
+    @property
+    def answer(self) -> Answer:
+        """What the run says: question, sentences, figure, table, caveats and checks."""
+        from rivalry.lab.answer import answer_of  # which reads runs
+
+        return answer_of(self)
+
     def explore(self) -> Any:
         """Return the living figures of the run for a notebook: of its first cells, all cells and references.
 
@@ -538,8 +545,7 @@ class Run:
         return f"Run {self.folder}: {self.status}, {', '.join(said)}\n  {self.title}"
 
     def _repr_html_(self) -> str:
-        said, *_ = repr(self).split("\n")
-        return html_table(said, {"title": self.title})
+        return str(self.answer._repr_html_())
 
 
 def redo(error: DamagedFile) -> str:

@@ -59,6 +59,22 @@ class Expect:
 
 
 @dataclass(frozen=True)
+class AnswerKeys:
+    """What a study is about: the quantities of its answer and how they are told.
+
+    ``along`` is the swept key along which numbers are told, ``methods`` those that sentences are about,
+    ``better`` whether more or less of the quantities is meant to be better, and ``words`` are names of
+    quantities, keys, methods and values in words.
+    """
+
+    quantities: list[str] = field(default_factory=list)
+    better: Literal["higher", "lower"] | None = None
+    along: str = ""
+    methods: list[str] = field(default_factory=list)
+    words: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class RunKeys:
     """Keys of a ``[[method]]`` table that belong to the run: how the method starts and when it stops."""
 
@@ -94,6 +110,7 @@ class Document:
     quick: dict[str, Any] = field(default_factory=dict)
     certificate: dict[str, Any] = field(default_factory=dict)
     plots: list[str | dict[str, Any]] = field(default_factory=list)
+    answer: dict[str, Any] = field(default_factory=dict)
     include: list[str] = field(default_factory=list)
 
 
@@ -110,6 +127,7 @@ def read(data: Mapping[str, Any]) -> Document:
         if isinstance(row, Mapping) and "over" in row:
             raise StudyError("is called reduce", key=f"expect[{k}].over")
     document = Document(**check_table(Document, data, ()))
+    check_table(AnswerKeys, document.answer, ("answer",))
     rows = [check_table(Expect, row, ("expect", k)) for k, row in enumerate(document.expect)]
     replications = asdict(Replications(**check_table(Replications, document.replications, ("replications",))))
     certificate = asdict(
@@ -135,7 +153,7 @@ def check_stored(study: Mapping[str, Any]) -> None:
     Names of families, methods and plots are not looked up, so runs can be read without their plug-ins.
     """
     for key in KEYS:
-        if key not in study and key != "quick":  # which the first versions did not store
+        if key not in study and key not in ("quick", "answer"):  # which not all versions stored
             raise StudyError("is missing", key=key)
     _check_tables(study)
     for k, method in enumerate(study.get("method") or []):

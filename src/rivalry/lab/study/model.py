@@ -67,6 +67,7 @@ class Study:
     quick: Mapping[str, Any] = field(default_factory=dict)
     certificate: Mapping[str, Any] = field(default_factory=dict)
     plots: Sequence[str | Mapping[str, Any]] = ()
+    answer: Mapping[str, Any] = field(default_factory=dict)
     include: Sequence[str] = ()
     included: Mapping[str, Study] = field(default_factory=dict)  # the included studies, in quick form
     is_quick: bool = False

@@ -20,7 +20,7 @@ from rivalry.core.register import Entry, PlotEntry, absent, collect, entry_of, i
 from rivalry.core.registry import from_file, load, near
 from rivalry.games import GAMES
 from rivalry.lab.study.errors import StudyError, format_value, unknown
-from rivalry.methods import METHODS, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
+from rivalry.methods import METHODS, SOLVERS, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
 from rivalry.plots import PLOTS
 from rivalry.plots import entry_of as plot_entry_of
 
@@ -235,6 +235,15 @@ def draws(table: Mapping[str, Any]) -> bool:
         return "start" in table
     sampled = table.get("start", "random") == "random" or table.get("order") == "random"
     return sampled or table["kind"] not in WITHOUT_DRAWS_FROM_A_START
+
+
+def has_noise(table: Mapping[str, Any]) -> bool:
+    """Return whether a method's results vary by random draws other than that of its start.
+
+    >>> has_noise({"kind": "best_response"}), has_noise({"kind": "repeated_q_learning"})
+    (False, True)
+    """
+    return table["kind"] not in SOLVERS or table.get("order") == "random"
 
 
 def with_controls(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

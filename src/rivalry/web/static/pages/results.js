@@ -84,10 +84,11 @@ export default async function results(place) {
 function content(found, about, part, place, end) {
   const parts = [];
   for (const line of [found.edited, ...found.damaged].filter(Boolean)) parts.push(notice(line, "fair"));
-  if (found.headline) parts.push(el("p", { class: "headline" }, found.headline));
+  if (found.question) parts.push(el("p", { class: "question" }, found.question));
+  for (const one of found.sentences) parts.push(el("p", { class: "headline", title: one.basis }, one.text));
   if (found.table) {
-    parts.push(section("Results", resultTable(found),
-      found.sentences.length ? el("details", {}, el("summary", {}, "In words"), el("ul", {}, found.sentences.map((/** @type {string} */ one) => el("li", {}, one)))) : null));
+    parts.push(section("Results", resultTable(found)));
+    if (found.caveats.length) parts.push(section("Caveats", el("ul", {}, found.caveats.map((/** @type {string} */ one) => el("li", {}, one)))));
   } else parts.push(notice("No cell is finished yet."));
   const room = el("div", { class: "skeleton" }, "drawing the figures …");
   const drawn = section("Figures", room);
@@ -115,10 +116,11 @@ function content(found, about, part, place, end) {
 
 /** The table of results, and what is not in it. @param {any} found */
 export function resultTable(found) {
-  const { columns, rows, left_out } = found.table;
+  const { columns, rows, notes, rows_left_out } = found.table;
   const at = columns.indexOf("claim");
   return el("div", {}, table(columns, rows.map((/** @type {string[]} */ row) => row.map((text, k) => (k === at ? claim(text) : text || "–"))), "results"),
-    left_out ? el("p", { class: "soft" }, `${left_out} further points are in the CSV.`) : null);
+    notes.length ? el("p", { class: "soft" }, `In every row: ${notes.join("; ")}.`) : null,
+    rows_left_out ? el("p", { class: "soft" }, `${rows_left_out} further points are in the CSV.`) : null);
 }
 
 /** Failed cells and warnings, if there are any. @param {any} found */

@@ -37,14 +37,14 @@ class JudgedExpectation(NamedTuple):
     @property
     def compared(self) -> bool:
         """Return whether our value was compared with any reference."""
-        return any(self.row[f"{name}_verdict"] not in (None, NOT_COMPARED) for name in REFERENCES)
+        return is_compared(self.row)
 
 
 REFERENCES = ("published", "expected")
 COLUMNS = (
     *("study", "quantity", "at", "reduce", "ours", "published", "published_tolerance"),
     *("published_tolerance_reason", "published_verdict", "read", "locator", "why", "expected", "tolerance"),
-    *("within", "expected_verdict", "reason", "certificate"),
+    *("within", "expected_verdict", "reason", "certificate", "equals"),
 )
 """Keys of a row for scripts, in order."""
 
@@ -89,6 +89,11 @@ def compare(
     for key in ("published_tolerance_reason", "locator", "why", "reason"):
         judged[key] = judged[key] or None  # no text is null for scripts
     return JudgedExpectation(judged, row.get("note", ""))
+
+
+def is_compared(row: Mapping[str, Any]) -> bool:
+    """Return whether our value was compared with any reference."""
+    return any(row[f"{name}_verdict"] not in (None, NOT_COMPARED) for name in REFERENCES)
 
 
 def tally(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -1,29 +1,26 @@
-"""Results of a run per method and swept point: the rows of the report's first table."""
+"""Results of a run per method and swept point."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.core.register import FamilyDefaults
 from rivalry.core.results import (
     count_in_words,
-    gain_in_words,
-    is_truth,
     split_method,
     strategy_by_name,
     strategy_in_words,
 )
-from rivalry.core.statistics import format_interval, half_width, share_interval
-from rivalry.lab.report.tables import PROOFS
-from rivalry.plots.families import DEFAULTS
-from rivalry.plots.metrics import metric_label
-from rivalry.plots.select import EVENTS, format_value, is_blank
+from rivalry.core.statistics import format_interval, half_width
+from rivalry.lab.answer.details import PROOFS
+from rivalry.lab.answer.estimates import Estimate, counted, estimates, number_in_words
+from rivalry.lab.answer.words import quantities
+from rivalry.lab.study.names import has_noise, with_controls
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -31,14 +28,9 @@ if TYPE_CHECKING:
 REPEATED = ("replication", "batch")
 """Dimensions of results at one point: replications, and starts of one cell."""
 SMALL = 24  # numbers of the largest profile that is printed
-ENTRIES = 4  # values of the longest metric that is printed
-COLUMNS = 5  # most metrics in the table
-ZERO = 1e-12  # smaller numbers, relative to those beside them, are printed as 0
-_OWN = ("profile", "payoff", "claim", "status", "coverage", "regret", "bound", "steps", "equilibria")
-"""Quantities that the table shows anyway, or that describe a certificate."""
 
 
-class Answer:
+class PointResults:
     """The results of one method at one point; arrays are ``[result ...]`` over replications and starts.
 
     A report prints few of many points, so each part is computed when it is first used.
@@ -48,14 +40,16 @@ class Answer:
         self,
         algorithm: str,
         at: dict[str, Any],
-        outer_index: tuple[int, ...],
+        index: tuple[int, ...],
+        drawn: bool,
         known: Mapping[str, DataArray],
         names: Sequence[str],
         here: Mapping[str, np.ndarray],
     ) -> None:
         self.algorithm = algorithm
         self.at = at  # coordinates that vary, without method and replication
-        self.outer_index = outer_index  # position along all dimensions of the sweep but the last
+        self.index = index  # position along the dimensions of the sweep
+        self.drawn = drawn  # whether the method draws random numbers
         self._known, self._names, self._own = known, names, here
         self._count = len(here["status"])
 
@@ -154,9 +148,11 @@ class Answer:
         return _actions(self._own.get("action_name"), self.profile)
 
     @cached_property
-    def metrics(self) -> dict[str, str]:
-        """Values of metrics in words."""
-        return _metrics(self._known, self._names, self._own, self.repeats)
+    def quantities(self) -> dict[str, tuple[Estimate, ...]]:
+        """Numbers of the study's quantities that have a value here."""
+        pairs = {name: (self._known[name], self._own[name]) for name in self._names}
+        found = {name: estimates(*pair, self.repeats, drawn=self.drawn) for name, pair in pairs.items()}
+        return {name: each for name, each in found.items() if each}
 
     @cached_property
     def counts_text(self) -> str:
@@ -164,6 +160,30 @@ class Answer:
         if self._count > 1:
             return ""
         return _count_phrase({name: values[0] for name, values in self._own.items()})
+
+    @cached_property
+    def events(self) -> list[tuple[str, float]]:
+        """Kinds of events along branches with the parameter there."""
+        pairs = (
+            zip(self._own["event_kind"][0], self._own["event_parameter"][0], strict=True)
+            if self._followed
+            else ()
+        )
+        return [(str(kind), float(at)) for kind, at in pairs if kind]
+
+    @property
+    def parameter(self) -> str:
+        """The parameter in which branches are followed."""
+        return str(self._own["parameter_name"][0]) if self._followed else ""
+
+    @property
+    def _followed(self) -> bool:
+        return self._count == 1 and "event_kind" in self._own
+
+    @property
+    def roundings(self) -> list[str]:
+        """How bounds were rounded."""
+        return sorted(set(map(str, self._own.get("rounding", ()))) - {""})
 
     @cached_property
     def boxes(self) -> int:
@@ -175,12 +195,10 @@ class Answer:
         """Largest distance to an exact equilibrium; NaN where one is not proved everywhere."""
         return _largest_radius(self._own)
 
-    @cached_property
-    def outcome(self) -> tuple[Any, ...]:
-        """What consecutive answers share that one sentence describes."""
-        words = tuple(value for value in self.at.values() if isinstance(value, str))
-        kinds = frozenset(self.statuses), frozenset(self.claims), self.results
-        return self.algorithm, self.outer_index, words, *kinds, self.counts_text
+    @property
+    def certified(self) -> bool:
+        """Whether any result has a certificate."""
+        return set(self.claims) != {""}
 
     @property
     def results(self) -> int:
@@ -196,16 +214,6 @@ class Answer:
     def claim(self) -> str:
         """Claims in words, counted where they differ."""
         return counted(Counter({claim or "no certificate": n for claim, n in self.claims.items()}))
-
-    @property
-    def stake(self) -> str:
-        """What an approximate equilibrium leaves open; empty for other claims."""
-        return gain_in_words(self.gain) if "approximate equilibrium" in self.claims else ""
-
-    @property
-    def where(self) -> str:
-        """The point in words."""
-        return ", ".join(f"{name} = {format_value(value)}" for name, value in self.at.items())
 
     @cached_property
     def profile_words(self) -> str:
@@ -226,30 +234,6 @@ class Answer:
             named = [zip(own, row, strict=True) for own, row in zip(self.actions, rows, strict=True)]
             rows = [[f"{name} {text}" for name, text in row if name] for row in named]
         return _rows(rows)
-
-    @property
-    def payoff_words(self) -> str:
-        """Payoffs per player, as means with intervals over replications; one if equal for all."""
-        return "" if self.payoff is None else _entries(self.payoff, self.repeats, "f")
-
-
-def counted(words: Mapping[str, int]) -> str:
-    """Return words with their counts, or the only one.
-
-    >>> counted(Counter(["cycling", "converged", "converged"])), counted({"converged": 4})
-    ('2 converged, 1 cycling', 'converged')
-    """
-    rows = sorted(words.items(), key=lambda row: (-row[1], row[0]))
-    return rows[0][0] if len(rows) == 1 else ", ".join(f"{n} {word}" for word, n in rows)
-
-
-def number_in_words(value: float, size: float = 0.0) -> str:
-    """Return a number to four digits; 0 for a rounding error beside numbers of the given size.
-
-    >>> number_in_words(0.37412), number_in_words(-1e-17, 1.0), number_in_words(2e-14)
-    ('0.3741', '0', '2e-14')
-    """
-    return format_interval(0.0 if abs(value) < ZERO * size else float(value), float("nan"))
 
 
 def profile_in_words(rows: np.ndarray, actions: np.ndarray | None = None) -> str:
@@ -289,44 +273,23 @@ def _rows(rows: Sequence[Sequence[str]]) -> str:
     return f"({', '.join(texts)})" if all(len(row) == 1 for row in rows) else ", ".join(texts)
 
 
-def metric_names(study: Mapping[str, Any], data: Dataset) -> list[str]:
-    """Return the metrics to show, in order: those of expectations, of plots, and of the family."""
-    named = [str(row["quantity"]) for row in study.get("expect", ())]
-    for entry in study.get("plots", ()):
-        options = entry if isinstance(entry, Mapping) else {}
-        several = options.get("quantities") or []
-        named += [several] if isinstance(several, str) else list(several)
-        named += [options["quantity"]] if isinstance(options.get("quantity"), str) else []
-    family = str((study.get("game") or {}).get("family"))
-    named += DEFAULTS.get(family, FamilyDefaults()).metrics
-    named += ["equilibrium_count", "complete"] if "boxes" in data else []
-    return [name for name in dict.fromkeys(named) if name in data and name not in _OWN]
-
-
-def heading(data: Dataset, name: str) -> str:
-    """Return a metric's name in words, with its unit where the data have one."""
-    unit = data[name].attrs.get("units", "")
-    unit = "" if unit == "1" else unit  # a number without unit
-    words = metric_label(name).replace("_", " ")
-    return f"{words} ({unit})" if unit else words
-
-
-def answers(study: Mapping[str, Any], data: Dataset) -> list[Answer]:
+def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
     """Return the finished results of a run by method and point, in the order of the sweep."""
     if "status" not in data:
         return []
     lead = [str(dim) for dim in data["status"].dims if dim not in REPEATED]
     repeated = [str(dim) for dim in data["status"].dims if dim in REPEATED]
-    names = metric_names(study, data)
+    names = quantities(study, data)
     used = (
         *("claim", "regret", "bound", "at_stake", "tolerance", "certificate_method", "coverage"),
         *("concept", "certificate_radius", "concept_residual", "profile", "payoff", "player_name"),
-        *("action_name", *_LISTS, *names),
+        *("action_name", "rounding", *_LISTS, *names),
     )
     arrays = {name: _split(data, name, lead, repeated) for name in ("status", *used) if name in data}
     known = {name: data[name] for name in arrays}
     places = {dim: _coordinates(data, dim) for dim in lead}
     swept = [dim for dim in lead if data.sizes[dim] > 1 and dim != "algorithm"]
+    drawn = {str(table["name"]): has_noise(table) for table in with_controls(study["method"])}
     found = []
     for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
         finished = np.flatnonzero(arrays["status"][index] != "")
@@ -338,10 +301,11 @@ def answers(study: Mapping[str, Any], data: Dataset) -> list[Answer]:
                 for dim, k in zip(lead, index, strict=True)
                 for name, value in places[dim][k].items()
             }
-            outer_index = tuple(k for dim, k in zip(lead, index, strict=True) if dim in swept[:-1])
+            along = tuple(k for dim, k in zip(lead, index, strict=True) if dim in swept)
             algorithm = str(at.pop("algorithm", ""))
             at = _own_keys(at, algorithm, study)
-            found.append(Answer(algorithm, at, outer_index, known, names, here))
+            random = drawn.get(algorithm, True)
+            found.append(PointResults(algorithm, at, along, random, known, names, here))
     algorithms = [str(name) for name in np.ravel(data["algorithm"].values)] if "algorithm" in data else [""]
     return sorted(found, key=lambda one: algorithms.index(one.algorithm))
 
@@ -414,10 +378,7 @@ def _count_phrase(own: Mapping[str, Any]) -> str:
     if "branch_ending" not in own or not (count := int((own["branch_ending"] != "").sum())):
         return ""
     name = str(own["parameter_name"])
-    words = f"{count} branch{'es' * (count > 1)} of equilibria followed in {name}"
-    events = zip(own.get("event_kind", ()), own.get("event_parameter", ()), strict=True)
-    places = [f"{EVENTS.get(kind, ('', kind))[1]} at {number_in_words(at)}" for kind, at in events if kind]
-    return words + (f": {', '.join(places)}" if places else "")
+    return f"{count} branch{'es' * (count > 1)} of equilibria followed in {name}"
 
 
 def _concept(own: Mapping[str, np.ndarray]) -> str:
@@ -449,128 +410,3 @@ def _payoff(data: Mapping[str, DataArray], rows: np.ndarray | None) -> np.ndarra
     rows = rows[~np.isnan(rows).all(axis=1)]
     rows = rows[:, ~np.isnan(rows).all(axis=0)] if len(rows) else rows
     return rows if len(rows) and rows.shape[1] <= SMALL else None
-
-
-def _metrics(
-    data: Mapping[str, DataArray], names: Sequence[str], own: Mapping[str, np.ndarray], repeats: str
-) -> dict[str, str]:
-    """Return the metrics in words that have a value here."""
-    known = [name for name in names if not is_blank(own[name])]
-    texts = {name: _metric(data[name], own[name], repeats) for name in known}
-    return {name: text for name, text in texts.items() if text}
-
-
-def _metric(variable: DataArray, values: np.ndarray, repeats: str) -> str:
-    """Return one metric ``[result own ...]`` in words; empty where it has too many entries."""
-    if values.dtype.kind == "U":
-        texts = [str(word) for word in values.ravel() if word]
-        words = Counter(text.replace("_", " ") if variable.name == "end_state" else text for text in texts)
-        return counted(words) if values.ndim == 1 else ""
-    numbers = np.where(values == -1, np.nan, values) if values.dtype.kind == "i" else values.astype(float)
-    if "session" in variable.dims:  # sessions are independent runs of one cell
-        axis = 1 + [str(d) for d in variable.dims[variable.ndim - values.ndim + 1 :]].index("session")
-        numbers = np.moveaxis(numbers, axis, 1).reshape(-1, *np.delete(numbers.shape, [0, axis]))
-        repeats = "replications"
-    rows = numbers.reshape(len(numbers), -1)
-    rows = rows[~np.isnan(rows).all(axis=1)]
-    rows = rows[:, ~np.isnan(rows).all(axis=0)]
-    if variable.dims[-1:] == ("player",) and np.allclose(rows, rows[:, :1], rtol=1e-9, atol=0.0):
-        rows = rows[:, :1]  # one number for any number of players
-    if not rows.size or rows.shape[1] > ENTRIES:
-        return ""
-    if is_truth(variable) and rows.shape[1] == 1:
-        return _share(rows[:, 0])
-    return _entries(rows, repeats, values.dtype.kind)
-
-
-def _share(values: np.ndarray) -> str:
-    """Return a truth value, or the share of true ones with its interval."""
-    if len(set(values)) == 1 and len(values) == 1:
-        return "yes" if values[0] else "no"
-    low, high = share_interval(int(np.nansum(values)), len(values))
-    return f"{np.nanmean(values):.2f} ({low:.2f} to {high:.2f})"
-
-
-def _entries(rows: np.ndarray, repeats: str, kind: str) -> str:
-    """Return ``[result entry]`` in words: means with intervals over replications, ranges over starts."""
-    texts, size = [], np.abs(rows[np.isfinite(rows)]).max(initial=0.0)
-    for column in rows.T:
-        known = column[np.isfinite(column)]
-        if not len(known):
-            texts.append("–")
-        elif len(known) == 1 or np.ptp(known) <= 1e-9 * np.abs(known).max():
-            texts.append(f"{known[0]:.0f}" if kind == "i" else number_in_words(known[0], size))
-        elif repeats == "starts":
-            texts.append(f"{number_in_words(known.min(), size)} to {number_in_words(known.max(), size)}")
-        else:
-            texts.append(format_interval(float(known.mean()), float(half_width(known))))
-    return texts[0] if len(set(texts)) == 1 else " / ".join(texts)
-
-
-class AnswerTable(NamedTuple):
-    """Answers as a table: one text per column, and how many points it leaves out."""
-
-    columns: list[str]
-    rows: list[list[str]]
-    left_out: int
-    metrics_left_out: list[str]
-
-
-def answer_table(
-    study: Mapping[str, Any], data: Dataset, found: Sequence[Answer], most: int, metrics: int = COLUMNS
-) -> AnswerTable:
-    """Return answers as a table of at most ``most`` rows: where results change, and evenly between.
-
-    A single method has no column for its name.
-    """
-    rows = [found[k] for k in chosen(found, most)]
-    names = [name for name in metric_names(study, data) if any(name in one.metrics for one in rows)]
-    columns: dict[str, list[str]] = {}
-    if len({one.algorithm for one in found}) > 1:
-        columns["method"] = [one.algorithm for one in rows]
-    coordinates = list(dict.fromkeys(name for one in found for name in one.at))
-    short = Counter(name.rpartition(".")[2] for name in coordinates)
-    for name in coordinates:
-        last = name.rpartition(".")[2]
-        columns[last if short[last] == 1 else name] = [_value(one.at, name) for one in rows]
-    if any(one.repeats for one in rows):
-        columns["n"] = [str(one.results) for one in rows]
-    columns["status"] = [one.status for one in rows]
-    columns["claim"] = [": ".join(filter(None, [one.claim, one.stake])) for one in rows]
-    columns["profile"] = [one.profile_words for one in rows]
-    names_of_players = " / ".join(next((one.players for one in rows if one.players), ()))
-    columns[f"payoff ({names_of_players})" if names_of_players else "payoff"] = [
-        one.payoff_words for one in rows
-    ]
-    columns["largest regret"] = [
-        number_in_words(np.nanmax(one.regret)) if one.regret.size else "" for one in rows
-    ]
-    for name in names[:metrics]:
-        columns[heading(data, name)] = [one.metrics.get(name, "") for one in rows]
-    columns = {name: texts for name, texts in columns.items() if any(texts)}
-    texts = [list(row) for row in zip(*columns.values(), strict=True)]
-    return AnswerTable(list(columns), texts, len(found) - len(rows), names[metrics:])
-
-
-def _value(at: Mapping[str, Any], name: str) -> str:
-    return format_value(at[name]) if name in at else ""
-
-
-def runs_of(found: Sequence[Answer]) -> Iterator[tuple[int, int]]:
-    """Yield first and last index of consecutive answers of one method with equal claims and statuses."""
-    first = 0
-    for k in range(1, len(found) + 1):
-        if k == len(found) or found[k - 1].outcome != found[k].outcome:
-            yield first, k - 1
-            first = k
-
-
-def chosen(found: Sequence[Answer], most: int) -> list[int]:
-    """Return the indices of at most ``most`` answers: both ends of every run, then evenly spaced ones."""
-    if len(found) <= most:
-        return list(range(len(found)))
-    ends = sorted({k for pair in runs_of(found) for k in pair})
-    if len(ends) >= most:
-        return [ends[k] for k in np.unique(np.linspace(0, len(ends) - 1, most).round().astype(int))]
-    even = np.linspace(0, len(found) - 1, most - len(ends)).round().astype(int)
-    return sorted({*ends, *map(int, even)})

@@ -1,0 +1,169 @@
+"""From a run to an answer: question, sentences, figure, table, caveats and checks.
+
+Shell, report, frozen page, workbench, notebook, ``--json`` and exports read `Answer`; none of them composes
+sentences, chooses columns or names quantities.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from rivalry.core.display import html_table
+from rivalry.lab.answer.caveats import caveats
+from rivalry.lab.answer.claims import on_claims, on_lists
+from rivalry.lab.answer.judge import JudgedCell, JudgedExpectation, cells, judge
+from rivalry.lab.answer.points import PointResults, points_of
+from rivalry.lab.answer.table import MOST_COLUMNS, AnswerTable, answer_table
+from rivalry.lab.answer.trends import Sentence, on_quantities, positions
+from rivalry.plots.families import default_figures
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+    from rivalry.lab.store import Run
+
+MOST = 3  # sentences
+
+
+class Answer:
+    """What a run says to a person, each part computed once.
+
+    Parameters
+    ----------
+    study
+        The resolved study.
+    data
+        The dataset of its run, which must not change meanwhile.
+    run
+        The run, for what only it knows: failures, warnings, changes.
+    parts
+        The answers of the studies that a study consists of.
+    """
+
+    def __init__(
+        self,
+        study: Mapping[str, Any],
+        data: Dataset,
+        run: Run | None = None,
+        parts: Mapping[str, Answer] = MappingProxyType({}),
+    ) -> None:
+        self.study, self.data, self.run, self.parts = study, data, run, parts
+
+    @property
+    def title(self) -> str:
+        """Title of the study."""
+        return str(self.study.get("title") or self.study.get("name") or "")
+
+    @property
+    def question(self) -> str:
+        """The study's question, in its own words."""
+        return str(self.study.get("question") or "")
+
+    @cached_property
+    def sentences(self) -> list[Sentence]:
+        """One to three sentences in the study's quantities; of a study of studies, the first of each."""
+        if self.parts:
+            firsts = {name: part.sentences[:1] for name, part in self.parts.items()}
+            return [one._replace(text=f"{name}: {one.text}") for name, own in firsts.items() for one in own]
+        if not self.points:
+            return []
+        told = on_quantities(self.study, self.points) or positions(self.study, self.points)
+        lists = on_lists(self.study, self.points)
+        told, lists = told[: MOST - 1 - bool(lists)], lists[:1]
+        counted = any(one.counts_text for one in self.points)
+        return [*told, *lists, *([] if counted else on_claims(self.study, self.points))]
+
+    @cached_property
+    def figure(self) -> dict[str, Any] | None:
+        """The picture that answers the question: the first of ``plots``, or what the family draws."""
+        if self.parts:
+            return next((one.figure for one in self.parts.values() if one.figure), None)
+        entries = self.study.get("plots") or (
+            default_figures(str(self.study["game"]["family"]), self.data) if self.points else ()
+        )
+        if not entries:
+            return None
+        kind, options = kind_and_options(entries[0])
+        return {"kind": kind, "options": options, "file": f"figures/{figure_file(1, kind)}"}
+
+    @cached_property
+    def table(self) -> AnswerTable | None:
+        """The printed table, with all rows; None without results."""
+        return self.table_of(None)
+
+    def table_of(self, rows: int | None, columns: int = MOST_COLUMNS, method: str = "") -> AnswerTable | None:
+        """Return the table of at most so many rows and columns, of one method where it is named."""
+        found = [one for one in self.points if method in ("", one.algorithm)]
+        return answer_table(self.study, self.data, found, rows, columns) if found else None
+
+    @cached_property
+    def caveats(self) -> list[str]:
+        """What was not certified, not compared, failed, changed or reduced; published values that differ."""
+        if self.parts:
+            own = {name: part.caveats for name, part in self.parts.items()}
+            return [f"{name}: {line}" for name, lines in own.items() for line in lines]
+        return caveats(self.study, self.run, self.points, self.cells, [one.row for one in self.checks])
+
+    @cached_property
+    def checks(self) -> list[JudgedExpectation]:
+        """Our values beside published and independent ones."""
+        if self.parts:
+            return [one for part in self.parts.values() for one in part.checks]
+        return judge(self.study, self.data)
+
+    @cached_property
+    def points(self) -> list[PointResults]:
+        """Results per method and point."""
+        return [] if self.parts else points_of(self.study, self.data)
+
+    @cached_property
+    def cells(self) -> list[JudgedCell]:
+        """Certificates of finished cells, and what else is known of their results."""
+        return [] if self.parts else cells(self.data)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the answer as ``--json`` prints it."""
+        table = self.table
+        return {
+            "question": self.question,
+            "sentences": [one._asdict() for one in self.sentences],
+            "figure": self.figure,
+            "table": table and {"columns": table.columns, "rows": table.texts, "notes": table.notes},
+            "caveats": self.caveats,
+            "checks": [one.row for one in self.checks],
+            **({"parts": {name: part.as_json() for name, part in self.parts.items()}} if self.parts else {}),
+        }
+
+    def __repr__(self) -> str:
+        lines = [self.title, self.question, *(one.text for one in self.sentences), *self.caveats]
+        return "\n".join(filter(None, lines))
+
+    def _repr_html_(self) -> str:
+        table = self.table_of(NOTEBOOK_ROWS)
+        said = {"": " ".join(one.text for one in self.sentences)}
+        columns, rows = (table.columns, table.texts) if table else ((), ())
+        return html_table(self.question or self.title, said, columns, rows)
+
+
+NOTEBOOK_ROWS = 20  # rows of the table in a notebook
+
+
+def answer_of(run: Run) -> Answer:
+    """Return the answer of a run, with those of its parts."""
+    parts = {name: answer_of(part) for name, part in run.parts().items()}
+    return Answer(run.head["study"], run.collect().data if not parts else None, run, parts)  # type: ignore[arg-type]
+
+
+def kind_and_options(entry: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return a plot's kind and options, from an entry of a study's ``plots``."""
+    options = {"kind": entry} if isinstance(entry, str) else dict(entry)
+    return str(options.pop("kind", "")), options
+
+
+def figure_file(number: int, kind: str) -> str:
+    """Return the name of a figure's file in the folder ``figures`` of a run."""
+    return f"{number:02d}-{re.sub(r'[^A-Za-z0-9_]', '-', kind.rpartition(':')[2])}.svg"

@@ -1,0 +1,174 @@
+"""What a reader must know beside an answer: what failed, changed, or was not certified or compared."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rivalry.lab.answer.judge import JudgedCell, is_compared, unproved
+from rivalry.lab.answer.points import PointResults
+from rivalry.lab.answer.words import Words
+from rivalry.lab.study.expect import differences, is_reduced
+
+if TYPE_CHECKING:
+    from rivalry.lab.store import Run
+
+FEW = 5  # warnings reported; the others are counted
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)*|\.\d+)(?:e[+-]?\d+)?")
+
+
+def caveats(
+    study: Mapping[str, Any],
+    run: Run | None,
+    found: Sequence[PointResults],
+    judged: Sequence[JudgedCell],
+    checks: Sequence[Mapping[str, Any]],
+) -> list[str]:
+    """Return what a reader must know beside the answer, the most important first."""
+    lines = [] if run is None else _of_run(run)
+    lines += ["quick form: reduced numbers, not those of the full study"] * is_reduced(study)
+    lines += [f"changed from the study: {one.words}" for one in differences(study)]
+    lines += _unsettled(study, found)
+    bare = _bare(study, found)
+    lines += [f"no certificate: {', '.join(bare)}"] * bool(bare)
+    lines += [f"not proved: {line}" for line in unproved(judged)]
+    for row in checks:
+        if row["published_verdict"] == "differs":
+            lines.append(f"differs from the published value: {check_name(row)}: {row['why'] or NO_REASON}")
+    reasons = Counter(str(row["reason"]) for row in checks if not is_compared(row))
+    if reasons:
+        counted = ", ".join(f"{count} ({reason})" for reason, count in reasons.items())
+        lines.append(f"not compared: {counted}")
+    return lines
+
+
+NO_REASON = "the study gives no explanation"
+
+
+def check_name(row: Mapping[str, Any], *, part: bool = False) -> str:
+    """Return the name of a compared quantity with its reduction and point, and its study if asked.
+
+    >>> check_name({"study": "s", "reduce": "mean", "quantity": "p_safe", "at": {"reach": 0.1}})
+    'mean probability of a safe win (reach 0.1)'
+    """
+    words = Words({})
+    at = ", ".join(_place(name, value, words) for name, value in row["at"].items())
+    if row["quantity"] == "claim" and row["reduce"] == "share":
+        name = f"share of results that are {row.get('equals') or 'equilibria'}"
+    else:
+        name = " ".join(
+            filter(None, [{"min": "smallest", "max": "largest"}.get(row["reduce"], row["reduce"])])
+        )
+        name = f"{name} {words.quantity(row['quantity'])}".strip()
+    return " ".join(filter(None, [row["study"] if part else "", name, f"({at})" if at else ""]))
+
+
+def _place(name: str, value: object, words: Words) -> str:
+    return words.value(value) if name == "algorithm" else f"{words.key(name)} {words.value(value)}"
+
+
+def _of_run(run: Run) -> list[str]:
+    """Return what is missing in a run, and what was computed once only."""
+    counts, failures = run.counts(), failures_of(dict(sorted(run.failures().items())))
+    lines = []
+    if counts["done"] < counts["total"]:
+        lines.append(f"{counts['total'] - counts['done']} of {counts['total']} cells are missing")
+    lines += [f"failed: {cell}: {one.line()}" for cell, one in failures.items()]
+    if once := run.computed_once:
+        count = run.head["study"]["replications"]["count"]
+        lines.append(f"computed once, not in {count} replications, for lack of draws: {', '.join(once)}")
+    return lines
+
+
+def _unsettled(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[str]:
+    """Return which methods did not end at rest, and at how many points."""
+    words, lines = Words(study), []
+    for method in dict.fromkeys(one.algorithm for one in found):
+        own = [one for one in found if one.algorithm == method]
+        counts: Counter[str] = Counter()
+        for one in own:
+            counts.update(one.statuses)
+        open_ends = {status: n for status, n in counts.items() if status not in ("converged", "completed")}
+        if open_ends:
+            text = ", ".join(f"{n} of {counts.total()} {status}" for status, n in open_ends.items())
+            lines.append(f"{words.method(method)}: {text}")
+    return lines
+
+
+def _bare(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[str]:
+    """Return the methods of which no result has a certificate, where others have."""
+    methods = dict.fromkeys(one.algorithm for one in found if not one.counts_text)
+    known = {one.algorithm for one in found if one.certified}
+    return [Words(study).method(name) for name in methods if name not in known] if found else []
+
+
+class Warned(NamedTuple):
+    """A warning or a failure: its text in the first cell that gave it, and the number of such cells."""
+
+    words: str
+    cells: int
+    same: bool  # its text is the same in all these cells; else numbers in it differ
+
+    def line(self) -> str:
+        """Return the warning as one line.
+
+        >>> Warned("sampled gains are biased", 3, True).line()
+        'sampled gains are biased (3 cells)'
+        """
+        if self.cells == 1:
+            return self.words
+        return f"{self.words} ({self.cells} cells{'' if self.same else ', with other numbers'})"
+
+
+def warnings_of(notes: Iterable[Sequence[str]]) -> list[Warned]:
+    """Return the warnings in the notes of cells, most frequent first.
+
+    Warnings that differ only in numbers count as one.
+
+    >>> notes = [["UserWarning: 12% were seldom seen"], ["UserWarning: 9% were seldom seen"], []]
+    >>> for one in warnings_of(notes):
+    ...     print(one.line())
+    12% were seldom seen (2 cells, with other numbers)
+    """
+    found: dict[str, list[str]] = {}
+    for cell in notes:
+        kinds: dict[str, str] = {}
+        for words in cell:
+            kinds.setdefault(without_numbers(words), words.removeprefix("UserWarning: "))
+        for kind, words in kinds.items():
+            found.setdefault(kind, []).append(words)
+    rows = [Warned(words[0], len(words), len(set(words)) == 1) for words in found.values()]
+    return sorted(rows, key=lambda row: -row.cells)
+
+
+def failures_of(failures: Mapping[str, str]) -> dict[str, Warned]:
+    """Return every kind of failure, by the first cell that failed in this way; most frequent first.
+
+    >>> {cell: one.line() for cell, one in failures_of({"a": "x = 1", "b": "no", "c": "x = 2"}).items()}
+    {'a': 'x = 1 (2 cells, with other numbers)', 'b': 'no'}
+    """
+    found: dict[str, list[str]] = {}
+    for cell, why in failures.items():
+        found.setdefault(without_numbers(why), []).append(cell)
+    rows = {}
+    for cells in sorted(found.values(), key=lambda cells: -len(cells)):
+        words = [failures[cell] for cell in cells]
+        rows[cells[0]] = Warned(words[0], len(cells), len(set(words)) == 1)
+    return rows
+
+
+def without_numbers(words: str) -> str:
+    """Return what texts that differ only in numbers have in common."""
+    return _NUMBER.sub("#", words)
+
+
+def lines(rows: Sequence[Warned], few: int = FEW) -> list[str]:
+    """Return the first few warnings as lines, and the number of further ones.
+
+    >>> lines(warnings_of([["one"], ["two"], ["three"]]), few=1)
+    ['one', '... and 2 more in log.txt']
+    """
+    more = len(rows) - few
+    return [row.line() for row in rows[:few]] + ([f"... and {more} more in log.txt"] if more > 0 else [])

@@ -1,0 +1,231 @@
+"""Sentences on what certificates claim, on lists of equilibria, and on events along branches."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from rivalry.core.results import (
+    CLAIMS,
+    boxes_in_words,
+    gain_in_words,
+    radius_in_words,
+    small_gain_in_words,
+)
+from rivalry.lab.answer.estimates import number_in_words
+from rivalry.lab.answer.points import PointResults
+from rivalry.lab.answer.trends import Sentence
+from rivalry.lab.answer.words import Words
+
+MOST = 5  # different lists of equilibria that are told one by one
+EVENTS = {
+    "symmetric_loss": "the symmetric equilibrium loses stability at {place}",
+    "hopf": "a Hopf point lies at {place}",
+    "fold": "a branch folds at {place}",
+    "split": "branches split or cross at {place}",
+}
+
+_ALL = {  # of one result, of several
+    "approximate equilibrium": (
+        "It is an approximate equilibrium",
+        "Every {noun} is an approximate equilibrium",
+    ),
+    "no deviation found": (
+        "No profitable deviation was found",
+        "No profitable deviation was found in any {noun}",
+    ),
+    "local equilibrium": ("It is a local equilibrium", "Every {noun} is a local equilibrium"),
+    "not decided": ("It is not decided", "No {noun} is decided"),
+}
+_SOME = {
+    "equilibrium": ("is an equilibrium", "are equilibria"),
+    "approximate equilibrium": ("is an approximate equilibrium", "are approximate equilibria"),
+    "no deviation found": ("has no profitable deviation found", "have no profitable deviation found"),
+    "local equilibrium": ("is a local equilibrium", "are local equilibria"),
+    "not decided": ("is not decided", "are not decided"),
+}
+_MORE = {
+    "local equilibrium": "no gain was found in a neighbourhood, and none beyond it was looked for",
+    "not decided": "a payoff is not a number",
+}
+
+
+def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Sentence]:
+    """Return the sentence on what the certificates claim; none without certificates."""
+    words = Words(study)
+    rows = [one for one in found if one.certified]
+    counts: Counter[str] = Counter()
+    for one in rows:
+        counts.update({claim: n for claim, n in one.claims.items() if claim})
+    if not counts:
+        return []
+    total = counts.total()
+    noun = "point" if all(one.results == 1 for one in rows) else "run"
+    several = len({one.algorithm for one in found}) > 1
+    if len(counts) == 1 and next(iter(counts)) == "equilibrium":
+        start = "It is an equilibrium" if total == 1 else f"Every {noun} is an equilibrium"
+        said = f"{start}; {_at_most(rows)}"
+    elif len(counts) == 1 and next(iter(counts)) == "not an equilibrium":
+        start = "It is not an equilibrium" if total == 1 else f"No {noun} is an equilibrium"
+        said = f"{start}: {_gain(rows, words, several)}"
+    elif len(counts) == 1:
+        claim = next(iter(counts))
+        said = f"{_ALL[claim][total > 1].format(noun=noun)}: {_more(claim, rows)}"
+    else:
+        parts: list[str] = []
+        for claim in (claim for claim in reversed(CLAIMS) if claim in counts):
+            n = counts[claim]
+            share = f"{n} of {total} {noun}s" if not parts else f"{n}"
+            if claim == "not an equilibrium":
+                where = f"at {n} of {total} {noun}s" if noun == "point" else f"in {n} of {total} {noun}s"
+                refuted = [one for one in rows if claim in one.claims]
+                parts.append(f"{where} {_gain(refuted, words, several)}")
+            else:
+                own = [one for one in rows if claim in one.claims]
+                parts.append(
+                    f"{share} {_SOME[claim][n > 1]}"
+                    + (f" ({_more(claim, own)})" if _more(claim, own) else "")
+                )
+        said = "; ".join(parts)
+        said = f"{said[:1].upper()}{said[1:]}"
+    concepts = list(dict.fromkeys(one.concept for one in rows if one.concept))
+    if len(concepts) == 1:
+        said += f" (solution concept: {concepts[0]})"
+    roundings = sorted({word for one in rows for word in one.roundings})
+    basis = f"{total} certificate{'s' * (total != 1)}" + (
+        f", bounds {' or '.join(roundings)}" if roundings else ""
+    )
+    return [Sentence(f"{said}.", basis)]
+
+
+def _at_most(rows: Sequence[PointResults]) -> str:
+    """Return the largest bound of equilibria, rounded up, and how near an exact one is proved."""
+    bounds = [float(np.nanmax(one.bound)) for one in rows if one.bound.size and np.isfinite(one.bound).any()]
+    most = max(bounds, default=0.0)
+    said = (
+        f"no player can gain more than {radius_in_words(most)}"
+        if most > 0
+        else "no player can gain by deviating"
+    )
+    if rows and not any(np.isnan(one.radius) for one in rows):
+        radius = radius_in_words(max(one.radius for one in rows))
+        said += f", and an exact equilibrium is proved within {radius}"
+    return said
+
+
+def _more(claim: str, rows: Sequence[PointResults]) -> str:
+    """Return what belongs to a claim: the bound of approximate equilibria, how a search was made."""
+    if claim == "equilibrium":
+        return ""
+    if claim == "approximate equilibrium":
+        return gain_in_words(max(one.gain for one in rows))
+    if claim == "no deviation found":
+        ways = sorted({way for one in rows for way in one.searches})
+        return (
+            f"the result of a search ({', '.join(ways[:2])}), not a proof"
+            if ways
+            else "the result of a search"
+        )
+    return _MORE[claim]
+
+
+def _gain(rows: Sequence[PointResults], words: Words, several: bool) -> str:
+    """Return the largest gain above the tolerance, the player that has it, and where."""
+    one = max(rows, key=lambda one: np.max(one.regret, where=one.refuting, initial=-1.0))
+    regret = np.where(one.refuting, one.regret, -1.0)
+    result, player = np.unravel_index(int(np.argmax(regret)), one.regret.shape)
+    most = float(one.regret[result, player])
+    own = one.regret[result][~np.isnan(one.regret[result])]
+    same = len(own) > 1 and bool(np.all(np.abs(own - most) <= 1e-6 * most))
+    name = one.players[player] if player < len(one.players) else f"player {player}"
+    who = "each player" if same else "a player" if one.regret.shape[1] == 1 else name
+    could = "could by an estimate gain" if one.estimated else "could gain"
+    place = ", ".join(filter(None, [words.method(one.algorithm) if several else "", words.place(one.at)]))
+    up = "" if len(rows) == 1 and one.results == 1 else "up to "
+    return f"{who} {could} {up}{number_in_words(most)}{_small(one, int(player), int(result))}" + (
+        f" (at {place})" if place and len(rows) > 1 else ""
+    )
+
+
+def _small(one: PointResults, player: int, result: int) -> str:
+    """Return why a small gain counts; empty for other gains."""
+    if one.payoff is None or one.payoff.shape != one.regret.shape:
+        return ""
+    about = (one.regret, one.bound, one.at_stake, one.payoff)
+    words = small_gain_in_words(*(float(rows[result, player]) for rows in about))
+    return f" ({words})" if words else ""
+
+
+def on_lists(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Sentence]:
+    """Return the sentence on lists of equilibria, or on events along branches; none without them."""
+    words = Words(study)
+    rows = [one for one in found if one.counts_text]
+    if not rows:
+        return []
+    if events := list(dict.fromkeys(filter(None, (_events(one, words) for one in rows)))):
+        return [Sentence(text, "branches followed numerically") for text in events[:1]]
+    texts: dict[str, list[PointResults]] = {}
+    for one in rows:
+        texts.setdefault(one.counts_text, []).append(one)
+    boxes = boxes_in_words(one.boxes for one in rows).strip(" ()")
+    basis = f"{boxes} searched" if boxes else "lists of equilibria"
+    if len(texts) == 1:
+        text = next(iter(texts))
+        where = f"At each of {len(rows)} points: " if len(rows) > 1 else ""
+        said = f"{where}{text}"
+        if text.startswith("exactly") and len(rows) == 1:
+            said += "; there is no other"
+        return [Sentence(f"{said[:1].upper()}{said[1:]}.", basis)]
+    if len(texts) > MOST:
+        counts = ", ".join(
+            f"{len(own)} of {len(rows)} points have {text}" for text, own in list(texts.items())[:3]
+        )
+        return [Sentence(f"{counts[:1].upper()}{counts[1:]}; the others have other numbers.", basis)]
+    parts = [f"{_places(own, found, words)}: {text}" for text, own in texts.items()]
+    said = "; ".join(parts)
+    return [Sentence(f"{said[:1].upper()}{said[1:]}.", basis)]
+
+
+def _places(own: Sequence[PointResults], found: Sequence[PointResults], words: Words) -> str:
+    """Return the points that have the same list: ranges of one key, or a list of places."""
+    several = len({one.algorithm for one in found}) > 1
+    keys = {name for one in own for name in one.at}
+    if len(keys) == 1 and not several:
+        (key,) = keys
+        numbers = all(isinstance(one.at[key], int | float) for one in own)
+        order = [one.at[key] for one in found if key in one.at]
+        if numbers:
+            order = sorted(set(order))
+            places = sorted({order.index(one.at[key]) for one in own})
+            runs = [
+                [k for _, k in part] for _, part in groupby(enumerate(places), lambda pair: pair[1] - pair[0])
+            ]
+            ends = [
+                f"{order[run[0]]:g}" + (f" to {order[run[-1]]:g}" if len(run) > 1 else "") for run in runs
+            ]
+            return f"for {words.key(key)} {', '.join(ends)}"
+        return ", ".join(words.value(one.at[key]) for one in own)
+    texts = [
+        ", ".join(filter(None, [words.method(one.algorithm) if several else "", words.place(one.at)]))
+        for one in own
+    ]
+    return texts[0] if len(texts) == 1 else f"{texts[0]} and {len(texts) - 1} other points"
+
+
+def _events(one: PointResults, words: Words) -> str:
+    """Return the events along the branches of a point, as one sentence."""
+    if not one.events:
+        return ""
+    key = words.key(one.parameter)
+    parts = [
+        EVENTS.get(kind, f"{kind.replace('_', ' ')} at {{place}}").format(
+            place=f"{key} {number_in_words(at)}"
+        )
+        for kind, at in one.events
+    ]
+    text = "; ".join(dict.fromkeys(parts))
+    return f"{text[:1].upper()}{text[1:]}."

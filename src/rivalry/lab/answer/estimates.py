@@ -1,0 +1,160 @@
+"""Numbers of a quantity at one point: means with 95 % intervals, as numbers and as text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from rivalry.core.results import is_truth
+from rivalry.core.statistics import format_interval, half_width, share_interval
+
+if TYPE_CHECKING:
+    from xarray import DataArray
+
+ENTRIES = 4  # values of the longest quantity that is printed
+ZERO = 1e-12  # smaller numbers, relative to those beside them, are printed as 0
+VISIBLE = 5e-5  # smaller relative differences are not seen in four digits
+EQUAL = 1e-9  # of the largest: numbers that differ less are one
+UNKNOWN = float("nan")
+
+
+class Estimate(NamedTuple):
+    """A number with its 95 % interval and its text, of one entry of a quantity (a player) or of all.
+
+    The interval is the number itself where nothing is drawn, and NaN after a single draw, whose noise is
+    unknown. Words have no number. Over starts, ``low`` and ``high`` are the smallest and largest values.
+    """
+
+    text: str
+    mean: float = UNKNOWN
+    low: float = UNKNOWN
+    high: float = UNKNOWN
+    entry: str = ""
+
+
+def estimates(variable: DataArray, values: np.ndarray, repeats: str, *, drawn: bool) -> tuple[Estimate, ...]:
+    """Return a quantity's values ``[result own ...]`` at one point; none where it has too many entries.
+
+    Players with equal numbers share one estimate.
+
+    Parameters
+    ----------
+    variable
+        The quantity in the run's dataset.
+    values
+        Its values at the point.
+    repeats
+        What the results are: ``replications``, ``starts`` or empty for one.
+    drawn
+        Whether a single result depends on random draws.
+    """
+    own = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
+    if values.dtype.kind == "U":
+        texts = [str(word).replace("_", " ") for word in values.ravel() if word]
+        return (Estimate(counted(Counter(texts))),) if texts and not own else ()
+    numbers = np.where(values == -1, np.nan, values) if values.dtype.kind == "i" else values.astype(float)
+    if "session" in own:  # sessions are independent runs of one cell
+        axis = 1 + own.index("session")
+        numbers = np.moveaxis(numbers, axis, 1).reshape(-1, *np.delete(numbers.shape, [0, axis]))
+        own.remove("session")
+        repeats = "replications"
+    rows = numbers.reshape(len(numbers), -1)
+    rows = rows[~np.isnan(rows).all(axis=1)]
+    known = ~np.isnan(rows).all(axis=0)
+    names = np.array(_entries(variable, own, numbers.shape[1:]), dtype=object)[known]
+    rows = rows[:, known]
+    if rows.size and own and np.allclose(rows, rows[:, :1], rtol=EQUAL, atol=0.0, equal_nan=True):
+        rows, names = rows[:, :1], np.array([""], dtype=object)  # one number for all of them
+    if not rows.size or rows.shape[1] > ENTRIES:
+        return ()
+    if is_truth(variable):
+        return tuple(_share(column, name, drawn) for column, name in zip(rows.T, names, strict=True))
+    size = np.abs(rows[np.isfinite(rows)]).max(initial=0.0)
+    whole = values.dtype.kind == "i"
+    found = zip(rows.T, names, strict=True)
+    return tuple(_number(column, name, repeats, size, whole, drawn) for column, name in found)
+
+
+def _entries(variable: DataArray, own: Sequence[str], shape: Sequence[int]) -> list[str]:
+    """Return the names of a quantity's entries, in row-major order."""
+    names = []
+    for index in np.ndindex(*shape):
+        words = []
+        for dim, k in zip(own, index, strict=True):
+            label = variable.coords[dim].values[k] if dim in variable.coords else k
+            words.append(str(label) if isinstance(label, str) and not label.isdigit() else f"{dim} {label}")
+        names.append(", ".join(words))
+    return names
+
+
+def _share(column: np.ndarray, entry: str, drawn: bool) -> Estimate:
+    """Return a truth value, or the share of true ones with its interval."""
+    known = column[np.isfinite(column)]
+    mean = float(known.mean())
+    if len(known) == 1:
+        ends = (UNKNOWN, UNKNOWN) if drawn else (mean, mean)
+        return Estimate("yes" if mean else "no", mean, *ends, entry)
+    low, high = map(float, share_interval(int(known.sum()), len(known)))
+    return Estimate(f"{mean:.2f} ({low:.2f} to {high:.2f})", mean, low, high, entry)
+
+
+def _number(column: np.ndarray, entry: str, repeats: str, size: float, whole: bool, drawn: bool) -> Estimate:
+    known = column[np.isfinite(column)]
+    if not len(known):
+        return Estimate("–" if np.isnan(column).all() else f"{column[~np.isnan(column)][0]}", entry=entry)
+    mean = float(known.mean())
+    if len(known) == 1 or np.ptp(known) <= EQUAL * np.abs(known).max():
+        text = f"{known[0]:.0f}" if whole else number_in_words(known[0], size)
+        unknown = drawn and len(known) == 1
+        return Estimate(text, mean, *((UNKNOWN, UNKNOWN) if unknown else (mean, mean)), entry)
+    if repeats == "starts":
+        low, high = float(known.min()), float(known.max())
+        return Estimate(
+            f"{number_in_words(low, size)} to {number_in_words(high, size)}", mean, low, high, entry
+        )
+    half = float(half_width(known))
+    return Estimate(format_interval(mean, half), mean, mean - half, mean + half, entry)
+
+
+def number_in_words(value: float, size: float = 0.0) -> str:
+    """Return a number to four digits; 0 for a rounding error beside numbers of the given size.
+
+    >>> number_in_words(0.37412), number_in_words(-1e-17, 1.0), number_in_words(2e-14)
+    ('0.3741', '0', '2e-14')
+    """
+    return format_interval(0.0 if abs(value) < ZERO * size else float(value), UNKNOWN)
+
+
+def counted(words: Mapping[str, int]) -> str:
+    """Return words with their counts, or the only one.
+
+    >>> counted(Counter(["cycling", "converged", "converged"])), counted({"converged": 4})
+    ('2 converged, 1 cycling', 'converged')
+    """
+    rows = sorted(words.items(), key=lambda row: (-row[1], row[0]))
+    return rows[0][0] if len(rows) == 1 else ", ".join(f"{n} {word}" for word, n in rows)
+
+
+def in_one(found: Sequence[Estimate]) -> str:
+    """Return all entries as one text."""
+    texts = [one.text for one in found]
+    return texts[0] if len(set(texts)) == 1 else " / ".join(texts)
+
+
+def differ(one: Estimate, other: Estimate) -> bool:
+    """Return whether two independent numbers differ: the 95 % interval of their difference excludes 0.
+
+    Numbers that are printed alike do not; nor does a number whose noise is unknown.
+
+    >>> differ(Estimate("", 1.0, 0.9, 1.1), Estimate("", 1.3, 1.1, 1.5))
+    True
+    >>> differ(Estimate("", 1.0, 0.8, 1.2), Estimate("", 1.2, 1.0, 1.4))
+    False
+    """
+    low, high = (one, other) if one.mean <= other.mean else (other, one)
+    margin = np.hypot(high.mean - high.low, low.high - low.mean)  # NaN where a noise is unknown
+    visible = max(abs(low.mean), abs(high.mean)) * VISIBLE
+    return bool(high.mean - low.mean > margin and high.mean - low.mean > visible)
