@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.lab.answer.judge import expectations
+from rivalry.lab.answer.checks import expectations
 from rivalry.lab.report.page import build
 from rivalry.lab.study import load_study, studies
 

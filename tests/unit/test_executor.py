@@ -24,8 +24,8 @@ import xarray as xr
 from rivalry.core.files import pack, write, write_json
 from rivalry.core.game import BrokenInvariant
 from rivalry.lab import executor
-from rivalry.lab.executor import RunEvent, carry_out, certify, pool, run_study
 from rivalry.lab.answer.caveats import warnings_of
+from rivalry.lab.executor import RunEvent, carry_out, certify, pool, run_study
 from rivalry.lab.store import DiskFull, Run, StoreError, load_run
 from rivalry.lab.worker import Job, Stopped
 from rivalry.solving import Progress

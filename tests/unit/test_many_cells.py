@@ -23,8 +23,8 @@ from rivalry.cli import output
 from rivalry.core import files
 from rivalry.core.method import BaseLearner, BaseMethod
 from rivalry.core.registry import load
+from rivalry.lab import answer
 from rivalry.lab.executor import RunEvent, carry_out, pool, run_study
-from rivalry.lab.report import findings
 from rivalry.lab.report.page import build
 from rivalry.lab.store import Run, load_run
 from rivalry.lab.store import run as run_module
@@ -227,10 +227,11 @@ def test_results_are_judged_once_per_command(
         calls[name] += 1
         return function(*args)
 
-    for name in ("answers", "cells", "judge"):
-        monkeypatch.setattr(findings, name, partial(count, name, vars(findings)[name]))
+    names = ("points_of", "cells", "judge")
+    for name in names:
+        monkeypatch.setattr(answer, name, partial(count, name, vars(answer)[name]))
     assert rivalry(command, str(folder)).status == 0
-    assert calls == {"answers": 1, "cells": 1, "judge": 1}
+    assert calls == dict.fromkeys(names, 1)
 
 
 class Compared(float):

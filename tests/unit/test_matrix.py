@@ -17,7 +17,7 @@ from rivalry.core.game import own_gradients
 from rivalry.core.jax import jax, jnp
 from rivalry.core.validate import LONGEST
 from rivalry.families.matrix import CLASSICS, Matrix, matrix
-from rivalry.lab.answer.points import answer_table, answers
+from rivalry.lab.answer import Answer
 from rivalry.lab.study import parameters
 
 RAGGED = np.random.default_rng(3).normal(size=(3, 2, 3, 4))
@@ -346,13 +346,13 @@ def test_names_of_actions_and_players_are_printed_in_place_of_numbers() -> None:
     assert ["column", "1", "right"] in lines
     assert "  0: down | right  payoff [1 1]" in repr(found)
     study = {"method": [{"name": "x", "kind": "x"}]}
-    shown = answer_table(study, found.data, answers(study, found.data), 5)
-    assert dict(zip(shown.columns, shown.rows[0], strict=True)) == {
-        "status": "converged",
+    shown = Answer(study, found.data).table
+    assert shown is not None
+    assert dict(zip(shown.columns, shown.texts[0], strict=True)) == {
+        "strategies": "down, right",
+        "payoff": "1",
+        "equilibria": "1 equilibrium listed",
         "claim": "equilibrium",
-        "profile": "down, right",
-        "payoff (row / column)": "1",
-        "largest regret": "0",
     }
     frozen = rv.solve(rv.transforms.freeze(game, {0: [1.0, 0.0]}), rv.methods.PureEquilibria())
     assert frozen.data.action_name.values.tolist() == [["left", "right"]]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import rivalry as rv
-from rivalry.lab.answer.judge import expectations
+from rivalry.lab.answer.checks import expectations
 from rivalry.lab.study import load_study, studies
 
 SHORT = sorted(

@@ -18,10 +18,10 @@ import xarray as xr
 
 from rivalry.cli.values import settings, sweeps
 from rivalry.core.results import CLAIMS, Record, collect
+from rivalry.lab.answer.checks import cells as judged_cells
+from rivalry.lab.answer.checks import certificates, expectations, judge, results, tally
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.figures import draw_own
-from rivalry.lab.answer.judge import cells as judged_cells
-from rivalry.lab.answer.judge import certificates, expectations, judge, results, tally
 from rivalry.lab.report.page import build, in_words, number
 from rivalry.lab.store import Run
 from rivalry.lab.study import Study, load_study
@@ -76,6 +76,7 @@ KEYS = [
     "study", "quantity", "at", "reduce", "ours",
     "published", "published_tolerance", "published_tolerance_reason", "published_verdict",
     "read", "locator", "why", "expected", "tolerance", "within", "expected_verdict", "reason", "certificate",
+    "equals",
 ]  # fmt: skip
 
 
@@ -743,12 +744,13 @@ def test_the_command_line_reports_both_verdicts_and_explanations(tmp_path: Path)
     rows = [{**given, "within": [0.1, 0.3]}, {"quantity": "treshhold", "expected": 1}]
     run = stored(tmp_path / "run", study(expect=rows, sweep={"game.reach": [0.17]}))
     found = references(expectations(run.head["study"], run.dataset()), parts=False)
+    caveats = run.answer.caveats
     assert found[0] == (
         "reference values: 1 published value: 1 differs (explained); "
         "2 independent checks: 1 agrees, 1 not compared"
     )
     assert "0.1 to 0.3" in found[2]
-    assert found[-2:] == [
+    assert caveats[-2:] == [
         "differs from the published value: threshold: a slip",
         "not compared: 1 (treshhold is in no cell of this run; did you mean 'threshold'?)",
     ]
@@ -777,25 +779,17 @@ def test_rule_labels_are_explained_once_where_used(tmp_path: Path, page: str) ->
 def test_sections_are_in_order_and_notes_come_once(page: str) -> None:
     heads = Page(page).words["h2"]
     assert heads == [
-        *(
-            "Results",
-            "Living figures",
-            "Figures",
-            "Published and expected values",
-            "Certificates",
-            "The game",
-        ),
-        *("How it was computed", "How to run it again", "Versions", "Notes"),
+        *("Answer", "Results", "Published and expected values", "Living figures", "Further figures"),
+        *("Details", "Certificates", "The game", "How it was computed"),
+        *("How to run it again", "Versions", "Notes"),
     ]
     assert page.count("Two verdicts per value") == 1
 
 
 def test_results_are_sentences_and_a_table(page: str) -> None:
     # the closed form: convergence to the middle ends at a reach of 0.1888
-    sentences = Page(page).words["li"]
-    assert sentences[-1].startswith("For reach = 0.2 to 0.3 (3 points), the players converge to ")
-    assert sentences[-1].endswith(": an equilibrium.")
-    assert "not an equilibrium, player 1 (at 0." in " ".join(sentences[:-1])
+    sentences = " ".join(Page(page).words["p"])
+    assert "3 of 5 points are equilibria; at 2 of 5 points player 1 could gain up to " in sentences
     cells = Page(page).words["td"]
     assert [value for value in ("0.16", "0.17", "0.2", "0.25", "0.3") if value in cells] == [
         *("0.16", "0.17", "0.2", "0.25", "0.3")
@@ -835,10 +829,10 @@ def test_a_study_of_studies_begins_with_a_sentence_and_a_picture_per_study(tmp_p
     text = build(run.folder).read_text(encoding="utf-8")
     overview = text[text.index("<nav>") : text.index("</nav>")]
     assert overview.count("<svg") == 2
-    assert overview.count("For reach = 0.2 to 0.25, the players converge to ") == 2
+    assert overview.count('<p class="finding">At reach 0.2, ') == 2
     assert text.index("</nav>") < text.index('<section id="one">')
     assert text.count("1 value not compared.") == 2  # counted, without a table
-    assert "is in no cell of this run" not in without_scripts(text)
+    assert without_scripts(text).count("is in no cell of this run") == 2  # once per part, as a caveat
     assert text.count("<h2>Notes</h2>") == 1
     parsed = Page(text)
     names = [value for _, name, value in parsed.attributes if name == "id"]

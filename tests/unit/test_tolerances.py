@@ -24,7 +24,7 @@ from rivalry.core.results import Certificate
 from rivalry.core.search import unproved_response
 from rivalry.core.space import Box
 from rivalry.core.stake import _milder, _of_ranks, _steady, stake_at
-from rivalry.lab.answer.judge import _verdict
+from rivalry.lab.answer.checks import _verdict
 from rivalry.lab.study.expect import _same
 from rivalry.lab.worker import certificate_changes
 from rivalry.methods.finite.mixed_equilibria import _add_verified

@@ -75,7 +75,7 @@ def claims(answer: Answer) -> list[str]:
     Approximate equilibria have their largest bound, proved ones the largest distance to an exact equilibrium.
     """
     from rivalry.core.results import gain_in_words, radius_in_words
-    from rivalry.lab.answer.judge import unproved
+    from rivalry.lab.answer.checks import unproved
 
     rows = [row for own in (answer.parts or {"": answer}).values() for row in own.cells if row[0]["claim"]]
     known = [certificate["claim"] for certificate, _ in rows]
@@ -94,7 +94,7 @@ def claims(answer: Answer) -> list[str]:
 
 def references(rows: Sequence[Mapping[str, Any]], *, parts: bool, verbose: bool = True) -> list[str]:
     """Return the verdicts on published and independent values; ``verbose`` lists those that were compared."""
-    from rivalry.lab.answer.judge import is_compared, tally
+    from rivalry.lab.answer.checks import is_compared, tally
 
     compared = [row for row in rows if is_compared(row)]
     lines = [f"reference values: {tally(rows)}"] if rows else []

@@ -212,7 +212,7 @@ def _by_part(run: Run) -> dict[str, Run]:
 def result(reported: Reported) -> dict[str, Any]:
     """Return what ``run --json`` prints; the lists of a study's parts are joined."""
     from rivalry.lab.answer.caveats import warnings_of
-    from rivalry.lab.answer.judge import results
+    from rivalry.lab.answer.checks import results
     from rivalry.lab.store import status_of
     from rivalry.lab.study.expect import differences
 

@@ -12,7 +12,7 @@ from rivalry.core.display import typeset
 from rivalry.core.files import folder_for, followed, write
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import check_name
-from rivalry.lab.answer.judge import tally
+from rivalry.lab.answer.checks import tally
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.page import number
 from rivalry.lab.store import LeftOut, Run

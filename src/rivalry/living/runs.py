@@ -13,7 +13,7 @@ from rivalry.core.display import typeset
 from rivalry.core.files import DamagedFile
 from rivalry.core.results import Record, unstack_records
 from rivalry.lab.answer import Answer, answer_of
-from rivalry.lab.answer.judge import REFERENCES, JudgedCell, JudgedExpectation, results, tally
+from rivalry.lab.answer.checks import REFERENCES, JudgedCell, JudgedExpectation, results, tally
 from rivalry.lab.answer.words import Words, heading, quantities
 from rivalry.lab.report.commands import changes_of, run_command, sweep_option
 from rivalry.lab.store.cells import KEPT

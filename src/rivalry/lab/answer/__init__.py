@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rivalry.core.display import html_table
-from rivalry.lab.answer.caveats import caveats
+from rivalry.lab.answer.caveats import caveats_of
+from rivalry.lab.answer.checks import JudgedCell, JudgedExpectation, cells, judge
 from rivalry.lab.answer.claims import on_claims, on_lists
-from rivalry.lab.answer.judge import JudgedCell, JudgedExpectation, cells, judge
 from rivalry.lab.answer.points import PointResults, points_of
 from rivalry.lab.answer.table import MOST_COLUMNS, AnswerTable, answer_table
 from rivalry.lab.answer.trends import Sentence, on_quantities, positions
@@ -74,8 +74,8 @@ class Answer:
         told = on_quantities(self.study, self.points) or positions(self.study, self.points)
         lists = on_lists(self.study, self.points)
         told, lists = told[: MOST - 1 - bool(lists)], lists[:1]
-        counted = any(one.counts_text for one in self.points)
-        return [*told, *lists, *([] if counted else on_claims(self.study, self.points))]
+        proved = all(one.boxes >= 0 for one in self.points)  # a list with proofs claims more
+        return [*told, *lists, *([] if proved else on_claims(self.study, self.points))]
 
     @cached_property
     def figure(self) -> dict[str, Any] | None:
@@ -106,7 +106,7 @@ class Answer:
         if self.parts:
             own = {name: part.caveats for name, part in self.parts.items()}
             return [f"{name}: {line}" for name, lines in own.items() for line in lines]
-        return caveats(self.study, self.run, self.points, self.cells, [one.row for one in self.checks])
+        return caveats_of(self.study, self.run, self.points, self.cells, [one.row for one in self.checks])
 
     @cached_property
     def checks(self) -> list[JudgedExpectation]:

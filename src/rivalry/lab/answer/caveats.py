@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rivalry.lab.answer.judge import JudgedCell, is_compared, unproved
+from rivalry.lab.answer.checks import JudgedCell, is_compared, unproved
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.answer.words import Words
 from rivalry.lab.study.expect import differences, is_reduced
@@ -19,7 +19,7 @@ FEW = 5  # warnings reported; the others are counted
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)*|\.\d+)(?:e[+-]?\d+)?")
 
 
-def caveats(
+def caveats_of(
     study: Mapping[str, Any],
     run: Run | None,
     found: Sequence[PointResults],
@@ -66,16 +66,15 @@ def check_name(row: Mapping[str, Any], *, part: bool = False) -> str:
 
 
 def _place(name: str, value: object, words: Words) -> str:
-    return words.value(value) if name == "algorithm" else f"{words.key(name)} {words.value(value)}"
+    return words.method(str(value)) if name == "algorithm" else words.place({name: value})
 
 
 def _of_run(run: Run) -> list[str]:
     """Return what is missing in a run, and what was computed once only."""
-    counts, failures = run.counts(), failures_of(dict(sorted(run.failures().items())))
-    lines = []
-    if counts["done"] < counts["total"]:
-        lines.append(f"{counts['total'] - counts['done']} of {counts['total']} cells are missing")
-    lines += [f"failed: {cell}: {one.line()}" for cell, one in failures.items()]
+    counts, lines = run.counts(), []
+    if missing := counts["total"] - counts["done"]:
+        failed = f", {counts['failed']} of them failed" * bool(counts["failed"])
+        lines.append(f"{missing} of {counts['total']} cells are missing{failed}")
     if once := run.computed_once:
         count = run.head["study"]["replications"]["count"]
         lines.append(f"computed once, not in {count} replications, for lack of draws: {', '.join(once)}")

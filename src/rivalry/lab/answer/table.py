@@ -56,12 +56,15 @@ def answer_table(
         ]
     columns: dict[str, list[Estimate]] = {}
     for name in dict.fromkeys(name for one in found for name in one.quantities):
-        columns |= _columns(heading(data, name, words), [one.quantities.get(name, ()) for one in rows])
+        if name == "profile":
+            columns["strategies"] = [Estimate(_shortened(one.profile_words)) for one in rows]
+        else:
+            columns |= _columns(heading(data, name, words), [one.quantities.get(name, ()) for one in rows])
     if any(one.repeats for one in rows):
         columns["n"] = [_number(one.results) for one in rows]
     if any(not columns or not one.quantities for one in rows):  # what is known of them beside the claim
         columns["strategies"] = [Estimate(_shortened(one.profile_words)) for one in rows]
-        columns["lists"] = [Estimate(one.counts_text) for one in rows]
+    columns["equilibria"] = [Estimate(one.counts_text) for one in rows]
     columns["status"] = [Estimate(one.status) for one in rows]
     columns["claim"] = [Estimate(_claim(one)) for one in rows]
     columns = {name: entries for name, entries in columns.items() if any(entry.text for entry in entries)}

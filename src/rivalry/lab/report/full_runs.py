@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rivalry.core.files import StoreError, write
-from rivalry.lab.answer.judge import JudgedExpectation, compare, judge, tally
+from rivalry.lab.answer.checks import JudgedExpectation, compare, judge, tally
 from rivalry.lab.store import Run, load_run
 from rivalry.lab.study import load_study, studies
 from rivalry.lab.study.expect import TABLES, differences

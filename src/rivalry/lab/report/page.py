@@ -18,8 +18,8 @@ from rivalry.core.results import CLAIMS, gain_in_words, radius_in_words
 from rivalry.games import GAMES
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import check_name, failures_of, lines, warnings_of
+from rivalry.lab.answer.checks import JudgedCell, tally, unproved
 from rivalry.lab.answer.details import channels, equilibria, networks, sessions
-from rivalry.lab.answer.judge import JudgedCell, tally, unproved
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.figures import draw, inline
 from rivalry.lab.report.full_runs import full_run_of

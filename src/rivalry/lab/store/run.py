@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rivalry.core import files
 from rivalry.core.files import DamagedFile, DiskFull, Lock, StoreError
-from rivalry.core.registry import hook
+from rivalry.core.registry import hook, load
 from rivalry.core.results import SCHEMA, Record, netcdf, provenance
 from rivalry.lab.store.bookkeeping import (
     SUMS,
@@ -44,7 +44,6 @@ from rivalry.lab.store.head import (
 if TYPE_CHECKING:
     from xarray import Dataset
 
-    from rivalry.lab.answer import Answer
     from rivalry.lab.study import Study
 
 RunStatus = Literal["done", "partial", "failed"]
@@ -522,11 +521,9 @@ class Run:
         files.write(self.folder / "dataset.nc", netcdf(self.dataset()))
 
     @property
-    def answer(self) -> Answer:
+    def answer(self) -> Any:
         """What the run says: question, sentences, figure, table, caveats and checks."""
-        from rivalry.lab.answer import answer_of  # which reads runs
-
-        return answer_of(self)
+        return load("rivalry.lab.answer:answer_of")(self)  # by name: answers are made of runs
 
     def explore(self) -> Any:
         """Return the living figures of the run for a notebook: of its first cells, all cells and references.

@@ -1,0 +1,278 @@
+"""The answer of a run: its table, and sentences on claims that say no more than the certificates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from rivalry.core.results import CLAIMS, Record, collect
+from rivalry.lab.answer import Answer
+from rivalry.lab.answer.estimates import number_in_words
+from rivalry.lab.answer.points import profile_in_words
+from rivalry.lab.answer.table import AnswerTable
+from rivalry.lab.answer.words import quantities
+
+REACHES = [0.1, 0.15, 0.2, 0.25]
+
+
+def study(kind: str = "gradient_ascent", **tables: Any) -> dict[str, Any]:
+    method = [{"name": "a", "kind": kind}, {"name": "b", "kind": kind}]
+    return {"game": {"family": "influencer"}, "method": method, "expect": [], "plots": []} | tables
+
+
+def result(claim: str = "equilibrium", status: str = "converged", **values: Any) -> Record:
+    """A result of three players on a line; arrays given are per player."""
+    found: Record = {
+        "status": ((), np.asarray(status)),
+        "profile": (("player", "axis"), np.array([[0.5], [0.5], [0.5]])),
+        "payoff": (("player",), np.full(3, 16.5)),
+    }
+    if claim:
+        found |= {
+            "claim": ((), np.asarray(claim)),
+            "coverage": ((), np.asarray("exact")),
+            "regret": (("player",), np.zeros(3)),
+            "bound": (("player",), np.full(3, 0.02)),
+            "at_stake": (("player",), np.full(3, 10.0)),
+            "certificate_method": ((), np.asarray("grid of 100 points")),
+        }
+    for name, value in values.items():
+        array = np.asarray(value)
+        dims: tuple[str, ...] = ("player", "axis")[: array.ndim]
+        found[name] = (dims, array)
+    return found
+
+
+def apart(gain: float = 0.175, **values: Any) -> Record:
+    """Players who stop at a profile in which the middle one could gain."""
+    own = {"profile": [[0.374], [0.5], [0.626]], "regret": [0.0, gain, 0.0], "payoff": [17.8, 13.8, 17.8]}
+    return result("not an equilibrium", **own, **values)
+
+
+def swept(rows: list[Record], algorithm: str = "a") -> xr.Dataset:
+    cells = [({"reach": r, "algorithm": algorithm}, row) for r, row in zip(REACHES, rows, strict=False)]
+    return collect(cells, {"reach": REACHES[: len(rows)], "algorithm": [algorithm]})
+
+
+def replicated(rows: list[Record]) -> xr.Dataset:
+    cells = [({"algorithm": "a", "replication": k}, row) for k, row in enumerate(rows)]
+    return collect(cells, {"algorithm": ["a"], "replication": list(range(len(rows)))})
+
+
+def said(data: xr.Dataset, about: dict[str, Any] | None = None) -> str:
+    """The sentence on claims or lists, which comes last."""
+    return Answer(about or study(), data).sentences[-1].text
+
+
+def table(data: xr.Dataset, about: dict[str, Any] | None = None, most: int | None = None) -> AnswerTable:
+    found = Answer(about or study(), data).table_of(most)
+    assert found is not None
+    return found
+
+
+def column(shown: AnswerTable, name: str) -> list[str]:
+    return [row[shown.columns.index(name)] for row in shown.texts]
+
+
+@pytest.mark.parametrize("claim", [*CLAIMS, ""])
+def test_a_sentence_says_what_the_claim_says_and_no_more(claim: str) -> None:
+    regret = [0.0, 0.2, 0.0] if claim == "not an equilibrium" else [0.0] * 3
+    data = swept([result(claim, **({"regret": regret} if claim else {}))])
+    last = {
+        "equilibrium": "It is an equilibrium; no player can gain more than 0.02.",
+        "approximate equilibrium": (
+            "It is an approximate equilibrium: no gain above 0.2 % of the payoff at stake."
+        ),
+        "no deviation found": (
+            "No profitable deviation was found: the result of a search (grid of 100 points), not a proof."
+        ),
+        "local equilibrium": (
+            "It is a local equilibrium: no gain was found in a neighbourhood, and none beyond it was looked "
+            "for."
+        ),
+        "not an equilibrium": "It is not an equilibrium: player 1 could gain 0.2.",
+        "not decided": "It is not decided: a payoff is not a number.",
+        "": "The profile is 0.5 and the payoff is 16.5.",
+    }
+    assert said(data) == last[claim]
+
+
+def test_claims_of_a_sweep_are_counted_with_the_largest_gain_and_where() -> None:
+    words = said(swept([apart(0.4), apart(), result(), result()]))
+    assert (
+        words
+        == "2 of 4 points are equilibria; at 2 of 4 points player 1 could gain up to 0.4 (at reach 0.1)."
+    )
+    assert said(swept([result()] * 3)) == "Every point is an equilibrium; no player can gain more than 0.02."
+    assert said(swept([apart()] * 2)).startswith(
+        "No point is an equilibrium: player 1 could gain up to 0.175"
+    )
+
+
+@pytest.mark.parametrize("claim", [c for c in CLAIMS if c != "equilibrium"])
+def test_one_weaker_replication_is_never_called_an_equilibrium(claim: str) -> None:
+    rows = [result(), result(), result(claim, regret=[0.0, 0.2, 0.0])]
+    words = said(replicated(rows))
+    assert "2 of 3 runs are equilibria" in words
+    assert "Every" not in words
+    assert column(table(replicated(rows)), "claim")[0].startswith("2 equilibrium, 1 ")
+
+
+def test_what_did_not_come_to_rest_is_a_caveat() -> None:
+    found = Answer(study(), replicated([result(), result(status="cycling"), result()]))
+    assert "a: 1 of 3 cycling" in found.caveats
+
+
+def test_small_gains_of_small_payoffs_are_no_zeros() -> None:
+    assert [number_in_words(value) for value in (2e-14, -1e-17, 0.0)] == ["2e-14", "-1e-17", "0"]
+    assert profile_in_words(np.array([[1e-17], [0.5]])) == "(0, 0.5)"
+    assert profile_in_words(np.array([[1e-14], [2e-14]])) == "(1e-14, 2e-14)"
+
+
+def test_gains_estimated_from_samples_are_called_estimates() -> None:
+    assert "player 1 could by an estimate gain 0.175" in said(swept([apart(coverage="estimated")]))
+
+
+def test_a_gain_that_is_small_beside_the_payoff_is_explained() -> None:
+    """Near a mixed equilibrium own choice changes the payoff little, elsewhere not."""
+    own = {"regret": [0.0, 0.005, 0.0], "payoff": [2.5] * 3}
+    words = said(swept([result("not an equilibrium", at_stake=[0.1, 0.006, 0.1], **own)]))
+    assert words.endswith(
+        "player 1 could gain 0.005 (0.2 % of the payoff, but 83.3 % of the little that own choice "
+        "can win or lose while the others stay)."
+    )
+    words = said(swept([result("not an equilibrium", at_stake=[0.1, 0.4, 0.1], **own)]))
+    assert words.endswith("player 1 could gain 0.005.")
+
+
+def test_the_gain_that_is_named_is_one_above_the_tolerance() -> None:
+    """A larger gain of another player may be within its own tolerance, which follows what it has at stake."""
+    own = {"regret": [5e-8, 2e-7, 3e-8], "at_stake": [1.0, 0.6, 8e-4], "payoff": [0.7, 0.3, 0.7]}
+    words = said(swept([result("not an equilibrium", tolerance=[1e-6, 6e-7, 8e-10], **own)]))
+    assert words.endswith(
+        "player 2 could gain 3e-08 (0.0037 % of the payoff at stake, but no proof excludes a larger gain)."
+    )
+
+
+def test_equal_gains_of_all_players_are_said_once() -> None:
+    words = said(swept([result("not an equilibrium", regret=[0.2, 0.2, 0.2])]))
+    assert words.endswith("each player could gain 0.2.")
+
+
+def test_players_with_names_are_named() -> None:
+    named = apart() | {"player_name": (("player",), np.array(["left", "centre", "right"]))}
+    assert "centre could gain 0.175" in said(swept([named]))
+
+
+def test_a_listed_equilibrium_is_claimed_only_for_the_certified_one() -> None:
+    counts = {"equilibrium_count": 3, "pure_count": 2, "component_count": 3, "complete": True}
+    about = study("mixed_equilibria")
+    *_, listed, claimed = (one.text for one in Answer(about, swept([result(**counts)])).sentences)
+    assert listed == "3 equilibria listed, of these 2 pure, in 3 components (the list is complete)."
+    assert claimed == "It is an equilibrium; no player can gain more than 0.02."
+    *_, listed, _ = (
+        one.text for one in Answer(about, swept([result(**counts | {"complete": False})])).sentences
+    )
+    assert "complete" not in listed
+
+
+def test_a_solution_concept_is_named() -> None:
+    rows = [result(concept="logit at beta 2", concept_residual=left) for left in (1e-9, 3e-8)]
+    words = said(swept(rows), study("newton"))
+    assert words.endswith("(solution concept: logit at beta 2).")
+
+
+@pytest.mark.parametrize(
+    ("efforts", "shown"), [([0.3] * 6, ["0.3"]), ([0.3] * 5 + [0.4], []), ([0.3, 0.4], ["0.3", "0.4"])]
+)
+def test_equal_numbers_of_many_players_are_one_number(efforts: list[float], shown: list[str]) -> None:
+    row = result("", profile=np.full((len(efforts), 1), 0.5), payoff=efforts, safety_input=efforts)
+    found = table(swept([row]), study(expect=[{"quantity": "safety_input"}]))
+    named = [k for k, name in enumerate(found.columns) if name.startswith("safety input")]
+    assert [found.texts[0][k] for k in named] == shown
+
+
+def test_means_over_replications_have_student_intervals() -> None:
+    shown = table(replicated([result(threshold=p) for p in (1.0, 2.0, 3.0)]))
+    # t(0.975, 2) = 4.302653, standard deviation 1, so half the width is 4.302653 / sqrt(3) = 2.48414
+    assert column(shown, "threshold") == ["2.0 ± 2.5"]
+    assert column(shown, "n") == ["3"]
+    (estimate,) = (row[shown.columns.index("threshold")] for row in shown.rows)
+    assert estimate.mean == 2.0
+    assert estimate.high - estimate.low == pytest.approx(2 * 2.48414, rel=1e-5)
+
+
+def test_starts_of_one_cell_have_ranges_and_no_interval() -> None:
+    batch: Record = {
+        "batch": (("batch",), np.arange(2)),
+        "status": (("batch",), np.array(["converged", "converged"])),
+        "claim": (("batch",), np.array(["equilibrium", "not an equilibrium"])),
+        "regret": (("batch", "player"), np.array([[0.0, 0.0], [0.0, 0.5]])),
+        "profile": (("batch", "player", "axis"), np.array([[[0.5], [0.5]], [[0.2], [0.8]]])),
+        "payoff": (("batch", "player"), np.array([[1.0, 1.0], [2.0, 3.0]])),
+    }
+    data = collect([({"algorithm": "a"}, batch)], {"algorithm": ["a"]})
+    shown = table(data, study(answer={"quantities": ["payoff"]}))
+    assert column(shown, "payoff, player 0") == ["1 to 2"]
+    assert column(shown, "payoff, player 1") == ["1 to 3"]
+    assert column(table(data, study(answer={"quantities": ["absent"]})), "strategies") == [
+        "2 different profiles"
+    ]
+    words = said(data)
+    assert words == "1 of 2 runs is an equilibrium; in 1 of 2 runs player 1 could gain up to 0.5."
+
+
+def test_the_table_is_thinned_where_nothing_changes() -> None:
+    reaches = [k / 100 for k in range(1, 101)]
+    rows = [apart() if k < 37 else result() for k in range(100)]
+    cells = [({"reach": r, "algorithm": "a"}, row) for r, row in zip(reaches, rows, strict=True)]
+    shown = table(collect(cells, {"reach": reaches, "algorithm": ["a"]}), most=8)
+    assert len(shown.rows) <= 8
+    assert len(shown.rows) + shown.rows_left_out == 100
+    assert {"0.01", "0.37", "0.38", "1"} <= set(column(shown, "reach"))
+
+
+def test_what_all_rows_share_is_said_once() -> None:
+    shown = table(swept([result(threshold=0.2)] * 3))
+    assert shown.columns == ["reach"]
+    assert shown.notes == ["threshold: 0.2", "claim: equilibrium"]
+
+
+def test_quantities_are_those_of_the_study_else_of_plots_expectations_and_the_family() -> None:
+    about = study(
+        expect=[{"quantity": "period"}, {"quantity": "payoff"}, {"quantity": "absent"}],
+        plots=["paths", {"kind": "scenario", "quantities": ["turnout"]}],
+    )
+    data = swept([result(threshold=0.2, turnout=0.5, period=3.0, steps=12)])
+    assert quantities(about, data) == ["turnout", "period", "threshold"]
+    assert quantities(about | {"answer": {"quantities": ["period"]}}, data) == ["period"]
+
+
+def test_unfinished_points_have_no_row() -> None:
+    cells = [
+        ({"reach": 0.1, "algorithm": "a"}, result()),
+        ({"reach": 0.2, "algorithm": "a"}, {"cell": ((), np.asarray("x"))}),
+    ]
+    data = collect(cells, {"reach": [0.1, 0.2], "algorithm": ["a"]})
+    assert column(table(data), "reach") == ["0.1"]
+    assert Answer(study(), xr.Dataset()).points == []
+
+
+def test_units_are_shown_where_they_say_more_than_the_name() -> None:
+    data = swept([result(threshold=0.2), result(threshold=0.3)])
+    data["threshold"].attrs["units"] = "of the space"
+    assert "threshold (of the space)" in table(data).columns
+    assert "payoff" in table(data, study(answer={"quantities": ["payoff"]}) | {}).notes[0]
+
+
+def test_keys_of_other_methods_are_no_coordinates_of_a_method() -> None:
+    cells = [
+        ({"a.rate": 0.1, "algorithm": "a"}, result()),
+        ({"a.rate": 0.2, "algorithm": "a"}, result()),
+        ({"a.rate": 0.1, "algorithm": "b"}, result()),
+    ]
+    data = collect(cells, {"a.rate": [0.1, 0.2], "algorithm": ["a", "b"]})
+    assert column(table(data), "rate of a") == ["0.1", "0.2", ""]
