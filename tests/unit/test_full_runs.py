@@ -74,7 +74,7 @@ def test_show_lists_the_values_of_the_full_run(whole: Run, monkeypatch: pytest.M
     words = describe(NAME)[1]
     assert f"# The full run of {datetime.now(UTC).date()} (rivalry " in words
     assert "2 published values: 2 agree; 10 independent checks: 10 agree\n" in words
-    line = next(line for line in words.splitlines() if "(battle of the sexes, mixed)" in line)
+    line = next(line for line in words.splitlines() if "(battle of the sexes, mixed equilibria)" in line)
     assert line.split()[-6:] == ["3", "-", "-", "3", "agrees", "equilibrium"]
     assert tomllib.loads(words) == tomllib.loads(studies()[NAME].read_text(encoding="utf-8"))
 
