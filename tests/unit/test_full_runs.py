@@ -76,7 +76,7 @@ def test_show_lists_the_values_of_the_full_run(whole: Run, monkeypatch: pytest.M
     assert "2 published values: 2 agree; 10 independent checks: 10 agree\n" in words
     line = next(line for line in words.splitlines() if "(battle of the sexes, mixed equilibria)" in line)
     assert line.split()[-6:] == ["3", "-", "-", "3", "agrees", "equilibrium"]
-    assert tomllib.loads(words) == tomllib.loads(studies()[NAME].read_text(encoding="utf-8"))
+    assert tomllib.loads(words) == {"based_on": NAME} | tomllib.loads(studies()[NAME].read_text("utf-8"))
 
 
 def test_a_copy_of_a_study_is_not_shown_with_the_full_run(whole: Run, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from rivalry.cli.show import describe
 from rivalry.cli.values import settings, sweeps
 from rivalry.core.results import CLAIMS, Record, collect
 from rivalry.lab.answer.checks import cells as judged_cells
@@ -250,6 +251,81 @@ def test_an_omitted_key_is_compared_with_its_default() -> None:
     assert one.words == "game.disaster_cost = 4.0 in this run, 1.0 in the study"
     (one,) = differences(study.with_changes({"sweep.game.disaster_cost": [1.0, 4.0]}).resolved())
     assert applicable([one], {"quantity": "payoff"}) == ({"disaster_cost": 1.0}, "")
+
+
+def copied(folder: Path, name: str, **words: str) -> Study:
+    """Return the copy of a bundled study that `rivalry show` prints, with words of it replaced."""
+    text = describe(name)[1]
+    for old, new in words.items():
+        assert old in text
+        text = text.replace(old, new)
+    path = folder / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_study(path)
+
+
+def race_of(study: Study) -> xr.Dataset:
+    """Return a dataset with the points of a copy of ``race_stakes`` and its first expected value at all."""
+    rows = [
+        (study.place(cell), {"cell": ((), np.asarray(cell.id))} | record(p_safe=0.7159))
+        for cell in study.cells()
+    ]
+    return collect(rows, study.axes(study.cells()))
+
+
+def test_an_unchanged_copy_is_compared_as_its_original_is(tmp_path: Path) -> None:
+    mine = copied(tmp_path, "race_stakes")
+    rows, as_is = (expectations(one.resolved(), race_of(one)) for one in (mine, load_study("race_stakes")))
+    assert [row | {"study": ""} for row in rows] == [row | {"study": ""} for row in as_is]
+    assert [row["expected_verdict"] for row in rows] == ["agrees", *["differs"] * 4, "agrees"]
+    # a key at its default is no change, nor are words that no number depends on
+    unchanged = {'family = "race"': 'family = "race"\ngamma = 1.0', "How much": "By how much"}
+    same = copied(tmp_path, "race_stakes", **unchanged)
+    assert same.origin is None
+
+
+def test_a_changed_copy_is_compared_where_its_numbers_are_those_of_the_original(tmp_path: Path) -> None:
+    words = "game.liability = 0.5 in this run, 0.0 in race_stakes"
+    mine = copied(tmp_path, "race_stakes", **{'family = "race"': 'family = "race"\nliability = 0.5'})
+    for one in (mine, mine.quick_form(), Study.from_resolved(mine.resolved())):
+        rows = expectations(one.resolved(), race_of(one))
+        assert {(row["expected_verdict"], row["reason"]) for row in rows} == {("not compared", words)}
+    # the same rule as that of an option
+    asked = load_study("race_stakes").with_changes({"game.liability": 0.5})
+    rows = expectations(asked.resolved(), race_of(asked))
+    assert {row["reason"] for row in rows} == {words.replace("in race_stakes", "in the study")}
+    # points that are there still are compared, and the others need not be removed from the file
+    fewer = copied(tmp_path, "race_stakes", **{"[0.0, 0.5, 1.0, 2.0, 5.0]": "[0.0, 0.25]"})
+    verdicts_of = [row["expected_verdict"] for row in expectations(fewer.resolved(), race_of(fewer))]
+    assert verdicts_of == ["agrees", *["not compared"] * 5]
+
+
+def test_values_written_for_a_copy_are_compared_with_it(tmp_path: Path) -> None:
+    changes = {
+        'family = "race"': 'family = "race"\nliability = 0.5',
+        "expected = 0.7159\n": "expected = 0.7\n",
+    }
+    mine = copied(tmp_path, "race_stakes", **changes)
+    own, *others = expectations(mine.resolved(), race_of(mine))
+    assert (own["expected"], own["expected_verdict"]) == (0.7, "differs")
+    assert {row["expected_verdict"] for row in others} == {"not compared"}
+    asked = mine.with_changes({"game.gamma": 0.9})
+    own, *_ = expectations(asked.resolved(), race_of(asked))
+    assert own["reason"] == "game.gamma = 0.9 in this run, 1.0 in the study"
+    with pytest.raises(ValueError, match=r"mine.toml: expect\[0\]\.at.disaster_cost: 3.0 is not among"):
+        copied(tmp_path, "race_stakes", **{"disaster_cost = 0.0 }": "disaster_cost = 3.0 }"} | changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("race_stake", "based_on: 'race_stake' is not a bundled study; did you mean 'race_stakes'?"),
+        ("tour", "based_on: tour is a study of studies; name one of its: matrix_classics, "),
+    ],
+)
+def test_a_copy_of_no_study_is_refused(tmp_path: Path, name: str, says: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(says)):
+        copied(tmp_path, "race_stakes", **{'based_on = "race_stakes"': f'based_on = "{name}"'})
 
 
 def test_at_selects_coordinates_players_and_methods() -> None:

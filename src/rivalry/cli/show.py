@@ -145,7 +145,9 @@ def _study_words(one: study.Study) -> str:
     said = [repr(one), *(f"  {name}: {part!r}".replace("\n", "\n    ") for name, part in one.parts().items())]
     said += _full_run_words(one)
     comments = [f"# {line}".rstrip() for text in said for line in text.splitlines()]
-    return "\n".join([*comments, "", one.text.rstrip()]).rstrip()
+    # a copy is compared with the values of its original as far as its numbers are the same
+    head = [f'based_on = "{one.name}"'] if one.where in study.studies() and not one.include else []
+    return "\n".join([*comments, "", *head, one.text.rstrip()]).rstrip()
 
 
 def _full_run_words(one: study.Study) -> list[str]:

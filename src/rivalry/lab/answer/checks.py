@@ -61,11 +61,12 @@ def expectations(study: Mapping[str, Any], data: Dataset, name: str | None = Non
 
 def judge(study: Mapping[str, Any], data: Dataset, name: str | None = None) -> list[JudgedExpectation]:
     """Compare every ``[[expect]]`` of a resolved study with the run's dataset."""
-    changed = differences(study)
+    changed, from_origin = differences(study), differences(study, "origin")
+    inherited = (study.get("origin") or {}).get("expect", ())
     called = study.get("name", "") if name is None else name
     found = []
     for row in map(dict, study.get("expect", ())):
-        at, reason = applicable(changed, row)
+        at, reason = applicable(from_origin if row in inherited else changed, row)
         value, claim, why = _ours(study, {**row, "at": at}, data)
         if not reason and is_reduced(study) and not row.get("quick"):
             reason = REDUCED

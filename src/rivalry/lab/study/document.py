@@ -112,6 +112,7 @@ class Document:
     plots: list[str | dict[str, Any]] = field(default_factory=list)
     answer: dict[str, Any] = field(default_factory=dict)
     include: list[str] = field(default_factory=list)
+    based_on: str = ""
 
 
 KEYS = tuple(keys_of(Document))
@@ -153,7 +154,7 @@ def check_stored(study: Mapping[str, Any]) -> None:
     Names of families, methods and plots are not looked up, so runs can be read without their plug-ins.
     """
     for key in KEYS:
-        if key not in study and key not in ("quick", "answer"):  # which not all versions stored
+        if key not in study and key not in ("quick", "answer", "based_on"):  # which not all versions stored
             raise StudyError("is missing", key=key)
     _check_tables(study)
     for k, method in enumerate(study.get("method") or []):
@@ -171,14 +172,16 @@ def check_stored(study: Mapping[str, Any]) -> None:
             raise StudyError(f"must be {rule}", key=key)
     for part in (study.get("included") or {}).values():
         check_stored(part)
-    base = study.get("base")  # the tables of the unchanged study
-    if base is not None:
-        if not isinstance(base, Mapping) or set(base) - set(KEYS):
-            raise StudyError("must be tables of a study", key="base")
+    for key in ("base", "origin"):  # the tables of the unchanged study, and of the one a copy is based on
+        tables = study.get(key)
+        if tables is None:
+            continue
+        if not isinstance(tables, Mapping) or set(tables) - set(KEYS):
+            raise StudyError("must be tables of a study", key=key)
         try:
-            _check_tables(base)
+            _check_tables(tables)
         except StudyError as error:
-            raise StudyError(str(error), key="base") from None
+            raise StudyError(str(error), key=key) from None
 
 
 def _check_tables(tables: Mapping[str, Any]) -> None:

@@ -43,7 +43,7 @@ class Difference(NamedTuple):
     """A key that differs between a run and its study, with its values in both.
 
     ``before`` (study) and ``after`` (run) list the swept values, or the single value. ``name`` is the key's
-    coordinate in the run, ``old_name`` that in the study.
+    coordinate in the run, ``old_name`` that in the study, which ``study`` names.
     """
 
     key: str
@@ -53,11 +53,12 @@ class Difference(NamedTuple):
     old_name: str
     swept: bool  # in the run
     was_swept: bool  # in the study
+    study: str
 
     @property
     def words(self) -> str:
         """Reason why a value is not compared."""
-        return f"{self.key} = {self.after_words} in this run, {self.before_words} in the study"
+        return f"{self.key} = {self.after_words} in this run, {self.before_words} in {self.study}"
 
     @property
     def before_words(self) -> str:
@@ -70,19 +71,24 @@ class Difference(NamedTuple):
         return _in_words(self.after)
 
 
-def differences(study: Mapping[str, Any]) -> list[Difference]:
-    """Return the keys in which a resolved study differs from the study as written (or its quick form)."""
-    base = study.get("base")
-    if not base:
+def differences(study: Mapping[str, Any], base: str = "base") -> list[Difference]:
+    """Return the keys in which a resolved study differs from the study as written (or its quick form).
+
+    With ``base = "origin"``, those in which a copy differs from the study that it is based on.
+    """
+    before = study.get(base)
+    if not before:
         return []
-    old, new = _values(base), _values(study)
+    old, new = _values(before), _values(study)
+    called = study["based_on"] if base == "origin" else "the study"
     found = []
     for key in [*new, *(key for key in old if key not in new)]:
-        before, old_name, was_swept = old.get(key) or ([_value_at(base, key)], "", False)
-        after, name, swept = new.get(key) or ([_value_at(study, key)], "", False)
-        if before != after:
+        was, old_name, was_swept = old.get(key) or ([_value_at(before, key)], "", False)
+        now, name, swept = new.get(key) or ([_value_at(study, key)], "", False)
+        if was != now:
             short = key.split(".", 1)[1]
-            found.append(Difference(key, before, after, name or short, old_name or short, swept, was_swept))
+            names = (name or short, old_name or short)
+            found.append(Difference(key, was, now, *names, swept, was_swept, called))
     return [one for one in found if not any(one.key.startswith(f"{other.key}.") for other in found)]
 
 
@@ -189,13 +195,16 @@ class Axes(NamedTuple):
     batched: bool
 
 
-def check(rows: Sequence[Mapping[str, Any]], axes: Axes, *, quick: bool) -> None:
+def check(
+    rows: Sequence[Mapping[str, Any]], axes: Axes, *, quick: bool, inherited: Sequence[object] = ()
+) -> None:
     """Raise `StudyError` for an ``at`` with an unknown coordinate, or a value that is not on it.
 
-    With ``quick``, check only the entries that are valid for reduced runs.
+    With ``quick``, check only the entries that are valid for reduced runs. Those ``inherited`` from the study
+    that a copy is based on may name what the copy has changed.
     """
     for k, row in enumerate(rows):
-        if quick and not row.get("quick"):
+        if row in inherited or (quick and not row.get("quick")):
             continue
         quantity, known = row["quantity"], SOLUTION.get(row["quantity"])
         if known is None and (close := get_close_matches(quantity, SOLUTION, n=1, cutoff=0.8)):
@@ -206,10 +215,12 @@ def check(rows: Sequence[Mapping[str, Any]], axes: Axes, *, quick: bool) -> None
         _check_at(row.get("at", {}), axes, f"expect[{k}].at", dims, open_ended=known is None)
 
 
-def check_plots(rows: Sequence[str | Mapping[str, Any]], axes: Axes) -> None:
+def check_plots(
+    rows: Sequence[str | Mapping[str, Any]], axes: Axes, *, inherited: Sequence[object] = ()
+) -> None:
     """Raise `StudyError` for a plot's ``at`` with an unknown coordinate, or a value that is not on it."""
     for k, row in enumerate(rows):
-        at = row.get("at", {}) if isinstance(row, Mapping) else {}
+        at = row.get("at", {}) if isinstance(row, Mapping) and row not in inherited else {}
         if not isinstance(at, Mapping):
             raise StudyError(
                 f"{format_value(at)} must be a table, as in {{ reach = 0.2 }}", key=f"plots[{k}].at"

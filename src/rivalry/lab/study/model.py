@@ -33,6 +33,9 @@ class Study:
         One table or a list of tables.
     folder
         Folder of the files named in the study.
+    based_on
+        Name of the study of which this is a copy: its expectations are not compared where the copy has other
+        numbers.
 
     Raises
     ------
@@ -69,10 +72,12 @@ class Study:
     plots: Sequence[str | Mapping[str, Any]] = ()
     answer: Mapping[str, Any] = field(default_factory=dict)
     include: Sequence[str] = ()
+    based_on: str = ""
     included: Mapping[str, Study] = field(default_factory=dict)  # the included studies, in quick form
     is_quick: bool = False
     as_written: bool = field(default=True, compare=False)  # unchanged since it was written
     base: Mapping[str, Any] | None = None  # the tables before the changes, where these made a difference
+    origin: Mapping[str, Any] | None = None  # tables of the study a copy is based on, where they differ
     files: Mapping[str, str] | None = None  # SHA-256 of every .py file named in the study
     folder: Path = field(default=Path("."), compare=False)
     text: str = field(default="", compare=False)  # text of the study's file, if it has one
@@ -107,9 +112,30 @@ class Study:
         if self.files is None:
             put(self, "files", names.file_digests(self.own_files, self.folder))
         if self.as_written:
-            expect.check(self.expect, self._axes, quick=self.is_quick)
+            if self.based_on and not self.is_quick:
+                put(self, "origin", self._find_origin())
+            own = self.origin or {"expect": (), "plots": ()}
+            expect.check(self.expect, self._axes, quick=self.is_quick, inherited=own["expect"])
             # the quick form may lack points that the plots name
-            expect.check_plots(() if self.is_quick else self.plots, self._axes)
+            plots = () if self.is_quick else self.plots
+            expect.check_plots(plots, self._axes, inherited=own["plots"])
+
+    def _find_origin(self) -> dict[str, Any] | None:
+        """Return tables of the study that this copy is based on; None if no number differs."""
+        if self.based_on not in names.studies():
+            raise StudyError(unknown(self.based_on, names.studies(), "a bundled study"), key="based_on")
+        whole = load_study(self.based_on)
+        if whole.include:
+            rule = f"{self.based_on} is a study of studies; name one of its: {', '.join(whole.included)}"
+            raise StudyError(rule, key="based_on")
+        tables = whole._numbers | {key: plain(getattr(whole, key)) for key in ("quick", "expect", "plots")}
+        tables = self._with_defaults(tables, [f"game.{key}" for key in self.game or {}])
+        return tables if any(tables[key] != value for key, value in self._numbers.items()) else None
+
+    def _with_defaults(self, tables: Mapping[str, Any], changes: Iterable[str]) -> dict[str, Any]:
+        """Return tables of a study with the defaults of changed keys, so that a default is no change."""
+        game = tables["game"] or {}
+        return {**tables, "game": names.defaults(str(game.get("family")), changes, game) | game}
 
     @property
     def _axes(self) -> Axes:
@@ -201,10 +227,9 @@ class Study:
         new = self._change(changes)
         if new is self:
             return self
-        base = dict(self._numbers if self.base is None else self.base)
-        game = base["game"] or {}
-        base["game"] = names.defaults(str(self.family), changes, game) | game
-        return replace(new, base=None if new._numbers == base else base)
+        base = self._with_defaults(self._numbers if self.base is None else self.base, changes)
+        origin = self.origin and self._with_defaults(self.origin, changes)
+        return replace(new, base=None if new._numbers == base else base, origin=origin)
 
     def _change(self, changes: Mapping[str, Any]) -> Study:
         new = self
@@ -263,21 +288,26 @@ class Study:
             return self
         try:
             new = self._change(flat(self.quick))
-            base = self.base  # changes of the quick form belong to the study
-            if base is not None:
-                base = replace(self, **base, base=None)._change(flat(self.quick))._numbers
-            return replace(new, is_quick=True, as_written=self.as_written, base=base)
+            # changes of the quick form belong to the study
+            base, origin = (tables and self._reduced(tables) for tables in (self.base, self.origin))
+            return replace(new, is_quick=True, as_written=self.as_written, base=base, origin=origin)
         except StudyError as error:
             key = f"[quick] {error.key}" if error.key else "[quick]"
             raise StudyError(error.message, key=key, where=self.label) from None
+
+    def _reduced(self, tables: Mapping[str, Any]) -> dict[str, Any]:
+        """Return tables of the unchanged study in its quick form."""
+        whole = replace(self, **tables, base=None, origin=None, based_on="")
+        return {**tables, **whole._change(flat(whole.quick))._numbers}
 
     def resolved(self) -> dict[str, Any]:
         """Return all that determines the run, as data for JSON; `from_resolved` reads it back."""
         found: dict[str, Any] = {"schema": SCHEMA, "name": self.name, "quick_form": self.is_quick}
         found |= {"files": dict(self.files or {})}
         found |= {key: plain(getattr(self, key)) for key in document.KEYS}
-        if self.base is not None:
-            found["base"] = plain(self.base)
+        found |= {
+            key: plain(getattr(self, key)) for key in ("base", "origin") if getattr(self, key) is not None
+        }
         if self.include:
             found["included"] = {name: part.resolved() for name, part in self.included.items()}
         return found
