@@ -87,7 +87,7 @@ def test_a_copy_runs_from_elsewhere_and_needs_no_trust(
 
 
 def test_a_plot_beside_the_studies_is_drawn_like_any_other(tmp_path: Path) -> None:
-    from rivalry.lab.report.figures import draw
+    from rivalry.lab.answer.figures import draw
     from tests.unit.test_plots_gains import counted
 
     plots = [{"kind": "rivalry.studies.karma_violations:violations", "over": "beta", "series": "payment"}]

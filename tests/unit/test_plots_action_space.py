@@ -14,7 +14,7 @@ from PIL import Image
 
 import rivalry as rv
 from rivalry.core.results import Record, dataset
-from rivalry.lab.report.figures import draw
+from rivalry.lab.answer.figures import draw
 from rivalry.plots.charts.triangle import slopes
 from rivalry.plots.style import picture
 from tests.figure_elements import labels, lines

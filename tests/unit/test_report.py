@@ -21,8 +21,8 @@ from rivalry.cli.values import settings, sweeps
 from rivalry.core.results import CLAIMS, Record, collect
 from rivalry.lab.answer.checks import cells as judged_cells
 from rivalry.lab.answer.checks import certificates, expectations, judge, results, tally
+from rivalry.lab.answer.figures import draw_own
 from rivalry.lab.report.commands import commands
-from rivalry.lab.report.figures import draw_own
 from rivalry.lab.report.page import build, in_words, number
 from rivalry.lab.store import Run
 from rivalry.lab.study import Study, load_study

@@ -10,8 +10,8 @@ import pytest
 import xarray as xr
 
 from rivalry.core.statistics import half_width
+from rivalry.lab.answer.figures import MOST_DEFAULTS, draw
 from rivalry.lab.executor import run_study
-from rivalry.lab.report.figures import MOST_DEFAULTS, draw
 from rivalry.lab.report.page import build
 from rivalry.lab.study import load_study
 from rivalry.plots import PLOTS, scenario

@@ -195,7 +195,7 @@ def _carry_out(
 
 def _draw_own(run: Run) -> None:
     """Draw the plots of user files, which only this command may run; later reports use these figures."""
-    from rivalry.lab.report.figures import draw_own
+    from rivalry.lab.answer.figures import draw_own
 
     for name, part in (run.parts() or {run.name: run}).items():
         with part.locking():

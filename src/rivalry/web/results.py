@@ -19,11 +19,11 @@ from rivalry.core.results import Certificate
 from rivalry.core.statistics import format_interval, half_width
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import failures_of, lines, warnings_of
+from rivalry.lab.answer.figures import draw
 from rivalry.lab.answer.points import REPEATED
 from rivalry.lab.answer.words import Words, heading, quantities
 from rivalry.lab.export import export
 from rivalry.lab.report.commands import commands
-from rivalry.lab.report.figures import draw
 from rivalry.lab.report.page import build, certificate_groups
 from rivalry.lab.store import Run, finished_cells
 from rivalry.lab.store.cells import label_cells

@@ -20,8 +20,8 @@ from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import check_name, failures_of, lines, warnings_of
 from rivalry.lab.answer.checks import JudgedCell, tally, unproved
 from rivalry.lab.answer.details import channels, equilibria, networks, sessions
+from rivalry.lab.answer.figures import draw, inline
 from rivalry.lab.report.commands import commands
-from rivalry.lab.report.figures import draw, inline
 from rivalry.lab.report.full_runs import full_run_of
 from rivalry.lab.store import Run, status_of
 from rivalry.lab.study.expect import differences, is_reduced
