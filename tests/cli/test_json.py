@@ -56,6 +56,7 @@ RUN = {
     "report",
 }
 EXPECTATION = {
+    "equals",
     *("study", "quantity", "at", "reduce", "ours"),
     *("published", "published_tolerance", "published_tolerance_reason", "published_verdict"),
     *(
@@ -144,7 +145,11 @@ def test_run_and_the_commands_on_its_results(rivalry: Command, study: str) -> No
         "status": "done",
         "cells": {"total": 2, "done": 2, "failed": 0, "left": 0},
     }
-    assert rivalry("report", run, "--json").value == {"run": run, "report": found["report"]}
+    assert rivalry("report", run, "--json").value == {
+        "run": run,
+        "answer": found["answer"],
+        "report": found["report"],
+    }
     assert rivalry("resume", run, "--json").value == found
     certified = rivalry("certify", run, "--json").value
     assert set(certified) == {"run", "certificates"}

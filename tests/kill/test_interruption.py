@@ -112,7 +112,8 @@ def cells(run: Path) -> dict[str, tuple[int, int]]:
 
 def exported(run: Path, out: Path) -> dict[str, bytes]:
     for form in ("csv", "netcdf"):
-        done = rivalry("export", run, "--to", form, "--out", out, "--json")
+        everything = ("--all",) if form == "csv" else ()
+        done = rivalry("export", run, "--to", form, "--out", out, "--json", *everything)
         assert done.returncode == 0, done.stderr
     files = {path.name: path.read_bytes() for path in out.iterdir()}
     netcdf = [name for name in files if name.endswith(".nc")]

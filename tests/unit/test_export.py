@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,14 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rivalry.lab.export import _tables, export, tidy, to_csv, to_latex
+from rivalry.lab.answer.estimates import Estimate
+from rivalry.lab.answer.table import AnswerTable
+from rivalry.lab.export import _tables, export, numbers_of, tidy, to_csv, to_latex
 from rivalry.lab.store import Run, StoreError
 from tests import typed
 from tests.duel_study import record, store, study
+from tests.unit.stored_run import stored
+from tests.unit.stored_run import study as influencer
 
 
 @pytest.fixture
@@ -33,10 +39,11 @@ def table(path: Path) -> list[dict[str, str]]:
 
 
 def test_every_variable_is_in_one_table_with_exact_values(run: Run, tmp_path: Path) -> None:
-    paths, left_out, damaged = export(run, "csv", tmp_path / "out")
+    paths, left_out, damaged = export(run, "csv", tmp_path / "out", everything=True)
     assert (left_out, damaged) == ([], [])
     assert sorted(p.name for p in paths) == [
         "cells.csv",
+        "columns.md",
         "player.csv",
         "player_axis.csv",
         "step_player_axis.csv",
@@ -114,7 +121,10 @@ def test_latex_is_escaped_and_rounded(run: Run, tmp_path: Path) -> None:
     assert r"0 & 50\% & $0.333333$ \\" in text
     assert r"1 & a\_b & $1\cdot 10^{-9}$ \\" in text
     assert r"2 & c & -- \\" in text
-    assert {path.suffix for path in export(run, "latex", tmp_path / "out").files} == {".tex"}
+    assert {path.suffix for path in export(run, "latex", tmp_path / "out", everything=True).files} == {
+        ".md",
+        ".tex",
+    }
 
 
 def test_the_same_data_give_the_same_bytes(run: Run, tmp_path: Path) -> None:
@@ -122,7 +132,7 @@ def test_the_same_data_give_the_same_bytes(run: Run, tmp_path: Path) -> None:
     for k, place in reversed(list(enumerate(other.cells))):
         store(other, place.id, record(k))
     for form in ("csv", "latex", "netcdf"):
-        one, two = export(run, form).files, export(other, form).files
+        one, two = (export(each, form, everything=form != "netcdf").files for each in (run, other))
         assert [p.name for p in one] == [p.name for p in two]
         assert [p.read_bytes() for p in one] == [p.read_bytes() for p in two]
         assert one[0].parent == run.folder / "export"
@@ -134,12 +144,12 @@ def test_a_table_too_long_for_latex_is_left_out(
 ) -> None:
     monkeypatch.setattr("rivalry.lab.export.LATEX_ROWS", 6)  # as many as cells
     with pytest.warns(UserWarning, match="not written") as caught:
-        found = export(run, "latex", tmp_path / "out")
+        found = export(run, "latex", tmp_path / "out", everything=True)
     rule = "above the 6 rows of a LaTeX table; export to csv, which has no limit"
     (names,) = (str(one.message).removesuffix(f": not written, {rule}") for one in caught)
     assert names.split(", ") == [row.name for row in found.left_out]
     assert caught[0].filename == __file__
-    assert [path.name for path in found.files] == ["cells.tex"]
+    assert [path.name for path in found.files] == ["cells.tex", "columns.md"]
     reasons = {row.name: row.reason for row in found.left_out}
     assert reasons["player.tex"] == "12 rows, above the 6 of a LaTeX table"
     assert not (tmp_path / "out" / "player.tex").exists()
@@ -204,8 +214,8 @@ def test_parquet_has_the_types_of_the_dataset(tmp_path: Path) -> None:
 
 def test_parquet_holds_the_tables_of_csv(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
-    csvs = export(run, "csv", tmp_path / "csv").files
-    parquets = export(run, "parquet", tmp_path / "parquet").files
+    csvs = export(run, "csv", tmp_path / "csv", everything=True).files[:-1]
+    parquets = export(run, "parquet", tmp_path / "parquet", everything=True).files[:-1]
     assert [path.stem for path in parquets] == [path.stem for path in csvs]
     for ours, text in zip(parquets, csvs, strict=True):
         one, other = pd.read_parquet(ours), pd.read_csv(text)
@@ -224,7 +234,7 @@ def test_parquet_without_its_library_is_refused_in_one_line(
 
 
 def test_wrong_exports_are_refused(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="--to excel: must be one of csv, parquet, netcdf, latex"):
+    with pytest.raises(StoreError, match="--to excel: must be one of csv, xlsx, latex, markdown, parquet"):
         export(run, "excel")
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="is a file"):
@@ -232,3 +242,95 @@ def test_wrong_exports_are_refused(run: Run, tmp_path: Path) -> None:
     empty = Run.create_or_open(tmp_path / "empty", study(tmp_path))
     with pytest.raises(StoreError, match="no cell is done"):
         export(empty, "csv")
+
+
+# -- the table of the answer -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("to", ["csv", "xlsx", "latex", "markdown", "parquet"])
+def test_the_table_of_the_answer_is_one_file(run: Run, tmp_path: Path, to: str) -> None:
+    pytest.importorskip({"xlsx": "xlsxwriter", "parquet": "pyarrow"}.get(to, "csv"))
+    (path,) = export(run, to, tmp_path / "out").files
+    assert [one.name for one in (tmp_path / "out").iterdir()] == [path.name]
+    assert path.stem == "results"
+    again = export(Run.open(run.folder), to, tmp_path / "again").files[0]
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_every_format_holds_the_numbers_of_the_printed_table(run: Run, tmp_path: Path) -> None:
+    printed = run.answer.table
+    rows = table(export(run, "csv", tmp_path / "csv").files[0])
+    assert len(rows) == len(printed.rows)
+    for row, entries in zip(rows, printed.rows, strict=True):
+        for name, entry in zip(printed.columns, entries, strict=True):
+            if np.isfinite(entry.mean):
+                assert float(row[name]) == entry.mean
+            else:
+                assert row[name] == entry.text
+    text = export(run, "markdown", tmp_path / "md").files[0].read_text(encoding="utf-8")
+    assert "| " + " | ".join(printed.columns) + " |" in text
+    latex = export(run, "latex", tmp_path / "tex").files[0].read_text(encoding="utf-8")
+    assert latex.count(r" \\") == len(rows) + 1
+    for part in (r"\caption{", r"\label{tab:duel}", r"\toprule", r"\bottomrule", r"\end{table}"):
+        assert part in latex
+
+
+def test_a_workbook_holds_numbers_as_numbers_and_no_formulas(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("xlsxwriter")
+    openpyxl = pytest.importorskip("openpyxl")
+    (path,) = export(run, "xlsx", tmp_path / "out").files
+    rows = list(openpyxl.load_workbook(path).active.iter_rows(values_only=True))
+    printed = run.answer.table
+    names = list(rows[0])
+    assert len(names) <= 14
+    for name in printed.columns[:4]:
+        column = [row[names.index(name)] for row in rows[1 : len(printed.rows) + 1]]
+        own = [entries[printed.columns.index(name)] for entries in printed.rows]
+        for value, entry in zip(column, own, strict=True):  # a workbook has 16 digits
+            assert value == (pytest.approx(entry.mean, rel=1e-15) if np.isfinite(entry.mean) else entry.text)
+
+
+def test_intervals_have_columns_and_there_are_at_most_fourteen() -> None:
+    mean = Estimate("2.0 ± 0.5", 2.0, 1.5, 2.5)
+    share = Estimate("0.50 (0.20 to 0.90)", 0.5, 0.2, 0.9)
+    shown = AnswerTable(["method", "gain", "converged"], [[Estimate("a"), mean, share]], [], 1)
+    frame = numbers_of(shown)
+    assert frame.to_dict("records") == [
+        {
+            "method": "a",
+            "gain": 2.0,
+            "gain, ±": 0.5,
+            "converged": 0.5,
+            "converged, from": 0.2,
+            "converged, to": 0.9,
+        }
+    ]
+
+
+@pytest.mark.parametrize("to", ["png", "pdf", "svg"])
+def test_figures_are_files_with_equal_bytes(tmp_path: Path, to: str) -> None:
+    made = stored(tmp_path / "run", influencer(sweep={"game.reach": [0.2, 0.25]}, plots=["bifurcation"]))
+    paths = export(made, to, tmp_path / "out").files
+    assert [path.name for path in paths] == [f"01-bifurcation.{to}"]
+    again = export(made, to, tmp_path / "again").files
+    assert [path.read_bytes() for path in paths] == [path.read_bytes() for path in again]
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs LaTeX")
+@pytest.mark.slow
+def test_the_table_compiles(tmp_path: Path) -> None:
+    made = stored(
+        tmp_path / "run",
+        influencer(sweep={"game.reach": [0.1, 0.2]}, plots=[], title="50 % of A_b & {c} ~ ^"),
+    )
+    (path,) = export(made, "latex", tmp_path / "out").files
+    page = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}\input{%s}\end{document}"
+    (tmp_path / "page.tex").write_text(page % path.as_posix(), encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_everything_is_for_tables_alone(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="--all: is for csv, latex, parquet; png has nothing to add"):
+        export(run, "png", tmp_path / "out", everything=True)

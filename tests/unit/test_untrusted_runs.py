@@ -65,7 +65,10 @@ def run(finished: Path, tmp_path: Path) -> Run:
 
 
 def numbers(run: Run, folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in export(load_run(run.folder), "csv", folder).files}
+    return {
+        path.name: path.read_bytes()
+        for path in export(load_run(run.folder), "csv", folder, everything=True).files
+    }
 
 
 # -- study.json ---------------------------------------------------------------------------------------------
@@ -225,12 +228,13 @@ def write_everything(run: Path) -> None:
     build(run)
     for to in ("csv", "netcdf"):
         export(load_run(run), to)
+    export(load_run(run), "csv", everything=True)
     freeze(run, run / "export" / "page.html")
 
 
 WRITTEN = (
     *("dataset.nc", "report.html", "SHA256SUMS", "log.txt", "lock", "index.sqlite", "study.toml"),
-    *("export/cells.csv", "export/duel.nc", "export/page.html", "certificates/{}.npz"),
+    *("export/cells.csv", "export/results.csv", "export/duel.nc", "export/page.html", "certificates/{}.npz"),
 )
 
 
@@ -449,7 +453,7 @@ def test_a_crafted_cell_is_reported_left_out_and_moved_aside(run: Run, tmp_path:
     (error,) = load_run(run.folder).damaged()
     assert error.path == path
     assert "\n" not in str(error)
-    done = export(load_run(run.folder), "csv", tmp_path / "out")
+    done = export(load_run(run.folder), "csv", tmp_path / "out", everything=True)
     assert done.left_out == [(path.stem, f"damaged ({error.why})")]
     with (tmp_path / "out" / "cells.csv").open(newline="") as file:
         assert [bool(row["status"]) for row in csv.DictReader(file)].count(True) == 5
@@ -671,7 +675,7 @@ def test_a_read_only_run_is_read_reported_and_exported(
         assert answer.status == 2
         assert answer.err.splitlines()[-1].endswith("Read-only file system")
     assert Path("page/report.html").is_file()
-    assert Path("out/cells.csv").is_file()
+    assert Path("out/results.csv").is_file()
     assert listed() == before
 
 

@@ -300,14 +300,20 @@ def report(
 @app.command()
 def export(
     run: RunFolder,
-    to: Annotated[str, typer.Option("--to", metavar="csv|parquet|netcdf|latex", help="Format.")],
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="csv|xlsx|latex|markdown|parquet|netcdf|png|svg|pdf", help="Format."),
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Output folder; default RUN/export.")
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Write all that is stored, not the table of the answer.")
+    ] = False,
     json: Json = False,
 ) -> int:
-    """Export results (CSV, Parquet, NetCDF, LaTeX)."""
-    done = work.export(run, to, out)
+    """Export the answer's table, the figures or the dataset."""
+    done = work.export(run, to, out, everything)
     return output.print_result(json, done, "\n".join(done["files"]))
 
 

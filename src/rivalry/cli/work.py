@@ -321,7 +321,7 @@ def _note_texts(run: Run) -> None:
             output.note(part.text_fault)
 
 
-def export(folder: Path, to: str, out: Path | None) -> dict[str, Any]:
+def export(folder: Path, to: str, out: Path | None, everything: bool = False) -> dict[str, Any]:
     """Write the results in another format; return the files and what they lack. Raises `OptionError`."""
     from rivalry.lab.export import FORMATS
     from rivalry.lab.export import export as write
@@ -332,7 +332,7 @@ def export(folder: Path, to: str, out: Path | None) -> dict[str, Any]:
     run = Run.open(folder)
     if out is not None and out.exists() and not out.is_dir():
         raise OptionError(f"--out {out}: is a file; must be a folder")
-    done = write(run, to, out)
+    done = write(run, to, out, everything=everything)
     note_left_out(run)
     return {
         "files": [str(path) for path in done.files],

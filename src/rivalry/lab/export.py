@@ -1,10 +1,12 @@
-"""Export of a run's results: tidy tables as CSV, Parquet or LaTeX, or the dataset as NetCDF."""
+"""Export of a run: the table of its answer, its figures, its dataset, or all that is stored."""
 
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from importlib.util import find_spec
 from io import BytesIO
 from math import prod
@@ -16,6 +18,9 @@ from pandas import DataFrame, Series
 
 from rivalry.core.files import StoreError, folder_for, followed, write
 from rivalry.core.results import is_truth, netcdf
+from rivalry.lab.answer import Answer
+from rivalry.lab.answer.figures import draw
+from rivalry.lab.answer.table import MOST_COLUMNS, AnswerTable
 from rivalry.lab.store import LeftOut
 
 if TYPE_CHECKING:
@@ -23,7 +28,13 @@ if TYPE_CHECKING:
 
     from rivalry.lab.store import DamagedFile, Run
 
-FORMATS = ("csv", "parquet", "netcdf", "latex")
+TABLES = {"csv": "csv", "xlsx": "xlsx", "latex": "tex", "markdown": "md", "parquet": "parquet"}
+"""Formats of tables with the endings of their files."""
+FIGURES = ("png", "svg", "pdf")
+FORMATS = (*TABLES, "netcdf", *FIGURES)
+EVERYTHING = ("csv", "latex", "parquet")  # formats of all that is stored
+NEEDS = {"parquet": ("pyarrow", "PyArrow"), "xlsx": ("xlsxwriter", "XlsxWriter")}
+EXTRAS = {"parquet": "parquet", "xlsx": "excel"}
 LATEX_ROWS = 2_000  # longer tables do not suit a paper
 FEW = 5  # most tables left out that a warning names
 
@@ -44,35 +55,44 @@ class Exported(NamedTuple):
     damaged: list[DamagedFile]
 
 
-def export(run: Run, to: str, out: str | os.PathLike[str] | None = None) -> Exported:
-    """Write a run's results to a folder; equal data give equal bytes.
+def export(
+    run: Run, to: str, out: str | os.PathLike[str] | None = None, *, everything: bool = False
+) -> Exported:
+    """Write a run's answer to a folder; equal data give equal bytes.
 
     Each part of a study is written to its own folder, and ``part/`` precedes the names of what it lacks.
 
     Parameters
     ----------
     to
-        ``csv``: one table per set of variables with the same dimensions, one row per point, rows sorted,
-        floats in the shortest form that reads back the same. Except for ``cells.csv``, tables with a single
-        row are collected in ``single_rows.csv``, one row per variable. ``parquet``: the same tables, single
-        rows included, with the types of the dataset; needs the extra ``parquet``. ``latex``: the same tables,
-        up to 2000 rows each, with six significant digits; one warning names longer ones, which are left
-        out. ``netcdf``: the dataset.
+        ``csv``, ``xlsx``, ``latex``, ``markdown`` or ``parquet``: the printed table of the answer with all
+        its rows, as ``results.csv`` (``.xlsx``, ``.tex``, ``.md``, ``.parquet``). A mean has its 95 %
+        interval beside it. ``xlsx`` needs the extra ``excel``, ``parquet`` the extra ``parquet``.
+        ``png``, ``svg``, ``pdf``: the figures. ``netcdf``: the dataset.
     out
         Output folder; default ``export`` in the run's folder, where nothing else is written.
+    everything
+        For ``csv``, ``latex`` and ``parquet``: all that is stored in place of the answer's table, with
+        ``columns.md``, which says what each column is. One table per set of variables with the same
+        dimensions, one row per point, rows sorted, floats in the shortest form that reads back the same. Of
+        CSV, except for ``cells.csv``, tables with a single row are collected in ``single_rows.csv``, one row
+        per variable. Parquet has the types of the dataset. LaTeX has six significant digits and up to 2000
+        rows; one warning names longer tables, which are left out.
 
     Raises
     ------
     StoreError
-        For another format, or a run without a finished cell, and for ``parquet`` without PyArrow.
+        For another format, or a run without a finished cell, and for a format whose library is missing.
     DamagedFile
         If all finished cells are damaged.
     """
     if to not in FORMATS:
         raise StoreError(f"--to {to}: must be one of {', '.join(FORMATS)}")
-    if to == "parquet" and find_spec("pyarrow") is None:
-        raise StoreError("--to parquet: needs PyArrow; pip install 'rivalry[parquet]'")
-    done = _export(run, to, run.folder / "export" if out is None else followed(Path(out)))
+    if everything and to not in EVERYTHING:
+        raise StoreError(f"--all: is for {', '.join(EVERYTHING)}; {to} has nothing to add")
+    if to in NEEDS and find_spec(NEEDS[to][0]) is None:
+        raise StoreError(f"--to {to}: needs {NEEDS[to][1]}; pip install 'rivalry[{EXTRAS[to]}]'")
+    done = _export(run, to, run.folder / "export" if out is None else followed(Path(out)), everything)
     if long := [row.name for row in done.left_out if row.name.endswith(".tex")]:
         names = ", ".join(long[:FEW]) + (f" and {len(long) - FEW} more" if len(long) > FEW else "")
         rule = f"above the {LATEX_ROWS} rows of a LaTeX table; export to csv, which has no limit"
@@ -80,11 +100,11 @@ def export(run: Run, to: str, out: str | os.PathLike[str] | None = None) -> Expo
     return done
 
 
-def _export(run: Run, to: str, folder: Path) -> Exported:
+def _export(run: Run, to: str, folder: Path, everything: bool) -> Exported:
     """Write a run's results to a folder, each part to its own; see `export`."""
     if parts := run.parts():
         folder_for(folder)
-        return _join({name: _export(part, to, folder / name) for name, part in parts.items()})
+        return _join({name: _export(part, to, folder / name, everything) for name, part in parts.items()})
     data, damaged = run.collect()
     left_out = run.missing_cells(damaged)
     if len(left_out) == len(run.cells):
@@ -96,9 +116,159 @@ def _export(run: Run, to: str, folder: Path) -> Exported:
         path = folder / f"{run.name}.nc"
         write(path, netcdf(data))
         return Exported([path], left_out, damaged)
-    tables = list(_tables(data, list(run.axes), folder, to))
-    written = [table for table in tables if isinstance(table, Path)]
-    return Exported(written, left_out + [t for t in tables if isinstance(t, LeftOut)], damaged)
+    if to in FIGURES:
+        drawn = draw(run.head["study"], data, folder, run.folder / "figures", "", run, form=to)
+        lacking = [LeftOut(one.file, one.why) for one in drawn if one.why]
+        return Exported([folder / one.file for one in drawn if not one.why], left_out + lacking, damaged)
+    if everything:
+        tables = list(_tables(data, list(run.axes), folder, to))
+        written = [table for table in tables if isinstance(table, Path)]
+        write(folder / "columns.md", _meanings(data).encode())
+        lacking = [table for table in tables if isinstance(table, LeftOut)]
+        return Exported([*written, folder / "columns.md"], left_out + lacking, damaged)
+    answer = Answer(run.head["study"], data, run)
+    path = folder / f"results.{TABLES[to]}"
+    write(path, answer_as(to, answer))
+    return Exported([path], left_out, damaged)
+
+
+def answer_as(to: str, answer: Answer) -> bytes:
+    """Return the table of an answer as a file of one of the formats `TABLES`."""
+    if to in ("latex", "markdown"):
+        table = answer.table_of(None)
+        assert table is not None  # there are finished cells
+        return (_latex_of if to == "latex" else _markdown_of)(answer, table).encode()
+    for columns in range(MOST_COLUMNS, 0, -1):  # half-widths have columns of their own
+        table = answer.table_of(None, columns, constants=to != "xlsx")
+        assert table is not None  # as above
+        frame = numbers_of(table)
+        if len(frame.columns) <= MOST_COLUMNS:
+            break
+    if to == "csv":
+        return to_csv(frame).encode()
+    if to == "xlsx":
+        return _xlsx_of(answer, frame, table)
+    file = BytesIO()
+    frame.to_parquet(file, engine="pyarrow", index=False)
+    return file.getvalue()
+
+
+def numbers_of(table: AnswerTable) -> DataFrame:
+    """Return an answer's table as numbers, with a column of half-widths beside means with intervals.
+
+    An interval that is not symmetric, as that of a share, has a column for each end. Words stay words.
+    """
+    columns: dict[str, list[Any]] = {}
+    for name, entries in zip(table.columns, zip(*table.rows, strict=True), strict=True):
+        if not any(np.isfinite(entry.mean) for entry in entries):
+            columns[name] = [entry.text for entry in entries]
+            continue
+        columns[name] = [entry.mean for entry in entries]
+        wide = [entry for entry in entries if entry.high > entry.low]
+        if all(np.isclose(entry.high - entry.mean, entry.mean - entry.low) for entry in wide) and wide:
+            columns[f"{name}, ±"] = [(entry.high - entry.low) / 2 for entry in entries]
+        elif wide:
+            columns[f"{name}, from"] = [entry.low for entry in entries]
+            columns[f"{name}, to"] = [entry.high for entry in entries]
+    return DataFrame(columns)
+
+
+def _latex_of(answer: Answer, table: AnswerTable) -> str:
+    """Return a table environment with booktabs rules, a caption, a label, and notes below."""
+    numeric = [any(np.isfinite(entry.mean) for entry in column) for column in zip(*table.rows, strict=True)]
+    columns = "".join("r" if number else "l" for number in numeric)
+    rows = [" & ".join(map(_tex_of_text, row)) + r" \\" for row in table.texts]
+    notes = [*table.notes, *(one.text for one in answer.sentences)]
+    label = re.sub(r"[^a-z0-9]+", "-", str(answer.study.get("name", "results")).lower())
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs} and \\usepackage{graphicx}",
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_tex_of_text(answer.title)}}}",
+            rf"\label{{tab:{label}}}",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            " & ".join(map(_tex_of_text, table.columns)) + r" \\",
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}}",
+            r"\par\smallskip\footnotesize",
+            *(_tex_of_text(note if note.endswith(".") else f"{note}.") for note in notes),
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _tex_of_text(text: str) -> str:
+    """Return text for LaTeX, numbers in it with a true minus, intervals with their sign.
+
+    >>> _tex_of_text("-0.5 ± 1e-09 of 3%")
+    '$-0.5 \\pm 1\\cdot 10^{-9}$ of 3\\%'
+    """
+    escaped = "".join(_SPECIAL.get(c, c) for c in text.replace("–", "--"))
+    return _NUMBERS.sub(_number, escaped)
+
+
+def _number(found: re.Match[str]) -> str:
+    if found[0].replace(".", "").isdigit():  # such as a year
+        return found[0]
+    text = _POWER.sub(lambda power: rf"\cdot 10^{{{int(power[1])}}}", found[0])
+    return f"${text}$".replace("±", r"\pm")
+
+
+_NUMBERS = re.compile(
+    r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?: ± \d+(?:\.\d+)?(?:e[+-]?\d+)?)?(?![\w.]*\w)"
+)
+_POWER = re.compile(r"e([+-]?\d+)")
+
+
+def _markdown_of(answer: Answer, table: AnswerTable) -> str:
+    """Return the title, the sentences, the table and its notes as Markdown."""
+    bars = [[text.replace("|", r"\|") for text in row] for row in (table.columns, *table.texts)]
+    lines = [f"| {' | '.join(row)} |" for row in bars]
+    lines.insert(1, f"|{'---|' * len(table.columns)}")
+    notes = [f"In every row: {'; '.join(table.notes)}."] * bool(table.notes)
+    said = [one.text for one in answer.sentences]
+    return "\n\n".join([f"## {answer.title}", *said, "\n".join(lines), *notes]) + "\n"
+
+
+def _xlsx_of(answer: Answer, frame: DataFrame, table: AnswerTable | None) -> bytes:
+    """Return a workbook with one sheet: the table, then notes, sentences and caveats below."""
+    import xlsxwriter
+
+    assert table is not None
+    file = BytesIO()
+    # text that looks like a formula or an address stays text
+    safe = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
+    with xlsxwriter.Workbook(file, safe | {"nan_inf_to_errors": True}) as book:
+        book.set_properties({"title": answer.title, "created": datetime(2000, 1, 1)})  # equal bytes
+        sheet, bold = book.add_worksheet("results"), book.add_format({"bold": True, "text_wrap": True})
+        sheet.write_row(0, 0, frame.columns, bold)
+        for k, row in enumerate(frame.itertuples(index=False), start=1):
+            for column, value in enumerate(row):
+                if isinstance(value, str) or np.isfinite(value):
+                    sheet.write(k, column, value)
+        sheet.freeze_panes(1, table.keys)
+        sheet.set_column(0, len(frame.columns) - 1, 18)
+        below = [*table.notes, *(one.text for one in answer.sentences), *answer.caveats]
+        for k, line in enumerate(below, start=len(frame) + 2):
+            sheet.write_string(k, 0, line)
+    return file.getvalue()
+
+
+def _meanings(data: Dataset) -> str:
+    """Return what each variable of a dataset is, as a table in Markdown."""
+    lines = ["| column | unit | meaning |", "|---|---|---|"]
+    for name in sorted(map(str, data.variables)):
+        about = data[name].attrs
+        lines.append(
+            f"| `{name}` | {about.get('units', '')} | {about.get('description', about['long_name'])} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def _join(parts: Mapping[str, Exported]) -> Exported:

@@ -36,6 +36,7 @@ INK, PALE, RESOURCE = "#333333", "#D5D5D5", "#E4E2DC"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ("-", "--", ":", "-.")
 SIZE = (6.6, 3.9)  # inches
+DPI = 200  # of PNG files
 WRAP = 30  # characters per line of a legend
 TITLES = 66  # characters of the titles of a row of panels
 BESIDE = (1.03, 0.0, 0.04, 1.0)  # box of a colour bar, in fractions of the axes
@@ -363,8 +364,16 @@ class Picture(NamedTuple):
     hollow: bool  # some marks are hollow because they are not certified
 
 
-def picture(plot: Callable[..., Axes], data: Dataset, **options: object) -> Picture:
-    """Draw ``plot`` as SVG. The same data give the same bytes: no dates, fixed identifiers."""
+METADATA: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
+}
+"""Formats of figures, with the metadata that would differ from day to day or between versions."""
+
+
+def picture(plot: Callable[..., Axes], data: Dataset, form: str = "svg", /, **options: object) -> Picture:
+    """Draw ``plot`` as SVG, PNG or PDF. The same data give the same bytes: no dates, fixed identifiers."""
     with rc_context(STYLE):
         # not by pyplot, which would keep every figure open
         figure = Figure(figsize=SIZE, layout="constrained")
@@ -378,5 +387,5 @@ def picture(plot: Callable[..., Axes], data: Dataset, **options: object) -> Pict
         words = (", not certified", "hollow:", ", no certificate")
         hollow = any(word in label for label in labels for word in words)
         buffer = BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(buffer, format=form, metadata=METADATA[form], dpi=DPI)
     return Picture(buffer.getvalue(), caption, hollow)

@@ -95,10 +95,13 @@ class Answer:
         """The printed table, with all rows; None without results."""
         return self.table_of(None)
 
-    def table_of(self, rows: int | None, columns: int = MOST_COLUMNS, method: str = "") -> AnswerTable | None:
-        """Return the table of at most so many rows and columns, of one method where it is named."""
-        found = [one for one in self.points if method in ("", one.algorithm)]
-        return answer_table(self.study, self.data, found, rows, columns) if found else None
+    def table_of(
+        self, rows: int | None, columns: int = MOST_COLUMNS, *, constants: bool = False
+    ) -> AnswerTable | None:
+        """Return the table of at most so many rows and columns; ``constants``: also of what does not vary."""
+        if not self.points:
+            return None
+        return answer_table(self.study, self.data, self.points, rows, columns, constants=constants)
 
     @cached_property
     def caveats(self) -> list[str]:

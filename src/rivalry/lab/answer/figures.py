@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -58,6 +59,7 @@ def draw(
     stored: Path,
     prefix: str,
     run: Run | None = None,
+    form: str = "svg",
 ) -> list[StaticFigure]:
     """Draw every entry of a study's ``plots`` as ``folder/NN-kind.svg``, or its family's default figures.
 
@@ -66,12 +68,15 @@ def draw(
     from outside the package are read from ``stored``, the run's figures, where `draw_own` wrote them. If
     ``folder`` is ``stored``, older files named in this way are removed. Identifiers inside figures begin with
     ``prefix``. Default figures that draw more of the game than the data hold are drawn of the first cell of
-    ``run``.
+    ``run``. With another ``form``, ``png`` or ``pdf``, files have this format, and plots from outside the
+    package are left out.
     """
     folder_for(folder)
     game, wanted = study["game"], study["plots"]
-    panels = _once([_draw(k, entry, game, data, folder, stored) for k, entry in enumerate(wanted, start=1)])
-    panels = panels or _draw_defaults(game, data, folder, stored, run)
+    panels = _once(
+        [_draw(k, entry, game, data, folder, stored, form) for k, entry in enumerate(wanted, start=1)]
+    )
+    panels = panels or _draw_defaults(game, data, folder, stored, run, form)
     figures = [
         one._replace(svg=inline(one.svg, f"{prefix}f{k}"), caption=one.caption + one.substitution)
         for k, one in enumerate(panels, start=1)
@@ -98,14 +103,14 @@ def _once(panels: Sequence[StaticFigure]) -> list[StaticFigure]:
 
 
 def _draw_defaults(
-    game: Mapping[str, Any], data: Dataset, folder: Path, stored: Path, run: Run | None
+    game: Mapping[str, Any], data: Dataset, folder: Path, stored: Path, run: Run | None, form: str
 ) -> list[StaticFigure]:
     """Return the first default figures of a game's family that can be drawn."""
     found: list[StaticFigure] = []
     for entry in default_figures(str(game["family"]), data):
         missing = [view for view in plots.PLOTS[entry["kind"]].views if view not in data]
         own, where = _first_cell(run, missing) if run is not None and missing else (data, "")
-        figure = _draw(len(found) + 1, entry, game, own, folder, stored)
+        figure = _draw(len(found) + 1, entry, game, own, folder, stored, form)
         if not figure.why:
             caption = f"{figure.caption.removesuffix('.')} ({where})." if where else figure.caption
             found.append(figure._replace(caption=caption))
@@ -184,6 +189,7 @@ def _draw(
     data: Dataset,
     folder: Path,
     stored: Path,
+    form: str,
 ) -> StaticFigure:
     from rivalry.lab.study import build_plot
     from rivalry.plots.style import picture
@@ -192,7 +198,10 @@ def _draw(
     file = figure_file(number, kind)
     known = plots.entry_of(kind)
     if known is None:
+        if form != "svg":
+            return StaticFigure(kind, file, why="it was drawn by a user's file, as SVG")
         return _as_image(kind, stored / file)
+    file = str(Path(file).with_suffix(f".{form}"))
     lacks: tuple[str, ...] = ()
     if at := options.get("at"):
         options["at"] = _nearest(data, at)
@@ -201,15 +210,16 @@ def _draw(
             lacks = (", ".join(f"{name} = {value}" for name, value in asked.items()),)
     try:
         plot = build_plot(kind)
-        svg, where, hollow = picture(plot, data, **options)
+        drawn, where, hollow = picture(plot, data, form, **options)
     except NoSuchPoint as error:
         return StaticFigure(kind, file, why=str(error), absent=True)
     except Exception as error:  # a plot may fail on unusual data; the report still needs the others
         return StaticFigure(kind, file, why=f"{type(error).__name__}: {error}")
-    write(folder / file, svg)
+    write(folder / file, drawn)
     title = known.caption_of(options) or str(plot.__doc__).partition(".\n")[0].removeprefix("Draw ")
     caption = f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".")
-    return StaticFigure(kind, file, caption, svg.decode(), marked=hollow, lacks=lacks)
+    svg = drawn.decode() if form == "svg" else sha256(drawn).hexdigest()  # for comparison
+    return StaticFigure(kind, file, caption, svg, marked=hollow, lacks=lacks)
 
 
 def _nearest(data: Dataset, at: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,10 +40,12 @@ def answer_table(
     found: Sequence[PointResults],
     most_rows: int | None = None,
     most_columns: int = MOST_COLUMNS,
+    *,
+    constants: bool = False,
 ) -> AnswerTable:
     """Return the table of at most so many rows, where claims change and evenly between, and columns.
 
-    A column with one text in all rows is stated in a note instead.
+    A column with one text in all rows is stated in a note instead, unless ``constants`` are wanted too.
     """
     words = Words(study)
     rows = list(found) if most_rows is None else [found[k] for k in chosen(found, most_rows)]
@@ -71,7 +73,7 @@ def answer_table(
     shared = {
         name: entries[0].text
         for name, entries in columns.items()
-        if len(rows) > 1 and len({entry.text for entry in entries}) == 1
+        if len(rows) > 1 and len({entry.text for entry in entries}) == 1 and not constants
     }
     notes = [f"{name}: {text}" for name, text in shared.items() if (name, text) not in USUAL]
     columns = {name: entries for name, entries in columns.items() if name not in shared}
