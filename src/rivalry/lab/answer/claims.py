@@ -21,6 +21,7 @@ from rivalry.lab.answer.points import PointResults
 from rivalry.lab.answer.trends import Sentence, listed, told_of
 from rivalry.lab.answer.words import ROLES, Words
 
+WAY = 40  # characters of the longest description of a search
 MOST = 5  # different lists of equilibria that are told one by one
 EVENTS = {
     "symmetric_loss": "the symmetric equilibrium loses stability at {place}",
@@ -132,7 +133,8 @@ def _more(claim: str, rows: Sequence[PointResults]) -> str:
     if claim == "approximate equilibrium":
         return gain_in_words(max(one.gain for one in rows))
     if claim == "no deviation found":
-        return "the result of a search, not a proof"
+        ways = sorted({way for one in rows for way in one.searches if len(way) < WAY})
+        return f"the result of a search{f' ({ways[0]})' if ways else ''}, not a proof"
     return _MORE[claim]
 
 
@@ -150,7 +152,8 @@ def _gain(rows: Sequence[PointResults], words: Words, several: bool) -> str:
     could = "could by an estimate gain" if one.estimated else "could gain"
     place = ", ".join(filter(None, [words.method(one.algorithm) if several else "", words.place(one.at)]))
     single = len(rows) == 1 and one.results == 1
-    said = f"{who} {could} {number_in_words(most)}{_small(one, int(player), int(result))}"
+    small = _small(one, int(player), int(result))
+    said = f"{who} {could} {number_in_words(most)}{small}"
     if not single:
         said += (
             f" ({place}), the largest gain found" if place and len(rows) > 1 else ", the largest gain found"
@@ -158,7 +161,7 @@ def _gain(rows: Sequence[PointResults], words: Words, several: bool) -> str:
     bounds = np.concatenate([each.bound[each.refuting.any(axis=1)].ravel() for each in rows])
     known = np.concatenate([each.regret[each.refuting.any(axis=1)].ravel() for each in rows])
     highest = bounds[~np.isnan(known)]
-    if one.estimated or not np.all(np.isfinite(highest)):
+    if small or one.estimated or not np.all(np.isfinite(highest)) or highest.max() < most:
         return said
     return f"{said}{' and' if single else ';'} no gain exceeds {_rounded_up(float(highest.max()))}"
 
@@ -202,7 +205,7 @@ def on_lists(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Se
         if text.startswith("exactly") and len(rows) == 1:
             said += "; there is no other"
         return [Sentence(f"{said[:1].upper()}{said[1:]}.", basis)]
-    parts = [f"{text} {_places(own, found, words)}" for text, own in list(texts.items())[:MOST]]
+    parts = [f"{_places(own, found, words)}: {text}" for text, own in list(texts.items())[:MOST]]
     said = "; ".join(parts)
     left = len(rows) - sum(len(own) for own in list(texts.values())[:MOST])
     said += f"; {left} other points have other numbers" if left > 1 else "; one has another" * left
@@ -227,7 +230,7 @@ def _places(own: Sequence[PointResults], found: Sequence[PointResults], words: W
                 words.value(order[run[0]]) + (f" to {words.value(order[run[-1]])}" if len(run) > 1 else "")
                 for run in runs
             ]
-            return f"at {words.key(key)} {', '.join(ends)}"
+            return f"for {words.key(key)} {', '.join(ends)}"
         return f"for {listed([words.place({key: one.at[key]}) for one in own])}"
     texts = [
         ", ".join(filter(None, [words.method(one.algorithm) if several else "", words.place(one.at)]))

@@ -114,6 +114,7 @@ def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
         and not (counted and name.endswith("_count"))
     )
     order = [name for name in wanted if name in names or name == "profile"] or list(names)[:TOGETHER]
+    still, told = bool(order), None
     for name in order:
         if name == "profile":
             tell_together()
@@ -133,7 +134,10 @@ def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
                 sentences += [_over_cases(told, words)] if told.key else _ranking(study, told, words)
         if len(together) == TOGETHER:
             tell_together()
+        still = still and told is not None and bool(told.fixed)
     tell_together()
+    if still and not wanted:  # nothing moves, of quantities that no author chose
+        sentences = [one.text for one in positions(study, found)] + sentences
     kept = [text for k, text in enumerate(filter(None, sentences)) if not sum(map(len, sentences[:k])) > LONG]
     at = _at(study, rows, words)
     return [
@@ -669,7 +673,7 @@ def _stretches(case: Sequence[PointResults], key: str, words: Words) -> str:
         own = list(each)
         low, high = own[0], own[-1]
         if len(own) == 1:
-            texts.append(f"at {words.place({key: low.at[key]})} {_standing(low)}")
+            texts.append(f"at {words.place({key: low.at[key]})}, {_standing(low)}")
             continue
         refuted = sum(NOT_AN_EQUILIBRIUM in one.claims for one in own)
         of = "all" if refuted == len(own) else f"{refuted} of {len(own)} points"
@@ -683,7 +687,7 @@ def _stretches(case: Sequence[PointResults], key: str, words: Words) -> str:
             who = f"all players are apart ({there}{beside})"
         else:
             who = f"there are groups of {listed(sizes)} ({there}{beside})"
-        texts.append(f"from {words.place({key: low.at[key]})} to {words.value(high.at[key])} {who}")
+        texts.append(f"from {words.place({key: low.at[key]})} to {words.value(high.at[key])}, {who}")
     if len(texts) > STRETCHES:
         texts = [texts[0], f"up to there the groups change {len(texts) - 1} times", texts[-1]]
     return "; ".join(texts)
