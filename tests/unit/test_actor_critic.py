@@ -17,7 +17,7 @@ from tests.small_games import cournot
 
 SEED = np.random.SeedSequence(6)
 ZERO = rollouts.zero_networks(features=3, hidden=5, axes=2)
-PLAN = rollouts.RolloutPlan((), (), 1, ZERO, *map(put, (0.01, 1.0, 1, 1)))
+PLAN = rollouts.RolloutPlan((), (), ZERO, *map(put, (0.01, 1.0, 1, 1)))
 
 
 def learned(game: Any, learner: ActorCritic, seed: int = 0) -> Any:
@@ -156,9 +156,9 @@ def _numpy_network(row: np.ndarray, x: np.ndarray, outputs: int) -> np.ndarray:
     return np.asarray(outer @ np.tanh(inner @ x + bias) + rest[outputs * h :])
 
 
-@pytest.mark.parametrize("trace", [0.0, 0.6, 1.0])
+@pytest.mark.parametrize("realised", [False, True])
 @pytest.mark.nightly
-def test_loss_gradients_agree_with_finite_differences(trace: float) -> None:
+def test_loss_gradients_agree_with_finite_differences(realised: bool) -> None:
     """Central differences of the advantage-weighted mean log probability and of half the squared error.
 
     Advantages and targets are computed in NumPy and held fixed.
@@ -168,7 +168,7 @@ def test_loss_gradients_agree_with_finite_differences(trace: float) -> None:
     row = draw.normal(size=actor + critic) / 2
     seen, drawn = draw.normal(size=(3, 4, 3)), draw.normal(size=(2, 4, 2))
     payoff, discount = draw.normal(size=(2, 4)), 0.7
-    given = [jnp.asarray(one) for one in (seen, drawn, payoff, discount, trace)]
+    given = [jnp.asarray(one) for one in (seen, drawn, payoff, discount, realised)]
     slopes = np.asarray(jax.grad(lambda r: rollouts._loss(PLAN, r, *given))(jnp.asarray(row)))
 
     def values(r: np.ndarray) -> np.ndarray:
@@ -176,7 +176,7 @@ def test_loss_gradients_agree_with_finite_differences(trace: float) -> None:
 
     held = values(row)
     late = (1 - discount) * payoff[1] + discount * held[2]
-    early = (1 - discount) * payoff[0] + discount * (trace * late + (1 - trace) * held[1])
+    early = (1 - discount) * payoff[0] + discount * (late if realised else held[1])
     target = np.stack([early, late])
     above = target - held[:-1]
     above = (above - above.mean()) / above.std()
@@ -235,13 +235,12 @@ def test_the_initial_policy_does_not_depend_on_the_observation() -> None:
     [
         ({"rate": 0.0}, "rate: 0 must be above 0"),
         ({"deviation": 0.05, "min_deviation": 0.1}, "deviation: 0.05 must be above min_deviation = 0.1"),
-        ({"trace": 1.5}, "trace: 1.5 must be at most 1"),
         ({"batch": 1}, "batch: 1 must be at least 2"),
         ({"gamma": [0.5, 1.0]}, r"gamma\[1\]: 1 must be below 1"),
         ({"roles": ["learns", {"kind": "fixd"}]}, r"roles\[1\]: 'fixd' is unknown; did you mean 'fixed'"),
         ({"roles": {"kind": "fixed"}}, "roles.choice: is missing"),
     ],
-    ids=["rate", "deviation", "trace", "batch", "gamma", "role", "choice"],
+    ids=["rate", "deviation", "batch", "gamma", "role", "choice"],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):

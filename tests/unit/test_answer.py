@@ -95,7 +95,7 @@ def test_a_sentence_says_what_the_claim_says_and_no_more(claim: str) -> None:
         ),
         "not an equilibrium": "It is not an equilibrium: player 1 could gain 0.2.",
         "not decided": "It is not decided: a payoff is not a number.",
-        "": "The profile is 0.5 and the payoff is 16.5.",
+        "": "The payoff is 16.5.",
     }
     assert said(data) == last[claim]
 
@@ -103,12 +103,12 @@ def test_a_sentence_says_what_the_claim_says_and_no_more(claim: str) -> None:
 def test_claims_of_a_sweep_are_counted_with_the_largest_gain_and_where() -> None:
     words = said(swept([apart(0.4), apart(), result(), result()]))
     assert (
-        words
-        == "2 of 4 points are equilibria; at 2 of 4 points player 1 could gain up to 0.4 (at reach 0.1)."
+        words == "2 of 4 points are equilibria; at 2 of 4 points player 1 could gain 0.4 (reach 0.1), "
+        "the largest gain found."
     )
     assert said(swept([result()] * 3)) == "Every point is an equilibrium; no player can gain more than 0.02."
     assert said(swept([apart()] * 2)).startswith(
-        "No point is an equilibrium: player 1 could gain up to 0.175"
+        "No point is an equilibrium: player 1 could gain 0.175 (reach 0.1), the largest gain found"
     )
 
 
@@ -145,7 +145,7 @@ def test_a_gain_that_is_small_beside_the_payoff_is_explained() -> None:
         "can win or lose while the others stay)."
     )
     words = said(swept([result("not an equilibrium", at_stake=[0.1, 0.4, 0.1], **own)]))
-    assert words.endswith("player 1 could gain 0.005.")
+    assert words.endswith("player 1 could gain 0.005 and no gain exceeds 0.02.")
 
 
 def test_the_gain_that_is_named_is_one_above_the_tolerance() -> None:
@@ -171,7 +171,7 @@ def test_a_listed_equilibrium_is_claimed_only_for_the_certified_one() -> None:
     counts = {"equilibrium_count": 3, "pure_count": 2, "component_count": 3, "complete": True}
     about = study("mixed_equilibria")
     *_, listed, claimed = (one.text for one in Answer(about, swept([result(**counts)])).sentences)
-    assert listed == "3 equilibria listed, of these 2 pure, in 3 components (the list is complete)."
+    assert listed == "3 equilibria, 2 of them in pure strategies (complete list)."
     assert claimed == "It is an equilibrium; no player can gain more than 0.02."
     *_, listed, _ = (
         one.text for one in Answer(about, swept([result(**counts | {"complete": False})])).sentences
@@ -222,7 +222,9 @@ def test_starts_of_one_cell_have_ranges_and_no_interval() -> None:
         "2 different profiles"
     ]
     words = said(data)
-    assert words == "1 of 2 runs is an equilibrium; in 1 of 2 runs player 1 could gain up to 0.5."
+    assert words == (
+        "1 of 2 runs is an equilibrium; in 1 of 2 runs player 1 could gain 0.5, the largest gain found."
+    )
 
 
 def test_the_table_is_thinned_where_nothing_changes() -> None:

@@ -29,7 +29,6 @@ SLIPS = {
     "rv.solve(chicken, rv.methods.RegretMatching(regrets='none'), max_steps=1)": (
         "regrets: 'none' must be one of 'unconditional', 'conditional'"
     ),
-    "rv.solve(chicken, rv.methods.RegretMatching(inertia=0.5), max_steps=1)": "inertia: 0.5 must be above 1",
     "rv.trace(game, ascent, start, steps=-1)": "steps: -1 must be",
     "rv.trace(game, ascent, start, steps=1, every=0)": "every: 0 must be a whole number of at least 1",
     "rv.sweep(game, {'reach': [0.1]}, matching, start)": "start: RegretMatching takes none; leave it out",

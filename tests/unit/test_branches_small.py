@@ -250,7 +250,7 @@ def test_wrong_input_gives_one_line() -> None:
         ({"parameter": "drift", "low": 0.0, "high": 1.0}, "parameter: drift: no array of this game"),
         ({"parameter": "drive", "low": 1.0, "high": 0.0}, "low: 1 must be below high, 0"),
         ({"parameter": "drive", "low": 0.0, "high": 1.0, "step": [0.1, 0.1]}, "step: .* first below"),
-        ({"parameter": "drive", "low": 0.0, "high": 1.0, "max_branches": 0}, "max_branches: 0 must be at"),
+        ({"parameter": "drive", "low": 0.0, "high": 1.0, "searches": 0}, "searches: 0 must be at"),
         ({"parameter": "drive", "low": 0.0, "high": 1.0, "cycles": -2}, "cycles: -2 must be at least 0"),
     ]:
         with pytest.raises(ValueError, match=words) as message:

@@ -344,7 +344,7 @@ def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> Non
     ("table", "message"),
     [
         ({"kind": "simulation", "plays": "equilibrium"}, "plays: 'equilibrium' must be one of"),
-        ({"kind": "q_learning", "update": "double_q"}, "update: 'double_q' must be one of"),
+        ({"kind": "q_learning", "target": "double"}, "target: 'double' must be one of"),
     ],
 )
 def test_unknown_option_values_are_refused(table: dict[str, Any], message: str) -> None:

@@ -122,7 +122,7 @@ def test_two_firms_collude_unless_costs_are_noisy(noise: float) -> None:
 
 @pytest.mark.slow
 def test_forecasts_from_current_choices_reduce_the_effect_of_noise() -> None:
-    """A forecast without the shock gives it the weight ``1 - delta``; repeating the last flow keeps it."""
+    """A forecast without the shock gives it the weight ``1 - delta``."""
     options: dict[str, Any] = {"initial": FROM_TO, "cost_noise": 1.0, "periods": 5000, "step_size": 0.4}
     totals = {
         name: float(
@@ -130,12 +130,10 @@ def test_forecasts_from_current_choices_reduce_the_effect_of_noise() -> None:
         )
         for name, how in {
             "payoff": {},
-            "last": {"signal": "one_ahead", "forecast": "last"},
-            "stand": {"signal": "one_ahead"},
+            "one_ahead": {"signal": "one_ahead"},
         }.items()
     }
-    assert totals["last"] == pytest.approx(totals["payoff"], abs=0.5)
-    assert totals["stand"] < totals["payoff"] - 5
+    assert totals["one_ahead"] < totals["payoff"] - 5
 
 
 def test_results_do_not_depend_on_chunks_or_saving(tmp_path: Any) -> None:
@@ -154,9 +152,9 @@ def test_results_do_not_depend_on_chunks_or_saving(tmp_path: Any) -> None:
 def test_a_run_does_not_depend_on_the_other_runs() -> None:
     options: dict[str, Any] = {"periods": 300, "cost_noise": 0.3}
     together = played(Directional(runs=11, **options), rv.games.market())
-    alone = played(Directional(runs=1, first_run=9, **options), rv.games.market())
+    fewer = played(Directional(runs=10, **options), rv.games.market())  # another batch of runs
     for key in together:
-        assert np.array_equal(together[key][9], alone[key][0]), key
+        assert np.array_equal(together[key][:10], fewer[key]), key
     assert not np.array_equal(together["choice"][8], together["choice"][9])
 
 

@@ -103,6 +103,19 @@ def test_options_that_no_study_sets_are_explained() -> None:
                 assert given or re.search(rf"`{option}\b", page), f"{target}: {option}"
 
 
+def test_keys_that_no_study_sets_are_explained() -> None:
+    page = (DOCS / "reference" / "games.md").read_text(encoding="utf-8")
+    rows = [row.split(" | ") for row in page.partition("## Keys that are rarely needed")[2].splitlines()]
+    texts = [path.read_text(encoding="utf-8") for path in STUDIES.glob("*.toml")]
+    for family in rv.games.GAMES:
+        own = "".join(text for text in texts if re.search(rf'^family = "{family}"', text, re.M))
+        explained = {key for row in rows if row[0] == f"| {family}" for key in re.findall(r"`(\w+)`", row[2])}
+        names = {row.name.rpartition(".")[2] for row in parameters(getattr(rv.games, family))}
+        unset = {name for name in names if not re.search(rf"\b{name}\b", own)}
+        assert unset <= explained, (family, unset - explained)
+        assert explained <= names, (family, explained - names)
+
+
 # -- outputs of code cells -----------------------------------------------------------------------------
 
 

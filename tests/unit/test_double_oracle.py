@@ -153,7 +153,7 @@ def test_the_game_s_own_best_response_is_used() -> None:
 
     oracles.mixed_best_response.register(WithBestResponse)(WithBestResponse.respond_to_mixture)
 
-    found = found_by(seek(0.3, WithBestResponse), [0.2, 0.7], gain_tolerance=1e-10)
+    found = found_by(seek(0.3, WithBestResponse), [0.2, 0.7])
     assert (found.status, found.claim) == ("converged", "equilibrium")
     assert found.certificate is not None
     assert found.certificate.coverage == "exact"
@@ -336,7 +336,7 @@ def test_an_atom_is_known_up_to_rounding() -> None:
 @pytest.mark.parametrize(
     ("over", "jumps", "remedy"),
     [
-        (0, [0, 0], "raise rounds or loosen gain_tolerance"),
+        (0, [0, 0], "raise rounds"),
         (2, [0, 0], "the finite game on the atoms was not solved; start elsewhere, or use hedge"),
         (3, [0, 0], "its best response is an atom already; payoffs there are too near to rounding"),
         (0, [1, 0], f"{double_oracle.JUMPS}; raise max_atoms"),

@@ -297,7 +297,7 @@ def test_equilibria_are_sorted_by_size_of_support() -> None:
 @pytest.mark.slow
 def test_mclennan_and_tourky_find_the_only_equilibrium_of_three_players() -> None:
     pytest.importorskip("quantecon")
-    solution = rv.solve(matrix("jordan"), MixedEquilibria(algorithm="mclennan_tourky", searches=3))
+    solution = rv.solve(matrix("jordan"), MixedEquilibria(algorithm="mclennan_tourky"))
     np.testing.assert_allclose(solution.data.equilibria[0], 0.5, atol=1e-9)
     assert solution.claim == "equilibrium"
 

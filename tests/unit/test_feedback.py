@@ -121,7 +121,7 @@ def test_no_deviation_on_the_equilibrium_path_gains_in_numpy(found: rv.Solution)
 def test_prohibitive_investment_prices_give_the_race_without_investment() -> None:
     """Every period is the one-period equilibrium in efforts, as play does not end early."""
     game = invest_race(price=1e4)
-    dear = rv.solve(game, Feedback(levels=5, highest=4.0, halve=False), tolerance=None)
+    dear = rv.solve(game, Feedback(levels=5, highest=4.0), tolerance=None)
     value, inputs = static_by_hand(np.array([10.0, 6.0]), np.array([2.0, 1.0]))
     schedule = np.asarray(game.schedule(jnp.asarray(dear.data.profile.values)))
     assert np.all(schedule[..., 2:] == 0)
@@ -203,7 +203,7 @@ def test_halved_grids_are_refined_exactly_for_cubics() -> None:
 def test_wrong_input() -> None:
     with pytest.raises(ValueError, match="levels: 6 must be an odd number"):
         Feedback(levels=6)
-    with pytest.raises(ValueError, match=r"levels: 7 of 6 stocks make 117649 nodes; budget is 20000"):
+    with pytest.raises(ValueError, match=r"levels: 7 of 6 stocks make 117649 nodes; must be at most 20000"):
         rv.solve(rv.games.race(players=3, horizon=2, technology={"invest": True}), Feedback())
     with pytest.raises(ValueError, match="horizon: inf"):
         rv.solve(

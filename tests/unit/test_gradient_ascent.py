@@ -71,7 +71,7 @@ def test_a_schedule_counts_from_the_first_step() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", ["gradient", "step", "certificate", "displacement"])
 def test_every_stopping_rule_stops_near_the_root_and_is_reported(rule: str) -> None:
-    method = GradientAscent(rate=0.1, stop=rule, every=7)
+    method = GradientAscent(rate=0.1, stop=rule)
     found = rv.solve(GAME, method, START, tolerance=None)
     assert found.status == "converged"
     assert str(found.data.stopped_by.values) == rule
@@ -188,7 +188,6 @@ def test_schedules_may_differ_between_players() -> None:
         ({"rate": -1.0}, "rate: -1.0 must be a finite number above 0"),
         ({"stop": "late"}, "stop: 'late' must be one of"),
         ({"stop": ["gradient", "late"]}, "stop[1]: 'late' must be one of"),
-        ({"every": 0}, "every: 0 must be above 0"),
         ({"tolerated_agents": -1}, "tolerated_agents: -1 must be at least 0"),
     ],
 )

@@ -53,7 +53,7 @@ HOMES = {
 
 # Layers of subpackages from the lowest: one may import only from lower layers.
 LAYERS: list[set[str]] = [
-    {"core.annotations", "core.forms", "core.imports", "core.register", "core.tolerances"},
+    {"core.annotations", "core.forms", "core.imports", "core.register", "core.remember", "core.tolerances"},
     {"core.blas", "core.validate"},
     {"core.display", "core.precision"},
     {"core.registry", "core.intervals", "core.jax", "tables.kernels"},

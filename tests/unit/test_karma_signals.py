@@ -97,7 +97,6 @@ def test_learners_have_a_row_for_every_signal() -> None:
         evaluation_warm_up=10,
         monitor_every=10,
         monitor_steps=50,
-        payoff_steps=30,
         beta=5.0,
         step_size=0.1,
         monitor=how,

@@ -27,5 +27,5 @@ def test_end_points_are_distinguished_in_search_coordinates() -> None:
     """0.1 and 0.5 are far apart in logarithms, though close relative to a box of length 10000."""
     game = TwoPeaks(Box.of([[0.0, 1e4]], players=2, coordinates="log", zero_threshold=1e-9))
     starts = np.array([[[0.12], [0.09]], [[0.45], [0.55]], [[0.1], [0.1]]])
-    ends = ends_from(game, starts, rounds=20, points=201)
+    ends = ends_from(game, starts, points=201)
     assert np.allclose([end.ravel() for end in ends], [[0.1, 0.1], [0.5, 0.5]], rtol=1e-6)

@@ -29,7 +29,6 @@ QUICK: dict[str, Any] = {
     "evaluation": 100,
     "evaluation_warm_up": 10,
     "monitor_steps": 50,
-    "payoff_steps": 30,
     "beta": 5.0,
     "step_size": 0.1,
 }
@@ -59,16 +58,16 @@ HOWS: dict[str, dict[str, Any]] = {
     "alone": {"monitor_every": 7, "monitor": SAMPLED | {"kind": "alone", "agents": 2, "double": True}},
     "centralised": {
         "algorithm": "centralised",
-        "update": "double_q",
+        "target": "double",
         "update_probability": 0.5,
         "monitor_every": 5,
     },
     "power": {
-        "update": "expected_sarsa",
+        "target": "expected",
         "step_size": {"value": 0.5, "power": 0.6},
         "exploration": 0.0,
     },
-    "geometric": {"update": "greedy", "beta": {"kind": "geometric", "first": 0.1, "last": 5.0, "steps": 10}},
+    "geometric": {"target": "max", "beta": {"kind": "geometric", "first": 0.1, "last": 5.0, "steps": 10}},
 }
 
 
@@ -97,7 +96,7 @@ def test_monitoring_does_not_change_learning() -> None:
 
 @pytest.mark.parametrize(
     "how",
-    [{}, {"update": "double_q", "update_probability": 0.5, "step_size": {"power": 1.0}}],
+    [{}, {"target": "double", "update_probability": 0.5, "step_size": {"power": 1.0}}],
     ids=["plain", "all"],
 )
 @pytest.mark.slow
@@ -391,7 +390,7 @@ def test_rules_without_a_mean_field_have_no_exploitability() -> None:
 def test_studies_build_the_learner_by_its_kind(tmp_path: Path) -> None:
     made = build_method({"kind": "q_learning", "beta": 2.0}, game=rv.games.karma(**SMALL))
     assert isinstance(made, PopulationQLearning)
-    for option, word in (("algorithm", "both"), ("update", "max"), ("regularised", "twice")):
+    for option, word in (("algorithm", "both"), ("target", "sarsa"), ("regularised", "twice")):
         with pytest.raises(StudyError, match=option):
             build_method({"kind": "q_learning", option: word}, game=rv.games.karma(**SMALL))
     study = rv.Study(

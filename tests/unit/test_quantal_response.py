@@ -161,7 +161,7 @@ def test_a_session_in_pieces_has_the_same_bits() -> None:
 
 
 def test_too_few_points_are_no_convergence() -> None:
-    found = rv.solve(FOLDED, QuantalResponse(max_lambda=1.0, max_points=20))
+    found = rv.solve(FOLDED, QuantalResponse(max_lambda=1.0), max_steps=20)
     assert found.status == "iteration limit"
     assert found.data.logit_lambda.values[-1] < 1
     assert np.isnan(found.data.limit_distance) == np.isnan(found.data.limit).all()

@@ -42,7 +42,7 @@ METHOD = {"kind": "evaluate", "start": [0.1, 0.2]}
         (rv.games.karma, {"types": [{"count": HUGE}]}),
         *((rv.games.city, {key: HUGE}) for key in ("max_karma", "agents", "paths_per_agent", "alternatives")),
         *((rv.games.city, {"network": f"stubs_{size}x{size}"}) for size in (HUGE, 100)),
-        (rv.methods.ActorCritic, {"batch": 10**5, "rollout": 10**4}),
+        (rv.methods.ActorCritic, {"batch": 10**5, "hidden": 10**4}),
         (rv.methods.BestResponse, {"points": HUGE}),
         (rv.methods.RepeatedQLearning, {"sessions": HUGE}),
         (rv.methods.RepeatedQLearning, {"memory": HUGE}),

@@ -148,6 +148,18 @@ def test_methods_are_addressed_by_name() -> None:
         apply_changes({}, [{"name": "x"}, {"name": "y"}], {"method.z.r": 2})
 
 
+def test_an_entry_of_a_learners_table_may_be_set_where_a_number_stands() -> None:
+    method = {"name": "q", "step_size": 0.1, "exploration": [0.2, 0.3], "epochs": 5}
+    changes = {"method.q.step_size.value": 0.5, "method.q.exploration.end": 0.01}
+    _, (changed,) = apply_changes({}, [method], changes)
+    assert changed == method | {
+        "step_size": {"value": 0.5},
+        "exploration": {"start": [0.2, 0.3], "end": 0.01},
+    }
+    with pytest.raises(StudyError, match=r"epochs\.value: needs a table with a key 'value', but 5 is there"):
+        apply_changes({}, [method], {"method.q.epochs.value": 1})
+
+
 @pytest.mark.parametrize(
     ("form", "message"),
     [

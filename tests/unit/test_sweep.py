@@ -111,3 +111,10 @@ def test_a_number_replaces_all_of_a_nested_list_as_in_a_study() -> None:
     wide, right = variant(made(0.25, 0.1), **{"resource.stds": 0.3, "reach": 0.2}), made(0.2, 0.3)
     np.testing.assert_array_equal(wide.weights, right.weights)
     np.testing.assert_array_equal(wide.reach, right.reach)
+
+
+def test_a_learners_number_is_swept_as_an_entry_of_its_table() -> None:
+    learner = rv.methods.QLearning(epochs=3, step_size=0.1)
+    one = rv.sweep(GAME, {"method.step_size.value": [0.2]}, learner, tolerance=None)
+    other = rv.sweep(GAME, {"method.step_size": [0.2]}, learner, tolerance=None)
+    np.testing.assert_array_equal(one.policy.values, other.policy.values)

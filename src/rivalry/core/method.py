@@ -208,9 +208,10 @@ class BaseLearner(Tree, Learner):
     needs: ClassVar[tuple[Any, ...] | None] = None
 
     def world(self, game: Any) -> Any:
-        """Return the problem that the learner works on, made from a game once per run; draw nothing.
+        """Return the problem that the learner works on, made from a game once; draw nothing.
 
-        Default: the arrays that kernels take, of a game that has them, else the game itself.
+        Replications have it in common, and must not change it. Default: the arrays that kernels take, of a
+        game that has them, else the game itself.
         """
         return kernel_arrays(game)
 
@@ -320,6 +321,7 @@ def run_session(
     steps: int,
     done: int = 0,
     after: Callable[[int], bool] | None = None,
+    pace: Pace | None = None,
 ) -> tuple[int, bool]:
     """Advance a session in place until it is finished or ``steps`` are done.
 
@@ -332,13 +334,15 @@ def run_session(
     after : Callable, optional
         Is called with the steps done after each chunk of about a quarter of a second, and stops the loop by
         returning True. Without it there is one chunk. Chunk borders do not affect the result.
+    pace : Pace, optional
+        That of an earlier session of the same kind, to begin with chunks of the right size.
 
     Returns
     -------
     tuple of int and bool
         The steps done, and whether the learner finished by itself.
     """
-    pace, finished, stopped = _Pace(), False, False
+    pace, finished, stopped = pace or Pace(), False, False
     while done < steps and not finished and not stopped:
         began = perf_counter()
         taken = learner.advance(world, session, min(pace.chunk, steps - done) if after else steps - done)
@@ -351,7 +355,7 @@ def run_session(
     return done, finished
 
 
-class _Pace:
+class Pace:
     """Number of steps per call, such that a call takes `PACE` seconds and what it takes without any step.
 
     Where a call without steps takes longer than `PACE`, the steps take as long as it, so that no run takes

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge
 
 from rivalry.core.method import Session
 from rivalry.methods.design.rule_choices import Choice
-from rivalry.methods.design.rule_design import TRIALS, RuleDesign, RuleProblem, stream_of
-from rivalry.methods.q_learning.exploration import check_whole
+from rivalry.methods.design.rule_design import RuleDesign, RuleProblem, stream_of
 
 PROPOSALS = 3  # number of the random stream of proposals
+FIRST = 8  # trials drawn uniformly
 
 
 class BayesianDesign(RuleDesign):
     """A rule chosen by a tree-structured Parzen estimator, which proposes trials near good earlier ones.
 
-    Options and results are those of `RuleDesign`. The first ``first`` of ``trials`` trials are drawn
-    uniformly; each later one is proposed from the mean objectives over seeds of all earlier trials. A
+    Options and results are those of `RuleDesign`. The first eight of ``trials`` trials are drawn uniformly;
+    each later one is proposed from the mean objectives over seeds of all earlier trials. A
     proposal depends only on the run's seed, the number of the trial and the trials before it, so a resumed
     run is bit-identical with the same version of Optuna. A range with a ``count`` is tried only at these
     values.
@@ -38,16 +38,11 @@ class BayesianDesign(RuleDesign):
     Examples
     --------
     >>> import rivalry as rv
-    >>> BayesianDesign(choices={"mean_karma": {"from": 1.0, "to": 3.0}}, trials=5).search
-    'bayesian'
+    >>> BayesianDesign(choices={"mean_karma": {"from": 1.0, "to": 3.0}}).trials
+    20
     """
 
-    search: Annotated[Literal["bayesian"], "sequential, by a model of the earlier trials"] = "bayesian"  # type: ignore[assignment]
-    trials: Annotated[int, Ge(1), "number of trials"] = TRIALS
-    first: Annotated[int, Ge(1), "number of initial trials, drawn uniformly"] = 8
-
-    def __check_init__(self) -> None:
-        check_whole("first", self.first)
+    trials: Annotated[int, Ge(1), "number of trials"] = 20
 
     def begin(self, world: RuleProblem, stream: np.random.SeedSequence) -> Session:
         """Return a session without trials. Raises `ValueError` without Optuna, and as `RuleDesign` does."""
@@ -59,7 +54,7 @@ class BayesianDesign(RuleDesign):
         optuna = _optuna()
         (seed,) = stream_of(session["words"], PROPOSALS, trial).generate_state(1, np.uint32)
         # a new sampler per trial, with its own seed: a resumed run proposes the same as an uninterrupted one
-        sampler = optuna.samplers.TPESampler(seed=int(seed), n_startup_trials=self.first)
+        sampler = optuna.samplers.TPESampler(seed=int(seed), n_startup_trials=FIRST)
         study = optuna.create_study(direction="maximize" if self.maximise else "minimize", sampler=sampler)
         spaces = {one.name: _space(optuna, one) for one in world.choices}
         for codes, mean in zip(

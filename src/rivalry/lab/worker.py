@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from math import prod
 from pathlib import Path
@@ -19,6 +20,7 @@ from rivalry.core.game import Game, is_population
 from rivalry.core.jax import forget_programs, jax
 from rivalry.core.method import Learner, as_learner
 from rivalry.core.oracles import named_start
+from rivalry.core.remember import Known, remembered
 from rivalry.core.results import Certificate, Record, stack_records, unstack_records
 from rivalry.core.space import lattice
 from rivalry.core.tolerances import SAME_NUMBER
@@ -42,6 +44,7 @@ class BatchPoints(NamedTuple):
     methods: list[Any]
     shape: dict[str, int]  # dimension: length; empty for a single point
     coordinates: Record
+    shared: list[solving.Shared]
 
 
 class CheckpointFile:
@@ -236,23 +239,37 @@ def _without_profile(game: object, record: Record) -> Record:
     return {"certificate_method": (dims, np.array(found).reshape(methods.shape))}
 
 
+_points: Known[BatchPoints] = {}  # of the last task, which the next replication has in common
+
+
 def points_of(task: Task, folder: Path) -> BatchPoints:
-    """Return the games and methods of a task's points. Raises `ValueError`."""
+    """Return the games and methods of a task's points, the same for its replications. Raises `ValueError`."""
+    if task.get("files"):  # a user's game or method may change itself
+        return _build_points(task, folder)
+    key = json.dumps([str(folder), *(task[part] for part in ("game", "method", "batch"))])
+    if key not in _points:
+        _points.clear()
+    return remembered(_points, key, partial(_build_points, task, folder))
+
+
+def _build_points(task: Task, folder: Path) -> BatchPoints:
     games, methods = [], []
     for _, game_table, method_table in batch_points(task):
         games.append(build_game(game_table, folder))
         methods.append(build_method(method_table, folder, games[-1]))
     if not task["batch"]:
         if (count := task["method"].get("starts")) is None:
-            return BatchPoints(games, methods, {}, {})
+            return BatchPoints(games, methods, {}, {}, [solving.Shared()])
         place: Record = {"batch": (("batch",), np.arange(count))}
-        return BatchPoints(games * count, methods * count, {"batch": count}, place)
+        shared = [solving.Shared()] * count
+        return BatchPoints(games * count, methods * count, {"batch": count}, place, shared)
     grid = Grid(task["batch"], "batch")
     names = short_names(grid.values)
     values = {names[key]: _coordinate(found) for key, found in grid.values.items()}
     along = dict.fromkeys(values, next(iter(values))) if grid.zipped else {name: name for name in values}
     shape = {dim: len(values[dim]) for dim in along.values()}
-    return BatchPoints(games, methods, shape, {name: ((along[name],), own) for name, own in values.items()})
+    coordinates: Record = {name: ((along[name],), own) for name, own in values.items()}
+    return BatchPoints(games, methods, shape, coordinates, [solving.Shared() for _ in games])
 
 
 def _coordinate(values: Sequence[Any]) -> np.ndarray:
@@ -277,7 +294,8 @@ def _solve(
     whole: dict[str, Any] = settings | {"seed": seed, "progress": progress, "checkpoint": checkpoint}
     if not points.shape:
         path = True if learns else table.get("path", True)
-        return [solving.solve(points.games[0], points.methods[0], starts[0], path=path, **whole).record]
+        (game,), (method,), (start,), (shared,) = points.games, points.methods, starts, points.shared
+        return [solving.replicate(shared, game, method, start, path=path, **whole).record]
     if learns:
         return _learn_in_turn(points, starts, seed, progress, settings)
     found = solving.solve_batch(points.games, points.methods, starts, **whole)
@@ -298,10 +316,12 @@ def _learn_in_turn(
 ) -> list[Record]:
     """Return the records of a batch of learners, each with a random stream of its own."""
     records = []
-    for k, (game, learner, start) in enumerate(zip(points.games, points.methods, starts, strict=True)):
+    for k, (shared, game, learner, start) in enumerate(
+        zip(points.shared, points.games, points.methods, starts, strict=True)
+    ):
         # by number, so that a stream does not depend on how many were made before
         own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, k))
-        records.append(solving.solve(game, learner, start, seed=own, **settings).record)
+        records.append(solving.replicate(shared, game, learner, start, seed=own, **settings).record)
         if progress(Progress(k + 1, len(points.games))) is True:
             break
     return records

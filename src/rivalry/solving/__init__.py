@@ -4,7 +4,7 @@ from rivalry.solving.batches import solve_batch, sweep
 from rivalry.solving.equilibrium_list import all_equilibria
 from rivalry.solving.progress import Checkpoint, Progress, ProgressCallback
 from rivalry.solving.randomness import key_of, keys_of, stream
-from rivalry.solving.single import PATH, solve, trace
+from rivalry.solving.single import PATH, Shared, replicate, solve, trace
 from rivalry.solving.steps import ROWS, as_arrays
 
 __all__ = [
@@ -13,10 +13,12 @@ __all__ = [
     "Checkpoint",
     "Progress",
     "ProgressCallback",
+    "Shared",
     "all_equilibria",
     "as_arrays",
     "key_of",
     "keys_of",
+    "replicate",
     "solve",
     "solve_batch",
     "stream",

@@ -21,6 +21,7 @@ from rivalry.core.plain import is_plain, register_plain
 from rivalry.core.results import Record, Solution, collect
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.core.validate import check, check_keywords, near, whole_number
+from rivalry.methods.q_learning.options import written_out
 from rivalry.solving import ends, inputs
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress
 from rivalry.solving.randomness import Rng, key_of, keys_of, sequence_of
@@ -348,6 +349,8 @@ def _vary(game: Any, method: Any, settings: Settings, point: Mapping[str, Any]) 
             hint = near(name, [*known, *settings])
             raise ValueError(f"over: method.{name} is no option of {type(method).__name__}; {hint}")
         old = changed.get(head, getattr(method, head))
+        if rest and isinstance(rest[0], str):
+            old = written_out(str(head), old)
         changed[head] = replace_entry(old, rest, value, f"over: method.{name}", None)
     given = {name: value for name, value in plain.items() if not name.startswith("method.")}
     direct = {name: value for name, value in given.items() if name in arrays(game)}

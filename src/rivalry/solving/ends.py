@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.oracles import discounting_channels, exchangeable, labels
 from rivalry.core.payoffs import concrete_profile, numpy_payoffs, payoffs
 from rivalry.core.profiles import basins, most_first
+from rivalry.core.remember import Known, remembered
 from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
 from rivalry.core.results import Certificate, Record, Solution
 from rivalry.core.space import width
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 PLATEAU = "gradients are within tol, but no point of rest is near; start elsewhere or lower tol"
 RESTARTS = 4  # restarts of a run from unstable ends
 ORBIT = 1e-2  # of the width: cycles with ranges at most this far apart are the same
+PROFILES = 4096  # most that are remembered with their certificates
 GROWN = 14.0  # e-foldings in which a perturbation of a millionth grows to the size of the space
 
 
@@ -168,8 +170,24 @@ def same(x: Profile, y: Profile) -> bool:
     return bool(jnp.allclose(x, y, rtol=1e-6, atol=1e-9))
 
 
-def certify(game: object, record: Record, tolerance: float | None) -> Solution:
+class AtProfile(NamedTuple):
+    """What is known of a profile of a game: payoffs, names and metrics, and its certificate."""
+
+    record: Record
+    proof: Certificate | None
+    in_full: bool  # as in `Solution`
+
+
+Certified = Known[AtProfile]
+"""What is known of profiles of one game, by their bytes and the tolerance."""
+
+
+def certify(
+    game: object, record: Record, tolerance: float | None, certified: Certified | None = None
+) -> Solution:
     """Return the solution of a record: payoffs, metrics of the game and certificate are added.
+
+    Profiles of the same game in ``certified`` are not certified again; others are added to it.
 
     Payoffs of one-shot games are those at a profile ``[player axis]``, payoffs of populations those at a
     policy ``[state action]`` that all agents follow. For other records the method's own values are kept.
@@ -185,20 +203,33 @@ def certify(game: object, record: Record, tolerance: float | None) -> Solution:
         return _certified_population(game, record, proof, tolerance)
     if isinstance(game, Game) and has_answer(record):
         profile = concrete_profile(game, record["profile"][1])
-        record["payoff"] = (("player",), np.asarray(payoffs(game, profile)))
-        if exchangeable.knows(game):
-            record["exchangeable"] = (("player",), np.asarray(exchangeable(game)))
+        certified = {} if certified is None else certified
+        if len(certified) >= PROFILES:
+            certified.clear()
+        key = np.asarray(profile).tobytes(), tolerance
+        at_profile = remembered(certified, key, partial(_at_profile, game, profile, tolerance))
+        added, known_proof, in_full = at_profile
+        record |= added
         if is_reparametrised(game):
             known = {name: record[name] for name in ("profile", "equilibria") if name in record}
             for name, (dims, array) in known.items():
                 record[f"unconstrained_{name}"] = (dims, np.asarray(game.space.unconstrain(array)))  # type: ignore[attr-defined]
-        record |= _name_record(game, profile.shape) | measures(game, profile)
-        if tolerance is not None:
-            proof = _of_concept(record, certificate(game, profile, tolerance=tolerance))
+        if known_proof is not None:
+            proof = _of_concept(record, known_proof)
             record |= proof.record()
-            in_full = _is_at_jump(game, profile, proof)
     plot_record = partial(record_of_plot, game, record)
     return Solution(record, proof, names_of(game), plot_record, game, in_full=in_full)
+
+
+def _at_profile(game: Game, profile: Profile | np.ndarray, tolerance: float | None) -> AtProfile:
+    found: Record = {"payoff": (("player",), np.asarray(payoffs(game, profile)))}
+    if exchangeable.knows(game):
+        found["exchangeable"] = (("player",), np.asarray(exchangeable(game)))
+    found |= _name_record(game, profile.shape) | measures(game, profile)
+    if tolerance is None:
+        return AtProfile(found, None, False)
+    proof = certificate(game, profile, tolerance=tolerance)
+    return AtProfile(found, proof, _is_at_jump(game, profile, proof))
 
 
 def _is_at_jump(game: Game, profile: Profile | np.ndarray, proof: Certificate) -> bool:

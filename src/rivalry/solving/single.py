@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from warnings import warn
 
@@ -12,9 +13,19 @@ import numpy as np
 from rivalry.core.blas import one_blas_thread
 from rivalry.core.game import Playable, has_closed_form, initial_profile, is_population, profile_dims
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.method import STEPS, BaseMethod, Learner, Method, as_learner, read_session, run_session
+from rivalry.core.method import (
+    STEPS,
+    BaseMethod,
+    Learner,
+    Method,
+    Pace,
+    as_learner,
+    read_session,
+    run_session,
+)
 from rivalry.core.oracles import discontinuity
 from rivalry.core.plain import register_plain
+from rivalry.core.remember import Known, remembered
 from rivalry.core.results import Record, Solution, dataset
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.core.validate import check, check_keywords, whole_number
@@ -41,8 +52,17 @@ if TYPE_CHECKING:
 PATH = 512  # most rows of a recorded path; beyond, every second row is dropped and the stride doubles
 HISTORY = 256  # the same for populations: policies are large, and each is evaluated
 SERIES = ("rows", "steps", "times", "residuals")  # of a recorded path, as `path_row` returns them
-CALLER = 5  # level of the caller of `solve`, which has three decorators, in the stack of its warnings
+CALLER = 7  # level of the caller of `solve`, both with their decorators, in the stack of warnings
 DONE = "_done"  # steps taken by a learner, in a checkpoint beside the session's own arrays
+
+
+@dataclass
+class Shared:
+    """What replications of a method on a game have in common, made by the first that needs it."""
+
+    world: Known[Any] = field(default_factory=dict)  # of a learner
+    pace: Pace = field(default_factory=Pace)
+    certified: ends.Certified = field(default_factory=dict)
 
 
 @check_keywords
@@ -116,14 +136,36 @@ def solve(
     >>> found.status, found.claim
     ('converged', 'equilibrium')
     """
-    check(solve, (), dict(locals()))
+    options = dict(locals())
+    check(solve, (), options)
+    return replicate(Shared(), **options)
+
+
+@one_blas_thread
+def replicate(
+    shared: Shared,
+    game: Any,
+    method: Method | Learner,
+    start: object = None,
+    *,
+    seed: int | np.random.SeedSequence = 0,
+    rng: Rng | None = None,
+    tol: float = 1e-8,
+    max_steps: int | None = None,
+    max_seconds: float | None = None,
+    progress: ProgressCallback | bool | None = None,
+    tolerance: float | None = TOLERANCE,
+    path: bool = True,
+    checkpoint: Checkpoint | None = None,
+) -> Solution:
+    """Return `solve` of one of several replications, which the game and the method have in common."""
     if isinstance(method, type):
         inputs.check_method(method)
     if isinstance(method, Learner):
         inputs.check_settings(seed, 0.0, progress, checkpoint)
         sequence = sequence_of(seed, rng)
         return _run_learner(
-            game, method, start, sequence, max_steps, max_seconds, progress, tolerance, checkpoint
+            shared, game, method, start, sequence, max_steps, max_seconds, progress, tolerance, checkpoint
         )
     method = inputs.check_run(game, method, seed, tol, progress, checkpoint)
     max_steps = STEPS if max_steps is None else whole_number("max_steps", max_steps)
@@ -139,7 +181,7 @@ def solve(
 
         gains = exploitability_along(game, record["path"][1])
         record["path_exploitability"] = (("step", "player"), gains)
-    found = ends.certify(game, record | ends.out_of_time(record, watch.over), tolerance)
+    found = ends.certify(game, record | ends.out_of_time(record, watch.over), tolerance, shared.certified)
     limited = found.status == "iteration limit"
     in_vain = limited and (found.steps >= max_steps or watch.over)  # otherwise the caller stopped it
     if "remedy" in record and (in_vain or not limited):
@@ -282,6 +324,7 @@ class _Run:
 
 
 def _run_learner(
+    shared: Shared,
     game: object,
     learner: Learner,
     start: object,
@@ -298,9 +341,10 @@ def _run_learner(
     """
     if isinstance(game, type):  # learners may take objects other than games
         inputs.check_game(game)
-    inputs.check_method(learner, inputs.LEARNER)
+    if not shared.world:
+        inputs.check_method(learner, inputs.LEARNER)
     learner = as_learner(learner)
-    world = learner.world(register_plain(game))
+    world = remembered(shared.world, "world", partial(learner.world, register_plain(game)))
     if max_steps is None:
         steps, expected = learner.length(world), learner.expected_steps(world)
     else:
@@ -325,7 +369,7 @@ def _run_learner(
         stopped = watch(Progress(done, expected if known else 0))
         return stopped
 
-    done, finished = run_session(learner, world, session, steps, done, after)
+    done, finished = run_session(learner, world, session, steps, done, after, shared.pace)
     record = read_session(learner, world, session, finished)
     if str(record["status"][1]) == "completed" and done < steps and not finished:  # stopped early
         record["status"] = ((), np.asarray("iteration limit"))
@@ -333,7 +377,9 @@ def _run_learner(
     record |= ends.out_of_time(record, watch.over and done < steps)
     if "remedy" in record and not stopped:
         warn(f"not converged: {record['remedy'][1]}", stacklevel=CALLER + 1)
-    return replace(ends.certify(learner.played(game, record), record, tolerance), world=world)
+    played = learner.played(game, record)
+    certified = shared.certified if played is game else None
+    return replace(ends.certify(played, record, tolerance, certified), world=world)
 
 
 @check_keywords

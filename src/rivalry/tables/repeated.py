@@ -11,6 +11,7 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.forms import FiniteGame
 from rivalry.core.game import scale
+from rivalry.core.remember import Known
 from rivalry.core.space import Choices
 from rivalry.core.validate import check_word, whole_number
 from rivalry.tables.action_grid import ActionGrid, action_counts, check_rising, grid_points
@@ -27,7 +28,8 @@ class RepeatedWorld(NamedTuple):
     action_grid: np.ndarray  # [player action axis], float64; NaN where a player has fewer
     gamma: np.ndarray  # [player]: the game's own discount factor; NaN: none
     scale: float  # payoff scale of the game
-    game: Any = None  # the base game, in which all players move; source of further metrics
+    game: Any  # the base game, in which all players move; source of further metrics
+    known: Known[Any]  # of the game alone, once a session needed it
 
 
 def repeated_form(
@@ -100,7 +102,7 @@ def repeated_form(
     grown = 1.0 + float(oracles.payoff_growth(game))
     own_gamma = grown * np.asarray(oracles.discount_factors(game), dtype=float)
     gamma = np.array(np.broadcast_to(own_gamma, (players,)))
-    return RepeatedWorld(tables, found, gamma, scale(game), game)
+    return RepeatedWorld(tables, found, gamma, scale(game), game, {})
 
 
 def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:

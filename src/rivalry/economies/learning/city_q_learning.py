@@ -76,8 +76,8 @@ class CityQLearning(EpochLearner):
     ('completed', ('agent',))
     """
 
-    update: Annotated[Literal["sarsa", "greedy", "expected_sarsa"], "target: the value of the next state"] = (
-        "sarsa"  # two tables would take memory twice
+    target: Annotated[Literal["on_policy", "max", "expected"], "target: the value of the next state"] = (
+        "on_policy"  # two tables would take memory twice
     )
     exploit: Annotated[bool, "compute the best-response gain of every agent"] = True
 

@@ -21,7 +21,7 @@ from rivalry.economies.learning.sessions import Session, check_balance
 from rivalry.methods.q_learning.exploration import Table, check_numbers
 from rivalry.methods.q_learning.options import Exploration, Stopping
 
-UPDATES = ("sarsa", "greedy", "expected_sarsa", "double_q")  # in the kernel's order
+TARGETS = ("on_policy", "max", "expected", "double")  # in the kernel's order
 CHANGES = ("payoff_change", "policy_change")
 DIMENSIONS: dict[str, tuple[str, ...]] = {
     "words": ("word",),
@@ -46,9 +46,9 @@ class EpochLearner(BaseLearner):
     kernels. Subclasses create it, train for some steps, run a monitor, and evaluate the policies.
     """
 
-    update: Annotated[
-        Literal["sarsa", "greedy", "expected_sarsa", "double_q"], "target: the value of the next state"
-    ] = "sarsa"
+    target: Annotated[
+        Literal["on_policy", "max", "expected", "double"], "target: the value of the next state"
+    ] = "on_policy"
     step_size: AgentStepSize = 0.01
     beta: InverseTemperature = 10.0
     exploration: RandomShare = 0.0
@@ -111,7 +111,7 @@ class EpochLearner(BaseLearner):
             epsilon=np.array([self.share]),
             epsilon_until=np.zeros(1, dtype=np.int64),
             epoch=self.epoch,
-            target=UPDATES.index(self.update),
+            target=TARGETS.index(self.target),
             renewal=float(self.update_probability),
             lazy=1,
         )

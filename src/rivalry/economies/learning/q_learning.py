@@ -32,6 +32,7 @@ from rivalry.population.agents import NOTHING, Paid
 from rivalry.population.distances import Distance
 
 PAID_CHANGE = f"payoff_change{REGULARISED}"
+PAYOFF_STEPS = 1000  # over which monitors estimate payoffs from tables
 BARE = "efficiency_without_exploration"
 END, LOOK, ESTIMATE, SAMPLE = (0, 1), (2, 3), 4, 5  # streams for copies of the agents
 STATE = ("player", "private", "karma")
@@ -41,9 +42,9 @@ class PopulationQLearning(EpochLearner):
     """Independent Q-learning by all agents of an economy, in one long simulation.
 
     Policies are fixed for an ``epoch``. At every step each agent updates its own table, ``Q -= step_size
-    (Q - r - gamma B)``, where ``B`` is the value of the next state: of the bid executed there (``sarsa``), of
-    the best bid (``greedy``), the mean over the policy (``expected_sarsa``), or of the best bid by a second
-    table (``double_q``). At the end of the epoch its policy becomes ``(1-ε) softmax(beta Q) + ε
+    (Q - r - gamma B)``, where ``B`` is the ``target``'s value of the next state: of the bid executed there
+    (``on_policy``, SARSA), of the best bid (``max``), the mean over the policy (``expected``), or of the best
+    bid by a second table (``double``). At the end of the epoch its policy becomes ``(1-ε) softmax(beta Q) + ε
     uniform{0..k}`` with probability ``update_probability`` and stays unchanged otherwise. With
     ``centralised``, one agent per type trains one table, and all agents of the type adopt its policy.
 
@@ -131,7 +132,6 @@ class PopulationQLearning(EpochLearner):
     regularised: Annotated[
         bool | Literal["once"], "whether payoffs include the entropy bonus, at every step or once"
     ] = False
-    payoff_steps: Annotated[int, Ge(1), "steps over which payoffs are estimated from tables"] = 1000
     distance: Annotated[
         Distance,
         "distance of policies: mean or sum over states, weighted by the population, or l1",
@@ -265,7 +265,7 @@ class PopulationQLearning(EpochLearner):
             **_mean_and_largest(found.numbers, owner),
         }
         of_agent = {name: array[owner] for name, array in found.numbers.items()}
-        sequence, steps = sequence_of(session, ESTIMATE), self.payoff_steps
+        sequence, steps = sequence_of(session, ESTIMATE), PAYOFF_STEPS
         # one sequence for all bonuses: estimates differ by the bonus, not by the states visited
         estimate = np.stack(
             [

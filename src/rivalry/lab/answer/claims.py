@@ -18,9 +18,10 @@ from rivalry.core.results import (
 )
 from rivalry.lab.answer.estimates import number_in_words
 from rivalry.lab.answer.points import PointResults
-from rivalry.lab.answer.trends import Sentence
-from rivalry.lab.answer.words import Words
+from rivalry.lab.answer.trends import Sentence, listed, told_of
+from rivalry.lab.answer.words import ROLES, Words
 
+WAY = 40  # characters of the longest description of a search
 MOST = 5  # different lists of equilibria that are told one by one
 EVENTS = {
     "symmetric_loss": "the symmetric equilibrium loses stability at {place}",
@@ -64,13 +65,22 @@ def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[S
     if not counts:
         return []
     total = counts.total()
-    noun = "point" if all(one.results == 1 for one in rows) else "run"
+    noun = (
+        "run"
+        if any(one.results > 1 for one in rows)
+        else "point"
+        if any(one.at for one in rows)
+        else "result"
+    )
     several = len({one.algorithm for one in found}) > 1
+    concepts = list(dict.fromkeys(one.concept for one in rows if one.concept))
+    nash = {one.concept[:4] for one in rows} == {"Nash"} and len(concepts) == 1
+    kind = f"a {concepts[0]}" if nash else "an equilibrium"
     if len(counts) == 1 and next(iter(counts)) == "equilibrium":
-        start = "It is an equilibrium" if total == 1 else f"Every {noun} is an equilibrium"
+        start = f"It is {kind}" if total == 1 else f"Every {noun} is {kind}"
         said = f"{start}; {_at_most(rows)}"
     elif len(counts) == 1 and next(iter(counts)) == "not an equilibrium":
-        start = "It is not an equilibrium" if total == 1 else f"No {noun} is an equilibrium"
+        start = f"It is not {kind}" if total == 1 else f"No {noun} is {kind}"
         said = f"{start}: {_gain(rows, words, several)}"
     elif len(counts) == 1:
         claim = next(iter(counts))
@@ -78,22 +88,21 @@ def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[S
     else:
         parts: list[str] = []
         for claim in (claim for claim in reversed(CLAIMS) if claim in counts):
-            n = counts[claim]
-            share = f"{n} of {total} {noun}s" if not parts else f"{n}"
+            n, own = counts[claim], [one for one in rows if claim in one.claims]
             if claim == "not an equilibrium":
-                where = f"at {n} of {total} {noun}s" if noun == "point" else f"in {n} of {total} {noun}s"
-                refuted = [one for one in rows if claim in one.claims]
-                parts.append(f"{where} {_gain(refuted, words, several)}")
+                at = "at" if noun == "point" else "in"
+                parts.append(f"{at} {n} of {total} {noun}s {_gain(own, words, several)}")
             else:
-                own = [one for one in rows if claim in one.claims]
-                parts.append(
-                    f"{share} {_SOME[claim][n > 1]}"
-                    + (f" ({_more(claim, own)})" if _more(claim, own) else "")
-                )
+                more = f" ({_more(claim, own)})" if _more(claim, own) else ""
+                are = _SOME[claim][n > 1]
+                if nash and claim == "equilibrium":
+                    are = (
+                        f"is {kind}" if n == 1 else f"are {concepts[0].replace('equilibrium', 'equilibria')}"
+                    )
+                parts.append(f"{n} of {total} {noun}s {are}{more}")
         said = "; ".join(parts)
         said = f"{said[:1].upper()}{said[1:]}"
-    concepts = list(dict.fromkeys(one.concept for one in rows if one.concept))
-    if len(concepts) == 1:
+    if len({one.concept for one in rows}) == 1 and concepts and not nash:
         said += f" (solution concept: {concepts[0]})"
     roundings = sorted({word for one in rows for word in one.roundings})
     basis = f"{total} certificate{'s' * (total != 1)}" + (
@@ -124,31 +133,47 @@ def _more(claim: str, rows: Sequence[PointResults]) -> str:
     if claim == "approximate equilibrium":
         return gain_in_words(max(one.gain for one in rows))
     if claim == "no deviation found":
-        ways = sorted({way for one in rows for way in one.searches})
-        return (
-            f"the result of a search ({', '.join(ways[:2])}), not a proof"
-            if ways
-            else "the result of a search"
-        )
+        ways = sorted({way for one in rows for way in one.searches if len(way) < WAY})
+        return f"the result of a search{f' ({ways[0]})' if ways else ''}, not a proof"
     return _MORE[claim]
 
 
 def _gain(rows: Sequence[PointResults], words: Words, several: bool) -> str:
-    """Return the largest gain above the tolerance, the player that has it, and where."""
+    """Return the largest gain found above the tolerance, whose it is and where, and what no gain exceeds."""
     one = max(rows, key=lambda one: np.max(one.regret, where=one.refuting, initial=-1.0))
     regret = np.where(one.refuting, one.regret, -1.0)
     result, player = np.unravel_index(int(np.argmax(regret)), one.regret.shape)
     most = float(one.regret[result, player])
     own = one.regret[result][~np.isnan(one.regret[result])]
     same = len(own) > 1 and bool(np.all(np.abs(own - most) <= 1e-6 * most))
-    name = one.players[player] if player < len(one.players) else f"player {player}"
+    name = one.players[player]
+    name = f"the {name}" if name in ROLES else name
     who = "each player" if same else "a player" if one.regret.shape[1] == 1 else name
     could = "could by an estimate gain" if one.estimated else "could gain"
     place = ", ".join(filter(None, [words.method(one.algorithm) if several else "", words.place(one.at)]))
-    up = "" if len(rows) == 1 and one.results == 1 else "up to "
-    return f"{who} {could} {up}{number_in_words(most)}{_small(one, int(player), int(result))}" + (
-        f" (at {place})" if place and len(rows) > 1 else ""
-    )
+    single = len(rows) == 1 and one.results == 1
+    small = _small(one, int(player), int(result))
+    said = f"{who} {could} {number_in_words(most)}{small}"
+    if not single:
+        said += (
+            f" ({place}), the largest gain found" if place and len(rows) > 1 else ", the largest gain found"
+        )
+    bounds = np.concatenate([each.bound[each.refuting.any(axis=1)].ravel() for each in rows])
+    known = np.concatenate([each.regret[each.refuting.any(axis=1)].ravel() for each in rows])
+    highest = bounds[~np.isnan(known)]
+    if small or one.estimated or not np.all(np.isfinite(highest)) or highest.max() < most:
+        return said
+    return f"{said}{' and' if single else ';'} no gain exceeds {_rounded_up(float(highest.max()))}"
+
+
+def _rounded_up(bound: float) -> str:
+    """Return a bound to three digits, rounded up so that what is printed holds.
+
+    >>> _rounded_up(0.47801), _rounded_up(126.49), _rounded_up(0.2)
+    ('0.479', '127', '0.2')
+    """
+    digit = 10.0 ** (np.floor(np.log10(bound)) - 2) if bound > 0 else 1.0
+    return f"{np.ceil(bound / digit - 1e-9) * digit:.4g}"
 
 
 def _small(one: PointResults, player: int, result: int) -> str:
@@ -162,7 +187,7 @@ def _small(one: PointResults, player: int, result: int) -> str:
 
 def on_lists(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Sentence]:
     """Return the sentence on lists of equilibria, or on events along branches; none without them."""
-    words = Words(study)
+    words, found = Words(study), told_of(study, found)
     rows = [one for one in found if one.counts_text]
     if not rows:
         return []
@@ -170,7 +195,7 @@ def on_lists(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Se
         return [Sentence(text, "branches followed numerically") for text in events[:1]]
     texts: dict[str, list[PointResults]] = {}
     for one in rows:
-        texts.setdefault(one.counts_text, []).append(one)
+        texts.setdefault(one.list_words, []).append(one)
     boxes = boxes_in_words(one.boxes for one in rows).strip(" ()")
     basis = f"{boxes} searched" if boxes else "lists of equilibria"
     if len(texts) == 1:
@@ -180,13 +205,10 @@ def on_lists(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Se
         if text.startswith("exactly") and len(rows) == 1:
             said += "; there is no other"
         return [Sentence(f"{said[:1].upper()}{said[1:]}.", basis)]
-    if len(texts) > MOST:
-        counts = ", ".join(
-            f"{len(own)} of {len(rows)} points have {text}" for text, own in list(texts.items())[:3]
-        )
-        return [Sentence(f"{counts[:1].upper()}{counts[1:]}; the others have other numbers.", basis)]
-    parts = [f"{_places(own, found, words)}: {text}" for text, own in texts.items()]
+    parts = [f"{_places(own, found, words)}: {text}" for text, own in list(texts.items())[:MOST]]
     said = "; ".join(parts)
+    left = len(rows) - sum(len(own) for own in list(texts.values())[:MOST])
+    said += f"; {left} other points have other numbers" if left > 1 else "; one has another" * left
     return [Sentence(f"{said[:1].upper()}{said[1:]}.", basis)]
 
 
@@ -205,15 +227,16 @@ def _places(own: Sequence[PointResults], found: Sequence[PointResults], words: W
                 [k for _, k in part] for _, part in groupby(enumerate(places), lambda pair: pair[1] - pair[0])
             ]
             ends = [
-                f"{order[run[0]]:g}" + (f" to {order[run[-1]]:g}" if len(run) > 1 else "") for run in runs
+                words.value(order[run[0]]) + (f" to {words.value(order[run[-1]])}" if len(run) > 1 else "")
+                for run in runs
             ]
             return f"for {words.key(key)} {', '.join(ends)}"
-        return ", ".join(words.value(one.at[key]) for one in own)
+        return f"for {listed([words.place({key: one.at[key]}) for one in own])}"
     texts = [
         ", ".join(filter(None, [words.method(one.algorithm) if several else "", words.place(one.at)]))
         for one in own
     ]
-    return texts[0] if len(texts) == 1 else f"{texts[0]} and {len(texts) - 1} other points"
+    return f"for {listed(texts) if len(texts) <= MOST else f'{texts[0]} and {len(texts) - 1} other points'}"
 
 
 def _events(one: PointResults, words: Words) -> str:
@@ -221,11 +244,14 @@ def _events(one: PointResults, words: Words) -> str:
     if not one.events:
         return ""
     key = words.key(one.parameter)
+    places: dict[str, list[str]] = {}
+    for kind, at in one.events:
+        places.setdefault(kind, []).append(number_in_words(at))
     parts = [
         EVENTS.get(kind, f"{kind.replace('_', ' ')} at {{place}}").format(
-            place=f"{key} {number_in_words(at)}"
+            place=f"{key} {listed(list(dict.fromkeys(numbers)))}"
         )
-        for kind, at in one.events
+        for kind, numbers in places.items()
     ]
-    text = "; ".join(dict.fromkeys(parts))
+    text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}."

@@ -84,6 +84,8 @@ def _entries(variable: DataArray, own: Sequence[str], shape: Sequence[int]) -> l
     for index in np.ndindex(*shape):
         words = []
         for dim, k in zip(own, index, strict=True):
+            if shape[own.index(dim)] == 1 and len(own) > 1:
+                continue  # the only coordinate of a strategy has no number
             label = variable.coords[dim].values[k] if dim in variable.coords else k
             words.append(str(label) if isinstance(label, str) and not label.isdigit() else f"{dim} {label}")
         names.append(", ".join(words))

@@ -19,7 +19,7 @@ from rivalry.core.results import (
 from rivalry.core.statistics import format_interval, half_width
 from rivalry.lab.answer.details import PROOFS
 from rivalry.lab.answer.estimates import Estimate, counted, estimates, number_in_words
-from rivalry.lab.answer.words import quantities
+from rivalry.lab.answer.words import Words, quantities
 from rivalry.lab.study.names import has_noise, with_controls
 
 if TYPE_CHECKING:
@@ -45,12 +45,13 @@ class PointResults:
         known: Mapping[str, DataArray],
         names: Sequence[str],
         here: Mapping[str, np.ndarray],
+        words: Words,
     ) -> None:
         self.algorithm = algorithm
         self.at = at  # coordinates that vary, without method and replication
         self.index = index  # position along the dimensions of the sweep
         self.drawn = drawn  # whether the method draws random numbers
-        self._known, self._names, self._own = known, names, here
+        self._known, self._names, self._own, self._words = known, names, here, words
         self._count = len(here["status"])
 
     @cached_property
@@ -140,7 +141,8 @@ class PointResults:
     def players(self) -> tuple[str, ...]:
         """Names of the players."""
         names = np.ravel(self._own.get("player_name", np.array([[]]))[0])
-        return tuple(str(name) for name in names if name)
+        numbered = (f"player {k}" for k in range(self.regret.shape[1]))
+        return tuple(str(name) for name in names if name) or tuple(map(self._words.who, numbered))
 
     @cached_property
     def actions(self) -> np.ndarray | None:
@@ -152,7 +154,11 @@ class PointResults:
         """Numbers of the study's quantities that have a value here."""
         pairs = {name: (self._known[name], self._own[name]) for name in self._names}
         found = {name: estimates(*pair, self.repeats, drawn=self.drawn) for name, pair in pairs.items()}
-        return {name: each for name, each in found.items() if each}
+        named = (
+            (name, tuple(one._replace(entry=self._words.who(one.entry)) for one in each))
+            for name, each in found.items()
+        )
+        return {name: each for name, each in named if each}
 
     @cached_property
     def counts_text(self) -> str:
@@ -160,6 +166,20 @@ class PointResults:
         if self._count > 1:
             return ""
         return _count_phrase({name: values[0] for name, values in self._own.items()})
+
+    @property
+    def list_words(self) -> str:
+        """The list of equilibria in a sentence: how many are pure, and whether it is complete."""
+        own = {name: int(values[0]) for name, values in self._own.items() if name.endswith("_count")}
+        count, pure = own.get("equilibrium_count", -1), own.get("pure_count", -1)
+        if self.boxes >= 0 or count < 0 or not self.counts_text:
+            return self.counts_text
+        parts = own.get("component_count", -1)
+        kinds = {-1: "", 0: " in mixed strategies", count: " in pure strategies"}
+        words = f"{count} equilibri{'um' if count == 1 else 'a'}"
+        words += kinds.get(pure, f", {pure} of them in pure strategies") if count else ""
+        words += f", in {parts} connected components" if 1 < parts < count else ""
+        return f"{words} (complete list)" if self._own.get("complete", [0])[0] == 1 else words
 
     @cached_property
     def events(self) -> list[tuple[str, float]]:
@@ -279,7 +299,7 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
         return []
     lead = [str(dim) for dim in data["status"].dims if dim not in REPEATED]
     repeated = [str(dim) for dim in data["status"].dims if dim in REPEATED]
-    names = quantities(study, data)
+    names, words = quantities(study, data), Words(study)
     used = (
         *("claim", "regret", "bound", "at_stake", "tolerance", "certificate_method", "coverage"),
         *("concept", "certificate_radius", "concept_residual", "profile", "payoff", "player_name"),
@@ -305,7 +325,7 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
             algorithm = str(at.pop("algorithm", ""))
             at = _own_keys(at, algorithm, study)
             random = drawn.get(algorithm, True)
-            found.append(PointResults(algorithm, at, along, random, known, names, here))
+            found.append(PointResults(algorithm, at, along, random, known, names, here, words))
     algorithms = [str(name) for name in np.ravel(data["algorithm"].values)] if "algorithm" in data else [""]
     return sorted(found, key=lambda one: algorithms.index(one.algorithm))
 

@@ -6,37 +6,37 @@ one case exceeds another only where the interval of the difference excludes 0.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import combinations, groupby
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from rivalry.core.statistics import format_interval, half_width
 from rivalry.lab.answer.estimates import Estimate, differ, number_in_words
 from rivalry.lab.answer.points import PointResults
-from rivalry.lab.answer.words import Words
+from rivalry.lab.answer.words import CONTROLS, ROLES, Words
 
 TOGETHER = 3  # most quantities of one sentence
-LONG = 200  # characters of sentences on quantities after which no other follows
-GROUPS = 3  # most cases that a sentence on a sweep lists
-CASES = 6  # most cases that a sentence without a sweep lists
+MOST = 2  # sentences on quantities
+LONG = 220  # characters of sentences on quantities after which no other follows
+COURSES = 4  # most courses along a key that a sentence tells one by one
+CASES = 7  # most cases that a sentence without a sweep lists
+STRETCHES = 4  # most groupings of positions along a key, and most profiles
+PROFILE = 100  # characters of the longest profile that a sentence tells
 TURNS = 3  # most rises and falls that are told one by one
-WHOSE = ("player", "seat", "type", "firm", "agent", "team")  # dimensions whose entries sentences name
-GAINS = (
-    "pooled_gain",
-    "gain_mean",
-)  # profit gains of learners, which controls without punishment may have too
-CONTROLS = {
-    "memoryless": "learners without memory",
-    "gamma_zero": "learners with discount factor 0",
-    "random": "random play",
-}
-
-Case = tuple[str, tuple[tuple[str, Any], ...]]
-"""A method and the values of all swept keys but one."""
-Series = list[tuple[float, tuple[Estimate, ...]]]
-"""Values of a swept key with the estimates there, per entry."""
+_NUMBERED = re.compile(r"\w+ \d+")
+WHOSE = ("player", "firm", "type", "agent", "team", *ROLES)  # beginnings of entries that sentences name
+GAINS = ("pooled_gain", "gain_mean")
+"""Profit gains of learners, which controls without punishment may have too."""
+DRAWS = ("allocation",)  # keys that number random draws of the game
+SINGLE = "these are single runs, whose differences may be noise"
+NOT_AN_EQUILIBRIUM = "not an equilibrium"
+WITH_ARTICLE = {"stable point": "a stable point", "unstable point": "an unstable point", "cycle": "a cycle"}
+CYCLES = "play cycles"
+COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 class Sentence(NamedTuple):
@@ -46,46 +46,132 @@ class Sentence(NamedTuple):
     basis: str
 
 
+class Value(NamedTuple):
+    """A number at a value of the swept key, and whether it is that of a profile that is no equilibrium."""
+
+    at: float
+    estimate: Estimate
+    refuted: bool = False
+
+    @property
+    def text(self) -> str:
+        """The number, or the word with its article, with what must stand beside it."""
+        return (
+            WITH_ARTICLE.get(self.estimate.text, self.estimate.text)
+            + f" ({NOT_AN_EQUILIBRIUM})" * self.refuted
+        )
+
+
+class Row(NamedTuple):
+    """A quantity at one point."""
+
+    method: str
+    at: Mapping[str, Any]
+    estimates: tuple[Estimate, ...]
+    refuted: bool  # whether the point is no equilibrium
+
+
 class Turn(NamedTuple):
     """A stretch on which a number rises, falls or stays, with its ends."""
 
     direction: int  # 1, -1 or 0
-    start: tuple[float, Estimate]
-    end: tuple[float, Estimate]
+    start: Value
+    end: Value
+
+
+class Told(NamedTuple):
+    """What is told of a quantity: its values by case along a key, or without one."""
+
+    name: str
+    key: str
+    cases: dict[str, list[list[Value]]]  # per entry; a case without a name is the only one
+    by: tuple[str, ...]  # what cases differ in
+    fixed: str = ""  # the key along which nothing moves, if any
+    drawn: str = ""  # the key over whose values numbers are means
+    where: str = ""  # the only point at which it is known
 
 
 def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Sentence]:
     """Return sentences on the quantities of a study, the most important one first."""
-    words = Words(study)
-    only = (study.get("answer") or {}).get("methods") or [one.algorithm for one in found]
-    rows = [one for one in found if one.algorithm in only]
-    key = _along(study, rows)
-    every = {
-        name: _cases(rows, name, key, words)
-        for name in dict.fromkeys(n for one in rows for n in one.quantities)
-    }
-    every = {name: cases for name, cases in every.items() if cases}
-    if not every:
-        return []
-    basis = _basis(rows)
-    single = {name: next(iter(cases.values())) for name, cases in every.items() if len(cases) == 1}
-    if len(single) == len(every):
-        moving = {name: series for name, series in single.items() if not key or _is_moving(series)}
-        rows_of = list((moving or single).items())[:TOGETHER] if moving or not positions(study, rows) else []
-        said = (_moves(rows_of, key, words) if key else _values(rows_of, words)) if rows_of else ""
-        return [Sentence(said, basis)] if said else []
-    told: list[str] = []
-    for name, cases in every.items():
-        if len(told) < 2 and sum(map(len, told)) < LONG:
-            own = _controls(study, name, rows, words)
-            told += own or (
-                _over_groups(name, cases, key, words) if key else _ranking(study, name, cases, words)
-            )
-    return [Sentence(text, basis) for text in told]
+    words, rows = Words(study), told_of(study, found)
+    sentences: list[str] = []
+    together: list[Told] = []
+
+    def tell_together() -> None:
+        if together:
+            sentences.append(_in_one(together, words))
+            together.clear()
+
+    wanted = (study.get("answer") or {}).get("quantities") or ()
+    # a sentence on events states their parameters, one on lists their counts
+    followed, counted = any(one.events for one in rows), any(one.counts_text for one in rows)
+    names = dict.fromkeys(
+        name
+        for one in rows
+        for name, each in one.quantities.items()
+        if _is_told(each)
+        and not (followed and name.endswith("_parameter"))
+        and not (counted and name.endswith("_count"))
+    )
+    order = [name for name in wanted if name in names or name == "profile"] or list(names)[:TOGETHER]
+    still, told = bool(order), None
+    for name in order:
+        if name == "profile":
+            tell_together()
+            sentences += [one.text for one in positions(study, found)]
+        elif own := _controls(study, name, found, words):
+            tell_together()
+            sentences += own
+            base = [one for one in rows if one.algorithm in {str(table["name"]) for table in study["method"]}]
+            told = _told(study, name, base, words)
+            sentences += _ranking(study, told, words) if told and len(told.cases) > 1 else []
+        elif told := _told(study, name, rows, words):
+            if list(told.cases) != [""] or (together and _about(together[0]) != _about(told)):
+                tell_together()
+            if list(told.cases) == [""]:
+                together.append(told)
+            else:
+                sentences += [_over_cases(told, words)] if told.key else _ranking(study, told, words)
+        if len(together) == TOGETHER:
+            tell_together()
+        still = still and told is not None and bool(told.fixed)
+    tell_together()
+    if still and not wanted:  # nothing moves, of quantities that no author chose
+        sentences = [one.text for one in positions(study, found)] + sentences
+    kept = [text for k, text in enumerate(filter(None, sentences)) if not sum(map(len, sentences[:k])) > LONG]
+    at = _at(study, rows, words)
+    return [
+        Sentence(f"{at}{text[0].lower()}{text[1:]}" if at else text, _basis(rows)) for text in kept[:MOST]
+    ]
 
 
-def _is_moving(series: Series) -> bool:
-    return any(len({row.text for _, row in own}) > 1 for _, own in _each(series))
+def told_of(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[PointResults]:
+    """Return the results of the study's answer: of its methods, at its point; all if there are none."""
+    own = study.get("answer") or {}
+    rows = [one for one in found if one.algorithm in own.get("methods", ())] or list(found)
+    at = own.get("at", {}).items()
+    return [one for one in rows if all(one.at.get(k, v) == v for k, v in at)] or rows
+
+
+def _at(study: Mapping[str, Any], rows: Sequence[PointResults], words: Words) -> str:
+    """Return the beginning of a sentence on the point of the study's answer; empty where it says all."""
+    at = (study.get("answer") or {}).get("at", {})
+    own = {k: v for k, v in at.items() if {one.at.get(k) for one in rows} == {v}}
+    return f"At {words.place(own)}, " if own else ""
+
+
+def _about(told: Told) -> tuple[str, str, str, str]:
+    return told.key, told.fixed, told.drawn, told.where
+
+
+def _beside(told: Told, words: Words) -> str:
+    """Return along which key numbers do not move, and over which key they are means."""
+    said = bool(told.fixed) and words.key(told.fixed) not in words.quantity(told.name)
+    return (
+        told.where
+        + f" at every {words.key(told.fixed)}" * said
+        + (f" (mean over {words.key(told.drawn)}s, 95 % intervals)" if told.drawn else "")
+    )
 
 
 def _basis(found: Sequence[PointResults]) -> str:
@@ -100,180 +186,301 @@ def _basis(found: Sequence[PointResults]) -> str:
     return points
 
 
-def _along(study: Mapping[str, Any], found: Sequence[PointResults]) -> str:
-    """Return the key along which numbers are told: the study's, or the numeric one with most values."""
+def _along(study: Mapping[str, Any], rows: Sequence[Row]) -> str:
+    """Return the key along which numbers are told: the study's, or the numeric one with most values.
+
+    There is none where some cases of a method have a single value along it, as in a zip of two keys.
+    """
     values: dict[str, set[Any]] = {}
-    for one in found:
-        for name, value in one.at.items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
+    for row in rows:
+        for name, value in row.at.items():
+            if isinstance(value, int | float) and not isinstance(value, bool) and name not in DRAWS:
                 values.setdefault(name, set()).add(value)
-    wanted = (study.get("answer") or {}).get("along", "")
-    if wanted in values:
-        return str(wanted)
     counts = {name: len(each) for name, each in values.items() if len(each) > 1}
-    return max(reversed(counts), key=lambda name: counts[name], default="")
+    wanted = (study.get("answer") or {}).get("along", "")
+    key = wanted if wanted in counts else max(reversed(counts), key=lambda name: counts[name], default="")
+    by = _differing(rows, key)
+    for method in {row.method for row in rows}:
+        places = Counter(tuple(str(row.at.get(k)) for k in by) for row in rows if row.method == method)
+        if len(places) > 1 and min(places.values()) == 1 < max(places.values()):
+            return ""
+    return key
 
 
-def _cases(found: Sequence[PointResults], name: str, key: str, words: Words) -> dict[str, Series]:
-    """Return the series of every case by its name; methods with equal numbers are one."""
-    series: dict[Case, Series] = {}
-    for one in found:
-        if name in one.quantities and _is_told(one.quantities[name]):
-            place = tuple((k, v) for k, v in one.at.items() if k != key and not _in_step(found, k, key))
-            x = float(one.at.get(key, 0.0))
-            series.setdefault((one.algorithm, place), []).append((x, one.quantities[name]))
-    for each in series.values():
-        each.sort(key=lambda row: row[0])
-    texts = {case: [(x, [e.text for e in row]) for x, row in each] for case, each in series.items()}
-    methods = dict.fromkeys(method for method, _ in series)
+def _told(study: Mapping[str, Any], name: str, found: Sequence[PointResults], words: Words) -> Told | None:
+    """Return what is told of a quantity; along another key if it is constant along the first."""
+    rows = [
+        Row(one.algorithm, one.at, one.quantities[name], _is_refuted(one))
+        for one in found
+        # over starts, numbers have a range and no interval
+        if _is_told(one.quantities.get(name, ()))
+        and (one.repeats != "starts" or all(each.low == each.high for each in one.quantities[name]))
+    ]
+    if not rows:
+        return None
+    rows, drawn = _over_draws(rows)
+    fixed, where = "", ""
+    if len(rows) == 1 < len({str(one.at) for one in found if one.algorithm == rows[0].method}):
+        where = f" at {words.place(rows[0].at)}"
+    key = _along(study, rows)
+    cases, by = _cases(rows, name, key, words)
+    if key and all(len({one.estimate.text for one in each}) == 1 for case in cases.values() for each in case):
+        firsts: dict[Any, Row] = {}
+        for row in rows:
+            firsts.setdefault((row.method, *((k, str(v)) for k, v in row.at.items() if k != key)), row)
+        if len(firsts) < len(rows):
+            rows, fixed = list(firsts.values()), key
+            rows = [row._replace(at={k: v for k, v in row.at.items() if k != fixed}) for row in rows]
+            key = _along(study, rows)
+            cases, by = _cases(rows, name, key, words)
+    return Told(name, key, cases, by, fixed, drawn, where) if cases else None
+
+
+def _is_refuted(one: PointResults) -> bool:
+    """Return whether a point is no Nash equilibrium, beyond what sampling could explain."""
+    return NOT_AN_EQUILIBRIUM in one.claims and not one.concept and not one.estimated
+
+
+def _over_draws(rows: Sequence[Row]) -> tuple[list[Row], str]:
+    """Return means over a key that numbers random draws of the game, and that key."""
+    key = next((k for row in rows for k in row.at if k in DRAWS), "")
+    groups: dict[Any, list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.method, *((k, str(v)) for k, v in row.at.items() if k != key)), []).append(row)
+    if not key or any(
+        len(own) < 2 or len({len(row.estimates) for row in own}) > 1 for own in groups.values()
+    ):
+        return list(rows), ""
+    found = []
+    for own in groups.values():
+        each = []
+        for column in zip(*(row.estimates for row in own), strict=True):
+            means = np.array([one.mean for one in column])
+            mean, half = float(means.mean()), float(half_width(means))
+            each.append(
+                Estimate(format_interval(mean, half), mean, mean - half, mean + half, column[0].entry)
+            )
+        at = {k: v for k, v in own[0].at.items() if k != key}
+        found.append(Row(own[0].method, at, tuple(each), any(row.refuted for row in own)))
+    return found, key
+
+
+def _cases(
+    rows: Sequence[Row], name: str, key: str, words: Words
+) -> tuple[dict[str, list[list[Value]]], tuple[str, ...]]:
+    """Return the values of every case by its name, per entry; methods with equal numbers are one."""
+    series: dict[tuple[str, tuple[tuple[str, Any], ...]], list[Row]] = {}
+    by = _differing(rows, key)
+    for row in rows:
+        place = tuple((k, row.at[k]) for k in by if k in row.at)
+        series.setdefault((row.method, place), []).append(row)
+    # if all are refuted, the sentence on claims says it
+    mixed = len({row.refuted for row in rows}) > 1
+    values: dict[tuple[str, Any], list[list[Value]]] = {}
+    for case, own in series.items():
+        own.sort(key=lambda row: row.at.get(key, 0.0))
+        widest = max((row.estimates for row in own), key=len)
+        values[case] = [
+            [
+                Value(
+                    float(row.at.get(key, 0.0)), own_value._replace(entry=first.entry), mixed and row.refuted
+                )
+                for row in own
+                if len(row.estimates) in (1, len(widest))
+                and (own_value := row.estimates[k if len(row.estimates) > 1 else 0]).text
+            ]
+            for k, first in enumerate(widest)
+        ]
+    texts = {case: [[(v.at, v.text) for v in each] for each in own] for case, own in values.items()}
     alike: dict[str, list[str]] = {}
-    for method in methods:
-        own = {place: text for (other, place), text in texts.items() if other == method}
-        for first in alike:
-            theirs = {place: text for (other, place), text in texts.items() if other == first}
-            if own == theirs:
-                alike[first].append(method)
-                break
-        else:
-            alike[method] = [method]
-    cases: dict[str, Series] = {}
-    for (method, place), each in series.items():
-        if method in alike:
+    for method in dict.fromkeys(method for method, _ in values):
+        own_texts = {place: text for (other, place), text in texts.items() if other == method}
+        same = (m for m in alike if {p: t for (o, p), t in texts.items() if o == m} == own_texts)
+        alike.setdefault(next(same, method), []).append(method)
+    cases = {}
+    for (method, place), columns in values.items():
+        if method in alike and any(columns):
             own_name = " and ".join(map(words.method, alike[method])) if len(alike) > 1 else ""
-            cases[", ".join(filter(None, [own_name, words.place(dict(place))]))] = each
-    return cases
+            label = ", ".join(filter(None, [own_name, words.place(dict(place))]))
+            cases[label] = [column for column in columns if column]
+    return cases, (*("method",) * (len(alike) > 1), *(words.key(k) for k in by))
+
+
+def _differing(rows: Sequence[Row], key: str) -> list[str]:
+    """Return the keys in which rows differ, one of those that vary together, as in a zip."""
+    names = {k: {str(row.at[k]) for row in rows if k in row.at} for row in rows for k in row.at}
+    kept: list[str] = []
+    for name in (k for k in names if k != key and len(names[k]) > 1):
+        if not any(_in_step(rows, name, other) for other in filter(None, (key, *kept))):
+            kept.append(name)
+    return kept
 
 
 def _is_told(row: Sequence[Estimate]) -> bool:
-    """Return whether a sentence may tell a quantity: numbers, of few players or of all."""
-    named = all(
-        one.entry.partition(" ")[0] in WHOSE or ("," not in one.entry and one.entry.isalpha()) for one in row
-    )
-    return np.isfinite(row[0].mean) and (len(row) == 1 or (len(row) < 4 and named))
-
-
-def _in_step(found: Sequence[PointResults], name: str, key: str) -> bool:
-    """Return whether a coordinate is fixed by another, as in a zip."""
-    if not key:
+    """Return whether a sentence may tell a quantity: of all, or of few players or what else has a name."""
+    if not row:
         return False
-    pairs = {(one.at.get(key), one.at.get(name)) for one in found if key in one.at}
+    known = bool(np.isfinite(row[0].mean)) or not any(letter.isdigit() for letter in row[0].text)
+    return known and bool(row[0].text) and (len(row) == 1 or (len(row) < 4 and all(map(_is_named, row))))
+
+
+def _is_named(one: Estimate) -> bool:
+    return "," not in one.entry and (one.entry.split(" ")[0] in WHOSE or not _NUMBERED.fullmatch(one.entry))
+
+
+def _in_step(rows: Sequence[Row], name: str, key: str) -> bool:
+    """Return whether a coordinate is fixed by another, as in a zip."""
+    pairs = {(str(row.at.get(key)), str(row.at.get(name))) for row in rows if key in row.at}
     values = {value for _, value in pairs}
     return len(values) > 1 and len(pairs) == len({at for at, _ in pairs})
 
 
-def turns(series: Sequence[tuple[float, Estimate]]) -> list[Turn]:
-    """Return the rises and falls of a number, each beyond the intervals of its ends.
+def turns(series: Sequence[Value]) -> list[Turn]:
+    """Return the rises and falls of a number, each beyond the intervals of its ends; none if they overlap.
 
     Between the ends of a rise no two numbers fall beyond their intervals, and so for a fall.
 
-    >>> rows = [(x, Estimate("", y, y, y)) for x, y in enumerate([1.0, 2.0, 5.0, 4.0])]
-    >>> [(turn.direction, turn.start[0], turn.end[0]) for turn in turns(rows)]
+    >>> rows = [Value(x, Estimate("", y, y, y)) for x, y in enumerate([1.0, 2.0, 5.0, 4.0])]
+    >>> [(turn.direction, turn.start.at, turn.end.at) for turn in turns(rows)]
     [(1, 0, 2), (-1, 2, 3)]
     """
     found: list[Turn] = []
     start = low = high = series[0]
     direction = 0
     for row in series[1:]:
-        if direction >= 0 and row[1].mean > high[1].mean:
+        if direction >= 0 and row.estimate.mean > high.estimate.mean:
             high = row
-        if direction <= 0 and row[1].mean < low[1].mean:
+        if direction <= 0 and row.estimate.mean < low.estimate.mean:
             low = row
-        if direction == 0:
-            if row[1].mean > low[1].mean and differ(low[1], row[1]):
-                direction, high = 1, row
-                start = low if low is not series[0] else start
-            elif row[1].mean < high[1].mean and differ(high[1], row[1]):
-                direction, low = -1, row
-                start = high if high is not series[0] else start
-        elif direction > 0 and row[1].mean < high[1].mean and differ(high[1], row[1]):
+        up = row.estimate.mean > low.estimate.mean and differ(low.estimate, row.estimate)
+        down = row.estimate.mean < high.estimate.mean and differ(high.estimate, row.estimate)
+        if direction == 0 and up:
+            direction, high, start = 1, row, low
+        elif direction == 0 and down:
+            direction, low, start = -1, row, high
+        elif direction > 0 and down:
             found.append(Turn(1, start, high))
             start, low, direction = high, row, -1
-        elif direction < 0 and row[1].mean > low[1].mean and differ(low[1], row[1]):
+        elif direction < 0 and up:
             found.append(Turn(-1, start, low))
             start, high, direction = low, row, 1
     if direction == 0:
-        return [Turn(0, series[0], series[-1])]
-    return [*found, Turn(direction, start, high if direction > 0 else low)]
+        found = [Turn(0, series[0], series[-1])]
+    else:
+        found.append(Turn(direction, start, high if direction > 0 else low))
+    return found if all(_holds(turn, series) for turn in found) else []
 
 
-def _course(series: Sequence[tuple[float, Estimate]], key: str, words: Words) -> str:
+def _holds(turn: Turn, series: Sequence[Value]) -> bool:
+    """Return whether no two numbers of a stretch move against it, nor at all where it stays."""
+    if turn.direction and not differ(turn.start.estimate, turn.end.estimate):
+        return False
+    own = [row.estimate for row in series if turn.start.at <= row.at <= turn.end.at]
+    against = (
+        differ(one, other)
+        for one, other in combinations(own, 2)
+        if (other.mean - one.mean) * turn.direction < 0 or not turn.direction
+    )
+    return not any(against)
+
+
+def _course(series: Sequence[Value], key: str, words: Words) -> str:
     """Return how a number moves along a key, in words."""
-    if len({row[1].text for row in series}) == 1:
-        return f"is {series[0][1].text} throughout"
-    least, most = (end(series, key=lambda row: row[1].mean) for end in (min, max))
-    if any(np.isnan(row[1].low) for row in series):  # single draws: no difference is more than noise
-        first, last = series[0], series[-1]
-        place = words.place({key: first[0]})
-        return f"is {first[1].text} at {place} and {last[1].text} at {last[0]:g} in single runs"
+    first, last = series[0], series[-1]
+    if not np.isfinite(first.estimate.mean):
+        return _kinds(series, key, words)
+    if len({row.estimate.text for row in series}) == 1:
+        return f"stays at {first.text}"
+    if is_single(series):  # single draws: no difference is more than noise
+        return f"is {first.text} at {words.place({key: first.at})} and {last.text} at {words.value(last.at)}"
+    least, most = (end(series, key=lambda row: row.estimate.mean) for end in (min, max))
     found = turns(series)
-    if found[0].direction == 0:
-        return f"stays between {least[1].text} and {most[1].text}"
-    if len(found) > TURNS:
-        places = [f"{row[1].text} (at {words.place({key: row[0]})})" for row in (least, most)]
+    if found and found[0].direction == 0:
+        return f"stays between {least.text} and {most.text}"
+    if not found or len(found) > TURNS:
+        places = [f"{row.text} (at {words.place({key: row.at})})" for row in (least, most)]
         return f"varies between {places[0]} and {places[1]}"
     parts = []
     for k, turn in enumerate(found):
+        start = "" if turn.start.at == first.at else f"at {words.place({key: turn.start.at})} "
+        end = "" if turn.end.at == last.at else f" at {words.place({key: turn.end.at})}"
         verb = "rises" if turn.direction > 0 else "falls"
-        ends = f"from {turn.start[1].text} " * (k == 0) + f"to {turn.end[1].text}"
-        inner = turn.end[0] != series[-1][0]
-        at = (
-            f" at {words.place({key: turn.end[0]})}"
-            if inner and k == 0
-            else f" at {turn.end[0]:g}"
-            if inner
-            else ""
+        parts.append(
+            f"{'then ' if k else ''}{verb} "
+            + (f"from {turn.start.text} {start}" if not k else "")
+            + f"to {turn.end.text}{end}"
         )
-        parts.append(f"{'then ' if k else ''}{verb} {ends}{at}")
     return ", ".join(parts)
 
 
-def _entry(series: Series, k: int) -> list[tuple[float, Estimate]]:
-    return [(x, row[k]) for x, row in series if k < len(row) and np.isfinite(row[k].mean)]
+def _kinds(series: Sequence[Value], key: str, words: Words) -> str:
+    """Return the words that a quantity takes along a key, with the stretches on which it does."""
+    parts = []
+    for text, each in groupby(series, key=lambda row: row.text):
+        rows = list(each)
+        ends = f"at {words.place({key: rows[0].at})}"
+        if len(rows) > 1:
+            ends = f"from {words.place({key: rows[0].at})} to {words.value(rows[-1].at)}"
+        parts.append(f"{text} {ends}")
+    if len(parts) == 1:
+        return f"is {series[0].text} throughout"
+    if len(parts) > STRETCHES:
+        counts = Counter(row.text for row in series)
+        return "is " + listed([f"{text} at {n} of {len(series)} points" for text, n in counts.most_common()])
+    return f"is {listed(parts)}"
 
 
-def _each(series: Series) -> Iterable[tuple[str, list[tuple[float, Estimate]]]]:
-    """Yield the series of every entry; one number for all entries of a point is that of each."""
-    widest = max((row for _, row in series), key=len)
-    for k, estimate in enumerate(widest):
-        rows = [(x, row[k] if len(row) > 1 else row[0]) for x, row in series if len(row) in (1, len(widest))]
-        rows = [row for row in rows if np.isfinite(row[1].mean)]
-        if rows:
-            yield estimate.entry, rows
+def is_single(series: Iterable[Value]) -> bool:
+    """Return whether the noise of a number is unknown."""
+    return any(np.isfinite(row.estimate.mean) and np.isnan(row.estimate.low) for row in series)
 
 
-def _range(key: str, series: Iterable[Series], words: Words) -> str:
-    ends = [x for one in series for x, _ in one]
-    return f"As the {words.key(key)} rises from {min(ends):g} to {max(ends):g}"
+def _range(key: str, series: Iterable[Sequence[Value]], words: Words) -> str:
+    ends = [row.at for one in series for row in one]
+    low, high = (words.value(end(ends)) for end in (min, max))
+    return f"As the {words.key(key)} rises from {low} to {high}"
 
 
 def _of(name: str, entry: str, words: Words) -> str:
     """Return a quantity with its article, and whose it is."""
+    if entry.partition(" ")[0] in WHOSE and "," not in entry:
+        return f"the {words.quantity(name)} of {'the ' * (entry in ROLES)}{entry}"
     return f"the {words.quantity(name)}" + (f" ({entry})" if entry else "")
 
 
-def _moves(rows: Sequence[tuple[str, Series]], key: str, words: Words) -> str:
-    """Return one sentence on how quantities move along a key."""
-    clauses = []
-    for name, series in rows:
-        for entry, own in _each(series):
-            if len(own) > 1:
-                clauses.append(f"{_of(name, entry, words)} {_course(own, key, words)}")
-    return f"{_range(key, [series for _, series in rows], words)}, {_listed(clauses)}." if clauses else ""
+def _in_one(several: Sequence[Told], words: Words) -> str:
+    """Return one sentence on quantities of a single case: along a key, or their values."""
+    key, at = several[0].key, _beside(several[0], words)
+    clauses, rows = [], [series for told in several for series in told.cases[""]]
+    for told in several:
+        if key:
+            for series in told.cases[""]:
+                name = _of(told.name, series[0].estimate.entry, words)
+                clauses.append(f"{name} {_course(series, key, words)}")
+        else:
+            clauses.append(f"the {words.quantity(told.name)} is {_each([s[0] for s in told.cases['']])}")
+    if key and all(len(series) == 1 for series in rows):
+        return ""
+    said = f"{_range(key, rows, words)}, {listed(clauses)}{at}" if key else f"{_capital(listed(clauses))}{at}"
+    return f"{said}{_noise(rows) if key else ''}."
 
 
-def _values(rows: Sequence[tuple[str, Series]], words: Words) -> str:
-    """Return one sentence on quantities at one point."""
-    clauses = []
-    for name, series in rows:
-        for row in series[0][1]:
-            clauses.append(f"{_of(name, row.entry, words)} is {row.text}")
-    return _capital(_listed(clauses)) + "."
+def _each(values: Sequence[Value]) -> str:
+    """Return the values of all entries, each with whose it is where they differ."""
+    if len({one.text for one in values}) == 1:
+        return values[0].text
+    return " and ".join(f"{one.text} ({one.estimate.entry})" for one in values)
 
 
-def _listed(parts: Sequence[str], last: str = "and") -> str:
+def _noise(rows: Iterable[Sequence[Value]]) -> str:
+    moving = (series for series in rows if len({row.estimate.text for row in series}) > 1)
+    return f"; {SINGLE}" if any(map(is_single, moving)) else ""
+
+
+def listed(parts: Sequence[str], last: str = "and") -> str:
     """Return parts as a list in words.
 
-    >>> _listed(["a", "b", "c"]), _listed(["a", "b"])
+    >>> listed(["a", "b", "c"]), listed(["a", "b"])
     ('a, b, and c', 'a and b')
     """
     if any("," in part for part in parts) and len(parts) > 1:
@@ -287,146 +494,244 @@ def _capital(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def _over_groups(name: str, cases: Mapping[str, Series], key: str, words: Words) -> list[str]:
-    """Return sentences on one quantity along a key in several cases."""
-    moving = {label: each for label, each in cases.items() if len(each) > 1}
-    fixed = {label: each for label, each in cases.items() if len(each) == 1}
+def _over_cases(told: Told, words: Words) -> str:
+    """Return a sentence on one quantity along a key in several cases."""
+    name, key = words.quantity(told.name), told.key
+    every = [
+        (", ".join(filter(None, [label, series[0].estimate.entry])), series)
+        for label, case in told.cases.items()
+        for series in case
+    ]
+    moving = [(label, series) for label, series in every if len(series) > 1]
     if not moving:
-        return []
-    start = _range(key, moving.values(), words)
-    if len(moving) + len(fixed) <= GROUPS:
-        clauses = []
-        for label, series in moving.items():
-            for entry, own in _each(series):
-                clauses.append(f"{_course(own, key, words)} {_label(label, entry)}".strip())
-        said = f"{start}, the {words.quantity(name)} {_listed(clauses)}."
-        for label, series in fixed.items():
-            said += f" It is {' / '.join(row.text for row in series[0][1])} for {label}."
-        return [said]
-    every = [(label, own) for label, series in moving.items() for _, own in list(_each(series))[:1]]
-    kinds = Counter(_direction(own) for _, own in every)
-    if len(kinds) == 1:
-        verb = f"{next(iter(kinds))} in all {len(every)} cases"
+        return ""
+    start = f"{_range(key, [series for _, series in moving], words)}, the {name} "
+    at = _beside(told, words)
+    noise = _noise([series for _, series in moving])
+    if len(every) <= COURSES:
+        clauses = [f"{_course(series, key, words)} for {label}" for label, series in moving]
+        still = [f"it is {series[0].text} for {label}" for label, series in every if len(series) == 1]
+        return f"{start}{listed(clauses)}{at}{'; ' * bool(still)}{listed(still)}{noise}."
+    kinds = Counter(_direction(series) for _, series in moving)
+    if len(kinds) == 1 and len(moving) == len(every):
+        by = listed(told.by) if len(told.by) < 3 else "case"
+        verb = f"{next(iter(kinds))} for every {by} ({len(every)} cases)"
     else:
-        verb = _listed([f"{kind} in {n}" for kind, n in kinds.most_common()]) + f" of {len(every)} cases"
+        verb = listed([f"{kind} in {n}" for kind, n in kinds.most_common()]) + f" of {len(moving)} cases"
+    values = [(label, row) for label, own in every for row in own if np.isfinite(row.estimate.mean)]
+    if not values:
+        return ""
     ends = []
     for pick in (min, max):
-        label, (x, estimate) = pick(
-            ((label, row) for label, own in every for row in own), key=lambda pair: pair[1][1].mean
-        )
-        ends.append(f"{estimate.text} ({', '.join([words.place({key: x}), label])})")
-    said = f"{start}, the {words.quantity(name)} {verb}; its values lie between {ends[0]} and {ends[1]}."
-    return [said]
+        label, row = pick(values, key=lambda pair: pair[1].estimate.mean)
+        refuted = f", {NOT_AN_EQUILIBRIUM}" * row.refuted
+        ends.append(f"{row.estimate.text} ({words.place({key: row.at})}, {label}{refuted})")
+    return f"{start}{verb}{at}; its values lie between {ends[0]} and {ends[1]}{noise}."
 
 
-def _label(label: str, entry: str) -> str:
-    text = ", ".join(filter(None, [label, entry]))
-    return f"({text})" if text else ""
-
-
-def _direction(series: Sequence[tuple[float, Estimate]]) -> str:
-    if any(np.isnan(row[1].low) for row in series):
-        return "is known from single runs"
+def _direction(series: Sequence[Value]) -> str:
+    if is_single(series):
+        return "has one value per setting"
+    if not np.isfinite(series[0].estimate.mean):
+        return "changes" if len({row.estimate.text for row in series}) > 1 else "does not change"
     found = turns(series)
-    if len(found) > 1:
+    if len(found) != 1:
         return "rises and falls"
     return {1: "rises", -1: "falls", 0: "does not move"}[found[0].direction]
 
 
-def _ranking(study: Mapping[str, Any], name: str, cases: Mapping[str, Series], words: Words) -> list[str]:
+def _ranking(study: Mapping[str, Any], told: Told, words: Words) -> list[str]:
     """Return a sentence on one quantity in several cases without a numeric key: their order."""
-    rows = [
-        (", ".join(filter(None, [label, row.entry])), row)
-        for label, series in cases.items()
-        for row in series[0][1]
-        if np.isfinite(row.mean)
-    ]
-    if len(rows) < 2:
-        return []
+    quantity = words.quantity(told.name)
+    at = _beside(told, words)
+    rows = [(label, [series[0] for series in case]) for label, case in told.cases.items()]
+    if len(rows) == 1:
+        return [_in_one([told._replace(cases={"": next(iter(told.cases.values()))})], words)]
+    if any(len(row) > 1 or not np.isfinite(row[0].estimate.mean) for _, row in rows):
+        if len(rows) > CASES:
+            return []
+        parts = [f"{_each(row)} for {label}" for label, row in rows]
+        return [f"The {quantity}{at} is {listed(parts)}{_noise_of([one for _, row in rows for one in row])}."]
+    pairs = [(label, row[0]) for label, row in rows]
     down = (study.get("answer") or {}).get("better", "higher") == "higher"
-    rows.sort(key=lambda pair: pair[1].mean, reverse=down)
-    quantity = words.quantity(name)
-    if len(rows) > CASES:
-        (top, best), (bottom, worst) = rows[0], rows[-1]
-        said = (
-            f"Over {len(rows)} cases the {quantity} goes from {best.text} ({top}) to {worst.text} ({bottom})."
-        )
-        return [said]
-    texts = [f"{row.text} for {label}" for label, row in rows]
-    if len({row.text for _, row in rows}) == 1:
-        return [f"The {quantity} is {rows[0][1].text} for {_listed([label for label, _ in rows])}."]
-    lead = f"The {quantity} is "
-    if differ(rows[0][1], rows[1][1]):
-        lead += "highest, " if down else "lowest, "
-    said = f"{lead}{texts[0]}, then {_listed(texts[1:])}" if len(texts) > 1 else f"{lead}{texts[0]}"
-    single = any(np.isnan(row.low) for _, row in rows)
-    unclear = [f"{a} and {b}" for (a, one), (b, other) in pairwise(rows) if not differ(one, other)]
-    if single:
-        said += "; these are single runs, whose differences may be noise"
-    elif unclear:
-        said += f"; no difference is significant between {_listed(unclear)}"
-    return [f"{said}."]
+    pairs.sort(key=lambda pair: pair[1].estimate.mean, reverse=down)
+    if len({one.text for _, one in pairs}) == 1:
+        return [f"The {quantity}{at} is {pairs[0][1].text} for {listed([label for label, _ in pairs])}."]
+    noise = _noise_of([one for _, one in pairs])
+    first = differ(pairs[0][1].estimate, pairs[1][1].estimate) and not noise
+    if len(pairs) > CASES:
+        (top, best), (bottom, worst) = pairs[0], pairs[-1]
+        ends = f"from {best.text} for {top} to {worst.text} for {bottom}"
+        said = f"Over {len(pairs)} cases the {quantity}{at} goes {ends}"
+        same = not noise and not differ(best.estimate, worst.estimate)
+        return [f"{said}{'; the difference is not significant' * same}{noise}."]
+    lead = ("highest, " if down else "lowest, ") * first
+    texts = [f"{one.text} for {label}" for label, one in pairs]
+    said = f"The {quantity}{at} is {lead}{texts[0]}, then {listed(texts[1:])}"
+    return [f"{said}{noise or _unclear([(label, one.estimate) for label, one in pairs])}."]
+
+
+def _noise_of(values: Sequence[Value]) -> str:
+    return f"; {SINGLE}" if is_single(values) and len({one.estimate.text for one in values}) > 1 else ""
+
+
+def _unclear(ordered: Sequence[tuple[str, Estimate]]) -> str:
+    """Return between which cases no difference is significant."""
+    same = {
+        (i, j) for i, j in combinations(range(len(ordered)), 2) if not differ(ordered[i][1], ordered[j][1])
+    }
+    if len(same) == len(ordered) * (len(ordered) - 1) // 2:
+        return "; no difference is significant"
+    groups: list[range] = []
+    for i in range(len(ordered)):
+        j = i
+        while j + 1 < len(ordered) and all((k, j + 1) in same for k in range(i, j + 1)):
+            j += 1
+        if j > i and not (groups and groups[-1][-1] >= j):
+            groups.append(range(i, j + 1))
+    covered = {pair for group in groups for pair in combinations(group, 2)}
+    texts = [listed([ordered[k][0] for k in group]) for group in [*groups, *sorted(same - covered)]]
+    return f"; no difference is significant between {'; or '.join(texts)}" if texts else ""
 
 
 def _controls(study: Mapping[str, Any], name: str, found: Sequence[PointResults], words: Words) -> list[str]:
     """Return a sentence on learners that cannot punish, and whether they gain less than the others."""
-    if name not in GAINS:
+    gains = {one.algorithm: one.quantities[name][0] for one in found if name in one.quantities}
+    if name not in GAINS or len(gains) < sum(name in one.quantities for one in found):
         return []
     bases = [str(table["name"]) for table in study["method"]]
-    gains = {one.algorithm: one.quantities[name][0] for one in found if name in one.quantities}
     for base in bases:
         controls = {kind: gains[f"{base}-{kind}"] for kind in CONTROLS if f"{base}-{kind}" in gains}
+        controls.pop("myopic_follower", None)  # its rival may punish
         own = gains.get(base)
         if own is None or not controls or any(np.isnan(one.low) for one in (own, *controls.values())):
             continue
+        label = {kind: words.method(f"{base}-{kind}") for kind in controls}
+        quantity = words.quantity(name)
         not_less = {
             kind: one for kind, one in controls.items() if one.mean >= own.mean or not differ(one, own)
         }
+        less = [f"{label[kind]} ({one.text})" for kind, one in controls.items() if kind not in not_less]
+        scale = "where 0 is the equilibrium and 1 the joint maximum"
+        said = f"The {quantity} of {words.method(base)} is {own.text}, {scale}; "
         if not_less:
-            kind = next(iter(not_less))
-            than = "more" if not_less[kind].mean > own.mean and differ(own, not_less[kind]) else "no less"
-            if than == "no less" and not_less[kind].mean < own.mean:
-                than = "not significantly less"
-            said = (
-                f"{_capital(CONTROLS[kind])}, which cannot punish, gain {not_less[kind].text}, "
-                f"{than} than {words.method(base)} ({own.text}): "
-                "the gain alone is no evidence of collusion here."
-            )
-        else:
-            texts = [f"{CONTROLS[kind]} ({one.text})" for kind, one in controls.items()]
-            said = f"{_capital(words.method(base))} gains {own.text}, more than {_listed(texts)}."
-        return [said]
+            parts = []
+            for kind, one in not_less.items():
+                than = "more" if one.mean > own.mean and differ(own, one) else "no less"
+                than = "not significantly less" if than == "no less" and one.mean < own.mean else than
+                parts.append(f"{label[kind]}, which cannot punish, gains {than} ({one.text})")
+            return [f"{said}{listed(parts)}: the gain alone is no evidence of collusion."]
+        return [f"{said}it is less for {listed(less)}, which cannot punish."]
     return []
 
 
 def positions(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Sentence]:
-    """Return where players stand, at both ends of a sweep and where the number of groups changes."""
-    words, key = Words(study), _along(study, found)
-    told: list[tuple[str, str]] = []
-    for one in found:
-        groups = _groups(one)
-        if groups and (not told or told[-1][1].split(" at ")[0::2] != groups.split(" at ")[0::2]):
-            told.append((words.place(one.at) if one.at else words.method(one.algorithm), groups))
-    many = len({one.algorithm for one in found}) > 1
-    if not told or len(told) > GROUPS or (many and key):
+    """Return which strategies players have: their groups on a line, per case and along a sweep."""
+    words, own = Words(study), told_of(study, found)
+    known = [
+        one for one in own if not one.counts_text and (_groups(one) or 0 < len(one.profile_words) < PROFILE)
+    ]
+    rows = [Row(one.algorithm, one.at, (), NOT_AN_EQUILIBRIUM in one.claims) for one in known]
+    key, several = _along(study, rows), len({row.method for row in rows}) > 1
+    by = _differing(rows, key)
+    cases: dict[str, list[PointResults]] = {}
+    for one in known:
+        place = words.place({k: one.at[k] for k in by if k in one.at})
+        label = ", ".join(filter(None, [words.method(one.algorithm) if several else "", place]))
+        cases.setdefault(label, []).append(one)
+    if not cases:
         return []
-    at = "At " if key else ""
-    if len(found) == 1:
-        return [Sentence(f"{_capital(told[0][1])}.", _basis(found))]
-    return [Sentence(f"{at}{'; at '.join(f'{place}, {groups}' for place, groups in told)}.", _basis(found))]
+    if not key:
+        texts = [
+            f"for {label}, {_standing(each[0])}" if label else _standing(each[0])
+            for label, each in cases.items()
+        ]
+        return [Sentence(f"{_capital('; '.join(texts))}.", _basis(own))] if len(cases) <= STRETCHES else []
+    for each in cases.values():
+        each.sort(key=lambda one: one.at[key])
+    if len(cases) <= 2:
+        parts = [
+            f"for {label}, " * bool(label) + _stretches(each, key, words) for label, each in cases.items()
+        ]
+        return [Sentence(f"{_capital('; '.join(parts))}.", _basis(own))]
+    ends = []
+    for pick in (min, max):
+        x = pick(one.at[key] for one in known)
+        counts = sorted({len(groups) for one in known if one.at[key] == x and (groups := _groups(one))})
+        if counts:
+            many = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+            ends.append(
+                f"at {words.place({key: x})} players take {many} different position{'s' * (many != '1')}"
+            )
+    return [Sentence(f"{_capital('; '.join(ends))}, over {len(cases)} cases.", _basis(own))] if ends else []
 
 
-def _groups(one: PointResults) -> str:
-    """Return how many players stand at each place of a line; empty for other profiles."""
+def _stretches(case: Sequence[PointResults], key: str, words: Words) -> str:
+    """Return the groups along a key, with the stretches on which they are the same."""
+    texts = []
+    for sizes, each in groupby(case, key=_kind):
+        own = list(each)
+        low, high = own[0], own[-1]
+        if len(own) == 1:
+            texts.append(f"at {words.place({key: low.at[key]})}, {_standing(low)}")
+            continue
+        refuted = sum(NOT_AN_EQUILIBRIUM in one.claims for one in own)
+        of = "all" if refuted == len(own) else f"{refuted} of {len(own)} points"
+        beside = f"; {of} not equilibria" if refuted else ""
+        there = f"{_standing(high, beside=False)} at {words.value(high.at[key])}"
+        if not _groups(low) or sizes == [CYCLES]:
+            who = f"{_standing(low, beside=False)}{beside.replace('; ', ' (') + ')' if beside else ''}"
+        elif len(sizes) == 1:
+            who = f"all players are together ({there}{beside})"
+        elif len(sizes) == low.profile.shape[1]:  # type: ignore[union-attr]
+            who = f"all players are apart ({there}{beside})"
+        else:
+            who = f"there are groups of {listed(sizes)} ({there}{beside})"
+        texts.append(f"from {words.place({key: low.at[key]})} to {words.value(high.at[key])}, {who}")
+    if len(texts) > STRETCHES:
+        texts = [texts[0], f"up to there the groups change {len(texts) - 1} times", texts[-1]]
+    return "; ".join(texts)
+
+
+def _kind(one: PointResults) -> list[str]:
+    """Return what profiles of one stretch share: the sizes of the groups, or all numbers."""
+    if set(one.statuses) == {"cycling"}:
+        return [CYCLES]
+    return [str(len(part)) for part in _groups(one)] or [one.profile_words]
+
+
+def _groups(one: PointResults) -> list[np.ndarray]:
+    """Return the positions of players on a line, by group; none for other profiles."""
     rows = one.profile
     if rows is None or rows.shape[2] != 1 or rows.shape[1] < 2 or len(rows) > 1 or one.actions is not None:
-        return ""
+        return []
     values = np.sort(rows[0, :, 0])
     width = max(np.ptp(values), 1e-3)
     cuts: Any = np.flatnonzero(np.diff(values) > 1e-3 * width) + 1 if np.ptp(values) > 1e-6 else []
-    parts = np.split(values, cuts)
-    if len(parts) == 1:
-        who = "both" if len(values) == 2 else f"all {len(values)}"
-        return f"{who} players are at {number_in_words(float(values.mean()))}"
-    texts = [f"{len(part)} at {number_in_words(float(part.mean()))}" for part in parts]
-    return f"players are in {len(parts)} groups: {_listed(texts)}"
+    return np.split(values, cuts)
+
+
+def _places(groups: Sequence[np.ndarray]) -> str:
+    """Return where players stand, with how many at each place.
+
+    >>> _places([np.array([0.3, 0.3, 0.3]), np.array([0.7, 0.7])]), _places([np.array([0.5, 0.5])])
+    ('players are at 0.3 (three) and 0.7 (two)', 'both players are at 0.5')
+    """
+    places = [number_in_words(float(part.mean())) for part in groups]
+    if len(groups) == 1:
+        return f"{'both' if len(groups[0]) == 2 else 'all'} players are at {places[0]}"
+    counts = [COUNTS[len(part)] if len(part) < len(COUNTS) else str(len(part)) for part in groups]
+    alone = all(len(part) == 1 for part in groups)
+    texts = [at if alone else f"{at} ({n})" for n, at in zip(counts, places, strict=True)]
+    return f"players are at {listed(texts)}"
+
+
+def _standing(one: PointResults, *, beside: bool = True) -> str:
+    """Return the strategies of a point, with what must stand beside them."""
+    refuted = f" ({NOT_AN_EQUILIBRIUM})" * (beside and NOT_AN_EQUILIBRIUM in one.claims)
+    groups = _groups(one)
+    if _kind(one) == [CYCLES]:
+        return f"{CYCLES}{refuted}"
+    if not groups:
+        return f"strategies are {one.profile_words}{refuted}"
+    return f"{_places(groups)}{refuted}"

@@ -20,7 +20,36 @@ CERTIFYING = (
 )
 """Quantities that a sentence on claims or lists states, or a column of their own."""
 COUNTED = ("players", "agents", "teams", "firms")  # keys that are numbers of something
+IN_WORDS = {
+    "COIN": "random allocation",
+    "DICT": "allocation by true urgency",
+    "TURN": "turn-taking",
+    "PBP": "pay bid to peer",
+    "PBS": "pay bid to society",
+    "abstention": "weight of abstention",
+    "beta": "inverse temperature",
+    "contest.decisiveness": "decisiveness of the contest",
+    "cost.price": "price of inputs",
+    "disaster_cost": "cost of a disaster",
+    "gamma": "discount factor",
+    "local": "share of payments that is redistributed by lane",
+    "payment": "payment rule",
+    "ppo": "PPO",
+    "dqn": "DQN",
+    "sac": "SAC",
+    "sarsa": "SARSA",
+}
+"""Keys, methods and values whose own name with spaces says too little, in every study."""
+CONTROLS = {
+    "memoryless": "without memory",
+    "gamma_zero": "with discount factor 0",
+    "myopic_follower": "with a myopic follower",
+    "random": "replaced by random play",
+}
+"""What a negative control adds to the name of its method."""
+ROLES = ("leader", "follower")
 _ENTRY = re.compile(r"^(.*)\[(\d+)\]$")
+_WHO = re.compile(r"\b(?:player|seat) (\d+)\b")
 
 
 def quantities(study: Mapping[str, Any], data: Dataset) -> list[str]:
@@ -46,51 +75,88 @@ class Words:
 
     def __init__(self, study: Mapping[str, Any]) -> None:
         self._own: Mapping[str, str] = (study.get("answer") or {}).get("words") or {}
+        self._methods = [str(table["name"]) for table in study.get("method", ())]
+        game = study.get("game") or {}
+        self._leads = [len(stage) for stage in game.get("stages") or ()] == [1, 1]
+        self._noun = "firm" if game.get("family") == "market" else "player"
 
     def quantity(self, name: str) -> str:
         """Return the name of a quantity.
 
-        >>> Words({}).quantity("p_safe"), Words({}).quantity("relative_exploitability")
-        ('probability of a safe win', 'relative exploitability')
+        >>> Words({}).quantity("p_safe"), Words({}).quantity("total_quantity")
+        ('probability of a safe win', 'total quantity')
         """
         return self._own.get(name) or attributes_of(name)["long_name"]
 
-    def key(self, name: str) -> str:
-        """Return the name of a swept key.
+    def who(self, entry: str) -> str:
+        """Return an entry of a quantity, with the player as the study calls it.
 
-        >>> words = Words({"answer": {"words": {"disaster_cost": "cost of a disaster"}}})
-        >>> words.key("disaster_cost"), words.key("unit_cost[1]"), words.key("learning.gamma")
-        ('cost of a disaster', 'unit cost of player 1', 'gamma of learning')
-        >>> words.key("players")
-        'number of players'
+        >>> Words({"game": {"family": "market"}}).who("player 1")
+        'firm 1'
+        >>> Words({"game": {"family": "market", "stages": [[0], [1]]}}).who("seat 0")
+        'leader'
+        >>> Words({"answer": {"words": {"player 0": "the cautious"}}}).who("player 0")
+        'the cautious'
         """
-        if name in self._own:
-            return self._own[name]
+        return _WHO.sub(lambda match: self._player(int(match[1])), entry)
+
+    def _player(self, k: int) -> str:
+        named = self._own.get(f"player {k}")
+        return named or (ROLES[k] if self._leads and k < len(ROLES) else f"{self._noun} {k}")
+
+    def key(self, name: str) -> str:
+        """Return the name of a swept key, without the name of the study's only method.
+
+        >>> words = Words({"answer": {"words": {"reach": "reach of influence"}}})
+        >>> words.key("reach"), words.key("unit_cost[1]"), words.key("learning.gamma"), words.key("players")
+        ('reach of influence', 'unit cost of player 1', 'discount factor of learning', 'number of players')
+        >>> Words({"method": [{"name": "learning"}]}).key("learning.gamma")
+        'discount factor'
+        """
+        if name in self._own or name in IN_WORDS:
+            return self._own.get(name) or IN_WORDS[name]
         if match := _ENTRY.match(name):
-            return f"{self.key(match[1])} of player {match[2]}"
+            who = self._player(int(match[2]))
+            return f"{self.key(match[1])} of {'the ' * (who in ROLES)}{who}"
         rest, _, last = name.rpartition(".")
+        if rest and self._methods != [rest]:
+            return f"{self.key(last)} of {self.method(rest) if rest in self._methods else self.key(rest)}"
+        if rest:
+            return self.key(last)
         last = last.replace("_", " ")
-        last = f"number of {last}" if last in COUNTED else last
-        return f"{last} of {rest.replace('_', ' ').replace('.', ' ')}" if rest else last
+        return f"number of {last}" if last in COUNTED else last
 
     def method(self, name: str) -> str:
-        """Return the name of a method."""
-        return self._own.get(name, name.replace("_", " "))
+        """Return the name of a method; that of a negative control says what it lacks.
+
+        >>> Words({}).method("learning-memoryless"), Words({}).method("COIN")
+        ('learning without memory', 'random allocation')
+        """
+        base, _, control = name.rpartition("-")
+        if name not in self._own and base and control in CONTROLS:
+            return f"{self.method(base)} {CONTROLS[control]}"
+        return self._own.get(name) or IN_WORDS.get(name) or name.replace("_", " ")
 
     def value(self, value: object) -> str:
-        """Return a value of a swept key."""
+        """Return a value of a swept key; numbers that are not short have four digits.
+
+        >>> Words({}).value(0.97), Words({}).value(0.0410204081632), Words({}).value("PBS")
+        ('0.97', '0.04102', 'pay bid to society')
+        """
         text = format_value(value)
-        return self._own.get(text, text.replace("_", " "))
+        if isinstance(value, float) and float(text) != value:
+            text = f"{value:.4g}"
+        return self._own.get(text) or IN_WORDS.get(text) or text.replace("_", " ")
 
     def place(self, at: Mapping[str, Any]) -> str:
         """Return a point.
 
-        >>> Words({}).place({"reach": 0.25, "players": 3})
-        'reach 0.25, number of players 3'
+        >>> Words({}).place({"reach": 0.25, "players": 3}), Words({}).place({"payment": "PBS"})
+        ('reach 0.25, number of players 3', 'pay bid to society')
         """
-        named = (
-            ("" if name == "name" else f"{self.key(name)} ") + self.value(value) for name, value in at.items()
-        )
+        texts = {name: format_value(value) for name, value in at.items()}
+        alone = {name for name, text in texts.items() if name == "name" or text in {*self._own, *IN_WORDS}}
+        named = (f"{self.key(name)} " * (name not in alone) + self.value(value) for name, value in at.items())
         return ", ".join(named)
 
 

@@ -62,7 +62,8 @@ class Expect:
 class AnswerKeys:
     """What a study is about: the quantities of its answer and how they are told.
 
-    ``along`` is the swept key along which numbers are told, ``methods`` those that sentences are about,
+    ``along`` is the swept key along which numbers are told, ``methods`` are those that sentences are about,
+    ``at`` is the point at which quantities are told, where a sweep has too many,
     ``better`` whether more or less of the quantities is meant to be better, and ``words`` are names of
     quantities, keys, methods and values in words.
     """
@@ -71,6 +72,7 @@ class AnswerKeys:
     better: Literal["higher", "lower"] | None = None
     along: str = ""
     methods: list[str] = field(default_factory=list)
+    at: dict[str, Any] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
 
 

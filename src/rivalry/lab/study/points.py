@@ -15,6 +15,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.lab.study.schema import check_table
+from rivalry.methods.q_learning.options import written_out
 
 # dimensions and variables of every dataset; a swept key of the same name keeps its full name
 _NAMES = (
@@ -202,6 +203,9 @@ def apply_changes(
             if rest[0] not in names:
                 raise StudyError(unknown(rest[0], names, "the name of a method here"), key=key)
             k = names.index(str(rest[0]))
+            option = str(rest[1])
+            if len(rest) > 2 and isinstance(rest[2], str):
+                new_methods[k][option] = written_out(option, new_methods[k].get(option))
             new_methods[k] = change_entry(new_methods[k], rest[1:], value, key, _players(new_game))
         else:
             raise StudyError("must be game.KEY or method.NAME.KEY", key=key)

@@ -37,6 +37,7 @@ SWITCHING = tuple(KINDS.index(kind) for kind in ("symmetric_loss", "split"))
 FOLD, HOPF = KINDS.index("fold"), KINDS.index("hopf")
 SAME_EVENT = 1e-9  # of the range: closer events of one label are the same
 MARGIN = 1e-9  # widths: closer points are on the bound
+BRANCHES, POINTS = 30, 2000  # most branches, and points per branch
 
 
 class Branches(BaseLearner):
@@ -53,11 +54,11 @@ class Branches(BaseLearner):
     ``parameter`` is the name of an array field of the game, as in `rivalry.with_` (a number applies to all
     players), or in Python a function from a value to a game. ``step`` bounds the steps, in widths of the
     space and fractions of the range. ``switch`` is the number of generations of branches to follow; 0 follows
-    only the initial ones. ``max_branches`` bounds the total number. ``searches`` is the number of starting
-    points of the search for symmetric equilibria at either end of the range; a start replaces the search.
-    ``cycles`` requests the periodic orbits born at every Hopf point, at a number of parameter values or at
-    given values. ``certify``: ``search`` computes the regret of every row on a grid of ``points`` with local
-    search, a lower bound; ``full`` computes the package's certificate for each; ``none`` leaves NaN.
+    only the initial ones. ``searches`` is the number of starting points of the search for symmetric
+    equilibria at either end of the range; a start replaces the search. ``cycles`` requests the periodic
+    orbits born at every Hopf point, at a number of parameter values or at given values. ``certify``:
+    ``search`` computes the regret of every row on a grid of ``points`` with local search, a lower bound;
+    ``full`` computes the package's certificate for each; ``none`` leaves NaN.
 
     The record has rows (``branch_..``), events (``event_..``, and ``fold_parameter``, ``split_parameter``,
     ``symmetric_loss_parameter``, ``hopf_..``), cycles (``orbit_..``); ``branch_ending`` gives the reason why
@@ -92,8 +93,6 @@ class Branches(BaseLearner):
         "shortest and longest step, as fractions of the widths of the space and of the range",
     ] = eqx.field(default_factory=lambda: [1e-6, 0.02])
     switch: Annotated[int, Ge(0), "generations of branches that are followed from bifurcations"] = 1
-    max_branches: Annotated[int, Ge(1), Le(100_000), "maximum number of branches"] = 30
-    max_points: Annotated[int, Ge(2), Le(1_000_000), "maximum number of points per branch"] = 2000
     searches: Annotated[int, Ge(1), Le(100_000), "starting points of the search for symmetric equilibria"] = (
         12
     )
@@ -206,7 +205,7 @@ class Tracer:
         """Add the next point of a branch, or its ending."""
         s, system = self.session, self._system(branch)
         own = np.flatnonzero(s["row_branch"] == branch)
-        if len(own) >= self.options.max_points:
+        if len(own) >= POINTS:
             s["branch_ending"][branch] = known.LONG
             return
         row = int(own[-1])
@@ -270,7 +269,7 @@ class Tracer:
         """Add the first rows of a branch, unless the branch is known already."""
         s, system = self.session, self._system(branch)
         traced, event = np.unique(s["row_branch"]), int(s["branch_event"][branch])
-        if len(traced) >= self.options.max_branches:
+        if len(traced) >= BRANCHES:
             s["branch_ending"][branch] = known.MANY
             return
         y = self._unknowns(system, "branch", branch)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Le
 from jaxtyping import Array
 
 from rivalry.core import reparametrisation
@@ -23,6 +23,7 @@ from rivalry.methods.dynamics.tangent_cone import SLACK, free, newton_system, pr
 from rivalry.methods.limit_sets.end_state import at_rest
 from rivalry.methods.limit_sets.nearby_equilibria import equilibrium_from, root_near
 
+DIFFERENCE = 1e-4  # step of the check, relative to the parameter; absolute where that is 0
 HALVES = (1.0, 0.5)  # of the check's step: differences that shrink with the step are systematic
 FORWARD, CENTRAL = "forward mode", "central difference"
 STAGES = 2  # the equilibrium; the neighbouring ones of the check
@@ -95,10 +96,6 @@ class ComparativeStatics(BaseLearner):
     parameter: Annotated[
         str | list[str], "an array of the game, an entry of one, or a list of entries that vary together"
     ]
-    difference: Annotated[
-        float, Gt(0), "step of the finite-difference check, relative to the parameter (absolute at 0)"
-    ] = 1e-4
-    rounds: Annotated[int, Ge(1), "maximum rounds of best responses towards the equilibrium"] = 200
     points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 201
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
@@ -143,11 +140,11 @@ class ComparativeStatics(BaseLearner):
             if session["done"][0] == 0:
                 start = reparametrisation.unconstrain(world.game, put(session["profile"]))
                 flat = unconstrained_game(world.game)
-                found = equilibrium_from(flat, start, rounds=self.rounds, points=self.points)
+                found = equilibrium_from(flat, start, points=self.points)
                 session["profile"] = np.asarray(reparametrisation.constrain(world.game, found.profile))
                 session["status"] = np.asarray(found.status, dtype="U15")
             elif str(session["status"]) == "converged":
-                _solve_neighbours(world, session, self.difference)
+                _solve_neighbours(world, session)
             session["done"][0] += 1
             taken += 1
         return taken
@@ -177,7 +174,7 @@ class ComparativeStatics(BaseLearner):
         end = at_rest(unconstrained_game(game), reparametrisation.unconstrain(game, put(profile)))
         if end is not None:
             record |= {name: end.measures[name] for name in ("max_real_eigenvalue", "best_response_radius")}
-        return record | _metric_slopes(world, derivative, profile, found.slope, self.difference)
+        return record | _metric_slopes(world, derivative, profile, found.slope)
 
 
 def slopes(game: Game, derivative: object, profile: np.ndarray) -> ProfileSlopes:
@@ -219,7 +216,7 @@ def _slopes(game: Game, derivative: object, x: Profile) -> tuple[Array, ...]:
     return constrained, unconstrained, payoff, ~free_entries
 
 
-def _solve_neighbours(world: Statics, session: Session, difference: float) -> None:
+def _solve_neighbours(world: Statics, session: Session) -> None:
     """Find the equilibria on both sides by Newton's method from the linear prediction."""
     unconstrained = slopes(world.game, world.entries.derivative(world.game), session["profile"]).unconstrained
     here = np.asarray(world.game.space.unconstrain(put(session["profile"])))
@@ -227,7 +224,7 @@ def _solve_neighbours(world: Statics, session: Session, difference: float) -> No
         return
     for k, part in enumerate(HALVES):
         for side, sign in enumerate((1.0, -1.0)):
-            step = sign * part * difference * world.size
+            step = sign * part * DIFFERENCE * world.size
             if world.entries.refusal(world.game, world.entries.value(world.game) + step):
                 continue
             there = world.entries.shift(world.game, put(step))
@@ -255,11 +252,9 @@ def _difference_check(session: Session, found: ProfileSlopes) -> Record:
     }
 
 
-def _metric_slopes(
-    world: Statics, derivative: object, profile: np.ndarray, slope: np.ndarray, difference: float
-) -> Record:
+def _metric_slopes(world: Statics, derivative: object, profile: np.ndarray, slope: np.ndarray) -> Record:
     """Return derivatives of the game's metrics that are one number, or one per player."""
-    x, along, step = put(profile), put(slope), difference * world.size
+    x, along, step = put(profile), put(slope), DIFFERENCE * world.size
     found: Record = {}
     if traced_metrics.knows(world.game):
         form = {name: dims for name, (dims, _) in traced_metrics(world.game, x).items()}

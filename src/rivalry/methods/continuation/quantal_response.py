@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Gt, Le, Lt
 
 from rivalry.core.forms import stateless_tables
 from rivalry.core.method import BaseLearner, Session
@@ -18,6 +18,7 @@ from rivalry.methods.finite.pure_equilibria import expected_over
 
 GROWING, RANGE, LOST = 0, 1, 2
 FIRST, SHORTEST = 0.2, 1e-6  # first and shortest step, as parts of the longest
+POINTS = 10_000  # most points
 LARGE_ODDS = 5.0  # log odds beyond which steps are proportional to them
 MARGINAL = 1e-9  # real parts of eigenvalues within this of zero have no sign
 UNPLAYED = 1e-6  # probabilities below this are zero in the limit, if that is an equilibrium
@@ -59,10 +60,9 @@ class QuantalResponse(BaseLearner):
 
     max_lambda: Annotated[float, Gt(0), Lt(np.inf), "last precision of choices, per unit of payoff"] = 100.0
     step: Annotated[float, Gt(0), Le(1), "longest step while log odds are below 5"] = 0.1
-    max_points: Annotated[int, Ge(2), Le(1_000_000), "maximum number of points"] = 10_000
 
     def length(self, world: object) -> int:
-        return self.max_points
+        return POINTS
 
     def expected_steps(self, world: object) -> int:
         """Return 0: the number of points is not known in advance."""

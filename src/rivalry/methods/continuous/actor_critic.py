@@ -19,7 +19,7 @@ from rivalry.core.results import Record
 from rivalry.core.search import best_response
 from rivalry.core.validate import limit
 from rivalry.methods.continuous import rollouts
-from rivalry.methods.continuous.rollouts import LearningState, Networks, Play, RolloutPlan
+from rivalry.methods.continuous.rollouts import PERIODS, LearningState, Networks, Play, RolloutPlan
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.methods.q_learning.exploration import Table, check_numbers
 from rivalry.methods.q_learning.seating import Seating, discounts, seating
@@ -46,18 +46,18 @@ class ActorCritic(BaseLearner):
 
     A policy draws from a normal distribution and maps the draw into the box by the logistic function. A small
     network of the player's observation gives the mean and deviation, another the critic's value, both with
-    ``hidden`` units. In every update ``batch`` copies of the game play ``rollout`` periods; then each
+    ``hidden`` units. In every update ``batch`` copies of the game play four periods; then each
     learner's networks take one step of Adam on ``-E[A log pi] + E[(target - v)^2]/2``. A period's target is
     ``(1 - delta) payoff + delta next``, ``delta = gamma (1 + growth)``, with payoffs in units of the game's
-    scale and of market size; ``next`` is the critic's value of the next observation, or, with weight
-    ``trace``, the next period's target. The advantage A is the target minus ``v``, standardised. The step
-    size falls linearly from ``rate`` to 0. One step of the loop is one update.
+    scale and of market size; ``next`` is the critic's value of the next observation. The advantage A is the
+    target minus ``v``, standardised. The step size falls linearly from ``rate`` to 0. One step of the loop is
+    one update.
 
     Players move in the stages of the game: a follower observes this period's choices of all earlier stages.
     With ``observation = "none"`` there is no other observation: a player's choice does not affect its future
     observations, and ``gamma`` has no effect. With ``"last"`` every player also observes all choices of the
-    last period, so that it can respond to rivals. ``trace`` is then 1 by default, because trusting an
-    inaccurate critic drives some runs to the bounds of the box. For a game of leaders whose followers
+    last period, so that it can respond to rivals; ``next`` is then the next period's target, because trusting
+    an inaccurate critic drives some runs to the bounds of the box. For a game of leaders whose followers
     respond, the base game is played.
 
     ``roles``, one for all or one per player: ``learns``; ``oracle``, the exact best response to this period's
@@ -95,15 +95,8 @@ class ActorCritic(BaseLearner):
     rate: Annotated[float, Gt(0), Lt(inf), "initial step size of Adam; it decreases linearly to 0"] = 0.02
     updates: Annotated[int, Ge(1), "updates of the networks"] = 2000
     batch: Annotated[int, Ge(2), Le(100_000), "copies of the game played in parallel"] = 64
-    rollout: Annotated[int, Ge(1), Le(10_000), "periods per copy and update"] = 4
     gamma: Annotated[
         float | list[float] | None, Ge(0), Lt(1), "discount factor per period (default: the game's, or 0.95)"
-    ] = None
-    trace: Annotated[
-        float | None,
-        Ge(0),
-        Le(1),
-        "weight of the roll-out's later rewards against the critic's value (default: 0; with memory 1)",
     ] = None
     hidden: Annotated[int, Ge(1), Le(10_000), "hidden units of each network"] = 16
     deviation: Annotated[
@@ -119,7 +112,7 @@ class ActorCritic(BaseLearner):
     ] = "learns"
 
     def __check_init__(self) -> None:
-        limit("batch", self.batch, self.rollout, self.hidden)
+        limit("batch", self.batch, PERIODS, self.hidden)
         if self.deviation <= self.min_deviation:
             rule = f"above min_deviation = {self.min_deviation:g}"
             raise ValueError(f"deviation: {self.deviation:g} must be {rule}")
@@ -150,7 +143,6 @@ class ActorCritic(BaseLearner):
             put(_fixed_choices(base.space, tables)),
             put(stage[:, None] > stage[None, :]),
             put(np.asarray(self.observation == "last")),
-            put(float(self.observation == "last") if self.trace is None else float(self.trace)),
         )
         return World(game, move_order, play, self._plan(move_order, tables, base.space.shape[1]))
 
@@ -253,7 +245,7 @@ class ActorCritic(BaseLearner):
         roles = tuple(table["kind"] for table in tables)
         # as arrays: other values of these options compile nothing new
         numbers = (float(self.min_deviation), float(self.rate), self.updates, self._samples())
-        return RolloutPlan(move_order.stages, roles, self.rollout, zero, *map(put, numbers))
+        return RolloutPlan(move_order.stages, roles, zero, *map(put, numbers))
 
     def _samples(self) -> int:
         return min(SAMPLES, self.updates)

@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge
 
 from rivalry.core import oracles
 from rivalry.core.certify import certificate
@@ -44,7 +44,10 @@ CLOSER = 16  # halvings of the distance of further strategies around the best of
 FLAT_BOX = 0.01  # relative width below which a better strategy is looked for also where derivatives are known
 SLIVER = 0.02  # of the widest coordinate: narrower ones are not split
 CROWD = 256  # undecided boxes after which those that remain undecided are twice as wide
-WIDEST = 1 / 32  # relative width of undecided boxes, at most
+NARROWEST, WIDEST = (
+    1e-6,
+    1 / 32,
+)  # relative width below which boxes stay undecided; it rises with their number
 STARTS = 128  # of Newton's method, for the points that are looked for first
 REASONS = ("kept", "derivatives", "a better strategy", "order of players", "around a point", "undecided")
 """Why a box is no longer searched; the first have been split."""
@@ -105,9 +108,6 @@ class AllEquilibria(BaseLearner):
     """
 
     first_order: Annotated[bool, "whether to list all first-order points, not equilibria alone"] = False
-    narrow: Annotated[
-        float, Gt(0), Le(0.1), "relative width below which a box stays undecided; rises with their number"
-    ] = 1e-6
     max_boxes: Annotated[int, Ge(1), "maximum number of boxes"] = 2_000_000
     within: Annotated[
         tuple[float, float] | None, "bounds between which all choices of the equilibria listed lie"
@@ -198,7 +198,7 @@ class AllEquilibria(BaseLearner):
     def _narrow(self, session: Session) -> float:
         """Return the relative width below which boxes stay undecided: twice as much for every `CROWD`."""
         doublings = min(len(session["undecided_low"]) // CROWD, 64)
-        return max(self.narrow, min(self.narrow * 2.0**doublings, WIDEST))
+        return min(NARROWEST * 2.0**doublings, WIDEST)
 
     def _start(self, game: Game, at: Coordinates, session: Session) -> None:
         """Add the first-order points inside all bounds that Newton's method finds from spread starts."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Le
 from jaxtyping import Array, Float
 
 from rivalry.core.forms import one_state
@@ -26,6 +26,7 @@ from rivalry.methods.continuous.mixtures import (
 )
 from rivalry.methods.finite.mixed_equilibria import one_mixed
 
+GAIN = 1e-7  # of the payoff scale: smaller gains count as none
 BATCH = 64  # joint atoms whose payoffs are computed by one call of a compiled program
 SAME_ATOM = 1e-12  # of the largest entry: closer strategies are one atom
 JUMPS = "payoffs are discontinuous; best responses are approached but not attained"
@@ -39,7 +40,7 @@ class DoubleOracle(BaseLearner):
     on the atoms: a pure equilibrium where it has one, else a mixed one (two players: by Lemke and Howson's
     method; more: the first that is found by supports). Then it searches the whole space for
     every player's best response to the others' mixtures, which becomes an atom. The method converges when no
-    player gains more than ``gain_tolerance`` times the payoff scale, and returns ``not found`` if the finite
+    player gains more than 1e-7 of the payoff scale, and returns ``not found`` if the finite
     game cannot be solved well enough to continue.
 
     A best response is the game's own, where one is registered as `rivalry.oracles.mixed_best_response`; else
@@ -71,7 +72,6 @@ class DoubleOracle(BaseLearner):
     McMahan, Gordon & Blum, ICML 2003; for continuous games Adam, Horčík, Kasl & Kroupa, AAAI 2021.
     """
 
-    gain_tolerance: Annotated[float, Gt(0), "tolerance of gains, relative to the payoff scale"] = 1e-7
     rounds: Annotated[int, Ge(1), "maximum number of rounds"] = 100
     max_atoms: Annotated[int, Ge(2), Le(10_000), "maximum number of atoms per player"] = 64
     points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 1024
@@ -126,7 +126,7 @@ class DoubleOracle(BaseLearner):
         session["played"][session["weights"] > ATOM] = len(session["gap"]) + 1
         responses, gains = self._best_responses(game, session)
         session["gap"] = np.concatenate([session["gap"], gains[None]])
-        gaining = np.flatnonzero(gains > self.gain_tolerance * scale(game)).tolist()
+        gaining = np.flatnonzero(gains > GAIN * scale(game)).tolist()
         if not gaining or not np.all(np.isfinite(gains)):
             session["over"][0] = 1 if np.all(np.isfinite(gains)) else 2
             return
@@ -168,7 +168,7 @@ class DoubleOracle(BaseLearner):
             return f"{gap}: the finite game on the atoms was not solved; start elsewhere, or use hedge"
         if session["over"][0] == 3:
             return f"{gap}: its best response is an atom already; payoffs there are too near to rounding"
-        return f"{gap}: raise rounds or loosen gain_tolerance"
+        return f"{gap}: raise rounds"
 
     def read(self, world: object, session: Session) -> Record:
         """Return the mixtures of the last round, on the atoms with positive weight."""

@@ -14,6 +14,7 @@ from rivalry.core.space import Box, Profile
 from rivalry.transforms import Followers
 
 DECAYS = 0.9, 0.999  # of Adam's moments, per update
+PERIODS = 4  # of play per copy and update
 
 Row = Float[Array, "weight"]
 
@@ -27,7 +28,6 @@ class Play(NamedTuple):
     fixed: Profile  # choices of fixed players
     now: Bool[Array, "player player"]  # whose choice of this period a player observes
     last: Bool[Array, ""]  # whether every player observes all choices of the last period
-    trace: Float[Array, ""]  # weight of realised payoffs, against the critic's value
 
 
 class Networks(eqx.Module):
@@ -54,7 +54,6 @@ class RolloutPlan(NamedTuple):
 
     stages: tuple[tuple[int, ...], ...]
     roles: tuple[str, ...]
-    rollout: int
     zero: Networks  # of the sizes that all players' networks have
     min_deviation: Float[Array, ""]
     rate: Float[Array, ""]
@@ -186,10 +185,10 @@ def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningS
         seen = jax.vmap(lambda x, e, u: period(play, plan, learning.weights, x, e, u))(choice, noise, even)
         return seen.choice, seen
 
-    _, seen = jax.lax.scan(together, learning.choice, jax.random.split(key, plan.rollout + 1))
+    _, seen = jax.lax.scan(together, learning.choice, jax.random.split(key, PERIODS + 1))
 
     def loss(row: Array, features: Array, sampled: Array, payoff: Array, discount: Array) -> Array:
-        return _loss(plan, row, features, sampled, payoff, discount, play.trace)
+        return _loss(plan, row, features, sampled, payoff, discount, play.last)
 
     slopes = jax.vmap(jax.grad(loss), in_axes=(0, 2, 2, 2, 0))(
         learning.weights, seen.features, seen.sampled[:-1], seen.payoff[:-1], play.discount
@@ -227,14 +226,14 @@ def _loss(
     sampled: Float[Array, "period copy axis"],
     payoff: Float[Array, "period copy"],
     discount: Array,
-    trace: Array,
+    realised: Array,
 ) -> Array:
     """Return the loss of one player's networks: ``-E[A log pi(drawn | seen)] + E[(target - v(seen))^2]/2``.
 
     Values are per period, ``(1 - delta)`` times the discounted sum. A period's target is ``(1 - delta) payoff
-    + delta next``, where ``next`` is the next period's target with weight ``trace``, and ``v`` of the next
-    observation with the remaining weight; after the last period it is ``v``. The advantage A is the target
-    minus ``v(seen)``, standardised.
+    + delta next``, where ``next`` is the next period's target if ``realised``, else ``v`` of the next
+    observation; after the last period it is ``v``. The advantage A is the target minus ``v(seen)``,
+    standardised.
     """
 
     def each(seen: Array) -> tuple[Array, Array, Array]:
@@ -246,7 +245,7 @@ def _loss(
 
     def target_of(later: Array, period: tuple[Array, Array]) -> tuple[Array, Array]:
         paid, then = period
-        found = (1 - discount) * paid + discount * (trace * later + (1 - trace) * then)
+        found = (1 - discount) * paid + discount * jnp.where(realised, later, then)
         return found, found
 
     _, target = jax.lax.scan(target_of, known[-1], (payoff, known[1:]), reverse=True)

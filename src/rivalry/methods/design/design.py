@@ -86,7 +86,6 @@ class Design(BaseLearner):
     ] = "pessimistic"
     tries: Annotated[int, Ge(1), Le(100_000), "starting points of best-response dynamics per trial"] = 4
     refine: Annotated[int, Ge(0), Le(1_000_000), "maximum number of trials between grid values"] = 20
-    rounds: Annotated[int, Ge(1), "maximum rounds of best responses"] = 200
     points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 201
 
     def __check_init__(self) -> None:
@@ -210,7 +209,7 @@ class Design(BaseLearner):
         # neighbouring trials have near equilibria
         before = session["profile"][max(k - 1, 0) : k]
         starts = np.concatenate([before[np.isfinite(before).all(axis=(1, 2))], session["starts"]])
-        profiles = ends_from(game, starts, rounds=self.rounds, points=self.points)
+        profiles = ends_from(game, starts, points=self.points)
         proofs = [certificate(game, put(x)) for x in profiles]
         certified = [end for end, proof in enumerate(proofs) if proof.claim in UNREFUTED]
         counted = certified or list(range(len(proofs)))

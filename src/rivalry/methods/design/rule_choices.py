@@ -36,7 +36,7 @@ class Choice(NamedTuple):
         if self.values:
             return np.arange(len(self.values), dtype=float)
         if self.points is None:
-            raise ValueError(f"choices: {self.name} needs a count on a grid")
+            raise ValueError(f"choices: {self.name} needs a count, or the design a number of trials")
         spaced = (np.geomspace if self.log else np.linspace)(self.low, self.high, self.points)
         return np.unique(np.round(spaced)) if self.whole else spaced
 

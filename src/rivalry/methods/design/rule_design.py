@@ -6,7 +6,7 @@ import json
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Le
@@ -34,7 +34,7 @@ from rivalry.methods.q_learning.exploration import Table
 from rivalry.population import record_of, uniform
 from rivalry.population.oracles import mean_field_refusal, refuse_mean_field
 
-TRIALS, SEEDS = 20, 3
+SEEDS = 3
 # the worst of a trial counts
 STATUSES = ("converged", "completed", "iteration limit", "cycling", "not found", "refused")
 CHOOSABLE = STATUSES.index("cycling")  # only statuses before it may be chosen
@@ -74,7 +74,7 @@ class RuleDesign(BaseLearner):
     table. Every trial builds the game anew and plays it from the start, ``seeds`` times, by
     ``response_method``: a table such as ``{kind = "q_learning", training = 100000}`` or ``{kind = "newton",
     beta = 100.0}`` (default: ``newton`` where there is a mean field, else ``q_learning``). All trials use the
-    same seeds. ``search`` tries all combinations, or draws ``trials`` of them; no derivatives are used.
+    same seeds. All combinations are tried, or ``trials`` random ones; no derivatives are used.
 
     ``objective`` is a metric of the players' record, or a weighted sum, ``{efficiency = 1.0,
     reward_fairness = 2.0}``; in Python also a function of a record. An array counts as its mean, or written
@@ -117,9 +117,8 @@ class RuleDesign(BaseLearner):
         dict[str, float] | None, "metrics subtracted from the objective, with their weights"
     ] = None
     maximise: Annotated[bool, "whether the objective is maximised; else it is minimised"] = True
-    search: Annotated[Literal["grid", "random"], "all combinations, or a random sample"] = "grid"
     trials: Annotated[
-        int | None, Ge(1), Le(1_000_000), "number of random trials (default: 20); a grid determines its own"
+        int | None, Ge(1), Le(1_000_000), "number of combinations to draw (default: all are tried)"
     ] = None
     seeds: Annotated[
         int | None, Ge(1), Le(100_000), "runs per trial (default: 3; 1 for newton, which is deterministic)"
@@ -130,10 +129,8 @@ class RuleDesign(BaseLearner):
 
     def __check_init__(self) -> None:
         choices = choices_of(self.choices)
-        if self.search == "grid":
-            count = len(grid_of(choices))
-            if self.trials is not None:
-                raise ValueError(f"trials: {self.trials} is for drawn trials; the grid has {count}")
+        if self.trials is None:
+            grid_of(choices)  # refuses ranges without a count
         if isinstance(self.objective, Mapping) and not self.objective:
             raise ValueError("objective: {} must have at least one measure")
         check_weights(objective=self.objective, spending=self.spending)
@@ -194,7 +191,7 @@ class RuleDesign(BaseLearner):
 
     def propose(self, world: RuleProblem, session: Session, trial: int) -> np.ndarray:
         """Return the codes ``[choice]`` of a trial, given the results of all earlier ones."""
-        if self.search == "grid":
+        if self.trials is None:
             return np.asarray(grid_of(world.choices)[trial])
         # by trial: draws do not depend on where a run was interrupted
         rng = np.random.default_rng(stream_of(session["words"], DRAWS, trial))
@@ -238,7 +235,7 @@ class RuleDesign(BaseLearner):
     # parts
 
     def _trials(self, world: RuleProblem) -> int:
-        return len(grid_of(world.choices)) if self.search == "grid" else self.trials or TRIALS
+        return self.trials or len(grid_of(world.choices))
 
     def _seeds(self, world: RuleProblem) -> int:
         return self.seeds or (1 if isinstance(world.method, PopulationNewton) else SEEDS)

@@ -32,6 +32,8 @@ from rivalry.methods.dynamics.tangent_cone import SLACK
 from rivalry.methods.limit_sets.nearby_equilibria import random_starts
 
 CHUNK = 64  # nodes per call of the compiled program
+NODES = 20_000  # most nodes of a period
+ROUNDS = 60  # most rounds of best responses at a node
 QUICK = 4  # rounds of best responses before Newton's method, initially
 GAIN, ROOT = 1e-9, 1e-9  # of the payoff scale: tolerances of best responses and of roots
 NODE_WITHIN = 2e-2  # of the width: a more distant root is another point
@@ -137,10 +139,7 @@ class Feedback(BaseLearner):
     highest: Annotated[
         float | None, Gt(1), "largest stock on the grid, in units of the largest at the start (default: all)"
     ] = None
-    budget: Annotated[int, Ge(1), Le(10_000_000), "maximum number of nodes per period"] = 20_000
-    rounds: Annotated[int, Ge(1), "maximum rounds of best responses per node"] = 60
     tries: Annotated[int, Ge(1), Le(100_000), "restarts at a node where no equilibrium is found"] = 3
-    halve: Annotated[bool, "also solve on every second level, to estimate the error of the grid"] = True
 
     def __check_init__(self) -> None:
         # every second one of an odd number of levels includes both ends
@@ -153,9 +152,9 @@ class Feedback(BaseLearner):
         """Return the game. Raise `ValueError` where it has no last period, or too many nodes."""
         dimensions = int(np.asarray(initial_state(game)).size)
         nodes = self.levels**dimensions if to_stages(game).periods > 1 else 1
-        if nodes > self.budget:
+        if nodes > NODES:
             raise ValueError(
-                f"levels: {self.levels} of {dimensions} stocks make {nodes} nodes; budget is {self.budget}"
+                f"levels: {self.levels} of {dimensions} stocks make {nodes} nodes; must be at most {NODES}"
             )
         return game
 
@@ -164,7 +163,7 @@ class Feedback(BaseLearner):
         return to_stages(world).periods + int(self._halves(world))
 
     def _halves(self, world: object) -> bool:
-        return self.halve and to_stages(world).periods > 1 and np.asarray(initial_state(world)).size > 0
+        return to_stages(world).periods > 1 and np.asarray(initial_state(world)).size > 0
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         """Return a session with random starts from one period's space."""
@@ -246,13 +245,13 @@ class Feedback(BaseLearner):
         """Solve all nodes from the first start; those without an equilibrium from the others too."""
         enough = TOLERANCE * scale(world)
         # one node with all rounds: its solution is a near start for the others, with few rounds
-        first = _solve(world, t, states[:1], ahead, session["starts"][:1], self.rounds)
+        first = _solve(world, t, states[:1], ahead, session["starts"][:1], ROUNDS)
         found = _solve(world, t, states, ahead, first.profile, QUICK)
         for start in (first.profile[0], *session["starts"][1:]):
             left = np.flatnonzero(~(found.regret.max(axis=1) <= enough))
             if not left.size:
                 break
-            again = _solve(world, t, states[left], ahead, start[None], self.rounds)
+            again = _solve(world, t, states[left], ahead, start[None], ROUNDS)
             # the negation replaces NaN by whatever was found
             better = ~(again.regret.max(axis=1) >= found.regret[left].max(axis=1))
             for old, new in zip(found, again, strict=True):

@@ -24,6 +24,7 @@ RESTS, WAITS = 1e-9, 20  # strategies that move less, without improvement in so 
 ROUNDED = 8 * np.finfo(float).eps  # and those whose movement may be rounding are so at once
 NOISE = 1e-8  # of the largest entry: smaller entries need not converge to their own scale
 SETTLED = 1e-10  # relative: costs that one more pass changes less are the infinite-horizon costs
+PASSES = 100_000  # most periods of backward recursion
 ENDS = ("iteration limit", "converged", "not found")
 
 METHOD = "linear-quadratic regulator"
@@ -108,7 +109,6 @@ class LinearQuadratic(BaseLearner):
     ] = "markov_perfect"
     leader: Annotated[int, Ge(0), "leader of a solution with a leader"] = 0
     periods: Annotated[int, Ge(1), Le(10_000_000), "periods of the stored path"] = 200
-    budget: Annotated[int, Ge(1), "maximum number of periods of backward recursion"] = 100_000
 
     needs: ClassVar[tuple[Need, ...]] = (knows(to_linear_quadratic),)
 
@@ -129,7 +129,7 @@ class LinearQuadratic(BaseLearner):
 
     def length(self, world: LinearQuadraticWorld) -> int:
         """Return the iteration limit."""
-        return self.budget
+        return PASSES
 
     def expected_steps(self, world: LinearQuadraticWorld) -> int:
         """Return 0: the number of iterations is not known in advance."""
@@ -152,7 +152,7 @@ class LinearQuadratic(BaseLearner):
         """Iterate up to ``steps`` periods backwards; a plan is one step."""
         solve = self._pass if self.solution in ("markov_perfect", "feedback_stackelberg") else self._plan
         for taken in range(steps):
-            if session["end"][0] or session["done"][0] >= self.budget:
+            if session["end"][0] or session["done"][0] >= PASSES:
                 return taken
             session["done"][0] += 1
             solve(world.game, session)
@@ -215,8 +215,8 @@ class LinearQuadratic(BaseLearner):
     def read(self, world: LinearQuadraticWorld, session: Session) -> Record:
         """Return values, strategies, the path and the certificate; NaN without convergence."""
         status = ENDS[int(session["end"][0])]
-        if status == "iteration limit" and session["done"][0] >= self.budget:
-            warnings.warn(f"not converged after {self.budget} periods: raise budget", stacklevel=2)
+        if status == "iteration limit" and session["done"][0] >= PASSES:
+            warnings.warn(f"not converged after {PASSES} periods of backward recursion", stacklevel=2)
         converged = status == "converged"
         allowed = TOLERANCE * world.scale
         if self.solution == "commitment_stackelberg":

@@ -51,7 +51,6 @@ class Periods(BaseLearner):
     """
 
     tries: Annotated[int, Ge(1), Le(100_000), "starting profiles of best responses per period"] = 1
-    rounds: Annotated[int, Ge(1), "maximum rounds of best responses per period"] = 200
     points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 201
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, knows(stage_game))
@@ -124,7 +123,7 @@ class Periods(BaseLearner):
     def _solve(self, stage: Game, session: Session, t: int, starts: np.ndarray) -> None:
         """Write the stage game's equilibrium, if one is found, into the session's row ``t``."""
         ends: list[tuple[bool, np.ndarray, np.ndarray]] = []  # certified, profile, regret
-        for x in ends_from(stage, starts[: self.tries], rounds=self.rounds, points=self.points):
+        for x in ends_from(stage, starts[: self.tries], points=self.points):
             proof = certificate(stage, put(x))
             ends.append((proof.claim in UNREFUTED, x, proof.regret))
         ends.sort(key=lambda end: not end[0])  # certified ends first, in the order of the starts

@@ -73,29 +73,29 @@ class Directional(BaseLearner):
     every player learns.
 
     The signal is the last cash flow, ``payoff``, or its valuation ``one_ahead``, ``V_t = CF_t + delta CF'/(1
-    - delta)`` with ``delta = gamma (1 + growth)`` and amounts in units of market size. With ``forecast =
-    "stand"`` the next cash flow CF' is the game's payoff, without noise, at the choices in force when the
-    player decides: those of the last period, and this period's of earlier stages. With ``"last"`` it is the
-    last cash flow again. A one-shot game has no state, so that without noise, and with simultaneous
-    decisions, the forecast is the present payoff, and both signals rise and fall together. ``cost_noise`` is
+    - delta)`` with ``delta = gamma (1 + growth)`` and amounts in units of market size. The forecast of the
+    next cash flow, CF', is the game's payoff, without noise, at the choices in force when the player decides:
+    those of the last period, and this period's of earlier stages. A one-shot game has no state, so that
+    without noise, and with simultaneous decisions, the forecast is the present payoff, and both signals rise
+    and fall together. ``cost_noise`` is
     the standard deviation of a private shock to the unit cost ``c``, independent across players and periods.
     State that a game carries from period to period does not enter its ``payoffs`` or this.
 
     A player's profit also depends on its rivals' moves: directional learners respond to each other, and two
     firms in a Cournot market that decide together find the cartel's output. That result is fragile. With
-    noisy cost, which the forecast ``stand`` excludes, they end near Cournot's; with alternating decisions,
-    where a move is evaluated together with the rival's response, near the competitive one.
+    noisy cost, which the forecast excludes, they end near Cournot's; with alternating decisions, where a move
+    is evaluated together with the rival's response, near the competitive one.
 
-    ``runs`` are independent, each with a stream of its own from the seed and its number (``first_run`` + k).
-    One step of the loop is one period of every run. Deciding players are along ``player``; in a game of
-    leaders, whose profile has the leaders only, every player is along ``seat``. The record has, over the
-    second half of the periods, ``mean_choice`` and ``mean_cash`` (run, player), ``total_choice`` (run), its
-    mean over runs ``total_mean`` and half its 95 % interval ``total_interval``; the histories
-    ``learning_choice`` (sample, player, axis) and ``learning_reward`` (sample, player), means over runs and
-    over the periods from ``learning_step`` to the next, and ``learning_reward_band``. At those steps
-    ``one_ahead`` (run, sample, player) is V_t with ``forecast``, ``realised_value`` the discounted cash flow
-    realised afterwards, and ``one_ahead_error`` the difference relative to it; NaN where more than a
-    millionth of it was still outstanding. The profile is the mean of ``mean_choice`` over runs.
+    ``runs`` are independent, each with a stream of its own from the seed and its number. One step of the loop
+    is one period of every run. Deciding players are along ``player``; in a game of leaders, whose profile has
+    the leaders only, every player is along ``seat``. The record has, over the second half of the periods,
+    ``mean_choice`` and ``mean_cash`` (run, player), ``total_choice`` (run), its mean over runs ``total_mean``
+    and half its 95 % interval ``total_interval``; the histories ``learning_choice`` (sample, player, axis)
+    and ``learning_reward`` (sample, player), means over runs and over the periods from ``learning_step`` to
+    the next, and ``learning_reward_band``. At those steps ``one_ahead`` (run, sample, player) is V_t,
+    ``realised_value`` the discounted cash flow realised afterwards, and ``one_ahead_error`` the difference
+    relative to it; NaN where more than a millionth of it was still outstanding. The profile is the mean of
+    ``mean_choice`` over runs.
 
     Raises
     ------
@@ -121,10 +121,6 @@ class Directional(BaseLearner):
     signal: Annotated[Literal["payoff", "one_ahead"], "quantity that must rise for a player to continue"] = (
         "payoff"
     )
-    forecast: Annotated[
-        Literal["stand", "last"],
-        "forecast of the next cash flow: at unchanged choices, or equal to the last one",
-    ] = "stand"
     gamma: Annotated[
         float | list[float] | None, Ge(0), Lt(1), "discount factor per period (default: the game's, or 0.95)"
     ] = None
@@ -141,7 +137,6 @@ class Directional(BaseLearner):
         Table | None, "first choices: {kind = 'uniform', from, to} (default: the usual random start)"
     ] = None
     runs: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 20
-    first_run: Annotated[int, Ge(0), "index of the first"] = 0
     periods: Annotated[int, Ge(2), Le(1_000_000_000), "periods per run"] = 20_000
 
     def __check_init__(self) -> None:
@@ -191,7 +186,7 @@ class Directional(BaseLearner):
         session["before"][:] = -np.inf
         space, box = world.game.space, self._initial(world)
         for run in range(self.runs):
-            own = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, self.first_run + run))
+            own = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, run))
             # three keys of two words: first choices, directions, shocks
             words = own.generate_state(6, np.uint32).reshape(3, 2)
             where, side = (jax.random.wrap_key_data(put(pair)) for pair in words[:2])
@@ -205,7 +200,7 @@ class Directional(BaseLearner):
     def advance(self, world: Seating, session: Session, steps: int) -> int:
         taken = min(steps, self.periods - int(session["clock"][0]))
         turns = self._turns(world)
-        play = partial(_play, world.game, turns, self.signal, self.forecast, bool(np.any(turns.noise > 0)))
+        play = partial(_play, world.game, turns, self.signal, bool(np.any(turns.noise > 0)))
         # batches of one size: compiled once, and with the same bits whatever the number of runs
         for first in range(0, self.runs, BATCH):
             rows = np.minimum(np.arange(first, first + BATCH), self.runs - 1)  # the last run fills the batch
@@ -296,12 +291,12 @@ def _initial_bound(key: str, value: object, space: Box) -> np.ndarray:
 
 @eqx.filter_jit
 def _play(
-    game: Any, turns: Turns, signal: str, forecast: str, noisy: bool, batch: DirectionalRun, periods: Array
+    game: Any, turns: Turns, signal: str, noisy: bool, batch: DirectionalRun, periods: Array
 ) -> DirectionalRun:
     """Play ``periods`` periods of a batch of runs."""
 
     def ahead(cash: Array, choice: Array) -> Array:
-        following = cash if forecast == "last" else game.payoffs(choice[:, None])
+        following: Array = game.payoffs(choice[:, None])
         return cash + turns.discount * following / (1.0 - turns.discount)
 
     def decide(run: DirectionalRun, group: Array) -> DirectionalRun:

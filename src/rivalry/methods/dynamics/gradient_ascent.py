@@ -7,7 +7,7 @@ from warnings import warn
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry.core.game import Game, Record, own_gradients, own_payoff, refuse_jumps, scale_of
@@ -26,6 +26,7 @@ WINDOW = 5  # consecutive steps that must be small under the rule `step`
 DISPLACED = 1e-5  # L1 distance from two steps earlier under the rule `displacement`
 BALL = 0.01  # of the width: radius in which the rule `certificate` searches for gains
 BALL_STEPS = 16
+CERTIFIED_EVERY = 100  # steps between two such searches
 
 
 class Ascent(NamedTuple):
@@ -51,7 +52,7 @@ class GradientAscent(BaseMethod):
     most ``tol`` times the payoff scale, and ``stopped_by`` names the rule:
     `gradient`: the largest entry of the projected gradients ``(P(x + rate g) - x)/rate``;
     `step`: the largest displacement divided by the rate, in five consecutive steps;
-    `certificate`: the largest gain within 1 % of the width, tested every ``every`` steps;
+    `certificate`: the largest gain within 1 % of the width, tested every 100 steps;
     `displacement`: an L1 distance of 1e-5 from two steps earlier, whatever ``tol``; a source's rule, which
     takes small steps for convergence, for replications only. All but `certificate` leave out the
     ``tolerated_agents`` players whose numbers are largest: the others have to be stationary. If the tolerated
@@ -83,7 +84,6 @@ class GradientAscent(BaseMethod):
     tolerated_agents: Annotated[
         int, Ge(0), "number of players that need not be stationary when the run stops"
     ] = static(default=0)
-    every: Annotated[int, Gt(0), "steps between tests of the rule `certificate`"] = static(default=100)
     unit_gradient: Annotated[
         bool, "normalise every player's gradient, so that steps never shrink; for replications only"
     ] = static(default=False)
@@ -130,7 +130,7 @@ class GradientAscent(BaseMethod):
             back = jnp.where(state.taken > 0, jnp.sum(self._others(each)), jnp.inf)
             state = state._replace(back=back, earlier=state.profile)
         if "certificate" in self.rules:
-            due = (state.taken + 1) % self.every == 0
+            due = (state.taken + 1) % CERTIFIED_EVERY == 0
             state = state._replace(gain=jax.lax.cond(due, lambda: local_regret(game, x), lambda: state.gain))
         return state
 

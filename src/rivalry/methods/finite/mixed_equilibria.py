@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt
 
 from rivalry.core.forms import stateless_tables
 from rivalry.core.method import BaseLearner, Session
@@ -23,6 +22,7 @@ from rivalry.methods.finite.support_enumeration import candidates
 from rivalry.tables.exact import best_responses
 from rivalry.tables.extreme_equilibria import Strategy, TooMany, extreme_equilibria, lemke_howson
 
+STARTS, ACCURACY = 16, 1e-4  # of McLennan and Tourky's method; accuracy relative to the range of payoffs
 SAME_EQUILIBRIUM = 1e-6  # approximate equilibria this close in every probability are the same
 DIGITS = 52  # binary digits of payoffs in units of their range, where one equilibrium is sought
 
@@ -35,11 +35,11 @@ class MixedEquilibria(BaseLearner):
     equilibrium lies in a product of two polytopes whose vertices are extreme equilibria.
     ``support_enumeration``, the default for three and more players, follows paths to the isolated solutions
     of every support's equations. ``lemke_howson`` (two players) follows a path from every label, in exact
-    arithmetic. ``mclennan_tourky``, which needs the extra ``quantecon``, starts from ``searches`` profiles;
-    Newton's method on the support refines its results. All but the first also list every pure equilibrium.
-    ``auto`` uses vertices or supports, and the last two where a game is too large: above 12 million bases of
-    a polytope (more than random games with 20 actions each have, after about a minute) or 10 000 paths (4
-    players with 3 actions have fewer, 3 players with 5 more).
+    arithmetic. ``mclennan_tourky``, which needs the extra ``quantecon``, starts from 16 profiles, the uniform
+    one and pure ones; Newton's method on the support refines its results. All but the first also list every
+    pure equilibrium. ``auto`` uses vertices or supports, and the last two where a game is too large: above 12
+    million bases of a polytope (more than random games with 20 actions each have, after about a minute) or 10
+    000 paths (4 players with 3 actions have fewer, 3 players with 5 more).
 
     The record holds ``equilibria`` (equilibrium, player, action), smallest supports first,
     ``equilibrium_payoff``, ``equilibrium_count``, ``pure_count``, ``degenerate`` (whether ties were found
@@ -70,10 +70,6 @@ class MixedEquilibria(BaseLearner):
     algorithm: Literal[
         "auto", "vertex_enumeration", "support_enumeration", "lemke_howson", "mclennan_tourky"
     ] = "auto"
-    searches: Annotated[
-        int, Ge(1), "mclennan_tourky: number of starts, the uniform profile first, then pure ones"
-    ] = 16
-    epsilon: Annotated[float, Gt(0), "mclennan_tourky: accuracy relative to the range of payoffs"] = 1e-4
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         tables = stateless_tables(world)
@@ -122,7 +118,7 @@ class MixedEquilibria(BaseLearner):
         """Run McLennan and Tourky's method from one start."""
         starts = self._starts(tables.shape[1:])
         number = int(session["taken"][0])
-        more = _mclennan_tourky(tables, starts[number], self.epsilon)
+        more = _mclennan_tourky(tables, starts[number])
         changed = {"found": _add_verified(tables, session["found"], [more])}
         changed["over"] = np.array([number + 1 == len(starts)])
         if number == 0:
@@ -154,7 +150,7 @@ class MixedEquilibria(BaseLearner):
     def _starts(self, sizes: Sequence[int]) -> list[tuple[Any, ...]]:
         # evenly spaced joint actions, always the same ones
         joint = int(np.prod(sizes))
-        chosen = np.unique(np.linspace(0, joint - 1, min(self.searches - 1, joint)).round().astype(int))
+        chosen = np.unique(np.linspace(0, joint - 1, min(STARTS - 1, joint)).round().astype(int))
         pure = [tuple(int(a) for a in np.unravel_index(k, sizes)) for k in chosen]
         return [tuple(np.full(size, 1.0 / size) for size in sizes), *pure]
 
@@ -257,7 +253,7 @@ def _degenerate(tables: np.ndarray, found: np.ndarray) -> bool:
     return False
 
 
-def _mclennan_tourky(tables: np.ndarray, start: object, epsilon: float) -> np.ndarray:
+def _mclennan_tourky(tables: np.ndarray, start: object) -> np.ndarray:
     """Return the refined profile [player action] that QuantEcon's program finds from a start."""
     try:
         import rivalry.tables.kernels.cache  # noqa: F401, I001 (first: QuantEcon's loops are kept there too)
@@ -272,7 +268,7 @@ def _mclennan_tourky(tables: np.ndarray, start: object, epsilon: float) -> np.nd
     # QuantEcon's tables have the own action first, then the others' in cyclic order
     turned = [np.transpose(tables[p], [*range(p, players), *range(p)]) for p in range(players)]
     game = qe.NormalFormGame([qe.Player(np.ascontiguousarray(table)) for table in turned])
-    found = qe.mclennan_tourky(game, init=start, epsilon=epsilon)
+    found = qe.mclennan_tourky(game, init=start, epsilon=ACCURACY)
     return refine(tables, np.stack([np.pad(row, (0, longest - len(row))) for row in found]).astype(float))
 
 

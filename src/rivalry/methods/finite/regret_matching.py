@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from annotated_types import Gt
 
 from rivalry.core.forms import stateless_tables
 from rivalry.core.method import Session
 from rivalry.core.results import Record
 from rivalry.methods.continuous import mixtures
 from rivalry.methods.continuous.mixtures import TableLearner, largest_gains, tables_of
+
+INERTIA = 2.0  # of conditional regret matching; must be above 1
 
 
 class RepeatedPlay(TableLearner):
@@ -109,7 +110,7 @@ class RegretMatching(SampledPlay):
     ``regrets="unconditional"``: an action's probability is proportional to the gain from always having played
     it (Hart and Mas-Colell 2001); the joint play approaches the coarse correlated equilibria.
     ``"conditional"``: a player switches from the last action in proportion to the gain from always having
-    switched, divided by ``inertia`` times the payoffs' range times the number of other actions (2000,
+    switched, divided by twice the payoffs' range times the number of other actions (2000,
     eq. 2.2); the joint play approaches the correlated equilibria.
 
     One step is one period. The profile is the empirical play of every player, and the certificate is of that
@@ -135,7 +136,6 @@ class RegretMatching(SampledPlay):
     """
 
     regrets: Literal["unconditional", "conditional"] = "unconditional"
-    inertia: Annotated[float, Gt(1), "larger values make switches rarer; above 1"] = 2.0
 
     def _rule(self) -> str:
         return "MATCHING" if self.regrets == "unconditional" else "CONDITIONAL"
@@ -145,4 +145,4 @@ class RegretMatching(SampledPlay):
         # a single action has no others, and nothing to switch to: 1 only avoids division by 0
         others = np.maximum(np.asarray(tables.shape[1:]) - 1, 1)
         # a player with constant payoffs never has regret: any positive divisor gives probability 0
-        return np.asarray(self.inertia * np.where(ranges > 0, ranges, 1.0) * others)
+        return np.asarray(INERTIA * np.where(ranges > 0, ranges, 1.0) * others)

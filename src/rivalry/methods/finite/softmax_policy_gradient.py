@@ -20,8 +20,8 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
 
     ``exact``: ``logits_a += rate pi_a (u_a - pi.u)`` with ``u_a`` the payoff of action a against the others'
     current mixtures. ``sampled``: the mean over ``batch`` joint actions drawn from the mixtures of ``(r - b)
-    (1[a was drawn] - pi_a)``, whose expectation is the exact step (Williams 1992), with the ``baseline`` b: 0
-    (``none``), or the mean of the player's payoffs in earlier rounds (``average``).
+    (1[a was drawn] - pi_a)``, whose expectation is the exact step (Williams 1992), with as
+    baseline ``b`` the mean of the player's payoffs in earlier rounds.
 
     ``action_grid``, ``play`` and the record are those of `Hedge`; in the sampled form ``correlated_regret``
     compares with the drawn payoffs. Actions with small probability are rarely updated, so
@@ -45,7 +45,6 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
     ] = 0.1
     gradient: Annotated[Literal["exact", "sampled"], "expected, or from sampled actions"] = "exact"
     batch: Annotated[int, Ge(1), "sampled: joint actions per update"] = 1
-    baseline: Annotated[Literal["average", "none"], "sampled: baseline subtracted from payoffs"] = "average"
 
     rate_name: ClassVar[str] = "rate"
 
@@ -55,10 +54,10 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
         from rivalry.tables.kernels import draws, sampled_play
 
         tables = tables_of(world)
-        rates, average = self._rates(len(tables.sizes)), int(self.baseline == "average")
+        rates = self._rates(len(tables.sizes))
         # the compiled loop writes into the session's own arrays
         state = sampled_play.Climbing(*(session[name] for name in sampled_play.Climbing._fields))
-        given = (tables.payoff[0], tables.sizes, rates, self.batch, average, mixtures.sample_steps())
+        given = (tables.payoff[0], tables.sizes, rates, self.batch, mixtures.sample_steps())
         with draws.quiet():
             sampled_play.climb(*given, state, steps)
         return steps

@@ -17,6 +17,7 @@ from rivalry.methods.dynamics.best_response import BestResponse
 from rivalry.methods.limit_sets import end_state
 
 GAIN = 1e-8  # of the payoff scale: best responses that gain no more are at rest
+ROUNDS = 200  # most rounds of best responses
 SAME_END = 1e-4  # of the width, in the coordinates of the search: closer ends are the same
 ROOT_WITHIN = 1e-2  # of the width: a more distant root is another point
 
@@ -57,19 +58,19 @@ def _steps(
     return state.profile, ended
 
 
-def equilibrium_from(game: Game, start: Profile, *, rounds: int, points: int = 201) -> Reached:
+def equilibrium_from(game: Game, start: Profile, *, points: int = 201) -> Reached:
     """Return the end of sequential best responses from ``start``, refined by Newton steps.
 
     ``rounds`` is the largest number of rounds, ``points`` the size of each player's search grid. Where no
     root of the own gradients is near the end, as with kinked payoffs, the end is returned unrefined. Only a
     certificate says whether the profile is an equilibrium.
     """
-    responses = run_to_end(game, BestResponse(points=points), start, tol=GAIN, budget=rounds)
+    responses = run_to_end(game, BestResponse(points=points), start, tol=GAIN, budget=ROUNDS)
     root = root_near(game, responses.profile) if responses.status == "converged" else None
     return responses if root is None else responses._replace(profile=root)
 
 
-def ends_from(game: Game, starts: np.ndarray, *, rounds: int, points: int) -> list[np.ndarray]:
+def ends_from(game: Game, starts: np.ndarray, *, points: int) -> list[np.ndarray]:
     """Return the distinct ends of `equilibrium_from`, ``[player axis]`` each, the first found first.
 
     Starts [start player axis] and profiles are amounts; where the space is curved, everything between is in
@@ -80,7 +81,7 @@ def ends_from(game: Game, starts: np.ndarray, *, rounds: int, points: int) -> li
     ends: list[np.ndarray] = []
     for start in starts:
         begin = flat.space.project(unconstrain(game, put(start)))
-        end = np.asarray(equilibrium_from(flat, begin, rounds=rounds, points=points).profile)
+        end = np.asarray(equilibrium_from(flat, begin, points=points).profile)
         # in the coordinates of the search, where amounts of different orders of magnitude are comparable
         known = any(np.max(np.abs(end - other) / wide) <= SAME_END for other in ends)
         if np.all(np.isfinite(end)) and not known:

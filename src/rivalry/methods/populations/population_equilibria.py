@@ -31,6 +31,8 @@ from rivalry.population.oracles import type_shares
 
 FIRST, SHORTEST, LONGEST = 0.01, 1e-7, 0.05  # steps along a branch; the range of ln beta has length 1
 SAME_POINT = 1e-6  # closer points are one point
+BEYOND = 2.0  # times beta: curves are followed up to there
+POINTS = 5000  # most points and searches
 ITERATIONS, FARTHEST, HALVINGS = 40, 0.2, 6  # of a deflated search
 NEVER = "other equilibria may exist: branches and starts are searched, not the whole space"
 
@@ -43,7 +45,7 @@ class PopulationEquilibria(BaseLearner):
     pass ``beta`` several times. Other curves are searched for at ``levels`` values of beta: Newton's method,
     with the known equilibria there deflated, starts at the known equilibria of all other values and at
     ``starts`` random policies. Each point found this way is followed in both directions. A curve is followed
-    up to ``beyond`` times ``beta``, since it may return.
+    up to twice ``beta``, since it may return.
 
     Each equilibrium is solved to a residual of 1e-11 and has a certificate of its own in the game: the
     largest gain of one agent. The record has ``equilibria`` (equilibrium, state, action), from the highest
@@ -71,10 +73,8 @@ class PopulationEquilibria(BaseLearner):
     )
     exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
     lowest_beta: Annotated[float, Gt(0), "inverse temperature where the first branch begins"] = 5.0
-    beyond: Annotated[float, Gt(1), Lt(np.inf), "curves are followed up to this times beta"] = 2.0
     levels: Annotated[int, Ge(2), Le(1000), "inverse temperatures at which branches are searched for"] = 8
     starts: Annotated[int, Ge(0), Le(1000), "random policies per level from which to search"] = 2
-    max_points: Annotated[int, Ge(1), Le(1_000_000), "maximum number of points and searches"] = 5000
 
     needs: ClassVar[tuple[Need, ...]] = (POPULATION,)
 
@@ -86,7 +86,7 @@ class PopulationEquilibria(BaseLearner):
         return game
 
     def length(self, world: object) -> int:
-        return self.max_points
+        return POINTS
 
     def expected_steps(self, world: object) -> int:
         """Return 0: the number of points is not known in advance."""
@@ -145,7 +145,7 @@ class PopulationEquilibria(BaseLearner):
                 fold = (max if along[-1] > 0 else min)(y[-1], point.y[-1])
                 session["folds"] = np.append(session["folds"], curve.beta_at(fold))
             ended = self._cross_levels(curve, session, y, point.y, branch)
-            ended |= not 0 <= point.y[-1] <= 1 + np.log(self.beyond) / curve.span
+            ended |= not 0 <= point.y[-1] <= 1 + np.log(BEYOND) / curve.span
             session["heads"][0], session["directions"][0] = point.y, ahead
         if ended:
             for name in ("heads", "directions", "head_branch"):

@@ -17,6 +17,8 @@ from rivalry.methods.q_learning.exploration import each_player
 
 Numbers = float | list[float]
 
+NUMBER = {"exploration": "start", "step_size": "value"}  # the field that a number in the place of a table is
+
 
 class Exploration(TypedDict, total=False):
     """How a learner tries actions; a number in its place, or one per player, is ``start``.
@@ -81,6 +83,18 @@ class Fading(NamedTuple):
     beta: np.ndarray  # [player]: decay rate per period
 
 
+def written_out(option: str, given: Any) -> Any:
+    """Return a learner's option, as a table where a number stands in the place of one.
+
+    Examples
+    --------
+    >>> written_out("step_size", 0.1), written_out("epochs", 10)
+    ({'value': 0.1}, 10)
+    """
+    stands = option in NUMBER and not (given is None or isinstance(given, Mapping))
+    return {NUMBER[option]: given} if stands else given
+
+
 def exploration_of(given: Numbers | Exploration) -> Exploration:
     """Return the table with its ``kind`` and ``start``.
 
@@ -94,7 +108,7 @@ def exploration_of(given: Numbers | Exploration) -> Exploration:
     >>> exploration_of({"decay": 4e-6})
     {'kind': 'greedy', 'start': 1.0, 'decay': 4e-06}
     """
-    table: dict[str, Any] = dict(given) if isinstance(given, Mapping) else {"start": given}
+    table: dict[str, Any] = dict(written_out("exploration", given))
     kind = table.get("kind", "greedy")
     if kind == "softmax":
         if "temperature" not in table:
@@ -135,7 +149,7 @@ def step_size_of(given: Numbers | StepSize) -> StepSize:
     >>> step_size_of(0.1), step_size_of({"power": 1.0})
     ({'value': 0.1, 'power': 0.0}, {'value': 1.0, 'power': 1.0})
     """
-    table: dict[str, Any] = dict(given) if isinstance(given, Mapping) else {"value": given}
+    table: dict[str, Any] = dict(written_out("step_size", given))
     if not table:
         raise ValueError("step_size: is an empty table; must be a number, or hold one")
     if "stages" in table and len(table) > 1:

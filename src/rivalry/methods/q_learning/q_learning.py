@@ -68,11 +68,11 @@ class QLearning(BaseLearner):
     An epoch begins at a uniform random joint state, or at the given start, and has ``episodes`` steps: a
     whole number, or ``{kind = "reverse_cosine", min, max}``, which grows over the epochs.
 
-    ``trials`` are independent: each has its own tables and its own stream, from the seed and its number
-    (``first_trial`` + k), so its result does not depend on the other trials. ``carry_tables`` passes the
-    tables of each trial to the next, as the published code did. One step of the loop is a joint step of every
-    trial; with ``carry_tables``, where trials are sequential, of one trial. Trials share the processor's
-    cores, or ``OMP_NUM_THREADS`` threads; results do not depend on their number.
+    ``trials`` are independent: each has its own tables and its own stream, from the seed and its number, so
+    its result does not depend on the other trials. ``carry_tables`` passes the tables of each trial to the
+    next, as the published code did. One step of the loop is a joint step of every trial; with
+    ``carry_tables``, where trials are sequential, of one trial. Trials share the processor's cores, or
+    ``OMP_NUM_THREADS`` threads; results do not depend on their number.
 
     The record has ``policy`` (trial, player, state), the best moves, the lowest at ties; ``policy_softmax``
     where small; ``modal_policy`` (player, state) and ``modal_share`` (player) over trials; greedy play from
@@ -142,7 +142,6 @@ class QLearning(BaseLearner):
         "grid points per axis, or the levels of the axes",
     ] = 11
     trials: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 1
-    first_trial: Annotated[int, Ge(0), "index of the first"] = 0
     carry_tables: Annotated[bool, "whether each trial begins with the tables of the one before"] = False
     max_table_bytes: Annotated[int, Ge(0), "limit above which payoffs are computed when needed"] = 2**28
 
@@ -242,7 +241,7 @@ class QLearning(BaseLearner):
             rule = "take fewer grid points, fewer trials or observation = 'own'"
             need = f"{shape[2]} states per player make tables of {size:.3g} bytes"
             raise ValueError(f"action_grid: {need}; {rule}")
-        streams = draws.streams(stream, self.first_trial, trials)
+        streams = draws.streams(stream, trials)
         low, high = initial_bounds(self.initial_q)
         values = np.full(shape, low)
         if isinstance(self.initial_q, Mapping) and self.initial_q["kind"] == "uniform":

@@ -72,7 +72,7 @@ class RepeatedQLearning(BaseLearner):
     the lowest of the best.
 
     Each of ``sessions`` starts from uniform random past rounds with its own stream, from the seed and its
-    number (``first_session`` + k). It ends when no player's greedy action has changed for ``stable_periods``,
+    number. It ends when no player's greedy action has changed for ``stable_periods``,
     a period being a round of the game's order, or after ``max_periods``; with ``stable_periods = 0`` after
     exactly these, and ``average_last`` requests mean payoffs over the last of them, with exploration as
     scheduled. A step is a period of every active session. Sessions share the processor's cores, or
@@ -119,7 +119,6 @@ class RepeatedQLearning(BaseLearner):
     """
 
     sessions: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 100
-    first_session: Annotated[int, Ge(0), "index of the first"] = 0
     step_size: PlainStepSize = 0.15
     gamma: Annotated[
         float | list[float] | None, Ge(0), Lt(1), "discount factor per period (default: the game's, or 0.95)"
@@ -290,7 +289,7 @@ class RepeatedQLearning(BaseLearner):
         if self.updates == "counterfactual" and (len(tables.order) > 1 or staged):
             raise ValueError("updates: 'counterfactual' needs a game in which all move at once")
         self._rule(world)  # checks options with one number per player against the number of players
-        streams = draws.streams(stream, self.first_session, self.sessions)
+        streams = draws.streams(stream, self.sessions)
         counted, roles = self.average_last is not None, self._roles(world)
         session = sessions.initial_session(tables, roles, self._initial(world), streams, start, counted)
         expected = self.expected_steps(world)

@@ -12,6 +12,7 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.forms import FiniteGame
 from rivalry.core.oracles import traced_metrics
+from rivalry.core.remember import remembered
 from rivalry.core.results import Certificate, Record
 from rivalry.core.statistics import half_width
 from rivalry.core.tolerances import TOLERANCE
@@ -44,7 +45,7 @@ def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
     if not oracles.profit_gain_bounds.knows(world.game):
         return {}
     try:
-        known = oracles.profit_gain_bounds(world.game)
+        known = remembered(world.known, "gain_bounds", partial(oracles.profit_gain_bounds, world.game))
     except ValueError as error:  # no equilibrium, no joint maximum, or one that is both
         warnings.warn(f"{error}; gains are left out", stacklevel=2)
         return {}

@@ -31,13 +31,13 @@ def stream(sequence: np.random.SeedSequence) -> np.ndarray:
     return np.array([sequence.generate_state(1, np.uint64)[0], 0], dtype=np.uint64)
 
 
-def streams(sequence: np.random.SeedSequence, first: int, count: int) -> np.ndarray:
-    """Return the streams of ``count`` repetitions, ``[repetition 2]``, the first with the number ``first``.
+def streams(sequence: np.random.SeedSequence, count: int) -> np.ndarray:
+    """Return the streams of ``count`` repetitions, ``[repetition 2]``.
 
     A stream depends on the sequence and the repetition's number only.
     """
     # not `sequence.spawn`, whose result depends on how often it was called before
-    keys = ((*sequence.spawn_key, first + k) for k in range(count))
+    keys = ((*sequence.spawn_key, k) for k in range(count))
     return np.array([stream(np.random.SeedSequence(sequence.entropy, spawn_key=key)) for key in keys])
 
 

@@ -87,11 +87,11 @@ def match(payoff, sizes, rule, inertia, sample_steps, own, steps):  # type: igno
 
 
 @njit(cache=True, nogil=True)
-def climb(payoff, sizes, rate, batch, baseline, sample_steps, own, steps):  # type: ignore[no-untyped-def]
+def climb(payoff, sizes, rate, batch, sample_steps, own, steps):  # type: ignore[no-untyped-def]
     """Make ``steps`` updates in a game ``payoff [player joint]``; ``own``, a `Climbing`, is changed in place.
 
-    An update, of size ``rate [player]``, is the mean over ``batch`` joint actions. The ``baseline`` is the
-    mean of the player's payoffs so far for 1, none for 0. Curves are sampled after ``sample_steps [sample]``
+    An update, of size ``rate [player]``, is the mean over ``batch`` joint actions. The baseline is the
+    mean of the player's payoffs so far. Curves are sampled after ``sample_steps [sample]``
     updates.
     """
     players, strides = sizes.shape[0], strides_of(sizes)
@@ -100,7 +100,7 @@ def climb(payoff, sizes, rate, batch, baseline, sample_steps, own, steps):  # ty
     _policies(own.logits, sizes, policy)
     for _ in range(steps):
         for player in range(players):
-            level[player] = own.earned[player] / own.clock[0] if baseline == 1 and own.clock[0] > 0 else 0.0
+            level[player] = own.earned[player] / own.clock[0] if own.clock[0] > 0 else 0.0
         push[:] = 0.0
         for _draw in range(batch):
             joint = 0

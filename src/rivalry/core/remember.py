@@ -1,0 +1,32 @@
+"""Answers that several runs need, computed by the first."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Hashable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+Known = dict[Hashable, tuple[T, list[warnings.WarningMessage]]]
+"""Answers by key, each with the warnings that came with it."""
+
+
+def remembered(known: Known[T], key: Hashable, make: Callable[[], T]) -> T:
+    """Return what ``make`` returns, called once per key; its warnings are given at every call.
+
+    Errors are not remembered, and come with their warnings too.
+
+    >>> known = {}
+    >>> remembered(known, "six", lambda: 2 * 3), remembered(known, "six", lambda: 7)
+    (6, 6)
+    """
+    caught = known[key][1] if key in known else []
+    try:
+        if key not in known:
+            with warnings.catch_warnings(record=True) as caught:
+                known[key] = make(), caught
+    finally:
+        for one in caught:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    return known[key][0]
