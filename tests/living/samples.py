@@ -8,7 +8,7 @@ import numpy as np
 
 import rivalry as rv
 from rivalry.core.results import Record
-from rivalry.lab.answer import Findings
+from rivalry.lab.answer import Answer
 from rivalry.living.figure import Figure, figure_of, figures_of_record
 from rivalry.living.runs import figures_of_run
 from tests.living.test_impulse import record_of, world_of
@@ -98,7 +98,7 @@ def every_figure(folder: Path) -> list[Figure]:
     world = world_of()
     world = world._replace(action_grid=np.tile(np.arange(3.0), (2, 1))[..., None])
     run = stored(folder / "run", leave=1)
-    findings = {"": Findings(run.head["study"], run.collect().data)}
+    answer = Answer(run.head["study"], run.collect().data)
     found = [
         figure_of(rv.games.influencer(reach=[0.2, 0.2]), [[0.2], [0.6]]),
         figure_of(rv.games.matrix("rock_paper_scissors")),
@@ -107,6 +107,6 @@ def every_figure(folder: Path) -> list[Figure]:
         *figures_of_record(None, bids_record()),
         *figures_of_record(None, lanes_record()),
         *figures_of_record(None, record_of(world, 6, seed=1)[0], world=world),
-        *figures_of_run(run, findings, games=False),
+        *figures_of_run(run, answer, games=False),
     ]
     return sorted(found, key=lambda one: one.view)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from rivalry.cli.values import settings, sweeps
-from rivalry.lab.answer import Findings
+from rivalry.lab.answer import Answer
 from rivalry.lab.store import Run, load_run
 from rivalry.living import runs
 from rivalry.living.figure import Figure
@@ -39,8 +39,8 @@ class Tags(HTMLParser):
 
 
 def figures(run: Run, **more: Any) -> dict[str, Any]:
-    findings = {"": Findings(run.head["study"], run.collect().data)}
-    return {one.view: one for one in figures_of_run(run, findings, **more)}
+    answer = Answer(run.head["study"], run.collect().data)
+    return {one.view: one for one in figures_of_run(run, answer, **more)}
 
 
 def test_a_page_allows_its_own_script_and_style_and_loads_nothing(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_figures_of_a_run_have_titles_of_their_own(tmp_path: Path, monkeypatch: 
     same = [Figure("line", "A line", "", {}), Figure("line", "A line", "", {})]
     monkeypatch.setattr(runs, "figures_of_cells", lambda run, games: same)
     run = stored(tmp_path / "run")
-    findings = {"": Findings(run.head["study"], run.collect().data)}
-    titles = [one.title for one in figures_of_run(run, findings)]
+    answer = Answer(run.head["study"], run.collect().data)
+    titles = [one.title for one in figures_of_run(run, answer)]
     assert titles[:2] == ["A line", "A line (2)"]
     assert len(set(titles)) == len(titles)

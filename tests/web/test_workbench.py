@@ -656,7 +656,7 @@ def test_run_is_told_cell_by_cell(client: Client, tmp_path: Path) -> None:
 @pytest.mark.parametrize("batch", [2, 7])
 def test_cells_filled_in_by_batches_are_those_of_the_whole_run(tmp_path: Path, batch: int) -> None:
     """Whatever the order in which cells end, the page has in the end what the report's figure has."""
-    from rivalry.lab.answer import Findings
+    from rivalry.lab.answer import Answer
     from rivalry.living.figure import plain
     from rivalry.living.runs import sweep_figure
     from rivalry.web.results import jsonable
@@ -680,7 +680,7 @@ def test_cells_filled_in_by_batches_are_those_of_the_whole_run(tmp_path: Path, b
                     known = {**value, "data": [None] * len(ids)}
                     page["values"].append(known)
                 known["data"][ids.index(id)] = value["data"][j]
-    whole = plain(sweep_figure(run, Findings(run.head["study"], run.collect().data)).data)
+    whole = plain(sweep_figure(run, Answer(run.head["study"], run.collect().data)).data)
     states = page["cells"].pop("state")
     assert states == ["done"] * 4 + ["damaged", "done"]
     whole["cells"].pop("state")

@@ -68,9 +68,9 @@ def figures_of_run(run: Run, answer: Answer, *, games: bool = True) -> list[Figu
 
 
 class ReportFigures(NamedTuple):
-    """Living figures in the page of a report: the rooms of figures by part, and parts of the page."""
+    """Living figures of a report: by part, those of results and that of its cells; and parts of the page."""
 
-    rooms: list[list[str]]
+    rooms: list[tuple[list[str], str]]
     data: str
     script: str
     source: str
@@ -78,11 +78,13 @@ class ReportFigures(NamedTuple):
 
 
 def parts_of_report(run: Run, answer: Answer) -> ReportFigures:
-    """Return the living figures of a run's report; see `figures_of_parts`."""
-    by_part = figures_of_parts(run, answer, games=False)
+    """Return the living figures of a run's report, without reference values; see `figures_of_parts`."""
+    every = figures_of_parts(run, answer, games=False)
+    by_part = [[one for one in group if one.view != "reference"] for group in every]
     rooms, *rest = page_parts([one for group in by_part for one in group])
     left = iter(rooms)
-    return ReportFigures([[next(left) for _ in group] for group in by_part], *rest)
+    # those of cells are the last of each part
+    return ReportFigures([([next(left) for _ in group[:-1]], next(left)) for group in by_part], *rest)
 
 
 def explore_run(run: Run) -> Any:

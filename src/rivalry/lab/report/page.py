@@ -20,7 +20,7 @@ from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import check_name, failures_of, lines, warnings_of
 from rivalry.lab.answer.checks import JudgedCell, tally, unproved
 from rivalry.lab.answer.details import channels, equilibria, networks, sessions
-from rivalry.lab.answer.figures import draw, inline
+from rivalry.lab.answer.figures import draw
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.full_runs import full_run_of
 from rivalry.lab.store import Run, status_of
@@ -85,7 +85,7 @@ def build(
                 tell(f"{name}: plots[{entry}] ({figure.kind}) was not drawn: {figure.why}")
     living = hook(LIVING)(run, known) if LIVING in collect("HOOKS") else None
     for k, section in enumerate(sections):
-        section["living"] = living.rooms[k] if living else []
+        section["living"], section["cells"] = living.rooms[k] if living else ([], "")
     counts = {key: sum(one["counts"][key] for one in sections) for key in sections[0]["counts"]}
     content = {
         "name": run.name,
@@ -165,10 +165,15 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
         "sentences": answer.sentences,
         "caveats": answer.caveats,
         "judged": judged,
+        "checks": {
+            words: [one for one in judged if _verdict(one.row) == words]
+            for words in ("differ", "agree", "not compared")
+        },
         "full_run": _full_run(run),
         "tally": tally([one.row for one in judged]),
         "changed": differences(study),
         "reduced": is_reduced(study),
+        "but": ["reduced run"] * is_reduced(study) + ["changed from the study"] * bool(differences(study)),
         "groups": groups,
         "distances": any(group["distance"] is not None for group in groups),
         "unproved": unproved(answer.cells),
@@ -189,6 +194,12 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
         "edited": run.text_fault.removeprefix(f"{run.folder}{os.sep}"),
         "text": json.dumps(study, indent=1) if run.text is None else run.text,
     }
+
+
+def _verdict(row: Mapping[str, Any]) -> str:
+    """Return whether a value agrees with all its references; a value that was not compared says so."""
+    verdicts = {row["published_verdict"], row["expected_verdict"]}
+    return "differ" if "differs" in verdicts else "agree" if "agrees" in verdicts else "not compared"
 
 
 def _full_run(run: Run) -> dict[str, Any] | None:
@@ -295,5 +306,5 @@ def _template() -> Any:
     blocks: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True}
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)
     environment.filters |= {"typeset": typeset, "check_name": check_name}
-    environment.filters |= {"in_words": in_words, "number": number, "warning_lines": lines, "again": inline}
+    environment.filters |= {"in_words": in_words, "number": number, "warning_lines": lines}
     return environment.get_template("page.html.j2")

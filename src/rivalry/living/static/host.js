@@ -82,8 +82,13 @@ export function startPage(views) {
   document.querySelectorAll("[data-living]").forEach((section) => section.removeAttribute("hidden"));
   /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-figure]")).forEach((room) => {
     const { state, ...figure } = figures[Number(room.dataset.figure)];
-    room.replaceChildren();
-    mount(room, views[figure.view], new Model({ figure, state: state ?? {} }));
+    const draw = () => {
+      room.replaceChildren();
+      mount(room, views[figure.view], new Model({ figure, state: state ?? {} }));
+    };
+    const fold = room.closest("details:not([open])"); // what nobody has opened costs nothing
+    if (fold) fold.addEventListener("toggle", draw, { once: true });
+    else draw();
   });
 }
 
