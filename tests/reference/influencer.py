@@ -125,7 +125,7 @@ def _flow(game: InfluencerGame, start: Any, want_nash: bool) -> dict[str, Any]:
         "locally_stable": found.end_state in ("stable_point", "boundary"),
         "end_state": found.end_state,
     }
-    if found.certificate is not None:
+    if found.claim != "no certificate":
         ours["global_nash"] = found.claim == "equilibrium"
         ours["best_deviation_gain"] = float(found.certificate.regret.max())
     return ours

@@ -155,7 +155,6 @@ def test_the_game_s_own_best_response_is_used() -> None:
 
     found = found_by(seek(0.3, WithBestResponse), [0.2, 0.7])
     assert (found.status, found.claim) == ("converged", "equilibrium")
-    assert found.certificate is not None
     assert found.certificate.coverage == "exact"
     np.testing.assert_allclose(found.payoff.values, [0.65**2, -0.65 * 0.35], atol=1e-4)
 

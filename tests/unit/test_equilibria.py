@@ -49,7 +49,7 @@ def test_pure_equilibria_against_checking_every_deviation(seed: int) -> None:
 def test_without_pure_equilibria_the_status_is_not_found() -> None:
     solution = rv.solve(matrix("matching_pennies"), PureEquilibria())
     assert solution.status == "not found"
-    assert solution.certificate is None
+    assert solution.claim == "no certificate"
     assert int(solution.data.equilibrium_count) == 0
     assert np.isnan(solution.profile).all()
 
@@ -57,7 +57,7 @@ def test_without_pure_equilibria_the_status_is_not_found() -> None:
 def test_an_enumeration_stopped_early_reports_the_iteration_limit() -> None:
     solution = rv.solve(matrix("chicken"), PureEquilibria(), max_steps=1)
     assert solution.status == "iteration limit"
-    assert solution.certificate is None
+    assert solution.claim == "no certificate"
 
 
 @pytest.mark.parametrize("name", [n for n in EQUILIBRIA if n not in ("minimum_effort", "volunteers_dilemma")])

@@ -37,6 +37,5 @@ def test_learners_of_correlated_equilibria_report_the_concept(
     method: object, concept: str, metric: str
 ) -> None:
     found = rv.solve(rv.games.matrix("chicken"), method, max_steps=500, path=False)  # type: ignore[arg-type]
-    assert found.certificate is not None
     assert found.certificate.concept == concept
     assert found.certificate.residual == pytest.approx(float(found.data[metric].max()))

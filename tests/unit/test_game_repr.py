@@ -13,7 +13,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.display import LINE
-from rivalry.core.results import Solution
+from rivalry.core.results import NO_CERTIFICATE, Solution
 from rivalry.lab.store import Run
 from tests.duel_study import study
 
@@ -140,10 +140,10 @@ def test_learners_in_sessions_show_the_means_of_final_play() -> None:
         "end_payoff": (("session", "player"), np.array([[1.0, 2.0], [3.0, 5.0]])),
         "end_action": (("session", "player", "axis"), np.array([[[10.0], [20.0]], [[30.0], [20.0]]])),
     }
-    lines = str(Solution(record, None, {"player": ("old", "new"), "axis": ("price",)})).splitlines()
+    lines = str(Solution(record, NO_CERTIFICATE, {"player": ("old", "new"), "axis": ("price",)})).splitlines()
     assert lines[:3] == [
         "Solution: completed after 7 steps",
-        "  claim   none: no certificate",
+        "  claim   no certificate",
         "  payoff  mean of 2 sessions in final play",
     ]
     assert [line.split() for line in lines[4:]] == [
@@ -160,7 +160,7 @@ def test_mixtures_show_the_points_that_they_mix() -> None:
         "action_grid": (("player", "action", "axis"), np.array([[[0.1], [0.9]], [[0.5], [0.5]]])),
         "payoff": (("player",), np.array([1.0, -1.0])),
     }
-    *_, first, second = str(Solution(record, None)).splitlines()
+    *_, first, second = str(Solution(record, NO_CERTIFICATE)).splitlines()
     assert first.split(maxsplit=2) == ["0", "1", "[0.1] with probability 0.25, [0.9] with probability 0.75"]
     assert second.split(maxsplit=2) == ["1", "-1", "[0.5] with probability 1"]
 
@@ -172,3 +172,24 @@ def test_studies_and_runs_have_tables_for_notebooks(tmp_path: Path) -> None:
         assert_plain(page)
         assert "A duel" in page
     assert "a &amp; b" in run._repr_html_()
+
+
+def test_a_solution_prints_what_was_asked() -> None:
+    duopoly = rv.games.market(unit_cost=[10.0, 30.0], choice="quantity")
+    slopes = repr(rv.solve(duopoly, rv.methods.ComparativeStatics("unit_cost[1]")))
+    # quantities (a - 2 c_i + c_j) / 3: slopes 1/3 and -2/3 in the rival's and the own unit cost
+    assert "per unit of unit_cost[1], at 30" in slopes
+    lines = [line.split() for line in slopes.splitlines()]
+    assert ["0", "24.4444", "quantity", "0.333333"] in lines
+    assert ["1", "-22.2222", "quantity", "-0.666667"] in lines
+    assert ["total", "quantity", "-0.333333"] in lines
+    led = rv.solve(rv.transforms.stackelberg(duopoly, [0]), rv.methods.BestResponse())
+    assert ["1", "56.25", "quantity", "7.5"] in [line.split() for line in repr(led).splitlines()]
+    assert "what all players play" in led._repr_html_()
+
+
+def test_a_result_without_certificate_says_so() -> None:
+    game = rv.games.market(unit_cost=[10.0, 30.0], choice="quantity")
+    found = rv.solve(game, rv.methods.BestResponse(), tolerance=None)
+    assert (found.claim, repr(found.certificate)) == ("no certificate", "no certificate")
+    assert found.certificate.regret.size == 0

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from html import escape
 from itertools import zip_longest
-from typing import Any, SupportsInt
+from typing import Any, NamedTuple, SupportsInt
 
 import numpy as np
 
@@ -181,6 +181,46 @@ def _mixture(weights: np.ndarray, action_grid: np.ndarray) -> str:
     """Return a mixture with the points that it mixes."""
     pairs = zip(action_grid, weights, strict=True)
     return ", ".join(f"{strategy_in_words(x)} with probability {p:.6g}" for x, p in pairs if p > 0)
+
+
+def asked_rows(record: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) -> list[AskedTable]:
+    """Return the tables of what a method was asked beside a profile.
+
+    These are the slopes of comparative statics, and what everyone plays in a game of leaders.
+    """
+    found = []
+    axes = names.get("axis", ())
+    if "slope" in record and "parameter_name" in record:
+        at = f"{float(record['parameter_value'][1]):.6g}"
+        title = f"per unit of {record['parameter_name'][1]}, at {at}"
+        rows = _table(record["slope"][1], record["slope_payoff"][1], axes, names.get("player", ()))
+        found.append(AskedTable(title, PLAYER_COLUMNS, rows))
+        measures = [name.removeprefix("slope_") for name in record if name.startswith("slope_")]
+        slopes = {name: record[f"slope_{name}"] for name in measures}
+        single = [
+            (name.replace("_", " "), f"{array:.6g}") for name, (dims, array) in slopes.items() if not dims
+        ]
+        found += [AskedTable("", ("measure", "slope"), single)] if single else []
+    if "play" in record and record["play"][0] == ("seat", "axis"):
+        rows = _table(record["play"][1], record["play_payoff"][1], axes, ())
+        found.append(AskedTable("what all players play", PLAYER_COLUMNS, rows))
+    return found
+
+
+class AskedTable(NamedTuple):
+    """A title, columns, and rows of texts."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def _table(
+    profile: np.ndarray, payoff: np.ndarray, axes: Sequence[str], players: Sequence[str]
+) -> list[tuple[str, str, str]]:
+    known = players if len(players) == len(profile) else tuple(map(str, range(len(profile))))
+    pairs = zip(known, profile, payoff, strict=True)
+    return [(name, f"{pay:.6g}", _strategy(row, axes, False)) for name, row, pay in pairs]
 
 
 def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str]:

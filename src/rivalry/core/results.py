@@ -18,6 +18,7 @@ import numpy as np
 from rivalry.core.display import LISTED as LISTED
 from rivalry.core.display import (
     PLAYER_COLUMNS,
+    asked_rows,
     attributes_of,
     count_text,
     equilibrium_lines,
@@ -126,12 +127,14 @@ class Certificate(NamedTuple):
     radius: float | None = None
 
     @property
-    def claim(self) -> Claim:
+    def claim(self) -> Claim | Literal["no certificate"]:
         """The strongest statement these numbers allow.
 
         >>> Certificate(np.array([0.0]), np.array([1e-9]), "exact", "vertices", 1e-6).claim
         'equilibrium'
         """
+        if not np.size(self.regret):
+            return "no certificate"
         # an infinite gain is within no tolerance, not even an infinite one
         tolerance = np.minimum(self.tolerance, np.finfo(float).max)
         within = bool(np.all(self.regret <= tolerance))
@@ -192,6 +195,8 @@ class Certificate(NamedTuple):
 
     def __repr__(self) -> str:
         """Return one line: the claim, the largest regret and bound, and how they were computed."""
+        if not np.size(self.regret):
+            return "no certificate"
         how = ", ".join(part for part in (self.coverage, self.rounding) if part)
         text = (
             f"{self.statement if self.claim == 'approximate equilibrium' else self.claim}: "
@@ -203,6 +208,10 @@ class Certificate(NamedTuple):
         if self.concept == "Nash":
             return text
         return f"{text}, {self.concept}" + ("" if self.residual is None else f" to {self.residual:.3g}")
+
+
+NO_CERTIFICATE = Certificate(np.empty(0), np.empty(0), "estimated", "", 0.0)
+"""The certificate of a result that has none: its claim is ``no certificate``."""
 
 
 def split_method(method: str) -> tuple[str, str]:
@@ -257,7 +266,7 @@ class Solution:
     """
 
     record: Record
-    certificate: Certificate | None
+    certificate: Certificate
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     plot_record: Callable[[str, Mapping[str, Any]], Record] | None = field(
         default=None, repr=False, compare=False
@@ -290,9 +299,9 @@ class Solution:
         return str(self.record["status"][1])  # type: ignore[return-value]
 
     @property
-    def claim(self) -> Claim | None:
-        """The strongest statement the certificate allows."""
-        return self.certificate.claim if self.certificate else None
+    def claim(self) -> Claim | Literal["no certificate"]:
+        """The strongest statement the certificate allows; ``no certificate`` without one."""
+        return self.certificate.claim
 
     @property
     def steps(self) -> int:
@@ -347,11 +356,13 @@ class Solution:
         wide = max(map(len, rows))
         lines = [f"Solution: {self.status} after {count_text(self.steps, 'step')}"]
         lines += [f"  {name:<{wide}}  {text}" for name, text in rows.items()]
-        table = [PLAYER_COLUMNS, *players] if players else []
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        for row in table:
-            parts = (f"{text:<{size}}" for text, size in zip(row, widths, strict=True))
-            lines.append(f"  {'  '.join(parts)}".rstrip())
+        for title, columns, body in (("", PLAYER_COLUMNS, players), *asked_rows(self.record, self.names)):
+            table = [columns, *body] if body else []
+            lines += [f"  {title}"] * bool(title and body)
+            widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+            for row in table:
+                parts = (f"{text:<{size}}" for text, size in zip(row, widths, strict=True))
+                lines.append(f"  {'  '.join(parts)}".rstrip())
         return "\n".join(lines + [f"  {line}" for line in self._equilibria()])
 
     def _repr_html_(self) -> str:
@@ -359,13 +370,15 @@ class Solution:
         if lines := self._equilibria():
             rows["equilibria"] = "; ".join(line.strip() for line in lines)
         players = player_rows(self.record, self.names, self.in_full)
-        return html_table("Solution", rows, PLAYER_COLUMNS, players)
+        found = [html_table("Solution", rows, PLAYER_COLUMNS, players)]
+        asked = asked_rows(self.record, self.names)
+        return "".join([*found, *(html_table(title, {}, columns, body) for title, columns, body in asked)])
 
     def _rows(self) -> dict[str, str]:
         proof = self.certificate
-        rows = solution_rows(self.record, repr(proof) if proof else "none: no certificate")
+        rows = solution_rows(self.record, repr(proof))
         payoff = self.record.get("payoff", ((), np.zeros(0)))[1]
-        if self.claim != "not an equilibrium" or not proof or proof.at_stake is None:
+        if self.claim != "not an equilibrium" or proof.at_stake is None:
             return rows
         if np.shape(payoff) != np.shape(proof.regret):
             return rows

@@ -24,7 +24,7 @@ from rivalry.core.payoffs import concrete_profile, numpy_payoffs, payoffs
 from rivalry.core.profiles import basins, most_first
 from rivalry.core.remember import Known, remembered
 from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
-from rivalry.core.results import Certificate, Record, Solution
+from rivalry.core.results import NO_CERTIFICATE, Certificate, Record, Solution
 from rivalry.core.space import width
 from rivalry.core.tolerances import APPROXIMATE
 from rivalry.solving.path_data import has_answer, record_of_plot
@@ -218,7 +218,7 @@ def certify(
             proof = _of_concept(record, known_proof)
             record |= proof.record()
     plot_record = partial(record_of_plot, game, record)
-    return Solution(record, proof, names_of(game), plot_record, game, in_full=in_full)
+    return Solution(record, proof or NO_CERTIFICATE, names_of(game), plot_record, game, in_full=in_full)
 
 
 def _at_profile(game: Game, profile: Profile | np.ndarray, tolerance: float | None) -> AtProfile:
@@ -252,13 +252,15 @@ def _certified_population(
     if len(names) > 1:
         record.setdefault("player_name", (("player",), np.asarray(names)))
     if not has_answer(record) or mean_field_refusal(game):
-        return Solution(record, proof, names_of(game), partial(record_of_plot, game, record), game)
+        plots = partial(record_of_plot, game, record)
+        return Solution(record, proof or NO_CERTIFICATE, names_of(game), plots, game)
     known, proof = record_of(game, put(record["profile"][1]), tolerance)
     if proof is not None:
         proof = _of_concept(record, proof)
         known |= proof.record()
     whole = record | known
-    return Solution(whole, proof, names_of(game), partial(record_of_plot, game, whole), game)
+    plots = partial(record_of_plot, game, whole)
+    return Solution(whole, proof or NO_CERTIFICATE, names_of(game), plots, game)
 
 
 def names_of(game: object) -> dict[str, tuple[str, ...]]:

@@ -542,7 +542,8 @@ class Run:
         return f"Run {self.folder}: {self.status}, {', '.join(said)}\n  {self.title}"
 
     def _repr_html_(self) -> str:
-        return str(self.answer._repr_html_())
+        said, *_ = repr(self).split("\n")
+        return html_table(said, {}) + str(self.answer._repr_html_())
 
 
 def redo(error: DamagedFile) -> str:
