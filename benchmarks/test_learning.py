@@ -54,7 +54,7 @@ def plainly(world: Any) -> np.ndarray:
     tables = world.tables
     payoff = tables.payoff[0].reshape(2, 11, 11) / tables.payoff.max()
     begun = QLearning(**LEARNER).begin(world, SEED)["stream"][0]
-    chosen = {"observation": "own", "updates": "synchronous", "target": "max", "greedy": False}
+    chosen = {"observation": "own", "update": "simultaneous", "target": "max", "greedy": False}
     plain = Plain(payoff, begun, **CHOSEN, **chosen)
     for _ in range(EPOCHS):
         plain.epoch(STEPS)

@@ -91,7 +91,7 @@ class Plain:
 
     def epoch(self, steps: int) -> None:
         at = [int(self.draw() * self.action_grid) for _ in range(self.players)]
-        together = self.at_once if self.o["updates"] == "synchronous" else self.in_turn
+        together = self.at_once if self.o["update"] == "simultaneous" else self.in_turn
         together(at, steps)
 
     def at_once(self, at: list[int], steps: int) -> None:

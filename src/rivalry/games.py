@@ -19,6 +19,12 @@ _OWN = {
         intervals=_beside(
             "alpha budgets choose_reach distance_floor exponent reach reach_cost variance", "resource_points"
         ),
+        first={
+            "game": {"players": 3, "resource": "bimodal"},
+            "method": {"kind": "gradient_ascent", "start": [0.1, 0.4, 0.9]},
+            "sweep": {"game.reach": [0.15, 0.2, 0.25, 0.3]},
+        },
+        begin=("lovett_fig6", "attention", "market_makers"),
     ),
     "market": Entry(
         ("rivalry.families.market:market",),
@@ -35,6 +41,12 @@ _OWN = {
         )
         # the joint price of unlike firms may fall and rise with it
         | {"taste_spread": ("convex_cost", "quality", "stages", "unit_cost")},
+        first={
+            "game": {"choice": "quantity", "players": 2},
+            "method": {"kind": "best_response"},
+            "sweep": {"game.unit_cost": [0.0, 10.0, 20.0]},
+        },
+        begin=("market_textbook", "calvano2020", "market_leadership"),
     ),
     "matrix": Entry(
         ("rivalry.families.matrix:matrix",),
@@ -43,6 +55,12 @@ _OWN = {
         "xⱼ(aⱼ) the probability that player j plays its part of a",
         example={"name": "prisoners_dilemma"},
         intervals=_beside("cost multiplier payoffs win"),
+        first={
+            "game": {"name": "chicken"},
+            "method": {"kind": "replicator", "start": [[0.8, 0.2], [0.7, 0.3]]},
+            "sweep": {"game.name": ["chicken", "stag_hunt", "prisoners_dilemma"]},
+        },
+        begin=("matrix_classics", "shapley_learning", "logit_branch"),
     ),
     "precipice": Entry(
         ("rivalry.families.precipice:precipice",),
@@ -50,6 +68,12 @@ _OWN = {
         "uᵢ = E[s_w (1 if w = i else 1 - e)], where w is the team of highest capability less safety, c - s, "
         "with c uniform on [0, μ], s the chosen safety and e the enmity",
         intervals=_beside("enmity max_capability"),
+        first={
+            "game": {"players": 2},
+            "method": {"kind": "closed_form"},
+            "sweep": {"game.enmity": [0.25, 0.5, 1.0]},
+        },
+        begin=("race_precipice",),
     ),
     "race": Entry(
         ("rivalry.families.race:race",),
@@ -70,6 +94,12 @@ _OWN = {
             "technology.safety_investment_price technology.safety_sharing_price",
             "beliefs",
         ),
+        first={
+            "game": {"players": 2},
+            "method": {"kind": "best_response", "start": "moderate"},
+            "sweep": {"game.disaster_cost": [0.5, 1.0, 2.0]},
+        },
+        begin=("race_stakes", "race_leadership", "race_learning"),
     ),
 }
 

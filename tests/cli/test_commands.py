@@ -20,9 +20,11 @@ from rivalry.cli.show import describe
 from rivalry.core.files import DiskFull
 from rivalry.core.needs import fits
 from rivalry.core.registry import load
+from rivalry.games import GAMES
 from rivalry.lab.executor import RunEvent
 from rivalry.lab.study import load_study, studies
 from rivalry.methods import METHODS
+from rivalry.plots import PLOTS
 from tests.cli.conftest import Command
 from tests.selection import slow_except
 
@@ -311,14 +313,16 @@ def test_a_closed_pipe_is_not_an_error() -> None:
 @pytest.mark.parametrize("name", slow_except(sorted(studies()), ("matrix_classics", "race_readme", "tour")))
 def test_show_prints_a_bundled_study_as_toml(name: str) -> None:
     _, words = describe(name)
-    assert tomllib.loads(words) == tomllib.loads(studies()[name].read_text(encoding="utf-8"))
+    original = tomllib.loads(studies()[name].read_text(encoding="utf-8"))
+    head = {} if "include" in original else {"based_on": name}  # copies of others are no copies of studies
+    assert tomllib.loads(words) == head | original
     assert words.startswith(f"# Study {name}: ")
 
 
 def test_what_show_prints_can_be_run_as_a_study(rivalry: Command) -> None:
     Path("again.toml").write_text(rivalry("show", "matrix_classics").out, encoding="utf-8")
     again, bundled = load_study("again.toml").resolved(), load_study("matrix_classics").resolved()
-    assert again | {"name": ""} == bundled | {"name": ""}
+    assert again | {"name": "", "based_on": ""} == bundled | {"name": ""}
 
 
 @pytest.mark.parametrize("kind", ["games", "methods", "studies", "plots"])
@@ -341,6 +345,73 @@ def test_lists_of_one_family(rivalry: Command, kind: str) -> None:
     wrong = rivalry("list", kind, "rac")
     assert wrong.status == 2
     assert wrong.err == f"rivalry: list {kind} rac: is no family of games; did you mean 'race'?\n"
+
+
+def test_a_list_of_no_kind_names_studies_to_begin_with(rivalry: Command) -> None:
+    words = rivalry("list").out
+    for family, entry in GAMES.items():
+        assert 1 <= len(entry.begin) <= 3
+        for name in entry.begin:
+            assert load_study(name).family == family
+            assert load_study(name).cost == "seconds"
+            assert f" {name} " in words
+    assert words.splitlines()[-4].split() == ["rivalry", "list", "games", "[FAMILY]", "all", str(len(GAMES))]
+
+
+def test_show_of_a_plot_says_what_it_draws_and_how_a_study_names_it(rivalry: Command) -> None:
+    found = rivalry("show", "scenario", "--json").value
+    assert found["title"] == "metrics against one parameter, one series per value of another"
+    assert "Holds the metrics, scalar or ``[... player]``, over a swept parameter" in found["doc"]
+    assert not any(word in found["doc"] for word in ("Returns", "Examples", "\nax\n"))
+    assert found["example"].endswith("  # as in the study race_stakes")
+    views = rivalry("show", "reaction").out
+    assert "plot data, which cells store where a study names the plot: reaction\n" in views
+    assert rivalry("show", "plots.precipice").out.endswith('\nplots = ["precipice"]\n')
+
+
+@pytest.mark.parametrize("kind", slow_except(sorted(PLOTS), ("precipice", "logit_branch")))
+def test_every_plot_can_be_shown(kind: str) -> None:  # two share their names with a family and a study
+    found, _ = describe(f"plots.{kind}")
+    (row,) = tomllib.loads(found["example"])["plots"]
+    assert kind == (row if isinstance(row, str) else row["kind"])
+    assert "data\n    " in found["doc"]
+
+
+OWN = """
+raise RuntimeError("must not be run")
+
+class Mine:
+    "Move at once."
+
+    rate: Annotated[float, "per step"] = 0.1
+
+    def step(self):
+        return 1
+
+def draw(data, ax=None, *, color: str = "red"):
+    return ax
+"""
+
+
+def test_show_of_a_class_in_a_file_does_not_run_the_file(rivalry: Command) -> None:
+    Path("mine.py").write_text(OWN)
+    found = rivalry("show", "mine.py:Mine", "--json").value
+    assert found["doc"] == "Move at once."
+    assert found["options"] == [{"key": "rate", "takes": "Annotated[float, 'per step']", "default": "0.1"}]
+    assert found["source"].startswith("class Mine:")
+    assert found["source"].endswith("return 1")
+    assert rivalry("show", "mine.py:draw", "--json").value["options"] == [
+        {"key": "data", "takes": None, "default": None},
+        {"key": "ax", "takes": None, "default": "None"},
+        {"key": "color", "takes": "str", "default": "'red'"},
+    ]
+    assert rivalry("show", "mine.py:Mine").out.splitlines()[0] == "mine.py:Mine: Move at once."
+    wrong = {
+        "mine.py:Mein": "mine.py: defines no 'Mein'; did you mean 'Mine'?",
+        "no.py:A": "no.py: no such file",
+    }
+    for name, says in wrong.items():
+        assert rivalry("show", name)[::2] == (2, f"rivalry: {says}\n")
 
 
 def test_plots_of_two_families_are_listed_for_each(rivalry: Command) -> None:

@@ -7,9 +7,14 @@ from pathlib import Path
 import pytest
 
 import rivalry as rv
+from rivalry.cli.values import settings
+from rivalry.games import GAMES
 from tests.cli.conftest import Command
 
-FILES = {"game": ("mine.py", "mine.toml"), "method": ("mine.py", "mine.toml"), "study": ("mine.toml",)}
+FILES = {
+    **dict.fromkeys(("game", "method", "learner", "plot"), ("mine.py", "mine.toml")),
+    "study": ("mine.toml",),
+}
 
 
 @pytest.mark.parametrize("what", FILES)
@@ -29,7 +34,7 @@ def test_a_template_is_a_valid_study_without_placeholders(
     assert len(study.cells()) >= 3
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.parametrize("what", FILES)
 def test_the_study_of_a_template_runs(what: str, rivalry: Command) -> None:
     rivalry("new", what, "mine")
@@ -37,6 +42,61 @@ def test_the_study_of_a_template_runs(what: str, rivalry: Command) -> None:
     assert answer.status == 0, answer.err
     assert answer.value["status"] == "done"
     assert {row["expected_verdict"] for row in answer.value["expectations"]} <= {"agrees"}
+    assert all(row["claim"] for row in answer.value["certificates"])
+    if what == "plot":  # drawn twice, with other options
+        assert len(list(Path("runs/mine/figures").glob("*.svg"))) == 2
+
+
+@pytest.mark.parametrize("family", GAMES)
+def test_a_study_of_every_family_says_what_is_registered(
+    family: str, rivalry: Command, tmp_path: Path
+) -> None:
+    assert rivalry("new", "study", "mine", "--family", family).status == 0
+    study, first = rv.load_study(tmp_path / "mine.toml"), GAMES[family].first
+    assert study.game == {"family": family, **first["game"]}
+    assert {key: study.method[0][key] for key in first["method"]} == first["method"]
+    assert dict(study.sweep) == first["sweep"]
+    text = (tmp_path / "mine.toml").read_text()
+    assert f"`rivalry show {family}` lists all keys" in text
+    assert max(map(len, text.splitlines())) < 115
+    (line,) = (line for line in text.splitlines() if line.startswith("# Change a key:"))
+    changes = settings([line.partition("--set ")[2]])
+    assert study.with_changes(changes).sweep == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", GAMES)
+def test_a_study_of_every_family_runs_and_is_certified(family: str, rivalry: Command) -> None:
+    rivalry("new", "study", "mine", "--family", family)
+    answer = rivalry("run", "mine.toml", "--workers", "1", "--json")
+    assert (answer.status, answer.value["status"]) == (0, "done"), answer.err
+    claims = [row["claim"] for row in answer.value["certificates"]]
+    assert len(claims) == answer.value["cells"]["total"] >= 2
+    assert claims[-1] in ("equilibrium", "approximate equilibrium", "no deviation found")
+
+
+def test_the_template_of_a_learner_passes_the_check_and_learns(rivalry: Command, tmp_path: Path) -> None:
+    from rivalry.core.registry import from_file
+
+    rivalry("new", "learner", "mine")
+    learner = from_file("mine.py:Mine", tmp_path)
+    assert rv.check_method(learner(), rv.games.matrix("chicken"))
+    found = rv.solve(rv.games.matrix("prisoners_dilemma"), learner(exploration=0.05), max_steps=2000, seed=1)
+    assert found.profile[:, 1].min() > 0.8  # defects but for exploration and the first rounds
+
+
+def test_the_template_of_a_plot_draws(rivalry: Command, tmp_path: Path) -> None:
+    from rivalry.core.registry import from_file
+
+    rivalry("new", "plot", "mine")
+    draw, game = from_file("mine.py:mine", tmp_path), rv.games.market()
+    data = rv.sweep(game, {"unit_cost": [0.0, 10.0]}, rv.methods.ClosedForm())
+    axes = draw(data)
+    first, second = (line.get_ydata() for line in axes.lines)
+    assert first == pytest.approx([10000 / 9, 900])
+    assert second == pytest.approx(first)
+    assert axes.get_xlabel() == "unit_cost"
+    assert draw(data, axes, quantity="profile") is axes
 
 
 def test_the_template_of_a_method_passes_the_check_of_methods(rivalry: Command, tmp_path: Path) -> None:
@@ -51,6 +111,8 @@ def test_the_template_of_a_method_passes_the_check_of_methods(rivalry: Command, 
     ("line", "message"),
     [
         (("gam", "mine"), "new gam: did you mean 'game'?"),
+        (("study", "mine", "--family", "rac"), "--family rac: did you mean 'race'?"),
+        (("game", "mine", "--family", "race"), "--family race: is for `rivalry new study`"),
         (("game", "My-Game"), "NAME: 'My-Game' must be a lower-case Python name, as in `my_game`"),
         (("study", "../mine"), "NAME: '../mine' must be a lower-case Python name, as in `my_study`"),
         (("method", "class"), "NAME: 'class' must be a lower-case Python name, as in `my_method`"),

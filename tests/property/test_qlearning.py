@@ -24,7 +24,7 @@ options = st.fixed_dictionaries(
             ),
         ),
         "target": st.sampled_from(["max", "on_policy", "expected"]),
-        "updates": st.sampled_from(["synchronous", "asynchronous"]),
+        "update": st.sampled_from(["simultaneous", "sequential"]),
         "reward": st.just("raw"),
         "epochs": st.integers(1, 4),
         "episodes": st.integers(1, 30),

@@ -122,7 +122,7 @@ def _learning(inputs: Inputs) -> dict[str, Any]:
     )
     assert how["algorithm"] == "decentralised"
     method = rv.methods.CityQLearning(
-        update=how["update"],
+        target={"sarsa": "on_policy"}[how["update"]],
         step_size=how["alpha"],
         exploration=how["eps"],
         beta=how["beta"],

@@ -284,8 +284,9 @@ def q_learning(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     expected, places = case["expected"], inputs["grid_states"]
     reaches = inputs["game"]["kernel"]["sigma"]
     game = game_of(inputs["game"], case["folder"], players=len(reaches))
-    rest = {key: inputs[key] for key in ("observation", "updates", "gamma", "epochs", "episodes", "reward")}
+    rest = {key: inputs[key] for key in ("observation", "gamma", "epochs", "episodes", "reward")}
     assert (inputs["epsilon"]["kind"], inputs["temperature"]["kind"]) == ("cosine", "cosine_distance")
+    rest["update"] = {"synchronous": "simultaneous"}[inputs["updates"]]
     rest["step_size"] = inputs["alpha"]
     rest["exploration"] = {
         "kind": inputs["action_choice"],

@@ -265,7 +265,7 @@ def _learning(inputs: Inputs) -> dict[str, Any]:
     step_size = {"stages": stages} if stages else how["alpha"]
     method = rv.methods.PopulationQLearning(
         algorithm=how["algorithm"],
-        update=how["update"],
+        target={"sarsa": "on_policy"}[how["update"]],
         step_size=step_size,
         exploration=how["eps"],
         beta=how["beta"],

@@ -34,6 +34,21 @@ def quadratic(height: float, level: float = 0.0) -> Quadratic:
     return Quadratic(jnp.array([height, 1.0]), jnp.array([level, 0.0]))
 
 
+class Entry:
+    """Two firms choose outputs, at a fixed cost of a positive one; only the first can sell above its cost."""
+
+    space = Box.interval(0.0, 100.0, players=2)
+
+    def payoffs(self, x: Any) -> Any:
+        q = x[:, 0]
+        price = jnp.maximum(100 - jnp.sum(q), 0.0)
+        return q * (price - jnp.array([10.0, 200.0])) - jnp.where(q > 0, 50.0, 0.0)
+
+
+def test_a_monopoly_beside_a_firm_that_sells_nothing_is_an_equilibrium() -> None:
+    assert certificate(Entry(), [[45.0], [0.0]]).claim == "equilibrium"
+
+
 def test_an_infinite_gain_is_within_no_tolerance() -> None:
     class Reward(eqx.Module):
         @property

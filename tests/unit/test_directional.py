@@ -38,8 +38,8 @@ def _plain(
     way, x, before = way.copy(), x.copy(), [-np.inf] * len(x)
     choices, flows = [x.copy()], [pays(x)]
     for t in range(1, periods):
-        for player in [t % len(x)] if turns == "in_turn" else range(len(x)):
-            stand = x if turns == "by_stages" else choices[-1]
+        for player in [t % len(x)] if turns == "alternating" else range(len(x)):
+            stand = x if turns == "staged" else choices[-1]
             signal = flows[-1][player]
             if delta is not None:
                 signal += delta / (1 - delta) * pays(stand)[player]
@@ -53,13 +53,13 @@ def _plain(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("turns", ["together", "in_turn", "by_stages"])
+@pytest.mark.parametrize("turns", ["simultaneous", "alternating", "staged"])
 @pytest.mark.parametrize("delta", [None, 0.5], ids=["payoff", "one_ahead"])
 def test_play_agrees_with_plain_python(turns: str, delta: float | None) -> None:
-    game = rv.games.market(stages=[[0], [1]] if turns == "by_stages" else None)
+    game = rv.games.market(stages=[[0], [1]] if turns == "staged" else None)
     signal = "payoff" if delta is None else "one_ahead"
     learner = Directional(
-        runs=2, periods=400, step_size=0.375, updates=turns, signal=signal, gamma=delta, initial=FROM_TO
+        runs=2, periods=400, step_size=0.375, timing=turns, signal=signal, gamma=delta, initial=FROM_TO
     )
     world = learner.world(game)
     begun = learner.begin(world, SEED)
@@ -86,7 +86,7 @@ def test_forecasts_and_realised_values() -> None:
     session["choice"] = np.round(session["choice"] * 8) / 8
     way, x = session["way"][0].copy(), session["choice"][0].copy()
     learner.advance(world, session, 640)
-    choices, flows = _plain(way, x, 640, 0.375, "together", None)
+    choices, flows = _plain(way, x, 640, 0.375, "simultaneous", None)
     found = {name: array for name, (_, array) in learner.read(world, session).items()}
     steps = found["learning_step"]
     np.testing.assert_array_equal(steps, np.arange(0, 640, 10))

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import rivalry as rv
+from rivalry.core import concave, proof, search
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
@@ -73,11 +75,95 @@ AT_A_POINT: dict[str, Callable[[Any], Any]] = {
 }
 
 
+class Alone:
+    """One player with two choices."""
+
+    space = rv.Box(jnp.zeros((1, 2)), jnp.ones((1, 2)))
+
+    def __init__(self, rule: Callable[[Any], Any]) -> None:
+        self.rule = rule
+
+    def payoffs(self, x: Any) -> Any:
+        return self.rule(x[0])[None]
+
+
 @pytest.mark.parametrize("name", AT_A_POINT)
-def test_a_slope_at_a_kink_is_not_decided_at_the_point_itself(name: str) -> None:
-    slope = jax.grad(AT_A_POINT[name])
-    assert not bounds(slope, [0.5, 0.1], [0.5, 0.1])[2]
-    assert bounds(slope, [0.6, 0.1], [0.6, 0.1])[2]
+def test_a_payoff_is_not_smooth_at_a_kink_where_the_box_is_the_point_itself(name: str) -> None:
+    game: Any = Alone(AT_A_POINT[name])
+    at, y = proof.coordinates(game), np.array([[0.5, 0.1], [0.6, 0.1]])
+    assert proof.first_order(game, at, y, y, np.zeros((2, 2))).smooth.tolist() == [False, True]
+    found = concave.bends(game, at, y, y)
+    assert (found.known & found.smooth).tolist() == [False, True]
+
+
+IDLE: dict[str, Callable[[Any], Any]] = {
+    "entry of a profile": lambda x: jnp.sum(jnp.where(jnp.zeros(3).at[1].set(x[0]) > 0, x[0], 5.0)),
+    "largest": lambda x: jnp.max(jnp.zeros(3).at[1].set(x[0])) + x[1],
+    "step": lambda x: x[0] * jnp.sum(jnp.floor(jnp.ones(3).at[1].set(x[0]))),
+}
+
+
+@pytest.mark.parametrize("name", IDLE)
+def test_numbers_that_no_choice_moves_are_no_kinks(name: str) -> None:
+    """A rival's output of zero stands beside the own one in an array: only the own one is moved."""
+    assert bounds(jax.grad(IDLE[name]))[2]
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.nightly) for k in range(1, 30))])
+def test_what_is_smooth_at_a_point_has_one_slope(seed: int) -> None:
+    """Kinks and jumps lie on quarters, as the points do: slopes to both sides are exact differences."""
+    rng = np.random.default_rng(seed)
+    smooth = 0
+    for _ in range(4):
+        game: Any = Alone(pieces(rng))
+        at, y = proof.coordinates(game), rng.integers(1, 4, size=(8, 2)) / 4
+        found = proof.first_order(game, at, y, y, np.zeros((8, 2))).smooth
+        step = 2.0**-20 * np.concatenate([np.zeros((1, 2)), np.eye(2), -np.eye(2)])
+        values = np.asarray(jax.vmap(game.rule)(jnp.asarray((y[:, None] + step).reshape(-1, 2))))
+        here, right, left = np.split(values.reshape(8, 5), [1, 3], axis=1)
+        kinked = np.any(np.abs((right - here) - (here - left)) > 2.0**-30, axis=1)
+        assert not np.any(found & kinked)
+        smooth += int(found.sum())
+    assert smooth > 0
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.nightly) for k in range(1, 30))])
+def test_payoffs_with_kinks_are_within_their_range(seed: int) -> None:
+    """In boxes with ends at the kinks, some of which have no width in one of the axes, or in both."""
+    rng = np.random.default_rng(seed)
+    for _ in range(4):
+        game: Any = Alone(pieces(rng))
+        low, high = np.sort(rng.integers(0, 5, size=(2, 8, 2)) / 4, axis=0)
+        ceiling, floor, *_ = search._cells_of(game, jnp.zeros((1, 2)), 0, low, high, enclosed=True)
+        parts = np.concatenate([rng.random((30, 2)), np.array([[0, 0], [0, 1], [1, 0], [1, 1], [0.5, 0.5]])])
+        inside = low[:, None] + parts * (high - low)[:, None]
+        values = np.asarray(jax.vmap(jax.vmap(game.rule))(jnp.asarray(inside)))
+        assert np.all((values >= floor[:, None]) & (values <= ceiling[:, None]))
+
+
+def pieces(rng: np.random.Generator) -> Callable[[Any], Any]:
+    """Return a sum of functions of two numbers with kinks and jumps at quarters, and where they are equal."""
+    every: list[Callable[[Any, Any, Any], Any]] = [
+        lambda a, b, c: jnp.maximum(a, c) * b,
+        lambda a, b, c: jnp.minimum(a, b),
+        lambda a, b, c: jnp.abs(a - c) + b,
+        lambda a, b, c: jnp.clip(a, c, 2.0) - b,
+        lambda a, b, c: jnp.where(a > c, a * b, b),
+        lambda a, b, c: jnp.where((a >= c) & ~(b < c), a, b * b),
+        lambda a, b, c: jnp.floor(4 * a) * b,
+        lambda a, b, c: jnp.where(jnp.maximum(a, c) <= c, a, b),
+        lambda a, b, c: jnp.max(jnp.zeros(3).at[1].set(a)) * b,
+        lambda a, b, c: jnp.sum(jnp.where(jnp.full(3, c).at[1].set(a) > c, b, a)),
+        lambda a, b, c: a * b * b,
+    ]
+    terms = [
+        (every[k], bool(rng.integers(2)), rng.integers(0, 5) / 4) for k in rng.integers(len(every), size=3)
+    ]
+
+    def run(x: Any) -> Any:
+        return sum(one(*((x[1], x[0]) if turned else (x[0], x[1])), c) for one, turned, c in terms)
+
+    return run
 
 
 @pytest.mark.parametrize("name", JUMPS)

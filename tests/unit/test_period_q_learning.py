@@ -109,7 +109,7 @@ def test_q_learning_class_depends_on_the_number_of_periods() -> None:
     [
         ({"gamma": 1.5}, "gamma: 1.5 must be at most 1"),
         ({"gamma": [0.5, -0.1]}, r"gamma\[1\]: -0.1 must be at least 0"),
-        ({"updates": "asynchronous"}, "updates: 'asynchronous' is for play in one place"),
+        ({"update": "sequential"}, "update: 'sequential' is for play in one place"),
         ({"action_grid": 1}, "action_grid: 1 must be"),
     ],
 )

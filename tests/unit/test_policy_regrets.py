@@ -31,14 +31,14 @@ def test_no_policy_regrets_for_random_order_or_many_states(monkeypatch: pytest.M
     game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
     short = {"epochs": 3, "episodes": 5, "action_grid": 5}
     assert "policy_regret" in rv.solve(game, QLearning(**short)).data
-    assert "policy_regret" not in rv.solve(game, QLearning(**short, updates="asynchronous")).data
+    assert "policy_regret" not in rv.solve(game, QLearning(**short, update="sequential")).data
     monkeypatch.setattr(policies, "REPLIED", 24)
     assert "policy_regret" not in rv.solve(game, QLearning(**short)).data
 
 
 def test_policies_learned_in_turn_are_rolled_out_in_turn() -> None:
     game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
-    data = rv.solve(game, QLearning(epochs=3, episodes=5, action_grid=5, updates="asynchronous"), seed=2).data
+    data = rv.solve(game, QLearning(epochs=3, episodes=5, action_grid=5, update="sequential"), seed=2).data
     policies, table = data.modal_policy.values, in_turn(tabulate(game, 5))
     first = np.rint(data.rollout.values[0, :, 0] * 4).astype(int)
     np.testing.assert_allclose(data.rollout.values[..., 0], rollout(table, policies, first).path / 4)

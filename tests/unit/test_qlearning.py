@@ -35,10 +35,10 @@ def played(learner: QLearning, world: Any, seed: np.random.SeedSequence = SEED) 
 
 @pytest.mark.parametrize("greedy", [False, True], ids=["softmax", "greedy"])
 @pytest.mark.parametrize("target", ["max", "on_policy", "expected"])
-@pytest.mark.parametrize("updates", ["synchronous", "asynchronous"])
+@pytest.mark.parametrize("update", ["simultaneous", "sequential"])
 @pytest.mark.parametrize("observation", ["own", "joint"])
 def test_tables_match_a_plain_learner_bitwise(
-    observation: str, updates: str, target: str, greedy: bool
+    observation: str, update: str, target: str, greedy: bool
 ) -> None:
     payoff = TRIO if observation == "own" else DUEL
     learner = QLearning(
@@ -48,14 +48,14 @@ def test_tables_match_a_plain_learner_bitwise(
         epochs=3,
         episodes=60,
         target=target,
-        updates=updates,
+        update=update,
         reward="raw",
     )
     world = walk(payoff, observation)
     begun = learner.begin(learner.world(world), SEED)["stream"][0].copy()
     session = played(learner, world)
     plain = Plain(
-        payoff, begun, **FIXED, observation=observation, updates=updates, target=target, greedy=greedy
+        payoff, begun, **FIXED, observation=observation, update=update, target=target, greedy=greedy
     )
     for _ in range(3):
         plain.epoch(60)
@@ -71,7 +71,7 @@ LEARNERS = {
     "asynchronous": QLearning(
         epochs=40,
         trials=2,
-        updates="asynchronous",
+        update="sequential",
         exploration={"kind": "softmax", "start": 0.2, "end": 0.1, "schedule": "log", "temperature": 1.0},
     ),
     "carried": QLearning(
@@ -260,8 +260,8 @@ def test_options_that_do_not_fit_the_game_are_refused() -> None:
         rv.solve(GAME, QLearning(step_size=[0.1, 0.1, 0.1]))
     with pytest.raises(ValueError, match=r"^reward: the largest payoff is 0; must be above 0"):
         rv.solve(walk(np.zeros((2, 3, 3))), QLearning(epochs=1), tolerance=None)
-    with pytest.raises(ValueError, match=r"^updates: 'asynchronous' needs a game in which all move in one"):
-        rv.solve(walk(DUEL, order=[[0], [1]]), QLearning(epochs=1, updates="asynchronous"))
+    with pytest.raises(ValueError, match=r"^update: 'sequential' needs a game in which all move in one"):
+        rv.solve(walk(DUEL, order=[[0], [1]]), QLearning(epochs=1, update="sequential"))
 
 
 @pytest.mark.parametrize(

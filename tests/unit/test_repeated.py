@@ -185,7 +185,7 @@ def test_start_or_temperature_decays() -> None:
         ),
         ({"initial_q": "zero"}, "initial_q: 'zero' must be 'mean_payoff', a number or a table"),
         ({"initial_q": {"kind": "uniform", "min": 1.0, "max": 0.0}}, "min <= max"),
-        ({"updates": "counterfactual", "target": "expected"}, "target: 'expected' must be 'max'"),
+        ({"counterfactual": True, "target": "expected"}, "target: 'expected' must be 'max'"),
         (
             {"average_last": 10},
             "average_last: 10 must be at most stopping.max_periods, with stopping.stable_periods = 0",
@@ -218,7 +218,7 @@ def test_options_that_do_not_fit_the_game_are_refused(options: dict[str, Any], s
 
 
 def test_counterfactual_updates_need_simultaneous_moves() -> None:
-    made = quick(updates="counterfactual")
+    made = quick(counterfactual=True)
     with pytest.raises(ValueError, match="needs a game in which all move at once"):
         made.begin(made.world(Duopoly("staged")), np.random.SeedSequence(1))
 

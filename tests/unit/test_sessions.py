@@ -134,7 +134,7 @@ def test_softmax_with_a_decaying_temperature(target: str) -> None:
 @pytest.mark.slow
 def test_counterfactual_updates(name: str) -> None:
     game, options = GAMES[name]
-    made = learner(**options, updates="counterfactual", stopping=just(400))
+    made = learner(**options, counterfactual=True, stopping=just(400))
     agree(made, made.world(game), Options(0.2, (0.8,) * 3, 2e-3, counterfactual=True))
 
 

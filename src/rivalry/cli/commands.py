@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from errno import EBADF, EIO, ENOSPC, EPIPE
-from importlib.resources import files
-from keyword import iskeyword
 from pathlib import Path
-from string import Template
 from typing import Annotated, Any
 
 import typer
@@ -34,7 +31,6 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 
 INTERRUPTED, FAILED = 130, 1
 KINDS = ("games", "methods", "studies", "plots")
-TEMPLATES = {"game": ("py", "toml"), "method": ("py", "toml"), "study": ("toml",)}
 
 
 def carry_out(arguments: list[str]) -> int:
@@ -150,11 +146,13 @@ def list_(
     ] = None,
     json: Json = False,
 ) -> int:
-    """List games, methods, studies or plots."""
+    """List studies to begin with, or all of one kind."""
     from rivalry.cli import show
 
     if kind is not None and kind not in KINDS:
         raise values.OptionError(f"list {kind}: {near(kind, KINDS)}")
+    if kind is None and not json:
+        return output.print_result(json, None, show.begin())
     rows = [row for one in ([kind] if kind else KINDS) for row in show.rows(one, with_kind=kind is None)]
     if kind is not None and family is not None:
         rows = show.rows_of_family(kind, rows, family)
@@ -165,12 +163,16 @@ def list_(
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="STUDY|GAME|METHOD", help="A study, game or method.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="STUDY|GAME|METHOD|PLOT|FILE.py:NAME", help="What to show; no file is run."),
+    ],
     json: Json = False,
 ) -> int:
-    """Show a study, or the parameters of a game or method.
+    """Show a study, game, method or plot, or a class in a file.
 
-    Parameters are listed with units, defaults and bounds.
+    Parameters are listed with units, defaults and bounds. `plots.NAME` is a plot whose name is that of a
+    game or study too.
     """
     from rivalry.cli.show import describe
 
@@ -179,33 +181,21 @@ def show(
 
 @app.command()
 def new(
-    what: Annotated[str, typer.Argument(metavar="game|method|study")],
+    what: Annotated[str, typer.Argument(metavar="study|game|method|learner|plot")],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the files to write, without ending.")],
+    family: Annotated[
+        str | None,
+        typer.Option("--family", metavar="FAMILY", help="Family of games of a study; default influencer."),
+    ] = None,
     json: Json = False,
 ) -> int:
-    """Write a working template of a game, method or study.
+    """Write a template of a study, game, method, learner or plot.
 
-    A game or method comes with a study that uses it. Comments say what to replace.
+    It works as it is. All but a study come with a study that uses them. Comments say what to replace.
     """
-    from rivalry.core.files import write
+    from rivalry.cli import new as templates
 
-    if what not in TEMPLATES:
-        raise values.OptionError(f"new {what}: {near(what, list(TEMPLATES))}")
-    if not (name.isidentifier() and name.isascii() and name == name.lower()) or iskeyword(name):
-        raise values.OptionError(f"NAME: {name!r} must be a lower-case Python name, as in `my_{what}`")
-    words = {
-        "name": name,
-        "title": name.replace("_", " ").capitalize(),
-        "Class": name.title().replace("_", ""),
-    }
-    source, folder = files("rivalry.cli") / "templates", Path.cwd()
-    written = {f"{name}.{ending}": source / f"{what}.{ending}.txt" for ending in TEMPLATES[what]}
-    if there := [path for path in written if os.path.lexists(folder / path)]:
-        raise values.OptionError(f"NAME: {there[0]} exists already; choose another name, or remove it")
-    for path, template in written.items():
-        text = Template(template.read_text(encoding="utf-8")).substitute(words)
-        write(folder / path, text.encode())
-    paths = [str(folder / path) for path in written]
+    paths = [str(path) for path in templates.new(what, name, family)]
     return output.print_result(json, {"files": paths}, "\n".join([*paths, f"next: rivalry run {name}.toml"]))
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import os
 import platform
 import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
 from textwrap import fill
 from typing import Any
 
 from rivalry.cli import output
 from rivalry.cli.values import OptionError
-from rivalry.core.register import absent, entry_of
+from rivalry.core.register import PlotEntry, absent, entry_of
 from rivalry.core.registry import load, near
 from rivalry.games import GAMES
 from rivalry.lab import study
-from rivalry.lab.study.names import is_file
+from rivalry.lab.report.commands import as_toml
+from rivalry.lab.study.names import is_file, read_toml
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
 
@@ -70,6 +74,18 @@ def _family(kind: str, name: str) -> str | None:
     return ", ".join(PLOTS[name].families) or None if kind == "plots" else None
 
 
+def begin() -> str:
+    """Return three studies per family to begin with, and how to list everything."""
+    known, lines = study.studies(), []
+    for family, entry in GAMES.items():
+        own = [study.summary(name, known[name]) for name in entry.begin if name in known]
+        lines += [[family if k == 0 else "", row["name"], row["title"]] for k, row in enumerate(own)]
+    counts = {"games": len(GAMES), "methods": len(METHODS), "studies": len(known), "plots": len(PLOTS)}
+    rest = "\n".join(f"rivalry list {kind + ' [FAMILY]':18} all {count}" for kind, count in counts.items())
+    head = "To begin with: `rivalry run NAME` runs a study, `rivalry show NAME` prints it"
+    return f"{head}\n\n{output.table(['family', 'study', 'title'], lines)}\n\n{rest}"
+
+
 def table(found: list[dict[str, Any]], columns: Sequence[str] = ()) -> str:
     """Return rows as a table, by default those of `rows` without empty columns; empty text without rows."""
     if not found:
@@ -80,13 +96,15 @@ def table(found: list[dict[str, Any]], columns: Sequence[str] = ()) -> str:
 
 
 def describe(name: str) -> tuple[Any, str]:
-    """Return a study, or the parameters of a game or method, as JSON and as text.
+    """Return what is known of a study, game, method, plot or object of a file, as JSON and as text.
 
     Raises
     ------
     study.StudyError
         For an unknown name.
     """
+    if is_file(name):
+        return _own(name)
     if name in study.studies() or name.endswith(".toml") or "/" in name:
         one = study.load_study(name)
         return one.resolved(), _study_words(one)
@@ -95,13 +113,74 @@ def describe(name: str) -> tuple[Any, str]:
         return rows, words + _methods_for(GAMES[name])
     if entry := entry_of(name, METHODS):
         return _parameters(name, entry)
-    known = [*study.studies(), *GAMES, *METHODS]
+    plot = name.removeprefix("plots.")  # of a plot that shares its name with a game or a study
+    if plot in PLOTS:
+        return _plot(plot, PLOTS[plot])
+    known = [*study.studies(), *GAMES, *METHODS, *PLOTS]
     close = near(name, known)
     hint = close if "did you mean" in close else "see `rivalry list`"
     raise study.StudyError(
-        f"no study, game or method of that name; {hint}{absent()}",
+        f"no study, game, method or plot of that name; {hint}{absent()}",
         where=name,
     )
+
+
+_SECTION = re.compile(r"\n(Returns|Raises|Examples|References)\n-+\n.*", re.DOTALL)
+
+
+def _plot(name: str, entry: PlotEntry) -> tuple[Any, str]:
+    """Return what a plot draws, what it needs, its options, and a line of a study that draws it."""
+    words = _SECTION.sub("", inspect.getdoc(load(entry.target)) or "")
+    words = re.sub(r"\nax\n(    .*\n)+", "\n", words)  # an argument of calls from Python alone
+    used: list[tuple[Any, str]] = [
+        (row, known)
+        for known, path in study.studies().items()
+        for row in read_toml(path, known)[0].get("plots", ())
+        if isinstance(row, dict) and row["kind"] == name
+    ]
+    line, origin = (used or [(name, "")])[0]
+    needs = [f"families: {', '.join(entry.families) or 'any'}"]
+    if entry.views:
+        needs.append(f"plot data, which cells store where a study names the plot: {', '.join(entry.views)}")
+    toml = f"plots = [{as_toml(line)}]" + (f"  # as in the study {origin}" if origin else "")
+    found = {"name": name, "title": entry.title, "families": list(entry.families), "views": list(entry.views)}
+    text = "\n".join([output.paragraph(f"{name}: {entry.title}"), *map(output.paragraph, needs)])
+    return found | {"doc": words, "example": toml}, f"{text}\n\n{words.strip()}\n\nIn a study:\n{toml}"
+
+
+Options = list[tuple[str, ast.expr | None, ast.expr | None]]  # name, annotation and default as written
+
+
+def _own(name: str) -> tuple[Any, str]:
+    """Return docstring, options and source of a class or function in a user's file, which is not run."""
+    file, _, wanted = name.rpartition(":")
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+        body = ast.parse(text).body
+    except FileNotFoundError:
+        raise study.StudyError("no such file", where=file) from None
+    except (SyntaxError, ValueError) as error:
+        raise study.StudyError(f"is not Python: {error}", where=file) from None
+    nodes = {node.name: node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    if wanted not in nodes:
+        raise study.StudyError(f"defines no {wanted!r}; {near(wanted, nodes)}", where=file)
+    node = nodes[wanted]
+    if isinstance(node, ast.ClassDef):
+        fields = [part for part in node.body if isinstance(part, ast.AnnAssign)]
+        options: Options = [(ast.unparse(one.target), one.annotation, one.value) for one in fields]
+    else:
+        own, usual = node.args, node.args.defaults
+        given = [None] * (len(own.args) - len(usual)) + usual
+        every = [*zip(own.args, given, strict=True), *zip(own.kwonlyargs, own.kw_defaults, strict=True)]
+        options = [(one.arg, one.annotation, default) for one, default in every]
+    rows = [dict(zip(("key", "takes", "default"), map(_as_written, row), strict=True)) for row in options]
+    doc, source = ast.get_docstring(node) or "", ast.get_source_segment(text, node) or ""
+    parts = [f"{name}: {doc}".strip(), table(rows, ["key", "takes", "default"]) or "no options", source]
+    return {"name": name, "doc": doc, "options": rows, "source": source}, "\n\n".join(parts)
+
+
+def _as_written(part: ast.expr | str | None) -> str | None:
+    return ast.unparse(part) if isinstance(part, ast.expr) else part
 
 
 def _parameters(name: str, entry: Any) -> tuple[Any, str]:

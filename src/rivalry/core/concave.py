@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rivalry.core import intervals
 from rivalry.core.boxes import boxes_around
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.enclosure import enclose
@@ -97,7 +98,7 @@ def _bend(game: Game, at: Coordinates, low: Array, high: Array) -> Bends:
         raises = jax.jacfwd(lambda raised: pay(shifts, weights, raised, y))(level)
         return slopes(shifts, weights, level, y), bend, raises, pay(shifts, weights, level, y)
 
-    box, shifts = Interval(low, high), payoffs.shifts(mid)
+    box, shifts = intervals.around(low, high), payoffs.shifts(mid)
     sides, compared = enclose(payoffs.sides, mid)(box)
     smallest, most = (
         jnp.concatenate([jnp.ravel(getattr(one, end)) for one in sides]) if sides else jnp.zeros(0)

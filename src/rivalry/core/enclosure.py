@@ -27,7 +27,6 @@ from rivalry.core.interval_rules import (
     choose,
     is_repeated,
     scatter_add,
-    tied,
 )
 from rivalry.core.intervals import Interval, interval
 from rivalry.core.jax import jax, jnp
@@ -347,16 +346,6 @@ def _move(primitive: Any, operands: list[Any], params: Any) -> list[Any]:
         found = [Interval(one.low, one.low, positive) for one in found]
     for one in found:
         one.infinite = intervals.signs(*ranges)
-    if any(one.tied is not None for one in ranges):
-        parts = [
-            jnp.broadcast_to(tied(one), one.shape) if isinstance(one, Interval) else one for one in shifted
-        ]
-        if primitive.name in ("reduce_and", "reduce_or"):
-            found[0].tied = jnp.any(parts[0], params["axes"])
-        else:
-            results = primitive.bind(*map(jnp.asarray, parts), **params)
-            for one, part in zip(found, results if primitive.multiple_results else [results], strict=True):
-                one.tied = part
     origin = shifted[0].origin
     if primitive.name in ("broadcast_in_dim", "reshape") and origin:
         found[0].origin = origin if is_repeated(origin, primitive.name, params) else None

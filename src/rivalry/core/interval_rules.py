@@ -8,7 +8,6 @@ functions with steps, and what uses comparisons.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -36,31 +35,19 @@ class Comparisons:
         Where it is ``harmless``, all outcomes are one number.
         """
         if self.moves:
-            certain = (found.low == found.high) & ~tied(found)
-            self.decided = self.decided & jnp.all(certain | harmless)
+            self.decided = self.decided & jnp.all((found.low == found.high) | harmless)
         return found
-
-
-def tied(*given: Interval) -> Any:
-    """Return where a truth value compares one number with itself: a kink or a jump may be there."""
-    each = [one.tied for one in given if one.tied is not None]
-    return reduce(jnp.logical_or, each) if each else np.False_
-
-
-def _compared(found: Interval, a: Interval, b: Interval) -> Interval:
-    found.tied = tied(a, b) if a.low.dtype == bool else _is_one_number(a, b)
-    return found
 
 
 def _less(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
     # negated: a comparison with NaN is possible, never certain
     found = Interval((a.high < b.low) & _is_known(a.low, b.high), ~(a.low >= b.high))
     found.origin = ("less", a, b)
-    return _compared(found, a, b)
+    return found
 
 
 def _less_equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
-    return _compared(Interval((a.high <= b.low) & _is_known(a.low, b.high), ~(a.low > b.high)), a, b)
+    return Interval((a.high <= b.low) & _is_known(a.low, b.high), ~(a.low > b.high))
 
 
 def _is_known(a: object, b: object) -> Any:
@@ -78,7 +65,7 @@ def _equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
             if _same(one, x) or _same(one, y):
                 rest = y if _same(one, x) else x
                 low, high = (rest, one) if name == "max" else (one, rest)
-                return _compared(Interval(low.high <= high.low, ~(low.low > high.high)), x, y)
+                return Interval(low.high <= high.low, ~(low.low > high.high))
         if other.origin and other.origin[0] in ("reduce_max", "reduce_min") and other.origin[1] is one:
             return Interval(*_is_largest(one, other.origin[2], other.origin[0] == "reduce_max"))
         if other.origin and other.origin[0] == "either":
@@ -88,7 +75,7 @@ def _equal(run: Comparisons, a: Interval, b: Interval, **_: Any) -> Interval:
                 low, high = (which.low, which.high) if one is yes else (~which.high, ~which.low)
                 number = ~jnp.isnan(one.low + one.high)
                 return Interval(number & (low | (~high & certain)), high | possible)
-    return _compared(Interval(*_overlap(a, b)), a, b)
+    return Interval(*_overlap(a, b))
 
 
 def _is_finite(run: Comparisons, a: Interval) -> Interval:
@@ -126,13 +113,7 @@ def _unequal(run: Comparisons, a: Interval, b: Interval, **_: object) -> Interva
 
 def _logic(rule: Callable[..., tuple[Any, Any]]) -> Callable[..., Interval]:
     """Return the rule of an operation on truth values."""
-
-    def apply(run: Comparisons, *given: Interval) -> Interval:
-        found = Interval(*rule(*given))
-        found.tied = tied(*given)
-        return found
-
-    return apply
+    return lambda run, *given: Interval(*rule(*given))
 
 
 _not = _logic(lambda a: (~a.high, ~a.low))
@@ -140,10 +121,7 @@ _not = _logic(lambda a: (~a.high, ~a.low))
 
 def _stairs(run: Comparisons, a: Interval, step: Callable[[Any], Any]) -> Interval:
     """Return an increasing function with steps, zero at zero."""
-    found = Interval(step(a.low), step(a.high), a.positive)
-    little = jnp.abs(a.low) * EPS + TINY
-    found.tied = (a.low == a.high) & (step(a.low - little) < step(a.high + little))
-    return run.note(found)
+    return run.note(Interval(step(a.low), step(a.high), a.positive))
 
 
 def _select(run: Comparisons, which: Any, *cases: object, **_: object) -> Any:

@@ -52,7 +52,6 @@ class Interval:
         self.moves = True  # whether it depends on what derivatives are taken in
         # computes the number as the program does, without bounds, if it depends on no choice
         self.program: Callable[[], Any] | None = None
-        self.tied: Any = None  # of a truth value: where the numbers compared are one, beside which it changes
         # signs of infinite numbers that may be in it, apart from overflow; None: any, if any is in an operand
         self.infinite: frozenset[str] | None = None
 
@@ -125,6 +124,12 @@ def widen(low: Any, high: Any, relative: float = WIDEN, positive: bool = False) 
         low = low - (low * relative + TINY)
         return Interval(jnp.where(low < 0, 0.0, low), high + (high * relative + TINY), True)
     return Interval(low - (jnp.abs(low) * relative + TINY), high + (jnp.abs(high) * relative + TINY))
+
+
+def around(low: Any, high: Any) -> Interval:
+    """Return intervals, of single numbers with those next to them: a kink at a number shows beside it."""
+    near, point = widen(low, high), low == high
+    return Interval(jnp.where(point, near.low, low), jnp.where(point, near.high, high))
 
 
 def add(a: Interval, b: Interval) -> Interval:

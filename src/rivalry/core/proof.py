@@ -62,7 +62,8 @@ class Coordinates(NamedTuple):
 
     def profile(self, y: object) -> Any:
         """Return the profile ``[player axis]`` of a row of choices."""
-        return jnp.asarray(self.start).at[self.place].set(y)
+        # unique: derivatives move the entries, where they would add them up and round
+        return jnp.asarray(self.start).at[self.place].set(y, unique_indices=True)
 
 
 def coordinates(game: Game) -> Coordinates:
@@ -139,7 +140,7 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
     box, centre = Interval(low, high), Interval(mid, mid)
     # at a bound derivatives are those of the payoffs inside it, which may have a jump or a kink there
     inside = LAYER * (at.high - at.low)
-    thick = Interval(jnp.where(side > 0, low - inside, low), jnp.where(side < 0, high + inside, high))
+    thick = intervals.around(jnp.where(side > 0, low - inside, low), jnp.where(side < 0, high + inside, high))
     (slope, jacobian, pays), decided = enclose(every, shifts, mid)(shifts, thick)
     decided = decided & ~jnp.any(jnp.isnan(pays.low)) & payoffs.are_finite(thick)
     if gradients.shifts is not payoffs.shifts:

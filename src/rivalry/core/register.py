@@ -64,6 +64,10 @@ class Entry(NamedTuple):
         are fixed, the accepted values below 0 form an interval, so do those from 0 on, and in each the type
         of the game is the same and the bounds of its strategies are monotone. Each as a dotted key with the
         parameters beside which this is not claimed.
+    first
+        Tables ``game``, ``method`` and ``sweep`` of a first study of a family, which ``rivalry new`` writes.
+    begin
+        Three studies of a family to begin with, which ``rivalry list`` names.
     """
 
     targets: tuple[str, ...]
@@ -73,6 +77,8 @@ class Entry(NamedTuple):
     uses: tuple[str, ...] = ()
     example: Mapping[str, Any] = MappingProxyType({})
     intervals: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    first: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    begin: tuple[str, ...] = ()
 
 
 class PlotEntry(NamedTuple):

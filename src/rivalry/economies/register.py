@@ -14,6 +14,12 @@ GAMES = {
             **dict.fromkeys(("gamma", "local", "subsidy", "toll", "urgencies"), ()),
             "p_dormant": ("coalition", "subsidy", "toll"),
         },
+        first={
+            "game": {"network": "stubs_2x2", "agents": 40, "max_karma": 8, "mean_karma": 4},
+            "method": {"kind": "simulation", "plays": "uniform", "evaluation": 100},
+            "sweep": {"game.payment": ["PBS", "uniform_highest_refused"]},
+        },
+        begin=("city_free_flow", "city_mechanisms", "city_rules"),
     ),
     "karma": Entry(
         ("rivalry.economies.karma:karma",),
@@ -24,6 +30,12 @@ GAMES = {
         "redistribution of the surplus at level s",
         intervals=dict.fromkeys(("gamma", "tax", "urgencies"), ())
         | {"mean_karma": ("agents", "initial_karma", "types")},
+        first={
+            "game": {"max_karma": 8, "mean_karma": 4.0},
+            "method": {"kind": "newton", "beta": 100.0, "start": "uniform"},
+            "sweep": {"game.gamma": [0.5, 0.8, 0.95]},
+        },
+        begin=("karma_equilibrium", "karma_mechanisms", "karma_fairness"),
     ),
 }
 

@@ -52,21 +52,29 @@ def sweep_option(key: str, value: object) -> str:
     ('--sweep game.reach=0.25', "--sweep 'game.cost[1]=[[1, 2]]'")
     """
     single = isinstance(value, bool | int | float) or re.fullmatch(r"[\w-]+", str(value))
-    text = _toml(value).strip('"') if single else _toml([value])
+    text = as_toml(value).strip('"') if single else as_toml([value])
     return f"--sweep {shlex.quote(f'{key}={text}')}"
 
 
 def _option(one: Difference) -> str:
     """Return the option of the command line that makes a change."""
     if one.swept:
-        return f" --sweep {shlex.quote(f'{one.key}={_toml(one.after)}')}"
-    return f" --set {shlex.quote(f'{one.key}={_toml(one.after[0])}')}"
+        return f" --sweep {shlex.quote(f'{one.key}={as_toml(one.after)}')}"
+    return f" --set {shlex.quote(f'{one.key}={as_toml(one.after[0])}')}"
 
 
-def _toml(value: object) -> str:
-    """Return a value as TOML writes it inline."""
+def as_toml(value: object) -> str:
+    """Return a value as TOML writes it inline.
+
+    >>> as_toml({"kind": "scenario", "over": ["reach", 1]})
+    '{ kind = "scenario", over = ["reach", 1] }'
+    """
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(entry)}" for key, entry in value.items()) + " }"
+        return "{ " + ", ".join(f"{_key(key)} = {as_toml(entry)}" for key, entry in value.items()) + " }"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
+        return f"[{', '.join(map(as_toml, value))}]"
     return json.dumps(value)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)

@@ -24,7 +24,7 @@ class PeriodQLearning(QLearning):
     Terminal states have value 0: a win and the last period terminate. Without ``gamma`` rewards are weighted
     by the game's weights of periods and summed, so that the learner's objective is the game's own payoff;
     with it rewards are as paid, and the learner discounts. Options without a meaning here are refused or
-    omitted: ``episodes``, ``observation``, ``walk``, a start, ``updates = "asynchronous"``.
+    omitted: ``episodes``, ``observation``, ``walk``, a start, ``update = "sequential"``.
 
     The record has ``policy`` (trial, player, state), ``modal_policy``, ``modal_share`` as `QLearning`, with
     ``period_grid`` (player, action, column), ``state_period`` (state) and ``state_carried`` (state, stock,
@@ -54,8 +54,8 @@ class PeriodQLearning(QLearning):
     ] = None  # type: ignore[assignment]
 
     def __check_init__(self) -> None:
-        if self.updates == "asynchronous":
-            raise ValueError("updates: 'asynchronous' is for play in one place; periods are synchronous")
+        if self.update == "sequential":
+            raise ValueError("update: 'sequential' is for play in one place; in periods all move together")
 
     needs: ClassVar[tuple[Need, ...]] = (
         Need("several periods in states", lambda game: over_periods(game) and int(game.periods) > 1),

@@ -61,7 +61,7 @@ class QLearning(BaseLearner):
 
     ``exploration`` and ``step_size`` are the tables of all Q-learners (`Exploration`, `StepSize`): the best
     choice or the softmax of values, ties random, and with some probability any choice. Updates are
-    ``synchronous``, or ``asynchronous``: in each round the players, in a new random order, observe, move,
+    ``simultaneous``, or ``sequential``: in each round the players, in a new random order, observe, move,
     receive the payoff at the current joint state and update, one after the other; with ``on_policy`` a player
     updates at its next turn, with the choice made there.
 
@@ -127,9 +127,10 @@ class QLearning(BaseLearner):
     )
     initial_q: Annotated[float | Table, "initial values: a number, or {kind = 'uniform', min, max}"] = 0.0
     target: Annotated[Literal["max", "on_policy", "expected"], "target: the value of the next state"] = "max"
-    updates: Annotated[Literal["synchronous", "asynchronous"], "simultaneous, or in a random order"] = (
-        "synchronous"
-    )
+    update: Annotated[
+        Literal["simultaneous", "sequential"],
+        "whether players move together, or in a random order in each round",
+    ] = "simultaneous"
     observation: Annotated[Literal["own", "joint", "none"], "whose positions a player observes"] = "own"
     walk: Annotated[bool, "whether a player moves to neighbouring grid points only"] = True
     reward: Annotated[Literal["normalised", "raw"], "payoffs divided by the largest, or raw payoffs"] = (
@@ -233,8 +234,8 @@ class QLearning(BaseLearner):
         from rivalry.tables.kernels import draws
 
         tables, trials = world.tables, self.trials
-        if self.updates == "asynchronous" and len(tables.order) > 1:
-            raise ValueError("updates: 'asynchronous' needs a game in which all move in one round")
+        if self.update == "sequential" and len(tables.order) > 1:
+            raise ValueError("update: 'sequential' needs a game in which all move in one round")
         players, seen, moves = len(tables.sizes), states(tables), choices(tables)
         shape = (trials, players, int(seen.max()), int(moves.max()))
         if (size := 8 * prod(shape)) > MOST_BYTES:
@@ -283,7 +284,7 @@ class QLearning(BaseLearner):
             exploration=EXPLORATIONS.index(table.get("schedule", "cosine") if "end" in table else "fixed"),
             target=TARGETS.index(self.target),
             greedy=int(table["kind"] == "greedy"),
-            asynchronous=int(self.updates == "asynchronous"),
+            asynchronous=int(self.update == "sequential"),
             begin=session["begin"],
             lengths=self._lengths(),
             marks=self._marks(),

@@ -64,8 +64,8 @@ class RepeatedQLearning(BaseLearner):
     again, ``Q += step_size (r + gamma r' + .. + gamma^k B - Q)``, from the payoffs since then and the value
     ``B`` of the new state: its best value (``target = "max"``), that of the action chosen (``on_policy``) or
     the mean over the choice (``expected``). The same rule applies to simultaneous, staged and alternating
-    moves; the game determines the order of moves. With ``updates = "counterfactual"`` all own actions are
-    updated, with the payoffs that each would have brought.
+    moves; the game determines the order of moves. With ``counterfactual`` all own actions are updated, with
+    the payoffs that each would have brought.
 
     ``exploration``, ``step_size`` and ``stopping`` are the tables of all Q-learners (`Exploration`,
     `StepSize`, `Stopping`). The greedy action changes only when another is strictly better; initially it is
@@ -141,9 +141,7 @@ class RepeatedQLearning(BaseLearner):
         str | float | Table, "initial values: mean_payoff, a number, or {kind = 'uniform', min, max}"
     ] = "mean_payoff"
     target: Annotated[Literal["max", "on_policy", "expected"], "target: the value of the next state"] = "max"
-    updates: Annotated[
-        Literal["played", "counterfactual"], "updates of the action played, or of all actions as if played"
-    ] = "played"
+    counterfactual: Annotated[bool, "update all actions as if played, not the one played alone"] = False
     roles: Annotated[
         str | Table | list[Any],
         "learns, random, {kind = 'fixed' | 'policy' | 'oracle', ..}, or one per player",
@@ -176,7 +174,7 @@ class RepeatedQLearning(BaseLearner):
             initial_bounds(self.initial_q)
         elif self.initial_q != "mean_payoff":
             raise ValueError(f"initial_q: {self.initial_q!r} must be 'mean_payoff', a number or a table")
-        if self.updates == "counterfactual" and self.target != "max":
+        if self.counterfactual and self.target != "max":
             raise ValueError(f"target: {self.target!r} must be 'max' with counterfactual updates")
         if self.average_last is not None and (self._stable or self.average_last > self._most):
             rule = "must be at most stopping.max_periods, with stopping.stable_periods = 0"
@@ -286,8 +284,8 @@ class RepeatedQLearning(BaseLearner):
 
         tables = world.tables
         staged = any(ago == 0 and who < len(tables.sizes) for own in slots_of(tables) for who, ago in own)
-        if self.updates == "counterfactual" and (len(tables.order) > 1 or staged):
-            raise ValueError("updates: 'counterfactual' needs a game in which all move at once")
+        if self.counterfactual and (len(tables.order) > 1 or staged):
+            raise ValueError("counterfactual: needs a game in which all move at once")
         self._rule(world)  # checks options with one number per player against the number of players
         streams = draws.streams(stream, self.sessions)
         counted, roles = self.average_last is not None, self._roles(world)
@@ -340,7 +338,7 @@ class RepeatedQLearning(BaseLearner):
             state_from=sessions.offsets(seen),
             target=TARGETS.index(self.target),
             soft=int(table["kind"] == "softmax"),
-            counterfactual=int(self.updates == "counterfactual"),
+            counterfactual=int(self.counterfactual),
             window=self._stable,
             limit=self._most,
             tally_from=self._most - self.average_last if self.average_last else 2**62,
