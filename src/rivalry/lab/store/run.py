@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rivalry.core import files
+from rivalry.core.display import html_table
 from rivalry.core.files import DamagedFile, DiskFull, Lock, StoreError
 from rivalry.core.registry import hook, load
 from rivalry.core.results import SCHEMA, Record, netcdf, provenance
@@ -543,7 +544,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         said, *_ = repr(self).split("\n")
-        return html_table(said, {}) + str(self.answer._repr_html_())
+        return f"{html_table(said, {})}{self.answer._repr_html_()}"
 
 
 def redo(error: DamagedFile) -> str:
