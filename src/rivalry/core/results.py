@@ -372,7 +372,8 @@ class Solution:
         players = player_rows(self.record, self.names, self.in_full)
         found = [html_table("Solution", rows, PLAYER_COLUMNS, players)]
         asked = asked_rows(self.record, self.names)
-        return "".join([*found, *(html_table(title, {}, columns, body) for title, columns, body in asked)])
+        found += [html_table(title, {}, columns, body) for title, columns, body in asked]
+        return found[0] if len(found) == 1 else f"<div>{''.join(found)}</div>"
 
     def _rows(self) -> dict[str, str]:
         proof = self.certificate

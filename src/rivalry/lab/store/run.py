@@ -544,7 +544,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         said, *_ = repr(self).split("\n")
-        return f"{html_table(said, {})}{self.answer._repr_html_()}"
+        return f"<div>{html_table(said, {})}{self.answer._repr_html_()}</div>"
 
 
 def redo(error: DamagedFile) -> str:
