@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -20,9 +21,10 @@ pytest.importorskip("pettingzoo")
 from rivalry.economies.kernels.city import bid, ready
 from rivalry.economies.kernels.city import no_tallies as nothing
 from rivalry.economies.kernels.economy import act, no_tallies
-from rivalry.envs import aec_env, course, parallel_env, single_agent_env
+from rivalry.envs import aec_env, batch, course, parallel_env, single_agent_env
 
 STEPS = size(500, 3)
+COPIES, TOGETHER = size(1024, 3), 10
 EVER = 10**9
 
 GAMES: dict[str, Callable[[], Any]] = {
@@ -51,9 +53,9 @@ def again(what: Callable[[], object]) -> None:
 @pytest.mark.parametrize("name", GAMES)
 def test_games(race: Callable[..., object], name: str) -> None:
     env, actions = begun(GAMES[name])
-    play = env._course
-    given = env._converter.read(env.possible_agents, actions, play.now.legal)
-    program = partial(course._next, play._form, play._leaves, play.state, play._key, given, *play._nobody)
+    play = env.course
+    given = env.converter.read(env.possible_agents, actions, play.now.legal)
+    program = partial(course._next, play.form, play.leaves, play.state, play._key, given, *play.nobody)
     race(
         lambda: again(lambda: env.step(actions)),
         lambda: again(program),
@@ -118,3 +120,33 @@ def test_one_at_a_time_and_alone(race: Callable[..., object], name: str) -> None
             items=STEPS,
             name=f"envs[{name}], {label}",
         )
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_copies(race: Callable[..., object], name: str) -> None:
+    """One player among others who are held: a step of one of many copies, beside one of one environment."""
+    game = GAMES[name]()
+    others = np.asarray(game.space.sample(jax.random.key(0)))
+    alone = single_agent_env(game, 0, others, periods=EVER)
+    copies = batch(game, 0, others, COPIES, periods=EVER)
+    for env in (alone, copies):
+        env.reset(seed=1)
+    one = alone.action_space.sample()
+    actions = np.array([one] * COPIES)
+
+    def steps() -> None:
+        for _ in range(TOGETHER * COPIES):
+            alone.step(one)
+
+    def together() -> None:
+        for _ in range(TOGETHER):
+            copies.step(actions)
+
+    race(
+        together,
+        steps,
+        rival="one environment",
+        same=None,
+        items=TOGETHER * COPIES,
+        name=f"envs[{name}], copies",
+    )

@@ -273,6 +273,27 @@ oracles.active_players.register(Nim)(Nim.movers)
 oracles.legal_actions.register(Nim)(Nim.legal)
 
 
+def masks_of(rows: dict[str, Any]) -> dict[str, list[int]]:
+    return {name: row["action_mask"].tolist() for name, row in rows.items()}
+
+
+def test_masks_of_legal_actions_are_in_infos_too() -> None:
+    env, turns = parallel_env(Nim()), aec_env(Nim())
+    seen, infos = env.reset(seed=0)
+    assert masks_of(infos) == masks_of(seen) == {"player_0": [0, 1, 1], "player_1": [1, 0, 0]}
+    seen, *_, infos = env.step({"player_0": 2, "player_1": 0})
+    assert masks_of(infos) == masks_of(seen) == {"player_0": [1, 0, 0], "player_1": [0, 1, 1]}
+    turns.reset(seed=0)
+    assert turns.last()[4]["action_mask"].tolist() == [0, 1, 1]
+    turns.step(2)
+    assert turns.agent_selection == "player_1"
+    assert turns.last()[4]["action_mask"].tolist() == [0, 1, 1]
+    alone = single_agent_env(Nim(), 1, lambda name, seen: 1)
+    assert alone.reset(seed=0)[1]["action_mask"].tolist() == [0, 1, 1]
+    assert alone.step(2)[4]["action_mask"].tolist() == [0, 1, 0]
+    assert parallel_env(rv.games.matrix("chicken")).reset()[1] == {"player_0": {}, "player_1": {}}
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Observation")
 def test_a_game_with_legal_actions_and_turns() -> None:

@@ -42,8 +42,8 @@ def parallel_course(env: Any, steps: int) -> list[Any]:
         if not env.agents:
             records.append(plain(env.reset()[0]))
         actions = {name: env.action_space(name).sample() for name in env.agents}
-        seen, *rest = env.step(actions)
-        records.append((plain(actions), plain(seen), *rest))
+        seen, *rest, infos = env.step(actions)
+        records.append((plain(actions), plain(seen), *rest, plain(infos)))
     return records
 
 
@@ -64,8 +64,8 @@ def single_course(env: Any, steps: int) -> list[Any]:
     records = []
     for _ in range(steps):
         action = env.action_space.sample()
-        seen, *rest = env.step(action)
-        records.append((plain(action), plain(seen), *rest))
+        seen, *rest, info = env.step(action)
+        records.append((plain(action), plain(seen), *rest, plain(info)))
         if rest[1] or rest[2]:
             records.append(plain(env.reset()[0]))
     return records

@@ -93,6 +93,7 @@ def test_rewards_karma_and_masks_of_an_episode() -> None:
     env = EconomyEnv(small(), periods=3)
     seen, infos = env.reset(seed=4)
     assert set(seen) == set(infos) == set(env.agents)
+    assert all(infos[name]["action_mask"] is row["action_mask"] for name, row in seen.items())
     for length in (1, 2, 3):
         before = {name: own["observation"].copy() for name, own in seen.items()}
         seen, paid, over, cut, _ = env.step(all_in(seen))

@@ -30,8 +30,12 @@ import numpy as np
 from rivalry.core.results import SCHEMA, Record
 
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
+_EPOCH = (0, 33)  # midnight, 1 January 1980: the earliest time that a zip can hold
 _BEGIN, _LONG = b"PK\3\4", 2**32 - 1  # of a member's header; a size that follows in eight bytes
+_ENTRY, _END = b"PK\1\2", b"PK\5\6"  # of a member in the index, and of the end of the index
+_COMMON = struct.Struct("<HHHHHLLLHH")  # version, flags, method, time, date, CRC, sizes, lengths
+_PLACE, _TOTAL = struct.Struct("<HHHLL"), struct.Struct("<HHHHLLH")  # the rest of an entry, and of the end
+_UTF_8 = 0x800  # flag of a name that is not ASCII
 _LOCAL = struct.Struct(
     "<6xHH4xLLLHH"
 )  # a member's header: flags, method, CRC, sizes, lengths of name and extra
@@ -93,31 +97,48 @@ def pack(record: Mapping[str, tuple[tuple[str, ...], Any]], **meta: object) -> b
             raise ValueError(f"{name}: an array of {array.dtype} cannot be stored; numbers and text can")
     dims = {name: list(dims) for name, (dims, _) in record.items()}
     head = {"schema": SCHEMA, **meta, "dims": dims}
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(_member("meta.json"), json.dumps(head, sort_keys=True))
-        for name in sorted(arrays):
-            member = io.BytesIO()
-            np.lib.format.write_array(member, arrays[name], allow_pickle=False)
-            archive.writestr(_member(f"{name}.npy"), member.getbuffer())
-        # replaced by the digest below; the length of the comment is stored before it and must be right
-        archive.comment = b"0" * _DIGEST
-    body = buffer.getvalue()[:-_DIGEST]
-    if len(body) > LARGEST - _DIGEST:
-        raise StoreError(f"{len(body)} bytes; a file of a run has at most {LARGEST}, store fewer variables")
+    members = {"meta.json": json.dumps(head, sort_keys=True).encode()}
+    members |= {f"{name}.npy": _npy(arrays[name]) for name in sorted(arrays)}
+    if (size := sum(map(len, members.values()))) > LARGEST - _DIGEST:
+        raise StoreError(f"{size} bytes; a file of a run has at most {LARGEST}, store fewer variables")
+    body = _archive(members)
     return body + sha256(body).hexdigest().encode()
+
+
+def _npy(array: np.ndarray) -> bytes:
+    fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+    return _npy_header(array.dtype, array.shape, fortran) + array.tobytes("F" if fortran else "C")
+
+
+@lru_cache(maxsize=4096)  # the cells of a run have the same variables
+def _npy_header(dtype: np.dtype[Any], shape: tuple[int, ...], fortran: bool) -> bytes:
+    header, form = io.BytesIO(), np.lib.format
+    described = {"descr": form.dtype_to_descr(dtype), "fortran_order": fortran, "shape": shape}
+    form.write_array_header_1_0(header, described)
+    return header.getvalue()
+
+
+def _archive(members: Mapping[str, bytes]) -> bytes:
+    """Return a zip of members that are not compressed, up to its comment, for whose length it allows."""
+    # not zipfile, which takes longer than all else for the small arrays of many cells; its bytes are the same
+    parts, index, begin = list[bytes](), list[bytes](), 0
+    for name, data in members.items():
+        word, size = name.encode(), len(data)
+        flags = 0 if name.isascii() else _UTF_8
+        common = _COMMON.pack(
+            20, flags, zipfile.ZIP_STORED, *_EPOCH, zlib.crc32(data), size, size, len(word), 0
+        )
+        parts += [_BEGIN, common, word, data]
+        # made on a system of Unix, lest bytes differ on Windows
+        index += [_ENTRY, bytes([20, 3]), common, _PLACE.pack(0, 0, 0, 0o600 << 16, begin), word]
+        begin += len(_BEGIN) + len(common) + len(word) + size
+    count, length = len(members), sum(map(len, index))
+    return b"".join([*parts, *index, _END, _TOTAL.pack(0, 0, count, count, length, begin, _DIGEST)])
 
 
 def _storable(dtype: np.dtype[Any]) -> bool:
     """Return whether a dtype is text, truth values, or numbers that NetCDF can hold."""
     return dtype.kind == "U" or (dtype.kind in "biuf" and dtype.itemsize <= 8 and dtype != np.float16)
-
-
-def _member(name: str) -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo(name, _EPOCH)
-    info.create_system = 3  # else the bytes would differ on Windows
-    info.external_attr = 0o600 << 16
-    return info
 
 
 def unpack(data: bytes, path: Path = Path("bytes")) -> Stored:

@@ -11,3 +11,5 @@ from rivalry.envs.factory import parallel_env as parallel_env
 from rivalry.envs.factory import single_agent_env as single_agent_env
 from rivalry.envs.games import GameEnv as GameEnv
 from rivalry.envs.turns import TurnEnv as TurnEnv
+from rivalry.envs.vector import BatchEnv as BatchEnv
+from rivalry.envs.vector import batch as batch

@@ -12,7 +12,7 @@ from gymnasium import spaces
 
 from rivalry.core.game import BrokenInvariant
 from rivalry.core.validate import check_word, whole_number
-from rivalry.envs.games import Infos, Results, Seen, SimultaneousEnv
+from rivalry.envs.games import Infos, Results, Seen, SimultaneousEnv, infos_of
 
 PERIODS = 1000
 Illegal = Literal["warn", "clip", "raise"]  # clip with one warning, clip silently, raise
@@ -93,7 +93,8 @@ class AgentsEnv(SimultaneousEnv):
     def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Seen, Infos]:
         """Start a new episode with initial karma; ``seed`` restarts the random stream."""
         self.restart(seed)
-        return self._seen(), {name: {} for name in self.agents}
+        seen = self._seen()
+        return seen, infos_of(seen)
 
     def restart(self, seed: int | None) -> None:
         """Start a new episode without returning observations."""
@@ -108,8 +109,8 @@ class AgentsEnv(SimultaneousEnv):
         names = self.agents
         paid, cut = self.advance(self._entries(actions))
         rewards = dict(zip(names, paid.tolist(), strict=True))
-        infos: Infos = {name: {} for name in names}
-        return self._seen(), rewards, dict.fromkeys(names, False), dict.fromkeys(names, cut), infos
+        seen = self._seen()
+        return seen, rewards, dict.fromkeys(names, False), dict.fromkeys(names, cut), infos_of(seen)
 
     def _entries(self, actions: Mapping[str, Any]) -> np.ndarray:
         """Return the entries ``[agent]``, 0 for agents without an action. Raises `ValueError`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,14 +25,14 @@ COURSES, STEPS, MOSTLY = 32, 64, 90.0  # random play for normalization: runs, st
 
 
 class StepResult(NamedTuple):
-    """Observations, movers, rewards, legal actions and ends after a step."""
+    """Observations, movers, rewards, legal actions and ends after a step; of `Courses` ``[copy ...]``."""
 
     seen: np.ndarray  # [player feature]
     movers: np.ndarray  # [player]
     rewards: np.ndarray  # [player], of the last step
     legal: np.ndarray  # [player action]; no columns if the game does not limit actions
     over: np.ndarray  # [player]: whether the player has terminated
-    cut: bool
+    cut: Any
 
 
 class Course:
@@ -47,50 +48,86 @@ class Course:
         space = game.space
         self.actions = max(space.sizes) if _limits(game) else 0
         self._middle = _middle(game) if normalized else None
-        self._form, self._leaves = _split((game, self._middle))
-        self._nobody = (np.zeros(space.shape[0], dtype=bool), np.zeros(space.shape))
+        self.form, self.leaves = _split((game, self._middle))
+        self.nobody = (np.zeros(space.shape[0], dtype=bool), np.zeros(space.shape))
         self.begin(0)
 
     def __getstate__(self) -> dict[str, Any]:
         # forms compare by hashes and identities of one process, so copies make their own
-        return {name: part for name, part in self.__dict__.items() if name not in ("_form", "_leaves")}
+        return {name: part for name, part in self.__dict__.items() if name not in ("form", "leaves")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._form, self._leaves = _split((self.game, self._middle))
+        self.form, self.leaves = _split((self.game, self._middle))
 
     def begin(self, seed: int | None) -> None:
         """Start a new episode; ``seed`` restarts the random stream."""
         if seed is not None:
             self._key = np.asarray(jax.random.key_data(jax.random.key(seed)))
-        self.state, self._key, row = _first(self._form, self._leaves, self._key)
+        self.state, self._key, row = _first(self.form, self.leaves, self._key)
         self.steps = 0
-        self.now = self._read(row)
+        self.now = self.read(row, self.steps)
 
     def advance(self, actions: np.ndarray, fixed: tuple[np.ndarray, np.ndarray] | None = None) -> StepResult:
         """Play one step by actions ``[player column]``, in the form that `transforms.units.strategies` takes.
 
         ``fixed`` is a mask ``[player]`` and a profile ``[player axis]``: masked players play their row of it.
         """
-        who, x = fixed or self._nobody
-        self.state, self._key, row = _next(self._form, self._leaves, self.state, self._key, actions, who, x)
+        who, x = fixed or self.nobody
+        self.state, self._key, row = _next(self.form, self.leaves, self.state, self._key, actions, who, x)
         self.steps += 1
-        self.now = self._read(row)
+        self.now = self.read(row, self.steps)
         return self.now
 
-    def _read(self, row: object) -> StepResult:
+    def read(self, row: object, steps: Any) -> StepResult:
+        """Return the results in the row of a step, or of several ``[copy column]``."""
         row = np.array(row)  # a copy, because learners may write to it
-        flat = row[:-1].reshape(self._nobody[0].size, -1)
+        flat = row[..., :-1].reshape(*row.shape[:-1], self.nobody[0].size, -1)
         wide = self.actions + 3
-        late = self.limit is not None and self.steps >= self.limit
         return StepResult(
-            seen=flat[:, wide:],
-            movers=flat[:, 0] > 0,
-            rewards=flat[:, 1],
-            over=flat[:, 2] > 0,
-            legal=flat[:, 3:wide] > 0,
-            cut=bool(row[-1]) or late,
+            seen=flat[..., wide:],
+            movers=flat[..., 0] > 0,
+            rewards=flat[..., 1],
+            over=flat[..., 2] > 0,
+            legal=flat[..., 3:wide] > 0,
+            cut=(row[..., -1] > 0) | (self.limit is not None and steps >= self.limit),
         )
+
+
+class Courses:
+    """Independent courses of one game, ``[copy]``; one call of a compiled program steps them all.
+
+    Each is that of a `Course` with the same seed, up to the rounding of the compiled programs.
+    """
+
+    def __init__(self, course: Course, copies: int) -> None:
+        self.course = course
+        self._keys, self._carry = np.zeros((copies, 2), np.uint32), None
+        self.steps = np.zeros(copies, dtype=int)
+
+    def begin(self, seeds: Sequence[int | None], where: np.ndarray) -> None:
+        """Start a new episode in the copies ``where [copy]``; a seed restarts a copy's random stream."""
+        form, leaves = self.course.form, self.course.leaves
+        given = [k for k, seed in enumerate(seeds) if seed is not None]
+        if given:
+            self._keys = np.array(self._keys)
+            self._keys[given] = _keys_of(np.array([seeds[k] for k in given]))
+        self._carry, self._keys, row = _each_first(form, leaves, self._carry, self._keys, where)
+        self.steps = np.where(where, 0, self.steps)
+        self.now = self.course.read(row, self.steps)
+
+    def advance(
+        self, actions: np.ndarray, fixed: tuple[np.ndarray, np.ndarray] | None, where: np.ndarray
+    ) -> StepResult:
+        """Play one step in the copies ``where [copy]`` by actions ``[copy player column]``."""
+        who, x = fixed or self.course.nobody
+        form, leaves = self.course.form, self.course.leaves
+        self._carry, self._keys, row = _each_next(
+            form, leaves, self._carry, self._keys, actions, who, x, where
+        )
+        self.steps = self.steps + where
+        self.now = self.course.read(row, self.steps)
+        return self.now
 
 
 _ARRAY = object()  # placeholder of an array
@@ -114,8 +151,12 @@ def _join(form: Hashed, leaves: list[Any]) -> Any:
 
 
 @partial(jax.jit, static_argnums=0)
-def _first(form: Hashed, leaves: list[Any], key: Any) -> Any:
+def _first(form: Hashed, leaves: list[Any], key: jax.Array) -> Any:
     game, middle = _join(form, leaves)
+    return _reset(game, middle, key)
+
+
+def _reset(game: MarkovGame, middle: object, key: jax.Array) -> Any:
     key, own = jax.random.split(jax.random.wrap_key_data(key))
     state = game.reset(own)
     came = jnp.zeros(game.space.shape[0]), jnp.asarray(False), jnp.asarray(False)
@@ -123,12 +164,71 @@ def _first(form: Hashed, leaves: list[Any], key: Any) -> Any:
 
 
 @partial(jax.jit, static_argnums=0)
-def _next(form: Hashed, leaves: list[Any], state: Any, key: Any, actions: Any, who: Any, fixed: Any) -> Any:
+def _next(
+    form: Hashed,
+    leaves: list[Any],
+    state: object,
+    key: jax.Array,
+    actions: jax.Array,
+    who: jax.Array,
+    fixed: jax.Array,
+) -> Any:
     game, middle = _join(form, leaves)
+    return _step(game, middle, who, fixed, state, key, actions)
+
+
+def _step(
+    game: MarkovGame,
+    middle: object,
+    who: jax.Array,
+    fixed: jax.Array,
+    state: object,
+    key: jax.Array,
+    actions: jax.Array,
+) -> Any:
     key, own = jax.random.split(jax.random.wrap_key_data(key))
     x = jnp.where(who[:, None], fixed, strategies(game.space, actions))
-    state, *came = game.step(state, x, own)
-    return state, jax.random.key_data(key), _row(game, middle, state, *came)
+    after, *came = game.step(state, x, own)
+    return after, jax.random.key_data(key), _row(game, middle, after, *came)
+
+
+@jax.jit
+def _keys_of(seeds: jax.Array) -> jax.Array:
+    keys: jax.Array = jax.vmap(lambda seed: jax.random.key_data(jax.random.key(seed)))(seeds)
+    return keys
+
+
+@partial(jax.jit, static_argnums=0)
+def _each_first(
+    form: Hashed, leaves: list[Any], carry: tuple[Any, Any] | None, keys: jax.Array, where: jax.Array
+) -> Any:
+    game, middle = _join(form, leaves)
+    state, fresh, rows = jax.vmap(partial(_reset, game, middle))(keys)
+    return _merged(where, carry and (carry, keys), ((state, rows), fresh))
+
+
+@partial(jax.jit, static_argnums=0)
+def _each_next(
+    form: Hashed,
+    leaves: list[Any],
+    carry: tuple[Any, Any],
+    keys: jax.Array,
+    actions: jax.Array,
+    who: jax.Array,
+    fixed: jax.Array,
+    where: jax.Array,
+) -> Any:
+    game, middle = _join(form, leaves)
+    state, fresh, rows = jax.vmap(partial(_step, game, middle, who, fixed))(carry[0], keys, actions)
+    return _merged(where, (carry, keys), ((state, rows), fresh))
+
+
+def _merged(where: jax.Array, old: tuple[Any, Any] | None, new: tuple[Any, Any]) -> Any:
+    """Return states with rows, keys, and rows: the new ones in the copies ``where``, else the old ones."""
+    (state, rows), keys = jax.tree.map(
+        lambda a, b: jnp.where(where.reshape(-1, *[1] * (jnp.ndim(a) - 1)), a, b), new, old or new
+    )
+    return (state, rows), keys, rows
 
 
 def _row(game: Any, middle: object, state: Any, rewards: Any, ended: Any, cut: object) -> Any:

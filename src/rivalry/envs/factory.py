@@ -14,7 +14,7 @@ from rivalry.core.register import absent, collect
 from rivalry.core.registry import load, near
 from rivalry.core.validate import check_keywords, check_word, number_of
 from rivalry.envs.agents import PERIODS, AgentsEnv, Illegal
-from rivalry.envs.games import GameEnv, OnSimplex
+from rivalry.envs.games import GameEnv, OnSimplex, info_of
 from rivalry.envs.turns import TurnEnv
 from rivalry.games import GAMES
 
@@ -164,11 +164,11 @@ class PlayerEnv(gym.Env[Any, Any]):
         self.observation_space = self.parallel.observation_space(self.name)
         self.action_space = self.parallel.action_space(self.name)
         self.np_random = np.random.default_rng(0)  # copies draw the same numbers, even without a seed
-        self._ask: Callable[[str, Any], Any] | None = others if callable(others) else None
+        self.ask: Callable[[str, Any], Any] | None = others if callable(others) else None
         self._table: Any = None
-        if self._ask is None and isinstance(self.parallel, AgentsEnv):
+        if self.ask is None and isinstance(self.parallel, AgentsEnv):
             self._table = self.parallel.table(others)
-        elif self._ask is None:
+        elif self.ask is None:
             self.parallel.hold(others, but=player)
 
     def reset(
@@ -183,7 +183,8 @@ class PlayerEnv(gym.Env[Any, Any]):
         self._paid, self._over, self._cut = 0.0, False, False
         while not self._mine():
             self._play(None)
-        return self._seen(), {}
+        seen = self._seen()
+        return seen, info_of(seen)
 
     def step(self, action: object) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Apply the player's action, and play until the player acts again. Raises `ValueError`."""
@@ -193,7 +194,8 @@ class PlayerEnv(gym.Env[Any, Any]):
             while not self._mine():
                 self._play(None)
         paid, self._paid = self._paid, 0.0
-        return self._seen(), paid, self._over, self._cut, {}
+        seen = self._seen()
+        return seen, paid, self._over, self._cut, info_of(seen)
 
     def _mine(self) -> bool:
         """Return whether it is the player's turn or the episode is over."""
@@ -214,9 +216,9 @@ class PlayerEnv(gym.Env[Any, Any]):
             self._paid += float(paid[self.player])
             return
         actions = {} if action is None else {self.name: action}
-        if self._ask is not None:
+        if self.ask is not None:
             rest = (name for name in self.parallel.movers() if name != self.name)
-            actions |= {name: self._ask(name, self._views[name]) for name in rest}
+            actions |= {name: self.ask(name, self._views[name]) for name in rest}
         seen, paid, over, short, _ = self.parallel.play(actions)
         self._views |= seen
         self._paid += paid[self.name]

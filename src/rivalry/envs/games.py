@@ -24,6 +24,7 @@ Results = tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], Infos]
 """Observations, rewards, terminations, truncations and infos by agent, as in PettingZoo."""
 PERIODS = 100
 OnSimplex = Literal["corners", "points"]
+MASK = "action_mask"  # the key of legal actions, beside "observation" and in infos
 SINGLE_PRECISION = 1e-6  # tolerance of action bounds: actions are in single precision
 
 
@@ -123,19 +124,19 @@ class GameEnv(SimultaneousEnv):
         limit = periods if self.game is game else None
         self.possible_agents = [f"player_{k}" for k in range(self.game.space.shape[0])]
         self.agents = []
-        self._converter = ActionConverter(self.game, normalize_spaces, simplex)
-        self._actions = dict(zip(self.possible_agents, self._converter.spaces, strict=True))
-        self._course = Course(self.game, limit=limit, normalized=normalize_spaces)
+        self.converter = ActionConverter(self.game, normalize_spaces, simplex)
+        self._actions = dict(zip(self.possible_agents, self.converter.spaces, strict=True))
+        self.course = Course(self.game, limit=limit, normalized=normalize_spaces)
         kind, most = (np.float32, NORMALIZED_FAR) if normalize_spaces else (np.float64, FAR)
-        self._kind = kind
-        everywhere = spaces.Box(-most, most, self._course.now.seen.shape[1:], kind)
-        self._masked = self._course.actions > 0
+        self.kind = kind
+        everywhere = spaces.Box(-most, most, self.course.now.seen.shape[1:], kind)
+        self.masked = self.course.actions > 0
         self._observations = dict.fromkeys(self.possible_agents, everywhere)
-        if self._masked:
+        if self.masked:
             for name, size in zip(self.possible_agents, self.game.space.sizes, strict=True):
                 mask = spaces.MultiBinary(size)
                 self._observations[name] = spaces.Dict({"observation": everywhere, "action_mask": mask})
-        self._fixed: tuple[np.ndarray, np.ndarray] | None = None
+        self.fixed: tuple[np.ndarray, np.ndarray] | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GameEnv:
         memo[id(self.game)] = self.game  # games are immutable; a copy may need another compilation
@@ -146,50 +147,61 @@ class GameEnv(SimultaneousEnv):
     @property
     def now(self) -> Any:
         """The state of the game, as returned by its ``reset`` and ``step``."""
-        return self._course.state
+        return self.course.state
 
     def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Seen, Infos]:
         """Start a new episode; ``seed`` restarts the random stream."""
         self.agents = list(self.possible_agents)
-        self._course.begin(seed)
-        return self._seen(), {name: {} for name in self.agents}
+        self.course.begin(seed)
+        seen = self._seen()
+        return seen, infos_of(seen)
 
     def play(self, actions: Mapping[str, Any]) -> Results:
         names = self.agents
-        given = self._converter.read(self.possible_agents, actions, self._course.now.legal)
-        now = self._course.advance(given, self._fixed)
+        given = self.converter.read(self.possible_agents, actions, self.course.now.legal)
+        now = self.course.advance(given, self.fixed)
         results = zip(self.possible_agents, now.over.tolist(), now.rewards.tolist(), strict=True)
         present = [row for row in results if row[0] in names]
         ended, rewards = {name: over for name, over, _ in present}, {name: paid for name, _, paid in present}
-        short = {name: now.cut and not ended[name] for name in names}
+        short = {name: bool(now.cut) and not ended[name] for name in names}
         seen = self._seen()
         if now.cut or any(ended.values()):
             self.agents = [name for name in names if not (ended[name] or short[name])]
-        return seen, rewards, ended, short, {name: {} for name in names}
+        return seen, rewards, ended, short, infos_of(seen)
 
     def movers(self) -> list[str]:
         """Return the names of the agents that move now."""
-        turn, left = self._course.now.movers.tolist(), self.agents
+        turn, left = self.course.now.movers.tolist(), self.agents
         return [name for name, own in zip(self.possible_agents, turn, strict=True) if own and name in left]
 
     def check(self, agent: str, action: object) -> None:
         """Raise `ValueError` for an invalid action of an agent."""
-        self._converter.read(self.possible_agents, {agent: action}, self._course.now.legal)
+        self.converter.read(self.possible_agents, {agent: action}, self.course.now.legal)
 
     def hold(self, profile: object, but: int) -> None:
         """Fix all players except ``but`` to their rows of a profile from now on. Raises `ValueError`."""
         x = np.asarray(self.game.space.check(profile, "others"))
-        self._fixed = np.arange(len(x)) != but, x
+        self.fixed = np.arange(len(x)) != but, x
 
     def _seen(self) -> Seen:
-        rows: Any = self._course.now.seen.astype(self._kind, copy=False)
-        if self._masked:
-            masks = zip(self._course.now.legal.astype(np.int8), self.game.space.sizes, strict=True)
+        rows: Any = self.course.now.seen.astype(self.kind, copy=False)
+        if self.masked:
+            masks = zip(self.course.now.legal.astype(np.int8), self.game.space.sizes, strict=True)
             pairs = zip(rows, masks, strict=True)
             rows = [{"observation": row, "action_mask": mask[:size]} for row, (mask, size) in pairs]
         if len(self.agents) == len(rows):
             return dict(zip(self.agents, rows, strict=True))
         return {name: rows[k] for k, name in enumerate(self.possible_agents) if name in self.agents}
+
+
+def infos_of(seen: Seen) -> Infos:
+    """Return the infos of agents: the mask of legal actions, as in their observations, if these have one."""
+    return {name: info_of(row) for name, row in seen.items()}
+
+
+def info_of(seen: Any) -> dict[str, Any]:
+    """Return the info that goes with an agent's observation."""
+    return {MASK: seen[MASK]} if isinstance(seen, dict) else {}
 
 
 class ActionConverter:
@@ -222,8 +234,7 @@ class ActionConverter:
                 if name in actions:
                     number = found[k, 0] = _number(actions[name], self.sizes[k], name)
                     if legal.size and not legal[k, number]:
-                        known = np.flatnonzero(legal[k]).tolist()
-                        raise ValueError(f"action of {name}: {number} is not legal; must be one of {known}")
+                        raise ValueError(_illegal(name, number, legal[k]))
             return found
         if len(actions) == len(names):  # vectorized; the loop below raises
             try:
@@ -239,6 +250,39 @@ class ActionConverter:
             if name in actions:
                 found[k, : self.columns[k]] = self._within(actions[name], k, name)
         return found
+
+    def read_copies(
+        self, player: int, name: str, actions: Any, legal: np.ndarray, where: np.ndarray
+    ) -> np.ndarray:
+        """Return one player's actions in several copies, ``[copy column]``, for their courses.
+
+        ``legal`` is ``[copy player action]``. Raises `ValueError` for a wrong action in a copy ``where``.
+        """
+        copies, count = len(where), 1 if self.sizes else self.columns[player]
+        if len(actions) != copies:
+            raise ValueError(f"actions of {name}: {len(actions)} must be {copies}, one per copy")
+        try:
+            given = np.asarray(actions, dtype=float)
+        except (TypeError, ValueError):
+            given = np.zeros(0)
+        right = given.shape == ((copies,) if self.sizes else (copies, count))
+        given = given.reshape(copies, count) if right else np.full((copies, count), np.nan)
+        found = np.zeros((copies, count))
+        if self.sizes:
+            inside = np.isin(given, np.arange(self.sizes[player]))
+            found[inside] = given[inside]
+            if legal.size:
+                inside &= legal[np.arange(copies), player, found[:, 0].astype(int)][:, None]
+        else:
+            shares = (given - self.middle[player, :count]) / self.half[player, :count]
+            inside = (shares >= self.lowest - SINGLE_PRECISION) & (shares <= 1 + SINGLE_PRECISION)
+            found[inside] = np.clip(shares[inside], self.lowest, 1)
+        for k in np.flatnonzero(where & ~inside.all(axis=1))[:1]:
+            who = f"{name} in copy {k}"
+            if not self.sizes:
+                self._within(actions[k], player, who)
+            raise ValueError(_illegal(who, _number(actions[k], self.sizes[player], who), legal[k, player]))
+        return np.pad(found, ((0, 0), (0, self.shape[1] - count)))
 
     def _within(self, action: object, player: int, name: str) -> np.ndarray:
         """Return an action scaled from its box for the course. Raises `ValueError`."""
@@ -271,6 +315,10 @@ def _as_points(game: Playable, simplex: OnSimplex) -> bool:
     if oracles.legal_actions.knows(game):
         raise ValueError("simplex: 'points' must be 'corners' for a game with illegal actions")
     return bool(game.space.shape[1] > 1)  # with one corner there is nothing to choose
+
+
+def _illegal(name: str, number: int, legal: np.ndarray) -> str:
+    return f"action of {name}: {number} is not legal; must be one of {np.flatnonzero(legal).tolist()}"
 
 
 def _number(action: Any, size: int, name: str) -> int:

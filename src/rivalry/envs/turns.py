@@ -85,9 +85,10 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
     def _play(self) -> None:
         """Play the game's next step, and further steps while no agent moves."""
         while True:
-            seen, paid, over, short, _ = self.parallel.play(self._admissible_draws)
+            seen, paid, over, short, infos = self.parallel.play(self._admissible_draws)
             self._admissible_draws, self._paid = {}, True
             self._views |= seen
+            self.infos |= infos
             for name in paid:
                 self.rewards[name] += paid[name]
                 self.terminations[name], self.truncations[name] = over[name], short[name]

@@ -1,0 +1,160 @@
+"""Copies of one player's environment, stepped together: the vector form of Gymnasium."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Unpack
+
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from rivalry.core.validate import whole_number
+from rivalry.envs.agents import AgentsEnv
+from rivalry.envs.course import Courses
+from rivalry.envs.factory import EnvOptions, PlayerEnv
+from rivalry.envs.games import MASK
+
+
+class BatchEnv(VectorEnv[Any, Any, np.ndarray]):
+    """Copies of `PlayerEnv`, all stepped by one call of a compiled program.
+
+    Spaces, rewards, ends and random numbers of every copy are those of `single_agent_env` with the same seed,
+    up to rounding. An episode that has ended begins anew at the next step, whatever its action then, with a
+    reward of 0 (``AutoresetMode.NEXT_STEP``). ``reset`` takes a seed per copy, or one for the first copy,
+    that of every further copy being one larger; without a seed random streams continue, from seeds 0, 1, ..
+
+    Parameters
+    ----------
+    game : Game or str
+        A game of players, or the name of a family for its default game.
+    player : int
+        Number of the player.
+    others : callable or array_like
+        Policies of the others: a profile ``[player axis]`` of one period, or a function
+        ``(agent name, observations of all copies) -> actions of all copies``.
+    copies : int
+        Number of copies.
+    periods, normalize_spaces, simplex
+        As in `parallel_env`.
+
+    Raises
+    ------
+    ValueError
+        As for `PlayerEnv`, and for economies and cities, whose agents are stepped by kernels.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> game = rv.games.matrix("prisoners_dilemma")
+    >>> envs = BatchEnv(game, 1, game.pure("cooperate", "cooperate"), 3, periods=3)
+    >>> _ = envs.reset(seed=1)
+    >>> envs.step([0, 1, 1])[1].tolist()
+    [3.0, 5.0, 5.0]
+    """
+
+    metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}  # noqa: RUF012  (as Gymnasium)
+
+    def __init__(
+        self, game: object, player: int, others: object, copies: int, **options: Unpack[EnvOptions]
+    ) -> None:
+        whole_number("copies", copies, 1)
+        self.single = PlayerEnv(game, player, others, **options)
+        if isinstance(self.single.parallel, AgentsEnv):
+            who = type(self.single.parallel.game).__name__
+            remedy = "use gymnasium.vector.SyncVectorEnv with single_agent_env"
+            raise ValueError(f"game: agents of {who} are stepped by kernels, one copy at a time; {remedy}")
+        self.num_envs = copies
+        self.single_observation_space = self.single.observation_space
+        self.single_action_space = self.single.action_space
+        self.observation_space = batch_space(self.single_observation_space, copies)
+        self.action_space = batch_space(self.single_action_space, copies)
+        self._courses = Courses(self.single.parallel.course, copies)
+        self._seeds: Sequence[int | None] = range(copies)  # of the next reset
+        self._paid, self._ended, self._short = (np.zeros(copies, kind) for kind in (float, bool, bool))
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Start a new episode in every copy; seeds restart random streams."""
+        if seed is None:
+            seeds = self._seeds
+        elif isinstance(seed, int | np.integer):
+            super().reset(seed=int(seed))
+            seeds = range(int(seed), int(seed) + self.num_envs)
+        elif len(seed) == self.num_envs:
+            seeds = seed
+        else:
+            raise ValueError(f"seed: {len(seed)} seeds must be {self.num_envs}, one per copy")
+        self._seeds = [None] * self.num_envs
+        self._begin(seeds, np.ones(self.num_envs, dtype=bool))
+        return self._seen(self.single.player), self._infos()
+
+    def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Apply the player's actions, and play until it acts again, in every copy. Raises `ValueError`."""
+        fresh = self._ended | self._short
+        plays = self._read(self.single.player, actions, ~fresh)
+        if fresh.any():
+            self._begin([None] * self.num_envs, fresh)
+        self._play(~fresh, plays)
+        paid = np.where(fresh, 0.0, self._paid)
+        self._paid = np.where(fresh, self._paid, 0.0)
+        infos = self._infos()
+        return self._seen(self.single.player), paid, self._ended.copy(), self._short.copy(), infos
+
+    def _begin(self, seeds: Sequence[int | None], where: np.ndarray) -> None:
+        self._courses.begin(seeds, where)
+        for state in (self._paid, self._ended, self._short):
+            state[where] = 0
+        self._play(where & ~self._mine(), None)
+
+    def _mine(self) -> np.ndarray:
+        """Return where it is the player's turn or the episode is over, ``[copy]``."""
+        mine: np.ndarray = self._ended | self._short | self._courses.now.movers[:, self.single.player]
+        return mine
+
+    def _play(self, where: np.ndarray, plays: np.ndarray | None) -> None:
+        """Play from the player's actions ``[copy column]``, if it is its turn, until it acts again."""
+        player, parallel = self.single.player, self.single.parallel
+        while where.any():
+            actions = np.zeros((self.num_envs, *parallel.converter.shape))
+            if plays is not None:
+                actions[:, player] = plays
+            if self.single.ask is not None:
+                for k in range(len(parallel.possible_agents)):
+                    turn = where & self._courses.now.movers[:, k]
+                    if k != player and turn.any():
+                        name = parallel.possible_agents[k]
+                        actions[:, k] = self._read(k, self.single.ask(name, self._seen(k)), turn)
+            now = self._courses.advance(actions, parallel.fixed, where)
+            self._paid += np.where(where, now.rewards[:, player], 0.0)
+            self._ended = np.where(where, now.over[:, player], self._ended)
+            self._short = np.where(where, now.cut & ~self._ended, self._short)
+            where, plays = where & ~self._mine(), None
+
+    def _seen(self, player: int) -> Any:
+        parallel, now = self.single.parallel, self._courses.now
+        rows = now.seen[:, player].astype(parallel.kind)
+        return {"observation": rows, MASK: self._legal(player)} if parallel.masked else rows
+
+    def _legal(self, player: int) -> np.ndarray:
+        size = self.single.parallel.game.space.sizes[player]
+        return self._courses.now.legal[:, player, :size].astype(np.int8)
+
+    def _infos(self) -> dict[str, Any]:
+        """Return the infos of all copies as Gymnasium does: an array per key, and where there is one."""
+        if not self.single.parallel.masked:
+            return {}
+        there = np.ones(self.num_envs, dtype=bool)
+        return {MASK: self._legal(self.single.player), f"_{MASK}": there}
+
+    def _read(self, player: int, actions: Any, where: np.ndarray) -> np.ndarray:
+        """Return actions ``[copy column]`` for the courses. Raises `ValueError` for wrong ones ``where``."""
+        parallel = self.single.parallel
+        name, legal = parallel.possible_agents[player], self._courses.now.legal
+        found: np.ndarray = parallel.converter.read_copies(player, name, actions, legal, where)
+        return found
+
+
+batch = BatchEnv
+"""Copies of a player's environment, as in ``rivalry.envs.batch(game, player, others, 1024)``."""
