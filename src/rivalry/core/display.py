@@ -122,7 +122,8 @@ def solution_rows(record: Mapping[str, Any], claim: str) -> dict[str, str]:
     """Return the claim, the end state, and what no row per player shows, as text by name."""
     found = {"claim": claim}
     if ended := str(record.get("end_state", ((), ""))[1]):
-        found["ends in"] = ended.replace("_", " ")
+        refuted = claim.startswith("not an equilibrium")  # a stable point of the dynamics need be none
+        found["ends in"] = ended.replace("_", " ") + ", no equilibrium" * refuted
     dims, array = record.get("profile", ((), np.zeros(())))
     if dims[:1] == ("state",):
         states, actions = array.shape

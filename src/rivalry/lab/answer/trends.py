@@ -220,7 +220,12 @@ def _told(study: Mapping[str, Any], name: str, found: Sequence[PointResults], wo
         return None
     rows, drawn = _over_draws(rows)
     fixed, where = "", ""
-    if len(rows) == 1 < len({str(one.at) for one in found if one.algorithm == rows[0].method}):
+    if (
+        len(rows) == 1
+        and not drawn
+        and rows[0].at
+        and len({str(one.at) for one in found if one.algorithm == rows[0].method}) > 1
+    ):
         where = f" at {words.place(rows[0].at)}"
     key = _along(study, rows)
     cases, by = _cases(rows, name, key, words)
@@ -677,16 +682,16 @@ def _stretches(case: Sequence[PointResults], key: str, words: Words) -> str:
             continue
         refuted = sum(NOT_AN_EQUILIBRIUM in one.claims for one in own)
         of = "all" if refuted == len(own) else f"{refuted} of {len(own)} points"
-        beside = f"; {of} not equilibria" if refuted else ""
-        there = f"{_standing(high, beside=False)} at {words.value(high.at[key])}"
+        beside = f" ({of} not equilibria)" if refuted else ""
+        there = f", at {_places(_groups(high))} for {words.place({key: high.at[key]})}{beside}"
         if not _groups(low) or sizes == [CYCLES]:
-            who = f"{_standing(low, beside=False)}{beside.replace('; ', ' (') + ')' if beside else ''}"
+            who = f"{_standing(low, beside=False)}{beside}"
         elif len(sizes) == 1:
-            who = f"all players are together ({there}{beside})"
+            who = f"all players are together{there}"
         elif len(sizes) == low.profile.shape[1]:  # type: ignore[union-attr]
-            who = f"all players are apart ({there}{beside})"
+            who = f"all players are apart{there}"
         else:
-            who = f"there are groups of {listed(sizes)} ({there}{beside})"
+            who = f"there are groups of {listed(sizes)}{there}"
         texts.append(f"from {words.place({key: low.at[key]})} to {words.value(high.at[key])}, {who}")
     if len(texts) > STRETCHES:
         texts = [texts[0], f"up to there the groups change {len(texts) - 1} times", texts[-1]]
@@ -712,18 +717,16 @@ def _groups(one: PointResults) -> list[np.ndarray]:
 
 
 def _places(groups: Sequence[np.ndarray]) -> str:
-    """Return where players stand, with how many at each place.
+    """Return places on a line, with how many players stand at each.
 
     >>> _places([np.array([0.3, 0.3, 0.3]), np.array([0.7, 0.7])]), _places([np.array([0.5, 0.5])])
-    ('players are at 0.3 (three) and 0.7 (two)', 'both players are at 0.5')
+    ('0.3 (three) and 0.7 (two)', '0.5')
     """
     places = [number_in_words(float(part.mean())) for part in groups]
-    if len(groups) == 1:
-        return f"{'both' if len(groups[0]) == 2 else 'all'} players are at {places[0]}"
+    if len(groups) == 1 or all(len(part) == 1 for part in groups):
+        return listed(places)
     counts = [COUNTS[len(part)] if len(part) < len(COUNTS) else str(len(part)) for part in groups]
-    alone = all(len(part) == 1 for part in groups)
-    texts = [at if alone else f"{at} ({n})" for n, at in zip(counts, places, strict=True)]
-    return f"players are at {listed(texts)}"
+    return listed([f"{at} ({n})" for n, at in zip(counts, places, strict=True)])
 
 
 def _standing(one: PointResults, *, beside: bool = True) -> str:
@@ -734,4 +737,5 @@ def _standing(one: PointResults, *, beside: bool = True) -> str:
         return f"{CYCLES}{refuted}"
     if not groups:
         return f"strategies are {one.profile_words}{refuted}"
-    return f"{_places(groups)}{refuted}"
+    who = ("both players" if len(groups[0]) == 2 else "all players") if len(groups) == 1 else "players"
+    return f"{who} are at {_places(groups)}{refuted}"

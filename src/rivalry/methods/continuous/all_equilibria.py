@@ -456,8 +456,9 @@ class AllEquilibria(BaseLearner):
         count, left = int(session["boxes"][0]), len(session["low"])
         parts = []
         if left:
-            limit = f": raise max_boxes above {self.max_boxes}" if count >= self.max_boxes else f" of {count}"
-            parts.append(f"{count_text(left, 'box is', 'boxes are')} not yet searched{limit}")
+            limit = f": raise max_boxes above {self.max_boxes}" if count >= self.max_boxes else ""
+            done = f", {count_text(count, 'is', 'are')}" * (not limit)  # boxes are halved: more may be left
+            parts.append(f"{count_text(left, 'box is', 'boxes are')} not yet searched{done}{limit}")
         low, high = session["undecided_low"], session["undecided_high"]
         if places:
             at = coordinates(game)

@@ -1,0 +1,283 @@
+"""Sentences on quantities: each rule with data that it is about, and with data that must not trigger it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from rivalry.core.results import Record, collect
+from rivalry.lab.answer import Answer
+from rivalry.lab.study import load_study, studies
+
+REACHES = [0.1, 0.2, 0.3, 0.4]
+
+
+def study(
+    *methods: str, kind: str = "best_response", game: Mapping[str, Any] | None = None, **answer: Any
+) -> dict[str, Any]:
+    named = [{"name": name, "kind": kind, "negative_controls": False} for name in methods or ("one",)]
+    about = {"quantities": ["turnout"]} | answer
+    return {
+        "game": dict(game or {"family": "none"}),
+        "method": named,
+        "expect": [],
+        "plots": [],
+        "answer": about,
+    }
+
+
+def record(claim: str = "", **values: Any) -> Record:
+    """A result with values that are numbers, words, or arrays ``[player]``, ``[player axis]``."""
+    found: Record = {"status": ((), np.asarray(values.pop("status", "converged")))}
+    if claim:
+        gain = values.pop("gain", 0.3 if claim == "not an equilibrium" else 0.0)
+        found |= {
+            "claim": ((), np.asarray(claim)),
+            "regret": (("player",), np.array([0.0, gain])),
+            "bound": (("player",), np.array([0.0, values.pop("bound", gain)])),
+            "coverage": ((), np.asarray(values.pop("coverage", "exact"))),
+            "tolerance": (("player",), np.array([1e-6, 1e-6])),
+        }
+    for name, value in values.items():
+        array = np.asarray(value)
+        dims: tuple[str, ...] = ("player", "axis")[: array.ndim]
+        found[name] = (("session",) if name == "pooled_gain" and array.ndim else dims, array)
+    return found
+
+
+def swept(
+    cells: Mapping[str, Sequence[Record]], key: str = "reach", values: Sequence[Any] = ()
+) -> xr.Dataset:
+    """One record per value of the key and method."""
+    places = list(values or REACHES[: max(map(len, cells.values()))])
+    rows = [
+        ({key: x, "algorithm": name}, row)
+        for name, own in cells.items()
+        for x, row in zip(places, own, strict=False)
+    ]
+    return collect(rows, {key: places, "algorithm": list(cells)})
+
+
+def said(about: dict[str, Any], data: xr.Dataset) -> list[str]:
+    return [one.text for one in Answer(about, data).sentences]
+
+
+def along(values: Sequence[float], **more: Any) -> xr.Dataset:
+    return swept({"one": [record(turnout=value, **more) for value in values]})
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([1.0, 2.0, 3.0, 4.0], "rises from 1 to 4"),
+        ([4.0, 3.0, 2.0, 1.0], "falls from 4 to 1"),
+        ([1.0, 3.0, 2.5, 2.0], "rises from 1 to 3 at reach 0.2, then falls to 2"),
+        (
+            [1.0, 3.0, 1.0, 3.0],
+            "rises from 1 to 3 at reach 0.2, then falls to 1 at reach 0.3, then rises to 3",
+        ),
+    ],
+)
+def test_a_number_rises_and_falls_as_it_does(values: list[float], words: str) -> None:
+    assert said(study(), along(values)) == [f"As the reach rises from 0.1 to 0.4, the turnout {words}."]
+
+
+def test_what_does_not_move_is_said_so() -> None:
+    assert said(study(), along([2.0] * 4)) == ["The turnout is 2 at every reach."]
+    assert "every" not in said(study(), along([2.0, 2.0, 2.0, 2.1]))[0]
+
+
+def test_a_number_at_one_point_has_its_place() -> None:
+    assert said(study(), along([2.0, np.nan, np.nan])) == ["The turnout is 2 at reach 0.1."]
+    assert said(study(), along([2.0])) == ["The turnout is 2."]
+
+
+def test_single_draws_show_no_direction() -> None:
+    (words,) = said(study(kind="repeated_q_learning"), along([1.0, 2.0]))
+    assert words.endswith(
+        "is 1 at reach 0.1 and 2 at 0.2; these are single runs, whose differences may be noise."
+    )
+    assert "rises from 1" not in words
+
+
+def test_a_value_of_no_equilibrium_is_qualified_beside_it_unless_all_are() -> None:
+    def values(*claims: str) -> xr.Dataset:
+        return swept({"one": [record(claim, turnout=float(k)) for k, claim in enumerate(claims)]})
+
+    words, _ = said(study(), values("equilibrium", "not an equilibrium"))
+    assert words.endswith("rises from 0 to 1 (not an equilibrium).")
+    for claims in (["equilibrium"] * 2, ["not an equilibrium"] * 2):
+        assert "(not an equilibrium)" not in said(study(), values(*claims))[0]
+
+
+@pytest.mark.parametrize(
+    "more", [{"coverage": "estimated"}, {"concept": "Nash equilibrium of the learned policies"}]
+)
+def test_values_of_samples_and_learners_are_not_qualified(more: dict[str, str]) -> None:
+    rows = [record("equilibrium", turnout=0.0, **more), record("not an equilibrium", turnout=1.0, **more)]
+    assert "(not an equilibrium)" not in said(study(), swept({"one": rows}))[0]
+
+
+def test_a_larger_gain_is_excluded_only_by_a_finite_bound() -> None:
+    def words(**values: Any) -> str:
+        return said(study(), swept({"one": [record("not an equilibrium", turnout=1.0, **values)]}))[-1]
+
+    assert words(bound=0.4) == "It is not an equilibrium: player 1 could gain 0.3 and no gain exceeds 0.4."
+    for values in ({"bound": np.inf}, {"bound": np.nan}, {"bound": 0.4, "coverage": "estimated"}):
+        assert "exceeds" not in words(**values)
+
+
+def test_players_are_named_as_the_game_has_them() -> None:
+    def words(**game: Any) -> str:
+        data = swept({"one": [record(turnout=[1.0, 2.0]), record(turnout=[2.0, 1.0])]})
+        return said(study(game=game), data)[0]
+
+    assert "the turnout of the leader rises from 1 to 2" in words(family="market", stages=[[0], [1]])
+    assert "the turnout of firm 1 falls from 2 to 1" in words(family="market")
+    assert "the turnout of player 1 falls" in words(family="race", stages=[[0, 1]])
+
+
+def test_cases_along_a_key_are_told_one_by_one_while_they_are_few() -> None:
+    rows = {
+        "one": [record(turnout=1.0), record(turnout=2.0)],
+        "two": [record(turnout=3.0), record(turnout=2.5)],
+    }
+    assert said(study("one", "two"), swept(rows)) == [
+        "As the reach rises from 0.1 to 0.2, the turnout rises from 1 to 2 for one "
+        "and falls from 3 to 2.5 for two."
+    ]
+    many = {name: [record(turnout=k), record(turnout=k + 1.0)] for k, name in enumerate("abcde")}
+    (words,) = said(study(*"abcde"), swept(many))
+    assert (
+        "the turnout rises for every method (5 cases); its values lie between 0 (reach 0.1, a) and 5" in words
+    )
+    many["a"].reverse()
+    (words,) = said(study(*"abcde"), swept(many))
+    assert "rises in 4 and falls in 1 of 5 cases" in words
+
+
+def test_means_are_taken_over_draws_of_the_game_alone() -> None:
+    rows = {"one": [record(turnout=value) for value in (1.0, 2.0, 3.0)]}
+    (words,) = said(study(), swept(rows, "allocation", [0, 1, 2]))
+    assert words == "The turnout is 2.0 ± 2.5 (mean over allocations, 95 % intervals)."
+    (words,) = said(study(), swept(rows, "players", [2, 3, 4]))
+    assert "±" not in words
+
+
+def test_keys_that_vary_together_without_order_are_cases() -> None:
+    """Two prices, one of them lower: no price rises while the other stays for more than one point."""
+    cells = [({"point": k, "algorithm": "one"}, record(turnout=float(k))) for k in range(3)]
+    companions = {"left": ("point", [0.1, 0.05, 0.1]), "right": ("point", [0.1, 0.1, 0.05])}
+    data = collect(cells, {"point": [0, 1, 2], "algorithm": ["one"]}, companions)
+    (words,) = said(study(), data)
+    assert words.startswith("The turnout is highest, 2 for left 0.1, right 0.05, then")
+    assert "As the" not in words
+
+
+def test_the_order_of_methods_names_what_is_not_significant() -> None:
+    def words(*values: Sequence[float]) -> str:
+        names = ["a", "b", "c"][: len(values)]
+        cells = [
+            ({"algorithm": name, "replication": k}, record(turnout=value))
+            for name, own in zip(names, values, strict=True)
+            for k, value in enumerate(own)
+        ]
+        data = collect(cells, {"algorithm": names, "replication": [0, 1, 2]})
+        return said(study(*names), data)[0]
+
+    assert "significant" not in words([1.0, 1.1, 0.9], [5.0, 5.1, 4.9], [9.0, 9.1, 8.9])
+    near = words([1.0, 1.1, 0.9], [1.0, 1.2, 0.9], [9.0, 9.1, 8.9])
+    assert near.startswith("The turnout is highest, 9.00 ± 0.25 for c, then ")
+    assert near.endswith("no difference is significant between b and a.")
+    all_near = words([1.0, 1.1, 0.9], [1.0, 1.2, 0.9])
+    assert all_near.endswith("; no difference is significant.")
+    assert "highest" not in all_near
+
+
+def learners(**gains: Sequence[float]) -> tuple[dict[str, Any], xr.Dataset]:
+    cells = [
+        ({"algorithm": name.replace("_", "-", 1)}, record(pooled_gain=own)) for name, own in gains.items()
+    ]
+    about = study("learning", kind="repeated_q_learning", quantities=["pooled_gain"])
+    del about["method"][0]["negative_controls"]
+    return about, collect(cells, {"algorithm": [row["algorithm"] for row, _ in cells]})
+
+
+def test_gains_of_controls_decide_whether_a_gain_is_evidence() -> None:
+    (words,) = said(*learners(learning=[0.8, 0.9, 0.85], learning_memoryless=[1.15, 1.17, 1.16]))
+    assert "learning without memory, which cannot punish, gains more (1.160 ± 0.025)" in words
+    assert words.endswith("the gain alone is no evidence of collusion.")
+    (words,) = said(*learners(learning=[0.8, 0.9, 0.85], learning_memoryless=[0.84, 0.9, 0.8]))
+    assert "gains not significantly less" in words
+    (words,) = said(*learners(learning=[0.8, 0.9, 0.85], learning_memoryless=[0.1, 0.2, 0.15]))
+    assert words.endswith("it is less for learning without memory (0.15 ± 0.12), which cannot punish.")
+    (words,) = said(*learners(learning=[0.8], learning_memoryless=[0.95]))  # noise unknown
+    assert "evidence" not in words
+    # its rival has memory, and may punish
+    (words,) = said(*learners(learning=[0.8, 0.9, 0.85], learning_myopic_follower=[0.95, 0.97, 0.96]))
+    assert "evidence" not in words
+
+
+def on_a_line(*places: Sequence[float], claim: str = "", status: str = "converged") -> xr.Dataset:
+    rows = [record(claim, profile=[[x] for x in own], status=status) for own in places]
+    return swept({"one": rows})
+
+
+def test_groups_of_players_are_told_with_the_stretch_on_which_they_last() -> None:
+    about = study(quantities=["profile"])
+    data = on_a_line([0.3, 0.3, 0.7], [0.32, 0.32, 0.68], [0.5] * 3, [0.5] * 3)
+    assert said(about, data) == [
+        "From reach 0.1 to 0.2, there are groups of 2 and 1, at 0.32 (two) and 0.68 (one) for reach 0.2; "
+        "from reach 0.3 to 0.4, all players are together, at 0.5 for reach 0.4."
+    ]
+    assert said(about, on_a_line([0.2, 0.5, 0.8])) == ["Players are at 0.2, 0.5, and 0.8."]
+
+
+def test_positions_of_no_equilibrium_and_of_cycles_are_no_ends() -> None:
+    about = study(quantities=["profile"])
+    (words, _) = said(about, on_a_line([0.2, 0.8], claim="not an equilibrium"))
+    assert words == "Players are at 0.2 and 0.8 (not an equilibrium)."
+    assert said(about, on_a_line([0.2, 0.8], status="cycling")) == ["Play cycles."]
+
+
+def test_words_are_told_with_the_stretch_on_which_they_hold() -> None:
+    rows = [record(end_state=kind) for kind in ("cycle", "stable_point", "stable_point")]
+    assert said(study(quantities=["end_state"]), swept({"one": rows})) == [
+        "As the reach rises from 0.1 to 0.3, the end of the dynamics is a cycle at reach 0.1 "
+        "and a stable point from reach 0.2 to 0.3."
+    ]
+    same = swept({"one": [record(end_state="cycle")] * 3})
+    assert said(study(quantities=["end_state"]), same) == [
+        "The end of the dynamics is a cycle at every reach."
+    ]
+
+
+def test_quantities_are_told_at_the_point_of_the_study_if_it_was_computed() -> None:
+    data = along([1.0, 2.0, 3.0])
+    assert said(study(at={"reach": 0.2}), data) == ["At reach 0.2, the turnout is 2."]
+    assert said(study(at={"reach": 0.9}), data)[0].startswith("As the reach rises from 0.1 to 0.3")
+
+
+def test_events_along_branches_state_their_parameters_once() -> None:
+    found = record(turnout=1.0, hopf_parameter=0.3) | {
+        "branch_ending": (("branch_id",), np.array(["end"])),
+        "parameter_name": ((), np.asarray("reach")),
+        "event_kind": (("event",), np.array(["split", "hopf", "split"])),
+        "event_parameter": (("event",), np.array([0.1, 0.3, 0.2])),
+    }
+    about = study(quantities=["hopf_parameter", "turnout"])
+    assert said(about, swept({"one": [found]})) == [
+        "The turnout is 1.",
+        "Branches split or cross at reach 0.1 and 0.2; a Hopf point lies at reach 0.3.",
+    ]
+
+
+def test_every_bundled_study_says_what_its_answer_is_about() -> None:
+    for name in sorted(studies()):
+        made = load_study(name)
+        if not made.include:
+            assert made.answer.get("quantities"), name
