@@ -122,7 +122,7 @@ def test_a_frozen_page_is_small(frozen: Path, every_view: Path) -> None:
         assert json.loads(data.removeprefix('id="rv-data">'))
 
 
-def test_cells_and_reference_values_open(browser: Any, frozen: Path) -> None:
+def test_cells_open_and_reference_values_are_told(browser: Any, frozen: Path) -> None:
     page = open_page(browser, frozen).page
     view = page.locator("[data-figure]", has=page.locator(".rv-cells"))
     cells, detail = view.locator(".rv-cells"), view.locator(".rv-side .rv-card")
@@ -137,10 +137,27 @@ def test_cells_and_reference_values_open(browser: Any, frozen: Path) -> None:
     assert "left (1)" in view.locator(".rv-legend").inner_text()
     page.mouse.click(box["x"] + 6, box["y"] + 6)
     assert detail.inner_text() == first
-    row = page.locator(".rv-reference").first
-    assert "differs" in row.inner_text()
-    row.locator("summary").click()
-    assert EVIL in row.inner_text()
+    assert "differs" in page.locator("details", has_text="Published and expected values").inner_text()
+    assert EVIL in page.locator("li", has_text="differs from the published value").inner_text()
+
+
+def test_rows_and_sliders_choose_the_point_that_the_figure_shows(browser: Any, tmp_path: Path) -> None:
+    game = {"family": "influencer", "reach": [0.17] * 3}
+    made = study(game=game | {"resource": {"kind": "mixture", "means": [0.25, 0.75], "stds": [0.1, 0.1]}})
+    opened = open_page(browser, freeze(stored(tmp_path / "run", made), tmp_path / "page.html").file)
+    page = opened.page
+    assert page.locator("article figure svg").bounding_box()["y"] < 900
+    title, slider = page.locator("[data-chooser] .rv-title"), page.locator(".chooser-controls input")
+    assert "reach = 0.16" in title.inner_text()
+    page.locator("tr[data-point]").nth(2).click()
+    assert "reach = 0.2" in title.inner_text()
+    assert page.locator(".point[aria-pressed=true]").inner_text() == "0.2"
+    assert slider.get_attribute("aria-valuetext") == "0.2"
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert "reach = 0.25" in title.inner_text()
+    assert page.locator(".point[aria-pressed=true]").inner_text() == "0.25"
+    assert opened.wrong == []
 
 
 def test_a_report_draws_its_figures_and_is_complete_without_scripts(browser: Any, tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from rivalry.core.display import typeset
@@ -13,13 +14,23 @@ from rivalry.core.files import folder_for, followed, write
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import check_name
 from rivalry.lab.answer.checks import tally
+from rivalry.lab.answer.figures import StaticFigure, draw
+from rivalry.lab.answer.points import PointResults
+from rivalry.lab.answer.table import chosen as shown_points
+from rivalry.lab.answer.words import Words
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.page import number
 from rivalry.lab.store import LeftOut, Run
-from rivalry.living.page import Section, frozen_page
-from rivalry.living.runs import figures_of_run
+from rivalry.living.figure import Figure
+from rivalry.living.page import Lead, Section, frozen_page
+from rivalry.living.runs import figures_of_parts, figures_of_points, first_cell
 
-ROWS = 200  # most rows of a table
+ROWS = 200  # most rows of a table of checks or certificates
+POINTS = 40  # most points in the table of results, each with its living figure
+
+
+NO_FIGURE = "No living figure draws results of this kind; the figure shows all cells of the run."
+STORED_ONLY = "Of {0} the figure has the stored values only: choose a row of the table."
 
 
 class FrozenPage(NamedTuple):
@@ -49,44 +60,77 @@ def freeze(run: Run | str | os.PathLike[str], out: str | os.PathLike[str]) -> Fr
     """
     run = run if isinstance(run, Run) else Run.open(run)
     answer = answer_of(run)
-    lead, sections, left_out = [], [], []
-    for name, part in (run.parts() or {"": run}).items():
+    figures, answers, sections, left_out = figures_of_parts(run, answer), [], [], []
+    chosen: list[Figure] = []
+    for k, (name, part) in enumerate((run.parts() or {"": run}).items()):
         own = answer.parts.get(name, answer)
-        prefix = f"{part.title}: " if name else ""
-        lead += _lead(part, own, prefix)
-        sections += _sections(part, own, prefix)
+        answers.append(_lead(part, own, chosen, figures[k], f"p{k}"))
+        sections += _sections(part, own, f"{part.title}: " if name else "")
         missing = part.missing_cells(part.damaged())
         left_out += [LeftOut(f"{name}/{one.name}" if name else one.name, one.reason) for one in missing]
+    told = {"reference", *(one.view for one in chosen)}
+    further = [one for own in figures for one in own if one.view not in told]
     path = followed(Path(out).parent) / Path(out).name
     folder_for(path.parent)
-    page = frozen_page(run.title, lead, figures_of_run(run, answer), [*sections, *_about(run)])
+    page = frozen_page(run.title, _header(run), [*chosen, *further], [*sections, *_about(run)], answers)
     write(path, page.encode())
     return FrozenPage(path, left_out)
 
 
-def _lead(run: Run, answer: Answer, prefix: str) -> list[str]:
-    """Return the question, the source and the sentences of the answer."""
-    study = run.head["study"]
-    counts = run.counts()
-    lines = [study.get("question"), study.get("source") and f"Source: {study['source']}"]
-    lines += [typeset(one.text) for one in answer.sentences]
-    lines += [f"{counts['done']} of {counts['total']} cells are computed."] * (
-        counts["done"] < counts["total"]
+def _header(run: Run) -> list[str]:
+    """Return the source of a study, and whether its run is complete."""
+    study, counts = run.head["study"], run.counts()
+    lines = [f"Source: {study['source']}"] if study.get("source") else []
+    if counts["done"] < counts["total"]:
+        lines.append(f"{counts['done']} of {counts['total']} cells are computed.")
+    return lines
+
+
+def _lead(run: Run, answer: Answer, chosen: list[Figure], figures: Sequence[Figure], prefix: str) -> Lead:
+    """Return the answer with its figure and table, whose rows choose among ``chosen``, which grows."""
+    with TemporaryDirectory() as folder:
+        drawn = draw(answer.study, answer.data, Path(folder), run.folder / "figures", prefix, run)
+    picture = next((one for one in drawn if one.svg), StaticFigure("", ""))
+    sentences = [(typeset(one.text), typeset(one.basis)) for one in answer.sentences]
+    lead = Lead(run.title, answer.question, sentences, picture.svg, typeset(picture.caption))
+    lead = lead._replace(caveats=list(map(typeset, answer.caveats)))
+    if (table := answer.table_of(POINTS)) is None:
+        return lead
+    more = table.rows_left_out
+    said = [f"{more} further points are in the figure of all cells."] * bool(more)
+    said += [f"In every row {typeset(note)}." for note in table.notes]
+    rows = [[typeset(text) for text in row] for row in table.texts]
+    found = [answer.points[k] for k in shown_points(answer.points, POINTS)]
+    points, note = _points(run, found, chosen, figures)
+    return lead._replace(
+        table=Section("Results", said, table.columns, rows), keys=table.keys, points=points, note=note
     )
-    return [f"{prefix}{line}" for line in lines if line]
+
+
+def _points(
+    run: Run, found: Sequence[PointResults], chosen: list[Figure], figures: Sequence[Figure]
+) -> tuple[list[tuple[int, str] | None], str]:
+    """Return which figure and cell show each point of a table, and what cannot be changed in them."""
+    made = figures_of_points(run, found)
+    if not any(made):  # no view draws such results: the cells of the run, at the one of the row
+        cells = next(one for one in figures if one.view == "sweep")
+        chosen.append(cells)
+        cell_of = [first_cell(run, point) for point in found]
+        return [(len(chosen) - 1, one.id) if one else None for one in cell_of], NO_FIGURE
+    points: list[tuple[int, str] | None] = []
+    for one in made:
+        points.append((len(chosen), "") if one else None)
+        chosen += [one] if one else []
+    known = next(one for one in made if one)
+    keys = {key.removeprefix("game.") for key in run.head["study"]["sweep"] if key.startswith("game.")}
+    fixed = sorted(keys - {slider["key"] for slider in known.data.get("parameters", ())})
+    named = ", ".join(Words(run.head["study"]).key(key) for key in fixed)
+    return points, STORED_ONLY.format(named) if fixed else ""
 
 
 def _sections(run: Run, answer: Answer, prefix: str) -> list[Section]:
     """Return the tables of results, reference values and certificates."""
     study, found = run.head["study"], []
-    if (table := answer.table_of(ROWS)) is not None:
-        more = table.rows_left_out
-        said = [f"{more} further points are in the figure of all cells."] * bool(more)
-        said += [f"In every row {typeset(note)}." for note in table.notes]
-        rows = [[typeset(text) for text in row] for row in table.texts]
-        found.append(Section(f"{prefix}Results", said, table.columns, rows))
-    if answer.caveats:
-        found.append(Section(f"{prefix}Caveats", list(map(typeset, answer.caveats))))
     if answer.checks:
         head = ("quantity", "ours", "published", "verdict", "expected", "verdict", "certificate")
         rows = [_reference(one.row) for one in answer.checks[:ROWS]]
@@ -148,9 +192,8 @@ def _about(run: Run) -> list[Section]:
             "How to run it again",
             columns=("command", "what it does"),
             rows=[list(row) for row in commands(run)],
+            folded=True,
         ),
-        Section(
-            "Versions", columns=("name", "version"), rows=[[name, text] for name, text in made_by.items()]
-        ),
+        Section("Versions", (), ("name", "version"), [list(row) for row in made_by.items()], folded=True),
         Section("Citation", [cite, *model]),
     ]

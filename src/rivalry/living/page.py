@@ -27,6 +27,26 @@ class Section(NamedTuple):
     folded: bool = False
 
 
+class Lead(NamedTuple):
+    """The answer of a study, with which its page begins.
+
+    ``picture`` is its figure as SVG, which stands in the page as it is. ``table`` says in ``points`` which
+    figure of the page, by number, shows each row, and of a figure of cells which cell; None for none. The
+    first ``keys`` of its columns name the point.
+    """
+
+    heading: str
+    question: str
+    sentences: Sequence[tuple[str, str]]  # each with what it rests on
+    picture: str = ""
+    caption: str = ""
+    table: Section | None = None
+    keys: int = 0
+    points: Sequence[tuple[int, str] | None] = ()
+    caveats: Sequence[str] = ()
+    note: str = ""  # below the living figure
+
+
 class PageParts(NamedTuple):
     """What a page of living figures consists of, each part as it stands in the page.
 
@@ -63,7 +83,11 @@ def page_parts(figures: Sequence[Figure]) -> PageParts:
 
 
 def frozen_page(
-    title: str, lead: Sequence[str], figures: Sequence[Figure], sections: Sequence[Section]
+    title: str,
+    lead: Sequence[str],
+    figures: Sequence[Figure],
+    sections: Sequence[Section],
+    answers: Sequence[Lead] = (),
 ) -> str:
     """Return a page of living figures as one HTML text.
 
@@ -76,19 +100,30 @@ def frozen_page(
     lead
         Paragraphs below it.
     figures
-        The figures, in order.
+        The figures, in order. Those that no row of a table in ``answers`` shows are folded behind them.
     sections
         What follows the figures.
+    answers
+        The answer of the study, or of each part of a study of studies.
     """
     parts = page_parts(figures)
+    shown = {point[0] for one in answers for point in one.points if point is not None}
     look = parts.style + (STATIC / "page.css").read_text(encoding="utf-8")
     policy = f"default-src 'none'; style-src {digest(look)}; script-src {parts.source}"
+    if any(one.picture.startswith("<img") for one in answers):
+        policy += "; img-src data:"
     lines = "\n".join(f"<p>{escape(line)}</p>" for line in lead)
+    begin = "\n".join(_lead(one, parts.rooms, len(answers) > 1) for one in answers)
     note = (
         "Figures can be changed by mouse, touch and keyboard. Certificates are those stored in the run; of "
         "any other profile a figure shows the largest gain on a grid, which is not a certificate."
     )
-    living = "\n".join([f'<p class="note">{note}</p>', *parts.rooms]) if figures else ""
+    rooms = [room for k, room in enumerate(parts.rooms) if k not in shown]
+    living = "\n".join(rooms)
+    if answers and rooms:
+        living = f"<details>\n<summary><h2>Further living figures</h2></summary>\n{living}\n</details>"
+    if figures:
+        living += f'\n<p class="note">{note}</p>'
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -107,6 +142,7 @@ def frozen_page(
 </header>
 <noscript><p class="note">Without scripts figures are described in words; all tables are below.</p>
 </noscript>
+{begin}
 {living}
 {"".join(map(_section, sections))}</main>
 {parts.data}
@@ -116,20 +152,52 @@ def frozen_page(
 """
 
 
-def _section(one: Section) -> str:
+def _lead(one: Lead, rooms: Sequence[str], among: bool) -> str:
+    """Return the answer of a study as HTML; among several, all below its figure is folded."""
+    parts = [f"<h2>{escape(one.heading)}</h2>"] if among else []
+    parts += [f'<p class="question">{escape(one.question)}</p>'] if one.question else []
+    for text, basis in one.sentences:
+        parts.append(f'<p class="finding">{escape(text)} <small>{escape(basis)}</small></p>')
+    if one.picture:
+        drawn = f'<div class="drawn" role="img" aria-label="{escape(one.caption)}">{one.picture}</div>'
+        parts.append(f"<figure>{drawn}<figcaption>{escape(one.caption)}</figcaption></figure>")
+    fold = f"<details>\n<summary>Table and living figure of {escape(one.heading)}</summary>"
+    parts += [fold] * among
+    parts += [_section(one.table, one)] if one.table else []
+    if one.caveats:
+        listed = "".join(f"<li>{escape(line)}</li>" for line in one.caveats)
+        parts.append(f"<section><h2>Caveats</h2><ul>{listed}</ul></section>")
+    known = [point for point in one.points if point is not None]
+    if known:
+        parts.append(f'<div class="chooser" data-chooser>{rooms[known[0][0]]}</div>')
+    parts += [f'<p class="note">{escape(one.note)}</p>'] if one.note else []
+    return "\n".join(["<article>", *parts, *["</details>"] * among, "</article>"])
+
+
+def _section(one: Section, lead: Lead | None = None) -> str:
     parts = [f"<p>{escape(text)}</p>" for text in one.paragraphs]
     if one.rows:
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in one.columns)
+        points = lead.points if lead and lead.points else [None] * len(one.rows)
         body = "".join(
-            f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>\n" for row in one.rows
+            f"<tr{_point(point)}>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>\n"
+            for row, point in zip(one.rows, points, strict=True)
         )
-        table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>"
+        keys = f' data-keys="{lead.keys}"' if lead else ""
+        table = f"<table{keys}><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>"
         parts.append(
             f'<div class="wide" tabindex="0" role="region" aria-label="{escape(one.heading)}">{table}</div>'
         )
     if one.verbatim:
         parts.append(f'<pre tabindex="0">{escape(one.verbatim)}</pre>')
-    body, heading = "\n".join(parts), f"<h2>{escape(one.heading)}</h2>"
+    body, heading = "\n".join(reversed(parts) if lead else parts), f"<h2>{escape(one.heading)}</h2>"
     if one.folded:
         return f"<details>\n<summary>{heading}</summary>\n{body}\n</details>\n"
     return f"<section>\n{heading}\n{body}\n</section>\n"
+
+
+def _point(point: tuple[int, str] | None) -> str:
+    """Return the attributes of a row that name the figure, and the cell, that shows it."""
+    if point is None:
+        return ""
+    return f' data-point="{point[0]}"' + (f' data-cell="{escape(point[1])}"' if point[1] else "")

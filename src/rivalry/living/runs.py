@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from rivalry.core.files import DamagedFile
 from rivalry.core.results import Record, unstack_records
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.checks import REFERENCES, JudgedCell, JudgedExpectation, results, tally
+from rivalry.lab.answer.points import PointResults
 from rivalry.lab.answer.words import Words, heading, quantities
 from rivalry.lab.report.commands import changes_of, run_command, sweep_option
 from rivalry.lab.store.cells import KEPT
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from rivalry.lab.store.cells import StoredCell
 
 FIGURES = 6  # most figures of cells
+BYTES = 2**21  # of the data of figures of points
 PER_VIEW = 2  # most figures of one view
 ENTRIES = 24  # most policies in one figure
 VALUES = 12  # most metrics by which cells can be coloured
@@ -103,18 +106,11 @@ def figures_of_cells(run: Run, games: bool = True) -> list[Figure]:
     tasks = _tasks(run) if games or run.head["study"]["game"]["family"] == "influencer" else {}
     most = PER_VIEW if games else 1
     for cell in (one for one in run.cells[:KEPT] if not one.replication):
-        try:
-            record = run.read_cell(cell.id)
-        except (DamagedFile, OSError):  # not computed yet, or left out by name elsewhere
-            continue
+        record = _record_of(run, cell)
         # figures of policies hold those of many cells, other figures one each
-        if methods[cell.method] >= PER_VIEW and "policy" not in record:
+        if record is None or (methods[cell.method] >= PER_VIEW and "policy" not in record):
             continue
         methods[cell.method] += 1
-        if batch := len(record["status"][0]):  # the first of a cell's results
-            if "profile" not in record:
-                continue
-            record = unstack_records(record, batch)[0]
         for one in _figures_of_cell(run, tasks.get(cell.id), record, games):
             where = place_in_words(run, cell)
             before = next((k for k, known in enumerate(found) if known.view == one.view == "policy"), None)
@@ -124,6 +120,39 @@ def figures_of_cells(run: Run, games: bool = True) -> list[Figure]:
                 views[one.view] += 1
                 found.append(_named(one, where))
     return found
+
+
+def figures_of_points(run: Run, points: Sequence[PointResults]) -> list[Figure | None]:
+    """Return the most telling living figure of each of a run's points, of its first cell.
+
+    None where there is none, and beyond `BYTES` of all of them.
+    """
+    tasks, found, size = _tasks(run), list[Figure | None](), 0
+    for point in points:
+        cell = first_cell(run, point)
+        record = None if cell is None or size > BYTES else _record_of(run, cell)
+        own = _figures_of_cell(run, tasks.get(cell.id), record, True) if cell and record else []
+        found.append(_named(own[0], place_in_words(run, cell)) if cell and own else None)
+        size += len(json.dumps(own[0].data)) if own else 0
+    return found
+
+
+def first_cell(run: Run, point: PointResults) -> StoredCell | None:
+    """Return the first cell of a method's point; None where one cell holds several points."""
+    cells = (one for one in run.cells if one.method == point.algorithm and _is_at(one, point.at))
+    return next((one for one in cells if not one.replication and point.at.keys() <= one.at.keys()), None)
+
+
+def _record_of(run: Run, cell: StoredCell) -> Record | None:
+    """Return the record of a cell, of several results the first; None without one that a figure takes."""
+    try:
+        record = run.read_cell(cell.id)
+    except (DamagedFile, OSError):  # not computed yet, or left out by name elsewhere
+        return None
+    batch = len(record["status"][0])
+    if batch and "profile" not in record:
+        return None
+    return unstack_records(record, batch)[0] if batch else record
 
 
 def _figures_of_cell(run: Run, task: Mapping[str, Any] | None, record: Record, games: bool) -> list[Figure]:

@@ -244,4 +244,11 @@ def inline(svg: str, prefix: str) -> str:
     body = re.sub(r'(xlink:href|href)="#', rf'\1="#{prefix}-', body)
     body = body.replace("url(#", f"url(#{prefix}-")
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    return re.sub(r"<style[^>]*>.*?</style>", "", body, flags=re.DOTALL)
+    body = re.sub(r"<style[^>]*>.*?</style>", "", body, flags=re.DOTALL)
+    return re.sub(r' style="([^"]*)"', _as_attributes, body)
+
+
+def _as_attributes(style: re.Match[str]) -> str:
+    """Return a style as attributes, which a page may allow without allowing styles."""
+    pairs = (part.partition(":")[::2] for part in style[1].split(";") if ":" in part)
+    return "".join(f' {name.strip()}="{value.strip()}"' for name, value in pairs)

@@ -4,7 +4,7 @@
  * A view asks its model for `figure`, `state`, `answer` and `host`, as it asks that of a notebook.
  */
 
-import { el } from "./kit.js";
+import { el, slider } from "./kit.js";
 
 /** @typedef {{view: string, title: string, text: string, data: any, state?: any}} FigureContent */
 /** @typedef {{initialize?: (context: any) => any, render: (context: any) => any}} View */
@@ -80,16 +80,72 @@ export function startPage(views) {
   /** @type {FigureContent[]} */
   const figures = JSON.parse(block.textContent ?? "[]");
   document.querySelectorAll("[data-living]").forEach((section) => section.removeAttribute("hidden"));
+  const show = (/** @type {HTMLElement} */ room, k = Number(room.dataset.figure), cell = "") => {
+    const { state, ...figure } = figures[k];
+    room.replaceChildren();
+    return mount(room, views[figure.view], new Model({ figure, state: cell ? { ...state, cursor: { cell } } : state ?? {} }));
+  };
   /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-figure]")).forEach((room) => {
-    const { state, ...figure } = figures[Number(room.dataset.figure)];
     const draw = () => {
-      room.replaceChildren();
-      mount(room, views[figure.view], new Model({ figure, state: state ?? {} }));
+      const chooser = /** @type {HTMLElement | null} */ (room.closest("[data-chooser]"));
+      if (chooser) choosePoints(chooser, room, show);
+      else show(room);
     };
     const fold = room.closest("details:not([open])"); // what nobody has opened costs nothing
     if (fold) fold.addEventListener("toggle", draw, { once: true });
     else draw();
   });
+}
+
+/**
+ * Let the rows of a table choose what a figure shows, and a control per column that names their points.
+ * @param {HTMLElement} chooser @param {HTMLElement} room
+ * @param {(room: HTMLElement, k: number, cell: string) => () => void} show
+ */
+function choosePoints(chooser, room, show) {
+  const table = /** @type {HTMLTableElement} */ (chooser.closest("article")?.querySelector("table[data-keys]"));
+  const rows = /** @type {HTMLTableRowElement[]} */ ([...table.querySelectorAll("tr[data-point]")]);
+  const heads = [...table.querySelectorAll("th")].slice(0, Number(table.dataset.keys)).map((one) => one.textContent ?? "");
+  const keyOf = (/** @type {HTMLTableRowElement} */ row, /** @type {number} */ k) => row.cells[k].textContent ?? "";
+  const values = heads.map((_, k) => [...new Set(rows.map((row) => keyOf(row, k)))]);
+  const buttons = rows.map((row) => {
+    const one = el("button", { type: "button", class: "point" }, ...row.cells[0].childNodes);
+    row.cells[0].append(one);
+    row.addEventListener("click", () => choose(row));
+    return one;
+  });
+  let end = () => {};
+  let now = rows[0];
+  const controls = heads.map((label, k) => control(label, values[k], (text) => {
+    const likeness = (/** @type {HTMLTableRowElement} */ row) => heads.filter((_, j) => keyOf(row, j) === (j === k ? text : keyOf(now, j))).length;
+    const fitting = rows.filter((row) => keyOf(row, k) === text);
+    choose(fitting.reduce((best, row) => (likeness(row) > likeness(best) ? row : best)));
+  }));
+  chooser.prepend(el("div", { class: "rv" }, el("div", { class: "rv-sliders chooser-controls" },
+    controls.filter((_, k) => values[k].length > 1).map((one) => one.node))));
+  /** @param {HTMLTableRowElement} row */
+  function choose(row) {
+    now = row;
+    rows.forEach((one, k) => buttons[k].setAttribute("aria-pressed", String(one === row)));
+    controls.forEach((one, k) => one.set(keyOf(row, k)));
+    end();
+    end = show(room, Number(row.dataset.point), row.dataset.cell ?? "");
+  }
+  choose(now);
+}
+
+/** A control of texts in their order: a slider through numbers, else a list.
+ * @param {string} label @param {string[]} values @param {(text: string) => void} change */
+function control(label, values, change) {
+  const number = (/** @type {string} */ text) => Number(text.replace("−", "-"));
+  if (values.every((text) => Number.isFinite(number(text)))) {
+    const order = [...values].sort((one, other) => number(one) - number(other));
+    const { node, set } = slider({ label, low: 0, high: order.length - 1, step: 1, value: 0, text: (k) => order[k],
+      change: (k) => change(order[k]) });
+    return { node, set: (/** @type {string} */ text) => set(order.indexOf(text)) };
+  }
+  const list = el("select", { "aria-label": label, onchange: () => change(list.value) }, values.map((one) => el("option", {}, one)));
+  return { node: el("label", { class: "rv-row" }, label, list), set: (/** @type {string} */ text) => void (list.value = text) };
 }
 
 /**

@@ -559,15 +559,17 @@ function type(options, node, draw) {
 /**
  * A labelled range input with its number; `change(value, settled)`.
  * @param {{label: string, low: number, high: number, value: number, step?: number | "any", unit?: string,
- *   colour?: string, change: (value: number, settled: boolean) => void}} options
+ *   colour?: string, text?: (value: number) => string, change: (value: number, settled: boolean) => void}} options
  */
 export function slider(options) {
   const { low, high, change } = options;
+  const words = options.text ?? ((/** @type {number} */ value) => `${format(value, 4)}${options.unit ? ` ${options.unit}` : ""}`);
   const number = el("output", { class: "rv-number" });
   const step = options.step ?? Number(((high - low) / 200).toPrecision(2));
   const input = el("input", { type: "range", "aria-label": options.label, min: low, max: high, step, "--c": options.colour ?? "var(--rv-accent)" });
   const show = () => {
-    number.textContent = `${format(Number(input.value), 4)}${options.unit ? ` ${options.unit}` : ""}`;
+    number.textContent = words(Number(input.value));
+    if (options.text) input.setAttribute("aria-valuetext", number.textContent);
     input.style.setProperty("--part", `${(100 * (Number(input.value) - low)) / (high - low || 1)}%`);
   };
   input.addEventListener("input", () => {
