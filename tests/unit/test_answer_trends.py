@@ -138,7 +138,9 @@ def test_players_are_named_as_the_game_has_them() -> None:
 
     assert "the turnout of the leader rises from 1 to 2" in words(family="market", stages=[[0], [1]])
     assert "the turnout of firm 1 falls from 2 to 1" in words(family="market")
+    assert "the turnout of the leader falls from 2 to 1" in words(family="race", leaders=[1])
     assert "the turnout of player 1 falls" in words(family="race", stages=[[0, 1]])
+    assert "the turnout of player 1 falls" in words(family="race", leaders=[0], players=3)
 
 
 def test_cases_along_a_key_are_told_one_by_one_while_they_are_few() -> None:

@@ -19,7 +19,7 @@ from rivalry.lab.answer.estimates import Estimate, differ, number_in_words
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.answer.words import CONTROLS, ROLES, Words
 
-TOGETHER = 3  # most quantities of one sentence
+TOGETHER = 3  # most numbers of one sentence on several quantities
 MOST = 2  # sentences on quantities
 LONG = 220  # characters of sentences on quantities after which no other follows
 COURSES = 4  # most courses along a key that a sentence tells one by one
@@ -126,14 +126,14 @@ def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
             told = _told(study, name, base, words)
             sentences += _ranking(study, told, words) if told and len(told.cases) > 1 else []
         elif told := _told(study, name, rows, words):
-            if list(told.cases) != [""] or (together and _about(together[0]) != _about(told)):
+            alone = list(told.cases) == [""]
+            parts = sum(len(one.cases[""]) for one in together) + len(next(iter(told.cases.values())))
+            if not alone or (together and (_about(together[0]) != _about(told) or parts > TOGETHER)):
                 tell_together()
-            if list(told.cases) == [""]:
+            if alone:
                 together.append(told)
             else:
                 sentences += [_over_cases(told, words)] if told.key else _ranking(study, told, words)
-        if len(together) == TOGETHER:
-            tell_together()
         still = still and told is not None and bool(told.fixed)
     tell_together()
     if still and not wanted:  # nothing moves, of quantities that no author chose
@@ -474,7 +474,8 @@ def _each(values: Sequence[Value]) -> str:
     """Return the values of all entries, each with whose it is where they differ."""
     if len({one.text for one in values}) == 1:
         return values[0].text
-    return " and ".join(f"{one.text} ({one.estimate.entry})" for one in values)
+    beside = [", ".join([one.estimate.entry, *[NOT_AN_EQUILIBRIUM] * one.refuted]) for one in values]
+    return " and ".join(f"{one.estimate.text} ({words})" for one, words in zip(values, beside, strict=True))
 
 
 def _noise(rows: Iterable[Sequence[Value]]) -> str:

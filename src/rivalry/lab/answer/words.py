@@ -77,7 +77,11 @@ class Words:
         self._own: Mapping[str, str] = (study.get("answer") or {}).get("words") or {}
         self._methods = [str(table["name"]) for table in study.get("method", ())]
         game = study.get("game") or {}
-        self._leads = [len(stage) for stage in game.get("stages") or ()] == [1, 1]
+        stages = game.get("stages") or ()
+        if len(leaders := game.get("leaders") or ()) == 1 and game.get("players", 2) == 2:
+            stages = [leaders, [1 - leaders[0]]]
+        alone = [len(stage) for stage in stages] == [1, 1]
+        self._roles = {stage[0]: role for stage, role in zip(stages, ROLES, strict=False)} if alone else {}
         self._noun = "firm" if game.get("family") == "market" else "player"
 
     def quantity(self, name: str) -> str:
@@ -102,7 +106,7 @@ class Words:
 
     def _player(self, k: int) -> str:
         named = self._own.get(f"player {k}")
-        return named or (ROLES[k] if self._leads and k < len(ROLES) else f"{self._noun} {k}")
+        return named or self._roles.get(k, f"{self._noun} {k}")
 
     def key(self, name: str) -> str:
         """Return the name of a swept key, without the name of the study's only method.
