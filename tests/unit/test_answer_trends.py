@@ -94,6 +94,8 @@ def test_what_does_not_move_is_said_so() -> None:
 def test_a_number_at_one_point_has_its_place() -> None:
     assert said(study(), along([2.0, np.nan, np.nan])) == ["The turnout is 2 at reach 0.1."]
     assert said(study(), along([2.0])) == ["The turnout is 2."]
+    data = swept({"one": [record(turnout=2.0)], "two": [record()]})
+    assert said(study("one", "two"), data) == ["The turnout is 2 for one."]
 
 
 def test_single_draws_show_no_direction() -> None:

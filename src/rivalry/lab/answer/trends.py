@@ -220,13 +220,11 @@ def _told(study: Mapping[str, Any], name: str, found: Sequence[PointResults], wo
         return None
     rows, drawn = _over_draws(rows)
     fixed, where = "", ""
-    if (
-        len(rows) == 1
-        and not drawn
-        and rows[0].at
-        and len({str(one.at) for one in found if one.algorithm == rows[0].method}) > 1
-    ):
-        where = f" at {words.place(rows[0].at)}"
+    if len(rows) == 1 and not drawn:  # of several points or methods, one has the quantity
+        (row,) = rows
+        others = [one for one in found if one.algorithm == row.method and str(one.at) != str(row.at)]
+        where = f" at {words.place(row.at)}" * bool(row.at and others)
+        where += f" for {words.method(row.method)}" * (len({one.algorithm for one in found}) > 1)
     key = _along(study, rows)
     cases, by = _cases(rows, name, key, words)
     if key and all(len({one.estimate.text for one in each}) == 1 for case in cases.values() for each in case):

@@ -77,11 +77,11 @@ class Words:
         self._own: Mapping[str, str] = (study.get("answer") or {}).get("words") or {}
         self._methods = [str(table["name"]) for table in study.get("method", ())]
         game = study.get("game") or {}
-        stages = game.get("stages") or ()
+        turns: list[list[int]] = [list(stage) for stage in game.get("stages") or ()]
         if len(leaders := game.get("leaders") or ()) == 1 and game.get("players", 2) == 2:
-            stages = [leaders, [1 - leaders[0]]]
-        alone = [len(stage) for stage in stages] == [1, 1]
-        self._roles = {stage[0]: role for stage, role in zip(stages, ROLES, strict=False)} if alone else {}
+            turns = [list(leaders), [1 - leaders[0]]]
+        alone = [len(turn) for turn in turns] == [1, 1]
+        self._roles = {turn[0]: role for turn, role in zip(turns, ROLES, strict=False)} if alone else {}
         self._noun = "firm" if game.get("family") == "market" else "player"
 
     def quantity(self, name: str) -> str:
