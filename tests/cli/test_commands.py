@@ -207,24 +207,60 @@ def test_ctrl_c_ends_a_blocking_call_in_compiled_code() -> None:
     assert "interrupted" in done.stderr
 
 
-def test_progress_lines_estimate_the_remaining_time(
+def told(monkeypatch: pytest.MonkeyPatch, events: list[tuple[float, RunEvent]]) -> None:
+    """Pass events to a display of progress, each at its second of a clock."""
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    with output.progress("runs/x") as tell:
+        for now, event in events:
+            clock[0] = now
+            assert tell(event) is False
+
+
+def test_the_remaining_time_is_estimated_from_warm_cells(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = iter([0.0, 0.0, 60.0, 61.0, 66.0, 70.0, 80.0])
-    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    with output.progress("runs/x") as tell:
-        assert tell(RunEvent("started", "a", 0, 10)) is False
-        tell(RunEvent("progress", "a", 0, 10, fraction=0.01))  # too early for an estimate
-        tell(RunEvent("progress", "a", 0, 10, fraction=0.02))
-        tell(RunEvent("failed", "b", 0, 10, "ValueError: no"))
-        tell(RunEvent("done", "a", 1, 10))
-        tell(RunEvent("done", "c", 5, 10))
+    events = [
+        (0.0, RunEvent("started", "a", 0, 8)),
+        (60.0, RunEvent("progress", "a", 0, 8, fraction=0.5)),  # nearly all of it compiling
+        (120.0, RunEvent("done", "a", 1, 8)),
+        (120.0, RunEvent("started", "b", 1, 8)),
+        (125.0, RunEvent("progress", "b", 1, 8, fraction=0.5)),
+        (130.0, RunEvent("done", "b", 2, 8)),
+        (130.0, RunEvent("started", "c", 2, 8)),
+        (133.0, RunEvent("failed", "c", 2, 8, "ValueError: no")),  # its time is not that of a cell
+        (133.0, RunEvent("started", "d", 3, 8)),
+        (153.0, RunEvent("done", "d", 4, 8)),
+    ]
+    told(monkeypatch, events)
     assert capsys.readouterr().err.splitlines() == [
-        "runs/x: 0 of 10 cells",
-        "cell b failed: ValueError: no",
-        "runs/x: 0 of 10 cells",
-        "runs/x: 1 of 10 cells, about 2 min left",
-        "runs/x: 5 of 10 cells, about 20 s left",
+        "runs/x: 0 of 8 cells",
+        "runs/x: 1 of 8 cells",
+        "runs/x: 1 of 8 cells",
+        "runs/x: 2 of 8 cells, about 1 min left",  # 6 cells of 10 s
+        "cell c failed: ValueError: no",
+        "runs/x: 2 of 8 cells, about 1 min left",
+        "runs/x: 4 of 8 cells, about 1 min left",  # 4 cells of 15 s
+    ]
+
+
+def test_each_worker_begins_with_a_cell_that_tells_nothing_of_the_pace(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [
+        (0.0, RunEvent("started", "a", 0, 10)),
+        (0.0, RunEvent("started", "b", 0, 10)),
+        (100.0, RunEvent("done", "a", 1, 10)),
+        (100.0, RunEvent("started", "c", 1, 10)),
+        (103.0, RunEvent("done", "b", 2, 10)),  # the second cell, but of a cold worker
+        (103.0, RunEvent("started", "d", 2, 10)),
+        (110.0, RunEvent("done", "c", 3, 10)),
+    ]
+    told(monkeypatch, events)
+    assert capsys.readouterr().err.splitlines() == [
+        "runs/x: 1 of 10 cells",
+        "runs/x: 2 of 10 cells",
+        "runs/x: 3 of 10 cells, about 35 s left",  # 7 cells of 10 s on two workers
     ]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.cli.values import settings
+from rivalry.core.results import CLAIMS
 from rivalry.games import GAMES
 from tests.cli.conftest import Command
 
@@ -72,7 +73,9 @@ def test_a_study_of_every_family_runs_and_is_certified(family: str, rivalry: Com
     assert (answer.status, answer.value["status"]) == (0, "done"), answer.err
     claims = [row["claim"] for row in answer.value["certificates"]]
     assert len(claims) == answer.value["cells"]["total"] >= 2
-    assert claims[-1] in ("equilibrium", "approximate equilibrium", "no deviation found")
+    assert set(claims) <= set(CLAIMS)
+    if family != "city":  # where bids of all sizes are simulated, not an equilibrium
+        assert claims[-1] != "not an equilibrium"
 
 
 def test_the_template_of_a_learner_passes_the_check_and_learns(rivalry: Command, tmp_path: Path) -> None:

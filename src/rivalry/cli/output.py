@@ -11,9 +11,11 @@ import shutil
 import sys
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from errno import EPIPE
+from statistics import median
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 UNLIMITED = 10_000  # characters, wider than any terminal
 EVERY = 2.0  # seconds between lines of progress
 PHRASE = 30  # characters: longer entries of a table are read as text, over several lines
-KNOWN = 0.05  # share of the work, or two cells, needed to estimate the time left
 _widths: list[int] = []  # width of stdout while `reserve_stdout` redirects it
 _COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -291,29 +292,26 @@ def check_progress() -> Callable[[int, int], None]:
 
 
 class Pace:
-    """Pace of a run since its first progress; the time before that is mostly compilation.
+    """Pace of a run by the median time of cells on warm workers; a worker's first cell mostly compiles.
 
-    >>> pace = Pace()
-    >>> [pace.left(now, at, 100) for now, at in ((0.0, 0.0), (9.0, 0.1), (10.0, 0.2), (30.0, 20.1))]
-    ['', '', '', ', about 1 min left']
+    A cell that starts after another has ended is on a worker that has had one.
     """
 
     def __init__(self) -> None:
-        self.before: float | None = None  # cells finished before this run
-        self.base: tuple[float, float] | None = None  # time and position of the first progress
+        self.running: dict[str, float] = {}  # when each cell started; those of cold workers as infinity
+        self.seconds: deque[float] = deque(maxlen=99)  # of the last warm cells
+        self.workers, self.warm = 1, False
 
-    def left(self, now: float, position: float, total: int) -> str:
-        """Return the estimated time left in words; empty while too little is done."""
-        if self.before is None:
-            self.before = position
-        if self.base is None:
-            if position > self.before:
-                self.base = now, position
-            return ""
-        since, first = self.base
-        done, rest = position - first, total - position
-        known = done >= 2 or done >= KNOWN * (total - self.before)
-        return estimate(done, rest, now - since) if known and now - since >= EVERY else ""
+    def left(self, event: RunEvent, now: float, position: float) -> str:
+        """Take an event; return the estimated time left in words, empty until a warm cell is done."""
+        if event.kind == "started":
+            self.running[event.cell] = now if self.warm else math.inf
+            self.workers = max(self.workers, len(self.running))
+        elif event.kind in ("done", "failed"):
+            began, self.warm = self.running.pop(event.cell, math.inf), True
+            if event.kind == "done" and began < now:
+                self.seconds.append(now - began)
+        return estimate(self.workers, event.total - position, median(self.seconds)) if self.seconds else ""
 
 
 class _Lines:
@@ -325,7 +323,7 @@ class _Lines:
     def show(self, event: RunEvent, position: float) -> None:
         """Show that ``position`` of ``event.total`` cells are done."""
         now = time.monotonic()
-        left = self.pace.left(now, position, event.total)
+        left = self.pace.left(event, now, position)
         if now - self.spoke >= EVERY:
             self.spoke = now
             note(f"{self.title}: {event.done} of {event.total} cells{left}")
@@ -367,7 +365,7 @@ class _Bar(_Lines):
         self.bar.start()
 
     def show(self, event: RunEvent, position: float) -> None:
-        left = self.pace.left(time.monotonic(), position, event.total)
+        left = self.pace.left(event, time.monotonic(), position)
         words = f"{event.done} of {event.total} cells{left}"
         self.bar.update(self.task, completed=position, total=event.total, words=words)
 

@@ -17,7 +17,7 @@ GAMES = {
         first={
             "game": {"network": "stubs_2x2", "agents": 40, "max_karma": 8, "mean_karma": 4},
             "method": {"kind": "simulation", "plays": "uniform", "evaluation": 100},
-            "sweep": {"game.payment": ["PBS", "uniform_highest_refused"]},
+            "sweep": {"game.mean_karma": [2, 4]},
         },
         begin=("city_free_flow", "city_mechanisms", "city_rules"),
     ),
