@@ -18,6 +18,7 @@ import rivalry as rv
 from rivalry.cli import interrupt, output, values
 from rivalry.cli.show import describe
 from rivalry.core.files import DiskFull
+from rivalry.core.installation import remedy
 from rivalry.core.needs import fits
 from rivalry.core.registry import load
 from rivalry.games import GAMES
@@ -31,7 +32,7 @@ from tests.selection import slow_except
 HEAVY = ("jax", "numpy", "scipy", "xarray", "pandas", "matplotlib", "numba", "quantecon", "equinox", "rich")
 COMMANDS = (
     *("list", "show", "new", "run", "resume", "status", "report", "export", "freeze", "certify", "open"),
-    *("warm", "doctor"),
+    *("cite", "warm", "doctor"),
 )
 
 
@@ -546,6 +547,6 @@ def test_the_doctor_lists_a_package_of_several_extras_once(
     assert rows["a"]["remedy"] == "pip install a"
     assert (rows["b"]["state"], rows["b"]["remedy"]) == (
         "not installed (extra deep, envs)",
-        "pip install 'rivalry[deep]'",
+        remedy("deep"),
     )
     assert "c" not in rows

@@ -350,7 +350,7 @@ LINES = {
     "--workers 0": (["run", "mine.toml", "--workers", "0"], ("--workers", "0", "1..")),
     "--replications": (["run", "mine.toml", "--replications", "-2"], ("--replications", "-2", "1..")),
     "--executor": (["run", "mine.toml", "--executor", "rya"], ("rya", "did you mean 'ray'?")),
-    "--executor ray": (["run", "mine.toml", "--executor", "ray"], ("rivalry[deep]",)),
+    "--executor ray": (["run", "mine.toml", "--executor", "ray"], ("[deep]",)),
     "--address": (["run", "mine.toml", "--address", "here"], ("--address", "here", "ray")),
     "--out is no run": (["run", "mine.toml", "--out", "full"], ("full", "not a run folder")),
     "--out is a file": (["run", "mine.toml", "--out", "mine.toml"], ("mine.toml", "not a run folder")),

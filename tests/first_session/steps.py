@@ -128,7 +128,7 @@ def running() -> list[Step]:
         Step("rivalry export runs/race_readme --to csv", says=(".csv",)),
         Step("rivalry export runs/race_readme --to parquet", says=(".parquet",))
         if parquet
-        else wrong("rivalry export runs/race_readme --to parquet", "pip install 'rivalry[parquet]'"),
+        else wrong("rivalry export runs/race_readme --to parquet", "[parquet]'"),
         wrong("rivalry run race_readme --set game.disaster_cots=2", "did you mean", "disaster_cost"),
         wrong("rivalry run race_readme --set disaster_cost=2", "did you mean game.disaster_cost?"),
         wrong("rivalry run race_redme", "did you mean 'race_readme'?"),

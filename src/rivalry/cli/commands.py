@@ -325,6 +325,21 @@ def certify(
 
 
 @app.command()
+def cite(
+    study: Annotated[
+        str | None, typer.Argument(metavar="[STUDY]", help="A bundled study's name, or a TOML file.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Print BibTeX of the package, and of a study's source."""
+    from rivalry.lab.citation import bibtex
+    from rivalry.lab.study import load_study
+
+    found = bibtex(load_study(study) if study is not None else None)
+    return output.print_result(json, {"bibtex": found}, found)
+
+
+@app.command()
 def warm(
     families: Annotated[
         list[str] | None, typer.Argument(metavar="[FAMILY]...", help="Only these families of games.")

@@ -15,6 +15,7 @@ from typing import Any
 
 from rivalry.cli import output
 from rivalry.cli.values import OptionError
+from rivalry.core.installation import remedy
 from rivalry.core.register import PlotEntry, absent, entry_of
 from rivalry.core.registry import load, near
 from rivalry.games import GAMES
@@ -282,13 +283,13 @@ def installation() -> list[dict[str, Any]]:
     for name, extras in _required_packages().items():
         have, words = _version(name), f"extra {', '.join(extras)}"
         if not extras:
-            remedy = None if have else f"pip install {name}"
-            found.append(_row(name, have, "ok" if have else "missing", remedy))
+            cure = None if have else f"pip install {name}"
+            found.append(_row(name, have, "ok" if have else "missing", cure))
         elif have:
             found.append(_row(name, have, f"ok ({words})"))
         elif users := [extra for extra in extras if extra not in DEVELOPERS]:
             words = f"not installed (extra {', '.join(users)})"
-            found.append(_row(name, None, words, f"pip install 'rivalry[{users[0]}]'"))
+            found.append(_row(name, None, words, remedy(users[0])))
     return [*found, *_devices(), _cache(), _row("processors", str(cores()), "ok")]
 
 

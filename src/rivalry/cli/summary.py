@@ -24,6 +24,7 @@ def text(run: Run, answer: Answer, report: Path, *, verbose: bool = False) -> st
     """
     from rivalry.lab.answer.caveats import lines as warning_lines
     from rivalry.lab.answer.caveats import warnings_of
+    from rivalry.lab.citation import how_to_cite
     from rivalry.lab.store import status_of
 
     parts = run.parts() or {"": run}
@@ -41,6 +42,7 @@ def text(run: Run, answer: Answer, report: Path, *, verbose: bool = False) -> st
     checks = [one.row for one in answer.checks]
     lines += [*references(checks, parts=bool(answer.parts), verbose=verbose), *full_runs(parts.values())]
     lines += claims(answer) if verbose else []
+    lines.append(how_to_cite(run))
     fitted = [line if "\n" in line else output.paragraph(line) for line in lines]
     return "\n".join([*fitted, str(report)])
 

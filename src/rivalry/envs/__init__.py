@@ -2,8 +2,10 @@
 
 from importlib.util import find_spec as _find_spec
 
+from rivalry.core.installation import remedy as _remedy
+
 if _missing := [name for name in ("gymnasium", "pettingzoo") if _find_spec(name) is None]:
-    raise ImportError(f"rivalry.envs needs {' and '.join(_missing)}: pip install 'rivalry[envs]'")
+    raise ImportError(f"rivalry.envs needs {' and '.join(_missing)}: {_remedy('envs')}")
 
 from rivalry.envs.factory import PlayerEnv as PlayerEnv
 from rivalry.envs.factory import aec_env as aec_env

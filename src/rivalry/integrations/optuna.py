@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge
 
+from rivalry.core.installation import remedy
 from rivalry.core.method import Session
 from rivalry.methods.design.rule_choices import Choice
 from rivalry.methods.design.rule_design import RuleDesign, RuleProblem, stream_of
@@ -88,6 +89,6 @@ def _optuna() -> Any:
     try:
         import optuna
     except ImportError:
-        raise ValueError("bayesian_design: needs optuna; pip install 'rivalry[tune]'") from None
+        raise ValueError(f"bayesian_design: needs optuna; {remedy('tune')}") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna

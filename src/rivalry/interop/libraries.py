@@ -8,6 +8,7 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.forms import stateless_tables
+from rivalry.core.installation import remedy
 from rivalry.families.matrix import Matrix, matrix
 from rivalry.tables.kernels.shapes import Tabulated
 
@@ -127,7 +128,7 @@ def _quantecon() -> Any:
     try:
         from quantecon import game_theory
     except ImportError:
-        raise ImportError("QuantEcon is not installed: pip install 'rivalry[quantecon]'") from None
+        raise ImportError(f"QuantEcon is not installed: {remedy('quantecon')}") from None
     return game_theory
 
 

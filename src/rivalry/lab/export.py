@@ -17,6 +17,7 @@ import numpy as np
 from pandas import DataFrame, Series
 
 from rivalry.core.files import StoreError, folder_for, followed, write
+from rivalry.core.installation import remedy
 from rivalry.core.results import is_truth, netcdf
 from rivalry.lab.answer import Answer
 from rivalry.lab.answer.figures import draw
@@ -91,7 +92,7 @@ def export(
     if everything and to not in EVERYTHING:
         raise StoreError(f"--all: is for {', '.join(EVERYTHING)}; {to} has nothing to add")
     if to in NEEDS and find_spec(NEEDS[to][0]) is None:
-        raise StoreError(f"--to {to}: needs {NEEDS[to][1]}; pip install 'rivalry[{EXTRAS[to]}]'")
+        raise StoreError(f"--to {to}: needs {NEEDS[to][1]}; {remedy(EXTRAS[to])}")
     done = _export(run, to, run.folder / "export" if out is None else followed(Path(out)), everything)
     if long := [row.name for row in done.left_out if row.name.endswith(".tex")]:
         names = ", ".join(long[:FEW]) + (f" and {len(long) - FEW} more" if len(long) > FEW else "")

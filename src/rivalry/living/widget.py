@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from rivalry.core.installation import remedy
 from rivalry.core.results import Solution
 from rivalry.living.bundle import style, widget_module
 from rivalry.living.figure import Figure, answer, figure_of, figures_of_solution, no_figure
-
-MISSING = "explore: needs anywidget; install it with `pip install 'rivalry[notebook]'`"
 
 
 def explore(game: object, profile: object = None) -> Any:
@@ -95,7 +94,7 @@ def _widget_class() -> Any:
         import anywidget
         import traitlets
     except ModuleNotFoundError:
-        raise ValueError(MISSING) from None
+        raise ValueError(f"explore: needs anywidget; install it with `{remedy('notebook')}`") from None
 
     traits = {
         "_esm": traitlets.Unicode().tag(sync=True),

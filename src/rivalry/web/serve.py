@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rivalry.core.installation import remedy
+
 if TYPE_CHECKING:
     from rivalry.web.processes import Jobs
 
@@ -49,7 +51,7 @@ def serve(
         Without the libraries, for an address in use, and for something that is neither a run nor a study.
     """
     if missing := [name for name in ("fastapi", "uvicorn", "tomlkit") if find_spec(name) is None]:
-        raise ServeError(f"needs {', '.join(missing)}: pip install 'rivalry[web]'")
+        raise ServeError(f"needs {', '.join(missing)}: {remedy('web')}")
     home = Path.cwd()
     page, opened = page_of(target, home)
     listener = _listen(host or "127.0.0.1", port)

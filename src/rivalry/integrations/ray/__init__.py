@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rivalry.core import files
+from rivalry.core.installation import remedy
 from rivalry.lab.executor import cores
 from rivalry.lab.executor.pool import CellOutcome, Executor, ProgressOutcome, retry_or_fail, spawn
 from rivalry.lab.trust import cell_key
@@ -67,7 +68,7 @@ class Cluster:
 
     def __init__(self, address: str | None = None) -> None:
         if find_spec("ray") is None:
-            raise ValueError("executor: needs ray; pip install 'rivalry[deep]'")
+            raise ValueError(f"executor: needs ray; {remedy('deep')}")
         self.address = address
         self._users = 0
         self._line: _Line | None = None

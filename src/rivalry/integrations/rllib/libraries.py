@@ -13,8 +13,9 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
+from rivalry.core.installation import remedy
+
 NEEDED = ("ray", "torch", "gymnasium", "pettingzoo")
-REMEDY = "pip install 'rivalry[deep]'"
 PREFIX = "rivalry-rllib-"  # of the folders that Ray has while it runs
 STORE = 128 * 2**20  # bytes for what travels between processes
 
@@ -22,7 +23,7 @@ STORE = 128 * 2**20  # bytes for what travels between processes
 def refusal() -> str:
     """Return which libraries of deep learners are not installed, or an empty text."""
     missing = [name for name in NEEDED if find_spec(name) is None]
-    return f"needs {', '.join(missing)}; {REMEDY}" if missing else ""
+    return f"needs {', '.join(missing)}; {remedy('deep')}" if missing else ""
 
 
 def require(kind: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rivalry.core.forms import stateless_tables
+from rivalry.core.installation import remedy
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.core.tolerances import LISTED_REGRET
@@ -259,9 +260,7 @@ def _mclennan_tourky(tables: np.ndarray, start: object) -> np.ndarray:
         import rivalry.tables.kernels.cache  # noqa: F401, I001 (first: QuantEcon's loops are kept there too)
         from quantecon import game_theory as qe
     except ImportError:
-        raise ValueError(
-            "algorithm: mclennan_tourky needs QuantEcon: pip install 'rivalry[quantecon]'"
-        ) from None
+        raise ValueError(f"algorithm: mclennan_tourky needs QuantEcon: {remedy('quantecon')}") from None
 
     tables = normalise(tables)
     players, longest = len(tables), max(tables.shape[1:])

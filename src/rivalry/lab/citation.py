@@ -1,0 +1,77 @@
+"""How to cite the package and the source of a study."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from rivalry.lab.study import studies
+
+if TYPE_CHECKING:
+    from rivalry.lab.store import Run
+    from rivalry.lab.study import Study
+
+_SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+_SPECIAL |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
+
+
+def bibtex(study: Study | None = None) -> str:
+    """Return BibTeX of the package, and of a study with its source.
+
+    The source of a study is text, so its entry holds it as a note.
+
+    Examples
+    --------
+    >>> from rivalry.lab.study import load_study
+    >>> print(bibtex(load_study("shapley_learning")).partition("\\n\\n")[2])
+    @misc{shapley_learning,
+      title = {{Convergence of learning rules in Shapley's game}},
+      howpublished = {Study shapley\\_learning of rivalry},
+      note = {Source: Shapley 1964; Hart \\& Mas-Colell, Econometrica 68 (2000)},
+    }
+    """
+    known = _citation()
+    fields = {
+        "author": " and ".join(f"{{{_tex(name)}}}" for name in known["name"]),
+        "title": f"{{{_tex(known['title'][0])}}}",
+        "version": _tex(known["version"][0]),
+        "note": f"Python package, {_tex(known['license'][0])} licence",
+    }
+    entries = [_entry("software", "rivalry", fields)]
+    parts = [] if study is None else list(study.parts().values()) or [study]
+    for part in parts:
+        fields = {"title": f"{{{_tex(part.title)}}}"} if part.title else {}
+        fields["howpublished"] = f"Study {_tex(part.name)} of rivalry"
+        if part.source:
+            fields["note"] = f"Source: {_tex(part.source)}"
+        entries.append(_entry("misc", part.name, fields))
+    return "\n\n".join(entries)
+
+
+def how_to_cite(run: Run) -> str:
+    """Return in one line what to cite of a run, and the command that prints BibTeX."""
+    known, source = _citation(), run.head["study"].get("source")
+    name = run.name if run.name in studies() else str(run.folder / "study.toml")
+    package = f"{', '.join(known['name'])}, rivalry {known['version'][0]}"
+    return f"to cite: {package}{f'; {source}' if source else ''}; `rivalry cite {quote(name)}` prints BibTeX"
+
+
+def _citation() -> dict[str, list[str]]:
+    """Return the values of every key of CITATION.cff that stands on a line with it."""
+    found: dict[str, list[str]] = {}
+    text = (files("rivalry") / "CITATION.cff").read_text(encoding="utf-8")  # a link to that of the repository
+    for key, value in re.findall(r'^(?:  - )?([a-z-]+): "?(.+?)"?$', text, re.MULTILINE):
+        found.setdefault(key, []).append(value)
+    return found
+
+
+def _entry(kind: str, key: str, fields: dict[str, str]) -> str:
+    rows = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items())
+    return f"@{kind}{{{key},\n{rows}}}"
+
+
+def _tex(text: str) -> str:
+    """Return text with the characters that are special in LaTeX escaped."""
+    return "".join(_SPECIAL.get(sign, sign) for sign in text)

@@ -1,0 +1,51 @@
+"""BibTeX of the package and of studies."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import rivalry as rv
+from rivalry.lab.citation import bibtex, how_to_cite
+from rivalry.lab.store import Run
+from rivalry.lab.study import Study, load_study
+
+FIELD = re.compile(r"^  (\w+) = \{(.*)\},$", re.MULTILINE)
+
+
+def fields_of(text: str) -> list[dict[str, str]]:
+    return [dict(FIELD.findall(entry)) for entry in text.split("\n\n")]
+
+
+def test_the_package_is_cited_as_its_citation_file_says() -> None:
+    text = bibtex()
+    assert text.startswith("@software{rivalry,\n")
+    (found,) = fields_of(text)
+    file = (Path(__file__).parents[2] / "CITATION.cff").read_text(encoding="utf-8")
+    for key, words in (("author", found["author"]), ("title", found["title"]), ("version", found["version"])):
+        name = "name" if key == "author" else key
+        assert re.search(rf'{name}: "?{re.escape(words.strip("{}"))}"?\n', file), key
+    assert found["version"] == rv.__version__
+
+
+def test_a_study_is_cited_by_the_fields_that_it_has() -> None:
+    _, found = fields_of(bibtex(load_study("lovett_fig6")))
+    assert found["note"] == r"Source: Lovett, Fu \& McAvoy, Fig. 6 (package InflGame)"
+    assert found["howpublished"] == r"Study lovett\_fig6 of rivalry"
+    bare = Study(name="bare", game={"family": "market"}, method={"kind": "best_response"})
+    assert fields_of(bibtex(bare))[1] == {"howpublished": "Study bare of rivalry"}
+    parts = load_study("tour").parts()
+    assert len(fields_of(bibtex(load_study("tour")))) == 1 + len(parts)
+
+
+def test_a_run_names_its_source_and_the_command(tmp_path: Path) -> None:
+    run = Run.create_or_open(tmp_path / "run", load_study("race_readme"))
+    assert how_to_cite(run) == (
+        f"to cite: The rivalry developers, rivalry {rv.__version__}; README of dynapai 0.2.0, which prints "
+        "the payoffs; `rivalry cite race_readme` prints BibTeX"
+    )
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[game]\nfamily = "market"\n[[method]]\nkind = "best_response"\n')
+    own = Run.create_or_open(tmp_path / "own", load_study(mine))
+    assert f"; `rivalry cite {tmp_path}/own/study.toml` prints BibTeX" in how_to_cite(own)
+    assert load_study(tmp_path / "own" / "study.toml").game == {"family": "market"}

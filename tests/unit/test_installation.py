@@ -1,0 +1,33 @@
+"""Remedies where the package is a checkout, and where it was installed as a wheel."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rivalry.core import installation
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the package inside, which is a checkout as soon as it has a pyproject.toml."""
+    (tmp_path / "src" / "rivalry").mkdir(parents=True)
+    monkeypatch.setattr(installation, "PACKAGE", tmp_path / "src" / "rivalry")
+    return tmp_path
+
+
+def test_a_remedy_installs_the_extra_of_the_checkout(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "pyproject.toml").touch()
+    assert installation.remedy("envs") == f"pip install '{root}[envs]'"
+    monkeypatch.chdir(root)
+    assert installation.remedy("envs") == "pip install '.[envs]'"
+
+
+def test_a_remedy_installs_the_extra_from_the_index(root: Path) -> None:
+    assert installation.remedy("envs") == "pip install 'rivalry[envs]'"
+
+
+def test_these_tests_run_in_a_checkout() -> None:
+    assert os.path.samefile(installation.checkout() or ".", Path(__file__).parents[2])
