@@ -1,7 +1,8 @@
-"""Draw the pictures of the gallery by the commands and lines on its page.
+"""Draw the pictures of the gallery by the commands and lines on its page, and write its grid of thumbnails.
 
 python docs/gallery.py             # all, in several minutes
 python docs/gallery.py paths heat  # these
+python docs/gallery.py grid        # no picture, only the grid
 """
 
 from __future__ import annotations
@@ -20,6 +21,31 @@ LARGEST = 40_000  # bytes of a picture
 # width in pixels and colours; the first that fits
 SIZES = ((920, 128), (690, 128), (690, 64), (460, 128), (460, 64))
 
+PURPOSES = {
+    "How an equilibrium moves with a parameter": (
+        "scenario heat bifurcation logit_branch subsidy safety_frontier precipice commitment dcf_sensitivity"
+    ),
+    "Where play goes": "paths cycle snapshots ternary basins end_positions vector_field",
+    "Why nobody deviates": "reaction landscape payoff_landscape deviation",
+    "How many equilibria there are, and which are stable": (
+        "enumeration strategies spectrum stability_window"
+    ),
+    "What learners do": (
+        "learning_curve histogram policy impulse_response policy_map exploitability_curve social_traces "
+        "agent_histogram"
+    ),
+    "Who gets what": (
+        "resource influence shares bid_distribution mean_bids karma_histogram scaling_check "
+        "fairness_plane class_table"
+    ),
+    "Over time and space": (
+        "schedule technology valuation_path street_map lane_load bid_congestion example_routes example_bids"
+    ),
+    "What a designer should set": "design_search",
+}
+"""Kinds of plots by what they are for; each stands once."""
+GRID = re.compile(r"(?<=^% grid, by gallery.py\n).*?(?=^% end of the grid\n)", re.M | re.S)
+
 
 class Example(NamedTuple):
     """What draws a kind of plot: commands for the shell, then lines of Python."""
@@ -36,6 +62,23 @@ def examples() -> dict[str, Example]:
         (code,) = re.findall(r"^```python\n(.*?)^```", section, re.M | re.S)
         found[kind] = Example(re.findall(r"^\$ rivalry (.*)$", section, re.M), code)
     return found
+
+
+def grid() -> str:
+    """Return the thumbnails of all kinds by purpose, in MyST."""
+    parts = []
+    for purpose, kinds in PURPOSES.items():
+        cells = [
+            f":::{{container}} thumbnail\n[![](gallery/{kind}.png)](#{kind})\n\n[{kind}](#{kind})\n:::"
+            for kind in kinds.split()
+        ]
+        parts.append("\n".join([f"**{purpose}**\n", "::::{container} thumbnails", *cells, "::::\n"]))
+    return "\n".join(["", *parts])
+
+
+def write_grid() -> None:
+    """Write the grid of thumbnails into the page."""
+    PAGE.write_text(GRID.sub(grid(), PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def draw(example: Example) -> bytes:
@@ -67,7 +110,10 @@ def draw(example: Example) -> bytes:
 
 
 def main(kinds: list[str]) -> int:
-    """Draw these kinds, or all."""
+    """Draw these kinds, or all, and write the grid."""
+    write_grid()
+    if kinds == ["grid"]:
+        return 0
     known = examples()
     PICTURES.mkdir(exist_ok=True)
     with TemporaryDirectory() as folder:

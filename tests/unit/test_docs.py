@@ -17,6 +17,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.registry import load
+from rivalry.core.results import CLAIMS
 from rivalry.lab.study import parameters
 from rivalry.methods import METHODS
 
@@ -116,6 +117,14 @@ def test_keys_that_no_study_sets_are_explained() -> None:
         assert explained <= names, (family, explained - names)
 
 
+def test_every_claim_is_defined_by_one_sentence(reference: dict[str, str]) -> None:
+    rows = dict(
+        re.findall(r"^\| ([a-z ]+) \| ([A-Z].*\.) \|$", reference["terms"].partition("## Claims")[2], re.M)
+    )
+    assert set(rows) == set(CLAIMS)
+    assert all(words.count(". ") == 0 for words in rows.values())
+
+
 # -- outputs of code cells -----------------------------------------------------------------------------
 
 
@@ -170,6 +179,13 @@ def test_the_gallery_shows_every_kind_of_plot(helper: Any) -> None:
     assert sorted(sizes) == list(rv.plots.PLOTS)
     assert max(sizes.values()) <= gallery.LARGEST
     assert sum(sizes.values()) < 1.5e6
+
+
+def test_the_gallery_begins_with_a_thumbnail_of_every_kind_by_purpose(helper: Any) -> None:
+    gallery = helper("gallery")
+    assert sorted(" ".join(gallery.PURPOSES.values()).split()) == list(rv.plots.PLOTS)
+    found = gallery.GRID.findall(gallery.PAGE.read_text(encoding="utf-8"))
+    assert found == [gallery.grid()], "run python docs/gallery.py grid"
 
 
 @pytest.mark.nightly
