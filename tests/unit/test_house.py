@@ -53,7 +53,15 @@ HOMES = {
 
 # Layers of subpackages from the lowest: one may import only from lower layers.
 LAYERS: list[set[str]] = [
-    {"core.annotations", "core.forms", "core.imports", "core.register", "core.remember", "core.tolerances"},
+    {
+        "core.annotations",
+        "core.forms",
+        "core.imports",
+        "core.installation",
+        "core.register",
+        "core.remember",
+        "core.tolerances",
+    },
     {"core.blas", "core.validate"},
     {"core.display", "core.precision"},
     {"core.registry", "core.intervals", "core.jax", "tables.kernels"},
@@ -75,7 +83,7 @@ LAYERS: list[set[str]] = [
     {"economies"},
     {"solving", "studies", "lab.study", "lab.trust"},
     {"check", "interop", "lab.worker", "lab.store"},
-    {"lab.answer"},
+    {"lab.answer", "lab.citation"},
     {"lab.executor", "lab.export", "lab.report"},
     {"cli"},
     {"integrations", "living"},
