@@ -1,6 +1,9 @@
 """What carrying out a cell costs beside its work: seed, file, index, pipe; against a bare task of a pool.
 
 Aim: at most 5 ms a cell. Both have one spawned process that is already warm; the cell itself does nothing.
+
+And what a replication of a short learner costs beside its session: the metrics that are read of it, its
+certificate and its file. Aim: 2 ms.
 """
 
 from __future__ import annotations
@@ -96,3 +99,38 @@ def test_cell_overhead(
         monkeypatch.undo()
         staff.stop()
     print(f"overhead per cell {raced.info()['ours_median'] * 1e3:.2f} ms, aim 5 ms")
+
+
+@pytest.mark.parametrize("kind", ["bandits", "regrets"])
+def test_replications(race: Callable[..., Any], tmp_path: Path, kind: str) -> None:
+    from rivalry.core.method import run_session
+    from rivalry.lab import worker
+    from rivalry.lab.executor import Here
+    from rivalry.lab.store import Run
+    from rivalry.lab.study import Study
+
+    table: dict[str, Any] = {
+        "bandits": {"kind": "q_learning", "walk": False, "observation": "none", "gamma": 0.0, "epochs": 20},
+        "regrets": {"kind": "regret_matching", "steps": 2000},
+    }[kind]
+    game = {"family": "matrix", "name": "prisoners_dilemma"}
+    study = Study(name="short", game=game, method=[table], replications={"count": CELLS})
+    run = Run.create_or_open(tmp_path / "run", study)
+    tasks, out = run.tasks(), str(run.folder)
+    jobs = [worker.Job(place.id, tasks[place.id], out, out) for place in run.cells]
+    points = worker.points_of(tasks[jobs[0].id], run.folder)
+    learner: Any = points.methods[0]
+    world = learner.world(points.games[0])
+
+    def ours() -> int:
+        return sum(outcome.kind == "done" for outcome in Here(lambda outcome: None).run(jobs))
+
+    def theirs() -> int:
+        for k in range(CELLS):
+            session = learner.begin(world, np.random.SeedSequence(k))
+            run_session(learner, world, session, table.get("steps", learner.length(world)))
+        return CELLS
+
+    found = race(ours, theirs, rival="its session", items=CELLS, name=f"replications[{kind}]").info()
+    extra = (found["ours_median"] - found["theirs_median"]) * 1e3
+    print(f"{kind}: {extra:.2f} ms per replication beside the session, aim 2 ms")
