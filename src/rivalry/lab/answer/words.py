@@ -78,8 +78,9 @@ class Words:
         self._methods = [str(table["name"]) for table in study.get("method", ())]
         game = study.get("game") or {}
         turns: list[list[int]] = [list(stage) for stage in game.get("stages") or ()]
-        if len(leaders := game.get("leaders") or ()) == 1 and game.get("players", 2) == 2:
-            turns = [list(leaders), [1 - leaders[0]]]
+        leaders = list(game.get("leaders") or [])
+        if len(leaders) == 1 and game.get("players", 2) == 2:
+            turns = [leaders, [1 - leaders[0]]]
         alone = [len(turn) for turn in turns] == [1, 1]
         self._roles = {turn[0]: role for turn, role in zip(turns, ROLES, strict=False)} if alone else {}
         self._noun = "firm" if game.get("family") == "market" else "player"
