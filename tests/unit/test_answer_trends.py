@@ -285,3 +285,13 @@ def test_every_bundled_study_says_what_its_answer_is_about() -> None:
         made = load_study(name)
         if not made.include:
             assert made.answer.get("quantities"), name
+
+
+def test_profiles_that_are_no_positions_are_told_by_actions() -> None:
+    def words(*rows: Sequence[float]) -> str:
+        names = np.array([["stag", "hare"]] * 2)
+        found = record(profile=rows) | {"action_name": (("player", "axis"), names)}
+        return said(study(quantities=["profile"]), swept({"one": [found]}))[0]
+
+    assert words([1.0, 0.0], [1.0, 0.0]) == "Every player plays stag."
+    assert words([1.0, 0.0], [0.0, 1.0]) == "Players play stag, hare."

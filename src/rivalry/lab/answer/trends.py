@@ -735,6 +735,10 @@ def _standing(one: PointResults, *, beside: bool = True) -> str:
     if _kind(one) == [CYCLES]:
         return f"{CYCLES}{refuted}"
     if not groups:
-        return f"strategies are {one.profile_words}{refuted}"
+        plays = "plays" if one.actions is not None else "has strategy"
+        each, _, rest = one.profile_words.partition(" ")
+        if each == "each":
+            return f"every player {plays} {rest}{refuted}"
+        return f"{'players play' if plays == 'plays' else 'strategies are'} {one.profile_words}{refuted}"
     who = ("both players" if len(groups[0]) == 2 else "all players") if len(groups) == 1 else "players"
     return f"{who} are at {_places(groups)}{refuted}"

@@ -103,7 +103,7 @@ class Words:
         >>> Words({"answer": {"words": {"player 0": "the cautious"}}}).who("player 0")
         'the cautious'
         """
-        return _WHO.sub(lambda match: self._player(int(match[1])), entry)
+        return self._own.get(entry) or _WHO.sub(lambda match: self._player(int(match[1])), entry)
 
     def _player(self, k: int) -> str:
         named = self._own.get(f"player {k}")
