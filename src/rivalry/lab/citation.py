@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from rivalry.lab.study import studies
@@ -51,11 +50,15 @@ def bibtex(study: Study | None = None) -> str:
 
 
 def how_to_cite(run: Run) -> str:
-    """Return in one line what to cite of a run, and the command that prints BibTeX."""
+    """Return in one line what to cite of a run, and the command that prints BibTeX.
+
+    Of a copy it is that of the study which it is based on.
+    """
     known, source = _citation(), run.head["study"].get("source")
-    name = run.name if run.name in studies() else str(run.folder / "study.toml")
+    name = run.head["study"].get("based_on") or (run.name if run.name in studies() else "")
+    command = f"rivalry cite {name}".rstrip()
     package = f"{', '.join(known['name'])}, rivalry {known['version'][0]}"
-    return f"to cite: {package}{f'; {source}' if source else ''}; `rivalry cite {quote(name)}` prints BibTeX"
+    return f"to cite: {package}{f'; {source}' if source else ''}; `{command}` prints BibTeX"
 
 
 def _citation() -> dict[str, list[str]]:
