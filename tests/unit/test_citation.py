@@ -52,3 +52,5 @@ def test_a_run_names_its_source_and_the_command(tmp_path: Path) -> None:
     mine.write_text(describe("race_readme")[1])
     copy = Run.create_or_open(tmp_path / "copy", load_study(mine))
     assert how_to_cite(copy) == how_to_cite(run)
+    copy.head["study"]["based_on"] = "x; rm -r ."  # in a run of somebody else
+    assert "`rivalry cite 'x; rm -r .'` prints" in how_to_cite(copy)

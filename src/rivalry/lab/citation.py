@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from rivalry.lab.study import studies
@@ -56,7 +57,7 @@ def how_to_cite(run: Run) -> str:
     """
     known, source = _citation(), run.head["study"].get("source")
     name = run.head["study"].get("based_on") or (run.name if run.name in studies() else "")
-    command = f"rivalry cite {name}".rstrip()
+    command = f"rivalry cite {quote(name)}" if name else "rivalry cite"
     package = f"{', '.join(known['name'])}, rivalry {known['version'][0]}"
     return f"to cite: {package}{f'; {source}' if source else ''}; `{command}` prints BibTeX"
 

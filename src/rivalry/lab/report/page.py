@@ -21,6 +21,7 @@ from rivalry.lab.answer.caveats import check_name, failures_of, lines, warnings_
 from rivalry.lab.answer.checks import JudgedCell, tally, unproved
 from rivalry.lab.answer.details import channels, equilibria, networks, sessions
 from rivalry.lab.answer.figures import draw
+from rivalry.lab.citation import how_to_cite
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.full_runs import full_run_of
 from rivalry.lab.store import Run, status_of
@@ -98,6 +99,7 @@ def build(
         "commands": (printed := commands(run)),
         "width": max(len(command) for command, _ in printed),
         "made_by": run.made_by,
+        "cite": how_to_cite(run).removeprefix("to cite: ").rsplit("`", 2),
         "history": run.head["history"],
         "schema": run.head["schema"],
         "labels": _labels([section["study"] for section in sections]),
