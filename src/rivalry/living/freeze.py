@@ -29,7 +29,7 @@ ROWS = 200  # most rows of a table of checks or certificates
 POINTS = 40  # most points in the table of results, each with its living figure
 
 
-NO_FIGURE = "No living figure draws results of this kind; the figure shows all cells of the run."
+NO_FIGURE = "No living figure draws these results; the figure shows all cells of the run."
 STORED_ONLY = "Of {0} the figure has the stored values only: choose a row of the table."
 
 
