@@ -210,6 +210,7 @@ def test_study_runs_to_its_end_and_shows_its_results(tab: Tab, home: Path) -> No
     assert headings[0] == "Results"
     assert page.locator('.claim[data-claim="good"]').count() > 0
     with page.expect_download() as got:
+        page.locator(".menu summary").click()
         page.get_by_role("link", name="CSV").click()
     assert Path(got.value.path()).stat().st_size > 0
     handle = page.locator(".living [role=slider]").first

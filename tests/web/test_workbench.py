@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests import duel_study, many_cells
@@ -863,6 +864,64 @@ def test_comparison_pairs_points_and_replications(tmp_path: Path) -> None:
     assert {round(row["mean"], 12) for row in own} == {1.0}
     assert {row["half"] for row in own} == {0.0}
     assert found["studies"] == [[]]
+
+
+def test_differences_that_are_not_printed_are_none_and_quantities_are_chosen(tmp_path: Path) -> None:
+    from rivalry.core import files
+    from rivalry.lab.store import Run
+    from rivalry.web.results import jsonable
+
+    folders = []
+    for name, more in (("first", 0.0), ("second", 1e-9)):
+        made = many_cells.study(2, method={"kind": "replicator", "name": "m"})
+        run = Run.create_or_open(tmp_path / name, made)
+        with run.locking():
+            for place in run.cells:
+                record = many_cells.record(1.0 + more)
+                files.write(run.cell_path(place.id), files.pack(record, kind="cell", name=place.id))
+        folders.append((name, str(tmp_path / name), ""))
+    found = jsonable("compare", folders, ["payoff"])
+    assert [one["name"] for one in found["quantities"]] == ["payoff"]
+    assert {"payoff", "profile"} <= {name for name, _ in found["names"]}
+    assert {row["mean"] for row in found["quantities"][0]["differences"][0]} == {0.0}
+
+
+def test_notes_of_a_run_are_stored_beside_it_and_listed(client: Client, tmp_path: Path) -> None:
+    run = many_cells.stored(tmp_path / "runs" / "many", many_cells.study(2))
+    head = (run.folder / "study.json").read_bytes()
+    given = {"note": " <b>look</b> again ", "tags": ["slow", "slow", "paper"]}
+    expected = {"note": "<b>look</b> again", "tags": ["slow", "paper"]}
+    assert client.post("/api/runs/many/notes", json=given).json() == expected
+    (row,) = client.get("/api/runs").json()["runs"]
+    assert {key: row[key] for key in expected} == expected
+    assert (run.folder / "study.json").read_bytes() == head
+    for wrong in ({"note": "x" * 5000}, {"tags": ["x" * 50]}, {"tags": [""]}, {"tags": "x"}):
+        assert one_line(client.post("/api/runs/many/notes", json=wrong))
+    assert client.post("/api/runs/nothing/notes", json=given).status_code == 404
+    (run.folder / "notes.json").write_text("{}")
+    (row,) = client.get("/api/runs").json()["runs"]
+    assert (row["note"], row["tags"]) == ("", [])
+
+
+def test_quantities_of_a_run_are_those_of_its_answer(tmp_path: Path) -> None:
+    from rivalry.web.results import run_quantities
+    from tests.unit.stored_run import stored
+
+    run = stored(tmp_path / "run")
+    found = run_quantities(str(run.folder))
+    table = run.answer.table
+    assert list(found) == [
+        name for k, name in enumerate(table.columns) if k >= table.keys and np.isfinite(table.rows[0][k].mean)
+    ]
+    assert all(isinstance(one["value"], float) for one in found.values())
+
+
+def test_explorations_begin_at_an_equilibrium_where_there_is_one() -> None:
+    from rivalry.web.explore import equilibrium
+
+    assert equilibrium("market", {})["profile"] == pytest.approx(np.full((2, 1), 30.0))
+    assert equilibrium("matrix", {"name": "prisoners_dilemma"})["profile"] == [[0, 1], [0, 1]]
+    assert equilibrium("karma", {}) == {"profile": None}
 
 
 # the pages' modules

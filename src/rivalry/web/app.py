@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import mimetypes
 import re
 import shutil
 import tempfile
@@ -27,7 +28,6 @@ from rivalry.web.safety import ASIDE, Guard, Refused
 STATIC = Path(__file__).parent / "static"
 LIVING = Path(__file__).parents[1] / "living" / "static"
 PAGES = ("", "study", "run", "results", "compare", "explore")
-FORMATS = {"csv": "text/csv", "netcdf": "application/x-netcdf", "svg": "image/svg+xml", "page": "text/html"}
 MOST_COMPARED = 6
 SETS = 40  # of figures that pages may still show
 EVERY, IDLE = 0.5, 2.0  # seconds between looks at a run's folder, while it is computed and else
@@ -291,6 +291,12 @@ def _add_runs(app: FastAPI, bench: Workbench) -> None:
         stream = _changes(*_watchers(bench, request, name, part, bits))
         return StreamingResponse(stream, media_type="text/event-stream")
 
+    @app.post("/api/runs/{name}/notes")
+    async def note(name: str, request: Request) -> Any:
+        body = await _body(request)
+        note, tags = _typed(body, "note", str, ""), _typed(body, "tags", list, [])
+        return await _aside(runs.write_notes, name, note, tags)
+
     @app.post("/api/runs/{name}/stop")
     async def stop(name: str) -> Any:
         bench.jobs.stop(runs.path(name))
@@ -356,6 +362,11 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
         folder = await _aside(bench.results_folder, name)
         return await bench.artist.ask(results.jsonable, "results", folder, part)
 
+    @app.get("/api/runs/{name}/quantities")
+    async def values(name: str) -> Any:
+        folder = await _aside(bench.results_folder, name)
+        return await bench.artist.ask(results.jsonable, "run_quantities", folder)
+
     @app.get("/api/runs/{name}/cells")
     async def tiles(name: str, part: str = "") -> Any:
         folder = await _aside(bench.results_folder, name)
@@ -400,12 +411,12 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
 
     @app.get("/api/runs/{name}/download")
     async def download(name: str, to: str = "csv") -> Response:
-        if to not in FORMATS:
-            raise Refused(400, f"to: {to[:20]!r} must be one of {', '.join(FORMATS)}")
+        if to not in results.DOWNLOADS:
+            raise Refused(400, f"to: {to[:20]!r} must be one of {', '.join(results.DOWNLOADS)}")
         folder = await _aside(bench.results_folder, name)
         out = tempfile.mkdtemp(prefix="download-", dir=bench.scratch)
         path = Path(await bench.artist.ask(results.download, folder, to, out))
-        kind = "application/zip" if path.suffix == ".zip" else FORMATS[to]
+        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         called = f"{name}{path.suffix}" if to in ("page", "netcdf") else path.name
         called = re.sub(r"[^A-Za-z0-9._-]", "_", called)
         return FileResponse(
@@ -413,14 +424,15 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
         )
 
     @app.get("/api/compare")
-    async def compare(runs: str) -> Any:
-        """Compare runs; each is ``NAME`` or ``NAME:PART``."""
+    async def compare(runs: str, quantities: str = "") -> Any:
+        """Compare runs, each ``NAME`` or ``NAME:PART``, in quantities, by default the first."""
         wanted = [one for one in runs.split(",") if one]
         if not 2 <= len(wanted) <= MOST_COMPARED:
             raise Refused(400, f"runs: {len(wanted)} of them; must be 2 to {MOST_COMPARED}")
         pairs = [(one, *one.partition(":")[::2]) for one in wanted]
         folders = [(label, await _aside(bench.results_folder, name), part) for label, name, part in pairs]
-        return await bench.reader.ask(results.jsonable, "compare", folders)
+        names = [one for one in quantities.split(",") if one]
+        return await bench.reader.ask(results.jsonable, "compare", folders, names)
 
 
 def _picture(home: Path, folder: str, file: str) -> Response:
@@ -443,6 +455,11 @@ def _add_games(app: FastAPI, bench: Workbench) -> None:
         body = await _body(request)
         parameters = _typed(body, "parameters", dict, {})
         return await bench.prover.ask(explore.figures, name, parameters, body.get("profile"))
+
+    @app.post("/api/games/{name}/equilibrium")
+    async def equilibrium(name: str, request: Request) -> Any:
+        parameters = _typed(await _body(request), "parameters", dict, {})
+        return await bench.prover.ask(explore.equilibrium, name, parameters)
 
     @app.post("/api/games/{name}/answer")
     async def answer(name: str, request: Request) -> Any:

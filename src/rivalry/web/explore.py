@@ -39,6 +39,23 @@ def figures(name: str, parameters: Mapping[str, Any], profile: object) -> dict[s
     }
 
 
+def equilibrium(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the profile of an equilibrium that a method finds quickly; None where it finds none."""
+    from rivalry.core.game import Game  # loads JAX
+    from rivalry.core.space import Simplex
+    from rivalry.methods import BestResponse, MixedEquilibria
+    from rivalry.solving.single import solve
+
+    try:
+        game = _game(name, parameters)
+        if not isinstance(game, Game):
+            return {"profile": None}
+        found = solve(game, MixedEquilibria() if isinstance(game.space, Simplex) else BestResponse())
+    except (ValueError, TypeError):  # a game that neither method takes
+        return {"profile": None}
+    return {"profile": plain(found.profile) if found.claim == "equilibrium" else None}
+
+
 def certified(name: str, parameters: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is proved of the profile that a person set, or why nothing can be."""
     try:

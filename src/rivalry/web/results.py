@@ -19,12 +19,13 @@ from rivalry.core.results import Certificate
 from rivalry.core.statistics import format_interval, half_width
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import failures_of, lines, warnings_of
+from rivalry.lab.answer.estimates import VISIBLE
 from rivalry.lab.answer.figures import draw
 from rivalry.lab.answer.points import REPEATED
 from rivalry.lab.answer.words import Words, heading, quantities
-from rivalry.lab.export import export
+from rivalry.lab.export import FORMATS, export
 from rivalry.lab.report.commands import commands
-from rivalry.lab.report.page import build, certificate_groups
+from rivalry.lab.report.page import certificate_groups
 from rivalry.lab.store import Run, finished_cells
 from rivalry.lab.store.cells import label_cells
 from rivalry.lab.study.expect import TABLES
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
 SHORT = 12  # numbers of a cell's variable that are written out
 ROWS = 500  # most points in the table of results
 CERTIFICATES = 500  # most certificates listed one by one
-SERIES = 12  # most quantities of a comparison
+SERIES = 4  # quantities of a comparison, unless some are chosen
+DOWNLOADS = (*FORMATS, "page")
 
 
 def results(folder: str, part: str) -> dict[str, Any]:
@@ -70,7 +72,33 @@ def results(folder: str, part: str) -> dict[str, Any]:
         "commands": commands(_part(folder, "")),
         "toml": _text(run),
         "parts": list(_part(folder, "").parts()),
+        "formats": DOWNLOADS,
     }
+
+
+def run_quantities(folder: str) -> dict[str, Any]:
+    """Return the quantities in the table of a run's answer, each with its range over all points in words."""
+    run = _part(folder, "")
+    stamp = (run.folder / "study.json").stat().st_mtime_ns
+    done = sum(len(finished_cells(part.folder)) for part in run.parts().values() or [run])
+    return _quantities_of(folder, stamp, done)
+
+
+@lru_cache(maxsize=512)
+def _quantities_of(folder: str, stamp: int, done: int) -> dict[str, Any]:
+    """Return the quantities of a run with so many finished cells; those of parts have their names."""
+    answer, found = answer_of(_part(folder, "")), dict[str, Any]()
+    for name, own in (answer.parts or {"": answer}).items():
+        if (table := own.table) is None:
+            continue
+        for k in range(table.keys, len(table.columns)):
+            entries = [row[k] for row in table.rows if np.isfinite(row[k].mean)]
+            if entries:
+                low, high = (pick(entries, key=lambda one: one.mean) for pick in (min, max))
+                words = low.text if low.text == high.text else f"{low.text} to {high.text}"
+                label = f"{name}: {table.columns[k]}" if name else table.columns[k]
+                found[label] = {"words": typeset(words), "value": high.mean}
+    return found
 
 
 def jsonable(call: str, *arguments: object) -> Any:
@@ -168,11 +196,7 @@ def download(folder: str, to: str, out: str) -> str:
     run, home = _part(folder, ""), Path(out)
     if to == "page":
         return str(freeze(run, home / f"{run.name}.html").file)
-    if to == "svg":
-        build(run, out=home)
-        files = sorted(home.rglob("*.svg"))
-    else:
-        files = sorted(export(run, to, home).files)
+    files = sorted(export(run, to, home).files)
     if not files:
         raise Refused(409, "there is nothing to download yet")
     if len(files) == 1:
@@ -185,23 +209,24 @@ def download(folder: str, to: str, out: str) -> str:
     return str(path)
 
 
-def compare(folders: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
+def compare(folders: Sequence[tuple[str, str, str]], chosen: Sequence[str] = ()) -> dict[str, Any]:
     """Return common quantities of runs, their differences from the first, and those of their studies.
 
+    ``chosen`` names quantities; by default they are the first `SERIES`.
     ``folders`` are ``(label, folder, part)``. Differences are paired by point and replication, and have 95 %
     intervals of Student's t over replications.
     """
     runs = [(label, _part(folder, part)) for label, folder, part in folders]
     data = [run.collect().data for _, run in runs]
-    names = _common(runs, data)
+    names, words = _common(runs, data), Words(runs[0][1].head["study"])
     quantities = []
-    for name in names[:SERIES]:
+    for name in [one for one in names if one in chosen] or names[:SERIES]:
         tables = [_values(one[name]) for one in data]
         entries = sorted(set().union(*tables), key=str)
         quantities.append(
             {
                 "name": name,
-                "label": heading(data[0], name, Words(runs[0][1].head["study"])),
+                "label": heading(data[0], name, words),
                 "series": [_series(table, entries) for table in tables],
                 "differences": [_differences(tables[0], table) for table in tables[1:]],
             }
@@ -210,7 +235,7 @@ def compare(folders: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
     return {
         "runs": [{"label": label, "title": run.title, "study": run.name} for label, run in runs],
         "quantities": quantities,
-        "left_out": names[SERIES:],
+        "names": [[name, heading(data[0], name, words)] for name in names],
         "studies": [_difference_of_texts(texts[0], text) for text in texts[1:]],
     }
 
@@ -268,6 +293,9 @@ def _differences(first: Values, other: Values) -> list[dict[str, Any]]:
             count = min(len(first[place]), len(other[place]))
             each = other[place][:count] - first[place][:count]
             if np.isfinite(each).any():
+                # what is not printed of the values is rounding, and no difference
+                scale = max(np.nanmax(np.abs(one[place][:count])) for one in (first, other))
+                each = np.where(np.abs(each) < VISIBLE * scale, 0.0, each)
                 found.append(_mean(place, each[np.isfinite(each)]))
     return found
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rivalry.core.files import DamagedFile, StoreError
+from rivalry.core.files import DamagedFile, StoreError, read_json, write_json
+from rivalry.core.results import SCHEMA
 from rivalry.lab.executor import cores
 from rivalry.lab.store import Run, finished_cells, status_of
 from rivalry.lab.store.head import is_file_name
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from rivalry.lab.study import Study
 
 NAME = "study.json"
+NOTES = "notes.json"  # what a reader notes of a run; no part of its results
+NOTE, TAGS, TAG = 2000, 12, 40  # most characters of a note, tags, and characters of a tag
 KEEP = 200  # runs of which the head stays in memory
 
 
@@ -97,11 +100,21 @@ class Runs:
                 row |= {"status": self.state(folder, counts), "reduced": is_reduced(run.head["study"])}
                 row["figure"] = first_figure(run)
                 row["parts"] = list(run.parts())
+                row |= read_notes(folder)
             except (Refused, DamagedFile, StoreError) as error:
                 row["fault"] = str(error)
             row["changed"] = _changed(folder)
             found.append(row)
         return sorted(found, key=lambda row: -row["changed"])
+
+    def write_notes(self, name: str, note: str, tags: Sequence[object]) -> dict[str, Any]:
+        """Store what a reader notes of a run, in a file of its own. Raises `Refused`."""
+        words = [str(tag).strip() for tag in tags]
+        if len(note) > NOTE or len(words) > TAGS or any(not 0 < len(tag) <= TAG for tag in words):
+            raise Refused(400, f"a note has at most {NOTE} characters, and {TAGS} tags of at most {TAG} each")
+        found = {"note": note.strip(), "tags": list(dict.fromkeys(words))}
+        write_json(self.run(name).folder / NOTES, {"schema": SCHEMA, **found})
+        return found
 
     def state(self, folder: Path, counts: Mapping[str, int]) -> str:
         """Return ``running``, or how a run stands: done, partial or failed."""
@@ -220,6 +233,16 @@ class Runs:
         options = _without(options, "replications.count=")
         more = ["--replications", str(replications), "--out", str(run.folder.resolve())]
         self.start(run.folder, load_study(study), ["run", study, *options, *more], trusted)
+
+
+def read_notes(folder: Path) -> dict[str, Any]:
+    """Return what a reader noted of a run; nothing where the file is absent or not as it was written."""
+    try:
+        found = read_json(folder / NOTES)
+    except (OSError, StoreError, DamagedFile):
+        return {"note": "", "tags": []}
+    tags = found.get("tags")
+    return {"note": str(found.get("note", ""))[:NOTE], "tags": [str(tag)[:TAG] for tag in tags or ()][:TAGS]}
 
 
 def _foreign(run: Run) -> dict[str, str]:

@@ -156,6 +156,9 @@ export function notebook(views) {
   return {
     /** @param {{model: any, el: HTMLElement}} context */
     render({ model, el: root }) {
+      // JupyterLab takes arrow keys, in the capturing phase, except below an element that says so; others take them later
+      root.setAttribute("data-lm-suppress-shortcuts", "true");
+      root.addEventListener("keydown", (/** @type {Event} */ event) => event.stopPropagation());
       const room = el("div", {});
       let clean = () => {};
       const draw = () => {

@@ -5,6 +5,7 @@ import { button, el, format, hue, slider } from "./kit.js";
 /** @typedef {import("./kit.js").Model} Model */
 /** @typedef {{profile: number[][], parameters: Record<string, any>, cursor?: any, settled: boolean}} State */
 
+const REST = 400; // milliseconds without a change, after which it is spoken of
 const TONES = /** @type {Record<string, string>} */ ({
   equilibrium: "good", "approximate equilibrium": "fair", "no deviation found": "fair",
   "local equilibrium": "fair", "not an equilibrium": "bad",
@@ -127,10 +128,19 @@ export function playersTable(names, columns, kind = columns.length > 2 ? "rv-man
     body.append(el("tr", {}, el("td", {}, swatch(k), name), cells, el("td", {}, bar, gain)));
     return { cells, bar, gain };
   });
+  const spoken = el("p", { class: "rv-hidden", "aria-live": "polite" });
+  node.append(spoken);
+  let waiting = 0;
   return {
     node,
     /** @param {{texts: string[], gain: number | null, part: number}[]} found */
     set(found) {
+      clearTimeout(waiting); // said once the hand rests
+      waiting = setTimeout(() => {
+        const each = found.map((one, k) => `${names[k]}: ${columns.map((name, j) => `${name} ${one.texts[j]}`).join(", ")}`
+          + (one.gain === null ? "" : `, gain ${format(one.gain, 3)}`));
+        spoken.textContent = `${each.join("; ")}.`;
+      }, REST);
       found.forEach((one, k) => {
         one.texts.forEach((text, j) => (rows[k].cells[j].textContent = text));
         rows[k].gain.textContent = format(one.gain, 3);

@@ -31,10 +31,19 @@ export default async function compare({ root, query: given, go, title }) {
   }
   const waiting = el("div", { class: "skeleton" }, "reading the runs …");
   root.append(waiting);
-  const found = await ask(`/api/compare${query({ runs: wanted.join(",") })}`);
+  const some = given.get("quantities") ?? "";
+  const found = await ask(`/api/compare${query({ runs: wanted.join(","), quantities: some })}`);
   waiting.remove();
+  const shown = found.quantities.map((/** @type {any} */ one) => one.name);
+  const boxes = el("div", { class: "chips", role: "group", "aria-label": "Quantities" }, found.names.map((/** @type {string[]} */ [name, label]) => {
+    const on = shown.includes(name);
+    const rest = on ? shown.filter((/** @type {string} */ one) => one !== name) : [...shown, name];
+    const chip = button(label, () => go(`/compare${query({ runs: wanted.join(","), quantities: rest.join(",") })}`), { class: "chip", "aria-pressed": String(on) });
+    chip.disabled = !rest.length;
+    return chip;
+  }));
   root.append(legend(found.runs.map((/** @type {any} */ run, /** @type {number} */ k) => ({ label: `${run.label}${k ? "" : " (first)"}`, colour: hue(k), kind: "line" }))),
-    el("div", { class: "row" }, button("Choose other runs", () => go("/compare"), { class: "quiet" })));
+    el("div", { class: "row" }, button("Choose other runs", () => go("/compare"), { class: "quiet" })), boxes);
   const plots = el("div", { class: "plots" });
   for (const one of found.quantities) overlay(plots, one);
   if (plots.children.length) root.append(section("Over each other", plots));
@@ -63,18 +72,21 @@ function differences(found) {
 
 /** Draw a quantity of all runs along the first swept number. @param {HTMLElement} root @param {any} one */
 function overlay(root, one) {
-  const all = one.series.flat();
-  const key = Object.keys(all[0]?.at ?? {}).find((name) => name !== "algorithm" && typeof all[0].at[name] === "number" && new Set(all.map((/** @type {any} */ row) => row.at[name])).size > 1);
+  const every = one.series.flat();
+  const key = Object.keys(every[0]?.at ?? {}).find((name) => name !== "algorithm" && typeof every[0].at[name] === "number" && new Set(every.map((/** @type {any} */ row) => row.at[name])).size > 1);
   if (!key) return;
+  const all = every.filter((/** @type {any} */ row) => row.at[key] !== undefined); // runs over another key have no place here
   const ends = (/** @type {number[]} */ values) => {
-    const low = Math.min(...values), high = Math.max(...values), room = 0.06 * (high - low || Math.abs(high) || 1);
+    const low = Math.min(...values), high = Math.max(...values);
+    // a range that four digits do not show is rounding, which no axis magnifies
+    const span = high - low, seen = 1e-3 * Math.max(Math.abs(low), Math.abs(high)), room = span > seen ? 0.06 * span : seen || 1;
     return { low: low - room, high: high + room };
   };
   const x = all.map((/** @type {any} */ row) => row.at[key]);
   const box = el("figure", { class: "panel" }, el("h3", {}, one.label));
   root.append(box);
-  const y = ends(all.flatMap((/** @type {any} */ row) => [row.mean - (row.half ?? 0), row.mean + (row.half ?? 0)]));
-  const axes = frame(box, { height: 260, x: { low: Math.min(...x), high: Math.max(...x), label: key }, y, label: `${one.label} by ${key}` });
+  const range = ends(all.flatMap((/** @type {any} */ row) => [row.mean - (row.half ?? 0), row.mean + (row.half ?? 0)]));
+  const axes = frame(box, { height: 260, x: { low: Math.min(...x), high: Math.max(...x), label: key.replaceAll("_", " ") }, y: { ...range, label: one.label }, margin: { left: 70 }, label: `${one.label} by ${key}` });
   one.series.forEach((/** @type {any[]} */ rows, /** @type {number} */ k) => {
     const groups = new Map();
     for (const row of rows) {

@@ -51,6 +51,7 @@ export default async function explore({ root, query: given, go, title }) {
   let clean = () => {};
   let closed = false;
   let turn = 0;
+  let started = false;
 
   async function draw() {
     const mine = ++turn;
@@ -73,6 +74,18 @@ export default async function explore({ root, query: given, go, title }) {
     }
   }
 
+  /** Move the players to an equilibrium where there is one, unless they were moved meanwhile.
+   * @param {any} mine @param {(model: any) => any} certify */
+  async function begin(mine, certify) {
+    started = true;
+    const first = mine.get("state");
+    if (!first.profile) return;
+    const { profile } = await ask(`${path}/equilibrium`, { parameters }).catch(() => ({ profile: null }));
+    if (!profile || closed || mine !== model || mine.get("state") !== first) return;
+    mine.set("state", { ...first, profile, settled: true });
+    certify(mine);
+  }
+
   /** Mount the chosen figure. @param {any} found */
   async function present(found) {
     const { figure, state } = found.figures.find((/** @type {any} */ one) => one.figure.view === chosen);
@@ -87,6 +100,7 @@ export default async function explore({ root, query: given, go, title }) {
     model = new Model({ figure, state: state ?? {}, host: "workbench" }, certify);
     clean = mount(box, view, model);
     certify(model);
+    if (!started) begin(model, certify);
   }
 
   async function study() {

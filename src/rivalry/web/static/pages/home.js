@@ -1,7 +1,7 @@
 /** Home: recent runs and all studies, with search and a filter by family. */
 
 import { el, svg } from "../living/kit.js";
-import { ago, ask, button, notice, pill, query } from "../api.js";
+import { ago, ask, button, notice, pill, prompt, query, table } from "../api.js";
 
 /** @param {any} place */
 export default async function home({ root, query: given }) {
@@ -12,24 +12,26 @@ export default async function home({ root, query: given }) {
   const search = el("input", { type: "search", placeholder: "Search studies and runs", "aria-label": "Search studies and runs", oninput: draw });
   search.value = given.get("search") ?? "";
   const chips = el("div", { class: "chips", role: "group", "aria-label": "Family of games" });
-  const recent = el("div", { class: "runs" });
+  const recent = el("div", {});
   const grid = el("div", { class: "cards" });
   const count = el("p", { class: "soft", role: "status" });
   const runHead = el("h2", {}, "Recent runs");
   let all = false;
+  const list = runList(runs);
   const more = button("", () => { all = !all; draw(); }, { class: "quiet" });
 
   function draw() {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const fits = (/** @type {any} */ row) => (!family || row.family === family) &&
-      words.every((word) => `${row.name} ${row.title} ${row.source ?? ""} ${row.study ?? ""}`.toLowerCase().includes(word));
+      words.every((word) => `${row.name} ${row.title} ${row.source ?? ""} ${row.study ?? ""} ${row.note ?? ""} ${(row.tags ?? []).join(" ")}`.toLowerCase().includes(word));
     chips.replaceChildren(...["", ...families].map((name) => button(name || "All", () => { family = name; draw(); },
       { class: "chip", "aria-pressed": String(name === family) })));
     const those = runs.filter(fits);
     runHead.hidden = !runs.length;
-    recent.replaceChildren(...(all ? those : those.slice(0, 6)).map(runRow));
-    more.hidden = those.length <= 6;
-    more.textContent = all ? "Show fewer" : `Show all ${those.length} runs`;
+    recent.replaceChildren(all ? list.show(those) : el("div", { class: "runs" }, those.slice(0, 6).map(runRow)));
+    runHead.textContent = all ? "Runs" : "Recent runs";
+    more.hidden = !runs.length;
+    more.textContent = all ? "Show the latest only" : `List all ${those.length} with quantities and notes`;
     const found = studies.filter(fits);
     count.textContent = `${found.length} ${found.length === 1 ? "study" : "studies"}`;
     grid.replaceChildren(...found.map((/** @type {any} */ one) => card(one, pictured.get(one.name))));
@@ -45,6 +47,73 @@ export default async function home({ root, query: given }) {
     el("div", { class: "row between" }, el("h2", {}, "Studies"), count), grid);
   draw();
   if (!studies.length) root.append(notice("No studies were found."));
+}
+
+/**
+ * All runs as a table that any column sorts, one quantity of their answers among them, with notes and tags.
+ * @param {any[]} runs
+ */
+function runList(runs) {
+  /** @type {Map<string, Record<string, {words: string, value: number}>>} */
+  const known = new Map();
+  let quantity = "", column = "changed", down = true, asked = false;
+  /** @type {any[]} */
+  let those = [];
+  const box = el("div", { class: "section" }), body = el("div", {});
+  const choice = el("select", { "aria-label": "Quantity", onchange: () => { quantity = choice.value; column = "quantity"; down = true; draw(); } });
+  box.append(el("label", { class: "row narrow" }, "Quantity", choice), body);
+  const valueOf = (/** @type {any} */ run) => known.get(run.name)?.[quantity];
+  /** @type {Record<string, (run: any) => any>} */
+  const order = { run: (run) => run.title, state: (run) => run.status, changed: (run) => run.changed,
+    quantity: (run) => valueOf(run)?.value ?? -Infinity, tags: (run) => (run.tags ?? []).join(), note: (run) => run.note ?? "" };
+
+  async function read() {
+    asked = true;
+    for (const run of runs.filter((one) => one.counts?.done)) {
+      known.set(run.name, await ask(`/api/runs/${encodeURIComponent(run.name)}/quantities`).catch(() => ({})));
+      const names = [...new Set([...known.values()].flatMap((one) => Object.keys(one)))];
+      if (names.length === choice.options.length) continue;
+      choice.replaceChildren(...names.map((one) => el("option", {}, one)));
+      quantity = choice.value = quantity || names[0];
+      draw();
+    }
+    draw();
+  }
+
+  function draw() {
+    const by = order[column];
+    const sorted = [...those].sort((one, other) => (by(one) < by(other) ? -1 : by(one) > by(other) ? 1 : 0) * (down ? -1 : 1));
+    const heads = Object.keys(order).map((name) => button(`${name === "quantity" ? quantity || name : name}${name === column ? (down ? " ↓" : " ↑") : ""}`,
+      () => { down = name === column ? !down : name === "changed" || name === "quantity"; column = name; draw(); }, { class: "sort", "aria-pressed": String(name === column) }));
+    body.replaceChildren(table(/** @type {any} */ (heads), sorted.map((run) => [
+      el("a", { href: `/${run.status === "done" ? "results" : "run"}${query({ name: run.name })}` }, run.title, el("span", { class: "soft" }, ` ${run.name}`)),
+      pill(run.status), ago(run.changed), valueOf(run)?.words ?? (known.has(run.name) ? "–" : "…"), notes(run, "tags", (run.tags ?? []).join(", ")), notes(run, "note", run.note ?? "")]), "runs"));
+  }
+
+  /** A text that a click changes. @param {any} run @param {"tags" | "note"} what @param {string} text */
+  function notes(run, what, text) {
+    return button(text || `add ${what === "note" ? "a note" : "tags"}`, async () => {
+      const found = await prompt(run.name, what === "note" ? "Note" : "Tags, separated by commas", text);
+      if (found === null) return;
+      const tags = what === "tags" ? found.split(",").map((/** @type {string} */ one) => one.trim()).filter(Boolean) : run.tags ?? [];
+      try {
+        Object.assign(run, await ask(`/api/runs/${encodeURIComponent(run.name)}/notes`, { note: what === "note" ? found : run.note ?? "", tags }));
+        draw();
+      } catch (error) {
+        box.prepend(notice(String(/** @type {any} */ (error).message), "bad"));
+      }
+    }, { class: "edit", "aria-label": `${what} of ${run.name}${text ? `: ${text}` : ""}` });
+  }
+
+  return {
+    /** @param {any[]} wanted */
+    show(wanted) {
+      those = wanted;
+      draw();
+      if (!asked) read();
+      return box;
+    },
+  };
 }
 
 /** @param {any} run */

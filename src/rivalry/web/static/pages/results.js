@@ -5,6 +5,9 @@ import { Model, mount } from "../living/host.js";
 import reference from "../living/views/reference.js";
 import { ask, button, certifier, claim, notice, pill, query, section, table } from "../api.js";
 
+/** Names of formats that are no abbreviations. @type {Record<string, string>} */
+const FILES = { xlsx: "Excel", latex: "LaTeX", markdown: "Markdown", parquet: "Parquet", netcdf: "NetCDF", page: "Frozen page" };
+
 /** The figures of a run. @param {string} name @param {string} part */
 export async function figures(name, part) {
   const drawn = await ask(`/api/runs/${encodeURIComponent(name)}/figures${query({ part })}`);
@@ -56,12 +59,11 @@ export default async function results(place) {
   const part = given.get("part") ?? (several ? about.parts[0].name : "");
   title(about.title ?? name);
   const body = el("div", { class: "skeleton" }, "reading the results …");
-  const download = (/** @type {string} */ to, /** @type {string} */ words) => el("a", { class: "button quiet", href: `${path}/download${query({ to })}`, download: "" }, words);
+  const download = (/** @type {string} */ to) => el("a", { href: `${path}/download${query({ to })}`, download: "" }, FILES[to] ?? to.toUpperCase());
+  const downloads = el("details", { class: "menu" }, el("summary", { class: "button quiet" }, "Download"));
   root.append(el("div", { class: "row between" },
     el("div", {}, el("p", { class: "crumb" }, el("a", { href: "/" }, "Runs"), " / ", el("a", { href: `/run${query({ name })}` }, name)), el("h1", {}, about.title ?? name)),
-    el("div", { class: "row" }, download("csv", "CSV"), download("netcdf", "NetCDF"), download("svg", "SVG"), download("page", "Frozen page"),
-      button("Compare", () => go(`/compare${query({ runs: part ? `${name}:${part}` : name })}`)))));
-  if (about.question) root.append(el("p", { class: "soft" }, about.question));
+    el("div", { class: "row" }, downloads, button("Compare", () => go(`/compare${query({ runs: part ? `${name}:${part}` : name })}`)))));
   root.append(el("div", { class: "row" }, pill(about.status), about.counts ? el("span", { class: "soft" }, `${about.counts.done} of ${about.counts.total} cells`) : null,
     about.reduced ? el("span", { class: "soft" }, "reduced run: only values marked as valid for reduced runs are compared with the reference") : null));
   if (several) {
@@ -73,7 +75,10 @@ export default async function results(place) {
   const ends = [];
   let closed = false;
   const end = (/** @type {() => void} */ call) => (closed ? call() : void ends.push(call));
-  ask(`${path}/results${query({ part })}`).then((found) => body.replaceWith(...content(found, about, part, place, end)), (error) => body.replaceWith(notice(error.message, "bad")));
+  ask(`${path}/results${query({ part })}`).then((found) => {
+    downloads.append(el("div", {}, found.formats.map(download)));
+    body.replaceWith(...content(found, about, part, place, end));
+  }, (error) => body.replaceWith(notice(error.message, "bad")));
   return () => {
     closed = true;
     for (const call of ends) call();
@@ -85,7 +90,7 @@ function content(found, about, part, place, end) {
   const parts = [];
   for (const line of [found.edited, ...found.damaged].filter(Boolean)) parts.push(notice(line, "fair"));
   if (found.question) parts.push(el("p", { class: "question" }, found.question));
-  for (const one of found.sentences) parts.push(el("p", { class: "headline", title: one.basis }, one.text));
+  for (const one of found.sentences) parts.push(el("p", { class: "headline" }, one.text, " ", el("small", { class: "soft" }, one.basis)));
   if (found.table) {
     parts.push(section("Results", resultTable(found)));
     if (found.caveats.length) parts.push(section("Caveats", el("ul", {}, found.caveats.map((/** @type {string} */ one) => el("li", {}, one)))));
