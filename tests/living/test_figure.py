@@ -125,7 +125,7 @@ def test_without_anywidget_one_line_names_the_extra(monkeypatch: pytest.MonkeyPa
 
     widget._widget_class.cache_clear()
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(ValueError, match=r"rivalry\[notebook\]"):
+    with pytest.raises(ValueError, match=r"\[notebook\]"):
         rv.explore(rv.games.matrix("prisoners_dilemma"))
 
 

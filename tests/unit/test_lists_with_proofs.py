@@ -13,7 +13,7 @@ from matplotlib import pyplot as plt
 import rivalry as rv
 from rivalry.cli.summary import claims
 from rivalry.core.display import count_in_words, equilibrium_lines, undecided_in_words
-from rivalry.core.results import Certificate, Record, Solution, collect, dataset
+from rivalry.core.results import NO_CERTIFICATE, Certificate, Record, Solution, collect, dataset
 from rivalry.lab.answer import Answer
 from rivalry.lab.answer.checks import certificates, unproved
 from rivalry.lab.answer.details import equilibria
@@ -113,7 +113,7 @@ def test_first_order_points_are_counted_apart_from_equilibria(verdicts: list[str
 
 
 def test_a_solution_prints_radii_and_undecided_places() -> None:
-    text = repr(Solution(a_list([0.5], undecided=8) | {"steps": ((), np.asarray(3))}, None))
+    text = repr(Solution(a_list([0.5], undecided=8) | {"steps": ((), np.asarray(3))}, NO_CERTIFICATE))
     assert "at least 1 equilibrium; 8 places are undecided (437 boxes); complete: false (a reason)" in text
     assert "    0: [0.5]  [0.5]  payoff [1 1]  within 2e-14" in text
     assert "    undecided: [0.1, 0.2] × [0.25, 0.25000003]" in text

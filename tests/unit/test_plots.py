@@ -18,7 +18,7 @@ from matplotlib.colors import to_hex
 from scipy import stats
 
 import rivalry as rv
-from rivalry.core.results import Record, collect, dataset
+from rivalry.core.results import NO_CERTIFICATE, Record, collect, dataset
 from rivalry.plots.select import NoSuchPoint, band, in_step, point, position
 from rivalry.plots.style import PALETTE, SIZE, colours, picture
 from tests.unit.stored_run import POINTS, THRESHOLD, ascent, payoffs, shares, study
@@ -72,7 +72,7 @@ def test_every_kind_takes_a_solution_or_a_run_and_asks_for_its_own_data(kind: st
 
     draw = getattr(rv.plots, kind)
     before = plt.get_fignums()
-    for results in (rv.Solution({}, None, plot_record=plot_record), Stored(), xr.Dataset()):
+    for results in (rv.Solution({}, NO_CERTIFICATE, plot_record=plot_record), Stored(), xr.Dataset()):
         with pytest.raises(ValueError, match=r"^[^\n]{1,280}$"):
             draw(results, at=None)
     assert asked == [(kind, {"at": None}), ("dataset", {})]
