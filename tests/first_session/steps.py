@@ -106,8 +106,9 @@ def looking() -> list[Step]:
     return [
         Step("rivalry", says=("Begin with `rivalry run tour`",)),
         Step("rivalry --version"),
-        Step("rivalry --help", says=("Usage: rivalry", "  doctor ", "game or method.\n")),
+        Step("rivalry --help", says=("Usage: rivalry", "  doctor ", "learner or plot.\n")),
         Step("rivalry run --help", says=("--set", "KEY=VALUE")),
+        Step("rivalry list", says=("To begin with", "race_stakes")),
         Step("rivalry list games", says=("influencer", "karma")),
         Step("rivalry list studies race", says=("race_readme", "seconds")),
         Step("rivalry list methods matrix", says=("mixed_equilibria",)),

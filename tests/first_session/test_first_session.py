@@ -22,7 +22,7 @@ def test_every_block_of_the_readme_is_replayed() -> None:
     installation = [line for block in blocks("sh") for line in block.splitlines() if "pip install" in line]
     assert len(installation) == 2  # the quick start, which .ci/run carries out
     assert all(
-        line.startswith(("rivalry run ", "rivalry report ", "rivalry freeze ", "rivalry list "))
+        line.startswith(("rivalry run ", "rivalry report ", "rivalry freeze ", "rivalry list"))
         for line in typed_in_readme()
     )
     assert all(f"$ {line}" in text for line in typed_in_readme())

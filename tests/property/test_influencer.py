@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -113,20 +112,3 @@ def test_payoffs_are_translation_invariant(case: Case, by: float) -> None:
         rtol=1e-8,
         atol=1e-10 * float(game.weights.sum()),
     )
-
-
-@pytest.mark.slow
-@FEW
-@given(games(), st.integers(0, PLAYERS - 1), POSITION, POSITION)
-def test_no_deviation_exceeds_the_payoff_bound(case: Case, player: int, one: float, two: float) -> None:
-    game, x = built(case)
-    low, high = jnp.asarray([min(one, two)]), jnp.asarray([max(one, two)])
-    ceiling, best = _cell(game, x, jnp.asarray(player), low, high)
-    assert float(best) <= float(ceiling) + 1e-12 * float(game.weights.sum())
-
-
-@eqx.filter_jit
-def _cell(game: Any, x: Any, player: Any, low: Any, high: Any) -> tuple[Any, Any]:
-    positions = low + jnp.linspace(0, 1, 31)[:, None] * (high - low)
-    values = jax.vmap(lambda place: game.payoffs(x.at[player].set(place))[player])(positions)
-    return rv.oracles.payoff_bound(game, x, player, low, high), values.max()

@@ -37,7 +37,7 @@ def box(low: np.ndarray, high: np.ndarray) -> tuple[Callable[..., np.ndarray], C
 
     def candidates(rng: np.random.Generator, player: int) -> np.ndarray:
         axes = len(low)
-        count = {1: 2001, 2: 61}[axes]
+        count = {1: 2001, 2: 61, 3: 17}[axes]
         lines = [np.linspace(low[k], high[k], count) for k in range(axes)]
         grid = np.stack(np.meshgrid(*lines), axis=-1).reshape(-1, axes)
         return np.concatenate([grid, rng.uniform(low, high, (400, axes))])
@@ -163,6 +163,23 @@ def square(rng: np.random.Generator) -> Case:
 
     payoff = models.contest(models.gaussian(points, reach, budgets), weights, lambda positions: [], "error")
     candidates, project = box(np.zeros(2), np.ones(2))
+    return _finished(rng, make, payoff, 2, (lambda r, i: np.concatenate([candidates(r, i), points]), project))
+
+
+def cube(rng: np.random.Generator) -> Case:
+    """Two players in a cube with Gaussian influence."""
+    points = rng.random((30, 3))
+    weights = wide(rng, 1e-2, 1e2) * rng.random(30) ** rng.integers(1, 8)
+    reach, budgets = wide(rng, 0.1, 1.5, 2), wide(rng, 0.1, 10, 2)
+
+    def make() -> Any:
+        return rv.games.influencer(
+            space="box", bounds=[[0, 1]] * 3, reach=reach, budgets=budgets,
+            resource_points=points, resource=weights,
+        )  # fmt: skip
+
+    payoff = models.contest(models.gaussian(points, reach, budgets), weights, lambda positions: [], "error")
+    candidates, project = box(np.zeros(3), np.ones(3))
     return _finished(rng, make, payoff, 2, (lambda r, i: np.concatenate([candidates(r, i), points]), project))
 
 
@@ -466,6 +483,7 @@ FAMILIES: dict[str, Callable[[np.random.Generator], Case]] = {
     "line": line,
     "plane": plane,
     "square": square,
+    "cube": cube,
     "blotto5": battlefields(5),
     "blotto8": battlefields(8),
     "dirichlet": opinions,

@@ -12,9 +12,9 @@ from rivalry.core.ranges import payoff_range
 from tests.referee.draws import FAMILIES, Bumps, cases
 from tests.referee.engines import Bounds, bounds
 
-OWN = ["line", "square", "blotto5", "race", "periods", "cournot", "logit", "differentiated", "isoelastic"]
+OWN = ["cube", "blotto5", "race", "periods", "cournot", "logit", "differentiated", "isoelastic"]
 """Families with bounds of their own that interval arithmetic has, too."""
-SLOW = [*OWN, "plane", "bimatrix", "custom"]
+SLOW = [*OWN, "line", "square", "plane", "bimatrix", "custom"]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 """One player's deviations against fixed rivals: their payoff, an upper bound on it, and starts of a search.
 
-Branch and bound over boxes of positions proves bounds on regret from the smaller of two bounds, which need a
-kernel whose log-influence is bounded on a box:
+With three or more axes, where interval arithmetic proves less, branch and bound over boxes of positions
+proves bounds on regret from the smaller of two bounds, for Gaussian kernels:
 
 - *shares*: at every point the player's influence is the largest on the box, the rivals' is as it is, and
   abstention's is the smallest;
-- *curvature* (smooth kernels): linear interpolation between the corners of the box errs by at most
+- *curvature*: linear interpolation between the corners of the box errs by at most
   ``sum_a M_a (high_a - low_a)^2 / 8``, with ``M_a`` a bound on the second derivative along axis a.
 """
 
@@ -22,12 +22,9 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.search import faces
 from rivalry.core.space import Box, Profile, Simplex, Strategy
 from rivalry.families.influencer.kernels import (
-    Blotto,
     ChosenReach,
-    Custom,
-    Dirichlet,
-    DirichletMode,
-    PowerLaw,
+    Gaussian,
+    GaussianMatrix,
     copies,
     displacement,
     farthest,
@@ -36,6 +33,7 @@ from rivalry.families.influencer.kernels import (
 )
 from rivalry.families.influencer.model import InfluencerGame
 
+MIN_AXES = 3  # with fewer, interval arithmetic proves the same
 MAX_AXES = 4  # for the second bound: the corners of a box double with every axis
 MAX_POINTS = 1024  # resource points to search from, heaviest first
 
@@ -44,14 +42,14 @@ def payoff_bound(
     game: InfluencerGame, x: Profile, player: int | Array, low: Strategy, high: Strategy
 ) -> Float[Array, ""]:
     """Return an upper bound on the player's payoff at positions in ``[low, high]``, the others at ``x``."""
-    assert not isinstance(game.kernel, Custom | Dirichlet | DirichletMode | Blotto)
+    assert isinstance(game.kernel, Gaussian | GaussianMatrix | ChosenReach)
     rest = at_least = rival_influence(game, x, player)
     if game.abstention is not None:
         near = nearest(low, high, game.points)
         at_least = jnp.logaddexp(rest, _abstention(game, x, player, near))
     largest = jax.lax.logistic(game.kernel.upper_bound(player, low, high, game.points) - at_least)
     bound = game.weights @ largest - _cost(game, player, low)
-    if not isinstance(game.kernel, PowerLaw) and low.shape[0] <= MAX_AXES:
+    if low.shape[0] <= MAX_AXES:
         bound = jnp.minimum(bound, _curvature_bound(game, x, player, low, high, largest, rest))
     return bound
 
@@ -118,7 +116,7 @@ def _curvature_bound(
 ) -> Float[Array, ""]:
     """Return the payoff at the best corner plus the largest error of interpolation between corners."""
     kernel = game.kernel
-    assert not isinstance(kernel, Custom | PowerLaw | Dirichlet | DirichletMode | Blotto)
+    assert isinstance(kernel, Gaussian | GaussianMatrix | ChosenReach)
     ends = [(low[axis], high[axis]) for axis in range(low.shape[0])]
     corners = jnp.stack([jnp.stack(corner) for corner in product(*ends)])
     logs = copies(kernel, player, len(corners)).logs(corners, game.points)
@@ -159,8 +157,9 @@ def _abstention_derivatives(
 
 
 def has_payoff_bound(game: InfluencerGame) -> bool:
-    """Return whether the kernel's log-influence is bounded on boxes of positions."""
-    return isinstance(game.space, Box) and not isinstance(game.kernel, Custom)
+    """Return whether players choose on many axes, in a kernel whose log-influence is bounded on boxes."""
+    many = isinstance(game.space, Box) and game.space.shape[1] >= MIN_AXES
+    return many and isinstance(game.kernel, Gaussian | GaussianMatrix | ChosenReach)
 
 
 def search_points(game: InfluencerGame, player: int) -> Float[Array, "point axis"]:

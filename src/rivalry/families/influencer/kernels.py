@@ -9,8 +9,7 @@ For positions ``x [player axis]`` and ``points [point axis]`` a kernel has
 - ``gradients(x, points) -> [player point axis]`` and ``hessians(x, points) -> [player point axis axis]`` of
   log-influence.
 
-On intervals and boxes, kernels other than custom ones also bound log-influence over a box of positions
-``[low, high]``, per point:
+Gaussian kernels also bound log-influence over a box of positions ``[low, high]``, per point:
 
 - ``upper_bound`` and ``lower_bound``, which no position in the box exceeds or falls below;
 - ``derivative_bounds``, bounds ``[point axis]`` on ``|d log f / dx_a|`` and ``|d^2 log f / dx_a^2|``.
@@ -272,10 +271,6 @@ class PowerLaw(_Kernel):
         outside = jnp.abs(q) > self.floor
         return jnp.where(outside, self.exponent[:, None, None] / jnp.where(outside, q, 1.0) ** power, 0.0)
 
-    def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
-        distance = jnp.abs(nearest(low, high, points)[:, 0])
-        return -self.exponent[player] * jnp.log(jnp.maximum(distance, self.floor))
-
 
 class Exponential(_Kernel):
     """Exponential influence, ``log f = -b/x - log x``, for positions and points above 0 on an interval."""
@@ -288,25 +283,6 @@ class Exponential(_Kernel):
 
     def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
         return (-2 * points[:, 0] / x**3 + 1 / x**2)[..., None, None]
-
-    def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
-        best = jnp.clip(points[:, 0], low[0], high[0])  # rises up to x = b, falls beyond
-        return self._at(best, points)
-
-    def lower_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
-        return jnp.minimum(self._at(low, points), self._at(high, points))
-
-    def derivative_bounds(self, player: Player, low: Strategy, high: Strategy, points: Points) -> Pair:
-        # largest at an end of the box, or where the next derivative vanishes: x = 2b and x = 3b
-        b = points[:, :1]
-        places = [jnp.clip(y, low, high) for y in (low, high, 2 * b, 3 * b)]
-        slopes = [jnp.abs(b / y**2 - 1 / y) for y in places]
-        bends = [jnp.abs(-2 * b / y**3 + 1 / y**2) for y in places]
-        slope, bend = (jnp.stack(jnp.broadcast_arrays(*part)) for part in (slopes, bends))
-        return jnp.max(slope, axis=0), jnp.max(bend, axis=0)
-
-    def _at(self, x: Array, points: Points) -> PerPoint:
-        return -points[:, 0] / x - jnp.log(x)
 
 
 class Dirichlet(_Kernel):
@@ -435,25 +411,6 @@ class Beta(_Kernel):
     def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
         bends = DirichletMode(self.reach).hessians(corners_of(x), corners_of(points))
         return jnp.trace(bends, axis1=-2, axis2=-1)[..., None, None]
-
-    def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
-        # a concave function is below its tangents at both ends
-        logs, slopes, _ = self._ends(player, low, high, points)
-        rise = jnp.maximum(slopes * jnp.stack([high - low, low - high]), 0.0)
-        return jnp.min(logs + rise, axis=0)
-
-    def lower_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
-        return jnp.min(self._ends(player, low, high, points)[0], axis=0)
-
-    def derivative_bounds(self, player: Player, low: Strategy, high: Strategy, points: Points) -> Pair:
-        # the slope falls, and the size of the second derivative is convex: both are largest at an end
-        _, slopes, bends = self._ends(player, low, high, points)
-        return tuple(jnp.max(jnp.abs(part), axis=0)[:, None] for part in (slopes, bends))  # type: ignore[return-value]
-
-    def _ends(self, player: Player, low: Strategy, high: Strategy, points: Points) -> tuple[Array, ...]:
-        """Return log-influence and its derivatives at both ends of a box, ``[end point]`` each."""
-        own, at = copies(self, player, 2), jnp.stack([low, high])
-        return own.logs(at, points), own.gradients(at, points)[..., 0], own.hessians(at, points)[..., 0, 0]
 
 
 def corners_of(at: Array) -> Array:

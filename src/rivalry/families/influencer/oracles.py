@@ -110,7 +110,7 @@ slopes_in_shares.register(
 oracles.deviation_payoff.register(InfluencerGame, when=lambda game: game.abstention is None)(deviation_payoff)
 # on an interval branch and bound is better than starts of a search
 oracles.search_points.register(
-    InfluencerGame, when=lambda game: not has_payoff_bound(game) or game.space.shape[1] > 1
+    InfluencerGame, when=lambda game: game.space.shape[1] > 1 or isinstance(game.kernel, Custom)
 )(search_points)
 
 

@@ -104,12 +104,12 @@ export function startPage(views) {
  */
 function choosePoints(chooser, room, show) {
   const table = /** @type {HTMLTableElement} */ (chooser.closest("article")?.querySelector("table[data-keys]"));
-  const rows = /** @type {HTMLTableRowElement[]} */ ([...table.querySelectorAll("tr[data-point]")]);
-  const heads = [...table.querySelectorAll("th")].slice(0, Number(table.dataset.keys)).map((one) => one.textContent ?? "");
+  const rows = /** @type {HTMLTableRowElement[]} */ (Array.from(table.querySelectorAll("tr[data-point]")));
+  const heads = Array.from(table.querySelectorAll("th")).slice(0, Number(table.dataset.keys)).map((one) => one.textContent ?? "");
   const keyOf = (/** @type {HTMLTableRowElement} */ row, /** @type {number} */ k) => row.cells[k].textContent ?? "";
   const values = heads.map((_, k) => [...new Set(rows.map((row) => keyOf(row, k)))]);
   const buttons = rows.map((row) => {
-    const one = el("button", { type: "button", class: "point" }, ...row.cells[0].childNodes);
+    const one = el("button", { type: "button", class: "point" }, ...Array.from(row.cells[0].childNodes));
     row.cells[0].append(one);
     row.addEventListener("click", () => choose(row));
     return one;
