@@ -222,7 +222,7 @@ def test_wrong_choices_and_objectives_are_refused() -> None:
         ({"from": True, "to": 2.0, "count": 3}, "from True must be a finite number"),
         ({"from": 0.0, "to": "much", "count": 3}, "to 'much' must be a finite number"),
         ({"from": 0.0, "to": np.inf, "count": 3}, "to inf must be a finite number"),
-        ({"from": 0.0, "to": 2.0, "count": None}, "needs a count on a grid"),
+        ({"from": 0.0, "to": 2.0, "count": None}, "needs a count, or the design a number of trials"),
         ({"from": 0.0, "to": 2.0, "count": 1}, "count 1 must be a whole number of at least 2"),
         ([True, 2.0], r"\[True, 2.0\] must be a list of numbers"),
     ],

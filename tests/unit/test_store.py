@@ -63,7 +63,7 @@ def test_stored_cells_are_read_exactly(run: Run) -> None:
             np.testing.assert_array_equal(found[name][1], array)
     assert again.status == "done"
     assert repr(again) == f"Run {run.folder}: done, 6 of 6 cells done\n  A duel"
-    assert "<td>A duel</td>" in again._repr_html_()
+    assert "A duel" in again._repr_html_()
 
 
 @pytest.mark.parametrize(

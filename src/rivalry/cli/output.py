@@ -291,7 +291,7 @@ def check_progress() -> Callable[[int, int], None]:
     return receive
 
 
-class Pace:
+class WarmPace:
     """Pace of a run by the median time of cells on warm workers; a worker's first cell mostly compiles.
 
     A cell that starts after another has ended is on a worker that has had one.
@@ -318,7 +318,7 @@ class _Lines:
     """Progress as a line every few seconds, with the estimated time left."""
 
     def __init__(self, title: str) -> None:
-        self.title, self.spoke, self.pace = title, time.monotonic(), Pace()
+        self.title, self.spoke, self.pace = title, time.monotonic(), WarmPace()
 
     def show(self, event: RunEvent, position: float) -> None:
         """Show that ``position`` of ``event.total`` cells are done."""

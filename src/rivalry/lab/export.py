@@ -118,9 +118,9 @@ def _export(run: Run, to: str, folder: Path, everything: bool) -> Exported:
         write(path, netcdf(data))
         return Exported([path], left_out, damaged)
     if to in FIGURES:
-        drawn = draw(run.head["study"], data, folder, run.folder / "figures", "", run, form=to)
-        lacking = [LeftOut(one.file, one.why) for one in drawn if one.why]
-        return Exported([folder / one.file for one in drawn if not one.why], left_out + lacking, damaged)
+        pictures = draw(run.head["study"], data, folder, run.folder / "figures", "", run, form=to)
+        lacking = [LeftOut(one.file, one.why) for one in pictures if one.why]
+        return Exported([folder / one.file for one in pictures if not one.why], left_out + lacking, damaged)
     if everything:
         tables = list(_tables(data, list(run.axes), folder, to))
         written = [table for table in tables if isinstance(table, Path)]

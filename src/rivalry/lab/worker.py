@@ -44,7 +44,7 @@ class BatchPoints(NamedTuple):
     methods: list[Any]
     shape: dict[str, int]  # dimension: length; empty for a single point
     coordinates: Record
-    shared: list[solving.Shared]
+    shared: list[solving.InCommon]
 
 
 class CheckpointFile:
@@ -259,9 +259,9 @@ def _build_points(task: Task, folder: Path) -> BatchPoints:
         methods.append(build_method(method_table, folder, games[-1]))
     if not task["batch"]:
         if (count := task["method"].get("starts")) is None:
-            return BatchPoints(games, methods, {}, {}, [solving.Shared()])
+            return BatchPoints(games, methods, {}, {}, [solving.InCommon()])
         place: Record = {"batch": (("batch",), np.arange(count))}
-        shared = [solving.Shared()] * count
+        shared = [solving.InCommon()] * count
         return BatchPoints(games * count, methods * count, {"batch": count}, place, shared)
     grid = Grid(task["batch"], "batch")
     names = short_names(grid.values)
@@ -269,7 +269,7 @@ def _build_points(task: Task, folder: Path) -> BatchPoints:
     along = dict.fromkeys(values, next(iter(values))) if grid.zipped else {name: name for name in values}
     shape = {dim: len(values[dim]) for dim in along.values()}
     coordinates: Record = {name: ((along[name],), own) for name, own in values.items()}
-    return BatchPoints(games, methods, shape, coordinates, [solving.Shared() for _ in games])
+    return BatchPoints(games, methods, shape, coordinates, [solving.InCommon() for _ in games])
 
 
 def _coordinate(values: Sequence[Any]) -> np.ndarray:

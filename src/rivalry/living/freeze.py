@@ -68,8 +68,8 @@ def freeze(run: Run | str | os.PathLike[str], out: str | os.PathLike[str]) -> Fr
         sections += _sections(part, own, f"{part.title}: " if name else "")
         missing = part.missing_cells(part.damaged())
         left_out += [LeftOut(f"{name}/{one.name}" if name else one.name, one.reason) for one in missing]
-    told = {"reference", *(one.view for one in chosen)}
-    further = [one for own in figures for one in own if one.view not in told]
+    chosen_views = {"reference", *(one.view for one in chosen)}
+    further = [one for own in figures for one in own if one.view not in chosen_views]
     path = followed(Path(out).parent) / Path(out).name
     folder_for(path.parent)
     page = frozen_page(run.title, _header(run), [*chosen, *further], [*sections, *_about(run)], answers)
@@ -89,8 +89,8 @@ def _header(run: Run) -> list[str]:
 def _lead(run: Run, answer: Answer, chosen: list[Figure], figures: Sequence[Figure], prefix: str) -> Lead:
     """Return the answer with its figure and table, whose rows choose among ``chosen``, which grows."""
     with TemporaryDirectory() as folder:
-        drawn = draw(answer.study, answer.data, Path(folder), run.folder / "figures", prefix, run)
-    picture = next((one for one in drawn if one.svg), StaticFigure("", ""))
+        pictures = draw(answer.study, answer.data, Path(folder), run.folder / "figures", prefix, run)
+    picture = next((one for one in pictures if one.svg), StaticFigure("", ""))
     sentences = [(typeset(one.text), typeset(one.basis)) for one in answer.sentences]
     lead = Lead(run.title, answer.question, sentences, picture.svg, typeset(picture.caption))
     lead = lead._replace(caveats=list(map(typeset, answer.caveats)))

@@ -107,7 +107,7 @@ def frozen_page(
         The answer of the study, or of each part of a study of studies.
     """
     parts = page_parts(figures)
-    shown = {point[0] for one in answers for point in one.points if point is not None}
+    selected = {point[0] for one in answers for point in one.points if point is not None}
     look = parts.style + (STATIC / "page.css").read_text(encoding="utf-8")
     policy = f"default-src 'none'; style-src {digest(look)}; script-src {parts.source}"
     if any("data:image" in one.picture for one in answers):
@@ -118,7 +118,7 @@ def frozen_page(
         "Figures can be changed by mouse, touch and keyboard. Certificates are those stored in the run; of "
         "any other profile a figure shows the largest gain on a grid, which is not a certificate."
     )
-    rooms = [room for k, room in enumerate(parts.rooms) if k not in shown]
+    rooms = [room for k, room in enumerate(parts.rooms) if k not in selected]
     living = "\n".join(rooms)
     if answers and rooms:
         living = f"<details>\n<summary><h2>Further living figures</h2></summary>\n{living}\n</details>"
@@ -159,14 +159,14 @@ def _lead(one: Lead, rooms: Sequence[str], among: bool) -> str:
     for text, basis in one.sentences:
         parts.append(f'<p class="finding">{escape(text)} <small>{escape(basis)}</small></p>')
     if one.picture:
-        drawn = f'<div class="drawn" role="img" aria-label="{escape(one.caption)}">{one.picture}</div>'
-        parts.append(f"<figure>{drawn}<figcaption>{escape(one.caption)}</figcaption></figure>")
+        image = f'<div class="drawn" role="img" aria-label="{escape(one.caption)}">{one.picture}</div>'
+        parts.append(f"<figure>{image}<figcaption>{escape(one.caption)}</figcaption></figure>")
     fold = f"<details>\n<summary>Table and living figure of {escape(one.heading)}</summary>"
     parts += [fold] * among
     parts += [_section(one.table, one)] if one.table else []
     if one.caveats:
-        listed = "".join(f"<li>{escape(line)}</li>" for line in one.caveats)
-        parts.append(f"<section><h2>Caveats</h2><ul>{listed}</ul></section>")
+        items = "".join(f"<li>{escape(line)}</li>" for line in one.caveats)
+        parts.append(f"<section><h2>Caveats</h2><ul>{items}</ul></section>")
     known = [point for point in one.points if point is not None]
     if known:
         parts.append(f'<div class="chooser" data-chooser>{rooms[known[0][0]]}</div>')

@@ -4,16 +4,16 @@ from rivalry.solving.batches import solve_batch, sweep
 from rivalry.solving.equilibrium_list import all_equilibria
 from rivalry.solving.progress import Checkpoint, Progress, ProgressCallback
 from rivalry.solving.randomness import key_of, keys_of, stream
-from rivalry.solving.single import PATH, Shared, replicate, solve, trace
+from rivalry.solving.single import PATH, InCommon, replicate, solve, trace
 from rivalry.solving.steps import ROWS, as_arrays
 
 __all__ = [
     "PATH",
     "ROWS",
     "Checkpoint",
+    "InCommon",
     "Progress",
     "ProgressCallback",
-    "Shared",
     "all_equilibria",
     "as_arrays",
     "key_of",

@@ -57,7 +57,7 @@ DONE = "_done"  # steps taken by a learner, in a checkpoint beside the session's
 
 
 @dataclass
-class Shared:
+class InCommon:
     """What replications of a method on a game have in common, made by the first that needs it."""
 
     world: Known[Any] = field(default_factory=dict)  # of a learner
@@ -138,12 +138,12 @@ def solve(
     """
     options = dict(locals())
     check(solve, (), options)
-    return replicate(Shared(), **options)
+    return replicate(InCommon(), **options)
 
 
 @one_blas_thread
 def replicate(
-    shared: Shared,
+    shared: InCommon,
     game: Any,
     method: Method | Learner,
     start: object = None,
@@ -324,7 +324,7 @@ class _Run:
 
 
 def _run_learner(
-    shared: Shared,
+    shared: InCommon,
     game: object,
     learner: Learner,
     start: object,

@@ -71,11 +71,11 @@ class Answer:
             return [one._replace(text=f"{name}: {one.text}") for name, own in firsts.items() for one in own]
         if not self.points:
             return []
-        told = on_quantities(self.study, self.points) or positions(self.study, self.points)
+        lead = on_quantities(self.study, self.points) or positions(self.study, self.points)
         lists = on_lists(self.study, self.points)
-        told, lists = told[: MOST - 1 - bool(lists)], lists[:1]
+        lead, lists = lead[: MOST - 1 - bool(lists)], lists[:1]
         proved = all(one.boxes >= 0 for one in self.points)  # a list with proofs claims more
-        return [*told, *lists, *([] if proved else on_claims(self.study, self.points))]
+        return [*lead, *lists, *([] if proved else on_claims(self.study, self.points))]
 
     @cached_property
     def figure(self) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from rivalry.core.results import (
 )
 from rivalry.lab.answer.estimates import number_in_words
 from rivalry.lab.answer.points import PointResults
-from rivalry.lab.answer.trends import Sentence, listed, told_of
+from rivalry.lab.answer.trends import Sentence, joined, told_of
 from rivalry.lab.answer.words import ROLES, Words
 
 WAY = 40  # characters of the longest description of a search
@@ -231,12 +231,12 @@ def _places(own: Sequence[PointResults], found: Sequence[PointResults], words: W
                 for run in runs
             ]
             return f"for {words.key(key)} {', '.join(ends)}"
-        return f"for {listed([words.place({key: one.at[key]}) for one in own])}"
+        return f"for {joined([words.place({key: one.at[key]}) for one in own])}"
     texts = [
         ", ".join(filter(None, [words.method(one.algorithm) if several else "", words.place(one.at)]))
         for one in own
     ]
-    return f"for {listed(texts) if len(texts) <= MOST else f'{texts[0]} and {len(texts) - 1} other points'}"
+    return f"for {joined(texts) if len(texts) <= MOST else f'{texts[0]} and {len(texts) - 1} other points'}"
 
 
 def _events(one: PointResults, words: Words) -> str:
@@ -249,7 +249,7 @@ def _events(one: PointResults, words: Words) -> str:
         places.setdefault(kind, []).append(number_in_words(at))
     parts = [
         EVENTS.get(kind, f"{kind.replace('_', ' ')} at {{place}}").format(
-            place=f"{key} {listed(list(dict.fromkeys(numbers)))}"
+            place=f"{key} {joined(list(dict.fromkeys(numbers)))}"
         )
         for kind, numbers in places.items()
     ]

@@ -35,7 +35,7 @@ class Estimate(NamedTuple):
     entry: str = ""
 
 
-def estimates(variable: DataArray, values: np.ndarray, repeats: str, *, drawn: bool) -> tuple[Estimate, ...]:
+def estimates(variable: DataArray, values: np.ndarray, repeats: str, *, random: bool) -> tuple[Estimate, ...]:
     """Return a quantity's values ``[result own ...]`` at one point; none where it has too many entries.
 
     Players with equal numbers share one estimate.
@@ -71,11 +71,11 @@ def estimates(variable: DataArray, values: np.ndarray, repeats: str, *, drawn: b
     if not rows.size or rows.shape[1] > ENTRIES:
         return ()
     if is_truth(variable):
-        return tuple(_share(column, name, drawn) for column, name in zip(rows.T, names, strict=True))
+        return tuple(_share(column, name, random) for column, name in zip(rows.T, names, strict=True))
     size = np.abs(rows[np.isfinite(rows)]).max(initial=0.0)
     whole = values.dtype.kind == "i"
     found = zip(rows.T, names, strict=True)
-    return tuple(_number(column, name, repeats, size, whole, drawn) for column, name in found)
+    return tuple(_number(column, name, repeats, size, whole, random) for column, name in found)
 
 
 def _entries(variable: DataArray, own: Sequence[str], shape: Sequence[int]) -> list[str]:
@@ -92,25 +92,25 @@ def _entries(variable: DataArray, own: Sequence[str], shape: Sequence[int]) -> l
     return names
 
 
-def _share(column: np.ndarray, entry: str, drawn: bool) -> Estimate:
+def _share(column: np.ndarray, entry: str, random: bool) -> Estimate:
     """Return a truth value, or the share of true ones with its interval."""
     known = column[np.isfinite(column)]
     mean = float(known.mean())
     if len(known) == 1:
-        ends = (UNKNOWN, UNKNOWN) if drawn else (mean, mean)
+        ends = (UNKNOWN, UNKNOWN) if random else (mean, mean)
         return Estimate("yes" if mean else "no", mean, *ends, entry)
     low, high = map(float, share_interval(int(known.sum()), len(known)))
     return Estimate(f"{mean:.2f} ({low:.2f} to {high:.2f})", mean, low, high, entry)
 
 
-def _number(column: np.ndarray, entry: str, repeats: str, size: float, whole: bool, drawn: bool) -> Estimate:
+def _number(column: np.ndarray, entry: str, repeats: str, size: float, whole: bool, random: bool) -> Estimate:
     known = column[np.isfinite(column)]
     if not len(known):
         return Estimate("–" if np.isnan(column).all() else f"{column[~np.isnan(column)][0]}", entry=entry)
     mean = float(known.mean())
     if len(known) == 1 or np.ptp(known) <= EQUAL * np.abs(known).max():
         text = f"{known[0]:.0f}" if whole else number_in_words(known[0], size)
-        unknown = drawn and len(known) == 1
+        unknown = random and len(known) == 1
         return Estimate(text, mean, *((UNKNOWN, UNKNOWN) if unknown else (mean, mean)), entry)
     if repeats == "starts":
         low, high = float(known.min()), float(known.max())

@@ -210,15 +210,15 @@ def _draw(
             lacks = (", ".join(f"{name} = {value}" for name, value in asked.items()),)
     try:
         plot = build_plot(kind)
-        drawn, where, hollow = picture(plot, data, form, **options)
+        file_bytes, where, hollow = picture(plot, data, form, **options)
     except NoSuchPoint as error:
         return StaticFigure(kind, file, why=str(error), absent=True)
     except Exception as error:  # a plot may fail on unusual data; the report still needs the others
         return StaticFigure(kind, file, why=f"{type(error).__name__}: {error}")
-    write(folder / file, drawn)
+    write(folder / file, file_bytes)
     title = known.caption_of(options) or str(plot.__doc__).partition(".\n")[0].removeprefix("Draw ")
     caption = f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".")
-    svg = drawn.decode() if form == "svg" else sha256(drawn).hexdigest()  # for comparison
+    svg = file_bytes.decode() if form == "svg" else sha256(file_bytes).hexdigest()  # for comparison
     return StaticFigure(kind, file, caption, svg, marked=hollow, lacks=lacks)
 
 

@@ -41,7 +41,7 @@ class PointResults:
         algorithm: str,
         at: dict[str, Any],
         index: tuple[int, ...],
-        drawn: bool,
+        random: bool,
         known: Mapping[str, DataArray],
         names: Sequence[str],
         here: Mapping[str, np.ndarray],
@@ -50,7 +50,7 @@ class PointResults:
         self.algorithm = algorithm
         self.at = at  # coordinates that vary, without method and replication
         self.index = index  # position along the dimensions of the sweep
-        self.drawn = drawn  # whether the method draws random numbers
+        self.random = random  # whether the method draws random numbers
         self._known, self._names, self._own, self._words = known, names, here, words
         self._count = len(here["status"])
 
@@ -153,7 +153,7 @@ class PointResults:
     def quantities(self) -> dict[str, tuple[Estimate, ...]]:
         """Numbers of the study's quantities that have a value here."""
         pairs = {name: (self._known[name], self._own[name]) for name in self._names}
-        found = {name: estimates(*pair, self.repeats, drawn=self.drawn) for name, pair in pairs.items()}
+        found = {name: estimates(*pair, self.repeats, random=self.random) for name, pair in pairs.items()}
         named = (
             (name, tuple(one._replace(entry=self._words.who(one.entry)) for one in each))
             for name, each in found.items()
@@ -309,7 +309,7 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
     known = {name: data[name] for name in arrays}
     places = {dim: _coordinates(data, dim) for dim in lead}
     swept = [dim for dim in lead if data.sizes[dim] > 1 and dim != "algorithm"]
-    drawn = {str(table["name"]): has_noise(table) for table in with_controls(study["method"])}
+    noisy = {str(table["name"]): has_noise(table) for table in with_controls(study["method"])}
     found = []
     for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
         finished = np.flatnonzero(arrays["status"][index] != "")
@@ -324,7 +324,7 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
             along = tuple(k for dim, k in zip(lead, index, strict=True) if dim in swept)
             algorithm = str(at.pop("algorithm", ""))
             at = _own_keys(at, algorithm, study)
-            random = drawn.get(algorithm, True)
+            random = noisy.get(algorithm, True)
             found.append(PointResults(algorithm, at, along, random, known, names, here, words))
     algorithms = [str(name) for name in np.ravel(data["algorithm"].values)] if "algorithm" in data else [""]
     return sorted(found, key=lambda one: algorithms.index(one.algorithm))

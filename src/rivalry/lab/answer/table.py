@@ -80,11 +80,11 @@ def answer_table(
     columns.pop("status", None) if _usual(columns.get("status")) else None
     left = tuple(list(columns)[max(most_columns - len(keys), 1) :])
     last = "claim" if "claim" in left else ""  # the claim is always shown
-    shown = [name for name in columns if name not in left]
-    if last and shown:
-        left = (shown.pop(), *(name for name in left if name != last))
-        shown.append(last)
-    table = keys | {name: columns[name] for name in shown}
+    visible = [name for name in columns if name not in left]
+    if last and visible:
+        left = (visible.pop(), *(name for name in left if name != last))
+        visible.append(last)
+    table = keys | {name: columns[name] for name in visible}
     entries = [list(row) for row in zip(*table.values(), strict=True)]
     return AnswerTable(list(table), entries, notes, len(keys), len(found) - len(rows), left)
 

@@ -71,7 +71,7 @@ class Row(NamedTuple):
     refuted: bool  # whether the point is no equilibrium
 
 
-class Turn(NamedTuple):
+class Stretch(NamedTuple):
     """A stretch on which a number rises, falls or stays, with its ends."""
 
     direction: int  # 1, -1 or 0
@@ -87,7 +87,7 @@ class Told(NamedTuple):
     cases: dict[str, list[list[Value]]]  # per entry; a case without a name is the only one
     by: tuple[str, ...]  # what cases differ in
     fixed: str = ""  # the key along which nothing moves, if any
-    drawn: str = ""  # the key over whose values numbers are means
+    averaged: str = ""  # the key over whose values numbers are means
     where: str = ""  # the only point at which it is known
 
 
@@ -114,7 +114,7 @@ def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
         and not (counted and name.endswith("_count"))
     )
     order = [name for name in wanted if name in names or name == "profile"] or list(names)[:TOGETHER]
-    still, told = bool(order), None
+    still, subject = bool(order), None
     for name in order:
         if name == "profile":
             tell_together()
@@ -123,25 +123,27 @@ def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
             tell_together()
             sentences += own
             base = [one for one in rows if one.algorithm in {str(table["name"]) for table in study["method"]}]
-            told = _told(study, name, base, words)
-            sentences += _ranking(study, told, words) if told and len(told.cases) > 1 else []
-        elif told := _told(study, name, rows, words):
-            alone = list(told.cases) == [""]
-            parts = sum(len(one.cases[""]) for one in together) + len(next(iter(told.cases.values())))
-            if not alone or (together and (_about(together[0]) != _about(told) or parts > TOGETHER)):
+            subject = _subject(study, name, base, words)
+            sentences += _ranking(study, subject, words) if subject and len(subject.cases) > 1 else []
+        elif subject := _subject(study, name, rows, words):
+            alone = list(subject.cases) == [""]
+            parts = sum(len(one.cases[""]) for one in together) + len(next(iter(subject.cases.values())))
+            if not alone or (together and (_about(together[0]) != _about(subject) or parts > TOGETHER)):
                 tell_together()
             if alone:
-                together.append(told)
+                together.append(subject)
             else:
-                sentences += [_over_cases(told, words)] if told.key else _ranking(study, told, words)
-        still = still and told is not None and bool(told.fixed)
+                sentences += [_over_cases(subject, words)] if subject.key else _ranking(study, subject, words)
+        still = still and subject is not None and bool(subject.fixed)
     tell_together()
     if still and not wanted:  # nothing moves, of quantities that no author chose
         sentences = [one.text for one in positions(study, found)] + sentences
-    kept = [text for k, text in enumerate(filter(None, sentences)) if not sum(map(len, sentences[:k])) > LONG]
+    selected = [
+        text for k, text in enumerate(filter(None, sentences)) if not sum(map(len, sentences[:k])) > LONG
+    ]
     at = _at(study, rows, words)
     return [
-        Sentence(f"{at}{text[0].lower()}{text[1:]}" if at else text, _basis(rows)) for text in kept[:MOST]
+        Sentence(f"{at}{text[0].lower()}{text[1:]}" if at else text, _basis(rows)) for text in selected[:MOST]
     ]
 
 
@@ -160,17 +162,17 @@ def _at(study: Mapping[str, Any], rows: Sequence[PointResults], words: Words) ->
     return f"At {words.place(own)}, " if own else ""
 
 
-def _about(told: Told) -> tuple[str, str, str, str]:
-    return told.key, told.fixed, told.drawn, told.where
+def _about(subject: Told) -> tuple[str, str, str, str]:
+    return subject.key, subject.fixed, subject.averaged, subject.where
 
 
-def _beside(told: Told, words: Words) -> str:
+def _beside(subject: Told, words: Words) -> str:
     """Return along which key numbers do not move, and over which key they are means."""
-    said = bool(told.fixed) and words.key(told.fixed) not in words.quantity(told.name)
+    said = bool(subject.fixed) and words.key(subject.fixed) not in words.quantity(subject.name)
     return (
-        told.where
-        + f" at every {words.key(told.fixed)}" * said
-        + (f" (mean over {words.key(told.drawn)}s, 95 % intervals)" if told.drawn else "")
+        subject.where
+        + f" at every {words.key(subject.fixed)}" * said
+        + (f" (mean over {words.key(subject.averaged)}s, 95 % intervals)" if subject.averaged else "")
     )
 
 
@@ -207,7 +209,7 @@ def _along(study: Mapping[str, Any], rows: Sequence[Row]) -> str:
     return key
 
 
-def _told(study: Mapping[str, Any], name: str, found: Sequence[PointResults], words: Words) -> Told | None:
+def _subject(study: Mapping[str, Any], name: str, found: Sequence[PointResults], words: Words) -> Told | None:
     """Return what is told of a quantity; along another key if it is constant along the first."""
     rows = [
         Row(one.algorithm, one.at, one.quantities[name], _is_refuted(one))
@@ -218,9 +220,9 @@ def _told(study: Mapping[str, Any], name: str, found: Sequence[PointResults], wo
     ]
     if not rows:
         return None
-    rows, drawn = _over_draws(rows)
+    rows, averaged = _over_draws(rows)
     fixed, where = "", ""
-    if len(rows) == 1 and not drawn:  # of several points or methods, one has the quantity
+    if len(rows) == 1 and not averaged:  # of several points or methods, one has the quantity
         (row,) = rows
         others = [one for one in found if one.algorithm == row.method and str(one.at) != str(row.at)]
         where = f" at {words.place(row.at)}" * bool(row.at and others)
@@ -236,7 +238,7 @@ def _told(study: Mapping[str, Any], name: str, found: Sequence[PointResults], wo
             rows = [row._replace(at={k: v for k, v in row.at.items() if k != fixed}) for row in rows]
             key = _along(study, rows)
             cases, by = _cases(rows, name, key, words)
-    return Told(name, key, cases, by, fixed, drawn, where) if cases else None
+    return Told(name, key, cases, by, fixed, averaged, where) if cases else None
 
 
 def _is_refuted(one: PointResults) -> bool:
@@ -295,28 +297,28 @@ def _cases(
             for k, first in enumerate(widest)
         ]
     texts = {case: [[(v.at, v.text) for v in each] for each in own] for case, own in values.items()}
-    alike: dict[str, list[str]] = {}
+    equal: dict[str, list[str]] = {}
     for method in dict.fromkeys(method for method, _ in values):
         own_texts = {place: text for (other, place), text in texts.items() if other == method}
-        same = (m for m in alike if {p: t for (o, p), t in texts.items() if o == m} == own_texts)
-        alike.setdefault(next(same, method), []).append(method)
+        same = (m for m in equal if {p: t for (o, p), t in texts.items() if o == m} == own_texts)
+        equal.setdefault(next(same, method), []).append(method)
     cases = {}
     for (method, place), columns in values.items():
-        if method in alike and any(columns):
-            own_name = " and ".join(map(words.method, alike[method])) if len(alike) > 1 else ""
+        if method in equal and any(columns):
+            own_name = " and ".join(map(words.method, equal[method])) if len(equal) > 1 else ""
             label = ", ".join(filter(None, [own_name, words.place(dict(place))]))
             cases[label] = [column for column in columns if column]
-    return cases, (*("method",) * (len(alike) > 1), *(words.key(k) for k in by))
+    return cases, (*("method",) * (len(equal) > 1), *(words.key(k) for k in by))
 
 
 def _differing(rows: Sequence[Row], key: str) -> list[str]:
     """Return the keys in which rows differ, one of those that vary together, as in a zip."""
     names = {k: {str(row.at[k]) for row in rows if k in row.at} for row in rows for k in row.at}
-    kept: list[str] = []
+    selected: list[str] = []
     for name in (k for k in names if k != key and len(names[k]) > 1):
-        if not any(_in_step(rows, name, other) for other in filter(None, (key, *kept))):
-            kept.append(name)
-    return kept
+        if not any(_in_step(rows, name, other) for other in filter(None, (key, *selected))):
+            selected.append(name)
+    return selected
 
 
 def _is_told(row: Sequence[Estimate]) -> bool:
@@ -338,7 +340,7 @@ def _in_step(rows: Sequence[Row], name: str, key: str) -> bool:
     return len(values) > 1 and len(pairs) == len({at for at, _ in pairs})
 
 
-def turns(series: Sequence[Value]) -> list[Turn]:
+def turns(series: Sequence[Value]) -> list[Stretch]:
     """Return the rises and falls of a number, each beyond the intervals of its ends; none if they overlap.
 
     Between the ends of a rise no two numbers fall beyond their intervals, and so for a fall.
@@ -347,7 +349,7 @@ def turns(series: Sequence[Value]) -> list[Turn]:
     >>> [(turn.direction, turn.start.at, turn.end.at) for turn in turns(rows)]
     [(1, 0, 2), (-1, 2, 3)]
     """
-    found: list[Turn] = []
+    found: list[Stretch] = []
     start = low = high = series[0]
     direction = 0
     for row in series[1:]:
@@ -362,19 +364,19 @@ def turns(series: Sequence[Value]) -> list[Turn]:
         elif direction == 0 and down:
             direction, low, start = -1, row, high
         elif direction > 0 and down:
-            found.append(Turn(1, start, high))
+            found.append(Stretch(1, start, high))
             start, low, direction = high, row, -1
         elif direction < 0 and up:
-            found.append(Turn(-1, start, low))
+            found.append(Stretch(-1, start, low))
             start, high, direction = low, row, 1
     if direction == 0:
-        found = [Turn(0, series[0], series[-1])]
+        found = [Stretch(0, series[0], series[-1])]
     else:
-        found.append(Turn(direction, start, high if direction > 0 else low))
+        found.append(Stretch(direction, start, high if direction > 0 else low))
     return found if all(_holds(turn, series) for turn in found) else []
 
 
-def _holds(turn: Turn, series: Sequence[Value]) -> bool:
+def _holds(turn: Stretch, series: Sequence[Value]) -> bool:
     """Return whether no two numbers of a stretch move against it, nor at all where it stays."""
     if turn.direction and not differ(turn.start.estimate, turn.end.estimate):
         return False
@@ -396,12 +398,12 @@ def _course(series: Sequence[Value], key: str, words: Words) -> str:
         return f"stays at {first.text}"
     if is_single(series):  # single draws: no difference is more than noise
         return f"is {first.text} at {words.place({key: first.at})} and {last.text} at {words.value(last.at)}"
-    least, most = (end(series, key=lambda row: row.estimate.mean) for end in (min, max))
+    lowest, most = (end(series, key=lambda row: row.estimate.mean) for end in (min, max))
     found = turns(series)
     if found and found[0].direction == 0:
-        return f"stays between {least.text} and {most.text}"
+        return f"stays between {lowest.text} and {most.text}"
     if not found or len(found) > TURNS:
-        places = [f"{row.text} (at {words.place({key: row.at})})" for row in (least, most)]
+        places = [f"{row.text} (at {words.place({key: row.at})})" for row in (lowest, most)]
         return f"varies between {places[0]} and {places[1]}"
     parts = []
     for k, turn in enumerate(found):
@@ -429,8 +431,8 @@ def _kinds(series: Sequence[Value], key: str, words: Words) -> str:
         return f"is {series[0].text} throughout"
     if len(parts) > STRETCHES:
         counts = Counter(row.text for row in series)
-        return "is " + listed([f"{text} at {n} of {len(series)} points" for text, n in counts.most_common()])
-    return f"is {listed(parts)}"
+        return "is " + joined([f"{text} at {n} of {len(series)} points" for text, n in counts.most_common()])
+    return f"is {joined(parts)}"
 
 
 def is_single(series: Iterable[Value]) -> bool:
@@ -454,17 +456,19 @@ def _of(name: str, entry: str, words: Words) -> str:
 def _in_one(several: Sequence[Told], words: Words) -> str:
     """Return one sentence on quantities of a single case: along a key, or their values."""
     key, at = several[0].key, _beside(several[0], words)
-    clauses, rows = [], [series for told in several for series in told.cases[""]]
-    for told in several:
+    clauses, rows = [], [series for subject in several for series in subject.cases[""]]
+    for subject in several:
         if key:
-            for series in told.cases[""]:
-                name = _of(told.name, series[0].estimate.entry, words)
+            for series in subject.cases[""]:
+                name = _of(subject.name, series[0].estimate.entry, words)
                 clauses.append(f"{name} {_course(series, key, words)}")
         else:
-            clauses.append(f"the {words.quantity(told.name)} is {_each([s[0] for s in told.cases['']])}")
+            clauses.append(
+                f"the {words.quantity(subject.name)} is {_each([s[0] for s in subject.cases['']])}"
+            )
     if key and all(len(series) == 1 for series in rows):
         return ""
-    said = f"{_range(key, rows, words)}, {listed(clauses)}{at}" if key else f"{_capital(listed(clauses))}{at}"
+    said = f"{_range(key, rows, words)}, {joined(clauses)}{at}" if key else f"{_capital(joined(clauses))}{at}"
     return f"{said}{_noise(rows) if key else ''}."
 
 
@@ -481,7 +485,7 @@ def _noise(rows: Iterable[Sequence[Value]]) -> str:
     return f"; {SINGLE}" if any(map(is_single, moving)) else ""
 
 
-def listed(parts: Sequence[str], last: str = "and") -> str:
+def joined(parts: Sequence[str], last: str = "and") -> str:
     """Return parts as a list in words.
 
     >>> listed(["a", "b", "c"]), listed(["a", "b"])
@@ -498,30 +502,30 @@ def _capital(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def _over_cases(told: Told, words: Words) -> str:
+def _over_cases(subject: Told, words: Words) -> str:
     """Return a sentence on one quantity along a key in several cases."""
-    name, key = words.quantity(told.name), told.key
+    name, key = words.quantity(subject.name), subject.key
     every = [
         (", ".join(filter(None, [label, series[0].estimate.entry])), series)
-        for label, case in told.cases.items()
+        for label, case in subject.cases.items()
         for series in case
     ]
     moving = [(label, series) for label, series in every if len(series) > 1]
     if not moving:
         return ""
     start = f"{_range(key, [series for _, series in moving], words)}, the {name} "
-    at = _beside(told, words)
+    at = _beside(subject, words)
     noise = _noise([series for _, series in moving])
     if len(every) <= COURSES:
         clauses = [f"{_course(series, key, words)} for {label}" for label, series in moving]
         still = [f"it is {series[0].text} for {label}" for label, series in every if len(series) == 1]
-        return f"{start}{listed(clauses)}{at}{'; ' * bool(still)}{listed(still)}{noise}."
+        return f"{start}{joined(clauses)}{at}{'; ' * bool(still)}{joined(still)}{noise}."
     kinds = Counter(_direction(series) for _, series in moving)
     if len(kinds) == 1 and len(moving) == len(every):
-        by = listed(told.by) if len(told.by) < 3 else "case"
+        by = joined(subject.by) if len(subject.by) < 3 else "case"
         verb = f"{next(iter(kinds))} for every {by} ({len(every)} cases)"
     else:
-        verb = listed([f"{kind} in {n}" for kind, n in kinds.most_common()]) + f" of {len(moving)} cases"
+        verb = joined([f"{kind} in {n}" for kind, n in kinds.most_common()]) + f" of {len(moving)} cases"
     values = [(label, row) for label, own in every for row in own if np.isfinite(row.estimate.mean)]
     if not values:
         return ""
@@ -544,23 +548,23 @@ def _direction(series: Sequence[Value]) -> str:
     return {1: "rises", -1: "falls", 0: "does not move"}[found[0].direction]
 
 
-def _ranking(study: Mapping[str, Any], told: Told, words: Words) -> list[str]:
+def _ranking(study: Mapping[str, Any], subject: Told, words: Words) -> list[str]:
     """Return a sentence on one quantity in several cases without a numeric key: their order."""
-    quantity = words.quantity(told.name)
-    at = _beside(told, words)
-    rows = [(label, [series[0] for series in case]) for label, case in told.cases.items()]
+    quantity = words.quantity(subject.name)
+    at = _beside(subject, words)
+    rows = [(label, [series[0] for series in case]) for label, case in subject.cases.items()]
     if len(rows) == 1:
-        return [_in_one([told._replace(cases={"": next(iter(told.cases.values()))})], words)]
+        return [_in_one([subject._replace(cases={"": next(iter(subject.cases.values()))})], words)]
     if any(len(row) > 1 or not np.isfinite(row[0].estimate.mean) for _, row in rows):
         if len(rows) > CASES:
             return []
         parts = [f"{_each(row)} for {label}" for label, row in rows]
-        return [f"The {quantity}{at} is {listed(parts)}{_noise_of([one for _, row in rows for one in row])}."]
+        return [f"The {quantity}{at} is {joined(parts)}{_noise_of([one for _, row in rows for one in row])}."]
     pairs = [(label, row[0]) for label, row in rows]
     down = (study.get("answer") or {}).get("better", "higher") == "higher"
     pairs.sort(key=lambda pair: pair[1].estimate.mean, reverse=down)
     if len({one.text for _, one in pairs}) == 1:
-        return [f"The {quantity}{at} is {pairs[0][1].text} for {listed([label for label, _ in pairs])}."]
+        return [f"The {quantity}{at} is {pairs[0][1].text} for {joined([label for label, _ in pairs])}."]
     noise = _noise_of([one for _, one in pairs])
     first = differ(pairs[0][1].estimate, pairs[1][1].estimate) and not noise
     if len(pairs) > CASES:
@@ -571,7 +575,7 @@ def _ranking(study: Mapping[str, Any], told: Told, words: Words) -> list[str]:
         return [f"{said}{'; the difference is not significant' * same}{noise}."]
     lead = ("highest, " if down else "lowest, ") * first
     texts = [f"{one.text} for {label}" for label, one in pairs]
-    said = f"The {quantity}{at} is {lead}{texts[0]}, then {listed(texts[1:])}"
+    said = f"The {quantity}{at} is {lead}{texts[0]}, then {joined(texts[1:])}"
     return [f"{said}{noise or _unclear([(label, one.estimate) for label, one in pairs])}."]
 
 
@@ -594,7 +598,7 @@ def _unclear(ordered: Sequence[tuple[str, Estimate]]) -> str:
         if j > i and not (groups and groups[-1][-1] >= j):
             groups.append(range(i, j + 1))
     covered = {pair for group in groups for pair in combinations(group, 2)}
-    texts = [listed([ordered[k][0] for k in group]) for group in [*groups, *sorted(same - covered)]]
+    texts = [joined([ordered[k][0] for k in group]) for group in [*groups, *sorted(same - covered)]]
     return f"; no difference is significant between {'; or '.join(texts)}" if texts else ""
 
 
@@ -624,8 +628,8 @@ def _controls(study: Mapping[str, Any], name: str, found: Sequence[PointResults]
                 than = "more" if one.mean > own.mean and differ(own, one) else "no less"
                 than = "not significantly less" if than == "no less" and one.mean < own.mean else than
                 parts.append(f"{label[kind]}, which cannot punish, gains {than} ({one.text})")
-            return [f"{said}{listed(parts)}: the gain alone is no evidence of collusion."]
-        return [f"{said}it is less for {listed(less)}, which cannot punish."]
+            return [f"{said}{joined(parts)}: the gain alone is no evidence of collusion."]
+        return [f"{said}it is less for {joined(less)}, which cannot punish."]
     return []
 
 
@@ -690,7 +694,7 @@ def _stretches(case: Sequence[PointResults], key: str, words: Words) -> str:
         elif len(sizes) == low.profile.shape[1]:  # type: ignore[union-attr]
             who = f"all players are apart{there}"
         else:
-            who = f"there are groups of {listed(sizes)}{there}"
+            who = f"there are groups of {joined(sizes)}{there}"
         texts.append(f"from {words.place({key: low.at[key]})} to {words.value(high.at[key])}, {who}")
     if len(texts) > STRETCHES:
         texts = [texts[0], f"up to there the groups change {len(texts) - 1} times", texts[-1]]
@@ -723,9 +727,9 @@ def _places(groups: Sequence[np.ndarray]) -> str:
     """
     places = [number_in_words(float(part.mean())) for part in groups]
     if len(groups) == 1 or all(len(part) == 1 for part in groups):
-        return listed(places)
+        return joined(places)
     counts = [COUNTS[len(part)] if len(part) < len(COUNTS) else str(len(part)) for part in groups]
-    return listed([f"{at} ({n})" for n, at in zip(counts, places, strict=True)])
+    return joined([f"{at} ({n})" for n, at in zip(counts, places, strict=True)])
 
 
 def _standing(one: PointResults, *, beside: bool = True) -> str:

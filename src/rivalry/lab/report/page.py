@@ -146,7 +146,7 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
     entry = GAMES.get(family)
     judged, groups = answer.checks, certificate_groups(answer.cells)
     table = answer.table_of(ROWS)
-    drawn = draw(study, data, figures, run.folder / "figures", prefix, run)
+    pictures = draw(study, data, figures, run.folder / "figures", prefix, run)
     failures = failures_of(dict(sorted(run.failures().items())))
     places = {cell.id: _where(cell.at) for cell in run.cells}
     return {
@@ -187,7 +187,7 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
         "channels": channels(data),
         "monitored": "monitor_step" in data,
         "softmax": "beta" in data.variables and "policy" in data,
-        "figures": drawn,
+        "figures": pictures,
         "warnings": warnings_of(run.warnings().values()),
         "failures": [(cell, places.get(cell, ""), one.line()) for cell, one in failures.items()],
         "computed_once": run.computed_once,
