@@ -13,7 +13,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.display import LINE
-from rivalry.core.results import NO_CERTIFICATE, Solution
+from rivalry.core.results import NO_CERTIFICATE, Certificate, Solution
 from rivalry.lab.store import Run
 from tests.duel_study import study
 
@@ -193,3 +193,16 @@ def test_a_result_without_certificate_says_so() -> None:
     found = rv.solve(game, rv.methods.BestResponse(), tolerance=None)
     assert (found.claim, repr(found.certificate)) == ("no certificate", "no certificate")
     assert found.certificate.regret.size == 0
+
+
+def test_the_end_of_a_dynamic_that_is_no_equilibrium_is_called_so() -> None:
+    record = {
+        "status": ((), np.asarray("converged")),
+        "steps": ((), np.asarray(7)),
+        "end_state": ((), np.asarray("stable_point")),
+        "profile": (("player", "axis"), np.array([[0.5], [0.5]])),
+        "payoff": (("player",), np.ones(2)),
+    }
+    refuted = Certificate(np.full(2, 0.3), np.full(2, 0.4), "bounded", "grid", 1e-6)
+    assert "stable point, no equilibrium" in repr(Solution(record, refuted))
+    assert "stable point, no" not in repr(Solution(record, NO_CERTIFICATE))
