@@ -278,3 +278,9 @@ def test_keys_of_other_methods_are_no_coordinates_of_a_method() -> None:
     ]
     data = collect(cells, {"a.rate": [0.1, 0.2], "algorithm": ["a", "b"]})
     assert column(table(data), "rate of a") == ["0.1", "0.2", ""]
+
+
+def test_a_quantity_that_no_result_has_is_named() -> None:
+    found = Answer(study(answer={"quantities": ["treshold"]}), swept([result(threshold=0.2)]))
+    (line,) = (line for line in found.caveats if "treshold" in line)
+    assert line == "treshold is in no cell of this run; did you mean 'threshold'?"

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rivalry.core.display import html_table
+from rivalry.core.registry import near
 from rivalry.lab.answer.caveats import caveats_of
 from rivalry.lab.answer.checks import JudgedCell, JudgedExpectation, cells, judge
 from rivalry.lab.answer.claims import on_claims, on_lists
@@ -109,7 +110,16 @@ class Answer:
         if self.parts:
             own = {name: part.caveats for name, part in self.parts.items()}
             return [f"{name}: {line}" for name, lines in own.items() for line in lines]
-        return caveats_of(self.study, self.run, self.points, self.cells, [one.row for one in self.checks])
+        rows = [one.row for one in self.checks]
+        return [*self._absent(), *caveats_of(self.study, self.run, self.points, self.cells, rows)]
+
+    def _absent(self) -> list[str]:
+        """Return which quantities that the study asks for no result has."""
+        asked = (self.study.get("answer") or {}).get("quantities") or () if self.points else ()
+        known = [str(name) for name in self.data.data_vars]
+        return [
+            f"{name} is in no cell of this run; {near(name, known)}" for name in asked if name not in known
+        ]
 
     @cached_property
     def checks(self) -> list[JudgedExpectation]:
