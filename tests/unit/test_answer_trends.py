@@ -295,3 +295,14 @@ def test_profiles_that_are_no_positions_are_told_by_actions() -> None:
 
     assert words([1.0, 0.0], [1.0, 0.0]) == "Every player plays stag."
     assert words([1.0, 0.0], [0.0, 1.0]) == "Players play stag, hare."
+
+
+def test_a_strategy_that_all_players_share_is_told_as_a_number() -> None:
+    rows = [record(profile=np.full((2, 1), effort)) for effort in (0.125, 0.25, 0.375)]
+    said = Answer(study(quantities=["profile"]), swept({"one": rows})).sentences
+    assert (
+        said[0].text
+        == "As the reach rises from 0.1 to 0.3, every player's strategy rises from 0.125 to 0.375."
+    )
+    still = swept({"one": [record(profile=np.full((2, 1), 0.5))] * 3})
+    assert "rises" not in Answer(study(quantities=["profile"]), still).sentences[0].text.partition(", ")[2]

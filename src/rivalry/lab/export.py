@@ -205,10 +205,10 @@ def _latex_of(answer: Answer, table: AnswerTable) -> str:
 
 
 def _tex_of_text(text: str) -> str:
-    """Return text for LaTeX, numbers in it with a true minus, intervals with their sign.
+    r"""Return text for LaTeX, numbers in it with a true minus, intervals with their sign.
 
-    >>> _tex_of_text("-0.5 ± 1e-09 of 3%")
-    '$-0.5 \\pm 1\\cdot 10^{-9}$ of 3\\%'
+    >>> print(_tex_of_text("-0.5 ± 1e-09 of 3%"))
+    $-0.5 \pm 1\cdot 10^{-9}$ of 3\%
     """
     escaped = "".join(_SPECIAL.get(c, c) for c in text.replace("–", "--"))
     return _NUMBERS.sub(_number, escaped)

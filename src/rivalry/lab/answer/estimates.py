@@ -48,7 +48,7 @@ def estimates(variable: DataArray, values: np.ndarray, repeats: str, *, random: 
         Its values at the point.
     repeats
         What the results are: ``replications``, ``starts`` or empty for one.
-    drawn
+    random
         Whether a single result depends on random draws.
     """
     own = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]

@@ -488,7 +488,7 @@ def _noise(rows: Iterable[Sequence[Value]]) -> str:
 def joined(parts: Sequence[str], last: str = "and") -> str:
     """Return parts as a list in words.
 
-    >>> listed(["a", "b", "c"]), listed(["a", "b"])
+    >>> joined(["a", "b", "c"]), joined(["a", "b"])
     ('a, b, and c', 'a and b')
     """
     if any("," in part for part in parts) and len(parts) > 1:
@@ -676,6 +676,9 @@ def positions(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[S
 
 def _stretches(case: Sequence[PointResults], key: str, words: Words) -> str:
     """Return the groups along a key, with the stretches on which they are the same."""
+    if same := _symmetric(case, key):
+        ends = f"from {words.value(case[0].at[key])} to {words.value(case[-1].at[key])}"
+        return f"as the {words.key(key)} rises {ends}, every player's strategy {_course(same, key, words)}"
     texts = []
     for sizes, each in groupby(case, key=_kind):
         own = list(each)
@@ -699,6 +702,20 @@ def _stretches(case: Sequence[PointResults], key: str, words: Words) -> str:
     if len(texts) > STRETCHES:
         texts = [texts[0], f"up to there the groups change {len(texts) - 1} times", texts[-1]]
     return "; ".join(texts)
+
+
+def _symmetric(case: Sequence[PointResults], key: str) -> list[Value]:
+    """Return the strategy that all players share at every point, where it moves; else nothing."""
+    groups = [_groups(one) if _kind(one) != [CYCLES] else [] for one in case]
+    if len(case) < 2 or any(len(each) != 1 for each in groups):
+        return []
+    series = []
+    for one, (group,) in zip(case, groups, strict=True):
+        mean, text = float(group.mean()), number_in_words(float(group.mean()))
+        noise = np.nan if one.random else mean
+        refuted = NOT_AN_EQUILIBRIUM in one.claims
+        series.append(Value(one.at[key], Estimate(text, mean, noise, noise), refuted))
+    return series if len({value.estimate.text for value in series}) > 1 else []
 
 
 def _kind(one: PointResults) -> list[str]:
