@@ -697,15 +697,6 @@ def test_text_of_a_study_is_escaped(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_long_names_may_break_after_an_underscore(tmp_path: Path) -> None:
-    expect = [{"quantity": "regret_bound", "within": [0.0, 1.0]}]
-    made = study(expect=expect, sweep={"game.reach": [0.17, 0.2]})
-    text = build(stored(tmp_path / "long", made).folder).read_text(encoding="utf-8")
-    assert ">regret_<wbr>bound<" in text
-    assert "&lt;wbr" not in text
-
-
-@pytest.mark.slow
 def test_neither_game_nor_jax_nor_user_file_is_loaded(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("def contest():\n    raise SystemExit('the user’s file was run')\n")
     made = study(game={"family": "mine.py:contest", "reach": 0.2}, sweep={}, folder=tmp_path)

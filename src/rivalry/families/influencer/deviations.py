@@ -1,7 +1,7 @@
 """One player's deviations against fixed rivals: their payoff, an upper bound on it, and starts of a search.
 
-With three or more axes, where interval arithmetic proves less, branch and bound over boxes of positions
-proves bounds on regret from the smaller of two bounds, for Gaussian kernels:
+With three or more axes, or a third party, where interval arithmetic proves less, branch and bound over boxes
+of positions proves bounds on regret from the smaller of two bounds, for Gaussian kernels:
 
 - *shares*: at every point the player's influence is the largest on the box, the rivals' is as it is, and
   abstention's is the smallest;
@@ -157,9 +157,15 @@ def _abstention_derivatives(
 
 
 def has_payoff_bound(game: InfluencerGame) -> bool:
-    """Return whether players choose on many axes, in a kernel whose log-influence is bounded on boxes."""
-    many = isinstance(game.space, Box) and game.space.shape[1] >= MIN_AXES
-    return many and isinstance(game.kernel, Gaussian | GaussianMatrix | ChosenReach)
+    """Return whether interval arithmetic proves less than bounds on log-influence, which kernels have.
+
+    It does on many axes, and beside a third party, whose influence can hide that of the players in roundings.
+    """
+    if not isinstance(game.space, Box) or not isinstance(
+        game.kernel, Gaussian | GaussianMatrix | ChosenReach
+    ):
+        return False
+    return game.space.shape[1] >= MIN_AXES or game.third_party is not None
 
 
 def search_points(game: InfluencerGame, player: int) -> Float[Array, "point axis"]:

@@ -247,7 +247,7 @@ function render({ model, el: root }) {
   const knob = handle({ frame: plane, colour: "var(--rv-ink)", label: parameter.name, at: () => [value(), plane.yAxis.low],
     move: ([to], settled) => go(to, settled) });
   press(plane, ([to]) => go(to, true));
-  const events = data.events.length ? el("section", { class: "rv-card" }, el("p", { class: "rv-heading" }, "Bifurcations"),
+  const events = data.events.length ? el("section", { class: "rv-card", tabindex: "0" }, el("p", { class: "rv-heading" }, "Bifurcations"),
     el("div", { class: "rv-list" }, data.events.map((/** @type {any} */ event) =>
       button(`${event.words} at ${format(event.parameter)}`, () => go(event.parameter, true), true)))) : null;
   const choose = data.axes.length > 1 ? choice("Axis shown", data.axes.map((/** @type {any} */ one) => one.name), (chosen) => {

@@ -159,8 +159,8 @@ export default {
       { label: "without the deviation", mark: "dash" }]));
 
     const { node: table, body: rows } = tableCard("Discounted payoffs, exact for these policies", ["player", "gain", "in % of value"]);
-    const bars = el("section", { class: "rv-card" }, el("p", { class: "rv-heading" }, "Gain of every deviation"));
-    const proof = el("section", { class: "rv-card" }, el("p", { class: "rv-heading" }, "Any deviation, however long"));
+    const bars = el("section", { class: "rv-card", tabindex: "0" }, el("p", { class: "rv-heading" }, "Gain of every deviation"));
+    const proof = el("section", { class: "rv-card", tabindex: "0" }, el("p", { class: "rv-heading" }, "Any deviation, however long"));
     const about = el("p", {});
     proof.append(about);
     side.append(table, bars, proof);

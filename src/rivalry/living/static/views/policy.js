@@ -46,7 +46,7 @@ export default {
     const { node: gains, body: rows } = tableCard("What one agent could gain by its best policy", ["agents", "payoff", "gain", "% at stake"]);
     const heading = el("p", { class: "rv-heading" });
     const detail = el("p", {});
-    const near = el("section", { class: "rv-card", "aria-live": "polite" }, heading, detail);
+    const near = el("section", { class: "rv-card", tabindex: "0", "aria-live": "polite" }, heading, detail);
     const control = slider({ label: "Karma held", low: 0, high: levels - 1, step: 1, value: first.karma,
       change: (value, settled) => point(model, { karma: value }, settled) });
     near.append(control.node);

@@ -218,7 +218,7 @@ function render({ model, el: root }) {
     stop();
     change(model, { profile: one.profile }, true);
   }, true)));
-  const card = data.equilibria.length ? el("section", { class: "rv-card" },
+  const card = data.equilibria.length ? el("section", { class: "rv-card", tabindex: "0" },
     el("p", { class: "rv-heading" }, data.complete ? "All equilibria, proved" : "Equilibria"), list,
     data.reason ? el("p", { class: "rv-note" }, data.reason) : null) : null;
   const choose = data.axes.length > 1 ? choice("Choice shown", data.axes.map((/** @type {any} */ one) => one.short),

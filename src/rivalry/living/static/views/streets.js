@@ -85,12 +85,12 @@ export default {
       save(true);
     }, true)));
     const about = el("div", { "aria-live": "polite" });
-    const card = el("section", { class: "rv-card" }, el("p", { class: "rv-heading" }, "Follow an agent"), picks, about);
+    const card = el("section", { class: "rv-card", tabindex: "0" }, el("p", { class: "rv-heading" }, "Follow an agent"), picks, about);
     const lane_word = el("p", { class: "rv-heading" });
     const rows = el("tbody", {});
     const lane_table = el("div", { "aria-live": "polite" }, lane_word, el("table", { class: "rv-table" }, rows));
     const lane_choice = choice("Lane", ["none", ...lanes.map(String)], (k) => { lane = k - 1; save(true); });
-    const lane_card = el("section", { class: "rv-card" }, lane_choice.node, lane_table);
+    const lane_card = el("section", { class: "rv-card", tabindex: "0" }, lane_choice.node, lane_table);
     const { node: order, body: longest } = tableCard("Longest queues, mean over time", ["lane", "demand", "queue", "bid"]);
     side.append(card, lane_card, order);
     card.hidden = !agents.length;

@@ -73,7 +73,7 @@ export default {
       "aria-label": "cells of the run: arrow keys move, Enter opens" }, room);
     const under = el("div", { class: "rv-cells-axis rv-note", "aria-hidden": "true" });
     const tally = el("p", { class: "rv-note" });
-    const detail = el("div", { class: "rv-card", "aria-live": "polite" });
+    const detail = el("div", { class: "rv-card", tabindex: "0", "aria-live": "polite" });
     const { main, side, name, begin } = layout(model, root);
     main.append(colours, key, scroll, under, tally);
     side.append(detail);
