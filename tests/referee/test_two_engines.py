@@ -21,7 +21,7 @@ SLOW = [*OWN, "line", "square", "plane", "bimatrix", "custom"]
     ("count", "families"),
     [
         pytest.param(20, SLOW, marks=pytest.mark.slow),
-        pytest.param(200, list(FAMILIES), marks=pytest.mark.nightly),
+        pytest.param(200, [name for name in FAMILIES if name != "misled"], marks=pytest.mark.nightly),
     ],
 )
 def test_own_bounds_and_interval_arithmetic_agree(count: int, families: list[str]) -> None:

@@ -57,7 +57,7 @@ export function answerFor(model, state = stateOf(model)) {
  */
 export function claimCard(model, label = "Claim") {
   const lines = [el("p", { class: "rv-claim-word" }), el("p", {}), el("p", { class: "rv-note" })];
-  const node = el("section", { class: "rv-card rv-claim", "aria-live": "polite",
+  const node = el("section", { class: "rv-card rv-claim", tabindex: "0", "aria-live": "polite",
     "aria-label": `${label}: ${model.get("figure").title}` }, lines);
   return {
     node,
@@ -112,7 +112,7 @@ export function swatch(k) {
 export function tableCard(caption, columns, kind = "") {
   const body = el("tbody", {});
   const head = el("thead", {}, el("tr", {}, columns.map((one) => el("th", { scope: "col" }, one))));
-  const node = el("section", { class: "rv-card" }, el("table", { class: `rv-table ${kind}` },
+  const node = el("section", { class: "rv-card", tabindex: "0" }, el("table", { class: `rv-table ${kind}` },
     el("caption", {}, caption), head, body));
   return { node, body };
 }
@@ -154,7 +154,7 @@ export function playersTable(names, columns, kind = columns.length > 2 ? "rv-man
 export function parameterSliders(model) {
   const { data } = model.get("figure");
   const rows = el("div", { class: "rv-sliders" });
-  const node = el("section", { class: "rv-card" }, el("p", { class: "rv-heading" }, "Parameters"), rows);
+  const node = el("section", { class: "rv-card", tabindex: "0" }, el("p", { class: "rv-heading" }, "Parameters"), rows);
   /** @type {(() => void)[]} */
   const updates = [];
   for (const one of data.parameters ?? []) {
