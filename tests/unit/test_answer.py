@@ -284,3 +284,13 @@ def test_a_quantity_that_no_result_has_is_named() -> None:
     found = Answer(study(answer={"quantities": ["treshold"]}), swept([result(threshold=0.2)]))
     (line,) = (line for line in found.caveats if "treshold" in line)
     assert line == "treshold is in no cell of this run; did you mean 'threshold'?"
+
+
+def test_nothing_is_claimed_of_results_without_a_certificate() -> None:
+    some = said(swept([result(), result(), result("")]))
+    assert some == "Every certified point is an equilibrium; no player can gain more than 0.02."
+    assert said(swept([apart(), apart(), result("")])).startswith("No certified point is an equilibrium")
+    assert said(swept([result(), apart(), result("")])).startswith(
+        "1 of 2 certified points is an equilibrium"
+    )
+    assert said(swept([result(), result("")])).startswith("The only certified point is an equilibrium")

@@ -18,7 +18,7 @@ from rivalry.core.results import (
 )
 from rivalry.lab.answer.estimates import number_in_words
 from rivalry.lab.answer.points import PointResults
-from rivalry.lab.answer.trends import Sentence, joined, told_of
+from rivalry.lab.answer.trends import Sentence, joined, points_asked
 from rivalry.lab.answer.words import ROLES, Words
 
 WAY = 40  # characters of the longest description of a search
@@ -32,15 +32,15 @@ EVENTS = {
 
 _ALL = {  # of one result, of several
     "approximate equilibrium": (
-        "It is an approximate equilibrium",
+        "{only} is an approximate equilibrium",
         "Every {noun} is an approximate equilibrium",
     ),
     "no deviation found": (
         "No profitable deviation was found",
         "No profitable deviation was found in any {noun}",
     ),
-    "local equilibrium": ("It is a local equilibrium", "Every {noun} is a local equilibrium"),
-    "not decided": ("It is not decided", "No {noun} is decided"),
+    "local equilibrium": ("{only} is a local equilibrium", "Every {noun} is a local equilibrium"),
+    "not decided": ("{only} is not decided", "No {noun} is decided"),
 }
 _SOME = {
     "equilibrium": ("is an equilibrium", "are equilibria"),
@@ -72,25 +72,28 @@ def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[S
         if any(one.at for one in rows)
         else "result"
     )
+    if any(one.claims[""] for one in found):  # nothing is claimed of results without a certificate
+        noun = f"certified {noun}"
     several = len({one.algorithm for one in found}) > 1
     concepts = list(dict.fromkeys(one.concept for one in rows if one.concept))
     nash = {one.concept[:4] for one in rows} == {"Nash"} and len(concepts) == 1
     kind = f"a {concepts[0]}" if nash else "an equilibrium"
+    only = f"The only {noun}" if noun.startswith("certified") else "It"
     if len(counts) == 1 and next(iter(counts)) == "equilibrium":
-        start = f"It is {kind}" if total == 1 else f"Every {noun} is {kind}"
+        start = f"{only} is {kind}" if total == 1 else f"Every {noun} is {kind}"
         said = f"{start}; {_at_most(rows)}"
     elif len(counts) == 1 and next(iter(counts)) == "not an equilibrium":
-        start = f"It is not {kind}" if total == 1 else f"No {noun} is {kind}"
+        start = f"{only} is not {kind}" if total == 1 else f"No {noun} is {kind}"
         said = f"{start}: {_gain(rows, words, several)}"
     elif len(counts) == 1:
         claim = next(iter(counts))
-        said = f"{_ALL[claim][total > 1].format(noun=noun)}: {_more(claim, rows)}"
+        said = f"{_ALL[claim][total > 1].format(noun=noun, only=only)}: {_more(claim, rows)}"
     else:
         parts: list[str] = []
         for claim in (claim for claim in reversed(CLAIMS) if claim in counts):
             n, own = counts[claim], [one for one in rows if claim in one.claims]
             if claim == "not an equilibrium":
-                at = "at" if noun == "point" else "in"
+                at = "at" if noun.endswith("point") else "in"
                 parts.append(f"{at} {n} of {total} {noun}s {_gain(own, words, several)}")
             else:
                 more = f" ({_more(claim, own)})" if _more(claim, own) else ""
@@ -187,7 +190,7 @@ def _small(one: PointResults, player: int, result: int) -> str:
 
 def on_lists(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Sentence]:
     """Return the sentence on lists of equilibria, or on events along branches; none without them."""
-    words, found = Words(study), told_of(study, found)
+    words, found = Words(study), points_asked(study, found)
     rows = [one for one in found if one.counts_text]
     if not rows:
         return []

@@ -140,12 +140,6 @@ def counted(words: Mapping[str, int]) -> str:
     return rows[0][0] if len(rows) == 1 else ", ".join(f"{n} {word}" for word, n in rows)
 
 
-def in_one(found: Sequence[Estimate]) -> str:
-    """Return all entries as one text."""
-    texts = [one.text for one in found]
-    return texts[0] if len(set(texts)) == 1 else " / ".join(texts)
-
-
 def differ(one: Estimate, other: Estimate) -> bool:
     """Return whether two independent numbers differ: the 95 % interval of their difference excludes 0.
 

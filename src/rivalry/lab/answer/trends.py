@@ -93,7 +93,7 @@ class Told(NamedTuple):
 
 def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Sentence]:
     """Return sentences on the quantities of a study, the most important one first."""
-    words, rows = Words(study), told_of(study, found)
+    words, rows = Words(study), points_asked(study, found)
     sentences: list[str] = []
     together: list[Told] = []
 
@@ -147,7 +147,7 @@ def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
     ]
 
 
-def told_of(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[PointResults]:
+def points_asked(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[PointResults]:
     """Return the results of the study's answer: of its methods, at its point; all if there are none."""
     own = study.get("answer") or {}
     rows = [one for one in found if one.algorithm in own.get("methods", ())] or list(found)
@@ -635,7 +635,7 @@ def _controls(study: Mapping[str, Any], name: str, found: Sequence[PointResults]
 
 def positions(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Sentence]:
     """Return which strategies players have: their groups on a line, per case and along a sweep."""
-    words, own = Words(study), told_of(study, found)
+    words, own = Words(study), points_asked(study, found)
     known = [
         one for one in own if not one.counts_text and (_groups(one) or 0 < len(one.profile_words) < PROFILE)
     ]
