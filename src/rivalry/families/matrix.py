@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.core import oracles
-from rivalry.core.forms import FiniteGame, one_state
+from rivalry.core.forms import FiniteGame, SequenceForm, one_state
 from rivalry.core.jax import array_module, is_jax_array, jnp
 from rivalry.core.payoffs import numpy_payoffs, pure_payoffs
 from rivalry.core.registry import near
@@ -123,6 +123,16 @@ class Matrix(Tree):
 @oracles.to_finite.register(Matrix)
 def _(game: Matrix) -> FiniteGame:
     return one_state(np.asarray(game.table))
+
+
+@oracles.to_sequence_form.register(Matrix)
+def _(game: Matrix) -> SequenceForm:
+    """Return one information set per player; every joint action is a leaf."""
+    players, most = len(game.sizes), max(game.sizes)
+    moves = np.indices(game.sizes).reshape(players, -1).T
+    before = np.full((players, most), -1)
+    paid = np.asarray(game.table, dtype=float).reshape(players, -1).T
+    return SequenceForm(tuple((size,) for size in game.sizes), before, moves, paid)
 
 
 @oracles.payoff_scale.register(Matrix)

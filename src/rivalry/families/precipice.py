@@ -21,6 +21,7 @@ from rivalry.core import oracles
 from rivalry.core.annotations import Symbol
 from rivalry.core.display import OneLineRepr
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.quadrature import piecewise_integral
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import hashable_method
@@ -89,7 +90,7 @@ class Precipice(OneLineRepr, eqx.Module):
             chances = jax.vmap(lambda rule: self.below(rule, c - safe))(rules)
             return safe * jnp.prod(chances.at[player].set(1.0), axis=0) / self.max_capability
 
-        return _integral(integrand, kinks, self.max_capability, self.players)
+        return piecewise_integral(integrand, kinks, self.max_capability, self.players)
 
     def _kinks(self, rules: Array, own: Array) -> Array:
         """Return the own capabilities at which a rival's probability, or the own safety, has a kink."""
@@ -121,7 +122,8 @@ class Precipice(OneLineRepr, eqx.Module):
                 # the density of a lead, and of being ahead
                 return paid(lead, safe, bold) * (1 - lead / mu) ** (n - 1) / mu
 
-            return _integral(integrand, jnp.stack([1 / jnp.maximum(own, 1e-9), self.enmity, *kinks]), mu, n)
+            turns = jnp.stack([1 / jnp.maximum(own, 1e-9), self.enmity, *kinks])
+            return piecewise_integral(integrand, turns, mu, n)
 
         return jax.vmap(one)(boldness)
 
@@ -204,16 +206,6 @@ def _safe(game: Precipice, x: Profile) -> Array:
     return game._wins(x)[1]
 
 
-def _integral(integrand: Any, kinks: Array, mu: Array, degree: int) -> Array:
-    """Return the integral over [0, mu], exact for polynomials of that degree between the kinks."""
-    nodes, weights = np.polynomial.legendre.leggauss(degree // 2 + 1)
-    edges = jnp.sort(jnp.concatenate([jnp.zeros(1), jnp.clip(kinks, 0.0, mu), mu[None]]))
-    wide = jnp.diff(edges)
-    at = edges[:-1, None] + wide[:, None] * (jnp.asarray(nodes) + 1) / 2
-    values = jax.vmap(jax.vmap(integrand))(at)
-    return jnp.sum(values * jnp.asarray(weights) * wide[:, None] / 2)
-
-
 @eqx.filter_jit
 def _free_gains(game: Precipice, x: Profile) -> Array:
     """Return the gains from choosing safety anew at every known capability, all rules allowed."""
@@ -237,7 +229,7 @@ def _free_gains(game: Precipice, x: Profile) -> Array:
                 return safe * jnp.prod(beats.at[k].set(1.0).at[player].set(ahead)) / game.max_capability
 
             kinks = jnp.append(game._kinks(rules, rules[k]), game.capability(rules[k], c - own))
-            return _integral(integrand, kinks, game.max_capability, game.players)
+            return piecewise_integral(integrand, kinks, game.max_capability, game.players)
 
         lost = jnp.sum(jax.vmap(rival)(jnp.arange(game.players)).at[player].set(0.0))
         return won + (1 - game.enmity) * lost

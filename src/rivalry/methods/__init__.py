@@ -22,6 +22,7 @@ _TITLES = {
     "rivalry.methods.continuous": {
         "actor_critic": "stochastic policies over continuous choices, by policy gradients with a critic",
         "double_oracle": "mixed equilibrium of a continuous game: a finite game extended by best responses",
+        "variational_equilibrium": "equilibrium under shared constraints, with multipliers in common",
     },
     "rivalry.methods.dynamic_games": {
         "feedback": "Markov-perfect equilibrium of a game over periods, on a grid of states",
@@ -39,14 +40,27 @@ _TITLES = {
         "replicator": "replicator dynamics on simplices: strategies with above-average payoffs grow",
     },
     "rivalry.methods.finite": {
+        "correlated_equilibrium": (
+            "the correlated equilibrium of highest welfare of a finite game, and the vertices of all"
+        ),
+        "fermi": "finite populations: fixation probabilities under imitation by pairwise comparison",
         "hedge": "multiplicative weights: mixed strategies updated by the exponential of expected payoffs",
+        "linear_programme": (
+            "one equilibrium of a zero-sum game of two players, also in extensive form, with proved bounds"
+        ),
+        "mixed_commitment": "the best mixed strategy of a leader that the other player observes, with bounds",
         "mixed_equilibria": (
             "all extreme equilibria of a two-player finite game, exactly; by supports for more players"
         ),
+        "moran": "finite populations: fixation probabilities of the frequency-dependent Moran process",
         "pure_equilibria": "all pure equilibria of a finite game, by enumeration",
         "regret_matching": "sampled repeated play with probabilities proportional to positive regrets",
+        "round_robin": "every strategy of a list meets every other in the repeated game, as finite automata",
         "softmax_policy_gradient": (
             "gradient ascent in the logits of a softmax, with exact or sampled payoffs"
+        ),
+        "subgame_perfect_payoffs": (
+            "subgame-perfect payoffs of an infinitely repeated game of two players, with pure strategies"
         ),
     },
     "rivalry.methods.populations": {
@@ -64,6 +78,11 @@ _OWN = {
     for kind, title in titles.items()
 }
 _OWN |= {
+    "lola": Entry(
+        ("rivalry.methods.finite.lola:Lola",),
+        "policies with memory of one round, by gradients that anticipate how the others will learn",
+        controls=("naive",),
+    ),
     "all_equilibria": Entry(
         (
             "rivalry.methods.continuous.all_equilibria:AllEquilibria",
@@ -109,8 +128,9 @@ METHODS = collect("METHODS", _OWN, lambda known, more: known._replace(targets=kn
 
 WITHOUT_DRAWS = frozenset(
     (
-        *("all_equilibria", "closed_form", "linear_quadratic"),
-        *("mixed_equilibria", "pure_equilibria", "thresholds"),
+        *("all_equilibria", "closed_form", "correlated_equilibrium", "fermi", "linear_programme"),
+        *("linear_quadratic", "mixed_commitment", "mixed_equilibria", "moran", "pure_equilibria"),
+        *("round_robin", "subgame_perfect_payoffs", "thresholds"),
     )
 )
 """Kinds whose results depend on no random draws, as long as no start is given."""
@@ -122,11 +142,18 @@ SOLVERS = (
     WITHOUT_DRAWS
     | WITHOUT_DRAWS_FROM_A_START
     | {
-        *("branches", "comparative_statics", "extragradient", "feedback", "gradient_ascent"),
-        *("gradient_flow", "newton", "periods", "quantal_response", "replicator"),
+        *("branches", "comparative_statics", "double_oracle", "extragradient", "feedback"),
+        *("gradient_ascent", "gradient_flow", "newton", "periods", "quantal_response", "replicator"),
+        "variational_equilibrium",
+        # of bundled studies
+        *("analytic_constants", "commitment_with_switching_cost", "scaling_law", "sublinearity"),
     }
 )
 """Kinds that draw at most their start: a single result has no noise."""
+TOGETHER = frozenset(
+    ("best_response", "evaluate", "extragradient", "gradient_ascent", "gradient_flow", "newton")
+)
+"""Kinds whose cells are computed together, ``cells_per_batch`` of them by one program."""
 
 # What is no method, loaded by its own name like these: functions on profiles, and tables of options.
 OTHERS = {

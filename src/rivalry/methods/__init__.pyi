@@ -18,6 +18,9 @@ from rivalry.methods.continuation.thresholds import Thresholds as Thresholds
 from rivalry.methods.continuous.actor_critic import ActorCritic as ActorCritic
 from rivalry.methods.continuous.all_equilibria import AllEquilibria as AllEquilibria
 from rivalry.methods.continuous.double_oracle import DoubleOracle as DoubleOracle
+from rivalry.methods.continuous.variational_equilibrium import (
+    VariationalEquilibrium as VariationalEquilibrium,
+)
 from rivalry.methods.design.design import Design as Design
 from rivalry.methods.design.rule_design import RuleDesign as RuleDesign
 from rivalry.methods.dynamic_games.feedback import Feedback as Feedback
@@ -30,13 +33,21 @@ from rivalry.methods.dynamics.gradient_ascent import GradientAscent as GradientA
 from rivalry.methods.dynamics.gradient_flow import GradientFlow as GradientFlow
 from rivalry.methods.dynamics.replicator import Replicator as Replicator
 from rivalry.methods.evaluate import Evaluate as Evaluate
+from rivalry.methods.finite.correlated_equilibrium import CorrelatedEquilibrium as CorrelatedEquilibrium
+from rivalry.methods.finite.fermi import Fermi as Fermi
 from rivalry.methods.finite.fictitious_play import FictitiousPlay as FictitiousPlay
 from rivalry.methods.finite.finite_equilibria import FiniteEquilibria as FiniteEquilibria
 from rivalry.methods.finite.hedge import Hedge as Hedge
+from rivalry.methods.finite.linear_programme import LinearProgramme as LinearProgramme
+from rivalry.methods.finite.lola import Lola as Lola
+from rivalry.methods.finite.mixed_commitment import MixedCommitment as MixedCommitment
 from rivalry.methods.finite.mixed_equilibria import MixedEquilibria as MixedEquilibria
+from rivalry.methods.finite.moran import Moran as Moran
 from rivalry.methods.finite.pure_equilibria import PureEquilibria as PureEquilibria
 from rivalry.methods.finite.regret_matching import RegretMatching as RegretMatching
+from rivalry.methods.finite.round_robin import RoundRobin as RoundRobin
 from rivalry.methods.finite.softmax_policy_gradient import SoftmaxPolicyGradient as SoftmaxPolicyGradient
+from rivalry.methods.finite.subgame_perfect_payoffs import SubgamePerfectPayoffs as SubgamePerfectPayoffs
 from rivalry.methods.limit_sets.eigenvalues import spectra as spectra
 from rivalry.methods.limit_sets.end_state import spectrum as spectrum
 from rivalry.methods.limit_sets.newton import Newton as Newton
@@ -57,4 +68,5 @@ METHODS: dict[str, Entry]
 WITHOUT_DRAWS: frozenset[str]
 WITHOUT_DRAWS_FROM_A_START: frozenset[str]
 SOLVERS: frozenset[str]
+TOGETHER: frozenset[str]
 OTHERS: dict[str, str]

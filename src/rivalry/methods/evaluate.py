@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from rivalry.core.game import Game, Playable, is_population
 from rivalry.core.jax import jnp
 from rivalry.core.method import BaseMethod
-from rivalry.core.needs import Need
+from rivalry.core.needs import SHARED, Need
 from rivalry.core.space import Profile
 
 
@@ -37,6 +37,7 @@ class Evaluate(BaseMethod):
 
     needs: ClassVar[tuple[Need, ...]] = (
         Need("payoffs or a population", lambda game: isinstance(game, Game) or is_population(game)),
+        SHARED,
     )
 
     def init(self, game: Playable, start: Profile, key: PRNGKeyArray) -> StartState:

@@ -148,6 +148,11 @@ def _(game: Frozen) -> FiniteGame:
 forward(Restricted, oracles.payoff_scale, oracles.discontinuity)
 
 
+@oracles.shared_constraints.register(Frozen, when=inner_knows(oracles.shared_constraints))
+def _(game: Frozen, x: Profile) -> Array:
+    return oracles.shared_constraints(game.game, game.put(x))
+
+
 @oracles.labels.register(Restricted)
 def _(game: Restricted) -> oracles.Labels:
     """Return the names of these players in the whole game; numbers without names."""

@@ -11,7 +11,7 @@ from annotated_types import Ge
 from jaxtyping import Array, Bool, Float
 
 from rivalry.core import oracles
-from rivalry.core.game import Game, own_gradients
+from rivalry.core.game import Game, own_gradients, refuse_shared
 from rivalry.core.jax import jax, jnp
 from rivalry.core.reparametrisation import is_reparametrised, unconstrain, unconstrained_game
 from rivalry.core.search import search, traceable_best_response
@@ -76,6 +76,7 @@ def stackelberg(game: Game, leaders: Iterable[int], respond: Respond | None = No
     >>> game.payoffs(game.space.check([[1.0, 0.0]])).tolist()  # the leader goes to the opera, and is joined
     [3.0]
     """
+    refuse_shared(game, "stackelberg")
     players = game.space.shape[0]
     chosen = player_indices(leaders, players, "leaders")
     if len(chosen) == players:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry.core import oracles
 from rivalry.core.display import OneLineRepr, count_text
-from rivalry.core.game import Game, MarkovGame
+from rivalry.core.game import Game, MarkovGame, refuse_shared
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import forward
 from rivalry.core.results import COVERAGES, Coverage, Record
@@ -113,6 +113,7 @@ def repeat(game: Game, *, memory: int = 1, periods: int | None = None) -> Repeat
     >>> rewards.tolist(), game.observe(state)[0].tolist(), bool(cut)
     ([0.0, 5.0], [1.0, 0.0, 0.0, 1.0], False)
     """
+    refuse_shared(game, "repeat")
     whole_number("memory", memory, 1)
     if periods is not None:
         whole_number("periods", periods, 1)
@@ -223,6 +224,7 @@ def in_stages(game: Game, stages: Sequence[Sequence[int]], *, periods: int | Non
     >>> game.step(state, stage.pure("football", "opera"), jax.random.key(2))[1].tolist()
     [3.0, 2.0]
     """
+    refuse_shared(game, "in_stages")
     players = game.space.shape[0]
     if periods is not None:
         whole_number("periods", periods, 1)
@@ -402,6 +404,7 @@ def open_loop(game: Game | MarkovGame, periods: int, discount: object = 1.0) -> 
     >>> game.payoffs(game.space.check([[1.0, 0, 1, 0, 0, 1], [1, 0, 0, 1, 0, 1]])).tolist()
     [3.25, 5.75]
     """
+    refuse_shared(game, "open_loop")
     whole_number("periods", periods, 1)
     players = game.space.shape[0]
     each = numbers_for_each("discount", discount, players, "players")

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry.core import oracles
 from rivalry.core.display import OneLineRepr, count_text
-from rivalry.core.game import Game, Playable, initial_profile
+from rivalry.core.game import Game, Playable, initial_profile, refuse_shared
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import forward
 from rivalry.core.reparametrisation import unconstrain
@@ -185,6 +185,7 @@ def walks(
     >>> bool((rewards == game.game.payoffs(state.position)).all())
     True
     """
+    refuse_shared(game, "walks")
     check_word("moves", moves, MOVES)
     check_word("observation", observation, OBSERVATIONS)
     if periods is not None:

@@ -19,7 +19,7 @@ from rivalry.core.simplices import slopes_in_shares
 from rivalry.core.space import Box, Profile
 from rivalry.core.validate import near
 from rivalry.families.influencer import blotto
-from rivalry.families.influencer.closed_forms import known_threshold
+from rivalry.families.influencer.closed_forms import group_levels, known_threshold
 from rivalry.families.influencer.deviations import (
     deviation_payoff,
     gradient_jacobian,
@@ -28,7 +28,7 @@ from rivalry.families.influencer.deviations import (
     payoff_bound,
     search_points,
 )
-from rivalry.families.influencer.kernels import Blotto, Custom
+from rivalry.families.influencer.kernels import Blotto, Custom, Gaussian
 from rivalry.families.influencer.model import InfluencerGame
 
 # Starts on [0, 1] of Lovett, Fu and McAvoy, by the number of players.
@@ -157,7 +157,8 @@ def _(game: InfluencerGame, x: Profile) -> Record:
     These are ``gradient_norm``, the largest entry of the players' own gradients; ``resource_total``;
     ``outside_payoffs [outside]`` of the third party and abstention, if any; ``axis_name [axis]`` for chosen
     reaches; and, where a closed form is known, ``threshold``, ``symmetric_position [axis]`` and
-    ``symmetric_stable`` (see `symmetric_equilibrium`).
+    ``symmetric_stable`` (see `symmetric_equilibrium`); for a Gaussian on a line and more than four players
+    ``level_threshold``, at which the larger half of the players splits by `group_levels`.
     """
     payoffs, norm, shares = _payoffs_norm_shares(game, x)
     game.check_shares(shares)
@@ -177,6 +178,9 @@ def _(game: InfluencerGame, x: Profile) -> Record:
         found["symmetric_stable"] = ((), np.asarray(known.stable))
         if known.threshold is not None:
             found["threshold"] = ((), np.asarray(known.threshold))
+    if isinstance(game.kernel, Gaussian) and axes == 1 and known is not None and game.players > 4:
+        halves = group_levels(game.points, game.weights, game.players)[1]
+        found["level_threshold"] = ((), np.asarray(halves.thresholds[0], dtype=float))
     return found
 
 

@@ -198,7 +198,7 @@ def _evaluate(market: Market, choice: np.ndarray, searched: bool, equilibrium: b
 
 def _at_level(market: Market, level: float) -> Market:
     """Return the market at one level of its shock."""
-    return replace(market, numbers=market.shift_demand(level), shock=None)
+    return replace(market, numbers=market.shift_numbers(level), shock=None)
 
 
 def _at_mean(market: Market) -> Market:

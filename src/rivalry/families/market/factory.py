@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.core.annotations import Symbol
-from rivalry.core.jax import put
+from rivalry.core.jax import put, put_all
 from rivalry.core.space import Box
 from rivalry.core.validate import checked, limit, whole_number
 from rivalry.families.market.closed_forms import profitable_choices
@@ -110,8 +110,8 @@ def market(
     ] = None,
     shock: Annotated[
         dict[str, Any] | None,
-        "additive shock of the intercept: {kind = 'iid', levels, probabilities}, "
-        "{kind = 'ar1', rho, sd, count} or {kind = 'markov', levels, transitions}",
+        "shock added to the intercept, or to the cost with on = 'unit_cost': {kind = 'iid', levels, "
+        "probabilities}, {kind = 'ar1', rho, sd, count} or {kind = 'markov', levels, transitions}",
     ] = None,
     shock_observed: Annotated[bool, "firms observe the shock of a period before they choose"] = False,
     growth: Annotated[float, Gt(-1), "growth rate of the market per period"] = 0.0,
@@ -195,10 +195,14 @@ def market(
     box = _space(given, numbers, count)
     if demand == "isoelastic" and not np.any(np.asarray(box.low) > 0):
         check_interior(float(numbers["elasticity"]), count)
-    demand_shock = shock_of(shock, shock_observed)
+    chain = shock_of(shock, shock_observed)
+    if chain is not None and chain.on == "unit_cost":
+        lowest = float(np.min(np.asarray(numbers["unit_cost"])) + np.min(np.asarray(chain.levels)))
+        if lowest < -1e-12:  # rounding of a mean less a deviation
+            raise ValueError(f"shock.levels: make a unit cost of {lowest:g}; must be at least 0")
     accounts = Accounts(tax_losses, convention, terminal, horizon or 0)
     dynamics = _dynamics(given, numbers)
-    found = Market(box, numbers, Rule(demand, chosen), order, moves, demand_shock, dynamics, accounts)
+    found = Market(box, put_all(numbers), Rule(demand, chosen), order, moves, chain, dynamics, accounts)
     if initial is not None:
         box.check(np.asarray(numbers["initial"])[:, None], "initial")
     return staged_market(found) if len(order) > 1 else found
@@ -239,12 +243,12 @@ def _checked_numbers(name: str, value: object) -> np.ndarray:
     return found
 
 
-def _per_firm(name: str, value: object, players: int) -> Any:
+def _per_firm(name: str, value: object, players: int) -> np.ndarray:
     """Return ``value`` as ``[player]``. Raises `ValueError`."""
     found = _checked_numbers(name, value)
     if found.shape not in ((), (players,)):
         raise ValueError(f"{name}: {found.size} numbers for {players} firms; give one, or {players}")
-    return put(np.full(players, found))
+    return np.full(players, found)
 
 
 def _numbers(given: Mapping[str, Any], players: int) -> dict[str, Any]:
@@ -254,7 +258,7 @@ def _numbers(given: Mapping[str, Any], players: int) -> dict[str, Any]:
     own |= {name: given[name] for name in f"{PER_FIRM} {FOR_ALL}".split()}
     each = {*PER_FIRM.split(), "unit_cost", "quality"}
     numbers: dict[str, Any] = {
-        name: _per_firm(name, value, players) if name in each else put(_checked_numbers(name, value))
+        name: _per_firm(name, value, players) if name in each else _checked_numbers(name, value)
         for name, value in own.items()
     }
     numbers["gamma"] = _gamma(given, players)
@@ -278,7 +282,7 @@ def _numbers(given: Mapping[str, Any], players: int) -> dict[str, Any]:
     return numbers
 
 
-def _gamma(given: Mapping[str, Any], players: int) -> Any:
+def _gamma(given: Mapping[str, Any], players: int) -> np.ndarray:
     """Return the discount factors: as given, or ``survival/(1 + wacc)``.
 
     Raises `ValueError` unless sums are finite or converge.
@@ -287,7 +291,7 @@ def _gamma(given: Mapping[str, Any], players: int) -> Any:
     if given["wacc"] is not None:
         if given["gamma"] is not None:
             raise ValueError("gamma: clashes with wacc, which takes its place")
-        wacc, survival = (np.asarray(_per_firm(name, given[name], players)) for name in ("wacc", "survival"))
+        wacc, survival = (_per_firm(name, given[name], players) for name in ("wacc", "survival"))
         # a firm that survives a period with probability p values the next by p/(1 + wacc)
         gamma = survival / (1 + wacc)
     elif np.any(np.asarray(given["survival"]) != 1.0):
@@ -348,10 +352,10 @@ def _dynamics(given: Mapping[str, Any], numbers: dict[str, Any]) -> Dynamics:
 
 def _space(given: Mapping[str, Any], numbers: dict[str, Any], players: int) -> Box:
     """Return the box of choices. Raises `ValueError`."""
-    low = np.asarray(_per_firm("low", 0.0 if given["low"] is None else given["low"], players))
+    low = _per_firm("low", 0.0 if given["low"] is None else given["low"], players)
     high = profitable_choices(given["demand"], given["choice"], numbers)
     if given["high"] is not None:
-        high = np.asarray(_per_firm("high", given["high"], players))
+        high = _per_firm("high", given["high"], players)
     if given["choice"] == "quantity":
         high = np.minimum(high, np.asarray(numbers["capacity"]))
     elif given["demand"] == "linear" and np.any(np.isfinite(np.asarray(numbers["capacity"]))):
@@ -363,4 +367,4 @@ def _space(given: Mapping[str, Any], numbers: dict[str, Any], players: int) -> B
             raise ValueError(f"low[{firm}]: {first:g} must be at least 0 (firm {firm})")
         if not first < last:
             raise ValueError(f"low[{firm}]: {first:g} must be below high[{firm}] = {last:g} (firm {firm})")
-    return Box(put(low)[:, None], put(high)[:, None])
+    return Box(put(low[:, None]), put(np.asarray(high)[:, None]))

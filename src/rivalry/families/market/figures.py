@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
+from rivalry.core.display import key_in_words
 from rivalry.plots import select, style
 from rivalry.plots.charts.scenario import family
 from rivalry.plots.select import At, DrawnPoint, NoSuchPoint
@@ -81,7 +82,7 @@ def valuation_path(
     _draw_cumulated(ax, paid, whole)
     ax.set_xlabel("periods counted; the last step is the terminal value")
     ax.set_ylabel("cumulated discounted cash flows\n(units of money)")
-    discounts = "gamma " + ", ".join(f"{rate:g}" for rate in np.unique(rates)[::-1])
+    discounts = f"{key_in_words('gamma')} " + ", ".join(f"{rate:g}" for rate in np.unique(rates)[::-1])
     note = "the mean over sessions, in every period" if recurring else ""
     style.caption(ax, found.words, discounts, f"growth {growth:g}" if growth else "", note)
     return ax
@@ -250,7 +251,7 @@ def commitment(
             ax.plot(x[worth == proved], own[worth == proved], "o", **mark)
     style.draw_levels(ax, lines)
     ax.set_xticks(x, [f"{value:g}" if np.isfinite(value) else "never" for value in curve.x])
-    ax.set_xlabel(f"{over}: minimum gain for which a plan is revised")
+    ax.set_xlabel(f"{select.name_of(data, over)}: minimum gain for which a plan is revised")
     ax.set_ylabel("value of the leader (units of the game)")
     style.caption(ax, curve.words)
     return ax

@@ -166,13 +166,17 @@ OTHER_WORDS = {"odds": "probabilities", "chain": "transitions"}
 SUMS = 1e-9  # tolerance of sums of probabilities
 
 
-class Shock(eqx.Module):
-    """A finite Markov chain that moves the intercept of demand."""
+SHOCKED = ("intercept", "unit_cost")
 
-    levels: Float[Array, "level"]  # added to the intercept
+
+class Shock(eqx.Module):
+    """A finite Markov chain that moves the intercept of demand or the unit cost of all firms."""
+
+    levels: Float[Array, "level"]  # added to the parameter
     transitions: Float[Array, "level level"]  # probabilities from row to column
     probabilities: Float[Array, "level"]  # stationary, also those of the first period
     observed: bool = eqx.field(static=True)
+    on: str = eqx.field(static=True, default="intercept")
 
 
 def shock_of(table: Any, observed: bool) -> Shock | None:
@@ -192,14 +196,16 @@ def shock_of(table: Any, observed: bool) -> Shock | None:
     check_word("shock.kind", table.get("kind"), SHOCKS)
     kind = table["kind"]
     for key in table:
-        if key not in (*SHOCKS[kind], "kind"):
+        if key not in (*SHOCKS[kind], "kind", "on"):
             why = f"is called {OTHER_WORDS[key]} here" if key in OTHER_WORDS else "is not known"
-            raise ValueError(f"shock.{key}: {why}; {kind} takes {', '.join(SHOCKS[kind])}")
+            raise ValueError(f"shock.{key}: {why}; {kind} takes {', '.join(SHOCKS[kind])}, on")
+    on = table.get("on", "intercept")
+    check_word("shock.on", on, SHOCKED)
     for key in SHOCKS[kind]:
         if key not in table and not (kind == "iid" and key == "probabilities"):
             raise ValueError(f"shock.{key}: is missing; {kind} takes {', '.join(SHOCKS[kind])}")
     levels, chain = {"iid": _iid, "ar1": _ar1, "markov": _markov}[kind](table)
-    return Shock(put(levels), put(chain), put(_stationary(chain)), bool(observed))
+    return Shock(put(levels), put(chain), put(_stationary(chain)), bool(observed), on)
 
 
 def _row(name: str, value: object) -> np.ndarray:
@@ -304,7 +310,7 @@ class Market(OneLineRepr, eqx.Module):
     timing : str
         ``simultaneous``, ``staged`` or ``alternating``.
     shock : Shock, optional
-        Moves the intercept of demand.
+        Moves the intercept of demand, or the unit cost of all firms.
     dynamics : Dynamics
         States that are carried from period to period.
     accounts : Accounts
@@ -342,25 +348,26 @@ class Market(OneLineRepr, eqx.Module):
         """Return whether a parameter is above 0, for one firm at least."""
         return bool(np.any(np.asarray(self.numbers[name]) > 0))
 
-    def shift_demand(self, shift: float | Array) -> Numbers:
-        """Return the parameters with the intercept of demand moved by ``shift``."""
-        name = INTERCEPT[self.rule.demand]
+    def shift_numbers(self, shift: float | Array) -> Numbers:
+        """Return the parameters with that of the shock (the intercept without a shock) moved by ``shift``."""
+        on_cost = self.shock is not None and self.shock.on == "unit_cost"
+        name = "unit_cost" if on_cost else INTERCEPT[self.rule.demand]
         return self.numbers | {name: self.numbers[name] + shift}
 
     def clear(self, x: Profile, shift: float | Array = 0.0) -> Cleared:
-        """Return quantities and prices at the choices ``x``, with the intercept moved by ``shift``."""
-        return clear(self.rule, self.shift_demand(shift), x[:, 0])
+        """Return quantities and prices at the choices ``x``, at one level of the shock."""
+        return clear(self.rule, self.shift_numbers(shift), x[:, 0])
 
-    def cost(self, q: Float[Array, "player"]) -> Float[Array, "player"]:
-        """Return ``F 1[q > 0] + c q + d q^2/2``."""
-        numbers = self.numbers
+    def cost(self, q: Float[Array, "player"], shift: float | Array = 0.0) -> Float[Array, "player"]:
+        """Return ``F 1[q > 0] + c q + d q^2/2``, at one level of the shock."""
+        numbers = self.shift_numbers(shift)
         fixed = jnp.where(q > 0, numbers["fixed_cost"], 0.0)  # intervals see that a cost of 0 is no jump
         return fixed + numbers["unit_cost"] * q + numbers["convex_cost"] * q**2 / 2
 
     def profits(self, x: Profile, shift: float | Array = 0.0) -> Float[Array, "player"]:
         """Return revenue less cost, before tax, at one level of the shock."""
         sold = self.clear(x, shift)
-        return sold.p * sold.q - self.cost(sold.q)
+        return sold.p * sold.q - self.cost(sold.q, shift)
 
     @hashable_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:

@@ -66,7 +66,7 @@ def settle(
     shift: float | Float[Array, ""] = 0.0,
     most: Float[Array, "firm"] | None = None,
 ) -> tuple[Flow, PeriodState]:
-    """Clear the market at ``x``, with its intercept moved by ``shift``; return cash flows and the next state.
+    """Clear the market at ``x``, at a level ``shift`` of its shock; return cash flows and the next state.
 
     ``x[:, 0]`` is the output or the price, or the change of output if that is ``predetermined``; ``x[:, 1]``
     is the investment, if firms invest. Outputs and investments are per unit of market size N_t.
@@ -88,7 +88,7 @@ def settle(
         stands = jnp.where(before.active, jnp.clip((asked + x[:, 0]) * size / later, low, high), 0.0)
     elif market.rule.choice == "quantity":
         stands = q / size
-    profit = p * q - market.cost(q)
+    profit = p * q - market.cost(q, shift)
     taxed = profit - _adjustment(market, before, stands, size)
     invested, capex = _investment(market, before, x, size)
     flow = jnp.where(before.active, market.after_tax(taxed) - capex, 0.0)
@@ -106,7 +106,7 @@ def _sold(
 ) -> tuple[Array, Array]:
     """Return quantities of the whole market, and prices."""
     most = before.capacity / size
-    numbers = market.shift_demand(shift) | {"capacity": most}
+    numbers = market.shift_numbers(shift) | {"capacity": most}
     if market.rule.choice == "price":
         # beyond every intercept demand is 0, and the others sell as if the firm did not exist
         away = ABSENT * (1.0 + jnp.max(jnp.abs(numbers[INTERCEPT[market.rule.demand]])))

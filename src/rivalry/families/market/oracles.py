@@ -13,7 +13,7 @@ from jaxtyping import Array
 
 from rivalry.core import oracles
 from rivalry.core.dispatch import forward
-from rivalry.core.jax import jax, jnp, put
+from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Profile
@@ -100,9 +100,9 @@ _compiled_metrics = eqx.filter_jit(oracles.traced_metrics)
 def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:
     """Return the metrics of one period at one level of the shock."""
     sold = market.clear(x, shift)
-    profit = sold.p * sold.q - market.cost(sold.q)
+    profit = sold.p * sold.q - market.cost(sold.q, shift)
     total = jnp.sum(sold.q)
-    surplus = consumer_surplus(market.rule, market.shift_demand(shift), sold)
+    surplus = consumer_surplus(market.rule, market.shift_numbers(shift), sold)
     share = sold.q / jnp.where(total > 0, total, 1.0)
     own = {"quantity": sold.q, "price": sold.p, "profit": profit, "market_share": share}
     whole = {
@@ -127,8 +127,13 @@ def _(game: StagedMarket, x: Profile) -> Record:
 
 @oracles.best_response.register(Market, when=has_exact_response)
 def _(game: Market, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
+    return *_choice_and_profit(game, x, jnp.asarray(player)), "exact"
+
+
+@compiled
+def _choice_and_profit(game: Market, x: Profile, player: Array) -> tuple[Array, Array]:
     own = best_choice(game, x, player)
-    return own, game.payoffs(x.at[player].set(own))[player], "exact"
+    return own, game.payoffs(x.at[player].set(own))[player]
 
 
 @oracles.proved_response.register(Market, when=lambda game: game.rule.winner_takes_all and game.shock is None)

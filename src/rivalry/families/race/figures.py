@@ -187,7 +187,7 @@ def schedule(data: Dataset, ax: Axes, *, at: At = None, columns: Names = None) -
     small = style.panels(ax, len(chosen), columns=2 if len(chosen) == 4 else 3, apart=True)
     for panel, name in zip(small, chosen, strict=True):
         _lines(panel, plan[name], known[name], found.is_certified())
-    style.title_panels(small, list(map(metric_label, chosen)))
+    style.title_panels(small, [select.label_of(data, name) for name in chosen])
     dotted = not all(known[name].all() for name in chosen)
     return _explain(ax, found, small, "period", plan[there[0]].shape, dotted=dotted)
 
@@ -261,7 +261,7 @@ def technology(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
         else:
             _lines(panel, values, np.ones(values.shape, bool), found.is_certified())
             panel.set_ylim(min(0.0, np.nanmin(values)), 1.06 * np.nanmax(values) or 1.0)
-    style.title_panels(small, list(map(metric_label, there)))
+    style.title_panels(small, [select.label_of(data, name) for name in there])
     return _explain(ax, found, small, "stage", found[there[0]].shape)
 
 
@@ -311,15 +311,17 @@ def safety_frontier(data: Dataset, ax: Axes, *, over: str = "algorithm", at: At 
             ax.plot(reached[k], risk[k], color=colour, linewidth=0.9, label="_line")
         style.draw_marks(ax, reached[k], risk[k], proved[k], colour, marker, markersize=8, zorder=4)
         if np.isfinite(risk[k] + reached[k]).any():  # mixtures have no performance to show
-            value = data[over].values[k]
-            words = f"{over} = {value:.6g}" if isinstance(value, float) else str(value)
-            ax.plot([], [], marker, color=colour, label=words)
+            ax.plot([], [], marker, color=colour, label=select.place_of(data, over, k))
     if not proved[np.isfinite(risk)].all():
         explain_hollow(ax)
     ax.margins(0.12)
     whose = "of the winner, expected" if "win_probability" in data else "players' mean"
     ax.set(xlabel=f"performance ({whose})", ylabel=metric_label("p_disaster"))
-    caption(ax, found.words, f"a mark for each of {', '.join(others)}" if others else "")
+    caption(
+        ax,
+        found.words,
+        f"a mark for each of {', '.join(select.name_of(data, name) for name in others)}" if others else "",
+    )
     return ax
 
 
@@ -382,12 +384,12 @@ def subsidy(
     """
     if over is None and (f"slope_{quantity}" in data or quantity not in data):
         heights, proved, groups, members, words = _slopes(data, quantity, at)
-        label = f"change of {quantity}\nper unit of subsidy"
+        label = "change per unit of subsidy"
     else:
         over = over or select.find_sweep(data, quantity, own_rank(data, quantity), at, None)
         heights, proved, groups, members, words = _changes(data, quantity, over, base, series, at)
-        label = f"change of {quantity}"
-        ax.set_xlabel("" if all(" = " in group for group in groups) else over)
+        label = "change"
+        ax.set_xlabel("" if all(" = " in group for group in groups) else select.name_of(data, over))
     wide = 0.8 / len(members)
     for k, (colour, member) in enumerate(zip(style.colours(len(members)), members, strict=True)):
         places = np.arange(len(heights)) + (k - (len(members) - 1) / 2) * wide
@@ -400,8 +402,7 @@ def subsidy(
     ax.axhline(0.0, color=INK, linewidth=0.9)
     ax.grid(False, axis="x")
     ax.set_xticks(range(len(groups)), groups)
-    named = metric_label(quantity)
-    ax.set_ylabel(f"{label}\n({named})" if named != quantity else label)
+    ax.set_ylabel(f"{label} of the\n{select.label_of(data, quantity)}")
     caption(ax, words)
     return ax
 
@@ -454,7 +455,7 @@ def _changes(data: Dataset, quantity: str, over: str, base: int, series: str | N
     sound = np.broadcast_to(np.delete(proved & proved[base], base, axis=0), change.shape)
     members = [f"player {k}" for k in range(change.shape[1])] if own else [""]
     if series:
-        members = [f"{series} = {value}" for value in data[series].values]
+        members = [select.place_of(data, series, k) for k in range(data[series].size)]
     beside = _named_values(data, over)[base].replace("\n", ", ")
     return change, sound, _named_values(data, over, base), members, f"beside {beside}"
 
@@ -467,13 +468,10 @@ def _named_values(data: Dataset, over: str, base: int | None = None) -> list[str
         step.remove(dim)  # it only numbers the points of the others
     words = []
     for k in np.delete(np.arange(data.sizes[dim]), [] if base is None else base):
-        own = {name: select.format_value(data[name].values[k]) for name in step}
-        if base is None:
-            parts = [f"{name} = {value}" for name, value in own.items()]
-        elif len(step) == 1:
-            parts = list(own.values())
-        else:
-            parts = [f"{n} = {v}" for n, v in own.items() if data[n].values[k] != data[n].values[base]]
+        changed = [n for n in step if base is None or data[n].values[k] != data[n].values[base]]
+        parts = [select.place_of(data, n, int(k)) for n in changed]
+        if base is not None and len(step) == 1:
+            parts = [select.value_of(data, step[0], int(k))]
         words.append("\n".join(parts))
     return words
 
@@ -523,7 +521,6 @@ def precipice(
     breaks = draw_family(ax, curve, log)
     family_legend(ax, [curve], series, breaks)
     ax.set_ylim(0.0, 1.0 if np.nanmax(curve.values) > 0.5 else None)
-    label = metric_label(name) if name == "p_disaster" else "probability of a disaster"
-    ax.set(xlabel=over, ylabel=label)
+    ax.set(xlabel=select.name_of(data, over), ylabel=select.label_of(data, name))
     caption(ax, curve.words, select.describe_replications(curve.runs, "means and 95 % intervals"))
     return ax

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -12,7 +12,14 @@ from rivalry.core.forms import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.core.tolerances import LISTED_REGRET
-from rivalry.methods.continuation.pseudo_arclength import Evaluation, at_value, correct, step, tangent
+from rivalry.methods.continuation.pseudo_arclength import (
+    CurvePoint,
+    Evaluation,
+    at_value,
+    correct,
+    step,
+    tangent,
+)
 from rivalry.methods.finite.mixed_equilibria import normalise, refine
 from rivalry.methods.finite.pure_equilibria import expected_over
 
@@ -44,7 +51,8 @@ class QuantalResponse(BaseLearner):
     profile is the last point, certified in the game itself. ``limit`` is the Nash equilibrium found by
     Newton's method on the support of the last point, with ``limit_regret`` and ``limit_distance``, the
     largest difference of a probability; NaN where none is near. That the branch converges to it is not
-    proved.
+    proved. With ``counts`` (player, action) of observed play, ``fitted_lambda`` is the precision of greatest
+    likelihood on the branch up to ``max_lambda``, with ``fitted_profile`` and ``log_likelihood`` there.
 
     Examples
     --------
@@ -60,6 +68,9 @@ class QuantalResponse(BaseLearner):
 
     max_lambda: Annotated[float, Gt(0), Lt(np.inf), "last precision of choices, per unit of payoff"] = 100.0
     step: Annotated[float, Gt(0), Le(1), "longest step while log odds are below 5"] = 0.1
+    counts: Annotated[
+        list[list[float]] | None, "observed plays [player][action], to which lambda is fitted"
+    ] = None
 
     def length(self, world: object) -> int:
         return POINTS
@@ -73,6 +84,11 @@ class QuantalResponse(BaseLearner):
         system = LogitSystem(stateless_tables(world))
         if not system.unknowns:
             raise ValueError("game: no player has two actions; there is nothing to choose")
+        if self.counts is not None:
+            lengths = tuple(len(row) for row in self.counts)
+            if lengths != system.sizes or any(not 0 <= n < np.inf for row in self.counts for n in row):
+                rule = "must be numbers from 0 on, one per action of every player"
+                raise ValueError(f"counts: {lengths} numbers for players with {system.sizes} actions; {rule}")
         y = np.zeros(system.unknowns + 1)
         along = tangent(system.evaluate(y), np.eye(len(y))[-1])
         return {
@@ -134,6 +150,7 @@ class QuantalResponse(BaseLearner):
             "fold_lambda": (("fold",), events[events[:, 1] == 0, 0]),
             "crossing_lambda": (("crossing",), events[events[:, 1] == 1, 0]),
             **_limit(system, last),
+            **({} if self.counts is None else _fit(system, session, self.counts)),
         }
 
 
@@ -215,7 +232,8 @@ def _turn(
     """Return the parameter where the branch turns back between two points; None where it does not."""
     if along[-1] * ahead[-1] >= 0:
         return None
-    return _locate(system, a, b, lambda at: float(tangent(at, along)[-1]))
+    there = _locate(system, a, b, lambda point: float(tangent(point.at, along)[-1]))
+    return None if there is None else float(there[-1])
 
 
 def _crossing(
@@ -229,13 +247,14 @@ def _crossing(
     # with the tangent as last row the determinant vanishes at crossings of branches, and not at folds
     if orientation(system.evaluate(a), along) * orientation(system.evaluate(b), ahead) >= 0:
         return None
-    return _locate(system, a, b, lambda at: orientation(at, tangent(at, along)))
+    there = _locate(system, a, b, lambda point: orientation(point.at, tangent(point.at, along)))
+    return None if there is None else float(there[-1])
 
 
 def _locate(
-    system: LogitSystem, a: np.ndarray, b: np.ndarray, height: Callable[[Evaluation], float]
-) -> float | None:
-    """Return the parameter between two points where a function vanishes, by Brent's method.
+    system: LogitSystem, a: np.ndarray, b: np.ndarray, height: Callable[[CurvePoint], float]
+) -> np.ndarray | None:
+    """Return the point of the branch between two points where a function vanishes, by Brent's method.
 
     None where the branch is lost between them.
     """
@@ -245,13 +264,13 @@ def _locate(
 
     def at_part(part: float) -> float:
         point = correct(system, a + part * (b - a), chord)
-        return np.nan if point is None else height(point.at)
+        return np.nan if point is None else height(point)
 
     if not at_part(0.0) * at_part(1.0) < 0:
         return None
     part = float(brentq(at_part, 0.0, 1.0, xtol=1e-12))
     there = correct(system, a + part * (b - a), chord)
-    return None if there is None else float(there.y[-1])
+    return None if there is None else there.y
 
 
 def _limit(system: LogitSystem, last: np.ndarray) -> Record:
@@ -271,4 +290,32 @@ def _limit(system: LogitSystem, last: np.ndarray) -> Record:
         "limit": (("player", "axis"), found),
         "limit_regret": (("player",), system.scale * np.maximum(regret, 0.0)),
         "limit_distance": ((), np.asarray(distance)),
+    }
+
+
+def _fit(system: LogitSystem, session: Session, counts: Sequence[Sequence[float]]) -> Record:
+    """Return the point of the branch of greatest likelihood: an end, or where its derivative vanishes."""
+    from scipy.special import xlogy
+
+    def log_likelihood(y: np.ndarray) -> float:
+        x = system.profile(y)
+        return float(sum(xlogy(row, own[: len(row)]).sum() for row, own in zip(counts, x, strict=True)))
+
+    def rise(y: np.ndarray, along: np.ndarray) -> float:
+        # the derivative in log odds is the count minus what the probabilities predict
+        x = system.profile(y)
+        rows = [np.asarray(row) - np.sum(row) * own[: len(row)] for row, own in zip(counts, x, strict=True)]
+        return float(along[:-1] @ np.concatenate([row[1:] for row in rows]))
+
+    points, tangents = session["points"], session["tangents"]
+    found = [points[0], points[-1]]
+    for a, b, along, ahead in zip(points[:-1], points[1:], tangents[:-1], tangents[1:], strict=True):
+        if rise(a, along) > 0 >= rise(b, ahead):
+            top = _locate(system, a, b, lambda at: rise(at.y, tangent(at.at, along)))  # noqa: B023
+            found.append(b if top is None else top)
+    best = max(found, key=log_likelihood)
+    return {
+        "fitted_lambda": ((), np.asarray(best[-1] / system.scale)),
+        "fitted_profile": (("player", "axis"), system.profile(best)),
+        "log_likelihood": ((), np.asarray(log_likelihood(best))),
     }

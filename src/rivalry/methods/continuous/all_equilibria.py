@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import permutations, product
 from time import perf_counter
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge
+from jaxtyping import Array
 
 from rivalry.core import oracles
 from rivalry.core.certify import certificate
 from rivalry.core.concave import equilibrium_near
 from rivalry.core.display import count_text, strategy_in_words
 from rivalry.core.eager import over_rows
-from rivalry.core.game import Game, exchangeable_labels, has_closed_form, refuse_jumps
+from rivalry.core.game import Game, has_closed_form, refuse_jumps
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.logarithms import InLogs, amounts, original_profile, original_record, searched
+from rivalry.core.logarithms import (
+    InLogs,
+    amounts,
+    equilibrium_bounds,
+    original_profile,
+    original_record,
+    searched,
+)
 from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, SHARES, Need
 from rivalry.core.oracles import deviation_payoff
+from rivalry.core.parameter_ranges import GameOnRanges, on_ranges
 from rivalry.core.payoffs import payoffs
 from rivalry.core.proof import (
     BATCH,
@@ -37,6 +47,7 @@ from rivalry.core.proof import (
 from rivalry.core.reparametrisation import is_reparametrised
 from rivalry.core.results import Record
 from rivalry.core.search import REGISTERED, best_response, unproved_response
+from rivalry.methods.continuous.parameter_search import begin_on_ranges, record_on_ranges, search_on_ranges
 
 CHOICES = 12  # each of which triples the combinations of bounds with which a search begins
 CANDIDATES = 9  # strategies per axis of which one may be better for every profile in a box
@@ -57,6 +68,8 @@ SAMPLED = 64  # undecided boxes at which payoffs are computed, to say why
 PLACES = 32  # undecided places at which existence is asked for, at most
 NARROW = 1e-3  # of the range: a place that holds an equilibrium is one of the list up to this width
 LONG = 1024  # boxes after which a list without an equilibrium asks for certificates
+ON_RANGES = 400  # boxes of strategies for the verdict on a point for all values of parameters
+SENSITIVE = 0.5  # of the change of derivatives with parameters: that with choices below which boxes wait
 ROUNDS = 30  # of best responses, for the profiles that certificates are asked about
 APART = 1e-6  # of the range: profiles that are closer in every choice are listed once
 JUMP = 0.1  # of the difference of payoffs over a box: as much between two adjacent numbers is a jump
@@ -90,6 +103,12 @@ class AllEquilibria(BaseLearner):
     (certified_profile). Where equilibria are not isolated the undecided boxes become wider, so that the
     search ends. A list of the equilibria ``within`` bounds is never complete.
 
+    With ranges of parameters, ``where``, numbers of equilibria are proved for all of their values. The record
+    then holds ``where_range`` (range, parameter, end), ``where_count`` (range), ``where_decided`` (range),
+    ``fewest_equilibria``, ``most_equilibria`` (-1 if any range is undecided), ``complete``, and boxes around
+    the equilibria, ``equilibrium_piece`` (piece, player, axis, end), for the values ``piece_range`` (piece,
+    parameter, end). Ranges are split where boxes are undecided. The method has then no profile.
+
     With the option ``first_order``, the record also holds all first-order points, ``first_order``
     (first_order_point, player, axis), ``first_order_count`` and the ``verdict`` on each. The profile is the
     first equilibrium.
@@ -113,6 +132,11 @@ class AllEquilibria(BaseLearner):
         tuple[float, float] | None, "bounds between which all choices of the equilibria listed lie"
     ] = None
 
+    where: Annotated[
+        dict[str, tuple[float, float]] | None,
+        "ranges of parameters: the number of equilibria is proved for all values",
+    ] = None
+
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, SHARES)
 
     def world(self, game: Game) -> Any:
@@ -127,7 +151,16 @@ class AllEquilibria(BaseLearner):
         except jax.errors.JAXTypeError as error:
             why = "a function of NumPy, or of numbers, is applied to choices; use those of jax.numpy"
             raise ValueError(f"payoffs: {why}") from error
-        return searched(game, self.within)
+        if self.where is None:
+            return searched(game, self.within)
+        if self.within is not None or self.first_order:
+            raise ValueError("where: takes neither within nor first_order")
+        if equilibrium_bounds.knows(game):
+            raise ValueError(
+                "where: the bounds between which equilibria of a race are searched hold for one race"
+            )
+        ranges = on_ranges(game, self.where)
+        return ranges._replace(game=searched(ranges.game, None))
 
     def length(self, world: object) -> int:
         """Return the largest number of steps: a step takes a batch of boxes, or judges a point."""
@@ -137,8 +170,13 @@ class AllEquilibria(BaseLearner):
         """Return 0: the number of boxes is not known before."""
         return 0
 
-    def begin(self, world: Game, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
         """Return a session with a box for every combination of bounds; the stream is not used."""
+        if isinstance(world, GameOnRanges):
+            return begin_on_ranges(world, self._begin(world.game))
+        return self._begin(world)
+
+    def _begin(self, world: Any) -> Session:
         at = coordinates(world)
         count = len(at.player)
         inside = isinstance(world, InLogs)  # between bounds that no choice attains
@@ -164,6 +202,7 @@ class AllEquilibria(BaseLearner):
             "verdict": np.zeros(0, dtype=np.int64),
             "undecided_low": none,
             "undecided_high": none,
+            "undecided_side": none,
             "discarded": np.zeros(len(REASONS), dtype=np.int64),
             "boxes": np.zeros(1, dtype=np.int64),
             "drawn": np.zeros((0, 2, count)),
@@ -177,23 +216,30 @@ class AllEquilibria(BaseLearner):
             "sets": np.zeros((0, 2, count)),
         }
 
-    def advance(self, world: Game, session: Session, steps: int) -> int:
+    def advance(self, world: Any, session: Session, steps: int) -> int:
         """Run up to ``steps`` steps, as many as begin within a quarter of a second."""
-        at, taken, began = coordinates(world), 0, perf_counter()
+        taken, began = 0, perf_counter()
+        if isinstance(world, GameOnRanges):
+            step = partial(search_on_ranges, world, session, self, _equilibria)
+        else:
+            step = partial(self.step, world, coordinates(world), session)
         # the time of a step varies too much to be known from those before
-        while taken < steps and (not taken or perf_counter() - began < PACE):
-            if not session["started"][0]:
-                self._start(world, at, session)
-            # points first: a limit of time shall not leave the equilibria that are known without a proof
-            elif not (self._judge(world, at, session) or self._certify(world, at, session)):
-                if session["boxes"][0] >= self.max_boxes and len(session["low"]):
-                    break
-                if len(session["low"]):
-                    self._search(world, at, session)
-                elif not self._exist(world, at, session):
-                    break
+        while taken < steps and (not taken or perf_counter() - began < PACE) and step():
             taken += 1
         return taken
+
+    def step(self, game: Game, at: Coordinates, session: Session) -> bool:
+        """Take one step; return False once there is none left."""
+        if not session["started"][0]:
+            self._start(game, at, session)
+        # points first: a limit of time shall not leave the equilibria that are known without a proof
+        elif not (self._judge(game, at, session) or self._certify(game, at, session)):
+            if session["boxes"][0] >= self.max_boxes and len(session["low"]):
+                return False
+            if not len(session["low"]):
+                return self._exist(game, at, session)
+            self._search(game, at, session)
+        return True
 
     def _narrow(self, session: Session) -> float:
         """Return the relative width below which boxes stay undecided: twice as much for every `CROWD`."""
@@ -209,11 +255,11 @@ class AllEquilibria(BaseLearner):
         spread = (0.5 + np.arange(STARTS)[:, None] * golden ** -np.arange(1.0, len(at.low) + 1)) % 1
         starts = at.low + (at.high - at.low) * spread
         side = np.zeros(starts.shape)
-        self._add(game, at, session, newton(game, at, starts, side), side)
+        self.add(game, at, session, newton(game, at, starts, side), side)
 
-    def _add(self, game: Game, at: Coordinates, session: Session, y: np.ndarray, side: np.ndarray) -> None:
+    def add(self, game: Game, at: Coordinates, session: Session, y: np.ndarray, side: np.ndarray) -> None:
         """Add the first-order points near ``y [candidate coordinate]`` that are proved and new."""
-        y, side = _sorted(at, exchangeable_labels(game), y, side)
+        y, side = _sorted(at, at.labels, y, side)
         good = np.all(np.isfinite(y), axis=1) & np.all((y >= at.low) & (y <= at.high), axis=1)
         rows = np.round((y[good] - at.low) / (at.high - at.low), 7) + 0.0
         _, first = np.unique(np.concatenate([rows, side[good]], axis=1), axis=0, return_index=True)
@@ -234,7 +280,7 @@ class AllEquilibria(BaseLearner):
             session[name] = session[name][:-BATCH]
         session["boxes"] = session["boxes"] + len(low)
         reason = np.zeros(len(low), dtype=np.int64)
-        reason[_out_of_order(at, exchangeable_labels(game), low, high)] = REASONS.index("order of players")
+        reason[_out_of_order(at, at.labels, low, high)] = REASONS.index("order of players")
         for point in _points(session):
             reason[(reason == 0) & _inside(low, high, side, point)] = REASONS.index("around a point")
         left = np.flatnonzero(reason == 0)
@@ -275,18 +321,21 @@ class AllEquilibria(BaseLearner):
             promising &= ~_inside(y, y, sides, point)
         if promising.any():
             y = newton(game, at, y[promising], sides[promising], 2)
-            self._add(game, at, session, y, sides[promising])
+            self.add(game, at, session, y, sides[promising])
         around = np.zeros(len(new_low), dtype=bool)
         for point in _points(session):
             around |= _inside(new_low, new_high, sides, point)
-        turned = _out_of_order(at, exchangeable_labels(game), new_low, new_high)
+        turned = _out_of_order(at, at.labels, new_low, new_high)
         limit = self._narrow(session)
         narrow = width.max(axis=1, initial=0.0) <= limit
         # a box that Newton's method made narrow is asked once more
         was = _width(game, at, low[left[keep]], high[left[keep]]).max(axis=1, initial=0.0) <= limit
-        lost = narrow & was & ~around & ~turned
+        # smaller boxes decide little where derivatives change most with parameters: their ranges are split
+        wait = found.influence[keep].max(axis=1, initial=0.0) < SENSITIVE * found.of_parameters[keep]
+        lost = (narrow & was | wait) & ~around & ~turned
         session["undecided_low"] = np.concatenate([session["undecided_low"], new_low[lost]])
         session["undecided_high"] = np.concatenate([session["undecided_high"], new_high[lost]])
+        session["undecided_side"] = np.concatenate([session["undecided_side"], sides[lost]])
         open_boxes = left[keep]
         reason[open_boxes[turned]] = REASONS.index("order of players")
         reason[open_boxes[around]], reason[open_boxes[lost]] = (
@@ -294,8 +343,8 @@ class AllEquilibria(BaseLearner):
             REASONS.index("undecided"),
         )
         self._note(session, low, high, reason)
-        again = narrow & ~was & ~around & ~turned
-        wide = ~narrow & ~around & ~turned
+        again = narrow & ~was & ~wait & ~around & ~turned
+        wide = ~narrow & ~wait & ~around & ~turned
         influence = np.where(found.smooth[:, None], found.influence, 0.0)[keep][wide]
         parts = _halves(game, at, new_low[wide], new_high[wide], sides[wide], influence)
         whole = new_low[again], new_high[again], sides[again]
@@ -315,7 +364,8 @@ class AllEquilibria(BaseLearner):
         waiting = np.flatnonzero(session["verdict"] < 0)
         if not len(waiting):
             return False
-        word = judge(game, at, _points(session)[waiting[0]])
+        limit = {} if at.ranges is None else {"limit": ON_RANGES}  # beyond which smaller ranges are better
+        word = judge(game, at, _points(session)[waiting[0]], **limit)
         session["verdict"] = session["verdict"].copy()
         session["verdict"][waiting[0]] = VERDICTS.index(word)
         return True
@@ -323,6 +373,7 @@ class AllEquilibria(BaseLearner):
     def _certify(self, game: Game, at: Coordinates, session: Session) -> bool:
         """Ask for certificates of rest points of best responses; return False if not now, or not again."""
         known = session["responded"][0] or isinstance(game, InLogs) or self.within is not None
+        known = known or at.ranges is not None
         long = session["boxes"][0] >= LONG and not np.any(session["verdict"] == VERDICTS.index("equilibrium"))
         if known or not (long or len(session["undecided_low"])):
             return False
@@ -342,7 +393,9 @@ class AllEquilibria(BaseLearner):
 
     def _exist(self, game: Game, at: Coordinates, session: Session) -> bool:
         """Ask whether an undecided place holds an equilibrium; return False once there is none left."""
-        labels = exchangeable_labels(game)
+        labels = at.labels
+        if at.ranges is not None:
+            return False
         if not session["placed"][0]:
             session["placed"] = np.ones(1, dtype=bool)
             places = np.stack(_places(at, labels, session), axis=1)
@@ -372,13 +425,16 @@ class AllEquilibria(BaseLearner):
             gone = np.zeros(len(ends[0]), dtype=bool)
             for index in _orders(at, labels):
                 gone |= np.all((ends[0][:, index] >= low) & (ends[1][:, index] <= high), axis=1)
-            session["undecided_low"], session["undecided_high"] = (end[~gone] for end in ends)
+            for name in ("undecided_low", "undecided_high", "undecided_side"):
+                session[name] = session[name][~gone]
         return True
 
-    def read(self, world: Game, session: Session) -> Record:
+    def read(self, world: Any, session: Session) -> Record:
         """Return the list, what is undecided, and the first equilibrium as the profile."""
+        if isinstance(world, GameOnRanges):
+            return record_on_ranges(world, session)
         at = coordinates(world)
-        labels = exchangeable_labels(world)
+        labels = at.labels
         points, verdicts = _all_orders(at, labels, _points(session), session["verdict"])
         chosen = [point for point, verdict in zip(points, verdicts, strict=True) if verdict == 1]
         unjudged = [point for point, verdict in zip(points, verdicts, strict=True) if verdict < 1]
@@ -550,6 +606,24 @@ def _all_orders(
     return [every[k] for k in order], [words[k] for k in order]
 
 
+def _equilibria(at: Coordinates, session: Session) -> list[FirstOrderPoint] | None:
+    """Return the equilibria in every order of exchangeable players; None if some may be the same or not.
+
+    For all values of parameters two points are the same where one is within the box in which the other is
+    alone, and differ where their boxes have nothing in common.
+    """
+    every: list[FirstOrderPoint] = []
+    for point, verdict in zip(_points(session), session["verdict"], strict=True):
+        for index in _orders(at, at.labels) if verdict == 1 else ():
+            other = FirstOrderPoint(*(part[index] for part in point))
+            near = [known for known in every if _overlap(other, known)]
+            if not all(_inside(other.low[None], other.high[None], other.side[None], one)[0] for one in near):
+                return None
+            if not near:
+                every.append(other)
+    return every
+
+
 def _search_coordinates(game: Any, at: Coordinates, rows: np.ndarray) -> np.ndarray:
     """Return choices ``[box coordinate]`` in the coordinates in which the game's box is searched."""
     if not is_reparametrised(game):
@@ -593,21 +667,26 @@ def _halves(
 
 def _better(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, seen: int) -> np.ndarray:
     """Return the boxes for which some player has one strategy that is better for every profile in them."""
-    axes = game.space.shape[1]
-    size = CANDIDATES**axes if axes < 3 else 4 * CANDIDATES**2
-    grids = np.stack([np.asarray(game.space.grid(player, size)) for player in range(len(at.start))])
-    middle = (low + high) / 2
-    gain, strategy = _gains_at(game, at, put(grids), middle, batch=BATCH, seen=seen)
+    gain, strategy = good_strategies(game, at, (low + high) / 2, seen)
     found = np.zeros(len(low), dtype=bool)
     # every player: where one gains most by leaving a jump, another may gain throughout
-    for player in range(len(grids)):
+    for player in range(len(at.start)):
         left = np.flatnonzero(~found & (gain[:, player] > 0))
         if len(left):
             found[left] = refutation(game, at, player, low[left], high[left], strategy[left, player], seen)
     return found
 
 
-def _gain_at(game: object, at: Coordinates, grids: Any, y: object) -> tuple[Any, Any]:
+def good_strategies(game: Game, at: Coordinates, y: np.ndarray, seen: int) -> tuple[Any, Any]:
+    """Return each player's gain ``[box player]`` at profiles by a good strategy ``[box player axis]``."""
+    axes = game.space.shape[1]
+    size = CANDIDATES**axes if axes < 3 else 4 * CANDIDATES**2
+    grids = np.stack([np.asarray(game.space.grid(player, size)) for player in range(len(at.start))])
+    found: tuple[Any, Any] = _gains_at(game, at, put(grids), y, batch=BATCH, seen=seen)
+    return found
+
+
+def _gain_at(game: Game, at: Coordinates, grids: Any, y: Array) -> tuple[Any, Any]:
     """Return each player's gain ``[player]`` at a profile by a good strategy, in floating point."""
     axes = grids.shape[2]
     unit = np.concatenate([np.zeros((1, axes)), np.eye(axes), -np.eye(axes)])
@@ -617,7 +696,8 @@ def _gain_at(game: object, at: Coordinates, grids: Any, y: object) -> tuple[Any,
         k = jnp.nanargmax(payoffs)
         return candidates[k], payoffs[k]
 
-    x = at.profile(y)
+    y = at.middle(y, y)
+    x, game = at.profile(y), at.game(game, y)
     gains, strategies = [], []
     for player, grid in enumerate(grids):
         pay = deviation_payoff(game, x, player)

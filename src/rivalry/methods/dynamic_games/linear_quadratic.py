@@ -44,8 +44,9 @@ class LinearQuadratic(BaseLearner):
     """Linear strategies of infinite-horizon games with linear motion and quadratic costs.
 
     For games with `rivalry.oracles.to_linear_quadratic`, a `core.forms.LinearQuadraticGame`: ``x'
-    = A x + sum_i B_i u_i``, and player ``i`` receives ``-(x'R_i x + u_i'Q_i u_i)`` per period, discounted by
-    its own ``gamma_i``. A strategy is ``u_i = -F_i x``. The ``solution`` is
+    = A x + sum_i B_i u_i``, and player ``i`` receives ``-(x'R_i x + u_i'Q_i u_i)`` per period, less cross
+    terms of state and moves, discounted by its own ``gamma_i``. `rivalry.families.lq.lq` makes such games
+    from matrices. A strategy is ``u_i = -F_i x``. The ``solution`` is
 
     - ``markov_perfect``: no player gains by another strategy, whatever the state (any number of players);
     - ``feedback_stackelberg``: in every period the leader moves first, and the follower observes its move;
@@ -61,14 +62,16 @@ class LinearQuadratic(BaseLearner):
     the game itself must check that its bounds hold on the path. Without convergence all is NaN except the
     ``residual``.
 
-    The record holds ``value`` (player), at the first state; ``feedback`` (player, control, state); the rest
+    The record holds ``value`` (player), at the first state; ``feedback`` F (player, control, state) and
+    ``cost_to_go`` P (player, state, other_state), the discounted costs ``x'P_i x`` from state x on; the rest
     point of play, ``steady_state`` (state), NaN where there is none; ``state_path`` (period, state),
     ``control_path`` (period, player, control) and ``cash_flow_path`` (period, player); ``residual``;
     ``time_consistent``; with feedback leadership the follower's best response ``u_f = -K x - k u_l``, as
     ``response_to_state`` K (control, state) and ``response_to_leader`` k (control, leader_control). A
     commitment has, in place of ``feedback``, ``plan_feedback`` (control, plan_state), the plan ``u_l = -F (x,
     u_f)``, the follower's first move ``first_move`` H (control, state) times the first state, and
-    ``replanned_gain`` (period), the leader's gain from replanning, from then on and in values of then.
+    ``replanned_gain`` (period), the leader's gain from replanning, from then on and in values of then, and
+    ``joint_gain``, the sum of both values less that of the Markov-perfect equilibrium.
 
     The certificate is exact among strategies and plans whose discounted squares vanish: every player's best
     response to the others' strategies is a linear regulator's problem, that of a leader against the
@@ -222,6 +225,7 @@ class LinearQuadratic(BaseLearner):
         if self.solution == "commitment_stackelberg":
             plan = commitment(world.game, self.leader) if converged else None
             found = plan_record(world.game, plan, self.leader, self.periods, allowed)
+            found["joint_gain"] = (), found["value"][1].sum() - _markov_perfect_sum(world)
         else:
             feedback = session["feedback"] if converged else np.full_like(session["feedback"], np.nan)
             leader = self.leader if self.solution == "feedback_stackelberg" else None
@@ -231,6 +235,15 @@ class LinearQuadratic(BaseLearner):
             found = {name: value for name, value in found.items() if name not in PROOF}
             found["outside"] = (), np.asarray(why)
         return found | {"status": ((), np.asarray(status)), "residual": ((), session["residual"][0].copy())}
+
+
+def _markov_perfect_sum(world: LinearQuadraticWorld) -> float:
+    """Return the sum of all values in the Markov-perfect equilibrium; NaN where none is found."""
+    method = LinearQuadratic()
+    session = method.begin(world, np.random.SeedSequence(0))
+    method.advance(world, session, PASSES)
+    converged = session["end"][0] == ENDS.index("converged")
+    return float(_value(session["cost"], world.game.first).sum()) if converged else np.nan
 
 
 def validate(game: LinearQuadraticGame) -> LinearQuadraticGame:
@@ -245,13 +258,14 @@ def validate(game: LinearQuadraticGame) -> LinearQuadraticGame:
         "Q": (players, controls, controls),
         "gamma": (players,),
         "first": (states,),
+        "cross": (players, *2 * (states + players * controls,)) if made.cross.size else made.cross.shape,
     }
     for name, part in made._asdict().items():
         if part.shape != shapes.get(name, part.shape):
             raise ValueError(f"{name}: shape {part.shape} must be {shapes[name]}")
         if not np.all(np.isfinite(part)):
             raise ValueError(f"{name}: must be finite")
-    for name, forms in (("R", made.R), ("Q", made.Q)):
+    for name, forms in (("R", made.R), ("Q", made.Q), ("cross", made.cross)):
         if not np.allclose(forms, np.swapaxes(forms, 1, 2), rtol=1e-12, atol=0):
             raise ValueError(f"{name}: must be symmetric")
     for player, rate in enumerate(made.gamma.tolist()):
@@ -262,6 +276,8 @@ def validate(game: LinearQuadraticGame) -> LinearQuadraticGame:
 
 def _euler(game: LinearQuadraticGame, follower: int) -> None:
     """Raise `ValueError` where `riccati.implementability` does not describe the follower's best plan."""
+    if np.any(game.cross):
+        raise ValueError("cross: a commitment needs costs without cross terms of state and moves")
     if np.min(np.linalg.eigvalsh(game.Q[follower])) <= 0:
         raise ValueError(
             f"Q[{follower}]: must be positive definite for a commitment: the follower's moves must cost"
@@ -296,26 +312,26 @@ def strategy_record(
     ``allowed`` is the certificate's tolerance in units of payoff.
     """
     cost = riccati.costs(game, feedback)
-    loop = riccati.against(game, feedback)
+    loop = riccati.motion_under(game, feedback)
     states = riccati.state_path(loop, game.first, periods)
     controls = -np.einsum("ics,ts->tic", feedback, states)
     found: Record = {
         "feedback": (("player", "control", "state"), feedback.copy()),
+        "cost_to_go": (("player", "state", "other_state"), cost.copy()),
         "steady_state": (("state",), riccati.limit(loop, game.first)),
         "time_consistent": ((), np.asarray(True)),
     }
     found |= _shared_entries(game, _value(cost, game.first), states, controls)
     known = bool(np.all(np.isfinite(feedback)))
-    problems = [_alone(game, feedback, player) for player in range(len(game.gamma))]
+    problems = [riccati.against(game, feedback, player) for player in range(len(game.gamma))]
     if leader is not None:
         response = riccati.FollowerResponse(
             np.full_like(feedback[0], np.nan), np.full_like(game.Q[0], np.nan)
         )
         if known:
             response = riccati.follower_response(game, cost, leader)
-            A, B = riccati.leader_motion(game, response, leader)
             # a deviation of the leader is answered within the period
-            problems[leader] = problems[leader]._replace(A=A, B=B[None])
+            problems[leader] = riccati.leader_problem(game, response, leader)
         found["response_to_state"] = (("control", "state"), response.K.copy())
         found["response_to_leader"] = (("control", "leader_control"), response.k.copy())
     if known:
@@ -373,22 +389,15 @@ def _shared_entries(
     """Return the entries that strategies and plans share, for ``states [period state]`` and ``controls
     [period player control]``.
     """
-    state_cost = np.einsum("ts,isr,tr->ti", states, game.R, states)
-    control_cost = np.einsum("tic,icd,tid->ti", controls, game.Q, controls)
+    z = np.hstack([states, controls.reshape(len(states), -1)])
+    costs = np.einsum("tz,izy,ty->ti", z, riccati.stage_cost(game), z)
     return {
         "value": (("player",), value),
         "discount": (("player",), np.array(game.gamma, dtype=float)),
         "state_path": (("period", "state"), states),
         "control_path": (("period", "player", "control"), controls),
-        "cash_flow_path": (("period", "player"), -state_cost - control_cost),
+        "cash_flow_path": (("period", "player"), -costs),
     }
-
-
-def _alone(game: LinearQuadraticGame, feedback: np.ndarray, player: int) -> LinearQuadraticGame:
-    """Return the one-player game against the fixed strategies of the others."""
-    one = slice(player, player + 1)
-    A = riccati.against(game, feedback, player)
-    return LinearQuadraticGame(A, game.B[one], game.R[one], game.Q[one], game.gamma[one], game.first)
 
 
 def _gain(alone: LinearQuadraticGame, cost: float, form: np.ndarray | None = None) -> float:
@@ -396,8 +405,9 @@ def _gain(alone: LinearQuadraticGame, cost: float, form: np.ndarray | None = Non
 
     ``form`` [state state] is the cost of its plan as a quadratic form, the least one in equilibrium.
     """
-    A, (B,), (R,), (Q,), (gamma,), first = alone
-    best = riccati.regulator(A, B, R, Q, float(gamma), form)
+    A, (B,), (R,), (Q,), (gamma,), first, cross = alone
+    N = cross[0, : len(A), len(A) :] if cross.size else None
+    best = riccati.regulator(A, B, R, Q, float(gamma), form, N)
     return np.inf if best is None else float(cost - first @ best.cost @ first)
 
 

@@ -36,40 +36,91 @@ class FollowerResponse(NamedTuple):
     k: np.ndarray  # [control control]
 
 
-def against(game: LinearQuadraticGame, feedback: np.ndarray, player: int | None = None) -> np.ndarray:
-    """Return the motion ``A - sum_j B_j F_j``, ``[state state]``.
-
-    Without the part of ``player``, if given.
-    """
-    loop = game.A - _side_by_side(game.B) @ feedback.reshape(-1, len(game.A))
-    return np.asarray(loop if player is None else loop + game.B[player] @ feedback[player])
+def motion_under(game: LinearQuadraticGame, feedback: np.ndarray) -> np.ndarray:
+    """Return the motion ``A - sum_j B_j F_j``, ``[state state]``."""
+    return np.asarray(_motion(game) @ play(game, feedback))
 
 
-def gain(A: np.ndarray, B: np.ndarray, Q: np.ndarray, gamma: float, cost: np.ndarray) -> np.ndarray:
+def gain(
+    A: np.ndarray, B: np.ndarray, Q: np.ndarray, gamma: float, cost: np.ndarray, N: np.ndarray | float = 0.0
+) -> np.ndarray:
     """Return one player's best feedback ``[control state]`` for the cost-to-go ``cost``.
 
-    Raises `numpy.linalg.LinAlgError` where the best move is not unique.
+    ``2 x'N u`` is a cost too. Raises `numpy.linalg.LinAlgError` where the best move is not unique.
     """
     ahead = gamma * B.T @ cost
-    return np.asarray(np.linalg.solve(Q + ahead @ B, ahead @ A))
+    return np.asarray(np.linalg.solve(Q + ahead @ B, ahead @ A + np.transpose(N)))
+
+
+def stage_cost(game: LinearQuadraticGame) -> np.ndarray:
+    """Return the costs of one period, forms ``[player variable variable]`` in ``z = (x, u_0, u_1, ..)``."""
+    players, states, controls = game.B.shape
+    size = states + players * controls
+    form = np.array(game.cross) if game.cross.size else np.zeros((players, size, size))
+    form[:, :states, :states] += game.R
+    for player in range(players):
+        own = moves(game, player)
+        form[player, own, own] += game.Q[player]
+    return form
+
+
+def moves(game: LinearQuadraticGame, player: int) -> slice:
+    """Return where the moves of a player are in ``z = (x, u_0, u_1, ..)``."""
+    states, controls = game.B.shape[1:]
+    return slice(states + player * controls, states + (player + 1) * controls)
+
+
+def play(game: LinearQuadraticGame, feedback: np.ndarray) -> np.ndarray:
+    """Return ``z = (x, u_0, u_1, ..)`` under linear strategies, as a matrix ``[variable state]`` times x."""
+    states = len(game.A)
+    return np.vstack([np.eye(states), -feedback.reshape(-1, states)])
+
+
+def one_player(game: LinearQuadraticGame, player: int, others: np.ndarray) -> LinearQuadraticGame:
+    """Return the problem of one player where the others' moves are linear in the state and in its own.
+
+    ``others`` is the matrix ``[variable state+control]`` whose product with ``(x, u_player)`` is ``z = (x,
+    u_0, u_1, ..)``.
+    """
+    states, one = len(game.A), slice(player, player + 1)
+    motion = _motion(game) @ others
+    form = others.T @ stage_cost(game)[player] @ others
+    A, B, R, Q = motion[:, :states], motion[:, states:], form[:states, :states], form[states:, states:]
+    cross = form.copy()
+    cross[:states, :states], cross[states:, states:] = 0.0, 0.0
+    return LinearQuadraticGame(A, B[None], R[None], Q[None], game.gamma[one], game.first, cross[None])
+
+
+def against(game: LinearQuadraticGame, feedback: np.ndarray, player: int) -> LinearQuadraticGame:
+    """Return the problem of one player against the fixed strategies of the others."""
+    size = game.B.shape[2]
+    others = np.hstack([play(game, feedback), np.zeros((len(game.A) + feedback.shape[0] * size, size))])
+    own = moves(game, player)
+    others[own] = 0.0
+    others[own, len(game.A) :] = np.eye(size)
+    return one_player(game, player, others)
+
+
+def _motion(game: LinearQuadraticGame) -> np.ndarray:
+    """Return ``[A B_0 B_1 ..]``, ``[state variable]``."""
+    return np.hstack([game.A, _side_by_side(game.B)])
 
 
 def markov_step(game: LinearQuadraticGame, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the equilibrium strategies one period back and their costs, for the cost-to-go ``cost``.
 
-    All first-order conditions ``(Q_i + gamma_i B_i'P_i B_i) F_i + gamma_i B_i'P_i sum_{j != i} B_j F_j =
-    gamma_i B_i'P_i A`` are solved simultaneously. Returns ``[player control state]`` and ``[player state
-    state]``. Raises `numpy.linalg.LinAlgError` where they have no unique solution.
+    All first-order conditions, own rows of ``C_i + gamma_i [A B]'P_i [A B]`` times ``z = (x, u)`` equal to 0,
+    are solved simultaneously; ``C_i`` is the form of `stage_cost`. Returns ``[player control state]`` and
+    ``[player state state]``. Raises `numpy.linalg.LinAlgError` where they have no unique solution.
     """
     players, states, controls = game.B.shape
-    ahead = (game.gamma[:, None, None] * game.B.swapaxes(1, 2) @ cost).reshape(-1, states)
-    slopes = ahead @ _side_by_side(game.B)
-    # a player's own moves cost on the diagonal blocks alone
+    now = stage_cost(game)
+    slopes = (game.gamma[:, None, None] * game.B.swapaxes(1, 2) @ cost) @ _motion(game)
     for player in range(players):
-        own = slice(player * controls, (player + 1) * controls)
-        slopes[own, own] += game.Q[player]
-    feedback = np.linalg.solve(slopes, ahead @ game.A).reshape(players, controls, states)
-    return feedback, _back(game, feedback, cost)
+        slopes[player] += now[player, moves(game, player)]
+    slopes = slopes.reshape(players * controls, -1)
+    feedback = np.linalg.solve(slopes[:, states:], slopes[:, :states]).reshape(players, controls, states)
+    return feedback, _back(game, feedback, cost, now)
 
 
 def _side_by_side(B: np.ndarray) -> np.ndarray:
@@ -86,33 +137,36 @@ def leading_step(
     """
     response = follower_response(game, cost, leader)
     feedback = np.empty((*game.B.shape[::2], game.A.shape[0]))
-    A, B = leader_motion(game, response, leader)
-    feedback[leader] = gain(A, B, game.Q[leader], game.gamma[leader], cost[leader])
+    A, (B,), _, (Q,), (gamma,), _, (cross,) = leader_problem(game, response, leader)
+    N = cross[: len(A), len(A) :]
+    feedback[leader] = gain(A, B, Q, gamma, cost[leader], N)
     feedback[1 - leader] = response.K - response.k @ feedback[leader]
-    return feedback, _back(game, feedback, cost), response
+    return feedback, _back(game, feedback, cost, stage_cost(game)), response
 
 
 def follower_response(game: LinearQuadraticGame, cost: np.ndarray, leader: int) -> FollowerResponse:
     """Return the follower's best response to any move of the leader, for the cost-to-go ``cost``."""
-    f = 1 - leader
-    motions = np.hstack([game.A, game.B[leader]])
-    both = gain(motions, game.B[f], game.Q[f], game.gamma[f], cost[f])
-    return FollowerResponse(both[:, : len(game.A)], both[:, len(game.A) :])
+    f, states = 1 - leader, len(game.A)
+    own, theirs = moves(game, f), moves(game, leader)
+    slopes = stage_cost(game)[f, own] + game.gamma[f] * game.B[f].T @ cost[f] @ _motion(game)
+    both = np.linalg.solve(slopes[:, own], np.hstack([slopes[:, :states], slopes[:, theirs]]))
+    return FollowerResponse(both[:, :states], both[:, states:])
 
 
-def leader_motion(
-    game: LinearQuadraticGame, response: FollowerResponse, leader: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the motion ``(A - B_f K, B_l - B_f k)`` of a leader that anticipates the response."""
-    theirs = game.B[1 - leader]
-    return game.A - theirs @ response.K, game.B[leader] - theirs @ response.k
+def leader_problem(game: LinearQuadraticGame, response: FollowerResponse, leader: int) -> LinearQuadraticGame:
+    """Return the problem of a leader that anticipates the response, of motion ``A - B_f K, B_l - B_f k``."""
+    states, size = len(game.A), game.B.shape[2]
+    others = np.zeros((states + 2 * size, states + size))
+    others[:states, :states], others[moves(game, leader), states:] = np.eye(states), np.eye(size)
+    others[moves(game, 1 - leader)] = -np.hstack([response.K, response.k])
+    return one_player(game, leader, others)
 
 
-def _back(game: LinearQuadraticGame, feedback: np.ndarray, cost: np.ndarray) -> np.ndarray:
-    """Return the cost of this period and all after it, ``[player state state]``."""
-    loop = against(game, feedback)
-    now = game.R + feedback.swapaxes(1, 2) @ game.Q @ feedback
-    after = now + game.gamma[:, None, None] * (loop.T @ cost @ loop)
+def _back(game: LinearQuadraticGame, feedback: np.ndarray, cost: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """Return the cost of this period, of the form ``now``, and all after it, ``[player state state]``."""
+    z = play(game, feedback)
+    loop = _motion(game) @ z
+    after = z.T @ now @ z + game.gamma[:, None, None] * (loop.T @ cost @ loop)
     # costs are symmetric: rounding would make them drift over many periods
     return np.asarray((after + after.swapaxes(1, 2)) / 2)
 
@@ -153,15 +207,21 @@ def costs(game: LinearQuadraticGame, feedback: np.ndarray) -> np.ndarray:
     >>> costs(alone, np.array([[[0.5]]])).round(6).tolist()
     [[[1.428571]]]
     """
-    loop = against(game, feedback)
-    now = game.R + np.swapaxes(feedback, 1, 2) @ game.Q @ feedback
+    loop, z = motion_under(game, feedback), play(game, feedback)
+    now = z.T @ stage_cost(game) @ z
     return np.stack([discounted_sum(loop, own, rate) for own, rate in zip(now, game.gamma, strict=True)])
 
 
 def regulator(
-    A: np.ndarray, B: np.ndarray, R: np.ndarray, Q: np.ndarray, gamma: float, near: np.ndarray | None = None
+    A: np.ndarray,
+    B: np.ndarray,
+    R: np.ndarray,
+    Q: np.ndarray,
+    gamma: float,
+    near: np.ndarray | None = None,
+    N: np.ndarray | None = None,
 ) -> RegulatorSolution | None:
-    """Return the smallest discounted sum of ``x'Rx + u'Qu`` for ``x' = A x + B u``.
+    """Return the smallest discounted sum of ``x'Rx + u'Qu + 2 x'N u`` for ``x' = A x + B u``.
 
     It is the minimum over plans whose discounted squares vanish: the stabilising solution of the discounted
     Riccati equation, by SciPy, and two passes of policy iteration, each with an exact value. ``R`` need not
@@ -177,9 +237,10 @@ def regulator(
     >>> bool(np.isclose(found.cost[0, 0], 1 + 0.5 * found.cost[0, 0] / (1 + 0.5 * found.cost[0, 0])))
     True
     """
+    N = np.zeros_like(B) if N is None else N
     if near is not None:
         with np.errstate(all="ignore"), suppress(np.linalg.LinAlgError):
-            found = _polish(A, B, R, Q, gamma, near)
+            found = _polish(A, B, R, Q, gamma, near, N)
             if found is not None and found.residual <= EXACT:
                 return found
     from scipy.linalg import solve_discrete_are
@@ -189,8 +250,8 @@ def regulator(
     for balanced in (True, False):  # balancing helps, but fails for the smallest discount factors
         try:
             with np.errstate(all="ignore"):
-                cost = solve_discrete_are(root * A, root * B, R, Q, balanced=balanced)
-            found = _polish(A, B, R, Q, gamma, cost)
+                cost = solve_discrete_are(root * A, root * B, R, Q, s=N, balanced=balanced)
+            found = _polish(A, B, R, Q, gamma, cost, N)
         except (np.linalg.LinAlgError, ValueError):  # roots on the unit circle; NaN
             continue
         if found is not None:
@@ -199,19 +260,29 @@ def regulator(
 
 
 def _polish(
-    A: np.ndarray, B: np.ndarray, R: np.ndarray, Q: np.ndarray, gamma: float, cost: np.ndarray
+    A: np.ndarray,
+    B: np.ndarray,
+    R: np.ndarray,
+    Q: np.ndarray,
+    gamma: float,
+    cost: np.ndarray,
+    N: np.ndarray,
 ) -> RegulatorSolution | None:
     """Return a solution of the Riccati equation exact to rounding.
 
     None where it is no solution, or not the minimum.
     """
+
+    def paid(feedback: np.ndarray) -> np.ndarray:
+        return np.asarray(R + feedback.T @ Q @ feedback - N @ feedback - feedback.T @ N.T)
+
     # policy iteration converges quadratically: two passes remove SciPy's error
     for _ in range(2):
-        feedback = gain(A, B, Q, gamma, cost)
-        cost = discounted_sum(A - B @ feedback, R + feedback.T @ Q @ feedback, gamma)
-    feedback = gain(A, B, Q, gamma, cost)
+        feedback = gain(A, B, Q, gamma, cost, N)
+        cost = discounted_sum(A - B @ feedback, paid(feedback), gamma)
+    feedback = gain(A, B, Q, gamma, cost, N)
     loop = A - B @ feedback
-    off = R + feedback.T @ Q @ feedback + gamma * loop.T @ cost @ loop - cost
+    off = paid(feedback) + gamma * loop.T @ cost @ loop - cost
     residual = float(np.max(np.abs(off)) / max(np.max(np.abs(cost)), np.finfo(float).tiny))
     # `not <=` refuses NaN; convex in own moves, or the stationary plan is no minimum
     if not residual <= SOLVED or np.min(np.linalg.eigvalsh(Q + gamma * B.T @ cost @ B)) <= 0:
@@ -224,11 +295,10 @@ def joint(game: LinearQuadraticGame) -> tuple[np.ndarray, float] | None:
 
     For equal gammas. None where there is no best plan.
     """
-    from scipy.linalg import block_diag
-
     players, states, controls = game.B.shape
-    B = np.moveaxis(game.B, 0, 1).reshape(states, players * controls)
-    found = regulator(game.A, B, game.R.sum(axis=0), block_diag(*game.Q), float(game.gamma[0]))
+    form = stage_cost(game).sum(axis=0)
+    R, Q, N = form[:states, :states], form[states:, states:], form[:states, states:]
+    found = regulator(game.A, _side_by_side(game.B), R, Q, float(game.gamma[0]), N=N)
     if found is None:
         return None
     return found.feedback.reshape(players, controls, states), found.residual

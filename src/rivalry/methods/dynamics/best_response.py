@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from rivalry.core.oracles import compiled_response
 from rivalry.core.payoffs import payoffs
 from rivalry.core.search import search, search_grid, traceable_best_response
 from rivalry.core.space import Profile, Strategy, width
+from rivalry.core.together import Together
 from rivalry.core.tolerances import SEARCH_TIE
 from rivalry.core.tree import static
 from rivalry.methods.limit_sets import end_state
@@ -165,6 +167,14 @@ class BestResponse(BaseMethod):
         The key is not used.
         """
         return end_state.at_rest(game, profile, near=REST_WITHIN) if self.polish else None
+
+    def finish_together(
+        self, games: Together, profiles: np.ndarray, keys: Sequence[PRNGKeyArray]
+    ) -> list[Finish | None]:
+        """Return `finish` of several games, from programs that serve them all."""
+        if not self.polish:
+            return [None] * len(games)
+        return end_state.all_at_rest(games, profiles, REST_WITHIN)
 
 
 def _period(game: Game, x: Any, past: Any) -> Any:

@@ -6,12 +6,14 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import equinox as eqx
 import numpy as np
+from annotated_types import Gt
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from rivalry.core import oracles
+from rivalry.core.forms import stateless_tables
 from rivalry.core.game import Game, own_gradients, scale_of
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.method import BaseMethod, Finish
+from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.needs import PAYOFFS, SIMPLEX, Need, fits
 from rivalry.core.space import Profile, Simplex, Space
 from rivalry.core.tree import static
@@ -21,9 +23,11 @@ from rivalry.methods.dynamics.tangent_cone import Motion
 from rivalry.methods.limit_sets import end_state
 from rivalry.methods.limit_sets.end_state import END_WITHIN
 
+ROW_SUM = 1e-9  # largest error of the sum of a row of mutation chances
+
 
 class Multiplied(NamedTuple):
-    """State of the multiplicative form; ``time`` is the sum of rates."""
+    """State of the forms in steps; ``time`` is the sum of rates, or the number of generations."""
 
     profile: Profile
     taken: Array
@@ -71,6 +75,30 @@ def _(game: Population, x: Profile) -> Profile:
     return own_gradients(game.game, game.full_profile(x), (0,))
 
 
+class Mutating(eqx.Module):
+    """A game whose players' offspring mutate with the chances ``mutation [parent offspring]``."""
+
+    game: Any
+    mutation: Array
+
+    @property
+    def space(self) -> Simplex:
+        return Simplex(self.game.space.sizes, self.game.space.min_share)
+
+    def payoffs(self, x: Profile) -> Float[Array, " player"]:
+        return jnp.asarray(self.game.payoffs(x))
+
+
+@oracles.payoff_scale.register(Mutating)
+def _(game: Mutating) -> Any:
+    return oracles.payoff_scale(game.game)
+
+
+@oracles.gradients.register(Mutating)
+def _(game: Mutating, x: Profile) -> Profile:
+    return own_gradients(game.game, x)
+
+
 def symmetric(game: Game) -> bool:
     """Return whether permuting players permutes their payoffs, tested at two random profiles."""
     if isinstance(game.space, Simplex) and len(set(game.space.sizes)) > 1:
@@ -104,7 +132,13 @@ class Replicator(BaseMethod):
     ``form`` is the form of the dynamics. `continuous`: one step of the method is one accepted step of a stiff
     adaptive solver (Rodas5P, rtol 1e-9, atol 1e-11). `mirror`: ``x_l`` becomes proportional to ``x_l
     exp(rate g_l)``, with ``rate`` in units of one over payoff: a number, one per player, or a schedule as for
-    gradient ascent.
+    gradient ascent. `discrete`: generations that do not overlap, ``x_l`` becomes ``x_l g_l / sum_m x_m g_m``;
+    payoffs must not be negative, and their sizes matter.
+
+    With ``mutation`` ``Q [parent offspring]``, rows that sum to one, the replicator-mutator equation is
+    ``x_l' = sum_m x_m g_m Q_ml - x_l sum_m x_m g_m``, or the same in generations; a constant added to payoffs
+    then changes the motion. ``end_time`` ends a motion before it rests, with the status ``completed``. In
+    both cases the end is not polished, and its stability is not computed.
 
     The method converges when no entry moves, and no entry that is present would still grow, by more than
     ``tol`` times the game's payoff scale. Absent actions stay absent, so it may rest where an absent action
@@ -122,25 +156,46 @@ class Replicator(BaseMethod):
 
     References
     ----------
-    Hofbauer & Sigmund (1998), chapters 7 and 10; the mirror form: multiplicative weights.
+    Hofbauer & Sigmund (1998), chapters 7, 10 and 20; the mirror form: multiplicative weights.
     """
 
-    form: Annotated[Literal["continuous", "mirror"], "in continuous time, or in multiplicative steps"] = (
-        static(default="continuous")
-    )
+    form: Annotated[
+        Literal["continuous", "mirror", "discrete"],
+        "in continuous time, in multiplicative steps, or in generations",
+    ] = static(default="continuous")
     rate: Annotated[Rate, "mirror: step size, a number, one per player, or a schedule"] = 0.01
     populations: Annotated[
         Literal["each", "one"], "a population for each player, or one for all, in a symmetric game"
     ] = static(default="each")
 
+    end_time: Annotated[float | None, Gt(0), "time of the end; without it, when the motion rests"] = None
+    mutation: Annotated[
+        list[list[float]] | None, "chances [parent][offspring] of mutation; rows sum to 1"
+    ] = None
+
     def __check_init__(self) -> None:
         step_sizes.check(self.rate)
+        if self.mutation is not None and self.form == "mirror":
+            raise ValueError("mutation: is for the forms continuous and discrete; leave it out")
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, SIMPLEX)
 
     def check_game(self, game: Any) -> None:
-        """Raise `ValueError` if one population is to play a game that is not symmetric."""
-        if self.populations == "one" and fits(type(self), game) and not symmetric(game):
+        """Raise `ValueError` for a game that does not suit the populations, the form or the mutation."""
+        if not fits(type(self), game):
+            return
+        if self.mutation is not None:
+            chances, sizes = np.asarray(self.mutation, dtype=float), game.space.sizes
+            square = len(set(sizes)) == 1 and chances.shape == (sizes[0], sizes[0])
+            if not square or np.any(chances < 0) or np.any(abs(chances.sum(axis=1) - 1) > ROW_SUM):
+                rule = "numbers from 0 on, square, a row per action, rows that sum to 1"
+                raise ValueError(f"mutation: must be {rule}; actions per player: {sizes}")
+        if self.form == "discrete" and oracles.to_finite.knows(game):
+            lowest = float(stateless_tables(oracles.to_finite(game)).min())
+            if lowest < 0:
+                rule = "must not be negative where generations are discrete; add a constant"
+                raise ValueError(f"form: the payoff {lowest:g} {rule}")
+        if self.populations == "one" and not symmetric(game):
             rule = "must be symmetric for one population; take populations = 'each'"
             raise ValueError(f"populations: {type(game).__name__} game of {len(game.space.sizes)} {rule}")
 
@@ -159,7 +214,7 @@ class Replicator(BaseMethod):
             return Shared(common.full_profile(own.profile), own)
         step_sizes.check_players(self.rate, len(start))
         if self.form == "continuous":
-            return integrate.begin(game, jnp.asarray(start), motion=REPLICATION)
+            return integrate.begin(self._played(game), jnp.asarray(start), motion=REPLICATION)
         return Multiplied(jnp.asarray(start), jnp.zeros((), dtype=int), jnp.zeros(()))
 
     def step(self, game: Game, state: Any, key: PRNGKeyArray) -> integrate.FlowState | Multiplied | Shared:
@@ -169,7 +224,14 @@ class Replicator(BaseMethod):
             own = self.step(common, state.own, key)
             return Shared(common.full_profile(own.profile), own)
         if self.form == "continuous":
-            return integrate.advance(game, state, motion=REPLICATION)
+            end = jnp.inf if self.end_time is None else self.end_time
+            state = state._replace(next=jnp.minimum(state.next, end))
+            return integrate.advance(self._played(game), state, motion=REPLICATION)
+        if self.form == "discrete":
+            pays = jnp.where(game.space.mask, own_gradients(game, state.profile), 0.0)
+            offspring = _offspring(self._played(game), state.profile * pays)
+            x = offspring / jnp.sum(offspring, axis=1, keepdims=True)
+            return Multiplied(x, state.taken + 1, state.time + 1)
         rate = step_sizes.each(self.rate, state.taken, len(state.profile))
         push = rate * own_gradients(game, state.profile)
         x = boundaries.apply("mirror", game.space, state.profile, push)
@@ -180,19 +242,29 @@ class Replicator(BaseMethod):
         scale.
         """
         x = state.profile
+        if self.mutation is not None:
+            return jnp.max(jnp.abs(_field(self._played(game), x))) / scale_of(game)
         ahead = _relative_growth(game.space, x, own_gradients(game, x))
         # a nearly absent entry hardly moves even while it grows: its relative growth must vanish, too
         growth = jnp.max(jnp.where(x > 0, ahead, 0.0), initial=0.0)
         return jnp.maximum(jnp.max(jnp.abs(x * ahead)), growth) / scale_of(game)
 
+    def ending(self, game: Game, state: Any) -> Any:
+        """Return the index of ``completed`` from ``end_time`` on."""
+        if self.end_time is None:
+            return 0
+        return jnp.where(self.diagnostics(state)["time"] >= self.end_time, ENDINGS.index("completed"), 0)
+
     def diagnostics(self, state: Any) -> dict[str, Array]:
         return {"time": state.own.time if isinstance(state, Shared) else state.time}
 
-    def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
-        """Return the polished end, spectrum of this field and cycle.
+    def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish | None:
+        """Return the polished end, spectrum of this field and cycle; None with ``end_time`` or ``mutation``.
 
         Coincident players are moved apart if unstable.
         """
+        if self.end_time is not None or self.mutation is not None:
+            return None
         if self.populations == "one":
             # in its own directions alone; at an unstable point the population stays
             common = Population(game)
@@ -211,6 +283,10 @@ class Replicator(BaseMethod):
         stuck = bool(jnp.max(jnp.abs(apart - end.profile)) < 1e-12)
         return end._replace(onward=None if stuck else apart)
 
+    def _played(self, game: Game) -> Any:
+        """Return the game with its mutations."""
+        return game if self.mutation is None else Mutating(game, jnp.asarray(self.mutation))
+
 
 def _relative_growth(space: Space, x: Profile, gradient: Profile) -> Profile:
     """Return each entry's gradient minus the player's average; 0 for padding."""
@@ -224,7 +300,15 @@ def _lower_bound(space: Space) -> float:
 
 def _field(game: Game, y: Profile) -> Profile:
     # an integrator's stages may leave the space: extend the field smoothly
+    if isinstance(game, Mutating):
+        grown = jnp.where(game.space.mask, y * own_gradients(game, game.space.project(y)), 0.0)
+        return _offspring(game, grown) - y * jnp.sum(grown, axis=1, keepdims=True)
     return y * _relative_growth(game.space, y, own_gradients(game, game.space.project(y)))
+
+
+def _offspring(game: Any, grown: Profile) -> Profile:
+    """Return the offspring of parents ``grown [player action]``, after mutation where there is any."""
+    return grown @ game.mutation if isinstance(game, Mutating) else grown
 
 
 def _present(space: Space, x: Profile, gradient: Profile, slack: float) -> Bool[Array, "player axis"]:

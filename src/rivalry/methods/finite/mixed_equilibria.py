@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -42,11 +42,15 @@ class MixedEquilibria(BaseLearner):
     million bases of a polytope (more than random games with 20 actions each have, after about a minute) or 10
     000 paths (4 players with 3 actions have fewer, 3 players with 5 more).
 
+    ``one`` stops at the first equilibrium, whatever the algorithm: a pure one where there is any, else the
+    end of one path of Lemke and Howson (two players), or the first by supports.
+
     The record holds ``equilibria`` (equilibrium, player, action), smallest supports first,
-    ``equilibrium_payoff``, ``equilibrium_count``, ``pure_count``, ``degenerate`` (whether ties were found
-    that make the game degenerate), ``complete`` (bool) and, in words, ``complete_reason``; the profile is the
-    first. For two players' vertices also ``extreme_count``, ``component`` (equilibrium), the connected
-    component of the set of equilibria that each belongs to, and ``component_count``.
+    ``equilibrium_payoff``, ``equilibrium_count``, ``pure_count``, ``partly_mixed_count`` (neither pure nor
+    with positive probabilities of all actions), ``degenerate`` (whether ties were found that make the game
+    degenerate), ``complete`` (bool) and, in words, ``complete_reason``; the profile is the first. For two
+    players' vertices also ``extreme_count``, ``component`` (equilibrium), the connected component of the set
+    of equilibria that each belongs to, and ``component_count``.
 
     ``complete`` is true where the list describes all equilibria: for two players by their vertices, with
     payoffs as `rivalry.tables.extreme_equilibria.whole_payoffs` reads them: decimals and thirds as such,
@@ -71,6 +75,7 @@ class MixedEquilibria(BaseLearner):
     algorithm: Literal[
         "auto", "vertex_enumeration", "support_enumeration", "lemke_howson", "mclennan_tourky"
     ] = "auto"
+    one: Annotated[bool, "stop at the first equilibrium: a pure one, else the end of a path"] = False
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         tables = stateless_tables(world)
@@ -96,6 +101,10 @@ class MixedEquilibria(BaseLearner):
 
     def _step(self, tables: np.ndarray, session: Session) -> Session:
         """Return the session's entries that a step changes."""
+        if self.one:
+            found = one_mixed(tables)
+            some = np.zeros((0, *session["found"].shape[1:])) if found is None else found[None]
+            return _result(some, "one equilibrium, since one was asked for")
         if session["taken"][0]:  # only this algorithm takes several steps
             return self._from_start(tables, session, "")
         first, instead = _vertex_list, "lemke_howson"
@@ -138,7 +147,10 @@ class MixedEquilibria(BaseLearner):
         record = equilibria_record(tables, found, status, complete, str(session["reason"]))
         degenerate = session["degenerate"][0] if "degenerate" in session else _degenerate(tables, found)
         record["degenerate"] = ((), np.asarray(bool(degenerate)))
-        record["pure_count"] = ((), np.asarray(sum(int((x > 0).sum() == len(tables)) for x in found)))
+        played = (found > 0).sum(axis=(1, 2))
+        record["pure_count"] = ((), np.asarray(int((played == len(tables)).sum())))
+        partly = (played > len(tables)) & (played < sum(tables.shape[1:]))
+        record["partly_mixed_count"] = ((), np.asarray(int(partly.sum())))
         if "component" in session:
             names = session["component"][order]
             _, first, number = np.unique(names, return_index=True, return_inverse=True)

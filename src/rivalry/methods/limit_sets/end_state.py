@@ -10,17 +10,18 @@ does.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
 from rivalry.core.game import Game, Record, jacobian, own_gradients, scale
-from rivalry.core.jax import compiled, jax, jnp, put
+from rivalry.core.jax import jax, jnp
 from rivalry.core.method import Finish
 from rivalry.core.space import Box, Profile, Simplex, Space, width
 from rivalry.core.stake import payoff_units
+from rivalry.core.together import Together, per_game
 from rivalry.methods.dynamics.tangent_cone import (
     CLIMB,
     SLACK,
@@ -65,9 +66,10 @@ def analyse(
     result's ``onward``, from which the steps continue. In floating point identical players stay together
     forever, although the smallest difference would separate them.
     """
-    unit = payoff_units(game, profile)
-    end = _polish(game, profile, motion, unit)
-    point = end.profile
+    alone, at = Together([game]), np.asarray(profile)[None]
+    unit = payoff_units(alone, at)
+    end = _member(_polish(alone, at, motion, unit), 0)
+    point, unit = end.profile, unit[0]
     near = np.max(np.abs(np.asarray(point) - np.asarray(profile)) / np.asarray(end.width)) <= END_WITHIN
     if not (near and _largest_gradient(end, unit) <= POLISHED):
         orbit = _orbit(game, profile, key, motion) if cycles else None
@@ -97,17 +99,27 @@ def at_rest(game: Game, profile: Profile, *, near: float = END_WITHIN) -> Finish
     with an empty word. Metrics: those of the spectrum as in `analyse`, and `best_response_radius`; NaN
     without a root. Entries that change no player's payoff to second order are fixed and left out.
     """
-    if not isinstance(game.space, Box):
-        return None
-    unit = payoff_units(game, profile)
-    end = _polish(game, profile, CLIMB, unit, idle=True)
-    point, derivative = np.asarray(end.profile), np.asarray(end.jacobian)
-    gap = np.max(np.abs(point - np.asarray(profile)) / np.asarray(end.width))
+    (found,) = all_at_rest(Together([game]), np.asarray(profile)[None], near)
+    return found
+
+
+def all_at_rest(games: Together, profiles: np.ndarray, near: float) -> list[Finish | None]:
+    """Return `at_rest` of several games at profiles ``[game player axis]``."""
+    if not isinstance(games.games[0].space, Box):
+        return [None] * len(games)
+    units = payoff_units(games, profiles)
+    ends = _polish(games, profiles, CLIMB, units, idle=True)
+    return [_rest(_member(ends, k), profiles[k], units[k], near) for k in range(len(games))]
+
+
+def _rest(end: _Local, profile: Any, unit: np.ndarray, near: float) -> Finish:
+    point, derivative = end.profile, end.jacobian
+    gap = np.max(np.abs(point - profile) / end.width)
     word, values, radius = "", _NONE, np.nan
     if gap <= near and _largest_gradient(end, unit) <= POLISHED and np.all(np.isfinite(derivative)):
-        profile, (values, at_bound) = end.profile, _eigenvalues(end)
+        profile, (values, at_bound) = point, _eigenvalues(end)
         word = _point_word(values, at_bound)
-        free_rows = np.flatnonzero(np.diag(np.asarray(end.keep)) > 0.5)
+        free_rows = np.flatnonzero(np.diag(end.keep) > 0.5)
         owner = np.repeat(np.arange(point.shape[0]), point.shape[1])[free_rows]
         radius = response_radius(derivative[np.ix_(free_rows, free_rows)], owner)
     measured = _spectrum(point.size, values) | {"best_response_radius": ((), np.asarray(radius))}
@@ -164,19 +176,22 @@ def _field_jacobian(game: Game, x: Profile, motion: Motion) -> Array:
 
 
 class _Local(NamedTuple):
-    """A profile, projected on its binding bounds, and the first-order conditions there."""
+    """A profile, projected on its binding bounds, and the first-order conditions there.
 
-    profile: Profile
-    width: Profile
-    left: Array  # the largest projected gradient, [player]
-    gradient: Array  # [row], player-major like the next two
-    jacobian: Array
-    keep: Array  # projects on free directions
-    at_bound: Array  # whether a bound holds any entry
+    Of several games all arrays are ``[game ..]``.
+    """
+
+    profile: Any
+    width: Any
+    left: Any  # the largest projected gradient, [player]
+    gradient: Any  # [row], player-major like the next two
+    jacobian: Any
+    keep: Any  # projects on free directions
+    at_bound: Any  # whether a bound holds any entry
 
 
-@partial(compiled, effort=0)
-def _local(game: Game, x: Profile, motion: Motion) -> _Local:
+@partial(per_game, shared=1, effort=0)
+def _local(game: Game, x: Profile, motion: Motion) -> Any:
     """Return what is needed of the game near ``x`` from one program; linear algebra is left to NumPy."""
     space = game.space
 
@@ -206,38 +221,52 @@ def _on_bounds(space: Space, x: Profile, free_entries: Array) -> Profile:
     return x
 
 
-def _polish(game: Game, x: Profile, motion: Motion, unit: np.ndarray, *, idle: bool = False) -> _Local:
-    """Return a root of the projected gradients by Newton steps while they lower them; bounds attract.
+def _polish(
+    games: Together, x: np.ndarray, motion: Motion, units: np.ndarray, *, idle: bool = False
+) -> _Local:
+    """Return roots of the projected gradients by Newton steps while they lower them; bounds attract.
 
     With ``idle`` entries of a box without any slope or curvature are fixed.
     """
-    here = _local(game, x, motion)
+    here, going = _local(games, x, motion), np.ones(len(games), dtype=bool)
     for _ in range(NEWTON_STEPS):
         # beyond the tolerance the last steps are cheap, and leave only rounding
-        if _largest_gradient(here, unit) <= 1e-4 * POLISHED:
+        going &= ~(_largest_gradient(here, units) <= 1e-4 * POLISHED)
+        if not going.any():
             break
-        here = _without_idle(here) if idle else here
-        system = newton_system(*(np.asarray(part) for part in (here.jacobian, here.keep, here.gradient)))
-        try:
-            move = np.linalg.solve(*system)
-        except np.linalg.LinAlgError:
+        here, moves = _without_idle(here) if idle else here, np.zeros(x.shape)
+        for k in np.flatnonzero(going):
+            system = newton_system(here.jacobian[k], here.keep[k], here.gradient[k])
+            try:
+                moves[k] = np.linalg.solve(*system).reshape(x.shape[1:])
+            except np.linalg.LinAlgError:
+                going[k] = False
+        if not going.any():
             break
-        there = _local(game, put(np.asarray(here.profile) + move.reshape(x.shape)), motion)
-        if not _largest_gradient(there, unit) < _largest_gradient(here, unit):
-            break
-        here = there
+        there = _local(games, here.profile + moves, motion)
+        going &= _largest_gradient(there, units) < _largest_gradient(here, units)
+        here = _Local(*(_choose(going, *each) for each in zip(there, here, strict=True)))
     return _without_idle(here) if idle else here
 
 
-def _largest_gradient(here: _Local, unit: np.ndarray) -> float:
-    """Return the largest projected gradient in units of payoff of each player."""
-    return float(np.max(np.asarray(here.left) / unit))
+def _choose(which: np.ndarray, some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    chosen: np.ndarray = np.where(which.reshape(-1, *[1] * (some.ndim - 1)), some, others)
+    return chosen
+
+
+def _member(ends: _Local, k: int) -> _Local:
+    return _Local(*(each[k] for each in ends))
+
+
+def _largest_gradient(here: _Local, unit: np.ndarray) -> Any:
+    """Return the largest projected gradient, of ``[.. player]``, in units of payoff of each player."""
+    return np.max(here.left / unit, axis=-1)
 
 
 def _without_idle(here: _Local) -> _Local:
-    rows = np.asarray(here.jacobian)
-    busy = rows.any(axis=0) | rows.any(axis=1) | (np.asarray(here.gradient) != 0)
-    return here._replace(keep=np.asarray(here.keep) * busy[:, None] * busy[None, :])
+    rows = here.jacobian
+    busy = rows.any(axis=-2) | rows.any(axis=-1) | (here.gradient != 0)
+    return here._replace(keep=here.keep * busy[..., :, None] * busy[..., None, :])
 
 
 def spectrum(game: Game, x: Profile, weight: np.ndarray | None = None) -> tuple[np.ndarray, bool]:
@@ -254,11 +283,11 @@ def spectrum(game: Game, x: Profile, weight: np.ndarray | None = None) -> tuple[
     >>> round(float(values.real.max()), 4), at_bound
     (-75.5398, False)
     """
-    return _eigenvalues(_local(game, x, CLIMB), weight)
+    return _eigenvalues(_member(_local(Together([game]), np.asarray(x)[None], CLIMB), 0), weight)
 
 
 def _eigenvalues(here: _Local, weight: np.ndarray | None = None) -> tuple[np.ndarray, bool]:
-    derivative, directions = np.asarray(here.jacobian), basis(np.asarray(here.keep))
+    derivative, directions = here.jacobian, basis(here.keep)
     if weight is not None:
         derivative = np.repeat(weight, here.profile.shape[1])[:, None] * derivative
     return _eigenvalues_on(directions, derivative), bool(here.at_bound)

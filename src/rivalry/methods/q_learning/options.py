@@ -50,6 +50,9 @@ class StepSize(TypedDict, total=False):
     """The size of a learner's updates; a number in its place, or one per player, is ``value``."""
 
     value: Annotated[Numbers, Gt(0), Le(1), "step size of the first update; left out: 1"]
+    end: Annotated[
+        Numbers, Gt(0), Le(1), "size after max_periods, to which it changes linearly; left out: value"
+    ]
     power: Annotated[float, Ge(0), Le(1), "the n-th update of an entry has the size value / n^power"]
     stages: Annotated[
         list[tuple[Annotated[int, Ge(1)], Annotated[float, Gt(0), Le(1)]]],

@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Ge, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.core.annotations import Keys
 from rivalry.core.method import BaseLearner
@@ -20,7 +20,7 @@ from rivalry.methods.q_learning.exploration import Table, check_numbers, each_pl
 from rivalry.methods.q_learning.options import (
     Exploration,
     Numbers,
-    PlainStepSize,
+    StepSize,
     Stopping,
     exploration_of,
     falling,
@@ -32,6 +32,7 @@ from rivalry.methods.q_learning.session_metrics import (
     answering,
     channels,
     curves,
+    gains,
     greedy_play,
     marks,
     note,
@@ -74,9 +75,10 @@ class RepeatedQLearning(BaseLearner):
     Each of ``sessions`` starts from uniform random past rounds with its own stream, from the seed and its
     number. It ends when no player's greedy action has changed for ``stable_periods``,
     a period being a round of the game's order, or after ``max_periods``; with ``stable_periods = 0`` after
-    exactly these, and ``average_last`` requests mean payoffs over the last of them, with exploration as
-    scheduled. A step is a period of every active session. Sessions share the processor's cores, or
-    ``OMP_NUM_THREADS`` threads; results do not depend on their number.
+    exactly these. ``average_last`` requests means over its last periods, with exploration as scheduled, for
+    sessions that end without convergence only with ``stable_periods = 0``. A step is a period of every active
+    session. Sessions share the processor's cores, or ``OMP_NUM_THREADS`` threads; results do not depend on
+    their number.
 
     ``observation`` and ``memory`` determine the remembered state (`rivalry.tables.repeated`), ``action_grid``
     the actions (`rivalry.tables.tabulate`). ``initial_q`` are the initial values: a number, ``{kind =
@@ -87,15 +89,17 @@ class RepeatedQLearning(BaseLearner):
     to the observed part of the round, ties broken for the first mover (``optimistic``) or against it.
 
     The record has ``periods`` (session), with the window included, ``converged`` (session),
-    ``converged_share``, ``last_payoff`` (session, player) if requested, and greedy play from the final state
-    of each session to its limit cycle: ``cycle_length`` (session), ``end_payoff`` and ``end_action``
-    (session, player), means over the cycle; ``one_shot_loss``, ``full_gap`` (session, player), on the cycle,
-    and over all states, ``.._all``; ``policy`` (session, player, state) where small. During learning,
-    ``learning_reward`` (sample, player) is the payoff of greedy play at the periods ``learning_step``, the
-    mean over sessions, with its 95 % ``.._band``. The certificate is the largest gain of any session's player
-    by a best response from its cycle on, as a payment per period: an upper bound for players with partial
-    observation. It is about the learned policies; where players move in stages, ``at_equilibrium`` (session)
-    is about limit play alone, whether that is a subgame-perfect outcome on the grid.
+    ``converged_share``, with ``average_last`` also ``last_payoff`` (session, player) and ``last_gain``
+    (session), ``lowest_initial_value`` and ``highest_initial_value`` (player) where these are not random, and
+    greedy play from the final state of each session to its limit cycle: ``cycle_length`` (session),
+    ``end_payoff`` and ``end_action`` (session, player), means over the cycle; ``one_shot_loss``,
+    ``full_gap`` (session, player), on the cycle, and over all states, ``.._all``; ``policy`` (session,
+    player, state) where small. During learning, ``learning_reward`` (sample, player) is the payoff of
+    greedy play at the periods ``learning_step``, the mean over sessions, with its 95 % ``.._band``. The
+    certificate is the largest gain of any session's player by a best response from its cycle on, as a
+    payment per period: an upper bound for players with partial observation. It is about the learned
+    policies; where players move in stages, ``at_equilibrium`` (session) is about limit play alone,
+    whether that is a subgame-perfect outcome on the grid.
 
     Raises
     ------
@@ -119,7 +123,9 @@ class RepeatedQLearning(BaseLearner):
     """
 
     sessions: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 100
-    step_size: PlainStepSize = 0.15
+    step_size: Annotated[
+        Numbers | StepSize, Gt(0), Le(1), Keys(StepSize, ("value", "end")), "step size of the updates"
+    ] = 0.15
     gamma: Annotated[
         float | list[float] | None, Ge(0), Lt(1), "discount factor per period (default: the game's, or 0.95)"
     ] = None
@@ -131,7 +137,9 @@ class RepeatedQLearning(BaseLearner):
         "how actions are tried; softmax takes temperature in place of start",
     ] = field(default_factory=lambda: Exploration(kind="greedy", start=1.0, decay=4e-6))
     observation: Annotated[
-        str | list[str], "none, actions, own, others, price or own_and_price; one, or one per player"
+        str | list[str],
+        "none, actions, own, others, price or own_and_price; actions, own and others also with _and_nature; "
+        "one, or one per player",
     ] = "actions"
     memory: Annotated[int | list[int], Ge(0), Le(100), "rounds remembered, for all or one per player"] = 1
     action_grid: Annotated[
@@ -161,6 +169,9 @@ class RepeatedQLearning(BaseLearner):
         Literal["none", "gamma_zero", "memoryless", "myopic_follower", "random"],
         "a negative control in place of these sessions",
     ] = "none"
+    zero_gain: Annotated[
+        float | None, "payoff per player with a profit gain of 0 (default: that of the Nash equilibrium)"
+    ] = None
     max_table_bytes: Annotated[int, Ge(0), "limit for payoffs and for the values of a session"] = TABLE_BYTES
 
     def __check_init__(self) -> None:
@@ -176,8 +187,9 @@ class RepeatedQLearning(BaseLearner):
             raise ValueError(f"initial_q: {self.initial_q!r} must be 'mean_payoff', a number or a table")
         if self.counterfactual and self.target != "max":
             raise ValueError(f"target: {self.target!r} must be 'max' with counterfactual updates")
-        if self.average_last is not None and (self._stable or self.average_last > self._most):
-            rule = "must be at most stopping.max_periods, with stopping.stable_periods = 0"
+        if self.average_last is not None and self.average_last > (self._stable or self._most):
+            name = "stable_periods" if self._stable else "max_periods"
+            rule = f"must be at most stopping.{name}, {self._stable or self._most}"
             raise ValueError(f"average_last: {self.average_last} {rule}")
 
     @property
@@ -268,16 +280,25 @@ class RepeatedQLearning(BaseLearner):
                 stacklevel=2,
             )
         if self.average_last is not None:
-            over_last = np.maximum(clock[:, :1] - (self._most - self.average_last), 1)
-            record["last_payoff"] = (("session", "player"), session["tally"] / over_last)
+            over_last = np.maximum(clock[:, :1] - (self._most - self.average_last), 1.0)
+            if self._stable:  # periods since the last change are the last ones only where a session converged
+                over_last = np.where(converged[:, None], self.average_last, np.nan)
+            last = session["tally"] / over_last
+            record["last_payoff"] = (("session", "player"), last)
+            if "pooled_gain" in (found := gains(world, last, self.zero_gain)):
+                record["last_gain"] = found["pooled_gain"]
             joints = np.arange(session["counts"].shape[1])[None]
             record |= outcomes(world, "last", joints, session["counts"] / over_last)
+        if isinstance(initial := self._initial(world), np.ndarray):
+            parts = np.split(initial, sessions.offsets(states(world.tables) * world.tables.sizes)[1:-1])
+            record["lowest_initial_value"] = (("player",), np.array([part.min() for part in parts]))
+            record["highest_initial_value"] = (("player",), np.array([part.max() for part in parts]))
         record |= curves(session["marks"], session["curve"][: int(session["noted"][0])])
-        gamma = self._gamma(world)
+        gamma = self.discounts(world)
         learns = [role.kind == LEARNS and bool(rate > 0) for role, rate in zip(roles, gamma, strict=True)]
         record |= channels(answering(world, roles), learns, warn=self.control == "none")
         record["discount"] = (("player",), gamma)
-        return record | greedy_play(world, roles, session, gamma)
+        return record | greedy_play(world, roles, session, gamma, self.zero_gain)
 
     def _begin(self, world: RepeatedWorld, stream: np.random.SeedSequence, start: Any) -> Session:
         from rivalry.tables.kernels import draws
@@ -300,12 +321,13 @@ class RepeatedQLearning(BaseLearner):
         """Return the initial values of a session, ``[entry]``, or the bounds of uniform draws."""
         tables = world.tables
         if isinstance(self.initial_q, str):
-            means = [sessions.mean_payoffs(tables, *one) for one in enumerate(self._gamma(world).tolist())]
+            means = [sessions.mean_payoffs(tables, *one) for one in enumerate(self.discounts(world).tolist())]
             return np.concatenate([rows.ravel() for rows in means])
         low, high = initial_bounds(self.initial_q)
         return (low, high) if low < high else np.full(int(states(tables) @ tables.sizes), low)
 
-    def _gamma(self, world: RepeatedWorld) -> np.ndarray:
+    def discounts(self, world: RepeatedWorld) -> np.ndarray:
+        """Return the players' discount factors: the method's, the game's own, or the usual one."""
         players = len(world.tables.sizes)
         if self.gamma is not None:
             rates = each_player("gamma", self.gamma, players)
@@ -327,9 +349,13 @@ class RepeatedQLearning(BaseLearner):
         falls = falling(table, players)
         learns = np.array([role.kind == LEARNS for role in roles])
         beta, seen = np.where(learns, falls.beta, 0.0), states(tables)
+        size = step_size_of(self.step_size)
+        alpha = each_player("step_size", size["value"], players)
+        last = each_player("step_size.end", size.get("end", alpha), players)
         return SessionRule(
-            alpha=each_player("step_size", step_size_of(self.step_size)["value"], players),
-            gamma=self._gamma(world),
+            alpha=alpha,
+            alpha_change=(last - alpha) / self._most,
+            gamma=self.discounts(world),
             scale=np.where(learns, falls.scale, [float(role.kind == RANDOM) for role in roles]),
             beta=beta,
             decay=np.exp(-beta),
@@ -341,5 +367,6 @@ class RepeatedQLearning(BaseLearner):
             counterfactual=int(self.counterfactual),
             window=self._stable,
             limit=self._most,
-            tally_from=self._most - self.average_last if self.average_last else 2**62,
+            tally_from=(self._stable or self._most) - self.average_last if self.average_last else 2**62,
+            tally_calm=int(self._stable > 0),
         )

@@ -19,6 +19,7 @@ from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.q_learning.roles import FIXED, RANDOM, Role, nature_at_random
 from rivalry.methods.q_learning.sessions import Session, policies
 from rivalry.tables.discretize import values_at
+from rivalry.tables.greedy_play import observed_sizes, slots_of
 from rivalry.tables.history import Cycles, Whole, by_chance, limit_cycles, whole_states
 from rivalry.tables.one_deviation import deviations
 from rivalry.tables.repeated import RepeatedWorld
@@ -35,12 +36,13 @@ FIRST = 1000  # periods before the first sample
 MOST = 20_000_000  # most sessions times joint states that are sampled
 
 
-def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
+def gains(world: RepeatedWorld, payoff: np.ndarray, zero: float | None) -> Record:
     """Return profit gains of ``payoff [session player]``: the position between equilibrium and joint maximum.
 
-    ``profit_gain`` (session, player), ``(pi - piN)/(piC - piN)``; ``pooled_gain`` (session), of the mean over
-    players; its mean over sessions, standard deviation and half width of the 95 % interval;
-    ``critical_discount`` (player), from which permanent Nash reversion sustains the joint maximum.
+    ``profit_gain`` (session, player), ``(pi - piN)/(piC - piN)``, with ``zero`` for ``piN`` where given;
+    ``pooled_gain`` (session), of the mean over players; its mean over sessions, standard deviation and half
+    width of the 95 % interval; ``critical_discount`` (player), from which permanent Nash reversion sustains
+    the joint maximum.
     """
     if not oracles.profit_gain_bounds.knows(world.game):
         return {}
@@ -50,8 +52,9 @@ def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
         warnings.warn(f"{error}; gains are left out", stacklevel=2)
         return {}
     nash, joint, critical = (np.asarray(part, dtype=float) for part in known)
-    own = (payoff - nash) / (joint - nash)
-    pooled = (payoff.mean(axis=1) - nash.mean()) / (joint.mean() - nash.mean())
+    none = nash if zero is None else np.full_like(nash, zero)
+    own = (payoff - none) / (joint - none)
+    pooled = (payoff.mean(axis=1) - none.mean()) / (joint.mean() - none.mean())
     spread = pooled.std(ddof=1) if len(pooled) > 1 else np.nan
     return {
         "profit_gain": (("session", "player"), own),
@@ -173,14 +176,17 @@ def _mean(rows: np.ndarray) -> np.ndarray:
     return np.where(there.any(axis=1), mean, np.nan)
 
 
-def greedy_play(world: RepeatedWorld, roles: list[Role], session: Session, gamma: np.ndarray) -> Record:
+def greedy_play(
+    world: RepeatedWorld, roles: list[Role], session: Session, gamma: np.ndarray, zero: float | None = None
+) -> Record:
     """Return the end of greedy play from each session's state, its payoffs and losses.
 
     ``policy`` (session, player, state), where these are few; ``end_payoff`` (session, player) and
     ``end_action`` (session, player), means over the limit cycle, actions as grid points (with ``axis`` where
-    these have several); ``cycle_length`` (session); the gaps of `rivalry.tables.gaps`, and the
-    certificate: the largest discounted full gain of any session on its cycle, as a payment per period. If
+    these have several); ``cycle_length`` (session); `focal_patterns`; the gaps of `rivalry.tables.gaps`, and
+    the certificate: the largest discounted full gain of any session on its cycle, as a payment per period. If
     some player chooses at random there are no such entries, except the payoffs of all players if all do.
+    ``zero`` is the payoff with a profit gain of 0, by default that of the equilibrium.
     """
     tables, chosen = world.tables, policies(world.tables, session)
     found: Record = {}
@@ -188,7 +194,7 @@ def greedy_play(world: RepeatedWorld, roles: list[Role], session: Session, gamma
         found["policy"] = (("session", "player", "state"), chosen.astype(np.int16))
     at_random = [role.kind == RANDOM for role in roles]
     if any(at_random):
-        return found | (_all_at_random(world, len(chosen)) if all(at_random) else {})
+        return found | (_all_at_random(world, len(chosen), zero) if all(at_random) else {})
     try:
         whole = whole_states(tables)
         cycles = limit_cycles(tables, chosen, standing(tables, whole, session))
@@ -200,7 +206,8 @@ def greedy_play(world: RepeatedWorld, roles: list[Role], session: Session, gamma
         "end_payoff": (("session", "player"), cycles.payoff),
         "end_action": _end_actions(world, cycles),
     }
-    found |= gains(world, cycles.payoff) | _values(world, cycles, gamma)
+    found |= focal_patterns(tables, chosen)
+    found |= gains(world, cycles.payoff, zero) | _values(world, cycles, gamma)
     found |= outcomes(world, "end", np.maximum(cycles.joint, 0), cycles.weight)
     found |= _in_stages(world, chosen, cycles)
     if not by_chance(tables):
@@ -223,7 +230,31 @@ def standing(tables: FiniteGame, whole: Whole, session: Session) -> np.ndarray:
     return whole.number(recent, session["clock"][:, 0] % len(tables.order), after)
 
 
-def _all_at_random(world: RepeatedWorld, sessions: int) -> Record:
+def focal_patterns(tables: FiniteGame, chosen: np.ndarray) -> Record:
+    """Return the pattern of sessions where nature is random and all players observe it, else nothing.
+
+    An action is focal in a state of nature if, while that state lasts, every player repeats it after all have
+    chosen it. ``focal_pattern`` (session): ``single`` where the same actions are focal in all states,
+    ``alternating`` where they differ, ``partial`` where only some states have any, and ``none``.
+    """
+    players, natures, size = len(tables.sizes), len(tables.payoff), int(tables.sizes[0])
+    each, sizes = slots_of(tables), observed_sizes(tables)
+    blind = any((players, 0) not in slots or any(who > players for who, _ in slots) for slots in each)
+    if not by_chance(tables) or blind or np.any(tables.sizes != size):
+        return {}
+    focal: np.ndarray = np.ones((len(chosen), natures, size), dtype=bool)
+    for player, slots in enumerate(each):
+        state = np.zeros((natures, size), dtype=np.int64)
+        for who, _ in slots:
+            state = state * sizes[who] + (np.arange(natures)[:, None] if who == players else np.arange(size))
+        focal &= chosen[:, player, state] == np.arange(size)
+    some = np.asarray(focal.any(axis=2))
+    same = np.all(np.equal(focal, focal[:, :1]), axis=(1, 2))
+    word = np.where(some.all(axis=1), np.where(same, "single", "alternating"), "partial")
+    return {"focal_pattern": (("session",), np.where(some.any(axis=1), word, "none"))}
+
+
+def _all_at_random(world: RepeatedWorld, sessions: int, zero: float | None) -> Record:
     """Return exact means where all choose at random; empty where no closed form is known.
 
     That is with alternating moves, where nature stores earlier choices, and with too many states of nature.
@@ -232,7 +263,7 @@ def _all_at_random(world: RepeatedWorld, sessions: int) -> Record:
     if tables.next_nature.shape[1] > 1 and (len(tables.order) > 1 or len(tables.payoff) > MOST_NATURES):
         return {}
     mean = np.tile(nature_at_random(tables) @ tables.payoff.mean(axis=2), (sessions, 1))
-    return {"end_payoff": (("session", "player"), mean)} | gains(world, mean)
+    return {"end_payoff": (("session", "player"), mean)} | gains(world, mean, zero)
 
 
 def _end_actions(world: RepeatedWorld, cycles: Cycles) -> tuple[tuple[str, ...], np.ndarray]:

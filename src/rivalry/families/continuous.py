@@ -1,0 +1,158 @@
+"""Games of continuous choices by formulas, with constraints that the players share."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import equinox as eqx
+import numpy as np
+from annotated_types import MaxLen, MinLen
+from jaxtyping import Array, Float
+
+from rivalry.core import oracles
+from rivalry.core.display import OneLineRepr
+from rivalry.core.jax import jnp, put
+from rivalry.core.space import Box, Profile
+from rivalry.core.tree import hashable_method
+from rivalry.core.validate import checked
+from rivalry.families.formula import FUNCTIONS, Formula, parse
+
+NAME = re.compile(r"[A-Za-z_]\w*")
+SIDES = re.compile(r"(<=|>=)")
+
+Limits = float | list[float] | list[list[float]] | np.ndarray
+
+
+class FormulaGame(OneLineRepr, eqx.Module):
+    """Players choose numbers between bounds; see `continuous` for the game.
+
+    A player with fewer choices than others has further axes with both bounds 0.
+    """
+
+    space: Box
+    parameters: dict[str, Float[Array, ""]]
+    choices: tuple[tuple[str, ...], ...] = eqx.field(static=True)
+    formulas: tuple[Formula, ...] = eqx.field(static=True)
+    shared: tuple[Formula, ...] = eqx.field(static=True)
+
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        constraints = {"shared": " and ".join(one.text for one in self.shared)} if self.shared else {}
+        return f"Game of {len(self.choices)} players by formulas", self.parameters | constraints
+
+    def _values(self, formulas: tuple[Formula, ...], x: Profile) -> Array:
+        named = {name: x[i, j] for i, own in enumerate(self.choices) for j, name in enumerate(own)}
+        values = [jnp.asarray(formula(named | self.parameters), dtype=float) for formula in formulas]
+        return jnp.stack(values) if values else jnp.zeros(0)
+
+    @hashable_method
+    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+        """Return every player's payoff, the value of its formula."""
+        return self._values(self.formulas, x)
+
+
+@oracles.shared_constraints.register(FormulaGame, when=lambda game: bool(game.shared))
+def _(game: FormulaGame, x: Profile) -> Float[Array, "constraint"]:
+    return game._values(game.shared, x)
+
+
+@checked
+def continuous(
+    *,
+    payoffs: Annotated[
+        list[str] | None,
+        MinLen(1),
+        MaxLen(100),
+        "payoff of each player, a formula of choices and parameters (default: two firms, price 1 - x1 - x2)",
+    ] = None,
+    choices: Annotated[
+        list[str] | list[list[str]] | None,
+        "names of choices, one per player or a list for each (default: x1, x2, ..)",
+    ] = None,
+    low: Annotated[Limits, "smallest choices: a number, one per player, or a list for each"] = 0.0,
+    high: Annotated[Limits, "largest choices, likewise"] = 1.0,
+    shared: Annotated[
+        list[str] | None,
+        MaxLen(100),
+        "constraints on joint choices: formulas on both sides of <= or >=",
+    ] = None,
+    parameters: Annotated[dict[str, float] | None, "numbers that formulas use by name"] = None,
+) -> FormulaGame:
+    """Return a game whose payoffs are formulas of continuous choices, some per player.
+
+    With ``shared`` constraints it is a generalised game: what a player may choose depends on the others'
+    choices. `variational_equilibrium` and `evaluate` take such games.
+
+    Raises
+    ------
+    ValueError
+        For an invalid formula, names that are taken, and bounds that do not fit or are not finite.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> game = continuous(payoffs=["-(x1 - 1)^2", "-(x2 - 1/2)^2"], shared=["x1 + x2 <= 1"])
+    >>> found = rv.solve(game, rv.methods.VariationalEquilibrium())
+    >>> found.claim, found.profile.values.ravel().round(6).tolist(), found.certificate.variational
+    ('equilibrium', [0.75, 0.25], True)
+    """
+    payoffs = ["x1 * (1 - x1 - x2)", "x2 * (1 - x1 - x2)"] if payoffs is None else payoffs
+    parameters, shared = parameters or {}, shared or []
+    named = _names(choices, len(payoffs))
+    every = [name for own in named for name in own]
+    taken = [name for name in every if not NAME.fullmatch(name) or name in FUNCTIONS or every.count(name) > 1]
+    if taken:
+        raise ValueError(f"choices: {taken[0]!r} must be one name, no function's, for one choice")
+    for name in parameters:
+        if not NAME.fullmatch(name) or name in FUNCTIONS or name in every:
+            raise ValueError(f"parameters.{name}: must be a name that is no function's and no choice's")
+        if not np.isfinite(parameters[name]):
+            raise ValueError(f"parameters.{name}: {parameters[name]:g} must be finite")
+    known = [*every, *parameters]
+    formulas = tuple(parse(text, known, f"payoffs[{k}]") for k, text in enumerate(payoffs))
+    constraints = tuple(_constraint(text, known, f"shared[{k}]") for k, text in enumerate(shared))
+    first, last = (_bounds(name, given, named) for name, given in (("low", low), ("high", high)))
+    for i, own in enumerate(named):
+        for j, name in enumerate(own):
+            if not first[i, j] < last[i, j]:
+                raise ValueError(f"low: {first[i, j]:g} of {name} must be below high, {last[i, j]:g}")
+    numbers = {name: put(float(value)) for name, value in parameters.items()}
+    return FormulaGame(Box(put(first), put(last)), numbers, named, formulas, constraints)
+
+
+def _names(choices: Any, players: int) -> tuple[tuple[str, ...], ...]:
+    if choices is None:
+        return tuple((f"x{player + 1}",) for player in range(players))
+    named = tuple((own,) if isinstance(own, str) else tuple(own) for own in choices)
+    if len(named) != players:
+        raise ValueError(f"choices: {len(named)} players; must be {players}, as many as payoffs")
+    if empty := [player for player, own in enumerate(named) if not own]:
+        raise ValueError(f"choices[{empty[0]}]: must name at least one choice")
+    return named
+
+
+def _constraint(text: str, known: list[str], name: str) -> Formula:
+    """Return the formula that is at most 0 where a constraint holds."""
+    parts = [part.strip() for part in SIDES.split(text)]
+    if len(parts) != 3:
+        raise ValueError(f"{name}: {text!r} must have one <= or >= between two sides")
+    left, sign, right = parts
+    for side in (left, right):
+        parse(side, known, name)  # alone, so that a message is about what was written
+    smaller, larger = (left, right) if sign == "<=" else (right, left)
+    return Formula(text, parse(f"{smaller} - ({larger})", known, name).tree)
+
+
+def _bounds(name: str, given: Any, named: tuple[tuple[str, ...], ...]) -> np.ndarray:
+    """Return bounds ``[player axis]``, 0 where a player has no choice."""
+    found = np.zeros((len(named), max(map(len, named))))
+    rows = [given] * len(named) if isinstance(given, int | float) else list(given)
+    if len(rows) != len(named):
+        raise ValueError(f"{name}: {len(rows)} rows; must be one number or {len(named)}, one per player")
+    for i, (own, row) in enumerate(zip(named, rows, strict=True)):
+        if np.ndim(row) and np.size(row) != len(own):
+            raise ValueError(f"{name}[{i}]: {np.size(row)} numbers; must be {len(own)}, one per choice")
+        found[i, : len(own)] = row
+    if not np.all(np.isfinite(found)):
+        raise ValueError(f"{name}: must be finite; a large number stands for no bound")
+    return found

@@ -1,0 +1,333 @@
+"""Games in extensive form with perfect recall, in behaviour strategies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from fractions import Fraction
+from math import lcm
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core import oracles
+from rivalry.core.forms import SequenceForm
+from rivalry.core.jax import array_module, jnp, put
+from rivalry.core.registry import near
+from rivalry.core.results import Record
+from rivalry.core.space import Simplex, as_profile
+from rivalry.core.tolerances import SHARES_SUM
+from rivalry.core.tree import Tree, static
+from rivalry.tables.sequence_form import best_plan
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+    from rivalry.core.space import Profile
+
+History = tuple[tuple[Any, int], ...]
+"""A player's own moves on the way to a node: information sets and the actions chosen in them."""
+
+
+class Chance(NamedTuple):
+    """A node at which nature moves, with these probabilities."""
+
+    probabilities: Mapping[Hashable, Fraction]
+
+
+class Decision(NamedTuple):
+    """A node at which a player moves, that knows no more than ``information``."""
+
+    player: int
+    information: Hashable
+    actions: Sequence[Hashable]
+
+
+class InformationSet(NamedTuple):
+    """The actions of an information set, and their probabilities at a chance move."""
+
+    actions: tuple[str, ...]
+    probabilities: tuple[Fraction, ...] = ()
+
+
+class ExtensiveForm(NamedTuple):
+    """What payoffs of strategies depend on, of a game in extensive form.
+
+    Outcomes may belong to any node: the payoff of a play is the sum over its nodes.
+    """
+
+    players: list[str]
+    sets: tuple[dict[Any, InformationSet], ...]  # by player, in the order in which they occur
+    entries: tuple[dict[Any, set[History]], ...]  # by player and information set: histories of its nodes
+    payoffs: dict[tuple[History, ...], tuple[Fraction, ...]]  # expected over chance, at the nodes they end in
+
+
+class BehaviourSpace(Tree):
+    """Behaviour strategies: at every information set a distribution over its moves.
+
+    The axes of a player are the moves of its sets, set after set; strategies of players with fewer moves are
+    padded with zeros.
+
+    >>> BehaviourSpace(((2, 2), (3,))).check([[0.5, 0.5, 0, 1], [0.2, 0.3, 0.5, 0]]).shape
+    (2, 4)
+    """
+
+    sizes: tuple[tuple[int, ...], ...] = static()  # [player][set]: number of moves
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return (len(self.sizes), max(1, *map(sum, self.sizes)))
+
+    @property
+    def entries(self) -> Bool[np.ndarray, "player axis"]:
+        """The mask in NumPy."""
+        return np.arange(self.shape[1]) < np.array([[sum(own)] for own in self.sizes])
+
+    @property
+    def mask(self) -> Bool[Array, "player axis"]:
+        return put(self.entries)
+
+    @property
+    def _rows(self) -> tuple[Simplex, tuple[np.ndarray, np.ndarray]]:
+        """Return the space with one row per information set, and the place in it of every entry."""
+        every = [size for own in self.sizes for size in own]
+        rows = np.repeat(np.arange(len(every)), every)
+        columns = np.concatenate([np.arange(size) for size in every])
+        return Simplex(tuple(every)), (rows, columns)
+
+    def _profile(self, rows: Any) -> Profile:
+        return jnp.zeros(self.shape).at[np.nonzero(self.entries)].set(rows[self._rows[1]])
+
+    def project(self, x: Profile) -> Profile:
+        space, places = self._rows
+        rows = jnp.zeros(space.shape).at[places].set(x[np.nonzero(self.entries)])
+        return self._profile(space.project(rows))
+
+    def sample(self, key: PRNGKeyArray) -> Profile:
+        return self._profile(self._rows[0].sample(key))
+
+    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
+        """Return random pure strategies: there are too many for a grid."""
+        draws = np.random.default_rng(0)
+        found = np.zeros((points, self.shape[1]))
+        first = 0
+        for size in self.sizes[player]:
+            found[np.arange(points), first + draws.integers(size, size=points)] = 1.0
+            first += size
+        return put(found)
+
+    def uniform(self) -> Profile:
+        """Return the profile in which every player mixes evenly at every information set."""
+        found = np.zeros(self.shape)
+        found[self.entries] = [1.0 / size for own in self.sizes for size in own for _ in range(size)]
+        return put(found)
+
+    def check(self, x: object, name: str = "start") -> Profile:
+        full = as_profile(x, self.shape, name)
+        bad = np.argwhere(np.where(self.entries, full < 0, full != 0))
+        if bad.size:
+            player, axis = bad[0]
+            rule = "must be at least 0" if self.entries[player, axis] else "must be 0 (no such move)"
+            raise ValueError(f"{name}: player {player}, move {axis} is {full[player, axis]:g}; {rule}")
+        rows = self._rows[1][0]
+        totals = np.bincount(rows, full[self.entries])
+        for k in np.flatnonzero(abs(totals - 1) > SHARES_SUM)[:1]:
+            player = int(np.argwhere(self.entries)[rows == k][0, 0])
+            number = k - sum(map(len, self.sizes[:player]))
+            rule = f"information set {number} sums to {totals[k]:.10g}; must sum to 1"
+            raise ValueError(f"{name}: player {player}, {rule}")
+        shares = np.zeros(self.shape)
+        shares[self.entries] = full[self.entries] / totals[rows]
+        return put(shares)
+
+
+class Extensive(Tree):
+    """A game in extensive form with perfect recall, in behaviour strategies; see `SequenceForm`.
+
+    `from_rules` makes one from its rules, `rivalry.interop.read_efg` from a file. A profile holds, for every
+    player, the probabilities of the moves of its information sets, set after set. Regrets are those of the
+    player, who may change its moves at all of its information sets: exact, by backward induction.
+
+    Parameters
+    ----------
+    before, moves, paid
+        As in `rivalry.core.forms.SequenceForm`.
+    sizes, unit
+        Likewise.
+    depth : int
+        The largest number of own moves on the way to a leaf.
+    names : tuple of tuple of str
+        Per player and axis the information set and the move.
+    players : tuple of str
+        Names of the players; empty where they are numbered.
+    """
+
+    before: Int[Array | np.ndarray, "player axis"]
+    moves: Int[Array | np.ndarray, "leaf player"]
+    paid: Float[Array | np.ndarray, "leaf player"]
+    sizes: tuple[tuple[int, ...], ...] = static()
+    unit: float = static()
+    depth: int = static()
+    names: tuple[tuple[str, ...], ...] = static()
+    players: tuple[str, ...] = static(default=())
+
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        counts = ", ".join(str(len(own)) for own in self.sizes)
+        return f"Extensive game of {len(self.sizes)} players, {counts} information sets", {}
+
+    @property
+    def space(self) -> BehaviourSpace:
+        return BehaviourSpace(self.sizes)
+
+    def payoffs(self, x: Any) -> Any:
+        """Return the players' expected payoffs, ``[player]``."""
+        xp = array_module(self.paid, self.moves, x)
+        begin = xp.ones((len(self.sizes), 1))
+        weights = x
+        for _ in range(self.depth - 1):
+            weights = x * xp.take_along_axis(
+                xp.concatenate([begin, weights], axis=1), 1 + self.before, axis=1
+            )
+        weights = xp.concatenate([begin, weights], axis=1)
+        reach = xp.ones(len(self.paid))
+        for player in range(len(self.sizes)):
+            reach = reach * weights[player][1 + self.moves[:, player]]
+        return reach @ self.paid / self.unit
+
+    @classmethod
+    def from_form(cls, form: ExtensiveForm) -> Extensive:
+        """Return the game of an extensive form. Raises `ValueError` where a player lacks perfect recall."""
+        axes: list[dict[History, int]] = []
+        before, names, depth = [], [], 1
+        for player, (sets, entries) in enumerate(zip(form.sets, form.entries, strict=True)):
+            own: dict[History, int] = {(): -1}
+            previous, labels = list[int](), list[str]()
+            for number, info in sets.items():
+                if len(entries[number]) != 1:
+                    raise ValueError(
+                        f"game: player {player} forgets own moves at information set {number}; must have "
+                        "perfect recall, or be solved in normal form"
+                    )
+                (history,) = entries[number]
+                depth = max(depth, len(history) + 1)
+                for action, name in enumerate(info.actions):
+                    previous.append(own[history])
+                    own[(*history, (number, action))] = len(labels)
+                    labels.append(f"{number}: {name}")
+            axes.append(own)
+            before.append(previous)
+            names.append(tuple(labels))
+        unit = lcm(*(paid.denominator for row in form.payoffs.values() for paid in row))
+        most = max(1, *map(len, names))
+        return cls(
+            np.array([[*own, *[-1] * (most - len(own))] for own in before]),
+            np.array([[own[way] for own, way in zip(axes, ways, strict=True)] for ways in form.payoffs]),
+            np.array([[float(paid * unit) for paid in row] for row in form.payoffs.values()]),
+            tuple(tuple(len(info.actions) for info in sets.values()) for sets in form.sets),
+            float(unit),
+            depth,
+            tuple(names),
+            tuple(form.players),
+        )
+
+    @classmethod
+    def from_rules(
+        cls, rules: Callable[[tuple[Any, ...]], Chance | Decision | Iterable[Any]], *, players: int = 2
+    ) -> Extensive:
+        """Return the game of its rules.
+
+        Parameters
+        ----------
+        rules : Callable
+            Returns, for a history of moves, the next `Chance` or `Decision`, or at the end the payoffs, one
+            per player. Probabilities and payoffs are exact: whole numbers or fractions.
+        players : int
+            Number of players.
+
+        Raises
+        ------
+        ValueError
+            Where a player lacks perfect recall, an information set has different actions, or probabilities
+            do not sum to one.
+
+        Examples
+        --------
+        >>> def pennies(history):
+        ...     if len(history) < 2:
+        ...         return Decision(len(history), "coin", ("heads", "tails"))
+        ...     return (1, -1) if history[0] == history[1] else (-1, 1)
+        >>> game = Extensive.from_rules(pennies)
+        >>> game.payoffs(np.array([[1.0, 0.0], [0.25, 0.75]])).tolist()
+        [-0.5, 0.5]
+        """
+        form = ExtensiveForm([], tuple({} for _ in range(players)), tuple({} for _ in range(players)), {})
+        todo: list[tuple[tuple[Any, ...], Fraction, tuple[History, ...]]] = [
+            ((), Fraction(1), ((),) * players)
+        ]
+        while todo:
+            history, reach, ways = todo.pop()
+            node = rules(history)
+            if isinstance(node, Chance):
+                if sum(node.probabilities.values()) != 1:
+                    raise ValueError(f"rules: probabilities after {history} must sum to 1 exactly")
+                todo.extend(
+                    ((*history, move), reach * p, ways)
+                    for move, p in reversed(list(node.probabilities.items()))
+                )
+            elif isinstance(node, Decision):
+                player, key = node.player, node.information
+                info = InformationSet(tuple(map(str, node.actions)))
+                if form.sets[player].setdefault(key, info) != info:
+                    raise ValueError(f"rules: information set {key} of player {player} has different actions")
+                form.entries[player].setdefault(key, set()).add(ways[player])
+                for number, action in reversed(list(enumerate(node.actions))):
+                    longer = (*ways[:player], (*ways[player], (key, number)), *ways[player + 1 :])
+                    todo.append(((*history, action), reach, longer))
+            else:
+                old = form.payoffs.get(ways, (Fraction(0),) * players)
+                form.payoffs[ways] = tuple(o + reach * p for o, p in zip(old, node, strict=True))
+        return cls.from_form(form)
+
+
+@oracles.to_sequence_form.register(Extensive)
+def _(game: Extensive) -> SequenceForm:
+    before, moves, paid = (np.asarray(part) for part in (game.before, game.moves, game.paid))
+    return SequenceForm(game.sizes, before, moves, paid, game.unit)
+
+
+@oracles.payoff_scale.register(Extensive)
+def _(game: Extensive) -> float:
+    """Return the largest expected payoff at a leaf, without the probabilities of the players' moves."""
+    return float(np.abs(np.asarray(game.paid)).max(initial=0.0) / game.unit) or 1.0
+
+
+@oracles.labels.register(Extensive)
+def _(game: Extensive) -> oracles.Labels:
+    return oracles.Labels(game.players)
+
+
+@oracles.named_start.register(Extensive)
+def _(game: Extensive, name: str) -> Profile:
+    """Return the profile ``uniform``: every move of an information set with equal probability."""
+    if name != "uniform":
+        raise ValueError(f"start: {name!r} is no start of this game; {near(name, ['uniform', 'random'])}")
+    return game.space.uniform()
+
+
+@oracles.proved_response.register(Extensive)
+def _(game: Extensive, x: Profile | np.ndarray, player: int) -> oracles.Response:
+    """Return a pure best response by backward induction; its payoff is the payoff upper bound."""
+    strategy, payoff = best_plan(oracles.to_sequence_form(game), np.asarray(x, dtype=float), player)
+    return oracles.Response(strategy, float(payoff), float(payoff), "exact", "backward induction")
+
+
+@oracles.metrics.register(Extensive)
+def _(game: Extensive, x: Profile | np.ndarray) -> Record:
+    """Return ``nash_conv``, the sum of the players' regrets, and ``move``, the names of the axes."""
+    form, x = oracles.to_sequence_form(game), np.asarray(x, dtype=float)
+    best = np.array([best_plan(form, x, player)[1] for player in range(len(x))])
+    most = x.shape[1]
+    names = np.array([[*own, *[""] * (most - len(own))] for own in game.names])
+    return {
+        "nash_conv": ((), np.maximum(best - np.asarray(game.payoffs(x)), 0.0).sum()),
+        "move": (("player", "axis"), names),
+    }

@@ -1,0 +1,237 @@
+"""Variational equilibria of games with shared constraints, by a semismooth Newton method."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+import numpy as np
+from annotated_types import Ge, Le
+
+from rivalry.core.game import Game, refuse_jumps
+from rivalry.core.jax import compiled, jax, jnp, put
+from rivalry.core.method import BaseLearner, Session
+from rivalry.core.needs import BOX, PAYOFFS, SHARED, Need, fits
+from rivalry.core.oracles import shared_constraints
+from rivalry.core.results import Record
+from rivalry.core.shared import NEAR, SharedSlopes, slopes_at
+from rivalry.core.space import width
+
+DAMPING = (0.0, 1e-10, 1e-7, 1e-5, 1e-3, 1e-1, 1e1)  # times the largest squared length of a column
+LENGTHS = 0.5 ** np.arange(0.0, 24.0, 2.0)  # of steps that are tried
+SOLVED = 1e-10  # a residual after which one more step is the last
+STALLED, PATIENCE = 1e-3, 30  # as many steps in a row that lower the residual by less end a try
+WIDE_STALL = 1e-8  # a residual at which a try that stalls has converged: where solutions are not isolated
+
+
+class VariationalEquilibrium(BaseLearner):
+    """The variational equilibrium of a game with shared constraints: one list of multipliers for all players.
+
+    Choices ``x`` and multipliers ``l`` solve ``grad_i u_i(x) = sum_k l_k grad_i g_k(x)`` up to bounds, with
+    ``g(x) <= 0 <= l`` and ``l_k g_k(x) = 0``. Where own payoffs are concave and constraints convex this is
+    the variational inequality of the own gradients on the joint feasible set, and a generalised Nash
+    equilibrium; other such equilibria have multipliers that differ between players. Without shared
+    constraints it is a Nash equilibrium.
+
+    These conditions, with bounds and constraints written as Fischer-Burmeister equations, are solved by a
+    Newton method. A step is the best of several dampings (Levenberg and Marquardt) and lengths, in choices
+    relative to the width of the box. The residual is the largest of the natural residuals, in units of the
+    slopes at the start; one more step is taken from one of 1e-10. Where steps no longer lower it, another
+    random start is tried, up to ``tries``, then the status is ``not found``. If own gradients are monotone
+    and constraints convex, every start leads to an equilibrium. The certificate says whether the end is one.
+
+    The record holds ``common_multiplier`` (constraint) and ``binding`` (constraint), true where a constraint
+    holds with equality; ``multiplier`` (player, constraint) is the certificate's.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> game = rv.games.continuous(payoffs=["-(x1 - 1)^2", "-(x2 - 1/2)^2"], shared=["x1 + x2 <= 1"])
+    >>> found = rv.solve(game, VariationalEquilibrium())
+    >>> found.profile.values.ravel().round(6).tolist(), found.data.common_multiplier.values.round(6).tolist()
+    ([0.75, 0.25], [0.5])
+
+    References
+    ----------
+    Rosen, Econometrica 33, 1965; Facchinei, Fischer & Piccialli, Operations Research Letters 35, 2007;
+    De Luca, Facchinei & Kanzow, Mathematical Programming 75, 1996.
+    """
+
+    tries: Annotated[int, Ge(1), Le(10_000), "maximum number of starts, random after the first"] = 10
+
+    needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX, SHARED)
+
+    def world(self, game: Any) -> Any:
+        """Return the game. Raises `ValueError` for one without a box, and for payoffs with jumps."""
+        if not fits(type(self), game):
+            raise ValueError(f"game: {type(game).__name__} must have payoffs and a box as strategy space")
+        refuse_jumps(game)
+        return game
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        """Return a session with random starts."""
+        draws = np.random.default_rng(stream)
+        low, high = (np.asarray(end) for end in (world.space.usual.low, world.space.usual.high))
+        starts = low + (high - low) * draws.random((self.tries, *low.shape))
+        return {"starts": starts, "taken": np.zeros(1, dtype=np.int64), **_first(world, starts[0])}
+
+    def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Session:
+        """Return a session whose first start is given."""
+        session = self.begin(world, stream)
+        session["starts"][0] = start
+        return session | _first(world, session["starts"][0])
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        """Take up to ``steps`` steps; return 0 when solved, or when all starts are used up."""
+        for done in range(steps):
+            before, stalled = float(session["left"][0]), session["in_vain"][0] >= PATIENCE
+            if session["solved"][0] or (stalled and session["taken"][0] + 1 == len(session["starts"])):
+                return done
+            if stalled:
+                session["taken"] += 1
+                session |= _first(world, session["starts"][session["taken"][0]])
+                continue
+            _step(world, session)
+            left = float(session["left"][0])
+            session["in_vain"][:] = 0 if left < (1 - STALLED) * before else session["in_vain"] + 1
+            over = session["in_vain"][0] >= PATIENCE and left <= WIDE_STALL
+            session["solved"][:] = before <= SOLVED or left == 0.0 or over
+        return steps
+
+    def read(self, world: Any, session: Session) -> Record:
+        """Return the profile, the common multipliers, and which constraints bind."""
+        x, left = session["profile"], float(session["left"][0])
+        solved = bool(session["solved"][0])
+        more = session["in_vain"][0] < PATIENCE or session["taken"][0] + 1 < len(session["starts"])
+        status = "converged" if solved else "iteration limit" if more else "not found"
+        found: Record = {
+            "profile": (("player", "axis"), x.copy()),
+            "residual": ((), np.asarray(left)),
+            "status": ((), np.asarray(status)),
+        }
+        if shared_constraints.knows(world):
+            slopes = _slopes(world, put(x))
+            found["common_multiplier"] = (("constraint",), _multipliers(session))
+            found["binding"] = (("constraint",), np.asarray(slopes.values >= -NEAR * slopes.sizes(x)))
+        if status == "not found":
+            found["remedy"] = ((), np.asarray("no step lowers the residual; give a start, or more tries"))
+        return found
+
+
+class Linearised(NamedTuple):
+    """SharedSlopes at a profile, and the derivative there of the own gradients less priced constraints."""
+
+    slopes: SharedSlopes
+    bend: Any  # [player axis player axis]
+
+
+@partial(compiled, effort=1)
+def _linearised(game: Game, x: Any, multipliers: Any) -> Linearised:
+    def rise(y: Any) -> Any:
+        slopes = slopes_at(game, y)
+        return slopes.own - jnp.tensordot(multipliers, slopes.shared, axes=1), slopes
+
+    bend, slopes = jax.jacfwd(rise, has_aux=True)(x)
+    return Linearised(slopes, bend)
+
+
+_slopes = compiled(slopes_at, effort=1)
+_many_slopes = compiled(lambda game, x: jax.vmap(partial(slopes_at, game))(x), effort=1)
+
+
+def _first(game: Game, start: np.ndarray) -> Session:
+    """Return the part of a session that belongs to one start: multipliers are 0, and slopes give units."""
+    wide = np.asarray(width(game.space))
+    count = len(np.asarray(shared_constraints(game, put(start))))
+    at = jax.tree.map(np.asarray, _linearised(game, put(start), put(np.zeros(count))))
+    bends = np.abs(wide[..., None, None] * at.bend * wide).sum(axis=(2, 3))
+    unit = np.max(np.abs(at.slopes.own * wide) + bends, axis=1, keepdims=True)
+    size = np.abs(at.slopes.values) + np.abs(at.slopes.shared * wide).sum(axis=(1, 2))
+    return {
+        "profile": np.array(start),
+        "scaled": np.zeros(count),  # multipliers, in these units
+        "payoff_unit": np.where(unit > 0, unit, 1.0),  # [player 1]
+        "constraint_unit": np.where(size > 0, size, 1.0),
+        "left": np.full(1, np.inf),  # residual
+        "in_vain": np.zeros(1, dtype=np.int64),  # steps in a row that hardly lowered it
+        "solved": np.zeros(1, dtype=bool),
+    }
+
+
+def _multipliers(session: Session) -> np.ndarray:
+    """Return the multipliers in units of payoff per unit of constraint."""
+    found: np.ndarray = session["scaled"] * session["payoff_unit"].max() / session["constraint_unit"]
+    return found
+
+
+def _step(game: Any, session: Session) -> None:
+    """Take the best of the damped steps, in place."""
+    low, wide = np.asarray(game.space.low), np.asarray(width(game.space))
+    count, free = low.size, (wide > 0).ravel()
+    most = session["payoff_unit"].max() / session["constraint_unit"]
+    rows = wide / session["payoff_unit"]  # what scales own slopes
+    x = session["profile"]
+    at = jax.tree.map(np.asarray, _linearised(game, put(x), put(session["scaled"] * most)))
+    share = np.where(free, ((x - low) / np.where(wide > 0, wide, 1.0)).ravel(), 0.0)
+    z = np.concatenate([share, session["scaled"]])
+    jacobian = np.zeros((len(z), len(z)))
+    priced = (at.slopes.shared * rows).reshape(-1, count).T * most
+    jacobian[:count, :count] = (-rows[..., None, None] * at.bend * wide).reshape(count, count)
+    jacobian[:count, count:] = priced
+    jacobian[count:, :count] = (
+        -(at.slopes.shared * wide).reshape(-1, count) / session["constraint_unit"][:, None]
+    )
+
+    def conditions(z: np.ndarray, slopes: Any) -> np.ndarray:
+        """Return the slope down of own payoffs less priced constraints, then the slack of constraints."""
+        rise = slopes.own - np.einsum("...k,...kpa->...pa", z[..., count:] * most, slopes.shared)
+        fall = (-rise * rows).reshape(*z.shape[:-1], count)
+        return np.concatenate([fall, -slopes.values / session["constraint_unit"]], axis=-1)
+
+    def equations(z: np.ndarray, value: np.ndarray) -> np.ndarray:
+        found = _fischer(z, -_fischer(1 - z, -value)[0])[0]
+        found[..., count:] = _fischer(z, value)[0][..., count:]
+        found[..., :count][..., ~free] = 0.0
+        return found
+
+    value = conditions(z, at.slopes)
+    upper, by_share, by_value = _fischer(1 - z, -value)
+    _, first, second = _fischer(z, -upper)
+    # derivatives of fischer(z, -fischer(1 - z, -value)) in z itself, and in the value
+    own, through = first + second * by_share, second * by_value
+    _, own[count:], through[count:] = (part[count:] for part in _fischer(z, value))
+    slope = np.diag(own) + through[:, None] * jacobian
+    slope[:count][~free] = np.eye(len(z))[:count][~free]
+    left = equations(z, value)
+    normal, length = slope.T @ slope, np.max(np.sum(slope**2, axis=0))
+    if not (np.all(np.isfinite(slope)) and np.all(np.isfinite(left))):
+        session["in_vain"][:] = PATIENCE  # nothing is known of a direction here
+        return
+    steps = []
+    for damping in DAMPING:
+        matrix = normal + damping * length * np.eye(len(z)) if damping else slope
+        aim = -slope.T @ left if damping else -left
+        steps.append(np.linalg.lstsq(matrix, aim, rcond=None)[0])
+    tried = (z + np.array(steps)[:, None] * LENGTHS[:, None]).reshape(-1, len(z))
+    tried = np.concatenate([z[None], np.maximum(tried, 0.0)])  # first no step, which is the best of equals
+    tried[:, :count] = np.minimum(tried[:, :count], 1.0)
+    profiles = low + tried[:, :count].reshape(-1, *low.shape) * wide
+    slopes = jax.tree.map(np.asarray, _many_slopes(game, put(profiles)))
+    values = conditions(tried, slopes)
+    with np.errstate(invalid="ignore", over="ignore"):
+        merit = np.sum(equations(tried, values) ** 2, axis=1)
+    k = int(np.argmin(np.where(np.isnan(merit), np.inf, merit)))
+    moves = (tried - np.clip(tried - values, 0.0, 1.0))[k, :count][free]
+    slack = np.minimum(tried[k, count:], values[k, count:])
+    session["left"][:] = np.max(np.abs(np.concatenate([moves, slack])), initial=0.0)
+    session["profile"] = np.asarray(game.space.project(put(profiles[k])))
+    session["scaled"] = tried[k, count:]
+
+
+def _fischer(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return ``a + b - sqrt(a^2 + b^2)``, 0 where both are at least 0 and one is 0, and its derivatives."""
+    root = np.hypot(a, b)
+    # at the kink, those of the limit along a = b
+    safe = np.where(root > 0, root, 1.0)
+    by_a, by_b = (1 - np.where(root > 0, part / safe, 0.5**0.5) for part in (a, b))
+    return a + b - root, by_a, by_b

@@ -1,0 +1,208 @@
+"""Correlated equilibria of a finite game: the one of highest welfare, and the vertices of all."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import reduce
+from math import gcd
+from typing import Annotated, NamedTuple
+
+import numpy as np
+
+from rivalry.core.forms import SequenceForm, stateless_tables
+from rivalry.core.method import BaseLearner, Session
+from rivalry.core.results import Record
+from rivalry.tables.extreme_equilibria import exact_payoff, whole_payoffs
+from rivalry.tables.sequence_form import fractions, rounded
+
+MOST_RAYS = 5_000  # of the polytope on the way: a few minutes
+
+
+class BestDistribution(NamedTuple):
+    """A distribution of highest value under constraints, as fractions, with a proof."""
+
+    shares: np.ndarray | None  # [point] of fractions; None where there is no such distribution
+    value: Fraction  # at ``shares``
+    violation: Fraction  # of the worst constraint by ``shares``; 0 where they meet all
+    bound: Fraction | None  # proved: no distribution that meets all constraints has more; None: none does
+    multipliers: np.ndarray  # [constraint] of fractions, at least 0, that prove the bound, or that none does
+
+
+class CorrelatedEquilibrium(BaseLearner):
+    """The correlated equilibrium of highest welfare, by a linear programme, and the polytope of all.
+
+    A correlated equilibrium is a distribution of joint actions at which no player gains by replacing one of
+    its actions by another wherever it is drawn (Aumann 1974). These are linear constraints. HiGHS solves the
+    programme; its solution is then taken as fractions, which are checked in exact arithmetic, and the dual
+    solution proves an upper bound on the welfare of all correlated equilibria.
+
+    The record holds ``joint_distribution`` (joint), row-major, ``correlated_payoff`` (player),
+    ``value_bound`` (end), proved bounds on the highest welfare, the lower one -inf where the fractions miss a
+    constraint by ``concept_residual``; in text, as exact fractions, ``exact_distribution`` (joint),
+    ``exact_bound`` (end) and ``exact_multipliers`` (incentive), which prove the upper bound: it is the
+    largest welfare of a joint action plus the multipliers times what the player would lose there by a
+    deviation. Incentives are ordered by player, action and the action that replaces it. With ``polytope``
+    also ``dimension`` and ``vertex_count`` of the set of all correlated equilibria, and ``vertices`` (vertex,
+    joint), in exact arithmetic by the double description method.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> found = rv.solve(rv.games.matrix([[6, 2], [7, 0]], [[6, 7], [2, 0]]), CorrelatedEquilibrium())
+    >>> found.data.exact_distribution.values.tolist(), found.data.exact_bound.values.tolist()
+    (['1/2', '1/4', '1/4', '0'], ['21/2', '21/2'])
+
+    References
+    ----------
+    Aumann, "Subjectivity and correlation in randomized strategies", Journal of Mathematical Economics 1,
+    1974; Fukuda and Prodon, "Double description method revisited", 1996.
+    """
+
+    polytope: Annotated[bool, "also list all vertices, in small games"] = False
+
+    def length(self, world: object) -> int:
+        """Return 1: the programme is one step."""
+        return 1
+
+    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
+        return {"over": np.zeros(1, dtype=bool)}
+
+    def advance(self, world: object, session: Session, steps: int) -> int:
+        """Solve the programme, in one step."""
+        if session["over"][0] or not steps:
+            return 0
+        tables = stateless_tables(world)
+        exact = np.vectorize(exact_payoff, otypes=[object])(tables)
+        found = best_distribution(exact.sum(axis=0).ravel(), _incentives(exact))
+        assert found.shares is not None  # every finite game has an equilibrium
+        session["shares"] = found.shares.astype(str)
+        session["multipliers"] = found.multipliers.astype(str)
+        session["bound"] = np.array([str(found.value), str(found.bound), str(found.violation)])
+        session["payoff"] = (exact.reshape(len(tables), -1) @ found.shares).astype(float)
+        if self.polytope:
+            whole = np.array([whole_payoffs(own) for own in tables])
+            rays = _vertices(_incentives(whole))
+            session["vertices"] = np.array(rays, dtype=object).astype(float)
+            session["dimension"] = np.array(_rank(rays) - 1)
+        session["over"] = np.ones(1, dtype=bool)
+        return 1
+
+    def read(self, world: object, session: Session) -> Record:
+        if not session["over"][0]:
+            return {"status": ((), np.asarray("iteration limit"))}
+        value, bound, violation = map(Fraction, session["bound"].tolist())
+        low = -np.inf if violation else rounded(value, -1)
+        record: Record = {
+            "status": ((), np.asarray("converged")),
+            "joint_distribution": (("joint",), np.array([float(Fraction(p)) for p in session["shares"]])),
+            "exact_distribution": (("joint",), session["shares"]),
+            "correlated_payoff": (("player",), session["payoff"]),
+            "value_bound": (("end",), np.array([low, rounded(bound, 1)])),
+            "exact_bound": (("end",), session["bound"][:2]),
+            "exact_multipliers": (("incentive",), session["multipliers"]),
+            "concept": ((), np.asarray("correlated")),
+            "concept_residual": ((), np.asarray(float(violation))),
+        }
+        if self.polytope:
+            rays = session["vertices"]
+            record |= {
+                "vertices": (("vertex", "joint"), rays / rays.sum(axis=1, keepdims=True)),
+                "vertex_count": ((), np.asarray(len(rays))),
+                "dimension": ((), session["dimension"]),
+            }
+        return record
+
+
+def best_distribution(value: np.ndarray, gains: np.ndarray) -> BestDistribution:
+    """Return the distribution ``p`` of highest ``value @ p`` with ``gains @ p >= 0``, for fractions.
+
+    Multipliers ``m >= 0`` prove a bound, the largest entry of ``value + m @ gains``, whatever their rounding.
+
+    >>> found = best_distribution(np.array([1, 2]), np.array([[1, -3]]))
+    >>> found.shares.tolist(), found.bound
+    ([Fraction(3, 4), Fraction(1, 4)], Fraction(5, 4))
+    """
+    from scipy.optimize import linprog
+
+    size, rows = len(value), gains.astype(float)
+    solved = linprog(-value.astype(float), -rows, np.zeros(len(rows)), np.ones((1, size)), [1.0])
+    if solved.x is None:
+        # the largest t with gains @ p >= t is below 0, as multipliers prove
+        wider = np.hstack([-rows, np.ones((len(rows), 1))])
+        ones = np.append(np.ones(size), 0.0)[None]
+        limits = [(0, None)] * size + [(None, None)]
+        worst = np.append(np.zeros(size), -1.0)
+        solved = linprog(worst, wider, np.zeros(len(rows)), ones, [1.0], bounds=limits)
+        multipliers = _fractions(-solved.ineqlin.marginals)
+        assert max(multipliers @ gains) < 0, "a linear programme without solution needs a proof"
+        return BestDistribution(None, Fraction(0), Fraction(0), None, multipliers)
+    shares = fractions(SequenceForm(((size,),), np.zeros((1, 0)), rows, rows), solved.x[None])[0]
+    multipliers = _fractions(-solved.ineqlin.marginals)
+    bound = max(value + multipliers @ gains)
+    violation = max([Fraction(0), *(-(gains @ shares))])
+    return BestDistribution(shares, Fraction(value @ shares), violation, Fraction(bound), multipliers)
+
+
+def _fractions(multipliers: np.ndarray) -> np.ndarray:
+    """Return multipliers, at least 0, as near fractions."""
+    found = [Fraction(max(m, 0.0)) for m in multipliers.tolist()]
+    simple = [m.limit_denominator(10_000) for m in found]
+    return np.array([s if abs(s - m) < 1e-9 else m for s, m in zip(simple, found, strict=True)], dtype=object)
+
+
+def _incentives(tables: np.ndarray) -> np.ndarray:
+    """Return what each action pays more than another where it is drawn, ``[constraint joint]``."""
+    rows = []
+    for player, own in enumerate(tables):
+        own_first = np.moveaxis(own, player, 0)
+        for one in range(len(own_first)):
+            for other in range(len(own_first)):
+                if one != other:
+                    row = np.zeros(own_first.shape, dtype=object)
+                    row[one] = own_first[one] - own_first[other]
+                    rows.append(np.moveaxis(row, 0, player).ravel())
+    return np.array(rows, dtype=object).reshape(len(rows), tables[0].size)
+
+
+def _vertices(gains: np.ndarray) -> list[list[int]]:
+    """Return the extreme rays of the cone ``p >= 0, gains @ p >= 0`` of whole numbers.
+
+    The double description method: constraints are added one by one. A new ray lies on the edge between two
+    adjacent ones on opposite sides, which are tight together where no other ray is.
+    """
+    size = gains.shape[1]
+    rays = [[int(k == j) for k in range(size)] for j in range(size)]
+    tight = [((1 << size) - 1) ^ (1 << j) for j in range(size)]  # bits of the constraints that are equalities
+    for number, row in enumerate(gains.tolist()):
+        sides = [sum(r * p for r, p in zip(row, ray, strict=True) if p) for ray in rays]
+        bit = 1 << (size + number)
+        here = zip(rays, tight, sides, strict=True)
+        rest = [(ray, t | bit * (side == 0)) for ray, t, side in here if side >= 0]
+        for j in [k for k, side in enumerate(sides) if side > 0]:
+            for k in [k for k, side in enumerate(sides) if side < 0]:
+                common = tight[j] & tight[k]
+                if any(t & common == common for i, t in enumerate(tight) if i not in (j, k)):
+                    continue
+                ray = [sides[j] * q - sides[k] * p for p, q in zip(rays[j], rays[k], strict=True)]
+                divisor = reduce(gcd, ray)
+                rest.append(([p // divisor for p in ray], common | bit))
+        if len(rest) > MOST_RAYS:
+            raise ValueError(f"polytope: has more than {MOST_RAYS} vertices on the way; leave it out")
+        rays, tight = [list(part) for part in zip(*rest, strict=True)] if rest else ([], [])
+    return rays
+
+
+def _rank(rows: list[list[int]]) -> int:
+    """Return the rank of whole numbers, exactly."""
+    left = [[Fraction(v) for v in row] for row in rows]
+    rank = 0
+    for column in range(len(left[0])):
+        pivot = next((k for k in range(rank, len(left)) if left[k][column]), None)
+        if pivot is None:
+            continue
+        left[rank], left[pivot] = left[pivot], left[rank]
+        for k in range(rank + 1, len(left)):
+            factor = left[k][column] / left[rank][column]
+            left[k] = [v - factor * w for v, w in zip(left[k], left[rank], strict=True)]
+        rank += 1
+    return rank

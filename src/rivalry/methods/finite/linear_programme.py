@@ -1,0 +1,144 @@
+"""One equilibrium of a zero-sum game of two players by a linear programme, with a proof of its value."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from rivalry.core import oracles
+from rivalry.core.forms import SequenceForm
+from rivalry.core.method import BaseLearner, Session
+from rivalry.core.needs import Need
+from rivalry.core.results import Record
+from rivalry.tables.extreme_equilibria import equal_within
+from rivalry.tables.sequence_form import best_plan, fractions, information_sets, rounded
+
+UNREACHED = 1e-9  # of own moves: where these are less probable, moves are uniform
+
+
+class LinearProgramme(BaseLearner):
+    """Value and optimal strategies of a zero-sum game of two players, by one linear programme.
+
+    Of a game in extensive form the programme is that of its sequence form (Koller, Megiddo and von Stengel
+    1996), as large as the tree; of a matrix game it is von Neumann's. HiGHS solves it. Its solution is one
+    player's strategy, and the solution of the dual programme the other's. Both are then taken as fractions,
+    and each player's best response to them is computed in exact arithmetic: what the one can still get and
+    what the other can guarantee are bounds on the value that hold whatever the rounding errors. Where the
+    strategies are fractions of small denominators, both bounds are usually the value itself. At information
+    sets that the player's own strategy excludes, moves are uniform.
+
+    The record holds ``profile``; ``game_value``, the payoff of player 0 at it; ``value_bound`` (end), the
+    proved bounds on the value, rounded outward; and in text, as exact fractions, ``exact_bound`` (end) and
+    ``exact_profile`` (player, axis).
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> found = rv.solve(rv.games.matrix([[3, -1], [-2, 1]]), LinearProgramme())
+    >>> found.data.exact_bound.values.tolist(), found.data.exact_profile[0].values.tolist()
+    (['1/7', '1/7'], ['3/7', '4/7'])
+
+    References
+    ----------
+    Koller, Megiddo and von Stengel, "Efficient computation of equilibria for extensive two-person games",
+    Games and Economic Behavior 14, 1996.
+    """
+
+    needs: ClassVar[tuple[Need, ...]] = (
+        Need(
+            "two players and finitely many moves, with perfect recall",
+            lambda game: oracles.to_sequence_form.knows(game) and game.space.shape[0] == 2,
+        ),
+    )
+
+    def world(self, game: Any) -> SequenceForm:
+        """Return the sequence form of the game."""
+        return oracles.to_sequence_form(game)
+
+    def length(self, world: object) -> int:
+        """Return 1: the programme is one step."""
+        return 1
+
+    def begin(self, world: SequenceForm, stream: np.random.SeedSequence) -> Session:
+        if len(world.sizes) != 2:
+            raise ValueError(f"game: {len(world.sizes)} players; must be two for this method")
+        total = np.abs(world.paid.sum(axis=1))
+        if wrong := np.flatnonzero(total > equal_within(world.paid[:, 0])).tolist():
+            pays = (world.paid[wrong[0]] / world.unit).tolist()
+            raise ValueError(f"game: pays {pays[0]:g} and {pays[1]:g} together; must be zero-sum")
+        return {"profile": np.zeros((0, *world.before.shape)), "over": np.zeros(1, dtype=bool)}
+
+    def advance(self, world: SequenceForm, session: Session, steps: int) -> int:
+        """Solve the programme, in one step."""
+        if session["over"][0] or not steps:
+            return 0
+        found = _optimal(world)
+        session["profile"] = np.zeros((0, *world.before.shape)) if found is None else found[None]
+        session["over"] = np.ones(1, dtype=bool)
+        return 1
+
+    def read(self, world: SequenceForm, session: Session) -> Record:
+        if not len(session["profile"]):
+            status = "not found" if session["over"][0] else "iteration limit"
+            profile = np.full(world.before.shape, np.nan)
+            return {"profile": (("player", "axis"), profile), "status": ((), np.asarray(status))}
+        exact = fractions(world, session["profile"][0])
+        # payoffs of player 0 are the game; those of player 1 may differ from their negatives by rounding
+        own = world._replace(paid=world.paid[:, :1] * [1.0, -1.0])
+        high, low = best_plan(own, exact, 0)[1], -best_plan(own, exact, 1)[1]
+        middle = float((low + high) / 2)
+        return {
+            "profile": (("player", "axis"), exact.astype(float)),
+            "status": ((), np.asarray("converged")),
+            "game_value": ((), np.asarray(middle)),
+            "value_bound": (("end",), np.array([rounded(low, -1), rounded(high, 1)])),
+            "exact_bound": (("end",), np.array([str(low), str(high)])),
+            "exact_profile": (("player", "axis"), exact.astype(str)),
+        }
+
+
+def _optimal(form: SequenceForm) -> np.ndarray | None:
+    """Return both players' optimal behaviour strategies ``[player axis]``; None where HiGHS finds none."""
+    from scipy.optimize import linprog
+    from scipy.sparse import coo_array, hstack
+
+    first, second = (_constraints(form, player) for player in range(2))
+    unit = np.abs(form.paid[:, 0]).max(initial=0.0) or 1.0
+    shape = (second.shape[1], first.shape[1])
+    pays = coo_array((form.paid[:, 0] / unit, tuple((1 + form.moves).T[::-1])), shape=shape)
+    # player 1's plans y have F y = f, y >= 0; the least payoff against x is max f'q with F'q <= A'x
+    limits = hstack([-pays, second.T])
+    begin = np.zeros(first.shape[0])
+    begin[0] = 1.0
+    objective = np.zeros(limits.shape[1])
+    objective[first.shape[1]] = -1.0
+    equal = hstack([first, coo_array((first.shape[0], second.shape[0]))])
+    bounds = np.full((limits.shape[1], 2), [-np.inf, np.inf])
+    bounds[: first.shape[1], 0] = 0.0
+    solved = linprog(
+        objective, limits, np.zeros(limits.shape[0]), equal, begin, bounds=bounds, method="highs"
+    )
+    if solved.x is None:
+        return None
+    profile = np.zeros(form.before.shape)
+    for player, plan in enumerate((solved.x[: first.shape[1]], -solved.ineqlin.marginals)):
+        for axes in information_sets(form.sizes[player]):
+            own = np.maximum(plan[1:][axes], 0.0)
+            reached = plan[1 + form.before[player, axes.start]] > UNREACHED and own.sum() > 0
+            profile[player, axes] = own / own.sum() if reached else 1.0 / len(own)
+    return profile
+
+
+def _constraints(form: SequenceForm, player: int) -> Any:
+    """Return the equations ``[1 + set, 1 + axis]`` of realisation weights, that of the root first."""
+    from scipy.sparse import coo_array
+
+    sizes = np.array(form.sizes[player])
+    sets, axes = np.repeat(1 + np.arange(len(sizes)), sizes), 1 + np.arange(sizes.sum())
+    first = np.cumsum(sizes) - sizes
+    before = 1 + form.before[player, first]
+    rows = np.concatenate([[0], sets, 1 + np.arange(len(sizes))])
+    columns = np.concatenate([[0], axes, before])
+    values = np.concatenate([np.ones(1 + len(axes)), -np.ones(len(sizes))])
+    return coo_array((values, (rows, columns)), shape=(1 + len(sizes), 1 + len(axes)))

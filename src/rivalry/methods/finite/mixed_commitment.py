@@ -1,0 +1,104 @@
+"""Optimal commitment of a leader to a mixed strategy in a finite game of two players."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Le
+
+from rivalry.core.forms import stateless_tables
+from rivalry.core.method import BaseLearner, Session
+from rivalry.core.results import Record
+from rivalry.methods.finite.correlated_equilibrium import best_distribution
+from rivalry.tables.extreme_equilibria import exact_payoff
+from rivalry.tables.sequence_form import rounded
+
+
+class MixedCommitment(BaseLearner):
+    """Commitment to a mixed strategy that the other player observes (Conitzer and Sandholm 2006).
+
+    Per action of the follower a linear programme finds the best strategy of the leader to which that action
+    is a best response; ties are broken in the leader's favour. The strategy is then taken as fractions and
+    checked exactly, and the dual solutions prove an upper bound on what any commitment can pay. A profile of
+    a commitment need not be an equilibrium, so it has no certificate.
+
+    The record holds ``commitment`` (player, axis), the leader's strategy and the follower's response;
+    ``commitment_payoff`` (player); ``value_bound`` (end), proved bounds on the leader's payoff, the lower one
+    -inf where the follower's action misses a best response by ``concept_residual``; in text, as exact
+    fractions, ``exact_bound`` (end), ``exact_profile`` (player, axis) and ``exact_multipliers`` (response,
+    other), which prove the upper bound. Per action of the follower they weight what it gains over its others;
+    where this sum is below 0 at all actions of the leader, the action is never a best response, and else the
+    leader gets at most the largest sum of it and its own payoff.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> found = rv.solve(rv.games.matrix([[2, 4], [1, 3]], [[1, 0], [0, 1]]), MixedCommitment())
+    >>> found.data.exact_profile.values.tolist(), found.data.exact_bound.values.tolist()
+    ([['1/2', '1/2'], ['0', '1']], ['7/2', '7/2'])
+
+    References
+    ----------
+    Conitzer and Sandholm, "Computing the optimal strategy to commit to", EC 2006.
+    """
+
+    leader: Annotated[int, Ge(0), Le(1), "the player that commits"] = 0
+
+    def length(self, world: object) -> int:
+        """Return 1: all programmes are one step."""
+        return 1
+
+    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
+        tables = stateless_tables(world)
+        if len(tables) != 2:
+            raise ValueError(f"game: {len(tables)} players; must be two for this method")
+        return {"over": np.zeros(1, dtype=bool)}
+
+    def advance(self, world: object, session: Session, steps: int) -> int:
+        """Solve one programme per action of the follower, in one step."""
+        if session["over"][0] or not steps:
+            return 0
+        exact = np.vectorize(exact_payoff, otypes=[object])(stateless_tables(world))
+        own, rival = (exact[k] if self.leader == 0 else exact[k].T for k in (self.leader, 1 - self.leader))
+        found, multipliers = [], np.full((own.shape[1],) * 2, Fraction(0), dtype=object)
+        for action in range(own.shape[1]):
+            gains = np.delete(rival[:, [action]] - rival, action, axis=1).T
+            one = best_distribution(own[:, action], gains)
+            multipliers[action, np.arange(len(multipliers)) != action] = one.multipliers
+            if one.shares is not None:
+                found.append((one.value, -action, one))
+        # the first of actions that pay the leader the same
+        _, minus, best = max(found, key=lambda each: each[:2])
+        action, bound = -minus, max(one.bound for *_, one in found if one.bound is not None)
+        profile = np.full((2, max(own.shape)), Fraction(0), dtype=object)
+        profile[self.leader, : len(own)] = best.shares
+        profile[1 - self.leader, action] = Fraction(1)
+        pays = [best.value, rival[:, action] @ best.shares]
+        session |= {
+            "profile": profile.astype(str),
+            "payoff": np.array(pays if self.leader == 0 else pays[::-1]).astype(float),
+            "multipliers": multipliers.astype(str),
+            "bound": np.array([str(best.value), str(bound), str(best.violation)]),
+            "over": np.ones(1, dtype=bool),
+        }
+        return 1
+
+    def read(self, world: object, session: Session) -> Record:
+        if not session["over"][0]:
+            return {"status": ((), np.asarray("iteration limit"))}
+        value, bound, violation = map(Fraction, session["bound"].tolist())
+        low = -np.inf if violation else rounded(value, -1)
+        strategies = [[float(Fraction(p)) for p in row] for row in session["profile"].tolist()]
+        return {
+            "status": ((), np.asarray("converged")),
+            "commitment": (("player", "axis"), np.array(strategies)),
+            "commitment_payoff": (("player",), session["payoff"]),
+            "value_bound": (("end",), np.array([low, rounded(bound, 1)])),
+            "exact_bound": (("end",), session["bound"][:2]),
+            "exact_profile": (("player", "axis"), session["profile"]),
+            "exact_multipliers": (("response", "other"), session["multipliers"]),
+            "concept": ((), np.asarray("commitment")),
+            "concept_residual": ((), np.asarray(float(violation))),
+        }

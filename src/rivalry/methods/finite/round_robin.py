@@ -1,0 +1,108 @@
+"""A round robin of strategies of a repeated game that are finite automata."""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+import numpy as np
+from annotated_types import Ge
+
+from rivalry.core.forms import stateless_tables
+from rivalry.core.method import BaseLearner, Session
+from rivalry.core.registry import near
+from rivalry.core.results import Record
+
+
+class Automaton(NamedTuple):
+    """A Moore machine, which begins in state 0: an action and, by the opponent's action, the next state."""
+
+    actions: tuple[int, ...]  # [state]
+    after: tuple[tuple[int, ...], ...]  # [state][opponent's action]: next state
+
+
+AUTOMATA = {
+    "cooperator": Automaton((0,), ((0, 0),)),
+    "defector": Automaton((1,), ((0, 0),)),
+    "tit_for_tat": Automaton((0, 1), ((0, 1), (0, 1))),
+    "suspicious_tit_for_tat": Automaton((1, 0), ((1, 0), (1, 0))),
+    "tit_for_two_tats": Automaton((0, 0, 1), ((0, 1), (0, 2), (0, 2))),
+    "grudger": Automaton((0, 1), ((0, 1), (1, 1))),
+    "win_stay_lose_shift": Automaton((0, 1), ((0, 1), (1, 0))),
+    "alternator": Automaton((0, 1), ((1, 1), (0, 0))),
+}
+"""Strategies by name; action 0 is to cooperate, action 1 to defect."""
+
+
+class RoundRobin(BaseLearner):
+    """Every strategy meets every other one in the repeated game (Axelrod 1984).
+
+    The game is of two players with two actions each: the first is to cooperate, the second to defect. A match
+    has ``turns`` periods without discounting. All strategies are automata, so that matches have no noise.
+
+    The record holds ``match_payoff`` (strategy, opponent), the mean payoff per turn, ``score`` (strategy),
+    the sum of payoffs over all turns of the matches with other strategies, and ``ranking`` (rank), the names
+    of the strategies by score, in the order of the list where scores are equal.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> game = rv.games.matrix([[3, 0], [5, 1]], [[3, 5], [0, 1]])
+    >>> found = rv.solve(game, RoundRobin(["defector", "tit_for_tat"], turns=10))
+    >>> found.data.match_payoff.values.tolist(), found.data.score.values.tolist()
+    ([[1.0, 1.4], [0.9, 3.0]], [14.0, 9.0])
+
+    References
+    ----------
+    Axelrod, The Evolution of Cooperation, 1984; Rubinstein, "Finite automata play the repeated prisoner's
+    dilemma", Journal of Economic Theory 39, 1986.
+    """
+
+    strategies: Annotated[list[str], "their names"]
+    turns: Annotated[int, Ge(1), "periods of a match"] = 200
+
+    def length(self, world: object) -> int:
+        """Return 1: all matches are one step."""
+        return 1
+
+    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
+        tables = stateless_tables(world)
+        if tables.shape[1:] != (2, 2):
+            sizes = " x ".join(map(str, tables.shape[1:]))
+            raise ValueError(f"game: {sizes} actions; must be two players with two actions each")
+        for name in self.strategies:
+            if name not in AUTOMATA:
+                raise ValueError(f"strategies: {name!r} is no strategy; {near(name, AUTOMATA)}")
+        count = len(self.strategies)
+        return {"earned": np.zeros((count, count)), "over": np.zeros(1, dtype=bool)}
+
+    def advance(self, world: object, session: Session, steps: int) -> int:
+        """Play all matches, in one step."""
+        if session["over"][0] or not steps:
+            return 0
+        tables = stateless_tables(world)
+        players = [AUTOMATA[name] for name in self.strategies]
+        session["earned"] = np.array(
+            [[self._match(tables[0], one, other) for other in players] for one in players]
+        )
+        session["over"] = np.ones(1, dtype=bool)
+        return 1
+
+    def _match(self, table: np.ndarray, one: Automaton, other: Automaton) -> float:
+        """Return what ``one`` earns as the row player over all turns."""
+        here, there, earned = 0, 0, 0.0
+        for _ in range(self.turns):
+            mine, theirs = one.actions[here], other.actions[there]
+            earned += table[mine, theirs]
+            here, there = one.after[here][theirs], other.after[there][mine]
+        return earned
+
+    def read(self, world: object, session: Session) -> Record:
+        earned = session["earned"]
+        words = [name.replace("_", " ").title() for name in self.strategies]
+        score = earned.sum(axis=1) - np.diag(earned)
+        return {
+            "status": ((), np.asarray("converged" if session["over"][0] else "iteration limit")),
+            "match_payoff": (("strategy", "opponent"), earned / self.turns),
+            "score": (("strategy",), score),
+            "ranking": (("rank",), np.array([words[k] for k in np.argsort(-score, kind="stable")])),
+        }

@@ -1,0 +1,135 @@
+"""Payoffs of subgame-perfect equilibria of an infinitely repeated game of two players."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Gt, Lt
+
+from rivalry.core.forms import stateless_tables
+from rivalry.core.method import BaseLearner, Session
+from rivalry.core.results import Record
+
+SAME = 1e-12  # of the range of payoffs: points this close are one
+
+
+class SubgamePerfectPayoffs(BaseLearner):
+    """The subgame-perfect payoffs of the game repeated infinitely often, by Abreu and Sannikov's operator.
+
+    Both players discount by ``discount``, observe all actions, play pure strategies and can condition on a
+    public random draw; payoffs are averages per period. Of a set ``W`` of continuation payoffs with threats
+    ``u``, the least payoffs in it, joint action ``a`` is enforced by ``v`` in ``W`` if
+
+        v_i >= u_i + (1 - discount) / discount * (the best gain of i from a deviation from a).
+
+    The operator takes the convex hull of ``(1 - discount) g(a) + discount v`` over ``v = g(a)`` where these
+    payoffs enforce ``a`` themselves, and otherwise over the extreme points of the enforcing part of ``W``
+    where a constraint binds. It begins with all feasible payoffs and the pure minmax payoffs. No iterate
+    loses a payoff of the set, up to rounding; it converges when no vertex moves by more than ``accuracy``.
+
+    The record holds ``payoff_vertices`` (vertex, player), counter-clockwise from the leftmost, of these the
+    lowest; ``threat`` (player), the least payoffs; ``vertex_count``. Without an equilibrium in pure
+    strategies the status is ``not found``.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> game = rv.games.matrix([[9, 1], [10, 3]], [[9, 10], [1, 3]])
+    >>> found = rv.solve(game, SubgamePerfectPayoffs(discount=0.9))
+    >>> found.data.payoff_vertices.values.round(6).tolist()
+    [[3.0, 3.0], [9.75, 3.0], [9.0, 9.0], [3.0, 9.75]]
+
+    References
+    ----------
+    Abreu and Sannikov, "An algorithm for two-player repeated games with perfect monitoring", Theoretical
+    Economics 9, 2014.
+    """
+
+    discount: Annotated[float, Gt(0), Lt(1), "discount factor of both players"] = 0.9
+    accuracy: Annotated[float, Gt(0), "of vertices, relative to the range of payoffs"] = 1e-12
+
+    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
+        tables = stateless_tables(world)
+        if len(tables) != 2:
+            raise ValueError(f"game: {len(tables)} players; must be two for this method")
+        minmax = [tables[0].max(axis=0).min(), tables[1].max(axis=1).min()]
+        vertices = _hull(tables.reshape(2, -1).T)
+        return {"vertices": vertices, "threat": np.array(minmax), "over": np.zeros(1, dtype=bool)}
+
+    def advance(self, world: object, session: Session, steps: int) -> int:
+        """Apply the operator up to ``steps`` times."""
+        tables = stateless_tables(world)
+        gains = np.stack([tables[p].max(axis=p, keepdims=True) - tables[p] for p in range(2)])
+        pays, gains = tables.reshape(2, -1).T, gains.reshape(2, -1).T
+        near = SAME * max(np.ptp(tables), SAME)
+        weight, taken = (1 - self.discount) / self.discount, 0
+        while taken < steps and not session["over"][0]:
+            old, found = session["vertices"], []
+            for own, gain in zip(pays, gains, strict=True):
+                low = session["threat"] + weight * gain
+                enforced = own[None] if np.all(own >= low - near) else _binding(old, low, near)
+                found.append((1 - self.discount) * own + self.discount * enforced)
+            new = _hull(np.concatenate(found))
+            session["vertices"] = new
+            if len(new):
+                session["threat"] = np.maximum(session["threat"], new.min(axis=0))
+            moves = np.abs(new - old).max(initial=0.0) if new.shape == old.shape else np.inf
+            session["over"] = np.array([moves <= self.accuracy * np.ptp(tables) or not len(new)])
+            taken += 1
+        return taken
+
+    def read(self, world: object, session: Session) -> Record:
+        vertices = session["vertices"]
+        ended = "converged" if len(vertices) else "not found"
+        status = ended if session["over"][0] else "iteration limit"
+        return {
+            "status": ((), np.asarray(status)),
+            "payoff_vertices": (("vertex", "player"), vertices),
+            "vertex_count": ((), np.asarray(len(vertices))),
+            "threat": (("player",), session["threat"]),
+        }
+
+
+def _binding(vertices: np.ndarray, low: np.ndarray, near: float) -> np.ndarray:
+    """Return the extreme points of a polygon above ``low`` at which one of these bounds is an equality."""
+    for player in range(2):
+        above = vertices[:, player] - low[player]
+        cut = []
+        for k, (here, there) in enumerate(zip(above, np.roll(above, -1), strict=True)):
+            if here >= -near:
+                cut.append(vertices[k])
+            if min(here, there) < -near and max(here, there) > near:
+                one, other = vertices[k], vertices[(k + 1) % len(vertices)]
+                cut.append(one + here / (here - there) * (other - one))
+        vertices = np.reshape(cut, (-1, 2))
+    return vertices[np.any(np.abs(vertices - low) <= near, axis=1)]
+
+
+def _hull(points: np.ndarray) -> np.ndarray:
+    """Return the vertices of the convex hull of points ``[point 2]``, counter-clockwise from the leftmost.
+
+    >>> _hull(np.array([[0.0, 0.0], [2.0, 0.0], [1.0, 0.5], [1.0, 0.0], [0.0, 2.0]])).tolist()
+    [[0.0, 0.0], [2.0, 0.0], [0.0, 2.0]]
+    """
+    if not len(points):
+        return np.zeros((0, 2))
+    near = SAME * np.ptp(points)
+    # leftmost first, and among points that only rounding separates the lowest
+    order = np.lexsort((points[:, 1], np.round(points[:, 0] / near) if near else points[:, 0]))
+    halves = []
+    for some in (points[order], points[order[::-1]]):
+        chain: list[np.ndarray] = []
+        for point in some:
+            while len(chain) > 1 and _turn(chain[-2], chain[-1], point) <= near * np.ptp([chain[-2], point]):
+                chain.pop()
+            chain.append(point)
+        halves.append(chain)
+    found = np.reshape(halves[0][:-1] + halves[1][:-1] or points[:1], (-1, 2))
+    return found[:1] if np.ptp(found, axis=0).max(initial=0.0) <= near else found
+
+
+def _turn(one: np.ndarray, middle: np.ndarray, other: np.ndarray) -> float:
+    """Return the cross product of two sides: above 0 where the path turns to the left."""
+    (a, b), (c, d) = middle - one, other - one
+    return float(a * d - b * c)

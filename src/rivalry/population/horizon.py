@@ -1,0 +1,126 @@
+"""Mean-field games over a finite horizon: flows, values and best responses of time-dependent policies.
+
+A policy is ``[period state action]``; a flow of distributions, ``[period state]``, includes the end.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+
+@runtime_checkable
+class HorizonGame(Protocol):
+    """A continuum of agents, each in one of finitely many states, over finitely many periods.
+
+    Attributes
+    ----------
+    horizon : int
+        Number of periods with a decision.
+    first : array
+        Distribution of states in the first period, ``[state]``.
+    actions : int
+        Number of actions.
+    """
+
+    horizon: int
+    first: np.ndarray
+    actions: int
+
+    def reward(self, t: int, mu: np.ndarray) -> np.ndarray:
+        """Return the reward of a period in a distribution ``[state]``, ``[state action]``."""
+
+    def transition(self, t: int, mu: np.ndarray) -> np.ndarray:
+        """Return the probabilities of the next state, ``[state action next_state]``."""
+
+    def final_reward(self, mu: np.ndarray) -> np.ndarray:
+        """Return the reward at the end, ``[state]``."""
+
+
+class HorizonValues(NamedTuple):
+    """Values by backward induction in a fixed flow."""
+
+    states: np.ndarray  # [period state], the end included
+    actions: np.ndarray  # [period state action]
+
+
+def uniform_policy(game: HorizonGame) -> np.ndarray:
+    """Return the policy that plays all actions with equal probability, ``[period state action]``."""
+    return np.full((game.horizon, len(game.first), game.actions), 1 / game.actions)
+
+
+def policy_flow(game: HorizonGame, pi: np.ndarray) -> np.ndarray:
+    """Return the distributions when all agents follow a policy, ``[period state]``, the end included."""
+    found = [np.asarray(game.first, dtype=float)]
+    for t in range(game.horizon):
+        mu = found[-1]
+        found.append(np.einsum("s,sa,san->n", mu, pi[t], game.transition(t, mu)))
+    return np.stack(found)
+
+
+def values_in_flow(
+    game: HorizonGame, flow: np.ndarray, pi: np.ndarray | None = None, *, worst: bool = False
+) -> HorizonValues:
+    """Return the values in a fixed flow of a policy; without one of a best response, or the worst play."""
+    here = game.final_reward(flow[-1])
+    states, actions = [here], []
+    for t in reversed(range(game.horizon)):
+        q = game.reward(t, flow[t]) + game.transition(t, flow[t]) @ here
+        best = q.min(axis=1) if worst else q.max(axis=1)
+        here = best if pi is None else (pi[t] * q).sum(axis=1)
+        states.append(here)
+        actions.append(q)
+    return HorizonValues(np.stack(states[::-1]), np.stack(actions[::-1]))
+
+
+def response(q: np.ndarray, temperature: float = 0.0) -> np.ndarray:
+    """Return the softmax of action values at a temperature; at 0 the first best action, with certainty."""
+    if temperature == 0:
+        return np.asarray(np.eye(q.shape[-1])[q.argmax(axis=-1)])
+    chances = np.exp((q - q.max(axis=-1, keepdims=True)) / temperature)
+    return np.asarray(chances / chances.sum(axis=-1, keepdims=True))
+
+
+def average(
+    one: np.ndarray, other: np.ndarray, flow: np.ndarray, other_flow: np.ndarray, weight: float
+) -> np.ndarray:
+    """Return the policy of a population of which a part ``weight`` follows ``other`` and the rest ``one``.
+
+    In every state policies are averaged by the mass that is there. So the flow of the average is the average
+    flow, where transitions do not depend on the distribution. States that nobody reaches keep ``one``.
+    """
+    mass = weight * other_flow[:-1]
+    total = mass + (1 - weight) * flow[:-1]
+    part = np.divide(mass, total, out=np.zeros_like(mass), where=total > 0)[:, :, None]
+    return np.asarray((1 - part) * one + part * other)
+
+
+def play_agents(
+    game: HorizonGame, pi: np.ndarray, agents: int, rng: np.random.Generator
+) -> tuple[np.ndarray, float]:
+    """Play a policy by finitely many agents, who meet their own empirical distribution.
+
+    Returns
+    -------
+    tuple
+        Frequencies of states ``[period state]``, the end included, and the mean payoff per agent.
+    """
+    size = len(game.first)
+    states = rng.choice(size, agents, p=game.first)
+    seen, paid = [], 0.0
+    for t in range(game.horizon + 1):
+        mu = np.bincount(states, minlength=size) / agents
+        seen.append(mu)
+        if t == game.horizon:
+            break
+        actions = _draw(pi[t][states], rng)
+        paid += game.reward(t, mu)[states, actions].mean()
+        states = _draw(game.transition(t, mu)[states, actions], rng)
+    return np.stack(seen), float(paid + game.final_reward(mu)[states].mean())
+
+
+def _draw(chances: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return one index per row of probabilities ``[row index]``."""
+    index = (rng.random((len(chances), 1)) > chances.cumsum(axis=1)).sum(axis=1)
+    return np.asarray(np.minimum(index, chances.shape[1] - 1))
