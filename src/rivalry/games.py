@@ -10,6 +10,34 @@ def _beside(names: str, *others: str) -> dict[str, tuple[str, ...]]:
 
 
 _OWN = {
+    "auction": Entry(
+        ("rivalry.families.auction:auction",),
+        "bidders with private or interdependent values bid for one object, at the first or the second price",
+        "uᵢ = E[(vᵢ - t) 1(kᵢ sᵢ is the highest bid)], where t is that bid or the second-highest, signals s "
+        "are uniform on [0, 1] and vᵢ = (1 - η/2) sᵢ + η/2 · mean of the others' signals; kᵢ is chosen",
+        intervals=_beside("affiliation"),
+        first={
+            "game": {"price": "first"},
+            "method": {"kind": "closed_form"},
+            "sweep": {"game.players": [2, 3, 6]},
+        },
+        begin=("auction_revenue",),
+    ),
+    "continuous": Entry(
+        ("rivalry.families.continuous:continuous",),
+        "players choose numbers; payoffs and shared constraints are formulas",
+        "uᵢ(x), a formula of all choices; g(x) <= 0, formulas that several players must satisfy together",
+        first={
+            "game": {
+                "payoffs": ["-(x1 - 1)^2", "-(x2 - 1/2)^2"],
+                "shared": ["x1 + x2 <= cap"],
+                "parameters": {"cap": 1.0},
+            },
+            "method": {"kind": "variational_equilibrium"},
+            "sweep": {"game.parameters.cap": [0.5, 1.0, 2.0]},
+        },
+        begin=("joint_cap", "river_basin", "harker1991"),
+    ),
     "influencer": Entry(
         ("rivalry.families.influencer:influencer",),
         "players choose positions; the resource at every point is shared in proportion to influence",

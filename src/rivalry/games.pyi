@@ -3,6 +3,8 @@
 from rivalry.core.register import Entry
 from rivalry.economies.city import city as city
 from rivalry.economies.karma import karma as karma
+from rivalry.families.auction import auction as auction
+from rivalry.families.continuous import continuous as continuous
 from rivalry.families.influencer import influencer as influencer
 from rivalry.families.market import market as market
 from rivalry.families.matrix import matrix as matrix

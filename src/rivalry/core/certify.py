@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,17 +10,20 @@ import numpy as np
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.game import Game
 from rivalry.core.jax import put
-from rivalry.core.payoffs import concrete_profile, payoffs
+from rivalry.core.oracles import Response, shared_constraints
+from rivalry.core.payoffs import concrete_profile, payoffs, payoffs_at
 from rivalry.core.results import COVERAGES, Certificate, Rounding
 from rivalry.core.search import (
     best_response,
+    best_responses,
     few_axes,
     outward_response,
     refuse_above,
     rounding_error,
     source_of_bound,
 )
-from rivalry.core.stake import stake_at
+from rivalry.core.stake import Stake, stake_at, stakes_at
+from rivalry.core.together import Together
 from rivalry.core.tolerances import ROUNDING, TOLERANCE
 from rivalry.core.validate import check_keywords
 
@@ -64,11 +68,41 @@ def certificate(
     'equilibrium'
     """
     x = concrete_profile(game, x)
-    here = np.asarray(payoffs(game, x))
+    if shared_constraints.knows(game):
+        from rivalry.core.shared import shared_certificate  # loads JAX
+
+        return shared_certificate(game, x, tolerance, points)
     responses = [best_response(game, x, player, points=points) for player in range(x.shape[0])]
     if proof:
         responses = [outward_response(game, x, player, one) for player, one in enumerate(responses)]
     stakes = [stake_at(game, x, player, one) for player, one in enumerate(responses)]
+    result = _judge(game, x, np.asarray(payoffs(game, x)), responses, stakes, tolerance, proof)
+    return _with_proof(game, x, result) if proof else result
+
+
+def certificates(games: Together, profiles: np.ndarray, tolerance: float) -> list[Certificate]:
+    """Return `certificate` of several games, each at its profile ``[game player axis]`` of its space."""
+    if len(games) == 1 or shared_constraints.knows(games.games[0]):
+        each = zip(games.games, profiles, strict=True)
+        return [certificate(game, x, tolerance=tolerance) for game, x in each]
+    responses = best_responses(games, profiles)
+    players = list(zip(*responses, strict=True))
+    stakes = zip(*(stakes_at(games, profiles, p, own) for p, own in enumerate(players)), strict=True)
+    here = payoffs_at(games, profiles)
+    rows = zip(games.games, profiles, here, responses, stakes, strict=True)
+    return [_judge(*row, tolerance, proof=False) for row in rows]
+
+
+def _judge(
+    game: Game,
+    x: Any,
+    here: np.ndarray,
+    responses: Sequence[Response],
+    stakes: Sequence[Stake],
+    tolerance: float,
+    proof: bool,
+) -> Certificate:
+    """Return the certificate that follows from payoffs at ``x``, best responses and what is at stake."""
     # strategies moved to for the stake may pay more than the response: they are deviations too
     found = np.maximum([one.best for one in stakes], [one.payoff for one in responses])
     for player, one in enumerate(responses):
@@ -104,8 +138,7 @@ def certificate(
     )
     if rounding == "outward":  # the difference is rounded too
         bound = np.where(bound > 0, np.nextafter(bound, np.inf), bound)
-    result = Certificate(regret, bound, weakest, weak.method, allowed, at_stake, rounding)
-    return _with_proof(game, x, result) if proof else result
+    return Certificate(regret, bound, weakest, weak.method, allowed, at_stake, rounding)
 
 
 def _with_proof(game: Game, x: Any, found: Certificate) -> Certificate:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
+from functools import partial
 from html import escape
 from itertools import zip_longest
 from typing import Any, NamedTuple, SupportsInt
@@ -179,9 +180,13 @@ def _strategy(row: np.ndarray, axes: Sequence[str], in_full: bool) -> str:
 
 
 def _mixture(weights: np.ndarray, action_grid: np.ndarray) -> str:
-    """Return a mixture with the points that it mixes."""
-    pairs = zip(action_grid, weights, strict=True)
-    return ", ".join(f"{strategy_in_words(x)} with probability {p:.6g}" for x, p in pairs if p > 0)
+    """Return a mixture with the points that it mixes, the most probable of them if there are many."""
+    played = np.flatnonzero(weights > 0)
+    first = np.sort(played[np.argsort(-weights[played], kind="stable")[:SHORT]])
+    words = [f"{strategy_in_words(action_grid[k])} with probability {weights[k]:.6g}" for k in first]
+    if rest := len(played) - len(first):
+        words.append(f"{count_text(rest, 'other')} with {weights[played].sum() - weights[first].sum():.6g}")
+    return ", ".join(words)
 
 
 def asked_rows(record: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) -> list[AskedTable]:
@@ -193,7 +198,7 @@ def asked_rows(record: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) 
     axes = names.get("axis", ())
     if "slope" in record and "parameter_name" in record:
         at = f"{float(record['parameter_value'][1]):.6g}"
-        title = f"per unit of {record['parameter_name'][1]}, at {at}"
+        title = f"per unit of {record['parameter_name'][1]}, at {at}; {_difference_in_words(record)}"
         rows = _table(record["slope"][1], record["slope_payoff"][1], axes, names.get("player", ()))
         found.append(AskedTable(title, PLAYER_COLUMNS, rows))
         measures = [name.removeprefix("slope_") for name in record if name.startswith("slope_")]
@@ -206,6 +211,15 @@ def asked_rows(record: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) 
         rows = _table(record["play"][1], record["play_payoff"][1], axes, ())
         found.append(AskedTable("what all players play", PLAYER_COLUMNS, rows))
     return found
+
+
+def _difference_in_words(record: Mapping[str, Any]) -> str:
+    """Return how far slopes are from difference quotients, by the smallest step that has one."""
+    gaps = record.get("slope_difference", ((), np.empty(0)))[1]
+    known = gaps[np.isfinite(gaps)]
+    if not known.size:
+        return "not checked, no equilibrium was found beside it"
+    return f"difference quotients differ by at most {known[-1]:.1g}"
 
 
 class AskedTable(NamedTuple):
@@ -262,6 +276,55 @@ def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str
     lines += [f"  undecided: {words}" for words in hulls[:SHORT]]
     if len(hulls) > SHORT:
         lines.append(f"  ... and {len(hulls) - SHORT} more places, in data.undecided")
+    return lines
+
+
+def counts_in_words(record: Mapping[str, Any]) -> str:
+    """Return the numbers of equilibria for values of parameters, where they are proved.
+
+    >>> three = {"where_count": ((), np.array([3, 0, 1])), "where_decided": ((), np.array([1, 0, 1]))}
+    >>> counts_in_words(three)
+    '1 to 3'
+    >>> counts_in_words(three | {"where_decided": ((), np.zeros(3))})
+    'at least 0'
+    """
+    count, decided = np.asarray(record["where_count"][1]), np.asarray(record["where_decided"][1]) == 1
+    if not decided.any():
+        return f"at least {count.min()}"
+    low, high = count[decided].min(), count[decided].max()
+    return f"exactly {low}" if low == high else f"{low} to {high}"
+
+
+def ranges_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str]:
+    """Return the ranges of parameters with their numbers of equilibria, after a line on all of them."""
+    names, decided = record["where_name"][1], np.asarray(record["where_decided"][1]) == 1
+    boxes = boxes_in_words([record["boxes"][1]])
+
+    width = np.min(np.ptp(record["where_range"][1], axis=2), axis=0)
+
+    def ranges(ends: np.ndarray, inside: bool = True) -> str:
+        words = map(partial(_interval_in_words, inside=inside), ends, width)
+        return " and ".join(f"{name} in {text}" for name, text in zip(names, words, strict=True))
+
+    count = f"{counts_in_words(record)} equilibri"
+    count += "um" if count == "exactly 1 equilibri" else "a"
+    whole = ranges(record["where"][1])
+    if len(decided) == 1 and decided[0]:
+        return [f"{count} for every {whole}, proved{boxes}"]
+    unknown = count_text(int(np.sum(~decided)), "range is", "ranges are")
+    if decided.all():
+        lines = [f"{count} for {whole}, proved{boxes}"]
+    else:
+        where = ", proved where decided," * bool(decided.any())
+        lines = [f"{count}{where} for {whole}; {unknown} undecided{boxes}"]
+    every = zip(record["where_range"][1], record["where_count"][1], decided, strict=True)
+    for ends, number, known in list(every)[:most]:
+        words = f"exactly {number}" if known else f"undecided, at least {number}"
+        lines.append(f"  {words}: {ranges(ends, bool(known))}")
+    if len(decided) > most:
+        lines.append(f"  ... and {len(decided) - most} more ranges, in data.where_range")
+    if "not yet" in str(record["complete_reason"][1]):
+        lines.append(f"  {record['complete_reason'][1]}")
     return lines
 
 
@@ -354,13 +417,23 @@ def undecided_in_words(record: Mapping[str, Any]) -> list[str]:
     return list(filter(None, words))
 
 
-def _interval_in_words(ends: np.ndarray) -> str:
-    """Return an interval with as many digits as show its width."""
+def _interval_in_words(ends: np.ndarray, width: float | None = None, inside: bool = False) -> str:
+    """Return an interval with as many digits as show a width, its own or a given one, rounded outward."""
     low, high = map(float, ends)
     if low == high:
         return f"{low:.6g}"
-    digits = int(np.clip(np.ceil(np.log10(max(abs(low), abs(high)) / (high - low))) + 1, 4, 17))
-    return f"[{_rounded(low, digits, ROUND_FLOOR)}, {_rounded(high, digits, ROUND_CEILING)}]"
+    width = high - low if width is None else width
+    digits = int(np.clip(np.ceil(np.log10(max(abs(low), abs(high)) / width)) + 1, 4, 17))
+    first, last = (ROUND_CEILING, ROUND_FLOOR) if inside else (ROUND_FLOOR, ROUND_CEILING)
+    return f"[{_rounded(low, digits, first)}, {_rounded(high, digits, last)}]"
+
+
+def verified_in_words(digests: Sequence[str]) -> str:
+    """Return that proofs were verified by the independent checker, and in which files; empty if not all."""
+    if not digests or not all(digests):
+        return ""
+    files = f"SHA-256 {', '.join(digests)}" if len(digests) <= 3 else f"{len(digests)} files"
+    return f"verified independently ({files})"
 
 
 def radius_in_words(radius: float) -> str:
@@ -419,6 +492,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "best_values": (PAYOFF, "value of every state under a best response"),
     "beta": (ONE, "inverse temperature of the logit choice"),
     "bid_distribution": (ONE, "distribution of bids"),
+    "binding": (ONE, "whether a shared constraint holds with equality"),
     "bound": (PAYOFF, "proven upper bound on a player's unilateral gain; infinite where nothing is proved"),
     "boxes": (ONE, "number of boxes of profiles that were searched"),
     "certificate_method": ("", "how the regret was computed"),
@@ -429,6 +503,12 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "certified": ("strategy", "a certificate calls it an equilibrium; no exact one is proved there"),
     "certified_bound": (PAYOFF, "no player can gain more at the profile that is certified"),
     "claim": ("", "the strongest statement that the certificate supports"),
+    "common_multiplier": (
+        "payoff / constraint",
+        "price of a shared constraint that all players have in common",
+    ),
+    "commitment": (ONE, "the leader's strategy and the follower's response"),
+    "commitment_payoff": (PAYOFF, "payoffs under the leader's commitment"),
     "complete": (ONE, "whether it is proved that no equilibrium is missing"),
     "complete_reason": ("", "why the list of equilibria is complete or not"),
     "component": (ONE, "number of the connected component to which an extreme equilibrium belongs"),
@@ -439,9 +519,11 @@ DESCRIBED: dict[str, tuple[str, str]] = {
         PAYOFF,
         "internal regret per round: gain from replacing one action by another",
     ),
+    "constraint": ("", "number of a shared constraint, in the order of the game"),
     "consumer_surplus": (PAYOFF, "consumer surplus per period"),
     "converged": (ONE, "whether the method converged"),
     "converged_share": (ONE, "share of sessions in which greedy policies became stable"),
+    "correlated_payoff": (PAYOFF, "payoffs at the correlated equilibrium of highest welfare"),
     "correlated_regret": (PAYOFF, "external regret per round: gain from playing one action throughout"),
     "cost": (PAYOFF, "cost of the inputs"),
     "coverage": ("", "whether the regret is proved, exact, bounded, a lower bound, local or estimated"),
@@ -451,6 +533,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "cycle_low": ("strategy", "smallest value of each coordinate over a cycle"),
     "degenerate": (ONE, "whether the game is degenerate"),
     "deviation_gain": (PAYOFF, "gain from a deviation"),
+    "dimension": (ONE, "dimension of the set of correlated equilibria"),
     "discarded": (ONE, "number of boxes that are no longer searched, by the reason"),
     "discount": (ONE, "discount factor per period"),
     "distribution": (ONE, "stationary distribution over states"),
@@ -472,46 +555,91 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "equilibria": (ONE, "strategies of all equilibria that were found"),
     "equilibrium_count": (ONE, "number of equilibria that were found"),
     "equilibrium_payoff": (PAYOFF, "payoffs at all equilibria that were found"),
+    "equilibrium_piece": (
+        "strategy",
+        "ends of a box that holds one equilibrium for every value of the parameters in a range",
+    ),
     "equilibrium_set": ("strategy", "ends of boxes that are proved to hold at least one equilibrium each"),
+    "exact_bound": ("", "proved lower and upper bound on the value or the payoff sought, as fractions"),
+    "exact_distribution": ("", "distribution of joint actions as fractions, row-major"),
+    "exact_multipliers": ("", "multipliers as fractions, which prove the upper bound"),
+    "exact_profile": ("", "strategies as fractions, whose guarantees are the bounds on the value"),
     "exchangeable": (ONE, "players with equal numbers are exchangeable"),
     "exploitability": (PAYOFF, "gain of a best response against the population"),
     "exploration": (ONE, "probability of a random action"),
     "extreme_count": (ONE, "number of extreme equilibria"),
+    "fewest_equilibria": (ONE, "smallest number of equilibria that is proved for a range of parameters"),
     "first_order": ("strategy", "all first-order points that were found"),
+    "fitted_lambda": ("1 / payoff", "precision of choices of greatest likelihood on the branch"),
+    "fitted_profile": (ONE, "logit equilibrium at the precision of greatest likelihood"),
+    "fixation": (ONE, "probability that one mutant takes over a population of residents"),
+    "focal_pattern": (
+        ONE,
+        "whether the actions that players repeat while nature stays are the same in all its states (single), "
+        "differ (alternating), are missing in some (partial) or in all (none)",
+    ),
+    "flow": ("drivers", "flow of every link"),
     "fold_lambda": ("1 / payoff", "values of lambda at which the branch of logit equilibria turns back"),
+    "game_value": (PAYOFF, "value of a zero-sum game for player 0"),
     "gamma_channels": ("", "how the discount factor affects outcomes"),
     "gradient_norm": ("payoff per strategy", "largest entry of the players' own gradients"),
+    "highest_initial_value": (PAYOFF, "largest value of an action before learning, discounted payoffs"),
     "hhi": (ONE, "Herfindahl-Hirschman index of market shares, 0 to 10 000"),
     "identified": (ONE, "whether payoffs depend on this coordinate of a strategy"),
     "industry_profit": (PAYOFF, "sum of the firms' profits per period"),
+    "joint_distribution": (ONE, "correlated equilibrium of highest welfare: joint actions, row-major"),
+    "joint_gain": (PAYOFF, "sum of values under the leader's plan less that in Markov-perfect equilibrium"),
     "joint_play": (ONE, "empirical distribution of joint actions, row-major"),
     "karma_distribution": (ONE, "joint distribution of types, private states and karma"),
     "karma_drift": (KARMA, "difference between the mean karma of the population and that of the game"),
+    "last_gain": (ONE, "profit gain in the last periods of learning, with exploration"),
+    "last_payoff": (PAYOFF, "payoff of every player in the last periods of learning, with exploration"),
     "level": (KARMA, "level up to which the surplus is redistributed"),
+    "level_threshold": ("", "reach at which the larger half splits by the level heuristic"),
     "limit": (ONE, "Nash equilibrium near the last point of the branch of logit equilibria"),
     "limit_distance": (ONE, "largest difference of a probability between the limit and the last point"),
     "limit_regret": (PAYOFF, "largest unilateral gain at the limit of the branch"),
+    "log_likelihood": (ONE, "log of the likelihood of the observed plays, without its constant"),
     "logit_lambda": ("1 / payoff", "precision of choices along the branch of logit equilibria"),
     "logit_payoff": (PAYOFF, "payoffs along the branch of logit equilibria"),
     "logit_profile": (ONE, "probabilities of actions along the branch of logit equilibria"),
     "logit_regret": (PAYOFF, "largest unilateral gain along the branch of logit equilibria"),
     "logit_residual": (ONE, "largest difference between a probability and its logit response"),
     "logit_stable": ("", "whether the logit equilibrium is stable under the logit dynamic"),
+    "lowest_initial_value": (PAYOFF, "smallest value of an action before learning, discounted payoffs"),
+    "market_price": ("price", "price of the cheapest firm, the mean over the last periods of learning"),
     "market_share": (ONE, "share of total quantity"),
+    "match_payoff": (PAYOFF, "mean payoff per turn of a strategy against an opponent"),
     "max_imag_eigenvalue": ("", "largest imaginary part of the eigenvalues of the Jacobian of own gradients"),
     "max_real_eigenvalue": ("", "largest real part of an eigenvalue; negative at a stable point"),
     "mean_bid": (KARMA, "mean bid in each private state and at each karma"),
+    "mean_fixation": (ONE, "probability that one mutant takes over, mean over residents of other actions"),
     "mean_karma": (KARMA, "mean karma per agent"),
     "mean_price": ("price", "price per unit, weighted by quantities"),
+    "million_periods": (ONE, "millions of periods until greedy prices were stable"),
     "mixture": (ONE, "probabilities of the strategies in `action_grid`"),
+    "most_equilibria": (ONE, "largest number of equilibria of a range of parameters; -1 if any is undecided"),
+    "most_common_type": ("", "number of the action with the largest share of time where mutations are rare"),
+    "multiplier": (
+        "payoff / constraint",
+        "price of a shared constraint that supports the choices of a player",
+    ),
+    "move": ("", "information set and move of every axis of a behaviour strategy"),
+    "nash_conv": (PAYOFF, "sum of the players' regrets, also called NashConv"),
+    "output": ("quantity", "mean output of every firm"),
     "overflow": (KARMA, "karma per agent and step in excess of what agents can hold"),
     "p_disaster": (ONE, "probability that the winner causes a disaster"),
     "p_no_winner": (ONE, "probability that the race ends without a winner"),
     "p_safe": (ONE, "probability that a player wins and causes no disaster"),
     "p_safe_given_win": (ONE, "probability of no disaster if the player wins"),
     "paid_to_society": (KARMA, "karma per agent and step that winners pay to society"),
+    "partly_mixed_count": (ONE, "number of listed equilibria that are neither pure nor play all actions"),
+    "piece_range": ("", "values of the parameters for which a box holds one equilibrium"),
     "path": ("strategy", "profile along the path; for a population its policy"),
+    "path_equilibrium": (ONE, "whether the last greedy prices are best responses to the others' policies"),
+    "path_loss": (ONE, "how far the learned value of the last price is below that of a best response"),
     "payoff": (PAYOFF, "payoff of every player at the profile"),
+    "payoff_vertices": (PAYOFF, "vertices of the set of subgame-perfect payoffs, counter-clockwise"),
     "performance": (ONE, "performance that the inputs produce"),
     "performance_input": ("input", "input to performance"),
     "period": ("", "period of the cycle, in steps or in the time of the dynamic"),
@@ -527,6 +655,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "pure_count": (ONE, "number of equilibria in which every player plays one action"),
     "quantity": ("quantity", "quantity sold per period"),
     "radius": ("strategy", "an exact equilibrium is at most this far from the one listed, in every choice"),
+    "ranking": ("", "strategies of a round robin, by score"),
     "rate_limit": ("", "largest rate at which gradient steps still converge to the end"),
     "regret": (PAYOFF, "largest unilateral gain that was found"),
     "relative_exploitability": (ONE, "exploitability as a fraction of the size of the payoff"),
@@ -537,7 +666,15 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "reward_fairness": (PAYOFF, "minus the standard deviation of the agents' mean rewards"),
     "rounding": ("", "rounding of the bound: exact, outward or floating point"),
     "safety_input": ("input", "input to safety"),
+    "score": (PAYOFF, "sum of payoffs over all turns of the matches with other strategies"),
     "share_at_max_karma": (ONE, "share of agents with the largest karma that an agent can hold"),
+    "shared_constraint": ("constraint", "value of a shared constraint, above 0 where it is violated"),
+    "small_mutation": (ONE, "share of time in each population of one action where mutations are rare"),
+    "state_loss": (
+        ONE,
+        "how far learned values are below those of best responses, the mean over all",
+    ),
+    "state_mean_bid": (KARMA, "mean bid in each private state, over the karma of its agents"),
     "status": ("", "how the computation ended"),
     "steps": (STEPS, "number of steps taken"),
     "stopped_by": ("", "rule that ended the computation"),
@@ -545,9 +682,11 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "symmetric_position": ("strategy", "position of the symmetric equilibrium"),
     "symmetric_stable": (ONE, "whether the symmetric profile is stable"),
     "technology_safety": (ONE, "probability that a player's technology is safe"),
+    "threat": (PAYOFF, "least subgame-perfect payoffs"),
     "threshold": ("", "parameter of influence at which the symmetric profile loses stability"),
     "tolerance": (PAYOFF, "largest regret and bound of an equilibrium"),
     "total_quantity": ("quantity", "quantity sold per period by all firms"),
+    "travel_time": ("time", "time of a journey, mean over drivers"),
     "type_efficiency": (PAYOFF, "mean reward per agent and step of every type"),
     "unconstrained_equilibria": (
         "",
@@ -559,10 +698,26 @@ DESCRIBED: dict[str, tuple[str, str]] = {
         "hulls of the places in which nothing is proved, from their lower to their upper end",
     ),
     "urgency": (PAYOFF, "cost of losing in each private state"),
+    "value_bound": (PAYOFF, "proved lower and upper bound on the value or the payoff sought"),
     "values": (PAYOFF, "value of every state under the policy"),
+    "variational": (ONE, "whether one list of multipliers supports the choices of all players"),
+    "verified_proof": (
+        "",
+        "SHA-256 of the file of the proof, which rivalry-check verified; empty without one",
+    ),
+    "vertex_count": (ONE, "number of vertices of the set of correlated equilibria, or of payoffs"),
+    "vertices": (ONE, "vertices of the set of correlated equilibria, row-major"),
     "verdict": ("", "what is proved of a first-order point: equilibrium, not an equilibrium or undecided"),
     "visits": (ONE, "number of visits of every state"),
     "welfare": (PAYOFF, "sum of all payoffs, with consumer surplus in markets"),
+    "where": ("", "smallest and largest value of every parameter for which something was to be proved"),
+    "where_count": (
+        ONE,
+        "number of equilibria for all parameters in a range, or a smaller number",
+    ),
+    "where_decided": (ONE, "whether the number of equilibria in a range of parameters is proved"),
+    "where_name": ("", "name of a parameter that has a range of values"),
+    "where_range": ("", "smallest and largest values of the parameters in a range"),
     "win_probability": (ONE, "probability that the player wins"),
     "win_rate": (ONE, "share of steps in which an agent wins"),
 }
@@ -585,6 +740,7 @@ NAMES = {
     "entropy": "entropy of the policy",
     "equilibrium_count": "number of equilibria",
     "first_order_count": "number of first-order points",
+    "focal_pattern": "pattern of focal actions",
     "full_gap": "gain from a best response to the rivals' policies",
     "full_share": "share of sessions in which policies are an equilibrium",
     "gain_mean": "profit gain, mean over sessions",
@@ -601,6 +757,7 @@ NAMES = {
     "mean_karma": "mean karma",
     "mean_relative_exploitability": "mean gain of a best response, as a fraction",
     "mean_relative_exploitability_without_exploration": "mean gain of a best response without exploration",
+    "nash_conv": "sum of regrets",
     "one_shot_share": "share of sessions in which no single deviation pays",
     "p_disaster": "probability of a disaster",
     "p_no_winner": "probability that nobody wins",
@@ -628,11 +785,56 @@ NAMES = {
 }
 """Names of variables in words, where they are not the variable's own name with spaces."""
 
+KEYS = {
+    "algorithm": "method",
+    "abstention": "weight of abstention",
+    "beta": "inverse temperature",
+    "contest.decisiveness": "decisiveness of the contest",
+    "cost.price": "price of inputs",
+    "disaster_cost": "cost of a disaster",
+    "gamma": "discount factor",
+    "local": "share of payments that is redistributed by lane",
+    "payment": "payment rule",
+}
+"""Names of parameters in words, where they are not the key with spaces."""
+COUNTED = ("players", "agents", "teams", "firms", "periods")  # parameters that are numbers of something
+ENTRY = re.compile(r"^([^\[]*)\[(\d+)\]$")  # one entry of a parameter, that of a player
+_TABLE = re.compile(r"^([^\[]*)((?:\[\d+\]){2,})$")  # one entry of a table, such as a payoff
+
 PREFIXES = {
     "left_": "at the unstable points that the run left",
     "path_": "along the path",
 }
 """Beginnings of names with what they add to the meaning of the rest."""
+
+
+def key_in_words(name: str) -> str:
+    """Return the name of a parameter, by its key or the coordinate of its sweep.
+
+    >>> key_in_words("disaster_cost"), key_in_words("unit_cost[1]"), key_in_words("players")
+    ('cost of a disaster', 'unit cost of player 1', 'number of players')
+    >>> key_in_words("learning.gamma"), key_in_words("algorithm"), key_in_words("payoffs[0][1][1]")
+    ('discount factor of learning', 'method', 'payoffs [0][1][1]')
+    """
+    if name in KEYS:
+        return KEYS[name]
+    if match := ENTRY.match(name):
+        return f"{key_in_words(match[1])} of player {match[2]}"
+    if match := _TABLE.match(name):
+        return f"{key_in_words(match[1])} {match[2]}"
+    rest, _, last = name.rpartition(".")
+    if rest:
+        return f"{key_in_words(last)} of {key_in_words(rest)}"
+    return f"number of {last}" if last in COUNTED else last.replace("_", " ")
+
+
+def with_unit(text: str, unit: str) -> str:
+    """Return the name of a quantity with its unit, where that says more than the name.
+
+    >>> with_unit("price per unit", "price"), with_unit("mean bid", "karma"), with_unit("share", "1")
+    ('price per unit', 'mean bid (karma)', 'share')
+    """
+    return text if unit in ("", ONE, PAYOFF) or unit in text else f"{text} ({unit})"
 
 
 def attributes_of(name: str) -> dict[str, str]:

@@ -131,7 +131,7 @@ def _evaluate(run: Comparisons, jaxpr: Any, consts: Sequence[Any], given: Sequen
     def read(atom: Any) -> Any:
         return values[atom] if _is_variable(atom) else atom.val
 
-    for equation in _needed(jaxpr):
+    for equation in needed(jaxpr):
         operands = [read(atom) for atom in equation.invars]
         # derivatives repeat the operations of the function: each is evaluated once
         key = _key(equation, operands)
@@ -180,7 +180,7 @@ def _identity(operand: object) -> Any:
     return known.dtype.name, known.shape, known.tobytes()
 
 
-def _needed(jaxpr: Any) -> list[Any]:
+def needed(jaxpr: Any) -> list[Any]:
     """Return the operations on which an output depends, in order."""
     wanted = set(filter(_is_variable, jaxpr.outvars))
     needed = []
@@ -226,7 +226,7 @@ def _apply(run: Comparisons, equation: Any, operands: list[Any]) -> list[Any]:
         return _cond(run, operands, params)
     if name not in {*MOVES, *RULES, "scatter-add", "scatter_add", "polygamma"}:
         raise Unsupported(f"no bound: {name} has no interval form")
-    _check_kinds(equation)
+    check_kinds(equation)
     if name in MOVES:
         return _move(primitive, operands, params)
     if name in ("scatter-add", "scatter_add"):
@@ -301,7 +301,7 @@ def _rounds(equation: Any) -> bool:
     return floating and equation.primitive.name not in EXACT
 
 
-def _check_kinds(equation: Any) -> None:
+def check_kinds(equation: Any) -> None:
     """Refuse rounding of another precision, and integers where their rules differ."""
     name = equation.primitive.name
     for one in [*equation.invars, *equation.outvars]:
@@ -480,7 +480,9 @@ def _entry(one: Any, k: int) -> Any:
         found = Interval(one.low[k], one.high[k], one.positive)
         found.moves, found.infinite = one.moves, one.infinite
         return found
-    return one[k] if isinstance(one, jax.core.Tracer) else np.asarray(one)[k]
+    # keys of random numbers cannot be NumPy arrays
+    traced = isinstance(one, jax.core.Tracer) or jnp.issubdtype(one.dtype, jax.dtypes.prng_key)
+    return one[k] if traced else np.asarray(one)[k]
 
 
 def _cond(run: Comparisons, operands: list[Any], params: Any) -> list[Any]:

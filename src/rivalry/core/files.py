@@ -17,7 +17,7 @@ import struct
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from hashlib import sha256
@@ -42,11 +42,13 @@ _LOCAL = struct.Struct(
 _DIGEST = 64
 _TICK = 20_000_000  # nanoseconds: files written within less may have the same time
 _WORD = 512  # bytes of an array of text that is looked up among those checked before
+_META = 2**24  # most bytes of a meta that is read alone
 _EMPTY = 1_000_000  # most entries of an array without bytes
 # flags of files that are opened, as far as a system has them: no pipe is waited for, and no link is followed
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _PLAIN = _READ | getattr(os, "O_NOFOLLOW", 0)
 _NO_FILE = {errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENOTDIR}
+_LINES = 1000  # most entries of a list in JSON that have more than a line each
 DEEPEST = 64  # nesting of a JSON file
 LARGEST = 2**31  # bytes of a file of a run; a longer one, which may be sparse, is not read
 
@@ -60,11 +62,13 @@ class DiskFull(StoreError):
 
 
 class DamagedFile(StoreError):
-    """An error for a stored file that differs from what was written."""
+    """An error for a stored file that differs from what was written; ``cells`` are those that it costs."""
 
-    def __init__(self, path: Path, why: str) -> None:
+    def __init__(self, path: Path, why: str, cells: Collection[str] | None = None) -> None:
         super().__init__(f"{path}: damaged ({why})")
         self.path, self.why = path, why
+        own = (path.stem,) if path.parent.name == "cells" else ()
+        self.cells = frozenset(own if cells is None else cells)
 
 
 class Stored(NamedTuple):
@@ -141,11 +145,11 @@ def _storable(dtype: np.dtype[Any]) -> bool:
     return dtype.kind == "U" or (dtype.kind in "biuf" and dtype.itemsize <= 8 and dtype != np.float16)
 
 
-def unpack(data: bytes, path: Path = Path("bytes")) -> Stored:
+def unpack(data: bytes, path: Path = Path("bytes"), *, check: bool = True) -> Stored:
     """Return the contents of a file from its bytes.
 
     The bytes may come from anywhere: nothing is unpickled, nothing is decompressed, and no array is larger
-    than the bytes it is read from.
+    than the bytes it is read from. Without ``check`` they may differ from what was written.
 
     Raises
     ------
@@ -156,62 +160,64 @@ def unpack(data: bytes, path: Path = Path("bytes")) -> Stored:
     """
     body, digest = data[:-_DIGEST], data[-_DIGEST:]
     # a file cut short ends in bytes of an array, an altered one still in a digest
-    if len(data) <= _DIGEST or not digest.isalnum():
+    if check and (len(data) <= _DIGEST or not digest.isalnum()):
         raise DamagedFile(path, f"ends after {len(data)} bytes")
-    if sha256(body).hexdigest().encode() != digest:
+    if check and sha256(body).hexdigest().encode() != digest:
         raise DamagedFile(path, "its bytes do not match its digest")
-    with _foreign_bytes(path):
-        members = _members(data)
+    with foreign_bytes(path):
+        members = _members(data, check=check)
         if "meta.json" not in members:
-            raise _Crafted("no archive of arrays")
-        meta = json.loads(members["meta.json"])
+            raise Crafted("no archive of arrays")
+        # any byte is a letter of Latin 1: one that is damaged costs no other
+        text = members["meta.json"].decode("utf-8" if check else "latin-1")
+        meta = json.loads(text, strict=check)
         _check_schema(path, meta["schema"])
         dims = {name: _named_dims(name, own) for name, own in meta.pop("dims").items()}
         if lacking := [name for name in dims if f"{name}.npy" not in members]:
-            raise _Crafted(f"no array {lacking[0][:60]!r}")
-        record = {name: (own, _array(members[f"{name}.npy"], own)) for name, own in dims.items()}
-    return Stored(meta, record, digest.decode())
+            raise Crafted(f"no array {lacking[0][:60]!r}")
+        record = {name: (own, _array(members[f"{name}.npy"], own, check)) for name, own in dims.items()}
+    return Stored(meta, record, digest.decode(errors="replace"))
 
 
 @contextmanager
-def _foreign_bytes(path: Path) -> Iterator[None]:
+def foreign_bytes(path: Path) -> Iterator[None]:
     """Convert any error but a `StoreError` into `DamagedFile`."""
     try:
         yield
     except StoreError:
         raise
-    except _Crafted as error:
+    except Crafted as error:
         raise DamagedFile(path, str(error)) from None
     except Exception as error:  # the zip, JSON and NumPy libraries may raise anything for foreign bytes
         raise DamagedFile(path, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from None
 
 
-class _Crafted(Exception):
+class Crafted(Exception):
     """An error for bytes with a correct digest that `pack` did not make."""
 
 
-def _members(data: bytes) -> dict[str, bytes]:
+def _members(data: bytes, *, check: bool) -> dict[str, bytes]:
     """Return the members of an archive that `pack` made, by name: uncompressed, one after the other."""
     # not zipfile, which takes longer than all else for the small arrays of many cells
     found, begin = dict[str, bytes](), 0
     while data.startswith(_BEGIN, begin):
-        flags, how, check, packed, size, words, extra = _LOCAL.unpack_from(data, begin)
+        flags, how, code, packed, size, words, extra = _LOCAL.unpack_from(data, begin)
         first = begin + _LOCAL.size + words + extra
         name = data[begin + _LOCAL.size : first - extra].decode()
         if size == _LONG:
             size, packed = struct.unpack_from("<4xQQ", data, first - extra)
         if how != zipfile.ZIP_STORED or packed != size:
-            raise _Crafted(f"{name[:60]} is compressed ({size} bytes in {packed}); nothing stored is")
+            raise Crafted(f"{name[:60]} is compressed ({size} bytes in {packed}); nothing stored is")
         begin = first + size
         found[name] = data[first:begin]
-        if flags & 1 or len(found[name]) != size or zlib.crc32(found[name]) != check:
-            raise _Crafted(f"{name[:60]} has other bytes than its header says")
+        if flags & 1 or len(found[name]) != size or (check and zlib.crc32(found[name]) != code):
+            raise Crafted(f"{name[:60]} has other bytes than its header says")
     return found
 
 
 def _named_dims(name: str, dims: object) -> tuple[str, ...]:
     if not isinstance(dims, list):
-        raise _Crafted(f"the dimensions of {name[:60]!r} are not a list of names")
+        raise Crafted(f"the dimensions of {name[:60]!r} are not a list of names")
     return _checked_dims(name, tuple(dims))
 
 
@@ -219,27 +225,27 @@ def _named_dims(name: str, dims: object) -> tuple[str, ...]:
 def _checked_dims(name: str, dims: tuple[Any, ...]) -> tuple[str, ...]:
     words = [name, *dims]
     if not all(isinstance(word, str) and word.isprintable() and word for word in words):
-        raise _Crafted(f"the dimensions of {name[:60]!r} are not a list of names")
+        raise Crafted(f"the dimensions of {name[:60]!r} are not a list of names")
     if len(set(dims)) < len(dims) or any("/" in word for word in words):
-        raise _Crafted(f"{name[:60]!r} has dimensions {', '.join(dims)[:60]!r}, which no variable can have")
+        raise Crafted(f"{name[:60]!r} has dimensions {', '.join(dims)[:60]!r}, which no variable can have")
     return dims
 
 
-def _array(data: bytes, dims: tuple[str, ...]) -> np.ndarray:
+def _array(data: bytes, dims: tuple[str, ...], check: bool) -> np.ndarray:
     """Return the array of a member after checking that header, bytes and dimensions agree."""
     wide = 2 if data[6:7] == b"\x01" else 4  # bytes of the header's length in formats 1 and 2
     begin = 8 + wide + int.from_bytes(data[8 : 8 + wide], "little")
     shape, fortran, dtype = _header(data[:begin])
     if not _storable(dtype):
-        raise _Crafted(f"an array of {dtype}; numbers and text can be stored")
+        raise Crafted(f"an array of {dtype}; numbers and text can be stored")
     if len(shape) != len(dims):
-        raise _Crafted(f"an array of {len(shape)} dimensions for {len(dims)} names ({', '.join(dims)[:60]})")
+        raise Crafted(f"an array of {len(shape)} dimensions for {len(dims)} names ({', '.join(dims)[:60]})")
     size, declared = len(data) - begin, prod(shape) * dtype.itemsize
     # arrays without elements too: in a dataset all others would be padded to their shape
     if size != declared or (not size and prod(max(length, 1) for length in shape) > _EMPTY):
-        raise _Crafted(f"an array of shape {shape} and {dtype} in {size} bytes")
+        raise Crafted(f"an array of shape {shape} and {dtype} in {size} bytes")
     array = np.ndarray(shape, dtype, data, begin, order="F" if fortran else "C").copy("K")
-    if dtype.kind == "U":
+    if check and dtype.kind == "U":
         (_readable_text if size <= _WORD else _readable_text.__wrapped__)(data[begin:], dtype)
     # Numba's loops take the native byte order only
     return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
@@ -253,7 +259,7 @@ def _header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(stream)
     reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     if version not in reader:
-        raise _Crafted(f"an array in format {version}; must be (1, 0) or (2, 0)")
+        raise Crafted(f"an array in format {version}; must be (1, 0) or (2, 0)")
     return reader[version](stream)
 
 
@@ -265,7 +271,7 @@ def _readable_text(data: bytes, dtype: np.dtype[Any]) -> None:
         codes = np.frombuffer(data, dtype.byteorder + "u4").reshape(-1, width)
         broken = ((codes >= 0xD800) & (codes < 0xE000)) | (codes > 0x10FFFF)
         if broken.any() or ((codes[:, :-1] == 0) & (codes[:, 1:] != 0)).any():
-            raise _Crafted("text with characters that are none")
+            raise Crafted("text with characters that are none")
 
 
 def read(path: Path, **expected: object) -> Stored:
@@ -283,6 +289,25 @@ def read(path: Path, **expected: object) -> Stored:
         if stored.meta.get(key) != value:
             raise DamagedFile(path, f"{key} is {stored.meta.get(key)!r}, not {value!r}")
     return stored
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """Return the ``meta`` of a file without reading its arrays; only the bytes of ``meta`` are checked.
+
+    Raises
+    ------
+    DamagedFile
+        For a file that has none.
+    """
+    with foreign_bytes(path), open(os.open(path, _PLAIN), "rb") as file:
+        head = file.read(_LOCAL.size)
+        *_, size, words, extra = _LOCAL.unpack(head)
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode) or size > _META:
+            raise Crafted("is no plain file with a short meta.json")
+        members = _members(head + file.read(words + extra + size), check=True)
+        meta = json.loads(members["meta.json"])
+        _check_schema(path, meta["schema"])
+        return dict(meta)
 
 
 Stamp = tuple[int, int, int]
@@ -313,7 +338,7 @@ def stamps_in(folder: Path) -> dict[str, Stamp]:
     Waits until a change of the newest file would show in its time.
     """
     found: dict[str, Stamp] = {}
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.endswith(".npz"):
                 try:
@@ -464,11 +489,19 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 def json_bytes(value: Mapping[str, Any]) -> bytes:
     """Return the content of the file that `write_json` writes."""
     whole = {**value, "digest": digest_of(value)}
-    return (json.dumps(whole, indent=1, ensure_ascii=False) + "\n").encode()
+    # only without an indent is JSON written by a program in C
+    dense = json.JSONEncoder(ensure_ascii=False).encode
+    long = {
+        key: [*map(dense, own)] for key, own in whole.items() if isinstance(own, list) and len(own) > _LINES
+    }
+    text = json.dumps({**whole, **{key: [] for key in long}}, indent=1, ensure_ascii=False)
+    for key, lines in long.items():
+        text = text.replace(f"\n {dense(key)}: []", f"\n {dense(key)}: [\n  " + ",\n  ".join(lines) + "\n ]")
+    return f"{text}\n".encode()
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Return a table that `write_json` wrote.
+def read_json(path: Path, data: bytes | None = None) -> dict[str, Any]:
+    """Return a table that `write_json` wrote; ``data`` are the bytes of its file, if they were read before.
 
     Raises
     ------
@@ -477,8 +510,8 @@ def read_json(path: Path) -> dict[str, Any]:
     StoreError
         For another schema.
     """
-    with _foreign_bytes(path):
-        found: dict[str, Any] = json.loads(read_bytes(path).decode())
+    with foreign_bytes(path):
+        found: dict[str, Any] = json.loads((read_bytes(path) if data is None else data).decode())
         _check_depth(found)
         schema, digest = found["schema"], found.pop("digest", None)
         _check_schema(path, schema)
@@ -499,19 +532,21 @@ def digest_of(value: Mapping[str, Any]) -> str:
     return sha256(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
 
 
+def levels(value: object) -> Iterator[list[Any]]:
+    """Yield all that is in nested tables and lists, keys too, level by level: the value first."""
+    level = [value]
+    while level:
+        yield level
+        tables = [one for one in level if isinstance(one, (dict, list))]
+        level = [part for one in tables for part in one]
+        level += [part for one in tables if isinstance(one, dict) for part in one.values()]
+
+
 def _check_depth(value: object) -> None:
     """Raise `ValueError` for nesting deep enough to exhaust the stack of a recursive reader."""
-    level = [value]
-    for _ in range(DEEPEST):
-        if not level:
-            return
-        level = [
-            part
-            for table in level
-            if isinstance(table, dict | list)
-            for part in (table.values() if isinstance(table, dict) else table)
-        ]
-    raise ValueError(f"nested more than {DEEPEST} deep")
+    for depth, _ in enumerate(levels(value)):
+        if depth >= DEEPEST:
+            raise ValueError(f"nested more than {DEEPEST} deep")
 
 
 def _check_schema(path: Path, schema: object) -> None:

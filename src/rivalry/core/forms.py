@@ -75,6 +75,22 @@ def stateless_tables(world: object) -> np.ndarray:
     return tables
 
 
+class SequenceForm(NamedTuple):
+    """A game in extensive form with perfect recall, by the own moves of its players (von Stengel 1996).
+
+    The *axes* of a player are the moves of all of its information sets, set after set, each set after those
+    that precede it. Because of perfect recall a move determines all own moves before it. A behaviour strategy
+    is a probability per axis; the probabilities of a set sum to one. A leaf is a combination of last own
+    moves, one per player, at which payoffs other than 0 are paid.
+    """
+
+    sizes: tuple[tuple[int, ...], ...]  # [player][set]: number of moves
+    before: np.ndarray  # [player axis]: the own move before, -1 for none; arbitrary in the padding
+    moves: np.ndarray  # [leaf player]: the last own move before the leaf, -1 for none
+    paid: np.ndarray  # [leaf player]: payoffs in units of 1 / `unit`, times the probability of chance
+    unit: float = 1.0
+
+
 class Contest(NamedTuple):
     """Payoffs as sums over points shared in proportion to influence; the source of a joint table.
 
@@ -148,6 +164,9 @@ class LinearQuadraticGame(NamedTuple):
     ``t`` of ``gamma_i^t (x' R_i x + u_i' Q_i u_i)``. Minus that is its value: an ``R_i`` that is minus the
     quadratic form of cash flow, with a 1 as the state's first entry for terms linear in quantities, and an
     adjustment cost as ``Q_i``. Every ``R_i`` and ``Q_i`` is symmetric.
+
+    Costs of moves that depend on the state or on others' moves are in ``cross``: the symmetric form ``z' C_i
+    z`` in ``z = (x, u_0, u_1, ..)`` is added to the cost of player ``i``. Length 0: there are none.
     """
 
     A: np.ndarray  # [state state]
@@ -156,3 +175,4 @@ class LinearQuadraticGame(NamedTuple):
     Q: np.ndarray  # [player control control]
     gamma: np.ndarray  # [player], in [0, 1)
     first: np.ndarray  # [state]
+    cross: np.ndarray = _CUBE  # [player variable variable]; see above

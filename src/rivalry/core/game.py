@@ -203,7 +203,10 @@ def profile_dims(game: object) -> tuple[str, str]:
 
 def measures(game: object, x: Any) -> Record:
     """Return the game's metrics at a profile, ``{name: (dimensions, array)}``; may be empty."""
-    return dict(oracles.metrics(game, x))
+    found: Record = dict(oracles.metrics(game, x))
+    if oracles.shared_constraints.knows(game):
+        found["shared_constraint"] = (("constraint",), np.asarray(oracles.shared_constraints(game, x)))
+    return found
 
 
 def view(game: Playable, name: str, x: Profile) -> Dataset:
@@ -239,6 +242,12 @@ def refuse_jumps(game: object) -> None:
     if why:
         use = "closed_form" if has_closed_form(game) else "best_response or double_oracle"
         raise ValueError(f"{why}: payoffs are discontinuous, so gradients mislead; use {use}")
+
+
+def refuse_shared(game: object, what: str) -> None:
+    """Raise `ValueError` for a game with shared constraints; ``what`` would ignore them."""
+    if oracles.shared_constraints.knows(game):
+        raise ValueError(f"{what} ignores shared constraints; use variational_equilibrium or evaluate")
 
 
 def has_closed_form(game: object) -> bool:

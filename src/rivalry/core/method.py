@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from rivalry.core.game import kernel_arrays
-from rivalry.core.jax import concrete_module
+from rivalry.core.jax import concrete_module, put
 from rivalry.core.results import Record
 from rivalry.core.tree import Tree
 
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int, PRNGKeyArray
 
     from rivalry.core.space import Profile
+    from rivalry.core.together import Together
 
     State = Any
 
 Session = dict[str, np.ndarray]  # of most learners: every array of the run by name
 
-ENDINGS = ("going on", "converged", "cycling", "not found")
+ENDINGS = ("going on", "converged", "cycling", "not found", "completed")
 """The status of a method's last step, by index."""
 
 GENERATORS = ("PCG64", "PCG64DXSM", "Philox", "SFC64", "MT19937")
@@ -117,6 +118,13 @@ class BaseMethod(Tree, Method):
     def finish(self, game: Any, profile: Profile, key: PRNGKeyArray) -> Finish | None:
         """Analyse the end of the steps. By default there is no analysis."""
         return None
+
+    def finish_together(
+        self, games: Together, profiles: np.ndarray, keys: Sequence[PRNGKeyArray]
+    ) -> list[Finish | None]:
+        """Analyse the ends ``[game player axis]`` of several games, as `finish` does one after the other."""
+        each = zip(games.games, profiles, keys, strict=True)
+        return [self.finish(game, put(profile), key) for game, profile, key in each]
 
     def report(self, game: Any, state: State, status: str) -> Record:
         """Return what the last state adds to the record. Default: nothing.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from rivalry.core.game import Game, is_agents, is_population, kernel_conversion
-from rivalry.core.oracles import Oracle
+from rivalry.core.oracles import Oracle, shared_constraints
 from rivalry.core.register import Entry
 from rivalry.core.registry import load
 from rivalry.core.space import Box, Simplex
@@ -37,6 +37,9 @@ FINITE = Need(
     "finitely many actions in tables",
     lambda game: kernel_conversion(game) is not None and not (is_population(game) or is_agents(game)),
 )
+
+SHARED = Need("any shared constraints", lambda game: True)
+"""States that a class of methods takes shared constraints; others refuse games that have any."""
 
 
 def knows(oracle: Oracle[..., Any]) -> Need:
@@ -75,7 +78,8 @@ def fits(kind: object, game: object) -> bool:
     >>> fits(rv.methods.GradientAscent, rv.games.karma())
     False
     """
-    return all(need.met(game) for need in needs_of(kind))
+    needs = needs_of(kind)
+    return all(need.met(game) for need in needs) and (SHARED in needs or not shared_constraints.knows(game))
 
 
 def fitting(game: object, methods: Mapping[str, Entry]) -> list[str]:

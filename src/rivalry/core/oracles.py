@@ -43,7 +43,7 @@ from rivalry.core.dispatch import forward as forward
 from rivalry.core.dispatch import inner_knows as inner_knows
 from rivalry.core.dispatch import oracle as oracle
 from rivalry.core.dispatch import unknown as unknown
-from rivalry.core.forms import Contest, FiniteGame, LinearQuadraticGame
+from rivalry.core.forms import Contest, FiniteGame, LinearQuadraticGame, SequenceForm
 from rivalry.core.jax import jax, jnp
 from rivalry.core.results import Coverage, Record, Rounding
 
@@ -113,6 +113,16 @@ def named_start(game: object, name: str) -> Profile:
 def validate_parameter(game: object, name: str, value: float) -> str:
     """Return why the array ``name`` may not take ``value``; empty where it may (generic)."""
     return ""
+
+
+@oracle(inherited=True)
+def shared_constraints(game: object, x: Profile) -> Float[Array, "constraint"]:
+    """Return functions of all players' choices at ``x``, of which none may be above 0. Generic: none.
+
+    A player may choose what the box and, given the others' choices, these constraints allow. JAX traces the
+    function. Methods that do not take them refuse a game for which they are registered.
+    """
+    return jnp.zeros(0)
 
 
 # Answers that depend on payoffs: a subclass that changes payoffs or space does not inherit them.
@@ -198,7 +208,11 @@ def proved_response(game: object, x: Profile, player: int) -> Response:
     Answers compute with concrete numbers. Generic: the answer of `best_response`, whose payoff is the bound
     where its coverage is exact.
     """
-    strategy, payoff, coverage = best_response(game, x, player)
+    return registered_response(*best_response(game, x, player))
+
+
+def registered_response(strategy: object, payoff: Any, coverage: Coverage) -> Response:
+    """Return the answer of `best_response` as certificates take it."""
     bound = float(payoff) if coverage == "exact" else np.inf
     return Response(np.asarray(strategy), float(payoff), bound, coverage, "registered best response")
 
@@ -271,7 +285,7 @@ def forward_at(kind: type, inside: Callable[[Any, Any], Any]) -> None:
     def answer(known: Oracle[..., Any]) -> Callable[..., Any]:
         return lambda wrapper, x: known(wrapper.game, inside(wrapper, x))
 
-    for known in (metrics, traced_metrics):
+    for known in (metrics, traced_metrics, shared_constraints):
         known.register(kind, when=inner_knows(known))(answer(known))
     plot_data.register(kind, when=inner_knows(plot_data))(
         lambda wrapper: {name: at(wrapper, known) for name, known in plot_data(wrapper.game).items()}
@@ -290,6 +304,15 @@ def to_finite(game: object) -> FiniteGame:
     `Unsupported`; `rivalry.tables.tabulate` makes tables of other games at grid points.
     """
     raise unknown(game, "finite form")
+
+
+@oracle()
+def to_sequence_form(game: object) -> SequenceForm:
+    """Return the sequence form of a finite game, in which moves follow moves or are simultaneous.
+
+    The generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "sequence form")
 
 
 @oracle()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from rivalry.core.jax import compiled, is_jax_array, jax, put
 from rivalry.core.plain import register_plain
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import Box, Simplex, Space
+from rivalry.core.together import Together, per_game
 from rivalry.core.tolerances import OUTSIDE, SHARES_SUM
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from rivalry.core.space import Profile
 
 BATCH = 256  # profiles per call of a compiled program
+TRACED = "must be written with jax.numpy: jnp.exp, not np.exp or math.exp; jnp.where, not if on choices"
+_CHECKED: WeakKeyDictionary[type, set[tuple[int, ...]]] = WeakKeyDictionary()  # shapes of profiles
 
 
 @oracle()
@@ -49,14 +53,66 @@ def payoffs(game: Game, x: Profile | np.ndarray) -> Array | np.ndarray:
     return numpy_payoffs(game, np.asarray(x)) if numpy_payoffs.knows(game) else _payoffs(game, x)
 
 
-def payoffs_of(game: Game, profiles: np.ndarray, player: int) -> np.ndarray:
-    """Return a player's payoffs ``[profile]`` at many concrete profiles ``[profile player axis]``."""
-    found = []
-    for first in range(0, len(profiles), BATCH):
-        some = profiles[first : first + BATCH]
-        pad = np.pad(some, ((0, BATCH - len(some)), (0, 0), (0, 0)), mode="edge")  # one shape, one program
-        found.append(np.asarray(_payoffs_of(game, pad, put(player)))[: len(some)])
-    return np.concatenate(found)
+def payoffs_at(games: Together, x: np.ndarray) -> np.ndarray:
+    """Return the payoffs ``[game player]`` of several games at concrete profiles ``[game player axis]``."""
+    kind = games.games[0]
+    if len(games) == 1 or isinstance(kind, Unconstrained) or numpy_payoffs.knows(kind):
+        return np.stack([np.asarray(payoffs(game, own)) for game, own in zip(games.games, x, strict=True)])
+    found: np.ndarray = _payoffs_together(games, x)
+    return found
+
+
+def payoffs_of(games: Together, profiles: np.ndarray, player: int) -> np.ndarray:
+    """Return a player's payoffs ``[game profile]`` at many profiles ``[game profile player axis]``."""
+    count = profiles.shape[1]
+    # one shape, one program; the last profile is repeated
+    rows = np.minimum(np.arange(-(-count // BATCH) * BATCH), count - 1).reshape(-1, BATCH)
+    found = [_payoffs_of(games, profiles[:, some], put(player)) for some in rows]
+    return np.concatenate(found, axis=1)[:, :count]
+
+
+def check_payoffs(game: object) -> None:
+    """Raise `ValueError`, in one line, for custom payoffs that are not an array of one number per player.
+
+    Nothing is computed: JAX only traces the payoffs, once per class and shape of profiles.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> check_payoffs(SimpleNamespace(space=Box.interval(0.0, 1.0, players=2), payoffs=lambda x: x.sum()))
+    Traceback (most recent call last):
+    ...
+    ValueError: payoffs: shape () must be (2,), one number per player
+    """
+    # payoffs of the package are tested, and those of finite games are computed without loading JAX
+    if type(game).__module__.startswith("rivalry.") or not isinstance(game, Game):
+        return
+    shape, checked = tuple(game.space.shape), _CHECKED.setdefault(type(game), set())
+    if shape in checked:
+        return
+    try:
+        # not the bound method: JAX would compare games, array by array, each by a compiled program
+        found = jax.eval_shape(lambda x: game.payoffs(x), jax.ShapeDtypeStruct(shape, float))
+    except jax.errors.JAXTypeError as error:
+        raise ValueError(f"payoffs: {TRACED}") from error
+    except Exception as error:  # custom code may raise anything
+        first = (str(error).strip() or "no message").splitlines()[0]
+        raise ValueError(f"payoffs: {type(error).__name__}: {first}") from error
+    if not isinstance(found, jax.ShapeDtypeStruct):
+        kind = type(found).__name__
+        raise ValueError(f"payoffs: a {kind} must be an array [player]; write jnp.array([..])")
+    if found.shape != shape[:1]:
+        rows = len(found.shape) > 1 and found.shape[0] == shape[0]
+        row = "; x[i] is the row of player i, so its choice is x[i, 0]" if rows else ""
+        raise ValueError(f"payoffs: shape {found.shape} must be {shape[:1]}, one number per player{row}")
+    middle: Any = np.full(shape, 0.5)
+    try:  # JAX reads the last entry in place of one outside an array; NumPy refuses
+        jax.eval_shape(lambda: game.payoffs(middle))
+    except IndexError as error:
+        raise ValueError(f"payoffs: {error}; a profile is [player axis], here {shape}") from error
+    except Exception:  # what JAX's arrays can do and NumPy's cannot, such as x.at
+        pass
+    checked.add(shape)
 
 
 def concrete_profile(game: Game, x: object) -> Any:
@@ -70,7 +126,7 @@ def concrete_profile(game: Game, x: object) -> Any:
     ValueError
         For a value that is not a profile of the game.
     """
-    register_plain(game)
+    check_payoffs(register_plain(game))
     if not (is_jax_array(x) or isinstance(x, np.ndarray)) or x.shape != game.space.shape:
         x = game.space.check(x, "profile")
     elif _is_outside(game.space, np.asarray(x, dtype=float)):
@@ -92,7 +148,12 @@ def _is_outside(space: Space, x: np.ndarray) -> bool:
         )
     if isinstance(space, Box):
         return bool(np.any((x < np.asarray(space.low) - slack) | (x > np.asarray(space.high) + slack)))
-    return bool(np.any(np.abs(np.asarray(space.project(put(x))) - x) > slack))
+    return bool(np.any(np.abs(np.asarray(_projected(space, put(x))) - x) > slack))
+
+
+@partial(compiled, effort=0)
+def _projected(space: Space, x: Any) -> Array:
+    return space.project(x)
 
 
 @partial(compiled, effort=1)
@@ -100,6 +161,9 @@ def _payoffs(game: Game, x: Any) -> Array:
     return game.payoffs(x)
 
 
-@partial(compiled, effort=1)
+_payoffs_together = per_game(lambda game, x: game.payoffs(x), effort=1)
+
+
+@partial(per_game, shared=1, effort=1)
 def _payoffs_of(game: Game, profiles: Any, player: Any) -> Array:
     return jax.vmap(lambda x: own_payoff(game, x, player, x[player]))(profiles)

@@ -18,6 +18,7 @@ from rivalry.core.boxes import boxes_around, halves, widths_and_middles
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.eager import over_rows
 from rivalry.core.enclosure import enclose
+from rivalry.core.game import exchangeable_labels
 from rivalry.core.intervals import Interval
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.logarithms import MOST_SHARES, InLogs, amounts, at_profile, profile_bounds
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array
 
     from rivalry.core.game import Game
+    from rivalry.core.parameter_ranges import Ranges
 
 BATCH = 256  # boxes per call of a compiled program
 INFLATE = 0.1  # of the range: the first box in which uniqueness is tried
@@ -47,6 +49,10 @@ class Coordinates(NamedTuple):
         Its bounds.
     start
         A profile with the entries that nobody chooses.
+    labels
+        Of exchangeable players, ``[player]``.
+    ranges
+        Parameters of the game for all values of which something is to be proved, or None.
     """
 
     player: np.ndarray
@@ -54,16 +60,34 @@ class Coordinates(NamedTuple):
     low: np.ndarray
     high: np.ndarray
     start: np.ndarray
+    labels: np.ndarray
+    ranges: Ranges | None = None
 
     @property
     def place(self) -> tuple[Any, Any]:
         """The entries, as an index of profiles."""
         return self.player, self.axis
 
-    def profile(self, y: object) -> Any:
-        """Return the profile ``[player axis]`` of a row of choices."""
+    def profile(self, y: Array) -> Any:
+        """Return the profile ``[player axis]`` of a row of choices, and of parameters if there are any."""
         # unique: derivatives move the entries, where they would add them up and round
-        return jnp.asarray(self.start).at[self.place].set(y, unique_indices=True)
+        own = y[: len(self.player)]
+        return jnp.asarray(self.start).at[self.place].set(own, unique_indices=True)
+
+    def game(self, game: Game, y: Array) -> Any:
+        """Return the game with the parameters of such a row."""
+        return game if self.ranges is None else self.ranges.places.replaced(game, y[len(self.player) :])
+
+    def with_parameters(self, low: Array, high: Array) -> tuple[Array, Array]:
+        """Return the ends of a box of choices followed by those of the parameters."""
+        if self.ranges is None:
+            return low, high
+        return jnp.concatenate([low, self.ranges.low]), jnp.concatenate([high, self.ranges.high])
+
+    def middle(self, low: Array, high: Array) -> Array:
+        """Return the midpoint of a box of choices, followed by that of the parameters."""
+        low, high = self.with_parameters(low, high)
+        return jnp.clip(low / 2 + high / 2, low, high)
 
 
 def coordinates(game: Game) -> Coordinates:
@@ -83,11 +107,12 @@ def coordinates(game: Game) -> Coordinates:
     player, axis = np.nonzero(np.asarray(space.mask) & (high > low))
     if not len(player):
         raise Unsupported("proofs: no player has a choice; must be at least one")
-    return Coordinates(player, axis, low[player, axis], high[player, axis], low)
+    labels = exchangeable_labels(game)
+    return Coordinates(player, axis, low[player, axis], high[player, axis], low, labels)
 
 
 class FirstOrder(NamedTuple):
-    """What is known of a box of profiles; all ``[coordinate]`` but the last two.
+    """What is known of a box of profiles; all ``[coordinate]`` but the last three.
 
     Attributes
     ----------
@@ -99,6 +124,8 @@ class FirstOrder(NamedTuple):
         The approximate zero that one step of Newton's method from the midpoint finds.
     influence
         Which coordinates to split first, the largest.
+    of_parameters
+        The largest such number of a parameter.
     unique
         Whether the box has exactly one zero, in the smaller box.
     smooth
@@ -111,6 +138,7 @@ class FirstOrder(NamedTuple):
     slope_high: Any
     newton: Any
     influence: Any
+    of_parameters: Any
     unique: Any
     smooth: Any
 
@@ -118,11 +146,11 @@ class FirstOrder(NamedTuple):
 def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Array) -> FirstOrder:
     """Apply Krawczyk's operator to the own derivatives on one box; coordinates at a bound stay there."""
     fixed = side != 0
-    mid = jnp.clip(low / 2 + high / 2, low, high)
-    payoffs = shifted(lambda y: game.payoffs(at.profile(y)), mid)
-    own = np.arange(len(mid))
+    mid, count = at.middle(low, high), len(at.player)
+    payoffs = shifted(lambda y: at.game(game, y).payoffs(at.profile(y)), mid)
+    own = np.arange(count)
     if oracles.gradients.knows(game):
-        gradients = shifted(lambda y: oracles.gradients(game, at.profile(y))[at.place], mid)
+        gradients = shifted(lambda y: oracles.gradients(at.game(game, y), at.profile(y))[at.place], mid)
     else:  # of the function in which maxima are choices, so that their derivatives are decided
         gradients = payoffs._replace(
             call=lambda shifts, y: [jax.jacfwd(lambda z: payoffs.call(shifts, z)[0])(y)[at.player, own]]
@@ -137,28 +165,38 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
         # payoffs too: a jump may have no derivative that shows it
         return slopes(shifts, y), jax.jacfwd(partial(slopes, shifts))(y), payoffs.call(shifts[0], y)[0]
 
-    box, centre = Interval(low, high), Interval(mid, mid)
+    box, centre = Interval(*at.with_parameters(low, high)), Interval(mid, mid)
     # at a bound derivatives are those of the payoffs inside it, which may have a jump or a kink there
     inside = LAYER * (at.high - at.low)
-    thick = intervals.around(jnp.where(side > 0, low - inside, low), jnp.where(side < 0, high + inside, high))
+    ends = jnp.where(side > 0, low - inside, low), jnp.where(side < 0, high + inside, high)
+    thick = intervals.around(*at.with_parameters(*ends))
     (slope, jacobian, pays), decided = enclose(every, shifts, mid)(shifts, thick)
     decided = decided & ~jnp.any(jnp.isnan(pays.low)) & payoffs.are_finite(thick)
     if gradients.shifts is not payoffs.shifts:
         decided = decided & gradients.are_finite(thick)
-    (residual,), _ = enclose(slopes, shifts, mid)(shifts, Interval(mid, mid))
     # moves from the midpoint to the ends of the box
     away = intervals.subtract(box, centre)
     row = partial(intervals.contract, dot=jnp.matmul, terms=len(mid))
+    if at.ranges is None:
+        (residual,), _ = enclose(slopes, shifts, mid)(shifts, centre)
+    else:  # parameters widen derivatives, less so where these are bounded by their own derivatives
+        (residual, there), _ = enclose(lambda *given: every(*given)[:2], shifts, mid)(shifts, centre)
+        bends = jax.jacfwd(jax.jacfwd(slopes, argnums=1), argnums=1)
+        (bend,), smooth = enclose(bends, shifts, mid)(shifts, thick)
+        known = smooth & jnp.all(jnp.isfinite(bend.low) & jnp.isfinite(bend.high))
+        linear = intervals.add(there, row(bend, away))
+        linear = Interval(jnp.where(known, linear.low, -jnp.inf), jnp.where(known, linear.high, jnp.inf))
+        jacobian = meet(jacobian, linear)
     slope = meet(slope, intervals.add(residual, row(jacobian, away)))
-    # a fixed coordinate has the equation: it stays
-    unit = jnp.eye(len(mid))
+    # a fixed coordinate has the equation: it stays; parameters have none
+    unit = jnp.eye(count, len(mid))
     system = Interval(
         jnp.where(fixed[:, None], unit, jacobian.low), jnp.where(fixed[:, None], unit, jacobian.high)
     )
     residual = Interval(jnp.where(fixed, 0.0, residual.low), jnp.where(fixed, 0.0, residual.high))
-    inverse = jnp.linalg.inv(system.low / 2 + system.high / 2)
+    inverse = jnp.linalg.inv((system.low / 2 + system.high / 2)[:, :count])
     c = Interval(inverse, inverse)
-    newton = intervals.subtract(centre, row(c, residual))
+    newton = intervals.subtract(Interval(mid[:count], mid[:count]), row(c, residual))
     rest = intervals.subtract(Interval(unit, unit), row(c, system))
     image = intervals.add(newton, row(rest, away))
     known = decided & jnp.all(jnp.isfinite(image.low) & jnp.isfinite(image.high))
@@ -166,14 +204,16 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
         jnp.where(known & ~fixed, jnp.maximum(low, image.low), low),
         jnp.where(known & ~fixed, jnp.minimum(high, image.high), high),
     )
-    size = jnp.max(jnp.maximum(jnp.abs(jacobian.low), jnp.abs(jacobian.high)), axis=0) * (high - low)
+    size = jnp.max(jnp.maximum(jnp.abs(jacobian.low), jnp.abs(jacobian.high)), axis=0) * (box.high - box.low)
+    size = jnp.where(jnp.all(jnp.isfinite(size)), size, box.high - box.low)
     return FirstOrder(
         narrow.low,
         narrow.high,
         slope.low,
         slope.high,
         newton.low / 2 + newton.high / 2,
-        jnp.where(jnp.all(jnp.isfinite(size)), size, high - low),
+        size[:count],
+        jnp.max(size[count:]) if at.ranges is not None else 0.0,
         known & jnp.all(fixed | ((image.low > low) & (image.high < high))),
         decided & jnp.all(jnp.isfinite(slope.low + slope.high)),
     )
@@ -227,10 +267,10 @@ def _gain(
     game: Game, at: Coordinates, player: Array, low: Array, high: Array, own_low: Array, own_high: Array
 ) -> DeviationBounds:
     """Bound the gains of strategies from ``own_low`` to ``own_high`` over the play in a box of profiles."""
-    middle, mid = low / 2 + high / 2, jnp.clip(own_low / 2 + own_high / 2, own_low, own_high)
+    middle, mid = at.middle(low, high), jnp.clip(own_low / 2 + own_high / 2, own_low, own_high)
 
     def pay(y: Array, strategy: Array) -> Array:
-        return oracles.deviation_payoff(game, at.profile(y), player)(strategy)
+        return oracles.deviation_payoff(at.game(game, y), at.profile(y), player)(strategy)
 
     traced = shifted(pay, middle, mid, about=1)
     shifts = traced.shifts(middle, mid)
@@ -243,7 +283,7 @@ def _gain(
         slope = jax.jacfwd(partial(value, shifts, y))
         return value(shifts, y, strategy), slope(strategy), jax.jacfwd(slope)(strategy)
 
-    others, own = Interval(low, high), Interval(own_low, own_high)
+    others, own = Interval(*at.with_parameters(low, high)), Interval(own_low, own_high)
     others.moves = False  # derivatives are taken in the own strategy
     one = enclose(value, shifts, middle, mid)
     (pays, slope, bend), decided = enclose(every, shifts, middle, mid)(shifts, others, own)
@@ -257,7 +297,20 @@ def _gain(
     upper = jnp.where(decided, jnp.fmin(pays.high, linear.high), pays.high)
     most = jnp.where(known, intervals.subtract(Interval(upper, upper), here).high, jnp.inf)
     lower = jnp.where(known, intervals.subtract(at_mid, here).low, -jnp.inf)
+    if at.ranges is not None:  # both payoffs of a gain change with parameters: bound their difference
+        ends = at.with_parameters(low, high)
+        gain = partial(_gain_of, game, at, player, len(middle))
+        rows = [jnp.concatenate(pair) for pair in zip(ends, (own_low, own_high), strict=True)]
+        smallest, largest = value_range(gain, rows[0], rows[1])
+        most, lower = jnp.fmin(most, largest), jnp.fmax(lower, smallest)
     return DeviationBounds(lower, most, slope.low, slope.high, bend.low, bend.high, decided)
+
+
+def _gain_of(game: Game, at: Coordinates, player: Array, count: int, z: Array) -> Array:
+    """Return a player's gain by the strategy at the end of a row, at the ``count`` numbers before it."""
+    x = at.profile(z)
+    pay = oracles.deviation_payoff(at.game(game, z[:count]), x, player)
+    return pay(z[count:]) - pay(x[player])
 
 
 _gains = over_rows(_gain, shared=3)
@@ -315,7 +368,13 @@ class FirstOrderPoint(NamedTuple):
 
 
 def newton(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray, steps: int = 12) -> np.ndarray:
-    """Return where Newton's method goes from starts ``[start coordinate]``; NaN where it fails."""
+    """Return where Newton's method goes from starts ``[start coordinate]``; NaN where it fails.
+
+    Parameters with ranges are in the middle of these.
+    """
+    if at.ranges is not None:
+        game = at.ranges.places.replaced(game, at.ranges.low / 2 + at.ranges.high / 2)
+        at = at._replace(ranges=None)  # bounds for all values take longer
     for _ in range(steps):
         y = np.clip(first_order(game, at, y, y, side).newton, at.low, at.high)
         y = np.where(side < 0, at.low, np.where(side > 0, at.high, y))  # without the rounding of the step
@@ -367,10 +426,10 @@ class _Refutation(NamedTuple):
 def _refuted(game: Game, at: Coordinates, player: Array, low: Array, high: Array, own: Array) -> _Refutation:
     def gain(y: Array) -> Array:
         x = at.profile(y)
-        pay = oracles.deviation_payoff(game, x, player)
+        pay = oracles.deviation_payoff(at.game(game, y), x, player)
         return pay(own) - pay(x[player])
 
-    return _Refutation(value_range(gain, low, high)[0])
+    return _Refutation(value_range(gain, *at.with_parameters(low, high))[0])
 
 
 _refutations = over_rows(_refuted, shared=3)
@@ -446,7 +505,7 @@ def judge(game: Game, at: Coordinates, point: FirstOrderPoint, limit: int = 20_0
     """
     if isinstance(game, InLogs):  # better strategies may have amounts of zero
         game, point = game.game, FirstOrderPoint(*amounts(*point[:2]), *amounts(*point[2:4]), point.side)
-        at = coordinates(game)
+        at = coordinates(game)._replace(ranges=at.ranges)
     word = "equilibrium"
     for player in range(len(at.start)):
         found = judge_player(game, at, point, player, limit)

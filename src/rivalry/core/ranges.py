@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.core import intervals, oracles
 from rivalry.core.boxes import middle_shares
@@ -76,6 +76,43 @@ def _change_of_shares(slope: Interval, box: Interval, centre: Interval) -> Inter
     price = price[:, 0]
     every = intervals.add(_change(less, box, centre), intervals.multiply(Interval(price, price), rest))
     return Interval(jnp.nanmax(every.low), jnp.nanmin(every.high))
+
+
+class Tangent(NamedTuple):
+    """Bounds on a payoff and its slopes at one own strategy, and on its second derivatives in a box."""
+
+    payoff: Interval
+    slope: Interval  # [axis]
+    bend: Interval  # [axis axis]
+    known: Any  # whether these are bounds
+
+
+def payoff_tangent(game: Game, x: Any, player: Array, strategy: Array, low: Any, high: Any) -> Tangent:
+    """Return bounds on a player's payoff at ``strategy``, and on second derivatives in a box.
+
+    For use while JAX traces, on a `Box`.
+    """
+    traced = shifted(oracles.deviation_payoff(game, x, player), strategy)
+    shifts = traced.shifts(strategy)
+
+    def value(shifts: object, y: Array) -> Array:
+        found: Array = traced.call(shifts, y)[0]
+        return found
+
+    def first(shifts: object, y: Array) -> tuple[Array, Array]:
+        return value(shifts, y), jax.jacfwd(partial(value, shifts))(y)
+
+    def second(shifts: object, y: Array) -> Array:
+        found: Array = jax.jacfwd(jax.jacfwd(partial(value, shifts)))(y)
+        return found
+
+    box = Interval(low, high)
+    (payoff, slope), smooth = enclose(first, shifts, strategy)(shifts, Interval(strategy, strategy))
+    (bend,), decided = enclose(second, shifts, strategy)(shifts, box)
+    payoff, slope, bend = (
+        one if isinstance(one, Interval) else Interval(one, one) for one in (payoff, slope, bend)
+    )
+    return Tangent(payoff, slope, bend, smooth & decided & traced.are_finite(box))
 
 
 def payoff_range(game: Game, x: Any, player: Array, low: object, high: object) -> tuple[Array, Array]:

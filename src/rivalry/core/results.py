@@ -6,9 +6,12 @@ to make labelled datasets.
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
@@ -23,7 +26,9 @@ from rivalry.core.display import (
     count_text,
     equilibrium_lines,
     html_table,
+    key_in_words,
     player_rows,
+    ranges_lines,
     solution_rows,
 )
 from rivalry.core.display import boxes_in_words as boxes_in_words
@@ -71,7 +76,12 @@ UNREFUTED: tuple[Claim, ...] = ("no deviation found", "equilibrium")
 SMALL_STAKE = 0.1  # of the payoff: with no more at stake, a gain that is small beside the payoff is explained
 
 
-STORED_AS = {"method": "certificate_method", "residual": "concept_residual", "radius": "certificate_radius"}
+STORED_AS = {
+    "method": "certificate_method",
+    "residual": "concept_residual",
+    "radius": "certificate_radius",
+    "multipliers": "multiplier",
+}
 """Names in a record of the fields of a certificate, where they differ."""
 
 TRUTH = {"flag_values": np.array([0.0, 1.0]), "flag_meanings": "false true"}
@@ -113,6 +123,10 @@ class Certificate(NamedTuple):
     radius
         An exact equilibrium is proved to exist at most this far from the profile, in every choice; None
         without a proof.
+    multipliers
+        Of shared constraints, ``[player constraint]``, by which ``bound`` was computed, in units of payoff
+        per unit of constraint; None for a game without any. ``residual`` is then the largest violation of a
+        constraint.
     """
 
     regret: np.ndarray
@@ -125,6 +139,13 @@ class Certificate(NamedTuple):
     concept: str = "Nash"
     residual: float | None = None
     radius: float | None = None
+    multipliers: np.ndarray | None = None
+
+    @property
+    def variational(self) -> bool:
+        """Whether one list of multipliers of shared constraints supports the choices of all players."""
+        equal = self.multipliers is not None and bool(np.all(self.multipliers == self.multipliers[0]))
+        return equal and self.claim not in ("not an equilibrium", "not decided")
 
     @property
     def claim(self) -> Claim | Literal["no certificate"]:
@@ -180,7 +201,9 @@ class Certificate(NamedTuple):
         for name, value in {**self._asdict(), "claim": self.claim}.items():
             if value is not None:
                 array = np.asarray(value) if isinstance(value, str) else np.asarray(value, dtype=float)
-                found[STORED_AS.get(name, name)] = (("player",) * array.ndim, array)
+                found[STORED_AS.get(name, name)] = (("player", "constraint")[: array.ndim], array)
+        if self.multipliers is not None:
+            found["variational"] = ((), np.asarray(self.variational))
         return found
 
     @classmethod
@@ -261,8 +284,9 @@ class Solution:
 
     ``record`` holds all results as plain arrays; the properties return them with labels. ``names`` are those
     of the players and of the axes of a strategy, where the game has any. ``plot_record`` computes the data
-    of a plot; ``game`` is what was solved, and ``world`` what a learner built from it to learn in. Choices
-    are printed to six digits, or ``in_full`` where these have other payoffs.
+    of a plot, ``prove`` returns the `proof` of a record; ``game`` is what was solved, and ``world`` what a
+    learner built from it to learn in. Choices are printed to six digits, or ``in_full`` where these have
+    other payoffs.
     """
 
     record: Record
@@ -273,6 +297,7 @@ class Solution:
     )
     game: Any = field(default=None, repr=False, compare=False)
     world: Any = field(default=None, repr=False, compare=False)
+    prove: Callable[[Record], Any] | None = field(default=None, repr=False, compare=False)
     in_full: bool = field(default=False, repr=False, compare=False)
 
     @property
@@ -344,6 +369,16 @@ class Solution:
         more = self.plot_record(plot, options) if self.plot_record else {}
         return dataset(self.record | more, self.names)
 
+    @property
+    def proof(self) -> Any:
+        """The proof of the result; ``proof.save(FILE)`` writes it for ``rivalry-check``.
+
+        Saving raises `ValueError` for a result without one.
+        """
+        if self.prove is None:
+            raise ValueError("proof: there is none of a solution that no method computed")
+        return self.prove(self.record)
+
     def explore(self) -> Any:
         """Return living figures, which can be dragged, for a notebook (extra ``notebook``)."""
         return hook("Solution.explore")(self)
@@ -389,6 +424,8 @@ class Solution:
         return rows | ({"gain": words} if words else {})
 
     def _equilibria(self) -> list[str]:
+        if "where_range" in self.record:
+            return ranges_lines(self.record)
         known = "equilibria" in self.record and "complete" in self.record
         return equilibrium_lines(self.record) if known else []
 
@@ -452,32 +489,94 @@ def collect(
     >>> collect(rows, {"reach": [0.1, 0.2]}).payoff.values.tolist()
     [[1.0, 2.0], [nan, nan]]
     """
+    places = [at for at, _ in rows]
+    return label_columns(columns_of(record for _, record in rows), places, axes, companions, names)
+
+
+class Column(NamedTuple):
+    """Values of one variable in the cells where its dimensions, shape and type agree."""
+
+    dims: tuple[str, ...]  # of one cell
+    at: np.ndarray  # [row] the cells' numbers, increasing
+    values: np.ndarray  # [row ...]
+
+
+Columns = dict[str, list[Column]]
+"""Columns of every variable: many cells in few arrays."""
+
+
+def columns_of(records: Iterable[Record], numbers: Iterable[int] | None = None) -> Columns:
+    """Return records as columns; ``numbers``, increasing, are those of their cells, by default from 0 on.
+
+    >>> (one,) = columns_of({"steps": ((), np.asarray(k))} for k in (5, 7))["steps"]
+    >>> one.at.tolist(), one.values.tolist()
+    ([0, 1], [5, 7])
+    """
+    equal: dict[Any, tuple[list[int], list[np.ndarray]]] = defaultdict(lambda: ([], []))
+    for k, record in zip(count() if numbers is None else numbers, records, strict=False):
+        for name, (dims, array) in record.items():
+            # the order in memory too, since a stored cell has the same bytes again
+            order = array.ndim > 1 and array.flags.fnc
+            at, arrays = equal[name, dims, array.shape, array.dtype, order]
+            at.append(k)
+            arrays.append(array)
+    found: Columns = {}
+    for (name, dims, *_, order), (at, arrays) in equal.items():
+        stacked = np.stack([array.T for array in arrays]) if order else np.stack(arrays)
+        column = Column(dims, np.array(at), transpose_cells(stacked) if order else stacked)
+        found.setdefault(name, []).append(column)
+    return found
+
+
+def transpose_cells(values: np.ndarray) -> np.ndarray:
+    """Return an array with all dimensions but the first in reverse order."""
+    return values.transpose(0, *range(values.ndim - 1, 0, -1))
+
+
+def label_columns(
+    columns: Columns,
+    places: Sequence[Mapping[str, Any]],
+    axes: Mapping[str, Sequence[Any]],
+    companions: Mapping[str, tuple[str, Sequence[Any]]] | None = None,
+    names: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> Dataset:
+    """Return the dataset of `collect` from columns; ``places`` are the coordinates of every cell."""
     import xarray as xr
 
-    lead = tuple(axes)
-    lengths = tuple(len(axes[name]) for name in lead)
-    place = {name: {place_key(value): k for k, value in enumerate(values)} for name, values in axes.items()}
-    where = [tuple(place[name][place_key(at[name])] for name in lead) for at, _ in rows]
+    lead, lengths = tuple(axes), tuple(map(len, axes.values()))
+    where = np.zeros(len(places), int)
+    for name, values in axes.items():
+        index = {place_key(value): k for k, value in enumerate(values)}
+        where = where * len(values) + [index[place_key(at[name])] for at in places]
     coordinates: dict[str, Any] = {name: (name, _coordinate(values)) for name, values in axes.items()}
     for name, (along, values) in (companions or {}).items():
         coordinates[name] = (along, _coordinate(values))
     variables: Record = {}
     attributes: dict[str, dict[str, Any]] = {}
-    for name in sorted({name for _, record in rows for name in record}):
+    for name in sorted(columns):
         if name in coordinates:  # the coordinate already holds a swept parameter
             continue
-        cells = [(at, rec[name]) for at, (_, rec) in zip(where, rows, strict=True) if name in rec]
-        first = cells[0][1][1]
-        if all(dims == (name,) and np.array_equal(array, first) for _, (dims, array) in cells):
-            coordinates[name] = cells[0][1]
+        own = sorted(columns[name], key=lambda column: int(column.at[0]))
+        first = own[0].values[0]
+        if all(dims == (name,) and _all_equal(values, first) for dims, _, values in own):
+            coordinates[name] = (own[0].dims, first)
             continue
-        if any(array.dtype.kind == "b" for _, (_, array) in cells):
-            cells = [(at, (dims, a.astype(float) if a.dtype.kind == "b" else a)) for at, (dims, a) in cells]
+        if any(column.values.dtype.kind == "b" for column in own):
+            own = [
+                c._replace(values=c.values.astype(float)) if c.values.dtype.kind == "b" else c for c in own
+            ]
             attributes[name] = TRUTH
-        dims, whole = _pad_cells(name, cells, lengths)
+        dims, whole = _pad_cells(name, [column._replace(at=where[column.at]) for column in own], lengths)
         variables[name] = (_unique_dims(name, dims, whole.shape[len(lead) :], variables, lead), whole)
     known = {name: (*value, attributes.get(name, {})) for name, value in variables.items()}
-    return describe(xr.Dataset(known, coords=coordinates), names)
+    data = xr.Dataset(known, coords=coordinates)
+    for name in (*axes, *(companions or {})):
+        data[name].attrs["long_name"] = key_in_words(name)
+    return describe(data, names)
+
+
+def _all_equal(values: np.ndarray, first: np.ndarray) -> bool:
+    return values.shape[1:] == first.shape and bool(np.all(values == first))
 
 
 def is_truth(values: DataArray) -> bool:
@@ -492,11 +591,9 @@ def stack_records(records: Sequence[Record], lead: Mapping[str, int]) -> Record:
     >>> stack_records([one, two], {"batch": 2})["payoff"][1].tolist()
     [[1.0, nan], [2.0, 3.0]]
     """
-    lengths = tuple(lead.values())
     found: Record = {}
-    for name in sorted({name for record in records for name in record}):
-        cells = zip(np.ndindex(*lengths), records, strict=True)
-        dims, whole = _pad_cells(name, [(index, r[name]) for index, r in cells if name in r], lengths)
+    for name, own in sorted(columns_of(records).items()):
+        dims, whole = _pad_cells(name, own, tuple(lead.values()))
         found[name] = ((*lead, *dims), whole)
     return found
 
@@ -504,14 +601,15 @@ def stack_records(records: Sequence[Record], lead: Mapping[str, int]) -> Record:
 def unstack_records(record: Record, lead: int) -> list[Record]:
     """Return the records that `stack_records` combined, in row-major order.
 
-    ``lead`` is the number of leading dimensions. They are read from ``profile``; variables without them are
-    left out.
+    ``lead`` is the number of leading dimensions. They are read from ``profile``, or else from ``status``;
+    variables without them are left out.
 
     >>> whole = {"profile": (("batch", "player"), np.array([[1.0, 2.0], [3.0, 4.0]]))}
     >>> [part["profile"][1].tolist() for part in unstack_records(whole, 1)]
     [[1.0, 2.0], [3.0, 4.0]]
     """
-    first, shape = record["profile"][0][:lead], record["profile"][1].shape[:lead]
+    dims, array = record["profile" if "profile" in record else "status"]
+    first, shape = dims[:lead], array.shape[:lead]
     whole = {name: value for name, value in record.items() if value[0][:lead] == first}
     return [
         {name: (dims[lead:], np.asarray(array)[place]) for name, (dims, array) in whole.items()}
@@ -519,48 +617,38 @@ def unstack_records(record: Record, lead: int) -> list[Record]:
     ]
 
 
-def _pad_cells(
-    name: str,
-    cells: Sequence[tuple[tuple[int, ...], Variable]],
-    lengths: tuple[int, ...],
-) -> Variable:
+def _pad_cells(name: str, columns: Sequence[Column], lengths: tuple[int, ...]) -> Variable:
     """Return the other dimensions, and one padded array with the leading ``lengths``."""
-    dims, arrays = _align(name, [value for _, value in cells])
-    shape = tuple(max(sizes) for sizes in zip(*(array.shape for array in arrays), strict=True))
-    equal = all(array.shape == shape for array in arrays)
-    complete = equal and len(arrays) == prod(lengths)
-    blank, dtype = _blank(arrays, complete=complete)
+    dims, columns = _align(name, columns)
+    arrays = [column.values for column in columns]
+    shape = tuple(max(sizes) for sizes in zip(*(array.shape[1:] for array in arrays), strict=True))
+    rows, equal = sum(map(len, arrays)), all(array.shape[1:] == shape for array in arrays)
+    blank, dtype = _blank(arrays, complete=equal and rows == prod(lengths))
     size, stored = prod(lengths + shape) * dtype.itemsize, sum(array.nbytes for array in arrays)
     # one cell with a very large array would enlarge the rows of all others
-    if size > LARGE and size * len(arrays) > SPARSE * stored * prod(lengths):
-        raise ValueError(f"{name}: {stored} bytes in {len(arrays)} cells would be padded to {size}")
-    whole = np.full(lengths + shape, blank, dtype)
-    if equal and lengths:
-        rows = np.ravel_multi_index(tuple(np.transpose([index for index, _ in cells])), lengths)
-        whole.reshape(prod(lengths), *shape)[rows] = np.stack(arrays)
-        return dims, whole
-    for (index, _), array in zip(cells, arrays, strict=True):
-        corner: tuple[int | slice, ...] = (*index, *map(slice, array.shape))
+    if size > LARGE and size * rows > SPARSE * stored * prod(lengths):
+        raise ValueError(f"{name}: {stored} bytes in {rows} cells would be padded to {size}")
+    whole = np.full((prod(lengths), *shape), blank, dtype)
+    for _, at, array in columns:
+        corner: tuple[Any, ...] = (at, *map(slice, array.shape[1:]))
         whole[corner] = array
-    return dims, whole
+    return dims, whole.reshape((*lengths, *shape))
 
 
-def _align(name: str, values: Sequence[Variable]) -> tuple[tuple[str, ...], list[np.ndarray]]:
-    """Return dimensions that all ``values`` fit, and the arrays reshaped to these."""
+def _align(name: str, columns: Sequence[Column]) -> tuple[tuple[str, ...], list[Column]]:
+    """Return dimensions that all columns fit, and the columns reshaped to these."""
     # "seat" counts followers too; where some cells have it, the players of the others are seats
-    if any("seat" in own for own, _ in values):
-        values = [(tuple("seat" if d == "player" else d for d in own), array) for own, array in values]
-    dims = max((dims for dims, _ in values), key=len)
-    arrays = []
-    for own, array in values:
-        if own == dims:
-            arrays.append(array)
-            continue
+    if any("seat" in column.dims for column in columns):
+        columns = [c._replace(dims=tuple("seat" if d == "player" else d for d in c.dims)) for c in columns]
+    dims = max((column.dims for column in columns), key=len)
+    found = []
+    for own, at, values in columns:
         rest = iter(dims)
         if not all(d in rest for d in own):  # consumes `rest`: the order must agree too
             raise ValueError(f"{name}: has dimensions {own} in one cell and {dims} in another")
-        arrays.append(np.reshape(array, [array.shape[own.index(d)] if d in own else 1 for d in dims]))
-    return dims, arrays
+        shape = [values.shape[1 + own.index(d)] if d in own else 1 for d in dims]
+        found.append(Column(dims, at, values if own == dims else values.reshape(len(at), *shape)))
+    return dims, found
 
 
 def _unique_dims(
@@ -574,7 +662,7 @@ def _unique_dims(
 
 def place_key(value: object) -> Any:
     """Return a hashable key of a coordinate's value; equal lists of numbers have equal keys."""
-    if not isinstance(value, list | tuple | np.ndarray | dict):
+    if not isinstance(value, (list, tuple, np.ndarray, dict)):  # faster than a union
         return value
     try:
         return tuple(np.asarray(value, dtype=float).ravel().tolist())
@@ -614,6 +702,8 @@ def provenance(also: Iterable[str] = ()) -> dict[str, str]:
 
     system = platform.python_version(), platform.platform(), platform.machine()
     found = dict(zip(("python", "platform", "machine"), system, strict=True))
+    if (device := os.environ.get("JAX_PLATFORMS", "cpu").partition(",")[0]) != "cpu":
+        found["device"] = device
     for name in ("rivalry", *PACKAGES, *sorted(also)):
         with suppress(PackageNotFoundError):
             found[name] = version(name)

@@ -12,13 +12,21 @@ from rivalry.core import oracles
 from rivalry.core.boxes import halves, middle_shares, whole_box
 from rivalry.core.dispatch import Unsupported, oracle, unknown
 from rivalry.core.eager import over_rows
-from rivalry.core.game import BrokenInvariant, Game, payoff_against, scale
-from rivalry.core.jax import compiled, jax, jnp, put
-from rivalry.core.oracles import Response, payoff_bound, payoff_scale, proved_response, search_points
+from rivalry.core.game import BrokenInvariant, Game, payoff_against, refuse_shared, scale
+from rivalry.core.jax import compiled, eqx, jax, jnp, put
+from rivalry.core.oracles import (
+    Response,
+    payoff_bound,
+    payoff_scale,
+    proved_response,
+    registered_response,
+    search_points,
+)
 from rivalry.core.payoffs import concrete_profile, payoffs
 from rivalry.core.reparametrisation import Unconstrained, is_reparametrised, unconstrained_game
 from rivalry.core.space import Box, Simplex
 from rivalry.core.stake import stake_at
+from rivalry.core.together import Together, per_game
 from rivalry.core.tolerances import ROUNDING, SEARCH_TIE
 from rivalry.core.validate import check_keywords
 
@@ -63,6 +71,7 @@ def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Resp
     ValueError
         For a profile outside the space, and for an index without a player.
     """
+    refuse_shared(game, "best_response")
     x = concrete_profile(game, x)
     if isinstance(player, bool | str) or not 0 <= player < len(x):
         raise ValueError(f"player: {player!r} must be a whole number in 0..{len(x) - 1}")
@@ -77,6 +86,31 @@ def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Resp
     there = flat.constrain(there)
     # projected: amounts may leave the box by rounding of the coordinate change
     return found._replace(strategy=np.asarray(game.space.project(there)[player]))
+
+
+def best_responses(games: Together, profiles: np.ndarray) -> list[list[Response]]:
+    """Return `best_response` of every player of several games, ``[game][player]``.
+
+    Best responses that JAX can trace are computed by one program; others one after the other.
+    """
+    if oracles.best_response.knows(games.games[0]) and not proved_response.knows(games.games[0]):
+        try:
+            strategies, pays, coverages = _registered(games, profiles)
+        except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):  # the oracle needs concrete numbers
+            pass
+        else:
+            coverage: Any = str(np.ravel(coverages)[0])
+            return [
+                [registered_response(*each, coverage) for each in zip(*own, strict=True)]
+                for own in zip(strategies, pays, strict=True)
+            ]
+    both = zip(games.games, profiles, strict=True)
+    return [[best_response(game, x, player) for player in range(len(x))] for game, x in both]
+
+
+@partial(per_game, effort=1)
+def _registered(game: Game, x: Profile) -> Any:
+    return eqx.filter_vmap(lambda player: oracles.best_response(game, x, player))(jnp.arange(len(x)))
 
 
 def traceable_best_response(game: object, x: Profile, player: Array) -> tuple[Strategy, Array] | None:
@@ -129,6 +163,9 @@ def _outward(
     except Unsupported as reason:
         return found._replace(method=f"{found.method}; {reason}")
     found = found._replace(strategy=strategy, payoff=payoff)
+    if bound > payoff + PROVED * stake and isinstance(game.space, Box):
+        own = [strategy, np.asarray(x)[player]]
+        bound = min(bound, *(_concave_bound(game, x, player, one) for one in own))
     if not np.isfinite(bound):
         undefined = found.tried is not None and not np.all(np.isfinite(found.tried))
         why = ": some payoffs are not finite" if undefined else ""
@@ -139,6 +176,37 @@ def _outward(
     bound = float(np.nextafter(bound + 2 * max(value - floor, 0.0), np.inf))
     method = found.method if "branch and bound" in found.method else f"{found.method}, branch and bound"
     return found._replace(bound=bound, coverage="bounded", method=method, rounding="outward")
+
+
+@partial(compiled, effort=1)
+def _tangent(game: Game, x: Any, player: Any, strategy: Any, low: Any, high: Any) -> Any:
+    from rivalry.core.ranges import payoff_tangent
+
+    return payoff_tangent(game, x, player, strategy, low, high)
+
+
+def _concave_bound(game: Game, x: Any, player: int, strategy: np.ndarray) -> float:
+    """Return an upper bound on payoffs from the slopes at a strategy; infinity unless the payoff is concave.
+
+    A concave function is nowhere above its tangent.
+    """
+    low, high = whole_box(game.space, player)  # type: ignore[arg-type]
+    try:
+        found = _tangent(game, x, put(player), put(strategy), put(low), put(high))
+    except Unsupported:  # second derivatives have an operation without an interval form
+        return float("inf")
+    from rivalry.core.proof import negative_definite  # it imports JAX, which finite games need not
+
+    found = jax.tree.map(np.asarray, found)
+    free = low < high
+    bend = found.bend
+    if not found.known or not negative_definite(bend.low[np.ix_(free, free)], bend.high[np.ix_(free, free)]):
+        return float("inf")
+    ends = np.stack([low - strategy, high - strategy])[:, free]
+    most = np.max([ends * edge[free] for edge in (found.slope.low, found.slope.high)], axis=(0, 1))
+    # differences, products and sums round: by less than `ROUNDING` of their sizes
+    size = np.abs(ends).max(axis=0) @ np.maximum(np.abs(found.slope.low), np.abs(found.slope.high))[free]
+    return float(found.payoff.high + most.sum() + ROUNDING * (size + abs(found.payoff.high)))
 
 
 def outward_response(game: Game, x: object, player: int, found: Response) -> Response:
@@ -183,6 +251,8 @@ def refuse_above(
     Rounding explains `ROUNDING` times the size of a payoff. Where payoffs cancel, it explains as much as
     interval arithmetic allows for at ``strategy`` and at ``x``, once for the payoff and once for the bound.
     """
+    if not payoff > bound:
+        return
     known = scale(game) if payoff_scale.knows(game) or isinstance(game.space, Simplex) else 0.0
     slack = ROUNDING * max(abs(payoff), abs(bound), known)
     if not payoff > bound + slack:

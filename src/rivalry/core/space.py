@@ -39,6 +39,7 @@ else:
 Coordinate = Literal["linear", "log", "logit", "shifted"]
 
 GOLDEN = (5**0.5 - 1) / 2
+LATTICE = 50_000_000  # most numbers of a lattice on a simplex
 LATTICE_AXES = 10  # no lattice beyond: it takes at least two points per axis
 EDGE = 1e-9  # in logs: amounts this close to `zero_threshold` are 0, however a compiler rounds a logarithm
 
@@ -459,11 +460,14 @@ class Simplex(Tree):
 def simplex_lattice(corners: int, steps: int) -> np.ndarray:
     """Return all vectors of integers from 0 that sum to ``steps``, ``[point corner]``.
 
-    The first corner's entry falls slowest.
+    The first corner's entry falls slowest. Raises `ValueError` for more than `LATTICE` numbers.
 
     >>> simplex_lattice(3, 1).tolist()
     [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
     """
+    points = comb(corners + steps - 1, corners - 1)
+    if points * corners > LATTICE:
+        raise ValueError(f"a grid of {steps} steps on {corners} shares has {points:.3g} points; take fewer")
     # stars and bars: bars at corners - 1 of the slots divide the steps among the corners
     total = corners + steps - 1
     chosen = list(combinations(range(total), corners - 1))

@@ -15,20 +15,20 @@ matters where own choice changes next to nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.game import Game, scale
+from rivalry.core.game import Game, scale, scale_of
 from rivalry.core.jax import put
-from rivalry.core.oracles import Response, proved_response
-from rivalry.core.payoffs import numpy_payoffs, payoffs, payoffs_of, pure_payoffs
+from rivalry.core.oracles import Response, payoff_scale, proved_response
+from rivalry.core.payoffs import numpy_payoffs, payoffs_at, payoffs_of, pure_payoffs
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import Box, Simplex
+from rivalry.core.together import Together, per_game
 from rivalry.core.tolerances import CALM, PLAY_SHARE, ROUNDING, RUIN, STEEPER, UNLIKE, USUAL_GROWTH
-
-if TYPE_CHECKING:
-    from rivalry.core.space import Profile
 
 WIDTHS = 2.0 ** np.arange(-9, 1)  # as fractions of the space: a good part of 1 % has three of them
 POINTS = 6  # per distance, side and choice
@@ -62,108 +62,169 @@ class Stake(NamedTuple):
 
 def stake_at(game: Game, x: object, player: int, response: Response) -> Stake:
     """Return what is at stake for ``player`` around its best response to the others at ``x``."""
-    x = np.asarray(x, dtype=float)
-    there = np.array(x)
-    there[player] = response.strategy
-    if isinstance(game, Unconstrained):  # logarithms would stretch the neighbourhood of zero
-        x, there = (np.asarray(game.constrain(put(each))) for each in (x, there))
-        return stake_at(game.game, x, player, response._replace(strategy=there[player]))
-    if pure_payoffs.knows(game):
-        assert response.tried is not None
-        losses = _changes(response.tried, response.payoff)
-        own = _of_ranks(losses)
-        mild = np.flatnonzero(losses <= own)
-        return Stake(own, _effect_of_pure_play(game, x, player, mild), response.payoff)
-    rows, moving = _own_moves(game.space, player, there)
-    profiles = np.repeat(there[None], len(rows) + 1, axis=0)
-    profiles[1:, player] = rows
-    pays = payoffs_of(game, profiles, player)
-    best = float(np.max(pays[np.isfinite(pays)], initial=-np.inf))
-    losses = _changes(pays[1:], pays[0])
+    (found,) = stakes_at(Together([game]), np.asarray(x, dtype=float)[None], player, [response])
+    return found
+
+
+def stakes_at(games: Together, x: np.ndarray, player: int, responses: Sequence[Response]) -> list[Stake]:
+    """Return `stake_at` of several games at ``x [game player axis]``."""
+    kind, there = games.games[0], np.array(x)
+    there[:, player] = [one.strategy for one in responses]
+    if isinstance(kind, Unconstrained):  # logarithms would stretch the neighbourhood of zero
+        x, there = (
+            np.stack(
+                [np.asarray(game.constrain(put(own))) for game, own in zip(games.games, each, strict=True)]
+            )
+            for each in (x, there)
+        )
+        inside = [one._replace(strategy=own[player]) for one, own in zip(responses, there, strict=True)]
+        return stakes_at(Together([game.game for game in games.games]), x, player, inside)
+    if pure_payoffs.knows(kind):
+        return [_pure_stake(*each, player) for each in zip(games.games, x, responses, strict=True)]
+    spaces = [game.space for game in games.games]
+    if isinstance(kind.space, Box) and len({_free(space, player).tobytes() for space in spaces}) > 1:
+        singly = zip(games.games, x, responses, strict=True)  # bounds leave different choices
+        return [stake_at(game, own, player, one) for game, own, one in singly]
+    (rows, moving), around = _own_moves(spaces, player, there), _around(spaces, x)
+    profiles = np.repeat(there[:, None], 1 + rows.shape[1], axis=1)
+    profiles[:, 1:, player] = rows
+    widths = around.shape[1]
+    around = around.reshape(len(x), -1, *x.shape[1:])
+    pays = payoffs_of(games, np.concatenate([profiles, x[:, None], around], axis=1), player)
+    own, play = np.split(pays, [profiles.shape[1]], axis=1)
+    best = np.max(np.where(np.isfinite(own), own, -np.inf), axis=1)
+    losses, changes = (_changes(each[:, 1:], each[:, :1]) for each in (own, play))
+    steady = partial(_steady, part=0.1, most=1.0)
+    effects = steady(changes.reshape(len(x), widths, -1), 2 * ROUNDING * np.abs(play[:, 0]))[0][:, -1]
+    stakes = _own_stakes(losses, np.abs(own[:, 0]), moving)
+    return [Stake(*map(float, each)) for each in zip(stakes, effects, best, strict=True)]
+
+
+def _own_stakes(losses: np.ndarray, size: np.ndarray, moving: np.ndarray | None) -> list[float]:
+    """Return what is at stake by own choice per game, from losses ``[game move]`` at payoffs of this size."""
     if moving is None:
-        return Stake(_of_ranks(losses), _effect_of_play(game, x, player), best)
-    noise = 2 * ROUNDING * abs(pays[0])
-    together = losses[moving.size * POINTS :].reshape(len(WIDTHS), -1)
-    single = [
-        _milder(*(_steady(side[moves], noise) for side, moves in zip(*pair, strict=True)))
-        for pair in zip(losses[: moving.size * POINTS].reshape(*moving.shape, POINTS), moving, strict=True)
-    ]
-    # where changes of single choices cost nothing, all choices change together
-    own = _of_ranks(np.array(single)) or _steady(together, noise)[-1]
-    return Stake(own, _effect_of_play(game, x, player), best)
+        return [_of_ranks(row) for row in losses]
+    noise = 2 * ROUNDING * size
+    single, together = np.split(losses, [moving[0].size * POINTS], axis=1)
+    sides, lengths = _steady(single.reshape(*moving.shape, POINTS), noise[:, None, None])
+    lengths = np.minimum(lengths, 1 + moving.sum(axis=-1))
+    all_together = _steady(together.reshape(len(losses), len(WIDTHS), -1), noise)[0][:, -1]
+    found = []
+    for game, pairs in enumerate(sides):
+        choices = [
+            _milder(*(side[:length] for side, length in zip(*each, strict=True)))
+            for each in zip(pairs, lengths[game], strict=True)
+        ]
+        # where changes of single choices cost nothing, all choices change together
+        found.append(_of_ranks(np.array(choices)) or all_together[game])
+    return found
 
 
-def payoff_units(game: Game, x: Profile) -> np.ndarray:
-    """Return the unit ``[player]`` in which each player's gradients are measured.
+def _pure_stake(game: Game, x: np.ndarray, response: Response, player: int) -> Stake:
+    assert response.tried is not None
+    losses = _changes(response.tried, response.payoff)
+    own = _of_ranks(losses)
+    mild = np.flatnonzero(losses <= own)
+    return Stake(own, _effect_of_pure_play(game, x, player, mild), response.payoff)
+
+
+def payoff_units(games: Together, x: np.ndarray) -> np.ndarray:
+    """Return the unit in which gradients are measured, ``[game player]``, at profiles ``[game player axis]``.
 
     The unit is the payoff scale. For a player whose payoff range is below a hundredth of the scale, it is
     that range, but at least 1e-4 of its payoff, below which gradients may be rounding errors.
     """
-    whole, here = scale(game), np.abs(np.asarray(payoffs(game, x)))
-    if pure_payoffs.knows(game):
-        own = [proved_response(game, x, player) for player in range(len(x))]
-    else:
-        own = [Response(row, -np.inf, np.inf, "lower bound", "") for row in np.asarray(x)]
-    ranges = np.array([stake_at(game, x, player, one).own for player, one in enumerate(own)])
+    whole, here = scales(games)[:, None], np.abs(payoffs_at(games, x))
+    ranges = np.zeros(here.shape)
+    for player in range(x.shape[1]):
+        if pure_payoffs.knows(games.games[0]):
+            own = [proved_response(game, at, player) for game, at in zip(games.games, x, strict=True)]
+        else:
+            own = [Response(at[player], -np.inf, np.inf, "lower bound", "") for at in np.asarray(x)]
+        ranges[:, player] = [one.own for one in stakes_at(games, np.asarray(x), player, own)]
     found: np.ndarray = np.where(ranges >= SMALL * whole, whole, np.maximum(ranges, 1e-4 * here))
     return np.where(found > 0, found, whole)
 
 
-def _changes(pays: np.ndarray, here: float) -> np.ndarray:
+def scales(games: Together) -> np.ndarray:
+    """Return the payoff scale of every game, ``[game]``."""
+    if len(games) == 1 or not payoff_scale.knows(games.games[0]):
+        return np.array([scale(game) for game in games.games])
+    found: np.ndarray = _scales_together(games)
+    return found
+
+
+_scales_together = per_game(scale_of, effort=0)
+
+
+def _changes(pays: np.ndarray, here: float | np.ndarray) -> np.ndarray:
     """Return how far payoffs are from ``here``; 0 within rounding, infinite where one is not finite."""
     with np.errstate(invalid="ignore"):
         apart = np.abs(pays - here)
-        apart = np.where(apart > ROUNDING * (np.abs(pays) + abs(here)), apart, 0.0)
+        apart = np.where(apart > ROUNDING * (np.abs(pays) + np.abs(here)), apart, 0.0)
     return np.where(np.isfinite(pays), apart, np.inf)
 
 
-def _own_moves(space: Any, player: int, there: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return strategies ``[move axis]`` of a player, and which moves there are ``[choice side width]``.
+def _free(space: Box, player: int) -> np.ndarray:
+    """Return the axes along which a player can move."""
+    low, high = (np.asarray(end)[player] for end in (space.low, space.high))
+    return np.flatnonzero(low < high)
 
-    There are `POINTS` strategies per move; the last ones move all choices together. Finitely many choices
-    have no distances.
+
+def _own_moves(spaces: Sequence[Any], player: int, there: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return a player's strategies ``[game move axis]``, and which moves there are.
+
+    The second array is ``[game choice side width]``. There are `POINTS` strategies per move; the last ones
+    move all choices together. Finitely many choices have no distances.
     """
-    own = there[player]
-    if not isinstance(space, Box | Simplex):
-        return np.asarray(space.grid(player, DRAWN)), None
+    kind, own = spaces[0], there[:, player]
+    if not isinstance(kind, Box | Simplex):
+        return np.stack([np.asarray(space.grid(player, DRAWN)) for space in spaces]), None
     draws = np.random.default_rng(0)
+    count, axes = own.shape
     found, moves = [], []
-    if isinstance(space, Box):
-        scales = _scales(space)
-        y, low = (end[player] for end in scales.places(there))
-        high, width = scales.high[player], scales.range[player]
-        free = np.flatnonzero(
-            np.asarray(space.mask)[player] & (np.asarray(space.low) < np.asarray(space.high))[player]
-        )
+    if isinstance(kind, Box):
+        scales = _scales(spaces)
+        y, low = (end[:, player] for end in scales.places(there))
+        high, width = scales.high[:, player], scales.range[:, player]
+        free = _free(kind, player)
         for axis in free[:: -(-len(free) // CHOICES)] if len(free) else free:
-            moves.append(_moves((y - low)[axis] / width[axis], (high - y)[axis] / width[axis]))
-            amounts = scales.amounts(y + width[axis] * moves[-1][..., None])
-            found.append(np.where(np.arange(len(own)) == axis, amounts, own))
-        first, last = (end[player] for end in scales.boxes(there))
-        share = draws.random((2 * POINTS, len(own)))
-        found.append(scales.amounts(first[:, None] + (last - first)[:, None] * share))
+            down, up = (y - low)[:, axis] / width[:, axis], (high - y)[:, axis] / width[:, axis]
+            moves.append(_moves(down, up))
+            amounts = scales.amounts(_wide(y) + _wide(width[:, axis, None]) * moves[-1][..., None])
+            found.append(np.where(np.arange(axes) == axis, amounts, _wide(own)))
+        first, last = (end[:, player] for end in scales.boxes(there))
+        share = draws.random((2 * POINTS, axes))
+        found.append(scales.amounts(first[:, :, None] + (last - first)[:, :, None] * share))
     else:
-        size, smallest = space.sizes[player], space.min_share
+        size, smallest = kind.sizes[player], np.array([[float(space.min_share)] for space in spaces])
         for corner in range(size):
-            towards = np.where(np.arange(len(own)) == corner, 1.0 - smallest * (size - 1), smallest)
-            towards[size:] = 0.0
+            towards = np.where(np.arange(axes) == corner, 1.0 - smallest * (size - 1), smallest)
+            towards[:, size:] = 0.0
             # away from the corner too, until its share is the smallest
-            back = min((own[corner] - smallest) / max(towards[corner] - own[corner], 1e-300), 1.0)
-            moves.append(_moves(back, 1.0))
-            found.append(own + moves[-1][..., None] * (towards - own))
-        shares = draws.dirichlet(np.ones(size), 2 * POINTS) * (1.0 - smallest * size) + smallest
-        shares = np.pad(shares, ((0, 0), (0, len(own) - size)))
-        found.append(own + WIDTHS[:, None, None] * (shares - own))
-    moving = np.reshape(moves, (-1, 2, len(WIDTHS), POINTS))[..., 0] != 0
-    return np.concatenate([rows.reshape(-1, len(own)) for rows in found]), moving
+            gap = np.maximum(towards[:, corner] - own[:, corner], 1e-300)
+            moves.append(_moves(np.minimum((own[:, corner] - smallest[:, 0]) / gap, 1.0), np.ones(count)))
+            found.append(_wide(own) + moves[-1][..., None] * _wide(towards - own))
+        shares = draws.dirichlet(np.ones(size), 2 * POINTS) * (1.0 - smallest[:, None] * size)
+        shares = np.pad(shares + smallest[:, None], ((0, 0), (0, 0), (0, axes - size)))
+        found.append(own[:, None, None] + WIDTHS[:, None, None] * (shares - own[:, None])[:, None])
+    if not moves:
+        moves.append(np.zeros((count, 0, len(WIDTHS), POINTS)))
+    moving = np.stack(moves, axis=1).reshape(count, -1, 2, len(WIDTHS), POINTS)[..., 0] != 0
+    return np.concatenate([rows.reshape(count, -1, axes) for rows in found], axis=1), moving
 
 
-def _moves(down: float, up: float) -> np.ndarray:
-    """Return moves ``[side width point]`` from half a width to a whole one, up to the ends of the space.
+def _wide(rows: np.ndarray) -> np.ndarray:
+    """Return rows ``[game axis]`` beside moves ``[game side width point axis]``."""
+    return rows[:, None, None, None]
+
+
+def _moves(down: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """Return moves ``[game side width point]`` from half a width to a whole one, up to the ends of the space.
 
     Where the space ends before half a width the move is 0, which loses nothing.
     """
-    ends = np.minimum(WIDTHS, np.array([down, up])[:, None])[..., None]
+    ends = np.minimum(WIDTHS, np.stack([down, up], axis=1)[..., None])[..., None]
     half = WIDTHS[:, None] / 2
     moves = half + (ends - half) * np.linspace(0.0, 1.0, POINTS + 1)[1:]
     found: np.ndarray = np.where(ends > half, moves, 0.0) * np.array([-1.0, 1.0])[:, None, None]
@@ -171,7 +232,7 @@ def _moves(down: float, up: float) -> np.ndarray:
 
 
 class Scales(NamedTuple):
-    """The scales along which amounts of a box move: logarithms on logarithmic axes. All ``[player axis]``.
+    """The scales along which amounts of boxes move: logarithms on logarithmic axes. All ``[.. player axis]``.
 
     Attributes
     ----------
@@ -192,7 +253,8 @@ class Scales(NamedTuple):
     def amounts(self, y: np.ndarray) -> np.ndarray:
         """Return the amounts of numbers on these scales, ``[.. axis]``."""
         with np.errstate(over="ignore"):  # without a bound moves end at the largest number, up to rounding
-            return np.where(self.logs[0], np.exp(np.where(self.logs[0], y, 0.0)), y)
+            logs = self.logs.reshape(-1, y.shape[-1])[0]
+            return np.where(logs, np.exp(np.where(logs, y, 0.0)), y)
 
     def places(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers of amounts on these scales, and where moves down from them end."""
@@ -202,13 +264,18 @@ class Scales(NamedTuple):
         return np.where(zero, self.start, y), np.where(zero, self.start, self.low)
 
     def boxes(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ends of boxes of all `WIDTHS` around amounts, ``[player width axis]``."""
-        y, low = (part[:, None] for part in self.places(x))
-        half = WIDTHS[:, None] * self.range[:, None]
-        return np.maximum(low, y - half), np.minimum(self.high[:, None], y + half)
+        """Return the ends of boxes of all `WIDTHS` around amounts, ``[.. player width axis]``."""
+        y, low = (part[..., None, :] for part in self.places(x))
+        half = WIDTHS[:, None] * self.range[..., None, :]
+        return np.maximum(low, y - half), np.minimum(self.high[..., None, :], y + half)
 
 
-def _scales(space: Box) -> Scales:
+def _scales(spaces: Sequence[Box]) -> Scales:
+    """Return the scales of boxes of one form, ``[game player axis]``."""
+    return Scales(*map(np.stack, zip(*map(_scales_of, spaces), strict=True)))
+
+
+def _scales_of(space: Box) -> Scales:
     low, high = (np.asarray(end, dtype=float) for end in (space.low, space.high))
     if not space.reparametrised:
         return Scales(low, high, low, high - low, np.zeros(low.shape, dtype=bool))
@@ -221,25 +288,24 @@ def _scales(space: Box) -> Scales:
     return Scales(low, high, first, last - first, logs)
 
 
-def _effect_of_play(game: Game, x: np.ndarray, player: int) -> float:
-    """Return what all players together can do to a payoff, moving at random in boxes around ``x``."""
-    space: Any = game.space
-    draws = np.random.default_rng(1)
+def _around(spaces: Sequence[Any], x: np.ndarray) -> np.ndarray:
+    """Return profiles at random in boxes around each game's own, ``[game width draw player axis]``."""
+    around: np.ndarray
+    draws, space = np.random.default_rng(1), spaces[0]
     if isinstance(space, Box):
-        scales = _scales(space)
-        first, last = (np.moveaxis(end, 1, 0)[:, None] for end in scales.boxes(x))
-        profiles = scales.amounts(first + (last - first) * draws.random((DRAWN, *x.shape)))
-    elif isinstance(space, Simplex):
-        weight = np.where(space.entries, draws.exponential(size=(DRAWN, *x.shape)), 0.0)
+        share, scales = draws.random((DRAWN, *x.shape[1:])), _scales(spaces)
+        first, last = (np.moveaxis(end, 2, 1)[:, :, None] for end in scales.boxes(x))
+        around = scales.amounts(first + (last - first) * share)
+        return around
+    if isinstance(space, Simplex):
+        weight = np.where(space.entries, draws.exponential(size=(DRAWN, *x.shape[1:])), 0.0)
         share = weight / weight.sum(axis=-1, keepdims=True)
-        share = np.where(space.entries, space.min_share + space.spare * share, 0.0)
-        profiles = x + WIDTHS[:, None, None, None] * (share - x)
-    else:
-        rows = [np.asarray(space.grid(one, DRAWN)) for one in range(len(x))]
-        profiles = np.stack([row[draws.integers(len(row), size=DRAWN)] for row in rows], axis=1)[None]
-    pays = payoffs_of(game, np.concatenate([x[None], profiles.reshape(-1, *x.shape)]), player)
-    changes = _changes(pays[1:], pays[0]).reshape(len(profiles), -1)
-    return float(_steady(changes, 2 * ROUNDING * abs(pays[0]), 0.1, 1.0)[-1])
+        share = np.stack([np.where(one.entries, one.min_share + one.spare * share, 0.0) for one in spaces])
+        around = x[:, None, None] + WIDTHS[:, None, None, None] * (share - x[:, None])[:, None]
+        return around
+    rows = [np.asarray(space.grid(one, DRAWN)) for one in range(x.shape[1])]
+    profiles = np.stack([row[draws.integers(len(row), size=DRAWN)] for row in rows], axis=1)
+    return np.repeat(profiles[None, None], len(x), axis=0)
 
 
 def _effect_of_pure_play(game: Any, x: np.ndarray, player: int, own: np.ndarray) -> float:
@@ -250,7 +316,7 @@ def _effect_of_pure_play(game: Any, x: np.ndarray, player: int, own: np.ndarray)
     actions[:, player] = own[draws.integers(len(own), size=DRAWN)]
     here = float(numpy_payoffs(game, x)[player])
     changes = _changes(pure_payoffs(game, actions)[:, player], here)
-    return float(_steady(changes[None], 2 * ROUNDING * abs(here), 0.1, 1.0)[-1])
+    return float(_steady(changes[None], 2 * ROUNDING * abs(here), 0.1, 1.0)[0][-1])
 
 
 def _of_ranks(losses: np.ndarray) -> float:
@@ -268,27 +334,35 @@ def _of_ranks(losses: np.ndarray) -> float:
     return found
 
 
-def _steady(losses: np.ndarray, noise: float, part: float = 0.5, most: float = CALM) -> np.ndarray:
+def _steady(
+    losses: np.ndarray, noise: float | np.ndarray, part: float = 0.5, most: float = CALM
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the largest loss per width up to ``most`` times a quantile, while it grows steadily.
 
-    ``losses`` is ``[width point]``, known up to ``noise``; zeros do not count. The result starts with 0 and
-    never falls.
+    ``losses`` is ``[.. width point]``, known up to ``noise``; zeros do not count. The result ``[.. width]``
+    starts with 0 and never falls. Losses are steady up to the lengths that are returned too; later entries
+    repeat the last steady one.
     """
-    found, allowed = np.zeros(len(losses) + 1), np.inf
-    for k, row in enumerate(losses):
-        some, last = np.sort(row[row > 0]), found[k]
-        found[k + 1] = last
-        if not len(some):
-            continue
-        middle = some[int(part * len(some))]
-        loss = float(some[some <= most * middle][-1])
-        if not np.isfinite(loss) or (last and loss > allowed * last):
-            return found[: k + 1]  # ruinous
-        found[k + 1] = max(loss, last)
-        if last:
-            growth = (found[k + 1] + noise) / max(last - noise, 1e-3 * last)
-            allowed = STEEPER * float(np.clip(growth, *USUAL_GROWTH))
-    return found
+    *lead, widths, _ = losses.shape
+    counts = np.sum(losses > 0, axis=-1)
+    ranked = np.sort(np.where(losses > 0, losses, np.nan), axis=-1)  # NaN last
+    middle = np.take_along_axis(ranked, (part * counts).astype(int)[..., None], axis=-1)
+    with np.errstate(invalid="ignore"):
+        largest = np.max(np.where(ranked <= most * middle, ranked, 0.0), axis=-1)
+    found, allowed = np.zeros((*lead, widths + 1)), np.full(lead, np.inf)
+    steady, length = np.ones(lead, dtype=bool), np.full(lead, widths + 1)
+    for k in range(widths):
+        last, loss = found[..., k], largest[..., k]
+        with np.errstate(invalid="ignore"):
+            ruinous = (counts[..., k] > 0) & (~np.isfinite(loss) | ((last > 0) & (loss > allowed * last)))
+        length = np.where(steady & ruinous, k + 1, length)
+        steady &= ~ruinous
+        counts_here = steady & (counts[..., k] > 0)
+        now = found[..., k + 1] = np.where(counts_here, np.maximum(loss, last), last)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            growth = (now + noise) / np.maximum(last - noise, 1e-3 * last)
+        allowed = np.where(counts_here & (last > 0), STEEPER * np.clip(growth, *USUAL_GROWTH), allowed)
+    return found, length
 
 
 def _milder(down: np.ndarray, up: np.ndarray) -> float:

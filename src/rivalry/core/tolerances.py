@@ -11,6 +11,7 @@ TOLERANCE = 1e-6  # of what is at stake: largest gain at an equilibrium; searche
 APPROXIMATE = 0.01  # of what is at stake, by definition: largest gain at an approximate equilibrium
 ROUNDING = 64 * EPS  # of a payoff's size: sums of up to 128 terms of one sign round by less, in any order
 OUTSIDE = 1e-9  # of an amount: a profile farther outside is refused; files keep more digits
+FEASIBLE = 1e-9  # of the size of a shared constraint's terms: a larger excess violates it, as outside a box
 SHARES_SUM = 1e-8  # how far a sum of shares may be from 1: ten shares of nine digits are off by less
 SEARCH_TIE = 1e-10  # of what is at stake: payoffs of two peaks that a search cannot tell apart
 

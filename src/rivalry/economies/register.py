@@ -136,3 +136,5 @@ WARM = {
     "karma": [("programs of equilibria", _SMALL, "PopulationNewton", {"beta": 100.0}, "uniform")],
     "city": [("kernels of a simulation", _STREETS, "CitySimulation", _PLAY, None)],
 }
+
+HOOKS = {"policy_table": "rivalry.economies.envs.karma:policy_table"}

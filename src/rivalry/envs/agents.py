@@ -99,7 +99,7 @@ class AgentsEnv(SimultaneousEnv):
     def restart(self, seed: int | None) -> None:
         """Start a new episode without returning observations."""
         if seed is not None:
-            self._sequence = np.random.SeedSequence(seed)
+            self._sequence = np.random.SeedSequence(whole_number("seed", seed))
         self.agents = list(self.possible_agents)
         # one stream per episode, so that an episode does not depend on how long earlier ones lasted
         self._begin(self._sequence.spawn(1)[0])

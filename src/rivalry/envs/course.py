@@ -13,6 +13,7 @@ from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
 from rivalry.core.plain import Hashed, Same
 from rivalry.core.space import Choices, Simplex
+from rivalry.core.validate import whole_number
 from rivalry.transforms.units import strategies
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Course:
     def begin(self, seed: int | None) -> None:
         """Start a new episode; ``seed`` restarts the random stream."""
         if seed is not None:
-            self._key = np.asarray(jax.random.key_data(jax.random.key(seed)))
+            self._key = np.asarray(jax.random.key_data(jax.random.key(whole_number("seed", seed))))
         self.state, self._key, row = _first(self.form, self.leaves, self._key)
         self.steps = 0
         self.now = self.read(row, self.steps)
@@ -111,7 +112,7 @@ class Courses:
         given = [k for k, seed in enumerate(seeds) if seed is not None]
         if given:
             self._keys = np.array(self._keys)
-            self._keys[given] = _keys_of(np.array([seeds[k] for k in given]))
+            self._keys[given] = _keys_of(np.array([whole_number("seed", seeds[k]) for k in given]))
         self._carry, self._keys, row = _each_first(form, leaves, self._carry, self._keys, where)
         self.steps = np.where(where, 0, self.steps)
         self.now = self.course.read(row, self.steps)

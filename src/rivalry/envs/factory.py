@@ -12,9 +12,9 @@ from rivalry import games
 from rivalry.core.game import kernel_arrays
 from rivalry.core.register import absent, collect
 from rivalry.core.registry import load, near
-from rivalry.core.validate import check_keywords, check_word, number_of
+from rivalry.core.validate import check_keywords, check_word, number_of, whole_number
 from rivalry.envs.agents import PERIODS, AgentsEnv, Illegal
-from rivalry.envs.games import GameEnv, OnSimplex, info_of
+from rivalry.envs.games import NO_EPISODE, GameEnv, OnSimplex, info_of
 from rivalry.envs.turns import TurnEnv
 from rivalry.games import GAMES
 
@@ -166,6 +166,7 @@ class PlayerEnv(gym.Env[Any, Any]):
         self.np_random = np.random.default_rng(0)  # copies draw the same numbers, even without a seed
         self.ask: Callable[[str, Any], Any] | None = others if callable(others) else None
         self._table: Any = None
+        self._over, self._cut = True, False  # until ``reset``
         if self.ask is None and isinstance(self.parallel, AgentsEnv):
             self._table = self.parallel.table(others)
         elif self.ask is None:
@@ -175,6 +176,7 @@ class PlayerEnv(gym.Env[Any, Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Start a new episode; ``seed`` restarts the random stream."""
+        seed = None if seed is None else whole_number("seed", seed)  # Gymnasium takes no integers of NumPy
         super().reset(seed=seed)
         if self._table is None:
             self._views, _ = self.parallel.reset(seed)
@@ -188,11 +190,12 @@ class PlayerEnv(gym.Env[Any, Any]):
 
     def step(self, action: object) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Apply the player's action, and play until the player acts again. Raises `ValueError`."""
+        if self._over or self._cut:
+            raise ValueError(NO_EPISODE)
         self.parallel.check(self.name, action)
-        if not (self._over or self._cut):
-            self._play(action)
-            while not self._mine():
-                self._play(None)
+        self._play(action)
+        while not self._mine():
+            self._play(None)
         paid, self._paid = self._paid, 0.0
         seen = self._seen()
         return seen, paid, self._over, self._cut, info_of(seen)

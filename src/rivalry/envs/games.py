@@ -12,11 +12,13 @@ from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
 from rivalry.core import oracles
 from rivalry.core.game import Game, Playable, is_markov, is_population
+from rivalry.core.jax import jnp
 from rivalry.core.plain import register_plain
 from rivalry.core.space import Box, Choices, Simplex
 from rivalry.core.validate import check_word, whole_number
 from rivalry.envs.course import FAR, NORMALIZED_FAR, Course
 from rivalry.transforms import repeat
+from rivalry.transforms.units import strategies
 
 Seen = dict[str, Any]
 Infos = dict[str, dict[str, Any]]
@@ -25,6 +27,7 @@ Results = tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], Infos]
 PERIODS = 100
 OnSimplex = Literal["corners", "points"]
 MASK = "action_mask"  # the key of legal actions, beside "observation" and in infos
+NO_EPISODE = "action: there is no episode, as it is over or was never started; call reset() first"
 SINGLE_PRECISION = 1e-6  # tolerance of action bounds: actions are in single precision
 
 
@@ -56,11 +59,27 @@ class SimultaneousEnv(Unrendered, ParallelEnv[str, Any, Any]):  # type: ignore[m
         return self._actions[agent]
 
     def step(self, actions: Mapping[str, Any]) -> Results:
-        """Apply one action per agent; agents that have ended leave ``agents``. Raises `ValueError`."""
-        for name in self.agents:
+        """Apply one action per agent; agents that have ended leave ``agents``. Raises `ValueError`.
+
+        Actions of agents that have ended are ignored, but an episode that is over, or was never begun by
+        ``reset``, takes none: a loop that goes on would record nothing.
+        """
+        if actions and not self.agents:
+            raise ValueError(NO_EPISODE)
+        self._complete(actions, self.agents)
+        if len(actions) > len(self.agents):
+            for name in actions:
+                if name not in self._actions:
+                    first, last = self.possible_agents[0], self.possible_agents[-1]
+                    raise ValueError(f"actions: {name!r} is not an agent; must be in {first} .. {last}")
+        return self.play({name: actions[name] for name in self.agents})
+
+    @staticmethod
+    def _complete(actions: Mapping[str, Any], agents: Sequence[str]) -> None:
+        """Raise `ValueError` if an agent's action is missing."""
+        for name in agents:
             if name not in actions:
                 raise ValueError(f"actions: that of {name} is missing; must be one per agent")
-        return self.play({name: actions[name] for name in self.agents})
 
     def play(self, actions: Mapping[str, Any]) -> Results:
         """Apply one step; agents that do not act in it or have ended may be left out of ``actions``."""
@@ -177,6 +196,31 @@ class GameEnv(SimultaneousEnv):
     def check(self, agent: str, action: object) -> None:
         """Raise `ValueError` for an invalid action of an agent."""
         self.converter.read(self.possible_agents, {agent: action}, self.course.now.legal)
+
+    def profile(self, actions: Mapping[str, Any]) -> np.ndarray:
+        """Return what actions play: the profile ``[player axis]`` of one period, in units of the game.
+
+        Parameters
+        ----------
+        actions : dict
+            An action per agent, as `step` takes them.
+
+        Raises
+        ------
+        ValueError
+            For a missing and for an invalid action.
+
+        Examples
+        --------
+        >>> import rivalry as rv
+        >>> market = rv.games.market()
+        >>> outputs = GameEnv(market).profile({"player_0": [-0.4], "player_1": [-0.4]})
+        >>> outputs.tolist(), rv.certificate(market, outputs).claim
+        ([[30.0], [30.0]], 'equilibrium')
+        """
+        self._complete(actions, self.possible_agents)
+        read = self.converter.read(self.possible_agents, actions, np.zeros(0))
+        return np.asarray(strategies(self.game.space, jnp.asarray(read)))
 
     def hold(self, profile: object, but: int) -> None:
         """Fix all players except ``but`` to their rows of a profile from now on. Raises `ValueError`."""

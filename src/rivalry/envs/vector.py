@@ -13,7 +13,7 @@ from rivalry.core.validate import whole_number
 from rivalry.envs.agents import AgentsEnv
 from rivalry.envs.course import Courses
 from rivalry.envs.factory import EnvOptions, PlayerEnv
-from rivalry.envs.games import MASK
+from rivalry.envs.games import MASK, NO_EPISODE
 
 
 class BatchEnv(VectorEnv[Any, Any, np.ndarray]):
@@ -70,7 +70,7 @@ class BatchEnv(VectorEnv[Any, Any, np.ndarray]):
         self.observation_space = batch_space(self.single_observation_space, copies)
         self.action_space = batch_space(self.single_action_space, copies)
         self._courses = Courses(self.single.parallel.course, copies)
-        self._seeds: Sequence[int | None] = range(copies)  # of the next reset
+        self._seeds: Sequence[int | None] = range(copies)  # of the first reset; afterwards streams continue
         self._paid, self._ended, self._short = (np.zeros(copies, kind) for kind in (float, bool, bool))
 
     def reset(
@@ -78,20 +78,23 @@ class BatchEnv(VectorEnv[Any, Any, np.ndarray]):
     ) -> tuple[Any, dict[str, Any]]:
         """Start a new episode in every copy; seeds restart random streams."""
         if seed is None:
-            seeds = self._seeds
-        elif isinstance(seed, int | np.integer):
-            super().reset(seed=int(seed))
-            seeds = range(int(seed), int(seed) + self.num_envs)
+            seeds = self._seeds or [None] * self.num_envs
+        elif isinstance(seed, str) or not isinstance(seed, Sequence | np.ndarray):
+            first = whole_number("seed", seed)
+            super().reset(seed=first)
+            seeds = range(first, first + self.num_envs)
         elif len(seed) == self.num_envs:
             seeds = seed
         else:
             raise ValueError(f"seed: {len(seed)} seeds must be {self.num_envs}, one per copy")
-        self._seeds = [None] * self.num_envs
         self._begin(seeds, np.ones(self.num_envs, dtype=bool))
+        self._seeds = ()
         return self._seen(self.single.player), self._infos()
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Apply the player's actions, and play until it acts again, in every copy. Raises `ValueError`."""
+        if self._seeds:
+            raise ValueError(NO_EPISODE)
         fresh = self._ended | self._short
         plays = self._read(self.single.player, actions, ~fresh)
         if fresh.any():

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rivalry.interop.environments import from_gymnasium as from_gymnasium
     from rivalry.interop.environments import from_pettingzoo as from_pettingzoo
     from rivalry.interop.extensive import read_efg as read_efg
+    from rivalry.interop.extensive import read_extensive as read_extensive
     from rivalry.interop.gambit import read_nfg as read_nfg
     from rivalry.interop.gambit import write_nfg as write_nfg
     from rivalry.interop.libraries import from_nashpy as from_nashpy
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "environments": ("EnvironmentGame", "from_gymnasium", "from_pettingzoo"),
-    "extensive": ("read_efg",),
+    "extensive": ("read_efg", "read_extensive"),
     "gambit": ("read_nfg", "write_nfg"),
     "libraries": ("from_nashpy", "from_openspiel", "from_quantecon", "to_nashpy", "to_quantecon"),
 }

@@ -1,4 +1,4 @@
-"""Games in extensive form from files of Gambit (``.efg``), in reduced normal form."""
+"""Games in extensive form from files of Gambit (``.efg``), as trees or in reduced normal form."""
 
 from __future__ import annotations
 
@@ -10,21 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rivalry.families.extensive import Extensive, ExtensiveForm, History, InformationSet
 from rivalry.families.matrix import Matrix
 from rivalry.interop.gambit import Scanner, distinct
 
 STRATEGIES = 100_000  # most strategies of one player in reduced normal form
 CHANCE = -1  # the player of chance moves
-
-History = tuple[tuple[int, int], ...]
-"""A player's own moves on the way to a node: information sets and the actions chosen in them."""
-
-
-class InformationSet(NamedTuple):
-    """The actions of an information set, and their probabilities at a chance move."""
-
-    actions: tuple[str, ...]
-    probabilities: tuple[Fraction, ...] = ()
 
 
 class _Node(NamedTuple):
@@ -32,18 +23,6 @@ class _Node(NamedTuple):
 
     reach: Fraction  # product of the chance moves' probabilities
     histories: tuple[History, ...]  # by player
-
-
-class ExtensiveForm(NamedTuple):
-    """What the reduced normal form depends on, of a game in extensive form.
-
-    Outcomes may belong to any node: the payoff of a play is the sum over its nodes.
-    """
-
-    players: list[str]
-    sets: tuple[dict[int, InformationSet], ...]  # by player, in the order in which they occur
-    entries: tuple[dict[int, set[History]], ...]  # by player and information set: histories of its nodes
-    payoffs: dict[tuple[History, ...], tuple[Fraction, ...]]  # expected over chance, at the nodes they end in
 
 
 def read_efg(path: str | os.PathLike[str]) -> Matrix:
@@ -111,6 +90,48 @@ def read_efg(path: str | os.PathLike[str]) -> Matrix:
         file.fail("sums of payoffs must be at most 1e308 in size", 0)
     names = tuple(map(_strategy_names, tree.sets, plans))
     return Matrix(table, names, distinct(tree.players))
+
+
+def read_extensive(path: str | os.PathLike[str]) -> Extensive:
+    """Read a game in extensive form from a file of Gambit (``.efg``), in behaviour strategies.
+
+    The game has the moves of the information sets as they are in the file: it is as large as the tree, where
+    the normal form of `read_efg` grows exponentially. Players need perfect recall.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    Extensive
+        The game; ``names`` holds the numbers of the information sets with the names of the moves.
+
+    Raises
+    ------
+    ValueError
+        For a file that is not in this format, with line and column; for fewer than 2 or more than 25 players;
+        for a player without perfect recall.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> entry = '''EFG 2 R "Entry" { "Entrant" "Incumbent" }
+    ... p "" 1 1 "" { "out" "in" } 0
+    ... t "" 1 "" { 0, 2 }
+    ... p "" 2 1 "" { "fight" "share" } 0
+    ... t "" 2 "" { -1, -1 }
+    ... t "" 3 "" { 1, 1 }'''
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "entry.efg"
+    ...     _ = path.write_text(entry)
+    ...     game = read_extensive(path)
+    >>> game.names, game.payoffs(np.array([[0.5, 0.5], [0.0, 1.0]])).tolist()
+    ((('1: out', '1: in'), ('1: fight', '1: share')), [0.5, 1.5])
+    """
+    return Extensive.from_form(_tree(Scanner(path)))
 
 
 def _tree(file: Scanner) -> ExtensiveForm:

@@ -2,15 +2,17 @@
 
 from rivalry.solving.batches import solve_batch, sweep
 from rivalry.solving.equilibrium_list import all_equilibria
+from rivalry.solving.exact_proofs import ExactProof
 from rivalry.solving.progress import Checkpoint, Progress, ProgressCallback
 from rivalry.solving.randomness import key_of, keys_of, stream
-from rivalry.solving.single import PATH, InCommon, replicate, solve, trace
+from rivalry.solving.single import PATH, InCommon, proof_of, replicate, solve, trace
 from rivalry.solving.steps import ROWS, as_arrays
 
 __all__ = [
     "PATH",
     "ROWS",
     "Checkpoint",
+    "ExactProof",
     "InCommon",
     "Progress",
     "ProgressCallback",
@@ -18,6 +20,7 @@ __all__ = [
     "as_arrays",
     "key_of",
     "keys_of",
+    "proof_of",
     "replicate",
     "solve",
     "solve_batch",

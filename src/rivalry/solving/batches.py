@@ -15,26 +15,29 @@ from rivalry.core.annotations import meaning_of, signature_of
 from rivalry.core.blas import one_blas_thread
 from rivalry.core.construction import parts_of, recipe_of, replace_entry, variant
 from rivalry.core.game import Game, Playable, arrays, initial_profile, with_
-from rivalry.core.jax import compiled, eqx, jax, jnp, stack_trees
+from rivalry.core.jax import compiled, eqx, jax, jnp, put, stack_trees
 from rivalry.core.method import STEPS, BaseMethod, Finish, Learner, Method, as_method
 from rivalry.core.plain import is_plain, register_plain
 from rivalry.core.results import Record, Solution, collect
+from rivalry.core.together import Together
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.core.validate import check, check_keywords, near, whole_number
 from rivalry.methods.q_learning.options import written_out
 from rivalry.solving import ends, inputs
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress
-from rivalry.solving.randomness import Rng, key_of, keys_of, sequence_of
+from rivalry.solving.randomness import Rng, first_keys, key_of, keys_of, sequence_of
 from rivalry.solving.reparametrised import reparametrise
-from rivalry.solving.single import solve
+from rivalry.solving.single import Path, solve
 from rivalry.solving.steps import (
     Carry,
+    advance_together,
     as_arrays,
     elapsed_time,
     from_leaves,
     initial_carry,
     leaves_of,
     one_step,
+    path_row,
 )
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
 Settings = dict[str, Any]  # of a run: start, tol and max_steps
 
 MOST = 100_000  # points of a sweep, each of which is a game
+OTHER_METHOD = "batch: game {} has a method of another form; only numbers may differ within a batch"
 CHUNK = 2_000  # steps of all runs per call of the compiled program
 
 
@@ -54,12 +58,13 @@ def solve_batch(
     methods: Sequence[Method],
     starts: Sequence[Profile],
     *,
-    seed: int | np.random.SeedSequence = 0,
+    seed: int | np.random.SeedSequence | Sequence[np.random.SeedSequence] = 0,
     tol: float = 1e-8,
-    max_steps: int = 10_000,
+    max_steps: int = STEPS,
     max_seconds: float | None = None,
     progress: ProgressCallback | None = None,
     tolerance: float | None = TOLERANCE,
+    path: bool = False,
     checkpoint: Checkpoint | None = None,
 ) -> list[Solution]:
     """Run ``methods[k]`` on ``games[k]`` from ``starts[k]`` for every k, in one compiled program.
@@ -70,8 +75,13 @@ def solve_batch(
     ----------
     games, methods, starts
         One of each per run. Only numbers may differ between runs; sizes and choices must be the same.
+    seed
+        Of all runs together; or a seed sequence per run, which then draws what `solve` would draw.
     max_seconds
         Time limit of all runs together.
+    path
+        Whether paths are recorded; without them calls of the program take more steps. Paths are in no
+        checkpoint.
 
     Returns
     -------
@@ -89,14 +99,17 @@ def solve_batch(
     for game, method in zip(games, stepwise, strict=True):
         inputs.check_fit(method, game)
     stepwise = [reparametrise(game, method) for game, method in zip(games, stepwise, strict=True)]
-    keys = jax.random.split(key_of(sequence_of(seed)), len(games))
+    if isinstance(seed, int | np.random.SeedSequence):
+        keys = jax.random.split(key_of(sequence_of(seed)), len(games))
+    else:
+        keys = first_keys(seed)
     if any(is_plain(game) for game in games) and len({jax.tree.structure(game) for game in games}) > 1:
         # numbers of plain classes are constants of a program: each run needs its own
         return [
-            _solve([game], [method], [start], key[None], tol, max_steps, watch, tolerance, None)[0]
+            _solve([game], [method], [start], key[None], tol, max_steps, watch, tolerance, path, None)[0]
             for game, method, start, key in zip(games, stepwise, starts, keys, strict=True)
         ]
-    return _solve(games, stepwise, starts, keys, tol, max_steps, watch, tolerance, checkpoint)
+    return _solve(games, stepwise, starts, keys, tol, max_steps, watch, tolerance, path, checkpoint)
 
 
 def _solve(
@@ -108,14 +121,20 @@ def _solve(
     max_steps: int,
     watch: Limited,
     tolerance: float | None,
+    path: bool,
     checkpoint: Checkpoint | None,
 ) -> list[Solution]:
     """Return `solve_batch` of games that differ in numbers only."""
-    batch = _stack("game", games), _stack("method", methods)
+    together = Together([as_arrays(game) for game in games])
+    batch = together.stacked, stack_trees([as_arrays(method) for method in methods], OTHER_METHOD)
     begins = jnp.stack([jnp.asarray(s) for s in starts])
     carry = _begin(*batch, begins, keys, jnp.zeros(len(games), dtype=int))
     finishes: dict[int, Finish | None] = {}
+    each_key = list(keys)
     left: list[list[Finish]] = [[] for _ in games]
+    paths = [
+        Path.at(*each) for each in zip(games, np.asarray(begins), path_row(methods[0], carry)[3], strict=True)
+    ]
     gone: list[tuple[int, Profile]] = []  # batch index of each restart, and the end that was left
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         carry = from_leaves(carry, saved)
@@ -129,8 +148,15 @@ def _solve(
         """Advance all runs to their ends or until ``watch`` stops them; return whether it did."""
         done = int(jnp.min(jnp.where(carry.ended == 0, carry.done, max_steps)))
         while done < max_steps and bool(jnp.any(carry.ended == 0)):
-            done = min(max_steps, done + chunk)
-            carry = _advance(*batch, carry, keys, jnp.asarray(done), jnp.asarray(tol))
+            if path:
+                strides, budget = np.array([one.stride for one in paths]), put(max_steps)
+                carry, rows = advance_together(*batch, carry, keys, put(strides), budget, put(float(tol)))
+                for k, recorded in enumerate(zip(*(np.asarray(part) for part in rows), strict=True)):
+                    paths[k].add(recorded)
+                done = int(np.min(np.where(np.asarray(carry.ended) == 0, carry.done, max_steps)))
+            else:
+                done = min(max_steps, done + chunk)
+                carry = _advance(*batch, carry, keys, jnp.asarray(done), jnp.asarray(tol))
             if checkpoint is not None and checkpoint.due():
                 profiles = np.asarray([np.asarray(profile) for _, profile in gone], dtype=float)
                 went = {"gone": np.array([k for k, _ in gone], dtype=int)}
@@ -143,11 +169,19 @@ def _solve(
     while True:
         carry, stopped = forward(carry)
         restarted = np.zeros(len(games), dtype=bool)
+        now = jax.tree.map(lambda leaf: np.asarray(leaf) if eqx.is_array(leaf) else leaf, carry)
+        profiles = now.state.profile
+        if finishes:  # some have ended before
+            analysed = [
+                None if k in finishes else ends.analyse(game, methods[k], put(profiles[k]), each_key[k])
+                for k, game in enumerate(games)
+            ]
+        else:
+            analysed = ends.analyse_together(together, methods, profiles, each_key)
         for k in (k for k in range(len(games)) if k not in finishes):
-            profile, final = carry.state.profile[k], stopped or int(carry.done[k]) >= max_steps
-            # taking every array of a run out of the batch is slow: only where the time is needed
-            time = elapsed_time(methods[k], _member(carry, k)) if left[k] else 0.0
-            end, onward = ends.examine(games[k], methods[k], profile, keys[k], left[k], time, final)
+            profile, final = put(profiles[k]), stopped or int(now.done[k]) >= max_steps
+            time = elapsed_time(methods[k], _member(now, k)) if left[k] else 0.0
+            end, onward = ends.examine(games[k], methods[k], analysed[k], each_key[k], left[k], time, final)
             if onward is None:
                 finishes[k] = end
             else:
@@ -157,15 +191,17 @@ def _solve(
         if not restarted.any():
             break
         fresh = _begin(*batch, begins, keys, carry.done)
+        fresh = fresh._replace(since=put(path_row(methods[0], now)[2]))  # the methods' time goes on
         carry = jax.tree.map(partial(_where, restarted), fresh, carry)
-    found = []
+    records = []
     for k, game in enumerate(games):
-        record = ends.report(game, methods[k], _member(carry, k), {})
+        own = _member(now, k)
+        record = ends.report(game, methods[k], own, paths[k].record(game, methods[k], own) if path else {})
         if (last := finishes[k]) is not None:
             record |= ends.end_record(game, last, left[k], record)
-        record |= ends.out_of_time(record, watch.over) | ends.departures(game, left[k])
-        found.append(ends.certify(game, record, tolerance))
-    return found
+        records.append(record | ends.out_of_time(record, watch.over) | ends.departures(game, left[k]))
+    known = ends.know_together(together, records, tolerance)
+    return [ends.certify(*each[:2], tolerance, each[2]) for each in zip(games, records, known, strict=True)]
 
 
 def _where(restarted: np.ndarray, new: Any, old: Any) -> Any:
@@ -177,11 +213,6 @@ def _member(carry: Carry, k: int) -> Carry:
     """Return the state of the k-th run of a batch."""
     member: Carry = jax.tree.map(lambda leaf: leaf[k] if eqx.is_array(leaf) else leaf, carry)
     return member
-
-
-def _stack(what: str, trees: Sequence[Any]) -> Any:
-    differs = f"batch: game {{}} has a {what} of another form; only numbers may differ within a batch"
-    return stack_trees([as_arrays(tree) for tree in trees], differs)
 
 
 @check_keywords
@@ -304,7 +335,7 @@ def _run(
             # by number, so that a stream does not depend on how many were made before
             own = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, k))
             found[k] = solve(game, method, seed=own, progress=part(1), tolerance=tolerance, **settings).record
-    for group in [] if learns else _batches(members):
+    for group in [] if learns else of_one_form(members):
         games, methods, limits = zip(*(members[k] for k in group), strict=True)
         fixed = {name: limits[0][name] for name in ("tol", "max_steps")}
         starts = [_start(game, own["start"], sequence) for game, own in zip(games, limits, strict=True)]
@@ -362,7 +393,7 @@ def _vary(game: Any, method: Any, settings: Settings, point: Mapping[str, Any]) 
     return game, replace(method, **changed) if changed else method, {**settings, **own}
 
 
-def _batches(members: Sequence[tuple[Any, Any, Settings]]) -> list[list[int]]:
+def of_one_form(members: Sequence[tuple[Any, Any, Settings]]) -> list[list[int]]:
     """Return groups of points whose games and methods differ in numbers only, with equal limits."""
     found: dict[str, list[int]] = {}
     for k, (game, method, settings) in enumerate(members):

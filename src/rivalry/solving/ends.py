@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rivalry.core.certify import certificate
+from rivalry.core.certify import certificate, certificates
 from rivalry.core.game import (
     Game,
     Playable,
@@ -20,12 +21,13 @@ from rivalry.core.game import (
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.oracles import discounting_channels, exchangeable, labels
-from rivalry.core.payoffs import concrete_profile, numpy_payoffs, payoffs
+from rivalry.core.payoffs import concrete_profile, numpy_payoffs, payoffs, payoffs_at
 from rivalry.core.profiles import basins, most_first
 from rivalry.core.remember import Known, remembered
 from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
 from rivalry.core.results import NO_CERTIFICATE, Certificate, Record, Solution
 from rivalry.core.space import width
+from rivalry.core.together import Together
 from rivalry.core.tolerances import APPROXIMATE
 from rivalry.solving.path_data import has_answer, record_of_plot
 from rivalry.solving.steps import Carry
@@ -60,10 +62,26 @@ def analyse(game: Playable, method: BaseMethod, profile: Profile, key: jax.Array
     return method.finish(game, profile, key) if np.all(np.isfinite(np.asarray(profile))) else None
 
 
+def analyse_together(
+    games: Together, methods: Sequence[BaseMethod], profiles: np.ndarray, keys: Sequence[jax.Array]
+) -> list[Finish | None]:
+    """Return `analyse` of several games, from programs that serve them all where the methods are equal."""
+    # a class that only changes `finish` has no programs for several games
+    whole, single = (
+        next(kind for kind in type(methods[0]).__mro__ if name in vars(kind))
+        for name in ("finish_together", "finish")
+    )
+    same = issubclass(whole, single) and all(one == methods[0] for one in methods)
+    if not same or not np.all(np.isfinite(profiles)):
+        rows = zip(games.games, methods, profiles, keys, strict=True)
+        return [analyse(game, method, put(profile), key) for game, method, profile, key in rows]
+    return methods[0].finish_together(games, profiles, keys)
+
+
 def examine(
     game: Playable,
     method: BaseMethod,
-    profile: Profile,
+    end: Finish | None,
     key: jax.Array,
     left: list[Finish],
     time: float,
@@ -73,8 +91,10 @@ def examine(
 
     Parameters
     ----------
-    game, method, profile, key
+    game, method, key
         As for `analyse`.
+    end : Finish or None
+        What `analyse` returned.
     left : list of Finish
         The unstable ends that the run has left so far; changed in place.
     time : float
@@ -82,7 +102,6 @@ def examine(
     final : bool
         Whether the run must not go on.
     """
-    end = analyse(game, method, profile, key)
     if end is None or end.onward is None or final:
         return end, None
     if has_stayed(end, left, time):
@@ -222,24 +241,42 @@ def certify(
 
 
 def _at_profile(game: Game, profile: Profile | np.ndarray, tolerance: float | None) -> AtProfile:
-    found: Record = {"payoff": (("player",), np.asarray(payoffs(game, profile)))}
-    if exchangeable.knows(game):
-        found["exchangeable"] = (("player",), np.asarray(exchangeable(game)))
-    found |= _name_record(game, profile.shape) | measures(game, profile)
-    if tolerance is None:
-        return AtProfile(found, None, False)
-    proof = certificate(game, profile, tolerance=tolerance)
-    return AtProfile(found, proof, _is_at_jump(game, profile, proof))
+    (found,) = _at_profiles(Together([game]), np.asarray(profile)[None], tolerance)
+    return found
 
 
-def _is_at_jump(game: Game, profile: Profile | np.ndarray, proof: Certificate) -> bool:
-    """Return whether payoffs at the profile, each choice rounded to six digits, differ by much at stake."""
-    if numpy_payoffs.knows(game):  # multilinear
-        return False
-    exact = np.asarray(profile)
-    rounded = np.reshape([float(f"{value:.6g}") for value in exact.flat], exact.shape)
-    change = np.abs(np.asarray(payoffs(game, put(rounded))) - np.asarray(payoffs(game, profile)))
-    return proof.at_stake is not None and bool(np.any(change > APPROXIMATE * proof.at_stake))
+def _at_profiles(games: Together, profiles: np.ndarray, tolerance: float | None) -> list[AtProfile]:
+    proofs = [None] * len(games) if tolerance is None else certificates(games, profiles, tolerance)
+    pays, at_jump = payoffs_at(games, profiles), _are_at_jumps(games, profiles, proofs)
+    found, concrete = [], np.asarray if numpy_payoffs.knows(games.games[0]) else put
+    for game, profile, paid, proof, jump in zip(games.games, profiles, pays, proofs, at_jump, strict=True):
+        record: Record = {"payoff": (("player",), paid)}
+        if exchangeable.knows(game):
+            record["exchangeable"] = (("player",), np.asarray(exchangeable(game)))
+        record |= _name_record(game, profile.shape) | measures(game, concrete(profile))
+        found.append(AtProfile(record, proof, jump))
+    return found
+
+
+def _are_at_jumps(games: Together, profiles: np.ndarray, proofs: Sequence[Certificate | None]) -> np.ndarray:
+    """Return whether payoffs at profiles, each choice rounded to six digits, differ by much at stake."""
+    stakes = [None if proof is None else proof.at_stake for proof in proofs]
+    # payoffs of finite games are multilinear
+    if numpy_payoffs.knows(games.games[0]) or any(stake is None for stake in stakes):
+        return np.zeros(len(games), dtype=bool)
+    rounded = np.reshape([float(f"{value:.6g}") for value in profiles.flat], profiles.shape)
+    change = np.abs(payoffs_at(games, rounded) - payoffs_at(games, profiles))
+    found: np.ndarray = np.any(change > APPROXIMATE * np.stack(stakes), axis=1)  # type: ignore[arg-type]
+    return found
+
+
+def know_together(games: Together, records: Sequence[Record], tolerance: float | None) -> list[Certified]:
+    """Return what is known of the profiles of several games, for `certify`; nothing where they have none."""
+    if not isinstance(games.games[0], Game) or not all(map(has_answer, records)):
+        return [{} for _ in records]
+    profiles = np.stack([np.asarray(record["profile"][1]) for record in records])
+    known = _at_profiles(games, profiles, tolerance)
+    return [{(own.tobytes(), tolerance): (one, [])} for own, one in zip(profiles, known, strict=True)]
 
 
 def _certified_population(

@@ -1,12 +1,15 @@
-"""Complete lists of equilibria with proofs: `all_equilibria`."""
+"""Complete lists of equilibria with proofs, and numbers of equilibria for ranges: `all_equilibria`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, overload
 
 import numpy as np
 
-from rivalry.core.display import equilibrium_lines, html_table
+from rivalry.core.display import counts_in_words, equilibrium_lines, html_table, ranges_lines
+from rivalry.core.game import refuse_shared
 from rivalry.core.jax import compiling_seconds
 from rivalry.core.needs import fits, needs_of
 from rivalry.core.registry import load
@@ -58,18 +61,90 @@ class EquilibriumList:
     def __repr__(self) -> str:
         return "\n".join(equilibrium_lines(self.solution.record))
 
+    @property
+    def proof(self) -> Any:
+        """The proof of the list; ``proof.save(FILE)`` writes it for ``rivalry-check``.
+
+        Saving raises `ValueError` for a proof that cannot be written as a file.
+        """
+        return self.solution.proof
+
     def _repr_html_(self) -> str:
         title, *lines = equilibrium_lines(self.solution.record)
         return html_table(title, {}, ("equilibria",), [(line.strip(),) for line in lines])
 
 
+@dataclass(frozen=True)
+class EquilibriumCounts:
+    """Numbers of equilibria that are proved for all values of parameters in ranges.
+
+    Attributes
+    ----------
+    where : dict
+        The ranges that were asked for, by the name of the parameter.
+    count : str
+        The numbers in the ranges that are decided, such as ``exactly 1`` or ``1 to 3``; if none is, a smaller
+        number, as in ``at least 1``.
+    complete : bool
+        Whether the number is proved for all values.
+    ranges : ndarray
+        The ranges that are decided, ``[range parameter end]``. Ranges of one parameter are in order, and two
+        that touch have different numbers.
+    counts : ndarray
+        The number of equilibria for every value in them, ``[range]``.
+    undecided_where : ndarray
+        Ranges in which the number is not known, ``[range parameter end]``, as around a value at which it
+        changes.
+    solution : Solution
+        Everything that the method computed.
+    """
+
+    where: dict[str, tuple[float, float]]
+    count: str
+    complete: bool
+    ranges: np.ndarray
+    counts: np.ndarray
+    undecided_where: np.ndarray
+    solution: Solution
+
+    def __repr__(self) -> str:
+        return "\n".join(ranges_lines(self.solution.record))
+
+    def _repr_html_(self) -> str:
+        title, *lines = ranges_lines(self.solution.record)
+        return html_table(title, {}, ("ranges",), [(line.strip(),) for line in lines])
+
+
+@overload
 def all_equilibria(
     game: object,
     *,
+    where: None = None,
     max_seconds: float | None = 60.0,
     progress: ProgressCallback | bool | None = None,
     **options: object,
-) -> EquilibriumList:
+) -> EquilibriumList: ...
+
+
+@overload
+def all_equilibria(
+    game: object,
+    *,
+    where: Mapping[str, tuple[float, float]],
+    max_seconds: float | None = 60.0,
+    progress: ProgressCallback | bool | None = None,
+    **options: object,
+) -> EquilibriumCounts: ...
+
+
+def all_equilibria(
+    game: object,
+    *,
+    where: Mapping[str, tuple[float, float]] | None = None,
+    max_seconds: float | None = 60.0,
+    progress: ProgressCallback | bool | None = None,
+    **options: object,
+) -> EquilibriumList | EquilibriumCounts:
     """Return the equilibria of a game, each with a proof, and whether the list is complete.
 
     On intervals and simplices all pure equilibria are searched for (`rivalry.methods.AllEquilibria`), in
@@ -82,6 +157,9 @@ def all_equilibria(
     game
         A game on a box or a simplex whose payoffs JAX can trace, with up to 12 choices (coordinates of the
         strategies of all players); a finite game; or a population.
+    where
+        Ranges of parameters, ``{"reach": (0.24, 0.26)}``: numbers of equilibria are then proved for all of
+        their values, and `EquilibriumCounts` are returned. Names are those of sweeps and studies.
     max_seconds
         Time limit of the search, after which the equilibria proved so far are returned; None for no limit.
         The time of compiling programs, up to a minute for a new game, does not count.
@@ -93,7 +171,8 @@ def all_equilibria(
     Raises
     ------
     ValueError
-        For a game that no method lists equilibria of, and for payoffs with jumps or without an interval form.
+        For a game that no method lists equilibria of, for payoffs with jumps or without an interval form, and
+        for a range of a parameter that the game does not have or that reaches values it refuses.
 
     Examples
     --------
@@ -104,13 +183,18 @@ def all_equilibria(
     >>> print(str(found).split(" (")[0])
     exactly 1 equilibrium, proved
     """
-    from rivalry.methods import METHODS, FiniteEquilibria
+    from rivalry.methods import METHODS, AllEquilibria, FiniteEquilibria
 
+    refuse_shared(game, "all_equilibria")
     kinds = [load(target) for target in METHODS["all_equilibria"].targets]
     fitting = [kind for kind in kinds if fits(kind, game)]
     if not fitting:
         needed = " or ".join(", ".join(need.words for need in needs_of(kind)) for kind in kinds)
         raise ValueError(f"game: {type(game).__name__} has no list of equilibria; needed are {needed}")
+    if where is not None:
+        if fitting[0] is not AllEquilibria:
+            raise ValueError("where: parameters are ranges only in games on intervals and simplices")
+        options["where"] = dict(where)
     if fitting[0] is FiniteEquilibria:  # one limit of time, not the smaller of two
         options.setdefault("seconds", np.inf if max_seconds is None else max_seconds)
     before = compiling_seconds()
@@ -120,6 +204,17 @@ def all_equilibria(
         times = f"{max_seconds:g} s of search are over, and {compiling:.0f} s of compiling"
         found.record["complete_reason"] = ((), np.asarray(f"{reason}; {times}"))
     record = {name: value for name, (_, value) in found.record.items()}
+    if where is not None:
+        decided = record["where_decided"]
+        return EquilibriumCounts(
+            {name: (float(low), float(high)) for name, (low, high) in where.items()},
+            counts_in_words(found.record),
+            bool(record["complete"]),
+            record["where_range"][decided],
+            record["where_count"][decided],
+            record["where_range"][~decided],
+            found,
+        )
     return EquilibriumList(
         record["equilibria"],
         record["radius"],

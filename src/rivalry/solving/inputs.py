@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from rivalry.core.game import is_population
+from rivalry.core.game import is_population, refuse_shared
 from rivalry.core.method import BaseMethod, as_method
-from rivalry.core.needs import fits, stated_needs
+from rivalry.core.needs import SHARED, fits, needs_of, stated_needs
+from rivalry.core.payoffs import check_payoffs
 from rivalry.core.plain import register_plain
 from rivalry.core.precision import imprecise
 from rivalry.core.validate import fault_of, format_value, whole_number
@@ -46,6 +47,12 @@ def check_method(method: object, needs: tuple[str, ...] = SOLVER) -> None:
     _options(method)
 
 
+def check_shared(method: object, game: object) -> None:
+    """Raise `ValueError` for a game with shared constraints, unless the method takes them."""
+    if SHARED not in needs_of(type(method)):
+        refuse_shared(game, f"method: {type(method).__name__}")
+
+
 def check_fit(method: BaseMethod, game: object) -> None:
     """Raise `ValueError` for a game that a method refuses, and for a population if it is for players.
 
@@ -55,6 +62,7 @@ def check_fit(method: BaseMethod, game: object) -> None:
     ...
     ValueError: method: Newton is for games with payoffs; populations take PopulationNewton, MirrorAscent ..
     """
+    check_shared(method, game)
     method.check_game(game)
     if not is_population(game):
         return
@@ -88,7 +96,7 @@ def check_game(game: object) -> None:
         raise ValueError(f"game: {_type_name(game)} must be a game, as in rv.games.matrix('chicken')")
     if why := imprecise(game):
         raise ValueError(why)
-    register_plain(game)
+    check_payoffs(register_plain(game))
 
 
 def check_seconds(value: object) -> float | None:

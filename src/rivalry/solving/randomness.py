@@ -76,6 +76,13 @@ def key_of(sequence: np.random.SeedSequence) -> jax.Array:
     return keys_of(sequence, 1)[0]
 
 
+def first_keys(sequences: Sequence[np.random.SeedSequence]) -> jax.Array:
+    """Return the first of `keys_of` of every seed sequence, ``[sequence]``."""
+    words = put(np.stack([one.generate_state(2, np.uint32) for one in sequences]))
+    found: jax.Array = jax.random.wrap_key_data(words)
+    return found
+
+
 def keys_of(sequence: np.random.SeedSequence, count: int) -> list[jax.Array]:
     """Return independent JAX keys of a seed sequence; a longer list begins with the shorter one."""
     # a key of JAX's default generator (threefry) is two 32-bit words

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,17 +24,21 @@ from rivalry.core.method import (
     run_session,
 )
 from rivalry.core.oracles import discontinuity
+from rivalry.core.payoffs import check_payoffs
 from rivalry.core.plain import register_plain
 from rivalry.core.remember import Known, remembered
 from rivalry.core.results import Record, Solution, dataset
+from rivalry.core.space import Box
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.core.validate import check, check_keywords, whole_number
 from rivalry.solving import ends, inputs
+from rivalry.solving.exact_proofs import ExactProof
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress
 from rivalry.solving.randomness import Rng, keys_of, sequence_of
 from rivalry.solving.reparametrised import reparametrise
 from rivalry.solving.steps import (
     ROWS,
+    Carry,
     advance,
     as_arrays,
     begin,
@@ -182,16 +186,28 @@ def replicate(
         gains = exploitability_along(game, record["path"][1])
         record["path_exploitability"] = (("step", "player"), gains)
     found = ends.certify(game, record | ends.out_of_time(record, watch.over), tolerance, shared.certified)
-    limited = found.status == "iteration limit"
-    in_vain = limited and (found.steps >= max_steps or watch.over)  # otherwise the caller stopped it
-    if "remedy" in record and (in_vain or not limited):
-        warn(f"not converged: {record['remedy'][1]}", stacklevel=CALLER)
-    elif in_vain:
-        enough = found.steps >= max_steps
-        spent = f"{found.steps} steps" if enough else f"{max_seconds:g} seconds"
-        ways = _ways(game, "max_steps" if enough else "max_seconds")
-        warn(f"not converged after {spent}: {ways}", stacklevel=CALLER)
+    if why := not_converged(game, found, max_steps, max_seconds if watch.over else None):
+        warn(why, stacklevel=CALLER)
     return found
+
+
+def not_converged(game: object, found: Solution, max_steps: int, seconds: float | None) -> str:
+    """Return why a run did not converge, and what to do; empty if it did, or if its caller stopped it.
+
+    ``seconds`` is the limit of time if it was reached.
+    """
+    limited = found.status == "iteration limit"
+    in_vain = limited and (found.steps >= max_steps or seconds is not None)
+    if "remedy" in found.record and (in_vain or not limited):
+        return f"not converged: {found.record['remedy'][1]}"
+    if not in_vain:
+        return ""
+    enough = found.steps >= max_steps
+    spent = f"{found.steps} steps" if enough else f"{seconds:g} seconds"
+    ways = _ways(game, "max_steps" if enough else "max_seconds")
+    if found.claim == "not decided":
+        ways = "a payoff is not a number at the last profile; correct the payoffs or narrow the space"
+    return f"not converged after {spent}: {ways}"
 
 
 def _ways(game: object, limit: str) -> str:
@@ -224,13 +240,60 @@ def _solve_record(
     while onward is not None:
         final = run.forward(progress, checkpoint) or run.done >= max_steps
         time = elapsed_time(run.method, run.carry)
-        end, onward = ends.examine(game, method, run.profile, key, left, time, final)
+        end = ends.analyse(game, method, run.profile, key)
+        end, onward = ends.examine(game, method, end, key, left, time, final)
         if onward is not None:
             run.go_on_from(onward)
     record = run.record(path)
     if end is not None:
         record |= ends.end_record(game, end, left, record)
     return record | ends.departures(game, left)
+
+
+@dataclass
+class Path:
+    """The recorded path of a run: arrays ``[row ..]`` of each of `SERIES`, in parts."""
+
+    series: dict[str, list[np.ndarray]]
+    most: int  # rows
+    stride: int = 1  # steps per row
+
+    @classmethod
+    def at(cls, game: Playable, first: object, residual: object) -> Path:
+        """Return the path of a run that begins."""
+        begins = zip(SERIES, (first, 0, 0.0, residual), strict=True)
+        series = {name: [np.asarray(one)[None]] for name, one in begins}
+        return cls(series, HISTORY if is_population(game) else PATH)
+
+    def add(self, recorded: Sequence[np.ndarray]) -> None:
+        """Add the rows of a call of the program, which repeats its last row after the end or the limit."""
+        _, steps, *_ = recorded
+        new = np.flatnonzero(np.diff(steps, prepend=self.series["steps"][-1][-1]) > 0)
+        if not len(new):
+            return
+        for name, series in zip(SERIES, recorded, strict=True):
+            self.series[name].append(series[new])
+        length = sum(map(len, self.series["steps"]))
+        if length > self.most:
+            # the last row is the current profile
+            keep = np.union1d(np.arange(0, length, 2), [length - 1])
+            self.series = {name: [series[keep]] for name, series in self.whole().items()}
+            self.stride *= 2
+
+    def whole(self) -> dict[str, np.ndarray]:
+        """Return the arrays."""
+        return {name: np.concatenate(parts) for name, parts in self.series.items()}
+
+    def record(self, game: Playable, method: BaseMethod, carry: Carry) -> Record:
+        """Return what is stored of it."""
+        whole, found = self.whole(), Record()
+        found["path"] = (("step", *profile_dims(game)), whole["rows"])
+        found["path_step"] = (("step",), whole["steps"])
+        known = method.diagnostics(carry.state)
+        for name, own in (("time", "times"), ("residual", "residuals")):
+            if name in known:
+                found[f"path_{name}"] = (("step",), whole[own])
+        return found
 
 
 class _Run:
@@ -247,11 +310,8 @@ class _Run:
     ) -> None:
         self.game, self.method, self.key, self.tol, self.max_steps = game, method, key, tol, max_steps
         self.carry = begin(game, method, first, key, put(0))
-        self.stride = 1
-        begins = (first, 0, 0.0, path_row(method, self.carry)[3])
-        self.path = {name: [np.asarray(one)[None]] for name, one in zip(SERIES, begins, strict=True)}
+        self.path = Path.at(game, first, path_row(method, self.carry)[3])
         self.left: list[Profile] = []  # unstable ends from which it was restarted
-        self.most = HISTORY if is_population(game) else PATH
 
     @property
     def done(self) -> int:
@@ -267,9 +327,9 @@ class _Run:
         tol, budget = put(float(self.tol)), put(self.max_steps)
         while int(self.carry.ended) == 0 and self.done < self.max_steps:
             self.carry, rows = advance(
-                self.game, self.method, self.carry, self.key, put(self.stride), budget, tol
+                self.game, self.method, self.carry, self.key, put(self.path.stride), budget, tol
             )
-            self._note([np.asarray(part) for part in rows])
+            self.path.add([np.asarray(part) for part in rows])
             if checkpoint is not None and checkpoint.due():
                 checkpoint.save(self.saved())
             if progress(Progress(self.done, self.max_steps, float(self.carry.residual))) is True:
@@ -283,44 +343,20 @@ class _Run:
         self.carry = begin(self.game, self.method, profile, self.key, self.carry.done)
         self.carry = self.carry._replace(since=before)
 
-    def _note(self, recorded: list[np.ndarray]) -> None:
-        _, steps, *_ = recorded
-        # after the end or the limit the program repeats its last row
-        new = np.flatnonzero(np.diff(steps, prepend=self.path["steps"][-1][-1]) > 0)
-        for name, series in zip(SERIES, recorded, strict=True):
-            self.path[name].append(series[new])
-        length = sum(map(len, self.path["steps"]))
-        if length > self.most:
-            # the last row is the current profile
-            keep = np.union1d(np.arange(0, length, 2), [length - 1])
-            self.path = {name: [series[keep]] for name, series in self.whole_path().items()}
-            self.stride *= 2
-
-    def whole_path(self) -> dict[str, np.ndarray]:
-        return {name: np.concatenate(parts) for name, parts in self.path.items()}
-
     def record(self, path: bool) -> Record:
-        found: Record = {}
-        if path:
-            whole = self.whole_path()
-            found["path"] = (("step", *profile_dims(self.game)), whole["rows"])
-            found["path_step"] = (("step",), whole["steps"])
-            known = self.method.diagnostics(self.carry.state)
-            for name, own in (("time", "times"), ("residual", "residuals")):
-                if name in known:
-                    found[f"path_{name}"] = (("step",), whole[own])
+        found = self.path.record(self.game, self.method, self.carry) if path else {}
         return ends.report(self.game, self.method, self.carry, found)
 
     def saved(self) -> dict[str, np.ndarray]:
         left = np.asarray([np.asarray(profile) for profile in self.left])
-        own = {"left": left.reshape(-1, *self.profile.shape), "stride": np.asarray(self.stride)}
-        return leaves_of(self.carry) | self.whole_path() | own
+        own = {"left": left.reshape(-1, *self.profile.shape), "stride": np.asarray(self.path.stride)}
+        return leaves_of(self.carry) | self.path.whole() | own
 
     def restore(self, saved: Mapping[str, np.ndarray]) -> None:
         self.carry = from_leaves(self.carry, saved)
         self.left = [jnp.asarray(profile) for profile in saved["left"]]
-        self.path = {name: [saved[name]] for name in SERIES}
-        self.stride = int(saved["stride"])
+        series = {name: [saved[name]] for name in SERIES}
+        self.path = Path(series, self.path.most, int(saved["stride"]))
 
 
 def _run_learner(
@@ -343,6 +379,8 @@ def _run_learner(
         inputs.check_game(game)
     if not shared.world:
         inputs.check_method(learner, inputs.LEARNER)
+        check_payoffs(register_plain(game))
+        inputs.check_shared(learner, game)
     learner = as_learner(learner)
     world = remembered(shared.world, "world", partial(learner.world, register_plain(game)))
     if max_steps is None:
@@ -379,7 +417,21 @@ def _run_learner(
         warn(f"not converged: {record['remedy'][1]}", stacklevel=CALLER + 1)
     played = learner.played(game, record)
     certified = shared.certified if played is game else None
-    return replace(ends.certify(played, record, tolerance, certified), world=world)
+    found = ends.certify(played, record, tolerance, certified)
+    return replace(found, world=world, prove=partial(proof_of, played, world))
+
+
+def proof_of(game: Any, world: Any, record: Record) -> Any:
+    """Return the proof of a method's results: of profiles of a game on intervals, or in exact arithmetic."""
+    exact, about_profile = ExactProof(game, world, record), "axis" in record.get("profile", ((), None))[0]
+    if exact.claim or not about_profile or not isinstance(game.space, Box):
+        return exact
+    from rivalry.solving.proof_files import SmoothProof  # loads JAX
+
+    if "equilibria" in record:
+        return SmoothProof(game, record["equilibria"][1], bool(record["complete"][1]), True)
+    proved = bool(np.isfinite(record.get("certificate_radius", ((), np.nan))[1]))
+    return SmoothProof(game, record["profile"][1][None], False, proved)
 
 
 @check_keywords

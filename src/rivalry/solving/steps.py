@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry.core.game import Playable
-from rivalry.core.jax import compiled, concrete_module, jax, jnp, put
+from rivalry.core.jax import compiled, concrete_module, eqx, jax, jnp, put
 from rivalry.core.method import BaseMethod, take_step
 
 if TYPE_CHECKING:
@@ -83,8 +83,7 @@ def _advance_singly(game, method, carry, key, stride, budget, tol):  # type: ign
     return carry, tuple(np.stack([np.asarray(part) for part in parts]) for parts in zip(*rows, strict=True))
 
 
-@compiled
-def _advance(game, method, carry, key, stride, budget, tol):  # type: ignore[no-untyped-def]
+def _rows(game, method, carry, key, stride, budget, tol):  # type: ignore[no-untyped-def]
     def going(state):  # type: ignore[no-untyped-def]
         carry, taken = state
         return (taken < stride) & (carry.done < budget) & (carry.ended == 0)
@@ -98,6 +97,16 @@ def _advance(game, method, carry, key, stride, budget, tol):  # type: ignore[no-
         return carry, path_row(method, carry)
 
     return jax.lax.scan(row, carry, length=ROWS)
+
+
+_advance = compiled(_rows)
+
+
+@compiled
+def advance_together(games, methods, carry, keys, strides, budget, tol):  # type: ignore[no-untyped-def]
+    """Return `advance` of several runs, whose games, methods and numbers are stacked."""
+    axes = (eqx.if_array(0), eqx.if_array(0), eqx.if_array(0), 0, 0, None, None)
+    return eqx.filter_vmap(_rows, in_axes=axes)(games, methods, carry, keys, strides, budget, tol)
 
 
 def one_step(game: Playable, method: BaseMethod, carry: Carry, key: jax.Array, tol: jax.Array) -> Carry:
@@ -114,10 +123,11 @@ def as_arrays(tree: object) -> Any:
     Otherwise a program would be compiled for every value.
     """
 
-    def strong(leaf: object) -> Any:
+    def strong(leaf: Any) -> Any:
         if isinstance(leaf, float):
             return put(leaf)
-        return jnp.asarray(leaf, dtype=leaf.dtype) if isinstance(leaf, jax.Array) else leaf
+        weak = isinstance(leaf, jax.Array) and leaf.weak_type
+        return jnp.asarray(leaf, dtype=leaf.dtype) if weak else leaf
 
     return jax.tree.map(strong, tree)
 

@@ -156,7 +156,9 @@ class City(OneLineRepr, eqx.Module):
         examples. ``city_journeys`` is the number of different journeys (paths, without planning).
         ``lane_ends`` (lane, end, coordinate) and ``node_at`` (node, coordinate) are positions on a map;
         ``lane_free_flow`` is the mean number of agents that want a lane if none is ever refused, and
-        ``.._expected`` its expectation before journeys are drawn; ``agent_class`` is an index into
+        ``.._expected`` its expectation before journeys are drawn; ``lanes_over_capacity`` (kind) and
+        ``largest_free_flow`` (kind) are the number of lanes where the latter exceeds the capacity, and its
+        largest value, for core, entry and exit lanes; ``agent_class`` is an index into
         ``class_name``; ``example_lanes`` (example, path, position) are the lanes of the examples' paths, -1
         beyond their ends; ``example_places`` (example, path, place) is the lane wanted at each position of
         the journey, -1 for padding.
@@ -164,6 +166,8 @@ class City(OneLineRepr, eqx.Module):
         network, examples = self.network, self.examples()
         present, flow = np.flatnonzero(examples >= 0), self.free_flow()
         chosen = examples[present]
+        full, largest = self.expected.wanting > self.capacity, np.full(len(KINDS), np.nan)
+        np.fmax.at(largest, network.kinds, self.expected.wanting)
         planned = PLANNED if self.planning != "none" else ""
         return {
             "city_lanes": ((), np.asarray(len(network.lanes))),
@@ -176,6 +180,8 @@ class City(OneLineRepr, eqx.Module):
             "lane_subsidy": (("lane",), self.subsidy),
             "lane_free_flow": (("lane",), flow.wanting),
             "lane_free_flow_expected": (("lane",), self.expected.wanting),
+            "lanes_over_capacity": (("kind",), np.bincount(network.kinds[full], minlength=len(KINDS))),
+            "largest_free_flow": (("kind",), largest),
             "free_flow_dormant": ((), np.asarray(flow.dormant)),
             "lane_centre": (("lane",), self.centre),
             "node_name": (("node",), np.array(network.nodes)),

@@ -8,7 +8,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from xarray import Dataset
 
-from rivalry.plots.select import At, Names, NoSuchPoint, check_variable, filled_variables, pick_names, point
+from rivalry.plots.select import (
+    At,
+    Names,
+    NoSuchPoint,
+    check_variable,
+    filled_variables,
+    name_of,
+    pick_names,
+    point,
+    value_of,
+)
 from rivalry.plots.series import method_names
 from rivalry.plots.style import INK, caption, chart, colours, lower_axes
 
@@ -81,7 +91,7 @@ def design_search(
         _draw(ax, lower, one, rows, label, shade)
     ax.plot([], [], "o", markersize=11, markerfacecolor="none", markeredgecolor=INK, label="chosen")
     bottom = lower or ax
-    bottom.set_xlabel(" / ".join(dict.fromkeys(one.choice for one in found)))
+    bottom.set_xlabel(" / ".join(dict.fromkeys(name_of(data, one.choice) for one in found)))
     if len(found) == 1 and not _are_numbers(found[0].x_labels, found[0].x):
         places, first = np.unique(found[0].x, return_index=True)
         bottom.set_xticks(places, found[0].x_labels[first])
@@ -116,14 +126,17 @@ def _search(data: Dataset, name: str | None, at: At, over: str | None) -> Search
     picked = None if over is None else [over]
     column = names.index(pick_names("over", picked, names, names, "is no choice of this search")[0])
     others = np.delete(np.arange(len(names)), column)
-    words = [word for word in here.words.split(", ") if word != f"algorithm = {name}"]
+    chosen_name = (
+        "" if name is None else value_of(data, "algorithm", list(data["algorithm"].values).index(name))
+    )
+    words = [word for word in here.words.split(", ") if name is None or word != chosen_name]
     unknown, chosen = np.full(objective.shape, np.nan), float(arrays.get("chosen", -1))
     return Search(
         name or "",
         names[column],
         parameters[:, column],
         labels[:, column],
-        [", ".join(f"{names[k]} = {row[k]}" for k in others) for row in labels],
+        [", ".join(f"{name_of(data, names[k])} = {row[k]}" for k in others) for row in labels],
         objective,
         arrays.get("trial_objective_low", unknown[:, 0])[:count],
         arrays.get("trial_objective_high", unknown[:, 0])[:count],

@@ -16,20 +16,23 @@ from rivalry.plots.select import (
     band,
     find_sweep,
     is_blank,
+    label_of,
+    name_of,
     own_rank,
     pick_names,
     swept_values,
 )
-from rivalry.plots.series import replications_of, series_of
+from rivalry.plots.series import method_label, method_names, replications_of, series_of
 from rivalry.plots.style import DASHES, INK, MARKERS, PALETTE, caption, chart, colours
 
 ONCE = "once"  # a parameter with one value, if none is swept
 WORDS = {
-    "access_fairness": "access fairness: minus the sd over agents of the share of steps won",
-    "access_fairness_with_dormant": "access fairness: minus the sd over agents of steps not refused",
-    "reward_fairness": "reward fairness: minus the sd over agents of mean rewards",
-    "efficiency": "efficiency: mean reward per agent and step",
+    "access_fairness": "minus the sd over agents of the share of steps won",
+    "access_fairness_with_dormant": "minus the sd over agents of steps not refused",
+    "reward_fairness": "minus the sd over agents of mean rewards",
+    "efficiency": "mean reward per agent and step",
 }
+"""What an axis adds to the name of a quantity."""
 POLICIES = ("policy", "example_policy")  # a rule without karma has neither
 EXACT = PALETTE[-1]
 CROSSES = ("x", "+", "1", "2", "3", "4")
@@ -41,6 +44,7 @@ class FairnessCurve(NamedTuple):
     """A method's means and half widths over replications at the swept values that it has, in order."""
 
     name: str
+    label: str
     at: np.ndarray
     x: np.ndarray
     y: np.ndarray
@@ -113,14 +117,21 @@ def fairness_plane(
     lines = [one for one in curves if one.name not in plain]
     for one, shade, marker in zip(lines, colours(max(len(lines), 1)), MARKERS * 9, strict=False):
         _line(ax, one, shade, marker, tell=not (against or alone))
-    _points(ax, [one for one in curves if one.name in plain], exact or {}, across, up, against)
-    short = over.rpartition(".")[2]
-    ax.set_xlabel(short if against else WORDS.get(across, across.replace("_", " ")))
-    ax.set_ylabel(WORDS.get(up, up.replace("_", " ")).replace(": ", ":\n"))
+    known = method_names(data, up, None)
+    given = {method_label(data, name) if name in known else name: row for name, row in (exact or {}).items()}
+    _points(ax, [one for one in curves if one.name in plain], given, across, up, against)
+    name = name_of(data, over)
+    ax.set_xlabel(name if against else _label(data, across, ": "))
+    ax.set_ylabel(_label(data, up, ":\n"))
     ax.margins(0.09)
-    how = "" if against or alone else f"points are labelled with {short}"
+    how = "" if against or alone else f"points are labelled with the {name}"
     caption(ax, words, how, many)
     return ax
+
+
+def _label(data: Dataset, name: str, joint: str) -> str:
+    """Return the name of a quantity, and what it is."""
+    return f"{name_of(data, name)}{joint}{WORDS[name]}" if name in WORDS else label_of(data, name)
 
 
 def _check_metric(data: Dataset, name: str, over: str | None) -> None:
@@ -149,7 +160,8 @@ def _curves(
             continue
         rows = order[np.isfinite(x[order]) & np.isfinite(y[order])]
         if rows.size:
-            found.append(FairnessCurve(one.method, place[rows], x[rows], y[rows], x_half[rows], y_half[rows]))
+            ends = place[rows], x[rows], y[rows], x_half[rows], y_half[rows]
+            found.append(FairnessCurve(one.method, method_label(data, one.method), *ends))
     if not found:
         raise NoSuchPoint(f"data: no method has both {across} and {up} here")
     return found, every[0].words, replications_of(every, "95 % intervals")
@@ -169,7 +181,7 @@ def _plain(data: Dataset, names: list[str], wanted: Names) -> list[str]:
 
 
 def _line(ax: Axes, one: FairnessCurve, shade: str, marker: str, *, tell: bool) -> None:
-    label = one.name or "_runs"
+    label = one.label or "_runs"
     ax.plot(one.x, one.y, color=shade, marker=marker, markersize=4.5, linewidth=1.3, label=label)
     if one.x_half.any() or one.y_half.any():
         whiskers: dict[str, Any] = {"fmt": "none", "ecolor": shade, "elinewidth": 0.9, "capsize": 2}
@@ -183,7 +195,7 @@ def _points(
     ax: Axes, plain: Sequence[FairnessCurve], given: Numbers, across: str, up: str, against: bool
 ) -> None:
     """Draw baselines: simulated ones filled, exact numbers as crosses; lines if there is only one metric."""
-    levels = [(one.name, float(one.y.mean())) for one in plain]
+    levels = [(one.label, float(one.y.mean())) for one in plain]
     levels += [(f"{name}, exact", float(numbers[up])) for name, numbers in given.items()]
     if against:
         for k, (name, level) in enumerate(levels):
@@ -193,7 +205,7 @@ def _points(
         return
     for k, one in enumerate(plain):
         mark: dict[str, Any] = {"marker": MARKERS[(k + 2) % len(MARKERS)], "color": INK, "linestyle": ""}
-        ax.plot([one.x.mean()], [one.y.mean()], label=one.name, markersize=6.5, **mark)
+        ax.plot([one.x.mean()], [one.y.mean()], label=one.label, markersize=6.5, **mark)
     for k, (name, numbers) in enumerate(given.items()):
         mark = {"marker": CROSSES[k % len(CROSSES)], "color": EXACT, "linestyle": "", "markeredgewidth": 1.6}
         ax.plot([numbers[across]], [numbers[up]], label=f"{name}, exact", markersize=8, zorder=5, **mark)

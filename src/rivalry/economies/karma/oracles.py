@@ -130,6 +130,7 @@ def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
     dims: dict[str, tuple[str, ...]] = {
         **dict.fromkeys(("type_efficiency", "mean_karma", "win_rate"), ("player",)),
         **dict.fromkeys(("mean_bid", "karma_distribution"), ("player", "private", "karma")),
+        "state_mean_bid": ("player", "private"),
         "policy": ("player", "private", "karma", "bid"),
         "bid_distribution": ("bid",),
         "win_probability": ("rank", "bid"),
@@ -145,6 +146,7 @@ def _metrics(game: KarmaEconomy, around: Around, mu: Distribution, pi: Policy) -
     flows, karma, levels = game.flows(around, mu, pi), mu.reshape(game.shape), jnp.arange(game.most + 1)
     weights = (mu[:, None] * pi).reshape(*game.shape, -1)
     win = game.win_probabilities(around).win
+    bids = (pi @ levels).reshape(game.shape)
     won = jnp.repeat(win[game.tie_classes()][:, :, None, :], game.most + 1, axis=2)
     efficiency = (weights * game.reward(around).reshape(weights.shape)).sum(axis=(1, 2, 3)) / game.share
     return {
@@ -159,7 +161,8 @@ def _metrics(game: KarmaEconomy, around: Around, mu: Distribution, pi: Policy) -
         "karma_drift": karma.sum(axis=(0, 1)) @ levels - game.mean_karma,
         "entropy": jnp.mean(entropies(pi)),
         "policy": pi.reshape(*game.shape, -1),
-        "mean_bid": (pi @ levels).reshape(game.shape),
+        "mean_bid": bids,
+        "state_mean_bid": (karma * bids).sum(axis=2) / karma.sum(axis=2),
         "karma_distribution": karma,
         "bid_distribution": mu @ pi,
         "win_probability": win,

@@ -11,6 +11,7 @@ from annotated_types import Gt, Le
 
 from rivalry.core.annotations import Keys
 from rivalry.core.files import read
+from rivalry.core.registry import load
 from rivalry.core.results import Record, Solution
 from rivalry.economies.learning.sessions import Session
 from rivalry.methods.q_learning import annealing
@@ -27,7 +28,9 @@ from rivalry.methods.q_learning.options import (
 LAST = "last_"  # prefix in records of arrays that a run is resumed from
 STAGES = 40  # stages of a geometric schedule
 
-AgentStepSize = Annotated[float | StepSize, Gt(0), Le(1), Keys(StepSize), "step size of the updates"]
+AgentStepSize = Annotated[
+    float | StepSize, Gt(0), Le(1), Keys(StepSize, ("value", "power", "stages")), "step size of the updates"
+]
 
 
 class StagedSchedule(NamedTuple):
@@ -147,6 +150,17 @@ def checkpoint(session: Session, dimensions: Mapping[str, tuple[str, ...]]) -> R
     return record
 
 
+def _stored(path: Path) -> Record:
+    """Return the record of a stored cell by its file, also where that was packed with others."""
+    if path.is_file():
+        return read(path).record
+    run = path.parent.parent
+    if path.parent.name == "cells" and (run / "study.json").is_file():
+        found: Record = load("rivalry.lab.store:load_run")(run).read_cell(path.stem)  # runs are a layer above
+        return found
+    raise ValueError(f"resume_from: no file {str(path)!r}; must be a stored cell's, cells/ID.npz of a run")
+
+
 def restore(source: object, session: Session, dimensions: Mapping[str, tuple[str, ...]]) -> Session:
     """Return a new session with the tables, states and stream of a stored run.
 
@@ -155,10 +169,7 @@ def restore(source: object, session: Session, dimensions: Mapping[str, tuple[str
     """
     record = source.record if isinstance(source, Solution) else source
     if isinstance(record, str | Path):
-        if not Path(record).is_file():
-            where = "must be a stored cell's, cells/ID.npz of a run"
-            raise ValueError(f"resume_from: no file {str(record)!r}; {where}")
-        record = read(Path(record)).record
+        record = _stored(Path(record))
     if not isinstance(record, Mapping):
         raise ValueError(f"resume_from: {type(source).__name__} must be a file, a solution or its record")
     restored = dict(session)

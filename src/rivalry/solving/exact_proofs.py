@@ -1,0 +1,430 @@
+"""Proof files of finite games and of policies, as documents that ``rivalry-check`` verifies exactly.
+
+The claims and their entries are specified in docs/reference/proof_files.md. Numbers are fractions in text or
+doubles in hexadecimal. What is not computed exactly, or in policies with a bound on all errors, has no file.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rivalry.core import files, oracles
+from rivalry.core.forms import FiniteGame, SequenceForm, stateless_tables
+from rivalry.core.game import kernel_arrays
+from rivalry.core.results import Record
+from rivalry.core.tolerances import EPS
+from rivalry.tables.exact import pure_equilibria
+from rivalry.tables.extreme_equilibria import (
+    decimal_of,
+    exact_payoff,
+    extreme_equilibria,
+    payoff_fractions,
+    whole_payoffs,
+)
+from rivalry.tables.greedy_play import slots_of, states
+from rivalry.tables.history import whole_states
+from rivalry.tables.policy_response import best_response
+from rivalry.tables.repeated import RepeatedWorld
+from rivalry.tables.response_gaps import response_values
+from rivalry.tables.sequence_form import information_sets, move_values
+
+Document = dict[str, Any]
+
+PLAIN = 200_000  # characters: a longer file is packed
+MOST_NUMBERS = 20_000_000  # in a document: about 200 MB
+ROUNDINGS = 64  # more than rounding errors, in units of the last place, of a step of a policy's values
+
+
+@dataclass(frozen=True)
+class ExactProof:
+    """What is proved exactly of a method's result in a finite game, or of learned policies.
+
+    Attributes
+    ----------
+    game
+        The game.
+    world
+        What a learner of policies built from it (`rivalry.tables.repeated_form`).
+    record
+        The method's results.
+    """
+
+    game: Any
+    world: Any
+    record: Record
+
+    @property
+    def claim(self) -> str:
+        """What the file claims; empty for a result without an exact proof."""
+        record = self.record
+        marks = {
+            "correlated_equilibrium": {"exact_distribution", "exact_multipliers"},
+            "commitment": {"exact_profile", "exact_multipliers", "commitment"},
+            "value": {"exact_profile", "exact_bound", "game_value"},
+            "policy": {"policy", "discount", "cycle_length"},
+        }
+        found = next((claim for claim, names in marks.items() if names <= set(record)), "")
+        return "equilibria" if "action" in record.get("equilibria", ((), None))[0] else found
+
+    def document(self) -> Document:
+        """Return what the file holds. Raises `ValueError` for a result without an exact proof."""
+        match self.claim:
+            case "correlated_equilibrium":
+                return correlated_proof(_tables(self.game), self.record)
+            case "commitment":
+                return commitment_proof(_tables(self.game), self.record)
+            case "value":
+                exact = _fractions(self.record, "exact_profile")
+                return value_proof(oracles.to_sequence_form(self.game), exact)
+            case "equilibria":
+                return equilibria_proof(_tables(self.game), self.record)
+            case "policy":
+                return sessions_proof(self.world.tables, self.record)
+        raise ValueError("proof: of this result there is no proof in exact arithmetic")
+
+    def save(self, file: str | Path) -> None:
+        """Write a proof file. Raises `ValueError` for a result without an exact proof."""
+        write(self.document(), file)
+
+
+def write(document: Document, file: str | Path) -> None:
+    """Write a document as a proof file; a large one is packed by gzip."""
+    text = (json.dumps(document, separators=(",", ":")) + "\n").encode()
+    # packed without a name or a time: equal proofs are equal files
+    files.write(Path(file), gzip.compress(text, mtime=0) if len(text) > PLAIN else text)
+
+
+def _tables(game: object) -> np.ndarray:
+    return stateless_tables(kernel_arrays(game))
+
+
+def _fractions(record: Record, name: str) -> np.ndarray:
+    """Return an entry of fractions in text as such."""
+    return np.asarray(np.vectorize(Fraction, otypes=[object])(record[name][1]))
+
+
+def _text(array: np.ndarray) -> Any:
+    """Return fractions as nested lists of text, doubles in hexadecimal."""
+    flat = [v.hex() if isinstance(v, float) else str(v) for v in array.ravel().tolist()]
+    return np.array(flat, dtype=object).reshape(array.shape).tolist()
+
+
+def _document(kind: str, claim: str, tables: np.ndarray, **entries: Any) -> Document:
+    """Return a document of a game, ``tables [player action_0 ..]``."""
+    game = {"actions": list(tables.shape[1:]), "payoffs": _text(tables.reshape(len(tables), -1))}
+    return {"format": "rivalry-proof", "version": 1, "kind": kind, "claim": claim, **game, **entries}
+
+
+def equilibria_proof(tables: np.ndarray, record: Record) -> Document:
+    """Return the proof that a list of two players' extreme equilibria, or of pure ones, is complete."""
+    read = np.array([payoff_fractions(own) for own in tables])
+    if len(tables) == 2 and bool(record["complete"][1]):
+        extremes = extreme_equilibria(tables)
+        pairs = [(extremes.first[one], extremes.second[two]) for one, two in extremes.pairs.tolist()]
+        found = [[[str(p) for p in own] for own in pair] for pair in pairs]
+        return _document("finite", "extreme_equilibria", read, dominated=_dominated(tables), equilibria=found)
+    if np.any((record["equilibria"][1] > 0).sum(axis=2) > 1):
+        why = "a list that is not complete" if len(tables) == 2 else "mixed equilibria of three players"
+        raise ValueError(f"proof: {why} cannot be exported; pure equilibria can (PureEquilibria)")
+    return pure_proof(tables)
+
+
+def _dominated(tables: np.ndarray) -> list[list[int]]:
+    """Return strictly dominated actions of two players, in turn: ``(player, action, by)``."""
+    whole = [whole_payoffs(own) for own in tables]
+    left = [list(range(size)) for size in tables.shape[1:]]
+    found = list[list[int]]()
+    changed = True
+    while changed:
+        changed = False
+        for player, own in enumerate(left):
+            pays = np.moveaxis(whole[player], player, 0)[:, left[1 - player]]
+            better = {action: [by for by in own if np.all(pays[by] > pays[action])] for action in own}
+            # what dominates an action is not left out with it: take one that nothing dominates
+            gone = [
+                [player, action, next(k for k in by if not better[k])] for action, by in better.items() if by
+            ]
+            found += gone
+            left[player] = [action for action in own if not better[action]]
+            changed |= bool(gone)
+    return found
+
+
+def pure_proof(tables: np.ndarray) -> Document:
+    """Return the proof of all pure equilibria: the payoffs, of which every joint action can be checked.
+
+    Raises `ValueError` where payoffs are so near each other that `rivalry.methods.PureEquilibria`, which
+    allows for rounding, finds others.
+    """
+    read = np.array([payoff_fractions(own) for own in tables])
+    best = [own == own.max(axis=player, keepdims=True) for player, own in enumerate(read)]
+    found = np.logical_and.reduce(best).astype(bool)
+    if not np.array_equal(found, pure_equilibria(tables)):
+        raise ValueError("proof: payoffs that differ by rounding alone are no ties in exact arithmetic")
+    return _document("finite", "pure_equilibria", read, equilibria=np.argwhere(found).tolist())
+
+
+def correlated_proof(tables: np.ndarray, record: Record) -> Document:
+    """Return the proof of the correlated equilibrium of highest welfare, by the dual programme."""
+    _refuse_missed(record, "the fractions miss an incentive")
+    return _document(
+        "finite",
+        "correlated_equilibrium",
+        np.vectorize(exact_payoff, otypes=[object])(tables),
+        distribution=record["exact_distribution"][1].tolist(),
+        multipliers=record["exact_multipliers"][1].tolist(),
+        bound=record["exact_bound"][1].tolist(),
+    )
+
+
+def commitment_proof(tables: np.ndarray, record: Record) -> Document:
+    """Return the proof of the best commitment to a mixed strategy, by the dual programmes."""
+    _refuse_missed(record, "the follower's action misses a best response")
+    read = np.vectorize(exact_payoff, otypes=[object])(tables)
+    profile, value = _fractions(record, "exact_profile"), Fraction(str(record["exact_bound"][1][0]))
+    sizes = tables.shape[1:]
+    x, y = (profile[player, :size] for player, size in enumerate(sizes))
+    paid = [x @ own @ y for own in read]
+    multipliers = record["exact_multipliers"][1]
+    # the follower's strategy is pure; where both are, the value says who leads
+    leader = next(
+        k
+        for k in (0, 1)
+        if paid[k] == value and max(profile[1 - k]) == 1 and len(multipliers) == sizes[1 - k]
+    )
+    return _document(
+        "finite",
+        "commitment",
+        read,
+        leader=leader,
+        strategy=_text(profile[leader, : sizes[leader]]),
+        response=int(np.argmax(profile[1 - leader])),
+        multipliers=multipliers.tolist(),
+        bound=record["exact_bound"][1].tolist(),
+    )
+
+
+def _refuse_missed(record: Record, words: str) -> None:
+    if missed := float(record["concept_residual"][1]):
+        raise ValueError(f"proof: {words} by {missed:.2g}; no exact solution is known")
+
+
+def value_proof(form: SequenceForm, profile: np.ndarray) -> Document:
+    """Return the proof of bounds on a zero-sum game's value, by strategies ``[player axis]`` as fractions."""
+    own = form._replace(paid=form.paid[:, :1] * [1.0, -1.0])
+    each = [list(information_sets(sizes)) for sizes in form.sizes]
+    values = [move_values(own, profile, player) for player in (0, 1)]
+    paid = [exact_payoff(p) / Fraction(form.unit) for p in own.paid[:, 0].tolist()]
+    return {
+        "format": "rivalry-proof",
+        "version": 1,
+        "kind": "finite",
+        "claim": "value",
+        "sets": [
+            [[int(form.before[player, axes.start]), axes.stop - axes.start] for axes in sets]
+            for player, sets in enumerate(each)
+        ],
+        "leaves": [[*moves, str(p)] for moves, p in zip(form.moves.tolist(), paid, strict=True)],
+        "strategies": [[_text(profile[player, axes]) for axes in sets] for player, sets in enumerate(each)],
+        "values": [
+            [str(max(own[1:][axes])) for axes in sets] for own, sets in zip(values, each, strict=True)
+        ],
+        "bound": [str(-values[1][0]), str(values[0][0])],
+    }
+
+
+def policy_proof(world: RepeatedWorld, gamma: np.ndarray, policy: np.ndarray) -> Document:
+    """Return the proof of what players gain by other policies than ``policy [player state action]``.
+
+    The policy is given as probabilities, for players that observe the last round alone, and the gain is the
+    largest from any state, as a payment per period: see `rivalry.tables.policy_certificate`.
+    """
+    form = _Histories(world.tables)
+    found = [best_response(world.tables, policy, who, rate) for who, rate in enumerate(gamma.tolist())]
+    own, best = (np.stack([getattr(one, name).ravel() for one in found]) for name in ("own", "value"))
+    sizes = zip(policy, states(world.tables).tolist(), form.sizes, strict=True)
+    session = form.session([row[:n, :k] for row, n, k in sizes], own, best, gamma, np.arange(form.size))
+    return form.document(gamma, [session])
+
+
+def sessions_proof(tables: FiniteGame, record: Record) -> Document:
+    """Return the proof of what players gain by other policies than learned ones, in all sessions.
+
+    The gain is the largest from any state of the cycle in which greedy play ended, as a payment per period.
+    Where several cycles of a session pay the same and are equally long, all of them count.
+    """
+    form, gamma = _Histories(tables), record["discount"][1]
+    policies = record["policy"][1].astype(np.int64)
+    if 3 * policies.shape[0] * len(gamma) * form.size > MOST_NUMBERS:
+        raise ValueError(
+            f"proof: {form.size} states of {len(policies)} sessions are more than a file may hold"
+        )
+    values = [response_values(tables, policies, who, rate) for who, rate in enumerate(gamma.tolist())]
+    own, best = (np.stack([getattr(one, name) for one in values], axis=1) for name in ("own", "best"))
+    sessions = []
+    ends, lengths = record["end_payoff"][1], record["cycle_length"][1]
+    for k, policy in enumerate(policies):
+        chosen = [row[:n] for row, n in zip(policy, states(tables).tolist(), strict=True)]
+        cycle = form.cycle(chosen, ends[k], int(lengths[k]))
+        mine, most = own[k][:, form.number], best[k][:, form.number]
+        sessions.append(form.session(chosen, mine, most, gamma, cycle))
+    return form.document(gamma, sessions)
+
+
+class _Histories:
+    """States of repeated play: the round of the order, and all joint actions that are remembered."""
+
+    def __init__(self, tables: FiniteGame) -> None:
+        self.slots, players = slots_of(tables), len(tables.sizes)
+        every = [slot for own in self.slots for slot in own]
+        refused = {
+            "payoffs are in no joint table": not tables.payoff.size,
+            "players move on a grid": bool(tables.action_map.size),
+            "nature moves": len(tables.payoff) > 1,
+            "players observe a signal": any(who >= players for who, _ in every),
+        }
+        for words, holds in refused.items():
+            if holds:
+                raise ValueError(f"proof: {words}; of such games there is no file")
+        self.payoff, self.sizes = tables.payoff[0], tables.sizes.tolist()
+        self.joints = int(np.prod(self.sizes))
+        self.memory = max([1, *(ago for _, ago in every)])
+        self.histories = self.joints**self.memory
+        self.rounds = [[who for who in row if who >= 0] for row in tables.order.tolist()]
+        self.size = len(self.rounds) * self.histories
+        if self.size * self.joints > MOST_NUMBERS:
+            raise ValueError(f"proof: {self.size} states with {self.joints} joint actions are too many")
+        history = np.arange(self.histories)
+        past = [history // self.joints**ago % self.joints for ago in range(self.memory)]
+        self.past = [np.array(np.unravel_index(one, self.sizes)) for one in past]  # [ago][player history]
+        recent = np.stack(self.past, axis=1).T  # [history ago player]
+        whole = whole_states(tables)
+        # a game in which nothing is observed has one whole state per round
+        numbers = [np.broadcast_to(whole.number(recent, k), history.shape) for k in range(len(self.rounds))]
+        self.number = np.concatenate(numbers)
+
+    def _outcomes(
+        self, policies: list[np.ndarray], round_: int, fixed: dict[int, int]
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return joint actions ``[player history]`` of a round with their probabilities ``[history]``.
+
+        Policies are actions ``[observation]`` or probabilities ``[observation action]``.
+        """
+        found = [(np.ones(self.histories), self.past[0])]
+        for mover in self.rounds[round_]:
+            before, found = found, []
+            for chance, actions in before:
+                seen = np.zeros(self.histories, dtype=np.int64)
+                for who, ago in self.slots[mover]:
+                    seen = seen * self.sizes[who] + (self.past[ago - 1] if ago else actions)[who]
+                moves = [(1.0, fixed[mover])] if mover in fixed else [(1.0, policies[mover][seen])]
+                if mover not in fixed and policies[mover].ndim == 2:
+                    moves = [(policies[mover][seen, action], action) for action in range(self.sizes[mover])]
+                for share, action in moves:
+                    after = actions.copy()
+                    after[mover] = action
+                    found.append((chance * share, after))
+        return found
+
+    def _joint_and_next(self, round_: int, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return joint actions and the states after them, ``[history]``."""
+        joint = np.ravel_multi_index(tuple(actions), self.sizes)
+        after = (np.arange(self.histories) * self.joints + joint) % self.histories
+        return joint, (round_ + 1) % len(self.rounds) * self.histories + after
+
+    def _worth(
+        self,
+        policies: list[np.ndarray],
+        round_: int,
+        fixed: dict[int, int],
+        player: int,
+        rate: float,
+        values: np.ndarray,
+    ) -> np.ndarray:
+        """Return what a round pays with the values that follow, ``[history]``."""
+        total = np.zeros(self.histories)
+        for chance, actions in self._outcomes(policies, round_, fixed):
+            joint, later = self._joint_and_next(round_, actions)
+            total += chance * (self.payoff[player, joint] + rate * values[later])
+        return total
+
+    def cycle(self, policies: list[np.ndarray], payoff: np.ndarray, length: int) -> np.ndarray:
+        """Return the states of cycles of actions with this mean payoff and length."""
+        pairs = []
+        for round_ in range(len(self.rounds)):
+            ((_, actions),) = self._outcomes(policies, round_, {})
+            pairs.append(self._joint_and_next(round_, actions))
+        joint, later = (np.concatenate(part) for part in zip(*pairs, strict=True))
+        there, total, turns = np.arange(self.size), np.zeros((len(self.sizes), self.size)), 0
+        while turns < length * len(self.rounds):
+            total += self.payoff[:, joint[there]]
+            there, turns = later[there], turns + 1
+        near = np.all(np.isclose(total.T / turns, payoff, rtol=1e-9, atol=1e-12), axis=1)
+        found = np.flatnonzero((there == np.arange(self.size)) & near)
+        if not found.size:
+            raise ValueError("proof: the cycle of a session is not that of its policies")
+        return found
+
+    def session(
+        self,
+        policies: list[np.ndarray],
+        own: np.ndarray,  # [player state]: values of the policies
+        best: np.ndarray,  # of best responses
+        gamma: np.ndarray,
+        begin: np.ndarray,
+    ) -> Document:
+        """Return a session's entries; the gain counts from the states ``begin``."""
+        ends = []
+        for player, rate in enumerate(gamma.tolist()):
+            mine, most = np.zeros((2, len(self.rounds), self.histories))
+            for round_, movers in enumerate(self.rounds):
+                mine[round_] = self._worth(policies, round_, {}, player, rate, own[player])
+                fixed = [{player: action} for action in range(self.sizes[player])]
+                every = fixed if player in movers else [{}]
+                worth = [self._worth(policies, round_, one, player, rate, best[player]) for one in every]
+                most[round_] = np.max(worth, axis=0)
+            change, rise = mine.ravel() - own[player], most.ravel() - best[player]
+            gain = (1 - rate) * (best[player] - own[player])[begin].max()
+            size = max(np.abs(own[player]).max(), np.abs(best[player]).max())
+            slack = ROUNDINGS * EPS * size * (self.memory + len(self.sizes))
+            ends.append(
+                [max(gain + rise.min() - change.max() - slack, 0.0), gain + rise.max() - change.min() + slack]
+            )
+        return {
+            "policies": [row.tolist() if row.ndim == 1 else list(map(_exact, row)) for row in policies],
+            "own": _text(own),
+            "best": _text(best),
+            "states": begin.tolist(),
+            "ends": np.array(ends),
+        }
+
+    def document(self, gamma: np.ndarray, sessions: list[Document]) -> Document:
+        """Return the document of all sessions."""
+        gain = np.max([one.pop("ends") for one in sessions], axis=0)
+        return _document(
+            "policy",
+            "policy",
+            self.payoff.reshape(-1, *self.sizes),
+            rounds=self.rounds,
+            observes=self.slots,
+            memory=self.memory,
+            discount=[str(decimal_of(rate) or Fraction(rate)) for rate in gamma.tolist()],
+            sessions=sessions,
+            gain=_text(gain),
+        )
+
+
+def _exact(chances: np.ndarray) -> int | list[str]:
+    """Return an action, or probabilities as fractions that sum to one: the largest takes up rounding."""
+    if chances.max() == 1.0:
+        return int(chances.argmax())
+    found = [Fraction(p) for p in chances.tolist()]
+    found[int(chances.argmax())] += 1 - sum(found)
+    return [str(p) for p in found]
