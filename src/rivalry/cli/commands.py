@@ -14,6 +14,7 @@ from rivalry.cli import output, values, work
 from rivalry.cli.options import (
     AcceptVersion,
     Address,
+    Device,
     ExecutorName,
     Json,
     RunFolder,
@@ -142,7 +143,8 @@ def rivalry(
 def list_(
     kind: Annotated[str | None, typer.Argument(metavar="[games|methods|studies|plots]")] = None,
     family: Annotated[
-        str | None, typer.Argument(metavar="[FAMILY]", help="Only those of this family of games.")
+        str | None,
+        typer.Argument(metavar="[FAMILY|WORD]", help="Only this family of games, or studies about a word."),
     ] = None,
     json: Json = False,
 ) -> int:
@@ -150,7 +152,8 @@ def list_(
     from rivalry.cli import show
 
     if kind is not None and kind not in KINDS:
-        raise values.OptionError(f"list {kind}: {near(kind, KINDS)}")
+        hint = "learners are among the methods" if kind == "learners" else near(kind, KINDS)
+        raise values.OptionError(f"list {kind}: {hint}")
     if kind is None and not json:
         return output.print_result(json, None, show.begin())
     rows = [row for one in ([kind] if kind else KINDS) for row in show.rows(one, with_kind=kind is None)]
@@ -221,6 +224,7 @@ def run(
     ] = None,
     executor: ExecutorName = "local",
     address: Address = None,
+    device: Device = None,
     accept_version: AcceptVersion = False,
     trust: Trust = False,
     verbose: Verbose = False,
@@ -228,6 +232,7 @@ def run(
 ) -> int:
     """Run a study, or continue its run."""
     hire = work.executor(executor, address)
+    work.choose_device(device, executor)
     count = values.whole(workers, "--workers", most=1024)
     repeated = values.whole(replications, "--replications", most=10**6)
     with output.reserve_stdout():
@@ -242,6 +247,7 @@ def resume(
     workers: WorkerCount = None,
     executor: ExecutorName = "local",
     address: Address = None,
+    device: Device = None,
     accept_version: AcceptVersion = False,
     trust: Trust = False,
     verbose: Verbose = False,
@@ -249,10 +255,48 @@ def resume(
 ) -> int:
     """Continue a run where it stopped, to the same bits."""
     hire = work.executor(executor, address)
+    work.choose_device(device, executor)
     count = values.whole(workers, "--workers", most=1024)
     with output.reserve_stdout():
         done = work.resume(run, count, hire, accept_version=accept_version, trusted=trust)
     return _print_run(json, done, verbose)
+
+
+@app.command("work")
+def work_(
+    run: RunFolder,
+    shard: Annotated[
+        str, typer.Option("--shard", metavar="K/N", help="Which of N shards to compute; K counts from 1.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Folder of the shard; default RUN/array/K-of-N."),
+    ] = None,
+    workers: WorkerCount = None,
+    device: Device = None,
+    trust: Trust = False,
+    json: Json = False,
+) -> int:
+    """Compute one shard of a run, as one of the tasks of a cluster.
+
+    `rivalry resume RUN` takes all shards in RUN/array, and `rivalry merge` those elsewhere.
+    """
+    count = values.whole(workers, "--workers", most=1024)
+    work.choose_device(device)
+    with output.reserve_stdout():
+        found, text = work.work(run, values.shard(shard), out, count, trusted=trust)
+    output.print_result(json, found, text)
+    return int(found["done"] < found["total"])
+
+
+@app.command()
+def merge(
+    run: RunFolder,
+    parts: Annotated[list[Path], typer.Argument(metavar="PART...", help="Folders of shards of the run.")],
+    json: Json = False,
+) -> int:
+    """Take the cells of shards that were computed elsewhere."""
+    return output.print_result(json, *work.merge(run, parts))
 
 
 def _print_run(json: bool, done: work.Reported, verbose: bool) -> int:
@@ -308,19 +352,87 @@ def export(
 
 
 @app.command()
-def certify(
+def pack(
     run: RunFolder,
-    proof: Annotated[
-        bool, typer.Option("--proof", help="Round outward, and prove exact equilibria near the profiles.")
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The file; default RUN.zip.")
+    ] = None,
+    license: Annotated[
+        str | None,
+        typer.Option("--license", metavar="SPDX", help="Licence of the results, such as CC-BY-4.0."),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Write a run as one file that others can read and verify.
+
+    It is a zip file and a Workflow Run RO-Crate: study, results, certificates, report, versions, digests.
+    """
+    return output.print_result(json, *work.pack(run, out, license))
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `rivalry pack` wrote.")],
+    cells: Annotated[
+        str | None, typer.Option("--cells", metavar="N", help="Random cells to compute again; default 3.")
+    ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Run the code in it, if its study names any.")
     ] = False,
     json: Json = False,
 ) -> int:
-    """Recompute the certificates of stored profiles.
+    """Check a packed run: digests, certificates, some cells.
+
+    All certificates are recomputed, and some random cells are computed again.
+    """
+    count = values.whole(cells, "--cells", most=10**6)
+    with output.reserve_stdout():
+        found, text = work.verify(file, 3 if count is None else count, trust)
+    output.print_result(json, found, text)
+    return int(bool(found["faults"]))
+
+
+@app.command()
+def certify(
+    run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="A run's folder.")] = None,
+    proof: Annotated[
+        bool, typer.Option("--proof", help="Round outward, and prove exact equilibria near the profiles.")
+    ] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export",
+            metavar="DIR",
+            help="With --proof: write a proof file per proved claim, checked by rivalry-check if installed.",
+        ),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option("--policy", metavar="FILE.py:NAME", help="A policy of your own: a table or a function."),
+    ] = None,
+    game: Annotated[
+        str | None,
+        typer.Option("--game", metavar="STUDY|TOML", help="With --policy: the study whose game it plays."),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Recompute certificates of a run, or certify a policy of a file.
 
     Stored cells do not change.
     """
+    if (run is None) == (policy is None):
+        raise values.OptionError("certify: give a run's folder, or --policy with --game")
+    if (policy is None) != (game is None):
+        raise values.OptionError("--policy and --game: give both, or none")
+    if proof and run is None:
+        raise values.OptionError("--proof: is for a run's folder")
+    if export is not None and not proof:
+        raise values.OptionError("--export: is for --proof")
     with output.reserve_stdout():
-        done = work.certify(run, proof)
+        if run is not None:
+            done = work.certify(run, proof, export)
+        elif policy is not None and game is not None:
+            done = work.certify_policy(policy, game)
     return output.print_result(json, *done)
 
 

@@ -34,7 +34,8 @@ def new(what: str, name: str, family: str | None) -> list[Path]:
     if family is not None and what != "study":
         raise OptionError(f"--family {family}: is for `rivalry new study`")
     if not (name.isidentifier() and name.isascii() and name == name.lower()) or iskeyword(name):
-        raise OptionError(f"NAME: {name!r} must be a lower-case Python name, as in `my_{what}`")
+        rule = "must be lower-case letters, digits and _, begin with a letter and be no Python keyword"
+        raise OptionError(f"NAME: {name!r} {rule}, as in `my_{what}`")
     words = {
         "name": name,
         "title": name.replace("_", " ").capitalize(),

@@ -23,6 +23,10 @@ Address = Annotated[
         "--address", metavar="HOST:PORT", help="Address of a running Ray cluster; default: start one here."
     ),
 ]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", metavar="cpu|gpu|tpu", help="Where programs of JAX run; default cpu."),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", help="List reference values and certificates too.")]
 Trust = Annotated[
     bool,

@@ -32,7 +32,7 @@ def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:
     """Return ``{name, title, family, cost}`` of all games, methods, studies or plots, sorted by name."""
     if kind == "studies":
         every = [study.summary(name, path) for name, path in study.studies().items()]
-        found = [row for row in every if row["family"] in (None, *GAMES) or is_file(row["family"])]
+        found = [row for row in every if _is_here(row["family"])]
         if absent_families := sorted({row["family"] for row in every} - {row["family"] for row in found}):
             output.note(f"studies of {', '.join(absent_families)} are left out{absent()}")
     else:
@@ -45,16 +45,25 @@ def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:
     return [{"kind": kind, **row} for row in found] if with_kind else found
 
 
+def _is_here(family: str | None) -> bool:
+    """Return whether a study's family is registered, beside the studies, or in a file of the user."""
+    return family is None or entry_of(family, GAMES) is not None or is_file(family)
+
+
 def rows_of_family(kind: str, found: list[dict[str, Any]], family: str) -> list[dict[str, Any]]:
-    """Return the rows of one family of games.
+    """Return the rows of one family of games; of studies, also those about any other word.
 
     Methods are those that fit its example game, plots its recipes and its default figures.
 
     Raises
     ------
     OptionError
-        For an unknown family.
+        For an unknown family, which no study is about.
     """
+    if kind == "studies" and family not in GAMES:
+        about = _about(family)
+        if about and "did you mean" not in near(family, GAMES):
+            return [row for row in found if row["name"] in about]
     if family not in GAMES:
         raise OptionError(f"list {kind} {family}: is no family of games; {near(family, GAMES)}{absent()}")
     if kind == "methods":
@@ -66,6 +75,22 @@ def rows_of_family(kind: str, found: list[dict[str, Any]], family: str) -> list[
         usual = {figure.kind for figure in DEFAULTS.get(family, OTHER).figures}
         return [row for row in found if row["name"] in usual or family in PLOTS[row["name"]].families]
     return [row for row in found if row["family"] == family]
+
+
+def _about(word: str) -> set[str]:
+    """Return the names of bundled studies whose name, title or question has a word with the same beginning.
+
+    Six letters are compared, so that "subsidies" finds "subsidy".
+    """
+    begins = re.compile(r"\b" + re.escape(word[:6]), re.IGNORECASE)
+    tables = {name: read_toml(path, name)[0] for name, path in study.studies().items()}
+    return {
+        name
+        for name, table in tables.items()
+        if any(
+            map(begins.search, (name.replace("_", " "), table.get("title", ""), table.get("question", "")))
+        )
+    }
 
 
 def _family(kind: str, name: str) -> str | None:

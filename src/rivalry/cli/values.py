@@ -65,6 +65,18 @@ def whole(text: str | None, option: str, *, most: int) -> int | None:
     return int(text)
 
 
+def shard(text: str) -> tuple[int, int]:
+    """Return ``K/N`` as two whole numbers. Raises `OptionError`.
+
+    >>> shard("3/8")
+    (3, 8)
+    """
+    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise OptionError(f"--shard {text}: must be K/N with K in 1..N, as in --shard 3/8")
+    return int(found[1]), int(found[2])
+
+
 def _pairs(given: Sequence[str], option: str, example: str) -> Iterator[tuple[str, str, str]]:
     """Yield the key, the value and the whole of every text ``KEY=VALUE``. Raises `OptionError`."""
     seen = set()

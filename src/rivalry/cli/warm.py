@@ -36,6 +36,7 @@ INVESTING = {
 LINE = {"reach": [0.25] * 3, "resource": "bimodal"}
 LOGIT = {"demand": "logit"}
 BRIEFLY = {"stable_periods": 0, "max_periods": 1000}
+SHARED = {"payoffs": ["-(x1 - 1)^2", "-(x2 - 1/2)^2"], "shared": ["x1 + x2 <= 1"]}
 REGISTERED: dict[str, list[tuple[Any, ...]]] = collect("WARM")
 # sizes are those of the documentation: a program serves all numbers of one size
 PARTS = (
@@ -47,9 +48,11 @@ PARTS = (
     Part("influencer", "programs of best responses, 3 players", LINE, "BestResponse", None, [0.1, 0.4, 0.9]),
     Part("race", "programs of one period, 2 players", {}, "BestResponse", None, "moderate"),
     Part("race", "programs of investment over 5 periods", INVESTING, "BestResponse", None, "moderate"),
+    Part("auction", "programs of certificates, 2 bidders", {}, "ClosedForm"),
     Part("market", "programs of best responses", {}, "BestResponse"),
     Part("market", "kernels of Q-learning", LOGIT, "RepeatedQLearning", {"sessions": 1, "stopping": BRIEFLY}),
     Part("precipice", "programs of best responses", {}, "BestResponse"),
+    Part("continuous", "programs of variational equilibria, 2 players", SHARED, "VariationalEquilibrium"),
     *(Part(family, *row) for family, rows in REGISTERED.items() for row in rows),
 )
 

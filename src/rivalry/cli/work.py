@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,10 +15,11 @@ from rivalry.cli import output, summary, values
 from rivalry.cli.values import OptionError
 from rivalry.core.annotations import keywords
 from rivalry.core.register import Entry, absent, collect, entry_of
-from rivalry.core.registry import load, near
+from rivalry.core.registry import from_file, hook, load, near
 from rivalry.core.validate import SIMILAR
 
 if TYPE_CHECKING:
+    from rivalry.core.results import Certificate
     from rivalry.lab.answer import Answer
     from rivalry.lab.executor import Hire
     from rivalry.lab.store import Run
@@ -38,6 +40,26 @@ def executor(name: str, address: str | None) -> Hire | None:
     except ValueError as error:  # its library is missing
         raise OptionError(f"--{error}") from None
     return found
+
+
+def choose_device(name: str | None, executor: str = "local") -> None:
+    """Choose where programs of JAX run; without a choice on the CPU, unless JAX_PLATFORMS says otherwise.
+
+    Raises `OptionError`.
+    """
+    if name is None:
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")  # no device is looked for
+        return
+    from rivalry.core.jax import DEVICES, choose_device
+
+    if name not in DEVICES:
+        raise OptionError(f"--device {name}: {near(name, DEVICES)}")
+    if executor != "local":
+        raise OptionError(f"--device {name}: is for workers of this machine; set JAX_PLATFORMS on the others")
+    try:
+        choose_device(name)
+    except ValueError as error:
+        raise OptionError(f"--device {error}") from None
 
 
 def study(
@@ -135,11 +157,25 @@ def run(chosen: Study, out: Path | None, workers: int | None, hire: Hire | None,
     return _carry_out(studies, studies, done, open_run, workers, hire, rights)
 
 
+def prepare(name: str, out: Path | None) -> Run:
+    """Check a study as a whole, and make the folder of its run. Raises `StudyError`, `StoreError`."""
+    from rivalry.lab.store import Run, finished_cells
+
+    chosen = study(name, (), (), None, False)
+    folder = chosen.default_folder if out is None else out
+    _note_files(list(chosen.parts().values()) or [chosen])
+    chosen.check(output.check_progress(), finished_cells(folder, chosen.parts()))
+    return Run.create_or_open(folder, chosen, same_name=True)
+
+
 def resume(folder: Path, workers: int | None, hire: Hire | None, **rights: bool) -> Reported:
-    """Continue a run."""
+    """Continue a run, with the cells of its shards."""
+    from rivalry.lab.array import gather
     from rivalry.lab.store import Run, finished_cells
 
     there = Run.open(folder)
+    for error in gather(there):
+        output.note(f"{error}; left out")
     done = finished_cells(folder, there.parts())
     parts = list(_by_part(there).values())
     studies = [part.study for part in parts]
@@ -181,7 +217,14 @@ def _carry_out(
             one.check(output.check_progress(), done)
         run = open_run()
         with output.progress(str(run.folder)) as receive:
-            carry_out(run, workers=workers, progress=receive, executor=hire, **rights)
+            carry_out(
+                run,
+                workers=workers,
+                progress=receive,
+                executor=hire,
+                accept_version=rights.get("accept_version", False),
+                trusted=rights.get("trusted", False),
+            )
     answer = answer_of(run)
     if not any(part.plot_files for part in studies) and run.is_reported():
         _note_texts(run) if run.status == "done" else note_left_out(run)
@@ -255,8 +298,74 @@ def _in_part(part: str, cell: str) -> str:
     return f"{part}/{cell}" if part else cell
 
 
+def certify_policy(policy: str, game: str) -> tuple[dict[str, Any], str]:
+    """Certify a policy ``FILE.py:NAME`` in the first game of a study. Raises `OptionError`, `StudyError`."""
+    import numpy as np
+
+    from rivalry.lab.study import StudyError, load_study
+
+    one = load_study(game)
+    if one.include:
+        raise StudyError(f"includes studies ({', '.join(one.include)}); name one of them", key="include")
+    file, _, name = policy.rpartition(":")
+    if not file.endswith(".py") or not name.isidentifier():
+        raise OptionError(f"--policy: {policy!r} must be FILE.py:NAME")
+    _note_files([one])
+    output.note(f"runs {file}, which --policy names")
+    cell = one.cells()[0]
+    try:
+        given = from_file(f"{Path(file).name}:{name}", Path(file).parent)
+        if not callable(given):
+            given = np.asarray(given, dtype=float)
+        found = _policy_certificate(one, cell.task["game"], given)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"--policy {policy}: {error}") from None
+    if len({str(other.task["game"]) for other in one.cells()}) > 1:
+        where = ", ".join(f"{key} = {value}" for key, value in cell.point.items())
+        output.note(f"{one.name}: has several games; judged in the first: {where}")
+    row: dict[str, Any] = {"policy": policy, "study": one.name, "at": cell.point, "claim": found.claim}
+    row |= {"coverage": found.coverage, "rounding": found.rounding, "concept": found.concept}
+    row |= {"regret": np.asarray(found.regret).tolist(), "bound": np.asarray(found.bound).tolist()}
+    row |= {"tolerance": float(np.max(found.tolerance)), "method": found.method}
+    head = ["player", "regret", "bound"]
+    gains = [[who, *both] for who, both in enumerate(zip(row["regret"], row["bound"], strict=True))]
+    words = f"{found.claim} ({found.concept}; {found.coverage})"
+    return {"certificates": [row]}, "\n".join([output.table(head, gains), words])
+
+
+def _policy_certificate(study: Study, table: Mapping[str, Any], policy: Any) -> Certificate:
+    """Return the certificate of a policy in a population, in repeated play, or of a profile."""
+    from rivalry.core.certify import certificate
+    from rivalry.core.game import Game, is_population
+    from rivalry.lab.study import build_game, build_method
+    from rivalry.methods import RepeatedQLearning
+    from rivalry.population.certificate import population_certificate
+    from rivalry.tables.policy_response import policy_certificate
+
+    game = build_game(table, study.folder)
+    if is_population(game):
+        return population_certificate(
+            game, hook("policy_table")(game, policy) if callable(policy) else policy
+        )
+    for one in study.cells():
+        if one.task["game"] == table:
+            method = build_method(one.task["method"], study.folder, game)
+            if isinstance(method, RepeatedQLearning):
+                world = method.world(game)
+                return policy_certificate(world, method.discounts(world), policy)
+    if not isinstance(game, Game):
+        raise ValueError(f"{type(game).__name__} has no payoffs by which a policy could be judged")
+    if callable(policy):
+        raise ValueError("this game is played once, without observations: give a profile")
+    shape = tuple(game.space.shape)
+    if policy.shape not in (shape, shape[:1] * (shape[1:] == (1,))):
+        raise ValueError(f"shape {policy.shape} must be {shape}, [player axis]")
+    return certificate(game, game.space.check(policy.reshape(shape), "policy"))
+
+
 def status(folder: Path) -> tuple[dict[str, Any], str]:
     """Return a run's progress as JSON and as text; report damaged files on stderr."""
+    from rivalry.lab.array import progress_of, shards
     from rivalry.lab.store import Run, redo, status_of
 
     run = Run.open(folder)
@@ -266,8 +375,11 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
         output.note(f"{error}; `{command}` sets it aside and computes it again")
     _note_texts(run)
     counts = run.counts(damaged)
-    found = {"run": str(folder), "status": status_of(counts), "cells": counts}
+    rows = [progress_of(run, shard, path) for shard, path in shards(run)]
+    found: dict[str, Any] = {"run": str(folder), "status": status_of(counts), "cells": counts}
+    found |= {"shards": rows} if rows else {}
     lines = [f"{run.name}: {found['status']}", ", ".join(f"{count} {key}" for key, count in counts.items())]
+    lines += map(_shard_line, rows)
     for name, part in _by_part(run).items():
         if failures := part.failures():
             from rivalry.lab.answer.caveats import failures_of
@@ -275,6 +387,38 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
             kinds = failures_of(failures).items()
             lines += [f"failed: {_in_part(name, id)}: {one.line()}" for id, one in kinds]
     return found, "\n".join(lines)
+
+
+def work(
+    folder: Path, shard: tuple[int, int], out: Path | None, workers: int | None, *, trusted: bool
+) -> tuple[dict[str, Any], str]:
+    """Compute a shard of a run; return how far it is, as JSON and as text."""
+    from rivalry.lab.array import Shard, progress_of, work
+    from rivalry.lab.store import Run
+
+    run, own = Run.open(folder), Shard(*shard)
+    _note_files([part.study for part in _by_part(run).values()])
+    with output.progress(f"{folder} {own}") as receive:
+        part = work(run, own, out, workers=workers, progress=receive, trusted=trusted)
+    found = {"run": str(folder), "folder": str(part.folder), **progress_of(run, own, part.folder)}
+    return found, _shard_line(found)
+
+
+def _shard_line(row: Mapping[str, Any]) -> str:
+    return f"shard {row['shard']} of {row['of']}: {row['done']} of {row['total']} cells done"
+
+
+def merge(folder: Path, parts: Sequence[Path]) -> tuple[dict[str, Any], str]:
+    """Merge shards that were computed elsewhere; report damaged files on stderr."""
+    from rivalry.lab.array import merge
+    from rivalry.lab.store import Run
+
+    run = Run.open(folder)
+    for error in merge(run, parts):
+        output.note(f"{error}; left out")
+    counts = run.counts()
+    text = f"{run.name}: {', '.join(f'{count} {key}' for key, count in counts.items())}"
+    return {"run": str(folder), "cells": counts}, text
 
 
 def report(folder: Path, out: Path | None = None) -> Reported:
@@ -340,7 +484,44 @@ def export(folder: Path, to: str, out: Path | None, everything: bool = False) ->
     }
 
 
-def certify(folder: Path, proof: bool = False) -> tuple[dict[str, Any], str]:
+def pack(folder: Path, out: Path | None, license: str | None) -> tuple[dict[str, Any], str]:
+    """Write a run as a capsule."""
+    from rivalry.lab.capsule import UNSTATED, pack
+    from rivalry.lab.store import Run
+
+    if license is not None and not re.fullmatch(r"[A-Za-z0-9.+\-]+", license):
+        raise OptionError(f"--license {license}: must be an SPDX identifier, such as CC-BY-4.0")
+    run = Run.open(folder)
+    path = run.folder.with_name(f"{run.folder.name}.zip") if out is None else out
+    if path.is_dir() or path.suffix != ".zip":
+        raise OptionError(f"--out {path}: must be a file that ends in .zip")
+    if not run.is_reported():
+        report(folder)
+    note_left_out(run)
+    pack(run, path, licence=license or UNSTATED)
+    return {"run": str(folder), "file": str(path), "bytes": path.stat().st_size}, str(path)
+
+
+def verify(path: Path, cells: int, trusted: bool) -> tuple[dict[str, Any], str]:
+    """Check a capsule."""
+    from rivalry.lab.capsule import WITHIN, verify
+    from rivalry.lab.executor import RunEvent
+
+    with output.progress(str(path)) as receive:
+        done = verify(
+            path,
+            cells=cells,
+            trusted=trusted,
+            progress=lambda k, total: receive(RunEvent("progress", "", k, total)),
+        )
+    lines = [f"{done.files} files: every byte is the one that was written"]
+    lines += [f"{done.certificates} certificates recomputed", f"{len(done.cells)} cells computed again"]
+    bits = f"within {WITHIN:g}, since here is {'; '.join(done.others)}" if done.others else "to the bit"
+    lines += [f"verified {bits}"] if not done.faults else [*done.faults, f"{len(done.faults)} differences"]
+    return {"file": str(path), **done._asdict()}, "\n".join(lines)
+
+
+def certify(folder: Path, proof: bool = False, export: Path | None = None) -> tuple[dict[str, Any], str]:
     """Recompute certificates; later reports use them."""
     from rivalry.lab.answer import answer_of
     from rivalry.lab.executor import certify as recompute
@@ -349,12 +530,16 @@ def certify(folder: Path, proof: bool = False) -> tuple[dict[str, Any], str]:
     run = Run.open(folder)
     _note_files([part.study for part in _by_part(run).values()])
     with output.progress(str(folder)) as receive:
-        count = recompute(run, proof=proof, progress=receive)
+        count = recompute(run, proof=proof, export=export, progress=receive)
     note_left_out(run)
     answer = answer_of(run)
     found = _certificates(run, answer)
     head = ["cell", "algorithm", "claim", "coverage", "regret", "bound"]
     head += ["rounding", "radius", "reason"] * proof
     lines = [output.table(head, [[row[key] for key in head] for row in found]), *summary.claims(answer)]
+    proofs = [] if export is None else sorted(export.rglob("proofs.txt"))
+    files = [line for one in proofs for line in one.read_text(encoding="utf-8").splitlines()]
+    lines += files
     lines.append(f"{count} certificates recomputed; `rivalry report {quote(str(folder))}` shows them")
-    return {"run": str(folder), "certificates": found}, "\n".join(lines)
+    value: dict[str, Any] = {"run": str(folder), "certificates": found}
+    return value | ({} if export is None else {"proofs": files}), "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What the adapters to optional libraries register: methods, and Ray as an executor."""
+"""What the adapters to optional libraries and to clusters register."""
 
 from rivalry.core.register import Entry
 
@@ -25,3 +25,5 @@ METHODS = {
 }
 
 EXECUTORS = {"ray": "rivalry.integrations.ray:Cluster"}
+
+COMMANDS = {"slurm": "rivalry.integrations.slurm:slurm"}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from importlib.resources import files
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rivalry.lab.study import studies
 
@@ -18,7 +19,7 @@ _SPECIAL |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
 
 
 def bibtex(study: Study | None = None) -> str:
-    """Return BibTeX of the package, and of a study with its source.
+    """Return BibTeX of the package, of a study, and of the publication that its table ``citation`` names.
 
     The source of a study is text, so its entry holds it as a note.
 
@@ -47,7 +48,18 @@ def bibtex(study: Study | None = None) -> str:
         if part.source:
             fields["note"] = f"Source: {_tex(part.source)}"
         entries.append(_entry("misc", part.name, fields))
-    return "\n\n".join(entries)
+        entries += [_publication(part.citation)] if part.citation else []
+    return "\n\n".join(dict.fromkeys(entries))  # parts may have one source
+
+
+def _publication(known: Mapping[str, Any]) -> str:
+    """Return the entry of the publication that a study's table ``citation`` names."""
+    first = "".join(filter(str.isalpha, known["author"][0].split()[-1].lower()))
+    fields = {"author": " and ".join(map(_tex, known["author"])), "title": f"{{{_tex(known['title'])}}}"}
+    fields |= {key: _tex(str(known[key])) for key in ("journal", "volume", "year", "doi") if known.get(key)}
+    if known.get("arxiv"):
+        fields |= {"eprint": _tex(known["arxiv"]), "archiveprefix": "arXiv"}
+    return _entry("article" if known.get("journal") else "misc", f"{first}{known['year']}", fields)
 
 
 def how_to_cite(run: Run) -> str:

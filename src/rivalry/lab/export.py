@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from io import BytesIO
 from math import prod
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -36,7 +37,10 @@ FORMATS = (*TABLES, "netcdf", *FIGURES)
 EVERYTHING = ("csv", "latex", "parquet")  # formats of all that is stored
 NEEDS = {"parquet": ("pyarrow", "PyArrow"), "xlsx": ("xlsxwriter", "XlsxWriter")}
 EXTRAS = {"parquet": "parquet", "xlsx": "excel"}
+HEAD, CELL = 14, 34  # characters of a line of a heading, and of an entry, in LaTeX
+PAGE = 40  # most rows of a LaTeX table on one page
 LATEX_ROWS = 2_000  # longer tables do not suit a paper
+DECIMALS = ["0" * places for places in range(1, 8)]  # of formats of numbers in spreadsheets
 FEW = 5  # most tables left out that a warning names
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # text that a spreadsheet reads as the start of a formula
@@ -175,33 +179,78 @@ def numbers_of(table: AnswerTable) -> DataFrame:
 
 
 def _latex_of(answer: Answer, table: AnswerTable) -> str:
-    """Return a table environment with booktabs rules, a caption, a label, and notes below."""
-    numeric = [any(np.isfinite(entry.mean) for entry in column) for column in zip(*table.rows, strict=True)]
-    columns = "".join("r" if number else "l" for number in numeric)
-    rows = [" & ".join(map(_tex_of_text, row)) + r" \\" for row in table.texts]
-    notes = [*table.notes, *(one.text for one in answer.sentences)]
+    """Return a table with booktabs rules, a caption, a label, and notes below; over several pages if long."""
+    columns = list(zip(*table.rows, strict=True))
+    sizes = [max((len(one.text) for one in column), default=0) for column in columns]
+    wide = [size > CELL for size in sizes]
+    aligned = [
+        "r" if any(np.isfinite(one.mean) for one in column) and not long else "l"
+        for long, column in zip(wide, columns, strict=True)
+    ]
+    heads = [
+        _tex_head(name, min(max(size, HEAD), CELL), "r" if align == "r" else "l")
+        for name, size, align in zip(table.columns, sizes, aligned, strict=True)
+    ]
+    head = " & ".join(heads) + r" \\"
+    rows = [
+        " & ".join(
+            rf"\parbox[t]{{{CELL / 2:g}em}}{{\raggedright {_tex_of_text(text)}\strut}}"
+            if long
+            else _tex_of_text(text)
+            for text, long in zip(row, wide, strict=True)
+        )
+        + r" \\"
+        for row in table.texts
+    ]
     label = re.sub(r"[^a-z0-9]+", "-", str(answer.study.get("name", "results")).lower())
+    title = rf"\caption{{{_tex_of_text(answer.title)}}}\label{{tab:{label}}}"
+    notes = [f"In every row: {'; '.join(table.notes)}."] * bool(table.notes)
+    below = [_tex_of_text(note) for note in (*notes, *(one.text for one in answer.sentences))]
+    if len(rows) > PAGE:
+        return "\n".join(
+            [
+                "% needs \\usepackage{booktabs} and \\usepackage{longtable}",
+                r"\begingroup\footnotesize",
+                rf"\begin{{longtable}}{{{''.join(aligned)}}}",
+                rf"{title}\\",
+                *(r"\toprule", head, r"\midrule", r"\endhead", r"\bottomrule", r"\endfoot"),
+                *rows,
+                r"\end{longtable}",
+                r"\raggedright",
+                *below,
+                r"\par\endgroup",
+                "",
+            ]
+        )
     return "\n".join(
         [
             "% needs \\usepackage{booktabs} and \\usepackage{graphicx}",
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{_tex_of_text(answer.title)}}}",
-            rf"\label{{tab:{label}}}",
+            title,
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-            rf"\begin{{tabular}}{{{columns}}}",
-            r"\toprule",
-            " & ".join(map(_tex_of_text, table.columns)) + r" \\",
-            r"\midrule",
+            rf"\begin{{tabular}}{{{''.join(aligned)}}}",
+            *(r"\toprule", head, r"\midrule"),
             *rows,
             r"\bottomrule",
             r"\end{tabular}}",
-            r"\par\smallskip\footnotesize",
-            *(_tex_of_text(note if note.endswith(".") else f"{note}.") for note in notes),
+            r"\par\smallskip\footnotesize\raggedright",
+            *below,
             r"\end{table}",
             "",
         ]
     )
+
+
+def _tex_head(name: str, width: int, side: str) -> str:
+    r"""Return a heading of a column, in lines of about as many characters as its entries have.
+
+    >>> print(_tex_head("probability of a safe win", 14, "r"))
+    \shortstack[r]{probability of\\a safe win}
+    """
+    lines = [_tex_of_text(line) for line in wrap(name, width)]
+    joined = r"\\".join(lines)
+    return joined if len(lines) == 1 else rf"\shortstack[{side}]{{{joined}}}"
 
 
 def _tex_of_text(text: str) -> str:
@@ -249,16 +298,34 @@ def _xlsx_of(answer: Answer, frame: DataFrame, table: AnswerTable | None) -> byt
         book.set_properties({"title": answer.title, "created": datetime(2000, 1, 1)})  # equal bytes
         sheet, bold = book.add_worksheet("results"), book.add_format({"bold": True, "text_wrap": True})
         sheet.write_row(0, 0, frame.columns, bold)
+        formats = {name: book.add_format({"num_format": name}) for name in map("0.{}".format, DECIMALS)}
+        formats |= {"0.00E+00": book.add_format({"num_format": "0.00E+00"}), "General": None}
         for k, row in enumerate(frame.itertuples(index=False), start=1):
             for column, value in enumerate(row):
-                if isinstance(value, str) or np.isfinite(value):
+                if isinstance(value, str):
                     sheet.write(k, column, value)
+                elif np.isfinite(value):
+                    sheet.write(k, column, value, formats[number_format(float(value))])
         sheet.freeze_panes(1, table.keys)
-        sheet.set_column(0, len(frame.columns) - 1, 18)
+        for column, name in enumerate(frame.columns):
+            longest = max((len(one) for one in frame[name] if isinstance(one, str)), default=0)
+            sheet.set_column(column, column, min(max(longest + 2, 14), 44))
         below = [*table.notes, *(one.text for one in answer.sentences), *answer.caveats]
         for k, line in enumerate(below, start=len(frame) + 2):
             sheet.write_string(k, 0, line)
     return file.getvalue()
+
+
+def number_format(value: float) -> str:
+    """Return the format in which a spreadsheet shows a number, of four digits; the number itself is whole.
+
+    >>> number_format(12.0), number_format(128.865), number_format(0.0098), number_format(1.7e-11)
+    ('General', '0.0', '0.000000', '0.00E+00')
+    """
+    if value == round(value):
+        return "General"
+    places = 3 - int(np.floor(np.log10(abs(value))))
+    return "0.00E+00" if places > len(DECIMALS) else f"0.{'0' * max(places, 1)}"
 
 
 def _meanings(data: Dataset) -> str:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
+from hashlib import sha256
 from importlib.metadata import version
+from importlib.util import find_spec
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,18 +24,20 @@ from rivalry.core import files
 from rivalry.core.certify import certificate
 from rivalry.core.game import Game, is_population
 from rivalry.core.jax import forget_programs, jax
-from rivalry.core.method import Learner, as_learner
+from rivalry.core.method import STEPS, Learner, as_learner
 from rivalry.core.oracles import named_start
 from rivalry.core.remember import Known, remembered
 from rivalry.core.results import Certificate, Record, stack_records, unstack_records
 from rivalry.core.space import lattice
-from rivalry.core.tolerances import SAME_NUMBER
+from rivalry.core.tolerances import ROUNDING, SAME_NUMBER
 from rivalry.lab import trust
 from rivalry.lab.study import batch_points, build_game, build_method
 from rivalry.lab.study.points import Grid, short_names
 from rivalry.solving import Progress, ProgressCallback
+from rivalry.solving.batches import of_one_form
 from rivalry.solving.ends import group_basins
 from rivalry.solving.path_data import plot_record
+from rivalry.solving.single import not_converged
 
 Task = Mapping[str, Any]
 
@@ -148,6 +156,70 @@ def run_cell(
     return found | group_basins(points.games[0], found) if "batch" in points.shape else found
 
 
+def run_cells(
+    tasks: Sequence[Task], folder: Path, *, progress: ProgressCallback | None = None
+) -> list[tuple[Record, str]]:
+    """Return the records of cells that are computed together, each with the warning that comes with it.
+
+    Cells whose games and methods differ in numbers only share a program for steps, analyses of ends and
+    certificates. A cell's bytes depend on the cells beside it, which the study determines.
+
+    Parameters
+    ----------
+    tasks
+        All cells of a batch.
+
+    Raises
+    ------
+    ValueError
+        For a game or method that cannot be built or computed with others.
+    Stopped
+        If ``progress`` returned True.
+    """
+    points, done = [points_of(task, folder) for task in tasks], 0
+    games, methods = [one.games[0] for one in points], [one.methods[0] for one in points]
+    if not all(isinstance(game, Game) for game in games):
+        raise ValueError("games: populations are computed alone")
+    stopped = False
+
+    def watch(event: Progress) -> bool:
+        nonlocal stopped
+        fraction = event.done / max(event.total, 1)
+        whole = Progress(done + round(fraction * len(group)), len(tasks))
+        stopped = progress is not None and progress(whole) is True
+        return stopped
+
+    limits = [_limits(task) for task in tasks]
+    records: dict[int, tuple[Record, str]] = {}
+    for group in of_one_form(list(zip(games, methods, limits, strict=True))):
+        # programs are compiled per number of games: to a power of two, by the last one again
+        rows = group + group[-1:] * (2 ** (len(group) - 1).bit_length() - len(group))
+        seeds = [_stream(tasks[k], "play") for k in rows]
+        starts = {k: _starts(tasks[k], points[k])[0] for k in group}
+        found = solving.solve_batch(
+            *([each[k] for k in rows] for each in (games, methods, starts)),
+            seed=seeds,
+            progress=watch,
+            tolerance=tasks[0]["tolerance"],
+            path=True,
+            **limits[group[0]],
+        )
+        if stopped:
+            raise Stopped
+        for k, one in zip(group, found[: len(group)], strict=True):
+            record = one.record | plot_record(games[k], one.record, tasks[k]["views"])
+            records[k] = record, not_converged(games[k], one, limits[k]["max_steps"], None)
+        done += len(group)
+    return [records[k] for k in range(len(tasks))]
+
+
+def _limits(task: Task) -> dict[str, Any]:
+    """Return the tolerance and the number of steps of a cell that is computed with others."""
+    table = task["method"]
+    steps = table.get("steps") or table.get("max_steps") or STEPS
+    return {"tol": table.get("tol") or 1e-8, "max_steps": steps}
+
+
 def views_of(task: Task, folder: Path, record: Record, names: Sequence[str]) -> Record:
     """Return plot data of a stored cell's game at its profile; empty where a cell holds several profiles."""
     points = points_of(task, folder)
@@ -192,6 +264,71 @@ def recertify(task: Task, folder: Path, record: Record, proof: bool = False) -> 
     return stack_records(proofs, points.shape) if points.shape else proofs[0]
 
 
+def export_proofs(
+    task: Task, folder: Path, record: Record, cell: str, into: Path
+) -> tuple[Record, list[str]]:
+    """Write a proof file per proved claim of a cell into a folder, and have each checked.
+
+    Returns
+    -------
+    Record
+        ``verified_proof``, the SHA-256 of every file that was verified.
+    list of str
+        A line per claim: the file, its size and what the checker says, or why there is no file.
+    """
+    points = points_of(task, folder)
+    lead = tuple(points.shape)
+    digests, lines = [], []
+    for k, one in enumerate(unstack_records(record, len(lead)) if lead else [record]):
+        digest, name = "", f"{cell}-{k}" if lead else cell
+        in_list = "equilibria" in one and len(one["equilibria"][1]) > 0
+        is_claim = "claim" in one and str(one["claim"][1]) == "equilibrium"
+        if in_list or is_claim or solving.ExactProof(None, None, one).claim:
+            file = into / f"{name}.json"
+            try:
+                _proof(points.games[k], points.methods[k], one, in_list).save(file)
+            except ValueError as error:
+                lines.append(f"{name}: no file: {error}")
+            else:
+                data = file.read_bytes()
+                status, said = check_independently(file)
+                digest = sha256(data).hexdigest() if status == 0 else ""
+                lines.append(f"{file.name}: {len(data)} bytes; {said}{f'; SHA-256 {digest}' * bool(digest)}")
+        digests.append(digest)
+    array = np.array(digests).reshape(tuple(points.shape.values()))
+    return ({"verified_proof": (lead, array)} if any(digests) else {}), lines
+
+
+def _proof(game: Any, method: Any, record: Record, in_list: bool) -> Any:
+    """Return the proof of one result. Raises `ValueError` where none was made."""
+    learner = as_learner(method) if isinstance(method, Learner) else None
+    played = _played_game(game, method, record)
+    found = solving.proof_of(played, learner.world(game) if learner else None, record)
+    about_profile = record.get("profile", ((), None))[0] == ("player", "axis")
+    about_profile = about_profile and not isinstance(found, solving.ExactProof)
+    if about_profile and not in_list and not np.isfinite(record.get("certificate_radius", ((), np.nan))[1]):
+        raise ValueError("no exact equilibrium is proved near the profile")
+    return found
+
+
+def check_independently(file: Path) -> tuple[int | None, str]:
+    """Return the status of `rivalry-check` for a file, None where it is not installed, and what it says."""
+    found = find_spec("rivalry_check")
+    if found is None or found.origin is None:
+        return None, "not checked: rivalry-check is not installed"
+    # a process of its own, with nothing of this package in it
+    home = str(Path(found.origin).parents[1])
+    done = subprocess.run(
+        # -P: a file of the present folder must not pass for a library
+        [sys.executable, "-P", "-m", "rivalry_check", str(file)],
+        env={**os.environ, "PYTHONPATH": home},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout.strip().removeprefix(f"{file}: ") or done.stderr.strip()[-200:]
+
+
 def certificate_changes(stored: Record, new: Record, proof: bool) -> str:
     """Return in one line what a recomputed certificate says differently; empty if nothing.
 
@@ -206,7 +343,13 @@ def certificate_changes(stored: Record, new: Record, proof: bool) -> str:
             said.append(f"{name} had the shape {old.shape}, has {now.shape}")
             continue
         text = old.dtype.kind == "U"
-        same = old == now if text else np.isclose(old, now, rtol=SAME_NUMBER, atol=0.0, equal_nan=True)
+        # gains near 0 are differences of payoffs, which other programs round differently
+        sizes = [np.abs(stored[size][1]) for size in ("payoff", "at_stake") if size in stored]
+        sizes = [np.where(np.isfinite(size), size, 0.0) for size in sizes if size.shape == old.shape]
+        rounded: Any = 0.0 if text else ROUNDING * sum(sizes)
+        with np.errstate(invalid="ignore"):
+            close = partial(np.isclose, rtol=SAME_NUMBER, atol=rounded, equal_nan=True)
+            same = old == now if text else close(old, now)
         if not np.all(same):
             first = tuple(np.argwhere(np.atleast_1d(~same))[0][: old.ndim])
             words = [repr(str(one[first])) if text else f"{float(one[first]):.6g}" for one in (old, now)]
@@ -288,7 +431,7 @@ def _solve(
     for key in ("tol", "max_steps", "max_seconds", "steps"):
         if table.get(key) is not None:
             settings["max_steps" if key == "steps" else key] = table[key]
-    seed = solving.stream(task["seed"], "play", task["point"], task["replication"])
+    seed = _stream(task, "play")
     chosen = not learns or table.get("start") is not None
     starts: list[Any] = _starts(task, points) if chosen else [None] * len(points.games)
     whole: dict[str, Any] = settings | {"seed": seed, "progress": progress, "checkpoint": checkpoint}
@@ -327,6 +470,10 @@ def _learn_in_turn(
     return records
 
 
+def _stream(task: Task, purpose: str) -> np.random.SeedSequence:
+    return solving.stream(task["seed"], purpose, task["point"], task["replication"])
+
+
 def _starts(task: Task, points: BatchPoints) -> list[Any]:
     """Return a start per batch index: as given, named by the game, from a lattice, or sampled."""
     start = task["method"].get("start", "random")
@@ -336,7 +483,7 @@ def _starts(task: Task, points: BatchPoints) -> list[Any]:
         return [game.space.check(np.asarray(start, dtype=float)) for game in points.games]
     if start != "random":
         return [named_start(game, start) for game in points.games]
-    key = solving.key_of(solving.stream(task["seed"], "start", task["point"], task["replication"]))
+    key = solving.key_of(_stream(task, "start"))
     keys = jax.random.split(key, len(points.games)) if points.shape else [key]
     return [game.space.sample(own) for game, own in zip(points.games, keys, strict=True)]
 
@@ -350,12 +497,16 @@ class Job(NamedTuple):
     out: str  # folder of the run
     every: float = CHECKPOINT
     trusted: bool = False  # whether pickles of others are read
+    batch: tuple[
+        tuple[str, Task], ...
+    ] = ()  # all cells that are computed together, by id; none for one alone
+    missing: tuple[str, ...] = ()  # those of them that have no file yet
     key: str = ""  # with which pickles are signed; by default that of the user of the process
 
     @property
-    def cell_path(self) -> Path:
-        """The file of the finished cell."""
-        return Path(self.out, "cells", f"{self.id}.npz")
+    def paths(self) -> dict[str, Path]:
+        """The files of the finished cells by id."""
+        return {id: Path(self.out, "cells", f"{id}.npz") for id in self.missing or [self.id]}
 
     @property
     def checkpoint_path(self) -> Path:
@@ -367,12 +518,28 @@ class Job(NamedTuple):
         return kind(self.checkpoint_path, self.every, self.key, trusted=self.trusted)
 
 
+def _carry_out_together(job: Job, progress: Callable[[Progress], object] | None) -> float:
+    """Compute a batch of cells, write the files that are missing, and return the wall time in seconds.
+
+    Warnings begin with the id of their cell.
+    """
+    began = time.perf_counter()
+    found = run_cells([task for _, task in job.batch], Path(job.folder), progress=progress)
+    paths = job.paths
+    for (id, _), (record, warning) in zip(job.batch, found, strict=True):
+        if id in paths:
+            files.write(paths[id], files.pack(record, kind="cell", name=id))
+            if warning:
+                warnings.warn(f"{id}: {warning}", stacklevel=2)
+    return time.perf_counter() - began
+
+
 def carry_out(
     job: Job,
     progress: Callable[[Progress], object] | None = None,
     kind: type[CheckpointFile] = CheckpointFile,
 ) -> float:
-    """Compute a cell, write its file, and return the wall time in seconds.
+    """Compute a cell or a batch of them, write their files, and return the wall time in seconds.
 
     Resume from the cell's checkpoint, if there is one.
 
@@ -390,12 +557,14 @@ def carry_out(
     Exception
         Any error of the cell.
     """
+    if job.batch:
+        return _carry_out_together(job, progress)
     began = time.perf_counter()
     checkpoint = job.checkpoint(kind)
     record = run_cell(job.task, Path(job.folder), progress=progress, checkpoint=checkpoint)
     seconds = time.perf_counter() - began
     # waiting for the disk takes longer than to compute a quick cell again
-    files.write(job.cell_path, files.pack(record, kind="cell", name=job.id), durable=seconds > 1)
+    files.write(job.paths[job.id], files.pack(record, kind="cell", name=job.id), durable=seconds > 1)
     # after the file is written: a kill in between loses nothing
     checkpoint.drop()
     if seconds > COMPILED:

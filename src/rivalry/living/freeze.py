@@ -14,13 +14,13 @@ from rivalry.core.files import folder_for, followed, write
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import check_name
 from rivalry.lab.answer.checks import tally
-from rivalry.lab.answer.figures import StaticFigure, draw
+from rivalry.lab.answer.figures import BINNED, StaticFigure, draw
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.answer.table import chosen as shown_points
-from rivalry.lab.answer.words import Words
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.page import number
 from rivalry.lab.store import LeftOut, Run
+from rivalry.lab.study.words import Words
 from rivalry.living.figure import Figure
 from rivalry.living.page import Lead, Section, frozen_page
 from rivalry.living.runs import figures_of_parts, figures_of_points, first_cell
@@ -89,17 +89,20 @@ def _header(run: Run) -> list[str]:
 def _lead(run: Run, answer: Answer, chosen: list[Figure], figures: Sequence[Figure], prefix: str) -> Lead:
     """Return the answer with its figure and table, whose rows choose among ``chosen``, which grows."""
     with TemporaryDirectory() as folder:
-        pictures = draw(answer.study, answer.data, Path(folder), run.folder / "figures", prefix, run)
-    picture = next((one for one in pictures if one.svg), StaticFigure("", ""))
+        stored, data = run.folder / "figures", answer.sampled
+        every = draw(answer.study, data, Path(folder), stored, prefix, run, more=answer.tiled)
+    first, *further = [one for one in every if one.svg] or [StaticFigure("", "")]
+    pictures = [first, *(one for one in further if one.caption.endswith(BINNED))] if first.svg else []
     sentences = [(typeset(one.text), typeset(one.basis)) for one in answer.sentences]
-    lead = Lead(run.title, answer.question, sentences, picture.svg, typeset(picture.caption))
+    figures_svg = [(one.svg, typeset(one.caption)) for one in pictures]
+    lead = Lead(run.title, answer.question, sentences, figures_svg)
     lead = lead._replace(caveats=list(map(typeset, answer.caveats)))
     if (table := answer.table_of(POINTS)) is None:
         return lead
     more = table.rows_left_out
-    said = [f"{more} further points are in the figure of all cells."] * bool(more)
+    said = [f"{more} further points are {_elsewhere(answer)}."] * bool(more)
     said += [f"In every row {typeset(note)}." for note in table.notes]
-    rows = [[typeset(text) for text in row] for row in table.texts]
+    rows = [[typeset(text).replace(" ± ", "\u00a0±\u00a0") for text in row] for row in table.texts]
     found = [answer.points[k] for k in shown_points(answer.points, POINTS)]
     points, note = _points(run, found, chosen, figures)
     return lead._replace(
@@ -130,7 +133,8 @@ def _points(
 
 def _sections(run: Run, answer: Answer, prefix: str) -> list[Section]:
     """Return the tables of results, reference values and certificates."""
-    study, found = run.head["study"], []
+    study, found = run.head["study"], list[Section]()
+    found += _summary(answer, prefix)
     if answer.checks:
         head = ("quantity", "ours", "published", "verdict", "expected", "verdict", "certificate")
         rows = [_reference(one.row) for one in answer.checks[:ROWS]]
@@ -142,11 +146,33 @@ def _sections(run: Run, answer: Answer, prefix: str) -> list[Section]:
         rows = [_certificate(row) for row in cells[:ROWS]]
         more = len(cells) - len(rows)
         said = ["Regret is the largest gain found over players, bound a proven upper bound on any gain."]
-        said += [f"{more} further cells are in the figure of all cells."] * bool(more)
+        said += [f"{more} further cells are {_elsewhere(answer)}."] * bool(more)
         found.append(Section(f"{prefix}Certificates", said, columns, rows, folded=True))
     text = json.dumps(study, indent=1) if run.text is None else run.text
     found.append(Section(f"{prefix}Study", verbatim=text, folded=True))
     return found
+
+
+def _elsewhere(answer: Answer) -> str:
+    """Return where to find the points and cells that a table lacks."""
+    return "in the run, `rivalry export` writes them" if answer.sample else "in the figure of all cells"
+
+
+def _summary(answer: Answer, prefix: str) -> list[Section]:
+    """Return the tables that summarise all points of a large run."""
+    if (known := answer.summary) is None:
+        return []
+    *first, last = known.tables
+    return [
+        Section(
+            f"{prefix}{one.where}",
+            [known.reading] if one is last else (),
+            ("", *one.columns),
+            [[typeset(text) for text in (label, *parts)] for label, parts in one.rows],
+            folded=True,
+        )
+        for one in (*first, last)
+    ]
 
 
 def _reference(row: Mapping[str, Any]) -> list[str]:

@@ -30,16 +30,15 @@ class Section(NamedTuple):
 class Lead(NamedTuple):
     """The answer of a study, with which its page begins.
 
-    ``picture`` is its figure as SVG, which stands in the page as it is. ``table`` says in ``points`` which
-    figure of the page, by number, shows each row, and of a figure of cells which cell; None for none. The
-    first ``keys`` of its columns name the point.
+    ``pictures`` are figures as SVG, which stand in the page as they are, each with a caption. ``table`` says
+    in ``points`` which figure of the page, by number, shows each row, and of a figure of cells which cell;
+    None for none. The first ``keys`` of its columns name the point.
     """
 
     heading: str
     question: str
     sentences: Sequence[tuple[str, str]]  # each with what it rests on
-    picture: str = ""
-    caption: str = ""
+    pictures: Sequence[tuple[str, str]] = ()
     table: Section | None = None
     keys: int = 0
     points: Sequence[tuple[int, str] | None] = ()
@@ -110,7 +109,7 @@ def frozen_page(
     selected = {point[0] for one in answers for point in one.points if point is not None}
     look = parts.style + (STATIC / "page.css").read_text(encoding="utf-8")
     policy = f"default-src 'none'; style-src {digest(look)}; script-src {parts.source}"
-    if any("data:image" in one.picture for one in answers):
+    if any("data:image" in picture for one in answers for picture, _ in one.pictures):
         policy += "; img-src data:"
     lines = "\n".join(f"<p>{escape(line)}</p>" for line in lead)
     begin = "\n".join(_lead(one, parts.rooms, len(answers) > 1) for one in answers)
@@ -158,9 +157,9 @@ def _lead(one: Lead, rooms: Sequence[str], among: bool) -> str:
     parts += [f'<p class="question">{escape(one.question)}</p>'] if one.question else []
     for text, basis in one.sentences:
         parts.append(f'<p class="finding">{escape(text)} <small>{escape(basis)}</small></p>')
-    if one.picture:
-        image = f'<div class="drawn" role="img" aria-label="{escape(one.caption)}">{one.picture}</div>'
-        parts.append(f"<figure>{image}<figcaption>{escape(one.caption)}</figcaption></figure>")
+    for picture, caption in one.pictures:
+        image = f'<div class="drawn" role="img" aria-label="{escape(caption)}">{picture}</div>'
+        parts.append(f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>")
     fold = f"<details>\n<summary>Table and living figure of {escape(one.heading)}</summary>"
     parts += [fold] * among
     parts += [_section(one.table, one)] if one.table else []

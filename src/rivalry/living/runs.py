@@ -14,15 +14,14 @@ from rivalry.core.display import typeset
 from rivalry.core.files import DamagedFile
 from rivalry.core.results import Record, unstack_records
 from rivalry.lab.answer import Answer, answer_of
-from rivalry.lab.answer.checks import REFERENCES, JudgedCell, JudgedExpectation, results, tally
+from rivalry.lab.answer.checks import REFERENCES, JudgedCell, JudgedExpectation, cells, results, tally
 from rivalry.lab.answer.points import PointResults
-from rivalry.lab.answer.words import Words, heading, quantities
 from rivalry.lab.report.commands import changes_of, run_command, sweep_option
 from rivalry.lab.store.cells import KEPT
 from rivalry.lab.study.points import Grid, batch_points, short_names
+from rivalry.lab.study.words import Words, heading, quantities
 from rivalry.living.figure import Figure, figures_of_record, plain
 from rivalry.living.page import page_parts
-from rivalry.plots.select import format_value
 
 if TYPE_CHECKING:
     from rivalry.lab.store import Run
@@ -209,46 +208,49 @@ def _with_entries(known: Figure, more: Figure, where: str) -> Figure:
 
 def place_in_words(run: Run, cell: StoredCell) -> str:
     """Return where a cell is in its run: its coordinates that vary, and its method among several."""
-    several = [name for name in cell.at if len(run.axes.get(name, ())) > 1]
-    words = [typeset(format_value(cell.at[name])) for name in several]
-    named = zip(several, words, strict=True)
-    return ", ".join(word if name == "algorithm" else f"{name} = {word}" for name, word in named)
+    several = {name: value for name, value in cell.at.items() if len(run.axes.get(name, ())) > 1}
+    return typeset(Words(run.head["study"]).place(several))
 
 
 def sweep_figure(run: Run, answer: Answer) -> Figure:
     """Return the cells of a run with their claims and values, for the view ``sweep``.
 
-    Data, by column: ``axes`` with their values and, of swept keys, the option of the command line that gives
-    each; ``cells`` with ``id``, ``at`` (numbers of values, per axis), ``state`` (done, failed or left),
-    ``claim``, ``status``, ``coverage``, ``regret`` and ``bound``; ``values`` by which cells can be coloured;
-    ``command``, to which the options of a cell are added.
+    Data, by column: ``axes`` with their labels and values and, of swept keys, the option of the command line
+    that gives each; ``cells`` with ``id``, ``at`` (numbers of values, per axis), ``state`` (done, failed or
+    left), ``claim``, ``status``, ``coverage``, ``regret`` and ``bound``; ``values`` by which cells can be
+    coloured; ``command``, to which the options of a cell are added.
     """
     study, counts, failures = run.head["study"], run.counts(), run.failures()
-    known = {str(row[0]["cell"]): k for k, row in enumerate(answer.cells)}
-    rows: list[JudgedCell | None] = [
-        answer.cells[known[cell.id]] if cell.id in known else None for cell in run.cells
-    ]
+    judged, places, few = answer.cells, run.cells, answer.sampled
+    if answer.sample:  # a sample of the cells
+        judged, ids = cells(few), set(few["cell"].values.ravel().tolist())
+        places = [cell for cell in run.cells if cell.id in ids]
+    known = {str(row[0]["cell"]): k for k, row in enumerate(judged)}
+    rows: list[JudgedCell | None] = [judged[known[one.id]] if one.id in known else None for one in places]
     grid = Grid(study["sweep"], "sweep")
-    axes = [_axis(run, name, grid) for name in run.axes]
+    axes = [_axis(run, name, grid, answer.sample.get(name)) for name in run.axes]
     number = {
-        axis["name"]: {repr(value): k for k, value in enumerate(run.axes[axis["name"]])} for axis in axes
+        axis["name"]: {
+            repr(value): k
+            for k, value in enumerate(_taken(run.axes[axis["name"]], answer.sample.get(axis["name"])))
+        }
+        for axis in axes
     }
     certificates = [row[0] if row else {} for row in rows]
-    metrics = results(answer.data, answer.cells) if known else []
-    claims = Counter(str(row["claim"] or "no certificate") for row in certificates if row)
+    metrics = results(few, judged) if known else []
+    claims = Counter(str(row[0]["claim"] or "no certificate") for row in answer.cells)
     said = ", ".join(f"{count} {claim}" for claim, count in claims.most_common())
     text = f"{counts['done']} of {counts['total']} cells are computed" + (f": {said}." if said else ".")
+    text += f" {len(places)} of them are here, evenly spaced." * bool(answer.sample)
     data = {
         "name": run.name,
         "axes": axes,
         "cells": {
-            "id": [cell.id for cell in run.cells],
-            "at": [
-                [number[axis["name"]].get(repr(c.at[axis["name"]]), -1) for c in run.cells] for axis in axes
-            ],
+            "id": [cell.id for cell in places],
+            "at": [[number[axis["name"]].get(repr(c.at[axis["name"]]), -1) for c in places] for axis in axes],
             "state": [
                 "done" if row else "failed" if cell.id in failures else "left"
-                for cell, row in zip(run.cells, rows, strict=True)
+                for cell, row in zip(places, rows, strict=True)
             ],
             "status": [row[1]["status"] if row else None for row in rows],
             **{
@@ -256,23 +258,33 @@ def sweep_figure(run: Run, answer: Answer) -> Figure:
                 for key in ("claim", "coverage", "regret", "bound")
             },
         },
-        "values": _values(answer, metrics, [known.get(cell.id) for cell in run.cells]),
+        "values": _values(answer, metrics, [known.get(cell.id) for cell in places]),
         "command": f"{run_command(run)}{changes_of(run, list(grid.values))}",
         "counts": counts,
     }
     return Figure("sweep", "Cells of the run", text, plain(data))
 
 
-def _axis(run: Run, name: str, grid: Grid) -> dict[str, Any]:
+def _taken(values: Sequence[Any], index: np.ndarray | None) -> list[Any]:
+    return list(values) if index is None else [values[k] for k in index]
+
+
+def _axis(run: Run, name: str, grid: Grid, index: np.ndarray | None) -> dict[str, Any]:
     """Return an axis of a run with its values, and the options that give each of them if it is swept."""
-    values, companions = run.axes[name], run.head["companions"]
+    values, companions = _taken(run.axes[name], index), run.head["companions"]
     keys = {short: key for key, short in short_names(grid.values).items()}
     along = {keys[name]: values} if name in keys else {}
-    along |= {keys[own]: each for own, (dim, each) in companions.items() if dim == name and own in keys}
+    along |= {
+        keys[own]: _taken(each, index)
+        for own, (dim, each) in companions.items()
+        if dim == name and own in keys
+    }
     options = [
         " ".join(sweep_option(key, each[k]) for key, each in along.items()) for k in range(len(values))
     ]
-    return {"name": name, "values": values, "options": options if along else None}
+    words = Words(run.head["study"])
+    texts = [words.method(str(value)) for value in values] if name == "algorithm" else values
+    return {"name": name, "label": words.key(name), "values": texts, "options": options if along else None}
 
 
 def _values(
@@ -322,7 +334,12 @@ def reference_figure(run: Run, judged: Sequence[JudgedExpectation]) -> Figure:
 
 
 def _is_at(cell: StoredCell, at: Mapping[str, Any]) -> bool:
-    return all(cell.at[name] == value for name, value in at.items() if name in cell.at)
+    # a list is text in a dataset
+    own = {
+        name: value if isinstance(value, str | int | float) else repr(value)
+        for name, value in cell.at.items()
+    }
+    return all(own[name] == value for name, value in at.items() if name in own)
 
 
 def _in_tolerances(row: Mapping[str, Any]) -> float | None:

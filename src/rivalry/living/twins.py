@@ -90,7 +90,8 @@ def twin_data(game: object) -> dict[str, Any] | None:
 
     if type(game) is InfluencerGame:
         return _influencer(game)
-    if type(game) is Market:
+    # the script's shock moves the intercept
+    if type(game) is Market and (game.shock is None or game.shock.on == "intercept"):
         return _market(game)
     if type(game) is Race:
         return _race(game)

@@ -41,9 +41,12 @@ _TITLES = {
         "landscape": "own payoff against own position, the others' positions fixed",
         "vector_field": "gradients of two players, and their zeros",
     },
+    "rivalry.plots.charts.proved_numbers": {
+        "proved_numbers": "boxes around the equilibria for all values of a parameter, with their number"
+    },
     "rivalry.plots.charts.scenario": {
         "heat": "one metric over two parameters; cells without a certificate are hatched",
-        "scenario": "metrics against one parameter, one series per value of another",
+        "scenario": "metrics against one parameter, by player or by the values of another",
     },
     "rivalry.plots.charts.spectra": {
         "spectrum": "eigenvalues of the dynamics; stable where all real parts are negative",

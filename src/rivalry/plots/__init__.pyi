@@ -44,6 +44,7 @@ from rivalry.plots.charts.logit_branch import logit_branch as logit_branch
 from rivalry.plots.charts.paths import paths as paths
 from rivalry.plots.charts.phase import landscape as landscape
 from rivalry.plots.charts.phase import vector_field as vector_field
+from rivalry.plots.charts.proved_numbers import proved_numbers as proved_numbers
 from rivalry.plots.charts.scenario import heat as heat
 from rivalry.plots.charts.scenario import scenario as scenario
 from rivalry.plots.charts.spectra import spectrum as spectrum

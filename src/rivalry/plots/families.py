@@ -15,9 +15,10 @@ MOST = 6  # values of a swept coordinate that are drawn side by side
 
 _ENDS = DefaultFigure("bifurcation", "profile", "compare", swept=True)
 _ENUMERATION = DefaultFigure("enumeration", "drawn_box", "each")
+_NUMBERS = DefaultFigure("proved_numbers", "where_range", "each")
 _BRANCHES = DefaultFigure("bifurcation", "branch_position", "each")
 _PATHS = DefaultFigure("paths", "path", "each")
-_PAYOFFS = DefaultFigure("scenario", "payoff", "series", swept=True, options={"quantities": ["payoff"]})
+_PAYOFFS = DefaultFigure("scenario", "payoff", "series", swept=True)
 _REWARDS = DefaultFigure("learning_curve", "learning_reward", options={"compare": True})
 _REGRETS = DefaultFigure("learning_curve", "regret_curve", options={"compare": True, "quantity": "regret"})
 _GAINS = DefaultFigure("histogram", "pooled_gain")
@@ -33,6 +34,7 @@ _OWN = {
             *(DefaultFigure("landscape", "profile"), DefaultFigure("influence", "profile")),
         ),
     ),
+    "auction": FamilyDefaults(("revenue", "value", "efficient_value"), (_PATHS,)),
     "market": FamilyDefaults(
         ("pooled_gain", "gain_mean", "quantity", "price", "total_quantity", "mean_price", "value"),
         (_GAINS, _PAYOFFS, _REWARDS, DefaultFigure("valuation_path", "cash_flow_path", "each"), _PATHS),
@@ -45,7 +47,7 @@ _OWN = {
         ("risk", "p_disaster"), (DefaultFigure("precipice", "p_disaster", swept=True),)
     ),
     "race": FamilyDefaults(
-        ("safety_input", "performance_input", "p_safe", "p_disaster"),
+        ("p_safe", "safety_input", "performance_input", "p_disaster"),
         (
             DefaultFigure("scenario", "p_safe", "series", swept=True),
             DefaultFigure("learning_curve", "p_safe_curve", options={"compare": True, "quantity": "p_safe"}),
@@ -63,7 +65,7 @@ def default_figures(family: str, data: Dataset) -> list[dict[str, Any]]:
     They show all methods. Whether one can be drawn is known only when it is drawn.
     """
     found = []
-    for figure in (_ENUMERATION, *DEFAULTS.get(family, OTHER).figures):
+    for figure in (_ENUMERATION, _NUMBERS, *DEFAULTS.get(family, OTHER).figures):
         if figure.needs not in data or (figure.swept and not _has_sweep(data)):
             continue
         own = data[figure.needs]

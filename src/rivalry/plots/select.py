@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
+from rivalry.core.display import attributes_of, key_in_words, with_unit
 from rivalry.core.registry import near
 from rivalry.core.results import CERTIFIED, Solution
 from rivalry.core.statistics import half_width_of
@@ -88,9 +89,9 @@ def point(
     chosen = dict(_choose(data, spots, name, value) for name, value in in_step(data, at or {}).items())
     free = [name for name in spots if name not in chosen and name not in leading]
     first = _first_filled(data[main].isel(chosen), free)
-    words = [_words(data, name, index) for name, index in chosen.items()]
+    words = [place_of(data, name, index) for name, index in chosen.items()]
     several = {name: count for name in first if (count := data.sizes[name]) > 1}
-    words += [f"{_words(data, name, first[name])} (first of {count})" for name, count in several.items()]
+    words += [f"{place_of(data, name, first[name])} (first of {count})" for name, count in several.items()]
     arrays = {name: _plain(data[name], chosen | first, leading) for name in (main, *also) if name in data}
     return DrawnPoint(arrays, ", ".join(words))
 
@@ -361,5 +362,41 @@ def _is_present(array: np.ndarray) -> np.ndarray:
     return np.ones(array.shape, bool)
 
 
-def _words(data: Dataset, name: str, index: int) -> str:
-    return f"{name} = {format_value(data[name].values[index] if name in data.coords else index)}"
+def name_of(data: Dataset, name: str) -> str:
+    """Return the name in words of a variable or a swept coordinate: that of the dataset, or else its own.
+
+    >>> from xarray import Dataset
+    >>> data = Dataset(coords={"d": ("d", [1.0], {"long_name": "damage"})})
+    >>> name_of(data, "d"), name_of(data, "p_safe")
+    ('damage', 'probability of a safe win')
+    """
+    known = data[name].attrs.get("long_name") if name in data.variables else None
+    return str(known or (key_in_words(name) if name in data.coords else attributes_of(name)["long_name"]))
+
+
+def label_of(data: Dataset, name: str) -> str:
+    """Return the name in words of a variable, with its unit where that says more."""
+    own = data[name].attrs if name in data.variables else attributes_of(name)
+    return with_unit(name_of(data, name), own.get("units", ""))
+
+
+def value_of(data: Dataset, name: str, index: int) -> str:
+    """Return a value of a coordinate in words."""
+    if name not in data.coords:
+        return str(index)
+    named = data[name].attrs.get("value_names", "").splitlines()
+    return named[index] if len(named) == data[name].size else format_value(data[name].values[index])
+
+
+def place_of(data: Dataset, name: str, index: int) -> str:
+    """Return the name and a value of a coordinate; the value alone where it is a name.
+
+    >>> from xarray import Dataset
+    >>> methods = ("algorithm", ["COIN"], {"value_names": "a coin"})
+    >>> data = Dataset(coords={"reach": [0.25], "algorithm": methods})
+    >>> place_of(data, "reach", 0), place_of(data, "algorithm", 0)
+    ('reach = 0.25', 'a coin')
+    """
+    words = value_of(data, name, index)
+    alone = name in ("algorithm", "information") or format_value(data[name].values[index]) != words
+    return words if alone else f"{name_of(data, name)} = {words}"

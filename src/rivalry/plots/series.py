@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rivalry.core.display import key_in_words
 from rivalry.plots import select
 from rivalry.plots.select import At, DrawnPoint, Names, NoSuchPoint
 
@@ -58,7 +59,7 @@ def series_of(
     >>> data = xr.Dataset({"efficiency": (("algorithm", "gamma"), [[-1.2, -1.1]])},
     ...                   {"algorithm": ["newton"], "gamma": [0.5, 0.9]})
     >>> [one.name for one in series_of(data, "efficiency", series="gamma")]
-    ['gamma = 0.5', 'gamma = 0.9']
+    ['discount factor = 0.5', 'discount factor = 0.9']
     """
     select.check_data(data)
     select.check_variable(data, main)
@@ -72,7 +73,7 @@ def series_of(
             here = select.point(part, main, None, also, at=rest, keep=("replication", *keep))
             arrays = {key: _drop_padding(here[main], values) for key, values in here.items()}
             several = name is not None and (len(names) > 1 or methods is not None)
-            words = [name or ""] * several + [label] * bool(label)
+            words = [method_label(data, name)] * several + [label] * bool(label)
             every.append(CellSeries(", ".join(words), name or "", arrays, here.words))
     if not every:
         raise NoSuchPoint(f"data: no method has {main} here")
@@ -106,8 +107,18 @@ def _steps(
     dim = select.swept_dimension(data, main, "series", series)
     if series in at or dim in at:
         raise ValueError(f"at.{series}: every value of it is drawn; pick another coordinate")
-    short, words = series.rpartition(".")[2], map(select.format_value, data[series].values)
-    return [(f"{short} = {word}", {dim: k}) for k, word in enumerate(words)]
+    return [(select.place_of(data, series, k), {dim: k}) for k in range(data[series].size)]
+
+
+def method_label(data: Dataset, name: str | None) -> str:
+    """Return the name of a method in words; that of none is empty.
+
+    >>> import xarray as xr
+    >>> data = xr.Dataset(coords={"algorithm": ("algorithm", ["COIN"], {"value_names": "random allocation"})})
+    >>> method_label(data, "COIN"), method_label(data, None)
+    ('random allocation', '')
+    """
+    return select.value_of(data, "algorithm", data["algorithm"].values.tolist().index(name)) if name else ""
 
 
 def _drop_padding(main: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -142,6 +153,7 @@ def describe_rule(every: Sequence[CellSeries]) -> str:
     parts = [place] * bool(place)
     for name in RULE:
         values = {one.number(name) for one in every}
-        if None not in values and len(values) == 1 and f"{name} = " not in place:
-            parts.append(f"{name} = {values.pop():g}")
+        words = f"{key_in_words(name)} = "
+        if None not in values and len(values) == 1 and words not in place:
+            parts.append(f"{words}{values.pop():g}")
     return ", ".join(parts)

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Proto
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from rivalry.core.validate import refuse_unknown
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from rivalry.core.results import Solution
 
 Options = ParamSpec("Options")
+_PLAYER = re.compile(r"\bplayer (\d+)\b(?!\.\d)")
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
 INK, PALE, RESOURCE = "#333333", "#D5D5D5", "#E4E2DC"
@@ -160,6 +163,7 @@ def chart(draw: Callable[Concatenate[Dataset, Axes, Options], Axes]) -> Chart[Op
             add_grid(ax)
             before = ax.get_legend()
             result = draw(data, ax, *args, **options)
+            name_players(result, str(data.attrs.get("player_names", "")).splitlines())
             if result.get_legend() in (None, before):
                 legend(result)
             return result
@@ -266,9 +270,13 @@ def lower_axes(ax: Axes, count: int) -> list[Axes]:
     return low
 
 
-def caption(ax: Axes, *parts: str) -> None:
-    """Write above the axes what is drawn: the point of a sweep, the number of replications."""
+def caption(ax: Axes, *parts: str, what: str = "") -> None:
+    """Write above the axes what is drawn: the point of a sweep, the number of replications.
+
+    ``what`` is a noun phrase of what is plotted, which a report writes below the figure.
+    """
     ax.set_title(" · ".join(part for part in parts if part), loc="left")
+    ax.set_label(what)
 
 
 def legend(ax: Axes, *, under: bool = False) -> None:
@@ -323,6 +331,30 @@ def player_label(k: int, count: int) -> str:
     return f"player {k}" if in_legend else f"_player {k}"
 
 
+def name_players(ax: Axes, names: Sequence[str]) -> None:
+    """Write the names of players, if any, where labels and titles of a figure number them.
+
+    >>> ax = Figure().add_subplot()
+    >>> ax.set_title("gain of player 1"), ax.plot([0], label="player 0")[0].get_label()
+    (Text(0.5, 1.0, 'gain of player 1'), 'player 0')
+    >>> name_players(ax, ["leader", "follower"])
+    >>> ax.get_title(), ax.lines[0].get_label()
+    ('gain of follower', 'leader')
+    """
+
+    def named(match: re.Match[str]) -> str:
+        k = int(match[1])
+        return names[k] if k < len(names) else match[0]
+
+    # in one place: charts and recipes compose labels in many forms
+    for artist in ax.figure.findobj() if names else ():
+        # the label of an axis is a text of its own
+        if not isinstance(artist, Axis) and _PLAYER.search(label := str(artist.get_label())):
+            artist.set_label(_PLAYER.sub(named, label))
+        if isinstance(artist, Text) and _PLAYER.search(artist.get_text()):
+            artist.set_text(_PLAYER.sub(named, artist.get_text()))
+
+
 def end_marker(certified: bool, colour: str) -> dict[str, Any]:
     """Return the marker style of a point: filled where certified, hollow where not."""
     face = colour if certified else "white"
@@ -362,6 +394,7 @@ class Picture(NamedTuple):
     svg: bytes
     caption: str
     hollow: bool  # some marks are hollow because they are not certified
+    what: str  # is plotted, where the chart says so
 
 
 METADATA: dict[str, dict[str, Any]] = {
@@ -388,4 +421,4 @@ def picture(plot: Callable[..., Axes], data: Dataset, form: str = "svg", /, **op
         hollow = any(word in label for label in labels for word in words)
         buffer = BytesIO()
         figure.savefig(buffer, format=form, metadata=METADATA[form], dpi=DPI)
-    return Picture(buffer.getvalue(), caption, hollow)
+    return Picture(buffer.getvalue(), caption, hollow, str(ax.get_label()))

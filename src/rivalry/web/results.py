@@ -22,13 +22,13 @@ from rivalry.lab.answer.caveats import failures_of, lines, warnings_of
 from rivalry.lab.answer.estimates import VISIBLE
 from rivalry.lab.answer.figures import draw
 from rivalry.lab.answer.points import REPEATED
-from rivalry.lab.answer.words import Words, heading, quantities
 from rivalry.lab.export import FORMATS, export
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.page import certificate_groups
 from rivalry.lab.store import Run, finished_cells
 from rivalry.lab.store.cells import label_cells
 from rivalry.lab.study.expect import TABLES
+from rivalry.lab.study.words import Words, heading, quantities
 from rivalry.living.figure import Figure, plain
 from rivalry.living.freeze import freeze
 from rivalry.living.runs import figures_of_run, place_in_words, reference_figure, sweep_figure
@@ -61,6 +61,7 @@ def results(folder: str, part: str) -> dict[str, Any]:
         "table": {**table._asdict(), "rows": [list(map(typeset, row)) for row in table.texts]}
         if table
         else None,
+        "summary": _summary(answer),
         "reference": reference_figure(run, answer.checks).content if answer.checks else None,
         "groups": certificate_groups(answer.cells),
         "certificates": certificates,
@@ -74,6 +75,20 @@ def results(folder: str, part: str) -> dict[str, Any]:
         "parts": list(_part(folder, "").parts()),
         "formats": DOWNLOADS,
     }
+
+
+def _summary(answer: Answer) -> dict[str, Any] | None:
+    """Return the tables that summarise all points of a large run."""
+    if (known := answer.summary) is None:
+        return None
+    tables = [
+        {
+            "columns": [one.where, *one.columns],
+            "rows": [list(map(typeset, (label, *parts))) for label, parts in one.rows],
+        }
+        for one in known.tables
+    ]
+    return {"heading": known.heading, "tables": tables, "reading": known.reading}
 
 
 def run_quantities(folder: str) -> dict[str, Any]:
@@ -109,7 +124,9 @@ def jsonable(call: str, *arguments: object) -> Any:
 def figures(folder: str, part: str, out: str) -> list[dict[str, str]]:
     """Draw the figures of a run, as its report does, into another folder; return names and captions."""
     run = _part(folder, part)
-    found = draw(run.head["study"], run.collect().data, Path(out), run.folder / "figures", "w", run)
+    answer = Answer(run.head["study"], run.collect().data)
+    stored, more = run.folder / "figures", answer.tiled
+    found = draw(run.head["study"], answer.sampled, Path(out), stored, "w", run, more=more)
     there = [one for one in found if not one.why and not (Path(out) / one.file).exists()]
     for one in there:  # drawn by a user's file: a picture that only the run holds
         write(Path(out) / one.file, read_bytes(run.folder / "figures" / one.file))

@@ -152,7 +152,8 @@ class Guard:
                 self._tokens.discard(known)
                 return True
         why = "its token was used already, or is of another start" if given else "it holds the token"
-        raise Refused(401, f"open the address that `rivalry open` printed; {why}")
+        again = "Ctrl-C and the same command print a new one"
+        raise Refused(401, f"open the address that `rivalry open` printed; {why}; {again}")
 
     def _check_origin(self, method: str, headers: Mapping[str, str]) -> None:
         """Refuse what another site's page makes a browser send."""

@@ -134,7 +134,8 @@ class _Line:
         end = time.monotonic() + seconds
         while not self.pipe.poll(max(0.0, min(1.0, end - time.monotonic()))):
             if time.monotonic() >= end:
-                raise ClusterError(f"{self._target()}: no answer within {seconds:.0f} seconds")
+                rule = "; where it wants a token, set RAY_AUTH_MODE=token" * (self.address is not None)
+                raise ClusterError(f"{self._target()}: no answer within {seconds:.0f} seconds{rule}")
         try:
             return self.pipe.recv()
         except (EOFError, OSError):
@@ -239,7 +240,8 @@ class _Cells:
             return retry_or_fail(job, outcome, waiting, deaths)
         if data is not None:
             # a forced write to disk takes milliseconds, longer than many a short cell
-            files.write(job.cell_path, data, durable=outcome.seconds > 1)
+            for id, own in data.items():
+                files.write(job.paths[id], own, durable=outcome.seconds > 1)
             job.checkpoint_path.unlink(missing_ok=True)
         return outcome
 

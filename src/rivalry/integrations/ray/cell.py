@@ -34,7 +34,8 @@ PULSE = 1.0  # seconds between two progress messages of a cell: there may be a t
 STALE = 60.0  # seconds: an unlocked folder older than this was left by a killed process
 NUMBERS = ("rivalry", "numpy", "jax", "jaxlib", "equinox", "diffrax", "numba", "scipy", "quantecon")
 
-Message = tuple[int, CellOutcome, bytes | None]  # ticket of an attempt, its outcome, a file's bytes
+# ticket of an attempt, its outcome, and bytes of a checkpoint, or of cells by id
+Message = tuple[int, CellOutcome, Any]
 
 
 class Mailbox:
@@ -90,7 +91,8 @@ def compute(data: bytes, files: Mapping[str, bytes], mailbox: Any) -> Message:
     with _cancellable(), _own_folder() as own, one_thread():
         job = _unpack(order, files, own)
         outcome = _execute(order, job, mailbox)
-        found = job.cell_path.read_bytes() if outcome.kind == "done" else None
+        done = outcome.kind == "done"
+        found = {id: path.read_bytes() for id, path in job.paths.items()} if done else None
     where = order.job.folder
     message, trace = (text.replace(job.folder, where) for text in (outcome.message, outcome.trace))
     if outcome.kind == "full":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
+from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +18,18 @@ from rivalry.core.registry import near
 from rivalry.lab.answer.caveats import caveats_of
 from rivalry.lab.answer.checks import JudgedCell, JudgedExpectation, cells, judge
 from rivalry.lab.answer.claims import on_claims, on_lists
-from rivalry.lab.answer.points import PointResults, points_of
+from rivalry.lab.answer.points import REPEATED, PointResults, points_of, thinned
+from rivalry.lab.answer.summary import summarise, tiled
 from rivalry.lab.answer.table import MOST_COLUMNS, AnswerTable, answer_table
 from rivalry.lab.answer.trends import Sentence, on_quantities, positions
 from rivalry.plots.families import default_figures
+from rivalry.plots.select import filled_variables, own_rank
 
 if TYPE_CHECKING:
+    import numpy as np
     from xarray import Dataset
 
+    from rivalry.core.register import ReportSection
     from rivalry.lab.store import Run
 
 MOST = 3  # sentences
@@ -72,9 +77,11 @@ class Answer:
             return [one._replace(text=f"{name}: {one.text}") for name, own in firsts.items() for one in own]
         if not self.points:
             return []
-        lead = on_quantities(self.study, self.points) or positions(self.study, self.points)
+        few = self.points if self.sampled is self.data else points_of(self.study, self.sampled)
+        lead = on_quantities(self.study, few) or positions(self.study, few)
         lists = on_lists(self.study, self.points)
-        lead, lists = lead[: MOST - 1 - bool(lists)], lists[:1]
+        lists = lists[: MOST - 1]
+        lead = lead[: MOST - 1 - len(lists)]
         proved = all(one.boxes >= 0 for one in self.points)  # a list with proofs claims more
         return [*lead, *lists, *([] if proved else on_claims(self.study, self.points))]
 
@@ -88,7 +95,7 @@ class Answer:
         )
         if not entries:
             return None
-        kind, options = kind_and_options(entries[0])
+        kind, options = kind_and_options(entries[0], self.study, self.data)
         return {"kind": kind, "options": options, "file": f"figures/{figure_file(1, kind)}"}
 
     @cached_property
@@ -111,7 +118,21 @@ class Answer:
             own = {name: part.caveats for name, part in self.parts.items()}
             return [f"{name}: {line}" for name, lines in own.items() for line in lines]
         rows = [one.row for one in self.checks]
-        return [*self._absent(), *caveats_of(self.study, self.run, self.points, self.cells, rows)]
+        return [
+            *self._absent(),
+            *self._thinned(),
+            *caveats_of(self.study, self.run, self.points, self.cells, rows),
+        ]
+
+    def _thinned(self) -> list[str]:
+        """Return of how many points sentences and figures are made, if not of all."""
+        if self.sampled is self.data:
+            return []
+        count, total = prod(map(len, self.sample.values())), prod(self._sizes.values())
+        return [
+            f"sentences on quantities and figures are made of {count:,} of {total:,} points, evenly spaced; "
+            "tables and heat maps of bins, claims, certificates and the table's choice of rows are of all"
+        ]
 
     def _absent(self) -> list[str]:
         """Return which quantities that the study asks for no result has."""
@@ -133,6 +154,32 @@ class Answer:
         """Results per method and point."""
         return [] if self.parts else points_of(self.study, self.data)
 
+    @property
+    def _sizes(self) -> dict[str, int]:
+        """Lengths of the dimensions of the sweep."""
+        dims = self.data["status"].dims if self.data is not None and "status" in self.data else ()
+        return {str(dim): self.data.sizes[dim] for dim in dims if dim not in (*REPEATED, "algorithm")}
+
+    @cached_property
+    def sample(self) -> dict[str, np.ndarray]:
+        """Indices along the sweep of the points that figures draw; empty where they draw all."""
+        return thinned(self._sizes)
+
+    @cached_property
+    def sampled(self) -> Dataset:
+        """The dataset of these points."""
+        return self.data.isel(self.sample) if self.sample else self.data
+
+    @cached_property
+    def summary(self) -> ReportSection | None:
+        """Tables that summarise all points, where figures draw some of them."""
+        return None if self.sampled is self.data else summarise(self.study, self.data, self.cells)
+
+    @cached_property
+    def tiled(self) -> list[tuple[dict[str, Any], Dataset]]:
+        """Heat maps of two swept keys, each with means in bins, where figures draw some of the points."""
+        return [] if self.sampled is self.data else tiled(self.study, self.data)
+
     @cached_property
     def cells(self) -> list[JudgedCell]:
         """Certificates of finished cells, and what else is known of their results."""
@@ -147,6 +194,7 @@ class Answer:
             "figure": self.figure,
             "table": table and {"columns": table.columns, "rows": table.texts, "notes": table.notes},
             "caveats": self.caveats,
+            **({"summary": self.summary.tables} if self.summary else {}),
             "checks": [one.row for one in self.checks],
             **({"parts": {name: part.as_json() for name, part in self.parts.items()}} if self.parts else {}),
         }
@@ -171,10 +219,21 @@ def answer_of(run: Run) -> Answer:
     return Answer(run.head["study"], run.collect().data if not parts else None, run, parts)  # type: ignore[arg-type]
 
 
-def kind_and_options(entry: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return a plot's kind and options, from an entry of a study's ``plots``."""
-    options = {"kind": entry} if isinstance(entry, str) else dict(entry)
-    return str(options.pop("kind", "")), options
+def kind_and_options(
+    entry: str | Mapping[str, Any], study: Mapping[str, Any], data: Dataset
+) -> tuple[str, dict[str, Any]]:
+    """Return a plot's kind and options, from an entry of a study's ``plots``.
+
+    A scenario that names no quantities draws those of the study's answer.
+    """
+    options: dict[str, Any] = {"kind": entry} if isinstance(entry, str) else dict(entry)
+    kind = str(options.pop("kind", ""))
+    if kind == "scenario" and "quantities" not in options:
+        asked = (study.get("answer") or {}).get("quantities") or ()
+        numbers = [name for name in filled_variables(data, asked) if data[name].dtype.kind in "fi"]
+        if own := [name for name in numbers if own_rank(data, name) < 2]:
+            options["quantities"] = own
+    return kind, options
 
 
 def figure_file(number: int, kind: str) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.lab.answer.checks import JudgedCell, is_compared, unproved
 from rivalry.lab.answer.points import PointResults
-from rivalry.lab.answer.words import Words
 from rivalry.lab.study.expect import differences, is_reduced
+from rivalry.lab.study.words import Words
 
 if TYPE_CHECKING:
     from rivalry.lab.store import Run
@@ -34,6 +34,10 @@ def caveats_of(
     bare = _bare(study, found)
     lines += [f"no certificate: {', '.join(bare)}"] * bool(bare)
     lines += [f"not proved: {line}" for line in unproved(judged)]
+    for one in [one for one in found if one.undecided][:FEW]:
+        where = f"at {Words(study).place(one.at)}, " * bool(one.at)
+        more = f" and {len(one.undecided) - 1} more" * (len(one.undecided) > 1)
+        lines.append(f"undecided: {where}profiles in {one.undecided[0]}{more} may hold a further equilibrium")
     for row in checks:
         if row["published_verdict"] == "differs":
             lines.append(f"differs from the published value: {check_name(row)}: {row['why'] or NO_REASON}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rivalry.core.imports import pause_collection
 from rivalry.core.registry import near
 from rivalry.core.results import CLAIMS, COVERAGES, is_truth, split_method
 from rivalry.core.tolerances import SAME_NUMBER
@@ -43,8 +44,8 @@ class JudgedExpectation(NamedTuple):
 REFERENCES = ("published", "expected")
 COLUMNS = (
     *("study", "quantity", "at", "reduce", "ours", "published", "published_tolerance"),
-    *("published_tolerance_reason", "published_verdict", "read", "locator", "why", "expected", "tolerance"),
-    *("within", "expected_verdict", "reason", "certificate", "equals"),
+    *("published_tolerance_reason", "published_verdict", "read", "locator", "entry", "part", "why"),
+    *("expected", "tolerance", "within", "expected_verdict", "reason", "certificate", "equals"),
 )
 """Keys of a row for scripts, in order."""
 
@@ -87,7 +88,7 @@ def compare(
     known |= dict(zip(("published_verdict", "expected_verdict"), verdicts, strict=True))
     known["reason"] = reason or why_not or why_not_either
     judged = {key: known.get(key) for key in COLUMNS}
-    for key in ("published_tolerance_reason", "locator", "why", "reason"):
+    for key in ("published_tolerance_reason", "locator", "entry", "why", "reason"):
         judged[key] = judged[key] or None  # no text is null for scripts
     return JudgedExpectation(judged, row.get("note", ""))
 
@@ -169,7 +170,7 @@ def _plain(values: np.ndarray | np.generic, truth: bool) -> Any:
 
 _SUMMARISED = (
     *("status", "regret", "bound", "at_stake", "distance"),
-    *("certificate_method", "certificate_radius", "coverage", "rounding", "claim"),
+    *("certificate_method", "certificate_radius", "coverage", "rounding", "claim", "verified_proof"),
 )
 _PER_PLAYER = ("regret", "bound", "at_stake")
 _PER_RESULT = ("certificate_radius", "distance")
@@ -177,11 +178,12 @@ _LARGEST = ("regret", "bound", *_PER_RESULT)
 ABOUT = (
     *("cell", "status", "claim", "coverage", "rounding", "payoff", "regret", "bound", "at_stake"),
     *("concept", "concept_residual", "certificate_method", "certificate_radius", "tolerance"),
-    "exchangeable",
+    *("verified_proof", "exchangeable"),
 )
 """Variables that describe a result and are not metrics of it."""
 
 
+@pause_collection()
 def cells(data: Dataset) -> list[JudgedCell]:
     """Return every finished cell's certificate, and what else is known of its results.
 
@@ -235,6 +237,7 @@ def cells(data: Dataset) -> list[JudgedCell]:
             "gain": gains[k],
             "search": _common([search for search, _ in methods], ""),
             "reasons": reasons,
+            "verified": own.get("verified_proof", ("",)),
         }
         rows.append((certificate, about))
     return rows

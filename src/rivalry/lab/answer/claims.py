@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rivalry.core.display import verified_in_words
 from rivalry.core.results import (
     CLAIMS,
     boxes_in_words,
@@ -18,8 +19,8 @@ from rivalry.core.results import (
 )
 from rivalry.lab.answer.estimates import number_in_words
 from rivalry.lab.answer.points import PointResults
-from rivalry.lab.answer.trends import Sentence, joined, points_asked
-from rivalry.lab.answer.words import ROLES, Words
+from rivalry.lab.answer.trends import Sentence, at_point, joined, points_asked
+from rivalry.lab.study.words import LIST, ROLES, Words
 
 WAY = 40  # characters of the longest description of a search
 MOST = 5  # different lists of equilibria that are told one by one
@@ -37,7 +38,7 @@ _ALL = {  # of one result, of several
     ),
     "no deviation found": (
         "No profitable deviation was found",
-        "No profitable deviation was found in any {noun}",
+        "No profitable deviation was found {at} any {noun}",
     ),
     "local equilibrium": ("{only} is a local equilibrium", "Every {noun} is a local equilibrium"),
     "not decided": ("{only} is not decided", "No {noun} is decided"),
@@ -57,8 +58,8 @@ _MORE = {
 
 def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Sentence]:
     """Return the sentence on what the certificates claim; none without certificates."""
-    words = Words(study)
-    rows = [one for one in found if one.certified]
+    words, asked = Words(study), points_asked(study, found)
+    rows = [one for one in asked if one.certified]
     counts: Counter[str] = Counter()
     for one in rows:
         counts.update({claim: n for claim, n in one.claims.items() if claim})
@@ -72,13 +73,16 @@ def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[S
         if any(one.at for one in rows)
         else "result"
     )
-    if any(one.claims[""] for one in found):  # nothing is claimed of results without a certificate
+    if any(one.claims[""] for one in asked):  # nothing is claimed of results without a certificate
         noun = f"certified {noun}"
-    several = len({one.algorithm for one in found}) > 1
+    methods = dict.fromkeys(one.algorithm for one in asked)
+    several = len(methods) > 1
     concepts = list(dict.fromkeys(one.concept for one in rows if one.concept))
     nash = {one.concept[:4] for one in rows} == {"Nash"} and len(concepts) == 1
     kind = f"a {concepts[0]}" if nash else "an equilibrium"
-    only = f"The only {noun}" if noun.startswith("certified") else "It"
+    at = "at" if noun.endswith("point") else "in"
+    only = "The result" if len(asked) < len(found) else "It"
+    only = f"The only {noun}" if noun.startswith("certified") else only
     if len(counts) == 1 and next(iter(counts)) == "equilibrium":
         start = f"{only} is {kind}" if total == 1 else f"Every {noun} is {kind}"
         said = f"{start}; {_at_most(rows)}"
@@ -87,13 +91,12 @@ def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[S
         said = f"{start}: {_gain(rows, words, several)}"
     elif len(counts) == 1:
         claim = next(iter(counts))
-        said = f"{_ALL[claim][total > 1].format(noun=noun, only=only)}: {_more(claim, rows)}"
+        said = f"{_ALL[claim][total > 1].format(noun=noun, only=only, at=at)}: {_more(claim, rows)}"
     else:
         parts: list[str] = []
         for claim in (claim for claim in reversed(CLAIMS) if claim in counts):
             n, own = counts[claim], [one for one in rows if claim in one.claims]
             if claim == "not an equilibrium":
-                at = "at" if noun.endswith("point") else "in"
                 parts.append(f"{at} {n} of {total} {noun}s {_gain(own, words, several)}")
             else:
                 more = f" ({_more(claim, own)})" if _more(claim, own) else ""
@@ -111,13 +114,17 @@ def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[S
     basis = f"{total} certificate{'s' * (total != 1)}" + (
         f", bounds {' or '.join(roundings)}" if roundings else ""
     )
-    return [Sentence(f"{said}.", basis)]
+    if {one.algorithm for one in found} - set(methods):
+        names = [words.method(name) for name in methods]
+        who = joined(names) if len(names) < 3 else f"the {len(names)} methods named"
+        said = f"For {who}, {said[0].lower()}{said[1:]}"
+    return [Sentence(f"{at_point(study, asked, words, said)}.", basis)]
 
 
 def _at_most(rows: Sequence[PointResults]) -> str:
     """Return the largest bound of equilibria, rounded up, and how near an exact one is proved."""
-    bounds = [float(np.nanmax(one.bound)) for one in rows if one.bound.size and np.isfinite(one.bound).any()]
-    most = max(bounds, default=0.0)
+    bounds = np.concatenate([one.bound.ravel() for one in rows])
+    most = float(np.max(bounds[np.isfinite(bounds)], initial=0.0))
     said = (
         f"no player can gain more than {radius_in_words(most)}"
         if most > 0
@@ -126,6 +133,8 @@ def _at_most(rows: Sequence[PointResults]) -> str:
     if rows and not any(np.isnan(one.radius) for one in rows):
         radius = radius_in_words(max(one.radius for one in rows))
         said += f", and an exact equilibrium is proved within {radius}"
+        verified = verified_in_words([digest for one in rows for digest in one.verified])
+        said += f", {verified}" * bool(verified)
     return said
 
 
@@ -201,18 +210,33 @@ def on_lists(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Se
         texts.setdefault(one.list_words, []).append(one)
     boxes = boxes_in_words(one.boxes for one in rows).strip(" ()")
     basis = f"{boxes} searched" if boxes else "lists of equilibria"
+    names = [Sentence(text, basis) for text in _names(study, rows, found, words)]
     if len(texts) == 1:
         text = next(iter(texts))
         where = f"At each of {len(rows)} points: " if len(rows) > 1 else ""
         said = f"{where}{text}"
         if text.startswith("exactly") and len(rows) == 1:
             said += "; there is no other"
-        return [Sentence(f"{said[:1].upper()}{said[1:]}.", basis)]
+        return [Sentence(f"{said[:1].upper()}{said[1:]}.", basis), *names]
     parts = [f"{_places(own, found, words)}: {text}" for text, own in list(texts.items())[:MOST]]
     said = "; ".join(parts)
     left = len(rows) - sum(len(own) for own in list(texts.values())[:MOST])
     said += f"; {left} other points have other numbers" if left > 1 else "; one has another" * left
-    return [Sentence(f"{said[:1].upper()}{said[1:]}.", basis)]
+    return [Sentence(f"{said[:1].upper()}{said[1:]}.", basis), *names]
+
+
+def _names(
+    study: Mapping[str, Any], rows: Sequence[PointResults], found: Sequence[PointResults], words: Words
+) -> list[str]:
+    """Return the sentence that names the equilibria of lists, if the study asks for it."""
+    if LIST not in ((study.get("answer") or {}).get("quantities") or ()):
+        return []
+    parts = [
+        f"{_places([one], found, words)}, " * (len(rows) > 1) + ", ".join(one.equilibria_by_name)
+        for one in rows
+        if one.equilibria_by_name
+    ]
+    return [f"Equilibria listed: {'; '.join(parts)}."] if parts else []
 
 
 def _places(own: Sequence[PointResults], found: Sequence[PointResults], words: Words) -> str:

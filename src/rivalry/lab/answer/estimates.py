@@ -64,7 +64,7 @@ def estimates(variable: DataArray, values: np.ndarray, repeats: str, *, random: 
     rows = numbers.reshape(len(numbers), -1)
     rows = rows[~np.isnan(rows).all(axis=1)]
     known = ~np.isnan(rows).all(axis=0)
-    names = np.array(_entries(variable, own, numbers.shape[1:]), dtype=object)[known]
+    names = np.array(entries_of(variable, own, numbers.shape[1:]), dtype=object)[known]
     rows = rows[:, known]
     if rows.size and own and np.allclose(rows, rows[:, :1], rtol=EQUAL, atol=0.0, equal_nan=True):
         rows, names = rows[:, :1], np.array([""], dtype=object)  # one number for all of them
@@ -78,7 +78,7 @@ def estimates(variable: DataArray, values: np.ndarray, repeats: str, *, random: 
     return tuple(_number(column, name, repeats, size, whole, random) for column, name in found)
 
 
-def _entries(variable: DataArray, own: Sequence[str], shape: Sequence[int]) -> list[str]:
+def entries_of(variable: DataArray, own: Sequence[str], shape: Sequence[int]) -> list[str]:
     """Return the names of a quantity's entries, in row-major order."""
     names = []
     for index in np.ndindex(*shape):

@@ -16,8 +16,9 @@ from rivalry.core.files import folder_for, write
 from rivalry.core.results import dataset
 from rivalry.lab.answer import figure_file, kind_and_options
 from rivalry.lab.study.expect import is_fixed
+from rivalry.lab.study.words import Words
 from rivalry.plots.families import default_figures
-from rivalry.plots.select import NoSuchPoint, format_value, position
+from rivalry.plots.select import NoSuchPoint, position
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 PICTURE = 2**24  # bytes of the largest picture that a page holds
 FIRST = 3  # cells of which the first with a profile has figures of its game
 MOST_DEFAULTS = 4  # figures of a study that names no plots
+BINNED = "Means in bins, hatched unless all results in a bin are certified."
 
 
 class StaticFigure(NamedTuple):
@@ -60,6 +62,7 @@ def draw(
     prefix: str,
     run: Run | None = None,
     form: str = "svg",
+    more: Sequence[tuple[Mapping[str, Any], Dataset]] = (),
 ) -> list[StaticFigure]:
     """Draw every entry of a study's ``plots`` as ``folder/NN-kind.svg``, or its family's default figures.
 
@@ -69,14 +72,16 @@ def draw(
     ``folder`` is ``stored``, older files named in this way are removed. Identifiers inside figures begin with
     ``prefix``. Default figures that draw more of the game than the data hold are drawn of the first cell of
     ``run``. With another ``form``, ``png`` or ``pdf``, files have this format, and plots from outside the
-    package are left out.
+    package are left out. ``more`` are entries like those of ``plots``, heat maps of bins, with the data that
+    they are drawn of after the others.
     """
     folder_for(folder)
-    game, wanted = study["game"], study["plots"]
-    panels = _once(
-        [_draw(k, entry, game, data, folder, stored, form) for k, entry in enumerate(wanted, start=1)]
-    )
-    panels = panels or _draw_defaults(game, data, folder, stored, run, form)
+    wanted = enumerate(study["plots"], start=1)
+    panels = _once([_draw(k, entry, study, data, folder, stored, form) for k, entry in wanted])
+    panels = panels or _draw_defaults(study, data, folder, stored, run, form)
+    for entry, binned in more:
+        one = _draw(len(panels) + 1, entry, study, binned, folder, stored, form)
+        panels.append(one._replace(caption=f"{one.caption} {BINNED}"))
     figures = [
         one._replace(svg=inline(one.svg, f"{prefix}f{k}"), caption=one.caption + one.substitution)
         for k, one in enumerate(panels, start=1)
@@ -103,14 +108,14 @@ def _once(panels: Sequence[StaticFigure]) -> list[StaticFigure]:
 
 
 def _draw_defaults(
-    game: Mapping[str, Any], data: Dataset, folder: Path, stored: Path, run: Run | None, form: str
+    study: Mapping[str, Any], data: Dataset, folder: Path, stored: Path, run: Run | None, form: str
 ) -> list[StaticFigure]:
     """Return the first default figures of a game's family that can be drawn."""
     found: list[StaticFigure] = []
-    for entry in default_figures(str(game["family"]), data):
+    for entry in default_figures(str(study["game"]["family"]), data):
         missing = [view for view in plots.PLOTS[entry["kind"]].views if view not in data]
         own, where = _first_cell(run, missing) if run is not None and missing else (data, "")
-        figure = _draw(len(found) + 1, entry, game, own, folder, stored, form)
+        figure = _draw(len(found) + 1, entry, study, own, folder, stored, form)
         if not figure.why:
             caption = f"{figure.caption.removesuffix('.')} ({where})." if where else figure.caption
             found.append(figure._replace(caption=caption))
@@ -139,8 +144,7 @@ def _first_cell(run: Run, views: Sequence[str]) -> tuple[Dataset, str]:
             continue
         if more:
             several = {name: value for name, value in cell.at.items() if len(run.axes.get(name, ())) > 1}
-            words = (f"{name} = {format_value(value)}" for name, value in several.items())
-            return dataset(record | more), ", ".join(words)
+            return dataset(record | more), Words(run.head["study"]).place(several)
     return dataset({}), ""
 
 
@@ -156,13 +160,14 @@ def draw_own(run: Run) -> list[str]:
     from rivalry.plots.style import picture
 
     study, folder, failed = run.study, run.folder / "figures", []
-    wanted = [(number, *kind_and_options(entry)) for number, entry in enumerate(study.plots, start=1)]
-    own = [row for row in wanted if plots.entry_of(row[1]) is None]
+    wanted = [(k, row, row if isinstance(row, str) else row["kind"]) for k, row in enumerate(study.plots, 1)]
+    own = [(k, row) for k, row, kind in wanted if plots.entry_of(str(kind)) is None]
     if not own:
         return []
     data = run.dataset()
     folder_for(folder)
-    for number, kind, options in own:
+    for number, row in own:
+        kind, options = kind_and_options(row, run.head["study"], data)
         path = folder / figure_file(number, kind)
         try:
             write(path, picture(build_plot(kind, study.folder), data, **options).svg)
@@ -185,7 +190,7 @@ def _as_image(kind: str, path: Path) -> StaticFigure:
 def _draw(
     number: int,
     entry: str | Mapping[str, Any],
-    game: Mapping[str, Any],
+    study: Mapping[str, Any],
     data: Dataset,
     folder: Path,
     stored: Path,
@@ -194,7 +199,7 @@ def _draw(
     from rivalry.lab.study import build_plot
     from rivalry.plots.style import picture
 
-    kind, options = kind_and_options(entry)
+    kind, options = kind_and_options(entry, study, data)
     file = figure_file(number, kind)
     known = plots.entry_of(kind)
     if known is None:
@@ -205,18 +210,18 @@ def _draw(
     lacks: tuple[str, ...] = ()
     if at := options.get("at"):
         options["at"] = _nearest(data, at)
-        asked = {name: value for name, value in at.items() if not is_fixed(game, name, value)}
+        asked = {name: value for name, value in at.items() if not is_fixed(study["game"], name, value)}
         if any(name not in options["at"] or options["at"][name] != asked[name] for name in asked):
-            lacks = (", ".join(f"{name} = {value}" for name, value in asked.items()),)
+            lacks = (Words(study).place(asked),)
     try:
         plot = build_plot(kind)
-        file_bytes, where, hollow = picture(plot, data, form, **options)
+        file_bytes, where, hollow, what = picture(plot, data, form, **options)
     except NoSuchPoint as error:
         return StaticFigure(kind, file, why=str(error), absent=True)
     except Exception as error:  # a plot may fail on unusual data; the report still needs the others
         return StaticFigure(kind, file, why=f"{type(error).__name__}: {error}")
     write(folder / file, file_bytes)
-    title = known.caption_of(options) or str(plot.__doc__).partition(".\n")[0].removeprefix("Draw ")
+    title = what or known.caption_of(options) or str(plot.__doc__).partition(".\n")[0].removeprefix("Draw ")
     caption = f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".")
     svg = file_bytes.decode() if form == "svg" else sha256(file_bytes).hexdigest()  # for comparison
     return StaticFigure(kind, file, caption, svg, marked=hollow, lacks=lacks)

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rivalry.core.display import ranges_lines
+from rivalry.core.imports import pause_collection
 from rivalry.core.results import (
     count_in_words,
     split_method,
     strategy_by_name,
     strategy_in_words,
+    undecided_in_words,
 )
 from rivalry.core.statistics import format_interval, half_width
 from rivalry.lab.answer.details import PROOFS
 from rivalry.lab.answer.estimates import Estimate, counted, estimates, number_in_words
-from rivalry.lab.answer.words import Words, quantities
 from rivalry.lab.study.names import has_noise, with_controls
+from rivalry.lab.study.words import Words, quantities
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 REPEATED = ("replication", "batch")
 """Dimensions of results at one point: replications, and starts of one cell."""
 SMALL = 24  # numbers of the largest profile that is printed
+MOST = 2_000  # points that sentences on quantities and figures are made of
 
 
 class PointResults:
@@ -93,13 +97,15 @@ class PointResults:
 
     @cached_property
     def _known_regret(self) -> np.ndarray:
-        regret = self._own.get("regret", np.full((self._count, 1), np.nan))
-        return np.asarray(~np.isnan(regret).all(axis=-1))
+        if "regret" not in self._own:
+            return np.zeros(self._count, bool)
+        return np.asarray(~np.isnan(self._own["regret"]).all(axis=-1))
 
     def _certified(self, name: str) -> np.ndarray:
         """Return numbers of results with a certificate."""
-        unknown = np.full_like(self._own.get("regret", np.full((self._count, 1), np.nan)), np.nan)
-        return np.asarray(self._own.get(name, unknown)[self._known_regret])
+        unknown = self._own.get("regret", np.zeros((self._count, 1))) if name not in self._own else None
+        numbers = self._own[name] if unknown is None else np.full_like(unknown, np.nan)
+        return np.asarray(numbers[self._known_regret])
 
     @cached_property
     def gain(self) -> float:
@@ -150,12 +156,19 @@ class PointResults:
         return _actions(self._own.get("action_name"), self.profile)
 
     @cached_property
+    def axes(self) -> str:
+        """Names of a strategy's coordinates, in brackets; empty where they have none."""
+        names = [str(name) for name in np.ravel(self._own.get("axis_name", np.array([[]]))[0]) if name]
+        return f" ({', '.join(map(self._words.key, names))})" if names else ""
+
+    @cached_property
     def quantities(self) -> dict[str, tuple[Estimate, ...]]:
         """Numbers of the study's quantities that have a value here."""
+        who = self._words.who
         pairs = {name: (self._known[name], self._own[name]) for name in self._names}
         found = {name: estimates(*pair, self.repeats, random=self.random) for name, pair in pairs.items()}
         named = (
-            (name, tuple(one._replace(entry=self._words.who(one.entry)) for one in each))
+            (name, tuple(one._replace(entry=own) for one in each if (own := who(one.entry)) or not one.entry))
             for name, each in found.items()
         )
         return {name: each for name, each in named if each}
@@ -163,14 +176,31 @@ class PointResults:
     @cached_property
     def counts_text(self) -> str:
         """Equilibria listed, or branches followed, in words."""
-        if self._count > 1:
+        if self._count == 1 and "where_range" in self._own:
+            return self._ranges_text
+        if self._count > 1 or not {"equilibrium_count", "branch_ending"} & self._own.keys():
             return ""
         return _count_phrase({name: values[0] for name, values in self._own.items()})
 
     @property
+    def _ranges_text(self) -> str:
+        """Numbers of equilibria that are proved for all values of parameters in ranges, in words."""
+        own = {name: self._own[name][0] for name in _WHERE}
+        there = ~np.isnan(own["where_range"]).any(axis=(1, 2))  # other points have more ranges
+        record = {
+            name: ((), own[name][there]) for name in ("where_range", "where_count", "where_decided")
+        } | {name: ((), own[name]) for name in ("where", "where_name")}
+        lines = ranges_lines(record | {"boxes": ((), -1), "complete_reason": ((), "")}, most=RANGES)
+        return "; ".join(line.strip() for line in lines)
+
+    @property
     def list_words(self) -> str:
         """The list of equilibria in a sentence: how many are pure, and whether it is complete."""
-        own = {name: int(values[0]) for name, values in self._own.items() if name.endswith("_count")}
+        own = {
+            name: int(values[0])
+            for name, values in self._own.items()
+            if name.endswith("_count") and name not in _WHERE
+        }
         count, pure = own.get("equilibrium_count", -1), own.get("pure_count", -1)
         if self.boxes >= 0 or count < 0 or not self.counts_text:
             return self.counts_text
@@ -180,6 +210,15 @@ class PointResults:
         words += kinds.get(pure, f", {pure} of them in pure strategies") if count else ""
         words += f", in {parts} connected components" if 1 < parts < count else ""
         return f"{words} (complete list)" if self._own.get("complete", [0])[0] == 1 else words
+
+    @property
+    def equilibria_by_name(self) -> list[str]:
+        """Every equilibrium of a list, by the names of actions; none without names."""
+        rows, names = self._own.get("equilibria"), self._own.get("action_name")
+        if self._count > 1 or rows is None or names is None:
+            return []
+        known = [row for row in rows[0] if not np.isnan(row).all()]
+        return [f"({', '.join(_by_name(np.nan_to_num(row), names[0]))})" for row in known]
 
     @cached_property
     def events(self) -> list[tuple[str, float]]:
@@ -210,10 +249,22 @@ class PointResults:
         """Boxes searched for a list of equilibria with proofs; -1 without one."""
         return int(self._own["boxes"][0]) if self._count == 1 and "boxes" in self._own else -1
 
+    @property
+    def undecided(self) -> list[str]:
+        """Places of a list with proofs in which nothing is proved."""
+        known = self._count == 1 and "undecided" in self._own
+        return undecided_in_words({"undecided": ((), self._own["undecided"][0])}) if known else []
+
     @cached_property
     def radius(self) -> float:
         """Largest distance to an exact equilibrium; NaN where one is not proved everywhere."""
         return _largest_radius(self._own)
+
+    @property
+    def verified(self) -> list[str]:
+        """SHA-256 of the files of proofs of the equilibria, which an independent program verified."""
+        found = self._own.get("verified_proof", np.full(len(self._own["claim"]), ""))
+        return [str(one) for one in found[self._own["claim"] == "equilibrium"]]
 
     @property
     def certified(self) -> bool:
@@ -267,8 +318,7 @@ def profile_in_words(rows: np.ndarray, actions: np.ndarray | None = None) -> str
     'stag, [stag 0.5, hare 0.5]'
     """
     if actions is not None:
-        texts = [strategy_by_name(np.round(row, 4), own) for row, own in zip(rows, actions, strict=True)]
-        return _all_texts([f"[{text}]" if "," in text else text for text in texts])
+        return _all_texts(_by_name(rows, actions))
     known = [row[~np.isnan(row)] for row in rows if not np.all(np.isnan(row))]
     mixed = all(len(row) > 1 and row.min() >= 0 and abs(row.sum() - 1) < 1e-6 for row in known)
     if not mixed:
@@ -276,6 +326,12 @@ def profile_in_words(rows: np.ndarray, actions: np.ndarray | None = None) -> str
         return _rows([[number_in_words(value, size) for value in row] for row in known])
     texts = [strategy_in_words(np.round(row, 4)) for row in known]
     return _all_texts(texts)
+
+
+def _by_name(rows: np.ndarray, actions: np.ndarray) -> list[str]:
+    """Return the text of every player's strategy by the names of its actions."""
+    texts = [strategy_by_name(np.round(row, 4), own) for row, own in zip(rows, actions, strict=True)]
+    return [f"[{text}]" if "," in text else text for text in texts]
 
 
 def _all_texts(texts: Sequence[str]) -> str:
@@ -293,6 +349,23 @@ def _rows(rows: Sequence[Sequence[str]]) -> str:
     return f"({', '.join(texts)})" if all(len(row) == 1 for row in rows) else ", ".join(texts)
 
 
+def thinned(sizes: Mapping[str, int], most: int = MOST) -> dict[str, np.ndarray]:
+    """Return evenly spaced indices along dimensions with more than ``most`` points; empty if there are fewer.
+
+    >>> {dim: list(map(int, index)) for dim, index in thinned({"a": 2, "b": 9}, most=6).items()}
+    {'a': [0, 1], 'b': [0, 4, 8]}
+    """
+    if prod(sizes.values()) <= most:
+        return {}
+    found, left = dict[str, np.ndarray](), float(most)
+    for k, (dim, size) in enumerate(sorted(sizes.items(), key=lambda one: one[1])):
+        count = min(size, max(int(left ** (1 / (len(sizes) - k)) + 1e-9), 2))
+        found[dim] = np.unique(np.linspace(0, size - 1, count).round().astype(int))
+        left = max(left / count, 1.0)
+    return found
+
+
+@pause_collection()
 def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
     """Return the finished results of a run by method and point, in the order of the sweep."""
     if "status" not in data:
@@ -303,9 +376,9 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
     used = (
         *("claim", "regret", "bound", "at_stake", "tolerance", "certificate_method", "coverage"),
         *("concept", "certificate_radius", "concept_residual", "profile", "payoff", "player_name"),
-        *("action_name", "rounding", *_LISTS, *names),
+        *("verified_proof", "action_name", "axis_name", "rounding", "equilibria", *_LISTS, *_WHERE, *names),
     )
-    arrays = {name: _split(data, name, lead, repeated) for name in ("status", *used) if name in data}
+    arrays = {name: split(data, name, lead, repeated) for name in ("status", *used) if name in data}
     known = {name: data[name] for name in arrays}
     places = {dim: _coordinates(data, dim) for dim in lead}
     swept = [dim for dim in lead if data.sizes[dim] > 1 and dim != "algorithm"]
@@ -330,7 +403,7 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
     return sorted(found, key=lambda one: algorithms.index(one.algorithm))
 
 
-def _split(data: Dataset, name: str, lead: Sequence[str], repeated: Sequence[str]) -> np.ndarray:
+def split(data: Dataset, name: str, lead: Sequence[str], repeated: Sequence[str]) -> np.ndarray:
     """Return a variable as ``[lead ... result own ...]``."""
     array = data[name]
     missing = {dim: data.sizes[dim] for dim in (*lead, *repeated) if dim not in array.dims}
@@ -384,6 +457,8 @@ _LISTS = (
     *("equilibrium_set", "certified_bound"),
     *("branch_ending", "parameter_name", "event_kind", "event_parameter"),
 )
+_WHERE = ("where", "where_name", "where_range", "where_count", "where_decided")
+RANGES = 4  # of parameters, whose numbers of equilibria are told one by one
 
 
 def _count_phrase(own: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rivalry.core.results import gain_in_words
 from rivalry.lab.answer.estimates import Estimate
 from rivalry.lab.answer.points import PointResults
-from rivalry.lab.answer.words import Words, heading
+from rivalry.lab.study.words import Words, heading
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -57,7 +57,7 @@ def answer_table(
             _coordinate(one.at[name], words) if name in one.at else Estimate("") for one in rows
         ]
     columns: dict[str, list[Estimate]] = {}
-    for name in dict.fromkeys(name for one in found for name in one.quantities):
+    for name in dict.fromkeys(name for one in rows for name in one.quantities):
         if name == "profile":
             columns["strategies"] = [Estimate(_shortened(one.profile_words)) for one in rows]
         else:

@@ -9,20 +9,19 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations, groupby
+from itertools import combinations, groupby, takewhile
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from rivalry.core.statistics import format_interval, half_width
-from rivalry.lab.answer.estimates import Estimate, differ, number_in_words
+from rivalry.lab.answer.estimates import VISIBLE, Estimate, differ, number_in_words
 from rivalry.lab.answer.points import PointResults
-from rivalry.lab.answer.words import CONTROLS, ROLES, Words
+from rivalry.lab.study.words import CONTROLS, ROLES, Words
 
 TOGETHER = 3  # most numbers of one sentence on several quantities
 MOST = 2  # sentences on quantities
-LONG = 220  # characters of sentences on quantities after which no other follows
-COURSES = 4  # most courses along a key that a sentence tells one by one
+COURSES = 5  # most courses along a key that a sentence tells one by one
 CASES = 7  # most cases that a sentence without a sweep lists
 STRETCHES = 4  # most groupings of positions along a key, and most profiles
 PROFILE = 100  # characters of the longest profile that a sentence tells
@@ -138,13 +137,8 @@ def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
     tell_together()
     if still and not wanted:  # nothing moves, of quantities that no author chose
         sentences = [one.text for one in positions(study, found)] + sentences
-    selected = [
-        text for k, text in enumerate(filter(None, sentences)) if not sum(map(len, sentences[:k])) > LONG
-    ]
-    at = _at(study, rows, words)
-    return [
-        Sentence(f"{at}{text[0].lower()}{text[1:]}" if at else text, _basis(rows)) for text in selected[:MOST]
-    ]
+    selected = list(filter(None, sentences))[:MOST]
+    return [Sentence(at_point(study, rows, words, text), _basis(rows)) for text in selected]
 
 
 def points_asked(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[PointResults]:
@@ -155,11 +149,11 @@ def points_asked(study: Mapping[str, Any], found: Sequence[PointResults]) -> lis
     return [one for one in rows if all(one.at.get(k, v) == v for k, v in at)] or rows
 
 
-def _at(study: Mapping[str, Any], rows: Sequence[PointResults], words: Words) -> str:
-    """Return the beginning of a sentence on the point of the study's answer; empty where it says all."""
+def at_point(study: Mapping[str, Any], rows: Sequence[PointResults], words: Words, text: str) -> str:
+    """Return a sentence that begins with the point of the study's answer, if it has one."""
     at = (study.get("answer") or {}).get("at", {})
     own = {k: v for k, v in at.items() if {one.at.get(k) for one in rows} == {v}}
-    return f"At {words.place(own)}, " if own else ""
+    return f"At {words.place(own)}, {text[0].lower()}{text[1:]}" if own else text
 
 
 def _about(subject: Told) -> tuple[str, str, str, str]:
@@ -305,7 +299,7 @@ def _cases(
     cases = {}
     for (method, place), columns in values.items():
         if method in equal and any(columns):
-            own_name = " and ".join(map(words.method, equal[method])) if len(equal) > 1 else ""
+            own_name = joined([words.method(name) for name in equal[method]]) if len(equal) > 1 else ""
             label = ", ".join(filter(None, [own_name, words.place(dict(place))]))
             cases[label] = [column for column in columns if column]
     return cases, (*("method",) * (len(equal) > 1), *(words.key(k) for k in by))
@@ -313,7 +307,8 @@ def _cases(
 
 def _differing(rows: Sequence[Row], key: str) -> list[str]:
     """Return the keys in which rows differ, one of those that vary together, as in a zip."""
-    names = {k: {str(row.at[k]) for row in rows if k in row.at} for row in rows for k in row.at}
+    keys = dict.fromkeys(k for row in rows for k in row.at)
+    names = {k: {str(row.at[k]) for row in rows if k in row.at} for k in keys}
     selected: list[str] = []
     for name in (k for k in names if k != key and len(names[k]) > 1):
         if not any(_in_step(rows, name, other) for other in filter(None, (key, *selected))):
@@ -381,12 +376,19 @@ def _holds(turn: Stretch, series: Sequence[Value]) -> bool:
     if turn.direction and not differ(turn.start.estimate, turn.end.estimate):
         return False
     own = [row.estimate for row in series if turn.start.at <= row.at <= turn.end.at]
-    against = (
-        differ(one, other)
-        for one, other in combinations(own, 2)
-        if (other.mean - one.mean) * turn.direction < 0 or not turn.direction
-    )
-    return not any(against)
+    mean, low, high = (np.array([getattr(one, name) for one in own]) for name in ("mean", "low", "high"))
+    # as `differ`, for one number and all later ones at a time: pairs are many
+    for k in range(len(own) - 1):
+        gap, later = mean[k + 1 :] - mean[k], slice(k + 1, None)
+        up, down = (
+            np.hypot((mean - low)[later], high[k] - mean[k]),
+            np.hypot(mean[k] - low[k], (high - mean)[later]),
+        )
+        visible = np.maximum(np.abs(mean[later]), abs(mean[k])) * VISIBLE
+        apart = (np.abs(gap) > np.where(gap >= 0, up, down)) & (np.abs(gap) > visible)
+        if np.any(apart & ((gap * turn.direction < 0) | (turn.direction == 0))):
+            return False
+    return True
 
 
 def _course(series: Sequence[Value], key: str, words: Words) -> str:
@@ -406,16 +408,33 @@ def _course(series: Sequence[Value], key: str, words: Words) -> str:
         places = [f"{row.text} (at {words.place({key: row.at})})" for row in (lowest, most)]
         return f"varies between {places[0]} and {places[1]}"
     parts = []
+    before, after = _plateau(series), _plateau(series[::-1])
     for k, turn in enumerate(found):
         start = "" if turn.start.at == first.at else f"at {words.place({key: turn.start.at})} "
         end = "" if turn.end.at == last.at else f" at {words.place({key: turn.end.at})}"
         verb = "rises" if turn.direction > 0 else "falls"
-        parts.append(
-            f"{'then ' if k else ''}{verb} "
-            + (f"from {turn.start.text} {start}" if not k else "")
-            + f"to {turn.end.text}{end}"
-        )
+        origin = f"from {turn.start.text} {start}" * (not k)
+        if not k and turn.start.at <= before.at and first.at < before.at:
+            parts.append(f"stays at {first.text} up to {words.place({key: before.at})}")
+            origin = ""
+        if turn is found[-1] and after.at <= turn.end.at and after.at < last.at:
+            end = f" at {words.place({key: after.at})}, and stays there"
+        parts.append(f"{'then ' * bool(parts)}{verb} {origin}to {turn.end.text}{end}")
     return ", ".join(parts)
+
+
+def _plateau(series: Sequence[Value]) -> Value:
+    """Return the last of the numbers that equal the first one, without a gap.
+
+    >>> rows = [Value(x, Estimate(str(y), y, y, y)) for x, y in enumerate([0.8, 0.8, 0.9, 0.8])]
+    >>> _plateau(rows).at, _plateau(rows[::-1]).at
+    (1, 3)
+    """
+    first = series[0]
+    *_, last = takewhile(
+        lambda row: row.text == first.text and not differ(first.estimate, row.estimate), series
+    )
+    return last
 
 
 def _kinds(series: Sequence[Value], key: str, words: Words) -> str:
@@ -477,7 +496,7 @@ def _each(values: Sequence[Value]) -> str:
     if len({one.text for one in values}) == 1:
         return values[0].text
     beside = [", ".join([one.estimate.entry, *[NOT_AN_EQUILIBRIUM] * one.refuted]) for one in values]
-    return " and ".join(f"{one.estimate.text} ({words})" for one, words in zip(values, beside, strict=True))
+    return joined([f"{one.estimate.text} ({words})" for one, words in zip(values, beside, strict=True)])
 
 
 def _noise(rows: Iterable[Sequence[Value]]) -> str:
@@ -519,7 +538,8 @@ def _over_cases(subject: Told, words: Words) -> str:
     if len(every) <= COURSES:
         clauses = [f"{_course(series, key, words)} for {label}" for label, series in moving]
         still = [f"it is {series[0].text} for {label}" for label, series in every if len(series) == 1]
-        return f"{start}{joined(clauses)}{at}{'; ' * bool(still)}{joined(still)}{noise}."
+        top = _highest(moving, key, words) if len(moving) == len(subject.cases) else ""
+        return f"{start}{joined(clauses)}{at}{'; ' * bool(still)}{joined(still)}{top}{noise}."
     kinds = Counter(_direction(series) for _, series in moving)
     if len(kinds) == 1 and len(moving) == len(every):
         by = joined(subject.by) if len(subject.by) < 3 else "case"
@@ -535,6 +555,30 @@ def _over_cases(subject: Told, words: Words) -> str:
         refuted = f", {NOT_AN_EQUILIBRIUM}" * row.refuted
         ends.append(f"{row.estimate.text} ({words.place({key: row.at})}, {label}{refuted})")
     return f"{start}{verb}{at}; its values lie between {ends[0]} and {ends[1]}{noise}."
+
+
+def _highest(cases: Sequence[tuple[str, Sequence[Value]]], key: str, words: Words) -> str:
+    """Return the case whose numbers are highest, or as high as another's, at every value of a key."""
+    refuted = any(row.refuted for _, series in cases for row in series)
+    if len({tuple(row.at for row in series) for _, series in cases}) > 1:
+        return ""
+    for label, own in cases:
+        others = [
+            (one, two)
+            for name, series in cases
+            if name != label
+            for one, two in zip(own, series, strict=True)
+        ]
+        above = [
+            one.estimate.mean > two.estimate.mean and differ(one.estimate, two.estimate)
+            for one, two in others
+        ]
+        equal = [one.estimate.text == two.estimate.text for one, two in others]
+        if any(above) and all(map(max, above, equal)):
+            ties = ", or as high as another," * any(equal)
+            beside = " (values of no equilibrium included)" * refuted
+            return f"; at every {words.key(key)} it is highest{ties} for {label}{beside}"
+    return ""
 
 
 def _direction(series: Sequence[Value]) -> str:
@@ -756,10 +800,10 @@ def _standing(one: PointResults, *, beside: bool = True) -> str:
     if _kind(one) == [CYCLES]:
         return f"{CYCLES}{refuted}"
     if not groups:
-        plays = "plays" if one.actions is not None else "has strategy"
+        named = one.actions is not None
         each, _, rest = one.profile_words.partition(" ")
         if each == "each":
-            return f"every player {plays} {rest}{refuted}"
-        return f"{'players play' if plays == 'plays' else 'strategies are'} {one.profile_words}{refuted}"
+            return f"every player {'plays' if named else f'has strategy{one.axes}'} {rest}{refuted}"
+        return f"{'players play' if named else f'strategies{one.axes} are'} {one.profile_words}{refuted}"
     who = ("both players" if len(groups[0]) == 2 else "all players") if len(groups) == 1 else "players"
     return f"{who} are at {_places(groups)}{refuted}"

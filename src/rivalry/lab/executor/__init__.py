@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from bisect import insort
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from rivalry.core.files import DiskFull, StoreError
+from rivalry.core.files import DiskFull, StoreError, folder_for, write
 from rivalry.core.validate import check_keywords
 from rivalry.lab.executor.pool import CellOutcome, Executor, Here, Hire, Workers, one_thread
 from rivalry.lab.store import Run, RunStatus, finished_cells
@@ -126,6 +126,7 @@ def carry_out(
     trusted: bool = False,
     checkpoint_every: float | None = None,
     executor: Hire | None = None,
+    only: Collection[str] | None = None,
 ) -> RunStatus:
     """Compute the remaining cells, and collect the run's dataset.
 
@@ -147,6 +148,8 @@ def carry_out(
         Seconds between saves within a long cell.
     executor
         Executor factory that computes all cells elsewhere, ``workers`` at a time, or up to its capacity.
+    only
+        Compute only these cells, and collect nothing.
 
     Raises
     ------
@@ -157,11 +160,11 @@ def carry_out(
         Finished cells are kept.
     """
     with run.locking(), as_context(executor):
-        total, before = run.counts()["total"], 0
+        total, before = run.counts()["total"] if only is None else len(only), 0
         for name, part in (run.parts() or {"": run}).items():
             with part.locking():
                 work = _Work(
-                    part, workers, executor, progress, trusted, checkpoint_every, name, before, total
+                    part, workers, executor, progress, trusted, checkpoint_every, name, before, total, only
                 )
                 work.all(accept_version)
             before += work.done
@@ -188,18 +191,25 @@ class _Work:
     part: str  # name among the parts of a study of studies, else empty
     before: int  # cells of earlier parts that are done
     total: int  # cells, of all parts
+    only: Collection[str] | None = None  # cells to compute; None for all
     done: int = 0
     stopped: bool = False
+    jobs: dict[str, Job] = field(default_factory=dict)  # by the id of their first missing cell
+    alone: dict[str, Job] = field(default_factory=dict)  # cells of batches that failed
 
     def all(self, accept_version: bool) -> None:
         self._check_version(accept_version)
         left, damaged = self.run.reconcile()
-        self.done = len(self.run.cells) - len(left)
+        wanted = [cell.id for cell in self.run.cells if self.only is None or cell.id in self.only]
+        left = [id for id in left if self.only is None or id in self.only]
+        self.done = len(wanted) - len(left)
         for error in damaged:
             self._report("damaged", error.path.stem, f"{error}; set aside, redone")
         if left:
             self._compute(left)
-        if self.done:
+        if self.only is None:
+            self.run.pack_cells()
+        if self.done and self.only is None:
             self.run.write_dataset()
 
     def _check_version(self, accept: bool) -> None:
@@ -218,9 +228,15 @@ class _Work:
         tasks, every = self.run.tasks(), CHECKPOINT if self.every is None else self.every
         folder, out = str(self.run.head["folder"]), str(self.run.folder)
         todo = {id: Job(id, tasks[id], folder, out, every, self.trusted) for id in left}
-        for job in todo.values():
-            if job.checkpoint_path.exists():
+        self.jobs = _together(todo, [(cell.id, tasks[cell.id]) for cell in self.run.cells])
+        for path in (self.run.folder / "checkpoints").glob("*.npz"):  # few, where cells are many
+            if job := todo.get(path.stem):
                 job.checkpoint().load()  # refused before any cell is computed
+        self._carry_out(self.jobs)
+        if self.alone and not self.stopped:
+            self._carry_out(dict(self.alone))
+
+    def _carry_out(self, todo: dict[str, Job]) -> None:
         executor, jobs = self._executor(todo)
         if jobs and not self.stopped:
             for outcome in executor.run(list(jobs.values())):
@@ -232,7 +248,8 @@ class _Work:
         """Return the executor and the remaining jobs; a few quick jobs may be done here first."""
         count = self.workers or (cores() if self.hire is None else 0)
         capacity = f"{count} workers" if count else "as many as there is room for"
-        self.run.log(f"{len(jobs)} of {len(self.run.cells)} cells to do, {capacity}")
+        cells = sum(len(job.missing) or 1 for job in jobs.values())
+        self.run.log(f"{cells} of {len(self.run.cells)} cells to do, {capacity}")
         if self.hire is not None:
             return self.hire(count or None, self._progress), jobs
         if count == 1 or len(jobs) == 1:
@@ -265,7 +282,14 @@ class _Work:
         return self._report("progress", outcome.id, fraction=outcome.fraction)
 
     def _note(self, outcome: CellOutcome) -> None:
-        """Record an outcome."""
+        """Record the outcome of a job."""
+        job = self.jobs.get(outcome.id)
+        if job is not None and job.batch and job.id not in self.alone and outcome.kind in ("done", "failed"):
+            self._note_batch(job, outcome)
+        else:
+            self._note_cell(outcome)
+
+    def _note_cell(self, outcome: CellOutcome) -> None:
         id, kind, message = outcome.id, outcome.kind, outcome.message
         for note in outcome.notes:
             self.run.log(f"cell {id}: {note}")
@@ -284,6 +308,22 @@ class _Work:
             self.run.log(f"cell {id}: {message}{'; begun again' * (kind == 'worker_died')}")
         self._report(kind, id, message)
 
+    def _note_batch(self, job: Job, outcome: CellOutcome) -> None:
+        """Record the outcome of a batch; warnings that do not begin with a cell's id go to the first one."""
+        if outcome.kind == "failed":
+            self.run.log(f"{len(job.missing)} cells from {job.id} on are computed alone: {outcome.message}")
+            tasks = dict(job.batch)
+            plain = job._replace(batch=(), missing=())
+            self.alone |= {id: plain._replace(id=id, task=dict(tasks[id])) for id in job.missing}
+            return
+        notes: dict[str, list[str]] = {id: [] for id in job.missing}
+        for note in outcome.notes:
+            id = next((id for id in notes if f" {id}: " in note), job.id)
+            notes[id].append(note.replace(f"{id}: ", "", 1))
+        for id, mine in notes.items():
+            own = tuple(mine)
+            self._note_cell(CellOutcome("done", id, outcome.seconds / len(job.missing), notes=own))
+
     def _report(self, kind: Kind, cell: str, message: str = "", fraction: float = 0.0) -> bool:
         if self.progress is not None:
             name = f"{self.part}/{cell}" if self.part else cell
@@ -292,13 +332,44 @@ class _Work:
         return self.stopped
 
 
-def certify(run: Run, *, proof: bool = False, progress: EventCallback | None = None) -> int:
+def batches_of(cells: Sequence[tuple[str, dict[str, Any]]]) -> list[list[tuple[str, dict[str, Any]]]]:
+    """Return the cells that are computed together, of every method in the order of the sweep.
+
+    >>> tasks = [{"method": {"name": name}, "cells_per_batch": 2} for name in "abaa"]
+    >>> [[id for id, _ in batch] for batch in batches_of(list(zip("1234", tasks, strict=True)))]
+    [['1', '3'], ['4'], ['2']]
+    """
+    found: dict[str, list[list[tuple[str, dict[str, Any]]]]] = {}
+    for id, task in cells:
+        own = found.setdefault(task["method"]["name"], [[]])
+        if len(own[-1]) == task.get("cells_per_batch", 1):
+            own.append([])
+        own[-1].append((id, task))
+    return [batch for own in found.values() for batch in own]
+
+
+def _together(jobs: dict[str, Job], cells: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Job]:
+    """Return jobs with those of a batch joined into one, by the id of the first; batches are the study's."""
+    found = {}
+    for batch in batches_of(cells):
+        missing = tuple(id for id, _ in batch if id in jobs)
+        if missing and len(batch) == 1:
+            found[missing[0]] = jobs[missing[0]]
+        elif missing:
+            found[missing[0]] = jobs[missing[0]]._replace(batch=tuple(batch), missing=missing)
+    return found
+
+
+def certify(
+    run: Run, *, proof: bool = False, export: Path | None = None, progress: EventCallback | None = None
+) -> int:
     """Recompute the certificates of all stored profiles and return their number; cells stay unchanged.
 
     The games are rebuilt from the resolved study, which runs the user files that it names. With ``proof``,
     bounds are computed with outward rounding, and exact equilibria near the profiles are proved. The solution
     concept of the method is kept. What a certificate says differently from that of its cell is logged, and
-    reported as an event ``changed``.
+    reported as an event ``changed``. With ``export``, a folder, proof files are written there, one per proved
+    claim, and ``proofs.txt``, a line on each; files that `rivalry-check` verifies are named in the dataset.
 
     Raises
     ------
@@ -307,18 +378,26 @@ def certify(run: Run, *, proof: bool = False, progress: EventCallback | None = N
     DiskFull
         If there is no space for a certificate.
     """
-    from rivalry.lab.worker import certificate_changes, recertify
+    from rivalry.lab.worker import certificate_changes, export_proofs, recertify
 
     with run.locking():
         if parts := run.parts():
-            return sum(certify(part, proof=proof, progress=progress) for part in parts.values())
+            return sum(
+                certify(part, proof=proof, export=export and export / name, progress=progress)
+                for name, part in parts.items()
+            )
         left, count = set(run.reconcile().left), 0
         tasks, folder = run.tasks(), Path(run.head["folder"])
         done = [place.id for place in run.cells if place.id not in left]
+        lines: list[str] = []
         with one_thread():
             for k, id in enumerate(done):
                 stored = run.read_cell(id)
                 record: Any = recertify(tasks[id], folder, stored, proof)
+                if export is not None:
+                    folder_for(export)
+                    named, said = export_proofs(tasks[id], folder, stored | record, id, export)
+                    record, lines = record | named, [*lines, *said]
                 if record:
                     run.write_certificate(id, record)
                     count += "regret" in record  # else only the reason why there is no proof
@@ -328,6 +407,9 @@ def certify(run: Run, *, proof: bool = False, progress: EventCallback | None = N
                             progress(RunEvent("changed", id, k, len(done), changes))
                 if progress is not None and progress(RunEvent("done", id, k + 1, len(done))) is True:
                     break
+        if export is not None:
+            write(folder_for(export) / "proofs.txt", "".join(f"{line}\n" for line in lines).encode())
+        run.pack_cells()
         if done:
             run.write_dataset()
         return count

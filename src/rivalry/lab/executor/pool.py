@@ -162,7 +162,7 @@ class Workers:
         self._staff.remove(worker)
         code = worker.end()
         # it died after the file was written, before it could report so
-        if job.cell_path.exists():
+        if all(path.exists() for path in job.paths.values()):
             return CellOutcome("done", job.id)
         how = f"by {signal.Signals(-code).name}" if code and code < 0 else f"with {code}"
         return retry_or_fail(job, outcome._replace(message=f"worker ended {how}"), waiting, deaths)

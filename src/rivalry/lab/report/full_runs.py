@@ -85,7 +85,7 @@ def full_run_of(run: Run) -> tuple[FullRun, dict[str, Any]] | None:
     found = full_run(run.name) if known is not None else None
     if found is None or known is None or run.head.get("toml") != sha256(known.read_bytes()).hexdigest():
         return None
-    return (found, load_study(run.name).resolved()) if _refusal(run) else None
+    return (found, load_study(run.name).resolved()) if refusal(run) else None
 
 
 def store(run: Run) -> Path:
@@ -96,7 +96,7 @@ def store(run: Run) -> Path:
     StoreError
         Unless the run is complete, of the unchanged full form of a bundled study, and by one version.
     """
-    if why := _refusal(run):
+    if why := refusal(run):
         raise StoreError(f"{run.folder}: {why}")
     study = load_study(run.name).resolved()
     data, times = run.dataset(), run.seconds()
@@ -122,7 +122,7 @@ def store(run: Run) -> Path:
     return path
 
 
-def _refusal(run: Run) -> str:
+def refusal(run: Run) -> str:
     """Return why a run is no full run of a bundled study; empty if it is one."""
     study, counts = run.head["study"], run.counts()
     if run.name not in studies():

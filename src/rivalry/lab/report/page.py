@@ -7,10 +7,12 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unicodedata import lookup
 
-from rivalry.core.display import typeset
+from rivalry.core.display import typeset, verified_in_words
 from rivalry.core.files import folder_for, followed, write
 from rivalry.core.register import collect, entry_of
 from rivalry.core.registry import hook, load
@@ -26,6 +28,7 @@ from rivalry.lab.report.commands import commands
 from rivalry.lab.report.full_runs import full_run_of
 from rivalry.lab.store import Run, status_of
 from rivalry.lab.study.expect import differences, is_reduced
+from rivalry.lab.study.schema import parameters
 from rivalry.methods import METHODS
 from rivalry.plots import entry_of as plot_entry_of
 
@@ -104,7 +107,11 @@ def build(
         "schema": run.head["schema"],
         "labels": _labels([section["study"] for section in sections]),
         "living": living,
-        "meanings": {one.heading: one.meaning for part in sections for one in part["registered"]}.items(),
+        "meanings": {
+            one.heading: one.meaning
+            for part in sections
+            for one in ([part["summary"]] if part["summary"] else []) + part["registered"]
+        }.items(),
         "tolerances": " or ".join(
             sorted({number(float(s["study"]["certificate"]["tolerance"]), 3) for s in sections})
         ),
@@ -140,15 +147,15 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
     ``prefix`` begins the identifiers in its figures.
     """
     study = run.head["study"]
-    data, damaged = run.collect()
+    (data, damaged), few = run.collect(), answer.sampled
     counts = run.counts(damaged)
     family = str(study["game"]["family"])
     entry = GAMES.get(family)
     judged, groups = answer.checks, certificate_groups(answer.cells)
     table = answer.table_of(ROWS)
-    pictures = draw(study, data, figures, run.folder / "figures", prefix, run)
+    pictures = draw(study, few, figures, run.folder / "figures", prefix, run, more=answer.tiled)
     failures = failures_of(dict(sorted(run.failures().items())))
-    places = {cell.id: _where(cell.at) for cell in run.cells}
+    places = {cell.id: _where(cell.at) for cell in run.cells if cell.id in failures}
     return {
         "anchor": name,
         "study": study,
@@ -156,10 +163,12 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
         "words": entry.title if entry else f"a game defined in {family}",
         "symbols": entry.symbols if entry else "",
         "parameters": _parameters(study),
+        "symbol_of": symbols_of(family),
         "methods": [_method(table) for table in study["method"]],
         "counts": counts,
         "status": status_of(counts),
         "results": table,
+        "summary": answer.summary,
         "left_out": [f"{table.rows_left_out} further points"] * bool(table.rows_left_out)
         + list(table.columns_left_out)
         if table
@@ -180,11 +189,11 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
         "distances": any(group["distance"] is not None for group in groups),
         "unproved": unproved(answer.cells),
         "uncertified": any(group["claim"] == UNCERTIFIED for group in groups),
-        "sessions": sessions(data),
-        "networks": networks(data, run.made_by),
-        "equilibria": equilibria(data),
-        "registered": [own for target in SECTIONS.values() if (own := load(target)(data))],
-        "channels": channels(data),
+        "sessions": sessions(few),
+        "networks": networks(few, run.made_by),
+        "equilibria": equilibria(few),
+        "registered": [own for target in SECTIONS.values() if (own := load(target)(few))],
+        "channels": channels(few),
         "monitored": "monitor_step" in data,
         "softmax": "beta" in data.variables and "policy" in data,
         "figures": pictures,
@@ -222,6 +231,34 @@ def _parameters(study: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
+def symbols_of(family: str) -> dict[str, str]:
+    """Return the symbols of a family's parameters as MathML, by key; of a user's family, not run, none."""
+    if family not in GAMES:
+        return {}
+    known = parameters(load(GAMES[family].targets[0]))
+    return {one.name: mathml(one.symbol) for one in known if one.symbol}
+
+
+def mathml(symbols: str) -> str:
+    """Return symbols, as `rivalry show FAMILY` prints them, as MathML, which browsers draw without a script.
+
+    >>> mathml("alpha")
+    '<math><mi>α</mi></math>'
+    >>> mathml("a0 r_s")
+    '<math><msub><mi>a</mi><mn>0</mn></msub><mo>,</mo><msub><mi>r</mi><mi>s</mi></msub></math>'
+    """
+    found = []
+    for symbol in symbols.split():
+        base, *below = re.findall(r"[A-Za-z]+|\d+", symbol)
+        case, name = "CAPITAL" if base[0].isupper() else "SMALL", "LAMDA" if base == "lam" else base.upper()
+        with suppress(KeyError):  # a symbol in Latin letters is printed as it is
+            base = lookup(f"GREEK {case} LETTER {name}")
+        signs = [f"<mn>{one}</mn>" if one.isdigit() else f"<mi>{one}</mi>" for one in below]
+        under = "".join(signs) if len(signs) < 2 else f"<mrow>{''.join(signs)}</mrow>"
+        found.append(f"<msub><mi>{base}</mi>{under}</msub>" if below else f"<mi>{base}</mi>")
+    return f"<math>{'<mo>,</mo>'.join(found)}</math>"
+
+
 def _method(table: Mapping[str, Any]) -> tuple[str, str, str, str]:
     """Return a method's name, kind, title and options."""
     options = ", ".join(f"{key} = {in_words(value)}" for key, value in table.items() if key not in RUN_KEYS)
@@ -253,6 +290,9 @@ def _group(method: str, claim: str, status: str, rows: list[JudgedCell]) -> dict
         words = f"an exact equilibrium within {radius_in_words(max(row['radius'] for row, _ in rows))}"
     elif coverage == "lower bound":
         words = ", ".join(sorted({about["search"] for _, about in rows} - {""})[:3])
+    if claim == "equilibrium":
+        verified = verified_in_words([digest for _, about in rows for digest in about["verified"]])
+        words = ", ".join(part for part in (words, verified) if part)
     group = {
         "method": method,
         "claim": claim,

@@ -104,7 +104,10 @@ class Index:
 
 
 def read_index(path: Path) -> tuple[dict[str, tuple[str, str]], str]:
-    """Return each cell's state and message without writing, and in one line why an index cannot be read."""
+    """Return states and messages without writing, and in one line why an index cannot be read.
+
+    Cells that are done without a message are left out: where cells are many, most are.
+    """
     if not path.exists():
         return {}, ""
     why = ""
@@ -137,7 +140,8 @@ def _rows(data: bytes) -> dict[str, tuple[str, str]]:
             _require_sound(db, "its pages are not those of a database")
         if db.execute("select type from sqlite_master where name = 'cells'").fetchone() != ("table",):
             raise sqlite3.DatabaseError("it has no table of cells")
-        rows = db.execute("select id, state, message from cells").fetchall()
+        some = "select id, state, message from cells where state is not 'done' or message is not ''"
+        rows = db.execute(f"{some} or typeof(id) is not 'text'").fetchall()
     if not all(isinstance(value, str) for row in rows for value in row):
         raise sqlite3.DatabaseError("it holds what is no text")
     return {id: (state, message) for id, state, message in rows}

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +20,18 @@ from rivalry.core import files
 from rivalry.core.files import DamagedFile
 from rivalry.core.imports import pause_collection
 from rivalry.core.profiles import nearest
-from rivalry.core.results import CLAIMS, COVERAGES, UNREFUTED, Record
+from rivalry.core.results import CLAIMS, COVERAGES, UNREFUTED, Column, Columns, Record, columns_of
+from rivalry.lab.store.blocks import (
+    LARGEST,
+    Block,
+    block_name,
+    blocks_in,
+    open_block,
+    own_file,
+    pack_block,
+    packed_cells,
+    write_block,
+)
 from rivalry.lab.study.points import flat, short_names
 
 if TYPE_CHECKING:
@@ -28,7 +40,12 @@ if TYPE_CHECKING:
 _WORDS = {"claim": ("", *CLAIMS), "coverage": ("", *COVERAGES)}
 _PER_PLAYER = ("regret", "bound")
 _NUMBERS = ("profile", "payoff", "tolerance", *_PER_PLAYER)
+_COMPARED = (  # what distances depend on
+    *("profile", "unconstrained_profile", "claim", "exchangeable"),
+    *("mixture", "equilibria", "unconstrained_equilibria"),
+)
 _OWN = ("cell", "distance", "nearest_method")  # variables of the dataset, not of a cell
+_TRIES = 3  # of a reader while files are packed
 KEPT, SMALL = 40, 2**20  # most cells whose contents stay in memory, and their bytes
 SAME_DECIMALS = 9  # decimals to which profiles of one equilibrium agree
 
@@ -51,14 +68,6 @@ class Form(NamedTuple):
 
     dims: tuple[str, ...]
     text: bool
-
-
-Forms = Mapping[str, Form]
-
-
-def forms(record: Record) -> dict[str, Form]:
-    """Return the form of every variable of a record."""
-    return {name: Form(dims, array.dtype.kind == "U") for name, (dims, array) in record.items()}
 
 
 def record_fault(record: Record) -> str:
@@ -97,26 +106,24 @@ def record_fault(record: Record) -> str:
     return ""
 
 
-def misfits(cells: Sequence[Forms]) -> dict[int, str]:
+def misfits(columns: Columns) -> dict[int, str]:
     """Return the cells that do not fit into one dataset with most others, and why: ``{number: line}``."""
-    equal: dict[tuple[Any, ...], list[int]] = {}  # cells of equal forms, which most runs have one kind of
-    for k, cell in enumerate(cells):
-        equal.setdefault(tuple(cell.items()), []).append(k)
-    kinds = [(dict(items), numbers) for items, numbers in equal.items()]
     found: dict[int, str] = {}
-    for name in sorted({name for kind, _ in kinds for name in kind}):
+    for name, own in sorted(columns.items()):
         counted = Counter[Form]()
-        for kind, numbers in kinds:
-            if name in kind:
-                counted[kind[name]] += len(numbers)
-        if len(counted) > 1:
-            # the majority decides: of custom variables nothing else is known without running the user's code
-            shared = max(counted, key=lambda form: sum(n for f, n in counted.items() if _fits(f, form)))
-            for kind, numbers in kinds:
-                if name in kind and not _fits(kind[name], shared):
-                    why = f"{name} is {_in_words(kind[name])}, in other cells {_in_words(shared)}"
-                    found |= {k: why for k in numbers if k not in found}
+        for column in sorted(own, key=lambda column: int(column.at[0])):
+            counted[_form(column)] += len(column.at)
+        # the majority decides: of custom variables nothing else is known without running the user's code
+        shared = max(counted, key=lambda form: sum(n for f, n in counted.items() if _fits(f, form)))
+        for column in own:
+            if not _fits(_form(column), shared):
+                why = f"{name} is {_in_words(_form(column))}, in other cells {_in_words(shared)}"
+                found = dict.fromkeys(column.at.tolist(), why) | found
     return dict(sorted(found.items()))
+
+
+def _form(column: Column) -> Form:
+    return Form(column.dims, column.values.dtype.kind == "U")
 
 
 def _fits(form: Form, into: Form) -> bool:
@@ -192,8 +199,7 @@ def _results(at: Mapping[str, Any], record: Record, game_keys: Collection[str]) 
     dims, profiles = _profiles(record)
     if dims[-2:] != ("player", "axis"):
         return
-    # by `repr`, since values may be lists
-    swept = tuple(sorted((name, repr(value)) for name, value in at.items() if name in game_keys))
+    swept = _swept(at, game_keys)
     lead, players = profiles.shape[:-2], profiles.shape[-2]
     claims = record["claim"][1] if "claim" in record else np.asarray("")
     labels = record["exchangeable"][1] if "exchangeable" in record else np.arange(players)
@@ -203,6 +209,11 @@ def _results(at: Mapping[str, Any], record: Record, game_keys: Collection[str]) 
         batched = ((dim, k) for dim, k in zip(dims, index, strict=False) if dim in game_keys)
         certified = str(claims[index]) in UNREFUTED
         yield _Result((swept, tuple(batched)), index, profiles[index], labels[index], certified)
+
+
+def _swept(at: Mapping[str, Any], game_keys: Collection[str]) -> tuple[tuple[str, str], ...]:
+    # by `repr`, since values may be lists
+    return tuple(sorted((name, repr(value)) for name, value in at.items() if name in game_keys))
 
 
 def _profiles(record: Record) -> tuple[tuple[str, ...], np.ndarray]:
@@ -223,18 +234,89 @@ def _equilibria(record: Record, found: _Result) -> Iterator[np.ndarray]:
         yield from more[1]
 
 
-def label_cells(
-    cells: Sequence[StoredCell], records: Mapping[str, Record], head: Mapping[str, Any]
-) -> Dataset:
-    """Return the records of a run's cells, by identifier, as one labelled dataset with distances.
+def label_cells(cells: Sequence[StoredCell], columns: Columns, head: Mapping[str, Any]) -> Dataset:
+    """Return the columns of a run's cells as one labelled dataset with distances.
 
     ``cell`` names every cell, including those without a record; ``head`` is the run's.
     """
-    from rivalry.core.results import collect
+    from rivalry.core.results import label_columns
 
-    rows = [(cell.at, {"cell": ((), np.asarray(cell.id)), **records.get(cell.id, {})}) for cell in cells]
     along = {name: (axis, values) for name, (axis, values) in head["companions"].items()}
-    return collect(with_distances(rows, _game_keys(head["study"])), head["axes"], along)
+    names = [Column((), np.arange(len(cells)), np.array([cell.id for cell in cells]))] if cells else []
+    whole = {**columns, **_distance_columns(cells, columns, _game_keys(head["study"])), "cell": names}
+    places = [cell.at for cell in cells]
+    return label_columns({name: own for name, own in whole.items() if own}, places, head["axes"], along)
+
+
+def _distance_columns(cells: Sequence[StoredCell], columns: Columns, game_keys: Collection[str]) -> Columns:
+    """Return the distances of `with_distances` as columns."""
+    used = {name: columns[name] for name in _COMPARED if name in columns}
+    alone, known = _alone(cells, used, game_keys)
+    at = np.flatnonzero(alone)
+    records = records_of(without(used, alone))
+    rows = with_distances([(cells[k].at, record) for k, record in records.items()], game_keys)
+    found = columns_of(({name: row[name] for name in row if name in _OWN} for _, row in rows), records)
+    if len(at):
+        methods = [str(cells[k].at.get("algorithm", "")) if known[k] else "" for k in at.tolist()]
+        for name, values in (
+            ("distance", np.where(known[at], 0.0, np.nan)),
+            ("nearest_method", np.array(methods)),
+        ):
+            found.setdefault(name, []).append(Column((), at, values))
+    return found
+
+
+def _alone(
+    cells: Sequence[StoredCell], used: Columns, game_keys: Collection[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which cells have one profile and the only one at their point, and whether it is an equilibrium.
+
+    Of these most runs of many cells consist: `with_distances` takes longer than to read them.
+    """
+    alone, finite, unrefuted = np.zeros((3, len(cells)), bool)
+    for name in ("profile", "unconstrained_profile"):
+        for dims, at, values in used.get(name, ()):
+            alone[at] = dims == ("player", "axis")
+            finite[at] = np.isfinite(values).reshape(len(at), -1).all(axis=1)
+    marks = {k: _swept(cells[k].at, game_keys) for k in np.unique(_places(used)).tolist()}
+    counted = Counter(marks.values())
+    alone[[k for k, mark in marks.items() if counted[mark] > 1]] = False
+    for name in ("mixture", "equilibria", "unconstrained_equilibria"):
+        for column in used.get(name, ()):
+            alone[column.at] = False
+    for dims, at, values in used.get("claim", ()):
+        if dims:
+            alone[at] = False
+        else:
+            unrefuted[at] = np.isin(values, UNREFUTED)
+    return alone, finite & unrefuted
+
+
+def _places(columns: Columns) -> np.ndarray:
+    """Return the numbers of all cells in columns, as often as they are there."""
+    return np.concatenate([np.zeros(0, int), *(column.at for own in columns.values() for column in own)])
+
+
+def without(columns: Columns, gone: np.ndarray) -> Columns:
+    """Return columns without some cells; ``gone`` says of every cell of the run whether it is one of them."""
+    found: Columns = {}
+    for name, own in columns.items():
+        for dims, at, values in own:
+            stay = ~gone[at]
+            if stay.any():
+                column = Column(dims, at, values) if stay.all() else Column(dims, at[stay], values[stay])
+                found.setdefault(name, []).append(column)
+    return found
+
+
+def records_of(columns: Columns) -> dict[int, Record]:
+    """Return the record of every cell in columns by its number, in order."""
+    found: dict[int, Record] = {k: {} for k in np.unique(_places(columns)).tolist()}
+    for name, own in columns.items():
+        for dims, at, values in own:
+            for row, k in enumerate(at.tolist()):
+                found[k][name] = (dims, values[row, ...])
+    return found
 
 
 def _game_keys(study: Mapping[str, Any]) -> set[str]:
@@ -245,93 +327,319 @@ def _game_keys(study: Mapping[str, Any]) -> set[str]:
     return swept | {"point"}  # which counts the values of zipped keys
 
 
-Stamps = tuple[files.Stamp, files.Stamp | None]
-"""Stamps of a cell's file and of its certificate, if it has one."""
+class Stamps(NamedTuple):
+    """Stamps of all files of cells, certificates and blocks, by their names."""
+
+    cells: dict[str, files.Stamp]
+    certificates: dict[str, files.Stamp]
+    blocks: dict[str, files.Stamp]
 
 
 class ReadCell(NamedTuple):
     """A cell's file as read, None if it is damaged, with its newer certificate and the damaged files."""
 
-    stamps: Stamps
+    stamps: tuple[files.Stamp, files.Stamp | None]  # of both files
     cell: files.Stored | None
     certificate: files.Stored | None
-    forms: Forms
     damaged: tuple[DamagedFile, ...]
+
+    def record(self) -> Record:
+        """Return the record of a sound cell with its newer certificate."""
+        assert self.cell
+        return self.cell.record | self.certificate.record if self.certificate else self.cell.record
 
 
 class CellFiles:
-    """Files of the cells in a run folder; a file is read again only after it has changed."""
+    """Files of the cells in a run folder, their own or blocks; a file is read again only after a change."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._known: dict[str, ReadCell] = {}
+        self._blocks: dict[str, tuple[files.Stamp, Block]] = {}
+        self._where: dict[str, str] = {}  # of packed cells: the name of a block that has it, or had
+        self._certified: dict[str, Block] = {}  # blocks of packed certificates, as last read
+        self._seen: dict[str, files.Stamp] = {}  # blocks whose cells are there
         self.digest = ""  # of all cells and certificates, as last read
 
     def path(self, id: str) -> Path:
-        """Return the path of a cell's file."""
+        """Return the path of the file that a cell is in: its own, unless only a block has the cell."""
+        own = self._own_path(id)
+        return own if os.path.lexists(own) else next(self._blocks_with(id), own)
+
+    def _own_path(self, id: str) -> Path:
         return self.folder / "cells" / f"{id}.npz"
 
     def _certificate_path(self, id: str) -> Path:
         return self.folder / "certificates" / f"{id}.npz"
 
-    def stamps(self) -> dict[str, Stamps]:
-        """Return what changes whenever the file of a cell or its certificate does, by the cell."""
-        certificates = files.stamps_in(self.folder / "certificates")
-        return {id: (own, certificates.get(id)) for id, own in files.stamps_in(self.folder / "cells").items()}
+    def _block_path(self, name: str) -> Path:
+        return self.folder / "blocks" / f"{name}.npz"
 
-    def read_all(self, ids: Iterable[str]) -> tuple[dict[str, Record], list[DamagedFile], dict[str, Stamps]]:
-        """Return every usable cell, with its newer certificate, the unusable files, and all stamps."""
-        stamps = self.stamps()
-        with pause_collection():
-            self._known = {id: self._read(id, stamps[id]) for id in ids if id in stamps}
-        self.digest = _digest_of(self._known)
-        damaged = [error for one in self._known.values() for error in one.damaged]
-        found = {
-            id: one.cell.record | (one.certificate.record if one.certificate else {})
-            for id, one in self._known.items()
-            if one.cell
+    def _blocks_with(self, id: str) -> Iterator[Path]:
+        for name, stamp in blocks_in(self.folder).items():
+            if id in packed_cells(path := self._block_path(name), stamp):
+                yield path
+
+    def stamps(self) -> Stamps:
+        """Return what changes whenever a file of a cell or a certificate does."""
+        # blocks last: a cell that is packed meanwhile is in one of both
+        cells, certificates = (files.stamps_in(self.folder / name) for name in ("cells", "certificates"))
+        return Stamps(cells, certificates, blocks_in(self.folder))
+
+    def read_all(self, ids: Sequence[str]) -> tuple[Columns, list[DamagedFile], Stamps]:
+        """Return the usable cells, by number, with newer certificates, the unusable files, and all stamps."""
+        for _ in range(_TRIES):
+            stamps = self.stamps()
+            with pause_collection():
+                columns, damaged = self._read_all(ids, stamps)
+            if all(error.why != "missing" for error in damaged):
+                break  # else the file was packed meanwhile
+        return columns, damaged, stamps
+
+    def _read_all(self, ids: Sequence[str], stamps: Stamps) -> tuple[Columns, list[DamagedFile]]:
+        number = {id: k for k, id in enumerate(ids)}
+        certificates, damaged = self._packed_certificates(stamps.certificates)
+        newer = {id: stamps.certificates[block.path.stem] for id, block in certificates.items()}
+        newer |= stamps.certificates  # a certificate's own file counts before its block
+        known = {
+            id: self._read(id, (stamps.cells[id], newer.get(id)), self._read_own)
+            for id in ids
+            if id in stamps.cells
         }
-        readable = list(found)
-        for k, why in misfits([self._known[id].forms for id in readable]).items():
-            damaged.append(DamagedFile(self.path(readable[k]), why))
-        return found, damaged, stamps
+        blocks = list(self._blocks_of(number.keys(), stamps.blocks))
+        packed: dict[str, Block] = {}
+        for block in blocks:
+            for id in block.ids:
+                if id in number and not (id in known and known[id].cell):
+                    packed.setdefault(id, block)
+        faults = [error for one in known.values() for error in one.damaged]
+        damaged += [DamagedFile(e.path, e.why, e.cells - packed.keys()) for e in faults]
+        for id in packed.keys() & newer.keys():
+            block_stamp = stamps.blocks[packed[id].path.stem]
+            known[id] = self._read(id, (block_stamp, newer[id]), self.read)
+            damaged += known[id].damaged
+        alone = {number[id]: one.record() for id, one in known.items() if one.cell}
+        columns = columns_of((alone[k] for k in sorted(alone)), sorted(alone))
+        for block in blocks:
+            if block.damaged:
+                lost = {id for id in block.damaged.cells - packed.keys() if number.get(id, -1) not in alone}
+                damaged.append(DamagedFile(block.path, block.damaged.why, lost & number.keys()))
+            here = [number[id] if packed.get(id) is block else -1 for id in block.ids]
+            _add_columns(columns, block.columns, np.array([-1 if k in alone else k for k in here], int))
+        self._known = known
+        digests = {
+            id: digest for block in blocks for id, digest in zip(block.ids, block.digests, strict=True)
+        }
+        self.digest = _digest_of(ids, known, digests, damaged)
+        if wrong := misfits(columns):
+            gone = np.zeros(len(ids), bool)
+            gone[list(wrong)] = True
+            columns = without(columns, gone)
+        for k, why in wrong.items():
+            path = self.path(ids[k])
+            own = path == self._own_path(ids[k])
+            damaged.append(DamagedFile(path, why if own else f"cell {ids[k]}: {why}", [ids[k]]))
+        return columns, damaged
+
+    def _packed_certificates(
+        self, stamps: Mapping[str, files.Stamp]
+    ) -> tuple[dict[str, Block], list[DamagedFile]]:
+        """Return the block of every packed certificate, and the damaged blocks."""
+        self._certified = {}
+        damaged = []
+        for name in (name for name in sorted(stamps) if "-" in name):
+            path = self._certificate_path(name)
+            block = open_block(path, foreign=leads_out(path, self.folder))
+            if block.damaged:
+                damaged.append(DamagedFile(path, block.damaged.why, ()))
+            if block.of:
+                self._certified |= dict.fromkeys(block.ids, block)
+        return self._certified, damaged
+
+    def _blocks_of(self, ids: Collection[str], stamps: Mapping[str, files.Stamp]) -> Iterator[Block]:
+        """Yield the blocks that have some of the cells, and those whose cells are not known."""
+        for name, stamp in stamps.items():
+            there = packed_cells(self._block_path(name), stamp)
+            if not there or not there.isdisjoint(ids):
+                yield self._block(name, stamp)
+
+    def _block(self, name: str, stamp: files.Stamp) -> Block:
+        if name not in self._blocks or self._blocks[name][0] != stamp:
+            path = self._block_path(name)
+            found = open_block(path, foreign=leads_out(path, self.folder))
+            if wrong := block_fault(found):
+                error = DamagedFile(path, f"{wrong}; all of its cells are lost", found.ids)
+                found = Block(path, (), (), {}, error)
+            self._blocks[name] = stamp, found
+        return self._blocks[name][1]
 
     def read(self, id: str) -> files.Stored:
-        """Return the contents of a cell's file. Raises `DamagedFile`."""
-        known = self._known.get(id)
-        if known is not None and known.cell and known.stamps[0] == _stamp(self.path(id)):
+        """Return what is stored of a cell. Raises `DamagedFile`."""
+        try:
+            return self._read_own(id)
+        except DamagedFile as error:
+            fault = error
+        # the last one that has it is looked up, since to look into all of them takes longer than to read
+        if id not in self._where:
+            self._look()
+        last = [self._block_path(self._where[id])] if id in self._where else []
+        for path in chain(last, self._blocks_with(id)):
+            if (stamp := _stamp(path)) is not None:
+                block = self._block(path.stem, stamp)
+                if id in block.ids:
+                    return block.cell(id)
+                fault = block.damaged or fault
+        raise fault
+
+    def _look(self) -> None:
+        """Find out which block has which cell."""
+        for name, stamp in blocks_in(self.folder).items():
+            if self._seen.get(name) != stamp:
+                self._where |= dict.fromkeys(packed_cells(self._block_path(name), stamp), name)
+                self._seen[name] = stamp
+
+    def own_bytes(self, id: str) -> bytes:
+        """Return the bytes of a cell's own file, as they were before it was packed. Raises `DamagedFile`."""
+        with suppress(DamagedFile):
+            self._read_own(id)
+            return files.read_bytes(self._own_path(id))
+        return own_file(self.read(id))
+
+    def _read_own(self, id: str) -> files.Stored:
+        """Return the contents of a cell's own file. Raises `DamagedFile`."""
+        path, known = self._own_path(id), self._known.get(id)
+        if known is not None and known.cell and known.stamps[0] == _stamp(path):
             return known.cell
-        stored = self.read_inside(self.path(id), kind="cell", name=id)
+        stored = self.read_inside(path, kind="cell", name=id)
         if wrong := record_fault(stored.record):
-            raise DamagedFile(self.path(id), wrong)
+            raise DamagedFile(path, wrong)
         return stored
 
-    def forget(self) -> None:
-        """Forget the contents of all files but the first ones, of which reports have figures."""
-        first = islice(self._known.items(), KEPT)
-        self._known = {id: one for id, one in first if one.cell and _size(one.cell.record) < SMALL}
+    def pack(self, number: int, ids: Sequence[str], stamps: Mapping[str, files.Stamp] | None = None) -> None:
+        """Pack the cells of a block that are done, and remove their own files. Raises `DiskFull`.
 
-    def _read(self, id: str, stamps: Stamps) -> ReadCell:
+        ``stamps`` are those of the cells' own files, by default looked up.
+        """
+        path = self._block_path(block_name(number, ids))
+        if stamps is None:
+            stamps = {id: stamp for id in ids if (stamp := _stamp(self._own_path(id)))}
+        small = [id for id in ids if id in stamps and stamps[id][1] <= LARGEST]
+        self._look()
+        there = {id for id in ids if id in self._where}
+        here = packed_cells(path, self._seen[path.stem]) if path.stem in self._seen else frozenset()
+        if not small and there <= here:
+            return
+        own, cells = dict[str, files.Stored](), dict[str, files.Stored]()
+        for id in small:
+            with suppress(DamagedFile):
+                own[id] = self._read_own(id)
+        for id in ids:
+            with suppress(DamagedFile):
+                if id in own or id in there:
+                    cells[id] = own[id] if id in own else self.read(id)
+        data, fit = pack_block(cells)
+        if not fit:
+            return
+        if not os.path.exists(path) or files.read_bytes(path) != data:
+            write_block(path, data)
+        # only now: a kill before leaves both
+        for id in own:
+            if id in fit:
+                self._own_path(id).unlink()
+
+    def pack_all(self, blocks: Mapping[int, Sequence[str]]) -> None:
+        """Pack the cells that are done, and remove blocks of a former study whose cells are in others."""
+        own, certificates = (files.stamps_in(self.folder / name) for name in ("cells", "certificates"))
+        for number, ids in blocks.items():
+            self.pack(number, ids, own)
+            self._pack_certificates(number, ids, certificates)
+        now = {block_name(number, ids) for number, ids in blocks.items()}
+        there = {
+            name: packed_cells(self._block_path(name), stamp)
+            for name, stamp in blocks_in(self.folder).items()
+        }
+        packed = set[str]().union(*(ids for name, ids in there.items() if name in now))
+        for name, old in there.items():
+            if name not in now and old and packed.issuperset(old):
+                self._block_path(name).unlink()
+
+    def _pack_certificates(self, number: int, ids: Sequence[str], stamps: Mapping[str, files.Stamp]) -> None:
+        """Pack recomputed certificates of a block's cells, and remove their own files. Raises `DiskFull`."""
+        path = self._certificate_path(block_name(number, ids))
+        small = [id for id in ids if id in stamps and stamps[id][1] <= LARGEST]
+        if not small:
+            return
+        before = open_block(path, foreign=leads_out(path, self.folder))
+        found = {id: before.cell(id) for id in before.ids}
+        for id in small:
+            with suppress(DamagedFile):
+                found[id] = self.read_inside(self._certificate_path(id), kind="certificate", name=id)
+        data, fit = pack_block({id: found[id] for id in ids if id in found})
+        if fit:
+            write_block(path, data)
+            for id in small:
+                if id in fit:
+                    self._certificate_path(id).unlink()
+
+    def rescue(self, error: DamagedFile, aside: Path) -> None:
+        """Move a damaged block to another path, and write what is sound of it in its place.
+
+        Raises `DiskFull`.
+        """
+        with suppress(DamagedFile):
+            data = files.read_bytes(error.path)
+            if error.path.parent.name == "certificates":
+                sound = self._sound_certificates(error.path)
+            else:
+                block = self._block(error.path.stem, files.stamp_of(error.path.lstat()))
+                sound = {id: block.cell(id) for id in block.ids if id not in error.cells}
+            if sound:
+                files.write(aside, data)
+                write_block(error.path, pack_block(sound)[0])
+                return
+        error.path.replace(aside)
+
+    def _sound_certificates(self, path: Path) -> dict[str, files.Stored]:
+        """Return the certificates of a block that are as they were packed, and fit their cells."""
+        block = open_block(path, foreign=leads_out(path, self.folder))
+        found = {id: block.cell(id) for id in block.ids if block.of}
+        for id, stored in list(found.items()):
+            with suppress(DamagedFile):  # a cell that is lost may be computed again
+                if record_fault(self.read(id).record | stored.record):
+                    del found[id]
+        return found
+
+    def _read(
+        self, id: str, stamps: tuple[files.Stamp, files.Stamp | None], read: Callable[[str], files.Stored]
+    ) -> ReadCell:
         known = self._known.get(id)
         if known is not None and known.stamps == stamps:
             return known
         try:
-            cell = self.read(id)
+            cell = read(id)
         except DamagedFile as error:
-            return ReadCell(stamps, None, None, {}, (error,))
+            return ReadCell(stamps, None, None, (error,))
         damaged, newer = list[DamagedFile](), None
         if stamps[1] is not None:
             try:
                 newer = self._newer_certificate(id, cell)
             except DamagedFile as error:  # the cell still has its own certificate
                 damaged.append(error)
-        record = cell.record | newer.record if newer else cell.record
-        return ReadCell(stamps, cell, newer, forms(record), tuple(damaged))
+        return ReadCell(stamps, cell, newer, tuple(damaged))
+
+    def forget(self) -> None:
+        """Forget the contents of all files but the first ones, of which reports have figures."""
+        first = islice(self._known.items(), KEPT)
+        self._known = {id: one for id, one in first if one.cell and _size(one.cell.record) < SMALL}
+        self._blocks, self._certified = {}, {}
 
     def _newer_certificate(self, id: str, cell: files.Stored) -> files.Stored | None:
         """Return a cell's recomputed certificate; None if it is of another result."""
-        path = self._certificate_path(id)
-        stored = self.read_inside(path, kind="certificate", name=id)
+        path, block = self._certificate_path(id), self._certified.get(id)
+        if block is None or os.path.lexists(path):
+            stored = self.read_inside(path, kind="certificate", name=id)
+        else:
+            path, stored = block.path, block.cell(id)
         if stored.meta.get("of") != cell.digest:
             return None
         if wrong := record_fault(cell.record | stored.record):
@@ -352,13 +660,55 @@ class CellFiles:
         return files.read(path, **expected)
 
 
-def _digest_of(cells: Mapping[str, ReadCell]) -> str:
-    """Return one digest of all cells and certificates read, damaged or not."""
-    digests = [
-        (id, *(one.digest if one else "" for one in (read.cell, read.certificate)), *map(str, read.damaged))
-        for id, read in cells.items()
-    ]
-    return sha256(repr(digests).encode()).hexdigest()
+def _digest_of(
+    ids: Iterable[str],
+    known: Mapping[str, ReadCell],
+    packed: Mapping[str, str],
+    damaged: Iterable[DamagedFile],
+) -> str:
+    """Return one digest of all cells and certificates read, packed or not, and of what is damaged."""
+    found = []
+    for id in ids:
+        if id in known:
+            found.append(
+                (id, *(one.digest if one else "" for one in (known[id].cell, known[id].certificate)))
+            )
+        elif id in packed:
+            found.append((id, packed[id], ""))
+    return sha256(repr([found, *map(str, damaged)]).encode()).hexdigest()
+
+
+def _add_columns(columns: Columns, more: Columns, numbers: np.ndarray) -> None:
+    """Add columns of other cells; ``numbers`` are these cells', negative for those that are left out."""
+    for name, own in more.items():
+        for dims, at, values in own:
+            rows = np.argsort(numbers[at], kind="stable")
+            rows = rows[numbers[at][rows] >= 0]
+            whole = len(rows) == len(at) and bool(np.all(np.diff(rows) == 1))
+            if len(rows):
+                column = (
+                    Column(dims, numbers[at], values)
+                    if whole
+                    else Column(dims, numbers[at][rows], values[rows])
+                )
+                columns.setdefault(name, []).append(column)
+
+
+def block_fault(block: Block) -> str:
+    """Return in one line why a block's records are not those of cells; empty if they are."""
+    for name, words in _WORDS.items():
+        for column in block.columns.get(name, ()):
+            if strange := set(np.unique(column.values).tolist()) - set(words):
+                return f"{name}: {str(min(strange, key=str))[:40]!r} must be one of {', '.join(words[1:])}"
+    every = [column for own in block.columns.values() for column in own]
+    has = np.zeros((len(every), len(block.ids)), bool)
+    for k, column in enumerate(every):
+        has[k, column.at] = True
+    # all else depends on dimensions, shapes and types, which the cells of a column share
+    for k in np.unique(has, axis=1, return_index=True)[1].tolist() if len(block.ids) else ():
+        if wrong := record_fault(block.record(k)):
+            return f"cell {block.ids[k]}: {wrong}"
+    return ""
 
 
 def _size(record: Record) -> int:

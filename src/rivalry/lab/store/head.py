@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from rivalry.core import files
 from rivalry.core.files import DamagedFile, StoreError
+from rivalry.core.imports import pause_collection
 from rivalry.core.results import SCHEMA, place_key, provenance
 from rivalry.lab.store.bookkeeping import SUMS
 from rivalry.lab.study.document import check_stored
@@ -30,10 +31,12 @@ NAME = "study.json"
 FOLDERS = ("cells", "checkpoints", "certificates", "damaged", "figures")
 FILES = (
     *FOLDERS,
+    "blocks",  # made when needed
     *("study.json", "study.toml", "index.sqlite", "dataset.nc", "log.txt", "lock", "report.html"),
-    *("export", SUMS),
+    *("export", "array", SUMS),
 )
 LONGEST = 500  # bytes of the index's path: SQLite takes 512
+_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _CELL = re.compile(r"[0-9a-f]{16}")
 _SPARSE = 1000  # largest number of points of the axes per cell, except in small studies
 _TYPES: dict[str, type] = {
@@ -50,6 +53,7 @@ _TYPES: dict[str, type] = {
 }
 
 
+@pause_collection()
 def head_of(study: Study) -> dict[str, Any]:
     """Return the content of ``study.json``, as it is read back."""
     cells = study.cells()
@@ -135,6 +139,7 @@ def write_text(folder: Path, study: Study) -> None:
         (folder / "study.toml").unlink(missing_ok=True)
 
 
+@pause_collection()
 def read_head(folder: Path) -> dict[str, Any]:
     """Return the content of a run folder's ``study.json``.
 
@@ -146,25 +151,36 @@ def read_head(folder: Path) -> dict[str, Any]:
         For another schema.
     """
     path = folder / NAME
-    head = files.read_json(path)
-    if wrong := head_fault(head):
+    with files.foreign_bytes(path):
+        data = files.read_bytes(path)
+    head = files.read_json(path, data)
+    if wrong := head_fault(head, texts=_is_strange(data)):
         raise DamagedFile(path, wrong)
     return head
 
 
-def head_fault(head: Mapping[str, Any]) -> str:
-    """Return in one line why a table is not the head of a run; empty if it is."""
-    return next(_faults(head), "")
+def _is_strange(data: bytes) -> bool:
+    """Return whether JSON may have texts or numbers that `_texts` finds, which takes longer."""
+    zeros = data.translate(_ZEROS)
+    return b"\\u0000" in data or any(b"%c%s" % (before, b"0" * 19) in zeros for before in b" \t\r\n[,:-")
 
 
-def _faults(head: Mapping[str, Any]) -> Iterator[str]:
+def head_fault(head: Mapping[str, Any], *, texts: bool = True) -> str:
+    """Return in one line why a table is not the head of a run; empty if it is.
+
+    Without ``texts`` its texts and numbers are known to be those that a dataset can hold.
+    """
+    return next(_faults(head, texts), "")
+
+
+def _faults(head: Mapping[str, Any], texts: bool) -> Iterator[str]:
     for key, kind in _TYPES.items():
         if not isinstance(head.get(key), kind):
             yield f"{key}: {_short(head[key])} must be a {kind.__name__}" if key in head else f"no {key}"
             return
     if not is_file_name(head["name"]):
         yield f"name: {_short(head['name'])} must be the name of a file"
-    yield from _texts(head)
+    yield from _texts(head) if texts else ()
     yield from _versions(head)
     try:
         check_stored(head["study"])
@@ -193,15 +209,8 @@ def is_file_name(name: object) -> bool:
 
 def _texts(value: object) -> Iterator[str]:
     """Yield faults of text and numbers that no dataset can hold."""
-    left = [value]
-    while left:
-        one = left.pop()
-        if isinstance(one, dict):
-            left += one
-            left += one.values()
-        elif isinstance(one, list):
-            left += one
-        elif isinstance(one, str):
+    for one in (one for level in files.levels(value) for one in level):
+        if isinstance(one, str):
             if "\0" in one:
                 yield f"{_short(one)} has a character NUL"
         elif isinstance(one, int) and abs(one) >= 2**63:
@@ -252,6 +261,7 @@ def _axes(head: Mapping[str, Any]) -> Iterator[str]:
 
 def _cells(head: Mapping[str, Any]) -> Iterator[str]:
     axes = {name: {place_key(value) for value in values} for name, values in head["axes"].items()}
+    names, companions = list(axes), head["companions"]
     seen: dict[Any, str] = {}
     for k, entry in enumerate(head["cells"]):
         if not isinstance(entry, list) or len(entry) != 5 or not isinstance(entry[0], str):
@@ -264,13 +274,13 @@ def _cells(head: Mapping[str, Any]) -> Iterator[str]:
         if not isinstance(point, dict) or not isinstance(method, str) or type(replication) is not int:
             yield f"cells[{k}]: {id} has no point, method and replication"
         # companions of an axis are named too: they distinguish games
-        if not isinstance(at, dict) or [name for name in at if name not in head["companions"]] != list(axes):
+        if not isinstance(at, dict) or [name for name in at if name not in companions] != names:
             yield f"cells[{k}]: the place of {id} must name {', '.join(axes)}"
             return
-        place = tuple(place_key(at[name]) for name in axes)
-        strange = [name for name, key in zip(axes, place, strict=True) if key not in axes[name]]
-        if strange:
-            yield f"cells[{k}]: {strange[0]} = {_short(at[strange[0]])} of {id} is not on its axis"
+        place = tuple([place_key(at[name]) for name in axes])
+        for name, key in zip(axes, place, strict=True):
+            if key not in axes[name]:
+                yield f"cells[{k}]: {name} = {_short(at[name])} of {id} is not on its axis"
         for mark in (id, place):
             if mark in seen:
                 yield f"cells[{k}]: {id} is the same as {seen[mark]}, or at its place"

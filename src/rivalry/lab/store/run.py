@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from rivalry.core import files
 from rivalry.core.display import html_table
 from rivalry.core.files import DamagedFile, DiskFull, Lock, StoreError
+from rivalry.core.imports import pause_collection
 from rivalry.core.registry import hook, load
 from rivalry.core.results import SCHEMA, Record, netcdf, provenance
+from rivalry.lab.store import blocks
 from rivalry.lab.store.bookkeeping import (
     SUMS,
     Index,
@@ -49,7 +51,12 @@ if TYPE_CHECKING:
 
 RunStatus = Literal["done", "partial", "failed"]
 
-_KINDS = {"cells": "cell", "certificates": "certificate", "checkpoints": "checkpoint"}  # by folder
+_KINDS = {  # by folder
+    "cells": "cell",
+    "certificates": "certificate",
+    "checkpoints": "checkpoint",
+    "blocks": "block",
+}
 
 
 class Reconciled(NamedTuple):
@@ -96,8 +103,9 @@ class Run:
         self._index: Index | None = None
         self._parts: dict[str, Run] | None = None
         self._source: Study | None = None  # the study, where the run was made of one
-        self._scanned: tuple[files.Stamp | None, frozenset[str]] = (None, frozenset())  # finished cells
-        self._collected: tuple[dict[str, Stamps], Collected] | None = None
+        self._rows: tuple[files.Stamp | None, tuple[dict[str, tuple[str, str]], str]] = (None, ({}, ""))
+        self._scanned: tuple[object, frozenset[str]] = (None, frozenset())  # finished cells
+        self._collected: tuple[Stamps, Collected] | None = None
         self._made_from = (
             ""  # while locked: what the stored outputs were made from, if nothing of them changed
         )
@@ -111,6 +119,8 @@ class Run:
         self.cells = [StoredCell(*entry) for entry in head["cells"]]
         self._cell_files = CellFiles(self.folder)
         self._collected = None
+        # of a large run's cells: number of the block, and its cells that are not done
+        self._to_pack: dict[str, tuple[int, set[str]]] = {}
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Run:
@@ -118,9 +128,12 @@ class Run:
         return cls._read(files.followed(Path(folder)))
 
     @classmethod
+    @pause_collection()
     def _read(cls, folder: Path) -> Run:
         if not os.path.lexists(folder / NAME):
             what = f"not a run folder (no {NAME} in it)" if folder.is_dir() else "no such run folder"
+            if os.path.lexists((usual := "runs" / folder) / NAME):  # the name of a study in place of its run
+                what += f"; did you mean {usual}?"
             raise StoreError(f"{folder}: {what}")
         stamp = _head_stamp(folder)  # before the file is read: a change in between then shows
         run = cls(folder, read_head(folder), stamp)
@@ -135,6 +148,7 @@ class Run:
                 raise StoreError(f"{path}: {where}; a run has no links, remove it")
 
     @classmethod
+    @pause_collection()
     def create_or_open(cls, folder: str | os.PathLike[str], study: Study, *, same_name: bool = False) -> Run:
         """Return the run of a study in a folder, created if necessary.
 
@@ -305,7 +319,8 @@ class Run:
         if parts := self.parts():
             each = [part.counts(damaged) for part in parts.values()]
             return {key: sum(one[key] for one in each) for key in each[0]}
-        on_disk = self._on_disk() - {e.path.stem for e in damaged if e.path.parent == self.folder / "cells"}
+        here = (self.folder / "cells", self.folder / "blocks")
+        on_disk = self._on_disk().difference(*(e.cells for e in damaged if e.path.parent in here))
         done = sum(place.id in on_disk for place in self.cells)
         failures = self.failures()
         failed = sum(place.id in failures for place in self.cells)
@@ -322,29 +337,95 @@ class Run:
         on_disk = self._on_disk()
         reasons = {place.id: "not done" for place in self.cells if place.id not in on_disk}
         reasons |= {id: f"failed ({why})" for id, why in self.failures().items()}
-        broken = [error for error in damaged if error.path.parent.name == "cells"]
-        reasons |= {error.path.stem: f"damaged ({error.why})" for error in broken}
+        reasons |= {id: f"damaged ({error.why})" for error in damaged for id in error.cells}
         return [LeftOut(place.id, reasons[place.id]) for place in self.cells if place.id in reasons]
 
     def failures(self) -> dict[str, str]:
         """Return the cells whose last attempt failed, with the reason in one line."""
-        on_disk, (states, _) = self._on_disk(), read_index(self.folder / "index.sqlite")
+        on_disk, (states, _) = self._on_disk(), self._read_index()
         # a cell with a file is done, whatever the index says
         return {id: why for id, (state, why) in states.items() if state == "failed" and id not in on_disk}
 
     def warnings(self) -> dict[str, tuple[str, ...]]:
         """Return the warnings of finished cells, one line each; cells without warnings are omitted."""
-        on_disk, (states, _) = self._on_disk(), read_index(self.folder / "index.sqlite")
+        on_disk, (states, _) = self._on_disk(), self._read_index()
         done = {id: why for id, (state, why) in states.items() if state == "done" and why and id in on_disk}
         return {place.id: tuple(done[place.id].splitlines()) for place in self.cells if place.id in done}
+
+    def finished(self) -> frozenset[str]:
+        """Return the cells that have a file; parts of a study of studies have their own."""
+        return self._on_disk()
+
+    def take(self, other: Run, *, move: bool = False) -> list[DamagedFile]:
+        """Take the finished cells of another run of this study; return damaged files, which are left out.
+
+        Cells that both have must be equal. Call this only while the folder is locked.
+
+        Parameters
+        ----------
+        move
+            Whether the other run's files are moved, checkpoints of unfinished cells too.
+
+        Raises
+        ------
+        StoreError
+            If the other run is of another study or made by another version, or a cell differs.
+        """
+        same = ("study", "cells", "parts")
+        if any(other.head[key] != self.head[key] for key in same):
+            raise StoreError(f"{other.folder}: is a run of {other.name} that differs from {self.folder}")
+        if (made := other.made_by["rivalry"]) != self.made_by["rivalry"] and other.finished():
+            raise StoreError(
+                f"{other.folder}: made by rivalry {made}, {self.folder} by {self.made_by['rivalry']}"
+            )
+        if parts := self.parts():
+            found = []
+            for name, part in parts.items():
+                with part.locking():
+                    found += part.take(other.parts()[name], move=move)
+            return found
+        damaged = [error for error in other.damaged() if error.path.parent.name in _KINDS]
+        broken = {error.path for error in damaged}
+        there, here = other.finished().difference(*(error.cells for error in damaged)), self.finished()
+        (states, _), seconds = other._read_index(), other.seconds()
+        for place in self.cells:
+            state, message = states.get(place.id, ("done", ""))
+            source = other.folder / "cells" / f"{place.id}.npz"
+            if place.id in there:
+                data = other._cell_files.own_bytes(place.id)
+                if place.id not in here:
+                    files.write(self.folder / "cells" / source.name, data)
+                    self.note(place.id, "done", seconds.get(place.id), message if state == "done" else "")
+                elif data != self._cell_files.own_bytes(place.id):
+                    where = self.cell_path(place.id)
+                    raise StoreError(f"{source}: differs from {where}; one of them was computed otherwise")
+                if move:
+                    source.unlink(missing_ok=True)
+            elif state == "failed":
+                self.note(place.id, "failed", message=message)
+            checkpoint = other.folder / "checkpoints" / source.name
+            if move and place.id not in here | there and checkpoint.exists() and checkpoint not in broken:
+                files.folder_for(self.folder / "checkpoints")
+                checkpoint.replace(self.folder / "checkpoints" / source.name)
+        self.log(f"took the cells of {other.folder}")
+        return damaged
+
+    def _read_index(self) -> tuple[dict[str, tuple[str, str]], str]:
+        path = self.folder / "index.sqlite"
+        stamp = files.entries_stamp(path)
+        if stamp is None or stamp != self._rows[0]:
+            self._rows = stamp, read_index(path)
+        return self._rows[1]
 
     def seconds(self) -> dict[str, float]:
         """Return the wall time of every finished cell that the index has a time of."""
         return read_seconds(self.folder / "index.sqlite")
 
     def _on_disk(self) -> frozenset[str]:
-        stamp = files.entries_stamp(self.folder / "cells")  # before the scan: a change in between then shows
-        if stamp is None or stamp != self._scanned[0]:
+        # before the scan: a change in between then shows
+        homes = [self.folder / name for name in ("cells", "blocks")]
+        stamp = [files.entries_stamp(home) for home in homes if home.exists()]
+        if None in stamp or stamp != self._scanned[0]:
             self._scanned = stamp, frozenset(finished_cells(self.folder))
         return self._scanned[1]
 
@@ -399,9 +480,8 @@ class Run:
             self._head_stamp = stamp
         for name in FOLDERS:
             files.folder_for(self.folder / name)
-            # left by a killed process: nobody else writes while the folder is locked
-            for part in (self.folder / name).glob(".*.part"):
-                part.unlink()
+            self._clear(name)
+        self._clear("blocks")
         damaged = self.damaged()
         for error in damaged:
             self._set_aside(error)
@@ -409,19 +489,24 @@ class Run:
         self.index.align(on_disk)
         return Reconciled([place.id for place in self.cells if place.id not in on_disk], damaged)
 
+    def _clear(self, name: str) -> None:
+        # left by a killed process: nobody else writes while the folder is locked
+        for part in (self.folder / name).glob(".*.part"):
+            part.unlink()
+
     def damaged(self) -> list[DamagedFile]:
         """Return every file of the run that is not what was written, cells first, without writing."""
         found = [*self._damaged_cells(), *self._damaged_checkpoints(), *altered_files(self.folder)]
-        found = list({error.path: error for error in found}.values())
+        found = list({(error.path, error.why): error for error in found}.values())
         index = self.folder / "index.sqlite"
-        if index not in {error.path for error in found} and (why := read_index(index)[1]):
+        if index not in {error.path for error in found} and (why := self._read_index()[1]):
             found.append(DamagedFile(index, why))
         return found
 
     def _damaged_cells(self) -> list[DamagedFile]:
         if self._collected is not None and self._collected[0] == self._cell_files.stamps():
             return self._collected[1].damaged
-        return self._cell_files.read_all(place.id for place in self.cells)[1]
+        return self._cell_files.read_all([place.id for place in self.cells])[1]
 
     def _damaged_checkpoints(self) -> Iterator[DamagedFile]:
         for path in sorted((self.folder / "checkpoints").glob("*.npz")):
@@ -431,7 +516,7 @@ class Run:
                 yield error
 
     def cell_path(self, id: str) -> Path:
-        """Return the path of a cell's file."""
+        """Return the path of the file that a cell is in, or will be written to."""
         return self._cell_files.path(id)
 
     def read_cell(self, id: str) -> Record:
@@ -449,7 +534,10 @@ class Run:
             aside = files.folder_for(self.folder / "damaged")
             kind = kind or _KINDS.get(error.path.parent.name, "file")
             name = f"{time.strftime('%Y%m%dT%H%M%S')}-{kind}-{error.path.name}"
-            error.path.replace(aside / name)
+            if kind == "block" or (kind == "certificate" and "-" in error.path.stem):  # a block of them
+                self._cell_files.rescue(error, aside / name)
+            else:
+                error.path.replace(aside / name)
             line = f"{error}; moved to damaged/"
         self.log(line)
         return line
@@ -457,6 +545,31 @@ class Run:
     def note(self, id: str, state: str, seconds: float | None = None, message: str = "") -> None:
         """Record in the index how a cell ended: ``done`` (with warnings) or ``failed`` (with a reason)."""
         self.index.note(id, state, seconds, message)
+        if state == "done" and len(self.cells) > blocks.BLOCK:
+            if not self._to_pack:
+                on_disk = self._on_disk()
+                for k, ids in self._blocks():
+                    self._to_pack |= dict.fromkeys(ids, (k, set(ids) - on_disk))
+            k, left = self._to_pack[id]
+            left.discard(id)
+            if not left:
+                self._cell_files.pack(k, self._ids_of(k))
+
+    def _ids_of(self, block: int) -> list[str]:
+        return [place.id for place in self.cells[block * blocks.BLOCK : (block + 1) * blocks.BLOCK]]
+
+    def _blocks(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield number and cells of every block."""
+        for k in range(-(-len(self.cells) // blocks.BLOCK)):
+            yield k, self._ids_of(k)
+
+    def pack_cells(self) -> None:
+        """Pack all finished cells of a large run, also of incomplete blocks. Raises `DiskFull`.
+
+        Call this only while the folder is locked.
+        """
+        if len(self.cells) > blocks.BLOCK:
+            self._cell_files.pack_all(dict(self._blocks()))
 
     def log(self, line: str) -> None:
         """Add to the run's log. Raises `DiskFull`."""
@@ -475,16 +588,16 @@ class Run:
             raise StoreError(f"{self.folder}: has parts ({parts}); each has a dataset")
         if self._collected is not None and self._collected[0] == self._cell_files.stamps():
             return self._collected[1]
-        found, damaged, stamps = self._cell_files.read_all(place.id for place in self.cells)
-        for error in damaged:
-            if error.path.parent.name == "cells":
-                found.pop(error.path.stem, None)
+        found, damaged, stamps = self._cell_files.read_all([place.id for place in self.cells])
         try:
             data = label_cells(self.cells, found, self.head)
         except Exception as error:  # NumPy and xarray may raise anything for foreign arrays
             why = f"do not fit together, {type(error).__name__}: {error}"
             raise DamagedFile(self.folder / "cells", " ".join(why.split())) from None
+        from rivalry.lab.study.words import name_in_words  # loads plots
+
         data.attrs = {"title": self.title, "rivalry": self.made_by["rivalry"], "schema": SCHEMA}
+        name_in_words(data, self.head["study"], {*self.head["axes"], *self.head["companions"]})
         self._cell_files.forget()
         damaged += missing_certificates(self.folder)
         self._collected = stamps, Collected(data, damaged)
@@ -501,7 +614,7 @@ class Run:
         """Return the digest of all that the dataset, the figures and the report are made from."""
         if not self.head["parts"]:
             self.collect()  # reads the cells
-        states, _ = read_index(self.folder / "index.sqlite")
+        states, _ = self._read_index()
         aside = sorted(path.name for path in (self.folder / "damaged").glob("*"))
         # which cells there are follows from the study
         head = {key: value for key, value in self.head.items() if key != "cells"}
@@ -513,6 +626,12 @@ class Run:
     def is_reported(self) -> bool:
         """Return whether the report, the figures and the dataset are those of the stored cells."""
         return all(made_from(one.folder) == one.source() for one in (self, *self.parts().values()))
+
+    def write_datasets(self) -> None:
+        """Write the dataset of the run, or those of its parts."""
+        for one in self.parts().values() or [self]:
+            with one.locking():
+                one.write_dataset()
 
     def write_dataset(self) -> None:
         """Write the dataset to ``dataset.nc``, unless it was made of the same cells. Raises `DiskFull`."""
@@ -553,11 +672,14 @@ def redo(error: DamagedFile) -> str:
 
 
 def finished_cells(folder: Path, parts: Iterable[str] = ()) -> set[str]:
-    """Return the cells with a file in a folder, which need not be a run, and in those of its parts."""
+    """Return the cells with a file or in a block of a folder, which need not be a run, and of its parts."""
     found = set[str]()
     for home in (folder, *(folder / name for name in parts)):
         with suppress(FileNotFoundError, NotADirectoryError), os.scandir(home / "cells") as entries:
             found |= {entry.name[:-4] for entry in entries if entry.name.endswith(".npz")}
+        # after the cells: one that is packed meanwhile is in one of both
+        for name, stamp in blocks.blocks_in(home).items():
+            found |= blocks.packed_cells(home / "blocks" / f"{name}.npz", stamp)
     return found
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from rivalry.core.game import Game, is_agents
 from rivalry.core.jax import eqx, jax
 from rivalry.core.method import Learner, Method, as_learner, as_method
-from rivalry.core.oracles import named_start, plot_data
+from rivalry.core.oracles import named_start, plot_data, to_linear_quadratic
 from rivalry.core.plain import is_plain
 from rivalry.core.registry import near
 from rivalry.games import GAMES
@@ -157,8 +157,12 @@ class Checker:
         key = _text(table)
         if key != self.last[0]:
             game = build_game(table, self.folder)
-            if not hasattr(game, "space") and not is_agents(game):
-                rule = "a game has a space, or a world of agents and static_metrics()"
+            formed = to_linear_quadratic.knows(game)
+            if not (hasattr(game, "space") or is_agents(game) or formed or _has_horizon(game)):
+                rule = (
+                    "a game has a space, a linear-quadratic form, a horizon with rewards by distribution, "
+                    "or a world of agents and static_metrics()"
+                )
                 words = f"{format_value(table['family'])} makes {type(game).__name__}: {rule}"
                 raise StudyError(words, key="game.family")
             if names.is_file(table["family"]) and isinstance(game, Game):
@@ -345,3 +349,10 @@ def _check_plot_options(row: Table, k: int, folder: Path) -> None:
     if strange := [name for name in row if name not in known]:
         rule = f"unknown option of {kind}; {near(strange[0], known)}"
         raise StudyError(rule, key=f"plots[{k}].{strange[0]}")
+
+
+def _has_horizon(game: object) -> bool:
+    """Return whether a game is a mean-field game over a finite horizon."""
+    from rivalry.population.horizon import HorizonGame  # its package imports JAX, which finite games need not
+
+    return isinstance(game, HorizonGame)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Len, Lt
+from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
 
 from rivalry.lab.study.errors import StudyError, dotted_key, format_value
 from rivalry.lab.study.names import plain_kind
@@ -51,6 +51,8 @@ class Expect:
     locator: str = ""
     read: Literal["first-hand", "second-hand", "from a figure"] | None = None
     why: str = ""
+    entry: str = ""  # identifier in the list of published values
+    part: int | str | None = None  # of an entry with several numbers: their index, or keys joined by dots
     expected: bool | int | float | str | None = None
     tolerance: Tolerance | None = None
     within: Annotated[list[float], Len(2, 2)] | None = None
@@ -74,6 +76,19 @@ class AnswerKeys:
     methods: list[str] = field(default_factory=list)
     at: dict[str, Any] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CitationKeys:
+    """The publication that a study's model or numbers come from, for BibTeX; ``author`` lists names."""
+
+    author: Annotated[list[str], MinLen(1)]
+    title: Annotated[str, MinLen(1)]
+    year: int
+    journal: str = ""
+    volume: int | None = None
+    doi: str = ""
+    arxiv: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,8 +128,10 @@ class Document:
     certificate: dict[str, Any] = field(default_factory=dict)
     plots: list[str | dict[str, Any]] = field(default_factory=list)
     answer: dict[str, Any] = field(default_factory=dict)
+    citation: dict[str, Any] = field(default_factory=dict)
     include: list[str] = field(default_factory=list)
     based_on: str = ""
+    cells_per_batch: Annotated[int, Ge(1), Le(10_000)] | None = None
 
 
 KEYS = tuple(keys_of(Document))
@@ -131,6 +148,8 @@ def read(data: Mapping[str, Any]) -> Document:
             raise StudyError("is called reduce", key=f"expect[{k}].over")
     document = Document(**check_table(Document, data, ()))
     check_table(AnswerKeys, document.answer, ("answer",))
+    if document.citation:
+        check_table(CitationKeys, document.citation, ("citation",))
     rows = [check_table(Expect, row, ("expect", k)) for k, row in enumerate(document.expect)]
     replications = asdict(Replications(**check_table(Replications, document.replications, ("replications",))))
     certificate = asdict(
@@ -156,7 +175,13 @@ def check_stored(study: Mapping[str, Any]) -> None:
     Names of families, methods and plots are not looked up, so runs can be read without their plug-ins.
     """
     for key in KEYS:
-        if key not in study and key not in ("quick", "answer", "based_on"):  # which not all versions stored
+        if key not in study and key not in (
+            "quick",
+            "answer",
+            "citation",
+            "based_on",
+            "cells_per_batch",
+        ):  # which not all versions stored
             raise StudyError("is missing", key=key)
     _check_tables(study)
     for k, method in enumerate(study.get("method") or []):
@@ -240,6 +265,8 @@ def _check_references(table: Mapping[str, Any], key: str) -> None:
     row = Expect(**table)
     if row.tolerance is not None and row.within is not None:
         raise fault("tolerance", "clashes with within: give one of them")
+    if row.part is not None and not row.entry:
+        raise fault("part", "belongs to entry, which is missing")
     if row.equals is not None and row.reduce != "share":
         raise fault("equals", 'needs reduce = "share", of what equals it')
     if row.within is not None and row.within[0] > row.within[1]:
@@ -247,7 +274,9 @@ def _check_references(table: Mapping[str, Any], key: str) -> None:
     if row.published is None and row.expected is None and row.within is None:
         raise StudyError("needs published, expected or within", key=key)
     if row.published is None:
-        for name in ("published_tolerance", "published_tolerance_reason", "locator", "read", "why"):
+        for name in (
+            *("published_tolerance", "published_tolerance_reason", "locator", "read", "why", "entry"),
+        ):
             if table.get(name) not in (None, ""):
                 raise fault(name, "describes a published value; give published too")
     elif is_number(row.published):

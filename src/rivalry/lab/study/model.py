@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rivalry.core.display import html_table
+from rivalry.core.imports import pause_collection
 from rivalry.core.registry import load
 from rivalry.lab.study import document, expect, names
 from rivalry.lab.study.errors import StudyError, unknown
@@ -19,6 +20,7 @@ from rivalry.lab.study.identity import canonical, digest, join, plain, words
 from rivalry.lab.study.points import MOST, Cell, Grid, apply_changes, flat, short_names, split_key
 
 SCHEMA = 1  # of a resolved study and of a cell's task
+LARGE, TOGETHER = 5_000, 64  # from so many points on, so many cells are computed together by default
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,8 +73,10 @@ class Study:
     certificate: Mapping[str, Any] = field(default_factory=dict)
     plots: Sequence[str | Mapping[str, Any]] = ()
     answer: Mapping[str, Any] = field(default_factory=dict)
+    citation: Mapping[str, Any] = field(default_factory=dict)
     include: Sequence[str] = ()
     based_on: str = ""
+    cells_per_batch: int | None = None
     included: Mapping[str, Study] = field(default_factory=dict)  # the included studies, in quick form
     is_quick: bool = False
     as_written: bool = field(default=True, compare=False)  # unchanged since it was written
@@ -335,6 +339,7 @@ class Study:
         return list(self._cells)
 
     @cached_property
+    @pause_collection()
     def _cells(self) -> tuple[Cell, ...]:
         if self.include:
             return ()
@@ -366,6 +371,13 @@ class Study:
     def views(self) -> list[str]:
         """Names of the plot data that the plots draw."""
         return names.views(self.plots)
+
+    @property
+    def batch_size(self) -> int:
+        """Number of cells computed together, where methods allow it: as given, or by the number of points."""
+        if self.cells_per_batch is not None:
+            return self.cells_per_batch
+        return TOGETHER if self._grid.count >= LARGE else 1
 
     def axes(self, cells: Iterable[Cell]) -> dict[str, list[Any]]:
         """Return the dataset's dimensions and values: swept coordinates, ``algorithm``, ``replication``.
@@ -494,13 +506,14 @@ class Study:
 
 
 class _MethodText(NamedTuple):
-    """A method's table and what its cells share; ``unnamed`` is the text of the table without its name."""
+    """A method's table and what its cells share: texts of tasks and streams without what varies between."""
 
     table: dict[str, Any]  # kept, so that no other table has its identity
     name: str
     batch: dict[str, Any] | None
-    texts: dict[str, str]
-    unnamed: str
+    more: dict[str, Any]  # further keys of the tasks
+    task: list[str]  # before and after the texts of game, point and replication
+    stream: list[str]  # before and after the text of the game
     draws: bool
 
 
@@ -509,6 +522,7 @@ class _Tasks:
 
     def __init__(self, study: Study) -> None:
         self.batch = study.batch
+        self.together = study.batch_size if not study.files else 1  # a user's class may change itself
         self.replications = study.replications
         self.fixed = {
             "schema": SCHEMA,
@@ -529,13 +543,14 @@ class _Tasks:
             if id(table) not in self.methods:
                 self.methods[id(table)] = self._method(table)
             one = self.methods[id(table)]
-            texts = {"batch": one.texts["batch"], "game": of_game}
             # paired points draw the same numbers: their stream depends on the replication only
-            point = [] if self.replications["paired"] else words(join({**texts, "method": one.unnamed}))
-            texts |= {**one.texts, "point": canonical(point)}
-            shared = {"game": game, "method": table, "batch": one.batch, "point": point, **self.fixed}
+            point = [] if self.replications["paired"] else words(of_game.join(one.stream))
+            begin, middle, end, rest = one.task
+            begin = f"{begin}{of_game}{middle}[{','.join(map(str, point))}]{end}"
+            shared = {"game": game, "method": table, "batch": one.batch, "point": point}
+            shared |= self.fixed | one.more
             for replication in range(self.replications["count"] if one.draws else 1):
-                own = digest(join({**texts, "replication": str(replication)})).hex()[:16]
+                own = digest(f"{begin}{replication}{rest}").hex()[:16]
                 yield Cell(own, at, one.name, replication, {**shared, "replication": replication})
 
     def _method(self, table: dict[str, Any]) -> _MethodText:
@@ -543,10 +558,15 @@ class _Tasks:
         own = {k: v for k, v in self.batch.items() if _concerns(k, table["name"])}
         batch = own if set(own) - {"zip"} else None
         texts = {**self.texts, "batch": canonical(batch), "method": canonical(table)}
+        together = self.together if batch is None and names.goes_together(table) else 1
+        more = {"cells_per_batch": together} if together > 1 else {}
+        texts |= {key: canonical(value) for key, value in more.items()}
         # neither a method's name nor where its class is defined changes random numbers
         plain = {k: v for k, v in table.items() if k != "name"} | {"kind": names.plain_kind(table["kind"])}
-        unnamed = canonical(plain)
-        return _MethodText(table, str(table["name"]), batch, texts, unnamed, names.draws(table))
+        # of these keys' entries a mark, which no canonical JSON has
+        task = join({**texts, "game": "\0", "point": "\0", "replication": "\0"}).split("\0")
+        stream = join({"batch": texts["batch"], "game": "\0", "method": canonical(plain)}).split("\0")
+        return _MethodText(table, str(table["name"]), batch, more, task, stream, names.draws(table))
 
 
 def _concerns(key: str, method: object) -> bool:

@@ -20,7 +20,7 @@ from rivalry.core.register import Entry, PlotEntry, absent, collect, entry_of, i
 from rivalry.core.registry import from_file, load, near
 from rivalry.games import GAMES
 from rivalry.lab.study.errors import StudyError, format_value, unknown
-from rivalry.methods import METHODS, SOLVERS, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
+from rivalry.methods import METHODS, SOLVERS, TOGETHER, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
 from rivalry.plots import PLOTS
 from rivalry.plots import entry_of as plot_entry_of
 
@@ -242,8 +242,23 @@ def has_noise(table: Mapping[str, Any]) -> bool:
 
     >>> has_noise({"kind": "best_response"}), has_noise({"kind": "repeated_q_learning"})
     (False, True)
+    >>> has_noise({"kind": "rivalry.studies.karma_theory:ScalingLaw"})
+    False
     """
-    return table["kind"] not in SOLVERS or table.get("order") == "random"
+    if table["kind"] == "design":  # as noisy as the responses; by default these may be learned
+        response = table.get("response_method")
+        return "trials" in table or (has_noise(response) if response else "start" not in table)
+    return plain_kind(table["kind"]) not in SOLVERS or table.get("order") == "random"
+
+
+def goes_together(table: Mapping[str, Any]) -> bool:
+    """Return whether several cells of a method's table can be computed by one program.
+
+    >>> goes_together({"kind": "newton"}), goes_together({"kind": "newton", "max_seconds": 2.0})
+    (True, False)
+    """
+    alone = not table.get("path", True) or "max_seconds" in table or "starts" in table
+    return table["kind"] in TOGETHER and not alone
 
 
 def with_controls(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -235,7 +235,9 @@ def change_entry(old: Any, path: Sequence[str | int], value: Any, key: str, play
             raise StudyError(rule, key=key)
         if step >= len(old):
             raise StudyError(f"[{step}] must be in 0..{len(old) - 1}", key=key)
-        return [change_entry(v, rest, value, key, players) if k == step else v for k, v in enumerate(old)]
+        new = list(old)
+        new[step] = change_entry(old[step], rest, value, key, players)
+        return new
     if old is not None and not isinstance(old, Mapping):
         raise StudyError(f"needs a table with a key {step!r}, but {format_value(old)} is there", key=key)
     return {**(old or {}), step: change_entry((old or {}).get(step), rest, value, key, players)}

@@ -13,7 +13,7 @@ from xarray import Dataset
 from rivalry.plots import select, style
 from rivalry.plots.branches import branch_point, draw_branches, draw_events, draw_orbits, parameter
 from rivalry.plots.select import At, DrawnPoint, Names
-from rivalry.plots.series import method_names
+from rivalry.plots.series import method_label, method_names
 from rivalry.plots.style import INK, MARKERS, PALETTE, chart
 
 JUMP = 0.12  # of the vertical range: ends farther apart are not joined
@@ -108,7 +108,7 @@ def bifurcation(
                 ax.axvline(value, color=INK, linestyle="-.", linewidth=1.0, label=f"threshold {value:.6g}")
     if thresholds is not None:
         _crossings(ax, data, at, over)
-    ax.set(xlabel=over, ylabel=END if runs else "position (units of the space)")
+    ax.set(xlabel=select.name_of(data, over), ylabel=END if runs else "position (units of the space)")
     style.caption(ax, *words)
     return ax
 
@@ -291,7 +291,8 @@ def _compare(ax: Axes, data: Dataset, over: str | None, axis: int, at: At, metho
     shift = 0.006 * float(np.ptp(x))
     for k, ((name, ends), colour) in enumerate(zip(every.items(), style.colours(len(every)), strict=True)):
         beside = x + shift * (k - (len(every) - 1) / 2)
-        _draw_ends(ax, beside, name, ends, colour, MARKERS[k % len(MARKERS)])
+        label = method_label(data, None if name == "runs" else name) or name
+        _draw_ends(ax, beside, label, ends, colour, MARKERS[k % len(MARKERS)])
     means = any(ends.half is not None for ends in every.values())
     if means:
         ax.errorbar([], [], [], fmt="none", ecolor=INK, capsize=2, label="95 % interval of the mean")
@@ -301,9 +302,9 @@ def _compare(ax: Axes, data: Dataset, over: str | None, axis: int, at: At, metho
         label = "hollow: not certified" + (", as no mean is" if means else "")
         ax.plot([], [], "o", label=label, **style.end_marker(False, INK))
     ax.set_ylabel(END.replace(" (", "\n("))
-    low = _distances(ax, data, at, over, x, list(every))
-    low.set_xlabel(over)
-    ax.set_xlabel(over if low is ax else "")
+    low, words = _distances(ax, data, at, over, x, list(every)), select.name_of(data, over)
+    low.set_xlabel(words)
+    ax.set_xlabel(words if low is ax else "")
     style.caption(ax, f"axis {axis}" if axis else "")
     return ax
 

@@ -11,7 +11,6 @@ from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
 from rivalry.core.statistics import format_interval as format_interval
-from rivalry.plots.metrics import metric_label
 from rivalry.plots.select import (
     At,
     Names,
@@ -19,14 +18,16 @@ from rivalry.plots.select import (
     band,
     check_count,
     filled_variables,
+    name_of,
     pick_names,
     point,
+    value_of,
 )
 from rivalry.plots.style import DASHES, INK, PALETTE, caption, chart, colours, draw_levels, legend
 
 CONTROLS = {
-    "gamma_zero": "gamma 0",
-    "memoryless": "no memory",
+    "gamma_zero": "discount factor 0",
+    "memoryless": "without memory",
     "myopic_follower": "myopic follower",
     "random": "random play",
 }
@@ -52,11 +53,12 @@ class Sample(NamedTuple):
     nash: float  # mean payoff of a player; NaN where not stored
     joint: float
     base: str  # the method that this one is a negative control of, or empty
+    words: str = ""  # the method's name in words
 
     @property
     def label(self) -> str:
         """Return the method's name in figures."""
-        own = CONTROLS[self.name.removeprefix(f"{self.base}-")] if self.base else self.name
+        own = CONTROLS[self.name.removeprefix(f"{self.base}-")] if self.base else self.words or self.name
         return own or "sessions"
 
     def interval(self) -> tuple[float, float]:
@@ -124,7 +126,7 @@ def histogram(
     >>> names = {"algorithm": ["learning", "learning-gamma_zero"]}
     >>> data = xr.Dataset({"pooled_gain": (("algorithm", "session"), [[0.8, 0.9], [0.2, 0.3]])}, names)
     >>> [tick.get_text() for tick in histogram(data, form="means").get_yticklabels()]
-    ['learning', 'gamma 0']
+    ['learning', 'discount factor 0']
     """
     if form not in ("bars", "cumulative", "means"):
         raise ValueError(f"form: {form!r} must be 'bars', 'cumulative' or 'means'")
@@ -145,7 +147,7 @@ def histogram(
         _draw_cumulative(ax, every, levels, bins)
     else:
         _draw_bars(ax, every, levels, bins)
-    ax.set_xlabel(GAIN_LABEL if quantity == GAIN else _label(quantity))
+    ax.set_xlabel(GAIN_LABEL if quantity == GAIN else _label(data, quantity))
     caption(ax, place, "means with 95 % intervals" if form == "means" else "")
     legend(ax, under=form == "means" or (form == "bars" and len(every) > 1))
     return ax
@@ -160,11 +162,10 @@ def _levels_of(one: Sample, quantity: str) -> dict[str, float]:
     return {f"{name} ({level:.4g})": level for name, level in known.items() if quantity.endswith("_payoff")}
 
 
-def _label(quantity: str) -> str:
+def _label(data: Dataset, quantity: str) -> str:
     """Return which metric a variable of sessions is, and over what it is a mean."""
     first, _, rest = quantity.partition("_")
-    words = f"{metric_label(rest)} ({WHEN[first]})" if first in WHEN else quantity
-    return words.replace("_", " ")
+    return f"{name_of(data, rest)} ({WHEN[first]})" if first in WHEN else name_of(data, quantity)
 
 
 def samples(
@@ -200,7 +201,8 @@ def samples(
         values = _flatten_sessions(found[quantity][row], own)
         if values.size:
             nash, joint = (float(level[min(row, len(level) - 1)]) for level in levels)
-            every.append(Sample(name, values, nash, joint, base_of(name, known)))
+            words = value_of(data, "algorithm", known.index(name)) if name else ""
+            every.append(Sample(name, values, nash, joint, base_of(name, known), words))
     if not every:
         raise NoSuchPoint(f"data: no method has {quantity} here")
     return every, found.words
@@ -284,7 +286,8 @@ def _stack_axes(ax: Axes, count: int) -> list[Axes]:
 def _who(one: Sample, every: list[Sample]) -> str:
     """Return a sample's name; with that of the learner where controls of several are drawn."""
     learners = {other.base or other.name for other in every}
-    return f"{one.base}:\n{one.label}" if one.base and len(learners) > 1 else one.label
+    words = {other.base: other.base for other in every} | {other.name: other.label for other in every}
+    return f"{words[one.base]}:\n{one.label}" if one.base and len(learners) > 1 else one.label
 
 
 def _edges(

@@ -11,9 +11,8 @@ from xarray import Dataset
 
 from rivalry.plots import select, style
 from rivalry.plots.charts.paths import DrawnPath, on_one_clock, walks_of
-from rivalry.plots.metrics import metric_label
 from rivalry.plots.select import At, DrawnPoint, Names, NoSuchPoint
-from rivalry.plots.series import method_names
+from rivalry.plots.series import method_label, method_names
 from rivalry.plots.style import INK, PALETTE, chart
 
 LABELS = {
@@ -99,7 +98,7 @@ def learning_curve(
     else:
         bottom, words = _by_player(ax, data, main, axis, at)
     style.draw_levels(ax, lines)
-    label = LABELS.get(quantity, metric_label(quantity))
+    label = LABELS.get(quantity) or select.label_of(data, quantity)
     if compare and main == REWARD:
         label += f" ({'mean over players' if player is None else f'player {player}'})"
     ax.set_ylabel(label)
@@ -190,13 +189,14 @@ def _is_geometric(clock: np.ndarray) -> bool:
 
 
 def _log_scale(ax: Axes, values: np.ndarray) -> None:
-    """Put the vertical axis on a logarithmic scale that frames the positive values."""
+    """Put the vertical axis on a logarithmic scale that frames the positive values, if there are any."""
+    positive = values[values > 0]
+    if not positive.size:
+        return
     # clipped, so that the line goes down to the edge where a regret is 0 and does not break
     ax.set_yscale("log", nonpositive="clip")
     ax.yaxis.set_major_formatter("{x:g}")
-    positive = values[values > 0]
-    if positive.size:
-        ax.set_ylim(0.8 * positive.min(), 1.25 * positive.max())
+    ax.set_ylim(0.8 * positive.min(), 1.25 * positive.max())
 
 
 def _by_method(
@@ -225,23 +225,24 @@ def _by_method(
     bottom.xaxis.set_major_formatter("{x:g}")
     count = max(len(one.metric) for one in curves)
     how = "mean and 95 % band" if count >= FEW else "each thin, mean thick"
-    rows = f"horizontal lines: {metric_label(level)}" if levels else ""
+    rows = f"horizontal lines: {select.name_of(data, level)}" if levels else ""
     return bottom, [place, rows, select.describe_replications(count, how)]
 
 
 def _history(data: Dataset, main: str, name: str | None, player: int | None, level: str, at: At) -> _History:
     place = dict(at or {}) | ({} if name is None else {"algorithm": name})
     metric = _walks(data, main, player, place)
+    label = method_label(data, name)
     if metric:
         regret = [] if main == REWARD else _walks(data, "regret_curve", None, place)
-        return _History(name or "learning", metric, regret)
+        return _History(label or "learning", metric, regret)
     if level not in data:
-        return _History(name or "", [], [])
+        return _History(label, [], [])
     found = select.point(data, level, None, ("claim",), at=place, keep=("replication",))
     values = found[level].astype(float).reshape(len(found[level]), -1)
     chosen = values if player is None or values.shape[1] == 1 else values[:, [player]]
     known = chosen[np.isfinite(chosen)]
-    return _History(name or "", [], [], float(known.mean()) if known.size else np.nan, found.is_certified())
+    return _History(label, [], [], float(known.mean()) if known.size else np.nan, found.is_certified())
 
 
 def _walks(data: Dataset, main: str, player: int | None, place: Mapping[str, Any]) -> list[DrawnPath]:

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from xarray import Dataset
 
 from rivalry.plots import select, style
+from rivalry.plots.metrics import set_log_scale
 from rivalry.plots.select import At
 from rivalry.plots.style import INK, chart
 
@@ -37,6 +38,9 @@ def logit_branch(data: Dataset, ax: Axes, *, log: bool = True, at: At = None) ->
     found = select.point(data, "logit_profile", 3, ALSO, at=at)
     profile, x, stable = (found[name] for name in ("logit_profile", *ALSO[:2]))
     rows = np.flatnonzero(np.isfinite(x) & ((x > 0) | (not log)))
+    # play is almost uniform over most of a logarithmic scale
+    differs = np.nanmax(np.abs(profile[rows] - profile[rows[0]]), axis=(1, 2)) > VISIBLE
+    rows = rows[np.argmax(differs) if log else 0 :]
     own = np.any(profile[rows] > 0, axis=0)  # actions that a player has
     names = [f"action {k}" for k in range(profile.shape[2])]
     if "axis" in data.coords and not all(str(name).isdigit() for name in data["axis"].values):
@@ -44,9 +48,6 @@ def logit_branch(data: Dataset, ax: Axes, *, log: bool = True, at: At = None) ->
     shades = style.colours(len(names))
     cuts = np.flatnonzero(np.diff(stable[rows].astype(int))) + 1
     pieces = [np.append(part, rows[rows > part[-1]][:1]) for part in np.split(rows, cuts)]
-    # play is almost uniform over most of a logarithmic scale
-    differs = np.nanmax(np.abs(profile[rows] - profile[rows[0]]), axis=(1, 2)) > VISIBLE
-    left = x[rows[np.argmax(differs)]] if log and differs.any() else x[rows].min()
     panels = style.panels(ax, profile.shape[1], columns=2)
     for player, panel in enumerate(panels):
         for action in np.flatnonzero(own[player]).tolist():
@@ -58,7 +59,8 @@ def logit_branch(data: Dataset, ax: Axes, *, log: bool = True, at: At = None) ->
         for dash, name in EVENTS.items():
             for value in found[name][np.isfinite(found[name])]:
                 panel.axvline(value, color=INK, linestyle=dash, linewidth=0.9)
-        panel.set(xscale="log" if log else "linear", xlim=(left, x[rows].max()), ylim=(-0.03, 1.03))
+        set_log_scale(panel, "x", log)
+        panel.set(xlim=(x[rows].min(), x[rows].max()), ylim=(-0.03, 1.03))
         panel.set_title(f"player {player}")
         panel.set_xlabel("lambda (per unit of payoff)")
     panels[0].set_ylabel("probability")

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from xarray import Dataset
 
 from rivalry.plots import select, style
-from rivalry.plots.metrics import is_certified, is_log, metric_label, per_player, set_log_scale
+from rivalry.plots.metrics import is_certified, is_log, per_player, set_log_scale
 from rivalry.plots.select import At, Names
 from rivalry.plots.style import DASHES, INK, MARKERS, PALE, chart
 
@@ -103,14 +103,17 @@ def scenario(
         breaks |= draw_family(panel, curve, log)
         if curve.name == "gain_mean" and curve.runs == 1 and "gain_interval" in data:
             _whiskers(panel, curve, family(data, "gain_interval", over=over, series=series, at=at))
-    style.title_panels(small, [metric_label(curve.name) for curve in every])
+    style.title_panels(small, [select.label_of(data, curve.name) for curve in every])
     for panel in small:
         if panel.xaxis.get_tick_params()["labelbottom"]:
-            panel.set_xlabel(horizontal)
+            panel.set_xlabel(select.name_of(data, horizontal))
     family_legend(ax, every, series, breaks)
     timed = any("period" in data[name].dims for name in chosen)
     repeated = select.describe_replications(every[0].runs, "means and 95 % intervals")
-    style.caption(ax, every[0].words, f"period {period}" if timed else "", repeated)
+    *names, last = dict.fromkeys(select.name_of(data, name) for name in chosen)
+    what = f"{', '.join(names)}{' and ' * bool(names)}{last} against {select.name_of(data, horizontal)}"
+    what += "" if series is None else f", one colour per {select.name_of(data, series)}"
+    style.caption(ax, every[0].words, f"period {period}" if timed else "", repeated, what=what)
     return ax
 
 
@@ -138,13 +141,8 @@ def family(
         values, half = select.band(np.moveaxis(values, len(keep) - 1, 0))
     if series is None:
         values, half, worth = values[:, None], half[:, None], worth[:, None]
-    labels = [] if series is None else [_label(series, value) for value in data[series].values]
+    labels = [] if series is None else [select.place_of(data, series, k) for k in range(data[series].size)]
     return ScenarioSeries(name, x[order], labels, values[order], worth[order], found.words, half[order], runs)
-
-
-def _label(series: str, value: object) -> str:
-    short = select.format_value(value)
-    return short if series in ("algorithm", "information") else f"{series.rpartition('.')[2]} = {short}"
 
 
 def _quantities(data: Dataset, wanted: Names) -> list[str]:
@@ -296,12 +294,23 @@ def heat(
     x, y = curve.x, y[rows]
     logs = is_log(x, log), is_log(y, log)
     edges = _edges(x, logs[0]), _edges(y, logs[1])
-    _cells(ax, edges, curve.values[:, rows, player].T, curve.certified[:, rows].T, metric_label(quantity))
+    _cells(
+        ax,
+        edges,
+        curve.values[:, rows, player].T,
+        curve.certified[:, rows].T,
+        select.label_of(data, quantity),
+    )
     for which, one in zip("xy", logs, strict=True):
         set_log_scale(ax, which, one)
-    ax.set(xlabel=across, ylabel=up)
+    ax.set(xlabel=select.name_of(data, across), ylabel=select.name_of(data, up))
     whose = f"player {player}" if curve.values.shape[2] > 1 else ""
-    style.caption(ax, curve.words, whose, f"period {period}" if "period" in data[quantity].dims else "")
+    timed = "period" in data[quantity].dims
+    what = (
+        f"{select.name_of(data, quantity)} over {select.name_of(data, across)} and {select.name_of(data, up)}"
+    )
+    hatched = "; points without a certificate are hatched" * (not curve.certified.all())
+    style.caption(ax, curve.words, whose, f"period {period}" * timed, what=what + hatched)
     return ax
 
 

@@ -9,7 +9,17 @@ from matplotlib.axes import Axes
 from xarray import Dataset
 
 from rivalry.plots.branches import branch_point, parameter, structure
-from rivalry.plots.select import EVENTS, At, DrawnPoint, dimension, find_sweep, is_blank, point, swept_values
+from rivalry.plots.select import (
+    EVENTS,
+    At,
+    DrawnPoint,
+    dimension,
+    find_sweep,
+    is_blank,
+    name_of,
+    point,
+    swept_values,
+)
 from rivalry.plots.style import INK, PALETTE, add_colour_bar, caption, chart, colours, name_colours
 
 FEW = 40  # most rows that are marked one by one
@@ -61,9 +71,9 @@ def spectrum(
     """
     curves = _spectrum(data, at, source)
     if plane or curves.x is None:
-        _in_the_plane(ax, curves)
+        _in_the_plane(ax, curves, name_of(data, curves.name))
     else:
-        _over_parameter(ax, curves, curves.x)
+        _over_parameter(ax, curves, curves.x, name_of(data, curves.name))
     caption(ax, curves.found.words)
     return ax
 
@@ -112,7 +122,7 @@ def _sort_spectra(values: np.ndarray) -> np.ndarray:
     return np.take_along_axis(values, order, axis=-1)
 
 
-def _over_parameter(ax: Axes, curves: DrawnSpectrum, x: np.ndarray) -> None:
+def _over_parameter(ax: Axes, curves: DrawnSpectrum, x: np.ndarray, words: str) -> None:
     kinds = list(dict.fromkeys(curves.kind))
     shades = dict(zip(kinds, colours(len(kinds)), strict=True))
     turning, dot = False, "." if len(x) <= FEW else ""
@@ -137,7 +147,7 @@ def _over_parameter(ax: Axes, curves: DrawnSpectrum, x: np.ndarray) -> None:
     if np.nanmedian(np.abs(curves.values.real)) < 0.02 * largest:
         ax.set_yscale("symlog", linthresh=LINEAR * largest)
         ax.yaxis.set_major_formatter("{x:g}")
-    ax.set(xlabel=curves.name, ylabel="eigenvalue (payoff per unit squared)")
+    ax.set(xlabel=words, ylabel="eigenvalue (payoff per unit squared)")
 
 
 def _events(ax: Axes, found: DrawnPoint) -> None:
@@ -151,7 +161,7 @@ def _events(ax: Axes, found: DrawnPoint) -> None:
             ax.plot(mine, 0 * mine, marker, markersize=10 if marker == "*" else 6, label=word, **look)
 
 
-def _in_the_plane(ax: Axes, curves: DrawnSpectrum) -> None:
+def _in_the_plane(ax: Axes, curves: DrawnSpectrum, words: str) -> None:
     values = curves.values
     ax.axvline(0.0, color=INK, linewidth=0.9)
     ax.axhline(0.0, color=INK, linewidth=0.5)
@@ -166,7 +176,7 @@ def _in_the_plane(ax: Axes, curves: DrawnSpectrum) -> None:
     else:
         x = np.broadcast_to(curves.x[:, None], values.shape)
         dots = ax.scatter(values.real, values.imag, c=x, cmap="viridis", s=10)
-        add_colour_bar(ax, dots, curves.name)
+        add_colour_bar(ax, dots, words)
     ax.set(xlabel="real part (payoff per unit squared)", ylabel="imaginary part (payoff per unit squared)")
 
 
@@ -203,9 +213,9 @@ def stability_window(
     if threshold is not None and threshold in data:
         closed = point(data, threshold, 0, at=at, keep=(dim,))[threshold].reshape(len(y), -1)[:, 0]
         look: dict[str, Any] = {"color": INK, "linewidth": 1.6, "zorder": 4}
-        ax.plot(closed[order], y[order], "--", label=f"closed form ({threshold})", **look)
+        ax.plot(closed[order], y[order], "--", label=f"closed form ({name_of(data, threshold)})", **look)
     ax.set_xlim(float(x.min()), float(x.max()))
-    ax.set(xlabel=parameter(found), ylabel=over)
+    ax.set(xlabel=name_of(data, parameter(found)), ylabel=name_of(data, over))
     caption(ax, found.words)
     return ax
 

@@ -13,7 +13,7 @@ from xarray import Dataset
 from rivalry.plots import select, style
 from rivalry.plots.metrics import metric_label
 from rivalry.plots.select import At, DrawnPoint, Names
-from rivalry.plots.series import method_names
+from rivalry.plots.series import method_label, method_names
 from rivalry.plots.style import INK, chart
 
 WALK = ("left", "stay", "right")
@@ -67,7 +67,7 @@ def strategies(
         place = dict(at or {}) | ({} if name is None else {"algorithm": name})
         for part in _draw_strategies(panel, data, place, actions):
             words |= dict.fromkeys(word for word in part.split(", ") if word != f"algorithm = {name}")
-        panel.set_title(name or "")
+        panel.set_title(method_label(data, name))
         panel.tick_params(labelbottom=True)  # methods may differ in their actions
     labels = dict[str, Any]()
     for panel in small:

@@ -1,7 +1,7 @@
 /**
  * The cells of a run as tiles, coloured by claim or by a value; a chosen cell shows its certificate.
  *
- * Data, by column since there may be 10,000 cells: `axes` [{name, values, options}], `cells` {id, at (per axis),
+ * Data, by column since there may be 10,000 cells: `axes` [{name, label, values, options}], `cells` {id, at (per axis),
  * state, claim, status, coverage, regret, bound}, `values` [{name, label, data}], `command`, `counts`.
  */
 
@@ -47,7 +47,7 @@ export function layoutOf(data, /** @type {number} */ width) {
     }
     const tile = clip((width - label) / across.values.length, SMALLEST, 84);
     return { place, rows: names.length, columns: across.values.length, tile, high: clip(tile, 18, 30), label, names, across,
-      side: others.map((/** @type {any} */ axis) => axis.name).join(", ") };
+      side: others.map((/** @type {any} */ axis) => axis.label).join(", ") };
   }
   const tile = clip(Math.sqrt((width * 300) / Math.max(count, 1)), 14, 40);
   const columns = Math.max(Math.min(Math.floor(width / tile), count), 1);
@@ -58,7 +58,7 @@ export function layoutOf(data, /** @type {number} */ width) {
 /** @param {any} axis @param {any} value */
 function named(axis, value) {
   const text = typeof value === "number" ? format(value, 5) : String(value);
-  return axis.name === "algorithm" ? text : `${axis.name} = ${text}`;
+  return axis.name === "algorithm" ? text : `${axis.label} ${text}`;
 }
 
 export default {
@@ -143,7 +143,7 @@ export default {
       under.style.setProperty("padding-inline-start", `${label}px`);
       under.style.setProperty("max-width", `${label + columns * tile}px`);
       const ends = [0, columns - 1].map((k) => named({ ...across, name: "algorithm" }, across.values[k]));
-      under.append(el("span", {}, ends[0]), el("span", {}, ends[1]), el("span", {}, `${across.name} →${rows ? `, rows: ${rows}` : ""}`));
+      under.append(el("span", {}, ends[0]), el("span", {}, ends[1]), el("span", {}, `${across.label} →${rows ? `, rows: ${rows}` : ""}`));
     };
 
     /** Draw the visible rows; only they are ever drawn. */

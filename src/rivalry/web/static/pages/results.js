@@ -95,6 +95,10 @@ function content(found, about, part, place, end) {
     parts.push(section("Results", resultTable(found)));
     if (found.caveats.length) parts.push(section("Caveats", el("ul", {}, found.caveats.map((/** @type {string} */ one) => el("li", {}, one)))));
   } else parts.push(notice("No cell is finished yet."));
+  if (found.summary) {
+    parts.push(section(found.summary.heading, el("div", {}, found.summary.tables.map((/** @type {any} */ one) => table(one.columns, one.rows, one.columns[0])),
+      el("p", { class: "soft" }, found.summary.reading))));
+  }
   const room = el("div", { class: "skeleton" }, "drawing the figures …");
   const drawn = section("Figures", room);
   parts.push(drawn);

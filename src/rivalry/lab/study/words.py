@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rivalry.core.display import attributes_of
+from rivalry.core.display import ENTRY, KEYS, attributes_of, key_in_words, with_unit
 from rivalry.core.register import FamilyDefaults
 from rivalry.plots.families import DEFAULTS
 from rivalry.plots.select import format_value
@@ -19,27 +19,19 @@ CERTIFYING = (
     *("complete", "distance", "tolerance", "nearest_method", "profile", "payoff"),
 )
 """Quantities that a sentence on claims or lists states, or a column of their own."""
-COUNTED = ("players", "agents", "teams", "firms")  # keys that are numbers of something
+LIST = "equilibria"  # a quantity that only a sentence can name
 IN_WORDS = {
     "COIN": "random allocation",
     "DICT": "allocation by true urgency",
     "TURN": "turn-taking",
     "PBP": "pay bid to peer",
     "PBS": "pay bid to society",
-    "abstention": "weight of abstention",
-    "beta": "inverse temperature",
-    "contest.decisiveness": "decisiveness of the contest",
-    "cost.price": "price of inputs",
-    "disaster_cost": "cost of a disaster",
-    "gamma": "discount factor",
-    "local": "share of payments that is redistributed by lane",
-    "payment": "payment rule",
     "ppo": "PPO",
     "dqn": "DQN",
     "sac": "SAC",
     "sarsa": "SARSA",
 }
-"""Keys, methods and values whose own name with spaces says too little, in every study."""
+"""Methods and values whose own name with spaces says too little, in every study."""
 CONTROLS = {
     "memoryless": "without memory",
     "gamma_zero": "with discount factor 0",
@@ -48,7 +40,6 @@ CONTROLS = {
 }
 """What a negative control adds to the name of its method."""
 ROLES = ("leader", "follower")
-_ENTRY = re.compile(r"^(.*)\[(\d+)\]$")
 _WHO = re.compile(r"\b(?:player|seat) (\d+)\b")
 
 
@@ -56,7 +47,7 @@ def quantities(study: Mapping[str, Any], data: Dataset) -> list[str]:
     """Return the quantities of a study's answer: its own, or those of its plots, expectations and family."""
     own = (study.get("answer") or {}).get("quantities")
     if own:
-        return [name for name in own if name in data]
+        return [name for name in own if name in data and name != LIST]
     named = []
     for entry in study.get("plots", ()):
         options = entry if isinstance(entry, Mapping) else {}
@@ -91,7 +82,8 @@ class Words:
         >>> Words({}).quantity("p_safe"), Words({}).quantity("total_quantity")
         ('probability of a safe win', 'total quantity')
         """
-        return self._own.get(name) or attributes_of(name)["long_name"]
+        own = None if name in self._methods else self._own.get(name)  # which is the method's
+        return own or attributes_of(name)["long_name"]
 
     def who(self, entry: str) -> str:
         """Return an entry of a quantity, with the player as the study calls it.
@@ -102,8 +94,11 @@ class Words:
         'leader'
         >>> Words({"answer": {"words": {"player 0": "the cautious"}}}).who("player 0")
         'the cautious'
+        >>> Words({"answer": {"words": {"state 0": ""}}}).who("state 0")
+        ''
         """
-        return self._own.get(entry) or _WHO.sub(lambda match: self._player(int(match[1])), entry)
+        named = _WHO.sub(lambda match: self._player(int(match[1])), entry)
+        return self._own.get(entry, named)
 
     def _player(self, k: int) -> str:
         named = self._own.get(f"player {k}")
@@ -115,31 +110,37 @@ class Words:
         >>> words = Words({"answer": {"words": {"reach": "reach of influence"}}})
         >>> words.key("reach"), words.key("unit_cost[1]"), words.key("learning.gamma"), words.key("players")
         ('reach of influence', 'unit cost of player 1', 'discount factor of learning', 'number of players')
-        >>> Words({"method": [{"name": "learning"}]}).key("learning.gamma")
-        'discount factor'
+        >>> Words({"method": [{"name": "learning"}]}).key("learning.gamma"), words.key("resource.means[0]")
+        ('discount factor', 'means of resource [0]')
         """
-        if name in self._own or name in IN_WORDS:
-            return self._own.get(name) or IN_WORDS[name]
-        if match := _ENTRY.match(name):
+        if name in self._own:
+            return self._own[name]
+        if name not in KEYS and (match := ENTRY.match(name)):
+            table = match[1].rpartition(".")[0]
+            if table and table not in self._methods:  # of a resource, say: no player's
+                return f"{self.key(match[1])} [{match[2]}]"
             who = self._player(int(match[2]))
             return f"{self.key(match[1])} of {'the ' * (who in ROLES)}{who}"
         rest, _, last = name.rpartition(".")
-        if rest and self._methods != [rest]:
-            return f"{self.key(last)} of {self.method(rest) if rest in self._methods else self.key(rest)}"
-        if rest:
+        if name in KEYS or not rest:
+            return key_in_words(name)
+        if self._methods == [rest]:
             return self.key(last)
-        last = last.replace("_", " ")
-        return f"number of {last}" if last in COUNTED else last
+        return f"{self.key(last)} of {self.method(rest) if rest in self._methods else self.key(rest)}"
 
     def method(self, name: str) -> str:
         """Return the name of a method; that of a negative control says what it lacks.
 
         >>> Words({}).method("learning-memoryless"), Words({}).method("COIN")
         ('learning without memory', 'random allocation')
+        >>> Words({"answer": {"words": {"pair": "a pair with memory"}}}).method("pair-memoryless")
+        'a pair without memory'
         """
         base, _, control = name.rpartition("-")
         if name not in self._own and base and control in CONTROLS:
-            return f"{self.method(base)} {CONTROLS[control]}"
+            added = CONTROLS[control]
+            words, contrary = self.method(base), added.replace("without", "with")
+            return words.replace(contrary, added) if contrary in words else f"{words} {added}"
         return self._own.get(name) or IN_WORDS.get(name) or name.replace("_", " ")
 
     def value(self, value: object) -> str:
@@ -158,14 +159,38 @@ class Words:
 
         >>> Words({}).place({"reach": 0.25, "players": 3}), Words({}).place({"payment": "PBS"})
         ('reach 0.25, number of players 3', 'pay bid to society')
+        >>> Words({}).place({"reach": 0.25, "algorithm": "COIN"})
+        'random allocation, reach 0.25'
         """
+        method = [self.method(str(at["algorithm"]))] if "algorithm" in at else []
+        at = {name: value for name, value in at.items() if name != "algorithm"}
         texts = {name: format_value(value) for name, value in at.items()}
         alone = {name for name, text in texts.items() if name == "name" or text in {*self._own, *IN_WORDS}}
         named = (f"{self.key(name)} " * (name not in alone) + self.value(value) for name, value in at.items())
-        return ", ".join(named)
+        return ", ".join([*method, *named])
+
+
+def name_in_words(data: Dataset, study: Mapping[str, Any], swept: Iterable[str]) -> None:
+    """Give the variables of a run's dataset the names that sentences use, and its swept coordinates too.
+
+    Where values of a coordinate, such as methods, have names in words, ``value_names`` has one line each;
+    so has the attribute ``player_names`` of the dataset.
+    """
+    words = Words(study)
+    count = max(data.sizes.get(dim, 0) for dim in ("player", "seat"))
+    names = [words.who(f"player {k}") for k in range(count)]
+    data.attrs["player_names"] = "\n".join(names)
+    for name, variable in ((str(name), one) for name, one in data.variables.items()):
+        attrs = variable.attrs
+        if name not in swept:
+            attrs["long_name"] = words.quantity(name)
+            continue
+        attrs["long_name"] = words.key(name)
+        if variable.dtype.kind == "U":
+            say = words.method if name == "algorithm" else words.value
+            attrs["value_names"] = "\n".join(say(str(value)) for value in variable.values)
 
 
 def heading(data: Dataset, name: str, words: Words) -> str:
     """Return a quantity's name with its unit, where that says more than the name."""
-    unit, text = data[name].attrs.get("units", ""), words.quantity(name)
-    return text if unit in ("", "1") or unit in text else f"{text} ({unit})"
+    return with_unit(words.quantity(name), data[name].attrs.get("units", ""))

@@ -1,0 +1,117 @@
+"""A run as an array job of SLURM: every task computes one shard of its cells."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from shlex import quote
+from shutil import which
+from typing import Annotated
+
+import typer
+
+from rivalry.cli import output, values, work
+from rivalry.cli.options import Json
+
+NOTICE = 60  # seconds before the time limit at which a task stops, and asks to be queued again
+KILLED = 3  # times that a task which was killed is queued again
+
+SCRIPT = """#!/bin/bash
+#SBATCH --job-name={name}
+#SBATCH --array=1-{count}
+#SBATCH --cpus-per-task={cpus}
+#SBATCH --output="{log}"
+#SBATCH --open-mode=append
+#SBATCH --requeue
+#SBATCH --signal=B:USR1@{notice}
+{options}# The task stops {notice} s before its time limit, with finished cells on disk, and is queued again.
+# One that was killed is queued again too, at most {killed} times.
+again=
+trap 'again=1; kill -INT $task' USR1
+{python} -m rivalry work {run} --shard "$SLURM_ARRAY_TASK_ID/{count}" --workers {cpus} &
+task=$!
+wait $task
+ended=$?
+while kill -0 $task 2>/dev/null; do
+  wait $task
+  ended=$?
+done
+if [ -n "$again" ] || {{ [ $ended -eq 137 ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {killed} ]; }}; then
+  scontrol requeue "$SLURM_JOB_ID"
+fi
+exit $ended
+"""
+
+
+def script(folder: Path, count: int, cpus: int, time: str | None, partition: str | None) -> str:
+    """Return the batch script of an array job with ``count`` tasks, whose shards are in ``folder`` of a run.
+
+    >>> print(script(Path("runs/duel/array"), 8, 1, "01:00:00", None).splitlines()[8])
+    #SBATCH --time=01:00:00
+    """
+    given = {"time": time, "partition": partition}
+    return SCRIPT.format(
+        name=f"rivalry-{folder.parent.name}",
+        count=count,
+        cpus=cpus,
+        log=f"{str(folder).replace('%', '%%')}/%a.log",
+        notice=NOTICE,
+        options="".join(f"#SBATCH --{key}={value}\n" for key, value in given.items() if value),
+        killed=KILLED,
+        python=quote(sys.executable),
+        run=quote(str(folder.parent)),
+    )
+
+
+def slurm(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="A bundled study's name, or a TOML file.")],
+    shards: Annotated[str, typer.Option("--shards", metavar="N", help="Tasks of the array job.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder of the run; default runs/NAME.")
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option("--time", metavar="TIME", help="Time limit per task, as sbatch takes it.")
+    ] = None,
+    partition: Annotated[
+        str | None, typer.Option("--partition", metavar="NAME", help="Partition of the cluster.")
+    ] = None,
+    workers: Annotated[
+        str | None, typer.Option("--workers", metavar="N", help="Processors per task; default 1.")
+    ] = None,
+    print_: Annotated[
+        bool, typer.Option("--print", help="Make the run's folder, print the script, and submit nothing.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Submit a study as an array job of SLURM.
+
+    `rivalry status RUN` shows the shards, and `rivalry resume RUN` merges them when the job has ended.
+    """
+    from rivalry.core import files
+    from rivalry.lab.array import FOLDER
+
+    count, cpus = values.whole(shards, "--shards", most=10_000), values.whole(workers, "--workers", most=1024)
+    for option, value in {"--time": time, "--partition": partition}.items():
+        if value is not None and not re.fullmatch(r"[\w:,.\-]+", value):
+            raise values.OptionError(f"{option} {value}: must be a value that sbatch takes, without spaces")
+    if not print_ and which("sbatch") is None:
+        raise values.OptionError("slurm: no sbatch here; --print makes the folder and prints the script")
+    with output.reserve_stdout():
+        run = work.prepare(study, out)
+    assert count is not None  # it has no default
+    folder = files.folder_for(run.folder / FOLDER).resolve()
+    path = folder / "job.sh"
+    text = script(folder, count, cpus or 1, time, partition)
+    files.write(path, text.encode())
+    found: dict[str, object] = {"run": str(run.folder), "script": str(path), "shards": count, "job": None}
+    if print_:
+        return output.print_result(json, found, text)
+    sent = subprocess.run(["sbatch", "--parsable", str(path)], capture_output=True, text=True, check=False)
+    if sent.returncode:
+        raise values.OptionError(f"sbatch: {' '.join((sent.stderr or sent.stdout).split())}")
+    found["job"] = sent.stdout.strip()
+    there = quote(str(run.folder))
+    text = f"job {found['job']}: {count} tasks; `rivalry status {there}`, then `rivalry resume {there}`"
+    return output.print_result(json, found, text)

@@ -1,0 +1,245 @@
+"""Summaries of a run of many points: quantiles, means in bins, the worst certificates, cells to open."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import nsmallest
+from random import Random
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core.register import ReportSection, ReportTable
+from rivalry.core.results import CLAIMS
+from rivalry.lab.answer.checks import JudgedCell
+from rivalry.lab.answer.estimates import entries_of, number_in_words
+from rivalry.lab.answer.points import REPEATED, split
+from rivalry.lab.study.words import Words, heading, quantities
+from rivalry.plots.select import is_own
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+BINS, TILES = 10, 40  # most bins of a swept key in a table, and along each side of a heat map
+MOST_QUANTITIES, MOST_KEYS = 6, 3  # in tables
+CELLS = 10  # with the worst certificates, and at random
+LEVELS = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+NAMES = ("smallest", "5 %", "25 %", "median", "75 %", "95 %", "largest")
+
+
+class Metric(NamedTuple):
+    """A number of every result: its name in words, and its values ``[lead ... result]``."""
+
+    words: str
+    values: np.ndarray
+
+
+def summarise(study: Mapping[str, Any], data: Dataset, cells: Sequence[JudgedCell]) -> ReportSection:
+    """Return tables that summarise all points and cells of a run."""
+    words, seed = Words(study), int(study["replications"]["seed"])
+    lead = _lead(data)
+    known = [one for name in quantities(study, data) for one in _metrics(data, name, lead, words)]
+    vary = [one for one in known if np.nanmin(one.values) < np.nanmax(one.values)][:MOST_QUANTITIES]
+    certified = [one for one in cells if one[0]["claim"]]
+    some = Random(seed).sample(cells, min(CELLS, len(cells)))
+    worst = nsmallest(CELLS, certified, key=_strength)
+    count = "the one" if len(cells) == 1 else f"{len(cells):,}"
+    tables = [
+        _quantiles(data, known, lead, words),
+        *(_bins(data, vary, lead, words) if vary else ()),
+        _cell_table(f"{len(worst)} worst certificates of {len(certified):,}", worst, words),
+        _cell_table(f"{len(some)} cells of {count} at random", some, words),
+    ]
+    reading = (
+        f"A bin has consecutive values of one key. At most {BINS} bins are in a table and {TILES} along "
+        "a side of a heat map, of equal numbers of values or one more. A number in a bin is the mean of all "
+        "its results, over all other keys and replications, and in brackets the range of the middle 90 %. "
+        "Certificates are sorted by claim, the weakest first, then by bound beside the payoff at stake, and "
+        f"by regret; the seed of the random cells is {seed}. "
+        'rivalry.load_run("RUN").read_cell("CELL") opens a cell in Python.'
+    )
+    meaning = "Tables and heat maps of bins are made of all results, other figures of evenly spaced points."
+    return ReportSection("All points in bins", [one for one in tables if one.rows], reading, meaning)
+
+
+def _lead(data: Dataset) -> list[str]:
+    return [str(dim) for dim in data["status"].dims if dim not in REPEATED]
+
+
+def _repeated(data: Dataset) -> list[str]:
+    return [str(dim) for dim in data["status"].dims if dim in REPEATED]
+
+
+def _numbers(data: Dataset, name: str, lead: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """Return a quantity ``[lead ... result own ...]``, means over sessions, and its own dimensions."""
+    values = split(data, name, lead, _repeated(data))
+    own = [str(dim) for dim in data[name].dims if dim not in (*lead, *REPEATED)]
+    values = np.where(values == -1, np.nan, values) if values.dtype.kind == "i" else values.astype(float)
+    if "session" in own:
+        values = _mean(values, axis=len(lead) + 1 + own.index("session"))
+        own.remove("session")
+    return values, own
+
+
+def _metrics(data: Dataset, name: str, lead: Sequence[str], words: Words) -> Iterator[Metric]:
+    """Yield the entries of a quantity; one where players have equal numbers, none of text or long ones."""
+    if data[name].dtype.kind == "U":
+        return
+    values, own = _numbers(data, name, lead)
+    shape = values.shape[len(lead) + 1 :]
+    rows = values.reshape(*values.shape[: len(lead) + 1], -1)
+    names = entries_of(data[name], own, shape)
+    rows = rows[..., seen := ~np.isnan(rows).all(axis=tuple(range(rows.ndim - 1)))]
+    names = [entry for entry, there in zip(names, seen, strict=True) if there]
+    if len(names) > 1 and np.array_equal(rows, np.broadcast_to(rows[..., :1], rows.shape), equal_nan=True):
+        rows, names = rows[..., :1], [""]
+    for k, entry in enumerate(names if len(names) <= MOST_QUANTITIES else ()):
+        who = words.who(entry)
+        yield Metric(heading(data, name, words) + f", {who}" * bool(who), rows[..., k])
+
+
+def _mean(values: np.ndarray, axis: int | None = None) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of bins without a number
+        return np.nanmean(values, axis=axis)
+
+
+def _by_method(data: Dataset, lead: Sequence[str], words: Words) -> list[tuple[str, tuple[Any, ...]]]:
+    """Return the methods in words, with what selects their values; no word for the only one."""
+    if "algorithm" not in lead:
+        return [("", ())]
+    before = (slice(None),) * lead.index("algorithm")
+    names = data["algorithm"].values.tolist()
+    return [(words.method(name) * (len(names) > 1), (*before, k)) for k, name in enumerate(names)]
+
+
+def _quantiles(data: Dataset, known: Sequence[Metric], lead: Sequence[str], words: Words) -> ReportTable:
+    rows = []
+    for method, which in _by_method(data, lead, words):
+        for one in known:
+            own = one.values[which]
+            own = own[np.isfinite(own)]
+            if own.size:
+                levels = [number_in_words(level, np.abs(own).max()) for level in np.quantile(own, LEVELS)]
+                rows.append((", ".join(filter(None, [method, one.words])), [f"{own.size:,}", *levels]))
+    return ReportTable("Quantiles over all results", ["results", *NAMES], rows)
+
+
+def bins(values: np.ndarray, most: int) -> list[np.ndarray]:
+    """Return indices of consecutive values in at most so many bins of nearly equal sizes.
+
+    >>> [one.tolist() for one in bins(np.array([3.0, 1.0, 2.0]), 2)]
+    [[1, 2], [0]]
+    """
+    return np.array_split(np.argsort(values, kind="stable"), min(most, len(values)))
+
+
+def swept_numbers(data: Dataset, lead: Sequence[str]) -> dict[str, str]:
+    """Return a numeric coordinate of every dimension of the sweep, with that dimension, the longest first.
+
+    Keys that are swept in step share a dimension.
+    """
+    found: dict[str, str] = {}
+    for dim in sorted(lead, key=lambda dim: -data.sizes[dim]):
+        names = [str(name) for name in data.coords if data[name].dims == (dim,) and name != "point"]
+        numeric = [name for name in names if data[name].dtype.kind in "fiu"]
+        if numeric and data.sizes[dim] > 1:
+            found[numeric[0]] = dim
+    return found
+
+
+def _bins(data: Dataset, known: Sequence[Metric], lead: Sequence[str], words: Words) -> Iterator[ReportTable]:
+    """Yield the means of metrics in bins of each of the longest swept keys."""
+    for key, dim in list(swept_numbers(data, lead).items())[:MOST_KEYS]:
+        at, rows = data[key].values, []
+        for method, which in _by_method(data, lead, words):
+            for index in bins(at, BINS):
+                ends = list(dict.fromkeys(words.value(at[k].item()) for k in index[[0, -1]]))
+                taken = [np.take(one.values, index, axis=lead.index(dim))[which] for one in known]
+                texts = [_in_bin(own) for own in taken]
+                if any(texts):
+                    rows.append((", ".join(filter(None, [method, " to ".join(ends)])), texts))
+        size = -(-len(at) // min(BINS, len(at)))
+        said = f", bins of up to {size:,} values" if size > 1 else ""
+        yield ReportTable(f"{words.key(key)}{said}", [one.words for one in known], rows)
+
+
+def _in_bin(values: np.ndarray) -> str:
+    own = values[np.isfinite(values)]
+    if not own.size:
+        return ""
+    size = np.abs(own).max()
+    low, high = (number_in_words(end, size) for end in np.quantile(own, (0.05, 0.95)))
+    return number_in_words(own.mean(), size) + f" ({low} to {high})" * (low != high)
+
+
+def _strength(cell: JudgedCell) -> tuple[int, float, float]:
+    certificate, about = cell
+    regret = certificate["regret"]
+    return CLAIMS.index(certificate["claim"]), -about["gain"], np.inf if regret is None else -regret
+
+
+def _cell_table(where: str, cells: Sequence[JudgedCell], words: Words) -> ReportTable:
+    rows = []
+    for certificate, about in cells:
+        regret, bound = (
+            "–" if certificate[key] is None else f"{certificate[key]:.3g}" for key in ("regret", "bound")
+        )
+        claim = certificate["claim"] or "no certificate"
+        rows.append(
+            (words.place(about["place"]), [certificate["cell"], claim, about["status"], regret, bound])
+        )
+    return ReportTable(where, ["cell", "claim", "status", "regret", "bound"], rows)
+
+
+def tiled(study: Mapping[str, Any], data: Dataset) -> list[tuple[dict[str, Any], Dataset]]:
+    """Return heat maps of the two longest swept keys, as a study lists plots, each with means in bins.
+
+    Coordinates are the means of a bin's values. The ``claim`` of a bin is the weakest of its results.
+    """
+    lead = _lead(data)
+    keys = dict(list(swept_numbers(data, lead).items())[:2])
+    if len(keys) < 2:
+        return []
+    parts = {dim: bins(data[key].values, TILES) for key, dim in keys.items()}
+    others = tuple(k for k, dim in enumerate(lead) if dim not in (*parts, "algorithm"))
+    dims = [dim for dim in lead if dim in (*parts, "algorithm")]
+
+    def reduce(values: np.ndarray, ufunc: np.ufunc) -> np.ndarray:
+        """Reduce ``[lead ... result own ...]`` over results, other keys and bins: ``[dims own ...]``."""
+        values = ufunc.reduce(values, axis=(*others, len(lead)))
+        for axis, dim in enumerate(dims):
+            if dim in parts:
+                values = np.take(values, np.concatenate(parts[dim]), axis=axis)
+                begin = np.cumsum([0, *map(len, parts[dim][:-1])])
+                values = ufunc.reduceat(values, begin, axis=axis)
+        return values
+
+    found: dict[str, Any] = {}
+    for name in quantities(study, data):
+        if data[name].dtype.kind == "U" or sum(is_own(data, name, str(d)) for d in data[name].dims) > 1:
+            continue
+        values, own = _numbers(data, name, lead)
+        known = np.isfinite(values)
+        with np.errstate(invalid="ignore"):
+            mean = reduce(np.where(known, values, 0.0), np.add) / reduce(known.astype(int), np.add)
+        found[name] = ((*dims, *own), mean, data[name].attrs)
+    first = list(found)[:2]
+    if "claim" in data:
+        strength = {"": 0} | {claim: k for k, claim in enumerate(CLAIMS, start=1)}
+        claims = split(data, "claim", lead, _repeated(data))
+        words, codes = np.unique(claims, return_inverse=True)
+        ranks = np.array([strength[word] for word in words.tolist()])[codes.reshape(claims.shape)]
+        finished = split(data, "status", lead, _repeated(data)) != ""
+        weakest = reduce(np.where(finished, ranks, len(strength)), np.minimum)
+        found["claim"] = (dims, np.array([*strength, ""])[weakest])
+    places = {dim: np.array([data[key].values[k].mean() for k in parts[dim]]) for key, dim in keys.items()}
+    coords = {key: (dim, places[dim], data[key].attrs) for key, dim in keys.items()}
+    at: list[dict[str, Any]] = [{}]
+    if "algorithm" in lead:
+        coords["algorithm"] = ("algorithm", data["algorithm"].values, data["algorithm"].attrs)
+        at = [{"at": {"algorithm": name}} for name in data["algorithm"].values.tolist()]
+    entries = [{"kind": "heat", "quantity": name, "over": list(keys), **one} for name in first for one in at]
+    binned = type(data)(found, coords, data.attrs)
+    return [(entry, binned) for entry in entries]

@@ -1,0 +1,140 @@
+"""Shards of a run: its cells in parts of equal size, computed by several machines, and merged."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from rivalry.core.files import DamagedFile, StoreError, folder_for, read_bytes
+from rivalry.lab.executor import EventCallback, carry_out
+from rivalry.lab.store import Run
+
+FOLDER = "array"  # in a run's folder: a run of the same study per shard
+
+
+class Shard(NamedTuple):
+    """The k-th of ``total`` shards; k counts from 1.
+
+    >>> Shard(2, 3).of("abcdefgh")
+    'cde'
+    """
+
+    k: int
+    total: int
+
+    def of(self, cells: Sequence[str]) -> Sequence[str]:
+        """Return the cells of this shard: consecutive ones, as they share compiled programs."""
+        return cells[len(cells) * (self.k - 1) // self.total : len(cells) * self.k // self.total]
+
+    def __str__(self) -> str:
+        return f"{self.k}-of-{self.total}"
+
+
+def shards(run: Run) -> Iterator[tuple[Shard, Path]]:
+    """Yield the shards with a folder in a run's folder, in order. Raises `StoreError` for a link."""
+    found, home = [], run.folder / FOLDER
+    for path in (folder_for(home) if os.path.lexists(home) else home).glob("*-of-*"):
+        k, _, count = path.name.partition("-of-")
+        if k.isdecimal() and count.isdecimal() and not path.is_symlink():
+            found.append((Shard(int(k), int(count)), path))
+    yield from sorted(found, key=lambda one: one[0][::-1])
+
+
+def progress_of(run: Run, shard: Shard, folder: Path) -> dict[str, int]:
+    """Return how many cells of a shard there are, and how many are done there or were merged."""
+    wanted = set(_cells(run, shard))
+    done = _done(run) | _done(Run.open(folder))
+    return {"shard": shard.k, "of": shard.total, "total": len(wanted), "done": len(wanted & done)}
+
+
+def work(
+    run: Run,
+    shard: Shard,
+    out: Path | None = None,
+    *,
+    workers: int | None = None,
+    progress: EventCallback | None = None,
+    trusted: bool = False,
+) -> Run:
+    """Compute the cells of a shard that a run lacks, in a folder of their own, and return that run."""
+    # a run has no links, but the folder that a person names may be one
+    own = folder_for(folder_for(run.folder / FOLDER) / str(shard)) if out is None else out
+    part = Run.create_or_open(own, run.study)
+    only = set(_cells(run, shard)) - _done(run)
+    carry_out(part, workers=workers, progress=progress, trusted=trusted, only=only)
+    return part
+
+
+def merge(run: Run, folders: Sequence[Path]) -> list[DamagedFile]:
+    """Take the cells that were computed in other folders; return damaged files there, which are left out.
+
+    Raises
+    ------
+    StoreError
+        For a folder of another study, for a cell in two of the folders, for one that differs from the run's,
+        and, after all others are merged, where cells are in none of the folders.
+    """
+    parts = [Run.open(folder) for folder in folders]
+    seen: dict[str, Path] = {}
+    for part in parts:
+        own = _done(part)
+        if both := own & seen.keys():
+            more = f" and {len(both) - 1} more" if len(both) > 1 else ""
+            raise StoreError(
+                f"{part.folder}: cell {min(both)}{more} is in {seen[min(both)]} too; give one of them"
+            )
+        seen |= dict.fromkeys(own, part.folder)
+    with run.locking():
+        damaged = [error for part in parts for error in run.take(part)]
+        run.write_datasets()
+    if left := run.counts()["left"]:
+        raise StoreError(
+            f"{run.folder}: {left} cells are in no part{_missing(run, parts)}; merge the others, "
+            "or `rivalry resume` computes them"
+        )
+    return damaged
+
+
+def gather(run: Run) -> list[DamagedFile]:
+    """Move the cells of all shards in a run's folder to the run; return damaged files, which stay.
+
+    Raises `StoreError` where a shard is being computed.
+    """
+    damaged = list[DamagedFile]()
+    for shard, folder in shards(run):
+        part = Run.open(folder)
+        with run.locking(), part.locking():
+            found = run.take(part, move=True)
+            with suppress(DamagedFile):  # tracebacks of failed cells stand there only
+                text = read_bytes(folder / "log.txt").decode(errors="replace").rstrip()
+                run.log(f"log of shard {shard}:\n{text}")
+        if not found:
+            shutil.rmtree(folder)
+        damaged += found
+    return damaged
+
+
+def _cells(run: Run, shard: Shard) -> list[str]:
+    """Return the cells of a shard; of a study of studies, the shards of all of its parts."""
+    every = [[place.id for place in one.cells] for one in (run, *run.parts().values())]
+    return [id for cells in every for id in shard.of(cells)]
+
+
+def _done(run: Run) -> set[str]:
+    return {id for one in (run, *run.parts().values()) for id in one.finished()}
+
+
+def _missing(run: Run, parts: Sequence[Run]) -> str:
+    """Return which shards are not there, if the folders have the names of shards."""
+    names = [part.folder.name.partition("-of-") for part in parts]
+    if len({count for _, _, count in names}) != 1 or not all(
+        k.isdecimal() and n.isdecimal() for k, _, n in names
+    ):
+        return ""
+    count = int(names[0][2])
+    absent = sorted(set(range(1, count + 1)) - {int(k) for k, _, _ in names})
+    return f" (no shard {', '.join(map(str, absent))} of {count})" if absent else ""

@@ -1,0 +1,76 @@
+"""Numbers of equilibria that are proved for all values of a parameter, and where these are."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from xarray import Dataset
+
+from rivalry.core.display import key_in_words
+from rivalry.plots import style
+from rivalry.plots.select import At, NoSuchPoint, point
+from rivalry.plots.style import chart
+
+BOXES = ("equilibrium_piece", "piece_range", "where_count", "where_decided", "where_name", "where")
+UNDECIDED = "#E4E4E4"
+VISIBLE = 0.005  # of the height and the width of the picture: smaller boxes and ranges are drawn as large
+
+
+@chart
+def proved_numbers(data: Dataset, ax: Axes, *, player: int = 0, axis: int = 0, at: At = None) -> Axes:
+    """Draw boxes around the equilibria for all values of a parameter, with the number of equilibria above.
+
+    In a box one equilibrium exists for every value of the parameter in its range. Ranges in which the number
+    is undecided are grey. Boxes and ranges too small to be seen are drawn larger.
+
+    Parameters
+    ----------
+    data
+        Holds what `all_equilibria` finds with the option ``where``: ``equilibrium_piece [piece player axis
+        end]``, ``piece_range [piece parameter end]``, ``where_range [range parameter end]``, ``where_count
+        [range]`` and ``where_decided [range]``.
+    player, axis
+        Whose choice is drawn.
+
+    Raises
+    ------
+    ValueError
+        If several parameters have ranges, and for a player or an axis that the game does not have.
+    """
+    found = point(data, "where_range", 3, BOXES, at=at)
+    ranges, boxes = found["where_range"], found["equilibrium_piece"]
+    if len(found["where_name"]) != 1:
+        raise NoSuchPoint(f"where_range: of {len(found['where_name'])} parameters; must be of one")
+    if not (player < boxes.shape[1] and axis < boxes.shape[2]):
+        raise ValueError(f"player: there is no choice {axis} of player {player}")
+    rows = np.isfinite(ranges).all(axis=(1, 2))  # without padding
+    first, last = found["where"][0]
+    spans = [(pair[0], pair[1]) for pair in ranges[rows, 0]]
+    known = [bool(value) for value in found["where_decided"][rows]]
+    colours = style.colours(1)
+    own, values = boxes[:, player, axis], found["piece_range"][:, 0]
+    stored = np.isfinite(own).all(axis=1)
+    (low, high), (left, right) = own[stored].T, values[stored].T
+    bottom, top = (float(low.min()), float(high.max())) if len(low) else (0.0, 1.0)
+    room = 0.05 * (top - bottom) or 1.0
+    thin = np.maximum(VISIBLE * (top - bottom + 2 * room) - (high - low), 0.0) / 2
+    under, over = low - thin, high + thin
+    corners = np.stack([left, under, right, under, right, over, left, over], axis=1).reshape(-1, 4, 2)
+    ax.add_collection(PolyCollection(list(corners), facecolor=colours[0], edgecolor="none"))
+    ax.fill([], [], color=colours[0], label="one equilibrium in each box, proved")
+    for (begin, end), decided, count in zip(spans, known, found["where_count"][rows], strict=True):
+        if not decided:
+            wide = max(VISIBLE * (last - first) - (end - begin), 0.0) / 2
+            ax.axvspan(begin - wide, end + wide, color=UNDECIDED, linewidth=0, zorder=0.5)
+        elif end - begin > 0.03 * (last - first):
+            place = (begin + end) / 2, 1.02
+            ax.annotate(f"{int(count)}", place, xycoords=("data", "axes fraction"), ha="center", fontsize=9)
+    if not all(known):
+        ax.fill([], [], color=UNDECIDED, label="number not decided")
+    ax.set(xlim=(first, last), ylim=(bottom - room, top + room))
+    ax.set_xlabel(key_in_words(str(found["where_name"][0])))
+    several = boxes.shape[2] > 1
+    ax.set_ylabel(f"choice{f' {axis}' * several} of player {player}")
+    style.caption(ax, found.words)
+    return ax
