@@ -11,7 +11,7 @@ from xarray import Dataset
 
 from rivalry.core.statistics import share_interval
 from rivalry.plots.metrics import is_log, set_log_scale
-from rivalry.plots.select import find_sweep, swept_values
+from rivalry.plots.select import find_sweep, name_of, swept_values
 from rivalry.plots.series import CellSeries, series_of
 from rivalry.plots.style import MARKERS, caption, chart, colours
 
@@ -69,7 +69,7 @@ def violations(data: Dataset, ax: Axes, *, over: str | None = None, series: str 
         look: dict[str, Any] = {"color": shade, "marker": MARKERS[k % len(MARKERS)], "markersize": 4.5}
         look |= {"capsize": 2.5, "elinewidth": 1.0, "linewidth": 1.2, "label": one.name or "_share"}
         ax.errorbar(where, share, reach, **look)
-    ax.set_xlabel(over.rpartition(".")[2])
+    ax.set_xlabel(name_of(data, over))
     ax.set_ylabel("share of policies that violate it")
     set_log_scale(ax, "x", log)
     ax.set_ylim(bottom=0.0)

@@ -3,7 +3,13 @@
 from rivalry.core.registry import lazy_package as _lazy_package
 
 _NAMES = {
-    "policy_response": ("PolicyBestResponse", "best_response", "mix_exploration", "policy_regrets"),
+    "policy_response": (
+        "PolicyBestResponse",
+        "best_response",
+        "mix_exploration",
+        "policy_certificate",
+        "policy_regrets",
+    ),
     "one_deviation": ("Deviation", "deviations", "static_best_response"),
     "discretize": ("normalise", "tabulate"),
     "exact": ("MOST_JOINT", "equilibria", "joint_count", "largest_payoff", "payoffs", "regrets"),

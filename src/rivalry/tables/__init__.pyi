@@ -29,6 +29,7 @@ from rivalry.tables.periods import tabulate_periods as tabulate_periods
 from rivalry.tables.policy_response import PolicyBestResponse as PolicyBestResponse
 from rivalry.tables.policy_response import best_response as best_response
 from rivalry.tables.policy_response import mix_exploration as mix_exploration
+from rivalry.tables.policy_response import policy_certificate as policy_certificate
 from rivalry.tables.policy_response import policy_regrets as policy_regrets
 from rivalry.tables.response_gaps import Gaps as Gaps
 from rivalry.tables.response_gaps import ResponseValues as ResponseValues

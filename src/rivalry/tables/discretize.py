@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.forms import NO_CONTEST, Contest, FiniteGame
-from rivalry.core.game import Game, exchangeable_labels
+from rivalry.core.game import Game, exchangeable_labels, refuse_shared
 from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.plain import register_plain
 from rivalry.core.validate import check_keywords, check_word
@@ -81,6 +81,7 @@ def tabulate(
     """
     check_word("observation", observation, OBSERVATIONS)
     check_word("play", play, PLAYS)
+    refuse_shared(game, "tabulate")
     register_plain(game)
     if oracles.to_finite.knows(game):
         return _finite(game, observation, play)

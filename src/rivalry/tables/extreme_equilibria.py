@@ -88,19 +88,37 @@ def whole_payoffs(table: np.ndarray) -> np.ndarray:
     >>> whole_payoffs(np.array([-1e13, 3.0, 5.0])).tolist()
     [0, 10000000000003, 10000000000005]
     """
-    values, place = np.unique(np.asarray(table, dtype=float), return_inverse=True)
-    decimals = [_decimal(value) for value in values.tolist()]
-    read = [Fraction(v) if d is None else d for v, d in zip(values.tolist(), decimals, strict=True)]
-    if any(d is None for d in decimals):
-        read = _fractions(values) or read
+    read, place = _fractions_of(table)
     low = min(read)
     unit = lcm(*(r.denominator for r in read))
     whole = [int((r - low) * unit) for r in read]
     common = gcd(*whole) or 1
-    return np.array([n // common for n in whole], dtype=object)[place.reshape(np.shape(table))]
+    return np.asarray(np.array([n // common for n in whole], dtype=object)[place])
 
 
-def _decimal(value: float) -> Fraction | None:
+def payoff_fractions(table: np.ndarray) -> np.ndarray:
+    """Return a player's payoffs as the fractions as which `whole_payoffs` reads them.
+
+    >>> payoff_fractions(np.array([0.1 + 0.2, 0.25])).tolist()
+    [Fraction(3, 10), Fraction(1, 4)]
+    >>> payoff_fractions(np.array([1 / 3, 2 / 3, 1])).tolist()
+    [Fraction(1, 3), Fraction(2, 3), Fraction(1, 1)]
+    """
+    read, place = _fractions_of(table)
+    return np.asarray(np.array(read, dtype=object)[place])
+
+
+def _fractions_of(table: np.ndarray) -> tuple[list[Fraction], np.ndarray]:
+    """Return the different payoffs as fractions, and where each entry of the table is among them."""
+    values, place = np.unique(np.asarray(table, dtype=float), return_inverse=True)
+    decimals = [decimal_of(value) for value in values.tolist()]
+    read = [Fraction(v) if d is None else d for v, d in zip(values.tolist(), decimals, strict=True)]
+    if any(d is None for d in decimals):
+        read = _fractions(values) or read
+    return read, place.reshape(np.shape(table))
+
+
+def decimal_of(value: float) -> Fraction | None:
     """Return the decimal that a float stands for, if there is one."""
     if value.is_integer() and abs(value) < 2**53:
         return Fraction(value)
@@ -111,18 +129,31 @@ def _decimal(value: float) -> Fraction | None:
     return None
 
 
+def exact_payoff(value: float) -> Fraction:
+    """Return the decimal or the fraction of small denominator that a float stands for, or else itself."""
+    if (decimal := decimal_of(value)) is not None:
+        return decimal
+    simple = Fraction(value).limit_denominator(DENOMINATOR)
+    return simple if abs(float(simple) - value) <= ULPS * np.spacing(abs(value)) else Fraction(value)
+
+
 def _fractions(values: np.ndarray) -> list[Fraction] | None:
-    """Return sorted values as fractions of the largest or of their range, if all are within rounding."""
-    exact = [Fraction(v) for v in values.tolist()]
+    """Return sorted values, fractions of the largest or of their range, if all are within rounding."""
+    exact, last = [Fraction(v) for v in values.tolist()], np.spacing(np.abs(values)).tolist()
     for origin in (Fraction(0), exact[0]):  # payoffs in other units, and shifted ones
         unit = max(abs(e - origin) for e in exact)
-        errors = [ULPS * Fraction(float(np.spacing(abs(v)))) / unit for v in values.tolist()]
         # a random number is within ``error`` of such a fraction with probability below 2 error denominator^2
-        denominator = max(min(DENOMINATOR, int((1e-3 / float(max(errors))) ** 0.5)), 1)
-        parts = [(e - origin) / unit for e in exact]
-        simple = [part.limit_denominator(denominator) for part in parts]
-        if all(abs(s - p) <= error for s, p, error in zip(simple, parts, errors, strict=True)):
-            return simple
+        error = float(ULPS * Fraction(max(last)) / unit)
+        denominator = max(min(DENOMINATOR, int((1e-3 / error) ** 0.5)), 1)
+        simple = list[Fraction]()
+        for e, place in zip(exact, last, strict=True):
+            part = (e - origin) / unit
+            simple.append(part.limit_denominator(denominator))
+            if abs(simple[-1] - part) > ULPS * Fraction(place) / unit:
+                break  # most payoffs are none: the first few tell
+        else:
+            low, size = (exact_payoff(float(number)) for number in (origin, unit))
+            return [low + part * size for part in simple]
     return None
 
 

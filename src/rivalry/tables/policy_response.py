@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import product
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from rivalry.core.forms import FiniteGame
-from rivalry.core.tolerances import TIE
+from rivalry.core.results import Certificate
+from rivalry.core.tolerances import TIE, TOLERANCE
 from rivalry.core.validate import number_of
 from rivalry.tables.greedy_play import checked_policies, choices, refuse_slots, slots_of, states
 from rivalry.tables.kernels.shapes import Tabulated
+from rivalry.tables.repeated import RepeatedWorld
 
 DENSE = 1200  # most unknowns of a linear solve; larger systems are solved by sweeps
 MOST_STATES = 4_000_000
@@ -124,6 +128,98 @@ def policy_regrets(
     return np.stack([best_response(tables, chances, who, rate, paid=paid).regret for who, rate in each])
 
 
+def policy_certificate(
+    world: RepeatedWorld, gamma: np.ndarray, policy: np.ndarray | Callable[[np.ndarray], Any]
+) -> Certificate:
+    """Certify policies of a repeated game by each player's gain by its best response, from every state.
+
+    Parameters
+    ----------
+    world : RepeatedWorld
+        The repeated game.
+    gamma : ndarray
+        Discount factors, ``[player]``.
+    policy : ndarray or callable
+        A table ``[state action]`` of probabilities or a list ``[state]`` of actions, for every player; the
+        same for each, with a leading axis of players; or a function of what a player remembers that returns
+        an action or probabilities. The function is given, per remembered round from the oldest, the player's
+        own action and then the others', as points of the action grid.
+
+    Returns
+    -------
+    Certificate
+        The largest gain of each player over all states, as a payment per period.
+
+    Raises
+    ------
+    ValueError
+        For a policy of another shape, probabilities that are negative or do not sum to 1, a function that
+        raises or returns anything else, and as `best_response` does.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> from rivalry.tables.repeated import repeated_form
+    >>> world = repeated_form(rv.games.matrix("prisoners_dilemma"))
+    >>> grim = np.array([0, 1, 1, 1])  # cooperate while both did
+    >>> [policy_certificate(world, np.array([g, g]), grim).claim for g in (0.6, 0.4)]
+    ['equilibrium', 'not an equilibrium']
+    """
+    tables = world.tables
+    players, most, needed = len(tables.sizes), int(tables.sizes.max()), int(states(tables).max())
+    each = {(players, needed, most): "player state action", (players, needed): "player state"}
+    if callable(policy):
+        chances = _tabulated(world, policy)
+    elif policy.shape in [shape[1:] for shape in each]:
+        chances = np.stack([policy] * players)
+    elif policy.shape in each:
+        chances = policy
+    else:
+        shapes = f"({needed}, {most}) [state action] or ({players}, {needed}, {most}) [player state action]"
+        raise ValueError(f"policy: shape {policy.shape} must be {shapes}")
+    found = [best_response(tables, chances, who, rate) for who, rate in enumerate(gamma.tolist())]
+    regret = np.array([one.regret.max() for one in found]) * (1 - gamma)
+    return Certificate(
+        regret,
+        regret,
+        "exact" if all(one.coverage == "exact" for one in found) else "bounded",
+        "dynamic programming against the others' policies, from every state",
+        TOLERANCE * world.scale,
+        rounding="floating point",
+        concept="Nash equilibrium of the policies from every state",
+    )
+
+
+def _tabulated(world: RepeatedWorld, policy: Callable[..., Any]) -> np.ndarray:
+    """Return a function's probabilities of actions, ``[player state action]``."""
+    tables, grid = world.tables, world.action_grid
+    players, most = len(tables.sizes), int(tables.sizes.max())
+    found = np.zeros((players, int(states(tables).max()), most))
+    refuse_slots(tables, nature=False)
+    for player, slots in enumerate(slots_of(tables)):
+        sizes = [int(tables.sizes[who]) for who, _ in slots]
+        # the oldest round first, within a round the player's own action first
+        order = sorted(range(len(slots)), key=lambda k: (-slots[k][1], slots[k][0] != player, slots[k][0]))
+        for state, actions in enumerate(product(*map(range, sizes))):
+            seen = np.array([grid[slots[k][0], actions[k]] for k in order]).ravel()
+            try:
+                chosen = np.asarray(policy(seen), dtype=float)
+            except Exception as error:
+                words = f"{type(error).__name__}: {error}"
+                raise ValueError(f"policy: at {seen.tolist()} it raised {words}") from None
+            if chosen.shape not in ((), (int(tables.sizes[player]),)):
+                rule = f"must be an action or {int(tables.sizes[player])} probabilities"
+                raise ValueError(f"policy: at {seen.tolist()} shape {chosen.shape} {rule}")
+            if chosen.ndim == 0:
+                if chosen not in range(int(tables.sizes[player])):
+                    rule = f"must be an action, 0 to {int(tables.sizes[player]) - 1}"
+                    raise ValueError(f"policy: at {seen.tolist()} {chosen} {rule}")
+                found[player, state, int(chosen)] = 1.0
+            else:
+                found[player, state, : len(chosen)] = chosen
+    return found
+
+
 def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0) -> np.ndarray:
     """Return policies as probabilities ``[player state move]``, with uniform exploration mixed in.
 
@@ -144,7 +240,7 @@ def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0)
             )
         chances = np.array(given, dtype=float)
         bad = np.any((chances < 0) | (chances != 0) & ~there[:, None], axis=2)
-        bad |= np.abs(chances.sum(axis=2) - 1) > 1e-9
+        bad |= ~(np.abs(chances.sum(axis=2) - 1) <= 1e-9)  # NaN too
         used = np.arange(chances.shape[1]) < needed[:, None]
         for player in np.flatnonzero(np.any(bad & used, axis=1)):
             raise ValueError(f"policies: probabilities of player {player} must be at least 0 and sum to 1")

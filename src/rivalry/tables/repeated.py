@@ -18,7 +18,10 @@ from rivalry.tables.action_grid import ActionGrid, action_counts, check_rising, 
 from rivalry.tables.discretize import TABLE_BYTES, own_levels, tabulate
 from rivalry.tables.greedy_play import slots_of, states
 
-OBSERVATIONS = ("none", "actions", "own", "others", "price", "own_and_price")
+OBSERVATIONS = (
+    *("none", "actions", "own", "others", "price", "own_and_price"),
+    *("actions_and_nature", "own_and_nature", "others_and_nature"),
+)
 
 
 class RepeatedWorld(NamedTuple):
@@ -57,7 +60,8 @@ def repeated_form(
     observation : str or list of str
         What is remembered of each past round, one word for all or one per player: all ``actions``, those of
         the ``others``, the player's ``own``, the public ``price`` (the game's signal), ``own_and_price`` or
-        ``none``.
+        ``none``; with ``_and_nature`` after actions, others or own, also the state of nature, where the
+        player observes the current one.
     memory : int or list of int
         Number of remembered rounds, one for all or one per player.
     max_table_bytes : int
@@ -192,6 +196,9 @@ def _remembered_slots(tables: FiniteGame, player: int, word: str, rounds: int) -
     """Return slots ``[who, ago]``, the oldest round first."""
     players = len(tables.sizes)
     price = players + 1
+    plain = word.removesuffix("_and_nature")
+    if plain != word and (players, 0) not in slots_of(tables)[player]:
+        raise ValueError(f"observation: {word!r} needs an observed state of nature; player {player} has none")
     if "price" in word and rounds > 0 and not tables.signal.size:
         raise ValueError(f"observation: {word!r} needs a public price; this game gives no signal")
     who = {
@@ -201,5 +208,7 @@ def _remembered_slots(tables: FiniteGame, player: int, word: str, rounds: int) -
         "others": [other for other in range(players) if other != player],
         "price": [price],
         "own_and_price": [player, price],
-    }[word]
+    }[plain]
+    if plain != word:
+        who = [*who, players]
     return [(one, ago) for ago in range(rounds, 0, -1) for one in who]

@@ -126,7 +126,8 @@ def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
             values = own.values[rule.value_from[player] : rule.value_from[player + 1]]
             incumbent, runner = own.greedy[first:], own.runner[first:]
             past, done = own.pending[player, 0], own.pending[player, 1]
-            changed = teach(values, incumbent, runner, size, past, done, aim, rule.alpha[player])
+            alpha = rule.alpha[player] + rule.alpha_change[player] * own.clock[0]
+            changed = teach(values, incumbent, runner, size, past, done, aim, alpha)
     if action < 0:
         greedy = own.greedy[first + state]
         action = _choose(row, size, level, soft, greedy, number, desk.weights)
@@ -229,26 +230,35 @@ def _teach_all(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
         worth = values[state * size + own.greedy[first + state]]
         aims[action] = game.payoff[recent[1, players], player, joint] + rule.gamma[player] * worth
     recent[1, player], recent[1, players + 1] = played, signal
-    past = own.pending[player, 0]
+    past, alpha = own.pending[player, 0], rule.alpha[player] + rule.alpha_change[player] * own.clock[0]
     for action in range(size):
-        values[past * size + action] += rule.alpha[player] * (aims[action] - values[past * size + action])
+        values[past * size + action] += alpha * (aims[action] - values[past * size + action])
     return search_greedy(values, own.greedy[first:], own.runner[first:], size, past)
 
 
 @inline
 def _pay(game, rule, own, desk):  # type: ignore[no-untyped-def]
     """Add the joint action's payoffs to the pending decisions."""
-    players = desk.strides.shape[0]
+    players, since = desk.strides.shape[0], own.clock[0] - rule.tally_calm * own.clock[1]
     joint, nature = joint_of(own.recent, 0, desk.strides), own.recent[0, players]
+    _restart_tally(rule, since, own.tally, own.counts)
     if game.signal.shape[0] > 0:
         own.recent[0, players + 1] = game.signal[nature, joint]
     for player in range(players):
         paid = game.payoff[nature, player, joint]
         credit(own, player, paid, rule.gamma[player])
-        if own.clock[0] >= rule.tally_from:
+        if since >= rule.tally_from:
             own.tally[player] += paid
-    if own.clock[0] >= rule.tally_from:
+    if since >= rule.tally_from:
         own.counts[joint] += 1
+
+
+@inline
+def _restart_tally(rule, since, tally, counts):  # type: ignore[no-untyped-def]
+    """Clear the sums where the last periods before the end of a session begin, if no further change comes."""
+    if since == rule.tally_from:
+        tally[:] = 0.0
+        counts[:] = 0
 
 
 class OwnTables(NamedTuple):
@@ -271,6 +281,7 @@ class OwnTables(NamedTuple):
     stride: int  # stride of an action in the joint action
     learns: int
     alpha: float
+    alpha_change: float
     gamma: float
     scale: float
     beta: float
@@ -310,6 +321,7 @@ def _own_tables(pair, rule, sessions, session, player):  # type: ignore[no-untyp
         pair.sizes[1] if player == 0 else 1,
         rule.learns[player],
         rule.alpha[player],
+        rule.alpha_change[player],
         rule.gamma[player],
         rule.scale[player],
         rule.beta[player],
@@ -318,12 +330,13 @@ def _own_tables(pair, rule, sessions, session, player):  # type: ignore[no-untyp
 
 
 @inline
-def _decide_in_pair(own, state, epsilon, number, past, done, owed, later):  # type: ignore[no-untyped-def]
+def _decide_in_pair(own, period, state, epsilon, number, past, done, owed, later):  # type: ignore[no-untyped-def]
     """Update the pending value; return the action chosen, and whether a greedy action changed."""
     changed, size = False, own.size
     if past >= 0:
         aim = owed + later * own.values[at(state * size + own.greedy[at(state)])]
-        changed = teach(own.values, own.greedy, own.runner, size, past, done, aim, own.alpha)
+        alpha = own.alpha + own.alpha_change * period
+        changed = teach(own.values, own.greedy, own.runner, size, past, done, aim, alpha)
     return act(own.greedy[at(state)], epsilon, size, number), changed
 
 
@@ -340,7 +353,8 @@ def _store(own, level, recent, epsilon, action, past, done, owed, later):  # typ
 
 
 @inline
-def _tally(pair, tally, counts, joint):  # type: ignore[no-untyped-def]
+def _tally(rule, pair, since, tally, counts, joint):  # type: ignore[no-untyped-def]
+    _restart_tally(rule, since, tally, counts)
     tally[0] += pair.payoff[0, joint]
     tally[1] += pair.payoff[1, joint]
     counts[at(joint)] += 1
@@ -364,21 +378,21 @@ def _in_rounds(pair, rule, one, two, sessions, session, steps):  # type: ignore[
         here, there = joint, joint
         if not pair.plain:
             here, there = one.look[at(joint)], two.look[at(joint)]
-        a, new = _decide_in_pair(one, here, e, unit(word(seed, counter)), past, done, owed, later)
+        a, new = _decide_in_pair(one, period, here, e, unit(word(seed, counter)), past, done, owed, later)
         if pair.staged:
             there = there * one.size + a
         number = unit(word(seed, counter + _ONE))
-        b, newer = _decide_in_pair(two, there, f, number, past_, done_, owed_, later_)
+        b, newer = _decide_in_pair(two, period, there, f, number, past_, done_, owed_, later_)
         counter += _TWO
         joint = a * one.stride + b * two.stride
         if one.learns:
             past, done, owed, later = here, a, one.payoff[at(joint)], one.gamma
         if two.learns:
             past_, done_, owed_, later_ = there, b, two.payoff[at(joint)], two.gamma
-        if period >= rule.tally_from:
-            _tally(pair, tally, counts, joint)
+        changed = period + 1 if new or newer else changed
+        if period - rule.tally_calm * changed >= rule.tally_from:
+            _tally(rule, pair, period - rule.tally_calm * changed, tally, counts, joint)
         period += 1
-        changed = period if new or newer else changed
         over = session_status(rule, period, changed)
         steps -= 1
     _store(one, level, recent, e, a, past, done, owed, later)
@@ -401,7 +415,7 @@ def _in_turns(pair, rule, one, two, sessions, session, steps):  # type: ignore[n
         number = unit(word(seed, counter))
         if period & 1 == 0:
             here = one.look[at(joint)]
-            a, new = _decide_in_pair(one, here, e, number, past, done, owed, later)
+            a, new = _decide_in_pair(one, period, here, e, number, past, done, owed, later)
             joint = a * one.stride + b * two.stride
             if one.learns:
                 past, done, owed, later = here, a, one.payoff[at(joint)], one.gamma
@@ -410,17 +424,17 @@ def _in_turns(pair, rule, one, two, sessions, session, steps):  # type: ignore[n
             later_ *= two.gamma
         else:
             here = two.look[at(joint)]
-            b, new = _decide_in_pair(two, here, f, number, past_, done_, owed_, later_)
+            b, new = _decide_in_pair(two, period, here, f, number, past_, done_, owed_, later_)
             joint = a * one.stride + b * two.stride
             if two.learns:
                 past_, done_, owed_, later_ = here, b, two.payoff[at(joint)], two.gamma
             owed += later * one.payoff[at(joint)]
             later *= one.gamma
         counter += _ONE
-        if period >= rule.tally_from:
-            _tally(pair, tally, counts, joint)
+        changed = period + 1 if new else changed
+        if period - rule.tally_calm * changed >= rule.tally_from:
+            _tally(rule, pair, period - rule.tally_calm * changed, tally, counts, joint)
         period += 1
-        changed = period if new else changed
         over = session_status(rule, period, changed)
         steps -= 1
     _store(one, level, recent, e, a, past, done, owed, later)

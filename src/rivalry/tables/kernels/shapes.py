@@ -76,7 +76,8 @@ class Learners(NamedTuple):
 class SessionRule(NamedTuple):
     """The learning rule of sessions of repeated play, for `tables.kernels.sessions.play`."""
 
-    alpha: np.ndarray  # [player]
+    alpha: np.ndarray  # [player]: step size in the first period
+    alpha_change: np.ndarray  # [player]: its change per period
     gamma: np.ndarray  # [player]
     scale: np.ndarray  # [player]: epsilon, or the temperature, in period t is scale exp(-beta t)
     beta: np.ndarray  # [player]
@@ -90,6 +91,7 @@ class SessionRule(NamedTuple):
     window: int  # periods without a change of a greedy action that end a session; 0: never
     limit: int  # most periods of a session
     tally_from: int  # period from which payoffs are summed and actions counted
+    tally_calm: int  # 1: these periods are counted from the last change of a greedy action; 0: from the start
 
 
 class SessionArrays(NamedTuple):
