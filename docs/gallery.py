@@ -13,7 +13,10 @@ import re
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 PAGE = Path(__file__).parent / "howto" / "gallery.md"
 PICTURES = PAGE.with_suffix("")
@@ -28,7 +31,7 @@ PURPOSES = {
     "Where play goes": "paths cycle snapshots ternary basins end_positions vector_field",
     "Why nobody deviates": "reaction landscape payoff_landscape deviation",
     "How many equilibria there are, and which are stable": (
-        "enumeration strategies spectrum stability_window"
+        "enumeration proved_numbers strategies spectrum stability_window"
     ),
     "What learners do": (
         "learning_curve histogram policy impulse_response policy_map exploitability_curve social_traces "
@@ -97,7 +100,14 @@ def draw(example: Example) -> bytes:
     large = io.BytesIO()
     plt.gcf().savefig(large, format="png", dpi=200, bbox_inches="tight")
     plt.close("all")
-    picture = Image.open(large).convert("RGB")
+    return shrink(Image.open(large))
+
+
+def shrink(picture: Image.Image) -> bytes:
+    """Return a picture as a PNG of at most `LARGEST` bytes."""
+    from PIL import Image
+
+    picture = picture.convert("RGB")
     for width, colours in SIZES:
         height, small = round(picture.height * width / picture.width), io.BytesIO()
         resized = picture.resize((width, height), Image.Resampling.LANCZOS)

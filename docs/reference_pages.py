@@ -8,6 +8,8 @@
 | `% kinds` | a table kind, sentence of all methods |
 | `% methods MODULE` | the methods of a subpackage with their options |
 | `% commands` | the commands with their arguments and options |
+| `% reproduced` | published values beside ours |
+| `% thesis` | those of the thesis on karma economies |
 """
 
 from __future__ import annotations
@@ -45,10 +47,10 @@ def sentence(value: Any) -> str:
     """Return the first sentence of a docstring, for a cell of a table."""
     text = (inspect.getdoc(value) or "").split("\n\n")[0].replace("\n", " ")
     first = re.split(r"(?<=[.:]) (?=[A-Z`])", text)[0].rstrip(".:")
-    return _cell(first.replace("``", "`"))
+    return cell(first.replace("``", "`"))
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Return text for a cell of a Markdown table."""
     text = re.sub(r"(?<!\\)\|", r"\\|", text)
     pieces = re.split(r"(`[^`]*`)", text)  # code stays as it is
@@ -112,7 +114,7 @@ def options(target: Callable[..., Any]) -> str:
         "required" if row.required else "" if row.default is None else f"`{row.default!r}`" for row in rows
     )
     cells = [
-        (f"`{row.name}`", _cell(row.type), default.replace("|", r"\|"), _cell(row.bounds), _cell(row.meaning))
+        (f"`{row.name}`", cell(row.type), default.replace("|", r"\|"), cell(row.bounds), cell(row.meaning))
         for row, default in zip(rows, usual, strict=True)
     ]
     return table(("key", "takes", "default", "bounds", "meaning"), cells)
@@ -122,7 +124,7 @@ def kinds() -> str:
     """Return the table of all kinds of methods."""
     from rivalry.methods import METHODS
 
-    rows = [(f"[`{kind}`](#{_anchor(kind)})", _cell(row.title)) for kind, row in METHODS.items()]
+    rows = [(f"[`{kind}`](#{_anchor(kind)})", cell(row.title)) for kind, row in METHODS.items()]
     return table(("kind", ""), rows)
 
 
@@ -140,7 +142,7 @@ def methods(package: str) -> str:
         home = row.targets[0].partition(":")[0]
         if home != package and home.rpartition(".")[0] != package:
             continue
-        found.append(f"({_anchor(kind)})=\n\n### `{kind}`\n\n{_cell(row.title).capitalize()}.")
+        found.append(f"({_anchor(kind)})=\n\n### `{kind}`\n\n{cell(row.title).capitalize()}.")
         for target in row.targets:
             name = target.partition(":")[2]
             found.append(f"```{{eval-rst}}\n.. autoclass:: rivalry.methods::{name}\n```")
@@ -155,14 +157,14 @@ def commands() -> str:
     from rivalry.cli.commands import app
 
     group: Any = typer.main.get_command(app)
-    rows = [(f"[`{name}`](#command-{name})", _cell(one.help)) for name, one in group.commands.items()]
+    rows = [(f"[`{name}`](#command-{name})", cell(one.help)) for name, one in group.commands.items()]
     found = [table(("command", ""), rows)]
     for name, one in group.commands.items():
         taken = [option for option in one.params if option.name != "help"]
         words = " ".join(_written(option) for option in taken if option.param_type_name == "argument")
         found.append(f"(command-{name})=\n\n## `rivalry {name}{' ' + words if words else ''}`\n\n{one.help}")
         cells = [
-            (f"`{_written(option)}`".replace("|", r"\|"), _cell(option.help or ""))
+            (f"`{_written(option)}`".replace("|", r"\|"), cell(option.help or ""))
             for option in taken
             if option.help or option.param_type_name == "option"
         ]
@@ -183,6 +185,8 @@ WRITERS: dict[str, Callable[..., str]] = {
     "kinds": lambda line: kinds(),
     "methods": methods,
     "commands": lambda line: commands(),
+    "reproduced": lambda line: import_module("reproduced").page(),
+    "thesis": lambda line: import_module("reproduced").thesis(),
 }
 
 
