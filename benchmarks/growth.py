@@ -2,6 +2,7 @@
 
 Tables, and figures on log axes.
 
+python -m benchmarks.growth table                                     exponents: cells, agents, players, ..
 RIVALRY_NO_CACHE=1 python -m benchmarks.growth FIGURE.svg            certified solves of races
 python -m benchmarks.growth FIGURE.svg agents                         agents who learn to bid karma
 python -m benchmarks.growth FIGURE.svg city                           the same in a city
@@ -12,7 +13,9 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,8 @@ PERIODS = ((1, 5, 20), 2)  # and the players
 INVESTING = (((2, 3), 1), ((1, 2, 5), 2))
 AGENTS = (10, 32, 100, 320, 1000, 3200, 10_000)
 AGENT_STEPS = 4_000_000
+CELLS = (1_000, 4_000, 16_000)
+POINTS = (11, 21, 41, 81)  # per player
 ROUNDS = 20  # of best responses: investors may go round for ever
 
 
@@ -139,9 +144,59 @@ def exponent(sizes: Sequence[float], taken: Sequence[float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(taken), 1)[0])
 
 
+def payoff_table(points: int) -> float:
+    """Processor time of a payoff table of three players with so many grid points each, compiled before."""
+    import rivalry as rv
+    from rivalry.tables.discretize import tabulate
+
+    game = rv.games.influencer(reach=[0.15, 0.2, 0.25], resource="bimodal")
+    taken = []
+    for _ in range(4):
+        begun = time.process_time()
+        tabulate(game, points)
+        taken.append(time.process_time() - begun)
+    return min(taken[1:])
+
+
+def of_cells(command: str, cells: int) -> float:
+    """Processor time of a command on a run of so many cells, beside the cells' own work."""
+    from benchmarks import test_many_cells as many
+    from tests import many_cells
+
+    with TemporaryDirectory() as folder:
+        home = Path(folder) / "run"
+        if command != "start":
+            many_cells.stored(home, many.distinct(cells))
+        study = many.distinct(cells)
+        begun = time.process_time()
+        {"start": many.start, "resume": many.resume, "report": many.report}[command](study, home)
+        return time.process_time() - begun
+
+
+def growth() -> Iterator[tuple[str, list[int], list[float]]]:
+    """Yield what grows, its sizes, and seconds of processor time at each."""
+    for command in ("start", "resume", "report"):
+        of_cells(command, 200)  # loads libraries
+        yield f"cells: {command}", list(CELLS), [of_cells(command, cells) for cells in CELLS]
+    agents = AGENTS[2::2]
+    yield "agents: a step of all", list(agents), [agent_steps(n)[0] * n / 1e9 for n in agents]
+    players, periods = PLAYERS, PERIODS
+    solves = [seconds(n, players[1], invest=False)[1] for n in players[0]]
+    yield f"players: a certified solve, {players[1]} period", list(players[0]), solves
+    solves = [seconds(periods[1], t, invest=False)[1] for t in periods[0]]
+    yield f"periods: a certified solve, {periods[1]} players", list(periods[0]), solves
+    yield "grid points: a payoff table, 3 players", list(POINTS), [payoff_table(n) for n in POINTS]
+
+
 def main(path: str, what: str = "races") -> None:
     """Measure, print the table in Markdown, draw the figure."""
     warnings.simplefilter("ignore")
+    if path == "table":
+        print("| what grows | sizes | seconds | exponent |\n|---|---|---|---|")
+        for name, sizes, taken in growth():
+            texts = (", ".join(f"{n:,}" for n in sizes), ", ".join(f"{t:.2g}" for t in taken))
+            print(f"| {name} | {' | '.join(texts)} | {exponent(sizes, taken):.2f} |", flush=True)
+        return
     if what in ("agents", "city"):
         rows = [(n, *(agent_steps if what == "agents" else city_steps)(n)) for n in AGENTS]
         print("| agents | agent-step, ns | bytes an agent |\n|---|---|---|")

@@ -134,3 +134,36 @@ def test_replications(race: Callable[..., Any], tmp_path: Path, kind: str) -> No
     found = race(ours, theirs, rival="its session", items=CELLS, name=f"replications[{kind}]").info()
     extra = (found["ours_median"] - found["theirs_median"]) * 1e3
     print(f"{kind}: {extra:.2f} ms per replication beside the session, aim 2 ms")
+
+
+def test_cells_together(race: Callable[..., Any], tmp_path: Path) -> None:
+    """A sweep of best responses of a market: a batch of cells against each of them alone."""
+    from rivalry.lab import worker
+    from rivalry.lab.store import Run
+    from rivalry.lab.study import Study
+
+    count = size(64, 4)
+    costs = np.linspace(5.0, 20.0, count).tolist()
+    method = [{"kind": "best_response"}]
+    study = Study(
+        name="costs",
+        game={"family": "market", "unit_cost": [10.0, 10.0]},
+        method=method,
+        sweep={"game.unit_cost[0]": costs},
+        cells_per_batch=count,
+    )
+    run = Run.create_or_open(tmp_path / "run", study)
+    every, out = tuple(run.tasks().items()), str(run.folder)
+    alone = [worker.Job(*one, out, out) for one in every]
+    together = alone[0]._replace(batch=every, missing=tuple(id for id, _ in every))
+
+    def ours() -> int:
+        worker.carry_out(together)
+        return len(list((run.folder / "cells").iterdir()))
+
+    def theirs() -> int:
+        for job in alone:
+            worker.carry_out(job)
+        return len(list((run.folder / "cells").iterdir()))
+
+    race(ours, theirs, rival="one by one", items=count)

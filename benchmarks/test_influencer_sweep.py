@@ -38,7 +38,7 @@ class Ours:
 
     def __init__(self, count: int, make: Callable[[float], Any] = built_in) -> None:
         from rivalry import solving
-        from rivalry.core.jax import jax, jnp
+        from rivalry.core.jax import jax, jnp, stack_trees
         from rivalry.methods.dynamics.gradient_ascent import GradientAscent
 
         self.jax, self.run, self.count = jax, solving, count
@@ -57,8 +57,8 @@ class Ours:
             self.begin = solving.steps.begin(self.game, method, start, key, zero)
         else:
             self.game, self.method = (
-                solving.batches._stack("game", games),
-                solving.batches._stack("method", [method] * count),
+                stack_trees(games, "game {} differs"),
+                stack_trees([method] * count, "method {} differs"),
             )
             self.key = jax.random.split(key, count)
             begins = jnp.broadcast_to(start, (count, *start.shape))

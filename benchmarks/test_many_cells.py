@@ -1,12 +1,13 @@
 """How the processor time of commands grows with a run's cells, beside the work of the cells themselves.
 
-Aim: exponents near 1. Three commands, each at two or more numbers of cells: the start of a study until its
-first cell runs, the run of a finished study with nothing to do, and its report. The exponent is the slope of
-processor time against cells on log axes. ``distinct`` studies sweep a payoff, so every cell has a game of its
-own; ``replicated`` ones have 100 replications per point; the others sweep one number of a family.
+Aim: exponents near 1. Commands, each at two or more numbers of cells: the start of a study until its
+first cell runs, and of a finished study the run with nothing to do, status, export and report. The exponent
+is the slope of processor time against cells on log axes. ``distinct`` studies sweep a payoff, so every cell
+has a game of its own; ``replicated`` ones have 100 replications per point; the others sweep one number of a
+family.
 
 pytest benchmarks/test_many_cells.py                           1,000 and 4,000 cells, two minutes
-RIVALRY_MANY_CELLS=16000,100000 pytest benchmarks/test_many_cells.py     these too; the last takes an hour
+RIVALRY_MANY_CELLS=16000,100000 pytest benchmarks/test_many_cells.py     these too; half an hour
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.conftest import size
 from benchmarks.growth import exponent
 from tests import many_cells
 
-SIZES = (1_000, 4_000, *map(int, filter(None, os.environ.get("RIVALRY_MANY_CELLS", "").split(","))))
+SIZES = (
+    size(1_000, 200),
+    size(4_000, 1_200),
+    *map(int, filter(None, os.environ.get("RIVALRY_MANY_CELLS", "").split(","))),
+)
 REPLICATIONS = 100
 
 
@@ -83,6 +89,20 @@ def resume(study: Any, folder: Path) -> None:
     work.run(study, folder, 1, None, accept_version=False)
 
 
+def status(study: Any, folder: Path) -> None:
+    """Count and check the cells of a finished study."""
+    from rivalry.cli import work
+
+    work.status(folder)
+
+
+def export(study: Any, folder: Path) -> None:
+    """Write the dataset of a finished study elsewhere."""
+    from rivalry.cli import work
+
+    work.export(folder, "netcdf", folder.with_name("export"))
+
+
 def report(study: Any, folder: Path) -> None:
     """Build the report of a finished study, and its text."""
     from rivalry.cli import work
@@ -108,8 +128,7 @@ def times(command: Callable[[Any, Path], None], made: Callable[[int], Any], fold
     ("command", "made"),
     [
         *((start, made) for made in (distinct, replicated, *FAMILIES)),
-        (resume, distinct),
-        (report, distinct),
+        *((command, distinct) for command in (resume, status, export, report)),
     ],
 )
 def test_costs_grow_in_proportion_to_cells(

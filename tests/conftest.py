@@ -52,3 +52,12 @@ def _programs() -> Iterator[None]:
         from rivalry.core.jax import forget_programs
 
         forget_programs()
+
+
+@pytest.fixture
+def one_process() -> Iterator[None]:
+    """One test at a time in all processes, for what two of them cannot do at once."""
+    fcntl = pytest.importorskip("fcntl")
+    with Path(tempfile.gettempdir(), "rivalry-tests.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

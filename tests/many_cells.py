@@ -46,6 +46,6 @@ def stored(folder: Path, made: Study) -> Run:
         for place in run.cells:
             (payoff,) = place.point.values()
             result = files.pack(record(payoff), kind="cell", name=place.id)
-            files.write(run.cell_path(place.id), result)
+            files.write(folder / "cells" / f"{place.id}.npz", result)
             run.note(place.id, "done", 0.0)
     return run

@@ -76,12 +76,13 @@ Session = dict[str, np.ndarray]
 class Options(NamedTuple):
     """How the plain learner learns."""
 
-    alpha: float
+    alpha: float  # in the first period
     gamma: tuple[float, ...]
     beta: float = 0.0  # epsilon is exp(-beta t)
     target: str = "max"
     heat: tuple[float, float] | None = None  # temperature initial factor^t, instead of epsilon
     counterfactual: bool = False
+    alpha_change: float = 0.0  # of the step size, per period
 
 
 class Plain:
@@ -128,6 +129,9 @@ class Plain:
     def seen(self, player: int, now: list[int], past: list[list[int]]) -> tuple[int, ...]:
         slots = [slot for slot in self.game.observation_slots[player].tolist() if slot[0] >= 0]
         return tuple(now[who] if ago == 0 else past[-ago][who] for who, ago in slots)
+
+    def alpha(self) -> float:
+        return self.o.alpha + self.o.alpha_change * self.period
 
     def play(self, periods: int) -> None:
         for _ in range(periods):
@@ -178,7 +182,7 @@ class Plain:
             aim += discount * one
             discount *= self.o.gamma[player]
         row = self.row(player, state)
-        row[action] += self.o.alpha * (aim + discount * worth - row[action])
+        row[action] += self.alpha() * (aim + discount * worth - row[action])
         return self._looked_for(player, state)
 
     def _looked_for(self, player: int, state: tuple[int, ...]) -> bool:
@@ -204,7 +208,7 @@ class Plain:
             aims.append(self.game.payoff[was[self.n], player, joint] + self.o.gamma[player] * worth)
         row = self.row(player, state)
         for action, aim in enumerate(aims):
-            row[action] += self.o.alpha * (aim - row[action])
+            row[action] += self.alpha() * (aim - row[action])
         return self._looked_for(player, state)
 
     def weights(self, row: list[float]) -> list[float]:

@@ -32,7 +32,7 @@ from tests.selection import slow_except
 HEAVY = ("jax", "numpy", "scipy", "xarray", "pandas", "matplotlib", "numba", "quantecon", "equinox", "rich")
 COMMANDS = (
     *("list", "show", "new", "run", "resume", "status", "report", "export", "freeze", "certify", "open"),
-    *("cite", "warm", "doctor"),
+    *("pack", "verify", "work", "merge", "slurm", "cite", "warm", "doctor"),
 )
 
 
@@ -384,6 +384,18 @@ def test_lists_of_one_family(rivalry: Command, kind: str) -> None:
     assert wrong.err == f"rivalry: list {kind} rac: is no family of games; did you mean 'race'?\n"
 
 
+def test_studies_are_found_by_a_word_of_their_title_or_question(rivalry: Command) -> None:
+    found = {row["name"] for row in rivalry("list", "studies", "subsidies", "--json").value}
+    assert {"race_regulator", "race_subsidise_strong"} <= found
+    for name in found:
+        one = load_study(name)
+        assert "subsid" in f"{name} {one.title} {one.question}".lower()
+    assert rivalry("list", "studies", "markets").status == 2  # the name of a family, misspelt
+    wrong = rivalry("list", "studies", "giraffe")
+    assert wrong.status == 2
+    assert "giraffe: is no family of games" in wrong.err
+
+
 def test_a_list_of_no_kind_names_studies_to_begin_with(rivalry: Command) -> None:
     words = rivalry("list").out
     for family, entry in GAMES.items():
@@ -397,7 +409,7 @@ def test_a_list_of_no_kind_names_studies_to_begin_with(rivalry: Command) -> None
 
 def test_show_of_a_plot_says_what_it_draws_and_how_a_study_names_it(rivalry: Command) -> None:
     found = rivalry("show", "scenario", "--json").value
-    assert found["title"] == "metrics against one parameter, one series per value of another"
+    assert found["title"] == "metrics against one parameter, by player or by the values of another"
     assert "Holds the metrics, scalar or ``[... player]``, over a swept parameter" in found["doc"]
     assert not any(word in found["doc"] for word in ("Returns", "Examples", "\nax\n"))
     assert found["example"].endswith("  # as in the study race_stakes")

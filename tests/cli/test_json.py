@@ -62,6 +62,8 @@ EXPECTATION = {
     *(
         "read",
         "locator",
+        "entry",
+        "part",
         "why",
         "expected",
         "tolerance",

@@ -110,15 +110,18 @@ def test_the_template_of_a_method_passes_the_check_of_methods(rivalry: Command, 
     assert rv.check_method(method, rv.games.matrix("chicken"))
 
 
+RULE = "must be lower-case letters, digits and _, begin with a letter and be no Python keyword"
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
         (("gam", "mine"), "new gam: did you mean 'game'?"),
         (("study", "mine", "--family", "rac"), "--family rac: did you mean 'race'?"),
         (("game", "mine", "--family", "race"), "--family race: is for `rivalry new study`"),
-        (("game", "My-Game"), "NAME: 'My-Game' must be a lower-case Python name, as in `my_game`"),
-        (("study", "../mine"), "NAME: '../mine' must be a lower-case Python name, as in `my_study`"),
-        (("method", "class"), "NAME: 'class' must be a lower-case Python name, as in `my_method`"),
+        (("game", "My-Game"), f"NAME: 'My-Game' {RULE}, as in `my_game`"),
+        (("study", "../mine"), f"NAME: '../mine' {RULE}, as in `my_study`"),
+        (("method", "class"), f"NAME: 'class' {RULE}, as in `my_method`"),
     ],
 )
 def test_wrong_names_are_refused(

@@ -321,6 +321,7 @@ LINES = {
     "not TOML": (["run", "broken.toml"], ("broken.toml", "line 1")),
     "not text": (["run", "bytes.toml"], ("bytes.toml", "cannot be read")),
     "unknown kind": (["list", "gmaes"], ("gmaes", "did you mean 'games'?")),
+    "learners are methods": (["list", "learners"], ("learners are among the methods",)),
     "show what is not": (["show", "influencr"], ("influencr", "did you mean 'influencer'?")),
     "--set without a value": (["run", "mine.toml", "--set", "game.reach"], ("game.reach", "KEY=VALUE")),
     "--set's value": (["run", "mine.toml", "--set", "game.reach=[0.1"], ("[0.1", "list")),

@@ -127,11 +127,11 @@ def test_cells_open_and_reference_values_are_told(browser: Any, frozen: Path) ->
     view = page.locator("[data-figure]", has=page.locator(".rv-cells"))
     cells, detail = view.locator(".rv-cells"), view.locator(".rv-side .rv-card")
     first = detail.inner_text()
-    assert "reach = 0.16" in first
+    assert "reach 0.16" in first
     assert "--sweep game.reach=0.16" in first
     cells.focus()
     page.keyboard.press("ArrowRight")
-    assert "reach = 0.17" in detail.inner_text()
+    assert "reach 0.17" in detail.inner_text()
     box = cells.bounding_box()
     view.locator("select").select_option("state")
     assert "left (1)" in view.locator(".rv-legend").inner_text()
@@ -148,16 +148,61 @@ def test_rows_and_sliders_choose_the_point_that_the_figure_shows(browser: Any, t
     page = opened.page
     assert page.locator("article figure svg").bounding_box()["y"] < 900
     title, slider = page.locator("[data-chooser] .rv-title"), page.locator(".chooser-controls input")
-    assert "reach = 0.16" in title.inner_text()
+    assert "reach 0.16" in title.inner_text()
     page.locator("tr[data-point]").nth(2).click()
-    assert "reach = 0.2" in title.inner_text()
+    assert "reach 0.2" in title.inner_text()
     assert page.locator(".point[aria-pressed=true]").inner_text() == "0.2"
     assert slider.get_attribute("aria-valuetext") == "0.2"
     slider.focus()
     page.keyboard.press("ArrowRight")
-    assert "reach = 0.25" in title.inner_text()
+    assert "reach 0.25" in title.inner_text()
     assert page.locator(".point[aria-pressed=true]").inner_text() == "0.25"
     assert opened.wrong == []
+
+
+def test_every_swept_key_has_a_control_that_chooses_the_point_of_the_figure(
+    browser: Any, tmp_path: Path
+) -> None:
+    sweep = {"game.reach": [0.16, 0.2], "game.resource.means": [[0.2, 0.7], [0.3, 0.8]]}
+    made = stored(tmp_path / "run", study(sweep=sweep, plots=[], expect=[]))
+    page = open_page(browser, freeze(made, tmp_path / "page.html").file).page
+    rows, pressed = page.locator("tr[data-point]"), page.locator("tr:has(.point[aria-pressed=true])")
+    assert rows.count() == 4
+    controls = page.locator(".chooser-controls").locator("input, select")
+    assert controls.evaluate_all("(all) => all.map((one) => one.ariaLabel)") == ["reach", "means of resource"]
+    figure = page.locator("[data-chooser] [data-figure]")
+    shown = [cell.id for cell in made.cells]
+
+    def check(k: int) -> None:
+        assert pressed.inner_text() == rows.nth(k).inner_text()
+        assert [one for one in shown if one in figure.inner_text()] == [shown[k]]
+
+    check(0)  # the figure starts at the point chosen in the table
+    controls.nth(1).select_option(index=1)
+    check(1)
+    controls.nth(0).focus()
+    page.keyboard.press("ArrowRight")
+    check(3)
+
+
+@pytest.mark.parametrize("kind", ["frozen", "report"])
+def test_a_telephone_shows_the_key_and_the_claim_of_a_wide_table(
+    browser: Any, tmp_path: Path, kind: str
+) -> None:
+    words = {name: f"{name} with a name of many words that makes its column wide" for name in ("a", "b", "c")}
+    answer = {"quantities": ["threshold", "crossing", "payoff"], "words": {"threshold": words["a"]}}
+    made = stored(tmp_path / "run", study(answer=answer, plots=[], expect=[]))
+    path = build(made.folder) if kind == "report" else freeze(made, tmp_path / "page.html").file
+    opened = open_page(browser, path, 400)
+    assert opened.overflows() <= 0
+    table = opened.page.locator("table[data-keys], table.results").first
+    table.locator("xpath=..").evaluate("(one) => { one.firstElementChild.style.width = '700px'; }")
+    row = table.locator("tbody tr").nth(1).locator("td")
+    for cell in (row.first, row.last):
+        box = cell.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 400
+        assert box["width"] > 20
 
 
 def test_a_report_draws_its_figures_and_is_complete_without_scripts(browser: Any, tmp_path: Path) -> None:
@@ -170,7 +215,7 @@ def test_a_report_draws_its_figures_and_is_complete_without_scripts(browser: Any
     assert opened.page.evaluate("getComputedStyle(document.querySelector('.rv')).colorScheme") == "light"
     names = opened.page.locator("[role=figure]").evaluate_all("(all) => all.map((one) => one.ariaLabel)")
     # that of the first cell needs no game: the resource and the payoffs follow from the study's keys
-    assert names[0] == "Influencer game of 3 players on [0, 1] (reach = 0.16)"
+    assert names[0] == "Influencer game of 3 players on [0, 1] (reach 0.16)"
     assert "Path of 101 recorded profiles" in opened.page.locator("[data-figure='0']").inner_text()
     assert "No certificate" not in opened.page.locator("[data-figure='0'] .rv-claim").inner_text()
     assert opened.wrong == []
@@ -187,7 +232,7 @@ def test_ten_thousand_cells_are_drawn_and_scrolled(browser: Any, tmp_path: Path)
     cells |= {"state": ["done"] * count, "claim": ["equilibrium", "not an equilibrium"] * (count // 2)}
     cells |= {name: [None] * count for name in ("status", "coverage", "regret", "bound")}
     counts = {"total": count, "done": count, "failed": 0, "left": 0}
-    axes = [{"name": "reach", "values": np.linspace(0, 1, count).tolist(), "options": None}]
+    axes = [{"name": "reach", "label": "reach", "values": np.linspace(0, 1, count).tolist(), "options": None}]
     data = {"axes": axes, "cells": cells, "values": [], "command": "rivalry run many", "counts": counts}
     path = tmp_path / "many.html"
     path.write_text(
@@ -198,4 +243,4 @@ def test_ten_thousand_cells_are_drawn_and_scrolled(browser: Any, tmp_path: Path)
     for _ in range(35):
         page.keyboard.press("ArrowDown")
     assert page.evaluate("document.querySelector('.rv-cells').scrollTop") > 0
-    assert "reach = 0." in page.locator(".rv-side").inner_text()
+    assert "reach 0." in page.locator(".rv-side").inner_text()

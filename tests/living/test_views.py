@@ -341,7 +341,7 @@ def test_cells_fill_in_while_they_are_watched(open_view: Any) -> None:
         cells |= {name: [None] * 3 for name in ("coverage", "regret", "bound")}
         values = [{"name": "threshold", "label": "threshold", "data": [0.5] * done + [None] * left}]
         counts = {"total": 3, "done": done, "failed": 0, "left": left}
-        axes = [{"name": "reach", "values": [0.1, 0.2, 0.3], "options": None}]
+        axes = [{"name": "reach", "label": "reach", "values": [0.1, 0.2, 0.3], "options": None}]
         return {"axes": axes, "cells": cells, "values": values, "command": "rivalry run x", "counts": counts}
 
     page = open_view("sweep", ("Cells", "1 of 3 cells are computed.", content(1)))

@@ -28,6 +28,7 @@ from rivalry.lab.study import load_study
 NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 VALUE = rf"({NUMBER}(?: ± {NUMBER})?)( \(not an equilibrium\))?"
 PLACE = rf"(?: at reach ({NUMBER}))?"
+STAYS = "(, and stays there)?"
 SINGLE = "; these are single runs, whose differences may be noise"
 METHODS = ("one", "two", "three")
 NAMES = r"(?: for (?:(?:, and |, | and )?(?:one|two|three))+)?"
@@ -96,7 +97,8 @@ def at(series: Sequence[Number], place: str | None, end: int) -> Number:
 
 def check_course(reader: Reader, series: Sequence[Number], mixed: bool) -> None:
     """Read how a number moves, and decide each part from the numbers."""
-    if found := reader.take(rf"stays at {VALUE}"):
+    plateau = reader.take(rf"stays at {VALUE} up to reach ({NUMBER}), then ")
+    if not plateau and (found := reader.take(rf"stays at {VALUE}")):
         for one in series:
             assert is_printed(found[1], one.mean)
         assert not any(one.moves_to(other) for one, other in combinations(series, 2))
@@ -120,16 +122,33 @@ def check_course(reader: Reader, series: Sequence[Number], mixed: bool) -> None:
         check_value(found[1], found[2], series[0], mixed)
         check_value(found[4], found[5], series[-1], mixed)
         return
-    found = reader.need(rf"(rises|falls) from {VALUE}{PLACE} to {VALUE}{PLACE}")
-    way, start, end = found[1], at(series, found[4], 0), at(series, found[7], -1)
-    check_value(found[2], found[3], start, mixed)
-    check_value(found[5], found[6], end, mixed)
-    check_stretch(series, start, end, way)
-    while found := reader.take(rf", then (rises|falls) to {VALUE}{PLACE}"):
-        assert found[1] != way
-        way, start, end = found[1], end, at(series, found[4], -1)
-        check_value(found[2], found[3], end, mixed)
+    if plateau:
+        start = at(series, plateau[3], 0)
+        check_value(plateau[1], plateau[2], start, mixed)
+        check_still([one for one in series if one.at <= start.at], plateau[1])
+        found = reader.need(rf"(rises|falls) to {VALUE}{PLACE}{STAYS}")
+        way, (text, refuted, place, stays) = found[1], found.group(2, 3, 4, 5)
+    else:
+        found = reader.need(rf"(rises|falls) from {VALUE}{PLACE} to {VALUE}{PLACE}{STAYS}")
+        way, start, (text, refuted, place, stays) = found[1], at(series, found[4], 0), found.group(5, 6, 7, 8)
+        check_value(found[2], found[3], start, mixed)
+    while True:
+        end = at(series, place, -1)
+        check_value(text, refuted, end, mixed)
         check_stretch(series, start, end, way)
+        if stays:
+            check_still([one for one in series if one.at >= end.at], text)
+        if stays or not (found := reader.take(rf", then (rises|falls) to {VALUE}{PLACE}{STAYS}")):
+            return
+        assert found[1] != way
+        way, start, (text, refuted, place, stays) = found[1], end, found.group(2, 3, 4, 5)
+
+
+def check_still(series: Sequence[Number], text: str) -> None:
+    """Decide whether all numbers of a stretch are the printed one, of two or more."""
+    assert len(series) > 1
+    assert all(is_printed(text, one.mean) for one in series)
+    assert not any(one.moves_to(other) for one, other in combinations(series, 2))
 
 
 def check_stretch(series: Sequence[Number], start: Number, end: Number, way: str) -> None:
@@ -167,9 +186,16 @@ def check_sweep(text: str, cases: Mapping[str, Sequence[Number]], mixed: bool) -
         return
     told = set()
     while not reader.take(r"\.$"):
+        if found := reader.take(
+            r"; at every reach it is highest(, or as high as another,)? for ([a-z ]+?)(?= \(|\.$)"
+        ):
+            check_highest(moving, found[2], tied=bool(found[1]))
+            beside = reader.take(r" \(values of no equilibrium included\)")
+            assert bool(beside) == (mixed and any(one.refuted for own in moving.values() for one in own))
+            continue
         reader.take(r"(?:[;,]? )?(?:and )?")
         before = reader.text
-        label = re.search(r" for ([a-z ]+?)(?=[,;.]| and (?:rises|falls|stays|varies|is)|$)", before)
+        label = re.search(r" for ([a-z ]+?)(?=[,;.]| and (?:rises|falls|stays|varies|is) |$)", before)
         assert label, before
         names = label[1].split(" and ")
         check_course(reader, cases[names[0]], mixed)
@@ -181,6 +207,20 @@ def check_sweep(text: str, cases: Mapping[str, Sequence[Number]], mixed: bool) -
         if reader.take(r"; it is "):
             break
     assert told <= set(cases)
+
+
+def check_highest(cases: Mapping[str, Sequence[Number]], label: str, *, tied: bool) -> None:
+    """Decide whether a case exceeds all others at every point, or equals one where ``tied``."""
+    own = cases[label]
+    ties = 0
+    for name, series in cases.items():
+        if name == label:
+            continue
+        assert [one.at for one in series] == [one.at for one in own]
+        for one, other in zip(own, series, strict=True):
+            ties += one.mean == other.mean
+            assert other.moves_to(one) == 1 or one.mean == other.mean
+    assert tied == (ties > 0)
 
 
 def check_summary(reader: Reader, cases: Mapping[str, Sequence[Number]], mixed: bool) -> None:

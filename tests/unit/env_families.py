@@ -68,7 +68,9 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     "memory": lambda: repeat(rv.games.market(), memory=3),
     "matrix": partial(rv.games.matrix, "chicken"),
     "own": Congestion,
+    "continuous": rv.games.continuous,
     "precipice": rv.games.precipice,
+    "auction": rv.games.auction,
     "karma": partial(rv.games.karma, agents=6, max_karma=4, mean_karma=2.0),
     "karma, PBS": partial(
         rv.games.karma,

@@ -13,7 +13,7 @@ from rivalry.lab.answer import Answer
 from rivalry.lab.answer.estimates import number_in_words
 from rivalry.lab.answer.points import profile_in_words
 from rivalry.lab.answer.table import AnswerTable
-from rivalry.lab.answer.words import quantities
+from rivalry.lab.study.words import quantities
 
 REACHES = [0.1, 0.15, 0.2, 0.25]
 

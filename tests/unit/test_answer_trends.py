@@ -76,6 +76,21 @@ def along(values: Sequence[float], **more: Any) -> xr.Dataset:
         ([1.0, 2.0, 3.0, 4.0], "rises from 1 to 4"),
         ([4.0, 3.0, 2.0, 1.0], "falls from 4 to 1"),
         ([1.0, 3.0, 2.5, 2.0], "rises from 1 to 3 at reach 0.2, then falls to 2"),
+        ([0.8, 0.8, 0.8, 0.8635], "stays at 0.8 up to reach 0.3, then rises to 0.8635"),
+        ([0.8, 0.8 + 1e-9, 0.7, 0.6], "stays at 0.8 up to reach 0.2, then falls to 0.6"),
+        ([0.8, 0.81, 0.82, 0.82], "rises from 0.8 to 0.82 at reach 0.3, and stays there"),
+        (
+            [0.8, 0.8, 0.9, 0.9],
+            "stays at 0.8 up to reach 0.2, then rises to 0.9 at reach 0.3, and stays there",
+        ),
+        (
+            [0.8, 0.9, 0.8, 0.8],
+            "rises from 0.8 to 0.9 at reach 0.2, then falls to 0.8 at reach 0.3, and stays there",
+        ),
+        (
+            [0.8, 0.81, 0.8, 0.9],
+            "rises from 0.8 to 0.81 at reach 0.2, then falls to 0.8 at reach 0.3, then rises to 0.9",
+        ),
         (
             [1.0, 3.0, 1.0, 3.0],
             "rises from 1 to 3 at reach 0.2, then falls to 1 at reach 0.3, then rises to 3",
@@ -152,16 +167,16 @@ def test_cases_along_a_key_are_told_one_by_one_while_they_are_few() -> None:
     }
     assert said(study("one", "two"), swept(rows)) == [
         "As the reach rises from 0.1 to 0.2, the turnout rises from 1 to 2 for one "
-        "and falls from 3 to 2.5 for two."
+        "and falls from 3 to 2.5 for two; at every reach it is highest for two."
     ]
-    many = {name: [record(turnout=k), record(turnout=k + 1.0)] for k, name in enumerate("abcde")}
-    (words,) = said(study(*"abcde"), swept(many))
+    many = {name: [record(turnout=k), record(turnout=k + 1.0)] for k, name in enumerate("abcdef")}
+    (words,) = said(study(*"abcdef"), swept(many))
     assert (
-        "the turnout rises for every method (5 cases); its values lie between 0 (reach 0.1, a) and 5" in words
+        "the turnout rises for every method (6 cases); its values lie between 0 (reach 0.1, a) and 6" in words
     )
     many["a"].reverse()
-    (words,) = said(study(*"abcde"), swept(many))
-    assert "rises in 4 and falls in 1 of 5 cases" in words
+    (words,) = said(study(*"abcdef"), swept(many))
+    assert "rises in 5 and falls in 1 of 6 cases" in words
 
 
 def test_means_are_taken_over_draws_of_the_game_alone() -> None:
@@ -306,3 +321,70 @@ def test_a_strategy_that_all_players_share_is_told_as_a_number() -> None:
     )
     still = swept({"one": [record(profile=np.full((2, 1), 0.5))] * 3})
     assert "rises" not in Answer(study(quantities=["profile"]), still).sentences[0].text.partition(", ")[2]
+
+
+def test_claims_are_counted_over_the_methods_and_the_point_of_the_answer() -> None:
+    rows = [record("equilibrium", turnout=1.0), record("equilibrium", turnout=2.0)]
+    other = [record("not an equilibrium", turnout=5.0)] * 2
+    data = swept({"one": rows, "two": other})
+    (*_, words) = said(study("one", "two", methods=["one"]), data)
+    assert words.startswith("For one, every point is an equilibrium")
+    assert said(study("one", "two", methods=["one"], at={"reach": 0.2}), data)[-1].startswith(
+        "At reach 0.2, for one, the result is an equilibrium"
+    )
+    for about in (study("one", "two"), study("one", "two", methods=["one", "two"])):
+        assert said(about, data)[-1].startswith("2 of 4 points are equilibria; at 2 of 4 points ")
+    assert said(study("one", methods=["one"]), swept({"one": rows}))[-1].startswith("Every point")
+
+
+def test_what_depends_on_its_start_alone_is_no_single_run() -> None:
+    def words(**table: Any) -> str:
+        about = study()
+        about["method"] = [{"name": "one", **table}]
+        return said(about, along([1.0, 2.0]))[0]
+
+    learned = {"kind": "q_learning"}
+    for table in ({"kind": "double_oracle"}, {"kind": "design", "start": "moderate"}):
+        assert "single runs" not in words(**table)
+    assert "single runs" not in words(kind="design", response_method={"kind": "newton"})
+    for table in ({"response_method": learned}, {"response_method": {"kind": "newton"}, "trials": 3}, {}):
+        assert "single runs" in words(kind="design", **table)
+
+
+def test_a_study_that_asks_which_equilibria_has_them_named() -> None:
+    found = record("equilibrium", equilibrium_count=2, complete=True) | {
+        "equilibria": (("equilibrium", "player", "action"), np.array([np.eye(2), [[0.5, 0.5]] * 2])),
+        "action_name": (("player", "axis"), np.array([["stag", "hare"]] * 2)),
+    }
+    asked = study(quantities=["equilibrium_count", "equilibria"])
+    _, named, _ = said(asked, swept({"one": [found]}))
+    assert named == "Equilibria listed: (stag, hare), ([stag 0.5, hare 0.5], [stag 0.5, hare 0.5])."
+    assert not any("stag" in words for words in said(study(), swept({"one": [found]})))
+    del found["action_name"]
+    assert len(said(asked, swept({"one": [found]}))) == 2
+
+
+def test_coordinates_of_strategies_are_named_where_they_have_names() -> None:
+    found = record(profile=[[1.0, 0.5], [2.0, 0.5]])
+    about = study(quantities=["profile"], words={"reach": "width"})
+    assert said(about, swept({"one": [found]})) == ["Strategies are (1, 0.5), (2, 0.5)."]
+    named = found | {"axis_name": (("axis",), np.array(["position", "reach"]))}
+    assert said(about, swept({"one": [named]})) == ["Strategies (position, width) are (1, 0.5), (2, 0.5)."]
+
+
+def test_a_case_is_highest_at_every_value_of_a_key_only_if_it_is() -> None:
+    def words(*cases: Sequence[float], kind: str = "best_response", claims: Sequence[str] = ("", "")) -> str:
+        names = ["a", "b", "c"][: len(cases)]
+        rows = {
+            name: [record(claim, turnout=value) for value, claim in zip(own, claims, strict=True)]
+            for name, own in zip(names, cases, strict=True)
+        }
+        return said(study(*names, kind=kind), swept(rows))[0]
+
+    assert words([1.0, 2.0], [3.0, 4.0]).endswith("for b; at every reach it is highest for b.")
+    tied = words([1.0, 4.0], [3.0, 4.0], [0.0, 2.0])
+    assert tied.endswith("; at every reach it is highest, or as high as another, for b.")
+    mixed = ("equilibrium", "not an equilibrium")
+    assert words([1.0, 2.0], [3.0, 4.0], claims=mixed).endswith("for b (values of no equilibrium included).")
+    assert "highest" not in words([1.0, 4.0], [3.0, 3.5])
+    assert "highest" not in words([1.0, 2.0], [3.0, 4.0], kind="q_learning")  # noise unknown

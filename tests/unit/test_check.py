@@ -44,6 +44,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "comparative_statics": {"parameter": "reach"},
     "feedback": {"halve": False},
     "design": {"choices": {"reach": [0.2, 0.25]}, "tries": 1},
+    "moran": {"selection": 0.01},
     "rllib.dqn": NETWORK,
     "rllib.ppo": NETWORK,
     "rllib.sac": NETWORK,
@@ -62,6 +63,7 @@ PLAYED: dict[str, Callable[[], Any]] = {
     "design": lambda: rv.games.influencer(players=2, resource="bimodal"),
     "replicator": lambda: rv.games.matrix("rock_paper_scissors"),
     "rllib.sac": rv.games.market,
+    "variational_equilibrium": rv.games.continuous,
     "thresholds": lambda: rv.games.influencer(players=3, resource="bimodal"),
 }
 

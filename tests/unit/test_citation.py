@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 import rivalry as rv
 from rivalry.cli.show import describe
 from rivalry.lab.citation import bibtex, how_to_cite
@@ -54,3 +56,26 @@ def test_a_run_names_its_source_and_the_command(tmp_path: Path) -> None:
     assert how_to_cite(copy) == how_to_cite(run)
     copy.head["study"]["based_on"] = "x; rm -r ."  # in a run of somebody else
     assert "`rivalry cite 'x; rm -r .'` prints" in how_to_cite(copy)
+
+
+def test_the_publication_of_a_study_is_an_entry_of_its_own() -> None:
+    *_, entry = bibtex(load_study("race_precipice")).split("\n\n")
+    assert entry.startswith("@article{armstrong2016,\n")
+    assert dict(FIELD.findall(entry)) == {
+        "author": "Armstrong and Bostrom and Shulman",
+        "title": "{Racing to the precipice}",
+        "journal": r"AI \& Society",
+        "volume": "31",
+        "year": "2016",
+    }
+    *_, entry = bibtex(load_study("race_compute_price")).split("\n\n")
+    assert entry.startswith("@misc{jensen2023,\n")
+    assert dict(FIELD.findall(entry))["eprint"] == "2302.11436"
+
+
+def test_a_citation_without_a_year_or_with_an_unknown_key_is_refused() -> None:
+    known = {"name": "bare", "game": {"family": "market"}, "method": {"kind": "best_response"}}
+    with pytest.raises(ValueError, match="citation"):
+        Study(**known, citation={"author": ["Cournot"], "title": "Recherches"})
+    with pytest.raises(ValueError, match="jurnal"):
+        Study(**known, citation={"author": ["Cournot"], "title": "Recherches", "year": 1838, "jurnal": "x"})

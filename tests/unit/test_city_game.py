@@ -292,6 +292,23 @@ def test_free_flow_of_one_known_route() -> None:
     assert (game.expected.wanting == wanted).all()
 
 
+def test_lanes_over_capacity_are_counted_by_kind() -> None:
+    """Without stubs no lane is an entry or an exit; a lane at its capacity is not above it."""
+    games = [rv.games.city(), small(network="plain_2x2", agents=9, capacity=1)]
+    for game in games:
+        found = {name: entry[1] for name, entry in game.static_metrics().items()}
+        for k, kind in enumerate(("core", "entry", "exit")):
+            wanted = found["lane_free_flow_expected"][found["lane_kind"] == kind]
+            over = sum(x > y for x, y in zip(wanted, game.capacity, strict=False))
+            assert found["lanes_over_capacity"][k] == over
+            assert (
+                np.isnan(found["largest_free_flow"][k])
+                if not len(wanted)
+                else (found["largest_free_flow"][k] == max(wanted))
+            )
+    assert game.static_metrics()["lanes_over_capacity"][1].tolist()[1:] == [0, 0]
+
+
 def test_free_flow_of_random_allocations_has_the_expected_mean() -> None:
     flows = np.array([rv.games.city(allocation=seed).free_flow().wanting for seed in range(40)])
     spread = flows.std(axis=0, ddof=1) / np.sqrt(40)

@@ -51,6 +51,8 @@ def test_payoffs_and_best_responses_agree_with_nashpy() -> None:
         assert rv.certificate(game, profile(*sigma)).regret.max() < 1e-9
 
 
+# a cache of QuantEcon's kernels for vertices, filled by two processes, crashed those that read it
+@pytest.mark.usefixtures("one_process")
 @pytest.mark.slow
 def test_lists_of_equilibria_agree_with_nashpy_and_quantecon() -> None:
     assert agree([profile(*x) for x in nashpy.Game(A, B).support_enumeration()])

@@ -234,3 +234,14 @@ def test_built_pages_load_nothing_from_other_hosts(helper: Any, tmp_path: Path) 
     assert len(pages) > 50
     assert not helper("offline").requests(tmp_path / "html")
     assert sum(path.read_text(encoding="utf-8").count("<math") for path in pages) > 500
+
+
+def test_pictures_of_reproduced_results_are_of_the_runs_that_are_stored(helper: Any) -> None:
+    pages = helper("reproduced")
+    assert pages.pictures()
+    assert {path.stem for path in pages.PICTURES.glob("*.png")} == set(pages.pictures())
+    # one that is missing here is drawn again by docs/reproduced.py
+    assert all(pages.picture(study) for study in pages.pictures())
+    assert not pages.picture("no_such_study")
+    text = pages.page() + pages.thesis()
+    assert set(re.findall(r"^:::\{figure\} reproduced/(\w+)\.png$", text, re.M)) == set(pages.pictures())

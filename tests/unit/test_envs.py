@@ -20,7 +20,7 @@ pytest.importorskip("gymnasium")
 from gymnasium.spaces import Discrete
 from pettingzoo.test import api_test
 
-from rivalry.envs import GameEnv, PlayerEnv, TurnEnv, aec_env, parallel_env, single_agent_env
+from rivalry.envs import GameEnv, PlayerEnv, TurnEnv, aec_env, batch, parallel_env, single_agent_env
 from rivalry.transforms import repeat, walks
 from tests.selection import slow_except
 from tests.unit.env_families import FAMILIES, Congestion, libraries_tests
@@ -400,13 +400,67 @@ def test_wrong_input() -> None:
             env.step(action)
     box = parallel_env("influencer")
     box.reset()
-    with pytest.raises(ValueError, match="actions: that of player_1 is missing; must be one per agent"):
+    with pytest.raises(ValueError, match=r"actions: that of player_1 is missing; must be one per agent"):
         box.step({"player_0": [0.0]})
     for action in ([1.1], [np.nan], 0.5, [0.0, 0.0], "left"):
         with pytest.raises(
             ValueError, match=r"action of player_1: .* must be in the box \[-1, 1\], 1 number"
         ):
             box.step({"player_0": [0.0], "player_1": action})
+
+
+@pytest.mark.parametrize("kind", ["parallel", "single", "batch", "agents"])
+def test_no_step_is_taken_without_an_episode(kind: str) -> None:
+    dilemma = rv.games.matrix("prisoners_dilemma")
+    others = dilemma.pure("cooperate", "cooperate")
+    env: Any = {
+        "parallel": lambda: parallel_env(dilemma, periods=2),
+        "single": lambda: single_agent_env(dilemma, 0, others, periods=2),
+        "batch": lambda: batch(dilemma, 0, others, 3, periods=2),
+        "agents": lambda: parallel_env(rv.games.karma(max_karma=4, mean_karma=2.0, agents=4), periods=2),
+    }[kind]()
+    if kind in ("parallel", "agents"):
+        actions: Any = dict.fromkeys(env.possible_agents, 0)
+    else:
+        actions = np.zeros(3, dtype=int) if kind == "batch" else 1
+    with pytest.raises(ValueError, match=r"there is no episode, .*; call reset\(\) first"):
+        env.step(actions)
+    for seed in ("1", -1, 0.5, True):
+        with pytest.raises(ValueError, match=r"seed: .* must be a whole number of at least 0"):
+            env.reset(seed=seed)
+    env.reset(seed=np.int64(1))
+    for _ in range(2):
+        env.step(actions)
+    if kind == "batch":  # a new episode begins by itself
+        assert not env.step(actions)[3].any()
+    else:
+        with pytest.raises(ValueError, match="there is no episode"):
+            env.step(actions)
+
+
+def test_actions_of_unknown_agents_are_refused_and_of_ended_ones_ignored() -> None:
+    env = parallel_env("influencer", periods=2)
+    env.reset(seed=1)
+    actions: dict[str, Any] = {"player_0": [0.0], "player_1": [0.0]}
+    with pytest.raises(
+        ValueError, match=r"actions: 'bob' is not an agent; must be in player_0 \.\. player_1"
+    ):
+        env.step(actions | {"bob": [0.0]})
+    env.agents = ["player_1"]  # as where a firm has left the market
+    assert list(env.step(actions)[1]) == ["player_1"]
+
+
+def test_profile_of_actions_is_what_they_play() -> None:
+    """The payoffs of the game at the profile are the rewards of the step."""
+    games = (rv.games.race(players=2), rv.games.market(), rv.games.matrix("chicken"))
+    for game in games:
+        env = GameEnv(game)
+        env.reset(seed=3)
+        actions = {name: env.action_space(name).sample() for name in env.agents}
+        paid = game.payoffs(jnp.asarray(env.profile(actions)))
+        np.testing.assert_allclose(list(env.step(actions)[1].values()), paid, rtol=1e-5, atol=1e-9)
+    with pytest.raises(ValueError, match="that of player_0 is missing"):
+        env.profile({"player_1": 0})
 
 
 def test_public_names_are_classes_functions_and_modules() -> None:

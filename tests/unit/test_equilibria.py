@@ -103,6 +103,7 @@ def test_all_nine_equilibria_of_the_gambit_example() -> None:
         ours = solution.record["equilibria"][1]
         assert same_profiles(ours, [np.stack([np.array(x), 1 - np.array(x)], axis=1) for x in want], 1e-8)
         assert int(solution.record["pure_count"][1]) == 4
+        assert int(solution.record["partly_mixed_count"][1]) == 3
         assert not bool(solution.record["complete"][1])
 
 
@@ -412,3 +413,16 @@ def test_approximations_are_refined_on_their_support() -> None:
     assert mixed_equilibria._newton(tables, rough, np.array([[True, True], [False, False]])) is None
     prisoners = np.array([[[3.0, 0.0], [5.0, 1.0]], [[3.0, 5.0], [0.0, 1.0]]])
     assert mixed_equilibria._newton(prisoners, np.full((2, 2), 0.5), np.full((2, 2), True)) is None
+
+
+@pytest.mark.parametrize("players", [2, 3])
+def test_one_equilibrium_is_among_all(players: int) -> None:
+    for seed in range(4):
+        size = 5 - players  # with three players, more take long by supports
+        table = np.random.default_rng(seed).normal(size=(players, *[size] * players)).round(2)
+        game = rv.games.matrix(payoffs=table.tolist())
+        found = rv.solve(game, rv.methods.MixedEquilibria(one=True)).record
+        every = rv.solve(game, rv.methods.MixedEquilibria()).record["equilibria"][1]
+        assert int(found["equilibrium_count"][1]) == 1
+        assert not found["complete"][1]
+        assert np.abs(every - found["equilibria"][1]).max(axis=(1, 2)).min() < 1e-9

@@ -361,8 +361,8 @@ class Threads:
                         pipe.send(pool.CellOutcome("progress", job.id, fraction=part))
                 if word in ("killed", "ends", "late"):
                     if word == "late":
-                        job.cell_path.parent.mkdir(parents=True, exist_ok=True)
-                        job.cell_path.touch()
+                        job.paths[job.id].parent.mkdir(parents=True, exist_ok=True)
+                        job.paths[job.id].touch()
                     process.exitcode = -signal.SIGKILL if word == "killed" else 3
                     pipe.close()
                     return

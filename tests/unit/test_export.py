@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from rivalry.lab.answer.estimates import Estimate
 from rivalry.lab.answer.table import AnswerTable
-from rivalry.lab.export import _tables, export, numbers_of, tidy, to_csv, to_latex
+from rivalry.lab.export import _latex_of, _tables, export, number_format, numbers_of, tidy, to_csv, to_latex
 from rivalry.lab.store import Run, StoreError
 from tests import typed
 from tests.duel_study import record, store, study
@@ -289,6 +290,16 @@ def test_a_workbook_holds_numbers_as_numbers_and_no_formulas(run: Run, tmp_path:
         for value, entry in zip(column, own, strict=True):  # a workbook has 16 digits
             assert value == (pytest.approx(entry.mean, rel=1e-15) if np.isfinite(entry.mean) else entry.text)
 
+    sheet = openpyxl.load_workbook(path).active
+    shown = [cell for row in sheet.iter_rows(min_row=2) for cell in row if isinstance(cell.value, float)]
+    assert all(cell.number_format == number_format(cell.value) for cell in shown)
+
+
+@pytest.mark.parametrize("value", [0.5, -0.25, 99.94, 12345.6, 1 / 3, 9.9e-4])
+def test_a_spreadsheet_shows_four_digits(value: float) -> None:
+    places = len(number_format(value).removeprefix("0."))
+    assert float(f"{value:.{places}f}") == pytest.approx(value, rel=5.1e-4)
+
 
 def test_intervals_have_columns_and_there_are_at_most_fourteen() -> None:
     mean = Estimate("2.0 ± 0.5", 2.0, 1.5, 2.5)
@@ -318,17 +329,42 @@ def test_figures_are_files_with_equal_bytes(tmp_path: Path, to: str) -> None:
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs LaTeX")
 @pytest.mark.slow
-def test_the_table_compiles(tmp_path: Path) -> None:
+@pytest.mark.parametrize("points", [2, 60])
+def test_the_table_compiles_within_the_margins(tmp_path: Path, points: int) -> None:
+    reaches = np.linspace(0.1, 0.2, points).tolist()
+    words = {"threshold": "the smallest reach at which all firms stand together and none leaves (50 %)"}
+    answer = {"quantities": ["threshold"], "words": words}
     made = stored(
         tmp_path / "run",
-        influencer(sweep={"game.reach": [0.1, 0.2]}, plots=[], title="50 % of A_b & {c} ~ ^"),
+        influencer(sweep={"game.reach": reaches}, plots=[], title="50 % of A_b & {c} ~ ^", answer=answer),
     )
     (path,) = export(made, "latex", tmp_path / "out").files
-    page = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}\input{%s}\end{document}"
+    packages = r"\documentclass{article}\usepackage{booktabs,graphicx,longtable}"
+    page = packages + r"\begin{document}\input{%s}\end{document}"
     (tmp_path / "page.tex").write_text(page % path.as_posix(), encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout
+    assert "Float too large" not in done.stdout
+
+
+def test_a_latex_table_has_short_lines_and_is_cut_into_pages_where_it_is_long(run: Run) -> None:
+    long = "the gain from a best response to the policies of the rivals"
+    entries = [
+        Estimate("0.25", 0.25, 0.25, 0.25),
+        Estimate("[inspect 0.8, trust 0.2], [comply 0.7, violate 0.3]"),
+    ]
+    few = _latex_of(run.answer, AnswerTable([long, "strategies"], [entries] * 3, ["n: 4"], 1))
+    many = _latex_of(run.answer, AnswerTable([long, "strategies"], [entries] * 60, [], 1))
+    (head,) = re.findall(r"\\shortstack\[r\]\{(.*?)\}", few)
+    assert head.replace(r"\\", " ") == long
+    assert max(map(len, head.split(r"\\"))) <= 14
+    assert r"\parbox[t]{17em}{\raggedright [inspect" in few
+    assert "In every row: n: 4." in few
+    assert "longtable" not in few
+    for words in (r"\begin{longtable}{rl}", r"\endhead", r"\caption{", r"\label{tab:duel}"):
+        assert words in many
 
 
 def test_everything_is_for_tables_alone(run: Run, tmp_path: Path) -> None:

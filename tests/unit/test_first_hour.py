@@ -202,9 +202,9 @@ NEW = {
 # file: a text there, and what takes its place
 LINES = {
     "src/rivalry/games.py": (
-        '_OWN = {\n    "influencer"',
-        '_OWN = {\n    "commons": Entry(("rivalry.families.commons:commons",), "fishers share a stock"),\n'
-        '    "influencer"',
+        '    "continuous": Entry(',
+        '    "commons": Entry(("rivalry.families.commons:commons",), "fishers share a stock"),\n'
+        '    "continuous": Entry(',
     ),
     "src/rivalry/methods/__init__.py": (
         '        "pure_equilibria":',
@@ -224,6 +224,7 @@ LINES = {
         "| [commons](#commons) | efforts on a common stock |\n| [influencer](#influencer)",
     ),
     "docs/howto/gallery.md": ("## Learners", GALLERY),
+    "docs/gallery.py": ('payoff_landscape deviation"', 'payoff_landscape deviation efforts"'),
 }
 
 

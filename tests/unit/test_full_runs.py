@@ -186,7 +186,7 @@ def test_stored_files_have_the_form_that_is_written(path: Path) -> None:
     assert date.fromisoformat(found.date) <= datetime.now(UTC).date()
     assert len(bytes.fromhex(found.tables)) == 32
     assert found.cells > 0
-    assert found.seconds > 0
+    assert found.seconds >= 0  # to a tenth of a second
     assert {"python", "platform", "machine", "rivalry", "numpy", "jax"} <= set(found.made_by)
     for row in found.values:
         assert set(row) <= {*SELECTS, "ours", "certificate", "reason"}

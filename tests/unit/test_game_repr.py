@@ -54,7 +54,9 @@ def _games() -> dict[str, object]:
         "staged market": rv.games.market(stages=[[1], [0]]),
         "race": rv.games.race(horizon=3, players=4),
         "believing race": rv.games.race(beliefs=[{}, {"disaster_cost": 3.0}]),
+        "continuous": rv.games.continuous(),
         "precipice": rv.games.precipice(),
+        "auction": rv.games.auction(),
         "karma": rv.games.karma(),
         "city": rv.games.city(network="stubs_2x2", agents=40, mean_karma=2.0),
         "freeze": rv.transforms.freeze(rv.games.matrix("jordan"), {2: [1.0, 0.0]}),
@@ -165,6 +167,22 @@ def test_mixtures_show_the_points_that_they_mix() -> None:
     assert second.split(maxsplit=2) == ["1", "-1", "[0.5] with probability 1"]
 
 
+def test_mixtures_of_many_points_show_the_most_probable_in_the_order_of_the_grid() -> None:
+    grid = np.linspace(0.0, 1.0, 11)
+    weights = np.array([0.02, 0.3, 0.02, 0.1, 0.1, 0.2, 0.06, 0.15, 0.02, 0.03, 0.0])
+    record = {
+        "status": ((), np.asarray("completed")),
+        "steps": ((), np.asarray(1)),
+        "mixture": (("player", "action"), weights[None]),
+        "action_grid": (("player", "action", "axis"), grid[None, :, None]),
+        "payoff": (("player",), np.array([1.0])),
+    }
+    row = str(Solution(record, NO_CERTIFICATE)).splitlines()[-1].split(maxsplit=2)[2]
+    *points, rest = row.split(", ")
+    assert points == [f"[{grid[k]:g}] with probability {weights[k]:g}" for k in (1, 3, 4, 5, 6, 7)]
+    assert rest == "4 others with 0.09"
+
+
 def test_studies_and_runs_have_tables_for_notebooks(tmp_path: Path) -> None:
     one = study(tmp_path)
     run = Run.create_or_open(tmp_path / "runs" / "a & b", one)
@@ -178,7 +196,7 @@ def test_a_solution_prints_what_was_asked() -> None:
     duopoly = rv.games.market(unit_cost=[10.0, 30.0], choice="quantity")
     slopes = repr(rv.solve(duopoly, rv.methods.ComparativeStatics("unit_cost[1]")))
     # quantities (a - 2 c_i + c_j) / 3: slopes 1/3 and -2/3 in the rival's and the own unit cost
-    assert "per unit of unit_cost[1], at 30" in slopes
+    assert "per unit of unit_cost[1], at 30; difference quotients differ by at most " in slopes
     lines = [line.split() for line in slopes.splitlines()]
     assert ["0", "24.4444", "quantity", "0.333333"] in lines
     assert ["1", "-22.2222", "quantity", "-0.666667"] in lines

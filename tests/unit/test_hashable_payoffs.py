@@ -21,7 +21,9 @@ BUNDLED = {
     "influencer": lambda: rv.games.influencer(reach=[0.2, 0.3]),
     "market": rv.games.market,
     "matrix": lambda: rv.games.matrix("chicken"),
+    "continuous": rv.games.continuous,
     "precipice": rv.games.precipice,
+    "auction": rv.games.auction,
     "race": rv.games.race,
     "freeze": lambda: freeze(rv.games.influencer(reach=[0.2, 0.3, 0.2]), {2: [0.5]}),
 }

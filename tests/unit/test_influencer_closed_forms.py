@@ -90,6 +90,21 @@ def test_exponential_condition(shift: float) -> None:
     assert known.stable is (shift == 1.0)
 
 
+def test_the_larger_half_of_the_players_splits_as_if_it_were_alone_in_its_half() -> None:
+    def threshold(players: int) -> float | None:
+        game = rv.games.influencer(players=players, resource="bimodal")
+        measured = oracles.metrics(game, np.full((players, 1), 0.5))
+        return float(measured["level_threshold"][1]) if "level_threshold" in measured else None
+
+    game = rv.games.influencer(players=5, resource="bimodal")
+    points, weights = np.asarray(game.points)[:, 0], np.asarray(game.weights)
+    lower = points < 0.5
+    share = weights[lower] / weights[lower].sum()
+    spread = np.sqrt(share @ points[lower] ** 2 - (share @ points[lower]) ** 2)
+    assert threshold(5) == pytest.approx(np.sqrt(1 / 2) * spread, rel=1e-12)
+    assert threshold(4) is None
+
+
 @pytest.mark.slow
 def test_power_law_centre_is_never_stable() -> None:
     game = rv.games.influencer(kernel="power_law", exponent=[0.5] * 3, resource="unimodal")

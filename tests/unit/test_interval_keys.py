@@ -28,6 +28,7 @@ CHICKEN = [[[0.0, 7.0], [2.0, 6.0]], [[0.0, 2.0], [7.0, 6.0]]]
 MESH = {"space": "simplex"}
 CITY = {"network": "plain_2x2", "agents": 8, "capacity": 2}
 VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "auction": [{}, {"price": "second", "affiliation": 0.5, "players": 3}],
     "city": [
         CITY,
         {**CITY, "toll": [0.5] * 8, "urgencies": [0.0, 2.0]},
@@ -93,6 +94,7 @@ NOT_LISTED = {
     "karma": "chain",
     "market": "",
     "matrix": "",
+    "auction": "",
     "precipice": "",
     "race": "horizon period_weights",
 }

@@ -6,11 +6,14 @@ import builtins
 import io
 import os
 import pickle
+import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rivalry.core import jax as configured
@@ -120,3 +123,35 @@ def test_no_message_of_xla_reaches_a_user_that_did_not_ask_for_them(first: str, 
     assert run.stdout == "(2,)\n"
     assert ("/proc/none/x" in run.stderr) == (level is not None)
     assert level is not None or run.stderr == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:os.fork", "ignore:This process")
+@pytest.mark.parametrize("name", ["array", "program", "random numbers"])
+def test_a_process_that_was_forked_after_jax_was_used_ends_with_a_line(name: str) -> None:
+    twice = configured.compiled(lambda x: 2 * x)
+    assert twice(configured.put(1.0)) == 2
+    work = {
+        "array": lambda: configured.put(1.0),
+        "program": lambda: twice(np.ones(3)),
+        "random numbers": lambda: jax.random.key(0),
+    }
+    reading, writing = os.pipe()
+    if not (child := os.fork()):
+        try:
+            work[name]()
+        except BaseException as error:
+            os.write(writing, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    try:
+        assert select.select([reading], [], [], 60)[0], "it hangs"
+        said = os.read(reading, 1000).decode()
+    finally:
+        os.close(reading)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert said.startswith(f"process {child} was forked after JAX was used")
+    assert '"spawn"' in said
+    assert "\n" not in said

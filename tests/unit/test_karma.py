@@ -316,3 +316,15 @@ def test_values_and_best_responses_in_plain_numpy() -> None:
         q = np.where(np.tile(np.tri(3), (2, 1)) > 0, reward + 0.9 * moves @ best, -np.inf)
         best = q.max(axis=1)
     np.testing.assert_allclose(most, best, atol=1e-10)
+
+
+@pytest.mark.slow
+def test_mean_bids_by_private_state_are_means_over_the_karma_of_its_agents() -> None:
+    game = rv.games.karma(max_karma=4, mean_karma=2.0)
+    policy = game.space.project(jnp.asarray(np.random.default_rng(3).normal(size=game.space.shape)))
+    found = rv.solve(game, rv.methods.Evaluate(), start=policy).data
+    karma, policies = found.karma_distribution.values[0], found.policy.values[0]
+    for k in range(2):
+        held = [(karma[k, m] / sum(karma[k]), policies[k, m]) for m in range(5)]
+        mean = sum(share * bid * chance for share, row in held for bid, chance in enumerate(row))
+        assert found.state_mean_bid.values[0, k] == pytest.approx(mean, rel=1e-9)

@@ -175,6 +175,8 @@ def test_a_commitment_is_optimal_at_the_start_and_time_inconsistent(
     assert np.all(data.replanned_gain.values[1:20] >= 0)
     within = solved(firms((gamma, rival), phi, mc), "feedback_stackelberg").data.value
     assert data.value[0] >= within[0] - 1e-8 * abs(float(data.value[0]))
+    apart = solved(firms((gamma, rival), phi, mc), "markov_perfect").data.value.sum()
+    np.testing.assert_allclose(data.joint_gain, data.value.sum() - apart, atol=1e-9 * abs(float(apart)))
 
 
 def test_the_gain_of_replanning_matches_a_new_solution() -> None:

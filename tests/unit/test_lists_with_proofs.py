@@ -180,6 +180,17 @@ def test_a_complete_list_says_that_there_is_no_other() -> None:
     assert "no other" not in said([a_list([0.1, 0.9], undecided=2)])
 
 
+def test_a_caveat_names_the_places_that_are_undecided() -> None:
+    caveats = Answer(
+        STUDY, swept([a_list([0.5]), a_list([0.1], undecided=1), a_list([], undecided=2)])
+    ).caveats
+    where = "profiles in [0.1, 0.2] × [0.25, 0.25000003]"
+    assert [line for line in caveats if "undecided" in line] == [
+        f"undecided: at reach 0.02, {where} may hold a further equilibrium",
+        f"undecided: at reach 0.03, {where} and 1 more may hold a further equilibrium",
+    ]
+
+
 def test_tables_have_the_number_and_whether_it_is_complete() -> None:
     data = swept([a_list([0.5]), a_list([0.1, 0.9], undecided=2)])
     table = Answer(STUDY, data).table

@@ -20,11 +20,11 @@ PARTS = (("economies",), ("web", "living"), ("integrations",), ("interop",))  # 
 REGISTER = """
 from rivalry.core.register import Entry, FamilyDefaults, PlotEntry
 
-GAMES = {"auction": Entry(("auction:first_price",), "sealed bids"), "matrix": Entry(("auction:no",), "other")}
-METHODS = {"q_learning": Entry(("auction:Bidder",), "")}
-PLOTS = {"bids": PlotEntry("auction:bids", "bids by value", families=("auction",))}
-DEFAULTS = {"auction": FamilyDefaults(("revenue",))}
-STUDIES = {"auctions": "auction:auctions"}
+GAMES = {"raffle": Entry(("raffle:first_price",), "sealed bids"), "matrix": Entry(("raffle:no",), "other")}
+METHODS = {"q_learning": Entry(("raffle:Bidder",), "")}
+PLOTS = {"bids": PlotEntry("raffle:bids", "bids by value", families=("raffle",))}
+DEFAULTS = {"raffle": FamilyDefaults(("revenue",))}
+STUDIES = {"auctions": "raffle:auctions"}
 """
 
 AUCTION = """
@@ -47,7 +47,7 @@ STUDY = """
 title = "Two bidders"
 plots = ["bids"]
 [game]
-family = "auction"
+family = "raffle"
 [[method]]
 kind = "pure_equilibria"
 """
@@ -62,14 +62,14 @@ def rivalry(*words: str, path: Path, home: Path) -> subprocess.CompletedProcess[
 
 def distribution(folder: Path, register: str = REGISTER) -> None:
     """Install a distribution that registers a family."""
-    package, metadata = folder / "auction", folder / "auction-1.0.dist-info"
+    package, metadata = folder / "raffle", folder / "raffle-1.0.dist-info"
     for made in (package, metadata):
         made.mkdir()
     (package / "__init__.py").write_text(AUCTION)
     (package / "register.py").write_text(register)
     (package / "auctions.toml").write_text(STUDY)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: auction\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[rivalry.register]\nauction = auction.register\n")
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: raffle\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[rivalry.register]\nraffle = raffle.register\n")
 
 
 CHECK = """
@@ -77,11 +77,11 @@ import rivalry as rv
 from rivalry.lab.study.names import studies
 from rivalry.plots.families import DEFAULTS
 
-assert rv.games.auction(prize=2.0).sizes == (2, 2)
+assert rv.games.raffle(prize=2.0).sizes == (2, 2)
 assert rv.games.GAMES["matrix"].title != "other"
 targets = rv.methods.METHODS["q_learning"].targets
-assert len(targets) > 1 and targets[-1] == "auction:Bidder" and rv.methods.METHODS["q_learning"].title
-assert rv.plots.bids.__module__ == "auction" and DEFAULTS["auction"].metrics == ("revenue",)
+assert len(targets) > 1 and targets[-1] == "raffle:Bidder" and rv.methods.METHODS["q_learning"].title
+assert rv.plots.bids.__module__ == "raffle" and DEFAULTS["raffle"].metrics == ("revenue",)
 assert list(rv.games.GAMES) == sorted(rv.games.GAMES) and "auctions" in studies()
 """
 
@@ -101,7 +101,7 @@ def test_a_broken_register_hides_nothing_else(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "matrix" in done.stdout
     (line,) = done.stderr.splitlines()
-    assert "auction.register registers nothing: ModuleNotFoundError" in line
+    assert "raffle.register registers nothing: ModuleNotFoundError" in line
 
 
 def without(names: tuple[str, ...], folder: Path) -> Path:

@@ -146,6 +146,9 @@ def _(folder: Path) -> None:
     game = rv.interop.read_efg(TREES / "poker.efg")
     found = rv.solve(game, rv.methods.MixedEquilibria())
     np.testing.assert_allclose(found.profile[1][:2], [2 / 3, 1 / 3])
+    tree = rv.interop.read_extensive(TREES / "poker.efg")
+    value = rv.solve(tree, rv.methods.LinearProgramme()).data.game_value.item()
+    np.testing.assert_allclose(value, found.payoff[0])
 
 
 @check("extensive form", "Gambit")
@@ -230,6 +233,9 @@ def _(folder: Path) -> None:
     dilemma = rv.games.matrix("prisoners_dilemma")
     found = rv.solve(dilemma, rv.methods.Replicator(), start=[[0.5, 0.5], [0.5, 0.5]])
     np.testing.assert_allclose(found.profile[:, 1], 1.0, atol=1e-3)
+    for kind, options in ((rv.methods.Moran, {"selection": 0.1}), (rv.methods.Fermi, {})):
+        cooperators, defectors = rv.solve(dilemma, kind(population=10, **options)).data.small_mutation.values
+        assert defectors > cooperators
 
 
 @check("evolution", "Nashpy")
@@ -430,7 +436,9 @@ def test_the_versions_compared_are_on_the_page() -> None:
     ids=" ".join,
 )
 @pytest.mark.filterwarnings("ignore")  # the other packages' own
-def test_what_a_cell_says(where: tuple[str, str], tmp_path: Path) -> None:
+def test_what_a_cell_says(where: tuple[str, str], tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if where[1] in MODULES:
         pytest.importorskip(MODULES[where[1]])
+    if where[1] == "QuantEcon.py":  # its caches of kernels are filled by one process at a time
+        request.getfixturevalue("one_process")
     CHECKS[where](tmp_path)

@@ -387,3 +387,54 @@ def test_a_replaced_array_is_the_only_leaf() -> None:
     doubled = jax.tree.map(lambda array: 2 * array, again)
     np.testing.assert_array_equal(doubled.slopes, [10.0, 12.0])
     assert isinstance(doubled, Plain)
+
+
+def given(function: Callable[[Any], Any]) -> Any:
+    """Return a game of a new class, since payoffs are checked once per class."""
+
+    class Given:
+        space = rv.Box.interval(0.0, 1.0, players=2)
+
+        def payoffs(self, x: Any) -> Any:
+            return function(x)
+
+    return Given()
+
+
+WRONG_PAYOFFS = {
+    "one number": (lambda x: x.sum(), "shape () must be (2,)"),
+    "a row per player": (lambda x: x * (1 - x), "its choice is x[i, 0]"),
+    "a list": (lambda x: [x[0, 0], x[1, 0]], "write jnp.array([..])"),
+    "functions of NumPy": (lambda x: jnp.asarray(np.sin(x[:, 0])), "must be written with jax.numpy"),
+    "a branch on choices": (lambda x: x[:, 0] if x[0, 0] > 0 else -x[:, 0], "jnp.where, not if"),
+    "players counted from 1": (lambda x: jnp.stack([x[1, 0], x[2, 0]]), "index 2 is out of bounds"),
+    "an unknown name": (lambda x: x[:, 0] * unknown, "NameError: name 'unknown'"),  # type: ignore[name-defined]
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_PAYOFFS)
+def test_payoffs_of_another_form_are_refused_in_one_line(wrong: str) -> None:
+    """JAX reads the last entry in place of one outside an array, so its index would go unnoticed."""
+    payoffs, words = WRONG_PAYOFFS[wrong]
+    game = given(payoffs)
+    calls: list[Callable[[], object]] = [
+        lambda: rv.solve(game, rv.methods.BestResponse()),
+        lambda: rv.certificate(game, [0.1, 0.2]),
+        lambda: rv.all_equilibria(game),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match=r"^payoffs: ") as refused:
+            call()
+        assert words in str(refused.value)
+        assert "\n" not in str(refused.value)
+
+
+def test_payoffs_that_only_arrays_of_jax_accept_are_taken() -> None:
+    game = given(lambda x: -((x.at[0, 0].add(-0.5))[:, 0] ** 2))
+    assert np.allclose(rv.certificate(game, [0.5, 0.0]).regret, 0.0)
+
+
+def test_payoffs_that_are_no_number_are_named_in_place_of_a_limit() -> None:
+    game = given(lambda x: jnp.log(x[:, 0] - 2.0))
+    with pytest.warns(UserWarning, match="a payoff is not a number at the last profile"):
+        assert rv.solve(game, rv.methods.BestResponse(), START, max_steps=2).claim == "not decided"

@@ -237,7 +237,7 @@ def test_own_dimensions_are_recognised_by_name_without_a_rank() -> None:
     data = xr.Dataset({"reward": (("gamma", "sample", "player"), reward)}, {"gamma": [0.5, 0.9]})
     found = point(data, "reward", None, at={"gamma": 0.9})
     np.testing.assert_array_equal(found["reward"], reward[1])
-    assert point(data, "reward", 2, at={"gamma": 0.9}).words == found.words == "gamma = 0.9"
+    assert point(data, "reward", 2, at={"gamma": 0.9}).words == found.words == "discount factor = 0.9"
 
 
 def test_the_key_of_a_study_is_refused_in_a_point(run: xr.Dataset) -> None:
@@ -610,3 +610,15 @@ def test_learning_curves_are_compared_with_methods_that_do_not_learn() -> None:
         rv.plots.learning_curve(data, compare=True, player=2)
     with pytest.raises(NoSuchPoint):
         rv.plots.learning_curve(data, compare=True, methods=["reply"])
+
+
+def test_learning_curve_of_regrets_that_are_all_zero_has_no_logarithmic_axis(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    """Hedge begins at the equilibrium of rock, paper, scissors, and stays there."""
+    found = rv.solve(rv.games.matrix("rock_paper_scissors"), rv.methods.Hedge(), max_steps=50)
+    assert not found.data.regret_curve.any()
+    axes = rv.plots.learning_curve(found, quantity="regret")
+    axes.figure.canvas.draw()
+    assert axes.get_yscale() == "linear"
+    assert not [one for one in recwarn if "log-scaled" in str(one.message)]

@@ -235,7 +235,7 @@ def test_stability_window_is_bounded_by_the_crossings() -> None:
     rows = [({"abstention": q}, crossing(0.1 + 0.002 * q, 0.3 - 0.003 * q)) for q in weights]
     data = collect(rows, {"abstention": weights})
     ax = rv.plots.stability_window(data)
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("reach", "abstention")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("reach", "weight of abstention")
     gains, loses = lines(ax, "_crossing")
     np.testing.assert_allclose(gains.get_xdata(), [0.1, 0.12, 0.14])
     np.testing.assert_allclose(loses.get_xdata(), [0.3, 0.27, 0.24])

@@ -70,7 +70,7 @@ def test_exploitability_is_divided_by_the_payoff_of_the_same_policy() -> None:
         most[0].get_ydata(), (data.monitor_largest_exploitability.values[0] / size).mean(axis=0)
     )
     for part in (
-        "beta = 1000, exploration = 0.05",
+        "inverse temperature = 1000, exploration = 0.05",
         "over |J|",
         "with exploration unless stated",
         "n = 2",
@@ -191,7 +191,7 @@ def test_fairness_points_are_joined_in_order_of_the_parameter() -> None:
     np.testing.assert_allclose(coin.get_xdata(), data.access_fairness.values[1].mean())
     (turn,) = lines(ax, "TURN, exact")
     np.testing.assert_array_equal(turn.get_xydata(), [[0.0, -1.5]])
-    assert caption(ax) == "points are labelled with gamma · n = 4 replications, 95 % intervals"
+    assert caption(ax) == "points are labelled with the discount factor · n = 4 replications, 95 % intervals"
 
 
 @pytest.mark.parametrize("across", ["gamma", "over"])
@@ -208,7 +208,7 @@ def test_a_metric_can_be_drawn_against_the_swept_parameter(across: str) -> None:
     level = data.reward_fairness.values[1].mean()
     assert lines(ax, f"coin ({level:.4g})")[0].get_ydata()[0] == pytest.approx(level)
     assert lines(ax, "TURN, exact (-0.014)")[0].get_ydata()[0] == -0.014
-    assert ax.get_xlabel() == "gamma"
+    assert ax.get_xlabel() == "discount factor"
 
 
 def test_baselines_can_be_chosen_and_are_validated() -> None:
@@ -257,7 +257,7 @@ def test_violations_are_pooled_over_replications() -> None:
             wilson = stats.binomtest(int(t), int(n)).proportion_ci(0.95, method="wilson")
             np.testing.assert_allclose(np.sort(ends[:, 1]), wilson, atol=1e-9)
     assert [to_hex(bars.lines[0].get_color()).upper() for bars in ax.containers] == list(PALETTE[:2])
-    assert labels(ax) == ["payment = PBP", "payment = PBS"]
+    assert labels(ax) == ["payment rule = PBP", "payment rule = PBS"]
     assert ax.get_xscale() == "log"
     for part in ("n = 90 to 100 policies", "sampled by smooth_gaussian", "in the mean over states"):
         assert part in caption(ax)

@@ -69,15 +69,15 @@ def test_series_are_methods_times_values_without_empty_replications() -> None:
     )
     found = series_of(data, "efficiency", series="payment")
     assert [one.name for one in found] == [
-        "a, payment = PBP",
-        "a, payment = PBS",
-        "b, payment = PBP",
-        "b, payment = PBS",
+        "a, payment rule = PBP",
+        "a, payment rule = PBS",
+        "b, payment rule = PBP",
+        "b, payment rule = PBS",
     ]
     assert [one.runs for one in found] == [3, 3, 2, 2]
     np.testing.assert_array_equal(found[3]["efficiency"], values[1, 1, :2])
     (one,) = series_of(data, "efficiency", at={"algorithm": "b"})
-    assert (one.name, one.words) == ("", "payment = PBP (first of 2)")
+    assert (one.name, one.words) == ("", "payment rule = PBP (first of 2)")
     assert [one.method for one in series_of(data, "efficiency", methods=["b", "a"])] == ["b", "a"]
 
 
@@ -212,7 +212,7 @@ def test_with_many_series_colours_are_series_and_dashes_urgencies() -> None:
     )
     ax = rv.plots.mean_bids(data, series="beta")
     assert [line.get_color() for line in lines(ax, "_line")[::2]] == list(PALETTE[:6])
-    assert labels(ax)[0] == "beta = 1"
+    assert labels(ax)[0] == "inverse temperature = 1"
     assert labels(ax)[-2:] == ["urgency 1", "urgency 5"]
 
 
@@ -302,4 +302,4 @@ def test_plots_of_a_solved_equilibrium_match_its_data() -> None:
     )
     bids = rv.plots.mean_bids(found)
     np.testing.assert_allclose(lines(bids, "_line")[1].get_ydata(), found.mean_bid.values[0, 1])
-    assert caption(bids) == "beta = 20, exploration = 0"
+    assert caption(bids) == "inverse temperature = 20, exploration = 0"

@@ -71,7 +71,7 @@ def test_controls_are_panels_on_one_scale_without_padding() -> None:
     np.testing.assert_allclose([heights(panel).sum() for panel in ax.child_axes], 1.0)
     assert [panel.texts[0].get_text().split("\n")[::2] for panel in ax.child_axes] == [
         ["learning", "n = 30"],
-        ["gamma 0", "n = 20"],
+        ["discount factor 0", "n = 20"],
         ["random play", "n = 30"],
     ]
 
@@ -120,7 +120,11 @@ def test_last_payoffs_are_preferred_and_any_metric_can_be_drawn() -> None:
 def test_a_learner_is_listed_before_its_controls() -> None:
     data = learned().isel(algorithm=[1, 0, 2])
     ax = rv.plots.histogram(data, form="means")
-    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["learning", "gamma 0", "random play"]
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == [
+        "learning",
+        "discount factor 0",
+        "random play",
+    ]
     means = [box.lines[0].get_xdata()[0] for box in ax.containers]
     np.testing.assert_allclose(means, [GAINS.mean(), GAINS[:20].mean() - 0.4, 0.5])
     ends = ax.containers[0].lines[2][0].get_segments()[0][:, 0]

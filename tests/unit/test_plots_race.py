@@ -205,6 +205,8 @@ def test_best_response_curves_intersect_at_the_equilibrium() -> None:
     assert ax.get_ylabel() == "performance input of player 2"
     first = lines(ax, "_response")[0]
     np.testing.assert_allclose(first.get_xdata(), 6 - first.get_ydata() / 2)
+    data.attrs["player_names"] = "leader\nfollower\nregulator"
+    assert rv.plots.reaction(data).get_ylabel() == "performance input of regulator"
     with pytest.raises(ValueError, match="reaction: 1 players; must be two"):
         rv.plots.reaction(data.isel(duellist=[0]))
 

@@ -297,7 +297,7 @@ def test_risk_by_information() -> None:
     ax = rv.plots.precipice(data)
     assert labels(ax) == names
     np.testing.assert_allclose(lines(ax, "_line")[1].get_ydata(), risk[:, 1])
-    assert ax.get_ylabel() == "probability of a disaster"
+    assert ax.get_ylabel() == "risk of a disaster"
     with pytest.raises(ValueError, match="no variable 'risk', which this plot draws"):
         rv.plots.precipice(data.drop_vars("risk").rename_vars())
 

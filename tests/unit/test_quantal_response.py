@@ -188,6 +188,10 @@ def test_the_figure_shows_probabilities_folds_and_the_limit() -> None:
     labels = axes.get_legend_handles_labels()[1]
     assert {"stable", "unstable", "fold"} <= set(labels)
     assert "crossing of branches" not in labels
+    axes.figure.canvas.draw()
+    ticks = [text.get_text() for panel in panels for text in panel.get_xticklabels(which="both")]
+    assert any(ticks)
+    assert not any("$" in tick for tick in ticks)  # mathematics is literal in our figures
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -203,3 +207,26 @@ def test_points_agree_with_pygambit(seed: int, tmp_path: Path) -> None:
         expected = [[p for _, p in row] for row in point.profile]
         ours = rv.solve(game, QuantalResponse(max_lambda=float(point.lam)))
         assert ours.profile.values == pytest.approx(np.array(expected), abs=1e-6)
+
+
+def test_lambda_is_fitted_where_the_likelihood_of_the_branch_is_largest() -> None:
+    """In the stag hunt one number describes the branch: p = expit(lambda (4p - 3)), maximised over lambda."""
+    counts = [[30.0, 70.0], [20.0, 80.0]]
+    data = branch(rv.games.matrix("stag_hunt"), 3.0, counts=counts)
+    # both play alike, so the likelihood is largest where p is the share of all plays, 1/4
+    assert data.fitted_profile.values[:, 0] == pytest.approx(0.25, abs=1e-12)
+    assert data.fitted_lambda.item() == pytest.approx(np.log(3.0) / 2.0, rel=1e-12)
+    exact = 50 * np.log(0.25) + 150 * np.log(0.75)
+    assert data.log_likelihood.item() == pytest.approx(exact, rel=1e-12)
+
+
+@pytest.mark.parametrize(("counts", "precision"), [([[5, 5], [7, 7]], 0.0), ([[0, 9], [0, 9]], 3.0)])
+def test_the_fit_may_be_an_end_of_the_branch(counts: list[list[float]], precision: float) -> None:
+    data = branch(rv.games.matrix("stag_hunt"), 3.0, counts=counts)
+    assert data.fitted_lambda.item() == pytest.approx(precision, abs=1e-12)
+    assert np.isfinite(data.log_likelihood.item())
+
+
+def test_counts_suit_the_game() -> None:
+    with pytest.raises(ValueError, match=r"counts: \(2, 1\) numbers for players with \(2, 2\) actions"):
+        rv.solve(rv.games.matrix("stag_hunt"), QuantalResponse(counts=[[1, 2], [3]]))

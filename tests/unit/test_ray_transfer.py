@@ -78,7 +78,7 @@ def test_a_cell_is_returned_as_the_bytes_of_its_file(tmp_path: Path, apart: Path
     carried_out(job)
     ticket, outcome, data = computed(job, Mailbox())
     assert (ticket, outcome.kind, outcome.id) == (7, "done", job.id)
-    assert data == (tmp_path / "run" / "cells" / f"{job.id}.npz").read_bytes()
+    assert data == {job.id: (tmp_path / "run" / "cells" / f"{job.id}.npz").read_bytes()}
     assert not list(apart.iterdir())
 
 
@@ -194,6 +194,23 @@ def test_the_parent_process_writes_returned_cells(tmp_path: Path, run: Run) -> N
     for place in run.cells:
         assert run.cell_path(place.id).read_bytes() == alone.cell_path(place.id).read_bytes()
     assert (run.folder / "dataset.nc").read_bytes() == (alone.folder / "dataset.nc").read_bytes()
+
+
+@pytest.mark.slow
+def test_cells_that_are_computed_together_return_together(tmp_path: Path, apart: Path) -> None:
+    one = Study(
+        name="costs",
+        game={"family": "market", "unit_cost": [10.0, 10.0]},
+        method=[{"kind": "best_response"}],
+        sweep={"game.unit_cost[0]": [5.0, 8.0, 11.0, 14.0, 17.0]},
+        cells_per_batch=3,
+    )
+    run, alone = Run.create_or_open(tmp_path / "run", one), run_study(one, tmp_path / "alone")
+    line = Line()
+    assert carry_out(run, executor=joined(line)) == "done"
+    assert line.most == 2
+    for place in run.cells:
+        assert run.cell_path(place.id).read_bytes() == alone.cell_path(place.id).read_bytes()
 
 
 @pytest.mark.slow
@@ -365,7 +382,10 @@ def test_a_silent_bridge_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None
     over = threading.Event()
     line = line_to(lambda pipe: over.wait(10), monkeypatch, "auto")
     monkeypatch.setattr(ray, "START", 0.01)
-    with pytest.raises(ray.ClusterError, match=r"^--address auto: no answer within 0 seconds$"):
+    with pytest.raises(
+        ray.ClusterError,
+        match=r"^--address auto: no answer within 0 seconds; where .* RAY_AUTH_MODE=token$",
+    ):
         line.open()
     over.set()
 

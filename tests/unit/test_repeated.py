@@ -52,14 +52,18 @@ def slots(world: RepeatedWorld, player: int) -> list[list[int]]:
         ("others", [[0, 2], [0, 1]]),
         ("price", [[3, 2], [3, 1]]),
         ("own_and_price", [[1, 2], [3, 2], [1, 1], [3, 1]]),
+        ("others_and_nature", [[0, 2], [2, 2], [0, 1], [2, 1]]),
+        ("own_and_nature", [[1, 2], [2, 2], [1, 1], [2, 1]]),
+        ("actions_and_nature", [[0, 2], [1, 2], [2, 2], [0, 1], [1, 1], [2, 1]]),
     ],
 )
 def test_observations_start_with_the_oldest_round(word: str, seen: list[list[int]]) -> None:
-    game = tables(PAIR, (3, 4), shows=[[], [[0, 0]]], signal=LEVEL)
+    game = tables(PAIR, (3, 4), shows=[[], [[2, 0], [0, 0]]], signal=LEVEL)
     world = repeated_form(game, observation=["actions", word], memory=[0, 2])
     assert slots(world, 0) == []
-    assert slots(world, 1) == [*seen, [0, 0]]
-    assert set(OBSERVATIONS) == {"none", "actions", "own", "others", "price", "own_and_price"}
+    assert slots(world, 1) == [*seen, [2, 0], [0, 0]]
+    words = ("none", "actions", "own", "others", "price", "own_and_price")
+    assert set(OBSERVATIONS) == {*words, *(f"{word}_and_nature" for word in words[1:4])}
 
 
 def test_a_game_with_payoffs_is_tabulated_with_simultaneous_moves() -> None:
@@ -89,6 +93,7 @@ def test_a_game_may_define_its_repeated_form() -> None:
         ({"observation": ["own", "othres"]}, r"observation\[1\]: 'othres' is unknown; did you mean 'others'"),
         ({"observation": ["own"]}, "observation: 1 given; must be one for all, or 2, one per player"),
         ({"observation": "price"}, "observation: 'price' needs a public price"),
+        ({"observation": "own_and_nature"}, "'own_and_nature' needs an observed state of nature; player 0"),
         ({"memory": -1}, "memory: -1 must be a whole number of at least 0"),
         ({"memory": [1, -1]}, r"memory\[1\]: -1 must be a whole number"),
         ({"memory": 6}, r"memory: 2985984 states and 4 actions of player 1 make a table of 167215104 bytes"),
@@ -187,8 +192,8 @@ def test_start_or_temperature_decays() -> None:
         ({"initial_q": {"kind": "uniform", "min": 1.0, "max": 0.0}}, "min <= max"),
         ({"counterfactual": True, "target": "expected"}, "target: 'expected' must be 'max'"),
         (
-            {"average_last": 10},
-            "average_last: 10 must be at most stopping.max_periods, with stopping.stable_periods = 0",
+            {"average_last": 10, "stopping": {"stable_periods": 9}},
+            "average_last: 10 must be at most stopping.stable_periods, 9",
         ),
         ({"stopping": {"stable_periods": -1}}, "stopping.stable_periods: -1 must be at least 0"),
         ({"roles": "learnt"}, "roles: 'learnt' is unknown; did you mean 'learns'"),
@@ -350,6 +355,14 @@ def test_a_fixed_number_of_periods_is_completed() -> None:
     found = rv.solve(tables(PAIR, (3, 4)), quick(stopping=played(700), average_last=100), seed=5)
     assert (found.status, found.steps) == ("completed", 700)
     assert found.record["last_payoff"][1].shape == (4, 2)
+
+
+def test_initial_values_are_perpetual_mean_payoffs() -> None:
+    record = rv.solve(tables(PAIR, (3, 4)), quick(gamma=[0.5, 0.75], stopping=played(1)), seed=5).record
+    pay = PAIR.reshape(2, 3, 4)
+    for player, means in enumerate((2 * pay[0].mean(axis=1), 4 * pay[1].mean(axis=0))):
+        assert record["lowest_initial_value"][1][player] == pytest.approx(means.min(), rel=1e-12)
+        assert record["highest_initial_value"][1][player] == pytest.approx(means.max(), rel=1e-12)
 
 
 def test_policies_of_many_states_are_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:

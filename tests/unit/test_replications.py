@@ -74,8 +74,8 @@ def test_replications_that_end_alike_are_certified_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certified = []
-    whole = ends.certificate
-    monkeypatch.setattr(ends, "certificate", lambda *a, **k: certified.append(a) or whole(*a, **k))
+    whole = ends.certificates
+    monkeypatch.setattr(ends, "certificates", lambda *a, **k: certified.append(a) or whole(*a, **k))
     start = {"kind": "best_response", "start": [0.3, 0.7], "max_steps": 5}
     table = STUDIES["starts"] | {"method": [start | {"order": "random"}]}
     worker._points.clear()

@@ -8,6 +8,7 @@ import equinox as eqx
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
+from scipy.linalg import expm
 
 import rivalry as rv
 from rivalry.core.jax import jax, jnp
@@ -242,3 +243,48 @@ def test_a_nearly_absent_entry_that_grows_is_not_at_rest() -> None:
     assert float(method.residual(game, method.init(game, x, jax.random.key(0)))) > 0.1
     gone = jnp.array([[1.0, 0.0]] * 2)
     assert float(method.residual(game, method.init(game, gone, jax.random.key(0)))) == 0.0
+
+
+def test_mutation_alone_is_a_linear_flow() -> None:
+    """With the payoff c everywhere x' = c (x Q - x), so x(t) = x(0) expm(c t (Q - 1)); each has its own."""
+    mutation = np.array([[0.9, 0.1, 0.0], [0.2, 0.6, 0.2], [0.3, 0.3, 0.4]])
+    game = rv.games.matrix(np.full((3, 3), 2.0), np.full((3, 3), 0.5))
+    method = Replicator(end_time=1.5, mutation=mutation.tolist())
+    found = rv.solve(game, method, [[0.2, 0.1, 0.7], [0.6, 0.3, 0.1]])
+    assert found.status == "completed"
+    for row, start, c in zip(
+        found.profile.values, ([0.2, 0.1, 0.7], [0.6, 0.3, 0.1]), (2.0, 0.5), strict=True
+    ):
+        exact = start @ expm(c * 1.5 * (mutation - np.eye(3)))
+        assert row == pytest.approx(exact, abs=1e-9)
+
+
+def test_generations_follow_the_formula() -> None:
+    """One population, by hand: x A = (2.2, 1.6) at (0.2, 0.8), mean 1.72; then offspring mutate."""
+    game = rv.games.matrix([[3, 2], [4, 1]], [[3, 4], [2, 1]])
+    start = [[0.2, 0.8]] * 2
+    options = {"form": "discrete", "populations": "one", "end_time": 1.0}
+    plain = rv.solve(game, Replicator(**options), start)
+    assert plain.status == "completed"
+    assert plain.profile.values[0] == pytest.approx([0.44 / 1.72, 1.28 / 1.72], abs=1e-15)
+    mutated = rv.solve(game, Replicator(**options, mutation=[[0.75, 0.25], [0.5, 0.5]]), start)
+    expected = [(0.75 * 0.44 + 0.5 * 1.28) / 1.72, (0.25 * 0.44 + 0.5 * 1.28) / 1.72]
+    assert mutated.profile.values[0] == pytest.approx(expected, abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("chicken", {"form": "discrete"}, "form: the payoff -10 must not be negative"),
+        ("stag_hunt", {"mutation": [[0.9, 0.2], [0.0, 1.0]]}, "mutation: must be .* rows that sum to 1"),
+        ("stag_hunt", {"mutation": [[1.0]]}, "mutation: must be .* a row per action"),
+        (
+            "stag_hunt",
+            {"form": "mirror", "mutation": [[1.0, 0.0], [0.0, 1.0]]},
+            "mutation: is for the forms",
+        ),
+    ],
+)
+def test_mutation_and_generations_suit_the_game(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        rv.solve(rv.games.matrix(name), Replicator(**options), "uniform")

@@ -76,8 +76,8 @@ def row(data: xr.Dataset, quick: bool = False, **expect: Any) -> dict[str, Any]:
 KEYS = [
     "study", "quantity", "at", "reduce", "ours",
     "published", "published_tolerance", "published_tolerance_reason", "published_verdict",
-    "read", "locator", "why", "expected", "tolerance", "within", "expected_verdict", "reason", "certificate",
-    "equals",
+    "read", "locator", "entry", "part", "why", "expected", "tolerance", "within", "expected_verdict",
+    "reason", "certificate", "equals",
 ]  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def data_of(runs: int = 1) -> xr.Dataset:
 def test_default_figures_show_all_methods() -> None:
     game = [{"kind": "landscape"}, {"kind": "influence"}]
     assert default_figures("influencer", data_of()) == [{"kind": "bifurcation", "compare": True}, *game]
-    payoffs = {"kind": "scenario", "quantities": ["payoff"], "series": "algorithm"}
+    payoffs = {"kind": "scenario", "series": "algorithm"}
     assert default_figures("mine.py:contest", data_of()) == [payoffs]
     assert default_figures("matrix", data_of()) == [{"kind": "strategies", "compare": True}, payoffs]
     one = data_of().isel(algorithm=[0])
@@ -89,16 +89,16 @@ def test_a_report_draws_the_game_of_the_first_cell_that_has_a_profile(tmp_path: 
     run = run_study(load_study(written), tmp_path / "run")
     assert "landscape" not in run.dataset()
     text = build(run.folder).read_text(encoding="utf-8")
-    assert "the others&#39; positions fixed (reach = 0.2)." in text
-    assert "Influence of every player over the space (reach = 0.2)." in text
+    assert "the others&#39; positions fixed (reach 0.2)." in text
+    assert "Influence of every player over the space (reach 0.2)." in text
 
 
 @pytest.mark.parametrize(
     ("at", "words"),
     [
-        ({"reach": 0.5}, "asks for reach = 0.5, which this run lacks"),
-        ({"width": 2.0}, "asks for width = 2.0, which this run lacks"),
-        ({"algorithm": "c", "reach": 0.2}, "asks for algorithm = c, reach = 0.2, which this run lacks"),
+        ({"reach": 0.5}, "asks for reach 0.5, which this run lacks"),
+        ({"width": 2.0}, "asks for width 2, which this run lacks"),
+        ({"algorithm": "c", "reach": 0.2}, "asks for c, reach 0.2, which this run lacks"),
         ({"reach": 0.2}, ""),
         ({"players": 2}, ""),  # the game has this value throughout
     ],
@@ -119,9 +119,7 @@ def test_a_figure_that_several_missing_points_have_in_common_is_drawn_once(tmp_p
         {"game": {"family": "influencer", "players": 2}, "plots": plots}, data_of(), tmp_path, tmp_path, "f"
     )
     assert [one.file for one in figures] == ["01-end_positions.svg", "04-end_positions.svg"]
-    words = (
-        "The study asks for reach = 0.5 and for reach = 0.6, which this run lacks: this is the nearest point."
-    )
+    words = "The study asks for reach 0.5 and for reach 0.6, which this run lacks: this is the nearest point."
     assert [words in one.caption for one in figures] == [True, False]
     assert sorted(path.name for path in tmp_path.glob("*.svg")) == [one.file for one in figures]
 

@@ -62,7 +62,7 @@ def test_the_regulator_matches_quantecon() -> None:
     qe = pytest.importorskip("quantecon")
     game = firms(phi=(12.0, 40.0), mc=(0.5, 1.0))
     feedback, _ = backwards(game, 300)
-    A = riccati.against(game, feedback, 0)
+    A = riccati.against(game, feedback, 0).A
     found = riccati.regulator(A, game.B[0], game.R[0], game.Q[0], 0.96)
     assert found is not None
     P, F, _ = qe.LQ(game.Q[0], game.R[0], A, game.B[0], beta=0.96).stationary_values()
@@ -267,7 +267,7 @@ def test_a_path_in_blocks_matches_period_by_period() -> None:
 def test_the_regulator_does_not_depend_on_the_cost_that_it_begins_with() -> None:
     game = firms(phi=(12.0, 40.0), mc=(0.5, 1.0))
     feedback, cost = backwards(game, 300)
-    A = riccati.against(game, feedback, 0)
+    A = riccati.against(game, feedback, 0).A
     problem = (A, game.B[0], game.R[0], game.Q[0], 0.96)
     alone = riccati.regulator(*problem)
     assert alone is not None

@@ -378,8 +378,8 @@ def test_the_plot_of_a_search() -> None:
     found = design(choices=choices, response_method=COIN, seeds=2).data
     axes = rv.plots.design_search(found, over="mean_karma")
     words = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert words == ["max_karma = 2", "max_karma = 3", "chosen"]
-    (line,) = [one for one in axes.get_lines() if one.get_label() == "max_karma = 3"]
+    assert words == ["max karma = 2", "max karma = 3", "chosen"]
+    (line,) = [one for one in axes.get_lines() if one.get_label() == "max karma = 3"]
     assert line.get_xdata().tolist() == [0.5, 1.0, 1.5]
     assert np.array_equal(line.get_ydata(), found.trial_objective_mean.values[3:])
     named = design(choices={"payment": ["PBP", "PBS"]}, response_method=COIN, seeds=1).data

@@ -42,6 +42,10 @@ GAMES: dict[str, tuple[FiniteGame, dict[str, Any]]] = {
     "two and one in turns": (tables(THREE, (2, 3, 2), [[0, 2], [1, -1]]), {"observation": "others"}),
     "nature": (tables(WEATHER, (2, 3), chain=CHAIN), {}),
     "nature seen": (tables(WEATHER, (2, 3), None, [[[2, 0]], []], CHAIN, LEVELS), {"observation": "price"}),
+    "nature remembered in turns": (
+        tables(WEATHER, (2, 3), [[0], [1]], [[[2, 0]], [[2, 0]]], CHAIN),
+        {"observation": ["others_and_nature", "actions_and_nature"]},
+    ),
 }
 SEEN = pytest.param("nature seen", marks=pytest.mark.slow)  # compiles a kernel of its own
 FAST = ["at once", "at once, second first", "others", "memory 0", "price", "staged", "staged, second leads"]
@@ -130,6 +134,24 @@ def test_softmax_with_a_decaying_temperature(target: str) -> None:
     agree(made, made.world(game), Options(0.2, (0.8, 0.8), target=target, heat=(5.0, 0.999)), 1e-9)
 
 
+@pytest.mark.parametrize("name", ["at once", "staged", "in turns", "three", "counterfactual"])
+@pytest.mark.slow
+def test_a_step_size_that_falls_linearly(name: str) -> None:
+    game, options = GAMES.get(name, GAMES["memory 2"])
+    other = name == "counterfactual"
+    made = learner(**options, step_size={"value": 0.6, "end": 0.1}, counterfactual=other)
+    rule = Options(0.6, (0.8,) * 3, 2e-3, counterfactual=other, alpha_change=(0.1 - 0.6) / 2500)
+    agree(made, made.world(game), rule)
+
+
+def test_a_step_size_reaches_its_end_after_the_last_period() -> None:
+    made = learner(step_size={"value": [0.6, 0.5], "end": 0.1})
+    rule = made._rule(made.world(GAMES["at once"][0]))
+    np.testing.assert_allclose(rule.alpha + 2500 * rule.alpha_change, 0.1, rtol=1e-14)
+    with pytest.raises(ValueError, match=r"step_size.end: 3 numbers must be 2, one per player"):
+        played(learner(step_size={"value": 0.6, "end": [0.1, 0.1, 0.1]}), made.world(GAMES["at once"][0]))
+
+
 @pytest.mark.parametrize("name", ["at once", "price", "memory 2", "three", "nature seen"])
 @pytest.mark.slow
 def test_counterfactual_updates(name: str) -> None:
@@ -194,6 +216,22 @@ def test_a_session_ends_when_its_policy_is_stable_for_a_window(name: str) -> Non
         plain = Plain(world.tables, Options(0.2, (0.8,) * 3, 2e-3), begun, number)
         plain.play(periods)
         assert plain.period - plain.changes[-1] == 300 == plain.longest_calm()
+
+
+@pytest.mark.parametrize(("name", "last"), [("at once", 300), ("in turns", 40), ("three", 40)])
+def test_payoffs_are_recorded_over_the_last_periods_before_convergence(name: str, last: int) -> None:
+    game, options = GAMES[name]
+    made = learner(**options, sessions=2, stopping=CALM, average_last=last)
+    world = made.world(game)
+    session = played(made, world, (1, 500, 77))
+    begun = made.begin(world, SEED)
+    for number, periods in enumerate(session["clock"][:, 0].tolist()):
+        plain = Plain(world.tables, Options(0.2, (0.8,) * 3, 2e-3), begun, number)
+        plain.play(periods - last)
+        before = plain.paid.copy()
+        plain.play(last)
+        assert session["counts"][number].sum() == last
+        np.testing.assert_allclose(session["tally"][number], plain.paid - before, rtol=1e-9)
 
 
 def test_finished_sessions_do_not_change() -> None:

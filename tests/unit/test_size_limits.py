@@ -23,6 +23,7 @@ METHOD = {"kind": "evaluate", "start": [0.1, 0.2]}
     [
         *((make, {"players": HUGE}) for make in (rv.games.influencer, rv.games.race, rv.games.market)),
         (rv.games.precipice, {"players": HUGE}),
+        (rv.games.auction, {"players": HUGE}),
         *((rv.games.matrix, {"name": "minimum_effort", key: HUGE}) for key in ("players", "size")),
         (rv.games.matrix, {"name": "coordination", "players": 12, "size": 12}),
         (rv.games.influencer, {"space": "simplex", "corners": HUGE}),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rivalry.core.jax import jax, jnp
-from rivalry.core.space import Box, Choices, Simplex, Space, directions
+from rivalry.core.space import Box, Choices, Simplex, Space, directions, simplex_lattice
 
 SPACES = [
     Box.of([[0.0, 2.0], [-1.0, 1.0]], players=3),
@@ -177,3 +177,8 @@ def test_directions_are_an_orthonormal_basis_of_the_tangent_space(space: Space) 
         if isinstance(space, Simplex):
             kept -= np.outer(free, free) / free.sum()
         np.testing.assert_allclose(own @ own.T, kept, atol=1e-12)
+
+
+def test_a_lattice_that_memory_cannot_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"a grid of 14 steps on 50 shares has .* points; take fewer"):
+        simplex_lattice(50, 14)

@@ -14,6 +14,7 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import Response
 from rivalry.core.space import Box
 from rivalry.core.stake import Scales, payoff_units, stake_at
+from rivalry.core.together import Together
 from tests.small_games import Ruled
 
 
@@ -313,9 +314,11 @@ def test_a_player_whose_choice_hardly_matters() -> None:
 def test_gradients_of_finite_games_have_a_unit() -> None:
     """It is the payoff scale, or where own choice changes far less, what it changes."""
     pennies = rv.games.matrix("matching_pennies")
-    np.testing.assert_array_equal(payoff_units(pennies, np.array([[0.6, 0.4], [0.6, 0.4]])), [2.0, 2.0])
+    np.testing.assert_array_equal(
+        payoff_units(Together([pennies]), np.array([[[0.6, 0.4], [0.6, 0.4]]])), [[2.0, 2.0]]
+    )
     table = np.array([[[1.0, 1.0], [1.001, 1.001]], [[1.0, 0.0], [1.0, 0.0]]])
-    units = payoff_units(rv.games.matrix(payoffs=table), np.full((2, 2), 0.5))
+    (units,) = payoff_units(Together([rv.games.matrix(payoffs=table)]), np.full((1, 2, 2), 0.5))
     np.testing.assert_allclose(units, [0.001, 1.0], rtol=1e-9)
 
 

@@ -336,6 +336,17 @@ def test_a_folder_that_is_not_a_run_is_refused(tmp_path: Path, make: object, why
         load_run(tmp_path / "x")
 
 
+def test_the_name_of_a_study_names_the_folder_of_its_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Run.create_or_open(Path("runs/mine"), study(tmp_path))
+    with pytest.raises(StoreError, match=r"mine: no such run folder; did you mean runs/mine\?"):
+        load_run("mine")
+    with pytest.raises(StoreError, match=r"no such run folder$"):
+        load_run("other")
+
+
 def test_a_folder_with_other_files_is_not_touched(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()

@@ -9,6 +9,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.construction import variant
+from rivalry.core.method import Finish
 from rivalry.methods import BestResponse
 
 
@@ -118,3 +119,16 @@ def test_a_learners_number_is_swept_as_an_entry_of_its_table() -> None:
     one = rv.sweep(GAME, {"method.step_size.value": [0.2]}, learner, tolerance=None)
     other = rv.sweep(GAME, {"method.step_size": [0.2]}, learner, tolerance=None)
     np.testing.assert_array_equal(one.policy.values, other.policy.values)
+
+
+class Marked(BestResponse):
+    """Best responses with an analysis of their ends of its own."""
+
+    def finish(self, game: Any, profile: Any, key: Any) -> Any:
+        return Finish(profile, "marked", {})
+
+
+def test_a_class_that_changes_the_analysis_of_ends_keeps_it_in_sweeps() -> None:
+    game = rv.games.market(unit_cost=[10.0, 10.0])
+    found = rv.sweep(game, {"unit_cost[0]": [5.0, 15.0]}, Marked(), [20.0, 20.0])
+    assert found.end_state.values.tolist() == ["marked", "marked"]

@@ -301,4 +301,4 @@ def test_scans_with_and_without_crossings_combine_into_one_dataset(tmp_path: Pat
     assert np.isfinite(found.crossing.values[0]).all()
     assert np.isnan(found.crossing.values[1]).all()
     assert found.crossing_direction.values[1].tolist() == ["", ""]
-    assert rv.plots.stability_window(found).get_ylabel() == "abstention"
+    assert rv.plots.stability_window(found).get_ylabel() == "weight of abstention"

@@ -1,0 +1,139 @@
+"""``rivalry certify --policy``: a policy from a file, judged in the game of a study."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.cli import main
+from rivalry.tables import policy_certificate
+from rivalry.tables.repeated import repeated_form
+
+STUDY = """
+title = "The prisoner's dilemma, repeated"
+question = "Is a strategy an equilibrium?"
+source = "own"
+[game]
+family = "matrix"
+payoffs = [[[3, 0], [5, 1]], [[3, 5], [0, 1]]]
+[[method]]
+kind = "repeated_q_learning"
+memory = 1
+gamma = GAMMA
+"""
+POLICIES = """
+import numpy as np
+def tit_for_tat(seen): return int(seen[3])
+def grim(seen): return int(not (seen[0] and seen[2]))
+def half(seen): return [0.5, 0.5]
+def fails(seen): return 1 / 0
+def unequal(seen): return [0.5, 0.6]
+def beyond(seen): return 2
+defect = [[0, 1]] * 4
+short = [[0, 1]] * 3
+holes = [[np.nan, 1]] * 4
+words = "always defect"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "dilemma.toml").write_text(STUDY.replace("GAMMA", "0.6"))
+    (tmp_path / "own.py").write_text(POLICIES)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def judged(name: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    assert main(["certify", "--policy", f"own.py:{name}", "--game", "dilemma.toml", "--json"]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)["certificates"][0]
+    return found
+
+
+def test_grim_play_is_an_equilibrium_at_high_discount_factors_only(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # 3 for ever against 5 once and 1 for ever: an equilibrium if the discount factor is at least 1/2
+    assert judged("grim", capsys)["claim"] == "equilibrium"
+    (folder / "dilemma.toml").write_text(STUDY.replace("GAMMA", "0.4"))
+    found = judged("grim", capsys)
+    assert found["claim"] == "not an equilibrium"
+    assert found["regret"][0] == pytest.approx(5 * 0.6 + 1 * 0.4 - 3)
+
+
+def test_mixed_play_and_tables(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = judged("half", capsys)
+    assert found["regret"] == pytest.approx([3 - 2.25] * 2)  # always defecting, against even mixing
+    assert judged("defect", capsys)["regret"] == [0.0, 0.0]
+
+
+def test_gains_are_those_of_the_best_policy_of_all() -> None:
+    """Against all 16 policies with one round of memory, from every state, by linear equations."""
+    rng = np.random.default_rng(3)
+    pays, gamma = np.array([[3.0, 0.0], [5.0, 1.0]]), 0.6
+    world = repeated_form(rv.games.matrix(pays, pays.T))
+    for _ in range(5):
+        table = rng.dirichlet(np.ones(2), size=4)
+        values = {}
+        for own in [table, *(np.eye(2)[list(moves)] for moves in product((0, 1), repeat=4))]:
+            joint = np.einsum("sa,sb->sab", own, table).reshape(4, 4)
+            values[own.tobytes()] = np.linalg.solve(np.eye(4) - gamma * joint, joint @ pays.ravel())
+        best = np.max(list(values.values()), axis=0)
+        found = policy_certificate(world, np.array([gamma, gamma]), table)
+        expected = (1 - gamma) * (best - values[table.tobytes()]).max()
+        assert found.regret[0] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("fails", "at [1.0, 0.0, 1.0, 0.0] it raised ZeroDivisionError"),
+        ("unequal", "must be at least 0 and sum to 1"),
+        ("beyond", "2.0 must be an action, 0 to 1"),
+        ("short", "shape (3, 2) must be (4, 2) [state action]"),
+        ("holes", "must be at least 0 and sum to 1"),
+        ("words", "could not convert string to float"),
+        ("nothing", "defines no 'nothing'"),
+    ],
+)
+def test_wrong_policies_are_refused_in_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str, words: str
+) -> None:
+    assert main(["certify", "--policy", f"own.py:{name}", "--game", "dilemma.toml"]) == 2
+    printed = capsys.readouterr().err.strip().splitlines()
+    assert printed[0] == "runs own.py, which --policy names"  # announced as code
+    assert words in printed[-1]
+    assert len(printed) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["runs", "--policy", "own.py:grim", "--game", "tour"],
+        ["--policy", "own.py:grim"],
+        ["runs", "--game", "tour"],
+    ],
+)
+def test_a_run_and_a_policy_exclude_each_other(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["certify", *arguments]) == 2
+    assert "give" in capsys.readouterr().err
+
+
+def test_profiles_and_policies_of_populations(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "more.py").write_text(
+        "defect = [[0, 1], [0, 1]]\ndef bid(seen, mask): return mask / mask.sum(axis=1, keepdims=True)\n"
+    )
+    assert main(["certify", "--policy", "more.py:defect", "--game", "matrix_classics", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["certificates"][0]["claim"] == "equilibrium"
+    assert main(["certify", "--policy", "more.py:bid", "--game", "karma_equilibrium", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["certificates"][0]
+    assert (found["claim"], found["concept"]) == ("not an equilibrium", "mean field")

@@ -1,0 +1,130 @@
+"""Cells that are computed together: their results are those of cells computed alone, in fixed bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rivalry.lab import worker
+from rivalry.lab.array import Shard, merge, work
+from rivalry.lab.executor import run_study
+from rivalry.lab.store import Run
+from rivalry.lab.study import Study
+
+COURNOT = {"family": "market", "unit_cost": [10.0, 10.0]}
+COSTS = {"game.unit_cost[0]": [5.0, 8.0, 11.0, 14.0, 17.0, 20.0]}
+POSITIONS = {"family": "influencer", "resource": "bimodal", "reach": [0.25, 0.25, 0.25]}
+REACH = {"game.reach": [0.1, 0.15, 0.2, 0.25, 0.3]}
+
+
+def study(size: int, game: dict[str, Any] = COURNOT, sweep: Any = COSTS, **table: Any) -> Study:
+    table = {"kind": "best_response", "name": "one"} | table
+    return Study(name="some", game=game, method=[table], sweep=sweep, cells_per_batch=size)
+
+
+def contents(run: Run) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (run.folder / "cells").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "game", "sweep", "more"),
+    [
+        ("best_response", COURNOT, COSTS, {}),
+        pytest.param("best_response", POSITIONS, REACH, {"start": [0.1, 0.4, 0.9]}, marks=pytest.mark.slow),
+        pytest.param("gradient_ascent", POSITIONS, REACH, {"start": [0.1, 0.4, 0.9]}, marks=pytest.mark.slow),
+        # leaves unstable ends
+        pytest.param("gradient_ascent", POSITIONS, REACH, {"start": [0.3, 0.3, 0.3]}, marks=pytest.mark.slow),
+        ("newton", COURNOT, COSTS, {"start": [20.0, 20.0]}),
+        ("evaluate", COURNOT, COSTS, {"start": [20.0, 20.0]}),
+        pytest.param("extragradient", COURNOT, COSTS, {"start": [20.0, 20.0]}, marks=pytest.mark.slow),
+        pytest.param("gradient_flow", POSITIONS, REACH, {"start": [0.1, 0.4, 0.9]}, marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:not converged")
+def test_results_are_those_of_cells_computed_alone(
+    kind: str, game: dict[str, Any], sweep: dict[str, Any], more: dict[str, Any]
+) -> None:
+    tasks = [cell.task for cell in study(8, game, sweep, kind=kind, **more).cells()]
+    together = worker.run_cells(tasks, Path("."))
+    for task, (found, _) in zip(tasks, together, strict=True):
+        alone = worker.run_cell(task, Path("."))
+        assert list(found) == list(alone)
+        # a search finds where a payoff is largest to the square root of rounding
+        within = 1e-7 * np.max(np.abs(alone["payoff"][1]))
+        for name, (dims, expected) in alone.items():
+            assert found[name][0] == dims
+            if expected.dtype.kind in "fc":
+                np.testing.assert_allclose(found[name][1], expected, rtol=1e-7, atol=within, err_msg=name)
+            else:
+                np.testing.assert_array_equal(found[name][1], expected, err_msg=name)
+
+
+@pytest.mark.slow
+def test_bytes_do_not_depend_on_workers_interruptions_and_shards(tmp_path: Path) -> None:
+    one = study(4)
+    whole = run_study(one, tmp_path / "whole")
+    assert contents(run_study(one, tmp_path / "two", workers=2)) == contents(whole)
+    again = run_study(one, tmp_path / "again")
+    for place in again.cells[1:3]:
+        again.cell_path(place.id).unlink()
+    assert contents(run_study(one, tmp_path / "again")) == contents(whole)
+    merged = Run.create_or_open(tmp_path / "merged", one)
+    parts = [work(merged, Shard(k, 3), tmp_path / f"{k}-of-3") for k in (1, 2, 3)]
+    merge(merged, [part.folder for part in parts])
+    assert contents(merged) == contents(whole)
+
+
+@pytest.mark.slow
+def test_cells_of_different_sizes_are_computed_in_groups(tmp_path: Path) -> None:
+    one = study(6, {"family": "market"}, {"game.players": [2, 3], "game.unit_cost": [5.0, 10.0, 15.0]})
+    data = run_study(one, tmp_path / "run").dataset()
+    assert set(data.claim.values.ravel()) == {"equilibrium"}
+    # Cournot: every firm sells (100 - c) / (n + 1)
+    expected = np.array([[(100 - cost) / (n + 1) for cost in (5.0, 10.0, 15.0)] for n in (2, 3)])
+    first = data.profile.isel(player=0, axis=0, algorithm=0, replication=0)
+    np.testing.assert_allclose(first.values, expected, rtol=1e-8)
+
+
+def test_a_cell_that_fails_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object, **options: object) -> None:
+        raise MemoryError("no room for so many")
+
+    monkeypatch.setattr(worker.solving, "solve_batch", fail)
+    own = worker.run_cell
+
+    def some(task: Any, *args: Any, **options: Any) -> Any:
+        if task["game"]["unit_cost"][0] == 11.0:
+            raise ArithmeticError("this one")
+        return own(task, *args, **options)
+
+    monkeypatch.setattr(worker, "run_cell", some)
+    run = run_study(study(4), tmp_path / "run")
+    counts = run.counts()
+    assert (counts["done"], counts["failed"]) == (5, 1)
+    assert "are computed alone: MemoryError: no room" in (tmp_path / "run" / "log.txt").read_text()
+
+
+def test_warnings_belong_to_their_cells(tmp_path: Path) -> None:
+    # at once in equilibrium where the first firm's unit cost is 11
+    one = study(6, start=[88.0 / 3, 91.0 / 3], max_steps=3)
+    run = run_study(one, tmp_path / "run")
+    warned = set(run.warnings())
+    limited = {
+        place.id for place in run.cells if str(run.read_cell(place.id)["status"][1]) == "iteration limit"
+    }
+    assert warned == limited
+    assert 0 < len(limited) < len(run.cells)
+
+
+def test_the_size_of_a_batch_is_part_of_the_study() -> None:
+    names = [[cell.id for cell in study(size).cells()] for size in (1, 4, 8)]
+    assert not set(names[0]) & set(names[1]) | set(names[1]) & set(names[2])
+    plain = Study(name="some", game=COURNOT, method=[{"kind": "best_response", "name": "one"}], sweep=COSTS)
+    assert [cell.id for cell in plain.cells()] == names[0]
+    wide = plain.with_changes({"sweep.game.unit_cost[0]": np.linspace(5, 20, 5000).tolist()})
+    assert {cell.task["cells_per_batch"] for cell in wide.cells()} == {64}
+    learns = study(8, kind="repeated_q_learning")
+    assert all("cells_per_batch" not in cell.task for cell in learns.cells())

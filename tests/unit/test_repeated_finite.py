@@ -1,0 +1,71 @@
+"""Subgame-perfect payoffs of repeated games, and round robins of automata."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+
+import rivalry as rv
+from rivalry.methods import RoundRobin, SubgamePerfectPayoffs
+
+TABLES = np.array(
+    [[[16, 3, 0], [21, 10, -1], [9, 5, -5]], [[9, 13, 3], [1, 4, 0], [0, -4, -15]]], dtype=float
+)
+DILEMMA = rv.games.matrix([[3, 0], [5, 1]], [[3, 5], [0, 1]])
+
+
+def support(tables: np.ndarray, vertices: np.ndarray, discount: float, direction: np.ndarray) -> float:
+    """Return how far the payoffs that a set enforces reach in a direction (Abreu, Pearce and Stacchetti)."""
+    best, threat = -np.inf, vertices.min(axis=0)
+    for joint in np.ndindex(*tables.shape[1:]):
+        own = tables[(slice(None), *joint)]
+        gain = [tables[0][:, joint[1]].max() - own[0], tables[1][joint[0]].max() - own[1]]
+        low = threat + (1 - discount) / discount * np.array(gain)
+        shares = linprog(-vertices @ direction, -vertices.T, 1e-9 - low, np.ones((1, len(vertices))), [1.0])
+        if shares.x is not None:
+            best = max(best, (1 - discount) * own @ direction - discount * shares.fun)
+    return best
+
+
+@pytest.mark.parametrize("discount", [0.3, 0.6])
+def test_the_set_is_a_fixed_point_of_what_it_enforces(discount: float) -> None:
+    found = rv.solve(rv.games.matrix(*TABLES), SubgamePerfectPayoffs(discount=discount))
+    assert found.status == "converged"
+    vertices = found.data.payoff_vertices.values
+    for angle in np.linspace(0, 2 * np.pi, 13):
+        direction = np.array([np.cos(angle), np.sin(angle)])
+        reach = support(TABLES, vertices, discount, direction)
+        assert reach == pytest.approx((vertices @ direction).max(), abs=1e-7)
+    assert np.allclose(found.data.threat, vertices.min(axis=0), atol=1e-9)
+
+
+def test_payoffs_of_the_dilemma_need_the_critical_discount_factors() -> None:
+    # grim trigger: 3 >= 5 (1 - d) + d, so d >= 1/2; taking turns to defect: 5 d / (1 + d) >= 1, so d >= 1/4
+    for discount, welfare in ((0.2, 2.0), (0.24, 2.0), (0.26, 5.0), (0.49, 5.0), (0.5, 6.0)):
+        vertices = rv.solve(DILEMMA, SubgamePerfectPayoffs(discount=discount)).data.payoff_vertices.values
+        assert vertices.min(axis=0).tolist() == pytest.approx([1.0, 1.0])
+        assert vertices.sum(axis=1).max() == pytest.approx(welfare)
+
+
+def test_without_pure_equilibria_nothing_is_found() -> None:
+    found = rv.solve(rv.games.matrix("matching_pennies"), SubgamePerfectPayoffs(discount=0.3))
+    assert found.status == "not found"
+    with pytest.raises(ValueError, match="3 players; must be two"):
+        rv.solve(rv.games.matrix("jordan"), SubgamePerfectPayoffs())
+
+
+def test_matches_of_automata_are_those_played_by_hand() -> None:
+    names = ["tit_for_two_tats", "alternator", "win_stay_lose_shift", "suspicious_tit_for_tat", "grudger"]
+    found = rv.solve(DILEMMA, RoundRobin(names, turns=4)).data
+    # CCCC against CDCD: no two defections in a row
+    assert found.match_payoff[0, 1].item() == (3 + 0 + 3 + 0) / 4
+    # win-stay lose-shift CCDD against CDCD: 3, 0, then it shifts: 5, and stays: 1
+    assert found.match_payoff[2, 1].item() == (3 + 0 + 5 + 1) / 4
+    # DCDC against CDDD
+    assert found.match_payoff[3, 4].item() == (5 + 0 + 1 + 1) / 4
+    assert found.score[0].item() == pytest.approx(4 * (found.match_payoff[0].sum() - 3).item())
+    with pytest.raises(ValueError, match="strategies: 'tit_for_tta' is no strategy; did you mean"):
+        rv.solve(DILEMMA, RoundRobin(["tit_for_tta"]))
+    with pytest.raises(ValueError, match="3 x 3 actions; must be two players with two actions each"):
+        rv.solve(rv.games.matrix("rock_paper_scissors"), RoundRobin(["defector"]))
