@@ -328,6 +328,6 @@ def _(game: Extensive, x: Profile | np.ndarray) -> Record:
     most = x.shape[1]
     names = np.array([[*own, *[""] * (most - len(own))] for own in game.names])
     return {
-        "nash_conv": ((), np.maximum(best - np.asarray(game.payoffs(x)), 0.0).sum()),
+        "nash_conv": ((), np.asarray(np.maximum(best - np.asarray(game.payoffs(x)), 0.0).sum())),
         "move": (("player", "axis"), names),
     }

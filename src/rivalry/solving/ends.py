@@ -254,7 +254,7 @@ def _at_profiles(games: Together, profiles: np.ndarray, tolerance: float | None)
         if exchangeable.knows(game):
             record["exchangeable"] = (("player",), np.asarray(exchangeable(game)))
         record |= _name_record(game, profile.shape) | measures(game, concrete(profile))
-        found.append(AtProfile(record, proof, jump))
+        found.append(AtProfile(record, proof, bool(jump)))
     return found
 
 

@@ -103,4 +103,4 @@ def random_starts(
 def root_near(game: Game, start: Profile) -> Profile | None:
     """Return the root of all own gradients within `ROOT_WITHIN` widths of ``start``, or None."""
     end = end_state.at_rest(game, start, near=ROOT_WITHIN)
-    return end.profile if end is not None and end.end_state else None
+    return put(end.profile) if end is not None and end.end_state else None
