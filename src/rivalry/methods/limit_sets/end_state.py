@@ -269,7 +269,9 @@ def _without_idle(here: _Local) -> _Local:
     return here._replace(keep=here.keep * busy[..., :, None] * busy[..., None, :])
 
 
-def spectrum(game: Game, x: Profile | np.ndarray, weight: np.ndarray | None = None) -> tuple[np.ndarray, bool]:
+def spectrum(
+    game: Game, x: Profile | np.ndarray, weight: np.ndarray | None = None
+) -> tuple[np.ndarray, bool]:
     """Return eigenvalues of the Jacobian of own gradients in the free directions, largest real part first.
 
     Also return whether a bound holds any entry. ``weight`` [player] multiplies the players' rows (default:
