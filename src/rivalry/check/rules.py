@@ -10,9 +10,9 @@ import numpy as np
 
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import Oracle, payoff_scale
+from rivalry.core.payoffs import TRACED as TRACED
 from rivalry.core.space import Profile, Space
 
-TRACED = "must be written with jax.numpy, without branches on values"
 CLOSE = 1e-9  # tolerance for rounding: of probabilities, or times the payoff scale
 
 

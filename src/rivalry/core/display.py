@@ -269,7 +269,7 @@ def equilibrium_lines(record: Mapping[str, Any], most: int = LISTED) -> list[str
     bounds = record.get("certified_bound", ((), []))[1]
     for profile, bound in zip(record.get("certified", ((), []))[1], bounds, strict=True):
         strategies = "  ".join(map(strategy_in_words, profile))
-        lines.append(f"  certified: {strategies}  no gain above {bound:.2g}")
+        lines.append(f"  certified: {strategies}  no gain above {bound_in_words(float(bound), 2)}")
     sets = sets_in_words(record)
     lines += [f"  a set of equilibria, at least one, lies within {words}" for words in sets]
     hulls = [words for words in undecided_in_words(record) if words not in sets]
@@ -442,12 +442,21 @@ def radius_in_words(radius: float) -> str:
     >>> radius_in_words(7.81e-15), radius_in_words(0.0)
     ('7.9e-15', '0')
     """
-    return _rounded(radius, 2, ROUND_CEILING)
+    return bound_in_words(radius, 2)
+
+
+def bound_in_words(bound: float, digits: int = 3) -> str:
+    """Return a bound to some digits, rounded up so that the printed one holds.
+
+    >>> bound_in_words(0.47801), bound_in_words(126.49), bound_in_words(0.2), bound_in_words(1806.25)
+    ('0.479', '127', '0.2', '1810')
+    """
+    return _rounded(bound, digits, ROUND_CEILING)
 
 
 def _rounded(value: float, digits: int, rounding: str) -> str:
     number = Context(prec=digits, rounding=rounding).create_decimal(repr(float(value)))
-    return f"{float(number):.{digits}g}"
+    return f"{float(number):.{max(digits, 12)}g}"
 
 
 def strategy_in_words(row: np.ndarray) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from rivalry.core.certify import certificate
 from rivalry.core.construction import variant
-from rivalry.core.display import typeset
+from rivalry.core.display import bound_in_words, typeset
 from rivalry.core.game import Game, is_population
 from rivalry.core.payoffs import concrete_profile, payoffs
 from rivalry.core.register import collect
@@ -247,9 +247,9 @@ def sentence_of(proof: Certificate) -> str:
     gain, bound = float(np.max(proof.regret)), float(np.max(proof.bound))
     if not np.isfinite(gain):
         return f"{proof.method}."
-    found = f"A gain of {gain:.3g} was found" if gain > np.max(proof.tolerance) else "No gain was found"
+    found = f"A gain of {gain:.4g} was found" if gain > np.max(proof.tolerance) else "No gain was found"
     more = [gain_in_words(proof.largest_gain)] if proof.claim == "approximate equilibrium" else []
-    more += [f"no gain exceeds {bound:.3g}" if np.isfinite(bound) else "no bound is proved"]
+    more += [f"no gain exceeds {bound_in_words(bound)}" if np.isfinite(bound) else "no bound is proved"]
     return typeset(f"{'; '.join([found, *more])}.")
 
 

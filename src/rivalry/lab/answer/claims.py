@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.display import verified_in_words
+from rivalry.core.display import bound_in_words, verified_in_words
 from rivalry.core.results import (
     CLAIMS,
     boxes_in_words,
@@ -175,17 +175,7 @@ def _gain(rows: Sequence[PointResults], words: Words, several: bool) -> str:
     highest = bounds[~np.isnan(known)]
     if small or one.estimated or not np.all(np.isfinite(highest)) or highest.max() < most:
         return said
-    return f"{said}{' and' if single else ';'} no gain exceeds {_rounded_up(float(highest.max()))}"
-
-
-def _rounded_up(bound: float) -> str:
-    """Return a bound to three digits, rounded up so that what is printed holds.
-
-    >>> _rounded_up(0.47801), _rounded_up(126.49), _rounded_up(0.2)
-    ('0.479', '127', '0.2')
-    """
-    digit = 10.0 ** (np.floor(np.log10(bound)) - 2) if bound > 0 else 1.0
-    return f"{np.ceil(bound / digit - 1e-9) * digit:.4g}"
+    return f"{said}{' and' if single else ';'} no gain exceeds {bound_in_words(float(highest.max()))}"
 
 
 def _small(one: PointResults, player: int, result: int) -> str:

@@ -31,7 +31,7 @@ from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, SHARES, Need
 from rivalry.core.oracles import deviation_payoff
 from rivalry.core.parameter_ranges import GameOnRanges, on_ranges
-from rivalry.core.payoffs import payoffs
+from rivalry.core.payoffs import TRACED, payoffs
 from rivalry.core.proof import (
     BATCH,
     Coordinates,
@@ -149,8 +149,7 @@ class AllEquilibria(BaseLearner):
             # a function of its own: methods of two games are compared by the arrays of the games
             jax.eval_shape(lambda x: game.payoffs(x), jax.ShapeDtypeStruct(game.space.shape, float))
         except jax.errors.JAXTypeError as error:
-            why = "a function of NumPy, or of numbers, is applied to choices; use those of jax.numpy"
-            raise ValueError(f"payoffs: {why}") from error
+            raise ValueError(f"payoffs: {TRACED}") from error
         if self.where is None:
             return searched(game, self.within)
         if self.within is not None or self.first_order:

@@ -3,10 +3,16 @@
 import { el, svg } from "../living/kit.js";
 import { ago, ask, button, notice, pill, prompt, query, table } from "../api.js";
 
+const OTHERS = "other games"; // of files and classes, which are no families
+
+/** The chip of a study or a run. @param {any} row */
+const group = (row) => (row.family?.includes(":") ? OTHERS : row.family);
+
 /** @param {any} place */
 export default async function home({ root, query: given }) {
   const [{ studies }, { runs }] = await Promise.all([ask("/api/studies"), ask("/api/runs")]);
-  const families = [...new Set(studies.map((/** @type {any} */ one) => one.family).filter(Boolean))].sort();
+  const groups = [...new Set(studies.map(group).filter(Boolean))].sort();
+  const families = [...groups.filter((name) => name !== OTHERS), ...groups.filter((name) => name === OTHERS)];
   const pictured = new Map(runs.filter((/** @type {any} */ run) => run.figure).map((/** @type {any} */ run) => [run.study, run.name]));
   let family = given.get("family") ?? "";
   const search = el("input", { type: "search", placeholder: "Search studies and runs", "aria-label": "Search studies and runs", oninput: draw });
@@ -22,7 +28,7 @@ export default async function home({ root, query: given }) {
 
   function draw() {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const fits = (/** @type {any} */ row) => (!family || row.family === family) &&
+    const fits = (/** @type {any} */ row) => (!family || group(row) === family) &&
       words.every((word) => `${row.name} ${row.title} ${row.source ?? ""} ${row.study ?? ""} ${row.note ?? ""} ${(row.tags ?? []).join(" ")}`.toLowerCase().includes(word));
     chips.replaceChildren(...["", ...families].map((name) => button(name || "All", () => { family = name; draw(); },
       { class: "chip", "aria-pressed": String(name === family) })));
@@ -139,7 +145,7 @@ function card(study, run) {
       study.source ? el("p", { class: "soft" }, study.source) : null,
       study.fault ? el("p", { class: "bad" }, study.fault) : null),
     el("div", { class: "tags" },
-      el("span", { class: "tag" }, study.family ?? (study.parts ? `${study.parts} studies` : "study")),
+      el("span", { class: "tag" }, group(study) ?? (study.parts ? `${study.parts} studies` : "study")),
       el("span", { class: "tag", "data-cost": study.cost }, study.cost),
       study.own ? el("span", { class: "tag own" }, "yours") : null));
 }
