@@ -750,7 +750,7 @@ NAMES = {
     "equilibrium_count": "number of equilibria",
     "first_order_count": "number of first-order points",
     "focal_pattern": "pattern of focal actions",
-    "full_gap": "gain from a best response to the rivals' policies",
+    "full_gap": "gain from a best response, as a fraction of its value",
     "full_share": "share of sessions in which policies are an equilibrium",
     "gain_mean": "profit gain, mean over sessions",
     "hhi": "Herfindahl-Hirschman index",

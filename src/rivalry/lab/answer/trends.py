@@ -317,11 +317,13 @@ def _differing(rows: Sequence[Row], key: str) -> list[str]:
 
 
 def _is_told(row: Sequence[Estimate]) -> bool:
-    """Return whether a sentence may tell a quantity: of all, or of few players or what else has a name."""
+    """Return whether a sentence may tell a quantity: of all, of few players, or of what has a name of its own."""
     if not row:
         return False
     known = bool(np.isfinite(row[0].mean)) or not any(letter.isdigit() for letter in row[0].text)
-    return known and bool(row[0].text) and (len(row) == 1 or (len(row) < 4 and all(map(_is_named, row))))
+    numbered = any(_NUMBERED.fullmatch(one.entry) for one in row)
+    few = len(row) <= (TOGETHER if numbered else CASES)
+    return known and bool(row[0].text) and (len(row) == 1 or (few and all(map(_is_named, row))))
 
 
 def _is_named(one: Estimate) -> bool:
