@@ -88,6 +88,7 @@ class Told(NamedTuple):
     fixed: str = ""  # the key along which nothing moves, if any
     averaged: str = ""  # the key over whose values numbers are means
     where: str = ""  # the only point at which it is known
+    in_step: tuple[str, ...] = ()  # the keys that change with the key, as in a zip
 
 
 def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Sentence]:
@@ -232,7 +233,8 @@ def _subject(study: Mapping[str, Any], name: str, found: Sequence[PointResults],
             rows = [row._replace(at={k: v for k, v in row.at.items() if k != fixed}) for row in rows]
             key = _along(study, rows)
             cases, by = _cases(rows, name, key, words)
-    return Told(name, key, cases, by, fixed, averaged, where) if cases else None
+    in_step = tuple(k for k in _varying(rows) if key and k != key and _in_step(rows, k, key))
+    return Told(name, key, cases, by, fixed, averaged, where, in_step) if cases else None
 
 
 def _is_refuted(one: PointResults) -> bool:
@@ -307,17 +309,21 @@ def _cases(
 
 def _differing(rows: Sequence[Row], key: str) -> list[str]:
     """Return the keys in which rows differ, one of those that vary together, as in a zip."""
-    keys = dict.fromkeys(k for row in rows for k in row.at)
-    names = {k: {str(row.at[k]) for row in rows if k in row.at} for k in keys}
     selected: list[str] = []
-    for name in (k for k in names if k != key and len(names[k]) > 1):
+    for name in (k for k in _varying(rows) if k != key):
         if not any(_in_step(rows, name, other) for other in filter(None, (key, *selected))):
             selected.append(name)
     return selected
 
 
+def _varying(rows: Sequence[Row]) -> list[str]:
+    """Return the keys with several values."""
+    keys = dict.fromkeys(k for row in rows for k in row.at)
+    return [k for k in keys if len({str(row.at[k]) for row in rows if k in row.at}) > 1]
+
+
 def _is_told(row: Sequence[Estimate]) -> bool:
-    """Return whether a sentence may tell a quantity: of all, of few players, or of what has a name of its own."""
+    """Return whether a sentence may tell a quantity: of all, of few players or of what has a name."""
     if not row:
         return False
     known = bool(np.isfinite(row[0].mean)) or not any(letter.isdigit() for letter in row[0].text)
@@ -461,10 +467,12 @@ def is_single(series: Iterable[Value]) -> bool:
     return any(np.isfinite(row.estimate.mean) and np.isnan(row.estimate.low) for row in series)
 
 
-def _range(key: str, series: Iterable[Sequence[Value]], words: Words) -> str:
+def _range(subject: Told, series: Iterable[Sequence[Value]], words: Words) -> str:
     ends = [row.at for one in series for row in one]
     low, high = (words.value(end(ends)) for end in (min, max))
-    return f"As the {words.key(key)} rises from {low} to {high}"
+    others = [f"the {words.key(name)}" for name in subject.in_step]
+    more = f", and {joined(others)} change{'s' * (len(others) == 1)} with it" if others else ""
+    return f"As the {words.key(subject.key)} rises from {low} to {high}{more}"
 
 
 def _of(name: str, entry: str, words: Words) -> str:
@@ -489,7 +497,11 @@ def _in_one(several: Sequence[Told], words: Words) -> str:
             )
     if key and all(len(series) == 1 for series in rows):
         return ""
-    said = f"{_range(key, rows, words)}, {joined(clauses)}{at}" if key else f"{_capital(joined(clauses))}{at}"
+    said = (
+        f"{_range(several[0], rows, words)}, {joined(clauses)}{at}"
+        if key
+        else f"{_capital(joined(clauses))}{at}"
+    )
     return f"{said}{_noise(rows) if key else ''}."
 
 
@@ -534,7 +546,7 @@ def _over_cases(subject: Told, words: Words) -> str:
     moving = [(label, series) for label, series in every if len(series) > 1]
     if not moving:
         return ""
-    start = f"{_range(key, [series for _, series in moving], words)}, the {name} "
+    start = f"{_range(subject, [series for _, series in moving], words)}, the {name} "
     at = _beside(subject, words)
     noise = _noise([series for _, series in moving])
     if len(every) <= COURSES:
