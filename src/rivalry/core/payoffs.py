@@ -74,7 +74,8 @@ def payoffs_of(games: Together, profiles: np.ndarray, player: int) -> np.ndarray
 def check_payoffs(game: object) -> None:
     """Raise `ValueError`, in one line, for custom payoffs that are not an array of one number per player.
 
-    Nothing is computed: JAX only traces the payoffs, once per class and shape of profiles.
+    Nothing is computed: JAX only traces the payoffs, once per class and shape of profiles, and each time
+    where games of a class hold functions, which may be others.
 
     Examples
     --------
@@ -88,7 +89,7 @@ def check_payoffs(game: object) -> None:
     if type(game).__module__.startswith("rivalry.") or not isinstance(game, Game):
         return
     shape, checked = tuple(game.space.shape), _CHECKED.setdefault(type(game), set())
-    if shape in checked:
+    if shape in checked and not any(map(callable, getattr(game, "__dict__", {}).values())):
         return
     try:
         # not the bound method: JAX would compare games, array by array, each by a compiled program
