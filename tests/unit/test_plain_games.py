@@ -280,6 +280,25 @@ class Duopoly(eqx.Module):
         return (10.0 - quantity.sum() - self.cost) * quantity
 
 
+class Given:
+    """Two players on one interval with payoffs that are handed over."""
+
+    def __init__(self, rule: Callable[[Any, Any], Any]) -> None:
+        self.rule, self.space = rule, rv.Box.interval(0.0, 1.0, players=2)
+
+    def payoffs(self, x: Any) -> Any:
+        return self.rule(x[:, 0], x[::-1, 0])
+
+
+def test_a_game_is_checked_though_another_of_its_class_was() -> None:
+    method = rv.methods.BestResponse(points=21)
+    assert rv.solve(Given(lambda own, other: own * (1 - own - other)), method).claim == "equilibrium"
+    with pytest.raises(ValueError, match=r"^payoffs: must be written with jax\.numpy"):
+        rv.solve(Given(lambda own, other: np.sin(own) - other), method)
+    with pytest.raises(ValueError, match=r"^payoffs: shape \(1,\) must be \(2,\)"):
+        rv.solve(Given(lambda own, other: jnp.zeros(1)), method)
+
+
 def test_payoffs_of_own_games_are_compiled() -> None:
     """Bound methods of a plain class as they are; a module, whose arrays have no hash, as an argument."""
     x = jnp.array([[1.0], [2.0]])
