@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import product
+from collections.abc import Callable, Mapping, Sequence
+from itertools import compress, product
+from math import prod
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from rivalry.tables.repeated import RepeatedWorld
 
 DENSE = 1200  # most unknowns of a linear solve; larger systems are solved by sweeps
 MOST_STATES = 4_000_000
+NONE = np.zeros(0)
 SWEEPS = 8  # of policy evaluation between two policy improvements
 SWEEP_CONVERGED = 1e-14  # of the largest value: a sweep that changes no more has converged
 
@@ -92,13 +94,37 @@ def best_response(
     [0.0, 0.667]
     """
     tables = tabulated.tables if isinstance(tabulated, Tabulated) else tabulated
-    _check(tables, player, discount, paid)
-    chances = mix_exploration(tables, policies, epsilon)
-    model = _model(tables, chances, player, discount, paid)
-    own = _policy_value(model, -1, np.zeros(model.shape, dtype=np.int64))
-    value, policy = _best(model, player, TIE * float(np.abs(model.pays).max()) / (1 - discount))
-    whole = len(np.unique(model.seen[player])) == model.shape[1]
-    return PolicyBestResponse(value, own, policy, "exact" if whole else "upper bound")
+    number_of("player", player, len(tables.sizes))
+    ((found,),) = responses_to(tables, [mix_exploration(tables, policies, epsilon)], {player: discount}, paid)
+    return found
+
+
+def responses_to(
+    tables: FiniteGame, policies: Sequence[np.ndarray], discounts: Mapping[int, float], paid: str = "round"
+) -> list[list[PolicyBestResponse]]:
+    """Return the `best_response` of every player in ``discounts`` to each of several ``policies``.
+
+    These are probabilities, as `mix_exploration` returns them.
+    """
+    for discount in discounts.values():
+        _check(tables, discount, paid)
+    common, found = _model(tables), list[list[PolicyBestResponse]]()
+    for chances in policies:
+        found.append([])
+        possible = (chances > 0).any(axis=1).sum(axis=1).tolist()
+        room = 2 * max(1, *(prod(compress(possible, row)) for row in common.movers))
+        for player, discount in discounts.items():
+            counts = paid == "round" or common.movers[:, player]
+            rate = np.broadcast_to(np.asarray(counts, dtype=float), len(common.movers))
+            own_discount = np.where(rate > 0, discount, 1.0)
+            pays = tables.payoff[:, player]
+            model = common._replace(pays=pays, rate=rate, discount=own_discount, chances=chances, room=room)
+            own = _policy_value(model, -1, np.zeros(model.shape, dtype=np.int64))
+            value, policy = _best(model, player, TIE * float(np.abs(pays).max()) / (1 - discount))
+            whole = bool(np.bincount(model.seen[player]).max() == 1)
+            best = PolicyBestResponse(value, own, policy, "exact" if whole else "upper bound")
+            found[-1].append(best)
+    return found
 
 
 def policy_regrets(
@@ -124,8 +150,8 @@ def policy_regrets(
     players = len(tables.sizes)
     discounts = np.broadcast_to(np.asarray(discount, dtype=float), (players,)).tolist()
     chances = mix_exploration(tables, policies, epsilon)
-    each = enumerate(discounts)
-    return np.stack([best_response(tables, chances, who, rate, paid=paid).regret for who, rate in each])
+    (found,) = responses_to(tables, [chances], dict(enumerate(discounts)), paid)
+    return np.stack([one.regret for one in found])
 
 
 def policy_certificate(
@@ -177,7 +203,7 @@ def policy_certificate(
     else:
         shapes = f"({needed}, {most}) [state action] or ({players}, {needed}, {most}) [player state action]"
         raise ValueError(f"policy: shape {policy.shape} must be {shapes}")
-    found = [best_response(tables, chances, who, rate) for who, rate in enumerate(gamma.tolist())]
+    (found,) = responses_to(tables, [mix_exploration(tables, chances)], dict(enumerate(gamma.tolist())))
     regret = np.array([one.regret.max() for one in found]) * (1 - gamma)
     return Certificate(
         regret,
@@ -281,26 +307,25 @@ def observations(tables: FiniteGame) -> np.ndarray:
 
 
 class _Model(NamedTuple):
-    """The decision problem of one player against fixed policies."""
+    """The decision problem of one player against fixed policies; the last five fields are its own."""
 
-    pays: np.ndarray  # [nature joint]: the player's payoff
-    rate: np.ndarray  # [round]: 1 where the payoff counts, else 0
-    discount: np.ndarray  # [round]
     next_nature: np.ndarray  # [nature joint branch]; joint of length 1: independent of actions
     branch_probability: np.ndarray  # the same, not cumulative
     movers: np.ndarray  # [round player]
     seen: np.ndarray  # [player state]
     alone: np.ndarray  # [player]: observes its own action only
-    chances: np.ndarray  # [player observation move]
     moves: np.ndarray  # [player standing move]
     sizes: np.ndarray
     strides: np.ndarray
-    room: int
     shape: tuple[int, int]  # rounds, states
+    pays: np.ndarray = NONE  # [nature joint]: the player's payoff
+    rate: np.ndarray = NONE  # [round]: 1 where the payoff counts, else 0
+    discount: np.ndarray = NONE  # [round]
+    chances: np.ndarray = NONE  # [player observation move]
+    room: int = 0  # twice the number of joint moves of all players
 
 
-def _check(tables: FiniteGame, player: object, discount: Any, paid: str) -> None:
-    number_of("player", player, len(tables.sizes))
+def _check(tables: FiniteGame, discount: Any, paid: str) -> None:
     if not 0 <= discount < 1:
         raise ValueError(f"discount: {discount!r} must be in [0, 1)")
     if paid not in ("round", "move"):
@@ -314,32 +339,25 @@ def _check(tables: FiniteGame, player: object, discount: Any, paid: str) -> None
         raise ValueError(f"game: {count} states to go through; must be at most {MOST_STATES}")
 
 
-def _model(tables: FiniteGame, chances: np.ndarray, player: int, discount: float, paid: str) -> _Model:
+def _model(tables: FiniteGame) -> _Model:
+    """Return what the decision problems of all players against all policies have in common."""
     from rivalry.tables.kernels import contests
 
     natures, players, joints = tables.payoff.shape
     movers = (tables.order[:, :, None] == np.arange(players)).any(axis=1)
-    counts = paid == "round" or movers[:, player]
-    rate = np.broadcast_to(np.asarray(counts, dtype=float), len(movers))
     moves = tables.action_map
     if not moves.size:  # a move is the action chosen; padded moves stay
         standing, chosen = np.indices((tables.sizes.max(),) * 2)
         moves = np.where(chosen < tables.sizes[:, None, None], chosen, standing)
-    possible = (chances > 0).any(axis=1).sum(axis=1).astype(object)
     return _Model(
-        pays=tables.payoff[:, player],
-        rate=rate,
-        discount=np.where(rate > 0, discount, 1.0),
         next_nature=tables.next_nature,
         branch_probability=np.diff(tables.nature_cdf, axis=2, prepend=0.0),
         movers=movers,
         seen=observations(tables),
         alone=np.array([slots == [(who, 1)] for who, slots in enumerate(slots_of(tables))]),
-        chances=chances,
         moves=np.ascontiguousarray(moves, dtype=np.int64),
         sizes=tables.sizes,
         strides=contests.strides_of(tables.sizes),
-        room=2 * max(1, *(int(np.prod(possible[row])) for row in movers)),
         shape=(len(movers), natures * joints),
     )
 
@@ -428,18 +446,25 @@ def _solve(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
 
     rounds, count = model.shape
     natures, joints = model.pays.shape
-    nature, system, right = np.arange(count) // joints, np.eye(rounds * count), np.zeros(rounds * count)
+    nature, right, system = np.arange(count) // joints, np.zeros(rounds * count), np.zeros((0, 0))
+    later_counts = bool(np.any(model.discount))
+    if later_counts:
+        system = np.eye(rounds * count)
     given = (model.seen, model.chances, model.moves, model.sizes, model.strides)
     for round_ in range(rounds):
         leads = np.zeros((count, joints))
         kernels.chain(player, model.movers[round_], *given, policy[round_], leads, model.room)
         rows = slice(round_ * count, (round_ + 1) * count)
         right[rows] = model.rate[round_] * (leads * model.pays[nature]).sum(axis=1)
-        after = np.zeros((count, natures, joints))
-        for branch in range(model.next_nature.shape[2]):
-            for target in range(natures):
-                there = model.next_nature[nature, :, branch] == target
-                after[:, target] += leads * model.branch_probability[nature, :, branch] * there
+        if not later_counts:
+            continue
+        after = leads
+        if model.next_nature.shape[2] > 1 or natures > 1:
+            after = np.zeros((count, natures, joints))
+            for branch in range(model.next_nature.shape[2]):
+                for target in range(natures):
+                    there = model.next_nature[nature, :, branch] == target
+                    after[:, target] += leads * model.branch_probability[nature, :, branch] * there
         later = (round_ + 1) % rounds
         system[rows, later * count : (later + 1) * count] -= model.discount[round_] * after.reshape(count, -1)
-    return np.asarray(np.linalg.solve(system, right).reshape(rounds, count))
+    return np.asarray((np.linalg.solve(system, right) if later_counts else right).reshape(rounds, count))

@@ -267,7 +267,7 @@ class WalksArena(Arena):
             "policy": (("trial", "player", "state"), policies[None]),
             "policy_softmax": (("trial", "player", "state", "action"), probabilities[None]),
             "action_grid": (("player", "grid_point" if self.joint else "state", "axis"), world.action_grid),
-            **greedy_end(world, policies[None], start),
+            **greedy_end(world, policies[None], start)[0],
         }
         return found | self._gains(world, policies, probabilities, rollout(world, policies, start).cycle)
 

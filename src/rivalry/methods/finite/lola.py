@@ -14,7 +14,7 @@ from rivalry.core.results import Certificate, Record
 from rivalry.core.statistics import half_width
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.tables.greedy_play import slots_of
-from rivalry.tables.policy_response import best_response, policy_certificate
+from rivalry.tables.policy_response import mix_exploration, responses_to
 from rivalry.tables.repeated import RepeatedWorld, repeated_form
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Lola(BaseLearner):
         chances = np.asarray(_policy(jnp.asarray(logits), given[-1]))
         taken = session["marks"] <= session["clock"][0] - 1
         curve = scale * session["curve"][taken]
-        regret = np.max([self._gains(world, one) for one in chances], axis=0)
+        regret = np.max(self._gains(world, chances), axis=0)
         proof = Certificate(
             regret,
             regret,
@@ -155,23 +155,28 @@ class Lola(BaseLearner):
         return world.tables.payoff[0], self.gamma, tuple(world.tables.sizes.tolist())
 
     def _gains(self, world: RepeatedWorld, chances: np.ndarray) -> np.ndarray:
-        """Return every player's largest gain from any state, as a payment per period, ``[player]``."""
-        tables, states, rate = world.tables, chances.shape[1] - 1, np.full(chances.shape[0], self.gamma)
-        found = policy_certificate(world, rate, chances[:, :states]).regret
-        pays = tables.payoff[0].reshape(len(tables.sizes), *tables.sizes)
-        for player in range(len(found)):
-            # the first round, whose state does not return: the best action, then a best response
-            response = best_response(tables, chances[:, :states], player, self.gamma)
-            worth = [
-                pays[player] + self.gamma * one.reshape(tables.sizes)
-                for one in (response.value, response.own)
-            ]
-            for other in reversed(range(len(found))):
-                if other != player:
-                    weights = chances[other, -1, : tables.sizes[other]]
-                    worth = [np.tensordot(one, weights, (other, 0)) for one in worth]
-            own = chances[player, -1, : tables.sizes[player]] @ worth[1]
-            found[player] = max(found[player], (1 - self.gamma) * (worth[0].max() - own))
+        """Return every player's largest gain from any state, as a payment per period, ``[session player]``,
+        by probabilities ``[session player state action]`` whose last state is the first round.
+        """
+        tables, (sessions, players) = world.tables, chances.shape[:2]
+        mixed = [mix_exploration(tables, one[:, :-1]) for one in chances]
+        answers = responses_to(tables, mixed, dict.fromkeys(range(players), self.gamma))
+        pays = tables.payoff[0].reshape(players, *tables.sizes)
+        found = np.zeros((sessions, players))
+        for session, (own_chances, responses) in enumerate(zip(chances, answers, strict=True)):
+            for player, response in enumerate(responses):
+                # the first round, whose state does not return: the best action, then a best response
+                worth = [
+                    pays[player] + self.gamma * one.reshape(tables.sizes)
+                    for one in (response.value, response.own)
+                ]
+                for other in reversed(range(players)):
+                    if other != player:
+                        weights = own_chances[other, -1, : tables.sizes[other]]
+                        worth = [np.tensordot(one, weights, (other, 0)) for one in worth]
+                own = own_chances[player, -1, : tables.sizes[player]] @ worth[1]
+                later = response.regret.max() * (1 - self.gamma)
+                found[session, player] = max(later, (1 - self.gamma) * (worth[0].max() - own))
         return found
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from rivalry.core.profiles import distances
 from rivalry.core.results import Record
 from rivalry.core.statistics import half_width, half_width_of
-from rivalry.tables import MOST_JOINT, equilibria, in_turn, joint_count, policy_regrets, regrets, rollout
-from rivalry.tables.greedy_play import choices, observed_sizes, slots_of, states
+from rivalry.tables import MOST_JOINT, equilibria, in_turn, joint_count, regrets, rollout
+from rivalry.tables.greedy_play import Rollout, choices, distinct, observed_sizes, slots_of, states
 from rivalry.tables.kernels.shapes import LearningRule, Tabulated
+from rivalry.tables.policy_response import mix_exploration, responses_to
 from rivalry.tables.repeated import RepeatedWorld
 
 SMALL = 100_000  # entries of tables up to which probabilities are stored
@@ -73,6 +74,8 @@ def commonest(policies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Of policies ``[trial player state]``, each player's as a whole; of several the one with lower moves first.
     """
+    if len(policies) == 1:
+        return policies[0].copy(), np.ones(policies.shape[1])
     modal, share = np.zeros(policies.shape[1:], dtype=policies.dtype), np.zeros(policies.shape[1])
     for player in range(policies.shape[1]):
         rows, counts = np.unique(policies[:, player], axis=0, return_counts=True)
@@ -112,25 +115,22 @@ def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]
         return found | _rewards(rule, learners)
     world = in_turn(world) if rule.asynchronous else world  # greedy play is in turn too, player 0 first
     start = np.where(rule.begin < 0, spread(world), rule.begin)
-    led = greedy_end(world, policies, start)
-    cycle = rollout(world, modal, start).cycle
-    found |= led | _policy_regrets(world, rule, modal, cycle)
+    led, play = greedy_end(world, policies, start)
+    found |= led | _policy_regrets(world, rule, modal, play.cycle)
     return found | _history(world, rule, learners, led["grid_equilibria"][1])
 
 
-def greedy_end(world: Tabulated, policies: np.ndarray, start: np.ndarray) -> Record:
+def greedy_end(world: Tabulated, policies: np.ndarray, start: np.ndarray) -> tuple[Record, Rollout]:
     """Return the end of greedy play of ``policies [trial player state]`` from ``start [player]``, as in
-    `record`.
-
-    ``rollout`` is that of the modal policies.
+    `record`, and play of the modal policies, which is ``rollout``.
     """
     rest = _rests(world)
     led = rollout(world, commonest(policies)[0], start)
     return {
         "grid_equilibria": (("grid_equilibrium", "player", "axis"), rest),
-        **_ends(world, policies, start, rest),
+        **_ends(world, policies, start, rest, led),
         "rollout": (("rollout_step", "player", "axis"), _positions(world, led.path)),
-    }
+    }, led
 
 
 def _rests(world: Tabulated) -> np.ndarray:
@@ -158,9 +158,10 @@ def _policy_regrets(world: Tabulated, rule: LearningRule, modal: np.ndarray, cyc
         return {}
     ends = np.ravel_multi_index(tuple(cycle.T), tuple(tables.sizes))
     found: Record = {}
-    for name, epsilon in (("policy_regret", 0.0), ("policy_regret_exploring", rule.epsilon_low)):
-        gains = policy_regrets(world, modal, rule.gamma, epsilon=epsilon)
-        found[name] = (("player",), gains[:, 0, ends].max(axis=1))
+    mixed = [mix_exploration(tables, modal, epsilon) for epsilon in (0.0, rule.epsilon_low)]
+    each = responses_to(tables, mixed, dict(enumerate(rule.gamma.tolist())))
+    for name, best in zip(("policy_regret", "policy_regret_exploring"), each, strict=True):
+        found[name] = (("player",), np.array([one.regret[0, ends].max() for one in best]))
     return found
 
 
@@ -180,17 +181,24 @@ def _over_trials(name: str, each: np.ndarray) -> Record:
     }
 
 
-def _ends(world: Tabulated, policies: np.ndarray, start: np.ndarray, rest: np.ndarray) -> Record:
+def _ends(
+    world: Tabulated, policies: np.ndarray, start: np.ndarray, rest: np.ndarray, modal_play: Rollout
+) -> Record:
     """Return the end of greedy play of every trial."""
-    rows, back = np.unique(policies.reshape(len(policies), -1), axis=0, return_inverse=True)
-    back, led = back.ravel(), [rollout(world, row.reshape(policies.shape[1:]), start) for row in rows]
+    back, led = np.zeros(1, dtype=np.int64), [modal_play]
+    if len(policies) > 1:
+        rows, back = np.unique(policies.reshape(len(policies), -1), axis=0, return_inverse=True)
+        back, led = back.ravel(), [rollout(world, row.reshape(policies.shape[1:]), start) for row in rows]
     positions = np.array([_positions(world, play.cycle).mean(axis=0) for play in led])
     gains = np.array([np.max([regrets(world, joint) for joint in play.cycle], axis=0) for play in led])
     ends, period = positions[back], np.array([play.period for play in led])[back]
     away = distances(positions, rest, world.exchangeable)[back]
     near = np.mean(away <= _one_move(world) * (1 + 1e-9)) if len(rest) else np.nan
-    _, first, counts = np.unique(ends.reshape(len(ends), -1), axis=0, return_index=True, return_counts=True)
-    modal = int(first[counts.argmax()])
+    modal = 0
+    if len(ends) > 1:
+        flat = ends.reshape(len(ends), -1)
+        _, first, counts = np.unique(flat, axis=0, return_index=True, return_counts=True)
+        modal = int(first[counts.argmax()])
     return {
         **_over_trials("end", ends),
         "end_period": (("trial",), period),
@@ -225,8 +233,9 @@ def _history(
     """
     there, number = _trials_at_marks(learners)
     standing = learners["place_curve"][:, : len(number)]
-    joints, back = np.unique(standing.reshape(-1, standing.shape[-1]), axis=0, return_inverse=True)
-    away = distances(_positions(world, joints), rest, world.exchangeable)[back.ravel()].reshape(there.shape)
+    flat = standing.reshape(-1, standing.shape[-1])
+    first, back = distinct(flat, world.tables.sizes)
+    away = distances(_positions(world, flat[first]), rest, world.exchangeable)[back].reshape(there.shape)
     return _rewards(rule, learners) | {
         "learning_distance": (("sample",), (away * there).sum(axis=0) / number)
     }

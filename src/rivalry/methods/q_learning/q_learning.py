@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from functools import cached_property
 from math import prod
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -158,7 +159,7 @@ class QLearning(BaseLearner):
         if np.any(np.asarray(heat) < edge):
             raise ValueError(f"exploration.edge_temperature: {edge} must not exceed temperature = {heat}")
         step_size_of(self.step_size)
-        self._lengths()
+        _ = self._lengths  # checks episodes
         initial_bounds(self.initial_q)
 
     needs: ClassVar[tuple[Need, ...]] = (
@@ -185,7 +186,7 @@ class QLearning(BaseLearner):
 
     def length(self, world: Tabulated) -> int:
         """Return the number of steps of all epochs together; of all trials, where they are sequential."""
-        return int(self._lengths().sum()) * (self.trials if self.carry_tables else 1)
+        return int(self._lengths.sum()) * (self.trials if self.carry_tables else 1)
 
     def begin(self, world: Tabulated, stream: np.random.SeedSequence) -> Session:
         return self._begin(world, stream, np.full(len(world.tables.sizes), -1, dtype=np.int64))
@@ -247,7 +248,7 @@ class QLearning(BaseLearner):
         values = np.full(shape, low)
         if isinstance(self.initial_q, Mapping) and self.initial_q["kind"] == "uniform":
             values = low + (high - low) * draws.uniforms(streams, prod(shape[1:])).reshape(shape)
-        samples, ago = len(self._marks()), int(max(tables.observation_slots[:, :, 1].max(initial=0), 0)) + 1
+        samples, ago = len(self._marks), int(max(tables.observation_slots[:, :, 1].max(initial=0), 0)) + 1
         session = {
             "values": values,
             "stream": streams,
@@ -286,13 +287,14 @@ class QLearning(BaseLearner):
             greedy=int(table["kind"] == "greedy"),
             asynchronous=int(self.update == "sequential"),
             begin=session["begin"],
-            lengths=self._lengths(),
-            marks=self._marks(),
+            lengths=self._lengths,
+            marks=self._marks,
         )
 
     def _discount(self) -> Any:
         return self.gamma
 
+    @cached_property
     def _lengths(self) -> np.ndarray:
         """Return the number of steps of each epoch."""
         spec = table_of("episodes", self.episodes)
@@ -304,12 +306,13 @@ class QLearning(BaseLearner):
         check_whole("episodes.max", high, 1)
         return reverse_cosine_steps(low, high, self.epochs, np.arange(self.epochs))
 
+    @cached_property
     def _marks(self) -> np.ndarray:
         """Return the times at which histories are sampled: evenly spaced ends of epochs.
 
         With few epochs, steps.
         """
-        ends = np.cumsum(self._lengths())
+        ends = np.cumsum(self._lengths)
         marks = np.ceil(np.arange(1, SAMPLES + 1) * ends[-1] / SAMPLES).astype(np.int64)
         if len(ends) >= SAMPLES:
             marks = ends[np.searchsorted(ends, marks)]
