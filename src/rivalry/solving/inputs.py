@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from numbers import Real
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -77,17 +78,22 @@ def check_fit(method: BaseMethod, game: object) -> None:
 
 def _options(method: object) -> None:
     """Raise `ValueError` for options outside the literals and bounds that a method's annotations allow."""
-    try:
-        hints = get_type_hints(type(method), include_extras=True)
-    except (NameError, TypeError):  # annotations that only a type checker can read
-        return
-    for name, hint in hints.items():
+    kind: Any = type(method)
+    for name, hint in _hints(kind).items():
         value = getattr(method, name, None)
         base = get_args(hint)[0] if get_origin(hint) is Annotated else hint
         if get_origin(base) is Literal or isinstance(value, int | float):
             fault = fault_of(hint, value)
             if fault is not None and (get_origin(base) is Literal or fault.kind != "type"):
                 raise ValueError(f"{name}: {fault.message()}")
+
+
+@lru_cache(maxsize=256)  # of every cell the same few classes
+def _hints(kind: type) -> dict[str, Any]:
+    try:
+        return get_type_hints(kind, include_extras=True)
+    except (NameError, TypeError):  # annotations that only a type checker can read
+        return {}
 
 
 def check_game(game: object) -> None:

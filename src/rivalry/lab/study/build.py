@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -101,7 +103,17 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: objec
         rule = "is a key of the run; give the option another name"
         raise StudyError(rule, key=dotted_key([*prefix, taken[0]]))
     options = {key: value for key, value in table.items() if key not in RUN_KEYS}
+    text = json.dumps(options, sort_keys=True)
+    # methods of the package never change, so the cells of a sweep have one in common
+    if isinstance(target, type) and target.__module__.startswith("rivalry.") and ".py:" not in text:
+        return _made(target, text, prefix, Path(folder), kind)
     return _construct(target, options, prefix, Path(folder), own=kind, also=RUN_KEYS)
+
+
+@lru_cache(maxsize=64)
+def _made(target: Callable[..., Any], text: str, prefix: Sequence[str], folder: Path, kind: str) -> Any:
+    """Return a method of the package with options that name no file of a user."""
+    return _construct(target, json.loads(text), prefix, folder, own=kind, also=RUN_KEYS)
 
 
 def build_plot(kind: str, folder: Path | str = ".", key: str = "plots") -> Callable[..., Any]:
