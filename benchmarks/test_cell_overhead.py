@@ -101,69 +101,104 @@ def test_cell_overhead(
     print(f"overhead per cell {raced.info()['ours_median'] * 1e3:.2f} ms, aim 5 ms")
 
 
-@pytest.mark.parametrize("kind", ["bandits", "regrets"])
-def test_replications(race: Callable[..., Any], tmp_path: Path, kind: str) -> None:
-    from rivalry.core.method import run_session
+SHORT: dict[str, dict[str, Any]] = {
+    "bandits": {"kind": "q_learning", "walk": False, "observation": "none", "gamma": 0.0, "epochs": 20},
+    "regrets": {"kind": "regret_matching", "steps": 2000},
+}
+MARKET = {"family": "market", "unit_cost": [10.0, 10.0]}
+
+
+def jobs_of(folder: Path, **study: Any) -> tuple[Path, list[Any], list[Any]]:
+    """Return the folder of a run's cells, a job per cell, and a job per batch."""
     from rivalry.lab import worker
-    from rivalry.lab.executor import Here
+    from rivalry.lab.executor import batches_of
     from rivalry.lab.store import Run
     from rivalry.lab.study import Study
 
-    table: dict[str, Any] = {
-        "bandits": {"kind": "q_learning", "walk": False, "observation": "none", "gamma": 0.0, "epochs": 20},
-        "regrets": {"kind": "regret_matching", "steps": 2000},
-    }[kind]
+    run = Run.create_or_open(folder, Study(name="short", **study))
+    every, out = list(run.tasks().items()), str(run.folder)
+    alone = {id: worker.Job(id, task, out, out) for id, task in every}
+    together = [
+        alone[own[0][0]]._replace(batch=tuple(own), missing=tuple(id for id, _ in own))
+        for own in batches_of(every)
+    ]
+    return run.folder / "cells", list(alone.values()), together
+
+
+def carried_out(cells: Path, jobs: list[Any]) -> int:
+    """Carry out jobs anew, as a worker does, and return the number of files."""
+    from rivalry.lab.executor import Here
+
+    for path in cells.iterdir():
+        path.unlink()
+    assert all(outcome.kind in ("started", "done") for outcome in Here(lambda outcome: None).run(jobs))
+    return len(list(cells.iterdir()))
+
+
+@pytest.mark.parametrize("kind", list(SHORT))
+def test_replications(race: Callable[..., Any], tmp_path: Path, kind: str) -> None:
+    from rivalry.core.method import run_session
+    from rivalry.lab import worker
+
+    table, count = SHORT[kind], size(1000, 3)
     game = {"family": "matrix", "name": "prisoners_dilemma"}
-    study = Study(name="short", game=game, method=[table], replications={"count": CELLS})
-    run = Run.create_or_open(tmp_path / "run", study)
-    tasks, out = run.tasks(), str(run.folder)
-    jobs = [worker.Job(place.id, tasks[place.id], out, out) for place in run.cells]
-    points = worker.points_of(tasks[jobs[0].id], run.folder)
+    cells, alone, together = jobs_of(
+        tmp_path / "run", game=game, method=[table], replications={"count": count}, cells_per_batch=64
+    )
+    points = worker.points_of(alone[0].task, cells.parent)
     learner: Any = points.methods[0]
     world = learner.world(points.games[0])
 
-    def ours() -> int:
-        return sum(outcome.kind == "done" for outcome in Here(lambda outcome: None).run(jobs))
+    def in_batches() -> int:
+        return carried_out(cells, together)
 
-    def theirs() -> int:
-        for k in range(CELLS):
+    def one_by_one() -> int:
+        return carried_out(cells, alone)
+
+    def sessions() -> int:
+        for k in range(count):
             session = learner.begin(world, np.random.SeedSequence(k))
             run_session(learner, world, session, table.get("steps", learner.length(world)))
-        return CELLS
+        return count
 
-    found = race(ours, theirs, rival="its session", items=CELLS, name=f"replications[{kind}]").info()
-    extra = (found["ours_median"] - found["theirs_median"]) * 1e3
-    print(f"{kind}: {extra:.2f} ms per replication beside the session, aim 2 ms")
+    for ours, name in (
+        (one_by_one, f"replications[{kind}]"),
+        (in_batches, f"replications[{kind}], together"),
+    ):
+        found = race(ours, sessions, rival="its session", items=count, name=name).info()
+        extra = (found["ours_median"] - found["theirs_median"]) * 1e3
+        print(f"{name}: {extra:.2f} ms per replication beside the session, aim 2 ms")
+
+
+def test_sessions_together(race: Callable[..., Any], tmp_path: Path) -> None:
+    """A sweep of short Q-learners in a market, 64 cells to a task, against each cell alone."""
+    count = size(1000, 4)
+    table = SHORT["bandits"] | {"action_grid": 5}
+    sweep = {"game.unit_cost[0]": np.linspace(5.0, 20.0, count).tolist()}
+    cells, alone, together = jobs_of(
+        tmp_path / "run", game=MARKET, method=[table], sweep=sweep, cells_per_batch=64
+    )
+    race(
+        lambda: carried_out(cells, together),
+        lambda: carried_out(cells, alone),
+        rival="one by one",
+        items=count,
+    )
 
 
 def test_cells_together(race: Callable[..., Any], tmp_path: Path) -> None:
     """A sweep of best responses of a market: a batch of cells against each of them alone."""
-    from rivalry.lab import worker
-    from rivalry.lab.store import Run
-    from rivalry.lab.study import Study
-
     count = size(64, 4)
-    costs = np.linspace(5.0, 20.0, count).tolist()
-    method = [{"kind": "best_response"}]
-    study = Study(
-        name="costs",
-        game={"family": "market", "unit_cost": [10.0, 10.0]},
-        method=method,
-        sweep={"game.unit_cost[0]": costs},
+    cells, alone, together = jobs_of(
+        tmp_path / "run",
+        game=MARKET,
+        method=[{"kind": "best_response"}],
+        sweep={"game.unit_cost[0]": np.linspace(5.0, 20.0, count).tolist()},
         cells_per_batch=count,
     )
-    run = Run.create_or_open(tmp_path / "run", study)
-    every, out = tuple(run.tasks().items()), str(run.folder)
-    alone = [worker.Job(*one, out, out) for one in every]
-    together = alone[0]._replace(batch=every, missing=tuple(id for id, _ in every))
-
-    def ours() -> int:
-        worker.carry_out(together)
-        return len(list((run.folder / "cells").iterdir()))
-
-    def theirs() -> int:
-        for job in alone:
-            worker.carry_out(job)
-        return len(list((run.folder / "cells").iterdir()))
-
-    race(ours, theirs, rival="one by one", items=count)
+    race(
+        lambda: carried_out(cells, together),
+        lambda: carried_out(cells, alone),
+        rival="one by one",
+        items=count,
+    )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from rivalry.core import files
 from rivalry.lab import worker
 from rivalry.lab.array import Shard, merge, work
-from rivalry.lab.executor import run_study
+from rivalry.lab.executor import carry_out, run_study
 from rivalry.lab.store import Run
-from rivalry.lab.study import Study
+from rivalry.lab.study import Study, build_game
+from rivalry.methods import QLearning
 
 COURNOT = {"family": "market", "unit_cost": [10.0, 10.0]}
 COSTS = {"game.unit_cost[0]": [5.0, 8.0, 11.0, 14.0, 17.0, 20.0]}
@@ -47,10 +50,10 @@ def contents(run: Run) -> dict[str, bytes]:
 def test_results_are_those_of_cells_computed_alone(
     kind: str, game: dict[str, Any], sweep: dict[str, Any], more: dict[str, Any]
 ) -> None:
-    tasks = [cell.task for cell in study(8, game, sweep, kind=kind, **more).cells()]
-    together = worker.run_cells(tasks, Path("."))
-    for task, (found, _) in zip(tasks, together, strict=True):
-        alone = worker.run_cell(task, Path("."))
+    cells = [(cell.id, cell.task) for cell in study(8, game, sweep, kind=kind, **more).cells()]
+    together = worker.run_cells(cells, Path("."))
+    for (_, task), one in zip(cells, together, strict=True):
+        found, alone = one.record or {}, worker.run_cell(task, Path("."))
         assert list(found) == list(alone)
         # a search finds where a payoff is largest to the square root of rounding
         within = 1e-7 * np.max(np.abs(alone["payoff"][1]))
@@ -62,9 +65,129 @@ def test_results_are_those_of_cells_computed_alone(
                 np.testing.assert_array_equal(found[name][1], expected, err_msg=name)
 
 
+GRID = {"kind": "levels", "levels": [20.0, 30.0, 40.0]}
+BANDITS: dict[str, Any] = {"kind": "q_learning", "walk": False, "observation": "none", "gamma": 0.0} | {
+    "epochs": 5,
+    "action_grid": GRID,
+}
+LEARNERS: dict[str, dict[str, Any]] = {
+    "bandits": BANDITS,
+    "walkers": {"kind": "q_learning", "epochs": 5, "episodes": 3, "action_grid": GRID},
+    "regret_matching": {"kind": "regret_matching", "steps": 50, "action_grid": GRID},
+    "fictitious_play": {"kind": "fictitious_play", "steps": 50, "action_grid": GRID},
+    "hedge": {"kind": "hedge", "rounds": 20, "action_grid": GRID},
+    "softmax_policy_gradient": {"kind": "softmax_policy_gradient", "rounds": 20, "action_grid": GRID},
+    "actor_critic": {"kind": "actor_critic", "updates": 4},
+    "repeated_q_learning": {"kind": "repeated_q_learning", "negative_controls": False, "sessions": 2}
+    | {"action_grid": 4, "stopping": {"max_periods": 50}},
+}
+CERTIFIED = {"regret", "bound", "tolerance", "at_stake", "payoff"}  # of ends, by a program in common
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", LEARNERS)
+def test_sessions_are_those_of_learners_alone(name: str) -> None:
+    cells = [(cell.id, cell.task) for cell in study(4, COURNOT, {**COSTS}, **LEARNERS[name]).cells()]
+    assert cells[0][1]["cells_per_batch"] == 4
+    for (_, task), one in zip(cells, worker.run_cells(cells, Path(".")), strict=True):
+        alone = worker.run_cell(task, Path("."))
+        assert one.record is not None
+        assert list(one.record) == list(alone)
+        for key, (dims, expected) in alone.items():
+            assert one.record[key][0] == dims
+            if key in CERTIFIED and "payoff" in alone:
+                scale = 1e-12 * np.max(np.abs(alone["payoff"][1]))
+                np.testing.assert_allclose(one.record[key][1], expected, rtol=1e-12, atol=scale, err_msg=key)
+            else:  # to the bit: the same kernel ran
+                np.testing.assert_array_equal(one.record[key][1], expected, err_msg=key)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "table",
+    [
+        BANDITS | {"action_grid": 2},
+        {"kind": "regret_matching", "steps": 50},
+        {"kind": "hedge", "rounds": 20},
+        pytest.param({"kind": "lola", "sessions": 2, "steps": 3}, marks=pytest.mark.slow),
+    ],
+)
+def test_replications_in_one_task_store_the_bytes_of_each_alone(table: dict[str, Any]) -> None:
+    game = {"family": "matrix", "name": "chicken"}
+    one = Study(name="some", game=game, method=[table], replications={"count": 5}, cells_per_batch=3)
+    cells = [(cell.id, cell.task) for cell in one.cells()]
+    found = worker.run_cells(cells, Path("."))
+    for (id, task), own in zip(cells, found, strict=True):
+        assert own.record is not None
+        stored = files.pack(own.record, kind="cell", name=id)
+        assert stored == files.pack(worker.run_cell(task, Path(".")), kind="cell", name=id)
+
+
+def learners(folder: Path) -> tuple[Run, worker.Job]:
+    """Return a run of one batch of four sessions, and its job."""
+    run = Run.create_or_open(
+        folder, study(4, COURNOT, {"game.unit_cost[0]": [5.0, 8.0, 11.0, 14.0]}, **BANDITS)
+    )
+    tasks = run.tasks()
+    batch = tuple((place.id, tasks[place.id]) for place in run.cells)
+    ids = tuple(id for id, _ in batch)
+    return run, worker.Job(*batch[0], ".", str(folder), 0.0, batch=batch, missing=ids)
+
+
+def first_firm(world: Any) -> float:
+    """Return the largest payoff of the firm whose cost is swept, which tells cells apart."""
+    return round(float(world.tables.payoff[0, 0].max()), 6)
+
+
+def test_sessions_go_on_after_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, job = learners(tmp_path / "whole")
+    worker.carry_out(job)
+    run, job = learners(tmp_path / "run")
+    events: list[Any] = []
+    with pytest.raises(worker.Stopped):  # in the third session
+        worker.carry_out(job, lambda event: events.append(event) or event.done > 2.5 * event.total / 4)
+    assert not contents(run)
+    assert job.checkpoint_path.exists()
+    begun = []
+    own = QLearning.advance
+    monkeypatch.setattr(
+        QLearning, "advance", lambda self, *args: begun.append(first_firm(args[0])) or own(self, *args)
+    )
+    worker.carry_out(job)
+    assert len(set(begun)) == 2
+    assert contents(run) == contents(whole)
+    assert not job.checkpoint_path.exists()
+
+
+def test_a_session_that_fails_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, _ = learners(tmp_path / "run")
+    own = QLearning.read
+
+    def read(self: Any, world: Any, session: Any) -> Any:
+        warnings.warn(f"read at {first_firm(world)}", stacklevel=1)
+        if first_firm(world) == top:
+            raise ArithmeticError("this one")
+        return own(self, world, session)
+
+    games = [build_game(task["game"]) for task in run.tasks().values()]
+    top = first_firm(QLearning(walk=False, observation="none", action_grid=GRID).world(games[2]))
+    monkeypatch.setattr(QLearning, "read", read)
+    carry_out(run)
+    counts, bad = run.counts(), run.cells[2].id
+    assert (counts["done"], counts["failed"]) == (3, 1)
+    assert bad not in contents(run)
+    assert "1 of 4 cells from" in (run.folder / "log.txt").read_text()
+    warned = run.warnings()
+    assert set(warned) == {place.id for place in run.cells} - {bad}
+    assert len(set(warned.values())) == 3  # each its own
+
+
 @pytest.mark.slow
-def test_bytes_do_not_depend_on_workers_interruptions_and_shards(tmp_path: Path) -> None:
-    one = study(4)
+@pytest.mark.parametrize("table", [{"kind": "best_response"}, BANDITS], ids=["methods", "learners"])
+def test_bytes_do_not_depend_on_workers_interruptions_and_shards(
+    tmp_path: Path, table: dict[str, Any]
+) -> None:
+    one = study(4, **table)
     whole = run_study(one, tmp_path / "whole")
     assert contents(run_study(one, tmp_path / "two", workers=2)) == contents(whole)
     again = run_study(one, tmp_path / "again")
@@ -126,5 +249,5 @@ def test_the_size_of_a_batch_is_part_of_the_study() -> None:
     assert [cell.id for cell in plain.cells()] == names[0]
     wide = plain.with_changes({"sweep.game.unit_cost[0]": np.linspace(5, 20, 5000).tolist()})
     assert {cell.task["cells_per_batch"] for cell in wide.cells()} == {64}
-    learns = study(8, kind="repeated_q_learning")
-    assert all("cells_per_batch" not in cell.task for cell in learns.cells())
+    alone = study(8, kind="double_oracle")
+    assert all("cells_per_batch" not in cell.task for cell in alone.cells())

@@ -368,8 +368,9 @@ def _computed(id: str, batch: Sequence[tuple[str, dict[str, Any]]], folder: Path
     """Return the record of a cell, computed as in a run: with the cells of its batch, or else alone."""
     if len(batch) > 1:
         with suppress(Exception):  # as of every batch that fails
-            found = run_cells([task for _, task in batch], folder)
-            return found[[own for own, _ in batch].index(id)][0]
+            found = run_cells(batch, folder)[[own for own, _ in batch].index(id)]
+            if found.record is not None:
+                return found.record
     return run_cell(dict(batch)[id], folder)
 
 

@@ -156,18 +156,31 @@ def run_cell(
     return found | group_basins(points.games[0], found) if "batch" in points.shape else found
 
 
+class Computed(NamedTuple):
+    """A cell that was computed with others: its record, or the error that ended it, and its warnings."""
+
+    record: Record | None
+    cautions: Sequence[tuple[type[Warning], str]] = ()
+    error: Exception | None = None
+
+
 def run_cells(
-    tasks: Sequence[Task], folder: Path, *, progress: ProgressCallback | None = None
-) -> list[tuple[Record, str]]:
-    """Return the records of cells that are computed together, each with the warning that comes with it.
+    batch: Sequence[tuple[str, Task]],
+    folder: Path,
+    *,
+    progress: ProgressCallback | None = None,
+    checkpoint: solving.Checkpoint | None = None,
+) -> list[Computed]:
+    """Return the results of cells that are computed together.
 
     Cells whose games and methods differ in numbers only share a program for steps, analyses of ends and
-    certificates. A cell's bytes depend on the cells beside it, which the study determines.
+    certificates; sessions of learners share certificates, and replications their game. A cell's bytes depend
+    on the cells beside it, which the study determines.
 
     Parameters
     ----------
-    tasks
-        All cells of a batch.
+    batch
+        All cells of a batch, by id.
 
     Raises
     ------
@@ -176,11 +189,13 @@ def run_cells(
     Stopped
         If ``progress`` returned True.
     """
-    points, done = [points_of(task, folder) for task in tasks], 0
+    points = [points_of(task, folder) for _, task in batch]
+    if isinstance(points[0].methods[0], Learner):
+        return _learn_cells(batch, points, progress, checkpoint)
     games, methods = [one.games[0] for one in points], [one.methods[0] for one in points]
     if not all(isinstance(game, Game) for game in games):
         raise ValueError("games: populations are computed alone")
-    stopped = False
+    tasks, done, stopped = [task for _, task in batch], 0, False
 
     def watch(event: Progress) -> bool:
         nonlocal stopped
@@ -190,13 +205,13 @@ def run_cells(
         return stopped
 
     limits = [_limits(task) for task in tasks]
-    records: dict[int, tuple[Record, str]] = {}
-    for group in of_one_form(list(zip(games, methods, limits, strict=True))):
+    found: dict[int, Computed] = {}
+    for group in of_one_form(list(zip(games, methods, strict=True)), limits):
         # programs are compiled per number of games: to a power of two, by the last one again
         rows = group + group[-1:] * (2 ** (len(group) - 1).bit_length() - len(group))
         seeds = [_stream(tasks[k], "play") for k in rows]
         starts = {k: _starts(tasks[k], points[k])[0] for k in group}
-        found = solving.solve_batch(
+        solved = solving.solve_batch(
             *([each[k] for k in rows] for each in (games, methods, starts)),
             seed=seeds,
             progress=watch,
@@ -206,11 +221,38 @@ def run_cells(
         )
         if stopped:
             raise Stopped
-        for k, one in zip(group, found[: len(group)], strict=True):
+        for k, one in zip(group, solved[: len(group)], strict=True):
             record = one.record | plot_record(games[k], one.record, tasks[k]["views"])
-            records[k] = record, not_converged(games[k], one, limits[k]["max_steps"], None)
+            why = not_converged(games[k], one, limits[k]["max_steps"], None)
+            found[k] = Computed(record, [(UserWarning, why)] if why else [])
         done += len(group)
-    return [records[k] for k in range(len(tasks))]
+    return [found[k] for k in range(len(tasks))]
+
+
+def _learn_cells(
+    batch: Sequence[tuple[str, Task]],
+    points: Sequence[BatchPoints],
+    progress: ProgressCallback | None,
+    checkpoint: solving.Checkpoint | None,
+) -> list[Computed]:
+    """Return the results of sessions of learners."""
+    sessions = []
+    for (id, task), own in zip(batch, points, strict=True):
+        table, (game,), (learner,), (shared,) = task["method"], own.games, own.methods, own.shared
+        start = None if table.get("start") is None else _starts(task, own)[0]
+        steps = table.get("steps") or table.get("max_steps")
+        sessions.append(solving.LearnerTask(id, shared, game, learner, start, _stream(task, "play"), steps))
+    tolerance = batch[0][1]["tolerance"]
+    found = solving.learn_together(sessions, progress=progress, tolerance=tolerance, checkpoint=checkpoint)
+    if found is None:
+        raise Stopped
+    computed = []
+    for (_, task), own, one in zip(batch, points, found, strict=True):
+        record = None if one.solution is None else one.solution.record
+        if record is not None:
+            record |= plot_record(_played_game(own.games[0], own.methods[0], record), record, task["views"])
+        computed.append(Computed(record, one.cautions, one.error))
+    return computed
 
 
 def _limits(task: Task) -> dict[str, Any]:
@@ -511,26 +553,36 @@ class Job(NamedTuple):
     @property
     def checkpoint_path(self) -> Path:
         """The file of the cell's checkpoint."""
-        return Path(self.out, "checkpoints", f"{self.id}.npz")
+        first = self.batch[0][0] if self.batch else self.id  # whichever of a batch's cells are missing
+        return Path(self.out, "checkpoints", f"{first}.npz")
 
     def checkpoint(self, kind: type[CheckpointFile] = CheckpointFile) -> CheckpointFile:
         """Return the cell's checkpoint."""
         return kind(self.checkpoint_path, self.every, self.key, trusted=self.trusted)
 
 
-def _carry_out_together(job: Job, progress: Callable[[Progress], object] | None) -> float:
+def _carry_out_together(
+    job: Job, progress: Callable[[Progress], object] | None, kind: type[CheckpointFile]
+) -> float:
     """Compute a batch of cells, write the files that are missing, and return the wall time in seconds.
 
-    Warnings begin with the id of their cell.
+    Warnings begin with the id of their cell. If cells fail, those that do not are written before the first
+    error is raised.
     """
     began = time.perf_counter()
-    found = run_cells([task for _, task in job.batch], Path(job.folder), progress=progress)
+    checkpoint = job.checkpoint(kind)
+    found = run_cells(job.batch, Path(job.folder), progress=progress, checkpoint=checkpoint)
     paths = job.paths
-    for (id, _), (record, warning) in zip(job.batch, found, strict=True):
-        if id in paths:
-            files.write(paths[id], files.pack(record, kind="cell", name=id))
-            if warning:
-                warnings.warn(f"{id}: {warning}", stacklevel=2)
+    for (id, _), one in zip(job.batch, found, strict=True):
+        if id not in paths:
+            continue
+        for category, text in one.cautions:
+            warnings.warn(f"{id}: {text}", category, stacklevel=2)
+        if one.record is not None:
+            files.write(paths[id], files.pack(one.record, kind="cell", name=id))
+    checkpoint.drop()
+    if error := next((one.error for one in found if one.error is not None), None):
+        raise error
     return time.perf_counter() - began
 
 
@@ -558,7 +610,7 @@ def carry_out(
         Any error of the cell.
     """
     if job.batch:
-        return _carry_out_together(job, progress)
+        return _carry_out_together(job, progress, kind)
     began = time.perf_counter()
     checkpoint = job.checkpoint(kind)
     record = run_cell(job.task, Path(job.folder), progress=progress, checkpoint=checkpoint)

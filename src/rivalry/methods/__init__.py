@@ -151,9 +151,14 @@ SOLVERS = (
 )
 """Kinds that draw at most their start: a single result has no noise."""
 TOGETHER = frozenset(
-    ("best_response", "evaluate", "extragradient", "gradient_ascent", "gradient_flow", "newton")
+    (
+        *("best_response", "evaluate", "extragradient", "gradient_ascent", "gradient_flow", "newton"),
+        # learners: every session is the one that runs alone, and their ends are certified together
+        *("actor_critic", "fictitious_play", "hedge", "lola", "q_learning", "regret_matching"),
+        *("repeated_q_learning", "softmax_policy_gradient"),
+    )
 )
-"""Kinds whose cells are computed together, ``cells_per_batch`` of them by one program."""
+"""Kinds whose cells are computed together, ``cells_per_batch`` of them by one task."""
 
 # What is no method, loaded by its own name like these: functions on profiles, and tables of options.
 OTHERS = {

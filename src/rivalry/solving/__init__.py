@@ -3,6 +3,7 @@
 from rivalry.solving.batches import solve_batch, sweep
 from rivalry.solving.equilibrium_list import all_equilibria
 from rivalry.solving.exact_proofs import ExactProof
+from rivalry.solving.learners import LearnerTask, learn_together
 from rivalry.solving.progress import Checkpoint, Progress, ProgressCallback
 from rivalry.solving.randomness import key_of, keys_of, stream
 from rivalry.solving.single import PATH, InCommon, proof_of, replicate, solve, trace
@@ -14,12 +15,14 @@ __all__ = [
     "Checkpoint",
     "ExactProof",
     "InCommon",
+    "LearnerTask",
     "Progress",
     "ProgressCallback",
     "all_equilibria",
     "as_arrays",
     "key_of",
     "keys_of",
+    "learn_together",
     "proof_of",
     "replicate",
     "solve",

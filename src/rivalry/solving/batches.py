@@ -335,7 +335,8 @@ def _run(
             # by number, so that a stream does not depend on how many were made before
             own = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, k))
             found[k] = solve(game, method, seed=own, progress=part(1), tolerance=tolerance, **settings).record
-    for group in [] if learns else of_one_form(members):
+    every = [(own["tol"], own["max_steps"]) for _, _, own in members]
+    for group in [] if learns else of_one_form([one[:2] for one in members], every):
         games, methods, limits = zip(*(members[k] for k in group), strict=True)
         fixed = {name: limits[0][name] for name in ("tol", "max_steps")}
         starts = [_start(game, own["start"], sequence) for game, own in zip(games, limits, strict=True)]
@@ -393,13 +394,17 @@ def _vary(game: Any, method: Any, settings: Settings, point: Mapping[str, Any]) 
     return game, replace(method, **changed) if changed else method, {**settings, **own}
 
 
-def of_one_form(members: Sequence[tuple[Any, Any, Settings]]) -> list[list[int]]:
-    """Return groups of points whose games and methods differ in numbers only, with equal limits."""
+def of_one_form(members: Sequence[object], apart: Sequence[object] | None = None) -> list[list[int]]:
+    """Return groups of members that differ in numbers only, and are equal in what keeps them ``apart``.
+
+    >>> of_one_form([(1.0, "a"), (2.0, "b"), (3.0, "a")], ["x", "x", "x"])
+    [[0, 2], [1]]
+    """
     found: dict[str, list[int]] = {}
-    for k, (game, method, settings) in enumerate(members):
-        leaves, tree = jax.tree.flatten(as_arrays((game, method)))
-        limits = settings["tol"], settings["max_steps"]
-        found.setdefault(f"{tree} {[np.shape(leaf) for leaf in leaves]} {limits}", []).append(k)
+    for k, member in enumerate(members):
+        leaves, tree = jax.tree.flatten(as_arrays(member))
+        other = None if apart is None else apart[k]
+        found.setdefault(f"{tree} {[np.shape(leaf) for leaf in leaves]} {other}", []).append(k)
     return list(found.values())
 
 

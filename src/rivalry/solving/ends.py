@@ -194,6 +194,7 @@ class AtProfile(NamedTuple):
 
     record: Record
     proof: Certificate | None
+    certificate: Record  # as it is stored
     in_full: bool  # as in `Solution`
 
 
@@ -227,7 +228,7 @@ def certify(
             certified.clear()
         key = np.asarray(profile).tobytes(), tolerance
         at_profile = remembered(certified, key, partial(_at_profile, game, profile, tolerance))
-        added, known_proof, in_full = at_profile
+        added, known_proof, _, in_full = at_profile
         record |= added
         if is_reparametrised(game):
             known = {name: record[name] for name in ("profile", "equilibria") if name in record}
@@ -235,7 +236,7 @@ def certify(
                 record[f"unconstrained_{name}"] = (dims, np.asarray(game.space.unconstrain(array)))  # type: ignore[attr-defined]
         if known_proof is not None:
             proof = _of_concept(record, known_proof)
-            record |= proof.record()
+            record |= at_profile.certificate if proof is known_proof else proof.record()
     plot_record = partial(record_of_plot, game, record)
     return Solution(record, proof or NO_CERTIFICATE, names_of(game), plot_record, game, in_full=in_full)
 
@@ -254,7 +255,8 @@ def _at_profiles(games: Together, profiles: np.ndarray, tolerance: float | None)
         if exchangeable.knows(game):
             record["exchangeable"] = (("player",), np.asarray(exchangeable(game)))
         record |= _name_record(game, profile.shape) | measures(game, concrete(profile))
-        found.append(AtProfile(record, proof, bool(jump)))
+        stored = {} if proof is None else proof.record()
+        found.append(AtProfile(record, proof, stored, bool(jump)))
     return found
 
 

@@ -15,6 +15,7 @@ from rivalry.core.game import Playable, has_closed_form, initial_profile, is_pop
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import (
     STEPS,
+    BaseLearner,
     BaseMethod,
     Learner,
     Method,
@@ -359,6 +360,90 @@ class _Run:
         self.path = Path(series, self.path.most, int(saved["stride"]))
 
 
+@dataclass
+class SessionRun:
+    """A session of a learner, from its beginning to its record; chunk borders do not affect the result."""
+
+    learner: BaseLearner
+    game: Any
+    world: Any
+    session: Any
+    steps: int  # most of them
+    expected: int  # steps, for the remaining time; 0 if unknown
+    done: int = 0
+    finished: bool = False
+    over: bool = False  # whether a time limit ended it
+
+    @classmethod
+    def begin(
+        cls,
+        shared: InCommon,
+        game: object,
+        learner: Learner,
+        start: object,
+        sequence: np.random.SeedSequence,
+        max_steps: int | None,
+        saved: Mapping[str, np.ndarray] | None,
+    ) -> SessionRun:
+        """Return a session before its first step, or as it was ``saved``. Raises as `solve` does."""
+        if isinstance(game, type):  # learners may take objects other than games
+            inputs.check_game(game)
+        if not shared.world:
+            inputs.check_method(learner, inputs.LEARNER)
+            check_payoffs(register_plain(game))
+            inputs.check_shared(learner, game)
+        learner = as_learner(learner)
+        world = remembered(shared.world, "world", partial(learner.world, register_plain(game)))
+        if max_steps is None:
+            steps, expected = learner.length(world), learner.expected_steps(world)
+        else:
+            steps = expected = whole_number("max_steps", max_steps)
+        done = 0
+        if saved is not None:
+            done = int(saved[DONE][0])
+            session = learner.unpack({name: array for name, array in saved.items() if name != DONE})
+        elif start is None:
+            session = learner.begin(world, sequence)
+        else:
+            # a learner that takes no start raises in `begin_at`
+            profile = initial_profile(game, start) if learner.takes_start else start
+            session = learner.begin_at(world, sequence, profile)
+        return cls(learner, game, world, session, steps, expected, done)
+
+    def forward(self, watch: Limited, checkpoint: Checkpoint | None, pace: Pace) -> bool:
+        """Advance in chunks of about a quarter of a second; return whether ``watch`` stopped it."""
+        stopped = False
+
+        def after(done: int) -> bool:
+            nonlocal stopped
+            if checkpoint is not None and checkpoint.due():
+                checkpoint.save(self.learner.pack(self.session) | {DONE: np.asarray([done])})
+            known = done < self.expected or self.expected == self.steps  # too low an estimate is not reported
+            stopped = watch(Progress(done, self.expected if known else 0))
+            return stopped
+
+        self.done, self.finished = run_session(
+            self.learner, self.world, self.session, self.steps, self.done, after, pace
+        )
+        self.over = watch.over
+        return stopped
+
+    def record(self) -> Record:
+        """Return what was learned, without payoffs and certificate of the profile."""
+        record = read_session(self.learner, self.world, self.session, self.finished)
+        short = self.done < self.steps
+        if str(record["status"][1]) == "completed" and short and not self.finished:  # stopped early
+            record["status"] = ((), np.asarray("iteration limit"))
+        record["steps"] = ((), np.asarray(self.done))
+        return record | ends.out_of_time(record, self.over and short)
+
+    def solution(self, record: Record, tolerance: float | None, certified: ends.Certified | None) -> Solution:
+        """Return the certified record; ``certified`` is what is known of profiles of the game."""
+        played = self.learner.played(self.game, record)
+        found = ends.certify(played, record, tolerance, certified if played is self.game else None)
+        return replace(found, world=self.world, prove=partial(proof_of, played, self.world))
+
+
 def _run_learner(
     shared: InCommon,
     game: object,
@@ -371,54 +456,14 @@ def _run_learner(
     tolerance: float | None,
     checkpoint: Checkpoint | None,
 ) -> Solution:
-    """Run a learner in chunks of about a quarter of a second, and certify the profile that it plays.
-
-    Chunk borders do not affect the result.
-    """
-    if isinstance(game, type):  # learners may take objects other than games
-        inputs.check_game(game)
-    if not shared.world:
-        inputs.check_method(learner, inputs.LEARNER)
-        check_payoffs(register_plain(game))
-        inputs.check_shared(learner, game)
-    learner = as_learner(learner)
-    world = remembered(shared.world, "world", partial(learner.world, register_plain(game)))
-    if max_steps is None:
-        steps, expected = learner.length(world), learner.expected_steps(world)
-    else:
-        steps = expected = whole_number("max_steps", max_steps)
-    done = 0
-    if checkpoint is not None and (saved := checkpoint.load()) is not None:
-        done = int(saved[DONE][0])
-        session = learner.unpack({name: array for name, array in saved.items() if name != DONE})
-    elif start is None:
-        session = learner.begin(world, sequence)
-    else:
-        # a learner that takes no start raises in `begin_at`
-        profile = initial_profile(game, start) if learner.takes_start else start
-        session = learner.begin_at(world, sequence, profile)
-    watch, stopped = Limited(progress, inputs.check_seconds(max_seconds)), False
-
-    def after(done: int) -> bool:
-        nonlocal stopped
-        if checkpoint is not None and checkpoint.due():
-            checkpoint.save(learner.pack(session) | {DONE: np.asarray([done])})
-        known = done < expected or expected == steps  # an estimate that was too low is not reported
-        stopped = watch(Progress(done, expected if known else 0))
-        return stopped
-
-    done, finished = run_session(learner, world, session, steps, done, after, shared.pace)
-    record = read_session(learner, world, session, finished)
-    if str(record["status"][1]) == "completed" and done < steps and not finished:  # stopped early
-        record["status"] = ((), np.asarray("iteration limit"))
-    record["steps"] = ((), np.asarray(done))
-    record |= ends.out_of_time(record, watch.over and done < steps)
+    """Run a learner, and certify the profile that it plays."""
+    saved = None if checkpoint is None else checkpoint.load()
+    run = SessionRun.begin(shared, game, learner, start, sequence, max_steps, saved)
+    stopped = run.forward(Limited(progress, inputs.check_seconds(max_seconds)), checkpoint, shared.pace)
+    record = run.record()
     if "remedy" in record and not stopped:
         warn(f"not converged: {record['remedy'][1]}", stacklevel=CALLER + 1)
-    played = learner.played(game, record)
-    certified = shared.certified if played is game else None
-    found = ends.certify(played, record, tolerance, certified)
-    return replace(found, world=world, prove=partial(proof_of, played, world))
+    return run.solution(record, tolerance, shared.certified)
 
 
 def proof_of(game: Any, world: Any, record: Record) -> Any:

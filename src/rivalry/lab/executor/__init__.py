@@ -310,16 +310,21 @@ class _Work:
 
     def _note_batch(self, job: Job, outcome: CellOutcome) -> None:
         """Record the outcome of a batch; warnings that do not begin with a cell's id go to the first one."""
+        done, paths = list(job.missing), job.paths
         if outcome.kind == "failed":
-            self.run.log(f"{len(job.missing)} cells from {job.id} on are computed alone: {outcome.message}")
+            done = [id for id in done if paths[id].exists()]
+            left = [id for id in job.missing if id not in done]
+            what = f"{len(left)} of {len(job.missing)} cells from {job.id} on"
+            self.run.log(f"{what} are computed alone: {outcome.message}")
             tasks = dict(job.batch)
             plain = job._replace(batch=(), missing=())
-            self.alone |= {id: plain._replace(id=id, task=dict(tasks[id])) for id in job.missing}
-            return
-        notes: dict[str, list[str]] = {id: [] for id in job.missing}
-        for note in outcome.notes:
-            id = next((id for id in notes if f" {id}: " in note), job.id)
-            notes[id].append(note.replace(f"{id}: ", "", 1))
+            self.alone |= {id: plain._replace(id=id, task=dict(tasks[id])) for id in left}
+        notes: dict[str, list[str]] = {id: [] for id in done}
+        for note in outcome.notes if done else ():
+            # warnings of cells that failed come again when these are computed alone
+            id = next((id for id in job.missing if f" {id}: " in note), done[0])
+            if id in notes:
+                notes[id].append(note.replace(f"{id}: ", "", 1))
         for id, mine in notes.items():
             own = tuple(mine)
             self._note_cell(CellOutcome("done", id, outcome.seconds / len(job.missing), notes=own))

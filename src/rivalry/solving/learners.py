@@ -1,0 +1,192 @@
+"""Sessions of learners in one task: each with its own random stream, their ends certified together."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core.files import StoreError
+from rivalry.core.game import Game
+from rivalry.core.payoffs import numpy_payoffs
+from rivalry.core.results import Record, Solution
+from rivalry.core.together import Together
+from rivalry.core.tolerances import TOLERANCE
+from rivalry.solving import ends
+from rivalry.solving.batches import of_one_form
+from rivalry.solving.path_data import has_answer
+from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
+from rivalry.solving.single import InCommon, SessionRun
+from rivalry.solving.steps import as_arrays
+
+if TYPE_CHECKING:
+    from rivalry.core.method import Learner
+
+Caution = tuple[type[Warning], str]
+
+PARTS = 1000  # of a session, as progress counts them
+
+
+class LearnerTask(NamedTuple):
+    """A session to be run: ``name`` tells it from others, ``shared`` is what replications have in common."""
+
+    name: str
+    shared: InCommon
+    game: Any
+    learner: Learner
+    start: object
+    seed: np.random.SeedSequence
+    max_steps: int | None
+
+
+@dataclass
+class Learned:
+    """What a session returned, or the error that ended it; and the warnings that it gave."""
+
+    solution: Solution | None = None
+    error: Exception | None = None
+    cautions: list[Caution] = field(default_factory=list)
+
+
+def learn_together(
+    tasks: Sequence[LearnerTask],
+    *,
+    progress: ProgressCallback | None = None,
+    tolerance: float | None = TOLERANCE,
+    checkpoint: Checkpoint | None = None,
+) -> list[Learned] | None:
+    """Return what every session returns, or None if ``progress`` stopped them.
+
+    A session is the one that `solve` runs, with the same draws, one after the other. Equal profiles of a game
+    are certified once, and those of games that differ in numbers only by one program. A session that fails
+    does not affect the others. Checkpoints hold the finished sessions and the present one.
+    """
+    saved = _Saved(checkpoint)
+    found = [Learned() for _ in tasks]
+    ended: dict[int, tuple[SessionRun, Record]] = {}
+    for k, (task, own) in enumerate(zip(tasks, found, strict=True)):
+
+        def watch(event: Progress, before: int = k) -> bool:
+            part = event.done / event.total if event.total else 0.0
+            whole = Progress(round(PARTS * (before + part)), PARTS * len(tasks))
+            return progress is not None and progress(whole) is True
+
+        with _catching(own):
+            run = SessionRun.begin(*task[1:], saved.session_of(task.name))
+            if task.name in saved.finished:
+                record, own.cautions[:] = saved.finished[task.name]
+            else:
+                if run.forward(Limited(watch, None), saved if checkpoint else None, task.shared.pace):
+                    return None
+                record = run.record()
+                if "remedy" in record:
+                    warnings.warn(f"not converged: {record['remedy'][1]}", stacklevel=2)
+            run.session = None  # its arrays may be large, and are in the record
+            ended[k] = run, record
+        if own.error is None:
+            saved.finished[task.name] = ended[k][1], own.cautions
+    certified = _certified(ended, tolerance)
+    for k, (run, record) in ended.items():
+        with _catching(found[k]):
+            found[k].solution = run.solution(record, tolerance, certified.get(k))
+    return found
+
+
+@contextmanager
+def _catching(found: Learned) -> Iterator[None]:
+    """Note the warnings of a session and the error that ends it."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield
+        except StoreError:  # a full disk is not the session's fault
+            raise
+        except Exception as error:  # a game or a learner may raise anything
+            found.error = error
+    found.cautions += dict.fromkeys((one.category, str(one.message)) for one in caught)
+
+
+def _certified(
+    ended: Mapping[int, tuple[SessionRun, Record]], tolerance: float | None
+) -> dict[int, ends.Certified]:
+    """Return what is known of profiles, per session: the same for those on one game."""
+    known: dict[int, ends.Certified] = {}
+    apart: dict[tuple[int, bytes], tuple[Any, Record]] = {}
+    for run, record in ended.values():
+        known.setdefault(id(run.game), {})
+        dims, profile = record.get("profile", ((), np.nan))
+        own = isinstance(run.game, Game) and has_answer(record) and dims == ("player", "axis")
+        # finite games have no programs to share
+        if own and not numpy_payoffs.knows(run.game) and run.learner.played(run.game, record) is run.game:
+            profile = np.asarray(profile, dtype=float)
+            apart[id(run.game), profile.tobytes()] = run.game, {"profile": (dims, profile)}
+    each = list(apart.values())
+    for group in of_one_form([game for game, _ in each]) if len(each) > 1 else []:
+        if len(group) == 1:
+            continue  # certified as alone
+        rows = group + group[-1:] * (2 ** (len(group) - 1).bit_length() - len(group))
+        try:
+            together = Together([as_arrays(each[k][0]) for k in rows])
+            found = ends.know_together(together, [each[k][1] for k in rows], tolerance)
+        except Exception:  # one of them: each is certified alone, and that one fails alone
+            continue
+        for k, one in zip(group, found[: len(group)], strict=True):
+            known[id(each[k][0])] |= one
+    return {k: known[id(run.game)] for k, (run, _) in ended.items()}
+
+
+class _Saved:
+    """A checkpoint of several sessions: the records of those that have ended, and the present session."""
+
+    def __init__(self, store: Checkpoint | None) -> None:
+        self.store, self.current = store, ""
+        self.finished: dict[str, tuple[Record, list[Caution]]] = {}
+        self._session: dict[str, np.ndarray] = {}
+        saved = None if store is None else store.load()
+        if saved is None:
+            return
+        head = json.loads(str(saved.pop("head")))
+        self.current = head["current"]
+        for number, (name, (dims, cautions)) in enumerate(head["finished"].items()):
+            record = {own: (tuple(dims[own]), saved.pop(f"{number}.{own}")) for own in dims}
+            self.finished[name] = record, [(_category(kind), text) for kind, text in cautions]
+        self._session = {name.partition(".")[2]: array for name, array in saved.items()}
+
+    def session_of(self, name: str) -> dict[str, np.ndarray] | None:
+        """Return the saved state of a session, which is now the present one; None if it has none."""
+        found = self._session if name == self.current and self._session else None
+        self.current, self._session = name, {}
+        return found
+
+    def load(self) -> dict[str, np.ndarray] | None:
+        """Return nothing: sessions get their state when they begin."""
+        return None
+
+    def due(self) -> bool:
+        """Return whether enough time has passed since the last save."""
+        return self.store is not None and self.store.due()
+
+    def save(self, arrays: dict[str, np.ndarray]) -> None:
+        """Store the present session and all records."""
+        assert self.store is not None
+        finished = {
+            name: ({own: dims for own, (dims, _) in record.items()}, [(c.__name__, t) for c, t in cautions])
+            for name, (record, cautions) in self.finished.items()
+        }
+        head = json.dumps({"current": self.current, "finished": finished})
+        whole = {"head": np.asarray(head)} | {f"session.{name}": array for name, array in arrays.items()}
+        for number, (record, _) in enumerate(self.finished.values()):
+            whole |= {f"{number}.{own}": np.asarray(array) for own, (_, array) in record.items()}
+        self.store.save(whole)
+
+
+def _category(name: str) -> type[Warning]:
+    """Return a class of warnings by its name; `UserWarning` for those of other packages."""
+    found = getattr(builtins, name, None)
+    return found if isinstance(found, type) and issubclass(found, Warning) else UserWarning
