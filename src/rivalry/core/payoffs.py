@@ -11,7 +11,7 @@ import numpy as np
 from rivalry.core.dispatch import oracle, unknown
 from rivalry.core.game import Game, own_payoff
 from rivalry.core.jax import compiled, is_jax_array, jax, put
-from rivalry.core.plain import register_plain
+from rivalry.core.plain import attributes, register_plain
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import Box, Simplex, Space
 from rivalry.core.together import Together, per_game
@@ -89,7 +89,7 @@ def check_payoffs(game: object) -> None:
     if type(game).__module__.startswith("rivalry.") or not isinstance(game, Game):
         return
     shape, checked = tuple(game.space.shape), _CHECKED.setdefault(type(game), set())
-    if shape in checked and not any(map(callable, getattr(game, "__dict__", {}).values())):
+    if shape in checked and not any(map(callable, attributes(game).values())):
         return
     try:
         # not the bound method: JAX would compare games, array by array, each by a compiled program
