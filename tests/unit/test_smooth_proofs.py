@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 import gzip
 import json
+import re
 from functools import cache
 from hashlib import sha256
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import numpy as np
 import pytest
 
@@ -18,12 +21,13 @@ from rivalry.cli import main as command
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.jax import jax, jnp
 from rivalry.core.operations import operations
+from rivalry.core.space import Simplex
 from rivalry.lab.worker import check_independently
 from rivalry.solving.proof_files import SmoothProof
 
 pytest.importorskip("flint")
 
-from rivalry_check import Refuted
+from rivalry_check import Damaged, Refuted
 from rivalry_check.__main__ import check, main
 from rivalry_check.graph import Graph
 from rivalry_check.smooth import Game
@@ -90,14 +94,20 @@ def refuted(found: Any) -> str:
     return str(error.value)
 
 
+def verdict(found: Any) -> str:
+    try:
+        return str(verify(found))
+    except Refuted as error:
+        return str(error)
+
+
 def test_a_missing_equilibrium_is_noticed() -> None:
     found = document(STEP)
     del found["equilibria"][2]
-    found["boxes"] = [one for one in found["boxes"] if one["why"] != ["around", 2]]
+    found["boxes"] = [one for one in found["boxes"] if one != ["around", 2]]
     assert "not covered" in refuted(found)
-    for one in (some := document(STEP))["boxes"]:
-        if one["why"] == ["around", 2]:
-            one["why"] = ["around", 1]
+    some = document(STEP)
+    some["boxes"] = [["around", 1] if one == ["around", 2] else one for one in some["boxes"]]
     assert "is not where equilibrium 2 is the only one" in refuted(some)
 
 
@@ -120,25 +130,55 @@ def test_a_box_with_two_zeros_is_no_box_of_uniqueness() -> None:
     assert "existence and uniqueness are not proved" in refuted(found)
 
 
-@pytest.mark.parametrize("k", range(0, 80, 9))
-def test_boxes_that_do_not_cover_the_space_are_refused(k: int) -> None:
+def test_boxes_that_do_not_cover_the_space_are_refused() -> None:
     whole = document(STEP)
-    short, shifted, gone = (copy.deepcopy(whole) for _ in range(3))
-    del gone["boxes"][k]
-    assert "not covered" in refuted(gone)
-    # in some direction the box has a width
-    wide = [a != b for a, b in zip(whole["boxes"][k]["low"], whole["boxes"][k]["high"], strict=True)]
-    if any(wide):
-        j = wide.index(True)
-        low, high = (float.fromhex(whole["boxes"][k][end][j]) for end in ("low", "high"))
-        short["boxes"][k]["low"][j] = float(np.nextafter(low, high)).hex()
-        assert "not covered" in refuted(short)
-        shift = 0.01 * (high - low) * (-1 if high == 1 else 1)
-        shifted["boxes"][k]["low"][j], shifted["boxes"][k]["high"][j] = (
-            (low + shift).hex(),
-            (high + shift).hex(),
-        )
-        assert "not covered" in refuted(shifted) or "not in the space" in refuted(shifted)
+    for k, entry in list(enumerate(whole["boxes"]))[::5]:
+        gone = copy.deepcopy(whole)
+        del gone["boxes"][k]
+        if entry[0] != "cut":
+            assert "not covered" in refuted(gone)
+            continue
+        with pytest.raises((Damaged, Refuted), match=r"more entries than parts|not covered"):
+            verify(gone)
+        outside = copy.deepcopy(whole)
+        outside["boxes"][k][2] = (1.0).hex()
+        assert "not covered: a cut" in refuted(outside)
+
+
+def test_boxes_that_are_cut_elsewhere_need_reasons_that_hold_there() -> None:
+    whole, sides = document(STEP), boxes_of(document(STEP))
+    refused = 0
+    for k, entry in enumerate(whole["boxes"]):
+        if entry[0] == "cut":
+            moved = copy.deepcopy(whole)
+            moved["boxes"][k][2] = (0.02 + 0.96 * float.fromhex(entry[2])).hex()
+            said = verdict(moved)  # cuts leave no part of the space out
+            assert re.search(
+                "3 equilibria, comp|not covered: a cut|no sign|is the only one|not excluded", said
+            )
+            refused += not said.startswith("3 equilibria")
+    assert refused >= 3
+    assert len(sides) > 30
+
+
+def boxes_of(found: Any) -> list[tuple[np.ndarray, str, Any]]:
+    """Return the ends of boxes, ``[end choice]``, their sides and reasons; cut as the format says."""
+    low, high = ([float.fromhex(x) for x in found["space"][end]] for end in ("low", "high"))
+    left = []
+    for side in product("-0+", repeat=len(low)):
+        ends = [(b if s == "+" else a, a if s == "-" else b) for s, a, b in zip(side, low, high, strict=True)]
+        left.append((np.transpose(ends), "".join(side)))
+    every, left = [], left[::-1]
+    for entry in found["boxes"]:
+        box, side = left.pop()
+        if entry[0] != "cut":
+            every.append((box, side, entry))
+            continue
+        lower, upper = box.copy(), box.copy()
+        lower[1, entry[1]] = upper[0, entry[1]] = float.fromhex(entry[2])
+        left += [(upper, side), (lower, side)]
+    assert not left
+    return every
 
 
 def test_reasons_that_do_not_hold_are_refused() -> None:
@@ -147,16 +187,16 @@ def test_reasons_that_do_not_hold_are_refused() -> None:
     slopes = jax.jit(
         lambda x: jnp.stack([2 * (0.5 + 0.4 * jnp.tanh(4 * (x[1 - k] - 0.5)) - x[k]) for k in range(2)])
     )
-    for k, one in enumerate(found["boxes"]):
-        if one["why"][0] != "slope":
+    places = [k for k, entry in enumerate(found["boxes"]) if entry[0] != "cut"]
+    for k, ((low, high), side, why) in zip(places, boxes_of(found), strict=True):
+        if why[0] != "slope":
             continue
         some = copy.deepcopy(found)
-        j = 1 - one["why"][1]
-        some["boxes"][k]["why"] = ["slope", j]
-        low, high = (np.array([float.fromhex(x) for x in one[end]]) for end in ("low", "high"))
+        j = 1 - why[1]
+        some["boxes"][k] = ["slope", j]
         values = np.array([slopes(low + (high - low) * sampler.random(2))[j] for _ in range(20)])
         wrong = {"-": values < -1e-9, "+": values > 1e-9, "0": np.full(20, np.ptp(np.sign(values)) > 0)}
-        if wrong[one["side"][j]].any():
+        if wrong[side[j]].any():
             assert f"derivative of player {j + 1} has no sign" in refuted(some)
             count += 1
         if count == 5:
@@ -166,9 +206,11 @@ def test_reasons_that_do_not_hold_are_refused() -> None:
 
 def test_a_strategy_that_is_not_better_is_refused() -> None:
     found = document(STEP)
-    box = next(one for one in found["boxes"] if one["why"][0] == "slope" and one["side"] == "00")
-    for strategy, reason in ((box["low"][0], "no certain gain"), ((2.0).hex(), "is no strategy")):
-        box["why"] = ["better", 0, [strategy]]
+    places = [k for k, entry in enumerate(found["boxes"]) if entry[0] != "cut"]
+    every = zip(places, boxes_of(found), strict=True)
+    k, box = next((k, box) for k, (box, side, why) in every if why[0] == "slope" and side == "00")
+    for strategy, reason in ((box[0, 0], "no certain gain"), (2.0, "is no strategy")):
+        found["boxes"][k] = ["better", 0, [float(strategy).hex()]]
         assert reason in refuted(found)
 
 
@@ -234,7 +276,7 @@ def test_broken_files_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture
             | {"payoffs": {"nodes": [["x", 0], ["c", "0x1.4p+1"], ["whole_power", 0, 1]], "results": [2, 2]}}
         ),
         "unknown reason": json.dumps(
-            other | {"boxes": [{**one, "why": ["trust"]} for one in other["boxes"]]}
+            other | {"boxes": [one if one[0] == "cut" else ["trust"] for one in other["boxes"]]}
         ),
         "a long number": whole.replace('"version": 1', '"version": 1' + "0" * 5000),
     }
@@ -265,7 +307,8 @@ def test_derivatives_are_those_of_jax() -> None:
     bends = jax.jit(jax.jacfwd(slopes))
     for y in np.random.default_rng(1).uniform(0.05, 0.95, (20, 2)):
         point = [(one, one) for one in y]
-        bounds = checked.graph.evaluate((*checked.pay, *checked.slopes, *checked.bends), point)
+        bends_of = [one for row in checked.bends for one in row]
+        bounds = checked.graph.evaluate((*checked.pay, *checked.slopes, *bends_of), point)
         expected = [*payoffs(y), *slopes(y), *np.ravel(bends(y))]
         for (low, high), value in zip(bounds, expected, strict=True):
             assert low - 1e-11 <= value <= high + 1e-11
@@ -278,6 +321,104 @@ def test_derivatives_are_those_of_jax() -> None:
         for z in inner:
             for bound, value in zip(wide, [*payoffs(z), *slopes(z)], strict=True):
                 assert bound is None or bound[0] - 1e-12 <= value <= bound[1] + 1e-12
+
+
+def partners() -> Any:
+    """Both choose 1, or a root of x = a + x^2: two roots merge at a = 1/4."""
+    payoffs = ["x1 * (a + x2^2) - x1^2 / 2", "x2 * (a + x1^2) - x2^2 / 2"]
+    return rv.games.continuous(payoffs=payoffs, parameters={"a": 0.2})
+
+
+def test_numbers_of_equilibria_are_verified_for_all_values_of_a_parameter() -> None:
+    found = rv.all_equilibria(partners(), where={"parameters.a": (0.1, 0.4)}, max_seconds=None)
+    written = found.proof.document()
+    assert ["undecided"] in written["parts"]
+    said = re.fullmatch(
+        r"equilibria: exactly 3 for all parameters\.a from 0\.1 to ([.\d]+); "
+        r"exactly 1 for all parameters\.a from ([.\d]+) to 0\.4 \(\d+ boxes\)",
+        verify(written),
+    )
+    assert said
+    below, above = map(float, said.groups())
+    assert 0.249 < below < 0.25 < above < 0.251
+    # a part with three equilibria says nothing of values at which there is one
+    parts = [k for k, part in enumerate(written["parts"]) if isinstance(part, dict)]
+    most, least = (max(parts, key=lambda k: s * len(written["parts"][k]["equilibria"])) for s in (1, -1))
+    wrong = copy.deepcopy(written)
+    wrong["parts"][least] = written["parts"][most]
+    assert "equilibrium" in refuted(wrong)
+    fewer = copy.deepcopy(written)
+    one = fewer["parts"][most]
+    gone = next(k for k, entry in enumerate(one["equilibria"]) if entry["side"] == "00")
+    del one["equilibria"][gone]
+    one["boxes"] = [entry for entry in one["boxes"] if entry != ["around", gone]]
+    assert "not covered" in refuted(fewer) or "is the only one" in refuted(fewer)
+    wider = copy.deepcopy(written)  # what is proved of narrow ranges does not hold for wide ones
+    wider["parameters"]["low"], wider["parameters"]["high"] = [(0.0).hex()], [(0.6).hex()]
+    assert "equilibrium" in refuted(wider) or "not covered" in refuted(wider)
+
+
+def test_a_kink_in_the_middle_of_parameters_leaves_the_bound_exact() -> None:
+    # the best choice is min(a, 1): 1 from a = 1 on
+    game = rv.games.continuous(payoffs=["a * x1 - x1^2 / 2"], parameters={"a": 0.5})
+    found = rv.all_equilibria(game, where={"parameters.a": (0.25, 0.75)}, max_seconds=None)
+    assert verify(found.proof.document()).startswith(
+        "equilibria: exactly 1 for all parameters.a from 0.25 to 0.75"
+    )
+
+
+def largest(at: float, radius: float, payoff: str = "min(x1, 0.625) - 0.5 * x1") -> Any:
+    """Return a document that says that a largest payoff is near a profile."""
+    game = rv.games.continuous(payoffs=[payoff])
+    nodes, results = operations(lambda y: game.payoffs(y[:, None]), np.full(1, 0.5))
+    written = [[name, rest[0].hex()] if name == "c" else [name, *rest] for name, *rest in nodes]
+    ends = {"low": [(at - radius).hex()], "high": [(at + radius).hex()]}
+    return {
+        "space": {"player": [0], "low": [(0.0).hex()], "high": [(1.0).hex()]},
+        "payoffs": {"nodes": written, "results": results},
+        "equilibria": [{"point": [at.hex()], "radius": radius.hex(), "side": None, **ends}],
+        "complete": False,
+    }
+
+
+def test_a_largest_payoff_at_a_kink_is_verified_and_others_are_not() -> None:
+    assert verify(largest(0.625, 1e-9)) == "1 equilibrium; others are not excluded"
+    assert "a better strategy of player 1 is not excluded" in refuted(largest(0.6, 1e-3))
+    assert "not within" in refuted(
+        largest(0.625, 1e-3)
+        | {"equilibria": [largest(0.625, 1e-3)["equilibria"][0] | {"radius": (1e-4).hex()}]}
+    )
+    # a jump down: no largest value is attained
+    jumps = largest(0.625, 1e-9)
+    nodes = jumps["payoffs"]["nodes"]
+    place = len(nodes)
+    nodes += [["x", 0], ["c", (0.625).hex()], ["c", (-1.0).hex()]]
+    x, bound, low = (nodes.index(one) for one in nodes[-3:])
+    nodes.append(["if", x, bound, x, low])
+    jumps["payoffs"]["results"] = [place + 3]
+    assert "not known to be continuous" in refuted(jumps)
+
+
+class Shares(eqx.Module):
+    """A game whose strategies are shares; ``rule`` returns payoffs of profiles ``[player entry]``."""
+
+    rule: Any = eqx.field(static=True)
+    space: Simplex = Simplex((2, 2))
+
+    def payoffs(self, x: Any) -> Any:
+        return self.rule(x)
+
+
+def test_lists_on_simplices_are_verified_in_fractions() -> None:
+    def rule(x: Any) -> Any:
+        return jnp.sum(x * jnp.array([1.0, 1.2]) * (1 - x[::-1]), axis=1) + 0.1 * jnp.sum(x**2, axis=1)
+
+    found = rv.all_equilibria(Shares(rule))
+    written = found.proof.document()
+    assert written["coordinates"] == "fractions"
+    assert verify(written).startswith("2 equilibria, complete")
+    del written["equilibria"][0]
+    assert "is not where equilibrium" in refuted(written) or "not covered" in refuted(written)
 
 
 def test_at_a_kink_and_at_a_jump() -> None:

@@ -110,30 +110,31 @@ def share(x, y):
     return ends[0][0], min(ends[1][1], 1.0)
 
 
-def hull(a, b):
-    return (min(a[0], b[0]), max(a[1], b[1])) if a and b else None
-
-
-def choose(p, q, a, b):
-    """Return a where p < q, else b; bounds on both where that is not known."""
-    if p is None or q is None:
+def spread(x, y):
+    """Return x y / (x + y)^2, the share s times 1 - s: it falls away from s = 1/2 on both sides."""
+    s, rest = share(x, y), share(y, x)
+    if not s or not rest:
         return None
-    return a if p[1] < q[0] else b if p[0] >= q[1] else hull(a, b)
+    if s[0] < 0 or rest[0] < 0:
+        return mul(s, rest)
+    ends = [mul((a, a), (b, b)) for a, b in ((s[0], rest[1]), (s[1], rest[0]))]
+    low, most = min(ends[0][0], ends[1][0]), max(ends[0][1], ends[1][1])
+    return low, 0.25 if s[0] <= 0.5 <= s[1] else most
 
 
-def side(p, q, a, b):
-    """Return the derivative of the larger one of p and q, of which a is that of q and b that of p.
+def choose(p, q, a, b, at_tie=True, known=False):
+    """Return a where p < q, else b; bounds on both where that is not known, or None if it must be known.
 
-    At a kink both derivatives bound what the larger one changes by.
+    Without ``at_tie`` b is only for p > q: the larger one of p and q has the derivative a of q or b of p, and
+    at a kink both bound what it changes by. A choice of two numbers may jump at a tie, and has none there.
     """
-    if p is None or q is None:
+    if not p or not q:
         return None
-    return a if p[1] < q[0] else b if p[0] > q[1] else hull(a, b)
-
-
-def jump(p, q, a, b):
-    """Return the derivative of `choose`, which may jump where p = q."""
-    return side(p, q, a, b) if p and q and (p[1] < q[0] or p[0] > q[1]) else None
+    if p[1] < q[0]:
+        return a
+    if p[0] > q[1] or (at_tie and p[0] == q[1]):
+        return b
+    return (min(a[0], b[0]), max(a[1], b[1])) if a and b and not known else None
 
 
 def by_ball(function, positive=False):
@@ -161,12 +162,13 @@ FUNCTIONS = {
     "trigamma": by_ball(lambda a: arb(2).zeta(a), positive=True),
     "max": lambda x, y: (max(x[0], y[0]), max(x[1], y[1])),
     "share": share,
+    "spread": spread,
     "power": lambda x, b: power(x, b),
     "steep": lambda x, b: power(x, b, steep=True),
     "whole_power": whole_power,
-    "if": choose,
-    "side": side,
-    "jump": jump,
+    "if": lambda p, q, a, b: choose(p, q, a, b),
+    "side": lambda p, q, a, b: choose(p, q, a, b, at_tie=False),
+    "jump": lambda p, q, a, b: choose(p, q, a, b, at_tie=False, known=True),
 }
 
 CASES = ("if", "side", "jump")  # defined also where one of the cases is not
@@ -223,6 +225,15 @@ class Graph:
                 left += self.operands(one)
         return sorted(found)
 
+    def moved(self, place, other):
+        """Return a node with choices k replaced by ``other[k]``."""
+        found = {}
+        for one in self.order((place,)):
+            name, *rest = self.nodes[one]
+            rest = [other.get(rest[0], rest[0])] if name == "x" else rest
+            found[one] = self.add(name, *(rest if name in ("x", "c") else map(found.get, rest)))
+        return found[place]
+
     def derivative(self, place, k):
         """Return the node of the derivative in choice k; None where it is zero."""
         found = self.derived.setdefault(k, {})
@@ -242,12 +253,20 @@ class Graph:
             sides = slopes[::-1] if name == "max" else slopes[2:]
             sides = [self.add("c", 0.0) if one is None else one for one in sides]
             return self.add("side" if name == "max" else "jump", *rest[:2], *sides)
-        if name == "share":  # of x and y: x' times y / (x + y)^2, less y' times x / (x + y)^2
-            (a, b), other = rest, self.add("share", *rest[::-1])
-            rise, fall = self.relative(a, place, other, slopes[0]), self.relative(b, other, place, slopes[1])
-            return self.total(rise, self.product("-", fall))
-        factors = PARTIALS[name](self.add, place, *rest)
-        return self.total(*map(self.product, factors, slopes))
+        if name in ("share", "spread"):  # of a and b
+            (a, b), (one, other) = rest, (self.add("share", *rest), self.add("share", *rest[::-1]))
+            spread, both = self.add("spread", *rest), self.add("add", *rest)
+            if name == "share":
+                rise = self.relative(a, spread, self.add("div", other, both), slopes[0])
+                fall = self.relative(b, spread, self.add("div", one, both), slopes[1])
+                return self.total(rise, self.product("-", fall))
+            uneven = self.add("sub", other, one)
+            more, less = (self.add("mul", part, uneven) for part in (spread, self.add("neg", spread)))
+            parts = (
+                self.add("mul", self.add("div", part, both), uneven) for part in (other, self.add("neg", one))
+            )
+            return self.total(*map(self.relative, rest, (more, less), parts, slopes))
+        return self.total(*map(self.product, PARTIALS[name](self.add, place, *rest), slopes))
 
     def product(self, factor, slope):
         """Return a product with a factor, None for 1 and "-" for -1; None where the slope is zero."""
@@ -260,29 +279,53 @@ class Graph:
     def total(self, a, b=None):
         return b if a is None else a if b is None else self.add("add", a, b)
 
-    def relative(self, a, one, other, slope):
-        """Return the derivative of a share in one of its parts; an exponential is a factor of its own."""
-        if slope is None:
-            return None
-        name, *rest = self.nodes[slope]
+    def relative(self, a, of_rate, factor, slope):
+        """Return a product with the slope of a; an exponential a is a factor of its slope, and has a rate."""
+        name, *rest = self.nodes[slope] if slope is not None else ("zero",)
         if name == "mul" and rest[0] == a:
-            return self.product(self.add("mul", one, other), rest[1])
-        both = self.add("add", a, self.nodes[other][1])
-        return self.product(self.add("div", other, both), slope)
+            return self.product(of_rate, rest[1])
+        return self.product(factor, slope)
 
-    def evaluate(self, places, choices):
-        """Return bounds on nodes, where the choices are between bounds. A place of None is zero."""
+    def evaluate(self, places, box):
+        """Return bounds on nodes, where choices are between bounds. A place of None is zero.
+
+        What does not depend on choices that have changed since the last time is not computed again.
+        """
         if places not in self.plans:
-            nodes = [(k, *self.nodes[k]) for k in self.order(places)]
-            numbers = {k: (rest[0], rest[0]) for k, name, *rest in nodes if name == "c"}
-            rows = [(k, FUNCTIONS.get(name), rest, name in CASES) for k, name, *rest in nodes if name != "c"]
-            self.plans[places] = numbers, rows
-        numbers, rows = self.plans[places]
-        value = dict(numbers)
-        for k, function, rest, undefined in rows:
+            self.plans[places] = Plan(self, places)
+        value = self.plans[places].evaluate(box)
+        return [(0.0, 0.0) if one is None else value[one] for one in places]
+
+
+class Plan:
+    """What is to be computed for some nodes, and the values of the last time."""
+
+    def __init__(self, graph, places):
+        self.value, self.rows, self.box, self.some = {}, [], None, {}
+        moves = {}  # of every node, choices on which it depends, as bits
+        for k in graph.order(places):
+            name, *rest = graph.nodes[k]
+            if name == "c":
+                self.value[k], moves[k] = (rest[0], rest[0]), 0
+                continue
+            moves[k] = 1 << rest[0] if name == "x" else 0
+            for one in rest if name != "x" else ():
+                moves[k] |= moves[one]
+            self.rows.append((k, FUNCTIONS.get(name), rest, name in CASES, moves[k]))
+
+    def evaluate(self, box):
+        """Return bounds on all nodes."""
+        value, rows = self.value, self.rows
+        if self.box and len(self.box) == len(box):
+            changed = sum(1 << k for k, pair in enumerate(box) if pair != self.box[k])
+            if changed not in self.some:
+                self.some[changed] = [row for row in rows if row[-1] & changed]
+            rows = self.some[changed]
+        for k, function, rest, undefined, _ in rows:
             if function:
                 some = [value[one] for one in rest]
                 value[k] = function(*some) if undefined or None not in some else None
             else:
-                value[k] = choices[rest[0]]
-        return [(0.0, 0.0) if one is None else value[one] for one in places]
+                value[k] = box[rest[0]]
+        self.box = list(box)
+        return value

@@ -1,8 +1,10 @@
 """Games on boxes: exact equilibria exist, are the only ones, and no strategy of any player is better.
 
-A *side* says of every choice whether it is at its lower bound (-1), its upper one (1), or between them (0).
+A box has bounds on the choices of all players, then on parameters of the game. A *side* says of every choice
+whether it is at its lower bound (-1), its upper one (1), or between them (0).
 """
 
+from itertools import product
 from math import inf, isnan
 
 from flint import arb_mat, ctx
@@ -21,67 +23,89 @@ def check(document):
     """Return what a document proves, in words. Raises `Refuted`."""
     ctx.prec = 64
     game = Game(document)
-    found = document["equilibria"]
-    points = [game.equilibrium(k, *game.box(one), one) for k, one in enumerate(found)]
-    for k, (near, _, side) in enumerate(points):
-        for other, _, same in points[:k]:
-            if side == same and all(a <= d and c <= b for (a, b), (c, d) in zip(near, other, strict=True)):
-                raise Refuted(f"equilibrium {k + 1} may be one of those before it")
-    count = f"{len(found)} equilibri{'um' if len(found) == 1 else 'a'}"
-    if not document["complete"]:
-        return f"{count}; others are not excluded"
-    if len(game.low) > CHOICES:
-        raise Damaged(f"a complete list has at most {CHOICES} choices, which have {3**CHOICES} sides")
-    boxes = [(*game.box(one), one) for one in document["boxes"]]
-    game.cover(boxes)
-    for low, high, side, one in boxes:
-        game.exclude(low, high, side, one["why"], points)
-    return f"{count}, complete ({len(boxes)} boxes)"
+    if not game.names:
+        count, boxes = game.part(document, [])
+        count = f"{count} equilibri{'um' if count == 1 else 'a'}"
+        return (
+            f"{count}, complete ({boxes} boxes)"
+            if document["complete"]
+            else f"{count}; others are not excluded"
+        )
+    said, total = [], 0
+    ranges = range(len(game.player), len(game.space))
+    for box, _, part in divided(document["parts"], [(game.space, None)], ranges):
+        if part == ["undecided"]:
+            continue
+        values, (count, boxes) = (
+            box[ranges.start :],
+            game.part(part | {"complete": True}, box[ranges.start :]),
+        )
+        total += boxes
+        if said and said[-1][0] == count and len(values) == 1 and said[-1][1][0][1] == values[0][0]:
+            values = [(said.pop()[1][0][0], values[0][1])]  # the ranges touch
+        said.append((count, values))
+    if not said:
+        raise Refuted("no range of parameters is decided")
+    if len({count for count, _ in said}) == 1 and ["undecided"] not in document["parts"]:
+        said = [(said[0][0], game.space[ranges.start :])]
+    each = (f"exactly {count} for all {game.values(values)}" for count, values in said)
+    return f"equilibria: {'; '.join(each)} ({total} boxes)"
 
 
-def words(low, high):
-    return "box " + " x ".join(f"[{a:.9g}, {b:.9g}]" for a, b in zip(low, high, strict=True))
+def words(box):
+    return "box " + " x ".join(f"[{a:.9g}, {b:.9g}]" for a, b in box)
 
 
-def numbers(row):
-    found = [float.fromhex(one) for one in row]
-    if not all(abs(one) < inf for one in found):
-        raise Damaged("a number is not finite")
+def numbers(texts):
+    """Return finite doubles written in hexadecimal."""
+    found = [float.fromhex(text) for text in texts]
+    if not all(-inf < one < inf for one in found):
+        raise ValueError("a number is not finite")
     return found
 
 
-def middles(low, high):
-    return [min(max(a / 2 + b / 2, a), b) for a, b in zip(low, high, strict=True)]
+def pairs(entry):
+    return list(zip(numbers(entry["low"]), numbers(entry["high"]), strict=True))
 
 
-def halves(low, high, unit):
-    """Return both halves of a box, split where it is widest."""
-    k = max(range(len(low)), key=lambda k: (high[k] - low[k]) / unit[k])
-    m = middles(low, high)[k]
-    return (low, [*high[:k], m, *high[k + 1 :]]), ([*low[:k], m, *low[k + 1 :]], high)
+def within(inner, outer):
+    return all(a <= c and d <= b for (c, d), (a, b) in zip(inner, outer, strict=True))
+
+
+def divided(entries, whole, axes):
+    """Return the parts of boxes, each with its entry. The entry before two parts is ``["cut", axis, at]``.
+
+    As boxes are only ever cut, parts have the boxes as their union, whatever the entries are.
+    """
+    left, found = whole[::-1], []
+    for entry in entries:
+        if not left:
+            raise Damaged("there are more entries than parts of the space")
+        box, side = left.pop()
+        if isinstance(entry, list) and entry[0] == "cut":
+            (k, x), (a, b) = (axes[axes.index(entry[1])], *numbers(entry[2:])), box[entry[1]]
+            if not a < x < b:
+                raise Refuted(f"not covered: a cut at {x:.9g} is outside of {words(box)}")
+            left += [([*box[:k], end, *box[k + 1 :]], side) for end in ((x, b), (a, x))]
+        else:
+            found.append((box, side, entry))
+    if left:
+        raise Refuted(f"not covered: {words(left[-1][0])}")
+    return found
 
 
 def negative_definite(rows):
-    """Whether all symmetric matrices between bounds are negative definite: their pivots are below zero."""
-    if any(None in row for row in rows):
+    """Return whether every symmetric matrix between bounds is negative definite: all pivots are negative."""
+    if any(one is None or not -inf < one[0] <= one[1] < inf for row in rows for one in row):
         return False
     rows = [[ball(one) for one in row] for row in rows]
-    for k in range(len(rows)):
-        if not rows[k][k] < 0:
+    for k, pivot in enumerate(rows):
+        if not pivot[k] < 0:
             return False
         for i in range(k + 1, len(rows)):
-            factor = rows[i][k] / rows[k][k]
-            rows[i] = [a - factor * b for a, b in zip(rows[i], rows[k], strict=True)]
+            factor = rows[i][k] / pivot[k]
+            rows[i] = [a - factor * b for a, b in zip(rows[i], pivot, strict=True)]
     return True
-
-
-def linear(value, slopes, box, mid):
-    """Return bounds by the mean value: a value at a point, and slopes in a box times moves."""
-    for slope, (a, b), m in zip(slopes, box, mid, strict=True):
-        if slope is None or value is None:
-            return None
-        value = add(value, mul(slope, add((a, b), (-m, -m)))) if a != b else value
-    return value
 
 
 def above(x):
@@ -93,20 +117,36 @@ def below(x):
 
 
 class Game:
-    """Payoffs and their derivatives; choices are counted over all players."""
+    """Payoffs and their derivatives; choices are counted over all players.
+
+    After choices and parameters, row numbers go on with the choices that a player deviates to.
+    """
 
     def __init__(self, document):
-        space, payoffs = document["space"], document["payoffs"]
-        self.player = [int(one) for one in space["player"]]
-        self.low, self.high = numbers(space["low"]), numbers(space["high"])
-        self.unit = [b - a for a, b in zip(self.low, self.high, strict=True)]
-        nodes = payoffs["nodes"]
-        count = len(self.player)
-        if not (0 < count == len(self.unit) <= 64 and min(self.unit) > 0 and len(nodes) <= NODES):
+        space, ranges = document["space"], document.get("parameters", {"names": [], "low": [], "high": []})
+        self.player, self.names = [int(one) for one in space["player"]], ranges["names"]
+        self.space, nodes = pairs(space) + pairs(ranges), document["payoffs"]["nodes"]
+        count, total = len(self.player), len(self.space)
+        if not (0 < count == total - len(self.names) <= total <= 64 and len(nodes) <= NODES):
             raise Damaged("the space or the payoffs are not as specified")
-        self.graph, place = Graph(), []
+        self.unit = [b - a for a, b in self.space]
+        if min(self.unit) <= 0:
+            raise Damaged("the space has a choice or a parameter without a width")
+        self.graph, self.choices = Graph(), range(count)
+        place = self.read(nodes)
+        self.pay, derivative = [place[one] for one in document["payoffs"]["results"]], self.graph.derivative
+        self.slopes = [derivative(self.pay[p], k) for k, p in enumerate(self.player)]
+        self.bends = [[one and derivative(one, j) for j in range(total)] for one in self.slopes]
+        self.gains = {}
+        for p in sorted(set(self.player)):
+            other = {k: total + k for k in self.choices if self.player[k] == p}
+            self.gains[p] = self.graph.add("sub", self.graph.moved(self.pay[p], other), self.pay[p])
+
+    def read(self, nodes):
+        """Return the places of the nodes of a document."""
+        place = []
         for name, *rest in nodes:
-            if name == "x" and 0 <= rest[0] < count:
+            if name == "x" and 0 <= rest[0] < len(self.space):
                 node = ("x", int(rest[0]))
             elif name == "c":
                 node = ("c", float.fromhex(*rest))
@@ -122,203 +162,225 @@ class Game:
                 if kind != "c" or (name == "whole_power" and not whole):
                     raise Damaged("an exponent is not a number, or not a whole one up to 100")
             place.append(self.graph.add(*node))
-        self.pay = [place[one] for one in payoffs["results"]]
-        self.all = range(count)
-        derivative = self.graph.derivative
-        self.slopes = tuple(derivative(self.pay[p], k) for k, p in enumerate(self.player))
-        self.bends = tuple(
-            None if one is None else derivative(one, j) for one in self.slopes for j in self.all
+        return place
+
+    def values(self, ranges):
+        each = (
+            f"{str(name)[:80]} from {a:.12g} to {b:.12g}"
+            for name, (a, b) in zip(self.names, ranges, strict=True)
         )
+        return " and ".join(each)
 
-    def box(self, entry):
-        """Return the ends of a box and its side, which has those choices at bounds that it says."""
-        low, high = numbers(entry["low"]), numbers(entry["high"])
-        side = [SIDES[one] for one in entry["side"]]
-        for k, s in zip(self.all, side, strict=True):
-            bound = (self.low[k], None, self.high[k])[s + 1]
-            if (s and not low[k] == high[k] == bound) or not self.low[k] <= low[k] <= high[k] <= self.high[k]:
-                raise Refuted(f"{words(low, high)} is not in the space, or not at the bounds that it names")
-        return low, high, side
+    def part(self, part, ranges):
+        """Return the number of equilibria for all parameters in ranges, and of boxes without others."""
+        points = [
+            self.equilibrium(f"equilibrium {k + 1}", one, ranges) for k, one in enumerate(part["equilibria"])
+        ]
+        for k, (near, _, side) in enumerate(points):
+            for other, _, same in points[:k]:
+                if side == same and all(
+                    a <= d and c <= b for (a, b), (c, d) in zip(near, other, strict=True)
+                ):
+                    raise Refuted(f"equilibrium {k + 1} may be one of those before it")
+        if not part["complete"]:
+            return len(points), 0
+        if len(self.player) > CHOICES:
+            raise Damaged(f"a complete list has at most {CHOICES} choices, which have {3**CHOICES} sides")
+        sides = []
+        for side in map(list, product((-1, 0, 1), repeat=len(self.player))):
+            ends = zip(self.space, side, strict=False)
+            sides.append(([(b if s > 0 else a, a if s < 0 else b) for (a, b), s in ends] + ranges, side))
+        boxes = divided(part["boxes"], sides, self.choices)
+        for box, side, why in boxes:
+            self.exclude(box, side, why, points)
+        return len(points), len(boxes)
 
-    def slope(self, k, low, high):
-        """Yield bounds on the derivative of choice k: of the operations, then by the mean value."""
-        box, mid, n = list(zip(low, high, strict=True)), middles(low, high), len(low)
-        yield from self.graph.evaluate((self.slopes[k],), box)
-        (here,) = self.graph.evaluate((self.slopes[k],), [(m, m) for m in mid])
-        yield linear(here, self.graph.evaluate(self.bends[k * n : k * n + n], box), box, mid)
+    def bounds(self, place, box, moving):
+        """Yield bounds on a node in a box: by the mean value in some directions, then of the operations."""
+        middle = list(box)
+        moving = [k for k in moving if box[k][0] < box[k][1]]
+        for k in moving:
+            m = min(max(box[k][0] / 2 + box[k][1] / 2, box[k][0]), box[k][1])
+            middle[k] = m, m
+        (value,) = self.graph.evaluate((place,), middle)
+        slopes = self.graph.evaluate(tuple(self.graph.derivative(place, k) for k in moving), box)
+        for k, slope in zip(moving, slopes, strict=True):
+            value = value and slope and add(value, mul(slope, add(box[k], neg(middle[k]))))
+        yield value
+        yield from self.graph.evaluate((place,), box)
 
-    def krawczyk(self, low, high, side):
+    def apart(self, k, near):
+        """Return how far a choice is from the nearer one of its bounds that it is not at: its scale."""
+        low, high = self.space[k]
+        return min(one for one in (near[0] - low, high - near[1], self.unit[k]) if one > 0)
+
+    def everywhere(self, holds, box, sizes, limit, said):
+        """Raise `Refuted` unless something holds in all parts of a box, halved where it is wide."""
+        left, parts = [box], 0
+        while left:
+            box, parts = left.pop(), parts + 1
+            if not holds(box):
+                k = max(sizes, key=lambda k: (box[k][1] - box[k][0]) / sizes[k])
+                (a, b), m = box[k], box[k][0] / 2 + box[k][1] / 2
+                if parts > limit or not a < m < b:
+                    raise Refuted(f"{said} in {words(box)}")
+                left += [[*box[:k], end, *box[k + 1 :]] for end in ((a, m), (m, b))]
+
+    def krawczyk(self, box, side):
         """Return bounds on all zeros of the derivatives in a box; choices at bounds stay; None if unknown."""
-        free, n = [k for k in self.all if side[k] == 0], len(low)
-        box, mid = list(zip(low, high, strict=True)), middles(low, high)
-        here = self.graph.evaluate(tuple(self.slopes[k] for k in free), [(m, m) for m in mid])
-        bends = self.graph.evaluate(tuple(self.bends[k * n + j] for k in free for j in free), box)
+        free, total = [k for k in self.choices if side[k] == 0], len(self.space)
+        middle = [(m, m) for m in (min(max(a / 2 + b / 2, a), b) for a, b in box)]
+        moving = [*free, *range(len(self.player), total)]
+        here = self.graph.evaluate(tuple(self.slopes[k] for k in free), middle)
+        bends = self.graph.evaluate(tuple(self.bends[k][j] for k in free for j in moving), box)
         if not all(one and -inf < one[0] and one[1] < inf for one in (*here, *bends)):
             return None
-        size, bend = len(free), arb_mat(len(free), len(free), [ball(one) for one in bends])
-        unit = arb_mat(size, size, [int(i == j) for i in range(size) for j in range(size)])
+        bend = arb_mat(len(free), len(moving), [ball(one) for one in bends])
+        own = [row[: len(free)] for row in bend.table()]
         try:
-            inverse = arb_mat([[one.mid() for one in row] for row in bend.table()]).inv()
+            inverse = arb_mat([[one.mid() for one in row] for row in own]).inv()
         except ZeroDivisionError:
             return None
         inverse = arb_mat([[one.mid() for one in row] for row in inverse.table()])  # any matrix will do
-        away = arb_mat([[ball(add(box[k], (-mid[k], -mid[k])))] for k in free])
+        unit = arb_mat(
+            len(free), len(moving), [int(i == j) for i in range(len(free)) for j in range(len(moving))]
+        )
+        away = arb_mat([[ball(add(box[k], neg(middle[k])))] for k in moving])
         image = (unit - inverse * bend) * away - inverse * arb_mat([[ball(one)] for one in here])
+        box = list(box)
         for k, move in zip(free, image.entries(), strict=True):
-            box[k] = pair(move + mid[k])
+            box[k] = pair(move + middle[k][0])
         return None if None in box else box
 
-    def exclude(self, low, high, side, why, points):
+    def exclude(self, box, side, why, points):
         """Raise `Refuted` unless no equilibrium is in a box, or only the one that the reason names."""
         name, *rest = why
         if name == "around":
-            (alone_low, alone_high), same = points[rest[0]][1:]
-            inside = all(a <= b for a, b in zip((*alone_low, *high), (*low, *alone_high), strict=True))
-            if not inside or side != same:
-                raise Refuted(f"{words(low, high)} is not where equilibrium {rest[0] + 1} is the only one")
+            alone, same = points[rest[0]][1:]
+            if side != same or not within(box, alone):
+                raise Refuted(f"{words(box)} is not where equilibrium {rest[0] + 1} is the only one")
             return
+        every = range(len(box))
         if name == "slope":
-            (k,), said = rest, f"derivative of player {self.player[rest[0]] + 1} has no sign"
+            (k,) = rest
+            said = f"derivative of player {self.player[k] + 1} has no sign"
+
+            def holds(part):
+                bounds = self.bounds(self.slopes[k], part, every)
+                return any((side[k] <= 0 and above(one)) or (side[k] >= 0 and below(one)) for one in bounds)
         elif name == "better":
             player, strategy = rest[0], numbers(rest[1])
-            own = [k for k in self.all if self.player[k] == player]
+            own = [k for k in self.choices if self.player[k] == player]
+            move = {k: (x, x) for k, x in zip(own, strategy, strict=True)}
+            if not within(move.values(), [self.space[k] for k in own]):
+                raise Refuted(f"{words(move.values())} is no strategy of player {player + 1}")
             said = f"player {player + 1} has no certain gain"
-            for k, value in zip(own, strategy, strict=True):
-                if not self.low[k] <= value <= self.high[k]:
-                    raise Refuted(f"{words(strategy, strategy)} is no strategy of player {player + 1}")
+
+            def holds(part):
+                moved = [*part, *(move.get(k, part[k]) for k in self.choices)]
+                return any(map(above, self.bounds(self.gains[player], moved, every)))
         elif name == "krawczyk":
             said = "zeros of the derivatives are not excluded"
+
+            def holds(part):
+                image = self.krawczyk(part, side) or part
+                return any(d < a or c > b for (c, d), (a, b) in zip(image, part, strict=True))
         else:
             raise Damaged(f"reason {str(name)[:20]!r}")
-        left, parts = [(low, high)], 0
-        while left:
-            some, parts = left.pop(), parts + 1
-            if name == "slope":
-                bounds = self.slope(k, *some)
-                done = any((side[k] <= 0 and above(one)) or (side[k] >= 0 and below(one)) for one in bounds)
-            elif name == "better":
-                done = any(map(above, self.gain(player, *some, dict(zip(own, strategy, strict=True)))))
-            else:
-                image = self.krawczyk(*some, side) or zip(*some, strict=True)
-                done = any(one[1] < a or one[0] > b for one, a, b in zip(image, *some, strict=True))
-            if not done:
-                if parts > PARTS or some[0] == some[1]:
-                    raise Refuted(f"{said} in {words(*some)}")
-                left += halves(*some, self.unit)
+        self.everywhere(holds, box, dict(enumerate(self.unit)), PARTS, said)
 
-    def gain(self, player, low, high, strategy):
-        """Yield bounds on the gain by one strategy, by choice, in a box of profiles."""
-        box, mid = list(zip(low, high, strict=True)), [(m, m) for m in middles(low, high)]
-        pay, move = self.pay[player], {k: (one, one) for k, one in strategy.items()}
-        moved, moved_mid = ([move.get(k, one[k]) for k in self.all] for one in (box, mid))
-
-        def less(x, y):
-            return x and y and add(x, neg(y))
-
-        (new,), (old,) = self.graph.evaluate((pay,), moved), self.graph.evaluate((pay,), box)
-        yield less(new, old)
-        places = tuple(self.graph.derivative(pay, k) for k in self.all)
-        rises, falls = self.graph.evaluate(places, moved), self.graph.evaluate(places, box)
-        rises = [(0.0, 0.0) if k in strategy else one for k, one in zip(self.all, rises, strict=True)]
-        (new,), (old,) = self.graph.evaluate((pay,), moved_mid), self.graph.evaluate((pay,), mid)
-        yield linear(less(new, old), list(map(less, rises, falls)), box, middles(low, high))
-
-    def equilibrium(self, number, low, high, side, entry):
+    def equilibrium(self, name, entry, ranges):
         """Return bounds on an equilibrium, the box where it is the only one, and its side."""
-        name, free = f"equilibrium {number + 1}", [k for k in self.all if side[k] == 0]
-        near = list(zip(low, high, strict=True))
-        if free:
-            image = self.krawczyk(low, high, side)
-            if image is None or not all(low[k] < image[k][0] and image[k][1] < high[k] for k in free):
-                raise Refuted(f"{name}: its existence and uniqueness are not proved in {words(low, high)}")
-            for _ in range(8):
-                near = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(near, image, strict=True)]
-                image = self.krawczyk(*zip(*near, strict=True), side) or near
+        box, point = pairs(entry), numbers(entry["point"])
+        alone = near = box + ranges
+        if not within(box, self.space[: len(box)]) or not len(box) == len(point) == len(self.player):
+            raise Refuted(f"{name}: {words(box)} is not in the space")
+        if entry["side"] is None:  # a continuous payoff has a largest value
+            side = None
+            if len(self.gains) > 1 or None in self.graph.evaluate(
+                (self.pay[self.player[0]], *self.slopes), near
+            ):
+                raise Refuted(f"{name}: its payoff is not that of one player, or not known to be continuous")
+            inside = [(x, x) for x in point]
+            if not within(inside, box):
+                raise Refuted(f"{name}: its point is not in {words(box)}")
+            self.outside(name, *self.gains, inside + ranges, near)
+        else:
+            side = [SIDES[one] for one in entry["side"]]
+            near = self.enclosed(name, near, side)
         radius = float.fromhex(entry["radius"])
-        for (a, b), x in zip(near, numbers(entry["point"]), strict=True):
+        for (a, b), x in zip(near, point, strict=False):
             if not add((x, x), (-a, -a))[1] <= radius or not add((b, b), (-x, -x))[1] <= radius:
                 raise Refuted(
                     f"{name}: it is between {a:.15g} and {b:.15g}, not within {radius:.3g} of {x:.15g}"
                 )
-        slopes = self.graph.evaluate(self.slopes, near)
-        for k in self.all:
+        for player in self.gains if side else ():
+            self.best(name, player, near, side)
+        return near, alone, side
+
+    def enclosed(self, name, box, side):
+        """Return bounds on the only zero of the derivatives in a box, on one side."""
+        for k, s in zip(self.choices, side, strict=True):
+            bound = self.space[k][s > 0]
+            if s and box[k] != (bound, bound):
+                raise Refuted(f"{name}: {words(box)} is not at the bounds that it names")
+        near, free = box, [k for k in self.choices if side[k] == 0]
+        if free:
+            image = self.krawczyk(box, side)
+            if image is None or not all(box[k][0] < image[k][0] and image[k][1] < box[k][1] for k in free):
+                raise Refuted(f"{name}: its existence and uniqueness are not proved in {words(box)}")
+            for _ in range(8):
+                near = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(near, image, strict=True)]
+                image = self.krawczyk(near, side) or near
+        slopes = self.graph.evaluate(tuple(self.slopes), near)
+        for k in self.choices:
             if side[k] and not (above if side[k] > 0 else below)(slopes[k]):
                 who = f"player {self.player[k] + 1}"
                 raise Refuted(f"{name}: the derivative of {who} at a bound does not point outward")
-        for player in sorted(set(self.player)):
-            self.best(name, player, near, side)
-        return near, (low, high), side
+        return near
 
     def best(self, name, player, near, side):
         """Raise `Refuted` unless no strategy of a player is better at any profile in a box."""
-        own, n = [k for k in self.all if self.player[k] == player], len(near)
-        free, place, box = [k for k in own if side[k] == 0], self.pay[player], list(near)
-        bounds = tuple(self.slopes[k] for k in own if side[k])
-        bends = tuple(self.bends[k * n + j] for k in free for j in free)
+        own, around = [k for k in self.choices if self.player[k] == player], list(near)
+        free = [k for k in own if side[k] == 0]
+        slopes = tuple(self.slopes[k] for k in own if side[k])
+        bends = tuple(self.bends[k][j] for k in free for j in free)
         outward = [above if side[k] > 0 else below for k in own if side[k]]
-        for shrink in range(14):
+        for shrink in range(32):
             for k in own:
-                room = self.unit[k] * 4.0**-shrink
-                box[k] = max(near[k][0] - room, self.low[k]), min(near[k][1] + room, self.high[k])
-            found, m = self.graph.evaluate(bends, box), len(free)
-            falls = all(
-                test(one) for test, one in zip(outward, self.graph.evaluate(bounds, box), strict=True)
-            )
-            if falls and negative_definite([found[k * m : k * m + m] for k in range(m)]):
-                break
-        else:
-            raise Refuted(f"{name}: the payoff of player {player + 1} is not concave around it")
-        around, unit = [box[k] for k in own], [self.unit[k] for k in own]
-        (here,) = self.graph.evaluate((place,), near)
-        left, parts = [([self.low[k] for k in own], [self.high[k] for k in own])], 0
-        while left:
-            (low, high), parts = left.pop(), parts + 1
-            if all(a <= x and y <= b for x, y, (a, b) in zip(low, high, around, strict=True)):
-                continue
-            mid, inner = middles(low, high), list(near)
-            for k, x, y, m in zip(own, low, high, mid, strict=True):
-                box[k], inner[k] = (x, y), (m, m)
-            whole, *slopes = self.graph.evaluate((place, *(self.slopes[k] for k in own)), box)
-            # where the payoff rises, it is larger beside the box, or at the end of the space
-            ends = zip(slopes, own, low, high, strict=True)
-            if here and whole and whole[1] < here[0]:
-                continue
-            if None not in slopes and any(
-                (above(s) and y < self.high[k]) or (below(s) and x > self.low[k]) for s, k, x, y in ends
-            ):
-                continue
-            (there,) = self.graph.evaluate((place,), inner)
-            rest = linear(there, slopes, list(zip(low, high, strict=True)), mid)
-            if here and rest and rest[1] < here[0]:
-                continue
-            if parts > STRATEGIES or low == high or (here and there and there[0] > here[1]):
-                said = f"a better strategy of player {player + 1} is not excluded"
-                raise Refuted(f"{name}: {said} in {words(low, high)}")
-            left += halves(low, high, unit)
+                (low, high), room = self.space[k], 2.0 ** (4 - shrink) * self.apart(k, near[k])
+                around[k] = max(near[k][0] - room, low), min(near[k][1] + room, high)
+            signs = zip(outward, self.graph.evaluate(slopes, around), strict=True)
+            found, size = self.graph.evaluate(bends, around), len(free)
+            concave = negative_definite([found[k * size : k * size + size] for k in range(size)])
+            if concave and all(test(one) for test, one in signs):
+                return self.outside(name, player, near, around)
+        raise Refuted(f"{name}: the payoff of player {player + 1} is not concave around it")
 
-    def cover(self, boxes):
-        """Raise `Refuted` unless the boxes of every side cover it; ends are compared, nothing is rounded."""
-        sides = [[]]
-        for _ in self.all:
-            sides = [[*one, s] for one in sides for s in (-1, 0, 1)]
-        for side in sides:
-            low = [b if s > 0 else a for a, b, s in zip(self.low, self.high, side, strict=True)]
-            high = [a if s < 0 else b for a, b, s in zip(self.low, self.high, side, strict=True)]
-            left = [(low, high, [(a, b) for a, b, same, _ in boxes if same == side])]
-            free = [k for k in self.all if side[k] == 0]
-            while left:
-                low, high, some = left.pop()
-                some = [(a, b) for a, b in some if all(a[k] < high[k] and b[k] > low[k] for k in free)]
-                if any(all(a[k] <= low[k] and b[k] >= high[k] for k in free) for a, b in some):
-                    continue
-                cuts = []  # at the median of the faces inside, in the direction in which fewest boxes are cut
-                for k in free:
-                    faces = sorted(x for box in some for x in (box[0][k], box[1][k]) if low[k] < x < high[k])
-                    if faces:
-                        x = faces[len(faces) // 2]
-                        cuts.append((sum(a[k] < x < b[k] for a, b in some), k, x))
-                if not cuts:
-                    raise Refuted(f"not covered: {words(low, high)}")
-                _, k, x = min(cuts)
-                left.append((low, [*high[:k], x, *high[k + 1 :]], some))
-                left.append(([*low[:k], x, *low[k + 1 :]], high, some))
+    def outside(self, name, player, near, around):
+        """Raise `Refuted` unless all strategies that are not around a profile pay less than it, or others."""
+        gain, total = self.gains[player], len(near)
+        own = [total + k for k in self.choices if self.player[k] == player]
+        slopes = tuple(self.graph.derivative(gain, k) for k in own)
+        said = f"{name}: a better strategy of player {player + 1} is not excluded"
+
+        def worse(box):
+            if all(within(box[k : k + 1], around[k - total : k - total + 1]) for k in own):
+                return True
+            # where the payoff rises, it is larger beside the box, or at the end of the space
+            found, ends = self.graph.evaluate(slopes, box), [self.space[k - total] for k in own]
+            if None not in found and any(
+                (above(s) and box[k][1] < high) or (below(s) and box[k][0] > low)
+                for s, k, (low, high) in zip(found, own, ends, strict=True)
+            ):
+                return True
+            for one in self.bounds(gain, box, own):
+                if below(one):
+                    return True
+                if above(one):
+                    raise Refuted(f"{said} in {words(box[k] for k in own)}")
+            return False
+
+        strategies = [self.space[k] if total + k in own else near[k] for k in self.choices]
+        sizes = {k: self.apart(k - total, near[k - total]) for k in own}
+        self.everywhere(worse, [*near, *strategies], sizes, STRATEGIES, said)

@@ -72,8 +72,8 @@ class Operations:
             if one is not None:
                 return self.number(-one)
             return self.nodes[a][1] if self.nodes[a][0] == "neg" else self.node("neg", a)
-        if name == "log" and one == 1.0:
-            return self.number(0.0)
+        if name == "log" and one in (0.0, 1.0):
+            return self.number(-np.inf if one == 0.0 else 0.0)
         if name == "exp" and one == -np.inf:
             return self.number(0.0)
         if b is None:

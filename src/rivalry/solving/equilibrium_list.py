@@ -110,6 +110,14 @@ class EquilibriumCounts:
     def __repr__(self) -> str:
         return "\n".join(ranges_lines(self.solution.record))
 
+    @property
+    def proof(self) -> Any:
+        """The proof of the numbers; ``proof.save(FILE)`` writes it for ``rivalry-check``.
+
+        Saving raises `ValueError` for a proof that cannot be written as a file.
+        """
+        return self.solution.proof
+
     def _repr_html_(self) -> str:
         title, *lines = ranges_lines(self.solution.record)
         return html_table(title, {}, ("ranges",), [(line.strip(),) for line in lines])

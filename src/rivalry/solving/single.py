@@ -11,7 +11,15 @@ from warnings import warn
 import numpy as np
 
 from rivalry.core.blas import one_blas_thread
-from rivalry.core.game import Playable, has_closed_form, initial_profile, is_population, profile_dims
+from rivalry.core.game import (
+    Game,
+    Playable,
+    has_closed_form,
+    initial_profile,
+    is_population,
+    kernel_conversion,
+    profile_dims,
+)
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import (
     STEPS,
@@ -29,7 +37,6 @@ from rivalry.core.payoffs import check_payoffs
 from rivalry.core.plain import register_plain
 from rivalry.core.remember import Known, remembered
 from rivalry.core.results import Record, Solution, dataset
-from rivalry.core.space import Box
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.core.validate import check, check_keywords, whole_number
 from rivalry.solving import ends, inputs
@@ -469,10 +476,14 @@ def _run_learner(
 def proof_of(game: Any, world: Any, record: Record) -> Any:
     """Return the proof of a method's results: of profiles of a game on intervals, or in exact arithmetic."""
     exact, about_profile = ExactProof(game, world, record), "axis" in record.get("profile", ((), None))[0]
-    if exact.claim or not about_profile or not isinstance(game.space, Box):
+    in_ranges = "where_range" in record
+    smooth = isinstance(game, Game) and kernel_conversion(game) is None
+    if exact.claim or not (about_profile or in_ranges) or not smooth:
         return exact
-    from rivalry.solving.proof_files import SmoothProof  # loads JAX
+    from rivalry.solving.proof_files import RangesProof, SmoothProof  # loads JAX
 
+    if in_ranges:
+        return RangesProof(game, record)
     if "equilibria" in record:
         return SmoothProof(game, record["equilibria"][1], bool(record["complete"][1]), True)
     proved = bool(np.isfinite(record.get("certificate_radius", ((), np.nan))[1]))
