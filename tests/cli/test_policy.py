@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from hashlib import sha256
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -110,6 +112,40 @@ def test_wrong_policies_are_refused_in_one_line(
     assert printed[0] == "runs own.py, which --policy names"  # announced as code
     assert words in printed[-1]
     assert len(printed) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [
+        ("grim", "verified: the gain of player 0 is from 0.0 to "),
+        ("half", "verified: the gain of player 0 is from 0.74999999"),
+        ("defect", "verified: the gain of player 0 is from 0.0 to "),
+    ],
+)
+def test_the_proof_of_a_policy_is_written_and_checked(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str, verdict: str
+) -> None:
+    pytest.importorskip("flint")
+    arguments = ["--policy", f"own.py:{name}", "--game", "dilemma.toml", "--export", "proofs", "--json"]
+    assert main(["certify", *arguments]) == 0
+    found = json.loads(capsys.readouterr().out)
+    (line,) = found["proofs"]
+    assert line.startswith(f"{name}.json: ")
+    assert verdict in line
+    digest = sha256((folder / "proofs" / f"{name}.json").read_bytes()).hexdigest()
+    assert line.endswith(f"SHA-256 {digest}")
+    # the gain that is proved is that of the certificate
+    low, high = map(float, re.findall(r"player 0 is from (\S+) to ([^;]+);", line)[0])
+    assert low - 1e-11 <= found["certificates"][0]["regret"][0] <= high + 1e-11
+
+
+def test_what_has_no_proof_says_why(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "more.py").write_text("defect = [[0, 1], [0, 1]]\n")
+    arguments = ["--policy", "more.py:defect", "--game", "matrix_classics", "--export", "proofs"]
+    assert main(["certify", *arguments]) == 0
+    assert "defect: no file: proof: " in capsys.readouterr().out
+    assert main(["certify", "--policy", "own.py:defect", "--game", "matrix_classics", "--proof"]) == 2
+    assert main(["certify", "runs", "--export", "proofs"]) == 2
 
 
 @pytest.mark.parametrize(

@@ -403,7 +403,7 @@ def certify(
         typer.Option(
             "--export",
             metavar="DIR",
-            help="With --proof: write a proof file per proved claim, checked by rivalry-check if installed.",
+            help="With --proof or --policy: write proof files, checked by rivalry-check if installed.",
         ),
     ] = None,
     policy: Annotated[
@@ -426,13 +426,13 @@ def certify(
         raise values.OptionError("--policy and --game: give both, or none")
     if proof and run is None:
         raise values.OptionError("--proof: is for a run's folder")
-    if export is not None and not proof:
-        raise values.OptionError("--export: is for --proof")
+    if export is not None and not (proof or policy is not None):
+        raise values.OptionError("--export: is for --proof or --policy")
     with output.reserve_stdout():
         if run is not None:
             done = work.certify(run, proof, export)
         elif policy is not None and game is not None:
-            done = work.certify_policy(policy, game)
+            done = work.certify_policy(policy, game, export)
     return output.print_result(json, *done)
 
 

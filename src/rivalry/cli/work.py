@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +20,7 @@ from rivalry.core.registry import from_file, hook, load, near
 from rivalry.core.validate import SIMILAR
 
 if TYPE_CHECKING:
-    from rivalry.core.results import Certificate
+    from rivalry.core.results import Certificate, Record
     from rivalry.lab.answer import Answer
     from rivalry.lab.executor import Hire
     from rivalry.lab.store import Run
@@ -298,8 +299,11 @@ def _in_part(part: str, cell: str) -> str:
     return f"{part}/{cell}" if part else cell
 
 
-def certify_policy(policy: str, game: str) -> tuple[dict[str, Any], str]:
-    """Certify a policy ``FILE.py:NAME`` in the first game of a study. Raises `OptionError`, `StudyError`."""
+def certify_policy(policy: str, game: str, export: Path | None = None) -> tuple[dict[str, Any], str]:
+    """Certify a policy ``FILE.py:NAME`` in the first game of a study, and write its proof to a folder.
+
+    Raises `OptionError` and `StudyError`.
+    """
     import numpy as np
 
     from rivalry.lab.study import StudyError, load_study
@@ -317,7 +321,7 @@ def certify_policy(policy: str, game: str) -> tuple[dict[str, Any], str]:
         given = from_file(f"{Path(file).name}:{name}", Path(file).parent)
         if not callable(given):
             given = np.asarray(given, dtype=float)
-        found = _policy_certificate(one, cell.task["game"], given)
+        found, save = _policy_certificate(one, cell.task["game"], given)
     except (TypeError, ValueError) as error:
         raise OptionError(f"--policy {policy}: {error}") from None
     if len({str(other.task["game"]) for other in one.cells()}) > 1:
@@ -329,30 +333,45 @@ def certify_policy(policy: str, game: str) -> tuple[dict[str, Any], str]:
     row |= {"tolerance": float(np.max(found.tolerance)), "method": found.method}
     head = ["player", "regret", "bound"]
     gains = [[who, *both] for who, both in enumerate(zip(row["regret"], row["bound"], strict=True))]
-    words = f"{found.claim} ({found.concept}; {found.coverage})"
-    return {"certificates": [row]}, "\n".join([output.table(head, gains), words])
+    lines = [output.table(head, gains), f"{found.claim} ({found.concept}; {found.coverage})"]
+    if export is None:
+        return {"certificates": [row]}, "\n".join(lines)
+    from rivalry.core.files import folder_for
+    from rivalry.lab.worker import saved_and_checked
+
+    _, line = saved_and_checked(save, folder_for(export) / f"{name}.json")
+    return {"certificates": [row], "proofs": [line]}, "\n".join([*lines, line])
 
 
-def _policy_certificate(study: Study, table: Mapping[str, Any], policy: Any) -> Certificate:
-    """Return the certificate of a policy in a population, in repeated play, or of a profile."""
+def _policy_certificate(
+    study: Study, table: Mapping[str, Any], policy: Any
+) -> tuple[Certificate, Callable[[Path], None]]:
+    """Return the certificate of a policy in a population, in repeated play, or of a profile.
+
+    Returned with it is a function that writes the proof to a file, or raises `ValueError`.
+    """
+    import numpy as np
+
     from rivalry.core.certify import certificate
     from rivalry.core.game import Game, is_population
     from rivalry.lab.study import build_game, build_method
     from rivalry.methods import RepeatedQLearning
     from rivalry.population.certificate import population_certificate
+    from rivalry.solving import ExactProof, proof_of
+    from rivalry.solving.exact_proofs import save_policy
     from rivalry.tables.policy_response import policy_certificate
 
     game = build_game(table, study.folder)
     if is_population(game):
-        return population_certificate(
-            game, hook("policy_table")(game, policy) if callable(policy) else policy
-        )
+        given = hook("policy_table")(game, policy) if callable(policy) else policy
+        return population_certificate(game, given), ExactProof(game, None, {}).save
     for one in study.cells():
         if one.task["game"] == table:
             method = build_method(one.task["method"], study.folder, game)
             if isinstance(method, RepeatedQLearning):
                 world = method.world(game)
-                return policy_certificate(world, method.discounts(world), policy)
+                rates = method.discounts(world)
+                return policy_certificate(world, rates, policy), partial(save_policy, world, rates, policy)
     if not isinstance(game, Game):
         raise ValueError(f"{type(game).__name__} has no payoffs by which a policy could be judged")
     if callable(policy):
@@ -360,7 +379,9 @@ def _policy_certificate(study: Study, table: Mapping[str, Any], policy: Any) -> 
     shape = tuple(game.space.shape)
     if policy.shape not in (shape, shape[:1] * (shape[1:] == (1,))):
         raise ValueError(f"shape {policy.shape} must be {shape}, [player axis]")
-    return certificate(game, game.space.check(policy.reshape(shape), "policy"))
+    x = game.space.check(policy.reshape(shape), "policy")
+    record: Record = {"profile": (("player", "axis"), np.asarray(x))}
+    return certificate(game, x), proof_of(game, None, record).save
 
 
 def status(folder: Path) -> tuple[dict[str, Any], str]:

@@ -326,23 +326,32 @@ def export_proofs(
         in_list = "equilibria" in one and len(one["equilibria"][1]) > 0
         is_claim = "claim" in one and str(one["claim"][1]) == "equilibrium"
         if in_list or is_claim or solving.ExactProof(None, None, one).claim:
-            file = into / f"{name}.json"
-            try:
-                _proof(points.games[k], points.methods[k], one, in_list).save(file)
-            except ValueError as error:
-                lines.append(f"{name}: no file: {error}")
-            else:
-                data = file.read_bytes()
-                status, said = check_independently(file)
-                digest = sha256(data).hexdigest() if status == 0 else ""
-                lines.append(f"{file.name}: {len(data)} bytes; {said}{f'; SHA-256 {digest}' * bool(digest)}")
+            save = partial(_save, points.games[k], points.methods[k], one, in_list)
+            digest, line = saved_and_checked(save, into / f"{name}.json")
+            lines.append(line)
         digests.append(digest)
     array = np.array(digests).reshape(tuple(points.shape.values()))
     return ({"verified_proof": (lead, array)} if any(digests) else {}), lines
 
 
-def _proof(game: Any, method: Any, record: Record, in_list: bool) -> Any:
-    """Return the proof of one result. Raises `ValueError` where none was made."""
+def saved_and_checked(save: Callable[[Path], None], file: Path) -> tuple[str, str]:
+    """Write a proof file and have it checked.
+
+    Returns the SHA-256 of a verified file, else an empty text; and a line: the file, its size and what the
+    checker says, or why there is no file.
+    """
+    try:
+        save(file)
+    except ValueError as error:
+        return "", f"{file.stem}: no file: {error}"
+    data = file.read_bytes()
+    status, said = check_independently(file)
+    digest = sha256(data).hexdigest() if status == 0 else ""
+    return digest, f"{file.name}: {len(data)} bytes; {said}{f'; SHA-256 {digest}' * bool(digest)}"
+
+
+def _save(game: Any, method: Any, record: Record, in_list: bool, file: Path) -> None:
+    """Write the proof of one result. Raises `ValueError` where none was made."""
     learner = as_learner(method) if isinstance(method, Learner) else None
     played = _played_game(game, method, record)
     found = solving.proof_of(played, learner.world(game) if learner else None, record)
@@ -350,7 +359,7 @@ def _proof(game: Any, method: Any, record: Record, in_list: bool) -> Any:
     about_profile = about_profile and not isinstance(found, solving.ExactProof)
     if about_profile and not in_list and not np.isfinite(record.get("certificate_radius", ((), np.nan))[1]):
         raise ValueError("no exact equilibrium is proved near the profile")
-    return found
+    found.save(file)
 
 
 def check_independently(file: Path) -> tuple[int | None, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -30,7 +31,7 @@ from rivalry.tables.extreme_equilibria import (
 )
 from rivalry.tables.greedy_play import slots_of, states
 from rivalry.tables.history import whole_states
-from rivalry.tables.policy_response import best_response
+from rivalry.tables.policy_response import best_response, policy_table
 from rivalry.tables.repeated import RepeatedWorld
 from rivalry.tables.response_gaps import response_values
 from rivalry.tables.sequence_form import information_sets, move_values
@@ -240,18 +241,29 @@ def value_proof(form: SequenceForm, profile: np.ndarray) -> Document:
     }
 
 
-def policy_proof(world: RepeatedWorld, gamma: np.ndarray, policy: np.ndarray) -> Document:
-    """Return the proof of what players gain by other policies than ``policy [player state action]``.
+def policy_proof(
+    world: RepeatedWorld, gamma: np.ndarray, given: np.ndarray | Callable[[np.ndarray], Any]
+) -> Document:
+    """Return the proof of what players gain by other policies than a given one.
 
-    The policy is given as probabilities, for players that observe the last round alone, and the gain is the
-    largest from any state, as a payment per period: see `rivalry.tables.policy_certificate`.
+    Policies are those of `rivalry.tables.policy_certificate`, for players that observe the last round alone.
+    The gain is the largest from any state, as a payment per period.
     """
-    form = _Histories(world.tables)
+    form, policy = _Histories(world.tables), policy_table(world, given)
+    if policy.ndim == 2:
+        policy = np.eye(int(world.tables.sizes.max()))[policy.astype(int)]
     found = [best_response(world.tables, policy, who, rate) for who, rate in enumerate(gamma.tolist())]
     own, best = (np.stack([getattr(one, name).ravel() for one in found]) for name in ("own", "value"))
     sizes = zip(policy, states(world.tables).tolist(), form.sizes, strict=True)
     session = form.session([row[:n, :k] for row, n, k in sizes], own, best, gamma, np.arange(form.size))
     return form.document(gamma, [session])
+
+
+def save_policy(
+    world: RepeatedWorld, gamma: np.ndarray, given: np.ndarray | Callable[[np.ndarray], Any], file: Path
+) -> None:
+    """Write the proof of a policy to a file; see `policy_proof`."""
+    write(policy_proof(world, gamma, given), file)
 
 
 def sessions_proof(tables: FiniteGame, record: Record) -> Document:

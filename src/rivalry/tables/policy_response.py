@@ -191,18 +191,7 @@ def policy_certificate(
     >>> [policy_certificate(world, np.array([g, g]), grim).claim for g in (0.6, 0.4)]
     ['equilibrium', 'not an equilibrium']
     """
-    tables = world.tables
-    players, most, needed = len(tables.sizes), int(tables.sizes.max()), int(states(tables).max())
-    each = {(players, needed, most): "player state action", (players, needed): "player state"}
-    if callable(policy):
-        chances = _tabulated(world, policy)
-    elif policy.shape in [shape[1:] for shape in each]:
-        chances = np.stack([policy] * players)
-    elif policy.shape in each:
-        chances = policy
-    else:
-        shapes = f"({needed}, {most}) [state action] or ({players}, {needed}, {most}) [player state action]"
-        raise ValueError(f"policy: shape {policy.shape} must be {shapes}")
+    tables, chances = world.tables, policy_table(world, policy)
     (found,) = responses_to(tables, [mix_exploration(tables, chances)], dict(enumerate(gamma.tolist())))
     regret = np.array([one.regret.max() for one in found]) * (1 - gamma)
     return Certificate(
@@ -214,6 +203,24 @@ def policy_certificate(
         rounding="floating point",
         concept="Nash equilibrium of the policies from every state",
     )
+
+
+def policy_table(world: RepeatedWorld, policy: np.ndarray | Callable[[np.ndarray], Any]) -> np.ndarray:
+    """Return the actions ``[player state]`` or probabilities ``[player state action]`` of a policy.
+
+    The policy is one of those that `policy_certificate` takes. Raises `ValueError` for another one.
+    """
+    tables = world.tables
+    players, most, needed = len(tables.sizes), int(tables.sizes.max()), int(states(tables).max())
+    each = {(players, needed, most): "player state action", (players, needed): "player state"}
+    if callable(policy):
+        return _tabulated(world, policy)
+    if policy.shape in [shape[1:] for shape in each]:
+        return np.stack([policy] * players)
+    if policy.shape in each:
+        return policy
+    shapes = f"({needed}, {most}) [state action] or ({players}, {needed}, {most}) [player state action]"
+    raise ValueError(f"policy: shape {policy.shape} must be {shapes}")
 
 
 def _tabulated(world: RepeatedWorld, policy: Callable[..., Any]) -> np.ndarray:
