@@ -740,6 +740,7 @@ NAMES = {
     "basin_count": "starts per basin",
     "chosen_label": "choice of the planner",
     "chosen_objective": "objective at the planner's choice",
+    "chosen_rule": "best rule tried",
     "city_journeys": "number of journeys",
     "city_lanes": "number of lanes",
     "conditional_regret": "internal regret per round",

@@ -326,7 +326,7 @@ def _is_told(row: Sequence[Estimate]) -> bool:
     """Return whether a sentence may tell a quantity: of all, of few players or of what has a name."""
     if not row:
         return False
-    known = bool(np.isfinite(row[0].mean)) or not any(letter.isdigit() for letter in row[0].text)
+    known = bool(np.isfinite(row[0].mean)) or row[0].text[:1].isalpha()
     numbered = any(_NUMBERED.fullmatch(one.entry) for one in row)
     few = len(row) <= (TOGETHER if numbered else CASES)
     return known and bool(row[0].text) and (len(row) == 1 or (few and all(map(_is_named, row))))

@@ -85,11 +85,11 @@ class RuleDesign(BaseLearner):
     list, ``parameter_label``; ``trial_objective`` and ``trial_exploitability``, relative to payoffs, the mean
     over agents (trial, seed); ``trial_objective_mean``, ``trial_objective_low``, ``.._high``, a 95 % interval
     over seeds; ``trial_status``, the worst of its runs, ``refused`` where the game cannot be built, for the
-    reason in ``trial_remark``. The trial with the best mean is ``chosen``, with ``chosen_parameters``,
-    ``chosen_label``, ``chosen_objective``. A run of Newton's method that did not converge is never chosen;
-    for learners exploitability measures the distance from equilibrium. The rest is the record of the chosen
-    trial's first seed, with the certificate of its players. The best of many noisy means is biased upwards:
-    replicate the chosen rule with other seeds before reporting its value.
+    reason in ``trial_remark``. The trial with the best mean is ``chosen``, with ``chosen_rule`` in words,
+    ``chosen_parameters``, ``chosen_label``, ``chosen_objective``. A run of Newton's method that did not
+    converge is never chosen; for learners exploitability measures the distance from equilibrium. The rest is
+    the record of the chosen trial's first seed, with the certificate of its players. The best of many noisy
+    means is biased upwards: replicate the chosen rule with other seeds before reporting its value.
 
     Raises
     ------
@@ -215,10 +215,13 @@ class RuleDesign(BaseLearner):
         over, best = int(session["done"][0]) >= self.length(world), self._best(session)
         if best < 0:
             return found | {"status": ((), np.asarray("not found" if over else "iteration limit"))}
+        labels = found["parameter_label"][1][best]
+        pairs = zip(found["choice_name"][1], labels, strict=True)
         found |= {
             "chosen": ((), np.asarray(best)),
+            "chosen_rule": ((), np.asarray(", ".join(f"{name} {label}" for name, label in pairs))),
             "chosen_parameters": (("choice",), found["parameters"][1][best]),
-            "chosen_label": (("choice",), found["parameter_label"][1][best]),
+            "chosen_label": (("choice",), labels),
             "chosen_objective": ((), np.asarray(mean[best])),
             "status": ((), np.asarray("converged" if over else "iteration limit")),
         }
