@@ -148,6 +148,28 @@ def test_cells_equal_those_of_local_workers(
         assert set(away.index.seconds()) == set(counted)
 
 
+@pytest.mark.brief
+def test_batches_of_cells_are_the_same_everywhere(tmp_path: Path, cluster: Cluster) -> None:
+    """A study of two batches: one worker, two workers, Ray, and Ray after the loss of some cells."""
+    costs = [5.0 + 0.2 * k for k in range(70)]
+    chosen = Study(
+        name="costs",
+        game={"family": "market", "unit_cost": [10.0, 10.0]},
+        method=[{"kind": "best_response"}],
+        sweep={"game.unit_cost[0]": costs},
+        cells_per_batch=64,
+    )
+    alone = run_study(chosen, tmp_path / "alone", workers=1)
+    assert contents(run_study(chosen, tmp_path / "two", workers=2)) == contents(alone)
+    events: list[RunEvent] = []
+    away = run_study(chosen, tmp_path / "away", executor=cluster, progress=events.append)
+    assert [event.kind for event in events].count("started") == 2
+    assert contents(away) == contents(alone)
+    for place in away.cells[10:66:5]:
+        away.cell_path(place.id).unlink()
+    assert contents(run_study(chosen, tmp_path / "away", executor=cluster)) == contents(alone)
+
+
 CLIMB = [{"kind": "duel.py:Climb", "max_steps": 3_000_000}]
 
 

@@ -6,17 +6,21 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
 from rivalry.core import files
+from rivalry.core.together import PART, Together
 from rivalry.lab import worker
 from rivalry.lab.array import Shard, merge, work
-from rivalry.lab.executor import carry_out, run_study
+from rivalry.lab.executor import CellOutcome, Here, carry_out, run_study
 from rivalry.lab.store import Run
 from rivalry.lab.study import Study, build_game
 from rivalry.methods import QLearning
+from rivalry.solving import ends
 
+EXHAUSTED = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 68719476736 bytes.")
 COURNOT = {"family": "market", "unit_cost": [10.0, 10.0]}
 COSTS = {"game.unit_cost[0]": [5.0, 8.0, 11.0, 14.0, 17.0, 20.0]}
 POSITIONS = {"family": "influencer", "resource": "bimodal", "reach": [0.25, 0.25, 0.25]}
@@ -26,6 +30,12 @@ REACH = {"game.reach": [0.1, 0.15, 0.2, 0.25, 0.3]}
 def study(size: int, game: dict[str, Any] = COURNOT, sweep: Any = COSTS, **table: Any) -> Study:
     table = {"kind": "best_response", "name": "one"} | table
     return Study(name="some", game=game, method=[table], sweep=sweep, cells_per_batch=size)
+
+
+def computed(cells: Any) -> list[worker.Computed]:
+    """Return the results of cells that are computed together, in their order."""
+    found = dict(worker.run_cells(cells, Path(".")))
+    return [found[k] for k in range(len(cells))]
 
 
 def contents(run: Run) -> dict[str, bytes]:
@@ -51,7 +61,7 @@ def test_results_are_those_of_cells_computed_alone(
     kind: str, game: dict[str, Any], sweep: dict[str, Any], more: dict[str, Any]
 ) -> None:
     cells = [(cell.id, cell.task) for cell in study(8, game, sweep, kind=kind, **more).cells()]
-    together = worker.run_cells(cells, Path("."))
+    together = computed(cells)
     for (_, task), one in zip(cells, together, strict=True):
         found, alone = one.record or {}, worker.run_cell(task, Path("."))
         assert list(found) == list(alone)
@@ -89,7 +99,7 @@ CERTIFIED = {"regret", "bound", "tolerance", "at_stake", "payoff"}  # of ends, b
 def test_sessions_are_those_of_learners_alone(name: str) -> None:
     cells = [(cell.id, cell.task) for cell in study(4, COURNOT, {**COSTS}, **LEARNERS[name]).cells()]
     assert cells[0][1]["cells_per_batch"] == 4
-    for (_, task), one in zip(cells, worker.run_cells(cells, Path(".")), strict=True):
+    for (_, task), one in zip(cells, computed(cells), strict=True):
         alone = worker.run_cell(task, Path("."))
         assert one.record is not None
         assert list(one.record) == list(alone)
@@ -116,7 +126,7 @@ def test_replications_in_one_task_store_the_bytes_of_each_alone(table: dict[str,
     game = {"family": "matrix", "name": "chicken"}
     one = Study(name="some", game=game, method=[table], replications={"count": 5}, cells_per_batch=3)
     cells = [(cell.id, cell.task) for cell in one.cells()]
-    found = worker.run_cells(cells, Path("."))
+    found = computed(cells)
     for (id, task), own in zip(cells, found, strict=True):
         assert own.record is not None
         stored = files.pack(own.record, kind="cell", name=id)
@@ -211,23 +221,189 @@ def test_cells_of_different_sizes_are_computed_in_groups(tmp_path: Path) -> None
     np.testing.assert_allclose(first.values, expected, rtol=1e-8)
 
 
-def test_a_cell_that_fails_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*args: object, **options: object) -> None:
-        raise MemoryError("no room for so many")
+WIDE = {"game.unit_cost[0]": np.linspace(5.0, 20.0, 40).tolist()}
+SOME = WIDE["game.unit_cost[0]"][:16]
+WIDE_REACH = {"game.reach": np.linspace(0.15, 0.3, 40).tolist()}
 
-    monkeypatch.setattr(worker.solving, "solve_batch", fail)
-    own = worker.run_cell
 
-    def some(task: Any, *args: Any, **options: Any) -> Any:
-        if task["game"]["unit_cost"][0] == 11.0:
+def limit(patch: pytest.MonkeyPatch, most: int, error: Exception) -> list[int]:
+    """Let every program for more than so many games raise; return the numbers of games of those that ran."""
+    ran: list[int] = []
+
+    def call(games: Together, program: Any, rows: Any, *shared: Any) -> Any:
+        def limited(*args: Any) -> Any:
+            count = next(len(leaf) for leaf in jax.tree.leaves(args) if np.ndim(leaf))
+            if count > most:
+                raise error
+            ran.append(count)
+            return program(*args)
+
+        return own(games, limited, rows, *shared)
+
+    own = Together.call
+    patch.setattr(Together, "call", call)
+    return ran
+
+
+@pytest.mark.parametrize(
+    ("kind", "game", "sweep", "more"),
+    [
+        ("best_response", COURNOT, WIDE, {}),
+        ("evaluate", COURNOT, WIDE, {"start": [20.0, 20.0]}),
+        *(
+            pytest.param(*rest, marks=pytest.mark.slow)
+            for rest in (
+                ("newton", COURNOT, WIDE, {"start": [20.0, 20.0]}),
+                ("extragradient", COURNOT, WIDE, {"start": [20.0, 20.0]}),
+                ("gradient_ascent", POSITIONS, WIDE_REACH, {"start": [0.3, 0.3, 0.3]}),
+                ("gradient_flow", POSITIONS, WIDE_REACH, {"start": [0.1, 0.4, 0.9]}),
+            )
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:not converged")
+def test_a_batch_needs_memory_for_a_part_and_its_size_changes_no_byte(
+    kind: str, game: dict[str, Any], sweep: Any, more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = [(cell.id, cell.task) for cell in study(64, game, sweep, kind=kind, **more).cells()]
+    ran = limit(monkeypatch, PART, EXHAUSTED)
+    whole = computed(cells)
+    assert set(ran) == {PART}
+    for some in (slice(0, 20), slice(20, 40)):  # at other places of other parts
+        for one, other in zip(computed(cells[some]), whole[some], strict=True):
+            assert one.record is not None
+            assert other.record is not None
+            assert list(one.record) == list(other.record)
+            for name, (_, array) in one.record.items():
+                assert array.tobytes() == other.record[name][1].tobytes(), name
+
+
+@pytest.mark.parametrize("error", [EXHAUSTED, MemoryError("no room for so many")])
+def test_cells_without_memory_for_a_part_are_computed_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    one = study(6)
+    limit(monkeypatch, 1, error)
+    run = run_study(one, tmp_path / "run")
+    assert run.counts()["done"] == 6
+    assert not run.warnings()
+    log = (tmp_path / "run" / "log.txt").read_text()
+    said = f"{type(error).__name__}: {error}"
+    assert f"6 of 6 cells from {run.cells[0].id} on are computed alone: {said}" in log
+    alone = run_study(study(1), tmp_path / "alone")
+    for own, other in zip(run.cells, alone.cells, strict=True):
+        np.testing.assert_array_equal(
+            run.read_cell(own.id)["profile"][1], alone.read_cell(other.id)["profile"][1]
+        )
+
+
+@pytest.mark.parametrize("stage", ["build", "solve"])
+def test_a_cell_that_fails_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
+    """The others have the bytes of a run in which it does not fail."""
+    one = study(6)
+    whole = run_study(one, tmp_path / "whole")
+    module, name = (worker, "build_game") if stage == "build" else (ends, "certify")
+    own = getattr(module, name)
+
+    def some(given: Any, *args: Any, **options: Any) -> Any:
+        cost = given["unit_cost"][0] if stage == "build" else float(given.unit_cost[0])
+        if cost == 11.0:
             raise ArithmeticError("this one")
-        return own(task, *args, **options)
+        return own(given, *args, **options)
 
-    monkeypatch.setattr(worker, "run_cell", some)
-    run = run_study(study(4), tmp_path / "run")
-    counts = run.counts()
-    assert (counts["done"], counts["failed"]) == (5, 1)
-    assert "are computed alone: MemoryError: no room" in (tmp_path / "run" / "log.txt").read_text()
+    monkeypatch.setattr(module, name, some)
+    run = run_study(one, tmp_path / "run")
+    (failed,) = run.failures()
+    assert "ArithmeticError: this one" in run.failures()[failed]
+    assert "1 of 6 cells from" in (tmp_path / "run" / "log.txt").read_text()
+    others = {name: data for name, data in contents(whole).items() if failed not in name}
+    assert contents(run) == others
+    monkeypatch.undo()
+    assert contents(run_study(one, tmp_path / "run")) == contents(whole)
+
+
+def test_cells_of_a_batch_whose_worker_dies_are_computed_alone(tmp_path: Path) -> None:
+    """The executor is one whose workers die of batches, as the system kills those that take its memory."""
+
+    class Deadly(Here):
+        def run(self, jobs: Any) -> Any:
+            for job in jobs:
+                if job.batch:
+                    yield CellOutcome("failed", job.id, message="worker ended by SIGKILL, 3 times")
+                else:
+                    yield from super().run([job])
+
+    run = Run.create_or_open(tmp_path / "run", study(6))
+    assert carry_out(run, executor=lambda count, progress: Deadly(progress)) == "done"
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert "are computed alone: worker ended by SIGKILL" in log
+
+
+class Killed(BaseException):
+    """The process ends."""
+
+
+@pytest.mark.parametrize("when", ["steps", "files"])
+@pytest.mark.filterwarnings("ignore:not converged")
+def test_a_batch_goes_on_where_it_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    # ends that are left for others, in several calls of the program
+    one = study(6, POSITIONS, REACH, kind="gradient_ascent", start=[0.3, 0.3, 0.3], max_steps=2000, tol=1e-13)
+    whole = run_study(one, tmp_path / "whole")
+    saves, save = 0, worker.CheckpointFile.save
+    written, write = 0, files.write
+
+    def save_some(self: Any, arrays: Any) -> None:
+        nonlocal saves
+        save(self, arrays)
+        saves += 1
+        if when == "steps" and saves == 4:
+            raise Killed
+
+    def write_some(path: Path, data: bytes, **options: Any) -> None:
+        nonlocal written
+        written += path.parent.name == "cells"
+        if when == "files" and written == 3:
+            raise Killed
+        write(path, data, **options)
+
+    monkeypatch.setattr(worker.CheckpointFile, "save", save_some)
+    monkeypatch.setattr(files, "write", write_some)
+    run = Run.create_or_open(tmp_path / "run", one)
+    with pytest.raises(Killed):
+        carry_out(run, workers=1, checkpoint_every=0.0)
+    monkeypatch.undo()
+    assert len(contents(run)) == (0 if when == "steps" else 2)
+    (saved,) = (run.folder / "checkpoints").iterdir()
+    told: list[float] = []
+    assert carry_out(run, workers=1, progress=lambda event: told.append(event.fraction)) == "done"
+    assert contents(run) == contents(whole)
+    assert not saved.exists()
+
+
+def test_a_lost_run_takes_no_others_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes of other cells do not depend on one whose profile is not finite."""
+    cells = [(cell.id, cell.task) for cell in study(16, sweep={"game.unit_cost[0]": SOME}).cells()]
+    own, lost = ends.end_record, 3
+
+    def end_record(game: Any, end: Any, *rest: Any) -> Any:
+        if float(game.unit_cost[0]) == SOME[lost]:
+            end = end._replace(profile=np.full_like(end.profile, np.nan))
+        return own(game, end, *rest)
+
+    whole = computed(cells)
+    monkeypatch.setattr(ends, "end_record", end_record)
+    for k, one in enumerate(computed(cells)):
+        before, now = whole[k].record, one.record
+        assert before is not None
+        assert now is not None
+        same = [
+            name for name in before if name in now and before[name][1].tobytes() == now[name][1].tobytes()
+        ]
+        assert ("profile" in same) == (k != lost)
+        if k != lost:
+            assert same == list(before) == list(now)
 
 
 def test_warnings_belong_to_their_cells(tmp_path: Path) -> None:

@@ -137,14 +137,15 @@ def length_of(notes: Iterable[Any]) -> tuple[int, int | None]:
     return fewest, most
 
 
-def bounds_of(notes: Iterable[Any]) -> list[tuple[type, Any]]:
+@cache  # asked for every number of every game
+def bounds_of(notes: tuple[Any, ...]) -> tuple[tuple[type, Any], ...]:
     """Return the numeric bounds among the notes of an annotation, as pairs of kind and value."""
     found: list[tuple[type, Any]] = []
     for note in _single(notes):
         match note:
             case Gt(gt=edge) | Ge(ge=edge) | Lt(lt=edge) | Le(le=edge):
                 found.append((type(note), edge))
-    return found
+    return tuple(found)
 
 
 def _single(notes: Iterable[Any]) -> Iterator[Any]:

@@ -11,7 +11,8 @@ import gc
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
 from time import monotonic
@@ -147,6 +148,11 @@ def is_jax_array(x: object) -> TypeGuard[jax.Array]:
     return "jax" in sys.modules and isinstance(x, jax.Array)
 
 
+def is_key(x: object) -> bool:
+    """Return whether ``x`` is an array of random keys; a solver's first state may contain Python numbers."""
+    return is_jax_array(x) and bool(jnp.issubdtype(x.dtype, jax.dtypes.prng_key))
+
+
 def array_module(*arrays: object) -> Any:
     """Return `jax.numpy` if any array is one of JAX, otherwise NumPy."""
     return jnp if any(map(is_jax_array, arrays)) else np
@@ -211,6 +217,22 @@ def concrete_module(*arrays: object) -> Any:
     return jnp if traced else np
 
 
+_in_numpy = [False]  # whether games keep their numbers in NumPy; the last one counts
+
+
+@contextmanager
+def numbers_in_numpy() -> Iterator[None]:
+    """Let games that are built meanwhile keep their numbers in NumPy, for many that a program takes stacked.
+
+    To hand numbers to JAX one game at a time takes longer than to compute with them.
+    """
+    _in_numpy.append(True)
+    try:
+        yield
+    finally:
+        _in_numpy.pop()
+
+
 def put(x: object) -> jax.Array:
     """Return numbers as an array of JAX with a strong type."""
     # `jnp.asarray` would compile a program for every shape
@@ -219,7 +241,12 @@ def put(x: object) -> jax.Array:
 
 
 def put_all(numbers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return named numbers as arrays of JAX, in a third of the time of one `put` each."""
+    """Return named numbers as arrays of JAX, in a third of the time of one `put` each.
+
+    Within `numbers_in_numpy` they stay arrays of NumPy.
+    """
+    if _in_numpy[-1]:
+        return {name: np.asarray(x) for name, x in numbers.items()}
     found: dict[str, Any] = jax.device_put({name: np.asarray(x) for name, x in numbers.items()})
     return found
 

@@ -127,14 +127,20 @@ def concrete_profile(game: Game, x: object) -> Any:
     ValueError
         For a value that is not a profile of the game.
     """
+    x = checked_profile(game, x)
+    if numpy_payoffs.knows(game):
+        return np.asarray(x, dtype=float)
+    return x if is_jax_array(x) and x.dtype == float else put(np.asarray(x, dtype=float))
+
+
+def checked_profile(game: Game, x: object) -> Any:
+    """Return a profile as `concrete_profile`, as an array of NumPy or JAX, whichever it was."""
     check_payoffs(register_plain(game))
     if not (is_jax_array(x) or isinstance(x, np.ndarray)) or x.shape != game.space.shape:
         x = game.space.check(x, "profile")
     elif _is_outside(game.space, np.asarray(x, dtype=float)):
         game.space.check(x, "profile")
-    if numpy_payoffs.knows(game):
-        return np.asarray(x, dtype=float)
-    return x if is_jax_array(x) and x.dtype == float else put(np.asarray(x, dtype=float))
+    return x
 
 
 def _is_outside(space: Space, x: np.ndarray) -> bool:

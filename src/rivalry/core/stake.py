@@ -78,7 +78,7 @@ def stakes_at(games: Together, x: np.ndarray, player: int, responses: Sequence[R
             for each in (x, there)
         )
         inside = [one._replace(strategy=own[player]) for one, own in zip(responses, there, strict=True)]
-        return stakes_at(Together([game.game for game in games.games]), x, player, inside)
+        return stakes_at(Together([game.game for game in games.games], games.part), x, player, inside)
     if pure_payoffs.knows(kind):
         return [_pure_stake(*each, player) for each in zip(games.games, x, responses, strict=True)]
     spaces = [game.space for game in games.games]

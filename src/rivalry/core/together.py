@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from rivalry.core.jax import compiled, eqx, jax, put, stack_trees
+from rivalry.core.jax import compiled, eqx, is_key, jax, jnp, put, stack_trees
+
+WIDTH = 64
+"""Most cells of a run that are computed together."""
+PART = 16
+"""Games of a batch of cells per call of a program, which determine the last places of their numbers.
+
+Compilers order operations by the length of a loop. In parts of one length a game has the same bytes whatever
+the number of games beside it, and a batch needs no more memory than a part.
+"""
 
 DIFFERS = "batch: game {} is of another form; only numbers may differ within a batch"
 
@@ -20,10 +29,12 @@ class Together:
     ----------
     games
         At least one; of several, all numbers are arrays (`rivalry.solving.steps.as_arrays`).
+    part
+        Number of games per call of a program, of which there are a multiple; by default all.
     """
 
-    def __init__(self, games: Sequence[Any]) -> None:
-        self.games = list(games)
+    def __init__(self, games: Sequence[Any], part: int | None = None) -> None:
+        self.games, self.part = list(games), part
 
     @cached_property
     def stacked(self) -> Any:
@@ -32,6 +43,29 @@ class Together:
 
     def __len__(self) -> int:
         return len(self.games)
+
+    def call(self, program: Callable[..., Any], rows: tuple[Any, ...], *shared: object) -> Any:
+        """Return ``program(*rows, *shared)`` of trees with arrays ``[game ..]``, by a call for each part."""
+        if self.part is None or self.part == len(self):
+            return program(*rows, *shared)
+        found = []
+        for first in range(0, len(self), self.part):
+            own = partial(_rows, slice(first, first + self.part))
+            found.append(program(*jax.tree.map(own, rows), *shared))
+        return jax.tree.map(_joined, *found)
+
+
+def _rows(some: slice, leaf: Any) -> Any:
+    """Return some rows of an array; by NumPy, since JAX would run a program."""
+    if not eqx.is_array(leaf):
+        return leaf
+    return leaf[some] if is_key(leaf) else np.asarray(leaf)[some]
+
+
+def _joined(*leaves: Any) -> Any:
+    if not eqx.is_array(leaves[0]):
+        return leaves[0]
+    return jnp.concatenate(leaves) if is_key(leaves[0]) else np.concatenate([np.asarray(x) for x in leaves])
 
 
 def per_game(function: Callable[..., Any], *, shared: int = 0, effort: int | None = None) -> Any:
@@ -51,7 +85,8 @@ def per_game(function: Callable[..., Any], *, shared: int = 0, effort: int | Non
     def call(games: Together, *args: object) -> Any:
         own = len(args) - shared
         if len(games) > 1:
-            return jax.tree.map(np.asarray, many(games.stacked, *map(put, args[:own]), *args[own:]))
+            found = games.call(many, (games.stacked, *map(put, args[:own])), *args[own:])
+            return jax.tree.map(np.asarray, found)
         found = one(games.games[0], *(put(np.asarray(arg)[0]) for arg in args[:own]), *args[own:])
         return jax.tree.map(lambda leaf: np.asarray(leaf)[None], found)
 

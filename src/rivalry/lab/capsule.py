@@ -14,7 +14,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from hashlib import sha256
 from importlib.metadata import distributions
 from pathlib import Path, PurePosixPath
@@ -367,10 +367,10 @@ def _checked(
 def _computed(id: str, batch: Sequence[tuple[str, dict[str, Any]]], folder: Path) -> Record:
     """Return the record of a cell, computed as in a run: with the cells of its batch, or else alone."""
     if len(batch) > 1:
-        with suppress(Exception):  # as of every batch that fails
-            found = run_cells(batch, folder)[[own for own, _ in batch].index(id)]
-            if found.record is not None:
-                return found.record
+        number = [own for own, _ in batch].index(id)
+        for k, one in run_cells(batch, folder, wanted=[number]):
+            if k == number and one.record is not None:
+                return one.record
     return run_cell(dict(batch)[id], folder)
 
 

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import cache, partial
 from hashlib import sha256
 from importlib.metadata import version
@@ -23,16 +24,18 @@ from rivalry import solving
 from rivalry.core import files
 from rivalry.core.certify import certificate
 from rivalry.core.game import Game, is_population
-from rivalry.core.jax import forget_programs, jax
+from rivalry.core.jax import forget_programs, jax, numbers_in_numpy
 from rivalry.core.method import STEPS, Learner, as_learner
 from rivalry.core.oracles import named_start
 from rivalry.core.remember import Known, remembered
 from rivalry.core.results import Certificate, Record, stack_records, unstack_records
 from rivalry.core.space import lattice
+from rivalry.core.together import PART
 from rivalry.core.tolerances import ROUNDING, SAME_NUMBER
 from rivalry.lab import trust
 from rivalry.lab.study import batch_points, build_game, build_method
 from rivalry.lab.study.points import Grid, short_names
+from rivalry.methods import SOLVERS
 from rivalry.solving import Progress, ProgressCallback
 from rivalry.solving.batches import of_one_form
 from rivalry.solving.ends import group_basins
@@ -168,34 +171,69 @@ def run_cells(
     batch: Sequence[tuple[str, Task]],
     folder: Path,
     *,
+    wanted: Collection[int] | None = None,
     progress: ProgressCallback | None = None,
     checkpoint: solving.Checkpoint | None = None,
-) -> list[Computed]:
-    """Return the results of cells that are computed together.
+) -> Iterator[tuple[int, Computed]]:
+    """Yield the results of cells that are computed together, by their numbers in the batch.
 
     Cells whose games and methods differ in numbers only share a program for steps, analyses of ends and
-    certificates; sessions of learners share certificates, and replications their game. A cell's bytes depend
-    on the cells beside it, which the study determines.
+    certificates, `PART` of them at a time, whose memory is all that a batch needs. Sessions of learners share
+    certificates, and replications their game. The bytes of a cell of a method do not depend on what the
+    others find, nor on how many of them fail.
 
     Parameters
     ----------
     batch
         All cells of a batch, by id.
+    wanted
+        Numbers of the cells that are needed; by default all.
+    checkpoint
+        Of the group of cells that is being computed.
 
     Raises
     ------
-    ValueError
-        For a game or method that cannot be built or computed with others.
     Stopped
         If ``progress`` returned True.
     """
-    points = [points_of(task, folder) for _, task in batch]
-    if isinstance(points[0].methods[0], Learner):
-        return _learn_cells(batch, points, progress, checkpoint)
-    games, methods = [one.games[0] for one in points], [one.methods[0] for one in points]
-    if not all(isinstance(game, Game) for game in games):
-        raise ValueError("games: populations are computed alone")
-    tasks, done, stopped = [task for _, task in batch], 0, False
+    points: dict[int, BatchPoints] = {}
+    known: Known[BatchPoints] = {}  # replications have them in common
+    for k, (_, task) in enumerate(batch):
+        try:
+            with numbers_in_numpy() if task["method"]["kind"] in SOLVERS else nullcontext():
+                points[k] = remembered(known, _key_of(task, folder), partial(_build_points, task, folder))
+            if not isinstance(points[k].methods[0], Learner) and not isinstance(points[k].games[0], Game):
+                raise ValueError("games: populations are computed alone")
+        except Exception as error:  # a game or a method may raise anything
+            points.pop(k, None)
+            yield k, Computed(None, error=error)
+    numbers, done = list(points), 0
+    if numbers and isinstance(points[numbers[0]].methods[0], Learner):
+        yield from _learn_cells(batch, points, progress, checkpoint)
+        return
+    members, limits = (
+        [(one.games[0], one.methods[0]) for one in points.values()],
+        [_limits(batch[k][1]) for k in points],
+    )
+    for group in ([numbers[k] for k in some] for some in of_one_form(members, limits)):
+        if wanted is None or not set(group).isdisjoint(wanted):
+            yield from _of_group(
+                group, [task for _, task in batch], folder, points, progress, done, checkpoint
+            )
+        done += len(group)
+
+
+def _of_group(
+    group: list[int],
+    tasks: Sequence[Task],
+    folder: Path,
+    points: Mapping[int, BatchPoints],
+    progress: ProgressCallback | None,
+    done: int,
+    checkpoint: solving.Checkpoint | None,
+) -> Iterator[tuple[int, Computed]]:
+    """Yield what `run_cells` does of cells that differ in numbers only; ``done`` cells were before."""
+    stopped = False
 
     def watch(event: Progress) -> bool:
         nonlocal stopped
@@ -204,40 +242,90 @@ def run_cells(
         stopped = progress is not None and progress(whole) is True
         return stopped
 
-    limits = [_limits(task) for task in tasks]
-    found: dict[int, Computed] = {}
-    for group in of_one_form(list(zip(games, methods, strict=True)), limits):
-        # programs are compiled per number of games: to a power of two, by the last one again
-        rows = group + group[-1:] * (2 ** (len(group) - 1).bit_length() - len(group))
-        seeds = [_stream(tasks[k], "play") for k in rows]
+    # whole parts, by the last cell again: then one program serves any number of cells
+    part = min(PART, 2 ** (len(tasks) - 1).bit_length())
+    rows = group + group[-1:] * (-len(group) % part)
+    own = None if checkpoint is None else _GroupCheckpoint(checkpoint, group)
+    limits = _limits(tasks[group[0]])
+
+    failure: Exception | None = None
+    try:
         starts = {k: _starts(tasks[k], points[k])[0] for k in group}
-        solved = solving.solve_batch(
-            *([each[k] for k in rows] for each in (games, methods, starts)),
-            seed=seeds,
+        found = solving.solve_batch(
+            [points[k].games[0] for k in rows],
+            [points[k].methods[0] for k in rows],
+            [starts[k] for k in rows],
+            seed=[_stream(tasks[k], "play") for k in rows],
             progress=watch,
             tolerance=tasks[0]["tolerance"],
             path=True,
-            **limits[group[0]],
+            checkpoint=own,
+            part=part,
+            **limits,
         )
-        if stopped:
-            raise Stopped
-        for k, one in zip(group, solved[: len(group)], strict=True):
-            record = one.record | plot_record(games[k], one.record, tasks[k]["views"])
-            why = not_converged(games[k], one, limits[k]["max_steps"], None)
-            found[k] = Computed(record, [(UserWarning, why)] if why else [])
-        done += len(group)
-    return [found[k] for k in range(len(tasks))]
+    except Exception as error:  # of a game or a method, or for want of memory
+        failure = error.with_traceback(None)  # which would hold the batch's arrays
+    if stopped:
+        raise Stopped
+    if failure is None:
+        for k, one in zip(group, found, strict=False):
+            try:
+                record = one.record | plot_record(points[k].games[0], one.record, tasks[k]["views"])
+                why = not_converged(points[k].games[0], one, limits["max_steps"], None)
+                found_one = Computed(record, [(UserWarning, why)] if why else [])
+            except Exception as error:
+                found_one = Computed(None, error=error)
+            yield k, found_one
+        return
+    errors = _failing(group, tasks, folder, progress) or dict.fromkeys(group, failure)
+    yield from ((k, Computed(None, error=error)) for k, error in errors.items())
+    if fine := [k for k in group if k not in errors]:
+        yield from _of_group(fine, tasks, folder, points, progress, done, checkpoint)
+
+
+def _failing(
+    group: Sequence[int], tasks: Sequence[Task], folder: Path, progress: ProgressCallback | None
+) -> dict[int, Exception]:
+    """Return the errors of the cells that fail alone."""
+    errors: dict[int, Exception] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those who succeed are computed again, those who fail too
+        for k in group:
+            try:
+                run_cell(tasks[k], folder, progress=progress)
+            except Stopped:
+                raise
+            except Exception as error:
+                errors[k] = error
+    return errors
+
+
+class _GroupCheckpoint:
+    """The checkpoint of a batch, while one group of its cells is computed."""
+
+    def __init__(self, whole: solving.Checkpoint, group: Sequence[int]) -> None:
+        self.whole, self.group, self.due = whole, np.array(group), whole.due
+
+    def load(self) -> dict[str, np.ndarray] | None:
+        """Return the arrays saved last, None if another group saved them."""
+        saved = self.whole.load()
+        return saved if saved is not None and np.array_equal(saved["group"], self.group) else None
+
+    def save(self, arrays: dict[str, np.ndarray]) -> None:
+        """Save arrays."""
+        self.whole.save(arrays | {"group": self.group})
 
 
 def _learn_cells(
     batch: Sequence[tuple[str, Task]],
-    points: Sequence[BatchPoints],
+    points: Mapping[int, BatchPoints],
     progress: ProgressCallback | None,
     checkpoint: solving.Checkpoint | None,
-) -> list[Computed]:
-    """Return the results of sessions of learners."""
+) -> Iterator[tuple[int, Computed]]:
+    """Yield what `run_cells` does of sessions of learners."""
     sessions = []
-    for (id, task), own in zip(batch, points, strict=True):
+    for k, own in points.items():
+        id, task = batch[k]
         table, (game,), (learner,), (shared,) = task["method"], own.games, own.methods, own.shared
         start = None if table.get("start") is None else _starts(task, own)[0]
         steps = table.get("steps") or table.get("max_steps")
@@ -246,13 +334,11 @@ def _learn_cells(
     found = solving.learn_together(sessions, progress=progress, tolerance=tolerance, checkpoint=checkpoint)
     if found is None:
         raise Stopped
-    computed = []
-    for (_, task), own, one in zip(batch, points, found, strict=True):
-        record = None if one.solution is None else one.solution.record
+    for (k, own), one in zip(points.items(), found, strict=True):
+        record, task = None if one.solution is None else one.solution.record, batch[k][1]
         if record is not None:
             record |= plot_record(_played_game(own.games[0], own.methods[0], record), record, task["views"])
-        computed.append(Computed(record, one.cautions, one.error))
-    return computed
+        yield k, Computed(record, one.cautions, one.error)
 
 
 def _limits(task: Task) -> dict[str, Any]:
@@ -440,10 +526,14 @@ def points_of(task: Task, folder: Path) -> BatchPoints:
     """Return the games and methods of a task's points, the same for its replications. Raises `ValueError`."""
     if task.get("files"):  # a user's game or method may change itself
         return _build_points(task, folder)
-    key = json.dumps([str(folder), *(task[part] for part in ("game", "method", "batch"))])
+    key = _key_of(task, folder)
     if key not in _points:
         _points.clear()
     return remembered(_points, key, partial(_build_points, task, folder))
+
+
+def _key_of(task: Task, folder: Path) -> str:
+    return json.dumps([str(folder), *(task[part] for part in ("game", "method", "batch"))])
 
 
 def _build_points(task: Task, folder: Path) -> BatchPoints:
@@ -575,22 +665,23 @@ def _carry_out_together(
 ) -> float:
     """Compute a batch of cells, write the files that are missing, and return the wall time in seconds.
 
-    Warnings begin with the id of their cell. If cells fail, those that do not are written before the first
-    error is raised.
+    Files are written as soon as their cells are computed. Warnings begin with the id of their cell. If cells
+    fail, the first error is raised after all others are written.
     """
-    began = time.perf_counter()
-    checkpoint = job.checkpoint(kind)
-    found = run_cells(job.batch, Path(job.folder), progress=progress, checkpoint=checkpoint)
-    paths = job.paths
-    for (id, _), one in zip(job.batch, found, strict=True):
-        if id not in paths:
+    began, paths, checkpoint = time.perf_counter(), job.paths, job.checkpoint(kind)
+    wanted, error = [k for k, (id, _) in enumerate(job.batch) if id in paths], None
+    for k, one in run_cells(
+        job.batch, Path(job.folder), wanted=wanted, progress=progress, checkpoint=checkpoint
+    ):
+        if (id := job.batch[k][0]) not in paths:
             continue
+        error = error or one.error
         for category, text in one.cautions:
             warnings.warn(f"{id}: {text}", category, stacklevel=2)
         if one.record is not None:
             files.write(paths[id], files.pack(one.record, kind="cell", name=id))
     checkpoint.drop()
-    if error := next((one.error for one in found if one.error is not None), None):
+    if error is not None:
         raise error
     return time.perf_counter() - began
 

@@ -66,6 +66,7 @@ def solve_batch(
     tolerance: float | None = TOLERANCE,
     path: bool = False,
     checkpoint: Checkpoint | None = None,
+    part: int | None = None,
 ) -> list[Solution]:
     """Run ``methods[k]`` on ``games[k]`` from ``starts[k]`` for every k, in one compiled program.
 
@@ -80,8 +81,9 @@ def solve_batch(
     max_seconds
         Time limit of all runs together.
     path
-        Whether paths are recorded; without them calls of the program take more steps. Paths are in no
-        checkpoint.
+        Whether paths are recorded; without them calls of the program take more steps.
+    part
+        Number of runs per call of a program, of which there must be a multiple; by default all.
 
     Returns
     -------
@@ -106,10 +108,12 @@ def solve_batch(
     if any(is_plain(game) for game in games) and len({jax.tree.structure(game) for game in games}) > 1:
         # numbers of plain classes are constants of a program: each run needs its own
         return [
-            _solve([game], [method], [start], key[None], tol, max_steps, watch, tolerance, path, None)[0]
+            _solve([game], [method], [start], key[None], tol, max_steps, watch, tolerance, path, None, None)[
+                0
+            ]
             for game, method, start, key in zip(games, stepwise, starts, keys, strict=True)
         ]
-    return _solve(games, stepwise, starts, keys, tol, max_steps, watch, tolerance, path, checkpoint)
+    return _solve(games, stepwise, starts, keys, tol, max_steps, watch, tolerance, path, checkpoint, part)
 
 
 def _solve(
@@ -123,12 +127,13 @@ def _solve(
     tolerance: float | None,
     path: bool,
     checkpoint: Checkpoint | None,
+    part: int | None,
 ) -> list[Solution]:
     """Return `solve_batch` of games that differ in numbers only."""
-    together = Together([as_arrays(game) for game in games])
+    together = Together([as_arrays(game) for game in games], part)
     batch = together.stacked, stack_trees([as_arrays(method) for method in methods], OTHER_METHOD)
     begins = jnp.stack([jnp.asarray(s) for s in starts])
-    carry = _begin(*batch, begins, keys, jnp.zeros(len(games), dtype=int))
+    carry = together.call(_begin, (*batch, begins, keys, jnp.zeros(len(games), dtype=int)))
     finishes: dict[int, Finish | None] = {}
     each_key = list(keys)
     left: list[list[Finish]] = [[] for _ in games]
@@ -136,11 +141,34 @@ def _solve(
         Path.at(*each) for each in zip(games, np.asarray(begins), path_row(methods[0], carry)[3], strict=True)
     ]
     gone: list[tuple[int, Profile]] = []  # batch index of each restart, and the end that was left
+
+    def analyse(profiles: Mapping[int, Any]) -> dict[int, Finish | None]:
+        """Analyse ends by index: the first one of a run with those of the others, later ones alone.
+
+        Whether it is the first depends on the run only, and so do its bytes.
+        """
+        later = {
+            k: ends.analyse(games[k], methods[k], put(profiles[k]), keys[k]) for k in profiles if left[k]
+        }
+        if len(later) == len(profiles):
+            return later
+        first = np.full(begins.shape, np.nan)
+        for k in profiles.keys() - later.keys():
+            first[k] = profiles[k]
+        found = ends.analyse_together(together, methods, first, each_key)
+        return {k: later[k] if k in later else found[k] for k in profiles}
+
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         carry = from_leaves(carry, saved)
         gone = [(int(k), jnp.asarray(x)) for k, x in zip(saved["gone"], saved["gone_from"], strict=True)]
-        for k, profile in gone:
-            left[k] += filter(None, [ends.analyse(games[k], methods[k], profile, keys[k])])
+        paths = [one.restored(saved, f"{k} ") for k, one in enumerate(paths)] if path else paths
+        waiting = gone
+        while waiting:
+            # in rounds: the first end of every run, then the second of those that left one
+            now = dict(reversed(waiting))
+            for k, end in analyse(now).items():
+                left[k] += filter(None, [end])
+            waiting = [each for each in waiting if each[1] is not now[each[0]]]
     # a time limit is only checked between calls of the program
     chunk = max(1, min(max_steps, CHUNK if np.isinf(watch.end) else CHUNK // 20))
 
@@ -150,17 +178,20 @@ def _solve(
         while done < max_steps and bool(jnp.any(carry.ended == 0)):
             if path:
                 strides, budget = np.array([one.stride for one in paths]), put(max_steps)
-                carry, rows = advance_together(*batch, carry, keys, put(strides), budget, put(float(tol)))
+                each = (*batch, carry, keys, put(strides))
+                carry, rows = together.call(advance_together, each, budget, put(float(tol)))
                 for k, recorded in enumerate(zip(*(np.asarray(part) for part in rows), strict=True)):
                     paths[k].add(recorded)
                 done = int(np.min(np.where(np.asarray(carry.ended) == 0, carry.done, max_steps)))
             else:
                 done = min(max_steps, done + chunk)
-                carry = _advance(*batch, carry, keys, jnp.asarray(done), jnp.asarray(tol))
+                carry = together.call(_advance, (*batch, carry, keys), jnp.asarray(done), jnp.asarray(tol))
             if checkpoint is not None and checkpoint.due():
                 profiles = np.asarray([np.asarray(profile) for _, profile in gone], dtype=float)
                 went = {"gone": np.array([k for k, _ in gone], dtype=int)}
                 went["gone_from"] = profiles.reshape(-1, *carry.state.profile.shape[1:])
+                for k, one in enumerate(paths if path else ()):
+                    went |= one.saved(f"{k} ")
                 checkpoint.save(leaves_of(carry) | went)
             if watch(Progress(done, max_steps, float(jnp.max(carry.residual)))):
                 return carry, True
@@ -171,26 +202,20 @@ def _solve(
         restarted = np.zeros(len(games), dtype=bool)
         now = jax.tree.map(lambda leaf: np.asarray(leaf) if eqx.is_array(leaf) else leaf, carry)
         profiles = now.state.profile
-        if finishes:  # some have ended before
-            analysed = [
-                None if k in finishes else ends.analyse(game, methods[k], put(profiles[k]), each_key[k])
-                for k, game in enumerate(games)
-            ]
-        else:
-            analysed = ends.analyse_together(together, methods, profiles, each_key)
-        for k in (k for k in range(len(games)) if k not in finishes):
-            profile, final = put(profiles[k]), stopped or int(now.done[k]) >= max_steps
+        analysed = analyse({k: profiles[k] for k in range(len(games)) if k not in finishes})
+        for k in analysed:
+            final = stopped or int(now.done[k]) >= max_steps
             time = elapsed_time(methods[k], _member(now, k)) if left[k] else 0.0
             end, onward = ends.examine(games[k], methods[k], analysed[k], each_key[k], left[k], time, final)
             if onward is None:
                 finishes[k] = end
             else:
-                gone.append((k, profile))
+                gone.append((k, put(profiles[k])))
                 restarted[k] = True
                 begins = begins.at[k].set(onward)
         if not restarted.any():
             break
-        fresh = _begin(*batch, begins, keys, carry.done)
+        fresh = together.call(_begin, (*batch, begins, keys, carry.done))
         fresh = fresh._replace(since=put(path_row(methods[0], now)[2]))  # the methods' time goes on
         carry = jax.tree.map(partial(_where, restarted), fresh, carry)
     records = []

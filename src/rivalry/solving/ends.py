@@ -21,7 +21,7 @@ from rivalry.core.game import (
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.oracles import discounting_channels, exchangeable, labels
-from rivalry.core.payoffs import concrete_profile, numpy_payoffs, payoffs, payoffs_at
+from rivalry.core.payoffs import checked_profile, numpy_payoffs, payoffs, payoffs_at
 from rivalry.core.profiles import basins, most_first
 from rivalry.core.remember import Known, remembered
 from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
@@ -71,11 +71,24 @@ def analyse_together(
         next(kind for kind in type(methods[0]).__mro__ if name in vars(kind))
         for name in ("finish_together", "finish")
     )
-    same = issubclass(whole, single) and all(one == methods[0] for one in methods)
-    if not same or not np.all(np.isfinite(profiles)):
-        rows = zip(games.games, methods, profiles, keys, strict=True)
-        return [analyse(game, method, put(profile), key) for game, method, profile, key in rows]
-    return methods[0].finish_together(games, profiles, keys)
+    if not issubclass(whole, single) or any(one != methods[0] for one in methods):
+        each = zip(games.games, methods, profiles, keys, strict=True)
+        return [analyse(game, method, put(profile), key) for game, method, profile, key in each]
+    finite = np.isfinite(profiles).reshape(len(games), -1).all(axis=1)
+    if not finite.any():
+        return [None] * len(games)
+    games, rows = _filled(games, finite)
+    found = methods[0].finish_together(games, profiles[rows], [keys[k] for k in rows])
+    return [end if known else None for end, known in zip(found, finite, strict=True)]
+
+
+def _filled(games: Together, usable: np.ndarray) -> tuple[Together, np.ndarray]:
+    """Return as many games as there are, the first usable one in place of those that are not, and their rows.
+
+    The bytes of a game depend on how many there are in a program, not on which.
+    """
+    rows = np.where(usable, np.arange(len(games)), np.argmax(usable))
+    return (games if usable.all() else Together([games.games[k] for k in rows], games.part)), rows
 
 
 def examine(
@@ -222,11 +235,11 @@ def certify(
     if is_population(game):
         return _certified_population(game, record, proof, tolerance)
     if isinstance(game, Game) and has_answer(record):
-        profile = concrete_profile(game, record["profile"][1])
+        profile = np.asarray(checked_profile(game, record["profile"][1]), dtype=float)
         certified = {} if certified is None else certified
         if len(certified) >= PROFILES:
             certified.clear()
-        key = np.asarray(profile).tobytes(), tolerance
+        key = profile.tobytes(), tolerance
         at_profile = remembered(certified, key, partial(_at_profile, game, profile, tolerance))
         added, known_proof, _, in_full = at_profile
         record |= added
@@ -274,11 +287,16 @@ def _are_at_jumps(games: Together, profiles: np.ndarray, proofs: Sequence[Certif
 
 def know_together(games: Together, records: Sequence[Record], tolerance: float | None) -> list[Certified]:
     """Return what is known of the profiles of several games, for `certify`; nothing where they have none."""
-    if not isinstance(games.games[0], Game) or not all(map(has_answer, records)):
+    answered = np.array([has_answer(record) for record in records])
+    if not isinstance(games.games[0], Game) or not answered.any():
         return [{} for _ in records]
-    profiles = np.stack([np.asarray(record["profile"][1]) for record in records])
+    games, rows = _filled(games, answered)
+    profiles = np.stack([np.asarray(records[k]["profile"][1]) for k in rows])
     known = _at_profiles(games, profiles, tolerance)
-    return [{(own.tobytes(), tolerance): (one, [])} for own, one in zip(profiles, known, strict=True)]
+    return [
+        {(own.tobytes(), tolerance): (one, [])} if has else {}
+        for own, one, has in zip(profiles, known, answered, strict=True)
+    ]
 
 
 def _certified_population(

@@ -292,6 +292,16 @@ class Path:
         """Return the arrays."""
         return {name: np.concatenate(parts) for name, parts in self.series.items()}
 
+    def saved(self, prefix: str = "") -> dict[str, np.ndarray]:
+        """Return the arrays of a checkpoint, whose names begin with ``prefix``."""
+        own = self.whole() | {"stride": np.asarray(self.stride)}
+        return {f"{prefix}{name}": array for name, array in own.items()}
+
+    def restored(self, saved: Mapping[str, np.ndarray], prefix: str = "") -> Path:
+        """Return the path that `saved` stored."""
+        series = {name: [saved[f"{prefix}{name}"]] for name in SERIES}
+        return Path(series, self.most, int(saved[f"{prefix}stride"]))
+
     def record(self, game: Playable, method: BaseMethod, carry: Carry) -> Record:
         """Return what is stored of it."""
         whole, found = self.whole(), Record()
@@ -357,14 +367,13 @@ class _Run:
 
     def saved(self) -> dict[str, np.ndarray]:
         left = np.asarray([np.asarray(profile) for profile in self.left])
-        own = {"left": left.reshape(-1, *self.profile.shape), "stride": np.asarray(self.path.stride)}
-        return leaves_of(self.carry) | self.path.whole() | own
+        own = {"left": left.reshape(-1, *self.profile.shape)}
+        return leaves_of(self.carry) | self.path.saved() | own
 
     def restore(self, saved: Mapping[str, np.ndarray]) -> None:
         self.carry = from_leaves(self.carry, saved)
         self.left = [jnp.asarray(profile) for profile in saved["left"]]
-        series = {name: [saved[name]] for name in SERIES}
-        self.path = Path(series, self.path.most, int(saved["stride"]))
+        self.path = self.path.restored(saved)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry.core.game import Playable
-from rivalry.core.jax import compiled, concrete_module, eqx, jax, jnp, put
+from rivalry.core.jax import compiled, concrete_module, eqx, is_key, jax, jnp
 from rivalry.core.method import BaseMethod, take_step
 
 if TYPE_CHECKING:
@@ -118,14 +118,14 @@ def one_step(game: Playable, method: BaseMethod, carry: Carry, key: jax.Array, t
 
 
 def as_arrays(tree: object) -> Any:
-    """Return a tree with Python floats as strongly typed arrays.
+    """Return a tree with Python floats as strongly typed arrays, of NumPy, which take no time to make.
 
     Otherwise a program would be compiled for every value.
     """
 
     def strong(leaf: Any) -> Any:
         if isinstance(leaf, float):
-            return put(leaf)
+            return np.asarray(leaf)
         weak = isinstance(leaf, jax.Array) and leaf.weak_type
         return jnp.asarray(leaf, dtype=leaf.dtype) if weak else leaf
 
@@ -135,7 +135,7 @@ def as_arrays(tree: object) -> Any:
 def leaves_of(tree: object) -> dict[str, np.ndarray]:
     """Return the arrays of a tree by number, random keys as their words."""
     return {
-        f"leaf{k}": np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+        f"leaf{k}": np.asarray(jax.random.key_data(leaf) if is_key(leaf) else leaf)
         for k, leaf in enumerate(jax.tree.leaves(tree))
     }
 
@@ -145,12 +145,7 @@ def from_leaves(like: object, saved: Mapping[str, np.ndarray]) -> Any:
     leaves, form = jax.tree.flatten(like)
     arrays = [jnp.asarray(saved[f"leaf{k}"]) for k in range(len(leaves))]
     back = [
-        jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf)) if _is_key(leaf) else array
+        jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf)) if is_key(leaf) else array
         for leaf, array in zip(leaves, arrays, strict=True)
     ]
     return jax.tree.unflatten(form, back)
-
-
-def _is_key(leaf: object) -> bool:
-    # a solver's first state may contain Python numbers
-    return isinstance(leaf, jax.Array) and bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))

@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.core.annotations import Symbol
-from rivalry.core.jax import put, put_all
+from rivalry.core.jax import put_all
 from rivalry.core.space import Box
 from rivalry.core.validate import checked, limit, whole_number
 from rivalry.families.market.closed_forms import profitable_choices
@@ -367,4 +367,5 @@ def _space(given: Mapping[str, Any], numbers: dict[str, Any], players: int) -> B
             raise ValueError(f"low[{firm}]: {first:g} must be at least 0 (firm {firm})")
         if not first < last:
             raise ValueError(f"low[{firm}]: {first:g} must be below high[{firm}] = {last:g} (firm {firm})")
-    return Box(put(low[:, None]), put(np.asarray(high)[:, None]))
+    ends = put_all({"low": low[:, None], "high": np.asarray(high)[:, None]})
+    return Box(ends["low"], ends["high"])

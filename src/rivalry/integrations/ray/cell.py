@@ -91,8 +91,9 @@ def compute(data: bytes, files: Mapping[str, bytes], mailbox: Any) -> Message:
     with _cancellable(), _own_folder() as own, one_thread():
         job = _unpack(order, files, own)
         outcome = _execute(order, job, mailbox)
-        done = outcome.kind == "done"
-        found = {id: path.read_bytes() for id, path in job.paths.items()} if done else None
+        # of a batch that failed, those that did not
+        over = outcome.kind in ("done", "failed")
+        found = {id: path.read_bytes() for id, path in job.paths.items() if over and path.exists()} or None
     where = order.job.folder
     message, trace = (text.replace(job.folder, where) for text in (outcome.message, outcome.trace))
     if outcome.kind == "full":

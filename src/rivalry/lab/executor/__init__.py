@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rivalry.core.files import DiskFull, StoreError, folder_for, write
+from rivalry.core.together import WIDTH
 from rivalry.core.validate import check_keywords
 from rivalry.lab.executor.pool import CellOutcome, Executor, Here, Hire, Workers, one_thread
 from rivalry.lab.store import Run, RunStatus, finished_cells
@@ -194,8 +195,8 @@ class _Work:
     only: Collection[str] | None = None  # cells to compute; None for all
     done: int = 0
     stopped: bool = False
-    jobs: dict[str, Job] = field(default_factory=dict)  # by the id of their first missing cell
-    alone: dict[str, Job] = field(default_factory=dict)  # cells of batches that failed
+    jobs: dict[str, Job] = field(default_factory=dict)  # under way, by the id of their first missing cell
+    again: dict[str, Job] = field(default_factory=dict)  # what is left of batches, for the next round
 
     def all(self, accept_version: bool) -> None:
         self._check_version(accept_version)
@@ -228,16 +229,16 @@ class _Work:
         tasks, every = self.run.tasks(), CHECKPOINT if self.every is None else self.every
         folder, out = str(self.run.head["folder"]), str(self.run.folder)
         todo = {id: Job(id, tasks[id], folder, out, every, self.trusted) for id in left}
-        self.jobs = _together(todo, [(cell.id, tasks[cell.id]) for cell in self.run.cells])
+        self.again = _together(todo, [(cell.id, tasks[cell.id]) for cell in self.run.cells])
         for path in (self.run.folder / "checkpoints").glob("*.npz"):  # few, where cells are many
             if job := todo.get(path.stem):
                 job.checkpoint().load()  # refused before any cell is computed
-        self._carry_out(self.jobs)
-        if self.alone and not self.stopped:
-            self._carry_out(dict(self.alone))
+        while self.again and not self.stopped:
+            self.jobs, self.again = self.again, {}
+            self._carry_out()
 
-    def _carry_out(self, todo: dict[str, Job]) -> None:
-        executor, jobs = self._executor(todo)
+    def _carry_out(self) -> None:
+        executor, jobs = self._executor(self.jobs)
         if jobs and not self.stopped:
             for outcome in executor.run(list(jobs.values())):
                 self._note(outcome)
@@ -284,7 +285,7 @@ class _Work:
     def _note(self, outcome: CellOutcome) -> None:
         """Record the outcome of a job."""
         job = self.jobs.get(outcome.id)
-        if job is not None and job.batch and job.id not in self.alone and outcome.kind in ("done", "failed"):
+        if job is not None and job.batch and outcome.kind in ("done", "failed"):
             self._note_batch(job, outcome)
         else:
             self._note_cell(outcome)
@@ -318,7 +319,7 @@ class _Work:
             self.run.log(f"{what} are computed alone: {outcome.message}")
             tasks = dict(job.batch)
             plain = job._replace(batch=(), missing=())
-            self.alone |= {id: plain._replace(id=id, task=dict(tasks[id])) for id in left}
+            self.again |= {id: plain._replace(id=id, task=dict(tasks[id])) for id in left}
         notes: dict[str, list[str]] = {id: [] for id in done}
         for note in outcome.notes if done else ():
             # warnings of cells that failed come again when these are computed alone
@@ -340,6 +341,8 @@ class _Work:
 def batches_of(cells: Sequence[tuple[str, dict[str, Any]]]) -> list[list[tuple[str, dict[str, Any]]]]:
     """Return the cells that are computed together, of every method in the order of the sweep.
 
+    Of larger batches `rivalry.core.together.WIDTH` cells are computed at a time: each of these is kept.
+
     >>> tasks = [{"method": {"name": name}, "cells_per_batch": 2} for name in "abaa"]
     >>> [[id for id, _ in batch] for batch in batches_of(list(zip("1234", tasks, strict=True)))]
     [['1', '3'], ['4'], ['2']]
@@ -347,7 +350,7 @@ def batches_of(cells: Sequence[tuple[str, dict[str, Any]]]) -> list[list[tuple[s
     found: dict[str, list[list[tuple[str, dict[str, Any]]]]] = {}
     for id, task in cells:
         own = found.setdefault(task["method"]["name"], [[]])
-        if len(own[-1]) == task.get("cells_per_batch", 1):
+        if len(own[-1]) == min(task.get("cells_per_batch", 1), WIDTH):
             own.append([])
         own[-1].append((id, task))
     return [batch for own in found.values() for batch in own]

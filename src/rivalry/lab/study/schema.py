@@ -246,6 +246,6 @@ def _notes(hint: object) -> list[Any]:
 
 def _bounds(notes: Sequence[Any]) -> str:
     """Return the bounds among the notes of an annotation, as a table prints them."""
-    parts = [f"{_SIGNS[kind]} {edge:g}" for kind, edge in bounds_of(notes)]
+    parts = [f"{_SIGNS[kind]} {edge:g}" for kind, edge in bounds_of(tuple(notes))]
     fewest, _ = length_of(notes)
     return ", ".join(dict.fromkeys([*parts, *([f"at least {fewest} entries"] if fewest else [])]))
