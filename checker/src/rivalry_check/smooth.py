@@ -72,6 +72,11 @@ def within(inner, outer):
     return all(a <= c and d <= b for (c, d), (a, b) in zip(inner, outer, strict=True))
 
 
+def halves(box, k):
+    (a, b), m = box[k], box[k][0] / 2 + box[k][1] / 2
+    return [[*box[:k], end, *box[k + 1 :]] for end in ((a, m), (m, b))]
+
+
 def divided(entries, whole, axes):
     """Return the parts of boxes, each with its entry. The entry before two parts is ``["cut", axis, at]``.
 
@@ -197,15 +202,17 @@ class Game:
 
     def bounds(self, place, box, moving):
         """Yield bounds on a node in a box: by the mean value in some directions, then of the operations."""
-        middle = list(box)
+        middle, moves = list(box), []
         moving = [k for k in moving if box[k][0] < box[k][1]]
-        for k in moving:
-            m = min(max(box[k][0] / 2 + box[k][1] / 2, box[k][0]), box[k][1])
-            middle[k] = m, m
-        (value,) = self.graph.evaluate((place,), middle)
         slopes = self.graph.evaluate(tuple(self.graph.derivative(place, k) for k in moving), box)
         for k, slope in zip(moving, slopes, strict=True):
-            value = value and slope and add(value, mul(slope, add(box[k], neg(middle[k]))))
+            if slope and -inf < slope[0] and slope[1] < inf:  # in other directions the box stays as it is
+                m = min(max(box[k][0] / 2 + box[k][1] / 2, box[k][0]), box[k][1])
+                middle[k] = m, m
+                moves.append(mul(slope, add(box[k], (-m, -m))))
+        (value,) = self.graph.evaluate((place,), middle)
+        for move in moves:
+            value = value and add(value, move)
         yield value
         yield from self.graph.evaluate((place,), box)
 
@@ -214,17 +221,30 @@ class Game:
         low, high = self.space[k]
         return min(one for one in (near[0] - low, high - near[1], self.unit[k]) if one > 0)
 
-    def everywhere(self, holds, box, sizes, limit, said):
-        """Raise `Refuted` unless something holds in all parts of a box, halved where it is wide."""
+    def everywhere(self, holds, box, sizes, limit, said, gain=None):
+        """Raise `Refuted` unless something holds in all parts of a box, halved where it is wide.
+
+        Where a ``gain`` has no derivatives, parts are halved in the direction that lowers its bound most.
+        """
         left, parts = [box], 0
+
+        def width(k):
+            return (box[k][1] - box[k][0]) / sizes[k]
+
+        def most(k):
+            ends = (self.graph.evaluate((gain,), half)[0] for half in halves(box, k))
+            return max(one[1] if one else inf for one in ends), -width(k)
+
         while left:
             box, parts = left.pop(), parts + 1
             if not holds(box):
-                k = max(sizes, key=lambda k: (box[k][1] - box[k][0]) / sizes[k])
-                (a, b), m = box[k], box[k][0] / 2 + box[k][1] / 2
-                if parts > limit or not a < m < b:
+                k = max(sizes, key=width)
+                slopes = tuple(self.graph.derivative(gain, j) for j in sizes) if gain else ()
+                if None in self.graph.evaluate(slopes, box):
+                    k = min(sizes, key=most)
+                (a, b), left = box[k], left + halves(box, k)
+                if parts > limit or not a < a / 2 + b / 2 < b:
                     raise Refuted(f"{said} in {words(box)}")
-                left += [[*box[:k], end, *box[k + 1 :]] for end in ((a, m), (m, b))]
 
     def krawczyk(self, box, side):
         """Return bounds on all zeros of the derivatives in a box; choices at bounds stay; None if unknown."""
@@ -383,4 +403,4 @@ class Game:
 
         strategies = [self.space[k] if total + k in own else near[k] for k in self.choices]
         sizes = {k: self.apart(k - total, near[k - total]) for k in own}
-        self.everywhere(worse, [*near, *strategies], sizes, STRATEGIES, said)
+        self.everywhere(worse, [*near, *strategies], sizes, STRATEGIES, said, gain)

@@ -38,6 +38,7 @@ def empty(players: int, axes: int, unknowns: int) -> Session:
         ((), float, "row_value branch_value event_value orbit_value orbit_period"),
         ((), float, "event_frequency event_lyapunov event_residual"),
         ((), bool, "orbit_stable"),
+        ((2,), float, "bracket_ends"),
         ((players,), int, "branch_groups"),
         ((players,), float, "row_payoff row_regret"),
         ((players, axes), float, "row_x branch_x event_x orbit_low orbit_high"),
@@ -112,6 +113,10 @@ def record(family: ParametrisedGame, session: Session) -> Record:
         "event_lyapunov": (("event",), s["event_lyapunov"]),
         "event_residual": (("event",), s["event_residual"]),
     }
+    if len(s["bracket_ends"]):
+        ends = np.full((len(kinds), 2), np.nan)
+        ends[: len(s["bracket_ends"])] = s["bracket_ends"]
+        found["event_bracket"] = (("event", "end"), ends)
     for kind in KINDS:
         found[f"{kind}_parameter"] = ((kind,), s["event_value"][kinds == kind])
         found[f"{kind}_position"] = ((kind, "player", "axis"), s["event_x"][kinds == kind])
