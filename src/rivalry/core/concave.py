@@ -231,7 +231,7 @@ def _is_best(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> 
 
     Near it payoffs are concave, the others' strategies being in the box; farther away they are bounded.
     """
-    point = FirstOrderPoint(low, high, low, high, np.zeros(len(low)))
+    point = FirstOrderPoint(low, high, low, high, *np.zeros((2, len(low))))
     for player in sorted(set(at.player)):
         mine = at.player == player
         rows = at.axis[mine]

@@ -33,7 +33,7 @@ def maximum_near(game: Game, x: np.ndarray) -> float | None:
     """
     at = coordinates(game)
     y = np.asarray(x, dtype=float)[at.place]
-    point = FirstOrderPoint(y, y, y, y, np.zeros(len(y)))
+    point = FirstOrderPoint(y, y, y, y, *np.zeros((2, len(y))))
     for radius in RADII:
         away = radius * (at.high - at.low)
         low, high = (np.asarray(at.profile(np.clip(y + d, at.low, at.high)))[0] for d in (-away, away))

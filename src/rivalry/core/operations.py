@@ -34,16 +34,17 @@ SAME = frozenset(("stop_gradient", "copy", "copy_p", "optimization_barrier", "co
 class Operations:
     """The list: ``nodes`` are operations and the places of their operands."""
 
-    def __init__(self) -> None:
+    def __init__(self, largest: int = LARGEST) -> None:
+        self.largest = largest
         self.nodes: list[tuple[Any, ...]] = []
         self.places: dict[tuple[Any, ...], int] = {}
 
     def node(self, *node: Any) -> int:
         """Return the place of a node, new or known."""
         if node not in self.places:
-            if len(self.nodes) >= LARGEST:
+            if len(self.nodes) >= self.largest:
                 raise Unsupported(
-                    f"proof file: payoffs have more than {LARGEST} operations on single numbers"
+                    f"proof file: payoffs have more than {self.largest} operations on single numbers"
                 )
             self.places[node] = len(self.nodes)
             self.nodes.append(node)
@@ -124,7 +125,9 @@ def _is_exact(name: str, a: float, b: float, found: float) -> bool:
     return Fraction(found) == {"add": x + y, "sub": x - y, "mul": x * y}[name]
 
 
-def operations(function: Callable[..., Any], example: np.ndarray) -> tuple[list[tuple[Any, ...]], list[int]]:
+def operations(
+    function: Callable[..., Any], example: np.ndarray, largest: int = LARGEST
+) -> tuple[list[tuple[Any, ...]], list[int]]:
     """Return the operations of a function of a row of numbers, and the places of its results.
 
     Nodes are ``("x", k)``, the number k of the row; ``("c", value)``; and an operation with the places of
@@ -133,14 +136,15 @@ def operations(function: Callable[..., Any], example: np.ndarray) -> tuple[list[
     Raises
     ------
     Unsupported
-        For an operation that is not written out, which is named.
+        For an operation that is not written out, which is named, and for more operations than the ``largest``
+        number.
     """
     traced = shifted(function, example)
     shapes = traced.shifts(example)
     # shifts cancel: any numbers give the same values
     shifts = [jnp.zeros(one.shape) for one in shapes]
     whole = jax.make_jaxpr(lambda y: traced.call(shifts, y)[0])(example)
-    made = Operations()
+    made = Operations(largest)
     given = np.array([made.node("x", k) for k in range(len(example))], dtype=object)
     (found,) = _read(made, whole.jaxpr, whole.consts, [_Places(given)])
     return _needed(made.nodes, [int(one) for one in _places(made, found).ravel()])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from math import factorial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ from rivalry.core.logarithms import MOST_SHARES, InLogs, amounts, at_profile, pr
 from rivalry.core.ranges import meet, value_range
 from rivalry.core.shifts import shifted
 from rivalry.core.space import Box
-from rivalry.core.tolerances import EIGENVALUE_ERROR, LAYER
+from rivalry.core.tolerances import DOMINANCE, EIGENVALUE_ERROR, LAYER
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -34,8 +35,12 @@ if TYPE_CHECKING:
     from rivalry.core.parameter_ranges import Ranges
 
 BATCH = 256  # boxes per call of a compiled program
+ORDERS = 5040  # of exchangeable players, of which one is searched and all are listed
+UNITS = 20  # steps of the power method for units of choices
 INFLATE = 0.1  # of the range: the first box in which uniqueness is tried
 SAME_PLACE = 1e-3  # of the range: a longer step of Newton's method leads to another place
+OPEN = 2.0
+"""Side of a choice that may be at every bound of the game that its box touches, or between them."""
 
 
 class Coordinates(NamedTuple):
@@ -108,18 +113,23 @@ def coordinates(game: Game) -> Coordinates:
     if not len(player):
         raise Unsupported("proofs: no player has a choice; must be at least one")
     labels = exchangeable_labels(game)
+    orders = np.prod([float(factorial(int(n))) for n in np.unique(labels, return_counts=True)[1]])
+    if orders > ORDERS:  # a search of all of them takes less time than to list them
+        labels = np.arange(len(labels))
     return Coordinates(player, axis, low[player, axis], high[player, axis], low, labels)
 
 
 class FirstOrder(NamedTuple):
-    """What is known of a box of profiles; all ``[coordinate]`` but the last three.
+    """What is known of a box of profiles; all ``[coordinate]`` but the last four, and the derivatives.
 
     Attributes
     ----------
     low, high
-        A smaller box with the same zeros of the gradient; empty where ``low > high``.
+        A smaller box with the same first-order points; empty where ``low > high``.
     slope_low, slope_high
         Every player's derivative of its own payoff.
+    bend_low, bend_high
+        Derivatives of these, ``[coordinate coordinate]``.
     newton
         The approximate zero that one step of Newton's method from the midpoint finds.
     influence
@@ -136,6 +146,8 @@ class FirstOrder(NamedTuple):
     high: Any
     slope_low: Any
     slope_high: Any
+    bend_low: Any
+    bend_high: Any
     newton: Any
     influence: Any
     of_parameters: Any
@@ -145,7 +157,6 @@ class FirstOrder(NamedTuple):
 
 def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Array) -> FirstOrder:
     """Apply Krawczyk's operator to the own derivatives on one box; coordinates at a bound stay there."""
-    fixed = side != 0
     mid, count = at.middle(low, high), len(at.player)
     payoffs = shifted(lambda y: at.game(game, y).payoffs(at.profile(y)), mid)
     own = np.arange(count)
@@ -188,35 +199,60 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
         linear = Interval(jnp.where(known, linear.low, -jnp.inf), jnp.where(known, linear.high, jnp.inf))
         jacobian = meet(jacobian, linear)
     slope = meet(slope, intervals.add(residual, row(jacobian, away)))
-    # a fixed coordinate has the equation: it stays; parameters have none
+    # equations of the coordinates that are between bounds; the others count as they are
+    free = side == 0
     unit = jnp.eye(count, len(mid))
-    system = Interval(
-        jnp.where(fixed[:, None], unit, jacobian.low), jnp.where(fixed[:, None], unit, jacobian.high)
-    )
-    residual = Interval(jnp.where(fixed, 0.0, residual.low), jnp.where(fixed, 0.0, residual.high))
-    inverse = jnp.linalg.inv((system.low / 2 + system.high / 2)[:, :count])
+    some = Interval(jnp.where(free[:, None], jacobian.low, 0.0), jnp.where(free[:, None], jacobian.high, 0.0))
+    zero = Interval(jnp.where(free, residual.low, 0.0), jnp.where(free, residual.high, 0.0))
+    square = jnp.where(free[:, None] & free, (some.low / 2 + some.high / 2)[:, :count], unit[:, :count])
+    inverse = jnp.linalg.inv(square)
     c = Interval(inverse, inverse)
-    newton = intervals.subtract(Interval(mid[:count], mid[:count]), row(c, residual))
-    rest = intervals.subtract(Interval(unit, unit), row(c, system))
-    image = intervals.add(newton, row(rest, away))
-    known = decided & jnp.all(jnp.isfinite(image.low) & jnp.isfinite(image.high))
-    narrow = Interval(
-        jnp.where(known & ~fixed, jnp.maximum(low, image.low), low),
-        jnp.where(known & ~fixed, jnp.minimum(high, image.high), high),
-    )
+    step, system = row(c, zero), row(c, some)
+    newton = intervals.subtract(Interval(mid[:count], mid[:count]), step)
+    image = intervals.add(newton, row(intervals.subtract(Interval(unit, unit), system), away))
+    known = decided & jnp.all(jnp.isfinite(jnp.where(free, image.low + image.high, 0.0)))
+    # one equation solved for its own coordinate, as it is and after Newton's method
+    first, last = at.low, at.high
+    own_low, own_high = _solved(residual, jacobian, away, mid)
+    open_ = (
+        side == OPEN
+    )  # of a payoff that is concave in the coordinate: its best response, cut at the bounds
+    falls = jnp.diagonal(jacobian.high) < 0
+    own_low = jnp.where(open_, jnp.where(falls, jnp.clip(own_low, first, last), -jnp.inf), own_low)
+    own_high = jnp.where(open_, jnp.where(falls, jnp.clip(own_high, first, last), jnp.inf), own_high)
+    next_low, next_high = _solved(step, system, away, mid)
+    own_low = jnp.fmax(own_low, jnp.where(free & known, jnp.fmax(image.low, next_low), -jnp.inf))
+    own_high = jnp.fmin(own_high, jnp.where(free & known, jnp.fmin(image.high, next_high), jnp.inf))
+    moves = decided & (free | open_)
     size = jnp.max(jnp.maximum(jnp.abs(jacobian.low), jnp.abs(jacobian.high)), axis=0) * (box.high - box.low)
     size = jnp.where(jnp.all(jnp.isfinite(size)), size, box.high - box.low)
     return FirstOrder(
-        narrow.low,
-        narrow.high,
+        jnp.where(moves, jnp.fmax(low, own_low), low),
+        jnp.where(moves, jnp.fmin(high, own_high), high),
         slope.low,
         slope.high,
+        jacobian.low[:, :count],
+        jacobian.high[:, :count],
         newton.low / 2 + newton.high / 2,
         size[:count],
         jnp.max(size[count:]) if at.ranges is not None else 0.0,
-        known & jnp.all(fixed | ((image.low > low) & (image.high < high))),
+        known & jnp.all(side != OPEN) & jnp.all(~free | ((image.low > low) & (image.high < high))),
         decided & jnp.all(jnp.isfinite(slope.low + slope.high)),
     )
+
+
+def _solved(value: Interval, slopes: Interval, away: Interval, mid: Array) -> tuple[Array, Array]:
+    """Return where ``value + slopes (y - mid)`` can be zero in the own coordinate of every row.
+
+    Nothing is known, which is NaN, of rows whose own slope may be zero.
+    """
+    count = len(slopes.low)
+    unit = jnp.eye(count, len(mid), dtype=bool)
+    others = Interval(jnp.where(unit, 0.0, slopes.low), jnp.where(unit, 0.0, slopes.high))
+    own = Interval(jnp.diagonal(slopes.low), jnp.diagonal(slopes.high))
+    rest = intervals.add(value, intervals.contract(others, away, jnp.matmul, len(mid)))
+    found = intervals.subtract(Interval(mid[:count], mid[:count]), intervals.divide(rest, own))
+    return found.low, found.high
 
 
 _first_orders = over_rows(_first_order)
@@ -227,16 +263,83 @@ def first_order(
 ) -> FirstOrder:
     """Return what is known of boxes ``[box coordinate]``, after ``seen`` others; see `FirstOrder`.
 
-    ``side`` is -1 or 1 where a coordinate stays at its lower or upper bound, else 0.
+    ``side`` is -1 or 1 where a coordinate stays at its lower or upper bound, 0 where it is between them, and
+    `OPEN` where it may be all of these.
     """
     found: FirstOrder = _first_orders(game, at, low, high, side, batch=BATCH, seen=seen)
     return found
 
 
 def excluded(found: FirstOrder, side: np.ndarray) -> np.ndarray:
-    """Return for which boxes it is proved that they have no first-order point."""
-    away = np.where(side <= 0, found.slope_low > 0, False) | np.where(side >= 0, found.slope_high < 0, False)
+    """Return for which boxes it is proved that they have no first-order point.
+
+    Open choices may be at bounds; see `closed`.
+    """
+    away = np.where(side <= 0, found.slope_low > 0, False)
+    away |= np.where((side == 0) | (side == 1), found.slope_high < 0, False)
     return np.asarray(found.smooth & (away.any(axis=1) | np.any(found.low > found.high, axis=1)))
+
+
+def closed(
+    at: Coordinates, found: FirstOrder, side: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return smaller boxes, with open choices at a bound where derivatives push them there, and their sides.
+
+    The last of the arrays tells the boxes without a first-order point, because no bound is there.
+    """
+    low, high, side = found.low.copy(), found.high.copy(), side.copy()
+    rises = (side == OPEN) & (found.slope_low > 0) & found.smooth[:, None]
+    falls = (side == OPEN) & (found.slope_high < 0) & found.smooth[:, None]
+    gone = np.any((rises & (high < at.high)) | (falls & (low > at.low)), axis=1)
+    low, high = np.where(rises, at.high, low), np.where(falls, at.low, high)
+    side = np.where(rises, 1.0, np.where(falls, -1.0, side))
+    side[(side == OPEN) & (low > at.low) & (high < at.high)] = 0.0
+    return low, high, side, gone
+
+
+def alone(found: FirstOrder, side: np.ndarray) -> np.ndarray:
+    """Return which boxes have at most one first-order point.
+
+    In choices that are not held at a bound all matrices of derivatives are P-matrices, up to the sign. So
+    for two profiles some choice k has ``(x_k - y_k) (g_k(x) - g_k(y)) < 0``. First-order points exclude that:
+    where ``x_k > y_k`` the slope g_k is not below zero at x, and not above zero at y. P-matrices are those
+    that are diagonally dominant in some units of the choices, and those with a positive definite symmetric
+    part.
+    """
+    free = (side == 0) | (side == OPEN)
+    both = free[:, :, None] & free[:, None, :]
+    one = np.eye(side.shape[1], dtype=bool)
+    low = np.where(both, -found.bend_high, np.where(one, 1.0, 0.0))
+    high = np.where(both, -found.bend_low, np.where(one, 1.0, 0.0))
+    own = np.diagonal(low, axis1=1, axis2=2)
+    good = found.smooth & np.all(own > 0, axis=1) & np.all(np.isfinite(low) & np.isfinite(high), axis=(1, 2))
+    single = np.zeros(len(side), dtype=bool)
+    rows = np.flatnonzero(good)
+    low, high, own = low[rows], high[rows], own[rows]
+    # in units of powers of two, which round nothing
+    unit = np.exp2(-np.round(np.log2(own) / 2))
+    low, high = (end * unit[:, :, None] * unit[:, None, :] for end in (low, high))
+    single[rows] = _dominant(low, high, one) | _definite(low, high)
+    return single
+
+
+def _dominant(low: np.ndarray, high: np.ndarray, one: np.ndarray) -> np.ndarray:
+    """Return which intervals of matrices are diagonally dominant in some units, with positive entries."""
+    own = np.diagonal(low, axis1=1, axis2=2)
+    size = np.where(one, 0.0, np.maximum(np.abs(low), np.abs(high)))
+    unit = np.ones(own.shape)
+    for _ in range(UNITS):  # towards the units in which all rows are equally dominant
+        unit = np.einsum("bij,bj->bi", size, unit) / own + 0.1 * unit
+        unit = np.maximum(unit / np.max(unit, axis=1, keepdims=True), 1e-6)
+    return np.asarray(np.all(own * unit > np.einsum("bij,bj->bi", size, unit) * (1 + DOMINANCE), axis=1))
+
+
+def _definite(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return which intervals of matrices have positive definite symmetric parts."""
+    middle, radius = (low + high) / 2, (high - low) / 2
+    middle, radius = (part / 2 + np.swapaxes(part, 1, 2) / 2 for part in (middle, radius))
+    room = EIGENVALUE_ERROR * low.shape[1] * (np.abs(middle) + radius).sum(axis=(1, 2))
+    return np.asarray(np.linalg.eigvalsh(middle)[:, 0] - radius.sum(axis=2).max(axis=1, initial=0.0) > room)
 
 
 class DeviationBounds(NamedTuple):
@@ -353,13 +456,17 @@ def in_batches(function: Callable[..., Any], batch: int, *rows: np.ndarray) -> A
 
 
 class FirstOrderPoint(NamedTuple):
-    """A first-order point that exists: where, and where it is the only one, ``[coordinate]``."""
+    """A first-order point that exists: where, and where it is the only one, ``[coordinate]``.
+
+    In that box it is the only one of the sides ``alone_side``, its own or open ones.
+    """
 
     low: np.ndarray
     high: np.ndarray
     alone_low: np.ndarray
     alone_high: np.ndarray
     side: np.ndarray
+    alone_side: np.ndarray
 
     @property
     def centre(self) -> np.ndarray:
@@ -367,18 +474,28 @@ class FirstOrderPoint(NamedTuple):
         return np.asarray(np.clip((self.low + self.high) / 2, self.low, self.high))
 
 
-def newton(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray, steps: int = 12) -> np.ndarray:
-    """Return where Newton's method goes from starts ``[start coordinate]``; NaN where it fails.
+def newton(
+    game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray, steps: int = 12
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return where Newton's method goes from starts ``[start coordinate]``, and its sides; NaN if it fails.
 
-    Parameters with ranges are in the middle of these.
+    Open choices are at a bound where their derivative pushes them there. Parameters with ranges are in the
+    middle of these.
     """
     if at.ranges is not None:
         game = at.ranges.places.replaced(game, at.ranges.low / 2 + at.ranges.high / 2)
         at = at._replace(ranges=None)  # bounds for all values take longer
+    chosen = np.where(side == OPEN, 0.0, side)
     for _ in range(steps):
-        y = np.clip(first_order(game, at, y, y, side).newton, at.low, at.high)
-        y = np.where(side < 0, at.low, np.where(side > 0, at.high, y))  # without the rounding of the step
-    return y
+        found = first_order(game, at, y, y, chosen)
+        # without the rounding of the step
+        after = np.clip(found.newton, at.low, at.high)
+        after = np.where(chosen < 0, at.low, np.where(chosen > 0, at.high, after))
+        down, up = (y <= at.low) & (found.slope_high < 0), (y >= at.high) & (found.slope_low > 0)
+        pushed = np.where(down, -1.0, np.where(up, 1.0, 0.0))
+        stays = (side == OPEN) & (pushed != 0)
+        y, chosen = np.where(stays, y, after), np.where(side == OPEN, pushed, side)
+    return y, chosen
 
 
 def first_order_points(
@@ -414,8 +531,31 @@ def first_order_points(
     s = side[proved]
     falls = np.where(s < 0, again.slope_high < 0, True) & np.where(s > 0, again.slope_low > 0, True)
     for k in np.flatnonzero(falls.all(axis=1)):
-        alone = low[largest[k]], high[largest[k]]
-        found[proved[k]] = FirstOrderPoint(near_low[k], near_high[k], *alone, s[k])
+        only = low[largest[k]], high[largest[k]]
+        found[proved[k]] = FirstOrderPoint(near_low[k], near_high[k], *only, s[k], s[k])
+    return found
+
+
+def enlarged(game: Game, at: Coordinates, points: list[FirstOrderPoint]) -> list[FirstOrderPoint]:
+    """Return points with larger boxes in which they are the only ones of all sides, where that is proved."""
+    if not points:
+        return points
+    middle, radii = np.array([point.centre for point in points]), 2.0 ** -np.arange(14.0)
+    reach = radii[:, None, None] * (at.high - at.low)
+    low, high = np.maximum(middle - reach, at.low), np.minimum(middle + reach, at.high)
+    ends = [end.reshape(-1, middle.shape[1]) for end in (low, high)]
+    side = np.full((len(radii) * len(points), middle.shape[1]), OPEN)
+    single = alone(first_order(game, at, ends[0], ends[1], side), side).reshape(len(radii), -1)
+    found = []
+    for k, point in enumerate(points):
+        wide = np.flatnonzero(
+            single[:, k] & np.all((low[:, k] <= point.low) & (high[:, k] >= point.high), axis=1)
+        )
+        if len(wide) and np.all(
+            (low[wide[0], k] <= point.alone_low) & (high[wide[0], k] >= point.alone_high)
+        ):
+            point = point._replace(alone_low=low[wide[0], k], alone_high=high[wide[0], k], alone_side=side[0])
+        found.append(point)
     return found
 
 
@@ -464,7 +604,7 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     close = 1e-9 * (at.high - at.low)
     side = np.where(y <= at.low + close, -1.0, np.where(y >= at.high - close, 1.0, 0.0))[None]
     start = np.where(side < 0, at.low, np.where(side > 0, at.high, y))
-    (point,) = first_order_points(game, at, newton(game, at, start, side, 4), side)
+    (point,) = first_order_points(game, at, newton(game, at, start, side, 4)[0], side)
     if point is None:
         return None, f"no exact equilibrium is proved: {_missing(game, at, start, side)}"
     word = judge(game, at, point, 100_000)  # of one profile a proof may take longer than in a list
@@ -504,7 +644,7 @@ def judge(game: Game, at: Coordinates, point: FirstOrderPoint, limit: int = 20_0
     ``undecided``: neither is proved.
     """
     if isinstance(game, InLogs):  # better strategies may have amounts of zero
-        game, point = game.game, FirstOrderPoint(*amounts(*point[:2]), *amounts(*point[2:4]), point.side)
+        game, point = game.game, FirstOrderPoint(*amounts(*point[:2]), *amounts(*point[2:4]), *point[4:])
         at = coordinates(game)._replace(ranges=at.ranges)
     word = "equilibrium"
     for player in range(len(at.start)):

@@ -163,7 +163,7 @@ def all_equilibria(
     Parameters
     ----------
     game
-        A game on a box or a simplex whose payoffs JAX can trace, with up to 12 choices (coordinates of the
+        A game on a box or a simplex whose payoffs JAX can trace, with up to 32 choices (coordinates of the
         strategies of all players); a finite game; or a population.
     where
         Ranges of parameters, ``{"reach": (0.24, 0.26)}``: numbers of equilibria are then proved for all of

@@ -37,6 +37,7 @@ from rivalry.solving.exact_proofs import Document, write
 
 VERSION = 1
 BOXES = 1_000_000
+CHOICES = 12  # of a complete list; each triples the sides that boxes must cover
 BOXES_ON_RANGES = 20_000  # beyond which ranges of parameters are halved
 NARROWEST = 2.0**-13  # of a range: what is not halved
 SMALLER = (
@@ -228,11 +229,11 @@ def _point(game: Any, at: Coordinates, y: np.ndarray) -> FirstOrderPoint | None:
     close = 1e-9 * (at.high - at.low)
     side = np.where(y <= at.low + close, -1.0, np.where(y >= at.high - close, 1.0, 0.0))[None]
     start = np.where(side < 0, at.low, np.where(side > 0, at.high, y))
-    (point,) = first_order_points(game, at, newton(game, at, start, side, 4), side)
+    (point,) = first_order_points(game, at, newton(game, at, start, side, 4)[0], side)
     if point is None:  # a choice may be far smaller than its range
         room = np.where(side[0] == 0, np.minimum(y - at.low, at.high - y), at.high - at.low)
         near = at._replace(low=np.maximum(at.low, y - room), high=np.minimum(at.high, y + room))
-        (point,) = first_order_points(game, near, newton(game, near, start, side, 4), side)
+        (point,) = first_order_points(game, near, newton(game, near, start, side, 4)[0], side)
     if point is None:
         return None
     low, high = (point.centre + SMALLER * (end - point.centre) for end in point[2:4])
@@ -272,6 +273,8 @@ def _side(side: np.ndarray) -> str:
 def _boxes(game: Any, at: Coordinates, points: list[FirstOrderPoint], most: int) -> list[list[Any]]:
     """Return how the space is cut into boxes, and for each the reason why it has no further equilibrium."""
     count = len(at.low)
+    if count > CHOICES:
+        raise Unsupported(f"proof file: a complete list of {count} choices; must be at most {CHOICES}")
     sides = np.stack(np.meshgrid(*[[-1.0, 0.0, 1.0]] * count, indexing="ij"), axis=-1).reshape(-1, count)
     low, high = np.where(sides > 0, at.high, at.low), np.where(sides < 0, at.low, at.high)
     box, first = np.arange(len(sides)), len(sides)

@@ -13,6 +13,7 @@ from annotated_types import Ge
 from jaxtyping import Array
 
 from rivalry.core import oracles
+from rivalry.core.aggregates import Sums, boxes_of_totals, sums_of
 from rivalry.core.certify import certificate
 from rivalry.core.concave import equilibrium_near
 from rivalry.core.display import count_text, strategy_in_words
@@ -34,9 +35,13 @@ from rivalry.core.parameter_ranges import GameOnRanges, on_ranges
 from rivalry.core.payoffs import TRACED, payoffs
 from rivalry.core.proof import (
     BATCH,
+    OPEN,
     Coordinates,
     FirstOrderPoint,
+    alone,
+    closed,
     coordinates,
+    enlarged,
     excluded,
     first_order,
     first_order_points,
@@ -49,7 +54,8 @@ from rivalry.core.results import Record
 from rivalry.core.search import REGISTERED, best_response, unproved_response
 from rivalry.methods.continuous.parameter_search import begin_on_ranges, record_on_ranges, search_on_ranges
 
-CHOICES = 12  # each of which triples the combinations of bounds with which a search begins
+CHOICES = 32  # more take minutes for a step
+FACES = 0.25  # relative width of a box below which its open choices are at a bound or not
 CANDIDATES = 9  # strategies per axis of which one may be better for every profile in a box
 CLOSER = 16  # halvings of the distance of further strategies around the best of them
 FLAT_BOX = 0.01  # relative width below which a better strategy is looked for also where derivatives are known
@@ -185,19 +191,15 @@ class AllEquilibria(BaseLearner):
             raise ValueError(f"within: [{first:g}, {last:g}] must overlap the range of every choice")
         if not inside and count > CHOICES:
             raise ValueError(f"game: {count} choices; boxes are searched of at most {CHOICES}")
-        # a bound of the game that is searched is a case of its own
-        every = zip(low, high, at.low, at.high, strict=True)
-        cases = [
-            (1,) * bool(b == d and not inside) + (-1,) * bool(a == c and not inside) + (0,)
-            for a, b, c, d in every
-        ]
-        sides = np.array(list(product(*cases)), dtype=float).reshape(-1, count)
+        # a bound of the game that is searched may be where a choice is
+        sides = np.full((1, count), 0.0 if inside else OPEN)
+        sides[0, (low > at.low) & (high < at.high)] = 0.0
         none = np.zeros((0, count))
         return {
-            "low": np.where(sides > 0, at.high, low),
-            "high": np.where(sides < 0, at.low, high),
+            "low": low[None],
+            "high": high[None],
             "side": sides,
-            "points": np.zeros((0, 5, count)),  # rows of a `FirstOrderPoint`
+            "points": np.zeros((0, 6, count)),  # rows of a `FirstOrderPoint`
             "verdict": np.zeros(0, dtype=np.int64),
             "undecided_low": none,
             "undecided_high": none,
@@ -253,8 +255,29 @@ class AllEquilibria(BaseLearner):
             golden = (1 + golden) ** (1 / (len(at.low) + 1))
         spread = (0.5 + np.arange(STARTS)[:, None] * golden ** -np.arange(1.0, len(at.low) + 1)) % 1
         starts = at.low + (at.high - at.low) * spread
-        side = np.zeros(starts.shape)
-        self.add(game, at, session, newton(game, at, starts, side), side)
+        # the boxes of the beginning have one side
+        sides = np.repeat(session["side"][:1], STARTS, axis=0)
+        self.add(game, at, session, *newton(game, at, starts, sides))
+        if at.ranges is None and (sums := sums_of(game, at)) is not None:
+            self._search_totals(sums, at, session)
+
+    def _search_totals(self, sums: Sums, at: Coordinates, session: Session) -> None:
+        """Replace the first box by smaller ones, where payoffs depend on sums over the others."""
+
+        def sides(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+            bounds = (low == at.low) | (high == at.high)
+            return np.where(bounds, session["side"][0], 0.0)
+
+        def is_known(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+            known = np.zeros(len(low), dtype=bool)
+            for point in _points(session):
+                known |= _inside(low, high, sides(low, high), point)
+            return known
+
+        low, high, seen = boxes_of_totals(sums, at, session["low"][0], session["high"][0], is_known)
+        session["boxes"] = session["boxes"] + seen
+        session["side"] = sides(low, high)
+        session["low"], session["high"] = low, high
 
     def add(self, game: Game, at: Coordinates, session: Session, y: np.ndarray, side: np.ndarray) -> None:
         """Add the first-order points near ``y [candidate coordinate]`` that are proved and new."""
@@ -266,9 +289,10 @@ class AllEquilibria(BaseLearner):
         known = np.zeros(len(y), dtype=bool)
         for point in _points(session):
             known |= _inside(y, y, side, point)
-        for found in first_order_points(game, at, y[~known], side[~known]):
+        proved = [one for one in first_order_points(game, at, y[~known], side[~known]) if one is not None]
+        for found in enlarged(game, at, proved):
             # a box where two candidates are one is known by its own zero
-            if found is not None and not any(_overlap(found, other) for other in _points(session)):
+            if not any(_overlap(found, other) for other in _points(session)):
                 session["points"] = np.concatenate([session["points"], np.stack(found)[None]])
                 session["verdict"] = np.append(session["verdict"], -1)
 
@@ -287,7 +311,15 @@ class AllEquilibria(BaseLearner):
             self._note(session, low, high, reason)
             return
         found = first_order(game, at, low[left], high[left], side[left], int(session["boxes"][0]))
-        reason[left[excluded(found, side[left])]] = REASONS.index("derivatives")
+        gone = excluded(found, side[left])
+        new_low, new_high, sides, beyond = closed(at, found, side[left])
+        single = alone(found, side[left])
+        found = found._replace(low=new_low, high=new_high)
+        for point in _points(session):  # of at most one first-order point it is the one
+            holds = np.all((new_low <= point.low) & (point.high <= new_high), axis=1)
+            holds &= np.all((sides == OPEN) | (sides == point.side), axis=1)
+            reason[left[holds & single]] = REASONS.index("around a point")
+        reason[left[gone | beyond]] = REASONS.index("derivatives")
         if not self.first_order:
             # derivatives say nothing of kinks, and little of payoffs that are flat
             flat = max(FLAT_BOX, 2 * self._narrow(session))
@@ -296,7 +328,7 @@ class AllEquilibria(BaseLearner):
             if len(doubtful):
                 better = _better(game, at, low[doubtful], high[doubtful], int(session["boxes"][0]))
                 reason[doubtful[better]] = REASONS.index("a better strategy")
-        self._split(game, at, session, (low, high, side), left, found, reason)
+        self._split(game, at, session, (low, high, side), left, found, sides, reason)
 
     def _split(
         self,
@@ -306,11 +338,12 @@ class AllEquilibria(BaseLearner):
         boxes: Any,
         left: np.ndarray,
         found: Any,
+        sides: np.ndarray,
         reason: Any,
     ) -> None:
-        low, high, side = boxes
+        low, high, _ = boxes
         keep = reason[left] == 0
-        new_low, new_high, sides = found.low[keep], found.high[keep], side[left[keep]]
+        new_low, new_high, sides = found.low[keep], found.high[keep], sides[keep]
         # a zero on the edge of two boxes is inside neither: look for it around Newton's point
         width = _width(game, at, new_low, new_high)
         y = found.newton[keep]
@@ -319,8 +352,7 @@ class AllEquilibria(BaseLearner):
         for point in _points(session):
             promising &= ~_inside(y, y, sides, point)
         if promising.any():
-            y = newton(game, at, y[promising], sides[promising], 2)
-            self.add(game, at, session, y, sides[promising])
+            self.add(game, at, session, *newton(game, at, y[promising], sides[promising], 2))
         around = np.zeros(len(new_low), dtype=bool)
         for point in _points(session):
             around |= _inside(new_low, new_high, sides, point)
@@ -344,11 +376,16 @@ class AllEquilibria(BaseLearner):
         self._note(session, low, high, reason)
         again = narrow & ~was & ~wait & ~around & ~turned
         wide = ~narrow & ~wait & ~around & ~turned
-        influence = np.where(found.smooth[:, None], found.influence, 0.0)[keep][wide]
-        parts = _halves(game, at, new_low[wide], new_high[wide], sides[wide], influence)
-        whole = new_low[again], new_high[again], sides[again]
-        for name, part, asked in zip(("low", "high", "side"), parts, whole, strict=True):
-            session[name] = np.concatenate([session[name], part, asked])
+        open_ = sides == OPEN
+        faces = wide & open_.any(axis=1) & (width.max(axis=1, initial=0.0) < FACES)
+        influence = np.where(found.smooth[:, None], found.influence, 0.0)[keep]
+        some = wide & ~faces
+        parts = [_halves(game, at, new_low[some], new_high[some], sides[some], influence[some])]
+        parts += [(new_low[again], new_high[again], sides[again])]
+        which = np.argmax(np.where(open_, influence, -1.0), axis=1)
+        parts += _faces(at, new_low[faces], new_high[faces], sides[faces], which[faces])
+        for name, each in zip(("low", "high", "side"), zip(*parts, strict=True), strict=True):
+            session[name] = np.concatenate([session[name], *each])
 
     def _note(self, session: Session, low: np.ndarray, high: np.ndarray, reason: np.ndarray) -> None:
         """Count reasons, and keep the boxes for a picture of two coordinates."""
@@ -414,7 +451,7 @@ class AllEquilibria(BaseLearner):
         holds, unique = equilibrium_near(game, at, low, high, (first, last))
         narrow = bool(np.all(high - low <= NARROW * (at.high - at.low)))
         if holds and narrow:
-            point = FirstOrderPoint(low, high, low, high, np.zeros(len(low)))
+            point = FirstOrderPoint(low, high, low, high, *np.zeros((2, len(low))))
             session["points"] = np.concatenate([session["points"], np.stack(point)[None]])
             session["verdict"] = np.append(session["verdict"], VERDICTS.index("equilibrium"))
         elif holds:
@@ -537,7 +574,8 @@ def _points(session: Session) -> list[FirstOrderPoint]:
 
 def _inside(low: np.ndarray, high: np.ndarray, side: np.ndarray, point: FirstOrderPoint) -> np.ndarray:
     """Return which boxes lie where a point is the only one."""
-    within = (low >= point.alone_low) & (high <= point.alone_high) & (side == point.side)
+    within = (low >= point.alone_low) & (high <= point.alone_high)
+    within &= (side == point.alone_side) | (point.alone_side == OPEN)
     return np.asarray(np.all(within, axis=1))
 
 
@@ -646,7 +684,7 @@ def _halves(
     game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, influence: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return both halves of boxes, split where it changes derivatives most."""
-    width = np.where(side == 0, _width(game, at, low, high), -1.0)
+    width = np.where((side == 0) | (side == OPEN), _width(game, at, low, high), -1.0)
     widest = width.max(axis=1, keepdims=True)
     # no slivers: where derivatives are not known, or constant, the widest coordinate is split
     known = np.all(np.isfinite(influence), axis=1, keepdims=True) & (influence.max(axis=1, keepdims=True) > 0)
@@ -662,6 +700,24 @@ def _halves(
     left, right = high.copy(), low.copy()
     left[row, axis] = right[row, axis] = middle[row, axis]
     return np.concatenate([low, right]), np.concatenate([left, high]), np.concatenate([side, side])
+
+
+def _faces(
+    at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, which: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Return boxes with an open choice each at the bounds that they touch, and between these."""
+    row = np.arange(len(low))
+    between = side.copy()
+    between[row, which] = 0.0
+    parts = [(low, high, between)]
+    for bound, end, sign in ((at.low, low, -1.0), (at.high, high, 1.0)):
+        touches = end[row, which] == bound[which]
+        at_bound = [part[touches].copy() for part in (low, high, side)]
+        some, k = np.arange(int(touches.sum())), which[touches]
+        for part, value in zip(at_bound, (bound[k], bound[k], sign), strict=True):
+            part[some, k] = value
+        parts.append((at_bound[0], at_bound[1], at_bound[2]))
+    return parts
 
 
 def _better(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, seen: int) -> np.ndarray:

@@ -129,7 +129,7 @@ def _open(world: GameOnRanges, session: Session, search: SearchOfBoxes) -> None:
     if len(session["low"]):
         some = np.unique(np.linspace(0, len(session["low"]) - 1, SEEDS).astype(int))
         middle, side = (session["low"][some] + session["high"][some]) / 2, session["side"][some]
-        search.add(world.game, at, session, newton(world.game, at, middle, side, 5), side)
+        search.add(world.game, at, session, *newton(world.game, at, middle, side, 5))
 
 
 def _close(world: GameOnRanges, session: Session, chosen: list[FirstOrderPoint] | None) -> None:

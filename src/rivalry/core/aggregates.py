@@ -1,0 +1,588 @@
+"""Games in which the others matter only through a sum over players, and where their equilibria can be.
+
+In such a game the payoff of every player is a function of its own choices and of a sum of what each other
+player adds to it, which depends on that player alone. For a given total the first-order
+conditions of a player have its own choices alone, so boxes of totals are split in place of boxes of profiles:
+to each belong choices that can be best for it, and totals that these choices do not add up to are discarded.
+
+Whether a game is of this form is read from the operations of its payoffs (`rivalry.core.operations`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core import intervals
+from rivalry.core.dispatch import Unsupported
+from rivalry.core.eager import over_rows
+from rivalry.core.enclosure import enclose
+from rivalry.core.intervals import Interval
+from rivalry.core.jax import jax, jnp
+from rivalry.core.operations import operations
+from rivalry.core.proof import Coordinates
+from rivalry.core.ranges import meet
+from rivalry.core.shifts import shifted
+
+if TYPE_CHECKING:
+    from jaxtyping import Array
+
+    from rivalry.core.game import Game
+
+PLAYERS = 3  # with fewer a total says no more than the other's choice
+SUMS = 1  # that payoffs depend on, at most: boxes of two totals take longer than boxes of profiles
+OPERATIONS = 2000  # of payoffs, on single numbers, that are read
+PIECES = {1: (8, 64), 2: (5, 16), 3: (3, 6)}
+"""Pieces of choices on each axis, by the number of axes; the larger number where few change nothing."""
+WIDE = 0.05  # of the range: narrower choices are not split into more pieces
+ROUNDS = 6  # of splitting, for one box of totals
+SHRINKS = 0.7  # of the widest choice: a round that leaves more is the last
+NARROW = 1e-3  # of the range: choices that are not made narrower
+BOXES = 600  # of totals
+BATCH = 32  # boxes of totals at a time
+ROWS = 256  # pieces at a time
+
+Term = tuple[float, int]  # a factor, and the place of an operation
+
+
+class OfOthers(NamedTuple):
+    """An operation of a player's payoff that depends on the others: own terms and a multiple of their sum."""
+
+    place: int
+    own: tuple[Term, ...]
+    sum: int
+    factor: float
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Payoffs as functions of own choices and of sums over the others.
+
+    Attributes
+    ----------
+    nodes
+        Operations on single numbers; see `rivalry.core.operations`.
+    results
+        The place of every player's payoff.
+    cuts
+        Of every player.
+    terms
+        What each player adds to every sum, ``[sum][player]``.
+    """
+
+    nodes: tuple[tuple[Any, ...], ...]
+    results: tuple[int, ...]
+    cuts: tuple[tuple[OfOthers, ...], ...]
+    terms: tuple[tuple[tuple[Term, ...], ...], ...]
+
+    def payoffs(self, y: Array, others: Array) -> Array:
+        """Return payoffs ``[player]`` for choices ``[coordinate]`` and the others' sums ``[sum player]``."""
+        pays = []
+        for player, root in enumerate(self.results):
+            known: dict[int, Any] = {}
+            for cut in self.cuts[player]:
+                own = self._sum(known, y, cut.own)
+                known[cut.place] = own + cut.factor * others[cut.sum, player]
+            pays.append(self._value(known, y, root))
+        return jnp.stack(pays)
+
+    def added(self, y: Array) -> Array:
+        """Return what players with choices ``y [coordinate]`` add to the sums, ``[sum player]``."""
+        return jnp.stack([jnp.stack([self._sum({}, y, own) for own in each]) for each in self.terms])
+
+    def _sum(self, known: dict[int, Any], y: Array, terms: Iterable[Term]) -> Any:
+        parts = [
+            self._value(known, y, place) if factor == 1.0 else factor * self._value(known, y, place)
+            for factor, place in terms
+        ]
+        return sum(parts[1:], parts[0]) if parts else jnp.zeros(())
+
+    def _value(self, known: dict[int, Any], y: Array, root: int) -> Any:
+        waiting = [root]
+        while waiting:
+            place = waiting[-1]
+            name, *rest = self.nodes[place]
+            if place in known:
+                waiting.pop()
+            elif name in ("x", "c"):
+                known[place] = y[rest[0]] if name == "x" else jnp.asarray(rest[0], dtype=float)
+            elif name.endswith("power"):
+                exponent = self.nodes[rest[1]][1]
+                if rest[0] in known:
+                    known[place] = known[rest[0]] ** (int(exponent) if name == "whole_power" else exponent)
+                else:
+                    waiting.append(rest[0])
+            elif missing := [one for one in rest if one not in known]:
+                waiting += missing
+            else:
+                known[place] = APPLY[name](*(known[one] for one in rest))
+        return known[root]
+
+
+def _share(a: Any, b: Any) -> Any:
+    both = jnp.stack([a, b])
+    return (both / jnp.sum(both, axis=0, keepdims=True))[0]
+
+
+APPLY: dict[str, Callable[..., Any]] = {
+    "add": lambda a, b: jnp.add(a, b),
+    "sub": lambda a, b: jnp.subtract(a, b),
+    "mul": lambda a, b: jnp.multiply(a, b),
+    "div": lambda a, b: jnp.divide(a, b),
+    "max": lambda a, b: jnp.maximum(a, b),
+    "neg": lambda a: jnp.negative(a),
+    "exp": lambda a: jnp.exp(a),
+    "log": lambda a: jnp.log(a),
+    "sqrt": lambda a: jnp.sqrt(a),
+    "tanh": lambda a: jnp.tanh(a),
+    "logistic": lambda a: jax.lax.logistic(a),
+    "sin": lambda a: jnp.sin(a),
+    "cos": lambda a: jnp.cos(a),
+    "atan": lambda a: jnp.arctan(a),
+    "erf": lambda a: jax.lax.erf(a),
+    "lgamma": lambda a: jax.lax.lgamma(a),
+    "digamma": lambda a: jax.lax.digamma(a),
+    "share": _share,
+    "if": lambda p, q, a, b: jnp.where(p < q, a, b),
+}
+"""Operations of `rivalry.core.operations` in JAX, which is loaded when they are called."""
+
+
+def sums_of(game: Game, at: Coordinates) -> Sums | None:
+    """Return payoffs as functions of own choices and sums over the others; None if they have another form."""
+    players = len(at.start)
+    if len(set(at.player.tolist())) < max(PLAYERS, players) or at.start.shape[1] not in PIECES:
+        return None
+    middle = (at.low + at.high) / 2
+    try:
+        nodes, results = operations(lambda y: game.payoffs(at.profile(y)), middle, OPERATIONS)
+    except (Unsupported, NotImplementedError):
+        return None
+    return _Reader(nodes, results, at.player.tolist()).sums()
+
+
+class _Reader:
+    """Reads sums over players from a list of operations."""
+
+    def __init__(self, nodes: list[tuple[Any, ...]], results: list[int], player: list[int]) -> None:
+        self.nodes, self.results = nodes, results
+        self.players = len(results)
+        self.of: list[frozenset[int]] = []  # players on whom an operation depends
+        self.linear: list[dict[int, Fraction] | None] = []  # it as a sum of operations of one player each
+        for place, (name, *rest) in enumerate(nodes):
+            if name in ("x", "c"):
+                own = frozenset([player[rest[0]]] if name == "x" else [])
+            else:
+                own = frozenset().union(*(self.of[one] for one in rest))
+            self.of.append(own)
+            self.linear.append(self._terms(place, name, rest) if len(own) > 1 else {place: Fraction(1)})
+
+    def _terms(self, place: int, name: str, rest: list[int]) -> dict[int, Fraction] | None:
+        parts = [self.linear[one] for one in rest]
+        if name in ("add", "sub", "neg") and None not in parts:
+            signs = [-1] if name == "neg" else [1, -1 if name == "sub" else 1]
+            found: dict[int, Fraction] = {}
+            for sign, part in zip(signs, parts, strict=True):
+                for one, factor in part.items():  # type: ignore[union-attr]
+                    found[one] = found.get(one, Fraction(0)) + sign * factor
+            return {one: factor for one, factor in found.items() if factor}
+        if name in ("mul", "div"):
+            for k in (0, 1) if name == "mul" else (1,):
+                number, other = self._number(rest[k]), parts[1 - k]
+                if number and other is not None:
+                    return {
+                        one: factor / number if name == "div" else factor * number
+                        for one, factor in other.items()
+                    }
+        return None
+
+    def _number(self, place: int) -> Fraction | None:
+        name, *rest = self.nodes[place]
+        return Fraction(rest[0]) if name == "c" and np.isfinite(rest[0]) else None
+
+    def sums(self) -> Sums | None:
+        """Return the sums, None if payoffs have another form, or more sums than are searched."""
+        every: list[dict[int, dict[int, Fraction]]] = []  # [sum][player]: what it adds
+        cuts = []
+        for player, root in enumerate(self.results):
+            own = self._cuts(every, player, root)
+            if own is None or len(every) > SUMS:
+                return None
+            cuts.append(tuple(own))
+        if not every:
+            return None
+        try:
+            terms = tuple(
+                tuple(_exact(each.get(player, {})) for player in range(self.players)) for each in every
+            )
+        except ValueError:
+            return None
+        return Sums(tuple(self.nodes), tuple(self.results), tuple(cuts), terms)
+
+    def _cuts(self, every: list[Any], player: int, root: int) -> list[OfOthers] | None:
+        found, waiting, seen = [], [root], set[int]()
+        while waiting:
+            place = waiting.pop()
+            if place in seen or self.of[place] <= {player}:
+                continue
+            seen.add(place)
+            terms = self.linear[place]
+            if terms is None:
+                waiting += self.nodes[place][1:]
+                continue
+            others: dict[int, dict[int, Fraction]] = {}
+            for one, factor in terms.items():
+                for who in self.of[one] - {player}:
+                    others.setdefault(who, {})[one] = factor
+            mine = {one: factor for one, factor in terms.items() if self.of[one] <= {player}}
+            number, ratio = _same(every, player, others)
+            if number == len(every):
+                every.append({})
+            for who, part in others.items():
+                every[number].setdefault(who, {one: factor / ratio for one, factor in part.items()})
+            try:
+                found.append(OfOthers(place, _exact(mine), number, _float(ratio)))
+            except ValueError:
+                return None
+        return found
+
+
+def _same(
+    every: list[dict[int, dict[int, Fraction]]], player: int, others: dict[int, dict[int, Fraction]]
+) -> tuple[int, Fraction]:
+    """Return which sum a part of a payoff is a multiple of, and the multiple; a new one if there is none."""
+    for number, each in enumerate(every):
+        both = [who for who in others if who in each]
+        # whom the sum does not have yet is the one player that may be missing
+        if not both or any(who not in others for who in each if who != player):
+            continue
+        one = next(iter(each[both[0]]))
+        if one not in others[both[0]]:
+            continue
+        ratio = others[both[0]][one] / each[both[0]][one]
+        if all(others[who] == {k: ratio * f for k, f in each[who].items()} for who in both):
+            return number, ratio
+    return len(every), Fraction(1)
+
+
+def _float(number: Fraction) -> float:
+    """Return a fraction as the double that it is; `ValueError` for others."""
+    found = float(number)
+    if Fraction(found) != number:
+        raise ValueError("no double")
+    return found
+
+
+def _exact(terms: dict[int, Fraction]) -> tuple[Term, ...]:
+    return tuple((_float(factor), one) for one, factor in sorted(terms.items()))
+
+
+class _Totals(NamedTuple):
+    low: Any  # [sum]
+    high: Any
+    rest_low: Any  # [sum player]: of all others
+    rest_high: Any
+
+
+def _totals(sums: Sums, at: Coordinates, low: Array, high: Array) -> _Totals:
+    """Return bounds on the sums of choices in a box."""
+    added = _added(sums, low, high)[0]
+    whole = intervals.total(added, (1,))
+    others = jnp.ones(2 * (len(sums.results),)) - jnp.eye(len(sums.results))
+    rest = intervals.contract(added, Interval(others, others, True), jnp.matmul, len(others))
+    return _Totals(whole.low, whole.high, rest.low, rest.high)
+
+
+def _added(sums: Sums, low: Array, high: Array) -> tuple[Interval, Interval, Any]:
+    """Return what players add ``[sum player]``, its derivatives, and whether they are known."""
+    middle = jnp.clip(low / 2 + high / 2, low, high)
+    traced = shifted(sums.added, middle)
+
+    def value(y: Array) -> Array:
+        found: Array = traced.call([], y)[0]
+        return found
+
+    def every(y: Array) -> tuple[Array, Array]:
+        return value(y), jax.jacfwd(value)(y)
+
+    (whole, slope), decided = enclose(every, middle)(Interval(low, high))
+    (there,), _ = enclose(value, middle)(Interval(middle, middle))
+    away = intervals.subtract(Interval(low, high), Interval(middle, middle))
+    linear = intervals.add(there, intervals.contract(slope, away, jnp.matmul, len(middle)))
+    close = meet(whole, linear)
+    return (
+        Interval(jnp.where(decided, close.low, whole.low), jnp.where(decided, close.high, whole.high)),
+        slope,
+        decided,
+    )
+
+
+_all_totals = over_rows(_totals)
+
+
+class _Responses(NamedTuple):
+    low: Any  # [coordinate]: choices that can be best; empty where low > high
+    high: Any
+
+
+class _Slopes(NamedTuple):
+    """Derivatives of own payoffs, each in its coordinate, as functions of choices and the others' sums."""
+
+    every: Callable[..., Any]  # slopes, their derivatives in choices of every axis and in every sum, payoffs
+    slopes: Callable[..., Any]
+    axis: np.ndarray  # [axis coordinate]: whether it is that of the coordinate
+    same: np.ndarray  # [coordinate coordinate]: whether they are of one player
+
+
+def _derivatives(sums: Sums, at: Coordinates, y: Array, others: Array) -> _Slopes:
+    players = len(sums.results)
+    of_axis = np.arange(at.start.shape[1])[:, None] == at.axis
+
+    def joined(y: Array, others: Array) -> Array:
+        return jnp.concatenate([y, others.ravel()])
+
+    traced = shifted(lambda z: sums.payoffs(z[: len(y)], z[len(y) :].reshape(-1, players)), joined(y, others))
+
+    def pays(y: Array, others: Array) -> Array:
+        found: Array = traced.call([], joined(y, others))[0]
+        return found
+
+    def along(function: Callable[..., Array], y: Array, others: Array) -> Array:
+        # a payoff depends on own choices alone: those of all players on one axis move together
+        each = [jax.jvp(lambda z: function(z, others), (y,), (row,))[1] for row in of_axis.astype(float)]
+        return jnp.stack(each)
+
+    def slopes(y: Array, others: Array) -> Array:
+        return along(pays, y, others)[at.axis, at.player]
+
+    def every(y: Array, others: Array) -> tuple[Array, Array, Array, Array]:
+        shift = [
+            jax.jvp(lambda z: slopes(y, z), (others,), (jnp.zeros_like(others).at[k].set(1.0),))[1]
+            for k in range(len(others))
+        ]
+        return slopes(y, others), along(slopes, y, others), jnp.stack(shift), pays(y, others)
+
+    return _Slopes(every, slopes, of_axis, at.player[:, None] == at.player)
+
+
+def _responses(
+    sums: Sums,
+    at: Coordinates,
+    low: Array,
+    high: Array,
+    total_low: Array,
+    total_high: Array,
+    rest_low: Array,
+    rest_high: Array,
+) -> _Responses:
+    """Return which own choices in a box can satisfy the first-order conditions of their player.
+
+    The others' sums are what the own part leaves of the totals, and what the others can add.
+    """
+    mid = jnp.clip(low / 2 + high / 2, low, high)
+    total, rest = Interval(total_low, total_high), Interval(rest_low, rest_high)
+    added, grows, certain = _added(sums, low, high)
+    left = intervals.subtract(Interval(total.low[:, None], total.high[:, None]), added)
+    others = meet(left, rest)
+    empty = jnp.any(others.low > others.high, axis=0)  # [player]
+    # any numbers where there are none
+    others = Interval(jnp.where(empty, rest.low, others.low), jnp.where(empty, rest.high, others.high))
+    known = _derivatives(sums, at, mid, rest_low)
+    # slopes as functions of own choices and the others' sums
+    centre = jnp.clip(others.low / 2 + others.high / 2, others.low, others.high)
+    middle = Interval(centre, centre)
+    moves = intervals.subtract(others, middle)
+    moves = Interval(moves.low[:, at.player], moves.high[:, at.player])
+    respond = partial(_response, at, known, low, high)
+    bounds = [respond(others, middle, moves, None, True)]
+    # and of own choices and totals: the others' sums fall as the own part rises
+    centre = jnp.clip(total.low / 2 + total.high / 2, total.low, total.high)
+    middle = intervals.subtract(Interval(centre[:, None], centre[:, None]), _added(sums, mid, mid)[0])
+    moves = intervals.subtract(total, Interval(centre, centre))
+    moves = Interval(moves.low[:, None], moves.high[:, None])
+    bounds.append(respond(left, middle, moves, grows, certain))
+    first, last = low, high
+    for good, slope, best, falls in bounds:
+        first = jnp.where(good & (slope.low > 0), jnp.fmax(first, at.high), first)
+        last = jnp.where(good & (slope.high < 0), jnp.fmin(last, at.low), last)
+        first = jnp.where(good & falls, jnp.fmax(first, jnp.clip(best.low, at.low, at.high)), first)
+        last = jnp.where(good & falls, jnp.fmin(last, jnp.clip(best.high, at.low, at.high)), last)
+    # a choice that no coordinate of a player allows is none of the player
+    gone = jnp.any(known.same & (first > last), axis=1) | empty[at.player]
+    return _Responses(jnp.where(gone, jnp.inf, first), jnp.where(gone, -jnp.inf, last))
+
+
+def _response(
+    at: Coordinates,
+    known: _Slopes,
+    low: Array,
+    high: Array,
+    others: Interval,
+    middle: Interval,
+    moves: Interval,
+    grows: Interval | None,
+    certain: Any,
+) -> tuple[Any, Interval, Interval, Any]:
+    """Return whether bounds hold, bounds on slopes, on best response, and which payoffs are concave.
+
+    ``others`` are sums of the others and ``middle`` those at the midpoint; by ``moves`` the second argument
+    of slopes differs from there, ``[sum coordinate]``. With ``grows``, derivatives of what players add, it is
+    the total.
+    """
+    mid, count = jnp.clip(low / 2 + high / 2, low, high), len(at.player)
+    (slope, bend, shift, pays), decided = enclose(known.every, mid, others.low)(
+        intervals.around(low, high), others
+    )
+    (change,), _ = enclose(known.slopes, mid, others.low)(Interval(mid, mid), middle)
+    products = intervals.multiply(shift, moves)
+    for k in range(len(others.low)):
+        change = intervals.add(change, Interval(products.low[k], products.high[k]))
+    away = intervals.subtract(Interval(low, high), Interval(mid, mid))
+    linear, side, own = change, change, []
+
+    def masked(mask: Any, one: Interval) -> Interval:
+        return Interval(jnp.where(mask, one.low, 0.0), jnp.where(mask, one.high, 0.0))
+
+    def picked(mask: Any, low: Array, high: Array) -> Interval:  # of every row the only entry
+        ends = [jnp.sum(jnp.where(mask, end, 0.0), axis=1) for end in (low, high)]
+        return Interval(ends[0], ends[1])
+
+    for axis, mine in enumerate(known.axis):
+        along = Interval(bend.low[axis], bend.high[axis])
+        there = known.same & mine  # [coordinate coordinate]: of which coordinate that axis of its player is
+        for k in range(0 if grows is None else len(others.low)):
+            assert grows is not None
+            column = picked(there, grows.low[k][at.player], grows.high[k][at.player])
+            part = intervals.multiply(Interval(shift.low[k], shift.high[k]), column)
+            along = intervals.subtract(along, part)
+        own.append(along)
+        term = intervals.multiply(along, picked(there, away.low, away.high))
+        term = masked(there.any(axis=1), term)
+        linear, side = intervals.add(linear, term), intervals.add(side, masked(~mine, term))
+    row = np.arange(count)
+    diagonal = Interval(
+        jnp.stack([one.low for one in own])[at.axis, row], jnp.stack([one.high for one in own])[at.axis, row]
+    )
+    best = intervals.subtract(Interval(mid, mid), intervals.divide(side, diagonal))
+    good = decided & certain & ~jnp.any(jnp.isnan(pays.low))
+    return good, meet(slope, linear), best, diagonal.high < 0
+
+
+_all_responses = over_rows(_responses, effort=0)
+
+
+def boxes_of_totals(
+    sums: Sums, at: Coordinates, low: np.ndarray, high: np.ndarray, is_done: Callable[..., np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return boxes ``[box coordinate]`` that hold all first-order points of a box, and how many were split.
+
+    ``is_done`` tells boxes in which nothing more is to be found.
+    """
+    span = at.high - at.low
+    lows, highs = low[None], high[None]
+    found = _all_totals(sums, at, lows, highs, batch=BATCH)
+    total_low, total_high = found.low, found.high
+    if not np.all(np.isfinite(total_low) & np.isfinite(total_high)):
+        return lows, highs, 0
+    unit = np.maximum((total_high - total_low)[0], 1e-300)
+    done: list[tuple[np.ndarray, np.ndarray]] = []
+    seen = 0
+    while len(lows) and seen < BOXES:
+        some = [part[-BATCH:] for part in (lows, highs, total_low, total_high)]
+        lows, highs, total_low, total_high = (part[:-BATCH] for part in (lows, highs, total_low, total_high))
+        seen += len(some[0])
+        a, b, s, t = _narrowed(sums, at, some[0], some[1], some[2], some[3], seen)
+        width = ((b - a) / span).max(axis=1, initial=0.0)
+        wide = (t - s) / np.minimum(unit, 4 * np.maximum(np.abs(s), np.abs(t)))
+        known = is_done(a, b)
+        end = ~known & ((width < NARROW) | (wide.max(axis=1, initial=0.0) < 1e-6))
+        done += list(zip(a[end], b[end], strict=True))
+        split = ~known & ~end
+        a, b, s, t = a[split], b[split], s[split], t[split]
+        k, row = np.argmax(wide[split], axis=1), np.arange(len(a))
+        left, right = t.copy(), s.copy()
+        left[row, k] = right[row, k] = _middle(s[row, k], t[row, k])
+        lows, highs = np.concatenate([lows, a, a]), np.concatenate([highs, b, b])
+        total_low, total_high = (
+            np.concatenate([total_low, s, right]),
+            np.concatenate([total_high, left, t]),
+        )
+    lows = np.concatenate([lows, np.reshape([a for a, _ in done], (-1, len(span)))])
+    highs = np.concatenate([highs, np.reshape([b for _, b in done], (-1, len(span)))])
+    return *_merged(lows, highs, span), seen
+
+
+def _merged(low: np.ndarray, high: np.ndarray, span: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return boxes that hold the given ones, without pairs whose hull is smaller than both together.
+
+    Boxes of different totals may hold the same choices, which need not be searched twice.
+    """
+
+    def size(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        return np.asarray(np.prod((high - low) / span + 1e-6, axis=1))
+
+    order = np.argsort(-size(low, high))
+    a, b = low[:0], high[:0]
+    for first, last in zip(low[order], high[order], strict=True):
+        while len(a):
+            hull = np.minimum(a, first), np.maximum(b, last)
+            more = size(*hull) - size(a, b) - size(first[None], last[None])
+            k = int(np.argmin(more))
+            if more[k] > 0:
+                break
+            first, last = hull[0][k], hull[1][k]
+            a, b = np.delete(a, k, axis=0), np.delete(b, k, axis=0)
+        a, b = np.concatenate([a, first[None]]), np.concatenate([b, last[None]])
+    return a, b
+
+
+def _middle(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return where totals are split: at their geometric mean if they differ by orders of magnitude."""
+    far = (low > 0) & (high > 4 * low)
+    return np.where(
+        far, np.sqrt(np.where(far, low, 1.0)) * np.sqrt(np.where(far, high, 1.0)), low / 2 + high / 2
+    )
+
+
+def _narrowed(
+    sums: Sums, at: Coordinates, low: Any, high: Any, total_low: Any, total_high: Any, seen: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the boxes of totals that may have a first-order point, with smaller boxes of choices."""
+    span, axes = at.high - at.low, at.start.shape[1]
+    few, many = PIECES[axes]
+    pieces = few
+    for _ in range(ROUNDS):
+        found = _all_totals(sums, at, low, high, batch=BATCH)
+        total_low, total_high = np.fmax(total_low, found.low), np.fmin(total_high, found.high)
+        keep = np.all(total_low <= total_high, axis=1)
+        low, high, total_low, total_high = (part[keep] for part in (low, high, total_low, total_high))
+        if not len(low):
+            break
+        given = [total_low, total_high, found.rest_low[keep], found.rest_high[keep]]
+        before = ((high - low) / span).max(axis=1)
+        # the same pieces of all players at a time
+        place = np.stack(np.unravel_index(np.arange(pieces**axes), (pieces,) * axes))[at.axis].T
+        ends = low + (high - low) * np.linspace(0.0, 1.0, pieces + 1)[:, None, None]
+        ends[-1] = high
+        row, column = np.arange(len(low))[:, None, None], np.arange(len(at.axis))
+        first, last = ends[place, row, column], ends[place + 1, row, column]  # [box piece coordinate]
+        rows = [part.reshape(-1, len(at.axis)) for part in (first, last)]
+        given = [np.repeat(part, pieces**axes, axis=0) for part in given]
+        each = _all_responses(sums, at, *rows, *given, batch=ROWS, seen=seen * pieces**axes)
+        low, high = each.low.reshape(first.shape).min(axis=1), each.high.reshape(first.shape).max(axis=1)
+        keep = np.all(low <= high, axis=1)
+        low, high, total_low, total_high = (part[keep] for part in (low, high, total_low, total_high))
+        before = before[keep]
+        if not len(low):
+            break
+        width = ((high - low) / span).max(axis=1)
+        if np.all(width > SHRINKS * before):
+            if pieces == many or np.all(width < WIDE):
+                break
+            pieces = many
+    return low, high, total_low, total_high
