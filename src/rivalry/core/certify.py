@@ -14,11 +14,11 @@ from rivalry.core.oracles import Response, shared_constraints
 from rivalry.core.payoffs import concrete_profile, payoffs, payoffs_at
 from rivalry.core.results import COVERAGES, Certificate, Rounding
 from rivalry.core.search import (
-    best_response,
     best_responses,
     few_axes,
     outward_response,
     refuse_above,
+    response_at,
     rounding_error,
     source_of_bound,
 )
@@ -72,7 +72,7 @@ def certificate(
         from rivalry.core.shared import shared_certificate  # loads JAX
 
         return shared_certificate(game, x, tolerance, points)
-    responses = [best_response(game, x, player, points=points) for player in range(x.shape[0])]
+    responses = [response_at(game, x, player, points) for player in range(x.shape[0])]
     if proof:
         responses = [outward_response(game, x, player, one) for player, one in enumerate(responses)]
     stakes = [stake_at(game, x, player, one) for player, one in enumerate(responses)]

@@ -75,6 +75,11 @@ def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Resp
     x = concrete_profile(game, x)
     if isinstance(player, bool | str) or not 0 <= player < len(x):
         raise ValueError(f"player: {player!r} must be a whole number in 0..{len(x) - 1}")
+    return response_at(game, x, player, points)
+
+
+def response_at(game: Game, x: Any, player: int, points: int) -> Response:
+    """Return `best_response` at a profile that `concrete_profile` has checked."""
     if any(one.knows(game) for one in REGISTERED):
         return proved_response(game, x, player)
     if not is_reparametrised(game):

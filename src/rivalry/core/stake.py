@@ -16,7 +16,7 @@ matters where own choice changes next to nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,6 +32,7 @@ from rivalry.core.tolerances import CALM, PLAY_SHARE, ROUNDING, RUIN, STEEPER, U
 
 WIDTHS = 2.0 ** np.arange(-9, 1)  # as fractions of the space: a good part of 1 % has three of them
 POINTS = 6  # per distance, side and choice
+QUANTILE = 0.1  # of what all play does to a payoff
 DRAWN = 32  # profiles per box, or of finitely many
 CHOICES = 8  # of a player with more, only this many are moved
 SMALL = 1e-2  # of the payoff scale: a player with a smaller payoff range is judged by that range
@@ -94,7 +95,7 @@ def stakes_at(games: Together, x: np.ndarray, player: int, responses: Sequence[R
     own, play = np.split(pays, [profiles.shape[1]], axis=1)
     best = np.max(np.where(np.isfinite(own), own, -np.inf), axis=1)
     losses, changes = (_changes(each[:, 1:], each[:, :1]) for each in (own, play))
-    steady = partial(_steady, part=0.1, most=1.0)
+    steady = partial(_steady, part=QUANTILE, most=1.0)
     effects = steady(changes.reshape(len(x), widths, -1), 2 * ROUNDING * np.abs(play[:, 0]))[0][:, -1]
     stakes = _own_stakes(losses, np.abs(own[:, 0]), moving)
     return [Stake(*map(float, each)) for each in zip(stakes, effects, best, strict=True)]
@@ -310,13 +311,23 @@ def _around(spaces: Sequence[Any], x: np.ndarray) -> np.ndarray:
 
 def _effect_of_pure_play(game: Any, x: np.ndarray, player: int, own: np.ndarray) -> float:
     """Return what random pure actions can do to a payoff; those of the player are among ``own``."""
-    draws = np.random.default_rng(1)
-    sizes = game.space.sizes
-    actions = np.stack([draws.integers(size, size=DRAWN) for size in sizes], axis=1)
-    actions[:, player] = own[draws.integers(len(own), size=DRAWN)]
+    drawn, chosen = _pure_actions(tuple(game.space.sizes), len(own))
+    actions = drawn.copy()
+    actions[:, player] = own[chosen]
     here = float(numpy_payoffs(game, x)[player])
     changes = _changes(pure_payoffs(game, actions)[:, player], here)
-    return float(_steady(changes[None], 2 * ROUNDING * abs(here), 0.1, 1.0)[0][-1])
+    ranked = np.sort(changes[changes > 0])
+    # a low quantile, as where all play moves in boxes
+    found = float(ranked[int(QUANTILE * len(ranked))]) if len(ranked) else 0.0
+    return found if np.isfinite(found) else 0.0
+
+
+@lru_cache(maxsize=256)
+def _pure_actions(sizes: tuple[int, ...], count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return random pure actions ``[profile player]``, and random numbers below ``count``, ``[profile]``."""
+    draws = np.random.default_rng(1)
+    actions = np.stack([draws.integers(size, size=DRAWN) for size in sizes], axis=1)
+    return actions, draws.integers(count, size=DRAWN)
 
 
 def _of_ranks(losses: np.ndarray) -> float:

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from functools import cache, reduce
+from functools import cache, lru_cache, reduce
 from math import gcd, lcm
 from operator import or_
 from typing import NamedTuple
@@ -306,6 +306,12 @@ class _Dictionary(NamedTuple):
     scale: int  # positive
 
 
+@lru_cache(maxsize=256)  # a generator takes longer to make than a small game to solve
+def _perturbation(rows: int) -> list[int]:
+    found: list[int] = np.random.default_rng(0).integers(1 << 52, 1 << 53, rows).tolist()
+    return found
+
+
 class _Polytope:
     """The polytope ``{z >= 0, C z <= 1}`` of a positive integer matrix ``C``, with sets of variables as bits.
 
@@ -316,7 +322,7 @@ class _Polytope:
     def __init__(self, matrix: np.ndarray, bits: list[int], actions: np.ndarray, every: int) -> None:
         self.matrix = matrix
         self.actions, self.every = actions.tolist(), every  # of the player: undominated, and how many in all
-        self.perturbation = np.random.default_rng(0).integers(1 << 52, 1 << 53, len(matrix)).tolist()
+        self.perturbation = _perturbation(len(matrix))
         self.bits = [1 << bit for bit in bits]
         ends = zip(matrix.tolist(), self.perturbation, strict=True)
         self.rows = [[*row, 1, more] for row, more in ends]
