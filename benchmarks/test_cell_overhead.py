@@ -140,7 +140,7 @@ def test_replications(race: Callable[..., Any], tmp_path: Path, kind: str) -> No
     from rivalry.core.method import run_session
     from rivalry.lab import worker
 
-    table, count = SHORT[kind], size(1000, 3)
+    table, count = SHORT[kind], size(256, 3)
     game = {"family": "matrix", "name": "prisoners_dilemma"}
     cells, alone, together = jobs_of(
         tmp_path / "run", game=game, method=[table], replications={"count": count}, cells_per_batch=64
@@ -172,7 +172,7 @@ def test_replications(race: Callable[..., Any], tmp_path: Path, kind: str) -> No
 
 def test_sessions_together(race: Callable[..., Any], tmp_path: Path) -> None:
     """A sweep of short Q-learners in a market, 64 cells to a task, against each cell alone."""
-    count = size(1000, 4)
+    count = size(128, 4)
     table = SHORT["bandits"] | {"action_grid": 5}
     sweep = {"game.unit_cost[0]": np.linspace(5.0, 20.0, count).tolist()}
     cells, alone, together = jobs_of(
