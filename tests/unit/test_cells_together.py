@@ -170,7 +170,9 @@ def test_sessions_go_on_after_an_interruption(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_session_that_fails_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, _ = learners(tmp_path / "run")
+    """The others have the bytes of a run in which it does not fail, also if they alone are computed."""
+    (whole, job), (run, _) = learners(tmp_path / "whole"), learners(tmp_path / "run")
+    worker.carry_out(job)
     own = QLearning.read
 
     def read(self: Any, world: Any, session: Any) -> Any:
@@ -185,11 +187,16 @@ def test_a_session_that_fails_fails_alone(tmp_path: Path, monkeypatch: pytest.Mo
     carry_out(run)
     counts, bad = run.counts(), run.cells[2].id
     assert (counts["done"], counts["failed"]) == (3, 1)
-    assert bad not in contents(run)
+    assert contents(run) == {name: data for name, data in contents(whole).items() if bad not in name}
     assert "1 of 4 cells from" in (run.folder / "log.txt").read_text()
     warned = run.warnings()
     assert set(warned) == {place.id for place in run.cells} - {bad}
     assert len(set(warned.values())) == 3  # each its own
+    monkeypatch.undo()
+    ((number, one),) = worker.run_cells(job.batch, Path("."), wanted=[1])
+    id, _ = job.batch[number]
+    assert one.record is not None
+    assert files.pack(one.record, kind="cell", name=id) == contents(whole)[f"{id}.npz"]
 
 
 @pytest.mark.slow

@@ -311,8 +311,8 @@ def _around(spaces: Sequence[Any], x: np.ndarray) -> np.ndarray:
 
 def _effect_of_pure_play(game: Any, x: np.ndarray, player: int, own: np.ndarray) -> float:
     """Return what random pure actions can do to a payoff; those of the player are among ``own``."""
-    drawn, chosen = _pure_actions(tuple(game.space.sizes), len(own))
-    actions = drawn.copy()
+    random, chosen = _pure_actions(tuple(game.space.sizes), len(own))
+    actions = random.copy()
     actions[:, player] = own[chosen]
     here = float(numpy_payoffs(game, x)[player])
     changes = _changes(pure_payoffs(game, actions)[:, player], here)

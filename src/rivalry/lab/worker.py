@@ -179,8 +179,8 @@ def run_cells(
 
     Cells whose games and methods differ in numbers only share a program for steps, analyses of ends and
     certificates, `PART` of them at a time, whose memory is all that a batch needs. Sessions of learners share
-    certificates, and replications their game. The bytes of a cell of a method do not depend on what the
-    others find, nor on how many of them fail.
+    certificates, and replications their game. The bytes of a cell do not depend on what the others find, nor
+    on how many of them fail.
 
     Parameters
     ----------
@@ -209,7 +209,8 @@ def run_cells(
             yield k, Computed(None, error=error)
     numbers, done = list(points), 0
     if numbers and isinstance(points[numbers[0]].methods[0], Learner):
-        yield from _learn_cells(batch, points, progress, checkpoint)
+        asked = {k: one for k, one in points.items() if wanted is None or k in wanted}
+        yield from _learn_cells(batch, asked, progress, checkpoint)
         return
     members, limits = (
         [(one.games[0], one.methods[0]) for one in points.values()],
@@ -243,7 +244,7 @@ def _of_group(
         return stopped
 
     # whole parts, by the last cell again: then one program serves any number of cells
-    part = min(PART, 2 ** (len(tasks) - 1).bit_length())
+    part = _part(len(tasks))
     rows = group + group[-1:] * (-len(group) % part)
     own = None if checkpoint is None else _GroupCheckpoint(checkpoint, group)
     limits = _limits(tasks[group[0]])
@@ -330,15 +331,30 @@ def _learn_cells(
         start = None if table.get("start") is None else _starts(task, own)[0]
         steps = table.get("steps") or table.get("max_steps")
         sessions.append(solving.LearnerTask(id, shared, game, learner, start, _stream(task, "play"), steps))
-    tolerance = batch[0][1]["tolerance"]
-    found = solving.learn_together(sessions, progress=progress, tolerance=tolerance, checkpoint=checkpoint)
+    found = solving.learn_together(
+        sessions,
+        part=_part(len(batch)),
+        progress=progress,
+        tolerance=batch[0][1]["tolerance"],
+        checkpoint=checkpoint,
+    )
     if found is None:
         raise Stopped
     for (k, own), one in zip(points.items(), found, strict=True):
         record, task = None if one.solution is None else one.solution.record, batch[k][1]
+        computed = Computed(None, one.cautions, one.error)
         if record is not None:
-            record |= plot_record(_played_game(own.games[0], own.methods[0], record), record, task["views"])
-        yield k, Computed(record, one.cautions, one.error)
+            try:
+                game = _played_game(own.games[0], own.methods[0], record)
+                computed = computed._replace(record=record | plot_record(game, record, task["views"]))
+            except Exception as error:
+                computed = computed._replace(error=error)
+        yield k, computed
+
+
+def _part(cells: int) -> int:
+    """Return how many games of a batch of cells a program takes: it depends on the study only."""
+    return min(PART, 1 << (cells - 1).bit_length())
 
 
 def _limits(task: Task) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from rivalry.core.files import StoreError
 from rivalry.core.game import Game
 from rivalry.core.payoffs import numpy_payoffs
 from rivalry.core.results import Record, Solution
-from rivalry.core.together import Together
+from rivalry.core.together import PART, Together
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.solving import ends
 from rivalry.solving.batches import of_one_form
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Caution = tuple[type[Warning], str]
 
-PARTS = 1000  # of a session, as progress counts them
+SHARES = 1000  # of a session, as progress counts them
 
 
 class LearnerTask(NamedTuple):
@@ -57,6 +57,7 @@ class Learned:
 def learn_together(
     tasks: Sequence[LearnerTask],
     *,
+    part: int = PART,
     progress: ProgressCallback | None = None,
     tolerance: float | None = TOLERANCE,
     checkpoint: Checkpoint | None = None,
@@ -64,8 +65,9 @@ def learn_together(
     """Return what every session returns, or None if ``progress`` stopped them.
 
     A session is the one that `solve` runs, with the same draws, one after the other. Equal profiles of a game
-    are certified once, and those of games that differ in numbers only by one program. A session that fails
-    does not affect the others. Checkpoints hold the finished sessions and the present one.
+    are certified once, and those of games that differ in numbers only by a program for ``part`` of them: what
+    a session returns does not depend on which others there are, nor on whether they fail. Checkpoints hold
+    the finished sessions and the present one.
     """
     saved = _Saved(checkpoint)
     found = [Learned() for _ in tasks]
@@ -73,8 +75,8 @@ def learn_together(
     for k, (task, own) in enumerate(zip(tasks, found, strict=True)):
 
         def watch(event: Progress, before: int = k) -> bool:
-            part = event.done / event.total if event.total else 0.0
-            whole = Progress(round(PARTS * (before + part)), PARTS * len(tasks))
+            share = event.done / event.total if event.total else 0.0
+            whole = Progress(round(SHARES * (before + share)), SHARES * len(tasks))
             return progress is not None and progress(whole) is True
 
         with _catching(own):
@@ -91,7 +93,7 @@ def learn_together(
             ended[k] = run, record
         if own.error is None:
             saved.finished[task.name] = ended[k][1], own.cautions
-    certified = _certified(ended, tolerance)
+    certified = _certified(ended, tolerance, part)
     for k, (run, record) in ended.items():
         with _catching(found[k]):
             found[k].solution = run.solution(record, tolerance, certified.get(k))
@@ -113,7 +115,7 @@ def _catching(found: Learned) -> Iterator[None]:
 
 
 def _certified(
-    ended: Mapping[int, tuple[SessionRun, Record]], tolerance: float | None
+    ended: Mapping[int, tuple[SessionRun, Record]], tolerance: float | None, part: int
 ) -> dict[int, ends.Certified]:
     """Return what is known of profiles, per session: the same for those on one game."""
     known: dict[int, ends.Certified] = {}
@@ -127,12 +129,10 @@ def _certified(
             profile = np.asarray(profile, dtype=float)
             apart[id(run.game), profile.tobytes()] = run.game, {"profile": (dims, profile)}
     each = list(apart.values())
-    for group in of_one_form([game for game, _ in each]) if len(each) > 1 else []:
-        if len(group) == 1:
-            continue  # certified as alone
-        rows = group + group[-1:] * (2 ** (len(group) - 1).bit_length() - len(group))
+    for group in of_one_form([game for game, _ in each]):
+        rows = group + group[-1:] * (-len(group) % part)  # whole parts, by the last again
         try:
-            together = Together([as_arrays(each[k][0]) for k in rows])
+            together = Together([as_arrays(each[k][0]) for k in rows], part)
             found = ends.know_together(together, [each[k][1] for k in rows], tolerance)
         except Exception:  # one of them: each is certified alone, and that one fails alone
             continue
