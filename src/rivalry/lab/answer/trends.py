@@ -820,4 +820,6 @@ def _standing(one: PointResults, *, beside: bool = True) -> str:
             return f"every player {'plays' if named else f'has strategy{one.axes}'} {rest}{refuted}"
         return f"{'players play' if named else f'strategies{one.axes} are'} {one.profile_words}{refuted}"
     who = ("both players" if len(groups[0]) == 2 else "all players") if len(groups) == 1 else "players"
+    if one.profile is not None and len(groups) == one.profile.shape[1]:  # in the order of the players
+        groups = np.split(one.profile[0, :, 0], len(groups))
     return f"{who} are at {_places(groups)}{refuted}"
