@@ -440,16 +440,19 @@ def test_proofs_of_a_run_are_verified_and_named_in_its_report(tmp_path: Path) ->
     lines = (files / "proofs.txt").read_text().splitlines()
     assert len(lines) == 2
     assert command(["report", str(run)]) == 0
-    page = (run / "report.html").read_text()
-    assert "verified independently" in page
-    for line in lines:
-        name = line.partition(":")[0]
-        assert sha256((files / name).read_bytes()).hexdigest() in line
-        assert line.rpartition(" ")[2] in page
+    assert command(["freeze", str(run), "--out", str(tmp_path / "frozen.html")]) == 0
+    for page in ((run / "report.html").read_text(), (tmp_path / "frozen.html").read_text()):
+        assert "verified independently" in page
+        for line in lines:
+            name = line.partition(":")[0]
+            assert sha256((files / name).read_bytes()).hexdigest() in line
+            assert line.rpartition(" ")[2] in page
     # without the files nothing says so
     assert command(["certify", str(run), "--proof"]) == 0
     assert command(["report", str(run)]) == 0
-    assert "verified independently" not in (run / "report.html").read_text()
+    assert command(["freeze", str(run), "--out", str(tmp_path / "frozen.html")]) == 0
+    for page in (run / "report.html", tmp_path / "frozen.html"):
+        assert "verified independently" not in page.read_text()
 
 
 def test_operations_that_are_not_written_out_are_named() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from rivalry.core.display import typeset
+from rivalry.core.display import typeset, verified_in_words
 from rivalry.core.files import folder_for, followed, write
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import check_name
@@ -141,9 +141,13 @@ def _sections(run: Run, answer: Answer, prefix: str) -> list[Section]:
         said = [f"{tally([one.row for one in answer.checks])}."]
         found.append(Section(f"{prefix}Published and expected values", said, head, rows, folded=True))
     if answer.cells:
-        columns = ("cell", "method", "at", "claim", "regret", "bound", "coverage", "rounding")
+        columns = ["cell", "method", "at", "claim", "regret", "bound", "coverage", "rounding"]
         cells = [row for row, _ in answer.cells]
         rows = [_certificate(row) for row in cells[:ROWS]]
+        proofs = [verified_in_words(about["verified"]) for _, about in answer.cells[:ROWS]]
+        if any(proofs):
+            columns.append("proof")
+            rows = [[*row, proof or "–"] for row, proof in zip(rows, proofs, strict=True)]
         more = len(cells) - len(rows)
         said = ["Regret is the largest gain found over players, bound a proven upper bound on any gain."]
         said += [f"{more} further cells are {_elsewhere(answer)}."] * bool(more)
