@@ -171,6 +171,7 @@ FUNCTIONS = {
     "jump": lambda p, q, a, b: choose(p, q, a, b, at_tie=False, known=True),
 }
 
+PATTERNS = 64  # of choices that change, for which a plan keeps what depends on them
 CASES = ("if", "side", "jump")  # defined also where one of the cases is not
 
 PARTIALS = {  # derivatives in each operand, of a function g that adds nodes, the node itself and the operands
@@ -318,6 +319,8 @@ class Plan:
         value, rows = self.value, self.rows
         if self.box and len(self.box) == len(box):
             changed = sum(1 << k for k, pair in enumerate(box) if pair != self.box[k])
+            if len(self.some) > PATTERNS:
+                self.some.clear()
             if changed not in self.some:
                 self.some[changed] = [row for row in rows if row[-1] & changed]
             rows = self.some[changed]
