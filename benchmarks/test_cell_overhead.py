@@ -126,11 +126,9 @@ def jobs_of(folder: Path, **study: Any) -> tuple[Path, list[Any], list[Any]]:
 
 
 def carried_out(cells: Path, jobs: list[Any]) -> int:
-    """Carry out jobs anew, as a worker does, and return the number of files."""
+    """Carry out jobs, as a worker does, and return the number of files."""
     from rivalry.lab.executor import Here
 
-    for path in cells.iterdir():
-        path.unlink()
     assert all(outcome.kind in ("started", "done") for outcome in Here(lambda outcome: None).run(jobs))
     return len(list(cells.iterdir()))
 
