@@ -403,4 +403,7 @@ class Game:
 
         strategies = [self.space[k] if total + k in own else near[k] for k in self.choices]
         sizes = {k: self.apart(k - total, near[k - total]) for k in own}
-        self.everywhere(worse, [*near, *strategies], sizes, STRATEGIES, said, gain)
+        try:
+            self.everywhere(worse, [*near, *strategies], sizes, STRATEGIES, said)
+        except Refuted:  # other halves may do, as near choices of zero with an infinite derivative
+            self.everywhere(worse, [*near, *strategies], sizes, STRATEGIES, said, gain)
