@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 BATCH = 256  # profiles per call of a compiled program
 TRACED = "must be written with jax.numpy: jnp.exp, not np.exp or math.exp; jnp.where, not if on choices"
-_CHECKED: WeakKeyDictionary[type, set[tuple[int, ...]]] = WeakKeyDictionary()  # shapes of profiles
+_CHECKED: WeakKeyDictionary[object, set[tuple[int, ...]]] = WeakKeyDictionary()
+"""Shapes of profiles that were checked, by class and by function that a game holds."""
 
 
 @oracle()
@@ -74,8 +75,8 @@ def payoffs_of(games: Together, profiles: np.ndarray, player: int) -> np.ndarray
 def check_payoffs(game: object) -> None:
     """Raise `ValueError`, in one line, for custom payoffs that are not an array of one number per player.
 
-    Nothing is computed: JAX only traces the payoffs, once per class and shape of profiles, and each time
-    where games of a class hold functions, which may be others.
+    Nothing is computed: JAX only traces the payoffs, once per class, functions that the game holds and shape
+    of profiles.
 
     Examples
     --------
@@ -88,8 +89,9 @@ def check_payoffs(game: object) -> None:
     # payoffs of the package are tested, and those of finite games are computed without loading JAX
     if type(game).__module__.startswith("rivalry.") or not isinstance(game, Game):
         return
-    shape, checked = tuple(game.space.shape), _CHECKED.setdefault(type(game), set())
-    if shape in checked and not any(map(callable, attributes(game).values())):
+    shape = tuple(game.space.shape)
+    checked = _checked(type(game), *filter(callable, attributes(game).values()))
+    if checked and all(shape in each for each in checked):
         return
     try:
         # not the bound method: JAX would compare games, array by array, each by a compiled program
@@ -113,7 +115,16 @@ def check_payoffs(game: object) -> None:
         raise ValueError(f"payoffs: {error}; a profile is [player axis], here {shape}") from error
     except Exception:  # what JAX's arrays can do and NumPy's cannot, such as x.at
         pass
-    checked.add(shape)
+    for each in checked:
+        each.add(shape)
+
+
+def _checked(*owners: object) -> list[set[tuple[int, ...]]]:
+    """Return what was checked with a class and functions; nothing where one of them cannot be remembered."""
+    try:
+        return [_CHECKED.setdefault(owner, set()) for owner in owners]
+    except TypeError:  # has no hash or no weak reference
+        return []
 
 
 def concrete_profile(game: Game, x: object) -> Any:
