@@ -159,7 +159,7 @@ def _sections(run: Run, answer: Answer, prefix: str) -> list[Section]:
 
 def _elsewhere(answer: Answer) -> str:
     """Return where to find the points and cells that a table lacks."""
-    return "in the run, `rivalry export` writes them" if answer.sample else "in the figure of all cells"
+    return "in the run (`rivalry export` writes them)" if answer.sample else "in the figure of all cells"
 
 
 def _summary(answer: Answer, prefix: str) -> list[Section]:
