@@ -214,10 +214,9 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
     # one equation solved for its own coordinate, as it is and after Newton's method
     first, last = at.low, at.high
     own_low, own_high = _solved(residual, jacobian, away, mid)
-    open_ = (
-        side == OPEN
-    )  # of a payoff that is concave in the coordinate: its best response, cut at the bounds
-    falls = jnp.diagonal(jacobian.high) < 0
+    # of a payoff that is concave in the coordinate: its best response, cut at the bounds
+    open_ = side == OPEN
+    falls = _diagonal(jacobian.high) < 0
     own_low = jnp.where(open_, jnp.where(falls, jnp.clip(own_low, first, last), -jnp.inf), own_low)
     own_high = jnp.where(open_, jnp.where(falls, jnp.clip(own_high, first, last), jnp.inf), own_high)
     next_low, next_high = _solved(step, system, away, mid)
@@ -249,10 +248,15 @@ def _solved(value: Interval, slopes: Interval, away: Interval, mid: Array) -> tu
     count = len(slopes.low)
     unit = jnp.eye(count, len(mid), dtype=bool)
     others = Interval(jnp.where(unit, 0.0, slopes.low), jnp.where(unit, 0.0, slopes.high))
-    own = Interval(jnp.diagonal(slopes.low), jnp.diagonal(slopes.high))
+    own = Interval(_diagonal(slopes.low), _diagonal(slopes.high))
     rest = intervals.add(value, intervals.contract(others, away, jnp.matmul, len(mid)))
     found = intervals.subtract(Interval(mid[:count], mid[:count]), intervals.divide(rest, own))
     return found.low, found.high
+
+
+def _diagonal(rows: Array) -> Array:
+    """Return the own entry of every row; `jnp.diagonal` has an operation that NumPy's programs lack."""
+    return jnp.sum(jnp.where(jnp.eye(*rows.shape, dtype=bool), rows, 0.0), axis=1)
 
 
 _first_orders = over_rows(_first_order)
