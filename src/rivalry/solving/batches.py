@@ -429,7 +429,8 @@ def of_one_form(members: Sequence[object], apart: Sequence[object] | None = None
     for k, member in enumerate(members):
         leaves, tree = jax.tree.flatten(as_arrays(member))
         other = None if apart is None else apart[k]
-        found.setdefault(f"{tree} {[np.shape(leaf) for leaf in leaves]} {other}", []).append(k)
+        forms = [np.shape(leaf) if eqx.is_array_like(leaf) else repr(leaf) for leaf in leaves]
+        found.setdefault(f"{tree} {forms} {other}", []).append(k)
     return list(found.values())
 
 
