@@ -256,7 +256,7 @@ def _solved(value: Interval, slopes: Interval, away: Interval, mid: Array) -> tu
 
 def _diagonal(rows: Array) -> Array:
     """Return the own entry of every row; `jnp.diagonal` has an operation that NumPy's programs lack."""
-    return jnp.sum(jnp.where(jnp.eye(*rows.shape, dtype=bool), rows, 0.0), axis=1)
+    return jnp.sum(jnp.where(jnp.eye(len(rows), rows.shape[1], dtype=bool), rows, 0.0), axis=1)
 
 
 _first_orders = over_rows(_first_order)
