@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from benchmarks.lists import GAMES
 from rivalry.cli import main as command
+from rivalry.core.aggregates import APPLY
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.jax import jax, jnp
 from rivalry.core.operations import operations
@@ -29,7 +31,7 @@ pytest.importorskip("flint")
 
 from rivalry_check import Damaged, Refuted
 from rivalry_check.__main__ import check, main
-from rivalry_check.graph import Graph
+from rivalry_check.graph import OPERATIONS, Graph
 from rivalry_check.smooth import Game
 from rivalry_check.smooth import check as verify
 
@@ -135,11 +137,10 @@ def test_boxes_that_do_not_cover_the_space_are_refused() -> None:
     for k, entry in list(enumerate(whole["boxes"]))[::5]:
         gone = copy.deepcopy(whole)
         del gone["boxes"][k]
-        if entry[0] != "cut":
-            assert "not covered" in refuted(gone)
-            continue
         with pytest.raises((Damaged, Refuted), match=r"more entries than parts|not covered"):
             verify(gone)
+        if entry[0] != "cut":
+            continue
         outside = copy.deepcopy(whole)
         outside["boxes"][k][2] = (1.0).hex()
         assert "not covered: a cut" in refuted(outside)
@@ -153,30 +154,30 @@ def test_boxes_that_are_cut_elsewhere_need_reasons_that_hold_there() -> None:
             moved = copy.deepcopy(whole)
             moved["boxes"][k][2] = (0.02 + 0.96 * float.fromhex(entry[2])).hex()
             said = verdict(moved)  # cuts leave no part of the space out
-            assert re.search(
-                "3 equilibria, comp|not covered: a cut|no sign|is the only one|not excluded", said
-            )
+            assert re.search("3 equilibria, comp|not covered|no sign|is the only one|not excluded", said)
             refused += not said.startswith("3 equilibria")
     assert refused >= 3
     assert len(sides) > 30
 
 
-def boxes_of(found: Any) -> list[tuple[np.ndarray, str, Any]]:
-    """Return the ends of boxes, ``[end choice]``, their sides and reasons; cut as the format says."""
-    low, high = ([float.fromhex(x) for x in found["space"][end]] for end in ("low", "high"))
-    left = []
-    for side in product("-0+", repeat=len(low)):
-        ends = [(b if s == "+" else a, a if s == "-" else b) for s, a, b in zip(side, low, high, strict=True)]
-        left.append((np.transpose(ends), "".join(side)))
-    every, left = [], left[::-1]
+def boxes_of(found: Any) -> list[tuple[np.ndarray, Any]]:
+    """Return the ends of boxes, ``[end choice]``, and their reasons; cut as the format says."""
+    low, high = (np.array([float.fromhex(x) for x in found["space"][end]]) for end in ("low", "high"))
+    every, left = [], [np.stack([low, high])]
     for entry in found["boxes"]:
-        box, side = left.pop()
-        if entry[0] != "cut":
-            every.append((box, side, entry))
+        box = left.pop()
+        if entry[0] == "cut":
+            lower, upper = box.copy(), box.copy()
+            lower[1, entry[1]] = upper[0, entry[1]] = float.fromhex(entry[2])
+            left += [upper, lower]
             continue
-        lower, upper = box.copy(), box.copy()
-        lower[1, entry[1]] = upper[0, entry[1]] = float.fromhex(entry[2])
-        left += [(upper, side), (lower, side)]
+        every.append((box, entry))
+        if entry[0] in ("rises", "falls"):
+            k, end, bound = entry[1], int(entry[0] == "rises"), (low, high)[entry[0] == "rises"]
+            if box[end, k] == bound[k]:  # the face is left
+                face = box.copy()
+                face[:, k] = bound[k]
+                left.append(face)
     assert not left
     return every
 
@@ -188,18 +189,17 @@ def test_reasons_that_do_not_hold_are_refused() -> None:
         lambda x: jnp.stack([2 * (0.5 + 0.4 * jnp.tanh(4 * (x[1 - k] - 0.5)) - x[k]) for k in range(2)])
     )
     places = [k for k, entry in enumerate(found["boxes"]) if entry[0] != "cut"]
-    for k, ((low, high), side, why) in zip(places, boxes_of(found), strict=True):
-        if why[0] != "slope":
-            continue
-        some = copy.deepcopy(found)
-        j = 1 - why[1]
-        some["boxes"][k] = ["slope", j]
-        values = np.array([slopes(low + (high - low) * sampler.random(2))[j] for _ in range(20)])
-        wrong = {"-": values < -1e-9, "+": values > 1e-9, "0": np.full(20, np.ptp(np.sign(values)) > 0)}
-        if wrong[side[j]].any():
-            assert f"derivative of player {j + 1} has no sign" in refuted(some)
-            count += 1
-        if count == 5:
+    for k, ((low, high), why) in zip(places, boxes_of(found), strict=True):
+        if why[0] not in ("rises", "falls") or min(low) == 0 or max(high) == 1:
+            continue  # at bounds other parts would remain
+        for name, j in product(("rises", "falls"), range(2)):
+            some = copy.deepcopy(found)
+            some["boxes"][k] = [name, j]
+            values = np.array([slopes(low + (high - low) * sampler.random(2))[j] for _ in range(20)])
+            if np.any(values < -1e-9 if name == "rises" else values > 1e-9):
+                assert f"derivative of player {j + 1} has no sign" in refuted(some)
+                count += 1
+        if count >= 5:
             return
     raise AssertionError("no reason to exchange")
 
@@ -208,7 +208,8 @@ def test_a_strategy_that_is_not_better_is_refused() -> None:
     found = document(STEP)
     places = [k for k, entry in enumerate(found["boxes"]) if entry[0] != "cut"]
     every = zip(places, boxes_of(found), strict=True)
-    k, box = next((k, box) for k, (box, side, why) in every if why[0] == "slope" and side == "00")
+    inside = ((k, box) for k, (box, why) in every if why[0] == "rises" and np.all(box[0] < box[1]))
+    k, box = next((k, box) for k, box in inside if box[1, 0] < 0.5)
     for strategy, reason in ((box[0, 0], "no certain gain"), (2.0, "is no strategy")):
         found["boxes"][k] = ["better", 0, [float(strategy).hex()]]
         assert reason in refuted(found)
@@ -252,33 +253,31 @@ def test_broken_files_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture
         "too many choices": json.dumps(
             {
                 "format": "rivalry-proof",
-                "version": 1,
+                "version": 2,
                 "kind": "smooth",
                 "equilibria": [],
                 "boxes": [],
-                "space": {"player": [0] * 40, "low": ["0x0p+0"] * 40, "high": ["0x1p+0"] * 40},
+                "space": {"player": [0] * 65, "low": ["0x0p+0"] * 65, "high": ["0x1p+0"] * 65},
                 "payoffs": {"nodes": [["x", 0]], "results": [0]},
-                "complete": True,
             }
         ),
         "not text": b"\xff\xfe\x00",
         "empty": "",
         "a list": "[]",
-        "version": json.dumps(other | {"version": 2}),
+        "version": json.dumps(other | {"version": 3}),
         "kind": json.dumps(other | {"kind": "other"}),
         "no payoffs": json.dumps({k: v for k, v in other.items() if k != "payoffs"}),
         "not finite": json.dumps(other | {"space": other["space"] | {"high": ["inf", "inf"]}}),
-        "NaN": whole.replace('"version": 1', '"version": NaN'),
+        "NaN": whole.replace('"version": 2', '"version": NaN'),
         "later operand": json.dumps(other | {"payoffs": {"nodes": [["neg", 0]], "results": [0, 0]}}),
         "unknown operation": json.dumps(other | {"payoffs": {"nodes": [["eval", 0]], "results": [0, 0]}}),
-        "half a power": json.dumps(
-            other
-            | {"payoffs": {"nodes": [["x", 0], ["c", "0x1.4p+1"], ["whole_power", 0, 1]], "results": [2, 2]}}
+        "a power of a choice": json.dumps(
+            other | {"payoffs": {"nodes": [["x", 0], ["x", 1], ["power", 0, 0]], "results": [2, 2]}}
         ),
         "unknown reason": json.dumps(
             other | {"boxes": [one if one[0] == "cut" else ["trust"] for one in other["boxes"]]}
         ),
-        "a long number": whole.replace('"version": 1', '"version": 1' + "0" * 5000),
+        "a long number": whole.replace('"version": 2', '"version": 2' + "0" * 5000),
     }
     for name, content in cases.items():
         file = tmp_path / f"{name}.json"
@@ -323,6 +322,55 @@ def test_derivatives_are_those_of_jax() -> None:
                 assert bound is None or bound[0] - 1e-12 <= value <= bound[1] + 1e-12
 
 
+EXPONENTIALS = {"share of exponentials": lambda a, b: APPLY["share"](jnp.exp(2 * a), jnp.exp(b - a))}
+POWERS = {f"power {n}": lambda a, n=n: a**n for n in (-2, -0.5, 0.7, 1, 2, 3, 4, 5)}
+FUNCTIONS = {name: rule for name, rule in APPLY.items() if name != "if"} | EXPONENTIALS | POWERS
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_bounds_on_operations_and_their_derivatives_are_those_of_jax(name: str) -> None:
+    graph, rule = Graph(), FUNCTIONS[name]
+    a, b = graph.add(0), graph.add(1)
+    if name in POWERS:
+        count, node = 1, graph.add("power", a, graph.add((float(name[6:]),) * 2))
+    elif name in EXPONENTIALS:
+        two = graph.add("mul", graph.add((2.0, 2.0)), a)
+        exponentials = graph.add("exp", two), graph.add("exp", graph.add("sub", b, a))
+        count, node = 2, graph.add("share", *exponentials)
+    else:
+        count = OPERATIONS[name][0].__code__.co_argcount
+        node = graph.add(name, *(a, b)[:count])
+    slopes = [graph.derivative(node, k) for k in range(count)]
+    # JAX has no derivative of the trigamma function
+    bends = [graph.derivative(one, k) for one in slopes for k in range(count) if name != "digamma"]
+    places = (node, *slopes, *bends)
+    whole = lambda y: rule(*y)  # noqa: E731
+    rules = [
+        jax.jit(one) for one in (whole, jax.grad(whole), jax.hessian(whole))[: 2 if name == "digamma" else 3]
+    ]
+    sampler = np.random.default_rng(0)
+    for _ in range(10):
+        low = sampler.uniform(0.1, 0.8, 2)
+        high = low + sampler.choice([0.01, 0.1])
+        wide = graph.evaluate(places, list(zip(low, high, strict=True)))
+        for y in sampler.uniform(low, high, (10, 2)):
+            values = np.concatenate([np.ravel(one(y[:count])) for one in rules])
+            points = graph.evaluate(places, [(x, x) for x in y])
+            for value, bound, point in zip(values, wide, points, strict=True):
+                assert point[0] - 1e-9 * (1 + abs(value)) <= value <= point[1] + 1e-9 * (1 + abs(value))
+                assert point[1] - point[0] < 1e-9 * (1 + abs(value))
+                if bound is not None:  # else a kink
+                    assert bound[0] - 1e-9 * (1 + abs(value)) <= value <= bound[1] + 1e-9 * (1 + abs(value))
+
+
+def test_a_slope_that_is_the_first_node_has_a_derivative() -> None:
+    nodes = [["x", 0], ["x", 1], ["mul", 0, 1]]
+    space = {"player": [0, 1], "low": [(0.0).hex()] * 2, "high": [(1.0).hex()] * 2}
+    game = Game({"space": space, "payoffs": {"nodes": nodes, "results": [2, 2]}})
+    assert game.slopes[1] == 0
+    assert game.graph.evaluate(tuple(game.bends[1]), [(0.5, 0.5)] * 2) == [(1.0, 1.0), (0.0, 0.0)]
+
+
 def partners() -> Any:
     """Both choose 1, or a root of x = a + x^2: two roots merge at a = 1/4."""
     payoffs = ["x1 * (a + x2^2) - x1^2 / 2", "x2 * (a + x1^2) - x2^2 / 2"]
@@ -349,7 +397,8 @@ def test_numbers_of_equilibria_are_verified_for_all_values_of_a_parameter() -> N
     assert "equilibrium" in refuted(wrong)
     fewer = copy.deepcopy(written)
     one = fewer["parts"][most]
-    gone = next(k for k, entry in enumerate(one["equilibria"]) if entry["side"] == "00")
+    inside = [entry["low"] != entry["high"] for entry in one["equilibria"]]
+    gone = inside.index(True)
     del one["equilibria"][gone]
     one["boxes"] = [entry for entry in one["boxes"] if entry != ["around", gone]]
     assert "not covered" in refuted(fewer) or "is the only one" in refuted(fewer)
@@ -376,8 +425,7 @@ def largest(at: float, radius: float, payoff: str = "min(x1, 0.625) - 0.5 * x1")
     return {
         "space": {"player": [0], "low": [(0.0).hex()], "high": [(1.0).hex()]},
         "payoffs": {"nodes": written, "results": results},
-        "equilibria": [{"point": [at.hex()], "radius": radius.hex(), "side": None, **ends}],
-        "complete": False,
+        "equilibria": [{"point": [at.hex()], "radius": radius.hex(), "kink": True, **ends}],
     }
 
 
@@ -397,6 +445,13 @@ def test_a_largest_payoff_at_a_kink_is_verified_and_others_are_not() -> None:
     nodes.append(["if", x, bound, x, low])
     jumps["payoffs"]["results"] = [place + 3]
     assert "not known to be continuous" in refuted(jumps)
+
+
+def test_the_box_of_a_kink_may_have_other_equilibria() -> None:
+    found = largest(0.625, 1e-9)
+    end = [float.fromhex(found["equilibria"][0][name][0]) for name in ("low", "high")]
+    cuts = [["cut", 0, end[0].hex()], ["rises", 0], ["cut", 0, end[1].hex()], ["around", 0], ["falls", 0]]
+    assert "is not where equilibrium 1 is the only one" in refuted(found | {"boxes": cuts})
 
 
 class Shares(eqx.Module):
@@ -423,7 +478,7 @@ def test_lists_on_simplices_are_verified_in_fractions() -> None:
 
 def test_at_a_kink_and_at_a_jump() -> None:
     graph = Graph()
-    x, half = graph.add("x", 0), graph.add("c", 0.5)
+    x, half = graph.add(0), graph.add((0.5, 0.5))
     larger, steps = graph.add("max", x, half), graph.add("if", x, half, x, half)
     box = [(0.4, 0.6)]
     assert graph.evaluate((graph.derivative(larger, 0),), box) == [(0.0, 1.0)]
@@ -480,7 +535,8 @@ def test_comparisons_of_choices_keep_their_ties() -> None:
     graph = Graph()
     place: list[int] = []
     for name, *rest in nodes:
-        place.append(graph.add(name, *(rest if name in ("x", "c") else [place[one] for one in rest])))
+        known = {"x": lambda k: graph.add(k), "c": lambda c: graph.add((c, c))}.get(name)
+        place.append(known(*rest) if known else graph.add(name, *(place[one] for one in rest)))
     for y in [(0.5, 0.25), (0.5, 0.5), (0.25, 0.25), (0.75, 0.1), (0.75, 0.3), (0.2, 0.9), (1.0, 0.25)]:
         bounds = graph.evaluate(tuple(place[one] for one in results), [(one, one) for one in y])
         for (low, high), value in zip(bounds, payoffs(np.array(y)), strict=True):
@@ -492,9 +548,9 @@ def test_a_payoff_that_rises_up_to_a_jump_has_no_largest_strategy_excluded() -> 
     # on [0, 0.9) the payoff rises to 2, above the 1 of the point at 1; the derivative alone would not tell
     nodes = [["x", 0], ["c", (0.9).hex()], ["c", (2.0).hex()], ["mul", 0, 2], ["if", 0, 1, 3, 0]]
     space = {"player": [0], "low": [(0.0).hex()], "high": [(1.0).hex()]}
-    entry = {"point": [(1.0).hex()], "radius": (0.0).hex(), "side": "+", "low": [(1.0).hex()]}
+    entry = {"point": [(1.0).hex()], "radius": (0.0).hex(), "low": [(1.0).hex()]}
     entry["high"] = entry["low"]
-    found = {"space": space, "payoffs": {"nodes": nodes, "results": [4]}, "complete": False}
+    found = {"space": space, "payoffs": {"nodes": nodes, "results": [4]}}
     assert "a better strategy of player 1 is not excluded" in refuted(found | {"equilibria": [entry]})
 
 
@@ -512,3 +568,74 @@ def test_files_of_the_present_folder_do_not_check(tmp_path: Path, monkeypatch: p
     for name in ("json.py", "flint.py"):
         (tmp_path / name).write_text("raise SystemExit(print('verified: planted'))")
     assert check_independently(tmp_path / "proof.json") == (0, "verified: 3 extreme equilibria, complete")
+
+
+FIRMS = tuple(f"x{k}*(1 - x1 - x2 - x3 - x4 - x5) - 0.02*{k}*x{k}" for k in range(1, 6))
+
+
+def test_lists_by_sums_over_players_are_verified() -> None:
+    found = document(FIRMS)
+    assert len(found["totals"]) == 1
+    assert verify(found).startswith("1 equilibrium, complete")
+    # 5 first-order conditions 1 - Q - x_k = 0.02 k: Q = (5 - 0.02 * 15) / 6
+    total = (5 - 0.02 * 15) / 6
+    point = [float.fromhex(x) for x in found["equilibria"][0]["point"]]
+    assert np.allclose(point, [1 - total - 0.02 * k for k in range(1, 6)], rtol=0, atol=1e-9)
+
+
+def test_a_part_of_a_total_belongs_to_its_player() -> None:
+    found = document(FIRMS)
+    found["totals"][0].reverse()
+    with pytest.raises(Damaged, match="depends on other choices than its player's"):
+        verify(found)
+    more = document(FIRMS)
+    more["totals"][0].append(more["totals"][0][0])
+    with pytest.raises(ValueError, match="zip"):
+        verify(more)
+
+
+def test_totals_that_are_cut_elsewhere_need_reasons_that_hold_there() -> None:
+    whole, count = document(FIRMS), 0
+    for k, entry in enumerate(whole["boxes"]):
+        if entry[:2] == ["cut", 5]:
+            moved = copy.deepcopy(whole)
+            moved["boxes"][k][2] = (0.9 * float.fromhex(entry[2])).hex()
+            count += not verdict(moved).startswith("1 equilibrium, complete")
+    assert count >= 3
+    # a box of totals is left out by none of its choices alone
+    empty = [k for k, entry in enumerate(whole["boxes"]) if entry == ["krawczyk"]]
+    around = [k for k, entry in enumerate(whole["boxes"]) if entry[0] == "around"]
+    for k in around:
+        some = copy.deepcopy(whole)
+        some["boxes"][k] = ["krawczyk"]
+        assert "zeros of the derivatives are not excluded" in refuted(some)
+    assert empty or around
+
+
+def test_payoffs_that_use_the_sum_of_another_player_have_their_own_derivatives() -> None:
+    # u_1 = x_1 * (x_2 + x_3) in terms of what all but player 2 add, x_1 + x_3: u_1 = x_1 * (x_1 + x_3)
+    nodes = [["x", k] for k in range(6)] + [["mul", 0, 4], ["neg", 1], ["neg", 2]]
+    space = {"player": [0, 1, 2], "low": [(0.0).hex()] * 3, "high": [(1.0).hex()] * 3}
+    game = Game({"space": space, "totals": [[0, 1, 2]], "payoffs": {"nodes": nodes, "results": [6, 7, 8]}})
+    (low, high), (given_low, given_high) = game.graph.evaluate(
+        (game.slopes[0], game.given[0]), [(0.5, 0.5)] * 7
+    )
+    assert low <= 1.5 <= high
+    assert given_low <= 1.5 <= given_high
+    assert high - low < 1e-12
+    assert given_high - given_low < 1e-12
+
+
+def test_numbers_that_are_no_choices_are_not_read() -> None:
+    # a payoff of the strategy that a player deviates to would be none of the game
+    found = document(STEP)
+    found["payoffs"]["nodes"][0] = ["x", 2]
+    with pytest.raises(Damaged, match="node 0 of the payoffs"):
+        verify(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["Cournot, 10 firms", "contest, 10 players", "logit prices, 10 firms"])
+def test_lists_of_ten_players_are_verified(name: str, tmp_path: Path) -> None:
+    rv.all_equilibria(GAMES[name]()).proof.save(tmp_path / "list.json")
+    assert check(tmp_path / "list.json").startswith("1 equilibrium, complete")

@@ -5,50 +5,27 @@ import json
 import sys
 import zlib
 
-from rivalry_check import Damaged, Refuted
+from rivalry_check import Damaged, Refuted, finite, smooth
 
 LARGEST = 2**29  # bytes of a file, once it is unpacked
-BROKEN = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
-UNREAD = (OSError, EOFError, zlib.error, MemoryError, *BROKEN)
-
-
-def refuse(word):
-    raise Damaged(f"{word} is not a number")
-
-
-def read(path):
-    """Return the document in a file of JSON, packed by gzip or not."""
-    try:
-        with open(path, "rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-        with (gzip.open if packed else open)(path, "rb") as file:
-            text = file.read(LARGEST + 1)
-        if len(text) > LARGEST:
-            raise Damaged(f"larger than {LARGEST} bytes")
-        document = json.loads(text, parse_constant=refuse)
-    except UNREAD as error:
-        raise Damaged(f"not a readable file of JSON ({type(error).__name__})") from None
-    if not isinstance(document, dict) or document.get("format") != "rivalry-proof":
-        raise Damaged("not a proof file: its format must be 'rivalry-proof'")
-    if document.get("version") != 1:
-        raise Damaged(f"version {str(document.get('version'))[:20]}; this program reads version 1")
-    return document
+UNREAD = (OSError, EOFError, zlib.error, MemoryError, RecursionError)
+BROKEN = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError)
 
 
 def check(path):
-    """Return what a file proves, in words. Raises `Refuted` and `Damaged`."""
-    document = read(path)
-    kind = document.get("kind")
-    if kind == "smooth":
-        from rivalry_check.smooth import check as verify
-    elif kind in ("finite", "policy"):
-        from rivalry_check.finite import check as verify
-    else:
-        raise Damaged(f"kind {str(kind)[:20]!r}; must be 'smooth', 'finite' or 'policy'")
-    try:
-        return verify(document)
-    except BROKEN as error:
-        raise Damaged(f"an entry is not as specified ({type(error).__name__}: {str(error)[:80]})") from None
+    """Return what a file of JSON, packed by gzip or not, proves in words."""
+    with open(path, "rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    with (gzip.open if packed else open)(path, "rb") as file:
+        text = file.read(LARGEST + 1)
+    if len(text) > LARGEST:
+        raise Damaged(f"larger than {LARGEST} bytes")
+    document = json.loads(text)
+    if not isinstance(document, dict) or document.get("format") != "rivalry-proof":
+        raise Damaged("not a proof file: its format must be 'rivalry-proof'")
+    if document.get("version") != 2:
+        raise Damaged(f"version {str(document.get('version'))[:20]}; this program reads version 2")
+    return (smooth if document["kind"] == "smooth" else finite).check(document)
 
 
 def main(paths=None):
@@ -65,6 +42,13 @@ def main(paths=None):
             line, found = f"not verified: {error}", 1
         except Damaged as error:
             line, found = f"damaged: {error}", 2
+        except UNREAD as error:
+            line, found = f"damaged: not a readable file of JSON ({type(error).__name__})", 2
+        except BROKEN as error:
+            line, found = (
+                f"damaged: an entry is not as specified ({type(error).__name__}: {str(error)[:80]!r})",
+                2,
+            )
         print(f"{path}: {line}", flush=True)
         status = max(status, found)
     return status

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 from itertools import product
-from math import lcm, prod
+from math import gcd, lcm, prod
 from re import fullmatch
 
 from rivalry_check import Refuted
@@ -46,6 +46,10 @@ def within(claimed, low, high, what):
     return f"{what} is {low if least == most else f'from {float(least)!r} to {float(most)!r}'}"
 
 
+def counted(count, kind):
+    return f"{count} {kind} {'equilibrium' if count == 1 else 'equilibria'}, complete"
+
+
 def game(document):
     """Return the numbers of actions, all joint actions, and per player what each of these pays."""
     sizes, count = document["actions"], len(document["payoffs"][0])
@@ -69,38 +73,35 @@ def pure_equilibria(document):
         gain, player, action = max((pays[p][instead(one, p, a)] - pays[p][one], p, a) for p, a in moves)
         require(gain > 0 or one in claimed, f"{one} is an equilibrium and not in the list")
         require(gain <= 0 or one not in claimed, f"{one}: player {player} gains {gain} by action {action}")
-    return f"{len(claimed)} pure {'equilibrium' if len(claimed) == 1 else 'equilibria'}, complete"
+    return counted(len(claimed), "pure")
 
 
 def extreme_equilibria(document):
-    """Equilibria of two players: pairs of vertices of the best-response polytopes that have all labels.
+    """Equilibria of two players: pairs of vertices of the best-response polyhedra that have all labels.
 
     A label is an action. A vertex has it if it is not played, or a best response of the other player. Actions
     that are strictly dominated are left out one by one.
     """
-    sizes, _, pays = game(document)
-    (rows, columns), left = map(range, sizes), [list(range(size)) for size in sizes]
-    pays = [[pays[0][i, j] for j in columns] for i in rows], [[pays[1][i, j] for i in rows] for j in columns]
+    sizes, joint, pays = game(document)
+    left = [dict.fromkeys(range(size)) for size in sizes]
+    pays = [{one[:: 1 - 2 * k]: pays[k][one] for one in joint} for k in (0, 1)]  # [own action, other's]
     for player, action, by in document["dominated"]:
         known = action in left[player] and by in left[player]
-        worse = known and all(pays[player][action][k] < pays[player][by][k] for k in left[1 - player])
+        worse = known and all(pays[player][action, k] < pays[player][by, k] for k in left[1 - player])
         require(worse, f"action {action} of player {player} is not strictly dominated by {by}")
-        left[player].remove(action)
-    bits = [1 << k for k in range(sum(map(len, left)))]
-    firsts = vertices(pays[1], left[1], left[0], bits)
-    seconds = vertices(pays[0], left[0], left[1], bits[len(left[0]) :] + bits[: len(left[0])])
-    labels, missing = list(seconds), set()
-    having = [sum(1 << i for i, one in enumerate(labels) if one & bit) for bit in bits]
-    for one, x in firsts.items():
-        fits = (1 << len(labels)) - 1
-        for bit, those in zip(bits, having, strict=True):
-            fits &= -1 if one & bit else those
-        missing |= {(x, seconds[labels[i]]) for i in range(fits.bit_length()) if fits >> i & 1}
+        del left[player][action]
+    bits = [{action: 1 << (action + k * sizes[0]) for action in left[k]} for k in (0, 1)]
+    firsts, seconds = (vertices(pays[1 - k], bits[k], bits[1 - k], sizes[k]) for k in (0, 1))
+    every = [*bits[0].values(), *bits[1].values()]
+    having = {bit: {y for y, labels in seconds.items() if labels & bit} for bit in every}
+    missing = set()
+    for x, labels in firsts.items():
+        missing |= {(x, y) for y in set.intersection(*(having[bit] for bit in every if not labels & bit))}
     count = len(missing)
     for k, equilibrium in enumerate(document["equilibria"]):
         x, y = map(shares, equilibrium, sizes, (f"equilibrium {k}",) * 2)
-        for player, other, own in ((0, y, x), (1, x, y)):
-            worth = [dot(other, line) for line in pays[player]]
+        for player, own, other in ((0, x, y), (1, y, x)):
+            worth = [dot(other, [pays[player][a, b] for b in range(len(other))]) for a in range(len(own))]
             gain, best = max(worth) - dot(own, worth), worth.index(max(worth))
             require(not gain, f"equilibrium {k}: player {player} gains {gain} by action {best}")
         require((x, y) in missing, f"equilibrium {k} is not an extreme one, or occurs twice")
@@ -109,98 +110,67 @@ def extreme_equilibria(document):
         raise Refuted(
             f"an equilibrium is not in the list: {' and '.join(' '.join(map(str, x)) for x in pair)}"
         )
-    return f"{count} extreme {'equilibrium' if count == 1 else 'equilibria'}, complete"
+    return counted(count, "extreme")
 
 
-def vertices(payoffs, rivals, own, labels):
-    """Return by labels, as shares, the vertices but 0 of ``{z >= 0, C z <= 1}``; C are payoffs made positive.
+def vertices(pays, own, rivals, size):
+    """Return the vertices x of ``{(x, v): x >= 0, v >= what rivals get by each action}`` and their labels.
 
-    C has a row per action of the rival and a column per own action. All edges are followed from 0 on. With
-    right sides that grow by tiny e, e^2, .. the polytope is simple.
+    Inequalities are added one by one to a cone with known rays (Motzkin's double description). A new ray lies
+    between two that one of them separates, if an edge joins these: no other ray has all labels they share.
     """
-    size, count, low = len(own), len(rivals), min(map(min, payoffs)) - 1
-    table, found = [], {}
-    for k, rival in enumerate(rivals):
-        line = [payoffs[rival][action] for action in own]
-        unit = lcm(*((u - low).denominator for u in line))
-        table.append([*(int((u - low) * unit) for u in line), *(int(i == k) for i in range(count)), unit])
-    basic = list(range(size, size + count))
-    waiting, seen = [(table, basic, 1)], {frozenset(basic)}
-    parts = (-1, *basic)  # ratios of right sides, and of equal ones those of e, e^2, ..
-    while waiting:
-        table, basic, scale = waiting.pop()
-        point = {variable: line[-1] for variable, line in zip(basic, table, strict=True) if line[-1]}
-        zero = sum(bit for variable, bit in enumerate(labels) if variable not in point)
-        if total := sum(point.get(variable, 0) for variable in range(size)):
-            played = {action: Fraction(point.get(variable, 0), total) for variable, action in enumerate(own)}
-            found[zero] = tuple(played.get(action, 0) for action in range(len(payoffs[0])))
-        for column in set(range(size + count)) - set(basic):
-            out = None
-            for k, line in enumerate(table):
-                if line[column] > 0 and (out is None or less(line, table[out], column, parts)):
-                    out = k
-            after = frozenset(basic) - {basic[out]} | {column}
-            if after not in seen:
-                seen.add(after)
-                new, chosen = [], table[out]
-                for line in table:
-                    pairs = zip(line, chosen, strict=True)
-                    new.append([(a * chosen[column] - line[column] * b) // scale for a, b in pairs])
-                new[out] = chosen
-                waiting.append((new, [*basic[:out], column, *basic[out + 1 :]], chosen[column]))
-    return found
-
-
-def less(line, other, column, parts):
-    """Return whether the first ratio of two lines' parts to their columns that differs is the smaller one."""
-    return next(
-        one < two
-        for one, two in ((line[k] * other[column], other[k] * line[column]) for k in parts)
-        if one != two
-    )
-
-
-def dual_bound(value, gains, multipliers):
-    """Return what no distribution with gains of at least 0 has more of; None: there is none such."""
-    factors = numbers(multipliers, len(gains))
-    require(min(factors, default=0) >= 0, "a multiplier is below 0")
-    priced = [dot(factors, [gain[k] for gain in gains]) for k in range(len(value))]
-    return None if max(priced) < 0 else max(map(sum, zip(value, priced, strict=True)))
+    unit, count, every = lcm(*(u.denominator for u in pays.values())), len(own), sum(own.values())
+    rows = [(bit, [int(pays[rival, action] * unit) for action in own]) for rival, bit in rivals.items()]
+    (first, start), rays = rows[0], {(*([0] * count), 1): every}
+    for k, bit in enumerate(own.values()):
+        rays[*(int(i == k) for i in range(count)), start[k]] = every - bit + first
+    for label, row in rows[1:]:
+        slack = {ray: ray[-1] - dot(row, ray[:-1]) for ray in rays}
+        found = {ray: have if slack[ray] else have | label for ray, have in rays.items() if slack[ray] >= 0}
+        ends = ([(ray, have) for ray, have in rays.items() if slack[ray] * sign > 0] for sign in (1, -1))
+        for (one, some), (other, more) in product(*ends):
+            both, simple = some & more, some.bit_count() == count  # then as many labels as an edge are one
+            if both.bit_count() >= count - 1 and (
+                simple or sum(both & a == both for a in rays.values()) == 2
+            ):
+                ray = [slack[one] * b - slack[other] * a for a, b in zip(one, other, strict=True)]
+                found[tuple(x // gcd(*ray) for x in ray)] = both | label
+        rays = found
+    shares = {ray: dict(zip(own, ray, strict=False)) for ray in rays if any(ray[:-1])}
+    return {
+        tuple(Fraction(x.get(k, 0), sum(x.values())) for k in range(size)): rays[ray]
+        for ray, x in shares.items()
+    }
 
 
 def correlated_equilibrium(document):
-    """No player gains by another action where one is drawn; multipliers bound the welfare of all such."""
+    """No player gains by another action where one is drawn; multipliers bound the welfare of all such.
+
+    With a leader this is so for the follower alone, and the leader's payoff is bounded: the most that a
+    commitment pays to one of two players, since one of the actions drawn for the follower pays it.
+    """
     sizes, joint, pays = game(document)
     chance, gains = shares(document["distribution"], len(joint), "the distribution"), []
+    leader = place(document["leader"], len(sizes)) if document["claim"] == "commitment" else None
+    if leader is not None and len(sizes) != 2:
+        raise ValueError("a commitment is one of two players")
     for player, size in enumerate(sizes):
         for action, other in product(range(size), repeat=2):
-            if action != other:
+            if action != other and player != leader:
                 new = [pays[player][one] - pays[player][instead(one, player, other)] for one in joint]
                 gains.append([u if one[player] == action else 0 for one, u in zip(joint, new, strict=True)])
                 gain = -dot(chance, gains[-1])
                 require(gain <= 0, f"player {player} gains {gain} by action {other} where {action} is drawn")
-    welfare = [sum(own[one] for own in pays) for one in joint]
-    bound = dual_bound(welfare, gains, document["multipliers"])
-    name = "the highest welfare of correlated equilibria"
-    return within(document["bound"], dot(chance, welfare), bound, name)
-
-
-def commitment(document):
-    """The follower's action is a best response; multipliers per action bound what the leader can get."""
-    sizes, _, pays = game(document)
-    leader = place(document["leader"], 2)
-    rows, columns = (range(sizes[k]) for k in (leader, 1 - leader))
-    own, rival = ({one[:: 1 - 2 * leader]: u for one, u in pays[k].items()} for k in (leader, 1 - leader))
-    chance = shares(document["strategy"], len(rows), "the commitment")
-    worth = [dot(chance, [rival[i, j] for i in rows]) for j in columns]
-    response, bounds = place(document["response"], len(columns)), []
-    gain = max(worth) - worth[response]
-    require(not gain, f"the follower gains {gain} by action {worth.index(max(worth))}")
-    for j, multipliers in zip(columns, document["multipliers"], strict=True):
-        gains = [[rival[i, j] - rival[i, k] for i in rows] for k in columns]
-        bounds.append(dual_bound([own[i, j] for i in rows], gains, multipliers))
-    high, reached = max(b for b in bounds if b is not None), dot(chance, [own[i, response] for i in rows])
-    return within(document["bound"], reached, high, "the most that a commitment pays")
+    factors = numbers(document["multipliers"], len(gains))
+    require(min(factors, default=0) >= 0, "a multiplier is below 0")
+    worth = [sum(own[one] for k, own in enumerate(pays) if leader in (None, k)) for one in joint]
+    bound = max(u + dot(factors, [gain[k] for gain in gains]) for k, u in enumerate(worth))
+    name = (
+        "the highest welfare of correlated equilibria"
+        if leader is None
+        else "the most that a commitment pays"
+    )
+    return within(document["bound"], dot(chance, worth), bound, name)
 
 
 def value(document):
@@ -216,11 +186,9 @@ def value(document):
         for *last, paid in document["leaves"]:
             mine, theirs = (1 + place(last[k], len(reach[k]) - 1, -1) for k in (player, 1 - player))
             gets[mine] += numbers([paid], 1)[0] * reach[1 - player][theirs] * (1 - 2 * player)
-        end, values = len(gets), numbers(document["values"][player], len(sets))
-        for (before, count), most in list(zip(sets, values, strict=True))[::-1]:
-            move = max(gets[end - count : end])
-            require(move <= most, f"player {player} gets {move} at an information set of value {most}")
-            end, gets[1 + before] = end - count, gets[1 + before] + most
+        for before, count in sets[::-1]:  # the last moves first: each set is worth its best move
+            gets[1 + before] += max(gets[-count:])
+            del gets[-count:]
         limits.append(gets[0])
     return within(document["bound"], -limits[1], limits[0], "the value for player 0")
 
@@ -240,53 +208,44 @@ def policy(document):
     if any(len({place(who, len(sizes)) for who in row}) < len(row) for row in rounds):
         raise ValueError("a player moves twice in a round")
 
-    def choice(mover, state, now, policies):
-        """Return actions with probabilities, by what is observed: earlier rounds, or this one so far."""
-        seen = 0
-        for who, ago in observes[mover]:
-            seen = (
-                seen * sizes[who]
-                + (joint[state // len(joint) ** (ago - 1) % len(joint)] if ago else now)[who]
-            )
-        given = policies[mover][seen]
+    def chances(given, mover):
+        """Return actions with probabilities."""
         if type(given) is int:
             return [(place(given, sizes[mover]), 1)]
         if not all(ago for _, ago in slots):
             raise ValueError("where players observe moves of the same round policies must be pure")
         return [(a, p) for a, p in enumerate(shares(given, sizes[mover], f"policy of {mover}")) if p]
 
-    def outcomes(state, policies, fixed):
-        """Return the joint actions of a round with probabilities; actions of absent players stand."""
-        found = {joint[state % len(joint)]: 1}
+    def worth(state, player, values, policies, fixed=None):
+        """Return what a player gets and the values that follow, by policies or by a fixed own action."""
+        found = {joint[state % len(joint)]: 1}  # actions of absent players stand
         for mover in rounds[state // histories]:
-            found = {
-                instead(one, mover, action): chance * p
-                for one, chance in found.items()
-                for action, p in fixed.get(mover) or choice(mover, state, one, policies)
-            }
-        return found
-
-    def worth(chances, state, player, values):
-        first, discount = (state // histories + 1) % len(rounds) * histories, discounts[player]
-        after = {one: first + (state * len(joint) + number[one]) % histories for one in chances}
-        return sum(p * (pays[player][one] + discount * values[after[one]]) for one, p in chances.items())
+            before, found = found, {}
+            for now, chance in before.items():
+                seen = 0
+                for who, ago in observes[mover]:  # of earlier rounds, or of this one so far
+                    past = joint[state // len(joint) ** (ago - 1) % len(joint)] if ago else now
+                    seen = seen * sizes[who] + past[who]
+                given = policies[mover][seen] if fixed is None or mover != player else fixed
+                found |= {instead(now, mover, action): chance * p for action, p in chances(given, mover)}
+        first = (state // histories + 1) % len(rounds) * histories
+        after = {one: first + (state * len(joint) + number[one]) % histories for one in found}
+        return sum(
+            p * (pays[player][one] + discounts[player] * values[after[one]]) for one, p in found.items()
+        )
 
     if not document["sessions"]:
         raise ValueError("sessions: at least one is needed")
     largest = [(0, 0)] * len(sizes)
     for session in document["sessions"]:
-        policies, *values = (
-            session["policies"],
-            *([numbers(v, count) for v in session[k]] for k in ("own", "best")),
-        )
-        for player, (own, best) in enumerate(zip(*values, strict=True)):
+        for player, size in enumerate(sizes):
+            own, best = (numbers(session[name][player], count) for name in ("own", "best"))
             changes = []
             for state in range(count):
-                now = outcomes(state, policies, {})
-                moves = range(sizes[player] if player in rounds[state // histories] else 0)
-                every = [outcomes(state, policies, {player: [(action, 1)]}) for action in moves] or [now]
-                most = max(worth(one, state, player, best) for one in every)
-                changes.append((worth(now, state, player, own) - own[state], most - best[state]))
+                moves = range(size) if player in rounds[state // histories] else [None]
+                most = max(worth(state, player, best, session["policies"], action) for action in moves)
+                mine = worth(state, player, own, session["policies"])
+                changes.append((mine - own[state], most - best[state]))
             (low, high), (less, more) = ((min(each), max(each)) for each in zip(*changes, strict=True))
             gain = max(best[place(k, count)] - own[k] for k in session["states"]) * (1 - discounts[player])
             largest[player] = tuple(map(max, largest[player], (gain + less - high, gain + more - low)))
@@ -295,9 +254,16 @@ def policy(document):
     return f"{'; '.join(said)}; sessions: {len(document['sessions'])}"
 
 
-CLAIMS = (pure_equilibria, extreme_equilibria, correlated_equilibrium, commitment, value, policy)
+CLAIMS = {
+    "pure_equilibria": pure_equilibria,
+    "extreme_equilibria": extreme_equilibria,
+    "correlated_equilibrium": correlated_equilibrium,
+    "commitment": correlated_equilibrium,
+    "value": value,
+    "policy": policy,
+}
 
 
 def check(document):
     """Return what a document proves, in words."""
-    return {claim.__name__: claim for claim in CLAIMS}[document["claim"]](document)
+    return CLAIMS[document["claim"]](document)

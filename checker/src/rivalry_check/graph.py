@@ -1,6 +1,5 @@
 """Functions as lists of operations on numbers, their derivatives, and bounds on both.
 
-A node is an operation and the places of its operands, which stand before it. Derivatives are further nodes.
 A bound is a pair of doubles, rounded outward: sums, products and quotients by the next double, functions by
 Arb. None stands for a function that is not defined, or not known to be smooth.
 """
@@ -8,14 +7,6 @@ Arb. None stands for a function that is not defined, or not known to be smooth.
 from math import inf, nextafter
 
 from flint import arb
-
-
-def down(x):
-    return nextafter(x, -inf) if x else 0.0
-
-
-def up(x):
-    return nextafter(x, inf) if x else 0.0
 
 
 def ball(x):
@@ -29,8 +20,10 @@ def pair(a):
 
 
 def add(x, y):
-    low, most = x[0] + y[0], x[1] + y[1]
-    return (down(low), up(most)) if low == low and most == most else None  # no difference of infinities
+    low, most = x[0] + y[0], x[1] + y[1]  # a sum of zero is exact; infinities have no difference
+    if low != low or most != most:
+        return None
+    return nextafter(low, -inf) if low else 0.0, nextafter(most, inf) if most else 0.0
 
 
 def neg(x):
@@ -46,80 +39,66 @@ def mul(x, y):
 
 
 def div(x, y):
-    if y[0] <= 0 <= y[1]:
+    if y[0] <= 0 <= y[1] or x[0] == -inf or x[1] == inf:
         return None
     if x[0] >= 0 and y[0] > 0:
         return nextafter(x[0] / y[1], 0.0), nextafter(x[1] / y[0], inf) if x[1] else 0.0
     ends = [p / q for p in x for q in y]
-    return (nextafter(min(ends), -inf), nextafter(max(ends), inf)) if x[1] < inf and x[0] > -inf else None
+    return nextafter(min(ends), -inf), nextafter(max(ends), inf)
 
 
-def rising(function, least, most):
-    """Return the form of a function that rises between limits."""
-    limits = {-inf: (least, least), inf: (most, most)}
-
-    def bounds(x):
-        ends = [limits[a] if a in limits else pair(function(arb(a))) for a in x]
-        return None if None in ends else (ends[0][0], ends[1][1])
-
-    return bounds
-
-
-def log(x):
-    if x[0] < 0 or x[1] == 0:
+def rise(x, function, least, most, start=-inf):
+    """Return bounds on a function that rises from ``least`` at ``start`` to ``most`` at infinity."""
+    if x[0] < start:
         return None
-    low, most = (pair(arb(a).log()) if 0 < a < inf else (-inf, inf) for a in x)
-    return low[0], most[1]
+    low, high = (pair(function(arb(a))) if start < a < inf else None for a in x)
+    end = most if x[1] > start else least
+    return max(low[0], least) if low else least, min(high[1], most) if high else end
 
 
-def exp(x):
-    low, most = (pair(arb(a).exp()) or (0.0, inf) if abs(a) < inf else (0.0, inf) for a in x)
-    return max(low[0], 0.0), most[1]
+def by_ball(x, function, start=-inf):
+    return pair(function(ball(x))) if x[0] > start and x[1] < inf else None
 
 
-def whole_power(x, n):
-    """Return a whole power; of an even one the least is 0."""
-    n = round(n[0])
-    if n < 0:
-        found = whole_power(x, (-n, -n))
-        return found and div((1.0, 1.0), found)
-    if n % 2 == 0:
-        x = x if x[0] >= 0 else neg(x) if x[1] <= 0 else (0.0, max(-x[0], x[1]))
-    low = most = (1.0, 1.0)
-    for _ in range(n):
-        low, most = mul(low, (x[0], x[0])), mul(most, (x[1], x[1]))
-    return low[0], most[1]
+def is_whole(b):
+    return b[0] == b[1] == round(b[0])
 
 
 def power(x, b, steep=False):
-    """Return a power of a number that is not negative; the derivative of one may be infinite at 0."""
-    b = ball(b)
-    if x[0] < 0 or (x[0] == 0 and not (b > 0 or steep)):
-        return None
-    low, most = (pair((b * arb(a).log()).exp()) if 0 < a < inf else None for a in x)
-    if b > 0:
-        return (max(low[0], 0.0) if low else 0.0), most[1] if most else inf if x[1] else 0.0
-    return (max(most[0], 0.0) if most else 0.0), low[1] if low else inf
+    """Return x^b; if b is not whole, x must be at least 0. A steep power may be infinite at 0."""
+    if b == (0.0, 0.0):
+        return 1.0, 1.0
+    if b[0] < 0:
+        below = power(x, neg(b))
+        if steep and x[0] == 0:
+            return nextafter(1 / below[1], 0.0) if below[1] else 0.0, inf
+        return below and div((1.0, 1.0), below)
+    if not is_whole(b):
+        return rise(x, lambda a: a ** ball(b), 0.0, inf, start=0.0)
+    size = x if x[0] >= 0 else neg(x) if x[1] <= 0 else (0.0, max(-x[0], x[1]))
+    square = mul(size, size)
+    found = x if b[0] % 2 else square
+    for _ in range(int(b[0] - 1) // 2):
+        found = mul(found, square)
+    return found
 
 
 def share(x, y):
     """Return x / (x + y); of positive numbers it rises in x and falls in y."""
     if not (x[0] >= 0 and y[0] >= 0 and x[0] + y[0] > 0 and x[1] < inf and y[1] < inf):
-        return div(x, add(x, y))
+        both = add(x, y)
+        return both and div(x, both)
     ends = [div((a, a), add((a, a), (b, b))) if a else (0.0, 0.0) for a, b in ((x[0], y[1]), (x[1], y[0]))]
     return ends[0][0], min(ends[1][1], 1.0)
 
 
-def spread(x, y):
-    """Return x y / (x + y)^2, the share s times 1 - s: it falls away from s = 1/2 on both sides."""
-    s, rest = share(x, y), share(y, x)
-    if not s or not rest:
-        return None
+def spread(s, rest):
+    """Return a share s times 1 - s, the rest; it falls away from s = 1/2 on both sides."""
     if s[0] < 0 or rest[0] < 0:
         return mul(s, rest)
     ends = [mul((a, a), (b, b)) for a, b in ((s[0], rest[1]), (s[1], rest[0]))]
-    low, most = min(ends[0][0], ends[1][0]), max(ends[0][1], ends[1][1])
-    return low, 0.25 if s[0] <= 0.5 <= s[1] else most
+    most = 0.25 if s[0] <= 0.5 <= s[1] else max(ends[0][1], ends[1][1])
+    return min(ends[0][0], ends[1][0]), most
 
 
 def choose(p, q, a, b, at_tie=True, known=False):
@@ -137,70 +116,50 @@ def choose(p, q, a, b, at_tie=True, known=False):
     return (min(a[0], b[0]), max(a[1], b[1])) if a and b and not known else None
 
 
-def by_ball(function, positive=False):
-    return lambda x: None if (positive and x[0] <= 0) or not x[1] - x[0] < inf else pair(function(ball(x)))
-
-
-FUNCTIONS = {
-    "add": add,
-    "sub": lambda x, y: add(x, neg(y)),
-    "mul": mul,
-    "div": div,
-    "neg": neg,
-    "exp": exp,
-    "log": log,
-    "sqrt": lambda x: power(x, (0.5, 0.5)),
-    "tanh": rising(lambda a: a.tanh(), -1.0, 1.0),
-    "logistic": rising(lambda a: 1 / (1 + (-a).exp()), 0.0, 1.0),
-    "atan": rising(lambda a: a.atan(), -2.0, 2.0),
-    "erf": rising(lambda a: a.erf(), -1.0, 1.0),
-    "sin": by_ball(lambda a: a.sin()),
-    "cos": by_ball(lambda a: a.cos()),
-    "bell": by_ball(lambda a: 2 * (-a * a).exp() / arb.pi().sqrt()),  # the derivative of erf
-    "lgamma": by_ball(lambda a: a.lgamma(), positive=True),
-    "digamma": by_ball(lambda a: a.digamma(), positive=True),
-    "trigamma": by_ball(lambda a: arb(2).zeta(a), positive=True),
-    "max": lambda x, y: (max(x[0], y[0]), max(x[1], y[1])),
-    "share": share,
-    "spread": spread,
-    "power": lambda x, b: power(x, b),
-    "steep": lambda x, b: power(x, b, steep=True),
-    "whole_power": whole_power,
-    "if": lambda p, q, a, b: choose(p, q, a, b),
-    "side": lambda p, q, a, b: choose(p, q, a, b, at_tie=False),
-    "jump": lambda p, q, a, b: choose(p, q, a, b, at_tie=False, known=True),
+SQUARE, BELL = ("power", "a", 2.0), pair(2 / arb.pi().sqrt())
+OPERATIONS = {  # bounds, and derivatives in the operands a and b as formulas; y is the result
+    "add": (add, (1.0, 1.0)),
+    "sub": (lambda x, y: add(x, neg(y)), (1.0, -1.0)),
+    "mul": (mul, ("b", "a")),
+    "div": (div, (("div", 1.0, "b"), ("neg", ("div", "y", "b")))),
+    "neg": (neg, (-1.0,)),
+    "exp": (lambda x: rise(x, arb.exp, 0.0, inf), ("y",)),
+    "log": (lambda x: rise(x, arb.log, -inf, inf, start=0.0), (("div", 1.0, "a"),)),
+    "sqrt": (lambda x: power(x, (0.5, 0.5)), (("mul", 0.5, ("steep", "a", -0.5)),)),
+    "tanh": (lambda x: rise(x, arb.tanh, -1.0, 1.0), (("sub", 1.0, ("power", "y", 2.0)),)),
+    "logistic": (
+        lambda x: rise(x, lambda a: 1 / (1 + (-a).exp()), 0.0, 1.0),
+        (("spread", "y", ("logistic", ("neg", "a"))),),
+    ),
+    "atan": (lambda x: rise(x, arb.atan, -2.0, 2.0), (("div", 1.0, ("add", 1.0, SQUARE)),)),
+    "erf": (lambda x: rise(x, arb.erf, -1.0, 1.0), (("mul", BELL, ("exp", ("neg", SQUARE))),)),
+    "sin": (lambda x: by_ball(x, arb.sin), (("cos", "a"),)),
+    "cos": (lambda x: by_ball(x, arb.cos), (("neg", ("sin", "a")),)),
+    "lgamma": (lambda x: by_ball(x, arb.lgamma, start=0.0), (("digamma", "a"),)),
+    "digamma": (lambda x: rise(x, arb.digamma, -inf, inf, start=0.0), (("trigamma", "a"),)),
+    "trigamma": (lambda x: by_ball(x, arb(2).zeta, start=0.0), None),
+    "power": (lambda x, b: power(x, b), (("mul", "b", ("steep", "a", "b - 1")),)),  # b is a number
+    "steep": (lambda x, b: power(x, b, steep=True), (("mul", "b", ("steep", "a", "b - 1")),)),
+    "share": (
+        share,
+        (("div", ("share", "b", "a"), ("add", "a", "b")), ("neg", ("div", "y", ("add", "a", "b")))),
+    ),
+    "spread": (spread, (("sub", "b", "a"),)),  # b is 1 - a
+    "max": (lambda x, y: (max(x[0], y[0]), max(x[1], y[1])), None),
+    "if": (lambda p, q, a, b: choose(p, q, a, b), None),
+    "side": (lambda p, q, a, b: choose(p, q, a, b, at_tie=False), None),
+    "jump": (lambda p, q, a, b: choose(p, q, a, b, at_tie=False, known=True), None),
 }
-
-PATTERNS = 64  # of choices that change, for which a plan keeps what depends on them
+PATTERNS = 64  # of choices that change, for which it is kept what depends on them
 CASES = ("if", "side", "jump")  # defined also where one of the cases is not
-
-PARTIALS = {  # derivatives in each operand, of a function g that adds nodes, the node itself and the operands
-    "add": lambda g, y, a, b: (None, None),
-    "sub": lambda g, y, a, b: (None, "-"),
-    "mul": lambda g, y, a, b: (b, a),
-    "div": lambda g, y, a, b: (g("div", g("c", 1.0), b), g("neg", g("div", y, b))),
-    "neg": lambda g, y, a: ("-",),
-    "exp": lambda g, y, a: (y,),
-    "log": lambda g, y, a: (g("div", g("c", 1.0), a),),
-    "sqrt": lambda g, y, a: (g("mul", g("c", 0.5), g("steep", a, g("c", -0.5))),),
-    "tanh": lambda g, y, a: (g("sub", g("c", 1.0), g("whole_power", y, g("c", 2.0))),),
-    "logistic": lambda g, y, a: (g("mul", y, g("logistic", g("neg", a))),),
-    "sin": lambda g, y, a: (g("cos", a),),
-    "cos": lambda g, y, a: (g("neg", g("sin", a)),),
-    "atan": lambda g, y, a: (g("div", g("c", 1.0), g("add", g("c", 1.0), g("whole_power", a, g("c", 2.0)))),),
-    "erf": lambda g, y, a: (g("bell", a),),
-    "bell": lambda g, y, a: (g("mul", g("c", -2.0), g("mul", a, y)),),
-    "lgamma": lambda g, y, a: (g("digamma", a),),
-    "digamma": lambda g, y, a: (g("trigamma", a),),
-    # exponents are numbers
-    "power": lambda g, y, a, b: (g("mul", b, g("steep", a, g("sub", b, g("c", 1.0)))), b),
-    "steep": lambda g, y, a, b: (g("mul", b, g("steep", a, g("sub", b, g("c", 1.0)))), b),
-    "whole_power": lambda g, y, a, b: (g("mul", b, g("whole_power", a, g("sub", b, g("c", 1.0)))), b),
-}
+EVEN = ("spread", "y", ("share", "b", "a"))
+OF_RATES = {
+    "share": (EVEN, ("neg", EVEN))
+}  # derivatives in logarithms: an exponential is a factor of its slope
 
 
 class Graph:
-    """Nodes, each once."""
+    """Nodes, each once: ``(k,)`` is choice k, ``(pair,)`` a number; others have a name and operands."""
 
     def __init__(self):
         self.nodes, self.places, self.plans, self.derived = [], {}, {}, {}
@@ -212,9 +171,15 @@ class Graph:
             self.nodes.append(node)
         return self.places[node]
 
-    def operands(self, place):
-        name, *rest = self.nodes[place]
-        return [] if name in ("x", "c") else rest
+    def build(self, formula, names):
+        """Return the place of a formula: a name, a number, or an operation and its formulas."""
+        if isinstance(formula, str):
+            return names[formula]
+        if isinstance(formula, float):
+            return self.add((formula, formula))
+        if not isinstance(formula[0], str):
+            return self.add(formula)
+        return self.add(formula[0], *(self.build(one, names) for one in formula[1:]))
 
     def order(self, places):
         """Return the nodes on which some depend, in order, with themselves."""
@@ -223,69 +188,55 @@ class Graph:
             one = left.pop()
             if one not in found:
                 found.add(one)
-                left += self.operands(one)
+                left += self.nodes[one][1:]
         return sorted(found)
 
     def moved(self, place, other):
-        """Return a node with choices k replaced by ``other[k]``."""
+        """Return a node with choices k replaced by nodes ``other[k]``."""
         found = {}
         for one in self.order((place,)):
             name, *rest = self.nodes[one]
-            rest = [other.get(rest[0], rest[0])] if name == "x" else rest
-            found[one] = self.add(name, *(rest if name in ("x", "c") else map(found.get, rest)))
+            found[one] = self.add(name, *map(found.get, rest)) if rest else other.get(name, one)
         return found[place]
 
     def derivative(self, place, k):
-        """Return the node of the derivative in choice k; None where it is zero."""
+        """Return the node of the derivative in choice k; None where it is zero, as of None."""
+        if place is None:
+            return None
         found = self.derived.setdefault(k, {})
         for one in self.order((place,)) if place not in found else ():
             if one not in found:
-                found[one] = self.rule(one, k, [found[part] for part in self.operands(one)])
+                found[one] = self.rule(one, k, [found[part] for part in self.nodes[one][1:]])
         return found[place]
 
     def rule(self, place, k, slopes):
         """Return the derivative of one node, by those of its operands."""
         name, *rest = self.nodes[place]
-        if name == "x" and rest[0] == k:
-            return self.add("c", 1.0)
+        if name == k and not rest:
+            return self.add((1.0, 1.0))
         if all(one is None for one in slopes):
             return None
         if name == "max" or name in CASES:
             sides = slopes[::-1] if name == "max" else slopes[2:]
-            sides = [self.add("c", 0.0) if one is None else one for one in sides]
+            sides = [self.add((0.0, 0.0)) if one is None else one for one in sides]
             return self.add("side" if name == "max" else "jump", *rest[:2], *sides)
-        if name in ("share", "spread"):  # of a and b
-            (a, b), (one, other) = rest, (self.add("share", *rest), self.add("share", *rest[::-1]))
-            spread, both = self.add("spread", *rest), self.add("add", *rest)
-            if name == "share":
-                rise = self.relative(a, spread, self.add("div", other, both), slopes[0])
-                fall = self.relative(b, spread, self.add("div", one, both), slopes[1])
-                return self.total(rise, self.product("-", fall))
-            uneven = self.add("sub", other, one)
-            more, less = (self.add("mul", part, uneven) for part in (spread, self.add("neg", spread)))
-            parts = (
-                self.add("mul", self.add("div", part, both), uneven) for part in (other, self.add("neg", one))
-            )
-            return self.total(*map(self.relative, rest, (more, less), parts, slopes))
-        return self.total(*map(self.product, PARTIALS[name](self.add, place, *rest), slopes))
-
-    def product(self, factor, slope):
-        """Return a product with a factor, None for 1 and "-" for -1; None where the slope is zero."""
-        if slope is None or factor is None:
-            return slope
-        if factor == "-":
-            return self.add("neg", slope)
-        return factor if self.nodes[slope] == ("c", 1.0) else self.add("mul", factor, slope)
-
-    def total(self, a, b=None):
-        return b if a is None else a if b is None else self.add("add", a, b)
-
-    def relative(self, a, of_rate, factor, slope):
-        """Return a product with the slope of a; an exponential a is a factor of its slope, and has a rate."""
-        name, *rest = self.nodes[slope] if slope is not None else ("zero",)
-        if name == "mul" and rest[0] == a:
-            return self.product(of_rate, rest[1])
-        return self.product(factor, slope)
+        names, total = {"y": place} | dict(zip("ab", rest, strict=False)), None
+        if name in ("power", "steep"):
+            (b,) = self.nodes[rest[1]]
+            names["b - 1"] = self.add((b[0] - 1.0,) * 2 if is_whole(b) else add(b, (-1.0, -1.0)))
+        for i, (factor, slope) in enumerate(zip(OPERATIONS[name][1], slopes, strict=False)):
+            if slope is None:
+                continue
+            kind, *parts = self.nodes[slope]
+            if name in OF_RATES and kind == "mul" and rest[i] == parts[0]:
+                factor, slope = OF_RATES[name][i], parts[1]
+            if factor == -1.0:
+                slope = self.add("neg", slope)
+            elif factor != 1.0:
+                factor = self.build(factor, names)
+                slope = factor if self.nodes[slope] == ((1.0, 1.0),) else self.add("mul", factor, slope)
+            total = slope if total is None else self.add("add", total, slope)
+        return total
 
     def evaluate(self, places, box):
         """Return bounds on nodes, where choices are between bounds. A place of None is zero.
@@ -293,42 +244,32 @@ class Graph:
         What does not depend on choices that have changed since the last time is not computed again.
         """
         if places not in self.plans:
-            self.plans[places] = Plan(self, places)
-        value = self.plans[places].evaluate(box)
-        return [(0.0, 0.0) if one is None else value[one] for one in places]
-
-
-class Plan:
-    """What is to be computed for some nodes, and the values of the last time."""
-
-    def __init__(self, graph, places):
-        self.value, self.rows, self.box, self.some = {}, [], None, {}
-        moves = {}  # of every node, choices on which it depends, as bits
-        for k in graph.order(places):
-            name, *rest = graph.nodes[k]
-            if name == "c":
-                self.value[k], moves[k] = (rest[0], rest[0]), 0
-                continue
-            moves[k] = 1 << rest[0] if name == "x" else 0
-            for one in rest if name != "x" else ():
-                moves[k] |= moves[one]
-            self.rows.append((k, FUNCTIONS.get(name), rest, name in CASES, moves[k]))
-
-    def evaluate(self, box):
-        """Return bounds on all nodes."""
-        value, rows = self.value, self.rows
-        if self.box and len(self.box) == len(box):
-            changed = sum(1 << k for k, pair in enumerate(box) if pair != self.box[k])
-            if len(self.some) > PATTERNS:
-                self.some.clear()
-            if changed not in self.some:
-                self.some[changed] = [row for row in rows if row[-1] & changed]
-            rows = self.some[changed]
+            value, rows, moves = {}, [], {}  # of every node, choices on which it depends, as bits
+            for k in self.order(places):
+                name, *rest = self.nodes[k]
+                moves[k] = 1 << name if isinstance(name, int) else 0
+                for one in rest:
+                    moves[k] |= moves[one]
+                if isinstance(name, tuple):
+                    value[k] = name
+                else:
+                    function = OPERATIONS[name][0] if rest else None
+                    rows.append((k, function, rest or name, name in CASES, moves[k]))
+            self.plans[places] = value, rows, {}
+        value, rows, some = self.plans[places]
+        before = some.get("box", ())
+        if len(before) == len(box):
+            changed = sum(1 << k for k, pair in enumerate(box) if pair != before[k])
+            if len(some) > PATTERNS:
+                some.clear()
+            if changed not in some:
+                some[changed] = [row for row in rows if row[-1] & changed]
+            rows = some[changed]
         for k, function, rest, undefined, _ in rows:
             if function:
-                some = [value[one] for one in rest]
-                value[k] = function(*some) if undefined or None not in some else None
+                operands = [value[one] for one in rest]
+                value[k] = function(*operands) if undefined or None not in operands else None
             else:
-                value[k] = box[rest[0]]
-        self.box = list(box)
-        return value
+                value[k] = box[rest]
+        some["box"] = list(box)
+        return [(0.0, 0.0) if one is None else value[one] for one in places]

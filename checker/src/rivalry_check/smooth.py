@@ -1,45 +1,36 @@
 """Games on boxes: exact equilibria exist, are the only ones, and no strategy of any player is better.
 
-A box has bounds on the choices of all players, then on parameters of the game. A *side* says of every choice
-whether it is at its lower bound (-1), its upper one (1), or between them (0).
+A box has bounds on the choices of all players, then on parameters of the game, then on totals over players.
 """
 
-from itertools import product
 from math import inf, isnan
 
 from flint import arb_mat, ctx
 
 from rivalry_check import Damaged, Refuted
-from rivalry_check.graph import FUNCTIONS, Graph, add, ball, mul, neg, pair
+from rivalry_check.graph import OPERATIONS, Graph, add, ball, mul, neg, pair
 
 PARTS = 4000  # into which a box is split at most, for one reason
 STRATEGIES = 20_000  # boxes of one player's strategies
 NODES = 2_000_000
-CHOICES = 12  # of a complete list: every one triples the sides
-SIDES = {"-": -1, "0": 0, "+": 1}
+WRITTEN = set(OPERATIONS) - {"trigamma", "steep", "spread", "side", "jump"}  # others are those of derivatives
 
 
 def check(document):
     """Return what a document proves, in words. Raises `Refuted`."""
     ctx.prec = 64
-    game = Game(document)
+    game, said, total = Game(document), [], 0
+    first = len(game.player)
     if not game.names:
         count, boxes = game.part(document, [])
-        count = f"{count} equilibri{'um' if count == 1 else 'a'}"
-        return (
-            f"{count}, complete ({boxes} boxes)"
-            if document["complete"]
-            else f"{count}; others are not excluded"
-        )
-    said, total = [], 0
-    ranges = range(len(game.player), len(game.space))
-    for box, _, part in divided(document["parts"], [(game.space, None)], ranges):
+        found = f"{count} equilibri{'um' if count == 1 else 'a'}"
+        return f"{found}; others are not excluded" if boxes is None else f"{found}, complete ({boxes} boxes)"
+
+    for box, part in divided(document["parts"], game.space, range(first, len(game.space))):
         if part == ["undecided"]:
             continue
-        values, (count, boxes) = (
-            box[ranges.start :],
-            game.part(part | {"complete": True}, box[ranges.start :]),
-        )
+        values = box[first:]
+        count, boxes = game.part(part, values)
         total += boxes
         if said and said[-1][0] == count and len(values) == 1 and said[-1][1][0][1] == values[0][0]:
             values = [(said.pop()[1][0][0], values[0][1])]  # the ranges touch
@@ -47,8 +38,12 @@ def check(document):
     if not said:
         raise Refuted("no range of parameters is decided")
     if len({count for count, _ in said}) == 1 and ["undecided"] not in document["parts"]:
-        said = [(said[0][0], game.space[ranges.start :])]
-    each = (f"exactly {count} for all {game.values(values)}" for count, values in said)
+        said = [(said[0][0], game.space[first:])]
+    each = []
+    for count, values in said:
+        named = zip(game.names, values, strict=True)
+        values = (f"{str(name)[:80]} from {a:.12g} to {b:.12g}" for name, (a, b) in named)
+        each.append(f"exactly {count} for all {' and '.join(values)}")
     return f"equilibria: {'; '.join(each)} ({total} boxes)"
 
 
@@ -68,40 +63,69 @@ def pairs(entry):
     return list(zip(numbers(entry["low"]), numbers(entry["high"]), strict=True))
 
 
+def known(x):
+    return x is not None and -inf < x[0] and x[1] < inf
+
+
+def sign(x):
+    return 0 if x is None else (x[0] > 0) - (x[1] < 0)
+
+
 def within(inner, outer):
-    return all(a <= c and d <= b for (c, d), (a, b) in zip(inner, outer, strict=True))
+    return all(a <= c and d <= b for (c, d), (a, b) in zip(inner, outer, strict=False))
 
 
-def halves(box, k):
-    (a, b), m = box[k], box[k][0] / 2 + box[k][1] / 2
-    return [[*box[:k], end, *box[k + 1 :]] for end in ((a, m), (m, b))]
+def middle(x):
+    return min(max(x[0] / 2 + x[1] / 2, x[0]), x[1])
 
 
-def divided(entries, whole, axes):
-    """Return the parts of boxes, each with its entry. The entry before two parts is ``["cut", axis, at]``.
+def halves(box, k, at):
+    return [[*box[:k], end, *box[k + 1 :]] for end in ((box[k][0], at), (at, box[k][1]))]
 
-    As boxes are only ever cut, parts have the boxes as their union, whatever the entries are.
+
+def widest(box, size):
+    return max(size, key=lambda k: (box[k][1] - box[k][0]) / size[k])
+
+
+def divided(entries, whole, axes, remains=lambda box, entry: []):
+    """Return the parts of a box with their entries; ``["cut", axis, at]`` stands before two parts.
+
+    As boxes are only ever cut, parts have the box as their union, whatever the entries are. What remains of a
+    part after its entry is the next part.
     """
-    left, found = whole[::-1], []
+    left, found = [whole], []
     for entry in entries:
         if not left:
             raise Damaged("there are more entries than parts of the space")
-        box, side = left.pop()
+        box = left.pop()
         if isinstance(entry, list) and entry[0] == "cut":
-            (k, x), (a, b) = (axes[axes.index(entry[1])], *numbers(entry[2:])), box[entry[1]]
-            if not a < x < b:
-                raise Refuted(f"not covered: a cut at {x:.9g} is outside of {words(box)}")
-            left += [([*box[:k], end, *box[k + 1 :]], side) for end in ((x, b), (a, x))]
+            k, (at,) = axes[axes.index(entry[1])], numbers(entry[2:])
+            if not box[k][0] < at < box[k][1]:
+                raise Refuted(f"not covered: a cut at {at:.9g} is outside of {words(box)}")
+            left += halves(box, k, at)[::-1]
         else:
-            found.append((box, side, entry))
+            found.append((box, entry))
+            left += remains(box, entry)
     if left:
-        raise Refuted(f"not covered: {words(left[-1][0])}")
+        raise Refuted(f"not covered: {words(left[-1])}")
     return found
+
+
+def everywhere(holds, box, axis, limit, said):
+    """Raise `Refuted` unless something holds in all parts of a box, halved where it does not."""
+    left, parts = [box], 0
+    while left:
+        box, parts = left.pop(), parts + 1
+        if not holds(box):
+            k = axis(box)
+            left += halves(box, k, middle(box[k]))
+            if parts > limit or not box[k][0] < middle(box[k]) < box[k][1]:
+                raise Refuted(f"{said} in {words(box)}")
 
 
 def negative_definite(rows):
     """Return whether every symmetric matrix between bounds is negative definite: all pivots are negative."""
-    if any(one is None or not -inf < one[0] <= one[1] < inf for row in rows for one in row):
+    if not all(known(one) for row in rows for one in row):
         return False
     rows = [[ball(one) for one in row] for row in rows]
     for k, pivot in enumerate(rows):
@@ -113,297 +137,291 @@ def negative_definite(rows):
     return True
 
 
-def above(x):
-    return x is not None and x[0] > 0
-
-
-def below(x):
-    return x is not None and x[1] < 0
-
-
 class Game:
     """Payoffs and their derivatives; choices are counted over all players.
 
-    After choices and parameters, row numbers go on with the choices that a player deviates to.
+    After choices and parameters, rows of numbers go on with the sums over the other players that belong to
+    each total and player, and then with the choices that a player deviates to.
     """
 
     def __init__(self, document):
         space, ranges = document["space"], document.get("parameters", {"names": [], "low": [], "high": []})
         self.player, self.names = [int(one) for one in space["player"]], ranges["names"]
-        self.space, nodes = pairs(space) + pairs(ranges), document["payoffs"]["nodes"]
-        count, total = len(self.player), len(self.space)
-        if not (0 < count == total - len(self.names) <= total <= 64 and len(nodes) <= NODES):
+        self.space, self.choices = pairs(space) + pairs(ranges), range(len(self.player))
+        nodes, results = (document["payoffs"][name] for name in ("nodes", "results"))
+        totals, size = document.get("totals", []), len(self.space)
+        self.end = size + len(totals) * len(results)
+        if not (0 < len(self.player) == size - len(self.names) <= size <= 64 and len(nodes) <= NODES):
             raise Damaged("the space or the payoffs are not as specified")
-        self.unit = [b - a for a, b in self.space]
-        if min(self.unit) <= 0:
-            raise Damaged("the space has a choice or a parameter without a width")
-        self.graph, self.choices = Graph(), range(count)
-        place = self.read(nodes)
-        self.pay, derivative = [place[one] for one in document["payoffs"]["results"]], self.graph.derivative
+        self.own = {p: [k for k in self.choices if self.player[k] == p] for p in sorted(set(self.player))}
+        self.graph = graph = Graph()
+        place, derivative, others = self.read(nodes), graph.derivative, {}
+        given = [place[one] for one in results]
+        self.totals = [tuple(place[one] for one in parts) for parts in totals]
+        for parts in self.totals:  # what each player adds
+            for p, (part, _) in enumerate(zip(parts, given, strict=True)):
+                used = {graph.nodes[one][0] for one in graph.order((part,)) if len(graph.nodes[one]) == 1}
+                if not {k for k in used if isinstance(k, int)} <= set(self.own.get(p, ())):
+                    raise Damaged("a part of a total depends on other choices than its player's")
+                rest = None
+                for one in parts[:p] + parts[p + 1 :]:
+                    rest = one if rest is None else graph.add("add", rest, one)
+                others[size + len(others)] = rest
+        self.pay = [graph.moved(one, others) for one in given]
         self.slopes = [derivative(self.pay[p], k) for k, p in enumerate(self.player)]
-        self.bends = [[one and derivative(one, j) for j in range(total)] for one in self.slopes]
-        self.gains = {}
-        for p in sorted(set(self.player)):
-            other = {k: total + k for k in self.choices if self.player[k] == p}
-            self.gains[p] = self.graph.add("sub", self.graph.moved(self.pay[p], other), self.pay[p])
+        self.bends = [[derivative(one, j) for j in range(size)] for one in self.slopes]
+        self.given, self.gains = [], {}  # slopes for given sums of the own rivals
+        for k, p in enumerate(self.player):
+            foreign = {j: one for j, one in others.items() if (j - size) % len(given) != p}
+            self.given.append(derivative(graph.moved(given[p], foreign), k))
+        for p, own in self.own.items():
+            moved = graph.moved(self.pay[p], {k: graph.add(self.end + k) for k in own})
+            self.gains[p] = graph.add("sub", moved, self.pay[p])
+        self.whole = self.space + [self.total(graph.evaluate(parts, self.space)) for parts in self.totals]
+        self.unit = {k: b - a for k, (a, b) in enumerate(self.whole)}
+        if min(self.unit.values()) <= 0:
+            raise Damaged("the space has a choice or a parameter without a width")
 
     def read(self, nodes):
         """Return the places of the nodes of a document."""
         place = []
         for name, *rest in nodes:
-            if name == "x" and 0 <= rest[0] < len(self.space):
-                node = ("x", int(rest[0]))
-            elif name == "c":
-                node = ("c", float.fromhex(*rest))
-                if isnan(node[1]):
-                    raise Damaged("a constant of the payoffs is no number")
-            elif len(rest) == FUNCTIONS[name].__code__.co_argcount and all(one >= 0 for one in rest):
+            if name == "x" and 0 <= rest[0] < self.end:
+                node = (int(rest[0]),)
+            elif name == "c" and not isnan(float.fromhex(*rest)):
+                node = ((float.fromhex(*rest),) * 2,)
+            elif name in WRITTEN and len(rest) == OPERATIONS[name][0].__code__.co_argcount and min(rest) >= 0:
                 node = (name, *(place[one] for one in rest))  # operands stand before
             else:
                 raise Damaged(f"node {len(place)} of the payoffs is not as specified")
-            if name.endswith("power"):
-                kind, exponent = self.graph.nodes[node[2]][:2]
-                whole = kind == "c" and exponent == round(exponent) and abs(exponent) <= 100
-                if kind != "c" or (name == "whole_power" and not whole):
-                    raise Damaged("an exponent is not a number, or not a whole one up to 100")
+            if name == "power" and not -100 <= self.graph.nodes[node[2]][0][0] <= 100:
+                raise Damaged("an exponent is not a number up to 100")
             place.append(self.graph.add(*node))
         return place
-
-    def values(self, ranges):
-        each = (
-            f"{str(name)[:80]} from {a:.12g} to {b:.12g}"
-            for name, (a, b) in zip(self.names, ranges, strict=True)
-        )
-        return " and ".join(each)
 
     def part(self, part, ranges):
         """Return the number of equilibria for all parameters in ranges, and of boxes without others."""
         points = [
-            self.equilibrium(f"equilibrium {k + 1}", one, ranges) for k, one in enumerate(part["equilibria"])
+            self.equilibrium(f"equilibrium {k + 1}", e, ranges) for k, e in enumerate(part["equilibria"])
         ]
-        for k, (near, _, side) in enumerate(points):
-            for other, _, same in points[:k]:
-                if side == same and all(
-                    a <= d and c <= b for (a, b), (c, d) in zip(near, other, strict=True)
-                ):
+        for k, (near, *_) in enumerate(points):
+            for other, *_ in points[:k]:
+                if all(a <= d and c <= b for (a, b), (c, d) in zip(near, other, strict=True)):
                     raise Refuted(f"equilibrium {k + 1} may be one of those before it")
-        if not part["complete"]:
-            return len(points), 0
-        if len(self.player) > CHOICES:
-            raise Damaged(f"a complete list has at most {CHOICES} choices, which have {3**CHOICES} sides")
-        sides = []
-        for side in map(list, product((-1, 0, 1), repeat=len(self.player))):
-            ends = zip(self.space, side, strict=False)
-            sides.append(([(b if s > 0 else a, a if s < 0 else b) for (a, b), s in ends] + ranges, side))
-        boxes = divided(part["boxes"], sides, self.choices)
-        for box, side, why in boxes:
-            self.exclude(box, side, why, points)
+        if "boxes" not in part:
+            return len(points), None
+        whole = self.space[: len(self.player)] + ranges + self.whole[len(self.space) :]
+        axes = [*self.choices, *range(len(self.space), len(whole))]
+        boxes = divided(part["boxes"], whole, axes, self.remains)
+        for box, why in boxes:
+            self.exclude(box, why, points)
         return len(points), len(boxes)
+
+    def total(self, parts):
+        found = (0.0, 0.0)
+        for one in parts:
+            found = found and one and add(found, one)
+        return found or (-inf, inf)
+
+    def row(self, box):
+        """Return a box with sums over others in place of totals; None if no profile has such totals."""
+        row = box[: len(self.space)]
+        for parts, whole in zip(self.totals, box[len(self.space) :], strict=True):
+            each = self.graph.evaluate(parts, box)
+            for p, one in enumerate(each):
+                (a, b), left = self.total(each[:p] + each[p + 1 :]), one and add(whole, neg(one))
+                row.append((max(a, left[0]), min(b, left[1])) if left else (a, b))
+        return row if all(a <= b for a, b in row) else None
 
     def bounds(self, place, box, moving):
         """Yield bounds on a node in a box: by the mean value in some directions, then of the operations."""
-        middle, moves = list(box), []
-        moving = [k for k in moving if box[k][0] < box[k][1]]
+        middles, moves = list(box), []
+        moving = [k for k in moving if box[k][0] < box[k][1] and self.graph.derivative(place, k) is not None]
         slopes = self.graph.evaluate(tuple(self.graph.derivative(place, k) for k in moving), box)
         for k, slope in zip(moving, slopes, strict=True):
-            if slope and -inf < slope[0] and slope[1] < inf:  # in other directions the box stays as it is
-                m = min(max(box[k][0] / 2 + box[k][1] / 2, box[k][0]), box[k][1])
-                middle[k] = m, m
+            if known(slope):  # in other directions the box stays as it is
+                m = middle(box[k])
+                middles[k] = m, m
                 moves.append(mul(slope, add(box[k], (-m, -m))))
-        (value,) = self.graph.evaluate((place,), middle)
+        (value,) = self.graph.evaluate((place,), middles)
         for move in moves:
             value = value and add(value, move)
         yield value
         yield from self.graph.evaluate((place,), box)
 
-    def apart(self, k, near):
-        """Return how far a choice is from the nearer one of its bounds that it is not at: its scale."""
-        low, high = self.space[k]
-        return min(one for one in (near[0] - low, high - near[1], self.unit[k]) if one > 0)
+    def inside(self, box):
+        """Return the choices that are at no bound of the space in a box."""
+        return [k for k in self.choices if self.space[k][0] < box[k][0] and box[k][1] < self.space[k][1]]
 
-    def everywhere(self, holds, box, sizes, limit, said, gain=None):
-        """Raise `Refuted` unless something holds in all parts of a box, halved where it is wide.
+    def remains(self, box, why):
+        """Return the profiles of a box at the bound to which a payoff rises: there a choice can stay."""
+        if why[0] not in ("rises", "falls"):
+            return []
+        k, up = self.choices.index(*why[1:]), why[0] == "rises"
+        bound = self.space[k][up]
+        return [[*box[:k], (bound, bound), *box[k + 1 :]]] if box[k][up] == bound else []
 
-        Where a ``gain`` has no derivatives, parts are halved in the direction that lowers its bound most.
-        """
-        left, parts = [box], 0
+    def exclude(self, box, why, points):
+        """Raise `Refuted` unless a box, but for what remains, has no equilibrium, or only a known one."""
+        (name, *rest), size, move = why, self.unit, {}
+        if name == "around":
+            _, alone, free = points[rest[0]]
+            if not within(box, alone) or not set(free) <= set(self.inside(box)):
+                raise Refuted(f"{words(box)} is not where equilibrium {rest[0] + 1} is the only one")
+            return
+        if name in ("rises", "falls"):
+            k = self.choices.index(*rest)
+            node = self.given[k] if name == "rises" else self.graph.add("neg", self.given[k])
+            said = f"the derivative of player {self.player[k] + 1} has no sign"
+            if self.totals:
+                size = {
+                    j: u for j, u in size.items() if j not in self.choices or self.player[j] == self.player[k]
+                }
+        elif name == "better":
+            player, strategy = rest[0], numbers(rest[1])
+            node, said = self.gains[player], f"player {player + 1} has no certain gain"
+            move = {k: (x, x) for k, x in zip(self.own[player], strategy, strict=True)}
+            if not within(move.values(), [self.space[k] for k in move]):
+                raise Refuted(f"{words(move.values())} is no strategy of player {player + 1}")
+        elif name == "krawczyk":
+            node, said = None, "zeros of the derivatives are not excluded"
+        else:
+            raise Damaged(f"reason {str(name)[:20]!r}")
 
-        def width(k):
-            return (box[k][1] - box[k][0]) / sizes[k]
+        def holds(part):
+            row = self.row(part)
+            if row and node is None:
+                image = self.krawczyk(part, self.inside(part)) or part
+                return any(d < a or c > b for (c, d), (a, b) in zip(image, part, strict=True))
+            moved = row and row + [move.get(k, part[k]) for k in self.choices]
+            return row is None or any(sign(one) > 0 for one in self.bounds(node, moved, range(len(row))))
 
-        def most(k):
-            ends = (self.graph.evaluate((gain,), half)[0] for half in halves(box, k))
-            return max(one[1] if one else inf for one in ends), -width(k)
+        everywhere(holds, box, lambda one: widest(one, size), PARTS, said)
 
-        while left:
-            box, parts = left.pop(), parts + 1
-            if not holds(box):
-                k = max(sizes, key=width)
-                slopes = tuple(self.graph.derivative(gain, j) for j in sizes) if gain else ()
-                if None in self.graph.evaluate(slopes, box):
-                    k = min(sizes, key=most)
-                (a, b), left = box[k], left + halves(box, k)
-                if parts > limit or not a < a / 2 + b / 2 < b:
-                    raise Refuted(f"{said} in {words(box)}")
-
-    def krawczyk(self, box, side):
-        """Return bounds on all zeros of the derivatives in a box; choices at bounds stay; None if unknown."""
-        free, total = [k for k in self.choices if side[k] == 0], len(self.space)
-        middle = [(m, m) for m in (min(max(a / 2 + b / 2, a), b) for a, b in box)]
-        moving = [*free, *range(len(self.player), total)]
-        here = self.graph.evaluate(tuple(self.slopes[k] for k in free), middle)
+    def krawczyk(self, box, free):
+        """Return bounds on zeros of derivatives in free choices, whatever the others are; None if unknown."""
+        middles = [(middle(one),) * 2 for one in box]
+        moving = [*free, *(k for k in range(len(self.space)) if k not in free and box[k][0] < box[k][1])]
+        here = self.graph.evaluate(tuple(self.slopes[k] for k in free), middles)
         bends = self.graph.evaluate(tuple(self.bends[k][j] for k in free for j in moving), box)
-        if not all(one and -inf < one[0] and one[1] < inf for one in (*here, *bends)):
+        if not free or not all(map(known, (*here, *bends))):
             return None
         bend = arb_mat(len(free), len(moving), [ball(one) for one in bends])
-        own = [row[: len(free)] for row in bend.table()]
         try:
-            inverse = arb_mat([[one.mid() for one in row] for row in own]).inv()
+            inverse = arb_mat([[one.mid() for one in row[: len(free)]] for row in bend.table()]).inv()
         except ZeroDivisionError:
             return None
         inverse = arb_mat([[one.mid() for one in row] for row in inverse.table()])  # any matrix will do
-        unit = arb_mat(
-            len(free), len(moving), [int(i == j) for i in range(len(free)) for j in range(len(moving))]
-        )
-        away = arb_mat([[ball(add(box[k], neg(middle[k])))] for k in moving])
+        unit = arb_mat([[int(i == j) for j in range(len(moving))] for i in range(len(free))])
+        away = arb_mat([[ball(add(box[k], neg(middles[k])))] for k in moving])
         image = (unit - inverse * bend) * away - inverse * arb_mat([[ball(one)] for one in here])
         box = list(box)
         for k, move in zip(free, image.entries(), strict=True):
-            box[k] = pair(move + middle[k][0])
+            box[k] = pair(move + middles[k][0])
         return None if None in box else box
 
-    def exclude(self, box, side, why, points):
-        """Raise `Refuted` unless no equilibrium is in a box, or only the one that the reason names."""
-        name, *rest = why
-        if name == "around":
-            alone, same = points[rest[0]][1:]
-            if side != same or not within(box, alone):
-                raise Refuted(f"{words(box)} is not where equilibrium {rest[0] + 1} is the only one")
-            return
-        every = range(len(box))
-        if name == "slope":
-            (k,) = rest
-            said = f"derivative of player {self.player[k] + 1} has no sign"
-
-            def holds(part):
-                bounds = self.bounds(self.slopes[k], part, every)
-                return any((side[k] <= 0 and above(one)) or (side[k] >= 0 and below(one)) for one in bounds)
-        elif name == "better":
-            player, strategy = rest[0], numbers(rest[1])
-            own = [k for k in self.choices if self.player[k] == player]
-            move = {k: (x, x) for k, x in zip(own, strategy, strict=True)}
-            if not within(move.values(), [self.space[k] for k in own]):
-                raise Refuted(f"{words(move.values())} is no strategy of player {player + 1}")
-            said = f"player {player + 1} has no certain gain"
-
-            def holds(part):
-                moved = [*part, *(move.get(k, part[k]) for k in self.choices)]
-                return any(map(above, self.bounds(self.gains[player], moved, every)))
-        elif name == "krawczyk":
-            said = "zeros of the derivatives are not excluded"
-
-            def holds(part):
-                image = self.krawczyk(part, side) or part
-                return any(d < a or c > b for (c, d), (a, b) in zip(image, part, strict=True))
-        else:
-            raise Damaged(f"reason {str(name)[:20]!r}")
-        self.everywhere(holds, box, dict(enumerate(self.unit)), PARTS, said)
-
     def equilibrium(self, name, entry, ranges):
-        """Return bounds on an equilibrium, the box where it is the only one, and its side."""
-        box, point = pairs(entry), numbers(entry["point"])
-        alone = near = box + ranges
-        if not within(box, self.space[: len(box)]) or not len(box) == len(point) == len(self.player):
+        """Return bounds on an equilibrium, the box where it is alone, and the choices between bounds."""
+        box, point, kink = pairs(entry), numbers(entry["point"]), entry.get("kink")
+        here, alone, radius = [(x, x) for x in point] + ranges, box + ranges, float.fromhex(entry["radius"])
+        if not len(box) == len(point) == len(self.player) or not within(box, self.space):
             raise Refuted(f"{name}: {words(box)} is not in the space")
-        if entry["side"] is None:  # a continuous payoff has a largest value
-            side = None
-            if len(self.gains) > 1 or None in self.graph.evaluate(
-                (self.pay[self.player[0]], *self.slopes), near
-            ):
+        side = [
+            (a == b) * ((b == high) - (a == low))
+            for (a, b), (low, high) in zip(box, self.space, strict=False)
+        ]
+        free = [k for k in self.choices if not side[k]]
+        if kink:  # a continuous payoff has a largest value
+            if len(self.own) > 1 or None in self.graph.evaluate((*self.pay, *self.slopes), alone):
                 raise Refuted(f"{name}: its payoff is not that of one player, or not known to be continuous")
-            inside = [(x, x) for x in point]
-            if not within(inside, box):
+            if not within(here, box):
                 raise Refuted(f"{name}: its point is not in {words(box)}")
-            self.outside(name, *self.gains, inside + ranges, near)
-        else:
-            side = [SIDES[one] for one in entry["side"]]
-            near = self.enclosed(name, near, side)
-        radius = float.fromhex(entry["radius"])
+        near = alone if kink else self.enclosed(name, alone, free)
+        if not kink and not self.outward(near, side):
+            raise Refuted(f"{name}: a derivative at a bound does not point outward")
+        for player in self.own:
+            self.best(name, player, here if kink else near, near, side, kink)
         for (a, b), x in zip(near, point, strict=False):
             if not add((x, x), (-a, -a))[1] <= radius or not add((b, b), (-x, -x))[1] <= radius:
                 raise Refuted(
                     f"{name}: it is between {a:.15g} and {b:.15g}, not within {radius:.3g} of {x:.15g}"
                 )
-        for player in self.gains if side else ():
-            self.best(name, player, near, side)
-        return near, alone, side
+        return near, [(inf, -inf)] if kink else alone, free  # others may be in the box of a kink
 
-    def enclosed(self, name, box, side):
-        """Return bounds on the only zero of the derivatives in a box, on one side."""
-        for k, s in zip(self.choices, side, strict=True):
-            bound = self.space[k][s > 0]
-            if s and box[k] != (bound, bound):
-                raise Refuted(f"{name}: {words(box)} is not at the bounds that it names")
-        near, free = box, [k for k in self.choices if side[k] == 0]
-        if free:
-            image = self.krawczyk(box, side)
-            if image is None or not all(box[k][0] < image[k][0] and image[k][1] < box[k][1] for k in free):
-                raise Refuted(f"{name}: its existence and uniqueness are not proved in {words(box)}")
-            for _ in range(8):
-                near = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(near, image, strict=True)]
-                image = self.krawczyk(near, side) or near
-        slopes = self.graph.evaluate(tuple(self.slopes), near)
-        for k in self.choices:
-            if side[k] and not (above if side[k] > 0 else below)(slopes[k]):
-                who = f"player {self.player[k] + 1}"
-                raise Refuted(f"{name}: the derivative of {who} at a bound does not point outward")
+    def enclosed(self, name, box, free):
+        """Return bounds on the only zero of the derivatives in free choices; others are at bounds."""
+        near, image = box, self.krawczyk(box, free)
+        if free and (not image or not all(box[k][0] < image[k][0] and image[k][1] < box[k][1] for k in free)):
+            raise Refuted(f"{name}: its existence and uniqueness are not proved in {words(box)}")
+        for _ in range(8 if free else 0):
+            near = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(near, image, strict=True)]
+            image = self.krawczyk(near, free) or near
         return near
 
-    def best(self, name, player, near, side):
-        """Raise `Refuted` unless no strategy of a player is better at any profile in a box."""
-        own, around = [k for k in self.choices if self.player[k] == player], list(near)
-        free = [k for k in own if side[k] == 0]
-        slopes = tuple(self.slopes[k] for k in own if side[k])
+    def outward(self, box, side):
+        """Return whether payoffs fall from the bounds at which choices are, by their sides."""
+        ends = [k for k in self.choices if side[k]]
+        slopes = self.graph.evaluate(tuple(self.slopes[k] for k in ends), box)
+        return all(sign(slope) == side[k] for k, slope in zip(ends, slopes, strict=True))
+
+    def peak(self, name, player, near, side):
+        """Return a box in which no own strategy pays more than those near, as the payoff is concave."""
+        own, around = self.own[player], list(near)
+        free, side = [k for k in own if not side[k]], [s * (k in own) for k, s in enumerate(side)]
         bends = tuple(self.bends[k][j] for k in free for j in free)
-        outward = [above if side[k] > 0 else below for k in own if side[k]]
         for shrink in range(32):
             for k in own:
-                (low, high), room = self.space[k], 2.0 ** (4 - shrink) * self.apart(k, near[k])
+                (low, high), room = self.space[k], 2.0 ** (4 - shrink) * self.scale(k, near)
                 around[k] = max(near[k][0] - room, low), min(near[k][1] + room, high)
-            signs = zip(outward, self.graph.evaluate(slopes, around), strict=True)
-            found, size = self.graph.evaluate(bends, around), len(free)
-            concave = negative_definite([found[k * size : k * size + size] for k in range(size)])
-            if concave and all(test(one) for test, one in signs):
-                return self.outside(name, player, near, around)
+            found = iter(self.graph.evaluate(bends, around))
+            if negative_definite([[next(found) for _ in free] for _ in free]) and self.outward(around, side):
+                return around
         raise Refuted(f"{name}: the payoff of player {player + 1} is not concave around it")
 
-    def outside(self, name, player, near, around):
-        """Raise `Refuted` unless all strategies that are not around a profile pay less than it, or others."""
-        gain, total = self.gains[player], len(near)
-        own = [total + k for k in self.choices if self.player[k] == player]
-        slopes = tuple(self.graph.derivative(gain, k) for k in own)
+    def scale(self, k, near):
+        """Return how far a choice is from the nearer one of its bounds that it is not at."""
+        (low, high), (a, b) = self.space[k], near[k]
+        return min(one for one in (a - low, high - b, self.unit[k]) if one > 0)
+
+    def best(self, name, player, here, near, side, kink):
+        """Raise `Refuted` unless no strategy of a player pays more than those near, at any profile near.
+
+        At a kink some strategy near pays most of those near, so others must pay less than one that is here.
+        """
+        around = near if kink else self.peak(name, player, near, side)
+        gain, own, graph = self.gains[player], self.own[player], self.graph
+        new = {self.end + k: self.space[k] for k in own}
+        size = {self.end + k: self.scale(k, near) for k in own}
+        slopes = tuple(graph.derivative(gain, k) for k in new)
         said = f"{name}: a better strategy of player {player + 1} is not excluded"
 
         def worse(box):
-            if all(within(box[k : k + 1], around[k - total : k - total + 1]) for k in own):
+            if all(within((box[k],), (around[k - self.end],)) for k in new):
                 return True
             # where the payoff rises, it is larger beside the box, or at the end of the space
-            found, ends = self.graph.evaluate(slopes, box), [self.space[k - total] for k in own]
-            if None not in found and any(
-                (above(s) and box[k][1] < high) or (below(s) and box[k][0] > low)
-                for s, k, (low, high) in zip(found, own, ends, strict=True)
-            ):
-                return True
-            for one in self.bounds(gain, box, own):
-                if below(one):
+            rises = graph.evaluate(slopes, box)
+            for (k, (low, high)), s in zip(new.items(), rises, strict=True):
+                if None not in rises and (
+                    (sign(s) > 0 and box[k][1] < high) or (sign(s) < 0 and box[k][0] > low)
+                ):
                     return True
-                if above(one):
-                    raise Refuted(f"{said} in {words(box[k] for k in own)}")
+            for one in self.bounds(gain, box, new):
+                if sign(one) > 0:
+                    raise Refuted(f"{said} in {words(box[k] for k in new)}")
+                if sign(one) < 0:
+                    return True
             return False
 
-        strategies = [self.space[k] if total + k in own else near[k] for k in self.choices]
-        sizes = {k: self.apart(k - total, near[k - total]) for k in own}
+        def lowest(box):
+            """Return the choice whose halves have the lowest bound, where derivatives are unknown."""
+            if None not in graph.evaluate(slopes, box):
+                return widest(box, size)
+            ends = {k: [graph.evaluate((gain,), h)[0] for h in halves(box, k, middle(box[k]))] for k in new}
+            return min(new, key=lambda k: max(one[1] if one else inf for one in ends[k]))
+
+        whole = here + [(-inf, inf)] * (self.end - len(here))
+        whole += [self.space[k] if k in own else near[k] for k in self.choices]
         try:
-            self.everywhere(worse, [*near, *strategies], sizes, STRATEGIES, said)
+            everywhere(worse, whole, lambda box: widest(box, size), STRATEGIES, said)
         except Refuted:  # other halves may do, as near choices of zero with an infinite derivative
-            self.everywhere(worse, [*near, *strategies], sizes, STRATEGIES, said, gain)
+            everywhere(worse, whole, lowest, STRATEGIES, said)

@@ -111,10 +111,12 @@ class Sums:
                 waiting.pop()
             elif name in ("x", "c"):
                 known[place] = y[rest[0]] if name == "x" else jnp.asarray(rest[0], dtype=float)
-            elif name.endswith("power"):
+            elif name == "power":
                 exponent = self.nodes[rest[1]][1]
                 if rest[0] in known:
-                    known[place] = known[rest[0]] ** (int(exponent) if name == "whole_power" else exponent)
+                    known[place] = known[rest[0]] ** (
+                        int(exponent) if exponent == int(exponent) else exponent
+                    )
                 else:
                     waiting.append(rest[0])
             elif missing := [one for one in rest if one not in known]:
@@ -506,7 +508,7 @@ def boxes_of_totals(
         a, b, s, t = a[split], b[split], s[split], t[split]
         k, row = np.argmax(wide[split], axis=1), np.arange(len(a))
         left, right = t.copy(), s.copy()
-        left[row, k] = right[row, k] = _middle(s[row, k], t[row, k])
+        left[row, k] = right[row, k] = middle_of(s[row, k], t[row, k])
         lows, highs = np.concatenate([lows, a, a]), np.concatenate([highs, b, b])
         total_low, total_high = (
             np.concatenate([total_low, s, right]),
@@ -541,7 +543,7 @@ def _merged(low: np.ndarray, high: np.ndarray, span: np.ndarray) -> tuple[np.nda
     return a, b
 
 
-def _middle(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def middle_of(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Return where totals are split: at their geometric mean if they differ by orders of magnitude."""
     far = (low > 0) & (high > 4 * low)
     return np.where(
@@ -553,36 +555,73 @@ def _narrowed(
     sums: Sums, at: Coordinates, low: Any, high: Any, total_low: Any, total_high: Any, seen: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the boxes of totals that may have a first-order point, with smaller boxes of choices."""
-    span, axes = at.high - at.low, at.start.shape[1]
-    few, many = PIECES[axes]
+    span = at.high - at.low
+    few, many = PIECES[at.start.shape[1]]
     pieces = few
     for _ in range(ROUNDS):
-        found = _all_totals(sums, at, low, high, batch=BATCH)
-        total_low, total_high = np.fmax(total_low, found.low), np.fmin(total_high, found.high)
-        keep = np.all(total_low <= total_high, axis=1)
-        low, high, total_low, total_high = (part[keep] for part in (low, high, total_low, total_high))
-        if not len(low):
-            break
-        given = [total_low, total_high, found.rest_low[keep], found.rest_high[keep]]
         before = ((high - low) / span).max(axis=1)
-        # the same pieces of all players at a time
-        place = np.stack(np.unravel_index(np.arange(pieces**axes), (pieces,) * axes))[at.axis].T
-        ends = low + (high - low) * np.linspace(0.0, 1.0, pieces + 1)[:, None, None]
-        ends[-1] = high
-        row, column = np.arange(len(low))[:, None, None], np.arange(len(at.axis))
-        first, last = ends[place, row, column], ends[place + 1, row, column]  # [box piece coordinate]
-        rows = [part.reshape(-1, len(at.axis)) for part in (first, last)]
-        given = [np.repeat(part, pieces**axes, axis=0) for part in given]
-        each = _all_responses(sums, at, *rows, *given, batch=ROWS, seen=seen * pieces**axes)
-        low, high = each.low.reshape(first.shape).min(axis=1), each.high.reshape(first.shape).max(axis=1)
-        keep = np.all(low <= high, axis=1)
-        low, high, total_low, total_high = (part[keep] for part in (low, high, total_low, total_high))
-        before = before[keep]
+        found = narrowed_once(sums, at, low, high, total_low, total_high, pieces, seen)
+        keep = np.all(found[0] <= found[1], axis=1) & np.all(found[2] <= found[3], axis=1)
+        low, high, total_low, total_high = (part[keep] for part in found)
         if not len(low):
             break
         width = ((high - low) / span).max(axis=1)
-        if np.all(width > SHRINKS * before):
+        if np.all(width > SHRINKS * before[keep]):
             if pieces == many or np.all(width < WIDE):
                 break
             pieces = many
     return low, high, total_low, total_high
+
+
+def narrowed_once(
+    sums: Sums,
+    at: Coordinates,
+    low: np.ndarray,
+    high: np.ndarray,
+    total_low: np.ndarray,
+    total_high: np.ndarray,
+    pieces: int,
+    seen: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return smaller boxes of totals and choices, with the same first-order points; empty without any.
+
+    Totals are those to which the choices add up, and choices those that can be best for the totals.
+    """
+    axes = at.start.shape[1]
+    found = _all_totals(sums, at, low, high, batch=BATCH)
+    total_low, total_high = np.fmax(total_low, found.low), np.fmin(total_high, found.high)
+    given = [total_low, total_high, found.rest_low, found.rest_high]
+    # the same pieces of all players at a time
+    place = np.stack(np.unravel_index(np.arange(pieces**axes), (pieces,) * axes))[at.axis].T
+    ends = low + (high - low) * np.linspace(0.0, 1.0, pieces + 1)[:, None, None]
+    ends[-1] = high
+    row, column = np.arange(len(low))[:, None, None], np.arange(len(at.axis))
+    first, last = ends[place, row, column], ends[place + 1, row, column]  # [box piece coordinate]
+    rows = [part.reshape(-1, len(at.axis)) for part in (first, last)]
+    given = [np.repeat(part, pieces**axes, axis=0) for part in given]
+    each = _all_responses(sums, at, *rows, *given, batch=ROWS, seen=seen * pieces**axes)
+    low, high = each.low.reshape(first.shape).min(axis=1), each.high.reshape(first.shape).max(axis=1)
+    return low, high, total_low, total_high
+
+
+def totals_of(sums: Sums, at: Coordinates) -> tuple[np.ndarray, np.ndarray]:
+    """Return bounds on the sums of all choices, ``[sum]``."""
+    found = _all_totals(sums, at, at.low[None], at.high[None], batch=BATCH)
+    return np.asarray(found.low)[0], np.asarray(found.high)[0]
+
+
+def slopes_of(
+    sums: Sums, at: Coordinates, y: Array, low: Array, high: Array, totals: Array
+) -> tuple[Array, Array]:
+    """Return derivatives of own payoffs for choices and totals, and how these are apart, ``[coordinate]``.
+
+    The others' sums are what totals leave them, but not more or less than they add at the ends of a box.
+    """
+    ends = jnp.stack([sums.added(low), sums.added(high)])
+    lowest, highest = ends.min(axis=0), ends.max(axis=0)  # [sum player]
+    lowest, highest = (jnp.sum(end, axis=1, keepdims=True) - end for end in (lowest, highest))
+    left = totals[:, None] - sums.added(y)
+    others = jnp.clip(left, lowest, highest)
+    every = jax.jacfwd(lambda z: sums.payoffs(z, others))(y)
+    own = np.arange(len(at.player))
+    return every[at.player, own], jnp.max(jnp.abs(left - others), axis=0)[at.player]

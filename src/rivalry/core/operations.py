@@ -111,7 +111,7 @@ class Operations:
                 terms.remove(a)
                 return self.node("share", a, reduce(lambda x, y: self.node("add", x, y), terms))
         if name == "mul" and a == b:
-            return self.node("whole_power", a, self.number(2.0))
+            return self.node("power", a, self.number(2.0))
         return self.node(name, a, b)
 
 
@@ -278,7 +278,7 @@ def _rule(made: Operations, name: str, params: Any) -> Callable[..., int]:
     if name in BINARY or name == "min":
         return lambda a, b: apply(BINARY.get(name, name), a, b)
     if name == "square":
-        return lambda a: made.node("whole_power", a, made.number(2.0))
+        return lambda a: made.node("power", a, made.number(2.0))
     if name == "integer_pow":
         return lambda a: _whole_power(made, a, int(params["y"]))
     if name == "pow":
@@ -302,7 +302,7 @@ def _rule(made: Operations, name: str, params: Any) -> Callable[..., int]:
 
 
 def _whole_power(made: Operations, a: int, n: int) -> int:
-    return a if n == 1 else made.number(1.0) if n == 0 else made.node("whole_power", a, made.number(n))
+    return a if n == 1 else made.number(1.0) if n == 0 else made.node("power", a, made.number(n))
 
 
 def _power(made: Operations, a: int, b: int) -> int:

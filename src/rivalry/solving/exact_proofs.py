@@ -120,7 +120,7 @@ def _text(array: np.ndarray) -> Any:
 def _document(kind: str, claim: str, tables: np.ndarray, **entries: Any) -> Document:
     """Return a document of a game, ``tables [player action_0 ..]``."""
     game = {"actions": list(tables.shape[1:]), "payoffs": _text(tables.reshape(len(tables), -1))}
-    return {"format": "rivalry-proof", "version": 1, "kind": kind, "claim": claim, **game, **entries}
+    return {"format": "rivalry-proof", "version": 2, "kind": kind, "claim": claim, **game, **entries}
 
 
 def equilibria_proof(tables: np.ndarray, record: Record) -> Document:
@@ -200,14 +200,21 @@ def commitment_proof(tables: np.ndarray, record: Record) -> Document:
         for k in (0, 1)
         if paid[k] == value and max(profile[1 - k]) == 1 and len(multipliers) == sizes[1 - k]
     )
+    own, rival = (np.moveaxis(one, leader, 0) for one in (read[leader], read[1 - leader]))
+    factors = []
+    for action, row in enumerate(np.vectorize(Fraction, otypes=[object])(multipliers)):
+        bonus = rival[:, [action]] - rival
+        worth = bonus @ row
+        # where the action is never a best response, no multiple of the factors is too large
+        scale = max([Fraction(1), *((own[:, action] - value) / -worth)]) if max(worth) < 0 else 1
+        factors += [str(scale * factor) for k, factor in enumerate(row) if k != action]
     return _document(
         "finite",
         "commitment",
         read,
         leader=leader,
-        strategy=_text(profile[leader, : sizes[leader]]),
-        response=int(np.argmax(profile[1 - leader])),
-        multipliers=multipliers.tolist(),
+        distribution=_text(np.outer(x, y).ravel()),
+        multipliers=factors,
         bound=record["exact_bound"][1].tolist(),
     )
 
@@ -225,7 +232,7 @@ def value_proof(form: SequenceForm, profile: np.ndarray) -> Document:
     paid = [exact_payoff(p) / Fraction(form.unit) for p in own.paid[:, 0].tolist()]
     return {
         "format": "rivalry-proof",
-        "version": 1,
+        "version": 2,
         "kind": "finite",
         "claim": "value",
         "sets": [
@@ -234,9 +241,6 @@ def value_proof(form: SequenceForm, profile: np.ndarray) -> Document:
         ],
         "leaves": [[*moves, str(p)] for moves, p in zip(form.moves.tolist(), paid, strict=True)],
         "strategies": [[_text(profile[player, axes]) for axes in sets] for player, sets in enumerate(each)],
-        "values": [
-            [str(max(own[1:][axes])) for axes in sets] for own, sets in zip(values, each, strict=True)
-        ],
         "bound": [str(-values[1][0]), str(values[0][0])],
     }
 

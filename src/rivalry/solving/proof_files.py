@@ -5,25 +5,28 @@ The format is specified in docs/reference/proof_files.md.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rivalry.core.aggregates import PIECES, Sums, middle_of, narrowed_once, slopes_of, sums_of, totals_of
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.jax import jnp
+from rivalry.core.jax import jax, jnp
 from rivalry.core.logarithms import equilibrium_bounds, searched
 from rivalry.core.maxima import maximum_near
 from rivalry.core.operations import operations
 from rivalry.core.parameter_ranges import on_ranges
 from rivalry.core.proof import (
     BATCH,
+    OPEN,
     Coordinates,
     FirstOrderPoint,
     coordinates,
     equilibrium_near,
-    excluded,
     first_order,
     first_order_points,
     newton,
@@ -35,16 +38,19 @@ from rivalry.core.space import Simplex
 from rivalry.methods.continuous.all_equilibria import good_strategies
 from rivalry.solving.exact_proofs import Document, write
 
-VERSION = 1
+VERSION = 2
 BOXES = 1_000_000
-CHOICES = 12  # of a complete list; each triples the sides that boxes must cover
 BOXES_ON_RANGES = 20_000  # beyond which ranges of parameters are halved
+BOXES_OF_TOTALS = 20_000
+ROOM = 0.02  # of the width of a range: what is left beside choices that can be best
+ENOUGH = 0.05  # of the width of a range: less is not cut off
+ROOM_OF_TOTALS, ENOUGH_OF_TOTALS = 1e-6, 1e-3
 NARROWEST = 2.0**-13  # of a range: what is not halved
 SMALLER = (
     0.25  # of the boxes in which an equilibrium is proved to be the only one, so that others can prove it too
 )
+SIGNS = {"rises": 1.0, "falls": -1.0}
 FLAT_BOX = 0.05  # of the range: boxes in which a better strategy is looked for
-SIDES = {-1.0: "-", 0.0: "0", 1.0: "+"}
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,9 @@ class SmoothProof:
             # where all equilibria are is proved by families with bounds of their own, not by boxes
             complete = self.complete and not equilibrium_bounds.knows(self.game)
             profiles = _in_coordinates(game, self.equilibria)
-            return _document(game, at) | _part(game, at, profiles, complete) | {"complete": complete}
+            # of players with one choice each; others need reasons that differ within a part
+            sums = sums_of(game, at) if complete and at.start.shape[1] == 1 else None
+            return _document(game, at, sums) | _part(game, at, profiles, complete, sums=sums)
         except Unsupported as error:
             raise ValueError(str(error)) from error
 
@@ -182,11 +190,26 @@ def _in_coordinates(game: Any, profiles: np.ndarray) -> np.ndarray:
     return np.reshape(found, (len(profiles), *game.space.shape))
 
 
-def _document(game: Any, at: Coordinates) -> Document:
-    """Return the entries of a game, with its parameters in ranges if there are any."""
+def _document(game: Any, at: Coordinates, sums: Sums | None = None) -> Document:
+    """Return the entries of a game, with its parameters in ranges if there are any.
+
+    Payoffs are functions of own choices and of the rivals' sums, where they are known.
+    """
     example = np.asarray(at.middle(jnp.asarray(at.low), jnp.asarray(at.high)))
-    nodes, results = operations(lambda y: at.game(game, y).payoffs(at.profile(y)), example)
-    return {
+    if sums is None:
+        nodes, results = operations(lambda y: at.game(game, y).payoffs(at.profile(y)), example)
+        totals = {}
+    else:
+        shape, count = (len(sums.terms), len(sums.results)), len(example)
+
+        def payoffs_and_parts(z: Any) -> Any:
+            others = z[count:].reshape(shape)
+            return jnp.concatenate([sums.payoffs(z[:count], others), sums.added(z[:count]).ravel()])
+
+        nodes, places = operations(payoffs_and_parts, np.concatenate([example, np.ones(np.prod(shape))]))
+        results = places[: shape[1]]
+        totals = {"totals": np.reshape(places[shape[1] :], shape).tolist()}
+    return totals | {
         "format": "rivalry-proof",
         "version": VERSION,
         "kind": "smooth",
@@ -201,7 +224,14 @@ def _document(game: Any, at: Coordinates) -> Document:
     }
 
 
-def _part(game: Any, at: Coordinates, equilibria: np.ndarray, complete: bool, most: int = BOXES) -> Document:
+def _part(
+    game: Any,
+    at: Coordinates,
+    equilibria: np.ndarray,
+    complete: bool,
+    most: int = BOXES,
+    sums: Sums | None = None,
+) -> Document:
     """Return equilibria, ``[equilibrium player axis]``, and if they are all the boxes without others."""
     rows = [x[at.place] for x in equilibria]
     points = [_point(game, at, y) for y in rows]
@@ -212,7 +242,10 @@ def _part(game: Any, at: Coordinates, equilibria: np.ndarray, complete: bool, mo
     known = [point for point in points if point is not None]
     if complete and len(known) < len(points):
         raise Unsupported("proof file: an equilibrium of a complete list is at a kink, or degenerate")
-    return {"equilibria": entries} | ({"boxes": _boxes(game, at, known, most)} if complete else {})
+    if not complete:
+        return {"equilibria": entries}
+    boxes = _boxes(game, at, known, most) if sums is None else _boxes_of_totals(sums, at, known)
+    return {"equilibria": entries, "boxes": boxes}
 
 
 def _hexadecimal(row: Any) -> list[str]:
@@ -244,7 +277,7 @@ def _entry(y: np.ndarray, point: FirstOrderPoint) -> Document:
     apart = np.maximum(np.abs(point.high - y), np.abs(y - point.low)).max(initial=0.0)
     # room for bounds of the checker that are a little wider
     radius = float(apart * (1 + 1e-6) + 1e-9 * np.max(np.abs(y)) + 1e-300)
-    return _entry_of(y, radius, point.alone_low, point.alone_high, _side(point.side))
+    return _entry_of(y, radius, point.alone_low, point.alone_high)
 
 
 def _largest(game: Any, at: Coordinates, y: np.ndarray) -> Document:
@@ -253,61 +286,195 @@ def _largest(game: Any, at: Coordinates, y: np.ndarray) -> Document:
     radius = maximum_near(game, np.asarray(at.profile(jnp.asarray(y)))) if one else None
     if radius is None:
         raise Unsupported("proof file: an equilibrium is at a kink, or first-order conditions are degenerate")
-    return _entry_of(y, radius, np.maximum(y - radius, at.low), np.minimum(y + radius, at.high), None)
+    ends = np.maximum(y - radius, at.low), np.minimum(y + radius, at.high)
+    return _entry_of(y, radius, *ends) | {"kink": True}
 
 
-def _entry_of(y: np.ndarray, radius: float, low: np.ndarray, high: np.ndarray, side: str | None) -> Document:
+def _entry_of(y: np.ndarray, radius: float, low: np.ndarray, high: np.ndarray) -> Document:
     return {
         "point": _hexadecimal(y),
         "radius": radius.hex(),
-        "side": side,
         "low": _hexadecimal(low),
         "high": _hexadecimal(high),
     }
 
 
-def _side(side: np.ndarray) -> str:
-    return "".join(SIDES[float(one)] for one in side)
+class _Tree:
+    """Boxes that are left to decide on, as rows of arrays, and the entries of the others.
+
+    Entries of a box have the numbers of other boxes in place of their entries.
+    """
+
+    def __init__(self, *row: np.ndarray) -> None:
+        self.entries: dict[int, list[Any]] = {}
+        self.left, self.count = list[tuple[int, tuple[np.ndarray, ...]]](), 0
+        self.add(*row)
+
+    def add(self, *row: np.ndarray) -> int:
+        """Add a box and return its number."""
+        self.left.append((self.count, row))
+        self.count += 1
+        return self.count - 1
+
+    def take(self, most: int) -> tuple[list[int], list[np.ndarray]]:
+        """Return numbers of some boxes that are left, and their rows, ``[array][box ..]``."""
+        if len(self.entries) > most:
+            raise Unsupported(f"proof file: more than {most} boxes would be needed")
+        numbers, rows = zip(*self.left[-BATCH:], strict=True)
+        del self.left[-BATCH:]
+        return list(numbers), [np.stack(part) for part in zip(*rows, strict=True)]
+
+    def in_order(self) -> list[list[Any]]:
+        """Return the entries of all boxes."""
+        ordered, left = list[list[Any]](), [0]
+        while left:
+            one = left.pop()
+            if isinstance(one, int):
+                left += self.entries[one][::-1]
+            else:
+                ordered.append(one)
+        return ordered
 
 
 def _boxes(game: Any, at: Coordinates, points: list[FirstOrderPoint], most: int) -> list[list[Any]]:
     """Return how the space is cut into boxes, and for each the reason why it has no further equilibrium."""
-    count = len(at.low)
-    if count > CHOICES:
-        raise Unsupported(f"proof file: a complete list of {count} choices; must be at most {CHOICES}")
-    sides = np.stack(np.meshgrid(*[[-1.0, 0.0, 1.0]] * count, indexing="ij"), axis=-1).reshape(-1, count)
-    low, high = np.where(sides > 0, at.high, at.low), np.where(sides < 0, at.low, at.high)
-    box, first = np.arange(len(sides)), len(sides)
-    found: dict[int, list[Any]] = {}  # per box its reason, or its cut and the number of the lower part
-    while len(low):
-        some, parents = [part[-BATCH:] for part in (low, high, sides)], box[-BATCH:]
-        low, high, sides, box = (part[:-BATCH] for part in (low, high, sides, box))
-        reasons = _reasons(game, at, points, some[0], some[1], some[2], len(found))
-        if len(found) > most:
-            raise Unsupported(f"proof file: more than {most} boxes would be needed")
-        found |= {int(k): why for k, why in zip(parents, reasons, strict=True) if why}
-        left = [not why for why in reasons]
-        (a, b, side), parents = (part[left] for part in some), parents[left]
-        row = np.arange(len(a))
-        k = np.argmax((b - a) / (at.high - at.low), axis=1)
-        if np.any(b[row, k] - a[row, k] < 1e-9 * (at.high - at.low)[k]):
-            raise Unsupported("proof file: a box is not decided without contraction")
-        right, left_end = a.copy(), b.copy()
-        right[row, k] = left_end[row, k] = a[row, k] / 2 + b[row, k] / 2
-        for one, axis, x in zip(parents, k, right[row, k], strict=True):
-            found[int(one)] = ["cut", int(axis), float(x).hex(), first]
-            first += 2
-        children = np.array([found[int(one)][3] for one in parents], dtype=int)
-        low, high = np.concatenate([low, a, right]), np.concatenate([high, left_end, b])
-        sides, box = np.concatenate([sides, side, side]), np.concatenate([box, children, children + 1])
-    ordered, left_over = [], list(range(3**count))[::-1]
-    while left_over:
-        entry = found[left_over.pop()]
-        if entry[0] == "cut":
-            *entry, child = entry
-            left_over += [child + 1, child]
-        ordered.append(entry)
-    return ordered
+    tree = _Tree(at.low, at.high, np.full(len(at.low), OPEN))
+    while tree.left:
+        numbers, rows = tree.take(most)
+        low, high, sides = rows
+        sides = np.where((low > at.low) & (high < at.high), 0.0, sides)
+        reasons = _reasons(game, at, points, low, high, sides, len(tree.entries))
+        for number, why, a, b, side in zip(numbers, reasons, low, high, sides, strict=True):
+            if why:
+                face = _face(at, a, b, side, *why) if why[0] in SIGNS else None
+                tree.entries[number] = [why] if face is None else [why, tree.add(*face)]
+                continue
+            k = int(np.argmax((b - a) / (at.high - at.low)))
+            if b[k] - a[k] < 1e-9 * (at.high - at.low)[k]:
+                raise Unsupported("proof file: a box is not decided without contraction")
+            lower, upper = b.copy(), a.copy()
+            lower[k] = upper[k] = a[k] / 2 + b[k] / 2
+            cut = ["cut", k, float(lower[k]).hex()]
+            tree.entries[number] = [cut, tree.add(a, lower, side), tree.add(upper, b, side)]
+    return tree.in_order()
+
+
+def _around(
+    at: Coordinates, points: list[FirstOrderPoint], low: np.ndarray, high: np.ndarray
+) -> list[list[Any]]:
+    """Return the reason of a box in which a point is the only one; empty if there is none such."""
+    inside = (low > at.low) & (high < at.high)  # of choices that are not at bounds, as those of the point
+    for j, one in enumerate(points):
+        if np.all((low >= one.alone_low) & (high <= one.alone_high) & ((one.side != 0) | inside)):
+            return [["around", j]]
+    return []
+
+
+def _boxes_of_totals(sums: Sums, at: Coordinates, points: list[FirstOrderPoint]) -> list[list[Any]]:
+    """Return how boxes of choices and totals are cut, and why each has no further equilibrium.
+
+    What is cut off has choices that are not best, or totals to which choices do not add up.
+    """
+    count, pieces = len(at.low), PIECES[at.start.shape[1]][1]
+    tree = _Tree(at.low, at.high, *totals_of(sums, at))
+    slopes = jax.jit(partial(slopes_of, sums, at))
+    while tree.left:
+        numbers, rows = tree.take(BOXES_OF_TOTALS)
+        best = narrowed_once(sums, at, rows[0], rows[1], rows[2], rows[3], pieces, len(tree.entries))
+        for number, good, a, b, s, t in zip(numbers, zip(*best, strict=True), *rows, strict=True):
+            empty = good[0] > good[1]
+            parts = ((a, np.where(empty, b, good[0])), (np.where(empty, a, good[1]), b))
+            signs = np.array([_rises(slopes, a, b, *part, good[2], good[3]) for part in parts])
+            if np.any(empty) or np.any(good[2] > good[3]):
+                wide = np.flatnonzero(empty & (b > a))
+                if np.any(good[2] > good[3]) or not len(wide):
+                    tree.entries[number] = [["krawczyk"]]
+                    continue
+                k = int(wide[0])
+                name = "rises" if signs[0, k] else "falls"
+                face = _face(at, a, b, np.zeros(count), name, k)
+                tree.entries[number] = [[name, k]] + ([tree.add(*face[:2], s, t)] if face else [])
+                continue
+            ends = np.concatenate([a, s]), np.concatenate([b, t])
+            smaller = np.concatenate([good[0], good[2]]), np.concatenate([good[1], good[3]])
+            before, after = _cut_off(ends, smaller, signs)
+            (a, s), (b, t) = ((end[:count], end[count:]) for end in ends)
+            rest: list[Any] = _around(at, points, a, b)
+            if not rest and before:
+                rest = [tree.add(a, b, s, t)]
+            elif not rest:
+                k = int(np.argmax(t - s))
+                lower, upper = t.copy(), s.copy()
+                lower[k] = upper[k] = middle_of(s, t)[k]
+                cut = ["cut", count + k, float(lower[k]).hex()]
+                rest = [cut, tree.add(a, b, s, lower), tree.add(a, b, upper, t)]
+            tree.entries[number] = [*before, *rest, *after]
+    return tree.in_order()
+
+
+def _rises(
+    slopes: Callable[..., Any],
+    low: np.ndarray,
+    high: np.ndarray,
+    first: np.ndarray,
+    last: np.ndarray,
+    total_low: np.ndarray,
+    total_high: np.ndarray,
+) -> np.ndarray:
+    """Return where payoffs rise between two ends, ``[choice]``, seen at the most possible of some totals."""
+    share = np.linspace(ROOM, 1 - ROOM, 5)
+    at = [
+        (first + p * (last - first), total_low + q * (total_high - total_low)) for p in share for q in share
+    ]
+    found, apart = (np.array(part) for part in zip(*(slopes(y, low, high, t) for y, t in at), strict=True))
+    return np.asarray(np.take_along_axis(found, apart.argmin(axis=0)[None], axis=0)[0] > 0)
+
+
+def _cut_off(
+    ends: tuple[np.ndarray, np.ndarray], smaller: tuple[np.ndarray, np.ndarray], rises: np.ndarray
+) -> tuple[list[Any], list[Any]]:
+    """Cut a box of choices and totals to nearly a smaller one, in place.
+
+    Returns the entries before and after what is left. ``rises [end choice]`` tells whether payoffs rise in
+    what is cut off.
+    """
+    before, after = list[Any](), list[Any]()
+    count = rises.shape[1]
+    # totals first: what is cut off of choices is not best for what is left of them
+    for k in [*range(count, len(ends[0])), *range(count)]:
+        low, high, first, last = (end[k] for end in (*ends, *smaller))
+        width = high - low
+        if width <= 0 or first > last:
+            continue
+        room, enough = (ROOM, ENOUGH) if k < count else (ROOM_OF_TOTALS, ENOUGH_OF_TOTALS)
+        why = [["rises" if one else "falls", k] for one in rises[:, k]] if k < count else [["krawczyk"]] * 2
+        if k < count and first == last in (low, high):
+            before.append(["falls" if first == low else "rises", k])
+            ends[0][k] = ends[1][k] = first
+            continue
+        first, last = first - room * width, last + room * width
+        if first > low + enough * width:
+            before += [["cut", k, float(first).hex()], why[0]]
+            ends[0][k] = first
+        if last < high - enough * width:
+            before.append(["cut", k, float(last).hex()])
+            after.insert(0, why[1])
+            ends[1][k] = last
+    return before, after
+
+
+def _face(
+    at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, name: str, k: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Return the profiles of a box at the bound to which a payoff rises; None if there are none."""
+    sign = SIGNS[name]
+    bound = (at.high if sign > 0 else at.low)[k]
+    if bound != (high if sign > 0 else low)[k]:
+        return None
+    low, high, side = low.copy(), high.copy(), side.copy()
+    low[k] = high[k] = bound
+    side[k] = sign
+    return low, high, side
 
 
 def _reasons(
@@ -322,20 +489,26 @@ def _reasons(
     """Return the reasons of boxes, empty where none is found."""
     found: list[list[Any]] = [[] for _ in low]
     known = first_order(game, at, low, high, side, seen)
-    rises = (side <= 0) & (known.slope_low > 0) & known.smooth[:, None]
-    falls = (side >= 0) & (known.slope_high < 0) & known.smooth[:, None]
+    rises = (known.slope_low > 0) & known.smooth[:, None]
+    falls = (known.slope_high < 0) & known.smooth[:, None]
     size = np.maximum(np.where(rises, known.slope_low, 0), np.where(falls, -known.slope_high, 0))
-    gone = excluded(known, side)
+    # at the bound to which a payoff rises a choice can stay
+    stays = (rises & (high == at.high)) | (falls & (low == at.low))
+    gone = known.smooth & np.any((known.low > known.high) & (side == 0), axis=1)
     wide = ((high - low) / (at.high - at.low)).max(axis=1)
     for k in range(len(low)):
-        for j, point in enumerate(points):
-            inside = (low[k] >= point.alone_low) & (high[k] <= point.alone_high) & (side[k] == point.side)
-            if inside.all():
-                found[k] = ["around", j]
-        if not found[k] and (rises[k] | falls[k]).any():
-            found[k] = ["slope", int(size[k].argmax())]
+        names = np.where(rises[k], "rises", "falls")
+        found[k] = next(iter(_around(at, points, low[k], high[k])), [])
+        outside = ((rises | falls) & ~stays)[k]
+        faces = stays[k] & (low[k] < high[k])
+        if not found[k] and outside.any():
+            j = int(np.where(outside, size[k], 0.0).argmax())
+            found[k] = [str(names[j]), j]
         elif not found[k] and gone[k]:
             found[k] = ["krawczyk"]
+        elif not found[k] and faces.any():
+            j = int(np.where(faces, size[k], 0.0).argmax())
+            found[k] = [str(names[j]), j]
     undecided = np.array([not why for why in found])
     left = np.flatnonzero(undecided & ((wide < FLAT_BOX) | ~np.asarray(known.smooth)))
     if len(left):
