@@ -25,7 +25,7 @@ def check(path):
         raise Damaged("not a proof file: its format must be 'rivalry-proof'")
     if document.get("version") != 2:
         raise Damaged(f"version {str(document.get('version'))[:20]}; this program reads version 2")
-    return (smooth if document["kind"] == "smooth" else finite).check(document)
+    return {"smooth": smooth, "finite": finite, "policy": finite}[document["kind"]].check(document)
 
 
 def main(paths=None):

@@ -60,6 +60,10 @@ def by_ball(x, function, start=-inf):
     return pair(function(ball(x))) if x[0] > start and x[1] < inf else None
 
 
+def logistic(a):
+    return 1 / (1 + (-a).exp())
+
+
 def is_whole(b):
     return b[0] == b[1] == round(b[0])
 
@@ -116,7 +120,7 @@ def choose(p, q, a, b, at_tie=True, known=False):
     return (min(a[0], b[0]), max(a[1], b[1])) if a and b and not known else None
 
 
-SQUARE, BELL = ("power", "a", 2.0), pair(2 / arb.pi().sqrt())
+SQUARE, BOTH, BELL = ("power", "a", 2.0), ("add", "a", "b"), pair(2 / arb.pi().sqrt())
 OPERATIONS = {  # bounds, and derivatives in the operands a and b as formulas; y is the result
     "add": (add, (1.0, 1.0)),
     "sub": (lambda x, y: add(x, neg(y)), (1.0, -1.0)),
@@ -127,10 +131,7 @@ OPERATIONS = {  # bounds, and derivatives in the operands a and b as formulas; y
     "log": (lambda x: rise(x, arb.log, -inf, inf, start=0.0), (("div", 1.0, "a"),)),
     "sqrt": (lambda x: power(x, (0.5, 0.5)), (("mul", 0.5, ("steep", "a", -0.5)),)),
     "tanh": (lambda x: rise(x, arb.tanh, -1.0, 1.0), (("sub", 1.0, ("power", "y", 2.0)),)),
-    "logistic": (
-        lambda x: rise(x, lambda a: 1 / (1 + (-a).exp()), 0.0, 1.0),
-        (("spread", "y", ("logistic", ("neg", "a"))),),
-    ),
+    "logistic": (lambda x: rise(x, logistic, 0.0, 1.0), (("spread", "y", ("logistic", ("neg", "a"))),)),
     "atan": (lambda x: rise(x, arb.atan, -2.0, 2.0), (("div", 1.0, ("add", 1.0, SQUARE)),)),
     "erf": (lambda x: rise(x, arb.erf, -1.0, 1.0), (("mul", BELL, ("exp", ("neg", SQUARE))),)),
     "sin": (lambda x: by_ball(x, arb.sin), (("cos", "a"),)),
@@ -140,10 +141,7 @@ OPERATIONS = {  # bounds, and derivatives in the operands a and b as formulas; y
     "trigamma": (lambda x: by_ball(x, arb(2).zeta, start=0.0), None),
     "power": (lambda x, b: power(x, b), (("mul", "b", ("steep", "a", "b - 1")),)),  # b is a number
     "steep": (lambda x, b: power(x, b, steep=True), (("mul", "b", ("steep", "a", "b - 1")),)),
-    "share": (
-        share,
-        (("div", ("share", "b", "a"), ("add", "a", "b")), ("neg", ("div", "y", ("add", "a", "b")))),
-    ),
+    "share": (share, (("div", ("share", "b", "a"), BOTH), ("neg", ("div", "y", BOTH)))),
     "spread": (spread, (("sub", "b", "a"),)),  # b is 1 - a
     "max": (lambda x, y: (max(x[0], y[0]), max(x[1], y[1])), None),
     "if": (lambda p, q, a, b: choose(p, q, a, b), None),
@@ -153,9 +151,7 @@ OPERATIONS = {  # bounds, and derivatives in the operands a and b as formulas; y
 PATTERNS = 64  # of choices that change, for which it is kept what depends on them
 CASES = ("if", "side", "jump")  # defined also where one of the cases is not
 EVEN = ("spread", "y", ("share", "b", "a"))
-OF_RATES = {
-    "share": (EVEN, ("neg", EVEN))
-}  # derivatives in logarithms: an exponential is a factor of its slope
+OF_RATES = {"share": (EVEN, ("neg", EVEN))}  # derivatives in logarithms, for operands times a rate as slopes
 
 
 class Graph:

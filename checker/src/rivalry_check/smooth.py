@@ -273,10 +273,9 @@ class Game:
             k = self.choices.index(*rest)
             node = self.given[k] if name == "rises" else self.graph.add("neg", self.given[k])
             said = f"the derivative of player {self.player[k] + 1} has no sign"
-            if self.totals:
-                size = {
-                    j: u for j, u in size.items() if j not in self.choices or self.player[j] == self.player[k]
-                }
+            if self.totals:  # stand for the choices of others
+                foreign = set(self.choices) - set(self.own[self.player[k]])
+                size = {j: width for j, width in size.items() if j not in foreign}
         elif name == "better":
             player, strategy = rest[0], numbers(rest[1])
             node, said = self.gains[player], f"player {player + 1} has no certain gain"
@@ -323,13 +322,10 @@ class Game:
     def equilibrium(self, name, entry, ranges):
         """Return bounds on an equilibrium, the box where it is alone, and the choices between bounds."""
         box, point, kink = pairs(entry), numbers(entry["point"]), entry.get("kink")
-        here, alone, radius = [(x, x) for x in point] + ranges, box + ranges, float.fromhex(entry["radius"])
+        (radius,), here, alone = numbers([entry["radius"]]), [(x, x) for x in point] + ranges, box + ranges
         if not len(box) == len(point) == len(self.player) or not within(box, self.space):
             raise Refuted(f"{name}: {words(box)} is not in the space")
-        side = [
-            (a == b) * ((b == high) - (a == low))
-            for (a, b), (low, high) in zip(box, self.space, strict=False)
-        ]
+        side = [(one == (b, b)) - (one == (a, a)) for one, (a, b) in zip(box, self.space, strict=False)]
         free = [k for k in self.choices if not side[k]]
         if kink:  # a continuous payoff has a largest value
             if len(self.own) > 1 or None in self.graph.evaluate((*self.pay, *self.slopes), alone):
