@@ -51,7 +51,7 @@ def _programs() -> Iterator[None]:
     if "jax" in sys.modules:
         from rivalry.core.jax import forget_programs
 
-        forget_programs()
+        forget_programs(6_000)  # some 2 GB
 
 
 @pytest.fixture

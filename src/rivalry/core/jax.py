@@ -7,12 +7,13 @@ module.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from importlib import import_module
 from time import monotonic
@@ -321,6 +322,8 @@ def forget_programs(most: int = 20_000) -> bool:
         return False
     jax.clear_caches()
     gc.collect()
+    with suppress(AttributeError):  # glibc keeps what was freed, most of the memory of a process, until told
+        ctypes.CDLL(None).malloc_trim(0)
     return True
 
 
