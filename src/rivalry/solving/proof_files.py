@@ -40,6 +40,7 @@ from rivalry.solving.exact_proofs import Document, write
 
 VERSION = 2
 BOXES = 1_000_000
+CHOICES = 12  # of a list without totals: the number of boxes of more is soon too large
 BOXES_ON_RANGES = 20_000  # beyond which ranges of parameters are halved
 BOXES_OF_TOTALS = 20_000
 ROOM = 0.02  # of the width of a range: what is left beside choices that can be best
@@ -338,6 +339,10 @@ class _Tree:
 
 def _boxes(game: Any, at: Coordinates, points: list[FirstOrderPoint], most: int) -> list[list[Any]]:
     """Return how the space is cut into boxes, and for each the reason why it has no further equilibrium."""
+    if len(at.low) > CHOICES:
+        raise Unsupported(
+            f"proof file: a complete list of {len(at.low)} choices; must be at most {CHOICES} without totals"
+        )
     tree = _Tree(at.low, at.high, np.full(len(at.low), OPEN))
     while tree.left:
         numbers, rows = tree.take(most)
