@@ -210,6 +210,52 @@ def test_derivatives_of_digamma_of_huge_numbers_are_inside() -> None:
         assert np.all(np.abs(np.asarray(found.high)) < 1e-49)
 
 
+def test_differences_of_gamma_functions_hold_all_values() -> None:
+    def excess(a: Any) -> Any:
+        return jax.lax.lgamma(jnp.sum(a, axis=1)) - jnp.sum(jax.lax.lgamma(a), axis=1)
+
+    def less_log(a: Any) -> Any:
+        return jax.lax.digamma(a) - jnp.log(a)
+
+    def exact(function: str, row: np.ndarray) -> Real:
+        each = [flint.arb(float(x)) for x in row]
+        if function == "excess":
+            return sum(each).lgamma() - sum(one.lgamma() for one in each)
+        return each[0].digamma() - each[0].log()
+
+    rng = np.random.default_rng(3)
+    low = 10 ** rng.uniform(-9, 9, (300, 3))
+    high = low * (1 + 10 ** rng.uniform(-12, 3, low.shape) * (rng.random(low.shape) < 0.8))
+    (gamma,), _ = enclose(excess, low)(Interval(low, high))
+    (slope,), _ = enclose(less_log, low)(Interval(low, high))
+    for k in range(len(low)):
+        for part in (0.0, 1.0, *rng.random(3)):
+            x = np.clip(low[k] + part * (high[k] - low[k]), low[k], high[k])
+            found = exact("excess", x), exact("less log", x)
+            assert not outside(found[0], float(gamma.low[k]), float(gamma.high[k])), x
+            assert not outside(found[1], float(slope.low[k, 0]), float(slope.high[k, 0])), x
+    # both are monotone: the ends are values, up to rounding
+    ends = [exact("excess", end) for end in (low[0], high[0])]
+    assert abs(float(ends[0]) - float(gamma.low[0])) < 1e-6 * (1 + abs(float(ends[0])))
+    assert np.all(np.asarray(slope.high) <= 0)
+
+
+def test_shares_of_exponentials_are_known_where_all_ends_underflow_or_overflow() -> None:
+    def share(y: Any) -> Any:
+        parts = jnp.exp(y)
+        return parts / jnp.sum(parts, axis=0)
+
+    low, high = np.array([[-1e5], [-2e5]]), np.array([[1e5], [2e5]])
+    (found,), decided = enclose(share, low)(Interval(low, high))
+    assert bool(decided)
+    assert np.array_equal(np.asarray(found.low), [[0.0], [0.0]])
+    assert np.array_equal(np.asarray(found.high), [[1.0], [1.0]])
+    # the logarithm of zero: no row may have influence
+    low = np.array([[-np.inf], [-np.inf]])
+    (found,), _ = enclose(share, low)(Interval(low, high))
+    assert np.all(np.isnan(np.asarray(found.low)))
+
+
 @pytest.mark.parametrize("place", [-5.0, -19.9, -20.1, -25.0, -37.0, 0.5, 6.0])
 def test_functions_that_jax_composes_are_taken_as_programs(place: float) -> None:
     def program(x: Any) -> Any:

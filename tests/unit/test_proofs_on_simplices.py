@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core import oracles
 from rivalry.core.boxes import halves, tight_boxes, whole_box
 from rivalry.core.ranges import value_range
 from rivalry.core.simplices import InFractions
@@ -219,3 +220,43 @@ def test_an_equilibrium_where_nothing_is_left_to_divide_is_listed_or_undecided(b
     possible = [np.all((end[..., 0] <= corner) & (corner <= end[..., 1])) for end in ends]
     assert any(listed) or any(possible)
     assert (any(listed), found.complete) == ((True, True) if best == 2 else (False, False))
+
+
+def dirichlet(corners: int, **more: Any) -> Any:
+    return rv.games.influencer(space="simplex", corners=corners, kernel="dirichlet", **more)
+
+
+@pytest.mark.parametrize("corners", [2, 3, 4])
+def test_terms_of_dirichlet_kernels_are_positive_multiples_of_derivatives(corners: int) -> None:
+    game = dirichlet(corners, alpha=[1.3, 2.0])
+    fractions = InFractions(game)
+    for seed in range(3):
+        t = jnp.asarray(np.random.default_rng(seed).random((2, corners - 1)))
+        slopes = jax.jacfwd(lambda t: game.kernel.logs(fractions.shares(t), game.points))(t)
+        own = np.stack([np.moveaxis(np.asarray(slopes)[k, :, k], 0, 1) for k in range(2)])
+        factor = own / np.asarray(fractions.terms(t)[1])
+        assert np.all(factor > 0)
+        assert np.max(np.ptp(factor, axis=2) / factor.min(axis=2)) < 1e-9
+        whole = np.asarray(jax.jacfwd(fractions.payoffs)(t))
+        own = np.stack([whole[k, k] for k in range(2)])
+        found = np.asarray(oracles.gradients(fractions, t))
+        assert np.allclose(own, found * factor[:, :, 0], rtol=1e-7)
+
+
+@pytest.mark.slow
+def test_a_list_for_a_dirichlet_kernel_agrees_with_a_grid() -> None:
+    game = dirichlet(2, alpha=[1.0, 2.5])
+    found = rv.all_equilibria(game)
+    assert found.complete
+    # no profile of a grid is an equilibrium unless it is next to one of the list
+    share = np.linspace(0.005, 0.995, 199)
+    profiles = np.stack(np.meshgrid(share, share, indexing="ij"), axis=-1).reshape(-1, 2)
+    x = jnp.asarray(np.stack([profiles, 1 - profiles], axis=-1))
+    pay = np.asarray(jax.vmap(game.payoffs)(x)).reshape(199, 199, 2)
+    gain = np.maximum(
+        pay[..., 0].max(axis=0)[None] - pay[..., 0], pay[..., 1].max(axis=1)[:, None] - pay[..., 1]
+    )
+    rest = np.argwhere(gain < 1e-3)
+    listed = np.asarray(found.solution.record["equilibria"][1])[:, :, 0]
+    for k in rest:
+        assert np.any(np.max(np.abs(listed - share[k]), axis=1) < 0.01), share[k]

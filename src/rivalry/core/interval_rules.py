@@ -252,7 +252,7 @@ def _multiply(run: Comparisons, a: Interval, b: Interval, **_: object) -> Interv
                 rest = one.origin[1] if one.origin[2] is other.origin[1] else one.origin[2]
                 special = intervals.multiply(rest, intervals.parabola(other.origin[1]))
         elif other.origin and other.origin[0] == "reciprocal" and _is_sum(one, other.origin[1]):
-            special = intervals.share(one, other.origin[1].origin[2])
+            special = _share(one, other.origin[1])
         if special is not None and special.shape == shape:  # a single entry may stand for several
             return special
     found = intervals.multiply(a, b)
@@ -262,11 +262,17 @@ def _multiply(run: Comparisons, a: Interval, b: Interval, **_: object) -> Interv
 
 def _divide(run: Comparisons, a: Interval, b: Interval, **_: object) -> Interval:
     if _is_sum(a, b) and a.shape == np.broadcast_shapes(a.shape, b.shape):
-        return intervals.share(a, b.origin[2])  # type: ignore[index]
+        return _share(a, b)
     found = intervals.divide(a, b)
     if _is_one(a):
         found.origin = ("reciprocal", b)
     return found
+
+
+def _share(a: Interval, whole: Interval) -> Interval:
+    """Return the parts of numbers in their sum."""
+    logs = a.origin[1] if a.origin and a.origin[0] == "exp" else None
+    return intervals.share(a, whole.origin[2], logs)  # type: ignore[index]
 
 
 def _is_sum(a: Interval, b: Interval) -> bool:
@@ -279,10 +285,35 @@ def _is_one(a: Interval) -> bool:
 
 
 def _subtract(run: Comparisons, a: Interval, b: Interval, **_: object) -> Interval:
+    name, of = a.origin[:2] if a.origin else ("", None)
+    if b.origin and name in ("digamma", "lgamma"):
+        if name == "digamma" and b.origin[0] == "log" and b.origin[1] is of:
+            return intervals.digamma_less_log(of)
+        if name == "lgamma" and a.shape == b.shape and _is_sum_of(name, of, b):
+            return intervals.log_gamma_excess(*of.origin[1:])
     found = intervals.subtract(a, b)
     if _is_one(a):
         found.origin = ("complement", b)
     return found
+
+
+def _is_sum_of(name: str, whole: Interval, b: Interval) -> bool:
+    """Return whether b is the sum of a function of the same few numbers of which another is the sum."""
+    if not (b.origin and whole.origin and b.origin[0] == whole.origin[0] == "sum"):
+        return False
+    each = b.origin[1].origin
+    return bool(each and each == (name, whole.origin[1]) and b.origin[2] == whole.origin[2])
+
+
+def _with_origin(name: str, rule: Callable[[Interval], Interval]) -> Callable[..., Interval]:
+    """Return the rule of a function that other rules ask for: in shares, or in differences."""
+
+    def with_origin(run: Comparisons, a: Interval, **_: object) -> Interval:
+        found = rule(a)
+        found.origin = (name, a)
+        return found
+
+    return with_origin
 
 
 def _sum(run: Comparisons, a: Interval, axes: tuple[SupportsIndex, ...], **_: object) -> Interval:
@@ -436,10 +467,10 @@ RULES: dict[str, Callable[..., Any]] = {
     "sqrt": _unary(intervals.root),
     "rsqrt": _unary(lambda a: intervals.divide(intervals.ONE, intervals.root(a))),
     "cbrt": _unary(intervals.cube_root),
-    "exp": _unary(intervals.exp),
+    "exp": _with_origin("exp", intervals.exp),
     "exp2": _unary(_power_of_two),
     "expm1": _unary(intervals.expm1),
-    "log": _unary(intervals.log),
+    "log": _with_origin("log", intervals.log),
     "log1p": _unary(intervals.log1p),
     "tanh": _unary(intervals.tanh),
     "sinh": _unary(intervals.hyperbolic_sine),
@@ -459,8 +490,8 @@ RULES: dict[str, Callable[..., Any]] = {
     "bessel_i1e": _unary(intervals.bessel_i1e),
     "erf": _unary(intervals.error_function),
     "erfc": _unary(intervals.error_complement),
-    "lgamma": _unary(intervals.log_gamma),
-    "digamma": _unary(intervals.digamma),
+    "lgamma": _with_origin("lgamma", intervals.log_gamma),
+    "digamma": _with_origin("digamma", intervals.digamma),
     "abs": _unary(intervals.absolute),
     "sign": lambda run, a: _stairs(run, a, jnp.sign),
     "floor": lambda run, a: _stairs(run, a, jnp.floor),

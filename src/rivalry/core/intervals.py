@@ -332,10 +332,11 @@ def _ball(a: Interval) -> tuple[Any, Any]:
     return mid, radius + (jnp.abs(mid) * WIDEN + radius * WIDEN + TINY)
 
 
-def share(a: Interval, axis: int) -> Interval:
+def share(a: Interval, axis: int, logs: Interval | None = None) -> Interval:
     """Return the parts of positive numbers in their sum along an axis.
 
     ``a / (a + rest) = 1 / (1 + rest / a)`` increases in ``a`` and falls in ``rest``; each occurs once.
+    Exponentials of finite ``logs`` are neither zero nor infinite, although their ends may be.
     """
     low, high = (reduce_others(jnp.sum, end, axis, 0.0) for end in (a.low, a.high))
     near, far = _divisor(a)
@@ -343,8 +344,10 @@ def share(a: Interval, axis: int) -> Interval:
     found = widen(1 / (1 + high / near), 1 / (1 + low / far), (a.shape[axis] + 8) * EPS, True)
     low, high = jnp.where(a.low > 0, found.low, 0.0), jnp.minimum(found.high, 1.0)
     found = Interval(low, jnp.where(a.high > 0, high, 0.0), True)
-    known = (jnp.sum(a.low, axis, keepdims=True) > 0) & jnp.all(a.high < jnp.inf, axis, keepdims=True)
-    found = _defined(known, found)
+    some, every = a.low > 0, a.high < jnp.inf
+    if logs is not None:
+        some, every = logs.low > -jnp.inf, logs.high < jnp.inf
+    found = _defined(jnp.any(some, axis, keepdims=True) & jnp.all(every, axis, keepdims=True), found)
     found.infinite = NONE
     return found
 
@@ -569,6 +572,25 @@ def digamma(a: Interval) -> Interval:
     ends = jax.lax.digamma(a.low), jax.lax.digamma(a.high)
     error = [STATED * (1 + jnp.abs(end)) for end in ends]
     return _defined(a.low > 0, Interval(ends[0] - error[0], ends[1] + error[1]))
+
+
+def log_gamma_excess(a: Interval, axis: int) -> Interval:
+    """Return the logarithm of the gamma function of a sum of positive numbers, less those of the numbers.
+
+    It increases in each of them, as `digamma` does.
+    """
+
+    def at(end: Any) -> Interval:
+        one = Interval(end, end, a.positive)
+        return subtract(log_gamma(total(one, (axis,))), total(log_gamma(one), (axis,)))
+
+    return Interval(at(a.low).low, at(a.high).high)
+
+
+def digamma_less_log(a: Interval) -> Interval:
+    """Return `digamma` of positive numbers, less their logarithms: it increases towards zero."""
+    low, high = (subtract(digamma(one), log(one)) for one in (Interval(end, end) for end in (a.low, a.high)))
+    return Interval(low.low, jnp.minimum(high.high, 0.0))
 
 
 def polygamma(order: Any, a: Interval) -> Interval:

@@ -25,6 +25,7 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.logarithms import MOST_SHARES, InLogs, amounts, at_profile, profile_bounds
 from rivalry.core.ranges import meet, value_range
 from rivalry.core.shifts import shifted
+from rivalry.core.simplices import InFractions
 from rivalry.core.space import Box
 from rivalry.core.tolerances import DOMINANCE, EIGENVALUE_ERROR, LAYER
 
@@ -136,6 +137,8 @@ class FirstOrder(NamedTuple):
         Which coordinates to split first, the largest.
     of_parameters
         The largest such number of a parameter.
+    rises, falls
+        Whether derivatives are certainly above zero, or below it.
     unique
         Whether the box has exactly one zero, in the smaller box.
     smooth
@@ -151,6 +154,8 @@ class FirstOrder(NamedTuple):
     newton: Any
     influence: Any
     of_parameters: Any
+    rises: Any
+    falls: Any
     unique: Any
     smooth: Any
 
@@ -172,16 +177,19 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
         found: Array = gradients.call(shifts[1], y)[0]
         return found
 
-    def every(shifts: Any, y: Array) -> tuple[Array, Array, Array]:
+    has_terms = isinstance(game, InFractions) and game.has_terms
+
+    def every(shifts: Any, y: Array) -> tuple[Array, ...]:
         # payoffs too: a jump may have no derivative that shows it
-        return slopes(shifts, y), jax.jacfwd(partial(slopes, shifts))(y), payoffs.call(shifts[0], y)[0]
+        found = slopes(shifts, y), jax.jacfwd(partial(slopes, shifts))(y), payoffs.call(shifts[0], y)[0]
+        return (*found, at.game(game, y).terms(at.profile(y))[1][at.place]) if has_terms else found
 
     box, centre = Interval(*at.with_parameters(low, high)), Interval(mid, mid)
     # at a bound derivatives are those of the payoffs inside it, which may have a jump or a kink there
     inside = LAYER * (at.high - at.low)
     ends = jnp.where(side > 0, low - inside, low), jnp.where(side < 0, high + inside, high)
     thick = intervals.around(*at.with_parameters(*ends))
-    (slope, jacobian, pays), decided = enclose(every, shifts, mid)(shifts, thick)
+    (slope, jacobian, pays, *terms), decided = enclose(every, shifts, mid)(shifts, thick)
     decided = decided & ~jnp.any(jnp.isnan(pays.low)) & payoffs.are_finite(thick)
     if gradients.shifts is not payoffs.shifts:
         decided = decided & gradients.are_finite(thick)
@@ -199,6 +207,9 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
         linear = Interval(jnp.where(known, linear.low, -jnp.inf), jnp.where(known, linear.high, jnp.inf))
         jacobian = meet(jacobian, linear)
     slope = meet(slope, intervals.add(residual, row(jacobian, away)))
+    rises, falls = slope.low > 0, slope.high < 0
+    for one in terms:  # derivatives have the sign of all their terms, however small the weights
+        rises, falls = rises | jnp.all(one.low > 0, axis=1), falls | jnp.all(one.high < 0, axis=1)
     # equations of the coordinates that are between bounds; the others count as they are
     free = side == 0
     unit = jnp.eye(count, len(mid))
@@ -216,9 +227,9 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
     own_low, own_high = _solved(residual, jacobian, away, mid)
     # of a payoff that is concave in the coordinate: its best response, cut at the bounds
     open_ = side == OPEN
-    falls = _diagonal(jacobian.high) < 0
-    own_low = jnp.where(open_, jnp.where(falls, jnp.clip(own_low, first, last), -jnp.inf), own_low)
-    own_high = jnp.where(open_, jnp.where(falls, jnp.clip(own_high, first, last), jnp.inf), own_high)
+    concave = _diagonal(jacobian.high) < 0
+    own_low = jnp.where(open_, jnp.where(concave, jnp.clip(own_low, first, last), -jnp.inf), own_low)
+    own_high = jnp.where(open_, jnp.where(concave, jnp.clip(own_high, first, last), jnp.inf), own_high)
     next_low, next_high = _solved(step, system, away, mid)
     own_low = jnp.fmax(own_low, jnp.where(free & known, jnp.fmax(image.low, next_low), -jnp.inf))
     own_high = jnp.fmin(own_high, jnp.where(free & known, jnp.fmin(image.high, next_high), jnp.inf))
@@ -235,6 +246,8 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
         newton.low / 2 + newton.high / 2,
         size[:count],
         jnp.max(size[count:]) if at.ranges is not None else 0.0,
+        rises,
+        falls,
         known & jnp.all(side != OPEN) & jnp.all(~free | ((image.low > low) & (image.high < high))),
         decided & jnp.all(jnp.isfinite(slope.low + slope.high)),
     )
@@ -279,8 +292,8 @@ def excluded(found: FirstOrder, side: np.ndarray) -> np.ndarray:
 
     Open choices may be at bounds; see `closed`.
     """
-    away = np.where(side <= 0, found.slope_low > 0, False)
-    away |= np.where((side == 0) | (side == 1), found.slope_high < 0, False)
+    away = np.where(side <= 0, found.rises, False)
+    away |= np.where((side == 0) | (side == 1), found.falls, False)
     return np.asarray(found.smooth & (away.any(axis=1) | np.any(found.low > found.high, axis=1)))
 
 
@@ -292,8 +305,8 @@ def closed(
     The last of the arrays tells the boxes without a first-order point, because no bound is there.
     """
     low, high, side = found.low.copy(), found.high.copy(), side.copy()
-    rises = (side == OPEN) & (found.slope_low > 0) & found.smooth[:, None]
-    falls = (side == OPEN) & (found.slope_high < 0) & found.smooth[:, None]
+    rises = (side == OPEN) & found.rises & found.smooth[:, None]
+    falls = (side == OPEN) & found.falls & found.smooth[:, None]
     gone = np.any((rises & (high < at.high)) | (falls & (low > at.low)), axis=1)
     low, high = np.where(rises, at.high, low), np.where(falls, at.low, high)
     side = np.where(rises, 1.0, np.where(falls, -1.0, side))
@@ -355,8 +368,10 @@ class DeviationBounds(NamedTuple):
         Of the player's gain from one strategy, the midpoint, and from any strategy.
     slope_low, slope_high
         Derivatives of the own payoff in the own strategy, ``[axis]``.
+    rises, falls
+        Whether they are certainly above zero, or below it, perhaps but where nothing is left to divide.
     bend_low, bend_high
-        Its second derivatives, ``[axis axis]``.
+        Second derivatives, ``[axis axis]``.
     smooth
         Whether the own payoff has two derivatives there; if not, they are not known.
     """
@@ -365,6 +380,8 @@ class DeviationBounds(NamedTuple):
     most: Any
     slope_low: Any
     slope_high: Any
+    rises: Any
+    falls: Any
     bend_low: Any
     bend_high: Any
     smooth: Any
@@ -410,7 +427,17 @@ def _gain(
         rows = [jnp.concatenate(pair) for pair in zip(ends, (own_low, own_high), strict=True)]
         smallest, largest = value_range(gain, rows[0], rows[1])
         most, lower = jnp.fmin(most, largest), jnp.fmax(lower, smallest)
-    return DeviationBounds(lower, most, slope.low, slope.high, bend.low, bend.high, decided)
+    rises, falls = slope.low > 0, slope.high < 0
+    if isinstance(game, InFractions) and game.has_terms:  # of one sign, as in `_first_order`
+
+        def terms_of(y: Array, strategy: Array) -> Array:
+            x = at.profile(y).at[player].set(strategy)
+            found: Array = at.game(game, y).terms(x)[1][player]
+            return found
+
+        (terms,), _ = enclose(terms_of, middle, mid)(others, own)
+        rises, falls = rises | jnp.all(terms.low > 0, axis=1), falls | jnp.all(terms.high < 0, axis=1)
+    return DeviationBounds(lower, most, slope.low, slope.high, rises, falls, bend.low, bend.high, decided)
 
 
 def _gain_of(game: Game, at: Coordinates, player: Array, count: int, z: Array) -> Array:
@@ -684,7 +711,11 @@ def judge_player(
         inside = np.all((low >= near[0]) & (high <= near[1]), axis=1)
         if np.any((found.lower > 0) & ~inside):
             return "not an equilibrium"
-        open_ = ~(found.most < 0) & ~inside
+        # the best strategy is not where payoffs rise or fall towards other strategies
+        leads = found.smooth[:, None] & (
+            (found.rises & (high < space_high)) | (found.falls & (low > space_low))
+        )
+        open_ = ~(found.most < 0) & ~inside & ~leads.any(axis=1)
         low, high = low[open_], high[open_]
         narrow = np.all(parts(low, high)[0] <= 1e-9 * span, axis=1)
         if seen > limit or narrow.any():

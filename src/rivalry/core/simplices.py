@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.dispatch import inner_knows, oracle
+from rivalry.core.dispatch import inner_knows, oracle, unknown
 from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
 from rivalry.core.jax import jax, jnp, put
@@ -33,6 +33,17 @@ def slopes_in_shares(game: object, x: Profile) -> Profile:
     Families answer in forms that intervals bound well. Generic: `oracles.gradients`.
     """
     return oracles.gradients(game, x)
+
+
+@oracle()
+def terms_in_fractions(game: object, t: Profile, x: Profile) -> tuple[Array, Array]:
+    """Return weights ``[player term]`` and terms ``[player axis term]`` at shares ``x``.
+
+    Weighted sums of the terms are derivatives of own payoffs in fractions ``t``, or positive multiples of
+    them, wherever something is left to divide. No weight is below zero, and not all are zero: where all terms
+    have one sign the derivative has it too. The generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "terms of derivatives")
 
 
 class InFractions(Tree):
@@ -79,6 +90,15 @@ class InFractions(Tree):
         (found,), _ = enclose(self.shares, ends[0])(Interval(*ends))
         return np.clip(found.low, 0.0, 1.0), np.clip(found.high, 0.0, 1.0)
 
+    @property
+    def has_terms(self) -> bool:
+        """Whether derivatives are known as weighted sums; see `terms_in_fractions`."""
+        return terms_in_fractions.knows(self.game)
+
+    def terms(self, t: Profile) -> tuple[Array, Array]:
+        """Return weights ``[player term]`` and terms ``[player axis term]`` of derivatives."""
+        return terms_in_fractions(self.game, t, self.shares(t))
+
     def payoffs(self, t: Profile) -> Float[Array, "player"]:
         found: Array = self.game.payoffs(self.shares(t))
         return found
@@ -101,6 +121,9 @@ def _(game: InFractions, x: Profile, player: int | Array) -> Callable[[Strategy]
 
 @oracles.gradients.register(InFractions, when=inner_knows(oracles.gradients))
 def _(game: InFractions, x: Profile) -> Profile:
+    if game.has_terms:
+        weights, terms = game.terms(x)
+        return jnp.sum(weights[:, None] * terms, axis=-1)
     shares, back = jax.vjp(game.shares, x)
     found: Array = back(slopes_in_shares(game.game, shares))[0]
     return found

@@ -23,8 +23,10 @@ from rivalry.core.search import faces
 from rivalry.core.space import Box, Profile, Simplex, Strategy
 from rivalry.families.influencer.kernels import (
     ChosenReach,
+    Dirichlet,
     Gaussian,
     GaussianMatrix,
+    PerPoint,
     copies,
     displacement,
     farthest,
@@ -85,12 +87,20 @@ def rival_influence(game: InfluencerGame, x: Profile, player: int | Array) -> Fl
     It is minus infinity at points without influence.
     """
     logs = game.kernel.logs(x, game.points) + jnp.log(game.budgets)[:, None]
-    logs = logs.at[player].set(-jnp.inf)
+    # the one rival alone: bounds on a maximum would be subtracted from themselves
+    logs = logs[1 - player][None] if len(x) == 2 else logs.at[player].set(-jnp.inf)
     if game.third_party is not None:
         logs = jnp.concatenate([logs, jnp.log(game.third_party)[None]])
+    return log_sum(logs) - jnp.log(game.budgets[player])
+
+
+def log_sum(logs: Float[Array, "row point"]) -> PerPoint:
+    """Return the logarithm of the sum over rows of numbers whose logarithms are given."""
+    if len(logs) == 1:
+        return logs[0]
     top = jnp.max(logs, axis=0)
     top = jnp.where(jnp.isneginf(top), 0.0, top)
-    return top + jnp.log(jnp.sum(jnp.exp(logs - top), axis=0)) - jnp.log(game.budgets[player])
+    return top + jnp.log(jnp.sum(jnp.exp(logs - top), axis=0))
 
 
 def _abstention(game: InfluencerGame, x: Profile, player: int | Array, own: Array) -> Array:
@@ -206,6 +216,25 @@ def own_gradients(game: InfluencerGame, x: Profile) -> Profile:
         return slopes
     pushed = game.weights * mine * _abstention_without(game, x, total, 1)
     return slopes + 2 * jnp.sum(pushed[..., None] * _displacement(game, x), axis=1)
+
+
+def has_terms(game: InfluencerGame) -> bool:
+    """Return whether derivatives in fractions are known as sums over points: for Dirichlet kernels."""
+    known = isinstance(game.kernel, Dirichlet) and game.kernel.reference_corner == 0
+    return known and game.abstention is None and game.players > 1
+
+
+def terms_in_fractions(game: InfluencerGame, t: Profile, x: Profile) -> tuple[Array, Array]:
+    """Return ``B G (1 - G)`` and derivatives of log-influence in fractions, at every point."""
+    assert isinstance(game.kernel, Dirichlet)
+    assert isinstance(game.space, Simplex)
+    logs = game.log_influence(x)
+    players = np.arange(len(x))
+    rest = [jnp.stack([logs[k] for k in range(len(logs)) if k != player]) for player in players]
+    # shares by differences of logarithms, which are bounded where influence underflows
+    share = jax.lax.logistic(jnp.stack([logs[k] - log_sum(rest[k]) for k in players]))
+    slopes = game.kernel.in_fractions(t, x, game.points, game.space.min_share)
+    return game.weights * (share * (1 - share)), slopes
 
 
 def gradient_jacobian(game: InfluencerGame, x: Profile) -> Float[Array, "row column"]:

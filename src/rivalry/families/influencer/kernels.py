@@ -333,6 +333,29 @@ class Dirichlet(_Kernel):
         both = mixed[..., :, None] * unit[c] + mixed[..., None, :] * unit[c][:, None]
         return second[:, None] + both + corner[..., None, None] * (unit[c][:, None] * unit[c])
 
+    def in_fractions(self, t: Profile, x: Profile, points: Points, floor: float) -> Array:
+        """Return derivatives of log-influence in fractions, up to positive factors, ``[player axis point]``.
+
+        The reference corner is the first. Shares ``x`` are those of fractions ``t``: each entry takes a
+        fraction of what those before it leave, and no share is below ``floor``.
+        """
+        from jax.scipy.special import digamma
+
+        # digamma less the logarithm is bounded well; a parameter's logarithm is that of sum and share
+        whole = self.alpha / x[:, 0]
+        own = self.alpha[:, None] * x[:, 1:] / x[:, :1]
+        each = jnp.log(points)[None, :, 1:] - (jnp.log(x[:, 1:]) + (digamma(own) - jnp.log(own)))[:, None]
+        spare = 1 - floor * points.shape[1]
+        after, slopes = each[..., -1], []  # the mean over all later corners, by their shares
+        for axis in range(t.shape[1] - 1, 0, -1):
+            slopes.append(each[..., axis - 1] - after)
+            after = t[:, axis, None] * each[..., axis - 1] + (1 - t[:, axis, None]) * after
+        # the others lose, also by the quotient, whose divisor is the first share
+        level = (digamma(whole) - jnp.log(whole))[:, None]
+        rest = jnp.sum(each, axis=-1) + (points.shape[1] - 1) * level
+        slopes.append(-((floor + spare) * (after + level) + floor * rest))
+        return jnp.stack(slopes[::-1], axis=1)
+
     def _parameters(self, x: Profile) -> Profile:
         c = self.reference_corner
         return (self.alpha[:, None] * x / x[:, c, None]).at[:, c].set(self.alpha)

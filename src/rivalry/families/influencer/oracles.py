@@ -15,10 +15,10 @@ from rivalry.core.forms import Contest, contest
 from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.results import Record
 from rivalry.core.search import best_response
-from rivalry.core.simplices import slopes_in_shares
+from rivalry.core.simplices import slopes_in_shares, terms_in_fractions
 from rivalry.core.space import Box, Profile
 from rivalry.core.validate import near
-from rivalry.families.influencer import blotto
+from rivalry.families.influencer import blotto, deviations
 from rivalry.families.influencer.closed_forms import group_levels, known_threshold
 from rivalry.families.influencer.deviations import (
     deviation_payoff,
@@ -106,6 +106,7 @@ oracles.proved_response.register(InfluencerGame, when=blotto.has_best_response)(
 slopes_in_shares.register(
     InfluencerGame, when=lambda game: isinstance(game.kernel, Blotto) and game.abstention is None
 )(blotto.slopes_in_shares)
+terms_in_fractions.register(InfluencerGame, when=deviations.has_terms)(deviations.terms_in_fractions)
 # the influence of rivals stays as it is when a player moves; abstention's does not
 oracles.deviation_payoff.register(InfluencerGame, when=lambda game: game.abstention is None)(deviation_payoff)
 # on an interval branch and bound is better than starts of a search
