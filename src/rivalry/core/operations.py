@@ -7,7 +7,9 @@ left as the operation that computes it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from functools import partial, reduce
 from itertools import pairwise
 from typing import Any
@@ -28,14 +30,21 @@ UNARY |= {"sin": "sin", "cos": "cos", "atan": "atan", "erf": "erf", "lgamma": "l
 BINARY = {"add": "add", "add_any": "add", "sub": "sub", "mul": "mul", "div": "div", "max": "max"}
 SUMS = {"reduce_sum": "add", "reduce_prod": "mul", "reduce_max": "max", "reduce_min": "min"}
 RUNS = {"cumsum": "add", "cumprod": "mul", "cummax": "max", "cummin": "min"}
+FROM_ZERO = frozenset(("exp", "sqrt", "power", "logistic"))
+"""Operations whose results are at least 0."""
 SAME = frozenset(("stop_gradient", "copy", "copy_p", "optimization_barrier", "convert_element_type"))
 
 
 class Operations:
-    """The list: ``nodes`` are operations and the places of their operands."""
+    """The list: ``nodes`` are operations and the places of their operands.
 
-    def __init__(self, largest: int = LARGEST) -> None:
+    ``ends`` are bounds on the first of the numbers ``("x", k)``.
+    """
+
+    def __init__(self, largest: int = LARGEST, ends: Sequence[tuple[float, float]] = ()) -> None:
         self.largest = largest
+        self.ends = ends
+        self.ranges: dict[int, tuple[Fraction, Fraction] | None] = {}
         self.nodes: list[tuple[Any, ...]] = []
         self.places: dict[tuple[Any, ...], int] = {}
 
@@ -64,6 +73,48 @@ class Operations:
         name, *rest = self.nodes[place]
         return [one for part in rest for one in self.terms(part)] if name == "add" else [place]
 
+    def is_positive(self, place: int) -> bool:
+        """Return whether a number is certainly at least 0, where it is defined."""
+        name, *rest = self.nodes[place]
+        if name in FROM_ZERO or (name == "whole_power" and self.nodes[rest[1]][1] % 2 == 0):
+            return True
+        if name in ("add", "mul", "div", "max", "share") and all(map(self.is_positive, rest)):
+            return True
+        known = self.range(place)
+        return known is not None and known[0] >= 0
+
+    def range(self, place: int) -> tuple[Fraction, Fraction] | None:
+        """Return bounds on a polynomial in numbers with bounds, without rounding; None if unknown."""
+        if place not in self.ranges:
+            self.ranges[place] = self._range(*self.nodes[place])
+        return self.ranges[place]
+
+    def _range(self, name: str, *rest: Any) -> tuple[Fraction, Fraction] | None:
+        if name == "c" or (name == "x" and rest[0] < len(self.ends)):
+            low, high = (rest[0], rest[0]) if name == "c" else self.ends[rest[0]]
+            return (Fraction(low), Fraction(high)) if np.isfinite(low) and np.isfinite(high) else None
+        parts = [self.range(one) for one in rest] if name in ("add", "sub", "neg", "mul") else [None]
+        if None in parts:
+            return None
+        (a, b), (c, d) = parts[0], parts[-1]  # type: ignore[misc]
+        if name == "neg":
+            return -b, -a
+        if name == "mul":
+            ends = [x * y for x in (a, b) for y in (c, d)]
+            return min(ends), max(ends)
+        return (a + c, b + d) if name == "add" else (a - d, b - c)
+
+    def power_of(self, place: int) -> tuple[int, int] | None:
+        """Return a number of at least 0 and its exponent, if a logarithm or a multiple of one is given."""
+        name, *rest = self.nodes[place]
+        log, exponent = (
+            (place, self.number(1.0)) if name == "log" else rest if name == "mul" else (place, place)
+        )
+        if self.nodes[log][0] != "log" or self.value(exponent) is None:
+            return None
+        base = self.nodes[log][1]
+        return (base, exponent) if self.is_positive(base) else None
+
     def apply(self, name: str, a: int, b: int | None = None) -> int:
         """Return the place of an operation; what needs no rounding is simplified."""
         one, other = self.value(a), None if b is None else self.value(b)
@@ -77,6 +128,10 @@ class Operations:
             return self.number(-np.inf if one == 0.0 else 0.0)
         if name == "exp" and one == -np.inf:
             return self.number(0.0)
+        if name == "exp" and (known := self.power_of(a)):
+            return _power(self, *known)
+        if name == "exp" and self.nodes[a][0] == "add" and any(map(self.power_of, self.nodes[a][1:])):
+            return self.apply("mul", *(self.apply("exp", one) for one in self.nodes[a][1:]))
         if b is None:
             return self.node(name, a)
         if name == "max" and -np.inf in (one, other):
@@ -106,10 +161,11 @@ class Operations:
         if name == "mul" and self.nodes[a][0] == "div" and self.value(self.nodes[a][1]) == 1.0:
             return self.apply("div", b, self.nodes[a][2])
         if name == "div" and self.nodes[b][0] == "add":
-            terms = self.terms(b)
-            if terms.count(a) == 1:
-                terms.remove(a)
-                return self.node("share", a, reduce(lambda x, y: self.node("add", x, y), terms))
+            others = Counter(self.terms(b))
+            others.subtract(self.terms(a))
+            if others.total() and min(others.values()) >= 0:
+                rest = reduce(lambda x, y: self.node("add", x, y), others.elements())
+                return self.node("share", a, rest)
         if name == "mul" and a == b:
             return self.node("power", a, self.number(2.0))
         return self.node(name, a, b)
@@ -117,8 +173,6 @@ class Operations:
 
 def _is_exact(name: str, a: float, b: float, found: float) -> bool:
     """Return whether a sum, difference or product of doubles is one."""
-    from fractions import Fraction
-
     if not np.all(np.isfinite([a, b, found])):
         return False
     x, y = Fraction(a), Fraction(b)
@@ -126,12 +180,16 @@ def _is_exact(name: str, a: float, b: float, found: float) -> bool:
 
 
 def operations(
-    function: Callable[..., Any], example: np.ndarray, largest: int = LARGEST
+    function: Callable[..., Any],
+    example: np.ndarray,
+    largest: int = LARGEST,
+    ends: Sequence[tuple[float, float]] = (),
 ) -> tuple[list[tuple[Any, ...]], list[int]]:
     """Return the operations of a function of a row of numbers, and the places of its results.
 
     Nodes are ``("x", k)``, the number k of the row; ``("c", value)``; and an operation with the places of
-    its operands, which stand before it.
+    its operands, which stand before it. Of the first of these numbers bounds, ``ends``, may be known: powers
+    that are written by logarithms are then simplified.
 
     Raises
     ------
@@ -144,7 +202,7 @@ def operations(
     # shifts cancel: any numbers give the same values
     shifts = [jnp.zeros(one.shape) for one in shapes]
     whole = jax.make_jaxpr(lambda y: traced.call(shifts, y)[0])(example)
-    made = Operations(largest)
+    made = Operations(largest, ends)
     given = np.array([made.node("x", k) for k in range(len(example))], dtype=object)
     (found,) = _read(made, whole.jaxpr, whole.consts, [_Places(given)])
     return _needed(made.nodes, [int(one) for one in _places(made, found).ravel()])

@@ -620,6 +620,42 @@ def refutation(
     return np.asarray(found.lower > 0)
 
 
+def _better_together(
+    game: Game, at: Coordinates, low: Array, high: Array, own: Array, largest: Array
+) -> _Refutation:
+    def deviations(y: Array) -> Array:
+        x, here = at.profile(y), at.game(game, y)
+        pays = [oracles.deviation_payoff(here, x, player)(one) for player, one in enumerate(own)]
+        return jnp.sum(jnp.stack(pays))
+
+    ends = at.with_parameters(low, high)
+    _, most = value_range(lambda y: jnp.sum(at.game(game, y).payoffs(at.profile(y))), *ends)
+    sure = value_range(deviations, *ends)[0]
+    return _Refutation(jnp.where(most < jnp.inf, sure - jnp.minimum(most, largest), -jnp.inf))
+
+
+_refutations_together = over_rows(_better_together, shared=2)
+
+
+def refutation_together(
+    game: Game,
+    at: Coordinates,
+    low: np.ndarray,
+    high: np.ndarray,
+    strategies: np.ndarray,
+    largest: float,
+    seen: int = 0,
+) -> np.ndarray:
+    """Return for which boxes ``[box coordinate]`` players gain together by ``strategies [box player axis]``.
+
+    Each takes its strategy while the others stay. If what they are paid adds up to more than all payoffs do,
+    of which ``largest`` is a bound, some player gains at every profile in the box: not always the same one.
+    """
+    bounds = np.full(len(low), largest)
+    found = _refutations_together(game, at, low, high, strategies, bounds, batch=BATCH, seen=seen)
+    return np.asarray(found.lower > 0)
+
+
 def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     """Return the distance from a profile to an exact equilibrium that is proved, or None and the reason.
 

@@ -198,7 +198,8 @@ def _document(game: Any, at: Coordinates, sums: Sums | None = None) -> Document:
     """
     example = np.asarray(at.middle(jnp.asarray(at.low), jnp.asarray(at.high)))
     if sums is None:
-        nodes, results = operations(lambda y: at.game(game, y).payoffs(at.profile(y)), example)
+        ends = list(zip(at.low.tolist(), at.high.tolist(), strict=True))
+        nodes, results = operations(lambda y: at.game(game, y).payoffs(at.profile(y)), example, ends=ends)
         totals = {}
     else:
         shape, count = (len(sums.terms), len(sums.results)), len(example)

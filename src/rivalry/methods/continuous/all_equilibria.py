@@ -32,6 +32,7 @@ from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, SHARES, Need
 from rivalry.core.oracles import deviation_payoff
 from rivalry.core.parameter_ranges import GameOnRanges, on_ranges
+from rivalry.core.payoff_sums import largest_sum
 from rivalry.core.payoffs import TRACED, payoffs
 from rivalry.core.proof import (
     BATCH,
@@ -48,6 +49,7 @@ from rivalry.core.proof import (
     judge,
     newton,
     refutation,
+    refutation_together,
 )
 from rivalry.core.reparametrisation import is_reparametrised
 from rivalry.core.results import Record
@@ -59,6 +61,7 @@ FACES = 0.25  # relative width of a box below which its open choices are at a bo
 CANDIDATES = 9  # strategies per axis of which one may be better for every profile in a box
 CLOSER = 16  # halvings of the distance of further strategies around the best of them
 FLAT_BOX = 0.01  # relative width below which a better strategy is looked for also where derivatives are known
+STEEP = 2  # times the most that payoffs add up to: a change beyond says that derivatives have no close bound
 SLIVER = 0.02  # of the widest coordinate: narrower ones are not split
 CROWD = 256  # undecided boxes after which those that remain undecided are twice as wide
 NARROWEST, WIDEST = (
@@ -215,6 +218,7 @@ class AllEquilibria(BaseLearner):
             "certified": np.zeros((0, *at.start.shape)),
             "certified_bound": np.zeros(0),
             "sets": np.zeros((0, 2, count)),
+            "largest_sum": np.full(1, np.inf),
         }
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
@@ -250,6 +254,9 @@ class AllEquilibria(BaseLearner):
     def _start(self, game: Game, at: Coordinates, session: Session) -> None:
         """Add the first-order points inside all bounds that Newton's method finds from spread starts."""
         session["started"] = np.ones(1, dtype=bool)
+        if at.ranges is None and not self.first_order:
+            most = largest_sum(lambda y: game.payoffs(at.profile(y)), at.low, at.high)
+            session["largest_sum"] = np.array([most])
         golden = 2.0
         for _ in range(64):
             golden = (1 + golden) ** (1 / (len(at.low) + 1))
@@ -324,9 +331,11 @@ class AllEquilibria(BaseLearner):
             # derivatives say nothing of kinks, and little of payoffs that are flat
             flat = max(FLAT_BOX, 2 * self._narrow(session))
             narrow = _width(game, at, found.low, found.high).max(axis=1, initial=0.0) < flat
-            doubtful = left[(reason[left] == 0) & (~found.smooth | narrow)]
+            most, wide = session["largest_sum"][0], (high - low)[left]
+            steep = np.any((found.slope_high - found.slope_low) * wide > STEEP * most, axis=1)
+            doubtful = left[(reason[left] == 0) & (~found.smooth | narrow | steep)]
             if len(doubtful):
-                better = _better(game, at, low[doubtful], high[doubtful], int(session["boxes"][0]))
+                better = _better(game, at, low[doubtful], high[doubtful], most, int(session["boxes"][0]))
                 reason[doubtful[better]] = REASONS.index("a better strategy")
         self._split(game, at, session, (low, high, side), left, found, sides, reason)
 
@@ -720,8 +729,13 @@ def _faces(
     return parts
 
 
-def _better(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, seen: int) -> np.ndarray:
-    """Return the boxes for which some player has one strategy that is better for every profile in them."""
+def _better(
+    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, most: float, seen: int
+) -> np.ndarray:
+    """Return the boxes in which some player has a better strategy at every profile.
+
+    It is one strategy of one player; or where payoffs add up to at most a number, ``most``, one of each.
+    """
     gain, strategy = good_strategies(game, at, (low + high) / 2, seen)
     found = np.zeros(len(low), dtype=bool)
     # every player: where one gains most by leaving a jump, another may gain throughout
@@ -729,6 +743,9 @@ def _better(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, seen
         left = np.flatnonzero(~found & (gain[:, player] > 0))
         if len(left):
             found[left] = refutation(game, at, player, low[left], high[left], strategy[left, player], seen)
+    left = np.flatnonzero(~found & (np.sum(gain, axis=1) > 0) & (most < np.inf))
+    if len(left):
+        found[left] = refutation_together(game, at, low[left], high[left], strategy[left], most, seen)
     return found
 
 

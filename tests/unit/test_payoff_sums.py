@@ -1,0 +1,105 @@
+"""The most that payoffs add up to, and lists of equilibria of contests that it makes complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.core.logarithms import searched
+from rivalry.core.payoff_sums import largest_sum
+from rivalry.core.proof import coordinates, refutation_together
+
+
+def blotto(prizes: list[float], exponent: Any = 1.0, **more: Any) -> Any:
+    """Return players who divide a budget over battlefields."""
+    return rv.games.influencer(
+        space="simplex", corners=len(prizes), kernel="blotto", exponent=exponent, resource=prizes, **more
+    )
+
+
+def bound(rule: Callable[[jax.Array], jax.Array], low: float = 0.0) -> float:
+    return largest_sum(rule, np.full(2, low), np.ones(2))
+
+
+def test_what_players_win_from_each_other_cancels() -> None:
+    assert bound(lambda x: x / (x[0] + x[1])) == pytest.approx(1.0, abs=1e-15)
+    assert bound(lambda x: jnp.array([3.0, 2.0]) * (x / (x[0] + x[1])) - 0.5) == pytest.approx(2.0, abs=1e-15)
+    # a third party takes the rest
+    assert bound(lambda x: x**1.5 / (x[0] ** 1.5 + x[1] ** 1.5 + 0.2)) == pytest.approx(1.0, abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("rule", "low"),
+    [
+        (lambda x: x / (x[0] + x[1]), -1.0),  # amounts below zero: shares may be of any size
+        (lambda x: (x + x[0]) / (x[0] + x[1]), 0.0),  # both have the first amount
+        (lambda x: jnp.array([1.0, -1.0]) * (x / (x[0] + x[1])), 0.0),  # a share that is paid
+        (lambda x: x * x[::-1], 0.0),  # no share
+        (lambda x: x / (x[0] + x[1] - 3.0), 0.0),
+    ],
+)
+def test_other_sums_have_no_bound(rule: Callable[[jax.Array], jax.Array], low: float) -> None:
+    assert bound(rule, low) == np.inf
+
+
+def test_no_profile_pays_more_in_all() -> None:
+    """Compared with payoffs at random profiles, in which fractions may be 0 or 1."""
+    random = np.random.default_rng(7)
+    for game in (
+        blotto([1.0, 2.0, 3.0]),
+        blotto([1.0, 4.0], [0.5, 2.0], third_party=[0.1, 0.2]),
+        blotto([1.0, 2.0, 2.0], players=3, budgets=[1.0, 2.0, 3.0]),
+    ):
+        inner = searched(game, None)
+        at = coordinates(inner)
+        most = largest_sum(lambda y, g=inner, at=at: g.payoffs(at.profile(y)), at.low, at.high)
+        profiles = np.clip(random.uniform(-0.2, 1.2, (200, len(at.low))), 0.0, 1.0)
+        sums = [float(np.sum(inner.payoffs(at.profile(jnp.asarray(y))))) for y in profiles]
+        assert max(sums) <= most * (1 + 1e-12)
+        assert most == pytest.approx(float(np.sum(game.weights)), rel=1e-15)
+
+
+def test_players_gain_together_where_neither_gains_throughout() -> None:
+    """Both put almost nothing on the first of two battlefields; at the equilibrium nobody gains."""
+    game = searched(blotto([1.0, 2.0]), None)
+    at = coordinates(game)
+    low, high = np.array([[0.0, 0.0], [0.3, 0.3]]), np.array([[0.01, 0.01], [0.4, 0.4]])
+    strategies = np.full((2, 2, 1), 0.2)
+    found = refutation_together(game, at, low, high, strategies, 3.0)
+    assert found.tolist() == [True, False]
+    # without the bound what is paid in all is known too roughly
+    assert not refutation_together(game, at, low, high, strategies, np.inf).any()
+
+
+@pytest.mark.parametrize(
+    ("prizes", "more"),
+    [
+        ([1.0, 2.0], {}),
+        ([1.0, 2.0, 3.0], {"exponent": 0.5, "budgets": [1.0, 2.0]}),
+        ([1.0, 2.0, 3.0], {}),
+    ],
+)
+def test_blotto_lists_are_complete_without_a_third_party(prizes: list[float], more: dict[str, Any]) -> None:
+    """With exponents of at most 1 budgets are divided in proportion to prizes.
+
+    Marginal payoffs of both are ``v_k p q_k (1 - q_k)`` over the own amount: their ratio is the same on all
+    battlefields, so amounts and then probabilities are.
+    """
+    found = rv.all_equilibria(blotto(prizes, **more))
+    assert found.complete, found.reason
+    expected = np.array(prizes) / np.sum(prizes)
+    assert np.asarray(found.equilibria).shape == (1, 2, len(prizes))
+    np.testing.assert_allclose(np.asarray(found.equilibria)[0], [expected, expected], atol=1e-6)
+
+
+def test_a_blotto_game_without_pure_equilibrium() -> None:
+    """At the only first-order point, with exponent 4, each player gains by giving up a battlefield."""
+    found = rv.all_equilibria(blotto([1.0, 2.0], 4.0))
+    assert found.complete
+    assert len(found) == 0
