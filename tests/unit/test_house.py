@@ -75,7 +75,7 @@ LAYERS: list[set[str]] = [
     {"core.logarithms", "core.payoffs", "core.ranges"},
     {"core.parameter_ranges"},
     {"core.needs", "core.operations", "core.proof", "core.stake", "economies.figures", "families.figures"},
-    {"core.aggregates", "core.concave", "core.maxima", "core.payoff_sums", "core.search"},
+    {"core.aggregates", "core.concave", "core.maxima", "core.search"},
     {"core.shared"},
     {"core.certify", "core.symmetric", "population", "tables"},
     {"transforms"},

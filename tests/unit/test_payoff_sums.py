@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.aggregates import largest_sum
 from rivalry.core.logarithms import searched
-from rivalry.core.payoff_sums import largest_sum
 from rivalry.core.proof import coordinates, refutation_together
 
 

@@ -10,10 +10,12 @@ Whether a game is of this form is read from the operations of its payoffs (`riva
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from math import inf, isfinite, nextafter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -24,7 +26,7 @@ from rivalry.core.eager import over_rows
 from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
 from rivalry.core.jax import jax, jnp
-from rivalry.core.operations import operations
+from rivalry.core.operations import Operations, operations
 from rivalry.core.proof import Coordinates
 from rivalry.core.ranges import meet
 from rivalry.core.shifts import shifted
@@ -625,3 +627,53 @@ def slopes_of(
     every = jax.jacfwd(lambda z: sums.payoffs(z, others))(y)
     own = np.arange(len(at.player))
     return every[at.player, own], jnp.max(jnp.abs(left - others), axis=0)[at.player]
+
+
+def largest_sum(payoffs: Callable[..., Any], low: np.ndarray, high: np.ndarray) -> float:
+    """Return a number that payoffs of choices between bounds never add up to more than.
+
+    It is known for sums of multiples, not below zero, of shares a/(a + b), and infinite for others. Of shares
+    whose denominators have the same terms, none of which is below zero, and whose numerators have different
+    ones of these, the largest multiple is all that they can add up to.
+    """
+    ends = list(zip(low.tolist(), high.tolist(), strict=True))
+    made = Operations(OPERATIONS, ends)
+    try:
+        made.nodes, results = operations(payoffs, low / 2 + high / 2, OPERATIONS, ends)
+    except (Unsupported, NotImplementedError):
+        return inf
+    total, shares = Fraction(0), defaultdict[Any, list[tuple[Counter[int], Fraction]]](list)
+    for place, weight in _weights(made, results).items():
+        name, *rest = made.nodes[place]
+        if name == "c" and isfinite(rest[0]):
+            total += weight * Fraction(rest[0])
+        elif name == "share" and weight > 0:
+            own, others = (Counter(made.terms(one)) for one in rest)
+            shares[frozenset((own + others).items())].append((own, weight))
+        elif weight:
+            return inf
+    for whole, parts in shares.items():
+        taken = sum((own for own, _ in parts), Counter[int]())
+        if not taken <= Counter(dict(whole)) or not all(made.is_positive(one) for one, _ in whole):
+            return inf
+        total += max(weight for _, weight in parts)
+    return nextafter(float(total), inf)
+
+
+def _weights(made: Operations, results: Sequence[int]) -> dict[int, Fraction]:
+    """Return the operations of which a sum of operations is a sum of multiples."""
+    weights = defaultdict[int, Fraction](Fraction)
+    for one in results:
+        weights[one] += 1
+    for place in range(max(results), -1, -1):  # operands stand before
+        name, *rest = made.nodes[place]
+        weight, factor = weights[place], None
+        if name in ("mul", "div") and made.value(rest[1]) not in (None, 0.0, inf, -inf):
+            number = Fraction(made.value(rest[1]))  # type: ignore[arg-type]
+            factor = number if name == "mul" else 1 / number
+        if name in ("add", "sub", "neg") or factor is not None:
+            del weights[place]
+            weights[rest[0]] += -weight if name == "neg" else weight * (factor or 1)
+        if name in ("add", "sub"):
+            weights[rest[1]] += weight if name == "add" else -weight
+    return weights

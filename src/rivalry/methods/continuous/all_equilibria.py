@@ -13,7 +13,7 @@ from annotated_types import Ge
 from jaxtyping import Array
 
 from rivalry.core import oracles
-from rivalry.core.aggregates import Sums, boxes_of_totals, sums_of
+from rivalry.core.aggregates import Sums, boxes_of_totals, largest_sum, sums_of
 from rivalry.core.certify import certificate
 from rivalry.core.concave import equilibrium_near
 from rivalry.core.display import count_text, strategy_in_words
@@ -32,7 +32,6 @@ from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, SHARES, Need
 from rivalry.core.oracles import deviation_payoff
 from rivalry.core.parameter_ranges import GameOnRanges, on_ranges
-from rivalry.core.payoff_sums import largest_sum
 from rivalry.core.payoffs import TRACED, payoffs
 from rivalry.core.proof import (
     BATCH,
