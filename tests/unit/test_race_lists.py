@@ -95,17 +95,80 @@ def test_equilibria_lie_between_the_bounds() -> None:
     assert compared_points > 5
 
 
+def unlike_players(generator: np.random.Generator, seed: int) -> Any:
+    """Return a race of two to four players that differ in everything."""
+    u, n = generator.uniform, int(generator.integers(2, 5))
+    more = {"ease_of_winning": 10 ** u(-1, 1)} if seed % 2 else {}
+    return race(
+        players=n,
+        safety_productivity=(10 ** u(0.8, 2, n)).tolist(),
+        performance_productivity=(10 ** u(0, 1, n)).tolist(),
+        safety_exponent=u(0.3, 0.8),
+        performance_exponent=u(0.3, 0.8),
+        scale_penalty=u(0, 0.6),
+        disaster_cost=u(0, 1, n).tolist(),
+        loser_prize=u(-0.2, 0.1, n).tolist(),
+        decisiveness=u(0.4, 1.1),
+        **more,
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_profiles_beyond_the_bounds_are_no_equilibria(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    drawn = (unlike_players(generator, seed) for _ in range(10))
+    game, bounds = next((one, found) for one in drawn if not (found := equilibrium_bounds(one)).beyond)
+    low, high = np.log(bounds.low), np.log(bounds.high)
+    for _ in range(12):
+        y = generator.uniform(low, high)
+        player, axis = generator.integers(game.players), generator.integers(2)
+        below = generator.uniform() < 0.7
+        beyond = low[player, axis] - generator.uniform(0, 3), high[player, axis] + generator.uniform()
+        y[player, axis] = beyond[0] if below else beyond[1]
+        found = rv.certificate(game, np.minimum(np.exp(y), np.asarray(game.space.high)))
+        assert found.claim == "not an equilibrium", (y, found)
+
+
+@pytest.mark.slow
+def test_the_list_of_three_players_is_complete() -> None:
+    game = race(players=3)
+    found = rv.all_equilibria(game, max_seconds=None)
+    assert found.complete
+    (point,) = [one for one in symmetric_equilibria(game) if one.is_nash]
+    np.testing.assert_allclose(
+        found.equilibria, [[[point.safety_input, point.performance_input]] * 3], rtol=1e-9
+    )
+
+
+@pytest.mark.slow
+def test_periods_that_do_not_depend_on_each_other_are_searched_one_by_one() -> None:
+    game = race(horizon=2, performance_price=[[0.1, 0.1], [0.2, 0.1]], gamma=[0.5, 0.9])
+    found = rv.all_equilibria(game, first_order=False)
+    assert found.complete, found.reason
+    assert found.reason.endswith("boxes in 2 periods")
+    each = [rv.all_equilibria(game.stage(t, jnp.zeros(2))) for t in range(2)]
+    np.testing.assert_array_equal(
+        found.equilibria, [np.concatenate([one.equilibria[0] for one in each], axis=1)]
+    )
+    assert found.radius[0] == max(one.radius[0] for one in each)
+    proved = rv.certificate(game, found.equilibria[0], proof=True)
+    assert (proved.coverage, proved.rounding) == ("proved", "outward")
+    moved = found.equilibria[0].copy()
+    moved[1, 3] *= 4.0
+    assert rv.certificate(game, moved, proof=True).claim == "not an equilibrium"
+    assert rv.all_equilibria(game, within=(0.1, 5.0)).reason.startswith("period 1: only choices in [0.1, 5]")
+
+
 @pytest.mark.parametrize(
     ("keys", "why"),
     [
-        ({"ease_of_winning": 0.5}, "a contest with ease_of_winning"),
-        ({"players": 3}, "3 players; must be 2"),
         ({"risk": "additive"}, "risk = 'additive'; must be 'winner_only'"),
         ({"contest": "logit"}, "contest = 'logit'; must be 'ratio'"),
         ({"safety_subsidy": 0.1}, "inputs that cost nothing"),
         ({"prize_per_performance": 0.1}, "prizes that grow with performance"),
         ({"performance_productivity": [10.0, 0.0]}, "productivities or weights of 0"),
-        ({"horizon": 2}, "several periods"),
+        ({"horizon": 2, "end_on": "win"}, "several periods"),
+        ({"players": 3, "disaster_cost": [1.0, 8.0, 0.5]}, "winning may not pay"),
     ],
 )
 def test_where_nothing_is_proved_the_list_says_why(keys: dict[str, Any], why: str) -> None:

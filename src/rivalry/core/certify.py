@@ -10,7 +10,7 @@ import numpy as np
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.game import Game
 from rivalry.core.jax import put
-from rivalry.core.oracles import Response, shared_constraints
+from rivalry.core.oracles import Response, separate_periods, shared_constraints
 from rivalry.core.payoffs import concrete_profile, payoffs, payoffs_at
 from rivalry.core.results import COVERAGES, Certificate, Rounding
 from rivalry.core.search import (
@@ -147,7 +147,8 @@ def _with_proof(game: Game, x: Any, found: Certificate) -> Certificate:
     from rivalry.core.proof import equilibrium_near
 
     # of more axes no bound is computed with outward rounding, and a proof would search just as many boxes
-    if found.claim == "not an equilibrium" or not all(few_axes(game, player) for player in range(len(x))):
+    few = separate_periods(game) or all(few_axes(game, player) for player in range(len(x)))
+    if found.claim == "not an equilibrium" or not few:
         return found
     try:
         radius, reason = equilibrium_near(game, np.asarray(x))

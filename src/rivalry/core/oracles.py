@@ -346,13 +346,17 @@ def to_repeated(game: object, grid: np.ndarray, sizes: np.ndarray) -> FiniteGame
 
 
 class Stages(NamedTuple):
-    """Play over finitely many periods, or one period that represents all of an infinite horizon."""
+    """Play over finitely many periods, or one period that represents all of an infinite horizon.
+
+    A strategy of the whole game holds those of the periods, one after the other.
+    """
 
     periods: int
     space: Any  # of one period
     weights: Any  # [period player]: weight of a period's payoff in the total
     infinite_horizon: bool = False
     coupled: str = ""  # how periods depend on each other beyond whether play continues; empty if they do not
+    all_reached: bool = False  # whether play continues, whatever the strategies are
 
 
 @oracle()
@@ -389,6 +393,20 @@ def stage_game(game: object, t: int | Array, ahead: Float[Array, "player"]) -> A
     The generic answer raises `Unsupported`.
     """
     raise unknown(game, "stage games")
+
+
+def separate_periods(game: object) -> list[Any]:
+    """Return the games of all periods if they do not depend on each other; else nothing.
+
+    Payoffs are then sums over the periods, and an equilibrium is one of every period.
+    """
+    if not to_stages.knows(game):
+        return []
+    stages = to_stages(game)
+    if stages.periods < 2 or stages.infinite_horizon or stages.coupled or not stages.all_reached:
+        return []
+    ahead = jnp.zeros(np.shape(stages.weights)[1])
+    return [stage_game(game, t, ahead) for t in range(stages.periods)]
 
 
 @oracle()

@@ -665,6 +665,14 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
         For a game whose choices or payoffs have no interval form.
     """
     here = np.asarray(x, dtype=float)
+    if periods := oracles.separate_periods(game):
+        radii = []
+        for t, (one, part) in enumerate(zip(periods, np.split(here, len(periods), axis=1), strict=True)):
+            radius, reason = equilibrium_near(one, part)
+            if radius is None:
+                return None, f"{reason}, in period {t + 1}"
+            radii.append(radius)
+        return max(radii), ""
     game, y = at_profile(game, here)
     at = coordinates(game)
     y = y[at.place]

@@ -219,6 +219,8 @@ def outward_response(game: Game, x: object, player: int, found: Response) -> Res
     if rounding_error.knows(game):
         bound = found.bound + rounding_error(game, np.asarray(x), player)
         return found._replace(bound=bound, rounding="outward")
+    if periods := oracles.separate_periods(game):
+        return _outward_over_periods(periods, np.asarray(x), player, found)
     if not few_axes(game, player):
         return found._replace(method=f"{found.method}; no outward bound: more than {ENCLOSED_AXES} axes")
     if not source_of_bound(game):
@@ -238,6 +240,17 @@ def outward_response(game: Game, x: object, player: int, found: Response) -> Res
     if np.isfinite(found.bound):
         refuse(found.payoff, found.strategy, enclosed.bound, source_of_bound(game))
     return enclosed
+
+
+def _outward_over_periods(periods: list[Any], x: np.ndarray, player: int, found: Response) -> Response:
+    """Return a best response whose bound is the sum of those of periods that do not depend on each other."""
+    bound = 0.0
+    for game, part in zip(periods, np.split(x, len(periods), axis=1), strict=True):
+        one = outward_response(game, part, player, best_response(game, put(part), player))
+        if one.rounding != "outward":
+            return found._replace(method=one.method)
+        bound = np.nextafter(bound + one.bound, np.inf)
+    return found._replace(bound=float(bound), rounding="outward")
 
 
 REGISTERED = (proved_response, oracles.best_response)

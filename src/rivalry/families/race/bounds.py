@@ -6,7 +6,7 @@ Both serve complete lists of equilibria (`rivalry.all_equilibria`).
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array
@@ -135,20 +135,25 @@ def _safety_gain(
 def equilibrium_bounds(race: Race) -> BoundsOfEquilibria:
     """Return inputs between which all equilibria of a race of one period lie.
 
-    Proved for two players, the contest ``ratio`` where somebody always wins, risk ``winner_only`` and linear
-    cost, with decreasing returns to safety, in five steps. ``W_i`` and ``l_i`` are the payoffs of a safe win
-    and of the worst loss, and ``R_i`` is what safety adds to a win.
+    Proved for the contest ``ratio``, risk ``winner_only`` and linear cost, with decreasing returns to safety,
+    in five steps. ``W_i``, ``l_i`` and ``b_i`` are the payoffs of a safe win, of the worst loss and of the
+    best, and ``R_i`` is what safety adds to a win. Weights are performances to the power ``m``.
 
-    1. Payoffs of both add up to at most a number ``T``. By one strategy each, players are sure of ``v_0`` and
-       ``v_1`` against every performance input up to ``D``. If ``v_0 + v_1 > T`` one of them gains by it, so
-       at an equilibrium some player i has ``xp_i > D``.
-    2. Its payoff must not rise as it lowers ``xp_i``: ``r_p xp_i <= beta m q_i (1-q_i) (W_i - l_i)``. So both
-       win with at least the probability ``c = r_p D / [beta m (W_i - l_i)]``, and
-    3. the rival's performance is at least ``c^(1/m)`` times that of i. The same inequality for both, with
-       ``q (1-q) <= 1/4``, bounds performance inputs from above.
+    1. Payoffs add up to at most a number ``T``. By one strategy each, players are sure of ``v_i`` against
+       every performance input up to ``D``. If the sum of ``v_i`` is above ``T``, one of them gains by it, so
+       at an equilibrium some player has ``xp > D``: weights add up to at least a number. Where nobody may win
+       they add up to at least ``1/kappa``.
+    2. Payoffs must not rise as ``xp_i`` is lowered: ``r_p xp_i <= beta m q_i (1-q_i) (W_i - l_i)``. With
+       ``q (1-q) <= 1/4`` this bounds performance inputs from above.
+    3. If it does not win, player i has ``o``, at most ``b_i`` on average; so it has at most
+       ``o + q_i (W_i - l_i)``. A strategy that wins with at least ``q`` against the largest weights, and
+       leaves ``v`` if it wins, pays at least ``o + q (v - b_i)`` less its cost. At an equilibrium
+       ``q_i (W_i - l_i)`` is therefore no less than ``q (v - b_i)`` less the cost. Two players who always
+       have a winner also win with at least the ``c`` for which ``r_p D = beta m c (W_i - l_i)`` in step 2.
+       These probabilities of the least sum of weights bound performance inputs from below.
     4. As for safety, ``r_s xs = alpha q sigma (1-sigma) R <= alpha R / 4``.
     5. Since ``sigma (1-sigma) >= exp(-|z|) / 4``, either ``z > 0``, thus ``A xs^alpha > p^theta``, or
-       ``r_s xs >= alpha c R A xs^alpha p^-theta / 4``.
+       ``r_s xs >= alpha q R A xs^alpha p^-theta / 4``.
 
     All is computed with outward rounding. Elsewhere the bounds are those of the search, and ``beyond`` says
     why nothing is proved.
@@ -158,8 +163,7 @@ def equilibrium_bounds(race: Race) -> BoundsOfEquilibria:
     if why := _obstacle(race):
         return whole(f"no bounds on equilibria are proved for {why}")
     numbers = _numbers(race)
-    trial, beaten = _best_trial(numbers, high)
-    surplus, *ends = _enclosed_bounds(numbers, trial, beaten)
+    surplus, *ends = _enclosed_bounds(numbers, *_best_trials(numbers, high))
     lowest, highest = amounts(*ends)
     if not float(surplus) > 0 or not np.all(np.isfinite(ends)):
         return whole("no bounds on equilibria are proved: winning may not pay")
@@ -180,9 +184,7 @@ def _obstacle(race: Race) -> str:
     grows = numbers["prize_per_performance"], numbers["loser_prize_per_performance"]
     able = numbers["safety_productivity"], numbers["performance_productivity"], np.asarray(race.weights)
     conditions = {
-        f"{race.players} players; must be 2": race.players == 2,
         f"contest = {period.rule_name(rules.contest)!r}; must be 'ratio'": rules.contest is period.ratio,
-        "a contest with ease_of_winning": "ease_of_winning" not in numbers,
         f"risk = {period.rule_name(rules.risk)!r}; must be 'winner_only'": rules.risk is period.winner_only,
         f"cost = {period.rule_name(rules.cost)!r}; must be 'linear'": rules.cost is period.linear,
         "safety_exponent of 1 or more": bool(np.all(numbers["safety_exponent"] < 1)),
@@ -194,104 +196,169 @@ def _obstacle(race: Race) -> str:
 
 
 def _numbers(race: Race) -> dict[str, np.ndarray]:
-    """Return the parameters by symbol, ``[player]``, and values of a win and of a loss, safe and not."""
+    """Return the parameters by symbol, ``[player]``, and payoffs of losses, ``[player winner]``."""
     given = {name: np.asarray(part, dtype=float) for name, part in race.numbers_at(0).items()}
-    damages = np.asarray(given["disaster_cost"])
-    harm = np.broadcast_to(damages if damages.ndim == 2 else damages[:, None], (2, 2))
-    loser = given["loser_prize"]
-    return {
+    n, own = race.players, race.rules.loser_prize_basis == "own"
+    harm = np.asarray(period.damages(race.numbers_at(0), n))
+    lose = np.broadcast_to(given["loser_prize"][:, None] if own else given["loser_prize"], (n, n))
+    found = {
         "A": given["safety_productivity"],
         "B": given["performance_productivity"],
         "alpha": given["safety_exponent"],
         "beta": given["performance_exponent"],
         "theta": given["scale_penalty"],
-        "m": np.full(2, given["decisiveness"]),
+        "m": np.full(n, given["decisiveness"]),
         "win": given["prize"],
-        "lose": loser[::-1].copy() if race.rules.loser_prize_basis == "winner" else loser,
+        "lose": lose,
         "keep": given["prize_survives"],
-        "harm_win": np.diagonal(harm).copy(),
-        "harm_loss": harm[[0, 1], [1, 0]],
-        "liability": given["liability"],
+        "harm": harm,
         "alone": np.asarray(period.without_winner(race.rules, given)),
         "price_s": given["safety_price"],
         "subsidy": given["safety_subsidy"],
         "price_p": given["performance_price"],
         "tax": given["performance_tax"],
     }
+    ease = {"ease": given["ease_of_winning"]} if "ease_of_winning" in given else {}
+    return found | ease
 
 
-def _sure_payoffs(at: dict[str, Any], trial: Any, beaten: object) -> tuple[Any, Any, Any, Any]:
-    """Return sure payoffs, the largest sum of payoffs, stakes ``R`` and spans ``W - l``, ``[.. player]``.
+class _Stakes(NamedTuple):
+    """Payoffs that outcomes have before costs, ``[player]``; of losses the worst and the best."""
 
-    ``trial [player axis]`` holds logarithms of the inputs of a deviation, ``beaten`` that of the largest
-    performance input of the rival.
+    unsafe_win: Any
+    safety: Any  # what safety adds to a win
+    worst: Any
+    best: Any
+    total: Any  # the largest sum of payoffs
+
+
+def _stakes(at: dict[str, Any]) -> _Stakes:
+    n = len(at["win"])
+    mine, keep = np.eye(n, dtype=bool), at["keep"][:, None]
+    unsafe_loss = keep * at["lose"] - at["harm"]
+    rows = [
+        jnp.stack([jnp.stack([end[i, j] for j in range(n) if j != i]) for i in range(n)])
+        for end in (at["lose"], unsafe_loss)
+    ]
+    losses = jnp.concatenate([*rows, at["alone"][:, None]] if "ease" in at else rows, axis=1)
+    own_harm = jnp.stack([at["harm"][i, i] for i in range(n)])
+    unsafe_win = at["keep"] * at["win"] - own_harm
+    sums = [
+        jnp.sum(jnp.where(mine, at["win"][:, None], at["lose"]), axis=0),
+        jnp.sum(jnp.where(mine, unsafe_win[:, None], unsafe_loss), axis=0),
+        jnp.sum(at["alone"])[None],
+    ]
+    safety = (1 - at["keep"]) * at["win"] + own_harm
+    return _Stakes(
+        unsafe_win,
+        safety,
+        jnp.min(losses, axis=1),
+        jnp.max(losses, axis=1),
+        jnp.max(jnp.concatenate(sums)),
+    )
+
+
+def _log_weights(at: dict[str, Any], log_xp: Any) -> Any:
+    """Return logarithms of performances to the power of the decisiveness, ``[.. player]``."""
+    return at["m"] * (jnp.log(at["B"]) + at["beta"] * log_xp)
+
+
+def _trials(at: dict[str, Any], trial: Any, beaten: Any) -> tuple[Any, Any, Any]:
+    """Return chances of trials ``[.. player axis]``, values of the wins and costs, ``[.. player]``.
+
+    Trials are logarithms of inputs, and ``beaten [player]`` those of the rivals' largest performance inputs.
     """
-    harm = at["harm_win"] + at["liability"]
-    unsafe_win, unsafe_loss = at["keep"] * at["win"] - harm, at["keep"] * at["lose"] - at["harm_loss"]
-    stake = (1 - at["keep"]) * at["win"] + harm
-    worst = jnp.minimum(at["lose"], unsafe_loss)
-    sums = [at["win"] + at["lose"][::-1], unsafe_win + unsafe_loss[::-1]]
-    total = jnp.maximum(jnp.maximum(jnp.max(sums[0]), jnp.max(sums[1])), jnp.sum(at["alone"]))
+    stakes, weights = _stakes(at), jnp.exp(_log_weights(at, beaten))
+    rivals = jnp.sum(jnp.where(np.eye(len(weights), dtype=bool), 0.0, weights), axis=1)
+    if "ease" in at:
+        rivals = rivals + 1 / at["ease"]
+    log_weights = _log_weights(at, trial[..., 1])
     log_p = jnp.log(at["B"]) + at["beta"] * trial[..., 1]
-    rival = (jnp.log(at["B"]) + at["beta"] * beaten)[::-1]
     sigma = jax.nn.sigmoid(jnp.log(at["A"]) + at["alpha"] * trial[..., 0] - at["theta"] * log_p)
-    chance = jax.nn.sigmoid(at["m"] * (log_p - rival))
-    value = unsafe_win + stake * sigma
+    chance = jax.nn.sigmoid(log_weights - jnp.log(rivals))
     spent = (at["price_s"] - at["subsidy"]) * jnp.exp(trial[..., 0])
     spent = spent + (at["price_p"] + at["tax"]) * jnp.exp(trial[..., 1])
-    sure = jnp.minimum(value, worst + chance * (value - worst)) - spent
-    return sure, total, stake, at["win"] - worst
+    return chance, stakes.unsafe_win + stakes.safety * sigma, spent
 
 
-def _bounds(at: dict[str, Any], trial: object, beaten: Any) -> tuple[Any, Any, Any]:
-    """Return ``v_0 + v_1 - T`` and the logarithms of the bounds, ``[player axis]`` each."""
-    sure, total, stake, span = _sure_payoffs(at, trial, beaten)
-    price_s, price_p = at["price_s"] - at["subsidy"], at["price_p"] + at["tax"]
-    log_a, log_b = jnp.log(at["A"]), jnp.log(at["B"])
-    reach = jnp.log(at["beta"] * at["m"] * span / price_p)  # xp < exp(reach) q (1-q)
-    chance = beaten - reach
-    follow = (chance / at["m"] + log_b + at["beta"] * beaten)[::-1]  # the rival's ln p, at least
-    low_p = jnp.minimum(beaten, (follow - log_b) / at["beta"])
-    high_p = reach - jnp.log(4.0)
-    worth = jnp.log(at["alpha"] * stake / (4 * price_s))
-    unsafe = worth + jnp.min(chance) + log_a - at["theta"] * (log_b + at["beta"] * high_p)
+def _surplus(at: dict[str, Any], trial: Any, beaten: Any) -> tuple[Any, Any]:
+    """Return sure payoffs of trials ``[.. player]`` against inputs up to ``beaten``, and the largest sum."""
+    stakes = _stakes(at)
+    chance, value, spent = _trials(at, trial, jnp.broadcast_to(beaten, at["win"].shape))
+    return jnp.minimum(value, stakes.worst + chance * (value - stakes.worst)) - spent, stakes.total
+
+
+def _high(at: dict[str, Any]) -> tuple[Any, Any]:
+    """Return logarithms of ``e`` and of ``e / 4`` where ``xp < e q (1-q)`` for the win probability q."""
+    stakes = _stakes(at)
+    span = at["win"] - stakes.worst
+    reach = jnp.log(at["beta"] * at["m"] * span / (at["price_p"] + at["tax"]))
+    return reach, reach - jnp.log(4.0)
+
+
+def _worth_winning(at: dict[str, Any], trial: Any) -> Any:
+    """Return probabilities with which players win at least, by what trials pay, ``[.. player]``."""
+    stakes = _stakes(at)
+    chance, value, spent = _trials(at, trial, _high(at)[1])
+    return (chance * (value - stakes.best) - spent) / (at["win"] - stakes.worst)
+
+
+def _bounds(at: dict[str, Any], sure: object, worth: object, beaten: Any) -> tuple[Any, Any, Any]:
+    """Return what must be above 0, and the logarithms of the bounds, ``[player axis]`` each.
+
+    ``sure`` and ``worth`` are the trials of steps 1 and 3.
+    """
+    (payoffs, total), (reach, high_p) = _surplus(at, sure, beaten), _high(at)
+    chance = jnp.log(jnp.maximum(_worth_winning(at, worth), 0.0))
+    if "ease" in at:
+        fewest, needed = -jnp.log(at["ease"]), jnp.ones(())
+    else:
+        fewest, needed = jnp.min(_log_weights(at, beaten)), jnp.sum(payoffs) - total
+        if len(at["win"]) == 2:
+            chance = jnp.maximum(chance, jnp.min(beaten - reach))
+    low_p = ((chance + fewest) / at["m"] - jnp.log(at["B"])) / at["beta"]
+    price_s, log_a, log_b = at["price_s"] - at["subsidy"], jnp.log(at["A"]), jnp.log(at["B"])
+    most = jnp.log(at["alpha"] * _stakes(at).safety / (4 * price_s))
+    unsafe = most + chance + log_a - at["theta"] * (log_b + at["beta"] * high_p)
     safe = at["theta"] * (log_b + at["beta"] * low_p) - log_a
     low_s = jnp.minimum(unsafe / (1 - at["alpha"]), safe / at["alpha"])
-    ends = jnp.stack([low_s, low_p], axis=1), jnp.stack([worth, high_p], axis=1)
-    return jnp.sum(sure) - total, *ends
+    return needed, jnp.stack([low_s, low_p], axis=1), jnp.stack([most, high_p], axis=1)
 
 
 @partial(compiled, effort=0)
-def _enclosed_bounds(numbers: dict[str, Any], trial: object, beaten: object) -> tuple[Any, Any, Any]:
+def _enclosed_bounds(
+    numbers: dict[str, Any], sure: object, worth: object, beaten: object
+) -> tuple[Any, Any, Any]:
     """Return lower bounds on the first two numbers of `_bounds`, and upper bounds on the last."""
     names = list(numbers)
 
     def flat(*given: object) -> tuple[Any, Any, Any]:
-        return _bounds(dict(zip(names, given[:-2], strict=True)), *given[-2:])
+        return _bounds(dict(zip(names, given[:-3], strict=True)), *given[-3:])
 
-    given = [jnp.asarray(part) for part in (*numbers.values(), trial, beaten)]
+    given = [jnp.asarray(part) for part in (*numbers.values(), sure, worth, beaten)]
     (surplus, low, high), _ = enclose(flat, *given)(*(Interval(part, part) for part in given))
     return surplus.low, low.low, high.high
 
 
-def _best_trial(numbers: dict[str, np.ndarray], high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the deviations ``[player axis]`` that pay against the largest inputs, and the log of these."""
+def _best_trials(
+    numbers: dict[str, np.ndarray], high: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the trials ``[player axis]`` of steps 1 and 3, and the logarithm of the inputs of step 1."""
     top = np.log(np.min(high))
     line = np.linspace(np.log(SMALLEST_TRIAL), top, TRIALS)
     grid = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 1, 2)
     sizes = np.linspace(top, 2 * np.log(SMALLEST_TRIAL), SIZES)
-    surplus, first = (np.asarray(part) for part in _surpluses(numbers, grid, sizes))
+    surplus, first, best = (np.asarray(part) for part in _surpluses(numbers, grid, sizes))
     paying = np.argmax(surplus > 0)  # the first size, that is the smallest bound, if none pays
-    return grid[first[paying], 0], np.asarray(sizes[paying])
+    return grid[first[paying], 0], grid[best, 0], np.asarray(sizes[paying])
 
 
 @partial(compiled, effort=0)
-def _surpluses(numbers: dict[str, Any], grid: object, sizes: Any) -> tuple[Any, Any]:
-    """Return ``v_0 + v_1 - T`` of the best deviations ``[size]``, and their indices ``[size player]``."""
+def _surpluses(numbers: dict[str, Any], grid: object, sizes: Any) -> tuple[Any, Any, Any]:
+    """Return the surplus of the best trials ``[size]``, and their indices ``[size player]``, ``[player]``."""
 
     def one(size: Array) -> tuple[Array, Array]:
-        sure, total, _, _ = _sure_payoffs(numbers, grid, size)
+        sure, total = _surplus(numbers, grid, size)
         return jnp.sum(jnp.max(sure, axis=0)) - total, jnp.argmax(sure, axis=0)
 
-    found: tuple[Array, Array] = jax.vmap(one)(sizes)
-    return found
+    return *jax.vmap(one)(sizes), jnp.argmax(_worth_winning(numbers, grid), axis=0)

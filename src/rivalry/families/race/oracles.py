@@ -322,7 +322,10 @@ oracles.discount_factors.register(Race, when=lambda game: game.infinite_horizon)
 
 @oracles.to_stages.register(Race)
 def _(game: Race) -> Stages:
-    return Stages(game.periods, game.period_space, game.weights, game.infinite_horizon, game.coupled)
+    space, weights = game.period_space, game.weights
+    return Stages(
+        game.periods, space, weights, game.infinite_horizon, game.coupled, all_reached=game.end_on == "none"
+    )
 
 
 oracles.initial_state.register(Race)(Race.initial_state)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from itertools import permutations, product
+from math import prod
 from time import perf_counter
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 from annotated_types import Ge
@@ -30,7 +31,7 @@ from rivalry.core.logarithms import (
 )
 from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, SHARES, Need
-from rivalry.core.oracles import deviation_payoff
+from rivalry.core.oracles import deviation_payoff, separate_periods
 from rivalry.core.parameter_ranges import GameOnRanges, on_ranges
 from rivalry.core.payoffs import TRACED, payoffs
 from rivalry.core.proof import (
@@ -81,7 +82,15 @@ SENSITIVE = 0.5  # of the change of derivatives with parameters: that with choic
 ROUNDS = 30  # of best responses, for the profiles that certificates are asked about
 APART = 1e-6  # of the range: profiles that are closer in every choice are listed once
 JUMP = 0.1  # of the difference of payoffs over a box: as much between two adjacent numbers is a jump
+COMBINED = 5040  # equilibria of several periods that are listed
 DRAWN = 20_000  # boxes kept for a picture
+
+
+class SeparatePeriods(NamedTuple):
+    """A game whose periods do not depend on each other, and what is searched for each of them."""
+
+    game: Any
+    parts: tuple[Any, ...]
 
 
 class AllEquilibria(BaseLearner):
@@ -158,6 +167,8 @@ class AllEquilibria(BaseLearner):
             jax.eval_shape(lambda x: game.payoffs(x), jax.ShapeDtypeStruct(game.space.shape, float))
         except jax.errors.JAXTypeError as error:
             raise ValueError(f"payoffs: {TRACED}") from error
+        if self.where is None and (periods := separate_periods(game)):
+            return SeparatePeriods(game, tuple(searched(one, self.within) for one in periods))
         if self.where is None:
             return searched(game, self.within)
         if self.within is not None or self.first_order:
@@ -181,6 +192,12 @@ class AllEquilibria(BaseLearner):
         """Return a session with a box for every combination of bounds; the stream is not used."""
         if isinstance(world, GameOnRanges):
             return begin_on_ranges(world, self._begin(world.game))
+        if isinstance(world, SeparatePeriods):
+            return {
+                f"{t} {name}": part
+                for t, one in enumerate(world.parts)
+                for name, part in self._begin(one).items()
+            }
         return self._begin(world)
 
     def _begin(self, world: Any) -> Session:
@@ -225,6 +242,8 @@ class AllEquilibria(BaseLearner):
         taken, began = 0, perf_counter()
         if isinstance(world, GameOnRanges):
             step = partial(search_on_ranges, world, session, self, _equilibria)
+        elif isinstance(world, SeparatePeriods):
+            step = partial(self._step_of_periods, world, session)
         else:
             step = partial(self.step, world, coordinates(world), session)
         # the time of a step varies too much to be known from those before
@@ -244,6 +263,15 @@ class AllEquilibria(BaseLearner):
                 return self._exist(game, at, session)
             self._search(game, at, session)
         return True
+
+    def _step_of_periods(self, world: SeparatePeriods, session: Session) -> bool:
+        """Take a step for the first period that is not searched; return False once there is none left."""
+        for t, game in enumerate(world.parts):
+            mine = _of_period(session, t)
+            if self.step(game, coordinates(game), mine):
+                session.update({f"{t} {name}": part for name, part in mine.items()})
+                return True
+        return False
 
     def _narrow(self, session: Session) -> float:
         """Return the relative width below which boxes stay undecided: twice as much for every `CROWD`."""
@@ -477,6 +505,10 @@ class AllEquilibria(BaseLearner):
         """Return the list, what is undecided, and the first equilibrium as the profile."""
         if isinstance(world, GameOnRanges):
             return record_on_ranges(world, session)
+        if isinstance(world, SeparatePeriods):
+            return _together(
+                world, [self.read(game, _of_period(session, t)) for t, game in enumerate(world.parts)]
+            )
         at = coordinates(world)
         labels = at.labels
         points, verdicts = _all_orders(at, labels, _points(session), session["verdict"])
@@ -574,6 +606,79 @@ class AllEquilibria(BaseLearner):
         if unsearched := self._unsearched(game):
             parts.append(unsearched)
         return "; ".join(parts) or f"every box is decided: {count_text(count, 'box', 'boxes')}"
+
+
+def _of_period(session: Session, t: int) -> Session:
+    """Return the session of one period."""
+    return {name.split(" ", 1)[1]: part for name, part in session.items() if name.split(" ", 1)[0] == str(t)}
+
+
+def _together(world: SeparatePeriods, every: list[Record]) -> Record:
+    """Return the list of a game from those of its periods: an equilibrium is one of every period."""
+    records = [{name: value for name, (_, value) in one.items()} for one in every]
+    counts = [len(one["equilibria"]) for one in records]
+    none = any(one["complete"] and not count for one, count in zip(records, counts, strict=True))
+    few = prod(counts) <= COMBINED
+    rows = list(product(*map(range, counts))) if few else []
+    chosen = np.reshape(np.array(rows, dtype=int), (len(rows), len(records)))
+
+    def combined(name: str, indices: np.ndarray) -> np.ndarray:
+        parts = [one[name][k] for one, k in zip(records, indices.T, strict=True)]
+        return np.concatenate(parts, axis=2)
+
+    space = world.game.space
+    ends = np.split(np.stack([space.low, space.high], axis=-1), len(records), axis=1)
+    undecided = [  # with whatever is played in other periods
+        np.concatenate([*ends[:t], hull, *ends[t + 1 :]], axis=1)
+        for t, one in enumerate(records)
+        for hull in one["undecided"]
+    ]
+    profiles = combined("equilibria", chosen)
+    reasons = [
+        f"period {t + 1}: {one['complete_reason']}" for t, one in enumerate(records) if not one["complete"]
+    ]
+    if not few:
+        reasons.append(f"{prod(counts):,} combinations of the periods' equilibria are not listed")
+    boxes = sum(int(one["boxes"]) for one in records)
+    done = f"every box is decided: {count_text(boxes, 'box', 'boxes')} in {len(records)} periods"
+    radii = [one["radius"][k] for one, k in zip(records, chosen.T, strict=True)]
+    limited = not few or any(one["status"] == "iteration limit" for one in records)
+    record: Record = {
+        "equilibria": (("equilibrium", "player", "axis"), profiles),
+        "equilibrium_payoff": (("equilibrium", "player"), _payoffs(world.game, profiles)),
+        "radius": (("equilibrium",), np.max(radii, axis=0)),
+        "equilibrium_count": ((), np.asarray(len(profiles))),
+        "complete": ((), np.asarray(none or not reasons)),
+        "complete_reason": ((), np.asarray("; ".join(reasons) if reasons and not none else done)),
+        "boxes": ((), np.asarray(boxes)),
+        "discarded": (("reason",), np.sum([one["discarded"] for one in records], axis=0)),
+        "undecided": (
+            ("place", "player", "axis", "end"),
+            np.reshape([] if none else undecided, (-1, *space.shape, 2)),
+        ),
+        "status": (
+            (),
+            np.asarray("iteration limit" if limited else "converged" if len(profiles) else "not found"),
+        ),
+    }
+    if "first_order" in records[0]:
+        counts = [len(one["first_order"]) for one in records]
+        if prod(counts) <= COMBINED:
+            points = np.reshape(list(product(*map(range, counts))), (-1, len(records))).astype(int)
+            words = [one["verdict"][k] for one, k in zip(records, points.T, strict=True)]
+            bad = np.any(np.stack(words) == VERDICTS[2], axis=0)
+            good = np.all(np.stack(words) == VERDICTS[1], axis=0)
+            record |= {
+                "first_order": (("first_order_point", "player", "axis"), combined("first_order", points)),
+                "first_order_count": ((), np.asarray(len(points))),
+                "verdict": (
+                    ("first_order_point",),
+                    np.array(VERDICTS)[np.where(bad, 2, np.where(good, 1, 0))],
+                ),
+            }
+    if len(profiles):
+        record["profile"] = (("player", "axis"), profiles[0])
+    return record
 
 
 def _points(session: Session) -> list[FirstOrderPoint]:
