@@ -146,7 +146,8 @@ SOLVERS = (
         *("gradient_ascent", "gradient_flow", "newton", "periods", "quantal_response", "replicator"),
         "variational_equilibrium",
         # of bundled studies
-        *("analytic_constants", "commitment_with_switching_cost", "scaling_law", "sublinearity"),
+        *("analytic_constants", "commitment_with_switching_cost", "finite_horizon_play", "scaling_law"),
+        *("sublinearity", "walk_mirror_descent"),
     }
 )
 """Kinds that draw at most their start: a single result has no noise."""

@@ -244,11 +244,15 @@ def has_noise(table: Mapping[str, Any]) -> bool:
     (False, True)
     >>> has_noise({"kind": "rivalry.studies.karma_theory:ScalingLaw"})
     False
+    >>> alone = {"kind": "rivalry.studies.mean_field_games:FiniteHorizonPlay"}
+    >>> has_noise(alone), has_noise(alone | {"agents": 1000})  # the agents draw their actions
+    (False, True)
     """
     if table["kind"] == "design":  # as noisy as the responses; by default these may be learned
         response = table.get("response_method")
         return "trials" in table or (has_noise(response) if response else "start" not in table)
-    return plain_kind(table["kind"]) not in SOLVERS or table.get("order") == "random"
+    shuffled, sampled = table.get("order") == "random", table.get("agents", 0) > 0
+    return shuffled or sampled or plain_kind(table["kind"]) not in SOLVERS
 
 
 def goes_together(table: Mapping[str, Any]) -> bool:
