@@ -173,6 +173,10 @@ def test_a_listed_equilibrium_is_claimed_only_for_the_certified_one() -> None:
     *_, listed, claimed = (one.text for one in Answer(about, swept([result(**counts)])).sentences)
     assert listed == "3 equilibria, 2 of them in pure strategies (complete list)."
     assert claimed == "It is an equilibrium; no player can gain more than 0.02."
+    # fewer components than equilibria: there are infinitely many, of which the extreme ones are listed
+    many = counts | {"pure_count": 0, "component_count": 1}
+    *_, listed, _ = (one.text for one in Answer(about, swept([result(**many)])).sentences)
+    assert listed == "3 extreme equilibria in mixed strategies, in 1 connected component (complete list)."
     *_, listed, _ = (
         one.text for one in Answer(about, swept([result(**counts | {"complete": False})])).sentences
     )

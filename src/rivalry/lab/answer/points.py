@@ -206,9 +206,10 @@ class PointResults:
             return self.counts_text
         parts = own.get("component_count", -1)
         kinds = {-1: "", 0: " in mixed strategies", count: " in pure strategies"}
-        words = f"{count} equilibri{'um' if count == 1 else 'a'}"
+        many = 0 < parts < count  # equilibria of a continuum: its extreme ones are listed
+        words = f"{count} {'extreme ' * many}equilibri{'um' if count == 1 else 'a'}"
         words += kinds.get(pure, f", {pure} of them in pure strategies") if count else ""
-        words += f", in {parts} connected components" if 1 < parts < count else ""
+        words += f", in {parts} connected component{'s' * (parts > 1)}" if many else ""
         return f"{words} (complete list)" if self._own.get("complete", [0])[0] == 1 else words
 
     @property

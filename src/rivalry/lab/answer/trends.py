@@ -284,7 +284,9 @@ def _cases(
         values[case] = [
             [
                 Value(
-                    float(row.at.get(key, 0.0)), own_value._replace(entry=first.entry), mixed and row.refuted
+                    float(row.at.get(key, 0.0)),
+                    own_value._replace(entry=first.entry),
+                    mixed and row.refuted and own_value.text != NOT_AN_EQUILIBRIUM,  # said once
                 )
                 for row in own
                 if len(row.estimates) in (1, len(widest))
