@@ -141,10 +141,14 @@ def plane(reach: Any, players: int, points: int) -> Any:
 
 
 def blotto(**more: Any) -> Any:
-    """Return two players who divide a budget over three battlefields."""
-    return rv.games.influencer(
-        space="simplex", corners=3, kernel="blotto", exponent=1.0, resource=[1.0, 2.0, 3.0], **more
-    )
+    """Return two players who divide a budget over battlefields, three unless said otherwise."""
+    given: dict[str, Any] = {"corners": 3, "exponent": 1.0, "resource": [1.0, 2.0, 3.0]} | more
+    return rv.games.influencer(space="simplex", kernel="blotto", **given)
+
+
+def dirichlet(corners: int) -> Any:
+    """Return two influencers on a simplex with a Dirichlet kernel."""
+    return rv.games.influencer(space="simplex", corners=corners, kernel="dirichlet", alpha=2.0)
 
 
 GAMES: dict[str, Callable[[], Any]] = {
@@ -165,15 +169,17 @@ GAMES: dict[str, Callable[[], Any]] = {
     "influencers on a line, 3": lambda: rv.games.influencer(reach=[0.17] * 3, resource="bimodal"),
     "influencers in the plane, 2": lambda: plane({"covariance": [[0.3, 0.1], [0.1, 0.2]]}, 2, 6),
     "influencers in the plane, 2, narrow": lambda: plane({"covariance": [[0.05, 0.0], [0.0, 0.03]]}, 2, 6),
+    "influencers in the plane, 2, 400 points": lambda: plane({"covariance": [[0.3, 0.1], [0.1, 0.2]]}, 2, 20),
     "influencers in the plane, 3": lambda: plane({"covariance": [[0.3, 0.1], [0.1, 0.2]]}, 3, 6),
     "race, 2 players": lambda: rv.games.race(),
     "race, 3 players": lambda: rv.games.race(players=3),
     "race, 2 players, 2 periods": lambda: rv.games.race(horizon=2),
     "Blotto, 3 battlefields, third party": lambda: blotto(third_party=[0.05] * 3),
     "Blotto, 3 battlefields": lambda: blotto(),
-    "Dirichlet kernel, 2 corners": lambda: rv.games.influencer(
-        space="simplex", corners=2, kernel="dirichlet", alpha=2.0
-    ),
+    "Blotto, 3 battlefields, exponent 2": lambda: blotto(exponent=2.0),
+    "Blotto, 4 battlefields": lambda: blotto(corners=4, resource=[1.0, 2.0, 3.0, 4.0]),
+    "Dirichlet kernel, 2 corners": lambda: dirichlet(2),
+    "Dirichlet kernel, 3 corners": lambda: dirichlet(3),
     "a line of equilibria": lambda: custom(line_of_meetings, 2, 0.0, 1.0),
 }
 
@@ -191,11 +197,12 @@ def measure(name: str) -> dict[str, Any]:
         taken.append(time.process_time() - begun)
         if not found.complete:
             break
-    mask = np.asarray(game.space.mask)
+    # shares add up to one: each player has a choice less
+    fixed = game.space.shape[0] if isinstance(game.space, rv.Simplex) else 0
     return {
         "game": name,
         "players": game.space.shape[0],
-        "choices": int(mask.sum()),
+        "choices": int(np.sum(game.space.mask)) - fixed,
         "equilibria": len(found),
         "complete": found.complete,
         "boxes": int(found.solution.record["boxes"][1]),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.aggregates import largest_sum
+from rivalry.core.aggregates import payoff_sum
 from rivalry.core.logarithms import searched
 from rivalry.core.proof import coordinates, refutation_together
 
@@ -24,7 +24,7 @@ def blotto(prizes: list[float], exponent: Any = 1.0, **more: Any) -> Any:
 
 
 def bound(rule: Callable[[jax.Array], jax.Array], low: float = 0.0) -> float:
-    return largest_sum(rule, np.full(2, low), np.ones(2))
+    return payoff_sum(rule, np.full(2, low), np.ones(2)).most
 
 
 def test_what_players_win_from_each_other_cancels() -> None:
@@ -58,7 +58,7 @@ def test_no_profile_pays_more_in_all() -> None:
     ):
         inner = searched(game, None)
         at = coordinates(inner)
-        most = largest_sum(lambda y, g=inner, at=at: g.payoffs(at.profile(y)), at.low, at.high)
+        most = payoff_sum(lambda y, g=inner, at=at: g.payoffs(at.profile(y)), at.low, at.high).most
         profiles = np.clip(random.uniform(-0.2, 1.2, (200, len(at.low))), 0.0, 1.0)
         sums = [float(np.sum(inner.payoffs(at.profile(jnp.asarray(y))))) for y in profiles]
         assert max(sums) <= most * (1 + 1e-12)
@@ -103,3 +103,42 @@ def test_a_blotto_game_without_pure_equilibrium() -> None:
     found = rv.all_equilibria(blotto([1.0, 2.0], 4.0))
     assert found.complete
     assert len(found) == 0
+
+
+def is_constant(rule: Callable[[jax.Array], jax.Array], low: float = 0.0) -> bool:
+    return payoff_sum(rule, np.full(2, low), np.ones(2)).constant
+
+
+def test_a_constant_sum_is_one_of_whole_shares() -> None:
+    assert is_constant(lambda x: x / (x[0] + x[1]))
+    assert is_constant(lambda x: 3.0 * (x**2 / (x[0] ** 2 + x[1] ** 2)) - 0.5)
+    # a third party, prizes of different worth, costs
+    assert not is_constant(lambda x: x / (x[0] + x[1] + 0.2))
+    assert not is_constant(lambda x: jnp.array([3.0, 2.0]) * (x / (x[0] + x[1])))
+    assert not is_constant(lambda x: x / (x[0] + x[1]) - 0.1 * x)
+    assert not is_constant(lambda x: x / (x[0] + x[1]), low=-1.0)
+
+
+@pytest.mark.parametrize("exponent", [0.5, 1.0, 2.0])
+def test_one_equilibrium_of_a_constant_sum_is_the_only_one(exponent: float) -> None:
+    found = rv.all_equilibria(blotto([1.0, 2.0, 3.0], exponent))
+    assert found.complete
+    assert "interchangeable" in found.reason
+    np.testing.assert_allclose(found.equilibria, [[[1 / 6, 1 / 3, 1 / 2]] * 2], rtol=1e-9)
+    # first-order points that are no equilibria are not excluded in this way
+    every = rv.all_equilibria(blotto([1.0, 2.0], exponent), first_order=True)
+    assert "interchangeable" not in every.reason
+
+
+def test_equilibria_with_other_best_responses_are_not_the_only_ones() -> None:
+    """A constant sum that nobody can change: every profile is an equilibrium."""
+
+    class Idle:
+        space = rv.Box.interval(0.0, 1.0, players=2)
+
+        def payoffs(self, x: jax.Array) -> jax.Array:
+            return 0.0 * x[:, 0] + 1.0 / 2.0
+
+    found = rv.all_equilibria(Idle(), max_seconds=20)
+    assert not found.complete
+    assert "interchangeable" not in found.reason

@@ -103,6 +103,45 @@ def verdict(found: Any) -> str:
         return str(error)
 
 
+def contest_over_prizes() -> Any:
+    """Return the file of two players who share three prizes, whose payoffs have a constant sum."""
+    game = rv.games.influencer(
+        space="simplex", corners=3, kernel="blotto", exponent=1.0, resource=[1.0, 2.0, 3.0]
+    )
+    return rv.all_equilibria(game).proof.document()
+
+
+def test_one_equilibrium_of_a_constant_sum_is_verified_as_the_only_one() -> None:
+    found = contest_over_prizes()
+    assert "boxes" not in found
+    assert verify(found) == "1 equilibrium, complete (constant sum)"
+    without = copy.deepcopy(found)
+    del without["constant_sum"]
+    assert verify(without) == "1 equilibrium; others are not excluded"
+
+
+def test_sums_that_are_not_constant_are_refused() -> None:
+    whole = contest_over_prizes()
+    said = "whose payoffs have a constant sum"
+    nodes, results = whole["payoffs"]["nodes"], whole["payoffs"]["results"]
+    larger = copy.deepcopy(whole)  # one player's payoff in other units, in which its choices are the same
+    larger["payoffs"]["nodes"] += [["c", (1.5).hex()], ["mul", results[0], len(nodes)]]
+    larger["payoffs"]["results"][0] = len(nodes) + 1
+    assert said in refuted(larger)
+    taxed = copy.deepcopy(whole)  # by the other's choice, which changes no own one
+    taxed["payoffs"]["nodes"] += [["sub", results[0], nodes.index(["x", 2])]]
+    taxed["payoffs"]["results"][0] = len(nodes)
+    assert said in refuted(taxed)
+    # products of two payoffs are no sums of shares
+    squared = copy.deepcopy(whole)
+    squared["payoffs"]["nodes"] += [["mul", results[0], results[0]]]
+    squared["payoffs"]["results"][0] = len(nodes)
+    assert said in refuted(squared)
+    coordination = document(STEP)
+    coordination["constant_sum"] = True
+    assert said in refuted(coordination)
+
+
 def test_a_missing_equilibrium_is_noticed() -> None:
     found = document(STEP)
     del found["equilibria"][2]

@@ -4,6 +4,8 @@ A bound is a pair of doubles, rounded outward: sums, products and quotients by t
 Arb. None stands for a function that is not defined, or not known to be smooth.
 """
 
+from collections import Counter
+from fractions import Fraction
 from math import inf, nextafter
 
 from flint import arb
@@ -186,6 +188,42 @@ class Graph:
                 found.add(one)
                 left += self.nodes[one][1:]
         return sorted(found)
+
+    def terms(self, place):
+        """Return the nodes of which a node is the sum, with how often each is added."""
+        found, left = Counter(), [place]
+        while left:
+            name, *rest = self.nodes[left.pop()]
+            if name == "add":
+                left += rest
+            else:
+                found[self.places[name, *rest]] += 1
+        return found
+
+    def constant(self, places):
+        """Return whether nodes have a constant sum where they are defined.
+
+        They are sums of numbers and of multiples of shares a/(a + b), and the numerators of shares with the
+        same multiple and denominator add up to the denominator.
+        """
+        weights, taken = Counter(places), {}
+        for place in range(len(self.nodes) - 1, -1, -1):  # operands stand before
+            weight, (name, *rest) = Fraction(weights[place]), self.nodes[place]
+            number = self.nodes[rest[1]][0] if name in ("mul", "div") else 0
+            if not weight or isinstance(name, tuple):
+                continue
+            if name in ("add", "sub"):
+                weights[rest[0]] += weight
+                weights[rest[1]] += weight if name == "add" else -weight
+            elif isinstance(number, tuple) and number[0]:
+                factor = Fraction(number[0])
+                weights[rest[0]] += weight * (factor if name == "mul" else 1 / factor)
+            elif name == "share":
+                own, others = map(self.terms, rest)
+                taken.setdefault((frozenset((own + others).items()), weight), Counter()).update(own)
+            else:
+                return False
+        return all(dict(whole) == parts for (whole, _), parts in taken.items())
 
     def moved(self, place, other):
         """Return a node with choices k replaced by nodes ``other[k]``."""

@@ -24,7 +24,11 @@ def check(document):
     if not game.names:
         count, boxes = game.part(document, [])
         found = f"{count} equilibri{'um' if count == 1 else 'a'}"
-        return f"{found}; others are not excluded" if boxes is None else f"{found}, complete ({boxes} boxes)"
+        if not boxes:
+            return (
+                f"{found}; others are not excluded" if boxes is None else f"{found}, complete (constant sum)"
+            )
+        return f"{found}, complete ({boxes} boxes)"
 
     for box, part in divided(document["parts"], game.space, range(first, len(game.space))):
         if part == ["undecided"]:
@@ -208,6 +212,11 @@ class Game:
             for other, *_ in points[:k]:
                 if all(a <= d and c <= b for (a, b), (c, d) in zip(near, other, strict=True)):
                     raise Refuted(f"equilibrium {k + 1} may be one of those before it")
+        if part.get("constant_sum"):
+            # each strategy of another equilibrium would be a best response to this one, which has no others
+            if len(points) != 1 or len(self.pay) != 2 or not self.graph.constant(self.pay):
+                raise Refuted("it is not one equilibrium of two players whose payoffs have a constant sum")
+            return 1, 0
         if "boxes" not in part:
             return len(points), None
         whole = self.space[: len(self.player)] + ranges + self.whole[len(self.space) :]

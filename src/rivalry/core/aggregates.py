@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 PLAYERS = 3  # with fewer a total says no more than the other's choice
 SUMS = 1  # that payoffs depend on, at most: boxes of two totals take longer than boxes of profiles
 OPERATIONS = 2000  # of payoffs, on single numbers, that are read
+OPERATIONS_ADDED = 50_000  # that are read to know what payoffs add up to
 PIECES = {1: (8, 64), 2: (5, 16), 3: (3, 6)}
 """Pieces of choices on each axis, by the number of axes; the larger number where few change nothing."""
 WIDE = 0.05  # of the range: narrower choices are not split into more pieces
@@ -629,20 +630,29 @@ def slopes_of(
     return every[at.player, own], jnp.max(jnp.abs(left - others), axis=0)[at.player]
 
 
-def largest_sum(payoffs: Callable[..., Any], low: np.ndarray, high: np.ndarray) -> float:
-    """Return a number that payoffs of choices between bounds never add up to more than.
+class PayoffSum(NamedTuple):
+    """What payoffs of choices between bounds add up to: at most a number, or always the same."""
 
-    It is known for sums of multiples, not below zero, of shares a/(a + b), and infinite for others. Of shares
-    whose denominators have the same terms, none of which is below zero, and whose numerators have different
-    ones of these, the largest multiple is all that they can add up to.
+    most: float
+    constant: bool
+
+
+def payoff_sum(payoffs: Callable[..., Any], low: np.ndarray, high: np.ndarray) -> PayoffSum:
+    """Return what payoffs of choices between bounds add up to.
+
+    A largest sum is known for sums of multiples, not below zero, of shares a/(a + b), and infinite for
+    others. Of shares whose denominators have the same terms, none of which is below zero, and whose
+    numerators have different ones of these, the largest multiple is all that they can add up to. It is what
+    they add up to if the multiples are the same and every term is in a numerator.
     """
     ends = list(zip(low.tolist(), high.tolist(), strict=True))
-    made = Operations(OPERATIONS, ends)
+    made = Operations(OPERATIONS_ADDED, ends)
+    unknown = PayoffSum(inf, False)
     try:
-        made.nodes, results = operations(payoffs, low / 2 + high / 2, OPERATIONS, ends)
+        made.nodes, results = operations(payoffs, low / 2 + high / 2, OPERATIONS_ADDED, ends)
     except (Unsupported, NotImplementedError):
-        return inf
-    total, shares = Fraction(0), defaultdict[Any, list[tuple[Counter[int], Fraction]]](list)
+        return unknown
+    total, constant, shares = Fraction(0), True, defaultdict[Any, list[tuple[Counter[int], Fraction]]](list)
     for place, weight in _weights(made, results).items():
         name, *rest = made.nodes[place]
         if name == "c" and isfinite(rest[0]):
@@ -651,13 +661,15 @@ def largest_sum(payoffs: Callable[..., Any], low: np.ndarray, high: np.ndarray) 
             own, others = (Counter(made.terms(one)) for one in rest)
             shares[frozenset((own + others).items())].append((own, weight))
         elif weight:
-            return inf
+            return unknown
     for whole, parts in shares.items():
         taken = sum((own for own, _ in parts), Counter[int]())
         if not taken <= Counter(dict(whole)) or not all(made.is_positive(one) for one, _ in whole):
-            return inf
-        total += max(weight for _, weight in parts)
-    return nextafter(float(total), inf)
+            return unknown
+        weights = {weight for _, weight in parts}
+        constant = constant and taken == Counter(dict(whole)) and len(weights) == 1
+        total += max(weights)
+    return PayoffSum(nextafter(float(total), inf), constant)
 
 
 def _weights(made: Operations, results: Sequence[int]) -> dict[int, Fraction]:

@@ -13,7 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.aggregates import PIECES, Sums, middle_of, narrowed_once, slopes_of, sums_of, totals_of
+from rivalry.core.aggregates import (
+    PIECES,
+    Sums,
+    middle_of,
+    narrowed_once,
+    payoff_sum,
+    slopes_of,
+    sums_of,
+    totals_of,
+)
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.jax import jax, jnp
 from rivalry.core.logarithms import equilibrium_bounds, searched
@@ -246,6 +255,9 @@ def _part(
         raise Unsupported("proof file: an equilibrium of a complete list is at a kink, or degenerate")
     if not complete:
         return {"equilibria": entries}
+    one_of_two = len(at.start) == 2 and len(known) == 1 and at.ranges is None
+    if one_of_two and payoff_sum(lambda y: game.payoffs(at.profile(y)), at.low, at.high).constant:
+        return {"equilibria": entries, "constant_sum": True}  # best responses are proved to be unique
     boxes = _boxes(game, at, known, most) if sums is None else _boxes_of_totals(sums, at, known)
     return {"equilibria": entries, "boxes": boxes}
 

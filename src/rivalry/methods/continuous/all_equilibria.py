@@ -14,7 +14,7 @@ from annotated_types import Ge
 from jaxtyping import Array
 
 from rivalry.core import oracles
-from rivalry.core.aggregates import Sums, boxes_of_totals, largest_sum, sums_of
+from rivalry.core.aggregates import Sums, boxes_of_totals, payoff_sum, sums_of
 from rivalry.core.certify import certificate
 from rivalry.core.concave import equilibrium_near
 from rivalry.core.display import count_text, strategy_in_words
@@ -235,6 +235,8 @@ class AllEquilibria(BaseLearner):
             "certified_bound": np.zeros(0),
             "sets": np.zeros((0, 2, count)),
             "largest_sum": np.full(1, np.inf),
+            "constant_sum": np.zeros(1, dtype=bool),  # of two players
+            "interchangeable": np.zeros(1, dtype=bool),  # whether an equilibrium is known to be the only one
         }
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
@@ -282,8 +284,9 @@ class AllEquilibria(BaseLearner):
         """Add the first-order points inside all bounds that Newton's method finds from spread starts."""
         session["started"] = np.ones(1, dtype=bool)
         if at.ranges is None and not self.first_order:
-            most = largest_sum(lambda y: game.payoffs(at.profile(y)), at.low, at.high)
-            session["largest_sum"] = np.array([most])
+            added = payoff_sum(lambda y: game.payoffs(at.profile(y)), at.low, at.high)
+            session["largest_sum"] = np.array([added.most])
+            session["constant_sum"] = np.array([added.constant and len(at.start) == 2])
         golden = 2.0
         for _ in range(64):
             golden = (1 + golden) ** (1 / (len(at.low) + 1))
@@ -440,7 +443,21 @@ class AllEquilibria(BaseLearner):
         word = judge(game, at, _points(session)[waiting[0]], **limit)
         session["verdict"] = session["verdict"].copy()
         session["verdict"][waiting[0]] = VERDICTS.index(word)
+        if word == "equilibrium" and session["constant_sum"][0]:
+            self._end(session, waiting[0])
         return True
+
+    def _end(self, session: Session, only: int) -> None:
+        """End the search with the only equilibrium, of two players whose payoffs have a constant sum.
+
+        Equilibria are interchangeable then: in another one each strategy would be a best response to one of
+        this equilibrium, which has no other best responses than its own.
+        """
+        session["interchangeable"] = np.ones(1, dtype=bool)
+        session["verdict"] = np.full_like(session["verdict"], VERDICTS.index("not an equilibrium"))
+        session["verdict"][only] = VERDICTS.index("equilibrium")
+        for name in ("low", "high", "side", *(f"undecided_{part}" for part in ("low", "high", "side"))):
+            session[name] = session[name][:0]
 
     def _certify(self, game: Game, at: Coordinates, session: Session) -> bool:
         """Ask for certificates of rest points of best responses; return False if not now, or not again."""
@@ -605,6 +622,10 @@ class AllEquilibria(BaseLearner):
             parts.append(f"neither proved nor refuted: {count_text(len(unjudged), 'first-order point')}")
         if unsearched := self._unsearched(game):
             parts.append(unsearched)
+        if session["interchangeable"][0] and not parts:
+            return (
+                "equilibria are interchangeable where payoffs have a constant sum, and best responses unique"
+            )
         return "; ".join(parts) or f"every box is decided: {count_text(count, 'box', 'boxes')}"
 
 
