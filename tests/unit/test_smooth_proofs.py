@@ -90,6 +90,23 @@ def test_an_equilibrium_of_a_race_is_verified_without_a_list(tmp_path: Path) -> 
     assert check(tmp_path / "race.json") == "1 equilibrium; others are not excluded"
 
 
+@pytest.mark.slow
+def test_a_file_of_periods_has_the_equilibria_of_each(tmp_path: Path) -> None:
+    game = rv.games.race(horizon=2, cost={"performance_price": [[0.1, 0.1], [0.2, 0.1]]})
+    rv.all_equilibria(game).proof.save(tmp_path / "race.json")
+    each = "1 equilibrium; others are not excluded"
+    assert check(tmp_path / "race.json") == f"period 1: {each}; period 2: {each}"
+    found = json.loads((tmp_path / "race.json").read_text())
+    assert found["periods"][0]["equilibria"] != found["periods"][1]["equilibria"]
+    (tmp_path / "empty.json").write_text(json.dumps(found | {"periods": []}))
+    with pytest.raises(Damaged, match="no periods"):
+        check(tmp_path / "empty.json")
+    found["periods"][1]["equilibria"] = found["periods"][0]["equilibria"]
+    (tmp_path / "moved.json").write_text(json.dumps(found))
+    with pytest.raises(Refuted, match="equilibrium 1: "):
+        check(tmp_path / "moved.json")
+
+
 def refuted(found: Any) -> str:
     with pytest.raises(Refuted) as error:
         verify(found)

@@ -25,6 +25,11 @@ def check(path):
         raise Damaged("not a proof file: its format must be 'rivalry-proof'")
     if document.get("version") != 2:
         raise Damaged(f"version {str(document.get('version'))[:20]}; this program reads version 2")
+    if document["kind"] == "periods":  # payoffs are sums over them: an equilibrium is one of each
+        each = [smooth.check(one) for one in document["periods"]]
+        if not each:
+            raise Damaged("no periods")
+        return "; ".join(f"period {k}: {found}" for k, found in enumerate(each, 1))
     return {"smooth": smooth, "finite": finite, "policy": finite}[document["kind"]].check(document)
 
 

@@ -28,6 +28,7 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.logarithms import equilibrium_bounds, searched
 from rivalry.core.maxima import maximum_near
 from rivalry.core.operations import operations
+from rivalry.core.oracles import separate_periods
 from rivalry.core.parameter_ranges import on_ranges
 from rivalry.core.proof import (
     BATCH,
@@ -92,6 +93,14 @@ class SmoothProof:
         ValueError
             For a proof that cannot be written as a file.
         """
+        if periods := separate_periods(self.game):
+            parts = [
+                SmoothProof(game, np.unique(part, axis=0), self.complete, self.proved).document()
+                for game, part in zip(
+                    periods, np.split(np.asarray(self.equilibria), len(periods), axis=2), strict=True
+                )
+            ]
+            return {"format": "rivalry-proof", "version": VERSION, "kind": "periods", "periods": parts}
         try:
             for x in () if self.proved else self.equilibria:
                 radius, reason = equilibrium_near(self.game, x)
