@@ -22,7 +22,8 @@ def known(low: np.ndarray, high: np.ndarray) -> FirstOrder:
     """Return boxes of which derivatives of slopes are known alone, ``[box coordinate coordinate]``."""
     row = np.zeros(low.shape[:2])
     smooth = np.ones(len(low), dtype=bool)
-    return FirstOrder(row, row, row, row, low, high, row, row, smooth, smooth, smooth)
+    given = {"bend_low": low, "bend_high": high, "unique": smooth, "smooth": smooth}
+    return FirstOrder(**(dict.fromkeys(FirstOrder._fields, row) | given))
 
 
 def is_p_matrix(matrix: np.ndarray) -> bool:

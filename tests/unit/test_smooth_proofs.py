@@ -94,8 +94,8 @@ def test_an_equilibrium_of_a_race_is_verified_without_a_list(tmp_path: Path) -> 
 def test_a_file_of_periods_has_the_equilibria_of_each(tmp_path: Path) -> None:
     game = rv.games.race(horizon=2, cost={"performance_price": [[0.1, 0.1], [0.2, 0.1]]})
     rv.all_equilibria(game).proof.save(tmp_path / "race.json")
-    each = "1 equilibrium; others are not excluded"
-    assert check(tmp_path / "race.json") == f"period 1: {each}; period 2: {each}"
+    said = "each of 2 periods: 1 equilibrium; others are not excluded"
+    assert check(tmp_path / "race.json") == said
     found = json.loads((tmp_path / "race.json").read_text())
     assert found["periods"][0]["equilibria"] != found["periods"][1]["equilibria"]
     (tmp_path / "empty.json").write_text(json.dumps(found | {"periods": []}))

@@ -29,6 +29,8 @@ def check(path):
         each = [smooth.check(one) for one in document["periods"]]
         if not each:
             raise Damaged("no periods")
+        if len(set(each)) == 1:
+            return f"each of {len(each)} periods: {each[0]}"
         return "; ".join(f"period {k}: {found}" for k, found in enumerate(each, 1))
     return {"smooth": smooth, "finite": finite, "policy": finite}[document["kind"]].check(document)
 
