@@ -444,7 +444,7 @@ class AllEquilibria(BaseLearner):
         session["verdict"] = session["verdict"].copy()
         session["verdict"][waiting[0]] = VERDICTS.index(word)
         if word == "equilibrium" and session["constant_sum"][0]:
-            self._end(session, waiting[0])
+            self._end(session, int(waiting[0]))
         return True
 
     def _end(self, session: Session, only: int) -> None:
