@@ -454,6 +454,9 @@ class AllEquilibria(BaseLearner):
         this equilibrium, which has no other best responses than its own.
         """
         session["interchangeable"] = np.ones(1, dtype=bool)
+        low, high = session["low"], session["high"]
+        session["boxes"] = session["boxes"] + len(low)
+        self._note(session, low, high, np.full(len(low), REASONS.index("around a point")))
         session["verdict"] = np.full_like(session["verdict"], VERDICTS.index("not an equilibrium"))
         session["verdict"][only] = VERDICTS.index("equilibrium")
         for name in ("low", "high", "side", *(f"undecided_{part}" for part in ("low", "high", "side"))):
