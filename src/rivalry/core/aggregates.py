@@ -648,6 +648,9 @@ def payoff_sum(payoffs: Callable[..., Any], low: np.ndarray, high: np.ndarray) -
     ends = list(zip(low.tolist(), high.tolist(), strict=True))
     made = Operations(OPERATIONS_ADDED, ends)
     unknown = PayoffSum(inf, False)
+    # without a quotient there is no share, and reading operations compiles small programs
+    if "div" not in str(jax.make_jaxpr(payoffs)(low)):
+        return unknown
     try:
         made.nodes, results = operations(payoffs, low / 2 + high / 2, OPERATIONS_ADDED, ends)
     except (Unsupported, NotImplementedError):
