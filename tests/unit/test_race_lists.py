@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -156,6 +157,10 @@ def test_periods_that_do_not_depend_on_each_other_are_searched_one_by_one() -> N
     moved = found.equilibria[0].copy()
     moved[1, 3] *= 4.0
     assert rv.certificate(game, moved, proof=True).claim == "not an equilibrium"
+    # what is paid at the end, whatever is played, changes no gain
+    paid = eqx.tree_at(lambda one: one.ahead, game, jnp.array([3.0, -2.0]))
+    bounds = [rv.certificate(one, moved, proof=True).bound for one in (game, paid)]
+    np.testing.assert_allclose(bounds[1], bounds[0], rtol=1e-9)
     assert rv.all_equilibria(game, within=(0.1, 5.0)).reason.startswith("period 1: only choices in [0.1, 5]")
 
 

@@ -322,7 +322,9 @@ def forget_programs(most: int = 20_000) -> bool:
         return False
     jax.clear_caches()
     gc.collect()
-    with suppress(AttributeError):  # glibc keeps what was freed, most of the memory of a process, until told
+    with suppress(
+        AttributeError, TypeError, OSError
+    ):  # glibc keeps what was freed, most of the memory of a process, until told
         ctypes.CDLL(None).malloc_trim(0)
     return True
 

@@ -220,7 +220,7 @@ def outward_response(game: Game, x: object, player: int, found: Response) -> Res
         bound = found.bound + rounding_error(game, np.asarray(x), player)
         return found._replace(bound=bound, rounding="outward")
     if periods := oracles.separate_periods(game):
-        return _outward_over_periods(periods, np.asarray(x), player, found)
+        return _outward_over_periods(game, periods, np.asarray(x), player, found)
     if not few_axes(game, player):
         return found._replace(method=f"{found.method}; no outward bound: more than {ENCLOSED_AXES} axes")
     if not source_of_bound(game):
@@ -242,15 +242,22 @@ def outward_response(game: Game, x: object, player: int, found: Response) -> Res
     return enclosed
 
 
-def _outward_over_periods(periods: list[Any], x: np.ndarray, player: int, found: Response) -> Response:
-    """Return a best response whose bound is the sum of those of periods that do not depend on each other."""
-    bound = 0.0
-    for game, part in zip(periods, np.split(x, len(periods), axis=1), strict=True):
-        one = outward_response(game, part, player, best_response(game, put(part), player))
-        if one.rounding != "outward":
-            return found._replace(method=one.method)
-        bound = np.nextafter(bound + one.bound, np.inf)
-    return found._replace(bound=float(bound), rounding="outward")
+def _outward_over_periods(
+    game: Game, periods: list[Any], x: np.ndarray, player: int, found: Response
+) -> Response:
+    """Return a best response whose bound is what is paid at ``x``, and at most gained in each period.
+
+    Periods do not depend on each other; what is paid beside them, whatever is played, is in the former.
+    """
+    here = float(np.asarray(payoffs(game, put(x)))[player])
+    bound, size = here, abs(here)
+    for one, part in zip(periods, np.split(x, len(periods), axis=1), strict=True):
+        best = outward_response(one, part, player, best_response(one, put(part), player))
+        if best.rounding != "outward":
+            return found._replace(method=best.method)
+        paid = float(np.asarray(payoffs(one, put(part)))[player])
+        bound, size = bound + (best.bound - paid), size + abs(best.bound) + abs(paid)
+    return found._replace(bound=float(bound + ROUNDING * size), rounding="outward")
 
 
 REGISTERED = (proved_response, oracles.best_response)

@@ -107,6 +107,8 @@ class SmoothProof:
                 if radius is None:
                     raise ValueError(reason)
             game = searched(self.game, None) if isinstance(self.game.space, Simplex) else self.game
+            if isinstance(game, InFractions) and game.has_terms:
+                raise Unsupported("proof file: signs of the terms of derivatives are no reason of a file")
             at = coordinates(game)
             # where all equilibria are is proved by families with bounds of their own, not by boxes
             complete = self.complete and not equilibrium_bounds.knows(self.game)
