@@ -79,7 +79,8 @@ def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[S
     several = len(methods) > 1
     concepts = list(dict.fromkeys(one.concept for one in rows if one.concept))
     nash = {one.concept[:4] for one in rows} == {"Nash"} and len(concepts) == 1
-    kind = f"a {concepts[0]}" if nash else "an equilibrium"
+    # gains are those of Nash equilibrium: a logit equilibrium leaves some
+    kind = f"a {concepts[0]}" if nash else f"a{' Nash' if concepts == ['logit'] else 'n'} equilibrium"
     at = "at" if noun.endswith("point") else "in"
     only = "The result" if len(asked) < len(found) else "It"
     only = f"The only {noun}" if noun.startswith("certified") else only
