@@ -116,6 +116,20 @@ def test_without_any_cache_folder_functions_are_compiled(monkeypatch: pytest.Mon
     assert njit(cache=True)(twice).py_func is twice
 
 
+@pytest.mark.slow
+def test_another_installation_reads_the_kernels_that_are_compiled(tmp_path: Path) -> None:
+    code = (
+        "import numpy as np, sys; sys.path.insert(0, r'{}'); from rivalry.tables.kernels.draws import *\n"
+        "uniform(stream(np.random.SeedSequence(1))); print(sum(uniform.stats.cache_hits.values()))"
+    )
+    source = Path(rivalry.__file__).parent
+    hits = []
+    for name in ("first", "second"):
+        shutil.copytree(source, tmp_path / name / "rivalry", ignore=shutil.ignore_patterns("__pycache__"))
+        hits.append(str(folder(code.format(tmp_path / name), NUMBA_CACHE_DIR=str(tmp_path / "kernels"))))
+    assert hits == ["0", "1"]
+
+
 @pytest.mark.nightly
 def test_damaged_caches_do_not_change_results(tmp_path: Path) -> None:
     code = (

@@ -1,9 +1,10 @@
-"""Numba's cache of compiled loops with integrity checks: a damaged file counts as missing.
+"""Numba's cache of compiled loops: keyed by content, and with integrity checks.
 
 Numba unpickles its files unchecked and runs the machine code in them. Here a file ends with the SHA-256 of
 its other bytes, after the end of the pickle, so that plain Numba reads it too. A function whose file is
-missing, truncated, altered or unreadable is compiled again; where nothing can be written, it is compiled in
-every process. Import this module before a package whose loops Numba caches.
+missing, truncated, altered or unreadable is compiled again: a damaged file counts as missing. Where nothing
+can be written, functions are compiled in every process. Import this module before a package whose loops Numba
+caches.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numba
 from numba.core import caching
 
+_PACKAGE = Path(__file__).parents[2]
 _DIGEST = 32  # bytes
 
 
@@ -53,6 +56,30 @@ def _whole(path: str) -> bool:
         return False
     return sha256(data[:-_DIGEST]).digest() == data[-_DIGEST:]
 
+
+class _PackageLocator(caching.UserProvidedCacheLocator):
+    """The cache folder of a file of the package, by content: installations of one version share kernels.
+
+    Numba names a folder by the path of the file, and older versions stamp it by the time of the file. The
+    folder above is named by the contents of all kernels (`rivalry.tables.kernels`).
+    """
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> Any:
+        if not Path(py_file).is_relative_to(_PACKAGE):
+            return None
+        return super().from_function(py_func, py_file)  # type: ignore[no-untyped-call]
+
+    @classmethod
+    def get_suitable_cache_subpath(cls, py_file: str) -> str:
+        folder = Path(py_file).relative_to(_PACKAGE).parent
+        return "-".join((*folder.parts, numba.__version__))
+
+    def get_source_stamp(self) -> str:
+        return sha256(Path(self._py_file).read_bytes()).hexdigest()
+
+
+caching.CacheImpl._locator_classes.insert(0, _PackageLocator)
 
 # Numba looks this name up when it decorates a function, hence before any kernel is imported
 caching.IndexDataCacheFile = _CheckedFile  # type: ignore[misc]
