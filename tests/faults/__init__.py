@@ -15,7 +15,7 @@ SECONDS = 900
 
 
 class Fault(NamedTuple):
-    """A line of a file of the package, what is put in its place, and the tests one of which must fail."""
+    """A line of a file of the tree, what is put in its place, and the tests one of which must fail."""
 
     file: str
     find: str
@@ -24,43 +24,35 @@ class Fault(NamedTuple):
 
     def text(self) -> str:
         """Return the file with the fault. Raises `ValueError` unless the line is there once."""
-        text = (ROOT / "src" / "rivalry" / self.file).read_text(encoding="utf-8")
+        text = (ROOT / self.file).read_text(encoding="utf-8")
         if text.count(self.find) != 1:
-            raise ValueError(
-                f"{self.file}: {self.find!r} is there {text.count(self.find)} times; must be once"
-            )
+            raise ValueError(f"{self.find!r} is there {text.count(self.find)} times; must be once")
         return text.replace(self.find, self.put)
 
-    def survives(self, folder: Path) -> bool:
-        """Return whether all tests pass in a copy of the tree, made in ``folder``, that has the fault."""
-        for part in ("src", "tests", "conftest.py", "pyproject.toml"):
+    def failure(self, folder: Path) -> str:
+        """Return the first test that fails in a copy of the tree, made in ``folder``, that has the fault.
+
+        The text is empty if all pass. Raises `RuntimeError` if tests could not be run.
+        """
+        text = self.text()
+        for part in ("src", "checker", "tests", "conftest.py", "pyproject.toml"):
             copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
             copy(ROOT / part, folder / part)
-        (folder / "src" / "rivalry" / self.file).write_text(self.text(), encoding="utf-8")
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-x",
-            "-n0",
-            "-p",
-            "no:cacheprovider",
-            "-m",
-            "not nightly",
-        ]
-        # compiled kernels are kept by the path and time of their file: each copy has its own
-        own = {"PYTHONPATH": str(folder / "src"), "NUMBA_CACHE_DIR": str(folder / "kernels")}
+        (folder / self.file).write_text(text, encoding="utf-8")
+        options = ["-q", "-x", "-n0", "-p", "no:cacheprovider", "-m", "not nightly and not full"]
+        paths = os.pathsep.join(str(folder / part) for part in ("src", "checker/src"))
         done = subprocess.run(
-            [*command, *(f"tests/{name}" for name in self.tests)],
+            [sys.executable, "-m", "pytest", *options, *(f"tests/{name}" for name in self.tests)],
             cwd=folder,
-            env=os.environ | own,
+            env=os.environ | {"PYTHONPATH": paths},
             capture_output=True,
+            text=True,
             timeout=SECONDS,
         )
         if done.returncode not in (0, 1):
-            raise RuntimeError(f"{self.file}: the tests were not run: {done.stdout.decode()[-500:]}")
-        return done.returncode == 0
+            raise RuntimeError((done.stdout + done.stderr).strip()[-500:])
+        lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+        return lines[0] if lines else "a test fails" * done.returncode
 
 
 def faults() -> list[Fault]:

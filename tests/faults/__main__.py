@@ -1,32 +1,52 @@
 """Plant each fault in a copy of the tree and report those that no test notices.
 
-``python -m tests.faults`` plants all, ``python -m tests.faults 3 7`` the fourth and the eighth.
+``python -m tests.faults`` plants all, ``python -m tests.faults 3 7`` the fourth and the eighth, and
+``python -m tests.faults --part 3/8`` those whose number leaves 3 when it is divided by 8. Copies share the
+caches of compiled programs that ``RIVALRY_CACHE`` and ``NUMBA_CACHE_DIR`` name.
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
+from time import perf_counter
 
-from tests.faults import faults
+from tests.faults import Fault, faults
 
 
-def main(numbers: list[int]) -> int:
-    survivors = 0
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="Plant faults.")
+    parser.add_argument("number", type=int, nargs="*", help="faults to plant, from 0; all by default")
+    parser.add_argument("--part", default="0/1", help="3/8 for those whose number leaves 3 of 8")
+    given = parser.parse_args()
+    rest, count = map(int, given.part.split("/"))
+    counted = Counter[str]()
     for number, fault in enumerate(faults()):
-        if numbers and number not in numbers:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                word = "SURVIVES" if fault.survives(Path(folder)) else "noticed"
-            except subprocess.TimeoutExpired:  # a loop that no longer ends is noticed too
-                word = "noticed, by time"
-        survivors += word == "SURVIVES"
-        print(f"{number:3d} {word:16s} {fault.file}: {fault.put.splitlines()[0]}", flush=True)
-    print(f"{survivors} planted faults survive")
-    return int(survivors > 0)
+        if number % count == rest and number in (given.number or [number]):
+            began = perf_counter()
+            word, why = planted(fault)
+            counted[word] += 1
+            seconds = f"{perf_counter() - began:4.0f} s"
+            print(f"{number:3d} {word:8s} {seconds} {fault.file}: {fault.put.splitlines()[0]}", flush=True)
+            print(f"    {why}", flush=True)
+    print("; ".join(f"{word}: {counted[word]}" for word in ("noticed", "SURVIVES", "NOT RUN")))
+    return int(counted.total() > counted["noticed"])
 
 
-sys.exit(main([int(word) for word in sys.argv[1:]]))
+def planted(fault: Fault) -> tuple[str, str]:
+    """Return whether a fault is noticed, and by what."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            failure = fault.failure(Path(folder))
+        except subprocess.TimeoutExpired:  # a loop that no longer ends is noticed too
+            return "noticed", "by time"
+        except (RuntimeError, ValueError, OSError) as error:
+            return "NOT RUN", str(error).replace("\n", "\n    ")
+    return ("noticed", failure) if failure else ("SURVIVES", f"all pass: {', '.join(fault.tests)}")
+
+
+sys.exit(main())
