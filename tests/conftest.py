@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from hypothesis.database import DirectoryBasedExampleDatabase
 
 from tests import typed
+from tests.rotation import Rotation
 
 # Compiled programs are kept between test runs: outside the user's own cache, apart for every checkout.
 _CACHE = Path(tempfile.gettempdir()) / f"rivalry-tests-{os.getuid() if hasattr(os, 'getuid') else 0}"
@@ -27,9 +29,19 @@ os.environ["XDG_DATA_HOME"] = str(_CACHE / "data")  # the key of the user who ru
 if typed.AT_WORK:
     typed.install()
 
-# The first example compiles, so nothing has a deadline; the examples are the same every time.
+# The first example compiles, so nothing has a deadline. Examples are the same every time; with fresh seeds a
+# failing example is kept in the folder that the variable names, and tried first the next time.
 settings.register_profile("rivalry", deadline=None, derandomize=True, max_examples=40)
-settings.load_profile("rivalry")
+_FRESH = os.environ.get("RIVALRY_FRESH_SEEDS")
+if _FRESH:
+    kept = DirectoryBasedExampleDatabase(_FRESH)
+    settings.register_profile("fresh", deadline=None, database=kept, print_blob=True, max_examples=40)
+settings.load_profile("fresh" if _FRESH else "rivalry")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Select and count tests (`tests/rotation.py`)."""
+    config.pluginmanager.register(Rotation())
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
