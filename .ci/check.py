@@ -235,7 +235,7 @@ class Job:
         """Run a command of the shell in the checkout; raise `Failure` if it fails or takes too long."""
         with self.log.open("a", encoding="utf-8", errors="replace") as log:
             log.write(f"$ {command}\n")
-            process = subprocess.Popen(
+            with subprocess.Popen(
                 ["bash", "-c", command],
                 cwd=self.folder,
                 env=self.variables | variables,
@@ -245,20 +245,20 @@ class Job:
                 text=True,
                 errors="replace",
                 start_new_session=True,
-            )
-            self.check.processes.add(process)
-            timer = threading.Timer(LONGEST, _end, [process])
-            timer.start()
-            last = ""
-            for line in process.stdout or ():
-                last = line.strip() or last
-                log.write(line)
-                log.flush()
-                if not self.section.beside:
-                    self.check.print(line.rstrip("\n"))
-            status = process.wait()
-            timer.cancel()
-            late = not timer.is_alive() and status < 0
+            ) as process:
+                self.check.processes.add(process)
+                timer = threading.Timer(LONGEST, _end, [process])
+                timer.start()
+                last = ""
+                for line in process.stdout or ():
+                    last = line.strip() or last
+                    log.write(line)
+                    log.flush()
+                    if not self.section.beside:
+                        self.check.print(line.rstrip("\n"))
+                status = process.wait()
+                late = not timer.is_alive()
+                timer.cancel()
             self.check.processes.discard(process)
         if status:
             took = f"took more than {LONGEST} s" if late else f"exit status {status}"

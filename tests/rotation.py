@@ -58,10 +58,9 @@ def nearest(
     chosen = set()
     known = [name for name in names if name.partition("::")[0] in distances]
     for name in sorted(known, key=lambda name: (distances[name.partition("::")[0]], share_of(name, 2**32))):
-        budget -= seconds[name]
-        if budget < 0:
-            break
-        chosen.add(name)
+        if seconds[name] <= budget:
+            budget -= seconds[name]
+            chosen.add(name)
     return chosen
 
 
