@@ -453,7 +453,7 @@ def test_three_players_agree_with_gambit() -> None:
     gambit = pytest.importorskip("pygambit")
     table = np.random.default_rng(1).normal(size=(3, 2, 2, 2))
     theirs = [
-        np.array([[float(p) for p in row] for row in (profile[player].values() for player in profile)])
-        for profile in gambit.nash.enumpoly_solve(gambit.Game.from_arrays(*table)).equilibria
+        np.array([[float(share) for _, share in strategy] for strategy in profile])
+        for profile in gambit.nash.enumpoly_solve(gambit.StrategicGame.from_arrays(*table)).equilibria
     ]
     assert same_profiles(proved(table).equilibria.values, theirs, 1e-6)
