@@ -1,6 +1,6 @@
-"""Reference cases of karma economies: quick ones by default, slow ones in `.ci/run`, others nightly.
+"""Reference cases of karma economies: quick ones by default, others slow or nightly.
 
-`.ci/run` solves one payment rule at one temperature; the others reuse its code.
+Slow ones are of one payment rule at one temperature; the others reuse its code.
 """
 
 from __future__ import annotations
