@@ -78,6 +78,24 @@ def test_sums_are_read_from_operations(rule: Any, count: int | None, monkeypatch
         np.testing.assert_allclose(pays, game.payoffs(jnp.asarray(y[:, None])), rtol=1e-12)
 
 
+def test_a_sum_over_some_of_the_others_is_a_sum_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of four firms has one rival, the others have three."""
+
+    def rule(x: jax.Array) -> jax.Array:
+        own = x[:, 0]
+        price = 1 - own[0] - own[1] - own[2] - own[3]
+        return own * jnp.stack([price, 1 - own[1] - own[2], price, price])
+
+    monkeypatch.setattr(aggregates, "SUMS", 2)
+    game = Custom(rule, 0.0, 1.0, 4)
+    sums = sums_of(game, coordinates(game))
+    assert sums is not None
+    y = jnp.array([0.1, 0.2, 0.3, 0.05])
+    added = sums.added(y)
+    pays = sums.payoffs(y, added.sum(axis=1, keepdims=True) - added)
+    np.testing.assert_allclose(pays, game.payoffs(y[:, None]), rtol=1e-12)
+
+
 def random_game(seed: int) -> Custom:
     """Return a game of three players, often with several equilibria and with some at bounds."""
     rng = np.random.default_rng(seed)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from typing import Any, NamedTuple
 
 import jax
@@ -59,6 +60,12 @@ OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "window": _window,
     "inverse": lambda x, y: jnp.linalg.inv(x[:3]),
     "solution": lambda x, y: jnp.linalg.solve(x[:3], y[:3]),
+    "triangles": lambda x, y: [
+        jax.lax.linalg.triangular_solve(
+            x[:3], x if right else x.T, left_side=not right, lower=lower, transpose_a=turned
+        )
+        for right, lower, turned in product((True, False), repeat=3)
+    ],
     "bits": lambda x, y: jax.lax.bitcast_convert_type(jax.lax.bitcast_convert_type(x, jnp.int64) >> 3, float),
     "whole numbers": lambda x, y: (x * 1e30).astype(jnp.int32) + jnp.asarray(y, int)[:, None],
     "branches": lambda x, y: jax.lax.switch(jnp.asarray(y[0] > 0, int), [jnp.sin, jnp.cos], x),
@@ -83,7 +90,7 @@ def test_operations_give_the_numbers_of_jax(name: str) -> None:
     """With rows in both arguments, in either and in none, and with numbers that are infinite or none."""
     function, rng = OPERATIONS[name], np.random.default_rng(0)
     x, y = rng.normal(size=(6, *MATRIX)), rng.normal(size=(6, *VECTOR))
-    if name not in ("inverse", "solution", "own indices", "own scatter", "window"):
+    if name not in ("inverse", "solution", "triangles", "own indices", "own scatter", "window"):
         x[4, 1, 2], x[5, 0, 0], y[3, 1] = np.inf, np.nan, -np.inf
     if name in ("shapes", "whole numbers"):
         x, y = np.nan_to_num(x, posinf=1.0), np.nan_to_num(y, neginf=-1.0)

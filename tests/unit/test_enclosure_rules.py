@@ -14,6 +14,7 @@ from rivalry.core.dispatch import Unsupported
 from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
 from rivalry.core.jax import jax, jnp
+from rivalry.core.ranges import value_range
 
 LOW, HIGH = np.array([0.2, 0.4]), np.array([0.5, 0.9])
 
@@ -244,6 +245,22 @@ def test_nothing_is_claimed_where_a_payoff_may_not_be_a_number(name: str) -> Non
     assert not np.isfinite(high)
     assert not low > 0
     assert not high < 0
+
+
+def test_nothing_is_known_of_zero_times_a_number_that_overflows() -> None:
+    low, high, _ = bounds(lambda x: x[0] * jnp.exp(1000 * x[1]), [0.0, 0.0], [0.0, 1.0])
+    assert np.isnan(low)
+    assert np.isnan(high)
+
+
+@pytest.mark.parametrize("name", ["floor", "comparison", "sign", "modulo", "branch", "switch"])
+def test_a_payoff_with_a_jump_is_within_its_range(name: str) -> None:
+    """Its derivative is that of the pieces, which says nothing of the jump."""
+    function = JUMPS[name]
+    low, high = value_range(function, jnp.asarray(LOW), jnp.asarray(HIGH))
+    inside = LOW + (HIGH - LOW) * np.random.default_rng(0).random((200, 2))
+    values = np.asarray(jax.vmap(function)(jnp.asarray(inside)))
+    assert float(low) <= values.min() < values.max() <= float(high)
 
 
 def test_a_number_above_minus_infinity_is_finite() -> None:

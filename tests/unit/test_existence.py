@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.concave import bends, equilibrium_near, is_concave
-from rivalry.core.proof import coordinates
+from rivalry.core import proof, search
+from rivalry.core.concave import bends, equilibrium_near, is_concave, is_unique
+from rivalry.core.proof import OPEN, alone, coordinates, first_order
 from rivalry.methods.continuous.all_equilibria import _jump
 from tests.unit.test_all_equilibria import Duopoly, kinked
 
@@ -42,6 +43,41 @@ def test_an_equilibrium_at_kinks_is_listed() -> None:
     assert (found.complete, len(found)) == (False, 1)
     assert np.max(np.abs(found.equilibria - 0.375)) <= found.radius[0] < 1e-5
     assert str(found).startswith("at least 1 equilibrium; 1 place is undecided")
+
+
+def two_peaks(own: Any, other: Any) -> Any:
+    """On both sides of a kink the curvature is -4; it pays 0.15125 at 0.275 and 0.20125 at 0.775."""
+    return jnp.maximum(own - 0.5, 0.5 - own) - 2 * jnp.square(own - 0.5) + 0.1 * own
+
+
+def test_a_payoff_with_two_peaks_has_more_than_one_first_order_point() -> None:
+    game = Duopoly(two_peaks)
+    at, side = coordinates(game), np.full((2, 2), OPEN)
+    low, high = np.array([[0.0, 0.0], [0.6, 0.6]]), np.ones((2, 2))
+    assert alone(first_order(game, at, low, high, side), side).tolist() == [False, True]
+
+
+def test_a_payoff_with_two_peaks_has_more_than_one_best_response() -> None:
+    game = Duopoly(two_peaks)
+    low, high = np.array([[0.0, 0.0], [0.6, 0.6]]), np.ones((2, 2))
+    found = bends(game, coordinates(game), low, high)
+    assert [is_unique(found, k) for k in range(2)] == [False, True]
+
+
+def test_the_lower_of_two_peaks_is_no_equilibrium() -> None:
+    game = Duopoly(two_peaks)
+    assert proof.equilibrium_near(game, np.full((2, 1), 0.275))[0] is None
+    radius, _ = proof.equilibrium_near(game, np.full((2, 1), 0.775))
+    assert radius is not None
+    assert radius < 1e-12
+
+
+def test_a_tangent_at_the_lower_of_two_peaks_bounds_nothing() -> None:
+    """The tangent at 0.2 is level, at 0; at 0.8 the payoff is 0.1."""
+    game: Any = Duopoly(lambda own, other: jnp.maximum(-jnp.square(own - 0.2), 0.1 - jnp.square(own - 0.8)))
+    assert search._concave_bound(game, jnp.full((2, 1), 0.2), 0, np.array([0.2])) >= 0.1
+    smooth: Any = Duopoly(flat_at_the_bound)
+    assert search._concave_bound(smooth, jnp.full((2, 1), 0.2), 0, np.array([0.5])) == pytest.approx(0.25)
 
 
 @pytest.mark.nightly

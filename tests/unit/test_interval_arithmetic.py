@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, product
 from typing import Any
 
 import numpy as np
@@ -283,3 +283,18 @@ def test_sums_of_points_contain_the_exact_sum(count: int, positive: bool) -> Non
         assert Fraction(float(ends[0])) <= whole <= Fraction(float(ends[1]))
         for low, part, high in zip(ends[2], parts, ends[3], strict=True):
             assert Fraction(float(low)) <= part <= Fraction(float(high))
+
+
+def test_sums_of_products_contain_those_of_all_corners() -> None:
+    """Also of numbers around zero, where all of a product is that of the radii."""
+    rng = np.random.default_rng(4)
+    middle = rng.normal(size=(2, 40, 3)) * (rng.random((2, 40, 1)) < 0.6)
+    radius = rng.random((2, 40, 3)) * 10.0 ** rng.integers(-9, 2, (2, 40, 1))
+    low, high = middle - radius, middle + radius
+    a, b = (Interval(jnp.asarray(low[k]), jnp.asarray(high[k])) for k in range(2))
+    found = intervals.contract(a, b, lambda x, y: jnp.sum(x * y, axis=1), 3)
+    for k in range(40):
+        for ends in product((low, high), repeat=6):
+            rows = [[Fraction(ends[3 * j + i][j, k, i]) for i in range(3)] for j in range(2)]
+            value = sum(x * y for x, y in zip(*rows, strict=True))
+            assert Fraction(float(found.low[k])) <= value <= Fraction(float(found.high[k]))

@@ -54,6 +54,43 @@ def test_ranges_that_make_no_sense_are_refused_in_one_line(where: dict[str, Any]
         rv.all_equilibria(LINE, where=where)
 
 
+def test_a_number_that_follows_from_a_parameter_has_no_range_of_its_own() -> None:
+    """The discount factor survival / (1 + wacc) equals wacc at 0.6 alone."""
+    game = rv.games.market(wacc=0.7, survival=0.96)
+    for low, high in ((0.6, 0.9), (0.3, 0.6), (0.2, 0.9)):
+        with pytest.raises(ValueError, match="wacc: other numbers of the game follow from it"):
+            core.on_ranges(game, {"wacc": (low, high)})
+
+
+def test_a_range_with_an_undecided_point_is_split() -> None:
+    world = core.on_ranges(reader(0.5), {"a": (0.4, 0.6)})
+    empty, ends = np.zeros((0, 1)), np.array([[0.4], [0.6]])
+    boxes = {
+        f"{of}{name}": empty for of in ("", "undecided_", "waiting_") for name in ("low", "high", "side")
+    }
+    for verdict, decided in ((0, False), (1, True), (2, True)):
+        session = boxes | {
+            "here": ends[None],
+            "points": np.full((1, 6, 1), 0.5),
+            "verdict": np.array([verdict]),
+            "range": ends[None][:0],
+            "range_decided": np.zeros(0, dtype=bool),
+            "range_count": np.zeros(0, dtype=np.int64),
+            "piece": np.zeros((0, 2, 1)),
+            "piece_of": np.zeros(0, dtype=np.int64),
+            "next_id": np.ones(1, dtype=np.int64),
+            "waiting": ends[None][:0],
+            "waiting_id": np.zeros(0, dtype=np.int64),
+            "waiting_points": np.zeros((0, 6, 1)),
+            "waiting_verdict": np.zeros(0, dtype=np.int64),
+            "waiting_box_of": np.zeros(0, dtype=np.int64),
+            "waiting_point_of": np.zeros(0, dtype=np.int64),
+        }
+        parameter_search._close(world, session, [])
+        assert session["range_decided"].tolist() == [True] * decided
+        assert len(session["waiting"]) == 2 * (not decided)
+
+
 def test_a_range_replaces_equal_numbers_of_the_game_and_no_others() -> None:
     unequal = rv.games.influencer(reach=[0.25, 0.2], resource="bimodal")
     with pytest.raises(ValueError, match=r"its entries differ: 0.25, 0.2; name one, as in 'reach\[0\]'"):

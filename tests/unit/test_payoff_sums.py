@@ -42,6 +42,7 @@ def test_what_players_win_from_each_other_cancels() -> None:
         (lambda x: jnp.array([1.0, -1.0]) * (x / (x[0] + x[1])), 0.0),  # a share that is paid
         (lambda x: x * x[::-1], 0.0),  # no share
         (lambda x: x / (x[0] + x[1] - 3.0), 0.0),
+        (lambda x: jnp.array([0.5]) / (0.5 + (x[0] - x[1])), 0.0),  # the other share may be below zero
     ],
 )
 def test_other_sums_have_no_bound(rule: Callable[[jax.Array], jax.Array], low: float) -> None:

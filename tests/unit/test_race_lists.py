@@ -15,10 +15,13 @@ from rivalry.core.boxes import boxes_around, widths_and_middles
 from rivalry.core.enclosure import enclose
 from rivalry.core.intervals import Interval
 from rivalry.core.logarithms import (
+    BoundsOfEquilibria,
     InLogs,
     amounts,
     at_profile,
     equilibrium_bounds,
+    in_logs,
+    original_record,
     searched,
     slopes_in_logs,
 )
@@ -35,6 +38,23 @@ UNEQUAL = {
     "disaster_cost": [1.0, 3.0],
     "loser_prize": [0.1, 0.2],
 }
+
+
+@pytest.mark.parametrize("radius", [1e-6, 0.01, 0.5])
+def test_a_radius_around_amounts_holds_all_whose_logarithms_are_near(radius: float) -> None:
+    """Above an amount there is more room than below it."""
+    game = race()
+    low, high = np.full((2, 2), 1e-3), np.full((2, 2), 10.0)
+    y = np.log(np.array([[[0.2, 3.0], [1.0, 0.05]]]))
+    dims = ("equilibrium", "player", "axis")
+    record = {
+        "equilibria": (dims, y),
+        "radius": (("equilibrium",), np.array([radius])),
+        "undecided": (("place", "player", "axis", "end"), np.zeros((0, 2, 2, 2))),
+    }
+    found = original_record(in_logs(game, BoundsOfEquilibria(low, high, "")), record)
+    apart = np.abs(np.exp(y + radius * np.array([-1.0, 1.0])[:, None, None]) - found["equilibria"][1])
+    assert apart.max() <= found["radius"][1][0] <= apart.max() * (1 + 1e-5)
 
 
 def log_derivatives(game: Any, y: jax.Array) -> np.ndarray:

@@ -74,6 +74,15 @@ def test_a_profile_that_violates_a_constraint_is_no_equilibrium() -> None:
     assert rv.certificate(CAP, [0.75, 0.25 + 1e-12]).claim == "equilibrium"
 
 
+def test_one_violated_constraint_of_two_is_enough() -> None:
+    both = rv.games.continuous(payoffs=CAP_PAYOFFS, shared=["x1 + x2 <= 1.9", "x1 + x2 <= 1"])
+    for profile, claim in (([0.9, 0.3], "not an equilibrium"), ([0.75, 0.25], "equilibrium")):
+        found = rv.certificate(both, profile)
+        assert found.claim == claim
+        assert found.residual == pytest.approx(max(sum(profile) - 1, 0.0))
+    assert "shared constraint 1 is violated by 0.2" in rv.certificate(both, [0.9, 0.3]).method
+
+
 @pytest.mark.slow
 def test_what_is_proved_needs_no_concave_payoffs() -> None:
     """Payoffs x1^2 are convex: the first player chooses the end that the cap leaves, or 0."""

@@ -30,6 +30,17 @@ def norm(x: jax.Array) -> jax.Array:
     return jnp.sqrt(jnp.sum(jnp.square(jnp.exp(x - top)), axis=0)) * jnp.exp(top)
 
 
+def lead(x: jax.Array) -> jax.Array:
+    """The difference of two entries of one shift, which moves with the first."""
+    top = stop(x[0])
+    return x + (top[0] - top[1])
+
+
+def lag(x: jax.Array) -> jax.Array:
+    top = stop(x[0])
+    return x + (top[1] - top[0])
+
+
 def converted(x: jax.Array) -> jax.Array:
     top = stop(x)
     return jnp.exp(-top).astype(bool) * jnp.exp(top)
@@ -60,6 +71,8 @@ MATTER = {
     "half of a shift": lambda x: jnp.log(jnp.sum(jnp.exp(x - stop(x[0])), axis=0)) + 0.5 * stop(x[0]),
     "another row's shift": lambda x: jnp.log(jnp.sum(jnp.exp(x - stop(x[:1])), axis=1)) + stop(x[0])[0],
     "shifts of two columns": lambda x: jnp.log(jnp.sum(jnp.exp(x - stop(x[0])))) + stop(x[0, 0]),
+    "one entry less a later one": lead,
+    "one entry less an earlier one": lag,
     "unit guard": lambda x: jnp.log(jnp.where(x > 0.2, jnp.exp(x - stop(x)), 1.0)) + stop(x),
     "comparison": lambda x: jnp.where(stop(x) > 0.25, x, 0.0),
     "whole number": lambda x: jnp.exp(x - stop(x)).astype(int) * jnp.exp(stop(x)),
