@@ -6,6 +6,7 @@ import copy
 import gzip
 import json
 import re
+from fractions import Fraction
 from functools import cache
 from hashlib import sha256
 from itertools import product
@@ -25,11 +26,12 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.operations import operations
 from rivalry.core.space import Simplex
 from rivalry.lab.worker import check_independently
+from rivalry.solving import proof_files
 from rivalry.solving.proof_files import SmoothProof
 
 pytest.importorskip("flint")
 
-from rivalry_check import Damaged, Refuted
+from rivalry_check import Damaged, Refuted, graph
 from rivalry_check.__main__ import check, main
 from rivalry_check.graph import OPERATIONS, Graph
 from rivalry_check.smooth import Game
@@ -88,6 +90,20 @@ def test_lists_of_families_are_verified(game: Any, tmp_path: Path) -> None:
 def test_an_equilibrium_of_a_race_is_verified_without_a_list(tmp_path: Path) -> None:
     rv.all_equilibria(rv.games.race()).proof.save(tmp_path / "race.json")
     assert check(tmp_path / "race.json") == "1 equilibrium; others are not excluded"
+
+
+def test_a_list_that_bounds_of_a_family_complete_is_no_complete_list_of_boxes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Boxes of the whole space would prove nothing of amounts near zero."""
+
+    def complete(game: Any, at: Any, profiles: Any, complete: bool, **_: Any) -> dict[str, Any]:
+        return {"complete": complete}
+
+    monkeypatch.setattr(proof_files, "_part", complete)
+    race, duopoly = rv.games.race(), rv.games.market(demand="linear")
+    for game, x, expected in ((race, [[1.0, 2.0]] * 2, False), (duopoly, [[30.0]] * 2, True)):
+        assert SmoothProof(game, np.array([x]), True, True).document()["complete"] == expected
 
 
 @pytest.mark.slow
@@ -159,6 +175,15 @@ def test_sums_that_are_not_constant_are_refused() -> None:
     assert said in refuted(coordination)
 
 
+def test_shares_add_up_to_one_if_each_term_is_in_one_numerator() -> None:
+    """The shares a/(a + b) and b/(a + b) do, a/(a + 2 b) and b/(a + 2 b) do not."""
+    nodes = Graph()
+    a, b = nodes.add(0), nodes.add(1)
+    assert nodes.constant([nodes.add("share", a, b), nodes.add("share", b, a)])
+    more = nodes.add("share", a, nodes.add("add", b, b)), nodes.add("share", b, nodes.add("add", a, b))
+    assert not nodes.constant(more)
+
+
 def test_a_missing_equilibrium_is_noticed() -> None:
     found = document(STEP)
     del found["equilibria"][2]
@@ -175,10 +200,11 @@ def test_an_equilibrium_counts_once() -> None:
     assert "equilibrium 4 may be one of those before it" in refuted(found)
 
 
-def test_a_point_that_is_elsewhere_is_refused() -> None:
+@pytest.mark.parametrize("away", [1e-6, -1e-6])
+def test_a_point_that_is_elsewhere_is_refused(away: float) -> None:
     found = document(STEP)
     point = found["equilibria"][0]["point"]
-    point[0] = (float.fromhex(point[0]) + 1e-6).hex()
+    point[0] = (float.fromhex(point[0]) + away).hex()
     assert "not within" in refuted(found)
 
 
@@ -290,6 +316,22 @@ def test_a_local_maximum_is_no_equilibrium() -> None:
     assert "a better strategy of player 1 is not excluded" in refuted(found)
 
 
+def test_the_lower_end_of_a_payoff_that_falls_and_rises_is_no_equilibrium() -> None:
+    game = rv.games.continuous(payoffs=["x1^2 - 0.9*x1"])
+    assert "player 1" in refuted(SmoothProof(game, np.array([[[0.0]]]), False, True).document())
+    found = SmoothProof(game, np.array([[[1.0]]]), False, True).document()
+    assert verify(found) == "1 equilibrium; others are not excluded"
+
+
+def test_a_box_with_the_only_zero_of_derivatives_may_have_equilibria_at_bounds() -> None:
+    """Best responses 2 x - 1/2, cut at 0 and 1, meet in the middle and at two corners."""
+    game = rv.games.continuous(payoffs=[f"4*(x1 - 0.5)*(x2 - 0.5) - (x{k} - 0.5)^2" for k in (1, 2)])
+    found = SmoothProof(game, np.full((1, 2, 1), 0.5), False, True).document()
+    found["equilibria"][0] |= {name: found["space"][name] for name in ("low", "high")}
+    assert verify(found) == "1 equilibrium; others are not excluded"
+    assert "is not where equilibrium 1 is the only one" in refuted(found | {"boxes": [["around", 0]]})
+
+
 def test_a_minimum_is_no_equilibrium() -> None:
     game = rv.games.continuous(payoffs=["(x1 - 0.4)^2", "-(x2 - x1)^2"])
     found = SmoothProof(game, np.array([[[0.4], [0.4]]]), False, True).document()
@@ -343,6 +385,34 @@ def test_broken_files_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main([str(tmp_path / "absent.json")]) == 2
     (tmp_path / "whole.json").write_bytes(packed)
     assert main([str(tmp_path / "whole.json")]) == 0
+
+
+def test_the_status_is_that_of_the_worst_file(tmp_path: Path) -> None:
+    moved = document(STEP)
+    moved["equilibria"][0]["point"][0] = (0.9).hex()
+    files = {name: tmp_path / f"{name}.json" for name in ("good", "false", "broken")}
+    files["good"].write_text(text(STEP))
+    files["false"].write_text(json.dumps(moved))
+    files["broken"].write_text("{")
+    worst = {"good": 0, "false": 1, "broken": 2}
+    for one, other in product(worst, repeat=2):
+        assert main([str(files[one]), str(files[other])]) == max(worst[one], worst[other])
+
+
+def test_sums_products_and_quotients_hold_exact_numbers() -> None:
+    """Of pairs of doubles around zero, on both sides of it and at one number."""
+    rng, exact = np.random.default_rng(0), {"add": "__add__", "mul": "__mul__", "div": "__truediv__"}
+    for _ in range(300):
+        middle, width = rng.normal(size=2), rng.choice([0.0, 1e-9, 1.0], 2) * rng.random(2)
+        x, y = ((float(m - w), float(m + w)) for m, w in zip(middle, width, strict=True))
+        for name, method in exact.items():
+            found = getattr(graph, name)(x, y)
+            if found is None:
+                assert name == "div"
+                assert y[0] <= 0 <= y[1]
+                continue
+            for a, b in product(map(Fraction, x), map(Fraction, y)):
+                assert Fraction(found[0]) <= getattr(a, method)(b) <= Fraction(found[1])
 
 
 FORMULAS = (
