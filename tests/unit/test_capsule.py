@@ -123,6 +123,19 @@ def test_files_that_are_gone_or_new_are_named(packed: Path, tmp_path: Path) -> N
         read(copy)
 
 
+def test_a_file_that_was_exchanged_is_named(packed: Path, tmp_path: Path) -> None:
+    """With sums of the zip file, and its last bytes, that are those of the new content."""
+    body, copy = io.BytesIO(), tmp_path / "copy.zip"
+    with zipfile.ZipFile(packed) as archive, zipfile.ZipFile(body, "w") as other:
+        for name in archive.namelist():
+            other.writestr(name, b"other" if name == "report.html" else archive.read(name))
+        other.comment = bytes(64)
+    data = body.getvalue()[:-64]
+    copy.write_bytes(data + sha256(data).hexdigest().encode())
+    with pytest.raises(DamagedFile, match=r"report\.html is not what was packed\)$"):
+        read(copy)
+
+
 def test_a_certificate_that_claims_less_gain_is_found(packed: Path, tmp_path: Path) -> None:
     def improve(members: dict[str, bytes]) -> None:
         name = min(name for name in members if name.startswith("cells/"))
@@ -135,17 +148,22 @@ def test_a_certificate_that_claims_less_gain_is_found(packed: Path, tmp_path: Pa
     assert any("certificate: " in line and "regret was 0" in line for line in found.faults)
 
 
-def test_a_result_that_was_changed_is_found_where_it_is_computed_again(packed: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "factor"), [("steps", 2), ("payoff", 1 + 1e-9)])
+def test_a_result_that_was_changed_is_found_where_it_is_computed_again(
+    packed: Path, tmp_path: Path, name: str, factor: float
+) -> None:
+    """On the same processor with the same versions in the last digit, too."""
+
     def improve(members: dict[str, bytes]) -> None:
-        for name in [name for name in members if name.startswith("cells/")]:
-            stored = files.unpack(members[name])
-            dims, steps = stored.record["steps"]
-            changed = stored.record | {"steps": (dims, steps + 1)}
-            members[name] = files.pack(changed, kind="cell", name=Path(name).stem)
+        for cell in [cell for cell in members if cell.startswith("cells/")]:
+            stored = files.unpack(members[cell])
+            dims, values = stored.record[name]
+            changed = stored.record | {name: (dims, values * factor)}
+            members[cell] = files.pack(changed, kind="cell", name=Path(cell).stem)
 
     found = verify(rewritten(packed, tmp_path / "copy.zip", improve), cells=4)
     assert len(found.faults) == 4
-    assert all("computed again, steps differs by" in line for line in found.faults)
+    assert all(f"computed again, {name} differs by" in line for line in found.faults)
 
 
 @pytest.mark.parametrize("name", ["../out.txt", "/out.txt", "a/../../out.txt", "c:out.txt"])

@@ -197,6 +197,13 @@ def test_payoffs_taxes_and_surplus_add_up_to_what_trade_is_worth(demand, choice)
         assert found["welfare"] == pytest.approx(worth - cost.sum(), rel=1e-6)
 
 
+def test_taxes_on_a_loss_are_refunded_unless_it_is_said_that_they_are_not():
+    """At a price of 5 and costs of 10 each unit loses 5, of which a quarter is refunded."""
+    x = np.array([50.0, 45.0])
+    assert paid(rv.games.market(tax=0.25), x).tolist() == [-187.5, -168.75]
+    assert paid(rv.games.market(tax=0.25, tax_losses="none"), x).tolist() == [-250.0, -225.0]
+
+
 @pytest.mark.parametrize("demand", ["differentiated", "logit"])
 def test_the_derivative_of_consumer_surplus_is_minus_the_quantity(demand):
     game = rv.games.market(demand=demand, choice="price")

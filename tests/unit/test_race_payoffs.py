@@ -273,6 +273,13 @@ def test_taxes_subsidies_and_liability_change_prices_and_revenue() -> None:
     np.testing.assert_allclose(found["revenue"], expected, rtol=1e-12)
 
 
+def test_nothing_happens_where_nobody_wins_unless_it_is_a_disaster() -> None:
+    for words, expected in (({}, 0.0), ({"no_winner": "disaster"}, -2.0), ({"no_winner": 0.5}, 0.5)):
+        game = race(ease_of_winning=1.0, disaster_cost=2.0, **words)
+        idle = game.inputs(safety_input=[0.0, 0.0], performance_input=[0.0, 0.0])
+        assert payoffs(game, idle).tolist() == [expected, expected]
+
+
 def test_nobody_is_liable_where_nobody_wins() -> None:
     game = race(ease_of_winning=1.0, no_winner="disaster", liability=0.5)
     idle = game.inputs(safety_input=[0.0, 0.0], performance_input=[0.0, 0.0])

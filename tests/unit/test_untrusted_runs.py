@@ -144,6 +144,7 @@ HEADS = {
     "a cell that leads out": change("cells.0.0", "../../../etc/passwd"),
     "a cell's name": change("cells.0.0", "ab"),
     "the same cell twice": lambda head: head["cells"].append(head["cells"][0]),
+    "two cells at one place": lambda head: head["cells"][1].__setitem__(4, head["cells"][0][4]),
     "a cell off its axis": change("cells.0.4.prize", 9.5),
     "a cell without a place": change("cells.0.4.prize"),
     "a cell of four": lambda head: head["cells"][0].pop(),
