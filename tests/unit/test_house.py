@@ -8,7 +8,8 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +20,8 @@ import rivalry
 from rivalry.core.register import OPTIONAL
 from rivalry.core.registry import load
 
-SOURCE = Path(__file__).parents[2] / "src" / "rivalry"
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "rivalry"
 
 # For each library, the subpackages and modules that may import it, lazily or not.
 HOMES = {
@@ -134,6 +136,17 @@ def module_of(path: Path) -> str:
 MODULES = {module_of(path): path for path in sources()}
 
 
+def place(module: str, line: int = 0) -> str:
+    """File of a module, and the line, as `src/rivalry/games.py:12`."""
+    file = MODULES[module].relative_to(ROOT).as_posix()
+    return f"{file}:{line}" if line else file
+
+
+def in_files(text: str) -> str:
+    """Text with files in place of modules."""
+    return re.sub(r"\brivalry[\w.]*", lambda name: place(name[0]) if name[0] in MODULES else name[0], text)
+
+
 def subpackage_of(module: str) -> str:
     """The subpackage of a module; the module itself in core and lab; "" for the top-level package."""
     first, second, *rest = [*module.split(".")[1:], "", ""]
@@ -153,7 +166,7 @@ def _walk(node: ast.AST, module: str, for_types: bool, lazy: bool) -> Iterator[I
         if isinstance(child, ast.Import):
             yield from (Import(name.name, child.lineno, for_types, lazy) for name in child.names)
         elif isinstance(child, ast.ImportFrom):
-            assert child.level == 0, f"{module}:{child.lineno}: relative import"
+            assert child.level == 0, f"{place(module, child.lineno)}: write the relative import as absolute"
             yield from (Import(name, child.lineno, for_types, lazy) for name in _targets(child))
         checked = isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING")
         deeper = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
@@ -166,32 +179,65 @@ def _targets(node: ast.ImportFrom) -> set[str]:
     return {f"{base}.{name.name}" if f"{base}.{name.name}" in MODULES else base for name in node.names}
 
 
+def differences(needed: Iterable[str], present: Iterable[str], absent: str, extra: str = "") -> list[str]:
+    """One line per name that is absent, and with ``extra`` per name in excess; ``{}`` stands for the name."""
+    lines = [absent.format(name) for name in sorted({*needed} - {*present}) if absent]
+    return lines + [extra.format(name) for name in sorted({*present} - {*needed}) if extra]
+
+
+def every_import() -> Iterator[tuple[str, str, Import]]:
+    """Module, file and line in words, and import, of all imports of the package."""
+    for module, path in MODULES.items():
+        for entry in imports(path):
+            yield module, f"{place(module, entry.line)} imports {entry.module}", entry
+
+
+def in_circles(imported: Mapping[str, set[str]]) -> list[str]:
+    """Modules in import cycles, as ``module (first module of its cycle)``."""
+    reached: dict[str, set[str]] = {}
+    for module in imported:
+        todo, seen = list(imported[module]), set[str]()
+        while todo:
+            other = todo.pop()
+            if other not in seen:
+                seen.add(other)
+                todo.extend(imported.get(other, ()))
+        reached[module] = seen
+    circles = {
+        module: min(other for other in seen if module in reached.get(other, ()))
+        for module, seen in reached.items()
+        if module in seen
+    }
+    return sorted(f"{module} ({first})" for module, first in circles.items())
+
+
 @pytest.mark.slow
 def test_libraries_are_imported_only_from_allowed_modules() -> None:
-    strays = [
-        f"{path.relative_to(SOURCE)}:{found.line} imports {found.module}"
-        for module, path in MODULES.items()
-        for found in imports(path)
-        if not found.for_types
-        and (library := found.module.split(".")[0]) in HOMES
+    lines = [
+        f"{where}: import it in {', '.join(sorted(HOMES[library]))} only (HOMES in tests/unit/test_house.py)"
+        for module, where, entry in every_import()
+        if not entry.for_types
+        and (library := entry.module.split(".")[0]) in HOMES
         and subpackage_of(module) not in HOMES[library]
     ]
-    assert not strays, strays
+    assert not lines, "\n".join(lines)
 
 
 def test_scipy_is_imported_inside_functions() -> None:
-    early = [
-        f"{path.relative_to(SOURCE)}:{found.line}"
-        for path in MODULES.values()
-        for found in imports(path)
-        if found.module.split(".")[0] in ("scipy", "quantecon") and not (found.lazy or found.for_types)
+    lines = [
+        f"{where}: move the import into the functions that need it"
+        for _, where, entry in every_import()
+        if entry.module.split(".")[0] in ("scipy", "quantecon") and not (entry.lazy or entry.for_types)
     ]
-    assert not early, early
+    assert not lines, "\n".join(lines)
+
+
+WRITERS = {"rivalry.core.files: open", "rivalry.core.files: os.open"}
 
 
 def test_files_are_written_by_one_function() -> None:
     """Others would follow links that a stranger's folder holds; see `rivalry.core.files.write`."""
-    found = set()
+    calls = {}
     for module, path in MODULES.items():
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(call, ast.Call):
@@ -200,8 +246,14 @@ def test_files_are_written_by_one_function() -> None:
                 if (opens and "devnull" not in words) or re.search(
                     r"\.(write_text|write_bytes|touch)\([^()]*\)$", words
                 ):
-                    found.add(f"{module}: {words.partition('(')[0]}")
-    assert found == {"rivalry.core.files: open", "rivalry.core.files: os.open"}
+                    calls[f"{module}: {words.partition('(')[0]}"] = (
+                        f"{place(module, call.lineno)} calls {words}"
+                    )
+    lines = [
+        f"{words}: call rivalry.core.files.write" for name, words in calls.items() if name not in WRITERS
+    ]
+    lines += differences(WRITERS, calls, "tests/unit/test_house.py, WRITERS: remove {}")
+    assert not lines, "\n".join(lines)
 
 
 def test_every_library_is_declared() -> None:
@@ -211,33 +263,41 @@ def test_every_library_is_declared() -> None:
     declared = {
         re.match(r"[\w-]+", need)[0].lower().replace("-", "_") for need in project["dependencies"] + extras
     }
-    used = {found.module.split(".")[0] for path in MODULES.values() for found in imports(path)}
-    assert used - set(sys.stdlib_module_names) - {"rivalry"} <= declared
+    known = declared | set(sys.stdlib_module_names) | {"rivalry"}
+    lines = [
+        f"{where}: add it to dependencies or to an extra in pyproject.toml"
+        for _, where, entry in every_import()
+        if entry.module.split(".")[0] not in known
+    ]
+    assert not lines, "\n".join(lines)
 
 
 def test_every_subpackage_has_a_layer() -> None:
-    subpackages = {subpackage_of(module) for module in MODULES} - {"", "core", "lab"}
-    assert subpackages <= set(LAYER), subpackages - set(LAYER)
+    lines = [
+        f"{place(module)}: add {subpackage} to LAYERS in tests/unit/test_house.py, above all it imports"
+        for module in MODULES
+        if (subpackage := subpackage_of(module)) not in {*LAYER, "", "core", "lab"}
+    ]
+    assert not lines, "\n".join(lines)
 
 
 def test_imports_go_to_lower_layers_only() -> None:
     """Subpackages of one layer do not import each other, so games and methods are independent."""
-    wrong = [
-        f"{path.relative_to(SOURCE)}:{found.line} imports {found.module}"
-        for module, path in MODULES.items()
-        if (subpackage := subpackage_of(module))
-        for found in imports(path)
-        if found.module.startswith("rivalry.") and (other := subpackage_of(found.module)) != subpackage
-        if LAYER[other] >= LAYER[subpackage]
+    lines = [
+        f"{where}: move what is needed to a lower layer (LAYERS in tests/unit/test_house.py)"
+        for module, where, entry in every_import()
+        if (subpackage := subpackage_of(module)) and entry.module.startswith("rivalry.")
+        if (other := subpackage_of(entry.module)) != subpackage
+        if LAYER.get(other, len(LAYERS)) >= LAYER.get(subpackage, len(LAYERS))
     ]
-    assert not wrong, wrong
+    assert not lines, "\n".join(lines)
 
 
 def test_numbers_that_decide_have_one_name_and_one_home() -> None:
     """No other module gives a name of `rivalry.core.tolerances` another meaning."""
     names = {
         module: {
-            name.id
+            name.id: name.lineno
             for node in ast.parse(path.read_text(encoding="utf-8")).body
             if isinstance(node, ast.Assign)
             for target in node.targets
@@ -247,20 +307,24 @@ def test_numbers_that_decide_have_one_name_and_one_home() -> None:
         for module, path in MODULES.items()
     }
     deciding = names.pop("rivalry.core.tolerances")
-    assert deciding
-    again = {module: deciding & own for module, own in names.items() if deciding & own}
-    assert not again, again
+    assert deciding, "src/rivalry/core/tolerances.py: no number is assigned: keep the tolerances there"
+    lines = [
+        f"{place(module, line)} assigns {name}: import it from rivalry.core.tolerances, or rename it"
+        for module, assigned in names.items()
+        for name, line in assigned.items()
+        if name in deciding
+    ]
+    assert not lines, "\n".join(lines)
 
 
 def test_core_imports_nothing_but_core() -> None:
-    above = [
-        f"{path.relative_to(SOURCE)}:{found.line} imports {found.module}"
-        for module, path in MODULES.items()
+    lines = [
+        f"{where}: move what is needed to rivalry.core"
+        for module, where, entry in every_import()
         if module.startswith("rivalry.core")
-        for found in imports(path)
-        if found.module.startswith("rivalry.") and not found.module.startswith("rivalry.core")
+        if entry.module.startswith("rivalry.") and not entry.module.startswith("rivalry.core")
     ]
-    assert not above, above
+    assert not lines, "\n".join(lines)
 
 
 # Subpackages that are one: the workbench shows living figures, and the methods of studies of economies are
@@ -271,7 +335,7 @@ PLACE = re.compile(rf"rivalry\.({'|'.join(OPTIONAL)})\b[\w.]*(:\w+)?")
 
 def test_optional_subpackages_are_reached_through_tables_only() -> None:
     """Each can be removed: others name nothing of it, whether by an import or as text to import."""
-    wrong = []
+    lines = []
     for module, path in MODULES.items():
         first = module.partition(".")[2].partition(".")[0]
         found = [(one.module, one.line) for one in imports(path) if not (one.for_types and not first)]
@@ -283,18 +347,18 @@ def test_optional_subpackages_are_reached_through_tables_only() -> None:
         for name, line in found:
             match = PLACE.fullmatch(name)
             if match and match[1] != first and (first, match[1]) not in TOGETHER:
-                wrong.append(f"{path.relative_to(SOURCE)}:{line} names {name}")
-    assert not wrong, wrong
+                table = "a table of its register (rivalry.core.register.collect)"
+                lines.append(f"{place(module, line)} names {name}: reach it through {table}")
+    assert not lines, "\n".join(lines)
 
 
 def test_the_top_level_package_is_not_imported_from_within() -> None:
-    inside = [
-        f"{path.relative_to(SOURCE)}:{found.line}"
-        for path in MODULES.values()
-        for found in imports(path)
-        if found.module == "rivalry"
+    lines = [
+        f"{where}: import from the module that defines the name"
+        for _, where, entry in every_import()
+        if entry.module == "rivalry"
     ]
-    assert not inside, inside
+    assert not lines, "\n".join(lines)
 
 
 def test_imports_have_no_cycles_including_lazy_ones() -> None:
@@ -303,50 +367,66 @@ def test_imports_have_no_cycles_including_lazy_ones() -> None:
         for module, path in MODULES.items()
     }
     edges.pop("rivalry")
-    while leaves := {module for module, others in edges.items() if not (others & set(edges))}:
-        edges = {module: others for module, others in edges.items() if module not in leaves}
-    assert not edges, sorted(edges)
+    lines = [
+        f"{in_files(cycle)}: an import cycle: move what both need to a third module"
+        for cycle in in_circles(edges)
+    ]
+    assert not lines, "\n".join(lines)
 
 
 def test_no_module_has_a_catch_all_name() -> None:
-    words = ("util", "utils", "common", "helper", "helpers", "manager", "misc")
-    assert not [str(path) for path in sources() if set(words) & set(path.stem.lower().split("_"))]
+    words = {"util", "utils", "common", "helper", "helpers", "manager", "misc"}
+    lines = [
+        f"{place(module)}: rename the module after its content"
+        for module, path in MODULES.items()
+        if words & set(path.stem.lower().split("_"))
+    ]
+    assert not lines, "\n".join(lines)
 
 
 def test_few_parameters_are_of_any_type() -> None:
     """What is `Any` no type checker looks at; lower the number where you can."""
     parameters = [
-        ast.unparse(parameter.annotation)
-        for path in MODULES.values()
+        (place(module), ast.unparse(parameter.annotation))
+        for module, path in MODULES.items()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.arguments)
         for parameter in (*node.posonlyargs, *node.args, *node.kwonlyargs, node.vararg, node.kwarg)
         if parameter is not None and parameter.annotation is not None
     ]
-    assert sum(kind in ("Any", "Any | None") for kind in parameters) / len(parameters) < MOST_ANY
+    untyped = Counter(file for file, kind in parameters if kind in ("Any", "Any | None"))
+    share = untyped.total() / len(parameters)
+    assert share < MOST_ANY, (
+        f"{share:.4f} of parameters are Any, not below MOST_ANY = {MOST_ANY} of tests/unit/test_house.py: "
+        "annotate those you added:\n" + "\n".join(f"{file}: {n} Any" for file, n in untyped.most_common())
+    )
 
 
 def test_public_names_are_sorted_few_and_complete() -> None:
-    assert list(rivalry.__all__) == sorted(rivalry.__all__)
-    assert len(rivalry.__all__) == len(set(rivalry.__all__)) <= 34
-    assert dir(rivalry) == list(rivalry.__all__)
+    file, names = "src/rivalry/__init__.py", list(rivalry.__all__)
+    assert names == sorted(set(names)), f"{file}: sort `__all__`, without repetition"
+    assert len(names) <= 34, f"{file}: {len(names)} public names, more than 34: export from a subpackage"
+    assert dir(rivalry) == names, f"{file}: return `__all__` from `__dir__`"
 
 
 @pytest.mark.parametrize("name", [name for name in rivalry.__all__ if name != "__version__"])
 def test_every_public_name_resolves_to_its_module(name: str) -> None:
-    found = getattr(rivalry, name)
+    value, init = getattr(rivalry, name), "src/rivalry/__init__.py"
     if name in rivalry._MODULES:
-        home = f"rivalry.{rivalry._MODULES[name]}"
-        assert found.__module__ == home or found.__module__.startswith(f"{home}.")
+        home, module = f"rivalry.{rivalry._MODULES[name]}", value.__module__
+        assert f"{module}.".startswith(f"{home}."), f"{init}, _NAMES: list {name} under {module}, not {home}"
     else:
-        assert found.__name__ == f"rivalry.{rivalry._SUBPACKAGES[name]}"
-    assert (found.__doc__ or "").strip(), f"{name} has no docstring"
+        home, module = f"rivalry.{rivalry._SUBPACKAGES[name]}", value.__name__
+        assert module == home, f"{init}, _SUBPACKAGES: {name} is {module}, not {home}: correct the row"
+    assert (value.__doc__ or "").strip(), f"{in_files(module)}: {name} has no docstring: add one"
 
 
 def test_version_matches_the_installed_package() -> None:
     from importlib.metadata import version
 
-    assert rivalry.__version__ == version("rivalry")
+    assert rivalry.__version__ == version("rivalry"), (
+        "src/rivalry/__init__.py: `__version__` is not that of the installed package: run pip install -e ."
+    )
 
 
 def test_unknown_name_is_an_attribute_error() -> None:
@@ -357,12 +437,14 @@ def test_unknown_name_is_an_attribute_error() -> None:
 @pytest.mark.parametrize("subpackage", ["games", "methods", "plots"])
 def test_every_registered_name_resolves(subpackage: str) -> None:
     package = importlib.import_module(f"rivalry.{subpackage}")
-    registered = getattr(package, subpackage.upper())
-    assert list(registered) == sorted(registered)
+    registered, file = getattr(package, subpackage.upper()), place(f"rivalry.{subpackage}")
+    assert list(registered) == sorted(registered), f"{file}: sort the names of {subpackage.upper()}"
     for name, entry in registered.items():
-        assert entry.title
+        assert entry.title, f"{file}: {name} has no title: add one"
         for target in entry.targets:
-            assert getattr(package, target.partition(":")[2]) is load(target), name
+            attribute = target.partition(":")[2]
+            same = getattr(package, attribute, None) is load(target)
+            assert same, f"{file}: {package.__name__}.{attribute} is not {target}: correct the entry {name}"
 
 
 MODULES_BY_NAME = """
@@ -386,17 +468,19 @@ def test_every_module_can_be_imported_by_its_name() -> None:
     names = [module for module in MODULES if not module.endswith("__main__")]
     command = [sys.executable, "-c", MODULES_BY_NAME, *names, *names]  # a second time, once all are imported
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    lines = done.stdout.splitlines()
     # of the extras, Ray alone is imported outside functions; elsewhere it is present or named in one line
     extras = r"rivalry\.(integrations\.rllib\.bridge needs ray|envs\S* fails: .*pip install '.*\[envs\]')"
-    assert not [line for line in lines if not re.fullmatch(extras, line)], lines
+    lines = [
+        f"{in_files(line)}: import an extra inside functions; rename what hides a module"
+        for line in done.stdout.splitlines()
+        if not re.fullmatch(extras, line)
+    ]
+    assert not lines, "\n".join(lines)
 
 
 def loaded_by(code: str) -> set[str]:
-    """Top-level modules that a fresh interpreter has loaded after `code`."""
-    script = (
-        f"{code}\nimport sys; print(*sorted({{name.split('.')[0] for name in sys.modules}}), file=sys.stderr)"
-    )
+    """Modules that a fresh interpreter has loaded after `code`."""
+    script = f"{code}\nimport sys; print(*sorted(sys.modules), file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     return set(done.stderr.split())
 
@@ -414,4 +498,14 @@ except SystemExit as end:
 
 @pytest.mark.parametrize("code", ["import rivalry", HELP], ids=["import", "help"])
 def test_import_and_help_load_no_heavy_library(code: str) -> None:
-    assert not loaded_by(code) & set(HEAVY)
+    modules = loaded_by(code)
+    heavy = sorted(set(HEAVY) & modules)
+    lines = [
+        f"{where}: move the import into the functions that need it"
+        for module, where, entry in every_import()
+        if module in modules and entry.module.split(".")[0] in heavy and not (entry.lazy or entry.for_types)
+    ]
+    indirect = (
+        f"src/rivalry: a dependency loads {heavy}: python -X importtime -c 'import rivalry' shows which"
+    )
+    assert not heavy, "\n".join(lines) or indirect
