@@ -20,6 +20,7 @@ from rivalry.core.registry import load
 from rivalry.core.results import CLAIMS
 from rivalry.lab.study import parameters
 from rivalry.methods import METHODS
+from tests.unit.test_house import differences
 
 DOCS = Path(__file__).parents[2] / "docs"
 STUDIES = Path(rv.__file__).parent / "studies"
@@ -48,81 +49,124 @@ def entries(text: str) -> list[str]:
     return re.findall(r"^\.\. auto\w+:: ([\w.]+::[\w.]+)(?:\(.*\))?$", text, re.M)
 
 
+def names_of(text: str) -> set[str]:
+    """Last parts of the names that have an entry."""
+    return {name.rpartition(":")[2] for name in entries(text)}
+
+
 def test_every_name_has_one_entry(reference: dict[str, str]) -> None:
-    counted = Counter(name for text in reference.values() for name in entries(text))
-    assert not [name for name, count in counted.items() if count > 1]
+    homes = Counter((name, page) for page, text in reference.items() for name in entries(text))
+    counted = Counter(name for name, _ in homes.elements())
+    lines = [
+        f"docs/reference/{page}.md: {count} of {counted[name]} entries of {name}: keep one"
+        for (name, page), count in homes.items()
+        if counted[name] > 1
+    ]
+    assert not lines, "\n".join(lines)
 
 
 @pytest.mark.parametrize("subpackage", SUBPACKAGES)
 def test_a_subpackage_is_documented_on_its_own_page(subpackage: str, reference: dict[str, str]) -> None:
-    package, text = getattr(rv, subpackage), reference[subpackage]
+    package, text, page = getattr(rv, subpackage), reference[subpackage], f"docs/reference/{subpackage}.md"
     listed = getattr(package, "__all__", None) or [name for name in dir(package) if not name.startswith("_")]
     documented = {name.rpartition(":")[2] for name in entries(text) if f".{subpackage}::" in name}
+    lines = differences(listed, documented, "", page + ": {} is no public name: remove its entry")
     for name in listed:
         value = getattr(package, name)
         if subpackage == "methods" and name in rv.methods.METHODS:
-            assert text.count(f"\n### `{name}`\n") == 1  # a kind, above its classes
+            right = text.count(f"\n### `{name}`\n") == 1  # a kind, above its classes
+            remedy = f"kind {name}: one line `% methods` of its subpackage is needed"
         elif callable(value):
-            assert name in documented, name
-        elif not inspect.ismodule(value) and name != "missing":  # of envs: what its error names
-            assert f"`rv.{subpackage}.{name}`" in text, name
-    assert documented <= set(listed)
+            right, remedy = name in documented, f"no entry of {name}: add it to a line `% entries`"
+        else:
+            right = inspect.ismodule(value) or name == "missing"  # of envs: what its error names
+            right = right or f"`rv.{subpackage}.{name}`" in text
+            remedy = f"explain `rv.{subpackage}.{name}`"
+        lines += [] if right else [f"{page}: {remedy}"]
+    assert not lines, "\n".join(lines)
 
 
 def test_every_oracle_is_documented(reference: dict[str, str]) -> None:
-    found = {name.rpartition(":")[2] for name in entries(reference["oracles"])}
-    assert {name for name, value in vars(rv.oracles).items() if isinstance(value, rv.oracles.Oracle)} <= found
+    oracles = {name for name, value in vars(rv.oracles).items() if isinstance(value, rv.oracles.Oracle)}
+    absent = "docs/reference/oracles.md: no entry of {}: add it to a line `% entries`"
+    lines = differences(oracles, names_of(reference["oracles"]), absent)
+    assert not lines, "\n".join(lines)
 
 
 def test_every_public_name_is_on_the_page_of_the_package(reference: dict[str, str]) -> None:
-    text = reference["rivalry"]
-    documented = {name.rpartition(":")[2] for name in entries(text)}
-    interop = {name.rpartition(":")[2] for name in entries(reference["interop"])}
+    page, text = "docs/reference/rivalry.md", reference["rivalry"]
+    documented, interop = names_of(text), names_of(reference["interop"])
+    lines = []
     for name in rv.__all__:
         elsewhere = inspect.ismodule(getattr(rv, name)) or name in interop or name == "__version__"
-        assert (name in documented) != elsewhere, name
-        assert not elsewhere or f"`rv.{name}`" in text, name
+        if elsewhere and name in documented:
+            lines.append(f"{page}: {name} has its entry on another page: remove this one")
+        if not elsewhere and name not in documented:
+            lines.append(f"{page}: no entry of {name}: add it to a line `% entries`")
+        if elsewhere and f"`rv.{name}`" not in text:
+            lines.append(f"{page}: explain `rv.{name}` in a sentence with a link to its page")
+    assert not lines, "\n".join(lines)
 
 
 def test_every_key_of_a_family_is_in_its_table(reference: dict[str, str]) -> None:
+    page, source = "docs/reference/games.md", (DOCS / "reference" / "games.md").read_text(encoding="utf-8")
+    textbook = dict(re.findall(r"^% family (\w+) (\S+)$", source, re.M))
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", reference["games"], re.M | re.S))
-    assert set(sections) == set(rv.games.GAMES)
-    for family, text in sections.items():
-        rows = [row.split(" | ") for row in text.splitlines() if row.startswith("| ")]
+    absent = page + ': no section "## {0}": add one with the line "% family {0} textbook/{0}"'
+    extra = page + ', section "## {}": no family has this name: remove it'
+    lines = differences(rv.games.GAMES, sections, absent, extra)
+    for family in set(sections) & set(rv.games.GAMES):
+        rows = [row.split(" | ") for row in sections[family].splitlines() if row.startswith("| ")]
         keys = {key for row in rows for key in re.findall(r"`([\w.]+)`", row[1])}
-        parts = {key.partition(".")[0] for key in keys}  # tables of keys, in races
-        assert {row.name for row in parameters(getattr(rv.games, family))} <= keys | parts, family
+        keys |= {key.partition(".")[0] for key in keys}  # tables of keys, in races
+        file = f"docs/{textbook.get(family, 'reference/games')}.md"
+        lines += [
+            f"{file}: add `{row.name}` of {family} to the table of keys"
+            for row in parameters(getattr(rv.games, family))
+            if row.name not in keys
+        ]
+    assert not lines, "\n".join(lines)
 
 
 def test_options_that_no_study_sets_are_explained() -> None:
     studies = "".join(path.read_text(encoding="utf-8") for path in STUDIES.glob("*.toml"))
     page = (DOCS / "howto" / "choosing_a_method.md").read_text(encoding="utf-8")
-    for kind, entry in METHODS.items():
-        for target in entry.targets if not kind.startswith("rllib.") else ():
-            for option in (row.name for row in parameters(load(target)) if "." not in row.name):
-                given = re.search(rf"\b{option}\b", studies) is not None
-                assert given or re.search(rf"`{option}\b", page), f"{target}: {option}"
+    lines = [
+        f"docs/howto/choosing_a_method.md: explain `{option}` of {target}, or set it in a study"
+        for kind, entry in METHODS.items()
+        for target in (entry.targets if not kind.startswith("rllib.") else ())
+        for option in (row.name for row in parameters(load(target)) if "." not in row.name)
+        if not re.search(rf"\b{option}\b", studies) and not re.search(rf"`{option}\b", page)
+    ]
+    assert not lines, "\n".join(lines)
 
 
 def test_keys_that_no_study_sets_are_explained() -> None:
+    section = "Keys that are rarely needed"
     page = (DOCS / "reference" / "games.md").read_text(encoding="utf-8")
-    rows = [row.split(" | ") for row in page.partition("## Keys that are rarely needed")[2].splitlines()]
+    rows = [row.split(" | ") for row in page.partition(f"## {section}")[2].splitlines()]
     texts = [path.read_text(encoding="utf-8") for path in STUDIES.glob("*.toml")]
+    lines, place = [], f'docs/reference/games.md, section "{section}"'
     for family in rv.games.GAMES:
-        own = "".join(text for text in texts if re.search(rf'^family = "{family}"', text, re.M))
+        studies = "".join(text for text in texts if re.search(rf'^family = "{family}"', text, re.M))
         explained = {key for row in rows if row[0] == f"| {family}" for key in re.findall(r"`(\w+)`", row[2])}
         names = {row.name.rpartition(".")[2] for row in parameters(getattr(rv.games, family))}
-        unset = {name for name in names if not re.search(rf"\b{name}\b", own)}
-        assert unset <= explained, (family, unset - explained)
-        assert explained <= names, (family, explained - names)
+        unset = {name for name in names if not re.search(rf"\b{name}\b", studies)}
+        remedy = place + ": explain `{}` of " + family + " in a row there, or set it in a study"
+        lines += differences(unset, explained, remedy)
+        lines += differences(names, explained, "", place + ": remove `{}`, no key of " + family)
+    assert not lines, "\n".join(lines)
 
 
 def test_every_claim_is_defined_by_one_sentence(reference: dict[str, str]) -> None:
     rows = dict(
         re.findall(r"^\| ([a-z ]+) \| ([A-Z].*\.) \|$", reference["terms"].partition("## Claims")[2], re.M)
     )
-    assert set(rows) == set(CLAIMS)
-    assert all(words.count(". ") == 0 for words in rows.values())
+    place = 'docs/reference/terms.md, section "Claims"'
+    absent, extra = place + ': define "{}" by a sentence in a row', place + ': remove "{}", which is no claim'
+    lines = differences(CLAIMS, rows, absent, extra)
+    lines += [f'{place}: shorten "{claim}" to one sentence' for claim, words in rows.items() if ". " in words]
+    assert not lines, "\n".join(lines)
 
 
 # -- outputs of code cells -----------------------------------------------------------------------------
@@ -130,11 +174,11 @@ def test_every_claim_is_defined_by_one_sentence(reference: dict[str, str]) -> No
 
 def test_stored_outputs_are_those_of_the_cells(helper: Any) -> None:
     execute = helper("execute")
-    assert not (stale := execute.stale()), (
-        f"outputs of {', '.join(stale)} are stale: run python docs/execute.py"
-    )
     pages = {path.relative_to(DOCS / "outputs").with_suffix("").as_posix() for path in stored()}
-    assert pages == set(execute.pages())
+    extra = "docs/outputs/{}.json: remove it, as no page has its cells"
+    lines = differences(execute.pages(), pages, "", extra)
+    lines += [f"docs/{page}.md: stale outputs: run python docs/execute.py" for page in execute.stale()]
+    assert not lines, "\n".join(lines)
 
 
 def stored() -> list[Path]:
@@ -142,16 +186,20 @@ def stored() -> list[Path]:
 
 
 def test_stored_outputs_are_small_and_name_no_machine() -> None:
-    assert sum(path.stat().st_size for path in stored()) < 5e6
+    size = sum(path.stat().st_size for path in stored())
+    assert size < 5e6, f"docs/outputs: {size} bytes, at most 5e6: draw less in the pages that you changed"
+    machine = r"/tmp|/home|/root|/work|site-packages|ipykernel|0x[0-9a-f]{6}"
+    lines = []
     for path in stored():
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             for output in cell:
                 data = output.get("data", {"text": output.get("text", "")})
                 text = "".join(words for kind, words in data.items() if kind != "image/png")
-                assert not re.search(r"/tmp|/home|/root|/work|site-packages|ipykernel|0x[0-9a-f]{6}", text), (
-                    path
-                )
-                assert rv.__version__ not in re.findall(r"\b\d+\.\d+\.\d+\b", text), path
+                places = [line for line in text.splitlines() if re.search(machine, line)]
+                places += {rv.__version__} & set(re.findall(r"\b\d+\.\d+\.\d+\b", text))
+                file = path.relative_to(DOCS.parent)
+                lines += [f"{file}: keep {line!r} out of what the page prints" for line in places]
+    assert not lines, "\n".join(lines)
 
 
 def test_a_changed_cell_or_file_makes_outputs_stale(helper: Any) -> None:
@@ -168,24 +216,38 @@ def test_a_changed_cell_or_file_makes_outputs_stale(helper: Any) -> None:
 
 
 def test_the_gallery_shows_every_kind_of_plot(helper: Any) -> None:
-    gallery = helper("gallery")
+    gallery, page, folder = helper("gallery"), "docs/howto/gallery.md", "docs/howto/gallery"
     text = gallery.PAGE.read_text(encoding="utf-8")
     kinds = re.findall(r"^### `(\w+)`\n\n(.*)\.\n", text, re.M)
-    assert sorted(kind for kind, _ in kinds) == list(rv.plots.PLOTS) == sorted(gallery.examples())
-    for kind, words in kinds:
-        assert words.lower() == rv.plots.PLOTS[kind].title.lower()
-        assert f"rv.plots.{kind}(" in gallery.examples()[kind].code
+    examples, plots = gallery.examples(), set(rv.plots.PLOTS)
     sizes = {path.stem: path.stat().st_size for path in gallery.PICTURES.iterdir()}
-    assert sorted(sizes) == list(rv.plots.PLOTS)
-    assert max(sizes.values()) <= gallery.LARGEST
-    assert sum(sizes.values()) < 1.5e6
+    draw = folder + "/{0}.png: run python docs/gallery.py {0}"
+    lines = differences(plots, sizes, draw, folder + "/{}.png: no plot has this name: remove it")
+    absent, extra = page + ": add a section ### `{}` with a sentence", page + ": remove a section ### `{}`"
+    for names in ([kind for kind, _ in kinds], list(examples)):
+        lines += differences(plots, names, absent, extra)
+        lines += [
+            extra.format(kind) for kind in (Counter(names) - Counter(plots)).elements() if kind in plots
+        ]
+    for kind, words in kinds if not lines else ():
+        title = rv.plots.PLOTS[kind].title
+        if words.lower() != title.lower():
+            lines.append(f'{page}, section `{kind}`: begin with its title, "{title}."')
+        if f"rv.plots.{kind}(" not in examples[kind].code:
+            lines.append(f"{page}, section `{kind}`: call rv.plots.{kind} in its lines of Python")
+    lines += [draw.format(kind) for kind, size in sizes.items() if size > gallery.LARGEST]
+    assert not lines, "\n".join(lines)
+    assert sum(sizes.values()) < 1.5e6, f"{folder}: {sum(sizes.values())} bytes, at most 1.5e6: draw less"
 
 
 def test_the_gallery_begins_with_a_thumbnail_of_every_kind_by_purpose(helper: Any) -> None:
-    gallery = helper("gallery")
-    assert sorted(" ".join(gallery.PURPOSES.values()).split()) == list(rv.plots.PLOTS)
-    found = gallery.GRID.findall(gallery.PAGE.read_text(encoding="utf-8"))
-    assert found == [gallery.grid()], "run python docs/gallery.py grid"
+    gallery, place = helper("gallery"), "docs/gallery.py, PURPOSES: "
+    kinds = Counter(" ".join(gallery.PURPOSES.values()).split())
+    lines = differences(rv.plots.PLOTS, kinds, place + "add {}", place + "remove {}, which is no plot")
+    lines += [f"{place}keep {kind} once" for kind, count in kinds.items() if count > 1]
+    assert not lines, "\n".join(lines)
+    grids = gallery.GRID.findall(gallery.PAGE.read_text(encoding="utf-8"))
+    assert grids == [gallery.grid()], "docs/howto/gallery.md: stale grid: run python docs/gallery.py grid"
 
 
 @pytest.mark.nightly
@@ -202,7 +264,8 @@ def test_the_gallery_is_drawn_by_the_lines_on_its_page(
         new, old = (Image.open(path) for path in ("new.png", gallery.PICTURES / f"{kind}.png"))
         pixels = [np.asarray(one.convert("L").resize((230, 170)), float) for one in (new, old)]
         # the mean grey level: equal pictures differ by nothing, other fonts by a few levels
-        assert np.abs(pixels[0] - pixels[1]).mean() < 10, kind
+        same = np.abs(pixels[0] - pixels[1]).mean() < 10
+        assert same, f"docs/howto/gallery/{kind}.png: stale: run python docs/gallery.py {kind}"
 
 
 # -- built pages ---------------------------------------------------------------------------------------
@@ -231,17 +294,26 @@ def test_built_pages_load_nothing_from_other_hosts(helper: Any, tmp_path: Path) 
     done = subprocess.run([*build, str(tmp_path / "html")], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     pages = list((tmp_path / "html").rglob("*.html"))
-    assert len(pages) > 50
-    assert not helper("offline").requests(tmp_path / "html")
-    assert sum(path.read_text(encoding="utf-8").count("<math") for path in pages) > 500
+    assert len(pages) > 50, f"docs: {len(pages)} pages were built, at least 51 are expected"
+    lines = [
+        f"docs, {request}: copy it to docs/style" for request in helper("offline").requests(tmp_path / "html")
+    ]
+    assert not lines, "\n".join(lines)
+    formulas = sum(path.read_text(encoding="utf-8").count("<math") for path in pages)
+    assert formulas > 500, f"docs/mathml.py: {formulas} formulas became MathML, at least 501 are expected"
 
 
 def test_pictures_of_reproduced_results_are_of_the_runs_that_are_stored(helper: Any) -> None:
-    pages = helper("reproduced")
-    assert pages.pictures()
-    assert {path.stem for path in pages.PICTURES.glob("*.png")} == set(pages.pictures())
-    # one that is missing here is drawn again by docs/reproduced.py
-    assert all(pages.picture(study) for study in pages.pictures())
+    pages, folder = helper("reproduced"), "docs/reference/reproduced"
+    listed = set(pages.pictures())
+    assert listed, f"{folder}/pictures.json: no picture is listed: run python docs/reproduced.py RUN"
     assert not pages.picture("no_such_study")
+    drawn = {path.stem for path in pages.PICTURES.glob("*.png")}
     text = pages.page() + pages.thesis()
-    assert set(re.findall(r"^:::\{figure\} reproduced/(\w+)\.png$", text, re.M)) == set(pages.pictures())
+    shown = set(re.findall(r"^:::\{figure\} reproduced/(\w+)\.png$", text, re.M))
+    current = {study for study in listed & drawn if pages.picture(study)}
+    redraw = folder + "/{}.png: draw it by python docs/reproduced.py RUN, of a run of the full form"
+    lines = differences(listed, current, redraw)
+    lines += differences(listed, drawn, "", folder + "/{}.png: remove it, or list it in pictures.json")
+    lines += differences(listed, shown, "docs/reproduced.py: show {}.png", "docs/reproduced.py: omit {}.png")
+    assert not lines, "\n".join(lines)
