@@ -123,7 +123,7 @@ def running() -> list[Step]:
     change = "rivalry run race_readme --set game.disaster_cost=2"
     parquet = find_spec("pyarrow") is not None
     return [
-        run(change, "changed from the study", "certificates: "),
+        run(change, "changed from the study", "claim"),
         Step("rivalry status runs/race_readme", says=("race_readme: done",)),
         run("rivalry resume runs/race_readme", "2 of 2 cells"),
         Step("rivalry export runs/race_readme --to csv", says=(".csv",)),
@@ -147,7 +147,7 @@ def writing() -> list[Step]:
     for what in ("game", "method", "study"):
         steps += [
             Step(f"rivalry new {what} my_{what}", says=(f"next: rivalry run my_{what}.toml",)),
-            run(f"rivalry run my_{what}.toml", "certificates: "),
+            run(f"rivalry run my_{what}.toml", "claim"),
         ]
     return [*steps, wrong("rivalry new game my_game", "my_game.py exists already")]
 
