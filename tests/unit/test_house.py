@@ -181,8 +181,9 @@ def _targets(node: ast.ImportFrom) -> set[str]:
 
 def differences(needed: Iterable[str], present: Iterable[str], absent: str, extra: str = "") -> list[str]:
     """One line per name that is absent, and with ``extra`` per name in excess; ``{}`` stands for the name."""
-    lines = [absent.format(name) for name in sorted({*needed} - {*present}) if absent]
-    return lines + [extra.format(name) for name in sorted({*present} - {*needed}) if extra]
+    before, after = set(needed), set(present)
+    lines = [absent.format(name) for name in sorted(before - after) if absent]
+    return lines + [extra.format(name) for name in sorted(after - before) if extra]
 
 
 def every_import() -> Iterator[tuple[str, str, Import]]:
