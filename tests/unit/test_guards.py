@@ -131,10 +131,10 @@ def more_than(recorded: list[str], found: list[str]) -> list[str]:
 def test_guarded_counts_do_not_rise(name: str) -> None:
     recorded = json.loads(RECORD.read_text(encoding="utf-8"))[name]
     guard, remedy = GUARDS[name]
-    found = guard()
-    rise = f"{name} rose from {len(recorded)} to {len(found)}"
+    findings = guard()
+    rise = f"{name} rose from {len(recorded)} to {len(findings)}"
     fewer = "where a number fell, record it by python -m tests.unit.test_guards"
-    lines = [f"{in_files(new)}: {rise}: {remedy}; {fewer}" for new in more_than(recorded, found)]
+    lines = [f"{in_files(new)}: {rise}: {remedy}; {fewer}" for new in more_than(recorded, findings)]
     assert not lines, "\n".join(lines)
 
 
