@@ -9,6 +9,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from subprocess import run
 from types import ModuleType
@@ -72,5 +73,7 @@ def stub_of(name: str) -> Path:
 NAMES = ("", *REGISTERED, "tables")
 
 if __name__ == "__main__":
-    for each in NAMES:
-        stub_of(each).write_text(declaration(each), encoding="utf-8")
+    if find_spec("ruff") is None:
+        raise SystemExit("tests.declarations: ruff lays out the stubs and is missing: pip install ruff")
+    for module_name in NAMES:
+        stub_of(module_name).write_text(declaration(module_name), encoding="utf-8")
