@@ -13,12 +13,17 @@ from rivalry.cli import warm
 from rivalry.cli.values import OptionError
 from rivalry.core.validate import check
 from rivalry.games import GAMES
+from tests.unit.test_house import differences
 
 from .conftest import Command
 
 
 def test_every_family_has_a_part() -> None:
-    assert {part.family for part in warm.PARTS} == set(GAMES)
+    families = {part.family for part in warm.PARTS}
+    absent = 'src/rivalry/cli/warm.py, PARTS: add a Part("{}", ...), or a row in WARM of its register'
+    extra = "src/rivalry/cli/warm.py, PARTS: remove the Part of {}, which is no family"
+    lines = differences(GAMES, families, absent, extra)
+    assert not lines, "\n".join(lines)
 
 
 @pytest.mark.parametrize("part", warm.PARTS, ids=lambda part: f"{part.family} {part.method}")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import rivalry as rv
 from rivalry.core.annotations import keys_notes, signature_of
 from rivalry.core.game import is_agents
+from rivalry.core.register import OPTIONAL
 from rivalry.core.registry import load
 from rivalry.core.space import Box
 from rivalry.core.validate import fault_of
@@ -23,6 +24,7 @@ from rivalry.lab.study import Study, StudyError, check
 from rivalry.lab.study.build import build_game
 from rivalry.lab.study.check import LARGEST
 from rivalry.lab.study.points import apply_changes
+from tests.unit.test_house import differences
 
 CHICKEN = [[[0.0, 7.0], [2.0, 6.0]], [[0.0, 2.0], [7.0, 6.0]]]
 MESH = {"space": "simplex"}
@@ -118,7 +120,17 @@ def numeric(target: Any, prefix: str = "") -> Iterator[str]:
 @pytest.mark.parametrize("family", [name for name in GAMES if name in NOT_LISTED or GAMES[name].intervals])
 def test_every_number_of_a_family_is_an_interval_or_known_not_to_be(family: str) -> None:
     listed = {*GAMES[family].intervals, *NOT_LISTED.get(family, "").split()}
-    assert set(numeric(load(GAMES[family].targets[0]))) == listed
+    absent = f"{intervals_of(family)}: add {{}}, or add it to NOT_LISTED in tests/unit/test_interval_keys.py"
+    extra = f"{intervals_of(family)}, or NOT_LISTED: remove {{}}, which takes no number"
+    lines = differences(numeric(load(GAMES[family].targets[0])), listed, absent, extra)
+    assert not lines, "\n".join(lines)
+
+
+def intervals_of(family: str) -> str:
+    """File and section of the intervals of a family."""
+    optional = [name for name in OPTIONAL if GAMES[family].targets[0].startswith(f"rivalry.{name}.")]
+    file = f"{optional[0]}/register.py" if optional else "games.py"
+    return f"src/rivalry/{file}, intervals of {family}"
 
 
 def edges(game: Any) -> list[float]:
@@ -166,22 +178,23 @@ def test_accepted_numbers_are_intervals_with_monotone_bounds(family: str, name: 
     games = [game_or_none(table, {f"game.{name}{entry}": value}) for value in values]
     accepted = [game is not None for game in games]
     changes = sum(a != b for a, b in pairwise([False, *accepted, False]))
-    assert changes in (0, 2), (table, values, accepted)
+    remove = f"{intervals_of(family)}: remove {name} (NOT_LISTED in tests/unit/test_interval_keys.py): "
+    assert changes in (0, 2), f"{remove}accepted are, in {table}, {values}: {accepted}"
     found = [game for game in games if game is not None]
-    assert len({type(game) for game in found}) <= 1
+    assert len({type(game) for game in found}) <= 1, f"{remove}types of games differ in {table}, {values}"
     for bounds in zip(*map(edges, found), strict=True):
-        assert is_monotone(bounds), (table, values, bounds)
+        assert is_monotone(bounds), f"{remove}bounds are not monotone in {table}, {values}: {bounds}"
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("family", "name"), NAMES)
 def test_some_game_accepts_two_values_of_every_interval(family: str, name: str) -> None:
     keys = [f"game.{name}[0][1][0]"] if name == "payoffs" else [f"game.{name}", f"game.{name}[0]"]
-    tries = ((table, key) for table in VARIANTS[family] for key in keys)
+    tries = ((table, key) for table in VARIANTS.get(family, ()) for key in keys)
     assert any(
         sum(game_or_none({"family": family, **table}, {key: value}) is not None for value in (0.25, 0.3)) == 2
         for table, key in tries
-    )
+    ), f"tests/unit/test_interval_keys.py, VARIANTS: add a game of {family} that takes 0.25 and 0.3 as {name}"
 
 
 def built(study: Study, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
