@@ -171,7 +171,7 @@ rate = 0.1
 """
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX (signals)")
 @pytest.mark.slow
 def test_ctrl_c_keeps_finished_cells_and_exits_with_status_130(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(SLOW)
@@ -191,7 +191,7 @@ def test_ctrl_c_keeps_finished_cells_and_exits_with_status_130(tmp_path: Path) -
     assert len(list(cells.glob("*.npz"))) == 2
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a mutex of the C library")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux (a mutex of the C library)")
 def test_ctrl_c_ends_a_blocking_call_in_compiled_code() -> None:
     # the main thread deadlocks on its own mutex, so no Python code runs, as in a long compilation
     code = (
@@ -329,7 +329,7 @@ def test_progress_bar_in_a_terminal(
     assert "cell b: worker ended by SIGKILL; begun again" in printed.err
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a folder that nobody may write to")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux (a folder that is not writable)")
 def test_an_output_folder_that_cannot_be_created_gives_one_line(rivalry: Command) -> None:
     Path("chicken.toml").write_text(
         '[game]\nfamily = "matrix"\nname = "chicken"\n[[method]]\nkind = "pure_equilibria"\n'

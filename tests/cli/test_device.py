@@ -39,7 +39,7 @@ def absent(name: str) -> bool:
 @pytest.mark.parametrize("command", [["run", "matrix_classics"], ["resume", "runs/any"]])
 def test_an_absent_device_is_refused_in_one_line(rivalry: Command, command: list[str]) -> None:
     if not absent("tpu"):
-        pytest.skip("there is a TPU here")
+        pytest.skip("needs a machine without a TPU")
     answer = rivalry(*command, "--device", "tpu")
     assert (answer.status, answer.out) == (2, "")
     assert answer.err == "rivalry: --device tpu: JAX has no such device here, but cpu\n"

@@ -106,7 +106,7 @@ def node(one_process: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """
     tools = ("slurmctld", "slurmd", "sbatch", "munged")
     if not all(map(shutil.which, tools)) or os.getuid() != 0:
-        pytest.skip("needs slurm-wlm, munge and root")
+        pytest.skip("needs SLURM (slurm-wlm), munge and root")
     host = os.uname().nodename.split(".")[0]
     # sockets of the daemons lie there, and the name of a socket has at most 108 bytes
     folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))
@@ -122,7 +122,7 @@ def node(one_process: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         subprocess.run(["slurmctld"], check=True)
         subprocess.run(["slurmd", "-N", host], check=True)
         if not wait_until(lambda: "idle" in ask("sinfo"), 20):
-            pytest.skip(f"SLURM does not start: {ask('sinfo')}")
+            pytest.skip(f"needs SLURM that starts: {ask('sinfo')}")
         yield
         ask("scancel", "--user=root")
         wait_until(lambda: not ask("squeue", "-h"), 10)

@@ -40,7 +40,7 @@ def shell(command: str, **variables: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="redirections of a POSIX shell")
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX (redirections of a shell)")
 @pytest.mark.parametrize(
     ("command", "status", "words"),
     [
@@ -67,7 +67,7 @@ def test_closed_and_full_streams(command: str, status: int, words: str) -> None:
     assert (code, err) == (status, words)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="redirections of a POSIX shell")
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX (redirections of a shell)")
 @pytest.mark.slow
 def test_a_run_with_all_streams_closed_completes(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(STUDY)

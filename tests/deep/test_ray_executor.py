@@ -28,7 +28,7 @@ from tests.duel_study import study
 
 pytest.importorskip("ray")
 psutil = pytest.importorskip("psutil")
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX (signals)")
 
 RIVALRY = [sys.executable, "-c", "import sys; from rivalry.cli import main; sys.exit(main())"]
 SETTINGS = {"DUEL_MAY_DIE": "1", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}

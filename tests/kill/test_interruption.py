@@ -17,7 +17,7 @@ import pytest
 
 from tests import duel_study
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups and signals of POSIX")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX (process groups, signals)")
 psutil = pytest.importorskip("psutil")
 
 RIVALRY = [sys.executable, "-c", "import sys; from rivalry.cli import main; sys.exit(main())"]
@@ -293,7 +293,7 @@ def test_a_full_disk_stops_the_run_with_one_line(tmp_path: Path) -> None:
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)]
     if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting is not allowed here")
+        pytest.skip("needs the right to mount tmpfs")
     try:
         run = disk / "run"
         full = rivalry("run", study, "--workers", "1", "--out", run)

@@ -12,9 +12,9 @@ from tests.living.javascript import CHROMIUM
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     if CHROMIUM is None:
-        pytest.skip("no Chromium was found")
+        pytest.skip("needs Chromium")
     with playwright.sync_playwright() as made:
         found = made.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield found

@@ -25,7 +25,7 @@ def run_module(tmp_path: Path, body: str, given: Any, **modules: str) -> Any:
     """
     node = shutil.which("node")
     if node is None and modules:
-        pytest.skip("node is not installed; only it loads modules from disk")
+        pytest.skip("needs node")
     if node is None:
         return _run_in_chromium(body, given)
     data, script = tmp_path / "given.json", tmp_path / "script.mjs"
@@ -56,9 +56,9 @@ const found = (() => {{ {body} }})();
 
 def _run_in_chromium(body: str, given: Any) -> Any:
     """Do the same in Chromium, where node is not installed; skip the test without either."""
-    api = pytest.importorskip("playwright.sync_api", reason="neither node nor playwright is installed")
+    api = pytest.importorskip("playwright.sync_api", reason="needs node, or playwright with Chromium")
     if CHROMIUM is None:
-        pytest.skip("neither node nor Chromium was found")
+        pytest.skip("needs node, or playwright with Chromium")
     program = (
         f"const given = {json.dumps(given)};{_program('', body)}globalThis.found = JSON.stringify(found);"
     )

@@ -23,7 +23,7 @@ def modules(folder: Path, monkeypatch: pytest.MonkeyPatch, **texts: str) -> None
 def run(script: str) -> str:
     node = shutil.which("node")
     if node is None:
-        pytest.skip("node is not installed")
+        pytest.skip("needs node")
     done = subprocess.run([node, "--input-type=module", "-e", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -407,7 +407,7 @@ def test_the_claim_of_a_live_host_comes_from_python(opened: Any, host: str) -> N
 def test_pages_of_all_views_are_accessible(opened: Any, phone: bool) -> None:
     script = MODULES / "axe-core" / "axe.min.js"
     if not script.exists():
-        pytest.skip("axe-core is not below NODE_PATH")
+        pytest.skip("needs axe-core below NODE_PATH")
     page = opened("frozen", phone).page
     page.evaluate(script.read_text())
     found = page.evaluate("axe.run().then((found) => found.violations)")

@@ -64,7 +64,7 @@ def test_modules_can_be_bundled_and_make_no_request(source: Path) -> None:
 def test_types_are_consistent() -> None:
     compiler = shutil.which("tsc") or shutil.which("tsc", path=str(MODULES / ".bin"))
     if compiler is None:
-        pytest.skip("the TypeScript compiler is neither on PATH nor below NODE_PATH")
+        pytest.skip("needs TypeScript (tsc on PATH or below NODE_PATH)")
     options = (
         "--noEmit --checkJs --allowJs --strict --target es2022 --module es2022 --moduleResolution bundler"
     )

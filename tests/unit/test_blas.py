@@ -30,7 +30,7 @@ def blas_threads() -> set[int]:
 def _two_threads() -> Iterator[None]:
     with threadpool_limits(2, user_api="blas"):
         if blas_threads() != {2}:
-            pytest.skip("a BLAS library without threads")
+            pytest.skip("needs BLAS with threads")
         yield
 
 
@@ -122,7 +122,7 @@ def test_the_last_to_leave_restores_the_number() -> None:
     assert blas_threads() == {2}
 
 
-@pytest.mark.skipif(typed.AT_WORK, reason="checks of types stand between the caller and the warning")
+@pytest.mark.skipif(typed.AT_WORK, reason="needs calls without checks of types (no RIVALRY_TYPED)")
 def test_warnings_name_the_line_that_called_solve() -> None:
     """Decorators of `solve` are no place where a user could repair anything."""
 

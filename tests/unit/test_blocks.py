@@ -203,7 +203,7 @@ def test_a_kill_at_any_step_of_packing_loses_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX (signals)")
 def test_a_killed_process_that_packs_loses_nothing(made: tuple[Path, Path], tmp_path: Path) -> None:
     plain = unpacked(tmp_path / "plain", 300)
     whole, chance = netcdf(plain.dataset()), random.Random(3)

@@ -184,7 +184,7 @@ def test_stopping_ends_workers_immediately(tmp_path: Path, at_once: None) -> Non
 
 
 @pytest.mark.nightly
-@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX (signals)")
 def test_a_cell_fails_after_its_worker_dies_three_times(
     tmp_path: Path, at_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,7 +139,7 @@ def test_the_same_data_give_the_same_bytes(run: Run, tmp_path: Path) -> None:
         assert one[0].parent == run.folder / "export"
 
 
-@pytest.mark.skipif(typed.AT_WORK, reason="checks of types stand between the caller and the warning")
+@pytest.mark.skipif(typed.AT_WORK, reason="needs calls without checks of types (no RIVALRY_TYPED)")
 def test_a_table_too_long_for_latex_is_left_out(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ MAPS = Path("/proc/self/maps")
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not MAPS.exists(), reason="this system does not tell its mappings")
+@pytest.mark.skipif(not MAPS.exists(), reason="needs /proc/self/maps")
 def test_compiled_programs_are_dropped_when_mappings_are_many() -> None:
     def square(x: jax.Array) -> jax.Array:
         return x * x + jnp.sin(x)
@@ -125,7 +125,7 @@ def test_no_message_of_xla_reaches_a_user_that_did_not_ask_for_them(first: str, 
     assert level is not None or run.stderr == ""
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no fork on this system")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX (fork)")
 @pytest.mark.filterwarnings("ignore:os.fork", "ignore:This process")
 @pytest.mark.parametrize("name", ["array", "program", "random numbers"])
 def test_a_process_that_was_forked_after_jax_was_used_ends_with_a_line(name: str) -> None:

@@ -27,7 +27,7 @@ playwright = pytest.importorskip("playwright.sync_api")
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed; the workbench is seen in it"),
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
     pytest.mark.xdist_group("browser"),
 ]
 

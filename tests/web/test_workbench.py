@@ -937,7 +937,7 @@ def test_types_of_pages_are_consistent(tmp_path: Path) -> None:
     """The modules are laid out as the server serves them: those of the figures are below `living`."""
     compiler = shutil.which("tsc") or shutil.which("tsc", path=str(MODULES / ".bin"))
     if compiler is None:
-        pytest.skip("the TypeScript compiler is neither on PATH nor below NODE_PATH")
+        pytest.skip("needs TypeScript (tsc on PATH or below NODE_PATH)")
     shutil.copytree(WEB, tmp_path / "static")
     shutil.copytree(LIVING, tmp_path / "static" / "living")
     options = (
@@ -989,7 +989,7 @@ def test_open_refuses_in_one_line(
     from rivalry.cli import main
 
     if arguments == ["--port", "1"] and os.geteuid() == 0:
-        pytest.skip("the administrator may take any port")
+        pytest.skip("needs a user other than root")
     assert main(["open", "--no-browser", *arguments]) == 2
     captured = capsys.readouterr()
     assert words in captured.err
