@@ -15,7 +15,8 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "tutorial" / "examples"
 
 
 def test_the_custom_game_has_fewer_than_40_lines() -> None:
-    assert len((EXAMPLES / "contest.py").read_text().splitlines()) < 40
+    count = len((EXAMPLES / "contest.py").read_text().splitlines())
+    assert count < 40, f"docs/tutorial/examples/contest.py: {count} lines, at most 39: shorten it"
 
 
 @pytest.mark.parametrize("players", [2, 4])
@@ -43,7 +44,8 @@ def test_the_fine_changes_inspections_and_not_violations(fine: float) -> None:
 
 
 def test_the_custom_learner_has_at_most_30_lines_and_satisfies_the_protocol() -> None:
-    assert len((EXAMPLES / "roth_erev.py").read_text().splitlines()) <= 30
+    count = len((EXAMPLES / "roth_erev.py").read_text().splitlines())
+    assert count <= 30, f"docs/tutorial/examples/roth_erev.py: {count} lines, at most 30: shorten it"
     learner = from_file("roth_erev.py:RothErev", EXAMPLES)(forgetting=0.01)
     assert "whole = parts, saved between" in rv.check_method(learner, rv.games.matrix("chicken"))
 

@@ -35,6 +35,7 @@ from rivalry.methods import METHODS, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
 from tests import duel_study
 from tests.cli.conftest import Command, rivalry
 from tests.many_cells import stored, study
+from tests.unit.test_house import in_files
 
 __all__ = ["rivalry"]
 
@@ -281,16 +282,17 @@ def read_names(function: Callable[..., Any]) -> set[str]:
 
 @pytest.mark.parametrize("kind", sorted(WITHOUT_DRAWS | WITHOUT_DRAWS_FROM_A_START))
 def test_methods_without_draws_read_no_random_numbers(kind: str) -> None:
+    remedy = f"remove {kind} from WITHOUT_DRAWS of src/rivalry/methods/__init__.py"
     for target in METHODS[kind].targets:
         method = load(target)
         if issubclass(method, BaseLearner):
-            assert "stream" not in read_names(method.begin)
+            assert "stream" not in read_names(method.begin), f"{in_files(target)} draws in begin: {remedy}"
             continue
         for name in ("init", "step", "finish"):
             function = getattr(method, name)
             by_order = kind == "best_response" and name == "step"  # with ``order = "random"``
             if function is not getattr(BaseMethod, name, None) and not by_order:
-                assert "key" not in read_names(function)
+                assert "key" not in read_names(function), f"{in_files(target)} draws in {name}: {remedy}"
 
 
 def test_a_method_without_draws_has_one_replication() -> None:

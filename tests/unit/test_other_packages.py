@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from tests.unit.test_house import differences
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "coming_from.md"
 TREES = Path(__file__).parents[1] / "gambit"
@@ -416,18 +417,25 @@ def _(folder: Path) -> None:
 
 
 def test_every_cell_has_a_check_of_the_functions_it_names() -> None:
-    said = cells()
-    assert set(said) == set(CHECKS)
-    for where, words in said.items():
-        source = inspect.getsource(CHECKS[where])
-        missing = [name for name in re.findall(r"`([^`]+)`", words) if name not in source and name != "deep"]
-        assert missing == [], where
+    said = {" / ".join(where): words for where, words in cells().items()}
+    checks = {" / ".join(where): check for where, check in CHECKS.items()}
+    file, page = "tests/unit/test_other_packages.py", "docs/howto/coming_from.md, table of capabilities"
+    absent = f"{page}, {{}}: add a check of this cell to {file}"
+    lines = differences(said, checks, absent, f"{file}: remove the check of {{}}, which is no cell")
+    lines += [
+        f"{page}, {where}: call {name} in its check in {file}, or remove it from the page"
+        for where in said.keys() & checks.keys()
+        for name in re.findall(r"`([^`]+)`", said[where])
+        if name not in inspect.getsource(checks[where]) and name != "deep"
+    ]
+    assert not lines, "\n".join(lines)
 
 
 def test_the_versions_compared_are_on_the_page() -> None:
     said = PAGE.read_text(encoding="utf-8").partition("Compared are ")[2].partition("\n\n")[0]
     named = re.findall(r"(rivalry|Nashpy|QuantEcon\.py|pygambit|OpenSpiel|Axelrod) \d+\.\d+", said)
-    assert named == ["rivalry", "Nashpy", "QuantEcon.py", "pygambit", "OpenSpiel", "Axelrod"]
+    wanted = ["rivalry", "Nashpy", "QuantEcon.py", "pygambit", "OpenSpiel", "Axelrod"]
+    assert named == wanted, f'docs/howto/coming_from.md, "Compared are": list versions of {wanted} in order'
 
 
 @pytest.mark.parametrize(
