@@ -239,7 +239,7 @@ WRITTEN = (
 )
 
 
-@pytest.mark.skipif(os.name != "posix", reason="links")
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX (links)")
 def test_links_under_names_of_temporary_files_are_not_followed(run: Run, victim: Path) -> None:
     (run.folder / "export").mkdir()
     for name in WRITTEN:
@@ -249,7 +249,7 @@ def test_links_under_names_of_temporary_files_are_not_followed(run: Run, victim:
     assert victim.read_text() == SECRET
 
 
-@pytest.mark.skipif(os.name != "posix", reason="links")
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX (links)")
 @pytest.mark.parametrize("kind", ["symbolic", "hard"])
 @pytest.mark.parametrize("name", WRITTEN)
 def test_no_file_is_written_through_a_planted_link(run: Run, victim: Path, name: str, kind: str) -> None:
@@ -268,7 +268,7 @@ def test_no_file_is_written_through_a_planted_link(run: Run, victim: Path, name:
     assert victim.read_text() == SECRET
 
 
-@pytest.mark.skipif(os.name != "posix", reason="links")
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX (links)")
 @pytest.mark.parametrize("name", ["figures", "export", "cells", "certificates", "checkpoints", "damaged"])
 def test_a_folder_that_is_a_link_within_the_run_is_refused_by_name(run: Run, name: str) -> None:
     path = run.folder / name
@@ -280,7 +280,7 @@ def test_a_folder_that_is_a_link_within_the_run_is_refused_by_name(run: Run, nam
         load_run(run.folder)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="links")
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX (links)")
 def test_journals_of_a_planted_index_are_not_written(run: Run, victim: Path) -> None:
     """SQLite opens the journals that the header of a database asks for, through links."""
     with closing(sqlite3.connect(run.folder / "index.sqlite")) as db:
@@ -294,7 +294,7 @@ def test_journals_of_a_planted_index_are_not_written(run: Run, victim: Path) -> 
     assert victim.read_text() == SECRET
 
 
-@pytest.mark.skipif(os.name != "posix", reason="links")
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX (links)")
 def test_a_named_folder_may_be_a_link_but_none_below_it(run: Run, tmp_path: Path) -> None:
     (tmp_path / "disk" / "run").parent.mkdir()
     run.folder.rename(tmp_path / "disk" / "run")
@@ -317,7 +317,7 @@ def test_a_cell_that_links_out_of_the_folder_is_reported_as_damaged(run: Run, tm
     assert (error.path, error.why) == (cell, "leads out of the run's folder")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="named pipes")
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX (named pipes)")
 def test_a_pipe_or_folder_in_place_of_a_cell_is_reported_as_damaged(run: Run) -> None:
     cell = run.cell_path(run.cells[0].id)
     cell.unlink()
@@ -469,7 +469,7 @@ def test_a_crafted_cell_is_reported_left_out_and_moved_aside(run: Run, tmp_path:
 SPARSE = 40 * 2**30
 
 
-@pytest.mark.skipif(os.name != "posix", reason="sparse files")
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX (sparse files)")
 @pytest.mark.parametrize(
     "name",
     [
@@ -728,7 +728,7 @@ def test_links_as_output_folders(run: Run, tmp_path: Path, rivalry: Command) -> 
         assert answer.err.splitlines()[-1].startswith("rivalry: bad: is a link that leads nowhere")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="a folder that is removed while a process is in it")
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX (removal of a folder in use)")
 def test_a_removed_working_directory_gives_one_line(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
