@@ -399,10 +399,12 @@ def test_studies_are_found_by_a_word_of_their_title_or_question(rivalry: Command
 def test_a_list_of_no_kind_names_studies_to_begin_with(rivalry: Command) -> None:
     words = rivalry("list").out
     for family, entry in GAMES.items():
-        assert 1 <= len(entry.begin) <= 3
+        place = f"src/rivalry/games.py (or register.py of its package), {family}"
+        assert 1 <= len(entry.begin) <= 3, f"{place}: list 1 to 3 of its studies as begin"
         for name in entry.begin:
-            assert load_study(name).family == family
-            assert load_study(name).cost == "seconds"
+            study = load_study(name)
+            quick = study.family == family and study.cost == "seconds"
+            assert quick, f"{place}, begin: replace {name}, of {study.family}, which takes {study.cost}"
             assert f" {name} " in words
     assert words.splitlines()[-4].split() == ["rivalry", "list", "games", "[FAMILY]", "all", str(len(GAMES))]
 

@@ -69,12 +69,14 @@ def test_every_work_has_a_function_on_both_sides() -> None:
     folder = Path(peers.__file__).parent
     ours = (folder / "ours.py").read_text(encoding="utf-8")
     used = {key for each in works.WORKS for key in each.peers}
-    assert used == set(peers.PEERS)
+    assert used == set(peers.PEERS), "benchmarks/peers/works.py: correct the peers of WORKS to those of PEERS"
     for each in works.WORKS:
         for key in each.peers:
-            begin = f"def {each.task}({', '.join(each.inputs)}):"
-            assert begin in ours, each.title
-            assert begin in (folder / f"with_{key}.py").read_text(encoding="utf-8"), (key, each.title)
+            begin, peer = f"def {each.task}({', '.join(each.inputs)}):", folder / f"with_{key}.py"
+            assert begin in ours, f"benchmarks/peers/ours.py: add `{begin}` for {each.title}"
+            assert begin in peer.read_text(encoding="utf-8"), (
+                f"benchmarks/peers/{peer.name}: add `{begin}` for {each.title}"
+            )
 
 
 def test_orders_and_doubles_of_equilibria_do_not_matter() -> None:

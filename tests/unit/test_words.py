@@ -19,6 +19,7 @@ from rivalry.lab.answer.figures import draw
 from rivalry.lab.report.page import mathml, symbols_of
 from rivalry.lab.study.words import Words, name_in_words
 from rivalry.plots.select import label_of, name_of, place_of
+from tests.unit.test_house import in_files
 
 COSTS = [0.0, 1.0, 2.0]
 METHODS = ["COIN", "own"]
@@ -90,8 +91,10 @@ def test_a_swept_key_has_its_own_name_where_no_study_names_it() -> None:
 
 @pytest.mark.parametrize("family", sorted(GAMES))
 def test_symbols_of_a_family_are_well_formed(family: str) -> None:
+    file = in_files(GAMES[family].targets[0])
     for text in symbols_of(family).values():
-        assert "_" not in "".join(ElementTree.fromstring(text).itertext())
+        words = "".join(ElementTree.fromstring(text).itertext())
+        assert "_" not in words, f"{file}: write indices of the symbol {words} without _"
 
 
 def test_symbols_are_greek_letters_with_indices() -> None:

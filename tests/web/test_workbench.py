@@ -928,8 +928,12 @@ def test_explorations_begin_at_an_equilibrium_where_there_is_one() -> None:
 
 
 def test_modules_of_pages_write_text_as_text() -> None:
-    for path in WEB.rglob("*.js"):
-        assert not re.search(r"innerHTML|insertAdjacentHTML|\beval\(|new Function", path.read_text()), path
+    lines = [
+        f"src/rivalry/web/static/{path.relative_to(WEB)}: write text by textContent instead of {words}"
+        for path in WEB.rglob("*.js")
+        for words in re.findall(r"innerHTML|insertAdjacentHTML|\beval\(|new Function", path.read_text())
+    ]
+    assert not lines, "\n".join(lines)
 
 
 @pytest.mark.slow
