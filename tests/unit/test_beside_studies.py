@@ -106,7 +106,7 @@ def test_a_cell_needs_no_file_on_another_machine() -> None:
 
 
 def test_forms_of_the_workbench_know_its_options() -> None:
-    web = pytest.importorskip("rivalry.web.studies")
+    web = pytest.importorskip("rivalry.web.studies", reason="needs tomlkit")
     web._check_names(load_study("karma_theory"))
     rows = web.schema("karma", ["rivalry.studies.karma_theory:Contractivity"])["methods"]
     assert "policies" in [row["name"] for row in rows["rivalry.studies.karma_theory:Contractivity"]["keys"]]

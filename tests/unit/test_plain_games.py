@@ -200,7 +200,7 @@ def test_a_plain_markov_game() -> None:
     np.testing.assert_allclose(found.payoff, [3.0, 6.0])
     game.gain *= 2
     assert rv.solve(open_loop(game, 2), ASCENT, [[0.5, 0.5]] * 2).payoff[0] == 6.0
-    envs = pytest.importorskip("rivalry.envs")
+    envs = pytest.importorskip("rivalry.envs", reason="needs pettingzoo", exc_type=ImportError)
     env = envs.parallel_env(game, periods=2)
     env.reset(seed=1)
     assert env.step(dict.fromkeys(env.agents, np.ones(1)))[1] == {"player_0": 2.0, "player_1": 4.0}
