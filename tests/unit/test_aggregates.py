@@ -190,3 +190,15 @@ def test_ten_different_firms_have_one_equilibrium() -> None:
     assert found.complete
     price = (1 + costs.sum()) / 11
     np.testing.assert_allclose(found.equilibria[:, :, 0], [price - costs], atol=1e-12)
+
+
+def test_a_payoff_without_one_of_the_others_depends_on_no_common_sum() -> None:
+    """The second of three firms has one rival, the others have two: equilibrium (0.2, 0.4, 0.2)."""
+
+    def rule(x: jax.Array) -> jax.Array:
+        own = x[:, 0]
+        price = 1 - own[0] - own[1] - own[2]
+        return own * jnp.stack([price, 1 - own[1] - own[2], price])
+
+    game = Custom(rule, 0.0, 1.0, 3)
+    assert sums_of(game, coordinates(game)) is None

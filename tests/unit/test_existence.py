@@ -279,3 +279,9 @@ def check_list(seed: int) -> str:
     for x in from_best_responses(game):
         assert np.any(np.all((low <= x + 1e-4) & (x - 1e-4 <= high), axis=1)), x
     return str(found).splitlines()[0]
+
+
+def test_a_tangent_bounds_no_payoff_of_equal_bends_on_both_sides_of_a_kink() -> None:
+    """At 0.275 it is level, at 0.15125; at 0.775 the payoff is 0.20125."""
+    game: Any = Duopoly(two_peaks)
+    assert search._concave_bound(game, jnp.full((2, 1), 0.2), 0, np.array([0.275])) >= 0.20125

@@ -213,13 +213,16 @@ class _Reader:
     def sums(self) -> Sums | None:
         """Return the sums, None if payoffs have another form, or more sums than are searched."""
         every: list[dict[int, dict[int, Fraction]]] = []  # [sum][player]: what it adds
+        used: list[tuple[int, int, set[int]]] = []  # by whom, which sum, and of whom
         cuts = []
         for player, root in enumerate(self.results):
             own = self._cuts(every, player, root)
             if own is None or len(every) > SUMS:
                 return None
-            cuts.append(tuple(own))
-        if not every:
+            cuts.append(tuple(cut for cut, _ in own))
+            used += [(player, cut.sum, others) for cut, others in own]
+        # later players may have added to a sum what an earlier payoff does not have
+        if not every or any(every[number].keys() - {who} != others for who, number, others in used):
             return None
         try:
             terms = tuple(
@@ -229,7 +232,7 @@ class _Reader:
             return None
         return Sums(tuple(self.nodes), tuple(self.results), tuple(cuts), terms)
 
-    def _cuts(self, every: list[Any], player: int, root: int) -> list[OfOthers] | None:
+    def _cuts(self, every: list[Any], player: int, root: int) -> list[tuple[OfOthers, set[int]]] | None:
         found, waiting, seen = [], [root], set[int]()
         while waiting:
             place = waiting.pop()
@@ -251,7 +254,7 @@ class _Reader:
             for who, part in others.items():
                 every[number].setdefault(who, {one: factor / ratio for one, factor in part.items()})
             try:
-                found.append(OfOthers(place, _exact(mine), number, _float(ratio)))
+                found.append((OfOthers(place, _exact(mine), number, _float(ratio)), set(others)))
             except ValueError:
                 return None
         return found

@@ -102,17 +102,19 @@ def payoff_tangent(game: Game, x: Any, player: Array, strategy: Array, low: Any,
     def first(shifts: object, y: Array) -> tuple[Array, Array]:
         return value(shifts, y), jax.jacfwd(partial(value, shifts))(y)
 
-    def second(shifts: object, y: Array) -> Array:
-        found: Array = jax.jacfwd(jax.jacfwd(partial(value, shifts)))(y)
-        return found
+    def second(shifts: object, y: Array) -> tuple[Array, Array, Array]:
+        # with the payoff and its slope: on both sides of a kink bends may be the same number
+        slope = jax.jacfwd(partial(value, shifts))
+        return value(shifts, y), slope(y), jax.jacfwd(slope)(y)
 
     box = Interval(low, high)
     (payoff, slope), smooth = enclose(first, shifts, strategy)(shifts, Interval(strategy, strategy))
-    (bend,), decided = enclose(second, shifts, strategy)(shifts, box)
+    (whole, _, bend), decided = enclose(second, shifts, strategy)(shifts, box)
     payoff, slope, bend = (
         one if isinstance(one, Interval) else Interval(one, one) for one in (payoff, slope, bend)
     )
-    return Tangent(payoff, slope, bend, smooth & decided & traced.are_finite(box))
+    known = smooth & decided & ~jnp.isnan(whole.low) & traced.are_finite(box)
+    return Tangent(payoff, slope, bend, known)
 
 
 def payoff_range(game: Game, x: Any, player: Array, low: object, high: object) -> tuple[Array, Array]:
