@@ -503,19 +503,23 @@ def _list_fault(hint: object, members: Sequence[Any], value: object, notes: tupl
     if not isinstance(value, list | tuple | range):
         return _type_fault(lambda: with_article(type_name(hint)), value)
     fewest, most = length_of(notes)
+    length = None
     if len(value) < fewest:
-        return Fault("", lambda: f"{format_value(value)} must have at least {fewest} entries", "bound")
+        length = Fault("", lambda: f"{format_value(value)} must have at least {fewest} entries", "bound")
     if most is not None and len(value) > most:
-        return Fault("", lambda: f"{format_value(value)} must have at most {most} entries", "bound")
+        length = Fault("", lambda: f"{format_value(value)} must have at most {most} entries", "bound")
     pair = get_origin(hint) is tuple and Ellipsis not in members  # one annotation per entry
     if pair and len(value) != len(members):
         return Fault("", lambda: f"{format_value(value)} must have {len(members)} entries", "bound")
     notes = tuple(note for note in notes if not isinstance(note, Len | MinLen | MaxLen))
     for k, entry in enumerate(value):
         fault = fault_of(members[k if pair else 0], entry, notes) if members else None
-        if fault is not None:
+        # bounds may be checked later than types, which must not hide behind a length
+        if fault is not None and (length is None or fault.kind != "bound"):
             return fault.within(f"[{k}]")
-    return None
+        if length is not None and k == 1000:
+            break
+    return length
 
 
 def _table_fault(members: Sequence[Any], value: object, notes: tuple[Any, ...]) -> Fault | None:

@@ -97,7 +97,9 @@ def continuous(
     ('equilibrium', [0.75, 0.25], True)
     """
     payoffs = ["x1 * (1 - x1 - x2)", "x2 * (1 - x1 - x2)"] if payoffs is None else payoffs
-    parameters, shared = parameters or {}, shared or []
+    parameters, shared = parameters or {}, [] if shared is None else list(shared)
+    if not len(payoffs):
+        raise ValueError("payoffs: must have at least one formula")
     named = _names(choices, len(payoffs))
     every = [name for own in named for name in own]
     taken = [name for name in every if not NAME.fullmatch(name) or name in FUNCTIONS or every.count(name) > 1]
@@ -146,7 +148,7 @@ def _constraint(text: str, known: list[str], name: str) -> Formula:
 def _bounds(name: str, given: Any, named: tuple[tuple[str, ...], ...]) -> np.ndarray:
     """Return bounds ``[player axis]``, 0 where a player has no choice."""
     found = np.zeros((len(named), max(map(len, named))))
-    rows = [given] * len(named) if isinstance(given, int | float) else list(given)
+    rows = [given] * len(named) if np.ndim(given) == 0 else list(given)
     if len(rows) != len(named):
         raise ValueError(f"{name}: {len(rows)} rows; must be one number or {len(named)}, one per player")
     for i, (own, row) in enumerate(zip(named, rows, strict=True)):

@@ -231,7 +231,9 @@ def _players_of(given: Mapping[str, Any]) -> int:
     for name, value in given.items():
         if name != "stages" and isinstance(value, list | tuple | np.ndarray) and np.ndim(value):
             return len(value) or 2
-    return max([1, *(player + 1 for stage in stages for player in stage)]) if stages else 2
+    if stages is None or not len(stages):
+        return 2
+    return max([1, *(player + 1 for stage in stages for player in stage)])
 
 
 def _checked_numbers(name: str, value: object) -> np.ndarray:
