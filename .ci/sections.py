@@ -15,7 +15,7 @@ from check import ROOT, SHARES, Check, Failure, Job, Section, clone, git, read
 
 NEAR_SECONDS = {"since": 420, "share": 240}  # processor time of the tests near a change
 POPULATIONS = "rivalry.population. or rivalry.economies. or rivalry.methods.populations."
-RULES = ("house", "guards", "docs", "declarations", "project_files", "words", "rotation")
+RULES = ("house", "guards", "docs", "declarations", "project_files", "words", "rotation", "rule_messages")
 CODE = ("src", "pyproject.toml")
 TESTED = (*CODE, "tests", "conftest.py", "checker", "docs", "benchmarks", "*.md")
 
