@@ -57,8 +57,9 @@ class Check:
     def __init__(self, options: argparse.Namespace, work: Path) -> None:
         self.options, self.work = options, work
         self.python = os.environ.get("PYTHON", sys.executable)
-        self.commit = git("rev-parse", "--short", "HEAD") or "no commit"
-        share = int(git("rev-list", "--count", "HEAD") or 0) % SHARES
+        self.revision = git("rev-parse", "HEAD")  # commits made meanwhile are not looked at
+        self.commit = self.revision[:8] or "no commit"
+        share = int(git("rev-list", "--count", self.revision) or 0) % SHARES
         self.shares = {"": (share,), "all": tuple(range(SHARES))}.get(options.share) or (int(options.share),)
         self.stamped = not (options.all or os.environ.get("CI") or self.commit == "no commit")
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rivalry-check"
@@ -115,7 +116,9 @@ class Check:
 
     def digest(self, section: Section, shares: tuple[int, ...] = ()) -> str:
         """Digest of all that decides the outcome of a section: content, libraries and interpreter."""
-        tree = git("ls-tree", "-r", "HEAD", "--", ".ci", *_roots(section.inputs))
+        names = git("ls-tree", "--name-only", self.revision).split()
+        roots = [name for name in names if any(Path(name).match(pattern) for pattern in section.inputs)]
+        tree = git("ls-tree", "-r", self.revision, "--", ".ci", *roots)
         parts = [section.name, tree, self.versions, sys.version, platform.platform(), str(shares)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
@@ -188,6 +191,9 @@ class Check:
         print(f"{time.monotonic() - self.began:.0f} s in all; output of every section: {self.logs}")
         record = {"commit": self.commit, "shares": self.shares, "cold": self.cold}
         record |= {"results": self.results, "selected": self.tally("selected.json", "tests").get("selected")}
+        whole = not (failed or self.interrupted or self.options.only or self.options.since)
+        if whole and self.revision:
+            write(self.kept / "last_pass", self.revision)
         with contextlib.suppress(OSError), (self.kept / "runs.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
         return int(bool(failed) or self.interrupted)
@@ -241,10 +247,19 @@ class Job:
             took = f"took more than {LONGEST} s" if late else f"exit status {status}"
             raise Failure(f"{command.splitlines()[0][:100]}: {took}: {last[:200]}")
 
+    def clone(self) -> None:
+        """Clone the committed state into the folder; copy the files where there is no repository."""
+        source, folder = shlex.quote(str(ROOT)), shlex.quote(str(self.folder))
+        self.folder.mkdir(parents=True)
+        if self.check.revision:
+            self(f"git clone -q -n {source} . && git checkout -q --detach {self.check.revision}")
+        else:
+            self(f"cp -R {source}/. {folder}")
+
     def fresh(self, name: str, python: str = "") -> None:
         """Take a clone and an empty environment of their own."""
         self.folder = self.check.work / name
-        clone(self.folder)
+        self.clone()
         environment = self.check.work / f"{name}-env"
         self(f"{shlex.quote(python or self.check.python)} -m venv {shlex.quote(str(environment))}")
         self.variables = self.check.environment | path_of(environment, self.check.environment)
@@ -274,22 +289,9 @@ class Job:
         return {name: str(path) for name, path in records.items()}
 
 
-def clone(folder: Path) -> None:
-    """Clone the committed state; copy the files where there is no repository."""
-    if not folder.exists():
-        done = subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], capture_output=True)
-        if done.returncode:
-            shutil.copytree(ROOT, folder)
-
-
 def git(*words: str) -> str:
     done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True)
     return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def _roots(inputs: Sequence[str]) -> list[str]:
-    names = git("ls-tree", "--name-only", "HEAD").split()
-    return [name for name in names if any(Path(name).match(pattern) for pattern in inputs)]
 
 
 def path_of(environment: Path, variables: dict[str, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from check import ROOT, SHARES, Check, Failure, Job, Section, clone, git, read
+from check import ROOT, SHARES, Check, Failure, Job, Section, git, read
 
 NEAR_SECONDS = {"since": 420, "share": 240}  # processor time of the tests near a change
 POPULATIONS = "rivalry.population. or rivalry.economies. or rivalry.methods.populations."
@@ -22,7 +22,7 @@ TESTED = (*CODE, "tests", "conftest.py", "checker", "docs", "benchmarks", "*.md"
 
 def prepare(job: Job) -> str:
     """Install the tools and all libraries but the deep ones; find the programs that some tests need."""
-    clone(job.folder)
+    job.clone()
     tools = job.check.work / "tools"
     job(f"{shlex.quote(job.check.python)} -m venv {shlex.quote(str(tools))}")
     if not shutil.which("uv"):
@@ -87,7 +87,7 @@ def checker(job: Job) -> None:
 def tour(job: Job) -> None:
     """Run the first command of the README as printed, in an empty environment."""
     job.fresh("tour")
-    job(_quick_start()[0])
+    job(_quick_start(job.folder)[0])
 
 
 def newest(job: Job) -> str | None:
@@ -112,7 +112,12 @@ def tests(job: Job) -> str:
     check = job.check
     selection = {"RIVALRY_SHARE": f"{check.shares[0]}/{SHARES}"} if len(check.shares) == 1 else {}
     variables = selection | near(job, NEAR_SECONDS["share"]) if selection else {}
-    job(_quick_start()[1], **variables, **job.records("tests"), PYTEST_ADDOPTS=f"{_SLOWEST} -m 'not full'")
+    job(
+        _quick_start(job.folder)[1],
+        **variables,
+        **job.records("tests"),
+        PYTEST_ADDOPTS=f"{_SLOWEST} -m 'not full'",
+    )
     return _counted(check)
 
 
@@ -131,7 +136,7 @@ _SLOWEST = "--durations=40 --durations-min=2"
 
 def near(job: Job, seconds: float) -> dict[str, str]:
     """Variables that add the tests near the change to a run."""
-    revision = job.check.options.since or _before()
+    revision = job.check.options.since or _before(job.check)
     if not revision:
         return {}
     path = job.check.work / "near.json"
@@ -186,7 +191,7 @@ def wheel(job: Job) -> None:
 
 def installations(job: Job) -> None:
     """Run the other installations of the README as printed."""
-    commands = re.findall(r"`(pip install '\.[^`]*)`", read(ROOT / "README.md"))
+    commands = re.findall(r"`(pip install '\.[^`]*)`", read(job.folder / "README.md"))
     if len(commands) != 2:
         raise Failure(f"README.md: {len(commands)} installations beside the quick start; must be two")
     for number, command in enumerate(commands):
@@ -242,9 +247,9 @@ def newest_python(present: str) -> str:
     return ""
 
 
-def _quick_start() -> list[str]:
+def _quick_start(folder: Path) -> list[str]:
     """Commands in the fenced blocks of the README's section "Quick start"."""
-    text = read(ROOT / "README.md").partition("\n## Quick start\n")[2].partition("\n## ")[0]
+    text = read(folder / "README.md").partition("\n## Quick start\n")[2].partition("\n## ")[0]
     blocks = re.findall(r"^```.*?\n(.*?)^```", text, re.M | re.S)
     commands = [line for block in blocks for line in block.splitlines() if line.strip()]
     if len(commands) != 2:
@@ -252,11 +257,11 @@ def _quick_start() -> list[str]:
     return commands
 
 
-def _before() -> str:
-    """Revision before the change: of the upstream branch, otherwise the parent of the last commit."""
-    for words in (("merge-base", "HEAD", "@{upstream}"), ("rev-parse", "HEAD~1")):
-        revision = git(*words)
-        if revision and revision != git("rev-parse", "HEAD"):
+def _before(check: Check) -> str:
+    """Revision before the change: the last that passed whole, otherwise the parent of the last commit."""
+    for revision in (read(check.kept / "last_pass"), git("rev-parse", f"{check.revision}~1")):
+        past = revision and revision != check.revision and git("merge-base", revision, check.revision)
+        if past and past == revision:
             return revision
     return ""
 

@@ -45,7 +45,8 @@ def tree(tmp_path: Path) -> Path:
 
 def ran(tree: Path, *words: str, **variables: object) -> list[str]:
     """Names of the tests that a run of pytest executes."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTEST_ADDOPTS", *VARIABLES)}
+    hidden = ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", *VARIABLES)
+    kept = {name: value for name, value in os.environ.items() if name not in hidden}
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = kept | {"PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     environment |= {name: str(value) for name, value in variables.items()}
@@ -269,3 +270,28 @@ def test_every_share_has_the_sections_that_always_run(check: Any) -> None:
     always = {section.name for section in sections if len(section.shares) == SHARES}
     assert {"lint", "types", "rules", "README: tour", "README: tests", "planted faults"} <= always
     assert all(set(section.shares) <= set(range(SHARES)) for section in sections)
+
+
+def test_the_change_begins_at_the_last_commit_that_passed_whole(check: Any, tmp_path: Path) -> None:
+    sections = importlib.import_module("sections")
+    options = argparse.Namespace(all=False, cold=False, share="1", since="", only=None)
+    first = check.git("rev-parse", "HEAD")
+    assert outcomes(check, {"lint": "true"}, tmp_path / "1")[1] == 0
+    for text in ("second", "third"):
+        commit(check.ROOT, text)
+    second = check.git("rev-parse", "HEAD~1")
+    assert sections._before(check.Check(options, tmp_path / "2")) == first
+    assert outcomes(check, {"lint": "false"}, tmp_path / "3")[1] == 1  # no pass
+    assert sections._before(check.Check(options, tmp_path / "4")) == first
+    (tmp_path / "kept" / "last_pass").write_text("0" * 40)  # of another history
+    assert sections._before(check.Check(options, tmp_path / "5")) == second
+
+
+def test_a_clone_holds_the_commit_with_which_the_run_began(check: Any, tmp_path: Path) -> None:
+    options = argparse.Namespace(all=False, cold=False, share="1", since="", only=None)
+    run = check.Check(options, tmp_path / "work")
+    commit(check.ROOT, "second")
+    job = check.Job(run, check.Section("tests", lambda job: None, ()))
+    job.folder = tmp_path / "clone"
+    job.clone()
+    assert (job.folder / "file.txt").read_text() == "first"
