@@ -45,6 +45,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "feedback": {"halve": False},
     "design": {"choices": {"reach": [0.2, 0.25]}, "tries": 1},
     "moran": {"selection": 0.01},
+    "round_robin": {"strategies": ["cooperator", "tit_for_tat"]},
     "rllib.dqn": NETWORK,
     "rllib.ppo": NETWORK,
     "rllib.sac": NETWORK,
@@ -63,6 +64,7 @@ PLAYED: dict[str, Callable[[], Any]] = {
     "design": lambda: rv.games.influencer(players=2, resource="bimodal"),
     "replicator": lambda: rv.games.matrix("rock_paper_scissors"),
     "rllib.sac": rv.games.market,
+    "round_robin": lambda: rv.games.matrix("prisoners_dilemma"),
     "variational_equilibrium": rv.games.continuous,
     "thresholds": lambda: rv.games.influencer(players=3, resource="bimodal"),
 }

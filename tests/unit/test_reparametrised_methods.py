@@ -48,7 +48,10 @@ METHODS = [
 @pytest.mark.parametrize(("method", "third"), METHODS, ids=["replies", "newton", "gradients"])
 def test_methods_find_the_equilibrium_with_one_inactive_player(method: Any, third: float) -> None:
     found = rv.solve(prize(COSTS), method, [0.1, 0.3, third])
-    assert (found.status, found.end_state, found.claim) == ("converged", "boundary", "no deviation found")
+    assert (found.status, found.end_state) == ("converged", "boundary")
+    # which of the two depends on whether a bound on all gains is found
+    assert found.claim in ("no deviation found", "approximate equilibrium")
+    assert found.certificate.regret.max() < 1e-12
     np.testing.assert_allclose(found.record["profile"][1][:, 0], PLACE, rtol=1e-9)
     assert found.record["profile"][1][2, 0] == 0.0
     np.testing.assert_allclose(found.data.eigenvalues_real[:2], spectrum(), rtol=1e-6)

@@ -148,7 +148,8 @@ def _constraint(text: str, known: list[str], name: str) -> Formula:
 def _bounds(name: str, given: Any, named: tuple[tuple[str, ...], ...]) -> np.ndarray:
     """Return bounds ``[player axis]``, 0 where a player has no choice."""
     found = np.zeros((len(named), max(map(len, named))))
-    rows = [given] * len(named) if np.ndim(given) == 0 else list(given)
+    # rows may be of unequal length, of which NumPy makes no array
+    rows = list(given) if isinstance(given, list | tuple) or np.ndim(given) else [given] * len(named)
     if len(rows) != len(named):
         raise ValueError(f"{name}: {len(rows)} rows; must be one number or {len(named)}, one per player")
     for i, (own, row) in enumerate(zip(named, rows, strict=True)):

@@ -648,16 +648,17 @@ class EquilibriumComparison(BaseLearner):
         return {f"policy{k}": np.zeros(0) for k in range(self.length(world))}
 
     def advance(self, world: object, session: dict[str, np.ndarray], steps: int) -> int:
-        """Compute further equilibria."""
+        """Compute further equilibria, at most ``steps``."""
+        taken = 0
         for k, game in enumerate(self.economies(world)):
-            if session[f"policy{k}"].size:
+            if session[f"policy{k}"].size or taken == steps:
                 continue
             policy, _, residual = equilibrium(game, self.beta)
             if not residual <= 1e-9:
                 raise ValueError(f"beta: at {self.beta:g} no equilibrium was found (residual {residual:.1e})")
             session[f"policy{k}"] = policy
-            return 1
-        return 0
+            taken += 1
+        return taken
 
     def read(self, world: object, session: dict[str, np.ndarray]) -> Record:
         """Return the comparison once all equilibria are known."""

@@ -233,7 +233,8 @@ def _players_of(given: Mapping[str, Any]) -> int:
             return len(value) or 2
     if stages is None or not len(stages):
         return 2
-    return max([1, *(player + 1 for stage in stages for player in stage)])
+    count: int = max([1, *(player + 1 for stage in stages for player in stage)])
+    return count
 
 
 def _checked_numbers(name: str, value: object) -> np.ndarray:
