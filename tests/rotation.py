@@ -104,13 +104,15 @@ class Rotation:
             selected = set(kinds)
         before = selected & self.passed
         selected -= before
-        totals: defaultdict[str, float] = defaultdict(float)
-        for name in selected:
-            totals[name.partition("::")[0]] += seconds[name]
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in selected])
         items[:] = [item for item in items if item.nodeid in selected]
         if self.durations:
-            items.sort(key=lambda item: -totals[item.nodeid.partition("::")[0]])  # stable within a file
+            totals: defaultdict[str, float] = defaultdict(float)
+            for item in items:
+                totals[item.nodeid.partition("::")[0]] += seconds[item.nodeid]
+            # all processes must have one order: sums in the order of items, and equal ones by name
+            places = {file: place for place, file in enumerate(sorted(totals, key=lambda f: (-totals[f], f)))}
+            items.sort(key=lambda item: places[item.nodeid.partition("::")[0]])
         if self.tally and os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":
             counts = {
                 "all": Counter(kinds.values()),

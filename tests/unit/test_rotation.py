@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -123,6 +124,22 @@ def test_the_longest_files_come_first(tree: Path) -> None:
     order = [name[0] for name in ran(tree, RIVALRY_DURATIONS=tree / "times.json")]
     assert order == ["1"] * 20 + ["2"] * 20 + ["0"] * 20
     assert max(json.loads((tree / "times.json").read_text()).values()) < 1
+
+
+@pytest.mark.slow
+def test_all_processes_have_one_order_where_files_take_equally_long(tree: Path) -> None:
+    """Sums of equal seconds in other orders differ in last digits, and each process has its order of sets."""
+    draw = random.Random(0)
+    seconds = [draw.random() for _ in range(20)]
+    times = {}
+    for file in range(3):
+        draw.shuffle(seconds)
+        times |= {f"test_{file}.py::test_{file}_{k}": second for k, second in enumerate(seconds)}
+    orders = []
+    for seed in range(4):
+        (tree / "times.json").write_text(json.dumps(times))
+        orders.append(ran(tree, RIVALRY_DURATIONS=tree / "times.json", PYTHONHASHSEED=seed))
+    assert orders[1:] == orders[:-1]
 
 
 def test_a_skipped_test_tells_what_it_lacks() -> None:
