@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARES = 8
-LONGEST = 40 * 60  # seconds of a command; what hangs must not take the other sections with it
+LONGEST = 40 * 60  # seconds of a command and share; what hangs must not take the other sections with it
 KEPT_DAYS = 21
 
 
@@ -216,6 +216,7 @@ class Job:
 
     def __call__(self, command: str, **variables: str) -> None:
         """Run a command of the shell in the checkout; raise `Failure` if it fails or takes too long."""
+        limit = LONGEST * max(1, len(self.check.shares))
         with self.log.open("a", encoding="utf-8", errors="replace") as log:
             log.write(f"$ {command}\n")
             with subprocess.Popen(
@@ -230,7 +231,7 @@ class Job:
                 start_new_session=True,
             ) as process:
                 self.check.processes.add(process)
-                timer = threading.Timer(LONGEST, _end, [process])
+                timer = threading.Timer(limit, _end, [process])
                 timer.start()
                 last = ""
                 for line in process.stdout or ():
@@ -244,7 +245,7 @@ class Job:
                 timer.cancel()
             self.check.processes.discard(process)
         if status:
-            took = f"took more than {LONGEST} s" if late else f"exit status {status}"
+            took = f"took more than {limit} s" if late else f"exit status {status}"
             raise Failure(f"{command.splitlines()[0][:100]}: {took}: {last[:200]}")
 
     def clone(self) -> None:

@@ -85,6 +85,7 @@ class Rotation:
         self.outcomes: dict[str, str] = {}
         self.skipped: dict[str, str] = {}
         self.times: defaultdict[str, float] = defaultdict(float)
+        self.terminal: Any = None
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Deselect tests of other shares and those that have passed; the longest files come first."""
@@ -126,6 +127,7 @@ class Rotation:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Hide the selection from runs of pytest that a test starts."""
+        self.terminal = session.config.pluginmanager.get_plugin("terminalreporter")
         if "PYTEST_XDIST_WORKER" in os.environ or not session.config.getoption("numprocesses", None):
             for name in ("PYTEST_ADDOPTS", *VARIABLES):
                 os.environ.pop(name, None)
@@ -136,11 +138,13 @@ class Rotation:
             session.exitstatus = pytest.ExitCode.OK
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note an outcome; a test that passed is written down at once, for a run after an interruption."""
+        """Note an outcome; it is written down or printed at once, for a run that is interrupted."""
         name = report.nodeid
         self.times[name] += report.duration
         if report.failed:
             self.outcomes[name] = "failed"
+            if self.terminal and self.tally:
+                self.terminal.write_line(f"\nfailed: {name}")
         elif report.skipped:
             self.outcomes[name] = "skipped"
             self.skipped[name] = _reason(report)
