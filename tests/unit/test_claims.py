@@ -144,13 +144,17 @@ def test_approximate_equilibria_are_printed_with_their_bound() -> None:
 
 def test_a_small_gain_near_a_mixed_equilibrium_is_explained() -> None:
     """Inspection game: at (p, q) player 0 is paid 2.5 + (2p - 1)(2q - 1), and own choice moves |2q - 1|."""
-    game = rv.games.matrix([[3.5, 1.5], [1.5, 3.5]], [[1.5, 3.5], [3.5, 1.5]])
-    near = rv.solve(game, rv.methods.Evaluate(), start=[[0.5, 0.5], [0.5025, 0.4975]])
+    matrix = rv.games.matrix([[3.5, 1.5], [1.5, 3.5]], [[1.5, 3.5], [3.5, 1.5]])
+    mixed = rv.certificate(matrix, [[0.5, 0.5], [0.5025, 0.4975]])
+    assert mixed.statement == "approximate equilibrium: no gain above 0.25 % of the payoff at stake"
+    effect = "(2*p - 1)*(2*q - 1)"  # of a box the rivals' choices at which more is at stake are not known
+    game = rv.games.continuous(payoffs=[f"2.5 + {effect}", f"2.5 - {effect}"], choices=["p", "q"])
+    near = rv.solve(game, rv.methods.Evaluate(), start=[[0.5], [0.5025]])
     np.testing.assert_allclose(near.certificate.regret, [0.005, 0.0], atol=1e-12)
     words = "0.2 % of the payoff, but 50 % of the little that own choice can win or lose while"
     assert (near.claim, words in repr(near)) == ("not an equilibrium", True)
     assert words in near._repr_html_()
-    far = rv.solve(game, rv.methods.Evaluate(), start=[[1.0, 0.0], [1.0, 0.0]])
+    far = rv.solve(game, rv.methods.Evaluate(), start=[[1.0], [1.0]])
     assert (far.claim, "while the others stay" in repr(far)) == ("not an equilibrium", False)
 
 

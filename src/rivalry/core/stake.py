@@ -8,7 +8,9 @@ What is at stake for a player by its own choice is measured away from its best r
 time, down and up, at distances that double, by the largest ordinary loss at each: at most `CALM` times the
 median. Moves go on while that loss grows steadily: by at most `STEEPER` times its last growth. Where good
 choices end it leaps, and the largest before the leap counts. A best response may lie where good choices end:
-of two sides with unlike losses at the same distance the milder one counts. The effect of play is measured in
+of two sides with unlike losses at the same distance the milder one counts. Near a mixed equilibrium all
+choices pay nearly the same; where there are pure choices, a low quantile of what is at stake against pure
+choices of the rivals counts if it is larger. The effect of play is measured in
 boxes that double in width, by a low quantile of changes, with all players moving around the profile. It
 matters where own choice changes next to nothing.
 """
@@ -35,6 +37,7 @@ POINTS = 6  # per distance, side and choice
 QUANTILE = 0.1  # of what all play does to a payoff
 DRAWN = 32  # profiles per box, or of finitely many
 CHOICES = 8  # of a player with more, only this many are moved
+CELLS = 2**13  # payoffs of pure actions by which the usual stake of a player is measured
 SMALL = 1e-2  # of the payoff scale: a player with a smaller payoff range is judged by that range
 
 
@@ -86,6 +89,7 @@ def stakes_at(games: Together, x: np.ndarray, player: int, responses: Sequence[R
     if isinstance(kind.space, Box) and len({_free(space, player).tobytes() for space in spaces}) > 1:
         singly = zip(games.games, x, responses, strict=True)  # bounds leave different choices
         return [stake_at(game, own, player, one) for game, own, one in singly]
+    usual = [0.0] * len(spaces) if isinstance(kind.space, Box) else _usual_stakes(games, player)
     (rows, moving), around = _own_moves(spaces, player, there), _around(spaces, x)
     profiles = np.repeat(there[:, None], 1 + rows.shape[1], axis=1)
     profiles[:, 1:, player] = rows
@@ -97,8 +101,23 @@ def stakes_at(games: Together, x: np.ndarray, player: int, responses: Sequence[R
     losses, changes = (_changes(each[:, 1:], each[:, :1]) for each in (own, play))
     steady = partial(_steady, part=QUANTILE, most=1.0)
     effects = steady(changes.reshape(len(x), widths, -1), 2 * ROUNDING * np.abs(play[:, 0]))[0][:, -1]
-    stakes = _own_stakes(losses, np.abs(own[:, 0]), moving)
+    stakes = np.maximum(_own_stakes(losses, np.abs(own[:, 0]), moving), usual)
     return [Stake(*map(float, each)) for each in zip(stakes, effects, best, strict=True)]
+
+
+def _usual_stakes(games: Together, player: int) -> list[float]:
+    """Return the usual stake of own choice per game: a low quantile over rivals' corners or pure choices."""
+    profiles = []
+    for space in (game.space for game in games.games):
+        count = 1 if isinstance(space, Simplex) else DRAWN  # of a simplex, only corners
+        rows = [np.asarray(space.grid(other, count)) for other in range(space.shape[0])]
+        actions = _rivals_actions(tuple(map(len, rows)), player)
+        rivals = np.stack([row[own] for row, own in zip(rows, actions.T, strict=True)], axis=1)
+        profiles.append(np.repeat(rivals[:, None], len(rows[player]), axis=1))
+        profiles[-1][:, :, player] = rows[player]
+    several = np.stack(profiles)
+    pays = payoffs_of(games, several.reshape(len(several), -1, *several.shape[3:]), player)
+    return [_usual(row) for row in np.asarray(pays).reshape(several.shape[:3])]
 
 
 def _own_stakes(losses: np.ndarray, size: np.ndarray, moving: np.ndarray | None) -> list[float]:
@@ -124,7 +143,7 @@ def _own_stakes(losses: np.ndarray, size: np.ndarray, moving: np.ndarray | None)
 def _pure_stake(game: Game, x: np.ndarray, response: Response, player: int) -> Stake:
     assert response.tried is not None
     losses = _changes(response.tried, response.payoff)
-    own = _of_ranks(losses)
+    own = max(_of_ranks(losses), _usual_pure_stake(game, player))
     mild = np.flatnonzero(losses <= own)
     return Stake(own, _effect_of_pure_play(game, x, player, mild), response.payoff)
 
@@ -307,6 +326,52 @@ def _around(spaces: Sequence[Any], x: np.ndarray) -> np.ndarray:
     rows = [np.asarray(space.grid(one, DRAWN)) for one in range(x.shape[1])]
     profiles = np.stack([row[draws.integers(len(row), size=DRAWN)] for row in rows], axis=1)
     return np.repeat(profiles[None, None], len(x), axis=0)
+
+
+def _usual_pure_stake(game: Any, player: int) -> float:
+    """Return a low quantile of what own pure actions can win or lose, over pure actions of the rivals.
+
+    Near a mixed equilibrium all actions in the support pay nearly the same, whatever is at stake in the game.
+    """
+    sizes = tuple(game.space.sizes)
+    if np.prod(sizes, dtype=float) <= CELLS:
+        profiles = np.indices(sizes).reshape(len(sizes), -1).T
+        table = np.moveaxis(pure_payoffs(game, profiles).reshape(*sizes, -1), -1, 0)
+        pays = np.moveaxis(_without_dominated(table)[player], player, -1)
+    else:
+        actions = np.repeat(_rivals_actions(sizes, player), sizes[player], axis=0)
+        actions[:, player] = np.tile(np.arange(sizes[player]), len(actions) // sizes[player])
+        pays = pure_payoffs(game, actions)[:, player].reshape(-1, sizes[player])
+    return _usual(pays.reshape(-1, pays.shape[-1]))
+
+
+@lru_cache(maxsize=256)
+def _rivals_actions(sizes: tuple[int, ...], player: int) -> np.ndarray:
+    """Return pure actions ``[profile player]`` of the rivals: all, or random ones where there are many."""
+    rivals = tuple(1 if other == player else size for other, size in enumerate(sizes))
+    if np.prod(rivals, dtype=float) > DRAWN:
+        return _pure_actions(rivals, 1)[0]
+    return np.indices(rivals).reshape(len(sizes), -1).T
+
+
+def _without_dominated(table: np.ndarray) -> np.ndarray:
+    """Return payoffs ``[player action ..]`` without actions that another pure action strictly dominates."""
+    smaller = True
+    while smaller:
+        smaller = False
+        for player in range(len(table)):
+            pays = np.moveaxis(table[player], player, 0).reshape(table.shape[1 + player], -1)
+            dominated = np.any(np.all(pays[:, None] < pays, axis=-1), axis=1)
+            if dominated.any():
+                table, smaller = np.compress(~dominated, table, axis=1 + player), True
+    return table
+
+
+def _usual(pays: np.ndarray) -> float:
+    """Return a low quantile over rows of what is at stake between the payoffs of a row."""
+    losses = _changes(pays, pays.max(axis=1, keepdims=True))
+    ranked = np.sort([stake for row in losses if (stake := _of_ranks(row))])
+    return float(ranked[int(QUANTILE * len(ranked))]) if len(ranked) else 0.0
 
 
 def _effect_of_pure_play(game: Any, x: np.ndarray, player: int, own: np.ndarray) -> float:

@@ -233,13 +233,15 @@ def _(game: Matrix, x: np.ndarray, player: int) -> float:
     """Return a bound on the error of the best action's payoff and of the payoff at ``x``.
 
     A sum of products rounds at most once per term and factor, relative to the sum of the sizes of its terms.
+    Errors count of actions that may be the best.
     """
     if np.all((x == 0) | (x == 1)):
         return 0.0
     sizes = Matrix(np.abs(np.asarray(game.table)), game.actions)
-    rounds = sum(game.sizes) + 2 * len(game.sizes)
-    most = np.max(_action_payoffs(sizes, x, player)) + sizes.payoffs(x)[player]
-    return float(2 * rounds * np.finfo(float).eps * most)
+    rounds = 2 * (sum(game.sizes) + 2 * len(game.sizes)) * np.finfo(float).eps
+    pays, errors = _action_payoffs(game, x, player), rounds * _action_payoffs(sizes, x, player)
+    most = np.max(errors[pays + errors >= np.max(pays - errors)])
+    return float(most + rounds * sizes.payoffs(x)[player])
 
 
 @oracles.mixed_best_response.register(Matrix)

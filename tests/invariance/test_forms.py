@@ -1,0 +1,64 @@
+"""The same game as a table, a tree, a class, a formula: the same claims and gains."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.core.jax import jnp
+from rivalry.core.space import Simplex
+from rivalry.families.extensive import Decision, Extensive
+
+CLASSICS = ("prisoners_dilemma", "matching_pennies", "battle_of_the_sexes", "stag_hunt", "chicken")
+
+
+class Expected(eqx.Module):
+    """Expected payoffs of tables ``[player action action]`` without any registered knowledge."""
+
+    table: Any
+
+    @property
+    def space(self) -> Simplex:
+        return Simplex((2, 2))
+
+    def payoffs(self, x: Any) -> Any:
+        return jnp.einsum("pab,a,b->p", self.table, x[0], x[1])
+
+
+def _forms(table: np.ndarray) -> dict[str, Any]:
+    def rules(history: tuple[Any, ...]) -> Any:
+        if len(history) < 2:  # the second player does not know the first move
+            return Decision(len(history), "all", (0, 1))
+        return [Fraction(float(value)) for value in table[:, history[0], history[1]]]
+
+    products = ("x1*x2", "x1*(1 - x2)", "(1 - x1)*x2", "(1 - x1)*(1 - x2)")
+    formulas = [
+        " + ".join(f"({value:.17g})*{part}" for value, part in zip(own.ravel(), products, strict=True))
+        for own in table
+    ]
+    return {
+        "tree": Extensive.from_rules(rules),
+        "class": Expected(jnp.asarray(table)),
+        "formula": rv.games.continuous(payoffs=formulas),
+    }
+
+
+@pytest.mark.parametrize("form", ["tree", "class", "formula"])
+@pytest.mark.parametrize("name", CLASSICS)
+def test_claims_and_gains_do_not_depend_on_the_form(name: str, form: str) -> None:
+    matrix = rv.games.matrix(name)
+    game = _forms(np.asarray(matrix.table))[form]
+    for x in rv.all_equilibria(matrix).equilibria:
+        # of a box it is not known against which choices of the rivals more is at stake than near a mixed one
+        mixed = form == "formula" and 0 < x[0, 0] < 1
+        for share in (0.0, 0.5) if mixed else (0.0, 1e-9, 1e-4, 0.03, 0.5):
+            at = (1 - share) * np.asarray(x) + share * np.array([[0.7, 0.3], [0.2, 0.8]])
+            here = rv.certificate(matrix, at)
+            words = rv.certificate(game, at[:, :1] if form == "formula" else at)
+            assert words.claim == here.claim, (share, here, words)
+            np.testing.assert_allclose(words.regret, here.regret, rtol=1e-6, atol=1e-9)
