@@ -275,9 +275,9 @@ def test_a_gap_of_ruinous_choices_does_not_hide_the_good_ones_beyond() -> None:
 
         def payoffs(self, x: Any) -> Any:
             z = x[:, 0]
-            return -((z - 0.3) ** 2) - jnp.where((z > 0.62) & (z < 0.64), 1e6, 0.0)
+            return -((z - 0.5) ** 2) - jnp.where((z > 0.62) & (z < 0.64), 1e6, 0.0)
 
-    np.testing.assert_allclose(certificate(Gap(), [[0.3]]).at_stake, 0.49, rtol=1e-3)
+    np.testing.assert_allclose(certificate(Gap(), [[0.5]]).at_stake, 0.25, rtol=1e-3)
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from rivalry.core.search import (
 )
 from rivalry.core.stake import Stake, stake_at, stakes_at
 from rivalry.core.together import Together
-from rivalry.core.tolerances import ROUNDING, TOLERANCE
+from rivalry.core.tolerances import APPROXIMATE, ROUNDING, TOLERANCE, UNSEEN
 from rivalry.core.validate import check_keywords
 
 
@@ -119,13 +119,21 @@ def _judge(
         bound = np.maximum(np.fmax([one.bound for one in responses], found) - here, 0.0)
     at_stake, play = (np.array([getattr(one, name) for one in stakes]) for name in ("own", "play"))
     rounded = ROUNDING * (np.maximum(np.abs(found), np.abs(here)) + at_stake + play)
-    rounded = np.where(np.isfinite(rounded), rounded, 0.0)
+    rounded = np.where(np.isfinite(rounded), np.maximum(rounded, UNSEEN), 0.0)
     if rounding_error.knows(game):
         rounded = np.array([rounding_error(game, np.asarray(x), player) for player in range(len(x))])
-    allowed = tolerance * np.array([one.unit for one in stakes]) + rounded
+    units = np.array([one.unit for one in stakes])
+    allowed = tolerance * units + rounded
     # without payoffs at x no gain is defined, and none is excluded
     if not np.all(np.isfinite(here)):
         regret, bound = np.full_like(here, np.nan), np.full_like(here, np.inf)
+    method = ""
+    # of payoffs whose digits are lost to a constant nothing is known but large gains
+    if np.any(lost := (units > 0) & (rounded > APPROXIMATE * units) & ~(regret > allowed)):
+        regret, bound = np.where(lost, np.nan, regret), np.where(lost, np.inf, bound)
+        method = (
+            f"; payoffs are rounded to {np.max(rounded[lost]):.2g}, with {np.max(units[lost]):.2g} at stake"
+        )
     # a certificate covers no more than its weakest response
     weak = min(responses, key=lambda one: COVERAGES.index(one.coverage))
     weakest = weak.coverage
@@ -138,7 +146,7 @@ def _judge(
     )
     if rounding == "outward":  # the difference is rounded too
         bound = np.where(bound > 0, np.nextafter(bound, np.inf), bound)
-    return Certificate(regret, bound, weakest, weak.method, allowed, at_stake, rounding)
+    return Certificate(regret, bound, weakest, weak.method + method, allowed, at_stake, rounding)
 
 
 def _with_proof(game: Game, x: Any, found: Certificate) -> Certificate:

@@ -32,8 +32,11 @@ from rivalry.core.space import Box, Simplex
 from rivalry.core.together import Together, per_game
 from rivalry.core.tolerances import CALM, PLAY_SHARE, ROUNDING, RUIN, STEEPER, UNLIKE, USUAL_GROWTH
 
-WIDTHS = 2.0 ** np.arange(-9, 1)  # as fractions of the space: a good part of 1 % has three of them
-POINTS = 6  # per distance, side and choice
+WIDTHS = 2.0 ** np.arange(-9, 1)  # as fractions of a simplex: a good part of 1 % has three of them
+FINE_WIDTHS = 2.0 ** np.arange(-40, 1)  # as fractions of a box, which may be far wider than good choices
+SMALL_WIDTHS = 21  # of them: up to a millionth of a box, where all larger choices are dominated
+POINTS = 6  # per distance, side and choice of a simplex
+FEW_POINTS = 3  # of a box
 QUANTILE = 0.1  # of what all play does to a payoff
 DRAWN = 32  # profiles per box, or of finitely many
 CHOICES = 8  # of a player with more, only this many are moved
@@ -89,7 +92,8 @@ def stakes_at(games: Together, x: np.ndarray, player: int, responses: Sequence[R
     if isinstance(kind.space, Box) and len({_free(space, player).tobytes() for space in spaces}) > 1:
         singly = zip(games.games, x, responses, strict=True)  # bounds leave different choices
         return [stake_at(game, own, player, one) for game, own, one in singly]
-    usual = [0.0] * len(spaces) if isinstance(kind.space, Box) else _usual_stakes(games, player)
+    if isinstance(kind.space, Box):
+        return _box_stakes(games, x, there, player)
     (rows, moving), around = _own_moves(spaces, player, there), _around(spaces, x)
     profiles = np.repeat(there[:, None], 1 + rows.shape[1], axis=1)
     profiles[:, 1:, player] = rows
@@ -101,23 +105,99 @@ def stakes_at(games: Together, x: np.ndarray, player: int, responses: Sequence[R
     losses, changes = (_changes(each[:, 1:], each[:, :1]) for each in (own, play))
     steady = partial(_steady, part=QUANTILE, most=1.0)
     effects = steady(changes.reshape(len(x), widths, -1), 2 * ROUNDING * np.abs(play[:, 0]))[0][:, -1]
-    stakes = np.maximum(_own_stakes(losses, np.abs(own[:, 0]), moving), usual)
+    stakes = np.maximum(_own_stakes(losses, np.abs(own[:, 0]), moving), _usual_stakes(games, player))
     return [Stake(*map(float, each)) for each in zip(stakes, effects, best, strict=True)]
 
 
-def _usual_stakes(games: Together, player: int) -> list[float]:
-    """Return the usual stake of own choice per game: a low quantile over rivals' corners or pure choices."""
-    profiles = []
-    for space in (game.space for game in games.games):
-        count = 1 if isinstance(space, Simplex) else DRAWN  # of a simplex, only corners
-        rows = [np.asarray(space.grid(other, count)) for other in range(space.shape[0])]
-        actions = _rivals_actions(tuple(map(len, rows)), player)
-        rivals = np.stack([row[own] for row, own in zip(rows, actions.T, strict=True)], axis=1)
-        profiles.append(np.repeat(rivals[:, None], len(rows[player]), axis=1))
-        profiles[-1][:, :, player] = rows[player]
-    several = np.stack(profiles)
-    pays = payoffs_of(games, several.reshape(len(several), -1, *several.shape[3:]), player)
-    return [_usual(row) for row in np.asarray(pays).reshape(several.shape[:3])]
+def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int) -> list[Stake]:
+    """Return `stakes_at` in boxes, where the player plays its best response in the profiles ``there``.
+
+    Choices that nobody would make do not change them: where a choice can fall and rise, the side counts on
+    which the loss ends smaller. On the only side there is, choices count that no other dominates; where all
+    are dominated, those closest to the best one.
+    """
+    scales = _scales([game.space for game in games.games])
+    rivals = [other for other in range(x.shape[1]) if other != player]
+    axes = [(player, axis) for axis in _free(games.games[0].space, player)]
+    others = [(other, axis) for other in rivals for axis in _free(games.games[0].space, other)]
+    axes, others = (pairs[:: -(-len(pairs) // CHOICES) or 1] for pairs in (axes, others))
+    moved = [_moved(scales, there, *pair, FEW_POINTS) for pair in axes]
+    moved += [_moved(scales, there, *pair, 1) for pair in others]
+    moved.append(_moved_together(scales, there, player) if len(axes) > 1 else there[:, None])
+    pays = payoffs_of(games, np.concatenate([there[:, None], *moved], axis=1), player)
+    first, *parts = np.split(pays, 1 + np.cumsum([0, *(part.shape[1] for part in moved)])[:-1], axis=1)
+    own_pays = np.concatenate([first, *parts[: len(axes)], parts[-1]], axis=1)
+    best = np.max(np.where(np.isfinite(own_pays), own_pays, -np.inf), axis=1)
+    # losses up to a gain that the search of the best response has missed are none
+    noise = 2 * ROUNDING * np.abs(pays[:, 0]) + np.maximum(best - pays[:, 0], 0.0)
+    changes = [_changes(part, first) for part in parts]
+    parts = [np.where(part > noise[:, None], part, 0.0) for part in changes]
+    ends = [_ends(part, noise) for part in parts[:-1]]  # [game side]
+    own, play = np.stack(ends[: len(axes)] or [np.zeros((len(x), 2))], axis=1), ends[len(axes) :]
+    milder = np.where(own.min(axis=-1) > 0, own.min(axis=-1), 0.0)
+    only = (own.max(axis=-1) > 0) & (milder == 0)
+    if only.any():
+        corners = [np.where(np.arange(x.shape[1])[:, None] == player, there, end) for end in scales.corners()]
+        rows = [part[:, ::3] for part in moved[len(axes) : -1]] + [corner[:, None] for corner in corners]
+        rows = np.concatenate([there[:, None], *rows], axis=1)
+        for number, part in enumerate(moved[: len(axes)]):
+            kept = np.where(_undominated(games, rows, part, player), parts[number], 0.0)
+            end = _ends(kept, noise).max(axis=-1)
+            end = np.where(end > 0, end, _ends(parts[number], noise, SMALL_WIDTHS).max(axis=-1))
+            milder[:, number] = np.where(only[:, number], end, milder[:, number])
+    stakes = [_of_ranks(row) for row in milder]
+    if len(axes) > 1:  # where changes of single choices cost nothing, all choices change together
+        together = _steady(parts[-1].reshape(len(x), len(WIDTHS), -1), noise)[0][:, -1]
+        stakes = [stake or end for stake, end in zip(stakes, together, strict=True)]
+    effects = [_of_ranks(np.array([end[game].min() for end in play])) for game in range(len(x))]
+    return [Stake(*map(float, each)) for each in zip(stakes, effects, best, strict=True)]
+
+
+def _moved(scales: Scales, x: np.ndarray, player: int, axis: int, points: int) -> np.ndarray:
+    """Return profiles ``[game move player axis]`` in which one choice falls and rises at all distances."""
+    y, low = (end[:, player, axis] for end in scales.places(x))
+    width = scales.range[:, player, axis]
+    moves = _moves((y - low) / width, (scales.high[:, player, axis] - y) / width, FINE_WIDTHS, points)
+    places = np.zeros((*moves.shape, x.shape[-1])) + scales.places(x)[0][:, player][:, None, None, None]
+    places[..., axis] += width[:, None, None, None] * moves
+    amounts = scales.amounts(places)[..., axis].reshape(len(x), -1)
+    profiles = np.repeat(x[:, None], amounts.shape[1], axis=1)
+    moving = moves.reshape(len(x), -1) != 0
+    profiles[:, :, player, axis] = np.where(moving, amounts, profiles[:, :, player, axis])
+    return profiles
+
+
+def _moved_together(scales: Scales, x: np.ndarray, player: int) -> np.ndarray:
+    """Return profiles ``[game move player axis]`` in which all choices of a player change at all `WIDTHS`."""
+    first, last = (end[:, player] for end in scales.boxes(x))
+    share = np.random.default_rng(0).random((2 * POINTS, x.shape[-1]))
+    amounts = scales.amounts(first[:, :, None] + (last - first)[:, :, None] * share)
+    profiles = np.repeat(x[:, None], amounts.shape[1] * amounts.shape[2], axis=1)
+    profiles[:, :, player] = amounts.reshape(len(x), -1, x.shape[-1])
+    return profiles
+
+
+def _ends(losses: np.ndarray, noise: np.ndarray, most: int = len(FINE_WIDTHS)) -> np.ndarray:
+    """Return where losses end that grow steadily down and up, ``[game side]``, from those of `_moved`.
+
+    Moves count at the first ``most`` widths.
+    """
+    sides = losses.reshape(len(losses), 2, len(FINE_WIDTHS), -1)[:, :, :most]
+    ends: np.ndarray = _steady(sides, noise[:, None])[0][..., -1]
+    return ends
+
+
+def _undominated(games: Together, rivals: np.ndarray, moved: np.ndarray, player: int) -> np.ndarray:
+    """Return which moves ``[game move]`` no other of them strictly dominates, over rivals' profiles."""
+    profiles = np.repeat(rivals[:, :, None], 1 + moved.shape[1], axis=2)
+    profiles[:, :, 1:, player] = moved[:, None, :, player]
+    pays = payoffs_of(games, profiles.reshape(len(moved), -1, *moved.shape[2:]), player)
+    pays = pays.reshape(profiles.shape[:3])
+    best = np.ones((len(moved), profiles.shape[2], profiles.shape[2]), dtype=bool)
+    for row in np.moveaxis(pays, 1, 0):
+        best &= row[:, :, None] > row[:, None]  # [game better worse]
+    undominated: np.ndarray = ~best.any(axis=1)[:, 1:]
+    return undominated
 
 
 def _own_stakes(losses: np.ndarray, size: np.ndarray, moving: np.ndarray | None) -> list[float]:
@@ -198,38 +278,22 @@ def _own_moves(spaces: Sequence[Any], player: int, there: np.ndarray) -> tuple[n
     move all choices together. Finitely many choices have no distances.
     """
     kind, own = spaces[0], there[:, player]
-    if not isinstance(kind, Box | Simplex):
+    if not isinstance(kind, Simplex):
         return np.stack([np.asarray(space.grid(player, DRAWN)) for space in spaces]), None
     draws = np.random.default_rng(0)
     count, axes = own.shape
     found, moves = [], []
-    if isinstance(kind, Box):
-        scales = _scales(spaces)
-        y, low = (end[:, player] for end in scales.places(there))
-        high, width = scales.high[:, player], scales.range[:, player]
-        free = _free(kind, player)
-        for axis in free[:: -(-len(free) // CHOICES)] if len(free) else free:
-            down, up = (y - low)[:, axis] / width[:, axis], (high - y)[:, axis] / width[:, axis]
-            moves.append(_moves(down, up))
-            amounts = scales.amounts(_wide(y) + _wide(width[:, axis, None]) * moves[-1][..., None])
-            found.append(np.where(np.arange(axes) == axis, amounts, _wide(own)))
-        first, last = (end[:, player] for end in scales.boxes(there))
-        share = draws.random((2 * POINTS, axes))
-        found.append(scales.amounts(first[:, :, None] + (last - first)[:, :, None] * share))
-    else:
-        size, smallest = kind.sizes[player], np.array([[float(space.min_share)] for space in spaces])
-        for corner in range(size):
-            towards = np.where(np.arange(axes) == corner, 1.0 - smallest * (size - 1), smallest)
-            towards[:, size:] = 0.0
-            # away from the corner too, until its share is the smallest
-            gap = np.maximum(towards[:, corner] - own[:, corner], 1e-300)
-            moves.append(_moves(np.minimum((own[:, corner] - smallest[:, 0]) / gap, 1.0), np.ones(count)))
-            found.append(_wide(own) + moves[-1][..., None] * _wide(towards - own))
-        shares = draws.dirichlet(np.ones(size), 2 * POINTS) * (1.0 - smallest[:, None] * size)
-        shares = np.pad(shares + smallest[:, None], ((0, 0), (0, 0), (0, axes - size)))
-        found.append(own[:, None, None] + WIDTHS[:, None, None] * (shares - own[:, None])[:, None])
-    if not moves:
-        moves.append(np.zeros((count, 0, len(WIDTHS), POINTS)))
+    size, smallest = kind.sizes[player], np.array([[float(space.min_share)] for space in spaces])
+    for corner in range(size):
+        towards = np.where(np.arange(axes) == corner, 1.0 - smallest * (size - 1), smallest)
+        towards[:, size:] = 0.0
+        # away from the corner too, until its share is the smallest
+        gap = np.maximum(towards[:, corner] - own[:, corner], 1e-300)
+        moves.append(_moves(np.minimum((own[:, corner] - smallest[:, 0]) / gap, 1.0), np.ones(count)))
+        found.append(_wide(own) + moves[-1][..., None] * _wide(towards - own))
+    shares = draws.dirichlet(np.ones(size), 2 * POINTS) * (1.0 - smallest[:, None] * size)
+    shares = np.pad(shares + smallest[:, None], ((0, 0), (0, 0), (0, axes - size)))
+    found.append(own[:, None, None] + WIDTHS[:, None, None] * (shares - own[:, None])[:, None])
     moving = np.stack(moves, axis=1).reshape(count, -1, 2, len(WIDTHS), POINTS)[..., 0] != 0
     return np.concatenate([rows.reshape(count, -1, axes) for rows in found], axis=1), moving
 
@@ -239,14 +303,14 @@ def _wide(rows: np.ndarray) -> np.ndarray:
     return rows[:, None, None, None]
 
 
-def _moves(down: np.ndarray, up: np.ndarray) -> np.ndarray:
+def _moves(down: np.ndarray, up: np.ndarray, widths: np.ndarray = WIDTHS, points: int = POINTS) -> np.ndarray:
     """Return moves ``[game side width point]`` from half a width to a whole one, up to the ends of the space.
 
     Where the space ends before half a width the move is 0, which loses nothing.
     """
-    ends = np.minimum(WIDTHS, np.stack([down, up], axis=1)[..., None])[..., None]
-    half = WIDTHS[:, None] / 2
-    moves = half + (ends - half) * np.linspace(0.0, 1.0, POINTS + 1)[1:]
+    ends = np.minimum(widths, np.stack([down, up], axis=1)[..., None])[..., None]
+    half = widths[:, None] / 2
+    moves = half + (ends - half) * np.linspace(0.0, 1.0, points + 1)[1:]
     found: np.ndarray = np.where(ends > half, moves, 0.0) * np.array([-1.0, 1.0])[:, None, None]
     return found
 
@@ -275,6 +339,10 @@ class Scales(NamedTuple):
         with np.errstate(over="ignore"):  # without a bound moves end at the largest number, up to rounding
             logs = self.logs.reshape(-1, y.shape[-1])[0]
             return np.where(logs, np.exp(np.where(logs, y, 0.0)), y)
+
+    def corners(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the profiles of all least and of all largest amounts."""
+        return self.amounts(self.low), self.amounts(self.high)
 
     def places(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers of amounts on these scales, and where moves down from them end."""
@@ -312,11 +380,6 @@ def _around(spaces: Sequence[Any], x: np.ndarray) -> np.ndarray:
     """Return profiles at random in boxes around each game's own, ``[game width draw player axis]``."""
     around: np.ndarray
     draws, space = np.random.default_rng(1), spaces[0]
-    if isinstance(space, Box):
-        share, scales = draws.random((DRAWN, *x.shape[1:])), _scales(spaces)
-        first, last = (np.moveaxis(end, 2, 1)[:, :, None] for end in scales.boxes(x))
-        around = scales.amounts(first + (last - first) * share)
-        return around
     if isinstance(space, Simplex):
         weight = np.where(space.entries, draws.exponential(size=(DRAWN, *x.shape[1:])), 0.0)
         share = weight / weight.sum(axis=-1, keepdims=True)

@@ -1,0 +1,79 @@
+"""The same game in other words: payoffs, choices and players rewritten by a `Wording`."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+
+from rivalry.core.jax import jnp
+from rivalry.core.space import Box
+
+
+class Wording(NamedTuple):
+    """A way to write a game of a box; the default is the game as it is.
+
+    Attributes
+    ----------
+    factors, constants
+        Of payoffs, per player.
+    unit
+        A choice of 1 is written as so much.
+    mirrored
+        Whether choices are counted from the high end.
+    beyond
+        Choices are allowed up to so many times the range above the high end. They pay less than that end.
+    order
+        The players' new order.
+    dummies
+        Players without an effect, whose payoff is 0.
+    """
+
+    factors: tuple[float, ...] = ()
+    constants: tuple[float, ...] = ()
+    unit: float = 1.0
+    mirrored: bool = False
+    beyond: float = 0.0
+    order: tuple[int, ...] = ()
+    dummies: int = 0
+
+
+class Rewritten(eqx.Module):
+    """A game of a box in another wording."""
+
+    game: Any
+    wording: Wording = eqx.field(static=True)
+
+    @property
+    def space(self) -> Box:
+        box, wording = self.game.space, self.wording
+        low, high = box.low, box.high
+        ends = low, high + wording.beyond * (high - low)
+        if wording.mirrored:
+            ends = low + high - ends[1], low + high - ends[0]
+        rows = [*(wording.order or range(len(low)))]
+        rows += [0] * wording.dummies
+        return Box(*(wording.unit * end[jnp.array(rows)] for end in ends))
+
+    def payoffs(self, x: Any) -> Any:
+        box, wording = self.game.space, self.wording
+        players = len(x) - wording.dummies
+        order = np.array(wording.order or range(players))
+        amounts = x[:players][np.argsort(order)] / wording.unit
+        amounts = box.low + box.high - amounts if wording.mirrored else amounts
+        inside = jnp.minimum(amounts, box.high) if wording.beyond else amounts
+        excess = jnp.sum((amounts - inside) / (box.high - box.low), axis=1)
+        pays = self.game.payoffs(inside) - (excess if wording.beyond else 0.0)
+        if wording.factors:
+            pays = pays * jnp.asarray(wording.factors)
+        if wording.constants:
+            pays = pays + jnp.asarray(wording.constants)
+        return jnp.concatenate([pays[order], jnp.zeros(wording.dummies)])
+
+    def written(self, x: np.ndarray) -> np.ndarray:
+        """The profile ``x`` of the game in this wording."""
+        box, wording = self.game.space, self.wording
+        x = np.asarray(box.low) + np.asarray(box.high) - x if wording.mirrored else x
+        rows = [*(wording.order or range(len(x))), *[0] * wording.dummies]
+        return wording.unit * x[rows]

@@ -1,0 +1,57 @@
+"""Words do not depend on how wide the ranges of choices are that games are written with."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.core.jax import jnp
+from rivalry.core.space import Box
+
+CASES = json.loads((Path(__file__).parents[1] / "reference" / "wide.json").read_text(encoding="utf-8"))
+
+
+def _game(payoff: str, high: float) -> Any:
+    """The game of two players with a payoff in the own choice q and the other's choice t."""
+    swapped = {"q": "t", "t": "q"}
+    other = re.sub(r"\b[qt]\b", lambda name: swapped[name[0]], payoff)
+    return rv.games.continuous(payoffs=[payoff, other], choices=["q", "t"], high=high)
+
+
+@pytest.mark.parametrize("high", CASES["highs"])
+@pytest.mark.parametrize("case", CASES["games"], ids=lambda case: case["id"])
+def test_a_range_of_choices_makes_no_word(case: dict[str, Any], high: float) -> None:
+    game = _game(case["payoff"], high)
+    wrong = rv.certificate(game, np.array(case["wrong"])[:, None])
+    assert wrong.claim not in ("equilibrium", "approximate equilibrium"), wrong
+    if "right" in case:
+        assert rv.certificate(game, np.array(case["right"])[:, None]).claim == "equilibrium"
+
+
+def test_a_small_part_of_good_choices_makes_no_word() -> None:
+    class Narrow(eqx.Module):
+        @property
+        def space(self) -> Box:
+            return Box.interval(0.0, 1.0, players=1)
+
+        def payoffs(self, x: Any) -> Any:
+            away = x[:, 0] - 0.5
+            return jnp.where(jnp.abs(away) < 0.0005, 1 - 1e6 * away**2, -1e6)
+
+    assert rv.certificate(Narrow(), [[0.50049]]).claim == "not an equilibrium"
+    assert rv.certificate(Narrow(), [[0.5]]).regret == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("constant", [0.0, 1e3, -1e9, -1e14])
+def test_a_constant_that_takes_the_digits_of_payoffs_makes_no_word(constant: float) -> None:
+    game = rv.games.continuous(payoffs=[f"x1*(1 - x1 - x2) + {constant}", "x2*(1 - x1 - x2)"])
+    claims = [rv.certificate(game, [[x], [1 / 3]]).claim for x in (0.0, 1 / 3)]
+    lost = abs(constant) > 1e12
+    assert claims == (["not decided"] * 2 if lost else ["not an equilibrium", "equilibrium"])
