@@ -150,6 +150,12 @@ def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int) 
         together = _steady(parts[-1].reshape(len(x), len(WIDTHS), -1), noise)[0][:, -1]
         stakes = [stake or end for stake, end in zip(stakes, together, strict=True)]
     effects = [_of_ranks(np.array([end[game].min() for end in play])) for game in range(len(x))]
+    # payoffs that vary less than they are rounded have lost their digits: that little is at stake
+    varied = np.ptp(np.where(np.isfinite(own_pays), own_pays, first), axis=1)
+    stakes = [
+        stake or (0.0 if effect else little)
+        for stake, effect, little in zip(stakes, effects, varied, strict=True)
+    ]
     return [Stake(*map(float, each)) for each in zip(stakes, effects, best, strict=True)]
 
 
