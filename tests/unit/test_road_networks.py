@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rivalry.population.certificate import population_certificate
 from rivalry.population.oracles import population_metrics
-from rivalry.studies.road_networks import road_network
+from rivalry.studies.road_networks import RoadNetwork, road_network
 
 
 @pytest.mark.parametrize("first", [0.0, 0.3])
@@ -21,3 +22,21 @@ def test_travel_times_of_routes(first: float) -> None:
     np.testing.assert_allclose(game.reward(flows), -routes[None], rtol=1e-12)
     found = population_metrics(game, flows, everyone, policy)
     np.testing.assert_allclose(found["travel_time"][1], np.asarray(policy)[0] @ routes, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("at", "claim"), [(0.5, "equilibrium"), (0.501, "approximate equilibrium"), (0.4, None)]
+)
+def test_equally_long_routes_are_an_equilibrium(at: float, claim: str | None) -> None:
+    """In equilibrium the best and the worst route take as long; uniform play is this equilibrium."""
+    found = population_certificate(road_network(name="without_link"), [[at, 1 - at]]).claim
+    assert found == (claim or "not an equilibrium")
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_equilibria_of_two_routes_are_equilibria(seed: int) -> None:
+    """The times of routes are a + b f and c + d (1 - f), where f is the share of the first."""
+    a, b, c, d = np.random.default_rng(seed).uniform(0.5, 3.0, 4)
+    share = float(np.clip((c + d - a) / (b + d), 0.0, 1.0))
+    game = RoadNetwork(jnp.eye(2), jnp.array([a, c]), jnp.array([b, d]), jnp.array(1.0))
+    assert population_certificate(game, [[share, 1 - share]]).claim == "equilibrium"

@@ -384,18 +384,18 @@ def test_gains_in_an_inconsistent_population_say_nothing(residual: float, known:
     assert bool(np.isfinite(population.certificate_of(game, found).regret).all()) == known
 
 
-@pytest.mark.parametrize(("stake", "flat"), [(0.75e-6, True), (1.5e-6, False)])
-def test_an_effect_of_actions_within_rounding_is_no_unit(stake: float, flat: bool, economy: Any) -> None:
+def test_the_stake_of_a_population_is_at_least_that_of_uniform_play(economy: Any) -> None:
     game, found = economy
-    small = stake * np.abs(np.asarray(found.payoff))
-    at_stake = population.certificate_of(game, found._replace(at_stake=put(small))).at_stake
-    assert np.all((np.asarray(at_stake) > small) == flat)
+    uniform = np.asarray(population.evaluate_policy(game, population.uniform(game)).at_stake)
+    for stakes in (1e-9 * uniform, 1e3 * uniform):
+        at_stake = population.certificate_of(game, found._replace(at_stake=put(stakes))).at_stake
+        assert np.all((at_stake >= uniform) & (at_stake >= stakes) & (at_stake <= 1e3 * uniform))
 
 
 @pytest.mark.parametrize(("gain", "claim"), [(0.75e-6, True), (1.5e-6, False)])
 def test_gains_of_agents_are_judged_by_the_same_millionth(gain: float, claim: bool, economy: Any) -> None:
     game, found = economy
-    gains = put(gain * np.asarray(found.at_stake))
+    gains = put(gain * np.asarray(population.certificate_of(game, found).at_stake))
     made = population.certificate_of(game, found._replace(regret=gains, bound=gains))
     assert (made.claim == "equilibrium") == claim
 

@@ -50,7 +50,6 @@ NEAREST = 2.0**-54  # largest distance of a probability to the nearest float: ha
 # Populations
 CONSERVED = 1e-9  # largest change of a conserved quantity per step: a million operations round by less
 CONSISTENT = 1e-8  # largest residual of a population whose gains are defined; equations are solved to 1e-11
-FLAT = 1e-6  # of the payoff: a smaller effect of own actions is no unit of gains
 
 # Verdicts
 SAME_NUMBER = 1e-9  # relative: printed numbers of nine digits, or sums in another order, are the same

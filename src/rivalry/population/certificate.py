@@ -6,6 +6,7 @@ problem, and policy iteration finds the largest gain exactly.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -16,11 +17,13 @@ from rivalry.core.game import BrokenInvariant, PopulationGame
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.plain import register_plain
 from rivalry.core.results import Certificate, Record
-from rivalry.core.tolerances import CONSERVED, CONSISTENT, FLAT, ROUNDING, TOLERANCE
+from rivalry.core.tolerances import CONSERVED, CONSISTENT, ROUNDING, TOLERANCE
 from rivalry.population.consistent import StationaryPopulation, stationary_population
 from rivalry.population.operators import Distribution, Policy, Values, action_values, by_type, uniform
 from rivalry.population.oracles import conservation_error, population_metrics, type_shares
 from rivalry.population.values import best_response, policy_values
+
+FEW_STATES = 16  # up to so many, what is at stake is measured at pure policies too
 
 
 class PolicyEvaluation(NamedTuple):
@@ -89,12 +92,10 @@ def certificate_of(
     game: PopulationGame, found: PolicyEvaluation, tolerance: float = TOLERANCE
 ) -> Certificate:
     """Return the certificate of an evaluated policy; its regret is NaN if the population is inconsistent."""
-    at_stake, payoff = np.asarray(found.at_stake), np.asarray(found.payoff)
-    flat = at_stake <= FLAT * np.abs(payoff)
-    if flat.any():
-        # if all actions pay the same in this population, the scale is that of uniform play
-        elsewhere = np.asarray(evaluate_policy(game, uniform(game)).at_stake)
-        at_stake = np.where(flat, np.maximum(at_stake, elsewhere), at_stake)
+    # in equilibrium all actions in use pay the same: more is at stake where the population plays otherwise
+    elsewhere = [uniform(game)] + (_pure_policies(game) if len(game.discount) <= FEW_STATES else [])
+    stakes = [found.at_stake, *(evaluate_policy(game, policy).at_stake for policy in elsewhere)]
+    at_stake, payoff = reduce(np.fmax, map(np.asarray, stakes)), np.asarray(found.payoff)
     allowed = tolerance * at_stake + ROUNDING * np.abs(payoff)
     regret, bound = np.asarray(found.regret), np.asarray(found.bound)
     # in an environment other than the policy's own a gain says nothing about an equilibrium
@@ -105,6 +106,13 @@ def certificate_of(
     return Certificate(
         regret, bound, coverage, method, allowed, at_stake, "floating point", concept="mean field"
     )
+
+
+def _pure_policies(game: PopulationGame) -> list[Policy]:
+    """Return the policies of one action in all states, or of the first legal action where it is not legal."""
+    legal = np.asarray(game.legal)
+    actions = [np.where(legal[:, action], action, legal.argmax(axis=1)) for action in range(legal.shape[1])]
+    return [put(np.eye(legal.shape[1])[own]) for own in actions]
 
 
 def population_certificate(game: PopulationGame, pi: object, *, tolerance: float = TOLERANCE) -> Certificate:
