@@ -194,3 +194,17 @@ def test_jaxcont_computes_the_same_branches(monkeypatch: pytest.MonkeyPatch) -> 
     np.testing.assert_allclose(theirs.branch_parameter, ours.branch_parameter, atol=1e-8)
     np.testing.assert_allclose(theirs.branch_position, ours.branch_position, atol=1e-8)
     np.testing.assert_allclose(theirs.event_parameter, ours.event_parameter, atol=1e-8)
+
+
+def test_the_mirror_branch_is_reached_from_the_asymmetric_one() -> None:
+    """The asymmetric branch meets (1/2, 1/2 - a, 1/2 + a) where its parameter turns back, at reach .15124."""
+    learner = rv.methods.Branches(parameter="reach", low=0.05, high=0.4, certify="none")
+    data = rv.solve(influencer(3, reach=0.1), learner, start=[[0.651], [0.562], [0.741]]).data
+    assert data.event_kind.values.tolist() == ["split", "hopf"]
+    np.testing.assert_allclose(data.event_parameter, [0.15124, 0.15818468], atol=5e-6)
+    at, half = float(data.event_parameter[0]), data.event_position.values[0, :, 0]
+    np.testing.assert_allclose(np.sort(half).sum(), 1.5, atol=1e-9)
+    # the Jacobian of all players is singular there, and the gradients vanish
+    matrix = np.asarray(jacobian(influencer(3, reach=at), put(data.event_position.values[0])))
+    sizes = np.linalg.svd(matrix, compute_uv=False)
+    assert sizes[-1] < 1e-6 * sizes[0]

@@ -86,6 +86,88 @@ def test_two_exchangeable_players_have_one_symmetry_breaking() -> None:
     assert bool(split.branch_stable[1:].all())
 
 
+class Rule(eqx.Module):
+    """Payoffs ``[player]`` by a rule of the parameter ``p`` and the choices, on [-2, 2]."""
+
+    p: Float[Array, ""]
+    rule: Callable[..., list[Array]] = eqx.field(static=True)
+    players: int = eqx.field(static=True, default=1)
+
+    @property
+    def space(self) -> Box:
+        return Box.interval(-2.0, 2.0, players=self.players)
+
+    def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
+        return jnp.stack(self.rule(self.p, *x[:, 0]))
+
+
+def traced(rule: Callable[..., list[Array]], start: list[float], p: float) -> rv.Solution:
+    learner = Branches(parameter="p", low=-1.0, high=1.0, certify="none")
+    game = Rule(jnp.asarray(p), rule, len(start))
+    return rv.solve(game, learner, start=[[own] for own in start])
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_a_pitchfork_met_on_its_bent_branch_is_an_event(unit: float) -> None:
+    """x (p + x^2) = 0: on p = -x^2 the parameter turns back at 0, where no eigenvalue changes its sign."""
+    solution = traced(lambda p, x: [unit * (-(x**4) / 4 - p * x**2 / 2)], [1.0], -1.0)
+    data = solution.data
+    assert solution.status == "converged"
+    assert data.event_kind.values.tolist() == ["split"]
+    np.testing.assert_allclose(data.event_parameter, 0.0, atol=1e-12)
+    np.testing.assert_allclose(data.event_position, 0.0, atol=1e-9)
+    own = data.isel(row=np.flatnonzero(data.branch.values > 0))
+    np.testing.assert_allclose(own.branch_position, 0.0, atol=1e-9)
+    assert [own.branch_parameter.values.min(), own.branch_parameter.values.max()] == [-1.0, 1.0]
+    bent = data.isel(row=np.flatnonzero(data.branch.values == 0))
+    np.testing.assert_allclose(bent.branch_position[:, 0, 0] ** 2, -bent.branch_parameter, atol=1e-9)
+
+
+@pytest.mark.parametrize("slope", [0.0, 1.0, -0.3])
+def test_a_transcritical_crossing_is_followed_in_all_directions(slope: float) -> None:
+    """(x - slope p) (p - x + slope p) = 0 is two straight lines, however they lie to the parameter."""
+
+    def rule(p: Array, x: Array) -> list[Array]:
+        z = x - slope * p
+        return [p * z**2 / 2 - z**3 / 3]
+
+    solution = traced(rule, [0.5 * (1 + slope)], 0.5)
+    data = solution.data
+    assert solution.status == "converged"
+    assert data.event_kind.values.tolist() == ["split"]
+    np.testing.assert_allclose(data.event_parameter, 0.0, atol=1e-12)
+    x, p = data.branch_position.values[:, 0, 0], data.branch_parameter.values
+    lines = np.stack([x - slope * p, x - (1 + slope) * p])
+    np.testing.assert_allclose(np.min(np.abs(lines), axis=0), 0.0, atol=1e-9)
+    for line in np.abs(lines) < 1e-9:
+        ends = p[line].min(), p[line].max()
+        # the branches end where the space does
+        assert ends == pytest.approx((-1.0, 1.0)) or np.abs(x[line]).max() == pytest.approx(2.0)
+
+
+def test_a_crossing_without_branches_is_reported() -> None:
+    """Of four lines through 0, two are (x, 0) and (0, x): no eigenvector at 0 lies along them alone."""
+
+    def rule(p: Array, x: Array, y: Array) -> list[Array]:
+        return [p * x**2 / 2 - x**3 / 3 + 0.1 * x**2 * y, p * y**2 / 2 - y**3 / 3 + 0.1 * y**2 * x]
+
+    solution = traced(rule, [0.3, 0.3], 0.3)
+    assert solution.status == "completed"
+    np.testing.assert_allclose(solution.data.unresolved_parameter, [0.0], atol=1e-9)
+
+
+def test_players_of_unlike_niches_part_in_a_pitchfork_met_from_its_side() -> None:
+    """Player 0 prefers +-sqrt(-p), player 1 copies it with a shift: two unknowns, one crossing at 0."""
+    data = traced(
+        lambda p, x, y: [-(x**4) / 4 - p * x**2 / 2, -((y - x / 2 - 0.5) ** 2)], [0.6, 0.8], -0.36
+    ).data
+    assert data.event_kind.values.tolist() == ["split"]
+    np.testing.assert_allclose(data.event_parameter, 0.0, atol=1e-12)
+    np.testing.assert_allclose(data.event_position.values[0, :, 0], [0.0, 0.5], atol=1e-9)
+    middle = data.isel(row=np.flatnonzero(np.abs(data.branch_position.values[:, 0, 0]) < 1e-9))
+    assert [middle.branch_parameter.values.min(), middle.branch_parameter.values.max()] == [-1.0, 1.0]
+
+
 class Plane(eqx.Module):
     """Two players in the plane with isotropic repulsion: every direction bifurcates at the same point."""
 
@@ -305,7 +387,7 @@ def test_an_empty_session_has_every_column_whatever_the_shapes(
     players: int, axes: int, unknowns: int
 ) -> None:
     made = session.empty(players, axes, unknowns)
-    tables = {"row": 10, "branch": 7, "cut": 3, "event": 10, "orbit": 6}
+    tables = {"row": 10, "branch": 7, "cut": 4, "event": 12, "orbit": 6}
     for table, count in tables.items():
         columns = [array for name, array in made.items() if name.startswith(f"{table}_")]
         assert len(columns) == count

@@ -456,7 +456,7 @@ def _largest_radius(own: Mapping[str, np.ndarray]) -> float:
 _LISTS = (
     *("equilibrium_count", "pure_count", "component_count", "complete", "boxes", "undecided", "verdict"),
     *("equilibrium_set", "certified_bound"),
-    *("branch_ending", "parameter_name", "event_kind", "event_parameter"),
+    *("branch_ending", "parameter_name", "event_kind", "event_parameter", "unresolved_parameter"),
 )
 _WHERE = ("where", "where_name", "where_range", "where_count", "where_decided")
 RANGES = 4  # of parameters, whose numbers of equilibria are told one by one
@@ -474,7 +474,10 @@ def _count_phrase(own: Mapping[str, Any]) -> str:
     if "branch_ending" not in own or not (count := int((own["branch_ending"] != "").sum())):
         return ""
     name = str(own["parameter_name"])
-    return f"{count} branch{'es' * (count > 1)} of equilibria followed in {name}"
+    words = f"{count} branch{'es' * (count > 1)} of equilibria followed in {name}"
+    values = own.get("unresolved_parameter", np.empty(0))
+    missed = ", ".join(f"{value:.6g}" for value in values[np.isfinite(values)])
+    return f"{words}; others cross at {missed} and were not followed" if missed else words
 
 
 def _concept(own: Mapping[str, np.ndarray]) -> str:

@@ -66,7 +66,9 @@ class Branches(BaseLearner):
 
     The record has rows (``branch_..``), events (``event_..``, and ``fold_parameter``, ``split_parameter``,
     ``symmetric_loss_parameter``, ``hopf_..``), cycles (``orbit_..``); ``branch_ending`` gives the reason why
-    each branch ends. A branch that reaches a bound of the space ends there.
+    each branch ends. A branch that reaches a bound of the space ends there. ``unresolved_parameter`` holds
+    values at which a crossing was seen that could not be located, or at which no other branch was found;
+    where there are any, or a branch was lost or not completed, the status is ``completed``.
 
     Raises
     ------
@@ -225,8 +227,9 @@ class Tracer:
             after = self._add_row(branch, system, point, tangent(point.at, along))
             # the first row of a branch that was born at an event is the event itself
             if len(own) > 1 or s["branch_event"][branch] == NONE:
-                for cut in cuts(before, after, system.sizes):
-                    add(s, "cut", row=row, label=cut.label, order=cut.order)
+                turns = along[-1] * s["row_tangent"][-1][system.unknowns] < 0
+                for cut in cuts(before, after, system.sizes, turns=turns):
+                    add(s, "cut", row=row, label=cut.label, order=cut.order, lost=False)
         s["branch_ending"][branch] = ending
 
     def _check_ending(
@@ -313,10 +316,9 @@ class Tracer:
         after = row + 1 + int(np.flatnonzero(s["row_branch"][row + 1 :] == branch)[0])
         system = self._system(branch)
         a, b = (self._unknowns(system, "row", k) for k in (row, after))
-        # the tangent's last entry is the parameter's: it changes its sign at a fold
-        folds = bool(np.prod(s["row_tangent"][[row, after], len(a) - 1]) < 0)
         whole = system.count == len(np.unique(s["alike"]))
-        event = refine(system, a, b, cut, folds=folds, whole=whole)
+        event = refine(system, a, b, cut, whole=whole)
+        s["cut_lost"][number] = event is None
         if event is None or self._is_known(branch, system, event):
             return
         x, value = system.profile(event.point.y), system.value(event.point.y)
@@ -324,8 +326,9 @@ class Tracer:
         hopf = event.kind == HOPF
         lyapunov = hopf_coefficient(self.family.at(value), put(x)).lyapunov if hopf else np.nan
         columns = {"real": values.real, "imag": values.imag, "lyapunov": lyapunov}
-        columns |= {name: getattr(event, name) for name in ("kind", "label", "frequency", "residual")}
-        self._add("event", system, event.point, branch=branch, **columns)
+        names = ("kind", "label", "tangent", "frequency", "residual")
+        columns |= {name: getattr(event, name) for name in names}
+        self._add("event", system, event.point, branch=branch, born=NONE, **columns)
 
     def _prove(self, event: int) -> None:
         """Add values of the parameter between which an event is proved to be; NaN where it is not."""
@@ -353,7 +356,10 @@ class Tracer:
             return
         system = self._system(branch)
         point = self._event_point(system, event)
-        for born in new_branches(system, point, int(s["event_label"][event]), s["alike"]):
+        label, along = int(s["event_label"][event]), s["event_tangent"][event][: system.unknowns + 1]
+        s["event_born"][event] = 0
+        for born in new_branches(system, point, label, along, s["alike"]):
+            s["event_born"][event] += 1
             self._add_branch(System(self.family, born.groups), born.point, born.direction, level, event)
 
     def _add_branch(

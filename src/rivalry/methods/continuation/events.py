@@ -7,15 +7,25 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.methods.continuation.groups import TOGETHER, GroupSpectrum, System
-from rivalry.methods.continuation.pseudo_arclength import CurvePoint, correct
+from rivalry.methods.continuation.pseudo_arclength import (
+    CurvePoint,
+    correct,
+    crossing,
+    tangent,
+    zero_between,
+)
 
+TRANSVERSAL = -1  # order of a cut where another curve crosses while no eigenvalue does
+BESIDE = 1e-4  # of a unit: distance from an event at which the tangent is taken, or a tenth of the step
 KINDS = ("fold", "symmetric_loss", "split", "hopf")
 REAL = 1e-6  # of the Jacobian's size: smaller imaginary parts count as zero
 STABLE = 1e-9  # of the payoff scale over squared width: a real part below minus this is negative
 
 
 class Cut(NamedTuple):
-    """Zero crossing, between two rows, of the eigenvalue of a label that is ``order``-th from the right."""
+    """Zero crossing, between two rows, of the eigenvalue of a label that is ``order``-th from the right, or
+    of the curve's orientation (`TRANSVERSAL`).
+    """
 
     label: int
     order: int
@@ -24,22 +34,25 @@ class Cut(NamedTuple):
 class Event(NamedTuple):
     """Located event: which of `KINDS`, its point, the label of the crossing eigenvalues, and the residual.
 
-    ``frequency`` is the imaginary part, NaN except at Hopf points. ``residual`` is the larger of the system's
-    residual and the real part that should vanish, both in units of the payoff scale (and width).
+    ``tangent`` [k+1] is that of the curve on which the event was met. ``frequency`` is the imaginary part,
+    NaN except at Hopf points. ``residual`` is the larger of the system's residual and the real part that
+    should vanish, both in units of the payoff scale (and width).
     """
 
     kind: int
     point: CurvePoint
     label: int
+    tangent: np.ndarray
     frequency: float
     residual: float
 
 
-def cuts(before: GroupSpectrum, after: GroupSpectrum, times: np.ndarray) -> list[Cut]:
+def cuts(before: GroupSpectrum, after: GroupSpectrum, times: np.ndarray, *, turns: bool = False) -> list[Cut]:
     """Return every crossing between two points of one curve; a complex pair counts twice.
 
     ``times`` [group] is the number of players per group; an eigenvalue that splits a group has multiplicity
-    one less.
+    one less. ``turns`` says that the parameter reverses its direction between the points: at a fold one
+    eigenvalue crosses; where an even number does, the curve is the bent one of a pitchfork.
     """
     found = []
     for label in np.unique(before.labels):
@@ -47,51 +60,48 @@ def cuts(before: GroupSpectrum, after: GroupSpectrum, times: np.ndarray) -> list
         often = 1 if label == TOGETHER else int(times[label]) - 1
         counts = [int(np.sum((s.labels == label) & (s.values.real > 0))) // often for s in (before, after)]
         found += [Cut(int(label), order) for order in range(min(counts), max(counts))]
+    if turns and sum(cut.label == TOGETHER for cut in found) % 2 == 0:
+        found.append(Cut(TOGETHER, TRANSVERSAL))
     return found
 
 
-def refine(
-    system: System, a: np.ndarray, b: np.ndarray, cut: Cut, *, folds: bool, whole: bool
-) -> Event | None:
-    """Return the point between ``a`` and ``b`` [k+1] where an eigenvalue's real part vanishes, by Brent's
-    method.
+def refine(system: System, a: np.ndarray, b: np.ndarray, cut: Cut, *, whole: bool) -> Event | None:
+    """Return the point between ``a`` and ``b`` [k+1] of a cut, by Brent's method or as a crossing of curves.
 
-    ``folds`` says that the parameter reverses its direction between them, ``whole`` that all exchangeable
-    players have equal strategies. Return None where the curve is lost between the two.
+    ``whole`` says that all exchangeable players have equal strategies. Return None where the curve is lost
+    between the two.
     """
-    from scipy.optimize import brentq
-
+    crosses = cut.order == TRANSVERSAL
     chord = (b - a) / np.linalg.norm(b - a)
-    seen: dict[float, CurvePoint] = {}
 
-    def height(part: float) -> float:
-        point = correct(system, a + part * (b - a), chord)
-        if point is None:
-            raise _Lost
-        seen[part] = point
-        return float(system.leading(point.at.local, cut.label)[cut.order].real)
+    def leading(point: CurvePoint) -> complex:
+        values = system.leading(point.at.local, cut.label)
+        return complex(values[np.argmin(np.abs(values)) if crosses else cut.order])
 
-    try:
-        ends = height(0.0), height(1.0)
-        if ends[0] * ends[1] > 0:
-            return None
-        root = float(brentq(height, 0.0, 1.0, xtol=1e-15, rtol=1e-14))
-        # evaluated once more, so that `seen` holds the point of the root itself
-        left = abs(height(root))
-    except _Lost:
+    # planes normal to the chord hold the other curve: where it crosses they have no one point of this curve
+    point = crossing(system, a, b) if crosses else zero_between(system, a, b, lambda at: leading(at).real)
+    if point is None:
         return None
-    point = seen[root]
-    value = system.leading(point.at.local, cut.label)[cut.order]
+    near = min(BESIDE, 0.1 * float(np.linalg.norm(b - a)))
+    sides = [correct(system, point.y + sign * near * chord, chord) for sign in (-1.0, 1.0)]
+    if sides[0] is None or sides[1] is None:
+        return None
+    along = sides[1].y - sides[0].y
+    along /= np.linalg.norm(along)
+    # the tangent's last entry is the parameter's: it changes its sign at a fold
+    folds = not crosses and np.prod([tangent(side.at, along)[-1] for side in sides]) < 0
+    value = leading(point)
     size = np.max(np.abs(system.blocks(point.at.local)[cut.label]))
-    turning = abs(value.imag) > REAL * size
-    kind = "hopf" if turning else _real_kind(cut.label, folds=folds, whole=whole)
+    turning = not crosses and abs(value.imag) > REAL * size
+    kind = "hopf" if turning else _real_kind(cut.label, folds=bool(folds), whole=whole)
     unit = float(np.min(system.family.width)) ** 2 / system.family.scale
     return Event(
         KINDS.index(kind),
         point,
         cut.label,
-        abs(float(value.imag)) if turning else np.nan,
-        max(point.residual, left * unit),
+        along,
+        abs(value.imag) if turning else np.nan,
+        max(point.residual, abs(value.real) * unit),
     )
 
 
@@ -99,7 +109,3 @@ def _real_kind(label: int, *, folds: bool, whole: bool) -> str:
     if label == TOGETHER:
         return "fold" if folds else "split"
     return "symmetric_loss" if whole else "split"
-
-
-class _Lost(Exception):
-    """The corrector found no point."""

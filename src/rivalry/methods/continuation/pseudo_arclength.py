@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,6 +12,8 @@ CONVERGED = 1e-13  # of a unit: a shorter step is the last
 ROUGH = 1e-8  # of a unit: shorter steps that do not shrink are rounding
 RANK = 1e-8  # relative: smaller singular values count as zero, or they would magnify rounding
 ACCEPTED = 1e-9  # largest residual of the system, in units of the payoff scale
+SINGULAR = 1e-6  # of the payoff scale: largest smallest singular value where curves cross
+APART = 1e-5  # of a unit: step of the differences of derivatives
 QUICK = 4  # Newton steps after which the next step along the curve is not lengthened
 BEND = 0.97  # the least cosine of the angle between one tangent and the next
 LONGER, SHORTER = 1.4, 0.5
@@ -118,6 +121,77 @@ def step(
                 return point, min(longer * length, longest)
         length *= SHORTER
     return None, length
+
+
+def zero_between(
+    system: Curve, a: np.ndarray, b: np.ndarray, height: Callable[[CurvePoint], float]
+) -> CurvePoint | None:
+    """Return the point of the curve between ``a`` and ``b`` [k+1] where ``height`` vanishes, by Brent's
+    method.
+
+    None where the curve is lost between the two, or the height has one sign at both.
+    """
+    from scipy.optimize import brentq
+
+    chord = (b - a) / np.linalg.norm(b - a)
+    points: dict[float, CurvePoint] = {}
+
+    def at_part(part: float) -> float:
+        point = correct(system, a + part * (b - a), chord)
+        if point is None:
+            raise _LostError
+        points[part] = point
+        return height(point)
+
+    try:
+        ends = at_part(0.0), at_part(1.0)
+        if not ends[0] * ends[1] <= 0:
+            return None
+        root = float(brentq(at_part, 0.0, 1.0, xtol=1e-15, rtol=1e-14))
+        # evaluated once more, so that `points` holds the root itself
+        at_part(root)
+    except _LostError:
+        return None
+    return points[root]
+
+
+class _LostError(Exception):
+    """The corrector found no point."""
+
+
+def crossing(system: Curve, a: np.ndarray, b: np.ndarray) -> CurvePoint | None:
+    """Return the point near the chord from ``a`` to ``b`` [k+1] where another curve crosses; None without.
+
+    Newton's method on ``F + m v = 0, v F' = 0, |v| = 1`` in the unknowns ``(y, v, m)``, which is regular
+    where two curves cross at an angle (Moore, Numerical Functional Analysis and Optimization 2, 1980).
+    """
+    span, count = float(np.linalg.norm(b - a)), len(a) - 1
+    y, shift = (a + b) / 2, 0.0
+    left = np.linalg.svd(system.evaluate(y).derivative)[0][:, -1]
+    for _ in range(ROUNDS):
+        value, slopes = system.evaluate(y)[:2]
+        steps = APART * np.eye(count + 1)
+        sides = [[system.evaluate(y + sign * e).derivative for sign in (1.0, -1.0)] for e in steps]
+        bends = [left @ (ahead - behind) for ahead, behind in sides]
+        system_rows = np.block(
+            [
+                [slopes, shift * np.eye(count), left[:, None]],
+                [np.transpose(bends) / (2 * APART), slopes.T, np.zeros((count + 1, 1))],
+                [np.zeros((1, count + 1)), 2 * left[None], np.zeros((1, 1))],
+            ]
+        )
+        rest = np.concatenate([value + shift * left, left @ slopes, [left @ left - 1]])
+        if not np.all(np.isfinite(system_rows)):
+            return None
+        move = -np.linalg.lstsq(system_rows, rest, rcond=RANK)[0]
+        y, left, shift = y + move[: count + 1], left + move[count + 1 : -1], shift + float(move[-1])
+        if np.linalg.norm(y - (a + b) / 2) > span:
+            return None
+        if np.max(np.abs(move)) <= ROUGH:
+            break
+    point = CurvePoint(y, system.evaluate(y), ROUNDS)
+    singular = np.linalg.svd(point.at.derivative, compute_uv=False)[-1] if count else 0.0
+    return point if point.residual <= ACCEPTED and singular <= SINGULAR else None
 
 
 def search(system: Curve, y: np.ndarray) -> CurvePoint | None:

@@ -25,6 +25,7 @@ ENDINGS = (
     "too many branches",
 )
 WAITING, GROWING, RANGE, BOUND, MEET, CLOSED, KNOWN, LONG, LOST, MANY = range(len(ENDINGS))
+UNFINISHED = (LONG, LOST, MANY)
 NONE = -1
 SEARCHES = 2  # at both ends of the range
 COVERAGES = ("", "lower bound", "bounded", "exact", "local")
@@ -34,17 +35,17 @@ def empty(players: int, axes: int, unknowns: int) -> Session:
     """Return an empty session; ``unknowns`` is the number of eigenvalues per profile."""
     columns: list[tuple[tuple[int, ...], type, str]] = [  # by the shape of an entry
         ((), int, "row_branch row_coverage branch_level branch_event branch_ending orbit_hopf"),
-        ((), int, "cut_row cut_label cut_order event_kind event_branch event_label"),
+        ((), int, "cut_row cut_label cut_order event_kind event_branch event_label event_born"),
         ((), float, "row_value branch_value event_value orbit_value orbit_period"),
         ((), float, "event_frequency event_lyapunov event_residual"),
-        ((), bool, "orbit_stable"),
+        ((), bool, "orbit_stable cut_lost"),
         ((2,), float, "bracket_ends"),
         ((players,), int, "branch_groups"),
         ((players,), float, "row_payoff row_regret"),
         ((players, axes), float, "row_x branch_x event_x orbit_low orbit_high"),
         ((unknowns,), int, "row_label"),
         ((unknowns,), float, "row_real row_imag event_real event_imag"),
-        ((unknowns + 1,), float, "row_tangent branch_tangent"),
+        ((unknowns + 1,), float, "row_tangent branch_tangent event_tangent"),
     ]
     session: Session = {}
     for shape, dtype, names in columns:
@@ -85,8 +86,13 @@ def record(family: ParametrisedGame, session: Session) -> Record:
         "parameter_name": ((), np.asarray(family.name)),
         "exchangeable": (("player",), s["alike"]),
     }
+    # crossings that could not be located, or at which no other branch was found
+    lost, alone = s["cut_row"][s["cut_lost"]], s["event_born"] == 0
+    unresolved = np.append(s["row_value"][lost], s["event_value"][alone])
     if s["searched"][0] == SEARCHES and not len(s["row_branch"]):
         found["status"] = ((), np.asarray("not found"))
+    elif len(unresolved) or np.isin(s["branch_ending"], UNFINISHED).any():
+        found["status"] = ((), np.asarray("completed"))
     found |= {
         "branch": (("row",), s["row_branch"]),
         "branch_parameter": (("row",), s["row_value"]),
@@ -112,6 +118,7 @@ def record(family: ParametrisedGame, session: Session) -> Record:
         "event_frequency": (("event",), s["event_frequency"]),
         "event_lyapunov": (("event",), s["event_lyapunov"]),
         "event_residual": (("event",), s["event_residual"]),
+        "unresolved_parameter": (("unresolved",), np.unique(unresolved)),
     }
     if len(s["bracket_ends"]):
         ends = np.full((len(kinds), 2), np.nan)

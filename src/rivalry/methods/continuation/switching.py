@@ -27,39 +27,54 @@ class NewBranch(NamedTuple):
     direction: np.ndarray
 
 
-def new_branches(system: System, event: CurvePoint, label: int, classes: np.ndarray) -> Iterator[NewBranch]:
+def new_branches(
+    system: System, event: CurvePoint, label: int, along: np.ndarray, classes: np.ndarray
+) -> Iterator[NewBranch]:
     """Yield every branch found where an eigenvalue of ``label`` vanishes at ``event``.
 
     A splitting group is tried in all (p, q) parts, both ways along every null direction, and in symmetric
-    three-way parts with a fixed middle. Moving groups are tried both ways along the null vector.
+    three-way parts with a fixed middle. Moving groups are tried both ways along every null direction of the
+    branching equation that is orthogonal to ``along`` [k+1], the tangent of the known branch.
     """
-    x, value = system.profile(event.y), system.value(event.y)
-    for groups, moves in _parts(system, event, label):
-        new = System(system.family, groups)
-        start = new.of(x, value)
-        direction = new.of(x + moves, value) - start
+    for new, start, direction in _candidates(system, event, label, along):
         size = np.linalg.norm(direction)
         point = _first_point(new, start, direction / size, classes) if size else None
         if point is not None:
-            yield NewBranch(groups, point, direction / size)
+            yield NewBranch(new.groups, point, direction / size)
 
 
-def _parts(system: System, event: CurvePoint, label: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the groups [player] and displacements [player axis] to try."""
+def _candidates(
+    system: System, event: CurvePoint, label: int, along: np.ndarray
+) -> Iterator[tuple[System, np.ndarray, np.ndarray]]:
+    """Yield the systems to try, with the event's unknowns [k+1] and a direction [k+1] in each."""
+    if label == TOGETHER:
+        for way in _with_sums(_across(event.at.derivative, along)):
+            yield from ((system, event.y, sign * way) for sign in (1.0, -1.0))
+        return
+    x, value = system.profile(event.y), system.value(event.y)
     for vector in _null(system, event, label):
-        if label == TOGETHER:
-            step = system.profile(event.y + np.append(vector / system.lengths, 0.0)) - system.profile(event.y)
-            yield from ((system.groups, sign * step) for sign in (1.0, -1.0))
-        else:
-            yield from _splits(system, label, vector)
+        for groups, moves in _splits(system, label, vector):
+            new = System(system.family, groups)
+            start = new.of(x, value)
+            yield new, start, new.of(x + moves, value) - start
+
+
+def _across(derivative: np.ndarray, along: np.ndarray) -> list[np.ndarray]:
+    """Return a basis of a derivative's null directions [k+1] that are orthogonal to ``along`` [k+1]."""
+    from scipy.linalg import qr
+
+    _, sizes, rows = np.linalg.svd(derivative)
+    # an event is located up to rounding: at least one direction besides the curve's own is null
+    rank = min(int(np.sum(sizes > SINGULAR * sizes[0])), len(sizes) - 1)
+    null = rows[rank:].T @ rows[rank:]
+    known = null @ along
+    # pivots: the axes of the space where every direction is null
+    basis, _, _ = qr(null - np.outer(known, known) / (known @ known), pivoting=True)
+    return list(basis.T[: len(sizes) - rank])
 
 
 def _null(system: System, event: CurvePoint, label: int) -> list[np.ndarray]:
-    """Return the directions whose eigenvalue vanishes; for multiple eigenvalues also sums and differences.
-
-    Higher derivatives decide along which of these new branches exist: at a square's centre the axes and the
-    diagonals.
-    """
+    """Return the directions that split a group and whose eigenvalue vanishes, with sums and differences."""
     blocks = system.blocks(event.at.local)
     size = max(float(np.max(np.abs(block))) for block in blocks.values())
     values, vectors = np.linalg.eig(blocks[label])
@@ -67,14 +82,22 @@ def _null(system: System, event: CurvePoint, label: int) -> list[np.ndarray]:
     # an event is located up to rounding: its own eigenvalue may be above the limit
     small[np.argmin(np.abs(values))] = True
     span = np.linalg.qr(np.real(vectors[:, small]))[0]
-    if span.shape[1] == len(span):
-        span = np.eye(len(span))  # every direction is null: use the axes of the space
-    single = list(span.T)
+    # every direction is null: use the axes of the space
+    return _with_sums(list(np.eye(len(span)) if span.shape[1] == len(span) else span.T))
+
+
+def _with_sums(single: list[np.ndarray]) -> list[np.ndarray]:
+    """Return directions with the sums and differences of pairs.
+
+    Higher derivatives decide along which of these new branches exist: at a square's centre the axes and the
+    diagonals.
+    """
     pairs = [a + sign * b for k, a in enumerate(single) for b in single[k + 1 :] for sign in (1.0, -1.0)]
     return single + [pair / np.sqrt(2) for pair in pairs]
 
 
 def _splits(system: System, label: int, vector: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the groups [player] and displacements [player axis] to try."""
     members = np.flatnonzero(system.groups == label)
     size, highest = len(members), int(system.groups.max())
     shift = system.family.directions[members[0]] @ vector
