@@ -61,6 +61,27 @@ def test_branches_cross_where_the_symmetric_equilibrium_loses_stability() -> Non
     assert data.limit_distance == 0
 
 
+@pytest.mark.parametrize("actions", [3, 4, 5])
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e9])
+def test_crossings_of_any_multiplicity_are_located(actions: int, unit: float) -> None:
+    """At uniform play the slope of the response is lambda/n, n - 1 times: 1 at lambda = n."""
+    game = rv.games.matrix(payoffs=unit * np.stack([np.eye(actions)] * 2))
+    data = branch(game, 2.0 * actions / unit)
+    assert data.crossing_lambda.values * unit == pytest.approx([actions], rel=1e-9)
+    assert data.fold_lambda.size == data.unresolved_lambda.size == 0
+
+
+def test_a_complex_pair_that_crosses_is_no_crossing_of_branches() -> None:
+    """In rock, paper, scissors of three kinds of losses the dynamic turns: uniform play stays alone."""
+    game = rv.games.matrix(
+        [[0.0, -3.0, 1.0], [1.0, 0.0, -3.0], [-3.0, 1.0, 0.0]],
+        np.array([[0.0, 1.0, -3.0], [-3.0, 0.0, 1.0], [1.0, -3.0, 0.0]]).tolist(),
+    )
+    data = branch(game, 20.0)
+    assert not data.logit_stable.values.all()
+    assert data.crossing_lambda.size == data.fold_lambda.size == data.unresolved_lambda.size == 0
+
+
 @pytest.mark.parametrize("prize", [1.0, 9.0])
 def test_asymmetric_matching_pennies(prize: float) -> None:
     """Row's own payoff does not change its Nash strategy, one half, but moves its logit choices."""

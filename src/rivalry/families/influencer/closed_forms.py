@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.core import symmetric
+from rivalry.core.roots import zero
 from rivalry.core.space import Box, Simplex, directions
 from rivalry.families.influencer.kernels import (
     Beta,
@@ -94,15 +95,13 @@ class Modes(NamedTuple):
 
     def _solve(self, rising: Callable[[float], float]) -> float | None:
         """Return the c at which a function that rises as c falls is 0; None if it is above the edge."""
-        from scipy.optimize import brentq
-
         edge = self.edge
         if rising(edge) >= 0:
             return None
         far = 1.0
         while rising(edge - far) < 0:
             far *= 2
-        return float(brentq(rising, edge - far, edge, xtol=1e-14, rtol=1e-14))
+        return zero(rising, edge - far, edge, "position in a corner", within=1e-14)
 
 
 def inverse_digamma(value: np.ndarray) -> np.ndarray:

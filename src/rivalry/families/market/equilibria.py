@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rivalry.core.roots import zero
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -531,8 +533,6 @@ def logit_leader(a: object, a0: float, mu: float, c: object, d: object = 0.0) ->
     >>> logit_leader([2.0, 2.0], 0.0, 0.25, [1.0, 1.0]).round(9).tolist()
     [1.638439203, 1.54456773]
     """
-    from scipy.optimize import brentq
-
     a, c, d = broadcast_parameters(a, c, d)
 
     def whole(leader: object) -> np.ndarray:
@@ -554,7 +554,7 @@ def logit_leader(a: object, a0: float, mu: float, c: object, d: object = 0.0) ->
     # no peak in between: the best price is at an end of the grid
     if not slope(ends[0]) > 0 > slope(ends[1]):
         return whole(grid[best])
-    return whole(brentq(slope, *ends, xtol=1e-15, rtol=4 * np.finfo(float).eps))
+    return whole(zero(slope, ends[0], ends[1], "price of the leader"))
 
 
 def _leader_slope(p: np.ndarray, a: object, a0: float, mu: float, c: Any, d: Any) -> np.ndarray:

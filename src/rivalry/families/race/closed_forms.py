@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core.registry import near
+from rivalry.core.roots import zero
 from rivalry.families.race import period
 from rivalry.families.race.model import Race
 
@@ -334,20 +335,16 @@ def _excess_at(numbers: SymmetricRace, y: object, low: bool = False) -> Any:
 
 def _single_root(numbers: SymmetricRace, top: float) -> float:
     """Return the one root of the unique variant; below it performance gains more than it costs."""
-    from scipy.optimize import brentq
-
     reach = 4.0
     while _excess_at(numbers, top - reach) >= 0:
         reach *= 2
         if top - reach < TRACES:
             raise ValueError("scale_penalty: so large that the equilibrium's performance is below 1e-300")
-    return float(brentq(lambda y: float(_excess_at(numbers, y)), top - reach, top, xtol=1e-15, rtol=1e-15))
+    return zero(lambda y: float(_excess_at(numbers, y)), top - reach, top, "performance")
 
 
 def _intervals(numbers: SymmetricRace, y: np.ndarray) -> list[np.ndarray]:
     """Return the parts of a scan in which log odds exist, from fold to fold."""
-    from scipy.optimize import brentq
-
     lowest = _lowest_level(numbers)
     if lowest == -np.inf:
         return [y]
@@ -356,7 +353,7 @@ def _intervals(numbers: SymmetricRace, y: np.ndarray) -> list[np.ndarray]:
         return _level(numbers, y) - lowest
 
     there = above(y) > 0
-    folds = [brentq(above, y[k], y[k + 1], xtol=1e-15) for k in np.flatnonzero(there[:-1] != there[1:])]
+    folds = [zero(above, y[k], y[k + 1], "fold of the odds") for k in np.flatnonzero(there[:-1] != there[1:])]
     # beside a fold, on the side where log odds exist
     beside = [fold + side * 1e-9 for fold in folds for side in (-1.0, 1.0)]
     full = np.sort(np.concatenate([y, beside]))
@@ -367,14 +364,13 @@ def _intervals(numbers: SymmetricRace, y: np.ndarray) -> list[np.ndarray]:
 
 def _roots_on_branch(numbers: SymmetricRace, y: np.ndarray, low: bool) -> list[tuple[float, float]]:
     """Return the roots on one branch of log odds, between neighbouring points of a scan."""
-    from scipy.optimize import brentq
 
     def excess(at: float) -> float:
         return float(_excess_at(numbers, at, low))
 
     values = _excess_at(numbers, y, low)
     changes = np.flatnonzero(np.sign(values[:-1]) * np.sign(values[1:]) < 0)
-    found = [float(brentq(excess, y[k], y[k + 1], xtol=1e-15, rtol=1e-15)) for k in changes]
+    found = [zero(excess, y[k], y[k + 1], "performance") for k in changes]
     found += [float(at) for at in y[values == 0]]
     return [(at, float(_solve_log_odds(numbers, _level(numbers, at), low=low))) for at in found]
 

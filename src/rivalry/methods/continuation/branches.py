@@ -15,6 +15,7 @@ from rivalry.core.jax import put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
+from rivalry.core.roots import zero
 from rivalry.core.space import Box, Profile, Simplex
 from rivalry.methods.continuation import session as known
 from rivalry.methods.continuation.events import KINDS, Cut, Event, cuts, refine
@@ -261,8 +262,6 @@ class Tracer:
 
     def _at_bound(self, system: System, y: np.ndarray, point: CurvePoint) -> CurvePoint | None:
         """Return the point between ``y`` and the next one where the profile reaches a bound."""
-        from scipy.optimize import brentq
-
         chord = point.y - y
         normal = chord / np.linalg.norm(chord)
 
@@ -273,7 +272,7 @@ class Tracer:
 
         if height(0.0) <= 0 or height(1.0) >= 0:
             return None
-        low = float(brentq(height, 0.0, 1.0, xtol=1e-12))
+        low = zero(height, 0.0, 1.0, "bound of the space", within=1e-12)
         return correct(system, y + low * chord, normal)
 
     def _begin_branch(self, branch: int) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from rivalry.methods.continuation.groups import TOGETHER, GroupSpectrum, System
 from rivalry.methods.continuation.pseudo_arclength import (
+    Curve,
     CurvePoint,
     correct,
     crossing,
@@ -65,41 +67,62 @@ def cuts(before: GroupSpectrum, after: GroupSpectrum, times: np.ndarray, *, turn
     return found
 
 
-def refine(system: System, a: np.ndarray, b: np.ndarray, cut: Cut, *, whole: bool) -> Event | None:
-    """Return the point between ``a`` and ``b`` [k+1] of a cut, by Brent's method or as a crossing of curves.
+class Place(NamedTuple):
+    """Point of a cut, the eigenvalue there, the curve's tangent [k+1], and whether the parameter turns."""
 
-    ``whole`` says that all exchangeable players have equal strategies. Return None where the curve is lost
-    between the two.
+    point: CurvePoint
+    value: complex
+    tangent: np.ndarray
+    folds: bool
+
+
+def locate(
+    system: Curve, a: np.ndarray, b: np.ndarray, order: int, spectrum: Callable[[CurvePoint], np.ndarray]
+) -> Place | None:
+    """Return the place between ``a`` and ``b`` [k+1] of a cut, by Brent's method or as a crossing of curves.
+
+    ``spectrum`` returns the eigenvalues of a point, largest real part first. Return None where the curve is
+    lost between the two.
     """
-    crosses = cut.order == TRANSVERSAL
+    crosses = order == TRANSVERSAL
     chord = (b - a) / np.linalg.norm(b - a)
 
     def leading(point: CurvePoint) -> complex:
-        values = system.leading(point.at.local, cut.label)
-        return complex(values[np.argmin(np.abs(values)) if crosses else cut.order])
+        values = spectrum(point)
+        return complex(values[np.argmin(np.abs(values)) if crosses else order])
 
     # planes normal to the chord hold the other curve: where it crosses they have no one point of this curve
     point = crossing(system, a, b) if crosses else zero_between(system, a, b, lambda at: leading(at).real)
     if point is None:
         return None
     near = min(BESIDE, 0.1 * float(np.linalg.norm(b - a)))
-    sides = [correct(system, point.y + sign * near * chord, chord) for sign in (-1.0, 1.0)]
-    if sides[0] is None or sides[1] is None:
+    behind, ahead = (correct(system, point.y + sign * near * chord, chord) for sign in (-1.0, 1.0))
+    if behind is None or ahead is None:
         return None
-    along = sides[1].y - sides[0].y
-    along /= np.linalg.norm(along)
+    along = (ahead.y - behind.y) / np.linalg.norm(ahead.y - behind.y)
     # the tangent's last entry is the parameter's: it changes its sign at a fold
-    folds = not crosses and np.prod([tangent(side.at, along)[-1] for side in sides]) < 0
-    value = leading(point)
+    folds = not crosses and tangent(behind.at, along)[-1] * tangent(ahead.at, along)[-1] < 0
+    return Place(point, leading(point), along, folds)
+
+
+def refine(system: System, a: np.ndarray, b: np.ndarray, cut: Cut, *, whole: bool) -> Event | None:
+    """Return the event of a cut between ``a`` and ``b`` [k+1]; None where the curve is lost between the two.
+
+    ``whole`` says that all exchangeable players have equal strategies.
+    """
+    place = locate(system, a, b, cut.order, lambda point: system.leading(point.at.local, cut.label))
+    if place is None:
+        return None
+    point, value = place.point, place.value
     size = np.max(np.abs(system.blocks(point.at.local)[cut.label]))
-    turning = not crosses and abs(value.imag) > REAL * size
-    kind = "hopf" if turning else _real_kind(cut.label, folds=bool(folds), whole=whole)
+    turning = cut.order != TRANSVERSAL and abs(value.imag) > REAL * size
+    kind = "hopf" if turning else _real_kind(cut.label, folds=place.folds, whole=whole)
     unit = float(np.min(system.family.width)) ** 2 / system.family.scale
     return Event(
         KINDS.index(kind),
         point,
         cut.label,
-        along,
+        place.tangent,
         abs(value.imag) if turning else np.nan,
         max(point.residual, abs(value.real) * unit),
     )

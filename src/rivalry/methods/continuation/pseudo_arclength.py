@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from rivalry.core.roots import NoZeroError, zero
+
 ROUNDS = 12  # Newton steps of one correction
 CONVERGED = 1e-13  # of a unit: a shorter step is the last
 ROUGH = 1e-8  # of a unit: shorter steps that do not shrink are rounding
@@ -131,8 +133,6 @@ def zero_between(
 
     None where the curve is lost between the two, or the height has one sign at both.
     """
-    from scipy.optimize import brentq
-
     chord = (b - a) / np.linalg.norm(b - a)
     points: dict[float, CurvePoint] = {}
 
@@ -144,13 +144,10 @@ def zero_between(
         return height(point)
 
     try:
-        ends = at_part(0.0), at_part(1.0)
-        if not ends[0] * ends[1] <= 0:
-            return None
-        root = float(brentq(at_part, 0.0, 1.0, xtol=1e-15, rtol=1e-14))
+        root = zero(at_part, 0.0, 1.0, "event")
         # evaluated once more, so that `points` holds the root itself
         at_part(root)
-    except _LostError:
+    except (NoZeroError, _LostError):
         return None
     return points[root]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -12,18 +12,15 @@ from rivalry.core.forms import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.core.tolerances import LISTED_REGRET
-from rivalry.methods.continuation.pseudo_arclength import (
-    CurvePoint,
-    Evaluation,
-    at_value,
-    correct,
-    step,
-    tangent,
-)
+from rivalry.methods.continuation.events import REAL, cuts, locate
+from rivalry.methods.continuation.groups import TOGETHER, GroupSpectrum
+from rivalry.methods.continuation.pseudo_arclength import Evaluation, at_value, step, tangent, zero_between
 from rivalry.methods.finite.mixed_equilibria import normalise, refine
 from rivalry.methods.finite.pure_equilibria import expected_over
 
 GROWING, RANGE, LOST = 0, 1, 2
+FOLD, CROSSING, UNRESOLVED = 0, 1, 2  # kinds of events
+SAME_EVENT = 1e-7  # relative: an eigenvalue of multiplicity m crosses m times
 FIRST, SHORTEST = 0.2, 1e-6  # first and shortest step, as parts of the longest
 POINTS = 10_000  # most points
 LARGE_ODDS = 5.0  # log odds beyond which steps are proportional to them
@@ -47,12 +44,13 @@ class QuantalResponse(BaseLearner):
     The record has, by point (``row``), ``logit_lambda``, ``logit_profile``, ``logit_payoff``,
     ``logit_regret`` (exact, in the game itself), ``logit_residual`` (the largest difference between a
     probability and its logit response) and ``logit_stable`` (under the dynamic ``x' = response(x) - x``);
-    ``fold_lambda`` and ``crossing_lambda``, where the branch turns back and where it meets another. The
-    profile is the last point, certified in the game itself. ``limit`` is the Nash equilibrium found by
-    Newton's method on the support of the last point, with ``limit_regret`` and ``limit_distance``, the
-    largest difference of a probability; NaN where none is near. That the branch converges to it is not
-    proved. With ``counts`` (player, action) of observed play, ``fitted_lambda`` is the precision of greatest
-    likelihood on the branch up to ``max_lambda``, with ``fitted_profile`` and ``log_likelihood`` there.
+    ``fold_lambda`` and ``crossing_lambda``, where the branch turns back and where it meets others, and
+    ``unresolved_lambda``, after which one of the two was seen and not located. The profile is the last
+    point, certified in the game itself. ``limit`` is the Nash equilibrium found by Newton's method on the
+    support of the last point, with ``limit_regret`` and ``limit_distance``, the largest difference of a
+    probability; NaN where none is near. That the branch converges to it is not proved. With ``counts``
+    (player, action) of observed play, ``fitted_lambda`` is the precision of greatest likelihood on the branch
+    up to ``max_lambda``, with ``fitted_profile`` and ``log_likelihood`` there.
 
     Examples
     --------
@@ -94,7 +92,7 @@ class QuantalResponse(BaseLearner):
         return {
             "points": y[None],
             "tangents": along[None],
-            "events": np.zeros((0, 2)),  # lambda, and whether the branch turns back there
+            "events": np.zeros((0, 2)),  # lambda, and the kind
             "length": np.array([FIRST * self.step]),
             "ending": np.array([GROWING]),
         }
@@ -123,9 +121,10 @@ class QuantalResponse(BaseLearner):
             session["ending"][0] = LOST
             return
         ahead = tangent(point.at, along)
-        found = [_turn(system, y, point.y, along, ahead), _crossing(system, y, point.y, along, ahead)]
-        events = [(value / system.scale, kind) for kind, value in enumerate(found) if value is not None]
-        session["events"] = np.concatenate([session["events"], np.reshape(events, (len(events), 2))])
+        for value, kind in _events(system, y, point.y, turns=along[-1] * ahead[-1] < 0):
+            event, known = np.array([value / system.scale, kind]), session["events"]
+            if not np.any(np.all(np.abs(known - event) <= SAME_EVENT * abs(event), axis=1)):
+                session["events"] = np.concatenate([known, event[None]])
         session["points"] = np.concatenate([session["points"], point.y[None]])
         session["tangents"] = np.concatenate([session["tangents"], ahead[None]])
 
@@ -134,7 +133,8 @@ class QuantalResponse(BaseLearner):
         points = [system.describe(y) for y in session["points"]]
         stable, profile, payoff, regret, residual = (np.array(part) for part in zip(*points, strict=True))
         ending, events = int(session["ending"][0]), session["events"]
-        status = ("iteration limit", "converged", "not found")[ending]
+        ends = "completed" if np.any(events[:, 1] == UNRESOLVED) else "converged"
+        status = ("iteration limit", ends, "not found")[ending]
         last = profile[-1]
         return {
             "profile": (("player", "axis"), last),
@@ -147,8 +147,9 @@ class QuantalResponse(BaseLearner):
             "logit_regret": (("row", "player"), regret),
             "logit_residual": (("row",), residual),
             "logit_stable": (("row",), stable),
-            "fold_lambda": (("fold",), events[events[:, 1] == 0, 0]),
-            "crossing_lambda": (("crossing",), events[events[:, 1] == 1, 0]),
+            "fold_lambda": (("fold",), events[events[:, 1] == FOLD, 0]),
+            "crossing_lambda": (("crossing",), events[events[:, 1] == CROSSING, 0]),
+            "unresolved_lambda": (("unresolved",), events[events[:, 1] == UNRESOLVED, 0]),
             **_limit(system, last),
             **({} if self.counts is None else _fit(system, session, self.counts)),
         }
@@ -215,10 +216,13 @@ class LogitSystem:
         payoff = np.array([own @ x[player, : len(own)] for player, own in enumerate(pays)])
         regret = np.maximum([own.max() for own in pays] - payoff, 0.0)
         away = [np.abs(_softmax(precision * own) - x[k, : len(own)]).max() for k, own in enumerate(pays)]
-        # the dynamic moves log odds by minus the equations
-        growth = np.linalg.eigvals(-self.evaluate(y).derivative[:, :-1]).real
-        stable = bool(growth.max(initial=-1.0) < -MARGINAL)
+        stable = bool(_growth(self.evaluate(y)).real.max(initial=-1.0) < -MARGINAL)
         return LogitPoint(stable, x, self.scale * payoff, self.scale * regret, max(away))
+
+
+def _growth(at: Evaluation) -> np.ndarray:
+    """Return the eigenvalues of the dynamic, which moves log odds by minus the equations."""
+    return np.linalg.eigvals(-at.derivative[:, :-1]).astype(complex)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
@@ -226,51 +230,22 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
     return np.asarray(parts / parts.sum())
 
 
-def _turn(
-    system: LogitSystem, a: np.ndarray, b: np.ndarray, along: np.ndarray, ahead: np.ndarray
-) -> float | None:
-    """Return the parameter where the branch turns back between two points; None where it does not."""
-    if along[-1] * ahead[-1] >= 0:
-        return None
-    there = _locate(system, a, b, lambda point: float(tangent(point.at, along)[-1]))
-    return None if there is None else float(there[-1])
+def _events(system: LogitSystem, a: np.ndarray, b: np.ndarray, *, turns: bool) -> Iterator[tuple[float, int]]:
+    """Yield the parameter and the kind of every event between two points of the branch."""
 
+    def spectrum(at: Evaluation) -> np.ndarray:
+        values = _growth(at)
+        return values[np.lexsort((-values.imag, -values.real))]
 
-def _crossing(
-    system: LogitSystem, a: np.ndarray, b: np.ndarray, along: np.ndarray, ahead: np.ndarray
-) -> float | None:
-    """Return the parameter where another branch crosses between two points; None where none does."""
-
-    def orientation(at: Evaluation, direction: np.ndarray) -> float:
-        return float(np.linalg.det(np.vstack([at.derivative, direction])))
-
-    # with the tangent as last row the determinant vanishes at crossings of branches, and not at folds
-    if orientation(system.evaluate(a), along) * orientation(system.evaluate(b), ahead) >= 0:
-        return None
-    there = _locate(system, a, b, lambda point: orientation(point.at, tangent(point.at, along)))
-    return None if there is None else float(there[-1])
-
-
-def _locate(
-    system: LogitSystem, a: np.ndarray, b: np.ndarray, height: Callable[[CurvePoint], float]
-) -> np.ndarray | None:
-    """Return the point of the branch between two points where a function vanishes, by Brent's method.
-
-    None where the branch is lost between them.
-    """
-    from scipy.optimize import brentq
-
-    chord = (b - a) / np.linalg.norm(b - a)
-
-    def at_part(part: float) -> float:
-        point = correct(system, a + part * (b - a), chord)
-        return np.nan if point is None else height(point)
-
-    if not at_part(0.0) * at_part(1.0) < 0:
-        return None
-    part = float(brentq(at_part, 0.0, 1.0, xtol=1e-12))
-    there = correct(system, a + part * (b - a), chord)
-    return None if there is None else there.y
+    together = np.full(system.unknowns, TOGETHER)
+    before, after = (GroupSpectrum(spectrum(system.evaluate(y)), together) for y in (a, b))
+    for cut in cuts(before, after, np.zeros(0), turns=turns):
+        place = locate(system, a, b, cut.order, lambda point: spectrum(point.at))
+        if place is None:
+            yield float(a[-1]), UNRESOLVED
+        # where a complex pair crosses the dynamic turns about the branch, and no other branch is born
+        elif abs(place.value.imag) <= REAL:
+            yield float(place.point.y[-1]), FOLD if place.folds else CROSSING
 
 
 def _limit(system: LogitSystem, last: np.ndarray) -> Record:
@@ -311,8 +286,8 @@ def _fit(system: LogitSystem, session: Session, counts: Sequence[Sequence[float]
     found = [points[0], points[-1]]
     for a, b, along, ahead in zip(points[:-1], points[1:], tangents[:-1], tangents[1:], strict=True):
         if rise(a, along) > 0 >= rise(b, ahead):
-            top = _locate(system, a, b, lambda at: rise(at.y, tangent(at.at, along)))  # noqa: B023
-            found.append(b if top is None else top)
+            top = zero_between(system, a, b, lambda at: rise(at.y, tangent(at.at, along)))  # noqa: B023
+            found.append(b if top is None else top.y)
     best = max(found, key=log_likelihood)
     return {
         "fitted_lambda": ((), np.asarray(best[-1] / system.scale)),

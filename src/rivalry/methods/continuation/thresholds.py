@@ -15,6 +15,7 @@ from rivalry.core.jax import put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
+from rivalry.core.roots import NoZeroError, zero
 from rivalry.methods.continuation.parametrised_game import ParametrisedGame
 
 EXACT = 1e-12  # tolerance of Brent's method, relative to the parameter
@@ -287,7 +288,6 @@ def _windows(scan: _Scan, found: list[_Crossing]) -> Record:
 
 def _locate_crossing(world: Sweep, scan: _Scan, before: int, after: int) -> _Crossing:
     """Return the crossing between two values of the scan, by Brent's method."""
-    from scipy.optimize import brentq
 
     def at(value: float) -> tuple[symmetric.SymmetricPositions, np.ndarray, np.ndarray]:
         # Newton's method starts from the known root at the nearer end
@@ -303,7 +303,10 @@ def _locate_crossing(world: Sweep, scan: _Scan, before: int, after: int) -> _Cro
         return float(np.concatenate(parts).real.max())
 
     ends = scan.values[before], scan.values[after]
-    value = float(brentq(largest, *ends, xtol=EXACT * max(map(abs, ends)), rtol=1e-14))
+    try:
+        value = zero(largest, *ends, "crossing", within=EXACT * max(map(abs, ends)))
+    except NoZeroError as error:
+        raise _LostRoot from error
     positions, split, together = at(value)
     values = np.concatenate([split, together])
     leading = values[np.argmax(values.real)]
