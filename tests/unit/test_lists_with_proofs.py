@@ -112,6 +112,35 @@ def test_first_order_points_are_counted_apart_from_equilibria(verdicts: list[str
     assert count_in_words(record) == words
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "words"),
+    [
+        (["undecided"], "at least 1 first-order point: 0 are equilibria, 0 are none, 1 is not decided"),
+        (
+            ["undecided", "not an equilibrium", "undecided"],
+            "at least 3 first-order points: 0 are equilibria, 1 is none, 2 are not decided",
+        ),
+        (
+            ["equilibrium", "equilibrium", "undecided", "not an equilibrium", "not an equilibrium"],
+            "at least 5 first-order points: 2 are equilibria, 2 are none, 1 is not decided",
+        ),
+    ],
+)
+def test_points_that_are_not_decided_are_not_counted_as_refuted(verdicts: list[str], words: str) -> None:
+    record = a_list([0.5] * verdicts.count("equilibrium"), undecided=verdicts.count("undecided"))
+    text = count_in_words(record | {"verdict": (("point",), np.array(verdicts))})
+    assert text.startswith(f"{words}; ")
+
+
+def test_two_best_choices_that_tie_are_not_called_refuted() -> None:
+    """-1 and 1 are both best for x^2/2 - x^4/4: a tie between them cannot be refuted by bounds."""
+    game = rv.games.continuous(payoffs=["x1^2/2 - x1^4/4"], low=-2.0, high=2.0)
+    found = rv.solve(game, rv.methods.AllEquilibria(first_order=True))
+    assert "none of them an equilibrium" not in repr(found)
+    best = np.isin(found.data.first_order.values.ravel().round(9), [-1.0, 1.0])
+    assert set(found.data.verdict.values[best]) <= {"equilibrium", "undecided"}
+
+
 def test_a_solution_prints_radii_and_undecided_places() -> None:
     text = repr(Solution(a_list([0.5], undecided=8) | {"steps": ((), np.asarray(3))}, NO_CERTIFICATE))
     assert "at least 1 equilibrium; 8 places are undecided (437 boxes); complete: false (a reason)" in text

@@ -375,10 +375,17 @@ def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, more: str
     count, noun = count + sets, "equilibrium" if count + sets == 1 else "equilibria"
     how = "exactly" if complete else "at least"
     if points:
-        them = f"{count or 'none'} of them {noun if count > 1 else 'an equilibrium'}"
+        them = f", {count or 'none'} of them {noun if count > 1 else 'an equilibrium'}"
         if points == 1:
-            them = f"which is {'an' if count else 'no'} equilibrium"
-        text = f"{how} {count_text(points, 'first-order point')}, {them}"
+            them = f", which is {'an' if count else 'no'} equilibrium"
+        if doubtful := int(np.sum(record["verdict"][1] == "undecided")):
+            parts = (
+                count_text(count, "is an equilibrium", "are equilibria"),
+                count_text(points - count - doubtful, "is none", "are none"),
+                count_text(doubtful, "is not decided", "are not decided"),
+            )
+            them = f": {', '.join(parts)}"
+        text = f"{how} {count_text(points, 'first-order point')}{them}"
     elif count:
         text = f"{how} {count} {noun}{more}"
     elif certified := int(np.sum(~np.isnan(record.get("certified_bound", ((), []))[1]))):  # without padding
