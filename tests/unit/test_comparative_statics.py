@@ -128,6 +128,41 @@ def test_wrong_parameters_are_refused() -> None:
         ComparativeStatics("tables").world(rv.games.matrix("chicken"))
 
 
+class Partners(eqx.Module):
+    """Both choose ``a + (the other's choice)^2``: choices (1 - root(1 - 4a))/2, with a fold at 1/4."""
+
+    a: Array
+    unit: float = 1.0
+    space = rv.Box.interval(-2.0, 2.0, players=2)
+
+    def payoffs(self, x: Array) -> Array:
+        own = x[:, 0]
+        return self.unit * (own * (self.a + own[::-1] ** 2) - own**2 / 2)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-3, 1e3])
+@pytest.mark.parametrize("start", [0.499, 0.5])
+def test_at_a_fold_there_is_no_slope(start: float, unit: float) -> None:
+    found = rv.solve(Partners(jnp.asarray(0.25), unit), ComparativeStatics("a"), start=[[start]] * 2)
+    assert not found.data.derivative_exists
+    assert np.isnan(found.data.slope).all()
+    assert np.isnan(found.data.slope_payoff).all()
+    assert "none: the Jacobian is singular, as at a fold" in repr(found)
+
+
+@pytest.mark.parametrize("before", [0.05, 1e-4, 1e-8])
+def test_before_a_fold_the_slope_is_steep_and_right(before: float) -> None:
+    found = rv.solve(Partners(jnp.asarray(0.25 - before)), ComparativeStatics("a"), start=[[0.4]] * 2)
+    assert found.data.derivative_exists
+    np.testing.assert_allclose(found.data.slope, 1 / np.sqrt(4 * before), rtol=1e-5)
+
+
+def test_parameters_of_unlike_values_are_printed_one_by_one() -> None:
+    found = rv.solve(contest(), ComparativeStatics(["prize[0]", "price"]), start=[[0.5], [0.5]])
+    assert "per unit of prize[0], price, at 1, 0.5, all changed together;" in repr(found)
+    assert np.isnan(found.data.parameter_value)
+
+
 @pytest.mark.slow
 def test_without_an_equilibrium_no_slope_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nearby_equilibria, "ROUNDS", 1)

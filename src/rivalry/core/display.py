@@ -197,8 +197,12 @@ def asked_rows(record: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) 
     found = []
     axes = names.get("axis", ())
     if "slope" in record and "parameter_name" in record:
-        at = f"{float(record['parameter_value'][1]):.6g}"
+        values = [f"{value:.6g}" for value in record["parameter_entry"][1]]
+        at = values[0] if len(set(values)) == 1 else f"{', '.join(values)}, all changed together"
         title = f"per unit of {record['parameter_name'][1]}, at {at}; {_difference_in_words(record)}"
+        if not record["derivative_exists"][1]:
+            title, none = title.partition(";")[0], "none: the Jacobian is singular, as at a fold"
+            return [AskedTable(title, ("derivative",), [(none,)])]
         rows = _table(record["slope"][1], record["slope_payoff"][1], axes, names.get("player", ()))
         found.append(AskedTable(title, PLAYER_COLUMNS, rows))
         measures = [name.removeprefix("slope_") for name in record if name.startswith("slope_")]

@@ -25,6 +25,9 @@ from rivalry.methods.limit_sets.nearby_equilibria import equilibrium_from, root_
 
 DIFFERENCE = 1e-4  # step of the check, relative to the parameter; absolute where that is 0
 HALVES = (1.0, 0.5)  # of the check's step: differences that shrink with the step are systematic
+NEGLIGIBLE = 1e-8  # of the space
+REGULAR = 1e-6  # a smaller singular value is zero: at a fold half the digits of a profile are known
+SINGULAR = 1e3  # times every difference quotient: a slope that is larger does not exist
 FORWARD, CENTRAL = "forward mode", "central difference"
 STAGES = 2  # the equilibrium; the neighbouring ones of the check
 
@@ -42,12 +45,16 @@ class Statics(NamedTuple):
 
 
 class ProfileSlopes(NamedTuple):
-    """Derivatives at a profile ``[player axis]``, in amounts and unconstrained; of payoffs ``[player]``."""
+    """Derivatives at a profile ``[player axis]``, in amounts and unconstrained; of payoffs ``[player]``.
+
+    ``regular`` is the smallest singular value of the Jacobian, in units in which its diagonal is one.
+    """
 
     slope: np.ndarray
     unconstrained: np.ndarray
     payoff: np.ndarray
     at_bound: np.ndarray  # where a bound binds
+    regular: np.ndarray
 
 
 class ComparativeStatics(BaseLearner):
@@ -69,12 +76,14 @@ class ComparativeStatics(BaseLearner):
     absolute difference between an entry of ``slope`` and the difference quotient of the neighbouring
     equilibria, with steps ``check_step`` (check), the second half the first; NaN where no equilibrium was
     found there. For a two-sided quotient it falls to a quarter. ``parameter_name``, ``parameter_value`` (the
-    mean of the varied entries). For J also ``max_real_eigenvalue`` (negative: gradient play converges
-    locally) and ``best_response_radius``, the spectral radius of the slope of simultaneous best responses
-    (below 1: they converge locally).
+    varied entries' common value, NaN where they differ) and ``parameter_entry`` (entry), each one's. For J
+    also ``max_real_eigenvalue`` (negative: gradient play converges locally) and ``best_response_radius``, the
+    spectral radius of the slope of simultaneous best responses (below 1: they converge locally).
 
     The derivative is local: it does not describe a transition to another equilibrium, and it does not exist
-    where a bound is only just binding or J is singular.
+    where a bound is only just binding or J is singular. ``derivative_exists`` is false, and slopes are NaN,
+    where J is singular to working precision, as at a fold: it is nearly so in units in which its diagonal is
+    one, or a slope is a thousand times every difference quotient.
 
     Examples
     --------
@@ -151,11 +160,13 @@ class ComparativeStatics(BaseLearner):
 
     def read(self, world: Statics, session: Session) -> Record:
         """Return the profile, with slopes if the first-order conditions of an equilibrium hold there."""
+        values = world.entries.values(world.game)
         record: Record = {
             "profile": (("player", "axis"), session["profile"].copy()),
             "status": ((), session["status"].copy()),
             "parameter_name": ((), np.asarray(world.entries.name)),
-            "parameter_value": ((), np.asarray(world.entries.value(world.game))),
+            "parameter_value": ((), np.asarray(values[0] if np.ptp(values) == 0 else np.nan)),
+            "parameter_entry": (("entry",), values),
         }
         if session["done"][0] == 0 or str(session["status"]) != "converged":
             return record
@@ -164,17 +175,23 @@ class ComparativeStatics(BaseLearner):
         game, profile = world.game, session["profile"]
         derivative = world.entries.derivative(game)
         found = slopes(game, derivative, profile)
+        quotients, steps = _quotients(session)
+        exists = _exists(world, found, quotients)
+        if not exists:
+            found = ProfileSlopes(*(part * np.nan for part in found[:3]), *found[3:])
         record |= {
+            "derivative_exists": ((), np.asarray(exists)),
             "slope": (("player", "axis"), found.slope),
             "slope_inner": (("player", "axis"), found.unconstrained),
             "slope_payoff": (("player",), found.payoff),
             "held": (("player", "axis"), found.at_bound),
-            **_difference_check(session, found),
+            "slope_difference": (("check",), np.max(np.abs(quotients - found.slope), axis=(1, 2))),
+            "check_step": (("check",), steps),
         }
         end = at_rest(unconstrained_game(game), reparametrisation.unconstrain(game, put(profile)))
         if end is not None:
             record |= {name: end.measures[name] for name in ("max_real_eigenvalue", "best_response_radius")}
-        return record | _metric_slopes(world, derivative, profile, found.slope)
+        return record | (_metric_slopes(world, derivative, profile, found.slope) if exists else {})
 
 
 def slopes(game: Game, derivative: object, profile: np.ndarray) -> ProfileSlopes:
@@ -213,7 +230,9 @@ def _slopes(game: Game, derivative: object, x: Profile) -> tuple[Array, ...]:
     unconstrained = jnp.linalg.solve(*system).reshape(x.shape) + drift
     _, constrained = jax.jvp(lambda k, y: at(k).space.constrain(y), (zero, y), (one, unconstrained))
     _, payoff = jax.jvp(lambda k, x: at(k).payoffs(x), (zero, x), (one, constrained))
-    return constrained, unconstrained, payoff, ~free_entries
+    size = jnp.sqrt(jnp.abs(jnp.diag(system[0])))
+    regular = jnp.linalg.svd(system[0] / jnp.outer(size, size), compute_uv=False)[-1]
+    return constrained, unconstrained, payoff, ~free_entries, regular
 
 
 def _solve_neighbours(world: Statics, session: Session) -> None:
@@ -235,21 +254,34 @@ def _solve_neighbours(world: Statics, session: Session) -> None:
                 session["steps_taken"][k, side] = step
 
 
-def _difference_check(session: Session, found: ProfileSlopes) -> Record:
-    """Return the largest difference of the slope from difference quotients, two-sided where both sides are
-    known.
-    """
-    gaps = np.full(len(HALVES), np.nan)
+def _quotients(session: Session) -> tuple[np.ndarray, np.ndarray]:
+    """Return difference quotients [check player axis], two-sided where both sides are known, and steps."""
+    found = np.full((len(HALVES), *session["profile"].shape), np.nan)
     for k, (beside, steps) in enumerate(zip(session["beside"], session["steps_taken"], strict=True)):
         known = np.flatnonzero(np.isfinite(steps))
         if known.size:
             first, last = known[0], known[-1]
             base, origin = (beside[last], steps[last]) if first < last else (session["profile"], 0.0)
-            gaps[k] = np.max(np.abs((beside[first] - base) / (steps[first] - origin) - found.slope))
-    return {
-        "slope_difference": (("check",), gaps),
-        "check_step": (("check",), np.abs(np.nan_to_num(session["steps_taken"])).max(axis=1)),
-    }
+            found[k] = (beside[first] - base) / (steps[first] - origin)
+    return found, np.abs(np.nan_to_num(session["steps_taken"])).max(axis=1)
+
+
+def _exists(world: Statics, found: ProfileSlopes, quotients: np.ndarray) -> bool:
+    """Return whether slopes are those of an equilibrium that moves smoothly with the parameter.
+
+    Beside a fold slopes grow as one over the root of the distance, and quotients over a step do not: a factor
+    of a thousand is a fold within a millionth of the step.
+    """
+    if not all(np.all(np.isfinite(part)) for part in found[:3]) or found.regular <= REGULAR:
+        return False
+    space = unconstrained_game(world.game).space
+    # of the space: what the linear prediction moves over the check's step
+    moves = HALVES[-1] * DIFFERENCE * world.size * np.abs(found.unconstrained) / (space.high - space.low)
+    if np.all(np.isnan(quotients)):
+        return bool(np.max(moves) <= 1)
+    # quotients do not show what moves by rounding alone
+    rounded = np.max(moves) <= NEGLIGIBLE
+    return bool(rounded or np.max(np.abs(found.slope)) <= SINGULAR * np.nanmax(np.abs(quotients)))
 
 
 def _metric_slopes(world: Statics, derivative: object, profile: np.ndarray, slope: np.ndarray) -> Record:

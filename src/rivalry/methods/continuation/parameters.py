@@ -37,10 +37,13 @@ class VariedEntries(NamedTuple):
         """
         return ", ".join(name + (f"[{', '.join(map(str, at))}]" if at else "") for name, at in self.parts)
 
+    def values(self, game: object) -> np.ndarray:
+        """Return the varied entries [entry]."""
+        return np.concatenate([np.asarray(getattr(game, name))[at].ravel() for name, at in self.parts])
+
     def value(self, game: object) -> float:
         """Return the mean of the varied entries."""
-        values = [np.asarray(getattr(game, name))[at].ravel() for name, at in self.parts]
-        return float(np.mean(np.concatenate(values)))
+        return float(np.mean(self.values(game)))
 
     def shift(self, game: object, amount: float | Array) -> Any:
         """Return the game with ``amount`` added to every varied entry."""
