@@ -20,6 +20,7 @@ from rivalry.core.jax import jnp, put
 from rivalry.core.results import collect, netcdf
 from rivalry.core.space import Box, Simplex, Space
 from rivalry.families.influencer import threshold_reach, threshold_variance
+from rivalry.lab.answer.estimates import estimates
 from rivalry.methods import Thresholds
 
 BIMODAL = np.exp(-((np.linspace(0.001, 0.999, 100) - 0.25) ** 2) / 0.02) + np.exp(
@@ -78,7 +79,8 @@ def test_the_threshold_on_a_line_matches_the_closed_form(players: int) -> None:
     assert found.crossing_moves.values.tolist() == ["players part"]
     assert not found.crossing_complex.values.any()
     np.testing.assert_allclose(found.crossing_position, [[0.5]], atol=1e-9)
-    np.testing.assert_allclose([found.window_low[0], found.window_high[0]], [known, 0.4], atol=1e-9)
+    np.testing.assert_allclose([found.window_low[0], found.window_high[0]], [known, np.inf], atol=1e-9)
+    np.testing.assert_allclose(found.window_tried, [0.1, 0.4])
     stable = found.scan_parameter.values > known
     assert np.array_equal(found.scan_stable, stable)
     assert len(found.scan_parameter) >= 200
@@ -180,6 +182,38 @@ def test_only_tangent_directions_count_on_a_simplex() -> None:
     np.testing.assert_allclose(found.crossing_position, [wish], atol=1e-9)
     assert found.crossing_multiplicity.values.tolist() == [players - 1]
     assert found.sizes["eigenvalue"] == 2 * players
+
+
+def leaving(x: Array, p: Array) -> Array:
+    """At 0 the eigenvalue that parts two players is p - 1, and they stay together."""
+    return (p - 2) * x / 2 - p * (x[::-1]) / 2
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ends"),
+    [(0.0, 2.0, (-np.inf, 1.0)), (0.0, 0.9, (-np.inf, np.inf)), (-3.0, 0.5, (-np.inf, np.inf))],
+)
+def test_a_range_of_stability_has_no_end_where_the_scan_ends(low: float, high: float, ends: object) -> None:
+    found = scanned(Field(box(2), put(0.0), leaving), Thresholds("p", low=low, high=high))
+    windows = np.stack([found.window_low, found.window_high], axis=1)
+    np.testing.assert_allclose(windows, [ends], atol=1e-9)
+    np.testing.assert_allclose(found.window_tried, [low, high])
+    assert not np.isin(windows, [low, high]).any()
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([np.inf], "at least 0.8, the largest tried"),
+        ([-np.inf], "at most 0.05, the smallest tried"),
+        ([np.inf, 0.5], "at least 0.5"),
+        ([0.5053], "0.5053"),
+    ],
+)
+def test_the_end_of_a_scan_is_printed_as_what_was_tried(values: list[float], text: str) -> None:
+    variable = xr.DataArray(np.array(values), dims="replication")
+    (printed,) = estimates(variable, np.array(values), "replications", random=False, tried=(0.05, 0.8))
+    assert printed.text == text
 
 
 def folded(x: Array, p: Array) -> Array:

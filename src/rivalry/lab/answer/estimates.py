@@ -35,7 +35,14 @@ class Estimate(NamedTuple):
     entry: str = ""
 
 
-def estimates(variable: DataArray, values: np.ndarray, repeats: str, *, random: bool) -> tuple[Estimate, ...]:
+def estimates(
+    variable: DataArray,
+    values: np.ndarray,
+    repeats: str,
+    *,
+    random: bool,
+    tried: tuple[float, float] | None = None,
+) -> tuple[Estimate, ...]:
     """Return a quantity's values ``[result own ...]`` at one point; none where it has too many entries.
 
     Players with equal numbers share one estimate.
@@ -50,6 +57,8 @@ def estimates(variable: DataArray, values: np.ndarray, repeats: str, *, random: 
         What the results are: ``replications``, ``starts`` or empty for one.
     random
         Whether a single result depends on random draws.
+    tried
+        The smallest and the largest value tried, beyond which infinite values are; None where they are not.
     """
     own = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
     if values.dtype.kind == "U":
@@ -75,7 +84,12 @@ def estimates(variable: DataArray, values: np.ndarray, repeats: str, *, random: 
     size = np.abs(rows[np.isfinite(rows)]).max(initial=0.0)
     whole = values.dtype.kind == "i"
     found = zip(rows.T, names, strict=True)
-    return tuple(_number(column, name, repeats, size, whole, random) for column, name in found)
+    return tuple(
+        _beyond(column, name, tried)
+        if tried and np.isinf(column).any()
+        else _number(column, name, repeats, size, whole, random)
+        for column, name in found
+    )
 
 
 def entries_of(variable: DataArray, own: Sequence[str], shape: Sequence[int]) -> list[str]:
@@ -119,6 +133,14 @@ def _number(column: np.ndarray, entry: str, repeats: str, size: float, whole: bo
         )
     half = float(half_width(known))
     return Estimate(format_interval(mean, half), mean, mean - half, mean + half, entry)
+
+
+def _beyond(column: np.ndarray, entry: str, tried: tuple[float, float]) -> Estimate:
+    """Return a bound of numbers of which some are beyond all values tried."""
+    side = int(np.nanmax(column) == np.inf)
+    bound = (np.nanmax, np.nanmin)[side](np.append(column, tried[side]))
+    mark = f", the {('smallest', 'largest')[side]} tried" * bool(bound == tried[side])
+    return Estimate(f"at {('most', 'least')[side]} {number_in_words(float(bound))}{mark}", entry=entry)
 
 
 def number_in_words(value: float, size: float = 0.0) -> str:

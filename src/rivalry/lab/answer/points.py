@@ -166,7 +166,13 @@ class PointResults:
         """Numbers of the study's quantities that have a value here."""
         who = self._words.who
         pairs = {name: (self._known[name], self._own[name]) for name in self._names}
-        found = {name: estimates(*pair, self.repeats, random=self.random) for name, pair in pairs.items()}
+        # infinite numbers of other quantities are what they are
+        low, high = self._own.get("window_tried", np.full((1, 2), np.nan))[0]
+        tried = {name: (float(low), float(high)) for name in ("window_low", "window_high")}
+        found = {
+            name: estimates(*pair, self.repeats, random=self.random, tried=tried.get(name))
+            for name, pair in pairs.items()
+        }
         named = (
             (name, tuple(one._replace(entry=own) for one in each if (own := who(one.entry)) or not one.entry))
             for name, each in found.items()
@@ -377,7 +383,17 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
     used = (
         *("claim", "regret", "bound", "at_stake", "tolerance", "certificate_method", "coverage"),
         *("concept", "certificate_radius", "concept_residual", "profile", "payoff", "player_name"),
-        *("verified_proof", "action_name", "axis_name", "rounding", "equilibria", *_LISTS, *_WHERE, *names),
+        *(
+            "verified_proof",
+            "action_name",
+            "axis_name",
+            "rounding",
+            "equilibria",
+            "window_tried",
+            *_LISTS,
+            *_WHERE,
+            *names,
+        ),
     )
     arrays = {name: split(data, name, lead, repeated) for name in ("status", *used) if name in data}
     known = {name: data[name] for name in arrays}

@@ -178,7 +178,8 @@ class ComparativeStatics(BaseLearner):
         quotients, steps = _quotients(session)
         exists = _exists(world, found, quotients)
         if not exists:
-            found = ProfileSlopes(*(part * np.nan for part in found[:3]), *found[3:])
+            none = np.full_like(found.slope, np.nan)
+            found = found._replace(slope=none, unconstrained=none, payoff=none[:, 0])
         record |= {
             "derivative_exists": ((), np.asarray(exists)),
             "slope": (("player", "axis"), found.slope),

@@ -57,11 +57,11 @@ class Thresholds(BaseLearner):
     every crossing ``crossing``, the parameter's value, ``crossing_direction`` ("gains stability" or "loses
     stability" as the parameter rises), ``crossing_multiplicity`` (of the eigenvalue, or of the pair),
     ``crossing_complex``, ``crossing_moves`` ("players part" or "all move together") and ``crossing_position``
-    (crossing, axis); the ranges of stability, ``window_low`` and ``window_high`` (window), which
-    may end where the scan does; ``root_position`` (root, axis), all roots found at ``root_parameter``, where
-    the scan began; ``jump_parameter`` (jump), where the scan continued from another root; ``parameter_name``,
-    ``stable_everywhere``, and the game's own closed form ``threshold``, where it has one. A scan without
-    a crossing is a valid result.
+    (crossing, axis); the ranges of stability, ``window_low`` and ``window_high`` (window), infinite
+    where they reach the end of the scan, ``window_tried`` (end); ``root_position`` (root, axis), all roots
+    found at ``root_parameter``, where the scan began; ``jump_parameter`` (jump), where the scan continued
+    from another root; ``parameter_name``, ``stable_everywhere``, and the game's own closed form
+    ``threshold``, where it has one. A scan without a crossing is a valid result.
 
     Eigenvalues are those of the Jacobian's blocks (`symmetric`); a stable position is locally attracting and
     need not be an equilibrium.
@@ -269,7 +269,10 @@ def _closed_form(world: Sweep, scan: _Scan) -> Record:
 
 
 def _windows(scan: _Scan, found: list[_Crossing]) -> Record:
-    """Return ranges of consecutive stable values: up to a crossing, or to the end of the scan or the root."""
+    """Return ranges of consecutive stable values: up to a crossing, the end of the root, or infinite.
+
+    Nothing is known beyond the scan: a range that reaches its end has no end there.
+    """
     stable = scan.largest() < 0
     breaks = np.flatnonzero((stable[1:] != stable[:-1]) | scan.jumped[1:]) + 1
     low, high = [], []
@@ -278,11 +281,13 @@ def _windows(scan: _Scan, found: list[_Crossing]) -> Record:
         if len(run) and stable[run[0]]:
             first, last = scan.values[run[0]], scan.values[run[-1]]
             before, after = scan.values[max(run[0] - 1, 0)], scan.values[min(run[-1] + 1, len(stable) - 1)]
-            low.append(next((value for value in gains if before <= value <= first), first))
-            high.append(next((value for value in losses if last <= value <= after), last))
+            ends = (-np.inf if run[0] == 0 else first), (np.inf if run[-1] == len(stable) - 1 else last)
+            low.append(next((value for value in gains if before <= value <= first), ends[0]))
+            high.append(next((value for value in losses if last <= value <= after), ends[1]))
     return {
         "window_low": (("window",), np.asarray(low, dtype=float)),
         "window_high": (("window",), np.asarray(high, dtype=float)),
+        "window_tried": (("end",), scan.values[[0, -1]] if len(stable) else np.full(2, np.nan)),
     }
 
 
