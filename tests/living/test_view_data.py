@@ -104,6 +104,30 @@ def test_branches_keep_rows_where_stability_changes() -> None:
     assert branches.view_of_record(None, {"profile": ((), np.zeros(()))}, {}) is None
 
 
+def test_branches_change_their_stability_at_the_event_and_not_at_a_row() -> None:
+    """With rows 0.03 apart and the event at 0.51, a place at 0.505 is where the branch is unstable."""
+    record = branch_record() | {
+        "event_row": (("event",), np.array([13])),
+        "event_parameter": (("event",), np.array([0.51])),
+        "branch_event": (("branch_id",), np.array([-1, 0])),
+    }
+    below, above = record["branch_parameter"][1][13:15]
+    assert below < 0.51 < above
+    found = branches.view_of_record(None, record, {})
+    assert found is not None
+    first, second = found[2]["branches"]
+    ends = [
+        (x, y, one)
+        for x, y, one, other in zip(
+            first["parameter"], first["parameter"][1:], first["stable"], first["stable"][1:], strict=False
+        )
+        if one != other
+    ]
+    assert ends == [(0.51, 0.51, False)]
+    assert len(first["parameter"]) == 33
+    assert all(second["stable"])
+
+
 @pytest.mark.parametrize("view", [line, responses])
 def test_profiles_of_failed_runs_and_of_batches_have_no_figure(view: Any) -> None:
     game = rv.games.market()

@@ -282,6 +282,9 @@ def test_players_leave_a_branch_where_it_loses_stability(open_view: Any) -> None
     assert abs(heights[0] - heights[1]) > 50
     page.evaluate("model.set('state', { cursor: { parameter: 0.8 }, settled: true }); model.save_changes()")
     assert "all 2 together" in claim.inner_text()
+    # rows at 0.49 and 0.52 differ, and the record does not say where between them
+    page.evaluate("model.set('state', { cursor: { parameter: 0.515 }, settled: true }); model.save_changes()")
+    assert claim.inner_text().startswith("Changes stability here")
     page.get_by_role("button", name="loss of symmetry at 0.5").click()
     assert state(page)["cursor"]["parameter"] == 0.5
 

@@ -62,6 +62,7 @@ LAYERS: list[set[str]] = [
         "core.installation",
         "core.register",
         "core.remember",
+        "core.roots",
         "core.tolerances",
     },
     {"core.blas", "core.validate"},

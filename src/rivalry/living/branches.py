@@ -38,7 +38,9 @@ def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...
     """Return the diagram of a record with branches; None for other records."""
     if "branch_position" not in record:
         return None
-    found = _known(record)
+    from rivalry.plots.branches import with_events  # loads Matplotlib
+
+    found = with_events(_known(record))
     rows = np.flatnonzero(np.isfinite(found["branch_parameter"]))
     if not len(rows):
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,21 @@ GREY = "#888888"  # of branches beside ends, where colours have another meaning
 BRANCHES = (
     *("branch_position", "branch", "branch_parameter", "branch_group", "branch_payoff", "branch_stable"),
     *("branch_regret", "branch_coverage", "resource_total", "event_kind", "event_parameter"),
-    *("event_position", "orbit_parameter", "orbit_low", "orbit_high", "orbit_hopf", "orbit_stable"),
+    *(
+        "event_row",
+        "branch_event",
+        "event_position",
+        "orbit_parameter",
+        "orbit_low",
+        "orbit_high",
+        "orbit_hopf",
+        "orbit_stable",
+    ),
     "parameter_name",
+)
+ROWS = (
+    *("branch", "branch_parameter", "branch_position", "branch_group", "branch_payoff", "branch_stable"),
+    *("branch_regret", "branch_coverage"),
 )
 
 
@@ -46,6 +59,40 @@ def branch_point(
     return None
 
 
+def with_events(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return branches with two rows, one of either stability, at each located event where that changes.
+
+    Of several events between two rows it changes at the one nearest to the stable row. The first row of a
+    branch that is born at an event is the event, and has the stability of the next.
+    """
+    known = dict(found)
+    if not {"event_row", "branch", "branch_stable"} <= known.keys():
+        return known
+    of_row, stable = known["branch"], known["branch_stable"].astype(float)
+    born = known.get("branch_event", np.empty(0))
+    for k in range(len(stable) - 1):
+        number = of_row[k] if np.isfinite(of_row[k]) else -1
+        first = k == 0 or of_row[k - 1] != number
+        if first and of_row[k + 1] == number and 0 <= number < len(born) and born[int(number)] >= 0:
+            stable[k] = stable[k + 1]
+    rows, events = list(range(len(stable))), [-1] * len(stable)
+    for k in range(len(stable) - 2, -1, -1):
+        there = np.flatnonzero(known["event_row"][: len(known["event_parameter"])] == k)
+        if of_row[k] != of_row[k + 1] or stable[k] == stable[k + 1] or not len(there):
+            continue
+        end = int(k + (stable[k] <= 0.5))
+        away = np.abs(known["event_position"][there] - known["branch_position"][end]).max(axis=(1, 2))
+        away += np.abs(known["event_parameter"][there] - known["branch_parameter"][end])
+        rows[k + 1 : k + 1] = [k, k + 1]
+        events[k + 1 : k + 1] = [int(there[np.argmin(away)])] * 2
+    result = {name: known[name][rows] if name in ROWS else known[name] for name in known}
+    result["branch_stable"] = stable[rows]
+    new = np.flatnonzero(np.asarray(events) >= 0)
+    for name in ("parameter", "position"):
+        result[f"branch_{name}"][new] = known[f"event_{name}"][np.asarray(events)[new]]
+    return result
+
+
 def parameter(found: DrawnPoint) -> str:
     """Return the last word of the parameter's name: ``reach`` for ``game.reach``."""
     names = [str(name) for name in np.ravel(found.get("parameter_name", "")) if name]
@@ -58,6 +105,7 @@ def draw_branches(ax: Axes, found: DrawnPoint, axis: int, *, coloured: bool = Tr
     One colour for each grouping, such as ``groups 2 + 1``; grey unless ``coloured``, where
     colours have another meaning.
     """
+    found = DrawnPoint(with_events(found), found.words)
     position, x = found["branch_position"][..., axis], found["branch_parameter"]
     rows = len(position)
     branch = found.get("branch", np.zeros(rows, int))

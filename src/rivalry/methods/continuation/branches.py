@@ -65,11 +65,12 @@ class Branches(BaseLearner):
     ``prove`` encloses every fold and Hopf point of a game on intervals between two values of the parameter
     (``event_bracket``; NaN where the proof fails), by Krawczyk's operator on the system whose zero it is.
 
-    The record has rows (``branch_..``), events (``event_..``, and ``fold_parameter``, ``split_parameter``,
-    ``symmetric_loss_parameter``, ``hopf_..``), cycles (``orbit_..``); ``branch_ending`` gives the reason why
-    each branch ends. A branch that reaches a bound of the space ends there. ``unresolved_parameter`` holds
-    values at which a crossing was seen that could not be located, or at which no other branch was found;
-    where there are any, or a branch was lost or not completed, the status is ``completed``.
+    The record has rows (``branch_..``), events (``event_..``, with ``event_row``, the row before each, and
+    ``fold_parameter``, ``split_parameter``, ``symmetric_loss_parameter``, ``hopf_..``), cycles
+    (``orbit_..``); ``branch_ending`` gives the reason why each branch ends. A branch that reaches a bound of
+    the space ends there. ``unresolved_parameter`` holds values at which a crossing was seen that could not be
+    located, or at which no other branch was found; where there are any, or a branch was lost or not
+    completed, the status is ``completed``.
 
     Raises
     ------
@@ -327,7 +328,7 @@ class Tracer:
         columns = {"real": values.real, "imag": values.imag, "lyapunov": lyapunov}
         names = ("kind", "label", "tangent", "frequency", "residual")
         columns |= {name: getattr(event, name) for name in names}
-        self._add("event", system, event.point, branch=branch, born=NONE, **columns)
+        self._add("event", system, event.point, branch=branch, row=row, born=NONE, **columns)
 
     def _prove(self, event: int) -> None:
         """Add values of the parameter between which an event is proved to be; NaN where it is not."""

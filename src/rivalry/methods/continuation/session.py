@@ -35,7 +35,7 @@ def empty(players: int, axes: int, unknowns: int) -> Session:
     """Return an empty session; ``unknowns`` is the number of eigenvalues per profile."""
     columns: list[tuple[tuple[int, ...], type, str]] = [  # by the shape of an entry
         ((), int, "row_branch row_coverage branch_level branch_event branch_ending orbit_hopf"),
-        ((), int, "cut_row cut_label cut_order event_kind event_branch event_label event_born"),
+        ((), int, "cut_row cut_label cut_order event_kind event_branch event_label event_born event_row"),
         ((), float, "row_value branch_value event_value orbit_value orbit_period"),
         ((), float, "event_frequency event_lyapunov event_residual"),
         ((), bool, "orbit_stable cut_lost"),
@@ -111,6 +111,7 @@ def record(family: ParametrisedGame, session: Session) -> Record:
         "event_kind": (("event",), kinds),
         "event_parameter": (("event",), s["event_value"]),
         "event_branch": (("event",), s["event_branch"]),
+        "event_row": (("event",), s["event_row"]),
         "event_position": (("event", "player", "axis"), s["event_x"]),
         "event_eigenvalues_real": (("event", "eigenvalue"), s["event_real"]),
         "event_eigenvalues_imag": (("event", "eigenvalue"), s["event_imag"]),

@@ -5,7 +5,7 @@ import { choice, claimCard, layout, point, stateOf } from "../panel.js";
 import { ascend, twinOf } from "../twins/twin.js";
 
 /** @typedef {import("../kit.js").Model} Model */
-/** @typedef {{branch: number, row: number, profile: number[][], stable: boolean, certified: boolean, regret: number | null}} Place */
+/** @typedef {{branch: number, row: number, profile: number[][], stable: boolean, certified: boolean, regret: number | null, changes: boolean}} Place */
 
 const SYMBOLS = /** @type {Record<string, string>} */ ({ symmetric_loss: "circle", split: "square", fold: "triangle", hopf: "star" });
 
@@ -20,6 +20,7 @@ function crossings(one, branch, value) {
     const near = part < 0.5 ? k : k + 1;
     const regrets = [one.regret[k] ?? null, one.regret[k + 1] ?? null];
     found.push({ branch, row: near, stable: one.stable[k] && one.stable[k + 1], certified: one.certified[k] && one.certified[k + 1],
+      changes: one.stable[k] !== one.stable[k + 1],
       regret: regrets.includes(null) ? null : Math.max(.../** @type {number[]} */ (regrets)),
       profile: one.position[k].map((/** @type {number[]} */ own, /** @type {number} */ i) =>
         own.map((from, a) => from + part * (one.position[k + 1][i][a] - from))) });
@@ -230,7 +231,7 @@ function render({ model, el: root }) {
     let tone = "";
     if (here) {
       const one = data.branches[here.branch];
-      texts[0] = orbit ? "Limit cycle" : here.stable ? "Stable branch" : "Unstable branch";
+      texts[0] = orbit ? "Limit cycle" : here.changes ? "Changes stability here" : here.stable ? "Stable branch" : "Unstable branch";
       texts[1] = `${parameter.name} = ${format(value(), 5)}: ${one.structure || "players"} at `
         + `${[...here.profile].map((own) => own.map((v) => format(v, 4)).join(", ")).join("; ")}.`
         + (orbit ? ` The players circle around it, with period ${format(orbit.period, 4)}.` : "");
