@@ -168,6 +168,23 @@ def test_players_of_unlike_niches_part_in_a_pitchfork_met_from_its_side() -> Non
     assert [middle.branch_parameter.values.min(), middle.branch_parameter.values.max()] == [-1.0, 1.0]
 
 
+@pytest.mark.parametrize("way", [1.0, -1.0])
+def test_where_players_meet_the_branch_of_equal_players_is_followed(way: float) -> None:
+    """Two players apart at +-root(1 + growth) meet at -1, where the centre loses its symmetry."""
+    learner = Branches(parameter="growth", low=-2.0, high=-0.2, certify="none")
+    start = [[0.7 * way], [-0.7 * way]]
+    solution = rv.solve(cubic(apart=-0.5, growth=-0.5), learner, start=start)
+    data = solution.data
+    assert solution.status == "converged"
+    assert data.event_kind.values.tolist() == ["symmetric_loss"]
+    np.testing.assert_allclose(data.event_parameter, [-1.0], atol=1e-10)
+    x, growth = data.branch_position.values[:, :, 0], data.branch_parameter.values
+    np.testing.assert_allclose(x[:, 0] * (x[:, 0] ** 2 - growth - 1), 0.0, atol=1e-8)
+    np.testing.assert_allclose(x.sum(axis=1), 0.0, atol=1e-9)
+    centre = growth[np.abs(x[:, 0]) < 1e-9]
+    assert [centre.min(), centre.max()] == pytest.approx([-2.0, -0.2])
+
+
 class Plane(eqx.Module):
     """Two players in the plane with isotropic repulsion: every direction bifurcates at the same point."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 from typing import Annotated, Any, ClassVar, Literal
 
 import equinox as eqx
@@ -19,7 +20,7 @@ from rivalry.core.roots import zero
 from rivalry.core.space import Box, Profile, Simplex
 from rivalry.methods.continuation import session as known
 from rivalry.methods.continuation.events import KINDS, Cut, Event, cuts, refine
-from rivalry.methods.continuation.groups import GroupSpectrum, System, group_players
+from rivalry.methods.continuation.groups import GroupSpectrum, System, group_players, relabel
 from rivalry.methods.continuation.parametrised_game import ParametrisedGame
 from rivalry.methods.continuation.proved_events import bracket
 from rivalry.methods.continuation.pseudo_arclength import (
@@ -51,7 +52,8 @@ class Branches(BaseLearner):
     players; each eigenvalue ``moves groups`` or ``splits group g``. Events: ``fold``, ``symmetric_loss`` and
     ``split`` (an eigenvalue that splits a group crosses zero, or branches of equal groups cross), ``hopf``.
     At ``symmetric_loss`` and ``split`` new branches are searched, with every group split in two, and
-    symmetrically in three. Branches that differ only by a permutation of the players are followed once.
+    symmetrically in three; where groups meet, the branch on which they are one. Branches that differ only by
+    a permutation of the players are followed once.
 
     ``parameter`` is the name of an array field of the game, as in `rivalry.with_` (a number applies to all
     players), or in Python a function from a value to a game. ``step`` bounds the steps, in widths of the
@@ -233,6 +235,22 @@ class Tracer:
                 for cut in cuts(before, after, system.sizes, turns=turns):
                     add(s, "cut", row=row, label=cut.label, order=cut.order, lost=False)
         s["branch_ending"][branch] = ending
+        if ending == known.MEET and there is not None:
+            self._merge(branch, system, y, there)
+
+    def _merge(self, branch: int, system: System, y: np.ndarray, point: CurvePoint) -> None:
+        """Add both halves of the branch on which the groups that meet before ``point`` are one group."""
+        s, level = self.session, int(self.session["branch_level"][branch]) + 1
+        x, ahead, groups = system.profile(y), system.profile(point.y), system.groups.copy()
+        for a, b in combinations(system.firsts, 2):
+            if s["alike"][a] == s["alike"][b] and (x[a] - x[b]) @ (ahead[a] - ahead[b]) < 0:
+                groups[groups == groups[b]] = groups[a]
+        merged = System(self.family, relabel(groups))
+        means = [x[merged.groups == group].mean(axis=0) for group in merged.groups]
+        middle = search(merged, merged.of(np.array(means), system.value(y)))
+        if middle is not None and level <= self.options.switch:
+            for way in (-1.0, 1.0):
+                self._add_branch(merged, middle, np.eye(len(middle.y))[-1] * way, level)
 
     def _check_ending(
         self, own: np.ndarray, system: System, y: np.ndarray, point: CurvePoint
@@ -284,9 +302,11 @@ class Tracer:
             s["branch_ending"][branch] = known.MANY
             return
         y = self._unknowns(system, "branch", branch)
-        # both halves of the branch through a given start share a point: neither is known already
-        halves = not np.any(np.isnan(s["start"])) and event == NONE
-        if not halves and any(lies_on(system, y, curve(s, int(other)), s["alike"]) for other in traced):
+        # both halves of a branch that is followed from its middle share a point: neither is known already
+        same = (s["branch_event"] == NONE) & np.all(s["branch_x"] == s["branch_x"][branch], axis=(1, 2))
+        same &= (s["branch_value"] == s["branch_value"][branch]) & (event == NONE)
+        others = [int(other) for other in traced if not same[int(other)]]
+        if any(lies_on(system, y, curve(s, other), s["alike"]) for other in others):
             s["branch_ending"][branch] = known.KNOWN
             return
         along = s["branch_tangent"][branch][: len(y)]
