@@ -104,6 +104,14 @@ def test_branches_keep_rows_where_stability_changes() -> None:
     assert branches.view_of_record(None, {"profile": ((), np.zeros(()))}, {}) is None
 
 
+def test_a_record_without_branches_has_no_diagram() -> None:
+    record = {
+        name: (dims, array[:0] if dims[:1] in {("row",), ("event",)} else array)
+        for name, (dims, array) in branch_record().items()
+    }
+    assert branches.view_of_record(None, record | {"event_row": (("event",), np.zeros(0, int))}, {}) is None
+
+
 def test_branches_change_their_stability_at_the_event_and_not_at_a_row() -> None:
     """With rows 0.03 apart and the event at 0.51, a place at 0.505 is where the branch is unstable."""
     record = branch_record() | {

@@ -85,11 +85,11 @@ def with_events(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         away += np.abs(known["event_parameter"][there] - known["branch_parameter"][end])
         rows[k + 1 : k + 1] = [k, k + 1]
         events[k + 1 : k + 1] = [int(there[np.argmin(away)])] * 2
-    result = {name: known[name][rows] if name in ROWS else known[name] for name in known}
-    result["branch_stable"] = stable[rows]
-    new = np.flatnonzero(np.asarray(events) >= 0)
+    order, place = np.array(rows, int), np.array(events, int)
+    result = {name: known[name][order] if name in ROWS else known[name] for name in known}
+    result["branch_stable"] = stable[order]
     for name in ("parameter", "position"):
-        result[f"branch_{name}"][new] = known[f"event_{name}"][np.asarray(events)[new]]
+        result[f"branch_{name}"][place >= 0] = known[f"event_{name}"][place[place >= 0]]
     return result
 
 
