@@ -388,3 +388,10 @@ def test_a_case_is_highest_at_every_value_of_a_key_only_if_it_is() -> None:
     assert words([1.0, 2.0], [3.0, 4.0], claims=mixed).endswith("for b (values of no equilibrium included).")
     assert "highest" not in words([1.0, 4.0], [3.0, 3.5])
     assert "highest" not in words([1.0, 2.0], [3.0, 4.0], kind="q_learning")  # noise unknown
+
+
+def test_numbers_beyond_what_was_tried_are_no_part_of_a_trend() -> None:
+    rows = [record(window_high=value, window_tried=[0.05, 0.8]) for value in (np.inf, np.inf, 0.7, 0.5)]
+    (sentence,) = said(study(quantities=["window_high"]), swept({"one": rows}))
+    assert "is at least 0.8, the largest tried, from reach 0.1 to 0.2" in sentence
+    assert "falls from 0.7 to 0.5 from reach 0.3 to 0.4" in sentence

@@ -404,8 +404,11 @@ def _holds(turn: Stretch, series: Sequence[Value]) -> bool:
 def _course(series: Sequence[Value], key: str, words: Words) -> str:
     """Return how a number moves along a key, in words."""
     first, last = series[0], series[-1]
-    if not np.isfinite(first.estimate.mean):
+    numbers = [bool(np.isfinite(row.estimate.mean)) for row in series]
+    if not any(numbers):
         return _kinds(series, key, words)
+    if not all(numbers):
+        return _in_stretches(series, key, words)
     if len({row.estimate.text for row in series}) == 1:
         return f"stays at {first.text}"
     if is_single(series):  # single draws: no difference is more than noise
@@ -445,6 +448,24 @@ def _plateau(series: Sequence[Value]) -> Value:
         lambda row: row.text == first.text and not differ(first.estimate, row.estimate), series
     )
     return last
+
+
+def _in_stretches(series: Sequence[Value], key: str, words: Words) -> str:
+    """Return how a number moves along a key where some of it is beyond what was tried."""
+    stretches = [
+        list(each)
+        for _, each in groupby(series, key=lambda row: row.text * bool(np.isnan(row.estimate.mean)))
+    ]
+    if len(stretches) > STRETCHES:
+        return _kinds(series, key, words)
+    parts = []
+    for rows in stretches:
+        place = f"at {words.place({key: rows[0].at})}"
+        if len(rows) > 1:
+            place = f"from {words.place({key: rows[0].at})} to {words.value(rows[-1].at)}"
+        same = len({row.text for row in rows}) == 1
+        parts.append(f"{f'is {rows[0].text},' if same else _course(rows, key, words)} {place}")
+    return joined(parts)
 
 
 def _kinds(series: Sequence[Value], key: str, words: Words) -> str:
