@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rivalry.core.assumed_range import with_rise
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.game import Game
 from rivalry.core.jax import put
@@ -146,7 +147,8 @@ def _judge(
     )
     if rounding == "outward":  # the difference is rounded too
         bound = np.where(bound > 0, np.nextafter(bound, np.inf), bound)
-    return Certificate(regret, bound, weakest, weak.method + method, allowed, at_stake, rounding)
+    result = Certificate(regret, bound, weakest, weak.method + method, allowed, at_stake, rounding)
+    return with_rise(game, x, [one.strategy for one in responses], result)
 
 
 def _with_proof(game: Game, x: Any, found: Certificate) -> Certificate:

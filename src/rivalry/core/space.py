@@ -7,6 +7,7 @@ their entries; the others are 0.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 from math import comb, gcd, prod
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
@@ -127,6 +128,10 @@ class Box(Tree):
         Zero threshold of ``log``, or shift of ``shifted`` coordinates.
     usual_low, usual_high
         Bounds of initial profiles, by default those of the box. Searches cover the whole box.
+    assumed
+        True where ``high`` is no bound of the game: the family chose it so that no choice above it pays.
+    range_key
+        The key of the game that sets ``high``; empty without one.
 
     Examples
     --------
@@ -144,12 +149,15 @@ class Box(Tree):
     zero_threshold: Float[Array, "player axis"] | None = None
     usual_low: Float[Array, "player axis"] | None = None
     usual_high: Float[Array, "player axis"] | None = None
+    assumed: Bool[Array, "player axis"] | None = None
+    range_key: str = static(default="")
 
     @classmethod
     @check_keywords
-    def interval(cls, low: float, high: float, *, players: int) -> Box:
-        """Return the same interval ``[low, high]`` for every player."""
-        return cls.of([[low, high]], players=players)
+    def interval(cls, low: float, high: float, *, players: int, assumed: bool = False) -> Box:
+        """Return the same interval ``[low, high]`` for every player; ``assumed`` is of its upper end."""
+        box = cls.of([[low, high]], players=players)
+        return replace(box, assumed=put(np.ones(box.shape, dtype=bool))) if assumed else box
 
     @classmethod
     @check_keywords

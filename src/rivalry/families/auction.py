@@ -25,6 +25,8 @@ from rivalry.core.tree import hashable_method
 from rivalry.core.validate import checked
 
 SLOPES = (1e-3, 2.0)  # the highest value is 1; a slope of 0 would make ties of positive probability
+"""The range of slopes. Below a slope k of 1/4 the payoff rises with k: signals s win in proportion to powers of
+k, and are worth at least s/2. Its upper end is assumed: against bids near 0 all signals should win."""
 
 
 class SealedBidAuction(OneLineRepr, eqx.Module):
@@ -166,4 +168,6 @@ def auction(
         raise ValueError(f"players: {players} must be at least 2")
     if not 0 <= affiliation <= 1:
         raise ValueError(f"affiliation: {affiliation:g} must be in [0, 1]")
-    return SealedBidAuction(Box.interval(*SLOPES, players=players), put(float(affiliation)), price)
+    return SealedBidAuction(
+        Box.interval(*SLOPES, players=players, assumed=True), put(float(affiliation)), price
+    )

@@ -333,7 +333,8 @@ def precipice(
     for name, value in {"max_capability": max_capability, "enmity": enmity}.items():
         if not 0 < value < np.inf:
             raise ValueError(f"{name}: {value:g} must be finite and above 0")
-    # boldness above 1/enmity is undercut; 4 times that covers rules of any interest
+    # Safety is in [0, 1], and slopes below 1 are the rules of private information. Boldness above 1/enmity is
+    # undercut, but some leads may pay more with more of it: this end is assumed.
     highest = {"none": 1.0, "private": STEEPEST, "public": 4 / enmity}[information]
-    box = Box.interval(0.0, highest, players=players)
+    box = Box.interval(0.0, highest, players=players, assumed=information == "public")
     return Precipice(box, put(float(max_capability)), put(float(enmity)), information)

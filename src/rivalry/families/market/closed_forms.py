@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import Response
 from rivalry.families.market import equilibria, leadership
-from rivalry.families.market.model import Market, plain_numbers
+from rivalry.families.market.model import INTERCEPT, Market, Shock, plain_numbers
 
 SLACK = 1e-12  # tolerance of choices beyond a bound, relative to the largest bound
 HALVINGS = 200  # of a bracket, down to neighbouring floats
@@ -24,25 +24,47 @@ Rows = Callable[[Numbers], np.ndarray]
 
 
 def profitable_choices(demand: str, choice: str, numbers: dict[str, Any]) -> np.ndarray:
-    """Return the choices above which no choice is profitable, ``[player]``."""
+    """Return the choices above which no choice is profitable, ``[player]``.
+
+    Above them the profit does not rise, whatever the others choose; so neither does the profit after tax.
+    """
     plain = {name: np.asarray(value, dtype=float) for name, value in numbers.items()}
     cost = plain["unit_cost"]
     if demand == "logit":
-        # above quality - outside_option a firm sells less than half as much as the outside option: its
-        # margin is below 2 mu
+        # The slope of (p - c) s - d s^2/2 is (s/mu) [mu - (p - c - d s)(1 - s)], and no share s exceeds that
+        # without rivals. Above a - a0 that is at most 1/2: the slope is negative above c + d/2 + 2 mu, which
+        # the joint price and d exceed. Where sales stop at the capacity K the profit rises with the price,
+        # until that share is K.
         quality, outside, mu = (plain[name] for name in ("quality", "outside_option", "taste_spread"))
         best = quality - outside + mu * np.log(len(cost) + 1)
         joint = equilibria.logit_joint(quality, float(outside), float(mu), cost) + plain["convex_cost"]
-        return np.asarray(np.maximum(np.maximum(best, cost + 2 * mu), joint) + mu)
+        K = np.clip(plain["capacity"], 1e-300, 0.5)
+        full = quality - outside + mu * np.log((1 - K) / K)
+        return np.asarray(np.max([best, cost + 2 * mu, joint, full], axis=0) + mu)
+    # The marginal profit of an output, P + q P' - C', is at most P - C': no more than 0 where its price is 0
+    # or, with isoelastic demand, where it alone makes the price fall to the cost.
     if demand == "isoelastic":
         return np.asarray((plain["market_size"] / cost) ** plain["elasticity"])
     top = np.broadcast_to(plain["intercept"], cost.shape)
     if choice == "quantity":
         return np.asarray(top / plain["slope"])
     if demand == "linear" or plain["substitution"] >= 0:
-        return top
+        return top  # nothing is sold above
     others = -plain["substitution"] * (len(cost) - 1)  # added to a price by complements sold at a price of 0
     return np.asarray(top * (1 + others / (plain["slope"] - others)))
+
+
+def largest_choices(demand: str, choice: str, numbers: dict[str, Any], shock: Shock | None) -> np.ndarray:
+    """Return the largest of `profitable_choices` at the levels of a shock, ``[player]``.
+
+    Above it the profit does not rise at any level, so neither does its mean.
+    """
+    if shock is None:
+        return profitable_choices(demand, choice, numbers)
+    name = "unit_cost" if shock.on == "unit_cost" else INTERCEPT[demand]
+    levels = np.asarray(shock.levels)[np.asarray(shock.probabilities) > 0]
+    cases = [numbers | {name: np.asarray(numbers[name]) + level} for level in levels]
+    return np.asarray(np.max([profitable_choices(demand, choice, case) for case in cases], axis=0))
 
 
 def refuse(parameter: str, what: str) -> ValueError:

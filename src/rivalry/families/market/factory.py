@@ -12,10 +12,19 @@ from rivalry.core.annotations import Symbol
 from rivalry.core.jax import put_all
 from rivalry.core.space import Box
 from rivalry.core.validate import checked, limit, whole_number
-from rivalry.families.market.closed_forms import profitable_choices
+from rivalry.families.market.closed_forms import largest_choices
 from rivalry.families.market.equilibria import check_interior
 from rivalry.families.market.leadership import StagedMarket, staged_market
-from rivalry.families.market.model import CHOICES, Accounts, Dynamics, Market, Rule, shock_of
+from rivalry.families.market.model import (
+    CHOICES,
+    INTERCEPT,
+    Accounts,
+    Dynamics,
+    Market,
+    Rule,
+    Shock,
+    shock_of,
+)
 from rivalry.families.market.valuation import check_rates
 from rivalry.tables.stages import check_stages
 
@@ -192,14 +201,12 @@ def market(
     limit("players", count, count)
     numbers = _numbers(given, count)
     order, moves = _order(given, count)
-    box = _space(given, numbers, count)
+    chain = shock_of(shock, shock_observed)
+    if chain is not None:
+        _check_levels(numbers, chain, demand)
+    box = _space(given, numbers, count, chain)
     if demand == "isoelastic" and not np.any(np.asarray(box.low) > 0):
         check_interior(float(numbers["elasticity"]), count)
-    chain = shock_of(shock, shock_observed)
-    if chain is not None and chain.on == "unit_cost":
-        lowest = float(np.min(np.asarray(numbers["unit_cost"])) + np.min(np.asarray(chain.levels)))
-        if lowest < -1e-12:  # rounding of a mean less a deviation
-            raise ValueError(f"shock.levels: make a unit cost of {lowest:g}; must be at least 0")
     accounts = Accounts(tax_losses, convention, terminal, horizon or 0)
     dynamics = _dynamics(given, numbers)
     found = Market(box, put_all(numbers), Rule(demand, chosen), order, moves, chain, dynamics, accounts)
@@ -353,14 +360,29 @@ def _dynamics(given: Mapping[str, Any], numbers: dict[str, Any]) -> Dynamics:
     return Dynamics(given["adjustment"], *flags)
 
 
-def _space(given: Mapping[str, Any], numbers: dict[str, Any], players: int) -> Box:
+def _check_levels(numbers: dict[str, Any], chain: Shock, demand: str) -> None:
+    """Raise `ValueError` for a shock that makes an invalid unit cost or market size."""
+    name = "unit_cost" if chain.on == "unit_cost" else INTERCEPT[demand]
+    lowest = float(np.min(np.asarray(numbers[name])) + np.min(np.asarray(chain.levels)))
+    rule = ""
+    if demand == "isoelastic" and lowest <= 0:  # output would have no bound, or the price no sign
+        rule = "above 0 with isoelastic demand"
+    elif name == "unit_cost" and lowest < -1e-12:  # rounding of a mean less a deviation
+        rule = "at least 0"
+    if rule:
+        raise ValueError(f"shock.levels: make a {name.replace('_', ' ')} of {lowest:g}; must be {rule}")
+
+
+def _space(given: Mapping[str, Any], numbers: dict[str, Any], players: int, chain: Shock | None) -> Box:
     """Return the box of choices. Raises `ValueError`."""
     low = _per_firm("low", 0.0 if given["low"] is None else given["low"], players)
-    high = profitable_choices(given["demand"], given["choice"], numbers)
+    high = largest_choices(given["demand"], given["choice"], numbers, chain)
+    assumed = np.full(players, given["high"] is None)
     if given["high"] is not None:
         high = _per_firm("high", given["high"], players)
     if given["choice"] == "quantity":
-        high = np.minimum(high, np.asarray(numbers["capacity"]))
+        capacity = np.asarray(numbers["capacity"])
+        high, assumed = np.minimum(high, capacity), assumed & (high < capacity)
     elif given["demand"] == "linear" and np.any(np.isfinite(np.asarray(numbers["capacity"]))):
         raise ValueError(
             "capacity: clashes with price choice of one good, which would need a rule for rationing buyers"
@@ -370,5 +392,5 @@ def _space(given: Mapping[str, Any], numbers: dict[str, Any], players: int) -> B
             raise ValueError(f"low[{firm}]: {first:g} must be at least 0 (firm {firm})")
         if not first < last:
             raise ValueError(f"low[{firm}]: {first:g} must be below high[{firm}] = {last:g} (firm {firm})")
-    ends = put_all({"low": low[:, None], "high": np.asarray(high)[:, None]})
-    return Box(ends["low"], ends["high"])
+    ends = put_all({"low": low[:, None], "high": np.asarray(high)[:, None], "assumed": assumed[:, None]})
+    return Box(ends["low"], ends["high"], assumed=ends["assumed"], range_key="high")

@@ -13,7 +13,7 @@ from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.space import Box, Profile
 from rivalry.core.validate import check_word, whole_number
-from rivalry.families.market.closed_forms import profitable_choices
+from rivalry.families.market.closed_forms import largest_choices
 from rivalry.families.market.leadership import StagedMarket, whole_market
 from rivalry.families.market.model import INTERCEPT, Market, clear
 from rivalry.families.market.valuation import Valuation, valuation
@@ -300,7 +300,7 @@ def market_play(market: Market, periods: int | None = None, observation: str = "
     rule, dynamics, reach = market.rule, market.dynamics, high
     most = np.ones_like(high)  # logit quantities are shares
     if rule.demand != "logit":
-        most = profitable_choices(rule.demand, "quantity", market.numbers)
+        most = largest_choices(rule.demand, "quantity", market.numbers, market.shock)
     if dynamics.invest and rule.choice == "quantity":  # capacity may grow beyond the box
         reach = np.maximum(high, most)
     ends = [(low - reach, reach - low) if dynamics.adjustment == "predetermined" else (low, reach)]

@@ -234,7 +234,7 @@ def _build(given: dict[str, Any]) -> Race:
     weights = put(_weights(given, players, periods))
     columns = COLUMNS[: 6 if given["share"] else 4 if given["invest"] else 2]
     found = Race(
-        space=_space(numbers, np.asarray(weights), columns, given["sharing_unit"]),
+        space=_space(given, numbers, np.asarray(weights), columns, infinite),
         numbers=numbers,
         weights=weights,
         ahead=put(np.zeros(players)),
@@ -332,12 +332,78 @@ def _by_performance(numbers: dict[str, Any], stake: float, often: float) -> floa
     return float(each * bought**beta)
 
 
-def _space(numbers: dict[str, Any], weights: np.ndarray, columns: tuple[str, ...], units: str) -> Box:
+def _ceilings(
+    numbers: dict[str, Any], weights: np.ndarray, columns: tuple[str, ...], cost: object, gamma: float
+) -> dict[str, float]:
+    """Return by column the largest input that may pay, at most `FARTHEST`.
+
+    Playing 0 from period t on leaves at least m less the fine in every period, and any other strategy at most
+    ``M + G p^beta`` less its costs, where M and m are the best and the worst outcome before costs and G the
+    rewards per performance. The costs of an input in t are therefore at most the sum of ``M - m + fine + G
+    p^beta`` over the periods from t on, by their weights relative to that of t. With S, the largest prize or
+    loss, ``M - m + fine`` is at most 3 S. A subsidy above the price pays until the price has risen to it: what
+    it pays at most is added. An infinite horizon counts ``1/(1 - gamma)`` periods.
+    """
+    most = {name: np.max(np.abs(np.asarray(value))) for name, value in numbers.items()}
+    lost = most["disaster_cost"] + most["liability"] + most["fine"]
+    stake = max(most["prize"], most["loser_prize"], most["no_winner"], lost, 1e-12)
+    often = np.inf  # costs of a period without weight are not paid
+    if np.all(weights > 0):
+        often = np.max(np.cumsum(weights[::-1], axis=0)[::-1] / weights) / (1 - gamma)
+    prices = {part: _prices(numbers, part, cost) for part in ("safety", "performance")}
+    paid = sum(
+        0.0 if price >= 0 else price**2 / (2 * slope) if slope else np.inf for price, slope in prices.values()
+    )
+    grows = max(most["prize_per_performance"], most["loser_prize_per_performance"])
+    grows *= np.inf if len(columns) > 2 and grows else most["performance_productivity"]
+
+    def bought(price: float, slope: float, performance: float) -> float:
+        """Return the largest input whose cost may pay where performance takes an input of ``performance``."""
+        reward = grows * performance ** most["performance_exponent"] if grows else 0.0
+        total = often * (4 * stake + paid + reward)
+        if not np.isfinite(total):
+            return FARTHEST
+        per_unit = price + np.sqrt(price**2 + 2 * slope * total) if slope else 2 * price
+        return float(min(2 * total / per_unit, FARTHEST)) if per_unit > 0 else FARTHEST
+
+    performance = FARTHEST  # from above: the largest input that pays for itself
+    for _ in range(200):
+        performance = bought(*prices["performance"], performance)
+    own = {f"{part}_input": prices[part] for part in prices}
+    own |= {f"{part}_investment": (_least(numbers, f"{part}_investment_price"), 0.0) for part in prices}
+    return {column: bought(*pair, performance) for column, pair in own.items()}
+
+
+def _least(numbers: dict[str, Any], name: str) -> float:
+    return float(np.min(np.asarray(numbers[name])))
+
+
+def _prices(numbers: dict[str, Any], part: str, cost: object) -> tuple[float, float]:
+    """Return the lowest price of an input, and its lowest rise per unit, over players and periods."""
+    if cost not in ("linear", "quadratic"):
+        certified = cost in ("certification", "relative_certification")
+        return min(_least(numbers, n) for n in ("price", "certified_price")[: 1 + certified]), 0.0
+    moved = {"safety": -1, "performance": 1}[part] * np.asarray(
+        numbers[{"safety": "safety_subsidy", "performance": "performance_tax"}[part]]
+    )
+    price = float(np.min(np.asarray(numbers[f"{part}_price"]) + moved))
+    return price, _least(numbers, f"{part}_price_slope") if cost == "quadratic" else 0.0
+
+
+def _space(
+    given: dict[str, Any],
+    numbers: dict[str, Any],
+    weights: np.ndarray,
+    columns: tuple[str, ...],
+    infinite: bool,
+) -> Box:
     """Return the box: inputs in logarithms from 0, investments and rates from 0, shares from 0 to 1.
 
-    No input pays for itself above the largest gain that all periods together can bring.
+    Initial profiles are drawn up to what the prizes of all periods would pay for.
     """
     periods, players = weights.shape
+    gamma = float(np.max(np.asarray(given["gamma"]))) if infinite else 0.0
+    ceilings = _ceilings(numbers, weights, columns, given["cost"], gamma)
     stake = max(
         np.max(np.abs(np.asarray(numbers[n]))) for n in ("prize", "loser_prize", "disaster_cost", "no_winner")
     )
@@ -350,13 +416,14 @@ def _space(numbers: dict[str, Any], weights: np.ndarray, columns: tuple[str, ...
         if column.endswith("input"):
             price = np.min(np.asarray(numbers[column.replace("input", "price")]))
             top = min(stake / max(price, 1e-12), FARTHEST)
-            box.append((max(MOST, top), "log", SMALLEST_INPUT, RARE * top, top))
+            box.append((max(MOST, top, ceilings[column]), "log", SMALLEST_INPUT, RARE * top, top))
         elif column.endswith("investment"):
             price = np.min(np.asarray(numbers[f"{column}_price"]))
             stock = np.max(np.asarray(numbers[column.replace("investment", "productivity")]))
             top = min(stake / max(price, 1e-12), 1e9)
-            box.append((top, "shifted", max(0.1 * stock, 1e-3), 0.0, top))
-        elif units == "fraction":
+            high = max(top, min(ceilings[column], 1e9))
+            box.append((high, "shifted", max(0.1 * stock, 1e-3), 0.0, top))
+        elif given["sharing_unit"] == "fraction":
             box.append((1.0, "linear", 1.0, 0.0, 1.0))
         else:
             box.append((50.0, "shifted", 0.1, 0.0, 5.0))
@@ -364,4 +431,6 @@ def _space(numbers: dict[str, Any], weights: np.ndarray, columns: tuple[str, ...
     high, smallest, usual_low, usual_high = (
         put(np.broadcast_to(np.asarray(edge), (players, len(kinds))).copy()) for edge in (tops, *edges)
     )
-    return Box(put(np.zeros(high.shape)), high, tuple(kinds), smallest, usual_low, usual_high)
+    assumed = [not column.endswith("sharing") for column in columns] * periods  # 1-exp(-50) is 1
+    ends = put(np.zeros(high.shape)), high, tuple(kinds), smallest, usual_low, usual_high
+    return Box(*ends, put(np.broadcast_to(assumed, high.shape).copy()))

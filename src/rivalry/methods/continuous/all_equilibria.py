@@ -15,6 +15,7 @@ from jaxtyping import Array
 
 from rivalry.core import oracles
 from rivalry.core.aggregates import Sums, boxes_of_totals, payoff_sum, sums_of
+from rivalry.core.assumed_range import gain_beyond
 from rivalry.core.certify import certificate
 from rivalry.core.concave import equilibrium_near
 from rivalry.core.display import count_text, strategy_in_words
@@ -533,10 +534,11 @@ class AllEquilibria(BaseLearner):
         labels = at.labels
         points, verdicts = _all_orders(at, labels, _points(session), session["verdict"])
         chosen = [point for point, verdict in zip(points, verdicts, strict=True) if verdict == 1]
+        chosen, beyond = _within_range(world, at, chosen)
         unjudged = [point for point, verdict in zip(points, verdicts, strict=True) if verdict < 1]
         searched = not len(session["low"])
         places, boxes = _undecided(at, labels, session, unjudged)
-        complete = searched and not len(boxes[0]) and not self._unsearched(world)
+        complete = searched and not len(boxes[0]) and not self._unsearched(world) and not beyond
         turned = [session["sets"][:, :, index] for index in _orders(at, labels)]
         sets = np.unique(np.concatenate(turned), axis=0)
         found = np.array([_profile(at, point.centre) for point in chosen])
@@ -554,7 +556,7 @@ class AllEquilibria(BaseLearner):
             "radius": (("equilibrium",), np.array([_radius(point) for point in chosen])),
             "equilibrium_count": ((), np.asarray(len(chosen))),
             "complete": ((), np.asarray(complete)),
-            "complete_reason": ((), np.asarray(self._reason(world, session, places, unjudged))),
+            "complete_reason": ((), np.asarray(self._reason(world, session, places, unjudged, beyond))),
             "boxes": ((), session["boxes"][0].copy()),
             "discarded": (("reason",), session["discarded"][1:].copy()),
             "undecided": (
@@ -604,7 +606,9 @@ class AllEquilibria(BaseLearner):
             return f"only choices in [{low:.3g}, {high:.3g}] were searched: {game.beyond}"
         return "first-order points beyond the bounds on equilibria were not searched" * self.first_order
 
-    def _reason(self, game: Game, session: Session, places: int, unjudged: list[FirstOrderPoint]) -> str:
+    def _reason(
+        self, game: Game, session: Session, places: int, unjudged: list[FirstOrderPoint], beyond: str
+    ) -> str:
         count, left = int(session["boxes"][0]), len(session["low"])
         parts = []
         if left:
@@ -625,11 +629,25 @@ class AllEquilibria(BaseLearner):
             parts.append(f"neither proved nor refuted: {count_text(len(unjudged), 'first-order point')}")
         if unsearched := self._unsearched(game):
             parts.append(unsearched)
+        parts += filter(None, [beyond])
         if session["interchangeable"][0] and not parts:
             return (
                 "equilibria are interchangeable where payoffs have a constant sum, and best responses unique"
             )
         return "; ".join(parts) or f"every box is decided: {count_text(count, 'box', 'boxes')}"
+
+
+def _within_range(
+    game: Any, at: Coordinates, points: list[FirstOrderPoint]
+) -> tuple[list[FirstOrderPoint], str]:
+    """Return the points at which no choice beyond the range assumed pays more, and why the range is no bound.
+
+    Payoffs beyond are also asked for where all choices are at their upper ends.
+    """
+    profiles = [_profile(at, y) for y in (*(point.centre for point in points), at.high)]
+    each = [gain_beyond(game, x) for x in profiles]
+    kept = [point for point, words in zip(points, each, strict=False) if not words]
+    return kept, next(filter(None, each), "")
 
 
 def _of_period(session: Session, t: int) -> Session:

@@ -1,0 +1,102 @@
+"""Payoffs beyond the ends of a range that a family chose because no choice above it should pay.
+
+The certificates and lists of a game whose box has such ends (`rivalry.core.space.Box`, ``assumed``) hold for
+the box. They hold for the game only if payoffs do not rise beyond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core.payoffs import payoffs
+from rivalry.core.reparametrisation import Unconstrained
+from rivalry.core.results import Certificate
+from rivalry.core.space import Box
+from rivalry.core.tolerances import ROUNDING
+
+FACTORS = (2.0, 10.0, 100.0)  # times the range
+AT_END = 1e-3  # of the range: a choice so near an end touches it
+
+
+class Rise(NamedTuple):
+    """The largest gains ``[player]`` by choices beyond the assumed ends, and at which multiples of the range.
+
+    ``key`` is the key of the game that sets the range.
+    """
+
+    gains: np.ndarray
+    factors: np.ndarray
+    key: str
+
+    def words(self, tolerance: Any) -> str:
+        """Return in words whose payoffs rise by more than a tolerance; empty where none does."""
+        if not np.any(self.gains > tolerance):
+            return ""
+        player = int(np.argmax(np.where(self.gains > tolerance, self.gains, -np.inf)))
+        factor, gain = self.factors[player], self.gains[player]
+        most = ", the most tried; payoffs may be unbounded" if factor == FACTORS[-1] else ""
+        key = f"; {self.key} sets the range" if self.key else ""
+        return (
+            f"payoffs rise beyond the range assumed: player {player} gains {gain:.3g} at {factor:g} times "
+            f"the range{most}{key}"
+        )
+
+
+def rise_beyond(game: Any, x: np.ndarray, strategies: Iterable[np.ndarray]) -> Rise | None:
+    """Return what choices beyond the assumed ends gain at ``x``; None where no choice touches such an end.
+
+    Each player's choices at ``x`` and its ``strategies [player]`` are moved beyond the ends that they touch,
+    one at a time and all together.
+    """
+    if isinstance(game, Unconstrained):
+        rows = [np.asarray(x)] * len(x)
+        inside = [
+            np.asarray(game.constrain(np.where(np.arange(len(x))[:, None] == player, own, row)))[player]
+            for player, (own, row) in enumerate(zip(strategies, rows, strict=True))
+        ]
+        return rise_beyond(game.game, np.asarray(game.constrain(np.asarray(x))), inside)
+    space = game.space
+    if not isinstance(space, Box) or space.assumed is None or not np.any(np.asarray(space.assumed)):
+        return None
+    x, low, high = (np.asarray(part, dtype=float) for part in (x, space.low, space.high))
+    gains, factors, touched = np.zeros(len(x)), np.ones(len(x)), False
+    for player, strategy in enumerate(strategies):
+        for own in (x[player], np.asarray(strategy, dtype=float)):
+            ends = np.asarray(space.assumed)[player] & (own >= high[player] - AT_END * (high - low)[player])
+            if not np.any(ends):
+                continue
+            here, touched = np.asarray(payoffs(game, x))[player], True
+            moved = [np.arange(len(ends)) == k for k in np.flatnonzero(ends)]
+            for axes in moved if len(moved) == 1 else [*moved, ends]:
+                for factor in FACTORS:
+                    beyond = x.copy()
+                    beyond[player] = np.where(axes, low[player] + factor * (high - low)[player], own)
+                    gain = np.asarray(payoffs(game, beyond))[player] - here
+                    if gain > gains[player]:
+                        gains[player], factors[player] = gain, factor
+    return Rise(gains, factors, space.range_key) if touched else None
+
+
+def with_rise(game: Any, x: np.ndarray, strategies: Iterable[np.ndarray], found: Certificate) -> Certificate:
+    """Return a certificate in whose regrets gains beyond assumed ends are counted; no bound holds for them.
+
+    A rise that is within the tolerance changes nothing.
+    """
+    rise = rise_beyond(game, x, strategies)
+    words = "" if rise is None else rise.words(found.tolerance + found.regret)
+    if rise is None or not words:
+        return found
+    method = f"{found.method}; {words}" if found.method else words
+    unproved = np.full_like(found.bound, np.inf)
+    coverage = found.coverage if found.coverage == "local" else "lower bound"
+    regret = np.maximum(found.regret, rise.gains)
+    return found._replace(regret=regret, bound=unproved, coverage=coverage, method=method, rounding="")
+
+
+def gain_beyond(game: Any, x: np.ndarray) -> str:
+    """Return in words who gains at ``x`` by choices beyond the assumed ends that it touches, or an empty text."""
+    rise = rise_beyond(game, x, np.asarray(x))
+    return "" if rise is None else rise.words(ROUNDING * np.max(np.abs(np.asarray(payoffs(game, x)))))

@@ -1,0 +1,339 @@
+"""Ranges of choices that families assume: no choice beyond pays, or certificates and lists say so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.core.assumed_range import FACTORS
+from rivalry.core.payoffs import payoffs
+from rivalry.families.race.factory import FARTHEST
+from tests.race_keys import race
+
+DEFAULT, NIGHTLY = range(6), range(6, 150)
+SEEDS = [*DEFAULT, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in NIGHTLY)]
+FURTHEST_INVESTMENT = 1e9
+
+
+# --- markets with a shock ---------------------------------------------------------------------------------
+
+
+def test_a_sure_shock_moves_the_equilibrium_beyond_the_range_without_it() -> None:
+    game = rv.games.market(shock={"kind": "iid", "levels": [300.0, 300.0], "probabilities": [0.5, 0.5]})
+    refuted, true = rv.certificate(game, [[100.0], [100.0]]), rv.certificate(game, [[130.0], [130.0]])
+    assert (refuted.claim, true.claim) == ("not an equilibrium", "equilibrium")
+    np.testing.assert_allclose(payoffs(game, np.array([[150.0], [100.0]]))[0], 21_000.0)
+    assert refuted.regret[0] >= 2_000.0
+    assert float(game.space.high[0, 0]) == 400.0
+
+
+def test_a_list_with_a_shock_holds_the_equilibrium_beyond_the_range_without_it() -> None:
+    game = rv.games.market(shock={"kind": "iid", "levels": [0.0, 600.0], "probabilities": [0.5, 0.5]})
+    found = rv.solve(game, rv.methods.AllEquilibria()).data
+    # at 0 nothing is sold for a price: 600 counts with one half, and a cost of 10 is paid at both
+    np.testing.assert_allclose(found.equilibria.values, [[[680 / 3], [680 / 3]]])
+    assert found.complete.item()
+
+
+def test_logit_prices_cover_a_shock_to_costs() -> None:
+    shock = {"kind": "iid", "levels": [5.0, 5.0], "probabilities": [0.5, 0.5], "on": "unit_cost"}
+    game, sure = rv.games.market(demand="logit", shock=shock), rv.games.market(demand="logit", unit_cost=6.0)
+    x = rv.solve(sure, rv.methods.ClosedForm()).profile.values
+    assert np.all(x > 6.0)
+    assert rv.certificate(game, x).claim == "equilibrium"
+    np.testing.assert_allclose(game.space.high, sure.space.high)
+
+
+def test_a_logit_price_range_covers_a_capacity() -> None:
+    game = rv.games.market(demand="logit", players=1, capacity=1e-6)
+    # the price at which demand is the capacity: every lower one sells as much
+    best = 2.0 + 0.25 * np.log((1 - 1e-6) / 1e-6)
+    assert float(game.space.high[0, 0]) > best
+    assert rv.certificate(game, [[best]]).claim == "equilibrium"
+
+
+def test_isoelastic_demand_refuses_a_shock_without_a_cost_or_a_market() -> None:
+    for on, level in (("unit_cost", -1.0), ("intercept", -100.0)):
+        shock = {"kind": "iid", "levels": [level, 0.0], "on": on}
+        with pytest.raises(ValueError, match=r"shock\.levels: make a (unit cost|market size) of 0"):
+            rv.games.market(demand="isoelastic", shock=shock)
+
+
+# --- races ------------------------------------------------------------------------------------------------
+
+
+def test_teams_can_pay_for_the_safety_that_spares_a_fine() -> None:
+    cost = {"kind": "penalty", "fine": 20.0, "price": 1e-5, "minimum": 5000.0}
+    game = rv.games.race(players=2, reward={"prize": 0.1}, disaster_cost=0.1, cost=cost)
+    short, safe = ([[s, 10.0], [s, 10.0]] for s in (2e4, 3e6))
+    gain = float(payoffs(game, np.array([safe[0], short[1]]))[0] - payoffs(game, np.array(short))[0])
+    assert gain < 0
+    x = np.array([[0.0, 1e-4], [0.0, 1e-4]])
+    complying = x.copy()
+    complying[0, 0] = (5000.0 * 10 ** (0.5 - 1) * 1e-4**0.25) ** 2 * 1.001
+    gain = float(payoffs(game, complying)[0] - payoffs(game, x)[0])
+    assert gain > 15
+    assert rv.certificate(game, x).claim == "not an equilibrium"
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_payoffs_that_rise_for_ever_are_no_equilibrium(horizon: int) -> None:
+    keys = {"technology": {"invest": True}} if horizon > 1 else {"performance_exponent": 1.0}
+    reward = {"prize_per_performance": 0.05, "prize_survives": True}
+    game = rv.games.race(players=2, horizon=horizon, reward=reward, **keys)
+    found = rv.certificate(game, game.space.high)
+    assert found.claim == "not an equilibrium"
+    assert "payoffs rise beyond the range assumed" in found.method
+    assert "payoffs may be unbounded" in found.method
+    x = np.array(game.space.high)
+    x[0] *= 2
+    assert found.regret[0] >= float(payoffs(game, x)[0] - payoffs(game, np.asarray(game.space.high))[0])
+
+
+# --- what follows from a range that is too narrow -----------------------------------------------------------
+
+
+def _narrowed(game: Any, high: float) -> Any:
+    """The game with another end, still assumed."""
+    box = game.space
+    return replace(game, space=type(box)(box.low, 0 * box.high + high, assumed=box.assumed, range_key="high"))
+
+
+def test_certificates_and_lists_look_beyond_an_assumed_end() -> None:
+    narrow = _narrowed(rv.games.market(), 20.0)  # the equilibrium is (30, 30)
+    found = rv.certificate(narrow, [[20.0], [20.0]])
+    assert found.claim == "not an equilibrium"
+    assert found.method.endswith("player 0 gains 200 at 2 times the range; high sets the range")
+    np.testing.assert_allclose(found.regret, 200.0)
+    listed = rv.solve(narrow, rv.methods.AllEquilibria()).data
+    assert not listed.complete.item()
+    assert not len(listed.equilibria)
+    assert "payoffs rise beyond the range assumed" in listed.complete_reason.item()
+
+
+def test_a_stated_end_is_the_games_own() -> None:
+    game = rv.games.market(high=20.0)
+    assert rv.certificate(game, [[20.0], [20.0]]).claim == "equilibrium"
+    assert rv.solve(game, rv.methods.AllEquilibria()).data.complete.item()
+    capped = rv.games.market(capacity=[20.0, np.inf])
+    np.testing.assert_array_equal(capped.space.assumed, [[False], [True]])
+
+
+@pytest.mark.parametrize(
+    "game",
+    [
+        pytest.param(lambda: rv.games.market(demand="logit"), id="market"),
+        pytest.param(lambda: rv.games.race(), id="race"),
+        pytest.param(lambda: rv.games.auction(), id="auction"),
+        pytest.param(lambda: rv.games.precipice(information="public"), id="precipice"),
+    ],
+)
+def test_families_mark_the_ends_that_they_assume(game: Any) -> None:
+    assert np.all(np.asarray(game().space.assumed))
+
+
+def test_boldness_beyond_the_range_of_a_precipice_pays_more() -> None:
+    game = rv.games.precipice(information="public", enmity=0.3, max_capability=1.0)
+    found = rv.certificate(game, game.space.high)
+    assert found.claim != "equilibrium"
+    higher = np.array(game.space.high)
+    higher[0] *= 100
+    assert found.regret[0] >= float(payoffs(game, higher)[0] - payoffs(game, np.asarray(game.space.high))[0])
+
+
+# --- no choice beyond pays --------------------------------------------------------------------------------
+
+
+def _market(rng: np.random.Generator) -> Any:
+    """A market with a random value of every key that its range may depend on."""
+    demand = rng.choice(["linear", "isoelastic", "differentiated", "logit"])
+    n = int(rng.integers(2 if demand == "isoelastic" else 1, 4))
+
+    def each(low: float, high: float, zero: float = 0.0) -> list[float]:
+        return np.where(rng.random(n) < zero, 0.0, np.exp(rng.uniform(np.log(low), np.log(high), n))).tolist()
+
+    keys: dict[str, Any] = {"demand": str(demand), "players": n, "convex_cost": each(0.01, 10, 0.5)}
+    level = 1.0
+    if demand in ("linear", "differentiated"):
+        level = keys["intercept"] = each(1, 1000)[0]
+        keys["slope"] = each(0.01, 10)[0]
+        keys["unit_cost"] = (np.array(each(0.01, 0.9)) * level).tolist()
+        keys["choice"] = str(rng.choice(["quantity", "price"]))
+    if demand == "differentiated":
+        keys["substitution"] = float(rng.uniform(-0.9 / max(n - 1, 1), 0.9)) * keys["slope"]
+    if demand == "isoelastic":
+        keys |= {"market_size": each(1, 1000)[0], "elasticity": float(rng.uniform(1.1, 4))}
+        keys |= {"price_flat_below": each(1e-9, 10)[0], "unit_cost": each(0.1, 10)}
+    if demand == "logit":
+        keys |= {
+            "quality": each(0.5, 10),
+            "outside_option": float(rng.normal()),
+            "taste_spread": each(0.05, 3)[0],
+        }
+        keys["unit_cost"] = each(0.1, 10)
+    if keys.get("choice") != "price" or demand == "differentiated":
+        keys["capacity"] = np.where(rng.random(n) < 0.3, each(0.01, 100), np.inf).tolist()
+    if keys.get("choice") == "price" and demand == "linear":
+        keys.pop("convex_cost")
+    if demand != "logit":
+        keys["fixed_cost"] = (np.array(each(0.01, 1, 0.5)) * level).tolist()
+    keys |= {"tax": rng.uniform(0, 0.9, n).tolist(), "tax_losses": str(rng.choice(["refunded", "none"]))}
+    keys |= {"gamma": float(rng.uniform(0, 0.99)), "growth": float(rng.uniform(-0.05, 0.0))}
+    if rng.random() < 0.5:
+        keys["horizon"] = int(rng.integers(1, 20))
+    if rng.random() < 0.8:
+        on = str(rng.choice(["intercept", "unit_cost"]))
+        size = 3 * max(level, 5.0)
+        least = 0.0 if on == "unit_cost" or demand == "isoelastic" else -0.5 * level
+        levels = rng.uniform(least, size, 3)
+        chance = rng.dirichlet(np.ones(3))
+        keys["shock"] = [
+            {"kind": "iid", "levels": levels.tolist(), "probabilities": chance.tolist()},
+            {
+                "kind": "markov",
+                "levels": levels.tolist(),
+                "transitions": rng.dirichlet(np.ones(3), 3).tolist(),
+            },
+        ][rng.integers(2)] | {"on": on}
+        keys["shock_observed"] = bool(rng.random() < 0.5)
+    if keys.get("choice") != "price" and demand == "linear" and n > 1 and rng.random() < 0.3:
+        keys["stages"] = [[0], list(range(1, n))]
+    return rv.games.market(**keys)
+
+
+def _race(rng: np.random.Generator) -> Any:
+    """A race with a random value of every key that its ranges may depend on."""
+    n = int(rng.integers(2, 4))
+    infinite = rng.random() < 0.15
+    horizon = 1 if rng.random() < 0.4 else int(rng.integers(2, 5))
+
+    def each(low: float, high: float, zero: float = 0.0) -> list[float]:
+        return np.where(rng.random(n) < zero, 0.0, np.exp(rng.uniform(np.log(low), np.log(high), n))).tolist()
+
+    kind = str(rng.choice(["linear", "quadratic", "certification", "relative_certification", "penalty"]))
+    beta = rng.uniform(0.2, 0.9, n).tolist()
+    keys: dict[str, Any] = {"players": n, "cost": kind, "performance_exponent": beta}
+    keys |= {"safety_productivity": each(0.1, 100), "performance_productivity": each(0.1, 100)}
+    keys |= {
+        "safety_exponent": rng.uniform(0.2, 1, n).tolist(),
+        "scale_penalty": rng.uniform(0, 1, n).tolist(),
+    }
+    keys |= {"contest": str(rng.choice(["ratio", "logit", "best"])), "disaster_cost": each(0.01, 100, 0.2)}
+    keys |= {"risk": str(rng.choice(["winner_only", "multiplicative", "additive", "mixed"]))}
+    keys |= {
+        "prize": each(0.1, 100),
+        "loser_prize": rng.normal(0, 3, n).tolist(),
+        "liability": each(1, 1e3, 0.5),
+    }
+    keys |= {
+        "loser_prize_basis": str(rng.choice(["own", "winner"])),
+        "prize_survives": bool(rng.random() < 0.5),
+    }
+    keys |= {"no_winner": rng.choice(["harmless", "disaster"]) if rng.random() < 0.7 else rng.normal(0, 9)}
+    if rng.random() < 0.4:
+        keys |= {"prize_per_performance": rng.normal(0, 0.3, n).tolist()}
+        keys |= {"loser_prize_per_performance": rng.normal(0, 0.3, n).tolist()}
+    if kind in ("linear", "quadratic"):
+        keys |= {"safety_price": each(1e-4, 10), "performance_price": each(1e-4, 10)}
+        keys |= {"performance_tax": each(0.01, 1, 0.5), "safety_subsidy": each(1e-4, 1, 0.5)}
+    else:
+        keys |= {"price": each(1e-4, 1), "certified_price": each(1e-6, 1), "minimum": each(0.01, 1e4)}
+        keys |= {"margin": rng.normal(0, 1, n).tolist(), "fine": each(0.1, 1e3, 0.3)}
+        keys |= {"measured_by": str(rng.choice(["odds", "effort"]))}
+    if kind == "quadratic":
+        keys |= {"safety_price_slope": each(1e-3, 1), "performance_price_slope": each(1e-3, 1)}
+    if infinite or rng.random() < 0.3:
+        keys["ease_of_winning"] = each(0.01, 10)[0]
+        keys["contest"] = str(rng.choice(["ratio", "logit"]))
+    if infinite:
+        return race(**keys, horizon="inf", gamma=rng.uniform(0.5, 0.999, n).tolist(), end_on="win")
+    if horizon > 1:
+        keys |= {"end_on": str(rng.choice(["none", "win", "disaster"])), "horizon": horizon}
+        if rng.random() < 0.5:
+            keys["period_weights"] = rng.uniform(0.05, 1, (horizon, n)).tolist()
+        else:
+            keys["gamma"] = rng.uniform(0.3, 1, n).tolist()
+        if rng.random() < 0.5:
+            keys |= {"invest": True, "safety_investment_price": each(1e-3, 1)}
+            keys |= {"performance_investment_price": each(1e-3, 1), "performance_depreciation": 0.1}
+            if n == 2 and rng.random() < 0.5:  # a sum of what several share draws a warning
+                keys |= {"share": True, "sharing_unit": str(rng.choice(["fraction", "rate"]))}
+    return race(**keys)
+
+
+def _auction(rng: np.random.Generator) -> Any:
+    return rv.games.auction(
+        players=int(rng.integers(2, 5)),
+        affiliation=float(rng.random()),
+        price=str(rng.choice(["first", "second"])),
+    )
+
+
+def _drawn(game: Any, rng: np.random.Generator) -> np.ndarray:
+    """A profile spread over all sizes of choices, with zeros and upper ends among them."""
+    low, high = np.asarray(game.space.low), np.asarray(game.space.high)
+    share = 10.0 ** rng.uniform(-12, 0, low.shape)
+    share = np.select([rng.random(low.shape) < 0.15, rng.random(low.shape) < 0.1], [0.0, 1.0], share)
+    return np.asarray(low + (high - low) * share)
+
+
+def _best_inside(game: Any, x: np.ndarray, player: int, axes: np.ndarray) -> float:
+    """The best payoff of a player by choices inside the range, of these axes alone and of nothing from then on."""
+    low, high = np.asarray(game.space.low)[player], np.asarray(game.space.high)[player]
+    rows = []
+    for share in (0.0, *10.0 ** np.arange(-12.0, 1.0)):
+        rows.append(np.where(axes, low + (high - low) * share, x[player]))
+    first = int(np.flatnonzero(axes)[0])
+    count = len(getattr(game, "columns", (0,)))
+    start = first // count * count
+    rows.append(np.where(np.arange(len(low)) >= start, low, x[player]))
+    paid = []
+    for row in rows:
+        there = x.copy()
+        there[player] = row
+        paid.append(float(payoffs(game, there)[player]))
+    return max(paid)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("family", [_market, _race])
+def test_no_choice_beyond_an_assumed_end_pays(family: Any, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    game = family(rng)
+    low, high, assumed = (np.asarray(end) for end in (game.space.low, game.space.high, game.space.assumed))
+    for _ in range(4):
+        x = _drawn(game, rng)
+        for player in range(len(x)):
+            bounded = assumed[player]
+            if family is _race:  # an end that is the farthest searched is no proof
+                bounded = bounded & (high[player] < FARTHEST) & (high[player] != FURTHEST_INVESTMENT)
+            sets = [np.arange(len(bounded)) == k for k in np.flatnonzero(bounded)]
+            for axes in rng.permutation(sets)[:4] if len(sets) > 4 else sets:
+                best = _best_inside(game, x, player, axes)
+                for factor in FACTORS:
+                    there = x.copy()
+                    there[player] = np.where(axes, low[player] + factor * (high - low)[player], x[player])
+                    paid = float(payoffs(game, there)[player])
+                    assert paid <= best + 1e-9 * max(abs(best), abs(paid)), (game, player, axes, factor)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("family", [_market, _race, _auction])
+def test_no_equilibrium_is_claimed_where_a_choice_beyond_pays_more(family: Any, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    game = family(rng)
+    low, high, assumed = (np.asarray(end) for end in (game.space.low, game.space.high, game.space.assumed))
+    x = np.where(assumed & (rng.random(low.shape) < 0.5), high, _drawn(game, rng))
+    found = rv.certificate(game, x)
+    here = np.asarray(payoffs(game, x))
+    for player in range(len(x)):
+        for factor in FACTORS:
+            there = x.copy()
+            ends = assumed[player] & (x[player] == high[player])
+            there[player] = np.where(ends, low[player] + factor * (high - low)[player], x[player])
+            gain = float(payoffs(game, there)[player] - here[player])
+            assert gain <= found.regret[player] + np.broadcast_to(found.tolerance, here.shape)[player]
