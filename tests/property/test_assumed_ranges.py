@@ -282,7 +282,7 @@ def _drawn(game: Any, rng: np.random.Generator) -> np.ndarray:
 
 
 def _best_inside(game: Any, x: np.ndarray, player: int, axes: np.ndarray) -> float:
-    """The best payoff of a player by choices inside the range, of these axes alone and of nothing from then on."""
+    """The best payoff of a player inside the range: with other choices on these axes, or 0 from then on."""
     low, high = np.asarray(game.space.low)[player], np.asarray(game.space.high)[player]
     rows = []
     for share in (0.0, *10.0 ** np.arange(-12.0, 1.0)):

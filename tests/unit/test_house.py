@@ -76,7 +76,7 @@ LAYERS: list[set[str]] = [
     {"core.compare", "core.enclosure", "core.files", "core.game", "plots"},
     {"core.method", "core.reparametrisation", "core.shifts", "core.simplices"},
     {"core.logarithms", "core.payoffs", "core.ranges"},
-    {"core.parameter_ranges"},
+    {"core.assumed_range", "core.parameter_ranges"},
     {"core.needs", "core.operations", "core.proof", "core.stake", "economies.figures", "families.figures"},
     {"core.aggregates", "core.concave", "core.maxima", "core.search"},
     {"core.shared"},

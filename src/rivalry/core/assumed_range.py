@@ -7,10 +7,11 @@ the box. They hold for the game only if payoffs do not rise beyond.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from rivalry.core.game import Game
 from rivalry.core.payoffs import payoffs
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.results import Certificate
@@ -31,7 +32,7 @@ class Rise(NamedTuple):
     factors: np.ndarray
     key: str
 
-    def words(self, tolerance: Any) -> str:
+    def words(self, tolerance: float | np.ndarray) -> str:
         """Return in words whose payoffs rise by more than a tolerance; empty where none does."""
         if not np.any(self.gains > tolerance):
             return ""
@@ -45,10 +46,10 @@ class Rise(NamedTuple):
         )
 
 
-def rise_beyond(game: Any, x: np.ndarray, strategies: Iterable[np.ndarray]) -> Rise | None:
+def rise_beyond(game: Game, x: np.ndarray, strategies: Iterable[np.ndarray]) -> Rise | None:
     """Return what choices beyond the assumed ends gain at ``x``; None where no choice touches such an end.
 
-    Each player's choices at ``x`` and its ``strategies [player]`` are moved beyond the ends that they touch,
+    Each player's choices at ``x`` and its ``strategies [player]`` are singly beyond the ends that they touch,
     one at a time and all together.
     """
     if isinstance(game, Unconstrained):
@@ -69,8 +70,8 @@ def rise_beyond(game: Any, x: np.ndarray, strategies: Iterable[np.ndarray]) -> R
             if not np.any(ends):
                 continue
             here, touched = np.asarray(payoffs(game, x))[player], True
-            moved = [np.arange(len(ends)) == k for k in np.flatnonzero(ends)]
-            for axes in moved if len(moved) == 1 else [*moved, ends]:
+            singly = [np.arange(len(ends)) == k for k in np.flatnonzero(ends)]
+            for axes in singly if len(singly) == 1 else [*singly, ends]:
                 for factor in FACTORS:
                     beyond = x.copy()
                     beyond[player] = np.where(axes, low[player] + factor * (high - low)[player], own)
@@ -80,7 +81,7 @@ def rise_beyond(game: Any, x: np.ndarray, strategies: Iterable[np.ndarray]) -> R
     return Rise(gains, factors, space.range_key) if touched else None
 
 
-def with_rise(game: Any, x: np.ndarray, strategies: Iterable[np.ndarray], found: Certificate) -> Certificate:
+def with_rise(game: Game, x: np.ndarray, strategies: Iterable[np.ndarray], found: Certificate) -> Certificate:
     """Return a certificate in whose regrets gains beyond assumed ends are counted; no bound holds for them.
 
     A rise that is within the tolerance changes nothing.
@@ -96,7 +97,7 @@ def with_rise(game: Any, x: np.ndarray, strategies: Iterable[np.ndarray], found:
     return found._replace(regret=regret, bound=unproved, coverage=coverage, method=method, rounding="")
 
 
-def gain_beyond(game: Any, x: np.ndarray) -> str:
-    """Return in words who gains at ``x`` by choices beyond the assumed ends that it touches, or an empty text."""
+def gain_beyond(game: Game, x: np.ndarray) -> str:
+    """Return in words who gains beyond the assumed ends that ``x`` touches; empty where nobody does."""
     rise = rise_beyond(game, x, np.asarray(x))
     return "" if rise is None else rise.words(ROUNDING * np.max(np.abs(np.asarray(payoffs(game, x)))))

@@ -25,8 +25,9 @@ from rivalry.core.tree import hashable_method
 from rivalry.core.validate import checked
 
 SLOPES = (1e-3, 2.0)  # the highest value is 1; a slope of 0 would make ties of positive probability
-"""The range of slopes. Below a slope k of 1/4 the payoff rises with k: signals s win in proportion to powers of
-k, and are worth at least s/2. Its upper end is assumed: against bids near 0 all signals should win."""
+"""The range of slopes. Below the others' slopes and 1/4 the payoff rises with the slope k: signals s win in
+proportion to powers of k, and are worth at least s/2. The upper end is assumed: it is no bound against bids
+near 0."""
 
 
 class SealedBidAuction(OneLineRepr, eqx.Module):

@@ -341,8 +341,8 @@ def _ceilings(
     ``M + G p^beta`` less its costs, where M and m are the best and the worst outcome before costs and G the
     rewards per performance. The costs of an input in t are therefore at most the sum of ``M - m + fine + G
     p^beta`` over the periods from t on, by their weights relative to that of t. With S, the largest prize or
-    loss, ``M - m + fine`` is at most 3 S. A subsidy above the price pays until the price has risen to it: what
-    it pays at most is added. An infinite horizon counts ``1/(1 - gamma)`` periods.
+    loss, ``M - m + fine`` is at most 3 S. A subsidy above the price pays until the price has risen to it: the
+    most that it pays is added. An infinite horizon counts ``1/(1 - gamma)`` periods.
     """
     most = {name: np.max(np.abs(np.asarray(value))) for name, value in numbers.items()}
     lost = most["disaster_cost"] + most["liability"] + most["fine"]
@@ -359,7 +359,8 @@ def _ceilings(
 
     def bought(price: float, slope: float, performance: float) -> float:
         """Return the largest input whose cost may pay where performance takes an input of ``performance``."""
-        reward = grows * performance ** most["performance_exponent"] if grows else 0.0
+        # of several exponents the largest counts above an input of 1
+        reward = grows * max(performance, 1.0) ** most["performance_exponent"] if grows else 0.0
         total = often * (4 * stake + paid + reward)
         if not np.isfinite(total):
             return FARTHEST
@@ -370,11 +371,11 @@ def _ceilings(
     for _ in range(200):
         performance = bought(*prices["performance"], performance)
     own = {f"{part}_input": prices[part] for part in prices}
-    own |= {f"{part}_investment": (_least(numbers, f"{part}_investment_price"), 0.0) for part in prices}
+    own |= {f"{part}_investment": (_smallest(numbers, f"{part}_investment_price"), 0.0) for part in prices}
     return {column: bought(*pair, performance) for column, pair in own.items()}
 
 
-def _least(numbers: dict[str, Any], name: str) -> float:
+def _smallest(numbers: dict[str, Any], name: str) -> float:
     return float(np.min(np.asarray(numbers[name])))
 
 
@@ -382,12 +383,12 @@ def _prices(numbers: dict[str, Any], part: str, cost: object) -> tuple[float, fl
     """Return the lowest price of an input, and its lowest rise per unit, over players and periods."""
     if cost not in ("linear", "quadratic"):
         certified = cost in ("certification", "relative_certification")
-        return min(_least(numbers, n) for n in ("price", "certified_price")[: 1 + certified]), 0.0
-    moved = {"safety": -1, "performance": 1}[part] * np.asarray(
+        return min(_smallest(numbers, n) for n in ("price", "certified_price")[: 1 + certified]), 0.0
+    surcharge = {"safety": -1, "performance": 1}[part] * np.asarray(
         numbers[{"safety": "safety_subsidy", "performance": "performance_tax"}[part]]
     )
-    price = float(np.min(np.asarray(numbers[f"{part}_price"]) + moved))
-    return price, _least(numbers, f"{part}_price_slope") if cost == "quadratic" else 0.0
+    price = float(np.min(np.asarray(numbers[f"{part}_price"]) + surcharge))
+    return price, _smallest(numbers, f"{part}_price_slope") if cost == "quadratic" else 0.0
 
 
 def _space(

@@ -638,7 +638,7 @@ class AllEquilibria(BaseLearner):
 
 
 def _within_range(
-    game: Any, at: Coordinates, points: list[FirstOrderPoint]
+    game: Game, at: Coordinates, points: list[FirstOrderPoint]
 ) -> tuple[list[FirstOrderPoint], str]:
     """Return the points at which no choice beyond the range assumed pays more, and why the range is no bound.
 
@@ -646,8 +646,8 @@ def _within_range(
     """
     profiles = [_profile(at, y) for y in (*(point.centre for point in points), at.high)]
     each = [gain_beyond(game, x) for x in profiles]
-    kept = [point for point, words in zip(points, each, strict=False) if not words]
-    return kept, next(filter(None, each), "")
+    inside = [point for point, words in zip(points, each, strict=False) if not words]
+    return inside, next(filter(None, each), "")
 
 
 def _of_period(session: Session, t: int) -> Session:
