@@ -30,7 +30,7 @@ class Rise(NamedTuple):
 
     gains: np.ndarray
     factors: np.ndarray
-    key: str
+    key: str | None
 
     def words(self, tolerance: float | np.ndarray) -> str:
         """Return in words whose payoffs rise by more than a tolerance; empty where none does."""

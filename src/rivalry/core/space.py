@@ -131,7 +131,7 @@ class Box(Tree):
     assumed
         True where ``high`` is no bound of the game: the family chose it so that no choice above it pays.
     range_key
-        The key of the game that sets ``high``; empty without one.
+        The key of the game that sets ``high``, if there is one.
 
     Examples
     --------
@@ -150,7 +150,7 @@ class Box(Tree):
     usual_low: Float[Array, "player axis"] | None = None
     usual_high: Float[Array, "player axis"] | None = None
     assumed: Bool[Array, "player axis"] | None = None
-    range_key: str = static(default="")
+    range_key: str | None = static(default=None)
 
     @classmethod
     @check_keywords
