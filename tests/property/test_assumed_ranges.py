@@ -73,9 +73,7 @@ def test_isoelastic_demand_refuses_a_shock_without_a_cost_or_a_market() -> None:
 def test_teams_can_pay_for_the_safety_that_spares_a_fine() -> None:
     cost = {"kind": "penalty", "fine": 20.0, "price": 1e-5, "minimum": 5000.0}
     game = rv.games.race(players=2, reward={"prize": 0.1}, disaster_cost=0.1, cost=cost)
-    short, safe = ([[s, 10.0], [s, 10.0]] for s in (2e4, 3e6))
-    gain = float(payoffs(game, np.array([safe[0], short[1]]))[0] - payoffs(game, np.array(short))[0])
-    assert gain < 0
+    # with hardly any performance, next to nothing of the odds is spoiled
     x = np.array([[0.0, 1e-4], [0.0, 1e-4]])
     complying = x.copy()
     complying[0, 0] = (5000.0 * 10 ** (0.5 - 1) * 1e-4**0.25) ** 2 * 1.001
