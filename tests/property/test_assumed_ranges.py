@@ -70,16 +70,16 @@ def test_isoelastic_demand_refuses_a_shock_without_a_cost_or_a_market() -> None:
 # --- races ------------------------------------------------------------------------------------------------
 
 
-def test_teams_can_pay_for_the_safety_that_spares_a_fine() -> None:
-    cost = {"kind": "penalty", "fine": 20.0, "price": 1e-5, "minimum": 5000.0}
+def test_teams_pay_for_the_safety_that_spares_a_fine() -> None:
+    # an effort safety of 10 sqrt(225,000) costs 2.25, and the fine is 20
+    minimum = 10 * np.sqrt(225_000.0)
+    cost = {"kind": "penalty", "fine": 20.0, "price": 1e-5, "minimum": minimum, "measured_by": "effort"}
     game = rv.games.race(players=2, reward={"prize": 0.1}, disaster_cost=0.1, cost=cost)
-    # with hardly any performance, next to nothing of the odds is spoiled
-    x = np.array([[0.0, 1e-4], [0.0, 1e-4]])
-    complying = x.copy()
-    complying[0, 0] = (5000.0 * 10 ** (0.5 - 1) * 1e-4**0.25) ** 2 * 1.001
-    gain = float(payoffs(game, complying)[0] - payoffs(game, x)[0])
-    assert gain > 15
-    assert rv.certificate(game, x).claim == "not an equilibrium"
+    found = rv.solve(game, rv.methods.BestResponse())
+    np.testing.assert_allclose(found.profile.values[:, 0], 225_000.0, rtol=1e-3)
+    fined = rv.certificate(game, [[1e4, 100.0], [1e4, 100.0]])
+    assert fined.claim == "not an equilibrium"
+    assert fined.regret.min() > 17
 
 
 @pytest.mark.parametrize("horizon", [1, 3])
