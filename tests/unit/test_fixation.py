@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from itertools import product
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -111,11 +113,84 @@ def test_shares_are_those_of_the_chain_with_rare_mutations() -> None:
     assert found == pytest.approx([share[6], share[0]], abs=1e-5)
 
 
+def exact_fixation(rows: np.ndarray, population: int, strength: float, kind: type) -> Any:
+    """Chance that a mutant with action 0 takes over, in exact fractions (Moran) or 60 digits (Fermi)."""
+    pays = [[Fraction(float(value)) for value in row] for row in rows]
+    total, term = Fraction(1), Fraction(1)
+    exponent = Fraction(0)
+    for k in range(1, population):
+        mutant = (pays[0][0] * (k - 1) + pays[0][1] * (population - k)) / (population - 1)
+        resident = (pays[1][0] * k + pays[1][1] * (population - k - 1)) / (population - 1)
+        weight = Fraction(strength)
+        if kind is Moran:
+            term *= (1 - weight + weight * resident) / (1 - weight + weight * mutant)
+            total += term
+        else:
+            exponent += weight * (resident - mutant)
+            total += mpmath.exp(mpmath.mpf(exponent.numerator) / exponent.denominator)
+    return 1 / total
+
+
+def exact_shares(rows: np.ndarray, population: int, strength: float, kind: type) -> list[float]:
+    with mpmath.workdps(60):
+        into = [exact_fixation(some, population, strength, kind) for some in (rows, rows[::-1, ::-1])]
+        return [float(part / (into[0] + into[1])) for part in into]
+
+
+@pytest.mark.parametrize("strength", [1.0, 14.0, 14.92, 15.5, 1000.0])
+def test_shares_are_known_where_chances_are_too_small_for_a_float(strength: float) -> None:
+    """Two conventions, one of which pays slightly more: ratios of chances below 1e-308."""
+    rows = np.array([[1.0, 0.0], [0.0, 1.0005]])
+    shares = rv.solve(symmetric(rows), Fermi(population=200, selection=strength)).data.small_mutation.values
+    assert shares == pytest.approx(exact_shares(rows, 200, strength, Fermi), rel=1e-9)
+
+
+@pytest.mark.parametrize("population", [20, 1500])
+def test_shares_of_the_moran_process_are_those_of_exact_fractions(population: int) -> None:
+    rows = np.array([[4.0, 0.25], [0.25, 4.015625]])
+    shares = rv.solve(symmetric(rows), Moran(population=population)).data.small_mutation.values
+    assert shares == pytest.approx(exact_shares(rows, population, 1.0, Moran), rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_shares_of_three_actions_are_the_same_in_logarithms(seed: int) -> None:
+    """The stationary distribution of the chain of populations of one action, by a linear system."""
+    rows = np.random.default_rng(seed).uniform(size=(3, 3))
+    data = rv.solve(symmetric(rows), Fermi(population=10)).data
+    chain = data.fixation.values * (1 - np.eye(3)) / 2
+    chain += np.diag(1 - chain.sum(axis=1))
+    system = np.vstack([chain.T - np.eye(3), np.ones(3)])
+    shares = np.linalg.lstsq(system, np.array([0.0, 0, 0, 1]), rcond=None)[0]
+    assert data.small_mutation.values == pytest.approx(shares, rel=1e-9)
+    moved = rv.solve(symmetric(rows + 2.0**20), Fermi(population=10)).data  # about 32 bits remain
+    assert moved.small_mutation.values == pytest.approx(shares, rel=1e-7)
+
+
+def test_a_fitness_of_zero_decides_who_takes_over() -> None:
+    """Mutants without offspring vanish; two such conventions depend on the first population."""
+    rows = np.array([[1.0, 1.0], [0.0, 1.0]])  # residents of action 1 never replace action 0 at its last step
+    data = rv.solve(symmetric(rows), Moran(population=5)).data
+    total, term = Fraction(1), Fraction(1)
+    for k in range(1, 5):
+        term *= Fraction(4 - k, 4)
+        total += term
+    assert data.fixation.values[1, 0] == pytest.approx(float(1 / total), rel=1e-12)
+    assert data.fixation.values[0, 1] == 0
+    assert data.small_mutation.values.tolist() == [1.0, 0.0]
+    swapped = rv.solve(symmetric(rows[::-1, ::-1]), Moran(population=5)).data
+    assert swapped.small_mutation.values.tolist() == [0.0, 1.0]
+    both = rv.solve(symmetric(np.eye(2)), Moran(population=5)).data
+    assert both.fixation.values[[0, 1], [1, 0]].tolist() == [0.0, 0.0]
+    assert np.isnan(both.small_mutation).all()
+
+
 def test_what_cannot_be_played_is_refused_in_one_line() -> None:
     with pytest.raises(ValueError, match="game: must be symmetric"):
         rv.solve(rv.games.matrix("matching_pennies"), Moran())
-    with pytest.raises(ValueError, match="selection: 1 gives the fitness 0"):
+    with pytest.raises(ValueError, match="selection: 1 gives the fitness -1"):
         rv.solve(rv.games.matrix("chicken"), Moran(population=2))
+    with pytest.raises(ValueError, match="selection: 1 gives the fitness 0"):
+        rv.solve(symmetric(np.array([[1.0, 0.0], [0.0, 1.0]])), Moran(population=2))
     with pytest.raises(ValueError, match="population: 2 must be at least 3"):
         rv.solve(rv.games.matrix("volunteers_dilemma"), Fermi(population=2))
 

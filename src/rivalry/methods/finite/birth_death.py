@@ -46,23 +46,25 @@ class BirthDeath(BaseLearner):
             raise ValueError("game: has one action; there is nothing that could take over")
         if self.population < len(tables):
             raise ValueError(f"population: {self.population} must be at least {len(tables)}, the players")
-        return {"fixation": np.full((len(tables[0]),) * 2, np.nan), "taken": np.zeros(1, dtype=np.int64)}
+        return {"log_fixation": np.full((len(tables[0]),) * 2, np.nan), "taken": np.zeros(1, dtype=np.int64)}
 
     def advance(self, world: object, session: Session, steps: int) -> int:
         table, first = stateless_tables(world)[0], int(session["taken"][0])
         last = min(first + steps, len(table))
         for resident in range(first, last):
             for mutant in range(len(table)):
-                paid = group_payoffs(table, mutant, resident, self.population)
-                session["fixation"][resident, mutant] = fixation(self.log_ratio(*paid))
+                ratios = np.zeros(self.population - 1)
+                if mutant != resident:  # equals are neutral, even with fitness 0
+                    ratios = self.log_ratio(*group_payoffs(table, mutant, resident, self.population))
+                session["log_fixation"][resident, mutant] = log_fixation(ratios)
         session["taken"] = np.array([last])
         return last - first
 
     def read(self, world: object, session: Session) -> Record:
-        chances = session["fixation"]
-        shares = stationary(chances)
+        chances = np.exp(session["log_fixation"])
+        shares = stationary(session["log_fixation"])
         others = np.where(np.eye(len(chances), dtype=bool), 0.0, chances)
-        status = "converged" if np.all(np.isfinite(chances)) else "iteration limit"
+        status = "converged" if session["taken"][0] == len(chances) else "iteration limit"
         return {
             "status": ((), np.asarray(status)),
             "fixation": (("resident", "mutant"), chances),
@@ -116,35 +118,45 @@ def group_payoffs(table: np.ndarray, mutant: int, resident: int, population: int
     return tuple(found)
 
 
-def fixation(log_ratios: np.ndarray) -> float:
-    """Return the chance that one mutant takes over, from ``log(T-/T+)`` at 1, .., N - 1 mutants.
+def log_fixation(log_ratios: np.ndarray) -> float:
+    """Return the log of the chance that one mutant takes over, from ``log(T-/T+)`` at 1, .., N - 1 mutants.
 
-    >>> fixation(np.zeros(3))
-    0.25
+    Infinite ratios are those of fitness 0. NaN where mutants can neither vanish nor take over.
+
+    >>> float(np.exp(log_fixation(np.zeros(3))).round(12)), log_fixation(np.array([0.5, np.inf]))
+    (0.25, -inf)
     """
     from scipy.special import logsumexp
 
-    return float(np.exp(-logsumexp(np.append(0.0, np.cumsum(log_ratios)))))
+    up, down = np.flatnonzero(log_ratios == -np.inf), np.flatnonzero(log_ratios == np.inf)
+    if len(down):
+        return np.nan if len(up) and up[0] < down[-1] else -np.inf
+    return -float(logsumexp(np.append(0.0, np.cumsum(log_ratios))))
 
 
-def stationary(fixations: np.ndarray) -> np.ndarray:
+def stationary(log_fixations: np.ndarray) -> np.ndarray:
     """Return the share of time ``[action]`` of each action where mutations are rare.
 
     A mutant of another action, all equally likely, takes over or vanishes before the next one
     (Fudenberg and Imhof 2006). Computed without subtractions, by elimination of states (Grassmann, Taksar and
-    Heyman 1985). NaN where a chance of fixation is missing, or too small for a float to leave an action.
+    Heyman 1985), in logarithms: ratios of chances may be known where the chances are too small for a float.
+    NaN where a chance of fixation is missing, or where the shares depend on the first population.
 
-    >>> stationary(np.array([[0.5, 0.1], [0.3, 0.5]])).round(12).tolist()
+    >>> stationary(np.log([[0.5, 0.1], [0.3, 0.5]])).round(12).tolist()
     [0.75, 0.25]
     """
-    moves, count = fixations.copy(), len(fixations)
+    count = len(log_fixations)
+    reached = (log_fixations > -np.inf) | np.eye(count, dtype=bool)
+    recurrent = np.flatnonzero(np.linalg.matrix_power(reached.astype(float), count).all(axis=0))
+    if np.isnan(log_fixations).any() or not len(recurrent):
+        return np.full(count, np.nan)
+    # elimination ends at an action that all others lead to, so none of them is left with no way out
+    order = np.roll(np.arange(count), -recurrent[0])
+    moves = log_fixations[np.ix_(order, order)]
     for k in range(count - 1, 0, -1):
-        leaves = moves[k, :k].sum()
-        if not leaves > 0:
-            return np.full(count, np.nan)
-        moves[:k, k] /= leaves
-        moves[:k, :k] += np.outer(moves[:k, k], moves[k, :k])
-    share = np.ones(count)
+        moves[:k, k] -= np.logaddexp.reduce(moves[k, :k])
+        moves[:k, :k] = np.logaddexp(moves[:k, :k], np.add.outer(moves[:k, k], moves[k, :k]))
+    share = np.zeros(count)
     for k in range(1, count):
-        share[k] = share[:k] @ moves[:k, k]
-    return np.asarray(share / share.sum())
+        share[k] = np.logaddexp.reduce(share[:k] + moves[:k, k])
+    return np.asarray(np.exp(share - np.logaddexp.reduce(share))[np.argsort(order)])

@@ -19,8 +19,8 @@ class Moran(BirthDeath):
     The record holds ``fixation`` (resident, mutant), the exact chance that one mutant takes over a population
     of residents, on the diagonal ``1 / population``; ``mean_fixation`` (type), its mean over the residents of
     other actions; ``small_mutation`` (type), the share of time in each population of one action where
-    mutations are rare; and ``most_common_type``, with the largest share. A type is the number of an action.
-    Shares are no strategy, and are not certified.
+    mutations are rare, NaN where that depends on the first population; and ``most_common_type``, with the
+    largest share. A type is the number of an action. Shares are no strategy, and are not certified.
 
     Examples
     --------
@@ -40,11 +40,16 @@ class Moran(BirthDeath):
     ] = 1.0
 
     def log_ratio(self, mutant: np.ndarray, resident: np.ndarray) -> np.ndarray:
-        """Return the log of residents' over mutants' fitness. Raises `ValueError` unless all are positive."""
-        fitness = [1 - self.selection + self.selection * paid for paid in (mutant, resident)]
-        if not min(paid.min() for paid in fitness) > 0:
+        """Return the log of residents' over mutants' fitness, infinite where one of them is 0.
+
+        Raises `ValueError` for a fitness below 0, or where nobody has offspring.
+        """
+        fitness = np.array([1 - self.selection + self.selection * paid for paid in (mutant, resident)])
+        if fitness.min() < 0 or not fitness.max(axis=0).min() > 0:
             raise ValueError(
-                f"selection: {self.selection:g} gives the fitness {min(p.min() for p in fitness):g}; must be "
-                "so small that every fitness is positive, or payoffs larger"
+                f"selection: {self.selection:g} gives the fitness {fitness.min():g}; must be so small that "
+                "no fitness is negative and not all are 0, or payoffs larger"
             )
-        return np.asarray(np.log(fitness[1]) - np.log(fitness[0]))
+        with np.errstate(divide="ignore"):
+            logs = np.log(fitness)
+        return np.asarray(logs[1] - logs[0])
