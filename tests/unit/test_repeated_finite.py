@@ -48,6 +48,28 @@ def test_payoffs_of_the_dilemma_need_the_critical_discount_factors() -> None:
         assert vertices.sum(axis=1).max() == pytest.approx(welfare)
 
 
+@pytest.mark.parametrize("factors", [(1.0, 1e12), (1e-6, 1e6), (1e12, 1e-6), (3.0, 7e-5)])
+@pytest.mark.parametrize("wealth", [(0.0, 0.0), (1e6, 0.0), (-3e5, 1e6)])
+@pytest.mark.parametrize("tables", [TABLES, np.array([[[9, 1], [10, 3]], [[9, 10], [1, 3]]])])
+def test_neither_units_nor_wealth_of_a_player_matter(
+    tables: np.ndarray, wealth: tuple[float, float], factors: tuple[float, float]
+) -> None:
+    """Payoffs times a factor per player, plus a constant of up to a million of its units."""
+    base = rv.solve(rv.games.matrix(*tables), SubgamePerfectPayoffs(discount=0.6)).data
+    factor, moved = np.array(factors), np.array(wealth) * factors
+    changed = tables * factor[:, None, None] + moved[:, None, None]
+    data = rv.solve(rv.games.matrix(*changed), SubgamePerfectPayoffs(discount=0.6)).data
+    assert data.status == base.status
+    # a constant of 1e6 leaves 1e-10 of a unit
+    span = np.ptp(tables.reshape(2, -1), axis=1)
+    within = (1e-9 if any(wealth) else 1e-11) * span
+    vertices = (data.payoff_vertices.values - moved) / factor
+    assert vertices.shape == base.payoff_vertices.shape
+    assert np.all(abs(vertices - base.payoff_vertices.values) <= within)
+    assert np.all(abs((data.threat.values - moved) / factor - base.threat.values) <= within)
+    assert np.all(vertices >= base.threat.values - within)
+
+
 def test_without_pure_equilibria_nothing_is_found() -> None:
     found = rv.solve(rv.games.matrix("matching_pennies"), SubgamePerfectPayoffs(discount=0.3))
     assert found.status == "not found"

@@ -10,8 +10,10 @@ from annotated_types import Gt, Lt
 from rivalry.core.forms import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
+from rivalry.core.tolerances import EPS, ULPS
+from rivalry.methods.finite.mixed_equilibria import normalise
 
-SAME = 1e-12  # of the range of payoffs: points this close are one
+SAME = 1e-12  # of each player's range of payoffs: points this close are one
 
 
 class SubgamePerfectPayoffs(BaseLearner):
@@ -47,22 +49,22 @@ class SubgamePerfectPayoffs(BaseLearner):
     """
 
     discount: Annotated[float, Gt(0), Lt(1), "discount factor of both players"] = 0.9
-    accuracy: Annotated[float, Gt(0), "of vertices, relative to the range of payoffs"] = 1e-12
+    accuracy: Annotated[float, Gt(0), "of vertices, relative to each player's range of payoffs"] = 1e-12
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         tables = stateless_tables(world)
         if len(tables) != 2:
             raise ValueError(f"game: {len(tables)} players; must be two for this method")
+        tables = normalise(tables)
         minmax = [tables[0].max(axis=0).min(), tables[1].max(axis=1).min()]
-        vertices = _hull(tables.reshape(2, -1).T)
+        vertices = _hull(tables.reshape(2, -1).T, _resolution(world))
         return {"vertices": vertices, "threat": np.array(minmax), "over": np.zeros(1, dtype=bool)}
 
     def advance(self, world: object, session: Session, steps: int) -> int:
         """Apply the operator up to ``steps`` times."""
-        tables = stateless_tables(world)
+        tables, near = normalise(stateless_tables(world)), _resolution(world)
         gains = np.stack([tables[p].max(axis=p, keepdims=True) - tables[p] for p in range(2)])
         pays, gains = tables.reshape(2, -1).T, gains.reshape(2, -1).T
-        near = SAME * max(np.ptp(tables), SAME)
         weight, taken = (1 - self.discount) / self.discount, 0
         while taken < steps and not session["over"][0]:
             old, found = session["vertices"], []
@@ -70,25 +72,34 @@ class SubgamePerfectPayoffs(BaseLearner):
                 low = session["threat"] + weight * gain
                 enforced = own[None] if np.all(own >= low - near) else _binding(old, low, near)
                 found.append((1 - self.discount) * own + self.discount * enforced)
-            new = _hull(np.concatenate(found))
+            new = _hull(np.concatenate(found), near)
             session["vertices"] = new
             if len(new):
                 session["threat"] = np.maximum(session["threat"], new.min(axis=0))
             moves = np.abs(new - old).max(initial=0.0) if new.shape == old.shape else np.inf
-            session["over"] = np.array([moves <= self.accuracy * np.ptp(tables) or not len(new)])
+            session["over"] = np.array([moves <= max(self.accuracy, near) or not len(new)])
             taken += 1
         return taken
 
     def read(self, world: object, session: Session) -> Record:
-        vertices = session["vertices"]
+        flat = stateless_tables(world).reshape(2, -1)
+        low, span = flat.min(axis=1), np.ptp(flat, axis=1)
+        vertices = low + span * session["vertices"]
         ended = "converged" if len(vertices) else "not found"
         status = ended if session["over"][0] else "iteration limit"
         return {
             "status": ((), np.asarray(status)),
             "payoff_vertices": (("vertex", "player"), vertices),
             "vertex_count": ((), np.asarray(len(vertices))),
-            "threat": (("player",), session["threat"]),
+            "threat": (("player",), low + span * session["threat"]),
         }
+
+
+def _resolution(world: object) -> float:
+    """Return the distance, in ranges of payoffs, below which points are one: above the payoffs' rounding."""
+    flat = stateless_tables(world).reshape(2, -1)
+    sizes, spans = np.abs(flat).max(axis=1), np.ptp(flat, axis=1)
+    return float(np.max(sizes / np.where(spans > 0, spans, np.inf), initial=SAME / ULPS / EPS) * ULPS * EPS)
 
 
 def _binding(vertices: np.ndarray, low: np.ndarray, near: float) -> np.ndarray:
@@ -106,22 +117,21 @@ def _binding(vertices: np.ndarray, low: np.ndarray, near: float) -> np.ndarray:
     return vertices[np.any(np.abs(vertices - low) <= near, axis=1)]
 
 
-def _hull(points: np.ndarray) -> np.ndarray:
+def _hull(points: np.ndarray, near: float) -> np.ndarray:
     """Return the vertices of the convex hull of points ``[point 2]``, counter-clockwise from the leftmost.
 
-    >>> _hull(np.array([[0.0, 0.0], [2.0, 0.0], [1.0, 0.5], [1.0, 0.0], [0.0, 2.0]])).tolist()
+    >>> _hull(np.array([[0.0, 0.0], [2.0, 0.0], [1.0, 0.5], [1.0, 0.0], [0.0, 2.0]]), 1e-12).tolist()
     [[0.0, 0.0], [2.0, 0.0], [0.0, 2.0]]
     """
     if not len(points):
         return np.zeros((0, 2))
-    near = SAME * np.ptp(points)
     # leftmost first, and among points that only rounding separates the lowest
-    order = np.lexsort((points[:, 1], np.round(points[:, 0] / near) if near else points[:, 0]))
+    order = np.lexsort((points[:, 1], np.round(points[:, 0] / near)))
     halves = []
     for some in (points[order], points[order[::-1]]):
         chain: list[np.ndarray] = []
         for point in some:
-            while len(chain) > 1 and _turn(chain[-2], chain[-1], point) <= near * np.ptp([chain[-2], point]):
+            while len(chain) > 1 and _turn(*chain[-2:], point) <= near * np.abs(point - chain[-2]).max():
                 chain.pop()
             chain.append(point)
         halves.append(chain)
