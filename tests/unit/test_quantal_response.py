@@ -251,3 +251,27 @@ def test_the_fit_may_be_an_end_of_the_branch(counts: list[list[float]], precisio
 def test_counts_suit_the_game() -> None:
     with pytest.raises(ValueError, match=r"counts: \(2, 1\) numbers for players with \(2, 2\) actions"):
         rv.solve(rv.games.matrix("stag_hunt"), QuantalResponse(counts=[[1, 2], [3]]))
+
+
+@pytest.mark.parametrize(("factor", "constant"), [(1.0, 1e3), (1.0, 1e6), (2.0**-20, -1e6), (2.0**20, 1e6)])
+def test_units_and_constants_of_payoffs_change_only_lambda(factor: float, constant: float) -> None:
+    """The same branch in lambda times the unit, whatever a player has besides."""
+    tables = np.array([[[1.5, -1.0], [-0.75, 2.0]], [[-1.0, 1.0], [1.0, -1.0]]])
+    base = rv.solve(rv.games.matrix(*tables), QuantalResponse(max_lambda=50.0))
+    moved = factor * (tables + np.array([constant, 0.0])[:, None, None])
+    found = rv.solve(rv.games.matrix(*moved), QuantalResponse(max_lambda=50.0 / factor))
+    assert found.status == base.status == "converged"
+    assert found.data.logit_lambda.values * factor == pytest.approx(base.data.logit_lambda.values, rel=1e-8)
+    for name in ("logit_profile", "limit"):
+        assert found.data[name].values == pytest.approx(base.data[name].values, abs=1e-8)
+    payoffs = found.data.logit_payoff.values / factor - np.array([constant, 0.0])
+    assert payoffs == pytest.approx(base.data.logit_payoff.values, abs=1e-8)
+
+
+def test_the_branch_goes_on_at_log_odds_of_millions() -> None:
+    """Rounding of log odds is relative to their size."""
+    tables = 1e6 * np.array([[[1.5, -1.0], [-0.75, 2.0]], [[-1.0, 1.0], [1.0, -1.0]]])
+    found = rv.solve(rv.games.matrix(*tables), QuantalResponse())
+    assert found.status == "converged"
+    # indifference of the other player, by hand
+    assert found.data.limit.values == pytest.approx(np.array([[0.5, 0.5], [3 / 5.25, 2.25 / 5.25]]), abs=1e-9)

@@ -67,14 +67,17 @@ def correct(system: Curve, y: np.ndarray, normal: np.ndarray) -> CurvePoint | No
         left = np.append(point.at.value, normal @ (here - y))
         # where curves cross the matrix is singular, and there is nothing to correct in that direction
         move = -np.linalg.lstsq(np.vstack([point.at.derivative, normal]), left, rcond=RANK)[0]
-        size = float(np.max(np.abs(move)))
+        # numbers beyond a unit, such as log odds, are known relative to their size
+        unit = max(1.0, float(np.max(np.abs(here))))
+        holds = point.residual <= ACCEPTED * unit
+        size = float(np.max(np.abs(move))) / unit
         # a unit is the width of the space, or the whole range: longer moves are lost
         if size > 1.0 or (rounds > 3 and size > 2 * last and size > ROUGH):
             return None
-        if point.residual <= ACCEPTED and (size <= CONVERGED or (size <= ROUGH and size >= 0.5 * last)):
+        if holds and (size <= CONVERGED or (size <= ROUGH and size >= 0.5 * last)):
             return point
         here, last = here + move, size
-    return point if point.residual <= ACCEPTED and last <= ROUGH else None
+    return point if point.residual <= ACCEPTED * unit and last <= ROUGH else None
 
 
 def at_value(system: Curve, y: np.ndarray, part: float) -> CurvePoint | None:

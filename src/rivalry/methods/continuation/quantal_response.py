@@ -173,9 +173,12 @@ class LogitSystem:
     """
 
     def __init__(self, tables: np.ndarray) -> None:
-        ranges = np.ptp(tables.reshape(len(tables), -1), axis=1)
-        self.scale = float(ranges.max()) or 1.0
-        self.tables, self.sizes = tables / self.scale, tables.shape[1:]
+        flat = tables.reshape(len(tables), -1)
+        self.scale = float(np.ptp(flat, axis=1).max()) or 1.0
+        # a constant would leave fewer digits of the differences that decide choices
+        self.constant = flat.min(axis=1)
+        self.sizes = tables.shape[1:]
+        self.tables = np.reshape((flat - self.constant[:, None]) / self.scale, tables.shape)
         ends = np.cumsum([0, *(size - 1 for size in self.sizes)])
         self.slices = [slice(*pair) for pair in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
         self.unknowns = int(ends[-1])
@@ -217,7 +220,7 @@ class LogitSystem:
         regret = np.maximum([own.max() for own in pays] - payoff, 0.0)
         away = [np.abs(_softmax(precision * own) - x[k, : len(own)]).max() for k, own in enumerate(pays)]
         stable = bool(_growth(self.evaluate(y)).real.max(initial=-1.0) < -MARGINAL)
-        return LogitPoint(stable, x, self.scale * payoff, self.scale * regret, max(away))
+        return LogitPoint(stable, x, self.constant + self.scale * payoff, self.scale * regret, max(away))
 
 
 def _growth(at: Evaluation) -> np.ndarray:
