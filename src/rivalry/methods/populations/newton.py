@@ -26,6 +26,7 @@ NEGATIVE = 1e-9  # probabilities this far below 0 are rounding
 ENOUGH = 1e-11  # residual at which the equations hold
 GENTLEST = 1.0 + 1e-4  # the search ends at smaller factors
 LOWEST = 1e-6  # of the first beta: the search ends at lower ones
+UNMOVED = 1e-6  # of its size: a leaf of the environment that changes less is the same for all populations
 SEVERAL = "the policy there has several stationary distributions, as where nobody bids and no karma moves"
 
 
@@ -71,7 +72,7 @@ class PopulationNewton(BaseMethod):
     ``beta`` is raised in stages from ``begin`` on. Each stage is predicted from the last two along
     ``ln beta``; a stage that fails is repeated with half the length. One step of the loop is one stage, and
     the time of a path is its beta. The method converges only if all equations hold to 1e-11 (values in units
-    of the payoff scale) at the full ``beta``.
+    of the payoff scale, the environment relative to its size) at the full ``beta``.
 
     There may be several equilibria, which `PopulationEquilibria` searches for. Short stages follow the branch
     of the lowest beta, whatever the start; longer stages, with a ``factor`` of 3 or 4, may reach others. With
@@ -192,8 +193,8 @@ class PopulationNewton(BaseMethod):
             )
         return (
             f"residual {float(state.residual):.2g} at beta={float(state.beta):g} of {float(self.beta):g}: "
-            "all_equilibria follows the branch where it turns back; or raise max_steps or factor, or set "
-            f"begin to beta{cause}"
+            "raise max_steps or factor, or set begin to beta; all_equilibria follows the branch by its "
+            f"length, through folds if there are any{cause}"
         )
 
 
@@ -232,9 +233,9 @@ def newton(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Solved
     def step(now: _Search) -> _Search:
         slopes = jax.lax.cond(now.anew, lambda: slopes_at(game, now.here, by), lambda: now.slopes)
         stale = now.stale & ~now.anew
-        left, whole = direction(game, now.here, slopes, by)
+        left, whole = direction(game, now.here, slopes, by, units)
         there = jax.tree.map(lambda x, d: x + now.length * d, now.here, whole)
-        new = largest_residual(game, there, equations(game, there, by))
+        new = largest_residual(game, there, equations(game, there, by), units)
         better, much = new < left, new < REUSED * left
         return _Search(
             now.steps + 1,
@@ -250,7 +251,7 @@ def newton(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Solved
     def going(now: _Search) -> Array:
         return (now.left > 0.01 * ENOUGH) & (now.steps < ITERATIONS) & (now.length > SHORTEST)
 
-    yes = jnp.asarray(True)
+    units, yes = environment_units(game, point), jnp.asarray(True)
     none = jax.tree.map(
         lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(slopes_at, game, point, by)
     )
@@ -271,12 +272,47 @@ def equations(
     return values, stays, ravel_pytree(game.balance(point.env, point.mu, pi))[0]
 
 
+def environment_units(game: PopulationGame, point: MeanFieldPoint) -> Array:
+    """Return the unit of each equation of the environment, the same in a leaf, as one vector.
+
+    Leaves have units of their own, such as drivers or their thousands. The unit is the largest residual where
+    all agents take one action, or are in one state; the size of the leaf where its equations depend on
+    neither.
+    """
+
+    def sizes(found: Any) -> Array:
+        leaves = jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.max(jnp.abs(leaf))), found)
+        return ravel_pytree(leaves)[0]
+
+    def of_action(action: Array) -> Array:
+        chosen = jnp.where(jnp.arange(even.shape[1]) == action, 1.0, 0.0) * (even > 0)
+        pi = jnp.where(jnp.any(chosen > 0, axis=1, keepdims=True), chosen, even)
+        return sizes(game.balance(point.env, point.mu, pi))
+
+    def of_state(state: Array) -> Array:
+        mu = jnp.where(jnp.arange(len(even)) == state, jnp.sum(point.mu), 0.0)
+        return sizes(game.balance(point.env, mu, even))
+
+    even, env = uniform(game), sizes(point.env)
+    actions, states = jnp.arange(even.shape[1]), jnp.arange(len(even))
+    found = jnp.concatenate([jax.lax.map(of_action, actions), jax.lax.map(of_state, states)])
+    largest = jnp.max(jnp.where(jnp.isfinite(found), found, 0.0), axis=0)
+    units = jnp.where(largest > UNMOVED * env, largest, env)
+    return jnp.where(units > 0, units, 1.0)
+
+
 def largest_residual(
-    game: PopulationGame, point: MeanFieldPoint, left: tuple[Values, Distribution, Array]
+    game: PopulationGame,
+    point: MeanFieldPoint,
+    left: tuple[Values, Distribution, Array],
+    units: Float[Array, "environment"],
 ) -> Float[Array, ""]:
-    """Return the largest residual, values over the payoff scale; infinite for an infeasible population."""
+    """Return the largest residual, values over the payoff scale and the environment over its ``units``.
+
+    Infinite for an infeasible population.
+    """
     largest = jnp.maximum(jnp.max(jnp.abs(left[0])) / scale_of(game), jnp.max(jnp.abs(left[1])))
-    largest = jnp.maximum(largest, jnp.max(jnp.abs(left[2])))
+    largest = jnp.maximum(largest, jnp.max(jnp.abs(left[2]) / units))
     # the equations also have solutions that are no populations
     real = (jnp.min(point.mu) > -NEGATIVE) & oracles.is_feasible(game, point.env)
     return jnp.where(real & ~jnp.isnan(largest), largest, jnp.inf)
@@ -319,7 +355,7 @@ def _each(linear: object, directions: object) -> Any:
 
 
 def direction(
-    game: PopulationGame, point: MeanFieldPoint, slopes: Slopes, by: LogitRule
+    game: PopulationGame, point: MeanFieldPoint, slopes: Slopes, by: LogitRule, units: Array
 ) -> tuple[Float[Array, ""], MeanFieldPoint]:
     """Return the largest residual at a point, and the Newton step from it."""
     left, along, (no_values, no_distribution, no_env) = _linear(game, point, by)
@@ -329,7 +365,7 @@ def direction(
     env = -slopes.undo_env @ (left[2] + change[2] + along(no_values, distribution, no_env)[2])
     unflat = ravel_pytree(point.env)[1]
     step = MeanFieldPoint(values + env @ slopes.values, distribution + env @ slopes.distribution, unflat(env))
-    return largest_residual(game, point, left), step
+    return largest_residual(game, point, left, units), step
 
 
 def _linear(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple[Any, Any, Any]:

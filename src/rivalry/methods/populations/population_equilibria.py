@@ -19,6 +19,7 @@ from rivalry.methods.continuation.pseudo_arclength import CurvePoint, Evaluation
 from rivalry.methods.populations.newton import (
     ENOUGH,
     MeanFieldPoint,
+    environment_units,
     equations,
     largest_residual,
     newton,
@@ -374,7 +375,7 @@ def _linearised(
 
 @eqx.filter_jit
 def _largest(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Array:
-    return largest_residual(game, point, equations(game, point, by))
+    return largest_residual(game, point, equations(game, point, by), environment_units(game, point))
 
 
 _solved = eqx.filter_jit(newton)
