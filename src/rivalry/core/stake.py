@@ -23,9 +23,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rivalry.core.forms import stateless_tables
 from rivalry.core.game import Game, scale, scale_of
 from rivalry.core.jax import put
-from rivalry.core.oracles import Response, payoff_scale, proved_response
+from rivalry.core.oracles import Response, payoff_scale, to_finite
 from rivalry.core.payoffs import numpy_payoffs, payoffs_at, payoffs_of, pure_payoffs
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import Box, Simplex
@@ -238,17 +239,20 @@ def payoff_units(games: Together, x: np.ndarray) -> np.ndarray:
     """Return the unit in which gradients are measured, ``[game player]``, at profiles ``[game player axis]``.
 
     The unit is the payoff scale. For a player whose payoff range is below a hundredth of the scale, it is
-    that range, but at least 1e-4 of its payoff, below which gradients may be rounding errors.
+    that range, but at least 1e-4 of its payoff, below which gradients may be rounding errors. In a finite
+    game it is what own choice changes at most, whatever the profile and a constant of payoffs.
     """
-    whole, here = scales(games)[:, None], np.abs(payoffs_at(games, x))
+    whole = scales(games)[:, None]
+    if pure_payoffs.knows(games.games[0]):
+        tables = [stateless_tables(to_finite(game)) for game in games.games]
+        found = np.array([[np.ptp(own, axis=p).max() for p, own in enumerate(table)] for table in tables])
+        return np.where(found > 0, found, whole)
+    here = np.abs(payoffs_at(games, x))
     ranges = np.zeros(here.shape)
     for player in range(x.shape[1]):
-        if pure_payoffs.knows(games.games[0]):
-            own = [proved_response(game, at, player) for game, at in zip(games.games, x, strict=True)]
-        else:
-            own = [Response(at[player], -np.inf, np.inf, "lower bound", "") for at in np.asarray(x)]
+        own = [Response(at[player], -np.inf, np.inf, "lower bound", "") for at in np.asarray(x)]
         ranges[:, player] = [one.own for one in stakes_at(games, np.asarray(x), player, own)]
-    found: np.ndarray = np.where(ranges >= SMALL * whole, whole, np.maximum(ranges, 1e-4 * here))
+    found = np.where(ranges >= SMALL * whole, whole, np.maximum(ranges, 1e-4 * here))
     return np.where(found > 0, found, whole)
 
 

@@ -1,0 +1,143 @@
+"""One game per method, written as tables of payoffs, and what may be changed without changing the game."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import rivalry as rv
+from rivalry import methods
+
+# each player mixes, and no two payoffs of a player are equal; all numbers are exact in binary
+PENNIES = np.array([[[1.5, -1.0], [-0.75, 2.0]], [[-1.0, 1.25], [1.0, -1.5]]])
+DILEMMA = np.array([[[3.0, 0.0], [5.0, 1.0]], [[3.5, 5.0], [0.0, 0.5]]])
+SYMMETRIC = np.array([[[3.0, 1.0], [1.5, 2.0]], [[3.0, 1.5], [1.0, 2.0]]])
+ZERO_SUM = np.array([PENNIES[0], -PENNIES[0]])
+START = np.array([[0.625, 0.375], [0.25, 0.75]])
+UNLIKE, COMMON = ((1e-6, 1e6), (1e12, 1.0), (1.0, 1e-6)), ((1e-6, 1e-6), (1e6, 1e6), (1e12, 1e12))
+
+
+class Row(NamedTuple):
+    """A method with its game, and the changes that must change nothing else.
+
+    ``method`` takes factors of the players' payoffs: options per unit of payoff are divided by them.
+    """
+
+    method: Callable[[np.ndarray], Any]
+    tables: np.ndarray = DILEMMA
+    start: np.ndarray | None = None
+    factors: tuple[tuple[float, float], ...] = UNLIKE  # of the players' payoffs
+    same: tuple[str, ...] = ()  # results that do not change; rows of players, columns of actions
+    payoffs: tuple[str, ...] = ()  # results per player, in units of payoff
+    apart: Mapping[str, str] = {}  # change -> why it does not apply
+    failing: Mapping[str, str] = {}  # change -> why results differ today
+
+
+RATES = "a factor of one player changes the relative speed of the players: the unit is common"
+DRAWS = "draws depend on the numbers of players and actions"
+UNIFORM = "a further action changes the uniform play from which the method begins"
+ORDER = "seeded draws are made in the order of players and actions"
+SPEED = {"dummy": UNIFORM}
+DYNAMIC = {"tables": PENNIES, "start": START, "factors": COMMON, "same": ("profile",)}
+
+ROWS: dict[str, Row] = {
+    "all_equilibria": Row(
+        lambda a: methods.FiniteEquilibria(), PENNIES, same=("equilibria",), apart={"dummy": "lists grow"}
+    ),
+    "best_response": Row(lambda a: methods.BestResponse(), DILEMMA, START, same=("profile",)),
+    "correlated_equilibrium": Row(
+        lambda a: methods.CorrelatedEquilibrium(),
+        PENNIES,
+        factors=COMMON,
+        payoffs=("correlated_payoff",),
+        apart={"unlike": "welfare is a sum of payoffs: the unit is common"},
+    ),
+    "evaluate": Row(lambda a: methods.Evaluate(), PENNIES, START, same=("profile",)),
+    "extragradient": Row(lambda a: methods.Extragradient(), **DYNAMIC),
+    "fermi": Row(
+        lambda a: methods.Fermi(population=20, selection=0.5 / a[0]),
+        SYMMETRIC,
+        factors=COMMON,
+        same=("small_mutation",),
+        apart={"dummy": "mutants of a dominated type take part"},
+    ),
+    "fictitious_play": Row(lambda a: methods.FictitiousPlay(), same=("profile",)),
+    "gradient_ascent": Row(lambda a: methods.GradientAscent(rate=0.01 / a[0]), **DYNAMIC),
+    "gradient_flow": Row(lambda a: methods.GradientFlow(), **DYNAMIC),
+    "hedge": Row(lambda a: methods.Hedge(eta=list(0.125 / a), rounds=50), PENNIES, same=("profile",)),
+    "linear_programme": Row(
+        lambda a: methods.LinearProgramme(),
+        ZERO_SUM,
+        factors=COMMON,
+        same=("profile",),
+        apart={"constant": "payoffs sum to zero"},
+    ),
+    "mixed_commitment": Row(
+        lambda a: methods.MixedCommitment(),
+        PENNIES,
+        same=("commitment",),
+        payoffs=("commitment_payoff",),
+        apart={"players": "the leader is a player by number"},
+    ),
+    "mixed_equilibria": Row(lambda a: methods.MixedEquilibria(), PENNIES, same=("equilibria",)),
+    "moran": Row(
+        lambda a: methods.Moran(population=20),
+        SYMMETRIC,
+        factors=COMMON,
+        same=("small_mutation",),
+        apart={"constant": "fitness has an absolute zero", "dummy": "mutants of a dominated type take part"},
+    ),
+    "newton": Row(lambda a: methods.Newton(), PENNIES, START, same=("profile",)),
+    "pure_equilibria": Row(lambda a: methods.PureEquilibria(), DILEMMA, same=("equilibria",)),
+    "quantal_response": Row(
+        lambda a: methods.QuantalResponse(max_lambda=20.0 / a[0]),
+        PENNIES,
+        factors=COMMON,
+        same=("profile", "limit"),
+    ),
+    "regret_matching": Row(lambda a: methods.RegretMatching(), DILEMMA, same=("profile",)),
+    "replicator": Row(lambda a: methods.Replicator(), **DYNAMIC),
+    "round_robin": Row(
+        lambda a: methods.RoundRobin(["tit_for_tat", "alternator"], turns=20), SYMMETRIC, factors=COMMON
+    ),
+    "softmax_policy_gradient": Row(
+        lambda a: methods.SoftmaxPolicyGradient(rate=list(0.125 / a), rounds=50), PENNIES, same=("profile",)
+    ),
+    "subgame_perfect_payoffs": Row(
+        lambda a: methods.SubgamePerfectPayoffs(discount=0.75), payoffs=("threat", "payoff_vertices")
+    ),
+}
+
+POPULATION = "populations: units of payoffs and of the environment are changed in test_road_networks.py"
+WITHOUT: dict[str, str] = {
+    "actor_critic": "learns from draws over continuous choices; no row yet",
+    "bayesian_design": "searches a design with draws; no row yet",
+    "branches": "needs a game with a parameter; no row yet",
+    "closed_form": "needs a family with a closed form; no row yet",
+    "comparative_statics": "needs a game with a parameter; no row yet",
+    "damped_fixed_point": POPULATION,
+    "design": "needs a designer; no row yet",
+    "directional": "needs a game on a box; no row yet",
+    "double_oracle": "needs a game on a box; no row yet",
+    "feedback": "needs a game over periods; no row yet",
+    "linear_quadratic": "needs a linear-quadratic game; no row yet",
+    "lola": "needs seconds of compilation; no row yet",
+    "mirror_ascent": POPULATION,
+    "online_mirror_descent": POPULATION,
+    "periods": "needs a game over periods; no row yet",
+    "q_learning": "initial values are in units of payoff; no row yet",
+    "repeated_q_learning": "initial values are in units of payoff; no row yet",
+    "rllib.dqn": "an optional library learns from draws",
+    "rllib.ppo": "an optional library learns from draws",
+    "rllib.sac": "an optional library learns from draws",
+    "simulation": POPULATION,
+    "thresholds": "needs a game with a parameter; no row yet",
+    "variational_equilibrium": "needs shared constraints; no row yet",
+}
+
+
+def solved(row: Row, tables: np.ndarray, factors: np.ndarray, start: np.ndarray | None) -> Any:
+    """Return the solution of a game in other words."""
+    return rv.solve(rv.games.matrix(*tables), row.method(factors), start, seed=1)
