@@ -33,20 +33,27 @@ class Row(NamedTuple):
     payoffs: tuple[str, ...] = ()  # results per player, in units of payoff
     apart: Mapping[str, str] = {}  # change -> why it does not apply
     failing: Mapping[str, str] = {}  # change -> why results differ today
+    slow: bool = False
 
 
-RATES = "a factor of one player changes the relative speed of the players: the unit is common"
-DRAWS = "draws depend on the numbers of players and actions"
 UNIFORM = "a further action changes the uniform play from which the method begins"
-ORDER = "seeded draws are made in the order of players and actions"
-SPEED = {"dummy": UNIFORM}
-DYNAMIC = {"tables": PENNIES, "start": START, "factors": COMMON, "same": ("profile",)}
+TYPES = "mutants of a dominated type take part"
+WIDEST = "steps and tolerances are in units of the widest range of any player"
+CONSTANT = "a constant takes digits from every evaluation of payoffs"
+# where motions end on a cycle depends on the last digits: words are compared, not the profile
+CYCLE = {"tables": PENNIES, "start": START, "factors": COMMON, "slow": True}
 
 ROWS: dict[str, Row] = {
     "all_equilibria": Row(
         lambda a: methods.FiniteEquilibria(), PENNIES, same=("equilibria",), apart={"dummy": "lists grow"}
     ),
-    "best_response": Row(lambda a: methods.BestResponse(), DILEMMA, START, same=("profile",)),
+    "best_response": Row(
+        lambda a: methods.BestResponse(),
+        DILEMMA,
+        START,
+        same=("profile",),
+        failing={"unit 0": WIDEST, "unit 1": WIDEST},
+    ),
     "correlated_equilibrium": Row(
         lambda a: methods.CorrelatedEquilibrium(),
         PENNIES,
@@ -55,24 +62,42 @@ ROWS: dict[str, Row] = {
         apart={"unlike": "welfare is a sum of payoffs: the unit is common"},
     ),
     "evaluate": Row(lambda a: methods.Evaluate(), PENNIES, START, same=("profile",)),
-    "extragradient": Row(lambda a: methods.Extragradient(), **DYNAMIC),
+    "extragradient": Row(
+        lambda a: methods.Extragradient(),
+        PENNIES,
+        START,
+        factors=COMMON,
+        same=("profile",),
+        failing={"constant": CONSTANT},
+        slow=True,
+    ),
     "fermi": Row(
         lambda a: methods.Fermi(population=20, selection=0.5 / a[0]),
         SYMMETRIC,
         factors=COMMON,
         same=("small_mutation",),
-        apart={"dummy": "mutants of a dominated type take part"},
+        apart={"dummy": TYPES},
     ),
-    "fictitious_play": Row(lambda a: methods.FictitiousPlay(), same=("profile",)),
-    "gradient_ascent": Row(lambda a: methods.GradientAscent(rate=0.01 / a[0]), **DYNAMIC),
-    "gradient_flow": Row(lambda a: methods.GradientFlow(), **DYNAMIC),
-    "hedge": Row(lambda a: methods.Hedge(eta=list(0.125 / a), rounds=50), PENNIES, same=("profile",)),
+    "fictitious_play": Row(
+        lambda a: methods.FictitiousPlay(),
+        same=("profile",),
+        apart=dict.fromkeys(("players", "actions", "dummy"), "the first action is played first"),
+    ),
+    "gradient_ascent": Row(lambda a: methods.GradientAscent(rate=0.01 / a[0]), **CYCLE),
+    "gradient_flow": Row(lambda a: methods.GradientFlow(), **CYCLE),
+    "hedge": Row(
+        lambda a: methods.Hedge(eta=list(0.125 / a), rounds=50),
+        PENNIES,
+        same=("profile",),
+        apart={"dummy": UNIFORM},
+        failing={"constant": "logits are sums of payoffs, whose constant takes digits"},
+    ),
     "linear_programme": Row(
         lambda a: methods.LinearProgramme(),
         ZERO_SUM,
         factors=COMMON,
         same=("profile",),
-        apart={"constant": "payoffs sum to zero"},
+        apart=dict.fromkeys(("constant", "dummy"), "payoffs must sum to zero"),
     ),
     "mixed_commitment": Row(
         lambda a: methods.MixedCommitment(),
@@ -87,23 +112,39 @@ ROWS: dict[str, Row] = {
         SYMMETRIC,
         factors=COMMON,
         same=("small_mutation",),
-        apart={"constant": "fitness has an absolute zero", "dummy": "mutants of a dominated type take part"},
+        apart={"constant": "fitness has an absolute zero", "dummy": TYPES},
     ),
-    "newton": Row(lambda a: methods.Newton(), PENNIES, START, same=("profile",)),
+    "newton": Row(
+        lambda a: methods.Newton(),
+        PENNIES,
+        START,
+        factors=COMMON,
+        same=("profile",),
+        slow=True,
+    ),
     "pure_equilibria": Row(lambda a: methods.PureEquilibria(), DILEMMA, same=("equilibria",)),
     "quantal_response": Row(
         lambda a: methods.QuantalResponse(max_lambda=20.0 / a[0]),
         PENNIES,
         factors=COMMON,
         same=("profile", "limit"),
+        apart={"dummy": UNIFORM},
     ),
-    "regret_matching": Row(lambda a: methods.RegretMatching(), DILEMMA, same=("profile",)),
-    "replicator": Row(lambda a: methods.Replicator(), **DYNAMIC),
+    "regret_matching": Row(
+        lambda a: methods.RegretMatching(), DILEMMA, same=("profile",), apart={"dummy": UNIFORM}
+    ),
+    "replicator": Row(lambda a: methods.Replicator(), **CYCLE, failing={"constant": CONSTANT}),
     "round_robin": Row(
-        lambda a: methods.RoundRobin(["tit_for_tat", "alternator"], turns=20), SYMMETRIC, factors=COMMON
+        lambda a: methods.RoundRobin(["tit_for_tat", "alternator"], turns=20),
+        SYMMETRIC,
+        factors=COMMON,
+        apart={"dummy": "strategies have two actions"},
     ),
     "softmax_policy_gradient": Row(
-        lambda a: methods.SoftmaxPolicyGradient(rate=list(0.125 / a), rounds=50), PENNIES, same=("profile",)
+        lambda a: methods.SoftmaxPolicyGradient(rate=list(0.125 / a), rounds=50),
+        PENNIES,
+        same=("profile",),
+        apart={"dummy": UNIFORM},
     ),
     "subgame_perfect_payoffs": Row(
         lambda a: methods.SubgamePerfectPayoffs(discount=0.75), payoffs=("threat", "payoff_vertices")

@@ -29,6 +29,7 @@ def cells() -> Iterator[Any]:
             for which in range(len(row.factors) if change == "unit" else 1):
                 why = row.failing.get(f"{change} {which}", row.failing.get(change))
                 marks = [pytest.mark.xfail(strict=True, reason=why)] if why else []
+                marks += [pytest.mark.slow] if row.slow else []
                 yield pytest.param(name, change, which, marks=marks, id=f"{name}-{change}-{which}")
 
 
