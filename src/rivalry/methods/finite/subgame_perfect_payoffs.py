@@ -131,7 +131,10 @@ def _hull(points: np.ndarray, near: float) -> np.ndarray:
     for some in (points[order], points[order[::-1]]):
         chain: list[np.ndarray] = []
         for point in some:
-            while len(chain) > 1 and _turn(*chain[-2:], point) <= near * np.abs(point - chain[-2]).max():
+            while (
+                len(chain) > 1
+                and _turn(chain[-2], chain[-1], point) <= near * np.abs(point - chain[-2]).max()
+            ):
                 chain.pop()
             chain.append(point)
         halves.append(chain)
