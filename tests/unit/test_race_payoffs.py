@@ -110,6 +110,45 @@ def random_parameters(**words: Any) -> dict[str, Any]:
     return found | words
 
 
+@pytest.mark.parametrize("n", [2, 3, 5])
+@pytest.mark.parametrize("nobody", [None, 0.25])
+def test_each_of_n_players_without_performance_wins_a_logit_contest_with_the_same_probability(
+    n: int, nobody: float | None
+) -> None:
+    options = {} if nobody is None else {"ease_of_winning": 1 / nobody}
+    game = race(players=n, contest="logit", decisiveness=2.0, **options)
+    idle = game.inputs(safety_input=np.zeros(n), performance_input=np.zeros(n))
+    share = 1 / (n + (nobody or 0.0))
+    np.testing.assert_allclose(rv.oracles.metrics(game, idle)["win_probability"][1], share, rtol=1e-12)
+    # continuous at no performance, other than a ratio of performances
+    little = game.inputs(safety_input=np.zeros(n), performance_input=np.full(n, 1e-25))
+    np.testing.assert_allclose(rv.oracles.metrics(game, little)["win_probability"][1], share, rtol=1e-9)
+    ratios = race(players=n, **options)
+    np.testing.assert_array_equal(rv.oracles.metrics(ratios, idle)["win_probability"][1], 0.0)
+
+
+def test_idle_players_of_a_weak_logit_contest_are_at_an_equilibrium() -> None:
+    game = race(
+        players=3,
+        contest="logit",
+        decisiveness=0.5,
+        performance_exponent=1.0,
+        performance_productivity=1.0,
+        performance_price=1.0,
+        scale_penalty=0.5,
+        safety_price=1.0,
+    )
+    idle = game.inputs(safety_input=np.zeros(3), performance_input=np.zeros(3))
+    grid = np.concatenate([[0.0], np.geomspace(1e-25, 2.0, 60)])
+    tries = [[s, p] for s in grid for p in grid]
+    rows = jnp.stack([jnp.asarray(idle).at[0].set(jnp.asarray(row)) for row in tries])
+    paid = np.asarray(jax.vmap(game.payoffs)(rows))[:, 0]
+    here = float(np.asarray(payoffs(game, idle))[0])
+    found = rv.certificate(game, idle)
+    assert paid.max() <= here
+    assert found.claim == "equilibrium"
+
+
 VARIANTS: list[dict[str, Any]] = [
     {},
     {"ease_of_winning": 0.4, "no_winner": "disaster"},

@@ -161,14 +161,13 @@ def _ratio_logs(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
 def logit(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
     """Return the logit contest, ``q_j`` proportional to ``exp(m p_j)`` (Hirshleifer 1989).
 
-    0 for all at performance 0.
+    Players without performance take part: ``1/n`` each if nobody performs.
     """
     return _probabilities(_logit_logs(log_p, p, numbers), numbers)[:-1]
 
 
 def _logit_logs(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
-    logs = numbers["decisiveness"] * p
-    return logs if "ease_of_winning" in numbers else jnp.where(jnp.any(p > 0), logs, -jnp.inf)
+    return numbers["decisiveness"] * p
 
 
 def no_winner(
