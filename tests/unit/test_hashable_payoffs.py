@@ -43,6 +43,15 @@ def test_payoffs_are_traced_by_every_transformation(kind: str) -> None:
     assert jax.eval_shape(twice, x).shape == shape
 
 
+@pytest.mark.parametrize("kind", BUNDLED)
+def test_payoffs_of_lists_and_arrays_of_numpy_are_those_of_arrays_of_jax(kind: str) -> None:
+    game: Any = BUNDLED[kind]()
+    x = np.asarray(game.space.sample(jax.random.key(1)))
+    expected = np.asarray(game.payoffs(jnp.asarray(x)))
+    np.testing.assert_allclose(game.payoffs(x), expected, rtol=1e-12)
+    np.testing.assert_allclose(game.payoffs(x.tolist()), expected, rtol=1e-12)
+
+
 SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in BUNDLED if kind != "matrix"]
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import partial, wraps
 from typing import Any, TypeVar, dataclass_transform
 
 import numpy as np
 
 from rivalry.core.display import OneLineRepr
 from rivalry.core.imports import when_imported
-from rivalry.core.jax import is_jax_array, jax
+from rivalry.core.jax import is_jax_array, jax, put
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,13 +66,20 @@ class _HashableMethod:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function, self.__doc__ = function, function.__doc__
 
+        # once per method: programs are compiled per function
+        @wraps(function)
+        def of_arrays(module: object, *args: Any, **options: Any) -> Any:
+            return function(module, *map(_for_jax, args), **options)
+
+        self.of_arrays = of_arrays
+
     def __call__(self, *args: Any, **options: Any) -> Any:
         return self.function(*args, **options)
 
     def __get__(self, module: object, kind: type | None = None) -> Callable[..., Any]:
         if module is None:
             return self.function
-        bound: Callable[..., Any] = jax.tree_util.Partial(self.function, module)
+        bound: Callable[..., Any] = jax.tree_util.Partial(self.of_arrays, module)
         bound.__doc__ = self.function.__doc__
         return bound
 
@@ -82,8 +89,13 @@ def hashable_method(function: F) -> F:
 
     Equinox hashes a bound method by the arrays of its module, which have no hash. This one is hashed by its
     own identity. It remains a pytree whose leaves are the module's arrays, as `equinox.filter_jit` expects.
+    Arguments that are lists or arrays of NumPy become arrays of JAX: traced numbers cannot index the former.
     """
     return _HashableMethod(function)  # type: ignore[return-value]  # type checkers see an ordinary method
+
+
+def _for_jax(x: Any) -> Any:
+    return put(np.asarray(x)) if isinstance(x, list | tuple | np.ndarray) else x
 
 
 def field_names(kind: type[Tree]) -> tuple[tuple[str, ...], tuple[str, ...]]:

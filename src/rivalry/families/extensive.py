@@ -180,6 +180,7 @@ class Extensive(Tree):
 
     def payoffs(self, x: Any) -> Any:
         """Return the players' expected payoffs, ``[player]``."""
+        x = np.asarray(x) if isinstance(x, list | tuple) else x
         xp = array_module(self.paid, self.moves, x)
         begin = xp.ones((len(self.sizes), 1))
         weights = x

@@ -80,6 +80,7 @@ class Matrix(Tree):
 
     def payoffs(self, x: Any) -> Any:
         """Return the players' expected payoffs, ``[player]``; a NumPy array if table and profile are."""
+        x = np.asarray(x) if isinstance(x, list | tuple) else x
         xp, rest = array_module(self.table, x), self.table
         for player, size in enumerate(self.sizes):
             # axis 0 is the player who is paid; each contraction moves the next player to axis 1
