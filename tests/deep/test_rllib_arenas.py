@@ -144,7 +144,7 @@ def test_steps_stop_before_the_boundary() -> None:
     assert np.all((np.abs(steps - 0.25) < 1e-6) | (steps == 0))
     assert path[-1, 0] > 0.75 - 1e-9  # one more step would leave the space
     assert np.ptp(path[:, 1]) < 1e-6
-    assert str(record["status"][1]) == "converged"
+    assert str(record["status"][1]) == "completed"
 
 
 # levels

@@ -165,9 +165,12 @@ class RoundsArena(Arena):
 
 
 def _status(path: np.ndarray, space: Any) -> tuple[tuple[()], np.ndarray]:
-    """Return whether play ``[period player axis]`` is at rest in its last period."""
+    """Return whether play ``[period player axis]`` is at rest in its last period.
+
+    Play at rest is no convergence of learning: networks that observe nothing repeat their choice at once.
+    """
     still = np.all(np.ptp(path[-2:], axis=0) <= STILL * np.asarray(width(space)))
-    return (), np.asarray("converged" if still else "cycling")
+    return (), np.asarray("completed" if still else "cycling")
 
 
 def _exploring(found: Record) -> Record:
