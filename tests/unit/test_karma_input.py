@@ -47,6 +47,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "gamma": ({"gamma": 1.0}, "gamma: 1 must be in [0, 1)"),
     "gamma below 0": ({"gamma": -0.1}, "gamma: -0.1 must be in [0, 1)"),
     "gamma no number": ({"gamma": float("nan")}, "gamma: nan must be finite"),
+    "one agent": ({"agents": 1, "idle": "random"}, "agents: 1 must be at least 2"),
     "odd": ({"agents": 101}, "agents: 101 must be even, or idle = 'random'"),
     "no agents": ({"agents": 0}, "agents: 0 must be a whole number of at least 1"),
     "receiver clashes": (

@@ -83,7 +83,7 @@ def karma(
     ] = None,
     agents: Annotated[
         int | None,
-        Ge(1),
+        Ge(2),
         Le(10_000_000),
         "number of agents in simulations (default: the types' counts, or 100)",
     ] = None,
@@ -128,6 +128,8 @@ def karma(
     limit("max_karma", sum(who.sizes) * (max_karma + 1), max_karma + 1)
     count = AGENTS if given_count is None else given_count
     limit("agents", count)
+    if count < 2:
+        raise ValueError(f"agents: {count} must be at least 2")
     if count % 2 == 1 and idle == "none":
         raise ValueError(f"agents: {count} must be even, or idle = 'random'")
     seen = signal_of(signal, max_karma)
