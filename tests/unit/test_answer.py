@@ -100,6 +100,18 @@ def test_a_sentence_says_what_the_claim_says_and_no_more(claim: str) -> None:
     assert said(data) == last[claim]
 
 
+def test_the_largest_gain_is_not_told_of_points_at_which_another_player_gains() -> None:
+    first = {"regret": [0.3, 0.0, 0.0]}
+    rows = [apart(0.4), result("not an equilibrium", **first), result()]
+    assert said(swept(rows)) == (
+        "1 of 3 points is an equilibrium; at 2 of 3 points some player could gain, player 1 the most: "
+        "0.4 (reach 0.1)."
+    )
+    # both gain where the other gains more: the player named gains at every point
+    both = result("not an equilibrium", regret=[0.3, 0.2, 0.0])
+    assert "at 2 of 3 points player 1 could gain 0.4" in said(swept([apart(0.4), both, result()]))
+
+
 def test_claims_of_a_sweep_are_counted_with_the_largest_gain_and_where() -> None:
     words = said(swept([apart(0.4), apart(), result(), result()]))
     assert (

@@ -162,15 +162,18 @@ def _gain(rows: Sequence[PointResults], words: Words, several: bool) -> str:
     name = one.players[player]
     name = f"the {name}" if name in ROLES else name
     who = "each player" if same else "a player" if one.regret.shape[1] == 1 else name
+    # where another player is the one that gains, the largest gain is not that of all results
+    others = any(gains.any() and not gains[player : player + 1].any() for r in rows for gains in r.refuting)
     could = "could by an estimate gain" if one.estimated else "could gain"
     place = ", ".join(filter(None, [words.method(one.algorithm) if several else "", words.place(one.at)]))
     single = len(rows) == 1 and one.results == 1
     small = _small(one, int(player), int(result))
     said = f"{who} {could} {number_in_words(most)}{small}"
-    if not single:
-        said += (
-            f" ({place}), the largest gain found" if place and len(rows) > 1 else ", the largest gain found"
-        )
+    at = f" ({place})" if place and len(rows) > 1 else ""
+    if others and not same:
+        said = f"some player {could}, {who} the most: {number_in_words(most)}{small}{at}"
+    elif not single:
+        said += f"{at}, the largest gain found"
     bounds = np.concatenate([each.bound[each.refuting.any(axis=1)].ravel() for each in rows])
     known = np.concatenate([each.regret[each.refuting.any(axis=1)].ravel() for each in rows])
     highest = bounds[~np.isnan(known)]
