@@ -187,6 +187,22 @@ def test_means_are_taken_over_draws_of_the_game_alone() -> None:
     assert "±" not in words
 
 
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("spread", "significant"), [(0.01, True), (0.5, False)])
+def test_means_over_the_same_draws_of_the_game_are_compared_in_pairs(
+    seed: int, spread: float, significant: bool
+) -> None:
+    draw = np.random.default_rng(seed)
+    common = draw.normal(0.0, 3.0, 5)
+    apart = 0.3 + spread * np.array([1.0, -1.0, 2.0, -2.0, 0.0])
+    rows = {
+        "a": [record(turnout=10 + value) for value in common],
+        "b": [record(turnout=10 + value) for value in common + apart],
+    }
+    (words,) = said(study("a", "b"), swept(rows, "allocation", range(5)))
+    assert ("no difference is significant" in words) != significant
+
+
 def test_keys_that_vary_together_without_order_are_cases() -> None:
     """Two prices, one of them lower: no price rises while the other stays for more than one point."""
     cells = [({"point": k, "algorithm": "one"}, record(turnout=float(k))) for k in range(3)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,8 @@ class Estimate(NamedTuple):
 
     The interval is the number itself where nothing is drawn, and NaN after a single draw, whose noise is
     unknown. Words have no number. Over starts, ``low`` and ``high`` are the smallest and largest values.
+    A mean over numbered draws of a game has its values by draw; means over the same draws are compared in
+    pairs.
     """
 
     text: str
@@ -33,6 +35,7 @@ class Estimate(NamedTuple):
     low: float = UNKNOWN
     high: float = UNKNOWN
     entry: str = ""
+    by_draw: tuple[tuple[Any, float], ...] = ()
 
 
 def estimates(
@@ -163,9 +166,10 @@ def counted(words: Mapping[str, int]) -> str:
 
 
 def differ(one: Estimate, other: Estimate) -> bool:
-    """Return whether two independent numbers differ: the 95 % interval of their difference excludes 0.
+    """Return whether two numbers differ: the 95 % interval of their difference excludes 0.
 
-    Numbers that are printed alike do not; nor does a number whose noise is unknown.
+    The numbers are independent unless both are means over the same draws. Numbers that are printed alike do
+    not differ; nor does a number whose noise is unknown.
 
     >>> differ(Estimate("", 1.0, 0.9, 1.1), Estimate("", 1.3, 1.1, 1.5))
     True
@@ -173,6 +177,10 @@ def differ(one: Estimate, other: Estimate) -> bool:
     False
     """
     low, high = (one, other) if one.mean <= other.mean else (other, one)
-    margin = np.hypot(high.mean - high.low, low.high - low.mean)  # NaN where a noise is unknown
+    ours, theirs = dict(low.by_draw), dict(high.by_draw)
+    if len(ours) > 1 and ours.keys() == theirs.keys():
+        margin = half_width(np.array([theirs[draw] - ours[draw] for draw in ours]))
+    else:
+        margin = np.hypot(high.mean - high.low, low.high - low.mean)  # NaN where a noise is unknown
     visible = max(abs(low.mean), abs(high.mean)) * VISIBLE
     return bool(high.mean - low.mean > margin and high.mean - low.mean > visible)

@@ -258,9 +258,9 @@ def _over_draws(rows: Sequence[Row]) -> tuple[list[Row], str]:
         for column in zip(*(row.estimates for row in own), strict=True):
             means = np.array([one.mean for one in column])
             mean, half = float(means.mean()), float(half_width(means))
-            each.append(
-                Estimate(format_interval(mean, half), mean, mean - half, mean + half, column[0].entry)
-            )
+            text, entry = format_interval(mean, half), column[0].entry
+            by_draw = tuple(zip((row.at[key] for row in own), means.tolist(), strict=True))
+            each.append(Estimate(text, mean, mean - half, mean + half, entry, by_draw))
         at = {k: v for k, v in own[0].at.items() if k != key}
         found.append(Row(own[0].method, at, tuple(each), any(row.refuted for row in own)))
     return found, key
