@@ -187,3 +187,12 @@ def test_nothing_is_decided_where_a_gain_is_not_a_number() -> None:
         # a gain of another player refutes an equilibrium whatever the first could gain
         assert proof._replace(regret=np.array([np.nan, 1.0])).claim == "not an equilibrium"
     assert CLAIMS[0] == "not decided"
+
+
+def test_a_game_without_payoffs_of_profiles_is_refused_in_one_line() -> None:
+    economy = rv.games.karma(payment="PBS", max_karma=6, mean_karma=3)
+    words = "game: KarmaEconomy has no payoffs of profiles; use rivalry.population.population_certificate"
+    with pytest.raises(ValueError, match=f"^{words}$"):
+        certificate(economy, rv.oracles.named_start(economy, "uniform"))
+    with pytest.raises(ValueError, match=r"^game: City has no payoffs of profiles$"):
+        certificate(rv.games.city(network="plain_3x3", agents=64, capacity=2), [[0.5]])  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.core.assumed_range import with_rise
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.game import Game
+from rivalry.core.game import Game, is_population
 from rivalry.core.jax import put
 from rivalry.core.oracles import Response, separate_periods, shared_constraints
 from rivalry.core.payoffs import concrete_profile, payoffs, payoffs_at
@@ -59,7 +59,8 @@ def certificate(
     Raises
     ------
     ValueError
-        For a profile outside the space, and for a registered bound that a payoff contradicts.
+        For a game without payoffs of profiles, for a profile outside the space, and for a registered bound
+        that a payoff contradicts.
 
     Examples
     --------
@@ -68,6 +69,9 @@ def certificate(
     >>> certificate(game, [[0.0, 1.0], [0.0, 1.0]]).claim
     'equilibrium'
     """
+    if not isinstance(game, Game):
+        use = "; use rivalry.population.population_certificate" if is_population(game) else ""
+        raise ValueError(f"game: {type(game).__name__} has no payoffs of profiles{use}")
     x = concrete_profile(game, x)
     if shared_constraints.knows(game):
         from rivalry.core.shared import shared_certificate  # loads JAX
