@@ -122,13 +122,18 @@ def test_a_row_has_the_keys_and_values_that_scripts_rely_on() -> None:
             ("agrees", "differs"),
         ),
         (
-            {"published": 0.2, "published_tolerance": 0.001, "expected": 0.19, "tolerance": 1},
+            {"published": 0.2, "published_tolerance": 0.001, "expected": 0.19, "tolerance": 0.1},
             ("differs", "agrees"),
         ),
         ({"within": [0.18, 0.19]}, (None, "agrees")),
         ({"within": [0.1, 0.18], "published": 0.19, "published_tolerance": 0}, ("agrees", "differs")),
         ({"expected": 0.19}, (None, "agrees")),
         ({"expected": 0.1901}, (None, "differs")),
+        ({"expected": 0.15, "tolerance": 0.1}, (None, "agrees")),
+        ({"expected": 0.15, "tolerance": 0.16}, (None, "cannot be told apart")),
+        ({"expected": 0.0, "tolerance": 0.2}, (None, "agrees")),  # a bound on the size, not a value
+        ({"expected": -0.01, "tolerance": 0.1}, (None, "differs")),
+        ({"published": -0.01, "published_tolerance": 0.3}, ("cannot be told apart", None)),
         ({"published": "wide"}, ("not compared", None)),
         ({"published": "wide", "expected": 0.19}, ("not compared", "agrees")),
     ],
@@ -161,6 +166,8 @@ def test_the_tally_counts_published_values_and_checks() -> None:
     rows[1]["why"] = None
     assert "2 differ (1 explained)" in tally(rows)
     assert tally([]) == ""
+    wide = row(data, quantity="threshold", expected=0.1, tolerance=0.2)
+    assert tally([wide]) == "1 independent check: 1 cannot be told apart"
 
 
 # -- a run of a changed study ---------------------------------------------------------------------------

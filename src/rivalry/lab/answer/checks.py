@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ROUNDINGS = ("floating point", "outward", "exact")  # of bounds, from the weakest
 NOT_COMPARED = "not compared"
+NOT_TOLD_APART = "cannot be told apart"
 REDUCED = "not valid in a reduced run"
 
 
@@ -53,7 +54,8 @@ COLUMNS = (
 def expectations(study: Mapping[str, Any], data: Dataset, name: str | None = None) -> list[dict[str, Any]]:
     """Return every ``[[expect]]`` of a resolved study with our value, as ``--json`` prints it.
 
-    ``published_verdict`` and ``expected_verdict`` are ``agrees``, ``differs``, ``not compared`` (with a
+    ``published_verdict`` and ``expected_verdict`` are ``agrees``, ``differs``, ``cannot be told apart``
+    (ours is within a tolerance that exceeds the reference value, so that 0 is too), ``not compared`` (with a
     ``reason``), or None if the study gives no such reference. ``certificate`` is the weakest claim of the
     cells behind our value. ``name`` replaces the study's own name.
     """
@@ -110,14 +112,17 @@ def tally(rows: Sequence[Mapping[str, Any]]) -> str:
         if not own:
             continue
         counted = []
-        for verdict, plural in (("agrees", "agree"), ("differs", "differ"), (NOT_COMPARED, NOT_COMPARED)):
+        plurals = {"agrees": "agree", "differs": "differ"}
+        for verdict in ("agrees", "differs", NOT_TOLD_APART, NOT_COMPARED):
             those = [row for row in own if row[f"{name}_verdict"] == verdict]
             aside = ""
             if (name, verdict) == ("published", "differs"):
                 count = sum(bool(row["why"]) for row in those)
                 aside = " (explained)" if count == len(those) else f" ({count} explained)"
             if those:
-                counted.append(f"{len(those)} {verdict if len(those) == 1 else plural}{aside}")
+                counted.append(
+                    f"{len(those)} {verdict if len(those) == 1 else plurals.get(verdict, verdict)}{aside}"
+                )
         parts.append(f"{len(own)} {word}{'s' * (len(own) != 1)}: {', '.join(counted)}")
     return "; ".join(parts)
 
@@ -340,7 +345,9 @@ def _verdict(
     # slightly more, so that rounding does not decide a difference of exactly the tolerance
     # without our value the caller has a reason, and does not use this verdict
     allowed = SAME_NUMBER * abs(value) if tolerance is None else tolerance + SAME_NUMBER * tolerance
-    return ("agrees" if abs(float(ours or 0) - float(value)) <= allowed else "differs"), ""
+    if abs(float(ours or 0) - float(value)) > allowed:
+        return "differs", ""
+    return (NOT_TOLD_APART if tolerance is not None and tolerance > abs(value) > 0 else "agrees"), ""
 
 
 def _ours(

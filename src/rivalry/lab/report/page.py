@@ -20,7 +20,7 @@ from rivalry.core.results import CLAIMS, gain_in_words, radius_in_words
 from rivalry.games import GAMES
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import check_name, failures_of, lines, warnings_of
-from rivalry.lab.answer.checks import JudgedCell, tally, unproved
+from rivalry.lab.answer.checks import NOT_COMPARED, NOT_TOLD_APART, JudgedCell, tally, unproved
 from rivalry.lab.answer.details import channels, equilibria, networks, sessions
 from rivalry.lab.answer.figures import draw
 from rivalry.lab.citation import how_to_cite
@@ -178,7 +178,7 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
         "judged": judged,
         "checks": {
             words: [one for one in judged if _verdict(one.row) == words]
-            for words in ("differ", "agree", "not compared")
+            for words in ("differ", "agree", NOT_TOLD_APART, NOT_COMPARED)
         },
         "full_run": _full_run(run),
         "tally": tally([one.row for one in judged]),
@@ -208,9 +208,11 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
 
 
 def _verdict(row: Mapping[str, Any]) -> str:
-    """Return whether a value agrees with all its references; a value that was not compared says so."""
+    """Return whether a value agrees with the references that can tell it apart, or why none does."""
     verdicts = {row["published_verdict"], row["expected_verdict"]}
-    return "differ" if "differs" in verdicts else "agree" if "agrees" in verdicts else "not compared"
+    if "differs" in verdicts or "agrees" in verdicts:
+        return "differ" if "differs" in verdicts else "agree"
+    return NOT_TOLD_APART if NOT_TOLD_APART in verdicts else NOT_COMPARED
 
 
 def _full_run(run: Run) -> dict[str, Any] | None:
