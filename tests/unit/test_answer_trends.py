@@ -233,6 +233,20 @@ def test_the_order_of_methods_names_what_is_not_significant() -> None:
     assert "highest" not in all_near
 
 
+def test_a_case_that_is_no_equilibrium_is_never_called_highest() -> None:
+    def words(*claims: str) -> str:
+        cells = [
+            ({"algorithm": name}, record(claim, turnout=value))
+            for name, claim, value in zip("ab", claims, (1.0, 2.0), strict=True)
+        ]
+        return said(study("a", "b"), collect(cells, {"algorithm": ["a", "b"]}))[0]
+
+    assert words("equilibrium", "equilibrium") == "The turnout is highest, 2 for b, then 1 for a."
+    assert words("equilibrium", "not an equilibrium") == (
+        "The turnout is 2 (not an equilibrium) for b, then 1 for a."
+    )
+
+
 def learners(**gains: Sequence[float]) -> tuple[dict[str, Any], xr.Dataset]:
     cells = [
         ({"algorithm": name.replace("_", "-", 1)}, record(pooled_gain=own)) for name, own in gains.items()
@@ -401,7 +415,11 @@ def test_a_case_is_highest_at_every_value_of_a_key_only_if_it_is() -> None:
     tied = words([1.0, 4.0], [3.0, 4.0], [0.0, 2.0])
     assert tied.endswith("; at every reach it is highest, or as high as another, for b.")
     mixed = ("equilibrium", "not an equilibrium")
-    assert words([1.0, 2.0], [3.0, 4.0], claims=mixed).endswith("for b (values of no equilibrium included).")
+    among = "; among equilibria at the same reach it is highest for b."
+    assert words([1.0, 2.0], [3.0, 4.0], claims=mixed).endswith(among)
+    # what no equilibrium pays decides nothing
+    assert words([1.0, 9.0], [3.0, 4.0], claims=mixed).endswith(among)
+    assert "highest" not in words([1.0, 1.0], [1.0, 4.0], claims=mixed)
     assert "highest" not in words([1.0, 4.0], [3.0, 3.5])
     assert "highest" not in words([1.0, 2.0], [3.0, 4.0], kind="q_learning")  # noise unknown
 

@@ -595,7 +595,10 @@ def _over_cases(subject: Told, words: Words) -> str:
 
 
 def _highest(cases: Sequence[tuple[str, Sequence[Value]]], key: str, words: Words) -> str:
-    """Return the case whose numbers are highest, or as high as another's, at every value of a key."""
+    """Return the case whose numbers are highest, or as high as another's, at every value of a key.
+
+    Values of profiles that are no equilibria are compared with none.
+    """
     refuted = any(row.refuted for _, series in cases for row in series)
     if len({tuple(row.at for row in series) for _, series in cases}) > 1:
         return ""
@@ -605,6 +608,7 @@ def _highest(cases: Sequence[tuple[str, Sequence[Value]]], key: str, words: Word
             for name, series in cases
             if name != label
             for one, two in zip(own, series, strict=True)
+            if not (one.refuted or two.refuted)
         ]
         above = [
             one.estimate.mean > two.estimate.mean and differ(one.estimate, two.estimate)
@@ -613,8 +617,8 @@ def _highest(cases: Sequence[tuple[str, Sequence[Value]]], key: str, words: Word
         equal = [one.estimate.text == two.estimate.text for one, two in others]
         if any(above) and all(map(max, above, equal)):
             ties = ", or as high as another," * any(equal)
-            beside = " (values of no equilibrium included)" * refuted
-            return f"; at every {words.key(key)} it is highest{ties} for {label}{beside}"
+            where = "among equilibria at the same" if refuted else "at every"
+            return f"; {where} {words.key(key)} it is highest{ties} for {label}"
     return ""
 
 
@@ -647,7 +651,7 @@ def _ranking(study: Mapping[str, Any], subject: Told, words: Words) -> list[str]
     if len({one.text for _, one in pairs}) == 1:
         return [f"The {quantity}{at} is {pairs[0][1].text} for {joined([label for label, _ in pairs])}."]
     noise = _noise_of([one for _, one in pairs])
-    first = differ(pairs[0][1].estimate, pairs[1][1].estimate) and not noise
+    first = not (pairs[0][1].refuted or noise) and differ(pairs[0][1].estimate, pairs[1][1].estimate)
     if len(pairs) > CASES:
         (top, best), (bottom, worst) = pairs[0], pairs[-1]
         ends = f"from {best.text} for {top} to {worst.text} for {bottom}"
