@@ -64,6 +64,17 @@ def test_one_panel_per_metric_and_one_line_per_player() -> None:
     assert first.get_xlabel() == "price"
 
 
+def test_an_entry_of_a_metric_is_drawn_by_its_index() -> None:
+    data = swept().isel(size=0, drop=True)
+    data["steady_state"] = (("price", "state"), np.array([[1.0, 2.0, 5.0]] * 3) * np.array(PRICES)[:, None])
+    for state, factor in enumerate((1.0, 2.0, 5.0)):
+        ax = rv.plots.scenario(data, over="price", quantities=["steady_state"], at={"state": state})
+        (panel,) = ax.child_axes
+        np.testing.assert_allclose(panel.get_lines()[0].get_ydata(), factor * np.array(PRICES))
+    with pytest.raises(ValueError, match=r"at\.state: 3 must be a whole number from 0 to 2"):
+        rv.plots.scenario(data, over="price", quantities=["steady_state"], at={"state": 3})
+
+
 def test_a_second_parameter_sets_colours_and_players_set_dashes() -> None:
     data = swept()
     ax = rv.plots.scenario(data, over="price", series="size", quantities=["safety_input"])

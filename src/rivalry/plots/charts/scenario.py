@@ -69,7 +69,8 @@ def scenario(
     quantities
         The metrics; by default inputs, performance, safety and payoffs, as far as the data hold them.
     at
-        The point of the other parameters, by its coordinates; the first otherwise.
+        The point of the other parameters, by its coordinates; the first otherwise. An index of a metric's own
+        axis, such as a state, is a number from 0.
     period
         The period of metrics with a value per period.
     log
@@ -95,6 +96,7 @@ def scenario(
     ['probability of a safe win']
     """
     chosen = _quantities(data, quantities)
+    data, at, entries = _own_entries(data, chosen, at)
     every = [family(data, name, over=over, series=series, at=at, period=period) for name in chosen]
     small = style.panels(ax, len(every), columns=2 if len(every) == 4 else 3, apart=True)
     horizontal = select.find_sweep(data, chosen[0], select.own_rank(data, chosen[0]), at, over)
@@ -113,8 +115,31 @@ def scenario(
     *names, last = dict.fromkeys(select.name_of(data, name) for name in chosen)
     what = f"{', '.join(names)}{' and ' * bool(names)}{last} against {select.name_of(data, horizontal)}"
     what += "" if series is None else f", one colour per {select.name_of(data, series)}"
-    style.caption(ax, every[0].words, f"period {period}" if timed else "", repeated, what=what)
+    style.caption(ax, every[0].words, entries, f"period {period}" if timed else "", repeated, what=what)
     return ax
+
+
+def _own_entries(data: Dataset, names: Sequence[str], at: At) -> tuple[Dataset, At, str]:
+    """Return data whose metrics are entries along their own axes that ``at`` names, the other
+    point, and the entries in words.
+
+    Raises `ValueError` for an index outside such an axis.
+    """
+    own = {
+        str(dim)
+        for name in names
+        if name in data
+        for dim in data[name].dims
+        if select.is_own(data, name, str(dim))
+    }
+    entries = {dim: index for dim, index in (at or {}).items() if dim in own and dim not in data.coords}
+    if not entries:
+        return data, at, ""
+    for dim, index in entries.items():
+        select.check_index(f"at.{dim}", index, data.sizes[dim])
+    picked = {name: data[name].isel(entries, missing_dims="ignore") for name in names if name in data}
+    others = {key: value for key, value in (at or {}).items() if key not in entries}
+    return data.assign(picked), others, ", ".join(f"{dim} {index}" for dim, index in entries.items())
 
 
 def family(
