@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from reference_pages import cell, table
 
+from rivalry.lab.answer.checks import NOT_TOLD_APART
 from rivalry.lab.report.full_runs import full_run
 from rivalry.lab.study import load_study, studies
 
@@ -55,14 +56,15 @@ class Comparison(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """Return the verdict on all numbers of the value: the first of differs, not run, agrees."""
+        """Return the verdict on all numbers of the value: the first of differs, not run, cannot be told apart, agrees."""
         found = {verdict(row) for row in self.rows}
-        return next(word for word in ("differs", NOT_RUN, "agrees") if word in found)
+        return next(word for word in ("differs", NOT_RUN, NOT_TOLD_APART, "agrees") if word in found)
 
 
 def verdict(row: Mapping[str, Any]) -> str:
     """Return the verdict on one number; what was not compared counts as not run."""
-    return row["published_verdict"] if row["published_verdict"] in ("agrees", "differs") else NOT_RUN
+    known = ("agrees", "differs", NOT_TOLD_APART)
+    return row["published_verdict"] if row["published_verdict"] in known else NOT_RUN
 
 
 @cache
@@ -130,10 +132,11 @@ def counts(names: list[str]) -> str:
     run = [name for name in names if name in comparisons() and comparisons()[name].verdict != NOT_RUN]
     where = len({published()[name]["source"] for name in run})
     sources = f" of {where} sources" if where > 1 else ""
+    apart = f" {tally[NOT_TOLD_APART]} {NOT_TOLD_APART}." if tally[NOT_TOLD_APART] else ""
     not_run = f" For {tally[NOT_RUN]} the full form of a study was not run." if tally[NOT_RUN] else ""
     return (
         f"{len(run)} of {len(names)} values{sources} are compared: {tally['agrees']} agree "
-        f"and {tally['differs']} differ. Of their {numbers['agrees'] + numbers['differs']} numbers "
+        f"and {tally['differs']} differ.{apart} Of their {numbers.total() - numbers[NOT_RUN]} numbers "
         f"{numbers['agrees']} agree."
         f"{not_run} The others are [at the end](#values-that-are-not-compared), with the reason."
     )

@@ -27,7 +27,7 @@ def test_bilinear_game_diverges_by_ascent_and_converges_by_extragradient() -> No
     np.testing.assert_allclose(away[1:] / away[:-1], np.sqrt(1 + 0.05**2), rtol=1e-12)
     for method in (Extragradient(), Extragradient(rate=0.5)):
         found = rv.solve(ZERO_SUM, method, start)
-        assert (found.status, found.claim) == ("converged", "no deviation found")
+        assert (found.status, found.claim) == ("converged", "equilibrium")
         np.testing.assert_allclose(found.profile.values[:, 0], root, atol=1e-8)
 
 

@@ -139,8 +139,8 @@ def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int) 
     only = (own.max(axis=-1) > 0) & (milder == 0)
     if only.any():
         corners = [np.where(np.arange(x.shape[1])[:, None] == player, there, end) for end in scales.corners()]
-        rows = [part[:, ::3] for part in moved[len(axes) : -1]] + [corner[:, None] for corner in corners]
-        rows = np.concatenate([there[:, None], *rows], axis=1)
+        apart = [part[:, ::3] for part in moved[len(axes) : -1]] + [corner[:, None] for corner in corners]
+        rows = np.concatenate([there[:, None], *apart], axis=1)
         for number, part in enumerate(moved[: len(axes)]):
             kept = np.where(_undominated(games, rows, part, player), parts[number], 0.0)
             end = _ends(kept, noise).max(axis=-1)
@@ -200,11 +200,25 @@ def _undominated(games: Together, rivals: np.ndarray, moved: np.ndarray, player:
     profiles[:, :, 1:, player] = moved[:, None, :, player]
     pays = payoffs_of(games, profiles.reshape(len(moved), -1, *moved.shape[2:]), player)
     pays = pays.reshape(profiles.shape[:3])
-    best = np.ones((len(moved), profiles.shape[2], profiles.shape[2]), dtype=bool)
+    better: np.ndarray = np.ones((len(moved), profiles.shape[2], profiles.shape[2]), dtype=bool)
     for row in np.moveaxis(pays, 1, 0):
-        best &= row[:, :, None] > row[:, None]  # [game better worse]
-    undominated: np.ndarray = ~best.any(axis=1)[:, 1:]
-    return undominated
+        better &= row[:, :, None] > row[:, None]  # [game better worse]
+    return ~np.any(better, axis=1)[:, 1:]  # type: ignore[no-any-return]
+
+
+def _usual_stakes(games: Together, player: int) -> list[float]:
+    """Return the usual stake of own choice per game: a low quantile over rivals' corners or pure choices."""
+    profiles = []
+    for space in (game.space for game in games.games):
+        count = 1 if isinstance(space, Simplex) else DRAWN  # of a simplex, only corners
+        rows = [np.asarray(space.grid(other, count)) for other in range(space.shape[0])]
+        actions = _rivals_actions(tuple(map(len, rows)), player)
+        rivals = np.stack([row[own] for row, own in zip(rows, actions.T, strict=True)], axis=1)
+        profiles.append(np.repeat(rivals[:, None], len(rows[player]), axis=1))
+        profiles[-1][:, :, player] = rows[player]
+    several = np.stack(profiles)
+    pays = payoffs_of(games, several.reshape(len(several), -1, *several.shape[3:]), player)
+    return [_usual(row) for row in np.asarray(pays).reshape(several.shape[:3])]
 
 
 def _own_stakes(losses: np.ndarray, size: np.ndarray, moving: np.ndarray | None) -> list[float]:
