@@ -56,7 +56,7 @@ class Comparison(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """Return the verdict on all numbers of the value: the first of differs, not run, cannot be told apart, agrees."""
+        """Return the verdict on all numbers of the value: the first of those in this order."""
         found = {verdict(row) for row in self.rows}
         return next(word for word in ("differs", NOT_RUN, NOT_TOLD_APART, "agrees") if word in found)
 

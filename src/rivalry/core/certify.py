@@ -25,7 +25,7 @@ from rivalry.core.search import (
 )
 from rivalry.core.stake import Stake, stake_at, stakes_at
 from rivalry.core.together import Together
-from rivalry.core.tolerances import APPROXIMATE, ROUNDING, TOLERANCE, UNSEEN
+from rivalry.core.tolerances import APPROXIMATE, ROUNDING, TOLERANCE, VANISHING
 from rivalry.core.validate import check_keywords
 
 
@@ -124,7 +124,7 @@ def _judge(
         bound = np.maximum(np.fmax([one.bound for one in responses], found) - here, 0.0)
     at_stake, play = (np.array([getattr(one, name) for one in stakes]) for name in ("own", "play"))
     rounded = ROUNDING * (np.maximum(np.abs(found), np.abs(here)) + at_stake + play)
-    rounded = np.where(np.isfinite(rounded), np.maximum(rounded, UNSEEN), 0.0)
+    rounded = np.where(np.isfinite(rounded), np.maximum(rounded, VANISHING), 0.0)
     if rounding_error.knows(game):
         rounded = np.array([rounding_error(game, np.asarray(x), player) for player in range(len(x))])
     units = np.array([one.unit for one in stakes])

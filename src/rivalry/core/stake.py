@@ -40,7 +40,7 @@ POINTS = 6  # per distance, side and choice of a simplex
 FEW_POINTS = 3  # of a box
 QUANTILE = 0.1  # of what all play does to a payoff
 DRAWN = 32  # profiles per box, or of finitely many
-CHOICES = 8  # of a player with more, only this many are moved
+CHOICES = 8  # of a player with more, only this many are deviations
 CELLS = 2**13  # payoffs of pure actions by which the usual stake of a player is measured
 SMALL = 1e-2  # of the payoff scale: a player with a smaller payoff range is judged by that range
 
@@ -122,11 +122,11 @@ def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int) 
     axes = [(player, axis) for axis in _free(games.games[0].space, player)]
     others = [(other, axis) for other in rivals for axis in _free(games.games[0].space, other)]
     axes, others = (pairs[:: -(-len(pairs) // CHOICES) or 1] for pairs in (axes, others))
-    moved = [_moved(scales, there, *pair, FEW_POINTS) for pair in axes]
-    moved += [_moved(scales, there, *pair, 1) for pair in others]
-    moved.append(_moved_together(scales, there, player) if len(axes) > 1 else there[:, None])
-    pays = payoffs_of(games, np.concatenate([there[:, None], *moved], axis=1), player)
-    first, *parts = np.split(pays, 1 + np.cumsum([0, *(part.shape[1] for part in moved)])[:-1], axis=1)
+    deviations = [_deviations(scales, there, *pair, FEW_POINTS) for pair in axes]
+    deviations += [_deviations(scales, there, *pair, 1) for pair in others]
+    deviations.append(_joint_deviations(scales, there, player) if len(axes) > 1 else there[:, None])
+    pays = payoffs_of(games, np.concatenate([there[:, None], *deviations], axis=1), player)
+    first, *parts = np.split(pays, 1 + np.cumsum([0, *(part.shape[1] for part in deviations)])[:-1], axis=1)
     own_pays = np.concatenate([first, *parts[: len(axes)], parts[-1]], axis=1)
     best = np.max(np.where(np.isfinite(own_pays), own_pays, -np.inf), axis=1)
     # losses up to a gain that the search of the best response has missed are none
@@ -139,11 +139,13 @@ def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int) 
     only = (own.max(axis=-1) > 0) & (milder == 0)
     if only.any():
         corners = [np.where(np.arange(x.shape[1])[:, None] == player, there, end) for end in scales.corners()]
-        apart = [part[:, ::3] for part in moved[len(axes) : -1]] + [corner[:, None] for corner in corners]
+        apart = [part[:, ::3] for part in deviations[len(axes) : -1]] + [
+            corner[:, None] for corner in corners
+        ]
         rows = np.concatenate([there[:, None], *apart], axis=1)
-        for number, part in enumerate(moved[: len(axes)]):
-            kept = np.where(_undominated(games, rows, part, player), parts[number], 0.0)
-            end = _ends(kept, noise).max(axis=-1)
+        for number, part in enumerate(deviations[: len(axes)]):
+            undominated = np.where(_undominated(games, rows, part, player), parts[number], 0.0)
+            end = _ends(undominated, noise).max(axis=-1)
             end = np.where(end > 0, end, _ends(parts[number], noise, SMALL_WIDTHS).max(axis=-1))
             milder[:, number] = np.where(only[:, number], end, milder[:, number])
     stakes = [_of_ranks(row) for row in milder]
@@ -160,7 +162,7 @@ def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int) 
     return [Stake(*map(float, each)) for each in zip(stakes, effects, best, strict=True)]
 
 
-def _moved(scales: Scales, x: np.ndarray, player: int, axis: int, points: int) -> np.ndarray:
+def _deviations(scales: Scales, x: np.ndarray, player: int, axis: int, points: int) -> np.ndarray:
     """Return profiles ``[game move player axis]`` in which one choice falls and rises at all distances."""
     y, low = (end[:, player, axis] for end in scales.places(x))
     width = scales.range[:, player, axis]
@@ -174,7 +176,7 @@ def _moved(scales: Scales, x: np.ndarray, player: int, axis: int, points: int) -
     return profiles
 
 
-def _moved_together(scales: Scales, x: np.ndarray, player: int) -> np.ndarray:
+def _joint_deviations(scales: Scales, x: np.ndarray, player: int) -> np.ndarray:
     """Return profiles ``[game move player axis]`` in which all choices of a player change at all `WIDTHS`."""
     first, last = (end[:, player] for end in scales.boxes(x))
     share = np.random.default_rng(0).random((2 * POINTS, x.shape[-1]))
@@ -185,7 +187,7 @@ def _moved_together(scales: Scales, x: np.ndarray, player: int) -> np.ndarray:
 
 
 def _ends(losses: np.ndarray, noise: np.ndarray, most: int = len(FINE_WIDTHS)) -> np.ndarray:
-    """Return where losses end that grow steadily down and up, ``[game side]``, from those of `_moved`.
+    """Return where losses end that grow steadily down and up, ``[game side]``, from those of `_deviations`.
 
     Moves count at the first ``most`` widths.
     """
@@ -194,13 +196,13 @@ def _ends(losses: np.ndarray, noise: np.ndarray, most: int = len(FINE_WIDTHS)) -
     return ends
 
 
-def _undominated(games: Together, rivals: np.ndarray, moved: np.ndarray, player: int) -> np.ndarray:
+def _undominated(games: Together, rivals: np.ndarray, deviations: np.ndarray, player: int) -> np.ndarray:
     """Return which moves ``[game move]`` no other of them strictly dominates, over rivals' profiles."""
-    profiles = np.repeat(rivals[:, :, None], 1 + moved.shape[1], axis=2)
-    profiles[:, :, 1:, player] = moved[:, None, :, player]
-    pays = payoffs_of(games, profiles.reshape(len(moved), -1, *moved.shape[2:]), player)
+    profiles = np.repeat(rivals[:, :, None], 1 + deviations.shape[1], axis=2)
+    profiles[:, :, 1:, player] = deviations[:, None, :, player]
+    pays = payoffs_of(games, profiles.reshape(len(deviations), -1, *deviations.shape[2:]), player)
     pays = pays.reshape(profiles.shape[:3])
-    better: np.ndarray = np.ones((len(moved), profiles.shape[2], profiles.shape[2]), dtype=bool)
+    better: np.ndarray = np.ones((len(deviations), profiles.shape[2], profiles.shape[2]), dtype=bool)
     for row in np.moveaxis(pays, 1, 0):
         better &= row[:, :, None] > row[:, None]  # [game better worse]
     return ~np.any(better, axis=1)[:, 1:]  # type: ignore[no-any-return]

@@ -26,7 +26,7 @@ PLAY_SHARE = 0.01  # of the effect of play: where own choice matters less, gains
 # Interval arithmetic: bounds of errors are at least eight times the largest one seen against Arb
 WIDEN = 4 * EPS  # of one operation: it rounds by half of `EPS`, contracted by a compiler by up to 1.5
 STATED = 128 * EPS  # of a library's function, which rounds by a few units in the last place
-UNSEEN = 1e-280  # of a payoff: less than any unit of payoffs, and ten thousand million times `TINY`
+VANISHING = 1e-280  # of a payoff: less than any unit of payoffs, and ten thousand million times `TINY`
 TINY = 1e-290  # added to endpoints: its last digit, 1e-306, is a normal number, so none is flushed to zero
 HUGE = 1e300  # its reciprocal is a normal number; those of numbers beyond 4e307 may be flushed to zero
 SMALLEST = 2.3e-308  # above the smallest normal number, 2.23e-308: below it logarithms are those of zero
