@@ -134,7 +134,7 @@ def _judge(
         regret, bound = np.full_like(here, np.nan), np.full_like(here, np.inf)
     method = ""
     # of payoffs whose digits are lost to a constant nothing is known but large gains
-    if np.any(lost := (units > 0) & (rounded > APPROXIMATE * units) & ~(regret > allowed)):
+    if np.any(lost := (at_stake > 0) & (rounded > APPROXIMATE * units) & ~(regret > allowed)):
         regret, bound = np.where(lost, np.nan, regret), np.where(lost, np.inf, bound)
         method = (
             f"; payoffs are rounded to {np.max(rounded[lost]):.2g}, with {np.max(units[lost]):.2g} at stake"

@@ -7,12 +7,11 @@ Adding a constant to payoffs does not change them, and both are proportional to 
 What is at stake for a player by its own choice is measured away from its best response, one choice at a
 time, down and up, at distances that double, by the largest ordinary loss at each: at most `CALM` times the
 median. Moves go on while that loss grows steadily: by at most `STEEPER` times its last growth. Where good
-choices end it leaps, and the largest before the leap counts. A best response may lie where good choices end:
-of two sides with unlike losses at the same distance the milder one counts. Near a mixed equilibrium all
-choices pay nearly the same; where there are pure choices, a low quantile of what is at stake against pure
-choices of the rivals counts if it is larger. The effect of play is measured in
-boxes that double in width, by a low quantile of changes, with all players moving around the profile. It
-matters where own choice changes next to nothing.
+choices end it leaps, and the largest before the leap counts. In a box the side counts that ends with less:
+a wide range stretches the other. On simplices that is so only of sides with unlike losses. Near a mixed
+equilibrium all choices pay nearly the same; where there are pure choices, a low quantile of what is at stake
+against those of the rivals counts if it is larger. The effect of play is measured likewise. It matters where
+own choice changes next to nothing.
 """
 
 from __future__ import annotations
