@@ -142,6 +142,11 @@ def test_approximate_equilibria_are_printed_with_their_bound() -> None:
     )  # rounded up, never below the bound
 
 
+def test_a_player_without_an_effect_leaves_an_equilibrium() -> None:
+    game = rv.games.continuous(payoffs=["q*(3 - q - t)", "t*(3 - q - t)", "0*s"], choices=["q", "t", "s"])
+    assert certificate(game, [[1.0], [1.0], [0.5]]).claim == "equilibrium"
+
+
 def test_a_small_gain_near_a_mixed_equilibrium_is_explained() -> None:
     """Inspection game: at (p, q) player 0 is paid 2.5 + (2p - 1)(2q - 1), and own choice moves |2q - 1|."""
     matrix = rv.games.matrix([[3.5, 1.5], [1.5, 3.5]], [[1.5, 3.5], [3.5, 1.5]])

@@ -62,7 +62,7 @@ MISSPELT: dict[str, Callable[[], Any]] = {
     ),
     "playres: is no argument of Box.of; did you mean 'players'? known: bounds, coordinates, players, "
     "zero_threshold": lambda: rv.Box.of([[0, 1]], playres=2),
-    "plyers: is no argument of Box.interval; did you mean 'players'? known: high, low, players": (
+    "plyers: is no argument of Box.interval; did you mean 'players'? known: assumed, high, low, players": (
         lambda: rv.Box.interval(0, 1, plyers=2)
     ),
     "lows: is no argument of Box; did you mean 'low'?": lambda: rv.Box(lows=0.0),

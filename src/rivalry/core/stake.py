@@ -34,7 +34,7 @@ from rivalry.core.tolerances import CALM, PLAY_SHARE, ROUNDING, RUIN, STEEPER, U
 
 WIDTHS = 2.0 ** np.arange(-9, 1)  # as fractions of a simplex: a good part of 1 % has three of them
 FINE_WIDTHS = 2.0 ** np.arange(-40, 1)  # as fractions of a box, which may be far wider than good choices
-SMALL_WIDTHS = 21  # of them: up to a millionth of a box, where all larger choices are dominated
+SMALL_WIDTHS = 31  # of them: up to a thousandth of a box, where all other choices are dominated
 POINTS = 6  # per distance, side and choice of a simplex
 FEW_POINTS = 3  # of a box
 QUANTILE = 0.1  # of what all play does to a payoff
@@ -152,13 +152,26 @@ def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int) 
         together = _steady(parts[-1].reshape(len(x), len(WIDTHS), -1), noise)[0][:, -1]
         stakes = [stake or end for stake, end in zip(stakes, together, strict=True)]
     effects = [_of_ranks(np.array([end[game].min() for end in play])) for game in range(len(x))]
-    # payoffs that vary less than they are rounded have lost their digits: that little is at stake
-    varied = np.ptp(np.where(np.isfinite(own_pays), own_pays, first), axis=1)
-    stakes = [
-        stake or (0.0 if effect else little)
-        for stake, effect, little in zip(stakes, effects, varied, strict=True)
-    ]
+    for game in np.flatnonzero(~(np.array(stakes) + effects > 0) & np.isfinite(first[:, 0])):
+        # no single choice matters, as at the middle of matching pennies: all players move
+        effects[game] = _effect_of_all(games, there, player)[game]
+        # payoffs that vary less than they are rounded have lost their digits: that little is at stake
+        varied = np.ptp(own_pays[game][np.isfinite(own_pays[game])])
+        stakes[game] = 0.0 if effects[game] else varied
     return [Stake(*map(float, each)) for each in zip(stakes, effects, best, strict=True)]
+
+
+def _effect_of_all(games: Together, x: np.ndarray, player: int) -> np.ndarray:
+    """Return what all players together do to a payoff per game, by moves in boxes of all `WIDTHS`."""
+    scales, share = _scales([game.space for game in games.games]), np.random.default_rng(1).random
+    first, last = (np.moveaxis(end, 2, 1)[:, :, None] for end in scales.boxes(x))
+    profiles = scales.amounts(first + (last - first) * share((DRAWN, *x.shape[1:])))
+    profiles = np.concatenate([x[:, None], profiles.reshape(len(x), -1, *x.shape[1:])], axis=1)
+    pays = payoffs_of(games, profiles, player)
+    changes = _changes(pays[:, 1:], pays[:, :1]).reshape(len(x), len(WIDTHS), DRAWN)
+    noise = 2 * ROUNDING * np.abs(pays[:, 0])
+    effects: np.ndarray = _steady(changes, noise, part=QUANTILE, most=1.0)[0][:, -1]
+    return effects
 
 
 def _deviations(scales: Scales, x: np.ndarray, player: int, axis: int, points: int) -> np.ndarray:
