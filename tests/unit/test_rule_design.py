@@ -96,7 +96,7 @@ def test_trials_that_do_not_converge_are_never_chosen(monkeypatch: pytest.Monkey
     assert np.isfinite(best.data.trial_objective.values[:, 0]).tolist() == [True, False]
     assert best.data.chosen_label.values.tolist() == ["0.5"]
     alone = design(choices={"mean_karma": [1.0]})
-    assert (alone.status, alone.claim) == ("not found", None)
+    assert (alone.status, alone.claim) == ("not found", "no certificate")
 
 
 @pytest.mark.nightly

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from rivalry.core.space import Simplex
-from rivalry.methods.continuation.parametrised_game import Local, ParametrisedGame
 from rivalry.methods.continuation.pseudo_arclength import Evaluation
-from rivalry.methods.dynamics.tangent_cone import all_directions
+
+if TYPE_CHECKING:
+    from rivalry.methods.continuation.parametrised_game import Local, ParametrisedGame
 
 TOGETHER = -1  # label of eigenvalues that move whole groups; others are labelled by the group they split
 
@@ -32,6 +33,8 @@ class System:
     """
 
     def __init__(self, family: ParametrisedGame, groups: np.ndarray) -> None:
+        from rivalry.methods.dynamics.tangent_cone import all_directions  # loads JAX
+
         self.family, self.groups, space = family, np.asarray(groups), family.space
         self.sizes = np.bincount(self.groups)
         self.count = len(self.sizes)

@@ -363,7 +363,8 @@ class AllEquilibria(BaseLearner):
             flat = max(FLAT_BOX, 2 * self._narrow(session))
             narrow = _width(game, at, found.low, found.high).max(axis=1, initial=0.0) < flat
             most, wide = session["largest_sum"][0], (high - low)[left]
-            steep = np.any((found.slope_high - found.slope_low) * wide > STEEP * most, axis=1)
+            with np.errstate(invalid="ignore"):  # of an infinite slope in a box without width
+                steep = np.any((found.slope_high - found.slope_low) * wide > STEEP * most, axis=1)
             doubtful = left[(reason[left] == 0) & (~found.smooth | narrow | steep)]
             if len(doubtful):
                 better = _better(game, at, low[doubtful], high[doubtful], most, int(session["boxes"][0]))
