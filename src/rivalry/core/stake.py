@@ -34,7 +34,7 @@ from rivalry.core.tolerances import CALM, PLAY_SHARE, ROUNDING, RUIN, STEEPER, U
 
 WIDTHS = 2.0 ** np.arange(-9, 1)  # as fractions of a simplex: a good part of 1 % has three of them
 FINE_WIDTHS = 2.0 ** np.arange(-40, 1)  # as fractions of a box, which may be far wider than good choices
-SMALL_WIDTHS = 31  # of them: up to a thousandth of a box, where all other choices are dominated
+SMALL_WIDTHS = 31  # of them: up to a thousandth of a box, closest to a choice that dominates all others
 POINTS = 6  # per distance, side and choice of a simplex
 FEW_POINTS = 3  # of a box
 QUANTILE = 0.1  # of what all play does to a payoff
@@ -113,8 +113,8 @@ def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int) 
     """Return `stakes_at` in boxes, where the player plays its best response in the profiles ``there``.
 
     Choices that nobody would make do not change them: where a choice can fall and rise, the side counts on
-    which the loss ends smaller. On the only side there is, choices count that no other dominates; where all
-    are dominated, those closest to the best one.
+    which the loss ends smaller. On the only side there is, choices count that no other dominates. Where all
+    are dominated nothing is at stake, and the closest ones limit the tolerance.
     """
     scales = _scales([game.space for game in games.games])
     rivals = [other for other in range(x.shape[1]) if other != player]
@@ -136,6 +136,7 @@ def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int) 
     own, play = np.stack(ends[: len(axes)] or [np.zeros((len(x), 2))], axis=1), ends[len(axes) :]
     milder = np.where(own.min(axis=-1) > 0, own.min(axis=-1), 0.0)
     only = (own.max(axis=-1) > 0) & (milder == 0)
+    least = np.zeros(len(x))
     if only.any():
         corners = [np.where(np.arange(x.shape[1])[:, None] == player, there, end) for end in scales.corners()]
         apart = [part[:, ::3] for part in deviations[len(axes) : -1]] + [
@@ -145,13 +146,15 @@ def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int) 
         for number, part in enumerate(deviations[: len(axes)]):
             undominated = np.where(_undominated(games, rows, part, player), parts[number], 0.0)
             end = _ends(undominated, noise).max(axis=-1)
-            end = np.where(end > 0, end, _ends(parts[number], noise, SMALL_WIDTHS).max(axis=-1))
             milder[:, number] = np.where(only[:, number], end, milder[:, number])
+            small = _ends(parts[number], noise, SMALL_WIDTHS).max(axis=-1)
+            least = np.maximum(least, np.where(only[:, number] & (end == 0), small, 0.0))
     stakes = [_of_ranks(row) for row in milder]
     if len(axes) > 1:  # where changes of single choices cost nothing, all choices change together
         together = _steady(parts[-1].reshape(len(x), len(WIDTHS), -1), noise)[0][:, -1]
         stakes = [stake or end for stake, end in zip(stakes, together, strict=True)]
     effects = [_of_ranks(np.array([end[game].min() for end in play])) for game in range(len(x))]
+    effects = np.maximum(effects, least / PLAY_SHARE).tolist()
     for game in np.flatnonzero(~(np.array(stakes) + effects > 0) & np.isfinite(first[:, 0])):
         # no single choice matters, as at the middle of matching pennies: all players move
         effects[game] = _effect_of_all(games, there, player)[game]
