@@ -152,7 +152,7 @@ def _judge(
     if rounding == "outward":  # the difference is rounded too
         bound = np.where(bound > 0, np.nextafter(bound, np.inf), bound)
     result = Certificate(regret, bound, weakest, weak.method + method, allowed, at_stake, rounding)
-    return with_rise(game, x, [one.strategy for one in responses], result)
+    return with_rise(game, np.asarray(x), [one.strategy for one in responses], result)
 
 
 def _with_proof(game: Game, x: Any, found: Certificate) -> Certificate:

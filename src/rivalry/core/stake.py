@@ -118,8 +118,8 @@ def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int) 
     """
     scales = _scales([game.space for game in games.games])
     rivals = [other for other in range(x.shape[1]) if other != player]
-    axes = [(player, axis) for axis in _free(games.games[0].space, player)]
-    others = [(other, axis) for other in rivals for axis in _free(games.games[0].space, other)]
+    axes = [(player, int(axis)) for axis in _free(games.games[0].space, player)]
+    others = [(other, int(axis)) for other in rivals for axis in _free(games.games[0].space, other)]
     axes, others = (pairs[:: -(-len(pairs) // CHOICES) or 1] for pairs in (axes, others))
     deviations = [_deviations(scales, there, *pair, FEW_POINTS) for pair in axes]
     deviations += [_deviations(scales, there, *pair, 1) for pair in others]

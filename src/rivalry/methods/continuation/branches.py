@@ -231,7 +231,7 @@ class Tracer:
             after = self._add_row(branch, system, point, tangent(point.at, along))
             # the first row of a branch that was born at an event is the event itself
             if len(own) > 1 or s["branch_event"][branch] == NONE:
-                turns = along[-1] * s["row_tangent"][-1][system.unknowns] < 0
+                turns = bool(along[-1] * s["row_tangent"][-1][system.unknowns] < 0)
                 for cut in cuts(before, after, system.sizes, turns=turns):
                     add(s, "cut", row=row, label=cut.label, order=cut.order, lost=False)
         s["branch_ending"][branch] = ending

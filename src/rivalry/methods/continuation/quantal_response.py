@@ -121,7 +121,7 @@ class QuantalResponse(BaseLearner):
             session["ending"][0] = LOST
             return
         ahead = tangent(point.at, along)
-        for value, kind in _events(system, y, point.y, turns=along[-1] * ahead[-1] < 0):
+        for value, kind in _events(system, y, point.y, turns=bool(along[-1] * ahead[-1] < 0)):
             event, known = np.array([value / system.scale, kind]), session["events"]
             if not np.any(np.all(np.abs(known - event) <= SAME_EVENT * abs(event), axis=1)):
                 session["events"] = np.concatenate([known, event[None]])
