@@ -93,7 +93,8 @@ def stakes_at(games: Together, x: np.ndarray, player: int, responses: Sequence[R
         singly = zip(games.games, x, responses, strict=True)  # bounds leave different choices
         return [stake_at(game, own, player, one) for game, own, one in singly]
     if isinstance(kind.space, Box):
-        return _box_stakes(games, x, there, player)
+        best = all(one.payoff > -np.inf for one in responses)
+        return _box_stakes(games, x, there, player, best)
     (rows, moving), around = _own_moves(spaces, player, there), _around(spaces, x)
     profiles = np.repeat(there[:, None], 1 + rows.shape[1], axis=1)
     profiles[:, 1:, player] = rows
@@ -109,8 +110,10 @@ def stakes_at(games: Together, x: np.ndarray, player: int, responses: Sequence[R
     return [Stake(*map(float, each)) for each in zip(stakes, effects, best, strict=True)]
 
 
-def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int) -> list[Stake]:
+def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int, optimal: bool) -> list[Stake]:
     """Return `stakes_at` in boxes, where the player plays its best response in the profiles ``there``.
+
+    Where that is not ``optimal``, all changes count, gains too.
 
     Choices that nobody would make do not change them: where a choice can fall and rise, the side counts on
     which the loss ends smaller. On the only side there is, choices count that no other dominates. Where all
@@ -129,12 +132,12 @@ def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int) 
     own_pays = np.concatenate([first, *parts[: len(axes)], parts[-1]], axis=1)
     best = np.max(np.where(np.isfinite(own_pays), own_pays, -np.inf), axis=1)
     # losses up to a gain that the search of the best response has missed are none
-    noise = 2 * ROUNDING * np.abs(pays[:, 0]) + np.maximum(best - pays[:, 0], 0.0)
+    noise = 2 * ROUNDING * np.abs(pays[:, 0]) + (np.maximum(best - pays[:, 0], 0.0) if optimal else 0.0)
     changes = [_changes(part, first) for part in parts]
     parts = [np.where(part > noise[:, None], part, 0.0) for part in changes]
     ends = [_ends(part, noise) for part in parts[:-1]]  # [game side]
     own, play = np.stack(ends[: len(axes)] or [np.zeros((len(x), 2))], axis=1), ends[len(axes) :]
-    milder = np.where(own.min(axis=-1) > 0, own.min(axis=-1), 0.0)
+    milder = np.where(own.min(axis=-1) > 0, own.min(axis=-1), 0.0) if optimal else own.max(axis=-1)
     only = (own.max(axis=-1) > 0) & (milder == 0)
     least = np.zeros(len(x))
     if only.any():
