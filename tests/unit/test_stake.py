@@ -12,7 +12,7 @@ import rivalry as rv
 from rivalry.core.certify import certificate
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import Response
-from rivalry.core.space import Box
+from rivalry.core.space import Box, Simplex
 from rivalry.core.stake import Scales, payoff_units, stake_at
 from rivalry.core.together import Together
 from tests.small_games import Ruled
@@ -278,6 +278,19 @@ def test_a_gap_of_ruinous_choices_does_not_hide_the_good_ones_beyond() -> None:
             return -((z - 0.5) ** 2) - jnp.where((z > 0.62) & (z < 0.64), 1e6, 0.0)
 
     np.testing.assert_allclose(certificate(Gap(), [[0.5]]).at_stake, 0.25, rtol=1e-3)
+
+
+def test_on_a_simplex_the_side_without_a_penalty_counts() -> None:
+    class Budget(eqx.Module):
+        @property
+        def space(self) -> Simplex:
+            return Simplex((2,))
+
+        def payoffs(self, x: Any) -> Any:
+            above = x[:, 0] - 0.3
+            return -(above**2) - 1e3 * jnp.maximum(above, 0.0)
+
+    np.testing.assert_allclose(certificate(Budget(), [[0.3, 0.7]]).at_stake, 0.09, rtol=0.1)
 
 
 @pytest.mark.slow

@@ -106,7 +106,8 @@ def stakes_at(games: Together, x: np.ndarray, player: int, responses: Sequence[R
     losses, changes = (_changes(each[:, 1:], each[:, :1]) for each in (own, play))
     steady = partial(_steady, part=QUANTILE, most=1.0)
     effects = steady(changes.reshape(len(x), widths, -1), 2 * ROUNDING * np.abs(play[:, 0]))[0][:, -1]
-    stakes = np.maximum(_own_stakes(losses, np.abs(own[:, 0]), moving), _usual_stakes(games, player))
+    usual = 0.0 if moving is not None else _usual_stakes(games, player)
+    stakes = np.maximum(_own_stakes(losses, np.abs(own[:, 0]), moving), usual)
     return [Stake(*map(float, each)) for each in zip(stakes, effects, best, strict=True)]
 
 
@@ -227,11 +228,10 @@ def _undominated(games: Together, rivals: np.ndarray, deviations: np.ndarray, pl
 
 
 def _usual_stakes(games: Together, player: int) -> list[float]:
-    """Return the usual stake of own choice per game: a low quantile over rivals' corners or pure choices."""
+    """Return the usual stake of own choice per game: a low quantile over rivals' pure choices."""
     profiles = []
     for space in (game.space for game in games.games):
-        count = 1 if isinstance(space, Simplex) else DRAWN  # of a simplex, only corners
-        rows = [np.asarray(space.grid(other, count)) for other in range(space.shape[0])]
+        rows = [np.asarray(space.grid(other, DRAWN)) for other in range(space.shape[0])]
         actions = _rivals_actions(tuple(map(len, rows)), player)
         rivals = np.stack([row[own] for row, own in zip(rows, actions.T, strict=True)], axis=1)
         profiles.append(np.repeat(rivals[:, None], len(rows[player]), axis=1))
