@@ -140,7 +140,7 @@ def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int, 
     own, play = np.stack(ends[: len(axes)] or [np.zeros((len(x), 2))], axis=1), ends[len(axes) :]
     milder = np.where(own.min(axis=-1) > 0, own.min(axis=-1), 0.0) if optimal else own.max(axis=-1)
     only = (own.max(axis=-1) > 0) & (milder == 0)
-    least = np.zeros(len(x))
+    smallest = np.zeros(len(x))
     if only.any():
         corners = [np.where(np.arange(x.shape[1])[:, None] == player, there, end) for end in scales.corners()]
         apart = [part[:, ::3] for part in deviations[len(axes) : -1]] + [
@@ -152,13 +152,13 @@ def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int, 
             end = _ends(undominated, noise).max(axis=-1)
             milder[:, number] = np.where(only[:, number], end, milder[:, number])
             small = _ends(parts[number], noise, SMALL_WIDTHS).max(axis=-1)
-            least = np.maximum(least, np.where(only[:, number] & (end == 0), small, 0.0))
+            smallest = np.maximum(smallest, np.where(only[:, number] & (end == 0), small, 0.0))
     stakes = [_of_ranks(row) for row in milder]
     if len(axes) > 1:  # where changes of single choices cost nothing, all choices change together
         together = _steady(parts[-1].reshape(len(x), len(WIDTHS), -1), noise)[0][:, -1]
         stakes = [stake or end for stake, end in zip(stakes, together, strict=True)]
     effects = [_of_ranks(np.array([end[game].min() for end in play])) for game in range(len(x))]
-    effects = np.maximum(effects, least / PLAY_SHARE).tolist()
+    effects = np.maximum(effects, smallest / PLAY_SHARE).tolist()
     for game in np.flatnonzero(~(np.array(stakes) + effects > 0) & np.isfinite(first[:, 0])):
         # no single choice matters, as at the middle of matching pennies: all players move
         effects[game] = _effect_of_all(games, there, player)[game]

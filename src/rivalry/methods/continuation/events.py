@@ -116,7 +116,7 @@ def refine(system: System, a: np.ndarray, b: np.ndarray, cut: Cut, *, whole: boo
     point, value = place.point, place.value
     size = np.max(np.abs(system.blocks(point.at.local)[cut.label]))
     turning = cut.order != TRANSVERSAL and abs(value.imag) > REAL * size
-    kind = "hopf" if turning else _real_kind(cut.label, folds=place.folds, whole=whole)
+    kind = "hopf" if turning else _real_kind(cut.label, folds=bool(place.folds), whole=whole)
     unit = float(np.min(system.family.width)) ** 2 / system.family.scale
     return Event(
         KINDS.index(kind),
