@@ -55,3 +55,27 @@ def test_a_constant_that_takes_the_digits_of_payoffs_makes_no_word(constant: flo
     claims = [rv.certificate(game, [[x], [(1 - x) / 2]]).claim for x in (0.0, 1 / 3)]
     lost = abs(constant) > 1e12
     assert claims == (["not decided"] * 2 if lost else ["not an equilibrium", "equilibrium"])
+
+
+@pytest.mark.parametrize(
+    ("payoffs", "low", "high", "x", "claim"),
+    [
+        (["-(x1 - 1)^2", "-(x2 - 1)^2"], -1e6, 1e6, (1.0, 1.0), "equilibrium"),
+        (["-(x1 - 1)^2", "-(x2 - 1)^2"], -1e6, 1e6, (1.5, 1.0), "approximate equilibrium"),
+        (
+            ["x1*(3 - x1 - x2)", "-(x2 - 1)^2"],
+            [0.0, -1e6],
+            [3.0, 1e6],
+            (1.05, 1.0),
+            "approximate equilibrium",
+        ),
+        (["x1*(3 - x1 - x2)", "-(x2 - 1)^2"], [0.0, -1e6], [3.0, 1e6], (1.4, 1.0), "not an equilibrium"),
+        (["-x1", "-x2"], 0.0, 1e6, (5e-4, 0.0), "not an equilibrium"),
+        (["-x1^2", "-x2"], 0.0, 1e6, (0.4, 0.0), "not an equilibrium"),
+    ],
+)
+def test_where_a_stake_is_that_of_the_range_a_visible_difference_is_no_equilibrium(
+    payoffs: list[str], low: Any, high: Any, x: tuple[float, float], claim: str
+) -> None:
+    game = rv.games.continuous(payoffs=payoffs, low=low, high=high)
+    assert rv.certificate(game, np.array(x)[:, None]).claim == claim

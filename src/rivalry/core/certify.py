@@ -23,9 +23,10 @@ from rivalry.core.search import (
     rounding_error,
     source_of_bound,
 )
+from rivalry.core.space import Box
 from rivalry.core.stake import Stake, stake_at, stakes_at
 from rivalry.core.together import Together
-from rivalry.core.tolerances import APPROXIMATE, ROUNDING, TOLERANCE, VANISHING
+from rivalry.core.tolerances import APPROXIMATE, OUTSIDE, ROUNDING, TOLERANCE, VANISHING
 from rivalry.core.validate import check_keywords
 
 
@@ -151,8 +152,24 @@ def _judge(
     )
     if rounding == "outward":  # the difference is rounded too
         bound = np.where(bound > 0, np.nextafter(bound, np.inf), bound)
+    # where both ends of a range are far any gain is small beside the stake, but not beside the choices
+    apart = _visibly_apart(game, x, responses, tolerance)
+    allowed = np.where(apart & (regret > rounded), np.minimum(rounded, allowed), allowed)
     result = Certificate(regret, bound, weakest, weak.method + method, allowed, at_stake, rounding)
     return with_rise(game, np.asarray(x), [one.strategy for one in responses], result)
+
+
+def _visibly_apart(game: Game, x: Any, responses: Sequence[Response], tolerance: float) -> np.ndarray:
+    """Return for which players ``[player]`` a choice in a box visibly differs from the best one.
+
+    Around a quadratic peak a gain of a millionth of what is at stake moves a choice by a thousandth.
+    """
+    if not isinstance(game.space, Box):
+        return np.zeros(len(responses), dtype=bool)
+    here, best = np.asarray(x), np.array([one.strategy for one in responses])
+    width = np.asarray(game.space.high) - np.asarray(game.space.low)
+    same = np.sqrt(tolerance) * np.maximum(np.maximum(np.abs(here), np.abs(best)), OUTSIDE * width)
+    return np.any(np.abs(here - best) > same, axis=1)  # type: ignore[no-any-return]
 
 
 def _with_proof(game: Game, x: Any, found: Certificate) -> Certificate:

@@ -39,7 +39,7 @@ POINTS = 6  # per distance, side and choice of a simplex
 FEW_POINTS = 3  # of a box
 QUANTILE = 0.1  # of what all play does to a payoff
 DRAWN = 32  # profiles per box, or of finitely many
-CHOICES = 8  # of a player with more, only this many are deviations
+CHOICES = 8  # of a player with more, only this many are moved
 CELLS = 2**13  # payoffs of pure actions by which the usual stake of a player is measured
 SMALL = 1e-2  # of the payoff scale: a player with a smaller payoff range is judged by that range
 
