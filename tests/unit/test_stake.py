@@ -233,8 +233,8 @@ def test_a_proof_is_of_an_equilibrium_near_the_profile() -> None:
             return -1e-9 * (z - 0.5) ** 2 + z[::-1]
 
     far = certificate(Indifferent(), jnp.array([[0.3], [0.5]]), proof=True)
-    assert (far.coverage, far.radius) == ("exact", None)
-    assert "the nearest one is at [[0.5], [0.5]]" in far.method
+    # a fifth of the little that its choice can win, though next to nothing of its payoff
+    assert (far.claim, far.radius) == ("not an equilibrium", None)
     near = certificate(Indifferent(), jnp.array([[0.5001], [0.5]]), proof=True)
     assert (near.claim, near.coverage) == ("equilibrium", "proved")
 
@@ -374,3 +374,33 @@ def test_the_effect_of_play_counts_for_a_hundredth() -> None:
     near = certificate(game, np.array([[0.5], [0.5 + 2e-6**0.5]]))
     assert near.regret[1] == pytest.approx(2e-6, rel=1e-3)
     assert near.claim != "equilibrium"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("high", [3.0, 1e3, 1e6])
+def test_an_exact_equilibrium_that_is_visibly_apart_proves_nothing_of_the_profile(high: float) -> None:
+    """Each player nearly follows the other: best responses are close by, the equilibrium is not."""
+
+    class Followers(eqx.Module):
+        @property
+        def space(self) -> Box:
+            return Box.interval(0.0, high, players=2)
+
+        def payoffs(self, x: Any) -> Any:
+            z = x[:, 0]
+            return -((z - 0.9999 * z[::-1] - 0.0001) ** 2)
+
+    here = np.array([[1.2], [1.2]])  # best responses to it are 1.19998
+    assert certificate(Followers(), here).claim == "equilibrium"
+    proved = certificate(Followers(), here, proof=True)
+    assert (proved.claim, proved.radius) == ("approximate equilibrium", None)
+    assert "the nearest one is at [[1.0], [1.0]], 0.2 away" in proved.method
+    at_it = certificate(Followers(), np.ones((2, 1)), proof=True)
+    assert at_it.claim == "equilibrium"
+    assert at_it.radius is not None
+    assert at_it.radius < 1e-9
+
+
+def test_gains_are_printed_beside_the_payoff_of_the_player_who_gains() -> None:
+    game = Shared(jnp.asarray(1e3))
+    assert "regret 0.36 of a payoff of 0.28, bound" in repr(certificate(game, jnp.array([[1.4], [1.4]])))

@@ -23,10 +23,10 @@ from rivalry.core.search import (
     rounding_error,
     source_of_bound,
 )
-from rivalry.core.space import Box
+from rivalry.core.space import visibly_apart
 from rivalry.core.stake import Stake, stake_at, stakes_at
 from rivalry.core.together import Together
-from rivalry.core.tolerances import APPROXIMATE, OUTSIDE, ROUNDING, TOLERANCE, VANISHING
+from rivalry.core.tolerances import APPROXIMATE, ROUNDING, TOLERANCE, VANISHING
 from rivalry.core.validate import check_keywords
 
 
@@ -153,27 +153,20 @@ def _judge(
     if rounding == "outward":  # the difference is rounded too
         bound = np.where(bound > 0, np.nextafter(bound, np.inf), bound)
     # where both ends of a range are far any gain is small beside the stake, but not beside the choices
-    apart = _visibly_apart(game, x, responses, tolerance)
+    best = np.array([one.strategy for one in responses])
+    apart = np.any(visibly_apart(game.space, np.asarray(x), best, tolerance), axis=1)
+    apart &= [not one.linear for one in stakes]  # between two ends any mixture may be as good as the best
     allowed = np.where(apart & (regret > rounded), np.minimum(rounded, allowed), allowed)
-    result = Certificate(regret, bound, weakest, weak.method + method, allowed, at_stake, rounding)
+    how = weak.method + method
+    result = Certificate(regret, bound, weakest, how, allowed, at_stake, rounding, payoff=here)
     return with_rise(game, np.asarray(x), [one.strategy for one in responses], result)
 
 
-def _visibly_apart(game: Game, x: Any, responses: Sequence[Response], tolerance: float) -> np.ndarray:
-    """Return for which players ``[player]`` a choice in a box visibly differs from the best one.
-
-    Around a quadratic peak a gain of a millionth of what is at stake moves a choice by a thousandth.
-    """
-    if not isinstance(game.space, Box):
-        return np.zeros(len(responses), dtype=bool)
-    here, best = np.asarray(x), np.array([one.strategy for one in responses])
-    width = np.asarray(game.space.high) - np.asarray(game.space.low)
-    same = np.sqrt(tolerance) * np.maximum(np.maximum(np.abs(here), np.abs(best)), OUTSIDE * width)
-    return np.any(np.abs(here - best) > same, axis=1)  # type: ignore[no-any-return]
-
-
 def _with_proof(game: Game, x: Any, found: Certificate) -> Certificate:
-    """Return a certificate with the distance to an exact equilibrium, or with why none is proved."""
+    """Return a certificate with the distance to an exact equilibrium, or with why none is proved.
+
+    A gain that is small beside the stake makes no equilibrium where the exact one is visibly apart.
+    """
     from rivalry.core.maxima import maximum_near  # loads JAX
     from rivalry.core.proof import equilibrium_near
 
@@ -187,6 +180,11 @@ def _with_proof(game: Game, x: Any, found: Certificate) -> Certificate:
             radius = maximum_near(game, np.asarray(x))
     except Unsupported as error:
         radius, reason = None, str(error)
+    if radius is not None and reason:
+        assert found.payoff is not None
+        rounded = ROUNDING * (2 * np.abs(found.payoff) + np.asarray(found.at_stake))
+        allowed = np.where(found.regret > rounded, np.minimum(rounded, found.tolerance), found.tolerance)
+        radius, found = None, found._replace(tolerance=allowed)
     if radius is None:
         return found if reason in found.method else found._replace(method=f"{found.method}; {reason}")
     proved = found.rounding == "outward" and found.claim == "equilibrium"

@@ -26,7 +26,7 @@ from rivalry.core.logarithms import MOST_SHARES, InLogs, amounts, at_profile, pr
 from rivalry.core.ranges import meet, value_range
 from rivalry.core.shifts import shifted
 from rivalry.core.simplices import InFractions
-from rivalry.core.space import Box
+from rivalry.core.space import Box, visibly_apart
 from rivalry.core.tolerances import DOMINANCE, EIGENVALUE_ERROR, LAYER
 
 if TYPE_CHECKING:
@@ -659,6 +659,9 @@ def refutation_together(
 def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     """Return the distance from a profile to an exact equilibrium that is proved, or None and the reason.
 
+    Both are returned for an equilibrium of which a proof says nothing of this profile: visibly apart, or
+    farther than a step of Newton's method may lead.
+
     Raises
     ------
     Unsupported
@@ -669,11 +672,12 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
         radii = []
         for t, (one, part) in enumerate(zip(periods, np.split(here, len(periods), axis=1), strict=True)):
             radius, reason = equilibrium_near(one, part)
-            if radius is None:
-                return None, f"{reason}, in period {t + 1}"
+            if reason:
+                return radius, f"{reason}, in period {t + 1}"
+            assert radius is not None
             radii.append(radius)
         return max(radii), ""
-    game, y = at_profile(game, here)
+    space, (game, y) = game.space, at_profile(game, here)
     at = coordinates(game)
     y = y[at.place]
     close = 1e-9 * (at.high - at.low)
@@ -690,11 +694,14 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     ends[:, *at.place] = point[:2]
     low, high = profile_bounds(game, *ends)
     apart = np.maximum(np.abs(here - low), np.abs(here - high))
-    if np.any(np.abs(point[0] / 2 + point[1] / 2 - y) > SAME_PLACE * (at.high - at.low)):
-        # a proof of another profile says nothing of this one
-        there = np.round(low / 2 + high / 2, 6).tolist()
-        return None, f"no exact equilibrium is proved here: the nearest one is at {there}"
-    return float(np.nextafter(apart.max(initial=0.0), np.inf)), ""
+    radius, middle = float(np.nextafter(apart.max(initial=0.0), np.inf)), low / 2 + high / 2
+    step = np.abs(point[0] / 2 + point[1] / 2 - y)
+    visible = np.any(step > close) and np.any(visibly_apart(space, here, middle))
+    if visible or np.any(step > SAME_PLACE * (at.high - at.low)):
+        there = [[float(f"{amount:.6g}") for amount in row] for row in middle.tolist()]
+        words = f"the nearest one is at {there}, {radius:.3g} away"
+        return radius, f"no exact equilibrium is proved here: {words}"
+    return radius, ""
 
 
 def _missing(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray) -> str:

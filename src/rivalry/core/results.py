@@ -127,6 +127,8 @@ class Certificate(NamedTuple):
         Of shared constraints, ``[player constraint]``, by which ``bound`` was computed, in units of payoff
         per unit of constraint; None for a game without any. ``residual`` is then the largest violation of a
         constraint.
+    payoff
+        Payoffs at the profile, printed beside the gains; None where unknown. Records have them anyway.
     """
 
     regret: np.ndarray
@@ -140,6 +142,7 @@ class Certificate(NamedTuple):
     residual: float | None = None
     radius: float | None = None
     multipliers: np.ndarray | None = None
+    payoff: np.ndarray | None = None
 
     @property
     def variational(self) -> bool:
@@ -199,7 +202,7 @@ class Certificate(NamedTuple):
         """Return the certificate as a record."""
         found: Record = {}
         for name, value in {**self._asdict(), "claim": self.claim}.items():
-            if value is not None:
+            if value is not None and name != "payoff":
                 array = np.asarray(value) if isinstance(value, str) else np.asarray(value, dtype=float)
                 found[STORED_AS.get(name, name)] = (("player", "constraint")[: array.ndim], array)
         if self.multipliers is not None:
@@ -221,9 +224,12 @@ class Certificate(NamedTuple):
         if not np.size(self.regret):
             return "no certificate"
         how = ", ".join(part for part in (self.coverage, self.rounding) if part)
+        player, payoff = int(np.argmax(self.regret)), ""
+        if self.payoff is not None and np.shape(self.payoff) == np.shape(self.regret):
+            payoff = f" of a payoff of {self.payoff[player]:.3g}"
         text = (
             f"{self.statement if self.claim == 'approximate equilibrium' else self.claim}: "
-            f"regret {np.max(self.regret):.3g}, bound {np.max(self.bound):.3g}, "
+            f"regret {self.regret[player]:.3g}{payoff}, bound {np.max(self.bound):.3g}, "
             f"{how} ({self.method}), tolerance {np.max(self.tolerance):.3g}"
         )
         if self.radius is not None:

@@ -305,4 +305,5 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
         "generalised Nash",
         violation,
         multipliers=multipliers,
+        payoff=here,
     )

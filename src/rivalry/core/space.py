@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_chec
 import numpy as np
 
 from rivalry.core.jax import concrete_module, jax, jnp, put
-from rivalry.core.tolerances import SHARES_SUM
+from rivalry.core.tolerances import OUTSIDE, SHARES_SUM, TOLERANCE
 from rivalry.core.tree import Tree, static
 from rivalry.core.validate import as_numbers, check_keywords, check_word
 
@@ -568,6 +568,19 @@ def _middles(space: Space, player: int, points: int) -> np.ndarray:
     middle = grid.mean(axis=0)
     # n levels from end to end, shrunk by 1 - 1/n, are the midpoints of n equal intervals
     return np.asarray(middle + (grid - middle) * (1 - 1 / across))
+
+
+def visibly_apart(space: Space, x: np.ndarray, y: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
+    """Return which choices of two profiles ``[player axis]`` in a box visibly differ.
+
+    A difference is visible beside the amounts, or beside the range where both are almost zero: around a
+    quadratic peak a gain of a millionth of what is at stake moves a choice by a thousandth.
+    """
+    if not isinstance(space, Box):
+        return np.zeros(x.shape, dtype=bool)
+    size = np.maximum(np.maximum(np.abs(x), np.abs(y)), OUTSIDE * np.asarray(space.high - space.low))
+    apart: np.ndarray = np.abs(x - y) > np.sqrt(tolerance) * size
+    return apart
 
 
 def width(space: Space) -> Profile:

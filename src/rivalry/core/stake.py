@@ -40,6 +40,7 @@ FEW_POINTS = 3  # of a box
 QUANTILE = 0.1  # of what all play does to a payoff
 DRAWN = 32  # profiles per box, or of finitely many
 CHOICES = 8  # of a player with more, only this many are moved
+FEW_CELLS = 2**8  # of corners of strategy spaces, where payoffs are tested to be linear
 CELLS = 2**13  # payoffs of pure actions by which the usual stake of a player is measured
 SMALL = 1e-2  # of the payoff scale: a player with a smaller payoff range is judged by that range
 
@@ -55,11 +56,14 @@ class Stake(NamedTuple):
         What all players together can do to its payoff.
     best
         The best payoff met while these were measured.
+    linear
+        Whether payoffs in a box are linear in every choice, which is then a mixture of two ends.
     """
 
     own: float
     play: float
     best: float
+    linear: bool = False
 
     @property
     def unit(self) -> float:
@@ -106,7 +110,12 @@ def stakes_at(games: Together, x: np.ndarray, player: int, responses: Sequence[R
     losses, changes = (_changes(each[:, 1:], each[:, :1]) for each in (own, play))
     steady = partial(_steady, part=QUANTILE, most=1.0)
     effects = steady(changes.reshape(len(x), widths, -1), 2 * ROUNDING * np.abs(play[:, 0]))[0][:, -1]
-    usual = 0.0 if moving is not None else _usual_stakes(games, player)
+    rows = np.concatenate([profiles, around], axis=1)
+    usual = (
+        _usual_stakes(games, player)
+        if moving is None
+        else _linear_stakes(games, rows, np.concatenate([own, play[:, 1:]], axis=1), player)
+    )
     stakes = np.maximum(_own_stakes(losses, np.abs(own[:, 0]), moving), usual)
     return [Stake(*map(float, each)) for each in zip(stakes, effects, best, strict=True)]
 
@@ -153,7 +162,8 @@ def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int, 
             milder[:, number] = np.where(only[:, number], end, milder[:, number])
             small = _ends(parts[number], noise, SMALL_WIDTHS).max(axis=-1)
             smallest = np.maximum(smallest, np.where(only[:, number] & (end == 0), small, 0.0))
-    stakes = [_of_ranks(row) for row in milder]
+    usual = _linear_stakes(games, np.concatenate([there[:, None], *deviations], axis=1), pays, player)
+    stakes = np.maximum([_of_ranks(row) for row in milder], usual).tolist()
     if len(axes) > 1:  # where changes of single choices cost nothing, all choices change together
         together = _steady(parts[-1].reshape(len(x), len(WIDTHS), -1), noise)[0][:, -1]
         stakes = [stake or end for stake, end in zip(stakes, together, strict=True)]
@@ -165,7 +175,8 @@ def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int, 
         # payoffs that vary less than they are rounded have lost their digits: that little is at stake
         varied = np.ptp(own_pays[game][np.isfinite(own_pays[game])])
         stakes[game] = 0.0 if effects[game] else varied
-    return [Stake(*map(float, each)) for each in zip(stakes, effects, best, strict=True)]
+    rows = zip(stakes, effects, best, usual, strict=True)
+    return [Stake(*map(float, each), linear=bool(some > 0)) for *each, some in rows]
 
 
 def _effect_of_all(games: Together, x: np.ndarray, player: int) -> np.ndarray:
@@ -239,6 +250,77 @@ def _usual_stakes(games: Together, player: int) -> list[float]:
     several = np.stack(profiles)
     pays = payoffs_of(games, several.reshape(len(several), -1, *several.shape[3:]), player)
     return [_usual(row) for row in np.asarray(pays).reshape(several.shape[:3])]
+
+
+def _linear_stakes(games: Together, rows: np.ndarray, pays: np.ndarray, player: int) -> np.ndarray:
+    """Return the usual stakes ``[game]`` of payoffs that are linear in every choice, and 0 for others.
+
+    Such payoffs are the expected ones of the finite game between the corners of the strategy spaces. They are
+    tested at the profiles ``rows [game row player axis]``, which pay ``pays [game row]``, and at random ones.
+    """
+    spaces = [game.space for game in games.games]
+    sizes, stakes = _corner_counts(spaces[0]), np.zeros(len(rows))
+    if np.prod(sizes, dtype=float) > FEW_CELLS:
+        return stakes
+    actions = np.indices(sizes).reshape(len(sizes), -1)
+    ends = [[_corners(space, p)[own] for p, own in enumerate(actions)] for space in spaces]
+    corners = np.array(ends).swapaxes(1, 2)
+    if not np.all(np.isfinite(corners)):
+        return stakes
+    weights = np.random.default_rng(2).dirichlet(np.ones(actions.shape[1]), DRAWN)
+    tested = np.concatenate([corners, np.einsum("rc,gcpa->grpa", weights, corners)], axis=1)
+    values = payoffs_of(games, tested, player)
+    rows = np.concatenate([rows, tested], axis=1)
+    pays = np.concatenate([pays, values], axis=1)
+    for game, space in enumerate(spaces):
+        chances = _chances(space, rows[game], sizes)
+        table = values[game, : actions.shape[1]]
+        with np.errstate(invalid="ignore"):
+            error = np.abs(pays[game] - chances @ table) - ROUNDING * (chances @ np.abs(table))
+        if np.ptp(table) > 0 and np.all(error <= 0):
+            one = Together([games.games[game]], games.part)
+            tables = [payoffs_of(one, corners[game][None], p)[0].reshape(sizes) for p in range(len(sizes))]
+            stakes[game] = _usual_of_table(np.stack(tables), player)
+    return stakes
+
+
+def _corner_counts(space: Box | Simplex) -> tuple[int, ...]:
+    """Return the number of corners of each player's strategies; more than a few where shares have a floor."""
+    if isinstance(space, Simplex):
+        return space.sizes if space.min_share == 0 else (FEW_CELLS + 1,)
+    return tuple(2 ** len(_free(space, player)) for player in range(space.shape[0]))
+
+
+def _corners(space: Box | Simplex, player: int) -> np.ndarray:
+    """Return the corners of a player's strategies, ``[corner axis]``."""
+    if isinstance(space, Simplex):
+        return np.eye(space.sizes[player], space.shape[1])
+    low, high = (np.asarray(end, dtype=float)[player] for end in (space.low, space.high))
+    sides = np.indices((2,) * len(free := _free(space, player))).reshape(len(free), -1).T
+    found = np.repeat(low[None], len(sides), axis=0)
+    found[:, free] = np.where(sides, high[free], low[free])
+    return found
+
+
+def _chances(space: Box | Simplex, rows: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
+    """Return the chances of all profiles of corners, ``[row profile]``, of which strategies are mixtures."""
+    chances = np.ones((len(rows), 1))
+    for player, size in enumerate(sizes):
+        if isinstance(space, Simplex):
+            own = rows[:, player, :size]
+        else:
+            low, high = (np.asarray(end, dtype=float)[player] for end in (space.low, space.high))
+            own = np.ones((len(rows), 1))
+            for axis in _free(space, player):
+                up = (rows[:, player, axis] - low[axis]) / (high[axis] - low[axis])
+                own = _times(own, np.stack([1 - up, up], axis=1))
+        chances = _times(chances, own)
+    return chances
+
+
+def _times(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return products of the chances of two independent draws, ``[row pair]``."""
+    return (some[:, :, None] * others[:, None]).reshape(len(some), -1)
 
 
 def _own_stakes(losses: np.ndarray, size: np.ndarray, moving: np.ndarray | None) -> list[float]:
@@ -443,12 +525,15 @@ def _usual_pure_stake(game: Any, player: int) -> float:
     sizes = tuple(game.space.sizes)
     if np.prod(sizes, dtype=float) <= CELLS:
         profiles = np.indices(sizes).reshape(len(sizes), -1).T
-        table = np.moveaxis(pure_payoffs(game, profiles).reshape(*sizes, -1), -1, 0)
-        pays = np.moveaxis(_without_dominated(table)[player], player, -1)
-    else:
-        actions = np.repeat(_rivals_actions(sizes, player), sizes[player], axis=0)
-        actions[:, player] = np.tile(np.arange(sizes[player]), len(actions) // sizes[player])
-        pays = pure_payoffs(game, actions)[:, player].reshape(-1, sizes[player])
+        return _usual_of_table(np.moveaxis(pure_payoffs(game, profiles).reshape(*sizes, -1), -1, 0), player)
+    actions = np.repeat(_rivals_actions(sizes, player), sizes[player], axis=0)
+    actions[:, player] = np.tile(np.arange(sizes[player]), len(actions) // sizes[player])
+    return _usual(pure_payoffs(game, actions)[:, player].reshape(-1, sizes[player]))
+
+
+def _usual_of_table(table: np.ndarray, player: int) -> float:
+    """Return the usual stake of a player in payoffs ``[player action ..]``."""
+    pays = np.moveaxis(_without_dominated(table)[player], player, -1)
     return _usual(pays.reshape(-1, pays.shape[-1]))
 
 

@@ -104,7 +104,15 @@ def certificate_of(
     coverage: Any = "exact" if np.all(bound - regret <= allowed) else "bounded"
     method = "policy iteration in the policy's own population"
     return Certificate(
-        regret, bound, coverage, method, allowed, at_stake, "floating point", concept="mean field"
+        regret,
+        bound,
+        coverage,
+        method,
+        allowed,
+        at_stake,
+        "floating point",
+        concept="mean field",
+        payoff=payoff,
     )
 
 

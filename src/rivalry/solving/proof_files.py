@@ -103,8 +103,8 @@ class SmoothProof:
             return {"format": "rivalry-proof", "version": VERSION, "kind": "periods", "periods": parts}
         try:
             for x in () if self.proved else self.equilibria:
-                radius, reason = equilibrium_near(self.game, x)
-                if radius is None:
+                _, reason = equilibrium_near(self.game, x)
+                if reason:
                     raise ValueError(reason)
             game = searched(self.game, None) if isinstance(self.game.space, Simplex) else self.game
             if isinstance(game, InFractions) and game.has_terms:

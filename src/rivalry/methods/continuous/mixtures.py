@@ -392,7 +392,7 @@ def certificate(
     allowed = tolerance * np.array([one.unit for one in stakes]) + ROUNDING * size
     coverage: Coverage = "exact" if exact else "lower bound"
     rounding: Rounding = "floating point" if exact else ""
-    return Certificate(regret, bound, coverage, method, allowed, at_stake, rounding)
+    return Certificate(regret, bound, coverage, method, allowed, at_stake, rounding, payoff=payoff)
 
 
 def best_response_to_mixtures(
