@@ -29,6 +29,7 @@ NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 VALUE = rf"({NUMBER}(?: ± {NUMBER})?)( \(not an equilibrium\))?"
 PLACE = rf"(?: at reach ({NUMBER}))?"
 STAYS = "(, and stays there)?"
+LEFT_OUT = "Leaving out points that are not equilibria, "
 SINGLE = "; these are single runs, whose differences may be noise"
 METHODS = ("one", "two", "three")
 NAMES = r"(?: for (?:(?:, and |, | and )?(?:one|two|three))+)?"
@@ -179,20 +180,18 @@ def check_sweep(text: str, cases: Mapping[str, Sequence[Number]], mixed: bool) -
         check_course(reader, cases[""], mixed)
         reader.need(r"\.$")
         return
-    if reader.text.startswith(
-        ("rises for every", "falls for every", "does not move for every")
-    ) or " cases" in (reader.text):
+    if re.search(r"(?:for every [a-z ,]+ \(|of )\d+ cases", reader.text):
         check_summary(reader, moving, mixed)
         return
     told = set()
     while not reader.take(r"\.$"):
         if found := reader.take(
-            r"; (at every|among equilibria at the same) reach it is highest(, or as high as another,)? "
+            r"; (of the other cases, )?at (every|the same) reach it is highest(, or as high as another,)? "
             r"for ([a-z ]+?)(?=\.$)"
         ):
-            check_highest(moving, found[3], tied=bool(found[2]), mixed=mixed)
-            among = mixed and any(one.refuted for own in moving.values() for one in own)
-            assert found[1].startswith("among") == among
+            every = {name: own for name, own in moving.items() if not (mixed and own[0].refuted)}
+            assert bool(found[1]) == (len(every) < len(moving))
+            check_highest(every, found[4], tied=bool(found[3]), every=found[2] == "every")
             continue
         reader.take(r"(?:[;,]? )?(?:and )?")
         before = reader.text
@@ -210,22 +209,20 @@ def check_sweep(text: str, cases: Mapping[str, Sequence[Number]], mixed: bool) -
     assert told <= set(cases)
 
 
-def check_highest(cases: Mapping[str, Sequence[Number]], label: str, *, tied: bool, mixed: bool) -> None:
-    """Decide whether a case exceeds all others at every point, or equals one where ``tied``.
-
-    Where only some points are equilibria, these alone count.
-    """
-    own = cases[label]
+def check_highest(cases: Mapping[str, Sequence[Number]], label: str, *, tied: bool, every: bool) -> None:
+    """Decide whether a case exceeds all others at every common point, or equals one where ``tied``."""
+    names = re.findall("|".join(METHODS), label)  # one, or several whose numbers are the same
+    own = {one.at: one for one in cases[names[0]]}
     ties = 0
     for name, series in cases.items():
-        if name == label:
+        if name in names:
             continue
-        assert [one.at for one in series] == [one.at for one in own]
-        for one, other in zip(own, series, strict=True):
-            if mixed and (one.refuted or other.refuted):
-                continue
-            ties += one.mean == other.mean
-            assert other.moves_to(one) == 1 or one.mean == other.mean
+        other = {one.at: one for one in series}
+        assert own.keys() == other.keys() or not every
+        assert own.keys() & other.keys()
+        for place in own.keys() & other.keys():
+            ties += own[place].mean == other[place].mean
+            assert other[place].moves_to(own[place]) == 1 or own[place].mean == other[place].mean
     assert tied == (ties > 0)
 
 
@@ -395,6 +392,26 @@ def test_sentences_on_random_tables_are_true(
 
 
 def check_turnout(text: str, known: Mapping[str, Sequence[Number]], mixed: bool) -> None:
+    if text.startswith(LEFT_OUT):
+        assert any(len({one.refuted for one in series}) > 1 for series in known.values())
+        text = text.removeprefix(LEFT_OUT)
+        text = text[0].upper() + text[1:]
+    else:  # values beside each other along the reach are all of one kind
+        assert len({one.at for series in known.values() for one in series}) == 1 or all(
+            len({one.refuted for one in series}) == 1 for series in known.values()
+        )
+    left = {name: [one for one in series if not one.refuted] or series for name, series in known.items()}
+    known = {name: list(series) for name, series in left.items()}
+    mixed = len({one.refuted for series in known.values() for one in series}) > 1
+    each = rf"(?:; and | and |, and |, |; )?{VALUE} at reach {NUMBER} for \w+"
+    if re.fullmatch(rf"The turnout is (?:{each})+\.", text):
+        told = re.findall(rf"{VALUE} at reach ({NUMBER}) for (\w+)", text)
+        assert {name for *_, name in told} == set(known)
+        for value, refuted, place, name in told:
+            (only,) = known[name]
+            assert only.at == float(place)
+            check_value(value, refuted, only, mixed)
+        return
     flat = " at every reach" in text or (" at reach" in text and not text.startswith("As"))
     if text.startswith("As the reach"):
         several = len(known) > 1 and " for " in text

@@ -100,16 +100,45 @@ def test_a_sentence_says_what_the_claim_says_and_no_more(claim: str) -> None:
     assert said(data) == last[claim]
 
 
-def test_the_largest_gain_is_not_told_of_points_at_which_another_player_gains() -> None:
+def test_the_gain_of_each_player_is_told_with_the_results_in_which_it_gains() -> None:
     first = {"regret": [0.3, 0.0, 0.0]}
     rows = [apart(0.4), result("not an equilibrium", **first), result()]
     assert said(swept(rows)) == (
-        "1 of 3 points is an equilibrium; at 2 of 3 points some player could gain, player 1 the most: "
-        "0.4 (reach 0.1)."
+        "1 of 3 points is an equilibrium; at 2 of 3 points some player could gain: player 1 at one, 0.4 "
+        "(reach 0.1); player 0 at one, 0.3 (reach 0.15)."
+    )
+    # two points of the leader and two of the follower, whose largest gain is of its own two
+    both = [{"regret": [0.1, 0.0, 0.0]}, first, {"regret": [0.0, 0.8, 0.0]}, {"regret": [0.0, 0.5, 0.0]}]
+    words = said(swept([result("not an equilibrium", **own) for own in both]))
+    assert words.startswith(
+        "No point is an equilibrium: some player could gain: player 1 at 2 of 4, at most 0.8 (reach 0.2); "
+        "player 0 at 2 of 4, at most 0.3 (reach 0.15)"
     )
     # both gain where the other gains more: the player named gains at every point
-    both = result("not an equilibrium", regret=[0.3, 0.2, 0.0])
-    assert "at 2 of 3 points player 1 could gain 0.4" in said(swept([apart(0.4), both, result()]))
+    more = result("not an equilibrium", regret=[0.3, 0.2, 0.0])
+    assert "at 2 of 3 points player 1 could gain 0.4" in said(swept([apart(0.4), more, result()]))
+
+
+def test_the_sentence_on_sessions_counts_those_in_equilibrium() -> None:
+    def learned(*own: bool, gain: float = 0.175) -> Record:
+        found = apart(gain, concept="Nash equilibrium of the learned policies")
+        return found | {"in_equilibrium": (("session",), np.array(own))}
+
+    nine = [True] * 9 + [False]
+    assert said(swept([learned(*nine)])) == (
+        "9 of 10 sessions are Nash equilibria of the learned policies; the largest gain found in the others "
+        "is 0.175, of player 1."
+    )
+    assert column(table(swept([learned(*nine)])), "claim") == ["not an equilibrium in 1 of 10 sessions"]
+    words = said(swept([learned(*nine), learned(*[False] * 10, gain=0.4)]))
+    assert words.startswith(
+        "9 of 20 sessions are Nash equilibria of the learned policies; the largest gain found in the others "
+        "is 0.4, of player 1 (reach 0.15)"
+    )
+    assert said(swept([learned(False, False)])).startswith(
+        "No session is a Nash equilibrium of the learned policies; the largest gain found is 0.175, of "
+        "player 1"
+    )
 
 
 def test_claims_of_a_sweep_are_counted_with_the_largest_gain_and_where() -> None:

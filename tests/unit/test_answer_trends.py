@@ -121,14 +121,46 @@ def test_single_draws_show_no_direction() -> None:
     assert "rises from 1" not in words
 
 
-def test_a_value_of_no_equilibrium_is_qualified_beside_it_unless_all_are() -> None:
-    def values(*claims: str) -> xr.Dataset:
-        return swept({"one": [record(claim, turnout=float(k)) for k, claim in enumerate(claims)]})
+def test_what_a_number_does_along_a_key_is_told_of_equilibria_alone() -> None:
+    def words(*claims: str, values: Sequence[float] = (0.0, 1.0, 2.0, 9.0)) -> str:
+        rows = [record(claim, turnout=value) for value, claim in zip(values, claims, strict=False)]
+        return said(study(), swept({"one": rows}))[0]
 
-    words, _ = said(study(), values("equilibrium", "not an equilibrium"))
-    assert words.endswith("rises from 0 to 1 (not an equilibrium).")
-    for claims in (["equilibrium"] * 2, ["not an equilibrium"] * 2):
-        assert "(not an equilibrium)" not in said(study(), values(*claims))[0]
+    yes, no = "equilibrium", "not an equilibrium"
+    out, up = "Leaving out points that are not equilibria, ", "the turnout rises from 0 to 2"
+    assert (
+        words(yes, yes, yes, no) == f"{out}as the reach rises from 0.1 to 0.3, the turnout rises from 0 to 2."
+    )
+    # a refuted point between others is as little a part of a rise, and of a fall
+    assert words(yes, no, yes, yes, values=(0.0, 5.0, 1.0, 2.0)) == (
+        f"{out}as the reach rises from 0.1 to 0.4, {up}."
+    )
+    assert words(yes, no) == f"{out}the turnout is 0 at reach 0.1."
+    for claims in ([yes] * 3, [no] * 3):
+        assert words(*claims) == "As the reach rises from 0.1 to 0.3, the turnout rises from 0 to 2."
+
+
+def test_cases_along_a_key_are_told_without_points_that_are_no_equilibria() -> None:
+    def words(*claims: str) -> str:
+        rows = {
+            "one": [record("equilibrium", turnout=value) for value in (1.0, 2.0, 3.0)],
+            "two": [
+                record(claim, turnout=value) for claim, value in zip(claims, (4.0, 9.0, 7.0), strict=True)
+            ],
+        }
+        return said(study("one", "two"), swept(rows))[0]
+
+    yes, no = "equilibrium", "not an equilibrium"
+    assert words(yes, no, yes) == (
+        "Leaving out points that are not equilibria, as the reach rises from 0.1 to 0.3, the turnout rises "
+        "from 1 to 3 for one and rises from 4 to 7 for two; at the same reach it is highest for two."
+    )
+    assert words(no, no, yes).endswith("the turnout rises from 1 to 3 for one; it is 7 at reach 0.3 for two.")
+    assert words(no, no, no) == (
+        "As the reach rises from 0.1 to 0.3, the turnout rises from 1 to 3 for one; and rises from 4 (not an "
+        "equilibrium) to 9 (not an equilibrium) at reach 0.2, then falls to 7 (not an equilibrium) for two."
+    )
+    assert "highest" not in words(no, no, no)
 
 
 @pytest.mark.parametrize(
@@ -415,11 +447,16 @@ def test_a_case_is_highest_at_every_value_of_a_key_only_if_it_is() -> None:
     tied = words([1.0, 4.0], [3.0, 4.0], [0.0, 2.0])
     assert tied.endswith("; at every reach it is highest, or as high as another, for b.")
     mixed = ("equilibrium", "not an equilibrium")
-    among = "; among equilibria at the same reach it is highest for b."
-    assert words([1.0, 2.0], [3.0, 4.0], claims=mixed).endswith(among)
+    among = "; at the same reach it is highest for b."
+    start = "Leaving out points that are not equilibria, "
+    assert words([1.0, 2.0], [3.0, 4.0], claims=mixed) == (
+        f"{start}the turnout at reach 0.1 is highest, 3 for b, then 1 for a."
+    )
+    mixed = (*mixed, "equilibrium")
+    assert words([1.0, 2.0, 2.0], [3.0, 4.0, 3.0], claims=mixed).endswith(among)
     # what no equilibrium pays decides nothing
-    assert words([1.0, 9.0], [3.0, 4.0], claims=mixed).endswith(among)
-    assert "highest" not in words([1.0, 1.0], [1.0, 4.0], claims=mixed)
+    assert words([1.0, 9.0, 2.0], [3.0, 4.0, 4.0], claims=mixed).endswith(among)
+    assert "highest" not in words([1.0, 1.0, 2.0], [1.0, 4.0, 2.0], claims=mixed)
     assert "highest" not in words([1.0, 4.0], [3.0, 3.5])
     assert "highest" not in words([1.0, 2.0], [3.0, 4.0], kind="q_learning")  # noise unknown
 

@@ -131,6 +131,9 @@ def solution_rows(record: Mapping[str, Any], claim: str) -> dict[str, str]:
         found["policy"] = f"{count_text(states, 'state')} × {count_text(actions, 'action')}"
     if "profile" not in record and "end_payoff" in record:
         found["payoff"] = f"mean of {count_text(len(record['end_payoff'][1]), 'session')} in final play"
+    if "in_equilibrium" in record:  # the claim is that of the weakest session
+        own = record["in_equilibrium"][1]
+        found["sessions"] = f"{int(own.sum())} of {len(own)} in equilibrium"
     return found
 
 
@@ -763,6 +766,7 @@ NAMES = {
     "first_order_count": "number of first-order points",
     "focal_pattern": "pattern of focal actions",
     "full_gap": "gain from a best response, as a fraction of its value",
+    "in_equilibrium": "whether the policies of a session are an equilibrium",
     "full_share": "share of sessions in which policies are an equilibrium",
     "gain_mean": "profit gain, mean over sessions",
     "hhi": "Herfindahl-Hirschman index",

@@ -84,7 +84,15 @@ def on_claims(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[S
     at = "at" if noun.endswith("point") else "in"
     only = "The result" if len(asked) < len(found) else "It"
     only = f"The only {noun}" if noun.startswith("certified") else only
-    if len(counts) == 1 and next(iter(counts)) == "equilibrium":
+    sessions = [one.sessions for one in rows]
+    if all(sessions) and {"not an equilibrium"} <= set(counts) <= {"equilibrium", "not an equilibrium"}:
+        n, total_sessions = map(sum, zip(*sessions, strict=True))
+        plural = kind.removeprefix("a ").replace("equilibrium", "equilibria", 1)
+        start = f"{n} of {total_sessions} sessions are {plural}" if n else f"No session is {kind}"
+        where = " in the others" * bool(n)
+        own = [one for one in rows if "not an equilibrium" in one.claims]
+        said = f"{start}; the largest gain found{where} is {_gain(own, words, several)}"
+    elif len(counts) == 1 and next(iter(counts)) == "equilibrium":
         start = f"{only} is {kind}" if total == 1 else f"Every {noun} is {kind}"
         said = f"{start}; {_at_most(rows)}"
     elif len(counts) == 1 and next(iter(counts)) == "not an equilibrium":
@@ -152,34 +160,76 @@ def _more(claim: str, rows: Sequence[PointResults]) -> str:
 
 
 def _gain(rows: Sequence[PointResults], words: Words, several: bool) -> str:
-    """Return the largest gain found above the tolerance, whose it is and where, and what no gain exceeds."""
-    one = max(rows, key=lambda one: np.max(one.regret, where=one.refuting, initial=-1.0))
-    regret = np.where(one.refuting, one.regret, -1.0)
-    result, player = np.unravel_index(int(np.argmax(regret)), one.regret.shape)
-    most = float(one.regret[result, player])
+    """Return the largest gain found above the tolerance, whose it is and where, and what no gain exceeds.
+
+    Where different players gain, each has its own largest gain and the number of results in which it gains.
+    """
+    most, result, player, one = max(
+        (_largest(own, who) for own in rows for who in range(own.regret.shape[1])), key=lambda found: found[0]
+    )
     own = one.regret[result][~np.isnan(one.regret[result])]
     same = len(own) > 1 and bool(np.all(np.abs(own - most) <= 1e-6 * most))
-    name = one.players[player]
-    name = f"the {name}" if name in ROLES else name
-    who = "each player" if same else "a player" if one.regret.shape[1] == 1 else name
+    who = "each player" if same else "a player" if one.regret.shape[1] == 1 else _who(one, player)
     # where another player is the one that gains, the largest gain is not that of all results
     others = any(gains.any() and not gains[player : player + 1].any() for r in rows for gains in r.refuting)
     could = "could by an estimate gain" if one.estimated else "could gain"
-    place = ", ".join(filter(None, [words.method(one.algorithm) if several else "", words.place(one.at)]))
     single = len(rows) == 1 and one.results == 1
-    small = _small(one, int(player), int(result))
-    said = f"{who} {could} {number_in_words(most)}{small}"
-    at = f" ({place})" if place and len(rows) > 1 else ""
-    if others and not same:
-        said = f"some player {could}, {who} the most: {number_in_words(most)}{small}{at}"
-    elif not single:
-        said += f"{at}, the largest gain found"
+    small = _small(one, player, result)
+    amount = f"{number_in_words(most)}{small}"
+    at = _beside(one, words, several) * (len(rows) > 1)
+    joint = " and" if single else ";"
+    if in_sessions := bool(one.sessions):
+        said, joint = f"{amount}, of {who}{at}", ";"
+    elif others and not same:
+        said, joint = f"some player {could}: {_by_player(rows, words, several, amount)}", ";"
+    else:
+        said = f"{who} {could} {amount}{at}" + ", the largest gain found" * (not single)
     bounds = np.concatenate([each.bound[each.refuting.any(axis=1)].ravel() for each in rows])
     known = np.concatenate([each.regret[each.refuting.any(axis=1)].ravel() for each in rows])
     highest = bounds[~np.isnan(known)]
     if small or one.estimated or not np.all(np.isfinite(highest)) or highest.max() < most:
         return said
-    return f"{said}{' and' if single else ';'} no gain exceeds {bound_in_words(float(highest.max()))}"
+    if in_sessions and highest.max() <= most * (1 + 1e-6):  # dynamic programming finds the largest gain
+        return said
+    return f"{said}{joint} no gain exceeds {bound_in_words(float(highest.max()))}"
+
+
+def _largest(one: PointResults, player: int) -> tuple[float, int, int, PointResults]:
+    """Return a player's largest gain above the tolerance with the result, the player and the point."""
+    gains = np.where(one.refuting[:, player], one.regret[:, player], -1.0)
+    result = int(np.argmax(gains)) if len(gains) else 0
+    return float(gains[result]) if len(gains) else -1.0, result, player, one
+
+
+def _by_player(rows: Sequence[PointResults], words: Words, several: bool, first: str) -> str:
+    """Return every player's largest gain, the larger first, and in how many results it gains."""
+    total = sum(one.results for one in rows)
+    found: dict[str, list[tuple[float, int, PointResults]]] = {}
+    for one in rows:
+        for player in np.flatnonzero(one.refuting.any(axis=0)):
+            gain, *_ = _largest(one, int(player))
+            count = int(one.refuting[:, player].sum())
+            found.setdefault(_who(one, int(player)), []).append((gain, count, one))
+    parts: list[str] = []
+    for who, own in sorted(found.items(), key=lambda pair: -max(gain for gain, *_ in pair[1])):
+        gain, _, one = max(own, key=lambda row: row[0])
+        count = sum(n for _, n, _ in own)
+        amount = number_in_words(gain) if parts else first
+        where = f"{count} of {total}, at most" if count > 1 else "one,"
+        parts.append(f"{who} at {where} {amount}{_beside(one, words, several)}")
+    rest = len(parts) - MOST
+    return "; ".join(parts[:MOST]) + f"; {rest} other player{'s' * (rest > 1)} less" * (rest > 0)
+
+
+def _who(one: PointResults, player: int) -> str:
+    name = one.players[player]
+    return f"the {name}" if name in ROLES else name
+
+
+def _beside(one: PointResults, words: Words, several: bool) -> str:
+    """Return a point in brackets."""
+    place = ", ".join(filter(None, [words.method(one.algorithm) if several else "", words.place(one.at)]))
+    return f" ({place})" if place else ""
 
 
 def _small(one: PointResults, player: int, result: int) -> str:

@@ -134,6 +134,12 @@ class PointResults:
         return float(np.fmax.reduce(self._own.get("concept_residual", np.array([np.nan]))))
 
     @cached_property
+    def sessions(self) -> tuple[int, ...]:
+        """Sessions in equilibrium, and all; empty without sessions, whose weakest decides the claim."""
+        own = self._own.get("in_equilibrium", np.zeros(0))
+        return (int(np.sum(own == 1)), int(np.sum(own >= 0))) if own.size else ()
+
+    @cached_property
     def profile(self) -> np.ndarray | None:
         """Profiles ``[result player axis]``; None where too large to print."""
         return _profile(self._known, self._own.get("profile"))
@@ -390,6 +396,7 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
             "rounding",
             "equilibria",
             "window_tried",
+            "in_equilibrium",
             *_LISTS,
             *_WHERE,
             *names,

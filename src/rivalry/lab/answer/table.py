@@ -124,9 +124,12 @@ def _shortened(text: str) -> str:
 
 
 def _claim(one: PointResults) -> str:
-    """Return the claim, with what an approximate equilibrium leaves open."""
+    """Return the claim, with what an approximate equilibrium leaves open, and of how many sessions."""
     if one.claim == "approximate equilibrium":
         return f"{one.claim}: {gain_in_words(one.gain)}"
+    if one.sessions and one.claim == "not an equilibrium":
+        count, total = one.sessions
+        return f"{one.claim} in {total - count} of {total} sessions"
     return one.claim
 
 

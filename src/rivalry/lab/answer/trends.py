@@ -33,6 +33,7 @@ GAINS = ("pooled_gain", "gain_mean")
 DRAWS = ("allocation",)  # keys that number random draws of the game
 SINGLE = "these are single runs, whose differences may be noise"
 NOT_AN_EQUILIBRIUM = "not an equilibrium"
+LEFT_OUT = "Leaving out points that are not equilibria"
 WITH_ARTICLE = {"stable point": "a stable point", "unstable point": "an unstable point", "cycle": "a cycle"}
 CYCLES = "play cycles"
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -89,6 +90,7 @@ class Told(NamedTuple):
     averaged: str = ""  # the key over whose values numbers are means
     where: str = ""  # the only point at which it is known
     in_step: tuple[str, ...] = ()  # the keys that change with the key, as in a zip
+    left_out: bool = False  # whether points that are no equilibria are left out
 
 
 def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[Sentence]:
@@ -99,7 +101,7 @@ def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
 
     def tell_together() -> None:
         if together:
-            sentences.append(_in_one(together, words))
+            sentences.append(_without(together[0], _in_one(together, words)))
             together.clear()
 
     wanted = (study.get("answer") or {}).get("quantities") or ()
@@ -124,7 +126,8 @@ def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
             sentences += own
             base = [one for one in rows if one.algorithm in {str(table["name"]) for table in study["method"]}]
             subject = _subject(study, name, base, words)
-            sentences += _ranking(study, subject, words) if subject and len(subject.cases) > 1 else []
+            if subject and len(subject.cases) > 1:
+                sentences += [_without(subject, text) for text in _ranking(study, subject, words)]
         elif subject := _subject(study, name, rows, words):
             alone = list(subject.cases) == [""]
             parts = sum(len(one.cases[""]) for one in together) + len(next(iter(subject.cases.values())))
@@ -133,7 +136,8 @@ def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
             if alone:
                 together.append(subject)
             else:
-                sentences += [_over_cases(subject, words)] if subject.key else _ranking(study, subject, words)
+                by_case = [_over_cases(subject, words)] if subject.key else _ranking(study, subject, words)
+                sentences += [_without(subject, text) for text in by_case]
         still = still and subject is not None and bool(subject.fixed)
     tell_together()
     if still and not wanted:  # nothing moves, of quantities that no author chose
@@ -157,8 +161,13 @@ def at_point(study: Mapping[str, Any], rows: Sequence[PointResults], words: Word
     return f"At {words.place(own)}, {text[0].lower()}{text[1:]}" if own else text
 
 
-def _about(subject: Told) -> tuple[str, str, str, str]:
-    return subject.key, subject.fixed, subject.averaged, subject.where
+def _without(subject: Told, text: str) -> str:
+    """Return a sentence that begins with what is left out, if anything is."""
+    return f"{LEFT_OUT}, {text[0].lower()}{text[1:]}" if text and subject.left_out else text
+
+
+def _about(subject: Told) -> tuple[str, str, str, str, bool]:
+    return subject.key, subject.fixed, subject.averaged, subject.where, subject.left_out
 
 
 def _beside(subject: Told, words: Words) -> str:
@@ -216,25 +225,48 @@ def _subject(study: Mapping[str, Any], name: str, found: Sequence[PointResults],
     if not rows:
         return None
     rows, averaged = _over_draws(rows)
+    key = _along(study, rows)
+    known = len(rows)
+    rows, key = _without_refuted(rows, key)
     fixed, where = "", ""
     if len(rows) == 1 and not averaged:  # of several points or methods, one has the quantity
         (row,) = rows
         others = [one for one in found if one.algorithm == row.method and str(one.at) != str(row.at)]
         where = f" at {words.place(row.at)}" * bool(row.at and others)
         where += f" for {words.method(row.method)}" * (len({one.algorithm for one in found}) > 1)
-    key = _along(study, rows)
+    elif len(rows) < known and not key and len({str(row.at) for row in rows}) == 1:
+        where = f" at {words.place(rows[0].at)}"
     cases, by = _cases(rows, name, key, words)
     if key and all(len({one.estimate.text for one in each}) == 1 for case in cases.values() for each in case):
         firsts: dict[Any, Row] = {}
         for row in rows:
             firsts.setdefault((row.method, *((k, str(v)) for k, v in row.at.items() if k != key)), row)
         if len(firsts) < len(rows):
+            known -= len(rows) - len(firsts)
             rows, fixed = list(firsts.values()), key
             rows = [row._replace(at={k: v for k, v in row.at.items() if k != fixed}) for row in rows]
-            key = _along(study, rows)
+            rows, key = _without_refuted(rows, _along(study, rows))
             cases, by = _cases(rows, name, key, words)
     in_step = tuple(k for k in _varying(rows) if key and k != key and _in_step(rows, k, key))
-    return Told(name, key, cases, by, fixed, averaged, where, in_step) if cases else None
+    left_out = len(rows) < known
+    return Told(name, key, cases, by, fixed, averaged, where, in_step, left_out) if cases else None
+
+
+def _without_refuted(rows: list[Row], key: str) -> tuple[list[Row], str]:
+    """Return the rows whose numbers are told along a key, and the key; none if one place is left.
+
+    What a number does along a key is told of equilibria alone where a case has any: other points are where
+    play happened to stop.
+    """
+    by, cases = _differing(rows, key), dict[Any, list[Row]]()
+    for row in rows:
+        place = tuple(str(row.at.get(k)) for k in by)
+        cases.setdefault((row.method, place), []).append(row)
+    if not key or not any(len({row.refuted for row in own}) > 1 for own in cases.values()):
+        return rows, key
+    left = [[row for row in own if not row.refuted] or own for own in cases.values()]
+    rows = [row for own in left for row in own]
+    return rows, key * (len({row.at.get(key) for row in rows}) > 1)
 
 
 def _is_refuted(one: PointResults) -> bool:
@@ -567,16 +599,20 @@ def _over_cases(subject: Told, words: Words) -> str:
         for series in case
     ]
     moving = [(label, series) for label, series in every if len(series) > 1]
+    still = [
+        f"{series[0].text} {f'at {words.place({key: series[0].at})} ' * subject.left_out}for {label}"
+        for label, series in every
+        if len(series) == 1
+    ]
     if not moving:
-        return ""
+        return f"The {name} is {joined(still)}." if subject.left_out and len(still) <= CASES else ""
     start = f"{_range(subject, [series for _, series in moving], words)}, the {name} "
     at = _beside(subject, words)
     noise = _noise([series for _, series in moving])
     if len(every) <= COURSES:
         clauses = [f"{_course(series, key, words)} for {label}" for label, series in moving]
-        still = [f"it is {series[0].text} for {label}" for label, series in every if len(series) == 1]
-        top = _highest(moving, key, words) if len(moving) == len(subject.cases) else ""
-        return f"{start}{joined(clauses)}{at}{'; ' * bool(still)}{joined(still)}{top}{noise}."
+        top = _highest(subject, moving, words) if len(moving) == len(subject.cases) else ""
+        return f"{start}{joined(clauses)}{at}{'; it is ' * bool(still)}{joined(still)}{top}{noise}."
     kinds = Counter(_direction(series) for _, series in moving)
     if len(kinds) == 1 and len(moving) == len(every):
         by = joined(subject.by) if len(subject.by) < 3 else "case"
@@ -594,31 +630,25 @@ def _over_cases(subject: Told, words: Words) -> str:
     return f"{start}{verb}{at}; its values lie between {ends[0]} and {ends[1]}{noise}."
 
 
-def _highest(cases: Sequence[tuple[str, Sequence[Value]]], key: str, words: Words) -> str:
+def _highest(subject: Told, cases: Sequence[tuple[str, Sequence[Value]]], words: Words) -> str:
     """Return the case whose numbers are highest, or as high as another's, at every value of a key.
 
     Values of profiles that are no equilibria are compared with none.
     """
-    refuted = any(row.refuted for _, series in cases for row in series)
-    if len({tuple(row.at for row in series) for _, series in cases}) > 1:
+    rest = [(label, {row.at: row.estimate for row in own}) for label, own in cases if not own[0].refuted]
+    if len({tuple(own) for _, own in rest}) > 1 and not subject.left_out:
         return ""
-    for label, own in cases:
+    for label, own in rest:
         others = [
-            (one, two)
-            for name, series in cases
-            if name != label
-            for one, two in zip(own, series, strict=True)
-            if not (one.refuted or two.refuted)
+            [(own[at], each[at]) for at in own.keys() & each.keys()] for _, each in rest if each is not own
         ]
-        above = [
-            one.estimate.mean > two.estimate.mean and differ(one.estimate, two.estimate)
-            for one, two in others
-        ]
-        equal = [one.estimate.text == two.estimate.text for one, two in others]
-        if any(above) and all(map(max, above, equal)):
+        above = [one.mean > two.mean and differ(one, two) for each in others for one, two in each]
+        equal = [one.text == two.text for each in others for one, two in each]
+        if all(others) and any(above) and all(map(max, above, equal)):
             ties = ", or as high as another," * any(equal)
-            where = "among equilibria at the same" if refuted else "at every"
-            return f"; {where} {words.key(key)} it is highest{ties} for {label}"
+            among = "of the other cases, " * (len(rest) < len(cases))
+            where = "the same" if subject.left_out else "every"
+            return f"; {among}at {where} {words.key(subject.key)} it is highest{ties} for {label}"
     return ""
 
 
@@ -762,8 +792,10 @@ def positions(study: Mapping[str, Any], found: Sequence[PointResults]) -> list[S
 def _stretches(case: Sequence[PointResults], key: str, words: Words) -> str:
     """Return the groups along a key, with the stretches on which they are the same."""
     if same := _symmetric(case, key):
-        ends = f"from {words.value(case[0].at[key])} to {words.value(case[-1].at[key])}"
-        return f"as the {words.key(key)} rises {ends}, every player's strategy {_course(same, key, words)}"
+        ends = f"from {words.value(same[0].at)} to {words.value(same[-1].at)}"
+        start = f"{LEFT_OUT[0].lower()}{LEFT_OUT[1:]}, " * (len(same) < len(case))
+        strategy = f"every player's strategy {_course(same, key, words)}"
+        return f"{start}as the {words.key(key)} rises {ends}, {strategy}"
     texts = []
     for sizes, each in groupby(case, key=_kind):
         own = list(each)
@@ -790,7 +822,10 @@ def _stretches(case: Sequence[PointResults], key: str, words: Words) -> str:
 
 
 def _symmetric(case: Sequence[PointResults], key: str) -> list[Value]:
-    """Return the strategy that all players share at every point, where it moves; else nothing."""
+    """Return the strategy that all players share at every point, where it moves; else nothing.
+
+    Of points that are equilibria and others, these are left out.
+    """
     groups = [_groups(one) if _kind(one) != [CYCLES] else [] for one in case]
     if len(case) < 2 or any(len(each) != 1 for each in groups):
         return []
@@ -800,6 +835,7 @@ def _symmetric(case: Sequence[PointResults], key: str) -> list[Value]:
         noise = np.nan if one.random else mean
         refuted = NOT_AN_EQUILIBRIUM in one.claims
         series.append(Value(one.at[key], Estimate(text, mean, noise, noise), refuted))
+    series = [value for value in series if not value.refuted] or series
     return series if len({value.estimate.text for value in series}) > 1 else []
 
 

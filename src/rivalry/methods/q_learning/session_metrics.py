@@ -184,7 +184,8 @@ def greedy_play(
     ``policy`` (session, player, state), where these are few; ``end_payoff`` (session, player) and
     ``end_action`` (session, player), means over the limit cycle, actions as grid points (with ``axis`` where
     these have several); ``cycle_length`` (session); `focal_patterns`; the gaps of `rivalry.tables.gaps`, and
-    the certificate: the largest discounted full gain of any session on its cycle, as a payment per period. If
+    the certificate: the largest discounted full gain of any session on its cycle, as a payment per period;
+    ``in_equilibrium`` (session), whether its gains are within the certificate's tolerance. If
     some player chooses at random there are no such entries, except the payoffs of all players if all do.
     ``zero`` is the payoff with a profit gain of 0, by default that of the equilibrium.
     """
@@ -280,7 +281,8 @@ def _gaps(world: RepeatedWorld, chosen: np.ndarray, gamma: np.ndarray, cycles: C
     found = gaps(world.tables, chosen, gamma, cycles)
     names = ("one_shot_loss", "one_shot_loss_all", "full_gap", "full_gap_all")
     record: Record = {name: (("session", "player"), getattr(found, name)) for name in names}
-    regret = ((1 - gamma) * found.full_gain).max(axis=0)
+    gain = (1 - gamma) * found.full_gain
+    regret = gain.max(axis=0)
     coverage = "exact" if found.coverage == "exact" else "bounded"
     method = "dynamic programming against the others' policies"
     allowed = TOLERANCE * world.scale
@@ -296,6 +298,8 @@ def _gaps(world: RepeatedWorld, chosen: np.ndarray, gamma: np.ndarray, cycles: C
     )
     for name, loss in (("one_shot_share", found.one_shot_loss), ("full_share", found.full_gap)):
         record[name] = ((), np.asarray(np.all(loss < NONE, axis=1).mean()))  # sessions without a loss
+    # the claim is that of the weakest session
+    record["in_equilibrium"] = (("session",), np.all(gain <= allowed, axis=1))
     return record | proof.record()
 
 
