@@ -232,7 +232,72 @@ def test_means_over_the_same_draws_of_the_game_are_compared_in_pairs(
         "b": [record(turnout=10 + value) for value in common + apart],
     }
     (words,) = said(study("a", "b"), swept(rows, "allocation", range(5)))
-    assert ("no difference is significant" in words) != significant
+    assert ("is not significant" in words) != significant
+    assert words.startswith("The turnout (mean over allocations, 95 % intervals) is highest") == significant
+    half = {True: "0.300 ± 0.020", False: "0.30 ± 0.98"}[significant]  # t(0.975, 4) s / sqrt(5)
+    assert f"{half} in the same allocations" in words
+
+
+def replicated(names: Sequence[str], *values: Sequence[float]) -> xr.Dataset:
+    """One record per method and replication."""
+    cells = [
+        ({"algorithm": name, "replication": k}, record(turnout=value))
+        for name, own in zip(names, values, strict=True)
+        for k, value in enumerate(own)
+    ]
+    return collect(cells, {"algorithm": list(names), "replication": list(range(len(values[0])))})
+
+
+PAIRED = {"replications": {"count": 4, "seed": 0, "paired": True}}
+COMMON, APART = np.array([1.0, 5.0, 9.0, 3.0]), np.array([0.29, 0.31, 0.30, 0.30])
+UNSURE = np.array([0.6, -0.4, 0.9, -0.3])
+
+
+def test_methods_with_the_same_seeds_are_compared_in_pairs() -> None:
+    def words(*values: Sequence[float], **more: Any) -> str:
+        names = "abc"[: len(values)]
+        return said(study(*names) | (more or PAIRED), replicated(names, *values))[0]
+
+    # t(0.975, 3) = 3.18245 and the differences have standard deviation 0.0081650
+    assert words(COMMON, COMMON + APART) == (
+        "The turnout is highest, 4.8 ± 5.4 for b, then 4.5 ± 5.4 for a: higher by 0.300 ± 0.013 in the same "
+        "replications."
+    )
+    assert words(COMMON, COMMON + UNSURE).endswith(
+        "; the difference, 0.2 ± 1.0 in the same replications, is not significant."
+    )
+    # smaller than what the intervals show
+    assert words(COMMON, COMMON + APART / 10).endswith(
+        "4.5 ± 5.4 for b, then 4.5 ± 5.4 for a: higher by 0.0300 ± 0.0013 in the same replications."
+    )
+    three = words(COMMON, COMMON + APART, COMMON - UNSURE / 20)
+    assert three.endswith("no difference is significant between a and c, compared in the same replications.")
+    apart = words(COMMON, COMMON + APART, replications={"count": 4, "seed": 0, "paired": False})
+    assert apart.endswith("then 4.5 ± 5.4 for a; no difference is significant.")
+
+
+def test_points_with_the_same_seeds_are_compared_in_pairs() -> None:
+    def words(paired: bool) -> str:
+        values = [COMMON, COMMON + APART, COMMON + 2 * APART]
+        cells = [
+            ({"algorithm": "one", "reach": x, "replication": k}, record(turnout=value))
+            for x, own in zip(REACHES, values, strict=False)
+            for k, value in enumerate(own)
+        ]
+        axes = {"algorithm": ["one"], "reach": REACHES[:3], "replication": list(range(4))}
+        return said(study() | (PAIRED if paired else {}), collect(cells, axes))[0]
+
+    assert words(True).endswith("the turnout rises from 4.5 ± 5.4 to 5.1 ± 5.4.")
+    assert words(False).endswith("the turnout stays between 4.5 ± 5.4 and 5.1 ± 5.4.")
+
+
+def test_learners_and_controls_are_compared_in_the_same_sessions() -> None:
+    gain = np.array([0.2, 0.8, 0.5, 0.4])
+    about, data = learners(learning=gain, learning_memoryless=gain - [0.01, 0.02, 0.01, 0.02])
+    assert said(about | PAIRED, data)[0].endswith(
+        "in the same sessions it is less for learning without memory (0.46 ± 0.39), which cannot punish."
+    )
+    assert "gains not significantly less (0.46" in said(about, data)[0]
 
 
 def test_keys_that_vary_together_without_order_are_cases() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -21,13 +21,20 @@ EQUAL = 1e-9  # of the largest: numbers that differ less are one
 UNKNOWN = float("nan")
 
 
+class Draws(NamedTuple):
+    """The values that a mean is of, and what is drawn: numbers of seeds, or of draws of a game."""
+
+    what: str
+    labels: np.ndarray
+    values: np.ndarray
+
+
 class Estimate(NamedTuple):
     """A number with its 95 % interval and its text, of one entry of a quantity (a player) or of all.
 
     The interval is the number itself where nothing is drawn, and NaN after a single draw, whose noise is
     unknown. Words have no number. Over starts, ``low`` and ``high`` are the smallest and largest values.
-    A mean over numbered draws of a game has its values by draw; means over the same draws are compared in
-    pairs.
+    A mean over draws has its values; means over the same draws are compared in pairs.
     """
 
     text: str
@@ -35,7 +42,7 @@ class Estimate(NamedTuple):
     low: float = UNKNOWN
     high: float = UNKNOWN
     entry: str = ""
-    by_draw: tuple[tuple[Any, float], ...] = ()
+    draws: Draws | None = None
 
 
 def estimates(
@@ -45,6 +52,7 @@ def estimates(
     *,
     random: bool,
     tried: tuple[float, float] | None = None,
+    seeds: np.ndarray | None = None,
 ) -> tuple[Estimate, ...]:
     """Return a quantity's values ``[result own ...]`` at one point; none where it has too many entries.
 
@@ -62,21 +70,28 @@ def estimates(
         Whether a single result depends on random draws.
     tried
         The smallest and the largest value tried, beyond which infinite values are; None where they are not.
+    seeds
+        Numbers of the seeds of the results, where other methods and points have the same.
     """
     own = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
     if values.dtype.kind == "U":
         texts = [str(word).replace("_", " ") for word in values.ravel() if word]
         return (Estimate(counted(Counter(texts))),) if texts and not own else ()
-    numbers = np.where(values == -1, np.nan, values) if values.dtype.kind == "i" else values.astype(float)
+    amounts = np.where(values == -1, np.nan, values) if values.dtype.kind == "i" else values.astype(float)
     if "session" in own:  # sessions are independent runs of one cell
         axis = 1 + own.index("session")
-        numbers = np.moveaxis(numbers, axis, 1).reshape(-1, *np.delete(numbers.shape, [0, axis]))
+        amounts = np.moveaxis(amounts, axis, 1).reshape(-1, *np.delete(amounts.shape, [0, axis]))
         own.remove("session")
-        repeats = "replications"
-    rows = numbers.reshape(len(numbers), -1)
+        repeats = "sessions"
+    rows = amounts.reshape(len(amounts), -1)
+    paired = None
+    if seeds is not None and repeats != "starts":
+        each = np.arange(len(rows) // max(len(values), 1))  # the sessions of a seed
+        labels = np.add.outer(seeds * len(each), each).ravel()
+        paired = Draws(repeats, labels[~np.isnan(rows).all(axis=1)], rows)
     rows = rows[~np.isnan(rows).all(axis=1)]
     known = ~np.isnan(rows).all(axis=0)
-    names = np.array(entries_of(variable, own, numbers.shape[1:]), dtype=object)[known]
+    names = np.array(entries_of(variable, own, amounts.shape[1:]), dtype=object)[known]
     rows = rows[:, known]
     if rows.size and own and np.allclose(rows, rows[:, :1], rtol=EQUAL, atol=0.0, equal_nan=True):
         rows, names = rows[:, :1], np.array([""], dtype=object)  # one number for all of them
@@ -90,7 +105,7 @@ def estimates(
     return tuple(
         _beyond(column, name, tried)
         if tried and np.isinf(column).any()
-        else _number(column, name, repeats, size, whole, random)
+        else _number(column, name, repeats, size, whole, random, paired)
         for column, name in found
     )
 
@@ -120,22 +135,32 @@ def _share(column: np.ndarray, entry: str, random: bool) -> Estimate:
     return Estimate(f"{mean:.2f} ({low:.2f} to {high:.2f})", mean, low, high, entry)
 
 
-def _number(column: np.ndarray, entry: str, repeats: str, size: float, whole: bool, random: bool) -> Estimate:
-    known = column[np.isfinite(column)]
+def _number(
+    column: np.ndarray,
+    entry: str,
+    repeats: str,
+    size: float,
+    whole: bool,
+    random: bool,
+    paired: Draws | None = None,
+) -> Estimate:
+    finite = np.isfinite(column)
+    known = column[finite]
     if not len(known):
         return Estimate("–" if np.isnan(column).all() else f"{column[~np.isnan(column)][0]}", entry=entry)
     mean = float(known.mean())
+    draws = paired and paired._replace(labels=paired.labels[finite], values=known)
     if len(known) == 1 or np.ptp(known) <= EQUAL * np.abs(known).max():
         text = f"{known[0]:.0f}" if whole else number_in_words(known[0], size)
         unknown = random and len(known) == 1
-        return Estimate(text, mean, *((UNKNOWN, UNKNOWN) if unknown else (mean, mean)), entry)
+        return Estimate(text, mean, *((UNKNOWN, UNKNOWN) if unknown else (mean, mean)), entry, draws)
     if repeats == "starts":
         low, high = float(known.min()), float(known.max())
         return Estimate(
             f"{number_in_words(low, size)} to {number_in_words(high, size)}", mean, low, high, entry
         )
     half = float(half_width(known))
-    return Estimate(format_interval(mean, half), mean, mean - half, mean + half, entry)
+    return Estimate(format_interval(mean, half), mean, mean - half, mean + half, entry, draws)
 
 
 def _beyond(column: np.ndarray, entry: str, tried: tuple[float, float]) -> Estimate:
@@ -168,8 +193,8 @@ def counted(words: Mapping[str, int]) -> str:
 def differ(one: Estimate, other: Estimate) -> bool:
     """Return whether two numbers differ: the 95 % interval of their difference excludes 0.
 
-    The numbers are independent unless both are means over the same draws. Numbers that are printed alike do
-    not differ; nor does a number whose noise is unknown.
+    The numbers are independent unless both are means over the same draws, which are compared in pairs.
+    Numbers that are printed alike do not differ; nor does a number whose noise is unknown.
 
     >>> differ(Estimate("", 1.0, 0.9, 1.1), Estimate("", 1.3, 1.1, 1.5))
     True
@@ -177,10 +202,18 @@ def differ(one: Estimate, other: Estimate) -> bool:
     False
     """
     low, high = (one, other) if one.mean <= other.mean else (other, one)
-    ours, theirs = dict(low.by_draw), dict(high.by_draw)
-    if len(ours) > 1 and ours.keys() == theirs.keys():
-        margin = half_width(np.array([theirs[draw] - ours[draw] for draw in ours]))
-    else:
+    margin = paired_margin(low, high)
+    if margin is None:
         margin = np.hypot(high.mean - high.low, low.high - low.mean)  # NaN where a noise is unknown
     visible = max(abs(low.mean), abs(high.mean)) * VISIBLE
     return bool(high.mean - low.mean > margin and high.mean - low.mean > visible)
+
+
+def paired_margin(one: Estimate, other: Estimate) -> float | None:
+    """Return half the width of the 95 % interval of the mean difference; None without the same draws."""
+    ours, theirs = one.draws, other.draws
+    if ours is None or theirs is None or ours.what != theirs.what or len(ours.values) < 2:
+        return None
+    if not np.array_equal(ours.labels, theirs.labels):
+        return None
+    return float(half_width(theirs.values - ours.values))

@@ -50,12 +50,14 @@ class PointResults:
         names: Sequence[str],
         here: Mapping[str, np.ndarray],
         words: Words,
+        numbers: np.ndarray | None,
     ) -> None:
         self.algorithm = algorithm
         self.at = at  # coordinates that vary, without method and replication
         self.index = index  # position along the dimensions of the sweep
         self.random = random  # whether the method draws random numbers
         self._known, self._names, self._own, self._words = known, names, here, words
+        self._numbers = numbers  # of the results' seeds, where others have the same
         self._count = len(here["status"])
 
     @cached_property
@@ -176,7 +178,13 @@ class PointResults:
         low, high = self._own.get("window_tried", np.full((1, 2), np.nan))[0]
         tried = {name: (float(low), float(high)) for name in ("window_low", "window_high")}
         found = {
-            name: estimates(*pair, self.repeats, random=self.random, tried=tried.get(name))
+            name: estimates(
+                *pair,
+                self.repeats,
+                random=self.random,
+                tried=tried.get(name),
+                seeds=self._numbers,
+            )
             for name, pair in pairs.items()
         }
         named = (
@@ -386,6 +394,7 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
     lead = [str(dim) for dim in data["status"].dims if dim not in REPEATED]
     repeated = [str(dim) for dim in data["status"].dims if dim in REPEATED]
     names, words = quantities(study, data), Words(study)
+    paired = bool((study.get("replications") or {}).get("paired"))  # all points and methods have these seeds
     used = (
         *("claim", "regret", "bound", "at_stake", "tolerance", "certificate_method", "coverage"),
         *("concept", "certificate_radius", "concept_residual", "profile", "payoff", "player_name"),
@@ -422,7 +431,8 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
             algorithm = str(at.pop("algorithm", ""))
             at = _own_keys(at, algorithm, study)
             random = noisy.get(algorithm, True)
-            found.append(PointResults(algorithm, at, along, random, known, names, here, words))
+            seeds = finished if paired else None
+            found.append(PointResults(algorithm, at, along, random, known, names, here, words, seeds))
     algorithms = [str(name) for name in np.ravel(data["algorithm"].values)] if "algorithm" in data else [""]
     return sorted(found, key=lambda one: algorithms.index(one.algorithm))
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core.statistics import format_interval, half_width
-from rivalry.lab.answer.estimates import VISIBLE, Estimate, differ, number_in_words
+from rivalry.lab.answer.estimates import VISIBLE, Draws, Estimate, differ, number_in_words, paired_margin
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.study.words import CONTROLS, ROLES, Words
 
@@ -224,7 +224,7 @@ def _subject(study: Mapping[str, Any], name: str, found: Sequence[PointResults],
     ]
     if not rows:
         return None
-    rows, averaged = _over_draws(rows)
+    rows, averaged = _over_draws(rows, words)
     key = _along(study, rows)
     known = len(rows)
     rows, key = _without_refuted(rows, key)
@@ -274,7 +274,7 @@ def _is_refuted(one: PointResults) -> bool:
     return NOT_AN_EQUILIBRIUM in one.claims and not one.concept and not one.estimated
 
 
-def _over_draws(rows: Sequence[Row]) -> tuple[list[Row], str]:
+def _over_draws(rows: Sequence[Row], words: Words) -> tuple[list[Row], str]:
     """Return means over a key that numbers random draws of the game, and that key."""
     key = next((k for row in rows for k in row.at if k in DRAWS), "")
     groups: dict[Any, list[Row]] = {}
@@ -291,8 +291,8 @@ def _over_draws(rows: Sequence[Row]) -> tuple[list[Row], str]:
             means = np.array([one.mean for one in column])
             mean, half = float(means.mean()), float(half_width(means))
             text, entry = format_interval(mean, half), column[0].entry
-            by_draw = tuple(zip((row.at[key] for row in own), means.tolist(), strict=True))
-            each.append(Estimate(text, mean, mean - half, mean + half, entry, by_draw))
+            draws = Draws(f"{words.key(key)}s", np.array([str(row.at[key]) for row in own]), means)
+            each.append(Estimate(text, mean, mean - half, mean + half, entry, draws))
         at = {k: v for k, v in own[0].at.items() if k != key}
         found.append(Row(own[0].method, at, tuple(each), any(row.refuted for row in own)))
     return found, key
@@ -326,7 +326,13 @@ def _cases(
             ]
             for k, first in enumerate(widest)
         ]
-    texts = {case: [[(v.at, v.text) for v in each] for each in own] for case, own in values.items()}
+    texts = {
+        # of the same draws, a difference may be significant that is smaller than what intervals show
+        case: [
+            [(v.at, v.text, f"{v.estimate.mean:.4g}" * bool(v.estimate.draws)) for v in each] for each in own
+        ]
+        for case, own in values.items()
+    }
     equal: dict[str, list[str]] = {}
     for method in dict.fromkeys(method for method, _ in values):
         own_texts = {place: text for (other, place), text in texts.items() if other == method}
@@ -419,6 +425,8 @@ def _holds(turn: Stretch, series: Sequence[Value]) -> bool:
         return False
     own = [row.estimate for row in series if turn.start.at <= row.at <= turn.end.at]
     mean, low, high = (np.array([getattr(one, name) for one in own]) for name in ("mean", "low", "high"))
+    paired = all(paired_margin(own[0], one) is not None for one in own)
+    by_draw = np.array([one.draws.values for one in own if one.draws]) if paired else None
     # as `differ`, for one number and all later ones at a time: pairs are many
     for k in range(len(own) - 1):
         gap, later = mean[k + 1 :] - mean[k], slice(k + 1, None)
@@ -426,6 +434,8 @@ def _holds(turn: Stretch, series: Sequence[Value]) -> bool:
             np.hypot((mean - low)[later], high[k] - mean[k]),
             np.hypot(mean[k] - low[k], (high - mean)[later]),
         )
+        if by_draw is not None:
+            up = down = half_width((by_draw[later] - by_draw[k]).T)
         visible = np.maximum(np.abs(mean[later]), abs(mean[k])) * VISIBLE
         apart = (np.abs(gap) > np.where(gap >= 0, up, down)) & (np.abs(gap) > visible)
         if np.any(apart & ((gap * turn.direction < 0) | (turn.direction == 0))):
@@ -646,10 +656,19 @@ def _highest(subject: Told, cases: Sequence[tuple[str, Sequence[Value]]], words:
         equal = [one.text == two.text for each in others for one, two in each]
         if all(others) and any(above) and all(map(max, above, equal)):
             ties = ", or as high as another," * any(equal)
+            same = _same_draws([pair for each in others for pair in each])
+            same = f", compared {same}" * bool(same)
             among = "of the other cases, " * (len(rest) < len(cases))
             where = "the same" if subject.left_out else "every"
-            return f"; {among}at {where} {words.key(subject.key)} it is highest{ties} for {label}"
+            return f"; {among}at {where} {words.key(subject.key)} it is highest{ties} for {label}{same}"
     return ""
+
+
+def _same_draws(pairs: Sequence[tuple[Estimate, Estimate]]) -> str:
+    """Return in which same draws numbers are compared; empty where some have draws of their own."""
+    if not pairs or any(paired_margin(*pair) is None for pair in pairs):
+        return ""
+    return f"in the same {draws.what}" if (draws := pairs[0][0].draws) else ""
 
 
 def _direction(series: Sequence[Value]) -> str:
@@ -678,7 +697,7 @@ def _ranking(study: Mapping[str, Any], subject: Told, words: Words) -> list[str]
     pairs = [(label, row[0]) for label, row in rows]
     down = (study.get("answer") or {}).get("better", "higher") == "higher"
     pairs.sort(key=lambda pair: pair[1].estimate.mean, reverse=down)
-    if len({one.text for _, one in pairs}) == 1:
+    if len({one.text for _, one in pairs}) == 1 and not differ(pairs[0][1].estimate, pairs[-1][1].estimate):
         return [f"The {quantity}{at} is {pairs[0][1].text} for {joined([label for label, _ in pairs])}."]
     noise = _noise_of([one for _, one in pairs])
     first = not (pairs[0][1].refuted or noise) and differ(pairs[0][1].estimate, pairs[1][1].estimate)
@@ -691,7 +710,22 @@ def _ranking(study: Mapping[str, Any], subject: Told, words: Words) -> list[str]
     lead = ("highest, " if down else "lowest, ") * first
     texts = [f"{one.text} for {label}" for label, one in pairs]
     said = f"The {quantity}{at} is {lead}{texts[0]}, then {joined(texts[1:])}"
-    return [f"{said}{noise or _unclear([(label, one.estimate) for label, one in pairs])}."]
+    numbers = [(label, one.estimate) for label, one in pairs]
+    if len(pairs) == 2 and not noise and (apart := _difference(*(one for _, one in numbers))):
+        return [f"{said}{apart}."]
+    beside = _same_draws([(one, other) for (_, one), (_, other) in combinations(numbers, 2)])
+    return [f"{said}{noise or _unclear(numbers)}{f', compared {beside}' * bool(beside and not noise)}."]
+
+
+def _difference(one: Estimate, other: Estimate) -> str:
+    """Return by how much two numbers of the same draws differ; empty without the same draws."""
+    margin = paired_margin(one, other)
+    if margin is None:
+        return ""
+    by = f"{format_interval(abs(one.mean - other.mean), margin)} {_same_draws([(one, other)])}"
+    if differ(one, other):
+        return f": {'higher' if one.mean > other.mean else 'lower'} by {by}"
+    return f"; the difference, {by}, is not significant"
 
 
 def _noise_of(values: Sequence[Value]) -> str:
@@ -742,9 +776,11 @@ def _controls(study: Mapping[str, Any], name: str, found: Sequence[PointResults]
             for kind, one in not_less.items():
                 than = "more" if one.mean > own.mean and differ(own, one) else "no less"
                 than = "not significantly less" if than == "no less" and one.mean < own.mean else than
-                parts.append(f"{label[kind]}, which cannot punish, gains {than} ({one.text})")
+                same = " ".join(filter(None, [than, _same_draws([(own, one)])]))
+                parts.append(f"{label[kind]}, which cannot punish, gains {same} ({one.text})")
             return [f"{said}{joined(parts)}: the gain alone is no evidence of collusion."]
-        return [f"{said}it is less for {joined(less)}, which cannot punish."]
+        same = _same_draws([(own, one) for one in controls.values()])
+        return [f"{said}{f'{same} ' * bool(same)}it is less for {joined(less)}, which cannot punish."]
     return []
 
 
