@@ -122,15 +122,18 @@ def test_a_row_has_the_keys_and_values_that_scripts_rely_on() -> None:
             ("agrees", "differs"),
         ),
         (
-            {"published": 0.2, "published_tolerance": 0.001, "expected": 0.19, "tolerance": 0.1},
+            {"published": 0.2, "published_tolerance": 0.001, "expected": 0.19, "tolerance": 0.09},
             ("differs", "agrees"),
         ),
         ({"within": [0.18, 0.19]}, (None, "agrees")),
         ({"within": [0.1, 0.18], "published": 0.19, "published_tolerance": 0}, ("agrees", "differs")),
         ({"expected": 0.19}, (None, "agrees")),
         ({"expected": 0.1901}, (None, "differs")),
-        ({"expected": 0.15, "tolerance": 0.1}, (None, "agrees")),
+        # half of the value is a factor of two; a wider tolerance resolves none
+        ({"expected": 0.15, "tolerance": 0.075}, (None, "agrees")),
+        ({"expected": 0.15, "tolerance": 0.076}, (None, "cannot be told apart")),
         ({"expected": 0.15, "tolerance": 0.16}, (None, "cannot be told apart")),
+        ({"expected": 0.5, "tolerance": 0.26}, (None, "differs")),
         ({"expected": 0.0, "tolerance": 0.2}, (None, "agrees")),  # a bound on the size, not a value
         ({"expected": -0.01, "tolerance": 0.1}, (None, "differs")),
         ({"published": -0.01, "published_tolerance": 0.3}, ("cannot be told apart", None)),

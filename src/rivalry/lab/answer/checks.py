@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ROUNDINGS = ("floating point", "outward", "exact")  # of bounds, from the weakest
 NOT_COMPARED = "not compared"
 NOT_TOLD_APART = "cannot be told apart"
+RESOLVED = 0.5  # of a reference value: the widest tolerance that resolves its sign and a factor of two
 REDUCED = "not valid in a reduced run"
 
 
@@ -55,9 +56,9 @@ def expectations(study: Mapping[str, Any], data: Dataset, name: str | None = Non
     """Return every ``[[expect]]`` of a resolved study with our value, as ``--json`` prints it.
 
     ``published_verdict`` and ``expected_verdict`` are ``agrees``, ``differs``, ``cannot be told apart``
-    (ours is within a tolerance that exceeds the reference value, so that 0 is too), ``not compared`` (with a
-    ``reason``), or None if the study gives no such reference. ``certificate`` is the weakest claim of the
-    cells behind our value. ``name`` replaces the study's own name.
+    (ours is within a tolerance above half the reference value, so that half of it or 0 is too), ``not
+    compared`` (with a ``reason``), or None if the study gives no such reference. ``certificate`` is the
+    weakest claim of the cells behind our value. ``name`` replaces the study's own name.
     """
     return [judged.row for judged in judge(study, data, name)]
 
@@ -347,7 +348,8 @@ def _verdict(
     allowed = SAME_NUMBER * abs(value) if tolerance is None else tolerance + SAME_NUMBER * tolerance
     if abs(float(ours or 0) - float(value)) > allowed:
         return "differs", ""
-    return (NOT_TOLD_APART if tolerance is not None and tolerance > abs(value) > 0 else "agrees"), ""
+    widest = RESOLVED * (1 + SAME_NUMBER) * abs(value)
+    return (NOT_TOLD_APART if tolerance is not None and tolerance > widest > 0 else "agrees"), ""
 
 
 def _ours(
