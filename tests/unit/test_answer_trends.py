@@ -464,6 +464,32 @@ def test_claims_are_counted_over_the_methods_and_the_point_of_the_answer() -> No
     assert said(study("one", methods=["one"]), swept({"one": rows}))[-1].startswith("Every point")
 
 
+def test_optima_at_an_end_of_a_search_are_marked_and_not_ranked() -> None:
+    def optimum(value: float, chosen: float, bound: str) -> Record:
+        found = record("equilibrium", turnout=value)
+        return found | {
+            "choice_name": (("choice",), np.array(["tax"])),
+            "chosen_parameters": (("choice",), np.array([chosen])),
+            "chosen_bound": (("choice",), np.array([bound], dtype="U18")),
+        }
+
+    def words(*bounds: str) -> str:
+        rows = [optimum(0.6, 8.0, bounds[0]), optimum(0.2, 0.5, bounds[1]), optimum(0.4, 2.0, bounds[2])]
+        data = swept({name: [row] for name, row in zip("abc", rows, strict=True)})
+        return said(study(*"abc"), data)[0]
+
+    assert words("", "", "").startswith("The turnout is highest, 0.6 for a, then")
+    assert words("the largest tried", "", "") == (
+        "The turnout is 0.6 (at tax 8, the largest tried) for a; 0.2 for b; and 0.4 for c; not ranked, since "
+        "beyond the ends of a search nothing was tried."
+    )
+    cases = {"a": [optimum(1.0, 8.0, "the largest tried"), optimum(2.0, 8.0, "the largest tried")]}
+    cases["b"] = [optimum(0.5, 1.0, ""), optimum(0.6, 1.0, "")]
+    (along, *_) = said(study("a", "b"), swept(cases))
+    assert "highest" not in along
+    assert "from 1 (at tax 8, the largest tried) to 2 (at tax 8, the largest tried) for a" in along
+
+
 def test_what_depends_on_its_start_alone_is_no_single_run() -> None:
     def words(**table: Any) -> str:
         about = study()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from rivalry.core.results import CLAIMS
 from rivalry.core.space import Box
 from rivalry.lab.worker import recertify, run_cell
 from rivalry.methods.design.design import Design
+from rivalry.methods.design.rule_choices import bound_of, choices_of
 from tests.duel_study import study
 
 
@@ -81,6 +83,37 @@ def test_the_optimal_prize_agrees_with_the_closed_form() -> None:
     grid = found.data.parameters.values[:4, 0]
     np.testing.assert_allclose(found.data.objective.values[:4], grid / 2 - 0.4 * grid**2 / 2, rtol=1e-8)
     assert found.data.trial_certified.all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("low", "high", "chosen", "bound"),
+    [(0.2, 1.0, 1.0, "the largest tried"), (1.5, 2.2, 1.5, "the smallest tried"), (0.2, 2.2, 1.25, "")],
+)
+def test_an_optimum_at_an_end_of_the_values_tried_is_marked(
+    low: float, high: float, chosen: float, bound: str
+) -> None:
+    """Total effort minus spending is maximal at a prize of 1.25, and monotonic on either side."""
+    found = design(
+        contest(),
+        choices={"prize": {"from": low, "to": high, "count": 4}},
+        objective="effort",
+        spending={"paid": 0.4},
+    )
+    np.testing.assert_allclose(found.data.chosen_parameters, [chosen], atol=1e-4)
+    assert found.data.chosen_bound.values.tolist() == [bound]
+
+
+def test_an_end_beyond_which_the_game_has_no_values_is_no_bound() -> None:
+    def bound(values: Sequence[float], chosen: float, low: float) -> str:
+        return bound_of(values, chosen, lambda value: value >= low)
+
+    assert bound([0.0, 0.5, 1.0], 0.0, low=0.0) == ""
+    assert bound([0.0, 0.5, 1.0], 0.0, low=-5.0) == "the smallest tried"
+    assert bound([0.1, 0.5, 1.0], 0.1, low=0.0) == "the smallest tried"
+    assert bound([0.1, 0.5, 1.0], 0.5, low=0.0) == bound([0.5], 0.5, low=0.0) == ""
+    choices = choices_of({"mean_karma": {"from": 1, "to": 9, "count": 3}, "payment": ["PBP", "PBS"]})
+    assert [one.tried for one in choices] == [(1.0, 5.0, 9.0), ()]
 
 
 @pytest.mark.slow

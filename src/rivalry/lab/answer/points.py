@@ -194,6 +194,20 @@ class PointResults:
         return {name: each for name, each in named if each}
 
     @cached_property
+    def bound_of_search(self) -> str:
+        """The design variables whose best value is an end of those tried, in words."""
+        if "chosen_bound" not in self._own:
+            return ""
+        names, ends, values = (
+            self._own[name] for name in ("choice_name", "chosen_bound", "chosen_parameters")
+        )
+        parts = [
+            f"{self._words.key(str(names[row, k]))} {number_in_words(values[row, k])}, {ends[row, k]}"
+            for row, k in zip(*np.nonzero(ends != ""), strict=True)
+        ]
+        return "; ".join(dict.fromkeys(parts))
+
+    @cached_property
     def counts_text(self) -> str:
         """Equilibria listed, or branches followed, in words."""
         if self._count == 1 and "where_range" in self._own:
@@ -406,6 +420,7 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
             "equilibria",
             "window_tried",
             "in_equilibrium",
+            *("choice_name", "chosen_bound", "chosen_parameters"),
             *_LISTS,
             *_WHERE,
             *names,

@@ -66,6 +66,7 @@ def answer_table(
         columns["n"] = [_number(one.results) for one in rows]
     if any(not columns or not one.quantities for one in rows):  # what is known of them beside the claim
         columns["strategies"] = [Estimate(_shortened(one.profile_words)) for one in rows]
+    columns["best choice at an end"] = [Estimate(_shortened(one.bound_of_search)) for one in rows]
     columns["equilibria"] = [Estimate(one.counts_text) for one in rows]
     columns["status"] = [Estimate(one.status) for one in rows]
     columns["claim"] = [Estimate(_claim(one)) for one in rows]

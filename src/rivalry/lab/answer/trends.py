@@ -33,6 +33,7 @@ GAINS = ("pooled_gain", "gain_mean")
 DRAWS = ("allocation",)  # keys that number random draws of the game
 SINGLE = "these are single runs, whose differences may be noise"
 NOT_AN_EQUILIBRIUM = "not an equilibrium"
+NOT_RANKED = "not ranked, since beyond the ends of a search nothing was tried"
 LEFT_OUT = "Leaving out points that are not equilibria"
 WITH_ARTICLE = {"stable point": "a stable point", "unstable point": "an unstable point", "cycle": "a cycle"}
 CYCLES = "play cycles"
@@ -52,6 +53,7 @@ class Value(NamedTuple):
     at: float
     estimate: Estimate
     refuted: bool = False
+    bound: str = ""  # of the search for a best choice, where that is an end of the values tried
 
     @property
     def text(self) -> str:
@@ -59,6 +61,7 @@ class Value(NamedTuple):
         return (
             WITH_ARTICLE.get(self.estimate.text, self.estimate.text)
             + f" ({NOT_AN_EQUILIBRIUM})" * self.refuted
+            + f" (at {self.bound})" * bool(self.bound)
         )
 
 
@@ -69,6 +72,7 @@ class Row(NamedTuple):
     at: Mapping[str, Any]
     estimates: tuple[Estimate, ...]
     refuted: bool  # whether the point is no equilibrium
+    bound: str = ""  # of the search for a best choice
 
 
 class Stretch(NamedTuple):
@@ -216,7 +220,7 @@ def _along(study: Mapping[str, Any], rows: Sequence[Row]) -> str:
 def _subject(study: Mapping[str, Any], name: str, found: Sequence[PointResults], words: Words) -> Told | None:
     """Return what is told of a quantity; along another key if it is constant along the first."""
     rows = [
-        Row(one.algorithm, one.at, one.quantities[name], _is_refuted(one))
+        Row(one.algorithm, one.at, one.quantities[name], _is_refuted(one), one.bound_of_search)
         for one in found
         # over starts, numbers have a range and no interval
         if _is_told(one.quantities.get(name, ()))
@@ -294,7 +298,8 @@ def _over_draws(rows: Sequence[Row], words: Words) -> tuple[list[Row], str]:
             draws = Draws(f"{words.key(key)}s", np.array([str(row.at[key]) for row in own]), means)
             each.append(Estimate(text, mean, mean - half, mean + half, entry, draws))
         at = {k: v for k, v in own[0].at.items() if k != key}
-        found.append(Row(own[0].method, at, tuple(each), any(row.refuted for row in own)))
+        bound = "; ".join(dict.fromkeys(row.bound for row in own if row.bound))
+        found.append(Row(own[0].method, at, tuple(each), any(row.refuted for row in own), bound))
     return found, key
 
 
@@ -319,6 +324,7 @@ def _cases(
                     float(row.at.get(key, 0.0)),
                     own_value._replace(entry=first.entry),
                     mixed and row.refuted and own_value.text != NOT_AN_EQUILIBRIUM,  # said once
+                    row.bound,
                 )
                 for row in own
                 if len(row.estimates) in (1, len(widest))
@@ -645,6 +651,8 @@ def _highest(subject: Told, cases: Sequence[tuple[str, Sequence[Value]]], words:
 
     Values of profiles that are no equilibria are compared with none.
     """
+    if any(row.bound for _, own in cases for row in own):
+        return ""
     rest = [(label, {row.at: row.estimate for row in own}) for label, own in cases if not own[0].refuted]
     if len({tuple(own) for _, own in rest}) > 1 and not subject.left_out:
         return ""
@@ -699,6 +707,11 @@ def _ranking(study: Mapping[str, Any], subject: Told, words: Words) -> list[str]
     pairs.sort(key=lambda pair: pair[1].estimate.mean, reverse=down)
     if len({one.text for _, one in pairs}) == 1 and not differ(pairs[0][1].estimate, pairs[-1][1].estimate):
         return [f"The {quantity}{at} is {pairs[0][1].text} for {joined([label for label, _ in pairs])}."]
+    if any(one.bound for _, one in pairs):  # what lies beyond the end of a search is unknown
+        order = [pair for label, _ in rows for pair in pairs if pair[0] == label]
+        texts = [f"{one.text} for {label}" for label, one in order[:CASES]]
+        rest = f"; and so on for {len(order) - CASES} more" * (len(order) > CASES)
+        return [f"The {quantity}{at} is {joined(texts)}{rest}; {NOT_RANKED}."]
     noise = _noise_of([one for _, one in pairs])
     first = not (pairs[0][1].refuted or noise) and differ(pairs[0][1].estimate, pairs[1][1].estimate)
     if len(pairs) > CASES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from itertools import product
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -18,7 +19,7 @@ from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import CLAIMS, UNREFUTED
 from rivalry.methods.continuation.parameters import VariedEntries, entries_of, precise
-from rivalry.methods.design.rule_choices import check_weights, choices_of
+from rivalry.methods.design.rule_choices import bound_of, check_weights, choices_of
 from rivalry.methods.limit_sets.nearby_equilibria import ends_from, random_starts
 
 FINE = 1e-6  # tolerance of the refinement, relative to the range between two grid values
@@ -59,8 +60,10 @@ class Design(BaseLearner):
     ``objective_best``, ``objective_worst`` over the equilibria found, ``trial_claim``, ``trial_certified``,
     ``trial_equilibria`` (their number), ``trial_regret`` (trial, player) and ``trial_profile`` (trial,
     player, axis); and for the chosen trial its number ``chosen``, ``chosen_parameters`` (choice),
-    ``chosen_objective``, and the profile, payoffs, metrics and certificate of the players in that game. The
-    objective between grid values is unknown, as are equilibria that no start led to.
+    ``chosen_objective``, ``chosen_bound`` (choice), ``the largest tried`` or ``the smallest tried`` where the
+    game accepts values beyond the chosen one that were not tried, and the profile, payoffs, metrics and
+    certificate of the players in that game. The objective between grid values is unknown, as are equilibria
+    that no start led to.
 
     Examples
     --------
@@ -270,12 +273,22 @@ class Design(BaseLearner):
             "chosen": ((), np.asarray(best)),
             "chosen_parameters": (("choice",), parameters[best].copy()),
             "chosen_objective": ((), np.asarray(objective[best, 0])),
+            "chosen_bound": (("choice",), np.asarray(self._bounds(world, parameters[best]), dtype="U18")),
         }
         if done >= len(world.grid) and not certified.any():
             record["status"] = ((), np.asarray("not found"))
         elif done >= len(world.grid) and (not world.refined or session["finished"][0]):
             record["status"] = ((), np.asarray("converged"))
         return record
+
+    def _bounds(self, world: Trials, values: np.ndarray) -> list[str]:
+        """Return for every choice whether the chosen value is an end of those tried."""
+
+        def accepts(one: VariedEntries, value: float) -> bool:
+            return not one.refusal(world.game, value)
+
+        columns = zip(world.entries, world.grid.T, values, strict=True)
+        return [bound_of(tried, value, partial(accepts, one)) for one, tried, value in columns]
 
     def played(self, game: object, record: Record) -> Any:
         """Return the game of a record's profile: the given game with the chosen parameters."""

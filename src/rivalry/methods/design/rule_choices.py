@@ -5,7 +5,7 @@ A value is stored as a number, its *code*: in a range the value itself, in a lis
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice, product
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from rivalry.core.results import Record
 from rivalry.core.validate import fault_of, limit
 
 SCALES = ("linear", "log")
+AT_END = 1e-6  # of the range of values tried: an optimum this near an end is at the end
 COMBINATIONS = 200  # tried with a value before it is reported as refused
 
 
@@ -82,6 +83,14 @@ class Choice(NamedTuple):
         """Return the value in words."""
         found = self.value(code)
         return f"{found:.6g}" if isinstance(found, float) else str(found)
+
+    @property
+    def tried(self) -> tuple[float, ...]:
+        """Return the numbers tried, or the ends of a range; none of words."""
+        if not self.plain:
+            return ()
+        codes = np.array([self.low, self.high]) if not self.values and self.points is None else self.grid()
+        return tuple(map(self.number, codes.tolist()))
 
     def ends(self) -> tuple[float, ...]:
         """Return codes that test whether the game accepts the values: all of a list, a range's ends."""
@@ -170,6 +179,33 @@ def _refusal(game: object, changes: dict[str, Any]) -> str:
         variant(game, **changes)
     except ValueError as error:
         return str(error)
+    return ""
+
+
+def accepts(game: object, choice: Choice, chosen: Mapping[str, Any], number: float) -> bool:
+    """Return whether a game accepts a further number of a choice beside the other choices."""
+    whole = choice.whole or all(isinstance(value, int) for value in choice.values or (0.5,))
+    return not _refusal(game, {**chosen, choice.name: round(number) if whole else number})
+
+
+def bound_of(values: Sequence[float] | np.ndarray, chosen: float, accepts: Callable[[float], bool]) -> str:
+    """Return at which end of the values tried the chosen one is; empty inside.
+
+    It is empty too where the game ``accepts`` no value beyond: that end is the game's, not the author's.
+
+    >>> [bound_of([0.0, 1.0], one, lambda value: value >= 0) for one in (1.0, 0.0)]
+    ['the largest tried', '']
+    """
+    ordered = np.unique(values)
+    if len(ordered) < 2:
+        return ""
+    sides = ((ordered[0], ordered[1], "the smallest tried"), (ordered[-1], ordered[-2], "the largest tried"))
+    for end, inside, word in sides:
+        beyond = 2 * end - inside
+        if beyond * end < 0:  # of a positive quantity
+            beyond = end * end / inside
+        if abs(chosen - end) <= AT_END * np.ptp(ordered) and accepts(float(beyond)):
+            return word
     return ""
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ from rivalry.core.statistics import half_width
 from rivalry.methods import METHODS
 from rivalry.methods.design.rule_choices import (
     Choice,
+    accepts,
+    bound_of,
     check_values,
     check_weights,
     choice_record,
@@ -86,10 +89,12 @@ class RuleDesign(BaseLearner):
     over agents (trial, seed); ``trial_objective_mean``, ``trial_objective_low``, ``.._high``, a 95 % interval
     over seeds; ``trial_status``, the worst of its runs, ``refused`` where the game cannot be built, for the
     reason in ``trial_remark``. The trial with the best mean is ``chosen``, with ``chosen_rule`` in words,
-    ``chosen_parameters``, ``chosen_label``, ``chosen_objective``. A run of Newton's method that did not
-    converge is never chosen; for learners exploitability measures the distance from equilibrium. The rest is
-    the record of the chosen trial's first seed, with the certificate of its players. The best of many noisy
-    means is biased upwards: replicate the chosen rule with other seeds before reporting its value.
+    ``chosen_parameters``, ``chosen_label``, ``chosen_objective``, and ``chosen_bound`` (choice) where the
+    value is an end of the numbers tried, beyond which the game has others. A run of Newton's method that did
+    not converge is never chosen; for learners exploitability measures the distance from equilibrium. The
+    rest is the record of the chosen trial's first seed, with the certificate of its players. The best of
+    many noisy means is biased upwards: replicate the chosen rule with other seeds before reporting its
+    value.
 
     Raises
     ------
@@ -223,6 +228,7 @@ class RuleDesign(BaseLearner):
             "chosen_parameters": (("choice",), found["parameters"][1][best]),
             "chosen_label": (("choice",), labels),
             "chosen_objective": ((), np.asarray(mean[best])),
+            "chosen_bound": (("choice",), np.asarray(_bounds(world, session["codes"][best]), dtype="U18")),
             "status": ((), np.asarray("converged" if over else "iteration limit")),
         }
         return _load_record(session, BEST) | found
@@ -286,6 +292,15 @@ class RuleDesign(BaseLearner):
         mean = session["objective"].mean(axis=1) * (1.0 if self.maximise else -1.0)
         known = np.isfinite(mean) & (session["status"].max(axis=1) < CHOOSABLE)
         return int(np.argmax(np.where(known, mean, -np.inf))) if known.any() else -1
+
+
+def _bounds(world: RuleProblem, codes: np.ndarray) -> list[str]:
+    """Return for every choice whether the chosen value is an end of those tried."""
+    chosen = set_to(world.choices, codes)
+    return [
+        bound_of(one.tried, one.number(float(code)), partial(accepts, world.game, one, chosen))
+        for one, code in zip(world.choices, codes, strict=True)
+    ]
 
 
 def stream_of(words: np.ndarray, *key: int) -> np.random.SeedSequence:
