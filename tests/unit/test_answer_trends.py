@@ -11,6 +11,7 @@ import xarray as xr
 
 from rivalry.core.results import Record, collect
 from rivalry.lab.answer import Answer
+from rivalry.lab.answer.points import points_of
 from rivalry.lab.study import load_study, studies
 
 REACHES = [0.1, 0.2, 0.3, 0.4]
@@ -557,3 +558,16 @@ def test_numbers_beyond_what_was_tried_are_no_part_of_a_trend() -> None:
     (sentence,) = said(study(quantities=["window_high"]), swept({"one": rows}))
     assert "is at least 0.8, the largest tried, from reach 0.1 to 0.2" in sentence
     assert "falls from 0.7 to 0.5 from reach 0.3 to 0.4" in sentence
+
+
+def test_a_negative_control_has_no_value_of_the_key_that_it_replaces() -> None:
+    """The control with discount factor 0 is the same at every discount factor, and has one row."""
+    about = study("one", kind="repeated_q_learning")
+    about["method"][0]["negative_controls"] = ["gamma_zero", "memoryless"]
+    for key in ("one.gamma[0]", "gamma"):
+        cells = {name: [record(turnout=1.0)] * 3 for name in ("one", "one-gamma_zero", "one-memoryless")}
+        found = points_of(about, swept(cells, key, [0.0, 0.5, 0.9]))
+        places = [(one.algorithm, one.at) for one in found]
+        own = [("one", {key: x}) for x in (0.0, 0.5, 0.9)]
+        without = [("one-memoryless", {key: x}) for x in (0.0, 0.5, 0.9)]
+        assert places == [*own, ("one-gamma_zero", {}), *without]

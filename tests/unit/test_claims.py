@@ -14,6 +14,8 @@ from rivalry.core.jax import jnp
 from rivalry.core.results import CERTIFIED, CLAIMS, Certificate, gain_in_words
 from rivalry.core.space import Box
 from rivalry.core.tolerances import TOLERANCE
+from rivalry.population import population_certificate
+from rivalry.studies.road_networks import road_network
 
 
 class Quadratic(eqx.Module):
@@ -194,10 +196,21 @@ def test_nothing_is_decided_where_a_gain_is_not_a_number() -> None:
     assert CLAIMS[0] == "not decided"
 
 
-def test_a_game_without_payoffs_of_profiles_is_refused_in_one_line() -> None:
+def test_the_certificate_of_a_population_is_that_of_a_policy() -> None:
     economy = rv.games.karma(payment="PBS", max_karma=6, mean_karma=3)
-    words = "game: KarmaEconomy has no payoffs of profiles; use rivalry.population.population_certificate"
+    policy = rv.oracles.named_start(economy, "uniform")
+    found, same = rv.certificate(economy, policy), population_certificate(economy, policy)
+    np.testing.assert_array_equal(found.regret, same.regret)
+    assert found.claim == same.claim == "not an equilibrium"
+    roads = road_network(name="without_link")
+    assert rv.certificate(roads, [[0.5, 0.5]]).claim == "equilibrium"
+    with pytest.raises(ValueError, match=r"^policy"):
+        rv.certificate(roads, [[0.5, 0.5, 0.5]])
+    with pytest.raises(ValueError, match=r"^proof: gains in a population are bounded in floating point"):
+        rv.certificate(roads, [[0.5, 0.5]], proof=True)
+
+
+def test_a_game_without_payoffs_of_profiles_is_refused_in_one_line() -> None:
+    words = "game: City has no payoffs of profiles; rivalry.solve certifies the policies of agents in play"
     with pytest.raises(ValueError, match=f"^{words}$"):
-        certificate(economy, rv.oracles.named_start(economy, "uniform"))
-    with pytest.raises(ValueError, match=r"^game: City has no payoffs of profiles$"):
         certificate(rv.games.city(network="plain_3x3", agents=64, capacity=2), [[0.5]])  # type: ignore[arg-type]

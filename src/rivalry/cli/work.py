@@ -356,7 +356,6 @@ def _policy_certificate(
     from rivalry.core.game import Game, is_population
     from rivalry.lab.study import build_game, build_method
     from rivalry.methods import RepeatedQLearning
-    from rivalry.population.certificate import population_certificate
     from rivalry.solving import ExactProof, proof_of
     from rivalry.solving.exact_proofs import save_policy
     from rivalry.tables.policy_response import policy_certificate
@@ -364,7 +363,7 @@ def _policy_certificate(
     game = build_game(table, study.folder)
     if is_population(game):
         given = hook("policy_table")(game, policy) if callable(policy) else policy
-        return population_certificate(game, given), ExactProof(game, None, {}).save
+        return certificate(game, given), ExactProof(game, None, {}).save
     for one in study.cells():
         if one.task["game"] == table:
             method = build_method(one.task["method"], study.folder, game)

@@ -9,10 +9,11 @@ import numpy as np
 
 from rivalry.core.assumed_range import with_rise
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.game import Game, is_population
+from rivalry.core.game import Game, PopulationGame, is_agents, is_population
 from rivalry.core.jax import put
 from rivalry.core.oracles import Response, separate_periods, shared_constraints
 from rivalry.core.payoffs import concrete_profile, payoffs, payoffs_at
+from rivalry.core.registry import load
 from rivalry.core.results import COVERAGES, Certificate, Rounding
 from rivalry.core.search import (
     best_responses,
@@ -32,16 +33,21 @@ from rivalry.core.validate import check_keywords
 
 @check_keywords
 def certificate(
-    game: Game, x: Any, *, tolerance: float = TOLERANCE, points: int = 201, proof: bool = False
+    game: Game | PopulationGame,
+    x: Any,
+    *,
+    tolerance: float = TOLERANCE,
+    points: int = 201,
+    proof: bool = False,
 ) -> Certificate:
     """Return the largest unilateral gain of every player at ``x``, and a proven upper bound on it.
 
     Parameters
     ----------
-    game : Game
-        A game with payoffs.
+    game : Game or PopulationGame
+        A game with payoffs, or a population.
     x : array_like
-        Profile ``[player axis]``.
+        Profile ``[player axis]``; of a population its policy, ``[state action]``.
     tolerance : float
         Relative to what is at stake for each player (`rivalry.core.stake`); `ROUNDING` times the size of its
         payoffs is added.
@@ -70,8 +76,13 @@ def certificate(
     >>> certificate(game, [[0.0, 1.0], [0.0, 1.0]]).claim
     'equilibrium'
     """
+    if is_population(game):
+        if proof:
+            raise ValueError("proof: gains in a population are bounded in floating point; must be False")
+        of_policy = load("rivalry.population.certificate:population_certificate")  # of a layer above
+        return of_policy(game, x, tolerance=tolerance)  # type: ignore[no-any-return]
     if not isinstance(game, Game):
-        use = "; use rivalry.population.population_certificate" if is_population(game) else ""
+        use = "; rivalry.solve certifies the policies of agents in play" if is_agents(game) else ""
         raise ValueError(f"game: {type(game).__name__} has no payoffs of profiles{use}")
     x = concrete_profile(game, x)
     if shared_constraints.knows(game):

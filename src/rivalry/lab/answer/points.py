@@ -23,7 +23,7 @@ from rivalry.core.statistics import format_interval, half_width
 from rivalry.lab.answer.details import PROOFS
 from rivalry.lab.answer.estimates import Estimate, counted, estimates, number_in_words
 from rivalry.lab.study.names import has_noise, with_controls
-from rivalry.lab.study.words import Words, quantities
+from rivalry.lab.study.words import REPLACED, Words, quantities
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -431,7 +431,7 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
     places = {dim: _coordinates(data, dim) for dim in lead}
     swept = [dim for dim in lead if data.sizes[dim] > 1 and dim != "algorithm"]
     noisy = {str(table["name"]): has_noise(table) for table in with_controls(study["method"])}
-    found = []
+    found, once = list[PointResults](), set[tuple[str, str]]()
     for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
         finished = np.flatnonzero(arrays["status"][index] != "")
         if len(finished):
@@ -444,8 +444,11 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
             }
             along = tuple(k for dim, k in zip(lead, index, strict=True) if dim in swept)
             algorithm = str(at.pop("algorithm", ""))
-            at = _own_keys(at, algorithm, study)
-            random = noisy.get(algorithm, True)
+            own = _own_keys(at, algorithm, study)
+            if len(own) < len(at) and (algorithm, repr(own)) in once:
+                continue  # a negative control at another value of the key that it replaces
+            once.add((algorithm, repr(own)))
+            at, random = own, noisy.get(algorithm, True)
             seeds = finished if paired else None
             found.append(PointResults(algorithm, at, along, random, known, names, here, words, seeds))
     algorithms = [str(name) for name in np.ravel(data["algorithm"].values)] if "algorithm" in data else [""]
@@ -474,9 +477,15 @@ def _coordinates(data: Dataset, dim: str) -> list[dict[str, Any]]:
 
 
 def _own_keys(at: Mapping[str, Any], algorithm: str, study: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the coordinates without keys of other methods, at whose first value a method is computed."""
-    others = {str(table["name"]) for table in study["method"]} - {algorithm, algorithm.rpartition("-")[0]}
-    return {name: value for name, value in at.items() if name.partition(".")[0] not in others}
+    """Return the coordinates without keys of other methods, at whose first value a method is computed.
+
+    A negative control has a value of its own in place of the one that is swept.
+    """
+    base, _, control = algorithm.rpartition("-")
+    others = {str(table["name"]) for table in study["method"]} - {algorithm, base}
+    own = {name: value for name, value in at.items() if name.partition(".")[0] not in others}
+    replaced = REPLACED.get(control, "")
+    return {k: value for k, value in own.items() if k.rpartition(".")[2].partition("[")[0] != replaced}
 
 
 def _refuting(own: Mapping[str, np.ndarray]) -> np.ndarray:

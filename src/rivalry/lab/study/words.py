@@ -39,6 +39,8 @@ CONTROLS = {
     "random": "replaced by random play",
 }
 """What a negative control adds to the name of its method."""
+REPLACED = {"memoryless": "memory", "gamma_zero": "gamma"}
+"""The key in place of whose value a negative control has its own."""
 ROLES = ("leader", "follower")
 _WHO = re.compile(r"\b(?:player|seat) (\d+)\b")
 
