@@ -11,9 +11,8 @@ import pytest
 import rivalry as rv
 from rivalry.economies.kernels.city import fresh
 from rivalry.economies.kernels.city_learning import chances, policy_rows
-from rivalry.economies.learning.city_drivers import city_record, simulate_copies, streets_of
+from rivalry.economies.learning.city_drivers import city_record, policy_of_all, simulate_copies, streets_of
 from rivalry.economies.learning.city_q_learning import policy_change
-from rivalry.economies.learning.city_simulation import policy_of_all
 from rivalry.lab.study import StudyError
 from rivalry.lab.study.build import build_method
 from rivalry.methods import METHODS, CityQLearning, CitySimulation
@@ -271,7 +270,7 @@ def test_metrics_are_computed_from_tallies() -> None:
     city = streets.city
     drivers = fresh(city, np.random.SeedSequence(1))
     rows = policy_rows(city, policy_of_all(city, "all_in"))
-    tallied = simulate_copies(city, drivers, rows, np.random.SeedSequence(2), 10, 100)
+    tallied = simulate_copies(city, drivers, rows, np.random.SeedSequence(2), 10, 100)[0]
     found = city_record(streets, tallied, 100)
     assert drivers.clock[0] == 0  # evaluation works on copies
     assert found["trips_per_step"][1] == tallied.trips.sum() / 100

@@ -211,11 +211,12 @@ def test_rules_under_which_gains_are_unknown(changed: dict[str, int], words: str
 def test_means_of_gains_exclude_agents_without_a_value() -> None:
     game = rv.games.city(network="stubs_2x2", agents=4, max_karma=2, mean_karma=1, capacity=1)
     streets, nan = Streets(game, game.world()), np.nan
-    found = Gains(np.array([-2.0, nan, -4.0, nan]), np.array([1.0, nan, 0.5, nan]), np.zeros(4))
+    largest = np.array([1.0]), np.array([0.1]), np.array([4.0])
+    found = Gains(np.array([-2.0, nan, -4.0, nan]), np.array([1.0, nan, 0.5, nan]), np.zeros(4), *largest)
     record = {name: array for name, (_, array) in gains_record(streets, found).items()}
     assert record["payoff"].tolist() == [-3.0]
     assert record["exploitability"].tolist() == [0.75]
     assert record["relative_exploitability"].tolist() == [0.25]
     assert record["regret"].tolist() == [1.0]  # the largest gain of an agent
-    nobody = Gains(np.full(4, nan), np.full(4, nan), np.zeros(4))
+    nobody = Gains(np.full(4, nan), np.full(4, nan), np.zeros(4), *largest)
     assert gains_record(streets, nobody) == {}

@@ -17,9 +17,8 @@ from rivalry.economies.envs import CityEnv, city_policy
 from rivalry.economies.envs.city import FEATURES
 from rivalry.economies.kernels.city import fresh, no_tallies, play, rows
 from rivalry.economies.kernels.city_learning import entry_counts, policy_rows
-from rivalry.economies.learning.city_drivers import simulate_copies, streets_of
+from rivalry.economies.learning.city_drivers import policy_of_all, simulate_copies, streets_of
 from rivalry.economies.learning.city_gains import gains
-from rivalry.economies.learning.city_simulation import policy_of_all
 from rivalry.envs import aec_env, single_agent_env
 from tests.unit.env_families import city
 
@@ -168,12 +167,14 @@ def test_a_policy_given_as_a_function_becomes_a_table(planning: str) -> None:
         seen, *_ = env.step(actions)
     streets = streets_of(game)
     drivers = fresh(streets.city, np.random.SeedSequence(1))
-    tallied = simulate_copies(
+    tallied, batches = simulate_copies(
         streets.city, drivers, policy_rows(streets.city, table), np.random.SeedSequence(2), 50, 400
     )
-    found = gains(streets, tallied, table)
+    found = gains(streets, tallied, table, batches)
     assert np.isfinite(found.payoff).all()
-    assert found.gain.max() > 0
+    assert found.gain.max() == found.regret[0] > 0
+    assert 0 < found.interval[0] < np.inf
+    assert found.at_stake[0] >= found.regret[0]
 
 
 @pytest.mark.slow

@@ -211,12 +211,12 @@ def test_the_measured_policy_weights_agents_by_their_visits() -> None:
     """Agents that never visit a state do not count there; without any visit all count equally."""
     world = crowds.crowd_of(rv.games.karma(max_karma=1, mean_karma=0.5, agents=2, urgencies=[1.0]))
     tallied = kernels.economy.tallies(world.economy, each=True)
-    tallied.each[:, 0, 1] = [3, 1]
+    tallied.each[:, 0, 1], none = [3, 1], np.zeros((crowds.BATCHES, 1))
     policies = np.array([[[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]])
-    found = crowds.mean_tallies_by_owner(world, tallied, np.zeros(crowds.BATCHES), policies, np.arange(2), 4)
+    found = crowds.mean_tallies_by_owner(world, tallied, none, policies, np.arange(2), 4)
     np.testing.assert_allclose(found.policy[0, 0], [[1.0, 0.0], [0.75, 0.25]])
     tallied.each[:] = 0
-    found = crowds.mean_tallies_by_owner(world, tallied, np.zeros(crowds.BATCHES), policies, np.arange(2), 4)
+    found = crowds.mean_tallies_by_owner(world, tallied, none, policies, np.arange(2), 4)
     np.testing.assert_allclose(found.policy[0, 0, 1], [0.5, 0.5])
 
 

@@ -74,9 +74,9 @@ def _fitted(answer: Answer) -> AnswerTable | None:
 def claims(answer: Answer) -> list[str]:
     """Return the number of certificates per claim, and once why some prove no more.
 
-    Approximate equilibria have their largest bound, proved ones the largest distance to an exact equilibrium.
+    Small gains have their largest bound, proved ones the largest distance to an exact equilibrium.
     """
-    from rivalry.core.results import gain_in_words, radius_in_words
+    from rivalry.core.results import WITH_GAIN, gain_in_words, radius_in_words
     from rivalry.lab.answer.checks import unproved
 
     rows = [row for own in (answer.parts or {"": answer}).values() for row in own.cells if row[0]["claim"]]
@@ -84,9 +84,9 @@ def claims(answer: Answer) -> list[str]:
     counted = []
     for claim in dict.fromkeys(known):
         counted.append(f"{known.count(claim)} {claim}")
-        if claim == "approximate equilibrium":
+        if claim in WITH_GAIN:
             worst = max(about["gain"] for certificate, about in rows if certificate["claim"] == claim)
-            counted[-1] += f" ({gain_in_words(worst)})"
+            counted[-1] += f" ({gain_in_words(worst, claim)})"
     radii = [row["radius"] for row, _ in rows if row["coverage"] == "proved"]
     if radii:
         counted.append(f"{len(radii)} proved, an exact equilibrium within {radius_in_words(max(radii))}")

@@ -681,6 +681,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "ranking": ("", "strategies of a round robin, by score"),
     "rate_limit": ("", "largest rate at which gradient steps still converge to the end"),
     "regret": (PAYOFF, "largest unilateral gain that was found"),
+    "regret_error": (PAYOFF, "half the width of the 95 % interval of an estimated regret"),
     "relative_exploitability": (ONE, "exploitability as a fraction of the size of the payoff"),
     "replication": (ONE, "number of the replication"),
     "residual": ("", "residual of the method at the last step"),

@@ -52,6 +52,7 @@ Claim = Literal[
     "not decided",
     "not an equilibrium",
     "local equilibrium",
+    "small estimated gain",
     "no deviation found",
     "approximate equilibrium",
     "equilibrium",
@@ -64,6 +65,8 @@ COVERAGES: tuple[Coverage, ...] = get_args(Coverage)
 CLAIMS: tuple[Claim, ...] = get_args(Claim)
 """From the weakest to the strongest: a proof, even if only to within 1 %, ranks above a search.
 
+A gain estimated from play is small with 95 % confidence only.
+
 Nothing is decided where a gain is not a number.
 """
 
@@ -73,6 +76,9 @@ CERTIFIED: tuple[Claim, ...] = ("equilibrium",)
 UNREFUTED: tuple[Claim, ...] = ("no deviation found", "equilibrium")
 """The claims that hold at the tolerance by a proof or a search of the whole strategy space."""
 
+WITH_GAIN: tuple[Claim, ...] = ("small estimated gain", "approximate equilibrium")
+"""The claims that are printed with the largest gain that they leave open."""
+
 SMALL_STAKE = 0.1  # of the payoff: with no more at stake, a gain that is small beside the payoff is explained
 
 
@@ -81,6 +87,7 @@ STORED_AS = {
     "residual": "concept_residual",
     "radius": "certificate_radius",
     "multipliers": "multiplier",
+    "error": "regret_error",
 }
 """Names in a record of the fields of a certificate, where they differ."""
 
@@ -129,6 +136,9 @@ class Certificate(NamedTuple):
         constraint.
     payoff
         Payoffs at the profile, printed beside the gains; None where unknown. Records have them anyway.
+    error
+        Half the width of the 95 % interval of an estimated ``regret``; infinite where play was too short for
+        one, None where the regret is no estimate, or its interval is the tolerance.
     """
 
     regret: np.ndarray
@@ -143,6 +153,7 @@ class Certificate(NamedTuple):
     radius: float | None = None
     multipliers: np.ndarray | None = None
     payoff: np.ndarray | None = None
+    error: np.ndarray | None = None
 
     @property
     def variational(self) -> bool:
@@ -162,8 +173,11 @@ class Certificate(NamedTuple):
         # an infinite gain is within no tolerance, not even an infinite one
         tolerance = np.minimum(self.tolerance, np.finfo(float).max)
         within = bool(np.all(self.regret <= tolerance))
-        # a regret that is not a number refutes nothing
-        refuted: Claim = "not an equilibrium" if np.any(self.regret > tolerance) else "not decided"
+        # a regret that is not a number refutes nothing, nor does one that is within its error
+        lower = self.regret if self.error is None else self.regret - self.error
+        refuted: Claim = "not an equilibrium" if np.any(lower > tolerance) else "not decided"
+        if self.error is not None:
+            return "small estimated gain" if self.largest_gain <= APPROXIMATE else refuted
         # a local search says nothing of distant deviations, however small its regret
         if self.coverage == "local":
             return "local equilibrium" if within else refuted
@@ -177,25 +191,28 @@ class Certificate(NamedTuple):
     def largest_gain(self) -> float:
         """The largest bound as a fraction of the payoff at stake; infinite where either is unknown.
 
+        Of estimates it is the upper end of their interval.
+
         >>> Certificate(np.array([0.0]), np.array([0.1]), "exact", "", 1e-6, np.array([20.0])).largest_gain
         0.005
         """
-        if self.at_stake is None or not np.all(np.isfinite(self.bound)):
+        upper = self.bound if self.error is None else self.regret + self.error
+        if self.at_stake is None or not np.all(np.isfinite(upper)):
             return float("inf")
-        bound = np.maximum(self.bound - self.tolerance, 0.0)  # with nothing at stake, ignore rounding errors
+        bound = np.maximum(upper - self.tolerance, 0.0)  # with nothing at stake, ignore rounding errors
         with np.errstate(divide="ignore", invalid="ignore"):
-            parts = np.where(bound > 0, self.bound / self.at_stake, 0.0)
+            parts = np.where(bound > 0, upper / self.at_stake, 0.0)
         return float(np.max(parts, initial=0.0))
 
     @property
     def statement(self) -> str:
-        """The claim as printed: an approximate equilibrium with its bound, a search with its method.
+        """The claim as printed: a small gain with its bound or interval, a search with its method.
 
         >>> Certificate(np.array([0.0]), np.array([0.1]), "exact", "", 1e-6, np.array([20.0])).statement
         'approximate equilibrium: no gain above 0.5 % of the payoff at stake'
         """
-        if self.claim == "approximate equilibrium":
-            return f"{self.claim}: {gain_in_words(self.largest_gain)}"
+        if self.claim in WITH_GAIN:
+            return f"{self.claim}: {gain_in_words(self.largest_gain, self.claim)}"
         return f"{self.claim} ({self.method})" if self.claim == "no deviation found" else self.claim
 
     def record(self) -> Record:
@@ -224,12 +241,15 @@ class Certificate(NamedTuple):
         if not np.size(self.regret):
             return "no certificate"
         how = ", ".join(part for part in (self.coverage, self.rounding) if part)
-        player, payoff = int(np.argmax(self.regret)), ""
+        widest = int(np.argmax(self.regret))
+        gain = f"regret {self.regret[widest]:.3g}"
+        if self.error is not None:
+            gain += f" ± {self.error[widest]:.2g}"
         if self.payoff is not None and np.shape(self.payoff) == np.shape(self.regret):
-            payoff = f" of a payoff of {self.payoff[player]:.3g}"
+            gain += f" of a payoff of {self.payoff[widest]:.3g}"
         text = (
-            f"{self.statement if self.claim == 'approximate equilibrium' else self.claim}: "
-            f"regret {self.regret[player]:.3g}{payoff}, bound {np.max(self.bound):.3g}, "
+            f"{self.statement if self.claim in WITH_GAIN else self.claim}: "
+            f"{gain}, bound {np.max(self.bound):.3g}, "
             f"{how} ({self.method}), tolerance {np.max(self.tolerance):.3g}"
         )
         if self.radius is not None:
@@ -243,6 +263,23 @@ NO_CERTIFICATE = Certificate(np.empty(0), np.empty(0), "estimated", "", 0.0)
 """The certificate of a result that has none: its claim is ``no certificate``."""
 
 
+def gains_left_open(numbers: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the largest gains ``[... player]`` that stored certificates leave open, as parts of the stake.
+
+    They are bounds, or upper ends of intervals of estimates; NaN or infinite where unknown.
+
+    >>> stored = {"regret": 1.0, "regret_error": np.array([np.nan, 0.5]), "bound": 3.0, "at_stake": 100.0}
+    >>> gains_left_open(stored).tolist()
+    [0.03, 0.015]
+    """
+    upper = numbers["bound"]
+    if "regret_error" in numbers:
+        error = numbers["regret_error"]
+        upper = np.where(np.isnan(error), upper, numbers["regret"] + error)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(upper / numbers["at_stake"])
+
+
 def split_method(method: str) -> tuple[str, str]:
     """Return how a regret was computed, and why nothing more is proved; the reason may be empty.
 
@@ -253,16 +290,19 @@ def split_method(method: str) -> tuple[str, str]:
     return search, "; ".join(dict.fromkeys(reasons))  # that of a bound may also be that of a proof
 
 
-def gain_in_words(fraction: float) -> str:
-    """Return the bound of an approximate equilibrium as text, rounded up to two digits.
+def gain_in_words(fraction: float, claim: str = "approximate equilibrium") -> str:
+    """Return the largest gain that a claim leaves open as text, rounded up to two digits.
 
     >>> gain_in_words(4e-5)
     'no gain above 0.004 % of the payoff at stake'
+    >>> gain_in_words(4e-5, "small estimated gain")
+    'at most 0.004 % of the payoff at stake, with 95 % confidence'
     """
     percent = 100 * fraction
     digit = 10.0 ** (np.floor(np.log10(percent)) - 1) if percent > 0 else 1.0
     above = np.ceil(percent / digit - 1e-9) * digit  # rounded up, so that the printed bound holds
-    return f"no gain above {above:.2g} % of the payoff at stake"
+    part = f"{above:.2g} % of the payoff at stake"
+    return f"at most {part}, with 95 % confidence" if claim == WITH_GAIN[0] else f"no gain above {part}"
 
 
 def small_gain_in_words(gain: float, bound: float, at_stake: float, payoff: float) -> str:

@@ -45,6 +45,32 @@ def half_width_of(deviation: np.ndarray | np.floating | float, count: int | np.n
     return np.asarray(stdtrit(many - 1, 0.975) * deviation / np.sqrt(many))
 
 
+def jackknife_error(whole: np.ndarray, without: np.ndarray) -> np.ndarray:
+    """Return half the width of the 95 % interval of a statistic of all batches, which holds its bias too.
+
+    Parameters
+    ----------
+    whole : ndarray
+        The statistic of all batches, ``[...]``.
+    without : ndarray
+        The statistic without each of them, ``[batch ...]``.
+
+    References
+    ----------
+    Miller, "The jackknife: a review", Biometrika 1974, equations 1.1 and 1.3.
+
+    Examples
+    --------
+    >>> each = np.array([1.0, 3.0, 5.0])
+    >>> of_mean = jackknife_error(each.mean(), np.array([4.0, 3.0, 2.0]))
+    >>> bool(np.isclose(of_mean, half_width(each)))
+    True
+    """
+    count = len(without)
+    each = count * whole - (count - 1) * without
+    return np.asarray(half_width(each) + np.abs(each.mean(axis=0) - whole))
+
+
 def share_interval(times: int, count: int) -> np.ndarray:
     """Return Wilson's 95 % interval ``[low, high]`` of a probability from ``times`` successes in ``count``.
 

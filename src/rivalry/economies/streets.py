@@ -124,7 +124,7 @@ def _mean(rows: np.ndarray) -> np.ndarray:
 def _simulate(game: City) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Return demand, queues and mean bids ``[metric step lane]``, and the steps of the example agents."""
     from rivalry.economies import kernels
-    from rivalry.economies.learning.city_simulation import policy_of_all
+    from rivalry.economies.learning.city_drivers import policy_of_all
 
     city, kernel = game.world(), kernels.city
     agents = game.examples()

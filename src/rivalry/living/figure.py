@@ -20,7 +20,7 @@ from rivalry.core.game import Game, is_population
 from rivalry.core.payoffs import concrete_profile, payoffs
 from rivalry.core.register import collect
 from rivalry.core.registry import load
-from rivalry.core.results import Certificate, Record, Solution, gain_in_words
+from rivalry.core.results import WITH_GAIN, Certificate, Record, Solution, gain_in_words
 from rivalry.core.space import Box, Simplex
 
 State = Mapping[str, Any]
@@ -248,7 +248,7 @@ def sentence_of(proof: Certificate) -> str:
     if not np.isfinite(gain):
         return f"{proof.method}."
     found = f"A gain of {gain:.4g} was found" if gain > np.max(proof.tolerance) else "No gain was found"
-    more = [gain_in_words(proof.largest_gain)] if proof.claim == "approximate equilibrium" else []
+    more = [gain_in_words(proof.largest_gain, proof.claim)] if proof.claim in WITH_GAIN else []
     more += [f"no gain exceeds {bound_in_words(bound)}" if np.isfinite(bound) else "no bound is proved"]
     return typeset(f"{'; '.join([found, *more])}.")
 

@@ -68,12 +68,18 @@ def evaluate_policy(game: PopulationGame, pi: Policy, mu: Distribution | None = 
     # policy iteration starts from the policy's most likely actions: a negative gain is rounding
     gain = jnp.maximum(mean(best.values - values), 0.0)
     bound = jnp.maximum(mean(best.bound - values), 0.0)
-    q = jnp.where(game.legal, action_values(game, there.env, best.values), jnp.inf)
-    # the scale of gains: from the best response down to the worst action in every state
-    worst = jax.nn.one_hot(jnp.argmin(q, axis=1), q.shape[1])
-    at_stake = jnp.maximum(mean(best.values - policy_values(game, there.env, worst)), gain)
+    at_stake = jnp.maximum(spread(game, there.env, there.mu, best.values), gain)
     added = conservation_error(game, there.mu, pi)
     return PolicyEvaluation(there, values, best.values, mean(values), gain, bound, at_stake, added)
+
+
+@eqx.filter_jit
+def spread(game: PopulationGame, env: Any, mu: Distribution, best: Values) -> Float[Array, "type"]:
+    """Return means over agents ``[type]`` of best values less those of the worst actions in every state."""
+    q = jnp.where(game.legal, action_values(game, env, best), jnp.inf)
+    worst = jax.nn.one_hot(jnp.argmin(q, axis=1), q.shape[1])
+    apart = by_type(game, mu * (best - policy_values(game, env, worst)))
+    return apart / type_shares(game)
 
 
 def check_conservation(found: PolicyEvaluation) -> PolicyEvaluation:
@@ -92,11 +98,8 @@ def certificate_of(
     game: PopulationGame, found: PolicyEvaluation, tolerance: float = TOLERANCE
 ) -> Certificate:
     """Return the certificate of an evaluated policy; its regret is NaN if the population is inconsistent."""
-    # in equilibrium all actions in use pay the same: more is at stake where the population plays otherwise
-    elsewhere = [uniform(game)] + (_pure_policies(game) if len(game.discount) <= FEW_STATES else [])
-    stakes = [found.at_stake, *(evaluate_policy(game, policy).at_stake for policy in elsewhere)]
-    at_stake, payoff = reduce(np.fmax, map(np.asarray, stakes)), np.asarray(found.payoff)
-    allowed = tolerance * at_stake + ROUNDING * np.abs(payoff)
+    at_stake, payoff = stake_of(game, np.asarray(found.at_stake)), np.asarray(found.payoff)
+    allowed = tolerance_of(at_stake, payoff, tolerance)
     regret, bound = np.asarray(found.regret), np.asarray(found.bound)
     # in an environment other than the policy's own a gain says nothing about an equilibrium
     if not (np.all(np.isfinite(regret)) and float(found.population.residual) <= CONSISTENT):
@@ -114,6 +117,22 @@ def certificate_of(
         concept="mean field",
         payoff=payoff,
     )
+
+
+def stake_of(game: PopulationGame, here: np.ndarray) -> np.ndarray:
+    """Return what is at stake ``[type]``: the `spread` ``here``, in uniform play or at vertices, if larger.
+
+    In equilibrium all actions in use pay the same: more is at stake where the population plays otherwise.
+    """
+    elsewhere = [uniform(game)] + (_pure_policies(game) if len(game.discount) <= FEW_STATES else [])
+    stakes = [np.asarray(evaluate_policy(game, policy).at_stake) for policy in elsewhere]
+    return reduce(np.fmax, stakes, here)
+
+
+def tolerance_of(at_stake: np.ndarray, payoff: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
+    """Return the largest gain at an equilibrium, ``[type]``, also of finitely many agents."""
+    found: np.ndarray = tolerance * at_stake + ROUNDING * np.abs(payoff)
+    return found
 
 
 def _pure_policies(game: PopulationGame) -> list[Policy]:

@@ -11,7 +11,11 @@ from rivalry.core.results import Record
 from rivalry.economies import kernels
 from rivalry.economies.city.model import City
 from rivalry.economies.kernels.shapes import PAID, CityArrays
-from rivalry.economies.learning.sessions import check_balance
+from rivalry.economies.learning.sessions import FixedPolicies, check_balance
+
+BATCHES = 10  # of steps, for the errors of gains
+SURE = 1e-6  # tolerance of sums of probabilities
+MEASURED = ("wanted", "chances", "free", "shared")  # tallies that an agent's environment consists of
 
 CITY = Need("a city that agents travel through", lambda game: isinstance(game, City))
 
@@ -41,14 +45,38 @@ def simulate_copies(
     sequence: np.random.SeedSequence,
     warm_up: int,
     steps: int,
-) -> kernels.city.CityTallies:
-    """Return tallies of copies of the agents over ``steps`` steps after a warm-up, with a separate stream."""
+) -> tuple[kernels.city.CityTallies, np.ndarray]:
+    """Return tallies of copies of the agents over ``steps`` steps after a warm-up, with a separate stream.
+
+    The second value is their `batch_sums` at the end of each batch, ``[batch number]``.
+    """
     copies = kernels.economy.copy_agents(drivers, sequence)
     kernels.city.play(city, copies, policy, kernels.city.no_tallies(), warm_up)
     tallied = kernels.city.tallies(city, each=True)
-    kernels.city.play(city, copies, policy, tallied, steps)
+    batches = []
+    for part in np.diff(batch_ends(steps), prepend=0):
+        kernels.city.play(city, copies, policy, tallied, int(part))
+        batches.append(batch_sums(tallied))
     check_balance(copies.status)
-    return tallied
+    return tallied, np.stack(batches)
+
+
+def batch_ends(steps: int) -> np.ndarray:
+    """Return the number of steps, out of ``steps``, after which each batch ends, ``[batch]``."""
+    return np.arange(1, BATCHES + 1) * steps // BATCHES
+
+
+def batch_sums(tallied: kernels.city.CityTallies) -> np.ndarray:
+    """Return the sums from which the environment of one agent is measured, ``[number]``."""
+    return np.concatenate([getattr(tallied, name).ravel() for name in MEASURED], dtype=float)
+
+
+def with_sums(tallied: kernels.city.CityTallies, numbers: np.ndarray) -> kernels.city.CityTallies:
+    """Return tallies with other `batch_sums`."""
+    arrays = [getattr(tallied, name) for name in MEASURED]
+    parts = np.split(numbers, np.cumsum([array.size for array in arrays])[:-1])
+    shaped = (part.reshape(array.shape) for part, array in zip(parts, arrays, strict=True))
+    return tallied._replace(**dict(zip(MEASURED, shaped, strict=True)))
 
 
 def city_metrics(tallied: kernels.city.CityTallies, steps: int) -> dict[str, float]:
@@ -107,3 +135,37 @@ def city_record(streets: Streets, tallied: kernels.city.CityTallies, steps: int)
             for name in ("reward", "admitted"):
                 record[f"{group}_{name}"] = ((), np.asarray(record[f"agent_{name}"][1][chosen].mean()))
     return record
+
+
+def policy_of_all(city: CityArrays, plays: object) -> np.ndarray:
+    """Return a policy by name, the same for all agents, or as given, ``[agent row karma entry]``.
+
+    Raises `ValueError` for an array of another shape or whose rows are not distributions.
+    """
+    counts = kernels.city_learning.entry_counts(city)[..., None]
+    entry = np.arange(max(city.most + 1, city.options.shape[2]))
+    legal = entry < counts
+    if not (isinstance(plays, str) and plays in FixedPolicies.policies):
+        return _check_policy(np.load(plays) if isinstance(plays, str) else plays, legal)
+    even: np.ndarray = legal / counts
+    if plays == "uniform":
+        return even
+    # at junctions there is nothing to bid: options are drawn uniformly; dormancy, the last row, has one entry
+    row, places = np.arange(counts.shape[1]), city.lane.shape[1]
+    junction = row % (places + city.options.shape[1]) >= places
+    junction[-1] = False
+    bids = np.broadcast_to(entry == 0 if plays == "zero" else entry == counts - 1, even.shape)
+    return np.where(junction[:, None, None], even, bids)
+
+
+def _check_policy(numbers: object, legal: np.ndarray) -> np.ndarray:
+    """Return numbers as a policy over ``legal`` choices, ``[agent row karma entry]``. Raises `ValueError`."""
+    found = np.asarray(numbers, dtype=float)
+    if found.shape != legal.shape:
+        raise ValueError(f"plays: shape {found.shape} must be {legal.shape} (agent, row, karma, entry)")
+    wrong = ~(found >= 0) | (~legal & (found > 0)) | (abs(found.sum(axis=-1, keepdims=True) - 1) > SURE)
+    if wrong.any():
+        agent, row, karma, _ = np.argwhere(wrong)[0].tolist()
+        rule = "must be probabilities of the available choices that sum to 1"
+        raise ValueError(f"plays[{agent}, {row}, {karma}]: {found[agent, row, karma].tolist()} {rule}")
+    return found

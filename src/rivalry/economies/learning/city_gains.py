@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.core.oracles import payoff_scale
 from rivalry.core.results import Certificate, Record
+from rivalry.core.statistics import jackknife_error
 from rivalry.economies import kernels
 from rivalry.economies.kernels.shapes import COIN, NO_TRANSFER, OWN_BID, CityArrays
-from rivalry.economies.learning.city_drivers import Streets
+from rivalry.economies.learning.city_drivers import Streets, policy_of_all, with_sums
+from rivalry.population.certificate import tolerance_of
 
 HOW = "dynamic programming against the admission odds and the sharing out that were measured"
 
@@ -24,7 +25,10 @@ class Gains(NamedTuple):
 
     payoff: np.ndarray  # [agent]
     gain: np.ndarray  # [agent]
-    error: np.ndarray  # [agent]: upper bound on the error of both
+    error: np.ndarray  # [agent]: upper bound on the numerical error of both
+    regret: np.ndarray  # [type]: the largest gain, 0 without one
+    interval: np.ndarray  # [type]: half width of its 95 % interval, infinite if unknown
+    at_stake: np.ndarray  # [type]: what the agent with this gain can lose where the others play on
 
 
 def refusal(city: CityArrays) -> str:
@@ -58,8 +62,13 @@ def measured_environment(
     return kernels.city_values.LaneEnvironment(admission, charged, shared / shared.sum(axis=2, keepdims=True))
 
 
-def gains(streets: Streets, tallied: kernels.city.CityTallies, policies: np.ndarray) -> Gains:
-    """Return gains of ``policies [agent row karma entry]`` in steps tallied with ``each``."""
+def gains(
+    streets: Streets, tallied: kernels.city.CityTallies, policies: np.ndarray, batches: np.ndarray
+) -> Gains:
+    """Return gains of ``policies [agent row karma entry]`` in steps tallied with ``each``.
+
+    ``batches [batch number]`` are `batch_sums` at the ends of batches of these steps.
+    """
     city, visits = streets.city, tallied.each
     found = kernels.city_values.evaluate(city, measured_environment(city, tallied), policies)
     weights = visits / np.maximum(visits.sum(axis=(1, 2), keepdims=True), 1)
@@ -67,7 +76,37 @@ def gains(streets: Streets, tallied: kernels.city.CityTallies, policies: np.ndar
     gain = np.maximum(best - payoff, 0.0)
     if city.transfer != NO_TRANSFER:
         payoff[city.coalition > 0] = gain[city.coalition > 0] = np.nan
-    return Gains(payoff, gain, found.error)
+    types = len(city.stakes)
+    regret, interval, at_stake = np.zeros(types), np.zeros(types), np.zeros(types)
+    for kind in range(types):
+        of_kind = np.where(city.type_of == kind, gain, np.nan)
+        if not np.isfinite(of_kind).any():
+            continue
+        one = [int(np.nanargmax(of_kind))]
+        alone = city._replace(type_of=city.type_of[one], journeys=city.journeys[one])
+        weight = weights[one]
+
+        def mean(values: np.ndarray, weight: np.ndarray = weight) -> float:
+            return float((weight * values).sum())
+
+        def gain_in(numbers: np.ndarray, one: list[int] = one, alone: CityArrays = alone) -> float:
+            there = measured_environment(city, with_sums(tallied, numbers))
+            own = kernels.city_values.evaluate(alone, there, policies[one])
+            return mean(own.best - own.own)
+
+        here = measured_environment(city, tallied)
+        worse = [
+            kernels.city_values.evaluate(alone, here, policy_of_all(alone, word))
+            for word in ("zero", "all_in")
+        ]
+        regret[kind] = gain[one[0]]
+        at_stake[kind] = max(regret[kind], *(mean(each.best - each.own) for each in worse))
+        left = batches[-1] - np.diff(batches, axis=0, prepend=0.0)
+        interval[kind] = np.inf
+        if np.isfinite(left).all() and len(np.unique(batches, axis=0)) == len(batches):
+            interval[kind] = jackknife_error(regret[kind], np.array([gain_in(row) for row in left]))
+            interval[kind] += found.error[one[0]]
+    return Gains(payoff, gain, found.error, regret, interval, at_stake)
 
 
 def gains_record(streets: Streets, found: Gains) -> Record:
@@ -82,9 +121,8 @@ def gains_record(streets: Streets, found: Gains) -> Record:
         for array in (found.payoff, found.gain)
     )
     # the largest gain of an agent and not the mean: in an equilibrium nobody gains
-    regret = np.array([found.gain[each].max(initial=0.0) for each in members])
-    allowed = 1e-6 * float(payoff_scale(streets.game))
-    proof = Certificate(regret, np.full(len(regret), np.inf), "estimated", HOW, allowed)
+    far, allowed = np.full(len(found.regret), np.inf), tolerance_of(found.at_stake, payoff)
+    proof = Certificate(found.regret, far, "estimated", HOW, allowed, found.at_stake, error=found.interval)
     return {
         "agent_payoff": (("agent",), found.payoff),
         "agent_exploitability": (("agent",), found.gain),

@@ -119,7 +119,7 @@ class CityQLearning(EpochLearner):
         )
 
     def _monitor(self, world: Streets, session: Session) -> None:
-        tallied, policies = self._simulate(world, session, LOOK, 0, self.monitor_steps)
+        tallied, policies, _ = self._simulate(world, session, LOOK, 0, self.monitor_steps)
         values = city_drivers.city_metrics(tallied, self.monitor_steps)
         estimate, of_agent = np.zeros(world.agents), {}
         for agent, (policy, q) in enumerate(zip(policies, session["q"], strict=True)):
@@ -136,7 +136,8 @@ class CityQLearning(EpochLearner):
 
     def _final_record(self, world: Streets, session: Session) -> Record:
         city = world.city
-        tallied, policies = self._simulate(world, session, END, self.evaluation_warm_up, self.evaluation)
+        found = self._simulate(world, session, END, self.evaluation_warm_up, self.evaluation)
+        tallied, policies, batches = found
         record = city_drivers.city_record(world, tallied, self.evaluation)
         examples, places = np.asarray(record["example_agent"][1]), city.lane.shape[1]
         bids = policies[examples, :-1, :, : city.most + 1]
@@ -156,17 +157,17 @@ class CityQLearning(EpochLearner):
         if self.exploit and reason:
             warnings.warn(f"exploitability is not worked out: {reason}", stacklevel=4)
         elif self.exploit:
-            record |= gains_record(world, gains(world, tallied, policies))
+            record |= gains_record(world, gains(world, tallied, policies, batches))
         return record
 
     def _simulate(
         self, world: Streets, session: Session, which: int, warm_up: int, steps: int
-    ) -> tuple[kernels.city.CityTallies, np.ndarray]:
-        """Return tallies of copies of the agents in a separate simulation, and the agents' policies."""
+    ) -> tuple[kernels.city.CityTallies, np.ndarray, np.ndarray]:
+        """Return tallies of copies of the agents in a separate simulation, their policies, and batches."""
         drivers, policy = parts(kernels.city.Drivers, session), session["policy"]
         sequence = sequence_of(session, which)
-        tallied = city_drivers.simulate_copies(world.city, drivers, policy, sequence, warm_up, steps)
-        return tallied, kernels.city_learning.chances(world.city, policy)
+        tallied, batches = city_drivers.simulate_copies(world.city, drivers, policy, sequence, warm_up, steps)
+        return tallied, kernels.city_learning.chances(world.city, policy), batches
 
 
 def policy_change(city: CityArrays, policy: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -11,11 +11,18 @@ from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.economies import kernels
 from rivalry.economies.kernels.shapes import CityArrays
-from rivalry.economies.learning.city_drivers import CITY, Streets, city_record, streets_of
+from rivalry.economies.learning.city_drivers import (
+    BATCHES,
+    CITY,
+    Streets,
+    batch_ends,
+    batch_sums,
+    city_record,
+    policy_of_all,
+    streets_of,
+)
 from rivalry.economies.learning.city_gains import gains, gains_record, refusal
 from rivalry.economies.learning.sessions import AWARDS, SUMS, FixedPolicies, Session, check_balance, parts
-
-SURE = 1e-6  # tolerance of sums of probabilities
 
 
 class CitySimulation(FixedPolicies):
@@ -69,7 +76,11 @@ class CitySimulation(FixedPolicies):
         policy = self._rows(world.city)
         sums = kernels.city.tallies(world.city, each=self.bids)._asdict()
         agents = kernels.city.fresh(world.city, stream)._asdict()
-        return agents | {f"{SUMS}{name}": array for name, array in sums.items()} | {"policy": policy}
+        session = agents | {f"{SUMS}{name}": array for name, array in sums.items()} | {"policy": policy}
+        if self.bids:
+            numbers = batch_sums(parts(kernels.city.CityTallies, session, SUMS)).size
+            session["batches"] = np.full((BATCHES, numbers), np.nan)
+        return session
 
     def pack(self, session: Session) -> Session:
         """Return a session as arrays, without the policy: it is large and follows from the options."""
@@ -81,12 +92,15 @@ class CitySimulation(FixedPolicies):
         drivers, sums = parts(kernel.Drivers, session), parts(kernel.CityTallies, session, SUMS)
         if "policy" not in session:  # of a stored session
             session["policy"] = self._rows(city)
-        taken = 0
-        for until, tallied in ((self.warm_up, kernel.no_tallies()), (self.length(world), sums)):
-            part = min(steps - taken, until - int(drivers.clock[0]))
+        taken, ends = 0, self.warm_up + batch_ends(self.evaluation)
+        for number, until in enumerate((self.warm_up, *ends), start=-1):
+            part = min(steps - taken, int(until) - int(drivers.clock[0]))
             if part > 0:
+                tallied = kernel.no_tallies() if number < 0 else sums
                 kernel.play(city, drivers, session["policy"], tallied, part)
                 taken += part
+                if number >= 0 and self.bids and drivers.clock[0] == until:
+                    session["batches"][number] = batch_sums(sums)
         check_balance(drivers.status)
         return taken
 
@@ -95,7 +109,8 @@ class CitySimulation(FixedPolicies):
         sums = parts(kernels.city.CityTallies, session, SUMS)
         found = city_record(world, sums, max(int(session["clock"][0]) - self.warm_up, 1))
         if self.bids and not refusal(world.city):
-            found |= gains_record(world, gains(world, sums, policy_of_all(world.city, self.plays)))
+            policies = policy_of_all(world.city, self.plays)
+            found |= gains_record(world, gains(world, sums, policies, session["batches"]))
         return found
 
     def _rows(self, city: CityArrays) -> np.ndarray:
@@ -103,37 +118,3 @@ class CitySimulation(FixedPolicies):
         if not self.bids:
             return np.zeros((0, 0, 0, kernels.city.stride(city)), dtype=np.float32)
         return kernels.city_learning.policy_rows(city, policy_of_all(city, self.plays))
-
-
-def policy_of_all(city: CityArrays, plays: object) -> np.ndarray:
-    """Return a policy by name, the same for all agents, or as given, ``[agent row karma entry]``.
-
-    Raises `ValueError` for an array of another shape or whose rows are not distributions.
-    """
-    counts = kernels.city_learning.entry_counts(city)[..., None]
-    entry = np.arange(max(city.most + 1, city.options.shape[2]))
-    legal = entry < counts
-    if not (isinstance(plays, str) and plays in FixedPolicies.policies):
-        return _check_policy(np.load(plays) if isinstance(plays, str) else plays, legal)
-    even: np.ndarray = legal / counts
-    if plays == "uniform":
-        return even
-    # at junctions there is nothing to bid: options are drawn uniformly; dormancy, the last row, has one entry
-    row, places = np.arange(counts.shape[1]), city.lane.shape[1]
-    junction = row % (places + city.options.shape[1]) >= places
-    junction[-1] = False
-    bids = np.broadcast_to(entry == 0 if plays == "zero" else entry == counts - 1, even.shape)
-    return np.where(junction[:, None, None], even, bids)
-
-
-def _check_policy(numbers: object, legal: np.ndarray) -> np.ndarray:
-    """Return numbers as a policy over ``legal`` choices, ``[agent row karma entry]``. Raises `ValueError`."""
-    found = np.asarray(numbers, dtype=float)
-    if found.shape != legal.shape:
-        raise ValueError(f"plays: shape {found.shape} must be {legal.shape} (agent, row, karma, entry)")
-    wrong = ~(found >= 0) | (~legal & (found > 0)) | (abs(found.sum(axis=-1, keepdims=True) - 1) > SURE)
-    if wrong.any():
-        agent, row, karma, _ = np.argwhere(wrong)[0].tolist()
-        rule = "must be probabilities of the available choices that sum to 1"
-        raise ValueError(f"plays[{agent}, {row}, {karma}]: {found[agent, row, karma].tolist()} {rule}")
-    return found

@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
 
-from rivalry.core.game import is_population, scale
+from rivalry.core.game import is_population
 from rivalry.core.jax import put
 from rivalry.core.needs import Need
 from rivalry.core.oracles import to_agents
 from rivalry.core.results import Certificate, Record
-from rivalry.core.tolerances import TOLERANCE
+from rivalry.core.statistics import jackknife_error
 from rivalry.economies import kernels
 from rivalry.economies.kernels.shapes import BURNT, OVERFLOW, PAID, TAXED, Economy, views_of
 from rivalry.economies.learning.sessions import check_balance
-from rivalry.population import oracles
+from rivalry.population import best_response, oracles, uniform
+from rivalry.population.certificate import spread, stake_of, tolerance_of
 
 BATCHES = 20  # batches of steps for the standard error of the mean reward
 FAR = 4.0 * 2**0.5  # difference of two estimates beyond noise, in standard errors of one
 POOLED = "policy iteration in the population measured, rivals' bids taken as independent of the own karma"
+
+
+class AgentGains(NamedTuple):
+    """Payoffs and gains of policy owners, with the coverage of the gains and the method."""
+
+    payoff: np.ndarray  # [owner]
+    gain: np.ndarray  # [owner]
+    bound: np.ndarray  # [owner]: upper bound on the gain
+    gaps: np.ndarray  # [owner target]: above 0 where the own policy is better
+    coverage: str
+    method: str
+    error: np.ndarray | None  # [owner]: half width of the interval of an estimated gain, infinite if unknown
+
+
+def widest_of(gain: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """Return the policy owner with the largest gain of each type, ``[type]``."""
+    return np.array([np.where(kinds == kind, gain, -np.inf).argmax() for kind in range(kinds.max() + 1)])
 
 
 class Crowd(NamedTuple):
@@ -62,6 +81,8 @@ class Measured(NamedTuple):
     policy: np.ndarray  # [type private karma bid]: mean over visiting agents
     after: np.ndarray  # [karma], before the redistribution
     surplus: float  # redistributed karma per agent and step
+    batches: np.ndarray  # [batch number], as of `batch_sums`
+    steps: int
 
     def record(self, type_of: np.ndarray) -> Record:
         """Return efficiency, fairness, and rewards and wins per agent.
@@ -112,16 +133,23 @@ def simulate_copies(
 ) -> tuple[kernels.economy.EconomyTallies, np.ndarray]:
     """Return tallies of copies of the agents over ``steps`` steps after a warm-up, with a separate stream.
 
-    The second value is the sum of their rewards up to the end of each batch, ``[batch]``.
+    The second value is their `batch_sums` at the end of each batch, ``[batch number]``.
     """
     kernel, copies = kernels.economy, kernels.economy.copy_agents(agents, sequence)
     kernel.play(economy, copies, rows, owner, kernel.no_tallies(), warm_up)
     tallied, batches = kernel.tallies(economy, each=True), []
     for part in np.diff(batch_ends(steps), prepend=0):
         kernel.play(economy, copies, rows, owner, tallied, int(part))
-        batches.append(tallied.rewards.sum())
+        batches.append(batch_sums(tallied))
     check_balance(copies.status)
     return tallied, np.array(batches)
+
+
+def batch_sums(tallied: kernels.economy.EconomyTallies) -> np.ndarray:
+    """Return the sums from which the environment is measured, ``[number]``: rewards of all, then karma."""
+    return np.concatenate(
+        [[tallied.rewards.sum()], tallied.holdings.ravel(), tallied.after, tallied.flows], dtype=float
+    )
 
 
 def batch_ends(steps: int) -> np.ndarray:
@@ -173,17 +201,45 @@ def mean_tallies(
 ) -> Measured:
     """Return tallies as means over agents and steps where all follow ``policy [type private karma bid]``."""
     heads = steps * len(crowd.economy.type_of)
-    flows = tallied.flows / heads
     return Measured(
         efficiency=float(tallied.rewards.sum() / heads),
-        error=standard_error(batches, steps, len(crowd.economy.type_of)),
+        error=standard_error(batches[:, 0], steps, len(crowd.economy.type_of)),
         reward=tallied.rewards / steps,
         wins=tallied.wins / steps,
         distribution=tallied.holdings / heads,
         policy=policy,
         after=tallied.after / heads,
-        surplus=float(flows[OVERFLOW] + flows[PAID] + flows[TAXED] - flows[BURNT]),
+        surplus=_surplus(tallied.flows / heads),
+        batches=batches,
+        steps=steps,
     )
+
+
+def _surplus(flows: np.ndarray) -> float:
+    return float(flows[OVERFLOW] + flows[PAID] + flows[TAXED] - flows[BURNT])
+
+
+def gain_error(
+    crowd: Crowd, found: Measured, gain: np.ndarray, gain_in: Callable[[Measured], np.ndarray]
+) -> np.ndarray:
+    """Return half widths of 95 % intervals of gains ``[..]``, by a jackknife over batches of steps.
+
+    ``gain_in`` computes the gains again from what is measured without one batch. Errors are infinite for
+    fewer steps than batches.
+    """
+    lengths = np.diff(batch_ends(found.steps), prepend=0)
+    if not (lengths.all() and np.isfinite(found.batches).all()):
+        return np.full(gain.shape, np.inf)
+    left = found.batches[-1] - np.diff(found.batches, axis=0, prepend=0.0)
+    heads = (found.steps - lengths) * crowd.agents
+    ends = np.cumsum([1, found.distribution.size, len(found.after)])
+    each = []
+    for row in left / heads[:, None]:
+        _, holdings, after, flows = np.split(row, ends)
+        distribution = holdings.reshape(found.distribution.shape)
+        part = found._replace(distribution=distribution, after=after, surplus=_surplus(flows))
+        each.append(gain_in(part))
+    return jackknife_error(gain, np.stack(each))
 
 
 def mean_policy(policies: np.ndarray, kinds: np.ndarray, types: int) -> np.ndarray:
@@ -228,13 +284,23 @@ def stationary_efficiency(crowd: Crowd, payoff: np.ndarray, found: Measured) -> 
     return {"stationary_efficiency": ((), np.asarray(mean))}
 
 
-def gain_certificate(
-    crowd: Crowd, gain: np.ndarray, bound: np.ndarray, coverage: str, method: str
-) -> Certificate:
-    """Return the certificate of gains ``[type]`` of finitely many agents, in units of payoff."""
-    rounding: Any = "floating point" if np.any(np.isfinite(bound)) else ""
-    allowed = TOLERANCE * scale(crowd.game)  # of the payoff scale: payoffs themselves may be near 0
-    return Certificate(gain, bound, coverage, method, allowed, rounding=rounding)  # type: ignore[arg-type]
+def gain_certificate(crowd: Crowd, env: object, found: Measured, gains: AgentGains) -> Certificate:
+    """Return the certificate of gains ``[type]`` of finitely many agents, in units of payoff.
+
+    What is at stake is measured as for a continuum, in the measured environment and in populations of it.
+    """
+    rounding: Any = "floating point" if np.any(np.isfinite(gains.bound)) else ""
+    at_stake = stake_of(crowd.game, np.asarray(_spread(crowd.game, env, put(found.distribution.ravel()))))
+    allowed = tolerance_of(at_stake, gains.payoff)
+    coverage: Any = gains.coverage
+    return Certificate(
+        gains.gain, gains.bound, coverage, gains.method, allowed, at_stake, rounding, error=gains.error
+    )
+
+
+@eqx.filter_jit
+def _spread(game: Any, env: Any, mu: Any) -> Any:
+    return spread(game, env, mu, best_response(game, env, uniform(game)).values)
 
 
 def without_exploration(policies: np.ndarray, exploration: float) -> np.ndarray:

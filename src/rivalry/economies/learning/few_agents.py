@@ -17,10 +17,11 @@ import equinox as eqx
 import numpy as np
 
 from rivalry.core.jax import jax, jnp
+from rivalry.core.statistics import jackknife_error
 from rivalry.core.tolerances import TIE
 from rivalry.economies import kernels
 from rivalry.economies.kernels.shapes import COIN, HIGHEST_STAKE, LOWEST_INDEX, PEER, ROOM, Economy
-from rivalry.economies.learning.crowds import POOLED, Crowd
+from rivalry.economies.learning.crowds import POOLED, AgentGains, Crowd, widest_of
 from rivalry.economies.learning.sessions import check_balance
 from rivalry.population.agents import NOTHING, Paid
 
@@ -31,6 +32,7 @@ FEW = 20  # agents; with more, the dependence on own karma is below the noise of
 PRIOR = 10.0  # weight of the measured population in every state and bid, in trials
 TRIALS = 200_000  # maximum of agent-steps per estimate
 LARGEST = 30_000_000  # maximum of entries of an exact decision process
+PARTS = 10  # of each run of an estimate, for its error
 ROUNDS = 200  # maximum of policy iterations
 DOUBLINGS = 60  # 2**60 steps of a chain
 CHAIN_CONVERGED = 1e-15  # probabilities that change no more in a doubling of the steps have converged
@@ -97,21 +99,12 @@ class Decisions(NamedTuple):
         return values, chosen, slack
 
 
-class AgentGains(NamedTuple):
-    """Payoffs and gains of policy owners, with the coverage of the gains and the method."""
-
-    payoff: np.ndarray  # [owner]
-    gain: np.ndarray  # [owner]
-    bound: np.ndarray  # [owner]: upper bound on the gain
-    gaps: np.ndarray  # [owner target]: above 0 where the own policy is better
-    coverage: str
-    method: str
-
-
-def pooled_gains(payoff: np.ndarray, gain: np.ndarray, gaps: np.ndarray | None = None) -> AgentGains:
+def pooled_gains(
+    payoff: np.ndarray, gain: np.ndarray, error: np.ndarray, gaps: np.ndarray | None = None
+) -> AgentGains:
     """Return gains of many agents, computed in the population that all of them face."""
     gaps, bound = np.zeros((len(gain), 0)) if gaps is None else gaps, np.full(len(gain), np.inf)
-    return AgentGains(payoff, gain, bound, gaps, "estimated", POOLED)
+    return AgentGains(payoff, gain, bound, gaps, "estimated", POOLED, error)
 
 
 def has_few_agents(crowd: Crowd) -> bool:
@@ -131,11 +124,15 @@ def evaluate_few_agents(
     sequence: np.random.SeedSequence,
     steps: int,
     bonuses: tuple[Paid, ...] = (NOTHING,),
+    *,
+    errors: bool = True,
 ) -> list[AgentGains]:
     """Return payoffs and gains of policy owners in an economy of few agents, once per bonus.
 
     ``env`` is the measured environment, used as a prior for rarely visited states. Trials start from copies
     of ``agents`` and consist of two runs of ``steps`` steps, with at most `TRIALS` agent-steps each.
+    Errors of estimates are those of the largest gain of each type, and otherwise infinite; without
+    ``errors`` all are.
     """
     types, private, levels = crowd.shape
     targets = targets.reshape(len(targets), types, private * levels, levels)
@@ -147,10 +144,36 @@ def evaluate_few_agents(
         own = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, number))
         copies = kernels.economy.copy_agents(agents, own)
         trials = min(steps, max(1, TRIALS // len(owner)))
-        counts = kernels.economy.probe(crowd.economy, copies, rows, owner, trials)
+        lengths = np.diff(np.arange(PARTS + 1) * trials // PARTS)
+        runs = [kernels.economy.probe(crowd.economy, copies, rows, owner, int(length)) for length in lengths]
         check_balance(copies.status)
-        halves.append([_estimated_process(crowd.economy, kind, *counts, *prior) for kind in range(types)])
-    return [_estimated_gains(crowd, halves, policies, kinds, targets, paid) for paid in bonuses]
+        halves.append([np.stack(part) for part in zip(*runs, strict=True)])
+
+    def gains(halves: list[list[np.ndarray]], owners: np.ndarray, paid: Paid) -> AgentGains:
+        processes = [
+            [
+                _estimated_process(crowd.economy, kind, *(part.sum(axis=0) for part in half), *prior)
+                for kind in range(types)
+            ]
+            for half in halves
+        ]
+        return _estimated_gains(crowd, processes, means, policies[owners], kinds[owners], targets, paid)
+
+    means = [policies[kinds == kind].mean(axis=0) for kind in range(types)]
+    found = [gains(halves, np.arange(len(kinds)), paid) for paid in bonuses]
+    if errors and trials >= PARTS:
+        widest = widest_of(found[0].gain, kinds)
+        without = []
+        for half, part in np.ndindex(2, PARTS):
+            fewer = list(halves)
+            fewer[half] = [np.delete(array, part, axis=0) for array in halves[half]]
+            without.append(gains(fewer, widest, bonuses[0]).gain)
+        error = np.full(len(kinds), np.inf)
+        error[widest] = jackknife_error(found[0].gain[widest], np.stack(without))
+        found[0] = found[0]._replace(error=error)
+    # without bonus the own policy is a response too: a negative estimate is noise
+    floors = [-np.inf if paid.weight else 0.0 for paid in bonuses]
+    return [one._replace(gain=np.maximum(one.gain, low)) for one, low in zip(found, floors, strict=True)]
 
 
 def _legal(shape: tuple[int, int, int]) -> np.ndarray:
@@ -201,7 +224,7 @@ def _joint_gains(
     members = [np.flatnonzero(owner == one) for one in range(len(policies))]
     payoff, gain, most, gaps = (np.array([part[who].mean(axis=0) for who in members]) for part in each)
     gain, most = (np.maximum(part, -np.inf if paid.weight else 0.0) for part in (gain, most))
-    return AgentGains(payoff, gain, most, gaps, "exact" if exact else "bounded", JOINT)
+    return AgentGains(payoff, gain, most, gaps, "exact" if exact else "bounded", JOINT, None)
 
 
 def _entries(economy: Economy) -> int:
@@ -417,6 +440,7 @@ def _estimated_process(
 def _estimated_gains(
     crowd: Crowd,
     halves: list[list[Decisions]],
+    means: list[np.ndarray],  # [type][own bid]
     policies: np.ndarray,
     kinds: np.ndarray,
     targets: np.ndarray,  # [target type own bid]
@@ -427,7 +451,6 @@ def _estimated_gains(
     In the half where it was computed, the gain of a best response would be biased upwards.
     """
     legal, found = _legal(crowd.shape), []
-    means = [policies[kinds == kind].mean(axis=0) for kind in range(crowd.shape[0])]
     for one, other in (halves, halves[::-1]):
         best = [here.best(pi, legal)[1] for here, pi in zip(one, means, strict=True)]
         top = [there.values(pi) for there, pi in zip(other, best, strict=True)]
@@ -439,6 +462,5 @@ def _estimated_gains(
             row.append((float(mu @ values), float(mu @ (top[kind] - values)), gaps))
         found.append([np.array(part) for part in zip(*row, strict=True)])
     payoff, gain, gaps = (np.mean(part, axis=0) for part in zip(*found, strict=True))
-    # without bonus the own policy is a response too: a negative estimate is noise
-    gain = np.maximum(gain, -np.inf if paid.weight else 0.0)
-    return AgentGains(payoff, gain, np.full(len(gain), np.inf), gaps, "estimated", TRIED)
+    far = np.full(len(gain), np.inf)
+    return AgentGains(payoff, gain, far, gaps, "estimated", TRIED, far)

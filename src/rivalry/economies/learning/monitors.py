@@ -15,7 +15,7 @@ from rivalry.core.jax import put
 from rivalry.core.validate import refuse
 from rivalry.economies import kernels
 from rivalry.economies.learning import crowds, few_agents
-from rivalry.economies.learning.crowds import Crowd, Measured
+from rivalry.economies.learning.crowds import AgentGains, Crowd, Measured
 from rivalry.economies.learning.epochs import AgentStepSize, step_sizes
 from rivalry.economies.learning.sessions import check_balance
 from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole
@@ -86,9 +86,7 @@ class Snapshot(NamedTuple):
     environment: Any
     numbers: Numbers  # [owner] each
     efficiency: float  # without exploration
-    bound: np.ndarray  # [owner]: upper bound on the gain
-    coverage: str  # of the gains
-    method: str  # of computing the gains
+    gains: AgentGains | None  # None without a mean field
 
 
 def names_of(exploration: float, compared: bool, paid: bool) -> tuple[str, ...]:
@@ -120,15 +118,20 @@ def snapshot(
     steps: int,
     bonuses: tuple[Paid, ...] = (NOTHING,),
     far: str = "mean",
+    *,
+    errors: bool = False,
 ) -> Snapshot:
     """Simulate fixed policies and return their values and gains in the measured environment.
 
     Policies with exploration are evaluated a second time without it, in the environment measured for that.
-    All values are reported once per bonus, at most two. ``far`` is the rule of distances.
+    All values are reported once per bonus, at most two. ``far`` is the rule of distances, and ``errors`` is
+    whether those of the largest gains are estimated.
     """
     kinds, levels = kinds_of(crowd, owner), crowd.shape[2]
 
-    def evaluate(rows: np.ndarray, equilibria: np.ndarray, sequence: np.random.SeedSequence) -> Snapshot:
+    def evaluate(
+        rows: np.ndarray, equilibria: np.ndarray, sequence: np.random.SeedSequence, *, errors: bool = False
+    ) -> Snapshot:
         policies = policies_of(crowd, rows)
         own = policies.reshape(len(rows), -1, levels)
         tallied, batches = crowds.simulate_copies(
@@ -136,17 +139,32 @@ def snapshot(
         )
         found = crowds.mean_tallies_by_owner(crowd, tallied, batches, own, owner, steps)
         if crowd.refusal:
-            return Snapshot(found, None, {}, found.efficiency, np.zeros(0), "estimated", "")
+            return Snapshot(found, None, {}, found.efficiency, None)
         env = crowds.environment_of(crowd, found)
         if few_agents.has_few_agents(crowd):
             each = few_agents.evaluate_few_agents(
-                crowd, env, agents, rows, own, owner, kinds, equilibria, sequence, steps, bonuses
+                *(crowd, env, agents, rows, own, owner, kinds, equilibria, sequence, steps, bonuses),
+                errors=errors,
             )
         else:
             targets = put(equilibria)
-            many = (evaluate_agents(crowd.game, env, put(own), kinds, targets, bonus) for bonus in bonuses)
+            many = [evaluate_agents(crowd.game, env, put(own), kinds, targets, bonus) for bonus in bonuses]
+            error = np.full(len(kinds), np.inf)
+            if errors:
+                widest = crowds.widest_of(np.asarray(many[0].gain), kinds)
+
+                def largest(part: Measured) -> np.ndarray:
+                    there = crowds.environment_of(crowd, part)
+                    return np.asarray(
+                        evaluate_agents(crowd.game, there, put(own[widest]), kinds[widest]).gain
+                    )
+
+                error[widest] = crowds.gain_error(crowd, found, np.asarray(many[0].gain)[widest], largest)
             each = [
-                few_agents.pooled_gains(*map(np.asarray, (one.payoff, one.gain, one.gaps))) for one in many
+                few_agents.pooled_gains(
+                    np.asarray(one.payoff), np.asarray(one.gain), error, np.asarray(one.gaps)
+                )
+                for one in many
             ]
         numbers: Numbers = {}
         for suffix, gains in zip(("", REGULARISED), each, strict=False):
@@ -155,10 +173,9 @@ def snapshot(
             of_kind = target.reshape(*crowd.shape, levels)[kinds]
             apart = distances(policies, of_kind, far, found.distribution[kinds])
             numbers[f"distance_to_equilibrium{name}"] = apart
-        plain = each[0]
-        return Snapshot(found, env, numbers, found.efficiency, plain.bound, plain.coverage, plain.method)
+        return Snapshot(found, env, numbers, found.efficiency, each[0])
 
-    first = evaluate(rows, equilibria, sequences[0])
+    first = evaluate(rows, equilibria, sequences[0], errors=errors)
     if not 0 < exploration < 1 or crowd.refusal:
         return first
     bare = crowds.without_exploration(policies_of(crowd, rows), exploration)
@@ -172,7 +189,7 @@ def policies_of(crowd: Crowd, rows: np.ndarray) -> np.ndarray:
     return kernels.choices.probabilities(rows, crowd.economy.most)
 
 
-def _by_owner(each: few_agents.AgentGains, owner: np.ndarray) -> Numbers:
+def _by_owner(each: AgentGains, owner: np.ndarray) -> Numbers:
     """Return the numbers of each policy owner by the names of `EXACT` and `FAR`."""
     payoff, gain = each.payoff, each.gain
     # one scale for all: an agent's own payoff may be near 0

@@ -236,7 +236,9 @@ class PopulationQLearning(EpochLearner):
         learning, none = parts(kernels.economy_learning.Learning, session), kernels.economy.no_tallies()
         kernels.economy_learning.learn(world.economy, self.rule(), agents, learning, none, steps)
 
-    def _snapshot(self, world: Crowd, session: Session, streams: tuple[int, int], steps: int) -> Snapshot:
+    def _snapshot(
+        self, world: Crowd, session: Session, streams: tuple[int, int], steps: int, *, errors: bool = False
+    ) -> Snapshot:
         """Return the current policies evaluated over ``steps`` steps."""
         return monitors.snapshot(
             world,
@@ -250,6 +252,7 @@ class PopulationQLearning(EpochLearner):
             steps,
             self.bonuses,
             self.distance,
+            errors=errors,
         )
 
     def _monitor(self, world: Crowd, session: Session) -> None:
@@ -302,7 +305,8 @@ class PopulationQLearning(EpochLearner):
         return record | {"first_policy": ((*STATE, "bid"), session["first_policy"])} if record else record
 
     def _final_record(self, world: Crowd, session: Session) -> Record:
-        found, owner = self._snapshot(world, session, END, self.evaluation), session["owner"]
+        found = self._snapshot(world, session, END, self.evaluation, errors=True)
+        owner = session["owner"]
         policy, bids = _mean_policy(world, session["policy"], owner), np.arange(world.shape[2])
         record: Record = {}
         if world.refusal:
@@ -373,8 +377,6 @@ def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
         name: np.array([array[owner][each].mean() for each in members])
         for name, array in found.numbers.items()
     }
-    gain, bound = found.numbers["exploitability"][owner], found.bound[owner]
-    largest, most = (np.array([part[each].max() for each in members]) for part in (gain, bound))
     reported: Record = {}
     for name, array in means.items():
         plain = name.removeprefix("agent_")
@@ -382,7 +384,18 @@ def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
             # agents have the plain names of gaps and distances
             alone = plain if "exploitability" in name or "payoff" in name else f"type_{name}"
             reported[alone] = (("player",), array)
-    payoff, how = means["agent_payoff"], f"{found.method}, the largest gain of an agent"
+    payoff, gains = means["agent_payoff"], found.gains
     reported |= {"payoff": (("player",), payoff)}
     reported |= crowds.stationary_efficiency(world, payoff, found.measured)
-    return reported | crowds.gain_certificate(world, largest, most, found.coverage, how).record()
+    assert gains is not None  # since there are numbers
+    widest = crowds.widest_of(gains.gain, monitors.kinds_of(world, owner))
+    bound = np.array([gains.bound[owner][each].max() for each in members])
+    largest = gains._replace(
+        payoff=payoff,
+        gain=gains.gain[widest],
+        bound=bound,
+        method=f"{gains.method}, the largest gain of an agent",
+        error=None if gains.error is None else gains.error[widest],
+    )
+    proof = crowds.gain_certificate(world, found.environment, found.measured, largest)
+    return reported | proof.record()

@@ -94,7 +94,9 @@ class Simulation(FixedPolicies):
         policy, kernel = self._policy(world) if self.bids else np.zeros((0, 0)), kernels.economy
         sums = {f"{SUMS}{name}": array for name, array in kernel.tallies(world.economy)._asdict().items()}
         session = kernel.fresh(world.economy, stream)._asdict() | sums
-        return session | {"policy_of_all": policy, "batches": np.full(BATCHES, np.nan)}
+        numbers = len(crowds.batch_sums(parts(kernel.EconomyTallies, session, SUMS)))
+        batches = np.full((BATCHES, numbers), np.nan)
+        return session | {"policy_of_all": policy, "batches": batches}
 
     def advance(self, world: Crowd, session: Session, steps: int) -> int:
         """Simulate the given number of steps."""
@@ -113,7 +115,7 @@ class Simulation(FixedPolicies):
                 kernel.play(economy, agents, rows, economy.type_of, tallied, part)
                 taken += part
                 if number >= 0 and agents.clock[0] == until:
-                    session["batches"][number] = sums.rewards.sum()
+                    session["batches"][number] = crowds.batch_sums(sums)
         check_balance(agents.status)
         return taken
 
@@ -182,17 +184,25 @@ def _gains(world: Crowd, found: Measured, agents: kernels.economy.Agents, steps:
             world, env, agents, rows, own, owner, np.arange(types), no_targets, sequence, steps
         )
     else:
-        values, best = (np.asarray(v) for v in _values(world.game, env, put(own.reshape(-1, levels))))
-        weights = found.distribution.reshape(types, -1)
-        weights = weights / weights.sum(axis=1, keepdims=True)
-        payoff, most = ((weights * v.reshape(weights.shape)).sum(axis=1) for v in (values, best))
-        gains = pooled_gains(payoff, np.maximum(most - payoff, 0.0))
+        pi = put(own.reshape(-1, levels))
+
+        def pooled(found: Measured) -> tuple[np.ndarray, np.ndarray]:
+            """Return payoffs and gains ``[type]``."""
+            both = _values(world.game, crowds.environment_of(world, found), pi)
+            weights = found.distribution.reshape(types, -1)
+            weights = weights / weights.sum(axis=1, keepdims=True)
+            payoff, top = ((weights * np.asarray(v).reshape(weights.shape)).sum(axis=1) for v in both)
+            return payoff, np.maximum(top - payoff, 0.0)
+
+        payoff, gain = pooled(found)
+        error = crowds.gain_error(world, found, gain, lambda part: pooled(part)[1])
+        gains = pooled_gains(payoff, gain, error)
     return crowds.measures_of(world, env, found) | {
         "payoff": (("player",), gains.payoff),
         "exploitability": (("player",), gains.gain),
         "relative_exploitability": (("player",), gains.gain / np.abs(gains.payoff)),
         **crowds.stationary_efficiency(world, gains.payoff, found),
-        **crowds.gain_certificate(world, gains.gain, gains.bound, gains.coverage, gains.method).record(),
+        **crowds.gain_certificate(world, env, found, gains).record(),
     }
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from rivalry.core.imports import pause_collection
 from rivalry.core.registry import near
-from rivalry.core.results import CLAIMS, COVERAGES, is_truth, split_method
+from rivalry.core.results import CLAIMS, COVERAGES, gains_left_open, is_truth, split_method
 from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.lab.study.expect import applicable, differences, is_fixed, is_reduced
 from rivalry.plots.select import NoSuchPoint, dimension, in_step, position
@@ -175,16 +175,16 @@ def _plain(values: np.ndarray | np.generic, truth: bool) -> Any:
 
 
 _SUMMARISED = (
-    *("status", "regret", "bound", "at_stake", "distance"),
+    *("status", "regret", "regret_error", "bound", "at_stake", "distance"),
     *("certificate_method", "certificate_radius", "coverage", "rounding", "claim", "verified_proof"),
 )
-_PER_PLAYER = ("regret", "bound", "at_stake")
+_PER_PLAYER = ("regret", "regret_error", "bound", "at_stake")
 _PER_RESULT = ("certificate_radius", "distance")
 _LARGEST = ("regret", "bound", *_PER_RESULT)
 ABOUT = (
-    *("cell", "status", "claim", "coverage", "rounding", "payoff", "regret", "bound", "at_stake"),
+    *("cell", "status", "claim", "coverage", "rounding", "payoff", "regret", "regret_error", "bound"),
     *("concept", "concept_residual", "certificate_method", "certificate_radius", "tolerance"),
-    *("verified_proof", "exchangeable"),
+    *("at_stake", "verified_proof", "exchangeable"),
 )
 """Variables that describe a result and are not metrics of it."""
 
@@ -305,11 +305,10 @@ def _largest(values: np.ndarray, ended: np.ndarray) -> list[float | None]:
 
 
 def _gains(numbers: Mapping[str, np.ndarray], ended: np.ndarray) -> list[float]:
-    """Return each cell's largest bound as a fraction of the payoff at stake; 0 where unknown."""
+    """Return the largest gain that each cell's claim leaves open, as a part of the stake; 0 where unknown."""
     if not {"bound", "at_stake"} <= set(numbers):
         return [0.0] * len(ended)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        gain = numbers["bound"] / numbers["at_stake"]
+    gain = gains_left_open(numbers)
     gain = np.where(np.isfinite(gain) & ended[..., None], gain, 0.0)
     return list(map(float, gain.reshape(len(gain), -1).max(axis=1, initial=0.0)))
 

@@ -12,6 +12,7 @@ import numpy as np
 from rivalry.core.display import bound_in_words, verified_in_words
 from rivalry.core.results import (
     CLAIMS,
+    WITH_GAIN,
     boxes_in_words,
     gain_in_words,
     radius_in_words,
@@ -36,6 +37,10 @@ _ALL = {  # of one result, of several
         "{only} is an approximate equilibrium",
         "Every {noun} is an approximate equilibrium",
     ),
+    "small estimated gain": (
+        "{only} leaves a small estimated gain",
+        "Every {noun} leaves a small estimated gain",
+    ),
     "no deviation found": (
         "No profitable deviation was found",
         "No profitable deviation was found {at} any {noun}",
@@ -46,6 +51,7 @@ _ALL = {  # of one result, of several
 _SOME = {
     "equilibrium": ("is an equilibrium", "are equilibria"),
     "approximate equilibrium": ("is an approximate equilibrium", "are approximate equilibria"),
+    "small estimated gain": ("leaves a small estimated gain", "leave a small estimated gain"),
     "no deviation found": ("has no profitable deviation found", "have no profitable deviation found"),
     "local equilibrium": ("is a local equilibrium", "are local equilibria"),
     "not decided": ("is not decided", "are not decided"),
@@ -148,11 +154,13 @@ def _at_most(rows: Sequence[PointResults]) -> str:
 
 
 def _more(claim: str, rows: Sequence[PointResults]) -> str:
-    """Return what belongs to a claim: the bound of approximate equilibria, how a search was made."""
+    """Return what belongs to a claim: the largest gain that it leaves open, how a search was made."""
     if claim == "equilibrium":
         return ""
-    if claim == "approximate equilibrium":
-        return gain_in_words(max(one.gain for one in rows))
+    if claim in WITH_GAIN:
+        return gain_in_words(max(one.gain for one in rows), claim)
+    if claim == "not decided" and all(one.estimated for one in rows):
+        return "the interval of the estimated gain holds 0 and gains that are not small"
     if claim == "no deviation found":
         ways = sorted({way for one in rows for way in one.searches if len(way) < WAY})
         return f"the result of a search{f' ({ways[0]})' if ways else ''}, not a proof"

@@ -13,7 +13,9 @@ import numpy as np
 from rivalry.core.display import ranges_lines
 from rivalry.core.imports import pause_collection
 from rivalry.core.results import (
+    WITH_GAIN,
     count_in_words,
+    gains_left_open,
     split_method,
     strategy_by_name,
     strategy_in_words,
@@ -111,7 +113,7 @@ class PointResults:
 
     @cached_property
     def gain(self) -> float:
-        """Largest bound of approximate equilibria as a fraction of the payoff at stake."""
+        """Largest gain that claims of small gains leave open, as a fraction of the payoff at stake."""
         return _largest_gain(self._own)
 
     @cached_property
@@ -410,7 +412,8 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
     names, words = quantities(study, data), Words(study)
     paired = bool((study.get("replications") or {}).get("paired"))  # all points and methods have these seeds
     used = (
-        *("claim", "regret", "bound", "at_stake", "tolerance", "certificate_method", "coverage"),
+        *("claim", "regret", "regret_error", "bound", "at_stake", "tolerance"),
+        *("certificate_method", "coverage"),
         *("concept", "certificate_radius", "concept_residual", "profile", "payoff", "player_name"),
         *(
             "verified_proof",
@@ -489,18 +492,21 @@ def _own_keys(at: Mapping[str, Any], algorithm: str, study: Mapping[str, Any]) -
 
 
 def _refuting(own: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return whether regrets ``[result player]`` are above the tolerance; if that is unknown, above 0."""
+    """Return whether regrets ``[result player]`` are above the tolerance; if that is unknown, above 0.
+
+    Of an estimate it is the lower end of its interval.
+    """
     allowed = own.get("tolerance", np.zeros(len(own["regret"]))).reshape(len(own["regret"]), -1)
     # beside cells with a number per player, one number for all players fills the first entry alone
-    return np.asarray(own["regret"] > np.where(np.isnan(allowed), allowed[:, :1], allowed))
+    error = np.nan_to_num(own["regret_error"], posinf=np.inf) if "regret_error" in own else 0.0
+    return np.asarray(own["regret"] - error > np.where(np.isnan(allowed), allowed[:, :1], allowed))
 
 
 def _largest_gain(own: Mapping[str, np.ndarray]) -> float:
-    """Return the largest bound of approximate equilibria as a fraction of the payoff at stake."""
+    """Return the largest gain that claims of small gains leave open, as a fraction of the payoff at stake."""
     if not {"bound", "at_stake", "claim"} <= set(own):
         return 0.0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        parts = (own["bound"] / own["at_stake"])[own["claim"] == "approximate equilibrium"]
+    parts = gains_left_open(own)[np.isin(own["claim"], WITH_GAIN)]
     return float(np.max(parts[np.isfinite(parts)], initial=0.0))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rivalry.core.results import gain_in_words
+from rivalry.core.results import WITH_GAIN, gain_in_words
 from rivalry.lab.answer.estimates import Estimate
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.study.words import Words, heading
@@ -125,9 +125,9 @@ def _shortened(text: str) -> str:
 
 
 def _claim(one: PointResults) -> str:
-    """Return the claim, with what an approximate equilibrium leaves open, and of how many sessions."""
-    if one.claim == "approximate equilibrium":
-        return f"{one.claim}: {gain_in_words(one.gain)}"
+    """Return the claim, with the largest gain that it leaves open, and of how many sessions."""
+    if one.claim in WITH_GAIN:
+        return f"{one.claim}: {gain_in_words(one.gain, one.claim)}"
     if one.sessions and one.claim == "not an equilibrium":
         count, total = one.sessions
         return f"{one.claim} in {total - count} of {total} sessions"

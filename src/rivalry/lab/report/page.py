@@ -16,7 +16,7 @@ from rivalry.core.display import typeset, verified_in_words
 from rivalry.core.files import folder_for, followed, write
 from rivalry.core.register import collect, entry_of
 from rivalry.core.registry import hook, load
-from rivalry.core.results import CLAIMS, gain_in_words, radius_in_words
+from rivalry.core.results import CLAIMS, WITH_GAIN, gain_in_words, radius_in_words
 from rivalry.games import GAMES
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import check_name, failures_of, lines, warnings_of
@@ -285,9 +285,9 @@ def _group(method: str, claim: str, status: str, rows: list[JudgedCell]) -> dict
     coverage = coverages.pop() if len(coverages) == 1 else "mixed"
     roundings = {row["rounding"] for row, _ in rows}
     distances = [about["distance"] for _, about in rows]
-    words = ""  # printed with the claim: the bound of an approximate equilibrium, the search of a lower bound
-    if claim == "approximate equilibrium":
-        words = gain_in_words(max(about["gain"] for _, about in rows))
+    words = ""  # printed with the claim: what a small gain leaves open, the search of a lower bound
+    if claim in WITH_GAIN:
+        words = gain_in_words(max(about["gain"] for _, about in rows), claim)
     elif coverage == "proved":
         words = f"an exact equilibrium within {radius_in_words(max(row['radius'] for row, _ in rows))}"
     elif coverage == "lower bound":

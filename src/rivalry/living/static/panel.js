@@ -7,7 +7,7 @@ import { button, el, format, hue, slider } from "./kit.js";
 
 const REST = 400; // milliseconds without a change, after which it is spoken of
 const TONES = /** @type {Record<string, string>} */ ({
-  equilibrium: "good", "approximate equilibrium": "fair", "no deviation found": "fair",
+  equilibrium: "good", "approximate equilibrium": "fair", "no deviation found": "fair", "small estimated gain": "fair",
   "local equilibrium": "fair", "not an equilibrium": "bad",
 });
 

@@ -306,7 +306,8 @@ def _claims_of(session: Mapping[str, np.ndarray]) -> np.ndarray:
     # trial has 2 or 4, any other with a finite gain 0 or 3
     certified, judged = session["equilibria"] > 0, np.isfinite(session["regret"]).all(axis=1)
     oldest = np.where(certified, np.isin(stored, (2, 4)), judged & np.isin(stored, (0, 3))).any()
-    return np.asarray(np.array(("", *CLAIMS[int(oldest) :]))[stored + 1])
+    words = [claim for claim in CLAIMS if claim != "small estimated gain"]  # a later word
+    return np.asarray(np.array(("", *words[int(oldest) :]))[stored + 1])
 
 
 class _StepLimit(Exception):

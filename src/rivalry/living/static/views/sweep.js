@@ -11,7 +11,7 @@ import { choice, layout, point, stateOf } from "../panel.js";
 /** Claims from the strongest, with their colours. */
 const CLAIMS = {
   "equilibrium": "--rv-3", "approximate equilibrium": "--rv-6", "local equilibrium": "--rv-8",
-  "no deviation found": "--rv-5", "not an equilibrium": "--rv-2", "not decided": "--rv-4",
+  "no deviation found": "--rv-5", "small estimated gain": "--rv-7", "not an equilibrium": "--rv-2", "not decided": "--rv-4",
 };
 const STATES = { failed: "--rv-bad", damaged: "--rv-bad", left: "--rv-line", begun: "--rv-accent", computed: "--rv-pale", done: "--rv-pale" };
 const SMALLEST = 5;

@@ -1,0 +1,147 @@
+"""Claims about gains of finitely many agents that are estimated from play, beside exact gains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.core.results import CERTIFIED, UNREFUTED, Certificate
+from rivalry.core.statistics import half_width, jackknife_error
+from rivalry.economies.learning import few_agents
+from rivalry.economies.learning.simulation import Simulation
+from rivalry.lab.answer.points import points_of
+from rivalry.methods import PopulationQLearning
+from rivalry.population import population_certificate
+from rivalry.population.certificate import stake_of
+from tests.unit.test_answer_trends import said, study, swept
+
+SMALL: dict[str, Any] = {"max_karma": 4, "mean_karma": 2.0, "gamma": 0.9, "urgencies": [1.0, 4.0]}
+
+
+def estimate(gain: float, error: float, at_stake: float | None = 100.0) -> Certificate:
+    stake = None if at_stake is None else np.array([at_stake])
+    allowed = np.array([1e-4])
+    far = np.array([np.inf])
+    return Certificate(np.array([gain]), far, "estimated", "play", allowed, stake, error=np.array([error]))
+
+
+@pytest.mark.parametrize(
+    ("gain", "error", "claim"),
+    [
+        (0.5, 0.4, "small estimated gain"),  # 0.9 % of what is at stake, at 95 % confidence
+        (0.0, 0.9, "small estimated gain"),
+        (0.5, 0.6, "not decided"),  # the interval holds 0, and 1.1 %
+        (5.0, 6.0, "not decided"),
+        (0.0, np.inf, "not decided"),
+        (5.0, np.inf, "not decided"),
+        (5.0, 4.0, "not an equilibrium"),
+        (np.nan, 0.1, "not decided"),
+    ],
+)
+def test_an_estimate_refutes_or_bounds_only_beyond_its_error(gain: float, error: float, claim: str) -> None:
+    proof = estimate(gain, error)
+    assert proof.claim == claim
+    assert claim not in (*CERTIFIED, *UNREFUTED)
+    stored = Certificate.from_record(proof.record())
+    assert stored is not None
+    assert stored.claim == claim
+    assert repr(proof).startswith(claim)
+    assert estimate(gain, error, None).claim != "small estimated gain"
+
+
+def test_a_small_estimate_is_printed_with_the_end_of_its_interval() -> None:
+    words = "small estimated gain: at most 0.9 % of the payoff at stake, with 95 % confidence"
+    assert estimate(0.5, 0.4).statement == words
+
+
+def test_several_players_have_a_word_that_holds_for_all() -> None:
+    one = estimate(0.3, 0.4)
+    both = one._replace(regret=np.array([0.3, 2.0]), error=np.array([0.4, 3.0]), at_stake=np.full(2, 100.0))
+    assert both.claim == "not decided"
+    assert both._replace(error=np.array([0.4, 1.0])).claim == "not an equilibrium"
+
+
+def test_the_jackknife_of_a_mean_is_its_interval_and_that_of_a_square_holds_its_bias() -> None:
+    each = np.random.default_rng(0).normal(size=(20, 3))
+    without = (each.sum(axis=0) - each) / 19
+    np.testing.assert_allclose(jackknife_error(each.mean(axis=0), without), half_width(each), rtol=1e-9)
+    bias = each.var(axis=0, ddof=1) / 20  # of the square of a mean
+    pseudo = 20 * each.mean(axis=0) ** 2 - 19 * without**2
+    assert np.all(jackknife_error(each.mean(axis=0) ** 2, without**2) >= 0.99 * bias + half_width(pseudo))
+
+
+def played(agents: int, plays: Any, evaluation: int, **options: Any) -> rv.Solution:
+    game = rv.games.karma(agents=agents, **SMALL)
+    return rv.solve(game, Simulation(plays=plays, evaluation=evaluation, warm_up=200, **options), seed=1)
+
+
+def test_estimates_of_two_agents_hold_the_exact_gain(monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = played(2, "uniform", 20_000).certificate
+    monkeypatch.setattr(few_agents, "LARGEST", 0)
+    found = played(2, "uniform", 20_000).certificate
+    assert (exact.coverage, found.coverage) == ("exact", "estimated")
+    assert exact.claim == found.claim == "not an equilibrium"
+    assert found.error is not None
+    assert abs(found.regret - exact.regret)[0] <= found.error[0] < 0.5 * exact.regret[0]
+    short = played(2, "uniform", 8).certificate  # fewer steps than parts
+    assert short.claim == "not decided"
+
+
+def test_gains_of_many_agents_are_those_of_the_continuum() -> None:
+    """The exact gain of the policy in the continuum is known; one of 1,000 agents matters by a thousandth."""
+    game = rv.games.karma(**SMALL)
+    for plays, claims in (
+        ("equilibrium", ("approximate equilibrium", "small estimated gain")),
+        ("uniform", ("not an equilibrium", "not an equilibrium")),
+    ):
+        found = played(1000, plays, 2000)
+        policy = found.data.policy.values.reshape(game.space.shape)
+        exact, proof = population_certificate(game, policy), found.certificate
+        assert (exact.claim, proof.claim) == claims
+        assert proof.error is not None
+        assert proof.at_stake is not None
+        assert abs(proof.regret - exact.regret)[0] <= proof.error[0] + 0.002 * proof.at_stake[0]
+        np.testing.assert_allclose(proof.at_stake, exact.at_stake, rtol=0.05)
+        assert proof.at_stake[0] >= 0.999 * stake_of(game, np.zeros(1))[0]
+
+
+def test_too_short_play_decides_nothing_about_an_equilibrium() -> None:
+    """The gain of an estimate is the maximum of noise: no run of few steps refutes the equilibrium by it."""
+    game = rv.games.karma(agents=30, **SMALL)
+    claims = set()
+    for seed in range(12):
+        run = Simulation(plays="equilibrium", evaluation=25, warm_up=200)
+        claims.add(rv.solve(game, run, seed=seed).claim)
+    assert "not an equilibrium" not in claims
+    assert "not decided" in claims
+    assert played(30, "equilibrium", 10).claim == "not decided"  # fewer steps than batches
+
+
+def test_learners_have_the_error_of_the_largest_gain() -> None:
+    game = rv.games.karma(agents=30, **SMALL)
+    found = rv.solve(
+        game, PopulationQLearning(training=400, epoch=20, evaluation=400, monitor_every=0), seed=0
+    )
+    assert found.certificate.error is not None
+    assert np.isfinite(found.certificate.error).all()
+    assert found.claim in ("not an equilibrium", "not decided", "small estimated gain")
+
+
+def test_answers_say_what_an_estimate_leaves_open() -> None:
+    words = {
+        (0.5, 0.4): "It leaves a small estimated gain: at most 0.9 % of the payoff at stake, "
+        "with 95 % confidence.",
+        (
+            5.0,
+            6.0,
+        ): "It is not decided: the interval of the estimated gain holds 0 and gains that are not small.",
+        (5.0, 4.0): "It is not an equilibrium: a player could by an estimate gain 5.",
+    }
+    for (gain, error), sentence in words.items():
+        record = {"status": ((), np.asarray("completed")), **estimate(gain, error).record()}
+        assert said(study(), swept({"one": [record]}))[-1] == sentence
+        (point,) = points_of(study(), swept({"one": [record]}))
+        assert point.gain == (pytest.approx(0.009) if gain == 0.5 else 0.0)
