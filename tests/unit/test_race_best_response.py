@@ -14,7 +14,7 @@ from scipy.special import expit
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp, put
-from rivalry.families.race.proved_response import Problem, best_inputs, bound, provable
+from rivalry.families.race.proved_response import Problem, best_inputs, bound, idle_inputs, provable
 from rivalry.families.race.schedule_response import STOCK_NODES, _best_from, compiled_response
 from rivalry.families.race.static_response import at_performance, best_safety, own_problem, response_details
 from tests.race_keys import KEYS, race
@@ -109,7 +109,6 @@ def _safest(game: Any, x: Any, log_xp: Any) -> Any:
         ("mixed", "relative_certification", "odds"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:safety_exponent")
 @pytest.mark.slow
 def test_the_best_safety_input_at_a_fixed_performance(risk: str, cost: str, on: str) -> None:
     """No safety input on a fine grid pays more at the same performance, under several rules."""
@@ -209,13 +208,19 @@ def problem(rng: np.random.Generator, **changes: Any) -> Problem:
 
 
 def written_out(p: Problem, log_xs: Any, log_xp: Any) -> Any:
-    """Return the payoff of inputs by the formula ``(1-q) b + q a + (q R + (1-q) L) sigma^g - cost``."""
+    """Return the payoff of inputs by the formula ``(1-q) b + q a + (q R + (1-q) L) sigma^g - cost``.
+
+    Minus infinity where safety is below the least that is allowed.
+    """
     log_p = p.log_b + p.beta * log_xp
     b, a, r, loss = (c0 + c1 * np.exp(log_p) for c0, c1 in p.pairs)
     q = expit(p.m * (np.exp(log_p) if p.difference else log_p) - p.rivals)
-    safe = expit(p.log_a + p.alpha * log_xs - p.theta * log_p) ** p.power
-    cost = p.price_s * np.exp(log_xs) + p.price_p * np.exp(log_xp)
-    return (1 - q) * b + q * a + (q * r + (1 - q) * loss) * safe - cost
+    z = p.log_a + p.alpha * log_xs - p.theta * log_p
+    cost = p.price_s * np.exp(log_xs) + p.slope_s * np.exp(2 * log_xs) / 2
+    cost = cost + p.price_p * np.exp(log_xp) + p.slope_p * np.exp(2 * log_xp) / 2
+    paid = (1 - q) * b + q * a + (q * r + (1 - q) * loss) * expit(z) ** p.power - cost
+    short = (z < p.least_odds) | ((log_xs < p.least_xs) & (p.price_s > 0))
+    return np.where(short, -np.inf, paid)
 
 
 CHANGES: list[dict[str, Any]] = [
@@ -225,6 +230,15 @@ CHANGES: list[dict[str, Any]] = [
     {"theta": 0.0, "safe_loss": (0.0, 0.0)},
     {"rivals": -np.inf},
     {"log_a": -np.inf},
+    {"alpha": 1.2, "power": 2.0},
+    {"slope_s": 0.1, "slope_p": 0.2},
+    {"slope_s": 0.1, "alpha": 1.2, "power": 2.0},
+    {"slope_s": 0.1, "price_s": -0.4, "least_xs": float(np.log(4.0)), "safe_loss": (0.3, 0.0)},
+    {"slope_s": 0.1, "price_s": 0.0},
+    {"least_odds": 2.0},
+    {"least_odds": 2.0, "safe_win": (-0.5, 0.0), "difference": True},
+    {"least_xs": 0.5},
+    {"least_xs": 0.5, "alpha": 1.2, "power": 2.0},
 ]
 
 
@@ -236,7 +250,13 @@ def test_no_inputs_on_a_fine_grid_exceed_the_proved_bound(changes: dict[str, Any
     for _ in range(3):
         one = problem(rng, **changes)
         tried = float(written_out(one, log_xs, log_xp).max())
-        idle = one.lose[0] + one.safe_loss[0]  # without performance the technology is safe
+        if one.least_odds > -np.inf:  # between points of the grid, just safe enough
+            log_p = one.log_b + one.beta * log_xp
+            edge = (one.least_odds + one.theta * log_p - one.log_a) / one.alpha + 1e-12
+            tried = max(tried, float(written_out(one, edge, log_xp).max()))
+        q = expit(-one.rivals) if one.difference else 0.0
+        base, gain = ((1 - q) * lost[0] + q * won[0] for lost, won in (one.pairs[:2], one.pairs[:1:-1]))
+        idle, _ = idle_inputs(one, base, gain)  # without performance the technology is safe
         above, near = bound(one, idle, 1.0)
         own_xs, own_xp, payoff = best_inputs(one, idle, near)
         assert max(tried, idle) <= above
@@ -245,6 +265,85 @@ def test_no_inputs_on_a_fine_grid_exceed_the_proved_bound(changes: dict[str, Any
             assert payoff == pytest.approx(float(written_out(one, own_xs, own_xp)), abs=1e-9)
         if np.isfinite(one.rivals):  # else any performance wins, and the supremum is not attained
             assert above - payoff <= 1e-6
+
+
+@pytest.mark.parametrize("theta", [0.0, 0.7])
+def test_inputs_without_performance_are_the_best_of_a_grid(theta: float) -> None:
+    """Without performance a technology is safe, or as safe as its effort where performance spoils nothing."""
+    line = np.concatenate([[-np.inf, 0.3], np.linspace(-20, 6, 20001)])
+    for changes in ({}, {"least_xs": 0.3}, {"slope_s": 0.2, "price_s": -0.4, "least_xs": float(np.log(2.0))}):
+        one = problem(np.random.default_rng(3), theta=theta, **changes)
+        safe = expit(one.log_a + one.alpha * line) ** one.power if theta == 0 else 1.0
+        cost = one.price_s * np.exp(line) + one.slope_s * np.exp(2 * line) / 2
+        paid = 0.2 + 0.7 * safe - cost
+        paid = np.where((line < one.least_xs) & (one.price_s > 0), -np.inf, paid)
+        payoff, log_xs = idle_inputs(one, 0.2, 0.7)
+        assert payoff == pytest.approx(paid.max(), abs=1e-5)
+        assert payoff >= paid.max() - 1e-12
+        assert abs(np.exp(log_xs) - np.exp(line[paid.argmax()])) < 0.01
+
+
+def test_a_fine_is_paid_where_safety_costs_more() -> None:
+    """Where safety brings nothing, the minimum costs ``price (minimum / A)^(1/alpha)``, here 0.1 * 4."""
+    for fine, met in ((0.39, False), (0.41, True)):
+        game = race(
+            cost="penalty",
+            price=0.1,
+            minimum=20.0,
+            fine=fine,
+            measured_by="effort",
+            disaster_cost=0.0,
+            prize_survives=True,
+        )
+        x = game.inputs(safety_input=[0.0, 0.0], performance_input=[1.0, 1.0])
+        found = rv.oracles.proved_response(game, x, 0)
+        assert found.strategy[0] == pytest.approx(4.0 if met else 0.0, rel=1e-9)
+        assert found.bound - found.payoff <= 1e-10
+        # without safety the contest alone: q (1 - q) / 2 = 0.1 xp, with xp = 1.25 if both are equal
+        equal = game.inputs(safety_input=[4.0 * (1 + 1e-12) * met] * 2, performance_input=[1.25, 1.25])
+        proved = rv.certificate(game, equal)
+        assert (proved.claim, proved.coverage) == ("equilibrium", "exact")
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        (
+            {"cost": "penalty", "fine": 0.4, "minimum": 5.0, "end_on": "win", "ease_of_winning": 1.0},
+            "periods",
+        ),
+        ({"cost": "certification", "minimum": 5.0, "end_on": "win", "ease_of_winning": 1.0}, "infinite"),
+        ({"cost": "quadratic", "safety_price_slope": 0.1, "end_on": "none"}, "periods"),
+    ],
+)
+def test_bounds_over_periods_hold_with_thresholds_and_rising_prices(
+    changes: dict[str, Any], text: str
+) -> None:
+    horizon: Any = {"periods": 2, "infinite": "inf"}[text]
+    game = race(horizon=horizon, gamma=0.9, **changes)
+    rng = np.random.default_rng(1)
+    x = put(np.exp(rng.normal(-1, 1, game.space.high.shape)))
+    found = rv.oracles.proved_response(game, x, 0)
+    size = found.strategy.size
+    close = [found.strategy * np.exp(rng.normal(0, width, (4000, size))) for width in (1.0, 0.1, 1e-3)]
+    wide = np.exp(rng.normal(-1, 3, (8000, size))) * (rng.random((8000, size)) > 0.1)
+    top = float(np.max(np.asarray(paid(game, x, put(0), put(np.concatenate([*close, wide]))))))
+    assert top <= found.bound
+    assert top <= found.payoff + 1e-9
+    assert found.bound - found.payoff <= 1e-6
+
+
+def test_subsidies_above_the_price_are_used_up_to_where_safety_costs_what_it_brings() -> None:
+    game = race(
+        cost="quadratic", safety_price=0.1, safety_subsidy=0.3, safety_price_slope=0.05, disaster_cost=3.0
+    )
+    x = game.inputs(safety_input=[1.0, 1.0], performance_input=[1.0, 1.0])
+    strategy, payoff, _ = oracles.best_response(game, x, 0)
+    line = np.stack(np.meshgrid(np.linspace(3.5, 7, 300), np.linspace(0.01, 3, 300)), axis=-1).reshape(-1, 2)
+    best = np.asarray(paid(game, x, put(0), put(line)))
+    assert best.max() <= float(payoff) + 1e-12
+    np.testing.assert_allclose(strategy, line[best.argmax()], atol=0.02)
+    assert strategy[0] > 4.05  # the price turns positive at 4
 
 
 def test_without_productivity_idling_is_the_best_response() -> None:
@@ -259,11 +358,15 @@ def test_without_productivity_idling_is_the_best_response() -> None:
         ({}, True),
         ({"price_s": 0.0}, False),
         ({"price_s": 0.0, "safe_win": (0.0, 0.0), "safe_loss": (0.0, 0.0)}, True),
-        ({"alpha": 1.5, "power": 0.8}, False),
+        ({"price_s": -0.1, "safe_win": (0.0, 0.0), "safe_loss": (0.0, 0.0)}, False),  # a subsidy without end
+        ({"price_s": -0.1, "slope_s": 0.1, "safe_loss": (0.0, 0.0)}, True),
+        ({"price_s": -0.1, "slope_s": 0.1, "safe_loss": (-0.1, 0.0)}, False),
+        ({"price_s": -0.1, "slope_s": 0.1, "safe_loss": (0.0, 0.0), "alpha": 1.5, "power": 0.8}, False),
+        ({"alpha": 1.5, "power": 0.8}, True),
         ({"price_p": -0.1}, False),
     ],
 )
-def test_bounds_need_unique_best_safety(changes: dict[str, Any], proved: bool) -> None:
+def test_bounds_need_a_best_safety_that_is_known(changes: dict[str, Any], proved: bool) -> None:
     assert provable(problem(np.random.default_rng(1), **changes)) == proved
 
 

@@ -122,9 +122,7 @@ def test_errors_name_the_wrong_input(given: dict[str, Any], named: list[str]) ->
         assert part in message
 
 
-def test_increasing_returns_and_leapfrogging_warn() -> None:
-    with pytest.warns(UserWarning, match="safety_exponent: above 1"):
-        rv.games.race(safety_exponent=1.5)
+def test_leapfrogging_warns() -> None:
     with pytest.warns(UserWarning, match="spillover: with three"):
         rv.games.race(players=3, horizon=2, technology={"share": True})
     with warnings.catch_warnings():

@@ -53,9 +53,7 @@ def race(
     performance_productivity: Annotated[
         Amounts, Symbol("B"), "performance per unit of performance input to the power performance_exponent"
     ] = 10.0,
-    safety_exponent: Annotated[
-        Positives, Symbol("alpha"), "exponent of the safety input; above 1 nothing is proved"
-    ] = 0.5,
+    safety_exponent: Annotated[Positives, Symbol("alpha"), "exponent of the safety input"] = 0.5,
     performance_exponent: Annotated[Positives, Symbol("beta"), "exponent of the performance input"] = 0.5,
     scale_penalty: Annotated[
         Amounts, Symbol("theta"), "power of performance by which the odds of safety decrease"
@@ -285,11 +283,6 @@ def _numbers(given: dict[str, Any], players: int, periods: int) -> tuple[dict[st
     found["disaster_cost"], damage = disaster_costs(given["disaster_cost"], players, periods)
     if not np.all(np.asarray(found["safety_weight"]).sum(axis=-1) > 0):
         raise ValueError("safety_weight: sums to 0; at least one weight must be above 0")
-    if np.any(np.asarray(found["safety_exponent"]) > 1):
-        warn(
-            "safety_exponent: above 1 returns to safety increase; best responses are then searched",
-            stacklevel=6,
-        )
     return found, damage
 
 

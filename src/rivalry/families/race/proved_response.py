@@ -1,10 +1,15 @@
 """Upper bounds on every payoff of a player in a race: branch and bound over the logarithm of performance.
 
 At a performance that wins with probability ``q`` the payoff is ``(1-q) b + q a + G sigma^g - cost`` where
-``G`` is ``q R + (1-q) L``, and the best safety solves ``z + alpha softplus(z) + alpha g softplus(-z) = K``
-with ``K = ln A + alpha ln(alpha g G / price) - theta ln p``. On an interval of ``ln p`` all of these are
-enclosed by known numbers, and so is the slope of the best payoff; two slopes and two ends give an upper bound
-whose excess over the payoff decreases with the square of the interval.
+``G`` is ``q R + (1-q) L``. At a constant price the best safety solves ``z + alpha softplus(z) + alpha g
+softplus(-z) = K`` with ``K = ln A + alpha ln(alpha g G / price) - theta ln p``, or is the lowest allowed. It
+rises with ``G`` and falls with ``theta ln p``, whatever the returns to safety: the first raises and the
+second lowers what more safety adds (Topkis 1978, Operations Research 26). On an interval of ``ln p`` all of
+these are enclosed by known numbers, and so is the slope of the best payoff; two slopes and two ends give an
+upper bound whose excess over the payoff decreases with the square of the interval.
+
+Where the cost has a threshold, safety below it and above it are two problems. In the first, any safety is
+allowed: above the threshold it is dearer than in the second, so the higher of the two bounds is as close.
 """
 
 from __future__ import annotations
@@ -23,18 +28,23 @@ from rivalry.families.race import period
 from rivalry.families.race.model import Race
 from rivalry.families.race.schedule_response import compiled_response, inputs_only, resolution
 from rivalry.families.race.static_response import (
+    NUDGE,
+    THRESHOLDS,
     Own,
     at_performance,
     has_built_in_parts,
     own_problem,
     power_of_safety,
+    required_safety,
     safety_sensitivity,
 )
 
 FIRST_BOXES, MAX_BOXES, ROUNDS = 96, 200_000, 80
 ENOUGH = 1e-11  # times the scale: intervals that cannot gain more are discarded
 SUM_ROUNDING = 1e-12  # relative to the amounts that are added
+LOG_ROUNDING = 4 * float(np.finfo(float).eps)  # relative to the logarithms that are added
 LINES = 7  # rounds of 33 points, each on a twelfth of the one before, or less
+SAME_WORTH = 1e-9  # of the gain: of two best safeties that differ by less, both count
 NEGLIGIBLE = 37.0  # in logs: that much less performance than the rivals' wins with probability 1e-16
 
 
@@ -58,6 +68,10 @@ class Problem(NamedTuple):
     price_p: float
     low: float  # smallest and largest ln xp
     high: float
+    slope_s: float = 0.0  # rise of the prices per unit of input
+    slope_p: float = 0.0
+    least_odds: float = -np.inf  # log odds of safety that must be reached
+    least_xs: float = -np.inf  # ln of the safety input that must be reached
 
     @property
     def pairs(self) -> tuple[tuple[float, float], ...]:
@@ -89,9 +103,15 @@ def affine(pair: tuple[float, float], p: Span) -> Span:
 
 
 def provable(problem: Problem) -> bool:
-    """Return whether the best safety is unique at every performance, and continuous in it."""
-    idle = not any((*problem.safe_win, *problem.safe_loss))  # safety brings nothing
-    return (problem.price_s > 0 or idle) and problem.alpha * problem.power <= 1 and problem.price_p >= 0
+    """Return whether the best safety is known at every performance."""
+    gains = (*problem.safe_win, *problem.safe_loss)
+    if problem.price_s > 0:
+        return problem.price_p >= 0
+    if not problem.slope_s:
+        return problem.price_s == 0 and problem.price_p >= 0 and not any(gains)  # safety brings nothing
+    # of increasing returns, or of losses by safety, the best may be where the price is negative
+    single = problem.price_s == 0 or (problem.alpha * problem.power <= 1 and min(gains) >= 0)
+    return problem.price_p >= 0 and single
 
 
 def bound(problem: Problem, idle: float, scale: float) -> tuple[float, float]:
@@ -101,20 +121,20 @@ def bound(problem: Problem, idle: float, scale: float) -> tuple[float, float]:
     """
     with np.errstate(all="ignore"):
         low = _lowest_log_input(problem)
-        found = max(idle, _bound_near_zero(problem, low))
-        if problem.log_b == -np.inf:  # no input makes any performance
+        found = idle if unable(problem) else max(idle, _bound_near_zero(problem, low))
+        if problem.log_b == -np.inf or unable(problem):  # no performance, or none that is safe enough
             return found, -np.inf
         edges = np.linspace(low, problem.high, FIRST_BOXES + 1)
         boxes = np.stack([edges[:-1], edges[1:]], axis=1)
         known, where, seen = idle, -np.inf, 0
         for _ in range(ROUNDS):
-            roof, ends = _box_bounds(problem, boxes)
+            roof, ends, rounding = _box_bounds(problem, boxes)
             paid = np.where((boxes >= problem.low) & ~np.isnan(ends), ends, -np.inf)
             first = np.unravel_index(np.argmax(paid), paid.shape)
             if paid[first] > known:
                 known, where = float(paid[first]), float(boxes[first])
-            open_ = roof > known + ENOUGH * scale
-            # discarded intervals still count: they may exceed the best payoff by `ENOUGH`
+            open_ = roof > known + ENOUGH * scale + 2 * rounding
+            # discarded intervals still count: they may exceed the best payoff by `ENOUGH` and rounding
             found = max(found, float(np.max(roof[~open_], initial=-np.inf)))
             boxes, roof, seen = boxes[open_], roof[open_], seen + len(boxes)
             middle = boxes.mean(axis=1)
@@ -164,12 +184,51 @@ def _slope_root(problem: Problem, left: float, right: float) -> float:
 def _safety_input(problem: Problem, log_xp: float) -> float:
     """Return the logarithm of the best safety input at a performance input."""
     log_p, _, gain = _unsafe(problem, log_xp)
-    if not (gain > 0 and problem.power > 0 and np.isfinite(problem.log_a)):
-        return -np.inf
-    z, _ = _log_odds(problem, np.array([gain]), problem.theta * log_p)
+    return _best_input(problem, gain, problem.theta * log_p)
+
+
+def _best_input(problem: Problem, gain: float, spoil: float) -> float:
+    """Return the logarithm of the best safety input at what safety adds and performance spoils."""
+    gains, spoils = np.array([gain]), np.array([spoil])
+    floor = _floor(problem, spoils)
+    peak, _ = _peak(problem, gains, spoils)
+    worth = [_worth(problem, gains, z, spoils)[0] for z in (peak, floor)]
+    if not peak[0] > floor[0] or worth[0] < worth[1]:
+        return _above(float(_log_input(problem, floor, spoils)[0]))
     # from gain and cost: the odds themselves lose digits where alpha is small
-    log_gain = np.log(problem.alpha * problem.power * gain / problem.price_s)
-    return float(log_gain - problem.power * _softplus(-z[0]) - _softplus(z[0]))
+    log_gain = np.log(problem.alpha * problem.power * gain) - problem.power * _softplus(-peak[0])
+    marginal = np.exp(log_gain - _softplus(peak[0]))
+    price, slope = problem.price_s, problem.slope_s
+    if not slope:
+        return float(log_gain - _softplus(peak[0]) - np.log(price))
+    root = np.sqrt(price**2 + 4 * slope * marginal)
+    return float(np.log(2 * marginal / (price + root) if price > 0 else (root - price) / (2 * slope)))
+
+
+def idle_inputs(problem: Problem, base: float, gain: float) -> tuple[float, float]:
+    """Return the payoff without performance, and the logarithm of the best safety input.
+
+    ``base`` is the payoff at own safety 0, and ``gain`` what safety adds.
+    """
+    with np.errstate(all="ignore"):
+        if problem.theta > 0:  # without performance there is no technology that could fail
+            return base + gain - float(_cost(problem, np.exp(problem.least_xs))), _above(problem.least_xs)
+        if unable(problem):
+            return -np.inf, -np.inf
+        log_xs = _best_input(problem, gain, 0.0)
+        return base + float(_safety_value(problem, np.array([gain]), np.zeros(1))[0]), log_xs
+
+
+def _above(log_xs: float) -> float:
+    """Return the logarithm of an input just above a threshold, so that rounding does not miss it."""
+    return log_xs + NUDGE * (1 + abs(log_xs)) if np.isfinite(log_xs) else log_xs
+
+
+def unable(problem: Problem) -> bool:
+    """Return whether no performance is as safe as it must be."""
+    required = max(problem.least_odds, problem.least_xs)
+    never = required == np.inf or (problem.log_a == -np.inf and required > -np.inf)
+    return problem.price_s >= 0 and never
 
 
 def _lowest_log_input(problem: Problem) -> float:
@@ -188,16 +247,15 @@ def _bound_near_zero(problem: Problem, log_xp: float) -> float:
     log_p = np.array([problem.log_b + problem.beta * log_xp])
     p = Span(np.zeros(1), np.exp(log_p))
     chance, rest = _chances(problem, np.array([-np.inf]), log_p)
-    gain = affine(problem.safe_win, p) * chance + affine(problem.safe_loss, p) * rest
-    best = np.maximum(gain.high, 0.0)  # safe at no cost
+    gain = (affine(problem.safe_win, p) * chance + affine(problem.safe_loss, p) * rest).high
     if problem.theta == 0:
-        z, _ = _log_odds(problem, gain.high, 0.0)
-        best = _safe_gain(problem, best, z + 1e-9)
-    elif not np.isfinite(problem.log_a):
-        best = np.zeros(1)
+        best = _safety_value(problem, gain, np.zeros(1))
+    else:  # safe at the least cost
+        harm = _power(problem, _floor(problem, problem.theta * log_p))  # where safety costs more than it adds
+        safest = np.where(gain > 0, problem.log_a > -np.inf, harm)
+        best = gain * safest - _cost(problem, np.exp(problem.least_xs))
     ends = [affine(problem.lose, p).high * (1 - q) + affine(problem.win, p).high * q for q in chance]
-    size = _size(problem, p)
-    return float((np.maximum(*ends) + best + SUM_ROUNDING * size)[0])
+    return float((np.maximum(*ends) + best + _rounding(problem, p, np.array([log_xp])))[0])
 
 
 def _chances(problem: Problem, low: Any, high: Any) -> tuple[Span, Span]:
@@ -215,51 +273,122 @@ def _softplus(z: Any) -> Any:
     return np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z)))
 
 
-def _log_odds(problem: Problem, gain: Any, spoil: Any) -> tuple[Any, Any]:
-    """Return the best log odds of safety, from above, and how far below the true ones may be."""
-    alpha, g = problem.alpha, problem.power
-    worth = np.where(gain > 0, alpha * g * gain / problem.price_s, 0.0)
-    level = problem.log_a + alpha * np.log(worth) - spoil
-    left = 1 - alpha * g
-    if left <= 1e-12:  # safety pays only if the gain is large enough
+def _floor(problem: Problem, spoil: np.ndarray | float) -> Any:
+    """Return the least log odds of safety that are allowed."""
+    by_input = problem.log_a + problem.alpha * problem.least_xs
+    return np.maximum(problem.least_odds, by_input - spoil)
+
+
+def _log_input(problem: Problem, z: np.ndarray | float, spoil: np.ndarray | float) -> Any:
+    """Return the logarithm of the safety input of log odds ``z``."""
+    with np.errstate(invalid="ignore"):  # without productivity any input has the same odds
+        return np.fmax((z + spoil - problem.log_a) / problem.alpha, problem.least_xs)
+
+
+def _cost(problem: Problem, xs: np.ndarray | float) -> Any:
+    """Return the cost of a safety input."""
+    on_top = problem.slope_s * xs**2 / 2 if problem.slope_s else 0.0
+    return (problem.price_s * xs if problem.price_s else 0.0) + on_top
+
+
+def _worth(problem: Problem, gain: np.ndarray, z: np.ndarray, spoil: np.ndarray) -> Any:
+    """Return what safety of log odds ``z`` adds, less its cost."""
+    return gain * _power(problem, z) - _cost(problem, np.exp(_log_input(problem, z, spoil)))
+
+
+def _peak(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> tuple[Any, Any]:
+    """Return the largest log odds of safety at which gain and cost balance, and how far off they may be.
+
+    Minus infinity where gain nowhere exceeds cost. By Newton's method from above on the logarithm of marginal
+    cost over marginal gain, which is convex in ``w``, the logarithm of the input beyond that at which a price
+    that is negative at first turns positive.
+    """
+    alpha, g, price, slope = problem.alpha, problem.power, problem.price_s, problem.slope_s
+    worth = np.where(gain > 0, alpha * g * gain, 0.0)
+    if not slope and not price:  # safety brings nothing
+        return np.full_like(worth, -np.inf), np.zeros_like(worth)
+    shift, left = problem.log_a - spoil, 1 - alpha * g
+    level = shift + alpha * np.log(worth / (price if price > 0 else slope))
+    if abs(left) <= 1e-12 and not slope:  # safety pays only if the gain is large enough
         z = np.log(np.expm1(np.maximum(level, 0.0) / (1 + alpha)))
         # beyond, exp overflows, and ln(exp(y) - 1) is y
         z = np.where(level > 700, level / (1 + alpha), z)
         return z, np.full_like(z, 1e-9)
-    z = np.where(level >= 0, level / (1 + alpha), level / left)
-    step = np.zeros_like(z)
+    log_price, log_rise = (np.log(max(part, 0.0)) for part in (price, slope))
+    if price > 0:
+        above = np.where(level >= 0, level / (1 + alpha), level / (left if left > 1e-12 else 1.0))
+        w = (above - shift) / alpha
+    else:
+        w = np.log(worth / slope) / 2
+    step = np.zeros_like(w)
     for _ in range(60):
+        log_xs = np.logaddexp(w, problem.least_xs) if price < 0 else w
+        z = shift + alpha * log_xs
         safe = _sigma(z)
-        excess = z + alpha * _softplus(z) + alpha * g * _softplus(-z) - level
-        step = np.where(np.isfinite(z), excess / (1 + alpha * safe - alpha * g * (1 - safe)), 0.0)
-        z = z - step
-        if not np.any(np.abs(step) > 1e-12 * (1 + np.abs(z))):
+        marginal = log_xs + np.logaddexp(log_price, log_rise + w)
+        excess = marginal + _softplus(z) + g * _softplus(-z) - np.log(worth)
+        rise = np.exp(w - log_xs) * (1 + alpha * (safe - g * (1 - safe)))
+        rise = rise + _sigma(log_rise + w - log_price)
+        # where the slope has turned, there is no balance
+        new = np.where(np.isfinite(w) & (rise > 0), w - excess / rise, -np.inf)
+        step = np.where(np.isfinite(new), w - new, 0.0)
+        w = new
+        if not np.any(np.abs(step) > 1e-12 * (1 + np.abs(w))):
             break
-    size = np.where(np.isfinite(z), 1 + np.abs(z), 0.0)
-    return z, np.where(np.abs(step) > 1e-9 * size, np.inf, 1e-9 * size)
+    z = shift + alpha * (np.logaddexp(w, problem.least_xs) if price < 0 else w)
+    size = np.where(np.isfinite(w), 1 + np.abs(w), 0.0)
+    return z, np.where(np.abs(step) > 1e-9 * size, np.inf, alpha * 1e-9 * size)
 
 
-def _power(problem: Problem, z: Any) -> Any:
+def _best_odds(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> Span:
+    """Return the best log odds of safety that are allowed, enclosed."""
+    (z, slack), floor = _peak(problem, gain, spoil), _floor(problem, spoil)
+    low, high = np.maximum(z - slack, floor), np.maximum(z + slack, floor)
+    if problem.alpha * problem.power > 1:  # returns increase at first: a peak may pay less than the least
+        lowest = _worth(problem, gain, floor, spoil)
+        more = _worth(problem, gain, np.maximum(z, floor), spoil) - lowest
+        size = SAME_WORTH * (np.abs(gain) + np.abs(lowest))
+        low, high = np.where(more > size, low, floor), np.where(more < -size, floor, high)
+    return Span(low, high)
+
+
+def _safety_value(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> Any:
+    """Return what the best safety adds, less its cost; no less where the best safety is not known."""
+    (z, slack), floor = _peak(problem, gain, spoil), _floor(problem, spoil)
+    worth = [_worth(problem, gain, each, spoil) for each in (np.maximum(z, floor), floor)]
+    most = np.maximum(gain, 0.0) - _cost(problem, np.exp(_log_input(problem, floor, spoil)))
+    return np.where(np.isfinite(slack), np.maximum(*worth), most)
+
+
+def _power(problem: Problem, z: np.ndarray | float) -> Any:
     """Return ``sigma^g``."""
     g = problem.power
     return np.exp(-g * _softplus(-z)) if g > 0 else np.zeros_like(z)
 
 
-def _safe_gain(problem: Problem, gain: Any, z: Any) -> Any:
-    """Return the gain from the best safety less its cost."""
-    return np.maximum(gain, 0.0) * _power(problem, z) * (1 - problem.alpha * problem.power * _sigma(-z))
+def _rounding(problem: Problem, p: Span, log_xp: np.ndarray) -> Any:
+    """Return how far payoffs of performance inputs up to ``log_xp`` may be off."""
+    size = sum(abs(c0) + abs(c1) * p.high for c0, c1 in problem.pairs) + _spent(problem, log_xp)
+    if max(problem.least_odds, problem.least_xs) == -np.inf:  # a best safety costs less than it brings
+        return SUM_ROUNDING * size
+    spoil = problem.theta * (problem.log_b + problem.beta * log_xp)
+    floor = _floor(problem, spoil)
+    forced = np.abs(_cost(problem, np.exp(_log_input(problem, floor, spoil))))
+    # an error of a logarithm is a relative one of the input
+    logs = np.where(np.isfinite(floor), np.abs(floor) + np.abs(spoil) + abs(problem.log_a), 0.0)
+    return SUM_ROUNDING * (size + 2 * forced) + LOG_ROUNDING * forced * logs / problem.alpha
 
 
-def _size(problem: Problem, p: Span) -> Any:
-    """Return the size of the amounts that are added, for rounding."""
-    return sum(abs(c0) + abs(c1) * p.high for c0, c1 in problem.pairs)
+def _spent(problem: Problem, log_xp: np.ndarray | float) -> Any:
+    """Return the cost of a performance input."""
+    xp = np.exp(log_xp)
+    return problem.price_p * xp + (problem.slope_p * xp**2 / 2 if problem.slope_p else 0.0)
 
 
 def _payoff(problem: Problem, log_xp: Any) -> Any:
     """Return the payoff of a performance with the best safety."""
     log_p, paid, gain = _unsafe(problem, log_xp)
-    z, _ = _log_odds(problem, gain, problem.theta * log_p)
-    return paid + _safe_gain(problem, gain, z) - problem.price_p * np.exp(log_xp)
+    return paid + _safety_value(problem, gain, problem.theta * log_p) - _spent(problem, log_xp)
 
 
 def _unsafe(problem: Problem, log_xp: Any) -> tuple[Any, Any, Any]:
@@ -271,16 +400,19 @@ def _unsafe(problem: Problem, log_xp: Any) -> tuple[Any, Any, Any]:
     return log_p, rest * b + q * a, q * r + rest * loss
 
 
-def _box_bounds(problem: Problem, boxes: np.ndarray) -> tuple[Any, Any]:
-    """Return upper bounds on the payoff in boxes ``[box 2]`` of ``ln xp``, and the payoffs at their ends."""
+def _box_bounds(problem: Problem, boxes: np.ndarray) -> tuple[Any, Any, Any]:
+    """Return upper bounds on the payoff in boxes ``[box 2]`` of ``ln xp``.
+
+    Also the payoffs at their ends, and what is allowed for rounding.
+    """
     slope = _slope(problem, boxes)
     p = Span(*np.exp(problem.log_b + problem.beta * boxes).T)
-    size = _size(problem, p) + problem.price_p * np.exp(boxes[:, 1])
+    rounding = _rounding(problem, p, boxes[:, 1])
     ends = _payoff(problem, boxes)
-    left, right = (ends + (SUM_ROUNDING * size)[:, None]).T
+    left, right = (ends + rounding[:, None]).T
     above = _bound_between(left, right, slope, boxes[:, 1] - boxes[:, 0])
     # NaN proves nothing
-    return np.where(np.isnan(above), np.inf, above), ends
+    return np.where(np.isnan(above), np.inf, above), ends, rounding
 
 
 def _slope(problem: Problem, boxes: np.ndarray) -> Span:
@@ -290,23 +422,35 @@ def _slope(problem: Problem, boxes: np.ndarray) -> Span:
     q, rest = _chances(problem, *log_p.T)
     b, a, r, loss = (affine(pair, p) for pair in problem.pairs)
     gain = r * q + loss * rest
-    spoil = problem.theta * log_p
-    lowest, slack = _log_odds(problem, gain.low, spoil[:, 1])
-    highest, more = _log_odds(problem, gain.high, spoil[:, 0])
-    lowest, highest = lowest - slack, highest + more
+    spoil = Span(*problem.theta * log_p.T)
+    lowest = _best_odds(problem, gain.low, spoil.high).low
+    highest = _best_odds(problem, gain.high, spoil.low).high
     safe = Span(_power(problem, lowest), _power(problem, highest))
-    paying = Span(np.maximum(gain.low, 0.0), np.maximum(gain.high, 0.0))
     fall = Span(_sigma(-highest), _sigma(-lowest))
     win_slope = q * rest * (problem.beta * problem.m)
     if problem.difference:
         win_slope = win_slope * p
     apart = a + b * -1.0 + safe * (r + loss * -1.0)
-    spoiled = paying * safe * fall * (-problem.theta * problem.beta * problem.power)
-    prices = Span(*np.exp(boxes).T) * -problem.price_p
+    lost = gain * safe * fall * problem.power
+    if problem.least_odds > -np.inf:  # the least odds stay as they are, at a cost that rises
+        dearer = _marginal(problem, problem.least_odds, spoil) * (1 / problem.alpha)
+        above, there = lowest > problem.least_odds, highest <= problem.least_odds
+        hull = Span(np.minimum(lost.low, dearer.low), np.maximum(lost.high, dearer.high))
+        lost = Span(
+            *(np.where(there, d, np.where(above, i, h)) for d, i, h in zip(dearer, lost, hull, strict=True))
+        )
+    spoiled = lost * (-problem.theta * problem.beta)
+    xp = Span(*np.exp(boxes).T)
+    prices = xp * -problem.price_p + (xp * xp * -problem.slope_p if problem.slope_p else 0.0)
     # of rewards that grow with own performance
     b1, a1, r1, loss1 = (c1 for _, c1 in problem.pairs)
     own = (q * (safe * r1 + a1) + rest * (safe * loss1 + b1)) * p * problem.beta
     return win_slope * apart + spoiled + prices + own
+
+
+def _marginal(problem: Problem, z: float, spoil: Span) -> Span:
+    """Return the marginal costs, in ``ln xs``, of the safety input of log odds ``z``, at a constant price."""
+    return Span(*(np.exp(_log_input(problem, z, end)) for end in spoil)) * problem.price_s
 
 
 def _bound_between(left: Any, right: Any, slope: Span, width: Any) -> Any:
@@ -326,13 +470,10 @@ METHOD = "branch and bound over ln xp, best xs at each, idle corner"
 def proved_response(race: Race, x: Profile, player: int) -> Response:
     """Return the best response found, and an upper bound on the payoff of every schedule of ``player``.
 
-    Proved for inputs alone, the contests ``ratio`` and ``logit``, linear cost, every built-in risk, and
-    returns to safety that do not increase (``alpha`` times the power of the own safety at most 1). Elsewhere
-    the bound is infinite.
+    Proved for inputs alone, the contests ``ratio`` and ``logit``, and every built-in risk and cost, at prices
+    of safety that are above 0, or rise above it. Elsewhere the bound is infinite.
     """
-    rules = race.rules
-    proved = rules.contest in CONTESTS and rules.cost is period.linear
-    proved = proved and has_built_in_parts(race) and inputs_only(race)
+    proved = race.rules.contest in CONTESTS and has_built_in_parts(race) and inputs_only(race)
     bounded = _response_by_bounds(race, x, player) if proved and not race.infinite_horizon else None
     if bounded is not None:
         return bounded
@@ -357,13 +498,20 @@ def _response_by_bounds(race: Race, x: Profile, player: int) -> Response | None:
     )  # continuation value: its bound, and that of the inputs found
     rows: list[tuple[float, float]] = []
     for t in reversed(range(race.periods)):
-        problem, idle = _problem(race, stages, t, most if going else 0.0)
-        if not provable(problem):
+        problems = _problems(race, stages, t, most if going else 0.0)
+        dearer = problems[-1][0].price_s > problems[0][0].price_s  # the price of players that are safe
+        if dearer or not all(provable(one) for one, *_ in problems):
             return None
-        above, near = bound(problem, idle, scale)
-        problem, idle = _problem(race, stages, t, paid if going else 0.0)
-        *inputs, payoff = best_inputs(problem, idle, near)
-        rows.append((inputs[0], inputs[1]))
+        bounds = [bound(one, idle, scale) for one, idle, _ in problems]
+        above = max(most for most, _ in bounds)
+        found = [
+            (best_inputs(one, idle, near), safety)
+            for (one, idle, safety), (_, near) in zip(
+                _problems(race, stages, t, paid if going else 0.0), bounds, strict=True
+            )
+        ]
+        (*inputs, payoff), safety = max(found, key=lambda one: one[0][2])
+        rows.append((inputs[0] if np.isfinite(inputs[1]) else safety, inputs[1]))
         most, paid = (above, payoff) if going else (most + above, paid + payoff)
     strategy = np.minimum(np.exp(np.ravel(rows[::-1])), np.asarray(race.space.high)[player])
     there = np.array(x)
@@ -381,10 +529,10 @@ def _stationary_bound(race: Race, x: Profile, player: int, payoff: float) -> flo
     scale, gamma = float(payoff_scale(race)), float(np.asarray(race.gamma)[player])
     # the value V of going on solves bound(gamma V) = V; above it, bound(gamma V) <= V
     tried = payoff + 1e-8 * scale
-    problem, idle = _problem(race, stages, 0, gamma * tried)
-    if not provable(problem):
+    problems = _problems(race, stages, 0, gamma * tried)
+    if not all(provable(one) for one, *_ in problems):
         return np.inf
-    best, _ = bound(problem, idle, scale)
+    best = max(bound(one, idle, scale)[0] for one, idle, _ in problems)
     # bound(gamma V) rises by at most gamma per unit of V
     return tried if best <= tried else tried + (best - tried) / (1 - gamma)
 
@@ -437,12 +585,11 @@ def _stage(stage: Race, row: Array, player: Array) -> dict[str, Array]:
         "safe_win_on": on * per[player],
         "safe_loss": own.weight * better @ (there * per),
         "safe_loss_on": on * (there @ per),
-        "idle": _idle(own._replace(ahead=jnp.zeros(()))),
-        "idle_on": _idle(own._replace(weight=jnp.zeros(()), ahead=jnp.ones(()))),
+        "idle": jnp.stack(_idle(own._replace(ahead=jnp.zeros(())))),
+        "idle_on": jnp.stack(_idle(own._replace(weight=jnp.zeros(()), ahead=jnp.ones(())))),
         "power": power_of_safety(own),
         "rivals": rivals,
-        "price_s": own.weight * (own.of("safety_price") - own.of("safety_subsidy")),
-        "price_p": own.weight * (own.of("performance_price") + own.of("performance_tax")),
+        **{name: own.weight * amount for name, amount in _prices(own).items()},
         "alpha": own.of("safety_exponent"),
         "beta": own.of("performance_exponent"),
         "theta": own.of("scale_penalty"),
@@ -451,21 +598,58 @@ def _stage(stage: Race, row: Array, player: Array) -> dict[str, Array]:
         "m": numbers["decisiveness"],
         "low": own.smallest[1],
         "high": own.top[1],
+        "wanted": required_safety(own),
     }
 
 
-def _idle(own: Own) -> Array:
-    """Return the payoff of no inputs."""
+def _idle(own: Own) -> tuple[Array, Array]:
+    """Return the payoff without performance at own safety 0, and what safety adds to it."""
     none = jnp.asarray(-jnp.inf)
     at = at_performance(own, none, none, jnp.zeros(()))
-    return at.base + jnp.where(own.of("scale_penalty") > 0, at.gain, 0.0)
+    return at.base, at.gain
 
 
-def _problem(race: Race, stages: dict[str, Any], t: int, ahead: float) -> tuple[Problem, float]:
-    """Return a period in which continuing is worth ``ahead``, and the payoff of idling there."""
+def _prices(own: Own) -> dict[str, Array]:
+    """Return the prices of inputs and their rises; below a threshold of the cost, and above it."""
+    rules, zero = own.rules, jnp.zeros(())
+    if rules.cost not in THRESHOLDS:
+        slopes = {
+            f"slope_{part[0]}": own.of(f"{part}_price_slope") if rules.cost is period.quadratic else zero
+            for part in ("safety", "performance")
+        }
+        price_p = own.of("performance_price") + own.of("performance_tax")
+        return {"price_s": own.of("safety_price") - own.of("safety_subsidy"), "price_p": price_p, **slopes}
+    fined = rules.cost is period.penalty
+    found = {
+        "price_s": own.of("price"),
+        "price_p": own.of("price"),
+        "fine": own.of("fine") if fined else zero,
+    }
+    return found | {"price_above": own.of("price" if fined else "certified_price")}
+
+
+def _problems(race: Race, stages: dict[str, Any], t: int, ahead: float) -> list[tuple[Problem, float, float]]:
+    """Return a period in which continuing is worth ``ahead``, below and above a threshold of the cost.
+
+    With each are the payoff of no performance, and the logarithm of its safety input.
+    """
     at = {name: array[t] for name, array in stages.items()}
     numbers: dict[str, Any] = {name: float(at[name]) for name in Problem._fields[4:] if name in at}
     for name in Problem._fields[:4]:
         numbers[name] = (float(at[name][0] + ahead * at[f"{name}_on"]), float(at[name][1]))
-    idle = float(at["idle"] + ahead * at["idle_on"])
-    return Problem(**numbers, difference=race.rules.contest is period.logit), idle
+    base, gain = (float(part) for part in at["idle"] + ahead * at["idle_on"])
+    problem = Problem(**numbers, difference=race.rules.contest is period.logit)
+    if problem.price_s < 0 and problem.slope_s:  # a subsidy above the price pays up to where the price is 0
+        problem = problem._replace(least_xs=float(np.log(-problem.price_s / problem.slope_s)))
+    if race.rules.cost not in THRESHOLDS:
+        return [(problem, *idle_inputs(problem, base, gain))]
+    fine, price, wanted = (float(at[name]) for name in ("fine", "price_above", "wanted"))
+    below = problem._replace(
+        lose=(problem.lose[0] - fine, problem.lose[1]), win=(problem.win[0] - fine, problem.win[1])
+    )
+    above = problem._replace(price_s=price, price_p=price)
+    if race.rules.measured_by == "odds":
+        above = above._replace(least_odds=wanted)
+    elif wanted > -np.inf:
+        above = above._replace(least_xs=(wanted - problem.log_a) / problem.alpha)
+    return [(below, *idle_inputs(below, base - fine, gain)), (above, *idle_inputs(above, base, gain))]

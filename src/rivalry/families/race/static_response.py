@@ -206,7 +206,7 @@ def candidates(own: Own, at: AtPerformance, steps: int) -> Float[Array, "candida
     else:
         found += [peak(own, at, price, slope, steps), top]
         if own.rules.cost is period.quadratic:  # a subsidy above the price pays up to here
-            found.append(log(jnp.maximum(-price, 0.0) / jnp.where(slope > 0, slope, jnp.inf)))
+            found.append(_free_input(price, slope))
     return jnp.stack([jnp.minimum(each, top) for each in found])
 
 
@@ -218,14 +218,22 @@ def safety_price(own: Own) -> tuple[Array, Array]:
     return own.of("safety_price") - own.of("safety_subsidy"), slope
 
 
+def required_safety(own: Own) -> Array:
+    """Return the logarithm of the safety from which the cost treats a player as safe."""
+    if own.rules.cost is not period.relative_certification:
+        return log(own.of("minimum"))
+    level = jnp.exp(own.z if own.rules.measured_by == "odds" else own.log_s).at[own.player].set(0.0)
+    return log(jnp.maximum(jnp.sum(level) / (len(level) - 1) + own.of("margin"), 0.0))
+
+
+def _free_input(price: Array, slope: Array) -> Array:
+    """Return the logarithm of the safety input at which a price below 0 has risen to 0."""
+    return log(jnp.maximum(-price, 0.0) / jnp.where(slope > 0, slope, jnp.inf))
+
+
 def _threshold(own: Own, at: AtPerformance) -> Array:
     """Return the logarithm of the safety input from which the cost treats a player as safe."""
-    i, numbers, on_odds = own.player, own.numbers, own.rules.measured_by == "odds"
-    if own.rules.cost is period.relative_certification:
-        level = jnp.exp(own.z if on_odds else own.log_s).at[i].set(0.0)
-        wanted = log(jnp.maximum(jnp.sum(level) / (len(level) - 1) + numbers["margin"][i], 0.0))
-    else:
-        wanted = log(own.of("minimum"))
+    wanted, on_odds = required_safety(own), own.rules.measured_by == "odds"
     built = at.spoil > -jnp.inf
     spoil = jnp.where(built, at.spoil, 0.0) if on_odds else 0.0
     stock, alpha = own.of("safety_productivity"), own.of("safety_exponent")
@@ -239,7 +247,8 @@ def peak(own: Own, at: AtPerformance, price: Array, second: Array, steps: int) -
     """Return the larger ``ln xs`` at which marginal gain equals marginal cost, ``price + second xs``.
 
     Newton's method from above on a convex function, whose steps fall to the largest root. Without a root they
-    end where the slope turns, or at the smallest input.
+    end where the slope turns, or at the smallest input. The function is one of the logarithm of the input
+    beyond that at which a price below 0 turns positive.
     """
     alpha, g, top = own.of("safety_exponent"), power_of_safety(own), own.top[0]
     shift = log(own.of("safety_productivity")) - at.spoil
@@ -256,15 +265,17 @@ def peak(own: Own, at: AtPerformance, price: Array, second: Array, steps: int) -
     turn = (alpha * g - 1) / (alpha * (1 + g))  # there is no peak at a sigma below this
     turn = kink + jnp.where(turn > 0, jnp.log(jnp.maximum(turn, LEAST)) - jnp.log1p(-turn), -jnp.inf) / alpha
     low = jnp.minimum(jnp.maximum(turn + 1e-9, own.smallest[0]), top)
+    free = _free_input(price, second)
 
     def step(_: Array, here: Array) -> Array:
-        z, steep = shift + alpha * here, rise * jnp.exp(here)
-        excess = here + jnp.log1p(steep) - level + jax.nn.softplus(z) + g * jax.nn.softplus(-z)
+        log_xs = jnp.logaddexp(here, free)
+        z, steep = shift + alpha * log_xs, rise * jnp.exp(here)
+        excess = log_xs + jnp.log1p(steep) - level + jax.nn.softplus(z) + g * jax.nn.softplus(-z)
         sigma = jax.nn.sigmoid(z)
-        slope = 1 + steep / (1 + steep) + alpha * (sigma - g * (1 - sigma))
+        slope = jnp.exp(here - log_xs) * (1 + alpha * (sigma - g * (1 - sigma))) + steep / (1 + steep)
         return jnp.clip(here - excess / jnp.maximum(slope, 1e-12), low, top)
 
-    found = jax.lax.fori_loop(0, steps, step, jnp.clip(start, low, top))
+    found = jnp.logaddexp(jax.lax.fori_loop(0, steps, step, jnp.clip(start, low, top)), free)
     return jax.lax.stop_gradient(jnp.where(paying, found, -jnp.inf))
 
 
