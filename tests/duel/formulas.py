@@ -77,7 +77,9 @@ def market(keys: Keys, players: int) -> Payoff:
             price, sold = _cleared(demand, choice, one, choices)
             p, q = price[:, player], sold[:, player]
             cost = one["unit_cost"][player] * q + one["convex_cost"][player] * q**2 / 2
-            profit = p * q - cost - one["fixed_cost"][player] * (q > 0)
+            # logit shares are above 0 at every price, also those that are 0 in floating point
+            produces = one["capacity"][player] > 0 if demand == "logit" else q > 0
+            profit = p * q - cost - one["fixed_cost"][player] * produces
             taxed = np.maximum(profit, 0) if keys.get("tax_losses") == "none" else profit
             total += chance * (profit - one["tax"][player] * taxed)
         return total

@@ -61,11 +61,11 @@ def duel(setting: Setting, seed: int = 0) -> Duel:
             if solved is not None and "profile" in solved.data and solved.certificate is not None:
                 x = np.asarray(solved.profile.values, dtype=float).reshape(one.low.shape)
                 judged(game, one, x, solved.certificate, rng, found, type(method).__name__)
-        for x in _profiles(one, rng):
+        for x in _profiles(one, rng, rounds=12 if setting.payoff else 3):
             proof = tried(lambda x=x: rv.certificate(game, x), "certificate", found)
             if proof is not None:
                 judged(game, one, x, proof, rng, found, "certificate")
-        if setting.lists and one.low.size <= 6 and not one.simplex:
+        if setting.lists and setting.payoff and one.low.size <= 6 and not one.simplex:
             listed(game, one, rng, found)
     return found
 
@@ -122,12 +122,12 @@ def _spread(one: Arena, rng: np.random.Generator) -> np.ndarray:
     return one.low + (one.high - one.low) * share
 
 
-def _profiles(one: Arena, rng: np.random.Generator) -> list[np.ndarray]:
+def _profiles(one: Arena, rng: np.random.Generator, rounds: int) -> list[np.ndarray]:
     """Return the profiles that are certified: where best responses rest, one near it, and one anywhere."""
     start = one.low + (one.high - one.low) * 0.1
     if one.simplex:
         start = _spread(one, rng)
-    rest = referee.settle(one, start, rng, rounds=12)
+    rest = referee.settle(one, start, rng, rounds)
     if rest is None or np.any(rest > one.high):
         return [_spread(one, rng)]
     steps = 10.0 ** -rng.uniform(1, 8) * rng.standard_normal(rest.shape)

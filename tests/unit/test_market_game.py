@@ -136,6 +136,30 @@ def test_no_choice_on_a_fine_grid_exceeds_the_best_response(demand, choice):
         assert float(np.max(tried)) <= float(payoff) + 1e-9 * (1 + abs(float(payoff)))
 
 
+def test_a_firm_with_a_capacity_saves_a_fixed_cost_that_its_sales_do_not_pay():
+    # at most 0.06 units are sold, for less than 30 each: 1.8 does not pay for 5; at a price of 30 none are
+    game = rv.games.market(
+        demand="differentiated", choice="price", players=1, intercept=30.0, capacity=0.06, fixed_cost=5.0
+    )
+    best = rv.best_response(game, np.array([[20.0]]), 0)
+    assert best.payoff == best.bound == 0.0
+    assert rv.certificate(game, [[30.0]]).claim == "equilibrium"
+
+
+def test_no_logit_price_saves_a_fixed_cost():
+    # shares are above 0 at every price, also where their exponentials are 0 in floating point
+    game = rv.games.market(demand="logit", players=1, fixed_cost=50.0)
+    assert float(game.payoffs(np.array([[1e4]]))[0]) == -50.0
+    assert (
+        float(
+            rv.games.market(demand="logit", players=1, fixed_cost=50.0, capacity=0.0).payoffs(
+                np.ones((1, 1))
+            )[0]
+        )
+        == 0.0
+    )
+
+
 def test_capacity_bounds_choices_and_sales():
     assert rv.games.market(capacity=[11.0, 50.0], intercept=90, slope=2).space.high.ravel().tolist() == [
         11.0,

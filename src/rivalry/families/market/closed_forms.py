@@ -330,8 +330,8 @@ def best_choice(market: Market, x: Float[Array, "firm axis"], firm: int | Array)
     rule, low, high = market.rule, market.space.low[firm, 0], market.space.high[firm, 0]
     if rule.demand == "logit":
         peaks = _bisect(lambda p: _logit_slope(market, x, firm, p), low, high)[None]
-    elif rule.choice == "price":
-        peaks = _differentiated_prices(market, x, firm)
+    elif rule.choice == "price":  # also the highest price, at which a fixed cost may be saved
+        peaks = jnp.append(_differentiated_prices(market, x, firm), high)
     else:  # also zero output, which saves the fixed cost
         peaks = jnp.append(_quantity(market, x, firm), 0.0)
     candidates = jnp.clip(peaks, low, high)

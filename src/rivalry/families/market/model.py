@@ -361,7 +361,9 @@ class Market(OneLineRepr, eqx.Module):
     def cost(self, q: Float[Array, "player"], shift: float | Array = 0.0) -> Float[Array, "player"]:
         """Return ``F 1[q > 0] + c q + d q^2/2``, at one level of the shock."""
         numbers = self.shift_numbers(shift)
-        fixed = jnp.where(q > 0, numbers["fixed_cost"], 0.0)  # intervals see that a cost of 0 is no jump
+        # logit shares are above 0 at every price, also those that are 0 in floating point
+        produces = numbers["capacity"] > 0 if self.rule.demand == "logit" else q > 0
+        fixed = jnp.where(produces, numbers["fixed_cost"], 0.0)  # intervals see that a cost of 0 is no jump
         return fixed + numbers["unit_cost"] * q + numbers["convex_cost"] * q**2 / 2
 
     def profits(self, x: Profile, shift: float | Array = 0.0) -> Float[Array, "player"]:
