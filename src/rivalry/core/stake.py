@@ -117,7 +117,8 @@ def stakes_at(games: Together, x: np.ndarray, player: int, responses: Sequence[R
         else _linear_stakes(games, rows, np.concatenate([own, play[:, 1:]], axis=1), player)
     )
     stakes = np.maximum(_own_stakes(losses, np.abs(own[:, 0]), moving), usual)
-    return [Stake(*map(float, each)) for each in zip(stakes, effects, best, strict=True)]
+    units = zip(stakes, effects, best, strict=True)
+    return [Stake(float(one), float(effect), float(top)) for one, effect, top in units]
 
 
 def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int, optimal: bool) -> list[Stake]:
@@ -175,8 +176,10 @@ def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int, 
         # payoffs that vary less than they are rounded have lost their digits: that little is at stake
         varied = np.ptp(own_pays[game][np.isfinite(own_pays[game])])
         stakes[game] = 0.0 if effects[game] else varied
-    rows = zip(stakes, effects, best, usual, strict=True)
-    return [Stake(*map(float, each), linear=bool(some > 0)) for *each, some in rows]
+    return [
+        Stake(float(own), float(effect), float(top), linear=bool(some > 0))
+        for own, effect, top, some in zip(stakes, effects, best, usual, strict=True)
+    ]
 
 
 def _effect_of_all(games: Together, x: np.ndarray, player: int) -> np.ndarray:
@@ -297,9 +300,9 @@ def _corners(space: Box | Simplex, player: int) -> np.ndarray:
         return np.eye(space.sizes[player], space.shape[1])
     low, high = (np.asarray(end, dtype=float)[player] for end in (space.low, space.high))
     sides = np.indices((2,) * len(free := _free(space, player))).reshape(len(free), -1).T
-    found = np.repeat(low[None], len(sides), axis=0)
-    found[:, free] = np.where(sides, high[free], low[free])
-    return found
+    corners = np.repeat(low[None], len(sides), axis=0)
+    corners[:, free] = np.where(sides, high[free], low[free])
+    return corners
 
 
 def _chances(space: Box | Simplex, rows: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
@@ -320,7 +323,8 @@ def _chances(space: Box | Simplex, rows: np.ndarray, sizes: tuple[int, ...]) -> 
 
 def _times(some: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return products of the chances of two independent draws, ``[row pair]``."""
-    return (some[:, :, None] * others[:, None]).reshape(len(some), -1)
+    products: np.ndarray = some[:, :, None] * others[:, None]
+    return products.reshape(len(some), -1)
 
 
 def _own_stakes(losses: np.ndarray, size: np.ndarray, moving: np.ndarray | None) -> list[float]:
