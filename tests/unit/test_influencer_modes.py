@@ -107,6 +107,33 @@ def test_a_uniform_resource_has_the_variance_of_a_logistic_variable() -> None:
     assert symmetric_equilibrium(rv.games.influencer(kernel="beta", players=9, **ends)).threshold == np.inf
 
 
+@pytest.mark.parametrize("corners", [2, 3, 4])
+@pytest.mark.parametrize("players", [3, 5])
+def test_thresholds_of_a_uniform_resource_do_not_depend_on_a_mesh(corners: int, players: int) -> None:
+    """Logarithms of uniform shares have covariance pi^2/6 along the simplex, whatever its corners."""
+    threshold = symmetric_equilibrium(
+        rv.games.influencer(**SIMPLEX, corners=corners, reach=[0.3] * players)
+    ).threshold
+    weight = (players - 2) / (players - 1)
+    exact = brentq(lambda s: polygamma(1, 1 + 1 / (corners * s)) - weight * np.pi**2 / 6, 0.05, 50.0)
+    assert threshold == pytest.approx(exact, rel=0.02)
+    draws = np.random.default_rng(1).dirichlet(np.ones(corners), 20_000)
+    drawn = rv.games.influencer(
+        **SIMPLEX, corners=corners, reach=[0.3] * players, resource_points=draws, resource=np.ones(20_000)
+    )
+    assert threshold == pytest.approx(symmetric_equilibrium(drawn).threshold, rel=0.06)
+
+
+def test_points_off_edges_hold_as_much_as_those_of_a_mesh() -> None:
+    """On average one unit of a uniform resource per point; amounts given as numbers are those of a mesh."""
+    game = rv.games.influencer(**SIMPLEX, players=3)
+    assert float(jnp.sum(game.weights)) == pytest.approx(len(game.points), rel=1e-12)
+    mean = np.asarray(game.weights) @ np.asarray(game.points) / len(game.points)
+    np.testing.assert_allclose(mean, 1 / 3, rtol=1e-3)
+    assert len(rv.games.influencer(**SIMPLEX, players=3, resource=np.ones(153)).points) == 153
+    assert len(rv.games.influencer(**SIMPLEX, players=3, third_party=np.ones(153)).points) == 153
+
+
 @pytest.mark.nightly
 def test_equilibria_are_found_at_the_closed_forms() -> None:
     game = rv.games.influencer(kernel="beta", reach=[0.3] * 2, resource="bimodal")

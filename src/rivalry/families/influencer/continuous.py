@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from math import factorial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -151,6 +152,8 @@ def _product(lines: Sequence[np.ndarray]) -> np.ndarray:
 QUADRATURE = 1e-10  # relative change of payoffs and gradients, when the number of nodes is doubled
 FIRST = {1: 64, 2: 16}  # nodes in each direction at first; 8 in more than two
 MOST, LONGEST = 2**17, 2**12  # largest numbers of nodes, in all and in one direction
+NODES = {2: 64, 3: 12, 4: 6, 5: 4, 6: 3}  # per direction, in place of a mesh, by corners; 2 for more
+LARGEST = 12  # corners up to which they are used
 CHUNK = 256  # nodes evaluated at once, so that one compiled program serves every number
 PROFILES = 4  # at which payoffs and gradients are compared
 INSIDE = 0.4  # fraction by which these profiles are moved towards the middle of a simplex
@@ -183,7 +186,7 @@ class GaussRule(NamedTuple):
         if isinstance(density, str):
             density = named_resource(density, space.axes)
         kind = density.get("kind") if isinstance(density, Mapping) else None
-        if not callable(density) and (not isinstance(density, Mapping) or kind in ("array", "file")):
+        if not has_density(density):
             raise ValueError(
                 "resource: numbers have no value between points; a continuous game takes a function, a word, "
                 f"or a table of kind {', '.join(DENSITIES)}"
@@ -219,6 +222,30 @@ class GaussRule(NamedTuple):
         ((p, q),), ((low, high),) = self.ends, self.domain
         b = points[:, 0]
         return np.asarray(density * (b - low) ** -p * (high - b) ** -q)
+
+
+def nodes_off_edges(resource: Any, third_party: Any, space: Domain) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return points of a simplex off its edges, and the resource there, where it is a density; else None.
+
+    They are nodes of a graded rule, about as many as a mesh has points, and the mean amount per node is that
+    of a mesh.
+    """
+    kind = third_party.get("kind") if isinstance(third_party, Mapping) else ""
+    known = third_party is None or callable(third_party) or isinstance(third_party, str) or kind == "formula"
+    if not (known and has_density(resource) and space.axes <= LARGEST):
+        return None
+    spec = {"kind": "continuous", "nodes": NODES.get(space.axes, 2)}
+    found = GaussRule.of(spec, resource, space, graded=True).nodes(0)
+    assert found is not None  # since there are few
+    points, weights = found
+    return points, weights * len(points) * factorial(space.axes - 1)  # the reciprocal of the volume
+
+
+def has_density(resource: Any) -> bool:
+    """Return whether a resource has a value between points: a function, a word or a kind of density."""
+    if isinstance(resource, Mapping):
+        return resource.get("kind") not in ("array", "file")
+    return callable(resource) or isinstance(resource, str)
 
 
 def _domain(given: object, space: Domain) -> list[list[float]]:

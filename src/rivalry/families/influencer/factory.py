@@ -13,7 +13,7 @@ from rivalry.core.annotations import Symbol
 from rivalry.core.jax import put
 from rivalry.core.space import Box, Simplex
 from rivalry.core.validate import checked, limit
-from rivalry.families.influencer.continuous import GaussRule, refine_rule
+from rivalry.families.influencer.continuous import GaussRule, nodes_off_edges, refine_rule
 from rivalry.families.influencer.inputs import EDGE, Domain, domain_of, kernel_of, per_player, players_of
 from rivalry.families.influencer.inputs import abstention as abstention_of
 from rivalry.families.influencer.inputs import third_party as third_party_of
@@ -117,7 +117,8 @@ def influencer(
         dict[str, Any] | list[float] | list[list[float]] | np.ndarray | None,
         Symbol("b"),
         "where the resource is: {kind = linspace, grid, points, corners, file, mesh (of a simplex) or "
-        "continuous} (default 100 points on an interval, 20 per axis on a box, a mesh of a simplex)",
+        "continuous} (default 100 points on an interval, 20 per axis on a box, a mesh of a simplex, or "
+        "nodes off its edges for dirichlet and dirichlet_mode)",
     ] = None,
     resource: Annotated[
         str | dict[str, Any] | list[float] | np.ndarray | Callable[..., Any],
@@ -193,6 +194,11 @@ def _build(**given: Any) -> InfluencerGame:
         return refine_rule(game_at, rule)
     if spec is None and given["kernel"] == "blotto" and domain.simplex:
         spec = {"kind": "corners"}
+    if spec is None and domain.simplex and given["kernel"].startswith("dirichlet"):
+        # logarithms at points on an edge would be those of the inset
+        nodes = nodes_off_edges(given["resource"], given["third_party"], domain)
+        if nodes is not None:
+            return _at(given, domain, space, *nodes)
     points = points_of(spec, domain.edges, simplex=domain.simplex)
     return _at(given, domain, space, points, weights_of(given["resource"], points))
 
