@@ -100,6 +100,7 @@ def test_continuation_step_factor_selects_the_equilibrium(factor: float, known: 
     here = (found.data.payoff.item(), found.data.level.item(), found.data.exploitability.item())
     np.testing.assert_allclose(here, known, atol=2e-6)
     plain = told(found.profile.values, found.data.distribution.values)
+    assert plain.payoff == pytest.approx(-51.554779, abs=1e-6)
     np.testing.assert_allclose(plain[:3], known, atol=2e-6)
     np.testing.assert_allclose(plain.held, KBAR, atol=1e-9)
     assert plain.moved < 1e-12
@@ -239,3 +240,64 @@ def test_deflation_grows_without_limit_at_known_points_and_its_slope_is_that_of_
 def test_the_first_branch_begins_below_beta() -> None:
     with pytest.raises(ValueError, match="lowest_beta: 5 must be below beta = 2"):
         PopulationEquilibria(beta=2.0)
+
+
+class Crowding(Hunt):
+    """An action pays ``.2 + 40 (x - 1/2)^2`` more than the other where the share x takes it.
+
+    Its logit equilibria are the solutions of ``beta f(x) = ln(x / (1 - x))``. From uniform play x rises with
+    beta, up to a fold; beyond it only x near 1 is left.
+    """
+
+    def reward(self, env: Any) -> Any:
+        return jnp.stack([0.2 + 40 * (env - 0.5) ** 2, jnp.zeros(())])[None]
+
+
+def beta_of(x: Any) -> Any:
+    return np.log(x / (1 - x)) / (0.2 + 40 * (x - 0.5) ** 2)
+
+
+def test_stages_leap_beyond_a_fold() -> None:
+    shares = np.linspace(0.5, 0.7, 100_001)
+    turn = float(shares[beta_of(shares).argmax()])
+    fold = float(beta_of(turn))
+    found = rv.solve(Crowding(), rv.methods.PopulationNewton(beta=1.5, begin=0.1), start=[[0.5, 0.5]])
+    assert (found.status, int(found.data.leaps)) == ("converged", 1)
+    share = brentq(lambda x: beta_of(x) - 1.5, 0.9, 1 - 1e-14)
+    assert float(found.profile[0, 0]) == pytest.approx(share, abs=1e-9)
+    # up to the fold stages follow the branch of uniform play
+    below = rv.solve(Crowding(), rv.methods.PopulationNewton(beta=0.99 * fold, begin=0.1), start=[[0.5, 0.5]])
+    low = brentq(lambda x: beta_of(x) - 0.99 * fold, 0.5, turn)
+    assert (below.status, int(below.data.leaps)) == ("converged", 0)
+    assert float(below.profile[0, 0]) == pytest.approx(low, abs=1e-9)
+
+
+def test_a_fold_is_named_only_where_the_branch_turns_back() -> None:
+    fold = float(beta_of(np.linspace(0.5, 0.7, 100_001)).max())
+    method = rv.methods.PopulationNewton(beta=1.5, begin=0.1)
+
+    def remedy(game: Any, beta: float) -> str:
+        """What is said if no leap from ``beta`` succeeds, on the branch of uniform play."""
+        at = rv.methods.PopulationNewton(beta=beta, begin=0.1)
+        state = at.init(game, jnp.full((1, 2), 0.5), jax.random.key(0))
+        while float(state.beta) < beta:
+            state = at.step(game, state, jax.random.key(0))
+        return str(method.report(game, state._replace(leap=jnp.asarray(0.1)), "not found")["remedy"][1])
+
+    assert "the branch turns back there (a fold)" in remedy(Crowding(), fold * (1 - 1e-5))
+    assert "fold" not in remedy(Crowding(), 0.5 * fold)
+    assert "fold" not in remedy(Hunt(), 2.0)
+    assert remedy(Hunt(), 2.0).endswith("raise max_steps or factor, or set begin to beta")
+
+
+@pytest.mark.nightly
+def test_stages_of_an_ordinary_economy_leap_to_the_full_beta(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They end at a fold at 48.002; the end of the branch by arc length (above) is judged with NumPy."""
+    monkeypatch.setitem(globals(), "MOST", 12)
+    found = rv.solve(rv.games.karma(max_karma=12, mean_karma=5), rv.methods.PopulationNewton(), "uniform")
+    assert (found.status, int(found.data.leaps)) == ("converged", 1)
+    plain = told(found.profile.values, found.data.distribution.values)
+    assert plain.payoff == pytest.approx(-51.554779, abs=1e-6)
+    assert plain.off < 1e-6
+    assert plain.moved < 1e-12
+    assert plain.held == pytest.approx(5.0, abs=1e-9)

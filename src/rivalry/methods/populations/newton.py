@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any, ClassVar, NamedTuple
 
+import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
 from jax.flatten_util import ravel_pytree
@@ -24,7 +25,10 @@ REUSED = 0.2  # derivatives are reused while a step reduces the residual below t
 TOGETHER = 8  # directions per batch
 NEGATIVE = 1e-9  # probabilities this far below 0 are rounding
 ENOUGH = 1e-11  # residual at which the equations hold
-GENTLEST = 1.0 + 1e-4  # the search ends at smaller factors
+GENTLEST = 1.0 + 1e-4  # at smaller factors a branch cannot be followed: a stage leaps instead
+LEAP = 0.1  # of beta: the shortest leap; the next is twice as long
+ADJUSTED, ADJUSTMENTS = 0.1, 1000  # share of agents that adjust per step, and steps, before a leap's Newton
+FOLD = (0.03, 3e-4), 30.0  # parts of beta: a change over the first is 100 times, at a fold 10 to 17 times
 LOWEST = 1e-6  # of the first beta: the search ends at lower ones
 UNMOVED = 1e-6  # of its size: a leaf of the environment that changes less is the same for all populations
 SEVERAL = "the policy there has several stationary distributions, as where nobody bids and no karma moves"
@@ -57,6 +61,8 @@ class PopulationNewtonState(NamedTuple):
     factor: Float[Array, ""]
     residual: Float[Array, ""]
     newton_steps: Array
+    leap: Float[Array, ""]  # part of beta by which the next stage leaps; 0 where a branch is followed
+    leaps: Array
     uniform: MeanFieldPoint  # the population of uniform play
     restarted: Array  # whether stages begin there, because none from the start succeeded
 
@@ -77,8 +83,11 @@ class PopulationNewton(BaseMethod):
     There may be several equilibria, which `PopulationEquilibria` searches for. Short stages follow the branch
     of the lowest beta, whatever the start; longer stages, with a ``factor`` of 3 or 4, may reach others. With
     ``begin`` at ``beta`` the first stage begins at the values and the population of the start, and finds an
-    equilibrium near them. If there is none, beta is lowered first and then raised again. Stages end where the
-    branch turns back (a fold).
+    equilibrium near them. If there is none, beta is lowered first and then raised again.
+
+    Where the shortest stage fails, as where the branch turns back (a fold), longer and longer ones are tried
+    from a population in which agents have adjusted their policies. The equilibrium that they reach is at the
+    end of the same branch or on another; ``leaps`` counts them.
 
     If no first stage succeeds from the population of the start, for example if no agent bids, stages begin at
     the population of uniform play, the limit of the policy as beta goes to 0. ``restarted`` reports this.
@@ -118,7 +127,7 @@ class PopulationNewton(BaseMethod):
         first = jnp.minimum(jnp.asarray(self.begin), self.beta)
         zero, none = jnp.zeros(()), jnp.asarray(0)
         far, no = jnp.asarray(jnp.inf), jnp.asarray(False)
-        return PopulationNewtonState(start, point, point, zero, zero, first, far, none, even, no)
+        return PopulationNewtonState(start, point, point, zero, zero, first, far, none, zero, none, even, no)
 
     def step(
         self, game: PopulationGame, state: PopulationNewtonState, key: PRNGKeyArray
@@ -128,15 +137,23 @@ class PopulationNewton(BaseMethod):
         Until the first stage succeeds, ``factor`` is the beta that is tried, and the point is that of the
         start. If the stage fails, this beta is lowered, until the policy hardly depends on values.
         """
-        started = state.beta > 0
-        beta = jnp.minimum(jnp.where(started, state.beta * state.factor, state.factor), self.beta)
-        guess = _extrapolate(state, beta)
+        started, leaping = state.beta > 0, state.leap > 0
+        ratio = jnp.where(leaping, 1 + state.leap, state.factor)
+        beta = jnp.minimum(jnp.where(started, state.beta * ratio, state.factor), self.beta)
+        # at a fold the branch has no direction in beta
+        guess = jax.lax.cond(
+            leaping,
+            lambda: _adjusted(game, state.point, rule(beta, self.exploration, self.regularised)),
+            lambda: _extrapolate(state, beta),
+        )
         found = newton(game, guess, rule(beta, self.exploration, self.regularised))
         good = found.residual <= ENOUGH
         # a stage that failed is halved; stages longer than the first might reach another equilibrium
         lost = ~started & ~good & (state.factor / 4 < LOWEST * self.begin)
         longer = jnp.where(started, jnp.minimum(state.factor**1.5, self.factor), self.factor)
+        longer = jnp.where(leaping, self.factor, longer)
         shorter = jnp.where(started, jnp.sqrt(state.factor), state.factor / 4)
+        leap = jnp.where(leaping, 2 * state.leap, jnp.where(started & (shorter < GENTLEST), LEAP, 0.0))
         again = lost & ~state.restarted
         shorter = jnp.where(again, jnp.minimum(jnp.asarray(self.begin), self.beta), shorter)
         behind = jax.tree.map(partial(jnp.where, again), state.uniform, state.point)
@@ -148,10 +165,12 @@ class PopulationNewton(BaseMethod):
             point=here,
             before=jax.tree.map(partial(jnp.where, good), state.point, state.before),
             beta=jnp.where(good, beta, state.beta),
-            beta_before=jnp.where(good, state.beta, state.beta_before),
-            factor=jnp.where(good, longer, shorter),
+            beta_before=jnp.where(good, jnp.where(leaping, 0.0, state.beta), state.beta_before),
+            factor=jnp.where(good, longer, jnp.where(leaping, state.factor, shorter)),
             residual=jnp.where(good, found.residual, state.residual),
             newton_steps=state.newton_steps + found.steps,
+            leap=jnp.where(good, 0.0, leap),
+            leaps=state.leaps + (good & leaping),
             uniform=state.uniform,
             restarted=state.restarted | again,
         )
@@ -161,8 +180,10 @@ class PopulationNewton(BaseMethod):
         return jnp.where(state.beta >= self.beta, state.residual, jnp.inf)
 
     def ending(self, game: PopulationGame, state: PopulationNewtonState) -> Array:
-        """Return ``not found`` if even the shortest stage fails."""
-        lost = jnp.where(state.beta > 0, state.factor < GENTLEST, state.factor < LOWEST * self.begin)
+        """Return ``not found`` if even the shortest stage and leaps of all lengths fail."""
+        # the last leap, half as long as the next, was to the full beta
+        beyond = (state.leap > LEAP) & (state.beta * (1 + state.leap / 2) >= self.beta)
+        lost = jnp.where(state.beta > 0, beyond, state.factor < LOWEST * self.begin)
         return jnp.where(lost & (state.beta < self.beta), ENDINGS.index("not found"), 0)
 
     def diagnostics(self, state: PopulationNewtonState) -> dict[str, Array]:
@@ -174,6 +195,7 @@ class PopulationNewton(BaseMethod):
         numbers = {
             "newton_steps": state.newton_steps,
             "restarted": state.restarted,
+            "leaps": state.leaps,
             "residual": state.residual,
         }
         found |= {name: ((), np.asarray(number)) for name, number in numbers.items()}
@@ -193,9 +215,27 @@ class PopulationNewton(BaseMethod):
             )
         return (
             f"residual {float(state.residual):.2g} at beta={float(state.beta):g} of {float(self.beta):g}: "
-            "raise max_steps or factor, or set begin to beta; all_equilibria follows the branch by its "
-            f"length, through folds if there are any{cause}"
+            f"raise max_steps or factor, or set begin to beta{self._fold(game, state)}{cause}"
         )
+
+    def _fold(self, game: PopulationGame, state: PopulationNewtonState) -> str:
+        """Return what follows a branch that turns back at the last stage; empty unless it does.
+
+        Near a fold unknowns change by the square root of the distance in beta, elsewhere in proportion to it.
+        """
+        if not float(state.leap):
+            return ""
+        (far, near), ratio = FOLD
+        changes = []
+        for part in (far, near):
+            by = rule((1 - part) * state.beta, self.exploration, self.regularised)
+            found = _newton(game, state.point, by)
+            if float(found.residual) > ENOUGH:
+                return ""
+            changes.append(float(jnp.max(jnp.abs(found.point.values - state.point.values))))
+        if changes[1] < changes[0] / ratio:
+            return ""
+        return "; the branch turns back there (a fold): all_equilibria follows it by its length"
 
 
 def point_of(game: PopulationGame, policy: Policy) -> MeanFieldPoint:
@@ -210,6 +250,22 @@ def _extrapolate(state: PopulationNewtonState, beta: Array) -> MeanFieldPoint:
     span = jnp.log(jnp.where(two, state.beta / state.beta_before, jnp.e))
     part = jnp.where(two, jnp.log(beta / jnp.where(two, state.beta, 1.0)) / span, 0.0)
     return jax.tree.map(lambda now, then: now + part * (now - then), state.point, state.before)  # type: ignore[no-any-return]
+
+
+def _adjusted(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> MeanFieldPoint:
+    """Return a point after agents have adjusted their policy to values and population for some steps."""
+    q = operators.action_values(game, point.env, point.values)
+    policy = operators.softmax(game, q, by.beta, by.exploration)
+
+    def step(_: int, now: tuple[Policy, Values, Distribution]) -> tuple[Policy, Values, Distribution]:
+        policy, values, mu = now
+        q = operators.action_values(game, game.environment(mu, policy), values)
+        wanted = operators.softmax(game, q, by.beta, by.exploration)
+        policy = policy + ADJUSTED * (wanted - policy)
+        return policy, jnp.sum(policy * q, axis=1) + bonus(policy, by), operators.flow(game, mu, policy)
+
+    policy, values, mu = jax.lax.fori_loop(0, ADJUSTMENTS, step, (policy, point.values, point.mu))
+    return MeanFieldPoint(values, mu, game.environment(mu, policy))
 
 
 class _Search(NamedTuple):
@@ -258,6 +314,9 @@ def newton(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Solved
     begin = _Search(jnp.asarray(0), point, jnp.asarray(jnp.inf), none, yes, yes, jnp.asarray(1.0))
     ended = jax.lax.while_loop(going, step, begin)
     return Solved(ended.here, ended.left, ended.steps)
+
+
+_newton = eqx.filter_jit(newton)
 
 
 def equations(
