@@ -88,8 +88,9 @@ def test_efforts_at_an_active_bound_move_only_with_the_bound() -> None:
     np.testing.assert_allclose(found.slope.values.ravel(), [0.5 / np.sqrt(cap * price) - 1, 1.0], rtol=1e-7)
     assert float(found.slope_difference.max()) < 1e-6
     found = slopes_of(contest(cap), ["prize[0]", "prize[1]"])  # prize[1] has no effect
-    np.testing.assert_allclose(found.slope.values.ravel(), [0.5 * np.sqrt(cap / price), 0.0], rtol=1e-7)
-    assert str(found.parameter_name.values) == "prize[0], prize[1]"
+    own = 0.5 * np.sqrt(cap / price)
+    np.testing.assert_allclose(found.slope.values[..., 0], [[own, 0.0], [0.0, 0.0]], rtol=1e-7, atol=1e-12)
+    assert found.parameter_name.values.tolist() == ["prize[0]", "prize[1]"]
     assert float(found.slope_difference.max()) < 1e-6
 
 
@@ -157,10 +158,31 @@ def test_before_a_fold_the_slope_is_steep_and_right(before: float) -> None:
     np.testing.assert_allclose(found.data.slope, 1 / np.sqrt(4 * before), rtol=1e-5)
 
 
-def test_parameters_of_unlike_values_are_printed_one_by_one() -> None:
-    found = rv.solve(contest(), ComparativeStatics(["prize[0]", "price"]), start=[[0.5], [0.5]])
-    assert "per unit of prize[0], price, at 1, 0.5, all changed together;" in repr(found)
-    assert np.isnan(found.data.parameter_value)
+@pytest.mark.parametrize("parameter", ["prize", ["prize[0]", "price"]])
+def test_every_parameter_has_a_slope_of_its_own(parameter: str | list[str]) -> None:
+    """``x_i = V_i^2 V_j / (price (V_i + V_j)^2)``, in V_i ``2 V_i V_j^2 / (price (V_i + V_j)^3)``."""
+    found = rv.solve(contest(), ComparativeStatics(parameter), start=[[0.5], [0.5]])
+    in_first = np.array([2 * 1 * 4, 4 * (2 - 1)]) / (0.5 * 27)  # of x_1 in V_0: V_1^2 (V_1 - V_0) / ..
+    np.testing.assert_allclose(found.data.slope.values[0, :, 0], in_first, rtol=1e-7)
+    assert "per unit of prize[0], at 1;" in repr(found)
+    if parameter == "prize":
+        in_second = np.array([1 * (1 - 2), 2 * 2 * 1]) / (0.5 * 27)
+        np.testing.assert_allclose(found.data.slope.values[1, :, 0], in_second, rtol=1e-7)
+        assert "per unit of prize[1], at 2;" in repr(found)
+    else:
+        here = efforts(np.array([1.0, 2.0]), 0.5)
+        np.testing.assert_allclose(found.data.slope.values[1, :, 0], -here / 0.5, rtol=1e-7)
+        np.testing.assert_allclose(found.data.slope_spent[1], 0.0, atol=1e-7)
+    assert found.data.slope_difference.shape == (2, 2)
+    assert float(found.data.slope_difference.max()) < 1e-6
+
+
+def test_equal_entries_of_an_array_are_one_parameter() -> None:
+    """Prizes V each: efforts are V/(4 price)."""
+    equal = eqx.tree_at(lambda game: game.prize, contest(), jnp.array([2.0, 2.0]))
+    found = rv.solve(equal, ComparativeStatics("prize"), start=[[0.5], [0.5]])
+    np.testing.assert_allclose(found.data.slope.values.ravel(), 0.5, rtol=1e-7)
+    assert float(found.data.parameter_value) == 2.0
 
 
 @pytest.mark.slow
@@ -181,8 +203,8 @@ def test_safety_in_a_race_responds_to_prices_as_in_the_closed_form() -> None:
     f_sigma = (1 - alpha * (1 - 2 * sigma)) / (sigma * (1 - sigma)) + theta * beta * (
         1 / sigma + theta * (prize + d) / h
     )
-    np.testing.assert_allclose(found.slope_p_safe, -(alpha - theta * beta) / r / f_sigma, rtol=1e-6)
+    np.testing.assert_allclose(found.slope_p_safe.sum(), -(alpha - theta * beta) / r / f_sigma, rtol=1e-6)
     np.testing.assert_allclose(
         [found.max_real_eigenvalue, found.best_response_radius], [-0.0540, 0.2244], atol=5e-5
     )
-    assert float(found.slope_difference[1]) < 1e-7
+    assert float(found.slope_difference[:, 1].max()) < 1e-7

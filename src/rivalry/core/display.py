@@ -6,7 +6,7 @@ Attributes of variables are named as in the CF conventions.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from functools import partial
 from html import escape
@@ -197,27 +197,44 @@ def asked_rows(record: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) 
 
     These are the slopes of comparative statics, and what everyone plays in a game of leaders.
     """
-    found = []
+    found: list[AskedTable] = []
     axes = names.get("axis", ())
     if "slope" in record and "parameter_name" in record:
-        values = [f"{value:.6g}" for value in record["parameter_entry"][1]]
-        at = values[0] if len(set(values)) == 1 else f"{', '.join(values)}, all changed together"
-        title = f"per unit of {record['parameter_name'][1]}, at {at}; {_difference_in_words(record)}"
-        if not record["derivative_exists"][1]:
-            title, none = title.partition(";")[0], "none: the Jacobian is singular, as at a fold"
-            return [AskedTable(title, ("derivative",), [(none,)])]
-        rows = _table(record["slope"][1], record["slope_payoff"][1], axes, names.get("player", ()))
-        found.append(AskedTable(title, PLAYER_COLUMNS, rows))
-        measures = [name.removeprefix("slope_") for name in record if name.startswith("slope_")]
-        slopes = {name: record[f"slope_{name}"] for name in measures}
-        single = [
-            (name.replace("_", " "), f"{array:.6g}") for name, (dims, array) in slopes.items() if not dims
-        ]
-        found += [AskedTable("", ("measure", "slope"), single)] if single else []
+        for k in range(np.size(record["parameter_name"][1])):
+            found += _slope_rows(_of_parameter(record, k), axes, names.get("player", ()))
     if "play" in record and record["play"][0] == ("seat", "axis"):
         rows = _table(record["play"][1], record["play_payoff"][1], axes, ())
         found.append(AskedTable("what all players play", PLAYER_COLUMNS, rows))
     return found
+
+
+def _of_parameter(record: Mapping[str, Any], k: int) -> dict[str, Any]:
+    """Return a record with the derivatives in one of several parameters alone."""
+    return {
+        name: (dims[1:], array[k]) if dims[:1] == ("parameter",) else (dims, array)
+        for name, (dims, array) in record.items()
+    }
+
+
+def _slope_rows(
+    record: Mapping[str, Any], axes: Sequence[str], players: Sequence[str]
+) -> Iterator[AskedTable]:
+    """Yield the tables of derivatives in one parameter."""
+    at = f"{record['parameter_value'][1]:.6g}"
+    title = f"per unit of {record['parameter_name'][1]}, at {at}; {_difference_in_words(record)}"
+    if not record["derivative_exists"][1]:
+        title, none = title.partition(";")[0], "none: the Jacobian is singular, as at a fold"
+        yield AskedTable(title, ("derivative",), [(none,)])
+        return
+    yield AskedTable(
+        title, PLAYER_COLUMNS, _table(record["slope"][1], record["slope_payoff"][1], axes, players)
+    )
+    measures = {name.removeprefix("slope_"): record[name] for name in record if name.startswith("slope_")}
+    single = [
+        (name.replace("_", " "), f"{array:.6g}") for name, (dims, array) in measures.items() if not dims
+    ]
+    if single:
+        yield AskedTable("", ("measure", "slope"), single)
 
 
 def _difference_in_words(record: Mapping[str, Any]) -> str:

@@ -32,16 +32,19 @@ FORWARD, CENTRAL = "forward mode", "central difference"
 STAGES = 2  # the equilibrium; the neighbouring ones of the check
 
 
+MOST = 100  # parameters, each with a derivative of its own
+SHARED = ("held", "measure", "measure_slope_by")  # by the slopes in all parameters
+
+
 class Statics(NamedTuple):
-    """A game and the parameter that is varied."""
+    """A game and the parameters that are varied, one at a time."""
 
     game: Any
-    entries: VariedEntries
+    parameters: tuple[VariedEntries, ...]
 
-    @property
-    def size(self) -> float:
-        """Return the parameter's size, 1 where it is 0."""
-        return abs(self.entries.value(self.game)) or 1.0
+    def size(self, one: VariedEntries) -> float:
+        """Return a parameter's size, 1 where it is 0."""
+        return abs(one.value(self.game)) or 1.0
 
 
 class ProfileSlopes(NamedTuple):
@@ -60,11 +63,13 @@ class ProfileSlopes(NamedTuple):
 class ComparativeStatics(BaseLearner):
     """Derivative of an equilibrium with respect to ``parameter``: ``dX/dk = -J^(-1) dF/dk``.
 
-    ``parameter`` is an array of the game, ``theta`` (all entries change by the same amount) or ``reach[1]``,
-    or a list of parameters that change together, ``["tax", "subsidy"]``. F stacks the own gradients and J is
-    their Jacobian, both in the coordinates in which the space is searched; entries that press against a bound
-    are fixed. Sequential best responses from the start, followed by Newton's method, find the equilibrium in
-    the first step. The second step solves again on both sides of it, by Newton's method from the linear
+    ``parameter`` is an array of the game, ``theta`` (all entries, if they are equal, change by the same
+    amount) or ``reach[1]``, or a list of parameters, ``["tax", "subsidy"]``. Of several parameters, and of
+    the entries of an array that differ, each has a derivative of its own, along the dimension ``parameter``;
+    if all change together by the same amount, derivatives add up. F stacks the own gradients and J is their
+    Jacobian, both in the coordinates in which the space is searched; entries that press against a bound are
+    fixed. Sequential best responses from the start, followed by Newton's method, find the equilibrium in the
+    first step. The second step solves again on both sides of it, by Newton's method from the linear
     prediction.
 
     The record holds ``slope`` (player, axis), in units of strategy per unit of the parameter, and
@@ -75,10 +80,10 @@ class ComparativeStatics(BaseLearner):
     ``held`` (player, axis) marks binding bounds. The check is ``slope_difference`` (check), the largest
     absolute difference between an entry of ``slope`` and the difference quotient of the neighbouring
     equilibria, with steps ``check_step`` (check), the second half the first; NaN where no equilibrium was
-    found there. For a two-sided quotient it falls to a quarter. ``parameter_name``, ``parameter_value`` (the
-    varied entries' common value, NaN where they differ) and ``parameter_entry`` (entry), each one's. For J
-    also ``max_real_eigenvalue`` (negative: gradient play converges locally) and ``best_response_radius``, the
-    spectral radius of the slope of simultaneous best responses (below 1: they converge locally).
+    found there. For a two-sided quotient it falls to a quarter. ``parameter_name`` and ``parameter_value``.
+    For J also ``max_real_eigenvalue`` (negative: gradient play converges locally) and
+    ``best_response_radius``, the spectral radius of the slope of simultaneous best responses (below 1: they
+    converge locally).
 
     The derivative is local: it does not describe a transition to another equilibrium, and it does not exist
     where a bound is only just binding or J is singular. ``derivative_exists`` is false, and slopes are NaN,
@@ -102,15 +107,13 @@ class ComparativeStatics(BaseLearner):
     Dixit, Review of Economic Studies 53, 1986, for oligopoly.
     """
 
-    parameter: Annotated[
-        str | list[str], "an array of the game, an entry of one, or a list of entries that vary together"
-    ]
+    parameter: Annotated[str | list[str], "an array of the game, an entry of one, or a list of these"]
     points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 201
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
 
     def world(self, game: Playable) -> Statics:
-        """Return the game with its numbers as arrays, and the varied parameter.
+        """Return the game with its numbers as arrays, and the varied parameters.
 
         Raise `ValueError` if it is invalid.
         """
@@ -119,7 +122,12 @@ class ComparativeStatics(BaseLearner):
         refuse_jumps(game)
         entries = entries_of(game, self.parameter, "parameter")
         # unchanged, but with the varied numbers as leaves
-        return Statics(entries.shift(precise(game), 0.0), entries)
+        varied = entries.shift(precise(game), 0.0)
+        parameters = entries.separate(varied)
+        if len(parameters) > MOST:
+            count = len(parameters)
+            raise ValueError(f"parameter: {entries.name} has {count} unlike entries; name at most {MOST}")
+        return Statics(varied, parameters)
 
     def length(self, world: Statics) -> int:
         """Return the number of stages: the equilibrium and the check."""
@@ -138,8 +146,8 @@ class ComparativeStatics(BaseLearner):
             "profile": start,
             "status": np.asarray("iteration limit", dtype="U15"),
             "done": np.zeros(1, dtype=np.int64),
-            "beside": np.full((len(HALVES), 2, *start.shape), np.nan),
-            "steps_taken": np.full((len(HALVES), 2), np.nan),
+            "beside": np.full((len(world.parameters), len(HALVES), 2, *start.shape), np.nan),
+            "steps_taken": np.full((len(world.parameters), len(HALVES), 2), np.nan),
         }
 
     def advance(self, world: Statics, session: Session, steps: int) -> int:
@@ -160,39 +168,61 @@ class ComparativeStatics(BaseLearner):
 
     def read(self, world: Statics, session: Session) -> Record:
         """Return the profile, with slopes if the first-order conditions of an equilibrium hold there."""
-        values = world.entries.values(world.game)
         record: Record = {
             "profile": (("player", "axis"), session["profile"].copy()),
             "status": ((), session["status"].copy()),
-            "parameter_name": ((), np.asarray(world.entries.name)),
-            "parameter_value": ((), np.asarray(values[0] if np.ptp(values) == 0 else np.nan)),
-            "parameter_entry": (("entry",), values),
         }
+        each: list[Record] = [
+            {
+                "parameter_name": ((), np.asarray(one.name)),
+                "parameter_value": ((), np.asarray(one.value(world.game))),
+            }
+            for one in world.parameters
+        ]
         if session["done"][0] == 0 or str(session["status"]) != "converged":
-            return record
+            return record | _beside_each_other(each)
         if session["done"][0] < STAGES:
             record["status"] = ((), np.asarray("iteration limit"))
         game, profile = world.game, session["profile"]
-        derivative = world.entries.derivative(game)
-        found = slopes(game, derivative, profile)
-        quotients, steps = _quotients(session)
-        exists = _exists(world, found, quotients)
-        if not exists:
-            none = np.full_like(found.slope, np.nan)
-            found = found._replace(slope=none, unconstrained=none, payoff=none[:, 0])
-        record |= {
-            "derivative_exists": ((), np.asarray(exists)),
-            "slope": (("player", "axis"), found.slope),
-            "slope_inner": (("player", "axis"), found.unconstrained),
-            "slope_payoff": (("player",), found.payoff),
-            "held": (("player", "axis"), found.at_bound),
-            "slope_difference": (("check",), np.max(np.abs(quotients - found.slope), axis=(1, 2))),
-            "check_step": (("check",), steps),
-        }
         end = at_rest(unconstrained_game(game), reparametrisation.unconstrain(game, put(profile)))
         if end is not None:
             record |= {name: end.measures[name] for name in ("max_real_eigenvalue", "best_response_radius")}
-        return record | (_metric_slopes(world, derivative, profile, found.slope) if exists else {})
+        each = [named | _slopes_in(world, session, k) for k, named in enumerate(each)]
+        return record | _beside_each_other(each)
+
+
+def _slopes_in(world: Statics, session: Session, k: int) -> Record:
+    """Return derivatives in one parameter, with their check."""
+    one, profile = world.parameters[k], session["profile"]
+    derivative = one.derivative(world.game)
+    found = slopes(world.game, derivative, profile)
+    quotients, steps = _quotients(profile, session["beside"][k], session["steps_taken"][k])
+    exists = _exists(world, world.size(one), found, quotients)
+    if not exists:
+        none = np.full_like(found.slope, np.nan)
+        found = found._replace(slope=none, unconstrained=none, payoff=none[:, 0])
+    record: Record = {
+        "derivative_exists": ((), np.asarray(exists)),
+        "slope": (("player", "axis"), found.slope),
+        "slope_inner": (("player", "axis"), found.unconstrained),
+        "slope_payoff": (("player",), found.payoff),
+        "held": (("player", "axis"), found.at_bound),
+        "slope_difference": (("check",), np.max(np.abs(quotients - found.slope), axis=(1, 2))),
+        "check_step": (("check",), steps),
+    }
+    return record | (_metric_slopes(world, one, derivative, profile, found.slope) if exists else {})
+
+
+def _beside_each_other(each: list[Record]) -> Record:
+    """Return the derivatives in several parameters along ``parameter``; NaN where one does not exist."""
+    if len(each) == 1:
+        return each[0]
+    known = {name: value for one in each for name, value in one.items()}
+    stacked: Record = {}
+    for name, (dims, array) in known.items():
+        rows = [np.asarray(one[name][1] if name in one else np.full_like(array, np.nan)) for one in each]
+        stacked[name] = (dims, array) if name in SHARED else (("parameter", *dims), np.stack(rows))
+    return stacked
 
 
 def slopes(game: Game, derivative: object, profile: np.ndarray) -> ProfileSlopes:
@@ -237,37 +267,40 @@ def _slopes(game: Game, derivative: object, x: Profile) -> tuple[Array, ...]:
 
 
 def _solve_neighbours(world: Statics, session: Session) -> None:
-    """Find the equilibria on both sides by Newton's method from the linear prediction."""
-    unconstrained = slopes(world.game, world.entries.derivative(world.game), session["profile"]).unconstrained
+    """Find the equilibria on both sides of every parameter by Newton's method from the linear prediction."""
     here = np.asarray(world.game.space.unconstrain(put(session["profile"])))
-    if not np.all(np.isfinite(unconstrained)):
-        return
-    for k, part in enumerate(HALVES):
-        for side, sign in enumerate((1.0, -1.0)):
-            step = sign * part * DIFFERENCE * world.size
-            if world.entries.refusal(world.game, world.entries.value(world.game) + step):
-                continue
-            there = world.entries.shift(world.game, put(step))
-            flat = unconstrained_game(there)
-            root = root_near(flat, flat.space.project(put(here + step * unconstrained)))
-            if root is not None:
-                session["beside"][k, side] = np.asarray(there.space.constrain(root))
-                session["steps_taken"][k, side] = step
+    for number, one in enumerate(world.parameters):
+        unconstrained = slopes(world.game, one.derivative(world.game), session["profile"]).unconstrained
+        if not np.all(np.isfinite(unconstrained)):
+            continue
+        for k, part in enumerate(HALVES):
+            for side, sign in enumerate((1.0, -1.0)):
+                step = sign * part * DIFFERENCE * world.size(one)
+                if one.refusal(world.game, one.value(world.game) + step):
+                    continue
+                there = one.shift(world.game, put(step))
+                flat = unconstrained_game(there)
+                root = root_near(flat, flat.space.project(put(here + step * unconstrained)))
+                if root is not None:
+                    session["beside"][number, k, side] = np.asarray(there.space.constrain(root))
+                    session["steps_taken"][number, k, side] = step
 
 
-def _quotients(session: Session) -> tuple[np.ndarray, np.ndarray]:
+def _quotients(
+    profile: np.ndarray, beside: np.ndarray, steps_taken: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return difference quotients [check player axis], two-sided where both sides are known, and steps."""
-    found = np.full((len(HALVES), *session["profile"].shape), np.nan)
-    for k, (beside, steps) in enumerate(zip(session["beside"], session["steps_taken"], strict=True)):
+    found = np.full((len(HALVES), *profile.shape), np.nan)
+    for k, (near, steps) in enumerate(zip(beside, steps_taken, strict=True)):
         known = np.flatnonzero(np.isfinite(steps))
         if known.size:
             first, last = known[0], known[-1]
-            base, origin = (beside[last], steps[last]) if first < last else (session["profile"], 0.0)
-            found[k] = (beside[first] - base) / (steps[first] - origin)
-    return found, np.abs(np.nan_to_num(session["steps_taken"])).max(axis=1)
+            base, origin = (near[last], steps[last]) if first < last else (profile, 0.0)
+            found[k] = (near[first] - base) / (steps[first] - origin)
+    return found, np.abs(np.nan_to_num(steps_taken)).max(axis=1)
 
 
-def _exists(world: Statics, found: ProfileSlopes, quotients: np.ndarray) -> bool:
+def _exists(world: Statics, size: float, found: ProfileSlopes, quotients: np.ndarray) -> bool:
     """Return whether slopes are those of an equilibrium that moves smoothly with the parameter.
 
     Beside a fold slopes grow as one over the root of the distance, and quotients over a step do not: a factor
@@ -277,7 +310,7 @@ def _exists(world: Statics, found: ProfileSlopes, quotients: np.ndarray) -> bool
         return False
     space = unconstrained_game(world.game).space
     # of the space: what the linear prediction moves over the check's step
-    moves = HALVES[-1] * DIFFERENCE * world.size * np.abs(found.unconstrained) / (space.high - space.low)
+    moves = HALVES[-1] * DIFFERENCE * size * np.abs(found.unconstrained) / (space.high - space.low)
     if np.all(np.isnan(quotients)):
         return bool(np.max(moves) <= 1)
     # quotients do not show what moves by rounding alone
@@ -285,9 +318,11 @@ def _exists(world: Statics, found: ProfileSlopes, quotients: np.ndarray) -> bool
     return bool(rounded or np.max(np.abs(found.slope)) <= SINGULAR * np.nanmax(np.abs(quotients)))
 
 
-def _metric_slopes(world: Statics, derivative: object, profile: np.ndarray, slope: np.ndarray) -> Record:
+def _metric_slopes(
+    world: Statics, one: VariedEntries, derivative: object, profile: np.ndarray, slope: np.ndarray
+) -> Record:
     """Return derivatives of the game's metrics that are one number, or one per player."""
-    x, along, step = put(profile), put(slope), DIFFERENCE * world.size
+    x, along, step = put(profile), put(slope), DIFFERENCE * world.size(one)
     found: Record = {}
     if traced_metrics.knows(world.game):
         form = {name: dims for name, (dims, _) in traced_metrics(world.game, x).items()}
@@ -296,7 +331,7 @@ def _metric_slopes(world: Statics, derivative: object, profile: np.ndarray, slop
     exact = set(found)
     # total derivatives: the profile moves along its slope
     above, below = (
-        measures(world.entries.shift(world.game, put(s)), world.game.space.project(x + s * along))
+        measures(one.shift(world.game, put(s)), world.game.space.project(x + s * along))
         for s in (step, -step)
     )
     for name, (dims, value) in above.items():

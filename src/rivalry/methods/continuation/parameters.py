@@ -45,6 +45,23 @@ class VariedEntries(NamedTuple):
         """Return the mean of the varied entries."""
         return float(np.mean(self.values(game)))
 
+    def separate(self, game: object) -> tuple[VariedEntries, ...]:
+        """Return the parameters one by one, and the entries of an array whose values differ.
+
+        Examples
+        --------
+        >>> import rivalry as rv
+        >>> game = rv.games.influencer(reach=[0.1, 0.2], resource="bimodal")
+        >>> [one.name for one in entries_of(game, "reach", "parameter").separate(game)]
+        ['reach[0]', 'reach[1]']
+        """
+        found: list[VariedEntries] = []
+        for name, at in self.parts:
+            values = np.asarray(getattr(game, name))[at]
+            single = np.ndindex(values.shape) if np.ptp(values) > 0 else [()]
+            found += [VariedEntries(((name, (*at, *k)),)) for k in single]
+        return tuple(found)
+
     def shift(self, game: object, amount: float | Array) -> Any:
         """Return the game with ``amount`` added to every varied entry."""
         return self._update(game, lambda entry: entry.add(amount))
