@@ -86,6 +86,9 @@ def test_a_sentence_says_what_the_claim_says_and_no_more(claim: str) -> None:
         "approximate equilibrium": (
             "It is an approximate equilibrium: no gain above 0.2 % of the payoff at stake."
         ),
+        "small estimated gain": (
+            "It leaves a small estimated gain: at most 0.2 % of the payoff at stake, with 95 % confidence."
+        ),
         "no deviation found": (
             "No profitable deviation was found: the result of a search (grid of 100 points), not a proof."
         ),
