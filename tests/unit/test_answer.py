@@ -227,6 +227,39 @@ def test_a_listed_equilibrium_is_claimed_only_for_the_certified_one() -> None:
     assert "complete" not in listed
 
 
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (0, "No equilibrium listed; whether there is one is not decided"),
+        (2, "2 equilibria; whether there are others is not decided"),
+    ],
+)
+def test_a_list_that_may_lack_equilibria_says_why(count: int, words: str) -> None:
+    reason = "every pure equilibrium; mixed ones were not sought"
+    rows = [
+        result(equilibrium_count=count, complete=False, **more) for more in ({}, {"complete_reason": reason})
+    ]
+    for row, why in zip(rows, ("", f": {reason}"), strict=True):
+        *_, listed, _ = (one.text for one in Answer(study("pure_equilibria"), swept([row])).sentences)
+        assert listed == f"{words}{why}."
+
+
+def test_an_empty_list_beside_others_is_named_empty() -> None:
+    def listed(*profiles: Any) -> Record:
+        shape = (len(profiles), 2, 2)
+        return result(equilibrium_count=len(profiles), complete=True) | {
+            "profile": (("player", "axis"), np.full((2, 2), np.nan)),
+            "equilibria": (("equilibrium", "player", "action"), np.array(profiles).reshape(shape)),
+            "action_name": (("player", "axis"), np.array([["stag", "hare"]] * 2)),
+        }
+
+    about = study("pure_equilibria", answer={"quantities": ["equilibria"]})
+    found = Answer(about, swept([listed(np.eye(2)), listed()])).sentences
+    assert "Equilibria listed: for reach 0.1, (stag, hare); for reach 0.15, none." in [
+        one.text for one in found
+    ]
+
+
 def test_a_solution_concept_is_named() -> None:
     rows = [result(concept="logit at beta 2", concept_residual=left) for left in (1e-9, 3e-8)]
     words = said(swept(rows), study("newton"))

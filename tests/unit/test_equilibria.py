@@ -338,6 +338,15 @@ def test_print_lists_equilibria_and_whether_the_list_is_complete() -> None:
     assert "    ... and 13 more, in data.equilibria" in lines
 
 
+def test_a_list_of_a_game_with_an_indifferent_player_says_that_equilibria_may_be_missing() -> None:
+    """Matching pennies beside a third player without a stake: it may mix in any way, and two are listed."""
+    pennies = np.repeat(np.array([[1.0, -1.0], [-1.0, 1.0]])[:, :, None], 2, axis=2)
+    found = rv.solve(matrix(payoffs=[pennies, -pennies, 0 * pennies]), MixedEquilibria())
+    np.testing.assert_allclose(found.data.equilibria[:, 2], np.eye(2))
+    assert "best responses tie, so that equilibria that are not isolated may be missing" in repr(found)
+    assert "tie" not in repr(rv.solve(matrix("jordan"), MixedEquilibria()))
+
+
 def test_equilibria_with_zero_payoffs_for_all_actions_are_certified() -> None:
     """All actions have the same payoff there, and payoffs cancel up to the rounding of the entries."""
     first = np.array([[0.0, -1.1, 1.3], [1.1, 0.0, -0.7], [-1.3, 0.7, 0.0]])

@@ -284,7 +284,7 @@ def _names(
     if LIST not in ((study.get("answer") or {}).get("quantities") or ()):
         return []
     parts = [
-        f"{_places([one], found, words)}, " * (len(rows) > 1) + ", ".join(one.equilibria_by_name)
+        f"{_places([one], found, words)}, " * (len(rows) > 1) + one.equilibria_by_name
         for one in rows
         if one.equilibria_by_name
     ]

@@ -246,16 +246,20 @@ class PointResults:
         words = f"{count} {'extreme ' * many}equilibri{'um' if count == 1 else 'a'}"
         words += kinds.get(pure, f", {pure} of them in pure strategies") if count else ""
         words += f", in {parts} connected component{'s' * (parts > 1)}" if many else ""
-        return f"{words} (complete list)" if self._own.get("complete", [0])[0] == 1 else words
+        if self._own.get("complete", [0])[0] == 1:
+            return f"{words} (complete list)"
+        words, more = (words, "are others") if count else ("no equilibrium listed", "is one")
+        why = str(self._own.get("complete_reason", [""])[0])
+        return f"{words}; whether there {more} is not decided{f': {why}' * bool(why)}"
 
     @property
-    def equilibria_by_name(self) -> list[str]:
-        """Every equilibrium of a list, by the names of actions; none without names."""
+    def equilibria_by_name(self) -> str:
+        """Every equilibrium of a list, by the names of actions; empty without names."""
         rows, names = self._own.get("equilibria"), self._own.get("action_name")
-        if self._count > 1 or rows is None or names is None:
-            return []
+        if self._count > 1 or rows is None or names is None or not np.any(names[0] != ""):
+            return ""
         known = [row for row in rows[0] if not np.isnan(row).all()]
-        return [f"({', '.join(_by_name(np.nan_to_num(row), names[0]))})" for row in known]
+        return ", ".join(f"({', '.join(_by_name(np.nan_to_num(row), names[0]))})" for row in known) or "none"
 
     @cached_property
     def events(self) -> list[tuple[str, float]]:
@@ -517,7 +521,8 @@ def _largest_radius(own: Mapping[str, np.ndarray]) -> float:
 
 
 _LISTS = (
-    *("equilibrium_count", "pure_count", "component_count", "complete", "boxes", "undecided", "verdict"),
+    *("equilibrium_count", "pure_count", "component_count", "complete", "complete_reason", "boxes"),
+    *("undecided", "verdict"),
     *("equilibrium_set", "certified_bound"),
     *("branch_ending", "parameter_name", "event_kind", "event_parameter", "unresolved_parameter"),
 )

@@ -25,6 +25,7 @@ from rivalry.tables.extreme_equilibria import Strategy, TooMany, extreme_equilib
 
 STARTS, ACCURACY = 16, 1e-4  # of McLennan and Tourky's method; accuracy relative to the range of payoffs
 SAME_EQUILIBRIUM = 1e-6  # approximate equilibria this close in every probability are the same
+TIES = "best responses tie, so that equilibria that are not isolated may be missing"
 DIGITS = 52  # binary digits of payoffs in units of their range, where one equilibrium is sought
 
 
@@ -144,8 +145,10 @@ class MixedEquilibria(BaseLearner):
         found = found[order]
         status = "converged" if session["over"][0] else "iteration limit"
         complete = bool(session.get("complete", [False])[0])
-        record = equilibria_record(tables, found, status, complete, str(session["reason"]))
         degenerate = session["degenerate"][0] if "degenerate" in session else _degenerate(tables, found)
+        reason = str(session["reason"])
+        reason += f"; {TIES}" * bool(degenerate and not complete and not self.one)
+        record = equilibria_record(tables, found, status, complete, reason)
         record["degenerate"] = ((), np.asarray(bool(degenerate)))
         played = (found > 0).sum(axis=(1, 2))
         record["pure_count"] = ((), np.asarray(int((played == len(tables)).sum())))
