@@ -114,8 +114,17 @@ def test_no_inputs_pay_more_than_the_bound_in_races_with_every_key(seed: int) ->
         words
     )
     assert found.bound - found.payoff <= 1e-8 * size, words
-    searched = float(rv.oracles.best_response(game, put(x), 0)[1])
-    assert found.payoff - searched <= 1e-8 * size, words
+
+
+@pytest.mark.parametrize("seed", slow_except(range(20), range(1)))
+def test_searched_responses_pay_as_much_as_proved_ones(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    keys, words = random_keys(seed)
+    game = race(**keys)
+    x = put(np.exp(rng.normal(0, 1, (keys["players"], 2))))
+    proved = rv.oracles.proved_response(game, x, 0)
+    searched = float(rv.oracles.best_response(game, x, 0)[1])
+    assert proved.payoff - searched <= 1e-8 * max(1.0, abs(proved.payoff)), words
 
 
 @pytest.mark.nightly

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import rivalry as rv
+from rivalry.core.dispatch import Unsupported
 from rivalry.core.intervals import Interval
 from rivalry.core.shifts import shifted
 
@@ -28,6 +30,16 @@ def guarded(x: jax.Array) -> jax.Array:
 def norm(x: jax.Array) -> jax.Array:
     top = stop(jnp.max(x, axis=0))
     return jnp.sqrt(jnp.sum(jnp.square(jnp.exp(x - top)), axis=0)) * jnp.exp(top)
+
+
+def in_loop(row_of: Any) -> Any:
+    """Return a function of the rows, one after the other, the last first, and of their sum so far."""
+
+    def step(total: jax.Array, row: jax.Array) -> tuple[jax.Array, jax.Array]:
+        found = row_of(row)
+        return total + jnp.sum(found), total * found
+
+    return lambda x: jax.lax.scan(step, 1.0, x, reverse=True)[1]
 
 
 def lead(x: jax.Array) -> jax.Array:
@@ -61,11 +73,13 @@ CANCEL = {
     "guard": (guarded, 1),
     "norm": (norm, 1),
     "one of two": (lambda x: jax.nn.logsumexp(x * stop(x), axis=1), 1),
+    "in a loop": (in_loop(jax.nn.softmax), 3),
     "in a call": (jax.jit(lambda x: jax.nn.logsumexp(x, axis=1)), 1),
 }
 
 MATTER = {
     "factor": lambda x: x * stop(x),
+    "factor in a loop": in_loop(lambda row: row * stop(row)),
     "small term": lambda x: x + 1e-12 * stop(x),
     "needle": lambda x: x + jnp.exp(-jnp.square((stop(x) - 0.3033) / 1e-4)),
     "half of a shift": lambda x: jnp.log(jnp.sum(jnp.exp(x - stop(x[0])), axis=0)) + 0.5 * stop(x[0]),
@@ -105,6 +119,33 @@ def test_numbers_that_matter_are_differentiated(name: str) -> None:
     slope = jax.jvp(lambda x: found.call([], x)[0], (X,), (jnp.asarray(moved),))[1]
     rise = (function(X + step * moved) - function(X - step * moved)) / (2 * step)
     np.testing.assert_allclose(slope, rise, atol=1e-6)
+
+
+def test_loops_without_an_interval_form_are_refused_before_they_are_unrolled() -> None:
+    """Those of many steps, and those of a search, whose comparisons no interval decides."""
+    long = in_loop(lambda row: jax.lax.fori_loop(0, 10**6, lambda _, at: at - stop(at) / 2, row))
+    with pytest.raises(Unsupported, match=r"no bound: loops of \d+ operations; at most"):
+        shifted(long, X)
+    climb = in_loop(lambda row: jax.lax.while_loop(lambda at: at[0] < 1, lambda at: at + stop(row), row))
+    with pytest.raises(Unsupported, match="depend on a search, whose while has no"):
+        shifted(climb, X)
+
+
+def test_payoffs_of_rounds_with_shares_in_each_have_a_bound() -> None:
+    """Three rounds, in each of which ``q = e^x / (e^x + e^y)`` wins 1/4 at a price of 1/8 of x squared."""
+
+    class Rounds:
+        space = rv.Box.interval(0.0, 2.0, players=2)
+
+        def payoffs(self, x: Any) -> Any:
+            def one(total: Any, prize: Any) -> Any:
+                return total + prize * jax.nn.softmax(x[:, 0]) - x[:, 0] ** 2 / 24, None
+
+            return jax.lax.scan(one, jnp.zeros(2), jnp.array([0.25, 0.25, 0.5]))[0]
+
+    # q (1-q) = 1/4 = x / 4
+    found = rv.certificate(Rounds(), [[1.0], [1.0]])
+    assert (found.claim, found.coverage, found.rounding) == ("equilibrium", "exact", "outward")
 
 
 def test_shifts_that_may_be_infinite_are_named() -> None:

@@ -58,6 +58,14 @@ MOVES = frozenset(
 DATA = {"gather": (0,), "scatter": (0, 2), "dynamic_slice": (0,), "dynamic_update_slice": (0, 1)}
 """Operands that are moved; the others are indices."""
 
+READ = frozenset(
+    [
+        *(*MOVES, *RULES, *CALLS, "stop_gradient", "custom_linear_solve", "scan", "cond"),
+        *("lu", "polygamma", "scatter-add", "scatter_add"),
+    ]
+)
+"""Operations that can be read."""
+
 EXACT = frozenset(
     [
         *("neg", "abs", "sign", "max", "min", "floor", "ceil", "round", "iota", "clamp", "select_n"),
@@ -250,9 +258,8 @@ def _is_ruled(equation: Any) -> bool:
         for one in (*equation.invars, *equation.outvars)
         if jnp.issubdtype(one.aval.dtype, jnp.inexact)
     ]
-    others = {*CALLS, "custom_linear_solve", "scan", "cond", "lu", "polygamma", "scatter-add", "scatter_add"}
     name = equation.primitive.name
-    return name in {*MOVES, *RULES, *others} and all(dtype == jnp.float64 for dtype in floats)
+    return name in READ and all(dtype == jnp.float64 for dtype in floats)
 
 
 def _programs(operands: Sequence[Any]) -> list[Callable[[], Any]] | None:

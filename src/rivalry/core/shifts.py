@@ -17,8 +17,8 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.eager import CALLS
-from rivalry.core.enclosure import enclose
+from rivalry.core.eager import CALLS, LONGEST
+from rivalry.core.enclosure import READ, enclose, needed
 from rivalry.core.jax import jax, jnp
 
 GUIDES = ("stop_gradient", "custom_jvp", "custom_vjp")
@@ -56,6 +56,11 @@ def shifted(function: Callable[..., Any], *examples: object, about: int = 0) -> 
     """
     traced = jax.make_jaxpr(function)(*examples)
     moving = [k == about for k in range(len(examples))]
+    loops = _loops(traced.jaxpr, moving)
+    if loops.guided and loops.unread:  # now, since what is unrolled takes long to read
+        raise Unsupported(f"no bound: payoffs depend on a search, whose {loops.unread} has no interval form")
+    if loops.guided and loops.operations > LONGEST:
+        raise Unsupported(f"no bound: loops of {loops.operations} operations; at most {LONGEST} are read")
 
     def run(marked: _Marked, *given: object) -> list[Any]:
         return _replay(traced.jaxpr, traced.consts, given, moving, marked)
@@ -176,16 +181,68 @@ def _replay(jaxpr: Any, consts: Any, given: Any, moving: Any, marked: _Marked) -
                 _replay(one.jaxpr, one.consts, operands[1:], each[1:], marked) for one in params["branches"]
             ]
             found = [jax.lax.select_n(operands[0], *cases) for cases in zip(*branches, strict=True)]
+        elif name == "scan" and any(word in str(params) for word in GUIDES):
+            found = _unrolled(params, operands, each, marked)
         elif name in FOREIGN:
             raise Unsupported(f"no bound: {name} has no interval form")
         else:
-            if name in ("scan", "cond", "while"):
+            if name in ("cond", "while"):
                 for word in (word for word in GUIDES if word in str(params)):
                     raise Unsupported(f"no bound: {word} within {name}")
             result = equation.primitive.bind(*operands, **params)
             found = list(result) if equation.primitive.multiple_results else [result]
         values.update(zip(equation.outvars, found, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
+
+
+def _unrolled(params: Any, operands: Sequence[Any], each: Sequence[bool], marked: _Marked) -> list[Any]:
+    """Return the result of a loop of known length, every step of which is replayed."""
+    consts, carried, closed = params["num_consts"], params["num_carry"], params["jaxpr"]
+    fixed, carry, rows = operands[:consts], operands[consts : consts + carried], operands[consts + carried :]
+    moving = [*each[:consts], *[any(each)] * carried, *each[consts + carried :]]
+    stacked, order = [], range(params["length"])[:: -1 if params["reverse"] else 1]
+    for k in order:
+        own = [*fixed, *carry, *(row[k] for row in rows)]
+        found = _replay(closed.jaxpr, closed.consts, own, moving, marked)
+        carry = found[:carried]
+        stacked.append(found[carried:])
+    columns = zip(*(stacked[order.index(k)] for k in sorted(order)), strict=True)
+    return [*carry, *map(jnp.stack, columns)]
+
+
+class _Loops(NamedTuple):
+    """What unrolling the loops of a program would take."""
+
+    operations: int
+    guided: bool  # whether a loop has derivatives other than those of its values
+    unread: str  # an operation on choices without an interval form
+
+
+def _loops(jaxpr: Any, moving: Sequence[bool]) -> _Loops:
+    """Return what unrolling takes where the arguments of a program are ``moving`` or not."""
+    depends = {one for one, moves in zip(jaxpr.invars, moving, strict=True) if moves}
+    count, guided, unread = 0, False, ""
+    for equation in needed(jaxpr):
+        each = [not isinstance(atom, Literal) and atom in depends for atom in equation.invars]
+        name, params = equation.primitive.name, equation.params
+        bodies, steps = [], 1
+        if any(each):
+            depends.update(equation.outvars)
+            unread = unread or ("" if name in READ else name)
+        if name in CALLS:
+            bodies = [(_called(equation)[0], each)]
+        elif name == "scan":
+            steps, fixed = params["length"], params["num_consts"]
+            carried = [any(each)] * params["num_carry"]
+            bodies = [(params["jaxpr"].jaxpr, [*each[:fixed], *carried, *each[fixed + len(carried) :]])]
+            guided = guided or (any(each) and any(word in str(params) for word in GUIDES))
+        elif name == "cond":
+            bodies = [(one.jaxpr, each[1:]) for one in params["branches"]]
+        parts = [_loops(*body) for body in bodies]
+        count += 1 + steps * sum(one.operations for one in parts)
+        guided = guided or any(one.guided for one in parts)
+        unread = unread or next((one.unread for one in parts if one.unread), "")
+    return _Loops(count, guided, unread)
 
 
 def _called(equation: Any) -> tuple[Any, Any]:

@@ -270,9 +270,10 @@ class Followers(eqx.Module):
         begin = (x, jnp.asarray(jnp.inf), jnp.asarray(0))
         if len(followers) == 1:
             # one round: the response of a single follower does not depend on its own strategy
+            known = traceable_best_response(game, x, rows[0])
+            if known is not None:
+                return x.at[rows[0]].set(known[0])  # exact, and derivatives need no more
             x, _, _ = respond_in_turn(begin)
-            if traceable_best_response(game, x, rows[0]) is not None:
-                return x  # exact, and derivatives need no more
         else:
             x, movement, _ = jax.lax.while_loop(still_moving, respond_in_turn, begin)
             # a round that found an equally good strategy elsewhere on a plateau has converged as well
