@@ -14,7 +14,15 @@ from scipy.special import expit
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp, put
-from rivalry.families.race.proved_response import Problem, best_inputs, bound, idle_inputs, provable
+from rivalry.families.race.proved_response import (
+    Problem,
+    _payoff,
+    _slope,
+    best_inputs,
+    bound,
+    idle_inputs,
+    provable,
+)
 from rivalry.families.race.schedule_response import STOCK_NODES, _best_from, compiled_response
 from rivalry.families.race.static_response import at_performance, best_safety, own_problem, response_details
 from tests.race_keys import KEYS, race
@@ -265,6 +273,20 @@ def test_no_inputs_on_a_fine_grid_exceed_the_proved_bound(changes: dict[str, Any
             assert payoff == pytest.approx(float(written_out(one, own_xs, own_xp)), abs=1e-9)
         if np.isfinite(one.rivals):  # else any performance wins, and the supremum is not attained
             assert above - payoff <= 1e-6
+
+
+@pytest.mark.parametrize("changes", CHANGES, ids=lambda given: "-".join(given) or "default")
+def test_slopes_of_intervals_enclose_the_mean_slope_between_their_ends(changes: dict[str, Any]) -> None:
+    """With increasing returns also where the best safety jumps."""
+    rng, edges = np.random.default_rng(7), np.linspace(-12, 5, 600)
+    boxes = np.stack([edges[:-1], edges[1:]], axis=1)
+    for _ in range(10):
+        one = problem(rng, **changes)
+        with np.errstate(all="ignore"):
+            mean, slope = np.diff(_payoff(one, edges)) / np.diff(edges), _slope(one, boxes)
+        size = 1e-9 * (1 + np.abs(mean))
+        assert np.all(mean <= slope.high + size)
+        assert np.all(mean >= slope.low - size)
 
 
 @pytest.mark.parametrize("theta", [0.0, 0.7])
