@@ -1,4 +1,7 @@
-"""Run duels: ``python -m tests.duel --kind market --first 0 --count 200 [--seconds 600]``."""
+"""Run duels: ``python -m tests.duel --kind market --first 0 --count 200 [--seconds 600]``.
+
+Seconds are of processor time.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("-v", action="store_true")
     options = parser.parse_args()
-    said, wrong, done, begun = Counter[str](), Counter[str](), 0, time.monotonic()
+    said, wrong, done, begun = Counter[str](), Counter[str](), 0, time.process_time()
     numbers = (options.seed, options.first, options.count)
     drawn = economies(*numbers) if options.kind == "karma" else settings(options.kind, *numbers)
     for setting in drawn:
@@ -34,9 +37,9 @@ def main() -> int:
             print(line, flush=True)
         if options.v:
             print(setting.name, f"{time.process_time() - before:.1f} s", found.words, flush=True)
-        if time.monotonic() - begun > options.seconds:
+        if time.process_time() - begun > options.seconds:
             break
-    print(f"{options.kind}: {done} settings in {time.monotonic() - begun:.0f} s")
+    print(f"{options.kind}: {done} settings in {time.process_time() - begun:.0f} s")
     for word, count in sorted(said.items()):
         print(f"{count:6d}  {word}")
     print(f"wrong words: {dict(wrong)}")

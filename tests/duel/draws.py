@@ -33,7 +33,8 @@ class Setting(NamedTuple):
     """A setting of a family as a user writes it, and how it is usually solved.
 
     ``payoff`` makes the payoffs written out in NumPy from the game's points and tables; None where payoffs
-    are those of the game as a black box.
+    are those of the game as a black box. ``lists`` is whether its equilibria are listed, ``wider`` whether
+    certificates compare with more strategies than a profile can hold.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Setting(NamedTuple):
     methods: tuple[Any, ...]
     payoff: Callable[[Any], Payoff] | None = None
     lists: bool = False
+    wider: bool = False
 
     def make(self) -> Any:
         """Return the game."""
@@ -504,7 +506,9 @@ def precipice(form: Rng, rng: Rng) -> Setting:
     keys = {"players": int(form.integers(2, 4)), "max_capability": float(wide(rng, 0.05, 5))}
     keys |= {"enmity": pick(form, 1.0, float(rng.uniform(0.02, 1)))}
     keys["information"] = pick(form, "none", "private", "public")
-    return Setting("", "precipice", keys, (methods.ClosedForm(), methods.BestResponse()))
+    # with public information a leader may choose anew at every lead: rules of one number are a part of that
+    usual = (methods.ClosedForm(), methods.BestResponse())
+    return Setting("", "precipice", keys, usual, wider=keys["information"] == "public")
 
 
 KINDS: dict[str, Callable[[Rng, Rng], Setting]] = {

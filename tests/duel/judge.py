@@ -15,6 +15,7 @@ from tests.duel.draws import Setting
 from tests.duel.referee import Arena
 
 SECONDS = 2.0  # of a method or a list, compilation apart
+LAST_DIGITS = 128 * np.finfo(float).eps  # of a payoff: smaller gains are none
 WRONG = (
     "false equilibrium", "false bound", "false list", "false entry", "false refutation", "payoffs", "error"
 )  # fmt: skip
@@ -60,11 +61,11 @@ def duel(setting: Setting, seed: int = 0) -> Duel:
             )
             if solved is not None and "profile" in solved.data and solved.certificate is not None:
                 x = np.asarray(solved.profile.values, dtype=float).reshape(one.low.shape)
-                judged(game, one, x, solved.certificate, rng, found, type(method).__name__)
+                judged(game, one, x, solved.certificate, rng, found, type(method).__name__, setting.wider)
         for x in _profiles(one, rng, rounds=12 if setting.payoff else 3):
             proof = tried(lambda x=x: rv.certificate(game, x), "certificate", found)
             if proof is not None:
-                judged(game, one, x, proof, rng, found, "certificate")
+                judged(game, one, x, proof, rng, found, "certificate", setting.wider)
         if setting.lists and setting.payoff and one.low.size <= 6 and not one.simplex:
             listed(game, one, rng, found)
     return found
@@ -138,13 +139,21 @@ def _profiles(one: Arena, rng: np.random.Generator, rounds: int) -> list[np.ndar
 
 
 def judged(
-    game: Any, one: Arena, x: np.ndarray, proof: Any, rng: np.random.Generator, found: Duel, what: str
+    game: Any,
+    one: Arena,
+    x: np.ndarray,
+    proof: Any,
+    rng: np.random.Generator,
+    found: Duel,
+    what: str,
+    wider: bool = False,
 ) -> None:
     """Add what is wrong with a certificate."""
     claim = proof.claim
     found.words.append(f"{what}: {claim}")
     gained, rounding = referee.gains(one, x, rng)
     tolerance = np.broadcast_to(np.asarray(proof.tolerance, dtype=float), gained.shape)
+    last = rounding / referee.ROUNDING * LAST_DIGITS
     over = gained - np.minimum(proof.bound, 1e300) - rounding
     here = [float(referee.at(one, x, p)[0]) for p in range(len(x))]
     bound = np.asarray(proof.bound).tolist()
@@ -153,18 +162,18 @@ def judged(
         found.faults.append(Fault("false equilibrium", f"{text}, tolerance {tolerance.tolist()}"))
     elif np.any(over > 0):
         found.faults.append(Fault("false bound", text))
-    elif claim == "not an equilibrium" and np.all(gained <= rounding):
+    elif claim == "not an equilibrium" and np.all(gained <= last) and not wider:
         # what the package has found may be what the referee has missed
         extra = [np.asarray(rv.best_response(game, x, p)[0], dtype=float) for p in range(len(x))]
         gained, rounding = referee.gains(one, x, rng, extra)
-        if np.all(gained <= rounding):
+        if np.all(gained <= last):
             regret = np.asarray(proof.regret).tolist()
             found.faults.append(Fault("false refutation", f"{text}, regret {regret}, {proof.method}"))
         else:
             found.words.append("the referee missed a gain")
     elif claim == "no deviation found" and np.any(gained > 10 * (tolerance + rounding)):
         found.words.append(f"missed by a search: {text}")
-    elif claim != "equilibrium" and np.all(gained <= 0.1 * rounding):
+    elif claim != "equilibrium" and np.all(gained <= last):
         found.words.append(f"weaker than it could be: {claim}")
 
 

@@ -129,5 +129,5 @@ def _judged(game: Any, solved: Any, found: Duel, what: str) -> None:
         found.faults.append(Fault("false equilibrium", f"{text}, distribution moves {moved:.2g}"))
     elif np.any(gained > proof.bound + rounding):
         found.faults.append(Fault("false bound", text))
-    elif proof.claim == "not an equilibrium" and np.all(gained <= 0.01 * rounding):
+    elif proof.claim == "not an equilibrium" and np.all(gained <= 1e-6 * rounding):
         found.faults.append(Fault("false refutation", text))

@@ -113,3 +113,13 @@ def test_errors_name_the_wrong_parameter() -> None:
         rv.games.precipice(enmity=1.5)
     with pytest.raises(ValueError, match="max_capability: nan must be finite and above 0"):
         rv.games.precipice(max_capability=float("nan"))
+
+
+def test_the_best_rule_of_a_leader_pays_the_same_whatever_its_own_is() -> None:
+    # also where the own one is as bold as a rule may be that is not undercut, but for rounding
+    game = rv.games.precipice(max_capability=4.049556384329674, enmity=0.7859730137, information="public")
+    steps = 1e-12 * (1 + np.linspace(-1e-2, 1e-2, 41))
+    rules = (1 + np.append(steps, [-0.5, 0.5])) / float(game.enmity)
+    profiles = [np.array([[rule], [1.0]]) for rule in rules]
+    best = [float((game.payoffs(x) + game.free_gains(x))[0]) for x in profiles]
+    np.testing.assert_allclose(best, best[-1], rtol=1e-9)

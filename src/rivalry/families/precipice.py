@@ -118,7 +118,9 @@ class Precipice(OneLineRepr, eqx.Module):
         def one(own: Array) -> Array:
             def integrand(lead: Array) -> Array:
                 safe = jnp.minimum(own * lead, 1.0)
-                bold = safe * self.enmity > lead * (1 + NOT_UNDERCUT)
+                # by the slope where that decides: leads would be rounded each in its own way
+                steep = jnp.where(own * lead < 1, own * self.enmity, self.enmity / lead)
+                bold = steep > 1 + NOT_UNDERCUT
                 # the density of a lead, and of being ahead
                 return paid(lead, safe, bold) * (1 - lead / mu) ** (n - 1) / mu
 
