@@ -62,12 +62,17 @@ def duel(setting: Setting, seed: int = 0) -> Duel:
             if solved is not None and "profile" in solved.data and solved.certificate is not None:
                 x = np.asarray(solved.profile.values, dtype=float).reshape(one.low.shape)
                 judged(game, one, x, solved.certificate, rng, found, type(method).__name__, setting.wider)
+            if solved is not None and setting.family == "matrix" and "complete" in solved.data:
+                listed(game, one, solved.data, lambda: referee.isolated(one), rng, found)
         for x in _profiles(one, rng, rounds=12 if setting.payoff else 3):
             proof = tried(lambda x=x: rv.certificate(game, x), "certificate", found)
             if proof is not None:
                 judged(game, one, x, proof, rng, found, "certificate", setting.wider)
         if setting.lists and setting.payoff and one.low.size <= 6 and not one.simplex:
-            listed(game, one, rng, found)
+            every = rv.methods.AllEquilibria()
+            solved = tried(lambda: rv.solve(game, every, max_seconds=SECONDS, tolerance=None), "list", found)
+            if solved is not None:
+                listed(game, one, solved.data, lambda: referee.rest_points(one, rng), rng, found)
     return found
 
 
@@ -177,14 +182,15 @@ def judged(
         found.words.append(f"weaker than it could be: {claim}")
 
 
-def listed(game: Any, one: Arena, rng: np.random.Generator, found: Duel) -> None:
-    """Add what is wrong with the list of equilibria."""
-    solved = tried(
-        lambda: rv.solve(game, rv.methods.AllEquilibria(), max_seconds=SECONDS, tolerance=None), "list", found
-    )
-    if solved is None or "equilibria" not in solved.data:
-        return
-    data = solved.data
+def listed(
+    game: Any,
+    one: Arena,
+    data: Any,
+    rest_points: Callable[[], list[np.ndarray]],
+    rng: np.random.Generator,
+    found: Duel,
+) -> None:
+    """Add what is wrong with a list of equilibria."""
     complete, entries = bool(data.complete), np.asarray(data.equilibria.values, dtype=float)
     radius = np.asarray(data.radius.values, dtype=float) if "radius" in data else np.zeros(len(entries))
     found.words.append("list: complete" if complete else "list: incomplete")
@@ -199,15 +205,14 @@ def listed(game: Any, one: Arena, rng: np.random.Generator, found: Duel) -> None
             )
     if not complete:
         return
-    for x in referee.rest_points(one, rng):
+    for x in rest_points():
         near = [
             np.all(np.abs(x - other) <= within + 1e-4 * np.maximum(np.abs(x), 1e-6 * width))
             for other, within in zip(entries, radius, strict=True)
         ]
         sets = data.equilibrium_set.values if "equilibrium_set" in data else []
-        near += [
-            np.all((x >= ends[..., 0] - 1e-6 * width) & (x <= ends[..., 1] + 1e-6 * width)) for ends in sets
-        ]
+        slack = 1e-6 * width
+        near += [np.all((x >= ends[..., 0] - slack) & (x <= ends[..., 1] + slack)) for ends in sets]
         if not any(near):
             claim = rv.certificate(game, x).claim
             text = f"complete ({data.complete_reason.item()}) without {x.tolist()} ({claim})"

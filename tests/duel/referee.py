@@ -6,7 +6,8 @@ more may be right.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -282,3 +283,60 @@ def rest_points(one: Arena, rng: np.random.Generator, starts: int = 6) -> list[n
         if np.all(gained <= 10 * rounding + 1e-14 * np.array(lost)) and not any(near):
             found.append(x)
     return found
+
+
+def isolated(one: Arena) -> list[np.ndarray]:
+    """Return equilibria that no list of a finite game may lack: strict, or isolated of two players.
+
+    Of two players those are found with supports of equal size at which all other actions pay less.
+    """
+    sizes = one.entries.sum(axis=1)
+    found = []
+    for actions in np.ndindex(*sizes):
+        x = np.zeros(one.low.shape)
+        x[np.arange(len(sizes)), actions] = 1.0
+        pays = [at(one, x, p, np.eye(x.shape[1])[: sizes[p]]) for p in range(len(sizes))]
+        others = [np.delete(row, own) for row, own in zip(pays, actions, strict=True)]
+        if all(
+            np.all(row < pays[p][actions[p]] - 1e-9 * np.abs(pays[p]).max()) for p, row in enumerate(others)
+        ):
+            found.append(x)
+    if len(sizes) == 2:
+        found += [x for x in _mixed(one, sizes) if x is not None]
+    return found
+
+
+def _mixed(one: Arena, sizes: np.ndarray) -> Iterator[np.ndarray | None]:
+    """Yield the equilibria of two players with supports of two or more actions each, of equal number."""
+    axes = one.low.shape[1]
+    tables = [np.zeros(tuple(sizes)), np.zeros(tuple(sizes))]
+    for i, j in np.ndindex(*sizes):
+        x = np.stack([np.eye(axes)[i], np.eye(axes)[j]])
+        for player in range(2):
+            tables[player][i, j] = at(one, x, player)[0]
+    for size in range(2, min(sizes) + 1):
+        for rows in combinations(range(sizes[0]), size):
+            for columns in combinations(range(sizes[1]), size):
+                yield _of_supports(tables, rows, columns, axes)
+
+
+def _of_supports(
+    tables: list[np.ndarray], rows: tuple[int, ...], columns: tuple[int, ...], axes: int
+) -> np.ndarray | None:
+    """Return the equilibrium with these supports; None where there is none that is clearly isolated."""
+    x = np.zeros((2, axes))
+    for player, (own, rival) in enumerate(((rows, columns), (columns, rows))):
+        table = tables[player] if player == 0 else tables[player].T
+        scale = np.abs(table).max()
+        part = table[np.ix_(own, rival)] / scale
+        # the rival's mixture leaves the own actions indifferent
+        system = np.block([[part, -np.ones((len(own), 1))], [np.ones((1, len(own))), np.zeros((1, 1))]])
+        if np.linalg.cond(system) > 1e6:
+            return None
+        solved = np.linalg.solve(system, np.append(np.zeros(len(own)), 1.0))
+        mixture, pays = solved[:-1], solved[-1]
+        outside = np.delete(table[:, list(rival)] @ mixture / scale, list(own))
+        if np.any(mixture < 1e-6) or np.any(outside > pays - 1e-6):
+            return None
+        x[1 - player, list(rival)] = mixture
+    return x
