@@ -49,7 +49,7 @@ def karma(form: Rng, rng: Rng) -> Setting:
         keys |= {"agents": 4, "mean_karma": 1.0, "initial_karma": [1, 1, 1, 1]}
     elif maybe(form, 0.1):
         keys |= {"agents": 101, "idle": "random"}
-    return Setting("", "karma", keys, (rv.methods.OnlineMirrorDescent(), rv.methods.DampedFixedPoint()))
+    return Setting("", "karma", keys, (rv.methods.OnlineMirrorDescent(),))
 
 
 def economies(seed: int, first: int, count: int) -> list[Setting]:

@@ -18,13 +18,8 @@ def test_every_declared_key_is_drawn() -> None:
     assert drawn == {row.name for row in parameters(rv.games.karma)}
 
 
-@pytest.mark.parametrize(
-    "first",
-    [
-        pytest.param(first, marks=pytest.mark.nightly if first else pytest.mark.slow)
-        for first in range(0, NIGHTLY, ALIKE)
-    ],
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("first", range(0, NIGHTLY, ALIKE))
 def test_no_word_is_wrong(first: int) -> None:
     assert [line for one in economies(SEED, first, ALIKE) for line in duel_of_economy(one).lines()] == []
 
