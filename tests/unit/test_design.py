@@ -203,7 +203,10 @@ def test_results_do_not_depend_on_chunks_of_trials() -> None:
     assert "status" not in method.read(world, early)
 
 
-@pytest.mark.parametrize("order", [CLAIMS, CLAIMS[1:]], ids=["first", "without not decided"])
+FIRST = tuple(claim for claim in CLAIMS if claim != "small estimated gain")  # a later word
+
+
+@pytest.mark.parametrize("order", [FIRST, FIRST[1:]], ids=["first", "without not decided"])
 def test_sessions_stored_with_indices_of_claims_are_read_by_name(order: tuple[str, ...]) -> None:
     """Claims were once stored by their position, to which `not decided` was later added in front."""
     method = Design(choices={"tax": [0.0, 0.5, 1.0, 2.0]}, tries=1)

@@ -74,7 +74,7 @@ def evaluate_policy(game: PopulationGame, pi: Policy, mu: Distribution | None = 
 
 
 @eqx.filter_jit
-def spread(game: PopulationGame, env: Any, mu: Distribution, best: Values) -> Float[Array, "type"]:
+def spread(game: PopulationGame, env: object, mu: Distribution, best: Values) -> Float[Array, "type"]:
     """Return means over agents ``[type]`` of best values less those of the worst actions in every state."""
     q = jnp.where(game.legal, action_values(game, env, best), jnp.inf)
     worst = jax.nn.one_hot(jnp.argmin(q, axis=1), q.shape[1])

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
-from rivalry.core.game import is_population
+from rivalry.core.game import PopulationGame, is_population
 from rivalry.core.jax import put
 from rivalry.core.needs import Need
 from rivalry.core.oracles import to_agents
@@ -299,7 +299,7 @@ def gain_certificate(crowd: Crowd, env: object, found: Measured, gains: AgentGai
 
 
 @eqx.filter_jit
-def _spread(game: Any, env: Any, mu: Any) -> Any:
+def _spread(game: PopulationGame, env: object, mu: oracles.Distribution) -> Any:
     return spread(game, env, mu, best_response(game, env, uniform(game)).values)
 
 

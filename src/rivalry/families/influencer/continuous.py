@@ -224,7 +224,9 @@ class GaussRule(NamedTuple):
         return np.asarray(density * (b - low) ** -p * (high - b) ** -q)
 
 
-def nodes_off_edges(resource: Any, third_party: Any, space: Domain) -> tuple[np.ndarray, np.ndarray] | None:
+def nodes_off_edges(
+    resource: object, third_party: object, space: Domain
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Return points of a simplex off its edges, and the resource there, where it is a density; else None.
 
     They are nodes of a graded rule, about as many as a mesh has points, and the mean amount per node is that
@@ -241,7 +243,7 @@ def nodes_off_edges(resource: Any, third_party: Any, space: Domain) -> tuple[np.
     return points, weights * len(points) * factorial(space.axes - 1)  # the reciprocal of the volume
 
 
-def has_density(resource: Any) -> bool:
+def has_density(resource: object) -> bool:
     """Return whether a resource has a value between points: a function, a word or a kind of density."""
     if isinstance(resource, Mapping):
         return resource.get("kind") not in ("array", "file")
