@@ -15,6 +15,7 @@ import pytest
 
 from rivalry.methods import METHODS
 from tests.invariance.games import ROWS, WITHOUT, Row, solved
+from tests.invariance.test_boxes import ROWS as ON_BOXES
 
 CHANGES = ("unit", "constant", "players", "actions", "dummy")
 CLOSE = 1e-9
@@ -108,6 +109,6 @@ def renamed(row: Row, base: Any, change: str) -> None:
 
 def test_each_method_has_a_row_or_a_reason() -> None:
     assert not set(ROWS) & set(WITHOUT)
-    assert set(METHODS) <= set(ROWS) | set(WITHOUT), "add a row to tests/invariance/games.py"
+    assert set(METHODS) <= set(ROWS) | set(ON_BOXES) | set(WITHOUT), "add a row to tests/invariance/games.py"
     for row in ROWS.values():
         assert set(row.apart) <= {*CHANGES, "unlike"}

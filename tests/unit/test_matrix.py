@@ -156,9 +156,10 @@ def test_metrics_include_welfare_and_support() -> None:
     assert found["support"][1].tolist() == [[True, False], [True, False]]
 
 
-def test_payoff_scale_is_the_largest_range_and_never_zero() -> None:
-    assert float(oracles.payoff_scale(matrix("chicken"))) == 11.0
-    assert float(oracles.payoff_scale(matrix(payoffs=[[[2.0]], [[2.0]]]))) == 1.0
+def test_payoff_scales_are_ranges_of_payoffs_and_never_zero() -> None:
+    game = matrix(payoffs=[[[3.0, 0.0], [5.0, 1.0]], [[30.0, 50.0], [0.0, 10.0]]])
+    np.testing.assert_array_equal(oracles.payoff_scale(game), [5.0, 50.0])
+    np.testing.assert_array_equal(oracles.payoff_scale(matrix(payoffs=[[[2.0]], [[2.0]]])), 1.0)
 
 
 def test_action_labels() -> None:

@@ -11,7 +11,7 @@ import pytest
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.certify import certificate
-from rivalry.core.game import own_payoff
+from rivalry.core.game import own_payoff, scale
 from rivalry.core.jax import jax, jnp
 from rivalry.core.payoffs import payoffs
 from rivalry.core.reparametrisation import unconstrained_game
@@ -258,7 +258,7 @@ def test_exchangeability_is_unknown_for_a_custom_response() -> None:
 
 
 def test_scales_labels_metrics_and_starts_match_the_base_game() -> None:
-    assert {name: float(oracles.payoff_scale(game)) for name, game in MADE.items()} == {
+    assert {name: scale(game) for name, game in MADE.items()} == {
         **dict.fromkeys(MADE, 2.0),
         "open_loop": 3.0,
         "open_loop of freeze": 3.0,

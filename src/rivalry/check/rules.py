@@ -123,9 +123,11 @@ def check_space(space: Space, seed: int) -> list[Profile]:
 
 
 def check_scale(game: object) -> None:
-    """Check that the payoff scale is a number above 0."""
-    found = attempt("payoff_scale", "must be a number", lambda: float(payoff_scale(game)))
-    require(np.isfinite(found) and found > 0, f"payoff_scale: {found} must be above 0")
+    """Check that the payoff scale is a number above 0, or one per player."""
+    rule = "must be a number, or one per player"
+    found = attempt("payoff_scale", rule, lambda: np.asarray(payoff_scale(game), dtype=float))
+    require(found.ndim < 2, f"payoff_scale: an array of shape {found.shape} {rule}")
+    require(bool(np.all(np.isfinite(found) & (found > 0))), f"payoff_scale: {found} must be above 0")
 
 
 def check_oracles(

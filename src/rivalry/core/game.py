@@ -154,13 +154,23 @@ class BrokenInvariant(RuntimeError):
 
 
 def scale(game: object) -> float:
-    """Return the payoff scale of ``game``, 1 by default."""
-    return float(oracles.payoff_scale(game))
+    """Return the largest payoff scale of a player of ``game``, 1 by default."""
+    return float(np.max(np.asarray(oracles.payoff_scale(game))))
 
 
 def scale_of(game: object) -> Float[Array, ""]:
-    """Return the payoff scale as an array, also while JAX traces the game."""
-    return jnp.asarray(oracles.payoff_scale(game), dtype=float)
+    """Return the largest payoff scale as an array, also while JAX traces the game."""
+    return jnp.max(jnp.asarray(oracles.payoff_scale(game), dtype=float))
+
+
+def scales(game: Game) -> np.ndarray:
+    """Return the payoff scale of every player, ``[player]``."""
+    return np.broadcast_to(np.asarray(oracles.payoff_scale(game), dtype=float), game.space.shape[:1])
+
+
+def scales_of(game: Game) -> Float[Array, " player"]:
+    """Return the payoff scale of every player as an array, also while JAX traces the game."""
+    return jnp.broadcast_to(jnp.asarray(oracles.payoff_scale(game), dtype=float), game.space.shape[:1])
 
 
 def exchangeable_labels(game: object) -> np.ndarray:

@@ -92,6 +92,14 @@ class BaseMethod(Tree, Method):
     def check_game(self, game: Any) -> None:
         """Raise `ValueError` for a game whose numbers the method cannot take. By default, for none."""
 
+    def compares_payoffs(self) -> bool:
+        """Return whether only differences of a player's own payoffs matter, relative to their scale.
+
+        The method then reads a game without constants of payoffs, and with measured scales where it states
+        none. Default: no.
+        """
+        return False
+
     def residual(self, game: Any, state: State) -> Any:
         """Return what the tolerance bounds; None (default) for the movement of the profile per step."""
         return None

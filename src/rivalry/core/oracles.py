@@ -69,7 +69,10 @@ class Labels(NamedTuple):
 
 @oracle(inherited=True)
 def payoff_scale(game: object) -> Array | np.ndarray | float:
-    """Return the scale of payoffs, a number above 0 that JAX may trace. Generic: 1."""
+    """Return the scale of payoffs, a number above 0 or one per player, that JAX may trace. Generic: 1.
+
+    Methods that compare payoffs measure the scale at their start where a game does not state it.
+    """
     return 1.0
 
 

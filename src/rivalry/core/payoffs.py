@@ -8,14 +8,17 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from rivalry.core.dispatch import oracle, unknown
+from rivalry.core import oracles
+from rivalry.core.dispatch import Oracle, forward, oracle, unknown
 from rivalry.core.game import Game, own_payoff
 from rivalry.core.jax import compiled, is_jax_array, jax, put
+from rivalry.core.oracles import payoff_scale
 from rivalry.core.plain import attributes, register_plain
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import Box, Simplex, Space
 from rivalry.core.together import Together, per_game
 from rivalry.core.tolerances import OUTSIDE, SHARES_SUM
+from rivalry.core.tree import Tree
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -47,8 +50,48 @@ def pure_payoffs(game: object, actions: np.ndarray) -> np.ndarray:
     raise unknown(game, "payoffs of pure actions")
 
 
+@oracle()
+def without_constants(game: object) -> Any:
+    """Return the game with less of every player's payoffs by a constant, which takes digits from differences.
+
+    For games whose gradients contain the constant, as those of tables do. Generic: the game itself.
+    """
+    return game
+
+
+class WithScales(Tree):
+    """A game with the scale of every player's payoffs, ``[player]``, for a game that does not state it."""
+
+    game: Any
+    scales: Any
+
+    @property
+    def space(self) -> Any:
+        return self.game.space
+
+    def payoffs(self, x: Profile) -> Array:
+        found: Array = self.game.payoffs(x)
+        return found
+
+
+forward(
+    WithScales,
+    *(known for known in vars(oracles).values() if isinstance(known, Oracle) and known is not payoff_scale),
+)
+payoff_scale.register(WithScales)(lambda game: game.scales)
+
+
+def as_stated(game: Any) -> Any:
+    """Return a game without measured scales: certificates and units of gains are of the game itself."""
+    if isinstance(game, Unconstrained) and isinstance(game.game, WithScales):
+        return Unconstrained(game.game.game)
+    return game.game if isinstance(game, WithScales) else game
+
+
 def payoffs(game: Game, x: Profile | np.ndarray) -> Array | np.ndarray:
     """Return the payoffs ``[player]`` at a concrete profile, by `numpy_payoffs` or else compiled by JAX."""
+    if isinstance(game, WithScales):
+        return payoffs(game.game, x)
     if isinstance(game, Unconstrained):  # so that one program serves both coordinates
         return payoffs(game.game, game.constrain(x))
     return numpy_payoffs(game, np.asarray(x)) if numpy_payoffs.knows(game) else _payoffs(game, x)

@@ -24,9 +24,17 @@ import numpy as np
 
 from rivalry.core.forms import stateless_tables
 from rivalry.core.game import Game, scale, scale_of
-from rivalry.core.jax import put
+from rivalry.core.game import scales as payoff_scales
+from rivalry.core.jax import jax, put
 from rivalry.core.oracles import Response, payoff_scale, to_finite
-from rivalry.core.payoffs import numpy_payoffs, payoffs_at, payoffs_of, pure_payoffs
+from rivalry.core.payoffs import (
+    WithScales,
+    as_stated,
+    numpy_payoffs,
+    payoffs_at,
+    payoffs_of,
+    pure_payoffs,
+)
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import Box, Simplex
 from rivalry.core.together import Together, per_game
@@ -362,22 +370,54 @@ def payoff_units(games: Together, x: np.ndarray) -> np.ndarray:
     that range, but at least 1e-4 of its payoff, below which gradients may be rounding errors. In a finite
     game it is what own choice changes at most, whatever the profile and a constant of payoffs.
     """
+    games = Together([as_stated(game) for game in games.games], games.part)
     whole = scales(games)[:, None]
     if pure_payoffs.knows(games.games[0]):
         tables = [stateless_tables(to_finite(game)) for game in games.games]
         found = np.array([[np.ptp(own, axis=p).max() for p, own in enumerate(table)] for table in tables])
         return np.where(found > 0, found, whole)
-    here = np.abs(payoffs_at(games, x))
-    ranges = np.zeros(here.shape)
-    for player in range(x.shape[1]):
-        own = [Response(at[player], -np.inf, np.inf, "lower bound", "") for at in np.asarray(x)]
-        ranges[:, player] = [one.own for one in stakes_at(games, np.asarray(x), player, own)]
-    found = np.where(ranges >= SMALL * whole, whole, np.maximum(ranges, 1e-4 * here))
+    here, ranges = np.abs(payoffs_at(games, x)), _own_ranges(games, x)
+    stated = payoff_scale.knows(games.games[0])
+    small = np.maximum(ranges, 1e-4 * here)
+    found = np.where(ranges >= SMALL * whole, whole, small) if stated else small
     return np.where(found > 0, found, whole)
 
 
+def _own_ranges(games: Together, x: np.ndarray) -> np.ndarray:
+    """Return what own choice changes at profiles ``[game player axis]``, ``[game player]``."""
+    ranges = np.zeros(x.shape[:2])
+    for player in range(x.shape[1]):
+        own = [Response(at[player], -np.inf, np.inf, "lower bound", "") for at in x]
+        ranges[:, player] = [one.own for one in stakes_at(games, x, player, own)]
+    return ranges
+
+
+def scales_around(game: Any) -> np.ndarray:
+    """Return the payoff scale of every player, ``[player]``: as the game states it, or around the middle."""
+    if payoff_scale.knows(game):
+        return payoff_scales(game)
+    space: Any = game.space
+    if isinstance(space, Box):
+        usual = space.usual
+        low, high = (np.asarray(space.unconstrain(end)) for end in (usual.low, usual.high))
+        middle = space.constrain(low + (high - low) / 2)
+    else:
+        middle = space.sample(jax.random.key(0))
+    return np.asarray(measured([game], np.asarray(middle)[None])[0].scales)
+
+
+def measured(games: Sequence[Any], starts: np.ndarray) -> list[Any]:
+    """Return games of one form with the scales of their payoffs, measured at ``starts [game player axis]``.
+
+    A scale is what own choice changes there, 1 where it changes nothing.
+    """
+    ranges = _own_ranges(Together(games), starts)
+    found = np.where(np.isfinite(ranges) & (ranges > 0), ranges, 1.0)
+    return [WithScales(game, put(own)) for game, own in zip(games, found, strict=True)]
+
+
 def scales(games: Together) -> np.ndarray:
-    """Return the payoff scale of every game, ``[game]``."""
+    """Return the largest payoff scale of every game, ``[game]``."""
     if len(games) == 1 or not payoff_scale.knows(games.games[0]):
         return np.array([scale(game) for game in games.games])
     found: np.ndarray = _scales_together(games)

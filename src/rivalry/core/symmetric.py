@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.game import Game, jacobian, own_gradients, scale_of
+from rivalry.core.game import Game, jacobian, own_gradients
 from rivalry.core.jax import compiled, eqx, jax, jnp, put, stack_trees
 from rivalry.core.space import Simplex, width
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ITERATIONS = 60  # of Newton's method
 LONGEST = 0.1  # of the width: the longest Newton step
 MOVED = 1e-11  # of the width: a shorter step is the last
-LEFT = 1e-9  # of the payoff scale: the largest gradient at a root
+LEFT = 1e-9  # of the derivatives of the gradient, times the width: the largest gradient at a root
 ONE_ROOT = 1e-7  # of the width: roots this close are equal
 CHUNK = 64  # games per call of the compiled program
 
@@ -173,7 +173,8 @@ def _root(game: Game, start: Strategy, basis: Array, fixed: Array) -> tuple[_Loo
 
     at, _ = jax.lax.while_loop(going, step, (begin, jnp.asarray(0)))
     still = jnp.max(jnp.abs(at.move)) <= ONE_ROOT * size
-    still = still & (jnp.max(jnp.abs(at.slope)) <= LEFT * scale_of(game))
+    bend = jnp.maximum(jnp.max(jnp.abs(at.own)), jnp.max(jnp.abs(at.other)))
+    still = still & (jnp.max(jnp.abs(at.slope)) <= LEFT * bend * size)
     return at, fixed | still
 
 

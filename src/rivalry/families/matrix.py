@@ -10,8 +10,8 @@ from annotated_types import Ge, Gt, Le
 
 from rivalry.core import oracles
 from rivalry.core.forms import FiniteGame, SequenceForm, one_state
-from rivalry.core.jax import array_module, is_jax_array, jnp
-from rivalry.core.payoffs import numpy_payoffs, pure_payoffs
+from rivalry.core.jax import array_module, is_jax_array, jnp, put
+from rivalry.core.payoffs import numpy_payoffs, pure_payoffs, without_constants
 from rivalry.core.registry import near
 from rivalry.core.results import Coverage, Record
 from rivalry.core.search import rounding_error
@@ -137,13 +137,24 @@ def _(game: Matrix) -> SequenceForm:
 
 
 @oracles.payoff_scale.register(Matrix)
-def _(game: Matrix) -> Float[Array | np.ndarray, ""]:
-    """Return the widest range of a player's payoffs; 1 where every player's payoffs are constant."""
+def _(game: Matrix) -> Float[Array | np.ndarray, " player"]:
+    """Return the range of every player's payoffs; 1 where they are constant."""
     xp = array_module(game.table)
     flat = game.table.reshape(len(game.sizes), -1)
-    widest = xp.max(flat.max(axis=1) - flat.min(axis=1))
-    found: Array | np.ndarray = xp.where(widest > 0, widest, 1.0)
+    ranges = flat.max(axis=1) - flat.min(axis=1)
+    found: Array | np.ndarray = xp.where(ranges > 0, ranges, 1.0)
     return found
+
+
+@without_constants.register(Matrix)
+def _(game: Matrix) -> Matrix:
+    """Return the game in which the lowest payoff of every player is 0."""
+    table = np.asarray(game.table)
+    lowest = table.min(axis=tuple(range(1, table.ndim)), keepdims=True)
+    if not lowest.any():
+        return game
+    less = table - lowest
+    return Matrix(put(less) if is_jax_array(game.table) else less, game.actions, game.players)
 
 
 @oracles.labels.register(Matrix)

@@ -26,7 +26,7 @@ from rivalry.methods.q_learning.options import written_out
 from rivalry.solving import ends, inputs
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress
 from rivalry.solving.randomness import Rng, first_keys, key_of, keys_of, sequence_of
-from rivalry.solving.reparametrised import reparametrise
+from rivalry.solving.reparametrised import as_read, reparametrise
 from rivalry.solving.single import Path, solve
 from rivalry.solving.steps import (
     Carry,
@@ -130,7 +130,8 @@ def _solve(
     part: int | None,
 ) -> list[Solution]:
     """Return `solve_batch` of games that differ in numbers only."""
-    together = Together([as_arrays(game) for game in games], part)
+    read = [as_arrays(game) for game in as_read(games, methods, starts)]
+    together = Together(read, part)
     batch = together.stacked, stack_trees([as_arrays(method) for method in methods], OTHER_METHOD)
     begins = jnp.stack([jnp.asarray(s) for s in starts])
     carry = together.call(_begin, (*batch, begins, keys, jnp.zeros(len(games), dtype=int)))
@@ -147,9 +148,7 @@ def _solve(
 
         Whether it is the first depends on the run only, and so do its bytes.
         """
-        later = {
-            k: ends.analyse(games[k], methods[k], put(profiles[k]), keys[k]) for k in profiles if left[k]
-        }
+        later = {k: ends.analyse(read[k], methods[k], put(profiles[k]), keys[k]) for k in profiles if left[k]}
         if len(later) == len(profiles):
             return later
         first = np.full(begins.shape, np.nan)
@@ -206,7 +205,7 @@ def _solve(
         for k in analysed:
             final = stopped or int(now.done[k]) >= max_steps
             time = elapsed_time(methods[k], _member(now, k)) if left[k] else 0.0
-            end, onward = ends.examine(games[k], methods[k], analysed[k], each_key[k], left[k], time, final)
+            end, onward = ends.examine(read[k], methods[k], analysed[k], each_key[k], left[k], time, final)
             if onward is None:
                 finishes[k] = end
             else:
@@ -221,11 +220,13 @@ def _solve(
     records = []
     for k, game in enumerate(games):
         own = _member(now, k)
-        record = ends.report(game, methods[k], own, paths[k].record(game, methods[k], own) if path else {})
+        whole = paths[k].record(game, methods[k], own) if path else {}
+        record = ends.report(read[k], methods[k], own, whole)
         if (last := finishes[k]) is not None:
             record |= ends.end_record(game, last, left[k], record)
         records.append(record | ends.out_of_time(record, watch.over) | ends.departures(game, left[k]))
-    known = ends.know_together(together, records, tolerance)
+    stated = Together([as_arrays(game) for game in games], part)
+    known = ends.know_together(stated, records, tolerance)
     return [ends.certify(*each[:2], tolerance, each[2]) for each in zip(games, records, known, strict=True)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,10 @@ import numpy as np
 from rivalry.core.game import Game, Playable, Record
 from rivalry.core.jax import put
 from rivalry.core.method import BaseMethod, Finish
+from rivalry.core.oracles import payoff_scale
+from rivalry.core.payoffs import without_constants
 from rivalry.core.reparametrisation import constrain, is_reparametrised, unconstrain, unconstrained_game
+from rivalry.core.stake import measured
 
 if TYPE_CHECKING:
     from jaxtyping import Array, PRNGKeyArray
@@ -45,6 +49,9 @@ class Reparametrised(BaseMethod):
     def ending(self, game: Game, state: InnerState) -> Any:
         return self.method.ending(unconstrained_game(game), state.own)
 
+    def compares_payoffs(self) -> bool:
+        return self.method.compares_payoffs()
+
     def steps_singly(self, game: Game) -> bool:
         return self.method.steps_singly(unconstrained_game(game))
 
@@ -73,6 +80,22 @@ def reparametrise(game: Playable, method: BaseMethod) -> BaseMethod:
     Methods with ``natural`` set run in amounts on every box.
     """
     return Reparametrised(method) if is_reparametrised(game) and not method.natural else method
+
+
+def as_read(games: Sequence[Any], methods: Sequence[BaseMethod], starts: Sequence[Any]) -> list[Any]:
+    """Return games of one form as methods read them that only compare payoffs, else unchanged.
+
+    Constants of payoffs and their scales are settled here once, not in every tolerance.
+    """
+    if not all(
+        method.compares_payoffs() and isinstance(game, Game)
+        for game, method in zip(games, methods, strict=True)
+    ):
+        return list(games)
+    found = [without_constants(game) for game in games]
+    if payoff_scale.knows(found[0]):
+        return found
+    return measured(found, np.stack([np.asarray(start) for start in starts]))
 
 
 def _with_amounts(game: Any, state: Any) -> InnerState:

@@ -43,7 +43,7 @@ from rivalry.solving import ends, inputs
 from rivalry.solving.exact_proofs import ExactProof
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress
 from rivalry.solving.randomness import Rng, keys_of, sequence_of
-from rivalry.solving.reparametrised import reparametrise
+from rivalry.solving.reparametrised import as_read, reparametrise
 from rivalry.solving.steps import (
     ROWS,
     Carry,
@@ -239,6 +239,7 @@ def _solve_record(
     checkpoint: Checkpoint | None,
 ) -> Record:
     method = reparametrise(game, method)
+    whole, (game,) = game, as_read([game], [method], [first])
     run = _Run(game, as_arrays(method), first, key, tol, max_steps)
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         run.restore(saved)
@@ -255,7 +256,7 @@ def _solve_record(
     record = run.record(path)
     if end is not None:
         record |= ends.end_record(game, end, left, record)
-    return record | ends.departures(game, left)
+    return record | ends.departures(whole, left)
 
 
 @dataclass
@@ -538,7 +539,10 @@ def trace(
     whole_number("every", every, 1)
     key, start_key = keys_of(sequence_of(seed, rng), 2)
     first = game.space.sample(start_key) if start is None else initial_profile(game, start)
-    game, stepwise = as_arrays(game), as_arrays(reparametrise(game, stepwise))
+    (game,), stepwise = (
+        as_read([as_arrays(game)], [stepwise], [first]),
+        as_arrays(reparametrise(game, stepwise)),
+    )
     carry = begin(game, stepwise, first, key, put(0))
     rows, clock = [np.asarray(first)[None]], [np.zeros(1, dtype=int)]
     while int(carry.done) < steps:

@@ -10,7 +10,6 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.forms import FiniteGame
-from rivalry.core.game import scale
 from rivalry.core.remember import Known
 from rivalry.core.space import Choices
 from rivalry.core.validate import check_word, whole_number
@@ -30,7 +29,7 @@ class RepeatedWorld(NamedTuple):
     tables: FiniteGame
     action_grid: np.ndarray  # [player action axis], float64; NaN where a player has fewer
     gamma: np.ndarray  # [player]: the game's own discount factor; NaN: none
-    scale: float  # payoff scale of the game
+    scale: np.ndarray  # [player]: payoff scales, or ranges of payoffs where the game states none
     game: Any  # the base game, in which all players move; source of further metrics
     known: Known[Any]  # of the game alone, once a session needed it
 
@@ -106,7 +105,11 @@ def repeated_form(
     grown = 1.0 + float(oracles.payoff_growth(game))
     own_gamma = grown * np.asarray(oracles.discount_factors(game), dtype=float)
     gamma = np.array(np.broadcast_to(own_gamma, (players,)))
-    return RepeatedWorld(tables, found, gamma, scale(game), game, {})
+    scale = np.array(np.broadcast_to(np.asarray(oracles.payoff_scale(game), dtype=float), (players,)))
+    if not oracles.payoff_scale.knows(game) and tables.payoff.size:
+        ranges = np.ptp(tables.payoff, axis=(0, 2))
+        scale = np.where(ranges > 0, ranges, 1.0)
+    return RepeatedWorld(tables, found, gamma, scale, game, {})
 
 
 def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from rivalry.core import oracles
 from rivalry.core.display import OneLineRepr
 from rivalry.core.forms import FiniteGame, one_state, stateless_tables
-from rivalry.core.game import Game, Record
+from rivalry.core.game import Game, Record, scales_of
 from rivalry.core.game import measures as measures_of
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import forward, inner_knows
@@ -145,7 +145,13 @@ def _(game: Frozen) -> FiniteGame:
     return one_state(tables[list(game.players)])
 
 
-forward(Restricted, oracles.payoff_scale, oracles.discontinuity)
+forward(Restricted, oracles.discontinuity)
+
+
+@oracles.payoff_scale.register(Restricted, when=inner_knows(oracles.payoff_scale))
+def _(game: Restricted) -> Array:
+    found: Array = scales_of(game.game)[np.asarray(game.players)]
+    return found
 
 
 @oracles.shared_constraints.register(Frozen, when=inner_knows(oracles.shared_constraints))

@@ -291,7 +291,7 @@ def _stage_knows(oracle: oracles.Oracle[..., Any]) -> Any:
 
 @oracles.payoff_scale.register(OpenLoop)
 def _(game: OpenLoop) -> Array:
-    return jnp.asarray(oracles.payoff_scale(game.game)) * game.weights.sum(axis=0).max()
+    return jnp.asarray(oracles.payoff_scale(game.game)) * game.weights.sum(axis=0)
 
 
 forward(OpenLoop, oracles.discontinuity)

@@ -117,7 +117,7 @@ def refine(system: System, a: np.ndarray, b: np.ndarray, cut: Cut, *, whole: boo
     size = np.max(np.abs(system.blocks(point.at.local)[cut.label]))
     turning = cut.order != TRANSVERSAL and abs(value.imag) > REAL * size
     kind = "hopf" if turning else _real_kind(cut.label, folds=bool(place.folds), whole=whole)
-    unit = float(np.min(system.family.width)) ** 2 / system.family.scale
+    unit = float(np.min(system.family.width)) ** 2 / float(np.max(system.family.scales))
     return Event(
         KINDS.index(kind),
         point,

@@ -54,6 +54,8 @@ class System:
         else:
             units = [np.abs(family.directions[first]).T @ family.width[first] for first in firsts]
             self.lengths = np.concatenate(units)
+        counts = [family.directions[first].shape[1] for first in firsts]
+        self._scales = np.repeat(family.scales[firsts], counts)  # of payoffs, by unknown
 
     def of(self, x: np.ndarray, value: float) -> np.ndarray:
         """Return the unknowns of a profile [player axis] and a parameter value."""
@@ -77,7 +79,7 @@ class System:
         ``slope`` as in `ParametrisedGame.local`.
         """
         local = self.family.local(self.value(y), self.profile(y), slope=slope)
-        unit = self.lengths / self.family.scale
+        unit = self.lengths / self._scales
         own_slopes = self._basis.T @ local.gradient.ravel()
         change = self._basis.T @ local.slope.ravel() * (self.family.high - self.family.low)
         full = self._basis.T @ local.jacobian @ self._basis

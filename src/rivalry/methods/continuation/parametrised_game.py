@@ -9,11 +9,12 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.game import Game, exchangeable_labels, jacobian, own_gradients, scale, with_
+from rivalry.core.game import Game, exchangeable_labels, jacobian, own_gradients, with_
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import exchangeable, validate_parameter
 from rivalry.core.search import search
 from rivalry.core.space import Box, Profile, Simplex, directions, width
+from rivalry.core.stake import scales_around
 from rivalry.methods.continuation.parameters import VariedEntries, move_along, precise, real_array
 
 APART = 1e-6  # of the parameter's range: step of finite differences where the parameter is a function
@@ -64,7 +65,7 @@ class ParametrisedGame:
             raise ValueError(f"game: its space must be a Box or a Simplex, not {type(game.space).__name__}")
         self.space = game.space
         self.width = np.asarray(width(game.space))
-        self.scale = scale(game)
+        self.scales = scales_around(self.at(self.low))
         self.directions = directions(game.space)
 
     @property
@@ -112,6 +113,7 @@ class ParametrisedGame:
         """Return one integer per player, equal for players who are exchangeable at every value.
 
         The game's own statement, or else a test that exchanges pairs of players at a few random profiles.
+        Constants of payoffs do not matter.
         """
         if exchangeable.knows(self.game):
             return exchangeable_labels(self.game)
@@ -137,8 +139,11 @@ class ParametrisedGame:
         swap = np.arange(self.space.shape[0])
         swap[[earlier, later]] = later, earlier
         for game, x in cases:
-            here, there = (np.asarray(_payoffs(game, put(y))) for y in (x, x[swap]))
-            if not np.allclose(here[swap], there, rtol=0.0, atol=SAME_PAYOFF * self.scale):
+            # a constant of payoffs makes nobody unlike: payoffs less those of equal strategies
+            both = np.where((swap != np.arange(len(x)))[:, None], x[earlier], x)
+            equal, here, there = (np.asarray(_payoffs(game, put(y))) for y in (both, x, x[swap]))
+            here, there = here - equal, there - equal
+            if not np.all(np.abs(here[swap] - there) <= SAME_PAYOFF * self.scales):
                 return False
         return True
 

@@ -23,6 +23,7 @@ FOLD, CROSSING, UNRESOLVED = 0, 1, 2  # kinds of events
 SAME_EVENT = 1e-7  # relative: an eigenvalue of multiplicity m crosses m times
 FIRST, SHORTEST = 0.2, 1e-6  # first and shortest step, as parts of the longest
 POINTS = 10_000  # most points
+USUAL = 500.0  # last lambda, times the widest range of payoffs
 LARGE_ODDS = 5.0  # log odds beyond which steps are proportional to them
 MARGINAL = 1e-9  # real parts of eigenvalues within this of zero have no sign
 UNPLAYED = 1e-6  # probabilities below this are zero in the limit, if that is an equilibrium
@@ -64,7 +65,12 @@ class QuantalResponse(BaseLearner):
     McKelvey and Palfrey, Games and Economic Behavior 10, 1995; Turocy, Games and Economic Behavior 51, 2005.
     """
 
-    max_lambda: Annotated[float, Gt(0), Lt(np.inf), "last precision of choices, per unit of payoff"] = 100.0
+    max_lambda: Annotated[
+        float | None,
+        Gt(0),
+        Lt(np.inf),
+        "last precision of choices, per unit of payoff (default: 500 over the widest range of payoffs)",
+    ] = None
     step: Annotated[float, Gt(0), Le(1), "longest step while log odds are below 5"] = 0.1
     counts: Annotated[
         list[list[float]] | None, "observed plays [player][action], to which lambda is fitted"
@@ -112,7 +118,7 @@ class QuantalResponse(BaseLearner):
         longest = self.step * max(1.0, float(np.max(np.abs(y))) / LARGE_ODDS)
         length = min(float(session["length"][0]), longest)
         point, session["length"][0] = step(system, y, along, length, SHORTEST * longest, longest)
-        end = self.max_lambda * system.scale
+        end = USUAL if self.max_lambda is None else self.max_lambda * system.scale
         if point is not None and point.y[-1] >= end:
             part = (end - y[-1]) / (point.y[-1] - y[-1])
             point = at_value(system, y + part * (point.y - y), end)

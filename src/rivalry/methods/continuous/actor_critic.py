@@ -10,13 +10,13 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.core.game import scale_of
 from rivalry.core.jax import jax, put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.registry import near
 from rivalry.core.results import Record
 from rivalry.core.search import best_response
+from rivalry.core.stake import scales_around
 from rivalry.core.validate import limit
 from rivalry.methods.continuous import rollouts
 from rivalry.methods.continuous.rollouts import PERIODS, LearningState, Networks, Play, RolloutPlan
@@ -138,7 +138,7 @@ class ActorCritic(BaseLearner):
             stage[list(group)] = number
         play = Play(
             base,
-            scale_of(base),
+            put(scales_around(base)),
             put(discounts(base, self.gamma)),
             put(_fixed_choices(base.space, tables)),
             put(stage[:, None] > stage[None, :]),

@@ -10,11 +10,12 @@ from annotated_types import Ge, Le
 from jaxtyping import Array, Float
 
 from rivalry.core.forms import one_state
-from rivalry.core.game import Game, Playable, scale
+from rivalry.core.game import Game, Playable
 from rivalry.core.jax import jax, put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
+from rivalry.core.stake import scales_around
 from rivalry.methods.continuation.parameters import precise
 from rivalry.methods.continuous.mixtures import (
     ATOM,
@@ -40,7 +41,7 @@ class DoubleOracle(BaseLearner):
     on the atoms: a pure equilibrium where it has one, else a mixed one (two players: by Lemke and Howson's
     method; more: the first that is found by supports). Then it searches the whole space for
     every player's best response to the others' mixtures, which becomes an atom. The method converges when no
-    player gains more than 1e-7 of the payoff scale, and returns ``not found`` if the finite
+    player gains more than 1e-7 of its payoff scale, and returns ``not found`` if the finite
     game cannot be solved well enough to continue.
 
     A best response is the game's own, where one is registered as `rivalry.oracles.mixed_best_response`; else
@@ -126,7 +127,7 @@ class DoubleOracle(BaseLearner):
         session["played"][session["weights"] > ATOM] = len(session["gap"]) + 1
         responses, gains = self._best_responses(game, session)
         session["gap"] = np.concatenate([session["gap"], gains[None]])
-        gaining = np.flatnonzero(gains > GAIN * scale(game)).tolist()
+        gaining = np.flatnonzero(gains > GAIN * scales_around(game)).tolist()
         if not gaining or not np.all(np.isfinite(gains)):
             session["over"][0] = 1 if np.all(np.isfinite(gains)) else 2
             return

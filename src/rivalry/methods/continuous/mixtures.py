@@ -136,6 +136,18 @@ def tables_of(world: Any) -> FiniteGame:
     return found
 
 
+def compared(world: Any) -> FiniteGame:
+    """Return `tables_of` without constants of payoffs, which take digits from sums over rounds."""
+    tables = tables_of(world)
+    return tables._replace(payoff=tables.payoff - tables.payoff.min(axis=-1, keepdims=True))
+
+
+def payoff_ranges(world: Any) -> np.ndarray:
+    """Return the range of every player's payoffs, ``[player]``; 1 where they are constant."""
+    ranges = np.ptp(tables_of(world).payoff[0], axis=1)
+    return np.where(ranges > 0, ranges, 1.0)
+
+
 def largest_gains(gains: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Return the largest of ``gains [player .. action]`` over the actions that a player has, at least 0."""
     there = np.arange(gains.shape[-1]) < sizes.reshape(-1, *[1] * (gains.ndim - 1))

@@ -23,7 +23,7 @@ class Play(NamedTuple):
     """The base game with all players, and numerical parameters."""
 
     game: Any
-    scale: Array  # of payoffs
+    scale: Array  # [player]: of payoffs
     discount: Float[Array, "player"]
     fixed: Profile  # choices of fixed players
     now: Bool[Array, "player player"]  # whose choice of this period a player observes

@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Gt, Interval, Le
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry.core.game import Game, Record, kernel_conversion, own_payoff, scale, scale_of
+from rivalry.core.game import Game, Record, kernel_conversion, own_payoff, scales, scales_of
 from rivalry.core.jax import concrete_module, jax, jnp, put
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.oracles import compiled_response
@@ -44,7 +44,7 @@ class BestResponse(BaseMethod):
 
     A best response is searched over the whole space, on a grid and then by local search, or is the game's own
     ``best_response`` where it has one that JAX can trace. Of equally good responses the nearest is taken. One
-    step is a round of all players. The method converges when no player gains more than ``tol`` times the
+    step is a round of all players. The method converges when no player gains more than ``tol`` times its
     payoff scale, and is ``cycling`` when a profile of the last 64 rounds recurs: ``cycle_rounds`` is the
     period, and a warning names a method that may find an equilibrium.
 
@@ -77,6 +77,9 @@ class BestResponse(BaseMethod):
     polish: Annotated[
         bool, "finish with Newton steps on the first-order conditions; needs a box and differentiable payoffs"
     ] = static(default=True)
+
+    def compares_payoffs(self) -> bool:
+        return True
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> ResponseRounds:
         """Return the start without history; the key is not used."""
@@ -122,7 +125,7 @@ class BestResponse(BaseMethod):
             own = np.asarray(payoffs(game, put(seen)))[player]
             strategy, payoff = compiled_response(game, put(seen), player)
             response, regret[player] = _nearest(
-                np, np.asarray(strategy), np.asarray(payoff), seen[player], own, scale(game)
+                np, np.asarray(strategy), np.asarray(payoff), seen[player], own, scales(game)[player]
             )
             x[player] = seen[player] + np.asarray(self.damping) * (response - seen[player])
         past: Any = np.concatenate([x[None], earlier[:-1]])
@@ -130,9 +133,9 @@ class BestResponse(BaseMethod):
         return state._replace(profile=x, regret=regret, past=past, period=period)
 
     def residual(self, game: Game, state: ResponseRounds) -> Any:
-        """Return the largest gain of a player in the last round, in units of the payoff scale."""
+        """Return the largest gain of a player in the last round, in units of its payoff scale."""
         xp = concrete_module(state.regret)
-        return xp.max(state.regret) / (scale_of(game) if xp is not np else scale(game))
+        return xp.max(state.regret / (scales_of(game) if xp is not np else scales(game)))
 
     def ending(self, game: Game, state: ResponseRounds) -> Any:
         """Return `cycling` once a profile has recurred while players still move."""
@@ -199,7 +202,7 @@ def nearest_best_response(
     here, own = x[player], own_payoff(game, x, player, x[player])
     known = traceable_best_response(game, x, player)
     strategies, paid = known if known is not None else search(game, x, player, grid)
-    return _nearest(jnp, strategies, paid, here, own, scale_of(game))
+    return _nearest(jnp, strategies, paid, here, own, scales_of(game)[player])
 
 
 def _nearest(xp: ModuleType, strategies: Any, paid: Any, here: Any, own: Any, scale: Any) -> tuple[Any, Any]:

@@ -7,11 +7,11 @@ from typing import Annotated, NamedTuple
 from annotated_types import Gt
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry.core.game import Game, own_gradients, refuse_jumps, scale_of
+from rivalry.core.game import Game, own_gradients, refuse_jumps
 from rivalry.core.jax import jax, jnp
 from rivalry.core.method import BaseMethod, Finish
 from rivalry.core.space import Profile, width
-from rivalry.methods.dynamics.tangent_cone import SLACK, project_gradient
+from rivalry.methods.dynamics.tangent_cone import SLACK, project_gradient, relative
 from rivalry.methods.limit_sets import end_state
 
 FIRST = 0.1  # of the width: length of the first extrapolation
@@ -36,9 +36,10 @@ class Extragradient(BaseMethod):
     where F is monotone (its symmetrised Jacobian has no positive eigenvalue), and otherwise near every point
     that is stable for it.
 
-    ``rate`` is in units of strategy squared per payoff. By default it adapts: it grows by half
-    from step to step and is halved until ``rate |F(y) - F(x)| <= 0.9 |y - x|``. The method converges when the
-    largest entry of the projected gradients is at most ``tol`` times the payoff scale. A rest point satisfies
+    ``rate`` is in units of strategy squared per payoff. By default strategies are in widths and each player's
+    payoff is in units of its scale, and the rate adapts: it grows by half from step to step and is halved
+    until ``rate |F(y) - F(x)| <= 0.9 |y - x|``. The method converges when every projected gradient times the
+    width is at most ``tol`` times the player's payoff scale. A rest point satisfies
     first-order conditions only; the certificate says whether it is an equilibrium.
 
     Examples
@@ -57,6 +58,9 @@ class Extragradient(BaseMethod):
 
     rate: Annotated[float, Gt(0), "step size (default: found by halving)"] | None = None
 
+    def compares_payoffs(self) -> bool:
+        return True
+
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> Ahead:
         """Return the start and its gradients; the key is not used."""
         refuse_jumps(game)
@@ -65,20 +69,25 @@ class Extragradient(BaseMethod):
         if self.rate is not None:
             return Ahead(start, gradient, jnp.asarray(self.rate, dtype=float))
         # the first step is a share of the width, whatever the units of payoff and strategy
-        steepest = jnp.max(jnp.abs(gradient) / width(game.space))
+        steepest = jnp.max(jnp.abs(relative(game, gradient)))
         return Ahead(start, gradient, FIRST / jnp.maximum(steepest, 1e-300))
 
     def step(self, game: Game, state: Ahead, key: PRNGKeyArray) -> Ahead:
         """Extrapolate as far as the rate's test allows, then move; the key is not used."""
-        x = state.profile
+        x, wide = state.profile, width(game.space)
+        unit = jnp.where(wide > 0, wide, 1.0)
+
+        def after(rate: Array, gradient: Profile) -> Profile:
+            push = gradient if self.rate is not None else wide * relative(game, gradient)
+            return game.space.project(x + rate * push)
 
         def ahead_at(rate: Array) -> tuple[Array, Profile]:
-            return rate, own_gradients(game, game.space.project(x + rate * state.gradient))
+            return rate, own_gradients(game, after(rate, state.gradient))
 
         def too_far(carry: tuple[Array, Profile, Array]) -> Array:
             rate, ahead, count = carry
-            displacement = jnp.linalg.norm(game.space.project(x + rate * state.gradient) - x)
-            steep = rate * jnp.linalg.norm(ahead - state.gradient)
+            displacement = jnp.linalg.norm((after(rate, state.gradient) - x) / unit)
+            steep = rate * jnp.linalg.norm(relative(game, ahead - state.gradient))
             found: Array = ~(steep <= STEEP * displacement) & (count < HALVINGS)  # NaN counts as too far
             return found
 
@@ -92,13 +101,13 @@ class Extragradient(BaseMethod):
             # the loop's first halving undoes the doubling: the loop body is compiled once instead of twice
             begin = (2 * GROWTH * state.rate, jnp.full_like(x, jnp.nan), jnp.asarray(0))
             rate, ahead, _ = jax.lax.while_loop(too_far, halve, begin)
-        there = game.space.project(x + rate * ahead)
+        there = after(rate, ahead)
         return Ahead(there, own_gradients(game, there), rate)
 
     def residual(self, game: Game, state: Ahead) -> Float[Array, ""]:
-        """Return the largest entry of the projected gradients, in units of the payoff scale."""
-        left: Array = jnp.max(jnp.abs(project_gradient(game.space, state.profile, state.gradient, SLACK)))
-        return left / scale_of(game)
+        """Return the largest projected gradient, times the width, in units of payoff scales."""
+        left = project_gradient(game.space, state.profile, state.gradient, SLACK)
+        return jnp.max(jnp.abs(relative(game, left)))
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
         """Return the polished end and spectrum.

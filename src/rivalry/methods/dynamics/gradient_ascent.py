@@ -10,7 +10,7 @@ import numpy as np
 from annotated_types import Ge
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry.core.game import Game, Record, own_gradients, own_payoff, refuse_jumps, scale_of
+from rivalry.core.game import Game, Record, own_gradients, own_payoff, refuse_jumps, scales_of
 from rivalry.core.jax import jax, jnp
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.space import Profile, width
@@ -18,6 +18,7 @@ from rivalry.core.tree import static
 from rivalry.methods.dynamics import boundaries, step_sizes
 from rivalry.methods.dynamics.boundaries import Boundary
 from rivalry.methods.dynamics.step_sizes import Rate
+from rivalry.methods.dynamics.tangent_cone import relative
 from rivalry.methods.limit_sets import end_state
 
 Rule = Literal["gradient", "step", "certificate", "displacement"]
@@ -35,7 +36,7 @@ class Ascent(NamedTuple):
     profile: Profile
     gradient: Profile
     earlier: Profile  # one step before
-    displacement: Float[Array, "step"]  # largest displacement / rate of the last steps, in units of payoff
+    displacement: Float[Array, "step"]  # largest displacement / rate of the last steps, as `relative`
     back: Float[Array, ""]  # L1 distance from two steps earlier
     gain: Float[Array, ""]  # the largest local regret at the last test
     taken: Array
@@ -49,9 +50,9 @@ class GradientAscent(BaseMethod):
     "cosine", min = .., max = .., steps = T}`` that falls from max to min in T steps and then stays constant.
 
     ``stop`` names one or several rules, any of which ends the run; each is met when its number is at
-    most ``tol`` times the payoff scale, and ``stopped_by`` names the rule:
-    `gradient`: the largest entry of the projected gradients ``(P(x + rate g) - x)/rate``;
-    `step`: the largest displacement divided by the rate, in five consecutive steps;
+    most ``tol`` times the player's payoff scale, and ``stopped_by`` names the rule:
+    `gradient`: the largest projected gradient ``(P(x + rate g) - x)/rate``, times the width;
+    `step`: the largest displacement divided by the rate, times the width, in five consecutive steps;
     `certificate`: the largest gain within 1 % of the width, tested every 100 steps;
     `displacement`: an L1 distance of 1e-5 from two steps earlier, whatever ``tol``; a source's rule, which
     takes small steps for convergence, for replications only. All but `certificate` leave out the
@@ -98,6 +99,9 @@ class GradientAscent(BaseMethod):
         """Return the stopping rules as a tuple."""
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
 
+    def compares_payoffs(self) -> bool:
+        return True
+
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> Ascent:
         """Return the start and its gradients; the key is not used."""
         refuse_jumps(game)
@@ -122,7 +126,8 @@ class GradientAscent(BaseMethod):
     def _update_memory(self, game: Game, state: Ascent, x: Profile, rate: Array) -> Ascent:
         """Return the memory of the active stopping rules after the step to ``x``; the others cost nothing."""
         if "step" in self.rules:
-            displacement = jnp.max(self._others(jnp.max(jnp.abs(x - state.profile) / rate, axis=1)))
+            each = jnp.max(jnp.abs(relative(game, (x - state.profile) / rate)), axis=1)
+            displacement = jnp.max(self._others(each))
             state = state._replace(displacement=jnp.roll(state.displacement, 1).at[0].set(displacement))
         if "displacement" in self.rules:
             # the distance from two steps earlier exists from the second step on
@@ -169,12 +174,13 @@ class GradientAscent(BaseMethod):
     def _residuals(self, game: Game, state: Ascent) -> dict[str, Array]:
         rate = step_sizes.each(self.rate, state.taken, len(state.profile))
         there = game.space.project(state.profile + rate * state.gradient)
+        pull = relative(game, (there - state.profile) / rate)
         found = {
-            "gradient": jnp.max(self._others(jnp.max(jnp.abs(there - state.profile) / rate, axis=1))),
+            "gradient": jnp.max(self._others(jnp.max(jnp.abs(pull), axis=1))),
             "step": jnp.max(state.displacement),
             "certificate": state.gain,
         }
-        return {rule: number / scale_of(game) for rule, number in found.items()}
+        return found
 
     def ending(self, game: Game, state: Ascent) -> Array:
         """Return `converged` if the rule `displacement` is active and met."""
@@ -238,7 +244,7 @@ def euler_limit(game: Game, end: Finish, rates: np.ndarray) -> float:
 
 def local_regret(game: Game, x: Profile) -> Float[Array, ""]:
     """Return the largest gain that a player finds within `BALL` of the width by local search of its own
-    payoff.
+    payoff, in units of its payoff scale.
 
     A lower bound on nearby gains, without information on more distant strategies.
     """
@@ -263,4 +269,4 @@ def local_regret(game: Game, x: Profile) -> Float[Array, ""]:
         (_, value, _), _ = jax.lax.scan(step, first, length=BALL_STEPS)
         return value - first[1]
 
-    return jnp.max(jax.vmap(gain)(jnp.arange(len(x))))
+    return jnp.max(jax.vmap(gain)(jnp.arange(len(x))) / scales_of(game))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry.core.game import Game, refuse_jumps, scale_of
+from rivalry.core.game import Game, refuse_jumps
 from rivalry.core.jax import jnp
 from rivalry.core.method import BaseMethod, Finish
 from rivalry.core.space import Profile
@@ -19,7 +19,7 @@ class GradientFlow(BaseMethod):
     On a box, entries that press against a bound stay there; on a simplex the gradients are projected on the
     directions that preserve the sum and keep entries nonnegative. One step of the method is one accepted step
     of a stiff adaptive solver (Rodas5P, rtol 1e-9, atol 1e-11), so steps lengthen as the flow comes to rest.
-    The method converges when the largest entry of the projected gradients is at most ``tol`` times the game's
+    The method converges when every projected gradient times the width is at most ``tol`` times the player's
     payoff scale; Newton's method then polishes the end and `end_state` classifies it. Otherwise a cycle is
     searched.
 
@@ -37,6 +37,9 @@ class GradientFlow(BaseMethod):
     solver.
     """
 
+    def compares_payoffs(self) -> bool:
+        return True
+
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> integrate.FlowState:
         """Return the flow at rest at the start; the key is not used."""
         # beyond a discontinuity payoffs may be higher, which no gradient shows
@@ -48,8 +51,8 @@ class GradientFlow(BaseMethod):
         return integrate.advance(game, state)
 
     def residual(self, game: Game, state: integrate.FlowState) -> Float[Array, ""]:
-        """Return the largest entry of the projected gradients, in units of the payoff scale."""
-        return largest_gradient(game, state.profile) / scale_of(game)
+        """Return the largest projected gradient, times the width, in units of payoff scales."""
+        return largest_gradient(game, state.profile)
 
     def diagnostics(self, state: integrate.FlowState) -> dict[str, Array]:
         return {"time": state.time}

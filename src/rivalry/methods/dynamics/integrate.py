@@ -13,11 +13,11 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.game import Game, scale, scale_of
+from rivalry.core.game import Game, scales_of
 from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Profile, width
 from rivalry.methods.dynamics.rosenbrock import Rodas5P
-from rivalry.methods.dynamics.tangent_cone import CLIMB, Motion
+from rivalry.methods.dynamics.tangent_cone import CLIMB, Motion, relative
 
 RTOL, ATOL = 1e-9, 1e-11
 ORDER = 5  # of both solvers' error estimates
@@ -26,12 +26,11 @@ ROUNDS = 6  # most planes, used one after another
 STEPS = 2000  # accepted steps of the solver per plane
 SPIRAL = 1e-4  # of the orbit's own extent: largest closing error
 MANY = 4  # returns after which the orbit may close
-AT_REST = 1e-7  # of the payoff scale: a slower flow is at rest
+AT_REST = 1e-7  # of payoff scales per width: a slower flow is at rest
 
 Solver = Rodas5P | diffrax.Tsit5
 STIFF = Rodas5P()
 MOVING = diffrax.Tsit5()  # a tenth of the work where the flow does not come to rest
-_control = diffrax.PIDController(rtol=RTOL, atol=ATOL)
 
 
 class FlowState(NamedTuple):
@@ -53,17 +52,22 @@ def _term(motion: Motion) -> diffrax.ODETerm[Any]:
     return diffrax.ODETerm(field)
 
 
-def time_unit(game: Game) -> Float[Array, ""]:
-    """Return the time in which a payoff of the game's scale moves a player across the space."""
-    return jnp.min(width(game.space)) ** 2 / scale_of(game)
+def time_units(game: Game) -> Float[Array, "player axis"]:
+    """Return the times in which payoffs of their scales move players across the space."""
+    return width(game.space) ** 2 / scales_of(game)[:, None]
+
+
+def _control(game: Game) -> diffrax.PIDController:
+    """Return the control of steps; `ATOL` is in widths."""
+    return diffrax.PIDController(rtol=RTOL, atol=ATOL * jnp.min(width(game.space)))
 
 
 def begin(game: Game, x: Profile, solver: Solver = STIFF, motion: Motion = CLIMB) -> FlowState:
     """Return a flow at ``x``, before its first step."""
     start, term = jnp.zeros(()), _term(motion)
     # relative to the game's own time, so that units of payoff and strategy do not matter
-    first = 1e-6 * time_unit(game)
-    end, control = _control.init(term, start, start + first, x, first, game, solver.func, ORDER)
+    first = 1e-6 * jnp.min(time_units(game))
+    end, control = _control(game).init(term, start, start + first, x, first, game, solver.func, ORDER)
     solver_state = solver.init(term, start, end, x, game)
     return FlowState(x, start, jnp.asarray(end), control, solver_state, jnp.asarray(True))
 
@@ -78,7 +82,7 @@ def advance(game: Game, flow: FlowState, solver: Solver = STIFF, motion: Motion 
         )
         # a stage outside the domain gives NaN: as an infinite error it shortens the step
         error = jnp.where(jnp.isfinite(jnp.asarray(error)), error, jnp.inf)
-        keep, time, after, _, control, _ = _control.adapt_step_size(
+        keep, time, after, _, control, _ = _control(game).adapt_step_size(
             flow.time, flow.next, flow.profile, y, game, error, ORDER, flow.control
         )
         inside = motion.inside(game.space, flow.profile, y)
@@ -86,8 +90,8 @@ def advance(game: Game, flow: FlowState, solver: Solver = STIFF, motion: Motion 
             inside, flow.next, jnp.asarray(after), control, solver_state, jnp.any(inside != y)
         )
         stayed = flow._replace(next=jnp.asarray(after), control=control)
-        # steps grow tenfold at rest: limit them to a hundred units of time
-        longest = time + 100 * time_unit(game)
+        # steps grow tenfold at rest: limit them to a hundred units of time of the slowest
+        longest = time + 100 * jnp.max(time_units(game))
         chosen = jax.tree.map(lambda a, b: jnp.where(keep, a, b), accepted, stayed)
         end = jnp.minimum(jnp.asarray(after), longest)
         return chosen._replace(time=jnp.asarray(time), next=end), jnp.asarray(keep), tries + 1
@@ -117,7 +121,7 @@ def closed_orbit(game: Game, x: Profile, within: float, motion: Motion = CLIMB) 
     for _ in range(ROUNDS):
         x, trail = _follow(game, x, motion)
         times, points, slow = np.asarray(trail.time), np.asarray(trail.profile), float(trail.speed[-1])
-        if slow <= AT_REST * scale(game) or not np.all(np.isfinite(points)):
+        if slow <= AT_REST or not np.all(np.isfinite(points)):
             return None
         found = _closing(trail, times, points, wide, within)
         if found is not None:
@@ -155,7 +159,7 @@ def _follow(game: Game, x: Profile, motion: Motion) -> tuple[Profile, _Trail]:
             side, flow, new, field(flow.profile), field(new.profile)
         )
         time = flow.time + part * (new.time - flow.time)
-        speed = jnp.max(jnp.abs(field(new.profile)))
+        speed = jnp.max(jnp.abs(relative(game, field(new.profile))))
         return new, _Trail(new.time, new.profile, crossed, time, place, speed)
 
     flow, trail = jax.lax.scan(step, begin(game, x, MOVING, motion), length=STEPS)

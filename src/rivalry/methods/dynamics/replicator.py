@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from rivalry.core import oracles
 from rivalry.core.forms import stateless_tables
-from rivalry.core.game import Game, own_gradients, scale_of
+from rivalry.core.game import Game, own_gradients, scale_of, scales_of
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.needs import PAYOFFS, SIMPLEX, Need, fits
@@ -19,7 +19,7 @@ from rivalry.core.space import Profile, Simplex, Space
 from rivalry.core.tree import static
 from rivalry.methods.dynamics import boundaries, integrate, step_sizes
 from rivalry.methods.dynamics.step_sizes import Rate
-from rivalry.methods.dynamics.tangent_cone import Motion
+from rivalry.methods.dynamics.tangent_cone import Motion, relative
 from rivalry.methods.limit_sets import end_state
 from rivalry.methods.limit_sets.end_state import END_WITHIN
 
@@ -66,7 +66,7 @@ class Population(eqx.Module):
 
 @oracles.payoff_scale.register(Population)
 def _(game: Population) -> Any:
-    return oracles.payoff_scale(game.game)
+    return scales_of(game.game)[:1]
 
 
 @oracles.gradients.register(Population)
@@ -141,7 +141,7 @@ class Replicator(BaseMethod):
     both cases the end is not polished, and its stability is not computed.
 
     The method converges when no entry moves, and no entry that is present would still grow, by more than
-    ``tol`` times the game's payoff scale. Absent actions stay absent, so it may rest where an absent action
+    ``tol`` times the player's payoff scale. Absent actions stay absent, so it may rest where an absent action
     would pay more: such an end is an ``unstable_point``, and the certificate shows that it is no equilibrium.
     Stability is that of the Jacobian of this field in all directions that preserve the sum, absent entries
     included, after Newton's polish; an end held by absent entries is a ``boundary``. Motions that do not come
@@ -199,6 +199,10 @@ class Replicator(BaseMethod):
             rule = "must be symmetric for one population; take populations = 'each'"
             raise ValueError(f"populations: {type(game).__name__} game of {len(game.space.sizes)} {rule}")
 
+    def compares_payoffs(self) -> bool:
+        """Return whether the form ignores constants: generations multiply by payoffs, mutants by fitness."""
+        return self.form != "discrete" and self.mutation is None
+
     def init(
         self, game: Game, start: Profile, key: PRNGKeyArray
     ) -> integrate.FlowState | Multiplied | Shared:
@@ -238,16 +242,14 @@ class Replicator(BaseMethod):
         return Multiplied(x, state.taken + 1, state.time + jnp.mean(rate))
 
     def residual(self, game: Game, state: Any) -> Float[Array, ""]:
-        """Return the largest speed of an entry, or relative growth of a present one, over the payoff
-        scale.
-        """
+        """Return the largest speed of an entry, or relative growth of a present one, over payoff scales."""
         x = state.profile
         if self.mutation is not None:
-            return jnp.max(jnp.abs(_field(self._played(game), x))) / scale_of(game)
-        ahead = _relative_growth(game.space, x, own_gradients(game, x))
+            return jnp.max(jnp.abs(relative(game, _field(self._played(game), x))))
+        ahead = relative(game, _relative_growth(game.space, x, own_gradients(game, x)))
         # a nearly absent entry hardly moves even while it grows: its relative growth must vanish, too
         growth = jnp.max(jnp.where(x > 0, ahead, 0.0), initial=0.0)
-        return jnp.maximum(jnp.max(jnp.abs(x * ahead)), growth) / scale_of(game)
+        return jnp.maximum(jnp.max(jnp.abs(x * ahead)), growth)
 
     def ending(self, game: Game, state: Any) -> Any:
         """Return the index of ``completed`` from ``end_time`` on."""

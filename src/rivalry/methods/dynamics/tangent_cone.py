@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from rivalry.core.game import Game, jacobian, own_gradients
+from rivalry.core.game import Game, jacobian, own_gradients, scales_of
 from rivalry.core.jax import jax, jnp
-from rivalry.core.space import Box, Profile, Simplex, Space, directions
+from rivalry.core.space import Box, Profile, Simplex, Space, directions, width
 
 SLACK = 1e-9  # of the width: when an end is classified, closer points count as on the bound
 
@@ -131,9 +131,15 @@ def basis(projection: np.ndarray) -> np.ndarray:
     return np.asarray(vectors[:, values > 0.5])
 
 
+def relative(game: Game, gradient: Profile) -> Profile:
+    """Return what a move across the space changes by these gradients, in units of own payoff scales."""
+    return gradient * width(game.space) / scales_of(game)[:, None]
+
+
 def largest_gradient(game: Game, x: Profile, slack: float = 0.0) -> Float[Array, ""]:
-    """Return the largest entry of the projected gradient: zero where every first-order condition holds."""
-    return jnp.max(jnp.abs(project_gradient(game.space, x, own_gradients(game, x), slack)))
+    """Return the largest projected gradient by `relative`: zero where every first-order condition holds."""
+    projected = project_gradient(game.space, x, own_gradients(game, x), slack)
+    return jnp.max(jnp.abs(relative(game, projected)))
 
 
 def newton_step(game: Game, x: Profile, slack: float = 0.0) -> Profile:

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Lt
 from rivalry.core.method import Session
 from rivalry.core.results import Record
 from rivalry.methods.continuous import mixtures
-from rivalry.methods.continuous.mixtures import action_payoffs, tables_of
+from rivalry.methods.continuous.mixtures import action_payoffs, compared, payoff_ranges, tables_of
 from rivalry.methods.finite.regret_matching import RepeatedPlay
 from rivalry.methods.q_learning.exploration import each_player
 
@@ -28,21 +28,22 @@ class SoftmaxLearner(RepeatedPlay):
     ] = "last"
 
     rate_name: ClassVar[str]
+    usual_rate: ClassVar[float]  # over the range of a player's payoffs
 
     def length(self, world: object) -> int:
         return self.rounds
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         session = super().begin(world, stream)
-        self._rates(len(session["would"]))  # checks the number of rates against the number of players
+        self._rates(world)  # checks the number of rates against the number of players
         return session | {
             "logits": np.zeros_like(session["would"]),
             "played": np.zeros_like(session["would"]),
         }
 
     def advance(self, world: object, session: Session, steps: int) -> int:
-        tables, marks = tables_of(world), mixtures.sample_steps()
-        rates = self._rates(len(tables.sizes))[:, None]
+        tables, marks = compared(world), mixtures.sample_steps()
+        rates = self._rates(world)[:, None]
         for _ in range(steps):
             weights = softmax(session["logits"], tables.sizes)
             # actions that a player lacks are NaN with weight 0, and 0 times NaN would be NaN
@@ -74,8 +75,9 @@ class SoftmaxLearner(RepeatedPlay):
             **self.histories(world, session),
         }
 
-    def _rates(self, players: int) -> np.ndarray:
-        return each_player(self.rate_name, getattr(self, self.rate_name), players)
+    def _rates(self, world: object) -> np.ndarray:
+        rate, ranges = getattr(self, self.rate_name), payoff_ranges(world)
+        return self.usual_rate / ranges if rate is None else each_player(self.rate_name, rate, len(ranges))
 
     @abstractmethod
     def _push(self, weights: np.ndarray, pays: np.ndarray, mean: np.ndarray) -> np.ndarray:
@@ -108,10 +110,14 @@ class Hedge(SoftmaxLearner):
     """
 
     eta: Annotated[
-        float | list[float], Gt(0), Lt(inf), "step size per unit of payoff, for all or one per player"
-    ] = 1.0
+        float | list[float] | None,
+        Gt(0),
+        Lt(inf),
+        "step size per unit of payoff, for all or one per player (default: 1 over the range of its payoffs)",
+    ] = None
 
     rate_name: ClassVar[str] = "eta"
+    usual_rate: ClassVar[float] = 1.0
 
     def _push(self, weights: np.ndarray, pays: np.ndarray, mean: np.ndarray) -> np.ndarray:
         return pays

@@ -125,7 +125,8 @@ class Lola(BaseLearner):
         values, given = _compiled()[0], self._given(world)
         chances = np.asarray(_policy(jnp.asarray(logits), given[-1]))
         taken = session["marks"] <= session["clock"][0] - 1
-        curve = scale * session["curve"][taken]
+        lowest = world.tables.payoff[0].min(axis=1)
+        curve = lowest + scale * session["curve"][taken]
         regret = np.max(self._gains(world, chances), axis=0)
         proof = Certificate(
             regret,
@@ -138,7 +139,7 @@ class Lola(BaseLearner):
         )
         return {
             "policy": (("session", "player", "state", "action"), chances),
-            "value": (("session", "player"), scale * np.asarray(values(logits, *given))),
+            "value": (("session", "player"), lowest + scale * np.asarray(values(logits, *given))),
             "learning_step": (("sample",), session["marks"][taken]),
             "learning_reward": (("sample", "player"), curve.mean(axis=1)),
             "learning_reward_band": (
@@ -151,8 +152,9 @@ class Lola(BaseLearner):
         }
 
     def _given(self, world: RepeatedWorld) -> tuple[np.ndarray, float, tuple[int, ...]]:
-        """Return what the compiled functions take after the logits."""
-        return world.tables.payoff[0], self.gamma, tuple(world.tables.sizes.tolist())
+        """Return what the compiled functions take after the logits; payoffs are less the player's lowest."""
+        payoff = world.tables.payoff[0]
+        return payoff - payoff.min(axis=1, keepdims=True), self.gamma, tuple(world.tables.sizes.tolist())
 
     def _gains(self, world: RepeatedWorld, chances: np.ndarray) -> np.ndarray:
         """Return every player's largest gain from any state, as a payment per period, ``[session player]``,

@@ -11,7 +11,7 @@ from rivalry.core.forms import stateless_tables
 from rivalry.core.method import Session
 from rivalry.core.results import Record
 from rivalry.methods.continuous import mixtures
-from rivalry.methods.continuous.mixtures import TableLearner, largest_gains, tables_of
+from rivalry.methods.continuous.mixtures import TableLearner, compared, largest_gains, tables_of
 
 INERTIA = 2.0  # of conditional regret matching; must be above 1
 
@@ -68,7 +68,7 @@ class SampledPlay(RepeatedPlay):
     def advance(self, world: object, session: Session, steps: int) -> int:
         from rivalry.tables.kernels import draws, sampled_play
 
-        tables, marks = tables_of(world), mixtures.sample_steps()
+        tables, marks = compared(world), mixtures.sample_steps()
         rule, inertia = getattr(sampled_play, self._rule()), self._inertia(stateless_tables(tables))
         # the compiled loop writes into the session's own arrays
         state = sampled_play.Matching(*(session[key] for key in sampled_play.Matching._fields))

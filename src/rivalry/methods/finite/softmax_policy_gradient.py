@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Lt
 
 from rivalry.core.method import Session
 from rivalry.methods.continuous import mixtures
-from rivalry.methods.continuous.mixtures import tables_of
+from rivalry.methods.continuous.mixtures import compared
 from rivalry.methods.finite.hedge import SoftmaxLearner
 
 
@@ -41,20 +41,23 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
     """
 
     rate: Annotated[
-        float | list[float], Gt(0), Lt(inf), "step size per unit of payoff, for all or one per player"
-    ] = 0.1
+        float | list[float] | None,
+        Gt(0),
+        Lt(inf),
+        "step size per unit of payoff, for all or one per player (default: 0.5 over its payoff range)",
+    ] = None
     gradient: Annotated[Literal["exact", "sampled"], "expected, or from sampled actions"] = "exact"
     batch: Annotated[int, Ge(1), "sampled: joint actions per update"] = 1
 
     rate_name: ClassVar[str] = "rate"
+    usual_rate: ClassVar[float] = 0.5
 
     def advance(self, world: object, session: Session, steps: int) -> int:
         if self.gradient == "exact":
             return super().advance(world, session, steps)
         from rivalry.tables.kernels import draws, sampled_play
 
-        tables = tables_of(world)
-        rates = self._rates(len(tables.sizes))
+        tables, rates = compared(world), self._rates(world)
         # the compiled loop writes into the session's own arrays
         state = sampled_play.Climbing(*(session[name] for name in sampled_play.Climbing._fields))
         given = (tables.payoff[0], tables.sizes, rates, self.batch, mixtures.sample_steps())

@@ -16,7 +16,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
-from rivalry.core.game import Game, Record, jacobian, own_gradients, scale
+from rivalry.core.game import Game, Record, jacobian, own_gradients
 from rivalry.core.jax import jax, jnp
 from rivalry.core.method import Finish
 from rivalry.core.space import Box, Profile, Simplex, Space, width
@@ -31,17 +31,19 @@ from rivalry.methods.dynamics.tangent_cone import (
     newton_system,
     project_on,
     projector,
+    relative,
 )
 
 if TYPE_CHECKING:
     from rivalry.methods.dynamics.integrate import Orbit
 
-POLISHED = 1e-11  # of the unit of payoff: the largest projected gradient of a polished point
+POLISHED = 1e-11  # of the unit of payoff: largest projected gradient of a polished point, times the width
 END_WITHIN = 1e-4  # of the width: a more distant root is another point, not this end
 APART = 1e-6  # of the width: displacement that separates coincident players
 PERIODIC = 1e-5  # of the width: largest closing error of a cycle
-PASSING = 1e-6  # of the payoff scale: with a larger pull, the motion may only be passing a repelling point
+PASSING = 1e-6  # of payoff scales per width: with a larger pull, a motion may only pass a repelling point
 NEWTON_STEPS = 30
+NO_SIGN = 1e-12  # relative: smaller eigenvalues have no sign
 
 _NONE = np.zeros(0, dtype=complex)
 
@@ -75,11 +77,13 @@ def analyse(
         orbit = _orbit(game, profile, key, motion) if cycles else None
         return Finish(profile, "cycle" if orbit else "moving", _measures(profile.shape, _NONE, orbit))
     values, at_bound = _eigenvalues(end)
+    derivative, directions = end.jacobian, basis(end.keep)
     if motion.whole:
         derivative = np.asarray(_field_jacobian(game, point, motion))
-        values = _eigenvalues_on(all_directions(game.space), derivative)
-    word = _point_word(values, at_bound)
-    if cycles and word == "unstable_point" and float(_speed(game, profile, motion)) > PASSING * scale(game):
+        directions = all_directions(game.space)
+        values = _eigenvalues_on(directions, derivative)
+    word = _point_word(values, derivative, directions, len(unit), at_bound)
+    if cycles and word == "unstable_point" and float(_speed(game, profile, motion)) > PASSING:
         # the motion may only be passing
         orbit = _orbit(game, profile, key, motion)
         if orbit:
@@ -118,7 +122,7 @@ def _rest(end: _Local, profile: Any, unit: np.ndarray, near: float) -> Finish:
     word, values, radius = "", _NONE, np.nan
     if gap <= near and _largest_gradient(end, unit) <= POLISHED and np.all(np.isfinite(derivative)):
         profile, (values, at_bound) = point, _eigenvalues(end)
-        word = _point_word(values, at_bound)
+        word = _point_word(values, derivative, basis(end.keep), len(unit), at_bound)
         free_rows = np.flatnonzero(np.diag(end.keep) > 0.5)
         owner = np.repeat(np.arange(point.shape[0]), point.shape[1])[free_rows]
         radius = response_radius(derivative[np.ix_(free_rows, free_rows)], owner)
@@ -126,9 +130,22 @@ def _rest(end: _Local, profile: Any, unit: np.ndarray, near: float) -> Finish:
     return Finish(profile, word, measured)
 
 
-def _point_word(values: np.ndarray, at_bound: bool) -> str:
-    """Return the word for a rest point with these eigenvalues in the directions that bounds leave."""
-    if len(values) and not values.real.max() < -1e-12 * np.max(np.abs(values)):
+def _point_word(
+    values: np.ndarray, derivative: np.ndarray, directions: np.ndarray, players: int, at_bound: bool
+) -> str:
+    """Return the word for a rest point with these eigenvalues in the directions that bounds leave.
+
+    Unlike units of payoffs stretch the spectrum: whether an eigenvalue is 0 is decided with the rows of
+    ``derivative`` in units of their sizes, player by player.
+    """
+    rows = derivative.reshape(players, -1)
+    sizes = np.linalg.norm(rows, axis=1)
+    smallest = np.min(sizes, initial=np.inf, where=sizes > 0)
+    if len(values) and not np.all(values.real < -NO_SIGN * np.maximum(np.abs(values), smallest)):
+        return "unstable_point"
+    equal = (rows / np.where(sizes > 0, sizes, 1.0)[:, None]).reshape(derivative.shape)
+    spread = np.linalg.svd(directions.T @ equal @ directions, compute_uv=False)
+    if len(values) and not spread[-1] > NO_SIGN * spread[0]:
         return "unstable_point"
     return "boundary" if at_bound else "stable_point"
 
@@ -166,7 +183,7 @@ def _orbit(game: Game, x: Profile, key: jax.Array, motion: Motion) -> Orbit | No
 
 @eqx.filter_jit
 def _speed(game: Game, x: Profile, motion: Motion) -> Array:
-    return jnp.asarray(jnp.max(jnp.abs(motion.field(game, x))))
+    return jnp.max(jnp.abs(relative(game, motion.field(game, x))))
 
 
 @eqx.filter_jit
@@ -183,7 +200,7 @@ class _Local(NamedTuple):
 
     profile: Any
     width: Any
-    left: Any  # the largest projected gradient, [player]
+    left: Any  # the largest projected gradient, times the width, [player]
     gradient: Any  # [row], player-major like the next two
     jacobian: Any
     keep: Any  # projects on free directions
@@ -204,9 +221,10 @@ def _local(game: Game, x: Profile, motion: Motion) -> Any:
     begin = (space.project(x), jnp.zeros_like(x), jnp.zeros((x.size, x.size)))
     x, gradient, derivative = jax.lax.fori_loop(0, 2, derivatives, begin)
     free_rows = motion.free(space, x, gradient, SLACK)
-    left = jnp.max(jnp.abs(project_on(space, free_rows, gradient)), axis=1)
+    wide = width(space)
+    left = jnp.max(jnp.abs(project_on(space, free_rows, gradient)) * wide, axis=1)
     some_held = jnp.any(~free_rows & space.mask)
-    return _Local(x, width(space), left, gradient.ravel(), derivative, projector(space, free_rows), some_held)
+    return _Local(x, wide, left, gradient.ravel(), derivative, projector(space, free_rows), some_held)
 
 
 def _on_bounds(space: Space, x: Profile, free_entries: Array) -> Profile:

@@ -8,11 +8,17 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry.core.game import Game, own_gradients, refuse_jumps, scale_of
+from rivalry.core.game import Game, own_gradients, refuse_jumps
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.space import Profile, width
-from rivalry.methods.dynamics.tangent_cone import SLACK, largest_gradient, newton_step, project_gradient
+from rivalry.methods.dynamics.tangent_cone import (
+    SLACK,
+    largest_gradient,
+    newton_step,
+    project_gradient,
+    relative,
+)
 from rivalry.methods.limit_sets import end_state
 
 HALVINGS = 30
@@ -22,7 +28,7 @@ START_WITHIN = 0.1  # of the width: a more distant point is another one
 
 
 class NewtonState(NamedTuple):
-    """A profile, the largest entry of its projected gradients, and whether no shorter step lowers that."""
+    """A profile, the largest of its projected gradients, and whether no shorter step lowers that."""
 
     profile: Profile
     left: Float[Array, ""]
@@ -32,11 +38,11 @@ class NewtonState(NamedTuple):
 class Newton(BaseMethod):
     """Damped Newton's method on the projected own gradients, for stable and unstable rest points.
 
-    Entries that press against a bound are fixed. A step is halved until it lowers the largest entry of the
-    projected gradients; where the Jacobian is singular a short step along the gradients is tried. The method
-    converges when that entry is at most ``tol`` times the payoff scale, and returns ``not found`` where no
-    step helps. A root satisfies first-order conditions only; the certificate says whether it is an
-    equilibrium.
+    Entries that press against a bound are fixed. A step is halved until it lowers the largest projected
+    gradient, times the width and relative to the player's payoff scale; where the Jacobian is singular a
+    short step along the gradients is tried. The method converges when that number is at most ``tol``, and
+    returns ``not found`` where no step helps. A root satisfies first-order conditions only; the certificate
+    says whether it is an equilibrium.
 
     Examples
     --------
@@ -47,6 +53,9 @@ class Newton(BaseMethod):
     ('unstable_point', 576.65)
     """
 
+    def compares_payoffs(self) -> bool:
+        return True
+
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> NewtonState:
         """Return the start and its gradients; the key is not used."""
         refuse_jumps(game)
@@ -56,7 +65,7 @@ class Newton(BaseMethod):
         """Take one damped step; the key is not used."""
         x = state.profile
         direction = newton_step(game, x, SLACK)
-        slope = project_gradient(game.space, x, own_gradients(game, x), SLACK)
+        slope = relative(game, project_gradient(game.space, x, own_gradients(game, x), SLACK))
         # a tenth of the width at most, from which the line search halves
         uphill = 0.1 * width(game.space) * slope / jnp.maximum(jnp.max(jnp.abs(slope)), 1e-300)
         direction = jnp.where(jnp.all(jnp.isfinite(direction)), direction, uphill)
@@ -76,8 +85,8 @@ class Newton(BaseMethod):
         return NewtonState(jnp.where(better, there, x), jnp.where(better, left, state.left), ~better)
 
     def residual(self, game: Game, state: NewtonState) -> Float[Array, ""]:
-        """Return the largest entry of the projected gradients, in units of the payoff scale."""
-        return state.left / scale_of(game)
+        """Return the largest projected gradient, times the width, in units of payoff scales."""
+        return state.left
 
     def ending(self, game: Game, state: NewtonState) -> Array:
         """Return `not found` where no step lowers the gradients and they are not small."""

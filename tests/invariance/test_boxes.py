@@ -1,0 +1,194 @@
+"""Methods on games of a box in other words: units of payoffs and of choices, constants, mirrored axes, order.
+
+A table of methods and wordings. A cell does not apply for a reason (`Row.apart`).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry import methods
+from rivalry.core.jax import jnp
+from rivalry.core.space import Box
+from tests.invariance.games import WITHOUT
+from tests.invariance.rewritten import Rewritten, Wording
+
+CLOSE = 1e-9  # of the width: numbers after another wording
+WORDINGS = {
+    "unlike units": Wording(factors=(1e-6, 1e6)),
+    "more unlike units": Wording(factors=(1e12, 1.0)),
+    "a common unit": Wording(factors=(2.0**-20, 2.0**-20)),
+    "a large common unit": Wording(factors=(2.0**40, 2.0**40)),
+    "constants": Wording(constants=(2.0**18, -(2.0**17))),  # a million times the range of payoffs
+    "choices in thousandths": Wording(unit=1e3),
+    "choices in thousands": Wording(unit=1e-3),
+    "mirrored": Wording(mirrored=True),
+    "order": Wording(order=(1, 0)),
+}
+
+
+class Firms(eqx.Module):
+    """Two unlike firms with nonlinear demand."""
+
+    a: Any = 1.0
+
+    @property
+    def space(self) -> Box:
+        return Box.interval(0.0, 1.0, players=2)
+
+    def payoffs(self, x: Any) -> Any:
+        q = x[:, 0]
+        return q * (self.a - q.sum() - 0.25 * q**2 - jnp.array([0.0, 0.125]))
+
+
+class Rivals(eqx.Module):
+    """Two equal players who part where ``a`` exceeds 1."""
+
+    a: Any = 0.5
+
+    @property
+    def space(self) -> Box:
+        return Box.interval(-2.0, 2.0, players=2)
+
+    def payoffs(self, x: Any) -> Any:
+        s = x[:, 0]
+        return -(s**4) / 4 - s**2 / 2 - self.a * s * s[::-1]
+
+
+class Varied(Rewritten):
+    """A rewritten game whose parameter can be varied."""
+
+    @property
+    def a(self) -> Any:
+        return self.game.a
+
+
+class Row(NamedTuple):
+    """A method with its game, and the wordings that must change nothing else."""
+
+    method: Callable[[Wording], Any]
+    game: Any = Firms()
+    start: bool = True  # at `START`, else the method begins by itself
+    choices: tuple[str, ...] = ("profile",)  # results in units of choices, [.. player axis]
+    same: tuple[str, ...] = ()  # results without units
+    apart: Mapping[str, str] = {}  # wording -> why it does not apply
+    close: float = CLOSE
+    slow: bool = False
+
+
+START = np.array([[0.3], [0.45]])
+DRAWS = dict.fromkeys(("mirrored", "order"), "players draw one after the other, in units from the low end")
+ALIKE = dict.fromkeys(("unlike units", "more unlike units"), "exchangeable players have one unit of payoffs")
+
+ROWS: dict[str, Row] = {
+    "actor_critic": Row(
+        lambda w: methods.ActorCritic(updates=20),
+        start=False,
+        apart=DRAWS
+        | dict.fromkeys(("unlike units", "more unlike units"), "not exact in binary: draws magnify rounding")
+        | {"constants": "learners see payoffs, and draws magnify rounding"},
+        slow=True,
+    ),
+    "all_equilibria": Row(lambda w: methods.AllEquilibria(), start=False, choices=("equilibria",), slow=True),
+    "best_response": Row(lambda w: methods.BestResponse()),
+    "branches": Row(
+        lambda w: methods.Branches(parameter="a", low=0.2, high=3.0, certify="none"),
+        Rivals(jnp.asarray(0.5)),
+        start=False,
+        choices=(),
+        same=("symmetric_loss_parameter", "fold_parameter", "unresolved_parameter", "branch_stable"),
+        apart=ALIKE,
+    ),
+    "comparative_statics": Row(
+        lambda w: methods.ComparativeStatics(parameter="a"),
+        Firms(jnp.asarray(1.0)),
+        slow=True,
+    ),
+    "directional": Row(
+        lambda w: methods.Directional(step_size=0.01 * w.unit, runs=2, periods=2000), start=False, apart=DRAWS
+    ),
+    "double_oracle": Row(
+        lambda w: methods.DoubleOracle(),
+        start=False,
+        choices=("mean_profile",),
+        close=1e-5,  # responses are found by comparing payoffs: half of the digits that a constant leaves
+        apart=dict.fromkeys(("mirrored", "order"), "it begins at a draw"),
+    ),
+    "evaluate": Row(lambda w: methods.Evaluate()),
+    "extragradient": Row(lambda w: methods.Extragradient()),
+    "fictitious_play": Row(
+        lambda w: methods.FictitiousPlay(action_grid=5), start=False, choices=("mean_profile",), apart=DRAWS
+    ),
+    "gradient_ascent": Row(
+        lambda w: methods.GradientAscent(rate=[0.1 * w.unit**2 / f for f in w.factors or (1.0, 1.0)])
+    ),
+    "gradient_flow": Row(lambda w: methods.GradientFlow()),
+    "hedge": Row(lambda w: methods.Hedge(action_grid=5, rounds=50), start=False, choices=("mean_profile",)),
+    "newton": Row(lambda w: methods.Newton()),
+    "regret_matching": Row(
+        lambda w: methods.RegretMatching(action_grid=5), start=False, choices=("mean_profile",), apart=DRAWS
+    ),
+    "softmax_policy_gradient": Row(
+        lambda w: methods.SoftmaxPolicyGradient(action_grid=5, rounds=50),
+        start=False,
+        choices=("mean_profile",),
+    ),
+    "thresholds": Row(
+        lambda w: methods.Thresholds("a", low=0.2, high=3.0),
+        Rivals(jnp.asarray(0.5)),
+        start=False,
+        choices=(),
+        same=("crossing", "scan_stable"),
+        apart=ALIKE,
+    ),
+    "variational_equilibrium": Row(lambda w: methods.VariationalEquilibrium()),
+}
+
+
+def solved(row: Row, wording: Wording) -> tuple[Any, Any]:
+    """The game in a wording, and what is found."""
+    game = Varied(row.game, wording)
+    start = game.written(START) if row.start else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the table compares the status
+        return game, rv.solve(game, row.method(wording), start, seed=1)
+
+
+def cells() -> Iterator[Any]:
+    for name, row in ROWS.items():
+        for wording in WORDINGS:
+            if wording not in row.apart:
+                yield pytest.param(name, wording, marks=[pytest.mark.slow] if row.slow else [])
+
+
+BASES: dict[str, Any] = {}
+
+
+@pytest.mark.parametrize(("name", "wording"), [*cells()])
+def test_the_same_game_of_a_box_has_the_same_results(name: str, wording: str) -> None:
+    row = ROWS[name]
+    if name not in BASES:
+        BASES[name] = solved(row, Wording())[1]
+    base = BASES[name]
+    game, found = solved(row, WORDINGS[wording])
+    assert (found.status, found.claim, found.end_state) == (base.status, base.claim, base.end_state)
+    for one in row.choices:
+        ours, theirs = (some.data[one].values for some in (base, found))
+        assert ours.shape == theirs.shape
+        written = [game.written(x) for x in ours.reshape(-1, 2, 1)]
+        allowed = row.close * WORDINGS[wording].unit
+        np.testing.assert_allclose(theirs, np.reshape(written, ours.shape), rtol=0.0, atol=allowed)
+    for one in row.same:
+        np.testing.assert_allclose(found.data[one].values, base.data[one].values, rtol=CLOSE, atol=CLOSE)
+
+
+def test_no_method_has_both_a_row_and_a_reason() -> None:
+    assert not set(ROWS) & set(WITHOUT)
+    assert all(set(row.apart) <= set(WORDINGS) for row in ROWS.values())
