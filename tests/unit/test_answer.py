@@ -96,9 +96,6 @@ def test_a_sentence_says_what_the_claim_says_and_no_more(claim: str) -> None:
             "It is a local equilibrium: no gain was found in a neighbourhood, and none beyond it was looked "
             "for."
         ),
-        "small estimated gain": (
-            "It leaves a small estimated gain: at most 0.2 % of the payoff at stake, with 95 % confidence."
-        ),
         "not an equilibrium": "It is not an equilibrium: player 1 could gain 0.2.",
         "not decided": "It is not decided: a payoff is not a number.",
         "": "The payoff is 16.5.",
