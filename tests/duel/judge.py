@@ -16,14 +16,10 @@ from tests.duel.referee import Arena
 
 SECONDS = 2.0  # of a method or a list, compilation apart
 LAST_DIGITS = 128 * np.finfo(float).eps  # of a payoff: smaller gains are none
-WRONG = (
-    "false equilibrium", "false bound", "false list", "false entry", "false refutation", "payoffs", "error"
-)  # fmt: skip
-"""Kinds of faults, the worst first. What a search has missed, or what is weaker than it could be, is none."""
 
 
 class Fault(NamedTuple):
-    """A wrong word: its kind, and what contradicts it."""
+    """A wrong word: its kind, and what contradicts it. What a search has missed is none."""
 
     kind: str
     text: str
