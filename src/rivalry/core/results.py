@@ -268,8 +268,8 @@ def gains_left_open(numbers: Mapping[str, np.ndarray]) -> np.ndarray:
 
     They are bounds, or upper ends of intervals of estimates; NaN or infinite where unknown.
 
-    >>> stored = {"regret": 1.0, "regret_error": np.array([np.nan, 0.5]), "bound": 3.0, "at_stake": 100.0}
-    >>> gains_left_open(stored).tolist()
+    >>> stored = {"regret": [1.0], "regret_error": [np.nan, 0.5], "bound": [3.0], "at_stake": [100.0]}
+    >>> gains_left_open({name: np.array(values) for name, values in stored.items()}).tolist()
     [0.03, 0.015]
     """
     upper = numbers["bound"]

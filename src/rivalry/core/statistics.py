@@ -45,7 +45,7 @@ def half_width_of(deviation: np.ndarray | np.floating | float, count: int | np.n
     return np.asarray(stdtrit(many - 1, 0.975) * deviation / np.sqrt(many))
 
 
-def jackknife_error(whole: np.ndarray, without: np.ndarray) -> np.ndarray:
+def jackknife_error(whole: float | np.ndarray, without: np.ndarray) -> np.ndarray:
     """Return half the width of the 95 % interval of a statistic of all batches, which holds its bias too.
 
     Parameters

@@ -257,7 +257,7 @@ def _adjusted(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Mea
     q = operators.action_values(game, point.env, point.values)
     policy = operators.softmax(game, q, by.beta, by.exploration)
 
-    def step(_: int, now: tuple[Policy, Values, Distribution]) -> tuple[Policy, Values, Distribution]:
+    def step(_: Array, now: tuple[Policy, Values, Distribution]) -> tuple[Policy, Values, Distribution]:
         policy, values, mu = now
         q = operators.action_values(game, game.environment(mu, policy), values)
         wanted = operators.softmax(game, q, by.beta, by.exploration)
