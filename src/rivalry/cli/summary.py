@@ -66,7 +66,8 @@ def _fitted(answer: Answer) -> AnswerTable | None:
 
     for count in range(MOST_COLUMNS, 1, -1):
         table = answer.table_of(ROWS, count)
-        if table is None or output.fits(table.columns, table.texts):
+        # the first quantity is shown beside the claim, in more lines if need be
+        if table is None or len(table.columns) <= table.keys + 2 or output.fits(table.columns, table.texts):
             break
     return table
 
