@@ -100,7 +100,6 @@ def test_continuation_step_factor_selects_the_equilibrium(factor: float, known: 
     here = (found.data.payoff.item(), found.data.level.item(), found.data.exploitability.item())
     np.testing.assert_allclose(here, known, atol=2e-6)
     plain = told(found.profile.values, found.data.distribution.values)
-    assert plain.payoff == pytest.approx(-51.554779, abs=1e-6)
     np.testing.assert_allclose(plain[:3], known, atol=2e-6)
     np.testing.assert_allclose(plain.held, KBAR, atol=1e-9)
     assert plain.moved < 1e-12

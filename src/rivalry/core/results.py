@@ -246,7 +246,7 @@ class Certificate(NamedTuple):
         if self.error is not None:
             gain += f" ± {self.error[widest]:.2g}"
         if self.payoff is not None and np.shape(self.payoff) == np.shape(self.regret):
-            gain += f" of a payoff of {self.payoff[widest]:.3g}"
+            gain += f" of a payoff of {self.payoff[widest] + 0.0:.3g}"  # no minus zero
         text = (
             f"{self.statement if self.claim in WITH_GAIN else self.claim}: "
             f"{gain}, bound {np.max(self.bound):.3g}, "
