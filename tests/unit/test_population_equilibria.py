@@ -283,7 +283,7 @@ def test_a_fold_is_named_only_where_the_branch_turns_back() -> None:
             state = at.step(game, state, jax.random.key(0))
         return str(method.report(game, state._replace(leap=jnp.asarray(0.1)), "not found")["remedy"][1])
 
-    assert "the branch turns back there (a fold)" in remedy(Crowding(), fold * (1 - 1e-5))
+    assert "the branch seems to turn back there (a fold)" in remedy(Crowding(), fold * (1 - 1e-5))
     assert "fold" not in remedy(Crowding(), 0.5 * fold)
     assert "fold" not in remedy(Hunt(), 2.0)
     assert remedy(Hunt(), 2.0).endswith("raise max_steps or factor, or set begin to beta")

@@ -394,7 +394,7 @@ def test_an_exact_equilibrium_that_is_visibly_apart_proves_nothing_of_the_profil
     assert certificate(Followers(), here).claim == "equilibrium"
     proved = certificate(Followers(), here, proof=True)
     assert (proved.claim, proved.radius) == ("approximate equilibrium", None)
-    assert "the nearest one is at [[1.0], [1.0]], 0.2 away" in proved.method
+    assert "a proved one is at [[1.0], [1.0]], 0.2 away" in proved.method
     at_it = certificate(Followers(), np.ones((2, 1)), proof=True)
     assert at_it.claim == "equilibrium"
     assert at_it.radius is not None

@@ -78,7 +78,9 @@ def certificate(
     """
     if is_population(game):
         if proof:
-            raise ValueError("proof: gains in a population are bounded in floating point; must be False")
+            raise ValueError(
+                "proof: must be False for a population, whose gains are bounded in floating point only"
+            )
         of_policy = load("rivalry.population.certificate:population_certificate")  # of a layer above
         return of_policy(game, x, tolerance=tolerance)  # type: ignore[no-any-return]
     if not isinstance(game, Game):
@@ -174,9 +176,9 @@ def _judge(
 
 
 def _with_proof(game: Game, x: Any, found: Certificate) -> Certificate:
-    """Return a certificate with the distance to an exact equilibrium, or with why none is proved.
+    """Return a certificate with the distance to an exact equilibrium, or the reason why none is proved.
 
-    A gain that is small beside the stake makes no equilibrium where the exact one is visibly apart.
+    A gain within the tolerance is not enough where the proved equilibrium is visibly apart.
     """
     from rivalry.core.maxima import maximum_near  # loads JAX
     from rivalry.core.proof import equilibrium_near

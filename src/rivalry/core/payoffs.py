@@ -52,7 +52,7 @@ def pure_payoffs(game: object, actions: np.ndarray) -> np.ndarray:
 
 @oracle()
 def without_constants(game: object) -> Any:
-    """Return the game with less of every player's payoffs by a constant, which takes digits from differences.
+    """Return the game with a constant subtracted from each player's payoffs: large constants cost digits.
 
     For games whose gradients contain the constant, as those of tables do. Generic: the game itself.
     """

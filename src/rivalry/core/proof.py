@@ -699,7 +699,7 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     visible = np.any(step > close) and np.any(visibly_apart(space, here, middle))
     if visible or np.any(step > SAME_PLACE * (at.high - at.low)):
         there = [[float(f"{amount:.6g}") for amount in row] for row in middle.tolist()]
-        words = f"the nearest one is at {there}, {radius:.3g} away"
+        words = f"a proved one is at {there}, {radius:.3g} away"
         return radius, f"no exact equilibrium is proved here: {words}"
     return radius, ""
 

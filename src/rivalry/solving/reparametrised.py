@@ -83,7 +83,7 @@ def reparametrise(game: Playable, method: BaseMethod) -> BaseMethod:
 
 
 def as_read(games: Sequence[Any], methods: Sequence[BaseMethod], starts: Sequence[Any]) -> list[Any]:
-    """Return games of one form as methods read them that only compare payoffs, else unchanged.
+    """Return games of one form without payoff constants and with scales, if their methods compare payoffs.
 
     Constants of payoffs and their scales are settled here once, not in every tolerance.
     """

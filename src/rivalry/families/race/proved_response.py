@@ -629,7 +629,7 @@ def _prices(own: Own) -> dict[str, Array]:
 
 
 def _problems(race: Race, stages: dict[str, Any], t: int, ahead: float) -> list[tuple[Problem, float, float]]:
-    """Return a period in which continuing is worth ``ahead``, below and above a threshold of the cost.
+    """Return a period's problems below and above a threshold of the cost; continuing is worth ``ahead``.
 
     With each are the payoff of no performance, and the logarithm of its safety input.
     """

@@ -56,7 +56,7 @@ def expectations(study: Mapping[str, Any], data: Dataset, name: str | None = Non
     """Return every ``[[expect]]`` of a resolved study with our value, as ``--json`` prints it.
 
     ``published_verdict`` and ``expected_verdict`` are ``agrees``, ``differs``, ``cannot be told apart``
-    (ours is within a tolerance above half the reference value, so that half of it or 0 is too), ``not
+    (ours is within a tolerance that exceeds half the reference value, so that half of it is too), ``not
     compared`` (with a ``reason``), or None if the study gives no such reference. ``certificate`` is the
     weakest claim of the cells behind our value. ``name`` replaces the study's own name.
     """

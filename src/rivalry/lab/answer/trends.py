@@ -257,10 +257,10 @@ def _subject(study: Mapping[str, Any], name: str, found: Sequence[PointResults],
 
 
 def _without_refuted(rows: list[Row], key: str) -> tuple[list[Row], str]:
-    """Return the rows whose numbers are told along a key, and the key; none if one place is left.
+    """Return the rows used for a trend along a key, and the key; no key if one point is left.
 
-    What a number does along a key is told of equilibria alone where a case has any: other points are where
-    play happened to stop.
+    A trend uses only points that are not refuted, where a case has any: the other points are where play
+    happened to stop.
     """
     by, cases = _differing(rows, key), dict[Any, list[Row]]()
     for row in rows:

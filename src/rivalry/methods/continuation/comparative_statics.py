@@ -126,7 +126,9 @@ class ComparativeStatics(BaseLearner):
         parameters = entries.separate(varied)
         if len(parameters) > MOST:
             count = len(parameters)
-            raise ValueError(f"parameter: {entries.name} has {count} unlike entries; name at most {MOST}")
+            raise ValueError(
+                f"parameter: {entries.name} has {count} different entries; must be at most {MOST}"
+            )
         return Statics(varied, parameters)
 
     def length(self, world: Statics) -> int:

@@ -53,7 +53,7 @@ def _term(motion: Motion) -> diffrax.ODETerm[Any]:
 
 
 def time_units(game: Game) -> Float[Array, "player axis"]:
-    """Return the times in which payoffs of their scales move players across the space."""
+    """Return the squared width of the space over each player's payoff scale, a unit of time."""
     return width(game.space) ** 2 / scales_of(game)[:, None]
 
 

@@ -132,7 +132,7 @@ def basis(projection: np.ndarray) -> np.ndarray:
 
 
 def relative(game: Game, gradient: Profile) -> Profile:
-    """Return what a move across the space changes by these gradients, in units of own payoff scales."""
+    """Return gradients times the width of the space, in units of each player's payoff scale."""
     return gradient * width(game.space) / scales_of(game)[:, None]
 
 

@@ -113,7 +113,7 @@ class Hedge(SoftmaxLearner):
         float | list[float] | None,
         Gt(0),
         Lt(inf),
-        "step size per unit of payoff, for all or one per player (default: 1 over the range of its payoffs)",
+        "step size per unit of payoff, for all or one per player (default: 1 divided by its payoff range)",
     ] = None
 
     rate_name: ClassVar[str] = "eta"

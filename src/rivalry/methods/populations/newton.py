@@ -235,7 +235,7 @@ class PopulationNewton(BaseMethod):
             changes.append(float(jnp.max(jnp.abs(found.point.values - state.point.values))))
         if changes[1] < changes[0] / ratio:
             return ""
-        return "; the branch turns back there (a fold): all_equilibria follows it by its length"
+        return "; the branch seems to turn back there (a fold): all_equilibria follows it by arc length"
 
 
 def point_of(game: PopulationGame, policy: Policy) -> MeanFieldPoint:

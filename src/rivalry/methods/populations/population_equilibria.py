@@ -253,16 +253,15 @@ def _stack(rows: list[Any], players: int) -> np.ndarray:
 class LogitCurve:
     """Logit equilibria of a population as a curve of `pseudo_arclength`.
 
-    ``y`` holds values in units of the payoff scale, distribution, environment, and the logarithm of beta
-    between those of ``low`` (0) and ``high`` (1).
+    ``y`` holds values in units of the payoff scale, distribution, environment in units of its own, and the
+    logarithm of beta between those of ``low`` (0) and ``high`` (1).
     """
 
     def __init__(self, game: PopulationGame, low: float, high: float, exploration: float) -> None:
         self.game, self.low, self.exploration = game, low, exploration
         self.span = float(np.log(high / low))
-        self.scale = float(scale_of(game))
         zero, self._unflat = ravel_pytree(_zeros(game))
-        self.unknowns = len(zero)
+        self.units, self.unknowns = np.asarray(_units(game)), len(zero)
 
     def beta_at(self, part: float) -> float:
         """Return the inverse temperature at the last unknown."""
@@ -273,12 +272,13 @@ class LogitCurve:
 
     def flat(self, point: MeanFieldPoint) -> np.ndarray:
         """Return the unknowns of a point without beta."""
-        return np.asarray(ravel_pytree(point._replace(values=point.values / self.scale))[0])
+        flat: np.ndarray = np.asarray(ravel_pytree(point)[0]) / self.units
+        return flat
 
     def point(self, y: np.ndarray) -> MeanFieldPoint:
         """Return values, distribution and environment at ``y``."""
-        point: MeanFieldPoint = self._unflat(put(y[:-1]))
-        return point._replace(values=point.values * self.scale)
+        point: MeanFieldPoint = self._unflat(put(y[:-1] * self.units))
+        return point
 
     def policy(self, y: np.ndarray) -> Array:
         """Return the logit response at ``y``."""
@@ -289,7 +289,7 @@ class LogitCurve:
     def evaluate(self, y: np.ndarray, *, slope: bool = True) -> Evaluation:
         """Return the equations of an equilibrium at ``y`` and their derivative."""
         low, span, exploration = map(put, (self.low, self.span, self.exploration))
-        found = _linearised(self.game, put(y), low, span, exploration)
+        found = _linearised(self.game, put(y), put(self.units), low, span, exploration)
         return Evaluation(*map(np.asarray, found))
 
     def is_population(self, point: CurvePoint) -> bool:
@@ -347,6 +347,14 @@ def _zeros(game: PopulationGame) -> MeanFieldPoint:
     return zeros
 
 
+@eqx.filter_jit
+def _units(game: PopulationGame) -> Array:
+    """Return the units of all unknowns and of their equations: values, distribution and environment."""
+    point = point_of(game, uniform(game))
+    values = jnp.full(point.values.shape, scale_of(game))
+    return jnp.concatenate([values, jnp.ones(point.mu.shape), environment_units(game, point)])
+
+
 def _deflation(y: np.ndarray, known: np.ndarray) -> tuple[float, np.ndarray]:
     """Return the product of ``1 + 1 / |y - known|^2``, and the derivative of its logarithm."""
     away = y - known
@@ -357,17 +365,14 @@ def _deflation(y: np.ndarray, known: np.ndarray) -> tuple[float, np.ndarray]:
 
 @eqx.filter_jit
 def _linearised(
-    game: PopulationGame, y: Array, low: Array, span: Array, exploration: Array
+    game: PopulationGame, y: Array, units: Array, low: Array, span: Array, exploration: Array
 ) -> tuple[Array, Array]:
     """Return the residuals of an equilibrium at ``y``, and their derivatives."""
-    scale = scale_of(game)
     unflat = ravel_pytree(_zeros(game))[1]
 
     def residuals(y: Array) -> Array:
-        point = unflat(y[:-1])
         by = rule(low * jnp.exp(span * y[-1]), exploration)
-        left = equations(game, point._replace(values=scale * point.values), by)
-        return jnp.concatenate([left[0] / scale, left[1], left[2]])
+        return jnp.concatenate(equations(game, unflat(y[:-1] * units), by)) / units
 
     value, along = jax.linearize(residuals, y)
     return value, jax.vmap(along, out_axes=1)(jnp.eye(len(y)))
