@@ -54,11 +54,19 @@ def test_claims_and_gains_do_not_depend_on_the_form(name: str, form: str) -> Non
     matrix = rv.games.matrix(name)
     game = _forms(np.asarray(matrix.table))[form]
     for x in rv.all_equilibria(matrix).equilibria:
-        # a range of dominated choices is no scale: it may be as wide as one likes
-        dominated = name == "prisoners_dilemma" and form == "formula"
-        for share in (0.0, 0.5) if dominated else (0.0, 1e-9, 1e-4, 0.03, 0.5):
+        # the ends of a box are not known to be actions: it may be as wide as one likes
+        for share in (0.0, 0.5) if form == "formula" else (0.0, 1e-9, 1e-4, 0.03, 0.5):
             at = (1 - share) * np.asarray(x) + share * np.array([[0.7, 0.3], [0.2, 0.8]])
             here = rv.certificate(matrix, at)
             words = rv.certificate(game, at[:, :1] if form == "formula" else at)
             assert words.claim == here.claim, (share, here, words)
             np.testing.assert_allclose(words.regret, here.regret, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("high", [10.0, 1e6, 1e9])
+def test_the_ends_of_a_wide_box_are_no_actions(high: float) -> None:
+    """Payoffs are linear in each choice; (5, 5) is the only equilibrium."""
+    game = rv.games.continuous(payoffs=["x1*(x2 - 5)", "x2*(5 - x1)"], low=0.0, high=high)
+    assert rv.certificate(game, np.array([[5.0], [4.0]])).claim != "equilibrium"
+    assert rv.certificate(game, np.array([[6.0], [0.0]])).claim != "equilibrium"
+    assert rv.certificate(game, np.full((2, 1), 5.0)).claim == "equilibrium"

@@ -145,3 +145,15 @@ def test_answers_say_what_an_estimate_leaves_open() -> None:
         assert said(study(), swept({"one": [record]}))[-1] == sentence
         (point,) = points_of(study(), swept({"one": [record]}))
         assert point.gain == (pytest.approx(0.009) if gain == 0.5 else 0.0)
+
+
+def test_the_largest_of_many_gains_of_noise_is_seldom_told_from_0() -> None:
+    """Of 20 gains whose expectation is 0 the largest is at most once in 40 above its error."""
+    draws = np.random.default_rng(0).normal(size=(400, 20, 20))  # [trial batch agent]
+    refuted = 0
+    for batches in draws:
+        widest = batches.mean(axis=0).argmax()
+        each = batches[:, widest]
+        without = (each.sum() - each) / (len(each) - 1)
+        refuted += each.mean() > jackknife_error(each.mean(), without, 20)
+    assert refuted <= 400 * 0.025 + 10  # three standard deviations

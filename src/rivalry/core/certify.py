@@ -168,7 +168,6 @@ def _judge(
     # where both ends of a range are far any gain is small beside the stake, but not beside the choices
     best = np.array([one.strategy for one in responses])
     apart = np.any(visibly_apart(game.space, np.asarray(x), best, tolerance), axis=1)
-    apart &= [not one.linear for one in stakes]  # between two ends any mixture may be as good as the best
     allowed = np.where(apart & (regret > rounded), np.minimum(rounded, allowed), allowed)
     how = weak.method + method
     result = Certificate(regret, bound, weakest, how, allowed, at_stake, rounding, payoff=here)

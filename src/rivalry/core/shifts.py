@@ -206,6 +206,8 @@ def _unrolled(params: Any, operands: Sequence[Any], each: Sequence[bool], marked
         found = _replay(closed.jaxpr, closed.consts, own, moving, marked)
         carry = found[:carried]
         stacked.append(found[carried:])
+    if not stacked and len(closed.jaxpr.outvars) > carried:
+        raise Unsupported("no bound: a loop of no steps has no interval form")
     columns = zip(*(stacked[order.index(k)] for k in sorted(order)), strict=True)
     return [*carry, *map(jnp.stack, columns)]
 

@@ -64,14 +64,11 @@ class Stake(NamedTuple):
         What all players together can do to its payoff.
     best
         The best payoff met while these were measured.
-    linear
-        Whether payoffs in a box are linear in every choice, which is then a mixture of two ends.
     """
 
     own: float
     play: float
     best: float
-    linear: bool = False
 
     @property
     def unit(self) -> float:
@@ -125,8 +122,7 @@ def stakes_at(games: Together, x: np.ndarray, player: int, responses: Sequence[R
         else _linear_stakes(games, rows, np.concatenate([own, play[:, 1:]], axis=1), player)
     )
     stakes = np.maximum(_own_stakes(losses, np.abs(own[:, 0]), moving), usual)
-    units = zip(stakes, effects, best, strict=True)
-    return [Stake(float(one), float(effect), float(top)) for one, effect, top in units]
+    return [Stake(*map(float, each)) for each in zip(stakes, effects, best, strict=True)]
 
 
 def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int, optimal: bool) -> list[Stake]:
@@ -171,8 +167,7 @@ def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int, 
             milder[:, number] = np.where(only[:, number], end, milder[:, number])
             small = _ends(parts[number], noise, SMALL_WIDTHS).max(axis=-1)
             smallest = np.maximum(smallest, np.where(only[:, number] & (end == 0), small, 0.0))
-    usual = _linear_stakes(games, np.concatenate([there[:, None], *deviations], axis=1), pays, player)
-    stakes = np.maximum([_of_ranks(row) for row in milder], usual).tolist()
+    stakes = [_of_ranks(row) for row in milder]
     if len(axes) > 1:  # where changes of single choices cost nothing, all choices change together
         together = _steady(parts[-1].reshape(len(x), len(WIDTHS), -1), noise)[0][:, -1]
         stakes = [stake or end for stake, end in zip(stakes, together, strict=True)]
@@ -184,10 +179,7 @@ def _box_stakes(games: Together, x: np.ndarray, there: np.ndarray, player: int, 
         # payoffs that vary less than they are rounded have lost their digits: that little is at stake
         varied = np.ptp(own_pays[game][np.isfinite(own_pays[game])])
         stakes[game] = 0.0 if effects[game] else varied
-    return [
-        Stake(float(own), float(effect), float(top), linear=bool(some > 0))
-        for own, effect, top, some in zip(stakes, effects, best, usual, strict=True)
-    ]
+    return [Stake(*map(float, each)) for each in zip(stakes, effects, best, strict=True)]
 
 
 def _effect_of_all(games: Together, x: np.ndarray, player: int) -> np.ndarray:
@@ -264,75 +256,42 @@ def _usual_stakes(games: Together, player: int) -> list[float]:
 
 
 def _linear_stakes(games: Together, rows: np.ndarray, pays: np.ndarray, player: int) -> np.ndarray:
-    """Return the usual stakes ``[game]`` of payoffs that are linear in every choice, and 0 for others.
+    """Return the usual stakes ``[game]`` of payoffs that are linear in all shares, and 0 for others.
 
-    Such payoffs are the expected ones of the finite game between the corners of the strategy spaces. They are
+    Such payoffs are the expected ones of the finite game between the corners of the simplices. They are
     tested at the profiles ``rows [game row player axis]``, which pay ``pays [game row]``, and at random ones.
     """
-    spaces = [game.space for game in games.games]
-    sizes, stakes = _corner_counts(spaces[0]), np.zeros(len(rows))
-    if np.prod(sizes, dtype=float) > FEW_CELLS:
+    space, stakes = games.games[0].space, np.zeros(len(rows))
+    if space.min_share > 0 or np.prod(space.sizes, dtype=float) > FEW_CELLS:
         return stakes
-    actions = np.indices(sizes).reshape(len(sizes), -1)
-    ends = [[_corners(space, p)[own] for p, own in enumerate(actions)] for space in spaces]
-    corners = np.array(ends).swapaxes(1, 2)
-    if not np.all(np.isfinite(corners)):
-        return stakes
-    weights = np.random.default_rng(2).dirichlet(np.ones(actions.shape[1]), DRAWN)
-    tested = np.concatenate([corners, np.einsum("rc,gcpa->grpa", weights, corners)], axis=1)
-    values = payoffs_of(games, tested, player)
-    rows = np.concatenate([rows, tested], axis=1)
-    pays = np.concatenate([pays, values], axis=1)
-    for game, space in enumerate(spaces):
-        chances = _chances(space, rows[game], sizes)
-        table = values[game, : actions.shape[1]]
-        with np.errstate(invalid="ignore"):
-            error = np.abs(pays[game] - chances @ table) - ROUNDING * (chances @ np.abs(table))
-        if np.ptp(table) > 0 and np.all(error <= 0):
-            one = Together([games.games[game]], games.part)
-            tables = [payoffs_of(one, corners[game][None], p)[0].reshape(sizes) for p in range(len(sizes))]
-            stakes[game] = _usual_of_table(np.stack(tables), player)
+    actions = np.indices(space.sizes).reshape(len(space.sizes), -1)
+    corners = np.stack([np.eye(space.shape[1])[own] for own in actions], axis=1)
+    weights = np.random.default_rng(2).dirichlet(np.ones(len(corners)), DRAWN)
+    tested = np.concatenate([corners, np.tensordot(weights, corners, axes=1)])
+    for game in range(len(rows)):
+        alone = Together([games.games[game]], games.part)
+        values = np.concatenate([payoffs_of(alone, tested[None], p) for p in range(len(actions))])
+        tables = values[:, : len(corners)]
+        linear = all(
+            _is_linear(space.sizes, *each)
+            for each in (
+                *((tested, own, table) for own, table in zip(values, tables, strict=True)),
+                (rows[game], pays[game], tables[player]),
+            )
+        )
+        if linear and np.ptp(tables[player]) > 0:
+            stakes[game] = _usual_of_table(tables.reshape(-1, *space.sizes), player)
     return stakes
 
 
-def _corner_counts(space: Box | Simplex) -> tuple[int, ...]:
-    """Return the number of corners of each player's strategies; more than a few where shares have a floor."""
-    if isinstance(space, Simplex):
-        return space.sizes if space.min_share == 0 else (FEW_CELLS + 1,)
-    return tuple(2 ** len(_free(space, player)) for player in range(space.shape[0]))
-
-
-def _corners(space: Box | Simplex, player: int) -> np.ndarray:
-    """Return the corners of a player's strategies, ``[corner axis]``."""
-    if isinstance(space, Simplex):
-        return np.eye(space.sizes[player], space.shape[1])
-    low, high = (np.asarray(end, dtype=float)[player] for end in (space.low, space.high))
-    sides = np.indices((2,) * len(free := _free(space, player))).reshape(len(free), -1).T
-    corners = np.repeat(low[None], len(sides), axis=0)
-    corners[:, free] = np.where(sides, high[free], low[free])
-    return corners
-
-
-def _chances(space: Box | Simplex, rows: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
-    """Return the chances of all profiles of corners, ``[row profile]``, of which strategies are mixtures."""
+def _is_linear(sizes: tuple[int, ...], rows: np.ndarray, pays: np.ndarray, table: np.ndarray) -> bool:
+    """Return whether profiles of shares ``[row player axis]`` pay the averages of those at the corners."""
     chances = np.ones((len(rows), 1))
     for player, size in enumerate(sizes):
-        if isinstance(space, Simplex):
-            own = rows[:, player, :size]
-        else:
-            low, high = (np.asarray(end, dtype=float)[player] for end in (space.low, space.high))
-            own = np.ones((len(rows), 1))
-            for axis in _free(space, player):
-                up = (rows[:, player, axis] - low[axis]) / (high[axis] - low[axis])
-                own = _times(own, np.stack([1 - up, up], axis=1))
-        chances = _times(chances, own)
-    return chances
-
-
-def _times(some: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return products of the chances of two independent draws, ``[row pair]``."""
-    products: np.ndarray = some[:, :, None] * others[:, None]
-    return products.reshape(len(some), -1)
+        chances = (chances[:, :, None] * rows[:, player, None, :size]).reshape(len(rows), -1)
+    with np.errstate(invalid="ignore"):
+        error = np.abs(pays - chances @ table) - ROUNDING * (chances @ np.abs(table))
+    return bool(np.all(error <= 0))
 
 
 def _own_stakes(losses: np.ndarray, size: np.ndarray, moving: np.ndarray | None) -> list[float]:

@@ -33,8 +33,12 @@ def half_width(each: np.ndarray) -> np.ndarray:
     return half_width_of(each.std(axis=0, ddof=1), len(each))
 
 
-def half_width_of(deviation: np.ndarray | np.floating | float, count: int | np.ndarray) -> np.ndarray:
+def half_width_of(
+    deviation: np.ndarray | np.floating | float, count: int | np.ndarray, candidates: int | np.ndarray = 1
+) -> np.ndarray:
     """Return the `half_width` from standard deviations and numbers of runs; NaN for one run.
+
+    Of the largest of several ``candidates`` it is wider, by Bonferroni's inequality.
 
     >>> half_width_of(np.array([1.0, 1.0]), np.array([9, 1])).round(3)
     array([0.769,   nan])
@@ -42,10 +46,12 @@ def half_width_of(deviation: np.ndarray | np.floating | float, count: int | np.n
     from scipy.special import stdtrit  # takes 0.1 s to import
 
     many = np.asarray(count, dtype=float)
-    return np.asarray(stdtrit(many - 1, 0.975) * deviation / np.sqrt(many))
+    return np.asarray(stdtrit(many - 1, 1 - 0.025 / candidates) * deviation / np.sqrt(many))
 
 
-def jackknife_error(whole: float | np.ndarray, without: np.ndarray) -> np.ndarray:
+def jackknife_error(
+    whole: float | np.ndarray, without: np.ndarray, candidates: int | np.ndarray = 1
+) -> np.ndarray:
     """Return half the width of the 95 % interval of a statistic of all batches, which holds its bias too.
 
     Parameters
@@ -54,6 +60,8 @@ def jackknife_error(whole: float | np.ndarray, without: np.ndarray) -> np.ndarra
         The statistic of all batches, ``[...]``.
     without : ndarray
         The statistic without each of them, ``[batch ...]``.
+    candidates : int or ndarray
+        Numbers of statistics of which each was chosen as the largest.
 
     References
     ----------
@@ -68,7 +76,8 @@ def jackknife_error(whole: float | np.ndarray, without: np.ndarray) -> np.ndarra
     """
     count = len(without)
     each = count * whole - (count - 1) * without
-    return np.asarray(half_width(each) + np.abs(each.mean(axis=0) - whole))
+    width = half_width_of(each.std(axis=0, ddof=1), count, candidates)
+    return np.asarray(width + np.abs(each.mean(axis=0) - whole))
 
 
 def share_interval(times: int, count: int) -> np.ndarray:

@@ -80,7 +80,8 @@ def gains(
     regret, interval, at_stake = np.zeros(types), np.zeros(types), np.zeros(types)
     for kind in range(types):
         of_kind = np.where(city.type_of == kind, gain, np.nan)
-        if not np.isfinite(of_kind).any():
+        if not np.isfinite(of_kind).any():  # of agents whose payoffs are transferred nothing is known
+            regret[kind], interval[kind] = np.nan, np.inf
             continue
         one = [int(np.nanargmax(of_kind))]
         alone = city._replace(type_of=city.type_of[one], journeys=city.journeys[one])
@@ -104,7 +105,8 @@ def gains(
         left = batches[-1] - np.diff(batches, axis=0, prepend=0.0)
         interval[kind] = np.inf
         if np.isfinite(left).all() and len(np.unique(batches, axis=0)) == len(batches):
-            interval[kind] = jackknife_error(regret[kind], np.array([gain_in(row) for row in left]))
+            without = np.array([gain_in(row) for row in left])
+            interval[kind] = jackknife_error(regret[kind], without, int(np.isfinite(of_kind).sum()))
             interval[kind] += found.error[one[0]]
     return Gains(payoff, gain, found.error, regret, interval, at_stake)
 

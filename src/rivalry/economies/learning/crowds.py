@@ -220,10 +220,15 @@ def _surplus(flows: np.ndarray) -> float:
 
 
 def gain_error(
-    crowd: Crowd, found: Measured, gain: np.ndarray, gain_in: Callable[[Measured], np.ndarray]
+    crowd: Crowd,
+    found: Measured,
+    gain: np.ndarray,
+    gain_in: Callable[[Measured], np.ndarray],
+    candidates: np.ndarray,
 ) -> np.ndarray:
     """Return half widths of 95 % intervals of gains ``[..]``, by a jackknife over batches of steps.
 
+    Each is the largest gain of so many ``candidates [..]``.
     ``gain_in`` computes the gains again from what is measured without one batch. Errors are infinite for
     fewer steps than batches.
     """
@@ -239,7 +244,7 @@ def gain_error(
         distribution = holdings.reshape(found.distribution.shape)
         part = found._replace(distribution=distribution, after=after, surplus=_surplus(flows))
         each.append(gain_in(part))
-    return jackknife_error(gain, np.stack(each))
+    return jackknife_error(gain, np.stack(each), candidates)
 
 
 def mean_policy(policies: np.ndarray, kinds: np.ndarray, types: int) -> np.ndarray:

@@ -169,7 +169,7 @@ def evaluate_few_agents(
             fewer[half] = [np.delete(array, part, axis=0) for array in halves[half]]
             without.append(gains(fewer, widest, bonuses[0]).gain)
         error = np.full(len(kinds), np.inf)
-        error[widest] = jackknife_error(found[0].gain[widest], np.stack(without))
+        error[widest] = jackknife_error(found[0].gain[widest], np.stack(without), np.bincount(kinds))
         found[0] = found[0]._replace(error=error)
     # without bonus the own policy is a response too: a negative estimate is noise
     floors = [-np.inf if paid.weight else 0.0 for paid in bonuses]

@@ -159,7 +159,8 @@ def snapshot(
                         evaluate_agents(crowd.game, there, put(own[widest]), kinds[widest]).gain
                     )
 
-                error[widest] = crowds.gain_error(crowd, found, np.asarray(many[0].gain)[widest], largest)
+                gain = np.asarray(many[0].gain)[widest]
+                error[widest] = crowds.gain_error(crowd, found, gain, largest, np.bincount(kinds))
             each = [
                 few_agents.pooled_gains(
                     np.asarray(one.payoff), np.asarray(one.gain), error, np.asarray(one.gaps)

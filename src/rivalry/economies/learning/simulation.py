@@ -195,7 +195,7 @@ def _gains(world: Crowd, found: Measured, agents: kernels.economy.Agents, steps:
             return payoff, np.maximum(top - payoff, 0.0)
 
         payoff, gain = pooled(found)
-        error = crowds.gain_error(world, found, gain, lambda part: pooled(part)[1])
+        error = crowds.gain_error(world, found, gain, lambda part: pooled(part)[1], np.ones(types))
         gains = pooled_gains(payoff, gain, error)
     return crowds.measures_of(world, env, found) | {
         "payoff": (("player",), gains.payoff),

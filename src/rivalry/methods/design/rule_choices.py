@@ -193,6 +193,8 @@ def bound_of(values: Sequence[float] | np.ndarray, chosen: float, accepts: Calla
 
     It is empty too where the game ``accepts`` no value beyond: that end is the game's, not the author's.
 
+    >>> bound_of([1e-8, 1e-7, 1.0], 1e-7, lambda value: True)
+    ''
     >>> [bound_of([0.0, 1.0], one, lambda value: value >= 0) for one in (1.0, 0.0)]
     ['the largest tried', '']
     """
@@ -204,7 +206,10 @@ def bound_of(values: Sequence[float] | np.ndarray, chosen: float, accepts: Calla
         beyond = 2 * end - inside
         if beyond * end < 0:  # of a positive quantity
             beyond = end * end / inside
-        if abs(chosen - end) <= AT_END * np.ptp(ordered) and accepts(float(beyond)):
+        # on a logarithmic scale the next value may be far closer to an end than a part of the range
+        if abs(chosen - end) <= AT_END * min(np.ptp(ordered), 1e3 * abs(inside - end)) and accepts(
+            float(beyond)
+        ):
             return word
     return ""
 

@@ -230,10 +230,11 @@ class PopulationNewton(BaseMethod):
         for part in (far, near):
             by = rule((1 - part) * state.beta, self.exploration, self.regularised)
             found = _newton(game, state.point, by)
-            if float(found.residual) > ENOUGH:
+            if not float(found.residual) <= ENOUGH:
                 return ""
             changes.append(float(jnp.max(jnp.abs(found.point.values - state.point.values))))
-        if changes[1] < changes[0] / ratio:
+        size = float(jnp.max(jnp.abs(state.point.values)))
+        if not changes[1] >= changes[0] / ratio or changes[0] <= UNMOVED * size:
             return ""
         return "; the branch seems to turn back there (a fold): all_equilibria follows it by arc length"
 
