@@ -15,7 +15,7 @@ from tests.duel.draws import ALIKE, KINDS, NOT_DRAWN, Setting, names_of, setting
 from tests.duel.judge import duel
 
 SEED = 1
-NIGHTLY = 200  # settings of each kind
+DRAWN, NIGHTLY = 200, 40  # settings of each kind; `python -m tests.duel` runs more than the nightly ones
 NO_DUEL = {
     "city": "agents are simulated: no profile is called an equilibrium",
     "karma": "populations have policies, no profiles of players: tests/duel/test_populations.py",
@@ -32,7 +32,7 @@ def test_every_declared_key_is_drawn() -> None:
     drawn = {
         name
         for kind in KINDS
-        for one in settings(kind, SEED, 0, NIGHTLY)
+        for one in settings(kind, SEED, 0, DRAWN)
         for name in names_of(one.keys, one.family)
     }
     families = {next(settings(kind, SEED, 0, 1)).family for kind in KINDS}

@@ -10,11 +10,11 @@ from rivalry.lab.study import parameters
 from tests.duel.draws import ALIKE
 from tests.duel.populations import duel_of_economy, economies, gain_of_one
 
-SEED, NIGHTLY = 1, 200
+SEED, DRAWN, NIGHTLY = 1, 200, 40
 
 
 def test_every_declared_key_is_drawn() -> None:
-    drawn = {name for one in economies(SEED, 0, NIGHTLY) for name in one.keys}
+    drawn = {name for one in economies(SEED, 0, DRAWN) for name in one.keys}
     assert drawn == {row.name for row in parameters(rv.games.karma)}
 
 

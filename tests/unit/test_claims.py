@@ -206,7 +206,7 @@ def test_the_certificate_of_a_population_is_that_of_a_policy() -> None:
     assert rv.certificate(roads, [[0.5, 0.5]]).claim == "equilibrium"
     with pytest.raises(ValueError, match=r"^policy"):
         rv.certificate(roads, [[0.5, 0.5, 0.5]])
-    with pytest.raises(ValueError, match=r"^proof: gains in a population are bounded in floating point"):
+    with pytest.raises(ValueError, match=r"^proof: must be False for a population"):
         rv.certificate(roads, [[0.5, 0.5]], proof=True)
 
 

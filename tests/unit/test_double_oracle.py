@@ -89,7 +89,8 @@ def test_a_pure_equilibrium_is_reported_as_pure() -> None:
     game = quadratic([9.0, 9.0], [-1.0, -1.0], [-1.0, -1.0], [0.0, 0.0], [0.0, 9.0])  # Cournot: 3 each
     found = found_by(game, [1.0, 2.0], points=65)
     assert (found.status, bool(found.data.pure)) == ("converged", True)
-    np.testing.assert_allclose(found.data.mean_profile.values, 3.0, atol=1e-3)
+    # a gain of a millionth of what is at stake, 9, moves a choice by .003
+    np.testing.assert_allclose(found.data.mean_profile.values, 3.0, atol=3e-3)
     assert found.data.mixture.values.tolist() == [[1.0], [1.0]]
 
 

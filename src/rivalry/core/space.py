@@ -578,7 +578,8 @@ def visibly_apart(space: Space, x: np.ndarray, y: np.ndarray, tolerance: float =
     """
     if not isinstance(space, Box):
         return np.zeros(x.shape, dtype=bool)
-    size = np.maximum(np.maximum(np.abs(x), np.abs(y)), OUTSIDE * np.asarray(space.high - space.low))
+    range_of = np.asarray(space.high) - np.asarray(space.low)
+    size = np.maximum(np.maximum(np.abs(x), np.abs(y)), OUTSIDE * range_of)
     apart: np.ndarray = np.abs(x - y) > np.sqrt(tolerance) * size
     return apart
 
