@@ -145,6 +145,8 @@ class Rotation:
             self.outcomes[name] = "failed"
             if self.terminal and self.tally:
                 self.terminal.write_line(f"\nfailed: {name}")
+        elif report.skipped and hasattr(report, "wasxfail"):
+            self.outcomes[name] = "xfailed"
         elif report.skipped:
             self.outcomes[name] = "skipped"
             self.skipped[name] = _reason(report)

@@ -164,6 +164,19 @@ def test_cases_along_a_key_are_told_without_points_that_are_no_equilibria() -> N
     assert "highest" not in words(no, no, no)
 
 
+def test_cases_without_equilibria_are_named_where_other_points_are_left_out() -> None:
+    claims = {"one": ("equilibrium", "not an equilibrium", "equilibrium"), "two": ["not an equilibrium"] * 3}
+    rows = {
+        name: [record(claim, turnout=value) for value, claim in zip((1.0, 2.0, 3.0), own, strict=True)]
+        for name, own in claims.items()
+    }
+    assert said(study("one", "two"), swept(rows))[0] == (
+        "Leaving out points that are not equilibria, except in cases that have no others, as the reach rises "
+        "from 0.1 to 0.3, the turnout rises from 1 to 3 for one and rises from 1 (not an equilibrium) to 3 "
+        "(not an equilibrium) for two."
+    )
+
+
 @pytest.mark.parametrize(
     "more", [{"coverage": "estimated"}, {"concept": "Nash equilibrium of the learned policies"}]
 )

@@ -83,6 +83,16 @@ def test_a_test_that_has_passed_is_not_run_again(tree: Path) -> None:
     assert counts["passed before"] == {"default": 21, "slow": 21, "nightly": 18}
 
 
+def test_expected_failures_are_counted_apart_from_skipped_tests(tree: Path) -> None:
+    marks = "@pytest.mark.xfail(strict=True, reason='known')\n", "@pytest.mark.skip(reason='needs LaTeX')\n"
+    tests = [f"{mark}def test_{k}(): assert False\n" for k, mark in enumerate(marks)]
+    (tree / "test_marks.py").write_text("import pytest\n" + "".join(tests))
+    ran(tree, "test_marks.py", RIVALRY_TALLY=tree / "tally")
+    counts = json.loads((tree / "tally" / "outcomes.json").read_text())
+    assert counts["outcomes"] == {"xfailed": 1, "skipped": 1}
+    assert counts["lacking"] == {"LaTeX": 1}
+
+
 @pytest.mark.slow
 def test_an_interrupted_run_goes_on(tree: Path) -> None:
     first = ran(tree, "--maxfail=1", WELL=0, RIVALRY_PASSED=tree / "passed.txt")

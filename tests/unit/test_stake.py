@@ -373,7 +373,20 @@ def test_the_effect_of_play_counts_for_a_hundredth() -> None:
     assert 0.01 * stated.play < stated.own < stated.play
     near = certificate(game, np.array([[0.5], [0.5 + 2e-6**0.5]]))
     assert near.regret[1] == pytest.approx(2e-6, rel=1e-3)
+
+
+def test_a_gain_that_is_not_visible_in_choices_is_measured_by_own_choice() -> None:
+    """Own choice moves a payoff by a quarter, the rival by ten: a gain of 2e-5 is not within a millionth."""
+
+    def payoffs(x: jax.Array) -> jax.Array:
+        own, rival = x[:, 0], x[::-1, 0]
+        return -0.5 * jnp.abs(own - 0.5) + 20.0 * rival
+
+    game = Ruled(payoffs, rv.Box.interval(0.0, 1.0, players=2))
+    near = certificate(game, np.array([[0.5], [0.5 + 4e-5]]))
+    assert near.regret[1] == pytest.approx(2e-5, rel=1e-6)
     assert near.claim != "equilibrium"
+    assert certificate(game, np.array([[0.5], [0.5 + 1e-7]])).claim == "equilibrium"
 
 
 @pytest.mark.slow

@@ -35,6 +35,7 @@ SINGLE = "these are single runs, whose differences may be noise"
 NOT_AN_EQUILIBRIUM = "not an equilibrium"
 NOT_RANKED = "not ranked, since beyond the ends of a search nothing was tried"
 LEFT_OUT = "Leaving out points that are not equilibria"
+EXCEPT = ", except in cases that have no others"
 WITH_ARTICLE = {"stable point": "a stable point", "unstable point": "an unstable point", "cycle": "a cycle"}
 CYCLES = "play cycles"
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -105,7 +106,7 @@ def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
 
     def tell_together() -> None:
         if together:
-            sentences.append(_without(together[0], _in_one(together, words)))
+            sentences.append(_without(_in_one(together, words), *together))
             together.clear()
 
     wanted = (study.get("answer") or {}).get("quantities") or ()
@@ -131,7 +132,7 @@ def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
             base = [one for one in rows if one.algorithm in {str(table["name"]) for table in study["method"]}]
             subject = _subject(study, name, base, words)
             if subject and len(subject.cases) > 1:
-                sentences += [_without(subject, text) for text in _ranking(study, subject, words)]
+                sentences += [_without(text, subject) for text in _ranking(study, subject, words)]
         elif subject := _subject(study, name, rows, words):
             alone = list(subject.cases) == [""]
             parts = sum(len(one.cases[""]) for one in together) + len(next(iter(subject.cases.values())))
@@ -141,7 +142,7 @@ def on_quantities(study: Mapping[str, Any], found: Sequence[PointResults]) -> li
                 together.append(subject)
             else:
                 by_case = [_over_cases(subject, words)] if subject.key else _ranking(study, subject, words)
-                sentences += [_without(subject, text) for text in by_case]
+                sentences += [_without(text, subject) for text in by_case]
         still = still and subject is not None and bool(subject.fixed)
     tell_together()
     if still and not wanted:  # nothing moves, of quantities that no author chose
@@ -165,9 +166,13 @@ def at_point(study: Mapping[str, Any], rows: Sequence[PointResults], words: Word
     return f"At {words.place(own)}, {text[0].lower()}{text[1:]}" if own else text
 
 
-def _without(subject: Told, text: str) -> str:
+def _without(text: str, *subjects: Told) -> str:
     """Return a sentence that begins with what is left out, if anything is."""
-    return f"{LEFT_OUT}, {text[0].lower()}{text[1:]}" if text and subject.left_out else text
+    if not (text and subjects[0].left_out):
+        return text
+    cases = [series for subject in subjects for case in subject.cases.values() for series in case]
+    is_refuted = any(value.refuted for series in cases for value in series)
+    return f"{LEFT_OUT}{EXCEPT * is_refuted}, {text[0].lower()}{text[1:]}"
 
 
 def _about(subject: Told) -> tuple[str, str, str, str, bool]:
@@ -260,7 +265,7 @@ def _without_refuted(rows: list[Row], key: str) -> tuple[list[Row], str]:
     """Return the rows used for a trend along a key, and the key; no key if one point is left.
 
     A trend uses only points that are not refuted, where a case has any: the other points are where play
-    happened to stop.
+    happened to stop. A case without any keeps its points, which are marked.
     """
     by, cases = _differing(rows, key), dict[Any, list[Row]]()
     for row in rows:
