@@ -8,7 +8,7 @@ from importlib import import_module
 from inspect import isdatadescriptor, ismethoddescriptor
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
-from rivalry.core.jax import forget_programs
+from rivalry.core.jax import drop_programs
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -125,7 +125,7 @@ class Oracle(Generic[P, R]):
 
         def add(answer: Callable[Concatenate[G, P], R]) -> Callable[Concatenate[G, P], R]:
             if any(issubclass(seen, kind) for seen in self._lines):
-                forget_programs(0)  # compiled programs contain the previous answer
+                drop_programs()  # compiled programs contain the previous answer
             self._answers[kind] = (when, answer)
             # subclasses met before may have resolved to another answer
             self._lines.clear()

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core.imports import pause_collection
-from rivalry.core.jax import compiled, is_jax_array, jax, jnp
+from rivalry.core.jax import compiled, is_jax_array, jax, jnp, register_program_cache
 
 CALLS = {
     "jit": "jaxpr",
@@ -894,6 +894,7 @@ class _Traced(NamedTuple):
 
 
 _programs: dict[Any, _Traced] = {}
+register_program_cache(_programs.clear)
 MOST = 64  # programs kept
 
 
@@ -935,11 +936,6 @@ def _traced(
 def _is_key(value: object) -> bool:
     """Return whether a value is a key of random numbers, which NumPy does not hold."""
     return is_jax_array(value) and jnp.issubdtype(value.dtype, jax.dtypes.extended)
-
-
-def forget_programs() -> None:
-    """Forget all programs, so that functions are traced again."""
-    _programs.clear()
 
 
 def _is_number(leaf: object) -> bool:

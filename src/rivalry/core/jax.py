@@ -300,6 +300,22 @@ def mend_cache(folder: str | None = None) -> int:
     return removed
 
 
+_program_caches: list[Callable[[], None]] = []
+
+
+def register_program_cache(clear: Callable[[], None]) -> None:
+    """Have ``clear`` called whenever all programs are dropped; for caches beside those of JAX."""
+    _program_caches.append(clear)
+
+
+def drop_programs() -> None:
+    """Drop all programs, compiled or traced: they contain values or rules that have changed."""
+    if "jax" in sys.modules:
+        jax.clear_caches()
+    for clear in _program_caches:
+        clear()
+
+
 def forget_programs(most: int = 20_000) -> bool:
     """Drop compiled programs once the process has more than ``most`` memory mappings.
 

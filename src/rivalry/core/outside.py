@@ -19,8 +19,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from rivalry.core.dispatch import registered
-from rivalry.core.eager import forget_programs
-from rivalry.core.jax import is_jax_array, jax
+from rivalry.core.jax import drop_programs, is_jax_array, jax
 from rivalry.core.precision import stored
 
 FIXED = (bool, int, float, complex, str, bytes, type(None), np.generic)
@@ -56,8 +55,7 @@ def forget_changed(game: object) -> None:
         if seen is None:
             _SEEN[root] = _values(_read_by(root))
         elif any(_has_changed(*row) for row in seen):
-            jax.clear_caches()
-            forget_programs()
+            drop_programs()
             # functions may be others now, which read others
             _SEEN[root] = _values(_read_by(root))
 
